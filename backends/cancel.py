@@ -1,0 +1,57 @@
+"""How a long piece of work is told to stop: a token that any thread may pull and that wakes blocked readers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from backends.problems import Cancelled
+
+
+class Cancel:
+    """A stop signal shared by whoever started the work and the threads that do it.
+
+    Work calls `check()` between pieces (raises `Cancelled`), waits with `sleep(seconds)` instead of time.sleep, and
+    registers with `on_cancel` what unblocks a read (closing a response). All methods are thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._callbacks: dict[int, Callable[[], None]] = {}
+        self._next = 0
+
+    @property
+    def cancelled(self) -> bool:
+        return self._event.is_set()
+
+    def cancel(self) -> None:
+        with self._lock:
+            self._event.set()
+            callbacks = list(self._callbacks.values())
+            self._callbacks.clear()
+        for callback in callbacks:
+            callback()
+
+    def check(self) -> None:
+        if self._event.is_set():
+            raise Cancelled
+
+    def sleep(self, seconds: float) -> None:
+        """Waits that long, or raises `Cancelled` as soon as the token is pulled."""
+        if self._event.wait(seconds):
+            raise Cancelled
+
+    def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Calls `callback` once when the token is pulled (at once if it was); returns how to take that back."""
+        with self._lock:
+            if not self._event.is_set():
+                number = self._next = self._next + 1
+                self._callbacks[number] = callback
+                return lambda: self._forget(number)
+        callback()
+        return lambda: None
+
+    def _forget(self, number: int) -> None:
+        with self._lock:
+            self._callbacks.pop(number, None)

@@ -1,0 +1,155 @@
+"""What the user has set, and where each setting came from: defaults < config.toml < environment < command line."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from backends.problems import UsageProblem
+
+APP = "ciexplore"
+
+
+def _setting(default: Any, *, env: str = "", toml: str = "") -> Any:
+    return field(default=default, metadata={"env": env, "toml": toml})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting. `env` and `toml` in a field's metadata are its other two names; the docstrings are the manual."""
+
+    taskcluster_root_url: str = _setting("firefox", env="TASKCLUSTER_ROOT_URL", toml="taskcluster.root_url")
+    """Taskcluster deployment: a root URL, or the profile `firefox` or `community`."""
+
+    output: str = _setting("ciexplore-downloads", env="CIEXPLORE_OUTPUT", toml="download.output")
+    """Where the app offers to download to; relative to the directory it was started in."""
+
+    jobs: int = _setting(16, env="CIEXPLORE_JOBS", toml="download.jobs")
+    """Files downloaded at the same time, 1 to 64."""
+
+    cache_dir: str = _setting("", env="CIEXPLORE_CACHE_DIR", toml="cache.dir")
+    """Where answers are kept; empty is the user's cache directory."""
+
+    cache_bytes: int = _setting(2_000_000_000, env="CIEXPLORE_CACHE_BYTES", toml="cache.bytes")
+    """How much the cache may hold before the least recently used goes, in bytes."""
+
+    state_dir: str = _setting("", env="CIEXPLORE_STATE_DIR", toml="state.dir")
+    """Where recent and pinned locators are kept; empty is the user's state directory."""
+
+    theme: str = _setting("textual-dark", env="CIEXPLORE_THEME", toml="look.theme")
+    """Name of a colour theme, as listed by Ctrl+P, Change theme."""
+
+    keys: Mapping[str, str] = field(default_factory=dict, metadata={"toml": "keys"})
+    """Other keys for actions: [keys] with an action's id (see `?`) and a comma-separated list of keys."""
+
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Setting name -> where its value came from."""
+
+    @property
+    def cache_path(self) -> Path:
+        return Path(self.cache_dir).expanduser() if self.cache_dir else _platform("cache")
+
+    @property
+    def state_path(self) -> Path:
+        return Path(self.state_dir).expanduser() if self.state_dir else _platform("state")
+
+    @property
+    def output_path(self) -> Path:
+        return Path(self.output).expanduser().absolute()
+
+
+def _platform(what: str) -> Path:
+    import platformdirs
+
+    if what == "cache":
+        return Path(platformdirs.user_cache_dir(APP, appauthor=False))
+    if what == "state":
+        return Path(platformdirs.user_state_dir(APP, appauthor=False))
+    return Path(platformdirs.user_config_dir(APP, appauthor=False))
+
+
+def config_path(environment: Mapping[str, str] | None = None) -> Path:
+    """The settings file that is read: CIEXPLORE_CONFIG, else config.toml in the user's configuration directory."""
+    named = (os.environ if environment is None else environment).get("CIEXPLORE_CONFIG")
+    return Path(named).expanduser() if named else _platform("config") / "config.toml"
+
+
+def setting_names() -> list[tuple[str, str, str]]:
+    """(field name, environment variable, key in config.toml) of every setting a user can make."""
+    return [(f.name, f.metadata.get("env", ""), f.metadata["toml"]) for f in fields(Settings) if "toml" in f.metadata]
+
+
+def load(environment: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """The settings in force. `overrides` are the command line's (None values are left out).
+
+    Raises `UsageProblem` for a file that is no TOML, an unknown key, or a value of the wrong type.
+    """
+    environment = os.environ if environment is None else environment
+    path = config_path(environment)
+    values: dict[str, Any] = {}
+    origins = {f.name: "default" for f in fields(Settings) if "toml" in f.metadata}
+    for name, value in _from_file(path).items():
+        values[name], origins[name] = value, str(path)
+    for name, env, _ in setting_names():
+        if env and (text := environment.get(env, "")):
+            values[name], origins[name] = _typed(name, text, f"the environment variable {env}"), env
+    for name, value in (overrides or {}).items():
+        if value is not None:
+            values[name], origins[name] = value, "command line"
+    return replace(_checked(Settings(**values), origins), origins=origins)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as stream:
+            document = tomllib.load(stream)
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageProblem(f"The settings file {path} cannot be read: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageProblem(f"The settings file {path} is not valid TOML: {error}.", "Mend or remove it.") from error
+    known = {toml: name for name, _, toml in setting_names()}
+    values: dict[str, Any] = {}
+    for key, value in _flatten(document, set(known)):
+        if key not in known:
+            raise UsageProblem(f"The settings file {path} has an unknown setting '{key}'.", f"Known: {', '.join(known)}.")
+        values[known[key]] = _typed(known[key], value, f"'{key}' in {path}")
+    return values
+
+
+def _flatten(document: Mapping[str, Any], stop: set[str], prefix: str = "") -> list[tuple[str, Any]]:
+    pairs: list[tuple[str, Any]] = []
+    for key, value in document.items():
+        name = f"{prefix}{key}"
+        nested = isinstance(value, dict) and name not in stop
+        pairs += _flatten(value, stop, f"{name}.") if nested else [(name, value)]
+    return pairs
+
+
+def _typed(name: str, value: Any, where: str) -> Any:
+    default = getattr(Settings(), name)
+    if isinstance(default, Mapping):
+        if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
+            raise UsageProblem(f"{where} must be a table of texts, such as [keys] with download = 'd,ctrl+d'.")
+        return value
+    if isinstance(default, int):
+        try:
+            return int(value)
+        except (TypeError, ValueError):
+            raise UsageProblem(f"{where} must be a whole number, not '{value}'.") from None
+    if not isinstance(value, str):
+        raise UsageProblem(f"{where} must be a text, not {value!r}.")
+    return value
+
+
+def _checked(settings: Settings, origins: Mapping[str, str]) -> Settings:
+    if not 1 <= settings.jobs <= 64:
+        raise UsageProblem(f"jobs is {settings.jobs} ({origins['jobs']}).", "It must be between 1 and 64.")
+    if settings.cache_bytes < 10_000_000:
+        raise UsageProblem(f"cache_bytes is {settings.cache_bytes}.", "It must be at least 10000000 (10 MB).")
+    return settings

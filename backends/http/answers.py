@@ -1,0 +1,39 @@
+"""What came back: status, headers, body, and where it came from and how old it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Source(StrEnum):
+    NETWORK = "network"  # just fetched
+    REVALIDATED = "revalidated"  # the server said that the stored one still holds
+    CACHE = "cache"  # stored, and still fresh by its policy
+    STALE = "stale"  # stored, past its time; shown because the server could not be asked
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where an answer came from. `age`: seconds since a server last vouched for it. `reason`: why it is stale."""
+
+    source: Source = Source.NETWORK
+    age: float = 0.0
+    reason: str = ""
+
+    def worse(self, other: Origin) -> Origin:
+        """Of two, the one to tell the user about: stale before fresh, then the older."""
+        order = [Source.NETWORK, Source.REVALIDATED, Source.CACHE, Source.STALE]
+        return max(self, other, key=lambda origin: (order.index(origin.source), origin.age))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer. `headers` has lower-case names; `body` is decoded (no content-encoding left)."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    origin: Origin = field(default_factory=Origin)

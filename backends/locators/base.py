@@ -1,0 +1,18 @@
+"""A locator: one typed value for whatever a person can paste, open, copy or come back to."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+
+class Locator(ABC):
+    """Base of all locators; subclasses are frozen dataclasses.
+
+    `text()` is what the clipboard and a session file carry: `parse(locator.text()) == locator` always.
+    """
+
+    system: ClassVar[str]
+
+    @abstractmethod
+    def text(self) -> str: ...

@@ -1,0 +1,96 @@
+"""A resource: a list one can look at, page by page, whichever system it comes from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import polars as pl
+
+from backends.cancel import Cancel
+from backends.frames.schema import Schema
+from backends.http.answers import Origin
+from backends.locators import Locator
+from backends.transfers.files import RemoteFile
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows of a resource, as they arrived.
+
+    `frame` has the resource's schema; a row whose key came before replaces the earlier one. `origin` says where the
+    answer came from and how old it is. `total`: how many rows there will be, if known. `replace`: this page is the
+    whole list so far (a cached listing shown first), what was shown before goes. `note`: a sentence about what is
+    missing or odd, shown in the status line until the next load.
+    """
+
+    frame: pl.DataFrame
+    origin: Origin
+    total: int | None = None
+    replace: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What the panel beside the table says about one row: titled sections of (label, text)."""
+
+    title: str
+    sections: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = field(default=())
+
+
+class Resource(ABC):
+    """One list. Constructing it does no I/O; `pages`, `files` do and run in worker threads.
+
+    Subclasses set `schema`, `noun` ("task", "tasks") and `default_sort` (column, descending) if the order of arrival
+    is not the one to show.
+    """
+
+    schema: ClassVar[Schema]
+    noun: ClassVar[tuple[str, str]]
+    default_sort: ClassVar[tuple[str, bool] | None] = None
+    empty_text: ClassVar[str] = "The server lists nothing here."
+
+    def __init__(self, locator: Locator) -> None:
+        self.locator = locator
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """Short, for the breadcrumb."""
+
+    @abstractmethod
+    def pages(self, cancel: Cancel) -> Iterator[Page]:
+        """The list, page by page. Raises `Problem`s; `Cancelled` when the token is pulled."""
+
+    def open(self, row: Row) -> Locator | None:
+        """What Enter opens on this row; None if nothing."""
+        return None
+
+    def open_marked(self, rows: pl.DataFrame) -> Locator | None:
+        """What Enter opens when rows are marked; None means: as if nothing was marked."""
+        return None
+
+    def files(self, rows: pl.DataFrame, cancel: Cancel) -> Iterator[list[RemoteFile]]:
+        """What these rows can download, in batches as they become known."""
+        return iter(())
+
+    @property
+    def downloadable(self) -> bool:
+        return type(self).files is not Resource.files
+
+    def detail(self, row: Row) -> Detail | None:
+        """For the panel beside the table; from the row alone, no I/O."""
+        return None
+
+    def web_url(self, row: Row | None = None) -> str | None:
+        """Where a browser shows this row (or the list itself)."""
+        return None
+
+    def summary(self, frame: pl.DataFrame) -> str:
+        """A few words about the whole list for the status line, such as counts by state."""
+        return ""

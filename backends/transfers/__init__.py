@@ -1,0 +1,1 @@
+"""Transfers: plan -> preview -> run -> manifest; parallel, resumable, verified downloads."""

@@ -1,0 +1,25 @@
+"""What a resource says can be downloaded: one remote file, where it is to go and what is known about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file as the server names it; nothing in it has been made safe yet.
+
+    `key`: the same for the same content across sessions (for Taskcluster: root, task id, run, artifact name).
+    `url`: asked anew on each try, so that it may redirect to a signed address that dies soon.
+    `parts`: directory names and at last the file name of the target, as the server spelled them; the planner makes
+    them safe. `size`: decoded bytes, None if the server did not say. `skip`: a reason why it cannot be fetched (an
+    error artifact, a log still being written): it stays in the plan and in the manifest as skipped with this reason.
+    """
+
+    key: str
+    url: str
+    parts: tuple[str, ...]
+    size: int | None = None
+    content_type: str = ""
+    skip: str = ""
+    expires_ms: int | None = None

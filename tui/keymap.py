@@ -1,0 +1,141 @@
+"""Which key does what, everywhere: the one table behind bindings, footer, palette, help and remapping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from textual.binding import Binding
+
+from backends.problems import UsageProblem
+
+
+@dataclass(frozen=True)
+class Key:
+    """One action. `id` is what config.toml's [keys] names; `where` is the widget that carries the binding.
+
+    `footer`: short label shown in the footer ("" hides it there); `help`: the sentence of help and palette.
+    """
+
+    id: str
+    keys: str
+    action: str
+    where: str
+    help: str
+    footer: str = ""
+
+
+KEYS: tuple[Key, ...] = (
+    # The app, from anywhere
+    Key("pane-taskcluster", "f1", "pane('taskcluster')", "app", "Task groups, tasks and artifacts", ""),
+    Key("pane-transfers", "f6", "pane('transfers')", "app", "Transfers: downloads under way and done", "Transfers"),
+    Key("locate", "ctrl+o", "locate", "app", "Open whatever you paste: a URL, an id, a revision", "Open"),
+    Key("help", "question_mark", "help", "app", "This help", "Help"),
+    Key("palette", "ctrl+p", "command_palette", "app", "Every command by name"),
+    Key("quit", "q,ctrl+q", "quit", "app", "Quit", "Quit"),
+    # A list
+    Key("filter", "slash", "filter", "view", "Filter the rows as you type", "Filter"),
+    Key("download", "d", "download", "view", "Download the marked rows (or the one under the cursor)", "Download"),
+    Key("export", "e", "export", "view", "Export rows to CSV, JSON lines or Parquet", "Export"),
+    Key("statistics", "h", "statistics", "view", "Statistics and histogram of a column", "Stats"),
+    Key("panel", "p", "panel", "view", "Show or hide the detail panel"),
+    Key("open-marked", "A", "open_marked", "view", "Open what is marked together, such as the artifacts of all marked tasks"),
+    Key("refresh", "r", "refresh_list", "view", "Ask the server again", "Refresh"),
+    Key("browse", "o", "browse", "view", "Open in the web browser"),
+    Key("copy", "y", "copy", "view", "Copy the locator of the row"),
+    Key("pin", "P", "pin", "view", "Pin this list on the start screen, or unpin it"),
+    Key("stop", "ctrl+x", "stop", "view", "Stop loading"),
+    Key("back", "escape,backspace", "back", "view", "Back", "Back"),
+    # Statistics
+    Key("stats-next", "right_square_bracket", "statistics_column(1)", "view", "Statistics of the next column"),
+    Key("stats-previous", "left_square_bracket", "statistics_column(-1)", "view", "Statistics of the previous column"),
+    Key("stats-log", "L", "statistics_log", "view", "Histogram with a logarithmic scale, or linear again"),
+    Key("stats-group", "b", "statistics_group", "view", "Histogram grouped by the next text column"),
+    # The table
+    Key("open", "enter", "open", "table", "Open the row", "Open"),
+    Key("mark", "space", "mark", "table", "Mark the row", "Mark"),
+    Key("range", "v", "range_mark", "table", "Start or end marking a range"),
+    Key("mark-all", "a", "mark_shown", "table", "Mark all shown rows"),
+    Key("invert", "i", "invert", "table", "Invert the marks of the shown rows"),
+    Key("unmark", "u", "unmark", "table", "Unmark all"),
+    Key("up", "up,k", "cursor(-1)", "table", "Row up"),
+    Key("down", "down,j", "cursor(1)", "table", "Row down"),
+    Key("page-up", "pageup,ctrl+b", "page(-1)", "table", "Page up"),
+    Key("page-down", "pagedown,ctrl+f", "page(1)", "table", "Page down"),
+    Key("top", "g,home", "jump(0)", "table", "First row"),
+    Key("bottom", "G,end", "jump(-1)", "table", "Last row"),
+    Key("left", "left", "column(-1)", "table", "Column to the left"),
+    Key("right", "right", "column(1)", "table", "Column to the right"),
+    Key("sort", "s", "sort_focused", "table", "Sort by the column under the cursor; again reverses"),
+    Key("hide-column", "minus", "hide_column", "table", "Hide the column"),
+    Key("show-columns", "plus", "show_columns", "table", "Show all columns"),
+    Key("narrow", "less_than_sign", "widen(-4)", "table", "Narrow the column"),
+    Key("widen", "greater_than_sign", "widen(4)", "table", "Widen the column"),
+    *(Key(f"sort-{n}", str(n), f"sort_column({n})", "table", f"Sort by column {n}; again reverses") for n in range(1, 10)),
+    # Transfers
+    Key("pause", "p", "pause", "transfers", "Pause or go on", "Pause"),
+    Key("cancel-one", "x", "cancel_one", "transfers", "Cancel the file under the cursor, or the marked ones", "Cancel"),
+    Key("cancel-all", "X", "cancel_all", "transfers", "Cancel everything that has not ended", "Cancel all"),
+    Key("retry", "R", "retry", "transfers", "Try the failed files again", "Retry failed"),
+    Key("next-transfer", "n", "next_transfer", "transfers", "Show the next download", "Next"),
+    Key("transfer-export", "e", "export", "transfers", "Export the list of files", "Export"),
+    Key("transfer-filter", "slash", "filter", "transfers", "Filter the files as you type", "Filter"),
+    Key("transfer-back", "escape", "back", "transfers", "Back to where you were", "Back"),
+)
+
+TITLES = {"app": "Everywhere", "view": "A list", "table": "The table", "transfers": "Transfers"}
+
+
+def bindings(where: str) -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
+    """The bindings that a widget of that name carries."""
+    return [
+        Binding(key.keys, key.action, key.footer or key.help, show=bool(key.footer), id=key.id)
+        for key in KEYS
+        if key.where == where
+    ]
+
+
+def checked(remapped: Mapping[str, str]) -> dict[str, str]:
+    """The user's [keys], for App.set_keymap. Raises `UsageProblem` for an action that does not exist."""
+    known = {key.id for key in KEYS}
+    for name in remapped:
+        if name not in known:
+            raise UsageProblem(f"[keys] names an unknown action '{name}'.", "Press ? for the list of actions.")
+    return dict(remapped)
+
+
+def spelled(keys: str) -> str:
+    """Keys as a person writes them: "ctrl+o" -> "Ctrl+O", "question_mark" -> "?"."""
+    return ", ".join(_spelled_one(key.strip()) for key in keys.split(","))
+
+
+_SIGNS = {
+    "question_mark": "?",
+    "slash": "/",
+    "minus": "-",
+    "plus": "+",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "escape": "Esc",
+}
+
+
+def _spelled_one(key: str) -> str:
+    if key in _SIGNS:
+        return _SIGNS[key]
+    if len(key) == 1:
+        return key
+    return "+".join(part.upper() if len(part) == 1 else part.capitalize() for part in key.split("+"))
+
+
+def help_rows(remapped: Mapping[str, str], where: Iterable[str] = tuple(TITLES)) -> list[tuple[str, list[tuple[str, str, str]]]]:
+    """(title, [(keys as written, sentence, action id)]) for the help screen."""
+    sections = []
+    for place in where:
+        rows = [(spelled(remapped.get(k.id, k.keys)), k.help, k.id) for k in KEYS if k.where == place]
+        sections.append((TITLES[place], rows))
+    return sections
