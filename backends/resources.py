@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -94,3 +94,35 @@ class Resource(ABC):
     def summary(self, frame: pl.DataFrame) -> str:
         """A few words about the whole list for the status line, such as counts by state."""
         return ""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """A whole listing: the rows, the least fresh origin of any part of it, and what was odd, in sentences."""
+
+    frame: pl.DataFrame
+    origin: Origin
+    notes: tuple[str, ...]
+
+
+def gather(resource: Resource, cancel: Cancel, progress: Callable[[int, int | None], None] | None = None) -> Gathered:
+    """The list as one frame, for callers that have no use for parts of it.
+
+    `progress` is called with the rows so far and how many there will be. Raises what `pages` raises.
+    """
+    frame, origin, notes = resource.schema.empty(), Origin(), list[str]()
+    parts: list[pl.DataFrame] = []
+    count = 0
+    for page in resource.pages(cancel):
+        if page.replace:
+            parts, count = [], 0
+        origin = page.origin if not parts else origin.worse(page.origin)
+        parts.append(page.frame)
+        count += len(page.frame)
+        if page.note and page.note not in notes:
+            notes.append(page.note)
+        if progress is not None:
+            progress(count, page.total)
+    if parts:
+        frame = pl.concat(parts).unique(resource.schema.key, keep="last", maintain_order=True)
+    return Gathered(frame, origin, tuple(notes))

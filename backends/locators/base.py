@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+from backends.problems import UsageProblem
+
 
 class Locator(ABC):
     """Base of all locators; subclasses are frozen dataclasses.
@@ -16,3 +18,7 @@ class Locator(ABC):
 
     @abstractmethod
     def text(self) -> str: ...
+
+
+class LocatorProblem(UsageProblem):
+    """The text is nothing that can be opened, or something that must not be opened."""

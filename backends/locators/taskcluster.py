@@ -1,14 +1,21 @@
 """Taskcluster's locators: groups, tasks, runs, artifacts, index paths, and pushes that lead to a group.
 
-`root_url` is "" when the text named no deployment: then the configured one is meant.
+`root_url` is "" when the text named no deployment: then the configured one is meant. With a deployment `text()` is
+an address that a browser opens too, where there is one.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
 from backends.locators.base import Locator
+from backends.locators.pasted import escape
+
+# The queue's own pattern (services/queue/schemas/constants.yml): a 128-bit v4 or "nice" UUID in URL-safe base64.
+SLUGID = re.compile(r"[A-Za-z0-9_-]{8}[Q-T][A-Za-z0-9_-][CGKOSWaeimquy26-][A-Za-z0-9_-]{10}[AQgw]")
+INDEX_PATH = re.compile(r"[A-Za-z0-9_!~*'()%-]+(\.[A-Za-z0-9_!~*'()%-]+)*")
 
 
 @dataclass(frozen=True)
@@ -21,6 +28,11 @@ class TaskGroup(TaskclusterLocator):
     group_id: str
     root_url: str = ""
 
+    def text(self) -> str:
+        return (
+            f"{self.root_url}/tasks/groups/{self.group_id}" if self.root_url else f"taskcluster:group/{self.group_id}"
+        )
+
 
 @dataclass(frozen=True)
 class Task(TaskclusterLocator):
@@ -30,6 +42,11 @@ class Task(TaskclusterLocator):
     run: int | None = None
     root_url: str = ""
 
+    def text(self) -> str:
+        if self.root_url:
+            return f"{self.root_url}/tasks/{self.task_id}" + ("" if self.run is None else f"/runs/{self.run}")
+        return f"taskcluster:task/{self.task_id}" + ("" if self.run is None else f"/{self.run}")
+
 
 @dataclass(frozen=True)
 class TaskOrGroup(TaskclusterLocator):
@@ -37,6 +54,9 @@ class TaskOrGroup(TaskclusterLocator):
 
     slug: str
     root_url: str = ""
+
+    def text(self) -> str:
+        return f"taskcluster:{self.slug}{_at(self.root_url)}" if self.root_url else self.slug
 
 
 @dataclass(frozen=True)
@@ -48,6 +68,14 @@ class Artifact(TaskclusterLocator):
     name: str
     root_url: str = ""
 
+    def text(self) -> str:
+        """With a deployment: the address that curl can fetch, for the UI's own confuses some names with its pages."""
+        name = escape(self.name, safe="/")
+        if self.root_url:
+            run = "" if self.run is None else f"/runs/{self.run}"
+            return f"{self.root_url}/api/queue/v1/task/{self.task_id}{run}/artifacts/{name}"
+        return f"taskcluster:artifact/{self.task_id}/{'latest' if self.run is None else self.run}/{name}"
+
 
 @dataclass(frozen=True)
 class TaskArtifacts(TaskclusterLocator):
@@ -56,13 +84,24 @@ class TaskArtifacts(TaskclusterLocator):
     task_ids: tuple[str, ...]
     root_url: str = ""
 
+    def text(self) -> str:
+        return f"taskcluster:artifacts/{','.join(self.task_ids)}{_at(self.root_url)}"
+
 
 @dataclass(frozen=True)
 class IndexPath(TaskclusterLocator):
-    """A task by its path in the index, such as gecko.v2.autoland.latest.taskgraph.decision."""
+    """A task by its path in the index, such as gecko.v2.autoland.latest.taskgraph.decision, or an artifact of it."""
 
     path: str
     root_url: str = ""
+    artifact: str = ""
+
+    def text(self) -> str:
+        if self.root_url and "." in self.path and not self.artifact and INDEX_PATH.fullmatch(self.path):
+            namespace, _, name = self.path.rpartition(".")
+            return f"{self.root_url}/tasks/index/{escape(namespace)}/{escape(name)}"
+        artifact = f"/{escape(self.artifact, safe='/')}" if self.artifact else ""
+        return f"taskcluster:index/{escape(self.path)}{artifact}{_at(self.root_url)}"
 
 
 @dataclass(frozen=True)
@@ -72,3 +111,10 @@ class Push(TaskclusterLocator):
     repository: str
     revision: str
     root_url: str = ""
+
+    def text(self) -> str:
+        return f"taskcluster:push/{escape(self.repository)}/{escape(self.revision)}{_at(self.root_url)}"
+
+
+def _at(root_url: str) -> str:
+    return f"?root={escape(root_url, safe=':/')}" if root_url else ""

@@ -10,6 +10,7 @@ class RemoteFile:
     """One file as the server names it; nothing in it has been made safe yet.
 
     `key`: the same for the same content across sessions (for Taskcluster: root, task id, run, artifact name).
+    `name`: the server's own full name of it, what globs match (an artifact path).
     `url`: asked anew on each try, so that it may redirect to a signed address that dies soon.
     `parts`: directory names and at last the file name of the target, as the server spelled them; the planner makes
     them safe. `size`: decoded bytes, None if the server did not say. `skip`: a reason why it cannot be fetched (an
@@ -19,6 +20,7 @@ class RemoteFile:
     key: str
     url: str
     parts: tuple[str, ...]
+    name: str = ""
     size: int | None = None
     content_type: str = ""
     skip: str = ""

@@ -1,0 +1,35 @@
+"""The embedded CI: deterministic synthetic data, served on loopback in the systems' own protocols.
+
+Used by `ciexplore demo`, by the tests and by the benchmarks. Names are imported on first use, so that asking for
+`DemoOptions` or `DemoProcess` does not import a web server.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from backends.demo.options import DemoOptions as DemoOptions
+
+if TYPE_CHECKING:
+    from backends.demo.process import DemoProcess as DemoProcess
+    from backends.demo.server import DemoServer as DemoServer
+    from backends.demo.taskcluster.contents import expected_bytes as expected_bytes
+    from backends.demo.taskcluster.contents import expected_sha256 as expected_sha256
+    from backends.demo.taskcluster.locators import locators as locators
+
+_HOMES = {
+    "DemoProcess": "backends.demo.process",
+    "DemoServer": "backends.demo.server",
+    "expected_bytes": "backends.demo.taskcluster.contents",
+    "expected_sha256": "backends.demo.taskcluster.contents",
+    "locators": "backends.demo.taskcluster.locators",
+}
+__all__ = ["DemoOptions", "DemoProcess", "DemoServer", "expected_bytes", "expected_sha256", "locators"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(name)
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

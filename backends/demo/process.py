@@ -1,0 +1,87 @@
+"""The embedded CI in a process of its own, so that its work does not share the interpreter lock with the app."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from backends.demo.options import DemoOptions
+
+_ROOT = Path(__file__).parents[2]
+_STOP_SECONDS = 10.0
+
+
+class DemoProcess:
+    """Starts `python -m backends.demo` and reads its settings; the child ends with this process, however that ends.
+
+    `warm` has the child make the finished group's pages before `start()` returns.
+    """
+
+    def __init__(self, options: DemoOptions | None = None, *, warm: bool = False) -> None:
+        self.options = options or DemoOptions()
+        self.settings: dict[str, str] = {}
+        self._warm = warm
+        self._child: subprocess.Popen[str] | None = None
+
+    @property
+    def root_url(self) -> str:
+        return self.settings["TASKCLUSTER_ROOT_URL"]
+
+    @property
+    def pid(self) -> int:
+        """The child's process id, for those who measure it."""
+        assert self._child is not None
+        return self._child.pid
+
+    def command(self) -> list[str]:
+        options = self.options
+        command = [
+            sys.executable, "-m", "backends.demo", "--serve", "--until-eof", "--port", str(options.port),
+            "--tasks", str(options.tasks), "--latency", str(options.latency_ms), "--fault", str(options.fault),
+            "--seed", str(options.seed),
+        ]  # fmt: skip
+        return [*command, "--warm"] if self._warm else command
+
+    def start(self) -> None:
+        """Returns when the child listens. Raises RuntimeError with the child's words if it cannot."""
+        paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        # Its standard input is the string it hangs on: the kernel closes it when this process dies.
+        self._child = subprocess.Popen(  # noqa: S603 - our own module
+            self.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=environment, start_new_session=True,
+        )  # fmt: skip
+        assert self._child.stdout is not None and self._child.stderr is not None
+        for line in self._child.stdout:
+            if not line.strip():
+                return
+            name, _, value = line.strip().removeprefix("export ").partition("=")
+            self.settings[name] = shlex.split(value)[0]
+        said = self._child.stderr.read().strip()
+        self.stop()
+        raise RuntimeError(f"the demo could not be started: {said}")
+
+    def stop(self) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            if pipe is not None:
+                pipe.close()
+        try:
+            child.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()

@@ -1,0 +1,155 @@
+"""How rows leave the app: CSV, JSON lines, JSON or Parquet, into a file that is whole or not there, or a stream.
+
+Times are written as ISO 8601 in UTC with milliseconds (2026-11-21T22:07:16.123Z), durations as seconds, sizes as
+bytes; Parquet keeps the columns' own types. CSV follows RFC 4180 but for its line ends (LF): a missing cell is empty,
+an empty text is "". JSON has null for missing and for NaN and infinities, which it cannot say.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, Literal, Protocol, TextIO, get_args
+
+import polars as pl
+
+from backends.frames.atomic import atomic_file, disk_words
+from backends.frames.schema import Schema
+from backends.frames.selection import chosen_columns
+from backends.problems import FileProblem, UsageProblem
+
+Format = Literal["csv", "jsonl", "json", "parquet"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+_SLICE = 20_000  # rows turned into bytes at a time: some megabytes, whatever the length of the frame
+_FORMULA = r"^[=+\-@\t\r]"
+_FIRST_TIME, _LAST_TIME = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999
+
+
+class _Sink(Protocol):
+    def write(self, piece: bytes, /) -> object: ...
+
+
+def write(
+    frame: pl.DataFrame,
+    target: Path | BinaryIO | TextIO,
+    fmt: Format,
+    *,
+    schema: Schema,
+    columns: Sequence[str] | None = None,
+    spreadsheet_safe: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """Writes the rows in the order of the frame, the columns (all by default) in that of the schema.
+
+    A path is written beside itself and renamed when whole, so that nothing partial ever has the name; `overwrite`
+    allows to replace a file. A stream gets the bytes as they are made and stays open.
+    `spreadsheet_safe` (CSV): text that begins with = + - @, tab or CR gets an apostrophe before it, because
+    spreadsheets would run it as a formula; numbers stay as they are.
+    Raises `UsageProblem` (format, column), `FileProblem` (exists, unwritable, full); a BrokenPipeError of a stream
+    passes through.
+    """
+    if fmt not in FORMATS:
+        raise UsageProblem(f"There is no format {str(fmt)[:40]!r}.", f"Formats: {', '.join(FORMATS)}.")
+    rows = frame.select(chosen_columns(schema, columns))
+    if isinstance(target, Path):
+        with atomic_file(target, overwrite=overwrite) as stream:
+            _write_stream(rows, stream, fmt, schema, spreadsheet_safe)
+        return
+    try:
+        _write_stream(rows, _sink(target), fmt, schema, spreadsheet_safe)
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        raise FileProblem(f"Writing the output failed: {disk_words(problem)}.") from problem
+
+
+def write_text(text: str, target: Path, *, overwrite: bool = False) -> None:
+    """Text in UTF-8 as it stands, into a file that appears whole, under the rules of `write`."""
+    with atomic_file(target, overwrite=overwrite) as stream:
+        stream.write(text.encode("utf-8", "replace"))
+
+
+def _write_stream(rows: pl.DataFrame, stream: _Sink, fmt: Format, schema: Schema, safe: bool) -> None:
+    if fmt == "parquet":
+        buffer = io.BytesIO()
+        rows.write_parquet(buffer)
+        stream.write(buffer.getvalue())
+        return
+    pieces = {"csv": lambda: _csv(rows, schema, safe), "jsonl": lambda: _jsonl(rows), "json": lambda: _json(rows)}
+    for piece in pieces[fmt]():
+        stream.write(piece)
+
+
+def _csv(rows: pl.DataFrame, schema: Schema, safe: bool) -> Iterator[bytes]:
+    text = [column.name for column in schema if column.is_text and column.name in rows.columns]
+    # A line with one empty cell would be an empty line, which readers skip.
+    missing = '""' if rows.width == 1 else ""
+    for number, part in enumerate(_slices(_with_text_times(rows))):
+        if safe and text:
+            part = part.with_columns(_apostrophe(name) for name in text)
+        buffer = io.BytesIO()
+        part.write_csv(buffer, include_header=number == 0, null_value=missing, line_terminator="\n")
+        yield buffer.getvalue()
+
+
+def _apostrophe(name: str) -> pl.Expr:
+    cell = pl.col(name)
+    return pl.when(cell.str.contains(_FORMULA)).then("'" + cell).otherwise(cell).alias(name)
+
+
+def _jsonl(rows: pl.DataFrame) -> Iterator[bytes]:
+    for part in _slices(_with_text_times(rows)):
+        buffer = io.BytesIO()
+        part.write_ndjson(buffer)
+        yield buffer.getvalue()
+
+
+def _json(rows: pl.DataFrame) -> Iterator[bytes]:
+    """One array, an object a line: as compact as JSON lines, and as easy to compare line by line."""
+    if rows.is_empty():
+        yield b"[]\n"
+        return
+    separator = b"[\n"
+    for piece in _jsonl(rows):
+        # Inside the objects a newline is always escaped, so each one here ends a row.
+        yield separator + piece.rstrip(b"\n").replace(b"\n", b",\n")
+        separator = b",\n"
+    yield b"\n]\n"
+
+
+def _slices(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """At least one slice, so that a frame without rows still gets its header."""
+    for start in range(0, max(len(rows), 1), _SLICE):
+        yield rows.slice(start, _SLICE)
+
+
+def _with_text_times(rows: pl.DataFrame) -> pl.DataFrame:
+    """Times as text; one outside the years 1 to 9999 is missing: ISO 8601 has none, and polars panics on some."""
+    times = [name for name, dtype in rows.schema.items() if isinstance(dtype, pl.Datetime)]
+    return rows.with_columns(_iso(name) for name in times)
+
+
+def _iso(name: str) -> pl.Expr:
+    cell = pl.col(name)
+    known = cell.dt.epoch("ms").is_between(_FIRST_TIME, _LAST_TIME)
+    return pl.when(known).then(cell).dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").alias(name)
+
+
+def _sink(target: BinaryIO | TextIO) -> _Sink:
+    """The bytes below a text stream: its own newline and encoding rules would change what is written."""
+    below: BinaryIO | None = getattr(target, "buffer", None)
+    if below is not None:
+        target.flush()
+        return below
+    return _Encoded(target) if isinstance(target, io.TextIOBase) else target  # type: ignore[return-value]
+
+
+class _Encoded:
+    """A text stream without bytes below it, such as StringIO."""
+
+    def __init__(self, text: io.TextIOBase) -> None:
+        self._text = text
+
+    def write(self, piece: bytes, /) -> object:
+        return self._text.write(piece.decode("utf-8"))

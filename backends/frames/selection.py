@@ -1,0 +1,24 @@
+"""Which columns of a schema are meant by a list of names, and what is said about a name that there is not."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from backends.frames.schema import Schema
+from backends.problems import UsageProblem
+
+
+def chosen_columns(schema: Schema, names: Sequence[str] | None) -> tuple[str, ...]:
+    """The names in the order of the schema, all of them for None. Raises `UsageProblem` for an unknown one."""
+    if names is None:
+        return schema.names
+    for name in names:
+        if name not in schema:
+            near = difflib.get_close_matches(name[:60], schema.names, n=3, cutoff=0.5)
+            hint = f"Did you mean {', '.join(near)}?" if near else f"Columns: {', '.join(schema.names)}."
+            raise UsageProblem(f"There is no column {name[:60]!r}.", hint)
+    wanted = set(names)
+    if not wanted:
+        raise UsageProblem("No column is chosen.", f"Columns: {', '.join(schema.names)}.")
+    return tuple(name for name in schema.names if name in wanted)

@@ -1,0 +1,147 @@
+"""What the values of a column look like in a few numbers: how many, how large in the middle, in the tail, how spread.
+
+Quantiles interpolate linearly between the two nearest order statistics (type 7 of Hyndman and Fan 1996, the default
+of NumPy and R); `std` is the sample's (n - 1). Nulls, NaN and infinities are missing values everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, astuple, dataclass
+
+import polars as pl
+
+from backends.frames.schema import Column, Kind, Schema
+from backends.frames.selection import chosen_columns
+from backends.problems import UsageProblem
+
+NUMBERS = ("min", "mean", "median", "p90", "p95", "p99", "max", "std")
+_QUANTILES = {"median": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+_UNITS = {Kind.DURATION: "s", Kind.BYTES: "B"}
+_REPORT = (
+    Column("column", Kind.TEXT, "Column"),
+    Column("unit", Kind.TEXT, "Unit"),
+    Column("group", Kind.TEXT, "Group"),
+    Column("n", Kind.COUNT, "n"),
+    Column("missing", Kind.COUNT, "Missing"),
+    *(Column(name, Kind.NUMBER, name) for name in NUMBERS),
+)
+
+
+@dataclass(frozen=True)
+class Description:
+    """Numbers in the unit of the column; of a time column in epoch milliseconds (its `std` in milliseconds).
+
+    `n`: how many finite values; `missing`: how many others. All numbers are None without a value, `std` below two.
+    """
+
+    n: int
+    missing: int
+    min: float | None = None
+    mean: float | None = None
+    median: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    max: float | None = None
+    std: float | None = None
+
+
+def finite(values: pl.Series) -> pl.Series:
+    """The finite values as Float64; times as epoch milliseconds, integers above 2^53 rounded."""
+    return values.to_frame("v").select(_as_float(values.dtype)).to_series().drop_nulls()
+
+
+def describe(values: pl.Series, column: Column) -> Description:
+    """The description of one column's values; text has no numbers, only `n` and `missing` (null or empty)."""
+    if column.is_text:
+        present = len(values) - int(((values == "").fill_null(True)).sum())
+        return Description(present, len(values) - present)
+    row = values.to_frame("v").lazy().select(_as_float(values.dtype)).select(_summary()).collect().row(0, named=True)
+    return Description(**row)
+
+
+def describe_by(frame: pl.DataFrame, column: str, by: str) -> pl.DataFrame:
+    """One row a group, the largest first: group (as `by`), n, missing, then `NUMBERS`; a missing group is null."""
+    groups = (
+        frame.lazy()
+        .select(pl.col(by).alias("group"), _as_float(frame.schema[column], column).alias("v"))
+        .group_by("group")
+        .agg(_summary())
+        .sort("n", "group", descending=[True, False], nulls_last=True)
+    )
+    return groups.collect()
+
+
+def report(
+    frame: pl.DataFrame, schema: Schema, *, columns: Sequence[str] | None = None, by: str | None = None
+) -> tuple[pl.DataFrame, Schema]:
+    """A table of descriptions, one row a column (and group), with its own schema; numbers in the unit it names.
+
+    `columns`: numeric ones, all by default. Raises `UsageProblem` for a column that does not exist or has no numbers.
+    """
+    numeric = [column for column in schema if column.is_numeric]
+    if columns is not None:
+        numeric = [schema[name] for name in chosen_columns(schema, columns)]
+    for column in numeric:
+        if not column.is_numeric:
+            known = ", ".join(other.name for other in schema if other.is_numeric)
+            raise UsageProblem(f"{column.name} has no numbers to describe.", f"Columns with numbers: {known}.")
+    if by is not None:
+        chosen_columns(schema, [by])
+    shown = Schema(tuple(column for column in _REPORT if by is not None or column.name != "group"), key="column")
+    parts = [shown.empty()]
+    for column in numeric:
+        described = _described(frame, column, by).with_columns(
+            pl.lit(column.name).alias("column"),
+            pl.lit(column.unit or _UNITS.get(column.kind, "")).alias("unit"),
+            pl.col("group").cast(pl.String),
+        )
+        parts.append(described.select(shown.names).cast(shown.polars()))  # type: ignore[arg-type]
+    return pl.concat(parts), shown
+
+
+def _described(frame: pl.DataFrame, column: Column, by: str | None) -> pl.DataFrame:
+    if by is not None:
+        return describe_by(frame, column.name, by)
+    return pl.DataFrame([{"group": None, **asdict(describe(frame.get_column(column.name), column))}])
+
+
+def value_counts(values: pl.Series, limit: int) -> pl.DataFrame:
+    """The `limit` commonest values: value, count (Int64), share of all non-null (Float64); ties in order of value."""
+    present = values.drop_nulls()
+    counts = present.rename("value").value_counts(name="count")
+    return (
+        counts.sort("count", "value", descending=[True, False])
+        .head(limit)
+        .with_columns(pl.col("count").cast(pl.Int64))
+        .with_columns((pl.col("count") / max(len(present), 1)).alias("share"))
+    )
+
+
+def _as_float(dtype: pl.DataType, name: str = "v") -> pl.Expr:
+    value = pl.col(name).dt.epoch("ms") if isinstance(dtype, pl.Datetime) else pl.col(name)
+    number = value.cast(pl.Float64)
+    return pl.when(number.is_finite()).then(number).alias(name)
+
+
+def _summary() -> list[pl.Expr]:
+    value = pl.col("v")
+    # Taken off first: around 10^9 (times, sizes) the sum of squares has lost what distinguishes the values.
+    mean = value.mean()
+    rest = value - mean
+    quantiles = [value.quantile(share, "linear").alias(name) for name, share in _QUANTILES.items()]
+    return [
+        value.count().cast(pl.Int64).alias("n"),
+        value.null_count().cast(pl.Int64).alias("missing"),
+        value.min().alias("min"),
+        (mean + rest.mean()).alias("mean"),
+        *quantiles,
+        value.max().alias("max"),
+        rest.std(ddof=1).alias("std"),
+    ]
+
+
+def numbers(description: Description) -> list[tuple[str, float | None]]:
+    """(name, value) in the order of `NUMBERS`, for tables of one description."""
+    return list(zip(NUMBERS, astuple(description)[2:], strict=True))

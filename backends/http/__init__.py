@@ -1,0 +1,25 @@
+"""The one way to talk to servers: identity, retries, limits, cache, and errors in words a user can act on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from backends.http.policies import Identity, Mode, Policy
+
+if TYPE_CHECKING:
+    from backends.http.client import Http
+    from backends.http.downloads import Downloader
+    from backends.http.stores import Store, StoredBytes
+
+__all__ = ["Downloader", "Http", "Identity", "Mode", "Policy", "Store", "StoredBytes"]
+
+_WHERE = {"Http": "client", "Downloader": "downloads", "Store": "stores", "StoredBytes": "stores"}
+
+
+def __getattr__(name: str) -> Any:
+    """Brings in what needs httpx (40 ms) or diskcache (9 ms) only when it is named."""
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"backends.http.{_WHERE[name]}"), name)

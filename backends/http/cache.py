@@ -1,0 +1,188 @@
+"""The directory of stored answers: bytes by key, opened in one place, and never a reason for a request to fail."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sqlite3
+import stat
+import threading
+from pathlib import Path
+from typing import Any
+
+CACHE_BYTES = 2 << 30
+_LOCK_SECONDS = 5.0  # what another process may keep us waiting before an answer is simply not stored
+_OWN_FILES = ("cache.db", "cache.db-wal", "cache.db-shm", "cache.db-journal")
+_VALUE_DIRECTORY = re.compile(r"[0-9a-f]{2}")
+_VALUE_FILE = re.compile(r"[0-9a-f]{28}\.val")
+
+
+def _open(directory: Path, size_limit: int) -> Any:
+    """The only place where a diskcache is opened: the class that keeps pickle out is not stored in the cache itself."""
+    import diskcache  # 9 ms, and not needed for --help
+
+    from backends.http.bytesdisk import BytesDisk
+
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = directory.stat()
+    if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
+        raise PermissionError("it belongs to another user")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        directory.chmod(0o700)
+    return diskcache.Cache(
+        str(directory),
+        timeout=_LOCK_SECONDS,
+        disk=BytesDisk,
+        size_limit=size_limit,
+        # "used" would make each hit a write, 6 times the price of the read.
+        eviction_policy="least-recently-stored",
+        statistics=0,
+        tag_index=0,
+    )
+
+
+class Shelf:
+    """Bytes by key. Opened at first use; whatever goes wrong ends up in `note`, and in an answer not kept.
+
+    Values above an eighth of the limit are not taken: diskcache drops what is larger than the limit without a word,
+    and a few values of that size would push everything else out.
+    """
+
+    def __init__(self, directory: Path, size_limit: int = CACHE_BYTES) -> None:
+        self.directory = directory
+        self.largest = size_limit // 8
+        self.note = ""
+        self._size_limit = size_limit
+        self._lock = threading.Lock()
+        self._cache: Any = None
+        self._given_up = False
+
+    def get(self, key: str) -> bytes | None:
+        cache = self._opened()
+        if cache is None:
+            return None
+        try:
+            value = cache.get(key)
+        except (ValueError, TypeError):  # a pickle, or a file elsewhere: not ours
+            self.delete(key)
+            return None
+        except Exception as error:
+            self._trouble(error, "read")
+            return None
+        return value if isinstance(value, bytes) else None
+
+    def put(self, key: str, value: bytes) -> bool:
+        cache = self._opened() if len(value) <= self.largest else None
+        if cache is None:
+            return False
+        try:
+            return bool(cache.set(key, value))
+        except Exception as error:
+            self._trouble(error, "written to")
+            return False
+
+    def delete(self, key: str) -> None:
+        cache = self._opened()
+        if cache is None:
+            return
+        try:
+            cache.delete(key)
+        except Exception as error:
+            self._trouble(error, "written to")
+
+    def close(self) -> None:
+        with self._lock:
+            cache, self._cache, self._given_up = self._cache, None, True
+        if cache is not None:
+            with contextlib.suppress(Exception):
+                cache.close()
+
+    def _opened(self) -> Any:
+        if self._cache is not None or self._given_up:
+            return self._cache
+        with self._lock:
+            if self._cache is None and not self._given_up:
+                try:
+                    self._cache = _open(self.directory, self._size_limit)
+                except Exception as error:  # sqlite, the file system, or rows of another program's making
+                    self._given_up = True
+                    self.note = f"The cache in {self.directory} cannot be opened ({_told(error)}): no answers are kept."
+            return self._cache
+
+    def _trouble(self, error: Exception, what: str) -> None:
+        self.note = f"The cache in {self.directory} could not be {what} ({_told(error)})."
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+            # Damaged. Nothing after this would go better, and each try costs time.
+            self.note = f"The cache in {self.directory} is damaged ({_told(error)}): no answers are kept."
+            self._given_up = True
+            self._cache = None
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error) or type(error).__name__
+
+
+def cache_summary(directory: Path) -> tuple[int, int]:
+    """How many values are stored and how many bytes they take; (0, 0) where there is no cache. Creates nothing."""
+    if not (directory / "cache.db").is_file():
+        return 0, 0
+    shelf = Shelf(directory)
+    cache = shelf._opened()
+    if cache is None:
+        return 0, _bytes_below(directory)
+    try:
+        return len(cache), int(cache.volume())
+    except Exception:
+        return 0, _bytes_below(directory)
+    finally:
+        shelf.close()
+
+
+def clear(directory: Path) -> int:
+    """Forgets everything and returns how many values that were; a damaged cache is removed file by file.
+
+    Deletes nothing that is not named as diskcache names its files. Raises `OSError` where the disk refuses.
+    """
+    if not directory.is_dir():
+        return 0
+    if (directory / "cache.db").is_file():
+        shelf = Shelf(directory)
+        cache = shelf._opened()
+        try:
+            if cache is not None:
+                return int(cache.clear(retry=True))
+        except Exception:
+            return _remove_files(directory)
+        finally:
+            shelf.close()
+    return _remove_files(directory)
+
+
+def _remove_files(directory: Path) -> int:
+    values = list(_value_files(directory))
+    for path in [*values, *(directory / name for name in _OWN_FILES)]:
+        path.unlink(missing_ok=True)
+    for folder in sorted({parent for path in values for parent in path.parents[:2]}, reverse=True):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+    return len(values)
+
+
+def _value_files(directory: Path) -> list[Path]:
+    return [
+        path
+        for path in directory.glob("??/??/*.val")
+        if _VALUE_FILE.fullmatch(path.name)
+        and _VALUE_DIRECTORY.fullmatch(path.parent.name)
+        and _VALUE_DIRECTORY.fullmatch(path.parent.parent.name)
+        and not path.parent.is_symlink()
+        and not path.parent.parent.is_symlink()
+    ]
+
+
+def _bytes_below(directory: Path) -> int:
+    paths = [*_value_files(directory), *(directory / name for name in _OWN_FILES)]
+    return sum(path.stat().st_size for path in paths if path.is_file())

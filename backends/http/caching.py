@@ -1,0 +1,173 @@
+"""Whether an answer comes from the store or from the server, and what is kept of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from backends.cancel import Cancel
+from backends.http.answers import Answer, Origin, Source
+from backends.http.backoff import RETRY_AFTER_CAP, delays, honoured
+from backends.http.cache import Shelf
+from backends.http.entries import Entry, read_whole
+from backends.http.errors import HttpProblem, NetworkFailed, RateLimited, ServerFailed, from_response, offline
+from backends.http.exchange import Exchange, Reply
+from backends.http.flights import Flights
+from backends.http.policies import Mode, Policy
+from backends.http.stack import httpx
+
+T = TypeVar("T")
+Pause = Callable[[float, Cancel | None], None]
+_ERROR_BODY = 64 << 10
+_TRIES_WITH_STORED = 2  # somebody waits, and there is something to show
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as all its steps need it. `vet` raises for an answer that must not be kept."""
+
+    url: httpx.URL
+    key: str
+    policy: Policy | Callable[[Answer], Policy]
+    accept: str
+    cap: int
+    cancel: Cancel | None
+    vet: Callable[[Answer], None] = field(default=lambda answer: None)
+
+    @property
+    def may_store(self) -> bool:
+        return not isinstance(self.policy, Policy) or self.policy.store
+
+    @property
+    def may_be_stale(self) -> bool:
+        return not isinstance(self.policy, Policy) or self.policy.stale_if_error
+
+    def decided(self, answer: Answer) -> Policy:
+        return self.policy if isinstance(self.policy, Policy) else self.policy(answer)
+
+
+@dataclass(frozen=True)
+class Retries:
+    """How often a request is sent, and how it waits in between."""
+
+    tries: int
+    pause: Pause
+
+    def run(self, attempt: Callable[[], T], cancel: Cancel | None, tries: int | None = None) -> T:
+        """Tries again after network errors, 429 and 5xx only; a wait that a person should decide on is not begun."""
+        waits = delays()
+        for left in reversed(range(tries or self.tries)):
+            try:
+                return attempt()
+            except HttpProblem as problem:
+                asked_to_wait = problem.retry_after or 0.0
+                if not problem.retryable or not left or asked_to_wait > RETRY_AFTER_CAP:
+                    raise
+                self.pause(honoured(next(waits), problem.retry_after), cancel)
+        raise AssertionError("unreachable")
+
+
+def pause(seconds: float, cancel: Cancel | None) -> None:
+    if cancel is not None:
+        cancel.sleep(seconds)
+    else:
+        time.sleep(seconds)
+
+
+class Answering:
+    """Gives the answer to a GET: stored and still holding, or fetched once for all who ask at the same time."""
+
+    def __init__(
+        self, exchange: Exchange, shelf: Shelf | None, retries: Retries, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._exchange = exchange
+        self._shelf = shelf
+        self._retries = retries
+        self._clock = clock
+        self._flights: Flights[Answer] = Flights()
+
+    def ask(self, asked: Asked, mode: Mode, kind: Hashable = None) -> Answer:
+        """`kind`: requests of different kinds do not share an answer, because they vet it differently."""
+        if asked.cancel is not None:
+            asked.cancel.check()
+        hit = self._held(asked, mode, self._entry(asked, mode))
+        if hit is not None:
+            return hit
+        if mode is Mode.OFFLINE:
+            raise offline(str(asked.url))
+        return self._flights.run((asked.key, asked.cap, kind, mode), lambda: self._lead(asked, mode), asked.cancel)
+
+    def forget(self, asked: Asked) -> None:
+        if self._shelf is not None:
+            self._shelf.delete(asked.key)
+
+    def _entry(self, asked: Asked, mode: Mode) -> Entry | None:
+        if self._shelf is None or not mode.reads or not asked.may_store:
+            return None
+        return Entry.unpacked(self._shelf.get(asked.key))
+
+    def _held(self, asked: Asked, mode: Mode, entry: Entry | None) -> Answer | None:
+        if entry is None:
+            return None
+        now = self._clock()
+        holds = entry.holds(asked.policy if isinstance(asked.policy, Policy) else None, now)
+        if not holds and mode is not Mode.OFFLINE:
+            return None
+        source = Source.CACHE if holds else Source.STALE
+        return entry.answer(str(asked.url), asked.cap, Origin(source, entry.age(now), "" if holds else "offline"))
+
+    def _lead(self, asked: Asked, mode: Mode) -> Answer:
+        entry = self._entry(asked, mode)  # again: it may have landed since
+        hit = self._held(asked, mode, entry)
+        if hit is not None:
+            return hit
+        fallback = entry if asked.may_be_stale else None
+        tries = _TRIES_WITH_STORED if fallback is not None else None
+        try:
+            return self._retries.run(lambda: self._fetch(asked, mode, entry), asked.cancel, tries)
+        except (NetworkFailed, ServerFailed, RateLimited) as problem:
+            if fallback is None:
+                raise
+            origin = Origin(Source.STALE, fallback.age(self._clock()), problem.sentence)
+            stale = fallback.answer(str(asked.url), asked.cap, origin)
+            if stale is None:
+                raise
+            return stale
+
+    def _fetch(self, asked: Asked, mode: Mode, entry: Entry | None) -> Answer:
+        headers = {"accept": asked.accept, **(entry.conditions() if entry is not None else {})}
+        with self._exchange.send("GET", asked.url, headers=headers, cancel=asked.cancel) as reply:
+            if reply.status == 304 and entry is not None:
+                reply.start(_ERROR_BODY)
+                answer = self._vouched(asked, mode, entry, reply)
+                if answer is not None:
+                    return answer
+            else:
+                return self._taken(asked, mode, reply)
+        return self._fetch(asked, mode, None)  # it holds, but our copy cannot be read any more
+
+    def _vouched(self, asked: Asked, mode: Mode, entry: Entry, reply: Reply) -> Answer | None:
+        answer = entry.answer(str(asked.url), asked.cap, Origin(Source.REVALIDATED))
+        if answer is not None and self._shelf is not None and mode.writes:
+            policy = asked.decided(answer)
+            if policy.store:
+                self._shelf.put(asked.key, entry.vouched(reply.headers, policy, self._clock()).packed())
+        return answer
+
+    def _taken(self, asked: Asked, mode: Mode, reply: Reply) -> Answer:
+        raise_unless_ok(reply)
+        answer, wire = read_whole(reply, str(asked.url), asked.cap)
+        asked.vet(answer)
+        if self._shelf is None or not mode.writes or not asked.may_store or reply.status != 200:
+            return answer
+        policy = asked.decided(answer)
+        if policy.store:  # else what is stored stays the last known answer: this one may be a proxy's login page
+            self._shelf.put(asked.key, Entry.made(reply, wire, policy, self._clock()).packed())
+        return answer
+
+
+def raise_unless_ok(reply: Reply) -> None:
+    if not 200 <= reply.status < 300:
+        raise from_response(str(reply.url), reply.status, reply.headers, reply.start(_ERROR_BODY))

@@ -1,0 +1,236 @@
+"""Asking a server for an answer: from the store if it still holds, else once over the network, patiently."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from backends.cancel import Cancel
+from backends.http.addresses import parse
+from backends.http.answers import Answer, Source
+from backends.http.cache import CACHE_BYTES, Shelf
+from backends.http.caching import Answering, Asked, Pause, Retries, pause, raise_unless_ok
+from backends.http.decoding import accepted
+from backends.http.downloads import Downloader
+from backends.http.entries import key_of, read_whole
+from backends.http.errors import WrongServer, clean, offline, shown
+from backends.http.exchange import Exchange, Timeouts
+from backends.http.policies import Identity, Mode, Policy
+from backends.http.slots import Slots
+from backends.http.stack import httpx
+from backends.http.stores import Store
+from backends.http.wire import Wire
+
+CAP = 64 << 20
+TRIES = 5
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where an address leads, not followed. `url` is empty when the server did not redirect."""
+
+    status: int
+    headers: Mapping[str, str]
+    url: str
+
+
+class Http:
+    """The client of all systems. Thread-safe; every method blocks and belongs in a worker thread.
+
+    `pause(seconds, cancel)` is how it waits between tries.
+    """
+
+    def __init__(
+        self,
+        *,
+        cache_dir: Path | None = None,
+        mode: Mode = Mode.NORMAL,
+        identities: Sequence[Identity] = (),
+        cache_bytes: int = CACHE_BYTES,
+        per_host: int = 16,
+        timeouts: Timeouts | None = None,
+        tries: int = TRIES,
+        transport: httpx.BaseTransport | None = None,
+        pause: Pause = pause,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.mode = mode
+        self._identities = tuple(identities)
+        self._timeouts = timeouts or Timeouts()
+        self._given = transport
+        self._transport = transport or Wire()
+        self._exchange = Exchange(
+            self._transport,
+            identities=self._identities,
+            timeouts=self._timeouts,
+            slots=Slots(per_host),
+            accept_encoding=accepted(),
+        )
+        self._retries = Retries(max(1, tries), pause)
+        self._shelf = Shelf(cache_dir, cache_bytes) if cache_dir is not None else None
+        self._answering = Answering(self._exchange, self._shelf, self._retries, clock)
+        self._clock = clock
+
+    @property
+    def cache_note(self) -> str:
+        """Why answers are not kept although they should be; empty while all is well."""
+        return self._shelf.note if self._shelf is not None else ""
+
+    def with_mode(self, mode: Mode) -> Http:
+        """The same client (connections, cache, limits) in another mode: what the refresh key uses."""
+        other = copy.copy(self)
+        other.mode = mode
+        return other
+
+    def get(
+        self,
+        url: str,
+        *,
+        policy: Policy | Callable[[Answer], Policy],
+        accept: str = "application/json",
+        cap: int = CAP,
+        cancel: Cancel | None = None,
+        params: Mapping[str, str | int] | None = None,
+    ) -> Answer:
+        """The answer (2xx) of an address, with redirects followed; `Answer.url` is the address that was asked.
+
+        `policy` says how it is kept, before it is known or from the answer. `cap`: bytes, decoded. Raises
+        `HttpProblem` (each status has its class), `UsageProblem` for an address that must not be asked, `Cancelled`.
+        """
+        return self._answering.ask(self._asked(url, params, policy, accept, cap, cancel), self.mode)
+
+    def json(
+        self,
+        url: str,
+        *,
+        policy: Policy | Callable[[Answer], Policy],
+        cap: int = CAP,
+        cancel: Cancel | None = None,
+        params: Mapping[str, str | int] | None = None,
+        type: Any = Any,
+    ) -> tuple[Any, Answer]:
+        """The answer decoded as `type` (anything msgspec knows). An answer of another shape is never stored.
+
+        Raises what `get` raises, and `WrongServer` for HTML, garbage and JSON that is no `type`.
+        """
+        vetted: list[tuple[bytes, Any]] = []
+
+        def vet(answer: Answer) -> None:
+            vetted.append((answer.body, _decoded(answer, type)))
+
+        asked = self._asked(url, params, policy, "application/json", cap, cancel, vet)
+        answer = self._answering.ask(asked, self.mode, _hashable(type))
+        if vetted and vetted[-1][0] is answer.body:
+            return vetted[-1][1], answer
+        try:
+            return _decoded(answer, type), answer
+        except WrongServer:
+            if answer.origin.source is not Source.CACHE and answer.origin.source is not Source.REVALIDATED:
+                raise
+        # It was stored by a version that expected another shape: ask the server, which knows better.
+        self._answering.forget(asked)
+        answer = self._answering.ask(asked, self.mode, _hashable(type))
+        return _decoded(answer, type), answer
+
+    def post(
+        self,
+        url: str,
+        content: bytes,
+        *,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        cap: int = CAP,
+        cancel: Cancel | None = None,
+        idempotent: bool = False,
+    ) -> Answer:
+        """Sends `content`; never stored, redirects not followed. Tried again only if `idempotent` says it may be."""
+        address = parse(url)
+        if self.mode is Mode.OFFLINE:
+            raise offline(url)
+        headers = {"accept": accept, "content-type": content_type}
+
+        def attempt() -> Answer:
+            reply = self._exchange.send("POST", address, headers=headers, content=content, cancel=cancel, follow=False)
+            with reply:
+                raise_unless_ok(reply)
+                return read_whole(reply, str(address), cap)[0]
+
+        return self._retries.run(attempt, cancel, None if idempotent else 1)
+
+    def locate(self, url: str, *, cancel: Cancel | None = None) -> Location:
+        """Where an address redirects to, without going there. The target may be signed: not for logs or disks."""
+        address = parse(url)
+        if self.mode is Mode.OFFLINE:
+            raise offline(url)
+
+        def attempt() -> Location:
+            with self._exchange.send("GET", address, headers={"accept": "*/*"}, cancel=cancel, follow=False) as reply:
+                target = reply.headers.get("location", "")
+                if not (target and 300 <= reply.status < 400):
+                    raise_unless_ok(reply)
+                    target = ""
+                return Location(reply.status, reply.headers, str(address.join(target)) if target else "")
+
+        return self._retries.run(attempt, cancel)
+
+    def downloader(self) -> Downloader:
+        """Raw files for ONE worker thread, never stored; it is the worker's to close."""
+        return Downloader(mode=self.mode, identities=self._identities, timeouts=self._timeouts, transport=self._given)
+
+    def stored(self) -> Store | None:
+        """Where parsed frames are kept; None without a cache."""
+        return Store(self._shelf, self.mode, self._clock) if self._shelf is not None else None
+
+    def close(self) -> None:
+        self._transport.close()
+        if self._shelf is not None:
+            self._shelf.close()
+
+    def __enter__(self) -> Http:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _asked(
+        self,
+        url: str,
+        params: Mapping[str, str | int] | None,
+        policy: Policy | Callable[[Answer], Policy],
+        accept: str,
+        cap: int,
+        cancel: Cancel | None,
+        vet: Callable[[Answer], None] = lambda answer: None,
+    ) -> Asked:
+        address = parse(url, params)
+        key = key_of("GET", str(address), accept, self._exchange.scope(address))
+        return Asked(address, key, policy, accept, cap, cancel, vet)
+
+
+def _hashable(kind: Any) -> Hashable:
+    try:
+        hash(kind)
+    except TypeError:
+        return id(kind)
+    return kind  # type: ignore[no-any-return]
+
+
+def _decoded(answer: Answer, kind: Any) -> Any:
+    hint = "Check the address of the system in the settings."
+    try:
+        return msgspec.json.decode(answer.body, type=kind)
+    except msgspec.ValidationError as error:
+        raise WrongServer(
+            f"{shown(answer.url)} answered with JSON of another shape: {clean(str(error), 160)}.", hint
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        is_page = "html" in answer.headers.get("content-type", "") or answer.body.lstrip()[:1] == b"<"
+        what = "a web page" if is_page else "something that is no JSON"
+        more = " A login page or a proxy may be in the way." if is_page else ""
+        raise WrongServer(f"{shown(answer.url)} answered with {what}.", hint + more) from error

@@ -1,0 +1,115 @@
+"""Files as they are on the wire, for one worker thread: raw bytes, ranges, and the redirects on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from backends.cancel import Cancel
+from backends.http.addresses import parse
+from backends.http.errors import WrongServer, from_response, offline, shown
+from backends.http.exchange import Exchange, Reply, Timeouts
+from backends.http.policies import Identity, Mode
+from backends.http.stack import httpx
+from backends.http.wire import Wire
+
+_ERROR_BODY = 64 << 10
+
+
+class Download:
+    """An open download; close it or use it in a `with`.
+
+    `status` 200 (from the start) or 206 (from `offset`), `headers` with lower-case names, `hops` the redirect
+    answers as (url, headers), `encoding` the content-encoding that `chunks()` leaves on.
+    """
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+        self.status = reply.status
+        self.url = str(reply.url)
+        self.headers: Mapping[str, str] = reply.headers
+        self.hops = reply.hops
+        self.encoding = self.headers.get("content-encoding", "").strip().lower()
+        if self.encoding == "identity":
+            self.encoding = ""
+
+    def chunks(self) -> Iterator[bytes]:
+        """The undecoded bytes as they come in; may be asked for once.
+
+        Raises `IncompleteBody` when the connection ends before the announced length or the last chunk, `TimedOut`,
+        `Cancelled` (also while it waits).
+        """
+        return self._reply.chunks()
+
+    def close(self) -> None:
+        self._reply.close()
+
+    def __enter__(self) -> Download:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Downloader:
+    """One request at a time, on a connection of its own that the next file from the same server uses again.
+
+    One pool for all workers would look through all its connections at each event: 3.6 ms of CPU a file with 64 of
+    them, 0.7 with one each. Up to four are kept, because a file often takes two servers: one that knows where it is
+    and one that has it.
+    """
+
+    def __init__(
+        self,
+        *,
+        mode: Mode = Mode.NORMAL,
+        identities: Sequence[Identity] = (),
+        timeouts: Timeouts | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._mode = mode
+        self._own = None if transport is not None else Wire(max_connections=4, max_keepalive=4)
+        self._exchange = Exchange(transport or self._own or Wire(), identities=identities, timeouts=timeouts)
+
+    def open(self, url: str, *, offset: int = 0, if_range: str | None = None, cancel: Cancel | None = None) -> Download:
+        """Asks for a file from byte `offset` on, of the version that `if_range` (an ETag or a date) names.
+
+        Raises `HttpProblem` for every answer that is neither 200 nor, with an offset, 206 for that offset.
+        """
+        address = parse(url)
+        if self._mode is Mode.OFFLINE:
+            raise offline(url)
+        headers = {"accept": "*/*"}
+        if offset:
+            headers["range"] = f"bytes={offset}-"
+            if if_range:
+                headers["if-range"] = if_range
+        reply = self._exchange.send("GET", address, headers=headers, cancel=cancel)
+        try:
+            _check(reply, offset)
+        except BaseException:
+            reply.close()
+            raise
+        return Download(reply)
+
+    def close(self) -> None:
+        if self._own is not None:
+            self._own.close()
+
+    def __enter__(self) -> Downloader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _check(reply: Reply, offset: int) -> None:
+    if reply.status == 200:
+        return
+    if reply.status == 206 and offset:
+        begins = reply.headers.get("content-range", "").partition("-")[0]
+        if begins.replace(" ", "").lower() == f"bytes{offset}":
+            return
+        raise WrongServer(
+            f"{shown(str(reply.url))} sent another part than was asked for.", "Download it from the start."
+        )
+    raise from_response(str(reply.url), reply.status, reply.headers, reply.start(_ERROR_BODY))

@@ -1,0 +1,251 @@
+"""What can go wrong between us and a server, in words that name host and path and never hold a secret."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from backends.http.backoff import parse_retry_after
+from backends.problems import Problem
+
+QUOTED_CHARACTERS = 300  # of the server's own words
+SHOWN_PATH = 160
+# Unprintable or able to reorder what is around them: Cc, Cf (bidi marks), surrogates, line and paragraph separators.
+_UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+# A server may quote our own request back: the values of whatever signs a URL or says who we are.
+_SECRET_PAIR = re.compile(
+    r"(?i)\b(bewit|x-(?:amz|goog)-[a-z-]+|awsaccesskeyid|googleaccessid|signature|sig|token|access_token|id_token|"
+    r"password|passwd|secret|api[_-]?key|mac|key-pair-id|policy)(\s*=\s*|\"\s*:\s*)(\"[^\"]*\"|'[^']*'|[^\s&,;\"']+)"
+)
+_SECRET_SCHEME = re.compile(r"(?i)\b(authorization\s*[:=]\s*\S+|bearer|basic|hawk)\s+[^\s,;]{6,}")
+_USERINFO = re.compile(r"(?<=://)[^\s/@]*@")
+_XML_MESSAGE = re.compile(rb"<Message>([^<]{1,1000})</Message>")
+
+
+class HttpProblem(Problem):
+    """Base of all of them. `reason` is the short word that manifests keep; `retryable`: asking again may help."""
+
+    exit_code = 3
+    word = "http"
+    may_retry = False
+
+    def __init__(
+        self,
+        sentence: str,
+        hint: str = "",
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        reason: str = "",
+        retryable: bool | None = None,
+    ) -> None:
+        super().__init__(sentence, hint)
+        self.status = status
+        self.retry_after = retry_after
+        self.reason = reason or (f"http-{status}" if status is not None else self.word)
+        self.retryable = self.may_retry if retryable is None else retryable
+
+
+class BadRequest(HttpProblem):
+    """Any 4xx without a class of its own."""
+
+
+class NotFound(HttpProblem):
+    """404."""
+
+
+class NotAllowed(HttpProblem):
+    """401 and 403."""
+
+
+class Gone(HttpProblem):
+    """410: it was there and has expired."""
+
+
+class FailedDependency(HttpProblem):
+    """424: an artifact that the worker could not make."""
+
+
+class RateLimited(HttpProblem):
+    """429."""
+
+    may_retry = True
+
+
+class ServerFailed(HttpProblem):
+    """5xx."""
+
+    may_retry = True
+
+
+class NetworkFailed(HttpProblem):
+    """No answer: the name is not known, nobody listens, the connection broke."""
+
+    word = "network"
+    may_retry = True
+
+
+class TimedOut(NetworkFailed):
+    """The server said nothing for too long."""
+
+    word = "timeout"
+
+
+class IncompleteBody(NetworkFailed):
+    """The answer began and ended before it was whole."""
+
+    word = "incomplete"
+
+
+class Offline(HttpProblem):
+    """Offline mode, and nothing stored."""
+
+    word = "offline"
+
+
+class TooLarge(HttpProblem):
+    """More bytes than the caller is ready to hold."""
+
+    word = "too-large"
+
+
+class WrongServer(HttpProblem):
+    """Something answered, but not with what this system says: a login page, another JSON, garbage."""
+
+    word = "wrong-server"
+
+
+class TooManyRedirects(HttpProblem):
+    word = "too-many-redirects"
+
+
+class UnsafeRedirect(HttpProblem):
+    """A redirect or an address that would take the request where it must not go."""
+
+    word = "unsafe-redirect"
+
+
+def shown(url: str) -> str:
+    """`host/path` of a URL, fit for a sentence: no user, no query, no fragment, nothing unprintable."""
+    host, path = shown_parts(url)
+    return f"{host}{path}"
+
+
+def shown_parts(url: str) -> tuple[str, str]:
+    try:
+        split = urlsplit(url)
+        host = split.netloc.rpartition("@")[2]
+    except ValueError:
+        return "the server", ""
+    path = split.path
+    if len(path) > SHOWN_PATH:
+        half = SHOWN_PATH // 2
+        path = f"{path[:half]}…{path[-half:]}"
+    return clean(host, 100) or "the server", clean(path, 3 * SHOWN_PATH) or "/"
+
+
+def clean(text: str, limit: int = QUOTED_CHARACTERS) -> str:
+    """One printable line of at most `limit` characters, without secrets; cut first, so that 10 MB cost nothing."""
+    text = text[: 4 * limit]
+    text = "".join(" " if unicodedata.category(character) in _UNSAFE else character for character in text)
+    text = " ".join(text.split())
+    text = _USERINFO.sub("", text)
+    text = _SECRET_SCHEME.sub("…", text)
+    text = _SECRET_PAIR.sub(r"\1\2…", text)
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def server_words(body: bytes) -> str:
+    """What the server itself says in an error body: the first lines of its JSON's (or S3's XML's) message."""
+    body = body[: 64 << 10]
+    if match := _XML_MESSAGE.search(body):
+        return clean(match[1].decode("utf-8", "replace"))
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    return clean(_message(answer))
+
+
+def _message(answer: Any, depth: int = 0) -> str:
+    if isinstance(answer, str):
+        # Taskcluster puts its own account of the request below a rule.
+        return answer.partition("\n---")[0]
+    if not isinstance(answer, dict) or depth > 2:
+        return ""
+    found = [_message(answer.get(name), depth + 1) for name in ("reason", "message", "error", "detail")]
+    unlike = list(dict.fromkeys(text.strip() for text in found if text.strip()))
+    return ": ".join(unlike[:2])
+
+
+def from_response(url: str, status: int, headers: Mapping[str, str], body: bytes) -> HttpProblem:
+    """The problem that an answer of that status is. `headers` has lower-case names; `body` may be cut short."""
+    host, path = shown_parts(url)
+    words = server_words(body)
+    says = f' It says: "{words}"' if words else ""
+    wait = parse_retry_after(headers.get("retry-after", ""))
+    if status == 404:
+        return NotFound(
+            f"{host} has no {path} (404).{says}",
+            "Check the id or the name; results expire (task groups after about a year).",
+            status=status,
+        )
+    if status == 410:
+        return Gone(f"{path} on {host} has expired (410).{says}", "Ask for a newer run of it.", status=status)
+    if status == 401:
+        return NotAllowed(
+            f"{host} does not know who asks for {path} (401).{says}",
+            "Check that the credentials are set, right and not expired.",
+            status=status,
+        )
+    if status == 403:
+        return NotAllowed(
+            f"{host} does not let you read {path} (403).{says}",
+            "It may be private: set credentials that have the scope for it.",
+            status=status,
+        )
+    if status == 424:
+        return FailedDependency(
+            f"{host} has no content for {path}: it was never made (424).{says}",
+            "The log of the task tells why.",
+            status=status,
+        )
+    if status == 429:
+        when = f"Try again in {wait:.0f} s." if wait is not None else "Try again in a minute."
+        return RateLimited(f"{host} asks for fewer requests than those of {path} (429).{says}", when, status=status, retry_after=wait)
+    if 500 <= status < 600:
+        return ServerFailed(
+            f"{host} failed on {path} ({status}).{says}",
+            "Try again; if it lasts, look at the status page of that service.",
+            status=status,
+            retry_after=wait,
+        )
+    if 400 <= status < 500:
+        return BadRequest(
+            f"{host} refused {path} ({status}).{says}", "Check the id and the address of the system.", status=status
+        )
+    return WrongServer(
+        f"{host} answered {path} with {status}, which means nothing here.",
+        "Check the address of the system in the settings.",
+        status=status,
+    )
+
+
+def offline(url: str) -> Offline:
+    return Offline(
+        f"Offline, and no stored answer of {shown(url)}.", "Leave offline mode, or open what was looked at before."
+    )
+
+
+def too_large(url: str, cap: int) -> TooLarge:
+    return TooLarge(
+        f"{shown(url)} is larger than the {cap / 1e6:,.0f} MB that can be shown.", "Download it as a file instead."
+    )
+
+
+def incomplete(url: str, what: str = "ended early") -> IncompleteBody:
+    return IncompleteBody(f"The answer of {shown(url)} {what}.", "Try again.")

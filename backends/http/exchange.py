@@ -1,0 +1,256 @@
+"""One request to its end: identity, redirects, and a body that is read raw; no retries, no cache."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from backends import __version__
+from backends.cancel import Cancel
+from backends.http.addresses import origin_of, redirect_target
+from backends.http.errors import (
+    HttpProblem,
+    NetworkFailed,
+    TimedOut,
+    TooManyRedirects,
+    incomplete,
+    shown,
+    shown_parts,
+)
+from backends.http.policies import Identity
+from backends.http.slots import Slots
+from backends.http.stack import httpx
+from backends.http.wakeable import Lease
+from backends.problems import Cancelled
+
+USER_AGENT = f"ciexplore/{__version__}"
+MOST_REDIRECTS = 10
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_DRAINED = 64 << 10  # of a redirect's body: cheaper than a new connection
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds. `read` is the longest silence, not the longest answer."""
+
+    connect: float = 10.0
+    read: float = 30.0
+    write: float = 30.0
+    pool: float = 30.0
+
+    def extension(self) -> dict[str, float]:
+        return {"connect": self.connect, "read": self.read, "write": self.write, "pool": self.pool}
+
+
+class Reply:
+    """An answer whose body has not been read. `headers` has lower-case names; `hops`: the redirects before it."""
+
+    def __init__(
+        self, url: httpx.URL, response: httpx.Response, cancel: Cancel | None, cleanup: contextlib.ExitStack
+    ) -> None:
+        self.url = url
+        self.status = response.status_code
+        self.headers = _lowered(response.headers.raw)
+        self.hops: tuple[tuple[str, Mapping[str, str]], ...] = ()
+        self._response = response
+        self._cancel = cancel
+        self._cleanup = cleanup
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body as it is on the wire. Raises `IncompleteBody`, `TimedOut` or `Cancelled`."""
+        try:
+            yield from self._response.stream  # type: ignore[misc]
+        except Exception as error:
+            raise self._told(error) from error
+        if self._cancel is not None:  # a woken read looks like the end of a body without a length
+            self._cancel.check()
+
+    def start(self, most: int) -> bytes:
+        """At most that many bytes of the body, for words to show; an error in it is no news."""
+        found = bytearray()
+        with contextlib.suppress(HttpProblem):
+            for chunk in self.chunks():
+                found += chunk
+                if len(found) >= most:
+                    break
+        return bytes(found[:most])
+
+    def close(self) -> None:
+        try:
+            with contextlib.suppress(httpx.HTTPError, OSError):
+                self._response.stream.close()  # type: ignore[union-attr]
+        finally:
+            self._cleanup.close()
+
+    def __enter__(self) -> Reply:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _told(self, error: Exception) -> Exception:
+        if self._cancel is not None and self._cancel.cancelled:
+            return Cancelled()
+        if isinstance(error, (httpx.RemoteProtocolError, httpx.ReadError)):
+            return incomplete(str(self.url), "broke off before its end")
+        return translate(error, self.url)
+
+
+class Exchange:
+    """How requests of one kind are sent: through which transport, as whom, how patiently, how many to a host."""
+
+    def __init__(
+        self,
+        transport: httpx.BaseTransport,
+        *,
+        identities: Sequence[Identity] = (),
+        timeouts: Timeouts | None = None,
+        slots: Slots | None = None,
+        accept_encoding: str = "gzip",
+    ) -> None:
+        self._transport = transport
+        self._identities = {origin_of(httpx.URL(identity.origin)): identity for identity in identities}
+        self._extension = (timeouts or Timeouts()).extension()
+        self._slots = slots
+        self._headers = {"user-agent": USER_AGENT, "accept-encoding": accept_encoding}
+
+    def scope(self, url: httpx.URL) -> str:
+        """The public name under which that address is asked; empty for nobody."""
+        identity = self._identities.get(origin_of(url))
+        return identity.scope if identity is not None else ""
+
+    def send(
+        self,
+        method: str,
+        url: httpx.URL,
+        *,
+        headers: Mapping[str, str],
+        content: bytes | None = None,
+        cancel: Cancel | None = None,
+        follow: bool = True,
+    ) -> Reply:
+        """The first answer that is no redirect; the caller closes it. Raises `HttpProblem`, `Cancelled`.
+
+        Whom we are is told to the origin that was asked first and only as long as no other one has come between:
+        another server must not choose what we sign.
+        """
+        first, ours = url, True
+        hops: list[tuple[str, Mapping[str, str]]] = []
+        while True:
+            reply = self._one(method, url, headers, content, cancel, ours)
+            location = reply.headers.get("location", "")
+            if not follow or reply.status not in _REDIRECTS or not location:
+                reply.hops = tuple(hops)
+                return reply
+            with reply:
+                reply.start(_DRAINED)
+            hops.append((str(url), reply.headers))
+            if len(hops) > MOST_REDIRECTS:
+                raise TooManyRedirects(
+                    f"{shown(str(first))} redirects more than {MOST_REDIRECTS} times.",
+                    "Check the address of the system in the settings.",
+                )
+            url = redirect_target(first, url, location)
+            ours = ours and origin_of(url) == origin_of(first)
+
+    def _one(
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        cancel: Cancel | None,
+        ours: bool,
+    ) -> Reply:
+        if cancel is not None:
+            cancel.check()
+        with contextlib.ExitStack() as cleanup:
+            if self._slots is not None:
+                cleanup.enter_context(self._slots.take(origin_of(url), cancel))
+            lease = Lease(cancel)
+            cleanup.callback(lease.end)
+            all_headers = {**self._headers, **headers}
+            if ours and (identity := self._identities.get(origin_of(url))) is not None:
+                all_headers.update(identity.sign(method, str(url)))
+            extensions = {"timeout": self._extension, "lease": lease}
+            request = httpx.Request(method, url, headers=all_headers, content=content, extensions=extensions)
+            try:
+                response = self._transport.handle_request(request)
+            except Exception as error:
+                if cancel is not None and cancel.cancelled:
+                    raise Cancelled from error
+                raise translate(error, url) from error
+            return Reply(url, response, cancel, cleanup.pop_all())
+        raise AssertionError("unreachable")
+
+
+def _lowered(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("latin-1").lower(), _text(value)
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def translate(error: Exception, url: httpx.URL) -> Exception:
+    """What a failure on the way is called here; errors that are not the network's are given back as they are."""
+    host, _ = shown_parts(str(url))
+    if isinstance(error, httpx.TimeoutException):
+        what = "could be reached" if isinstance(error, httpx.ConnectTimeout) else "answered"
+        return TimedOut(f"{host} has not {what} in time.", "Try again; a proxy or a VPN may be missing.")
+    if isinstance(error, httpx.ConnectError):
+        return _unreachable(error, host)
+    if isinstance(error, httpx.ProxyError):
+        return NetworkFailed(
+            f"The proxy on the way to {host} refused.", "Check HTTPS_PROXY and NO_PROXY.", reason="proxy"
+        )
+    if isinstance(error, (httpx.LocalProtocolError, httpx.UnsupportedProtocol)):
+        return NetworkFailed(f"The request to {host} cannot be sent.", "Check the address.", retryable=False)
+    if isinstance(error, httpx.RemoteProtocolError):
+        return NetworkFailed(f"{host} closed the connection or does not speak HTTP.", "Try again.")
+    if isinstance(error, httpx.TransportError):
+        return NetworkFailed(f"The connection to {host} broke.", "Try again.")
+    return error
+
+
+def _unreachable(error: Exception, host: str) -> NetworkFailed:
+    causes = list(_causes(error))
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return NetworkFailed(
+            f"The certificate of {host} is not trusted.",
+            "If your network has a certificate authority of its own, name its file in SSL_CERT_FILE.",
+            reason="certificate",
+            retryable=False,
+        )
+    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+        return NetworkFailed(f"{host} does not speak TLS as it should.", "Check the address and the port.")
+    unknown = [cause for cause in causes if isinstance(cause, socket.gaierror)]
+    if unknown:
+        return NetworkFailed(
+            f"The name {host} is not known.",
+            "Check the address and the network; a VPN may be missing.",
+            retryable=unknown[0].errno != socket.EAI_NONAME,
+        )
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+        return NetworkFailed(f"Nothing listens at {host}.", "Check the address and the port, or start the server.")
+    return NetworkFailed(f"{host} cannot be reached.", "Check the network; a proxy or a VPN may be missing.")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    for _ in range(10):
+        if error is None:
+            return
+        yield error
+        # httpcore raises its errors again "from None", which takes the cause away; the argument stays.
+        told = error.args[0] if error.args and isinstance(error.args[0], BaseException) else None
+        error = error.__cause__ or told or error.__context__

@@ -1,0 +1,137 @@
+"""What a person pasted, freed of what surrounds it, and its parts if it is an address."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
+
+from backends.locators.base import LocatorProblem
+
+OPENING = "<\"'`({“‘«"
+CLOSING = ">\"'`)}]”’».,;:!?…"
+PORTS = {"http": 80, "https": 443}
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://")
+BARE_HOST = re.compile(r"(localhost|\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)(:[0-9]{1,5})?(?=[/?#])")
+HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a request to this host (without brackets) stays on this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def escape(text: str, safe: str = "") -> str:
+    """Percent-encoded so that `unescape` gives it back, even at the end of a sentence: no last dot or slash is bare."""
+    quoted = quote(text, safe=safe, errors="surrogatepass")
+    if quoted.endswith((".", "/")):
+        quoted = f"{quoted[:-1]}%{ord(quoted[-1]):02X}"
+    return quoted
+
+
+def unescape(text: str) -> str:
+    try:
+        return unquote(text, errors="surrogatepass")
+    except UnicodeDecodeError:  # %FF and the like: no name that we or a server wrote
+        return unquote(text, errors="replace")
+
+
+def origin_of(scheme: str, host: str, port: int | None) -> str:
+    """`scheme://host[:port]` in the one spelling that is compared and stored."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{shown}" if port in (None, PORTS.get(scheme)) else f"{scheme}://{shown}:{port}"
+
+
+@dataclass(frozen=True)
+class PastedUrl:
+    """An address. `path`, `fragment` are as written (not decoded); `query` has the first value of each name."""
+
+    scheme: str
+    host: str
+    port: int | None
+    path: str
+    query: dict[str, str]
+    fragment: str
+
+    @property
+    def origin(self) -> str:
+        return origin_of(self.scheme, self.host, self.port)
+
+    @property
+    def segments(self) -> list[str]:
+        """The path between its slashes, still encoded; empty ones kept, for `//` occurs in artifact names."""
+        return self.path.lstrip("/").rstrip("/").split("/")
+
+    @property
+    def is_web(self) -> bool:
+        return self.scheme in PORTS
+
+    def server(self) -> str:
+        """The origin as a server to ask. Raises `LocatorProblem` where a request would be readable on the way."""
+        if self.scheme == "http" and not is_loopback(self.host):
+            raise LocatorProblem(
+                f"{self.host} is to be asked over plain http, which anyone on the way can read and change.",
+                "Use the https address; plain http is for servers on this machine.",
+            )
+        return self.origin
+
+
+class Pasted:
+    """`text` is what was meant; `url` its parts when it is an address (a missing scheme is supplied)."""
+
+    def __init__(self, text: str) -> None:
+        self.text = _unwrapped(text)
+
+    @cached_property
+    def url(self) -> PastedUrl | None:
+        text = self.text
+        if SCHEME.match(text) is None:
+            bare = BARE_HOST.match(text, 0, 400)  # no host is longer; keeps a huge paste cheap
+            if bare is None:
+                return None
+            scheme = "http" if is_loopback(bare[1].strip("[]").lower()) else "https"
+            text = f"{scheme}://{text}"
+        return split_url(text)
+
+    def quoted(self) -> str:
+        """The text in quotes for a message: short, one line, nothing that a terminal obeys."""
+        shown = self.text if len(self.text) <= 60 else f"{self.text[:57]}…"
+        return "“" + "".join(char if char.isprintable() else "�" for char in shown) + "”"
+
+
+def split_url(text: str) -> PastedUrl:
+    """The parts of an absolute URL. Raises `LocatorProblem` for one that is malformed or carries a password."""
+    try:
+        split = urlsplit(text)
+        port, host = split.port, (split.hostname or "").rstrip(".")
+        query = dict(reversed(parse_qsl(split.query, max_num_fields=200)))
+    except ValueError as error:
+        raise LocatorProblem("This is not a well-formed address.", "Copy it again from the browser.") from error
+    if split.username is not None or split.password is not None:
+        raise LocatorProblem(
+            "This address has a user name or a password in it.", "Paste it without what stands before the @."
+        )
+    _check_host(split, host)
+    return PastedUrl(split.scheme, host, port, split.path, query, split.fragment)
+
+
+def _check_host(split: SplitResult, host: str) -> None:
+    if ":" in host:
+        try:
+            ipaddress.IPv6Address(host)
+        except ValueError as error:
+            raise LocatorProblem("This address has no valid host.", "Copy it again from the browser.") from error
+    elif HOST.fullmatch(host) is None or "\\" in split.netloc:
+        raise LocatorProblem("This address has no valid host.", "Copy it again from the browser.")
+
+
+def _unwrapped(text: str) -> str:
+    """Without surrounding white space, quotes, brackets and the punctuation of the sentence it stood in."""
+    return text.strip().lstrip(OPENING).rstrip(CLOSING).strip()

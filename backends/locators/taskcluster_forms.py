@@ -1,0 +1,215 @@
+"""Which Taskcluster thing a text names: ids, index paths, our own short forms, and every address shape in use.
+
+The web shapes are those of Taskcluster's ui/src/views/Tasks/routes.js, the API shapes those of the queue and index
+references (v106), the old hosts those of before November 2019. Any host whose path has a shape counts as a deployment.
+"""
+
+from __future__ import annotations
+
+import re
+
+from backends.locators.base import LocatorProblem
+from backends.locators.pasted import SCHEME, Pasted, PastedUrl, split_url, unescape
+from backends.locators.taskcluster import (
+    INDEX_PATH,
+    SLUGID,
+    Artifact,
+    IndexPath,
+    Push,
+    Task,
+    TaskArtifacts,
+    TaskclusterLocator,
+    TaskGroup,
+    TaskOrGroup,
+)
+
+FORMS: tuple[tuple[str, str], ...] = (
+    ("fN1SbArXTPSVFNUvaOlinQ", "a task group or a task, by its id"),
+    ("https://HOST/tasks/groups/GROUP", "a task group"),
+    ("https://HOST/tasks/TASK[/runs/N]", "a task and its runs"),
+    ("https://HOST/tasks/TASK/runs/N/logs/NAME", "a log"),
+    ("https://HOST/tasks/TASK/runs/N/NAME", "an artifact"),
+    ("https://HOST/tasks/index/NAMESPACE/NAME", "an indexed task"),
+    ("https://HOST/api/queue/v1/task/TASK/...", "the same by their API addresses"),
+    ("https://firefoxci.taskcluster-artifacts.net/TASK/N/NAME", "an artifact of Firefox CI"),
+    ("gecko.v2.autoland.latest.taskgraph.decision", "an indexed task or push"),
+    ("taskcluster:push/autoland/REVISION", "the task group of a push"),
+    ("taskcluster:group/ID, :task/ID[/N], :artifact/ID/N/NAME", "the short forms that y copies"),
+)
+
+# Where the CDN and the retired hosts belong. "" is the configured deployment: https://taskcluster.net itself is gone,
+# and what it held has expired, so asking the user's own server gives the clearer answer.
+ARTIFACT_HOSTS = {
+    "firefoxci.taskcluster-artifacts.net": "https://firefox-ci-tc.services.mozilla.com",
+    "public-artifacts.taskcluster.net": "",
+}
+RETIRED_HOSTS = {"tools.taskcluster.net", "queue.taskcluster.net", "index.taskcluster.net", "taskcluster.net"}
+RUN = re.compile(r"[0-9]{1,4}", re.ASCII)
+TASK_RUN = re.compile(rf"({SLUGID.pattern})[.]([0-9]{{1,4}})", re.ASCII)
+BARE_INDEX_PATH = re.compile(rf"(?:index\.)?([A-Za-z0-9_-]+\.v[0-9]+\.{INDEX_PATH.pattern})")
+PREFIXED_INDEX_PATH = re.compile(rf"index\.({INDEX_PATH.pattern})")
+RUN_PAGES = frozenset({"", "details", "artifacts", "logs"})  # tools.taskcluster.net's tabs of a run
+
+
+def recognise(pasted: Pasted) -> TaskclusterLocator | None:
+    """The Taskcluster locator of a pasted text, None if it is not Taskcluster's."""
+    text = pasted.text
+    if text.lower().startswith("taskcluster:") and not text.startswith("taskcluster://"):
+        return _short_form(text.partition(":")[2])
+    if SLUGID.fullmatch(text):
+        return TaskOrGroup(text)
+    if SCHEME.match(text) is None:
+        if match := TASK_RUN.fullmatch(text):
+            return Task(match[1], int(match[2]))
+        if match := BARE_INDEX_PATH.fullmatch(text) or PREFIXED_INDEX_PATH.fullmatch(text):
+            return IndexPath(match[1])
+    if pasted.url is not None and pasted.url.is_web:
+        return _from_url(pasted.url)
+    return None
+
+
+def _short_form(text: str) -> TaskclusterLocator:
+    body, _, query = text.partition("?")
+    root = ""
+    if query:
+        key, _, value = query.partition("=")
+        if key != "root" or SCHEME.match(unescape(value)) is None:
+            raise LocatorProblem("A taskcluster: text may end in ?root=https://HOST and in nothing else.")
+        root = split_url(unescape(value)).server()
+    kind, _, rest = body.partition("/")
+    parts = rest.split("/")
+    found = _short(kind, parts, root)
+    if found is None:
+        raise LocatorProblem(
+            "This taskcluster: text is incomplete or its id is not one.",
+            "Forms: taskcluster:group/ID, taskcluster:task/ID[/RUN], taskcluster:artifact/ID/RUN|latest/NAME, "
+            "taskcluster:artifacts/ID,ID, taskcluster:index/PATH, taskcluster:push/REPOSITORY/REVISION.",
+        )
+    return found
+
+
+def _short(kind: str, parts: list[str], root: str) -> TaskclusterLocator | None:
+    first = parts[0]
+    match kind, len(parts):
+        case "group", 1 if SLUGID.fullmatch(first):
+            return TaskGroup(first, root)
+        case "task", 1 if SLUGID.fullmatch(first):
+            return Task(first, None, root)
+        case "task", 2 if SLUGID.fullmatch(first) and RUN.fullmatch(parts[1]):
+            return Task(first, int(parts[1]), root)
+        case "artifact", count if count > 2 and SLUGID.fullmatch(first):
+            return _artifact(first, parts[1], parts[2:], root)
+        case "artifacts", 1 if first and all(SLUGID.fullmatch(one) for one in first.split(",")):
+            return TaskArtifacts(tuple(first.split(",")), root)
+        case "index", _ if first:
+            return IndexPath(unescape(first), root, unescape("/".join(parts[1:])))
+        case "push", 2 if first and parts[1]:
+            return Push(unescape(first), unescape(parts[1]), root)
+        case slug, 1 if not first and SLUGID.fullmatch(slug):
+            return TaskOrGroup(slug, root)
+    return None
+
+
+def _from_url(url: PastedUrl) -> TaskclusterLocator | None:
+    segments = url.segments
+    if url.host in ARTIFACT_HOSTS:
+        found = _artifact(segments[0], segments[1], segments[2:], "") if len(segments) > 2 else None
+        return None if found is None else _rooted(found, ARTIFACT_HOSTS[url.host])
+    if url.host in RETIRED_HOSTS:
+        service = "index" if url.host.startswith("index") else "queue"
+        return _web(segments) or _api([service, *segments])
+    found = _api(segments[1:]) if segments[0] == "api" else _web(segments)
+    return None if found is None else _rooted(found, url.server())
+
+
+def _web(segments: list[str]) -> TaskclusterLocator | None:
+    """A page of the web interface, by the part of its address after the host."""
+    if segments[0] == "tasks":
+        segments = segments[1:]
+    match segments:
+        case ["groups", group, "tasks", task, *rest] if SLUGID.fullmatch(group):
+            return _task_page(task, rest)
+        case ["groups", group, *_] if SLUGID.fullmatch(group):
+            return TaskGroup(group)
+        case ["index", *names] if names and all(names):
+            path = ".".join(unescape(name) for name in names)
+            return IndexPath(path) if INDEX_PATH.fullmatch(path) else None
+        case [task, *rest]:
+            return _task_page(task, rest)
+    return None
+
+
+def _task_page(task: str, rest: list[str]) -> TaskclusterLocator | None:
+    if not SLUGID.fullmatch(task):
+        return None
+    match rest:
+        case ["runs", run, "logs", "live", *name] if name:
+            return _log(task, run, name)
+        case ["runs", run, "logs", *name] if name:
+            return _log(task, run, name)
+        case ["runs", run, page] if page in RUN_PAGES:
+            return _artifact(task, run, [], "")
+        case ["runs", run, *name]:
+            return _artifact(task, run, name, "")
+    return Task(task)
+
+
+def _log(task: str, run: str, name: list[str]) -> TaskclusterLocator | None:
+    """The log viewer's page; its name is the artifact's, or the whole address that the artifact is fetched from."""
+    log = unescape("/".join(name))
+    if SCHEME.match(log) is None:
+        return _artifact(task, run, name, "")
+    inner: TaskclusterLocator | None
+    try:
+        inner = _from_url(split_url(log))
+    except LocatorProblem:
+        inner = None
+    if isinstance(inner, Artifact) and inner.task_id == task and RUN.fullmatch(run):
+        return Artifact(task, int(run), inner.name)
+    return _artifact(task, run, [], "")
+
+
+def _api(segments: list[str]) -> TaskclusterLocator | None:
+    """An API address, by its part from the service's name on."""
+    match segments:
+        case ["queue", "v1", "task-group", group, *_] if SLUGID.fullmatch(group):
+            return TaskGroup(group)
+        case ["queue", "v1", "task", task, *rest] if SLUGID.fullmatch(task):
+            return _queue_task(task, rest)
+        case ["index", "v1", "task", path, *rest] if INDEX_PATH.fullmatch(unescape(path)):
+            name = unescape("/".join(rest[1:])) if rest[:1] == ["artifacts"] else ""
+            return IndexPath(unescape(path), artifact=name)
+    return None
+
+
+def _queue_task(task: str, rest: list[str]) -> TaskclusterLocator | None:
+    match rest:
+        case ["runs", run, "artifacts" | "artifact-content" | "artifact-info", *name]:
+            return _artifact(task, run, name, "")
+        case ["runs", run, *_]:
+            return _artifact(task, run, [], "")
+        case ["artifacts" | "artifact-content" | "artifact-info", *name]:
+            return _artifact(task, "latest", name, "")
+    return Task(task)
+
+
+def _artifact(task: str, run: str, name: list[str], root: str) -> TaskclusterLocator | None:
+    """The artifact, or the run where no name is given; None where the run is not one."""
+    if not SLUGID.fullmatch(task) or not (run == "latest" or RUN.fullmatch(run)):
+        return None
+    number = None if run == "latest" else int(run)
+    decoded = unescape("/".join(name))
+    return Artifact(task, number, decoded, root) if decoded else Task(task, number, root)
+
+
+def _rooted(locator: TaskclusterLocator, root: str) -> TaskclusterLocator:
+    match locator:
+        case TaskGroup(group):
+            return TaskGroup(group, root)
+        case Task(task, run):
+            return Task(task, run, root)
+        case Artifact(task, run, name):
+            return Artifact(task, run, name, root)
+        case IndexPath(path, _, artifact):
+            return IndexPath(path, root, artifact)
+    return locator

@@ -1,0 +1,35 @@
+"""Taskcluster: task groups, tasks, runs and artifacts of any deployment, as resources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backends.locators import Locator, LocatorProblem
+from backends.locators.taskcluster import Artifact, Task, TaskArtifacts, TaskclusterLocator, TaskGroup
+from backends.taskcluster.resolve import resolve as resolve
+from backends.taskcluster.roots import normalise_root as normalise_root
+
+if TYPE_CHECKING:
+    from backends.http import Http
+    from backends.resources import Resource
+
+
+def resource_for(locator: Locator, http: Http, root: str) -> Resource:
+    """The list that a locator opens, on the deployment it names or else on `root` (a URL or a profile's name).
+
+    Only `resolve` can open what the server must be asked about first (ids, index paths, pushes); an artifact opens
+    its run's artifacts.
+    """
+    from backends.taskcluster.artifacts import TaskArtifactList
+    from backends.taskcluster.tasks import TaskGroupTasks
+
+    match locator:
+        case TaskGroup():
+            return TaskGroupTasks(locator, http, normalise_root(locator.root_url or root))
+        case Task() | TaskArtifacts():
+            return TaskArtifactList(locator, http, normalise_root(locator.root_url or root))
+        case Artifact(task_id, run, _, root_url):
+            return TaskArtifactList(Task(task_id, run, root_url), http, normalise_root(root_url or root))
+        case TaskclusterLocator():
+            raise LocatorProblem(f"{locator.text()} has to be looked up before it can be listed.")
+    raise LocatorProblem(f"{locator.text()} does not belong to Taskcluster.")

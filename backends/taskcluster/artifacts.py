@@ -1,0 +1,197 @@
+"""The artifacts of a task's runs, or of several tasks, as a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from backends.cancel import Cancel
+from backends.frames.formats import format_value
+from backends.frames.schema import Column, Kind, Schema
+from backends.http.answers import Origin
+from backends.http.errors import Gone, HttpProblem, NotAllowed, NotFound, Offline
+from backends.locators.taskcluster import SLUGID, Artifact, Task, TaskArtifacts
+from backends.resources import Detail, Page, Resource, Row
+from backends.taskcluster import roots
+from backends.taskcluster.artifact_files import Listed, skip_reason
+from backends.taskcluster.parallel import ask_all
+from backends.taskcluster.queue import RESOLVED, Deployment
+from backends.taskcluster.task_rows import times
+from backends.transfers.files import RemoteFile
+from backends.transfers.layouts import default_parts
+
+if TYPE_CHECKING:
+    from backends.http import Http
+
+ARTIFACTS = Schema(
+    (
+        Column("run", Kind.COUNT, "Run"),
+        Column("name", Kind.TEXT, "Name", width=52),
+        Column("size", Kind.BYTES, "Size", "B"),
+        Column("content_type", Kind.TEXT, "Type"),
+        Column("storage", Kind.TEXT, "Storage"),
+        Column("expires", Kind.TIME, "Expires"),
+        Column("task_name", Kind.TEXT, "Task name"),
+        Column("task_id", Kind.ID, "Task"),
+        Column("run_state", Kind.STATE, "Run state"),
+        Column("group_id", Kind.ID, "Task group", hidden=True, searched=False),
+    ),
+    key="key",
+)
+
+
+class TaskArtifactList(Resource):
+    """Of a `Task` all runs (or the one it names), of `TaskArtifacts` all runs of each task.
+
+    Run, size in decoded bytes (null where the worker did not tell: most before 2026), storage type, expiry.
+    """
+
+    schema = ARTIFACTS
+    noun = ("artifact", "artifacts")
+    empty_text = "No run of this task has artifacts (yet)."
+
+    def __init__(self, locator: Task | TaskArtifacts, http: Http, root: str) -> None:
+        super().__init__(locator)
+        self.deployment = Deployment(http, root)
+        self.task_ids = (locator.task_id,) if isinstance(locator, Task) else tuple(dict.fromkeys(locator.task_ids))
+        self.run = locator.run if isinstance(locator, Task) else None
+
+    @property
+    def title(self) -> str:
+        if len(self.task_ids) != 1:
+            return f"artifacts of {len(self.task_ids):,} tasks"
+        return f"task {self.task_ids[0]}" + ("" if self.run is None else f" run {self.run}")
+
+    def pages(self, cancel: Cancel) -> Iterator[Page]:
+        """A page whenever tasks have been listed. Of several tasks, those that cannot be listed are in the note."""
+        failed: list[HttpProblem] = []
+        unrun = 0
+        for batch in ask_all(self._ask, self.task_ids, cancel):
+            cancel.check()
+            runs: list[Listed] = []
+            for told in batch:
+                if isinstance(told, HttpProblem):
+                    failed.append(told)
+                else:
+                    runs += told
+                    unrun += not told
+            if failed and len(failed) == len(self.task_ids):
+                raise failed[0]
+            origin = _worst(run.origin for run in runs)
+            yield Page(artifact_frame(runs), origin, note=_note(failed, unrun, len(self.task_ids), runs))
+
+    def _ask(self, task_id: str, cancel: Cancel) -> list[Listed] | HttpProblem:
+        try:
+            return self._list(task_id, cancel)
+        except (NotFound, Gone, NotAllowed, Offline) as problem:
+            return problem
+
+    def _list(self, task_id: str, cancel: Cancel) -> list[Listed]:
+        status, origin = self.deployment.status(task_id, cancel)
+        if self.run is not None and not 0 <= self.run < len(status.runs):
+            raise NoSuchRun(task_id, self.run, len(status.runs))
+        name = self._name(task_id, cancel)
+        listed = []
+        for run in range(len(status.runs)) if self.run is None else (self.run,):
+            state = status.runs[run].state
+            found = self.deployment.artifacts(task_id, run, state in RESOLVED, cancel)
+            worse, entries = origin.worse(found.origin), tuple(found.entries)
+            listed.append(Listed(task_id, name, status.taskGroupId or "", run, state, entries, worse, found.note))
+        return listed
+
+    def _name(self, task_id: str, cancel: Cancel) -> str:
+        """Only the definition has it. A list without names is still a list, so nothing but a stop ends it here."""
+        try:
+            return self.deployment.task(task_id, cancel)[0].metadata.name
+        except HttpProblem:
+            return ""
+
+    def open(self, row: Row) -> Artifact | None:
+        task_id, name = str(row.get("task_id") or ""), str(row.get("name") or "")
+        if not SLUGID.fullmatch(task_id) or not name:
+            return None
+        return Artifact(task_id, row.get("run"), name, self.deployment.root)
+
+    def files(self, rows: pl.DataFrame, cancel: Cancel) -> Iterator[list[RemoteFile]]:
+        """From the rows alone; see `artifact_files` for what cannot be fetched."""
+        root = self.deployment.root
+        epoch = rows.with_columns(pl.col("expires").dt.timestamp("ms"))
+        yield [
+            RemoteFile(
+                key=row["key"],
+                url=roots.artifact_url(root, row["task_id"], row["run"], row["name"]),
+                parts=default_parts(
+                    row["group_id"] or "", row["task_name"] or "", row["task_id"], row["run"], row["name"]
+                ),
+                size=row["size"],
+                content_type=row["content_type"] or "",
+                skip=skip_reason(row["storage"] or "", row["run_state"] or ""),
+                expires_ms=row["expires"],
+            )
+            for row in epoch.iter_rows(named=True)
+        ]
+
+    def detail(self, row: Row) -> Detail:
+        lines = [(column, row.get(column.name)) for column in ARTIFACTS]
+        told = tuple((column.label, format_value(value, column)) for column, value in lines if value is not None)
+        skip = skip_reason(str(row.get("storage") or ""), str(row.get("run_state") or ""))
+        told = (*told, ("Download", f"not possible: {skip}")) if skip else told
+        return Detail(str(row.get("name") or ""), (("Artifact", told),))
+
+    def web_url(self, row: Row | None = None) -> str | None:
+        if row is not None:
+            task_id, run, name = str(row.get("task_id") or ""), int(row.get("run") or 0), str(row.get("name") or "")
+            return roots.artifact_page(self.deployment.root, task_id, run, name)
+        return roots.task_page(self.deployment.root, self.task_ids[0], self.run) if len(self.task_ids) == 1 else None
+
+    def summary(self, frame: pl.DataFrame) -> str:
+        """ "33 artifacts · 1.2 GB · 2 errors"; the size of those that have one."""
+        count = f"{frame.height:,} {self.noun[frame.height != 1]}"
+        known, errors = frame["size"].drop_nulls(), (frame["storage"] == "error").sum()
+        size = [format_value(known.sum(), ARTIFACTS["size"])] if known.len() else []
+        return " · ".join([count, *size, *([f"{errors:,} without content"] if errors else [])])
+
+
+class NoSuchRun(NotFound):
+    def __init__(self, task_id: str, run: int, runs: int) -> None:
+        known = "it has not run yet" if not runs else "it has run 0 only" if runs == 1 else f"it has 0 to {runs - 1}"
+        super().__init__(f"Task {task_id} has no run {run}: {known}.", "Open the task without a run.", status=404)
+
+
+def artifact_frame(runs: Iterable[Listed]) -> pl.DataFrame:
+    """Rows of the schema `ARTIFACTS`, one an artifact of a run."""
+    rows = [
+        (
+            f"{run.task_id}/{run.run}/{entry.name}", run.run, entry.name, entry.contentLength, entry.contentType,
+            entry.storageType or None, entry.expires, run.task_name or None, run.task_id, run.run_state,
+            run.group_id or None,
+        )
+        for run in runs
+        for entry in run.entries
+    ]  # fmt: skip
+    if not rows:
+        return ARTIFACTS.empty()
+    columns = dict(zip(ARTIFACTS.polars(), zip(*rows, strict=True), strict=True))
+    series = [
+        times(name, cells) if name == "expires" else pl.Series(name, cells, dtype=ARTIFACTS.polars()[name])
+        for name, cells in columns.items()
+    ]
+    return pl.DataFrame(series).unique("key", keep="last", maintain_order=True)
+
+
+def _worst(origins: Iterable[Origin]) -> Origin:
+    worst: Origin | None = None
+    for origin in origins:
+        worst = origin if worst is None else worst.worse(origin)
+    return worst or Origin()
+
+
+def _note(failed: list[HttpProblem], unrun: int, tasks: int, runs: list[Listed]) -> str:
+    notes = [run.note for run in runs if run.note][:1]
+    if failed:
+        notes.append(f"{len(failed):,} of {tasks:,} tasks could not be listed: {failed[0].sentence}")
+    if unrun:
+        notes.append("The task has not run yet." if tasks == 1 else f"{unrun:,} of {tasks:,} tasks have not run yet.")
+    return " ".join(notes)

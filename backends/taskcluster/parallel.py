@@ -1,0 +1,37 @@
+"""Asking many small questions at once: eight at a time, stopped at once, answers in the order in which they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
+from typing import TypeVar
+
+from backends.cancel import Cancel
+
+Question = TypeVar("Question")
+Found = TypeVar("Found")
+
+WORKERS = 8  # half of what Http allows to one host, so that the rest of the app is still answered
+AHEAD = 4 * WORKERS
+
+
+def ask_all(
+    ask: Callable[[Question, Cancel], Found], questions: Iterable[Question], cancel: Cancel
+) -> Iterator[list[Found]]:
+    """Batches of answers as they become known. The first exception ends it; so does `cancel`, and closing it."""
+    own = Cancel()
+    forget = cancel.on_cancel(own.cancel)
+    left = iter(questions)
+    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="taskcluster")
+    try:
+        asked: set[Future[Found]] = {pool.submit(ask, one, own) for one in islice(left, AHEAD)}
+        while asked:
+            done, asked = wait(asked, return_when=FIRST_COMPLETED)
+            cancel.check()
+            asked |= {pool.submit(ask, one, own) for one in islice(left, len(done))}
+            yield [one.result() for one in done]
+    finally:
+        forget()
+        own.cancel()
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,219 @@
+"""What a deployment's queue and index are asked, and how long each answer holds.
+
+One `Deployment` for one root URL. Nothing here keeps a task group's pages: they are large, and the listing made of
+them is kept instead (see `listings`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from backends.cancel import Cancel
+from backends.http.answers import Answer, Origin
+from backends.http.policies import Policy
+from backends.taskcluster import tolerant
+from backends.taskcluster.models import (
+    ArtifactEntry,
+    Definition,
+    FoundTask,
+    GroupMembers,
+    Status,
+    StatusReply,
+    TasksEnvelope,
+)
+from backends.taskcluster.replies import ARTIFACTS, TASKS, NotTaskcluster, cut, next_token, value_of
+from backends.taskcluster.roots import api_url, segment
+
+if TYPE_CHECKING:
+    from backends.http import Http
+
+T = TypeVar("T")
+
+PAGE = 1000  # what the queue gives at most; it answers `limit=0` with an empty page and no token
+GROUP_PAGE_CAP = 512 << 20  # bytes of 1,000 tasks: 6 MB is usual, a definition may have 1 MB
+RESOLVED = frozenset({"completed", "failed", "exception"})  # of tasks and of runs; any other word may still change
+REPEATED = "The server repeated a page token; the listing may be incomplete."
+DAY = 86400.0
+
+DEFINITION = msgspec.json.Decoder(Definition)
+STATUS = msgspec.json.Decoder(Status)
+STATUS_REPLY = msgspec.json.Decoder(StatusReply)
+ARTIFACT = msgspec.json.Decoder(ArtifactEntry)
+
+
+@dataclass(frozen=True)
+class TaskPage:
+    """One page of a task group, its entries still JSON. `note` says what is wrong with the listing as a whole."""
+
+    envelope: TasksEnvelope
+    origin: Origin
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class RunArtifacts:
+    """All artifacts of one run. `unreadable`: entries without a name."""
+
+    entries: list[ArtifactEntry]
+    origin: Origin
+    note: str = ""
+
+
+class Deployment:
+    """One Taskcluster, asked through `http`. All methods raise `Problem`s; all may be called from any thread."""
+
+    def __init__(self, http: Http, root: str) -> None:
+        self.http = http
+        self.root = root
+
+    def task_group(self, group_id: str, cancel: Cancel | None = None) -> GroupMembers:
+        """Whether there is such a group, until when, and whether it is sealed."""
+        url = api_url(self.root, "queue", f"task-group/{segment(group_id)}")
+        answer = self.http.get(url, policy=_if_it_has("taskGroupId", Policy.short(300)), cancel=cancel)
+        value = value_of(answer)
+        if not isinstance(value, dict) or value.get("taskGroupId") != group_id:
+            raise NotTaskcluster(answer.url, "it describes no task group")
+        return GroupMembers(**{name: value.get(name) for name in GroupMembers.__struct_fields__})
+
+    def iter_task_pages(self, group_id: str, cancel: Cancel) -> Iterator[TaskPage]:
+        """The group, page by page; while one is being looked at the next is on its way.
+
+        Ends where the queue gives no token, for a page may have fewer entries than asked for, or none. Tokens are
+        offsets in disguise, and a damaged one silently means the first page: one seen before ends the listing.
+        """
+        url = api_url(self.root, "queue", f"task-group/{segment(group_id)}/list")
+        own = Cancel()
+        forget = cancel.on_cancel(own.cancel)
+        seen: set[str] = set()
+
+        def fetch(token: str) -> Answer:
+            params: dict[str, str | int] = {"limit": PAGE, **({"continuationToken": token} if token else {})}
+            return self.http.get(url, policy=Policy.never(), cap=GROUP_PAGE_CAP, cancel=own, params=params)
+
+        ahead = ThreadPoolExecutor(1, thread_name_prefix="task-pages")
+        try:
+            coming: Future[Answer] | None = ahead.submit(fetch, "")
+            while coming is not None:
+                answer = coming.result()
+                cancel.check()
+                envelope = cut(answer, TASKS, "tasks")
+                token, note = next_token(envelope), ""
+                if token in seen:
+                    token, note = "", REPEATED
+                seen.add(token)
+                coming = ahead.submit(fetch, token) if token else None
+                yield TaskPage(envelope, answer.origin, note)
+        finally:
+            forget()
+            own.cancel()
+            ahead.shutdown(wait=False, cancel_futures=True)
+
+    def task(self, task_id: str, cancel: Cancel | None = None) -> tuple[Definition, Origin]:
+        """The definition, which never changes."""
+        answer = self._get(f"task/{segment(task_id)}", _if_it_has("metadata", Policy.immutable()), cancel)
+        value = value_of(answer)
+        if not isinstance(value, dict) or "metadata" not in value:
+            raise NotTaskcluster(answer.url, "it describes no task")
+        return _need(tolerant.read(answer.body, DEFINITION, tolerant.definition), answer), answer.origin
+
+    def status(self, task_id: str, cancel: Cancel | None = None) -> tuple[Status, Origin]:
+        """The state and the runs. A resolved task may be run again, so even that holds for a minute only."""
+        answer = self._get(f"task/{segment(task_id)}/status", status_policy, cancel)
+        return _need(read_status(answer), answer), answer.origin
+
+    def artifacts(self, task_id: str, run: int, resolved: bool, cancel: Cancel | None = None) -> RunArtifacts:
+        """All artifacts of a run. A resolved run gets no new ones; for a day it is not asked again (they expire)."""
+        policy = _if_it_has("artifacts", Policy.short(DAY if resolved else 10))
+        path = f"task/{segment(task_id)}/runs/{run}/artifacts"
+        entries: dict[str, ArtifactEntry] = {}
+        origin, note, token, lost = Origin(), "", "", 0
+        seen: set[str] = set()
+        first = True
+        while first or token:
+            answer = self._get(path, policy, cancel, {"limit": PAGE, **({"continuationToken": token} if token else {})})
+            envelope = cut(answer, ARTIFACTS, "artifacts")
+            read = [tolerant.read(raw, ARTIFACT, tolerant.artifact) for raw in envelope.artifacts]
+            lost += sum(one is None or not one.name for one in read)
+            entries.update((one.name, one) for one in read if one is not None and one.name)
+            origin = answer.origin if first else origin.worse(answer.origin)
+            first, token = False, next_token(envelope)
+            if token in seen:
+                token, note = "", REPEATED
+            seen.add(token)
+        if lost:
+            note = f"{note} {lost} entries without a name are not shown.".strip()
+        return RunArtifacts(list(entries.values()), origin, note)
+
+    def find(self, index_path: str, cancel: Cancel | None = None) -> str:
+        """The id of the task at an index path. Raises `NotFound` where there is none."""
+        url = api_url(self.root, "index", f"task/{segment(index_path)}")
+        answer = self.http.get(url, policy=_if_it_has("taskId", Policy.short(60)), cancel=cancel)
+        return _task_id(answer)
+
+    def indexed(self, namespace: str, cancel: Cancel | None = None) -> list[FoundTask]:
+        """The tasks directly below a namespace of the index (the first thousand)."""
+        url = api_url(self.root, "index", f"tasks/{segment(namespace)}")
+        answer = self.http.get(url, policy=_if_it_has("tasks", Policy.short(60)), cancel=cancel, params={"limit": PAGE})
+        value = value_of(answer)
+        entries = value.get("tasks") if isinstance(value, dict) else None
+        if not isinstance(entries, list):
+            raise NotTaskcluster(answer.url, "its JSON has no list of tasks")
+        pairs = [(tolerant.members(one).get("taskId"), tolerant.members(one).get("namespace")) for one in entries]
+        return [FoundTask(task, name) for task, name in pairs if isinstance(task, str) and isinstance(name, str)]
+
+    def _get(
+        self,
+        path: str,
+        policy: Policy | Callable[[Answer], Policy],
+        cancel: Cancel | None,
+        params: dict[str, str | int] | None = None,
+    ) -> Answer:
+        return self.http.get(api_url(self.root, "queue", path), policy=policy, cancel=cancel, params=params)
+
+
+def read_status(answer: Answer) -> Status | None:
+    try:
+        raw = STATUS_REPLY.decode(answer.body).status
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return tolerant.status(tolerant.members(value_of(answer)).get("status"))
+    return tolerant.read(raw, STATUS, tolerant.status)
+
+
+def _if_it_has(member: str, policy: Policy) -> Callable[[Answer], Policy]:
+    """Keeps an answer only if it is what was asked for: the page of a wrong root URL or of a hotel's network is not."""
+
+    def decide(answer: Answer) -> Policy:
+        try:
+            value = value_of(answer)
+        except NotTaskcluster:
+            return Policy.never()
+        return policy if isinstance(value, dict) and member in value else Policy.never()
+
+    return decide
+
+
+def status_policy(answer: Answer) -> Policy:
+    try:
+        status = read_status(answer)
+    except NotTaskcluster:
+        return Policy.never()
+    return Policy.short(60 if status is not None and status.state in RESOLVED else 10)
+
+
+def _task_id(answer: Answer) -> str:
+    value = value_of(answer)
+    task_id = value.get("taskId") if isinstance(value, dict) else None
+    if not isinstance(task_id, str):
+        raise NotTaskcluster(answer.url, "it names no task")
+    return task_id
+
+
+def _need(found: T | None, answer: Answer) -> T:
+    if found is None:
+        raise NotTaskcluster(answer.url, "its JSON is of another shape")
+    return found

@@ -1,0 +1,133 @@
+"""What an id, an index path or a push turns out to be: asks the deployment and returns what can be listed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from backends.cancel import Cancel
+from backends.http.errors import NotFound, Offline
+from backends.locators import Locator, LocatorProblem
+from backends.locators.taskcluster import (
+    Artifact,
+    IndexPath,
+    Push,
+    Task,
+    TaskArtifacts,
+    TaskclusterLocator,
+    TaskGroup,
+    TaskOrGroup,
+)
+from backends.problems import Problem
+from backends.taskcluster.listings import Listings
+from backends.taskcluster.queue import Deployment
+from backends.taskcluster.roots import normalise_root
+
+if TYPE_CHECKING:
+    from backends.http import Http
+
+FULL_REVISION = re.compile(r"[0-9a-f]{40}", re.ASCII)
+TRUST_DOMAINS = ("gecko", "comm", "mobile")  # the first parts of index paths that Mozilla's repositories use
+
+
+class NotResolved(Problem):
+    """The server answered everything, and knows nothing by that name."""
+
+    exit_code = 3
+
+
+def resolve(locator: Locator, http: Http, root: str, cancel: Cancel | None = None) -> TaskclusterLocator:
+    """A TaskGroup, Task, TaskArtifacts or Artifact with its `root_url` set.
+
+    `root`: the configured deployment (URL or profile name), for locators that name none. Asks the server only about
+    what is not yet clear. Raises `NotResolved` with what was tried, and the `Problem`s of the requests.
+    """
+    if not isinstance(locator, TaskclusterLocator):
+        raise LocatorProblem(f"{locator.text()} does not belong to Taskcluster.")
+    match locator:
+        case TaskGroup(group_id, named):
+            return TaskGroup(group_id, normalise_root(named or root))
+        case Task(task_id, run, named):
+            return Task(task_id, run, normalise_root(named or root))
+        case Artifact(task_id, run, name, named):
+            return Artifact(task_id, run, name, normalise_root(named or root))
+        case TaskArtifacts(task_ids, named):
+            return TaskArtifacts(task_ids, normalise_root(named or root))
+        case TaskOrGroup(slug, named):
+            return _task_or_group(Deployment(http, normalise_root(named or root)), slug, cancel)
+        case IndexPath(path, named, artifact):
+            return _indexed(Deployment(http, normalise_root(named or root)), path, artifact, cancel)
+        case Push(repository, revision, named):
+            return _push(Deployment(http, normalise_root(named or root)), repository, revision, cancel)
+    raise LocatorProblem(f"{locator.text()} cannot be looked up.")
+
+
+def _task_or_group(deployment: Deployment, slug: str, cancel: Cancel | None) -> TaskclusterLocator:
+    """A group before a task: a decision task has its group's id, and the group is what one wants to see of it."""
+    root = deployment.root
+    missing: Problem | None = None
+    try:
+        deployment.task_group(slug, cancel)
+        return TaskGroup(slug, root)
+    except (NotFound, Offline) as problem:
+        if isinstance(problem, Offline):
+            missing = problem
+            if Listings(deployment).read(slug) is not None:
+                return TaskGroup(slug, root)
+    try:
+        deployment.task(slug, cancel)
+        return Task(slug, None, root)
+    except Offline as problem:
+        raise missing or problem from None
+    except NotFound:
+        raise missing or NotResolved(
+            f"{root} knows {slug} neither as a task group nor as a task.",
+            "It may have expired, or belong to another deployment: paste its whole address, or set "
+            "TASKCLUSTER_ROOT_URL.",
+        ) from None
+
+
+def _indexed(deployment: Deployment, path: str, artifact: str, cancel: Cancel | None) -> TaskclusterLocator:
+    try:
+        task_id = deployment.find(path, cancel)
+    except NotFound:
+        raise NotResolved(
+            f"The index of {deployment.root} has no task at {path[:300]}.",
+            "Index entries expire, and the last part must be a task's, not a namespace's.",
+        ) from None
+    if artifact:
+        return Artifact(task_id, None, artifact, deployment.root)
+    return _opened(deployment, task_id, cancel)
+
+
+def _opened(deployment: Deployment, task_id: str, cancel: Cancel | None) -> TaskclusterLocator:
+    """A decision task's group, any other task itself."""
+    definition, _ = deployment.task(task_id, cancel)
+    if definition.taskGroupId == task_id:
+        return TaskGroup(task_id, deployment.root)
+    return Task(task_id, None, deployment.root)
+
+
+def _push(deployment: Deployment, repository: str, revision: str, cancel: Cancel | None) -> TaskclusterLocator:
+    """The group of the push's decision task, which the index has by the full revision."""
+    if FULL_REVISION.fullmatch(revision) is None:
+        raise NotResolved(
+            f"The index knows pushes by all 40 digits of their revision; {revision[:40]} has {len(revision)}.",
+            f"Open the push in Treeherder, or hg.mozilla.org/…/{repository[:60]}/rev/{revision[:40]}, and paste the "
+            "full one.",
+        )
+    first = repository.partition("-")[0]
+    domains = sorted(TRUST_DOMAINS, key=lambda domain: domain != first)  # comm-central is in comm's index
+    tried = [f"{domain}.v2.{repository}.revision.{revision}.taskgraph.decision" for domain in domains]
+    for path in tried:
+        try:
+            task_id = deployment.find(path, cancel)
+        except NotFound:
+            continue
+        definition, _ = deployment.task(task_id, cancel)
+        return TaskGroup(definition.taskGroupId or task_id, deployment.root)
+    raise NotResolved(
+        f"The index of {deployment.root} has no decision task of {repository[:100]} at {revision}. "
+        f"Tried: {', '.join(path.partition('.revision.')[0] for path in tried)}.",
+        "The push may be too new (its decision task has not finished), too old (it expired), or of another repository.",
+    )

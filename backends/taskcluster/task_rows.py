@@ -1,0 +1,180 @@
+"""How the entries of a task group become rows of a frame.
+
+Times, all of one run: the last run that was started, else the last run. `duration` = resolved - started and
+`queue_time` = started - scheduled of that run; a running task has no duration yet, only `started`. `state` is the
+task's, `reason` the last run's. `retries` counts the runs that the queue made by itself (reasonCreated retry or
+task-retry); a rerun by hand counts in `runs` only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+import polars as pl
+
+from backends.frames.schema import Kind
+from backends.taskcluster import naming, tolerant
+from backends.taskcluster.models import Run, Status, TaskEntry
+from backends.taskcluster.task_columns import TASKS
+
+ENTRY = msgspec.json.Decoder(TaskEntry)
+AUTOMATIC = frozenset({"retry", "task-retry"})
+LONGEST = 2000  # characters of a cell; a name is at most 255 by the queue's schema, tags are joined
+COMPUTED = frozenset({"duration", "queue_time"})
+ISO = "%Y-%m-%dT%H:%M:%S%.fZ"
+STEP = 250  # entries read before looking whether to stop: 5 ms
+
+
+def read_entries(raws: Iterable[msgspec.Raw]) -> tuple[list[TaskEntry], int]:
+    """(the tasks, how many entries could not be read as one). Raises nothing whatever an entry holds."""
+    read = [tolerant.read(raw, ENTRY, tolerant.entry) for raw in raws]
+    known = [one for one in read if one is not None and one.status.taskId]
+    return known, len(read) - len(known)
+
+
+def frame_of(entries: Sequence[TaskEntry], group_id: str) -> pl.DataFrame:
+    """The rows of these tasks, by the schema `TASKS`, in their order; of a task that comes twice the last."""
+    cells = zip(*map(_cells, entries), strict=True)
+    columns = dict(zip(_FILLED, cells, strict=False))  # without entries there are no cells at all
+    series = [
+        times(name, columns.get(name, []))
+        if TASKS[name].kind is Kind.TIME
+        else pl.Series(name, columns.get(name, []), dtype=TASKS[name].dtype)
+        for name in _FILLED
+    ]
+    frame = pl.DataFrame(series).with_columns(
+        duration=_seconds("started", "resolved"),
+        queue_time=_seconds("scheduled", "started"),
+        group_id=pl.lit(group_id),
+        copy=pl.lit(1, pl.Int64),
+        copies=pl.lit(1, pl.Int64),
+    )
+    shortened = _shortened(frame.select(TASKS.names))
+    return shortened.unique("task_id", keep="last", maintain_order=True)
+
+
+def number_copies(frame: pl.DataFrame) -> pl.DataFrame:
+    """With `copies`, how many tasks of the group have the same label, and `copy`, the how-manieth by creation it is.
+
+    A retrigger is a new task with the label of the first, so copy > 1 is one. (The tag `retrigger` says only that a
+    task may be retriggered.)
+    """
+    numbered = frame.with_columns(
+        copies=pl.when(pl.col("label").is_null()).then(1).otherwise(pl.len().over("label")).cast(pl.Int64),
+        copy=pl.struct("created", "task_id").rank("ordinal").over("label").cast(pl.Int64),
+    )
+    return numbered.with_columns(copy=pl.when(pl.col("copies") == 1).then(1).otherwise("copy").cast(pl.Int64))
+
+
+def times(name: str, values: Sequence[str | None]) -> pl.Series:
+    """A TIME column from ISO texts; what is no time becomes null."""
+    texts = pl.Series(name, values, dtype=pl.String)
+    read = texts.str.to_datetime(ISO, time_unit="ms", time_zone="UTC", strict=False)
+    if read.null_count() == texts.null_count():
+        return read
+    other = [None if there else milliseconds(text) for text, there in zip(values, read.is_not_null(), strict=True)]
+    again = pl.Series(name, other, dtype=pl.Int64).cast(pl.Datetime("ms", "UTC"))
+    return read.fill_null(again)
+
+
+def milliseconds(text: str | None) -> int | None:
+    """A time that is not spelled as the queue does: with an offset, or without one and then UTC."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _seconds(start: str, end: str) -> pl.Expr:
+    """Seconds between two times; null when the clocks of two machines make it negative."""
+    seconds = (pl.col(end) - pl.col(start)).dt.total_milliseconds() / 1000
+    return pl.when(seconds >= 0).then(seconds)
+
+
+def _shortened(frame: pl.DataFrame) -> pl.DataFrame:
+    """No cell is longer than a screen: a name of 10 MB would be copied by every filter."""
+    texts = [name for name in frame.columns if frame[name].dtype == pl.String and name not in ("task_id", "group_id")]
+    long = [name for name in texts if (frame[name].str.len_bytes().max() or 0) > LONGEST]  # type: ignore[operator]
+    return frame.with_columns(pl.col(long).str.slice(0, LONGEST)) if long else frame
+
+
+def shown_run(runs: Sequence[Run]) -> Run:
+    """The run whose times a task shows."""
+    for run in reversed(runs):
+        if run.started:
+            return run
+    return runs[-1] if runs else Run()
+
+
+def state_of(status: Status) -> str:
+    """The queue's word, which is an open set; a status without one has the state of its last run."""
+    return status.state or (status.runs[-1].state if status.runs else "") or "unknown"
+
+
+def worker_pool(status: Status) -> str | None:
+    """taskQueueId; older replies have its two halves only."""
+    if status.taskQueueId:
+        return status.taskQueueId
+    halves = [half for half in (status.provisionerId, status.workerType) if half]
+    return "/".join(halves) or None
+
+
+def run_states(runs: Sequence[Run]) -> str:
+    """ "0 exception (claim-expired) · 1 completed"."""
+    told = []
+    for number, run in enumerate(runs[:100]):
+        why = run.reasonResolved
+        told.append(f"{number} {run.state}" + (f" ({why})" if why and why != run.state else ""))
+    return " · ".join(told)
+
+
+_FILLED = (
+    "task_id", "state", "name", "suite", "platform", "build_type", "chunk", "symbol", "runs", "retries", "reason",
+    "started", "resolved", "tier", "worker_pool", "kind", "owner", "priority", "dependencies", "scheduled", "created",
+    "label", "tags", "project", "revision", "worker", "run_states", "deadline", "expires",
+)  # fmt: skip
+
+
+def _cells(entry: TaskEntry) -> tuple[object, ...]:
+    """The cells of one task in the order of `_FILLED`."""
+    status, task = entry.status, entry.task
+    runs, tags, extra = status.runs, task.tags, task.extra
+    name, run = task.metadata.name, shown_run(runs)
+    last = runs[-1] if runs else run
+    platform, build = naming.platform_and_build(task, name)
+    project, revision = naming.push(task.routes)
+    treeherder = extra.treeherder
+    return (
+        status.taskId,
+        state_of(status),
+        name,
+        naming.suite(task, name),
+        platform,
+        build,
+        naming.chunk(extra),
+        naming.symbol(treeherder),
+        len(runs),
+        sum(one.reasonCreated in AUTOMATIC for one in runs),
+        last.reasonResolved,
+        run.started,
+        run.resolved,
+        treeherder.tier if treeherder is not None else None,
+        worker_pool(status),
+        tags.get("kind"),
+        tags.get("createdForUser") or task.metadata.owner,
+        status.priority or task.priority,
+        len(task.dependencies),
+        run.scheduled,
+        task.created,
+        tags.get("label") or name or None,
+        " ".join([f"{key}={value}" for key, value in tags.items()]),
+        project,
+        revision,
+        f"{last.workerGroup or ''}/{last.workerId or ''}" if last.workerId else None,
+        run_states(runs) if runs else None,
+        status.deadline or task.deadline,
+        status.expires or task.expires,
+    )

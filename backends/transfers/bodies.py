@@ -1,0 +1,115 @@
+"""How wire bytes become the bytes of the file: content-encoding undone, with its end checked and bombs stopped.
+
+Content-Encoding is the dress that a body travels in, so it is always undone, also for a file called ``.gz``: the
+file holds what its name promised before somebody compressed the transfer. A ``.tgz`` stored as itself comes without
+Content-Encoding and stays as it is.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import Protocol
+
+from backends.http.errors import HttpProblem
+
+# deflate reaches 1032:1, so only nested encodings and crafted streams get past this; a size that the server stated
+# is the tighter limit where there is one, and a full disk stops the run.
+BOMB_RATIO = 2000
+BOMB_SLACK = 64 << 20
+PIECE = 1 << 20  # decoded bytes held at a time: a 64 KB chunk can hold 64 MB
+
+
+class BadBody(HttpProblem):
+    """The body arrived and is wrong: not what its headers or the listing promised."""
+
+
+class Decoder(Protocol):
+    def feed(self, chunk: bytes) -> Iterator[bytes]: ...
+    def finish(self) -> None:
+        """Raises `BadBody` if the stream has not come to its end."""
+
+
+def decoder(encoding: str, place: str) -> Decoder | None:
+    """What undoes this Content-Encoding; None for an unencoded body. `place` names the file in a `BadBody`."""
+    layers = [name.strip().lower() for name in encoding.split(",")]
+    layers = [name for name in layers if name not in ("", "identity")]
+    if not layers:
+        return None
+    if len(layers) > 1 or layers[0] not in ("gzip", "x-gzip", "deflate"):
+        raise _bad("bad-encoding", f"{place} came with Content-Encoding {encoding[:40]!r}, which is not known here.")
+    return _Deflate(place) if layers[0] == "deflate" else _Gzip(place)
+
+
+class _Gzip:
+    """Gzip of one or several members; zeros after the last one are padding, anything else is an error."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._stream = zlib.decompressobj(31)
+        self._began = False  # whether the current member has got a byte
+        self._members = 0
+        self._padding = False
+        self._wire = 0
+        self._decoded = 0
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        self._wire += len(chunk)
+        rest = chunk
+        while rest:
+            if self._stream.eof:
+                self._members += 1
+                self._stream, self._began = self._next_stream(), False
+            if not self._began and self._members:
+                rest = self._skip_padding(rest)
+                if not rest:
+                    return
+            self._began = True
+            try:
+                piece = self._stream.decompress(rest, PIECE)
+            except zlib.error as error:
+                raise _bad("bad-encoding", f"{self._place} is not the gzip stream that it claims to be.") from error
+            rest = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
+            if piece:
+                self._decoded += len(piece)
+                self._check_bomb()
+                yield piece
+
+    def finish(self) -> None:
+        if self._wire and not self._stream.eof and (self._began or not self._members):
+            raise _bad("incomplete", f"{self._place} ends in the middle of its gzip stream.", retryable=True)
+
+    def _next_stream(self) -> zlib._Decompress:
+        return zlib.decompressobj(31)
+
+    def _skip_padding(self, rest: bytes) -> bytes:
+        bare = rest.lstrip(b"\0")
+        self._padding = self._padding or len(bare) < len(rest)
+        if self._padding and bare:
+            raise _bad("bad-encoding", f"{self._place} has something else after its gzip stream.")
+        return bare
+
+    def _check_bomb(self) -> None:
+        if self._decoded > BOMB_RATIO * self._wire + BOMB_SLACK:
+            raise _bad("too-large", f"{self._place} decodes to more than {BOMB_RATIO} times what was sent.")
+
+
+class _Deflate(_Gzip):
+    """`deflate` is a zlib stream by the standard and a bare one from some servers: the first byte tells."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self._chosen = False
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        if chunk and not self._chosen:
+            self._chosen = True
+            self._stream = zlib.decompressobj(15 if chunk[0] & 0x0F == 8 else -15)
+        yield from super().feed(chunk)
+
+    def _next_stream(self) -> zlib._Decompress:
+        raise _bad("bad-encoding", f"{self._place} has something else after its deflate stream.")
+
+
+def _bad(reason: str, sentence: str, *, retryable: bool = False) -> BadBody:
+    return BadBody(sentence, reason=reason, retryable=retryable)

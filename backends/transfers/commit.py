@@ -1,0 +1,73 @@
+"""How a batch of whole parts becomes verified files: durable bytes, then a record, then names, then durable names.
+
+The order is what makes a kill at any moment harmless: before the record a part is just a part; after it the next plan
+knows the SHA-256 of what it finds, under the old name or the new one; "verified" is said last.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+
+from backends.transfers import durability
+from backends.transfers.items import Item
+from backends.transfers.manifest import Manifest
+from backends.transfers.outputs import InTheWay, Output, Present, present
+from backends.transfers.states import Outcome, State, Stored
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def commit(batch: Sequence[Item], output: Output, manifest: Manifest) -> list[Outcome]:
+    """Names the parts of these items and says how each ended; the manifest has their "stored", not yet these outcomes.
+
+    Raises OSError if the disk is full; then some may have got their names, and all may be committed again.
+    """
+    if not batch:
+        return []
+    durability.sync_files([item.part for item in batch if _has_part(item, output)], output.parts)
+    manifest.stored(_stored(item) for item in batch)
+    outcomes, touched = [], set()
+    for item in batch:
+        outcomes.append(_named(item, output))
+        touched.add(item.row.path[:-1])
+    durability.sync_directories((*touched, *output.created()), output.directory)
+    return outcomes
+
+
+def _named(item: Item, output: Output) -> Outcome:
+    stored = _stored(item)
+    try:
+        if _has_part(item, output) or not _is_named(item, stored, output):
+            output.put(item.part, item.row.path, _replaceable(item, stored, output))
+    except InTheWay as problem:
+        return Outcome(item.key, State.FAILED, problem.reason, str(problem), item.tries)
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        return Outcome(item.key, State.FAILED, "disk", f"{item.row.target}: {error.strerror}.", item.tries)
+    return Outcome(item.key, State.VERIFIED, tries=item.tries)
+
+
+def _replaceable(item: Item, stored: Stored, output: Output) -> Present | None:
+    """What may be at the target now: what the plan saw there, or, where all records were lost, the same content."""
+    if item.row.adopt:
+        there = present(item.row.path[-1], output.directory(item.row.path[:-1]))
+        if there is not None and there[0] == stored.size and output.sha256(item.row.path) == stored.sha256:
+            return there
+    return item.row.replaces
+
+
+def _has_part(item: Item, output: Output) -> bool:
+    """False only when this is the second time, after a full disk, and the first had named it."""
+    return present(item.part, output.parts) is not None
+
+
+def _is_named(item: Item, stored: Stored, output: Output) -> bool:
+    there = present(item.row.path[-1], output.directory(item.row.path[:-1]))
+    return there == (stored.size, stored.mtime_ns)
+
+
+def _stored(item: Item) -> Stored:
+    assert item.stored is not None
+    return item.stored

@@ -1,0 +1,313 @@
+"""What was downloaded into a directory: one row a file, in OUTPUT/.ciexplore/manifest.sqlite.
+
+Who may write: one process at a time, by an flock on OUTPUT/.ciexplore/lock, held from `Manifest.open` to `close`. The
+kernel lets go of it when a process dies, however it dies, so there are no stale locks. A second run gets a
+`FileProblem`. Reading needs no lock and, when no writer was killed in between, creates no file.
+
+WAL, because the Transfers pane and a --dry-run read while a run writes. synchronous=FULL: with NORMAL a power cut may
+take back the last transactions, and a file renamed after a forgotten "stored" would look like someone else's. It costs
+one fsync for each transaction, and transactions are one a batch of files, not one a file.
+
+A damaged manifest is set aside (`manifest.sqlite.damaged-N`) when the next run starts; see plan.py for what that means
+for the files already there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+import polars as pl
+
+from backends.frames.schema import Column, Kind, Schema
+from backends.problems import FileProblem
+from backends.transfers.names import OWN_DIRECTORY
+from backends.transfers.states import Entry, Outcome, State, Stored
+
+VERSION = 1
+MANIFEST_SCHEMA = Schema(
+    key="key",
+    columns=(
+        Column("state", Kind.STATE, "State"),
+        Column("target", Kind.TEXT, "File"),
+        Column("size", Kind.BYTES, "Size"),
+        Column("reason", Kind.TEXT, "Reason"),
+        Column("tries", Kind.COUNT, "Tries"),
+        Column("verified_at", Kind.TIME, "Verified"),
+        Column("detail", Kind.TEXT, "Why", hidden=True),
+        Column("wire", Kind.BYTES, "On the wire", hidden=True),
+        Column("sha256", Kind.ID, "SHA-256", hidden=True),
+        Column("etag", Kind.ID, "ETag", hidden=True, searched=False),
+        Column("first_seen", Kind.TIME, "First seen", hidden=True),
+        Column("url", Kind.TEXT, "URL", hidden=True, searched=False),
+        Column("key", Kind.ID, "Key", hidden=True, searched=False),
+    ),
+)
+_COLUMNS = tuple(field.name for field in fields(Entry))
+_TABLES = """
+CREATE TABLE IF NOT EXISTS files (
+    key TEXT PRIMARY KEY, url TEXT NOT NULL, target TEXT NOT NULL, state TEXT NOT NULL,
+    size INTEGER, wire INTEGER, sha256 TEXT NOT NULL DEFAULT '', mtime_ns INTEGER,
+    etag TEXT NOT NULL DEFAULT '', part_boot TEXT NOT NULL DEFAULT '',
+    reason TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '', tries INTEGER NOT NULL DEFAULT 0,
+    first_seen INTEGER NOT NULL DEFAULT 0, verified_at INTEGER
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS runs (revision INTEGER PRIMARY KEY, began INTEGER NOT NULL);
+"""
+_SECRET_PARAMETERS = frozenset(
+    {"bewit", "signature", "sig", "token", "access_token", "id_token", "policy", "expires", "key-pair-id", "mac"}
+    | {"awsaccesskeyid", "googleaccessid", "credential", "password", "secret", "api_key", "apikey", "key"}
+)
+
+
+class DamagedManifest(FileProblem):
+    """The manifest is there and cannot be read."""
+
+
+class Manifest:
+    """The record of one output directory; from `read` for looking at, from `open` for a run. Close it after use."""
+
+    def __init__(self, output: Path, connection: sqlite3.Connection | None, lock: int | None = None) -> None:
+        self.output = output
+        self._connection = connection
+        self._lock = lock
+
+    @classmethod
+    def read(cls, output: Path) -> Manifest:
+        """For planning and the Transfers pane. A directory without a manifest has an empty one."""
+        path = output / OWN_DIRECTORY / "manifest.sqlite"
+        if not path.is_file():
+            return cls(output, None)
+        # With nothing in the log the file is all there is, and "immutable" keeps SQLite from creating -wal and -shm.
+        wal = path.with_name("manifest.sqlite-wal")
+        quiet = not wal.exists() or wal.stat().st_size == 0
+        return cls(output, _connect(path, "immutable=1" if quiet else "mode=ro"))
+
+    @classmethod
+    def open(cls, output: Path) -> Manifest:
+        """For a run: creates what is missing and takes the lock. Raises `FileProblem` if another run has it."""
+        directory = output / OWN_DIRECTORY
+        with _explained(output):
+            (directory / "parts").mkdir(parents=True, exist_ok=True)
+            for path in (directory, directory / "parts", directory / "manifest.sqlite"):
+                if path.is_symlink():
+                    raise FileProblem(f"{path} is a symbolic link.", "Remove it, then try again.")
+            lock = _take_lock(directory / "lock", output)
+        try:
+            path = directory / "manifest.sqlite"
+            try:
+                connection = _connect(path, "mode=rwc")
+            except DamagedManifest:
+                _set_aside(path)
+                connection = _connect(path, "mode=rwc")
+            return cls(output, connection, lock)
+        except BaseException:
+            os.close(lock)
+            raise
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Manifest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def revision(self) -> int:
+        """Changes with each run, so that a plan can tell whether it is still about this directory."""
+        if self._connection is None:
+            return 0
+        found = self._connection.execute("SELECT max(revision) FROM runs").fetchone()[0]
+        return int(found or 0)
+
+    def entries(self) -> dict[str, Entry]:
+        return {entry.key: entry for entry in self._rows()}
+
+    def frame(self) -> pl.DataFrame:
+        """All rows, in `MANIFEST_SCHEMA`, by target."""
+        names = MANIFEST_SCHEMA.polars()
+        rows = [tuple(getattr(entry, name) for name in names) for entry in self._rows()]
+        return MANIFEST_SCHEMA.frame(rows).sort("target")
+
+    def _rows(self) -> Iterator[Entry]:
+        if self._connection is None:
+            return
+        try:
+            for row in self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM files"):  # noqa: S608
+                yield Entry(*row)
+        except sqlite3.DatabaseError as error:
+            raise _damaged(self.output) from error
+
+    # What a run writes. Each is one transaction.
+
+    def begin(self, rows: Iterable[Entry]) -> None:
+        """A new run with these files. What is known of a file that we put there before stays, but for its state."""
+        now = _now()
+        with self._transaction() as connection:
+            connection.execute("INSERT INTO runs(began) VALUES (?)", (now,))
+            connection.executemany(
+                """INSERT INTO files(key, url, target, state, mtime_ns, reason, detail, first_seen, verified_at)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT(key) DO UPDATE SET url=excluded.url, target=excluded.target, state=excluded.state,
+                reason=excluded.reason, detail=excluded.detail, tries=0,
+                mtime_ns=coalesce(excluded.mtime_ns, mtime_ns), verified_at=coalesce(verified_at, excluded.verified_at)
+                """,
+                (
+                    (row.key, without_secrets(row.url), row.target, row.state, row.mtime_ns, row.reason, row.detail,
+                     now, now if row.state == State.UNCHANGED else None)
+                    for row in rows
+                ),
+            )  # fmt: skip
+
+    def note_parts(self, parts: Iterable[tuple[str, str, str]]) -> None:
+        """(key, strong etag, boot) of parts that are worth resuming."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "UPDATE files SET etag=?, part_boot=? WHERE key=?", ((etag, boot, key) for key, etag, boot in parts)
+            )
+
+    def stored(self, files: Iterable[Stored]) -> None:
+        """To be called when the bytes are durable and before the file gets its name."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "UPDATE files SET state='stored', size=?, wire=?, sha256=?, mtime_ns=?, tries=? WHERE key=?",
+                ((file.size, file.wire, file.sha256, file.mtime_ns, file.tries, file.key) for file in files),
+            )
+
+    def finish(self, outcomes: Iterable[Outcome]) -> None:
+        """To be called when names are durable too."""
+        now = _now()
+        with self._transaction() as connection:
+            connection.executemany(
+                """UPDATE files SET state=?, reason=?, detail=?, tries=?,
+                verified_at=CASE WHEN ?='verified' THEN ? ELSE verified_at END WHERE key=?""",
+                ((str(out.state), out.reason, out.detail, out.tries, str(out.state), now, out.key) for out in outcomes),
+            )
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        assert self._connection is not None and self._lock is not None, "opened for reading"
+        try:
+            with self._connection:
+                yield self._connection
+        except sqlite3.OperationalError as error:
+            if "full" in str(error):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            raise
+
+
+def without_secrets(url: str) -> str:
+    """The URL without user, password, fragment and whatever in its query signs or authorises."""
+    try:
+        split = urlsplit(url)
+        query = parse_qsl(split.query, keep_blank_values=True)
+    except ValueError:
+        return ""
+    kept = [
+        (name, value)
+        for name, value in query
+        if name.lower() not in _SECRET_PARAMETERS and not name.lower().startswith(("x-amz-", "x-goog-"))
+    ]
+    cleaned = urlunsplit((split.scheme, split.netloc.rpartition("@")[2], split.path, urlencode(kept), ""))
+    return quote(cleaned, safe="%/:?#[]@!$&'()*+,;=~", errors="replace")
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection | None:
+    """None if there is nothing in it yet: its first run was killed in its first moment."""
+    uri = f"{path.absolute().as_uri()}?{mode}"
+    connection = None
+    try:
+        connection = sqlite3.connect(uri, uri=True, timeout=5.0, check_same_thread=False)
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            connection.close()
+            raise FileProblem(
+                f"{path} was written by a newer ciexplore.", "Update ciexplore, or use another directory."
+            )
+        if mode == "mode=rwc":
+            connection.executescript(
+                f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; {_TABLES} PRAGMA user_version={VERSION};"
+            )
+        elif version == 0:
+            connection.close()
+            return None
+        damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM files LIMIT 1")  # noqa: S608
+    except sqlite3.OperationalError as error:
+        if connection is not None:
+            connection.close()
+        if "no such" in str(error):
+            raise _damaged(path.parent.parent) from error
+        raise FileProblem(f"{path} cannot be opened: {error}.", "Check the directory's permissions.") from error
+    except sqlite3.DatabaseError as error:
+        if connection is not None:
+            connection.close()
+        raise _damaged(path.parent.parent) from error
+    if damage != "ok":
+        connection.close()
+        raise _damaged(path.parent.parent)
+    return connection
+
+
+def _damaged(output: Path) -> DamagedManifest:
+    return DamagedManifest(
+        f"The record of earlier downloads in {output / OWN_DIRECTORY} is damaged.",
+        "The next run sets it aside and fetches again what it cannot recognise.",
+    )
+
+
+def _set_aside(path: Path) -> None:
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    path.rename(aside)
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _take_lock(path: Path, output: Path) -> int:
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
+        os.close(lock)
+        raise FileProblem(
+            f"Another ciexplore{f' (process {holder})' if holder.isdigit() else ''} is downloading into {output}.",
+            "Wait for it, stop it, or choose another directory.",
+        ) from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
+    return lock
+
+
+@contextlib.contextmanager
+def _explained(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FileProblem(
+            f"Cannot write into {output}: {error.strerror or error}.", "Choose another directory, or change its rights."
+        ) from error
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
+
+
+__all__ = ["MANIFEST_SCHEMA", "DamagedManifest", "Entry", "Manifest", "State", "without_secrets"]

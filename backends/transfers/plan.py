@@ -1,0 +1,309 @@
+"""What a download would do: which files would be fetched, to where, what is there already, and what stands in the way.
+
+Planning moves no byte and writes nothing, not even a directory. Rules:
+- a file that an earlier run verified and that has the size and mtime recorded then is `unchanged` (with `rehash`: and
+  the SHA-256); with another mtime it is read and compared; else it is fetched again and replaced, as it is ours;
+- a run killed between giving a name and recording it is recognised by the SHA-256 recorded before;
+- a part is resumed if its server gave a strong ETag and its bytes can be trusted (boots.py);
+- a file at the target that no run of ours put there is a `conflict`: left alone, and ours fails with "exists", unless
+  `overwrite`. So is a symbolic link, or a file where a directory must be;
+- if the manifest is damaged nothing is known of the files there: all are fetched again, one with the same content is
+  then adopted, one with other content is a conflict after all.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+
+import polars as pl
+
+from backends.cancel import Cancel
+from backends.frames.schema import Column, Kind, Schema
+from backends.transfers import boots, names, preview
+from backends.transfers.files import RemoteFile
+from backends.transfers.manifest import DamagedManifest, Manifest
+from backends.transfers.outputs import Present, part_name, present
+from backends.transfers.states import Entry, State
+
+PLAN_SCHEMA = Schema(
+    key="key",
+    columns=(
+        Column("action", Kind.STATE, "Action"),
+        Column("target", Kind.TEXT, "File"),
+        Column("size", Kind.BYTES, "Size"),
+        Column("have", Kind.BYTES, "Already here"),
+        Column("reason", Kind.TEXT, "Reason"),
+        Column("content_type", Kind.TEXT, "Type", hidden=True),
+        Column("url", Kind.TEXT, "URL", hidden=True, searched=False),
+        Column("key", Kind.ID, "Key", hidden=True, searched=False),
+    ),
+)
+_EARLIER = (State.VERIFIED, State.UNCHANGED)
+
+
+class Action(StrEnum):
+    FETCH = "fetch"
+    RESUME = "resume"
+    UNCHANGED = "unchanged"
+    SKIP = "skip"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """What happens to one file. `target` is relative to the output directory, "/" between safe names.
+
+    `have`: bytes already here (of the part, or of the unchanged file). `replaces`: the file there now that may be
+    replaced. `adopt`: whatever is there is kept if it turns out to have the same content. `etag`: of the part.
+    `sha256`: of a part that is whole already.
+    """
+
+    file: RemoteFile
+    target: str
+    action: Action
+    have: int = 0
+    reason: str = ""
+    replaces: Present | None = None
+    adopt: bool = False
+    etag: str = ""
+    sha256: str = ""
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        return tuple(self.target.split("/"))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`rows` in the order of the input. `revision`: the manifest's when this was planned (-1: it is damaged)."""
+
+    output: Path
+    rows: tuple[PlanRow, ...]
+    warnings: tuple[str, ...] = ()
+    free: int | None = None
+    revision: int = 0
+    overwrite: bool = False
+    rehash: bool = False
+    counts: Mapping[Action, int] = field(default_factory=dict)
+
+    @property
+    def to_fetch(self) -> int:
+        return self.counts.get(Action.FETCH, 0) + self.counts.get(Action.RESUME, 0)
+
+    @functools.cached_property
+    def bytes_to_fetch(self) -> int:
+        """Of the files whose size is known; `unknown_sizes` says how many are not."""
+        return sum(max(0, row.file.size - row.have) for row in self._moving() if row.file.size is not None)
+
+    @functools.cached_property
+    def unknown_sizes(self) -> int:
+        return sum(row.file.size is None for row in self._moving())
+
+    @functools.cached_property
+    def frame(self) -> pl.DataFrame:
+        """One row a file, in `PLAN_SCHEMA`."""
+        columns = {
+            "action": [str(row.action) for row in self.rows],
+            "target": [row.target for row in self.rows],
+            "size": [row.file.size for row in self.rows],
+            "have": [row.have for row in self.rows],
+            "reason": [row.reason for row in self.rows],
+            "content_type": [row.file.content_type for row in self.rows],
+            "url": [row.file.url for row in self.rows],
+            "key": [row.file.key for row in self.rows],
+        }
+        return pl.DataFrame(columns, schema=PLAN_SCHEMA.polars())
+
+    def tree(self, max_lines: int = 20) -> str:
+        """Directories with counts and sizes, as deep as `max_lines` allow."""
+        return preview.tree(str(self.output), ((row.path, row.file.size) for row in self.rows), max_lines)
+
+    def again(self) -> Plan:
+        """The same wishes for the directory as it is now."""
+        files = [row.file for row in self.rows]
+        return make_plan(files, self.output, overwrite=self.overwrite, rehash=self.rehash)
+
+    def _moving(self) -> Iterator[PlanRow]:
+        return (row for row in self.rows if row.action in (Action.FETCH, Action.RESUME))
+
+
+def make_plan(
+    files: Iterable[RemoteFile],
+    output: Path,
+    *,
+    manifest: Manifest | None = None,
+    cancel: Cancel | None = None,
+    overwrite: bool = False,
+    rehash: bool = False,
+) -> Plan:
+    """Plans these files into `output`. `manifest`: read from there if not given. Files of one key are one file.
+
+    Raises `FileProblem` if the manifest cannot be read for another reason than damage, `Cancelled`.
+    """
+    wanted = _merged(files)
+    warnings: list[str] = []
+    entries: dict[str, Entry] = {}
+    revision = 0
+    try:
+        record = manifest or Manifest.read(output)
+        try:
+            entries, revision = record.entries(), record.revision
+        finally:
+            if manifest is None:
+                record.close()
+    except DamagedManifest as problem:
+        warnings.append(str(problem))
+        entries, revision = {}, -1
+    taken = {key: tuple(entry.target.split("/")) for key, entry in entries.items()}
+    targets = names.assign(((file.key, file.parts) for file in wanted), taken)
+    look = _Look(output, rehash=rehash, overwrite=overwrite, damaged=revision < 0, cancel=cancel or Cancel())
+    rows = tuple(look.row(file, targets[file.key], entries.get(file.key)) for file in wanted)
+    counts = dict.fromkeys(Action, 0)
+    for row in rows:
+        counts[row.action] += 1
+    free = _free(output)
+    plan = Plan(output, rows, (), free, revision, overwrite, rehash, counts)
+    return replace(plan, warnings=(*warnings, *_warnings(plan)))
+
+
+def _merged(files: Iterable[RemoteFile]) -> list[RemoteFile]:
+    """One file a key, the same one in whatever order they come; sizes and skips are taken from any of them."""
+    found: dict[str, RemoteFile] = {}
+    for file in files:
+        known = found.get(file.key)
+        if known is None or known == file:
+            found[file.key] = file
+            continue
+        first, second = sorted((known, file), key=lambda one: (one.parts, one.url, one.size or 0))
+        found[file.key] = replace(first, size=first.size if first.size is not None else second.size)
+    return list(found.values())
+
+
+class _Look:
+    """Looks at the disk for one file after the other, each directory only once."""
+
+    def __init__(self, output: Path, *, rehash: bool, overwrite: bool, damaged: bool, cancel: Cancel) -> None:
+        self._output = output
+        self._rehash = rehash
+        self._overwrite = overwrite
+        self._damaged = damaged
+        self._cancel = cancel
+        self._directories: dict[tuple[str, ...], str] = {(): "" if output.is_dir() else "missing"}
+
+    def row(self, file: RemoteFile, path: names.Target, entry: Entry | None) -> PlanRow:
+        self._cancel.check()
+        target = "/".join(path)
+        if file.skip:
+            return PlanRow(file, target, Action.SKIP, reason=file.skip)
+        try:
+            return self._placed(file, path, entry, target)
+        except OSError:
+            return PlanRow(file, target, Action.CONFLICT, reason="unreadable")
+
+    def _placed(self, file: RemoteFile, path: names.Target, entry: Entry | None, target: str) -> PlanRow:
+        obstacle = self._obstacle(path[:-1])
+        if obstacle not in ("", "missing"):
+            return PlanRow(file, target, Action.CONFLICT, reason=obstacle)
+        found = None if obstacle else present("", path=self._output.joinpath(*path))
+        if found is None:
+            return self._fetch(file, target, entry)
+        if found == (-1, -1):
+            reason = "symlink" if self._output.joinpath(*path).is_symlink() else "exists"
+            return PlanRow(file, target, Action.CONFLICT, reason=reason)
+        if entry is not None and self._is_as_recorded(file, path, entry, found):
+            return PlanRow(file, target, Action.UNCHANGED, have=found[0], replaces=found)
+        ours = entry is not None and entry.verified_at is not None
+        if ours or self._overwrite or self._damaged:
+            adopt = self._damaged and not self._overwrite
+            return replace(self._fetch(file, target, entry), replaces=None if adopt else found, adopt=adopt)
+        return PlanRow(file, target, Action.CONFLICT, have=found[0], reason="exists")
+
+    def _is_as_recorded(self, file: RemoteFile, path: names.Target, entry: Entry, found: Present) -> bool:
+        if entry.size != found[0] or not entry.sha256 or (file.size is not None and file.size != entry.size):
+            return False
+        if entry.state in _EARLIER and entry.mtime_ns == found[1] and not self._rehash:
+            return True
+        return _sha256(self._output.joinpath(*path), self._cancel) == entry.sha256
+
+    def _fetch(self, file: RemoteFile, target: str, entry: Entry | None) -> PlanRow:
+        if entry is None:
+            return PlanRow(file, target, Action.FETCH)
+        part = present("", path=self._output / names.OWN_DIRECTORY / "parts" / part_name(file.key))
+        if part is None or part[0] < 0:
+            return PlanRow(file, target, Action.FETCH)
+        if entry.sha256 and part == (entry.size, entry.mtime_ns) and file.size in (None, entry.size):
+            return PlanRow(file, target, Action.RESUME, have=part[0], sha256=entry.sha256)
+        if not part[0] or not is_resumable(entry) or (file.size is not None and part[0] > file.size):
+            return PlanRow(file, target, Action.FETCH)
+        return PlanRow(file, target, Action.RESUME, have=part[0], etag=entry.etag)
+
+    def _obstacle(self, above: tuple[str, ...]) -> str:
+        """Why nothing can go into that directory: "" if it can, "missing" if it is not there yet."""
+        if above not in self._directories:
+            known = self._obstacle(above[:-1])
+            if not known:
+                path = self._output.joinpath(*above)
+                if path.is_symlink():
+                    known = "symlink"
+                elif not path.exists():
+                    known = "missing"
+                elif not path.is_dir():
+                    known = "exists"
+            self._directories[above] = known
+        return self._directories[above]
+
+
+def is_resumable(entry: Entry) -> bool:
+    """Whether the manifest knows enough of a part to ask for the rest of it."""
+    return entry.etag != "" and boots.trusted(entry.part_boot)
+
+
+def _sha256(path: Path, cancel: Cancel) -> str:
+    digest = hashlib.sha256()
+    buffer = bytearray(1 << 20)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            cancel.check()
+            digest.update(memoryview(buffer)[:count])
+    return digest.hexdigest()
+
+
+def _free(output: Path) -> int | None:
+    for path in (output.absolute(), *output.absolute().parents):
+        try:
+            return shutil.disk_usage(path).free
+        except OSError:
+            continue
+    return None
+
+
+def _warnings(plan: Plan) -> Sequence[str]:
+    found: list[str] = []
+    count = plan.counts.get(Action.CONFLICT, 0)
+    if count:
+        found.append(f"{preview.files(count)} will fail: something else is at the place where they should go.")
+    replaced = sum(row.replaces is not None for row in plan.rows if row.action in (Action.FETCH, Action.RESUME))
+    if replaced:
+        found.append(f"{preview.files(replaced)} already there will be replaced: changed since, or overwriting is on.")
+    if plan.free is not None and plan.bytes_to_fetch > plan.free:
+        need, free = preview.size(plan.bytes_to_fetch), preview.size(plan.free)
+        found.append(f"The files need {need}, and only {free} are free.")
+    if plan.unknown_sizes:
+        found.append(f"The size of {preview.files(plan.unknown_sizes)} is not known.")
+    now = time.time() * 1000
+    expired = sum(row.file.expires_ms is not None and row.file.expires_ms < now for row in plan.rows)
+    if expired:
+        found.append(f"{preview.files(expired)} have passed their expiry date; the server may have deleted them.")
+    return found

@@ -1,0 +1,152 @@
+"""How far a transfer is: counts, bytes, rate and time left, from numbers kept up to date file by file.
+
+Nothing here walks all files for a snapshot: with 10,000 of them that would cost the interface 2 ms five times a second.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from backends.problems import Problem
+from backends.transfers.items import Item
+from backends.transfers.states import FINAL, State
+
+WINDOW = 5.0  # seconds that the rate looks back
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """A file that bytes arrive for. `size` is None until the server says."""
+
+    key: str
+    name: str
+    target: str
+    bytes: int
+    size: int | None
+    tries: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A transfer at one moment.
+
+    `bytes_done` of `bytes_known`: content of the files to fetch, as far as sizes are known; `unknown_sizes` files may
+    add to it. `rate`: bytes a second on the wire, over the last seconds. `eta`: seconds, None if it cannot be told.
+    `problem`: what stopped or paused the whole run, such as a full disk.
+    """
+
+    counts: Mapping[State, int]
+    total: int
+    bytes_done: int
+    bytes_known: int
+    unknown_sizes: int
+    rate: float
+    eta: float | None
+    elapsed: float
+    paused: bool
+    finished: bool
+    problem: Problem | None
+    active: tuple[Active, ...] = field(default=())
+
+    @property
+    def done(self) -> int:
+        """Files that have ended, well or not."""
+        return sum(count for state, count in self.counts.items() if state in FINAL)
+
+    @property
+    def failed(self) -> int:
+        return self.counts.get(State.FAILED, 0)
+
+
+class Progress:
+    """The sums behind a snapshot. The engine calls `moved` under its lock at each change of state."""
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self.counts = dict.fromkeys(State, 0)
+        self._waiting_known = 0
+        self._waiting_unknown = 0
+        self._settled = 0
+        self._settled_files = 0
+        self._wire = 0
+        self._samples: deque[tuple[float, int]] = deque()
+        self._began: float | None = None
+        self._ended: float | None = None
+        for item in items:
+            self.counts[item.state] += 1
+            self._waiting(item, 1)
+
+    def begin(self) -> None:
+        self._began, self._ended = time.monotonic(), None
+        self._samples.clear()
+
+    def end(self) -> None:
+        self._ended = time.monotonic()
+
+    def moved(self, item: Item, state: State) -> None:
+        if item.state is state:
+            return
+        self._waiting(item, -1)
+        self._stored(item, -1)
+        self.counts[item.state] -= 1
+        item.state = state
+        self.counts[state] += 1
+        self._waiting(item, 1)
+        self._stored(item, 1)
+
+    def received(self, item: Item) -> None:
+        """A try has ended: its bytes count for the rate from now on without the item."""
+        self._wire += item.wire
+        item.wire = 0
+
+    def snapshot(self, running: Iterable[Item], *, paused: bool, finished: bool, problem: Problem | None) -> Snapshot:
+        active = tuple(
+            Active(item.key, item.row.path[-1], item.row.target, item.bytes, item.size, item.tries) for item in running
+        )
+        wire = self._wire + sum(item.wire for item in running)
+        done = self._settled + sum(one.bytes for one in active)
+        known = self._settled + self._waiting_known + sum(max(one.size or 0, one.bytes) for one in active)
+        unknown = self._waiting_unknown + sum(one.size is None for one in active)
+        rate = self._rate(wire)
+        eta = None if finished or paused else self._eta(known - done, rate)
+        now = self._ended if self._ended is not None else time.monotonic()
+        elapsed = 0.0 if self._began is None else now - self._began
+        return Snapshot(
+            dict(self.counts), sum(self.counts.values()), done, known, unknown, 0.0 if finished else rate, eta, elapsed,
+            paused, finished, problem, active,
+        )  # fmt: skip
+
+    def _rate(self, wire: int) -> float:
+        now = time.monotonic()
+        if self._began is None:
+            return 0.0
+        if not self._samples:
+            self._samples.append((self._began, 0 if self._wire == 0 else self._wire))
+        self._samples.append((now, wire))
+        while len(self._samples) > 2 and self._samples[1][0] <= now - WINDOW:
+            self._samples.popleft()
+        then, before = self._samples[0]
+        return max(0, wire - before) / (now - then) if now > then else 0.0
+
+    def _eta(self, left: int, rate: float) -> float | None:
+        if rate <= 0:
+            return None
+        if self._waiting_unknown:
+            if not self._settled_files:
+                return None
+            left += self._waiting_unknown * self._settled // self._settled_files
+        return left / rate
+
+    def _waiting(self, item: Item, sign: int) -> None:
+        if item.state is State.PLANNED:
+            if item.file.size is None:
+                self._waiting_unknown += sign
+            else:
+                self._waiting_known += sign * item.file.size
+
+    def _stored(self, item: Item, sign: int) -> None:
+        if item.state in (State.STORED, State.VERIFIED):
+            self._settled += sign * item.bytes
+            self._settled_files += sign

@@ -1,0 +1,46 @@
+"""What every test gets: settings, cache and state of its own, and no way to any machine but this one."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+LOOPBACK = ("127.", "::1", "localhost")
+
+
+@pytest.fixture(autouse=True)
+def own_directories(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes the user's settings, cache or history."""
+    home = tmp_path_factory.mktemp("home")
+    for name in ("TASKCLUSTER_ROOT_URL", "CIEXPLORE_OUTPUT", "CIEXPLORE_JOBS", "CIEXPLORE_THEME", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CIEXPLORE_CACHE_DIR", str(home / "cache"))
+    monkeypatch.setenv("CIEXPLORE_STATE_DIR", str(home / "state"))
+    monkeypatch.setenv("CIEXPLORE_CONFIG", str(home / "config.toml"))
+    return home
+
+
+@pytest.fixture(autouse=True)
+def loopback_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A connection to anywhere else fails the test that tried it."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        if isinstance(address, tuple) and not str(address[0]).startswith(LOOPBACK):
+            raise AssertionError(f"a test tried to reach {address[0]}")
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+    yield
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """Recorded answers of real systems, kept outside the project; tests that want them are skipped without."""
+    directory = Path(__file__).parents[2] / "shared" / "samples"
+    if not directory.is_dir():
+        pytest.skip("the recorded answers of real systems are not on this machine")
+    return directory

@@ -1,0 +1,179 @@
+"""Every shape of address that people paste opens the right thing."""
+
+from __future__ import annotations
+
+import pytest
+
+from backends.locators import LocatorProblem, accepted_forms, parse
+from backends.locators.taskcluster import (
+    Artifact,
+    IndexPath,
+    Push,
+    Task,
+    TaskArtifacts,
+    TaskGroup,
+    TaskOrGroup,
+)
+
+G = "fN1SbArXTPSVFNUvaOlinQ"
+T = "A-mgp6ruSLWYD2BPAAQ_vQ"
+MINUS = "-BCdefghQaCabcdefghijA"
+REV = "0b445bf4228a963505183b157758c37664921791"
+FX = "https://firefox-ci-tc.services.mozilla.com"
+TH = "https://treeherder.mozilla.org"
+LOG = "public/logs/live_backing.log"
+
+FORMS = {
+    G: TaskOrGroup(G),
+    MINUS: TaskOrGroup(MINUS),
+    f"{T}.2": Task(T, 2),
+    f"{FX}/tasks/groups/{G}": TaskGroup(G, FX),
+    f"{FX}/tasks/groups/{G}/": TaskGroup(G, FX),
+    f"{FX}/tasks/groups/{G}/profiler": TaskGroup(G, FX),
+    f"{FX}/tasks/groups/{G}?filter=failed#x": TaskGroup(G, FX),
+    f"{FX}/tasks/groups/{G}/tasks/{T}/runs/1": Task(T, 1, FX),
+    f"{FX}/tasks/{T}": Task(T, None, FX),
+    f"{FX}/tasks/{T}/definition": Task(T, None, FX),
+    f"{FX}/tasks/{T}/runs/3": Task(T, 3, FX),
+    f"{FX}/tasks/{T}/runs/0/logs/live/public%2Flogs%2Flive.log": Artifact(T, 0, "public/logs/live.log", FX),
+    f"{FX}/tasks/{T}/runs/0/logs/live/{FX}/api/queue/v1/task/{T}/runs/0/artifacts/{LOG}": Artifact(T, 0, LOG, FX),
+    f"{FX}/tasks/{T}/runs/0/logs/live/https%3A%2F%2Ffirefox-ci-tc.services.mozilla.com%2Fapi%2Fqueue%2Fv1%2Ftask%2F"
+    f"{T}%2Fruns%2F0%2Fartifacts%2Fpublic%2Flogs%2Flive.log": Artifact(T, 0, "public/logs/live.log", FX),
+    f"{FX}/tasks/{T}/runs/0/logs/live/https%3A%2F%2Felsewhere.example%2Fx.log": Task(T, 0, FX),
+    f"{FX}/tasks/{T}/runs/0/logs/public%2Flogs%2Flive_backing.log#L12": Artifact(T, 0, LOG, FX),
+    f"{FX}/tasks/{T}/runs/0/logs/{LOG}": Artifact(T, 0, LOG, FX),
+    f"{FX}/tasks/{T}/runs/0/public/build/target.tar.xz": Artifact(T, 0, "public/build/target.tar.xz", FX),
+    f"{FX}/tasks/{T}/runs/0/public%2Fa%20b": Artifact(T, 0, "public/a b", FX),
+    f"{FX}/tasks/index/gecko.v2.autoland.latest.taskgraph/decision": IndexPath(
+        "gecko.v2.autoland.latest.taskgraph.decision", FX
+    ),
+    f"{FX}/api/queue/v1/task/{T}": Task(T, None, FX),
+    f"{FX}/api/queue/v1/task/{T}/status": Task(T, None, FX),
+    f"{FX}/api/queue/v1/task/{T}/artifacts": Task(T, None, FX),
+    f"{FX}/api/queue/v1/task/{T}/runs/1/artifacts": Task(T, 1, FX),
+    f"{FX}/api/queue/v1/task/{T}/runs/1/artifacts/public%2Fx.log": Artifact(T, 1, "public/x.log", FX),
+    f"{FX}/api/queue/v1/task/{T}/artifacts/public/test_info//raw.log": Artifact(
+        T, None, "public/test_info//raw.log", FX
+    ),
+    f"{FX}/api/queue/v1/task/{T}/artifact-content/{LOG}": Artifact(T, None, LOG, FX),
+    f"{FX}/api/queue/v1/task/{T}/runs/0/artifact-info/{LOG}": Artifact(T, 0, LOG, FX),
+    f"{FX}/api/queue/v1/task-group/{G}": TaskGroup(G, FX),
+    f"{FX}/api/queue/v1/task-group/{G}/list?limit=1000&continuationToken=abc": TaskGroup(G, FX),
+    f"{FX}/api/index/v1/task/gecko.v2.try.x": IndexPath("gecko.v2.try.x", FX),
+    f"{FX}/api/index/v1/task/gecko.v2.try.x/artifacts/public/task-graph.json": IndexPath(
+        "gecko.v2.try.x", FX, "public/task-graph.json"
+    ),
+    f"https://firefoxci.taskcluster-artifacts.net/{T}/2/{LOG}": Artifact(T, 2, LOG, FX),
+    f"https://queue.taskcluster.net/v1/task/{T}/artifacts/{LOG}": Artifact(T, None, LOG),
+    f"https://queue.taskcluster.net/v1/task-group/{G}/list": TaskGroup(G),
+    "https://index.taskcluster.net/v1/task/gecko.v2.try.x": IndexPath("gecko.v2.try.x"),
+    f"https://tools.taskcluster.net/groups/{G}": TaskGroup(G),
+    f"http://tools.taskcluster.net/groups/{G}/tasks/{T}/runs/1/artifacts": Task(T, 1),
+    f"https://tools.taskcluster.net/groups/{G}/tasks/{T}/runs/0/logs/public%2Flogs%2Flive_backing.log": Artifact(
+        T, 0, LOG
+    ),
+    f"https://tools.taskcluster.net/groups/{G}/tasks/{T}/details": Task(T),
+    f"https://tools.taskcluster.net/tasks/{T}": Task(T),
+    f"{TH}/jobs?repo=autoland&revision={REV}": Push("autoland", REV),
+    f"{TH}/#/jobs?repo=autoland&revision={REV}": Push("autoland", REV),
+    f"{TH}/#/jobs?repo=try&revision={REV[:12]}&selectedJob=1": Push("try", REV[:12]),
+    f"http://{TH[8:]}/#/jobs?repo=try&revision={REV}": Push("try", REV),
+    f"{TH}/jobs?repo=autoland&revision={REV}&selectedTaskRun={T}.4": Task(T, 4),
+    f"{TH}/jobs?repo=autoland&selectedTaskRun={MINUS}.0": Task(MINUS, 0),
+    f"{TH}/jobs?repo=try&revision={REV}&selectedTaskRun={T}-0": Task(T, 0),
+    f"https://treeherder.allizom.org/jobs?repo=try&revision={REV}&tier=1%2C2": Push("try", REV),
+    f"http://localhost:5000/jobs?repo=try&revision={REV}": Push("try", REV),
+    f"{TH}/logviewer?job_id=1&repo=try&task={T}.1&lineNumber=9": Task(T, 1),
+    f"{TH}/logviewer?job_id=1&repo=try&task={T}.1#9": Task(T, 1),
+    "gecko.v2.autoland.latest.taskgraph.decision": IndexPath("gecko.v2.autoland.latest.taskgraph.decision"),
+    "index.comm.v2.try.latest.x": IndexPath("comm.v2.try.latest.x"),
+    "mobile.v2.fenix.latest": IndexPath("mobile.v2.fenix.latest"),
+    "index.project.fuzzing.x": IndexPath("project.fuzzing.x"),
+    f"taskcluster:group/{G}": TaskGroup(G),
+    f"taskcluster:task/{T}": Task(T),
+    f"taskcluster:task/{T}/1": Task(T, 1),
+    f"taskcluster:artifact/{T}/latest/public/a%20b": Artifact(T, None, "public/a b"),
+    f"taskcluster:artifact/{T}/3/public/x": Artifact(T, 3, "public/x"),
+    f"taskcluster:artifacts/{T},{MINUS}": TaskArtifacts((T, MINUS)),
+    "taskcluster:index/gecko.v2.x": IndexPath("gecko.v2.x"),
+    f"taskcluster:push/autoland/{REV}": Push("autoland", REV),
+    f"http://127.0.0.1:8080/tasks/{T}": Task(T, None, "http://127.0.0.1:8080"),
+    f"http://[::1]:8080/tasks/{T}": Task(T, None, "http://[::1]:8080"),
+    f"HTTPS://Firefox-CI-TC.services.mozilla.com:443/tasks/{T}": Task(T, None, FX),
+    f"firefox-ci-tc.services.mozilla.com/tasks/{T}": Task(T, None, FX),
+    f"localhost:8080/tasks/{T}": Task(T, None, "http://localhost:8080"),
+    f"https://tc.example:8443/tasks/{T}": Task(T, None, "https://tc.example:8443"),
+}
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_a_pasted_address_opens_what_its_page_shows(text: str) -> None:
+    assert parse(text) == FORMS[text]
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_what_was_parsed_can_be_copied_and_pasted_again(text: str) -> None:
+    assert parse(parse(text).text()) == FORMS[text]
+
+
+@pytest.mark.parametrize("around", ["  {}\n", "<{}>", '"{}"', "'{}'", "`{}`", "({}).", "“{}”,", "{}!", "see: {}"[5:]])
+@pytest.mark.parametrize("text", [G, MINUS, f"{FX}/tasks/groups/{G}", f"{TH}/jobs?repo=try&revision={REV}"])
+def test_what_stands_around_an_address_in_a_chat_message_does_no_harm(around: str, text: str) -> None:
+    assert parse(around.format(text)) == FORMS.get(text, parse(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "empty"),
+        ("   ", "empty"),
+        ("hello", "looks like"),
+        (G[:-1], "looks like"),
+        (f"{G[:-1]}b", "looks like"),  # the last character of a slugid holds two bits
+        ("https://example.org/", "looks like"),
+        (f"{FX}/tasks/{T[:-1]}", "looks like"),
+        (f"{FX}/tasks/{T}/runs/x", "looks like"),
+        (f"http://firefox-ci-tc.services.mozilla.com/tasks/{T}", "plain http"),
+        (f"http://10.0.0.1/tasks/{T}", "plain http"),
+        (f"http://127.0.0.1.evil.example/tasks/{T}", "plain http"),
+        (f"https://me:secret@tc.example/tasks/{T}", "password"),
+        (f"https://me@tc.example/tasks/{T}", "user name"),
+        (f"https://[::1/tasks/{T}", "well-formed"),
+        (f"https://tc.example:99999/tasks/{T}", "well-formed"),
+        (f"https:///tasks/{T}", "host"),
+        (f"{TH}/jobs?repo=autoland", "neither one push nor one task"),
+        (f"{TH}/logviewer?job_id=5&repo=try", "neither one push nor one task"),
+        ("taskcluster:x/y", "incomplete"),
+        ("taskcluster:group/x", "incomplete"),
+        (f"taskcluster:task/{T}/x", "incomplete"),
+        (f"taskcluster:group/{G}?root=http://tc.example", "plain http"),
+        (f"taskcluster:group/{G}?other=1", "root="),
+    ],
+)
+def test_what_cannot_be_opened_says_why(text: str, said: str) -> None:
+    with pytest.raises(LocatorProblem, match=said):
+        parse(text)
+
+
+def test_a_refused_address_never_shows_the_password_in_it() -> None:
+    with pytest.raises(LocatorProblem) as raised:
+        parse(f"https://me:hunter2@tc.example/tasks/{T}")
+    assert "hunter2" not in str(raised.value)
+
+
+def test_an_unknown_text_is_answered_with_what_is_accepted_and_without_its_escapes() -> None:
+    with pytest.raises(LocatorProblem) as raised:
+        parse("\x1b[31mred")
+    assert "\x1b" not in str(raised.value)
+    assert "task group" in raised.value.hint
+
+
+def test_a_paste_of_a_whole_log_is_refused_by_its_length() -> None:
+    with pytest.raises(LocatorProblem, match="10,000,000 characters"):
+        parse("a." * 5_000_000)
+
+
+def test_the_forms_of_the_help_are_told_with_their_meaning() -> None:
+    forms = accepted_forms()
+    assert len({form for form, _ in forms}) == len(forms)
+    assert all(form and meaning for form, meaning in forms)

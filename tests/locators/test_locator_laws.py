@@ -1,0 +1,85 @@
+"""What holds for every locator and for every text."""
+
+from __future__ import annotations
+
+import contextlib
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backends.locators import Locator, LocatorProblem, parse
+from backends.locators.taskcluster import (
+    SLUGID,
+    Artifact,
+    IndexPath,
+    Push,
+    Task,
+    TaskArtifacts,
+    TaskGroup,
+    TaskOrGroup,
+)
+
+slugs = st.from_regex(SLUGID, fullmatch=True)
+roots = st.sampled_from(
+    [
+        "",
+        "https://firefox-ci-tc.services.mozilla.com",
+        "https://tc.example:8443",
+        "http://localhost:1",
+        "http://127.0.0.1:8080",
+        "http://[::1]:9",
+    ]
+)
+runs = st.integers(0, 1000)
+# Anything that JSON can hold, lone surrogates too: names come from servers.
+names = st.text(st.characters(), min_size=1, max_size=40) | st.sampled_from(
+    ["..", "/", "//", "logs/live/x", "definition", "a/", "/a", "a//b", "%2F", "a?b#c", "x.", "\ud800", "é%"]
+)
+
+locators: st.SearchStrategy[Locator] = st.one_of(
+    st.builds(TaskGroup, slugs, roots),
+    st.builds(Task, slugs, st.none() | runs, roots),
+    st.builds(TaskOrGroup, slugs, roots),
+    st.builds(Artifact, slugs, st.none() | runs, names, roots),
+    st.builds(TaskArtifacts, st.lists(slugs, min_size=1, max_size=5).map(tuple), roots),
+    st.builds(IndexPath, names | st.from_regex(r"[a-z]{1,5}(\.[a-z0-9!'()~*_-]{1,5}){0,4}", fullmatch=True), roots),
+    st.builds(IndexPath, names, roots, names),
+    st.builds(Push, names, st.from_regex("[0-9a-f]{12,40}", fullmatch=True) | names, roots),
+)
+
+shapes = st.sampled_from(
+    [
+        "https://h.example/tasks/",
+        "https://h.example/tasks/groups/",
+        "https://h.example/api/queue/v1/task/",
+        "https://treeherder.mozilla.org/jobs?repo=try&revision=",
+        "https://treeherder.mozilla.org/#/jobs?repo=try&selectedTaskRun=",
+        "https://firefoxci.taskcluster-artifacts.net/",
+        "taskcluster:",
+        "taskcluster:index/",
+        "taskcluster:group/fN1SbArXTPSVFNUvaOlinQ?root=",
+        "http://[",
+        "https://",
+        "gecko.v2.",
+    ]
+)
+
+
+@given(locators)
+def test_a_copied_locator_pastes_as_itself(locator: Locator) -> None:
+    assert parse(locator.text()) == locator
+
+
+@given(st.text(st.characters()) | st.builds(str.__add__, shapes, st.text(st.characters())))
+def test_no_text_breaks_the_parser(text: str) -> None:
+    with contextlib.suppress(LocatorProblem):
+        locator = parse(text)
+        assert parse(locator.text()) == locator
+
+
+@given(st.text(st.characters(), max_size=60))
+def test_no_tail_of_a_task_address_leaves_the_deployment_that_it_names(tail: str) -> None:
+    with contextlib.suppress(LocatorProblem):
+        locator = parse(f"https://h.example/tasks/fN1SbArXTPSVFNUvaOlinQ/{tail}")
+        assert isinstance(locator, Task | Artifact)
+        assert (locator.task_id, locator.root_url) == ("fN1SbArXTPSVFNUvaOlinQ", "https://h.example")

@@ -1,0 +1,65 @@
+"""The settings come from where the user put them, and a wrong one is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backends import config
+from backends.problems import UsageProblem
+
+
+def settings(tmp_path: Path, text: str = "", **environment: str) -> config.Settings:
+    file = tmp_path / "c.toml"
+    file.write_text(text)
+    return config.load({"CIEXPLORE_CONFIG": str(file), **environment})
+
+
+def test_command_line_beats_environment_beats_file_beats_default(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text("[taskcluster]\nroot_url = 'https://file.example'\n[download]\njobs = 3\noutput = '/file'\n")
+    environment = {"CIEXPLORE_CONFIG": str(file), "TASKCLUSTER_ROOT_URL": "https://env.example", "CIEXPLORE_JOBS": "4"}
+    got = config.load(environment, {"jobs": 5, "output": None})
+    assert (got.taskcluster_root_url, got.jobs, got.output) == ("https://env.example", 5, "/file")
+    assert got.origins["taskcluster_root_url"] == "TASKCLUSTER_ROOT_URL"
+    assert got.origins["jobs"] == "command line"
+    assert got.origins["output"] == str(file)
+    assert got.origins["theme"] == "default"
+
+
+def test_no_file_is_no_problem(tmp_path: Path) -> None:
+    assert config.load({"CIEXPLORE_CONFIG": str(tmp_path / "none.toml")}).jobs == 16
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("[download]\njops = 3\n", "download.jops"),
+        ("[download]\njobs = 'many'\n", "whole number"),
+        ("[download]\njobs = 0\n", "between 1 and 64"),
+        ("[download\n", "TOML"),
+        ("[keys]\ndownload = 3\n", "table of texts"),
+        ("[taskcluster]\nroot_url = 5\n", "text"),
+    ],
+)
+def test_a_wrong_setting_is_named_not_ignored(tmp_path: Path, text: str, word: str) -> None:
+    with pytest.raises(UsageProblem, match=word):
+        settings(tmp_path, text)
+
+
+def test_a_wrong_environment_variable_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match="CIEXPLORE_JOBS"):
+        settings(tmp_path, CIEXPLORE_JOBS="lots")
+
+
+def test_keys_are_taken_as_a_table(tmp_path: Path) -> None:
+    assert settings(tmp_path, "[keys]\ndownload = 'D'\n").keys == {"download": "D"}
+
+
+def test_every_setting_a_user_can_make_says_how() -> None:
+    source = Path(config.__file__).read_text()
+    for name, _, toml in config.setting_names():
+        assert toml
+        field = source.split(f"    {name}:", 1)[1]
+        assert field.split("\n", 2)[1].strip().startswith('"""'), f"{name} has no words for the manual"

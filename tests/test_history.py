@@ -1,0 +1,53 @@
+"""What the start screen offers to come back to survives restarts and broken files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tui import history
+from tui.history import History
+
+
+def test_visits_survive_a_restart_pinned_first_then_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(1, 100))
+    monkeypatch.setattr(history.time, "time", lambda: next(clock))
+    first = History(tmp_path)
+    for text in ("one", "two", "three"):
+        first.add(text, text.title())
+    first.toggle_pin("one", "One")
+    assert [visit.text for visit in History(tmp_path).visits] == ["one", "three", "two"]
+
+
+def test_pinned_ones_are_never_pushed_out(tmp_path: Path) -> None:
+    visits = History(tmp_path)
+    visits.toggle_pin("keep", "Keep")
+    for number in range(history.RECENT + 20):
+        visits.add(f"t{number}", "")
+    assert visits.visits[0].text == "keep"
+    assert len(visits.visits) == history.RECENT + 1
+
+
+def test_visiting_a_pinned_one_again_keeps_the_pin(tmp_path: Path) -> None:
+    visits = History(tmp_path)
+    visits.toggle_pin("keep", "Keep")
+    visits.add("keep", "Keep, renamed")
+    assert visits.visits[0].pinned
+    assert visits.visits[0].title == "Keep, renamed"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"a": 1}', '[{"text": 1}]', "null", '[{"text":"a","title":"b","at":"x"}]'])
+def test_a_broken_file_is_an_empty_history(tmp_path: Path, text: str) -> None:
+    (tmp_path / "history.json").write_text(text)
+    visits = History(tmp_path)
+    assert visits.visits == []
+    visits.add("new", "New")
+    assert [visit.text for visit in History(tmp_path).visits] == ["new"]
+
+
+def test_an_unwritable_directory_does_not_stop_the_app(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    visits = History(tmp_path / "file" / "below")
+    visits.add("one", "One")
+    assert [visit.text for visit in visits.visits] == ["one"]

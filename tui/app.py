@@ -1,0 +1,172 @@
+"""The app: panes behind function keys over one session. Nothing heavy is imported before the first paint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import on, work
+from textual.app import App, ComposeResult
+from textual.widgets import ContentSwitcher, Footer
+
+from backends.locators import Locator, parse
+from backends.problems import Problem
+from tui import faults
+from tui.history import History
+from tui.keymap import bindings, checked
+from tui.palette import KeyProvider
+from tui.panes.lists import ListPane
+from tui.widgets.top_bar import TopBar
+
+if TYPE_CHECKING:
+    from tui.screens.download_dialog import Collect
+    from tui.panes.transfers import TransfersPane
+    from tui.session import Session
+
+GREETING = "Find, read, download and measure what CI produced"
+SYSTEM_PANES = {"taskcluster": "taskcluster"}
+
+
+class Explorer(App[None]):
+    """ciexplore. `start`: what to open first, as the user wrote it."""
+
+    TITLE = "ciexplore"
+    CSS_PATH = "app.tcss"
+    BINDINGS = bindings("app")
+    COMMANDS = App.COMMANDS | {KeyProvider}
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(self, session: Session, start: str | None = None) -> None:
+        super().__init__()
+        self.session = session
+        self.history = History(session.settings.state_path)
+        self._start = start
+        faults.report_to(session.settings.state_path / "faults.log")
+
+    def compose(self) -> ComposeResult:
+        yield TopBar(self.session.mode, self.session.demo)
+        with ContentSwitcher(initial="taskcluster"):
+            yield ListPane(self.session, self.history, GREETING, id="taskcluster")
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self._look()
+        self.query_one("#taskcluster", ListPane).enter()
+        # After the first paint: polars alone takes 95 ms to import, httpx 70, and no one has typed yet.
+        self.call_after_refresh(self._warm)
+        if self._start:
+            self.call_after_refresh(self._open_start, self._start)
+
+    def _look(self) -> None:
+        settings = self.session.settings
+        try:
+            self.set_keymap(checked(settings.keys))
+        except Problem as problem:
+            self.tell(problem)
+        if settings.theme in self.available_themes:
+            self.theme = settings.theme
+        else:
+            self.notify(f"There is no theme '{settings.theme}'.", severity="warning", markup=False)
+
+    @work(thread=True, group="warm", exit_on_error=False)
+    def _warm(self) -> None:
+        import tui.widgets.resource_view
+
+        _ = self.session.http
+
+    def _open_start(self, text: str) -> None:
+        try:
+            locator = parse(text)
+        except Problem as problem:
+            self.tell(problem)
+            return
+        self.open_locator(locator)
+
+    # ---- what panes and dialogs call -------------------------------------------------------------------------
+    @work(group="open")
+    async def open_locator(self, locator: Locator) -> None:
+        """Opens a locator in the pane of its system."""
+        pane = SYSTEM_PANES.get(locator.system)
+        if pane is None:
+            self.notify(f"No pane opens {locator.system} yet.", severity="warning", markup=False)
+            return
+        await self.run_action(f"pane('{pane}')")
+        await self.query_one(f"#{pane}", ListPane).open(locator)
+
+    def tell(self, problem: Problem) -> None:
+        """A problem that does not fill a list: a toast with its sentence and hint."""
+        self.notify(str(problem), title="Not done", severity="error", timeout=10, markup=False)
+
+    @property
+    def current_list(self) -> ListPane | None:
+        current = self.query_one(ContentSwitcher).visible_content
+        return current if isinstance(current, ListPane) else None
+
+    @property
+    def transfers(self) -> TransfersPane | None:
+        found = self.query("#transfers")
+        return found.first() if found else None  # type: ignore[return-value]
+
+    async def transfers_pane(self) -> TransfersPane:
+        """The transfers pane, made when it is first needed: it imports polars."""
+        if self.transfers is None:
+            from tui.panes.transfers import TransfersPane
+
+            await self.query_one(ContentSwitcher).mount(pane := TransfersPane(self.session, id="transfers"))
+            pane.display = False
+        assert self.transfers is not None
+        return self.transfers
+
+    # ---- actions ---------------------------------------------------------------------------------------------
+    async def action_pane(self, pane: str) -> None:
+        if pane == "transfers":
+            await self.transfers_pane()
+        self.query_one(ContentSwitcher).current = pane
+        self.query_one(TopBar).show(active=pane)
+        self.query_one(f"#{pane}").enter()  # type: ignore[attr-defined]
+
+    @on(TopBar.PaneChosen)
+    async def _pane_chosen(self, event: TopBar.PaneChosen) -> None:
+        await self.action_pane(event.pane)
+
+    def action_locate(self) -> None:
+        from tui.screens.locate import LocateScreen
+
+        def chosen(locator: Locator | None) -> None:
+            if locator is not None:
+                self.open_locator(locator)
+
+        self.push_screen(LocateScreen(self.history.visits), chosen)
+
+    def action_help(self) -> None:
+        from tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.session.settings.keys))
+
+    @work(group="download")
+    async def download(self, what: str, collect: Collect) -> None:
+        """Shows what would be downloaded and, if the user agrees, starts it."""
+        from tui.screens.download_dialog import DownloadDialog
+
+        plan = await self.push_screen_wait(DownloadDialog(what, collect, self.session.settings.output_path))
+        if plan is None:
+            return
+        pane = await self.transfers_pane()
+        pane.add(what, plan)
+        self.notify("Started. F6 shows it file by file.", title=what, markup=False)
+
+    @work(group="quit", exclusive=True)
+    async def action_quit(self) -> None:  # type: ignore[override]
+        """Leaves; asks first when files are still on their way."""
+        pane = self.transfers
+        if pane is not None and pane.active:
+            from tui.screens.confirm import ConfirmScreen
+
+            question = "Downloads are under way. Quit and go on with them next time?"
+            if not await self.push_screen_wait(ConfirmScreen(question, "Quit")):
+                return
+        self.leave()
+
+    def leave(self) -> None:
+        if self.transfers is not None:
+            self.transfers.cancel_everything()
+        self.exit()

@@ -1,0 +1,137 @@
+"""The command line: `ciexplore [LOCATOR]` opens the app, `ciexplore SYSTEM VERB` works without it.
+
+Only click is imported here; each command's module is imported when that command runs, so that --help stays fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from backends import __version__
+from backends.problems import Problem
+
+# name -> (module, attribute, one line for --help)
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "taskcluster": ("tui.commands.taskcluster", "taskcluster", "Tasks, artifacts, downloads and statistics of task groups."),
+    "demo": ("tui.commands.demo", "demo", "Open the app on an embedded CI with synthetic data."),
+    "cache": ("tui.commands.cache", "cache", "Show or empty the store of answers."),
+    "config": ("tui.commands.config", "config", "Show the settings in force and where each came from."),
+    "completion": ("tui.commands.completion", "completion", "Print the completion script of a shell."),
+}
+# Slugids may begin with "-", which click would read as options (services/queue/schemas/constants.yml has the form).
+_DASHED_SLUG = re.compile(r"-[A-Za-z0-9_-]{7}[Q-T][A-Za-z0-9_-][CGKOSWaeimquy26-][A-Za-z0-9_-]{10}[AQgw]")
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is run, and takes anything that is no command for a locator."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, short) for name, (_, _, short) in COMMANDS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] in COMMANDS:
+            return super().resolve_command(ctx, args)
+        return "open", _open, args
+
+
+def connection_options(command: Any) -> Any:
+    """The options that every command which asks a server has."""
+    for option in (
+        click.option("--no-cache", "mode", flag_value="no-cache", help="Neither read nor write the store of answers."),
+        click.option("--refresh", "mode", flag_value="refresh", help="Ask the servers even for what is stored."),
+        click.option("--offline", "mode", flag_value="offline", help="Show what is stored; ask no server."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command("open", hidden=True)
+@click.argument("locator", required=False)
+@click.option("--root-url", metavar="URL", help="Taskcluster deployment: a root URL, or firefox, or community.")
+@connection_options
+def _open(locator: str | None, root_url: str | None, mode: str | None) -> None:
+    """Open the app."""
+    from backends import config
+    from tui.session import Session
+
+    settings = config.load(overrides={"taskcluster_root_url": root_url})
+    open_app(Session(settings, mode=mode or "normal"), locator)
+
+
+def open_app(session: Any, locator: str | None = None) -> None:
+    """Runs the app in this terminal until the user leaves it."""
+    # Textual draws on stderr: all three have to be the terminal, or it would hang or fill a file with escapes.
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
+        raise click.UsageError(
+            "The app needs a terminal. Without one use a command, such as: ciexplore taskcluster tasks LOCATOR -o -"
+        )
+    if os.environ.get("TERM", "dumb") == "dumb":
+        raise click.UsageError("TERM is not set to a terminal that can draw. Set it, for example TERM=xterm-256color.")
+    from tui.app import Explorer
+
+    Explorer(session, locator).run()
+
+
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    subcommand_metavar="[LOCATOR | COMMAND ...]",
+    context_settings={"help_option_names": ["-h", "--help"], "ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.version_option(__version__, prog_name="ciexplore", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Find, read, download and measure what CI produced.
+
+    With a LOCATOR (whatever you can paste: a task group or task URL, an id, a Treeherder push URL, an index path) or
+    with nothing, the app opens. The commands do the same without it.
+    """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(_open, locator=None, root_url=None, mode=None)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs the command line and returns the exit code: 0 done, 1 with failures, 2 usage, 3 server or network, 130."""
+    words = [f"<{word}>" if _DASHED_SLUG.fullmatch(word) else word for word in arguments]
+    if words and words[0].startswith("--") and words[0] not in ("--help", "--version"):
+        words.insert(0, "open")  # options of the app before (or without) a locator
+    try:
+        result = cli.main(words, prog_name="ciexplore", standalone_mode=False)
+    except click.exceptions.Abort:
+        return 130
+    except KeyboardInterrupt:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except Problem as problem:
+        return _say(problem)
+    except BrokenPipeError:  # the reader of a pipe left (| head): that is its right
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def _say(problem: Problem) -> int:
+    click.echo(f"ciexplore: {problem.sentence}", err=True)
+    if problem.hint:
+        click.echo(f"  {problem.hint}", err=True)
+    return problem.exit_code

@@ -1,0 +1,18 @@
+"""`ciexplore config`: the settings in force."""
+
+from __future__ import annotations
+
+import click
+
+from backends import config as settings_file
+
+
+@click.command()
+@click.option("--show", is_flag=True, help="Show every setting (this is also what happens without it).")
+def config(show: bool) -> None:
+    """Show the settings in force, where each came from and how to set it."""
+    settings = settings_file.load()
+    click.echo(f"# settings file: {settings_file.config_path()}")
+    for name, env, toml in settings_file.setting_names():
+        others = ", ".join(part for part in (toml, env) if part)
+        click.echo(f"{name} = {getattr(settings, name)!r}  # {settings.origins[name]}; set it by {others}")

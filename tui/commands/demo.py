@@ -1,0 +1,96 @@
+"""`ciexplore demo`: the app on an embedded CI, or that CI alone for other programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from backends.problems import UsageProblem
+
+
+@click.command()
+@click.argument("locator", required=False)
+@click.option("--serve", is_flag=True, help="Print the settings as `export NAME=VALUE` lines and serve until interrupted.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="With --serve: the port (default: any free one).")
+@click.option("--locators", "show_locators", is_flag=True, help="Print what there is to open, as a JSON object, and end.")
+@click.option("--tasks", type=click.IntRange(1, 100_000), default=1200, show_default=True, help="Tasks of the finished group.")
+@click.option("--latency", type=click.FloatRange(0, 10_000), default=0, metavar="MS", help="Wait so long before each answer.")
+@click.option("--fault", type=click.FloatRange(0, 1), default=0, metavar="RATE", help="Share of requests that go wrong.")
+@click.option("--seed", type=int, default=None, help="Another synthetic CI.")
+def demo(
+    locator: str | None,
+    serve: bool,
+    port: int,
+    show_locators: bool,
+    tasks: int,
+    latency: float,
+    fault: float,
+    seed: int | None,
+) -> None:
+    """Open the app on an embedded CI with synthetic data: no network, no account.
+
+    It keeps its own cache and settings and never touches yours. LOCATOR is what to open first: a locator, or one of
+    the names that --locators prints.
+    """
+    from backends.demo import DemoOptions
+
+    chosen: dict[str, Any] = {"tasks": tasks, "latency_ms": latency, "fault": fault, "port": port}
+    if seed is not None:
+        chosen["seed"] = seed
+    options = DemoOptions(**chosen)
+    if show_locators:
+        _print_locators(options)
+    elif serve:
+        _serve(options)
+    else:
+        _open(options, locator)
+
+
+def _print_locators(options: Any) -> None:
+    from backends.demo import locators
+
+    # The server's port is not known here: locators without a root URL mean whatever deployment is configured.
+    root = os.environ.get("TASKCLUSTER_ROOT_URL", "")
+    root = root if root.startswith("http://127.0.0.1:") else ""
+    click.echo(json.dumps(locators(options, root), indent=1))
+
+
+def _serve(options: Any) -> None:
+    from backends.demo.__main__ import serve
+
+    serve(options)
+
+
+def _open(options: Any, locator: str | None) -> None:
+    from backends import config
+    from backends.demo import DemoProcess, locators
+    from tui.cli import open_app
+    from tui.history import History
+    from tui.session import Session
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageProblem("The demo needs a terminal.", "Without one: ciexplore demo --serve, or demo --locators.")
+    own = Path(tempfile.mkdtemp(prefix="ciexplore-demo-"))
+    try:
+        with DemoProcess(options) as server:
+            environment = {
+                **server.settings,
+                "CIEXPLORE_CACHE_DIR": str(own / "cache"),
+                "CIEXPLORE_STATE_DIR": str(own / "state"),
+                "CIEXPLORE_CONFIG": str(own / "config.toml"),
+            }
+            settings = config.load(environment)
+            names = locators(options, settings.taskcluster_root_url)
+            history = History(settings.state_path)
+            for name, text in reversed(names.items()):
+                history.add(text, name)
+            open_app(Session(settings, demo=True), names.get(locator, locator) if locator else None)
+    finally:
+        shutil.rmtree(own, ignore_errors=True)

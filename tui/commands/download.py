@@ -1,0 +1,99 @@
+"""How a headless download is previewed, carried out and told: the same plan and transfer as in the app."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from backends.cancel import Cancel
+from backends.frames.formats import format_bytes, safe_text
+from backends.transfers.engine import Transfer
+from backends.transfers.plan import Plan, make_plan
+from backends.transfers.progress import Snapshot
+from backends.transfers.states import State
+from tui.commands.output import Progress, say
+
+if TYPE_CHECKING:
+    from backends.transfers.files import RemoteFile
+    from tui.session import Session
+
+LISTED = 20  # failures named on stderr; the manifest has all of them
+
+
+def carry_out(
+    session: Session, files: list[RemoteFile], output: Path, *, cancel: Cancel, overwrite: bool, rehash: bool, dry: bool
+) -> int:
+    """Plans, says what will be done, does it, and returns the exit code: 0 all is there, 1 something is not, 130."""
+    plan = make_plan(files, output, cancel=cancel, overwrite=overwrite, rehash=rehash)
+    say(summary(plan))
+    for warning in plan.warnings:
+        say(f"note: {safe_text(warning)}")
+    if dry:
+        click.echo(plan.tree(200))
+        return 0
+    transfer = Transfer(plan, open_downloader=session.http.downloader, jobs=session.settings.jobs)
+    progress = Progress()
+    with _interruptible(transfer) as interrupted:
+        transfer.start()
+        while not transfer.wait(0.1):
+            progress.show(_line(transfer.snapshot))
+        progress.clear()
+    return _told(transfer, output, interrupted.is_set())
+
+
+@contextmanager
+def _interruptible(transfer: Transfer) -> Iterator[threading.Event]:
+    """Ctrl+C and SIGTERM end the transfer in order: what has arrived is kept for the next run."""
+    interrupted = threading.Event()
+
+    def stop(*_: object) -> None:
+        interrupted.set()
+        # Not in the handler: it may have interrupted a thread that holds the transfer's lock.
+        threading.Thread(target=transfer.cancel, daemon=True).start()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupted
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _line(look: Callable[[], Snapshot]) -> Callable[[], str]:
+    def line() -> str:
+        now = look()
+        left = f", {now.eta:,.0f} s left" if now.eta is not None else ""
+        return f"{now.done:,} of {now.total:,} files, {format_bytes(now.bytes_done)}, {format_bytes(now.rate)}/s{left}"
+
+    return line
+
+
+def summary(plan: Plan) -> str:
+    """One line: "312 files to fetch (48 MB) into DIR; 12 unchanged, 3 skipped"."""
+    counts = {str(action): count for action, count in plan.counts.items() if count}
+    others = [f"{count:,} {action}" for action, count in counts.items() if action not in ("fetch", "resume")]
+    known = format_bytes(plan.bytes_to_fetch) + (" and more" if plan.unknown_sizes else "")
+    return f"{plan.to_fetch:,} files to fetch ({known}) into {plan.output}" + (f"; {', '.join(others)}" if others else "")
+
+
+def _told(transfer: Transfer, output: Path, interrupted: bool) -> int:
+    end = transfer.snapshot()
+    say(", ".join(f"{count:,} {state}" for state, count in end.counts.items() if count) + f" in {output}")
+    frame = transfer.frame()
+    failed = frame.filter(frame["state"] == State.FAILED.value)
+    for row in failed.head(LISTED).iter_rows(named=True):
+        say(f"failed: {row['target']}: {row['reason']}. {safe_text(row['detail'])}")
+    if len(failed) > LISTED:
+        say(f"… and {len(failed) - LISTED:,} more; all are in {output / '.ciexplore' / 'manifest.sqlite'}")
+    if end.problem is not None:
+        say(str(end.problem))
+    if interrupted:
+        say("Interrupted. The same command goes on where this one stopped.")
+        return 130
+    return 1 if end.failed or end.counts.get(State.CANCELLED, 0) else 0

@@ -1,0 +1,121 @@
+"""How a headless command shows a frame and its progress: a table for a person, a format for a program."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backends.problems import UsageProblem
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from backends.frames.schema import Schema
+
+FORMATS = ("table", "csv", "jsonl", "json", "parquet")
+
+
+def output_options(command: Any) -> Any:
+    """--format, --columns, -o and --overwrite, the same on every command that prints a frame."""
+    for option in (
+        click.option("--overwrite", is_flag=True, help="Replace FILE if it exists."),
+        click.option("--spreadsheet-safe", is_flag=True, help="Defuse CSV cells that a spreadsheet would run as formulas."),
+        click.option("--columns", metavar="A,B,...", help="Only these columns, in this order."),
+        click.option("-o", "--to", "target", metavar="FILE", help="Write to FILE; - is stdout."),
+        click.option("--format", "fmt", type=click.Choice(FORMATS), help="Default: table on a terminal, CSV in a pipe."),
+    ):
+        command = option(command)
+    return command
+
+
+def chosen_format(fmt: str | None, target: str | None) -> str:
+    """The format asked for; else by the file's ending; else a table for a terminal and CSV for a pipe."""
+    if fmt:
+        return fmt
+    if target and target != "-":
+        ending = Path(target).suffix.lstrip(".").lower()
+        return {"ndjson": "jsonl", "txt": "table"}.get(ending, ending if ending in FORMATS else "csv")
+    return "table" if sys.stdout.isatty() else "csv"
+
+
+def chosen_columns(schema: Schema, text: str | None) -> list[str] | None:
+    """The columns named in --columns. Raises `UsageProblem` for one that is not there."""
+    if not text:
+        return None
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in schema:
+            raise UsageProblem(f"There is no column '{name}'.", f"There are: {', '.join(schema.names)}.")
+    return names
+
+
+def emit(
+    frame: pl.DataFrame,
+    schema: Schema,
+    *,
+    fmt: str | None,
+    target: str | None,
+    columns: str | None = None,
+    spreadsheet_safe: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """Writes the frame where and how the options say."""
+    from backends.frames import export, tables
+
+    names = chosen_columns(schema, columns)
+    form = chosen_format(fmt, target)
+    to_stdout = target is None or target == "-"
+    if form == "table":
+        width = shutil.get_terminal_size((200, 24)).columns if sys.stdout.isatty() and to_stdout else 10_000
+        text = tables.render(frame, schema, width, columns=names)
+        if to_stdout:
+            click.echo(text)
+        else:
+            export.write_text(text + "\n", Path(str(target)), overwrite=overwrite)
+        return
+    if to_stdout and form == "parquet" and sys.stdout.isatty():
+        raise UsageProblem("Parquet is not for a terminal.", "Name a file with -o FILE, or send it into a pipe.")
+    destination: Any = sys.stdout.buffer if to_stdout else Path(str(target))
+    export.write(
+        frame, destination, form, schema=schema, columns=names, spreadsheet_safe=spreadsheet_safe, overwrite=overwrite
+    )
+    if to_stdout:
+        sys.stdout.buffer.flush()
+
+
+class Progress:
+    """One line on stderr that is written over, only on a terminal, at most ten times a second."""
+
+    def __init__(self) -> None:
+        self._on = sys.stderr.isatty()
+        self._last = 0.0
+        self._width = 0
+
+    def show(self, words: Callable[[], str] | str) -> None:
+        if not self._on or time.monotonic() - self._last < 0.1:
+            return
+        self._last = time.monotonic()
+        text = words if isinstance(words, str) else words()
+        text = text[: shutil.get_terminal_size((80, 24)).columns - 1]
+        sys.stderr.write("\r" + text.ljust(self._width))
+        sys.stderr.flush()
+        self._width = len(text)
+
+    def clear(self) -> None:
+        if self._on and self._width:
+            sys.stderr.write("\r" + " " * self._width + "\r")
+            sys.stderr.flush()
+            self._width = 0
+
+
+def say(words: str) -> None:
+    """A sentence for the person, on stderr, so that stdout stays for programs."""
+    click.echo(words, err=True)
+
+

@@ -1,0 +1,217 @@
+"""`ciexplore taskcluster VERB`: what the Tasks pane does, without the app."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backends import config
+from backends.cancel import Cancel
+from backends.problems import UsageProblem
+from tui.cli import connection_options
+from tui.commands.output import Progress, emit, output_options, say
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from backends.resources import Gathered, Resource
+    from backends.transfers.files import RemoteFile
+    from tui.session import Session
+
+
+@click.group()
+def taskcluster() -> None:
+    """Tasks, artifacts, downloads and statistics of task groups."""
+
+
+def _common(command: Any) -> Any:
+    for option in (
+        click.option("--filter", "text", metavar="F", default="", help="Only these rows of what LOCATOR lists; as in the app."),
+        click.option("--root-url", metavar="URL", help="Deployment: a root URL, or firefox, or community."),
+        connection_options,
+        click.argument("locator"),
+    ):
+        command = option(command)
+    return command
+
+
+def _matching(command: Any) -> Any:
+    return click.option(
+        "--match",
+        "globs",
+        metavar="GLOB",
+        multiple=True,
+        help="Only artifacts whose path matches; repeatable. A GLOB without / also matches the last part; !GLOB excludes.",
+    )(command)
+
+
+@contextmanager
+def _session(root_url: str | None, mode: str | None, **overrides: Any) -> Iterator[tuple[Session, Cancel]]:
+    from tui.session import Session
+
+    session = Session(config.load(overrides={"taskcluster_root_url": root_url, **overrides}), mode=mode or "normal")
+    cancel = Cancel()
+    try:
+        yield session, cancel
+    finally:
+        cancel.cancel()
+        session.close()
+
+
+def _listed(session: Session, cancel: Cancel, text: str) -> tuple[Resource, Gathered]:
+    """Opens what the user wrote and lists it whole, with progress and with what should be known about it on stderr."""
+    from backends.http.answers import Source
+    from backends.locators import parse
+    from backends.resources import gather
+    from tui.widgets.status_line import origin_words
+
+    progress = Progress()
+    resource = session.resource(parse(text), cancel)
+    try:
+        gathered = gather(resource, cancel, lambda rows, total: progress.show(_counted(resource, rows, total)))
+    finally:
+        progress.clear()
+    for note in gathered.notes:
+        say(f"note: {note}")
+    if gathered.origin.source is Source.STALE:
+        say(f"note: {origin_words(gathered.origin, 0)}")
+    return resource, gathered
+
+
+def _counted(resource: Resource, rows: int, total: int | None) -> Callable[[], str]:
+    return lambda: f"{rows:,}{f' of {total:,}' if total else ''} {resource.noun[1]} so far"
+
+
+def _filtered(frame: pl.DataFrame, resource: Resource, text: str) -> pl.DataFrame:
+    from backends.frames import filters
+
+    return frame.filter(filters.parse(text, resource.schema).mask(frame)) if text.strip() else frame
+
+
+def _one_kind(resource: Resource, noun: str, verb: str) -> None:
+    if resource.noun[0] != noun:
+        raise UsageProblem(
+            f"`{verb}` lists {noun}s; this locator lists {resource.noun[1]}.",
+            f"Use `ciexplore taskcluster {resource.noun[1]}` for it.",
+        )
+
+
+@taskcluster.command()
+@_common
+@output_options
+def tasks(locator: str, mode: str | None, root_url: str | None, text: str, **output: Any) -> None:
+    """List the tasks of a group, one row a task."""
+    with _session(root_url, mode) as (session, cancel):
+        resource, gathered = _listed(session, cancel, locator)
+        _one_kind(resource, "task", "tasks")
+        emit(_filtered(gathered.frame, resource, text), resource.schema, **output)
+
+
+@taskcluster.command()
+@_common
+@_matching
+@output_options
+def artifacts(locator: str, mode: str | None, root_url: str | None, text: str, globs: tuple[str, ...], **output: Any) -> None:
+    """List the artifacts of a task, or of the tasks of a group that --filter leaves; of all runs."""
+    with _session(root_url, mode) as (session, cancel):
+        resource, frame = _artifacts(session, cancel, locator, text)
+        emit(_matched(frame, globs), resource.schema, **output)
+
+
+def _artifacts(session: Session, cancel: Cancel, locator: str, text: str) -> tuple[Resource, pl.DataFrame]:
+    resource, gathered = _listed(session, cancel, locator)
+    frame = _filtered(gathered.frame, resource, text)
+    if resource.noun[0] != "task":
+        return resource, frame
+    if frame.is_empty():
+        raise UsageProblem("No task is left to list artifacts of.", "Loosen --filter, or check the locator.")
+    several = resource.open_marked(frame)
+    assert several is not None
+    listing, found = _listed(session, cancel, several.text())
+    return listing, found.frame
+
+
+def _matched(frame: pl.DataFrame, globs: tuple[str, ...]) -> pl.DataFrame:
+    from backends.transfers.matching import matches
+
+    if not globs:
+        return frame
+    return frame.filter([matches(name, globs) for name in frame["name"].to_list()])
+
+
+@taskcluster.command()
+@_common
+@click.option("--column", "names", metavar="NAME", multiple=True, help="Only this numeric column; repeatable.")
+@click.option("--by", metavar="NAME", help="One row per value of this text column, such as suite or platform.")
+@output_options
+def stats(
+    locator: str,
+    mode: str | None,
+    root_url: str | None,
+    text: str,
+    names: tuple[str, ...],
+    by: str | None,
+    **output: Any,
+) -> None:
+    """Statistics of the numeric columns: n, missing, min, mean, median, p90, p95, p99, max, standard deviation."""
+    from backends.frames import statistics
+
+    with _session(root_url, mode) as (session, cancel):
+        resource, gathered = _listed(session, cancel, locator)
+        frame = _filtered(gathered.frame, resource, text)
+        table, schema = statistics.report(frame, resource.schema, columns=names or None, by=by)
+        emit(table, schema, **output)
+
+
+@taskcluster.command()
+@_common
+@_matching
+@click.option("--output", metavar="DIR", required=True, help="Where to; made if it is missing.")
+@click.option("--jobs", type=click.IntRange(1, 64), help="Files at the same time [default: 16].")
+@click.option("--overwrite", is_flag=True, help="Replace files in DIR that ciexplore did not put there.")
+@click.option("--rehash", is_flag=True, help="Read files that are already there and compare their SHA-256.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done; fetch and write nothing.")
+def download(
+    locator: str,
+    mode: str | None,
+    root_url: str | None,
+    text: str,
+    globs: tuple[str, ...],
+    output: str,
+    jobs: int | None,
+    overwrite: bool,
+    rehash: bool,
+    dry_run: bool,
+) -> int:
+    """Download artifacts of a task, or of the tasks of a group that --filter leaves; of all runs, resumable.
+
+    Each file is checked and recorded in DIR/.ciexplore; the same command again fetches only what is missing.
+    """
+    from tui.commands.download import carry_out
+
+    with _session(root_url, mode, jobs=jobs) as (session, cancel):
+        files = _files(session, cancel, locator, text, globs)
+        place = Path(output).expanduser().absolute()
+        return carry_out(session, files, place, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
+
+
+def _files(session: Session, cancel: Cancel, locator: str, text: str, globs: tuple[str, ...]) -> list[RemoteFile]:
+    from backends.transfers.matching import matching
+
+    resource, gathered = _listed(session, cancel, locator)
+    rows = _filtered(gathered.frame, resource, text)
+    progress = Progress()
+    files: list[RemoteFile] = []
+    try:
+        for batch in resource.files(rows, cancel):
+            files += matching(batch, globs)
+            progress.show(f"{len(files):,} files found")
+    finally:
+        progress.clear()
+    if not files:
+        raise UsageProblem("There is nothing to download.", "Check --filter and --match against what `artifacts` lists.")
+    return files

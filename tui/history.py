@@ -1,0 +1,78 @@
+"""Recent and pinned locators: what the start screen offers to come back to."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+RECENT = 30  # unpinned entries kept
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A locator that was opened: its text, the title it had, when (epoch seconds), and whether it is pinned."""
+
+    text: str
+    title: str
+    at: float
+    pinned: bool = False
+
+
+class History:
+    """The visits in a small JSON file. A file that cannot be read or written never stops the app."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "history.json"
+        self._visits = self._read()
+
+    @property
+    def visits(self) -> list[Visit]:
+        """Pinned first, then the most recent."""
+        return sorted(self._visits.values(), key=lambda visit: (not visit.pinned, -visit.at))
+
+    def add(self, text: str, title: str) -> None:
+        old = self._visits.get(text)
+        self._visits[text] = Visit(text, title, time.time(), old.pinned if old else False)
+        unpinned = [visit for visit in self.visits if not visit.pinned]
+        for visit in unpinned[RECENT:]:
+            del self._visits[visit.text]
+        self._write()
+
+    def toggle_pin(self, text: str, title: str) -> bool:
+        """Pins or unpins; returns whether it is pinned now."""
+        visit = self._visits.get(text) or Visit(text, title, time.time())
+        self._visits[text] = replace(visit, pinned=not visit.pinned)
+        self._write()
+        return not visit.pinned
+
+    def forget(self, text: str) -> None:
+        self._visits.pop(text, None)
+        self._write()
+
+    def _read(self) -> dict[str, Visit]:
+        try:
+            entries = json.loads(self._path.read_text("utf-8"))
+            visits = [
+                Visit(str(entry["text"]), str(entry["title"]), float(entry["at"]), entry.get("pinned") is True)
+                for entry in entries
+            ]
+        except (OSError, ValueError, TypeError, KeyError):
+            return {}
+        return {visit.text: visit for visit in visits}
+
+    def _write(self) -> None:
+        text = json.dumps([asdict(visit) for visit in self.visits], indent=1)
+        temporary = ""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".history-")
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(text)
+            Path(temporary).replace(self._path)
+        except OSError:
+            if temporary:
+                Path(temporary).unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Panes: what F1 to F6 show."""

@@ -1,0 +1,114 @@
+"""A pane of lists: the start screen at the bottom, then one list on top of another, with the way there above."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from backends.locators import Locator
+from tui.history import History
+from tui.widgets.locator_box import LocatorBox
+from tui.widgets.start import Start
+
+if TYPE_CHECKING:
+    from tui.session import Session
+    from tui.widgets.resource_view import ResourceView
+
+
+class ListPane(Vertical):
+    """The lists of one system. Each level keeps its marks, filter, sort and cursor while others are on top of it."""
+
+    DEFAULT_CSS = """
+    ListPane { height: 1fr; }
+    ListPane #pane-path { height: 1; padding: 0 1; text-style: bold; color: $primary; display: none; }
+    ListPane.-open #pane-path { display: block; }
+    ListPane.-open Start { display: none; }
+    """
+
+    def __init__(self, session: Session, history: History, greeting: str, *, id: str) -> None:
+        super().__init__(id=id)
+        self._session = session
+        self._history = history
+        self._greeting = greeting
+        self._stack: list[ResourceView] = []
+
+    def compose(self) -> ComposeResult:
+        yield Static("", id="pane-path")
+        yield Start(self._history.visits, self._greeting)
+
+    @property
+    def top(self) -> ResourceView | None:
+        return self._stack[-1] if self._stack else None
+
+    @property
+    def depth(self) -> int:
+        return len(self._stack)
+
+    def enter(self) -> None:
+        """Puts the focus where the user will want it."""
+        if self.top is None:
+            self.query_one(Start).focus_input()
+        else:
+            self.top.focus_table()
+
+    async def open(self, locator: Locator, *, on_top: bool = False) -> None:
+        """Shows a locator, over the list that is shown or instead of all of them."""
+        from tui.widgets.resource_view import ResourceView
+
+        if not on_top:
+            while self._stack:
+                await self._stack.pop().remove()
+        elif self.top is not None:
+            self.top.display = False
+        view = ResourceView(self._session, locator)
+        self._stack.append(view)
+        self.add_class("-open")
+        await self.mount(view)
+        self._draw_path()
+        view.focus_table()
+
+    @on(LocatorBox.Chosen)
+    async def _chosen(self, event: LocatorBox.Chosen) -> None:
+        event.stop()
+        self.app.open_locator(event.locator)  # type: ignore[attr-defined]
+
+    async def on_resource_view_open(self, event: ResourceView.Open) -> None:
+        event.stop()
+        await self.open(event.locator, on_top=True)
+
+    async def on_resource_view_back(self, event: ResourceView.Back) -> None:
+        event.stop()
+        if not self._stack:
+            return
+        await self._stack.pop().remove()
+        if self.top is not None:
+            self.top.display = True
+        else:
+            self.remove_class("-open")
+            self.query_one(Start).offer(self._history.visits)
+        self._draw_path()
+        self.enter()
+
+    def on_resource_view_titled(self, event: ResourceView.Titled) -> None:
+        event.stop()
+        self._draw_path()
+        top = self.top
+        if top is not None and len(self._stack) == 1:
+            self._history.add(top.locator.text(), top.title)
+
+    def on_resource_view_pin(self, event: ResourceView.Pin) -> None:
+        event.stop()
+        if self.top is not None:
+            pinned = self._history.toggle_pin(self.top.locator.text(), self.top.title)
+            self.app.notify("Pinned: the start screen shows it first." if pinned else "No longer pinned.")
+
+    def _draw_path(self) -> None:
+        from backends.frames.formats import safe_text
+
+        titles = [safe_text(view.title, limit=60) for view in self._stack]
+        self.query_one("#pane-path", Static).update(Text(" › ".join(titles), no_wrap=True, overflow="ellipsis"))

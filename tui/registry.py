@@ -1,0 +1,44 @@
+"""Which system opens which locator; each is imported only when one of its locators is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from backends.problems import UsageProblem
+
+if TYPE_CHECKING:
+    from backends.cancel import Cancel
+    from backends.config import Settings
+    from backends.http import Http
+    from backends.locators import Locator
+    from backends.resources import Resource
+
+
+@dataclass(frozen=True)
+class Opener:
+    """How a system turns a locator into a resource. `resolve` may ask servers; `resource` does no I/O."""
+
+    resolve: Callable[[Locator, Http, Settings, Cancel], Locator]
+    resource: Callable[[Locator, Http, Settings], Resource]
+
+
+def _taskcluster() -> Opener:
+    from backends.taskcluster import resolve as module
+
+    return Opener(
+        lambda locator, http, settings, cancel: module.resolve(locator, http, settings.taskcluster_root_url, cancel),
+        lambda locator, http, settings: module.resource_for(locator, http, settings.taskcluster_root_url),
+    )
+
+
+_OPENERS: dict[str, Callable[[], Opener]] = {"taskcluster": _taskcluster}
+
+
+def opener(system: str) -> Opener:
+    """The opener of a system. Raises `UsageProblem` if this version has none."""
+    try:
+        return _OPENERS[system]()
+    except KeyError:
+        raise UsageProblem(f"Nothing here opens {system} locators yet.") from None

@@ -1,0 +1,196 @@
+"""What a download would do, shown before a byte moves: which files, how much, where to, what is already there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Label, Static, Switch
+
+from backends.cancel import Cancel
+from backends.frames.formats import format_bytes, safe_text
+from backends.problems import Cancelled, Problem
+from backends.transfers.files import RemoteFile
+from backends.transfers.matching import matching
+from backends.transfers.plan import Action, Plan, make_plan
+from tui import faults
+
+TREE_LINES = 400
+Collect = Callable[[Cancel], Iterator[list[RemoteFile]]]
+
+
+class DownloadDialog(ModalScreen[Plan | None]):
+    """Lists the files, plans them anew as globs or directory change, and gives the plan that was agreed to.
+
+    All of that happens in worker threads; each has a number, and what an older one says is dropped.
+    """
+
+    DEFAULT_CSS = """
+    DownloadDialog { align: center middle; }
+    DownloadDialog > Vertical { width: 96%; max-width: 130; height: 96%; max-height: 44; border: round $primary;
+        background: $surface; padding: 0 1; }
+    DownloadDialog #download-title { text-style: bold; }
+    DownloadDialog .field { height: 1; }
+    DownloadDialog .field Label { width: 12; color: $text-muted; }
+    DownloadDialog Input, DownloadDialog Input:focus { border: none; height: 1; padding: 0 1; background: $boost; width: 1fr; }
+    DownloadDialog Switch, DownloadDialog Switch:focus { border: none; height: 1; padding: 0; background: transparent; }
+    DownloadDialog .field.switch Label { width: 1fr; padding: 0 1; }
+    DownloadDialog #download-counts { height: auto; margin: 1 0; }
+    DownloadDialog #download-tree { height: 1fr; min-height: 3; border-top: solid $panel; }
+    DownloadDialog .buttons { height: 3; }
+    DownloadDialog Button { margin-right: 2; }
+    """
+    BINDINGS = [Binding("escape", "give_up", "Cancel"), Binding("ctrl+j,f2", "go", "Start", show=False)]
+
+    def __init__(self, what: str, collect: Collect, output: Path) -> None:
+        super().__init__()
+        self._what = what
+        self._collect = collect
+        self._output = output
+        self._files: list[RemoteFile] | None = None
+        self._plan: Plan | None = None
+        self._cancel = Cancel()
+        self._number = 0
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Static(Text(f"Download from {safe_text(self._what)}"), id="download-title")
+            with Horizontal(classes="field"):
+                yield Label("Only")
+                yield Input(placeholder="globs on the path, such as *.json !*_info.json; empty is all", id="download-globs")
+            with Horizontal(classes="field"):
+                yield Label("To")
+                yield Input(str(self._output), id="download-output")
+            with Horizontal(classes="field switch"):
+                yield Switch(id="download-overwrite")
+                yield Label("replace files there that ciexplore did not put there")
+            yield Static("", id="download-counts")
+            with VerticalScroll(id="download-tree", can_focus=True):
+                yield Static("", id="download-tree-text")
+            with Horizontal(classes="buttons"):
+                yield Button("Start", id="download-go", variant="primary", disabled=True)
+                yield Button("Cancel (Esc)", id="download-no")
+
+    def on_mount(self) -> None:
+        self.query_one("#download-globs").focus()
+        self._say("Asking which files there are…")
+        self.run_worker(self._gather, thread=True, group="collect", exit_on_error=False)
+
+    def on_unmount(self) -> None:
+        self._cancel.cancel()
+
+    # ---- in worker threads -----------------------------------------------------------------------------------
+    def _gather(self) -> None:
+        files: list[RemoteFile] = []
+        try:
+            for batch in self._collect(self._cancel):
+                files += batch
+                self._tell(self._say, f"Asking which files there are… {len(files):,} so far")
+            self._tell(self._gathered, files)
+        except Cancelled:
+            pass
+        except Problem as problem:
+            self._tell(self._say, str(problem))
+        except Exception as error:
+            self._tell(self._say, str(faults.as_problem(error)))
+
+    def _make(self, number: int, files: list[RemoteFile], globs: list[str], output: Path, overwrite: bool) -> None:
+        try:
+            plan = make_plan(matching(files, globs), output, overwrite=overwrite, cancel=self._cancel)
+            tree = plan.tree(TREE_LINES)
+        except Cancelled:
+            return
+        except Problem as problem:
+            self._tell(self._failed, number, str(problem))
+            return
+        except Exception as error:
+            self._tell(self._failed, number, str(faults.as_problem(error)))
+            return
+        self._tell(self._planned, number, plan, tree)
+
+    def _tell(self, method: Callable[..., None], *arguments: object) -> None:
+        if not self._cancel.cancelled and self.app.is_running:
+            self.app.call_from_thread(method, *arguments)
+
+    # ---- back on the interface's loop ------------------------------------------------------------------------
+    def _say(self, words: str) -> None:
+        if self.is_attached:
+            self.query_one("#download-counts", Static).update(Text(words))
+
+    def _gathered(self, files: list[RemoteFile]) -> None:
+        self._files = files
+        self._replan()
+
+    def _failed(self, number: int, words: str) -> None:
+        if number == self._number:
+            self._plan = None
+            self.query_one("#download-go", Button).disabled = True
+            self._say(words)
+
+    def _planned(self, number: int, plan: Plan, tree: str) -> None:
+        if number != self._number or not self.is_attached:
+            return
+        self._plan = plan
+        self.query_one("#download-go", Button).disabled = not plan.rows
+        self.query_one("#download-counts", Static).update(counts(plan))
+        self.query_one("#download-tree-text", Static).update(Text(tree))
+
+    @on(Input.Changed)
+    @on(Switch.Changed)
+    def _replan(self) -> None:
+        if self._files is None:
+            return
+        self._number += 1
+        self._plan = None
+        globs = self.query_one("#download-globs", Input).value.split()
+        output = Path(self.query_one("#download-output", Input).value or ".").expanduser().absolute()
+        overwrite = self.query_one(Switch).value
+        work = partial(self._make, self._number, self._files, globs, output, overwrite)
+        self.run_worker(work, thread=True, group="plan", exit_on_error=False)
+
+    @on(Input.Submitted)
+    def _submitted(self) -> None:
+        self.query_one("#download-go").focus()
+
+    @on(Button.Pressed, "#download-go")
+    def action_go(self) -> None:
+        if self._plan is not None and self._plan.rows:
+            self.dismiss(self._plan)
+
+    @on(Button.Pressed, "#download-no")
+    def action_give_up(self) -> None:
+        self.dismiss(None)
+
+
+def counts(plan: Plan) -> Text:
+    """The plan in a few lines: what is fetched, what is there, what is left out and why, room, warnings."""
+    unknown = f" and {plan.unknown_sizes:,} of unknown size" if plan.unknown_sizes else ""
+    size = format_bytes(plan.bytes_to_fetch)
+    text = Text(f"{plan.to_fetch:,} files to fetch, {size}{unknown}", style="bold")
+    if plan.free is not None:
+        text.append(f" · {format_bytes(plan.free)} free there", style="not bold")
+    words = {
+        Action.RESUME: "of them go on where they stopped",
+        Action.UNCHANGED: "are already there, verified",
+        Action.SKIP: "are skipped",
+        Action.CONFLICT: "are in conflict with other files",
+    }
+    parts = [f"{plan.counts[action]:,} {what}" for action, what in words.items() if plan.counts.get(action)]
+    if parts:
+        text.append("\n" + " · ".join(parts), style="not bold")
+    reasons: dict[str, int] = {}
+    for row in plan.rows:
+        if row.action is Action.SKIP:
+            reasons[row.reason] = reasons.get(row.reason, 0) + 1
+    for reason, number in sorted(reasons.items()):
+        text.append(f"\n  – skipped: {safe_text(reason)} ({number:,})", style="dim")
+    for warning in plan.warnings:
+        text.append(f"\n⚠ {safe_text(warning)}", style="not bold")
+    return text

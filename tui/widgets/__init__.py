@@ -1,0 +1,1 @@
+"""Widgets: one a file; none knows which system its rows come from."""

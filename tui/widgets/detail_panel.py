@@ -1,0 +1,45 @@
+"""What is known about one row, beside the table."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from backends.frames.formats import safe_text
+from backends.resources import Detail
+
+LONGEST = 4_000  # cells of one value; more than a screen is what files are for
+
+
+class DetailPanel(VerticalScroll, can_focus=True):
+    """Titled sections of label and text; everything in it is a server's text and drawn as such."""
+
+    DEFAULT_CSS = """
+    DetailPanel { width: 42%; max-width: 90; border-left: vkey $panel; padding: 0 1; display: none; }
+    DetailPanel.-shown { display: block; }
+    DetailPanel.-alone { width: 100%; max-width: 100%; border-left: none; }
+    """
+
+    def compose(self) -> ComposeResult:
+        yield Static("", id="detail-text")
+
+    def show(self, detail: Detail | None) -> None:
+        self.query_one("#detail-text", Static).update(_drawn(detail))
+
+
+def _drawn(detail: Detail | None) -> Text:
+    if detail is None:
+        return Text("Nothing more is known about this row.", style="dim")
+    text = Text(safe_text(detail.title, limit=LONGEST), style="bold")
+    for title, pairs in detail.sections:
+        shown = [(label, value) for label, value in pairs if value]
+        if not shown:
+            continue
+        text.append(f"\n\n{safe_text(title, limit=LONGEST)}", style="bold underline")
+        width = max(len(label) for label, _ in shown)
+        for label, value in shown:
+            text.append(f"\n{label.ljust(width)}  ", style="dim")
+            text.append(safe_text(value, limit=LONGEST), style="not bold")
+    return text

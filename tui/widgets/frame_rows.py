@@ -1,0 +1,116 @@
+"""How a filter and a sort become a list of row numbers: a pure calculation that a worker thread may do.
+
+A `Question` is a snapshot and its `answer` touches nothing else, so it may be late, thrown away or never asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import polars as pl
+
+from backends.frames import filters
+from backends.frames.filters import Filter
+from backends.frames.schema import Schema
+
+
+class SortKey(NamedTuple):
+    """One column of a sort, the first key first."""
+
+    column: str
+    descending: bool = False
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Which rows are shown, in order. All are Series of row numbers or as long as the frame; None means "all, as is".
+
+    `view`: UInt32 row numbers of the shown rows. `order`: UInt32 row numbers of all rows, sorted. `hit`: Boolean, the
+    rows that the filter keeps. `haystack`: String, what plain words were looked up in.
+    """
+
+    view: pl.Series | None = None
+    order: pl.Series | None = None
+    hit: pl.Series | None = None
+    haystack: pl.Series | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """Filter and sort these rows. What is already known about them (`hit`, `order`, `haystack`) is not done again."""
+
+    number: tuple[int, int]
+    frame: pl.DataFrame
+    schema: Schema
+    wanted: Filter
+    keys: tuple[SortKey, ...]
+    hit: pl.Series | None = None
+    order: pl.Series | None = None
+    haystack: pl.Series | None = None
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether nothing is left to work out that grows with the frame by more than a millisecond a million rows."""
+        return (self.wanted.is_empty or self.hit is not None) and (not self.keys or self.order is not None)
+
+    def answer(self) -> Arrangement:
+        hit, haystack = self.hit, self.haystack
+        if not self.wanted.is_empty and hit is None:
+            haystack = filters.haystack(self.frame, self.schema) if haystack is None else haystack
+            hit = self.wanted.mask(self.frame, haystack)
+        order = self.order if self.order is not None or not self.keys else sorted_rows(self.frame, self.keys)
+        if hit is None or self.wanted.is_empty:
+            return Arrangement(order, order, None, haystack)
+        view = hit.arg_true() if order is None else order.filter(hit.gather(order))
+        return Arrangement(view, order, hit, haystack)
+
+
+def sorted_rows(frame: pl.DataFrame, keys: tuple[SortKey, ...]) -> pl.Series:
+    """Row numbers (UInt32) in sorted order. Stable; what is missing (null, NaN) comes last in either direction."""
+    by = [
+        pl.col(key.column).fill_nan(None) if frame.schema[key.column].is_float() else pl.col(key.column) for key in keys
+    ]
+    return frame.select(
+        pl.arg_sort_by(by, descending=[key.descending for key in keys], nulls_last=True, maintain_order=True).alias("")
+    ).to_series()
+
+
+class Splice(NamedTuple):
+    """Where the rows of a grown frame come from: `places` picks from old rows followed by new ones, None takes all."""
+
+    places: pl.Series | None
+
+    def frames(self, old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+        both = old.vstack(new) if old.schema == new.schema else pl.concat([old, new], how="diagonal_relaxed")
+        if self.places is not None:
+            return both[self.places]
+        # Every append adds a chunk, and gathering from very many chunks is slow; doing this seldom keeps appends cheap.
+        return both.rechunk() if both.n_chunks() > 32 else both
+
+    def series(self, old: pl.Series, new: pl.Series) -> pl.Series:
+        both = pl.concat([old, new], rechunk=False)
+        if self.places is not None:
+            return both.gather(self.places)
+        return both.rechunk() if both.n_chunks() > 32 else both
+
+
+def splice(old: pl.Series, new: pl.Series) -> Splice:
+    """How rows with the keys `new` join rows with the keys `old`: a known key takes its old place, others follow."""
+    known = old.is_in(new.implode()).fill_null(False)
+    if not known.any():
+        return Splice(None)
+    rows = known.arg_true()
+    replaced = old.gather(rows)
+    sources = pl.DataFrame({"key": new, "source": pl.int_range(len(new), eager=True) + len(old)})
+    moved = pl.DataFrame({"key": replaced}).join(sources, on="key", how="left", maintain_order="left")["source"]
+    places = pl.int_range(len(old), eager=True).scatter(rows, moved)
+    fresh = (~new.is_in(replaced.implode()).fill_null(False)).arg_true().cast(pl.Int64) + len(old)
+    return Splice(pl.concat([places, fresh]))
+
+
+def last_of_each_key(frame: pl.DataFrame, key: str) -> pl.DataFrame:
+    """`frame` without rows whose key comes again further down."""
+    if frame[key].n_unique() == len(frame):
+        return frame
+    return frame.unique(subset=[key], keep="last", maintain_order=True)

@@ -1,0 +1,97 @@
+"""Where a person pastes something and is told at once whether it can be opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from backends.locators import Locator, parse
+from backends.problems import Problem
+from tui.history import Visit
+
+
+class LocatorInput(Input):
+    """An input whose Down key leads to the list below it."""
+
+    BINDINGS = [Binding("down", "app.focus_next", show=False)]
+
+
+class LocatorBox(Vertical):
+    """An input, what is wrong with its text, and the recent and pinned locators."""
+
+    DEFAULT_CSS = """
+    LocatorBox { height: auto; }
+    LocatorBox LocatorInput { border: tall $primary; height: 3; }
+    LocatorBox #locator-problem { color: $text-error; height: auto; max-height: 6; padding: 0 1; }
+    LocatorBox OptionList { height: auto; max-height: 12; border: none; background: transparent; padding: 0 1; }
+    LocatorBox OptionList.-empty { display: none; }
+    """
+
+    class Chosen(Message):
+        """A locator was pasted or picked."""
+
+        def __init__(self, locator: Locator) -> None:
+            self.locator = locator
+            super().__init__()
+
+    def __init__(self, visits: Sequence[Visit] = (), *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._visits = list(visits)
+
+    def compose(self) -> ComposeResult:
+        yield LocatorInput(placeholder="Paste a URL, an id or a revision, then Enter", id="locator-input")
+        yield Static("", id="locator-problem")
+        yield OptionList(id="locator-visits")
+
+    def on_mount(self) -> None:
+        self.offer(self._visits)
+
+    def offer(self, visits: Sequence[Visit]) -> None:
+        """Shows these as what to come back to."""
+        self._visits = list(visits)
+        choices = self.query_one(OptionList)
+        choices.clear_options()
+        choices.add_options([Option(_line(visit)) for visit in self._visits])
+        choices.set_class(not self._visits, "-empty")
+
+    def focus_input(self) -> None:
+        self.query_one(Input).focus()
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.query_one("#locator-problem", Static).update("")
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if event.value.strip():
+            self._choose(event.value)
+
+    @on(OptionList.OptionSelected)
+    def _picked(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self._choose(self._visits[event.option_index].text)
+
+    def _choose(self, text: str) -> None:
+        try:
+            locator = parse(text)
+        except Problem as problem:
+            self.query_one("#locator-problem", Static).update(Text(f"{problem.sentence}\n{problem.hint}".strip()))
+            return
+        self.query_one(Input).value = ""
+        self.post_message(self.Chosen(locator))
+
+
+def _line(visit: Visit) -> Text:
+    # Titles are task names: a server's text, so no markup and nothing unprintable may be believed.
+    title = "".join(character if character.isprintable() else "·" for character in visit.title[:200])
+    return Text.assemble(("★ " if visit.pinned else "  ", "bold"), (title, ""), ("  " + visit.text[:200], "dim"))

@@ -1,0 +1,383 @@
+"""The table shell: shows any resource while it arrives, with filter, marks, detail, statistics and status.
+
+It knows no system. Loading runs in a worker thread; each load has a number, and what an older one still sends is
+dropped.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from backends.cancel import Cancel
+from backends.http.answers import Origin
+from backends.locators import Locator
+from backends.problems import Cancelled, Problem
+from backends.resources import Page, Resource, Row
+from tui import faults
+from tui.exporting import export_table
+from tui.keymap import bindings
+from tui.widgets.detail_panel import DetailPanel
+from tui.widgets.filter_line import FilterLine
+from tui.widgets.frame_table import FrameTable
+from tui.widgets.statistics_panel import StatisticsPanel
+from tui.widgets.status_line import StatusLine
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from tui.session import Session
+
+BESIDE = 120  # from this width on the detail panel stands beside the table by itself
+
+
+class ResourceView(Vertical):
+    """One list. Posts `Open` when a row is to be opened, `Back` when the user wants out, `Titled` when it has a name."""
+
+    DEFAULT_CSS = """
+    ResourceView { height: 1fr; }
+    ResourceView #view-body { height: 1fr; }
+    ResourceView #view-words { height: 1fr; padding: 2 4; display: none; }
+    ResourceView.-words #view-words { display: block; }
+    ResourceView.-words FrameTable { display: none; }
+    ResourceView StatisticsPanel { display: none; height: 45%; min-height: 9; max-height: 22; border-top: hkey $panel; }
+    ResourceView.-statistics StatisticsPanel { display: block; }
+    """
+    BINDINGS = bindings("view")
+
+    class Open(Message):
+        """A locator to open on top of this list."""
+
+        def __init__(self, locator: Locator) -> None:
+            self.locator = locator
+            super().__init__()
+
+    class Back(Message):
+        """Leave this list."""
+
+    class Pin(Message):
+        """Pin this list on the start screen, or unpin it."""
+
+    class Titled(Message):
+        """The list knows its name and its resolved locator now."""
+
+    def __init__(self, session: Session, locator: Locator) -> None:
+        super().__init__()
+        self.session = session
+        self.locator = locator
+        self.resource: Resource | None = None
+        self.title = "…"
+        self.problem: Problem | None = None
+        self._cancel = Cancel()
+        self._load = 0
+        self._origin: Origin | None = None
+        self._panel_wanted: bool | None = None
+
+    # ---- what it is made of ----------------------------------------------------------------------------------
+    def compose(self) -> ComposeResult:
+        yield FilterLine()
+        with Horizontal(id="view-body"):
+            yield Static("", id="view-words")
+            yield DetailPanel()
+        yield StatisticsPanel()
+        yield StatusLine()
+
+    @property
+    def table(self) -> FrameTable | None:
+        found = self.query(FrameTable)
+        return found.first() if found else None
+
+    @property
+    def loading_now(self) -> bool:
+        return self.query_one(StatusLine).status.loading
+
+    def on_mount(self) -> None:
+        self.load()
+
+    def on_unmount(self) -> None:
+        self._cancel.cancel()
+
+    def on_resize(self) -> None:
+        self._arrange()
+
+    def focus_table(self) -> None:
+        if self.table is not None and not self.has_class("-words"):
+            self.table.focus()
+        else:
+            self.focus()
+
+    can_focus = True
+
+    # ---- loading ---------------------------------------------------------------------------------------------
+    def load(self, refresh: bool = False) -> None:
+        """Starts to fetch the list, dropping an earlier fetch that still runs."""
+        self._cancel.cancel()
+        self._cancel = Cancel()
+        self._load += 1
+        self._origin = None
+        self.problem = None
+        self.query_one(StatusLine).show(loading=True, problem="", note="", origin=None, expected=None)
+        if self.table is None or self.table.total_count == 0:
+            self._say("Loading…")
+        self.run_worker(
+            partial(self._fetch, self._load, self._cancel, refresh), thread=True, group="load", exit_on_error=False
+        )
+
+    def _fetch(self, number: int, cancel: Cancel, refresh: bool) -> None:
+        """In a worker thread: everything that waits."""
+        try:
+            resource = self.session.resource(self.locator, cancel, refresh=refresh)
+            self._tell(number, self._known, resource)
+            for page in resource.pages(cancel):
+                cancel.check()
+                self._tell(number, self._arrived, page)
+            self._tell(number, self._ended, None)
+        except Problem as problem:
+            self._tell(number, self._ended, problem)
+        except Exception as error:  # a fault of ours must be seen, and must not end the app
+            self._tell(number, self._ended, faults.as_problem(error))
+
+    def _tell(self, number: int, method: Any, argument: Any) -> None:
+        if number == self._load and self.is_attached and self.app.is_running:
+            self.app.call_from_thread(self._if_current, number, method, argument)
+
+    def _if_current(self, number: int, method: Any, argument: Any) -> None:
+        if number == self._load and self.is_attached:
+            method(argument)
+
+    def _known(self, resource: Resource) -> None:
+        self.resource, self.title, self.locator = resource, resource.title, resource.locator
+        if self.table is None:
+            table = FrameTable(resource.schema)
+            self.query_one("#view-body").mount(table, before=self.query_one(DetailPanel))
+            if resource.default_sort is not None:
+                table.sort(*resource.default_sort)
+        self.query_one(StatusLine).show(noun=resource.noun)
+        self.post_message(self.Titled())
+
+    def _arrived(self, page: Page) -> None:
+        table = self.table
+        assert table is not None
+        before = table.total_count
+        if page.replace:
+            table.replace(page.frame)
+        else:
+            table.append(page.frame)
+        self._origin = page.origin if self._origin is None or page.replace else page.origin.worse(self._origin)
+        status = {"origin": self._origin, "at": time.monotonic(), "expected": page.total}
+        if page.note:
+            status["note"] = page.note
+        self.query_one(StatusLine).show(**status)
+        self._counted()
+        if table.total_count and not before:
+            self._say("")
+            if self.has_focus:
+                table.focus()
+
+    def _ended(self, problem: Problem | None) -> None:
+        self.problem = problem
+        status, rows = self.query_one(StatusLine), self.table.total_count if self.table is not None else 0
+        words = ""
+        if isinstance(problem, Cancelled):
+            words = "Stopped. Press r to load again."
+            status.show(loading=False, problem="", note="stopped before the end, r loads again")
+        elif problem is not None:
+            words = (
+                f"{problem.sentence}\n\n{problem.hint}\n\nr tries again · Esc goes back · Ctrl+O opens something else"
+            )
+            status.show(
+                loading=False, problem=f"{problem.sentence} (r tries again)" if rows else "failed, r tries again"
+            )
+        else:
+            status.show(loading=False, problem="")
+            words = "" if rows else self.resource.empty_text if self.resource else ""
+        if not rows:
+            self._say(words)
+        self._counted()
+
+    def _say(self, words: str) -> None:
+        """Shows words in place of the table; no words show the table."""
+        from rich.text import Text
+
+        self.set_class(bool(words), "-words")
+        self.query_one("#view-words", Static).update(Text(words))
+        if words and self.table is not None and self.table.has_focus:
+            self.focus()
+
+    # ---- the status, the detail, the statistics --------------------------------------------------------------
+    def _counted(self) -> None:
+        table = self.table
+        if table is None or self.resource is None:
+            return
+        self.query_one(StatusLine).show(
+            total=table.total_count,
+            shown=table.row_count,
+            marked=table.marked_count,
+            summary=self.resource.summary(table.frame) if table.total_count else "",
+        )
+        self._detailed()
+        self._measured()
+
+    def _arrange(self) -> None:
+        """The panel stands beside the table where there is room, alone on the screen where the user asked for it."""
+        wide = self.size.width >= BESIDE
+        shown = self._panel_wanted if self._panel_wanted is not None else wide
+        panel = self.query_one(DetailPanel)
+        panel.set_class(shown, "-shown")
+        panel.set_class(shown and not wide, "-alone")
+        if self.table is not None:
+            self.table.display = not (shown and not wide)
+        if shown:
+            self._detailed()
+
+    def _detailed(self) -> None:
+        panel = self.query_one(DetailPanel)
+        if not panel.has_class("-shown") or self.table is None or self.resource is None:
+            return
+        row = self.table.cursor_row
+        panel.show(self.resource.detail(row) if row is not None else None)
+
+    def _measured(self) -> None:
+        if not self.has_class("-statistics") or self.table is None or self.resource is None:
+            return
+        marked = self.table.marked_count
+        frame = self.table.marked if marked else self.table.shown
+        scope = f"{marked:,} marked" if marked else f"{len(frame):,} shown"
+        self.query_one(StatisticsPanel).show(frame, self.resource.schema, f"{scope} {self.resource.noun[1]}")
+
+    @on(FrameTable.Highlighted)
+    def _highlighted(self, event: FrameTable.Highlighted) -> None:
+        event.stop()
+        self._detailed()
+
+    @on(FrameTable.MarksChanged)
+    @on(FrameTable.Shown)
+    def _changed(self, event: Message) -> None:
+        event.stop()
+        self._counted()
+
+    @on(FrameTable.Opened)
+    def _opened(self, event: FrameTable.Opened) -> None:
+        event.stop()
+        row = self.cursor_row
+        if row is None or self.resource is None:
+            return
+        locator = self.resource.open(row)
+        if locator is None:
+            self._panel_wanted = True
+            self._arrange()
+        else:
+            self.post_message(self.Open(locator))
+
+    @property
+    def cursor_row(self) -> Row | None:
+        return self.table.cursor_row if self.table is not None else None
+
+    def chosen(self) -> pl.DataFrame | None:
+        """The marked rows, or the one under the cursor; None if there is neither."""
+        table = self.table
+        if table is None or not table.total_count:
+            return None
+        if table.marked_count:
+            return table.marked
+        row = table.cursor
+        return table.shown.slice(row, 1) if table.row_count else None
+
+    # ---- the filter ------------------------------------------------------------------------------------------
+    def action_filter(self) -> None:
+        self.query_one(FilterLine).enter()
+
+    @on(Input.Changed)
+    def _filter_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self.table is not None:
+            self.query_one(FilterLine).apply(self.table)
+
+    @on(FilterLine.Left)
+    def _filter_left(self, event: FilterLine.Left) -> None:
+        event.stop()
+        self.query_one(FilterLine).leave()
+        self.focus_table()
+
+    # ---- keys ------------------------------------------------------------------------------------------------
+    def action_refresh_list(self) -> None:
+        self.load(refresh=True)
+
+    def action_stop(self) -> None:
+        self._cancel.cancel()
+
+    def action_back(self) -> None:
+        if self._panel_wanted and self.size.width < BESIDE:
+            self._panel_wanted = None
+            self._arrange()
+            self.focus_table()
+        else:
+            self.post_message(self.Back())
+
+    def action_panel(self) -> None:
+        self._panel_wanted = not self.query_one(DetailPanel).has_class("-shown")
+        self._arrange()
+        if self._panel_wanted and self.size.width < BESIDE:
+            self.query_one(DetailPanel).focus()
+        else:
+            self.focus_table()
+
+    def action_statistics(self) -> None:
+        self.toggle_class("-statistics")
+        self._measured()
+
+    def action_statistics_column(self, step: int) -> None:
+        self.query_one(StatisticsPanel).step_column(step)
+
+    def action_statistics_log(self) -> None:
+        self.query_one(StatisticsPanel).toggle_log()
+
+    def action_statistics_group(self) -> None:
+        self.query_one(StatisticsPanel).step_group()
+
+    def action_open_marked(self) -> None:
+        rows = self.chosen()
+        locator = self.resource.open_marked(rows) if self.resource is not None and rows is not None else None
+        if locator is None:
+            self.app.notify("Nothing marked that can be opened together.")
+        else:
+            self.post_message(self.Open(locator))
+
+    def action_download(self) -> None:
+        resource, rows = self.resource, self.chosen()
+        if resource is None or rows is None or not resource.downloadable:
+            self.app.notify("Nothing here can be downloaded.")
+            return
+        count = f"{len(rows):,} {resource.noun[len(rows) != 1]}"
+        self.app.download(f"{self.title}: {count}", partial(resource.files, rows))  # type: ignore[attr-defined]
+
+    def action_export(self) -> None:
+        if self.table is None or self.resource is None or not self.table.total_count:
+            self.app.notify("There are no rows to export yet.")
+            return
+        export_table(self.app, self.table, self.resource.schema, self.resource.noun[1])
+
+    def action_pin(self) -> None:
+        self.post_message(self.Pin())
+
+    def action_browse(self) -> None:
+        url = self.resource.web_url(self.cursor_row) if self.resource is not None else None
+        if url is None:
+            self.app.notify("This has no page on the web.")
+        else:
+            self.app.open_url(url)
+            self.app.notify(url, title="Opened in the browser", markup=False)
+
+    def action_copy(self) -> None:
+        row = self.cursor_row
+        locator = self.resource.open(row) if self.resource is not None and row is not None else None
+        text = (locator or self.locator).text()
+        self.app.copy_to_clipboard(text)
+        self.app.notify(text, title="Copied", markup=False)

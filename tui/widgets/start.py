@@ -1,0 +1,49 @@
+"""The first thing one sees: where to paste, what to come back to, what is understood."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from backends.locators import accepted_forms
+from tui.history import Visit
+from tui.widgets.locator_box import LocatorBox
+
+
+class Start(VerticalScroll, can_focus=False):
+    """Shown in a pane while nothing is open."""
+
+    DEFAULT_CSS = """
+    Start { padding: 1 2; }
+    Start #start-title { text-style: bold; color: $primary; }
+    Start #start-forms { color: $text-muted; margin-top: 1; }
+    """
+
+    def __init__(self, visits: Sequence[Visit], greeting: str, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._visits = visits
+        self._greeting = greeting
+
+    def compose(self) -> ComposeResult:
+        yield Static(Text(self._greeting), id="start-title")
+        yield LocatorBox(self._visits, id="start-box")
+        yield Static(_forms(), id="start-forms")
+
+    def offer(self, visits: Sequence[Visit]) -> None:
+        self.query_one(LocatorBox).offer(visits)
+
+    def focus_input(self) -> None:
+        self.query_one(LocatorBox).focus_input()
+
+
+def _forms() -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_row(Text("You can paste", style="bold"), Text("to open", style="bold"))
+    for form, meaning in accepted_forms():
+        table.add_row(Text(form, no_wrap=True, overflow="ellipsis"), Text(meaning))
+    return table

@@ -1,0 +1,93 @@
+"""One line in words: how many rows, how many marked, where the list came from and how old it is."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+
+from rich.text import Text
+from textual.widgets import Static
+
+from backends.http.answers import Origin, Source
+
+TICK = 5.0  # seconds between redraws of the age
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the line says. `at`: time.monotonic() when `origin.age` was true."""
+
+    noun: tuple[str, str] = ("row", "rows")
+    total: int = 0
+    shown: int = 0
+    marked: int = 0
+    loading: bool = False
+    expected: int | None = None
+    origin: Origin | None = None
+    at: float = field(default_factory=time.monotonic)
+    summary: str = ""
+    note: str = ""
+    problem: str = ""
+
+
+class StatusLine(Static):
+    """Redraws itself when told and every few seconds, since ages grow."""
+
+    DEFAULT_CSS = "StatusLine { height: 1; background: $panel; color: $foreground; padding: 0 1; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__("", id=id)
+        self.status = Status()
+
+    def on_mount(self) -> None:
+        self.set_interval(TICK, self.redraw)
+
+    def show(self, **changes: object) -> None:
+        self.status = replace(self.status, **changes)  # type: ignore[arg-type]
+        self.redraw()
+
+    def redraw(self) -> None:
+        self.update(drawn(self.status, time.monotonic()))
+
+
+def drawn(status: Status, now: float) -> Text:
+    """The line; what matters most comes first, since 80 columns cut the rest."""
+    text = Text(no_wrap=True, overflow="ellipsis")
+    if status.problem:
+        text.append(f"✖ {status.problem}  ", "bold")
+    if status.loading:
+        of = f" of {status.expected:,}" if status.expected else ""
+        text.append(f"◌ loading, {status.total:,}{of} {status.noun[1]} so far (Ctrl+X stops)  ", "bold")
+    else:
+        text.append(f"{status.total:,} {status.noun[status.total != 1]}")
+    if status.shown != status.total:
+        text.append(f" · {status.shown:,} shown")
+    if status.marked:
+        text.append(f" · ● {status.marked:,} marked", "bold")
+    if status.origin is not None:
+        text.append(f" · {origin_words(status.origin, now - status.at)}")
+    if status.note:
+        text.append(f" · {status.note}")
+    if status.summary:
+        text.append(f" · {status.summary}")
+    return text
+
+
+def origin_words(origin: Origin, since: float) -> str:
+    """ "fetched 12 s ago", "stored 5 min ago", "⚠ stored copy, 2 h old: the server did not answer"."""
+    age = _age(origin.age + since)
+    if origin.source is Source.STALE:
+        return f"⚠ stored copy, {age} old" + (f": {origin.reason}" if origin.reason else "")
+    if origin.source is Source.CACHE:
+        return f"stored {age} ago"
+    return f"fetched {age} ago"
+
+
+def _age(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds // TICK * TICK:.0f} s" if seconds >= TICK else "a moment"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 172_800:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 86_400:.0f} days"
