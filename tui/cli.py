@@ -5,6 +5,7 @@ Only click is imported here; each command's module is imported when that command
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
@@ -49,7 +50,7 @@ class Commands(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] in COMMANDS:
             return super().resolve_command(ctx, args)
-        return "open", _open, args
+        return "open", _open, args[1:] if args[:1] == ["open"] else args
 
 
 def connection_options(command: Any) -> Any:
@@ -124,10 +125,26 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except Problem as problem:
         return _say(problem)
-    except BrokenPipeError:  # the reader of a pipe left (| head): that is its right
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except Exception as error:
+        if isinstance(error, BrokenPipeError):
+            return _reader_left()
+        return _say(_fault(error))
     return result if isinstance(result, int) else 0
+
+
+def _reader_left() -> int:
+    """The reader of a pipe went away (| head), which is its right; Python's own flush at exit must not complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _fault(error: Exception) -> Problem:
+    from backends import config
+    from tui import faults
+
+    with contextlib.suppress(Problem):
+        faults.report_to(config.load().state_path / "faults.log")
+    return faults.as_problem(error)
 
 
 def _say(problem: Problem) -> int:

@@ -25,7 +25,7 @@ class Opener:
 
 
 def _taskcluster() -> Opener:
-    from backends.taskcluster import resolve as module
+    import backends.taskcluster as module
 
     return Opener(
         lambda locator, http, settings, cancel: module.resolve(locator, http, settings.taskcluster_root_url, cancel),

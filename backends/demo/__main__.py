@@ -65,13 +65,18 @@ def _serve(options: DemoOptions, *, until_eof: bool, warm: bool) -> int:
     if warm:
         server.warm()
     if until_eof:
-        threading.Thread(target=lambda: (sys.stdin.buffer.read(), ended.set()), daemon=True).start()
+        threading.Thread(target=_set_at_eof, args=(ended,), daemon=True).start()
     lines = [f"export {name}={shlex.quote(value)}" for name, value in server.settings.items()]
     # The empty line tells a parent that all settings have been said.
     print("\n".join([*lines, *([""] if until_eof else [])]), flush=True)
     ended.wait()
     server.stop()
     return 0
+
+
+def _set_at_eof(ended: threading.Event) -> None:
+    sys.stdin.buffer.read()
+    ended.set()
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ __all__ = [
     "Look",
     "QuantityProblem",
     "Tone",
+    "format_bytes",
     "format_series",
     "format_value",
     "look",
@@ -140,11 +141,12 @@ def _format_duration(seconds: float) -> str:
     return f"{days:,}d {hours:02d}h {minutes:02d}m"
 
 
-def _format_bytes(size: float) -> str:
+def format_bytes(size: float) -> str:
+    """Bytes in SI units: "512 B", "1.2 MB"."""
     if not math.isfinite(size):
         return _not_finite(size)
     if size < 0:
-        return "-" + _format_bytes(-size)
+        return "-" + format_bytes(-size)
     if size < 1000:
         return f"{size:.0f} B"
     amount = float(size)
@@ -183,7 +185,7 @@ def _not_finite(number: float) -> str:
 
 _NUMBER_FORMATS: dict[Kind, Callable[[float], str]] = {
     Kind.DURATION: _format_duration,
-    Kind.BYTES: _format_bytes,
+    Kind.BYTES: format_bytes,
     Kind.COUNT: _format_count,
     Kind.NUMBER: _format_number,
     Kind.TIME: lambda tick: _format_epoch(tick * 1000),

@@ -19,6 +19,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # What getaddrinfo reads as an IPv4 address besides a.b.c.d: 127.1, 0x7f.0.0.1, 2130706433.
 _NUMERIC_HOST = re.compile(r"(0[xX][0-9a-fA-F]*|[0-9]+)(\.(0[xX][0-9a-fA-F]*|[0-9]+)){0,3}")
 
+_HOST = re.compile(rb"[A-Za-z0-9._:\-]+")  # after IDNA; httpx escapes what else it finds and goes on
+
 
 def literal(host: str) -> Address | None:
     """The IP address that a host is when it is no name, in all the spellings that a resolver takes."""
@@ -85,6 +87,8 @@ def refusal(url: httpx.URL) -> str:
     """Why no request may go to that address, or an empty string."""
     if url.scheme not in ("http", "https") or not url.host:
         return "is neither an https nor an http address"
+    if not _HOST.fullmatch(url.raw_host):
+        return "has a host name that cannot be"
     if url.port is not None and not 0 < url.port < 65536:
         return "has a port that cannot be"
     if url.userinfo:

@@ -62,6 +62,7 @@ def skip_reason(storage: str, run_state: str) -> str:
 def remote_file(root: str, listed: Listed, entry: ArtifactEntry) -> RemoteFile:
     return RemoteFile(
         key=f"{root}/{listed.task_id}/{listed.run}/{entry.name}",
+        name=entry.name,
         url=artifact_url(root, listed.task_id, listed.run, entry.name),
         parts=default_parts(listed.group_id, listed.task_name, listed.task_id, listed.run, entry.name),
         size=entry.contentLength,

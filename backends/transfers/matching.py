@@ -27,5 +27,5 @@ def _one(name: str, glob: str) -> bool:
 
 
 def matching(files: Iterable[RemoteFile], globs: Sequence[str]) -> list[RemoteFile]:
-    """The files whose names the globs mean."""
-    return [file for file in files if matches(file.name, globs)]
+    """The files whose names the globs mean, and what has no name: it stands for files that could not be listed."""
+    return [file for file in files if not file.name or matches(file.name, globs)]

@@ -26,6 +26,7 @@ from pathlib import Path
 import polars as pl
 
 from backends.cancel import Cancel
+from backends.frames.formats import format_bytes
 from backends.frames.schema import Column, Kind, Schema
 from backends.transfers import boots, names, preview
 from backends.transfers.files import RemoteFile
@@ -298,7 +299,7 @@ def _warnings(plan: Plan) -> Sequence[str]:
     if replaced:
         found.append(f"{preview.files(replaced)} already there will be replaced: changed since, or overwriting is on.")
     if plan.free is not None and plan.bytes_to_fetch > plan.free:
-        need, free = preview.size(plan.bytes_to_fetch), preview.size(plan.free)
+        need, free = format_bytes(plan.bytes_to_fetch), format_bytes(plan.free)
         found.append(f"The files need {need}, and only {free} are free.")
     if plan.unknown_sizes:
         found.append(f"The size of {preview.files(plan.unknown_sizes)} is not known.")

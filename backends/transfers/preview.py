@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from backends.frames.formats import format_bytes
+
 
 @dataclass
 class _Node:
@@ -18,7 +20,7 @@ class _Node:
 
     @property
     def line(self) -> str:
-        about = size(self.known) if self.known or not self.unknown else "size unknown"
+        about = format_bytes(self.known) if self.known or not self.unknown else "size unknown"
         if self.known and self.unknown:
             about += f" and {files(self.unknown)} of unknown size"
         what = about if not self.below else f"{files(self.count)}, {about}"
@@ -68,12 +70,3 @@ def _drawn(node: _Node) -> list[str]:
 def files(count: int) -> str:
     return "1 file" if count == 1 else f"{count:,} files"
 
-
-def size(count: int) -> str:
-    """Bytes in SI units, as in the tables."""
-    amount = float(count)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 999.95 or (unit == "B" and count < 1000):
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:,.1f} TB"

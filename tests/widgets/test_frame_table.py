@@ -131,7 +131,7 @@ async def test_each_state_has_its_own_colour_from_the_theme() -> None:
         assert [colour(1, "completed"), colour(2, "failed")] != dark
 
 
-@pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "nord", "textual-ansi"])
+@pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "nord", "ansi-dark", "ansi-light"])
 async def test_the_cursor_row_is_drawn_in_the_cursor_colours_of_the_theme(theme: str) -> None:
     async with running(frame(3)) as (app, table, pilot):
         app.theme = theme
@@ -389,7 +389,7 @@ async def test_hidden_columns_come_and_go_and_the_last_one_stays() -> None:
 
 async def test_the_column_cursor_drives_sort_and_width_and_scrolls_into_sight() -> None:
     wide = frame(3, word="a label of some forty characters in all")
-    async with running(wide, size=(40, 6)) as (_, table, pilot):
+    async with running(wide, size=(36, 6)) as (_, table, pilot):
         assert "›" in lines(table)[0]
         assert "Runs" not in lines(table)[0]
         await pilot.press("right", "right")

@@ -33,7 +33,7 @@ def demo(
     latency: float,
     fault: float,
     seed: int | None,
-) -> None:
+) -> int:
     """Open the app on an embedded CI with synthetic data: no network, no account.
 
     It keeps its own cache and settings and never touches yours. LOCATOR is what to open first: a locator, or one of
@@ -48,24 +48,34 @@ def demo(
     if show_locators:
         _print_locators(options)
     elif serve:
-        _serve(options)
+        return _serve(options)
     else:
         _open(options, locator)
+    return 0
 
 
 def _print_locators(options: Any) -> None:
+    from dataclasses import replace
+
     from backends.demo import locators
+    from backends.locators import parse
 
-    # The server's port is not known here: locators without a root URL mean whatever deployment is configured.
     root = os.environ.get("TASKCLUSTER_ROOT_URL", "")
-    root = root if root.startswith("http://127.0.0.1:") else ""
-    click.echo(json.dumps(locators(options, root), indent=1))
+    if root.startswith("http://127.0.0.1:"):  # the settings of a demo that serves are in force: whole addresses
+        click.echo(json.dumps(locators(options, root), indent=1))
+        return
+    # No port is known: the short forms, which mean whatever deployment is configured when they are used.
+    found = {}
+    for name, text in locators(options, "http://127.0.0.1").items():
+        found[name] = replace(parse(text), root_url="").text()  # type: ignore[type-var]
+    click.echo(json.dumps(found, indent=1))
 
 
-def _serve(options: Any) -> None:
-    from backends.demo.__main__ import serve
+def _serve(options: Any) -> int:
+    from backends.demo.__main__ import main
 
-    serve(options)
+    rates = ["--latency", str(options.latency_ms), "--fault", str(options.fault), "--seed", str(options.seed)]
+    return main(["--serve", "--port", str(options.port), "--tasks", str(options.tasks), *rates])
 
 
 def _open(options: Any, locator: str | None) -> None:

@@ -51,7 +51,7 @@ class FrameCanvas(ScrollView, can_focus=True, inherit_bindings=False):
         & > .frame-table--quiet { color: $text-muted; }
     }
     """
-    cursor: reactive[int] = reactive(0, repaint=False)
+    cursor: reactive[int] = reactive(0, repaint=False, init=False)
 
     def __init__(self, schema: Schema, *, fixed_columns: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -184,6 +184,6 @@ class FrameCanvas(ScrollView, can_focus=True, inherit_bindings=False):
             self._placing = False
         top = self.cursor - max(0, min(offset, self.page_rows - 1))
         top = max(0, min(top, self._model.row_count - self.page_rows))
-        if top != self.scroll_offset.y:
+        if top != self.scroll_offset.y and self.is_attached:
             self.scroll_to(y=top, animate=False, force=True)
         self.refresh()

@@ -135,9 +135,11 @@ def _header_cell(slot: Slot, keys: Sequence[SortKey]) -> str:
 def _with_arrows(strip: Strip, view: View, style: Style) -> Strip:
     """Says at the ends of the header that there is more to the left or right; a scrollbar would cost a row."""
     more_right = view.layout.width - view.scrolled > view.width
+    if view.width <= GUTTER:
+        return strip
     if view.scrolled:
         left = strip.crop(0, GUTTER - 2)
         strip = Strip([*left, Segment("‹", style), *strip.crop(GUTTER - 1, view.width)], view.width)
-    if more_right and view.width > GUTTER:
+    if more_right:
         strip = Strip([*strip.crop(0, view.width - 1), Segment("›", style)], view.width)
     return strip

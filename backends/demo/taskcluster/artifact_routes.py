@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from backends.demo.replies import Reply, Request
 from backends.demo.taskcluster.api import Endpoint, Refusal, answer, endpoint
-from backends.demo.taskcluster.artifacts import Artifact, artifacts, expires, listed_size
+from backends.demo.taskcluster.artifacts import Artifact, artifacts, expires, find, listed_size
 from backends.demo.taskcluster.contents import Contents
 from backends.demo.taskcluster.definitions import Json
 from backends.demo.taskcluster.hawk import authenticated
@@ -98,10 +98,10 @@ class ArtifactRoutes:
         guarded = not name.startswith("public/") and not task.role.startswith("hostile-")
         if guarded and not authenticated(request):
             raise Refusal("InsufficientScopes", _scopes(name))
-        for artifact in artifacts(self._world.seed, group, task, run_id):
-            if artifact.name == name:
-                return Place(group, task, run_id, artifact)
-        raise Refusal("ResourceNotFound", "Artifact not found")
+        artifact = find(self._world.seed, group, task, run_id, name)
+        if artifact is None:
+            raise Refusal("ResourceNotFound", "Artifact not found")
+        return Place(group, task, run_id, artifact)
 
     def _followed(self, request: Request) -> Place:
         """The artifact behind all links, if it can be had."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import log
 
 from backends.demo.seeds import fraction, generator
 from backends.demo.taskcluster import hostile
 from backends.demo.taskcluster.model import Group, Run, Task
+from backends.demo.taskcluster.names import words
 
 LOG = "text/plain; charset=utf-8"
 JSON = "application/json"
@@ -50,8 +52,27 @@ def artifacts(seed: int, group: Group, task: Task, run_id: int) -> tuple[Artifac
         return ()
     if run.ended is None:
         return (Artifact("public/logs/live.log", "live", LOG, storage="reference"),)
-    found = {artifact.name: artifact for artifact in _resolved(seed, task, run_id, run)}
+    return _sorted(seed, task, run_id)
+
+
+@lru_cache(maxsize=4096)
+def _sorted(seed: int, task: Task, run_id: int) -> tuple[Artifact, ...]:
+    found = {artifact.name: artifact for artifact in _resolved(seed, task, run_id, task.history[run_id])}
     return tuple(found[name] for name in sorted(found))
+
+
+@lru_cache(maxsize=4096)
+def by_name(seed: int, task: Task, run_id: int) -> dict[str, Artifact]:
+    """The artifacts of a resolved run, for those who want one."""
+    return {artifact.name: artifact for artifact in _sorted(seed, task, run_id)}
+
+
+def find(seed: int, group: Group, task: Task, run_id: int, name: str) -> Artifact | None:
+    """One artifact, if it is listed at this moment."""
+    run = task.runs_at(group.elapsed())[run_id]
+    if run.started is not None and run.ended is not None:
+        return by_name(seed, task, run_id).get(name)
+    return next((found for found in artifacts(seed, group, task, run_id) if found.name == name), None)
 
 
 def listed_size(seed: int, task: Task) -> bool:
@@ -114,7 +135,7 @@ def _logs(seed: int, task: Task, run_id: int, run: Run) -> Iterator[Artifact]:
 
 def _build(seed: int, task: Task, run_id: int) -> Iterator[Artifact]:
     prefix = "public/build/target."
-    for name in "awsy common cppunittest gtest mochitest reftest talos xpcshell perftests updater-dep fuzztest".split():
+    for name in words("awsy common cppunittest gtest mochitest reftest talos xpcshell perftests updater-dep fuzztest"):
         yield Artifact(f"{prefix}{name}.tests.zip", "zip", ZIP, _size(seed, task, run_id, name, 90_000))
     for name in ("jsshell", "crashreporter-symbols", "crashreporter-symbols-full", "generated-files"):
         yield Artifact(f"{prefix}{name}.zip", "zip", ZIP, _size(seed, task, run_id, name, 200_000))

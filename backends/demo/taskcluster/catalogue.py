@@ -156,7 +156,7 @@ def special() -> list[Planned]:
 
 @lru_cache(maxsize=2)
 def plan(seed: int, tasks: int) -> tuple[Planned, ...]:
-    """The tasks of a push of that size: 3 % builds, 2 % source tests, 18 % performance, 6 % retriggers, the rest tests."""
+    """The tasks of a push of that size: 3 % builds, 2 % source tests, 18 % performance, 6 % retriggers, else tests."""
     random = generator(seed, "catalogue", tasks)
     planned = special()
     taken = {entry.label.name for entry in planned}

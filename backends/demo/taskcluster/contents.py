@@ -19,7 +19,7 @@ import msgspec
 from backends.demo.options import DemoOptions
 from backends.demo.seeds import digest, generator, hexadecimal, number
 from backends.demo.taskcluster import archives, measurements, texts
-from backends.demo.taskcluster.artifacts import Artifact, artifacts
+from backends.demo.taskcluster.artifacts import Artifact, find
 from backends.demo.taskcluster.model import Group, Task
 from backends.demo.taskcluster.world import World
 
@@ -74,6 +74,10 @@ class Contents:
             artifact.content_type, "gzip" if artifact.gzipped else "", len(stored), etag,
             lambda start, stop: _pieces(stored, start, stop),
         )  # fmt: skip
+
+    def ready(self, task_id: str, run_id: int, name: str) -> bool:
+        """Whether asking for that body takes no work worth a thread."""
+        return (task_id, run_id, name) in self._kept
 
     def _stored(self, key: tuple[str, int, str], group: Group, task: Task, run_id: int, artifact: Artifact) -> bytes:
         with self._lock:
@@ -180,10 +184,10 @@ def _locate(options: DemoOptions, task_id: str, run_id: int, name: str) -> tuple
     if found is None:
         raise KeyError(task_id)
     group, task = found
-    for artifact in artifacts(world.seed, group, task, run_id):
-        if artifact.name == name:
-            return world, group, task, artifact
-    raise KeyError(name)
+    artifact = find(world.seed, group, task, run_id, name)
+    if artifact is None:
+        raise KeyError(name)
+    return world, group, task, artifact
 
 
 def expected_bytes(options: DemoOptions, task_id: str, run_id: int, name: str) -> bytes:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
+def words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 class Platform(NamedTuple):
     """A platform that tests run on; `perf_pool` is the hardware that performance tests run on, if any."""
 
@@ -107,16 +111,16 @@ SUITES = (
     Suite("firefox-ui-functional", "firefox-ui", "Fxfn", "Firefox functional tests", "en-US", 1, 8),
 )
 
-SITES = (
+SITES = words(
     "amazon bing-search buzzfeed cnn docomo ebay espn expedia facebook fandom google-docs google-mail google-search "
     "google-slides imdb imgur instagram linkedin microsoft netflix nytimes office outlook paypal pinterest reddit "
     "samsung stackoverflow tumblr twitch twitter weather wikipedia yahoo-mail youtube"
-).split()
-BENCHMARKS = (
+)
+BENCHMARKS = words(
     "ares6 assorted-dom jetstream2 jetstream3 matrix-react-bench motionmark-1-3 motionmark-htmlsuite-1-3 speedometer "
     "speedometer3 stylebench sunspider twitch-animation unity-webgl wasm-godot wasm-misc webaudio"
-).split()
-TALOS = "bcv chrome damp dromaeojs g1 g3 g4 g5 motionmark other perf-reftest svgr tabswitch tp5o webgl xperf".split()
+)
+TALOS = words("bcv chrome damp dromaeojs g1 g3 g4 g5 motionmark other perf-reftest svgr tabswitch tp5o webgl xperf")
 
 # kind-platform/buildtype, Treeherder machine, operating system
 BUILDS = (
@@ -152,12 +156,13 @@ BUILDS = (
     ("static-analysis-autotest-linux64-st-autotest/debug", "linux64", "linux"),
 )
 
-SOURCE_TESTS = (
+SOURCE_TESTS = words(
     "mozlint-eslint mozlint-yaml mozlint-py-ruff mozlint-codespell mozlint-clang-format mozlint-license "
     "mozlint-mingw-cap mozlint-rustfmt mozlint-shellcheck mozlint-stylelint mozlint-test-manifest python-mach "
-    "python-mozbase python-mozperftest python-taskgraph python-tryselect doc-generate file-metadata-bugzilla-components "
+    "python-mozbase python-mozperftest python-taskgraph python-tryselect doc-generate "
+    "file-metadata-bugzilla-components "
     "node-eslint-plugin-mozilla node-newtab-unit-tests jsshell-bench-ares6-sm vendor-rust taskgraph-diff"
-).split()
+)
 
-OWNERS = tuple(f"{name}@example.org" for name in "abena chidi dalia enrico fumiko goran hana ilse jorge".split())
+OWNERS = tuple(f"{name}@example.org" for name in words("abena chidi dalia enrico fumiko goran hana ilse jorge"))
 REGIONS = ("us-east1", "us-west1", "us-central1", "europe-west1")

@@ -148,8 +148,8 @@ class Queue:
 def find_task(world: World, task_id: str) -> tuple[Group, Task]:
     found = world.find(task_id)
     if found is None:
-        text = f"`{task_id}` does not correspond to a task that exists.\nAre you sure this task has already been submitted?"
-        raise Refusal("ResourceNotFound", text)
+        text = f"`{task_id}` does not correspond to a task that exists."
+        raise Refusal("ResourceNotFound", f"{text}\nAre you sure this task has already been submitted?")
     return found
 
 

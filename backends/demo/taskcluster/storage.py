@@ -12,14 +12,12 @@ import hmac
 import re
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from datetime import UTC, datetime
-from math import inf
 from urllib.parse import quote
 
 from backends.demo.replies import Reply, Request
 from backends.demo.seeds import digest
-from backends.demo.taskcluster.artifacts import Artifact, artifacts
+from backends.demo.taskcluster.artifacts import Artifact, by_name, find
 from backends.demo.taskcluster.contents import Body, Contents
 from backends.demo.taskcluster.model import Group, Task
 from backends.demo.taskcluster.texts import log_text
@@ -80,6 +78,11 @@ class Storage:
         body = self._contents.body(group, task, int(match["run"]), artifact)
         return deliver(request, body)
 
+    def ready(self, request: Request) -> bool:
+        """Whether the answer needs no content to be made first."""
+        match = _PATH.fullmatch(request.path)
+        return match is None or self._contents.ready(match["task"], int(match["run"]), match["name"])
+
     def _unsigned(self, request: Request) -> Reply | None:
         stamp = request.query.get("X-Amz-Date", "")
         expected = self._signature(request.path, stamp)
@@ -94,23 +97,22 @@ class Storage:
         found = self._world.find(task_id)
         if found is None or run_id >= len(found[1].runs_at(found[0].elapsed())):
             return None
-        for artifact in artifacts(self._world.seed, *found, run_id):
-            if artifact.name == name and artifact.content not in ("missing", "link", "error"):
-                return *found, artifact
-        return None
+        artifact = find(self._world.seed, *found, run_id, name)
+        if artifact is None or artifact.content in ("missing", "link", "error"):
+            return None
+        return *found, artifact
 
     def _live(self, group: Group, task: Task, run_id: int, artifact: Artifact) -> Reply:
         run = task.history[run_id]
-        backing = _backing(self._world, group, task, run_id)
+        backing = _backing(self._world, task, run_id)
         text = log_text(self._world.seed, group, task, run_id, backing.name, backing.size or 0)
         started, ended = run.started or 0.0, run.ended or 0.0
         return Reply(200, headers=(("Content-Type", artifact.content_type),), stream=_grow(group, text, started, ended))
 
 
-def _backing(world: World, group: Group, task: Task, run_id: int) -> Artifact:
+def _backing(world: World, task: Task, run_id: int) -> Artifact:
     """The backing log that this run will have."""
-    later = artifacts(world.seed, replace(group, elapsed=lambda: inf), task, run_id)
-    return next(artifact for artifact in later if artifact.name == "public/logs/live_backing.log")
+    return by_name(world.seed, task, run_id)["public/logs/live_backing.log"]
 
 
 async def _grow(group: Group, text: bytes, started: float, ended: float) -> AsyncIterator[bytes]:

@@ -8,9 +8,10 @@ import msgspec
 
 from backends.demo.seeds import generator, number
 from backends.demo.taskcluster.model import Group, Task
+from backends.demo.taskcluster.names import words
 
-_DIRECTORIES = "browser dom layout netwerk toolkit js/src gfx media testing/web-platform/tests devtools".split()
-_WORDS = "basic nested async load resize focus scroll paint fetch worker cache storage event layer frame".split()
+_DIRECTORIES = words("browser dom layout netwerk toolkit js/src gfx media testing/web-platform/tests devtools")
+_WORDS = words("basic nested async load resize focus scroll paint fetch worker cache storage event layer frame")
 
 
 @lru_cache(maxsize=8)
@@ -130,7 +131,7 @@ def errorsummary(seed: int, task: Task, run_id: int) -> bytes:
                     "expected": "PASS",
                     "message": "Test timed out",
                     "line": line,
-                }  # fmt: skip
+                }
             )
         status = "ERROR" if bad else "OK"
         duration = random.randint(100, 90_000)
