@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from backends.demo import DemoOptions, DemoServer, locators
+
 LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -44,3 +46,18 @@ def samples() -> Path:
     if not directory.is_dir():
         pytest.skip("the recorded answers of real systems are not on this machine")
     return directory
+
+
+@pytest.fixture(scope="session")
+def demo_server() -> Iterator[DemoServer]:
+    """One embedded CI for all tests of a worker that change nothing in it."""
+    with DemoServer(DemoOptions(tasks=150)) as server:
+        yield server
+
+
+@pytest.fixture
+def demo(demo_server: DemoServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The embedded CI as the configured deployment; gives its locators by name."""
+    for name, value in demo_server.settings.items():
+        monkeypatch.setenv(name, value)
+    return locators(demo_server.options, demo_server.settings["TASKCLUSTER_ROOT_URL"])

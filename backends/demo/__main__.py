@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 
 from backends.demo.options import DemoOptions
+from backends.problems import UsageProblem
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         options = DemoOptions(asked.tasks, asked.latency, asked.fault, asked.seed, asked.port)
-    except ValueError as error:
+    except UsageProblem as error:
         parser.error(str(error))
     if asked.locators:
         return _print_locators(options)

@@ -6,14 +6,22 @@ import os
 import shlex
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from backends.demo.options import DemoOptions
+from backends.problems import Problem
 
 _ROOT = Path(__file__).parents[2]
 _STOP_SECONDS = 10.0
+
+
+class DemoProblem(Problem):
+    """The child process did not come up."""
+
+    exit_code = 3
 
 
 class DemoProcess:
@@ -48,29 +56,36 @@ class DemoProcess:
         return [*command, "--warm"] if self._warm else command
 
     def start(self) -> None:
-        """Returns when the child listens. Raises RuntimeError with the child's words if it cannot."""
+        """Returns when the child listens. Raises DemoProblem with the child's words if it cannot."""
         paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-        # Its standard input is the string it hangs on: the kernel closes it when this process dies.
-        self._child = subprocess.Popen(  # noqa: S603 - our own module
-            self.command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=environment, start_new_session=True,
-        )  # fmt: skip
-        assert self._child.stdout is not None and self._child.stderr is not None
-        for line in self._child.stdout:
-            if not line.strip():
-                return
-            name, _, value = line.strip().removeprefix("export ").partition("=")
-            self.settings[name] = shlex.split(value)[0]
-        said = self._child.stderr.read().strip()
-        self.stop()
-        raise RuntimeError(f"the demo could not be started: {said}")
+        # A file for its complaints: a pipe that nobody reads would stop it when full; the terminal belongs to the app.
+        with tempfile.TemporaryFile("w+") as complaints:
+            # Its standard input is the string it hangs on: the kernel closes it when this process dies.
+            self._child = subprocess.Popen(  # noqa: S603 - our own module
+                self.command(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                text=True,
+                env=environment,
+                start_new_session=True,
+            )
+            assert self._child.stdout is not None
+            for line in self._child.stdout:
+                if not line.strip():
+                    return
+                name, _, value = line.strip().removeprefix("export ").partition("=")
+                self.settings[name] = shlex.split(value)[0]
+            self.stop()
+            complaints.seek(0)
+            raise DemoProblem("The demo could not be started.", complaints.read().strip()[-500:])
 
     def stop(self) -> None:
         child, self._child = self._child, None
         if child is None:
             return
-        for pipe in (child.stdin, child.stdout, child.stderr):
+        for pipe in (child.stdin, child.stdout):
             if pipe is not None:
                 pipe.close()
         try:

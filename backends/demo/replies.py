@@ -6,6 +6,7 @@ milliseconds of this server as well.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,7 +69,7 @@ async def read(scope: Scope, receive: Receive) -> Request:
     )
 
 
-async def send_reply(reply: Reply, send: Send, *, head: bool) -> None:
+async def send_reply(reply: Reply, receive: Receive, send: Send, *, head: bool) -> None:
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
     length = reply.length if reply.stream is not None else len(reply.body)
     if length is not None and not reply.chunked and reply.status != 304:
@@ -76,11 +77,27 @@ async def send_reply(reply: Reply, send: Send, *, head: bool) -> None:
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     if not head and reply.stream is not None:
         if isinstance(reply.stream, AsyncIterator):
-            async for piece in reply.stream:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await _send_until_gone(reply.stream, receive, send)
         else:
             for piece in reply.stream:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
     else:
         await send({"type": "http.response.body", "body": b"" if head or reply.status == 304 else reply.body})
+
+
+async def _send_until_gone(stream: AsyncIterator[bytes], receive: Receive, send: Send) -> None:
+    """A live log may last for minutes; a client that has left must not keep it going."""
+    gone = asyncio.ensure_future(_disconnected(receive))
+    try:
+        async for piece in stream:
+            if gone.done():
+                return
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    finally:
+        gone.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

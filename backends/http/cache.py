@@ -35,7 +35,7 @@ def _open(directory: Path, size_limit: int) -> Any:
         timeout=_LOCK_SECONDS,
         disk=BytesDisk,
         size_limit=size_limit,
-        # "used" would make each hit a write, 6 times the price of the read.
+        # "used" would make each hit a write: 35 µs instead of 7.
         eviction_policy="least-recently-stored",
         statistics=0,
         tag_index=0,

@@ -216,7 +216,9 @@ def from_response(url: str, status: int, headers: Mapping[str, str], body: bytes
         )
     if status == 429:
         when = f"Try again in {wait:.0f} s." if wait is not None else "Try again in a minute."
-        return RateLimited(f"{host} asks for fewer requests than those of {path} (429).{says}", when, status=status, retry_after=wait)
+        return RateLimited(
+            f"{host} asks for fewer requests than those of {path} (429).{says}", when, status=status, retry_after=wait
+        )
     if 500 <= status < 600:
         return ServerFailed(
             f"{host} failed on {path} ({status}).{says}",

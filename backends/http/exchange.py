@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from backends import __version__
 from backends.cancel import Cancel
-from backends.http.addresses import origin_of, redirect_target
+from backends.http.addresses import origin_of, parse, redirect_target
 from backends.http.errors import (
     HttpProblem,
     NetworkFailed,
@@ -112,7 +112,7 @@ class Exchange:
         accept_encoding: str = "gzip",
     ) -> None:
         self._transport = transport
-        self._identities = {origin_of(httpx.URL(identity.origin)): identity for identity in identities}
+        self._identities = {origin_of(parse(identity.origin)): identity for identity in identities}
         self._extension = (timeouts or Timeouts()).extension()
         self._slots = slots
         self._headers = {"user-agent": USER_AGENT, "accept-encoding": accept_encoding}
@@ -176,7 +176,9 @@ class Exchange:
             if ours and (identity := self._identities.get(origin_of(url))) is not None:
                 all_headers.update(identity.sign(method, str(url)))
             extensions = {"timeout": self._extension, "lease": lease}
-            request = httpx.Request(method, url, headers=all_headers, content=content, extensions=extensions)
+            # As bytes: httpx takes only ASCII text, and an ETag that comes back may be anything.
+            raw = [(name.encode(), value.encode("utf-8", "replace")) for name, value in all_headers.items()]
+            request = httpx.Request(method, url, headers=raw, content=content, extensions=extensions)
             try:
                 response = self._transport.handle_request(request)
             except Exception as error:
@@ -218,7 +220,7 @@ def translate(error: Exception, url: httpx.URL) -> Exception:
         return NetworkFailed(f"The request to {host} cannot be sent.", "Check the address.", retryable=False)
     if isinstance(error, httpx.RemoteProtocolError):
         return NetworkFailed(f"{host} closed the connection or does not speak HTTP.", "Try again.")
-    if isinstance(error, httpx.TransportError):
+    if isinstance(error, httpx.HTTPError):
         return NetworkFailed(f"The connection to {host} broke.", "Try again.")
     return error
 

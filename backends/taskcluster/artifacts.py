@@ -67,6 +67,7 @@ class TaskArtifactList(Resource):
     def pages(self, cancel: Cancel) -> Iterator[Page]:
         """A page whenever tasks have been listed. Of several tasks, those that cannot be listed are in the note."""
         failed: list[HttpProblem] = []
+        odd: list[str] = []
         unrun = 0
         for batch in ask_all(self._ask, self.task_ids, cancel):
             cancel.check()
@@ -79,8 +80,9 @@ class TaskArtifactList(Resource):
                     unrun += not told
             if failed and len(failed) == len(self.task_ids):
                 raise failed[0]
+            odd += [run.note for run in runs if run.note]
             origin = _worst(run.origin for run in runs)
-            yield Page(artifact_frame(runs), origin, note=_note(failed, unrun, len(self.task_ids), runs))
+            yield Page(artifact_frame(runs), origin, note=_note(failed, unrun, len(self.task_ids), odd))
 
     def _ask(self, task_id: str, cancel: Cancel) -> list[Listed] | HttpProblem:
         try:
@@ -120,7 +122,7 @@ class TaskArtifactList(Resource):
         epoch = rows.with_columns(pl.col("expires").dt.timestamp("ms"))
         yield [
             RemoteFile(
-                key=row["key"],
+                key=f"{root}/{row['key']}",
                 url=roots.artifact_url(root, row["task_id"], row["run"], row["name"]),
                 parts=default_parts(
                     row["group_id"] or "", row["task_name"] or "", row["task_id"], row["run"], row["name"]
@@ -188,8 +190,8 @@ def _worst(origins: Iterable[Origin]) -> Origin:
     return worst or Origin()
 
 
-def _note(failed: list[HttpProblem], unrun: int, tasks: int, runs: list[Listed]) -> str:
-    notes = [run.note for run in runs if run.note][:1]
+def _note(failed: list[HttpProblem], unrun: int, tasks: int, odd: list[str]) -> str:
+    notes = odd[:1]
     if failed:
         notes.append(f"{len(failed):,} of {tasks:,} tasks could not be listed: {failed[0].sentence}")
     if unrun:

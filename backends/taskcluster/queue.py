@@ -26,7 +26,8 @@ from backends.taskcluster.models import (
     StatusReply,
     TasksEnvelope,
 )
-from backends.taskcluster.replies import ARTIFACTS, TASKS, NotTaskcluster, cut, next_token, value_of
+from backends.taskcluster.paging import Paging
+from backends.taskcluster.replies import ARTIFACTS, TASKS, NotTaskcluster, cut, value_of
 from backends.taskcluster.roots import api_url, segment
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ T = TypeVar("T")
 PAGE = 1000  # what the queue gives at most; it answers `limit=0` with an empty page and no token
 GROUP_PAGE_CAP = 512 << 20  # bytes of 1,000 tasks: 6 MB is usual, a definition may have 1 MB
 RESOLVED = frozenset({"completed", "failed", "exception"})  # of tasks and of runs; any other word may still change
-REPEATED = "The server repeated a page token; the listing may be incomplete."
 DAY = 86400.0
 
 DEFINITION = msgspec.json.Decoder(Definition)
@@ -57,7 +57,7 @@ class TaskPage:
 
 @dataclass(frozen=True)
 class RunArtifacts:
-    """All artifacts of one run. `unreadable`: entries without a name."""
+    """All artifacts of one run, each name once. `note` says what is wrong with the listing."""
 
     entries: list[ArtifactEntry]
     origin: Origin
@@ -83,13 +83,12 @@ class Deployment:
     def iter_task_pages(self, group_id: str, cancel: Cancel) -> Iterator[TaskPage]:
         """The group, page by page; while one is being looked at the next is on its way.
 
-        Ends where the queue gives no token, for a page may have fewer entries than asked for, or none. Tokens are
-        offsets in disguise, and a damaged one silently means the first page: one seen before ends the listing.
+        Where it ends is said in `paging`.
         """
         url = api_url(self.root, "queue", f"task-group/{segment(group_id)}/list")
         own = Cancel()
         forget = cancel.on_cancel(own.cancel)
-        seen: set[str] = set()
+        paging = Paging()
 
         def fetch(token: str) -> Answer:
             params: dict[str, str | int] = {"limit": PAGE, **({"continuationToken": token} if token else {})}
@@ -102,12 +101,9 @@ class Deployment:
                 answer = coming.result()
                 cancel.check()
                 envelope = cut(answer, TASKS, "tasks")
-                token, note = next_token(envelope), ""
-                if token in seen:
-                    token, note = "", REPEATED
-                seen.add(token)
+                token = paging.after(envelope.continuationToken, len(envelope.tasks))
                 coming = ahead.submit(fetch, token) if token else None
-                yield TaskPage(envelope, answer.origin, note)
+                yield TaskPage(envelope, answer.origin, paging.note)
         finally:
             forget()
             own.cancel()
@@ -131,8 +127,7 @@ class Deployment:
         policy = _if_it_has("artifacts", Policy.short(DAY if resolved else 10))
         path = f"task/{segment(task_id)}/runs/{run}/artifacts"
         entries: dict[str, ArtifactEntry] = {}
-        origin, note, token, lost = Origin(), "", "", 0
-        seen: set[str] = set()
+        paging, origin, token, lost = Paging(), Origin(), "", 0
         first = True
         while first or token:
             answer = self._get(path, policy, cancel, {"limit": PAGE, **({"continuationToken": token} if token else {})})
@@ -141,10 +136,8 @@ class Deployment:
             lost += sum(one is None or not one.name for one in read)
             entries.update((one.name, one) for one in read if one is not None and one.name)
             origin = answer.origin if first else origin.worse(answer.origin)
-            first, token = False, next_token(envelope)
-            if token in seen:
-                token, note = "", REPEATED
-            seen.add(token)
+            first, token = False, paging.after(envelope.continuationToken, len(envelope.artifacts))
+        note = paging.note
         if lost:
             note = f"{note} {lost} entries without a name are not shown.".strip()
         return RunArtifacts(list(entries.values()), origin, note)

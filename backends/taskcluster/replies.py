@@ -96,9 +96,3 @@ def value_of(answer: Answer) -> Any:
         return json.loads(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
         raise NotTaskcluster(answer.url, "its JSON is damaged or cut off") from error
-
-
-def next_token(envelope: TasksEnvelope | ArtifactsEnvelope) -> str:
-    """The token of the next page, "" if this was the last one."""
-    token = envelope.continuationToken
-    return str(token) if isinstance(token, str | int | float) and not isinstance(token, bool) and token else ""

@@ -18,7 +18,7 @@ from backends.taskcluster.listings import Listings
 from backends.taskcluster.queue import RESOLVED, Deployment, TaskPage
 from backends.taskcluster.task_columns import STATES, TASKS
 from backends.taskcluster.task_detail import detail
-from backends.taskcluster.task_rows import frame_of, milliseconds, number_copies, read_entries
+from backends.taskcluster.task_rows import milliseconds, number_copies, read_rows
 from backends.transfers.files import RemoteFile
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class TaskGroupTasks(Resource):
 
     schema = TASKS
     noun = ("task", "tasks")
+    default_sort = ("name", False)  # the queue's order is that of random ids
     empty_text = "This task group has no tasks (yet)."
 
     def __init__(self, locator: TaskGroup, http: Http, root: str) -> None:
@@ -126,8 +127,7 @@ class _Fetched:
         return " ".join(self._notes)
 
     def add(self, page: TaskPage) -> pl.DataFrame:
-        entries, unreadable = read_entries(page.envelope.tasks)
-        frame = frame_of(entries, self.group_id)
+        frame, unreadable = read_rows(page.envelope.tasks, self.group_id)
         self.frames.append(frame)
         self._pages += 1
         self._unreadable += unreadable

@@ -25,12 +25,13 @@ def commit(batch: Sequence[Item], output: Output, manifest: Manifest) -> list[Ou
     """
     if not batch:
         return []
-    durability.sync_files([item.part for item in batch if _has_part(item, output)], output.parts)
+    durability.sync_files([item.part for item in batch], output.parts)
     manifest.stored(_stored(item) for item in batch)
     outcomes, touched = [], set()
     for item in batch:
         outcomes.append(_named(item, output))
-        touched.add(item.row.path[:-1])
+        if outcomes[-1].state is State.VERIFIED:
+            touched.add(item.row.path[:-1])
     durability.sync_directories((*touched, *output.created()), output.directory)
     return outcomes
 
@@ -38,9 +39,12 @@ def commit(batch: Sequence[Item], output: Output, manifest: Manifest) -> list[Ou
 def _named(item: Item, output: Output) -> Outcome:
     stored = _stored(item)
     try:
-        if _has_part(item, output) or not _is_named(item, stored, output):
-            output.put(item.part, item.row.path, _replaceable(item, stored, output))
-    except InTheWay as problem:
+        output.put(item.part, item.row.path, _replaceable(item, stored, output))
+    except (InTheWay, FileNotFoundError) as problem:
+        if _is_named(item, stored, output):  # the second time, after a full disk, and the first had named it
+            return Outcome(item.key, State.VERIFIED, tries=item.tries)
+        if not isinstance(problem, InTheWay):
+            return Outcome(item.key, State.FAILED, "disk", f"The part of {item.row.target} is gone.", item.tries)
         return Outcome(item.key, State.FAILED, problem.reason, str(problem), item.tries)
     except OSError as error:
         if error.errno in FULL:
@@ -58,12 +62,9 @@ def _replaceable(item: Item, stored: Stored, output: Output) -> Present | None:
     return item.row.replaces
 
 
-def _has_part(item: Item, output: Output) -> bool:
-    """False only when this is the second time, after a full disk, and the first had named it."""
-    return present(item.part, output.parts) is not None
-
-
 def _is_named(item: Item, stored: Stored, output: Output) -> bool:
+    if present(item.part, output.parts) is not None:
+        return False
     there = present(item.row.path[-1], output.directory(item.row.path[:-1]))
     return there == (stored.size, stored.mtime_ns)
 

@@ -26,7 +26,10 @@ def sync_files(names: list[str], directory: int) -> None:
         syncfs(directory)
         return
     for name in names:
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        try:
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        except FileNotFoundError:
+            continue
         try:
             _sync(descriptor)
         finally:

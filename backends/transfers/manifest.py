@@ -96,10 +96,12 @@ class Manifest:
         """For a run: creates what is missing and takes the lock. Raises `FileProblem` if another run has it."""
         directory = output / OWN_DIRECTORY
         with _explained(output):
-            (directory / "parts").mkdir(parents=True, exist_ok=True)
+            output.mkdir(parents=True, exist_ok=True)
             for path in (directory, directory / "parts", directory / "manifest.sqlite"):
                 if path.is_symlink():
                     raise FileProblem(f"{path} is a symbolic link.", "Remove it, then try again.")
+                if path.suffix != ".sqlite":
+                    path.mkdir(exist_ok=True)
             lock = _take_lock(directory / "lock", output)
         try:
             path = directory / "manifest.sqlite"

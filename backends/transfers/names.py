@@ -14,7 +14,9 @@ Rules, in order:
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +30,8 @@ OWN_DIRECTORY = ".ciexplore"
 
 _HASH_CHARS = (0, 10, 32)  # by level: 10 is enough by chance, 32 (160 bits) also against someone who tries
 _UNSAFE = frozenset('/\\:*?"<>|')
+_PLAIN = re.compile(r"""[ !#-)+-.0-9;=@-[\]-{}~]+""")  # ASCII without them, which nearly all names are
+_REPEATED = 1 << 13  # the names of 10,000 files are mostly the same few: "public", "logs", "live.log"
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _DEVICES = frozenset(
     ["con", "prn", "aux", "nul", "conin$", "conout$"]
@@ -37,9 +41,10 @@ _DEVICES = frozenset(
 Target = tuple[str, ...]
 
 
+@functools.lru_cache(_REPEATED)
 def safe_name(raw: str) -> str:
     """One element made a name that every file system takes; equal input gives equal output, but not the reverse."""
-    text = unicodedata.normalize("NFC", "".join("_" if _is_unsafe(char) else char for char in raw))
+    text = raw if _PLAIN.fullmatch(raw) else _without_unsafe(raw)
     kept = text.rstrip(". ")
     text = kept + "_" * (len(text) - len(kept))
     if not text:
@@ -51,21 +56,17 @@ def safe_name(raw: str) -> str:
     return text
 
 
+@functools.lru_cache(_REPEATED)
 def fold(name: str) -> str:
     """The same for all spellings that some disk takes for one name."""
+    if name.isascii():
+        return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 
 def is_safe(target: Sequence[str]) -> bool:
     """Whether a stored target is one that we could have written: manifests are files and can be edited."""
-    return (
-        bool(target)
-        and fold(target[0]) != OWN_DIRECTORY
-        and all(
-            name and name not in (".", "..") and not any(map(_is_unsafe, name)) and len(name.encode()) <= 255
-            for name in target
-        )
-    )
+    return bool(target) and fold(target[0]) != OWN_DIRECTORY and all(map(_is_plain_name, target))
 
 
 def assign(
@@ -188,6 +189,17 @@ def _bounded(parts: tuple[str, ...]) -> tuple[str, ...]:
     if len(parts) <= DEPTH and sum(len(safe_name(part).encode()) + 1 for part in parts) <= PATH_BYTES:
         return parts
     return (parts[0], f"long-path~{_digest(chr(0).join(parts[:-1]))[:32]}", parts[-1])
+
+
+@functools.lru_cache(_REPEATED)
+def _is_plain_name(name: str) -> bool:
+    if name in ("", ".", "..") or len(name.encode("utf-8", "replace")) > 255:
+        return False
+    return bool(_PLAIN.fullmatch(name)) or not any(map(_is_unsafe, name))
+
+
+def _without_unsafe(raw: str) -> str:
+    return unicodedata.normalize("NFC", "".join("_" if _is_unsafe(char) else char for char in raw))
 
 
 def _is_unsafe(char: str) -> bool:

@@ -117,10 +117,10 @@ class Output:
         return created
 
 
-def present(name: str, directory: int | None = None, *, path: Path | None = None) -> Present | None:
+def present(name: str, directory: int | None = None) -> Present | None:
     """(size, mtime) of a plain file, (-1, -1) for anything else by that name, None if there is nothing."""
     try:
-        found = os.stat(path or name, dir_fd=directory, follow_symlinks=False)
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except (FileNotFoundError, NotADirectoryError):
         return None
     return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else (-1, -1)

@@ -193,6 +193,7 @@ class _Look:
 
     def __init__(self, output: Path, *, rehash: bool, overwrite: bool, damaged: bool, cancel: Cancel) -> None:
         self._output = output
+        self._root = str(output)  # joined as text: pathlib costs more than the stat
         self._rehash = rehash
         self._overwrite = overwrite
         self._damaged = damaged
@@ -213,7 +214,7 @@ class _Look:
         obstacle = self._obstacle(path[:-1])
         if obstacle not in ("", "missing"):
             return PlanRow(file, target, Action.CONFLICT, reason=obstacle)
-        found = None if obstacle else present("", path=self._output.joinpath(*path))
+        found = None if obstacle else present(f"{self._root}/{target}")
         if found is None:
             return self._fetch(file, target, entry)
         if found == (-1, -1):
@@ -235,9 +236,9 @@ class _Look:
         return _sha256(self._output.joinpath(*path), self._cancel) == entry.sha256
 
     def _fetch(self, file: RemoteFile, target: str, entry: Entry | None) -> PlanRow:
-        if entry is None:
+        if entry is None or not (entry.sha256 or is_resumable(entry)):
             return PlanRow(file, target, Action.FETCH)
-        part = present("", path=self._output / names.OWN_DIRECTORY / "parts" / part_name(file.key))
+        part = present(f"{self._root}/{names.OWN_DIRECTORY}/parts/{part_name(file.key)}")
         if part is None or part[0] < 0:
             return PlanRow(file, target, Action.FETCH)
         if entry.sha256 and part == (entry.size, entry.mtime_ns) and file.size in (None, entry.size):

@@ -69,4 +69,3 @@ def _drawn(node: _Node) -> list[str]:
 
 def files(count: int) -> str:
     return "1 file" if count == 1 else f"{count:,} files"
-

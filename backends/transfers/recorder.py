@@ -48,7 +48,7 @@ class Recorder:
                     plan = plan.again()
                 manifest.begin(_entry(Item(row)) for row in plan.rows)
                 _tidy(plan, manifest)
-            expected = sum(item.state is State.PLANNED for item in again or map(Item, plan.rows))
+            expected = sum(item.state is State.PLANNED for item in again) if again else plan.to_fetch
             return cls(manifest, Output(plan.output), expected), plan
         except OSError as error:
             manifest.close()
@@ -168,12 +168,17 @@ def _entry(item: Item) -> Entry:
 
 def _tidy(plan: Plan, manifest: Manifest) -> None:
     """Removes what killed runs left behind and nobody can resume."""
-    wanted = {part_name(row.file.key) for row in plan.rows if row.action is Action.RESUME}
     with Output(plan.output) as output:
-        for entry in manifest.entries().values():
-            name = part_name(entry.key)
-            if is_resumable(entry) or present(name, output.parts) == (entry.size, entry.mtime_ns):
-                wanted.add(name)
-        for name in os.listdir(output.parts):  # noqa: PTH208 - by descriptor, not by name
+        left = os.listdir(output.parts)  # noqa: PTH208 - by descriptor, not by name
+        if not left:
+            return
+        wanted = {part_name(row.file.key) for row in plan.rows if row.action is Action.RESUME}
+        entries = {part_name(entry.key): entry for entry in manifest.entries().values()}
+        for name in left:
+            entry = entries.get(name)
+            if entry is not None and (
+                is_resumable(entry) or present(name, output.parts) == (entry.size, entry.mtime_ns)
+            ):
+                continue
             if name not in wanted:
                 output.drop(name)

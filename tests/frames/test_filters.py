@@ -224,6 +224,12 @@ def test_a_prebuilt_haystack_gives_the_same_rows() -> None:
         assert parsed.mask(FRAME, hay).equals(parsed.mask(FRAME))
 
 
+def test_a_word_never_reaches_from_one_column_into_the_next() -> None:
+    frame = SCHEMA.frame([("a", "b", None, None, None, None, None, None), ("a\0b", "x", *[None] * 6)])
+    assert filters.parse('"a\0b"', SCHEMA).mask(frame).to_list() == [False, True]
+    assert filters.parse("ab", SCHEMA).mask(frame).to_list() == [False, False]
+
+
 @pytest.mark.parametrize("text", ["a", "-a", "/a/", "-/a/", "state:", "size>1", "started>2h", "name:a -name:b"])
 def test_no_rows_stay_no_rows(text: str) -> None:
     assert len(filters.parse(text, SCHEMA).mask(SCHEMA.empty())) == 0

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from backends.cancel import Cancel
 from backends.http import Http
 from backends.http.stack import httpx
+from backends.problems import Cancelled
 
 Talk = Callable[[socket.socket, bytes], None]
 
@@ -121,3 +123,28 @@ def client(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., Http]]:
     yield make
     for http in made:
         http.close()
+
+
+def _cancelled_while(blocked: Callable[[Cancel], Any], is_blocked: Callable[[], object]) -> None:
+    """Runs `blocked` in a thread, pulls the token once it is under way, and expects `Cancelled` without a time-out."""
+    cancel = Cancel()
+    found: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            blocked(cancel)
+        except BaseException as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    is_blocked()
+    cancel.cancel()
+    thread.join(15)
+    assert not thread.is_alive(), "nobody woke it"
+    assert [type(error) for error in found] == [Cancelled]
+
+
+@pytest.fixture
+def cancelled_while() -> Callable[[Callable[[Cancel], Any], Callable[[], object]], None]:
+    return _cancelled_while

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from backends.http import Http, Identity, Policy
-from backends.http.addresses import is_inside, is_loopback, parse
+from backends.http.addresses import is_inside, is_loopback, parse, redirect_target
 from backends.http.errors import TooManyRedirects, UnsafeRedirect
 from backends.http.stack import httpx
 from backends.problems import UsageProblem
@@ -48,7 +48,9 @@ def test_what_must_not_be_asked_is_a_usage_problem_without_secrets(url: str, cli
 
 
 def test_plain_http_to_this_machine_is_fine() -> None:
-    assert str(parse("http://127.0.0.1:8080/a", {"limit": 5, "q": "a b&c"})).startswith("http://127.0.0.1:8080/a?limit=5&q=a")
+    assert str(parse("http://127.0.0.1:8080/a", {"limit": 5, "q": "a b&c"})).startswith(
+        "http://127.0.0.1:8080/a?limit=5&q=a"
+    )
 
 
 def redirecting(steps: dict[str, str], seen: list[httpx.Request]) -> Callable[[httpx.Request], httpx.Response]:
@@ -67,7 +69,10 @@ def identity(origin: str) -> Identity:
 
 
 def test_credentials_never_follow_to_another_origin(client: Make) -> None:
-    steps = {"https://ci.example/a": "https://ci.example/b", "https://ci.example/b": "https://cdn.example/c?Signature=s"}
+    steps = {
+        "https://ci.example/a": "https://ci.example/b",
+        "https://ci.example/b": "https://cdn.example/c?Signature=s",
+    }
     seen: list[httpx.Request] = []
     client(redirecting(steps, seen), identities=[identity("https://CI.example:443/")]).get(
         "https://ci.example/a", policy=Policy.never()
@@ -137,6 +142,11 @@ def test_a_local_server_may_redirect_within_this_machine(client: Make) -> None:
     answer = client(redirecting(steps, seen)).get("http://127.0.0.1:1/a", policy=Policy.never())
     assert str(seen[-1].url) == "http://localhost:2/c"
     assert answer.url == "http://127.0.0.1:1/a", "where a redirect led may be signed and is not told"
+
+
+def test_within_this_machine_https_may_lead_to_http() -> None:
+    here = httpx.URL("https://127.0.0.1:8443/a")
+    assert str(redirect_target(here, here, "http://localhost:8080/b")) == "http://localhost:8080/b"
 
 
 @pytest.mark.parametrize(("length", "fine"), [(10, True), (11, False)])

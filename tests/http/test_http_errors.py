@@ -44,7 +44,9 @@ def test_each_status_has_its_own_problem(status: int, kind: type[errors.HttpProb
 
 
 def test_words_hold_neither_password_nor_signature() -> None:
-    body = b'{"message": "GET https://u:pw@h/x?bewit=QUJD&X-Amz-Signature=77 token=abcdef Authorization: Bearer zzzzzzzz"}'
+    body = (
+        b'{"message": "GET https://u:pw@h/x?bewit=QUJD&X-Amz-Signature=77 token=abcdef Authorization: Bearer zzzzzzzz"}'
+    )
     told = str(errors.from_response(URL, 403, {}, body))
     for secret in ("hunter2", "user", "SECRET", "QUJD", "=77", "abcdef", "zzzzzzzz", "pw@", "frag"):
         assert secret not in told
@@ -116,3 +118,12 @@ def test_loading_the_client_leaves_the_command_line_of_httpx_out() -> None:
     code = "import sys; from backends.http import Http; print('rich' in sys.modules, 'click' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out == "False False\n"
+
+
+def test_everything_that_the_package_promises_is_there() -> None:
+    import backends.http
+
+    for name in backends.http.__all__:
+        assert getattr(backends.http, name).__name__ == name
+    with pytest.raises(AttributeError):
+        backends.http.nothing  # noqa: B018

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from backends import __version__
 from backends.cancel import Cancel
 from backends.http import Http, Mode, Policy, errors
 from backends.http.answers import Source
+from backends.http.cache import cache_summary
 from backends.http.stack import httpx
 from backends.problems import Cancelled, UsageProblem
 
@@ -38,7 +40,10 @@ class Script:
 
 
 def ok(body: bytes = b"{}", **headers: str) -> Callable[[], httpx.Response]:
-    return lambda: httpx.Response(200, content=body, headers={k.replace("_", "-"): v for k, v in headers.items()})
+    # An iterator, because httpx itself decodes what it is given as bytes.
+    return lambda: httpx.Response(
+        200, content=iter([body]), headers={k.replace("_", "-"): v for k, v in headers.items()}
+    )
 
 
 def status(code: int, body: bytes = b"", **headers: str) -> Callable[[], httpx.Response]:
@@ -51,7 +56,7 @@ def test_a_server_can_tell_who_asks_and_what_it_may_send(client: Make) -> None:
     request = script.requests[0]
     assert request.headers["user-agent"] == f"ciexplore/{__version__}"
     assert request.headers["accept"] == "application/json"
-    assert [name.strip() for name in request.headers["accept-encoding"].split(",")][0] == "gzip"
+    assert request.headers["accept-encoding"].startswith("gzip")
     assert dict(request.url.params) == {"limit": "1000", "token": "a b"}
     assert set(request.extensions["timeout"]) == {"connect", "read", "write", "pool"}
     assert all(request.extensions["timeout"].values())
@@ -92,7 +97,9 @@ def test_an_answer_that_will_not_change_is_asked_for_once(code: int, client: Mak
     assert caught.value.status == code and len(script.requests) == 1
 
 
-@pytest.mark.parametrize(("trouble", "kind"), [(status(502), errors.ServerFailed), (httpx.ReadTimeout("x"), errors.TimedOut)])
+@pytest.mark.parametrize(
+    ("trouble", "kind"), [(status(502), errors.ServerFailed), (httpx.ReadTimeout("x"), errors.TimedOut)]
+)
 def test_lasting_trouble_is_told_after_five_tries(trouble: Any, kind: type[Exception], client: Make) -> None:
     script = Script(trouble)
     with pytest.raises(kind):
@@ -183,7 +190,7 @@ def test_a_compressed_body_that_ends_early_is_tried_again_and_not_taken_for_whol
         client(Script(ok(packed[:-9], content_encoding="gzip"))).get(URL, policy=NEVER)
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "compress", "gzip, gzip, gzip", "br"])
+@pytest.mark.parametrize("encoding", ["gzip", "compress", "gzip, gzip, gzip", "zstd"])
 def test_a_body_that_is_not_what_its_encoding_says_is_the_wrong_server(encoding: str, client: Make) -> None:
     with pytest.raises(errors.WrongServer):
         client(Script(ok(b"plain text", content_encoding=encoding))).get(URL, policy=NEVER)
@@ -210,16 +217,24 @@ def test_json_comes_decoded_as_what_was_asked_for(client: Make) -> None:
         (b'{"taskId": "a"', "no JSON"),
         (b'{"taskId": 3}', "another shape"),
         (b"[]", "another shape"),
-        (b"[" * 100_000, "no JSON"),
+        (b"[" * 100_000, "another shape"),
     ],
 )
-def test_what_is_no_json_of_that_shape_is_told_and_never_stored(body: bytes, words: str, client: Make) -> None:
+def test_what_is_no_json_of_that_shape_is_told_and_never_stored(
+    body: bytes, words: str, client: Make, tmp_path: Path
+) -> None:
     script = Script(ok(body), ok(b'{"taskId": "a"}'))
     http = client(script)
     with pytest.raises(errors.WrongServer) as caught:
         http.json(URL, policy=Policy.immutable(), type=Task)
     assert words in caught.value.sentence
+    assert cache_summary(tmp_path / "cache")[0] == 0
     assert http.json(URL, policy=Policy.immutable(), type=Task)[0] == Task("a")
+
+
+def test_json_nested_a_hundred_thousand_deep_is_an_error_and_not_a_crash(client: Make) -> None:
+    with pytest.raises(errors.WrongServer):
+        client(Script(ok(b"[" * 100_000))).json(URL, policy=NEVER)
 
 
 def test_an_answer_stored_for_another_shape_is_asked_for_again(client: Make) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.locators import Locator, LocatorProblem, parse
@@ -65,11 +65,13 @@ shapes = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(locators)
 def test_a_copied_locator_pastes_as_itself(locator: Locator) -> None:
     assert parse(locator.text()) == locator
 
 
+@settings(deadline=None)
 @given(st.text(st.characters()) | st.builds(str.__add__, shapes, st.text(st.characters())))
 def test_no_text_breaks_the_parser(text: str) -> None:
     with contextlib.suppress(LocatorProblem):
@@ -77,6 +79,7 @@ def test_no_text_breaks_the_parser(text: str) -> None:
         assert parse(locator.text()) == locator
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(), max_size=60))
 def test_no_tail_of_a_task_address_leaves_the_deployment_that_it_names(tail: str) -> None:
     with contextlib.suppress(LocatorProblem):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.taskcluster.fake_queue import FakeQueue
 
 

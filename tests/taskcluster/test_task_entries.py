@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.http.answers import Answer
@@ -15,7 +15,7 @@ from backends.taskcluster.models import TaskEntry
 from backends.taskcluster.replies import TASKS as ENVELOPE
 from backends.taskcluster.replies import NotTaskcluster, cut
 from backends.taskcluster.task_columns import TASKS
-from backends.taskcluster.task_rows import frame_of, read_entries
+from backends.taskcluster.task_rows import read_rows
 from tests.taskcluster.fake_queue import entry, task_id
 
 scalars = (
@@ -28,7 +28,9 @@ scalars = (
 )
 values = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(), max_size=4), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(), max_size=4), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
@@ -76,10 +78,10 @@ def mutated(path: tuple[Any, ...], value: Any) -> Any:
 def frame(entries: list[Any], text: bytes | None = None) -> Any:
     content = text if text is not None else json.dumps({"taskGroupId": "g", "tasks": entries}).encode()
     envelope = cut(Answer("https://tc.example/x", 200, {}, content), ENVELOPE, "tasks")
-    known, _ = read_entries(envelope.tasks)
-    return frame_of(known, "g")
+    return read_rows(envelope.tasks, "g")[0]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(PATHS), values)
 def test_a_task_of_any_shape_loses_no_other_task(path: tuple[Any, ...], value: Any) -> None:
     found = frame([whole_entry(0), mutated(path, value), whole_entry(2)])
@@ -92,6 +94,7 @@ def test_a_task_of_any_shape_loses_no_other_task(path: tuple[Any, ...], value: A
         assert rows[task_id(1)]["duration"] == 1800.5
 
 
+@settings(deadline=None)
 @given(st.sampled_from([path for path in PATHS if path not in ((), ("status",), ("status", "taskId"))]), values)
 def test_a_wrong_member_costs_no_more_than_what_is_made_of_it(path: tuple[Any, ...], value: Any) -> None:
     row = frame([mutated(path, value)]).row(0, named=True)
@@ -129,6 +132,11 @@ def test_null_runs_tags_extra_and_metadata_are_an_unscheduled_task() -> None:
     assert (row["state"], row["runs"], row["name"], row["duration"]) == ("unscheduled", 0, "", None)
 
 
+def test_a_task_twice_on_one_page_is_one_row_with_its_later_state() -> None:
+    found = frame([entry(1, state="running"), entry(2), entry(1)])
+    assert dict(found.select("task_id", "state").iter_rows()) == {task_id(1): "completed", task_id(2): "completed"}
+
+
 def test_a_name_of_ten_megabytes_is_cut_and_its_neighbours_stay() -> None:
     found = frame([entry(1), entry(2, metadata={"name": "x" * 10_000_000}), entry(3)])
     assert found.height == 3
@@ -147,8 +155,7 @@ def test_a_payload_that_no_strict_parser_takes_loses_no_other_task(payload: byte
     text = b'{"taskGroupId": "g", "tasks": [%s, %s , %s], "continuationToken": "next"}' % (others[0], odd, others[1])
     envelope = cut(Answer("https://tc.example/x", 200, {}, text), ENVELOPE, "tasks")
     assert envelope.continuationToken == "next"
-    known, _ = read_entries(envelope.tasks)
-    assert {task_id(1), task_id(3)} <= set(frame_of(known, "g")["task_id"])
+    assert {task_id(1), task_id(3)} <= set(read_rows(envelope.tasks, "g")[0]["task_id"])
 
 
 @pytest.mark.parametrize(
@@ -197,7 +204,10 @@ def test_an_automatically_retried_task_shows_the_run_that_ran() -> None:
     lost = {"state": "exception", "reasonCreated": "scheduled", "reasonResolved": "worker-shutdown"}
     lost |= {"scheduled": "2026-11-20T10:00:00.000Z", "started": "2026-11-20T10:00:10.000Z"}
     lost |= {"resolved": "2026-11-20T10:05:10.000Z"}
-    one["status"]["runs"] = [lost, {"state": "pending", "reasonCreated": "retry", "scheduled": "2026-11-20T10:05:11.000Z"}]
+    one["status"]["runs"] = [
+        lost,
+        {"state": "pending", "reasonCreated": "retry", "scheduled": "2026-11-20T10:05:11.000Z"},
+    ]
     row = frame([one]).row(0, named=True)
     assert (row["state"], row["runs"], row["retries"], row["reason"]) == ("pending", 2, 1, None)
     assert (row["queue_time"], row["duration"]) == (10.0, 300.0)

@@ -7,7 +7,6 @@ from pathlib import Path
 import httpx
 import polars as pl
 import pytest
-from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, listed, reply, shown, task_id
 
 from backends.cancel import Cancel
 from backends.http import Http, Identity, Mode
@@ -16,6 +15,7 @@ from backends.http.errors import HttpProblem, NotAllowed, NotFound
 from backends.locators.taskcluster import Task, TaskArtifacts, TaskGroup
 from backends.problems import Cancelled
 from backends.taskcluster.tasks import TaskGroupTasks
+from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, listed, reply, shown, task_id
 
 PAST = "2026-01-01T00:00:00.000Z"
 FUTURE = "2999-01-01T00:00:00.000Z"
@@ -58,6 +58,25 @@ def test_a_token_that_comes_again_ends_the_listing_and_is_told(queue: FakeQueue,
     queue.down = True
     with pytest.raises(HttpProblem):  # half a listing is not kept as the group's last known one
         listed(tasks_of(queue.http(tmp_path)))
+
+
+def test_a_server_that_sends_empty_pages_for_ever_is_left(queue: FakeQueue) -> None:
+    def page(request: httpx.Request) -> httpx.Response:
+        number = int(request.url.params.get("continuationToken", "0"))
+        return reply({"taskGroupId": GROUP, "tasks": [] if number else [entry(1)], "continuationToken": number + 1})
+
+    queue.answers[f"/api/queue/v1/task-group/{GROUP}/list"] = page
+    pages = listed(tasks_of(queue.http()))
+    assert shown(pages).keys() == {task_id(1)}
+    assert "empty pages" in pages[-1].note
+
+
+def test_a_token_too_long_to_be_sent_back_ends_the_listing_with_a_note(queue: FakeQueue) -> None:
+    page = {"taskGroupId": GROUP, "tasks": [entry(1)], "continuationToken": "x" * 1_000_000}
+    queue.answers[f"/api/queue/v1/task-group/{GROUP}/list"] = page
+    pages = listed(tasks_of(queue.http()))
+    assert shown(pages).keys() == {task_id(1)}
+    assert "incomplete" in pages[-1].note
 
 
 def test_a_task_that_comes_on_two_pages_is_one_row_and_the_user_hears_of_it(queue: FakeQueue) -> None:
@@ -247,5 +266,3 @@ def test_the_detail_of_a_row_says_its_ids_and_times(queue: FakeQueue) -> None:
     assert list(sections) == ["Task", "Times", "Runs", "Ids"]
     assert sections["Ids"]["Task"] == task_id(1)
     assert sections["Times"]["Duration"] == "30m 00s"
-
-

@@ -53,7 +53,10 @@ CASES: list[tuple[str, dict[str, Any], tuple[str | None, ...]]] = [
         ("mochitest-e10s", "linux64-qr", "debug", "16/16", None),
     ),
     ("build-linux64/opt", {"tags": {"kind": "build"}}, (None, "linux64", "opt", None, None)),
-    ("spidermonkey-sm-plain-win32/opt", {"tags": {"kind": "spidermonkey"}}, (None, "sm-plain-win32", "opt", None, None)),
+    (
+        "spidermonkey-sm-plain-win32/opt", {"tags": {"kind": "spidermonkey"}},
+        (None, "sm-plain-win32", "opt", None, None),
+    ),
     ("source-test-mozlint-yaml", {"tags": {"kind": "source-test"}}, (None, None, None, None, None)),
     ("Gecko Decision Task", {}, (None, None, None, None, None)),
     ("Action: Retrigger a/b c", {}, (None, None, None, None, None)),

@@ -12,6 +12,7 @@ from textual.app import App, ComposeResult
 from textual.message import Message
 from textual.pilot import Pilot
 
+from backends.frames import filters
 from backends.frames.filters import FilterProblem
 from backends.frames.schema import Column, Kind, Schema
 from tui.widgets.frame_rows import Arrangement, Question, SortKey
@@ -140,6 +141,27 @@ async def test_the_cursor_row_is_drawn_in_the_cursor_colours_of_the_theme(theme:
         backgrounds = {segment.style.bgcolor for segment in cursor if segment.style is not None}
         assert len(backgrounds) == 1
         assert backgrounds.isdisjoint(segment.style.bgcolor for segment in other if segment.style is not None)
+
+
+async def test_a_table_without_the_focus_does_not_look_as_if_it_had_it() -> None:
+    async with running(frame(3)) as (_, table, pilot):
+        focused = table.render_line(1)
+        table.blur()
+        await pilot.pause()
+        assert table.render_line(1) != focused
+        assert line_of(table, "▌")
+        table.focus()
+        await pilot.pause()
+        assert table.render_line(1) == focused
+
+
+async def test_a_range_begun_before_new_rows_came_still_ends_where_it_looks() -> None:
+    async with running(frame(6, start=6)) as (_, table, pilot):
+        table.sort("runs")
+        await pilot.press("down", "v", "down")
+        table.append(frame(6))
+        await pilot.press("v")
+        assert table.marked_keys == {"k7", "k8"}
 
 
 async def test_without_colours_cursor_and_marks_are_still_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,6 +324,22 @@ async def test_a_big_table_is_filtered_in_a_thread_and_only_the_newest_filter_co
         assert not table.busy
         table.set_filter("")
         assert (table.row_count, table.busy) == (30, False)
+
+
+async def test_opening_the_filter_of_a_big_table_prepares_its_first_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FrameTable, "INLINE_ROWS", 0)
+    made: list[int] = []
+    haystack = filters.haystack
+    monkeypatch.setattr(filters, "haystack", lambda frame, schema: made.append(len(frame)) or haystack(frame, schema))
+    async with running(frame(30)) as (app, table, pilot):
+        table.prepare_filter()
+        await settled(app, pilot)
+        assert made == [30]
+        table.append(frame(5, start=30))
+        table.set_filter("task 3")
+        await settled(app, pilot)
+        assert table.shown["runs"].to_list() == [n * 1000 for n in (3, 13, 23, *range(30, 35))]
+        assert made == [30, 5], "only the new rows were read again"
 
 
 async def test_pages_that_arrive_while_a_thread_sorts_are_sorted_in_after_it(monkeypatch: pytest.MonkeyPatch) -> None:

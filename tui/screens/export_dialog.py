@@ -13,11 +13,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Label, RadioButton, RadioSet, SelectionList, Static, Switch
+from textual.widgets import Button, Input, Label, RadioSet, Static
 from textual.widgets.selection_list import Selection
 
 from backends.frames.formats import safe_text
 from backends.frames.schema import Schema
+from tui.widgets.ticked import Dot, Tick, TickList
 
 Format = Literal["csv", "jsonl", "json", "parquet"]
 Rows = Literal["marked", "shown", "all"]
@@ -48,12 +49,10 @@ class ExportDialog(ModalScreen[ExportChoice | None]):
     ExportDialog #export-title { text-style: bold; color: $primary; height: 1; }
     ExportDialog .field { height: 1; }
     ExportDialog .field Label { width: 10; color: $text-muted; }
-    ExportDialog .field .wide { width: 1fr; padding: 0 1; color: $foreground; }
     ExportDialog Input, ExportDialog Input:focus { border: none; height: 1; padding: 0 1; background: $boost;
         width: 1fr; }
     ExportDialog Input:focus { background: $primary 30%; }
-    ExportDialog Switch, ExportDialog Switch:focus { border: none; height: 1; padding: 0; background: transparent; }
-    ExportDialog Switch:focus { background: $primary 30%; }
+    ExportDialog Tick, ExportDialog Tick:focus { border: none; padding: 0; background: transparent; }
     ExportDialog #export-options { height: 1fr; margin: 1 0; }
     ExportDialog .group { height: 100%; margin-right: 1; }
     ExportDialog .group > Label { color: $text-muted; }
@@ -62,7 +61,7 @@ class ExportDialog(ModalScreen[ExportChoice | None]):
     ExportDialog #export-pick { width: 1fr; margin-right: 0; }
     ExportDialog RadioSet, ExportDialog RadioSet:focus { border: none; padding: 0; width: 100%;
         background: transparent; }
-    ExportDialog SelectionList, ExportDialog SelectionList:focus { border: none; padding: 0; height: 1fr;
+    ExportDialog TickList, ExportDialog TickList:focus { border: none; padding: 0; height: 1fr;
         background: $boost; }
     ExportDialog #export-note { height: 1; color: $warning; }
     ExportDialog .buttons { height: 1; }
@@ -105,29 +104,25 @@ class ExportDialog(ModalScreen[ExportChoice | None]):
                     yield Label("Format")
                     with RadioSet(id="export-format"):
                         for name in _FORMATS:
-                            yield RadioButton(_WORDS[name], value=name == self._format, id=f"format-{name}")
+                            yield Dot(_WORDS[name], value=name == self._format, id=f"format-{name}")
                 with Vertical(id="export-scope", classes="group"):
                     yield Label("Rows")
                     with RadioSet(id="export-rows"):
                         for rows in _ROWS:
                             label = Text(f"{self._counts[rows]:,} {rows}")
                             empty = rows == "marked" and not self._counts[rows]
-                            yield RadioButton(label, value=rows == first, id=f"rows-{rows}", disabled=empty)
+                            yield Dot(label, value=rows == first, id=f"rows-{rows}", disabled=empty)
                 with Vertical(id="export-pick", classes="group"):
                     yield Label("Columns")
-                    yield SelectionList[str](
+                    yield TickList(
                         *(
                             Selection(Text(safe_text(column.label)), column.name, column.name in self._ticked)
                             for column in self._schema
                         ),
                         id="export-columns",
                     )
-            with Horizontal(classes="field"):
-                yield Switch(id="export-overwrite")
-                yield Label("replace the file if it exists", classes="wide")
-            with Horizontal(classes="field"):
-                yield Switch(id="export-safe")
-                yield Label("for a spreadsheet: defuse cells that begin with = + - @ (CSV)", classes="wide")
+            yield Tick("Replace the file if it exists", id="export-overwrite")
+            yield Tick("For a spreadsheet: defuse text that begins with = + - @ (CSV)", id="export-safe")
             yield Static("", id="export-note")
             with Horizontal(classes="buttons"):
                 yield Button("Export", id="export-go", variant="primary", compact=True)
@@ -140,7 +135,7 @@ class ExportDialog(ModalScreen[ExportChoice | None]):
     @property
     def choice(self) -> ExportChoice | None:
         """What Export would give now; None while something is missing, which the note then says."""
-        ticked = set(self.query_one("#export-columns", SelectionList).selected)
+        ticked = set(self.query_one("#export-columns", TickList).selected)
         columns = tuple(name for name in self._schema.names if name in ticked)
         path = self.query_one("#export-path", Input).value.strip()
         if not columns or not path:
@@ -151,8 +146,8 @@ class ExportDialog(ModalScreen[ExportChoice | None]):
             _ROWS[self.query_one("#export-rows", RadioSet).pressed_index],
             columns,
             Path(path),
-            self.query_one("#export-safe", Switch).value and form == "csv",
-            self.query_one("#export-overwrite", Switch).value,
+            self.query_one("#export-safe", Tick).value and form == "csv",
+            self.query_one("#export-overwrite", Tick).value,
         )
 
     @on(RadioSet.Changed, "#export-format")
@@ -161,13 +156,13 @@ class ExportDialog(ModalScreen[ExportChoice | None]):
         chosen = _FORMATS[event.index]
         line = self.query_one("#export-path", Input)
         line.value = str(_with_ending(Path(line.value), chosen)) if line.value.strip() else ""
-        self.query_one("#export-safe", Switch).disabled = chosen != "csv"
+        self.query_one("#export-safe", Tick).disabled = chosen != "csv"
 
-    @on(SelectionList.SelectedChanged)
+    @on(TickList.SelectedChanged)
     @on(Input.Changed)
     def _check(self) -> None:
         note = ""
-        if not self.query_one("#export-columns", SelectionList).selected:
+        if not self.query_one("#export-columns", TickList).selected:
             note = "Tick at least one column."
         elif not self.query_one("#export-path", Input).value.strip():
             note = "Name a file."

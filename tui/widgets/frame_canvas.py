@@ -42,7 +42,8 @@ class FrameCanvas(ScrollView, can_focus=True, inherit_bindings=False):
             color: $block-cursor-foreground;
             text-style: $block-cursor-text-style;
         }
-        &:focus:nocolor > .frame-table--cursor { text-style: reverse; }
+        &:nocolor > .frame-table--cursor { background: $surface; color: $foreground; text-style: underline; }
+        &:focus:nocolor > .frame-table--cursor { text-style: bold reverse; }
         & > .frame-table--mark { color: $text-warning; text-style: bold; }
         & > .frame-table--good { color: $text-success; }
         & > .frame-table--bad { color: $text-error; }
@@ -61,7 +62,8 @@ class FrameCanvas(ScrollView, can_focus=True, inherit_bindings=False):
         self._strips: dict[Row, Strip] = {}
         self._strips_of: tuple[object, ...] = ()
         self._held: int | None = None  # the row that the user put the cursor on
-        self._range_row: int | None = None  # where a range of marks began
+        self._range_row: int | None = None  # the row where a range of marks began
+        self._range_start = 0  # and its position
         self._placing = False
 
     # ---- drawing -----------------------------------------------------------------------------------------------
@@ -105,8 +107,7 @@ class FrameCanvas(ScrollView, can_focus=True, inherit_bindings=False):
     def _in_range(self, position: int) -> bool:
         if self._range_row is None:
             return False
-        start = self._model.position_of(self._range_row)
-        return start is not None and min(start, self.cursor) <= position <= max(start, self.cursor)
+        return min(self._range_start, self.cursor) <= position <= max(self._range_start, self.cursor)
 
     def _fit_virtual_size(self) -> None:
         # The header scrolls nowhere but takes a line, hence one more than there are rows.
@@ -174,8 +175,8 @@ class FrameCanvas(ScrollView, can_focus=True, inherit_bindings=False):
         """
         offset = self.cursor - self.scroll_offset.y
         found = self._model.position_of(self._held)
-        if self._range_row is not None and self._model.position_of(self._range_row) is None:
-            self._range_row = None
+        start = self._model.position_of(self._range_row)
+        self._range_row, self._range_start = (None, 0) if start is None else (self._range_row, start)
         self._fit_virtual_size()
         self._placing = True
         try:

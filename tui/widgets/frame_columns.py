@@ -15,6 +15,7 @@ GUTTER = 3  # cursor sign, mark, one free cell
 GAP = 2
 WIDEST = 48  # cells a column gets before it is known that there is room left
 NARROWEST = 3
+READABLE = 32  # a text column is not made narrower than this only to let the others in
 SAMPLE = 128  # rows measured at either end of what arrives; the rest seldom differs and can be widened
 _TYPICAL = {Kind.BYTES: 7, Kind.TIME: 19}  # "99.9 MB" is wider than the largest size may be
 
@@ -151,6 +152,9 @@ class Columns:
             for column in visible
         }
         spare = viewport - GUTTER - sum(widths.values()) - GAP * (len(visible) - 1)
+        spare += _shrink(
+            widths, -spare, [c.name for c in visible if c.kind is Kind.TEXT and c.name not in self._chosen]
+        )
         growing = [c.name for c in visible if c.is_text and c.name not in self._chosen]
         for name in sorted(growing, key=lambda name: widths[name] - wanted[name]):
             more = max(0, min(spare, wanted[name] - widths[name]))
@@ -164,6 +168,15 @@ class Columns:
 
     def _changed(self) -> None:
         self.version += 1
+
+
+def _shrink(widths: dict[str, int], missing: int, names: list[str]) -> int:
+    """Take `missing` cells from the widest of these columns if that makes the whole line fit; how many were taken."""
+    if not 0 < missing <= sum(max(0, widths[name] - READABLE) for name in names):
+        return 0
+    for _ in range(missing):
+        widths[max(names, key=widths.__getitem__)] -= 1
+    return missing
 
 
 def _needed(frame: pl.DataFrame, ends: pl.DataFrame, column: Column) -> int:

@@ -124,6 +124,11 @@ class FrameModel:
         self.version += 1
         return True
 
+    def keep_search_text(self, question: Question, haystack: pl.Series) -> None:
+        """What `question.search_text()` was, if it is still that of the frame."""
+        if question.frame is self.frame:
+            self._haystack = haystack
+
     def settle(self) -> None:
         """Work it out now, here."""
         question = self.question()

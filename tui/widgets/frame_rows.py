@@ -14,6 +14,8 @@ from backends.frames import filters
 from backends.frames.filters import Filter
 from backends.frames.schema import Schema
 
+_MOST_CHUNKS = 32
+
 
 class SortKey(NamedTuple):
     """One column of a sort, the first key first."""
@@ -54,10 +56,14 @@ class Question:
         """Whether nothing is left to work out that grows with the frame by more than a millisecond a million rows."""
         return (self.wanted.is_empty or self.hit is not None) and (not self.keys or self.order is not None)
 
+    def search_text(self) -> pl.Series:
+        """What plain words are looked up in; 200 ms a million rows, so worth having before the first word is typed."""
+        return filters.haystack(self.frame, self.schema) if self.haystack is None else self.haystack
+
     def answer(self) -> Arrangement:
         hit, haystack = self.hit, self.haystack
         if not self.wanted.is_empty and hit is None:
-            haystack = filters.haystack(self.frame, self.schema) if haystack is None else haystack
+            haystack = self.search_text()
             hit = self.wanted.mask(self.frame, haystack)
         order = self.order if self.order is not None or not self.keys else sorted_rows(self.frame, self.keys)
         if hit is None or self.wanted.is_empty:
@@ -77,36 +83,44 @@ def sorted_rows(frame: pl.DataFrame, keys: tuple[SortKey, ...]) -> pl.Series:
 
 
 class Splice(NamedTuple):
-    """Where the rows of a grown frame come from: `places` picks from old rows followed by new ones, None takes all."""
+    """Where the rows of a grown frame come from.
 
-    places: pl.Series | None
+    Old rows from `low` to `high` become `middle`, then come the other old rows, then `fresh`; both hold row numbers
+    of old rows followed by new ones. Without `middle` all old rows stay and all new ones follow.
+    """
+
+    low: int = 0
+    high: int = 0
+    middle: pl.Series | None = None
+    fresh: pl.Series | None = None
 
     def frames(self, old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
         both = old.vstack(new) if old.schema == new.schema else pl.concat([old, new], how="diagonal_relaxed")
-        if self.places is not None:
-            return both[self.places]
-        # Every append adds a chunk, and gathering from very many chunks is slow; doing this seldom keeps appends cheap.
-        return both.rechunk() if both.n_chunks() > 32 else both
+        if self.middle is not None and self.fresh is not None:
+            rest = both.slice(self.high, len(old) - self.high)
+            both = pl.concat([both.slice(0, self.low), both[self.middle], rest, both[self.fresh]], rechunk=False)
+        # Every append adds chunks, and gathering from very many is slow; joining them seldom keeps appends cheap.
+        return both.rechunk() if both.n_chunks() > _MOST_CHUNKS else both
 
     def series(self, old: pl.Series, new: pl.Series) -> pl.Series:
-        both = pl.concat([old, new], rechunk=False)
-        if self.places is not None:
-            return both.gather(self.places)
-        return both.rechunk() if both.n_chunks() > 32 else both
+        """One column more that goes with the frame."""
+        return self.frames(old.alias("").to_frame(), new.alias("").to_frame()).to_series()
 
 
 def splice(old: pl.Series, new: pl.Series) -> Splice:
     """How rows with the keys `new` join rows with the keys `old`: a known key takes its old place, others follow."""
     known = old.is_in(new.implode()).fill_null(False)
     if not known.any():
-        return Splice(None)
+        return Splice()
     rows = known.arg_true()
+    # Rows that change together were listed together: only the stretch between them is copied, not the whole frame.
+    low, high = int(rows[0]), int(rows[-1]) + 1
     replaced = old.gather(rows)
     sources = pl.DataFrame({"key": new, "source": pl.int_range(len(new), eager=True) + len(old)})
     moved = pl.DataFrame({"key": replaced}).join(sources, on="key", how="left", maintain_order="left")["source"]
-    places = pl.int_range(len(old), eager=True).scatter(rows, moved)
+    middle = pl.int_range(low, high, eager=True).scatter(rows - low, moved)
     fresh = (~new.is_in(replaced.implode()).fill_null(False)).arg_true().cast(pl.Int64) + len(old)
-    return Splice(pl.concat([places, fresh]))
+    return Splice(low, high, middle, fresh)
 
 
 def last_of_each_key(frame: pl.DataFrame, key: str) -> pl.DataFrame:

@@ -17,13 +17,14 @@ from typing import Any, ClassVar
 
 import polars as pl
 from textual import events, on
-from textual.message import Message
 
 from backends.frames.formats import format_value
 from backends.frames.schema import Column, Schema
 from tui.keymap import bindings
+from tui.widgets import frame_messages
 from tui.widgets.frame_canvas import FrameCanvas
 from tui.widgets.frame_columns import GUTTER
+from tui.widgets.frame_messages import Answered, Prepared
 from tui.widgets.frame_rows import Arrangement, Question, SortKey
 
 
@@ -33,57 +34,12 @@ class FrameTable(FrameCanvas):
     BINDINGS = bindings("table")
     INLINE_ROWS: ClassVar[int] = 300_000  # a sort of so many rows takes 30-50 ms, the longest that a key may wait
 
-    class TableMessage(Message):
-        """Something happened in `table`."""
-
-        def __init__(self, table: FrameTable) -> None:
-            super().__init__()
-            self.table = table
-
-        @property
-        def control(self) -> FrameTable:
-            return self.table
-
-    class Highlighted(TableMessage):
-        """The cursor is on another row; `key` is None when there is none."""
-
-        def __init__(self, table: FrameTable, key: str | None) -> None:
-            super().__init__(table)
-            self.key = key
-
-    class Opened(TableMessage):
-        """The user wants to see what is behind the row."""
-
-        def __init__(self, table: FrameTable, key: str) -> None:
-            super().__init__(table)
-            self.key = key
-
-    class MarksChanged(TableMessage):
-        """Other rows are marked. `pruned`: marks lost because their rows are not in the new content."""
-
-        def __init__(self, table: FrameTable, pruned: int = 0) -> None:
-            super().__init__(table)
-            self.pruned = pruned
-
-    class Sorted(TableMessage):
-        """The user or a caller asked for another order."""
-
-    class Shown(TableMessage):
-        """Filter, sort or new rows have been applied: `shown` and `row_count` are true again."""
-
-    class CopyRequested(TableMessage):
-        """`text` of the cell under the cursor is meant for the clipboard."""
-
-        def __init__(self, table: FrameTable, text: str) -> None:
-            super().__init__(table)
-            self.text = text
-
-    class _Answered(Message, bubble=False):
-        """A worker thread has filtered and sorted; None if it failed."""
-
-        def __init__(self, question: Question, answer: Arrangement | None) -> None:
-            super().__init__()
-            self.question, self.answer = question, answer
+    Highlighted = frame_messages.Highlighted
+    Opened = frame_messages.Opened
+    MarksChanged = frame_messages.MarksChanged
+    Sorted = frame_messages.Sorted
+    Shown = frame_messages.Shown
+    CopyRequested = frame_messages.CopyRequested
 
     def __init__(self, schema: Schema, *, fixed_columns: int = 1, **kwargs: Any) -> None:
         """`fixed_columns`: so many stay in sight when the rest scrolls sideways. The rest goes to `Widget`."""
@@ -176,6 +132,21 @@ class FrameTable(FrameCanvas):
             self._home = True
             self._arrange()
 
+    def prepare_filter(self) -> None:
+        """The user is about to type a filter: do what its first word would have to wait for, if that is long."""
+        question = self._model.question()
+        if len(question.frame) > self.INLINE_ROWS and question.haystack is None and self.is_running:
+            self.run_worker(partial(self._prepare, question), thread=True, group="prepare", exit_on_error=False)
+
+    def _prepare(self, question: Question) -> None:
+        """In a worker thread."""
+        self.post_message(Prepared(question, question.search_text()))
+
+    @on(Prepared)
+    def _prepared(self, event: Prepared) -> None:
+        event.stop()
+        self._model.keep_search_text(event.question, event.haystack)
+
     def sort(self, column: str | None, descending: bool = False, add: bool = False) -> None:
         """Sort by a column (None: order of arrival); `add` puts it behind the other keys or turns it where it is.
 
@@ -208,10 +179,10 @@ class FrameTable(FrameCanvas):
         try:
             answer = question.answer()
         finally:  # also when polars panics, which is no Exception: the table must not wait for ever
-            self.post_message(self._Answered(question, answer))
+            self.post_message(Answered(question, answer))
 
-    @on(_Answered)
-    def _answered(self, event: _Answered) -> None:
+    @on(Answered)
+    def _answered(self, event: Answered) -> None:
         event.stop()
         self._working = False
         fits = event.answer is not None and self._adopt(event.question, event.answer)
@@ -323,13 +294,11 @@ class FrameTable(FrameCanvas):
     def action_range_mark(self) -> None:
         """Begin a range at the cursor, or mark everything from where it began to here."""
         if self._range_row is None:
-            self._range_row = self._model.row_at(self.cursor)
+            self._range_row, self._range_start = self._model.row_at(self.cursor), self.cursor
             self.refresh()
             return
-        start = self._model.position_of(self._range_row)
         self._range_row = None
-        if start is not None:
-            self._model.mark_positions(start, self.cursor)
+        self._model.mark_positions(self._range_start, self.cursor)
         self._marks_changed()
 
     def action_mark_shown(self) -> None:

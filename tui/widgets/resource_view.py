@@ -47,7 +47,7 @@ class ResourceView(Vertical):
     ResourceView #view-words { height: 1fr; padding: 2 4; display: none; }
     ResourceView.-words #view-words { display: block; }
     ResourceView.-words FrameTable { display: none; }
-    ResourceView StatisticsPanel { display: none; height: 45%; min-height: 9; max-height: 22; border-top: hkey $panel; }
+    ResourceView StatisticsPanel { display: none; height: 45%; min-height: 6; max-height: 22; border-top: hkey $panel; }
     ResourceView.-statistics StatisticsPanel { display: block; }
     """
     BINDINGS = bindings("view")

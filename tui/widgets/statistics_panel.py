@@ -52,7 +52,7 @@ class StatisticsPanel(Widget):
     StatisticsPanel { height: 12; layout: vertical; }
     StatisticsPanel #stats-choices { height: 1; }
     StatisticsPanel #stats-choices Static { width: auto; padding: 0 1; }
-    StatisticsPanel #stats-choices .choice { background: $boost; color: $foreground; margin-right: 1; }
+    StatisticsPanel #stats-choices .choice { background: $panel; color: $foreground; margin-right: 1; }
     StatisticsPanel #stats-choices .choice:hover { background: $primary; color: $text; }
     StatisticsPanel #stats-choices .off { color: $text-disabled; }
     StatisticsPanel #stats-column { text-style: bold; color: $primary; }
@@ -137,9 +137,8 @@ class StatisticsPanel(Widget):
             self.query_one("#stats-numbers", Static).update("Nothing here can be measured.")
             return
         self._number += 1
-        room = self.query_one("#stats-body").size.width
-        bins = max(_FEWEST_BINS, (room - 24) // 2)
         column = self._schema[self._column]
+        bins = max(_FEWEST_BINS, self._plot_width(column) // 2)
         question = _Question(self._number, self._frame, self._schema, column, bins, self._log, self._by)
         # A page or a key arrives faster than a million rows are measured: only the newest question waits its turn.
         if self._busy:
@@ -147,19 +146,28 @@ class StatisticsPanel(Widget):
         else:
             self._start(question)
 
+    def _plot_width(self, column: Column) -> int:
+        """Cells beside the numbers, which take 22 (times 29) a column with their padding."""
+        body = self.query_one("#stats-body").size
+        numbers_width = 29 if column.kind is Kind.TIME else 22
+        return body.width - numbers_width * (2 if body.height < _ONE_COLUMN else 1)
+
     def _start(self, question: _Question) -> None:
         self._busy, self._waiting = True, None
         self.run_worker(partial(self._measure, question), thread=True, group="statistics", exit_on_error=False)
 
     def _measure(self, question: _Question) -> None:
-        summary, groups, failure = None, [], ""
+        summary: Summary | None = None
+        groups: list[Column] = []
+        failure = "This column could not be measured."
         try:
             groups = summaries.groupings(question.frame, question.schema)
             by = next((column for column in groups if column.name == question.by), None)
             summary = summaries.summarise(question.frame, question.column, question.bins, log=question.log, by=by)
         except Exception as error:
             failure = str(faults.as_problem(error))
-        self.post_message(self._Answered(question, summary, groups, failure))
+        finally:  # also when polars panics, which is no Exception: the next question must not wait for ever
+            self.post_message(self._Answered(question, summary, groups, failure))
 
     @on(_Answered)
     def _answered(self, event: _Answered) -> None:
@@ -173,6 +181,7 @@ class StatisticsPanel(Widget):
         self._draw_choices()
         if event.summary is None:
             self.query_one("#stats-numbers", Static).update(Text(event.failure))
+            self.query_one(Plot).set_histogram(None)
             return
         self._draw(event.summary)
 

@@ -2,14 +2,90 @@
 
 from __future__ import annotations
 
+import math
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 
 from backends.frames.formats import format_value
 from backends.frames.schema import Column, Kind
 
 _DAY = 86_400_000
-_SIXTY_DAYS = 60 * _DAY
+_GAP = 2  # cells between two labels
+_STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 24, 25, 30, 40, 50, 60, 100)
+_CLOCK = (
+    (1, 10, 60, 600, 3600, 36_000, 86_400),
+    (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 18_000, 43_200),
+)
+
+
+def ruler(edges: Sequence[float], column: Column, cells: int, *, log: bool = False) -> list[tuple[float, str]]:
+    """(place, label) along bins that are drawn equally wide in `cells`; place 0 is the first edge, 1 the second."""
+    if len(edges) < 2:
+        return []
+    if log:
+        found = _log_ruler(edges, column, cells)
+        if len(found) > 1:
+            return found
+    labels = tick_labels(edges, column)
+    width = edges[1] - edges[0]
+    least = -(-len(labels) * (max(map(len, labels)) + _GAP) // max(cells, 1))
+    ways = []
+    for step in _STEPS:
+        if least <= step <= max(3 * least, 2):
+            # Edges on multiples of the step: 0, 100, 200 and not 20, 120, 220.
+            way = [place for place, edge in enumerate(edges) if not log and round(edge / width) % step == 0]
+            way = way if len(way) > 1 else list(range(0, len(edges), step))
+            ways.append((sum(_roughness(labels[place]) for place in way) / len(way), step, way))
+    way = min(ways)[2] if ways else list(range(0, len(edges), max(least, 1)))
+    return [(place, labels[place]) for place in way]
+
+
+def _roughness(label: str) -> int:
+    """Short labels with zeros at the end are round: 14:30 before 14:36, 200 before 250."""
+    return len(label) + len(label.rstrip("0:"))
+
+
+def _log_ruler(edges: Sequence[float], column: Column, cells: int) -> list[tuple[float, str]]:
+    """Round values where they lie between the edges, as many as fit: powers of ten, or 1s, 10s, 1m, 10m, 1h."""
+    found: list[tuple[float, str]] = []
+    for family in _families(edges, column):
+        inside = [value for value in family if edges[0] <= value <= edges[-1]]
+        labels = tick_labels(inside, column) if inside else []
+        ticks = [(_place(value, edges), label) for value, label in zip(inside, labels, strict=True)]
+        if not found:
+            found = ticks[:: max(1, -(-sum(len(label) + _GAP for _, label in ticks) // max(cells, 1)))]
+        elif _fits(ticks, cells / (len(edges) - 1)):
+            found = ticks
+    return found
+
+
+def _families(edges: Sequence[float], column: Column) -> list[list[float]]:
+    """Candidates from coarse to fine."""
+    low = math.floor(math.log10(edges[0])) if edges[0] > 0 else -12
+    decades = range(max(low, -300), min(math.ceil(math.log10(edges[-1])) + 1, 308))
+    families = [[10.0**power for power in decades]]
+    families.append([factor * ten for ten in families[0] for factor in (1, 2, 5)])
+    if column.kind is Kind.DURATION:
+        small, large = [ten for ten in families[0] if ten < 1], [86_400 * 10.0**power for power in range(1, 8)]
+        families = [[*small, *(float(seconds) for seconds in clock), *large] for clock in _CLOCK]
+    return families
+
+
+def _place(value: float, edges: Sequence[float]) -> float:
+    number = min(max(bisect_right(edges, value) - 1, 0), len(edges) - 2)
+    lower, upper = edges[number], edges[number + 1]
+    if lower <= 0:
+        return float(number + (value >= upper))
+    return number + (math.log(value) - math.log(lower)) / (math.log(upper) - math.log(lower))
+
+
+def _fits(ticks: list[tuple[float, str]], scale: float) -> bool:
+    return all(
+        (right - left) * scale >= (len(first) + len(second)) / 2 + _GAP
+        for (left, first), (right, second) in pairwise(ticks)
+    )
 
 
 def tick_labels(edges: Sequence[float], column: Column) -> list[str]:
@@ -19,27 +95,14 @@ def tick_labels(edges: Sequence[float], column: Column) -> list[str]:
     return [_short(format_value(_as_kind(edge, column), column), column.kind) for edge in edges]
 
 
-def tick_places(labels: Sequence[str], cells: int) -> list[int]:
-    """Which of evenly spread labels to draw so that two spaces stay between them in `cells`."""
-    if not labels:
-        return []
-    widest = max(map(len, labels)) + 2
-    most = max(1, cells // widest)
-    step = -(-len(labels) // most)
-    step = next((nice for nice in (1, 2, 5, 10, 20, 25, 50, 100) if nice >= step), step)
-    # Of the ways to take every n-th the one with the shortest labels: 0, 100, 200 and not 20, 120, 220.
-    ways = [list(range(offset, len(labels), step)) for offset in range(min(step, len(labels)))]
-    return min(ways, key=lambda way: sum(len(labels[place]) for place in way) / len(way) - 0.01 * len(way))
-
-
 def _as_kind(edge: float, column: Column) -> float:
     return int(edge) if column.kind in {Kind.COUNT, Kind.BYTES} and edge.is_integer() else edge
 
 
 def _short(text: str, kind: Kind) -> str:
     if kind is Kind.DURATION:
-        shorter = re.sub(r"( 00[hms])+$", "", text)
-        return re.sub(r"\b0(\d[ms])$", r"\1", re.sub(r"\.0s$", "s", shorter))
+        text = re.sub(r"( 00[hms])+$", "", text)
+        return re.sub(r" 0(\d[ms])$", r" \1", re.sub(r"\.0s$", "s", text))
     if kind is Kind.BYTES:
         return text.replace(".0 ", " ")
     if kind is Kind.NUMBER and "e" not in text:
@@ -49,11 +112,9 @@ def _short(text: str, kind: Kind) -> str:
 
 def _time_labels(edges: Sequence[float], column: Column) -> list[str]:
     full = [format_value(edge, column) for edge in edges]
-    if not edges or len(full[0]) < 19:
+    if any(len(text) < 19 for text in full):  # beyond the calendar
         return full
     span = edges[-1] - edges[0]
-    if span <= _DAY and span >= 60_000:
-        return [text[11:16] for text in full]
-    if span < 60_000:
-        return [text[11:] for text in full]
-    return [text[5:16] if span < 5 * _DAY else text[5:10] if span < _SIXTY_DAYS else text[:10] for text in full]
+    if span <= _DAY:
+        return [text[11:] if span < 300_000 else text[11:16] for text in full]
+    return [text[5:16] if span < 5 * _DAY else text[5:10] if span < 60 * _DAY else text[:10] for text in full]

@@ -178,8 +178,13 @@ def _some_json(seed: int, task: Task, run_id: int, name: str) -> object:
     return {"name": name.rsplit("/", 1)[-1], "task": task.label.name, "run": run_id, "samples": samples}
 
 
+@lru_cache(maxsize=2)
+def _world(options: DemoOptions) -> World:
+    return World(options)
+
+
 def _locate(options: DemoOptions, task_id: str, run_id: int, name: str) -> tuple[World, Group, Task, Artifact]:
-    world = World(options)
+    world = _world(options)
     found = world.find(task_id)
     if found is None:
         raise KeyError(task_id)

@@ -36,7 +36,7 @@ QUIRKS = (
         "\x1b[31mred\x1b[0m \x1b]0;title\x07 \x1b[2J\x1b[H \x9b5n bell\x07 back\x08\x08 tab\t nul\x00",
     ),
     Quirk("hostile-bidi", f"test-{_BIDI}gpj.exe\u2066hidden\u2069\u200b\u200d\ufeff-end"),
-    Quirk("hostile-long", "test-" + "x" * 3_985 + "-the-end"),
+    Quirk("hostile-long", "test-" + "x" * 3_987 + "-the-end"),
     Quirk("hostile-wide", "测试-リフテスト-시험-🧪👩‍👩‍👧‍👦🏳️‍🌈-e\u0301\u0302\u0303-ﷺ"),
     Quirk("hostile-lines", "first line\nsecond line\r\nthird\u2028fourth\x0bfifth"),
     Quirk("hostile-path", "../../etc/passwd"),

@@ -8,30 +8,55 @@ from backends.demo.options import DemoOptions
 from backends.demo.taskcluster.world import World
 
 
-def locators(options: DemoOptions, root_url: str) -> dict[str, str]:
+def locators(options: DemoOptions, root_url: str = "") -> dict[str, str]:
     """Names beginning with `taskcluster.`, values in the forms that the web interface of `root_url` has.
 
-    The push is Treeherder's URL, which names no root: it means the configured one.
+    Without a root URL they are the short forms, which mean the configured deployment; so does the push, always.
     """
     world = World(options)
     finished, running = world.finished, world.running
-    tasks, groups = f"{root_url}/tasks", f"{root_url}/tasks/groups"
-    perf = world.role("perf")
-    big = world.role("big")
+    perf, big = world.role("perf").id, world.role("big").id
     found = {
-        "finished-group": f"{groups}/{finished.id}",
-        "running-group": f"{groups}/{running.id}",
-        "empty-group": f"{groups}/{world.empty.id}",
-        "hostile-group": f"{groups}/{world.hostile.id}",
-        "push": f"https://treeherder.mozilla.org/jobs?repo={finished.project}&revision={finished.revision}",
-        "running-push": f"https://treeherder.mozilla.org/jobs?repo={running.project}&revision={running.revision}",
-        "index": f"{tasks}/index/gecko.v2.{finished.project}.latest.taskgraph/decision",
-        "task": f"{tasks}/{perf.id}",
-        "run": f"{tasks}/{perf.id}/runs/0",
-        "artifact": f"{tasks}/{perf.id}/runs/0/public/test_info/perfherder-data.json",
-        "log": f"{tasks}/{perf.id}/runs/0/logs/{quote('public/logs/live_backing.log', safe='')}",
-        "big-artifact": f"{tasks}/{big.id}/runs/0/public/build/target.installer.exe",
+        "finished-group": _group(root_url, finished.id),
+        "running-group": _group(root_url, running.id),
+        "empty-group": _group(root_url, world.empty.id),
+        "hostile-group": _group(root_url, world.hostile.id),
+        "push": _push(finished.project, finished.revision),
+        "running-push": _push(running.project, running.revision),
+        "index": _index(root_url, f"gecko.v2.{finished.project}.latest.taskgraph.decision"),
+        "task": _task(root_url, perf),
+        "run": f"{root_url}/tasks/{perf}/runs/0" if root_url else f"taskcluster:task/{perf}/0",
+        "artifact": _artifact(root_url, perf, "public/test_info/perfherder-data.json"),
+        "log": _log(root_url, perf, "public/logs/live_backing.log"),
+        "big-artifact": _artifact(root_url, big, "public/build/target.installer.exe"),
     }
     for role in ("failed", "retried", "retried-empty", "unscheduled", "many-artifacts", "artifact-kinds"):
-        found[f"{role}-task"] = f"{tasks}/{world.role(role).id}"
+        found[f"{role}-task"] = _task(root_url, world.role(role).id)
     return {f"taskcluster.{name}": locator for name, locator in found.items()}
+
+
+def _group(root_url: str, group_id: str) -> str:
+    return f"{root_url}/tasks/groups/{group_id}" if root_url else f"taskcluster:group/{group_id}"
+
+
+def _task(root_url: str, task_id: str) -> str:
+    return f"{root_url}/tasks/{task_id}" if root_url else f"taskcluster:task/{task_id}"
+
+
+def _artifact(root_url: str, task_id: str, name: str) -> str:
+    return f"{root_url}/tasks/{task_id}/runs/0/{name}" if root_url else f"taskcluster:artifact/{task_id}/0/{name}"
+
+
+def _log(root_url: str, task_id: str, name: str) -> str:
+    if root_url:
+        return f"{root_url}/tasks/{task_id}/runs/0/logs/{quote(name, safe='')}"
+    return _artifact("", task_id, name)
+
+
+def _index(root_url: str, path: str) -> str:
+    namespace, _, last = path.rpartition(".")
+    return f"{root_url}/tasks/index/{namespace}/{last}" if root_url else path
+
+
+def _push(project: str, revision: str) -> str:
+    return f"https://treeherder.mozilla.org/jobs?repo={project}&revision={revision}"

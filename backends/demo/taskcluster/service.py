@@ -57,7 +57,7 @@ class Taskcluster:
             reply = self.storage.answer(request) if quick else await asyncio.to_thread(self.storage.answer, request)
         else:
             reply = await self._root(request)
-        await send_reply(reply, send, head=request.method == "HEAD")
+        await send_reply(reply, receive, send, head=request.method == "HEAD")
 
     async def _root(self, request: Request) -> Reply:
         for prefix, endpoints in self._services.items():

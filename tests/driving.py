@@ -1,0 +1,73 @@
+"""How tests drive the app: start it on a locator, wait for what it does, read what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from textual.pilot import Pilot
+
+from backends import config
+from tui.app import Explorer
+from tui.session import Session
+from tui.widgets.resource_view import ResourceView
+from tui.widgets.status_line import StatusLine, drawn
+
+
+@asynccontextmanager
+async def running(
+    locator: str | None, *, size: tuple[int, int] = (120, 40), mode: str = "normal"
+) -> AsyncIterator[tuple[Explorer, Pilot[None]]]:
+    """The app with this locator open and loaded."""
+    session = Session(config.load(), mode=mode)
+    app = Explorer(session, locator)
+    try:
+        async with app.run_test(size=size) as pilot:
+            if locator is not None:
+                await until(pilot, lambda: view(app) is not None and loaded(app))
+            yield app, pilot
+            app.leave()
+    finally:
+        session.close()
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
+    """Lets the app go on until something is so; the test's time-out is the only clock."""
+    while True:
+        await pilot.pause(0.01)
+        if condition():
+            await pilot.pause()
+            return
+
+
+def view(app: Explorer) -> ResourceView | None:
+    pane = app.current_list
+    return pane.top if pane is not None else None
+
+
+def shown_view(app: Explorer) -> ResourceView:
+    found = view(app)
+    assert found is not None
+    return found
+
+
+def loaded(app: Explorer) -> bool:
+    found = view(app)
+    return found is not None and found.is_mounted and bool(found.query(StatusLine)) and not found.loading_now
+
+
+def status(app: Explorer) -> str:
+    """The words of the status line."""
+    return drawn(shown_view(app).query_one(StatusLine).status, 0).plain
+
+
+def words(app: Explorer) -> str:
+    """The words that stand in place of the table, "" if the table is shown."""
+    found = shown_view(app)
+    return str(found.query_one("#view-words").render()) if found.has_class("-words") else ""
+
+
+def screen_text(app: Explorer) -> str:
+    """All that is on the screen, line by line."""
+    width, _ = app.size
+    return "\n".join("".join(segment.text for segment in strip)[:width] for strip in app.screen._compositor.render_strips())

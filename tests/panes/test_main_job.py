@@ -1,0 +1,155 @@
+"""The main job in the app: open a group, filter, mark, look at statistics, open artifacts, download, export."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from backends.transfers.states import State
+from tests.driving import loaded, running, screen_text, shown_view, status, until, view, words
+from tui.screens.download_dialog import DownloadDialog
+from tui.widgets.filter_line import FilterInput
+
+
+async def test_all_tasks_of_a_group_are_listed(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, _):
+        assert shown_view(app).table.total_count == 150
+        assert "150 tasks" in status(app)
+        assert "completed" in status(app)
+
+
+async def test_typing_a_filter_and_marking_keeps_exactly_those_rows_in_the_csv(
+    demo: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        table = shown_view(app).table
+        await pilot.press("slash", *"state:failed,exception", "enter", "a")
+        wanted = table.frame.filter(table.frame["state"].is_in(["failed", "exception"]))
+        assert 0 < len(wanted) < 150
+        await pilot.press("slash", "escape")  # the filter goes, the marks stay
+        assert table.row_count == 150
+        assert table.marked_count == len(wanted)
+        await pilot.press("e")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: list(tmp_path.glob("*.csv")))
+        with next(tmp_path.glob("*.csv")).open(newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        assert {row["task_id"] for row in rows} == set(wanted["task_id"].to_list())
+        assert len(rows) == len(wanted)
+
+
+async def test_a_wrong_filter_says_so_and_leaves_the_rows(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        await pilot.press("slash")
+        app.query_one(FilterInput).value = "durration>5m"  # pasted: typed, its first letters would be a word
+        await pilot.pause()
+        assert shown_view(app).table.row_count == 150
+        assert "durration" in screen_text(app)
+        assert "duration" in screen_text(app)
+
+
+async def test_enter_opens_the_artifacts_of_all_runs_and_escape_comes_back(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        group = shown_view(app)
+        await pilot.press("j", "j", "enter")
+        await until(pilot, lambda: view(app) is not group and loaded(app))
+        assert "artifact" in status(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: view(app) is group)
+        assert group.table.cursor == 2
+        assert group.table.has_focus
+
+
+async def test_a_retried_task_shows_the_artifacts_of_its_earlier_run(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.retried-empty-task"]) as (app, _):
+        runs = shown_view(app).table.frame["run"].unique().to_list()
+        assert runs == [0]
+
+
+async def test_marked_tasks_open_together(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        group = shown_view(app)
+        await pilot.press("space", "space", "space", "A")
+        await until(pilot, lambda: view(app) is not group and loaded(app))
+        assert shown_view(app).table.frame["task_id"].n_unique() == 3
+
+
+async def test_statistics_follow_the_marks(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"], size=(120, 44)) as (app, pilot):
+        await pilot.press("h")
+        await app.workers.wait_for_complete()
+        await until(pilot, lambda: "150 shown tasks" in screen_text(app))
+        await pilot.press("space", "space")
+        await until(pilot, lambda: "2 marked tasks" in screen_text(app))
+        assert "median" in screen_text(app)
+
+
+async def test_downloading_marked_artifacts_puts_verified_files_in_place(
+    demo: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CIEXPLORE_OUTPUT", str(tmp_path / "out"))
+    async with running(demo["taskcluster.task"]) as (app, pilot):
+        await pilot.press("slash", *"json", "enter", "a", "d")
+        await until(pilot, lambda: isinstance(app.screen, DownloadDialog) and app.screen._plan is not None)
+        wanted = app.screen._plan.to_fetch
+        assert wanted > 0
+        assert not (tmp_path / "out").exists(), "a plan must write nothing"
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: app.transfers is not None and app.transfers.job is not None)
+        await until(pilot, lambda: not app.transfers.active)
+        await pilot.press("f6")
+        await until(pilot, lambda: app.transfers.table.total_count == wanted)
+        states = app.transfers.table.frame["state"].unique().to_list()
+        assert states == [State.VERIFIED]
+        files = [path for path in (tmp_path / "out").rglob("*.json") if ".ciexplore" not in path.parts]
+        assert len(files) == wanted
+
+
+async def test_an_empty_group_says_that_it_is_empty(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.empty-group"]) as (app, _):
+        assert words(app)
+        assert "0 tasks" in status(app)
+
+
+async def test_an_unknown_group_says_what_to_do(demo: dict[str, str]) -> None:
+    root = demo["taskcluster.finished-group"].rsplit("/tasks/", 1)[0]
+    async with running(f"{root}/tasks/groups/AAAAAAAAQACAAAAAAAAAAA") as (app, _):
+        assert "404" in words(app)
+        assert "r tries again" in words(app)
+
+
+async def test_a_server_that_is_gone_shows_the_stored_list_with_its_age(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(demo["taskcluster.finished-group"]):
+        pass
+    async with running(demo["taskcluster.finished-group"], mode="offline") as (app, _):
+        assert shown_view(app).table.total_count == 150
+        assert "stored" in status(app)
+
+
+async def test_offline_without_a_stored_list_says_so(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"], mode="offline") as (app, _):
+        assert "ffline" in words(app)
+
+
+async def test_hostile_names_are_shown_harmless(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.hostile-group"], size=(200, 50)) as (app, pilot):
+        assert shown_view(app).table.total_count > 5
+        for _ in range(shown_view(app).table.row_count):
+            await pilot.press("j")
+        shown = screen_text(app)
+        assert "\x1b" not in shown
+        assert not any(0x202A <= ord(character) <= 0x202E for character in shown)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60), (40, 12)])
+async def test_every_size_shows_rows_and_status(demo: dict[str, str], size: tuple[int, int]) -> None:
+    async with running(demo["taskcluster.finished-group"], size=size) as (app, pilot):
+        await pilot.press("h", "p", "p", "question_mark", "escape")
+        assert "completed" in screen_text(app)
+        assert "150 tasks" in screen_text(app)

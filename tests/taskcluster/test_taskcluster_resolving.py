@@ -1,0 +1,153 @@
+"""Ids, index paths and pushes lead to the list that was meant, or to a sentence that says what was tried."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from backends.http import Mode
+from backends.http.errors import HttpProblem
+from backends.locators import LocatorProblem, parse
+from backends.locators.base import Locator
+from backends.locators.taskcluster import Artifact, IndexPath, Push, Task, TaskArtifacts, TaskGroup, TaskOrGroup
+from backends.problems import UsageProblem
+from backends.taskcluster import normalise_root, resolve, resource_for
+from backends.taskcluster.artifacts import TaskArtifactList
+from backends.taskcluster.replies import NotTaskcluster
+from backends.taskcluster.resolve import NotResolved
+from backends.taskcluster.tasks import TaskGroupTasks
+from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, listed, task_id
+
+REV = "0b445bf4228a963505183b157758c37664921791"
+PATH = "gecko.v2.autoland.latest.taskgraph.decision"
+
+
+def index(queue: FakeQueue, path: str, task: str) -> None:
+    queue.answers[f"/api/index/v1/task/{path}"] = {"namespace": path, "taskId": task, "rank": 0, "data": {}}
+
+
+def decision(queue: FakeQueue, task: str, group: str) -> None:
+    queue.answers[f"/api/queue/v1/task/{task}"] = {"taskGroupId": group, "metadata": {"name": "Gecko Decision Task"}}
+
+
+def test_an_id_is_a_group_if_there_is_such_a_group_and_else_a_task(queue: FakeQueue) -> None:
+    queue.group([[entry(1)]])
+    one = queue.task(1, [])
+    assert resolve(TaskOrGroup(GROUP), queue.http(), ROOT) == TaskGroup(GROUP, ROOT)
+    assert resolve(TaskOrGroup(one), queue.http(), ROOT) == Task(one, None, ROOT)
+
+
+def test_an_unknown_id_says_that_both_were_tried(queue: FakeQueue) -> None:
+    with pytest.raises(NotResolved, match="neither as a task group nor as a task"):
+        resolve(TaskOrGroup(GROUP), queue.http(), ROOT)
+
+
+def test_offline_an_id_still_opens_a_group_that_was_seen_by_its_address(queue: FakeQueue, tmp_path: Path) -> None:
+    queue.group([[entry(1)]])
+    listed(TaskGroupTasks(TaskGroup(GROUP, ROOT), queue.http(tmp_path), ROOT))
+    offline = queue.http(tmp_path, Mode.OFFLINE)
+    assert resolve(TaskOrGroup(GROUP), offline, ROOT) == TaskGroup(GROUP, ROOT)
+    with pytest.raises(HttpProblem, match="Offline"):
+        resolve(TaskOrGroup(task_id(5)), offline, ROOT)
+
+
+def test_a_decision_tasks_index_path_opens_its_group_and_any_other_the_task(queue: FakeQueue) -> None:
+    index(queue, PATH, GROUP)
+    decision(queue, GROUP, GROUP)
+    assert resolve(IndexPath(PATH), queue.http(), ROOT) == TaskGroup(GROUP, ROOT)
+    index(queue, "gecko.v2.try.build", queue.task(1, []))
+    assert resolve(IndexPath("gecko.v2.try.build"), queue.http(), ROOT) == Task(task_id(1), None, ROOT)
+    assert resolve(IndexPath(PATH, "", "public/x"), queue.http(), ROOT) == Artifact(GROUP, None, "public/x", ROOT)
+
+
+def test_an_index_path_without_a_task_is_named(queue: FakeQueue) -> None:
+    with pytest.raises(NotResolved, match=r"no task at gecko\.v2\.nope"):
+        resolve(IndexPath("gecko.v2.nope"), queue.http(), ROOT)
+
+
+@pytest.mark.parametrize(
+    ("repository", "domain"),
+    [("autoland", "gecko"), ("comm-central", "comm"), ("fenix", "mobile"), ("mobile-x", "mobile")],
+)
+def test_a_push_opens_the_group_of_its_decision_task(queue: FakeQueue, repository: str, domain: str) -> None:
+    index(queue, f"{domain}.v2.{repository}.revision.{REV}.taskgraph.decision", task_id(1))
+    decision(queue, task_id(1), GROUP)  # the group's id is taken from the task, not guessed from its own
+    assert resolve(Push(repository, REV), queue.http(), ROOT) == TaskGroup(GROUP, ROOT)
+
+
+def test_a_push_that_is_not_indexed_says_where_was_looked(queue: FakeQueue) -> None:
+    with pytest.raises(NotResolved, match=r"gecko\.v2\.try, comm\.v2\.try, mobile\.v2\.try"):
+        resolve(Push("try", REV), queue.http(), ROOT)
+
+
+def test_a_short_revision_asks_for_the_full_one_without_asking_the_server(queue: FakeQueue) -> None:
+    with pytest.raises(NotResolved, match="all 40 digits"):
+        resolve(Push("try", REV[:12]), queue.http(), ROOT)
+    assert queue.asked == []
+
+
+@pytest.mark.parametrize(
+    "locator",
+    [TaskGroup(GROUP, ROOT), Task(GROUP, 1, ROOT), Artifact(GROUP, 0, "x", ROOT), TaskArtifacts((GROUP,), ROOT)],
+)
+def test_what_is_clear_already_costs_no_request(queue: FakeQueue, locator: Locator) -> None:
+    assert resolve(locator, queue.http(), "community") == locator
+    assert queue.asked == []
+
+
+def test_a_locator_without_a_deployment_means_the_configured_one(queue: FakeQueue) -> None:
+    assert resolve(TaskGroup(GROUP), queue.http(), "community") == TaskGroup(
+        GROUP, "https://community-tc.services.mozilla.com"
+    )
+
+
+def test_a_web_page_in_place_of_a_deployment_points_to_the_root_url(queue: FakeQueue, tmp_path: Path) -> None:
+    page = httpx.Response(200, html="<!doctype html><title>Treeherder</title>")
+    queue.answers[f"/api/queue/v1/task-group/{GROUP}"] = queue.answers[f"/api/queue/v1/task/{GROUP}"] = page
+    with pytest.raises(NotTaskcluster, match="not as a Taskcluster deployment does: it is a web page"):
+        resolve(TaskOrGroup(GROUP), queue.http(tmp_path), ROOT)
+    queue.group([[]])
+    assert resolve(TaskOrGroup(GROUP), queue.http(tmp_path), ROOT) == TaskGroup(GROUP, ROOT)
+
+
+def test_a_wrong_answer_for_a_definition_is_not_kept_for_ever(queue: FakeQueue, tmp_path: Path) -> None:
+    queue.answers[f"/api/queue/v1/task/{GROUP}"] = {"hello": "world"}
+    with pytest.raises(NotTaskcluster):
+        resolve(TaskOrGroup(GROUP), queue.http(tmp_path), ROOT)
+    decision(queue, GROUP, GROUP)
+    assert resolve(TaskOrGroup(GROUP), queue.http(tmp_path), ROOT) == Task(GROUP, None, ROOT)
+
+
+def test_each_locator_has_its_list(queue: FakeQueue) -> None:
+    http = queue.http()
+    assert isinstance(resource_for(TaskGroup(GROUP), http, ROOT), TaskGroupTasks)
+    assert isinstance(resource_for(TaskArtifacts((GROUP,)), http, ROOT), TaskArtifactList)
+    run = resource_for(Artifact(GROUP, 1, "x"), http, ROOT)
+    assert isinstance(run, TaskArtifactList) and run.run == 1
+    with pytest.raises(LocatorProblem, match="looked up"):
+        resource_for(parse(GROUP), http, ROOT)
+
+
+@pytest.mark.parametrize(
+    ("text", "root"),
+    [
+        ("firefox", "https://firefox-ci-tc.services.mozilla.com"),
+        (" Community ", "https://community-tc.services.mozilla.com"),
+        ("https://TC.example/", "https://tc.example"),
+        ("https://tc.example:443", "https://tc.example"),
+        ("tc.example", "https://tc.example"),
+        ("localhost:8080", "http://localhost:8080"),
+        ("http://127.0.0.1:1/", "http://127.0.0.1:1"),
+        ("http://taskcluster.localhost", "http://taskcluster.localhost"),
+    ],
+)
+def test_a_root_url_has_one_spelling(text: str, root: str) -> None:
+    assert normalise_root(text) == root == normalise_root(root)
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "http://tc.example", "https://a:b@tc.example", "ftp://x.example"])
+def test_a_root_url_that_cannot_be_is_refused(text: str) -> None:
+    with pytest.raises(UsageProblem):
+        normalise_root(text)
