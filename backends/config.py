@@ -117,7 +117,9 @@ def _from_file(path: Path) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in _flatten(document, set(known)):
         if key not in known:
-            raise UsageProblem(f"The settings file {path} has an unknown setting '{key}'.", f"Known: {', '.join(known)}.")
+            raise UsageProblem(
+                f"The settings file {path} has an unknown setting '{key}'.", f"Known: {', '.join(known)}."
+            )
         values[known[key]] = _typed(known[key], value, f"'{key}' in {path}")
     return values
 

@@ -139,7 +139,8 @@ def main() -> None:
         empty = app_numbers("-", environment)
         full = app_numbers(locator.text(), environment)
         again = app_numbers(locator.text(), environment)
-        print("\n| the app, 200x60 | resident MB | peak MB | first rows ms | whole list ms |\n| --- | --- | --- | --- | --- |")
+        print("\n| the app, 200x60 | resident MB | peak MB | first rows ms | whole list ms |")
+        print("| --- | --- | --- | --- | --- |")
         for name, numbers in (("empty", empty), ("listing it", full), ("opening it again", again)):
             print(f"| {name} | {numbers[0]:.0f} | {numbers[1]:.0f} | {numbers[2]:.0f} | {numbers[3]:.0f} |")
         print(f"\nabove the empty app: {full[0] - empty[0]:.0f} MB resident, {full[1] - empty[1]:.0f} MB at the peak")

@@ -79,7 +79,10 @@ def main() -> None:
         cases = {
             "ciexplore": ([str(BIN / "ciexplore")], b"You can paste"),
             "posting": ([str(HERE / ".work/posting/bin/posting"), "--collection", f"{scratch}/posting"], b"Collection"),
-            "harlequin": ([str(HERE / ".work/harlequin/bin/harlequin"), "--no-download-tzdata", ":memory:"], b"Data Catalog"),
+            "harlequin": (
+                [str(HERE / ".work/harlequin/bin/harlequin"), "--no-download-tzdata", ":memory:"],
+                b"Data Catalog",
+            ),
             "visidata": ([str(HERE / ".work/visidata/bin/vd"), str(table)], b"exit status"),
         }
         times: dict[str, list[float]] = {name: [] for name in cases}
@@ -97,7 +100,9 @@ def main() -> None:
                 if number:
                     short[name].append(took)
     ours = statistics.median(times["ciexplore"])
-    print(f"| start to first paint, 200x60, {runs} runs | median ms | min ms | ours / theirs |\n| --- | --- | --- | --- |")
+    print(
+        f"| start to first paint, 200x60, {runs} runs | median ms | min ms | ours / theirs |\n| --- | --- | --- | --- |"
+    )
     for name, values in times.items():
         median = statistics.median(values)
         print(f"| {name} | {median:.0f} | {min(values):.0f} | {ours / median:.2f} |")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from textual.app import App
 from textual.pilot import Pilot
 
 from backends import config
@@ -12,6 +14,8 @@ from tui.app import Explorer
 from tui.session import Session
 from tui.widgets.resource_view import ResourceView
 from tui.widgets.status_line import StatusLine, drawn
+
+PATIENCE = 60.0  # seconds; far more than anything takes, so that only a hang ends it
 
 
 @asynccontextmanager
@@ -32,12 +36,13 @@ async def running(
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
-    """Lets the app go on until something is so; the test's time-out is the only clock."""
-    while True:
+    """Lets the app go on until something is so; if it never is, the failure shows the screen."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"that never happened; the screen shows\n{screen_text(pilot.app)}")
         await pilot.pause(0.01)
-        if condition():
-            await pilot.pause()
-            return
+    await pilot.pause()
 
 
 def view(app: Explorer) -> ResourceView | None:
@@ -67,7 +72,9 @@ def words(app: Explorer) -> str:
     return str(found.query_one("#view-words").render()) if found.has_class("-words") else ""
 
 
-def screen_text(app: Explorer) -> str:
+def screen_text(app: App[None]) -> str:
     """All that is on the screen, line by line."""
     width, _ = app.size
-    return "\n".join("".join(segment.text for segment in strip)[:width] for strip in app.screen._compositor.render_strips())
+    return "\n".join(
+        "".join(segment.text for segment in strip)[:width] for strip in app.screen._compositor.render_strips()
+    )

@@ -37,7 +37,9 @@ def test_visiting_a_pinned_one_again_keeps_the_pin(tmp_path: Path) -> None:
     assert visits.visits[0].title == "Keep, renamed"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", '{"a": 1}', '[{"text": 1}]', "null", '[{"text":"a","title":"b","at":"x"}]'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1]", '{"a": 1}', '[{"text": 1}]', "null", '[{"text":"a","title":"b","at":"x"}]']
+)
 def test_a_broken_file_is_an_empty_history(tmp_path: Path, text: str) -> None:
     (tmp_path / "history.json").write_text(text)
     visits = History(tmp_path)

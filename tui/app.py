@@ -18,8 +18,8 @@ from tui.panes.lists import ListPane
 from tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
-    from tui.screens.download_dialog import Collect
     from tui.panes.transfers import TransfersPane
+    from tui.screens.download_dialog import Collect
     from tui.session import Session
 
 GREETING = "Find, read, download and measure what CI produced"
@@ -69,7 +69,6 @@ class Explorer(App[None]):
 
     @work(thread=True, group="warm", exit_on_error=False)
     def _warm(self) -> None:
-        import tui.widgets.resource_view
 
         _ = self.session.http
 

@@ -20,7 +20,11 @@ from backends.problems import Problem
 
 # name -> (module, attribute, one line for --help)
 COMMANDS: dict[str, tuple[str, str, str]] = {
-    "taskcluster": ("tui.commands.taskcluster", "taskcluster", "Tasks, artifacts, downloads and statistics of task groups."),
+    "taskcluster": (
+        "tui.commands.taskcluster",
+        "taskcluster",
+        "Tasks, artifacts, downloads and statistics of task groups.",
+    ),
     "demo": ("tui.commands.demo", "demo", "Open the app on an embedded CI with synthetic data."),
     "cache": ("tui.commands.cache", "cache", "Show or empty the store of answers."),
     "config": ("tui.commands.config", "config", "Show the settings in force and where each came from."),
@@ -47,7 +51,9 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, short) for name, (_, _, short) in COMMANDS.items()])
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] in COMMANDS:
             return super().resolve_command(ctx, args)
         return "open", _open, args[1:] if args[:1] == ["open"] else args
@@ -95,7 +101,11 @@ def open_app(session: Any, locator: str | None = None) -> None:
     cls=Commands,
     invoke_without_command=True,
     subcommand_metavar="[LOCATOR | COMMAND ...]",
-    context_settings={"help_option_names": ["-h", "--help"], "ignore_unknown_options": True, "allow_interspersed_args": False},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "ignore_unknown_options": True,
+        "allow_interspersed_args": False,
+    },
 )
 @click.version_option(__version__, prog_name="ciexplore", message="%(prog)s %(version)s")
 @click.pass_context

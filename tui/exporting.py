@@ -24,9 +24,7 @@ def export_table(app: App[None], table: FrameTable, schema: Schema, stem: str) -
     from tui.screens.export_dialog import ExportDialog
 
     path = Path.cwd() / f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}.csv"
-    dialog = ExportDialog(
-        schema, path=path, marked=table.marked_count, shown=table.row_count, total=table.total_count
-    )
+    dialog = ExportDialog(schema, path=path, marked=table.marked_count, shown=table.row_count, total=table.total_count)
     app.push_screen(dialog, partial(_chosen, app, table, schema))
 
 

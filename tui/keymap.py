@@ -39,7 +39,13 @@ KEYS: tuple[Key, ...] = (
     Key("export", "e", "export", "view", "Export rows to CSV, JSON lines or Parquet", "Export"),
     Key("statistics", "h", "statistics", "view", "Statistics and histogram of a column", "Stats"),
     Key("panel", "p", "panel", "view", "Show or hide the detail panel"),
-    Key("open-marked", "A", "open_marked", "view", "Open what is marked together, such as the artifacts of all marked tasks"),
+    Key(
+        "open-marked",
+        "A",
+        "open_marked",
+        "view",
+        "Open what is marked together, such as the artifacts of all marked tasks",
+    ),
     Key("refresh", "r", "refresh_list", "view", "Ask the server again", "Refresh"),
     Key("browse", "o", "browse", "view", "Open in the web browser"),
     Key("copy", "y", "copy", "view", "Copy the locator of the row"),
@@ -71,7 +77,10 @@ KEYS: tuple[Key, ...] = (
     Key("show-columns", "plus", "show_columns", "table", "Show all columns"),
     Key("narrow", "less_than_sign", "widen(-4)", "table", "Narrow the column"),
     Key("widen", "greater_than_sign", "widen(4)", "table", "Widen the column"),
-    *(Key(f"sort-{n}", str(n), f"sort_column({n})", "table", f"Sort by column {n}; again reverses") for n in range(1, 10)),
+    *(
+        Key(f"sort-{n}", str(n), f"sort_column({n})", "table", f"Sort by column {n}; again reverses")
+        for n in range(1, 10)
+    ),
     # Transfers
     Key("pause", "p", "pause", "transfers", "Pause or go on", "Pause"),
     Key("cancel-one", "x", "cancel_one", "transfers", "Cancel the file under the cursor, or the marked ones", "Cancel"),
@@ -132,7 +141,9 @@ def _spelled_one(key: str) -> str:
     return "+".join(part.upper() if len(part) == 1 else part.capitalize() for part in key.split("+"))
 
 
-def help_rows(remapped: Mapping[str, str], where: Iterable[str] = tuple(TITLES)) -> list[tuple[str, list[tuple[str, str, str]]]]:
+def help_rows(
+    remapped: Mapping[str, str], where: Iterable[str] = tuple(TITLES)
+) -> list[tuple[str, list[tuple[str, str, str]]]]:
     """(title, [(keys as written, sentence, action id)]) for the help screen."""
     sections = []
     for place in where:

@@ -17,18 +17,20 @@ from contextlib import AbstractContextManager
 import polars as pl
 
 from backends.cancel import Cancel
-from backends.frames.schema import Column, Kind, Schema
 from backends.http import backoff
 from backends.http.errors import HttpProblem, RateLimited
 from backends.problems import Cancelled, FileProblem, Problem
 from backends.transfers import worker
 from backends.transfers.commit import FULL
 from backends.transfers.items import Item
+from backends.transfers.listing import TRANSFER_SCHEMA, Listing
 from backends.transfers.plan import Plan
 from backends.transfers.progress import Progress, Snapshot
 from backends.transfers.recorder import WORTH_RESUMING, Recorder
 from backends.transfers.states import Outcome, State
 from backends.transfers.worker import Downloader
+
+__all__ = ["TRANSFER_SCHEMA", "Downloader", "Snapshot", "Transfer"]
 
 # With 40 ms before each first byte and 1 Gbit/s, 2,000 x 100 KB: 16 workers 337 files/s, 64 as fast as aria2c's best
 # (831 and 829). Where nothing waits, 16 are enough and 64 only fight for the interpreter (and with the interface's
@@ -39,20 +41,6 @@ SMALL = 2 << 20  # mean size in bytes; a few big files fill any link
 GROW_EVERY = 0.25  # seconds
 BUSY = 0.9  # of a core
 TRIES = 5
-TRANSFER_SCHEMA = Schema(
-    key="key",
-    columns=(
-        Column("state", Kind.STATE, "State"),
-        Column("name", Kind.TEXT, "Name"),
-        Column("bytes", Kind.BYTES, "Done"),
-        Column("size", Kind.BYTES, "Size"),
-        Column("tries", Kind.COUNT, "Tries"),
-        Column("reason", Kind.TEXT, "Reason"),
-        Column("target", Kind.TEXT, "File"),
-        Column("detail", Kind.TEXT, "Why", hidden=True),
-        Column("key", Kind.ID, "Key", hidden=True, searched=False),
-    ),
-)
 
 
 class Transfer:
@@ -98,7 +86,7 @@ class Transfer:
         self._ready = deque(item for item in self._items.values() if item.state is State.PLANNED)
         self._later: list[tuple[float, int, Item]] = []
         self._running: dict[str, Item] = {}
-        self._fixed: dict[str, pl.Series] | None = None
+        self._listing = Listing(list(self._items.values()))
 
     # What the interface and the commands do with it.
 
@@ -193,24 +181,8 @@ class Transfer:
             )
 
     def frame(self) -> pl.DataFrame:
-        """All files, in `TRANSFER_SCHEMA`, in the plan's order; about 3 ms for 10,000."""
-        items = list(self._items.values())
-        if self._fixed is None:
-            self._fixed = {
-                "key": pl.Series("key", [item.key for item in items], pl.String),
-                "name": pl.Series("name", [item.row.path[-1] for item in items], pl.String),
-                "target": pl.Series("target", [item.row.target for item in items], pl.String),
-            }
-        columns = {
-            "state": pl.Series("state", [item.state.value for item in items], pl.String),
-            "bytes": pl.Series("bytes", [item.bytes for item in items], pl.Int64),
-            "size": pl.Series("size", [item.size for item in items], pl.Int64),
-            "tries": pl.Series("tries", [item.tries for item in items], pl.Int64),
-            "reason": pl.Series("reason", [item.reason for item in items], pl.String),
-            "detail": pl.Series("detail", [item.detail for item in items], pl.String),
-            **self._fixed,
-        }
-        return pl.DataFrame([columns[column.name] for column in TRANSFER_SCHEMA])
+        """All files, in `listing.TRANSFER_SCHEMA`, in the plan's order; about 3 ms for 10,000."""
+        return self._listing.frame()
 
     # The workers.
 

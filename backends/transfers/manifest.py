@@ -210,7 +210,10 @@ class Manifest:
         except sqlite3.OperationalError as error:
             if "full" in str(error):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-            raise
+            raise FileProblem(
+                f"The record of downloads in {self.output / OWN_DIRECTORY} cannot be written: {error}.",
+                "Check the directory's rights, then try again.",
+            ) from error
 
 
 def without_secrets(url: str) -> str:
@@ -243,7 +246,8 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection | None:
             )
         if mode == "mode=rwc":
             connection.executescript(
-                f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; {_TABLES} PRAGMA user_version={VERSION};"
+                f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {_TABLES}"
+                f"PRAGMA user_version={VERSION}; COMMIT;"
             )
         elif version == 0:
             connection.close()

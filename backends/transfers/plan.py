@@ -127,10 +127,10 @@ class Plan:
         """Directories with counts and sizes, as deep as `max_lines` allow."""
         return preview.tree(str(self.output), ((row.path, row.file.size) for row in self.rows), max_lines)
 
-    def again(self) -> Plan:
+    def again(self, manifest: Manifest | None = None) -> Plan:
         """The same wishes for the directory as it is now."""
         files = [row.file for row in self.rows]
-        return make_plan(files, self.output, overwrite=self.overwrite, rehash=self.rehash)
+        return make_plan(files, self.output, manifest=manifest, overwrite=self.overwrite, rehash=self.rehash)
 
     def _moving(self) -> Iterator[PlanRow]:
         return (row for row in self.rows if row.action in (Action.FETCH, Action.RESUME))
@@ -178,7 +178,7 @@ def make_plan(
 def _merged(files: Iterable[RemoteFile]) -> list[RemoteFile]:
     """One file a key, the same one in whatever order they come; sizes and skips are taken from any of them."""
     found: dict[str, RemoteFile] = {}
-    for file in files:
+    for file in map(_storable, files):
         known = found.get(file.key)
         if known is None or known == file:
             found[file.key] = file
@@ -186,6 +186,19 @@ def _merged(files: Iterable[RemoteFile]) -> list[RemoteFile]:
         first, second = sorted((known, file), key=lambda one: (one.parts, one.url, one.size or 0))
         found[file.key] = replace(first, size=first.size if first.size is not None else second.size)
     return list(found.values())
+
+
+def _storable(file: RemoteFile) -> RemoteFile:
+    """Lone surrogates, which JSON can bring, written out: neither SQLite nor polars nor a URL takes them."""
+    try:
+        f"{file.key}{file.url}{file.skip}{file.content_type}".encode()
+    except UnicodeEncodeError:
+        words = {
+            name: getattr(file, name).encode("utf-8", "backslashreplace").decode()
+            for name in ("key", "url", "skip", "content_type")
+        }
+        return replace(file, **words)
+    return file
 
 
 class _Look:

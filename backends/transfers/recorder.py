@@ -44,8 +44,9 @@ class Recorder:
         manifest = Manifest.open(plan.output)
         try:
             if not again:
-                if plan.revision not in (-1, manifest.revision):
-                    plan = plan.again()
+                was_damaged = plan.revision == -1 and manifest.revision == 0  # and has just been set aside
+                if plan.revision != manifest.revision and not was_damaged:
+                    plan = plan.again(manifest)
                 manifest.begin(_entry(Item(row)) for row in plan.rows)
                 _tidy(plan, manifest)
             expected = sum(item.state is State.PLANNED for item in again) if again else plan.to_fetch

@@ -34,7 +34,7 @@ async def test_typing_a_filter_and_marking_keeps_exactly_those_rows_in_the_csv(
         assert table.marked_count == len(wanted)
         await pilot.press("e")
         await until(pilot, lambda: len(app.screen_stack) == 2)
-        await pilot.press("ctrl+s")
+        await pilot.press("f2")
         await until(pilot, lambda: list(tmp_path.glob("*.csv")))
         with next(tmp_path.glob("*.csv")).open(newline="") as stream:
             rows = list(csv.DictReader(stream))

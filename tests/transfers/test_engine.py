@@ -12,7 +12,9 @@ import pytest
 
 from backends.problems import FileProblem
 from backends.transfers import worker
-from backends.transfers.engine import TRANSFER_SCHEMA, Transfer
+from backends.transfers.engine import Transfer
+from backends.transfers.files import RemoteFile
+from backends.transfers.listing import TRANSFER_SCHEMA
 from backends.transfers.manifest import Manifest
 from backends.transfers.recorder import WORTH_RESUMING
 from backends.transfers.states import State
@@ -294,6 +296,12 @@ def test_full_disk_pauses_an_interactive_run_which_goes_on_after(
     transfer.resume()
     assert transfer.wait(20) and set(ends(transfer).values()) == {VERIFIED}
     assert transfer.snapshot().problem is None
+
+
+def test_name_that_is_no_text_is_one_file_that_fails_not_a_crash(site: Site, runner: Runner) -> None:
+    site.add("/good", b"good")
+    found = runner.run(RemoteFile("bad\ud800", site.url("/\ud800"), ("g", "\ud800.log")), file(site, "/good"))
+    assert found["/good"] == VERIFIED and found["bad\\ud800"][0] == "failed"
 
 
 def test_unwritable_directory_is_said_before_anything_starts(site: Site, runner: Runner) -> None:

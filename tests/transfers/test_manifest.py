@@ -115,6 +115,14 @@ def test_run_killed_in_its_first_moment_leaves_an_empty_manifest_not_a_damaged_o
     Manifest.open(tmp_path).close()
 
 
+def test_manifest_that_turns_read_only_is_a_sentence(tmp_path: Path) -> None:
+    with Manifest.open(tmp_path) as manifest:
+        assert manifest._connection is not None
+        manifest._connection.execute("PRAGMA query_only=ON")
+        with pytest.raises(FileProblem, match="cannot be written"):
+            manifest.begin([entry("a")])
+
+
 @pytest.mark.parametrize("link", [".ciexplore", ".ciexplore/parts", ".ciexplore/manifest.sqlite"])
 def test_planted_link_does_not_lead_the_manifest_out(tmp_path: Path, link: str) -> None:
     outside = tmp_path / "outside"

@@ -17,12 +17,24 @@ from backends.problems import UsageProblem
 
 @click.command()
 @click.argument("locator", required=False)
-@click.option("--serve", is_flag=True, help="Print the settings as `export NAME=VALUE` lines and serve until interrupted.")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="With --serve: the port (default: any free one).")
-@click.option("--locators", "show_locators", is_flag=True, help="Print what there is to open, as a JSON object, and end.")
-@click.option("--tasks", type=click.IntRange(1, 100_000), default=1200, show_default=True, help="Tasks of the finished group.")
-@click.option("--latency", type=click.FloatRange(0, 10_000), default=0, metavar="MS", help="Wait so long before each answer.")
-@click.option("--fault", type=click.FloatRange(0, 1), default=0, metavar="RATE", help="Share of requests that go wrong.")
+@click.option(
+    "--serve", is_flag=True, help="Print the settings as `export NAME=VALUE` lines and serve until interrupted."
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="With --serve: the port (default: any free one)."
+)
+@click.option(
+    "--locators", "show_locators", is_flag=True, help="Print what there is to open, as a JSON object, and end."
+)
+@click.option(
+    "--tasks", type=click.IntRange(1, 100_000), default=1200, show_default=True, help="Tasks of the finished group."
+)
+@click.option(
+    "--latency", type=click.FloatRange(0, 10_000), default=0, metavar="MS", help="Wait so long before each answer."
+)
+@click.option(
+    "--fault", type=click.FloatRange(0, 1), default=0, metavar="RATE", help="Share of requests that go wrong."
+)
 @click.option("--seed", type=int, default=None, help="Another synthetic CI.")
 def demo(
     locator: str | None,

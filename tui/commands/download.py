@@ -79,7 +79,9 @@ def summary(plan: Plan) -> str:
     counts = {str(action): count for action, count in plan.counts.items() if count}
     others = [f"{count:,} {action}" for action, count in counts.items() if action not in ("fetch", "resume")]
     known = format_bytes(plan.bytes_to_fetch) + (" and more" if plan.unknown_sizes else "")
-    return f"{plan.to_fetch:,} files to fetch ({known}) into {plan.output}" + (f"; {', '.join(others)}" if others else "")
+    return f"{plan.to_fetch:,} files to fetch ({known}) into {plan.output}" + (
+        f"; {', '.join(others)}" if others else ""
+    )
 
 
 def _told(transfer: Transfer, output: Path, interrupted: bool) -> int:

@@ -25,10 +25,14 @@ def output_options(command: Any) -> Any:
     """--format, --columns, -o and --overwrite, the same on every command that prints a frame."""
     for option in (
         click.option("--overwrite", is_flag=True, help="Replace FILE if it exists."),
-        click.option("--spreadsheet-safe", is_flag=True, help="Defuse CSV cells that a spreadsheet would run as formulas."),
+        click.option(
+            "--spreadsheet-safe", is_flag=True, help="Defuse CSV cells that a spreadsheet would run as formulas."
+        ),
         click.option("--columns", metavar="A,B,...", help="Only these columns."),
         click.option("-o", "--to", "target", metavar="FILE", help="Write to FILE; - is stdout."),
-        click.option("--format", "fmt", type=click.Choice(FORMATS), help="Default: table on a terminal, CSV in a pipe."),
+        click.option(
+            "--format", "fmt", type=click.Choice(FORMATS), help="Default: table on a terminal, CSV in a pipe."
+        ),
     ):
         command = option(command)
     return command
@@ -58,7 +62,7 @@ def emit(
     from backends.frames import export, tables
 
     names = [name.strip() for name in columns.split(",") if name.strip()] if columns else None
-    form = chosen_format(fmt, target)
+    form: Any = chosen_format(fmt, target)
     to_stdout = target is None or target == "-"
     if form == "table":
         width = shutil.get_terminal_size((200, 24)).columns if sys.stdout.isatty() and to_stdout else 10_000
@@ -106,5 +110,3 @@ class Progress:
 def say(words: str) -> None:
     """A sentence for the person, on stderr, so that stdout stays for programs."""
     click.echo(words, err=True)
-
-

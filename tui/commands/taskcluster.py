@@ -30,7 +30,9 @@ def taskcluster() -> None:
 
 def _common(command: Any) -> Any:
     for option in (
-        click.option("--filter", "text", metavar="F", default="", help="Only these rows of what LOCATOR lists; as in the app."),
+        click.option(
+            "--filter", "text", metavar="F", default="", help="Only these rows of what LOCATOR lists; as in the app."
+        ),
         click.option("--root-url", metavar="URL", help="Deployment: a root URL, or firefox, or community."),
         connection_options,
         click.argument("locator"),
@@ -45,7 +47,7 @@ def _matching(command: Any) -> Any:
         "globs",
         metavar="GLOB",
         multiple=True,
-        help="Only artifacts whose path matches; repeatable. A GLOB without / also matches the last part; !GLOB excludes.",
+        help="Only artifacts whose path matches; repeatable. Without / it also matches the last part; !GLOB excludes.",
     )(command)
 
 
@@ -115,7 +117,9 @@ def tasks(locator: str, mode: str | None, root_url: str | None, text: str, **out
 @_common
 @_matching
 @output_options
-def artifacts(locator: str, mode: str | None, root_url: str | None, text: str, globs: tuple[str, ...], **output: Any) -> None:
+def artifacts(
+    locator: str, mode: str | None, root_url: str | None, text: str, globs: tuple[str, ...], **output: Any
+) -> None:
     """List the artifacts of a task, or of the tasks of a group that --filter leaves; of all runs."""
     with _session(root_url, mode) as (session, cancel):
         resource, frame = _artifacts(session, cancel, locator, text)
@@ -213,5 +217,7 @@ def _files(session: Session, cancel: Cancel, locator: str, text: str, globs: tup
     finally:
         progress.clear()
     if not files:
-        raise UsageProblem("There is nothing to download.", "Check --filter and --match against what `artifacts` lists.")
+        raise UsageProblem(
+            "There is nothing to download.", "Check --filter and --match against what `artifacts` lists."
+        )
     return files

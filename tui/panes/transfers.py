@@ -16,11 +16,14 @@ from textual.widgets import Input, Static
 
 from backends.frames.formats import format_bytes, safe_text
 from backends.problems import Problem
-from backends.transfers.engine import TRANSFER_SCHEMA, Snapshot, Transfer
+from backends.transfers.engine import Transfer
+from backends.transfers.listing import TRANSFER_SCHEMA
 from backends.transfers.plan import Plan
+from backends.transfers.progress import Snapshot
 from backends.transfers.states import State
 from tui import faults
 from tui.keymap import bindings
+from tui.widgets import frame_messages
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.frame_table import FrameTable
 from tui.widgets.top_bar import TopBar
@@ -30,6 +33,16 @@ if TYPE_CHECKING:
 
 TICK = 0.2  # seconds between looks at a transfer; the eye asks for no more
 TABLE_EVERY = 3  # the table of files follows at every third look
+ORDER = (
+    State.VERIFIED,
+    State.UNCHANGED,
+    State.FAILED,
+    State.SKIPPED,
+    State.CANCELLED,
+    State.STORED,
+    State.RUNNING,
+    State.PLANNED,
+)
 
 
 @dataclass
@@ -162,13 +175,13 @@ class TransfersPane(Vertical):
                 job.told = True
                 self._ended(job)
         self._draw_bar()
-        job = self.job
-        if job is None or not self.display:
+        shown = self.job
+        if shown is None or not self.display:
             return
-        self.query_one("#transfers-head", Static).update(self._head(job))
+        self.query_one("#transfers-head", Static).update(self._head(shown))
         self._looks += 1
-        if job.transfer is not None and (self._looks % TABLE_EVERY == 0 or job.told):
-            self._draw_table(job)
+        if shown.transfer is not None and (self._looks % TABLE_EVERY == 0 or shown.told):
+            self._draw_table(shown)
 
     def _draw_table(self, job: Job) -> None:
         assert job.transfer is not None
@@ -228,10 +241,9 @@ class TransfersPane(Vertical):
     def action_cancel_one(self) -> None:
         if self.job is None or self.job.transfer is None:
             return
-        keys = self.table.marked_keys or {self.table.cursor_key}
-        for key in keys:
-            if key is not None:
-                self.job.transfer.cancel_one(key)
+        under_cursor = self.table.cursor_key
+        for key in self.table.marked_keys or ({under_cursor} if under_cursor is not None else set()):
+            self.job.transfer.cancel_one(key)
         self._look()
 
     def action_cancel_all(self) -> None:
@@ -279,7 +291,7 @@ class TransfersPane(Vertical):
         self.table.focus()
 
     @on(FrameTable.Opened)
-    def _opened(self, event: FrameTable.Opened) -> None:
+    def _opened(self, event: frame_messages.Opened) -> None:
         event.stop()
         row = self.table.cursor_row
         if row is not None and row.get("detail"):
@@ -288,8 +300,7 @@ class TransfersPane(Vertical):
 
 def state_words(snapshot: Snapshot) -> str:
     """Counts by state, the most wanted first: "310 verified · 2 failed"."""
-    order = (State.VERIFIED, State.UNCHANGED, State.FAILED, State.SKIPPED, State.CANCELLED, State.STORED, State.RUNNING, State.PLANNED)
-    return " · ".join(f"{snapshot.counts[state]:,} {state}" for state in order if snapshot.counts.get(state))
+    return " · ".join(f"{snapshot.counts[state]:,} {state}" for state in ORDER if snapshot.counts.get(state))
 
 
 def progress_line(snapshot: Snapshot, width: int) -> str:

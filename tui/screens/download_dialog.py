@@ -39,7 +39,8 @@ class DownloadDialog(ModalScreen[Plan | None]):
     DownloadDialog #download-title { text-style: bold; }
     DownloadDialog .field { height: 1; }
     DownloadDialog .field Label { width: 12; color: $text-muted; }
-    DownloadDialog Input, DownloadDialog Input:focus { border: none; height: 1; padding: 0 1; background: $boost; width: 1fr; }
+    DownloadDialog Input, DownloadDialog Input:focus { border: none; height: 1; width: 1fr; padding: 0 1;
+        background: $boost; }
     DownloadDialog Switch, DownloadDialog Switch:focus { border: none; height: 1; padding: 0; background: transparent; }
     DownloadDialog .field.switch Label { width: 1fr; padding: 0 1; }
     DownloadDialog #download-counts { height: auto; margin: 1 0; }
@@ -64,7 +65,7 @@ class DownloadDialog(ModalScreen[Plan | None]):
             yield Static(Text(f"Download from {safe_text(self._what)}"), id="download-title")
             with Horizontal(classes="field"):
                 yield Label("Only")
-                yield Input(placeholder="globs on the path, such as *.json !*_info.json; empty is all", id="download-globs")
+                yield Input(placeholder="globs, such as *.json !*_info.json; empty is all", id="download-globs")
             with Horizontal(classes="field"):
                 yield Label("To")
                 yield Input(str(self._output), id="download-output")

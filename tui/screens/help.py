@@ -64,7 +64,9 @@ def _names(remapped: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _table(title: str, rows: list[tuple[str, str]]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0), show_header=False)
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0), show_header=False
+    )
     table.add_column(no_wrap=True)
     table.add_column()
     for left, right in rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
@@ -16,11 +17,17 @@ from tui.widgets.frame_table import FrameTable
 class FilterInput(Input):
     """Enter and Down keep the filter and go to the table, Esc clears it and goes there too."""
 
-    def key_escape(self) -> None:
+    # Bindings, not key methods: after those the key would go on to the list, where Esc means back.
+    BINDINGS = [
+        Binding("escape", "clear", "Clear", show=True),
+        Binding("down", "leave", show=False),
+    ]
+
+    def action_clear(self) -> None:
         self.value = ""
         self.post_message(FilterLine.Left())
 
-    def key_down(self) -> None:
+    def action_leave(self) -> None:
         self.post_message(FilterLine.Left())
 
 
@@ -34,7 +41,8 @@ class FilterLine(Horizontal):
     FilterLine { height: 1; display: none; }
     FilterLine.-shown { display: block; }
     FilterLine #filter-sign { width: 3; color: $text-muted; background: $boost; }
-    FilterLine FilterInput, FilterLine FilterInput:focus { border: none; height: 1; padding: 0; background: $boost; width: 1fr; }
+    FilterLine FilterInput, FilterLine FilterInput:focus { border: none; height: 1; width: 1fr; padding: 0;
+        background: $boost; }
     FilterLine #filter-problem { width: auto; max-width: 65%; color: $text-error; background: $boost; }
     """
 

@@ -24,6 +24,7 @@ from backends.resources import Page, Resource, Row
 from tui import faults
 from tui.exporting import export_table
 from tui.keymap import bindings
+from tui.widgets import frame_messages
 from tui.widgets.detail_panel import DetailPanel
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.frame_table import FrameTable
@@ -39,7 +40,7 @@ BESIDE = 120  # from this width on the detail panel stands beside the table by i
 
 
 class ResourceView(Vertical):
-    """One list. Posts `Open` when a row is to be opened, `Back` when the user wants out, `Titled` when it has a name."""
+    """One list. Posts `Open` for a row to open, `Back` when the user wants out, `Titled` when it has a name."""
 
     DEFAULT_CSS = """
     ResourceView { height: 1fr; }
@@ -47,7 +48,8 @@ class ResourceView(Vertical):
     ResourceView #view-words { height: 1fr; padding: 2 4; display: none; }
     ResourceView.-words #view-words { display: block; }
     ResourceView.-words FrameTable { display: none; }
-    ResourceView StatisticsPanel { display: none; height: 45%; min-height: 6; max-height: 22; border-top: hkey $panel; }
+    ResourceView StatisticsPanel { display: none; height: 45%; min-height: 6; max-height: 22;
+        border-top: hkey $panel; }
     ResourceView.-statistics StatisticsPanel { display: block; }
     """
     BINDINGS = bindings("view")
@@ -253,7 +255,7 @@ class ResourceView(Vertical):
         self.query_one(StatisticsPanel).show(frame, self.resource.schema, f"{scope} {self.resource.noun[1]}")
 
     @on(FrameTable.Highlighted)
-    def _highlighted(self, event: FrameTable.Highlighted) -> None:
+    def _highlighted(self, event: frame_messages.Highlighted) -> None:
         event.stop()
         self._detailed()
 
@@ -264,7 +266,7 @@ class ResourceView(Vertical):
         self._counted()
 
     @on(FrameTable.Opened)
-    def _opened(self, event: FrameTable.Opened) -> None:
+    def _opened(self, event: frame_messages.Opened) -> None:
         event.stop()
         row = self.cursor_row
         if row is None or self.resource is None:
