@@ -4,8 +4,9 @@
 
 One process a case, so that memory is its own; 200x60 cells; ten columns, plain words searched in three of them. Times
 are milliseconds, medians over the runs. `cpu` is processor time, the steadier number on a busy machine, and for single
-key presses the only one: Pilot's own press waits 40 ms of wall time in an empty app. The peers have no filter: theirs is the same polars filter and a new table with
-the result, which is what their users do. DataTable takes 16 s a filter at 100,000 rows: left out above 10,000.
+key presses the only one: Pilot's own press waits 40 ms of wall time in an empty app. The peers have no filter: theirs
+is the same polars filter and a new table with the result, which is what their users do. DataTable takes 16 s a filter
+at 100,000 rows: left out above 10,000.
 """
 
 from __future__ import annotations

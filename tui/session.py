@@ -22,38 +22,42 @@ class Session:
         self.settings = settings
         self.mode = mode
         self.demo = demo
-        self._clients: dict[str, Http] = {}
+        self._http: Http | None = None
         self._lock = threading.Lock()
 
     @property
     def http(self) -> Http:
-        return self._client(self.mode)
-
-    def _client(self, mode: str) -> Http:
         with self._lock:
-            if mode not in self._clients:
+            if self._http is None:
                 from backends.http import Http, Mode
 
-                self._clients[mode] = Http(
+                self._http = Http(
                     cache_dir=self.settings.cache_path,
                     cache_bytes=self.settings.cache_bytes,
                     per_host=self.settings.jobs,
-                    mode=Mode(mode),
+                    mode=Mode(self.mode),
                 )
-            return self._clients[mode]
+            return self._http
+
+    @property
+    def cache_note(self) -> str:
+        """Why answers are not kept although they should be; empty while all is well."""
+        return self._http.cache_note if self._http is not None else ""
 
     def resource(self, locator: Locator, cancel: Cancel | None = None, *, refresh: bool = False) -> Resource:
         """Resolves (may ask servers, raises `Problem`s) and gives what to list. Call it off the interface's loop.
 
         `refresh` asks the server even for what is stored; offline it changes nothing.
         """
-        http = self._client("refresh") if refresh and self.mode == "normal" else self.http
+        http = self.http.with_mode(Mode.REFRESH) if refresh and self.mode == "normal" else self.http
+        from backends.http import Mode
+
         found = opener(locator.system)
         resolved = found.resolve(locator, http, self.settings, cancel or Cancel())
         return found.resource(resolved, http, self.settings)
 
     def close(self) -> None:
         with self._lock:
-            for client in self._clients.values():
-                client.close()
-            self._clients.clear()
+            if self._http is not None:
+                self._http.close()
+                self._http = None

@@ -88,6 +88,10 @@ class Http:
         other.mode = mode
         return other
 
+    def scope(self, url: str) -> str:
+        """The public name of who we are to this URL's origin, "" for nobody: what is kept for one is not for others."""
+        return self._exchange.scope(parse(url))
+
     def get(
         self,
         url: str,

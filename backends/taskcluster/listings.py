@@ -50,7 +50,7 @@ class Listings:
 
     def __init__(self, deployment: Deployment) -> None:
         self._store = deployment.http.stored()
-        self._prefix = f"taskcluster-group-v{VERSION}|{deployment.root}|{_scope(deployment)}|"
+        self._prefix = f"taskcluster-group-v{VERSION}|{deployment.root}|{deployment.http.scope(deployment.root)}|"
 
     def read(self, group_id: str) -> Listing | None:
         """The group's last complete listing, None if there is none that can be read."""
@@ -75,14 +75,6 @@ class Listings:
         target = io.BytesIO()
         frame.write_ipc(target, compression="lz4")
         self._store.put(self._prefix + group_id, target.getvalue(), {"sealed": sealed, "expires_ms": expires_ms})
-
-
-def _scope(deployment: Deployment) -> str:
-    """Who we are to this deployment: what one identity may see is not shown to another."""
-    for identity in deployment.http._identities:
-        if deployment.root == identity.origin or deployment.root.startswith(f"{identity.origin}/"):
-            return identity.scope
-    return ""
 
 
 def _frame(kept: bytes) -> pl.DataFrame | None:

@@ -56,6 +56,14 @@ def test_damage_that_keeps_size_and_date_is_found_by_rehash(site: Site, runner: 
     assert runner.plan(file(site, "/a"), rehash=True).rows[0].action is Action.FETCH
 
 
+def test_edit_that_keeps_the_size_is_noticed_by_its_date(site: Site, runner: Runner) -> None:
+    site.add("/a", b"content")
+    runner.run(file(site, "/a"))
+    (runner.output / "group" / "a").write_bytes(b"CONTENT")
+    os.utime(runner.output / "group" / "a", ns=(1, 1))
+    assert runner.run(file(site, "/a")) == {"/a": ("verified", "")} and runner.read("group/a") == b"content"
+
+
 def test_damaged_or_deleted_download_is_fetched_again(site: Site, runner: Runner) -> None:
     for path in ("/a", "/b", "/c"):
         site.add(path, path.encode() * 10)

@@ -198,7 +198,7 @@ class ResourceView(Vertical):
                 loading=False, problem=f"{problem.sentence} (r tries again)" if rows else "failed, r tries again"
             )
         else:
-            status.show(loading=False, problem="")
+            status.show(loading=False, problem="", **({"note": note} if (note := self.session.cache_note) else {}))
             words = "" if rows else self.resource.empty_text if self.resource else ""
         if not rows:
             self._say(words)
