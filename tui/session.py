@@ -49,9 +49,9 @@ class Session:
 
         `refresh` asks the server even for what is stored; offline it changes nothing.
         """
-        http = self.http.with_mode(Mode.REFRESH) if refresh and self.mode == "normal" else self.http
         from backends.http import Mode
 
+        http = self.http.with_mode(Mode.REFRESH) if refresh and self.mode == "normal" else self.http
         found = opener(locator.system)
         resolved = found.resolve(locator, http, self.settings, cancel or Cancel())
         return found.resource(resolved, http, self.settings)

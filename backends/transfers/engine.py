@@ -38,7 +38,7 @@ __all__ = ["TRANSFER_SCHEMA", "Downloader", "Snapshot", "Transfer"]
 JOBS = 16
 JOBS_FOR_SMALL = 64
 SMALL = 2 << 20  # mean size in bytes; a few big files fill any link
-GROW_EVERY = 0.25  # seconds
+GROW_EVERY = 0.1  # seconds
 BUSY = 0.9  # of a core
 TRIES = 5
 

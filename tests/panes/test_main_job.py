@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from backends.demo import DemoOptions, DemoServer, locators
 from backends.transfers.states import State
 from tests.driving import loaded, running, screen_text, shown_view, status, until, view, words
 from tui.screens.download_dialog import DownloadDialog
@@ -153,3 +154,26 @@ async def test_every_size_shows_rows_and_status(demo: dict[str, str], size: tupl
         await pilot.press("h", "p", "p", "question_mark", "escape")
         assert "completed" in screen_text(app)
         assert "150 tasks" in screen_text(app)
+
+
+async def test_refresh_asks_again_and_keeps_marks_filter_and_cursor(demo: dict[str, str], demo_server: DemoServer) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        table = shown_view(app).table
+        await pilot.press("slash", *"mochitest", "enter", "space", "j")
+        marked, cursor, shown, asked = table.marked_keys, table.cursor_key, table.row_count, len(demo_server.requests)
+        await pilot.press("r")
+        await until(pilot, lambda: len(demo_server.requests) > asked and loaded(app))
+        assert (table.marked_keys, table.cursor_key, table.row_count) == (marked, cursor, shown)
+        assert marked
+
+
+async def test_a_failed_refresh_keeps_the_rows_and_says_what_happened(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with DemoServer(DemoOptions(tasks=30)) as server:
+        locator = locators(server.options, server.root_url)["taskcluster.finished-group"]
+        async with running(locator) as (app, pilot):
+            server.stop()
+            await pilot.press("r")
+            await until(pilot, lambda: loaded(app) and "r tries again" in status(app))
+            assert shown_view(app).table.total_count == 30

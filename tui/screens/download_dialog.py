@@ -10,9 +10,9 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, ScrollableContainer, Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Label, Static, Switch
+from textual.widgets import Button, Input, Label, Static
 
 from backends.cancel import Cancel
 from backends.frames.formats import format_bytes, safe_text
@@ -21,6 +21,7 @@ from backends.transfers.files import RemoteFile
 from backends.transfers.matching import matching
 from backends.transfers.plan import Action, Plan, make_plan
 from tui import faults
+from tui.widgets.ticked import Tick
 
 TREE_LINES = 400
 Collect = Callable[[Cancel], Iterator[list[RemoteFile]]]
@@ -41,12 +42,12 @@ class DownloadDialog(ModalScreen[Plan | None]):
     DownloadDialog .field Label { width: 12; color: $text-muted; }
     DownloadDialog Input, DownloadDialog Input:focus { border: none; height: 1; width: 1fr; padding: 0 1;
         background: $boost; }
-    DownloadDialog Switch, DownloadDialog Switch:focus { border: none; height: 1; padding: 0; background: transparent; }
-    DownloadDialog .field.switch Label { width: 1fr; padding: 0 1; }
     DownloadDialog #download-counts { height: auto; margin: 1 0; }
     DownloadDialog #download-tree { height: 1fr; min-height: 3; border-top: solid $panel; }
-    DownloadDialog .buttons { height: 3; }
-    DownloadDialog Button { margin-right: 2; }
+    DownloadDialog Tick, DownloadDialog Tick:focus { border: none; height: 1; padding: 0; background: transparent; }
+    DownloadDialog #download-tree-text { width: auto; }
+    DownloadDialog .buttons { height: 1; margin-top: 1; }
+    DownloadDialog Button { margin-right: 2; height: 1; border: none; min-width: 12; }
     """
     BINDINGS = [Binding("escape", "give_up", "Cancel"), Binding("ctrl+j,f2", "go", "Start", show=False)]
 
@@ -69,15 +70,13 @@ class DownloadDialog(ModalScreen[Plan | None]):
             with Horizontal(classes="field"):
                 yield Label("To")
                 yield Input(str(self._output), id="download-output")
-            with Horizontal(classes="field switch"):
-                yield Switch(id="download-overwrite")
-                yield Label("replace files there that ciexplore did not put there")
+            yield Tick("Replace files there that ciexplore did not put there", id="download-overwrite")
             yield Static("", id="download-counts")
-            with VerticalScroll(id="download-tree", can_focus=True):
+            with ScrollableContainer(id="download-tree", can_focus=True):
                 yield Static("", id="download-tree-text")
             with Horizontal(classes="buttons"):
-                yield Button("Start", id="download-go", variant="primary", disabled=True)
-                yield Button("Cancel (Esc)", id="download-no")
+                yield Button("Start", id="download-go", variant="primary", disabled=True, compact=True)
+                yield Button("Cancel (Esc)", id="download-no", compact=True)
 
     def on_mount(self) -> None:
         self.query_one("#download-globs").focus()
@@ -141,10 +140,10 @@ class DownloadDialog(ModalScreen[Plan | None]):
         self._plan = plan
         self.query_one("#download-go", Button).disabled = not plan.rows
         self.query_one("#download-counts", Static).update(counts(plan))
-        self.query_one("#download-tree-text", Static).update(Text(tree))
+        self.query_one("#download-tree-text", Static).update(Text(tree, no_wrap=True))
 
     @on(Input.Changed)
-    @on(Switch.Changed)
+    @on(Tick.Changed)
     def _replan(self) -> None:
         if self._files is None:
             return
@@ -152,7 +151,7 @@ class DownloadDialog(ModalScreen[Plan | None]):
         self._plan = None
         globs = self.query_one("#download-globs", Input).value.split()
         output = Path(self.query_one("#download-output", Input).value or ".").expanduser().absolute()
-        overwrite = self.query_one(Switch).value
+        overwrite = self.query_one(Tick).value
         work = partial(self._make, self._number, self._files, globs, output, overwrite)
         self.run_worker(work, thread=True, group="plan", exit_on_error=False)
 

@@ -1,0 +1,56 @@
+"""What the documents say is what the program does."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+from backends import config
+from backends.locators import accepted_forms
+from tui import keymap
+
+ROOT = Path(__file__).parents[1]
+
+
+def readme() -> str:
+    return (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_page_of_commands_is_what_help_says() -> None:
+    spec = importlib.util.spec_from_file_location("make", ROOT / "docs" / "make.py")
+    assert spec is not None and spec.loader is not None
+    make = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make)
+    assert (ROOT / "docs" / "commands.md").read_text("utf-8") == make.commands(), "run: python docs/make.py commands"
+
+
+def test_the_readme_names_every_key() -> None:
+    text = readme()
+    for key in keymap.KEYS:
+        if key.id.startswith("sort-"):
+            continue
+        written = keymap.spelled(key.keys).split(", ")[0]
+        assert f"`{written}`" in text, f"{key.id} ({written}) is not in the README"
+
+
+def test_the_readme_names_every_setting() -> None:
+    text = readme()
+    for _, env, toml in config.setting_names():
+        assert f"`{toml}`" in text
+        assert not env or f"`{env}`" in text
+
+
+def test_every_command_in_the_readme_exists() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text("utf-8")
+    known = set(re.findall(r"^## (ciexplore.*)$", page, re.MULTILINE))
+    for line in re.findall(r"^\s*(ciexplore [a-z].*)$", readme(), re.MULTILINE):
+        words = line.split()
+        verb = " ".join(words[:3]) if words[1] == "taskcluster" else " ".join(words[:2])
+        assert verb in known or words[1] in ("cache",), line
+        for option in re.findall(r"(--[a-z-]+)", line):
+            assert option in page, f"{option} in: {line}"
+
+
+def test_there_is_something_to_paste_for_everything() -> None:
+    assert len(accepted_forms()) >= 10
