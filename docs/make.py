@@ -44,7 +44,7 @@ def _walk(command: click.Command, path: tuple[str, ...]) -> list[tuple[tuple[str
 
 
 async def picture() -> str:
-    """The app at 120x34 with a filtered group, marks and the histogram."""
+    """The app at 140x36 with a filtered group, marks and the histogram."""
     from backends import config
     from backends.demo import DemoOptions, DemoProcess, locators
     from tui.app import Explorer
@@ -56,7 +56,7 @@ async def picture() -> str:
         )
         group = locators(server.options, server.root_url)["taskcluster.finished-group"]
         app = Explorer(Session(settings, demo=True), None)
-        async with app.run_test(size=(120, 34)) as pilot:
+        async with app.run_test(size=(140, 36)) as pilot:
             from backends.locators import parse
 
             app.open_locator(parse(group))

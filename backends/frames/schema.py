@@ -41,7 +41,8 @@ class Column:
     """One column. `name` is the frame's and the filter language's; `label` is the header's.
 
     `hidden`: not drawn until the user asks for it, still filtered by `name:`, exported and shown in the detail.
-    `width`: cells to start with; 0 measures the first rows. `searched`: plain filter words look into it.
+    `width`: cells to start with; 0 measures the first rows. `searched`: plain filter words look into it. `keeps_end`:
+    a text that does not fit loses its middle, since what tells it from its neighbours stands at its end.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Column:
     hidden: bool = False
     width: int = 0
     searched: bool = True
+    keeps_end: bool = False
 
     @property
     def dtype(self) -> pl.DataType:

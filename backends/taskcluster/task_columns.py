@@ -8,7 +8,7 @@ from backends.frames.schema import Column, Kind, Schema
 TASKS = Schema(
     (
         Column("state", Kind.STATE, "State", width=11),
-        Column("name", Kind.TEXT, "Name", width=44),
+        Column("name", Kind.TEXT, "Name", width=44, keeps_end=True),
         Column("duration", Kind.DURATION, "Duration", "s"),
         Column("suite", Kind.TEXT, "Suite"),
         Column("platform", Kind.TEXT, "Platform"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from backends.http.errors import IncompleteBody, NetworkFailed, NotFound, ServerFailed
 from backends.problems import Cancelled
-from backends.transfers import recorder
+from backends.transfers import recorder, worker
 from backends.transfers.engine import Transfer
 from backends.transfers.files import RemoteFile
 from backends.transfers.manifest import Manifest
@@ -103,7 +103,8 @@ def test_no_fault_puts_wrong_bytes_under_a_final_name_and_a_good_run_completes(
         done: set[str] = set()
         for faults in [*runs, []]:
             server = FakeServer(contents, list(faults))
-            worth, recorder.WORTH_RESUMING = recorder.WORTH_RESUMING, 1
+            worth, at_once = recorder.WORTH_RESUMING, worker.AT_ONCE
+            recorder.WORTH_RESUMING, worker.AT_ONCE = 1, 10 if several else -1
             try:
                 plan = make_plan(files, output)
                 transfer = Transfer(
@@ -113,7 +114,7 @@ def test_no_fault_puts_wrong_bytes_under_a_final_name_and_a_good_run_completes(
                 transfer.start()
                 assert transfer.wait(30)
             finally:
-                recorder.WORTH_RESUMING = worth
+                recorder.WORTH_RESUMING, worker.AT_ONCE = worth, at_once
             found = ends(transfer)
             assert {row.file.key for row in plan.rows if row.action is Action.UNCHANGED} == done
             assert done.isdisjoint(server.asked)

@@ -12,7 +12,7 @@ from rich.style import Style
 
 from backends.frames.formats import safe_text
 from backends.frames.schema import Column, Kind, Schema
-from tui.widgets.frame_cells import Cells, fit, fit_number
+from tui.widgets.frame_cells import Cells, fit, fit_ends, fit_number
 from tui.widgets.frame_columns import Columns
 from tui.widgets.frame_model import FrameModel
 from tui.widgets.frame_paint import Paint, Row, View
@@ -126,3 +126,15 @@ def test_the_widest_number_of_all_rows_fits_even_if_it_is_far_down() -> None:
     columns = Columns(Schema((Column("runs", Kind.COUNT, "Runs"),), "key"), 1)
     columns.observe(pl.DataFrame({"runs": sizes}))
     assert columns.place(80).slots[0].width == len("123,456,789,012")
+
+
+@given(st.text(st.characters(blacklist_categories=("Cs", "Cc", "Cf", "Mn", "Me")), max_size=60), st.integers(1, 40))
+def test_a_text_that_keeps_its_end_fills_its_cells_exactly(text: str, width: int) -> None:
+    assert cell_len(fit_ends(text, width)) == width
+
+
+def test_what_tells_two_long_names_apart_stays_in_sight() -> None:
+    names = [f"test-windows11-64-24h2-shippable/opt-browsertime-tp6-firefox-{site}" for site in ("amazon", "reddit")]
+    shown = [fit_ends(name, 32) for name in names]
+    assert shown[0] == "test-windo…me-tp6-firefox-amazon"
+    assert shown[0] != shown[1]

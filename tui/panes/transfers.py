@@ -277,7 +277,7 @@ class TransfersPane(Vertical):
         export_table(self.app, self.table, TRANSFER_SCHEMA, "transfer")
 
     def action_filter(self) -> None:
-        self.query_one(FilterLine).enter()
+        self.query_one(FilterLine).enter(self.table)
 
     @on(Input.Changed)
     def _filter_changed(self, event: Input.Changed) -> None:
@@ -287,7 +287,7 @@ class TransfersPane(Vertical):
     @on(FilterLine.Left)
     def _filter_left(self, event: Message) -> None:
         event.stop()
-        self.query_one(FilterLine).leave()
+        self.query_one(FilterLine).leave(self.table)
         self.table.focus()
 
     @on(FrameTable.Opened)

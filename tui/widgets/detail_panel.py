@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -17,7 +19,7 @@ class DetailPanel(VerticalScroll, can_focus=True):
     """Titled sections of label and text; everything in it is a server's text and drawn as such."""
 
     DEFAULT_CSS = """
-    DetailPanel { width: 42%; max-width: 90; border-left: vkey $panel; padding: 0 1; display: none; }
+    DetailPanel { width: 36%; max-width: 80; border-left: vkey $panel; padding: 0 1; display: none; }
     DetailPanel.-shown { display: block; }
     DetailPanel.-alone { width: 100%; max-width: 100%; border-left: none; }
     """
@@ -29,17 +31,20 @@ class DetailPanel(VerticalScroll, can_focus=True):
         self.query_one("#detail-text", Static).update(_drawn(detail))
 
 
-def _drawn(detail: Detail | None) -> Text:
+def _drawn(detail: Detail | None) -> RenderableType:
     if detail is None:
         return Text("Nothing more is known about this row.", style="dim")
-    text = Text(safe_text(detail.title, limit=LONGEST), style="bold")
+    parts: list[RenderableType] = [Text(safe_text(detail.title, limit=LONGEST), style="bold", overflow="fold")]
+    width = max((len(label) for _, pairs in detail.sections for label, value in pairs if value), default=0)
     for title, pairs in detail.sections:
         shown = [(label, value) for label, value in pairs if value]
         if not shown:
             continue
-        text.append(f"\n\n{safe_text(title, limit=LONGEST)}", style="bold underline")
-        width = max(len(label) for label, _ in shown)
+        parts.append(Text(f"\n{safe_text(title, limit=LONGEST)}", style="bold underline"))
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(width=width)
+        table.add_column(overflow="fold")
         for label, value in shown:
-            text.append(f"\n{label.ljust(width)}  ", style="dim")
-            text.append(safe_text(value, limit=LONGEST), style="not bold")
-    return text
+            table.add_row(Text(label, style="dim"), Text(safe_text(value, limit=LONGEST), overflow="fold"))
+        parts.append(table)
+    return Group(*parts)

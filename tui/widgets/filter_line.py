@@ -10,6 +10,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from backends.frames import filters
 from backends.frames.filters import FilterProblem
 from tui.widgets.frame_table import FrameTable
 
@@ -54,15 +55,20 @@ class FilterLine(Horizontal):
         yield FilterInput(placeholder="words, column:value, -column:value, duration>30m, /regex/")
         yield Static("", id="filter-problem")
 
-    def enter(self) -> None:
+    def enter(self, table: FrameTable | None) -> None:
+        """Takes the focus; a very large table starts to get ready, so that the first key does not wait for it."""
+        if table is not None:
+            table.prepare_filter()
         self.add_class("-shown")
         self.query_one(FilterInput).focus()
 
-    def apply(self, table: FrameTable) -> None:
-        """Filters the table by what is typed."""
-        problem = ""
+    def apply(self, table: FrameTable, *, typing: bool = True) -> None:
+        """Filters the table by the text; while `typing` not by a bare `column:`, which may be about to go on."""
+        problem, text = "", self.query_one(FilterInput).value
         try:
-            table.set_filter(self.query_one(FilterInput).value)
+            if typing and filters.parse(text, table.schema).unfinished:
+                return
+            table.set_filter(text)
         except FilterProblem as wrong:
             problem = "" if wrong.incomplete else str(wrong)
         words = Text(f" {problem} " if problem else "", no_wrap=True, overflow="ellipsis")
@@ -73,6 +79,8 @@ class FilterLine(Horizontal):
         event.stop()
         self.post_message(self.Left())
 
-    def leave(self) -> None:
-        """Stays visible as long as it filters."""
+    def leave(self, table: FrameTable | None) -> None:
+        """What is typed is finished now; the line stays visible as long as it filters."""
+        if table is not None:
+            self.apply(table, typing=False)
         self.set_class(bool(self.query_one(FilterInput).value), "-shown")

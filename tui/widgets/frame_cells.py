@@ -24,6 +24,27 @@ def fit(text: str, width: int, right: bool = False) -> str:
     return space + text if right else text + space
 
 
+def fit_ends(text: str, width: int) -> str:
+    """As `fit`, but what does not fit loses its middle: a third of the room shows its start, the rest its end."""
+    size = len(text) if text.isascii() else cell_len(text)
+    if size <= width or width < 8:
+        return fit(text, width)
+    start = set_cell_size(text, (width - 1) // 3)
+    room = width - 1 - cell_len(start)
+    end = text[-room:] if text.isascii() else _ending(text, room)
+    return f"{start}…{end}"
+
+
+def _ending(text: str, width: int) -> str:
+    """The last `width` cells; a wide sign that is cut in two becomes a space, as at the other end."""
+    kept = ""
+    for sign in reversed(text):
+        if cell_len(sign + kept) > width:
+            return " " * (width - cell_len(kept)) + kept
+        kept = sign + kept
+    return kept
+
+
 def fit_number(text: str, width: int) -> str:
     """Flush right, or `###` if it does not fit: "1,23…" could be read as a smaller number."""
     return fit(text, width, right=True) if len(text) <= width else "#" * width
@@ -76,7 +97,8 @@ class Cells:
             ]
         if slot.right:
             return [fit_number(text, width) for text in texts]
-        return [fit(text, width) for text in texts]
+        cut = fit_ends if column.keeps_end else fit
+        return [cut(text, width) for text in texts]
 
     def _part(self, block: int) -> pl.DataFrame:
         part = self._parts.get(block)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from tui.session import Session
 
-BESIDE = 120  # from this width on the detail panel stands beside the table by itself
+BESIDE = 126  # from this width on the detail panel stands beside the table by itself
 
 
 class ResourceView(Vertical):
@@ -294,7 +294,7 @@ class ResourceView(Vertical):
 
     # ---- the filter ------------------------------------------------------------------------------------------
     def action_filter(self) -> None:
-        self.query_one(FilterLine).enter()
+        self.query_one(FilterLine).enter(self.table)
 
     @on(Input.Changed)
     def _filter_changed(self, event: Input.Changed) -> None:
@@ -305,7 +305,7 @@ class ResourceView(Vertical):
     @on(FilterLine.Left)
     def _filter_left(self, event: FilterLine.Left) -> None:
         event.stop()
-        self.query_one(FilterLine).leave()
+        self.query_one(FilterLine).leave(self.table)
         self.focus_table()
 
     # ---- keys ------------------------------------------------------------------------------------------------
