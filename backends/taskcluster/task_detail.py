@@ -22,7 +22,7 @@ _SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("Started", "started"), ("Resolved", "resolved"), ("Deadline", "deadline"), ("Expires", "expires"),
         ),
     ),
-    ("Runs", (("Runs", "runs"), ("Automatic retries", "retries"), ("Each", "run_states"), ("Copy", "copy"))),
+    ("Runs", (("Runs", "runs"), ("Retries", "retries"), ("Each", "run_states"), ("Copy", "copy"))),
     ("Treeherder", (("Symbol", "symbol"), ("Tier", "tier"), ("Project", "project"), ("Revision", "revision"))),
     ("Ids", (("Task", "task_id"), ("Task group", "group_id"), ("Label", "label"))),
 )  # fmt: skip

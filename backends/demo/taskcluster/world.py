@@ -76,8 +76,8 @@ class World:
         return None
 
     def role(self, role: str) -> Task:
-        """The task of the finished group that plays a named part, such as `retried`."""
-        return next(task for task in self.finished.tasks if task.role == role)
+        """The task that plays a named part, such as `retried`: of the finished group, else of the running one."""
+        return next(task for group in (self.finished, self.running) for task in group.tasks if task.role == role)
 
     @cached_property
     def index(self) -> dict[str, Indexed]:
@@ -111,7 +111,9 @@ def _finished_tasks(options: DemoOptions) -> list[Task]:
 def _finished_task(seed: int, group_id: str, index: int, entry: Planned) -> Task:
     random = generator(seed, "finished", index)
     label = entry.label
-    fate = entry.fate or draw_fate(random)
+    fate, role = entry.fate or draw_fate(random), entry.role
+    if fate == "unscheduled":  # the group's deadline has passed: the queue ended what had not begun by then
+        fate, role = "deadline-exceeded", ""
     if label.kind in ("decision-task",):
         created, scheduled = 0.0, 0.4
     else:
@@ -122,7 +124,7 @@ def _finished_task(seed: int, group_id: str, index: int, entry: Planned) -> Task
     lost = sum(run.reason in ("worker-shutdown", "claim-expired", "intermittent-task") for run in runs)
     return Task(
         _id(seed, "finished", index), group_id, index, label, round(created, 3), runs, max(5 - lost, 0),
-        entry.retrigger, entry.role,
+        entry.retrigger, role,
     )  # fmt: skip
 
 
@@ -144,7 +146,8 @@ def _running_task(seed: int, group_id: str, index: int, entry: Planned) -> Task:
     if fate in ("deadline-exceeded", "retried-lost"):
         fate = "canceled"
     runs = _within(history(random, entry.label, fate, scheduled, speed=0.1), RUNNING_HEAD_START + RUNNING_SECONDS)
-    return Task(_id(seed, "running", index), group_id, index, entry.label, round(created, 3), runs)
+    role = "unscheduled" if entry.role == "unscheduled" else ""
+    return Task(_id(seed, "running", index), group_id, index, entry.label, round(created, 3), runs, role=role)
 
 
 def _within(runs: tuple[Run, ...], limit: float) -> tuple[Run, ...]:
