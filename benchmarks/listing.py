@@ -76,7 +76,7 @@ async def in_the_app(text: str | None) -> None:
         if text:
             app.open_locator(parse(text))
             while True:
-                await pilot.pause(0.005)
+                await asyncio.sleep(0.002)  # the pilot would wait for an idle processor
                 top = app.current_list.top if app.current_list else None
                 if top is not None and top.is_mounted and top.table is not None and top.table.total_count:
                     first = first or time.perf_counter() - began

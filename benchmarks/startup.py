@@ -77,7 +77,7 @@ def main() -> None:
         }
         os.mkdir(f"{scratch}/posting")
         cases = {
-            "ciexplore": ([str(BIN / "ciexplore")], b"You can paste"),
+            "ciexplore": ([str(BIN / "ciexplore")], b"To open"),
             "posting": ([str(HERE / ".work/posting/bin/posting"), "--collection", f"{scratch}/posting"], b"Collection"),
             "harlequin": (
                 [str(HERE / ".work/harlequin/bin/harlequin"), "--no-download-tzdata", ":memory:"],

@@ -1,19 +1,35 @@
-"""`ciexplore` and `python -m tui`: answers --version without loading anything, else hands over to the command line."""
+"""`ciexplore` and `python -m tui`: the two calls that need no command line parser are answered without one."""
 
 from __future__ import annotations
 
 import sys
 
+from backends.problems import Problem
+
 
 def main() -> None:
-    if sys.argv[1:] == ["--version"]:  # no click: 15 ms instead of 50
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
         from backends import __version__
 
         print(f"ciexplore {__version__}")
         return
+    if not arguments:
+        try:
+            _open()
+            return
+        except Problem:
+            pass  # said below, in the one way in which problems are said
     from tui.cli import run
 
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(arguments))
+
+
+def _open() -> None:
+    """Without click the first paint comes 30 ms earlier."""
+    from tui.opening import open_plainly
+
+    open_plainly()
 
 
 if __name__ == "__main__":

@@ -77,24 +77,11 @@ def connection_options(command: Any) -> Any:
 def _open(locator: str | None, root_url: str | None, mode: str | None) -> None:
     """Open the app."""
     from backends import config
+    from tui.opening import open_app
     from tui.session import Session
 
     settings = config.load(overrides={"taskcluster_root_url": root_url})
     open_app(Session(settings, mode=mode or "normal"), locator)
-
-
-def open_app(session: Any, locator: str | None = None) -> None:
-    """Runs the app in this terminal until the user leaves it."""
-    # Textual draws on stderr: all three have to be the terminal, or it would hang or fill a file with escapes.
-    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
-        raise click.UsageError(
-            "The app needs a terminal. Without one use a command, such as: ciexplore taskcluster tasks LOCATOR -o -"
-        )
-    if os.environ.get("TERM", "dumb") == "dumb":
-        raise click.UsageError("TERM is not set to a terminal that can draw. Set it, for example TERM=xterm-256color.")
-    from tui.app import Explorer
-
-    Explorer(session, locator).run()
 
 
 @click.group(

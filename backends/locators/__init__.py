@@ -1,59 +1,23 @@
 """One parser for everything that a person pastes.
 
-`parse(text)` asks each recogniser of `RECOGNISERS` in turn. A recogniser is a function of a `Pasted` that returns a
-locator, or None when the text is not its system's, or raises `LocatorProblem` when it is but cannot be opened; that
-one is shown only if no other recogniser knows better. A new system adds its function here and its forms below.
+`parse(text)` asks each recogniser of `recognisers.RECOGNISERS` in turn; a new system adds its function there and its
+forms to `forms.FORMS`. They are loaded with the first text (13 ms), not with the start screen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from backends.locators import taskcluster_forms, treeherder_forms
 from backends.locators.base import Locator as Locator
 from backends.locators.base import LocatorProblem as LocatorProblem
-from backends.locators.pasted import Pasted as Pasted
-
-Recogniser = Callable[[Pasted], Locator | None]
-
-RECOGNISERS: tuple[Recogniser, ...] = (
-    taskcluster_forms.recognise,
-    treeherder_forms.recognise,
-)
-
-FORMS: tuple[tuple[str, str], ...] = (*taskcluster_forms.FORMS, *treeherder_forms.FORMS)
-
-LONGEST = 1 << 20  # characters: 45,000 task ids in one taskcluster:artifacts/… text; an artifact URL has at most 4,000
+from backends.locators.forms import FORMS
 
 
 def parse(text: str) -> Locator:
     """The locator that `text` stands for. Raises `LocatorProblem`, and nothing else whatever the text."""
-    if len(text) > LONGEST:
-        raise LocatorProblem(
-            f"A text of {len(text):,} characters is not an address or an id.", "Paste one address or one id."
-        )
-    pasted = Pasted(text)
-    if not pasted.text:
-        raise LocatorProblem("Nothing to open: the text is empty.", _hint())
-    refusal: LocatorProblem | None = None
-    for recognise in RECOGNISERS:
-        try:
-            found = recognise(pasted)
-        except LocatorProblem as problem:
-            refusal = refusal or problem
-        else:
-            if found is not None:
-                return found
-    raise refusal or LocatorProblem(f"Nothing is known that looks like {pasted.quoted()}.", _hint())
+    from backends.locators.recognisers import recognised
+
+    return recognised(text)
 
 
 def accepted_forms() -> list[tuple[str, str]]:
     """(form, what it opens) of everything that `parse` accepts, for help and for the start screen."""
     return list(FORMS)
-
-
-def _hint() -> str:
-    return (
-        "Accepted: a task or task group id, a Taskcluster address (group, task, run, log, artifact, index or API), a "
-        "Treeherder push or job address, an index path such as gecko.v2.autoland.latest.taskgraph.decision."
-    )

@@ -23,20 +23,6 @@ from backends.locators.taskcluster import (
     TaskOrGroup,
 )
 
-FORMS: tuple[tuple[str, str], ...] = (
-    ("fN1SbArXTPSVFNUvaOlinQ", "a task group or a task, by its id"),
-    ("https://HOST/tasks/groups/GROUP", "a task group"),
-    ("https://HOST/tasks/TASK[/runs/N]", "a task and its runs"),
-    ("https://HOST/tasks/TASK/runs/N/logs/NAME", "a log"),
-    ("https://HOST/tasks/TASK/runs/N/NAME", "an artifact"),
-    ("https://HOST/tasks/index/NAMESPACE/NAME", "an indexed task"),
-    ("https://HOST/api/queue/v1/task/TASK/...", "the same by their API addresses"),
-    ("https://firefoxci.taskcluster-artifacts.net/TASK/N/NAME", "an artifact of Firefox CI"),
-    ("gecko.v2.autoland.latest.taskgraph.decision", "an indexed task or push"),
-    ("taskcluster:push/autoland/REVISION", "the task group of a push"),
-    ("taskcluster:group/ID, :task/ID[/N], :artifact/ID/N/NAME", "the short forms that y copies"),
-)
-
 # Where the CDN and the retired hosts belong. "" is the configured deployment: https://taskcluster.net itself is gone,
 # and what it held has expired, so asking the user's own server gives the clearer answer.
 ARTIFACT_HOSTS = {

@@ -13,10 +13,6 @@ from backends.locators.base import LocatorProblem
 from backends.locators.pasted import Pasted, PastedUrl
 from backends.locators.taskcluster import SLUGID, Push, Task, TaskclusterLocator
 
-FORMS: tuple[tuple[str, str], ...] = (
-    ("https://treeherder.mozilla.org/jobs?repo=R&revision=REV", "the task group of a push"),
-    ("...&selectedTaskRun=TASK.N, /logviewer?task=TASK.N", "the task of a Treeherder job"),
-)
 TASK_RUN = re.compile(rf"({SLUGID.pattern})(?:[.-]([0-9]{{1,4}}))?", re.ASCII)
 REVISION = re.compile(r"[0-9a-f]{12,40}", re.ASCII)
 REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}", re.ASCII)

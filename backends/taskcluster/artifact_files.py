@@ -59,17 +59,29 @@ def skip_reason(storage: str, run_state: str) -> str:
     return ""
 
 
-def remote_file(root: str, listed: Listed, entry: ArtifactEntry) -> RemoteFile:
+def remote_file(
+    root: str, *, group_id: str, task_name: str, task_id: str, run: int, run_state: str,
+    name: str, storage: str, size: int | None, content_type: str, expires_ms: int | None,
+) -> RemoteFile:  # fmt: skip
+    """One artifact of one run as a file to fetch."""
     return RemoteFile(
-        key=f"{root}/{listed.task_id}/{listed.run}/{entry.name}",
-        name=entry.name,
-        url=artifact_url(root, listed.task_id, listed.run, entry.name),
-        parts=default_parts(listed.group_id, listed.task_name, listed.task_id, listed.run, entry.name),
-        size=entry.contentLength,
-        content_type=entry.contentType or "",
-        skip=skip_reason(entry.storageType, listed.run_state),
-        expires_ms=milliseconds(entry.expires),
+        key=f"{root}/{task_id}/{run}/{name}",
+        name=name,
+        url=artifact_url(root, task_id, run, name),
+        parts=default_parts(group_id, task_name, task_id, run, name),
+        size=size,
+        content_type=content_type,
+        skip=skip_reason(storage, run_state),
+        expires_ms=expires_ms,
     )
+
+
+def _listed_file(root: str, listed: Listed, entry: ArtifactEntry) -> RemoteFile:
+    return remote_file(
+        root, group_id=listed.group_id, task_name=listed.task_name, task_id=listed.task_id, run=listed.run,
+        run_state=listed.run_state, name=entry.name, storage=entry.storageType, size=entry.contentLength,
+        content_type=entry.contentType or "", expires_ms=milliseconds(entry.expires),
+    )  # fmt: skip
 
 
 def list_runs(deployment: Deployment, task: TaskRuns, cancel: Cancel) -> list[Listed]:
@@ -95,7 +107,7 @@ def files_of_tasks(deployment: Deployment, tasks: Iterable[TaskRuns], cancel: Ca
             runs = list_runs(deployment, task, own)
         except (BadRequest, Gone, NotAllowed, NotFound) as problem:
             return [unlisted(deployment.root, task, problem)]
-        return [remote_file(deployment.root, run, entry) for run in runs for entry in run.entries]
+        return [_listed_file(deployment.root, run, entry) for run in runs for entry in run.entries]
 
     for batch in ask_all(ask, tasks, cancel):
         yield [file for files in batch for file in files]

@@ -15,12 +15,11 @@ from backends.http.errors import Gone, HttpProblem, NotAllowed, NotFound, Offlin
 from backends.locators.taskcluster import SLUGID, Artifact, Task, TaskArtifacts
 from backends.resources import Detail, Page, Resource, Row
 from backends.taskcluster import roots
-from backends.taskcluster.artifact_files import Listed, skip_reason
+from backends.taskcluster.artifact_files import Listed, remote_file, skip_reason
 from backends.taskcluster.parallel import ask_all
 from backends.taskcluster.queue import RESOLVED, Deployment
 from backends.taskcluster.task_rows import times
 from backends.transfers.files import RemoteFile
-from backends.transfers.layouts import default_parts
 
 if TYPE_CHECKING:
     from backends.http import Http
@@ -57,12 +56,14 @@ class TaskArtifactList(Resource):
         self.deployment = Deployment(http, root)
         self.task_ids = (locator.task_id,) if isinstance(locator, Task) else tuple(dict.fromkeys(locator.task_ids))
         self.run = locator.run if isinstance(locator, Task) else None
+        self._task_name = ""  # known when the first task has been asked
 
     @property
     def title(self) -> str:
         if len(self.task_ids) != 1:
             return f"artifacts of {len(self.task_ids):,} tasks"
-        return f"task {self.task_ids[0]}" + ("" if self.run is None else f" run {self.run}")
+        name = self._task_name or f"task {self.task_ids[0]}"
+        return name + ("" if self.run is None else f" run {self.run}")
 
     def pages(self, cancel: Cancel) -> Iterator[Page]:
         """A page whenever tasks have been listed. Of several tasks, those that cannot be listed are in the note."""
@@ -94,7 +95,7 @@ class TaskArtifactList(Resource):
         status, origin = self.deployment.status(task_id, cancel)
         if self.run is not None and not 0 <= self.run < len(status.runs):
             raise NoSuchRun(task_id, self.run, len(status.runs))
-        name = self._name(task_id, cancel)
+        name = self._task_name = self._name(task_id, cancel)
         listed = []
         for run in range(len(status.runs)) if self.run is None else (self.run,):
             state = status.runs[run].state
@@ -118,22 +119,16 @@ class TaskArtifactList(Resource):
 
     def files(self, rows: pl.DataFrame, cancel: Cancel) -> Iterator[list[RemoteFile]]:
         """From the rows alone; see `artifact_files` for what cannot be fetched."""
-        root = self.deployment.root
         epoch = rows.with_columns(pl.col("expires").dt.timestamp("ms"))
         yield [
-            RemoteFile(
-                key=f"{root}/{row['key']}",
-                url=roots.artifact_url(root, row["task_id"], row["run"], row["name"]),
-                parts=default_parts(
-                    row["group_id"] or "", row["task_name"] or "", row["task_id"], row["run"], row["name"]
-                ),
-                size=row["size"],
-                content_type=row["content_type"] or "",
-                skip=skip_reason(row["storage"] or "", row["run_state"] or ""),
+            remote_file(
+                self.deployment.root, group_id=row["group_id"] or "", task_name=row["task_name"] or "",
+                task_id=row["task_id"], run=row["run"], run_state=row["run_state"] or "", name=row["name"],
+                storage=row["storage"] or "", size=row["size"], content_type=row["content_type"] or "",
                 expires_ms=row["expires"],
             )
             for row in epoch.iter_rows(named=True)
-        ]
+        ]  # fmt: skip
 
     def detail(self, row: Row) -> Detail:
         lines = [(column, row.get(column.name)) for column in ARTIFACTS]
@@ -149,11 +144,10 @@ class TaskArtifactList(Resource):
         return roots.task_page(self.deployment.root, self.task_ids[0], self.run) if len(self.task_ids) == 1 else None
 
     def summary(self, frame: pl.DataFrame) -> str:
-        """ "33 artifacts · 1.2 GB · 2 errors"; the size of those that have one."""
-        count = f"{frame.height:,} {self.noun[frame.height != 1]}"
+        """ "1.2 GB · 2 without content"; the size of those that have one."""
         known, errors = frame["size"].drop_nulls(), (frame["storage"] == "error").sum()
         size = [format_value(known.sum(), ARTIFACTS["size"])] if known.len() else []
-        return " · ".join([count, *size, *([f"{errors:,} without content"] if errors else [])])
+        return " · ".join([*size, *([f"{errors:,} without content"] if errors else [])])
 
 
 class NoSuchRun(NotFound):

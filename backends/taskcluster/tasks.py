@@ -36,11 +36,12 @@ class TaskGroupTasks(Resource):
     def __init__(self, locator: TaskGroup, http: Http, root: str) -> None:
         super().__init__(locator)
         self.group_id = locator.group_id
+        self._push = ""  # known with the first rows
         self.deployment = Deployment(http, root)
 
     @property
     def title(self) -> str:
-        return f"group {self.group_id}"
+        return f"{self._push}group {self.group_id}"
 
     def pages(self, cancel: Cancel) -> Iterator[Page]:
         """The stored listing first; if that can still change, the queue's pages, which replace its rows one by one.
@@ -52,6 +53,7 @@ class TaskGroupTasks(Resource):
         stored = listings.read(self.group_id)
         if stored is not None:
             origin = Origin(Source.CACHE, stored.age)
+            self._learn(stored.frame)
             yield Page(stored.frame, origin, total=stored.frame.height, replace=True)
             if stored.final:
                 return
@@ -68,6 +70,7 @@ class TaskGroupTasks(Resource):
         for page in self.deployment.iter_task_pages(self.group_id, cancel):
             cancel.check()
             frame = fetched.add(page)
+            self._learn(frame)
             yield Page(frame, page.origin, note=fetched.note)
         whole = fetched.whole()
         # Only the last page replaces: 10,000 stored rows must not shrink to the first page's 1,000. It takes away
@@ -75,6 +78,13 @@ class TaskGroupTasks(Resource):
         yield Page(whole, fetched.origin, total=whole.height, replace=True, note=fetched.last_note(whole))
         if fetched.complete:
             listings.write(self.group_id, whole, sealed=fetched.sealed, expires_ms=fetched.expires_ms)
+
+    def _learn(self, frame: pl.DataFrame) -> None:
+        """Which push the group is of, for the title: a list of recent groups that shows ids tells nobody anything."""
+        known = frame.select("project", "revision").drop_nulls().head(1)
+        if not self._push and not known.is_empty():
+            project, revision = known.row(0)
+            self._push = f"{project[:40]} {revision[:12]} "
 
     def open(self, row: Row) -> Task | None:
         task_id = str(row.get("task_id") or "")

@@ -99,7 +99,8 @@ def test_killed_twice_every_file_is_right_and_nothing_verified_is_fetched_again(
         holding.hold(files=150)
         running = started(*call)
         assert holding.held.wait(60)
-        until(lambda before=len(done): output.is_dir() and len(verified(output)) >= before + 100)  # type: ignore[misc]
+        wanted = len(done) + 100
+        until(lambda wanted=wanted: output.is_dir() and len(verified(output)) >= wanted)  # type: ignore[misc]
         os.kill(running.pid, signal.SIGKILL)
         assert ended(running).code == -signal.SIGKILL
         holding.let_go()

@@ -151,10 +151,10 @@ def test_enter_opens_the_artifact_of_its_run(queue: FakeQueue) -> None:
     assert resource.detail(row).title == LOG["name"]
 
 
-def test_the_status_line_tells_count_size_and_what_has_no_content(queue: FakeQueue) -> None:
+def test_the_status_line_tells_size_and_what_has_no_content(queue: FakeQueue) -> None:
     one = queue.task(1, [[LOG, LIVE, BROKEN]])
     resource = artifacts_of(queue, one)
-    assert resource.summary(listed(resource)[-1].frame) == "3 artifacts · 9 B · 1 without content"
+    assert resource.summary(listed(resource)[-1].frame) == "9 B · 1 without content"
 
 
 def test_a_resolved_runs_artifacts_are_there_offline(queue: FakeQueue, tmp_path: Path) -> None:
@@ -216,3 +216,10 @@ def test_a_stopped_bulk_download_asks_for_no_more_tasks(queue: FakeQueue) -> Non
     with pytest.raises(Cancelled):
         group_files(queue, cancel)
     assert len(queue.asked) < 100
+
+
+def test_globs_find_the_files_of_a_list_and_of_a_group_alike(queue: FakeQueue) -> None:
+    one = queue.task(1, [[LOG, LIVE]])
+    resource = artifacts_of(queue, one)
+    files = [file for batch in resource.files(listed(resource)[-1].frame, Cancel()) for file in batch]
+    assert {file.name for file in files} == {LOG["name"], LIVE["name"]}

@@ -93,8 +93,8 @@ def _serve(options: Any) -> int:
 def _open(options: Any, locator: str | None) -> None:
     from backends import config
     from backends.demo import DemoProcess, locators
-    from tui.cli import open_app
     from tui.history import History
+    from tui.opening import open_app
     from tui.session import Session
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):

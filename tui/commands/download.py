@@ -14,7 +14,7 @@ import click
 from backends.cancel import Cancel
 from backends.frames.formats import format_bytes, safe_text
 from backends.transfers.engine import Transfer
-from backends.transfers.plan import Plan, make_plan
+from backends.transfers.plan import Action, Plan, make_plan
 from backends.transfers.progress import Snapshot
 from backends.transfers.states import State
 from tui.commands.output import Progress, say
@@ -76,8 +76,12 @@ def _line(look: Callable[[], Snapshot]) -> Callable[[], str]:
 
 def summary(plan: Plan) -> str:
     """One line: "312 files to fetch (48 MB) into DIR; 12 unchanged, 3 skipped"."""
-    counts = {str(action): count for action, count in plan.counts.items() if count}
-    others = [f"{count:,} {action}" for action, count in counts.items() if action not in ("fetch", "resume")]
+    words = {Action.RESUME: "go on where they stopped", Action.SKIP: "skipped", Action.CONFLICT: "in conflict"}
+    others = [
+        f"{count:,} {words.get(action, action)}"
+        for action, count in plan.counts.items()
+        if count and action is not Action.FETCH
+    ]
     known = format_bytes(plan.bytes_to_fetch) + (" and more" if plan.unknown_sizes else "")
     return f"{plan.to_fetch:,} files to fetch ({known}) into {plan.output}" + (
         f"; {', '.join(others)}" if others else ""

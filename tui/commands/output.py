@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import sys
 import time
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backends.problems import UsageProblem
+from backends.problems import FileProblem, UsageProblem
 
 if TYPE_CHECKING:
     import polars as pl
@@ -68,18 +69,39 @@ def emit(
         width = shutil.get_terminal_size((200, 24)).columns if sys.stdout.isatty() and to_stdout else 10_000
         text = tables.render(frame, schema, width, columns=names)
         if to_stdout:
-            click.echo(text)
+            _print(text)
         else:
             export.write_text(text + "\n", Path(str(target)), overwrite=overwrite)
         return
     if to_stdout and form == "parquet" and sys.stdout.isatty():
         raise UsageProblem("Parquet is not for a terminal.", "Name a file with -o FILE, or send it into a pipe.")
-    destination: Any = sys.stdout.buffer if to_stdout else Path(str(target))
+    on_terminal = to_stdout and sys.stdout.isatty()
+    shown = io.BytesIO()
+    destination: Any = shown if on_terminal else sys.stdout.buffer if to_stdout else Path(str(target))
     export.write(
         frame, destination, form, schema=schema, columns=names, spreadsheet_safe=spreadsheet_safe, overwrite=overwrite
     )
-    if to_stdout:
+    if on_terminal:
+        _print(_harmless(shown.getvalue().decode()))
+    elif to_stdout:
         sys.stdout.buffer.flush()
+
+
+def _harmless(text: str) -> str:
+    """What a server named may hold escape sequences: a program must get them, a terminal must not."""
+    from backends.frames.formats import safe_text
+
+    return "\n".join(safe_text(line, len(line) + 1) for line in text.rstrip("\n").split("\n"))
+
+
+def _print(text: str) -> None:
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        words = (error.strerror or str(error)).lower()
+        raise FileProblem(f"Writing the output failed: {words}.", "Make room, or write to another place.") from error
 
 
 class Progress:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ from tui.commands.output import Progress, emit, output_options, say
 if TYPE_CHECKING:
     import polars as pl
 
+    from backends.locators import Locator
     from backends.resources import Gathered, Resource
     from backends.transfers.files import RemoteFile
     from tui.session import Session
@@ -55,6 +58,7 @@ def _matching(command: Any) -> Any:
 def _session(root_url: str | None, mode: str | None, **overrides: Any) -> Iterator[tuple[Session, Cancel]]:
     from tui.session import Session
 
+    _heed_ctrl_c()
     session = Session(config.load(overrides={"taskcluster_root_url": root_url, **overrides}), mode=mode or "normal")
     cancel = Cancel()
     try:
@@ -64,34 +68,60 @@ def _session(root_url: str | None, mode: str | None, **overrides: Any) -> Iterat
         session.close()
 
 
-def _listed(session: Session, cancel: Cancel, text: str) -> tuple[Resource, Gathered]:
-    """Opens what the user wrote and lists it whole, with progress and with what should be known about it on stderr."""
+def _heed_ctrl_c() -> None:
+    """polars takes SIGINT over with a handler after which a thread that waits for an answer goes on waiting."""
+    import polars
+
+    assert polars
+    signal.siginterrupt(signal.SIGINT, True)
+
+
+def _listed(session: Session, cancel: Cancel, locator: str, filter_text: str = "") -> tuple[Resource, Gathered]:
+    """Opens what the user wrote and lists it whole, with progress and with what should be known about it on stderr.
+
+    Gives the rows that the filter leaves; of an artifact's locator, that artifact alone.
+    """
+    from backends.frames import filters
     from backends.http.answers import Source
     from backends.locators import parse
     from backends.resources import gather
     from tui.widgets.status_line import origin_words
 
     progress = Progress()
-    resource = session.resource(parse(text), cancel)
+    opened = parse(locator)
+    resource = session.resource(opened, cancel)
+    wanted = filters.parse(filter_text, resource.schema)  # a wrong one is said before 10,000 tasks are listed
     try:
         gathered = gather(resource, cancel, lambda rows, total: progress.show(_counted(resource, rows, total)))
     finally:
         progress.clear()
+    stale = gathered.origin.source is Source.STALE
     for note in gathered.notes:
-        say(f"note: {note}")
-    if gathered.origin.source is Source.STALE:
+        if not stale or note != gathered.origin.reason:
+            say(f"note: {note}")
+    if stale:
         say(f"note: {origin_words(gathered.origin, 0)}")
-    return resource, gathered
+    frame = _only(gathered.frame, opened)
+    return resource, replace(gathered, frame=frame if wanted.is_empty else frame.filter(wanted.mask(frame)))
+
+
+def _only(frame: pl.DataFrame, opened: Locator) -> pl.DataFrame:
+    """The app opens an artifact in the list of its run; a command means the artifact itself, of the latest run if none
+    is named."""
+    from backends.http.errors import NotFound, clean
+    from backends.locators.taskcluster import Artifact, IndexPath
+
+    name = opened.name if isinstance(opened, Artifact) else opened.artifact if isinstance(opened, IndexPath) else ""
+    if not name:
+        return frame
+    found = frame.filter(frame["name"] == name)
+    if found.is_empty():
+        raise NotFound(f"There is no artifact {clean(name)} in what the server lists.", "Check its name and its run.")
+    return found.filter(found["run"] == found["run"].max())
 
 
 def _counted(resource: Resource, rows: int, total: int | None) -> Callable[[], str]:
     return lambda: f"{rows:,}{f' of {total:,}' if total else ''} {resource.noun[1]} so far"
-
-
-def _filtered(frame: pl.DataFrame, resource: Resource, text: str) -> pl.DataFrame:
-    from backends.frames import filters
-
-    return frame.filter(filters.parse(text, resource.schema).mask(frame)) if text.strip() else frame
 
 
 def _one_kind(resource: Resource, noun: str, verb: str) -> None:
@@ -108,9 +138,9 @@ def _one_kind(resource: Resource, noun: str, verb: str) -> None:
 def tasks(locator: str, mode: str | None, root_url: str | None, text: str, **output: Any) -> None:
     """List the tasks of a group, one row a task."""
     with _session(root_url, mode) as (session, cancel):
-        resource, gathered = _listed(session, cancel, locator)
+        resource, gathered = _listed(session, cancel, locator, text)
         _one_kind(resource, "task", "tasks")
-        emit(_filtered(gathered.frame, resource, text), resource.schema, **output)
+        emit(gathered.frame, resource.schema, **output)
 
 
 @taskcluster.command()
@@ -127,8 +157,8 @@ def artifacts(
 
 
 def _artifacts(session: Session, cancel: Cancel, locator: str, text: str) -> tuple[Resource, pl.DataFrame]:
-    resource, gathered = _listed(session, cancel, locator)
-    frame = _filtered(gathered.frame, resource, text)
+    resource, gathered = _listed(session, cancel, locator, text)
+    frame = gathered.frame
     if resource.noun[0] != "task":
         return resource, frame
     if frame.is_empty():
@@ -165,9 +195,8 @@ def stats(
     from backends.frames import statistics
 
     with _session(root_url, mode) as (session, cancel):
-        resource, gathered = _listed(session, cancel, locator)
-        frame = _filtered(gathered.frame, resource, text)
-        table, schema = statistics.report(frame, resource.schema, columns=names or None, by=by)
+        resource, gathered = _listed(session, cancel, locator, text)
+        table, schema = statistics.report(gathered.frame, resource.schema, columns=names or None, by=by)
         emit(table, schema, **output)
 
 
@@ -206,12 +235,11 @@ def download(
 def _files(session: Session, cancel: Cancel, locator: str, text: str, globs: tuple[str, ...]) -> list[RemoteFile]:
     from backends.transfers.matching import matching
 
-    resource, gathered = _listed(session, cancel, locator)
-    rows = _filtered(gathered.frame, resource, text)
+    resource, gathered = _listed(session, cancel, locator, text)
     progress = Progress()
     files: list[RemoteFile] = []
     try:
-        for batch in resource.files(rows, cancel):
+        for batch in resource.files(gathered.frame, cancel):
             files += matching(batch, globs)
             progress.show(f"{len(files):,} files found")
     finally:

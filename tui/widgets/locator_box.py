@@ -31,7 +31,7 @@ class LocatorBox(Vertical):
     LocatorBox { height: auto; }
     LocatorBox LocatorInput { border: tall $primary; height: 3; }
     LocatorBox #locator-problem { color: $text-error; height: auto; max-height: 6; padding: 0 1; }
-    LocatorBox OptionList { height: auto; max-height: 12; border: none; background: transparent; padding: 0 1; }
+    LocatorBox OptionList { height: auto; max-height: 12; border: none; text-wrap: nowrap; text-overflow: ellipsis; background: transparent; padding: 0 1; }
     LocatorBox OptionList.-empty { display: none; }
     """
 
@@ -94,4 +94,6 @@ class LocatorBox(Vertical):
 def _line(visit: Visit) -> Text:
     # Titles are task names: a server's text, so no markup and nothing unprintable may be believed.
     title = "".join(character if character.isprintable() else "·" for character in visit.title[:200])
-    return Text.assemble(("★ " if visit.pinned else "  ", "bold"), (title, ""), ("  " + visit.text[:200], "dim"))
+    words = Text.assemble(("★ " if visit.pinned else "  ", "bold"), (title, ""), ("  " + visit.text[:200], "dim"))
+    words.no_wrap, words.overflow = True, "ellipsis"
+    return words

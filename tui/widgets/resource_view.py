@@ -177,6 +177,9 @@ class ResourceView(Vertical):
         if page.note:
             status["note"] = page.note
         self.query_one(StatusLine).show(**status)
+        if self.resource is not None and self.title != self.resource.title:
+            self.title = self.resource.title
+            self.post_message(self.Titled())
         self._counted()
         if table.total_count and not before:
             self._say("")

@@ -1,0 +1,49 @@
+"""Which system's locator a text is.
+
+A recogniser is a function of a `Pasted` that returns a locator, or None when the text is not its system's, or raises
+`LocatorProblem` when it is but cannot be opened; that one is shown only if no other recogniser knows better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from backends.locators import taskcluster_forms, treeherder_forms
+from backends.locators.base import Locator, LocatorProblem
+from backends.locators.pasted import Pasted
+
+Recogniser = Callable[[Pasted], Locator | None]
+
+RECOGNISERS: tuple[Recogniser, ...] = (
+    taskcluster_forms.recognise,
+    treeherder_forms.recognise,
+)
+LONGEST = 1 << 20  # characters: 45,000 task ids in one taskcluster:artifacts/… text; an artifact URL has at most 4,000
+
+
+def recognised(text: str) -> Locator:
+    """The locator that `text` stands for. Raises `LocatorProblem`, and nothing else whatever the text."""
+    if len(text) > LONGEST:
+        raise LocatorProblem(
+            f"A text of {len(text):,} characters is not an address or an id.", "Paste one address or one id."
+        )
+    pasted = Pasted(text)
+    if not pasted.text:
+        raise LocatorProblem("Nothing to open: the text is empty.", _hint())
+    refusal: LocatorProblem | None = None
+    for recognise in RECOGNISERS:
+        try:
+            found = recognise(pasted)
+        except LocatorProblem as problem:
+            refusal = refusal or problem
+        else:
+            if found is not None:
+                return found
+    raise refusal or LocatorProblem(f"Nothing is known that looks like {pasted.quoted()}.", _hint())
+
+
+def _hint() -> str:
+    return (
+        "Accepted: a task or task group id, a Taskcluster address (group, task, run, log, artifact, index or API), a "
+        "Treeherder push or job address, an index path such as gecko.v2.autoland.latest.taskgraph.decision."
+    )

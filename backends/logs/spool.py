@@ -1,0 +1,201 @@
+"""Where a log lives while one reads it: a nameless file on disk that fills from a stream, with an index of its lines.
+
+    spool = LogSpool(source)          # source(cancel) gives the decoded bytes of the log
+    Thread(target=spool.fill).start()
+    spool.lines(1_000_000, 50)        # costs a page, wherever it is and however long its lines are
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from backends.cancel import Cancel
+from backends.logs.index import BLOCK, NEWLINE, LineIndex
+from backends.problems import Cancelled, FileProblem, Problem
+
+Source = Callable[[Cancel], Iterator[bytes]]
+
+LINE_CAP = BLOCK  # bytes of a line that are ever handed out to be looked at
+_SAVED_AT_ONCE = 1 << 20
+
+
+class Line(NamedTuple):
+    """`content`: without its newline, not decoded; `cut`: how many of its bytes were left out."""
+
+    content: bytes
+    cut: int = 0
+
+
+class LogSpool:
+    """Filled by one thread, read by any. Its file has no name, mode 0600, and goes with the last who holds it."""
+
+    def __init__(self, source: Source, folder: Path | None = None) -> None:
+        """`folder`: where the bytes are kept (the system's folder for such files). Raises `FileProblem`."""
+        try:
+            # Unbuffered: each chunk is a write of its own, and readers use pread on the same descriptor.
+            self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - lives as long as the spool
+        except OSError as problem:
+            raise _disk_said_no(problem) from problem
+        weakref.finalize(self, self._file.close)
+        self._descriptor = self._file.fileno()
+        self._source = source
+        self._index = LineIndex()
+        self._changed = threading.Condition()
+        self.cancel = Cancel()
+        self.complete = False
+        self.problem: Problem | None = None
+        self.discarded = False
+
+    # ---- filling -----------------------------------------------------------------------------------------------
+
+    def fill(self) -> None:
+        """Reads the source to its end; blocks, so call it in a thread. Never raises: see `problem`."""
+        chunks: Iterator[bytes] | None = None
+        try:
+            chunks = self._source(self.cancel)
+            for chunk in chunks:
+                self.cancel.check()
+                self._append(chunk)
+        except Problem as problem:
+            self.problem = problem
+        except OSError as problem:
+            self.problem = _disk_said_no(problem)
+        except Exception as problem:  # a defect of a source must not leave a view that loads for ever
+            self.problem = Problem(f"The log could not be read: {type(problem).__name__}.", "Try it again.")
+        finally:
+            if chunks is not None and hasattr(chunks, "close"):
+                with contextlib.suppress(Exception):
+                    chunks.close()
+            with self._changed:
+                self.complete = True
+                self._changed.notify_all()
+
+    def _append(self, chunk: bytes) -> None:
+        rest = memoryview(chunk)
+        while rest:
+            written = os.write(self._descriptor, rest)
+            with self._changed:
+                if self.discarded:
+                    raise Cancelled
+                self._index.grow(bytes(rest[:written]) if written < len(chunk) else chunk)
+                self._changed.notify_all()
+            rest = rest[written:]
+
+    def wait(self, seen: int, cancel: Cancel, seconds: float = 0.2) -> bool:
+        """Sleeps until there are more than `seen` bytes, no more will come, or the time is over: is there more?"""
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            while self._index.size <= seen and not self.complete and not cancel.cancelled:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+        cancel.check()
+        return self._index.size > seen
+
+    def stop(self) -> None:
+        """No more bytes; what has come stays readable."""
+        self.cancel.cancel()
+        with self._changed:
+            self._changed.notify_all()
+
+    def discard(self) -> None:
+        """Gives the disk space back at once; from now on there are no lines."""
+        self.stop()
+        with self._changed:
+            self.discarded = True
+            with contextlib.suppress(OSError, ValueError):
+                os.ftruncate(self._descriptor, 0)
+
+    # ---- reading -----------------------------------------------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return self._index.size
+
+    @property
+    def line_count(self) -> int:
+        """Lines so far, with the last one even if its newline has not come yet."""
+        return self._index.lines
+
+    @property
+    def ended_lines(self) -> int:
+        """Lines whose newline is there."""
+        return self._index.newlines
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Bytes as they are; fewer at the end."""
+        return os.pread(self._descriptor, max(min(size, self._index.size - offset), 0), offset)
+
+    def start_of(self, line: int) -> int:
+        return self._index.start_of(line, self.read)
+
+    def line_at(self, offset: int) -> int:
+        return self._index.line_at(offset, self.read)
+
+    def lines(self, start: int, count: int) -> list[Line]:
+        """Lines from number `start` (from 0) on; fewer at the end. Split at newlines only.
+
+        Of a line longer than `LINE_CAP` comes its start, or what stands behind its last carriage return if that is
+        near its end: the last state of a progress bar.
+        """
+        found: list[Line] = []
+        count = min(count, self.line_count - start)
+        if start < 0 or count <= 0:
+            return found
+        offset = self.start_of(start)
+        while len(found) < count:
+            piece = self.read(offset, BLOCK)
+            if not piece:
+                break
+            parts = piece.split(NEWLINE, count - len(found))
+            if len(parts) > 1:
+                found += [Line(part) for part in parts[:-1]]
+                offset += len(piece) - len(parts[-1])
+                continue
+            end = self.start_of(start + len(found) + 1)
+            ended = self.read(end - 1, 1) == NEWLINE if end > offset else False
+            found.append(self._long_line(offset, end - ended))
+            offset = max(end, offset + 1)
+        return found
+
+    def _long_line(self, start: int, end: int) -> Line:
+        if end - start <= LINE_CAP:
+            return Line(self.read(start, end - start))
+        tail = self.read(end - LINE_CAP, LINE_CAP).rstrip(b"\r")
+        last = tail.rfind(b"\r")
+        if last >= 0:
+            return Line(tail[last + 1 :], end - start - len(tail) + last + 1)
+        return Line(self.read(start, LINE_CAP), end - start - LINE_CAP)
+
+    def whole_line(self, line: int, most: int) -> bytes:
+        """One line with all that it has, but no more than `most` bytes."""
+        start, end = self.start_of(line), self.start_of(line + 1)
+        return self.read(start, min(end - start, most)).rstrip(b"\r\n")
+
+    def save(self, target: BinaryIO, cancel: Cancel) -> int:
+        """Copies what there is now, byte for byte; gives their number. Raises `Cancelled`, `FileProblem`."""
+        size, offset = self.size, 0
+        while offset < size:
+            cancel.check()
+            piece = self.read(offset, min(_SAVED_AT_ONCE, size - offset))
+            if not piece:
+                raise FileProblem("The log was closed while it was being saved.", "Open it again.")
+            target.write(piece)
+            offset += len(piece)
+        return size
+
+
+def _disk_said_no(problem: OSError) -> FileProblem:
+    said = (problem.strerror or type(problem).__name__).lower()
+    folder = tempfile.gettempdir()
+    return FileProblem(f"The log does not fit on the disk ({said}).", f"Free some space in {folder} and open it again.")
