@@ -26,7 +26,7 @@ async def running(
     session = Session(config.load(), mode=mode)
     app = Explorer(session, locator)
     try:
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=True) as pilot:
             if locator is not None:
                 await until(pilot, lambda: view(app) is not None and loaded(app))
             yield app, pilot

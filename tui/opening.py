@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from backends.problems import UsageProblem
 
 if TYPE_CHECKING:
+    from tui.app import Explorer
     from tui.session import Session
 
 
@@ -24,7 +29,31 @@ def open_app(session: Session, locator: str | None = None) -> None:
         raise UsageProblem("TERM names no terminal that can draw.", "Set it, for example TERM=xterm-256color.")
     from tui.app import Explorer
 
-    Explorer(session, locator).run()
+    app = Explorer(session, locator)
+    with _ended_by_signals(app) as told:
+        app.run()
+    if told:
+        sys.exit(128 + told[0])
+
+
+@contextmanager
+def _ended_by_signals(app: Explorer) -> Iterator[list[int]]:
+    """Lets SIGTERM, SIGHUP and SIGINT end the app as `q` does: the terminal is given back, parts are kept."""
+    told: list[int] = []
+
+    def leave(number: int, frame: object) -> None:
+        told.append(number)
+        try:
+            asyncio.get_running_loop().call_soon_threadsafe(app.leave)
+        except RuntimeError:  # not drawing yet, or no longer
+            sys.exit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def open_plainly() -> None:

@@ -49,7 +49,11 @@ class Terminal:
     """Runs a program in a pseudo-terminal of `size` (columns, lines). `written` is every byte it has written."""
 
     def __init__(
-        self, *arguments: str, size: tuple[int, int] = (80, 24), extra: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        size: tuple[int, int] = (80, 24),
+        extra: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
     ) -> None:
         self.written = bytearray()
         self._changed = threading.Condition()
@@ -68,6 +72,7 @@ class Terminal:
             stderr=self._slave,
             env={**environment, **(extra or {})},
             start_new_session=True,
+            cwd=cwd,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -118,6 +123,13 @@ class Terminal:
             self._screen.resize(lines, columns)
         self._set_size(columns, lines)
 
+    def hang_up(self) -> None:
+        """As if the window was closed. The rest is `program.wait`; `close` is done with this."""
+        os.close(self._slave)
+        os.dup2(os.open(os.devnull, os.O_RDWR), self._master)
+        self._reader.join(5)
+        os.close(self._master)
+
     def close(self) -> None:
         if self.program.poll() is None:
             self.program.kill()
@@ -163,6 +175,6 @@ class Terminal:
         self._stream.feed(_UNKNOWN.sub(b"", text if whole else text[:cut]))
 
 
-def explorer(*arguments: str, size: tuple[int, int] = (80, 24), extra: Mapping[str, str] | None = None) -> Terminal:
+def explorer(*arguments: str, **given: Any) -> Terminal:
     """`ciexplore ARGUMENTS` in a terminal of its own."""
-    return Terminal("-m", "tui", *arguments, size=size, extra=extra)
+    return Terminal("-m", "tui", *arguments, **given)

@@ -23,7 +23,6 @@ from backends.transfers.progress import Snapshot
 from backends.transfers.states import State
 from tui import faults
 from tui.keymap import bindings
-from tui.widgets import frame_messages
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.frame_table import FrameTable
 from tui.widgets.top_bar import TopBar
@@ -77,6 +76,8 @@ class TransfersPane(Vertical):
     TransfersPane #transfers-head { height: auto; max-height: 8; padding: 0 1; background: $boost; }
     TransfersPane #transfers-empty { padding: 2 4; height: 1fr; }
     TransfersPane FrameTable { display: none; }
+    TransfersPane #transfers-why { height: auto; max-height: 4; padding: 0 1; background: $panel; display: none; }
+    TransfersPane #transfers-why.-shown { display: block; }
     TransfersPane.-any FrameTable { display: block; }
     TransfersPane.-any #transfers-empty { display: none; }
     """
@@ -98,6 +99,7 @@ class TransfersPane(Vertical):
             id="transfers-empty",
         )
         yield FrameTable(TRANSFER_SCHEMA)
+        yield Static("", id="transfers-why")
 
     def on_mount(self) -> None:
         self.set_interval(TICK, self._look)
@@ -290,12 +292,19 @@ class TransfersPane(Vertical):
         self.query_one(FilterLine).leave(self.table)
         self.table.focus()
 
-    @on(FrameTable.Opened)
-    def _opened(self, event: frame_messages.Opened) -> None:
+    @on(FrameTable.Highlighted)
+    @on(FrameTable.Shown)
+    def _explain(self, event: Message) -> None:
+        """Why the file under the cursor failed or was skipped, and where it belongs."""
         event.stop()
         row = self.table.cursor_row
-        if row is not None and row.get("detail"):
-            self.app.notify(str(row["detail"]), title=safe_text(str(row["target"])), markup=False)
+        line = self.query_one("#transfers-why", Static)
+        line.set_class(row is not None, "-shown")
+        if row is not None:
+            text = Text(safe_text(str(row["target"])), no_wrap=True, overflow="ellipsis")
+            if row["detail"]:
+                text.append(f"\n{safe_text(str(row['detail']))}", style="bold")
+            line.update(text)
 
 
 def state_words(snapshot: Snapshot) -> str:

@@ -19,9 +19,15 @@ from tui.history import Visit
 
 
 class LocatorInput(Input):
-    """An input whose Down key leads to the list below it."""
+    """An input whose Down key leads into the list below it."""
 
-    BINDINGS = [Binding("down", "app.focus_next", show=False)]
+    BINDINGS = [Binding("down", "into_list", show=False)]
+
+    class IntoList(Message):
+        """The user wants one of those below."""
+
+    def action_into_list(self) -> None:
+        self.post_message(self.IntoList())
 
 
 class LocatorBox(Vertical):
@@ -64,6 +70,14 @@ class LocatorBox(Vertical):
 
     def focus_input(self) -> None:
         self.query_one(Input).focus()
+
+    @on(LocatorInput.IntoList)
+    def _into_list(self, event: LocatorInput.IntoList) -> None:
+        event.stop()
+        choices = self.query_one(OptionList)
+        if choices.option_count:
+            choices.focus()
+            choices.highlighted = 0
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:

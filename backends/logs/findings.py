@@ -1,0 +1,80 @@
+"""The errors, warnings and sections of a log, found by rule while it comes in."""
+
+from __future__ import annotations
+
+from backends.cancel import Cancel
+from backends.logs.hits import Hits
+from backends.logs.patterns import Pattern, pattern
+from backends.logs.rules import Severity, joined
+from backends.logs.spool import LogSpool
+from backends.logs.windows import Window, windows
+from backends.problems import Cancelled
+
+_KEPT = 250_000  # of each severity; nobody jumps so often
+
+
+def _rules(severity: Severity | None) -> Pattern:
+    made = pattern(joined(severity))
+    return Pattern(made.text, joined(severity), f"(?m){joined(severity)}")  # case matters, whatever the rules hold
+
+
+class Findings:
+    """Runs in a thread of its own; may be asked at any time for what it has found so far."""
+
+    def __init__(self, spool: LogSpool) -> None:
+        self._spool = spool
+        self.cancel = Cancel()
+        self.scanned = 0  # bytes looked at
+        self.complete = False
+        self._hits = {severity: Hits(_KEPT) for severity in Severity}
+
+    def run(self) -> None:
+        """Blocks until the whole log has been looked at and grows no more, or `cancel` is pulled."""
+        any_rule = _rules(None)
+        each = [(severity, _rules(severity)) for severity in Severity]
+        try:
+            for window in windows(self._spool, self.cancel):
+                self._look(window, any_rule, each)
+                self.scanned = window.end
+            self.complete = True
+        except Cancelled:
+            pass
+
+    def _look(self, window: Window, any_rule: Pattern, each: list[tuple[Severity, Pattern]]) -> None:
+        if not any_rule.may_match(window.text):
+            return
+        lines = window.lines()
+        numbers = any_rule.lines(lines).arg_true()
+        for severity, rules in each:  # the most severe that fits is what the line is
+            found = rules.lines(lines.gather(numbers))
+            if found.any():
+                self._hits[severity].add((numbers.filter(found) + window.first_line).to_list())
+                numbers = numbers.filter(~found)
+
+    def of(self, severity: Severity) -> Hits:
+        return self._hits[severity]
+
+    def count(self, severity: Severity) -> int:
+        return self._hits[severity].count
+
+    def severity(self, line: int) -> Severity | None:
+        """What the line is, as far as it has been looked at."""
+        return next((severity for severity, hits in self._hits.items() if line in hits), None)
+
+    def next(self, line: int, *, warnings: bool = False) -> int | None:
+        """The next error (or warning) below the line, or the first of all."""
+        chosen = self._chosen(warnings)
+        found = [at for hits in chosen if (at := hits.after(line)) is not None]
+        first = [at for hits in chosen if (at := hits.first) is not None]
+        return min(found) if found else min(first, default=None)
+
+    def previous(self, line: int, *, warnings: bool = False) -> int | None:
+        """The next error (or warning) above the line, or the last of all."""
+        chosen = self._chosen(warnings)
+        found = [at for hits in chosen if (at := hits.before(line)) is not None]
+        last = [at for hits in chosen if (at := hits.last) is not None]
+        return max(found) if found else max(last, default=None)
+
+    def _chosen(self, warnings: bool) -> list[Hits]:
+        chosen = [self._hits[Severity.ERROR]]
+        return [*chosen, self._hits[Severity.WARNING]] if warnings else chosen

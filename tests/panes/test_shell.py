@@ -1,0 +1,125 @@
+"""What surrounds the lists: locating, pinning, help, palette, remapped keys, leaving."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input
+
+from tests.driving import loaded, running, screen_text, shown_view, until, view
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.download_dialog import DownloadDialog
+from tui.screens.help import HelpScreen
+from tui.screens.locate import LocateScreen
+from tui.widgets.start import Start
+
+
+async def test_the_start_screen_takes_a_pasted_locator(demo: dict[str, str]) -> None:
+    async with running(None) as (app, pilot):
+        assert "paste" in screen_text(app)
+        app.query_one(Start).query_one(Input).value = f"  {demo['taskcluster.finished-group']} "
+        await pilot.press("enter")
+        await until(pilot, lambda: view(app) is not None and loaded(app))
+        assert shown_view(app).table.total_count == 150
+
+
+async def test_what_cannot_be_opened_is_said_where_it_was_pasted(demo: dict[str, str]) -> None:
+    async with running(None) as (app, pilot):
+        app.query_one(Start).query_one(Input).value = "https://example.org/nothing/known"
+        await pilot.press("enter")
+        assert "ccepted" in screen_text(app)
+        assert view(app) is None
+
+
+async def test_a_locator_can_be_opened_over_any_list(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        first = view(app)
+        await pilot.press("ctrl+o")
+        assert isinstance(app.screen, LocateScreen)
+        app.screen.query_one(Input).value = demo["taskcluster.task"]
+        await pilot.press("enter")
+        await until(pilot, lambda: view(app) not in (None, first) and loaded(app))
+        assert "artifact" in shown_view(app).resource.noun
+
+
+async def test_recent_and_pinned_lists_are_offered_again(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        await pilot.press("P", "escape")
+        await until(pilot, lambda: view(app) is None)
+        assert "★" in screen_text(app)
+    async with running(None) as (app, pilot):
+        assert "★" in screen_text(app)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: view(app) is not None and loaded(app))
+
+
+async def test_help_lists_the_keys_as_they_are_remapped(own_directories: Path) -> None:
+    (own_directories / "config.toml").write_text("[keys]\ndownload = 'ctrl+d'\n")
+    async with running(None) as (app, pilot):
+        await pilot.press("f6", "question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        assert "Ctrl+D" in screen_text(app)
+        await pilot.press("escape")
+        assert not isinstance(app.screen, HelpScreen)
+
+
+async def test_a_remapped_key_does_what_it_was_given(demo: dict[str, str], own_directories: Path) -> None:
+    (own_directories / "config.toml").write_text("[keys]\ndownload = 'ctrl+d'\n")
+    async with running(demo["taskcluster.task"]) as (app, pilot):
+        await pilot.press("d")
+        assert not isinstance(app.screen, DownloadDialog)
+        await pilot.press("ctrl+d")
+        await until(pilot, lambda: isinstance(app.screen, DownloadDialog))
+
+
+async def test_a_wrong_remapping_is_told_and_the_app_still_runs(own_directories: Path) -> None:
+    (own_directories / "config.toml").write_text("[keys]\ndownlod = 'x'\n")
+    async with running(None) as (app, pilot):
+        await until(pilot, lambda: "downlod" in screen_text(app))
+
+
+async def test_the_palette_runs_an_action_of_the_list(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        await pilot.press("ctrl+p")
+        await pilot.press(*"histogram of a column")
+        await until(pilot, lambda: "Statistics and histogram of a column" in screen_text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: shown_view(app).has_class("-statistics"))
+
+
+async def test_quitting_during_a_download_asks_first_and_escape_stays(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CIEXPLORE_OUTPUT", str(tmp_path))
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        await pilot.press("a", "d")
+        await until(pilot, lambda: isinstance(app.screen, DownloadDialog) and app.screen._plan is not None)
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: app.transfers is not None and app.transfers.job is not None)
+        await until(pilot, lambda: app.transfers.job.transfer is not None)
+        app.transfers.job.transfer.pause()
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, ConfirmScreen))
+        assert app.transfers.active
+        await pilot.press("f6", "X")
+        await until(pilot, lambda: not app.transfers.active)
+
+
+async def test_a_pane_key_in_a_text_box_is_text(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        await pilot.press("slash", *"qadh")
+        assert app.is_running
+        assert shown_view(app).query_one(Input).value == "qadh"
+
+
+async def test_an_unwritable_export_target_says_what_to_do(demo: dict[str, str], tmp_path: Path) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        await pilot.press("e")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+        (tmp_path / "file").write_text("")
+        app.screen.query_one("#export-path", Input).value = str(tmp_path / "file" / "x.csv")
+        await pilot.press("f2")
+        await until(pilot, lambda: "Not exported" in screen_text(app))

@@ -1,0 +1,93 @@
+"""However the app is left, the terminal is as it was: its modes, its screen, its cursor, its mouse."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from backends.demo import DemoOptions, DemoProcess, locators
+from tests.terminal.terminal import PATIENCE, Terminal, explorer
+
+# Textual switches these on; the terminal must find them off, or the cursor on, after the last byte.
+MODES = {b"1049": b"l", b"1000": b"l", b"1003": b"l", b"1006": b"l", b"2004": b"l", b"1004": b"l", b"25": b"h"}
+
+
+def assert_whole(terminal: Terminal) -> None:
+    last = dict(re.findall(rb"\x1b\[\?(\d+)([hl])", bytes(terminal.written)))
+    assert {mode: last.get(mode) for mode in MODES} == MODES
+    assert terminal.attributes == terminal.attributes_before
+    assert b"Traceback" not in terminal.written
+
+
+def test_q_gives_the_terminal_back(ci: dict[str, str]) -> None:
+    with explorer() as terminal:
+        terminal.wait_for("You can paste")
+        terminal.press("ctrl+q")
+        assert terminal.wait_until_ended() == 0
+        assert_whole(terminal)
+
+
+def test_ctrl_c_says_how_to_quit_and_breaks_nothing(ci: dict[str, str]) -> None:
+    with explorer(ci["taskcluster.finished-group"]) as terminal:
+        terminal.wait_for("60 tasks · fetched")
+        terminal.press("ctrl+c")
+        terminal.wait_for("to quit")
+        terminal.press("q")
+        assert terminal.wait_until_ended() == 0
+        assert_whole(terminal)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_gives_the_terminal_back(ci: dict[str, str], number: signal.Signals, code: int) -> None:
+    with explorer(ci["taskcluster.finished-group"]) as terminal:
+        terminal.wait_for("60 tasks · fetched")
+        os.kill(terminal.program.pid, number)
+        assert terminal.wait_until_ended() == code
+        assert_whole(terminal)
+
+
+def test_a_closed_window_ends_the_app(ci: dict[str, str]) -> None:
+    terminal = explorer(ci["taskcluster.finished-group"])
+    terminal.wait_for("60 tasks · fetched")
+    terminal.hang_up()
+    assert terminal.program.wait(PATIENCE) == 128 + signal.SIGHUP
+
+
+def test_the_demo_leaves_no_process_and_no_file_behind(tmp_path: Path) -> None:
+    with explorer("demo", "--tasks", "30", cwd=tmp_path, extra={"TMPDIR": str(tmp_path)}) as terminal:
+        screen = terminal.wait_for(lambda text: "taskcluster.finished-group" in text)
+        assert "demo" in screen.splitlines()[0]
+        assert list(tmp_path.iterdir()), "the demo keeps its things somewhere else"
+        terminal.press("tab", "enter")
+        terminal.wait_for("30 tasks · fetched")
+        root = re.search(rb"127\.0\.0\.1:(\d+)", bytes(terminal.written))
+        assert root is not None
+        with socket.create_connection(("127.0.0.1", int(root[1])), timeout=PATIENCE) as held:
+            terminal.press("q")
+            assert terminal.wait_until_ended() == 0
+            assert held.recv(1) == b"", "the demo's server outlived the app"
+        assert_whole(terminal)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_dies_is_told_in_words_and_r_recovers(monkeypatch: pytest.MonkeyPatch) -> None:
+    with DemoProcess(DemoOptions(tasks=20)) as first:
+        port = int(first.root_url.rsplit(":", 1)[1])
+        group = locators(first.options, first.root_url)["taskcluster.finished-group"]
+        terminal = explorer(group)
+        terminal.wait_for("20 tasks · fetched")
+    with terminal:
+        terminal.press("r")
+        terminal.wait_for(lambda text: "stored copy" in text or "Nothing listens" in text)
+        assert "completed" in terminal.text, "the rows went with the server"
+        with DemoProcess(DemoOptions(tasks=20, port=port)):
+            terminal.press("r")
+            terminal.wait_for(lambda text: "20 tasks · fetched" in text and "stored copy" not in text)
+        terminal.press("q")
+        assert terminal.wait_until_ended() == 0
+        assert_whole(terminal)

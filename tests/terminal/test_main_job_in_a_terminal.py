@@ -1,0 +1,115 @@
+"""The main job with real keys on a real terminal of 80x24: paste, filter, mark, measure, export, download."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.terminal.terminal import Terminal, explorer
+
+
+def filtered(terminal: Terminal, text: str) -> int:
+    """Types a filter and goes back to the table; gives how many rows are shown."""
+    terminal.press("/")
+    terminal.wait_for("esc Clear")  # the footer of the filter box: what is typed from now on is text
+    terminal.press(text)
+    shown = re.compile(r"60 tasks · (\d+) shown")
+    screen = terminal.wait_for(lambda screen: text in screen and shown.search(screen))
+    terminal.press("enter")
+    terminal.wait_for("space Mark")
+    found = shown.search(screen)
+    assert found is not None
+    return int(found[1])
+
+
+def test_paste_filter_mark_measure_export_and_download(ci: dict[str, str], tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    with explorer(cwd=tmp_path, extra={"CIEXPLORE_OUTPUT": str(output)}) as terminal:
+        terminal.wait_for("You can paste")
+        terminal.press(ci["taskcluster.finished-group"], "enter")
+        terminal.wait_for("60 tasks · fetched")
+        count = filtered(terminal, "state:failed,exception")
+        assert 0 < count < 60
+        terminal.press("a")
+        terminal.wait_for(f"{count} marked")
+        terminal.press("h")
+        terminal.wait_for(lambda text: f"{count} marked tasks" in text and "median" in text and "█" in text)
+        terminal.press("h")
+        terminal.wait_for(lambda text: "median" not in text)
+
+        terminal.press("e")
+        terminal.wait_for(f"{count} marked ")
+        terminal.press("f2")
+        terminal.wait_for("Exported")
+        with next(tmp_path.glob("*.csv")).open(newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        assert len({row["task_id"] for row in rows}) == len(rows) == count
+        assert {row["state"] for row in rows} == {"failed", "exception"}
+
+        terminal.press("d")
+        terminal.wait_for("files to fetch")
+        assert not output.exists(), "a plan must write nothing"
+        terminal.press("*_errorsummary.log")
+        terminal.wait_for(lambda text: re.search(r"\b\d files to fetch", text))
+        terminal.press("enter")
+        terminal.press("enter")
+        terminal.wait_for("Download ended")
+        terminal.press("f6")
+        screen = terminal.wait_for(lambda text: "100%" in text and "verified" in text)
+        verified = re.search(r"(\d+) verified", screen)
+        assert verified is not None
+        files = [path for path in output.rglob("*") if path.is_file() and ".ciexplore" not in path.parts]
+        assert len(files) == int(verified[1]) > 0
+        assert all(path.name.endswith("_errorsummary.log") for path in files)
+
+        terminal.press("escape")
+        terminal.wait_for(f"{count} marked")
+        terminal.press("q")
+        assert terminal.wait_until_ended() == 0
+
+
+def test_keys_without_a_meaning_and_broken_sequences_change_nothing(ci: dict[str, str]) -> None:
+    with explorer(ci["taskcluster.finished-group"]) as terminal:
+        terminal.wait_for("60 tasks · fetched")
+        terminal.press("Z", "!", "é", "測", "\x1b[99~", "\x1b[9;99R", "\x1b[M", "\x7f\x7f", "x", "X", "R", "n", "ctrl+x")
+        terminal.press("\x1b[200~pasted\nwords\x1b[201~", "tab", "tab", "escape")
+        terminal.press("f1", "ctrl+o")
+        terminal.wait_for("Open")
+        terminal.press("escape")
+        terminal.press("q")
+        assert terminal.wait_until_ended() == 0
+
+
+def test_the_screen_follows_the_size_of_the_window(ci: dict[str, str]) -> None:
+    with explorer(ci["taskcluster.finished-group"]) as terminal:
+        terminal.wait_for("60 tasks · fetched")
+        terminal.resize(200, 60)
+        terminal.wait_for(lambda text: "Worker pool" in text and "60 tasks · fetched" in text)  # the detail beside it
+        terminal.resize(40, 12)
+        terminal.wait_for(lambda text: "Worker pool" not in text and "60 tasks" in text.splitlines()[10])
+        terminal.press("G", "h")
+        terminal.wait_for("Duration")
+        terminal.press("h")
+        terminal.resize(80, 24)
+        terminal.wait_for(lambda text: "60 tasks · fetched" in text.splitlines()[22] and "/ Filter" in text)
+        assert filtered(terminal, "suite:mochitest") > 0
+        terminal.press("q")
+        assert terminal.wait_until_ended() == 0
+
+
+@pytest.mark.parametrize("value", ["1", ""])
+def test_no_color_shows_no_hue_and_still_every_state(ci: dict[str, str], value: str) -> None:
+    with explorer(ci["taskcluster.finished-group"], extra={"NO_COLOR": value} if value else {}) as terminal:
+        terminal.wait_for("60 tasks · fetched")
+        assert "✔ completed" in terminal.text and "✖ failed" in terminal.text
+        terminal.press("q")
+        terminal.wait_until_ended()
+        written = bytes(terminal.written)
+    triples = {tuple(map(int, found)) for found in re.findall(rb"[34]8;2;(\d+);(\d+);(\d+)", written)}
+    hues = {triple for triple in triples if len(set(triple)) > 1}
+    palette = re.findall(rb"\x1b\[(?:[0-9;]*;)?(?:3[0-7]|4[0-7]|9[0-7]|10[0-7]|[34]8;5;\d+)m", written)
+    assert not palette
+    assert bool(hues) is not bool(value)
