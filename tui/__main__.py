@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from backends.problems import Problem
 
 
 def main() -> None:
+    _open_closed_streams()
     arguments = sys.argv[1:]
     if arguments == ["--version"]:
         from backends import __version__
@@ -23,6 +25,14 @@ def main() -> None:
     from tui.cli import run
 
     sys.exit(run(arguments))
+
+
+def _open_closed_streams() -> None:
+    """A shell may have closed them (`>&-`): else the first file that is opened would be taken for stdout."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+            setattr(sys, name, open(number, "r" if not number else "w", closefd=False))  # noqa: SIM115, PTH123
 
 
 def _open() -> None:

@@ -12,6 +12,7 @@ from backends.locators import Locator, parse
 from backends.problems import Problem
 from tui import faults
 from tui.history import History
+from tui.key_order import KeysInOrder
 from tui.keymap import bindings, checked
 from tui.palette import KeyProvider
 from tui.panes.lists import ListPane
@@ -26,7 +27,7 @@ GREETING = "Find, read, download and measure what CI produced"
 SYSTEM_PANES = {"taskcluster": "taskcluster"}
 
 
-class Explorer(App[None]):
+class Explorer(KeysInOrder):
     """ciexplore. `start`: what to open first, as the user wrote it."""
 
     TITLE = "ciexplore"

@@ -117,6 +117,10 @@ def run(arguments: Sequence[str]) -> int:
         return 130
     except KeyboardInterrupt:
         return 130
+    except SystemExit as leaving:  # click turns a broken pipe into one
+        if isinstance(leaving.__context__, BrokenPipeError):
+            return _reader_left()
+        raise
     except click.ClickException as error:
         error.show()
         return error.exit_code

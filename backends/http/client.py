@@ -17,7 +17,7 @@ from backends.http.answers import Answer, Source
 from backends.http.cache import CACHE_BYTES, Shelf
 from backends.http.caching import Answering, Asked, Pause, Retries, pause, raise_unless_ok
 from backends.http.decoding import accepted
-from backends.http.downloads import Downloader
+from backends.http.downloads import Downloader, DownloaderSettings
 from backends.http.entries import key_of, read_whole
 from backends.http.errors import WrongServer, clean, offline, shown
 from backends.http.exchange import Exchange, Timeouts
@@ -186,6 +186,12 @@ class Http:
     def downloader(self) -> Downloader:
         """Raw files for ONE worker thread, never stored; it is the worker's to close."""
         return Downloader(mode=self.mode, identities=self._identities, timeouts=self._timeouts, transport=self._given)
+
+    def downloader_settings(self) -> DownloaderSettings | None:
+        """For worker processes; None if they could not download as we do: who we are is not told to another one."""
+        if self._identities or self._given is not None:
+            return None
+        return DownloaderSettings(self.mode, self._timeouts)
 
     def stored(self) -> Store | None:
         """Where parsed frames are kept; None without a cache."""

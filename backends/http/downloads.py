@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from backends.cancel import Cancel
 from backends.http.addresses import parse
@@ -100,6 +101,17 @@ class Downloader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@dataclass(frozen=True)
+class DownloaderSettings:
+    """What another process must know to download as this one does; the proxies are in its environment too."""
+
+    mode: Mode
+    timeouts: Timeouts
+
+    def open(self) -> Downloader:
+        return Downloader(mode=self.mode, timeouts=self.timeouts)
 
 
 def _check(reply: Reply, offset: int) -> None:

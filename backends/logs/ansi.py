@@ -21,6 +21,7 @@ ESCAPES = (
 )
 _TOKEN = re.compile(rf"(?:\x1b\[|\x9b)(?P<sgr>[0-9;:]*)m|{ESCAPES}")
 _MOST_PARAMETERS = 64
+_MOST_SPANS = 256  # a line that changes colour more often is a picture; the rest of it is shown plain
 
 Colour = int | tuple[int, int, int]  # one of the 256, or red, green, blue
 
@@ -72,6 +73,9 @@ def parse(text: str) -> tuple[str, tuple[Span, ...]]:
     spans: list[Span] = []
     look, length, position = PLAIN, 0, 0
     for token in _TOKEN.finditer(text):
+        if len(spans) >= _MOST_SPANS:
+            look, text = PLAIN, text[:position] + strip(text[position:])
+            break
         length = _add(text[position : token.start()], length, look, parts, spans)
         position = token.end()
         parameters = token["sgr"]
@@ -124,7 +128,7 @@ def _turned(look: Look, parameters: str) -> Look:
         elif code in (38, 48):
             colour = _extended(codes)
             if colour is not None:
-                look = replace(look, **{"foreground" if code == 38 else "background": colour})
+                look = replace(look, foreground=colour) if code == 38 else replace(look, background=colour)
         elif 30 <= code <= 37 or 90 <= code <= 97:
             look = replace(look, foreground=code - 30 if code < 40 else code - 82)
         elif 40 <= code <= 47 or 100 <= code <= 107:

@@ -1,7 +1,7 @@
 """When a line was written, and how long that is after the first line that says so.
 
-    clock = Clock(first_lines)
-    clock.elapsed("[task 2025-02-12T02:47:51.737Z] 02:47:51     INFO - ...")    31.133 seconds
+clock = Clock(first_lines)
+clock.elapsed("[task 2025-02-12T02:47:51.737Z] 02:47:51     INFO - ...")    31.133 seconds
 """
 
 from __future__ import annotations

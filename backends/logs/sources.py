@@ -93,7 +93,9 @@ def _in_words(chunks: Iterable[bytes]) -> Iterator[bytes]:
     try:
         yield from chunks
     except EncodingCutShort:
-        raise Problem("The log ends before its end: it was compressed, and the rest is missing.", "Try again.") from None
+        raise Problem(
+            "The log ends before its end: it was compressed, and the rest is missing.", "Try again."
+        ) from None
     except EncodingBroken as problem:
         raise Problem(f"The log is compressed in a way that cannot be read ({problem}).", "Download it.") from None
 

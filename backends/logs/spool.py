@@ -1,8 +1,8 @@
 """Where a log lives while one reads it: a nameless file on disk that fills from a stream, with an index of its lines.
 
-    spool = LogSpool(source)          # source(cancel) gives the decoded bytes of the log
-    Thread(target=spool.fill).start()
-    spool.lines(1_000_000, 50)        # costs a page, wherever it is and however long its lines are
+spool = LogSpool(source)          # source(cancel) gives the decoded bytes of the log
+Thread(target=spool.fill).start()
+spool.lines(1_000_000, 50)        # costs a page, wherever it is and however long its lines are
 """
 
 from __future__ import annotations

@@ -1,18 +1,21 @@
-"""A plan carried out: workers fetch, one recorder commits, whoever is interested polls `snapshot()`.
+"""A plan carried out: a crew fetches, one recorder commits, whoever is interested polls `snapshot()`.
 
-Threads: `jobs` workers, each with one connection; one recorder, which alone touches the manifest and the final names.
-Nothing calls back. Every file ends in exactly one of verified, unchanged, failed, skipped, cancelled.
+The crew is threads of this process (crews.py) or processes (processes.py); the recorder, a thread, alone touches the
+manifest and the final names. Nothing calls back. Every file ends in exactly one of verified, unchanged, failed,
+skipped, cancelled.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import math
+import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -20,34 +23,33 @@ from backends.cancel import Cancel
 from backends.http import backoff
 from backends.http.errors import HttpProblem, RateLimited
 from backends.problems import Cancelled, FileProblem, Problem
-from backends.transfers import worker
+from backends.transfers import processes as worker_processes
 from backends.transfers.commit import FULL
+from backends.transfers.crews import Crew, OpenDownloader, Threads
 from backends.transfers.items import Item
 from backends.transfers.listing import TRANSFER_SCHEMA, Listing
+from backends.transfers.pace import Pace
 from backends.transfers.plan import Plan
 from backends.transfers.progress import Progress, Snapshot
 from backends.transfers.recorder import WORTH_RESUMING, Recorder
-from backends.transfers.states import Outcome, State
+from backends.transfers.states import Outcome, State, Stored
 from backends.transfers.worker import Downloader
+
+if TYPE_CHECKING:
+    from backends.http.downloads import DownloaderSettings
 
 __all__ = ["TRANSFER_SCHEMA", "Downloader", "Snapshot", "Transfer"]
 
-# With 40 ms before each first byte and 1 Gbit/s, 2,000 x 100 KB: 16 workers 337 files/s, 64 as fast as aria2c's best
-# (831 and 829). Where nothing waits, 16 are enough and 64 only fight for the interpreter (and with the interface's
-# thread). So: begin with few, add more while files are small and the processor is not the limit.
-JOBS = 16
-JOBS_FOR_SMALL = 64
-SMALL = 2 << 20  # mean size in bytes; a few big files fill any link
-GROW_EVERY = 0.1  # seconds
-BUSY = 0.9  # of a core
 TRIES = 5
+OVERLOADED = (429, 503)
 
 
 class Transfer:
     """Runs a plan. All methods may be called from any thread and none waits for the network, but `wait`.
 
-    `jobs`: how many files at a time; None chooses by their sizes. `open_downloader` is called once in each worker
-    thread. `pause_when_full`: a full disk pauses the run until `resume()` (an interface can say so); else it stops
+    `jobs`: how many files at a time; None chooses by their sizes and by what limits. `open_downloader` is called once
+    in each worker thread. `settings` (`Http.downloader_settings()`): how processes would download the same; without
+    it there are only threads. `processes`: how many of them, None chooses, 0 is only threads. `pause_when_full`: a full disk pauses the run until `resume()` (an interface can say so); else it stops
     the run, with the rest cancelled for "disk-full".
     """
 
@@ -55,14 +57,18 @@ class Transfer:
         self,
         plan: Plan,
         *,
-        open_downloader: Callable[[], AbstractContextManager[Downloader]],
+        open_downloader: OpenDownloader,
         jobs: int | None = None,
+        settings: DownloaderSettings | None = None,
+        processes: int | None = None,
         tries: int = TRIES,
         delays: Callable[[], Iterator[float]] = backoff.delays,
         pause_when_full: bool = False,
     ) -> None:
         self._open_downloader = open_downloader
         self._jobs = jobs
+        self._settings = settings
+        self._processes = processes
         self._tries = tries
         self._delays = delays
         self._pause_when_full = pause_when_full
@@ -75,8 +81,9 @@ class Transfer:
         self._stopping: tuple[str, str] | None = None  # reason and sentence for what will not be fetched
         self._not_before = 0.0  # a server that said 429 is left alone by all workers until then
         self._numbers = itertools.count()
-        self._spare = 0  # workers that may still be added
-        self._looked = self._cpu = 0.0  # when, and how much processor time had been used by then
+        self._crew: Crew | None = None
+        self._looked = self._cpu = 0.0  # when, and how much processor time the crew had used by then
+        self.pace = Pace((), jobs)
         self._adopt(plan)
 
     def _adopt(self, plan: Plan) -> None:
@@ -105,22 +112,22 @@ class Transfer:
                 self._finished.clear()
                 self._stopping = self._problem = None
                 self._progress.begin()
-                most = _most_jobs(self._ready) if self._jobs is None else max(1, self._jobs)
-                self._spare = most
-                self._looked, self._cpu = time.monotonic(), time.process_time()
-                first = min(most if self._jobs else JOBS, len(self._ready))
-            threading.Thread(target=self._record, args=(recorder,), name="transfer-recorder", daemon=True).start()
-            self._employ(recorder, first)
+                self.pace = Pace((item.file.size for item in self._ready), self._jobs)
+                self._looked, self._cpu = time.monotonic(), 0.0
+                crew = self._crew = self._assembled()
+            threading.Thread(target=self._record, args=(recorder, crew), name="transfer-recorder", daemon=True).start()
+            crew.begin()
 
     def pause(self) -> None:
         """No new file begins, and those that run stand still. Their connections may die of it: they are resumed."""
         with self._lock:
             self._paused = True
+            self._changed()
 
     def resume(self) -> None:
         with self._lock:
             self._paused, self._problem = False, None
-            self._lock.notify_all()
+            self._changed()
 
     def cancel(self) -> None:
         """Ends the run now; what has arrived is kept and resumed by the next run."""
@@ -141,7 +148,7 @@ class Transfer:
         if token is not None:
             token.cancel()
             with self._lock:
-                self._lock.notify_all()  # it may stand still in a pause
+                self._changed()  # it may stand still in a pause
         return True
 
     def retry_failed(self, *, cancelled: bool = False) -> int:
@@ -160,7 +167,7 @@ class Transfer:
                 item.tries, item.reason, item.detail, item.delays, item.recorded = 0, "", "", None, False
                 self._progress.moved(item, State.PLANNED)
                 self._ready.append(item)
-            self._lock.notify_all()
+            self._changed()
         if not running:
             self._finished.wait()  # at most the closing of the manifest
             self.start()
@@ -184,87 +191,131 @@ class Transfer:
         """All files, in `listing.TRANSFER_SCHEMA`, in the plan's order; about 3 ms for 10,000."""
         return self._listing.frame()
 
-    # The workers.
+    # What the crew asks for (crews.Desk).
 
-    def _work(self, recorder: Recorder) -> None:
-        try:
-            with self._open_downloader() as downloader:
-                while (item := self._next(recorder)) is not None:
-                    self._attempt(item, downloader)
-                    if self._spare and self._ready:
-                        self._grow(recorder)
-        except Exception as error:
-            self._problem = FileProblem(f"A download worker failed: {error!r}.", "Start the download again.")
-            self._stop("internal", self._problem.sentence)
+    @property
+    def parts(self) -> int:
+        return self._recorder.parts
 
-    def _employ(self, recorder: Recorder, count: int) -> None:
-        self._spare -= count
-        for _ in range(count):
-            name = f"transfer-{next(self._numbers)}"
-            threading.Thread(target=self._work, args=(recorder,), name=name, daemon=True).start()
+    @property
+    def paused(self) -> bool:
+        return self._paused
 
-    def _grow(self, recorder: Recorder) -> None:
+    @property
+    def over(self) -> bool:
+        return self._recorder.over
+
+    @property
+    def waiting(self) -> int:
+        return len(self._ready)
+
+    def next(self, leave: Callable[[], bool], most: int | None) -> Item | None:
         with self._lock:
-            now, cpu = time.monotonic(), time.process_time()
-            passed = now - self._looked
-            if passed < GROW_EVERY or self._stopping:
-                return
-            busy = (cpu - self._cpu) / passed
-            self._looked, self._cpu = now, cpu
-            if busy < BUSY:
-                self._employ(recorder, min(JOBS, self._spare, len(self._ready)))
-
-    def _next(self, recorder: Recorder) -> Item | None:
-        """The next file to try, waiting for one to become due; None when the run is over."""
-        with self._lock:
-            while not self._stopping and not recorder.over:
-                now = time.monotonic()
-                wait = self._not_before - now
-                if wait <= 0 and not self._paused:
-                    while self._later and self._later[0][0] <= now:
-                        self._ready.append(heapq.heappop(self._later)[2])
-                    if self._ready:
-                        item = self._ready.popleft()
-                        item.cancel = Cancel()
-                        item.tries += 1
-                        self._progress.moved(item, State.RUNNING)
-                        self._running[item.key] = item
-                        return item
-                    wait = self._later[0][0] - now if self._later else 0
-                self._lock.wait(wait if wait > 0 and not self._paused else None)
+            recorder = self._recorder
+            while not self._stopping and not recorder.over and recorder is self._recorder and not leave():
+                if most is not None and self._ready and (self._ready[0].file.size or math.inf) > most:
+                    return None
+                if (item := self.take(0)) is not None:
+                    return item
+                self._lock.wait(self.due())
             return None
 
-    def _attempt(self, item: Item, downloader: Downloader) -> None:
-        token = item.cancel
-        assert token is not None
+    def take(self, beyond: int) -> Item | None:
+        with self._lock:
+            now = time.monotonic()
+            if self._stopping or self._paused or self._not_before > now:
+                return None
+            while self._later and self._later[0][0] <= now:
+                self._ready.append(heapq.heappop(self._later)[2])
+            if not self._ready or len(self._running) >= self.pace.allowed + beyond:
+                return None
+            item = self._ready.popleft()
+            item.cancel = Cancel()
+            item.tries += 1
+            self._progress.moved(item, State.RUNNING)
+            self._running[item.key] = item
+            return item
 
-        def hold() -> None:
-            if self._paused:
-                self._hold(token)
-            if not item.noted and item.bytes >= WORTH_RESUMING:
-                item.noted = True
-                if item.etag:
-                    self._recorder.note(item)
+    def due(self) -> float | None:
+        with self._lock:
+            if self._paused or self._stopping:
+                return None
+            now = time.monotonic()
+            if self._not_before > now:
+                return self._not_before - now
+            return max(0.0, self._later[0][0] - now) if self._later and not self._ready else None
 
-        try:
-            item.stored = worker.fetch(item, downloader, self._recorder.parts, hold, token)
-        except Cancelled:
+    def look(self, cpu: Callable[[], float], processes: int) -> bool:
+        with self._lock:
+            if not self.pace.due():
+                return False
+            now, used = time.monotonic(), cpu()
+            self.pace.look((used - self._cpu) / (now - self._looked) / processes)
+            self._looked, self._cpu = now, used
+            return True
+
+    def hold(self, item: Item) -> None:
+        if self._paused and (token := item.cancel) is not None:
+            with self._lock:
+                while self._paused and not token.cancelled:
+                    self._lock.wait()
+            token.check()
+        self.note(item)
+
+    def note(self, item: Item) -> None:
+        if not item.noted and item.bytes >= WORTH_RESUMING:
+            item.noted = True
+            if item.etag:
+                self._recorder.note(item)
+
+    def ended(self, item: Item, how: Stored | Exception) -> None:
+        if isinstance(how, Stored):
+            item.stored = how
+            self._settle(item, State.STORED)
+        elif isinstance(how, Cancelled):
             reason, detail = self._stopping or ("cancelled", "Stopped by the user.")
             self._settle(item, State.CANCELLED, reason, detail)
-        except HttpProblem as problem:
-            self._failed(item, problem)
-        except Problem as problem:
-            self._settle(item, State.FAILED, "refused", str(problem))
-        except OSError as error:
-            if error.errno in FULL:
-                self._put_back(item)
-                self._disk_is_full()
-            else:
-                self._settle(item, State.FAILED, "disk", f"{item.row.target}: {error.strerror or error}.")
-        except Exception as error:
-            self._settle(item, State.FAILED, "internal", f"{type(error).__name__}: {error}"[:300])
+        elif isinstance(how, HttpProblem):
+            self._failed(item, how)
+        elif isinstance(how, Problem):
+            self._settle(item, State.FAILED, "refused", str(how))
+        elif isinstance(how, OSError) and how.errno in FULL:
+            self.back(item)
+            self._tell_full()
+        elif isinstance(how, OSError):
+            self._settle(item, State.FAILED, "disk", f"{item.row.target}: {how.strerror or how}.")
         else:
-            self._settle(item, State.STORED)
+            self._settle(item, State.FAILED, "internal", f"{type(how).__name__}: {how}"[:300])
+
+    def back(self, item: Item) -> None:
+        """As if it had not been tried: a full disk or a dead process is not the file's fault."""
+        with self._lock:
+            item.tries -= 1
+            self._put_off(item)
+            self._ready.appendleft(item)
+            self._changed()
+            self._sweep()
+
+    def broke(self, error: Exception) -> None:
+        self._problem = FileProblem(f"A download worker failed: {error!r}.", "Start the download again.")
+        self._stop("internal", self._problem.sentence)
+
+    def _assembled(self) -> Crew:
+        sizes = [item.file.size for item in self._ready]
+        known = sum(size for size in sizes if size is not None)
+        count = (
+            self._processes if self._processes is not None else min(os.cpu_count() or 1, worker_processes.MOST_CHILDREN)
+        )
+        worth = self._processes is not None or worker_processes.is_worth_it(len(sizes), known)
+        if self._settings is None or not count or not worth:
+            return Threads(self, self._open_downloader)
+        return worker_processes.Processes(self, self._settings, self._open_downloader, min(count, self.pace.most))
+
+    def _changed(self) -> None:
+        """Wakes whoever waits for work, for the end of a pause, or for the end."""
+        self._lock.notify_all()
+        if self._crew is not None:
+            self._crew.wake()
 
     def _failed(self, item: Item, problem: HttpProblem) -> None:
         if not problem.retryable or item.tries >= self._tries:
@@ -276,17 +327,13 @@ class Transfer:
             due = time.monotonic() + delay
             if isinstance(problem, RateLimited):
                 self._not_before = max(self._not_before, due)
+            if problem.status in OVERLOADED:
+                self.pace.complained()
             item.reason, item.detail = problem.reason, str(problem)
-            self._back(item)
+            self._put_off(item)
             heapq.heappush(self._later, (due, next(self._numbers), item))
-            self._lock.notify_all()
+            self._changed()
             self._sweep()
-
-    def _hold(self, token: Cancel) -> None:
-        with self._lock:
-            while self._paused and not token.cancelled:
-                self._lock.wait()
-        token.check()
 
     # How files end. `_settle` is the workers' way, `_end` is for files that wait; both under the lock.
 
@@ -294,6 +341,8 @@ class Transfer:
         with self._lock:
             self._running.pop(item.key, None)
             self._end(item, state, reason, detail)
+            if self.pace.shrunk:
+                self._changed()  # more threads than may work: one waits for this
 
     def _end(self, item: Item, state: State, reason: str, detail: str) -> None:
         self._progress.received(item)
@@ -301,18 +350,11 @@ class Transfer:
         self._progress.moved(item, state)
         self._recorder.hand([item])
 
-    def _back(self, item: Item) -> None:
+    def _put_off(self, item: Item) -> None:
         self._running.pop(item.key, None)
         self._progress.received(item)
         item.cancel = None
         self._progress.moved(item, State.PLANNED)
-
-    def _put_back(self, item: Item) -> None:
-        """As if it had not been tried: the disk was full, which is not the file's fault."""
-        with self._lock:
-            item.tries -= 1
-            self._back(item)
-            self._ready.appendleft(item)
 
     def _stop(self, reason: str, detail: str) -> None:
         with self._lock:
@@ -325,7 +367,7 @@ class Transfer:
         for token in running:
             token.cancel()
         with self._lock:
-            self._lock.notify_all()
+            self._changed()
 
     def _sweep(self) -> None:
         """Once stopping, nothing that waits will be fetched."""
@@ -338,8 +380,8 @@ class Transfer:
             for item in waiting:
                 self._end(item, State.CANCELLED, *self._stopping)
 
-    def _disk_is_full(self) -> bool:
-        """True when it is worth trying again: only after the user has said so. Called by workers and the recorder."""
+    def _tell_full(self) -> None:
+        """A full disk pauses the run, or ends it if nobody is there to make room."""
         problem = FileProblem(
             f"The disk of {self.plan.output} is full.", "Make room, then go on: nothing that has arrived is lost."
         )
@@ -347,17 +389,21 @@ class Transfer:
             if self._problem is None:
                 self._problem = problem
                 self._paused = self._pause_when_full
-            if self._pause_when_full:
-                while self._paused and not self._stopping:
-                    self._lock.wait()
-                return not self._stopping
-        self._stop("disk-full", problem.sentence)
-        self._sweep()
-        return False
+            self._changed()
+        if not self._pause_when_full:
+            self._stop("disk-full", problem.sentence)
 
     # The recorder.
 
-    def _record(self, recorder: Recorder) -> None:
+    def _disk_is_full(self) -> bool:
+        """True when the recorder may try again: only after the user has said so."""
+        self._tell_full()
+        with self._lock:
+            while self._paused and not self._stopping:
+                self._lock.wait()
+            return not self._stopping
+
+    def _record(self, recorder: Recorder, crew: Crew) -> None:
         try:
             recorder.run(self._recorded, self._disk_is_full)
         except Exception as error:
@@ -368,6 +414,7 @@ class Transfer:
                 self._progress.end()
                 self._finished.set()
                 self._lock.notify_all()
+            crew.wake()
 
     def _recorded(self, batch: list[Item], outcomes: list[Outcome]) -> None:
         with self._lock:
@@ -380,8 +427,3 @@ class Transfer:
             for item in batch:
                 item.recorded = True
             self._lock.notify_all()
-
-
-def _most_jobs(items: Iterable[Item]) -> int:
-    sizes = [item.file.size for item in items if item.file.size is not None]
-    return JOBS if sizes and sum(sizes) / len(sizes) > SMALL else JOBS_FOR_SMALL

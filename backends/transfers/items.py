@@ -61,6 +61,18 @@ class Item:
         return self.file.key
 
     @property
+    def url(self) -> str:
+        return self.file.url
+
+    @property
+    def name(self) -> str:
+        return self.row.path[-1]
+
+    @property
+    def expected(self) -> int | None:
+        return self.file.size
+
+    @property
     def is_final(self) -> bool:
         return self.state in FINAL
 

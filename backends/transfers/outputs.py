@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import stat
+import time
 from collections import OrderedDict
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from backends.transfers.names import OWN_DIRECTORY
 
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _KEPT_OPEN = 64
+PATIENCE = 10.0  # seconds
 LINKED = "symlink"
 Present = tuple[int, int]  # size in bytes, mtime in nanoseconds
 
@@ -60,6 +63,27 @@ class Output:
         for descriptor in (*self._open.values(), self.parts, self._root):
             os.close(descriptor)
         self._open.clear()
+
+    def claim(self, patience: float = PATIENCE) -> None:
+        """Waits until no process of a run that was killed writes parts any more; they end as soon as they notice.
+
+        The lock belongs to this very opening of the directory, which worker processes inherit: it lasts until the
+        last of them is gone. Raises `FileProblem`.
+        """
+        end = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(self.parts, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise FileProblem(
+                        f"A process of an earlier download still writes into {self.path}.",
+                        "Try again when it has ended.",
+                    ) from None
+                time.sleep(0.01)
+            except OSError:
+                return  # NFS does not lock directories
 
     def directory(self, above: tuple[str, ...]) -> int:
         """A descriptor of that directory, made if missing. It stays open until some 64 others were asked for."""

@@ -42,24 +42,28 @@ class Recorder:
         `again`: the items of this very plan, if it is run a second time. Raises `FileProblem`.
         """
         manifest = Manifest.open(plan.output)
+        output: Output | None = None
         try:
+            output = Output(plan.output)
+            output.claim()
             if not again:
                 was_damaged = plan.revision == -1 and manifest.revision == 0  # and has just been set aside
                 if plan.revision != manifest.revision and not was_damaged:
                     plan = plan.again(manifest)
                 manifest.begin(_entry(Item(row)) for row in plan.rows)
-                _tidy(plan, manifest)
+                _tidy(plan, manifest, output)
             expected = sum(item.state is State.PLANNED for item in again) if again else plan.to_fetch
-            return cls(manifest, Output(plan.output), expected), plan
-        except OSError as error:
+            return cls(manifest, output, expected), plan
+        except BaseException as error:
             manifest.close()
+            if output is not None:
+                output.close()
+            if not isinstance(error, OSError):
+                raise
             raise FileProblem(
                 f"Cannot write into {plan.output}: {error.strerror or error}.",
                 "Make room, change its rights, or choose another directory.",
             ) from error
-        except BaseException:
-            manifest.close()
-            raise
 
     @property
     def over(self) -> bool:
@@ -167,19 +171,16 @@ def _entry(item: Item) -> Entry:
     )
 
 
-def _tidy(plan: Plan, manifest: Manifest) -> None:
+def _tidy(plan: Plan, manifest: Manifest, output: Output) -> None:
     """Removes what killed runs left behind and nobody can resume."""
-    with Output(plan.output) as output:
-        left = os.listdir(output.parts)  # noqa: PTH208 - by descriptor, not by name
-        if not left:
-            return
-        wanted = {part_name(row.file.key) for row in plan.rows if row.action is Action.RESUME}
-        entries = {part_name(entry.key): entry for entry in manifest.entries().values()}
-        for name in left:
-            entry = entries.get(name)
-            if entry is not None and (
-                is_resumable(entry) or present(name, output.parts) == (entry.size, entry.mtime_ns)
-            ):
-                continue
-            if name not in wanted:
-                output.drop(name)
+    left = os.listdir(output.parts)  # noqa: PTH208 - by descriptor, not by name
+    if not left:
+        return
+    wanted = {part_name(row.file.key) for row in plan.rows if row.action is Action.RESUME}
+    entries = {part_name(entry.key): entry for entry in manifest.entries().values()}
+    for name in left:
+        entry = entries.get(name)
+        if entry is not None and (is_resumable(entry) or present(name, output.parts) == (entry.size, entry.mtime_ns)):
+            continue
+        if name not in wanted:
+            output.drop(name)

@@ -15,7 +15,6 @@ from backends.problems import Problem
 from backends.transfers import digests
 from backends.transfers.bodies import BadBody, Decoder, decoder
 from backends.transfers.digests import Of
-from backends.transfers.items import Item
 from backends.transfers.states import Stored
 
 _READ = 1 << 20
@@ -47,7 +46,33 @@ class Downloader(Protocol):
     ) -> AbstractContextManager[Stream]: ...
 
 
-def fetch(item: Item, downloader: Downloader, parts: int, hold: Callable[[], None], cancel: Cancel) -> Stored:
+class Wanted(Protocol):
+    """One file and how far it is: an `Item`, or what a worker process knows of one."""
+
+    bytes: int
+    wire: int
+    size: int | None
+    etag: str
+    sha256: str
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def part(self) -> str: ...
+    @property
+    def expected(self) -> int | None:
+        """Bytes of content that the listing promised."""
+        ...
+
+    @property
+    def tries(self) -> int: ...
+
+
+def fetch(item: Wanted, downloader: Downloader, parts: int, hold: Callable[[], None], cancel: Cancel) -> Stored:
     """Brings the file into its part below the directory `parts` (a descriptor).
 
     Keeps `item` up to date while it does. `hold` is called between chunks: it may wait. Raises `HttpProblem`s (with
@@ -78,13 +103,13 @@ class _StartAgain(Problem):
 
 
 class _Attempt:
-    def __init__(self, item: Item, descriptor: int, hold: Callable[[], None], cancel: Cancel, *, empty: bool) -> None:
+    def __init__(self, item: Wanted, descriptor: int, hold: Callable[[], None], cancel: Cancel, *, empty: bool) -> None:
         self._item = item
         self._empty = empty
         self._part = descriptor
         self._hold = hold
         self._cancel = cancel
-        self._place = item.row.path[-1]
+        self._place = item.name
 
     def take_whole(self) -> Stored | None:
         """The part as it is, if it is what the manifest says: a killed run had checked it already."""
@@ -103,7 +128,7 @@ class _Attempt:
         offset = self._resume_from()
         etag = item.etag if offset else None
         try:
-            with downloader.open(item.file.url, offset=offset, if_range=etag, cancel=self._cancel) as stream:
+            with downloader.open(item.url, offset=offset, if_range=etag, cancel=self._cancel) as stream:
                 return self._receive(stream, offset)
         except HttpProblem as problem:
             if offset and (problem.status == 416 or isinstance(problem, WrongServer)):  # another piece than asked for
@@ -113,7 +138,7 @@ class _Attempt:
     def _resume_from(self) -> int:
         if not self._item.etag:
             return 0
-        have, size = os.fstat(self._part).st_size, self._item.file.size
+        have, size = os.fstat(self._part).st_size, self._item.expected
         # One byte less than all: a server answers 416 to a range that begins at the end.
         return have if size is None or have < size else max(0, size - 1)
 
@@ -126,7 +151,7 @@ class _Attempt:
         promised = digests.promises(
             headers, (hop for _, hop in stream.hops), encoding=encoding, partial=stream.status == 206
         )
-        sizes = {size for size in (item.file.size, promised.content_length) if size is not None}
+        sizes = {size for size in (item.expected, promised.content_length) if size is not None}
         if undo is None and length is not None:
             sizes.add(offset + length)
         if len(sizes) > 1:

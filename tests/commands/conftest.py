@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.commands.calling import Caller
 from tests.commands.holding import HoldingServer
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command writes beside itself must not land in the checkout."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from backends.demo import DemoOptions, DemoServer, locators
 from backends.transfers.states import State
@@ -156,7 +157,9 @@ async def test_every_size_shows_rows_and_status(demo: dict[str, str], size: tupl
         assert "150 tasks" in screen_text(app)
 
 
-async def test_refresh_asks_again_and_keeps_marks_filter_and_cursor(demo: dict[str, str], demo_server: DemoServer) -> None:
+async def test_refresh_asks_again_and_keeps_marks_filter_and_cursor(
+    demo: dict[str, str], demo_server: DemoServer
+) -> None:
     async with running(demo["taskcluster.finished-group"]) as (app, pilot):
         table = shown_view(app).table
         await pilot.press("slash", *"mochitest", "enter", "space", "j")
@@ -177,3 +180,13 @@ async def test_a_failed_refresh_keeps_the_rows_and_says_what_happened(
             await pilot.press("r")
             await until(pilot, lambda: loaded(app) and "r tries again" in status(app))
             assert shown_view(app).table.total_count == 30
+
+
+async def test_keys_typed_faster_than_the_screen_follows_are_the_filter_not_commands(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        for key in ("slash", *"browsertime", "enter", "a"):  # all at once, as from a paste
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: shown_view(app).table.marked_count)
+        assert app.query_one(FilterInput).value == "browsertime"
+        assert shown_view(app).table.marked_count == shown_view(app).table.row_count < 150
+        assert len(app.screen_stack) == 1

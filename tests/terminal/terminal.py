@@ -19,7 +19,7 @@ from typing import Any, Self
 import pyte
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 40.0  # seconds; only what never happens takes that long
+PATIENCE = 8.0  # seconds; only what never happens takes that long
 # Makes the pseudo-terminal the controlling one, as a shell's is: without that no resize is signalled.
 _TAKE_TERMINAL = "import fcntl,os,sys,termios;fcntl.ioctl(0,termios.TIOCSCTTY,0);os.execv(sys.argv[1],sys.argv[1:])"
 KEYS = {
@@ -95,8 +95,10 @@ class Terminal:
         """Keys by name or as they are; a word of several letters that names no key is typed letter by letter."""
         for key in keys:
             os.write(self._master, KEYS.get(key, key).encode())
-            if key == "escape":  # what follows at once would be read as Alt with that key
-                self._settle(0.15)
+            # What follows an escape at once would be read as Alt with that key; and where a key moves the focus, the
+            # next one is meant for what the screen shows then.
+            if key in ("escape", "enter", "tab"):
+                self._settle(0.2)
 
     def wait_for(self, wanted: str | Callable[[str], object]) -> str:
         """Waits until the screen shows a text (or is so), and returns the screen."""

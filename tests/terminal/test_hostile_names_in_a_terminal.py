@@ -31,7 +31,7 @@ def assert_harmless(terminal: Terminal) -> None:
 
 def test_hostile_task_names_reach_the_terminal_as_letters(ci: dict[str, str]) -> None:
     with explorer(ci["taskcluster.hostile-group"], size=(200, 50)) as terminal:
-        terminal.wait_for(lambda text: "tasks · fetched" in text and "]0;title" in text)
+        terminal.wait_for(lambda text: "tasks · fetched" in text and "passwd" in text)
         terminal.press(*["j"] * 25, *["k"] * 25, "y")
         terminal.wait_for("Copied")
         terminal.press("h", "]", "]", "b", "h", "e")
@@ -65,5 +65,6 @@ def test_a_listing_printed_on_a_terminal_is_harmless_in_every_format(ci: dict[st
     for form in ("table", "csv", "json", "jsonl"):
         with explorer("taskcluster", "tasks", ci["taskcluster.hostile-group"], "--format", form) as terminal:
             assert terminal.wait_until_ended() == 0
-            assert b"evil" in terminal.written or b"hostile" in terminal.written or b"passwd" in terminal.written
+            assert b"21 tasks so far" in terminal.written
+            assert form == "table" or b"passwd" in terminal.written
             assert_harmless(terminal)

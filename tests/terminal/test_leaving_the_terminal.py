@@ -26,7 +26,7 @@ def assert_whole(terminal: Terminal) -> None:
 
 def test_q_gives_the_terminal_back(ci: dict[str, str]) -> None:
     with explorer() as terminal:
-        terminal.wait_for("You can paste")
+        terminal.wait_for("Paste a URL")
         terminal.press("ctrl+q")
         assert terminal.wait_until_ended() == 0
         assert_whole(terminal)
@@ -63,7 +63,7 @@ def test_the_demo_leaves_no_process_and_no_file_behind(tmp_path: Path) -> None:
         screen = terminal.wait_for(lambda text: "taskcluster.finished-group" in text)
         assert "demo" in screen.splitlines()[0]
         assert list(tmp_path.iterdir()), "the demo keeps its things somewhere else"
-        terminal.press("tab", "enter")
+        terminal.press("tab", "down", "enter")
         terminal.wait_for("30 tasks · fetched")
         root = re.search(rb"127\.0\.0\.1:(\d+)", bytes(terminal.written))
         assert root is not None
@@ -75,7 +75,7 @@ def test_the_demo_leaves_no_process_and_no_file_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_that_dies_is_told_in_words_and_r_recovers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_dies_is_told_in_words_and_r_recovers() -> None:
     with DemoProcess(DemoOptions(tasks=20)) as first:
         port = int(first.root_url.rsplit(":", 1)[1])
         group = locators(first.options, first.root_url)["taskcluster.finished-group"]

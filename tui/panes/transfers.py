@@ -12,7 +12,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from backends.frames.formats import format_bytes, safe_text
 from backends.problems import Problem
@@ -93,7 +93,7 @@ class TransfersPane(Vertical):
 
     def compose(self) -> ComposeResult:
         yield Static("", id="transfers-head")
-        yield FilterLine()
+        yield FilterLine(lambda: self.table, self.enter)
         yield Static(
             Text("Nothing has been downloaded since ciexplore was started.\n\nMark tasks or artifacts and press d."),
             id="transfers-empty",
@@ -117,10 +117,7 @@ class TransfersPane(Vertical):
         return self.query_one(FrameTable)
 
     def enter(self) -> None:
-        if self._jobs:
-            self.table.focus()
-        else:
-            self.focus()
+        self.screen.set_focus(self.table if self._jobs else self)
 
     # ---- the jobs --------------------------------------------------------------------------------------------
     def add(self, title: str, plan: Plan) -> None:
@@ -279,18 +276,7 @@ class TransfersPane(Vertical):
         export_table(self.app, self.table, TRANSFER_SCHEMA, "transfer")
 
     def action_filter(self) -> None:
-        self.query_one(FilterLine).enter(self.table)
-
-    @on(Input.Changed)
-    def _filter_changed(self, event: Input.Changed) -> None:
-        event.stop()
-        self.query_one(FilterLine).apply(self.table)
-
-    @on(FilterLine.Left)
-    def _filter_left(self, event: Message) -> None:
-        event.stop()
-        self.query_one(FilterLine).leave(self.table)
-        self.table.focus()
+        self.query_one(FilterLine).enter()
 
     @on(FrameTable.Highlighted)
     @on(FrameTable.Shown)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal
-from textual.message import Message
 from textual.widgets import Input, Static
 
 from backends.frames import filters
@@ -24,18 +25,26 @@ class FilterInput(Input):
         Binding("down", "leave", show=False),
     ]
 
-    def action_clear(self) -> None:
-        self.value = ""
-        self.post_message(FilterLine.Left())
+    def __init__(self, left: Callable[[], None]) -> None:
+        super().__init__(placeholder="words, column:value, -column:value, duration>30m, /regex/")
+        self._left = left
+
+    async def action_submit(self) -> None:
+        self._left()  # not by a message: the next key would come before it
 
     def action_leave(self) -> None:
-        self.post_message(FilterLine.Left())
+        self._left()
+
+    def action_clear(self) -> None:
+        self.value = ""
+        self._left()
 
 
 class FilterLine(Horizontal):
-    """One line, shown while it has the focus or a text. Filters the table it was given as one types.
+    """One line, shown while it has the focus or a text. Filters the table as one types.
 
     A filter that is wrong says so and leaves the table as it was; one that only lacks its end says nothing.
+    `table`: gives it, None while there is none. `left`: puts the focus where the user goes on.
     """
 
     DEFAULT_CSS = """
@@ -47,40 +56,47 @@ class FilterLine(Horizontal):
     FilterLine #filter-problem { width: auto; max-width: 65%; color: $text-error; background: $boost; }
     """
 
-    class Left(Message):
-        """The user is done with the box."""
+    def __init__(self, table: Callable[[], FrameTable | None], left: Callable[[], None]) -> None:
+        super().__init__()
+        self._table = table
+        self._owner_left = left
 
     def compose(self) -> ComposeResult:
         yield Static(" / ", id="filter-sign")
-        yield FilterInput(placeholder="words, column:value, -column:value, duration>30m, /regex/")
+        yield FilterInput(self._leave)
         yield Static("", id="filter-problem")
 
-    def enter(self, table: FrameTable | None) -> None:
+    def enter(self) -> None:
         """Takes the focus; a very large table starts to get ready, so that the first key does not wait for it."""
+        table = self._table()
         if table is not None:
             table.prepare_filter()
         self.add_class("-shown")
-        self.query_one(FilterInput).focus()
+        # At once: focus() waits its turn, and the next letters of a fast typist would be commands to the table.
+        self.screen.set_focus(self.query_one(FilterInput))
 
-    def apply(self, table: FrameTable, *, typing: bool = True) -> None:
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.apply(typing=self.query_one(FilterInput).has_focus)
+
+    def apply(self, *, typing: bool = False) -> None:
         """Filters the table by the text; while `typing` not by a bare `column:`, which may be about to go on."""
+        table = self._table()
+        if table is None:
+            return
         problem, text = "", self.query_one(FilterInput).value
         try:
             if typing and filters.parse(text, table.schema).unfinished:
                 return
             table.set_filter(text)
         except FilterProblem as wrong:
-            problem = "" if wrong.incomplete else str(wrong)
+            problem = "" if typing and wrong.incomplete else str(wrong)
         words = Text(f" {problem} " if problem else "", no_wrap=True, overflow="ellipsis")
         self.query_one("#filter-problem", Static).update(words)
 
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.post_message(self.Left())
-
-    def leave(self, table: FrameTable | None) -> None:
+    def _leave(self) -> None:
         """What is typed is finished now; the line stays visible as long as it filters."""
-        if table is not None:
-            self.apply(table, typing=False)
+        self.apply()
         self.set_class(bool(self.query_one(FilterInput).value), "-shown")
+        self._owner_left()

@@ -37,7 +37,8 @@ class LocatorBox(Vertical):
     LocatorBox { height: auto; }
     LocatorBox LocatorInput { border: tall $primary; height: 3; }
     LocatorBox #locator-problem { color: $text-error; height: auto; max-height: 6; padding: 0 1; }
-    LocatorBox OptionList { height: auto; max-height: 12; border: none; text-wrap: nowrap; text-overflow: ellipsis; background: transparent; padding: 0 1; }
+    LocatorBox OptionList { height: auto; max-height: 12; border: none; text-wrap: nowrap; text-overflow: ellipsis;
+        background: transparent; padding: 0 1; }
     LocatorBox OptionList.-empty { display: none; }
     """
 

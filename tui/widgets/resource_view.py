@@ -14,7 +14,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from backends.cancel import Cancel
 from backends.http.answers import Origin
@@ -84,7 +84,7 @@ class ResourceView(Vertical):
 
     # ---- what it is made of ----------------------------------------------------------------------------------
     def compose(self) -> ComposeResult:
-        yield FilterLine()
+        yield FilterLine(lambda: self.table, self.focus_table)
         with Horizontal(id="view-body"):
             yield Static("", id="view-words")
             yield DetailPanel()
@@ -110,10 +110,9 @@ class ResourceView(Vertical):
         self._arrange()
 
     def focus_table(self) -> None:
-        if self.table is not None and not self.has_class("-words"):
-            self.table.focus()
-        else:
-            self.focus()
+        # At once: with focus() the next keys of a fast typist would still go to where the focus was.
+        listed = self.table is not None and not self.has_class("-words")
+        self.screen.set_focus(self.table if listed else self)
 
     can_focus = True
 
@@ -161,6 +160,7 @@ class ResourceView(Vertical):
             self.query_one("#view-body").mount(table, before=self.query_one(DetailPanel))
             if resource.default_sort is not None:
                 table.sort(*resource.default_sort)
+            self.query_one(FilterLine).apply()  # what was typed before there was a table
         self.query_one(StatusLine).show(noun=resource.noun)
         self.post_message(self.Titled())
 
@@ -297,19 +297,7 @@ class ResourceView(Vertical):
 
     # ---- the filter ------------------------------------------------------------------------------------------
     def action_filter(self) -> None:
-        self.query_one(FilterLine).enter(self.table)
-
-    @on(Input.Changed)
-    def _filter_changed(self, event: Input.Changed) -> None:
-        event.stop()
-        if self.table is not None:
-            self.query_one(FilterLine).apply(self.table)
-
-    @on(FilterLine.Left)
-    def _filter_left(self, event: FilterLine.Left) -> None:
-        event.stop()
-        self.query_one(FilterLine).leave(self.table)
-        self.focus_table()
+        self.query_one(FilterLine).enter()
 
     # ---- keys ------------------------------------------------------------------------------------------------
     def action_refresh_list(self) -> None:

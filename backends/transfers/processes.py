@@ -1,0 +1,306 @@
+"""Files fetched by processes: the same work as threads do, without fighting the interface for its interpreter.
+
+Measured on two cores with sixteen files at a time (see benchmarks/downloads.py): a thread of the interface that wants
+to wake every 10 ms was kept waiting for up to 446 ms by download threads of the same process.
+
+One thread here speaks with all children. Until they are up, and if they cannot be had, threads fetch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import selectors
+import site
+import subprocess
+import sys
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+import backends
+from backends.transfers.crews import Desk, OpenDownloader, Threads
+from backends.transfers.items import Item
+from backends.transfers.messages import Errand, Orders, Report, Setup, Standing, ToChild, Unpacker, packed, raised
+from backends.transfers.states import Stored
+
+if TYPE_CHECKING:
+    from backends.http.downloads import DownloaderSettings
+
+# A child is there after 0.2 s and 0.2 s of processor time: that is 300 small files or 100 MB.
+MANY_FILES = 200
+MANY_BYTES = 200_000_000
+MOST_CHILDREN = 4
+DEATHS = 3  # of children in one run; then threads do the rest
+VANGUARD = 8  # threads that fetch until the first child is up
+VANGUARD_BYTES = 256 << 10  # the largest file that they begin
+PATIENCE = 2.0  # seconds for a child to end by itself
+
+
+def is_worth_it(files: int, size: int) -> bool:
+    """Whether so many files, of so many known bytes in all, deserve processes."""
+    return files > MANY_FILES or size > MANY_BYTES
+
+
+@dataclass(eq=False)
+class _Child:
+    process: subprocess.Popen[bytes]
+    inbox: Unpacker = field(default_factory=Unpacker)
+    outbox: deque[bytes] = field(default_factory=deque)
+    items: dict[int, Item] = field(default_factory=dict)
+    ready: bool = False
+    cpu: float = 0.0
+    orders: Orders | None = None
+
+    @property
+    def stdin(self) -> int:
+        assert self.process.stdin is not None
+        return self.process.stdin.fileno()
+
+    @property
+    def stdout(self) -> int:
+        assert self.process.stdout is not None
+        return self.process.stdout.fileno()
+
+
+class Processes:
+    """A crew of `count` children that download as `settings` say. `open_downloader`: for the threads that stand in."""
+
+    def __init__(self, desk: Desk, settings: DownloaderSettings, open_downloader: OpenDownloader, count: int) -> None:
+        self._desk = desk
+        self._settings = settings
+        self._open_downloader = open_downloader
+        self._count = max(1, count)
+        self._vanguard = Threads(desk, open_downloader, VANGUARD_BYTES)
+        self._children: list[_Child] = []
+        self._deaths = 0
+        self._numbers = 0
+        self._spent = 0.0  # processor time of children that have ended
+        self._lock = threading.Lock()
+        self._stopped: list[tuple[_Child, int]] = []  # errands to be called back
+        self._selector = selectors.DefaultSelector()
+        self._woken, self._bell = os.pipe()
+        os.set_blocking(self._woken, False)
+        os.set_blocking(self._bell, False)
+        self._parts = -1
+
+    def begin(self) -> None:
+        self._parts = os.dup(self._desk.parts)  # the recorder closes its own before we are done
+        threading.Thread(target=self._run, name="transfer-children", daemon=True).start()
+        self._vanguard.employ(min(VANGUARD, self._desk.pace.allowed))
+
+    def wake(self) -> None:
+        with self._lock:
+            if self._bell >= 0:
+                with contextlib.suppress(BlockingIOError):  # full: it is awake anyway
+                    os.write(self._bell, b"!")
+
+    # The one thread.
+
+    def _run(self) -> None:
+        desk = self._desk
+        try:
+            self._selector.register(self._woken, selectors.EVENT_READ, None)
+            for _ in range(self._count):
+                self._hire()
+            while self._children and not desk.over:
+                self._hand_out()
+                for key, _ in self._selector.select(desk.due()):
+                    if key.data is None:
+                        self._hush()
+                    elif key.data not in self._children:
+                        continue
+                    elif key.fd == key.data.stdin:
+                        self._send(key.data)
+                    elif not self._hear(key.data):
+                        self._bury(key.data)
+            if not desk.over:
+                self._vanguard.leave()
+                Threads(desk, self._open_downloader).begin()
+        except Exception as error:
+            desk.broke(error)
+        finally:
+            self._dismiss()
+
+    def _hire(self) -> None:
+        command = [sys.executable, "-P", "-m", "backends.transfers.child"]  # -P: not what lies in this directory
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=_environment(),
+                pass_fds=(self._parts,),
+                start_new_session=True,
+            )
+        except OSError:
+            return
+        child = _Child(process)
+        os.set_blocking(child.stdin, False)
+        os.set_blocking(child.stdout, False)
+        self._children.append(child)
+        self._selector.register(child.stdout, selectors.EVENT_READ, child)
+        timeouts = self._settings.timeouts
+        limits = (timeouts.connect, timeouts.read, timeouts.write, timeouts.pool)
+        self._say(child, Setup(self._parts, str(self._settings.mode), limits))
+
+    def _hand_out(self) -> None:
+        """Gives each child what it can have, and tells it what has changed."""
+        desk, pace = self._desk, self._desk.pace
+        ready = [child for child in self._children if child.ready]
+        if not ready:
+            return
+        desk.look(self._cpu, len(ready))
+        share = -(-pace.allowed // len(ready))
+        # A child whose threads all wait would wait for our answer too: it has a few files in hand, unless that would
+        # be more than a server wants.
+        spare = 0 if pace.shrunk or pace.most <= len(ready) else max(1, share // 4)
+        with self._lock:
+            stopped, self._stopped = self._stopped, []
+        for child in ready:
+            orders = Orders(share, desk.paused, [number for one, number in stopped if one is child])
+            if orders != child.orders:
+                self._say(child, orders)
+                child.orders = Orders(share, desk.paused)
+        beyond = spare * len(ready)
+        while ready:
+            child = min(ready, key=lambda one: len(one.items))
+            if len(child.items) >= share + spare or (item := desk.take(beyond)) is None:
+                return
+            self._entrust(child, item)
+
+    def _entrust(self, child: _Child, item: Item) -> None:
+        self._numbers += 1
+        number = self._numbers
+        child.items[number] = item
+        self._say(
+            child,
+            Errand(number, item.key, item.url, item.name, item.part, item.expected, item.etag, item.sha256, item.tries),
+        )
+        item.wire = 0
+        assert item.cancel is not None
+        item.cancel.on_cancel(functools.partial(self._call_back, child, number))
+
+    def _call_back(self, child: _Child, number: int) -> None:
+        with self._lock:
+            self._stopped.append((child, number))
+        self.wake()
+
+    def _hear(self, child: _Child) -> bool:
+        """Reads what a child says; False when it says nothing any more."""
+        try:
+            chunk = os.read(child.stdout, 1 << 16)
+            for record in child.inbox.feed(chunk):
+                report = msgspec.msgpack.decode(record, type=Report)
+                child.cpu = report.cpu
+                if not child.ready:
+                    child.ready = True
+                    self._vanguard.leave()
+                for standing in report.standings:
+                    self._note(child, standing)
+        except BlockingIOError:
+            return True
+        except (OSError, ValueError, msgspec.DecodeError):
+            return False
+        return bool(chunk)
+
+    def _note(self, child: _Child, standing: Standing) -> None:
+        item = child.items.get(standing.number)
+        if item is None:
+            return
+        item.bytes, item.wire, item.size = standing.bytes, standing.wire, standing.size
+        item.etag = standing.etag
+        if not standing.ended:
+            self._desk.note(item)
+            return
+        del child.items[standing.number]
+        if standing.failure is not None:
+            item.sha256 = standing.sha256
+            self._desk.ended(item, raised(standing.failure))
+            return
+        item.sha256 = ""
+        stored = Stored(item.key, standing.bytes, standing.wire, standing.sha256, standing.mtime_ns, item.tries)
+        self._desk.ended(item, stored)
+
+    def _bury(self, child: _Child) -> None:
+        """A child died (the kernel had no memory left, someone killed it): its files go to another one."""
+        self._part_with(child)
+        self._deaths += 1
+        for item in child.items.values():
+            if not item.wire:  # nothing is known of this try, so nothing is known of the part
+                item.etag = ""
+            self._desk.back(item)
+        if self._deaths <= DEATHS:
+            self._hire()
+
+    def _part_with(self, child: _Child) -> None:
+        self._children.remove(child)
+        self._spent += child.cpu
+        for stream in (child.process.stdin, child.process.stdout):
+            assert stream is not None
+            with contextlib.suppress(KeyError, ValueError):
+                self._selector.unregister(stream.fileno())
+            with contextlib.suppress(OSError):
+                stream.close()
+        try:
+            child.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            child.process.kill()
+            child.process.wait()
+
+    def _dismiss(self) -> None:
+        for child in list(self._children):
+            self._part_with(child)
+        self._selector.close()
+        with self._lock:
+            for descriptor in (self._bell, self._woken, self._parts):
+                os.close(descriptor)
+            self._bell = -1
+
+    # Pipes.
+
+    def _say(self, child: _Child, message: ToChild) -> None:
+        child.outbox.append(packed(message))
+        self._send(child)
+
+    def _send(self, child: _Child) -> None:
+        """Writes as much as the pipe takes; the rest when the selector says so."""
+        while child.outbox:
+            try:
+                written = os.write(child.stdin, child.outbox[0])
+            except BlockingIOError:
+                break
+            except OSError:
+                child.outbox.clear()  # it is dead, and the end of what it says will tell
+                break
+            if written < len(child.outbox[0]):
+                child.outbox[0] = child.outbox[0][written:]
+            else:
+                child.outbox.popleft()
+        is_watched = child.stdin in self._selector.get_map()
+        if child.outbox and not is_watched:
+            self._selector.register(child.stdin, selectors.EVENT_WRITE, child)
+        elif not child.outbox and is_watched:
+            self._selector.unregister(child.stdin)
+
+    def _hush(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._woken, 1 << 12)
+
+    def _cpu(self) -> float:
+        return self._spent + sum(child.cpu for child in self._children)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, and where this very package is, if it runs from a checkout."""
+    root = str(Path(backends.__file__).parent.parent)
+    if root in site.getsitepackages():
+        return dict(os.environ)
+    known = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": root + (os.pathsep + known if known else "")}

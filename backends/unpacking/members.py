@@ -1,0 +1,192 @@
+"""What an archive holds, one member after the other, as it is read; nothing in it has been made safe yet."""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from backends.cancel import Cancel
+from backends.problems import FileProblem
+from backends.unpacking.decoding import PIECE, damaged, decoded
+from backends.unpacking.forward import Forward
+from backends.unpacking.kinds import HEAD, ArchiveKind, sniffed
+from backends.unpacking.limits import Budget, Limits, NotAnArchive, TooMuch
+
+FILE, DIRECTORY = "file", "directory"
+_READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others have no bound on what one step decodes
+_GLOBAL_HEADERS = 100
+_DIRECTORY_BYTES = 160  # of a zip's central directory for each entry: 46 and the name, with room for extras
+# Whatever a wrong byte can make of the standard library's readers.
+_BROKEN = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, OverflowError, IndexError, KeyError,
+    TypeError, struct.error, RecursionError, NotImplementedError, AttributeError, AssertionError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Member:
+    """`kind`: FILE, DIRECTORY, or in words what else it is. `contents` gives a file's bytes while it is the current
+    member, and only once.
+    """
+
+    name: str
+    kind: str
+    size: int
+    executable: bool
+    contents: Callable[[], Iterator[bytes]]
+
+
+@contextmanager
+def members(archive: Path, limits: Limits, cancel: Cancel) -> Iterator[tuple[Iterator[Member], Budget]]:
+    """The members of an archive and what they use of the limits. Raises `FileProblem`s, also while they are read."""
+    try:
+        with archive.open("rb") as raw:
+            size = os.fstat(raw.fileno()).st_size
+            kind = sniffed(raw.read(HEAD), archive.name)
+            raw.seek(0)
+            if kind is None:
+                raise NotAnArchive(f"{archive} is not a zip or a tar.", "Open it with a program for its kind.")
+            budget = Budget(limits, size, archive.name)
+            read = _zip if kind is ArchiveKind.ZIP else _tar
+            yield _explained(read(raw, kind, archive.name, budget, limits, cancel), archive.name), budget
+    except OSError as error:
+        raise FileProblem(f"{archive}: {error.strerror or error}.", "Check the file and the disk.") from error
+
+
+def _explained(found: Iterator[Member], name: str) -> Iterator[Member]:
+    try:
+        yield from found
+    except _BROKEN as error:
+        raise damaged(name, _words(error)) from error
+
+
+def _words(error: Exception) -> str:
+    return str(error).rstrip(".") or type(error).__name__
+
+
+def _zip(
+    raw: IO[bytes], kind: ArchiveKind, name: str, budget: Budget, limits: Limits, cancel: Cancel
+) -> Iterator[Member]:
+    _bounded_directory(raw, name, limits)
+    with zipfile.ZipFile(raw) as archive:
+        for one in archive.infolist():
+            cancel.check()
+            budget.entry()
+            mode = one.external_attr >> 16
+            yield Member(
+                one.filename, _zip_kind(one, mode), one.file_size, bool(mode & 0o100),
+                lambda one=one: _zip_contents(archive, one, name, budget, cancel),  # type: ignore[misc]
+            )  # fmt: skip
+
+
+def _zip_contents(
+    archive: zipfile.ZipFile, one: zipfile.ZipInfo, name: str, budget: Budget, cancel: Cancel
+) -> Iterator[bytes]:
+    try:
+        with archive.open(one) as opened:
+            while piece := opened.read(PIECE):
+                cancel.check()
+                budget.decoded(len(piece))
+                yield piece
+    except _BROKEN as error:
+        raise damaged(name, _words(error)) from error
+
+
+def _zip_kind(one: zipfile.ZipInfo, mode: int) -> str:
+    if one.is_dir():
+        return DIRECTORY
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):  # directories end with a slash
+        return "symbolic link" if stat.S_ISLNK(mode) else "device or other special file"
+    if one.flag_bits & 0x2041:
+        return "encrypted file"
+    if one.compress_type not in _READABLE:
+        return f"file compressed by method {one.compress_type}"
+    return FILE
+
+
+def _bounded_directory(raw: IO[bytes], name: str, limits: Limits) -> None:
+    """`zipfile` makes an object of every entry at once, so that their number has to be looked at before."""
+    end = raw.seek(0, os.SEEK_END)
+    raw.seek(max(0, end - (1 << 16) - 22 - 20))
+    tail = raw.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) < at + 22:
+        raise damaged(name, "it has no table of contents, so it was probably cut off")
+    size = int.from_bytes(tail[at + 12 : at + 16], "little")
+    if tail[at - 20 : at - 16] == b"PK\x06\x07" and at >= 20:  # zip64: the sizes stand elsewhere
+        raw.seek(int.from_bytes(tail[at - 12 : at - 4], "little") % (1 << 63))
+        record = raw.read(56)
+        size = max(size % 0xFFFFFFFF, int.from_bytes(record[40:48], "little"))
+    raw.seek(0)
+    if size > max(1 << 16, limits.entries * _DIRECTORY_BYTES):
+        raise TooMuch(f"{name} was not unpacked: its table of contents is too large.", "It holds too many entries.")
+
+
+def _tar(
+    raw: IO[bytes], kind: ArchiveKind, name: str, budget: Budget, limits: Limits, cancel: Cancel
+) -> Iterator[Member]:
+    def heed(count: int) -> None:
+        cancel.check()
+        budget.decoded(count)
+
+    stream = Forward(decoded(raw, kind, name), name, heed)
+    opened: Any = stream
+    try:
+        archive = tarfile.TarFile(fileobj=opened, mode="r", errorlevel=2)
+    except tarfile.ReadError as error:
+        raise NotAnArchive(f"{name} is not a zip or a tar ({_words(error)}).", "Is it complete?") from error
+    if archive.firstmember is None:  # an end mark and nothing before it
+        stream.drain()
+        return
+    while (one := archive.next()) is not None:
+        budget.entry()
+        if one.size < 0 or len(archive.pax_headers) > _GLOBAL_HEADERS:
+            raise damaged(name, "its headers are wrong")
+        yield Member(
+            one.name, _tar_kind(one), one.size, bool(one.mode & 0o100),
+            lambda one=one: _tar_contents(archive, one, stream, name),  # type: ignore[misc]
+        )  # fmt: skip
+        archive.members.clear()  # it would keep every header
+    if not stream.ends_with_a_zero_block():  # tarfile takes a wrong header for the end
+        raise damaged(name, "it ends too early, or a header in it is wrong")
+    stream.drain()
+
+
+def _tar_contents(archive: tarfile.TarFile, one: tarfile.TarInfo, stream: Forward, name: str) -> Iterator[bytes]:
+    header, stream.most = stream.most, max(stream.most, PIECE)
+    try:
+        opened = archive.extractfile(one)
+        assert opened is not None, "only files have contents"
+        read = 0
+        while piece := opened.read(PIECE):
+            read += len(piece)
+            yield piece
+    except _BROKEN as error:
+        raise damaged(name, _words(error)) from error
+    finally:
+        stream.most = header
+    if read != one.size:
+        raise damaged(name, "it ends too early")
+
+
+def _tar_kind(one: tarfile.TarInfo) -> str:
+    if one.issym():
+        return "symbolic link"
+    if one.islnk():
+        return "hard link"
+    if one.isdir():
+        return DIRECTORY
+    if one.isfifo():
+        return "named pipe"
+    if one.isdev():
+        return "device or other special file"
+    return FILE if one.isfile() else f"member of the unknown type {one.type!r}"

@@ -1,0 +1,82 @@
+"""Lines of a log as they are shown: decoded, cut, without escapes, with their looks, times and matches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backends.logs import ansi, clock
+from backends.logs.clock import Clock, Stamp
+from backends.logs.patterns import Pattern
+from backends.logs.spool import LogSpool
+
+BLOCK = 64  # lines that are made together
+_KEPT_BLOCKS = 16
+# Characters of a line that are ever drawn; `w` shows more, saving and searching know all of it.
+SHOWN = 4096
+_MOST_MATCHES = 200  # of one line
+_FIRST_LINES = 200  # where the clock looks for the first time
+
+
+@dataclass(frozen=True)
+class ShownLine:
+    """`cut`: characters (or bytes, of a line that long) that are not shown; `matches` as (start, end)."""
+
+    text: str
+    looks: tuple[ansi.Span, ...]
+    cut: int
+    stamp: Stamp | None
+    matches: tuple[tuple[int, int], ...]
+
+
+class Lines:
+    """What is shown of a spool's lines, made for a screen or two at a time."""
+
+    def __init__(self, spool: LogSpool) -> None:
+        self._spool = spool
+        self._blocks: dict[int, list[ShownLine]] = {}
+        self._clock = Clock()
+        self._pattern: Pattern | None = None
+
+    @property
+    def pattern(self) -> Pattern | None:
+        return self._pattern
+
+    @pattern.setter
+    def pattern(self, pattern: Pattern | None) -> None:
+        self._pattern = pattern
+        self._blocks.clear()
+
+    def forget_from(self, line: int) -> None:
+        """Lines from this one on may have changed: the last one of a log that grows is often half a line."""
+        for block in [block for block in self._blocks if block >= line // BLOCK]:
+            del self._blocks[block]
+
+    def line(self, number: int) -> ShownLine | None:
+        """None for a line that there is not (yet)."""
+        block, place = divmod(number, BLOCK)
+        lines = self._blocks.get(block)
+        if lines is None:
+            while len(self._blocks) >= _KEPT_BLOCKS:
+                del self._blocks[next(iter(self._blocks))]
+            lines = self._blocks[block] = self._made(block * BLOCK)
+        return lines[place] if place < len(lines) else None
+
+    def elapsed(self, found: Stamp) -> float | None:
+        if not self._clock.is_set:
+            heads = self._spool.lines(0, _FIRST_LINES)
+            self._clock.start(ansi.strip(ansi.decoded(line.content[:SHOWN])) for line in heads)
+        return self._clock.elapsed(found)
+
+    def _made(self, start: int) -> list[ShownLine]:
+        lines = []
+        for line in self._spool.lines(start, BLOCK):
+            decoded = ansi.decoded(line.content)
+            text, looks = ansi.parse(decoded[: 2 * SHOWN])
+            cut = line.cut + max(len(decoded) - 2 * SHOWN, 0) + max(len(text) - SHOWN, 0)
+            lines.append((text[:SHOWN], looks, cut))
+        texts = [text for text, _, _ in lines]
+        matches = self._pattern.spans(texts) if self._pattern is not None else [[] for _ in texts]
+        return [
+            ShownLine(text, looks, cut, clock.stamp(text), tuple(found[:_MOST_MATCHES]))
+            for (text, looks, cut), found in zip(lines, matches, strict=True)
+        ]
