@@ -32,7 +32,7 @@ def _open_closed_streams() -> None:
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
-            setattr(sys, name, open(number, "r" if not number else "w", closefd=False))  # noqa: SIM115, PTH123
+            setattr(sys, name, open(number, "r" if not number else "w", closefd=False))  # noqa: SIM115
 
 
 def _open() -> None:

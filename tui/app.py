@@ -70,8 +70,11 @@ class Explorer(KeysInOrder):
 
     @work(thread=True, group="warm", exit_on_error=False)
     def _warm(self) -> None:
+        import tui.registry
+        import tui.widgets.resource_view  # noqa: F401
 
         _ = self.session.http
+        tui.registry.warm()
 
     def _open_start(self, text: str) -> None:
         try:

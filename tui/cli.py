@@ -117,8 +117,8 @@ def run(arguments: Sequence[str]) -> int:
         return 130
     except KeyboardInterrupt:
         return 130
-    except SystemExit as leaving:  # click turns a broken pipe into one
-        if isinstance(leaving.__context__, BrokenPipeError):
+    except SystemExit as leaving:
+        if leaving.code == 1:  # what click makes of a broken pipe; ours are 128 and a signal's number
             return _reader_left()
         raise
     except click.ClickException as error:

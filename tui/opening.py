@@ -25,7 +25,7 @@ def open_app(session: Session, locator: str | None = None) -> None:
             "The app needs a terminal.",
             "Without one use a command, such as: ciexplore taskcluster tasks LOCATOR --format csv",
         )
-    if os.environ.get("TERM", "dumb") == "dumb":
+    if os.environ.get("TERM", "") in ("", "dumb"):
         raise UsageProblem("TERM names no terminal that can draw.", "Set it, for example TERM=xterm-256color.")
     from tui.app import Explorer
 

@@ -174,7 +174,7 @@ class LogSpool:
         tail = self.read(end - LINE_CAP, LINE_CAP).rstrip(b"\r")
         last = tail.rfind(b"\r")
         if last >= 0:
-            return Line(tail[last + 1 :], end - start - len(tail) + last + 1)
+            return Line(tail[last + 1 :])  # what was overwritten is not cut
         return Line(self.read(start, LINE_CAP), end - start - LINE_CAP)
 
     def whole_line(self, line: int, most: int) -> bytes:

@@ -6,6 +6,7 @@ so do we, at once and in the middle of whatever is written: the next run waits f
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
@@ -21,11 +22,24 @@ from backends.http.downloads import DownloaderSettings
 from backends.http.exchange import Timeouts
 from backends.http.policies import Mode
 from backends.transfers import worker
-from backends.transfers.messages import Errand, Orders, Report, Setup, Standing, ToChild, Unpacker, failure, packed
+from backends.transfers.messages import (
+    NOT_BEGUN,
+    Errand,
+    Failure,
+    Orders,
+    Report,
+    Setup,
+    Standing,
+    ToChild,
+    Unpacker,
+    failure,
+    packed,
+)
 
 _STDIN, _STDOUT = 0, 1
 TELL_EVERY = 0.1  # seconds between two reports of bytes
-GATHER = 0.002  # seconds that a finished file waits for others: each report wakes the interface's process
+GATHER = 0.02  # seconds that a finished file waits for others: each report wakes the interface's process
+SHORT = 0.002  # and when we have nothing else to do than what the answer to it will bring
 
 
 class Bench:
@@ -71,7 +85,18 @@ class Bench:
                 standing = self._run(errand, downloader)
                 del self._active[errand.number], self._tokens[errand.number]
                 self._ended.append(standing)
-                self._news.set()
+                if standing.failure is not None and standing.failure.status in (429, 503):
+                    self._give_back()
+                if not self._news.is_set():
+                    self._news.set()
+
+    def _give_back(self) -> None:
+        """A server wants to be left alone: what has not begun waits where the run decides when to ask again."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                errand = self._errands.get_nowait()
+                del self._tokens[errand.number]
+                self._ended.append(_standing(errand, ended=True, failure=Failure(NOT_BEGUN, "")))
 
     def _run(self, errand: Errand, downloader: worker.Downloader) -> Standing:
         token = self._tokens[errand.number]
@@ -97,7 +122,7 @@ class Bench:
             told = 0.0
             while True:
                 if self._news.wait(TELL_EVERY):
-                    time.sleep(GATHER)
+                    time.sleep(GATHER if self._errands.qsize() > self._jobs // 2 else SHORT)
                 self._news.clear()
                 standings = [self._ended.popleft() for _ in range(len(self._ended))]
                 if time.monotonic() - told >= TELL_EVERY:

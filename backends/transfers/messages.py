@@ -15,6 +15,7 @@ from backends.problems import Cancelled, Problem
 from backends.transfers.bodies import BadBody
 
 _LENGTH = struct.Struct("<I")
+NOT_BEGUN = "not-begun"  # a child gives an errand back untried
 MOST = 16 << 20  # bytes of one record; a batch of results has a few KB
 
 

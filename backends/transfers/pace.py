@@ -13,7 +13,7 @@ JOBS = 16
 JOBS_FOR_SMALL = 64
 SMALL = 2 << 20  # mean size in bytes; a few big files fill any link
 GROW_EVERY = 0.1  # seconds
-BUSY = 0.9  # of a core
+BUSY = 0.6  # of a core: what a process gets of it when the server runs on the same machine is no more
 QUIET = 5.0  # seconds without a complaint before there may be more again
 REGROW_EVERY = 1.0
 SHRINK_EVERY = 1.0  # what was asked together is refused together, and that is one complaint
@@ -25,8 +25,8 @@ class Pace:
     def __init__(self, sizes: Iterable[int | None], fixed: int | None, clock: Callable[[], float] = time.monotonic):
         self._clock = clock
         known = [size for size in sizes if size is not None]
-        small = not known or sum(known) / len(known) <= SMALL
-        self.most = max(1, fixed) if fixed is not None else JOBS_FOR_SMALL if small else JOBS
+        self.small = not known or sum(known) / len(known) <= SMALL
+        self.most = max(1, fixed) if fixed is not None else JOBS_FOR_SMALL if self.small else JOBS
         self.allowed = min(self.most, JOBS) if fixed is None else self.most
         self._looked = clock()
         self._shrank: float | None = None

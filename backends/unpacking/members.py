@@ -9,7 +9,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -48,25 +48,32 @@ class Member:
 @contextmanager
 def members(archive: Path, limits: Limits, cancel: Cancel) -> Iterator[tuple[Iterator[Member], Budget]]:
     """The members of an archive and what they use of the limits. Raises `FileProblem`s, also while they are read."""
-    try:
-        with archive.open("rb") as raw:
+    with ExitStack() as stack:
+        try:
+            raw = stack.enter_context(archive.open("rb"))
             size = os.fstat(raw.fileno()).st_size
             kind = sniffed(raw.read(HEAD), archive.name)
             raw.seek(0)
-            if kind is None:
-                raise NotAnArchive(f"{archive} is not a zip or a tar.", "Open it with a program for its kind.")
-            budget = Budget(limits, size, archive.name)
-            read = _zip if kind is ArchiveKind.ZIP else _tar
-            yield _explained(read(raw, kind, archive.name, budget, limits, cancel), archive.name), budget
-    except OSError as error:
-        raise FileProblem(f"{archive}: {error.strerror or error}.", "Check the file and the disk.") from error
+        except OSError as error:
+            raise _unreadable(archive, error) from error
+        if kind is None:
+            raise NotAnArchive(f"{archive} is not a zip or a tar.", "Open it with a program for its kind.")
+        budget = Budget(limits, size, archive.name)
+        read = _zip if kind is ArchiveKind.ZIP else _tar
+        yield _explained(read(raw, kind, archive.name, budget, limits, cancel), archive), budget
 
 
-def _explained(found: Iterator[Member], name: str) -> Iterator[Member]:
+def _explained(found: Iterator[Member], archive: Path) -> Iterator[Member]:
     try:
         yield from found
     except _BROKEN as error:
-        raise damaged(name, _words(error)) from error
+        raise damaged(archive.name, _words(error)) from error
+    except OSError as error:
+        raise _unreadable(archive, error) from error
+
+
+def _unreadable(archive: Path, error: OSError) -> FileProblem:
+    return FileProblem(f"{archive} cannot be read: {error.strerror or error}.", "Check the file and the disk.")
 
 
 def _words(error: Exception) -> str:
@@ -141,7 +148,7 @@ def _tar(
     stream = Forward(decoded(raw, kind, name), name, heed)
     opened: Any = stream
     try:
-        archive = tarfile.TarFile(fileobj=opened, mode="r", errorlevel=2)
+        archive: Any = tarfile.TarFile(fileobj=opened, mode="r", errorlevel=2)
     except tarfile.ReadError as error:
         raise NotAnArchive(f"{name} is not a zip or a tar ({_words(error)}).", "Is it complete?") from error
     if archive.firstmember is None:  # an end mark and nothing before it

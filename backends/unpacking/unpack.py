@@ -21,7 +21,7 @@ from backends.problems import FileProblem
 from backends.transfers import durability
 from backends.unpacking.limits import AlreadyThere, Budget, Limits
 from backends.unpacking.members import DIRECTORY, FILE, Member, members
-from backends.unpacking.places import Places
+from backends.unpacking.places import Place, Places
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -71,7 +71,8 @@ def leftovers(target: Path) -> Iterator[Path]:
 
 
 def _fill(archive: Path, root: Path, limits: Limits, cancel: Cancel) -> Unpacked:
-    unpacked, places, made = Unpacked(), Places(), {()}
+    unpacked, places = Unpacked(), Places()
+    made: set[Place] = {()}
     with members(archive, limits, cancel) as (found, budget):
         for member in found:
             if member.kind not in (FILE, DIRECTORY):

@@ -19,7 +19,7 @@ from typing import Any, Self
 import pyte
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 8.0  # seconds; only what never happens takes that long
+PATIENCE = 30.0  # seconds; only what never happens takes that long
 # Makes the pseudo-terminal the controlling one, as a shell's is: without that no resize is signalled.
 _TAKE_TERMINAL = "import fcntl,os,sys,termios;fcntl.ioctl(0,termios.TIOCSCTTY,0);os.execv(sys.argv[1],sys.argv[1:])"
 KEYS = {
