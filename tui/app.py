@@ -71,7 +71,7 @@ class Explorer(KeysInOrder):
     @work(thread=True, group="warm", exit_on_error=False)
     def _warm(self) -> None:
         import tui.registry
-        import tui.widgets.resource_view  # noqa: F401
+        import tui.widgets.resource_view
 
         _ = self.session.http
         tui.registry.warm()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from backends.taskcluster.measurements_rules import LARGEST_VALUE, first_violati
 from backends.taskcluster.task_rows import LONGEST
 
 ANY = msgspec.json.Decoder(Any)
+_SAID = {True: "yes", False: "no", None: None}
 
 MEASUREMENTS = Schema(
     (
@@ -114,7 +114,9 @@ def _cells_of(part: dict[str, Any], source: Measured, number: int) -> Iterator[t
             if not name or value is None or (one is not suite and not subtest):
                 yield None
                 continue
-            replicates = [shown for item in tolerant.items(one.get("replicates")) if (shown := _number(item)) is not None]
+            replicates = [
+                shown for item in tolerant.items(one.get("replicates")) if (shown := _number(item)) is not None
+            ]
             yield (
                 f"{source.task_id}/{source.run}/{source.artifact}#{number}.{place}.{index}",
                 name,
@@ -132,7 +134,7 @@ def _cells_of(part: dict[str, Any], source: Measured, number: int) -> Iterator[t
                 source.run_state,
                 source.task_name or None,
                 source.task_id,
-                {True: "yes", False: "no"}.get(said) if isinstance(said := one.get("shouldAlert"), bool) else None,
+                _SAID[_flag(one.get("shouldAlert"))],
                 _number(one.get("alertThreshold")),
                 tags,
                 source.artifact,
@@ -143,7 +145,11 @@ def _cells_of(part: dict[str, Any], source: Measured, number: int) -> Iterator[t
 def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) and abs(value) <= LARGEST_VALUE else None
+    return float(value) if abs(value) <= LARGEST_VALUE else None  # NaN is not
+
+
+def _flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
 
 
 def _short(value: Any) -> str | None:
