@@ -43,6 +43,16 @@ class Detail:
     sections: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = field(default=())
 
 
+@dataclass(frozen=True)
+class LogAddress:
+    """A text to read line by line. `live`: it may still grow. `locator`: what leads to it again."""
+
+    url: str
+    title: str
+    locator: Locator
+    live: bool = False
+
+
 class Resource(ABC):
     """One list. Constructing it does no I/O; `pages`, `files` do and run in worker threads.
 
@@ -54,6 +64,8 @@ class Resource(ABC):
     noun: ClassVar[tuple[str, str]]
     default_sort: ClassVar[tuple[str, bool] | None] = None
     empty_text: ClassVar[str] = "The server lists nothing here."
+    reads_on_enter: ClassVar[bool] = False  # Enter reads the row's text where it has one
+    first_log: LogAddress | None = None  # to be read as soon as the list is shown: the locator meant it
 
     def __init__(self, locator: Locator) -> None:
         self.locator = locator
@@ -73,6 +85,10 @@ class Resource(ABC):
 
     def open_marked(self, rows: pl.DataFrame) -> Locator | None:
         """What Enter opens when rows are marked; None means: as if nothing was marked."""
+        return None
+
+    def log(self, row: Row) -> LogAddress | None:
+        """What `l` reads; None if this row has no text to read."""
         return None
 
     def files(self, rows: pl.DataFrame, cancel: Cancel) -> Iterator[list[RemoteFile]]:

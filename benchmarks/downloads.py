@@ -43,7 +43,7 @@ from backends.transfers.engine import Transfer
 from backends.transfers.files import RemoteFile
 from backends.transfers.plan import make_plan
 base, names, size, output, jobs, processes = json.load(sys.stdin)
-files = [RemoteFile(name, f"{base}/{name}", tuple(name.split("/")), size) for name in names]
+files = [RemoteFile(name, f"{base}/{name}", tuple(name.split("/")), size=size) for name in names]
 
 def used():
     both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]

@@ -46,6 +46,7 @@ KEYS: tuple[Key, ...] = (
         "view",
         "Open what is marked together, such as the artifacts of all marked tasks",
     ),
+    Key("log", "l", "log", "view", "Read the log of the task, or the text of the artifact", "Log"),
     Key("refresh", "r", "refresh_list", "view", "Ask the server again", "Refresh"),
     Key("browse", "o", "browse", "view", "Open in the web browser"),
     Key("copy", "y", "copy", "view", "Copy the locator of the row"),
@@ -81,6 +82,33 @@ KEYS: tuple[Key, ...] = (
         Key(f"sort-{n}", str(n), f"sort_column({n})", "table", f"Sort by column {n}; again reverses")
         for n in range(1, 10)
     ),
+    # A log
+    Key("log-search", "slash", "ask('search')", "log", "Search for a word or a regular expression", "Search"),
+    Key("log-next", "n", "match(1)", "log", "Next match", "Next"),
+    Key("log-previous", "N", "match(-1)", "log", "Previous match"),
+    Key("log-next-error", "right_square_bracket", "finding(1)", "log", "Next error", "Error"),
+    Key("log-previous-error", "left_square_bracket", "finding(-1)", "log", "Previous error"),
+    Key("log-next-warning", "right_curly_bracket", "finding(1, True)", "log", "Next error or warning"),
+    Key("log-previous-warning", "left_curly_bracket", "finding(-1, True)", "log", "Previous error or warning"),
+    Key("log-fold", "z", "fold", "log", "Fold away what is far from errors and headings, or show all again", "Fold"),
+    Key("log-unfold", "enter", "unfold", "log", "Show the lines that are folded here"),
+    Key("log-follow", "f", "follow", "log", "Stay at the end while the log grows", "Follow"),
+    Key("log-elapsed", "t", "elapsed", "log", "Times as time since the first line", "Elapsed"),
+    Key("log-numbers", "number_sign", "numbers", "log", "Line numbers"),
+    Key("log-wrap", "w", "whole", "log", "Show the whole line under the cursor, wrapped"),
+    Key("log-line", "colon", "ask('line')", "log", "Go to a line by its number", "Line"),
+    Key("log-copy", "y", "copy", "log", "Copy the line"),
+    Key("log-copy-locator", "Y", "copy_locator", "log", "Copy a link to the line"),
+    Key("log-save", "s", "ask('save')", "log", "Save the log to a file", "Save"),
+    Key("log-up", "up,k", "cursor(-1)", "log", "Line up"),
+    Key("log-down", "down,j", "cursor(1)", "log", "Line down"),
+    Key("log-page-up", "pageup,ctrl+b", "page(-1)", "log", "Page up"),
+    Key("log-page-down", "pagedown,ctrl+f,space", "page(1)", "log", "Page down"),
+    Key("log-top", "g,home", "jump(0)", "log", "First line"),
+    Key("log-bottom", "G,end", "jump(-1)", "log", "Last line"),
+    Key("log-left", "left", "sideways(-1)", "log", "Scroll to the left"),
+    Key("log-right", "right", "sideways(1)", "log", "Scroll to the right"),
+    Key("log-back", "escape,backspace", "back", "log", "Back", "Back"),
     # Transfers
     Key("pause", "p", "pause", "transfers", "Pause or go on", "Pause"),
     Key("cancel-one", "x", "cancel_one", "transfers", "Cancel the file under the cursor, or the marked ones", "Cancel"),
@@ -92,7 +120,7 @@ KEYS: tuple[Key, ...] = (
     Key("transfer-back", "escape", "back", "transfers", "Back to where you were", "Back"),
 )
 
-TITLES = {"app": "Everywhere", "view": "A list", "table": "The table", "transfers": "Transfers"}
+TITLES = {"app": "Everywhere", "view": "A list", "table": "The table", "log": "A log", "transfers": "Transfers"}
 
 
 def bindings(where: str) -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
@@ -127,6 +155,10 @@ _SIGNS = {
     "greater_than_sign": ">",
     "left_square_bracket": "[",
     "right_square_bracket": "]",
+    "left_curly_bracket": "{",
+    "right_curly_bracket": "}",
+    "number_sign": "#",
+    "colon": ":",
     "pageup": "PgUp",
     "pagedown": "PgDn",
     "escape": "Esc",

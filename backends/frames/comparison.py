@@ -8,7 +8,8 @@ perfcompare_utils.py for t, perf/stats.py for ranks), so that the words mean her
 
 Where Perfherder is wrong or silent we differ: a sample without spread that moved is certain (t is 1000, as its alerts
 store it; its compare view says 0), percentages are of the base's absolute value so that their sign is that of the
-difference, "better" follows `lower_is_better` in every verdict, and the values of one run do not count as runs.
+difference, "better" follows `lower_is_better` in every verdict, the values of one run do not count as runs, and
+samples too small to be judged are not called unchanged.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ ASSUMED_SPREAD = 0.15  # standard deviation of a single value, as a share of it
 LEAST_RATIO = 1.02  # of the means; a smaller change is none, however sure
 CERTAIN_T = 1000.0
 ALPHA = 0.05
+_TOO_FEW = {1: 39, 2: 8, 3: 5}  # smaller side -> larger side from which 2 / C(n + m, n), the least p, is <= 0.05
 EFFECTS = ((0.15, "negligible"), (0.33, "small"), (0.47, "moderate"), (math.inf, "large"))  # of |Cliff's delta|
 
 COMPARED = (
@@ -65,10 +67,11 @@ class Comparison:
     """One group. What needs values of both sides is None where one has none; a std and Welch's p need two values.
 
     `delta` is new - base of the medians, `mean_delta` of the means; percentages are None from a base of 0. `verdict`
-    (ranks) and `t_verdict` (means): improvement, regression or no change; `t_verdict` also warning, a change for the
-    worse with 3 <= t < 5. `direction`: better or worse, by the sign of `delta` alone, None for no difference.
-    `u` is the base's: the number of pairs in which base > new, ties counting half; `cles` its share of all pairs, and
-    `cliffs_delta` 2 * cles - 1, so both are high where base is greater. `more_runs`: "yes" or None.
+    (ranks) and `t_verdict` (means): improvement, regression or no change; `verdict` also too few, where so few values
+    cannot be significant however they lie; `t_verdict` also warning, a change for the worse with 3 <= t < 5.
+    `direction`: better or worse, by the sign of `delta` alone, None for no difference. `u` is the base's: the number
+    of pairs in which base > new, ties counting half; `cles` its share of all pairs, and `cliffs_delta` 2 * cles - 1,
+    so both are high where base is greater. `more_runs`: "yes" or None.
     """
 
     verdict: str | None
@@ -267,6 +270,8 @@ def _verdicts() -> list[pl.Expr]:
     confident = ((fewest > 1) & (t >= HIGH)) | ((fewest >= ENOUGH_RUNS) & (t >= LOW))
     needs = known & ~confident & (pl.col("runs_base") < ENOUGH_RUNS)
     stronger = (pl.col("p") <= ALPHA) & (pl.col("cliffs_delta").abs() >= EFFECTS[0][0])
+    n, m = pl.min_horizontal("n_base", "n_new"), pl.max_horizontal("n_base", "n_new")
+    too_few = pl.any_horizontal((n == size) & (m < enough) for size, enough in _TOO_FEW.items())
     fell = pl.col("mean_delta") < 0
     small = pl.min_horizontal(pl.col("mean_base").abs(), pl.col("mean_new").abs())
     large = pl.max_horizontal(pl.col("mean_base").abs(), pl.col("mean_new").abs())
@@ -275,6 +280,7 @@ def _verdicts() -> list[pl.Expr]:
     better = fell == lower
     return [
         pl.when(~known).then(None)
+        .when(~stronger & too_few).then(pl.lit("too few"))
         .when(~stronger).then(pl.lit("no change"))
         .when((pl.col("cles") > 0.5) == lower).then(pl.lit("improvement"))
         .otherwise(pl.lit("regression")).alias("verdict"),

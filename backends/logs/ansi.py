@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 # Each alternative stops at the next introducer, so that a line full of unfinished ones is still read in linear time.
 # A string that is never finished loses only its introducer: nobody can hide the rest of a line behind one.
@@ -17,11 +18,14 @@ ESCAPES = (
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
     rf"|(?:\x1b\]|\x9d){_BODY}(?:\x07|\x1b\\|\x9c)"
     rf"|(?:\x1b[PX^_]|[\x90\x98\x9e\x9f]){_BODY}(?:\x1b\\|\x9c)"
-    r"|\x1b[ -/]*[0-~]?"
+    r"|\x1b[ -/]*[0-~]?|[\x90\x98\x9b\x9d-\x9f]"
 )
-_TOKEN = re.compile(rf"(?:\x1b\[|\x9b)(?P<sgr>[0-9;:]*)m|{ESCAPES}")
+_SGR = r"(?:\x1b\[|\x9b)[0-9;:]*m"
+_ANY = re.compile(ESCAPES)
+_COLOUR = re.compile(r"(?:\x1b\[|\x9b)([0-9;:]*)m")
+_OTHER = re.compile(rf"(?!{_SGR})(?:{ESCAPES})")
 _MOST_PARAMETERS = 64
-_MOST_SPANS = 256  # a line that changes colour more often is a picture; the rest of it is shown plain
+_MOST_SPANS = 100  # a line that changes colour more often is a picture; the rest of it is shown plain
 
 Colour = int | tuple[int, int, int]  # one of the 256, or red, green, blue
 
@@ -62,7 +66,7 @@ def decoded(content: bytes) -> str:
 
 def strip(text: str) -> str:
     """The text without escape sequences."""
-    return _TOKEN.sub("", text) if _has_escapes(text) else text
+    return _ANY.sub("", text) if _has_escapes(text) else text
 
 
 def parse(text: str) -> tuple[str, tuple[Span, ...]]:
@@ -72,15 +76,15 @@ def parse(text: str) -> tuple[str, tuple[Span, ...]]:
     parts: list[str] = []
     spans: list[Span] = []
     look, length, position = PLAIN, 0, 0
-    for token in _TOKEN.finditer(text):
+    # What is no colour goes in one call: a line may hold thousands, and no part of one is left to make a new one with.
+    text = _OTHER.sub("", text)
+    for token in _COLOUR.finditer(text):
         if len(spans) >= _MOST_SPANS:
             look, text = PLAIN, text[:position] + strip(text[position:])
             break
         length = _add(text[position : token.start()], length, look, parts, spans)
         position = token.end()
-        parameters = token["sgr"]
-        if parameters is not None:
-            look = _turned(look, parameters)
+        look = _turned(look, token[1])
     _add(text[position:], length, look, parts, spans)
     return "".join(parts), tuple(spans)
 
@@ -118,6 +122,7 @@ _SWITCHES: dict[int, dict[str, bool]] = {
 }
 
 
+@lru_cache(maxsize=1024)
 def _turned(look: Look, parameters: str) -> Look:
     codes = iter(_codes(parameters))
     for code in codes:

@@ -10,7 +10,7 @@ from backends.logs.spool import LogSpool
 from backends.logs.windows import Window, windows
 from backends.problems import Cancelled
 
-_KEPT = 250_000  # of each severity; nobody jumps so often
+_KEPT = 100_000  # of each severity; nobody jumps so often
 
 
 def _rules(severity: Severity | None) -> Pattern:

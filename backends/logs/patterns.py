@@ -15,6 +15,7 @@ import polars as pl
 from backends.problems import UsageProblem
 
 _HELD_OPEN, _HELD_SHUT = "\ue000", "\ue001"  # private use: stands for nothing, so no log has a reason to hold it
+MOST_SPANS = 200  # of one line; who looks for "e" on a line of 4,000 signs sees enough
 _ESCAPED = re.compile(r"\\(?:[pP]\{[^}]*\}|[pP].|x\{[^}]*\}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _GROUP_NAME = re.compile(r"\(\?P?<[^>]*>")
 # What means something else in a window of lines than in one line of it.
@@ -49,7 +50,7 @@ class Pattern:
         return not self.window_regex or bool(window.str.contains(self.window_regex).item())
 
     def spans(self, lines: list[str]) -> list[list[tuple[int, int]]]:
-        """Where in each line the matches are; empty matches are left out."""
+        """Where in each line its first matches are; empty ones are left out."""
         marked = pl.Series(lines, dtype=pl.String).str.replace_all(self.regex, f"{_HELD_OPEN}${{0}}{_HELD_SHUT}")
         return [
             _unmark(line, plain) if len(line) > len(plain) else []
@@ -91,13 +92,12 @@ def _hint(text: str) -> str:
 def _unmark(marked: str, plain: str) -> list[tuple[int, int]]:
     if _HELD_OPEN in plain or _HELD_SHUT in plain:
         return []  # somebody's log does hold them: no marks rather than wrong ones
-    found, position, start = [], 0, 0
-    for part in re.split(f"([{_HELD_OPEN}{_HELD_SHUT}])", marked):
-        if part == _HELD_OPEN:
-            start = position
-        elif part == _HELD_SHUT:
-            if position > start:
-                found.append((start, position))
-        else:
-            position += len(part)
+    found: list[tuple[int, int]] = []
+    signs, at = 0, marked.find(_HELD_OPEN)
+    while at >= 0 and len(found) < MOST_SPANS:
+        end = marked.find(_HELD_SHUT, at)
+        if end > at + 1:
+            found.append((at - signs, end - signs - 1))
+        signs += 2
+        at = marked.find(_HELD_OPEN, end)
     return found

@@ -21,6 +21,7 @@ def resource_for(locator: Locator, http: Http, root: str) -> Resource:
     its run's artifacts.
     """
     from backends.taskcluster.artifacts import TaskArtifactList
+    from backends.taskcluster.task_log import LIVE, artifact_log, is_text
     from backends.taskcluster.tasks import TaskGroupTasks
 
     match locator:
@@ -28,8 +29,12 @@ def resource_for(locator: Locator, http: Http, root: str) -> Resource:
             return TaskGroupTasks(locator, http, normalise_root(locator.root_url or root))
         case Task() | TaskArtifacts():
             return TaskArtifactList(locator, http, normalise_root(locator.root_url or root))
-        case Artifact(task_id, run, _, root_url):
-            return TaskArtifactList(Task(task_id, run, root_url), http, normalise_root(root_url or root))
+        case Artifact(task_id, run, name, root_url):
+            base = normalise_root(root_url or root)
+            listing = TaskArtifactList(Task(task_id, run, root_url), http, base)
+            if is_text(name, ""):
+                listing.first_log = artifact_log(base, task_id, run, name, live=name == LIVE)
+            return listing
         case TaskclusterLocator():
             raise LocatorProblem(f"{locator.text()} has to be looked up before it can be listed.")
     raise LocatorProblem(f"{locator.text()} does not belong to Taskcluster.")

@@ -13,11 +13,12 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.http.answers import Origin
 from backends.http.errors import Gone, HttpProblem, NotAllowed, NotFound, Offline
 from backends.locators.taskcluster import SLUGID, Artifact, Task, TaskArtifacts
-from backends.resources import Detail, Page, Resource, Row
+from backends.resources import Detail, LogAddress, Page, Resource, Row
 from backends.taskcluster import roots
 from backends.taskcluster.artifact_files import Listed, remote_file, skip_reason
 from backends.taskcluster.parallel import ask_all
 from backends.taskcluster.queue import RESOLVED, Deployment
+from backends.taskcluster.task_log import row_log
 from backends.taskcluster.task_rows import times
 from backends.transfers.files import RemoteFile
 
@@ -49,6 +50,7 @@ class TaskArtifactList(Resource):
 
     schema = ARTIFACTS
     noun = ("artifact", "artifacts")
+    reads_on_enter = True
     empty_text = "No run of this task has artifacts (yet)."
 
     def __init__(self, locator: Task | TaskArtifacts, http: Http, root: str) -> None:
@@ -116,6 +118,9 @@ class TaskArtifactList(Resource):
         if not SLUGID.fullmatch(task_id) or not name:
             return None
         return Artifact(task_id, row.get("run"), name, self.deployment.root)
+
+    def log(self, row: Row) -> LogAddress | None:
+        return row_log(self.deployment.root, row)
 
     def files(self, rows: pl.DataFrame, cancel: Cancel) -> Iterator[list[RemoteFile]]:
         """From the rows alone; see `artifact_files` for what cannot be fetched."""

@@ -67,7 +67,7 @@ class _Told:
     """What reading one task, or all so far, came to."""
 
     readings: list[Reading] = field(default_factory=list)
-    origin: Origin | None = None
+    origin: Origin = field(default_factory=Origin)
     unlisted: list[HttpProblem] = field(default_factory=list)
     without: int = 0
     broken: list[tuple[str, str]] = field(default_factory=list)  # (task and artifact, why)
@@ -76,10 +76,11 @@ class _Told:
     notes: list[str] = field(default_factory=list)
 
     def met(self, origin: Origin) -> None:
-        self.origin = origin if self.origin is None else self.origin.worse(origin)
+        self.origin = self.origin.worse(origin)
 
     def add(self, other: _Told) -> None:
         """The counts of another; its rows are the caller's."""
+        self.met(other.origin)
         self.unlisted += other.unlisted
         self.without += other.without
         self.broken += other.broken
@@ -123,19 +124,21 @@ class MeasurementList(Resource):
         return f"measurements of {self.tasks[0].name or self.tasks[0].task_id}"
 
     def pages(self, cancel: Cancel) -> Iterator[Page]:
-        """Raises a `Problem` if no task could be listed, or if the server or the network fails."""
+        """What is missing is in the note of the last page, for only then is it counted.
+
+        Raises a `Problem` if no task could be listed, or if the server or the network fails.
+        """
         so_far = _Told()
         for batch in ask_all(self._ask, self.tasks, cancel):
             cancel.check()
-            readings: list[Reading] = []
-            part = _Told()
+            rows = measurement_frame(reading for told in batch for reading in told.readings)
             for told in batch:
-                part.met(told.origin or Origin())
-                readings += told.readings
                 so_far.add(told)
             if so_far.unlisted and len(so_far.unlisted) == len(self.tasks):
                 raise so_far.unlisted[0]
-            yield Page(measurement_frame(readings), part.origin or Origin(), note=_note(so_far, len(self.tasks)))
+            if not rows.is_empty():
+                yield Page(rows, so_far.origin)
+        yield Page(MEASUREMENTS.empty(), so_far.origin, note=_note(so_far, len(self.tasks)))
 
     def _ask(self, task: MeasuredTask, cancel: Cancel) -> _Told:
         told = _Told()
@@ -146,7 +149,7 @@ class MeasurementList(Resource):
         seen: set[tuple[int, bytes]] = set()
         for source in sources:
             self._read(source, told, seen, cancel)
-        told.without = not sources
+        told.without = not sources and not told.broken
         return told
 
     def _sources(self, task: MeasuredTask, told: _Told, cancel: Cancel) -> list[Measured]:
@@ -267,7 +270,8 @@ def _note(told: _Told, tasks: int) -> str:
     if told.unlisted:
         notes.append(f"{len(told.unlisted):,} of {tasks:,} tasks could not be listed: {told.unlisted[0].sentence}")
     if told.without:
-        without = f"{told.without:,} of {tasks:,} tasks have" if tasks > 1 else "The task has"
+        has = "has" if told.without == 1 else "have"
+        without = f"{told.without:,} of {tasks:,} tasks {has}" if tasks > 1 else "The task has"
         notes.append(f"{without} no perfherder data.")
     if told.broken:
         (place, why), count = told.broken[0], len(told.broken)

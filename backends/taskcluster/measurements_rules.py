@@ -123,10 +123,12 @@ ARTIFACT = Rule(
     members={
         "framework": Rule("object", members={"name": _text()}),
         "application": Rule(
-            "object", members={"name": _text(most=10, words=_APPLICATIONS), "version": _text(most=40)}, required=("name",)
+            "object",
+            members={"name": _text(most=10, words=_APPLICATIONS), "version": _text(most=40)},
+            required=("name",),
         ),
         "os": Rule("object", members={"name": _text(1, 100), "platform_version": _text(1, 100)}),
         "suites": Rule("list", items=_SUITE),
     },
     required=("framework", "suites"),
-)  # fmt: skip
+)

@@ -11,13 +11,14 @@ from backends.cancel import Cancel
 from backends.http.answers import Origin, Source
 from backends.http.errors import HttpProblem, NotAllowed
 from backends.locators.taskcluster import SLUGID, Task, TaskArtifacts, TaskGroup
-from backends.resources import Detail, Page, Resource, Row
+from backends.resources import Detail, LogAddress, Page, Resource, Row
 from backends.taskcluster import roots
 from backends.taskcluster.artifact_files import TaskRuns, files_of_tasks
 from backends.taskcluster.listings import Listings
 from backends.taskcluster.queue import RESOLVED, Deployment, TaskPage
 from backends.taskcluster.task_columns import STATES, TASKS
 from backends.taskcluster.task_detail import detail
+from backends.taskcluster.task_log import task_log
 from backends.taskcluster.task_rows import milliseconds, number_copies, read_rows
 from backends.transfers.files import RemoteFile
 
@@ -93,6 +94,9 @@ class TaskGroupTasks(Resource):
     def open_marked(self, rows: pl.DataFrame) -> TaskArtifacts | None:
         ids = tuple(one for one in rows["task_id"].to_list() if SLUGID.fullmatch(one))
         return TaskArtifacts(ids, self.deployment.root) if ids else None
+
+    def log(self, row: Row) -> LogAddress | None:
+        return task_log(self.deployment.root, row)
 
     def files(self, rows: pl.DataFrame, cancel: Cancel) -> Iterator[list[RemoteFile]]:
         """All artifacts of all runs of these tasks; see `artifact_files` for what cannot be fetched."""

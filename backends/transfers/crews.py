@@ -74,7 +74,7 @@ class Desk(Protocol):
 class Crew(Protocol):
     def begin(self) -> None: ...
     def wake(self) -> None:
-        """There may be something to do: a file, a pause, the end. Must not wait; may be called under the desk's lock."""
+        """There may be something to do: a file, a pause, the end. Never waits; the desk's lock may be held."""
         ...
 
 
@@ -113,7 +113,7 @@ class Threads:
             with self._open_downloader() as downloader:
                 while (item := desk.next(lambda: self._left, self._most)) is not None:
                     desk.ended(item, self._fetched(item, downloader))
-                    if self._most is None and desk.look(time.process_time, 1):
+                    if desk.look(time.process_time, 1) and self._most is None:
                         self.employ(min(desk.pace.allowed, self._count + desk.waiting))
         except Exception as error:
             desk.broke(error)

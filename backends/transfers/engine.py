@@ -8,92 +8,39 @@ skipped, cancelled.
 from __future__ import annotations
 
 import heapq
-import itertools
-import math
 import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from backends.cancel import Cancel
-from backends.http import backoff
-from backends.http.errors import HttpProblem, RateLimited
-from backends.problems import Cancelled, FileProblem, Problem
 from backends.transfers import processes as worker_processes
-from backends.transfers.commit import FULL
-from backends.transfers.crews import Crew, OpenDownloader, Threads
-from backends.transfers.items import Item
-from backends.transfers.listing import TRANSFER_SCHEMA, Listing
+from backends.transfers.crews import Crew, Threads
+from backends.transfers.listing import TRANSFER_SCHEMA
 from backends.transfers.pace import Pace
-from backends.transfers.plan import Plan
-from backends.transfers.progress import Progress, Snapshot
-from backends.transfers.recorder import WORTH_RESUMING, Recorder
-from backends.transfers.states import Outcome, State, Stored
+from backends.transfers.progress import Snapshot
+from backends.transfers.recorder import Recorder
+from backends.transfers.runs import Run
+from backends.transfers.states import State
 from backends.transfers.worker import Downloader
 
 if TYPE_CHECKING:
-    from backends.http.downloads import DownloaderSettings
+    pass
 
 __all__ = ["TRANSFER_SCHEMA", "Downloader", "Snapshot", "Transfer"]
 
-TRIES = 5
-OVERLOADED = (429, 503)
 
-
-class Transfer:
+class Transfer(Run):
     """Runs a plan. All methods may be called from any thread and none waits for the network, but `wait`.
 
     `jobs`: how many files at a time; None chooses by their sizes and by what limits. `open_downloader` is called once
     in each worker thread. `settings` (`Http.downloader_settings()`): how processes would download the same; without
-    it there are only threads. `processes`: how many of them, None chooses, 0 is only threads. `pause_when_full`: a full disk pauses the run until `resume()` (an interface can say so); else it stops
-    the run, with the rest cancelled for "disk-full".
+    it there are only threads. `processes`: how many of them; None chooses, 0 is only threads. `pause_when_full`: a
+    full disk pauses the run until `resume()` (an interface can say so); else it stops the run, with the rest
+    cancelled for "disk-full".
     """
-
-    def __init__(
-        self,
-        plan: Plan,
-        *,
-        open_downloader: OpenDownloader,
-        jobs: int | None = None,
-        settings: DownloaderSettings | None = None,
-        processes: int | None = None,
-        tries: int = TRIES,
-        delays: Callable[[], Iterator[float]] = backoff.delays,
-        pause_when_full: bool = False,
-    ) -> None:
-        self._open_downloader = open_downloader
-        self._jobs = jobs
-        self._settings = settings
-        self._processes = processes
-        self._tries = tries
-        self._delays = delays
-        self._pause_when_full = pause_when_full
-        self._lock = threading.Condition()
-        self._starting = threading.Lock()
-        self._finished = threading.Event()
-        self._started = False
-        self._paused = False
-        self._problem: Problem | None = None
-        self._stopping: tuple[str, str] | None = None  # reason and sentence for what will not be fetched
-        self._not_before = 0.0  # a server that said 429 is left alone by all workers until then
-        self._numbers = itertools.count()
-        self._crew: Crew | None = None
-        self._looked = self._cpu = 0.0  # when, and how much processor time the crew had used by then
-        self.pace = Pace((), jobs)
-        self._adopt(plan)
-
-    def _adopt(self, plan: Plan) -> None:
-        self.plan = plan
-        self._items = {row.file.key: Item(row) for row in plan.rows}
-        self._progress = Progress(self._items.values())
-        self._ready = deque(item for item in self._items.values() if item.state is State.PLANNED)
-        self._later: list[tuple[float, int, Item]] = []
-        self._running: dict[str, Item] = {}
-        self._listing = Listing(list(self._items.values()))
 
     # What the interface and the commands do with it.
 
@@ -113,7 +60,7 @@ class Transfer:
                 self._stopping = self._problem = None
                 self._progress.begin()
                 self.pace = Pace((item.file.size for item in self._ready), self._jobs)
-                self._looked, self._cpu = time.monotonic(), 0.0
+                self._looked, self._cpu = time.monotonic(), time.process_time()
                 crew = self._crew = self._assembled()
             threading.Thread(target=self._record, args=(recorder, crew), name="transfer-recorder", daemon=True).start()
             crew.begin()
@@ -127,6 +74,7 @@ class Transfer:
     def resume(self) -> None:
         with self._lock:
             self._paused, self._problem = False, None
+            self._turn += 1
             self._changed()
 
     def cancel(self) -> None:
@@ -191,115 +139,6 @@ class Transfer:
         """All files, in `listing.TRANSFER_SCHEMA`, in the plan's order; about 3 ms for 10,000."""
         return self._listing.frame()
 
-    # What the crew asks for (crews.Desk).
-
-    @property
-    def parts(self) -> int:
-        return self._recorder.parts
-
-    @property
-    def paused(self) -> bool:
-        return self._paused
-
-    @property
-    def over(self) -> bool:
-        return self._recorder.over
-
-    @property
-    def waiting(self) -> int:
-        return len(self._ready)
-
-    def next(self, leave: Callable[[], bool], most: int | None) -> Item | None:
-        with self._lock:
-            recorder = self._recorder
-            while not self._stopping and not recorder.over and recorder is self._recorder and not leave():
-                if most is not None and self._ready and (self._ready[0].file.size or math.inf) > most:
-                    return None
-                if (item := self.take(0)) is not None:
-                    return item
-                self._lock.wait(self.due())
-            return None
-
-    def take(self, beyond: int) -> Item | None:
-        with self._lock:
-            now = time.monotonic()
-            if self._stopping or self._paused or self._not_before > now:
-                return None
-            while self._later and self._later[0][0] <= now:
-                self._ready.append(heapq.heappop(self._later)[2])
-            if not self._ready or len(self._running) >= self.pace.allowed + beyond:
-                return None
-            item = self._ready.popleft()
-            item.cancel = Cancel()
-            item.tries += 1
-            self._progress.moved(item, State.RUNNING)
-            self._running[item.key] = item
-            return item
-
-    def due(self) -> float | None:
-        with self._lock:
-            if self._paused or self._stopping:
-                return None
-            now = time.monotonic()
-            if self._not_before > now:
-                return self._not_before - now
-            return max(0.0, self._later[0][0] - now) if self._later and not self._ready else None
-
-    def look(self, cpu: Callable[[], float], processes: int) -> bool:
-        with self._lock:
-            if not self.pace.due():
-                return False
-            now, used = time.monotonic(), cpu()
-            self.pace.look((used - self._cpu) / (now - self._looked) / processes)
-            self._looked, self._cpu = now, used
-            return True
-
-    def hold(self, item: Item) -> None:
-        if self._paused and (token := item.cancel) is not None:
-            with self._lock:
-                while self._paused and not token.cancelled:
-                    self._lock.wait()
-            token.check()
-        self.note(item)
-
-    def note(self, item: Item) -> None:
-        if not item.noted and item.bytes >= WORTH_RESUMING:
-            item.noted = True
-            if item.etag:
-                self._recorder.note(item)
-
-    def ended(self, item: Item, how: Stored | Exception) -> None:
-        if isinstance(how, Stored):
-            item.stored = how
-            self._settle(item, State.STORED)
-        elif isinstance(how, Cancelled):
-            reason, detail = self._stopping or ("cancelled", "Stopped by the user.")
-            self._settle(item, State.CANCELLED, reason, detail)
-        elif isinstance(how, HttpProblem):
-            self._failed(item, how)
-        elif isinstance(how, Problem):
-            self._settle(item, State.FAILED, "refused", str(how))
-        elif isinstance(how, OSError) and how.errno in FULL:
-            self.back(item)
-            self._tell_full()
-        elif isinstance(how, OSError):
-            self._settle(item, State.FAILED, "disk", f"{item.row.target}: {how.strerror or how}.")
-        else:
-            self._settle(item, State.FAILED, "internal", f"{type(how).__name__}: {how}"[:300])
-
-    def back(self, item: Item) -> None:
-        """As if it had not been tried: a full disk or a dead process is not the file's fault."""
-        with self._lock:
-            item.tries -= 1
-            self._put_off(item)
-            self._ready.appendleft(item)
-            self._changed()
-            self._sweep()
-
-    def broke(self, error: Exception) -> None:
-        self._problem = FileProblem(f"A download worker failed: {error!r}.", "Start the download again.")
-        self._stop("internal", self._problem.sentence)
-
     def _assembled(self) -> Crew:
         sizes = [item.file.size for item in self._ready]
         known = sum(size for size in sizes if size is not None)
@@ -310,120 +149,3 @@ class Transfer:
         if self._settings is None or not count or not worth:
             return Threads(self, self._open_downloader)
         return worker_processes.Processes(self, self._settings, self._open_downloader, min(count, self.pace.most))
-
-    def _changed(self) -> None:
-        """Wakes whoever waits for work, for the end of a pause, or for the end."""
-        self._lock.notify_all()
-        if self._crew is not None:
-            self._crew.wake()
-
-    def _failed(self, item: Item, problem: HttpProblem) -> None:
-        if not problem.retryable or item.tries >= self._tries:
-            self._settle(item, State.FAILED, problem.reason, str(problem))
-            return
-        with self._lock:
-            item.delays = item.delays or self._delays()
-            delay = backoff.honoured(next(item.delays), problem.retry_after)
-            due = time.monotonic() + delay
-            if isinstance(problem, RateLimited):
-                self._not_before = max(self._not_before, due)
-            if problem.status in OVERLOADED:
-                self.pace.complained()
-            item.reason, item.detail = problem.reason, str(problem)
-            self._put_off(item)
-            heapq.heappush(self._later, (due, next(self._numbers), item))
-            self._changed()
-            self._sweep()
-
-    # How files end. `_settle` is the workers' way, `_end` is for files that wait; both under the lock.
-
-    def _settle(self, item: Item, state: State, reason: str = "", detail: str = "") -> None:
-        with self._lock:
-            self._running.pop(item.key, None)
-            self._end(item, state, reason, detail)
-            if self.pace.shrunk:
-                self._changed()  # more threads than may work: one waits for this
-
-    def _end(self, item: Item, state: State, reason: str, detail: str) -> None:
-        self._progress.received(item)
-        item.reason, item.detail, item.cancel = reason, detail, None
-        self._progress.moved(item, state)
-        self._recorder.hand([item])
-
-    def _put_off(self, item: Item) -> None:
-        self._running.pop(item.key, None)
-        self._progress.received(item)
-        item.cancel = None
-        self._progress.moved(item, State.PLANNED)
-
-    def _stop(self, reason: str, detail: str) -> None:
-        with self._lock:
-            if not self._started or self._finished.is_set() or self._stopping:
-                return
-            self._stopping = (reason, detail)
-            self._paused = False
-            running = [item.cancel for item in self._running.values() if item.cancel is not None]
-        self._sweep()
-        for token in running:
-            token.cancel()
-        with self._lock:
-            self._changed()
-
-    def _sweep(self) -> None:
-        """Once stopping, nothing that waits will be fetched."""
-        with self._lock:
-            if self._stopping is None:
-                return
-            waiting = [*self._ready, *(entry[2] for entry in self._later)]
-            self._ready.clear()
-            self._later.clear()
-            for item in waiting:
-                self._end(item, State.CANCELLED, *self._stopping)
-
-    def _tell_full(self) -> None:
-        """A full disk pauses the run, or ends it if nobody is there to make room."""
-        problem = FileProblem(
-            f"The disk of {self.plan.output} is full.", "Make room, then go on: nothing that has arrived is lost."
-        )
-        with self._lock:
-            if self._problem is None:
-                self._problem = problem
-                self._paused = self._pause_when_full
-            self._changed()
-        if not self._pause_when_full:
-            self._stop("disk-full", problem.sentence)
-
-    # The recorder.
-
-    def _disk_is_full(self) -> bool:
-        """True when the recorder may try again: only after the user has said so."""
-        self._tell_full()
-        with self._lock:
-            while self._paused and not self._stopping:
-                self._lock.wait()
-            return not self._stopping
-
-    def _record(self, recorder: Recorder, crew: Crew) -> None:
-        try:
-            recorder.run(self._recorded, self._disk_is_full)
-        except Exception as error:
-            self._problem = FileProblem(f"The download could not be recorded: {error!r}.", "Start it again.")
-            self._stop("internal", self._problem.sentence)
-        finally:
-            with self._lock:
-                self._progress.end()
-                self._finished.set()
-                self._lock.notify_all()
-            crew.wake()
-
-    def _recorded(self, batch: list[Item], outcomes: list[Outcome]) -> None:
-        with self._lock:
-            for outcome in outcomes:
-                item = self._items[outcome.key]
-                item.reason, item.detail = outcome.reason, outcome.detail
-                self._progress.moved(item, outcome.state)
-                if outcome.state is not State.VERIFIED and item.stored is not None:
-                    item.sha256 = item.stored.sha256  # its part is whole: another try need not fetch it
-            for item in batch:
-                item.recorded = True
-            self._lock.notify_all()

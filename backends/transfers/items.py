@@ -34,7 +34,7 @@ class Item:
 
     __slots__ = (
         "bytes", "cancel", "delays", "detail", "etag", "file", "noted", "part", "reason", "recorded", "row", "sha256",
-        "size", "state", "stored", "tries", "wire",
+        "size", "state", "stored", "tries", "turn", "wire",
     )  # fmt: skip
 
     def __init__(self, row: PlanRow) -> None:
@@ -45,6 +45,7 @@ class Item:
         self.wire = 0
         self.size: int | None = row.have if row.action is Action.UNCHANGED else row.file.size
         self.tries = 0
+        self.turn = 0  # how often the run had been resumed when this try began
         self.reason = row.reason
         self.detail = _SENTENCES.get(row.reason, "")
         self.etag = row.etag

@@ -46,7 +46,7 @@ class Pace:
         now = self._looked = self._clock()
         if self._shrank is None:
             if busy < BUSY:
-                self.allowed = min(self.most, self.allowed + JOBS)
+                self.allowed = min(self.most, 2 * self.allowed)
         elif now - self._shrank >= QUIET:
             self.allowed = min(self.most, self.allowed + max(1, self.allowed // 4))
             if self.allowed == self.most:

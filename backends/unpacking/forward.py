@@ -40,7 +40,7 @@ class Forward:
         if whence or offset < self._base:
             raise damaged(self._name, "its headers contradict each other")
         while self._base + len(self._held) < offset and self._more():
-            self._position = self._base + len(self._held)
+            self._position = min(offset, self._base + len(self._held))
             self._forget()
         self._position = min(offset, self._base + len(self._held))
         return self._position

@@ -109,7 +109,7 @@ def _zip_contents(
 
 
 def _zip_kind(one: zipfile.ZipInfo, mode: int) -> str:
-    if one.is_dir():
+    if one.filename.endswith("/"):  # is_dir() fails on an empty name
         return DIRECTORY
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):  # directories end with a slash
         return "symbolic link" if stat.S_ISLNK(mode) else "device or other special file"

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import polars as pl
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -20,6 +20,7 @@ WIDE = st.lists(st.floats(-1e6, 1e6, allow_nan=False, width=32), min_size=1, max
 SAMPLES = st.one_of(st.tuples(TIED, TIED), st.tuples(WIDE, WIDE), st.tuples(WIDE, TIED))
 
 
+@settings(deadline=None)
 @given(SAMPLES)
 @example(([1.0], [1.0]))
 @example(([0.0], [-0.0]))
@@ -33,6 +34,7 @@ def test_the_rank_test_is_scipys(samples: tuple[list[float], list[float]]) -> No
     assert found.p == pytest.approx(expected.pvalue, rel=1e-9, abs=1e-300)
 
 
+@settings(deadline=None)
 @given(SAMPLES, st.sampled_from([0.0, 1e9, 1e12, -1e12]))
 @example(([1.0, 1.0], [2.0, 2.0]), 0.0)
 def test_the_t_test_is_scipys(samples: tuple[list[float], list[float]], offset: float) -> None:
@@ -51,6 +53,7 @@ def test_the_t_test_is_scipys(samples: tuple[list[float], list[float]], offset: 
     assert found.welch_p == pytest.approx(expected.pvalue, rel=1e-4, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(TIED, TIED)
 def test_the_effect_is_what_counting_all_pairs_gives(base: list[float], new: list[float]) -> None:
     found = compare_samples(base, new)
@@ -61,6 +64,7 @@ def test_the_effect_is_what_counting_all_pairs_gives(base: list[float], new: lis
     assert found.cliffs_delta == pytest.approx(greater - smaller, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(SAMPLES)
 def test_both_sides_changed_over_is_the_opposite(samples: tuple[list[float], list[float]]) -> None:
     there, back = compare_samples(*samples), compare_samples(*reversed(samples))
@@ -72,6 +76,7 @@ def test_both_sides_changed_over_is_the_opposite(samples: tuple[list[float], lis
     assert there.cliffs_delta == pytest.approx(-(back.cliffs_delta or 0.0))
 
 
+@settings(deadline=None)
 @given(SAMPLES)
 def test_a_measure_that_should_rise_is_judged_the_other_way_round(samples: tuple[list[float], list[float]]) -> None:
     lower, higher = compare_samples(*samples), compare_samples(*samples, lower_is_better=False)
@@ -144,6 +149,7 @@ def test_what_never_varied_and_moved_is_certain() -> None:
     assert (still.t, still.confidence, still.t_verdict, still.direction) == (0.0, None, "no change", None)
 
 
+@settings(deadline=None)
 @given(st.floats(-1e12, 1e12), st.integers(2, 20))
 def test_equal_values_have_no_spread_at_any_offset(value: float, n: int) -> None:
     found = compare_samples([value] * n, [value] * n)
@@ -175,6 +181,7 @@ def test_a_side_without_values_is_described_but_not_judged() -> None:
     assert (nothing.n_base, nothing.runs_new, nothing.delta, nothing.verdict) == (0, 0, None, None)
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["a", "b", None]), st.integers(0, 1), st.integers(0, 9), st.booleans()), max_size=60
@@ -215,3 +222,11 @@ def test_the_values_of_one_run_do_not_count_as_runs() -> None:
     assert (one["n_base"], one["runs_base"], one["more_runs"]) == (20, 1, "yes")
     every = compare(base, new, ["s"]).row(0, named=True)
     assert (every["runs_base"], every["more_runs"]) == (20, None)
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 38), (2, 7), (3, 4)])
+def test_samples_too_small_for_any_rank_test_are_not_called_unchanged(n: int, m: int) -> None:
+    base, new = [float(i) for i in range(n)], [float(100 + i) for i in range(m)]
+    assert compare_samples(base, new).verdict == "too few"
+    assert compare_samples(base, [*new, 999.0]).verdict == "regression"
+    assert compare_samples(new, base).verdict == "too few"

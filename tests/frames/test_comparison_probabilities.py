@@ -6,18 +6,20 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from backends.frames import distributions
 
 
+@settings(deadline=None)
 @given(st.floats(-40, 40))
 def test_the_normal_tail_is_scipys(z: float) -> None:
     assert distributions.normal_two_sided(z) == pytest.approx(2 * stats.norm.sf(abs(z)), rel=1e-9, abs=1e-300)
 
 
+@settings(deadline=None)
 @given(st.floats(1e-8, 1e5), st.floats(0.1, 1e5), st.booleans())
 def test_the_t_tail_is_scipys(t: float, degrees: float, negative: bool) -> None:
     expected = 2 * stats.t.sf(t, degrees)

@@ -25,7 +25,12 @@ from backends.logs.clock import Clock, spelled, stamp
         ("23:59:59     INFO - a", "00:00:01     INFO - b", 2.0, "     INFO - b"),
         ("I0101 00:00:00.000000 1 a.go:1] a", "E0102 00:00:00.500000 1 a.go:1] b", 86400.5, " 1 a.go:1] b"),
         ("INFO[2021-04-28T20:08:36Z] a", "ERRO[2021-04-28T20:08:37Z] b", 1.0, "ERRO[2021-04-28T20:08:37Z] b"),
-        ('time="2021-04-03T20:16:31Z" level=info', 'time="2021-04-03T20:16:33Z" x', 2.0, 'time="2021-04-03T20:16:33Z" x'),
+        (
+            'time="2021-04-03T20:16:31Z" level=info',
+            'time="2021-04-03T20:16:33Z" x',
+            2.0,
+            'time="2021-04-03T20:16:33Z" x',
+        ),
     ],
 )
 def test_time_since_the_first_line(first: str, later: str, seconds: float, left: str) -> None:
@@ -36,7 +41,9 @@ def test_time_since_the_first_line(first: str, later: str, seconds: float, left:
     assert later[found.end :] == left
 
 
-@pytest.mark.parametrize("line", ["", "no time", "99:99:99 x", "2021-13-45T00:00:00Z", "version 1.2.3", "12:30 x", "x" * 500])
+@pytest.mark.parametrize(
+    "line", ["", "no time", "99:99:99 x", "2021-13-45T00:00:00Z", "version 1.2.3", "12:30 x", "x" * 500]
+)
 def test_what_is_no_time_is_none(line: str) -> None:
     assert stamp(line) is None
 

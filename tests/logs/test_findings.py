@@ -17,7 +17,7 @@ INNOCENT = [
     "[task 2025-02-12T02:48:56.057Z] 02:48:56     INFO - Failed:  0",
     "[task 2025-02-12T02:48:56.073Z] 02:48:56     INFO - GECKO(3989) | Exiting due to channel error.",
     "[task 2025-02-12T02:48:56.073Z] 02:48:56     INFO - GECKO(4056) | ERROR: Active attribute aliasing. Slot 0",
-    "[task 2025-02-12T02:47:35.329Z] 02:47:35     INFO - {'substr': 'Traceback (most recent call last)', 'level': 'error'}",
+    "[task 2025-02-12T02:47:35.329Z] 02:47:35     INFO - {'substr': 'Traceback (most recent call last)'}",
     "TEST-START | dom/canvas/test/webgl-conf/generated/test_..__always-fail.html",
     "PASS: 0 errors, 0 warnings",
     "ok 3 - reports an error: for a missing file",

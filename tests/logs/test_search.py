@@ -18,9 +18,27 @@ from backends.logs.search import Search
 from backends.logs.spool import LogSpool
 from backends.problems import UsageProblem
 
-LINES = st.lists(st.sampled_from(["", "error here", "Error: 12ms", "took 7ms", "é漢字 ok", "a.b", "  x", "ab\tab"]), max_size=40)
+LINES = st.lists(
+    st.sampled_from(["", "error here", "Error: 12ms", "took 7ms", "é漢字 ok", "a.b", "  x", "ab\tab"]), max_size=40
+)
 PATTERNS = st.sampled_from(
-    ["error", "Error", r"\d+ms", "^$", "^a", "b$", "é", r"a\.b", "(took|ok)", r"\bx", "x", "[a-c]+b", "漢", r"^\s+x$", "zzz"]
+    [
+        "error",
+        "Error",
+        r"\d+ms",
+        "^$",
+        "^a",
+        "b$",
+        "é",
+        r"a\.b",
+        "(took|ok)",
+        r"\bx",
+        "x",
+        "[a-c]+b",
+        "漢",
+        r"^\s+x$",
+        "zzz",
+    ]
 )
 
 
@@ -111,7 +129,10 @@ def test_a_capital_is_one_that_is_searched_for(text: str, capital: bool) -> None
 
 
 @settings(max_examples=30)
-@given(st.lists(st.sampled_from(["ab", "漢", "x", "aXb", ""]), max_size=6), st.sampled_from(["a", "b|漢", "x*", r"\b", "."]))
+@given(
+    st.lists(st.sampled_from(["ab", "漢", "x", "aXb", ""]), max_size=6),
+    st.sampled_from(["a", "b|漢", "x*", r"\b", "."]),
+)
 def test_the_marks_are_where_the_matches_are(words: list[str], text: str) -> None:
     line = " ".join(words)
     spans = pattern(text).spans([line])[0]

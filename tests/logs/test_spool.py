@@ -7,6 +7,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,9 @@ from backends.logs import spool as spools
 from backends.logs.spool import LINE_CAP, Line, LogSpool
 from backends.problems import Cancelled, FileProblem, Problem
 
-PIECES = st.lists(st.sampled_from([b"a", b"\n", b"\r", b"\r\n", b"\0", b"\xff", "é漢".encode(), b"word " * 9, b"\n\n\n"]))
+PIECES = st.lists(
+    st.sampled_from([b"a", b"\n", b"\r", b"\r\n", b"\0", b"\xff", "é漢".encode(), b"word " * 9, b"\n\n\n"])
+)
 
 
 def filled(*chunks: bytes) -> LogSpool:
@@ -35,7 +38,7 @@ def model(content: bytes) -> list[bytes]:
 
 def cut(content: bytes, at: list[int]) -> list[bytes]:
     edges = [0, *sorted(place % (len(content) + 1) for place in at), len(content)]
-    return [content[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [content[start:end] for start, end in pairwise(edges)]
 
 
 @given(PIECES, st.lists(st.integers(0, 10_000), max_size=8), st.integers(0, 40), st.integers(0, 40))

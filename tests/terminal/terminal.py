@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import select
 import struct
 import subprocess
 import sys
@@ -57,13 +58,16 @@ class Terminal:
     ) -> None:
         self.written = bytearray()
         self._changed = threading.Condition()
+        self._gone = threading.Event()
         self._screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self._screen)
         self._held = b""
         self._master, self._slave = os.openpty()
         self._set_size(*size)
         self.attributes_before = termios.tcgetattr(self._slave)
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        # xdist's workers have COLUMNS and LINES, which would count for more than the window's own size.
+        inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        environment = {**inherited, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
         python = sys.executable
         self.program = subprocess.Popen(
             [python, "-S", "-c", _TAKE_TERMINAL, python, *arguments],
@@ -121,24 +125,27 @@ class Terminal:
         return code
 
     def resize(self, columns: int, lines: int) -> None:
+        """Gives the window another size, and the program the time to draw all of it anew."""
+        self._settle(0.3)
         with self._changed:
             self._screen.resize(lines, columns)
         self._set_size(columns, lines)
+        self._settle(0.3)
 
     def hang_up(self) -> None:
-        """As if the window was closed. The rest is `program.wait`; `close` is done with this."""
+        """Closes the window: the program is told by SIGHUP, and finds no terminal any more."""
+        if self._gone.is_set():
+            return
+        self._gone.set()
+        self._reader.join()  # before its descriptor's number can be another file's
         os.close(self._slave)
-        os.dup2(os.open(os.devnull, os.O_RDWR), self._master)
-        self._reader.join(5)
         os.close(self._master)
 
     def close(self) -> None:
         if self.program.poll() is None:
             self.program.kill()
             self.program.wait()
-        os.close(self._slave)
-        self._reader.join(5)
-        os.close(self._master)
+        self.hang_up()
 
     def __enter__(self) -> Self:
         return self
@@ -156,7 +163,9 @@ class Terminal:
                 pass
 
     def _read(self) -> None:
-        while True:
+        while not self._gone.is_set():
+            if not select.select([self._master], [], [], 0.1)[0]:
+                continue
             try:
                 piece = os.read(self._master, 1 << 16)
             except OSError:

@@ -52,10 +52,10 @@ def test_a_signal_gives_the_terminal_back(ci: dict[str, str], number: signal.Sig
 
 
 def test_a_closed_window_ends_the_app(ci: dict[str, str]) -> None:
-    terminal = explorer(ci["taskcluster.finished-group"])
-    terminal.wait_for("60 tasks · fetched")
-    terminal.hang_up()
-    assert terminal.program.wait(PATIENCE) == 128 + signal.SIGHUP
+    with explorer(ci["taskcluster.finished-group"]) as terminal:
+        terminal.wait_for("60 tasks · fetched")
+        terminal.hang_up()
+        assert terminal.program.wait(PATIENCE) == 128 + signal.SIGHUP
 
 
 def test_the_demo_leaves_no_process_and_no_file_behind(tmp_path: Path) -> None:

@@ -29,19 +29,21 @@ from backends.transfers.engine import Transfer
 from backends.transfers.files import RemoteFile
 from backends.transfers.plan import make_plan
 recorder.BATCH = 20
-base, paths, output = json.load(sys.stdin)
+base, paths, output, processes = json.load(sys.stdin)
 files = [RemoteFile(path, base + path, ("group", path.strip("/"))) for path in paths]
-transfer = Transfer(make_plan(files, Path(output)), open_downloader=Http().downloader, jobs=4)
+http = Http()
+options = {"settings": http.downloader_settings(), "processes": processes}
+transfer = Transfer(make_plan(files, Path(output)), open_downloader=http.downloader, jobs=4, **options)
 transfer.start()
 transfer.wait()
 print(transfer.snapshot().failed)
 """
 
 
-def launch(site: Site, runner: Runner, paths: list[str]) -> subprocess.Popen[str]:
+def launch(site: Site, runner: Runner, paths: list[str], processes: int = 0) -> subprocess.Popen[str]:
     running = subprocess.Popen([sys.executable, "-c", RUN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert running.stdin is not None
-    running.stdin.write(json.dumps([site.base, paths, str(runner.output)]))
+    running.stdin.write(json.dumps([site.base, paths, str(runner.output), processes]))
     running.stdin.close()
     running.stdin = None
     return running

@@ -9,6 +9,7 @@ import lzma
 import os
 import stat
 import tarfile
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,8 @@ def tarred(*members: tuple[str, Any], form: int = tarfile.PAX_FORMAT) -> bytes:
 def zipped(*members: tuple[str, Any], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     """The same for zip; a dict holds `mode` (of the file system) and `content`."""
     raw = io.BytesIO()
-    with zipfile.ZipFile(raw, "w", method) as archive:
+    with warnings.catch_warnings(), zipfile.ZipFile(raw, "w", method) as archive:
+        warnings.simplefilter("ignore")  # of duplicate names
         for name, what in members:
             one = zipfile.ZipInfo("x")
             one.filename = name  # its constructor would cut at NUL and turn separators

@@ -17,7 +17,11 @@ from tui.widgets.start import Start
 
 if TYPE_CHECKING:
     from tui.session import Session
+    from tui.widgets.log_level import LogLevel
+    from tui.widgets.log_view_pane import LogPane
     from tui.widgets.resource_view import ResourceView
+
+    Level = ResourceView | LogLevel
 
 
 class ListPane(Vertical):
@@ -25,7 +29,8 @@ class ListPane(Vertical):
 
     DEFAULT_CSS = """
     ListPane { height: 1fr; }
-    ListPane #pane-path { height: 1; padding: 0 1; text-style: bold; color: $primary; display: none; }
+    ListPane #pane-path { height: 1; padding: 0 1; text-style: bold; color: $primary; display: none;
+        text-wrap: nowrap; text-overflow: ellipsis; }
     ListPane.-open #pane-path { display: block; }
     ListPane.-open Start { display: none; }
     """
@@ -35,14 +40,14 @@ class ListPane(Vertical):
         self._session = session
         self._history = history
         self._greeting = greeting
-        self._stack: list[ResourceView] = []
+        self._stack: list[Level] = []
 
     def compose(self) -> ComposeResult:
         yield Static("", id="pane-path")
         yield Start(self._history.visits, self._greeting)
 
     @property
-    def top(self) -> ResourceView | None:
+    def top(self) -> Level | None:
         return self._stack[-1] if self._stack else None
 
     @property
@@ -65,12 +70,14 @@ class ListPane(Vertical):
                 await self._stack.pop().remove()
         elif self.top is not None:
             self.top.display = False
-        view = ResourceView(self._session, locator)
-        self._stack.append(view)
+        await self._push(ResourceView(self._session, locator))
+
+    async def _push(self, level: Level) -> None:
+        self._stack.append(level)
         self.add_class("-open")
-        await self.mount(view)
+        await self.mount(level)
         self._draw_path()
-        view.focus_table()
+        level.focus_table()
 
     @on(LocatorBox.Chosen)
     async def _chosen(self, event: LocatorBox.Chosen) -> None:
@@ -81,8 +88,23 @@ class ListPane(Vertical):
         event.stop()
         await self.open(event.locator, on_top=True)
 
+    async def on_resource_view_open_log(self, event: ResourceView.OpenLog) -> None:
+        from tui.widgets.log_level import LogLevel
+
+        event.stop()
+        if self.top is not None:
+            self.top.display = False
+        await self._push(LogLevel(self._session, event.address))
+
     async def on_resource_view_back(self, event: ResourceView.Back) -> None:
         event.stop()
+        await self._pop()
+
+    async def on_log_pane_left(self, event: LogPane.Left) -> None:
+        event.stop()
+        await self._pop()
+
+    async def _pop(self) -> None:
         if not self._stack:
             return
         await self._stack.pop().remove()

@@ -73,7 +73,8 @@ class TransfersPane(Vertical):
 
     DEFAULT_CSS = """
     TransfersPane { height: 1fr; }
-    TransfersPane #transfers-head { height: auto; max-height: 8; padding: 0 1; background: $boost; }
+    TransfersPane #transfers-head { height: auto; max-height: 8; padding: 0 1; background: $boost;
+        text-wrap: nowrap; text-overflow: ellipsis; }
     TransfersPane #transfers-empty { padding: 2 4; height: 1fr; }
     TransfersPane FrameTable { display: none; }
     TransfersPane #transfers-why { height: auto; max-height: 4; padding: 0 1; background: $panel; display: none; }

@@ -27,7 +27,7 @@ from tui.widgets.log_view_keys import log_bindings
 from tui.widgets.log_view_status import Pending, State, words_instead
 
 _POLL = 0.1  # seconds
-_FIRST_POLL = 1 / 60  # until there is something to show
+_FIRST_POLL = 1 / 30  # until there is something to show
 _FOLD_SHARE = 20  # folding again while a log grows may take one part in so many of the time
 
 

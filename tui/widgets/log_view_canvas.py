@@ -206,8 +206,4 @@ class LogCanvas(ScrollView, can_focus=True, inherit_bindings=False):
 
     def whole_text(self, number: int, most: int) -> list[Segment]:
         """A line as it is drawn, up to so many characters."""
-        line = self._lines.line(number)
-        if line is None:
-            return []
-        strip = self._paint.text(line, Look(False, None, 0, False, None))
-        return list(strip.crop(0, most))
+        return list(self._paint.text(self._lines.whole(number, most), Look(False, None, 0, False, None)))

@@ -24,6 +24,8 @@ CSS = """
     & > .log-view--ansi-white { color: $foreground; }
 """
 _LEAST_CONTRAST = 3.0  # WCAG's for large text; terminal palettes do not reach its 4.5 for text themselves
+_LEAST_UNKNOWN = 1.6
+_BLACK, _WHITE = Color(0, 0, 0), Color(255, 255, 255)
 _STEPS = (0, 95, 135, 175, 215, 255)  # of the 6x6x6 cube of the 256 colours
 _PLAIN_16 = (
     (0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0), (0, 0, 238), (205, 0, 205), (0, 205, 205), (229, 229, 229),
@@ -73,12 +75,19 @@ class Colours:
         return base + words + self._ink(look.foreground, base)
 
     def _ink(self, colour: Colour, base: Style) -> Style:
+        ink = Color(*_rgb(colour))
         if isinstance(colour, int) and colour < 16:
-            return Style(color=self._style_of(PREFIX + NAMES[colour % 8]).color)
+            named = self._style_of(PREFIX + NAMES[colour % 8]).color
+            if named is None or named.triplet is None:
+                return Style(color=named)
+            ink = Color(*named.triplet)
         if base.bgcolor is None or base.bgcolor.triplet is None:
-            return Style(color=Color(*_rgb(colour)).rich_color)  # a theme of the terminal's own colours
+            # A theme of the terminal's own colours: dark or light, nobody knows. What is neither shows on both.
+            if min(_contrast(ink, _BLACK), _contrast(ink, _WHITE)) < _LEAST_UNKNOWN:
+                return Style()
+            return Style(color=ink.rich_color)
         ground = Color(*base.bgcolor.triplet)
-        ink, readable = Color(*_rgb(colour)), ground.get_contrast_text(1.0)
+        readable = ground.get_contrast_text(1.0)
         for share in (0.0, 0.25, 0.5, 0.75):
             blended = ink.blend(readable, share)
             if _contrast(blended, ground) >= _LEAST_CONTRAST:

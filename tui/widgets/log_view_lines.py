@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from backends.logs import ansi, clock
 from backends.logs.clock import Clock, Stamp
 from backends.logs.patterns import Pattern
-from backends.logs.spool import LogSpool
+from backends.logs.spool import Line, LogSpool
 
-BLOCK = 64  # lines that are made together
+BLOCK = 32  # lines that are made together
 _KEPT_BLOCKS = 16
 # Characters of a line that are ever drawn; `w` shows more, saving and searching know all of it.
 SHOWN = 4096
-_MOST_MATCHES = 200  # of one line
 _FIRST_LINES = 200  # where the clock looks for the first time
 
 
@@ -67,16 +66,24 @@ class Lines:
             self._clock.start(ansi.strip(ansi.decoded(line.content[:SHOWN])) for line in heads)
         return self._clock.elapsed(found)
 
+    def whole(self, number: int, most: int) -> ShownLine:
+        """One line with up to `most` characters."""
+        content = self._spool.lines(number, 1)
+        return self._shown(content, most)[0] if content else ShownLine("", (), 0, None, ())
+
     def _made(self, start: int) -> list[ShownLine]:
-        lines = []
-        for line in self._spool.lines(start, BLOCK):
+        return self._shown(self._spool.lines(start, BLOCK), SHOWN)
+
+    def _shown(self, lines: list[Line], most: int) -> list[ShownLine]:
+        parsed = []
+        for line in lines:
             decoded = ansi.decoded(line.content)
-            text, looks = ansi.parse(decoded[: 2 * SHOWN])
-            cut = line.cut + max(len(decoded) - 2 * SHOWN, 0) + max(len(text) - SHOWN, 0)
-            lines.append((text[:SHOWN], looks, cut))
-        texts = [text for text, _, _ in lines]
+            text, looks = ansi.parse(decoded[: 2 * most])
+            cut = line.cut + max(len(decoded) - 2 * most, 0) + max(len(text) - most, 0)
+            parsed.append((text[:most], looks, cut))
+        texts = [text for text, _, _ in parsed]
         matches = self._pattern.spans(texts) if self._pattern is not None else [[] for _ in texts]
         return [
-            ShownLine(text, looks, cut, clock.stamp(text), tuple(found[:_MOST_MATCHES]))
-            for (text, looks, cut), found in zip(lines, matches, strict=True)
+            ShownLine(text, looks, cut, clock.stamp(text), tuple(found))
+            for (text, looks, cut), found in zip(parsed, matches, strict=True)
         ]

@@ -84,7 +84,7 @@ class Paint:
         segments = list(self._segments(line, begin, base, match))
         if line.cut:
             quiet = base + Style(color=self.style("quiet").color)
-            segments.append(Segment(f" … {line.cut:,} more; w shows the line, s saves all", quiet))
+            segments.append(Segment(f" … {line.cut:,} more; w shows more, s saves all", quiet))
         return Strip(segments)
 
     def _segments(self, line: ShownLine, begin: int, base: Style, match: Style) -> Iterator[Segment]:

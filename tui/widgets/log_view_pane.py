@@ -29,7 +29,7 @@ from tui.widgets.log_view import LogView
 from tui.widgets.log_view_prompt import LogPrompt
 
 _COPIED = 1 << 20  # bytes of a line that go to the clipboard
-_WHOLE = 16_384  # characters of a line that the panel shows
+_WHOLE = 16_384  # characters of a line that the panel shows; more takes longer than a key may wait
 
 
 class LogPane(Vertical):

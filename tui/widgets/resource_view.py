@@ -20,7 +20,7 @@ from backends.cancel import Cancel
 from backends.http.answers import Origin
 from backends.locators import Locator
 from backends.problems import Cancelled, Problem
-from backends.resources import Page, Resource, Row
+from backends.resources import LogAddress, Page, Resource, Row
 from tui import faults
 from tui.exporting import export_table
 from tui.keymap import bindings
@@ -59,6 +59,13 @@ class ResourceView(Vertical):
 
         def __init__(self, locator: Locator) -> None:
             self.locator = locator
+            super().__init__()
+
+    class OpenLog(Message):
+        """A text to read on top of this list."""
+
+        def __init__(self, address: LogAddress) -> None:
+            self.address = address
             super().__init__()
 
     class Back(Message):
@@ -163,6 +170,8 @@ class ResourceView(Vertical):
             self.query_one(FilterLine).apply()  # what was typed before there was a table
         self.query_one(StatusLine).show(noun=resource.noun)
         self.post_message(self.Titled())
+        if resource.first_log is not None:
+            self.post_message(self.OpenLog(resource.first_log))
 
     def _arrived(self, page: Page) -> None:
         table = self.table
@@ -274,7 +283,10 @@ class ResourceView(Vertical):
         row = self.cursor_row
         if row is None or self.resource is None:
             return
-        locator = self.resource.open(row)
+        if self.resource.reads_on_enter and (address := self.resource.log(row)) is not None:
+            self.post_message(self.OpenLog(address))
+            return
+        locator = None if self.resource.reads_on_enter else self.resource.open(row)
         if locator is None:
             self._panel_wanted = True
             self._arrange()
@@ -342,6 +354,14 @@ class ResourceView(Vertical):
             self.app.notify("Nothing marked that can be opened together.")
         else:
             self.post_message(self.Open(locator))
+
+    def action_log(self) -> None:
+        row = self.cursor_row
+        address = self.resource.log(row) if self.resource is not None and row is not None else None
+        if address is None:
+            self.app.notify("This row has no text to read.")
+        else:
+            self.post_message(self.OpenLog(address))
 
     def action_download(self) -> None:
         resource, rows = self.resource, self.chosen()

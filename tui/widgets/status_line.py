@@ -33,7 +33,10 @@ class Status:
 class StatusLine(Static):
     """Redraws itself when told and every few seconds, since ages grow."""
 
-    DEFAULT_CSS = "StatusLine { height: 1; background: $panel; color: $foreground; padding: 0 1; }"
+    DEFAULT_CSS = """
+    StatusLine { height: 1; background: $panel; color: $foreground; padding: 0 1; text-wrap: nowrap;
+        text-overflow: ellipsis; }
+    """
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__("", id=id)

@@ -1,0 +1,186 @@
+"""What a download in ArtifactDownloader's layout holds, by suite: its `task_processor` for our trees and for its own.
+
+>>> from backends.taskcluster import results
+>>> results.get_task_data("SssyewAFQiKm40PIouxo_g", "analysis/", artifact="perfherder-data", run_number="4")
+{"browsertime-tp6": [{"file": "analysis/.../0/TASKID_perfherder-data.json", "data": {...}}, ...], ...}
+
+It reads trees whatever separator stands behind the task id (`_`, `|` or `+-+`). JSON files are parsed, text files are
+lists of lines with their ends, anything else is bytes; `.gz`, `.bz2`, `.xz` and `.zst` are decompressed first, but for
+archives, which are bytes. Unlike the original it prints nothing, changes no directory and never gives None.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from backends.problems import FileProblem
+from backends.taskcluster.original_layout import data_directory
+from backends.taskcluster.original_layout_runs import run_numbers
+from backends.transfers.names import safe_name
+from backends.unpacking.kinds import ArchiveKind, is_archive
+
+LARGEST = 2 << 30  # bytes of a decompressed file, which is held in memory
+_OWNER = re.compile(r"([A-Za-z0-9_-]{22})(?:\+-\+|\||_)(?=.)")
+_DIGITS = re.compile(r"(\d+)")
+_COMPRESSED = {
+    ".gz": ArchiveKind.TAR_GZ,
+    ".bz2": ArchiveKind.TAR_BZ2,
+    ".xz": ArchiveKind.TAR_XZ,
+    ".zst": ArchiveKind.TAR_ZST,
+}
+
+
+class NoResults(FileProblem):
+    """There is no such group or run below the path."""
+
+
+class UnreadableResult(FileProblem):
+    """A file of the results is damaged or cannot be read."""
+
+
+def get_task_data_paths(
+    task_group_id: str,
+    path: str | os.PathLike[str],
+    run_number: int | str | None = None,
+    artifact: str | Sequence[str] = (),
+    artifact_dir: str = "",
+    suite_matcher: str = "",
+    silent: bool = False,
+) -> dict[str, list[str]]:
+    """Suite -> paths of its files, in natural order (2 before 10).
+
+    `path` is the output directory. `run_number` None is the highest run that has suites. `artifact`: the pattern (or
+    patterns) that the files were downloaded with; none means all. Where no directory is named so, the files whose
+    names it is a part of. `artifact_dir` names the directory outright, `<artifact_dir>_data`; then `artifact` only
+    chooses among its files. `suite_matcher` is a part of the suite's name. `silent` has no effect: nothing is
+    printed. Raises `NoResults`.
+    """
+    run = _run(task_group_id, Path(path), run_number)
+    wanted = [artifact] if isinstance(artifact, str) else list(artifact)
+    found = {}
+    for suite in _directories(run):
+        if suite_matcher in suite.name and (files := _files(suite, [one for one in wanted if one], artifact_dir)):
+            found[suite.name] = [str(file) for file in files]
+    return dict(sorted(found.items(), key=lambda item: _natural(item[0])))
+
+
+def get_task_data(
+    task_group_id: str,
+    path: str | os.PathLike[str],
+    run_number: int | str | None = None,
+    artifact: str | Sequence[str] = (),
+    artifact_dir: str = "",
+    suite_matcher: str = "",
+    silent: bool = False,
+) -> dict[str, list[dict[str, Any]]]:
+    """Suite -> [{"data": what the file holds, "file": its path}, ...]; parameters and order as in
+    `get_task_data_paths`. Raises `NoResults`, `UnreadableResult`.
+    """
+    paths = get_task_data_paths(task_group_id, path, run_number, artifact, artifact_dir, suite_matcher, silent)
+    return {suite: [{"data": read(Path(file)), "file": file} for file in files] for suite, files in paths.items()}
+
+
+def task_id_of(file_name: str) -> str | None:
+    """The task id that a file's name begins with, whichever separator follows; None if there is none."""
+    found = _OWNER.match(file_name)
+    return found[1] if found else None
+
+
+def read(file: Path) -> Any:
+    """JSON parsed, text as lines, anything else as bytes. Raises `UnreadableResult`."""
+    try:
+        content, name = _content(file)
+    except (OSError, FileProblem) as error:
+        why = error.sentence if isinstance(error, FileProblem) else error.strerror or str(error)
+        raise UnreadableResult(f"{file} cannot be read: {why}", "Download it again.") from error
+    if name.lower().endswith(".json"):
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError) as error:
+            raise UnreadableResult(f"{file} is not JSON: {error}.", "Download it again.") from error
+    try:
+        return content if b"\0" in content else content.decode().splitlines(keepends=True)
+    except UnicodeDecodeError:
+        return content
+
+
+def _content(file: Path) -> tuple[bytes, str]:
+    """(the bytes, decompressed; the name without what said that they are compressed)."""
+    kind = _COMPRESSED.get(file.suffix.lower())
+    if kind is None or is_archive(file.name) is not None:
+        return file.read_bytes(), file.name
+    from backends.unpacking.decoding import decoded
+
+    pieces, size = [], 0
+    with file.open("rb") as raw:
+        for piece in decoded(raw, kind, file.name):
+            size += len(piece)
+            if size > LARGEST:
+                raise FileProblem(f"it holds more than {LARGEST >> 30} GB.")
+            pieces.append(piece)
+    return b"".join(pieces), file.stem
+
+
+def _run(group_id: str, path: Path, run_number: int | str | None) -> Path:
+    group = path / safe_name(group_id)
+    if not group.is_dir() and path.name == group.name:
+        group = path  # the original forbids to give the group's own directory; there is no reason to
+    if not group.is_dir():
+        raise NoResults(f"There is no group {group_id} in {path}.", "Give the output directory of the download.")
+    numbers = run_numbers(group)
+    if run_number is None:
+        filled = [number for number in numbers if any(_directories(group / str(number)))]
+        if not filled:
+            raise NoResults(f"No run in {group} has any suite.", "Did the download finish?")
+        return group / str(filled[-1])
+    wanted = str(run_number).strip()
+    if not wanted.isdecimal() or int(wanted) not in numbers:
+        known = f"It has {', '.join(map(str, numbers[-10:]))}." if numbers else "It has none."
+        raise NoResults(f"There is no run {wanted} in {group}.", known)
+    return group / str(int(wanted))
+
+
+def _files(suite: Path, artifacts: Sequence[str], artifact_dir: str) -> list[Path]:
+    every = [one for one in _directories(suite) if one.name.endswith("_data")]
+    if artifact_dir:
+        every = [one for one in every if one.name in (data_directory(artifact_dir), f"{artifact_dir}_data")]
+    elif artifacts:
+        named = [one for one in every if one.name in {data_directory(artifact) for artifact in artifacts}]
+        if named:
+            every, artifacts = named, ()
+    files = [
+        file
+        for directory in every
+        for number in _directories(directory)
+        if number.name.isdecimal()
+        for file in _below(number)
+        if not artifacts or any(artifact in file.name for artifact in artifacts)
+    ]
+    return sorted(files, key=lambda file: _natural(str(file.relative_to(suite))))
+
+
+def _directories(above: Path) -> list[Path]:
+    """Directories that are no links and not hidden: an unfinished one is."""
+    return sorted(
+        path for path in above.iterdir() if path.is_dir() and not path.is_symlink() and not path.name.startswith(".")
+    )
+
+
+def _below(directory: Path) -> Iterator[Path]:
+    for above, directories, names in os.walk(directory):
+        directories.sort()
+        yield from (Path(above, name) for name in names if Path(above, name).is_file())
+
+
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    """A key that counts: digits as numbers, before letters."""
+    return [
+        (0, int(part), part) if part.isascii() and part.isdecimal() else (1, 0, part)
+        for part in _DIGITS.split(text)
+        if part
+    ]

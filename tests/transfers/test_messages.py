@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import errno
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backends.http.errors import HttpProblem, NotFound, RateLimited
+from backends.problems import Cancelled, Problem
+from backends.transfers.bodies import BadBody
+from backends.transfers.messages import MOST, Orders, ToChild, Unpacker, failure, packed, raised
+
+
+@given(st.lists(st.integers(0, 2**40), max_size=20), st.lists(st.integers(1, 9), min_size=1))
+def test_records_come_out_as_they_went_in_however_the_pipe_cuts_them(numbers: list[int], cuts: list[int]) -> None:
+    sent = [Orders(number % 100, bool(number % 2), [number]) for number in numbers]
+    stream, unpacker, got = b"".join(map(packed, sent)), Unpacker(), []
+    at = turn = 0
+    while at < len(stream):
+        size = cuts[turn % len(cuts)]
+        got += unpacker.feed(stream[at : at + size])
+        at, turn = at + size, turn + 1
+    assert [msgspec.msgpack.decode(record, type=ToChild) for record in got] == sent
+
+
+def test_garbage_on_the_pipe_is_no_memory_for_us() -> None:
+    with pytest.raises(ValueError, match="too long"):
+        list(Unpacker().feed((MOST + 1).to_bytes(4, "little")))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RateLimited("Slower.", "Wait.", status=429, retry_after=3.0),
+        NotFound("None.", "Look.", status=404),
+        HttpProblem("Broke.", reason="incomplete", retryable=True),
+        BadBody("Short.", reason="wrong-length", retryable=True),
+    ],
+)
+def test_what_decides_about_the_next_try_survives_the_way(error: HttpProblem) -> None:
+    said = msgspec.msgpack.decode(msgspec.msgpack.encode(failure(error)), type=type(failure(error)))
+    again = raised(said)
+    assert isinstance(again, HttpProblem) and isinstance(again, RateLimited) == isinstance(error, RateLimited)
+    for name in ("sentence", "hint", "status", "reason", "retryable", "retry_after"):
+        assert getattr(again, name) == getattr(error, name)
+
+
+def test_other_ends_stay_what_they_were() -> None:
+    assert isinstance(raised(failure(Cancelled())), Cancelled)
+    assert isinstance(raised(failure(Problem("No."))), Problem)
+    full = raised(failure(OSError(errno.ENOSPC, "full")))
+    assert isinstance(full, OSError) and full.errno == errno.ENOSPC
+    lone = failure(ValueError("\ud800"))
+    assert msgspec.msgpack.encode(lone) and "ValueError" in str(raised(lone))

@@ -1,0 +1,25 @@
+"""A log as one level of a pane's way: the reader, on an address that a list gave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backends.logs import sources
+from backends.resources import LogAddress
+from tui.widgets.log_view_pane import LogPane
+
+if TYPE_CHECKING:
+    from tui.session import Session
+
+
+class LogLevel(LogPane):
+    """Reads one address; `title` and `locator` are what the pane's path and the history show."""
+
+    def __init__(self, session: Session, address: LogAddress) -> None:
+        source = sources.from_http(session.http.downloader, address.url, live=address.live)
+        super().__init__(source, address.title, follow=address.live, locator=lambda _line: address.locator.text())
+        self.title = address.title
+        self.locator = address.locator
+
+    def focus_table(self) -> None:
+        self.focus_log()
