@@ -1,4 +1,4 @@
-"""10,000 suites of two sides with 20 values each: our comparison against loops over scipy, and against scipy's best case.
+"""10,000 suites, two sides, 20 values each: our comparison against a loop over scipy, and against scipy at its best.
 
     python benchmarks/comparison.py [--suites 10000] [--values 20] [--runs 3]
 

@@ -157,7 +157,7 @@ def compare(
 def _side(
     frame: pl.DataFrame, by: Sequence[str], value: str, lower: bool | str, run: str | None, base: bool
 ) -> pl.DataFrame:
-    number = pl.col(value).cast(pl.Float64) + 0.0  # -0.0 becomes 0.0: the two are equal and must rank so
+    number = pl.col(value).cast(pl.Float64)
     lower_is_better = pl.col(lower).fill_null(True) if isinstance(lower, str) else pl.lit(lower)
     return frame.select(
         *(pl.col(name) for name in by),

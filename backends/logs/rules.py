@@ -4,8 +4,8 @@ A rule looks at the line without escape sequences (on a real OpenShift log the p
 with the colours in and 21 without). Precision counts more than recall: a jump to nothing teaches not to jump. So words
 like "error" alone never count, and a level counts only where a logger puts it.
 
-In 6,897 lines of two real Taskcluster logs and 18 real Prow logs (see tests/logs/test_rules.py) these find every line
-that a person would call the failure, and of what they call an error nothing was found that is none.
+Of two real Taskcluster logs every error that these find was read and is one. Of 18 real Prow logs the matches were
+read; one thing is wider than a person would have it: whole ERRO[...] blocks, since ci-operator logs them as errors.
 """
 
 from __future__ import annotations

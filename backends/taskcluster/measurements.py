@@ -40,7 +40,7 @@ from backends.taskcluster.measurements_reading import (
     measurement_frame,
     read,
 )
-from backends.taskcluster.parallel import ask_all
+from backends.taskcluster.parallel import WORKERS, ask_all
 from backends.taskcluster.queue import RESOLVED, Deployment
 from backends.transfers.files import RemoteFile
 
@@ -110,6 +110,7 @@ class MeasurementList(Resource):
         by_id = {task.task_id: task for task in known or ()}
         self.tasks = [by_id.get(task_id, MeasuredTask(task_id)) for task_id in ids]
         self.run = locator.run if isinstance(locator, Task) else None
+        self._unreached: list[HttpProblem] = []  # by the threads of the reading under way
 
     @classmethod
     def of_rows(cls, rows: pl.DataFrame, http: Http, root: str) -> MeasurementList:
@@ -126,9 +127,11 @@ class MeasurementList(Resource):
     def pages(self, cancel: Cancel) -> Iterator[Page]:
         """What is missing is in the note of the last page, for only then is it counted.
 
-        Raises a `Problem` if no task could be listed, or if the server or the network fails.
+        Raises a `Problem` if no task could be listed, or if the server or the network fails, but not for a few files.
         """
         so_far = _Told()
+        self._unreached = []
+        found = False
         for batch in ask_all(self._ask, self.tasks, cancel):
             cancel.check()
             rows = measurement_frame(reading for told in batch for reading in told.readings)
@@ -137,7 +140,10 @@ class MeasurementList(Resource):
             if so_far.unlisted and len(so_far.unlisted) == len(self.tasks):
                 raise so_far.unlisted[0]
             if not rows.is_empty():
+                found = True
                 yield Page(rows, so_far.origin)
+        if self._unreached and not found:
+            raise self._unreached[0]
         yield Page(MEASUREMENTS.empty(), so_far.origin, note=_note(so_far, len(self.tasks)))
 
     def _ask(self, task: MeasuredTask, cancel: Cancel) -> _Told:
@@ -197,7 +203,9 @@ class MeasurementList(Resource):
             )
         except HttpProblem as problem:
             if isinstance(problem, NetworkFailed | RateLimited) and not isinstance(problem, IncompleteBody):
-                raise  # it would be the same for all others
+                self._unreached.append(problem)
+                if len(self._unreached) >= WORKERS:
+                    raise  # as many as are asked at a time: it would be the same for all others
             told.broken.append((_place(source), problem.sentence))
             return
         told.met(answer.origin)

@@ -53,7 +53,7 @@ def place(
     Raises `FileProblem` if another run has the directory or it cannot be written, `Cancelled`.
     """
     with Manifest.open(output) as manifest, Output(output) as opened:
-        entries = {key: entry for key, entry in manifest.entries().items() if is_safe(tuple(entry.target.split("/")))}
+        entries = {key: entry for key, entry in manifest.entries().items() if _is_ours(entry.target.split("/"))}
         # A task that gave nothing when this run began and has files by now must not count as left out any more.
         known = {one.stand_in for one in wanted if one.pattern and one.stand_in in entries}
         manifest.finish(Outcome(key, State.SKIPPED, "the task has files now") for key in sorted(known))
@@ -72,6 +72,7 @@ class _Placing:
         cancel: Cancel,
     ) -> None:
         self.output, self.group, self.choices, self.cancel = output, group, choices, cancel
+        self.entries = entries
         self.files = [(one, entries[one.file.key]) for one in wanted if one.file.key in entries]
         first = self.files[0][1].target.split("/")[:2] if self.files else [group.group_id, str(number)]
         self.run = (first[0], first[1])
@@ -101,7 +102,9 @@ class _Placing:
                 suite, data = target[2], data_directory(one.pattern)
                 folder = Folder(self.run, suite, data, numbers[suite, data][one.task.task_id], one.task.task_id)
                 new = entry.state == State.VERIFIED
-                found[folder].append(Source(target, self.choices.is_unpacked(one.pattern), new, entry.state in HERE))
+                stale = tuple(tuple(self.entries[key].target.split("/")) for key in one.older if key in self.entries)
+                unpacked, here = self.choices.is_unpacked(one.pattern), entry.state in HERE
+                found[folder].append(Source(target, unpacked, new, here, stale))
         return found
 
     def _fill(self, folder: Folder, sources: list[Source], origins: dict[str, str]) -> None:
@@ -118,6 +121,8 @@ class _Placing:
         self.placed.folders += 1
         self.placed.unpacked += filled.unpacked
         self.placed.notes += [f"{folder.text}: {name} was left out: {why}" for name, why in filled.skipped]
+        for name in filled.removed:
+            origins.pop(f"{folder.text}/{name}", None)
         for name in filled.names:
             origins[f"{folder.text}/{name}"] = folder.task_id
 
@@ -193,6 +198,11 @@ def numbered(files: Iterable[tuple[Wanted, Entry]], choices: Choices, known: Num
             there[task.task_id] = free
             used.add(free)
     return numbers
+
+
+def _is_ours(target: Sequence[str]) -> bool:
+    """<group>/<run>/<suite>/downloads/<file>; a manifest is a file and can be edited."""
+    return len(target) == 5 and is_safe(target)
 
 
 def _json(value: Any) -> bytes:

@@ -43,13 +43,15 @@ class GroupInformation:
 class Wanted:
     """A file to fetch for a task, and the pattern that takes it; "" where the file stands for a task without any.
 
-    `stand_in`: the key of the file that stood, or would stand, for the task.
+    `stand_in`: the key of the file that stood, or would stand, for the task. `older`: keys that this artifact had, or
+    would have had, while an earlier run of the task was the newest.
     """
 
     task: Chosen
     pattern: str
     file: RemoteFile
     stand_in: str = ""
+    older: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,8 @@ class _Lister:
                 break
         if best is not None:
             return [
-                Wanted(self.task, pattern, file, self._stand_in)
-                for (pattern, _), file in zip(best.matching, best.files, strict=True)
+                Wanted(self.task, pattern, file, self._stand_in, self._older(best.number, entry.name))
+                for (pattern, entry), file in zip(best.matching, best.files, strict=True)
             ]
         if not states:
             return [self.nothing(f"it has not run ({self.task.state or 'state unknown'})")]
@@ -163,6 +165,11 @@ class _Lister:
         basename = entry.name.rpartition("/")[2] or "unnamed"
         parts = self._parts(f"{self.task.task_id}{self.choices.separator}{basename}")
         return replace(file, key=self._key(file.key), parts=parts)
+
+    def _older(self, run: int, name: str) -> tuple[str, ...]:
+        """As `remote_file` makes keys."""
+        task = f"{self.deployment.root}/{self.task.task_id}"
+        return tuple(self._key(f"{task}/{before}/{name}") for before in range(run))
 
     def _parts(self, name: str) -> tuple[str, ...]:
         return (self.group_id, str(self.number), self.task.suite, "downloads", name)

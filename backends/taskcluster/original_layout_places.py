@@ -43,12 +43,15 @@ class Folder:
 
 @dataclass(frozen=True)
 class Source:
-    """A downloaded file. `new`: this round fetched it. `here`: it is there and verified."""
+    """A downloaded file. `new`: this round fetched it. `here`: it is there and verified. `stale`: downloads of the same
+    artifact from runs of the task that are no longer its newest.
+    """
 
     target: tuple[str, ...]
     unpacked: bool
     new: bool
     here: bool
+    stale: tuple[tuple[str, ...], ...] = ()
 
     @property
     def is_unpacked(self) -> bool:
@@ -57,9 +60,12 @@ class Source:
 
 @dataclass
 class Filled:
-    """`names`: files of the directory, relative to it. `skipped`: (member, why) of what archives held."""
+    """`names`: files of the directory, relative to it; `removed`: those of older runs that went. `skipped`: (member,
+    why) of what archives held.
+    """
 
     names: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
     unpacked: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
 
@@ -74,6 +80,7 @@ def fill(output: Output, folder: Folder, sources: Sequence[Source], cancel: Canc
             if source.here:
                 _link(output, source, (*folder.above, str(folder.number)))
                 filled.names.append(source.target[-1])
+                filled.removed += _without_stale(output, source, (*folder.above, str(folder.number)))
         return filled
     except OSError as error:
         raise FileProblem(f"{folder.text} cannot be written: {error.strerror or error}.", "Make room?") from error
@@ -146,6 +153,17 @@ def _link(output: Output, source: Source, above: tuple[str, ...]) -> None:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(beside, dir_fd=directory)
+
+
+def _without_stale(output: Output, source: Source, above: tuple[str, ...]) -> list[str]:
+    """Takes away what an older run of the task gave, or its readers would count the task twice; the download stays."""
+    removed = []
+    for target in source.stale:
+        name = target[-1]
+        if name != source.target[-1] and (there := output.sha256((*above, name))) and there == output.sha256(target):
+            os.unlink(name, dir_fd=output.directory(above))
+            removed.append(name)
+    return removed
 
 
 def _copy(name: str, origin: int, beside: str, directory: int) -> None:

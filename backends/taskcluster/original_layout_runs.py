@@ -35,7 +35,7 @@ def choose_run(output: Path, group_id: str, resume: str | None) -> int:
         return max(there, default=0) + 1
     if resume == LAST:
         return there[-1]
-    if not (resume.isascii() and resume.isdecimal()) or int(resume) not in there:
+    if resume not in map(str, there):
         known = f"It has {', '.join(map(str, there[-10:]))}." if there else "It has none yet."
         raise UsageProblem(f"There is no run {resume} of this group in {output}.", known)
     return int(resume)

@@ -139,10 +139,10 @@ def _run(group_id: str, path: Path, run_number: int | str | None) -> Path:
             raise NoResults(f"No run in {group} has any suite.", "Did the download finish?")
         return group / str(filled[-1])
     wanted = str(run_number).strip()
-    if not wanted.isdecimal() or int(wanted) not in numbers:
+    if wanted not in map(str, numbers):
         known = f"It has {', '.join(map(str, numbers[-10:]))}." if numbers else "It has none."
         raise NoResults(f"There is no run {wanted} in {group}.", known)
-    return group / str(int(wanted))
+    return group / wanted
 
 
 def _files(suite: Path, artifacts: Sequence[str], artifact_dir: str) -> list[Path]:

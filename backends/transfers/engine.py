@@ -12,7 +12,6 @@ import os
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -25,9 +24,6 @@ from backends.transfers.recorder import Recorder
 from backends.transfers.runs import Run
 from backends.transfers.states import State
 from backends.transfers.worker import Downloader
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["TRANSFER_SCHEMA", "Downloader", "Snapshot", "Transfer"]
 
@@ -145,7 +141,7 @@ class Transfer(Run):
         count = (
             self._processes if self._processes is not None else min(os.cpu_count() or 1, worker_processes.MOST_CHILDREN)
         )
-        worth = self._processes is not None or worker_processes.is_worth_it(len(sizes), known)
+        worth = self._processes is not None or worker_processes.is_worth_it(len(sizes), known, sizes.count(None))
         if self._settings is None or not count or not worth:
             return Threads(self, self._open_downloader)
         return worker_processes.Processes(self, self._settings, self._open_downloader, min(count, self.pace.most))

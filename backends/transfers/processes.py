@@ -1,8 +1,8 @@
 """Files fetched by processes: the same work as threads do, without fighting the interface for its interpreter.
 
-Two cores, beside other work, 2,000 x 100 KB from loopback: two processes 1.4-1.8 s, threads 2.4-3.3 s, and a thread
-of the interface that wants to wake every 5 ms was late by 16 ms (99th of 100) against 50-116 ms; the latest of all,
-with 8 x 200 MB, 42 against 281 ms (benchmarks/downloads.py).
+Two cores with other work on them, 2,000 x 100 KB from loopback: two processes 1.4-1.8 s, threads 2.2-3.3 s. A thread
+of the interface that wants to wake every 5 ms was late, in the worst of 100 times, by 14-30 ms with processes and by
+15-116 ms with threads; with 8 x 200 MB by 8-10 and 15-120 ms (benchmarks/downloads.py). Processor time is no less.
 
 One thread here speaks with all children. Until they are up, and if they cannot be had, threads fetch.
 """
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 # A child is there after 0.25 s and 0.2 s of processor time, what 200 small files cost; below that it cannot pay.
 MANY_FILES = 200
 MANY_BYTES = 200_000_000
+MANY_UNKNOWN = 20  # some of them may be big
 MOST_CHILDREN = 4
 DEATHS = 3  # of children in one run; then threads do the rest
 VANGUARD = 16  # threads that fetch until the first child is up
@@ -55,9 +56,9 @@ SPARE = 32
 PATIENCE = 2.0  # seconds for a child to end by itself
 
 
-def is_worth_it(files: int, size: int) -> bool:
-    """Whether so many files, of so many known bytes in all, deserve processes."""
-    return files > MANY_FILES or size > MANY_BYTES
+def is_worth_it(files: int, size: int, unknown: int) -> bool:
+    """Whether so many files deserve processes: `size` known bytes in all, and `unknown` files of unknown size."""
+    return files > MANY_FILES or size > MANY_BYTES or unknown > MANY_UNKNOWN
 
 
 @dataclass(eq=False)

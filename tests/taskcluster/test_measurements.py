@@ -218,12 +218,18 @@ def test_nothing_at_all_is_an_error_only_if_no_task_can_be_listed(queue: FakeQue
         measured(queue, task_id(1))
 
 
-def test_a_network_that_fails_midway_is_no_broken_file(queue: FakeQueue) -> None:
+def test_a_few_lost_files_are_counted_and_a_lost_network_is_an_error(queue: FakeQueue) -> None:
     def gone(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("nobody listens", request=request)
 
+    lost = [with_file(queue, number, gone) for number in range(60)]
+    good = with_file(queue, 90, perf(suite(value=1)))
     with pytest.raises(NetworkFailed):
-        measured(queue, with_file(queue, 1, gone))
+        measured(queue, lost[0])
+    few = measured(queue, *lost[:3], good)
+    assert len(few.frame) == 1 and "3 files could not be read" in few.notes[0]
+    with pytest.raises(NetworkFailed):
+        measured(queue, good, *lost)
 
 
 def test_a_finished_runs_file_is_asked_for_once_and_a_cut_off_one_again(queue: FakeQueue, tmp_path: Path) -> None:

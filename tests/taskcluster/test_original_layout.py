@@ -17,6 +17,7 @@ from backends.demo import DemoOptions, DemoServer, expected_bytes, locators
 from backends.problems import UsageProblem
 from backends.taskcluster import original_layout_places, results
 from backends.taskcluster.original_layout import Choices
+from backends.taskcluster.original_layout_files import _Lister
 from backends.transfers.manifest import Manifest
 from tui.commands.original_layout import carry_out_original
 from tui.session import Session
@@ -233,8 +234,32 @@ def test_a_running_groups_information_is_that_of_now(tmp_path: Path, monkeypatch
     assert second[0].count("completed") > first[0].count("completed")
     after = json.loads((group / "1" / "taskid_to_file_map.json").read_text())
     assert {task: after[task] for task in numbers} == numbers, "a task keeps its directory"
-    assert second[0].count("completed") <= reasons(tmp_path).count("the task has files now") + second[1]
-    assert sum("has not run" in reason for reason in reasons(tmp_path)) <= second[0].count("exception")
+    with Manifest.read(tmp_path) as manifest:
+        told = {one.target: one.reason for one in manifest.entries().values()}
+    for path in group.glob("1/*/downloads/*"):
+        stand_in = str(path.relative_to(tmp_path)).removesuffix("_system-info.log")
+        assert told.get(stand_in) in (None, "the task has files now")
+
+
+def test_a_task_that_ran_again_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two rounds of a run the queue retried a task: readers must not see both of its runs."""
+    with DemoServer(DemoOptions(tasks=30)) as server:
+        monkeypatch.setenv("TASKCLUSTER_ROOT_URL", server.root_url)
+        locator = locators(server.options, server.root_url)["taskcluster.finished-group"]
+        task = locators(server.options, server.root_url)["taskcluster.retried-task"].rpartition("/")[2]
+        choices = Choices(all_suites=True, artifacts=("live_backing",))
+        with session() as opened, monkeypatch.context() as earlier:
+            earlier.setattr(_Lister, "_run_states", lambda self: ["exception"])
+            carry_out_original(opened, locator, choices, tmp_path, cancel=Cancel())
+        with session() as opened:
+            assert carry_out_original(opened, locator, choices, tmp_path, cancel=Cancel(), resume="last") == 0
+        run = tmp_path / locator.rpartition("/")[2] / "1"
+        assert len(list(run.glob(f"*/downloads/{task}_*"))) == 2
+        (left,) = run.glob(f"*/live_backing_data/*/{task}_*")
+        artifact = "public/logs/live_backing.log"
+        assert left.read_bytes() == expected_bytes(server.options, task, 1, artifact)
+        origins = json.loads((run / "file_to_taskid_map.json").read_text())
+        assert origins.keys() == {name for name in tree(run) if "/" in name}
 
 
 def test_with_unzip_the_content_takes_the_place_of_the_archive(

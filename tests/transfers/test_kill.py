@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,10 @@ def test_killed_twice_then_finished_every_file_is_right_and_nothing_verified_cam
         before = len(site.requests)
         running = launch(site, runner, paths)
         site.wait_for(lambda before=before: len(site.requests) >= before + 150)  # type: ignore[misc]
+        waited = 0
+        while not done < verified(runner):
+            assert (waited := waited + 1) < 5000
+            threading.Event().wait(0.002)
         kill(running)
         for name in runner.everything():
             path = "/" + Path(name).name
@@ -95,8 +100,6 @@ def test_killed_twice_then_finished_every_file_is_right_and_nothing_verified_cam
 
 
 def test_big_file_goes_on_where_the_kill_stopped_it(site: Site, runner: Runner) -> None:
-    import threading
-
     release = threading.Event()
     body = os.urandom(WORTH_RESUMING) * 3
     site.add("/a", body, stall(2 * WORTH_RESUMING, release))

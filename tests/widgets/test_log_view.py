@@ -18,8 +18,8 @@ from backends.logs.reading import Reading
 from backends.logs.spool import Source
 from backends.problems import Problem, UsageProblem
 from tests.driving import until
+from tui.keymap import KEYS
 from tui.widgets.log_view import LogView
-from tui.widgets.log_view_keys import LOG_KEYS
 
 HEAD = b"[task 2025-02-12T02:47:20.000Z] 02:47:20     INFO - "
 
@@ -334,9 +334,6 @@ async def test_colours_asked_for_by_the_log_are_legible_in_every_theme(theme: st
 
 
 async def test_every_key_does_something_that_exists() -> None:
-    assert len({key.id for key in LOG_KEYS}) == len(LOG_KEYS)
-    taken = [one for key in LOG_KEYS for one in key.keys.split(",")]
-    assert len(set(taken)) == len(taken)
-    for key in LOG_KEYS:
-        assert hasattr(LogView, f"action_{key.action.partition('(')[0]}")
-        assert key.where == "log"
+    for key in KEYS:
+        if key.where == "log":
+            assert hasattr(LogView, f"action_{key.action.partition('(')[0]}")

@@ -60,6 +60,7 @@ class DownloadDialog(ModalScreen[Plan | None]):
         self._plan: Plan | None = None
         self._cancel = Cancel()
         self._number = 0
+        self._agreed = False
 
     def compose(self) -> ComposeResult:
         with Vertical():
@@ -139,6 +140,8 @@ class DownloadDialog(ModalScreen[Plan | None]):
             return
         self._plan = plan
         self.query_one("#download-go", Button).disabled = not plan.rows
+        if self._agreed:
+            self.action_go()
         self.query_one("#download-counts", Static).update(counts(plan))
         self.query_one("#download-tree-text", Static).update(Text(tree, no_wrap=True))
 
@@ -148,7 +151,7 @@ class DownloadDialog(ModalScreen[Plan | None]):
         if self._files is None:
             return
         self._number += 1
-        self._plan = None
+        self._plan, self._agreed = None, False
         globs = self.query_one("#download-globs", Input).value.split()
         output = Path(self.query_one("#download-output", Input).value or ".").expanduser().absolute()
         overwrite = self.query_one(Tick).value
@@ -161,7 +164,9 @@ class DownloadDialog(ModalScreen[Plan | None]):
 
     @on(Button.Pressed, "#download-go")
     def action_go(self) -> None:
-        if self._plan is not None and self._plan.rows:
+        if self._plan is None and self._files is not None:
+            self._agreed = True  # to the plan that is being made: it starts when it is there
+        elif self._plan is not None and self._plan.rows:
             self.dismiss(self._plan)
 
     @on(Button.Pressed, "#download-no")

@@ -82,7 +82,7 @@ class FrameCanvas(ScrollView, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         scrolled, top = self.scroll_offset
-        view = View(self._columns.place(self.size.width), scrolled, self.size.width)
+        view = View(self._columns.place(self._across), scrolled, self._across)
         stamp = (view, self._model.version)
         if stamp != self._strips_of or len(self._strips) > _KEPT_STRIPS:
             self._strips.clear()
@@ -109,9 +109,14 @@ class FrameCanvas(ScrollView, can_focus=True, inherit_bindings=False):
             return False
         return min(self._range_start, self.cursor) <= position <= max(self._range_start, self.cursor)
 
+    @property
+    def _across(self) -> int:
+        """Cells of a line that can be seen: `size` counts those under the scrollbar, too."""
+        return self.scrollable_content_region.width
+
     def _fit_virtual_size(self) -> None:
         # The header scrolls nowhere but takes a line, hence one more than there are rows.
-        self.virtual_size = Size(self._columns.place(self.size.width).width, self._model.row_count + 1)
+        self.virtual_size = Size(self._columns.place(self._across).width, self._model.row_count + 1)
 
     # ---- the cursor --------------------------------------------------------------------------------------------
 
@@ -155,7 +160,7 @@ class FrameCanvas(ScrollView, can_focus=True, inherit_bindings=False):
             self.scroll_to(y=y, animate=False, force=True)
 
     def _show_focused_column(self) -> None:
-        layout = self._columns.place(self.size.width)
+        layout = self._columns.place(self._across)
         if not layout.slots:
             return
         slot = layout.slots[min(self._columns.focused, len(layout.slots) - 1)]
@@ -164,8 +169,8 @@ class FrameCanvas(ScrollView, can_focus=True, inherit_bindings=False):
             return
         if slot.start - x < layout.fixed:
             self.scroll_to(x=slot.start - layout.fixed, animate=False, force=True)
-        elif slot.end - x > self.size.width:
-            self.scroll_to(x=min(slot.end - self.size.width, slot.start - layout.fixed), animate=False, force=True)
+        elif slot.end - x > self._across:
+            self.scroll_to(x=min(slot.end - self._across, slot.start - layout.fixed), animate=False, force=True)
 
     def _rows_changed(self, home: bool) -> None:
         """Other rows are shown, or in another order: the cursor follows its row and stays on its line of the screen.

@@ -228,7 +228,7 @@ class FrameTable(FrameCanvas):
         self._columns_changed()
 
     def widen_column(self, name: str, by: int) -> None:
-        self._columns.widen(name, by, self.size.width)
+        self._columns.widen(name, by, self._across)
         self._columns_changed()
 
     def focus_column(self, index: int) -> None:
@@ -349,7 +349,7 @@ class FrameTable(FrameCanvas):
         offset = event.get_content_offset(self)
         if offset is None or event.button != 1:
             return
-        layout = self._columns.place(self.size.width)
+        layout = self._columns.place(self._across)
         slot = layout.slot_at(offset.x if offset.x < layout.fixed else offset.x + self.scroll_offset.x)
         if slot is not None:
             self.focus_column(slot)

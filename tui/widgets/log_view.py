@@ -22,8 +22,8 @@ from backends.logs.folding import CONTEXT, Folding, fold
 from backends.logs.reading import Reading
 from backends.logs.rules import Severity
 from backends.logs.search import Search
+from tui.keymap import bindings
 from tui.widgets.log_view_canvas import LogCanvas
-from tui.widgets.log_view_keys import log_bindings
 from tui.widgets.log_view_status import Pending, State, words_instead
 
 _POLL = 0.1  # seconds
@@ -34,7 +34,7 @@ _FOLD_SHARE = 20  # folding again while a log grows may take one part in so many
 class LogView(LogCanvas):
     """Moves, jumps, folds and searches. The cursor is a line, whatever is folded around it."""
 
-    BINDINGS = log_bindings()
+    BINDINGS = bindings("log")
     POLL: ClassVar[float] = _POLL
 
     class Changed(Message):
