@@ -28,8 +28,8 @@ class Settings:
     output: str = _setting("ciexplore-downloads", env="CIEXPLORE_OUTPUT", toml="download.output")
     """Where the app offers to download to; relative to the directory it was started in."""
 
-    jobs: int = _setting(16, env="CIEXPLORE_JOBS", toml="download.jobs")
-    """Files downloaded at the same time, 1 to 64."""
+    jobs: int = _setting(0, env="CIEXPLORE_JOBS", toml="download.jobs")
+    """Files downloaded at the same time, 1 to 64; 0 begins with 16 and takes more while only waiting limits it."""
 
     cache_dir: str = _setting("", env="CIEXPLORE_CACHE_DIR", toml="cache.dir")
     """Where answers are kept; empty is the user's cache directory."""
@@ -150,8 +150,8 @@ def _typed(name: str, value: Any, where: str) -> Any:
 
 
 def _checked(settings: Settings, origins: Mapping[str, str]) -> Settings:
-    if not 1 <= settings.jobs <= 64:
-        raise UsageProblem(f"jobs is {settings.jobs} ({origins['jobs']}).", "It must be between 1 and 64.")
+    if not 0 <= settings.jobs <= 64:
+        raise UsageProblem(f"jobs is {settings.jobs} ({origins['jobs']}).", "It must be between 1 and 64, or 0.")
     if settings.cache_bytes < 10_000_000:
         raise UsageProblem(f"cache_bytes is {settings.cache_bytes}.", "It must be at least 10000000 (10 MB).")
     return settings

@@ -29,7 +29,7 @@ def test_command_line_beats_environment_beats_file_beats_default(tmp_path: Path)
 
 
 def test_no_file_is_no_problem(tmp_path: Path) -> None:
-    assert config.load({"CIEXPLORE_CONFIG": str(tmp_path / "none.toml")}).jobs == 16
+    assert config.load({"CIEXPLORE_CONFIG": str(tmp_path / "none.toml")}).jobs == 0
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_no_file_is_no_problem(tmp_path: Path) -> None:
     [
         ("[download]\njops = 3\n", "download.jops"),
         ("[download]\njobs = 'many'\n", "whole number"),
-        ("[download]\njobs = 0\n", "between 1 and 64"),
+        ("[download]\njobs = 65\n", "between 1 and 64"),
         ("[download\n", "TOML"),
         ("[keys]\ndownload = 3\n", "table of texts"),
         ("[taskcluster]\nroot_url = 5\n", "text"),

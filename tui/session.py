@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from backends.resources import Resource
 
 
+PER_HOST = 16  # requests at the same time to one host
+
+
 class Session:
     """Made cheaply; the HTTP client (70 ms of imports) appears with the first use. Safe from any thread."""
 
@@ -34,7 +37,7 @@ class Session:
                 self._http = Http(
                     cache_dir=self.settings.cache_path,
                     cache_bytes=self.settings.cache_bytes,
-                    per_host=self.settings.jobs,
+                    per_host=self.settings.jobs or PER_HOST,
                     mode=Mode(self.mode),
                 )
             return self._http

@@ -164,7 +164,7 @@ def _side(
         number.alias("_v"),
         lower_is_better.alias("_lower"),
         pl.lit(base).alias("_base"),
-        *([pl.struct(run).alias("_run")] if run is not None else []),
+        *([pl.col(run).alias("_run")] if run is not None else []),
     ).filter(pl.col("_v").is_finite())
 
 

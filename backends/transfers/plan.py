@@ -320,5 +320,5 @@ def _warnings(plan: Plan) -> Sequence[str]:
     now = time.time() * 1000
     expired = sum(row.file.expires_ms is not None and row.file.expires_ms < now for row in plan.rows)
     if expired:
-        found.append(f"{preview.files(expired)} have passed their expiry date; the server may have deleted them.")
+        found.append(f"Past the expiry date, so perhaps deleted by the server: {preview.files(expired)}.")
     return found

@@ -1,8 +1,9 @@
 """Files fetched by processes: the same work as threads do, without fighting the interface for its interpreter.
 
-Two cores with other work on them, 2,000 x 100 KB from loopback: two processes 1.4-1.8 s, threads 2.2-3.3 s. A thread
-of the interface that wants to wake every 5 ms was late, in the worst of 100 times, by 14-30 ms with processes and by
-15-116 ms with threads; with 8 x 200 MB by 8-10 and 15-120 ms (benchmarks/downloads.py). Processor time is no less.
+Two cores shared with other work, so the numbers are rough. 2,000 x 100 KB from loopback: two processes 1.4-2.1 s and
+1.2-1.3 ms of processor time a file (0.2 of it their start), threads 2.0-3.3 s and 0.8-1.6 ms. A thread of the
+interface that wants to wake every 5 ms was late at most by 18-79 ms with processes, by 15-262 ms with threads. On a
+slow link both are as fast. See benchmarks/downloads.py.
 
 One thread here speaks with all children. Until they are up, and if they cannot be had, threads fetch.
 """

@@ -213,6 +213,8 @@ def test_each_group_has_its_own_direction() -> None:
     )
     found = compare(frame, frame.with_columns(pl.col("value") + 20), ["test"], lower_is_better="lower")
     assert found["verdict"].to_list() == ["regression", "improvement"]
+    back = compare(frame.with_columns(pl.col("value") + 20), frame, ["test"], lower_is_better="lower")
+    assert back["verdict"].to_list() == back["t_verdict"].to_list() == ["improvement", "regression"]
 
 
 def test_the_values_of_one_run_do_not_count_as_runs() -> None:

@@ -37,7 +37,7 @@ def carry_out(
     if dry:
         click.echo(plan.tree(200))
         return 0
-    transfer = Transfer(plan, open_downloader=session.http.downloader, jobs=session.settings.jobs)
+    transfer = Transfer(plan, open_downloader=session.http.downloader, jobs=session.settings.jobs or None)
     progress = Progress()
     with _interruptible(transfer) as interrupted:
         transfer.start()

@@ -204,7 +204,7 @@ def stats(
 @_common
 @_matching
 @click.option("--output", metavar="DIR", required=True, help="Where to; made if it is missing.")
-@click.option("--jobs", type=click.IntRange(1, 64), help="Files at the same time [default: 16].")
+@click.option("--jobs", type=click.IntRange(1, 64), help="Files at the same time [default: by itself].")
 @click.option("--overwrite", is_flag=True, help="Replace files in DIR that ciexplore did not put there.")
 @click.option("--rehash", is_flag=True, help="Read files that are already there and compare their SHA-256.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done; fetch and write nothing.")

@@ -153,7 +153,7 @@ class TransfersPane(Vertical):
             transfer = Transfer(
                 job.plan,
                 open_downloader=self._session.http.downloader,
-                jobs=self._session.settings.jobs,
+                jobs=self._session.settings.jobs or None,
                 pause_when_full=True,
             )
             transfer.start()
