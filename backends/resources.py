@@ -91,6 +91,10 @@ class Resource(ABC):
         """What `l` reads; None if this row has no text to read."""
         return None
 
+    def measurements(self, rows: pl.DataFrame) -> Locator | None:
+        """What lists the values that these rows measured; None if rows of this kind measure nothing."""
+        return None
+
     def files(self, rows: pl.DataFrame, cancel: Cancel) -> Iterator[list[RemoteFile]]:
         """What these rows can download, in batches as they become known."""
         return iter(())

@@ -47,6 +47,7 @@ KEYS: tuple[Key, ...] = (
         "Open what is marked together, such as the artifacts of all marked tasks",
     ),
     Key("log", "l", "log", "view", "Read the log of the task, or the text of the artifact", "Log"),
+    Key("measurements", "M", "measurements", "view", "The perfherder data of the marked tasks, as one list"),
     Key("refresh", "r", "refresh_list", "view", "Ask the server again", "Refresh"),
     Key("browse", "o", "browse", "view", "Open in the web browser"),
     Key("copy", "y", "copy", "view", "Copy the locator of the row"),

@@ -89,6 +89,17 @@ class TaskArtifacts(TaskclusterLocator):
 
 
 @dataclass(frozen=True)
+class TaskMeasurements(TaskclusterLocator):
+    """What several tasks measured: the values in their perfherder data, of all runs."""
+
+    task_ids: tuple[str, ...]
+    root_url: str = ""
+
+    def text(self) -> str:
+        return f"taskcluster:measurements/{','.join(self.task_ids)}{_at(self.root_url)}"
+
+
+@dataclass(frozen=True)
 class IndexPath(TaskclusterLocator):
     """A task by its path in the index, such as gecko.v2.autoland.latest.taskgraph.decision, or an artifact of it."""
 

@@ -20,6 +20,7 @@ from backends.locators.taskcluster import (
     TaskArtifacts,
     TaskclusterLocator,
     TaskGroup,
+    TaskMeasurements,
     TaskOrGroup,
 )
 
@@ -69,7 +70,8 @@ def _short_form(text: str) -> TaskclusterLocator:
         raise LocatorProblem(
             "This taskcluster: text is incomplete or its id is not one.",
             "Forms: taskcluster:group/ID, taskcluster:task/ID[/RUN], taskcluster:artifact/ID/RUN|latest/NAME, "
-            "taskcluster:artifacts/ID,ID, taskcluster:index/PATH, taskcluster:push/REPOSITORY/REVISION.",
+            "taskcluster:artifacts/ID,ID, taskcluster:measurements/ID,ID, taskcluster:index/PATH, "
+            "taskcluster:push/REPOSITORY/REVISION.",
         )
     return found
 
@@ -87,6 +89,8 @@ def _short(kind: str, parts: list[str], root: str) -> TaskclusterLocator | None:
             return _artifact(first, parts[1], parts[2:], root)
         case "artifacts", 1 if first and all(SLUGID.fullmatch(one) for one in first.split(",")):
             return TaskArtifacts(tuple(first.split(",")), root)
+        case "measurements", 1 if first and all(SLUGID.fullmatch(one) for one in first.split(",")):
+            return TaskMeasurements(tuple(first.split(",")), root)
         case "index", _ if first:
             return IndexPath(unescape(first), root, unescape("/".join(parts[1:])))
         case "push", 2 if first and parts[1]:

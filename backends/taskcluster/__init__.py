@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from backends.locators import Locator, LocatorProblem
-from backends.locators.taskcluster import Artifact, Task, TaskArtifacts, TaskclusterLocator, TaskGroup
+from backends.locators.taskcluster import Artifact, Task, TaskArtifacts, TaskclusterLocator, TaskGroup, TaskMeasurements
 from backends.taskcluster.resolve import resolve as resolve
 from backends.taskcluster.roots import normalise_root as normalise_root
 
@@ -21,6 +21,7 @@ def resource_for(locator: Locator, http: Http, root: str) -> Resource:
     its run's artifacts.
     """
     from backends.taskcluster.artifacts import TaskArtifactList
+    from backends.taskcluster.measurements import MeasurementList
     from backends.taskcluster.task_log import LIVE, artifact_log, is_text
     from backends.taskcluster.tasks import TaskGroupTasks
 
@@ -29,6 +30,8 @@ def resource_for(locator: Locator, http: Http, root: str) -> Resource:
             return TaskGroupTasks(locator, http, normalise_root(locator.root_url or root))
         case Task() | TaskArtifacts():
             return TaskArtifactList(locator, http, normalise_root(locator.root_url or root))
+        case TaskMeasurements():
+            return MeasurementList(locator, http, normalise_root(locator.root_url or root))
         case Artifact(task_id, run, name, root_url):
             base = normalise_root(root_url or root)
             listing = TaskArtifactList(Task(task_id, run, root_url), http, base)

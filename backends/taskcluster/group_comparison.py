@@ -105,12 +105,9 @@ def _label() -> pl.Expr:
 def _by_label(tasks: pl.DataFrame, side: str) -> pl.DataFrame:
     named = tasks.sort("created", "task_id").with_columns(_label())
     counted = named.group_by("label", "state", maintain_order=True).len().sort("len", "state", descending=[True, False])
-    words = counted.with_columns(pl.format("{} {}", "len", "state").alias("words"), one=pl.col("len") == 1)
-    states = words.group_by("label", maintain_order=True).agg(
-        # One task of one state needs no number.
-        pl.when((pl.len() == 1) & pl.col("one").first()).then(pl.col("state").first())
-        .otherwise(pl.col("words").str.join(", ")).first().alias(f"states_{side}")
-    )  # fmt: skip
+    alone = (pl.col("len") == 1) & (pl.len().over("label") == 1)  # one task of one state needs no number
+    worded = counted.with_columns(words=pl.when(alone).then("state").otherwise(pl.format("{} {}", "len", "state")))
+    states = worded.group_by("label", maintain_order=True).agg(pl.col("words").str.join(", ").alias(f"states_{side}"))
     return named.group_by("label", maintain_order=True).agg(
         pl.len().cast(pl.Int64).alias(f"tasks_{side}"),
         pl.col("state").is_in(["failed", "exception"]).any().alias(f"bad_{side}"),

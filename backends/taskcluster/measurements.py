@@ -28,7 +28,7 @@ from backends.http.errors import (
     RateLimited,
 )
 from backends.http.policies import Policy
-from backends.locators.taskcluster import SLUGID, Artifact, Task, TaskArtifacts
+from backends.locators.taskcluster import SLUGID, Artifact, Task, TaskMeasurements
 from backends.resources import Detail, Page, Resource, Row
 from backends.taskcluster import naming, roots
 from backends.taskcluster.artifact_files import remote_file, skip_reason
@@ -92,7 +92,7 @@ class _Told:
 class MeasurementList(Resource):
     """One row a value, see `measurements_reading.MEASUREMENTS`; a page whenever tasks have been read.
 
-    Of a `Task` all runs (or the one it names), of `TaskArtifacts` all runs of each. `of_rows` takes them from a task
+    Of a `Task` all runs (or the one it names), of `TaskMeasurements` all runs of each. `of_rows` takes them from a task
     group's rows, which saves two requests a task.
     """
 
@@ -102,7 +102,7 @@ class MeasurementList(Resource):
     empty_text = "These tasks have no perfherder data."
 
     def __init__(
-        self, locator: Task | TaskArtifacts, http: Http, root: str, known: Sequence[MeasuredTask] | None = None
+        self, locator: Task | TaskMeasurements, http: Http, root: str, known: Sequence[MeasuredTask] | None = None
     ) -> None:
         super().__init__(locator)
         self.deployment = Deployment(http, root)
@@ -116,7 +116,7 @@ class MeasurementList(Resource):
     def of_rows(cls, rows: pl.DataFrame, http: Http, root: str) -> MeasurementList:
         """The measurements of these rows of a task group (schema `TASKS`)."""
         known = tasks_of_rows(rows)
-        return cls(TaskArtifacts(tuple(task.task_id for task in known), root), http, root, known)
+        return cls(TaskMeasurements(tuple(task.task_id for task in known), root), http, root, known)
 
     @property
     def title(self) -> str:

@@ -16,6 +16,7 @@ from backends.locators.taskcluster import (
     TaskArtifacts,
     TaskclusterLocator,
     TaskGroup,
+    TaskMeasurements,
     TaskOrGroup,
 )
 from backends.problems import Problem
@@ -53,6 +54,8 @@ def resolve(locator: Locator, http: Http, root: str, cancel: Cancel | None = Non
             return Artifact(task_id, run, name, normalise_root(named or root))
         case TaskArtifacts(task_ids, named):
             return TaskArtifacts(task_ids, normalise_root(named or root))
+        case TaskMeasurements(task_ids, named):
+            return TaskMeasurements(task_ids, normalise_root(named or root))
         case TaskOrGroup(slug, named):
             return _task_or_group(Deployment(http, normalise_root(named or root)), slug, cancel)
         case IndexPath(path, named, artifact):

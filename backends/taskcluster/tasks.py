@@ -10,7 +10,7 @@ import polars as pl
 from backends.cancel import Cancel
 from backends.http.answers import Origin, Source
 from backends.http.errors import HttpProblem, NotAllowed
-from backends.locators.taskcluster import SLUGID, Task, TaskArtifacts, TaskGroup
+from backends.locators.taskcluster import SLUGID, Task, TaskArtifacts, TaskGroup, TaskMeasurements
 from backends.resources import Detail, LogAddress, Page, Resource, Row
 from backends.taskcluster import roots
 from backends.taskcluster.artifact_files import TaskRuns, files_of_tasks
@@ -94,6 +94,10 @@ class TaskGroupTasks(Resource):
     def open_marked(self, rows: pl.DataFrame) -> TaskArtifacts | None:
         ids = tuple(one for one in rows["task_id"].to_list() if SLUGID.fullmatch(one))
         return TaskArtifacts(ids, self.deployment.root) if ids else None
+
+    def measurements(self, rows: pl.DataFrame) -> TaskMeasurements | None:
+        ids = tuple(one for one in rows["task_id"].to_list() if SLUGID.fullmatch(one))
+        return TaskMeasurements(ids, self.deployment.root) if ids else None
 
     def log(self, row: Row) -> LogAddress | None:
         return task_log(self.deployment.root, row)

@@ -12,6 +12,7 @@ from backends.locators.taskcluster import (
     Task,
     TaskArtifacts,
     TaskGroup,
+    TaskMeasurements,
     TaskOrGroup,
 )
 
@@ -95,6 +96,7 @@ FORMS = {
     f"taskcluster:artifact/{T}/latest/public/a%20b": Artifact(T, None, "public/a b"),
     f"taskcluster:artifact/{T}/3/public/x": Artifact(T, 3, "public/x"),
     f"taskcluster:artifacts/{T},{MINUS}": TaskArtifacts((T, MINUS)),
+    f"taskcluster:measurements/{T},{MINUS}": TaskMeasurements((T, MINUS)),
     "taskcluster:index/gecko.v2.x": IndexPath("gecko.v2.x"),
     f"taskcluster:push/autoland/{REV}": Push("autoland", REV),
     f"http://127.0.0.1:8080/tasks/{T}": Task(T, None, "http://127.0.0.1:8080"),

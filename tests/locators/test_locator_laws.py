@@ -16,6 +16,7 @@ from backends.locators.taskcluster import (
     Task,
     TaskArtifacts,
     TaskGroup,
+    TaskMeasurements,
     TaskOrGroup,
 )
 
@@ -42,6 +43,7 @@ locators: st.SearchStrategy[Locator] = st.one_of(
     st.builds(TaskOrGroup, slugs, roots),
     st.builds(Artifact, slugs, st.none() | runs, names, roots),
     st.builds(TaskArtifacts, st.lists(slugs, min_size=1, max_size=5).map(tuple), roots),
+    st.builds(TaskMeasurements, st.lists(slugs, min_size=1, max_size=5).map(tuple), roots),
     st.builds(IndexPath, names | st.from_regex(r"[a-z]{1,5}(\.[a-z0-9!'()~*_-]{1,5}){0,4}", fullmatch=True), roots),
     st.builds(IndexPath, names, roots, names),
     st.builds(Push, names, st.from_regex("[0-9a-f]{12,40}", fullmatch=True) | names, roots),

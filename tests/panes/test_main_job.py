@@ -190,3 +190,14 @@ async def test_keys_typed_faster_than_the_screen_follows_are_the_filter_not_comm
         assert app.query_one(FilterInput).value == "browsertime"
         assert shown_view(app).table.marked_count == shown_view(app).table.row_count < 150
         assert len(app.screen_stack) == 1
+
+
+async def test_what_the_marked_tasks_measured_is_one_list(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        group = view(app)
+        await pilot.press("slash", *"firefox-amazon", "enter", "a", "M")
+        await until(pilot, lambda: view(app) is not group and loaded(app))
+        frame = shown_view(app).table.frame
+        assert "measurement" in status(app)
+        assert frame["task_id"].n_unique() == 3
+        assert frame["value"].null_count() == 0

@@ -8,6 +8,7 @@ import click
 
 from backends.problems import UsageProblem
 from tui.cli import connection_options
+from tui.commands.listing import listed, session_of
 from tui.commands.output import Progress, emit, output_options, say
 
 if TYPE_CHECKING:
@@ -44,10 +45,9 @@ def measurements(
     """
     from backends.frames.schema import Schema
     from backends.taskcluster.measurements_reading import MEASUREMENTS, by_replicate
-    from tui.commands.taskcluster import _session
 
     wanted = _filter(where, MEASUREMENTS)
-    with _session(root_url, mode) as (session, cancel):
+    with session_of(root_url, mode) as (session, cancel):
         frame = wanted(_measured(session, cancel, locator, text))
         if not replicates:
             emit(frame, MEASUREMENTS, **output)
@@ -78,13 +78,12 @@ def compare(
     Per series: medians, Mann-Whitney's p, Cliff's delta, Welch's t with Perfherder's words of confidence.
     """
     from backends.taskcluster import group_comparison
-    from tui.commands.taskcluster import _session
 
     if replicates and not measured:
         raise UsageProblem("--replicates belongs to --measurements.", "Add --measurements, or leave it out.")
     schema = group_comparison.SERIES_CHANGES if measured else group_comparison.TASK_CHANGES
     wanted = _filter(where, schema)
-    with _session(root_url, mode) as (session, cancel):
+    with session_of(root_url, mode) as (session, cancel):
         if measured:
             sides = [_measured(session, cancel, locator, text) for locator in (base, new)]
             found = group_comparison.compare_measurements(sides[0], sides[1], replicates=replicates)
@@ -115,7 +114,6 @@ def breakdown(
 ) -> None:
     """Say how a task group did: failures, retries, times and machine hours by suite (or --by), or over time."""
     from backends.taskcluster import group_statistics, group_statistics_path, group_statistics_timeline
-    from tui.commands.taskcluster import _session
 
     if (by is not None) + timeline + critical_path > 1:
         raise UsageProblem("--by, --timeline and --critical-path are three different tables.", "Ask for one of them.")
@@ -127,7 +125,7 @@ def breakdown(
         else group_statistics.GROUP_STATISTICS
     )
     wanted = _filter(where, schema)
-    with _session(root_url, mode) as (session, cancel):
+    with session_of(root_url, mode) as (session, cancel):
         group, tasks = _tasks(session, cancel, locator, text)
         if timeline:
             found = group_statistics_timeline.timeline(tasks, bins)
@@ -153,9 +151,8 @@ def _filter(text: str, schema: Schema) -> Any:
 
 def _tasks(session: Session, cancel: Cancel, locator: str, text: str) -> tuple[Any, pl.DataFrame]:
     """The group and those of its tasks that the filter leaves."""
-    from tui.commands.taskcluster import _listed
 
-    resource, gathered = _listed(session, cancel, locator, text)
+    resource, gathered = listed(session, cancel, locator, text)
     if resource.noun[0] != "task":
         raise UsageProblem(f"This locator lists {resource.noun[1]}, not tasks.", "Name a task group or a push.")
     return resource, gathered.frame
@@ -181,7 +178,7 @@ def _measured(session: Session, cancel: Cancel, locator: str, text: str) -> pl.D
 
 def _measurements_of(session: Session, cancel: Cancel, locator: str, text: str) -> MeasurementList:
     from backends.locators import parse
-    from backends.locators.taskcluster import Task, TaskArtifacts
+    from backends.locators.taskcluster import Task, TaskArtifacts, TaskMeasurements
     from backends.taskcluster.measurements import MeasurementList
 
     resource: Any = session.resource(parse(locator), cancel)
@@ -194,6 +191,10 @@ def _measurements_of(session: Session, cancel: Cancel, locator: str, text: str) 
         raise UsageProblem(
             "--filter chooses tasks of a group; this locator is no group.", "Use --where for its values."
         )
+    if isinstance(resource, MeasurementList):
+        return resource
     if not isinstance(resource.locator, Task | TaskArtifacts):
         raise UsageProblem(f"This locator lists {resource.noun[1]}, which measure nothing.", "Name a task or a group.")
-    return MeasurementList(resource.locator, session.http, resource.deployment.root)
+    several = resource.locator
+    meant = several if isinstance(several, Task) else TaskMeasurements(several.task_ids, several.root_url)
+    return MeasurementList(meant, session.http, resource.deployment.root)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from backends import config
 from backends.cancel import Cancel
 from backends.problems import UsageProblem
 from tui.cli import connection_options
-from tui.commands.output import Progress, emit, output_options, say
+from tui.commands.listing import listed, session_of
+from tui.commands.measuring import breakdown, compare, measurements
+from tui.commands.output import Progress, emit, output_options
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from backends.locators import Locator
-    from backends.resources import Gathered, Resource
+    from backends.resources import Resource
     from backends.transfers.files import RemoteFile
     from tui.session import Session
 
@@ -29,6 +25,10 @@ if TYPE_CHECKING:
 @click.group()
 def taskcluster() -> None:
     """Tasks, artifacts, downloads and statistics of task groups."""
+
+
+for _command in (measurements, compare, breakdown):
+    taskcluster.add_command(_command)
 
 
 def _common(command: Any) -> Any:
@@ -54,76 +54,6 @@ def _matching(command: Any) -> Any:
     )(command)
 
 
-@contextmanager
-def _session(root_url: str | None, mode: str | None, **overrides: Any) -> Iterator[tuple[Session, Cancel]]:
-    from tui.session import Session
-
-    _heed_ctrl_c()
-    session = Session(config.load(overrides={"taskcluster_root_url": root_url, **overrides}), mode=mode or "normal")
-    cancel = Cancel()
-    try:
-        yield session, cancel
-    finally:
-        cancel.cancel()
-        session.close()
-
-
-def _heed_ctrl_c() -> None:
-    """polars takes SIGINT over with a handler after which a thread that waits for an answer goes on waiting."""
-    import polars
-
-    assert polars
-    signal.siginterrupt(signal.SIGINT, True)
-
-
-def _listed(session: Session, cancel: Cancel, locator: str, filter_text: str = "") -> tuple[Resource, Gathered]:
-    """Opens what the user wrote and lists it whole, with progress and with what should be known about it on stderr.
-
-    Gives the rows that the filter leaves; of an artifact's locator, that artifact alone.
-    """
-    from backends.frames import filters
-    from backends.http.answers import Source
-    from backends.locators import parse
-    from backends.resources import gather
-    from tui.widgets.status_line import origin_words
-
-    progress = Progress()
-    opened = parse(locator)
-    resource = session.resource(opened, cancel)
-    wanted = filters.parse(filter_text, resource.schema)  # a wrong one is said before 10,000 tasks are listed
-    try:
-        gathered = gather(resource, cancel, lambda rows, total: progress.show(_counted(resource, rows, total)))
-    finally:
-        progress.clear()
-    stale = gathered.origin.source is Source.STALE
-    for note in gathered.notes:
-        if not stale or note != gathered.origin.reason:
-            say(f"note: {note}")
-    if stale:
-        say(f"note: {origin_words(gathered.origin, 0)}")
-    frame = _only(gathered.frame, opened)
-    return resource, replace(gathered, frame=frame if wanted.is_empty else frame.filter(wanted.mask(frame)))
-
-
-def _only(frame: pl.DataFrame, opened: Locator) -> pl.DataFrame:
-    """The app opens an artifact in the list of its run; a command means the artifact itself, of the latest run if none
-    is named."""
-    from backends.http.errors import NotFound, clean
-    from backends.locators.taskcluster import Artifact, IndexPath
-
-    name = opened.name if isinstance(opened, Artifact) else opened.artifact if isinstance(opened, IndexPath) else ""
-    if not name:
-        return frame
-    found = frame.filter(frame["name"] == name)
-    if found.is_empty():
-        raise NotFound(f"There is no artifact {clean(name)} in what the server lists.", "Check its name and its run.")
-    return found.filter(found["run"] == found["run"].max())
-
-
-def _counted(resource: Resource, rows: int, total: int | None) -> Callable[[], str]:
-    return lambda: f"{rows:,}{f' of {total:,}' if total else ''} {resource.noun[1]} so far"
-
-
 def _one_kind(resource: Resource, noun: str, verb: str) -> None:
     if resource.noun[0] != noun:
         raise UsageProblem(
@@ -137,8 +67,8 @@ def _one_kind(resource: Resource, noun: str, verb: str) -> None:
 @output_options
 def tasks(locator: str, mode: str | None, root_url: str | None, text: str, **output: Any) -> None:
     """List the tasks of a group, one row a task."""
-    with _session(root_url, mode) as (session, cancel):
-        resource, gathered = _listed(session, cancel, locator, text)
+    with session_of(root_url, mode) as (session, cancel):
+        resource, gathered = listed(session, cancel, locator, text)
         _one_kind(resource, "task", "tasks")
         emit(gathered.frame, resource.schema, **output)
 
@@ -151,13 +81,13 @@ def artifacts(
     locator: str, mode: str | None, root_url: str | None, text: str, globs: tuple[str, ...], **output: Any
 ) -> None:
     """List the artifacts of a task, or of the tasks of a group that --filter leaves; of all runs."""
-    with _session(root_url, mode) as (session, cancel):
+    with session_of(root_url, mode) as (session, cancel):
         resource, frame = _artifacts(session, cancel, locator, text)
         emit(_matched(frame, globs), resource.schema, **output)
 
 
 def _artifacts(session: Session, cancel: Cancel, locator: str, text: str) -> tuple[Resource, pl.DataFrame]:
-    resource, gathered = _listed(session, cancel, locator, text)
+    resource, gathered = listed(session, cancel, locator, text)
     frame = gathered.frame
     if resource.noun[0] != "task":
         return resource, frame
@@ -165,7 +95,7 @@ def _artifacts(session: Session, cancel: Cancel, locator: str, text: str) -> tup
         raise UsageProblem("No task is left to list artifacts of.", "Loosen --filter, or check the locator.")
     several = resource.open_marked(frame)
     assert several is not None
-    listing, found = _listed(session, cancel, several.text())
+    listing, found = listed(session, cancel, several.text())
     return listing, found.frame
 
 
@@ -194,8 +124,8 @@ def stats(
     """Statistics of the numeric columns: n, missing, min, mean, median, p90, p95, p99, max, standard deviation."""
     from backends.frames import statistics
 
-    with _session(root_url, mode) as (session, cancel):
-        resource, gathered = _listed(session, cancel, locator, text)
+    with session_of(root_url, mode) as (session, cancel):
+        resource, gathered = listed(session, cancel, locator, text)
         table, schema = statistics.report(gathered.frame, resource.schema, columns=names or None, by=by)
         emit(table, schema, **output)
 
@@ -226,7 +156,7 @@ def download(
     """
     from tui.commands.download import carry_out
 
-    with _session(root_url, mode, jobs=jobs) as (session, cancel):
+    with session_of(root_url, mode, jobs=jobs) as (session, cancel):
         files = _files(session, cancel, locator, text, globs)
         place = Path(output).expanduser().absolute()
         return carry_out(session, files, place, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
@@ -235,7 +165,7 @@ def download(
 def _files(session: Session, cancel: Cancel, locator: str, text: str, globs: tuple[str, ...]) -> list[RemoteFile]:
     from backends.transfers.matching import matching
 
-    resource, gathered = _listed(session, cancel, locator, text)
+    resource, gathered = listed(session, cancel, locator, text)
     progress = Progress()
     files: list[RemoteFile] = []
     try:

@@ -380,6 +380,14 @@ class ResourceView(Vertical):
     def action_pin(self) -> None:
         self.post_message(self.Pin())
 
+    def action_measurements(self) -> None:
+        rows = self.chosen()
+        locator = self.resource.measurements(rows) if self.resource is not None and rows is not None else None
+        if locator is None:
+            self.app.notify("Rows of this list measure nothing.")
+        else:
+            self.post_message(self.Open(locator))
+
     def action_browse(self) -> None:
         url = self.resource.web_url(self.cursor_row) if self.resource is not None else None
         if url is None:

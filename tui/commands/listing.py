@@ -1,0 +1,90 @@
+"""What every Taskcluster verb begins with: a session that heeds Ctrl+C, and the whole listing of a locator."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from backends import config
+from backends.cancel import Cancel
+from tui.commands.output import Progress, say
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from backends.locators import Locator
+    from backends.resources import Gathered, Resource
+    from tui.session import Session
+
+
+@contextmanager
+def session_of(root_url: str | None, mode: str | None, **overrides: Any) -> Iterator[tuple[Session, Cancel]]:
+    from tui.session import Session
+
+    _heed_ctrl_c()
+    session = Session(config.load(overrides={"taskcluster_root_url": root_url, **overrides}), mode=mode or "normal")
+    cancel = Cancel()
+    try:
+        yield session, cancel
+    finally:
+        cancel.cancel()
+        session.close()
+
+
+def _heed_ctrl_c() -> None:
+    """polars takes SIGINT over with a handler after which a thread that waits for an answer goes on waiting."""
+    import polars
+
+    assert polars
+    signal.siginterrupt(signal.SIGINT, True)
+
+
+def listed(session: Session, cancel: Cancel, locator: str, filter_text: str = "") -> tuple[Resource, Gathered]:
+    """Opens what the user wrote and lists it whole, with progress and with what should be known about it on stderr.
+
+    Gives the rows that the filter leaves; of an artifact's locator, that artifact alone.
+    """
+    from backends.frames import filters
+    from backends.http.answers import Source
+    from backends.locators import parse
+    from backends.resources import gather
+    from tui.widgets.status_line import origin_words
+
+    progress = Progress()
+    opened = parse(locator)
+    resource = session.resource(opened, cancel)
+    wanted = filters.parse(filter_text, resource.schema)  # a wrong one is said before 10,000 tasks are listed
+    try:
+        gathered = gather(resource, cancel, lambda rows, total: progress.show(_counted(resource, rows, total)))
+    finally:
+        progress.clear()
+    stale = gathered.origin.source is Source.STALE
+    for note in gathered.notes:
+        if not stale or note != gathered.origin.reason:
+            say(f"note: {note}")
+    if stale:
+        say(f"note: {origin_words(gathered.origin, 0)}")
+    frame = _only(gathered.frame, opened)
+    return resource, replace(gathered, frame=frame if wanted.is_empty else frame.filter(wanted.mask(frame)))
+
+
+def _only(frame: pl.DataFrame, opened: Locator) -> pl.DataFrame:
+    """The app opens an artifact in the list of its run; a command means the artifact itself, of the latest run if none
+    is named."""
+    from backends.http.errors import NotFound, clean
+    from backends.locators.taskcluster import Artifact, IndexPath
+
+    name = opened.name if isinstance(opened, Artifact) else opened.artifact if isinstance(opened, IndexPath) else ""
+    if not name:
+        return frame
+    found = frame.filter(frame["name"] == name)
+    if found.is_empty():
+        raise NotFound(f"There is no artifact {clean(name)} in what the server lists.", "Check its name and its run.")
+    return found.filter(found["run"] == found["run"].max())
+
+
+def _counted(resource: Resource, rows: int, total: int | None) -> Callable[[], str]:
+    return lambda: f"{rows:,}{f' of {total:,}' if total else ''} {resource.noun[1]} so far"
