@@ -80,6 +80,7 @@ class Explorer(KeysInOrder):
         # a busy machine, in which no key is answered.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(20_000, 25, 50)  # and rarely: a plan of 2,000 files is reason enough for five at the defaults
 
     def _open_start(self, text: str) -> None:
         try:

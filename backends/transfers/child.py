@@ -37,6 +37,7 @@ from backends.transfers.messages import (
 )
 
 _STDIN, _STDOUT = 0, 1
+NICE = 5  # where processors are short the interface comes first
 TELL_EVERY = 0.1  # seconds between two reports of bytes
 GATHER = 0.02  # seconds that a finished file waits for others: each report wakes the interface's process
 SHORT = 0.002  # and when we have nothing else to do than what the answer to it will bring
@@ -152,6 +153,7 @@ def _write(record: bytes) -> None:
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # what Ctrl+C means is the parent's to decide
+    os.nice(NICE)
     decoder = msgspec.msgpack.Decoder(ToChild)
     unpacker = Unpacker()
     bench: Bench | None = None

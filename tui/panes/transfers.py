@@ -154,6 +154,7 @@ class TransfersPane(Vertical):
                 job.plan,
                 open_downloader=self._session.http.downloader,
                 jobs=self._session.settings.jobs or None,
+                settings=self._session.http.downloader_settings(),
                 pause_when_full=True,
             )
             transfer.start()
