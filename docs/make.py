@@ -27,7 +27,10 @@ def commands() -> str:
 
     parts = [INTRODUCTION]
     for path, command in _walk(cli, ("ciexplore",)):
-        context = click.Context(command, info_name=" ".join(path), max_content_width=100, terminal_width=100)
+        names = cli.context_settings["help_option_names"]  # a command remembers those it was first asked for
+        context = click.Context(
+            command, info_name=" ".join(path), max_content_width=100, terminal_width=100, help_option_names=names
+        )
         parts.append(f"## {' '.join(path)}\n\n```text\n{command.get_help(context)}\n```\n")
     return "\n".join(parts)
 

@@ -16,6 +16,8 @@ GROW_EVERY = 0.1  # seconds
 BUSY = 0.6  # of a core: what a process gets of it when the server runs on the same machine is no more
 QUIET = 5.0  # seconds without a complaint before there may be more again
 REGROW_EVERY = 1.0
+WEIGHT = 0.1
+MANY = 0.25  # of the answers: an overloaded server refuses most; a server with faults of its own some
 SHRINK_EVERY = 1.0  # what was asked together is refused together, and that is one complaint
 
 
@@ -30,6 +32,7 @@ class Pace:
         self.allowed = min(self.most, JOBS) if fixed is None else self.most
         self._looked = clock()
         self._shrank: float | None = None
+        self._complaints = 0.0  # share of the latest answers, each counting WEIGHT less than the next
 
     @property
     def shrunk(self) -> bool:
@@ -52,9 +55,17 @@ class Pace:
             if self.allowed == self.most:
                 self._shrank = None
 
-    def complained(self) -> None:
-        """A server said 429 or 503."""
+    def served(self) -> None:
+        """A server gave what it was asked for."""
+        self._complaints *= 1 - WEIGHT
+
+    def complained(self) -> bool:
+        """A server said 429 or 503. Whether it means us all: three in a row do, one answer in ten does not."""
+        self._complaints += WEIGHT * (1 - self._complaints)
+        if self._complaints < MANY:
+            return False
         now = self._clock()
         if self._shrank is None or now - self._shrank >= SHRINK_EVERY:
             self.allowed = max(1, self.allowed // 2)
         self._shrank = self._looked = now
+        return True

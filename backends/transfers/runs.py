@@ -207,10 +207,9 @@ class Run:
             item.delays = item.delays or self._delays()
             delay = backoff.honoured(next(item.delays), problem.retry_after)
             due = time.monotonic() + delay
-            if isinstance(problem, RateLimited):
+            overloaded = problem.status in OVERLOADED and self.pace.complained()
+            if overloaded and isinstance(problem, RateLimited):
                 self._not_before = max(self._not_before, due)
-            if problem.status in OVERLOADED:
-                self.pace.complained()
             item.reason, item.detail = problem.reason, str(problem)
             self._put_off(item)
             heapq.heappush(self._later, (due, next(self._numbers), item))
@@ -222,6 +221,8 @@ class Run:
     def _settle(self, item: Item, state: State, reason: str = "", detail: str = "") -> None:
         with self._lock:
             self._running.pop(item.key, None)
+            if state is State.STORED:
+                self.pace.served()
             self._end(item, state, reason, detail)
             if self.pace.shrunk:
                 self._changed()  # more threads than may work: one waits for this

@@ -49,6 +49,16 @@ def test_server_that_complains_is_asked_less_at_once_and_long() -> None:
     assert pace.allowed == 64 and not pace.shrunk, "one broken file must not slow down the rest of ten thousand"
 
 
+def test_a_server_that_refuses_one_answer_in_ten_is_not_taken_for_an_overloaded_one() -> None:
+    pace = Pace(SMALL, 64, Clock())
+    for number in range(200):
+        if number % 10:
+            pace.served()
+        else:
+            assert not pace.complained()
+    assert pace.allowed == 64
+
+
 @given(st.integers(1, 200), st.lists(st.tuples(st.sampled_from(["complain", "wait"]), st.floats(0, 10)), max_size=30))
 def test_there_is_always_at_least_one_and_never_more_than_the_most(most: int, events: list[tuple[str, float]]) -> None:
     clock = Clock()

@@ -10,6 +10,7 @@ import click
 from backends.cancel import Cancel
 from backends.problems import UsageProblem
 from tui.cli import connection_options
+from tui.commands.layout_options import layout_choices, layout_options
 from tui.commands.listing import listed, session_of
 from tui.commands.measuring import breakdown, compare, measurements
 from tui.commands.output import Progress, emit, output_options
@@ -138,6 +139,7 @@ def stats(
 @click.option("--overwrite", is_flag=True, help="Replace files in DIR that ciexplore did not put there.")
 @click.option("--rehash", is_flag=True, help="Read files that are already there and compare their SHA-256.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done; fetch and write nothing.")
+@layout_options
 def download(
     locator: str,
     mode: str | None,
@@ -149,16 +151,27 @@ def download(
     overwrite: bool,
     rehash: bool,
     dry_run: bool,
+    layout: str | None,
+    resume: str | None,
+    **chosen: Any,
 ) -> int:
     """Download artifacts of a task, or of the tasks of a group that --filter leaves; of all runs, resumable.
 
-    Each file is checked and recorded in DIR/.ciexplore; the same command again fetches only what is missing.
+    Each file is checked and recorded in DIR/.ciexplore; the same command again fetches only what is missing. With
+    --layout artifact-downloader the files go where that tool would put them.
     """
     from tui.commands.download import carry_out
+    from tui.commands.original_layout import carry_out_original
 
+    choices = layout_choices(layout, resume, globs, chosen)
+    place = Path(output).expanduser().absolute()
     with session_of(root_url, mode, jobs=jobs) as (session, cancel):
+        if choices is not None:
+            return carry_out_original(
+                session, locator, choices, place, cancel=cancel, resume=resume, filter_text=text, overwrite=overwrite,
+                rehash=rehash, dry=dry_run,
+            )  # fmt: skip
         files = _files(session, cancel, locator, text, globs)
-        place = Path(output).expanduser().absolute()
         return carry_out(session, files, place, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
 
 
