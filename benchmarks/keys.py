@@ -1,9 +1,9 @@
-"""How long a key waits in a real terminal while the app works: idle, listing 10,000 tasks, downloading thousands of files.
+"""How long a key waits in a real terminal: idle, while 10,000 tasks are listed, while thousands of files arrive.
 
     python benchmarks/keys.py [--tasks 10000] [--keys 120]
 
-The app runs in a 120x40 pseudo-terminal on the embedded CI (a process of its own). A cursor key is sent every 30 ms; its
-wait ends with the first byte that the app writes after it. Keys whose answer was on its way already count as they are.
+The app runs in a 120x40 pseudo-terminal on the embedded CI (a process of its own). A cursor key is sent every 30 ms;
+its wait ends with the first byte that the app writes after it.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ async def in_the_app(text: str | None) -> None:
     from tui.session import Session
 
     app = Explorer(Session(config.load()), None)
-    async with app.run_test(size=(200, 60)) as pilot:
+    async with app.run_test(size=(200, 60)):
         await app.workers.wait_for_complete()
         began, first = time.perf_counter(), 0.0
         if text:

@@ -1,7 +1,7 @@
 """Writes docs/commands.md from the commands' own --help, and docs/ciexplore.svg from the app on the embedded CI.
 
-    python docs/make.py            both
-    python docs/make.py commands   only the first
+python docs/make.py            both
+python docs/make.py commands   only the first
 """
 
 from __future__ import annotations
@@ -55,7 +55,12 @@ async def picture() -> str:
 
     with tempfile.TemporaryDirectory() as own, DemoProcess(DemoOptions()) as server:
         settings = config.load(
-            {**server.settings, "CIEXPLORE_CACHE_DIR": own, "CIEXPLORE_STATE_DIR": own, "CIEXPLORE_CONFIG": f"{own}/none"}
+            {
+                **server.settings,
+                "CIEXPLORE_CACHE_DIR": own,
+                "CIEXPLORE_STATE_DIR": own,
+                "CIEXPLORE_CONFIG": f"{own}/none",
+            }
         )
         group = locators(server.options, server.root_url)["taskcluster.finished-group"]
         app = Explorer(Session(settings, demo=True), None)

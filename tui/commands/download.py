@@ -37,7 +37,12 @@ def carry_out(
     if dry:
         click.echo(plan.tree(200))
         return 0
-    transfer = Transfer(plan, open_downloader=session.http.downloader, jobs=session.settings.jobs or None)
+    transfer = Transfer(
+        plan,
+        open_downloader=session.http.downloader,
+        jobs=session.settings.jobs or None,
+        settings=session.http.downloader_settings(),
+    )
     progress = Progress()
     with _interruptible(transfer) as interrupted:
         transfer.start()
