@@ -84,7 +84,11 @@ def failure(kind: type[HttpProblem], *, retryable: bool = True, reason: str = "n
     return problem
 
 
-@pytest.mark.parametrize("packed", [LOG, gzip.compress(LOG), gzip.compress(LOG[:999]) + gzip.compress(LOG[999:])])
+@pytest.mark.parametrize(
+    "packed",
+    [LOG, gzip.compress(LOG), gzip.compress(LOG[:999]) + gzip.compress(LOG[999:])],
+    ids=["plain", "gzip", "two members"],  # the bytes hold the time
+)
 def test_a_file_is_read_as_it_is_or_unpacked(tmp_path: Path, packed: bytes) -> None:
     path = tmp_path / "build-log.txt"
     path.write_bytes(packed)

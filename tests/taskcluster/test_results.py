@@ -95,7 +95,11 @@ def test_binary_files_and_archives_are_bytes(tmp_path: Path) -> None:
     assert [one["data"][3:] for one in get_task_data(GROUP, tmp_path)["s"]] == [b"a.tar.gz", b"b.zip", b"c.png", b"d"]
 
 
-@pytest.mark.parametrize(("name", "content"), [("a.json", b'{"a": '), ("a.json.gz", gzip.compress(b"{}")[:-4])])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.json", b'{"a": '), ("a.json.gz", gzip.compress(b"{}")[:-4])],
+    ids=["plain", "gzip"],  # the bytes hold the time
+)
 def test_a_damaged_file_is_named(name: str, content: bytes, tmp_path: Path) -> None:
     stored(tmp_path, f"1/s/x_data/0/{name}", content)
     with pytest.raises(UnreadableResult, match=name):

@@ -39,7 +39,11 @@ def test_garbage_after_gzip_is_not_a_success(rest: bytes) -> None:
         decode("gzip", gzip.compress(b"hello") + rest)
 
 
-@pytest.mark.parametrize("wire", [b"plain text", b"\x1f\x8b\x00garbage", gzip.compress(b"x" * 50)[:-8] + b"badcrc!!"])
+@pytest.mark.parametrize(
+    "wire",
+    [b"plain text", b"\x1f\x8b\x00garbage", gzip.compress(b"x" * 50)[:-8] + b"badcrc!!"],
+    ids=["plain", "garbage", "crc"],  # the bytes hold the time
+)
 def test_what_is_not_gzip_is_not_a_success(wire: bytes) -> None:
     with pytest.raises(BadBody) as raised:
         decode("gzip", wire)
