@@ -36,6 +36,7 @@ class Explorer(KeysInOrder):
     BINDINGS = bindings("app")
     COMMANDS = App.COMMANDS | {KeyProvider}
     ENABLE_COMMAND_PALETTE = True
+    NOTIFICATION_TIMEOUT = 3.0  # seconds; at 80x24 a toast covers a third of the screen
 
     def __init__(self, session: Session, start: str | None = None) -> None:
         super().__init__()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,22 +26,48 @@ if TYPE_CHECKING:
 def session_of(root_url: str | None, mode: str | None, **overrides: Any) -> Iterator[tuple[Session, Cancel]]:
     from tui.session import Session
 
-    _heed_ctrl_c()
     session = Session(config.load(overrides={"taskcluster_root_url": root_url, **overrides}), mode=mode or "normal")
     cancel = Cancel()
-    try:
-        yield session, cancel
-    finally:
-        cancel.cancel()
-        session.close()
+    with _heeding_ctrl_c(cancel):
+        try:
+            yield session, cancel
+        finally:
+            cancel.cancel()
+            session.close()
 
 
-def _heed_ctrl_c() -> None:
-    """polars takes SIGINT over with a handler after which a thread that waits for an answer goes on waiting."""
+@contextmanager
+def _heeding_ctrl_c(cancel: Cancel) -> Iterator[None]:
+    """Ctrl+C pulls the token, whatever the main thread waits for.
+
+    polars takes SIGINT over with a handler after which a waiting thread goes on waiting, and even without it Python
+    itself looks at signals only between two of its instructions. What it does at once is to write to this pipe.
+    """
     import polars
 
     assert polars
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     signal.siginterrupt(signal.SIGINT, True)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    watcher = threading.Thread(target=_watch, args=(reading, cancel), name="ctrl-c", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writing)  # ends the watcher
+        watcher.join()
+        os.close(reading)
+
+
+def _watch(reading: int, cancel: Cancel) -> None:
+    while number := os.read(reading, 1):
+        if number[0] == signal.SIGINT:
+            cancel.cancel()
 
 
 def listed(session: Session, cancel: Cancel, locator: str, filter_text: str = "") -> tuple[Resource, Gathered]:
