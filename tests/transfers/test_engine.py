@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import errno
 import gzip
 import hashlib
 import os
@@ -252,53 +251,6 @@ def test_failed_file_can_be_tried_again_while_others_run(site: Site, runner: Run
     assert transfer.retry_failed() == 1
     release.set()
     assert transfer.wait(20) and set(ends(transfer).values()) == {VERIFIED}
-
-
-def fill_disk(monkeypatch: pytest.MonkeyPatch, full: threading.Event) -> None:
-    write = os.write
-
-    def writing(descriptor: int, chunk: bytes) -> int:
-        if full.is_set():
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return write(descriptor, chunk)
-
-    monkeypatch.setattr(worker.os, "write", writing)
-
-
-def test_full_disk_stops_the_run_with_one_sentence(site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    full = threading.Event()
-    full.set()
-    fill_disk(monkeypatch, full)
-    files = [file(site, f"/{number}") for number in range(200)]
-    for one in files:
-        site.add(one.key, b"content")
-    transfer = runner.start(*files, jobs=4)
-    assert transfer.wait(20)
-    problem = transfer.snapshot().problem
-    assert isinstance(problem, FileProblem) and "full" in str(problem)
-    assert set(ends(transfer).values()) == {("cancelled", "disk-full")}
-    assert len(site.requests) <= 8, "it went on asking"
-    full.clear()
-    assert set(runner.run(*files).values()) == {VERIFIED}
-
-
-def test_full_disk_pauses_an_interactive_run_which_goes_on_after(
-    site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    full = threading.Event()
-    full.set()
-    fill_disk(monkeypatch, full)
-    files = [file(site, f"/{number}") for number in range(50)]
-    for one in files:
-        site.add(one.key, b"content")
-    transfer = runner.start(*files, jobs=4, pause_when_full=True)
-    while not transfer.snapshot().paused:
-        threading.Event().wait(0.001)
-    assert "full" in str(transfer.snapshot().problem)
-    full.clear()
-    transfer.resume()
-    assert transfer.wait(20) and set(ends(transfer).values()) == {VERIFIED}
-    assert transfer.snapshot().problem is None
 
 
 def test_name_that_is_no_text_is_one_file_that_fails_not_a_crash(site: Site, runner: Runner) -> None:

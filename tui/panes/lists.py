@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tui.widgets.log_level import LogLevel
     from tui.widgets.log_view_pane import LogPane
     from tui.widgets.resource_view import ResourceView
+    from tui.widgets.row_actions import RowActions
 
     Level = ResourceView | LogLevel
 
@@ -84,11 +85,11 @@ class ListPane(Vertical):
         event.stop()
         self.app.open_locator(event.locator)  # type: ignore[attr-defined]
 
-    async def on_resource_view_open(self, event: ResourceView.Open) -> None:
+    async def on_row_actions_open(self, event: RowActions.Open) -> None:
         event.stop()
         await self.open(event.locator, on_top=True)
 
-    async def on_resource_view_open_log(self, event: ResourceView.OpenLog) -> None:
+    async def on_row_actions_open_log(self, event: RowActions.OpenLog) -> None:
         from tui.widgets.log_level import LogLevel
 
         event.stop()
@@ -123,7 +124,7 @@ class ListPane(Vertical):
         if top is not None and len(self._stack) == 1:
             self._history.add(top.locator.text(), top.title)
 
-    def on_resource_view_pin(self, event: ResourceView.Pin) -> None:
+    def on_row_actions_pin(self, event: RowActions.Pin) -> None:
         event.stop()
         if self.top is not None:
             pinned = self._history.toggle_pin(self.top.locator.text(), self.top.title)

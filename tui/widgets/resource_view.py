@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Static
 
@@ -20,26 +20,24 @@ from backends.cancel import Cancel
 from backends.http.answers import Origin
 from backends.locators import Locator
 from backends.problems import Cancelled, Problem
-from backends.resources import LogAddress, Page, Resource, Row
+from backends.resources import Page, Resource
 from tui import faults
-from tui.exporting import export_table
 from tui.keymap import bindings
 from tui.widgets import frame_messages
 from tui.widgets.detail_panel import DetailPanel
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.frame_table import FrameTable
+from tui.widgets.row_actions import RowActions
 from tui.widgets.statistics_panel import StatisticsPanel
 from tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from tui.session import Session
 
 BESIDE = 126  # from this width on the detail panel stands beside the table by itself
 
 
-class ResourceView(Vertical):
+class ResourceView(RowActions):
     """One list. Posts `Open` for a row to open, `Back` when the user wants out, `Titled` when it has a name."""
 
     DEFAULT_CSS = """
@@ -54,25 +52,8 @@ class ResourceView(Vertical):
     """
     BINDINGS = bindings("view")
 
-    class Open(Message):
-        """A locator to open on top of this list."""
-
-        def __init__(self, locator: Locator) -> None:
-            self.locator = locator
-            super().__init__()
-
-    class OpenLog(Message):
-        """A text to read on top of this list."""
-
-        def __init__(self, address: LogAddress) -> None:
-            self.address = address
-            super().__init__()
-
     class Back(Message):
         """Leave this list."""
-
-    class Pin(Message):
-        """Pin this list on the start screen, or unpin it."""
 
     class Titled(Message):
         """The list knows its name and its resolved locator now."""
@@ -97,11 +78,6 @@ class ResourceView(Vertical):
             yield DetailPanel()
         yield StatisticsPanel()
         yield StatusLine()
-
-    @property
-    def table(self) -> FrameTable | None:
-        found = self.query(FrameTable)
-        return found.first() if found else None
 
     @property
     def loading_now(self) -> bool:
@@ -293,20 +269,6 @@ class ResourceView(Vertical):
         else:
             self.post_message(self.Open(locator))
 
-    @property
-    def cursor_row(self) -> Row | None:
-        return self.table.cursor_row if self.table is not None else None
-
-    def chosen(self) -> pl.DataFrame | None:
-        """The marked rows, or the one under the cursor; None if there is neither."""
-        table = self.table
-        if table is None or not table.total_count:
-            return None
-        if table.marked_count:
-            return table.marked
-        row = table.cursor
-        return table.shown.slice(row, 1) if table.row_count else None
-
     # ---- the filter ------------------------------------------------------------------------------------------
     def action_filter(self) -> None:
         self.query_one(FilterLine).enter()
@@ -346,59 +308,3 @@ class ResourceView(Vertical):
 
     def action_statistics_group(self) -> None:
         self.query_one(StatisticsPanel).step_group()
-
-    def action_open_marked(self) -> None:
-        rows = self.chosen()
-        locator = self.resource.open_marked(rows) if self.resource is not None and rows is not None else None
-        if locator is None:
-            self.app.notify("Nothing marked that can be opened together.")
-        else:
-            self.post_message(self.Open(locator))
-
-    def action_log(self) -> None:
-        row = self.cursor_row
-        address = self.resource.log(row) if self.resource is not None and row is not None else None
-        if address is None:
-            self.app.notify("This row has no text to read.")
-        else:
-            self.post_message(self.OpenLog(address))
-
-    def action_download(self) -> None:
-        resource, rows = self.resource, self.chosen()
-        if resource is None or rows is None or not resource.downloadable:
-            self.app.notify("Nothing here can be downloaded.")
-            return
-        count = f"{len(rows):,} {resource.noun[len(rows) != 1]}"
-        self.app.download(f"{self.title}: {count}", partial(resource.files, rows))  # type: ignore[attr-defined]
-
-    def action_export(self) -> None:
-        if self.table is None or self.resource is None or not self.table.total_count:
-            self.app.notify("There are no rows to export yet.")
-            return
-        export_table(self.app, self.table, self.resource.schema, self.resource.noun[1])
-
-    def action_pin(self) -> None:
-        self.post_message(self.Pin())
-
-    def action_measurements(self) -> None:
-        rows = self.chosen()
-        locator = self.resource.measurements(rows) if self.resource is not None and rows is not None else None
-        if locator is None:
-            self.app.notify("Rows of this list measure nothing.")
-        else:
-            self.post_message(self.Open(locator))
-
-    def action_browse(self) -> None:
-        url = self.resource.web_url(self.cursor_row) if self.resource is not None else None
-        if url is None:
-            self.app.notify("This has no page on the web.")
-        else:
-            self.app.open_url(url)
-            self.app.notify(url, title="Opened in the browser", markup=False)
-
-    def action_copy(self) -> None:
-        row = self.cursor_row
-        locator = self.resource.open(row) if self.resource is not None and row is not None else None
-        text = (locator or self.locator).text()
-        self.app.copy_to_clipboard(text)
-        self.app.notify(text, title="Copied", markup=False)
