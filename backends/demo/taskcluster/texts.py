@@ -48,7 +48,7 @@ def log_text(seed: int, group: Group, task: Task, run_id: int, name: str, size: 
     head = _head(group, task, run_id, started)
     tail = _tail(group, task, run.state, run.reason, started + duration)
     if len(head) + len(tail) >= size:
-        return (head[: size - 1] + b"\n")[:size]
+        return (head + tail)[: size - 1] + b"\n"
     room = size - len(head) - len(tail)
     body = _body(seed, group, task, run_id, name, failed, started, duration, room)
     return head + body + tail
