@@ -1,6 +1,6 @@
 """A group of 10,000 tasks: listing it against the bare HTTP time of its pages, opening it again, and what it weighs.
 
-    python benchmarks/listing.py [--tasks 10000] [--runs 5]
+    python benchmarks/listing.py [--tasks 10000] [--runs 5] [--latency 40]
 
 The embedded CI serves it from a process of its own with its pages made beforehand. The bare client (httpx, as it comes)
 fetches the same pages one after the other and reads nothing of them but the token of the next.
@@ -97,12 +97,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--latency", type=float, default=0, metavar="MS", help="before each answer of the server")
     parser.add_argument("--app", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.app is not None:
         asyncio.run(in_the_app(asked.app if asked.app != "-" else None))
         return
-    options = DemoOptions(tasks=asked.tasks)
+    options = DemoOptions(tasks=asked.tasks, latency_ms=asked.latency)
     with tempfile.TemporaryDirectory() as scratch, DemoProcess(options, warm=True) as server:
         locator = parse(locators(options, server.root_url)["taskcluster.finished-group"])
         group = locator.group_id  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ BUSY = 0.6  # of a core: what a process gets of it when the server runs on the s
 QUIET = 5.0  # seconds without a complaint before there may be more again
 REGROW_EVERY = 1.0
 WEIGHT = 0.1
-MANY = 0.25  # of the answers: an overloaded server refuses most; a server with faults of its own some
+MANY = 0.5  # of the answers: an overloaded server refuses most; a server with faults of its own some
 SHRINK_EVERY = 1.0  # what was asked together is refused together, and that is one complaint
 
 
@@ -60,7 +60,7 @@ class Pace:
         self._complaints *= 1 - WEIGHT
 
     def complained(self) -> bool:
-        """A server said 429 or 503. Whether it means us all: three in a row do, one answer in ten does not."""
+        """A server said 429 or 503. Whether it means us all: seven in a row do, one answer in five does not."""
         self._complaints += WEIGHT * (1 - self._complaints)
         if self._complaints < MANY:
             return False
