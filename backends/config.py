@@ -25,6 +25,26 @@ class Settings:
     taskcluster_root_url: str = _setting("firefox", env="TASKCLUSTER_ROOT_URL", toml="taskcluster.root_url")
     """Taskcluster deployment: a root URL, or the profile `firefox` or `community`."""
 
+    treeherder_url: str = _setting(
+        "https://treeherder.mozilla.org", env="CIEXPLORE_TREEHERDER_URL", toml="treeherder.url"
+    )
+    """The Treeherder whose performance data, pushes and jobs are shown."""
+
+    gcs_url: str = _setting("https://storage.googleapis.com", env="CIEXPLORE_GCS_URL", toml="prow.gcs_url")
+    """The storage that serves Prow's buckets in the Google Cloud Storage protocol."""
+
+    gcsweb_url: str = _setting("", env="CIEXPLORE_GCSWEB_URL", toml="prow.gcsweb_url")
+    """A gcsweb to list buckets with where the storage itself does not let us; empty uses none."""
+
+    hg_url: str = _setting("https://hg.mozilla.org", env="CIEXPLORE_HG_URL", toml="archive.hg_url")
+    """The hgweb whose repositories are archived."""
+
+    archiver_url: str = _setting("", env="CIEXPLORE_ARCHIVER_URL", toml="archive.url")
+    """A server of the Archiver protocol to ask for archives; empty makes them here."""
+
+    pulse_url: str = _setting("amqps://pulse.mozilla.org:5671", env="CIEXPLORE_PULSE_URL", toml="submit.pulse_url")
+    """The Pulse broker that job data are published to; never with a password in it."""
+
     output: str = _setting("ciexplore-downloads", env="CIEXPLORE_OUTPUT", toml="download.output")
     """Where the app offers to download to; relative to the directory it was started in."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -53,6 +53,71 @@ class LogAddress:
     live: bool = False
 
 
+@dataclass(frozen=True)
+class Document:
+    """Something structured to look through as a tree: a task's definition, a JSON artifact.
+
+    `read` may ask servers and runs in a worker thread; it gives what JSON can hold (dict, list, str, numbers, None) and
+    raises `Problem`s. `locator`: what leads to it again.
+    """
+
+    title: str
+    locator: Locator
+    read: Callable[[Cancel], Any] = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Link:
+    """A menu's entry that opens something: a locator, or (a text) an address in the web browser."""
+
+    label: str
+    opens: Locator | Document | LogAddress | str
+
+
+@dataclass(frozen=True)
+class Question:
+    """A menu's entry that opens what an answer makes of it, such as a search. `opens` raises `UsageProblem`s."""
+
+    label: str
+    asks: str
+    opens: Callable[[str], Locator]
+    value: str = ""  # what stands in the box at first
+
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Action:
+    """A menu's entry that does something and then has the list loaded again.
+
+    `run(cancel, progress)` works in a worker thread, tells `progress` short sentences, gives the sentence to show at
+    the end and raises `Problem`s. `confirm`: the question to ask first, "" asks none.
+    """
+
+    label: str
+    run: Callable[[Cancel, Progress], str]
+    confirm: str = ""
+
+
+Entry = Link | Question | Action
+
+
+@dataclass(frozen=True)
+class Chart:
+    """How the rows are drawn above the table: points at (`x`, `y`), names of columns (`x`: TIME or numeric).
+
+    `by`: a text column, one colour for each of its values; `joined`: connect the points of one colour; `marks`: a text
+    column, rows where it is not empty are marked as events on the x axis.
+    """
+
+    x: str
+    y: str
+    by: str = ""
+    joined: bool = False
+    marks: str = ""
+
+
 class Resource(ABC):
     """One list. Constructing it does no I/O; `pages`, `files` do and run in worker threads.
 
@@ -64,7 +129,8 @@ class Resource(ABC):
     noun: ClassVar[tuple[str, str]]
     default_sort: ClassVar[tuple[str, bool] | None] = None
     empty_text: ClassVar[str] = "The server lists nothing here."
-    reads_on_enter: ClassVar[bool] = False  # Enter reads the row's text where it has one
+    chart: ClassVar[Chart | None] = None
+    poll_seconds: ClassVar[float] = 0  # how often `updates` is asked while the list is looked at; 0: never
     first_log: LogAddress | None = None  # to be read as soon as the list is shown: the locator meant it
 
     def __init__(self, locator: Locator) -> None:
@@ -79,9 +145,26 @@ class Resource(ABC):
     def pages(self, cancel: Cancel) -> Iterator[Page]:
         """The list, page by page. Raises `Problem`s; `Cancelled` when the token is pulled."""
 
-    def open(self, row: Row) -> Locator | None:
-        """What Enter opens on this row; None if nothing."""
+    def prefer(self, keys: Sequence[str]) -> None:  # noqa: B027 - most lists have all they need from the start
+        """The keys of the rows that are on the screen now: a list that completes its rows later begins with these.
+
+        Called from the interface's thread while `pages` runs in another; it must not wait.
+        """
+
+    def updates(self, frame: pl.DataFrame, cancel: Cancel) -> Page | None:
+        """What has changed since `frame` (all rows that are shown): a page of the changed rows, empty if none have.
+
+        None: nothing can change any more. In a worker thread; raises `Problem`s.
+        """
         return None
+
+    def open(self, row: Row) -> Locator | None:
+        """The locator of what this row stands for; None if it has none. `y` copies it."""
+        return None
+
+    def shows(self, row: Row) -> Locator | LogAddress | Document | None:
+        """What Enter shows: by default what `open` gives; None: the detail panel."""
+        return self.open(row)
 
     def open_marked(self, rows: pl.DataFrame) -> Locator | None:
         """What Enter opens when rows are marked; None means: as if nothing was marked."""
@@ -90,6 +173,19 @@ class Resource(ABC):
     def log(self, row: Row) -> LogAddress | None:
         """What `l` reads; None if this row has no text to read."""
         return None
+
+    def document(self, row: Row) -> Document | None:
+        """What `t` shows as a tree; None if this row has nothing of that kind."""
+        return None
+
+    def compare(self, rows: pl.DataFrame) -> Locator | None:
+        """What `=` opens on the marked rows. Raises `UsageProblem` where the wrong number of rows is marked."""
+        return None
+
+    def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
+        """What else can be opened or done from here, for `x`: with the row under the cursor, or with `rows` (the
+        marked ones, or else all that are shown) as a whole. No I/O."""
+        return []
 
     def measurements(self, rows: pl.DataFrame) -> Locator | None:
         """What lists the values that these rows measured; None if rows of this kind measure nothing."""

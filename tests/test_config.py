@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -62,4 +63,5 @@ def test_every_setting_a_user_can_make_says_how() -> None:
     for name, _, toml in config.setting_names():
         assert toml
         field = source.split(f"    {name}:", 1)[1]
-        assert field.split("\n", 2)[1].strip().startswith('"""'), f"{name} has no words for the manual"
+        own = re.split(r"^    \w+: ", field, maxsplit=1, flags=re.MULTILINE)[0]
+        assert re.search(r'^    """.+"""$', own, re.MULTILINE), f"{name} has no words for the manual"

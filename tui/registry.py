@@ -33,7 +33,22 @@ def _taskcluster() -> Opener:
     )
 
 
-_OPENERS: dict[str, Callable[[], Opener]] = {"taskcluster": _taskcluster}
+def _system(name: str) -> Callable[[], Opener]:
+    """A system whose module has resolve(locator, http, settings, cancel) and resource_for(locator, http, settings)."""
+
+    def found() -> Opener:
+        import importlib
+
+        module = importlib.import_module(f"backends.{name}")
+        return Opener(module.resolve, module.resource_for)
+
+    return found
+
+
+# Locator.system -> how it is opened.
+_OPENERS: dict[str, Callable[[], Opener]] = {
+    "taskcluster": _taskcluster,
+}
 
 
 def warm() -> None:

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 from backends.demo.options import DemoOptions as DemoOptions
 
 if TYPE_CHECKING:
+    from backends.demo.names import locators as locators
     from backends.demo.process import DemoProcess as DemoProcess
     from backends.demo.server import DemoServer as DemoServer
     from backends.demo.taskcluster.contents import expected_bytes as expected_bytes
     from backends.demo.taskcluster.contents import expected_sha256 as expected_sha256
-    from backends.demo.taskcluster.locators import locators as locators
 
 _HOMES = {
     "DemoProcess": "backends.demo.process",
     "DemoServer": "backends.demo.server",
     "expected_bytes": "backends.demo.taskcluster.contents",
     "expected_sha256": "backends.demo.taskcluster.contents",
-    "locators": "backends.demo.taskcluster.locators",
+    "locators": "backends.demo.names",
 }
 __all__ = ["DemoOptions", "DemoProcess", "DemoServer", "expected_bytes", "expected_sha256", "locators"]
 

@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _print_locators(options: DemoOptions) -> int:
-    from backends.demo.taskcluster.locators import locators
+    from backends.demo.names import locators
 
     # Without a port the address is that of whatever the shell was told to use by --serve.
     root = f"http://127.0.0.1:{options.port}" if options.port else os.environ.get("TASKCLUSTER_ROOT_URL", "")

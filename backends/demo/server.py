@@ -16,6 +16,7 @@ import uvicorn
 from backends.demo.faults import CuttableProtocol, Faults
 from backends.demo.options import DemoOptions
 from backends.demo.replies import App, Receive, Scope, Send
+from backends.demo.services import Service, services
 from backends.demo.taskcluster.service import Taskcluster
 
 # A demo that runs for days must not keep every request for ever.
@@ -64,11 +65,15 @@ class DemoServer:
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
         self._ports = (0, 0)
+        self._services: dict[int, Service] = {}  # by port
 
     @property
     def settings(self) -> dict[str, str]:
         """Environment variables and their values: what makes ciexplore use this server."""
-        return {"TASKCLUSTER_ROOT_URL": self.root_url}
+        found = {"TASKCLUSTER_ROOT_URL": self.root_url}
+        for service in self._services.values():
+            found.update(service.settings())
+        return found
 
     @property
     def root_url(self) -> str:
@@ -79,13 +84,18 @@ class DemoServer:
         return f"http://127.0.0.1:{self._ports[1]}"
 
     def start(self) -> None:
-        """Returns when both ports listen. Raises OSError if the chosen port is taken."""
+        """Returns when all ports listen. Raises OSError if the chosen port is taken."""
         sockets = [_listen(self.options.port), _listen(0)]
         self._ports = (sockets[0].getsockname()[1], sockets[1].getsockname()[1])
+        for service in services(self.options):
+            sockets.append(_listen(0))
+            port = sockets[-1].getsockname()[1]
+            service.ready(f"http://127.0.0.1:{port}")
+            self._services[port] = service
         self.taskcluster = Taskcluster(self.options, elapsed=self._elapsed, now=self._now)
         self.taskcluster.ready(*self._ports)
         config = uvicorn.Config(
-            self._wrapped(self.taskcluster), http=CuttableProtocol, ws="none", loop="asyncio", lifespan="off",
+            self._wrapped(self._routed), http=CuttableProtocol, ws="none", loop="asyncio", lifespan="off",
             interface="asgi3", log_config=None, log_level="critical", access_log=False, server_header=False,
             timeout_keep_alive=60, backlog=1024,
         )  # fmt: skip
@@ -114,6 +124,9 @@ class DemoServer:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
+
+    async def _routed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._services.get(scope["server"][1], self.taskcluster)(scope, receive, send)
 
     def _wrapped(self, app: App) -> App:
         options = self.options

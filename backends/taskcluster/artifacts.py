@@ -50,7 +50,6 @@ class TaskArtifactList(Resource):
 
     schema = ARTIFACTS
     noun = ("artifact", "artifacts")
-    reads_on_enter = True
     empty_text = "No run of this task has artifacts (yet)."
 
     def __init__(self, locator: Task | TaskArtifacts, http: Http, root: str) -> None:
@@ -112,6 +111,9 @@ class TaskArtifactList(Resource):
             return self.deployment.task(task_id, cancel)[0].metadata.name
         except HttpProblem:
             return ""
+
+    def shows(self, row: Row) -> LogAddress | None:
+        return self.log(row)
 
     def open(self, row: Row) -> Artifact | None:
         task_id, name = str(row.get("task_id") or ""), str(row.get("name") or "")

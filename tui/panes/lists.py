@@ -16,6 +16,7 @@ from tui.widgets.locator_box import LocatorBox
 from tui.widgets.start import Start
 
 if TYPE_CHECKING:
+    from backends.resources import Document, LogAddress
     from tui.session import Session
     from tui.widgets.log_level import LogLevel
     from tui.widgets.log_view_pane import LogPane
@@ -62,18 +63,15 @@ class ListPane(Vertical):
         else:
             self.top.focus_table()
 
-    async def open(self, locator: Locator, *, on_top: bool = False) -> None:
-        """Shows a locator, over the list that is shown or instead of all of them."""
-        from tui.widgets.resource_view import ResourceView
-
-        if not on_top:
-            while self._stack:
-                await self._stack.pop().remove()
-        elif self.top is not None:
-            self.top.display = False
-        await self._push(ResourceView(self._session, locator))
+    async def open(self, locator: Locator) -> None:
+        """Shows a locator instead of all that is shown."""
+        while self._stack:
+            await self._stack.pop().remove()
+        await self._push(self._level(locator))
 
     async def _push(self, level: Level) -> None:
+        if self.top is not None:
+            self.top.display = False
         self._stack.append(level)
         self.add_class("-open")
         await self.mount(level)
@@ -87,15 +85,20 @@ class ListPane(Vertical):
 
     async def on_row_actions_open(self, event: RowActions.Open) -> None:
         event.stop()
-        await self.open(event.locator, on_top=True)
+        await self._push(self._level(event.target))
 
-    async def on_row_actions_open_log(self, event: RowActions.OpenLog) -> None:
-        from tui.widgets.log_level import LogLevel
+    def _level(self, target: Locator | LogAddress | Document) -> Level:
+        from backends.resources import LogAddress
 
-        event.stop()
-        if self.top is not None:
-            self.top.display = False
-        await self._push(LogLevel(self._session, event.address))
+        if isinstance(target, Locator):
+            from tui.widgets.resource_view import ResourceView
+
+            return ResourceView(self._session, target)
+        if isinstance(target, LogAddress):
+            from tui.widgets.log_level import LogLevel
+
+            return LogLevel(self._session, target)
+        raise NotImplementedError(target)
 
     async def on_resource_view_back(self, event: ResourceView.Back) -> None:
         event.stop()

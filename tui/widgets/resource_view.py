@@ -147,7 +147,7 @@ class ResourceView(RowActions):
         self.query_one(StatusLine).show(noun=resource.noun)
         self.post_message(self.Titled())
         if resource.first_log is not None:
-            self.post_message(self.OpenLog(resource.first_log))
+            self.post_message(self.Open(resource.first_log))
 
     def _arrived(self, page: Page) -> None:
         table = self.table
@@ -259,15 +259,12 @@ class ResourceView(RowActions):
         row = self.cursor_row
         if row is None or self.resource is None:
             return
-        if self.resource.reads_on_enter and (address := self.resource.log(row)) is not None:
-            self.post_message(self.OpenLog(address))
-            return
-        locator = None if self.resource.reads_on_enter else self.resource.open(row)
-        if locator is None:
+        shown = self.resource.shows(row)
+        if shown is None:
             self._panel_wanted = True
             self._arrange()
         else:
-            self.post_message(self.Open(locator))
+            self.post_message(self.Open(shown))
 
     # ---- the filter ------------------------------------------------------------------------------------------
     def action_filter(self) -> None:

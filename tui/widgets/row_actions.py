@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.message import Message
 
 from backends.locators import Locator
-from backends.resources import LogAddress, Resource, Row
+from backends.resources import Document, LogAddress, Resource, Row
 from tui.exporting import export_table
 from tui.widgets.frame_table import FrameTable
 
@@ -25,17 +25,10 @@ class RowActions(Vertical):
     title: str
 
     class Open(Message):
-        """A locator to open on top of this list."""
+        """Something to show on top of this list: another list, a text, a tree."""
 
-        def __init__(self, locator: Locator) -> None:
-            self.locator = locator
-            super().__init__()
-
-    class OpenLog(Message):
-        """A text to read on top of this list."""
-
-        def __init__(self, address: LogAddress) -> None:
-            self.address = address
+        def __init__(self, target: Locator | LogAddress | Document) -> None:
+            self.target = target
             super().__init__()
 
     class Pin(Message):
@@ -75,7 +68,7 @@ class RowActions(Vertical):
         if address is None:
             self.app.notify("This row has no text to read.")
         else:
-            self.post_message(self.OpenLog(address))
+            self.post_message(self.Open(address))
 
     def action_download(self) -> None:
         resource, rows = self.resource, self.chosen()

@@ -1,0 +1,1 @@
+"""Source archives: a repository at a revision, fetched, verified, kept and mirrored."""

@@ -1,0 +1,1 @@
+"""Prow: jobs, builds and their files in object storage, as resources."""

@@ -1,0 +1,1 @@
+"""Job data for Treeherder: read, linted, previewed, kept in an outbox and published."""

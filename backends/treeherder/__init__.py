@@ -1,0 +1,1 @@
+"""Treeherder and Perfherder: pushes, jobs, signatures, series, alerts, comparisons, as resources."""
