@@ -15,24 +15,24 @@ def test_visits_survive_a_restart_pinned_first_then_newest(tmp_path: Path, monke
     monkeypatch.setattr(history.time, "time", lambda: next(clock))
     first = History(tmp_path)
     for text in ("one", "two", "three"):
-        first.add(text, text.title())
-    first.toggle_pin("one", "One")
+        first.add(text, text.title(), "taskcluster")
+    first.toggle_pin("one", "One", "taskcluster")
     assert [visit.text for visit in History(tmp_path).visits] == ["one", "three", "two"]
 
 
 def test_pinned_ones_are_never_pushed_out(tmp_path: Path) -> None:
     visits = History(tmp_path)
-    visits.toggle_pin("keep", "Keep")
+    visits.toggle_pin("keep", "Keep", "taskcluster")
     for number in range(history.RECENT + 20):
-        visits.add(f"t{number}", "")
+        visits.add(f"t{number}", "", "taskcluster")
     assert visits.visits[0].text == "keep"
     assert len(visits.visits) == history.RECENT + 1
 
 
 def test_visiting_a_pinned_one_again_keeps_the_pin(tmp_path: Path) -> None:
     visits = History(tmp_path)
-    visits.toggle_pin("keep", "Keep")
-    visits.add("keep", "Keep, renamed")
+    visits.toggle_pin("keep", "Keep", "taskcluster")
+    visits.add("keep", "Keep, renamed", "taskcluster")
     assert visits.visits[0].pinned
     assert visits.visits[0].title == "Keep, renamed"
 
@@ -44,12 +44,12 @@ def test_a_broken_file_is_an_empty_history(tmp_path: Path, text: str) -> None:
     (tmp_path / "history.json").write_text(text)
     visits = History(tmp_path)
     assert visits.visits == []
-    visits.add("new", "New")
+    visits.add("new", "New", "taskcluster")
     assert [visit.text for visit in History(tmp_path).visits] == ["new"]
 
 
 def test_an_unwritable_directory_does_not_stop_the_app(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     visits = History(tmp_path / "file" / "below")
-    visits.add("one", "One")
+    visits.add("one", "One", "taskcluster")
     assert [visit.text for visit in visits.visits] == ["one"]

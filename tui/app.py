@@ -16,6 +16,7 @@ from tui.history import History
 from tui.key_order import KeysInOrder
 from tui.keymap import bindings, checked
 from tui.palette import KeyProvider
+from tui.panes.homes import BY_PANE, BY_SYSTEM
 from tui.panes.lists import ListPane
 from tui.widgets.top_bar import TopBar
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from tui.panes.transfers import TransfersPane
     from tui.screens.download_dialog import Collect
     from tui.session import Session
-
-GREETING = "Find, read, download and measure what CI produced"
-SYSTEM_PANES = {"taskcluster": "taskcluster"}
 
 
 class Explorer(KeysInOrder):
@@ -48,7 +46,7 @@ class Explorer(KeysInOrder):
     def compose(self) -> ComposeResult:
         yield TopBar(self.session.mode, self.session.demo)
         with ContentSwitcher(initial="taskcluster"):
-            yield ListPane(self.session, self.history, GREETING, id="taskcluster")
+            yield ListPane(self.session, self.history, BY_PANE["taskcluster"])
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -95,12 +93,12 @@ class Explorer(KeysInOrder):
     @work(group="open")
     async def open_locator(self, locator: Locator) -> None:
         """Opens a locator in the pane of its system."""
-        pane = SYSTEM_PANES.get(locator.system)
-        if pane is None:
+        home = BY_SYSTEM.get(locator.system)
+        if home is None:
             self.notify(f"No pane opens {locator.system} yet.", severity="warning", markup=False)
             return
-        await self.run_action(f"pane('{pane}')")
-        await self.query_one(f"#{pane}", ListPane).open(locator)
+        await self.action_pane(home.pane)
+        await self.query_one(f"#{home.pane}", ListPane).open(locator)
 
     def tell(self, problem: Problem) -> None:
         """A problem that does not fill a list: a toast with its sentence and hint."""
@@ -130,6 +128,8 @@ class Explorer(KeysInOrder):
     async def action_pane(self, pane: str) -> None:
         if pane == "transfers":
             await self.transfers_pane()
+        elif not self.query(f"#{pane}"):  # the others are made when they are first wanted: each costs the start 5 ms
+            await self.query_one(ContentSwitcher).mount(ListPane(self.session, self.history, BY_PANE[pane]))
         self.query_one(ContentSwitcher).current = pane
         self.query_one(TopBar).show(active=pane)
         self.query_one(f"#{pane}").enter()  # type: ignore[attr-defined]

@@ -9,17 +9,18 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-RECENT = 30  # unpinned entries kept
+RECENT = 30  # unpinned entries kept of each system
 
 
 @dataclass(frozen=True)
 class Visit:
-    """A locator that was opened: its text, the title it had, when (epoch seconds), and whether it is pinned."""
+    """A locator that was opened: its text, the title it had, when (epoch seconds), whether it is pinned, its system."""
 
     text: str
     title: str
     at: float
     pinned: bool = False
+    system: str = "taskcluster"
 
 
 class History:
@@ -34,17 +35,20 @@ class History:
         """Pinned first, then the most recent."""
         return sorted(self._visits.values(), key=lambda visit: (not visit.pinned, -visit.at))
 
-    def add(self, text: str, title: str) -> None:
+    def of(self, system: str) -> list[Visit]:
+        return [visit for visit in self.visits if visit.system == system]
+
+    def add(self, text: str, title: str, system: str) -> None:
         old = self._visits.get(text)
-        self._visits[text] = Visit(text, title, time.time(), old.pinned if old else False)
-        unpinned = [visit for visit in self.visits if not visit.pinned]
+        self._visits[text] = Visit(text, title, time.time(), old.pinned if old else False, system)
+        unpinned = [visit for visit in self.of(system) if not visit.pinned]
         for visit in unpinned[RECENT:]:
             del self._visits[visit.text]
         self._write()
 
-    def toggle_pin(self, text: str, title: str) -> bool:
+    def toggle_pin(self, text: str, title: str, system: str) -> bool:
         """Pins or unpins; returns whether it is pinned now."""
-        visit = self._visits.get(text) or Visit(text, title, time.time())
+        visit = self._visits.get(text) or Visit(text, title, time.time(), system=system)
         self._visits[text] = replace(visit, pinned=not visit.pinned)
         self._write()
         return not visit.pinned
@@ -57,7 +61,13 @@ class History:
         try:
             entries = json.loads(self._path.read_text("utf-8"))
             visits = [
-                Visit(str(entry["text"]), str(entry["title"]), float(entry["at"]), entry.get("pinned") is True)
+                Visit(
+                    str(entry["text"]),
+                    str(entry["title"]),
+                    float(entry["at"]),
+                    entry.get("pinned") is True,
+                    str(entry.get("system", "taskcluster")),
+                )
                 for entry in entries
             ]
         except (OSError, ValueError, TypeError, KeyError):

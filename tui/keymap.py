@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from textual.binding import Binding
 
 from backends.problems import UsageProblem
+from tui.panes.homes import HOMES
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,10 @@ class Key:
 
 KEYS: tuple[Key, ...] = (
     # The app, from anywhere
-    Key("pane-taskcluster", "f1", "pane('taskcluster')", "app", "Task groups, tasks and artifacts", ""),
+    *(
+        Key(f"pane-{home.pane}", home.key, f"pane('{home.pane}')", "app", f"{home.label}: {home.greeting}")
+        for home in HOMES
+    ),
     Key("pane-transfers", "f6", "pane('transfers')", "app", "Transfers: downloads under way and done", "Transfers"),
     Key("locate", "ctrl+o", "locate", "app", "Open whatever you paste: a URL, an id, a revision", "Open"),
     Key("help", "question_mark", "help", "app", "This help", "Help"),
@@ -47,6 +51,9 @@ KEYS: tuple[Key, ...] = (
         "Open what is marked together, such as the artifacts of all marked tasks",
     ),
     Key("log", "l", "log", "view", "Read the log of the task, or the text of the artifact", "Log"),
+    Key("document", "t", "document", "view", "The row's definition or JSON as a tree", "Tree"),
+    Key("compare", "equals_sign", "compare", "view", "Compare the two marked rows"),
+    Key("menu", "x", "menu", "view", "What else can be opened or done from here", "More"),
     Key("measurements", "M", "measurements", "view", "The perfherder data of the marked tasks, as one list"),
     Key("refresh", "r", "refresh_list", "view", "Ask the server again", "Refresh"),
     Key("browse", "o", "browse", "view", "Open in the web browser"),
@@ -54,6 +61,10 @@ KEYS: tuple[Key, ...] = (
     Key("pin", "P", "pin", "view", "Pin this list on the start screen, or unpin it"),
     Key("stop", "ctrl+x", "stop", "view", "Stop loading"),
     Key("back", "escape,backspace", "back", "view", "Back", "Back"),
+    # The chart of lists that have one
+    Key("chart", "c", "chart", "view", "Show or hide the chart"),
+    Key("zoom-in", "right_curly_bracket", "zoom(1)", "view", "Look closer at the chart, around the row"),
+    Key("zoom-out", "left_curly_bracket", "zoom(-1)", "view", "See more of the chart"),
     # Statistics
     Key("stats-next", "right_square_bracket", "statistics_column(1)", "view", "Statistics of the next column"),
     Key("stats-previous", "left_square_bracket", "statistics_column(-1)", "view", "Statistics of the previous column"),
@@ -110,6 +121,25 @@ KEYS: tuple[Key, ...] = (
     Key("log-left", "left", "sideways(-1)", "log", "Scroll to the left"),
     Key("log-right", "right", "sideways(1)", "log", "Scroll to the right"),
     Key("log-back", "escape,backspace", "back", "log", "Back", "Back"),
+    # A tree
+    Key("tree-search", "slash", "ask('search')", "tree", "Search for a word or a regular expression", "Search"),
+    Key("tree-next", "n", "ask('match', 1)", "tree", "Next match", "Next"),
+    Key("tree-previous", "N", "ask('match', -1)", "tree", "Previous match"),
+    Key("tree-open", "enter,space", "enter", "tree", "Open or close the branch; show the whole value", "Open"),
+    Key("tree-inward", "right", "inward", "tree", "Into the branch"),
+    Key("tree-outward", "left", "outward", "tree", "Close the branch, or up to its parent"),
+    Key("tree-fold", "z", "fold_all", "tree", "Close all branches but the first ones", "Fold"),
+    Key("tree-whole", "w", "ask('whole')", "tree", "Show the whole value under the cursor", "Whole"),
+    Key("tree-copy", "y", "ask('copy')", "tree", "Copy the value", "Copy"),
+    Key("tree-copy-path", "Y", "ask('copy-path')", "tree", "Copy the path of the value"),
+    Key("tree-save", "s", "ask('save')", "tree", "Save the document to a file", "Save"),
+    Key("tree-up", "up,k", "step(-1)", "tree", "Line up"),
+    Key("tree-down", "down,j", "step(1)", "tree", "Line down"),
+    Key("tree-page-up", "pageup,ctrl+b", "page(-1)", "tree", "Page up"),
+    Key("tree-page-down", "pagedown,ctrl+f", "page(1)", "tree", "Page down"),
+    Key("tree-top", "g,home", "jump(0)", "tree", "First line"),
+    Key("tree-bottom", "G,end", "jump(-1)", "tree", "Last line"),
+    Key("tree-back", "escape,backspace", "ask('back')", "tree", "Back", "Back"),
     # Transfers
     Key("pause", "p", "pause", "transfers", "Pause or go on", "Pause"),
     Key("cancel-one", "x", "cancel_one", "transfers", "Cancel the file under the cursor, or the marked ones", "Cancel"),
@@ -121,7 +151,14 @@ KEYS: tuple[Key, ...] = (
     Key("transfer-back", "escape", "back", "transfers", "Back to where you were", "Back"),
 )
 
-TITLES = {"app": "Everywhere", "view": "A list", "table": "The table", "log": "A log", "transfers": "Transfers"}
+TITLES = {
+    "app": "Everywhere",
+    "view": "A list",
+    "table": "The table",
+    "log": "A log",
+    "tree": "A tree",
+    "transfers": "Transfers",
+}
 
 
 def bindings(where: str) -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
@@ -160,6 +197,7 @@ _SIGNS = {
     "right_curly_bracket": "}",
     "number_sign": "#",
     "colon": ":",
+    "equals_sign": "=",
     "pageup": "PgUp",
     "pagedown": "PgDn",
     "escape": "Esc",

@@ -94,6 +94,7 @@ def _serve(options: Any) -> int:
 def _open(options: Any, locator: str | None) -> None:
     from backends import config
     from backends.demo import DemoProcess, locators
+    from backends.locators import parse
     from tui.history import History
     from tui.opening import open_app
     from tui.session import Session
@@ -113,7 +114,7 @@ def _open(options: Any, locator: str | None) -> None:
             names = locators(options, settings.taskcluster_root_url)
             history = History(settings.state_path)
             for name, text in reversed(names.items()):
-                history.add(text, name)
+                history.add(text, name, parse(text).system)
             open_app(Session(settings, demo=True), names.get(locator, locator) if locator else None)
     finally:
         shutil.rmtree(own, ignore_errors=True)

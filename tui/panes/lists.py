@@ -11,7 +11,8 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from backends.locators import Locator
-from tui.history import History
+from tui.history import History, Visit
+from tui.panes.homes import Home
 from tui.widgets.locator_box import LocatorBox
 from tui.widgets.start import Start
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from tui.widgets.log_view_pane import LogPane
     from tui.widgets.resource_view import ResourceView
     from tui.widgets.row_actions import RowActions
+    from tui.widgets.tree_level import TreeLevel
 
-    Level = ResourceView | LogLevel
+    Level = ResourceView | LogLevel | TreeLevel
 
 
 class ListPane(Vertical):
@@ -37,16 +39,22 @@ class ListPane(Vertical):
     ListPane.-open Start { display: none; }
     """
 
-    def __init__(self, session: Session, history: History, greeting: str, *, id: str) -> None:
-        super().__init__(id=id)
+    def __init__(self, session: Session, history: History, home: Home) -> None:
+        super().__init__(id=home.pane)
         self._session = session
         self._history = history
-        self._greeting = greeting
+        self._home = home
         self._stack: list[Level] = []
 
     def compose(self) -> ComposeResult:
         yield Static("", id="pane-path")
-        yield Start(self._history.visits, self._greeting)
+        yield Start(self._offers(), self._home.greeting)
+
+    def _offers(self) -> list[Visit]:
+        """What was opened here before, then the lists to begin with."""
+        visits = self._history.of(self._home.system)
+        seen = {visit.text for visit in visits}
+        return [*visits, *(Visit(text, title, 0.0) for title, text in self._home.roots if text not in seen)]
 
     @property
     def top(self) -> Level | None:
@@ -98,13 +106,19 @@ class ListPane(Vertical):
             from tui.widgets.log_level import LogLevel
 
             return LogLevel(self._session, target)
-        raise NotImplementedError(target)
+        from tui.widgets.tree_level import TreeLevel
+
+        return TreeLevel(target)
 
     async def on_resource_view_back(self, event: ResourceView.Back) -> None:
         event.stop()
         await self._pop()
 
     async def on_log_pane_left(self, event: LogPane.Left) -> None:
+        event.stop()
+        await self._pop()
+
+    async def on_tree_level_left(self, event: TreeLevel.Left) -> None:
         event.stop()
         await self._pop()
 
@@ -116,7 +130,7 @@ class ListPane(Vertical):
             self.top.display = True
         else:
             self.remove_class("-open")
-            self.query_one(Start).offer(self._history.visits)
+            self.query_one(Start).offer(self._offers())
         self._draw_path()
         self.enter()
 
@@ -125,12 +139,12 @@ class ListPane(Vertical):
         self._draw_path()
         top = self.top
         if top is not None and len(self._stack) == 1:
-            self._history.add(top.locator.text(), top.title)
+            self._history.add(top.locator.text(), top.title, self._home.system)
 
     def on_row_actions_pin(self, event: RowActions.Pin) -> None:
         event.stop()
         if self.top is not None:
-            pinned = self._history.toggle_pin(self.top.locator.text(), self.top.title)
+            pinned = self._history.toggle_pin(self.top.locator.text(), self.top.title, self._home.system)
             self.app.notify("Pinned: the start screen shows it first." if pinned else "No longer pinned.")
 
     def _draw_path(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from textual import events
@@ -17,6 +19,8 @@ from tui.widgets.frame_model import FrameModel
 from tui.widgets.frame_paint import COMPONENTS, Paint, Row, View
 
 _KEPT_STRIPS = 2048
+_FLASH = 2.0  # seconds
+_MOST_FLASHED = 200  # rows; more than that are no longer a hint
 
 
 class FrameCanvas(ScrollView, can_focus=True, inherit_bindings=False):
@@ -44,6 +48,7 @@ class FrameCanvas(ScrollView, can_focus=True, inherit_bindings=False):
         }
         &:nocolor > .frame-table--cursor { background: $surface; color: $foreground; text-style: underline; }
         &:focus:nocolor > .frame-table--cursor { text-style: bold reverse; }
+        & > .frame-table--flash { background: $primary-muted; color: $foreground; text-style: bold; }
         & > .frame-table--mark { color: $text-warning; text-style: bold; }
         & > .frame-table--good { color: $text-success; }
         & > .frame-table--bad { color: $text-error; }
@@ -65,6 +70,7 @@ class FrameCanvas(ScrollView, can_focus=True, inherit_bindings=False):
         self._range_row: int | None = None  # the row where a range of marks began
         self._range_start = 0  # and its position
         self._placing = False
+        self._flashed: frozenset[int] = frozenset()
 
     # ---- drawing -----------------------------------------------------------------------------------------------
 
@@ -102,7 +108,25 @@ class FrameCanvas(ScrollView, can_focus=True, inherit_bindings=False):
         number = self._model.row_at(position)
         if number is None:
             return None
-        return Row(position, position == self.cursor, self._model.is_marked(number), self._in_range(position))
+        marked, flashed = self._model.is_marked(number), number in self._flashed
+        return Row(position, position == self.cursor, marked, self._in_range(position), flashed)
+
+    def flash(self, keys: Sequence[str]) -> None:
+        """Makes rows stand out for a moment, because something about them has changed."""
+        rows = (self._model.row_of_key(key) for key in keys[:_MOST_FLASHED])
+        self._flashed = frozenset(row for row in rows if row is not None)
+        self.refresh()
+        self.set_timer(_FLASH, partial(self._unflash, self._flashed))
+
+    def _unflash(self, rows: frozenset[int]) -> None:
+        if self._flashed is rows:
+            self._flashed = frozenset()
+            self.refresh()
+
+    def keys_in_sight(self) -> list[str]:
+        """The keys of the rows on the screen, in order."""
+        key = self._model.schema.key
+        return self._model.window(self.scroll_offset.y, self.page_rows, [key])[key].to_list()
 
     def _in_range(self, position: int) -> bool:
         if self._range_row is None:

@@ -19,7 +19,8 @@ from tui.widgets.frame_rows import SortKey
 CURSOR, MARK, RANGE = "▌", "●", "┆"  # signs, so that neither cursor nor marks need colour to be seen
 PREFIX = "frame-table--"
 COMPONENTS = frozenset(
-    {f"{PREFIX}{part}" for part in ("header", "header-focus", "cursor", "mark")} | {f"{PREFIX}{tone}" for tone in Tone}
+    {f"{PREFIX}{part}" for part in ("header", "header-focus", "cursor", "mark", "flash")}
+    | {f"{PREFIX}{tone}" for tone in Tone}
 )
 _GAP = " " * GAP
 
@@ -41,6 +42,7 @@ class Row:
     at_cursor: bool
     marked: bool
     in_range: bool
+    flashed: bool = False
 
 
 class Paint:
@@ -74,13 +76,13 @@ class Paint:
         return _with_arrows(strip, view, plain)
 
     def row(self, view: View, row: Row) -> Strip:
-        body = self._style("cursor" if row.at_cursor else "")
+        body = self._style("cursor" if row.at_cursor else "flash" if row.flashed else "")
         if row.marked and not row.at_cursor:
             body = body + Style(bold=True)
 
         def cells(slot: Slot) -> Segment:
             text = self._cells.cell(row.position, slot)
-            if slot.column.kind is not Kind.STATE or row.at_cursor:
+            if slot.column.kind is not Kind.STATE or row.at_cursor or row.flashed:
                 return Segment(text, body)
             return Segment(text, self._style(self._cells.tone(row.position, slot)))
 

@@ -49,7 +49,7 @@ class Plot(Widget):
     def set_histogram(self, histogram: Histogram | None, column: Column | None = None, label: str = "") -> None:
         """Shows another one; None shows nothing. `label` stands above it, before the legend."""
         self._histogram, self._column, self._label, self._drawn = histogram, column, label, None
-        if histogram is not None and not _plotext_is_loaded():
+        if histogram is not None and not plotext_is_loaded():
             # 90 ms and a shared library; block characters stand in until it is there.
             self.run_worker(self._load, thread=True, group="plotext", exit_on_error=False)
         self.refresh()
@@ -76,7 +76,7 @@ class Plot(Widget):
         if not histogram.n:
             return Text(self._empty_words(histogram, column), style="italic")
         # A grouped plot takes 35 ms, and Textual asks again for every scroll and hover.
-        key = (width, height, id(histogram), self.app.theme, _plotext_is_loaded())
+        key = (width, height, id(histogram), self.app.theme, plotext_is_loaded())
         if self._drawn is None or self._drawn[0] != key:
             self._drawn = key, self._draw(histogram, column, width, height)
         return self._drawn[1]
@@ -85,7 +85,7 @@ class Plot(Widget):
         title = self._title(histogram)
         title.truncate(width, overflow="ellipsis")
         room = height - bool(title)
-        if height < _LOWEST_PLOT or not _plotext_is_loaded():
+        if height < _LOWEST_PLOT or not plotext_is_loaded():
             body = self._draw_blocks(histogram, column, width, room)
         else:
             body = self._draw_plot(histogram, column, width, room)
@@ -141,7 +141,7 @@ class Plot(Widget):
         return text
 
 
-def _plotext_is_loaded() -> bool:
+def plotext_is_loaded() -> bool:
     """Whole: while a thread still imports it, its name is already in sys.modules."""
     return hasattr(sys.modules.get("plotext"), "figure")
 

@@ -17,6 +17,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from backends.cancel import Cancel
+from backends.frames.charts import nearest
 from backends.http.answers import Origin
 from backends.locators import Locator
 from backends.problems import Cancelled, Problem
@@ -24,12 +25,14 @@ from backends.resources import Page, Resource
 from tui import faults
 from tui.keymap import bindings
 from tui.widgets import frame_messages
+from tui.widgets.chart_panel import ChartPanel
 from tui.widgets.detail_panel import DetailPanel
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.frame_table import FrameTable
 from tui.widgets.row_actions import RowActions
 from tui.widgets.statistics_panel import StatisticsPanel
 from tui.widgets.status_line import StatusLine
+from tui.widgets.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from tui.session import Session
@@ -49,6 +52,8 @@ class ResourceView(RowActions):
     ResourceView StatisticsPanel { display: none; height: 45%; min-height: 6; max-height: 22;
         border-top: hkey $panel; }
     ResourceView.-statistics StatisticsPanel { display: block; }
+    ResourceView ChartPanel { display: none; }
+    ResourceView.-chart ChartPanel { display: block; }
     """
     BINDINGS = bindings("view")
 
@@ -69,10 +74,12 @@ class ResourceView(RowActions):
         self._load = 0
         self._origin: Origin | None = None
         self._panel_wanted: bool | None = None
+        self._upkeep = Upkeep(self)
 
     # ---- what it is made of ----------------------------------------------------------------------------------
     def compose(self) -> ComposeResult:
         yield FilterLine(lambda: self.table, self.focus_table)
+        yield ChartPanel()
         with Horizontal(id="view-body"):
             yield Static("", id="view-words")
             yield DetailPanel()
@@ -84,10 +91,14 @@ class ResourceView(RowActions):
         return self.query_one(StatusLine).status.loading
 
     def on_mount(self) -> None:
+        self._upkeep.watch_screen()
         self.load()
 
     def on_unmount(self) -> None:
+        self._upkeep.end()
         self._cancel.cancel()
+        if self.doing is not None:
+            self.doing.cancel()
 
     def on_resize(self) -> None:
         self._arrange()
@@ -102,6 +113,7 @@ class ResourceView(RowActions):
     # ---- loading ---------------------------------------------------------------------------------------------
     def load(self, refresh: bool = False) -> None:
         """Starts to fetch the list, dropping an earlier fetch that still runs."""
+        self._upkeep.end()
         self._cancel.cancel()
         self._cancel = Cancel()
         self._load += 1
@@ -144,6 +156,7 @@ class ResourceView(RowActions):
             if resource.default_sort is not None:
                 table.sort(*resource.default_sort)
             self.query_one(FilterLine).apply()  # what was typed before there was a table
+        self.set_class(resource.chart is not None, "-chart")
         self.query_one(StatusLine).show(noun=resource.noun)
         self.post_message(self.Titled())
         if resource.first_log is not None:
@@ -168,7 +181,7 @@ class ResourceView(RowActions):
         self._counted()
         if table.total_count and not before:
             self._say("")
-            if self.has_focus:
+            if self.screen.focused is self:  # has_focus is true only once the event has been handled
                 table.focus()
 
     def _ended(self, problem: Problem | None) -> None:
@@ -191,6 +204,21 @@ class ResourceView(RowActions):
         if not rows:
             self._say(words)
         self._counted()
+        if problem is None and self.resource is not None:
+            self._upkeep.begin(self.resource)
+
+    def updated(self, page: Page | None, note: str) -> None:
+        """Rows that have changed since they were shown, or why that is not known."""
+        table, status = self.table, self.query_one(StatusLine)
+        if page is None or table is None:
+            status.show(note=note)
+            return
+        self._origin = page.origin
+        status.show(origin=page.origin, at=time.monotonic(), note=note)
+        if not page.frame.is_empty():
+            table.append(page.frame)
+            table.flash(page.frame[table.schema.key].to_list())
+            self._counted()
 
     def _say(self, words: str) -> None:
         """Shows words in place of the table; no words show the table."""
@@ -214,6 +242,14 @@ class ResourceView(RowActions):
         )
         self._detailed()
         self._measured()
+        self._charted()
+
+    def _charted(self) -> None:
+        if self.resource is None or self.resource.chart is None or self.table is None:
+            return
+        panel = self.query_one(ChartPanel)
+        panel.show(self.table.shown, self.resource.schema, self.resource.chart)
+        panel.point(self.table.cursor_row)
 
     def _arrange(self) -> None:
         """The panel stands beside the table where there is room, alone on the screen where the user asked for it."""
@@ -246,6 +282,17 @@ class ResourceView(RowActions):
     def _highlighted(self, event: frame_messages.Highlighted) -> None:
         event.stop()
         self._detailed()
+        if self.table is not None:
+            self.query_one(ChartPanel).point(self.table.cursor_row)
+
+    @on(ChartPanel.Clicked)
+    def _chart_clicked(self, event: ChartPanel.Clicked) -> None:
+        """The cursor goes to the row that is nearest to where the chart was clicked."""
+        event.stop()
+        table, chart = self.table, self.resource.chart if self.resource is not None else None
+        key = nearest(table.shown, chart.x, event.x, table.schema.key) if table is not None and chart else None
+        if table is not None and key is not None:
+            table.move_to_key(key)
 
     @on(FrameTable.MarksChanged)
     @on(FrameTable.Shown)
@@ -275,7 +322,16 @@ class ResourceView(RowActions):
         self.load(refresh=True)
 
     def action_stop(self) -> None:
-        self._cancel.cancel()
+        if self.doing is not None:
+            self.doing.cancel()
+        else:
+            self._cancel.cancel()
+
+    def told(self, words: str) -> None:
+        self.query_one(StatusLine).show(note=f"{words} (Ctrl+X stops)" if words else "")
+
+    def reload(self) -> None:
+        self.load(refresh=True)
 
     def action_back(self) -> None:
         if self._panel_wanted and self.size.width < BESIDE:
@@ -296,6 +352,15 @@ class ResourceView(RowActions):
     def action_statistics(self) -> None:
         self.toggle_class("-statistics")
         self._measured()
+
+    def action_chart(self) -> None:
+        if self.resource is None or self.resource.chart is None:
+            self.app.notify("This list has no chart; h shows statistics and a histogram.")
+            return
+        self.toggle_class("-chart")
+
+    def action_zoom(self, step: int) -> None:
+        self.query_one(ChartPanel).zoom(step)
 
     def action_statistics_column(self, step: int) -> None:
         self.query_one(StatisticsPanel).step_column(step)

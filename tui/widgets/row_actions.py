@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from textual import work
 from textual.containers import Vertical
 from textual.message import Message
 
+from backends.cancel import Cancel
 from backends.locators import Locator
-from backends.resources import Document, LogAddress, Resource, Row
+from backends.problems import Cancelled, Problem
+from backends.resources import Action, Document, Entry, Link, LogAddress, Question, Resource, Row
+from tui import faults
 from tui.exporting import export_table
 from tui.widgets.frame_table import FrameTable
 
@@ -21,6 +26,7 @@ class RowActions(Vertical):
     """The part of a list's view that acts on the marked rows, or on the one under the cursor."""
 
     resource: Resource | None
+    doing: Cancel | None = None  # what stops the action under way
     locator: Locator
     title: str
 
@@ -70,6 +76,102 @@ class RowActions(Vertical):
         else:
             self.post_message(self.Open(address))
 
+    def action_document(self) -> None:
+        row = self.cursor_row
+        document = self.resource.document(row) if self.resource is not None and row is not None else None
+        if document is None:
+            self.app.notify("This row has nothing to show as a tree.")
+        else:
+            self.post_message(self.Open(document))
+
+    def action_compare(self) -> None:
+        if self.resource is None or self.table is None:
+            return
+        try:
+            locator = self.resource.compare(self.table.marked)
+        except Problem as problem:
+            self.app.tell(problem)  # type: ignore[attr-defined]
+            return
+        if locator is None:
+            self.app.notify("Rows of this list cannot be compared.")
+        else:
+            self.post_message(self.Open(locator))
+
+    def action_menu(self) -> None:
+        if self.resource is None or self.table is None:
+            return
+        rows = self.table.marked if self.table.marked_count else self.table.shown
+        entries = self.resource.menu(self.cursor_row, rows)
+        if not entries:
+            self.app.notify("There is nothing more to do with this list.")
+            return
+        from tui.screens.menu import MenuScreen
+
+        self.app.push_screen(MenuScreen(self.title, entries), self._chose)
+
+    def _chose(self, entry: Entry | None) -> None:
+        if isinstance(entry, Link):
+            if isinstance(entry.opens, str):
+                self._browse(entry.opens)
+            else:
+                self.post_message(self.Open(entry.opens))
+        elif isinstance(entry, Question):
+            from tui.screens.menu import AskScreen
+
+            self.app.push_screen(AskScreen(entry), self._answered)
+        elif isinstance(entry, Action):
+            self.do(entry)
+
+    def _answered(self, locator: Locator | None) -> None:
+        if locator is not None:
+            self.post_message(self.Open(locator))
+
+    @work(group="ask")
+    async def do(self, action: Action) -> None:
+        """Asks if the action wants that, carries it out in a thread, says how it went and loads the list again."""
+        from tui.screens.confirm import ConfirmScreen
+
+        if action.confirm and not await self.app.push_screen_wait(ConfirmScreen(action.confirm, action.label)):
+            return
+        cancel = self.doing = Cancel()
+        self.told(f"{action.label}…")
+        self.run_worker(partial(self._carry_out, action, cancel), thread=True, group="do", exit_on_error=False)
+
+    def _carry_out(self, action: Action, cancel: Cancel) -> None:
+        """In a worker thread."""
+        problem: Problem | None = None
+        words = ""
+        try:
+            words = action.run(cancel, partial(self._from_thread, self.told))
+        except Problem as told:
+            problem = told
+        except Exception as error:
+            problem = faults.as_problem(error)
+        self._from_thread(self._done, words, problem)
+
+    def _from_thread(self, method: Callable[..., None], *arguments: object) -> None:
+        if self.is_attached and self.app.is_running:
+            self.app.call_from_thread(method, *arguments)
+
+    def _done(self, words: str, problem: Problem | None) -> None:
+        self.doing = None
+        self.told("")
+        if isinstance(problem, Cancelled):
+            self.app.notify("Stopped.")
+        elif problem is not None:
+            self.app.tell(problem)  # type: ignore[attr-defined]
+        else:
+            self.app.notify(words, markup=False)
+        self.reload()
+
+    def told(self, words: str) -> None:
+        """How far an action is, in a sentence; "" when none is under way."""
+        raise NotImplementedError
+
+    def reload(self) -> None:
+        """The rows may have changed."""
+        raise NotImplementedError
+
     def action_download(self) -> None:
         resource, rows = self.resource, self.chosen()
         if resource is None or rows is None or not resource.downloadable:
@@ -100,8 +202,11 @@ class RowActions(Vertical):
         if url is None:
             self.app.notify("This has no page on the web.")
         else:
-            self.app.open_url(url)
-            self.app.notify(url, title="Opened in the browser", markup=False)
+            self._browse(url)
+
+    def _browse(self, url: str) -> None:
+        self.app.open_url(url)
+        self.app.notify(url, title="Opened in the browser", markup=False)
 
     def action_copy(self) -> None:
         row = self.cursor_row

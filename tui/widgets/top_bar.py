@@ -7,7 +7,10 @@ from textual import events
 from textual.message import Message
 from textual.widgets import Static
 
-PANES = (("f1", "taskcluster", "Tasks"), ("f6", "transfers", "Transfers"))
+from tui.panes.homes import HOMES
+
+PANES = (*((home.key, home.pane, home.label) for home in HOMES), ("f6", "transfers", "Transfers"))
+_ROOMY = 96  # cells; with fewer the name of the app gives way to its panes
 
 
 class TopBar(Static):
@@ -43,7 +46,8 @@ class TopBar(Static):
             self.redraw()
 
     def redraw(self) -> None:
-        text = Text(" ciexplore ", style="bold", no_wrap=True, overflow="ellipsis")
+        name = " ciexplore " if self.size.width >= _ROOMY else ""
+        text = Text(name, style="bold", no_wrap=True, overflow="ellipsis")
         self._places = []
         for key, pane, label in PANES:
             start = text.cell_len

@@ -1,0 +1,155 @@
+"""What a list may offer beside its rows works in the shell: trees, menus, comparisons, charts, news."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from tests.driving import loaded, screen_text, shown_view, status, until, view
+from tests.panes import made_up
+from tests.panes.made_up import Place, Things
+from tui.app import Explorer
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.menu import AskScreen, MenuScreen
+from tui.session import Session
+from tui.widgets.chart_panel import ChartPanel
+from tui.widgets.log_view_prompt import LogPrompt, PromptInput
+from tui.widgets.tree_level import TreeLevel
+from tui.widgets.tree_view import TreeView
+
+
+@asynccontextmanager
+async def things(
+    monkeypatch: pytest.MonkeyPatch, *, settled: bool = True
+) -> AsyncIterator[tuple[Explorer, Pilot[None]]]:
+    from backends import config
+
+    made_up.install(monkeypatch)
+    session = Session(config.load())
+    app = Explorer(session)
+    try:
+        async with app.run_test(size=(120, 40), notifications=True) as pilot:
+            app.open_locator(Place())
+            await until(pilot, lambda: view(app) is not None and view(app).table is not None)
+            if settled:
+                await until(pilot, lambda: loaded(app))
+            yield app, pilot
+            app.leave()
+    finally:
+        session.close()
+
+
+async def test_a_row_changed_by_the_server_changes_in_place_and_keeps_marks_and_cursor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with things(monkeypatch, settled=False) as (app, pilot):
+        await pilot.press("j", "j", "space")
+        await until(pilot, lambda: "failed" in shown_view(app).table.frame["state"])
+        table = shown_view(app).table
+        assert (table.total_count, table.marked_keys, table.cursor) == (30, {"thing 02"}, 3)
+        await until(pilot, lambda: "changes any more" in status(app))
+        assert Things.asked == 3  # the failure in between ended nothing
+
+
+async def test_rows_on_the_screen_are_told_to_a_list_that_is_still_being_completed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with things(monkeypatch, settled=False) as (app, pilot):
+        Things.hold = threading.Event()
+        shown_view(app).load()
+        await until(pilot, lambda: Things.preferred)
+        assert Things.preferred[-1][0] == "thing 00"
+        Things.hold.set()
+
+
+async def test_the_menu_opens_asks_and_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with things(monkeypatch) as (app, pilot):
+        await pilot.press("x")
+        assert isinstance(app.screen, MenuScreen)
+        await pilot.press("1")
+        await until(pilot, lambda: shown_view(app).locator == Place("other"))
+        await pilot.press("escape", "x", "2")
+        assert isinstance(app.screen, AskScreen)
+        await pilot.press("enter")
+        assert "nothing to search" in screen_text(app)
+        app.screen.query_one(Input).value = "word"
+        await pilot.press("enter")
+        await until(pilot, lambda: shown_view(app).locator == Place("search-word-30"))
+        await pilot.press("escape", "x", "3")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        assert not Things.done
+        await pilot.press("y")
+        await until(pilot, lambda: Things.done)
+        await until(pilot, lambda: "It is done." in screen_text(app))
+
+
+async def test_comparing_says_how_many_rows_it_wants_and_opens_what_two_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with things(monkeypatch) as (app, pilot):
+        await pilot.press("=")
+        await until(pilot, lambda: "Two marked things" in screen_text(app))
+        await pilot.press("space", "space", "=")
+        await until(pilot, lambda: shown_view(app).locator == Place("thing 00+thing 01"))
+
+
+async def test_the_chart_follows_the_filter_and_the_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with things(monkeypatch) as (app, pilot):
+        await until(pilot, lambda: "◉" in screen_text(app))
+        assert "● series 0" in screen_text(app)
+        await pilot.press("slash", *"series:1", "enter")
+        await until(pilot, lambda: "series 0" not in screen_text(app).split("Name")[0])
+        await pilot.press("right_curly_bracket")
+        await until(pilot, lambda: "outside" in screen_text(app))
+        await pilot.press("c")
+        assert not app.query_one(ChartPanel).display
+
+
+async def test_a_document_is_read_searched_copied_and_saved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with things(monkeypatch) as (app, pilot):
+        await pilot.press("t")
+        await until(pilot, lambda: isinstance(view(app), TreeLevel) and app.query(TreeView))
+        tree = app.query_one(TreeView)
+        await until(pilot, lambda: tree.has_focus and tree.path)
+        assert "MOZ_LOG" in screen_text(app)
+        assert "\x1b" not in screen_text(app)
+        await pilot.press("slash", *"route.1100", "enter")
+        await until(pilot, lambda: tree.path == ("routes", 1100))
+        assert "1 of 1 found" in screen_text(app)
+        assert ".routes[1100]" in screen_text(app)
+        await pilot.press("y")
+        await until(pilot, lambda: app.clipboard == "index.route.1100")
+        await pilot.press("s")
+        await until(pilot, lambda: app.query_one(LogPrompt).has_class("-shown"))
+        app.query_one(PromptInput).value = "out.json"
+        await pilot.press("enter")
+        await until(pilot, lambda: (tmp_path / "out.json").exists())
+        assert json.loads((tmp_path / "out.json").read_text()) == made_up.DOCUMENT
+        await until(pilot, lambda: tree.has_focus)
+        await pilot.press("escape", "escape")  # out of the search, then out of the document
+        await until(pilot, lambda: not isinstance(view(app), TreeLevel))
+
+
+async def test_a_branch_longer_than_the_screen_is_shown_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with things(monkeypatch) as (app, pilot):
+        await pilot.press("t")
+        await until(pilot, lambda: app.query(TreeView))
+        tree = app.query_one(TreeView)
+        await until(pilot, lambda: tree.has_focus and tree.path)
+        tree.show_path(("routes", 0))
+        await until(pilot, lambda: tree.path == ("routes", 0))
+        assert "700 more" in tree.cursor_node.parent.children[-1].label.plain
+        await pilot.press("G", "k", "enter")
+        await until(pilot, lambda: tree.path == ("routes", 500))
+
+
+async def test_a_row_without_a_document_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with things(monkeypatch) as (app, pilot):
+        await pilot.press("j", "t")
+        await until(pilot, lambda: "nothing to show as a tree" in screen_text(app))
