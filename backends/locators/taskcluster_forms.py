@@ -57,6 +57,7 @@ def recognise(pasted: Pasted) -> TaskclusterLocator | None:
 
 def _from_url(url: PastedUrl) -> TaskclusterLocator | None:
     segments = url.segments
+    found: TaskclusterLocator | None
     if url.host in ARTIFACT_HOSTS:
         found = artifact_or_run(segments[0], segments[1], segments[2:], "") if len(segments) > 2 else None
         return None if found is None else _rooted(found, ARTIFACT_HOSTS[url.host])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backends.cancel import Cancel
@@ -19,6 +20,7 @@ from backends.locators.taskcluster import (
     TaskMeasurements,
     TaskOrGroup,
 )
+from backends.locators.taskcluster_views import Contents, GroupView, IndexNamespace, TaskRelation
 from backends.problems import Problem
 from backends.taskcluster.listings import Listings
 from backends.taskcluster.queue import Deployment
@@ -46,8 +48,10 @@ def resolve(locator: Locator, http: Http, root: str, cancel: Cancel | None = Non
     if not isinstance(locator, TaskclusterLocator):
         raise LocatorProblem(f"{locator.text()} does not belong to Taskcluster.")
     match locator:
-        case TaskGroup(group_id, named):
-            return TaskGroup(group_id, normalise_root(named or root))
+        case TaskGroup(_, named) | TaskRelation(_, _, named) | IndexNamespace(_, named) | GroupView(root_url=named):
+            return replace(locator, root_url=normalise_root(named or root))
+        case Contents(root_url=named):
+            return _contents(Deployment(http, normalise_root(named or root)), locator, cancel)
         case Task(task_id, run, named):
             return Task(task_id, run, normalise_root(named or root))
         case Artifact(task_id, run, name, named):
@@ -63,6 +67,17 @@ def resolve(locator: Locator, http: Http, root: str, cancel: Cancel | None = Non
         case Push(repository, revision, named):
             return _push(Deployment(http, normalise_root(named or root)), repository, revision, cancel)
     raise LocatorProblem(f"{locator.text()} cannot be looked up.")
+
+
+def _contents(deployment: Deployment, locator: Contents, cancel: Cancel | None) -> Contents:
+    """A CSV has to be looked at: only it knows its columns."""
+    from backends.taskcluster.artifact_contents import is_measurements
+    from backends.taskcluster.artifact_table import with_columns
+
+    rooted = replace(locator, root_url=deployment.root)
+    if locator.view != "table" or is_measurements(locator.name):
+        return rooted
+    return with_columns(deployment, rooted, cancel)
 
 
 def _task_or_group(deployment: Deployment, slug: str, cancel: Cancel | None) -> TaskclusterLocator:
