@@ -33,6 +33,7 @@ RETIRED_HOSTS = {"tools.taskcluster.net", "queue.taskcluster.net", "index.taskcl
 TASK_RUN = re.compile(rf"({SLUGID.pattern})[.]([0-9]{{1,4}})", re.ASCII)
 BARE_INDEX_PATH = re.compile(rf"(?:index\.)?([A-Za-z0-9_-]+\.v[0-9]+\.{INDEX_PATH.pattern})")
 PREFIXED_INDEX_PATH = re.compile(rf"index[.:]({INDEX_PATH.pattern})")
+TRUST_DOMAIN = re.compile(r"(gecko|comm|mobile|app-services)\.v[0-9]+")  # a whole tree of the index
 RUN_PAGES = frozenset({"", "details", "artifacts", "logs"})  # tools.taskcluster.net's tabs of a run
 
 
@@ -48,7 +49,9 @@ def recognise(pasted: Pasted) -> TaskclusterLocator | None:
             return Task(match[1], int(match[2]))
         if match := BARE_INDEX_PATH.fullmatch(text) or PREFIXED_INDEX_PATH.fullmatch(text):
             return IndexPath(match[1])
-        if text.rstrip(":") == "index":
+        if TRUST_DOMAIN.fullmatch(text):
+            return IndexPath(text)
+        if text == "index":
             return IndexNamespace("")
     if pasted.url is not None and pasted.url.is_web:
         return _from_url(pasted.url)

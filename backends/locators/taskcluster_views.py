@@ -6,7 +6,7 @@ They have no page on the web, so `text()` is always one of our short forms. A gr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from backends.locators.pasted import escape
 from backends.locators.taskcluster import TaskclusterLocator, TaskGroup, at_root
@@ -68,6 +68,15 @@ class Comparison(TaskclusterLocator):
         if isinstance(side, TaskGroup) and not side.root_url:
             return group_text(side.group_id, side.task_ids)
         return escape(side.text()).replace(".", "%2E")  # two dots divide the sides
+
+
+def compared(
+    base: TaskclusterLocator, new: TaskclusterLocator, measured: bool = False, series: tuple[str, ...] = ()
+) -> Comparison:
+    """The comparison in its shortest spelling: two groups of one deployment share its address."""
+    if isinstance(base, TaskGroup) and isinstance(new, TaskGroup) and base.root_url == new.root_url:
+        return Comparison(replace(base, root_url=""), replace(new, root_url=""), measured, series, base.root_url)
+    return Comparison(base, new, measured, series)
 
 
 @dataclass(frozen=True)

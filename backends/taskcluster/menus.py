@@ -7,7 +7,7 @@ from urllib.parse import quote
 from backends.locators import Locator, parse
 from backends.locators.taskcluster import SLUGID, Push, Task, TaskGroup
 from backends.locators.taskcluster_short import as_side
-from backends.locators.taskcluster_views import Comparison, GroupView, TaskRelation
+from backends.locators.taskcluster_views import Comparison, GroupView, TaskRelation, compared
 from backends.resources import Document, Entry, Link, Question, Row
 
 TREEHERDER = "https://treeherder.mozilla.org"
@@ -71,4 +71,4 @@ def view(group: TaskGroup, name: str, by: str = "") -> GroupView:
 def base_of(text: str, group: TaskGroup, measured: bool) -> Comparison:
     """The comparison of what the text names, as the base, with this group. Raises `LocatorProblem`s."""
     base: Locator = parse(text)
-    return Comparison(as_side(base), group, measured)
+    return compared(as_side(base), group, measured)

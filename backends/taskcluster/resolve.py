@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,8 +19,9 @@ from backends.locators.taskcluster import (
     TaskMeasurements,
     TaskOrGroup,
 )
-from backends.locators.taskcluster_views import Contents, GroupView, IndexNamespace, TaskRelation
+from backends.locators.taskcluster_views import Comparison, Contents, GroupView, IndexNamespace, TaskRelation, compared
 from backends.problems import Problem
+from backends.taskcluster.index_namespaces import FULL_REVISION, has_entries
 from backends.taskcluster.listings import Listings
 from backends.taskcluster.queue import Deployment
 from backends.taskcluster.roots import normalise_root
@@ -29,7 +29,6 @@ from backends.taskcluster.roots import normalise_root
 if TYPE_CHECKING:
     from backends.http import Http
 
-FULL_REVISION = re.compile(r"[0-9a-f]{40}", re.ASCII)
 TRUST_DOMAINS = ("gecko", "comm", "mobile")  # the first parts of index paths that Mozilla's repositories use
 
 
@@ -50,6 +49,8 @@ def resolve(locator: Locator, http: Http, root: str, cancel: Cancel | None = Non
     match locator:
         case TaskGroup(_, named) | TaskRelation(_, _, named) | IndexNamespace(_, named) | GroupView(root_url=named):
             return replace(locator, root_url=normalise_root(named or root))
+        case Comparison(root_url=named):
+            return _comparison(locator, http, normalise_root(named or root), cancel)
         case Contents(root_url=named):
             return _contents(Deployment(http, normalise_root(named or root)), locator, cancel)
         case Task(task_id, run, named):
@@ -67,6 +68,22 @@ def resolve(locator: Locator, http: Http, root: str, cancel: Cancel | None = Non
         case Push(repository, revision, named):
             return _push(Deployment(http, normalise_root(named or root)), repository, revision, cancel)
     raise LocatorProblem(f"{locator.text()} cannot be looked up.")
+
+
+def _comparison(locator: Comparison, http: Http, root: str, cancel: Cancel | None) -> Comparison:
+    """Both sides looked up; those of one deployment are spelled without it."""
+    sides = [_as_group(resolve(side, http, root, cancel), http, cancel) for side in (locator.base, locator.new)]
+    return compared(sides[0], sides[1], locator.measured, locator.series)
+
+
+def _as_group(found: TaskclusterLocator, http: Http, cancel: Cancel | None) -> TaskGroup:
+    match found:
+        case TaskGroup():
+            return found
+        case Task(task_id, _, root):
+            definition, _ = Deployment(http, root).task(task_id, cancel)
+            return TaskGroup(definition.taskGroupId or task_id, root, (task_id,))
+    raise LocatorProblem(f"{found.text()[:100]} is no task group and no task.", "Name a group, a push or a task.")
 
 
 def _contents(deployment: Deployment, locator: Contents, cancel: Cancel | None) -> Contents:
@@ -109,9 +126,11 @@ def _indexed(deployment: Deployment, path: str, artifact: str, cancel: Cancel | 
     try:
         task_id = deployment.find(path, cancel)
     except NotFound:
+        if not artifact and has_entries(deployment, path, cancel):
+            return IndexNamespace(path, deployment.root)
         raise NotResolved(
-            f"The index of {deployment.root} has no task at {path[:300]}.",
-            "Index entries expire, and the last part must be a task's, not a namespace's.",
+            f"The index of {deployment.root} has neither a task nor a namespace at {path[:300]}.",
+            "Index entries expire with their tasks. taskcluster:namespace/ lists the index from its root.",
         ) from None
     if artifact:
         return Artifact(task_id, None, artifact, deployment.root)

@@ -66,8 +66,8 @@ def _frame(columns: dict[str, list[Any]], group_id: str | pl.Series) -> pl.DataF
         for name, cells in columns.items()
     ]
     frame = pl.DataFrame(series).with_columns(
-        duration=_seconds("started", "resolved"),
-        queue_time=_seconds("scheduled", "started"),
+        duration=seconds_between("started", "resolved"),
+        queue_time=seconds_between("scheduled", "started"),
         group_id=pl.lit(group_id) if isinstance(group_id, str) else group_id,
         copy=pl.lit(1, pl.Int64),
         copies=pl.lit(1, pl.Int64),
@@ -89,7 +89,7 @@ def refreshed(frame: pl.DataFrame, statuses: Sequence[Status]) -> pl.DataFrame:
         ]
     ).unique("task_id", keep="last")
     newer = _shortened(newer).with_columns(
-        duration=_seconds("started", "resolved"), queue_time=_seconds("scheduled", "started")
+        duration=seconds_between("started", "resolved"), queue_time=seconds_between("scheduled", "started")
     )
     names = [name for name in newer.columns if name != "task_id"]
     both = frame.join(newer, on="task_id", suffix="|new", maintain_order="left")
@@ -134,7 +134,7 @@ def milliseconds(text: str | None) -> int | None:
         return None
 
 
-def _seconds(start: str, end: str) -> pl.Expr:
+def seconds_between(start: str, end: str) -> pl.Expr:
     """Seconds between two times; null when the clocks of two machines make it negative."""
     seconds = (pl.col(end) - pl.col(start)).dt.total_milliseconds() / 1000
     return pl.when(seconds >= 0).then(seconds)
