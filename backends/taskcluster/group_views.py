@@ -154,8 +154,9 @@ class Timeline(_OfGroup):
 
     def summary(self, frame: pl.DataFrame) -> str:
         """ "at most 120 running, 34 pending"."""
-        most = {what: frame.filter(pl.col("what") == what)["tasks"].max() or 0 for what in ("running", "pending")}
-        return f"at most {most['running']:,.0f} running, {most['pending']:,.0f} pending"
+        most = [frame.filter(pl.col("what") == what)["tasks"].max() for what in ("running", "pending")]
+        running, pending = (one if isinstance(one, float) else 0.0 for one in most)
+        return f"at most {running:,.0f} running, {pending:,.0f} pending"
 
 
 class CriticalPath(_OfGroup):
