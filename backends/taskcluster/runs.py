@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -15,6 +15,7 @@ from backends.locators.taskcluster_views import TaskRelation
 from backends.resources import Detail, Document, Entry, LogAddress, Page, Resource, Row
 from backends.taskcluster import naming, roots
 from backends.taskcluster.artifact_files import TaskRuns, files_of_tasks
+from backends.taskcluster.batches import statuses
 from backends.taskcluster.documents import task_document
 from backends.taskcluster.menus import task_entries
 from backends.taskcluster.models import Run
@@ -115,6 +116,13 @@ class TaskRunList(Resource):
 
     def web_url(self, row: Row | None = None) -> str:
         return roots.task_page(self.deployment.root, self.task_id, None if row is None else row.get("run"))
+
+
+def runs_of(deployment: Deployment, task_ids: Sequence[str], cancel: Cancel) -> pl.DataFrame:
+    """The runs of many tasks (schema `RUNS`), a thousand tasks a request; what cannot be seen is left out."""
+    found = statuses(deployment, task_ids, cancel)
+    parts = [run_rows(one, found[one].runs, worker_pool(found[one])) for one in task_ids if one in found]
+    return pl.concat(parts) if parts else RUNS.empty()
 
 
 def run_rows(task_id: str, runs: list[Run], pool: str | None) -> pl.DataFrame:

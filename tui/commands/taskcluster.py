@@ -14,6 +14,7 @@ from tui.commands.layout_options import layout_choices, layout_options
 from tui.commands.listing import listed, session_of
 from tui.commands.measuring import breakdown, compare, measurements
 from tui.commands.output import Progress, emit, output_options
+from tui.commands.reading import log, runs
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,7 +29,7 @@ def taskcluster() -> None:
     """Tasks, artifacts, downloads and statistics of task groups."""
 
 
-for _command in (measurements, compare, breakdown):
+for _command in (runs, log, measurements, compare, breakdown):
     taskcluster.add_command(_command)
 
 
