@@ -45,12 +45,16 @@ class Detail:
 
 @dataclass(frozen=True)
 class LogAddress:
-    """A text to read line by line. `live`: it may still grow. `locator`: what leads to it again."""
+    """A text to read line by line. `live`: it may still grow. `locator`: what leads to it again.
+
+    `final`: what stands at `url` is never another text once it is whole (the log of one run, not of the latest).
+    """
 
     url: str
     title: str
     locator: Locator
     live: bool = False
+    final: bool = False
 
 
 @dataclass(frozen=True)

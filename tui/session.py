@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 
 from backends.cancel import Cancel
 from backends.config import Settings
+from backends.problems import UsageProblem
 from tui.registry import opener
 
 if TYPE_CHECKING:
     from backends.http import Http
+    from backends.http.policies import Identity
     from backends.locators import Locator
     from backends.resources import Resource
 
@@ -39,8 +42,21 @@ class Session:
                     cache_bytes=self.settings.cache_bytes,
                     per_host=self.settings.jobs or PER_HOST,
                     mode=Mode(self.mode),
+                    identities=self._identities(),
                 )
             return self._http
+
+    def _identities(self) -> tuple[Identity, ...]:
+        """Who we are to the configured Taskcluster; the embedded CI gets to know nobody's credentials."""
+        from backends.taskcluster.credentials import identities
+        from backends.taskcluster.roots import normalise_root
+
+        if self.demo:
+            return ()
+        try:
+            return identities(normalise_root(self.settings.taskcluster_root_url), os.environ)
+        except UsageProblem:  # a wrong root URL is said where it is used; other systems do without
+            return ()
 
     @property
     def cache_note(self) -> str:

@@ -22,6 +22,7 @@ _SECRET_PAIR = re.compile(
     r"password|passwd|secret|api[_-]?key|mac|key-pair-id|policy)(\s*=\s*|\"\s*:\s*)(\"[^\"]*\"|'[^']*'|[^\s&,;\"']+)"
 )
 _SECRET_SCHEME = re.compile(r"(?i)\b(authorization\s*[:=]\s*\S+|bearer|basic|hawk)\s+[^\s,;]{6,}")
+_QUOTED = re.compile(r'"([^"\n]{1,1000})"')
 _USERINFO = re.compile(r"(?<=://)[^\s/@]*@")
 _XML_MESSAGE = re.compile(rb"<Message>([^<]{1,1000})</Message>")
 
@@ -171,6 +172,21 @@ def server_words(body: bytes) -> str:
     return clean(_message(answer))
 
 
+def missing_scopes(body: bytes) -> str:
+    """The scopes that Taskcluster's refusal asks for, "" for any other: a block of JSON in the text of its message.
+
+    The first block is what is missing, where it says so, or else what is required.
+    """
+    try:
+        answer = json.loads(body[: 64 << 10])
+        message = answer["message"] if answer["code"] == "InsufficientScopes" else ""
+    except (ValueError, RecursionError, TypeError, KeyError):
+        return ""
+    block = message.split("```")[1] if isinstance(message, str) and message.count("```") > 1 else ""
+    quoted = [scope for scope in _QUOTED.findall(block) if scope not in ("AllOf", "AnyOf")]
+    return clean(" or ".join(quoted[:4]) if '"AnyOf"' in block else " and ".join(quoted[:4]))
+
+
 def _message(answer: Any, depth: int = 0) -> str:
     if isinstance(answer, str):
         # Taskcluster puts its own account of the request below a rule.
@@ -200,6 +216,12 @@ def from_response(url: str, status: int, headers: Mapping[str, str], body: bytes
         return NotAllowed(
             f"{host} does not know who asks for {path} (401).{says}",
             "Check that the credentials are set, right and not expired.",
+            status=status,
+        )
+    if status == 403 and (scopes := missing_scopes(body)):
+        return NotAllowed(
+            f"{host} does not let you read {path} (403): it needs the scope {scopes}.",
+            "Set TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN to a client that has it.",
             status=status,
         )
     if status == 403:

@@ -25,10 +25,15 @@ class TaskclusterLocator(Locator):
 
 @dataclass(frozen=True)
 class TaskGroup(TaskclusterLocator):
+    """All tasks of a group, or some of them."""
+
     group_id: str
     root_url: str = ""
+    task_ids: tuple[str, ...] = ()
 
     def text(self) -> str:
+        if self.task_ids:
+            return f"taskcluster:group/{self.group_id}:{','.join(self.task_ids)}{at_root(self.root_url)}"
         return (
             f"{self.root_url}/tasks/groups/{self.group_id}" if self.root_url else f"taskcluster:group/{self.group_id}"
         )
@@ -56,7 +61,7 @@ class TaskOrGroup(TaskclusterLocator):
     root_url: str = ""
 
     def text(self) -> str:
-        return f"taskcluster:{self.slug}{_at(self.root_url)}" if self.root_url else self.slug
+        return f"taskcluster:{self.slug}{at_root(self.root_url)}" if self.root_url else self.slug
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ class TaskArtifacts(TaskclusterLocator):
     root_url: str = ""
 
     def text(self) -> str:
-        return f"taskcluster:artifacts/{','.join(self.task_ids)}{_at(self.root_url)}"
+        return f"taskcluster:artifacts/{','.join(self.task_ids)}{at_root(self.root_url)}"
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ class TaskMeasurements(TaskclusterLocator):
     root_url: str = ""
 
     def text(self) -> str:
-        return f"taskcluster:measurements/{','.join(self.task_ids)}{_at(self.root_url)}"
+        return f"taskcluster:measurements/{','.join(self.task_ids)}{at_root(self.root_url)}"
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,7 @@ class IndexPath(TaskclusterLocator):
             namespace, _, name = self.path.rpartition(".")
             return f"{self.root_url}/tasks/index/{escape(namespace)}/{escape(name)}"
         artifact = f"/{escape(self.artifact, safe='/')}" if self.artifact else ""
-        return f"taskcluster:index/{escape(self.path)}{artifact}{_at(self.root_url)}"
+        return f"taskcluster:index/{escape(self.path)}{artifact}{at_root(self.root_url)}"
 
 
 @dataclass(frozen=True)
@@ -124,8 +129,8 @@ class Push(TaskclusterLocator):
     root_url: str = ""
 
     def text(self) -> str:
-        return f"taskcluster:push/{escape(self.repository)}/{escape(self.revision)}{_at(self.root_url)}"
+        return f"taskcluster:push/{escape(self.repository)}/{escape(self.revision)}{at_root(self.root_url)}"
 
 
-def _at(root_url: str) -> str:
+def at_root(root_url: str) -> str:
     return f"?root={escape(root_url, safe=':/')}" if root_url else ""

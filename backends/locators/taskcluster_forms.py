@@ -15,14 +15,13 @@ from backends.locators.taskcluster import (
     SLUGID,
     Artifact,
     IndexPath,
-    Push,
     Task,
-    TaskArtifacts,
     TaskclusterLocator,
     TaskGroup,
-    TaskMeasurements,
     TaskOrGroup,
 )
+from backends.locators.taskcluster_short import RUN, artifact_or_run, short_form
+from backends.locators.taskcluster_views import IndexNamespace
 
 # Where the CDN and the retired hosts belong. "" is the configured deployment: https://taskcluster.net itself is gone,
 # and what it held has expired, so asking the user's own server gives the clearer answer.
@@ -31,10 +30,10 @@ ARTIFACT_HOSTS = {
     "public-artifacts.taskcluster.net": "",
 }
 RETIRED_HOSTS = {"tools.taskcluster.net", "queue.taskcluster.net", "index.taskcluster.net", "taskcluster.net"}
-RUN = re.compile(r"[0-9]{1,4}", re.ASCII)
 TASK_RUN = re.compile(rf"({SLUGID.pattern})[.]([0-9]{{1,4}})", re.ASCII)
 BARE_INDEX_PATH = re.compile(rf"(?:index\.)?([A-Za-z0-9_-]+\.v[0-9]+\.{INDEX_PATH.pattern})")
-PREFIXED_INDEX_PATH = re.compile(rf"index\.({INDEX_PATH.pattern})")
+PREFIXED_INDEX_PATH = re.compile(rf"index[.:]({INDEX_PATH.pattern})")
+TRUST_DOMAIN = re.compile(r"(gecko|comm|mobile|app-services)\.v[0-9]+")  # a whole tree of the index
 RUN_PAGES = frozenset({"", "details", "artifacts", "logs"})  # tools.taskcluster.net's tabs of a run
 
 
@@ -42,7 +41,7 @@ def recognise(pasted: Pasted) -> TaskclusterLocator | None:
     """The Taskcluster locator of a pasted text, None if it is not Taskcluster's."""
     text = pasted.text
     if text.lower().startswith("taskcluster:") and not text.startswith("taskcluster://"):
-        return _short_form(text.partition(":")[2])
+        return short_form(text.partition(":")[2], recognise)
     if SLUGID.fullmatch(text):
         return TaskOrGroup(text)
     if SCHEME.match(text) is None:
@@ -50,60 +49,20 @@ def recognise(pasted: Pasted) -> TaskclusterLocator | None:
             return Task(match[1], int(match[2]))
         if match := BARE_INDEX_PATH.fullmatch(text) or PREFIXED_INDEX_PATH.fullmatch(text):
             return IndexPath(match[1])
+        if TRUST_DOMAIN.fullmatch(text):
+            return IndexPath(text)
+        if text == "index":
+            return IndexNamespace("")
     if pasted.url is not None and pasted.url.is_web:
         return _from_url(pasted.url)
     return None
 
 
-def _short_form(text: str) -> TaskclusterLocator:
-    body, _, query = text.partition("?")
-    root = ""
-    if query:
-        key, _, value = query.partition("=")
-        if key != "root" or SCHEME.match(unescape(value)) is None:
-            raise LocatorProblem("A taskcluster: text may end in ?root=https://HOST and in nothing else.")
-        root = split_url(unescape(value)).server()
-    kind, _, rest = body.partition("/")
-    parts = rest.split("/")
-    found = _short(kind, parts, root)
-    if found is None:
-        raise LocatorProblem(
-            "This taskcluster: text is incomplete or its id is not one.",
-            "Forms: taskcluster:group/ID, taskcluster:task/ID[/RUN], taskcluster:artifact/ID/RUN|latest/NAME, "
-            "taskcluster:artifacts/ID,ID, taskcluster:measurements/ID,ID, taskcluster:index/PATH, "
-            "taskcluster:push/REPOSITORY/REVISION.",
-        )
-    return found
-
-
-def _short(kind: str, parts: list[str], root: str) -> TaskclusterLocator | None:
-    first = parts[0]
-    match kind, len(parts):
-        case "group", 1 if SLUGID.fullmatch(first):
-            return TaskGroup(first, root)
-        case "task", 1 if SLUGID.fullmatch(first):
-            return Task(first, None, root)
-        case "task", 2 if SLUGID.fullmatch(first) and RUN.fullmatch(parts[1]):
-            return Task(first, int(parts[1]), root)
-        case "artifact", count if count > 2 and SLUGID.fullmatch(first):
-            return _artifact(first, parts[1], parts[2:], root)
-        case "artifacts", 1 if first and all(SLUGID.fullmatch(one) for one in first.split(",")):
-            return TaskArtifacts(tuple(first.split(",")), root)
-        case "measurements", 1 if first and all(SLUGID.fullmatch(one) for one in first.split(",")):
-            return TaskMeasurements(tuple(first.split(",")), root)
-        case "index", _ if first:
-            return IndexPath(unescape(first), root, unescape("/".join(parts[1:])))
-        case "push", 2 if first and parts[1]:
-            return Push(unescape(first), unescape(parts[1]), root)
-        case slug, 1 if not first and SLUGID.fullmatch(slug):
-            return TaskOrGroup(slug, root)
-    return None
-
-
 def _from_url(url: PastedUrl) -> TaskclusterLocator | None:
     segments = url.segments
+    found: TaskclusterLocator | None
     if url.host in ARTIFACT_HOSTS:
-        found = _artifact(segments[0], segments[1], segments[2:], "") if len(segments) > 2 else None
+        found = artifact_or_run(segments[0], segments[1], segments[2:], "") if len(segments) > 2 else None
         return None if found is None else _rooted(found, ARTIFACT_HOSTS[url.host])
     if url.host in RETIRED_HOSTS:
         service = "index" if url.host.startswith("index") else "queue"
@@ -121,6 +80,8 @@ def _web(segments: list[str]) -> TaskclusterLocator | None:
             return _task_page(task, rest)
         case ["groups", group, *_] if SLUGID.fullmatch(group):
             return TaskGroup(group)
+        case ["index"]:
+            return IndexNamespace("")
         case ["index", *names] if names and all(names):
             path = ".".join(unescape(name) for name in names)
             return IndexPath(path) if INDEX_PATH.fullmatch(path) else None
@@ -138,9 +99,9 @@ def _task_page(task: str, rest: list[str]) -> TaskclusterLocator | None:
         case ["runs", run, "logs", *name] if name:
             return _log(task, run, name)
         case ["runs", run, page] if page in RUN_PAGES:
-            return _artifact(task, run, [], "")
+            return artifact_or_run(task, run, [], "")
         case ["runs", run, *name]:
-            return _artifact(task, run, name, "")
+            return artifact_or_run(task, run, name, "")
     return Task(task)
 
 
@@ -148,7 +109,7 @@ def _log(task: str, run: str, name: list[str]) -> TaskclusterLocator | None:
     """The log viewer's page; its name is the artifact's, or the whole address that the artifact is fetched from."""
     log = unescape("/".join(name))
     if SCHEME.match(log) is None:
-        return _artifact(task, run, name, "")
+        return artifact_or_run(task, run, name, "")
     inner: TaskclusterLocator | None
     try:
         inner = _from_url(split_url(log))
@@ -156,7 +117,7 @@ def _log(task: str, run: str, name: list[str]) -> TaskclusterLocator | None:
         inner = None
     if isinstance(inner, Artifact) and inner.task_id == task and RUN.fullmatch(run):
         return Artifact(task, int(run), inner.name)
-    return _artifact(task, run, [], "")
+    return artifact_or_run(task, run, [], "")
 
 
 def _api(segments: list[str]) -> TaskclusterLocator | None:
@@ -169,27 +130,21 @@ def _api(segments: list[str]) -> TaskclusterLocator | None:
         case ["index", "v1", "task", path, *rest] if INDEX_PATH.fullmatch(unescape(path)):
             name = unescape("/".join(rest[1:])) if rest[:1] == ["artifacts"] else ""
             return IndexPath(unescape(path), artifact=name)
+        case ["index", "v1", "namespaces" | "tasks", *names] if len(names) < 2:
+            path = unescape("".join(names))
+            return IndexNamespace(path) if not path or INDEX_PATH.fullmatch(path) else None
     return None
 
 
 def _queue_task(task: str, rest: list[str]) -> TaskclusterLocator | None:
     match rest:
         case ["runs", run, "artifacts" | "artifact-content" | "artifact-info", *name]:
-            return _artifact(task, run, name, "")
+            return artifact_or_run(task, run, name, "")
         case ["runs", run, *_]:
-            return _artifact(task, run, [], "")
+            return artifact_or_run(task, run, [], "")
         case ["artifacts" | "artifact-content" | "artifact-info", *name]:
-            return _artifact(task, "latest", name, "")
+            return artifact_or_run(task, "latest", name, "")
     return Task(task)
-
-
-def _artifact(task: str, run: str, name: list[str], root: str) -> TaskclusterLocator | None:
-    """The artifact, or the run where no name is given; None where the run is not one."""
-    if not SLUGID.fullmatch(task) or not (run == "latest" or RUN.fullmatch(run)):
-        return None
-    number = None if run == "latest" else int(run)
-    decoded = unescape("/".join(name))
-    return Artifact(task, number, decoded, root) if decoded else Task(task, number, root)
 
 
 def _rooted(locator: TaskclusterLocator, root: str) -> TaskclusterLocator:
@@ -202,4 +157,6 @@ def _rooted(locator: TaskclusterLocator, root: str) -> TaskclusterLocator:
             return Artifact(task, run, name, root)
         case IndexPath(path, _, artifact):
             return IndexPath(path, root, artifact)
+        case IndexNamespace(path):
+            return IndexNamespace(path, root)
     return locator

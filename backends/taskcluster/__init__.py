@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 from backends.locators import Locator, LocatorProblem
 from backends.locators.taskcluster import Artifact, Task, TaskArtifacts, TaskclusterLocator, TaskGroup, TaskMeasurements
+from backends.locators.taskcluster_views import Comparison, Contents, GroupView, IndexNamespace, TaskRelation
 from backends.taskcluster.resolve import resolve as resolve
 from backends.taskcluster.roots import normalise_root as normalise_root
+
+VIEWS = (Comparison, Contents, GroupView, IndexNamespace, TaskRelation)
 
 if TYPE_CHECKING:
     from backends.http import Http
@@ -25,6 +28,10 @@ def resource_for(locator: Locator, http: Http, root: str) -> Resource:
     from backends.taskcluster.task_log import LIVE, artifact_log, is_text
     from backends.taskcluster.tasks import TaskGroupTasks
 
+    if isinstance(locator, VIEWS):
+        from backends.taskcluster.opening import view_of
+
+        return view_of(locator, http, root)
     match locator:
         case TaskGroup():
             return TaskGroupTasks(locator, http, normalise_root(locator.root_url or root))

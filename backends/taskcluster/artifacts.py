@@ -12,10 +12,13 @@ from backends.frames.formats import format_value
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.answers import Origin
 from backends.http.errors import Gone, HttpProblem, NotAllowed, NotFound, Offline
+from backends.locators import Locator
 from backends.locators.taskcluster import SLUGID, Artifact, Task, TaskArtifacts
-from backends.resources import Detail, LogAddress, Page, Resource, Row
+from backends.resources import Detail, Document, LogAddress, Page, Resource, Row
 from backends.taskcluster import roots
+from backends.taskcluster.artifact_contents import contents, kind_words
 from backends.taskcluster.artifact_files import Listed, remote_file, skip_reason
+from backends.taskcluster.documents import artifact_document, task_document
 from backends.taskcluster.parallel import ask_all
 from backends.taskcluster.queue import RESOLVED, Deployment
 from backends.taskcluster.task_log import row_log
@@ -112,8 +115,13 @@ class TaskArtifactList(Resource):
         except HttpProblem:
             return ""
 
-    def shows(self, row: Row) -> LogAddress | None:
-        return self.log(row)
+    def shows(self, row: Row) -> Locator | LogAddress | Document | None:
+        """By kind, see `artifact_contents`: a tree, a text, a table, the members of an archive."""
+        return contents(self.deployment, row)
+
+    def document(self, row: Row) -> Document | None:
+        """A JSON artifact; of any other its task."""
+        return artifact_document(self.deployment, row) or task_document(self.deployment, row)
 
     def open(self, row: Row) -> Artifact | None:
         task_id, name = str(row.get("task_id") or ""), str(row.get("name") or "")
@@ -142,6 +150,8 @@ class TaskArtifactList(Resource):
         told = tuple((column.label, format_value(value, column)) for column, value in lines if value is not None)
         skip = skip_reason(str(row.get("storage") or ""), str(row.get("run_state") or ""))
         told = (*told, ("Download", f"not possible: {skip}")) if skip else told
+        if not skip and contents(self.deployment, row) is None:
+            told = (*told, ("Content", kind_words(row)))
         return Detail(str(row.get("name") or ""), (("Artifact", told),))
 
     def web_url(self, row: Row | None = None) -> str | None:

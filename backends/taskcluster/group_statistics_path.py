@@ -1,20 +1,13 @@
 """Why a group took as long as it did: the chain of tasks that each waited for the one before, back from the last end.
 
-The rows of a group hold how many dependencies a task has, not which. `dependency_edges` reads them from the group's
-pages, which costs the listing again; `critical_path` needs no server.
+The rows of a group know which tasks each waits for (the hidden column `depends_on`), so no server is asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-import msgspec
 import polars as pl
 
-from backends.cancel import Cancel
 from backends.frames.schema import Column, Kind, Schema
-from backends.taskcluster import tolerant
-from backends.taskcluster.queue import Deployment
 
 EDGES = {"task_id": pl.String(), "depends_on": pl.String()}
 
@@ -38,46 +31,13 @@ CRITICAL_PATH = Schema(
 )
 
 
-class _Dependent(msgspec.Struct, gc=False):
-    dependencies: list[str] = []
+def edges_of_rows(tasks: pl.DataFrame) -> pl.DataFrame:
+    """Which task waits for which (columns `EDGES`), of rows of a group; ids outside these rows included."""
+    known = tasks.select("task_id", pl.col("depends_on").str.split(" ")).explode("depends_on").drop_nulls()
+    return known.cast(EDGES).unique(maintain_order=True)  # type: ignore[arg-type]
 
 
-class _Identity(msgspec.Struct, gc=False):
-    taskId: str = ""
-
-
-class _Entry(msgspec.Struct, gc=False):
-    status: _Identity
-    task: _Dependent
-
-
-_ENTRY = msgspec.json.Decoder(_Entry)
-
-
-def dependency_edges(deployment: Deployment, group_id: str, cancel: Cancel) -> pl.DataFrame:
-    """Which task of the group waits for which (columns `EDGES`), from its pages; ids outside the group included."""
-    pairs: list[tuple[str, str]] = []
-    for page in deployment.iter_task_pages(group_id, cancel):
-        cancel.check()
-        pairs += edges_of(page.envelope.tasks)
-    return pl.DataFrame(pairs, schema=EDGES, orient="row").unique(maintain_order=True)
-
-
-def edges_of(entries: Iterable[msgspec.Raw]) -> list[tuple[str, str]]:
-    pairs = []
-    for raw in entries:
-        entry = tolerant.read(raw, _ENTRY, _loosely)
-        if entry is not None and entry.status.taskId:
-            pairs += [(entry.status.taskId, one) for one in entry.task.dependencies]
-    return pairs
-
-
-def _loosely(value: object) -> _Entry | None:
-    found = tolerant.entry(value)
-    return None if found is None else _Entry(_Identity(found.status.taskId), _Dependent(found.task.dependencies))
-
-
-def critical_path(tasks: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
+def critical_path(tasks: pl.DataFrame) -> pl.DataFrame:
     """The chain (schema `CRITICAL_PATH`), first task first, that ends with the task whose run ended last.
 
     Only tasks that ran count: one that waited for its deadline, a day, held up nobody. Before each task stands that
@@ -89,7 +49,7 @@ def critical_path(tasks: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
     ended = tasks.filter(pl.col("resolved").is_not_null() & pl.col("started").is_not_null())
     if ended.is_empty():
         return CRITICAL_PATH.empty()
-    chain = _chain(ended, edges)
+    chain = _chain(ended, edges_of_rows(tasks))
     order = pl.DataFrame({"task_id": chain}).with_row_index("step", offset=1)
     steps = order.join(tasks, on="task_id", how="left", maintain_order="left")
     before = pl.col("resolved").shift(1)

@@ -110,6 +110,7 @@ class MeasurementList(Resource):
         by_id = {task.task_id: task for task in known or ()}
         self.tasks = [by_id.get(task_id, MeasuredTask(task_id)) for task_id in ids]
         self.run = locator.run if isinstance(locator, Task) else None
+        self.artifact = ""  # if set, only this one is read
         self._unreached: list[HttpProblem] = []  # by the threads of the reading under way
 
     @classmethod
@@ -120,6 +121,8 @@ class MeasurementList(Resource):
 
     @property
     def title(self) -> str:
+        if self.artifact:
+            return self.artifact.rpartition("/")[2]
         if len(self.tasks) != 1:
             return f"measurements of {len(self.tasks):,} tasks"
         return f"measurements of {self.tasks[0].name or self.tasks[0].task_id}"
@@ -174,7 +177,7 @@ class MeasurementList(Resource):
             told.met(listed.origin)
             told.notes += [listed.note] if listed.note else []
             for entry in listed.entries:
-                if not fnmatchcase(entry.name.rpartition("/")[2], NAMES):
+                if self.artifact not in ("", entry.name) or not fnmatchcase(entry.name.rpartition("/")[2], NAMES):
                     continue
                 source = Measured(task.task_id, name, platform, build_type, run, state, entry.name)
                 skip = skip_reason(entry.storageType, state)

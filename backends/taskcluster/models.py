@@ -121,8 +121,11 @@ class ArtifactsEnvelope(msgspec.Struct):
     continuationToken: Any = None
 
 
-class FoundTask(msgspec.Struct):
-    """The index's answer."""
+class StatusesEnvelope(msgspec.Struct):
+    statuses: list[msgspec.Raw] = msgspec.field(default_factory=list)
+    continuationToken: Any = None
 
-    taskId: str
-    namespace: str = ""
+
+class DefinitionsEnvelope(msgspec.Struct):
+    tasks: list[msgspec.Raw] = msgspec.field(default_factory=list)
+    continuationToken: Any = None

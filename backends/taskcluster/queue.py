@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -20,7 +20,6 @@ from backends.taskcluster import tolerant
 from backends.taskcluster.models import (
     ArtifactEntry,
     Definition,
-    FoundTask,
     GroupMembers,
     Status,
     StatusReply,
@@ -111,15 +110,31 @@ class Deployment:
 
     def task(self, task_id: str, cancel: Cancel | None = None) -> tuple[Definition, Origin]:
         """The definition, which never changes."""
+        answer, _ = self._definition(task_id, cancel)
+        return _need(tolerant.read(answer.body, DEFINITION, tolerant.definition), answer), answer.origin
+
+    def definition_value(self, task_id: str, cancel: Cancel | None = None) -> dict[str, Any]:
+        """The whole definition as JSON values."""
+        return self._definition(task_id, cancel)[1]
+
+    def _definition(self, task_id: str, cancel: Cancel | None) -> tuple[Answer, dict[str, Any]]:
         answer = self._get(f"task/{segment(task_id)}", _if_it_has("metadata", Policy.immutable()), cancel)
         value = value_of(answer)
         if not isinstance(value, dict) or "metadata" not in value:
             raise NotTaskcluster(answer.url, "it describes no task")
-        return _need(tolerant.read(answer.body, DEFINITION, tolerant.definition), answer), answer.origin
+        return answer, value
 
-    def status(self, task_id: str, cancel: Cancel | None = None) -> tuple[Status, Origin]:
-        """The state and the runs. A resolved task may be run again, so even that holds for a minute only."""
+    def status_value(self, task_id: str, cancel: Cancel | None = None) -> dict[str, Any]:
+        """The whole status as JSON values."""
         answer = self._get(f"task/{segment(task_id)}/status", status_policy, cancel)
+        value = tolerant.members(value_of(answer)).get("status")
+        if not isinstance(value, dict):
+            raise NotTaskcluster(answer.url, "it describes no status of a task")
+        return value
+
+    def status(self, task_id: str, cancel: Cancel | None = None, policy: Policy | None = None) -> tuple[Status, Origin]:
+        """The state and the runs. A resolved task may be run again, so even that holds for a minute only."""
+        answer = self._get(f"task/{segment(task_id)}/status", policy or status_policy, cancel)
         return _need(read_status(answer), answer), answer.origin
 
     def artifacts(self, task_id: str, run: int, resolved: bool, cancel: Cancel | None = None) -> RunArtifacts:
@@ -147,17 +162,6 @@ class Deployment:
         url = api_url(self.root, "index", f"task/{segment(index_path)}")
         answer = self.http.get(url, policy=_if_it_has("taskId", Policy.short(60)), cancel=cancel)
         return _task_id(answer)
-
-    def indexed(self, namespace: str, cancel: Cancel | None = None) -> list[FoundTask]:
-        """The tasks directly below a namespace of the index (the first thousand)."""
-        url = api_url(self.root, "index", f"tasks/{segment(namespace)}")
-        answer = self.http.get(url, policy=_if_it_has("tasks", Policy.short(60)), cancel=cancel, params={"limit": PAGE})
-        value = value_of(answer)
-        entries = value.get("tasks") if isinstance(value, dict) else None
-        if not isinstance(entries, list):
-            raise NotTaskcluster(answer.url, "its JSON has no list of tasks")
-        pairs = [(tolerant.members(one).get("taskId"), tolerant.members(one).get("namespace")) for one in entries]
-        return [FoundTask(task, name) for task, name in pairs if isinstance(task, str) and isinstance(name, str)]
 
     def _get(
         self,

@@ -11,10 +11,12 @@ import msgspec
 
 from backends.http.answers import Answer
 from backends.http.errors import WrongServer, shown
-from backends.taskcluster.models import ArtifactsEnvelope, TasksEnvelope
+from backends.taskcluster.models import ArtifactsEnvelope, DefinitionsEnvelope, StatusesEnvelope, TasksEnvelope
 
-Envelope = TypeVar("Envelope", TasksEnvelope, ArtifactsEnvelope)
+Envelope = TypeVar("Envelope", TasksEnvelope, ArtifactsEnvelope, StatusesEnvelope, DefinitionsEnvelope)
 TASKS = msgspec.json.Decoder(TasksEnvelope)
+STATUSES = msgspec.json.Decoder(StatusesEnvelope)
+DEFINITIONS = msgspec.json.Decoder(DefinitionsEnvelope)
 ARTIFACTS = msgspec.json.Decoder(ArtifactsEnvelope)
 TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[][{},]', re.DOTALL)
 ANY = msgspec.json.Decoder()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backends.cancel import Cancel
@@ -19,7 +19,9 @@ from backends.locators.taskcluster import (
     TaskMeasurements,
     TaskOrGroup,
 )
+from backends.locators.taskcluster_views import Comparison, Contents, GroupView, IndexNamespace, TaskRelation, compared
 from backends.problems import Problem
+from backends.taskcluster.index_namespaces import FULL_REVISION, has_entries
 from backends.taskcluster.listings import Listings
 from backends.taskcluster.queue import Deployment
 from backends.taskcluster.roots import normalise_root
@@ -27,7 +29,6 @@ from backends.taskcluster.roots import normalise_root
 if TYPE_CHECKING:
     from backends.http import Http
 
-FULL_REVISION = re.compile(r"[0-9a-f]{40}", re.ASCII)
 TRUST_DOMAINS = ("gecko", "comm", "mobile")  # the first parts of index paths that Mozilla's repositories use
 
 
@@ -46,8 +47,12 @@ def resolve(locator: Locator, http: Http, root: str, cancel: Cancel | None = Non
     if not isinstance(locator, TaskclusterLocator):
         raise LocatorProblem(f"{locator.text()} does not belong to Taskcluster.")
     match locator:
-        case TaskGroup(group_id, named):
-            return TaskGroup(group_id, normalise_root(named or root))
+        case TaskGroup(_, named) | TaskRelation(_, _, named) | IndexNamespace(_, named) | GroupView(root_url=named):
+            return replace(locator, root_url=normalise_root(named or root))
+        case Comparison(root_url=named):
+            return _comparison(locator, http, normalise_root(named or root), cancel)
+        case Contents(root_url=named):
+            return _contents(Deployment(http, normalise_root(named or root)), locator, cancel)
         case Task(task_id, run, named):
             return Task(task_id, run, normalise_root(named or root))
         case Artifact(task_id, run, name, named):
@@ -63,6 +68,33 @@ def resolve(locator: Locator, http: Http, root: str, cancel: Cancel | None = Non
         case Push(repository, revision, named):
             return _push(Deployment(http, normalise_root(named or root)), repository, revision, cancel)
     raise LocatorProblem(f"{locator.text()} cannot be looked up.")
+
+
+def _comparison(locator: Comparison, http: Http, root: str, cancel: Cancel | None) -> Comparison:
+    """Both sides looked up; those of one deployment are spelled without it."""
+    sides = [_as_group(resolve(side, http, root, cancel), http, cancel) for side in (locator.base, locator.new)]
+    return compared(sides[0], sides[1], locator.measured, locator.series)
+
+
+def _as_group(found: TaskclusterLocator, http: Http, cancel: Cancel | None) -> TaskGroup:
+    match found:
+        case TaskGroup():
+            return found
+        case Task(task_id, _, root):
+            definition, _ = Deployment(http, root).task(task_id, cancel)
+            return TaskGroup(definition.taskGroupId or task_id, root, (task_id,))
+    raise LocatorProblem(f"{found.text()[:100]} is no task group and no task.", "Name a group, a push or a task.")
+
+
+def _contents(deployment: Deployment, locator: Contents, cancel: Cancel | None) -> Contents:
+    """A CSV has to be looked at: only it knows its columns."""
+    from backends.taskcluster.artifact_contents import is_measurements
+    from backends.taskcluster.artifact_table import with_columns
+
+    rooted = replace(locator, root_url=deployment.root)
+    if locator.view != "table" or is_measurements(locator.name):
+        return rooted
+    return with_columns(deployment, rooted, cancel)
 
 
 def _task_or_group(deployment: Deployment, slug: str, cancel: Cancel | None) -> TaskclusterLocator:
@@ -94,9 +126,11 @@ def _indexed(deployment: Deployment, path: str, artifact: str, cancel: Cancel | 
     try:
         task_id = deployment.find(path, cancel)
     except NotFound:
+        if not artifact and has_entries(deployment, path, cancel):
+            return IndexNamespace(path, deployment.root)
         raise NotResolved(
-            f"The index of {deployment.root} has no task at {path[:300]}.",
-            "Index entries expire, and the last part must be a task's, not a namespace's.",
+            f"The index of {deployment.root} has neither a task nor a namespace at {path[:300]}.",
+            "Index entries expire with their tasks. taskcluster:namespace/ lists the index from its root.",
         ) from None
     if artifact:
         return Artifact(task_id, None, artifact, deployment.root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backends.frames.formats import format_value
 from backends.resources import Detail, Row
+from backends.taskcluster.menus import treeherder_url
 from backends.taskcluster.task_columns import TASKS
 
 _SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
@@ -23,7 +24,7 @@ _SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         ),
     ),
     ("Runs", (("Runs", "runs"), ("Retries", "retries"), ("Each", "run_states"), ("Copy", "copy"))),
-    ("Treeherder", (("Symbol", "symbol"), ("Tier", "tier"), ("Project", "project"), ("Revision", "revision"))),
+    ("Treeherder", (("Symbol", "symbol"), ("Tier", "tier"))),
     ("Ids", (("Task", "task_id"), ("Task group", "group_id"), ("Label", "label"))),
 )  # fmt: skip
 
@@ -35,6 +36,8 @@ def detail(row: Row) -> Detail:
         told = tuple((label, _text(name, row)) for label, name in lines if row.get(name) is not None)
         if told:
             sections.append((title, told))
+    if url := treeherder_url(row):
+        sections.append(("Provenance", (("Push", f"{row['project']} {row['revision']}"), ("Treeherder", url))))
     return Detail(str(row.get("name") or row.get("task_id") or ""), tuple(sections))
 
 

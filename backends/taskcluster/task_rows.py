@@ -24,6 +24,8 @@ ENTRY = msgspec.json.Decoder(TaskEntry)
 AUTOMATIC = frozenset({"retry", "task-retry"})
 LONGEST = 2000  # characters of a cell; a name is at most 255 by the queue's schema, tags are joined
 ISO = "%Y-%m-%dT%H:%M:%S%.fZ"
+ID_LENGTH = 22  # of a slugid; what is none is counted and not kept
+Columns = tuple[list[object], ...]
 STEP = 50  # entries read at a time
 FIRST_MOMENT, LAST_MOMENT = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999: all that Python can hold
 
@@ -33,33 +35,69 @@ def read_rows(raws: Sequence[msgspec.Raw], group_id: str) -> tuple[pl.DataFrame,
 
     In the listing's order; of a task that comes twice the last. Raises nothing, whatever an entry holds.
     """
-    columns: tuple[list[object], ...] = tuple([] for _ in _FILLED)
+    columns: Columns = tuple([] for _ in _FILLED)
     known = 0
     # A thousand entries alive at once set off the garbage collector 12 times a page, with pauses of 50 ms in a large
     # app; 50 at a time are gone before it counts them.
     for start in range(0, len(raws), STEP):
         read = [tolerant.read(raw, ENTRY, tolerant.entry) for raw in raws[start : start + STEP]]
-        rows = [_cells(entry) for entry in read if entry is not None and entry.status.taskId]
-        known += len(rows)
-        for column, cells in zip(columns, zip(*rows, strict=True), strict=False):  # no rows: no cells at all
-            column.extend(cells)
+        known += _add([entry for entry in read if entry is not None and entry.status.taskId], columns)
     return _frame(dict(zip(_FILLED, columns, strict=True)), group_id), len(raws) - known
 
 
-def _frame(columns: dict[str, list[Any]], group_id: str) -> pl.DataFrame:
+def rows_of(entries: Sequence[TaskEntry]) -> pl.DataFrame:
+    """The same of entries that have been read, each of whatever group it says; in their order."""
+    columns: Columns = tuple([] for _ in _FILLED)
+    _add(entries, columns)
+    groups = [entry.status.taskGroupId or entry.task.taskGroupId for entry in entries]
+    return _frame(dict(zip(_FILLED, columns, strict=True)), pl.Series(groups, dtype=pl.String))
+
+
+def _add(entries: Sequence[TaskEntry], columns: Columns) -> int:
+    rows = [_cells(entry) for entry in entries]
+    for column, cells in zip(columns, zip(*rows, strict=True), strict=False):  # no rows: no cells at all
+        column.extend(cells)
+    return len(rows)
+
+
+def _frame(columns: dict[str, list[Any]], group_id: str | pl.Series) -> pl.DataFrame:
     series = [
         times(name, cells) if TASKS[name].kind is Kind.TIME else pl.Series(name, cells, dtype=TASKS[name].dtype)
         for name, cells in columns.items()
     ]
     frame = pl.DataFrame(series).with_columns(
-        duration=_seconds("started", "resolved"),
-        queue_time=_seconds("scheduled", "started"),
-        group_id=pl.lit(group_id),
+        duration=seconds_between("started", "resolved"),
+        queue_time=seconds_between("scheduled", "started"),
+        group_id=pl.lit(group_id) if isinstance(group_id, str) else group_id,
         copy=pl.lit(1, pl.Int64),
         copies=pl.lit(1, pl.Int64),
     )
     shortened = _shortened(frame.select(TASKS.names))
     return shortened.unique("task_id", keep="last", maintain_order=True)
+
+
+def refreshed(frame: pl.DataFrame, statuses: Sequence[Status]) -> pl.DataFrame:
+    """Those rows of `frame` (schema `TASKS`) that differ by these newer statuses, as they are now."""
+    columns = zip(*map(_told, statuses), strict=True)
+    cells = {name: list(column) for name, column in zip(_OF_STATUS, columns, strict=False)}
+    if not cells:
+        return frame.clear()
+    newer = pl.DataFrame(
+        [
+            times(name, column) if TASKS[name].kind is Kind.TIME else pl.Series(name, column, dtype=TASKS[name].dtype)
+            for name, column in cells.items()
+        ]
+    ).unique("task_id", keep="last")
+    newer = _shortened(newer).with_columns(
+        duration=seconds_between("started", "resolved"), queue_time=seconds_between("scheduled", "started")
+    )
+    names = [name for name in newer.columns if name != "task_id"]
+    both = frame.join(newer, on="task_id", suffix="|new", maintain_order="left")
+    # A status may leave these out, and then they are what they were.
+    kept = {name: pl.coalesce(f"{name}|new", name) for name in ("priority", "worker_pool", "deadline", "expires")}
+    now = {name: kept.get(name, pl.col(f"{name}|new")) for name in names}
+    changed = both.filter(pl.any_horizontal(pl.col(name).ne_missing(new) for name, new in now.items()))
+    return changed.with_columns(**now).select(frame.columns)
 
 
 def number_copies(frame: pl.DataFrame) -> pl.DataFrame:
@@ -96,7 +134,7 @@ def milliseconds(text: str | None) -> int | None:
         return None
 
 
-def _seconds(start: str, end: str) -> pl.Expr:
+def seconds_between(start: str, end: str) -> pl.Expr:
     """Seconds between two times; null when the clocks of two machines make it negative."""
     seconds = (pl.col(end) - pl.col(start)).dt.total_milliseconds() / 1000
     return pl.when(seconds >= 0).then(seconds)
@@ -104,7 +142,8 @@ def _seconds(start: str, end: str) -> pl.Expr:
 
 def _shortened(frame: pl.DataFrame) -> pl.DataFrame:
     """No cell is longer than a screen: a name of 10 MB would be copied by every filter."""
-    texts = [name for name in frame.columns if frame[name].dtype == pl.String and name not in ("task_id", "group_id")]
+    whole = ("task_id", "group_id", "depends_on")
+    texts = [name for name in frame.columns if frame[name].dtype == pl.String and name not in whole]
     long = [name for name in texts if (frame[name].str.len_bytes().max() or 0) > LONGEST]  # type: ignore[operator]
     return frame.with_columns(pl.col(long).str.slice(0, LONGEST)) if long else frame
 
@@ -142,47 +181,79 @@ def run_states(runs: Sequence[Run]) -> str:
 _FILLED = (
     "task_id", "state", "name", "suite", "platform", "build_type", "chunk", "symbol", "runs", "retries", "reason",
     "started", "resolved", "tier", "worker_pool", "kind", "owner", "priority", "dependencies", "scheduled", "created",
-    "label", "tags", "project", "revision", "worker", "run_states", "deadline", "expires",
+    "depends_on", "label", "tags", "project", "revision", "worker", "run_states", "deadline", "expires",
 )  # fmt: skip
+
+
+_OF_STATUS = (
+    "task_id", "state", "runs", "retries", "reason", "started", "resolved", "worker_pool", "priority", "scheduled",
+    "worker", "run_states", "deadline", "expires",
+)  # fmt: skip
+
+
+def _told(status: Status) -> tuple[object, ...]:
+    """What a status alone says, in the order of `_OF_STATUS`."""
+    runs, run = status.runs, shown_run(status.runs)
+    last = runs[-1] if runs else run
+    return (
+        status.taskId,
+        state_of(status),
+        len(runs),
+        sum(one.reasonCreated in AUTOMATIC for one in runs),
+        last.reasonResolved,
+        run.started,
+        run.resolved,
+        worker_pool(status),
+        status.priority,
+        run.scheduled,
+        f"{last.workerGroup or ''}/{last.workerId or ''}" if last.workerId else None,
+        run_states(runs) if runs else None,
+        status.deadline,
+        status.expires,
+    )
 
 
 def _cells(entry: TaskEntry) -> tuple[object, ...]:
     """The cells of one task in the order of `_FILLED`."""
     status, task = entry.status, entry.task
-    runs, tags, extra = status.runs, task.tags, task.extra
-    name, run = task.metadata.name, shown_run(runs)
-    last = runs[-1] if runs else run
+    tags, extra = task.tags, task.extra
+    name = task.metadata.name
     platform, build = naming.platform_and_build(task, name)
     project, revision = naming.push(task.routes)
     treeherder = extra.treeherder
+    (
+        task_id, state, runs, retries, reason, started, resolved, pool, priority, scheduled, worker, every, deadline,
+        expires,
+    ) = _told(status)  # fmt: skip
     return (
-        status.taskId,
-        state_of(status),
+        task_id,
+        state,
         name,
         naming.suite(task, name),
         platform,
         build,
         naming.chunk(extra),
         naming.symbol(treeherder),
-        len(runs),
-        sum(one.reasonCreated in AUTOMATIC for one in runs),
-        last.reasonResolved,
-        run.started,
-        run.resolved,
+        runs,
+        retries,
+        reason,
+        started,
+        resolved,
         treeherder.tier if treeherder is not None else None,
-        worker_pool(status),
+        pool,
         tags.get("kind"),
         tags.get("createdForUser") or task.metadata.owner,
-        status.priority or task.priority,
+        priority or task.priority,
         len(task.dependencies),
-        run.scheduled,
+        scheduled,
         task.created,
+        " ".join([one for one in task.dependencies if len(one) == ID_LENGTH]) or None,
         tags.get("label") or name or None,
         " ".join([f"{key}={value}" for key, value in tags.items()]),
         project,
         revision,
-        f"{last.workerGroup or ''}/{last.workerId or ''}" if last.workerId else None,
-        run_states(runs) if runs else None,
-        status.deadline or task.deadline,
-        status.expires or task.expires,
+        worker,
+        every,
+        deadline or task.deadline,
+        expires or task.expires,
     )

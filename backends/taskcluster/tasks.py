@@ -10,39 +10,42 @@ import polars as pl
 from backends.cancel import Cancel
 from backends.http.answers import Origin, Source
 from backends.http.errors import HttpProblem, NotAllowed
-from backends.locators.taskcluster import SLUGID, Task, TaskArtifacts, TaskGroup, TaskMeasurements
-from backends.resources import Detail, LogAddress, Page, Resource, Row
+from backends.locators.taskcluster import TaskGroup
+from backends.resources import Entry, Page, Row
 from backends.taskcluster import roots
-from backends.taskcluster.artifact_files import TaskRuns, files_of_tasks
+from backends.taskcluster.batches import statuses
 from backends.taskcluster.listings import Listings
-from backends.taskcluster.queue import RESOLVED, Deployment, TaskPage
-from backends.taskcluster.task_columns import STATES, TASKS
-from backends.taskcluster.task_detail import detail
-from backends.taskcluster.task_log import task_log
-from backends.taskcluster.task_rows import milliseconds, number_copies, read_rows
-from backends.transfers.files import RemoteFile
+from backends.taskcluster.menus import group_entries
+from backends.taskcluster.queue import RESOLVED, TaskPage
+from backends.taskcluster.selections import only
+from backends.taskcluster.task_columns import TASKS
+from backends.taskcluster.task_list import TaskRows
+from backends.taskcluster.task_rows import milliseconds, number_copies, read_rows, refreshed
 
 if TYPE_CHECKING:
     from backends.http import Http
 
 
-class TaskGroupTasks(Resource):
-    """One task group. Columns are those of `task_columns.TASKS`; rows come in the queue's order, by task id."""
+class TaskGroupTasks(TaskRows):
+    """One task group, or some tasks of it. Columns are those of `task_columns.TASKS`; rows come in the queue's order,
+    by task id.
+    """
 
-    schema = TASKS
-    noun = ("task", "tasks")
-    default_sort = ("name", False)  # the queue's order is that of random ids
     empty_text = "This task group has no tasks (yet)."
+    poll_seconds = 10.0
 
     def __init__(self, locator: TaskGroup, http: Http, root: str) -> None:
-        super().__init__(locator)
+        super().__init__(locator, http, root)
         self.group_id = locator.group_id
+        self.task_ids = locator.task_ids
         self._push = ""  # known with the first rows
-        self.deployment = Deployment(http, root)
+        self.total = 0
+        self._lost: set[str] = set()  # ids that the queue does not tell about any more
 
     @property
     def title(self) -> str:
-        return f"{self._push}group {self.group_id}"
+        some = f"{len(self.task_ids):,} tasks of " if self.task_ids else ""
+        return f"{some}{self._push}group {self.group_id}"
 
     def pages(self, cancel: Cancel) -> Iterator[Page]:
         """The stored listing first; if that can still change, the queue's pages, which replace its rows one by one.
@@ -54,8 +57,8 @@ class TaskGroupTasks(Resource):
         stored = listings.read(self.group_id)
         if stored is not None:
             origin = Origin(Source.CACHE, stored.age)
-            self._learn(stored.frame)
-            yield Page(stored.frame, origin, total=stored.frame.height, replace=True)
+            rows = self._known(stored.frame)
+            yield Page(rows, origin, total=rows.height, replace=True)
             if stored.final:
                 return
         try:
@@ -64,66 +67,55 @@ class TaskGroupTasks(Resource):
             if stored is None or isinstance(problem, NotAllowed):
                 raise
             stale = Origin(Source.STALE, stored.age, problem.sentence)
-            yield Page(stored.frame, stale, total=stored.frame.height, replace=True, note=problem.sentence)
+            yield Page(rows, stale, total=rows.height, replace=True, note=problem.sentence)
 
     def _fresh(self, listings: Listings, cancel: Cancel) -> Iterator[Page]:
         fetched = _Fetched(self.group_id)
         for page in self.deployment.iter_task_pages(self.group_id, cancel):
             cancel.check()
-            frame = fetched.add(page)
-            self._learn(frame)
-            yield Page(frame, page.origin, note=fetched.note)
+            yield Page(self._known(fetched.add(page)), page.origin, note=fetched.note)
         whole = fetched.whole()
+        rows = self._known(whole)
         # Only the last page replaces: 10,000 stored rows must not shrink to the first page's 1,000. It takes away
         # tasks that are gone, and brings `copies`, which no single page can count.
-        yield Page(whole, fetched.origin, total=whole.height, replace=True, note=fetched.last_note(whole))
+        yield Page(rows, fetched.origin, total=rows.height, replace=True, note=fetched.last_note(whole))
         if fetched.complete:
             listings.write(self.group_id, whole, sealed=fetched.sealed, expires_ms=fetched.expires_ms)
 
-    def _learn(self, frame: pl.DataFrame) -> None:
-        """Which push the group is of, for the title: a list of recent groups that shows ids tells nobody anything."""
+    def _known(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The rows that are meant. Learns which push the group is of, for the title: a list of recent groups that
+        shows ids tells nobody anything.
+        """
         known = frame.select("project", "revision").drop_nulls().head(1)
         if not self._push and not known.is_empty():
             project, revision = known.row(0)
             self._push = f"{project[:40]} {revision[:12]} "
+        self.total = frame.height  # of the whole group, as far as it is known
+        return only(frame, self.task_ids)
 
-    def open(self, row: Row) -> Task | None:
-        task_id = str(row.get("task_id") or "")
-        return Task(task_id, None, self.deployment.root) if SLUGID.fullmatch(task_id) else None
+    def updates(self, frame: pl.DataFrame, cancel: Cancel) -> Page | None:
+        """What has changed of the unresolved tasks, asked a thousand at a time.
 
-    def open_marked(self, rows: pl.DataFrame) -> TaskArtifacts | None:
-        ids = tuple(one for one in rows["task_id"].to_list() if SLUGID.fullmatch(one))
-        return TaskArtifacts(ids, self.deployment.root) if ids else None
+        Not seen this way: tasks that have been added, and resolved ones that are run again; loading the list does.
+        """
+        open_ids = frame.filter(~pl.col("state").is_in(list(RESOLVED)))["task_id"].to_list()
+        wanted = [one for one in open_ids if one not in self._lost]
+        if not wanted:
+            return None
+        told = statuses(self.deployment, wanted, cancel)
+        self._lost |= set(wanted) - told.keys()
+        changed = refreshed(frame, list(told.values()))
+        note = "" if changed.is_empty() else "Tasks that were added since are shown when the list is loaded again."
+        return Page(changed, Origin(), note=note)
 
-    def measurements(self, rows: pl.DataFrame) -> TaskMeasurements | None:
-        ids = tuple(one for one in rows["task_id"].to_list() if SLUGID.fullmatch(one))
-        return TaskMeasurements(ids, self.deployment.root) if ids else None
-
-    def log(self, row: Row) -> LogAddress | None:
-        return task_log(self.deployment.root, row)
-
-    def files(self, rows: pl.DataFrame, cancel: Cancel) -> Iterator[list[RemoteFile]]:
-        """All artifacts of all runs of these tasks; see `artifact_files` for what cannot be fetched."""
-        wanted = [
-            # The runs of a resolved task are known from its row, which saves one request a task.
-            TaskRuns(task_id, name or "", self.group_id, runs if state in RESOLVED else None)
-            for task_id, name, state, runs in rows.select("task_id", "name", "state", "runs").iter_rows()
-        ]
-        return files_of_tasks(self.deployment, wanted, cancel)
-
-    def detail(self, row: Row) -> Detail:
-        return detail(row)
+    def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
+        """Around the task under the cursor, then of the rows as a whole."""
+        some = () if rows.height >= self.total else tuple(rows["task_id"].to_list())
+        views = group_entries(TaskGroup(self.group_id, self.deployment.root, some or self.task_ids))
+        return [*super().menu(row, rows), *(views if rows.height else [])]
 
     def web_url(self, row: Row | None = None) -> str:
-        if row is None:
-            return roots.group_page(self.deployment.root, self.group_id)
-        return roots.task_page(self.deployment.root, str(row.get("task_id") or ""))
-
-    def summary(self, frame: pl.DataFrame) -> str:
-        """ "1,162 completed · 22 failed": the states in the usual order, then those we do not know."""
-        counts = dict(frame["state"].value_counts().iter_rows())
-        order = [*(state for state in STATES if state in counts), *sorted(counts.keys() - set(STATES))]
-        return " · ".join(f"{counts[state]:,} {state}" for state in order)
+        return super().web_url(row) or roots.group_page(self.deployment.root, self.group_id)
 
 
 class _Fetched:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.cancel import Cancel
+from backends.locators.taskcluster import TaskGroup
 from backends.problems import UsageProblem
+from backends.resources import gather
 from backends.taskcluster.group_statistics import BY, GROUP_STATISTICS, statistics_by
-from backends.taskcluster.group_statistics_path import CRITICAL_PATH, EDGES, critical_path, dependency_edges, edges_of
+from backends.taskcluster.group_statistics_path import CRITICAL_PATH, critical_path, edges_of_rows
 from backends.taskcluster.group_statistics_timeline import TIMELINE, timeline
-from backends.taskcluster.queue import Deployment
 from backends.taskcluster.task_columns import STATES, TASKS
+from backends.taskcluster.tasks import TaskGroupTasks
 from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, task_id
 
 START = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
@@ -140,8 +141,10 @@ def test_what_runs_still_runs_until_now() -> None:
     assert (found["running"][-1], found["pending"][-1]) == (1.0, 1.0)
 
 
-def edges(*pairs: tuple[int, int]) -> pl.DataFrame:
-    return pl.DataFrame([(task_id(one), task_id(other)) for one, other in pairs], schema=EDGES, orient="row")
+def waiting(frame: pl.DataFrame, *pairs: tuple[int, int]) -> pl.DataFrame:
+    """The rows, the first of each pair depending on the second."""
+    of = {task_id(one): " ".join(task_id(to) for frm, to in pairs if frm == one) for one, _ in pairs}
+    return frame.with_columns(depends_on=pl.col("task_id").replace_strict(of, default=None, return_dtype=pl.String))
 
 
 def test_the_critical_path_is_the_chain_that_the_end_waited_for() -> None:
@@ -153,7 +156,7 @@ def test_the_critical_path_is_the_chain_that_the_end_waited_for() -> None:
         {"name": "unrelated", "at": at(0, 1, 55)},
         {"name": "never ran", "state": "exception", "at": at(0, None, 1440)},
     )
-    found = critical_path(frame, edges((1, 0), (2, 0), (3, 1), (3, 2), (3, 77), (5, 1)))
+    found = critical_path(waiting(frame, (1, 0), (2, 0), (3, 1), (3, 2), (3, 77), (5, 1)))
     assert found.schema == pl.Schema(CRITICAL_PATH.polars())
     assert found["name"].to_list() == ["decision", "slow build", "test"]
     assert found["waited"].to_list() == [None, 60.0, 120.0]
@@ -161,24 +164,17 @@ def test_the_critical_path_is_the_chain_that_the_end_waited_for() -> None:
 
 
 def test_a_group_without_an_end_or_with_a_cycle_has_a_path_that_ends() -> None:
-    assert critical_path(tasks({"state": "running", "at": at(0, 1, None)}), edges()).is_empty()
+    assert critical_path(tasks({"state": "running", "at": at(0, 1, None)})).is_empty()
     frame = tasks({"at": at(0, 1, 5)}, {"at": at(0, 1, 6)})
-    assert len(critical_path(frame, edges((0, 1), (1, 0)))) == 2
-    assert len(critical_path(frame, edges())) == 1
+    assert len(critical_path(waiting(frame, (0, 1), (1, 0)))) == 2
+    assert len(critical_path(frame)) == 1
 
 
-def test_dependencies_are_read_from_all_pages_of_the_group(queue: FakeQueue) -> None:
-    queue.group([[entry(1, dependencies=[task_id(0)])], [entry(2, dependencies=[task_id(0), task_id(1)]), entry(3)]])
-    found = dependency_edges(Deployment(queue.http(), ROOT), GROUP, Cancel())
-    assert found.rows() == [(task_id(1), task_id(0)), (task_id(2), task_id(0)), (task_id(2), task_id(1))]
-
-
-def test_entries_of_another_shape_lose_no_dependencies_of_others() -> None:
-    odd = [
-        b"{}",
-        b"null",
-        b'{"status":{"taskId":"A"},"task":{"dependencies":["B",5]}}',
-        b'{"status":{},"task":{}}',
-        b"{",
-    ]
-    assert edges_of(msgspec.Raw(raw) for raw in odd) == [("A", "B"), ("A", "5")]
+def test_the_rows_of_a_group_know_which_tasks_each_waits_for(queue: FakeQueue) -> None:
+    odd = entry(3, dependencies=["B", 5, task_id(0)])
+    queue.group([[entry(1, dependencies=[task_id(0)])], [entry(2, dependencies=[task_id(0), task_id(1)]), odd]])
+    rows = gather(TaskGroupTasks(TaskGroup(GROUP), queue.http(), ROOT), Cancel()).frame
+    assert edges_of_rows(rows).rows() == [
+        (task_id(1), task_id(0)), (task_id(2), task_id(0)), (task_id(2), task_id(1)), (task_id(3), task_id(0))
+    ]  # fmt: skip
+    assert rows["dependencies"].to_list() == [1, 2, 3]

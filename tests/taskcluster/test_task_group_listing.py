@@ -213,7 +213,7 @@ def test_damaged_stored_bytes_are_listed_anew(queue: FakeQueue, tmp_path: Path) 
     listed(tasks_of(http))
     store = http.stored()
     assert store is not None
-    key = f"taskcluster-group-v1|{ROOT}||{GROUP}"
+    key = f"taskcluster-group-v2|{ROOT}||{GROUP}"
     kept = store.get(key)
     assert kept is not None, "the key of this test is not the one in use"
     for damaged in (b"", kept.body[:-40], b"ARROW1" + kept.body[:100], kept.body[:200] + b"\xff" * 200):

@@ -108,3 +108,26 @@ def _told(transfer: Transfer, output: Path, interrupted: bool) -> int:
         say("Interrupted. The same command goes on where this one stopped.")
         return 130
     return 1 if end.failed or end.counts.get(State.CANCELLED, 0) else 0
+
+
+def unpack_what_came(files: list[RemoteFile], output: Path, cancel: Cancel) -> int:
+    """Unpacks the archives among these files, says what came of it, and returns the exit code: 1 if one was not."""
+    from backends.unpacking.downloads import unpack_downloads
+
+    progress = Progress()
+    try:
+        told = unpack_downloads(
+            output, {file.key for file in files}, cancel, lambda done, of: progress.show(f"{done:,} of {of:,} unpacked")
+        )
+    finally:
+        progress.clear()
+    kept = f", {told.kept:,} were unpacked already" if told.kept else ""
+    say(f"{told.unpacked:,} archives unpacked{kept}")
+    for archive, name, why in told.skipped[:LISTED]:
+        say(f"note: {safe_text(archive)}: {safe_text(name)} was left out: {why}")
+    for archive, why in told.problems[:LISTED]:
+        say(f"not unpacked: {safe_text(archive)}: {safe_text(why)}")
+    for left in (told.skipped[LISTED:], told.problems[LISTED:]):
+        if left:
+            say(f"… and {len(left):,} more")
+    return 1 if told.problems else 0

@@ -126,12 +126,11 @@ def breakdown(
     )
     wanted = _filter(where, schema)
     with session_of(root_url, mode) as (session, cancel):
-        group, tasks = _tasks(session, cancel, locator, text)
+        _, tasks = _tasks(session, cancel, locator, text)
         if timeline:
             found = group_statistics_timeline.timeline(tasks, bins)
         elif critical_path:
-            edges = group_statistics_path.dependency_edges(group.deployment, group.group_id, cancel)
-            found = group_statistics_path.critical_path(tasks, edges)
+            found = group_statistics_path.critical_path(tasks)
         else:
             found, _ = group_statistics.statistics_by(tasks, by or "suite")
         emit(wanted(found), schema, **output)

@@ -14,6 +14,7 @@ from tui.commands.layout_options import layout_choices, layout_options
 from tui.commands.listing import listed, session_of
 from tui.commands.measuring import breakdown, compare, measurements
 from tui.commands.output import Progress, emit, output_options
+from tui.commands.reading import log, runs
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,7 +29,7 @@ def taskcluster() -> None:
     """Tasks, artifacts, downloads and statistics of task groups."""
 
 
-for _command in (measurements, compare, breakdown):
+for _command in (runs, log, measurements, compare, breakdown):
     taskcluster.add_command(_command)
 
 
@@ -139,6 +140,7 @@ def stats(
 @click.option("--overwrite", is_flag=True, help="Replace files in DIR that ciexplore did not put there.")
 @click.option("--rehash", is_flag=True, help="Read files that are already there and compare their SHA-256.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done; fetch and write nothing.")
+@click.option("--unpack", "unpacking", is_flag=True, help="Unpack each archive beside itself, as NAME.unpacked.")
 @layout_options
 def download(
     locator: str,
@@ -151,6 +153,7 @@ def download(
     overwrite: bool,
     rehash: bool,
     dry_run: bool,
+    unpacking: bool,
     layout: str | None,
     resume: str | None,
     **chosen: Any,
@@ -160,10 +163,12 @@ def download(
     Each file is checked and recorded in DIR/.ciexplore; the same command again fetches only what is missing. With
     --layout artifact-downloader the files go where that tool would put them.
     """
-    from tui.commands.download import carry_out
+    from tui.commands.download import carry_out, unpack_what_came
     from tui.commands.original_layout import carry_out_original
 
     choices = layout_choices(layout, resume, globs, chosen)
+    if choices is not None and unpacking:
+        raise UsageProblem("--unpack does not go with --layout.", "Use --unzip, which puts them where that tool does.")
     place = Path(output).expanduser().absolute()
     with session_of(root_url, mode, jobs=jobs) as (session, cancel):
         if choices is not None:
@@ -172,7 +177,10 @@ def download(
                 rehash=rehash, dry=dry_run,
             )  # fmt: skip
         files = _files(session, cancel, locator, text, globs)
-        return carry_out(session, files, place, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
+        code = carry_out(session, files, place, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
+        if not unpacking or dry_run or code == 130:
+            return code
+        return unpack_what_came(files, place, cancel) or code
 
 
 def _files(session: Session, cancel: Cancel, locator: str, text: str, globs: tuple[str, ...]) -> list[RemoteFile]:

@@ -206,6 +206,7 @@ def _kinds() -> Iterator[Artifact]:
     yield Artifact(f"{prefix}s3-identity.bin", "random", BINARY, 250_000)
     yield Artifact(f"{prefix}s3-gzip.log", "log", LOG, 80_000, gzipped=True)
     yield Artifact(f"{prefix}empty.txt", "random", "text/plain", 0)
+    yield Artifact(f"{prefix}resource-use.csv", "csv", "text/csv", gzipped=True)
     yield Artifact(f"{prefix}object.bin", "random", BINARY, 150_000, storage="object")
     yield Artifact(f"{prefix}object-unfinished.bin", "random", BINARY, 1_000, storage="object", status=404)
     yield Artifact(f"{prefix}reference.txt", "log", "text/plain", 5_000, storage="reference")

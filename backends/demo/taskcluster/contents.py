@@ -132,6 +132,8 @@ def make(world: World, group: Group, task: Task, run_id: int, artifact: Artifact
             return _json(measurements.perfherder(seed, task, run_id))
         case "build-metrics":
             return _json(measurements.build_metrics(seed, task, run_id))
+        case "csv":
+            return _csv(seed, task, run_id, name)
         case "png":
             return archives.picture(number(seed, task.id, run_id, name))
         case "zip":
@@ -176,6 +178,15 @@ def _some_json(seed: int, task: Task, run_id: int, name: str) -> object:
         for second in range(random.randint(10, 60))
     ]
     return {"name": name.rsplit("/", 1)[-1], "task": task.label.name, "run": run_id, "samples": samples}
+
+
+def _csv(seed: int, task: Task, run_id: int, name: str) -> bytes:
+    random = generator(seed, task.id, run_id, name, "csv")
+    lines = ["Second,CPU %,Phase,Memory (B)"]
+    for second in range(120):
+        phase = "setup" if second < 20 else "test, first" if second < 80 else "test, second"
+        lines.append(f'{second},{random.uniform(5, 100):.1f},"{phase}",{random.randint(10**8, 10**10)}')
+    return ("\r\n".join(lines) + "\r\n").encode()
 
 
 @lru_cache(maxsize=2)

@@ -1,0 +1,70 @@
+"""A log that has been read whole is kept, so that it is there at once the next time, and offline.
+
+In the store beside the answers, compressed; up to `CAP` bytes of text, which is what nearly every log of a task has.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from backends.cancel import Cancel
+from backends.http.decoding import EncodingBroken, decode
+from backends.http.policies import Mode
+from backends.logs.sources import from_http
+
+if TYPE_CHECKING:
+    from backends.http import Http
+    from backends.logs.spool import Source
+
+CAP = 32 << 20  # decoded bytes
+_LEVEL = 1  # 100 MB/s and more, for a tenth to a twentieth of the size
+
+
+def from_http_kept(http: Http, url: str, *, live: bool = False, final: bool = True) -> Source:
+    """As `sources.from_http`. `final`: what stands at `url` is never another text once it is whole; what is not is
+    given from the store only when the server cannot be asked (offline). A `live` log is not kept: it has no end yet.
+    """
+
+    def read(cancel: Cancel) -> Iterator[bytes]:
+        store, key = http.stored(), f"log-v1|{http.scope(url)}|{url}"
+        offline = http.mode is Mode.OFFLINE
+        if store is not None and (offline or (final and not live)):
+            found = store.get(key)
+            text = None if found is None else _text(found.body)
+            if text is not None:
+                cancel.check()
+                yield from text
+                return
+        source = from_http(http.downloader, url, live=live)
+        if store is None or live or offline:
+            yield from source(cancel)
+            return
+        kept: list[bytes] | None = []
+        size, packing = 0, zlib.compressobj(_LEVEL, wbits=31)
+        for chunk in source(cancel):
+            size += len(chunk)
+            if size > CAP:
+                kept = None
+            if kept is not None:
+                kept.append(packing.compress(chunk))
+            yield chunk
+        if kept is not None:
+            store.put(key, b"".join([*kept, packing.flush()]))
+
+    return read
+
+
+def _text(packed: bytes) -> list[bytes] | None:
+    """The text in pieces; None for stored bytes that are damaged, which are then fetched anew."""
+    pieces, size = [], 0
+    try:
+        for piece in decode([packed], "gzip"):
+            size += len(piece)
+            if size > CAP:
+                return None
+            pieces.append(piece)
+    except EncodingBroken:
+        return None
+    return pieces

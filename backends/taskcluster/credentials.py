@@ -1,0 +1,64 @@
+"""Who we are to the configured deployment: the official clients' environment variables, as a Hawk identity.
+
+TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN, and TASKCLUSTER_CERTIFICATE for temporary credentials. They are read
+from the environment only, are no settings, and are kept nowhere.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from backends.http.policies import Identity
+from backends.problems import UsageProblem
+
+CLIENT_ID, ACCESS_TOKEN, CERTIFICATE = "TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_CERTIFICATE"
+
+
+def identities(root: str, environment: Mapping[str, str]) -> tuple[Identity, ...]:
+    """The identity for `root`'s origin and no other; none unless both the client and its token are set.
+
+    A queue refuses what is signed with empty credentials, where it would have answered an anonymous question.
+    Whether they can be used is found out with the first request, for other systems do not need them: only then
+    `UsageProblem` (impossible, or expired) and `HawkMissing` are raised.
+    """
+    client, token = environment.get(CLIENT_ID, "").strip(), environment.get(ACCESS_TOKEN, "").strip()
+    if not client or not token:
+        return ()
+    signer = _Signer(root, client, token, environment.get(CERTIFICATE, "").strip())
+    return (Identity(root, client, signer.headers),)
+
+
+class _Signer:
+    def __init__(self, root: str, client: str, token: str, certificate: str) -> None:
+        self._root, self._client, self._token, self._certificate = root, client, token, certificate
+        self._expiry = _expiry(certificate)
+        self._identity: Identity | None = None
+
+    def __repr__(self) -> str:
+        return f"_Signer({self._client!r})"
+
+    def headers(self, method: str, url: str) -> Mapping[str, str]:
+        if self._expiry is not None and self._expiry < time.time():
+            when = datetime.fromtimestamp(self._expiry, UTC).strftime("%Y-%m-%d %H:%M UTC")
+            raise UsageProblem(
+                f"The temporary Taskcluster credentials in {CERTIFICATE} expired at {when}.",
+                f"Sign in again, or unset {CLIENT_ID} to ask as nobody in particular.",
+            )
+        if self._identity is None:
+            from backends.http.hawk import hawk_identity
+
+            self._identity = hawk_identity(self._root, self._client, self._token, certificate=self._certificate or None)
+        return self._identity.sign(method, url)
+
+
+def _expiry(certificate: str) -> float | None:
+    """The end of temporary credentials, in seconds since 1970; None if the certificate does not say it."""
+    try:
+        value = json.loads(certificate)["expiry"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    known = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 253_402_300_799_999
+    return value / 1000 if known else None

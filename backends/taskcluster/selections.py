@@ -1,0 +1,47 @@
+"""The rows of a group, or of some tasks of it, for whatever is computed from them as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from backends.cancel import Cancel
+from backends.http.answers import Origin, Source
+from backends.http.policies import Mode
+from backends.locators.taskcluster import TaskGroup
+from backends.resources import gather
+from backends.taskcluster.listings import Listings
+from backends.taskcluster.queue import Deployment
+
+FRESH = 300.0  # seconds for which a stored listing is not read again: it was shown when its view was asked for
+
+
+@dataclass(frozen=True)
+class Selected:
+    """`frame` has the schema `TASKS`. `note`: what is missing or odd."""
+
+    frame: pl.DataFrame
+    origin: Origin
+    note: str = ""
+
+
+def selected(deployment: Deployment, group: TaskGroup, cancel: Cancel) -> Selected:
+    """The tasks of `group` (or those that it names), listed anew only if the stored listing is old.
+
+    Raises the `Problem`s of the listing.
+    """
+    from backends.taskcluster.tasks import TaskGroupTasks
+
+    stored = Listings(deployment).read(group.group_id)
+    offline = deployment.http.mode is Mode.OFFLINE
+    if stored is not None and (stored.final or stored.age < FRESH or offline):
+        origin = Origin(Source.STALE if offline else Source.CACHE, stored.age, "offline" if offline else "")
+        return Selected(only(stored.frame, group.task_ids), origin)
+    gathered = gather(TaskGroupTasks(group, deployment.http, deployment.root), cancel)
+    return Selected(gathered.frame, gathered.origin, " ".join(gathered.notes))
+
+
+def only(frame: pl.DataFrame, task_ids: tuple[str, ...]) -> pl.DataFrame:
+    """All rows, or those of the tasks that are named."""
+    return frame.filter(pl.col("task_id").is_in(list(task_ids))) if task_ids else frame

@@ -1,0 +1,191 @@
+"""`ciexplore taskcluster runs | log`: what became of a task, and what it said."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from backends.cancel import Cancel
+from backends.problems import Cancelled, UsageProblem
+from tui.cli import connection_options
+from tui.commands.listing import listed, session_of
+from tui.commands.output import emit, output_options, say
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from backends.resources import LogAddress
+    from tui.session import Session
+
+_HARMLESS = bytes([*range(0x20, 0x7F), 0x09, 0x0A])
+SILENCE = 2.0  # seconds after which a log that is still being written counts as read, without --follow
+LINE = 1 << 20  # bytes of a line without an end that are printed at once
+
+
+def _common(command: Any) -> Any:
+    for option in (
+        click.option("--root-url", metavar="URL", help="Deployment: a root URL, or firefox, or community."),
+        connection_options,
+        click.argument("locator"),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.option("--filter", "text", metavar="F", default="", help="Only these tasks of a group.")
+@_common
+@output_options
+def runs(locator: str, mode: str | None, root_url: str | None, text: str, columns: str | None, **output: Any) -> None:
+    """List the runs of a task, or of the tasks of a group that --filter leaves: worker, reasons, times."""
+    from backends.taskcluster.runs import RUNS
+
+    with session_of(root_url, mode) as (session, cancel):
+        several, frame = _runs(session, cancel, locator, text)
+        if several and columns is None:
+            columns = ",".join(["task_id", *(column.name for column in RUNS if not column.hidden)])
+        emit(frame, RUNS, columns=columns, **output)
+
+
+def _runs(session: Session, cancel: Cancel, locator: str, text: str) -> tuple[bool, pl.DataFrame]:
+    """(whether they are of several tasks, the rows)."""
+    from backends.locators import parse
+    from backends.locators.taskcluster_views import TaskRelation
+    from backends.taskcluster.runs import runs_of
+
+    resource: Any = session.resource(parse(locator), cancel)
+    if resource.noun[0] == "task":
+        _, gathered = listed(session, cancel, locator, text)
+        return True, runs_of(resource.deployment, gathered.frame["task_id"].to_list(), cancel)
+    if text:
+        raise UsageProblem("--filter chooses tasks of a group; this locator is no group.", "Leave --filter away.")
+    task_id = getattr(resource.locator, "task_id", "")
+    if not task_id:
+        raise UsageProblem(f"This locator lists {resource.noun[1]}, which have no runs.", "Name a task or a group.")
+    own = TaskRelation("runs", task_id, resource.deployment.root)
+    frame = listed(session, cancel, own.text())[1].frame
+    number = getattr(resource.locator, "run", None)
+    return False, frame if number is None else frame.filter(frame["run"] == number)
+
+
+@click.command()
+@click.option("--follow", is_flag=True, help="Go on while the task runs and writes.")
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
+@click.option("-o", "--to", "target", metavar="FILE", help="Write the bytes as they are to FILE; - is stdout.")
+@_common
+def log(
+    locator: str, mode: str | None, root_url: str | None, target: str | None, overwrite: bool, follow: bool
+) -> None:
+    """Print the log of a task's last run that began, of a run, or any artifact that is a text.
+
+    Escape sequences and what else could reach into a terminal are taken out; with -o the bytes stay as they are.
+    """
+    with session_of(root_url, mode) as (session, cancel):
+        address = _address(session, cancel, locator)
+        with _written(target, overwrite) as write:
+            chunks = _read(session, address, cancel, follow)
+            for piece in chunks if target is not None else _printable(chunks):
+                write.write(piece)
+                write.flush()
+
+
+def _address(session: Session, cancel: Cancel, locator: str) -> LogAddress:
+    from backends.locators import parse
+    from backends.locators.taskcluster import Artifact, Task
+    from backends.taskcluster.resolve import resolve
+    from backends.taskcluster.task_log import log_of_artifact, log_of_task
+
+    found = resolve(parse(locator), session.http, session.settings.taskcluster_root_url, cancel)
+    match found:
+        case Task():
+            return log_of_task(session.http, found, cancel)
+        case Artifact():
+            return log_of_artifact(session.http, found, cancel)
+    raise UsageProblem(
+        "This locator names several tasks, or none.", "Name one task, a run of it, or an artifact that is a text."
+    )
+
+
+def _read(session: Session, address: LogAddress, cancel: Cancel, follow: bool) -> Iterator[bytes]:
+    """The bytes; of a log that still grows those that are there, or with `follow` all until the task ends."""
+    from backends.logs.kept import from_http_kept
+
+    own = Cancel()
+    forget = cancel.on_cancel(own.cancel)
+    source = from_http_kept(session.http, address.url, live=address.live, final=address.final)
+    silence = _Silence(own) if address.live and not follow else None
+    try:
+        for chunk in source(own):
+            if silence is not None:
+                silence.broken()
+            yield chunk
+    except Cancelled:
+        cancel.check()
+        say("note: the task still runs and writes; --follow goes on until it ends.")
+    finally:
+        forget()
+        if silence is not None:
+            silence.end()
+
+
+class _Silence:
+    """Pulls the token when nothing has come for `SILENCE` seconds."""
+
+    def __init__(self, cancel: Cancel) -> None:
+        self._cancel = cancel
+        self._timer: threading.Timer | None = None
+        self.broken()
+
+    def broken(self) -> None:
+        self.end()
+        self._timer = threading.Timer(SILENCE, self._cancel.cancel)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+def _printable(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Line by line, without what a terminal would obey; tabs stay."""
+    rest = b""
+    for chunk in chunks:
+        if not rest and not chunk.translate(None, _HARMLESS):
+            yield chunk  # nearly all of nearly every log, at 300 MB/s
+            continue
+        *whole, rest = (rest + chunk).split(b"\n")
+        while len(rest) > LINE:
+            whole, rest = [*whole, rest[:LINE]], rest[LINE:]
+        if whole:
+            yield b"".join(_line(one) for one in whole)
+    if rest:
+        yield _line(rest)
+
+
+def _line(content: bytes) -> bytes:
+    from backends.frames.formats import safe_text
+    from backends.logs import ansi
+
+    text = ansi.strip(ansi.decoded(content))
+    if text.isascii() and text.isprintable():
+        return text.encode() + b"\n"
+    return "\t".join(safe_text(part, len(part) + 1) for part in text.split("\t")).encode("utf-8", "replace") + b"\n"
+
+
+@contextmanager
+def _written(target: str | None, overwrite: bool) -> Iterator[IO[bytes]]:
+    """Where it goes; a file appears under its name only when it is whole."""
+    if target is None or target == "-":
+        yield sys.stdout.buffer
+        return
+    from backends.frames.atomic import atomic_file
+
+    with atomic_file(Path(target), overwrite=overwrite) as file:
+        yield file
