@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import polars as pl
@@ -104,7 +105,46 @@ class Action:
     confirm: str = ""
 
 
-Entry = Link | Question | Action
+@dataclass(frozen=True)
+class Field:
+    """One thing to choose before a download of a special kind: a text, or (`tick`) yes or no."""
+
+    name: str
+    label: str
+    hint: str = ""
+    value: str = ""
+    tick: bool = False
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How the work after a download went: a sentence, and (what, why) of what could not be done."""
+
+    words: str
+    problems: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A download whose choices have been made. `files` lists what is to be fetched, in batches; `finish(cancel,
+    progress)` is done when that has ended. Both work in worker threads and raise `Problem`s."""
+
+    output: Path
+    files: Callable[[Cancel], Iterator[list[RemoteFile]]] = field(compare=False)
+    finish: Callable[[Cancel, Progress], Finished] = field(compare=False)
+
+
+@dataclass(frozen=True)
+class DownloadWay:
+    """A menu's entry that downloads in a way of its own. `prepare(values, output)` raises `UsageProblem`s; values are
+    texts, "yes" or "" for ticks."""
+
+    label: str
+    fields: tuple[Field, ...]
+    prepare: Callable[[Mapping[str, str], Path], Prepared] = field(compare=False)
+
+
+Entry = Link | Question | Action | DownloadWay
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from tui.panes.lists import ListPane
 from tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
+    from backends.resources import DownloadWay
     from tui.panes.transfers import TransfersPane
-    from tui.screens.download_dialog import Collect
+    from tui.screens.download_dialog import Collect, DownloadDialog
     from tui.session import Session
 
 
@@ -41,6 +42,7 @@ class Explorer(KeysInOrder):
         self.session = session
         self.history = History(session.settings.state_path)
         self._start = start
+        self._last_list = "taskcluster"
         faults.report_to(session.settings.state_path / "faults.log")
 
     def compose(self) -> ComposeResult:
@@ -125,11 +127,17 @@ class Explorer(KeysInOrder):
         return self.transfers
 
     # ---- actions ---------------------------------------------------------------------------------------------
+    async def action_back_to_list(self) -> None:
+        """From the transfers to the lists that were shown before them."""
+        await self.action_pane(self._last_list)
+
     async def action_pane(self, pane: str) -> None:
         if pane == "transfers":
             await self.transfers_pane()
         elif not self.query(f"#{pane}"):  # the others are made when they are first wanted: each costs the start 5 ms
             await self.query_one(ContentSwitcher).mount(ListPane(self.session, self.history, BY_PANE[pane]))
+        if pane != "transfers":
+            self._last_list = pane
         self.query_one(ContentSwitcher).current = pane
         self.query_one(TopBar).show(active=pane)
         self.query_one(f"#{pane}").enter()  # type: ignore[attr-defined]
@@ -157,11 +165,24 @@ class Explorer(KeysInOrder):
         """Shows what would be downloaded and, if the user agrees, starts it."""
         from tui.screens.download_dialog import DownloadDialog
 
-        plan = await self.push_screen_wait(DownloadDialog(what, collect, self.session.settings.output_path))
-        if plan is None:
+        await self._agree(what, DownloadDialog(what, collect, self.session.settings.output_path))
+
+    @work(group="download")
+    async def download_by(self, what: str, way: DownloadWay) -> None:
+        """Asks for the choices of a download of a special kind, then as `download`."""
+        from tui.screens.download_dialog import DownloadDialog
+        from tui.screens.form import WayScreen
+
+        prepared = await self.push_screen_wait(WayScreen(way, self.session.settings.output_path))
+        if prepared is not None:
+            await self._agree(what, DownloadDialog(what, prepared.files, prepared.output, prepared))
+
+    async def _agree(self, what: str, dialog: DownloadDialog) -> None:
+        agreed = await self.push_screen_wait(dialog)
+        if agreed is None:
             return
         pane = await self.transfers_pane()
-        pane.add(what, plan)
+        pane.add(what, agreed.plan, agreed.finish)
         self.notify("Started. F6 shows it file by file.", title=what, markup=False)
 
     @work(group="quit", exclusive=True)

@@ -16,6 +16,7 @@ from backends.taskcluster import roots
 from backends.taskcluster.batches import statuses
 from backends.taskcluster.listings import Listings
 from backends.taskcluster.menus import group_entries
+from backends.taskcluster.original_download import original_way
 from backends.taskcluster.queue import RESOLVED, TaskPage
 from backends.taskcluster.selections import only
 from backends.taskcluster.task_columns import TASKS
@@ -111,7 +112,9 @@ class TaskGroupTasks(TaskRows):
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         """Around the task under the cursor, then of the rows as a whole."""
         some = () if rows.height >= self.total else tuple(rows["task_id"].to_list())
-        views = group_entries(TaskGroup(self.group_id, self.deployment.root, some or self.task_ids))
+        chosen = some or self.task_ids
+        views = group_entries(TaskGroup(self.group_id, self.deployment.root, chosen))
+        views.append(original_way(self.deployment, self.group_id, chosen))
         return [*super().menu(row, rows), *(views if rows.height else [])]
 
     def web_url(self, row: Row | None = None) -> str:

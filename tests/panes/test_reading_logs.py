@@ -6,6 +6,8 @@ from textual.widgets import Input
 
 from tests.driving import loaded, running, screen_text, shown_view, until, view
 from tui.widgets.log_level import LogLevel
+from tui.widgets.tree_level import TreeLevel
+from tui.widgets.tree_view import TreeView
 
 
 async def test_l_reads_the_log_of_a_task_and_escape_comes_back(demo: dict[str, str]) -> None:
@@ -19,15 +21,35 @@ async def test_l_reads_the_log_of_a_task_and_escape_comes_back(demo: dict[str, s
         assert group.table.has_focus
 
 
-async def test_enter_on_a_text_artifact_reads_it_and_on_another_shows_what_is_known(demo: dict[str, str]) -> None:
-    async with running(demo["taskcluster.task"]) as (app, pilot):
-        await pilot.press("slash", *"live_backing", "enter", "enter")
+async def test_enter_shows_an_artifact_by_its_kind_and_says_what_is_known_of_one_it_cannot_show(
+    demo: dict[str, str],
+) -> None:
+    async with running(demo["taskcluster.artifact-kinds-task"]) as (app, pilot):
+
+        async def enter_on(name: str) -> None:
+            await until(pilot, lambda: loaded(app) and shown_view(app).resource.noun[0] == "artifact")
+            await pilot.press("slash", "escape", "slash", *name, "enter", "enter")
+
+        await enter_on("live_backing")
         await until(pilot, lambda: isinstance(view(app), LogLevel))
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(view(app), LogLevel))
-        await pilot.press("slash", "escape", "slash", *"browsertime-results.tgz", "enter", "enter")
-        await until(pilot, lambda: "application/" in screen_text(app))
-        assert not isinstance(view(app), LogLevel)
+        await enter_on("localconfig.json")
+        await until(pilot, lambda: isinstance(view(app), TreeLevel) and app.query(TreeView))
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(view(app), TreeLevel))
+        await enter_on("resource-use.csv")
+        await until(pilot, lambda: loaded(app) and shown_view(app).resource.noun[0] == "row")
+        await pilot.press("escape")
+        await enter_on("object.bin")
+        await until(pilot, lambda: "application/octet-stream" in screen_text(app) and "browser" in screen_text(app))
+
+
+async def test_enter_on_an_archive_lists_what_is_in_it(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.task"]) as (app, pilot):
+        await pilot.press("slash", *"browsertime-results.tgz", "enter", "enter")
+        await until(pilot, lambda: loaded(app) and shown_view(app).resource.noun[0] == "member")
+        assert shown_view(app).table.total_count == 3
 
 
 async def test_the_address_of_a_log_opens_it_over_its_run(demo: dict[str, str]) -> None:

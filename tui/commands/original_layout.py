@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from backends.cancel import Cancel
 from backends.frames.formats import safe_text
 from backends.problems import UsageProblem
-from backends.taskcluster.original_layout import Choices, chosen, suites
-from backends.taskcluster.original_layout_data import Placed, place
-from backends.taskcluster.original_layout_files import Wanted, group_information, wanted_files
-from backends.taskcluster.original_layout_runs import choose_run
+from backends.taskcluster.original_download import OriginalDownload, placed_words
+from backends.taskcluster.original_layout import Choices
+from backends.taskcluster.original_layout_data import Placed
 from tui.commands.download import LISTED, carry_out
 from tui.commands.output import Progress, say
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from backends.taskcluster.tasks import TaskGroupTasks
+    from backends.transfers.files import RemoteFile
     from tui.session import Session
 
 
@@ -40,19 +40,19 @@ def carry_out_original(
     `resume` is None for a new run, "last" or a run's number to go on in it. Raises `Problem`s.
     """
     resource = _group(session, locator, cancel)
-    number = choose_run(output, resource.group_id, resume)  # a wrong one is said before 10,000 tasks are listed
-    group = group_information(resource.deployment, resource.group_id, cancel)
-    for note in group.notes:
+    work = OriginalDownload(
+        resource.deployment, resource.group_id, choices, output, resume, lambda frame: _filtered(frame, filter_text)
+    )
+    files = _listed(work, cancel)
+    for note in work.notes:
         say(f"note: {safe_text(note)}")
-    wanted = _wanted(resource, _filtered(group.frame, filter_text), number, choices, cancel)
-    files = [one.file for one in wanted]
     code = carry_out(session, files, output, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry)
     if dry:
         return code
     if code == 130:
-        say(f"With --continue it goes on in run {number}; without, a new run begins.")
+        say(f"With --continue it goes on in run {work.number}; without, a new run begins.")
         return code
-    return _told(place(output, group, number, wanted, choices, cancel), code, number)
+    return _told(work.place(cancel), code, work.number)
 
 
 def _group(session: Session, locator: str, cancel: Cancel) -> TaskGroupTasks:
@@ -76,32 +76,20 @@ def _filtered(frame: pl.DataFrame, text: str) -> pl.DataFrame:
     return frame if wanted.is_empty else frame.filter(wanted.mask(frame))
 
 
-def _wanted(
-    resource: TaskGroupTasks, frame: pl.DataFrame, number: int, choices: Choices, cancel: Cancel
-) -> list[Wanted]:
-    tasks = chosen(frame, choices)
-    if not tasks:
-        there = suites(frame, choices)
-        raise UsageProblem(
-            "No task of this group is of these suites and this platform.",
-            f"There are {len(there):,} suites, such as {safe_text(', '.join(there[:5]))}." if there else
-            "No task's name has this platform in it.",
-        )  # fmt: skip
+def _listed(work: OriginalDownload, cancel: Cancel) -> list[RemoteFile]:
     progress = Progress()
-    wanted: list[Wanted] = []
+    files: list[RemoteFile] = []
     try:
-        for batch in wanted_files(resource.deployment, resource.group_id, number, tasks, choices, cancel):
-            wanted += batch
-            progress.show(f"{len(wanted):,} files found")
+        for batch in work.files(cancel):
+            files += batch
+            progress.show(f"{len(files):,} files found")
     finally:
         progress.clear()
-    # In the order of the tasks, whichever was listed first: the manifest and the tree are the same each time.
-    return sorted(wanted, key=lambda one: (one.task.created, one.task.task_id, one.file.name))
+    return files
 
 
 def _told(placed: Placed, code: int, number: int) -> int:
-    unpacked = f", {placed.unpacked:,} archives unpacked" if placed.unpacked else ""
-    say(f"run {number}: {placed.folders:,} data directories{unpacked} in {placed.run}")
+    say(placed_words(placed, number))
     for note in placed.notes[:LISTED]:
         say(f"note: {safe_text(note)}")
     for what, why in placed.problems[:LISTED]:

@@ -14,8 +14,10 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static
 
+from backends.cancel import Cancel
 from backends.frames.formats import format_bytes, safe_text
 from backends.problems import Problem
+from backends.resources import Finished
 from backends.transfers.engine import Transfer
 from backends.transfers.listing import TRANSFER_SCHEMA
 from backends.transfers.plan import Plan
@@ -28,9 +30,11 @@ from tui.widgets.frame_table import FrameTable
 from tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
+    from tui.screens.download_dialog import Finish
     from tui.session import Session
 
 TICK = 0.2  # seconds between looks at a transfer; the eye asks for no more
+PROBLEMS = 3  # named of the work after a download
 TABLE_EVERY = 3  # the table of files follows at every third look
 ORDER = (
     State.VERIFIED,
@@ -54,6 +58,10 @@ class Job:
     problem: Problem | None = None
     starting: bool = False
     told: bool = False
+    finish: Finish | None = None
+    finishing: Cancel | None = None  # what stops the work that comes after the files
+    how_far: str = ""
+    finished: Finished | None = None
 
     @property
     def output(self) -> Path:
@@ -65,7 +73,7 @@ class Job:
 
     @property
     def running(self) -> bool:
-        return self.transfer is not None and not self.transfer.finished
+        return self.finishing is not None or (self.transfer is not None and not self.transfer.finished)
 
 
 class TransfersPane(Vertical):
@@ -121,9 +129,12 @@ class TransfersPane(Vertical):
         self.screen.set_focus(self.table if self._jobs else self)
 
     # ---- the jobs --------------------------------------------------------------------------------------------
-    def add(self, title: str, plan: Plan) -> None:
-        """Takes an agreed plan; it runs at once unless another one still writes into its directory."""
-        self._jobs.append(Job(title, plan))
+    def add(self, title: str, plan: Plan, finish: Finish | None = None) -> None:
+        """Takes an agreed plan; it runs at once unless another one still writes into its directory.
+
+        `finish` is what is to be done with the files when they are there.
+        """
+        self._jobs.append(Job(title, plan, finish=finish))
         self._shown = len(self._jobs) - 1
         self.add_class("-any")
         self.table.replace(TRANSFER_SCHEMA.empty())
@@ -133,11 +144,16 @@ class TransfersPane(Vertical):
     def cancel_everything(self) -> None:
         """For leaving the app: what has arrived of a file stays and is gone on with by the next run."""
         for job in self._jobs:
-            if job.transfer is not None and job.running:
-                job.transfer.cancel()
+            self._stop(job)
         for job in self._jobs:
             if job.transfer is not None:
                 job.transfer.wait(5)
+
+    def _stop(self, job: Job) -> None:
+        if job.finishing is not None:
+            job.finishing.cancel()
+        elif job.transfer is not None and job.running:
+            job.transfer.cancel()
 
     def _start_waiting(self) -> None:
         busy = {job.output for job in self._jobs if job.running or (job.waiting and job.starting)}
@@ -165,6 +181,21 @@ class TransfersPane(Vertical):
         else:
             job.transfer = transfer
 
+    def _finish(self, job: Job, finish: Finish, cancel: Cancel) -> None:
+        """In a worker thread: unpacking and the like, once the files are there."""
+
+        def progress(words: str) -> None:
+            job.how_far = words
+
+        try:
+            job.finished = finish(cancel, progress)
+        except Problem as problem:
+            job.finished = Finished("", (("", str(problem)),))
+        except Exception as error:
+            job.finished = Finished("", (("", str(faults.as_problem(error))),))
+        finally:
+            job.finishing = None
+
     # ---- looking ---------------------------------------------------------------------------------------------
     def _look(self) -> None:
         self._start_waiting()
@@ -173,6 +204,11 @@ class TransfersPane(Vertical):
                 job.told = True
                 self.app.tell(job.problem)  # type: ignore[attr-defined]
             elif job.transfer is not None and not job.told and not job.running:
+                if job.finish is not None and job.finished is None and not _was_cancelled(job.transfer.snapshot()):
+                    job.finishing, job.how_far = Cancel(), "working on the files"
+                    work = partial(self._finish, job, job.finish, job.finishing)
+                    self.run_worker(work, thread=True, group="finish", exit_on_error=False)
+                    continue
                 job.told = True
                 self._ended(job)
         self._draw_bar()
@@ -206,6 +242,8 @@ class TransfersPane(Vertical):
         words = state_words(snapshot)
         if snapshot.problem is not None:
             words = f"{snapshot.problem} {words}"
+        if job.finished is not None:
+            words = f"{words}\n{finished_words(job.finished)}"
         self.app.notify(
             words,
             title="Download ended" if not failed else f"Download ended, {failed:,} failed (F6, R tries again)",
@@ -227,6 +265,10 @@ class TransfersPane(Vertical):
         text.append(f"\n{state_words(snapshot)}", style="not bold")
         if snapshot.problem is not None:
             text.append(f"\n✖ {snapshot.problem}", style="not bold")
+        if job.finishing is not None:
+            text.append(f"\n◌ {safe_text(job.how_far)} (X stops)", style="not bold")
+        if job.finished is not None:
+            text.append(f"\n{finished_words(job.finished)}", style="not bold")
         return text
 
     # ---- keys ------------------------------------------------------------------------------------------------
@@ -251,14 +293,14 @@ class TransfersPane(Vertical):
         for job in self._jobs:
             if job.waiting:
                 job.problem = Problem("Cancelled before it began.")
-            elif job.transfer is not None and job.running:
-                job.transfer.cancel()
+            else:
+                self._stop(job)
         self._look()
 
     def action_retry(self) -> None:
         if self.job is not None and self.job.transfer is not None:
             self.job.transfer.retry_failed()
-            self.job.told = False
+            self.job.told, self.job.finished = False, None
             self._look()
 
     def action_next_transfer(self) -> None:
@@ -270,7 +312,7 @@ class TransfersPane(Vertical):
                 self._draw_table(self.job)
 
     async def action_back(self) -> None:
-        await self.app.run_action("pane('taskcluster')")
+        await self.app.run_action("back_to_list")
 
     def action_export(self) -> None:
         from tui.exporting import export_table
@@ -293,6 +335,20 @@ class TransfersPane(Vertical):
             if row["detail"]:
                 text.append(f"\n{safe_text(str(row['detail']))}", style="bold")
             line.update(text)
+
+
+def _was_cancelled(snapshot: Snapshot) -> bool:
+    return bool(snapshot.counts.get(State.CANCELLED))
+
+
+def finished_words(finished: Finished) -> str:
+    """How the work after a download went, with the first of what it could not do."""
+    words = safe_text(finished.words)
+    for what, why in finished.problems[:PROBLEMS]:
+        words += ("\n" if words else "") + f"✖ {safe_text(what + ': ' if what else '')}{safe_text(why)}"
+    if len(finished.problems) > PROBLEMS:
+        words += f"\n… and {len(finished.problems) - PROBLEMS:,} more"
+    return words
 
 
 def state_words(snapshot: Snapshot) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from textual.widgets import Button, Input, Label, Static
 from backends.cancel import Cancel
 from backends.frames.formats import format_bytes, safe_text
 from backends.problems import Cancelled, Problem
+from backends.resources import Finished, Prepared, Progress
 from backends.transfers.files import RemoteFile
 from backends.transfers.matching import matching
 from backends.transfers.plan import Action, Plan, make_plan
@@ -24,11 +26,22 @@ from tui import faults
 from tui.widgets.ticked import Tick
 
 TREE_LINES = 400
+Finish = Callable[[Cancel, Progress], Finished]
 Collect = Callable[[Cancel], Iterator[list[RemoteFile]]]
 
 
-class DownloadDialog(ModalScreen[Plan | None]):
+@dataclass(frozen=True)
+class Agreed:
+    """The plan that the user agreed to, and what is to be done when its files are there; None if nothing."""
+
+    plan: Plan
+    finish: Finish | None = None
+
+
+class DownloadDialog(ModalScreen[Agreed | None]):
     """Lists the files, plans them anew as globs or directory change, and gives the plan that was agreed to.
+
+    A `prepared` download has its directory and its files already, and something of its own to do with them.
 
     All of that happens in worker threads; each has a number, and what an older one says is dropped.
     """
@@ -51,11 +64,12 @@ class DownloadDialog(ModalScreen[Plan | None]):
     """
     BINDINGS = [Binding("escape", "give_up", "Cancel"), Binding("ctrl+j,f2", "go", "Start", show=False)]
 
-    def __init__(self, what: str, collect: Collect, output: Path) -> None:
+    def __init__(self, what: str, collect: Collect, output: Path, prepared: Prepared | None = None) -> None:
         super().__init__()
         self._what = what
-        self._collect = collect
-        self._output = output
+        self._collect = collect if prepared is None else prepared.files
+        self._output = output if prepared is None else prepared.output
+        self._prepared = prepared
         self._files: list[RemoteFile] | None = None
         self._plan: Plan | None = None
         self._cancel = Cancel()
@@ -65,13 +79,17 @@ class DownloadDialog(ModalScreen[Plan | None]):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Static(Text(f"Download from {safe_text(self._what)}"), id="download-title")
+            whole = self._prepared is not None
             with Horizontal(classes="field"):
                 yield Label("Only")
-                yield Input(placeholder="globs, such as *.json !*_info.json; empty is all", id="download-globs")
+                hint = "all that was chosen" if whole else "globs, such as *.json !*_info.json; empty is all"
+                yield Input(placeholder=hint, id="download-globs", disabled=whole)
             with Horizontal(classes="field"):
                 yield Label("To")
-                yield Input(str(self._output), id="download-output")
+                yield Input(str(self._output), id="download-output", disabled=whole)
             yield Tick("Replace files there that ciexplore did not put there", id="download-overwrite")
+            if not whole:
+                yield Tick("Unpack archives, each beside itself", id="download-unpack")
             yield Static("", id="download-counts")
             with ScrollableContainer(id="download-tree", can_focus=True):
                 yield Static("", id="download-tree-text")
@@ -80,7 +98,7 @@ class DownloadDialog(ModalScreen[Plan | None]):
                 yield Button("Cancel (Esc)", id="download-no", compact=True)
 
     def on_mount(self) -> None:
-        self.query_one("#download-globs").focus()
+        self.query_one("#download-overwrite" if self._prepared is not None else "#download-globs").focus()
         self._say("Asking which files there are…")
         self.run_worker(self._gather, thread=True, group="collect", exit_on_error=False)
 
@@ -146,7 +164,7 @@ class DownloadDialog(ModalScreen[Plan | None]):
         self.query_one("#download-tree-text", Static).update(Text(tree, no_wrap=True))
 
     @on(Input.Changed)
-    @on(Tick.Changed)
+    @on(Tick.Changed, "#download-overwrite")
     def _replan(self) -> None:
         if self._files is None:
             return
@@ -154,7 +172,7 @@ class DownloadDialog(ModalScreen[Plan | None]):
         self._plan, self._agreed = None, False
         globs = self.query_one("#download-globs", Input).value.split()
         output = Path(self.query_one("#download-output", Input).value or ".").expanduser().absolute()
-        overwrite = self.query_one(Tick).value
+        overwrite = self.query_one("#download-overwrite", Tick).value
         work = partial(self._make, self._number, self._files, globs, output, overwrite)
         self.run_worker(work, thread=True, group="plan", exit_on_error=False)
 
@@ -167,11 +185,28 @@ class DownloadDialog(ModalScreen[Plan | None]):
         if self._plan is None and self._files is not None:
             self._agreed = True  # to the plan that is being made: it starts when it is there
         elif self._plan is not None and self._plan.rows:
-            self.dismiss(self._plan)
+            self.dismiss(Agreed(self._plan, self._finish(self._plan)))
+
+    def _finish(self, plan: Plan) -> Finish | None:
+        if self._prepared is not None:
+            return self._prepared.finish
+        if not self.query_one("#download-unpack", Tick).value:
+            return None
+        return partial(unpacked, plan.output, [row.file.key for row in plan.rows])
 
     @on(Button.Pressed, "#download-no")
     def action_give_up(self) -> None:
         self.dismiss(None)
+
+
+def unpacked(output: Path, keys: Sequence[str], cancel: Cancel, progress: Progress) -> Finished:
+    """Unpacks the archives among what was downloaded. In a worker thread; raises `Problem`s."""
+    from backends.unpacking.downloads import unpack_downloads
+
+    told = unpack_downloads(output, keys, cancel, lambda done, total: progress(f"unpacking, {done:,} of {total:,}"))
+    words = f"{told.unpacked:,} archives unpacked" + (f", {told.kept:,} were already" if told.kept else "")
+    left_out = tuple((f"{archive}: {member}", why) for archive, member, why in told.skipped)
+    return Finished(words, (*told.problems, *left_out))
 
 
 def counts(plan: Plan) -> Text:

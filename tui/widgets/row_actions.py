@@ -13,7 +13,7 @@ from textual.message import Message
 from backends.cancel import Cancel
 from backends.locators import Locator
 from backends.problems import Cancelled, Problem
-from backends.resources import Action, Document, Entry, Link, LogAddress, Question, Resource, Row
+from backends.resources import Action, Document, DownloadWay, Entry, Link, LogAddress, Question, Resource, Row
 from tui import faults
 from tui.exporting import export_table
 from tui.widgets.frame_table import FrameTable
@@ -121,6 +121,8 @@ class RowActions(Vertical):
             self.app.push_screen(AskScreen(entry), self._answered)
         elif isinstance(entry, Action):
             self.do(entry)
+        elif isinstance(entry, DownloadWay):
+            self.app.download_by(self.title, entry)  # type: ignore[attr-defined]
 
     def _answered(self, locator: Locator | None) -> None:
         if locator is not None:
