@@ -46,7 +46,7 @@ HOSTILE = (
     "artifacts/case.txt",
     "artifacts/odd name #1 & é?.txt",
     "artifacts/percent%2Fencoded%00%23.txt",
-    'artifacts/<a href="x">quoted</a>&amp;.html',
+    'artifacts/<b class="x">bold&amp;.html',
     "artifacts/\u202etxt.exe",
     "artifacts/测试-🧪.log",
     "artifacts/" + "n" * 300,
