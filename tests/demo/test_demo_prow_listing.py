@@ -221,7 +221,7 @@ def test_a_reader_that_tries_five_times_sees_every_page_of_a_faulty_storage() ->
         with httpx.Client(timeout=30) as client:
             while token or not names:
                 found = stubborn(client, url, {"prefix": JOB, "delimiter": "/", "maxResults": "10", "pageToken": token})
-                names += found["prefixes"]
+                names += found.get("prefixes", [])
                 token = found.get("nextPageToken", "")
     assert len(names) == 150
 
