@@ -225,7 +225,7 @@ class _Handler(ContentHandler):
         kind = name.rpartition(":")[2]
         if kind in ("testsuite", "testsuites"):
             self.suites += 1
-            self._around.append((self.depth, self._limited(attrs.get("name", "")) if kind == "testsuite" else ""))
+            self._around.append((self.depth, self._path(attrs.get("name", "") if kind == "testsuite" else "")))
         elif kind == "testcase" and self._case is None:
             self._begin(attrs)
         elif self._case is not None and kind in _TEXTS and not self._inside:
@@ -234,13 +234,18 @@ class _Handler(ContentHandler):
             if not kind.startswith("system-") and (message := self._limited(attrs.get("message", ""))):
                 self._add("message", self._case.message, message)
 
+    def _path(self, name: str) -> str:
+        """The suite's name behind those around it; made once, since all of its cases hold the same string."""
+        above = self._around[-1][1] if self._around else ""
+        return self._limited(f"{above} / {name}" if above and name else above or name)
+
     def _begin(self, attrs: AttributesImpl) -> None:
         if self.count >= MOST_CASES:
             return
         name = self._limited(attrs.get("name", "")).strip()
         self.unnamed += not name
         seconds = self._seconds(attrs.get("time", ""))
-        suite = " / ".join(text for _, text in self._around if text)[:MOST_CHARACTERS]
+        suite = self._around[-1][1] if self._around else ""
         self._case = _Open(self.depth, suite, self._limited(attrs.get("classname", "")), name, seconds)
 
     def _seconds(self, text: str) -> float | None:
