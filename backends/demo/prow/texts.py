@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from backends.demo.prow.builds import Build
+from backends.demo.prow.junit import cases
 from backends.demo.prow.names import KUBERNETES_TESTS, OPENSHIFT_TESTS, STEPS, UPGRADE_STEPS
 from backends.demo.prow.ropes import Piece, Rope
 from backends.demo.seeds import generator, number
@@ -125,12 +126,16 @@ def _operator_head(seed: int, build: Build) -> str:
         "Loading configuration from https://config.ci.openshift.org for openshift/release@master [ci-4.8]",
         f"Using namespace https://console.build02.ci.openshift.org/k8s/cluster/projects/ci-op-{build.id[-8:]}",
         f"Running [input:origin-centos-8], [release:latest], [images], {build.test}",
+        *(
+            f"Tagging ocp/4.8:component-{place} into stable"
+            for place in range(number(seed, build.id, "tags") % 60 + 25)
+        ),
         f"Running multi-stage test {build.test}",
     ]
     for place, step in enumerate(UPGRADE_STEPS if build.test == "e2e-gcp-upgrade" else STEPS):
         said += [f"Running step {build.test}-{step}."]
         said += [f"Step {build.test}-{step} succeeded after {place * 7 + 1}m10.04s."] * (build.passed or place < 3)
-    return "".join(f"\x1b[36mINFO\x1b[0m[{_stamp(at + place * 40)}] {text}  \n" for place, text in enumerate(said))
+    return "".join(f"\x1b[36mINFO\x1b[0m[{_stamp(at + place * 4)}] {text}  \n" for place, text in enumerate(said))
 
 
 def _operator_tail(seed: int, build: Build) -> str:
@@ -138,17 +143,28 @@ def _operator_tail(seed: int, build: Build) -> str:
     red = f"\x1b[31mERRO\x1b[0m[{_stamp(at)}] "
     blue = f"\x1b[36mINFO\x1b[0m[{_stamp(at)}] "
     if build.passed:
-        return (
-            f"{blue}Ran for 1h14m12s                            \n{blue}Reporting job state 'succeeded'             \n"
-        )
+        return f"{blue}Ran for {(at - build.started) // 60}m12s                            \n{blue}Reporting job state 'succeeded'             \n"
     if build.result == "ABORTED":
         return f"{red}Received signal: terminated                  \n{blue}Reporting job state 'aborted'\n"
     return (
-        f"{red}Some steps failed:                           \n"
+        f"{_failing_tests(seed, build)}{red}Some steps failed:                           \n"
         f'{red}  * could not run steps: step {build.test} failed: "{build.test}" test steps failed  \n'
         f"error: some steps failed:\n  * could not run steps: step {build.test} failed\n"
         f"{blue}Reporting job state 'failed' with reason 'executing_graph:step_failed:utilizing_lease'\n"
     )
+
+
+def _failing_tests(seed: int, build: Build) -> str:
+    """openshift-tests' last words: the tests that the build's JUnit file has as failed."""
+    if "TEST/" not in build.artifacts:
+        return ""
+    found = cases(seed, build)
+    passed = {case.name for case in found if case.state == "P"}
+    flaky = [case.name for case in found if case.state == "F" and case.name in passed]
+    failed = [case.name for case in found if case.state == "F" and case.name not in passed]
+    told = (("Flaky", flaky), ("Failing", failed))
+    parts = [f"{what} tests:\n\n" + "\n".join(names) + "\n\n" for what, names in told if names]
+    return "".join(parts) + f"error: {len(failed)} fail, {len(passed)} pass, {len(flaky)} flaky (27m30s)\n"
 
 
 def _stamp(seconds: int) -> str:
