@@ -56,24 +56,16 @@ def _file(stored: Stored) -> Reply:
 
 
 def _whole_folder(buckets: Buckets, bucket: str, prefix: str) -> Reply:
-    folders: list[str] = []
-    files: list[str] = []
+    whole = listing.Listed()
     query = listing.Query(prefix, "/")
     while True:
         found = listing.page(buckets.names(bucket) or [], query)
-        folders += found.prefixes
-        files += found.names
+        whole.prefixes += found.prefixes
+        whole.names += found.names
         if not found.next:
             break
         query = listing.Query(prefix, "/", after=found.next)
-    rows = [_row("dir", f"{CURRENT}/gcs/{bucket}/{name}", name.removeprefix(prefix)) for name in folders]
-    for name in files:
-        if name != prefix:
-            stored = buckets.stored(bucket, name)
-            assert stored is not None
-            when = stored.updated.strftime("%a, %d %b %Y %H:%M:%S UTC")
-            href = f"{CURRENT}/gcs/{bucket}/{name}"
-            rows.append(_row("file", href, name.removeprefix(prefix), str(stored.body.size), when))
+    rows = _rows(buckets, bucket, prefix, whole, CURRENT)
     return Reply(200, _page(CURRENT, bucket, prefix, rows, _DOWNLOAD.format(f"{bucket}/{prefix}")).encode(), _HTML)
 
 
@@ -82,16 +74,23 @@ def _old(buckets: Buckets, request: Request, bucket: str, path: str) -> Reply:
     found = listing.page(buckets.names(bucket) or [], listing.Query(prefix, "/", after=request.query.get("marker", "")))
     if prefix and not (found.names or found.prefixes):
         return Reply(307, b"", (("Location", f"{buckets.origin}/{bucket}/{_raw(request, bucket)}"), *_HTML))
-    rows = [_row("dir", f"{OLD}/gcs/{bucket}/{name}", name.removeprefix(prefix)) for name in found.prefixes]
-    for name in found.names:
-        if name != prefix:
-            stored = buckets.stored(bucket, name)
-            assert stored is not None
-            when = stored.updated.strftime("%d %b %Y %H:%M:%S")
-            href = f"{buckets.origin}/{bucket}/{name}"
-            rows.append(_row("file", href, name.removeprefix(prefix), str(stored.body.size), when))
     more = f"{OLD}/gcs/{bucket}/{prefix}?marker={found.next}" if found.next else ""
+    rows = _rows(buckets, bucket, prefix, found, OLD)
     return Reply(200, _page(OLD, bucket, prefix, rows, "", more).encode(), _HTML)
+
+
+def _rows(buckets: Buckets, bucket: str, prefix: str, found: listing.Listed, place: str) -> list[str]:
+    base = f"{place}/gcs/{bucket}/"
+    files = base if place == CURRENT else f"{buckets.origin}/{bucket}/"
+    form = "%a, %d %b %Y %H:%M:%S UTC" if place == CURRENT else "%d %b %Y %H:%M:%S"
+    rows = [_row("dir", base + name, name.removeprefix(prefix)) for name in found.prefixes]
+    for name in found.names:
+        stored = buckets.stored(bucket, name)
+        # A marker of the folder itself is no entry of it.
+        if stored is not None and name != prefix:
+            size, when = str(stored.body.size), stored.updated.strftime(form)
+            rows.append(_row("file", files + name, name.removeprefix(prefix), size, when))
+    return rows
 
 
 def _raw(request: Request, bucket: str) -> str:

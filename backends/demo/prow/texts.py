@@ -143,7 +143,8 @@ def _operator_tail(seed: int, build: Build) -> str:
     red = f"\x1b[31mERRO\x1b[0m[{_stamp(at)}] "
     blue = f"\x1b[36mINFO\x1b[0m[{_stamp(at)}] "
     if build.passed:
-        return f"{blue}Ran for {(at - build.started) // 60}m12s                            \n{blue}Reporting job state 'succeeded'             \n"
+        minutes = (at - build.started) // 60
+        return f"{blue}Ran for {minutes}m12s                  \n{blue}Reporting job state 'succeeded'             \n"
     if build.result == "ABORTED":
         return f"{red}Received signal: terminated                  \n{blue}Reporting job state 'aborted'\n"
     return (
