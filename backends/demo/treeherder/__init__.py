@@ -7,12 +7,12 @@ from backends.demo.services import Service
 
 
 def service(options: DemoOptions) -> Service:
-    from backends.demo.treeherder.service import Treeherder
+    from backends.demo.treeherder.application import Treeherder
 
     return Treeherder(options)
 
 
 def locators(options: DemoOptions) -> dict[str, str]:
-    from backends.demo.treeherder.locators import locators as found
+    from backends.demo.treeherder.addresses import locators as found
 
     return found(options)

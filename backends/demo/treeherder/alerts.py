@@ -1,4 +1,4 @@
-"""Which alerts there are: three hundred summaries in every status, and the steps of the series that they are about.
+"""Which alerts there are: some three hundred summaries in every status, and the steps in the series they are about.
 
 A summary's status follows from its alerts' as the server derives it: any untriaged one makes it untriaged, all
 invalid ones invalid, acknowledged ones investigating or what a sheriff has said since.
@@ -12,18 +12,21 @@ from random import Random
 
 from backends.demo.seeds import generator
 from backends.demo.treeherder.branches import Branch
-from backends.demo.treeherder.clock import DAY, NOW
+from backends.demo.treeherder.clock import NOW
 from backends.demo.treeherder.pushes import Push
 from backends.demo.treeherder.signatures import Signature
 
-SUMMARIES = 300
+# The last thirty are of a framework that no sheriff watches: they show only when monitored alerts are asked for.
+SUMMARIES, MONITORED = 330, 30
 FIRST_SUMMARY, FIRST_ALERT = 46_001, 240_001
+# The one whose tasks are those of the finished task group: the youngest, so that it has a fixed id.
+FAVOURITE_SUMMARY = FIRST_SUMMARY + SUMMARIES
 UNTRIAGED, DOWNSTREAM, REASSIGNED, INVALID, IMPROVEMENT = 0, 1, 2, 3, 4
 INVESTIGATING, WONTFIX, FIXED, BACKED_OUT, INFRA = 5, 6, 7, 8, 9
 ACKNOWLEDGED, ALERT_INFRA = 4, 5
 # Of every twenty-five summaries, so many in each status.
 _STATUSES = (0, 0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9)
-_FRAMEWORKS = (13, 13, 13, 13, 13, 13, 1, 1, 1, 4, 12, 2, 11, 15, 6)
+_FRAMEWORKS, _MONITORED_FRAMEWORKS = (13, 13, 13, 13, 13, 13, 1, 1, 1, 4, 12, 2, 11, 15), (6,)
 # A change is seen when enough has been measured before and after.
 _QUIET_BEFORE = 12
 
@@ -70,21 +73,34 @@ def plan(seed: int, branch: Branch) -> list[Summary]:
     drafts = []
     for number in range(SUMMARIES):
         random = generator(seed, "summary", number)
-        push, lanes = _place(random, candidates, ran, by_lane, taken)
+        frameworks = _FRAMEWORKS if number < SUMMARIES - MONITORED else _MONITORED_FRAMEWORKS
+        push, lanes = _place(random, candidates, ran, by_lane, taken, frameworks)
         status = _STATUSES[number % len(_STATUSES)]
         signatures = [one for lane in lanes for one in _some(random, by_lane[lane])]
         drafts.append(_draft(random, branch, push, signatures, status, number))
     drafts.sort(key=lambda draft: draft.created)
-    return _numbered(seed, drafts)
+    return _numbered([*drafts, _favourite(branch)])
+
+
+def _favourite(branch: Branch) -> Summary:
+    """Of the push that is the finished task group: alerts of its favourite lane, with an awkward name among them."""
+    push = next(push for push in branch.pushes if push.group is not None)
+    before, mine = branch.pushes[push.order - 1], [one for one in branch.signatures if one.lane.index == 0]
+    chosen = [*mine[:4], next(one for one in mine if "markup" in one.metric.suite)]
+    alerts = tuple(
+        Alert(0, 0, one, 1.12, True, UNTRIAGED if place != 3 else ACKNOWLEDGED) for place, one in enumerate(chosen)
+    )
+    return Summary(0, push, before, push, before, 13, NOW - 3600, UNTRIAGED, alerts)
 
 
 def _place(
     random: Random, candidates: Sequence[Push], ran: dict[int, set[int]], by_lane: dict[int, list[Signature]],
     taken: set[tuple[int, int]],
+    frameworks: Sequence[int],
 ) -> tuple[Push, list[int]]:  # fmt: skip
     """A push that has no summary of that framework yet, and up to three lanes that ran on it."""
     while True:
-        push, framework = random.choice(candidates), random.choice(_FRAMEWORKS)
+        push, framework = random.choice(candidates), random.choice(frameworks)
         lanes = sorted(lane for lane in ran.get(push.order, ()) if _alerting(by_lane[lane][0], framework))
         if lanes and (push.order, framework) not in taken:
             taken.add((push.order, framework))
@@ -114,7 +130,7 @@ def _draft(
     created = push.time + random.lognormvariate(11.2, 0.9)
     if number % 97 == 50:  # moved to a later push by hand: older than what it is about
         created = push.time - 4 * 3600
-    created = min(created, NOW - random.uniform(0, 5400))
+    created = min(created, NOW - random.uniform(5400, 9000))
     before, original_before = branch.pushes[push.order - 1], branch.pushes[original.order - 1]
     framework = signatures[0].lane.framework
     return Summary(0, push, before, original, original_before, framework, created, status, tuple(alerts))
@@ -132,7 +148,7 @@ def _alert_status(random: Random, summary: int, place: int) -> int:
     return random.choice((ACKNOWLEDGED, ACKNOWLEDGED, ACKNOWLEDGED, INVALID, DOWNSTREAM, REASSIGNED))
 
 
-def _numbered(seed: int, drafts: Sequence[Summary]) -> list[Summary]:
+def _numbered(drafts: Sequence[Summary]) -> list[Summary]:
     """With ids, and with downstream and reassigned alerts led to a summary of the same framework."""
     homes: dict[int, list[int]] = {}
     for place, draft in enumerate(drafts):
@@ -165,13 +181,3 @@ def steps(seed: int, summaries: Sequence[Summary]) -> dict[int, list[tuple[int, 
             if summary.status in (FIXED, BACKED_OUT, INFRA):
                 taken.append((back, 1 / alert.factor))
     return found
-
-
-def recent(summary: Summary, seconds: float) -> bool:
-    """Whether its push is so young."""
-    return summary.push.time > NOW - seconds
-
-
-def lag(summary: Summary) -> float:
-    """Days from push to alert."""
-    return (summary.created - summary.push.time) / DAY

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import isnan
 from typing import NamedTuple
 
 from backends.demo.seeds import fraction, generator
@@ -108,6 +108,14 @@ class Branch:
     def jobs(self) -> list[Job]:
         return [job for job in self.all_jobs if not job.expired]
 
+    def stored_jobs(self, jobs: Sequence[Job]) -> list[Job]:
+        """As the database happens to give them: nearly by id, but nobody should count on it."""
+        return sorted(jobs, key=lambda job: (job.id // 64, job.id * 2_654_435_761 % 97))
+
+    @cached_property
+    def stored(self) -> list[Job]:
+        return self.stored_jobs(self.jobs)
+
     @cached_property
     def jobs_by_id(self) -> dict[int, Job]:
         return {job.id: job for job in self.jobs}
@@ -175,16 +183,33 @@ class Branch:
     def last_updated(self, signature: Signature) -> int:
         return self.measured[signature.lane.index][-1].push.time
 
-    def data(self, signature: Signature) -> Iterator[Datum]:
-        """In the order of the pushes."""
+    def orders(self, begin: float, end: float) -> range:
+        """The orders of the pushes that came after `begin` and before `end`, both exclusive."""
+        times = [push.time for push in self.pushes]
+        return range(bisect_right(times, begin), bisect_left(times, end))
+
+    @cached_property
+    def _orders(self) -> dict[int, list[int]]:
+        """By lane: the orders of the pushes of its measured jobs."""
+        return {lane: [job.push.order for job in found] for lane, found in self.measured.items()}
+
+    def data(self, signature: Signature, pushes: range | None = None) -> list[Datum]:
+        """In the order of the pushes; of those whose order is in the range only."""
         measured = self.measured.get(signature.lane.index, [])
         values = self._series.get(signature.index)
         if values is None:
             steps = self.steps.get(signature.index, ())
             values = self._series[signature.index] = series.values(self.seed, self.name, signature, measured, steps)
-        for job, value in zip(measured, values, strict=True):
-            if not isnan(value):
-                yield Datum(job.id * _DATUMS + signature.position, job, value)
+        low, high = 0, len(measured)
+        if pushes is not None and measured:
+            orders = self._orders[signature.lane.index]
+            low, high = bisect_left(orders, pushes.start), bisect_left(orders, pushes.stop)
+        position = signature.position
+        return [
+            Datum(job.id * _DATUMS + position, job, value)
+            for job, value in zip(measured[low:high], values[low:high], strict=True)
+            if value == value  # NaN is not
+        ]
 
 
 def _try_steps(seed: int, signatures: Sequence[Signature]) -> _Steps:

@@ -11,7 +11,7 @@ from math import log
 from random import Random
 from typing import NamedTuple
 
-from backends.demo.seeds import generator, number, slugid
+from backends.demo.seeds import generator, slugid
 from backends.demo.taskcluster import catalogue
 from backends.demo.taskcluster.model import Group, Label, Run, Task
 from backends.demo.taskcluster.names import BUILDS, PLATFORMS, SUITES
@@ -170,8 +170,3 @@ def _result(task: Task, run: Run) -> str:
     if run.reason == "canceled":
         return "usercancel"
     return "retry" if run is not task.history[-1] else "exception"
-
-
-def shuffled(seed: int, jobs: Sequence[Job], page: int) -> list[Job]:
-    """Without an ORDER BY the database gives neighbouring rows in an order that differs from page to page."""
-    return sorted(jobs, key=lambda job: (job.id // 300, number(seed, page, job.id) if job.id % 17 == 0 else job.id))

@@ -98,20 +98,24 @@ def _data(call: Call) -> dict[str, list[Json]]:
         raise _listed(_NOT_BOTH)
     jobs = set(query.numbers("job_id", lambda: message("Job id(s) must be specified as integers")))
     pushes, frameworks = set(query.numbers("push_id")), set(query.numbers("framework"))
-    begin, end = query.span()
+    between = branch.orders(*query.span())
     found: dict[str, list[tuple[Signature, Datum]]] = {}
     for signature in _wanted(call, branch, pushes, jobs):
         if frameworks and signature.lane.framework not in frameworks:
             continue
-        for datum in branch.data(signature):
-            push = datum.job.push
-            if (pushes and push.id not in pushes) or (jobs and (datum.job.expired or datum.job.id not in jobs)):
-                continue
-            if begin < push.time < end:
+        for datum in _of_pushes(branch, signature, pushes, between):
+            if not jobs or (datum.job.id in jobs and not datum.job.expired):
                 found.setdefault(signature.hash, []).append((signature, datum))
     if query.true("no_retriggers"):
         found = {hash_: _first_of_push(data) for hash_, data in found.items()}
     return {hash_: [_point(branch, *one) for one in _ordered(data)] for hash_, data in found.items()}
+
+
+def _of_pushes(branch: Branch, signature: Signature, pushes: set[int], between: range) -> list[Datum]:
+    if not pushes:
+        return branch.data(signature, between)
+    orders = sorted(branch.pushes_by_id[id_].order for id_ in pushes if id_ in branch.pushes_by_id)
+    return [datum for order in orders if order in between for datum in branch.data(signature, range(order, order + 1))]
 
 
 def _listed(text: str) -> Refusal:

@@ -24,16 +24,11 @@ def routes() -> list[Route]:
 def _summary(call: Call) -> list[Json]:
     query = call.query
     branch = _branch(call)
-    begin, end, revision = _window(query)
+    pushes = _window(query, branch)
     found = []
     for signature in chosen(query, branch):
         one = bool(query.last("signature")) and query.true("all_data")
-        data = [
-            datum
-            for datum in branch.data(signature)
-            if (datum.job.push.revision == revision if revision else begin < datum.job.push.time < end)
-        ]
-        found.append(_row(query, branch, signature, data, all_data=one))
+        found.append(_row(query, branch, signature, branch.data(signature, pushes), all_data=one))
     return found
 
 
@@ -46,8 +41,8 @@ def _branch(call: Call) -> Branch:
     return call.world.branches[name]
 
 
-def _window(query: Query) -> tuple[float, float, str]:
-    """Begin, end (both exclusive) and revision: one of them, or the server's complaint."""
+def _window(query: Query, branch: Branch) -> range:
+    """The pushes asked for, by their order: of a revision, or between two moments. Or the server's complaint."""
 
     def no_integer() -> Refusal:
         return Refusal(400, {"interval": ["A valid integer is required."]})
@@ -55,11 +50,12 @@ def _window(query: Query) -> tuple[float, float, str]:
     for place, text in enumerate(query.all("framework")):
         whole(text, lambda place=place: Refusal(400, {"framework": {str(place): ["A valid integer is required."]}}))  # type: ignore[misc]
     if revision := query.last("revision"):
-        return 0, 0, revision
+        push = branch.pushes_by_revision.get(revision)
+        return range(push.order, push.order + 1) if push else range(0)
     if "startday" in query and "endday" in query:
-        return instant(query.last("startday"), _no_date), instant(query.last("endday"), _no_date), ""
+        return branch.orders(instant(query.last("startday"), _no_date), instant(query.last("endday"), _no_date))
     if "interval" in query:
-        return NOW - whole(query.last("interval"), no_integer), float("inf"), ""
+        return branch.orders(NOW - whole(query.last("interval"), no_integer), float("inf"))
     raise Refusal(400, {"non_field_errors": ["Required: revision, startday and endday or interval."]})
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from backends.demo.options import DemoOptions
 from backends.demo.taskcluster.world import World as Tasks
 from backends.demo.treeherder import alerts, lanes, signatures
+from backends.demo.treeherder.alert_texts import AlertTexts
 from backends.demo.treeherder.branches import SPECS, Branch
 from backends.demo.treeherder.lanes import Lane
 from backends.demo.treeherder.reference import AUTOLAND
@@ -40,6 +41,10 @@ class World:
         self._summaries = alerts.plan(self.seed, autoland)
         autoland.steps = alerts.steps(self.seed, self._summaries)
         return found
+
+    @cached_property
+    def alert_texts(self) -> AlertTexts:
+        return AlertTexts(self.autoland, self.summaries)
 
     @property
     def autoland(self) -> Branch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backends.demo.options import DemoOptions
 from backends.demo.taskcluster.world import World as Tasks
+from backends.demo.treeherder.alerts import FAVOURITE_SUMMARY
 from backends.demo.treeherder.branches import BASE_PUSH, NEW_PUSH, SPECS, signature_id
 from backends.demo.treeherder.pushes import revision
 from backends.demo.treeherder.reference import AUTOLAND, TRY
@@ -23,6 +24,7 @@ def locators(options: DemoOptions) -> dict[str, str]:
         "perf.series": f"{_WEB}/perfherder/graphs?timerange=2592000&series={AUTOLAND},{favourite},1,13",
         "perf.three-series": f"{_WEB}/perfherder/graphs?timerange=2592000&{three}",
         "perf.alerts": f"{_WEB}/perfherder/alerts?status=0&framework=13&page=1",
+        "perf.alert-summary": f"{_WEB}/perfherder/alerts?id={FAVOURITE_SUMMARY}",
         "perf.push": f"{_WEB}/jobs?repo={AUTOLAND}&revision={Tasks(options).finished.revision}",
         "perf.pushes": f"{_WEB}/jobs?repo={AUTOLAND}",
         "perf.compare": f"https://perf.compare/compare-results?baseRev={base}&baseRepo={TRY}"
