@@ -59,6 +59,8 @@ class Treeherder:
             _negotiate(request)
             call = Call(self._world, request, Query.of(request), match.groupdict(), self._base)
             return candidate.answer(call)
+        if request.method not in ("GET", "HEAD"):
+            raise Refusal(403)
         # A path without its slash at the end, one that never was and one that was removed: all are the application.
         return html(request)
 

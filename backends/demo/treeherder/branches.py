@@ -27,7 +27,7 @@ _Steps = dict[int, list[tuple[int, float]]]
 
 @dataclass(frozen=True)
 class Spec:
-    """How big a repository is. It measures every `share`th lane, the favourite always."""
+    """How big a repository is. One lane of `share` is measured there, the favourite always."""
 
     name: str
     recent: int
@@ -65,7 +65,7 @@ class Branch:
         self, seed: int, spec: Spec, lanes: Sequence[Lane], signatures: Sequence[Signature], group: Group | None
     ) -> None:
         self.seed, self.spec, self.name, self.id = seed, spec, spec.name, REPOSITORY_IDS[spec.name]
-        self.lanes = [lane for lane in lanes if lane.index % spec.share == 0]
+        self.lanes = [lane for lane in lanes if not lane.index or fraction(seed, "share", lane.index) * spec.share < 1]
         wanted = {lane.index for lane in self.lanes}
         self.signatures = [signature for signature in signatures if signature.lane.index in wanted]
         self.all_signatures = signatures

@@ -89,6 +89,8 @@ def strict(branches: Iterable[Branch], query: Query) -> list[Job]:
     pushes = {int(text) for text in query.last("push_id").split(",") if text.isdecimal()}
     found: list[Job] = []
     for branch in known:
+        if pushes and pushes.isdisjoint(branch.pushes_by_id):
+            continue
         groups = [branch.jobs_by_push.get(push, []) for push in pushes] if pushes else [branch.jobs]
         found += _kept((job for group in groups for job in group), tests)
     return sorted(found, key=lambda job: job.id)
