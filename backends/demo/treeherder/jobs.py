@@ -16,7 +16,7 @@ from backends.demo.taskcluster import catalogue
 from backends.demo.taskcluster.model import Group, Label, Run, Task
 from backends.demo.taskcluster.names import BUILDS, PLATFORMS, SUITES
 from backends.demo.treeherder.clock import DAY, JOBS_LIVE_DAYS, NOW
-from backends.demo.treeherder.lanes import CADENCES, Lane
+from backends.demo.treeherder.lanes import AGES, SHARES, Lane
 from backends.demo.treeherder.pushes import Push
 
 # Runs of one lane on one push: most have one, one in eight was retriggered.
@@ -69,7 +69,7 @@ def make(
             continue
         drawn += _perf(random, push, lanes, runs)
         drawn += _others(random, push)
-    drawn.sort(key=lambda job: job.submit)
+    drawn = sorted((job for job in drawn if job.submit <= NOW), key=lambda job: job.submit)
     return [job._replace(id=first_id + 3 * place + job.push.order % 3) for place, job in enumerate(drawn)]
 
 
@@ -102,10 +102,10 @@ def _runs_on(random: Random, push: Push, lane: Lane) -> bool:
         return push.builds
     if lane.cadence == "speedometer":
         return push.perf != ""
-    age = (NOW - push.time) / DAY
-    if push.perf != "all" or (lane.cadence == "dead" and age < 60) or (lane.cadence == "new" and age > 10):
+    youngest, oldest = AGES.get(lane.cadence, (-1, 999))
+    if push.perf != "all" or not youngest <= (NOW - push.time) / DAY <= oldest:
         return False
-    return chance < CADENCES[lane.cadence]
+    return chance < SHARES.get(lane.cadence, 1.0)
 
 
 def _others(random: Random, push: Push) -> Iterator[Job]:

@@ -17,7 +17,10 @@ from backends.demo.taskcluster.names import BENCHMARKS, BUILDS, PLATFORMS, SITES
 FAVOURITE = ("linux1804-64-shippable-qr", "browsertime-tp6-firefox-amazon-e10s")
 
 # Of the pushes that run performance jobs at all, how many a lane of each cadence runs on.
-CADENCES = {"dense": 1.0, "half": 0.5, "weekly": 0.12, "dead": 1.0, "new": 1.0, "speedometer": 1.0, "build": 1.0}
+SHARES = {"half": 0.5, "weekly": 0.12}
+# Between which ages, in days, a lane ran: "gone" ones ended so long ago that all of their jobs are forgotten.
+AGES = {"dead": (60, 999), "gone": (124, 999), "new": (0, 10)}
+_CADENCES = (("dense", 0.6), ("half", 0.86), ("weekly", 0.93), ("dead", 0.955), ("gone", 0.97), ("new", 1.0))
 _PERF_PLATFORMS = tuple(platform for platform in PLATFORMS if platform.perf_pool)
 _DESKTOP = tuple(platform for platform in _PERF_PLATFORMS if not platform.name.startswith("android"))
 
@@ -55,8 +58,7 @@ def _cadence(seed: int, index: int, lane: Lane) -> str:
     if lane.cadence:
         return lane.cadence
     chance = fraction(seed, "cadence", index) if index else 0.0
-    return next(name for name, end in (("dense", 0.6), ("half", 0.86), ("weekly", 0.93), ("dead", 0.97), ("new", 1.0))
-                if chance < end)  # fmt: skip
+    return next(name for name, end in _CADENCES if chance < end)
 
 
 def _browsertime(application: str) -> Iterator[Lane]:
