@@ -69,7 +69,10 @@ def lenient(branch: Branch, query: Query) -> list[Job]:
 
 
 def _narrowed(branch: Branch, query: Query) -> Iterable[Job]:
-    """A push's jobs are found without looking at all; in the order in which they are stored."""
+    """A push's jobs, or those with some ids, are found without looking at all; in the order they are stored in."""
+    if "id__in" in query:
+        ids = {int(part) for part in query.last("id__in").split(",") if part.isdecimal()}
+        return branch.stored_jobs([branch.jobs_by_id[id_] for id_ in ids if id_ in branch.jobs_by_id])
     text = query.last("push_id")
     if text.isdecimal():
         return branch.stored_jobs(branch.jobs_by_push.get(int(text), []))
