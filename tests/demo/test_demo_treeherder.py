@@ -159,6 +159,20 @@ def test_an_alert_leads_to_a_task_that_opens_and_to_its_step(perf: Perfherder) -
     assert alert["is_regression"] and 8 < alert["amount_pct"] < 16
 
 
+def test_the_running_group_is_a_push_whose_jobs_go_on(perf: Perfherder) -> None:
+    revision = perf.locators["perf.running-push"].rsplit("/", 1)[1]
+    push = perf.json(f"/api/project/try/push/?revision={revision}")["results"][0]
+    jobs = perf.json(f"/api/project/try/jobs/?push_id={push['id']}&count=2000")["results"]
+    assert {job["state"] for job in jobs} >= {"completed", "running"}
+    job = next(job for job in jobs if job["state"] == "running")
+    assert perf.json(f"/api/project/try/jobs/{job['id']}/")["task_id"] == job["task_id"]
+    status = httpx.get(f"{perf.server.root_url}/api/queue/v1/task/{job['task_id']}/status").json()["status"]
+    assert status["runs"][job["retry_id"]]["runId"] == job["retry_id"]
+    found = perf.json("/api/project/try/jobs/?state=running&count=2000")["results"]
+    assert job["id"] in {one["id"] for one in found}
+    assert job["id"] in {row[1] for row in perf.json(f"/api/jobs/?push_id={push['id']}")["results"]}
+
+
 def test_alert_summaries_in_every_status(summaries: list[dict[str, Any]]) -> None:
     assert len(summaries) >= 300
     statuses = Counter(one["status"] for one in summaries)
@@ -333,7 +347,7 @@ def test_locators_name_what_is_there(perf: Perfherder, signatures: dict[str, dic
     named = {id_ for text in mine.values() for id_ in re.findall(r"series=autoland,(\d+),", text)}
     assert len(named) >= 8 and named <= signatures.keys()
     revisions = {text for one in mine.values() for text in re.findall(r"[0-9a-f]{40}", one)}
-    assert len(revisions) == 3
+    assert len(revisions) == 4
     for revision in revisions:
         project = "autoland" if revision == perf.revision else "try"
         assert perf.json(f"/api/project/{project}/push/?revision={revision}")["meta"]["count"] == 1

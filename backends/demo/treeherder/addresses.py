@@ -15,7 +15,7 @@ _WEB = "https://treeherder.mozilla.org"
 
 def locators(options: DemoOptions) -> dict[str, str]:
     """Nothing is made for them: ids and revisions follow from the seed."""
-    seed, autoland = options.seed, SPECS[0]
+    seed, autoland, tasks = options.seed, SPECS[0], Tasks(options)
     base, new = revision(seed, TRY, BASE_PUSH), revision(seed, TRY, NEW_PUSH)
     favourite = signature_id(autoland, 0)
     three = "&".join(f"series={AUTOLAND},{signature_id(autoland, index)},1,13" for index in (0, 1, 2))
@@ -30,7 +30,8 @@ def locators(options: DemoOptions) -> dict[str, str]:
         "perf.alerts": f"{_WEB}/perfherder/alerts?status=0&framework=13&page=1",
         "perf.alert-summary": f"{_WEB}/perfherder/alerts?id={FAVOURITE_SUMMARY}",
         # Treeherder's own address of a push means its task group; the short form means the push and its jobs.
-        "perf.push": f"perf:push/{AUTOLAND}/{Tasks(options).finished.revision}",
+        "perf.push": f"perf:push/{AUTOLAND}/{tasks.finished.revision}",
+        "perf.running-push": f"perf:push/{TRY}/{tasks.running.revision}",
         "perf.pushes": f"{_WEB}/jobs?repo={AUTOLAND}",
         "perf.compare": f"https://perf.compare/compare-results?baseRev={base}&baseRepo={TRY}"
         f"&newRev={new}&newRepo={TRY}&framework=13",

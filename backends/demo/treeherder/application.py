@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from backends.demo.options import DemoOptions
 from backends.demo.replies import Receive, Reply, Request, Scope, Send, read, send_reply
+from backends.demo.taskcluster.world import World as Tasks
 from backends.demo.treeherder.answers import Refusal, detail, html
 
 if TYPE_CHECKING:  # worlds and routes are 45 ms of imports that a demo which nobody asks should not begin with
@@ -25,7 +26,8 @@ class Treeherder:
     """`ready` is told its address; everything else is made by the first request that needs it."""
 
     def __init__(self, options: DemoOptions) -> None:
-        self._options = options
+        # Made at once: it remembers when the running task group began, as the Taskcluster beside it does.
+        self._options, self._tasks = options, Tasks(options)
         self._base = ""
         # Two first requests at once would make everything twice; answers are a matter of milliseconds.
         self._lock = threading.Lock()
@@ -34,7 +36,7 @@ class Treeherder:
     def _world(self) -> World:
         from backends.demo.treeherder.world import World
 
-        return World(self._options)
+        return World(self._options, self._tasks)
 
     @cached_property
     def _routes(self) -> list[Route]:

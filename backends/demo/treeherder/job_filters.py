@@ -72,11 +72,11 @@ def _narrowed(branch: Branch, query: Query) -> Iterable[Job]:
     """A push's jobs, or those with some ids, are found without looking at all; in the order they are stored in."""
     if "id__in" in query:
         ids = {int(part) for part in query.last("id__in").split(",") if part.isdecimal()}
-        return branch.stored_jobs([branch.jobs_by_id[id_] for id_ in ids if id_ in branch.jobs_by_id])
+        return branch.stored_jobs([job for id_ in ids if (job := branch.job(id_)) is not None])
     text = query.last("push_id")
     if text.isdecimal():
-        return branch.stored_jobs(branch.jobs_by_push.get(int(text), []))
-    return branch.stored
+        return branch.stored_jobs(branch.jobs_of(int(text)))
+    return [*branch.stored, *branch.live_jobs()]
 
 
 def strict(branches: Iterable[Branch], query: Query) -> list[Job]:
@@ -94,7 +94,7 @@ def strict(branches: Iterable[Branch], query: Query) -> list[Job]:
     for branch in known:
         if pushes and pushes.isdisjoint(branch.pushes_by_id):
             continue
-        groups = [branch.jobs_by_push.get(push, []) for push in pushes] if pushes else [branch.jobs]
+        groups = [branch.jobs_of(push) for push in pushes] if pushes else [branch.jobs, branch.live_jobs()]
         found += _kept((job for group in groups for job in group), tests)
     return sorted(found, key=lambda job: job.id)
 

@@ -65,7 +65,7 @@ def make(
     for push in pushes:
         random = generator(seed, "jobs", repository, push.order)
         if push.group is not None:
-            drawn += _of_group(push, push.group, lanes)
+            drawn += of_group(push, push.group, lanes)
             continue
         drawn += _perf(random, push, lanes, runs)
         drawn += _others(random, push)
@@ -137,13 +137,16 @@ def _drawn(random: Random, push: Push, lane: int, label: Label, run: int, submit
     return Job(0, push, lane, label, run, submit, start, end, "completed", result)
 
 
-def _of_group(push: Push, group: Group, lanes: Sequence[Lane]) -> Iterator[Job]:
-    """One job for each run of each task; the label tells which lane it measures."""
+def of_group(push: Push, group: Group, lanes: Sequence[Lane]) -> Iterator[Job]:
+    """One job for each run that there is by now of each task; the label tells which lane it measures."""
+    now = group.elapsed()
     of_label = {lane.label.name: lane.index for lane in lanes if lane.application != "chrome"}
     counted: dict[str, int] = {}
     for task in group.tasks:
+        if task.created > now:
+            continue
         lane = of_label.get(task.label.name, -1)
-        for run_id, run in enumerate(task.history):
+        for run_id, run in enumerate(task.runs_at(now)):
             count = counted[task.label.name] = counted.get(task.label.name, -1) + 1
             yield _of_run(push, group, lane, task, run_id, run, count)
 

@@ -131,7 +131,7 @@ def _wanted(call: Call, branch: Branch, pushes: set[int], jobs: set[int]) -> lis
     if hashes := query.all("signatures"):
         found = [one for hash_ in dict.fromkeys(hashes) for one in branch.by_hash.get(hash_, ())]
     if jobs:
-        lanes = {branch.jobs_by_id[id_].lane for id_ in jobs if id_ in branch.jobs_by_id}
+        lanes = {job.lane for id_ in jobs if (job := branch.job(id_)) is not None}
         found = [one for one in found if one.lane.index in lanes]
     if pushes:
         ran = {job.lane for id_ in pushes for job in branch.measured_by_push.get(id_, ())}
@@ -169,7 +169,7 @@ def _point(branch: Branch, signature: Signature, datum: Datum) -> Json:
 
 def _job_data(call: Call) -> Json:
     branch = call.branch(lambda name: detail(404, f"No project with name {name}"))
-    job = branch.jobs_by_id.get(call.query.number("job_id") or 0)
+    job = branch.job(call.query.number("job_id") or 0)
     rows: list[Any] = []
     for signature in branch.live_signatures if job is not None and job.measured else ():
         if signature.lane.index != job.lane:  # type: ignore[union-attr]
