@@ -307,6 +307,7 @@ def test_subtests_and_histories_can_be_compared(perf: Perfherder) -> None:
     asked = perf.compared(base_parent_signature=parent, new_parent_signature=parent) | {"no_subtests": "false"}
     rows = perf.json("/api/perfcompare/results/", params=asked)
     assert rows and {row["base_parent_signature"] for row in rows} == {int(parent)}
+    assert any(row["is_regression"] for row in rows)
     history = perf.compared(interval="1209600")
     del history["base_revision"]
     rows = perf.json("/api/perfcompare/results/", params=history)

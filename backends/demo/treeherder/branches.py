@@ -256,8 +256,10 @@ def _try_steps(seed: int, signatures: Sequence[Signature]) -> _Steps:
     """The new push of the comparison changed a third of the lanes, for better and worse; nothing of it stays."""
     found: _Steps = {}
     for signature in signatures:
-        random = generator(seed, "try step", signature.lane.index)
-        if fraction(seed, "compared", signature.lane.index) < 0.34 or signature.index == 0:
-            factor = 1 + random.choice((-0.3, -0.08, -0.03, 0.012, 0.03, 0.06, 0.12, 0.4))
+        lane = signature.lane.index
+        factor = 1 + generator(seed, "try step", lane).choice((-0.3, -0.08, -0.03, 0.012, 0.03, 0.06, 0.12, 0.4))
+        if lane == 0:
+            factor = 1.12
+        if lane == 0 or fraction(seed, "compared", lane) < 0.34:
             found[signature.index] = [(NEW_PUSH, factor), (NEW_PUSH + 1, 1 / factor)]
     return found
