@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from backends.demo.treeherder.answers import Refusal, crash
@@ -56,7 +57,7 @@ def lenient(branch: Branch, query: Query) -> list[Job]:
     for name in query.values:
         if name.startswith("last_modified"):
             text = query.last(name)
-            instant(text, lambda text=text: Refusal(400, f"Invalid date value for `last_modified`: {text}"))  # type: ignore[misc]
+            instant(text, partial(Refusal, 400, f"Invalid date value for `last_modified`: {text}"))
     tests: list[_Test] = []
     for name in query.values:
         try:
@@ -86,7 +87,7 @@ def strict(branches: Iterable[Branch], query: Query) -> list[Job]:
     for name in query.values:
         if name == "push_id":
             _check_push(known, query)
-        test = _test(known[0].seed, name, query.last(name), lambda name=name: Refusal(400, {name: ["Enter a number."]}))  # type: ignore[misc]
+        test = _test(known[0].seed, name, query.last(name), partial(Refusal, 400, {name: ["Enter a number."]}))
         if test is not None:
             tests.append(test)
     pushes = {int(text) for text in query.last("push_id").split(",") if text.isdecimal()}
@@ -113,9 +114,9 @@ def _test(seed: int, name: str, text: str, refusal: Callable[[], Refusal] = cras
     """None for a parameter that is no filter. Raises the refusal for what its field cannot be."""
     base, _, comparison = name.partition("__")
     if base in _NUMBERS:
-        read: Callable[[str], Any] = lambda part: whole(part, refusal)  # noqa: E731
+        read: Callable[[str], Any] = partial(whole, refusal=refusal)
     elif base in _TIMES:
-        read = lambda part: instant(part, refusal)  # noqa: E731
+        read = partial(instant, refusal=refusal)
     elif base in _TEXTS:
         read = str
     else:

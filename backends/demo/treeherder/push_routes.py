@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
+from functools import partial
 
 from backends.demo.treeherder.answers import Refusal, crash, detail
 from backends.demo.treeherder.branches import Branch
@@ -132,7 +133,7 @@ def _fits(query: Query, push: Push) -> bool:
     for name, values in query.values.items():
         text = values[-1]
         if name.startswith("push_timestamp__"):
-            wanted = whole(text, lambda name=name: detail(400, f"Invalid timestamp specified for {name}"))  # type: ignore[misc]
+            wanted = whole(text, partial(detail, 400, f"Invalid timestamp specified for {name}"))
             if not _BOUNDS[name.removeprefix("push_timestamp")](push.time, wanted):
                 return False
         elif name == "id" or name == "id__in":
