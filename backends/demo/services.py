@@ -23,7 +23,10 @@ class Service(Protocol):
 
 # Modules with `service(options) -> Service` and `locators(options) -> dict[str, str]`: names that begin with the
 # system, and texts that `ciexplore LOCATOR` accepts once the settings above are in force.
-MODULES: tuple[str, ...] = ("backends.demo.prow",)
+MODULES: tuple[str, ...] = (
+    "backends.demo.prow",
+    "backends.demo.treeherder",
+)
 
 
 def services(options: DemoOptions) -> list[Service]:
