@@ -46,6 +46,6 @@ def recognised(text: str) -> Locator:
 def _hint() -> str:
     return (
         "Accepted: a task or task group id, a Taskcluster address (group, task, run, log, artifact, index or API), a "
-        "Treeherder push or job address, an index path such as gecko.v2.autoland.latest.taskgraph.decision, a Prow job's "
-        "name, a Deck, gcsweb, storage or gs:// address."
+        "Treeherder push or job address, an index path such as gecko.v2.autoland.latest.taskgraph.decision, a Prow "
+        "job's name, a Deck, gcsweb, storage or gs:// address."
     )

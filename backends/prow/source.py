@@ -19,6 +19,7 @@ from backends.http.answers import Origin
 from backends.http.errors import TooLarge, clean
 
 PAGE = 1000  # entries and folders together; the storage gives no more
+EMPTY_PAGES = 200  # in a row; one is usual where a filter leaves nothing of a page
 SMALL = 8 << 20  # bytes of a JSON file of a build that are read at most
 
 
@@ -84,7 +85,7 @@ class Source(ABC):
         """A page of what begins with `prefix`, in order of name; `deep` goes into folders, else they are named.
 
         Only names from `start` (included) to `end` (not included); both are whole object names. `hold`: seconds in
-        which a stored answer is as good as a new one, None for ever.
+        which a stored answer is as good as a new one, None for ever, less than 0 stores none.
         """
 
     @abstractmethod
@@ -123,16 +124,19 @@ def pages(
     hold: float | None = 0.0, most: int = 0,
 ) -> Iterator[Listing]:  # fmt: skip
     """Page after page until there is no token; stops (with a note) where a token comes twice or after `most` pages."""
-    token, seen, number = "", set[str](), 0
+    token, seen, number, empty = "", set[str](), 0, 0
     while True:
         cancel.check()
         listing = source.list(
             bucket, prefix, cancel=cancel, deep=deep, start=start, end=end, token=token, hold=hold
         )  # fmt: skip
         number += 1
+        empty = 0 if listing.files or listing.folders else empty + 1
         token, note = listing.token, ""
         if token in seen:
             note = "The server repeated a page token; the listing may be incomplete."
+        elif token and empty >= EMPTY_PAGES:
+            note = "The server kept sending empty pages; the listing may be incomplete."
         elif token and most and number >= most:
             note = f"Only the first {number:,} pages of this listing were asked for."
         if note:
