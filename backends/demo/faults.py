@@ -1,6 +1,6 @@
 """How the demo misbehaves when asked to: busy, throttling, silent, cut off, or short, at a chosen rate.
 
-The sequence is a function of the seed and the number of the request. No path fails more than three times in a row,
+The sequence is a function of the seed and the number of the request. No address fails more than three times in a row,
 so a client that tries five times always succeeds.
 """
 
@@ -47,7 +47,7 @@ class Faults:
         self._in_a_row: dict[str, int] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        match self.next_kind(scope["path"]):
+        match self.next_kind(_place(scope)):
             case "":
                 await self._app(scope, receive, send)
             case "503":
@@ -104,6 +104,12 @@ class Cutting:
             await self._send({**message, "headers": headers})
         elif message.get("body"):
             await self._send({**message, "more_body": True})
+
+
+def _place(scope: Scope) -> str:
+    """What counts as one request: a bucket's listings share a path, a signature is another every second."""
+    query = scope["query_string"].decode("latin-1")
+    return scope["path"] if not query or "X-Amz-Signature" in query else f"{scope['path']}?{query}"
 
 
 async def _refuse(send: Send, status: int, body: bytes, extra: tuple[tuple[bytes, bytes], ...]) -> None:
