@@ -45,12 +45,16 @@ class Detail:
 
 @dataclass(frozen=True)
 class LogAddress:
-    """A text to read line by line. `live`: it may still grow. `locator`: what leads to it again."""
+    """A text to read line by line. `live`: it may still grow. `locator`: what leads to it again.
+
+    `line`: the one to show first, from 1.
+    """
 
     url: str
     title: str
     locator: Locator
     live: bool = False
+    line: int | None = None
 
 
 @dataclass(frozen=True)

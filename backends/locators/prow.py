@@ -163,6 +163,7 @@ class View(StrEnum):
     """What can be made of several builds of one job."""
 
     BUILDS = "builds"
+    JOBS = "jobs"
     COMPLETENESS = "completeness"
     PRESENCE = "presence"
     OVER_TIME = "over-time"

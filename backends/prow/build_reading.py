@@ -108,19 +108,19 @@ class BuildReader:
             return decoded(self.source.read(self.bucket, Entry(entry.name), cancel=cancel))
 
     def _kept(self, place: BuildPlace) -> Row | None:
-        found = self._stored.get(self._prefix + place.key) if self._stored is not None else None
+        found = self._stored.get(self._prefix + (place.folder or place.link)) if self._stored is not None else None
         if found is None:
             return None
         row = decoded(found.body)
         if row.keys() != BUILDS.polars().keys() or row.get("build") != place.build or not _right_kinds(row):
             return None
-        return dict(row)
+        return {**row, "key": place.key}
 
     def _keep(self, place: BuildPlace, row: Row, entries: dict[str, Entry]) -> None:
         ended = entries.get("finished.json")
         settled = ended is not None and ended.updated_ms is not None and _settled(ended.updated_ms)
         if self._stored is not None and settled and row["state"] in ENDED and row["finished"] is not None:
-            self._stored.put(self._prefix + place.key, msgspec.json.encode(row))
+            self._stored.put(self._prefix + (place.folder or place.link), msgspec.json.encode(row))
 
 
 def _settled(ms: int) -> bool:
