@@ -59,15 +59,46 @@ def _path(locator: ProwPath, archive: Archive, settings: Settings) -> Resource:
 
 
 def _view(locator: ProwView, archive: Archive, settings: Settings) -> Resource:
-    from backends.prow.builds import BuildList
-    from backends.prow.files import TreeFiles, places_of_view
-    from backends.prow.jobs import JobList, visited_jobs
-
     match locator.view:
         case View.BUILDS:
+            from backends.prow.builds import BuildList
+
             return BuildList(locator, archive)
         case View.JOBS:
+            from backends.prow.jobs import JobList, visited_jobs
+
             return JobList(locator, archive, visited_jobs(settings.state_path, locator.bucket))
         case View.TREE:
+            from backends.prow.files import TreeFiles, places_of_view
+
             return TreeFiles(locator, archive, places_of_view(archive, locator))
+        case View.COMPLETENESS | View.PRESENCE:
+            from backends.prow.completeness import CompletenessSets, FilePresence
+
+            return (CompletenessSets if locator.view is View.COMPLETENESS else FilePresence)(locator, archive)
+        case View.EVENTS:
+            from backends.prow.events import EventList
+
+            return EventList(locator, archive)
+    return _measured(locator, archive)
+
+
+def _measured(locator: ProwView, archive: Archive) -> Resource:
+    match locator.view:
+        case View.OVER_TIME:
+            from backends.prow.over_time import OverTime
+
+            return OverTime(locator, archive)
+        case View.REASONS:
+            from backends.prow.reasons import FailureReasons
+
+            return FailureReasons(locator, archive)
+        case View.LOGS:
+            from backends.prow.log_statistics import LogStatistics
+
+            return LogStatistics(locator, archive)
+        case View.SEARCH:
+            from backends.prow.search import LogSearch
+
+            return LogSearch(locator, archive)
     raise LocatorProblem(f"{locator.text()} cannot be listed.")

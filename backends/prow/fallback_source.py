@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from backends.cancel import Cancel
-from backends.http.errors import NetworkFailed, NotAllowed, WrongServer
+from backends.http.errors import HttpProblem, NetworkFailed, NotAllowed, WrongServer
 from backends.prow.source import SMALL, Entry, Listing, Source
 
 T = TypeVar("T")
@@ -35,8 +35,12 @@ class FallbackSource(Source):
         except (NotAllowed, NetworkFailed, WrongServer) as problem:
             if self._worked:  # it serves us in general: that one failure is its own
                 raise
+            try:
+                found = ask(self.second)
+            except HttpProblem:  # then what the storage said is what there is to say
+                raise problem from None
             self._why = problem.sentence.rstrip(".")
-            return ask(self.second)
+            return found
         self._worked = True
         return found
 

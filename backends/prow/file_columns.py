@@ -33,7 +33,8 @@ def file_cells(entry: Entry, below: str, build: str = "") -> FileCells:
     """A file's row; its name is what follows the folder `below`."""
     return (
         entry.name.removeprefix(below), entry.size, entry.encoding or None, entry.updated_ms,
-        entry.content_type or None, build or None, "file", entry.name, entry.generation or None, entry.md5 or None, entry.crc32c or None,
+        entry.content_type or None, build or None, "file", entry.name, entry.generation or None, entry.md5 or None,
+        entry.crc32c or None,
     )  # fmt: skip
 
 

@@ -72,7 +72,9 @@ def since_ms(text: str | None) -> float | None:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageProblem(f"--since {text} is neither an age nor a date.", "Write 12h, 7d, 4w or 2026-11-20.") from None
+        raise UsageProblem(
+            f"--since {text} is neither an age nor a date.", "Write 12h, 7d, 4w or 2026-11-20."
+        ) from None
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000
 
 
@@ -153,7 +155,8 @@ def chosen_builds(
     listable = isinstance(found, ProwPath) and found.route.place in (Place.BUILDS, Place.LINKS, Place.PULL)
     if not named and not listable:
         raise UsageProblem(
-            f"{locator} is neither a job nor a build nor a pull request.", "`prow jobs` and `prow files` list what is there."
+            f"{locator} is neither a job nor a build nor a pull request.",
+            "`prow jobs` and `prow files` list what is there.",
         )
     assert isinstance(found, ProwPath | ProwView)
     from backends.prow import archive_of
