@@ -234,8 +234,8 @@ def gather(resource: Resource, cancel: Cancel, progress: Callable[[int, int | No
     parts: list[pl.DataFrame] = []
     count = 0
     for page in resource.pages(cancel):
-        if page.replace:
-            parts, count = [], 0
+        if page.replace:  # what was said about the rows before goes with them
+            parts, count, notes = [], 0, []
         origin = page.origin if not parts else origin.worse(page.origin)
         parts.append(page.frame)
         count += len(page.frame)

@@ -16,7 +16,7 @@ from backends.frames.schema import Kind
 from backends.http.errors import HttpProblem, NotFound, clean
 from backends.prow.build_columns import BUILDS, SEPARATOR
 from backends.prow.build_ids import created_ms, order
-from backends.prow.build_state import ENDED, Json, decoded, mapping, seconds_ms, state_of
+from backends.prow.build_state import ENDED, INCOMPLETE, Json, decoded, mapping, seconds_ms, state_of
 from backends.prow.gcs_source import epoch_ms
 from backends.prow.source import Entry, Listing, Source, whole
 
@@ -161,6 +161,8 @@ def _fill(row: Row, folder: str, listing: Listing, entries: dict[str, Entry], to
         "note": odd or None,
     }
     row |= _job(started, finished, prowjob, state)
+    if state == INCOMPLETE:
+        row["reason"] = odd
 
 
 def _job(started: Json, finished: Json, prowjob: Json, state: str) -> Row:

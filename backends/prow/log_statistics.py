@@ -34,6 +34,7 @@ LOGS = Schema(
         Column("stored", Kind.BYTES, "Stored", "B"),
         Column("note", Kind.TEXT, "Note"),
         Column("path", Kind.TEXT, "Path", hidden=True, searched=False),
+        Column("order", Kind.ID, "Order", hidden=True, searched=False),
     ),
     key="key",
 )
@@ -71,6 +72,7 @@ class LogStatistics(Resource):
 
     schema = LOGS
     noun = ("log", "logs")
+    default_sort = ("order", True)
     empty_text = "There are no builds to look at."
 
     def __init__(self, locator: ProwView, archive: Archive) -> None:
@@ -121,5 +123,5 @@ def _cells(row: Row, name: str, found: Measured | None, note: str | None) -> tup
     stored = row["log_size"] if name == "build-log.txt" else None
     return (
         f"{row['key']}/{name}", row["build"], row["state"], name or None, *told, row["duration"], row["started"],
-        stored, note, path,
+        stored, note, path, row["order"],
     )  # fmt: skip

@@ -44,6 +44,7 @@ HITS = Schema(
         Column("after", Kind.TEXT, "After", hidden=True, searched=False),
         Column("job", Kind.TEXT, "Job", hidden=True),
         Column("path", Kind.TEXT, "Path", hidden=True, searched=False),
+        Column("order", Kind.ID, "Order", hidden=True, searched=False),
     ),
     key="key",
 )
@@ -69,7 +70,7 @@ class LogSearch(Resource):
 
     schema = HITS
     noun = ("line", "lines")
-    default_sort = None
+    default_sort = ("order", False)
     empty_text = "Nothing matches in the files that were searched."
 
     def __init__(self, locator: ProwView, archive: Archive) -> None:
@@ -90,9 +91,10 @@ class LogSearch(Resource):
         wanted = pattern(self.view.option("text"))
         tally = self._tally = _Tally()
         found = places(self.archive, self.view, cancel)
+        ranks = {place.key: rank for rank, place in enumerate(found)}
 
         def look(place: BuildPlace, own: Cancel) -> list[Cells]:
-            return self._build(place, wanted, tally, own)
+            return self._build(place, ranks[place.key], wanted, tally, own)
 
         done = 0
         with Turns(look, cancel, name="search") as turns:
@@ -106,7 +108,7 @@ class LogSearch(Resource):
                     yield Page(HITS.empty(), Origin(), note=note)
                     return
 
-    def _build(self, place: BuildPlace, wanted: Pattern, tally: _Tally, cancel: Cancel) -> list[Cells]:
+    def _build(self, place: BuildPlace, rank: int, wanted: Pattern, tally: _Tally, cancel: Cancel) -> list[Cells]:
         found: list[Cells] = []
         try:
             folder, entries = self._files(place, cancel)
@@ -130,7 +132,18 @@ class LogSearch(Resource):
                     tally.failed.append(problem.sentence)
                 continue
             found += [
-                (f"{entry.name}:{line}", place.build, name, line, text, before, after, place.job, entry.name)
+                (
+                    f"{entry.name}:{line}",
+                    place.build,
+                    name,
+                    line,
+                    text,
+                    before,
+                    after,
+                    place.job,
+                    entry.name,
+                    f"{rank:05d}{name}:{line:011d}",
+                )
                 for line, text, before, after in hits
             ]
         return found

@@ -11,6 +11,7 @@ from tui.commands.output import emit, output_options
 from tui.commands.prow_session import (
     chosen_builds,
     common_options,
+    filtered,
     gathered,
     opened,
     prow_session,
@@ -34,9 +35,8 @@ def _show(
         if found is None:
             raise UsageProblem("These builds are of several jobs.", "Name one job of the pull request.")
         resource = session.resource(found, cancel)
-        wanted = filters.parse(where, resource.schema)
-        table = gathered(resource, cancel).frame
-        emit(table if wanted.is_empty else table.filter(wanted.mask(table)), resource.schema, **output)
+        filters.parse(where, resource.schema)  # a wrong one is said before anything is read
+        emit(filtered(gathered(resource, cancel).frame, resource, where), resource.schema, **output)
 
 
 def _split(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -120,7 +120,6 @@ def reasons(locator: str, where: str, **given: Any) -> None:
 def events(locator: str, **given: Any) -> None:
     """List the Kubernetes events in an events.json or a podinfo.json of a build."""
     from backends.locators.prow import ProwPath, ProwView, View
-    from tui.commands.prow_session import filtered
 
     session = {name: given.pop(name) for name in ("mode", "gcs_url", "gcsweb_url", "bucket")}
     text = given.pop("text")
