@@ -101,4 +101,12 @@ def _measured(locator: ProwView, archive: Archive) -> Resource:
             from backends.prow.search import LogSearch
 
             return LogSearch(locator, archive)
+        case View.JUNIT:
+            from backends.prow.junit import ReportFiles, TestCases
+
+            return (ReportFiles if locator.option("by") == "files" else TestCases)(locator, archive)
+        case View.MATRIX:
+            from backends.prow.junit import TestMatrix
+
+            return TestMatrix(locator, archive)
     raise LocatorProblem(f"{locator.text()} cannot be listed.")

@@ -91,6 +91,38 @@ def stats(locator: str, where: str, **given: Any) -> None:
     _show("logs", locator, session, chosen, {}, output, where)
 
 
+@click.command()
+@common_options
+@window_options
+@click.option(
+    "--by",
+    type=click.Choice(["tests", "matrix", "files"]),
+    default="tests",
+    help="Tests of each build, tests across builds, or the JUnit files themselves.",
+)
+@_WHERE
+@output_options
+def junit(locator: str, by: str, where: str, **given: Any) -> None:
+    """List the test cases of builds, failures first, or each test across builds with pass rate and history.
+
+    LOCATOR is a job, a build, a pull request's job, or one JUnit file.
+    """
+    from backends.locators import parse
+    from backends.locators.prow import Place, ProwPath, ProwView, View
+
+    named = parse(locator)
+    session, chosen, output = _split(given)
+    if isinstance(named, ProwPath) and named.route.place is Place.FILE:
+        with prow_session(**session) as (opened_session, cancel):
+            path = opened(opened_session, cancel, locator).locator
+            assert isinstance(path, ProwPath)
+            resource = opened_session.resource(ProwView(View.JUNIT, path.bucket, path.path, (), (), path.store), cancel)
+            emit(filtered(gathered(resource, cancel).frame, resource, where), resource.schema, **output)
+        return
+    options = {"by": "files"} if by == "files" else {}
+    _show("matrix" if by == "matrix" else "junit", locator, session, chosen, options, output, where)
+
+
 @click.command("over-time")
 @common_options
 @window_options
@@ -133,4 +165,4 @@ def events(locator: str, **given: Any) -> None:
         emit(filtered(gathered(resource, cancel).frame, resource, text), resource.schema, **given)
 
 
-COMMANDS = (completeness, search, stats, over_time, reasons, events)
+COMMANDS = (completeness, search, junit, stats, over_time, reasons, events)
