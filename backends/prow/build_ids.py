@@ -14,6 +14,7 @@ EPOCH_MS = 1288834974657
 _NODE = 1
 _FIRST_MS = 1483228800000  # 2017: Prow is not older
 _DAY_MS = 86_400_000
+_COMPARABLE_MS = 1527260000000  # 2018-05-25: since then ids have 19 digits, and their order as texts is that of time
 _DIGITS = re.compile(r"[0-9]{1,20}", re.ASCII)
 # Days back from now. At 27 builds a day, a busy periodic job, the first one fills a screen; the steps grow so that a
 # job that sleeps for a year is found with five requests.
@@ -55,8 +56,8 @@ def windows(since_ms: float | None = None, now_ms: float | None = None) -> Itera
     above = ""
     for days in WINDOWS:
         at = now - days * _DAY_MS
-        if since_ms is not None and at <= since_ms:
+        if at < _COMPARABLE_MS or (since_ms is not None and at <= since_ms):
             break
         yield first_at(at), above
         above = first_at(at)
-    yield ("" if since_ms is None else first_at(since_ms)), above
+    yield ("" if since_ms is None or since_ms < _COMPARABLE_MS else first_at(since_ms)), above

@@ -28,19 +28,20 @@ from backends.resources import Entry as MenuEntry
 MOST_FILES = 1000  # of one build
 
 
-def build_reports(archive: Archive, place: BuildPlace, cancel: Cancel) -> list[JUnitFile]:
-    """All JUnit files of a build. One that cannot be read has no tests and says why; only `Cancelled` is raised."""
+def build_reports(archive: Archive, place: BuildPlace, cancel: Cancel) -> tuple[str, list[JUnitFile]]:
+    """The build's folder, and all JUnit files in it. One that cannot be read has no tests and says why; only
+    `Cancelled` is raised."""
     try:
         folder = followed(archive, place, cancel)
     except HttpProblem as problem:
-        return [_unread(place.build, "", problem)]
+        return "", [_unread(place.build, "", problem)]
     tree = tree_of(archive, BuildPlace(place.key, place.job, place.build, folder), cancel)
     found = [_report(archive, place.build, folder, one, cancel) for one in tree.files if is_junit(one.name)][
         :MOST_FILES
     ]
     if tree.problem is not None:
         found.append(_unread(place.build, "", tree.problem))
-    return found
+    return folder, found
 
 
 def _report(archive: Archive, build: str, folder: str, entry: Entry, cancel: Cancel) -> JUnitFile:
@@ -65,26 +66,25 @@ class _Reports(Resource):
         super().__init__(locator)
         self.view = locator
         self.archive = archive
+        self._folders: dict[str, str] = {}  # of builds, which links may have led to
 
     def read(self, cancel: Cancel) -> Iterator[list[list[JUnitFile]]]:
         path = self.view.path
         if path and not path.endswith("/"):
             found = route(path)
+            self._folders[found.build] = found.base
             yield [[_report(self.archive, found.build, found.base, Entry(path), cancel)]]
             return
 
         def ask(place: BuildPlace, own: Cancel) -> list[JUnitFile]:
-            return build_reports(self.archive, place, own)
+            self._folders[place.build], reports = build_reports(self.archive, place, own)
+            return reports
 
         yield from read_each(places(self.archive, self.view, cancel), ask, cancel)
 
     def path_of(self, row: Row) -> str:
-        """The file's name in the bucket; a build that is found through its link opens by its folder only."""
-        view = self.view
-        if view.path and not view.path.endswith("/"):
-            return view.path
-        base = route(view.path).base or f"{view.path}{row['build']}/"
-        return f"{base}{row.get('file') or ''}"
+        """The file's name in the bucket, or the build's folder."""
+        return f"{self._folders.get(str(row['build']), self.view.path)}{row.get('file') or ''}"
 
     def open(self, row: Row) -> ProwPath | ProwView | None:
         return self.archive.at(self.path_of(row))
