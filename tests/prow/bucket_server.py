@@ -66,12 +66,12 @@ class Bucket:
         return None
 
 
-def listing(bucket: Bucket, query: dict[str, str]) -> dict[str, Any]:
+def listing(bucket: Bucket, query: dict[str, str], page: int = 0) -> dict[str, Any]:
     """As the JSON API lists: folders count against maxResults, startOffset bounds objects, the token is opaque."""
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
     start, end = query.get("startOffset", ""), query.get("endOffset", "")
     after = base64.b64decode(query["pageToken"]).decode() if "pageToken" in query else ""
-    most = min(int(query.get("maxResults", 1000)), bucket.page)
+    most = min(int(query.get("maxResults", 1000)), page or bucket.page)
     items: list[dict[str, Any]] = []
     prefixes: list[str] = []
     for name in sorted(bucket.objects):
@@ -181,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, body, {"content-type": f"{stored.content_type}{encoding}"})
             return
         folder = f"{prefix.rstrip('/')}/" if prefix else ""
-        told = listing(self.bucket, {"prefix": folder, "delimiter": "/", "maxResults": "100000"})
+        told = listing(self.bucket, {"prefix": folder, "delimiter": "/", "maxResults": "100000"}, 100_000)
         names = sorted([*told.get("prefixes", []), *(one["name"] for one in told.get("items", []))])
         old, marker = self.bucket.gcsweb == "2019", ""
         if old and not names and prefix:
