@@ -47,7 +47,8 @@ def read_entries(archive: Archive, place: BuildPlace, levels: tuple[str, ...], c
         folder = followed(archive, place, cancel)
         listing = whole(archive.source, archive.bucket, folder, cancel=cancel, most=_MOST_PAGES, hold=-1)
         first = _names(folder, [one.name for one in listing.files], listing.folders)
-        newest = max((one.updated_ms or 0 for one in listing.files), default=0) or created_ms(place.build) or 0
+        newest = max((one.updated_ms or 0 for one in listing.files), default=0)
+        newest = max(newest, created_ms(place.build) or 0)
         pending = "finished.json" not in first and time.time() * 1000 - newest < DAY_MS
         note = listing.note
         if ARTIFACTS in levels:

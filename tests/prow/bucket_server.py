@@ -30,7 +30,7 @@ class Stored:
 @dataclass
 class Bucket:
     """`objects`: name -> content. `faults`: how the next requests whose path and query hold `match` are answered:
-    a status, or "broken" (half of the body), "empty" (an empty page with a token). `page`: entries and folders of a
+    a status, or "broken" (half of the body), "damaged" (other bytes), "empty" (an empty page with a token). `page`: entries and folders of a
     page at most. `asked`: all requests."""
 
     objects: dict[str, Stored] = field(default_factory=dict)
@@ -170,6 +170,8 @@ class _Handler(BaseHTTPRequestHandler):
             status, whole = 206, len(body)
             headers["content-range"] = f"bytes {first}-{whole - 1}/{whole}"
             body = body[first:]
+        if how == "damaged":
+            body = bytes(byte ^ 1 for byte in body)
         self._send(status, body, headers, cut=how == "broken")
 
     def _gcsweb(self, path: str, query: dict[str, str]) -> None:
