@@ -36,6 +36,12 @@ class Settings:
     gcsweb_url: str = _setting("", env="CIEXPLORE_GCSWEB_URL", toml="prow.gcsweb_url")
     """A gcsweb to list buckets with where the storage itself does not let us; empty uses none."""
 
+    prow_bucket: str = _setting("openshift", env="CIEXPLORE_PROW_BUCKET", toml="prow.bucket")
+    """The bucket of Prow builds that is meant where none is named: its name, or `openshift` or `kubernetes`."""
+
+    prow_aliases: Mapping[str, str] = field(default_factory=dict, metadata={"toml": "prow.aliases"})
+    """Buckets that have moved: [prow.aliases] with old name = "new name"."""
+
     hg_url: str = _setting("https://hg.mozilla.org", env="CIEXPLORE_HG_URL", toml="archive.hg_url")
     """The hgweb whose repositories are archived."""
 

@@ -49,6 +49,7 @@ class LogAddress:
     """A text to read line by line. `live`: it may still grow. `locator`: what leads to it again.
 
     `final`: what stands at `url` is never another text once it is whole (the log of one run, not of the latest).
+    `line`: the one to show first, from 1.
     """
 
     url: str
@@ -56,6 +57,7 @@ class LogAddress:
     locator: Locator
     live: bool = False
     final: bool = False
+    line: int | None = None
 
 
 @dataclass(frozen=True)
@@ -274,8 +276,8 @@ def gather(resource: Resource, cancel: Cancel, progress: Callable[[int, int | No
     parts: list[pl.DataFrame] = []
     count = 0
     for page in resource.pages(cancel):
-        if page.replace:
-            parts, count = [], 0
+        if page.replace:  # what was said about the rows before goes with them
+            parts, count, notes = [], 0, []
         origin = page.origin if not parts else origin.worse(page.origin)
         parts.append(page.frame)
         count += len(page.frame)

@@ -14,4 +14,11 @@ FORMS: tuple[tuple[str, str], ...] = (
     ("taskcluster:group/ID, :task/ID[/N], :artifact/ID/N/NAME", "the short forms that y copies"),
     ("https://treeherder.mozilla.org/jobs?repo=R&revision=REV", "the task group of a push"),
     ("...&selectedTaskRun=TASK.N, /logviewer?task=TASK.N", "the task of a Treeherder job"),
+    ("https://HOST/view/gs/BUCKET/logs/JOB/BUILD", "a Prow build, as Deck shows it"),
+    ("https://HOST/job-history/gs/BUCKET/logs/JOB", "the builds of a Prow job"),
+    ("https://HOST/gcs/BUCKET/PATH, gs://BUCKET/PATH", "a place in a Prow bucket"),
+    ("https://storage.googleapis.com/BUCKET/PATH", "the same by its storage address"),
+    ("file:///DIRECTORY/BUCKET/logs/JOB", "the same in a downloaded tree"),
+    ("periodic-JOB, prow:job/NAME", "the builds of a Prow job by its name"),
+    ("ORG/REPO#NUMBER, https://github.com/ORG/REPO/pull/N", "the Prow builds of a pull request"),
 )

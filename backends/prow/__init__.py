@@ -1,1 +1,112 @@
-"""Prow: jobs, builds and their files in object storage, as resources."""
+"""Prow: jobs, builds and their files in any bucket, as resources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backends.locators import Locator, LocatorProblem
+from backends.locators.prow import Place, ProwPath, ProwView, View
+from backends.prow.resolve import resolve as resolve
+
+if TYPE_CHECKING:
+    from backends.config import Settings
+    from backends.http import Http
+    from backends.prow.archive import Archive
+    from backends.resources import Resource
+
+
+def archive_of(locator: ProwPath | ProwView, http: Http, settings: Settings) -> Archive:
+    """The bucket of a locator as lists need it. No I/O."""
+    from backends.prow.archive import Archive
+    from backends.prow.profiles import source_of
+
+    source = source_of(locator.store, http, settings)
+    remote = not locator.store
+    return Archive(
+        source, locator.bucket, locator.store, http.stored() if remote else None, settings.gcs_url if remote else ""
+    )
+
+
+def resource_for(locator: Locator, http: Http, settings: Settings) -> Resource:
+    """The list that a locator opens; a file's locator opens its folder and then the file.
+
+    Only `resolve` can open what the bucket must be asked about first (job names, pull requests, links).
+    """
+    match locator:
+        case ProwPath():
+            return _path(locator, archive_of(locator, http, settings), settings)
+        case ProwView():
+            return _view(locator, archive_of(locator, http, settings), settings)
+    raise LocatorProblem(f"{locator.text()} has to be looked up before it can be listed.")
+
+
+def _path(locator: ProwPath, archive: Archive, settings: Settings) -> Resource:
+    from backends.prow.builds import BuildList
+    from backends.prow.file_openings import is_text
+    from backends.prow.files import FolderFiles
+    from backends.prow.jobs import JobList, visited_jobs
+
+    match locator.route.place:
+        case Place.JOBS:
+            return JobList(locator, archive, visited_jobs(settings.state_path, locator.bucket))
+        case Place.BUILDS | Place.LINKS | Place.PULL:
+            return BuildList(locator, archive)
+    listing = FolderFiles(locator, archive)
+    if listing.folder != locator.path and is_text(locator.path, ""):
+        name = locator.path.removeprefix(listing.folder)
+        listing.first_log = archive.log(locator.path, name, locator.line)
+    return listing
+
+
+def _view(locator: ProwView, archive: Archive, settings: Settings) -> Resource:
+    match locator.view:
+        case View.BUILDS:
+            from backends.prow.builds import BuildList
+
+            return BuildList(locator, archive)
+        case View.JOBS:
+            from backends.prow.jobs import JobList, visited_jobs
+
+            return JobList(locator, archive, visited_jobs(settings.state_path, locator.bucket))
+        case View.TREE:
+            from backends.prow.files import TreeFiles, places_of_view
+
+            return TreeFiles(locator, archive, places_of_view(archive, locator))
+        case View.COMPLETENESS | View.PRESENCE:
+            from backends.prow.completeness import CompletenessSets, FilePresence
+
+            return (CompletenessSets if locator.view is View.COMPLETENESS else FilePresence)(locator, archive)
+        case View.EVENTS:
+            from backends.prow.events import EventList
+
+            return EventList(locator, archive)
+    return _measured(locator, archive)
+
+
+def _measured(locator: ProwView, archive: Archive) -> Resource:
+    match locator.view:
+        case View.OVER_TIME:
+            from backends.prow.over_time import OverTime
+
+            return OverTime(locator, archive)
+        case View.REASONS:
+            from backends.prow.reasons import FailureReasons
+
+            return FailureReasons(locator, archive)
+        case View.LOGS:
+            from backends.prow.log_statistics import LogStatistics
+
+            return LogStatistics(locator, archive)
+        case View.SEARCH:
+            from backends.prow.search import LogSearch
+
+            return LogSearch(locator, archive)
+        case View.JUNIT:
+            from backends.prow.junit import ReportFiles, TestCases
+
+            return (ReportFiles if locator.option("by") == "files" else TestCases)(locator, archive)
+        case View.MATRIX:
+            from backends.prow.junit import TestMatrix
+
+            return TestMatrix(locator, archive)
+    raise LocatorProblem(f"{locator.text()} cannot be listed.")

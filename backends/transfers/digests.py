@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hashlib
+import importlib.util
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-LENGTHS = {"sha256": 32, "sha512": 64, "md5": 16}  # crc32c and the like have no implementation at hand: not checked
+LENGTHS = {"sha256": 32, "sha512": 64, "md5": 16}
+CRC32C = "crc32c"  # all that composite objects of Google's storage have; checked where google-crc32c is installed
 
 
 class Of(StrEnum):
@@ -57,7 +60,15 @@ class Promises:
         return None
 
 
+@functools.cache
+def _checks_crc32c() -> bool:
+    return importlib.util.find_spec("google_crc32c") is not None
+
+
 def new_hash(algorithm: str) -> Hash:
+    if algorithm == CRC32C:
+        made: Hash = importlib.import_module("google_crc32c").Checksum()
+        return made
     return hashlib.new(algorithm, usedforsecurity=False)
 
 
@@ -99,9 +110,12 @@ def _stored_object(headers: Mapping[str, str], encoding: str) -> Iterator[Promis
     """Digests of the whole object as the store holds it, whatever piece of it this answer brings."""
     stored = headers.get("x-goog-stored-content-encoding", encoding or "identity").lower()
     if stored == (encoding or "identity"):  # else the store decoded on the way: what we get is not what it hashed
-        for item in headers.get("x-goog-hash", "").split(","):
-            algorithm, _, value = item.strip().partition("=")
-            yield from _promise(algorithm.lower(), _from_base64(value), Of.TRANSFER, "x-goog-hash")
+        pairs = [item.strip().partition("=") for item in headers.get("x-goog-hash", "").split(",")]
+        told = {algorithm.lower(): _from_base64(value) for algorithm, _, value in pairs}
+        if told.get("md5") is None and _checks_crc32c() and len(told.get(CRC32C) or b"") == 4:
+            yield Promise(CRC32C, told[CRC32C] or b"", Of.TRANSFER, "x-goog-hash")
+        for algorithm, digest in told.items():
+            yield from _promise(algorithm, digest, Of.TRANSFER, "x-goog-hash")
     checksum = headers.get("x-amz-checksum-sha256")
     if headers.get("x-amz-checksum-type", "FULL_OBJECT").upper() == "FULL_OBJECT":  # a composite is a hash of hashes
         yield from _promise("sha256", _from_base64(checksum), Of.TRANSFER, "x-amz-checksum-sha256")

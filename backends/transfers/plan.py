@@ -244,6 +244,8 @@ class _Look:
     def _is_as_recorded(self, file: RemoteFile, path: names.Target, entry: Entry, found: Present) -> bool:
         if entry.size != found[0] or not entry.sha256 or (file.size is not None and file.size != entry.size):
             return False
+        if file.version and file.version not in entry.url:
+            return False
         if entry.state in _EARLIER and entry.mtime_ns == found[1] and not self._rehash:
             return True
         return _sha256(self._output.joinpath(*path), self._cancel) == entry.sha256

@@ -126,9 +126,9 @@ class _Attempt:
         item = self._item
         item.wire = 0
         offset = self._resume_from()
-        etag = item.etag if offset else None
+        condition = item.etag if offset and item.etag.startswith('"') else None
         try:
-            with downloader.open(item.url, offset=offset, if_range=etag, cancel=self._cancel) as stream:
+            with downloader.open(item.url, offset=offset, if_range=condition, cancel=self._cancel) as stream:
                 return self._receive(stream, offset)
         except HttpProblem as problem:
             if offset and (problem.status == 416 or isinstance(problem, WrongServer)):  # another piece than asked for
@@ -157,8 +157,7 @@ class _Attempt:
         if len(sizes) > 1:
             raise self._wrong_length(max(sizes), min(sizes))
         size = min(sizes, default=None)
-        etag = headers.get("etag", "")
-        item.etag = etag if undo is None and etag.startswith('"') else ""
+        item.etag = _version(headers) if undo is None else ""
         item.size = size
         content = {name: digests.new_hash(name) for name in {"sha256", *promised.algorithms(Of.CONTENT)}}
         transfer = {name: digests.new_hash(name) for name in promised.algorithms(Of.TRANSFER)}
@@ -189,8 +188,8 @@ class _Attempt:
         if stream.status != 206:
             return 0
         found = _CONTENT_RANGE.match(stream.headers.get("content-range", ""))
-        etag = stream.headers.get("etag")
-        right = found is not None and int(found[1]) == asked and not encoded and etag in (None, self._item.etag)
+        same = stream.headers.get("etag") is None or _version(stream.headers) == self._item.etag
+        right = found is not None and int(found[1]) == asked and not encoded and same
         if asked and right:
             return asked
         if asked:
@@ -280,6 +279,15 @@ class _Attempt:
     def _stored(self, sha256: str) -> Stored:
         item, found = self._item, os.fstat(self._part)
         return Stored(item.key, found.st_size, item.wire, sha256, found.st_mtime_ns, item.tries)
+
+
+def _version(headers: Mapping[str, str]) -> str:
+    """What tells this content from any other at its address: a strong ETag, or the generation that Google's JSON API
+    gives instead; no server can be asked on condition of the latter, but its answer says which one it is of."""
+    etag, generation = headers.get("etag", ""), headers.get("x-goog-generation", "")
+    if etag.startswith('"'):
+        return etag
+    return f"generation {generation}" if generation.isascii() and generation.isdigit() else ""
 
 
 def _number(value: str | None) -> int | None:

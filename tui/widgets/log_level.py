@@ -16,8 +16,10 @@ class LogLevel(LogPane):
     """Reads one address; `title` and `locator` are what the pane's path and the history show."""
 
     def __init__(self, session: Session, address: LogAddress) -> None:
-        source = sources.from_http(session.http.downloader, address.url, live=address.live)
-        super().__init__(source, address.title, follow=address.live, locator=lambda _line: address.locator.text())
+        source = sources.from_address(session.http.downloader, address.url, live=address.live)
+        super().__init__(
+            source, address.title, line=address.line, follow=address.live, locator=lambda _line: address.locator.text()
+        )
         self.title = address.title
         self.locator = address.locator
 

@@ -1,0 +1,201 @@
+"""Which place of which bucket a text names: storage addresses, Deck's, gcsweb's and Gubernator's pages, our own forms.
+
+The web shapes are those of Prow's Deck (prow cmd/deck), gcsweb (test-infra gcsweb) and Google's storage pages. Any
+host whose path has a shape counts: every Prow has hosts of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from backends.locators.base import LocatorProblem
+from backends.locators.pasted import Pasted, PastedUrl, split_url, unescape
+from backends.locators.prow import (
+    BUCKET,
+    BUILD,
+    JOB,
+    ROOTS,
+    ProwJob,
+    ProwLocator,
+    ProwPath,
+    ProwPull,
+    ProwView,
+    View,
+    normal,
+    route,
+)
+
+_BARE_JOB = re.compile(
+    r"(periodic|pull|branch|post|postsubmit|release|rehearse|batch|canary|promote|ci|e2e)-[A-Za-z0-9._-]*[A-Za-z0-9]",
+    re.ASCII,
+)
+_PULL = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]{0,38})/([A-Za-z0-9._-]{1,100})#([0-9]{1,9})", re.ASCII)
+_SPYGLASS_LINE = re.compile(r"(?:[0-9]+:)?(.+?):([0-9]{1,9})(?:-[0-9]+)?")
+_STORAGE = frozenset({"storage.googleapis.com", "storage.cloud.google.com", "commondatastorage.googleapis.com"})
+_PROVIDERS = {"gs": "", "gcs": "", "s3": "s3"}
+_FORMS = (
+    "Forms: prow:job/NAME[/BUILD], prow:pull/ORG/REPO/NUMBER, gs://BUCKET/PATH, prow:at/gs/BUCKET/PATH, "
+    "prow:VIEW/gs/BUCKET/PATH[?builds=ID,ID]."
+)
+
+
+def recognise(pasted: Pasted) -> ProwLocator | None:
+    """The Prow locator of a pasted text, None if it is not Prow's."""
+    text = pasted.text
+    lowered = text[:8].lower()
+    if lowered.startswith("prow:") and not text.startswith("prow://"):
+        return _short_form(text[5:])
+    if lowered.startswith(("gs://", "s3://")):
+        return _raw(text[5:], "s3" if lowered[0] == "s" else "")
+    if lowered.startswith("file://"):
+        return _local(unescape(urlsplit(text).path))
+    if text.startswith("/") and ROOTS & set(text.split("/")):
+        return _local(text)
+    if match := _PULL.fullmatch(text):
+        return ProwPull(match[1], match[2], int(match[3]))
+    if _BARE_JOB.fullmatch(text) and "." not in text.split("-")[0]:
+        return ProwJob(text)
+    if pasted.url is not None and pasted.url.is_web:
+        return _from_url(pasted.url)
+    return None
+
+
+def _raw(text: str, store: str) -> ProwPath:
+    bucket, _, path = text.partition("/")
+    return _place(bucket, path, store)
+
+
+def _place(bucket: str, path: str, store: str = "", line: int | None = None) -> ProwPath:
+    if not BUCKET.fullmatch(bucket):
+        raise LocatorProblem("This names no bucket that can be.", "Bucket names are lower-case: gs://BUCKET/PATH.")
+    return ProwPath(bucket, normal(path), store, line)
+
+
+def _local(path: str) -> ProwPath:
+    """A path on this disk: the bucket is the directory above logs/ or pr-logs/, else the last one."""
+    names = [name for name in path.split("/") if name]
+    at = next((place for place, name in enumerate(names) if name in ROOTS), len(names))
+    if not at:
+        raise LocatorProblem("The directory above logs/ has to be named like the bucket.", "file:///DIRECTORY/BUCKET/")
+    inner = "/".join(names[at:]) + ("/" if path.endswith("/") and at < len(names) else "")
+    return ProwPath(names[at - 1], normal(inner), "file:/" + "/".join(names[: at - 1]))
+
+
+def _short_form(text: str) -> ProwLocator:
+    body, _, query = text.partition("?")
+    options = _options(query)
+    what, _, rest = body.partition("/")
+    found = _short(what, rest.split("/"), options)
+    if found is None:
+        raise LocatorProblem("This prow: text is incomplete or names nothing that is known.", _FORMS)
+    return found
+
+
+def _options(query: str) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in query.split("&") if pair]
+    return {name: value for name, _, value in pairs}
+
+
+def _short(what: str, parts: list[str], options: dict[str, str]) -> ProwLocator | None:
+    bucket = unescape(options.get("bucket", ""))
+    match what, len(parts):
+        case "job", 1 | 2 if parts[0]:
+            build = unescape(parts[1]) if len(parts) == 2 else ""
+            return ProwJob(unescape(parts[0]), build, bucket)
+        case "pull", 3 if parts[0] and parts[1] and re.fullmatch(r"[0-9]{1,18}", parts[2], re.ASCII):
+            return ProwPull(unescape(parts[0]), unescape(parts[1]), int(parts[2]), bucket)
+    if len(parts) < 2 or not parts[1]:
+        return None
+    store, bucket, path = unescape(parts[0]), unescape(parts[1]), unescape("/".join(parts[2:]))
+    store = "" if store == "gs" else store
+    if store not in ("", "s3") and not store.startswith("file:/"):
+        return None
+    if what == "at":
+        line = options.get("line", "")
+        return ProwPath(bucket, path, store, int(line) if re.fullmatch(r"[0-9]{1,18}", line, re.ASCII) else None)
+    if what in set(View):
+        builds = tuple(unescape(one) for one in options.pop("builds", "").split(",") if one)
+        pairs = tuple((name, unescape(value)) for name, value in options.items())
+        return ProwView(View(what), bucket, path, builds, pairs, store)
+    return None
+
+
+def _from_url(url: PastedUrl) -> ProwLocator | None:
+    if url.host in ("google.com", "www.google.com") and url.path == "/url" and (inner := url.query.get("q")):
+        return _from_url(split_url(inner)) if "://" in inner else None  # Spyglass wraps its links so
+    found = _storage(url) or _web(url)
+    if found is None and url.host.startswith("testgrid") and url.fragment:
+        raise LocatorProblem(
+            "A TestGrid tab does not say which bucket its builds are in.",
+            "Open one of its columns and paste that page.",
+        )
+    return found
+
+
+def _storage(url: PastedUrl) -> ProwLocator | None:
+    """An address of the storage itself, or of Google's pages about it."""
+    path = url.path.lstrip("/")
+    host = url.host
+    if host.endswith(".storage.googleapis.com"):
+        return _place(host.removesuffix(".storage.googleapis.com"), unescape(path))
+    if host == "console.cloud.google.com":
+        match = re.match(r"storage/browser/(?:_details/)?([^/;]+)/?([^;]*)", path)
+        return _place(unescape(match[1]), unescape(match[2])) if match else None
+    api = re.match(r"(?:download/)?storage/v1/b/([^/]+)/o(?:/([^/]*))?$", path)
+    if api:
+        return _place(unescape(api[1]), unescape(api[2] or url.query.get("prefix", "")))
+    if host in _STORAGE and path:
+        bucket, _, rest = path.partition("/")
+        return _place(bucket, unescape(rest or url.query.get("prefix", "")))
+    return None
+
+
+def _web(url: PastedUrl) -> ProwLocator | None:
+    """A page of Deck, gcsweb or Gubernator."""
+    names = url.path.lstrip("/").split("/")
+    match names:
+        case ["view", "prowjob", job, *rest] if JOB.fullmatch(job):
+            build = next((one for one in rest if BUILD.fullmatch(one)), "")
+            return ProwJob(job, build)
+        case ["view", provider, bucket, *path] if provider in _PROVIDERS and bucket:
+            return _viewed(_place(bucket, unescape("/".join(path)), _PROVIDERS[provider]), url.fragment)
+        case ["job-history", provider, bucket, *path] if provider in _PROVIDERS and bucket:
+            return _place(bucket, unescape("/".join(path)), _PROVIDERS[provider])
+        case ["job-history", bucket, *path] if path:
+            return _place(bucket, unescape("/".join(path)))
+        case ["build", bucket, *path] if "gubernator" in url.host and path:
+            return _place(bucket, unescape("/".join(path)))
+        case [("gcs" | "s3") as provider, bucket, *path] if BUCKET.fullmatch(bucket):
+            return _place(bucket, unescape("/".join(path)), _PROVIDERS[provider])
+    return _asked(url, names)
+
+
+def _viewed(build: ProwPath, fragment: str) -> ProwPath:
+    """Spyglass marks a line of an artifact behind the #, which its frame prefixes with the number of a lens."""
+    match = _SPYGLASS_LINE.fullmatch(unescape(fragment)) if fragment else None
+    if match is None or not build.path.endswith("/"):
+        return build
+    return ProwPath(build.bucket, build.path + match[1], build.store, int(match[2]))
+
+
+def _asked(url: PastedUrl, names: list[str]) -> ProwLocator | None:
+    """Pages that say in their query what they show, and pull requests."""
+    query = url.query
+    if url.host == "github.com" and len(names) >= 4 and names[2] == "pull" and BUILD.fullmatch(names[3]):
+        return ProwPull(names[0], names[1], int(names[3]))
+    page = names[0]
+    if page == "pr-history" and {"org", "repo", "pr"} <= query.keys() and BUILD.fullmatch(query["pr"]):
+        return ProwPull(query["org"], query["repo"], int(query["pr"]))
+    job = query.get("job", "")
+    if page in ("", "log", "badge.svg") and "prow" in url.host and JOB.fullmatch(job):
+        build = query.get("id", "")
+        return ProwJob(job, build if page == "log" and BUILD.fullmatch(build) else "")
+    if page == "prowjob" and "prowjob" in query:
+        raise LocatorProblem(
+            "A ProwJob's id leads to no bucket; Deck forgets it after two days.", "Paste the address of its build."
+        )
+    return None
+
+
+__all__ = ["recognise", "route"]

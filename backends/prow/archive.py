@@ -1,0 +1,66 @@
+"""One bucket as all lists of it need it: its source, how its places are located, and where read builds are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from backends.cancel import Cancel
+from backends.locators.prow import Place, ProwPath, route
+from backends.prow.build_columns import SEPARATOR
+from backends.prow.build_reading import BuildPlace, BuildReader
+from backends.prow.source import Source
+from backends.resources import Document, LogAddress
+
+if TYPE_CHECKING:
+    from backends.http.stores import Store
+
+BUILD_LOG = "build-log.txt"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """`store`: the locators' name for where it is. `scope`: tells stored answers of two servers apart."""
+
+    source: Source
+    bucket: str
+    store: str = ""
+    stored: Store | None = None
+    scope: str = ""
+
+    @property
+    def reader(self) -> BuildReader:
+        return BuildReader(self.source, self.bucket, self.stored, f"{self.store}|{self.scope}")
+
+    def at(self, path: str, line: int | None = None) -> ProwPath:
+        return ProwPath(self.bucket, path, self.store, line)
+
+    def log(self, path: str, title: str, line: int | None = None) -> LogAddress | None:
+        """A text by its object's name; None where no address leads to it."""
+        url = self.source.address(self.bucket, path)
+        return LogAddress(url, title, self.at(path, line), line=line) if url else None
+
+    def document(self, path: str, title: str) -> Document:
+        def read(cancel: Cancel) -> Any:
+            from backends.prow.documents import read_document
+
+            return read_document(self.source, self.bucket, path, cancel)
+
+        return Document(title, self.at(path), read)
+
+
+def place_of(folder: str, build: str) -> BuildPlace:
+    """A build of a job by the job's folder; those under pr-logs/directory/ are links."""
+    found = route(folder)
+    job = found.job or folder.rstrip("/").rpartition("/")[2]
+    if found.place is Place.LINKS:
+        return BuildPlace(f"{job}/{build}", job, build, link=f"{folder}{build}.txt")
+    return BuildPlace(f"{job}/{build}", job, build, f"{folder}{build}/")
+
+
+def log_names(names: str | None) -> list[str]:
+    """The logs of a build's first level: build-log.txt, or one for each container where it has several."""
+    found = (names or "").split(SEPARATOR)
+    if BUILD_LOG in found:
+        return [BUILD_LOG]
+    return [name for name in found if name.endswith(f"-{BUILD_LOG}")]

@@ -1,0 +1,100 @@
+"""Which files builds and folders have, all the way down, and how each one is downloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from backends.cancel import Cancel
+from backends.http.errors import HttpProblem, NotAllowed, NotFound
+from backends.prow.archive import Archive
+from backends.prow.build_reading import BuildPlace
+from backends.prow.parallel import Turns
+from backends.prow.source import Entry, pages
+from backends.transfers.files import RemoteFile
+
+MOST_FILES = 200_000  # of one listing: 100 MB of rows; builds with 45,000 files have been seen
+_MOST_PAGES = MOST_FILES // 1000
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Some files below a folder. `problem`: why there may be more; `whole`: this is the last of them."""
+
+    place: BuildPlace
+    folder: str
+    files: tuple[Entry, ...] = ()
+    problem: HttpProblem | None = None
+    note: str = ""
+
+
+def tree_of(archive: Archive, place: BuildPlace, cancel: Cancel) -> Tree:
+    """All files of one build. Only `Cancelled` is raised."""
+    folder, files, note = place.folder, list[Entry](), ""
+    try:
+        folder = folder or archive.reader.followed(place, cancel)
+        for listing in pages(archive.source, archive.bucket, folder, cancel=cancel, deep=True, most=_MOST_PAGES):
+            files += listing.files
+            note = note or listing.note
+    except HttpProblem as problem:
+        return Tree(place, folder, tuple(files), problem)
+    return Tree(place, folder, tuple(files), None, note)
+
+
+def trees_of(archive: Archive, places: Sequence[BuildPlace], cancel: Cancel) -> Iterator[list[Tree]]:
+    """The trees of several builds as they become known."""
+
+    def ask(place: BuildPlace, own: Cancel) -> Tree:
+        return tree_of(archive, place, own)
+
+    with Turns(ask, cancel, name="trees") as turns:
+        turns.add((place.key, place) for place in places)
+        yield from turns.rest()
+
+
+def files_of(archive: Archive, places: Sequence[BuildPlace], cancel: Cancel) -> Iterator[list[RemoteFile]]:
+    """What to download. A build that cannot be listed stays in the plan, skipped with the reason.
+
+    Raises the `HttpProblem` of a server that fails altogether.
+    """
+    for trees in trees_of(archive, places, cancel):
+        found: list[RemoteFile] = []
+        for tree in trees:
+            if tree.problem is not None and not isinstance(tree.problem, NotAllowed | NotFound):
+                raise tree.problem
+            found += [remote_file(archive, entry) for entry in tree.files]
+            if tree.problem is not None:
+                found.append(_unlisted(archive, tree))
+        yield found
+
+
+def remote_file(archive: Archive, entry: Entry) -> RemoteFile:
+    """One object as a file: it goes where the bucket has it. Its address pins the generation that was listed."""
+    url = archive.source.address(archive.bucket, entry.name, entry.generation)
+    skip = ""
+    if archive.source.kind == "file":
+        skip = "it is on this disk already"
+    elif not url:
+        skip = "this kind of bucket can be looked at, not downloaded"
+    pinned = f"generation={entry.generation}" if entry.generation and "generation=" in url else ""
+    return RemoteFile(
+        key=f"{archive.scope or archive.store}/{archive.bucket}/{entry.name}",
+        name=entry.name,
+        url=url,
+        parts=(archive.bucket, *entry.name.split("/")),
+        size=entry.content_size,
+        content_type=entry.content_type,
+        skip=skip,
+        version=pinned,
+    )
+
+
+def _unlisted(archive: Archive, tree: Tree) -> RemoteFile:
+    folder = tree.folder or tree.place.link
+    assert tree.problem is not None
+    return RemoteFile(
+        key=f"{archive.scope or archive.store}/{archive.bucket}/{folder}",
+        url=archive.source.address(archive.bucket, folder) or "about:blank",
+        parts=(archive.bucket, *[part for part in folder.split("/") if part]),
+        skip=f"its files cannot be listed: {tree.problem.sentence}",
+    )

@@ -1,0 +1,60 @@
+"""What can be made of the marked builds, or of all that are shown, from their list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from backends.locators.prow import ProwView, View
+from backends.problems import UsageProblem
+from backends.resources import Entry, Link, Question, Row
+
+if TYPE_CHECKING:
+    from backends.prow.builds import BuildList
+
+_VIEWS = (
+    ("Completeness: which sets of files {} have", View.COMPLETENESS),
+    ("Presence: which file is missing how often in {}", View.PRESENCE),
+    ("Over time: pass rate and durations of {} by day", View.OVER_TIME),
+    ("Failure reasons of {}", View.REASONS),
+    ("Tests of {} (JUnit): test by build", View.MATRIX),
+    ("Test cases of {} (JUnit)", View.JUNIT),
+    ("Log statistics of {}: sizes, lines, words", View.LOGS),
+    ("All files of {}", View.TREE),
+)
+
+
+def entries(builds: BuildList, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
+    """Views of `rows`; of those of several jobs none, for a view is of one job."""
+    found: list[Entry] = []
+    words = f"{len(rows):,} build{'' if len(rows) == 1 else 's'}"
+    for label, view in _VIEWS:
+        locator = builds.view(view, rows) if len(rows) else None
+        if locator is not None:
+            found.append(Link(label.format(words), locator))
+    if len(rows) and builds.view(View.SEARCH, rows) is not None:
+        found.append(Question(f"Search the logs of {words}", "Text or regular expression", _search(builds, rows)))
+    if row is not None and (document := builds.document(row)) is not None:
+        found.append(Link(document.title, document))
+        found.append(Link(f"Test cases of {row['build']} (JUnit)", _one(builds, View.JUNIT, row)))
+    return found
+
+
+def _one(builds: BuildList, view: View, row: Row) -> ProwView:
+    archive = builds.archive
+    return ProwView(view, archive.bucket, builds.job_folder(row), (str(row["build"]),), (), archive.store)
+
+
+def _search(builds: BuildList, rows: pl.DataFrame) -> Callable[[str], ProwView]:
+    def opens(text: str) -> ProwView:
+        from backends.logs.patterns import pattern
+
+        pattern(text)  # a wrong one is said in the box, not in an empty list
+        found = builds.view(View.SEARCH, rows, text=text)
+        if found is None:
+            raise UsageProblem("These builds are of several jobs.", "Mark builds of one.")
+        return found
+
+    return opens

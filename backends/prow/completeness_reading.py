@@ -1,0 +1,67 @@
+"""What one build has at its first level and under artifacts/: one listing each, apart from what could not be asked.
+
+An empty answer means several things: the build is running and its files come at its end, nothing was ever uploaded,
+or (through gcsweb) the folder does not exist. So a failed listing is never an empty set, and what is younger than a
+day without finished.json is pending.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from backends.cancel import Cancel
+from backends.http.errors import HttpProblem
+from backends.prow.archive import Archive
+from backends.prow.build_ids import created_ms
+from backends.prow.build_reading import BuildPlace
+from backends.prow.build_state import DAY_MS
+from backends.prow.source import whole
+from backends.prow.view_builds import followed
+
+FIRST, ARTIFACTS = "/", "artifacts/"
+_MOST_PAGES = 20  # of one level: 20,000 entries
+
+
+@dataclass(frozen=True)
+class BuildEntries:
+    """Names of both levels, folders with "/"; None: not asked or not listed (then `problem` says why)."""
+
+    build: str
+    pending: bool = False
+    first: tuple[str, ...] | None = None
+    artifacts: tuple[str, ...] | None = None
+    problem: str = ""
+    note: str = ""
+
+    def of(self, level: str) -> tuple[str, ...] | None:
+        return self.first if level == FIRST else self.artifacts
+
+
+def read_entries(archive: Archive, place: BuildPlace, levels: tuple[str, ...], cancel: Cancel) -> BuildEntries:
+    """One request for each level that there is (and one for a link). Only `Cancelled` is raised."""
+    first: tuple[str, ...] | None = None
+    artifacts: tuple[str, ...] | None = None
+    pending, note = False, ""
+    try:
+        folder = followed(archive, place, cancel)
+        listing = whole(archive.source, archive.bucket, folder, cancel=cancel, most=_MOST_PAGES, hold=-1)
+        first = _names(folder, [one.name for one in listing.files], listing.folders)
+        newest = max((one.updated_ms or 0 for one in listing.files), default=0)
+        newest = max(newest, created_ms(place.build) or 0)
+        pending = "finished.json" not in first and time.time() * 1000 - newest < DAY_MS
+        note = listing.note
+        if ARTIFACTS in levels:
+            artifacts = ()
+            if ARTIFACTS in first:
+                below = folder + ARTIFACTS
+                inner = whole(archive.source, archive.bucket, below, cancel=cancel, most=_MOST_PAGES, hold=-1)
+                artifacts = _names(below, [one.name for one in inner.files], inner.folders)
+                note = note or inner.note
+    except HttpProblem as problem:
+        return BuildEntries(place.build, pending, first, None, problem.sentence)
+    return BuildEntries(place.build, pending, first, artifacts, "", note)
+
+
+def _names(folder: str, files: list[str], folders: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(name.removeprefix(folder) for name in (*files, *folders)))

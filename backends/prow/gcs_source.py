@@ -1,0 +1,173 @@
+"""Buckets over Google's JSON API, as anybody may read the public ones: no sign-in, no client library.
+
+Rules of https://cloud.google.com/storage/docs/json_api: a page has at most 1,000 entries and folders together, may
+have none and still a token; sizes are strings; sizes and hashes of a compressed object are of its compressed bytes.
+Objects are addressed with their generation where it is known, so that a stored answer can never be of another one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from backends.cancel import Cancel
+from backends.http.errors import NotFound, WrongServer, clean, shown
+from backends.http.policies import Policy
+from backends.prow.source import PAGE, SMALL, Entry, Listing, Source
+
+if TYPE_CHECKING:
+    from backends.http import Downloader, Http
+
+STORAGE = "https://storage.googleapis.com"
+_FIELDS = "name,size,updated,contentType,contentEncoding,generation,md5Hash,crc32c"
+_LIST_CAP = 32 << 20  # bytes of a page: 1,000 names of 1,024 bytes with all fields have 3 MB
+_LONGEST_TOKEN = 4000
+
+
+def segment(name: str) -> str:
+    """An object's name as one part of a path; a "%" in it (Prow writes "#" as "%23") is encoded once more."""
+    return quote(name, safe="", errors="replace")
+
+
+class GcsSource(Source):
+    """The storage at `base`, which a test or a mirror may stand in for."""
+
+    kind = "gcs"
+
+    def __init__(self, http: Http, base: str = STORAGE) -> None:
+        self.http = http
+        self.base = base.rstrip("/")
+        self._threads = threading.local()
+
+    def list(
+        self,
+        bucket: str,
+        prefix: str,
+        *,
+        cancel: Cancel,
+        deep: bool = False,
+        start: str = "",
+        end: str = "",
+        token: str = "",
+        hold: float | None = 0.0,
+    ) -> Listing:
+        fields = f"nextPageToken,prefixes,items({_FIELDS})"
+        params: dict[str, str | int] = {"prefix": prefix, "maxResults": PAGE, "fields": fields, "projection": "noAcl"}
+        optional = {"delimiter": "" if deep else "/", "startOffset": start, "endOffset": end, "pageToken": token}
+        params |= {name: value for name, value in optional.items() if value}
+        policy = Policy.never() if hold is not None and hold < 0 else Policy(ttl=hold)
+        url = f"{self.base}/storage/v1/b/{segment(bucket)}/o"
+        told, answer = self.http.json(url, policy=policy, cap=_LIST_CAP, cancel=cancel, params=params)
+        if not isinstance(told, dict) or not all(
+            isinstance(told.get(name, []), list) for name in ("items", "prefixes")
+        ):
+            raise WrongServer(f"{shown(url)} answered with something that is no listing.", "Check the storage's URL.")
+        files = (entry_of(item) for item in told.get("items", []))
+        folders = tuple(one for one in told.get("prefixes", []) if isinstance(one, str) and one != prefix)
+        next_token = told.get("nextPageToken")
+        following = next_token if isinstance(next_token, str) and len(next_token) <= _LONGEST_TOKEN else ""
+        note = (
+            "" if following or not next_token else "The server's page token cannot be sent back; entries are missing."
+        )
+        kept = tuple(
+            one for one in files if one is not None and (one.name != prefix or prefix[-1:] != "/")
+        )  # that is a folder's own mark
+        return Listing(kept, folders, following, answer.origin, note)
+
+    def stat(self, bucket: str, name: str, *, cancel: Cancel) -> Entry:
+        url = f"{self.base}/storage/v1/b/{segment(bucket)}/o/{segment(name)}"
+        told, _ = self.http.json(url, policy=Policy(ttl=0.0), cancel=cancel)
+        entry = entry_of(told)
+        if entry is None:
+            raise WrongServer(f"{shown(url)} answered with something that is no object.", "Check the storage's URL.")
+        return entry
+
+    @contextmanager
+    def open(self, bucket: str, entry: Entry, *, cancel: Cancel) -> Iterator[Iterator[bytes]]:
+        from backends.logs import sources
+
+        body = sources.from_http(self._downloader, self.address(bucket, entry.name, entry.generation))(cancel)
+        try:
+            yield body
+        finally:
+            body.close()  # type: ignore[attr-defined]
+
+    def read(self, bucket: str, entry: Entry, *, cancel: Cancel, cap: int = SMALL) -> bytes:
+        """Kept for ever by generation; without one asked for each time."""
+        policy = Policy.immutable() if entry.generation else Policy(ttl=0.0)
+        url = self.address(bucket, entry.name, entry.generation)
+        try:
+            return self.http.get(url, policy=policy, accept="*/*", cap=cap, cancel=cancel).body
+        except NotFound as problem:
+            raise NotFound(f"There is no {clean(entry.name)} in {clean(bucket)}.", problem.hint, status=404) from None
+
+    def address(self, bucket: str, name: str, generation: str = "") -> str:
+        pinned = f"&generation={segment(generation)}" if generation else ""
+        return f"{self.base}/storage/v1/b/{segment(bucket)}/o/{segment(name)}?alt=media{pinned}"
+
+    def page(self, bucket: str, path: str) -> str | None:
+        return f"https://console.cloud.google.com/storage/browser/{segment(bucket)}/{quote(path, errors='replace')}"
+
+    def _downloader(self) -> Downloader:
+        """One for each thread: a connection of its own that the next file uses again."""
+        if not hasattr(self._threads, "kept"):
+            self._threads.kept = _Kept(self.http.downloader())
+        kept: Any = self._threads.kept
+        return kept  # type: ignore[no-any-return]
+
+
+class _Kept:
+    """A downloader that stays open when its user is done with it."""
+
+    def __init__(self, downloader: Downloader) -> None:
+        self.open = downloader.open
+
+    def __enter__(self) -> _Kept:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def entry_of(item: Any) -> Entry | None:
+    """An object's description as an entry; None for what has no name. Fields of a wrong type count as not given."""
+    if not isinstance(item, dict) or not isinstance(item.get("name"), str) or not item["name"]:
+        return None
+    return Entry(
+        item["name"],
+        whole_number(item.get("size")),
+        epoch_ms(item.get("updated")),
+        _text(item.get("contentType")),
+        _text(item.get("contentEncoding")).strip().lower(),
+        _text(item.get("generation")),
+        _text(item.get("md5Hash")),
+        _text(item.get("crc32c")),
+    )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else str(value) if isinstance(value, int) else ""
+
+
+def whole_number(value: Any) -> int | None:
+    """An int64 that JSON spells as a text (or as a number), None for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if 0 <= value < 1 << 63 else None
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
+        return int(value)
+    return None
+
+
+def epoch_ms(value: Any) -> int | None:
+    """Milliseconds of an RFC 3339 time, None for what is none."""
+    if not isinstance(value, str) or len(value) > 40:
+        return None
+    try:
+        at = datetime.fromisoformat(value)
+        return int(at.timestamp() * 1000) if at.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None

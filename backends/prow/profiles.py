@@ -1,0 +1,91 @@
+"""Which bucket a name means: the public Prows by name, buckets that have moved, and where each one's pages are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from backends.locators.prow import BUCKET
+from backends.problems import UsageProblem
+from backends.prow.gcs_source import STORAGE, GcsSource
+from backends.prow.source import Source
+
+if TYPE_CHECKING:
+    from backends.config import Settings
+    from backends.http import Http
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A public Prow. `moved`: names that its bucket had before (Deck rewrites them too)."""
+
+    name: str
+    bucket: str
+    deck: str
+    gcsweb: str
+    moved: tuple[str, ...] = ()
+
+
+# openshift/release core-services/prow/02_config (bucket_aliases); kubernetes/test-infra issue 33381 (moved 2024).
+PROFILES = (
+    Profile(
+        "openshift",
+        "test-platform-results",
+        "https://prow.ci.openshift.org",
+        "https://gcsweb-ci.apps.ci.l2s4.p1.openshiftapps.com",
+        ("origin-ci-test",),
+    ),
+    Profile(
+        "kubernetes", "kubernetes-ci-logs", "https://prow.k8s.io", "https://gcsweb.k8s.io", ("kubernetes-jenkins",)
+    ),
+)
+
+
+def default_bucket(settings: Settings) -> str:
+    """The bucket that is meant where none is named. Raises `UsageProblem` for a setting that names none."""
+    name = settings.prow_bucket.strip()
+    known = {profile.name: profile.bucket for profile in PROFILES}
+    if name.lower() in known:
+        return known[name.lower()]
+    if not BUCKET.fullmatch(name):
+        raise UsageProblem(
+            "prow_bucket names neither a bucket nor a Prow that is known.", f"Known: {', '.join(known)}; or a bucket."
+        )
+    return name
+
+
+def moved(bucket: str, settings: Settings) -> str:
+    """The bucket's name today. Only on Google's own storage: a mirror keeps the names it was made with."""
+    aliases: Mapping[str, str] = settings.prow_aliases
+    if bucket in aliases:
+        return aliases[bucket]
+    if settings.gcs_url.rstrip("/") != STORAGE:
+        return bucket
+    return next((profile.bucket for profile in PROFILES if bucket in profile.moved), bucket)
+
+
+def deck_page(bucket: str, path: str, view: str = "view") -> str | None:
+    """Where the bucket's Deck shows a path: `view` of a build, `job-history` of a job."""
+    profile = next((one for one in PROFILES if bucket == one.bucket or bucket in one.moved), None)
+    return None if profile is None else f"{profile.deck}/{view}/gs/{bucket}/{quote(path.rstrip('/'), errors='replace')}"
+
+
+def source_of(store: str, http: Http, settings: Settings) -> Source:
+    """What reads a locator's store; see `backends.locators.prow` for the names."""
+    if store.startswith("file:"):
+        from backends.prow.local_source import LocalSource
+
+        return LocalSource(Path(store[5:]))
+    if store == "s3":
+        from backends.prow.s3_source import S3Source
+
+        return S3Source()
+    if settings.gcsweb_url:
+        from backends.prow.fallback_source import FallbackSource
+        from backends.prow.gcsweb_source import GcswebSource
+
+        return FallbackSource(GcsSource(http, settings.gcs_url), GcswebSource(http, settings.gcsweb_url))
+    return GcsSource(http, settings.gcs_url)

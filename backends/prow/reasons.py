@@ -1,0 +1,122 @@
+"""Why builds failed: what Prow said of each, or else what ci-operator gave as its reason at the end of the log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import polars as pl
+
+from backends.cancel import Cancel
+from backends.frames.schema import Column, Kind, Schema
+from backends.http.answers import Origin
+from backends.http.errors import HttpProblem, clean
+from backends.locators.prow import ProwView
+from backends.problems import Problem
+from backends.prow.archive import Archive, log_names
+from backends.prow.build_reading import BuildPlace, Row
+from backends.prow.build_state import INCOMPLETE
+from backends.prow.builds import build_frame
+from backends.prow.source import Entry
+from backends.prow.view_builds import builds_view, counted, places, read_each
+from backends.resources import Page, Resource
+from backends.resources import Row as Cells
+
+REASONS = Schema(
+    (
+        Column("state", Kind.STATE, "State", width=10),
+        Column("builds", Kind.COUNT, "Builds"),
+        Column("share", Kind.NUMBER, "Share", "%"),
+        Column("reason", Kind.TEXT, "Reason", width=60),
+        Column("first", Kind.TIME, "First"),
+        Column("last", Kind.TIME, "Last"),
+        Column("build_ids", Kind.TEXT, "Build ids", hidden=True, searched=False),
+    ),
+    key="key",
+)
+_GENERIC = re.compile(r"job (failed|succeeded|aborted|triggered)\.?", re.IGNORECASE)
+_CI_OPERATOR = re.compile(rb"Reporting job state '\w+' with reason '([^']{1,300})'")
+_CHANGING = re.compile(r"\b(?:[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{12,64}|[0-9]+(?:\.[0-9]+)?)(?=\b|[a-z]{1,2}\b)")
+_FAILED = ("failure", "error", "aborted", INCOMPLETE)
+_READ = 256 << 20  # bytes of a log that are read for its last words
+_KEPT = 64 << 10
+
+
+def reasons(builds: pl.DataFrame) -> pl.DataFrame:
+    """One row a state and reason of the failed builds among these (schema `BUILDS`), the commonest first.
+
+    Numbers and ids within a reason count as the same. `share`: of the failed ones, in percent.
+    """
+    failed = builds.filter(pl.col("state").is_in(_FAILED))
+    told = failed.with_columns(
+        reason=pl.coalesce("reason", "note").map_elements(_general, return_dtype=pl.String, skip_nulls=True)
+    )
+    found = (
+        told.sort("order", descending=True)
+        .group_by("state", "reason", maintain_order=True)
+        .agg(
+            pl.len().alias("builds"),
+            pl.col("started").min().alias("first"),
+            pl.col("started").max().alias("last"),
+            pl.col("build").str.join(",").alias("build_ids"),
+        )
+        .with_columns(
+            share=100 * pl.col("builds") / max(len(failed), 1),
+            key=pl.concat_str("state", pl.lit("|"), pl.col("reason").fill_null("")),
+        )
+        .sort("builds", "last", descending=True, maintain_order=True)
+    )
+    return found.select(pl.col(name).cast(dtype) for name, dtype in REASONS.polars().items())
+
+
+def _general(reason: str) -> str:
+    return _CHANGING.sub("N", reason)
+
+
+class FailureReasons(Resource):
+    """Columns are those of `REASONS`. Enter lists the builds of a reason."""
+
+    schema = REASONS
+    noun = ("reason", "reasons")
+    empty_text = "None of these builds failed."
+
+    def __init__(self, locator: ProwView, archive: Archive) -> None:
+        super().__init__(locator)
+        self.view = locator
+        self.archive = archive
+
+    @property
+    def title(self) -> str:
+        return f"failures of {counted(self.view)}"
+
+    def pages(self, cancel: Cancel) -> Iterator[Page]:
+        wanted, found = places(self.archive, self.view, cancel), list[Row]()
+        for batch in read_each(wanted, self._read, cancel):
+            found += batch
+            more = f"{len(found):,} of {len(wanted):,} builds so far." if len(found) < len(wanted) else ""
+            yield Page(reasons(build_frame(found)), Origin(), replace=True, note=more)
+
+    def _read(self, place: BuildPlace, cancel: Cancel) -> Row:
+        row = self.archive.reader.row(place, cancel)
+        vague = row["reason"] is None or _GENERIC.fullmatch(row["reason"]) is not None
+        if row["state"] in _FAILED and vague and (names := log_names(row["names"])):
+            try:
+                row["reason"] = self._last_words(f"{row['folder']}{names[0]}", cancel) or row["reason"]
+            except (HttpProblem, Problem):
+                cancel.check()
+        return row
+
+    def _last_words(self, path: str, cancel: Cancel) -> str | None:
+        """ci-operator ends its log with the path of reasons that it reports."""
+        tail, count = b"", 0
+        with self.archive.source.open(self.archive.bucket, Entry(path), cancel=cancel) as body:
+            for piece in body:
+                tail = (tail + piece)[-_KEPT:]
+                count += len(piece)
+                if count > _READ:
+                    break
+        found = _CI_OPERATOR.findall(tail)
+        return clean(found[-1].decode("utf-8", "replace"), 300) if found else None
+
+    def open(self, row: Cells) -> ProwView | None:
+        return builds_view(self.view, row.get("build_ids"))

@@ -1,0 +1,116 @@
+"""What a job's name, a pull request or a path turns out to be: asks the bucket what the text alone does not say."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from backends.cancel import Cancel
+from backends.http.errors import NotFound, Offline, clean
+from backends.locators import Locator, LocatorProblem
+from backends.locators.prow import Place, ProwJob, ProwLocator, ProwPath, ProwPull, ProwView, route
+from backends.problems import Problem
+from backends.prow.profiles import default_bucket, moved, source_of
+
+if TYPE_CHECKING:
+    from backends.config import Settings
+    from backends.http import Http
+    from backends.prow.source import Source
+
+
+class NotResolved(Problem):
+    """The bucket answered everything, and has nothing by that name."""
+
+    exit_code = 3
+
+
+def resolve(locator: Locator, http: Http, settings: Settings, cancel: Cancel | None = None) -> ProwLocator:
+    """A `ProwPath` or a `ProwView` of a bucket under its name of today.
+
+    Raises `NotResolved` with what was tried, and the `Problem`s of the requests.
+    """
+    cancel = cancel or Cancel()
+    match locator:
+        case ProwView(bucket=bucket):
+            return replace(locator, bucket=moved(bucket, settings) if not locator.store else bucket)
+        case ProwPath(bucket=bucket, store=store):
+            at = replace(locator, bucket=moved(bucket, settings)) if not store else locator
+            return _path(at, source_of(store, http, settings), cancel)
+        case ProwJob(job, build, bucket):
+            name = moved(bucket or default_bucket(settings), settings)
+            return _job(source_of("", http, settings), name, job, build, cancel)
+        case ProwPull(_, _, _, bucket):
+            name = moved(bucket or default_bucket(settings), settings)
+            return _pull(source_of("", http, settings), name, locator, cancel)
+    raise LocatorProblem(f"{locator.text()} does not belong to Prow.")
+
+
+def _path(at: ProwPath, source: Source, cancel: Cancel) -> ProwPath:
+    found = route(at.path)
+    if found.place is Place.BUILD and not found.base:  # a link, as Deck takes it too
+        return _followed(source, at, cancel)
+    if found.place is not Place.FILE or at.line is not None:
+        return at
+    try:
+        source.stat(at.bucket, at.path, cancel=cancel)
+    except NotFound:
+        # A page's address often lacks the last slash of a folder.
+        folder = source.list(at.bucket, f"{at.path}/", cancel=cancel)
+        if folder.files or folder.folders:
+            return replace(at, path=f"{at.path}/")
+        raise
+    except Offline:
+        return at
+    return at
+
+
+def _followed(source: Source, at: ProwPath, cancel: Cancel) -> ProwPath:
+    from backends.prow.archive import Archive, place_of
+
+    folder, _, name = at.path.rpartition("/")
+    place = place_of(f"{folder}/", name.removesuffix(".txt"))
+    return replace(at, path=Archive(source, at.bucket, at.store).reader.followed(place, cancel))
+
+
+def _job(source: Source, bucket: str, job: str, build: str, cancel: Cancel) -> ProwPath:
+    """Periodic and postsubmit jobs are under logs/, the others have their links under pr-logs/directory/."""
+    tried = [f"logs/{job}/", f"pr-logs/directory/{job}/", f"pr-logs/pull/batch/{job}/"]
+    if job.startswith(("pull-", "rehearse-")):
+        tried = [tried[1], tried[2], tried[0]]
+    for folder in tried:
+        found = source.list(bucket, folder, cancel=cancel, start=_recent(folder))
+        if not (found.files or found.folders):
+            found = source.list(bucket, folder, cancel=cancel)
+        if found.files or found.folders or found.token:
+            if not build:
+                return ProwPath(bucket, folder)
+            if route(folder).place is Place.LINKS:
+                return _followed(source, ProwPath(bucket, f"{folder}{build}"), cancel)
+            return ProwPath(bucket, f"{folder}{build}/")
+    raise NotResolved(
+        f"The bucket {clean(bucket)} has no builds of a job {clean(job)}.",
+        "Check the name and the bucket: CIEXPLORE_PROW_BUCKET names another one, gs://BUCKET/logs/ lists its jobs.",
+    )
+
+
+def _recent(folder: str) -> str:
+    """Where the last month begins: the first page of a job with 40,000 builds is 1,000 of its oldest."""
+    from backends.prow.build_ids import first_at
+
+    return folder + first_at((time.time() - 30 * 86400) * 1000)
+
+
+def _pull(source: Source, bucket: str, pull: ProwPull, cancel: Cancel) -> ProwPath:
+    """The three spellings of a repository's folder (prow path_strategy: explicit, legacy, single)."""
+    repo = pull.repo.replace("/", "_")
+    tried = [f"{pull.org}_{repo}/", f"{repo}/", ""]
+    for middle in tried:
+        folder = f"pr-logs/pull/{middle}{pull.number}/"
+        found = source.list(bucket, folder, cancel=cancel)
+        if found.folders:
+            return ProwPath(bucket, folder)
+    raise NotResolved(
+        f"The bucket {clean(bucket)} has no builds of {pull.org}/{pull.repo}#{pull.number}.",
+        "Its jobs may store their builds elsewhere (CIEXPLORE_PROW_BUCKET), or the builds have been deleted.",
+    )

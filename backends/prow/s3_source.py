@@ -1,0 +1,135 @@
+"""Buckets in Amazon's protocol through obstore, an extra: `pip install 'ciexplore[s3]'`.
+
+Who we are comes from the environment (AWS_ACCESS_KEY_ID and its kin); without it buckets are read as anybody may.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from backends.cancel import Cancel
+from backends.http.errors import HttpProblem, NetworkFailed, NotAllowed, NotFound, clean
+from backends.problems import UsageProblem
+from backends.prow.source import PAGE, Entry, Listing, Source
+
+
+def open_store(bucket: str) -> Any:
+    """obstore's store of a bucket. Raises `UsageProblem` where obstore is not installed."""
+    try:
+        from obstore.store import S3Store
+    except ImportError:
+        raise UsageProblem(
+            "s3:// buckets need the package obstore.", "Install it with: pip install 'ciexplore[s3]'"
+        ) from None
+    signed = "AWS_ACCESS_KEY_ID" in os.environ
+    return S3Store(bucket) if signed else S3Store(bucket, config={"skip_signature": True})
+
+
+class S3Source(Source):
+    kind = "s3"
+
+    def __init__(self, store: Callable[[str], Any] = open_store) -> None:
+        self._open = store
+        self._stores: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def list(
+        self,
+        bucket: str,
+        prefix: str,
+        *,
+        cancel: Cancel,
+        deep: bool = False,
+        start: str = "",
+        end: str = "",
+        token: str = "",
+        hold: float | None = 0.0,
+    ) -> Listing:
+        """`token` is the last name before the page; without `deep` all of a folder is one page."""
+        cancel.check()
+        store, folder = self._store(bucket), prefix[: prefix.rfind("/") + 1]
+        with _in_words(bucket, prefix):
+            if deep:
+                offset = token or _before(start)
+                found: Any = next(iter(store.list(folder or None, offset=offset or None, chunk_size=PAGE)), [])
+                entries = [_entry(meta) for meta in found]
+                last = entries[-1].name if len(entries) >= PAGE else ""
+                kept = [one for one in entries if one.name.startswith(prefix) and (not end or one.name < end)]
+                return Listing(tuple(kept), (), "" if end and last >= end else last)
+            told = store.list_with_delimiter(folder or None)
+        files = [_entry(meta) for meta in told["objects"]]
+        folders = [f"{name.rstrip('/')}/" for name in told["common_prefixes"]]
+        return Listing(
+            tuple(one for one in files if one.name.startswith(prefix) and start <= one.name and _below(one.name, end)),
+            tuple(
+                one for one in folders if one.startswith(prefix) and f"{one}\U0010ffff" >= start and _below(one, end)
+            ),
+        )
+
+    def stat(self, bucket: str, name: str, *, cancel: Cancel) -> Entry:
+        cancel.check()
+        with _in_words(bucket, name):
+            return _entry(self._store(bucket).head(name))
+
+    @contextmanager
+    def open(self, bucket: str, entry: Entry, *, cancel: Cancel) -> Iterator[Iterator[bytes]]:
+        from backends.logs.sources import decompressed
+
+        cancel.check()
+        with _in_words(bucket, entry.name):
+            found = self._store(bucket).get(entry.name)
+            yield decompressed(_pieces(found, cancel))
+
+    def _store(self, bucket: str) -> Any:
+        with self._lock:
+            if bucket not in self._stores:
+                self._stores[bucket] = self._open(bucket)
+            return self._stores[bucket]
+
+
+def _pieces(found: Any, cancel: Cancel) -> Iterator[bytes]:
+    for piece in found.stream(min_chunk_size=256 << 10):
+        cancel.check()
+        yield bytes(piece)
+
+
+def _before(start: str) -> str:
+    """obstore's offset is not included: the greatest name below `start`, near enough."""
+    return f"{start[:-1]}{chr(ord(start[-1]) - 1)}\U0010ffff" if start else ""
+
+
+def _below(name: str, end: str) -> bool:
+    return not end or name < end
+
+
+def _entry(meta: Any) -> Entry:
+    at = meta.get("last_modified")
+    generation = str(meta.get("version") or meta.get("e_tag") or "")
+    return Entry(str(meta["path"]), meta.get("size"), int(at.timestamp() * 1000) if at else None, generation=generation)
+
+
+@contextmanager
+def _in_words(bucket: str, name: str) -> Iterator[None]:
+    try:
+        yield
+    except (UsageProblem, HttpProblem):
+        raise
+    except FileNotFoundError:
+        raise NotFound(f"There is no {clean(name)} in {clean(bucket)}.", "Check its name.") from None
+    except Exception as error:
+        if not type(error).__module__.startswith("obstore"):
+            raise
+        kind = type(error).__name__
+        if kind == "NotFoundError":
+            raise NotFound(f"There is no {clean(name)} in {clean(bucket)}.", "Check its name.") from None
+        if kind in ("PermissionDeniedError", "UnauthenticatedError"):
+            raise NotAllowed(
+                f"{clean(bucket)} does not let you read {clean(name)}.", "Set AWS_ACCESS_KEY_ID."
+            ) from None
+        raise NetworkFailed(
+            f"The bucket {clean(bucket)} cannot be read: {clean(str(error), 200)}.", "Try again."
+        ) from None

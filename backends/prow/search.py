@@ -1,0 +1,235 @@
+"""A text or a regular expression looked for in the logs (or any files) of several builds, as a list of lines.
+
+Files stream by, sixteen at a time, and nothing of them is kept but the lines that match. Each file gives at most
+`MOST_A_FILE` of them and the whole search `MOST`, and says so.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from backends.cancel import Cancel
+from backends.frames.schema import Column, Kind, Schema
+from backends.http.answers import Origin
+from backends.locators.prow import ProwPath, ProwView
+from backends.logs.patterns import Pattern, pattern
+from backends.problems import Cancelled, Problem
+from backends.prow.archive import BUILD_LOG, Archive
+from backends.prow.build_files import tree_of
+from backends.prow.build_reading import BuildPlace
+from backends.prow.file_openings import is_text
+from backends.prow.log_windows import windows
+from backends.prow.parallel import Turns
+from backends.prow.source import Entry
+from backends.prow.view_builds import counted, followed, places
+from backends.resources import LogAddress, Page, Resource, Row
+from backends.transfers.matching import matches
+
+MOST, MOST_A_FILE, MOST_FILES_A_BUILD = 20_000, 500, 500
+_SHOWN = 1000  # characters of a line
+_LARGEST = 8 << 30  # bytes of a file, decoded
+
+HITS = Schema(
+    (
+        Column("build", Kind.ID, "Build", width=19),
+        Column("file", Kind.TEXT, "File", keeps_end=True, width=30),
+        Column("line", Kind.COUNT, "Line"),
+        Column("text", Kind.TEXT, "Text", width=100),
+        Column("before", Kind.TEXT, "Before", hidden=True, searched=False),
+        Column("after", Kind.TEXT, "After", hidden=True, searched=False),
+        Column("job", Kind.TEXT, "Job", hidden=True),
+        Column("path", Kind.TEXT, "Path", hidden=True, searched=False),
+        Column("order", Kind.ID, "Order", hidden=True, searched=False),
+    ),
+    key="key",
+)
+
+
+@dataclass
+class _Tally:
+    """What all readers have done so far."""
+
+    files: int = 0
+    bytes: int = 0
+    hits: int = 0
+    cut: int = 0
+    failed: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+Cells = tuple[object, ...]
+
+
+class LogSearch(Resource):
+    """Columns are those of `HITS`. Options: text, match (globs with newlines between them), lines (of context)."""
+
+    schema = HITS
+    noun = ("line", "lines")
+    default_sort = ("order", False)
+    empty_text = "Nothing matches in the files that were searched."
+
+    def __init__(self, locator: ProwView, archive: Archive) -> None:
+        super().__init__(locator)
+        self.view = locator
+        self.archive = archive
+        self.globs = tuple(one for one in locator.option("match").split("\n") if one)
+        wanted = locator.option("lines", "2")
+        self.around = min(int(wanted), 20) if wanted.isdigit() and len(wanted) < 4 else 2
+        self._tally = _Tally()
+
+    @property
+    def title(self) -> str:
+        return f"“{self.view.option('text')}” in {counted(self.view)}"
+
+    def pages(self, cancel: Cancel) -> Iterator[Page]:
+        """A page whenever builds have been searched. Raises `UsageProblem` for what is no regular expression."""
+        wanted = pattern(self.view.option("text"))
+        tally = self._tally = _Tally()
+        found = places(self.archive, self.view, cancel)
+        ranks = {place.key: rank for rank, place in enumerate(found)}
+
+        def look(place: BuildPlace, own: Cancel) -> list[Cells]:
+            return self._build(place, ranks[place.key], wanted, tally, own)
+
+        done = 0
+        with Turns(look, cancel, name="search") as turns:
+            turns.add((place.key, place) for place in found)
+            for batch in turns.rest():
+                done += len(batch)
+                yield Page(HITS.frame(cells for rows in batch for cells in rows), Origin(), note=_note(tally))
+                if tally.hits >= MOST:
+                    left = len(found) - done
+                    note = f"Stopped at {tally.hits:,} lines; {left:,} builds were not searched." if left else ""
+                    yield Page(HITS.empty(), Origin(), note=note)
+                    return
+
+    def _build(self, place: BuildPlace, rank: int, wanted: Pattern, tally: _Tally, cancel: Cancel) -> list[Cells]:
+        found: list[Cells] = []
+        try:
+            folder, entries = self._files(place, cancel)
+        except Cancelled:
+            raise
+        except Problem as problem:
+            with tally.lock:
+                tally.failed.append(problem.sentence)
+            return found
+        for entry in entries:
+            if tally.hits >= MOST:
+                break
+            cancel.check()
+            name = entry.name.removeprefix(folder)
+            try:
+                hits = self._file(entry, wanted, tally, cancel)
+            except Cancelled:
+                raise
+            except Problem as problem:
+                with tally.lock:
+                    tally.failed.append(problem.sentence)
+                continue
+            found += [
+                (
+                    f"{entry.name}:{line}",
+                    place.build,
+                    name,
+                    line,
+                    text,
+                    before,
+                    after,
+                    place.job,
+                    entry.name,
+                    f"{rank:05d}{name}:{line:011d}",
+                )
+                for line, text, before, after in hits
+            ]
+        return found
+
+    def _files(self, place: BuildPlace, cancel: Cancel) -> tuple[str, list[Entry]]:
+        """The build's log or logs; with globs whatever they match, however deep."""
+        folder = followed(self.archive, place, cancel)
+        if self.globs:
+            tree = tree_of(self.archive, BuildPlace(place.key, place.job, place.build, folder), cancel)
+            if tree.problem is not None:
+                raise tree.problem
+            fitting = [one for one in tree.files if matches(one.name.removeprefix(folder), self.globs)]
+            return folder, [one for one in fitting if is_text(one.name, one.content_type)][:MOST_FILES_A_BUILD]
+        listing = self.archive.source.list(self.archive.bucket, folder, cancel=cancel, hold=-1)
+        return folder, [one for one in listing.files if one.name.endswith((f"/{BUILD_LOG}", f"-{BUILD_LOG}"))]
+
+    def _file(
+        self, entry: Entry, wanted: Pattern, tally: _Tally, cancel: Cancel
+    ) -> list[tuple[int, str, str | None, str | None]]:
+        hits: list[tuple[int, str, str | None, str | None]] = []
+        last: deque[str] = deque(maxlen=self.around)
+        with self.archive.source.open(self.archive.bucket, entry, cancel=cancel) as body:
+            for window in windows(_counted(body, tally, cancel)):
+                if wanted.may_match(window.text):
+                    lines = window.lines()
+                    for at in wanted.lines(lines).arg_true().to_list():
+                        hits.append((window.first + at, _shown(lines[at]), *self._context(lines, at, last)))
+                        if len(hits) >= MOST_A_FILE:
+                            with tally.lock:
+                                tally.cut += 1
+                            break
+                    last.extend(lines.tail(self.around).to_list())
+                elif self.around:
+                    last.clear()
+                    last.extend(window.text[0][-4096:].split("\n")[-self.around :])
+                if len(hits) >= MOST_A_FILE:
+                    break
+        with tally.lock:
+            tally.files += 1
+            tally.hits += len(hits)
+        return hits
+
+    def _context(self, lines: pl.Series, at: int, last: deque[str]) -> tuple[str | None, str | None]:
+        if not self.around:
+            return None, None
+        before = lines.slice(max(at - self.around, 0), min(at, self.around)).to_list()
+        missing = self.around - len(before)
+        if missing:
+            before = [*list(last)[-missing:], *before]
+        after = lines.slice(at + 1, self.around).to_list()
+        return "\n".join(map(_shown, before)) or None, "\n".join(map(_shown, after)) or None
+
+    def open(self, row: Row) -> ProwPath:
+        return self.archive.at(str(row["path"]), int(row["line"]))
+
+    def log(self, row: Row) -> LogAddress | None:
+        return self.archive.log(str(row["path"]), f"{row['file']} of {row['build']}", int(row["line"]))
+
+    def shows(self, row: Row) -> LogAddress | ProwPath | None:
+        return self.log(row) or self.open(row)
+
+    def summary(self, frame: pl.DataFrame) -> str:
+        builds = frame["build"].n_unique()
+        return f"{builds:,} build{'' if builds == 1 else 's'} · {self._tally.files:,} files searched"
+
+
+def _counted(body: Iterator[bytes], tally: _Tally, cancel: Cancel) -> Iterator[bytes]:
+    size = 0
+    for piece in body:
+        cancel.check()
+        size += len(piece)
+        with tally.lock:
+            tally.bytes += len(piece)
+        yield piece
+        if size > _LARGEST:
+            return
+
+
+def _shown(line: str) -> str:
+    return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"
+
+
+def _note(tally: _Tally) -> str:
+    notes = []
+    if tally.cut:
+        notes.append(f"{tally.cut:,} files have more than {MOST_A_FILE:,} matching lines; only their first are shown.")
+    if tally.failed:
+        notes.append(f"{len(tally.failed):,} files could not be searched: {tally.failed[0]}")
+    return " ".join(notes)

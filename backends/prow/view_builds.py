@@ -1,0 +1,64 @@
+"""Which builds a view is of, and their rows, read in parallel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from backends.cancel import Cancel
+from backends.locators.prow import Place, ProwView, View, route
+from backends.prow.archive import Archive
+from backends.prow.build_listing import BuildListing
+from backends.prow.build_reading import BuildPlace, Row
+from backends.prow.files import places_of_view
+from backends.prow.parallel import Turns
+
+Found = TypeVar("Found")
+NEWEST = 100  # builds of a view that names none
+
+
+def places(archive: Archive, locator: ProwView, cancel: Cancel) -> list[BuildPlace]:
+    """The builds that the view names; of a job without any, the newest `NEWEST` (or its option `count`)."""
+    named = places_of_view(archive, locator)
+    if named or route(locator.path).place not in (Place.BUILDS, Place.LINKS):
+        return named
+    wanted = locator.option("count")
+    count = int(wanted) if wanted.isdigit() and len(wanted) < 7 else NEWEST
+    found = [place for some in BuildListing(archive, locator.path, count).found(cancel) for place in some.places]
+    return sorted(found, key=lambda place: (len(place.build), place.build), reverse=True)[:count]
+
+
+def read_each(
+    places: list[BuildPlace], read: Callable[[BuildPlace, Cancel], Found], cancel: Cancel
+) -> Iterator[list[Found]]:
+    """What `read` makes of each build, in batches as it becomes known."""
+    with Turns(read, cancel, name="builds") as turns:
+        turns.add((place.key, place) for place in places)
+        yield from turns.rest()
+
+
+def rows(archive: Archive, places: list[BuildPlace], cancel: Cancel) -> Iterator[list[Row]]:
+    return read_each(places, archive.reader.row, cancel)
+
+
+def followed(archive: Archive, place: BuildPlace, cancel: Cancel) -> str:
+    """The build's folder, from its link file if need be. Raises `HttpProblem`s."""
+    return place.folder or archive.reader.followed(place, cancel)
+
+
+def builds_view(locator: ProwView, builds: str | None) -> ProwView | None:
+    """The list of these builds (ids with commas between them), as a set or a day in a view opens it."""
+    ids = tuple(one for one in (builds or "").split(",") if one)
+    return ProwView(View.BUILDS, locator.bucket, locator.path, ids, (), locator.store) if ids else None
+
+
+def job_name(locator: ProwView) -> str:
+    return route(locator.path).job or locator.path.rstrip("/").rpartition("/")[2]
+
+
+def counted(locator: ProwView) -> str:
+    """ "136 builds of JOB", for titles."""
+    if len(locator.builds) == 1:
+        return f"{job_name(locator)} {locator.builds[0]}"
+    number = f"{len(locator.builds):,}" if locator.builds else "the newest"
+    return f"{number} builds of {job_name(locator)}"

@@ -1,0 +1,41 @@
+"""What the tests of the Prow backend share: a storage of their own, and a client that does not wait between tries."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backends.demo import DemoOptions, DemoServer
+from backends.http import Http
+from tests.prow.bucket_server import Bucket, serving
+
+
+@pytest.fixture
+def bucket() -> Iterator[Bucket]:
+    with serving(Bucket()) as one:
+        yield one
+
+
+@pytest.fixture
+def http(tmp_path: Path) -> Iterator[Http]:
+    with Http(cache_dir=tmp_path / "cache", pause=lambda seconds, cancel: None) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def prow_demo() -> Iterator[DemoServer]:
+    with DemoServer(DemoOptions(tasks=20)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def prow_samples() -> Path:
+    """Recorded archives, kept beside the project or where CIEXPLORE_SAMPLES says."""
+    named = os.environ.get("CIEXPLORE_SAMPLES")
+    directory = (Path(named) if named else Path(__file__).parents[3] / "shared" / "samples") / "prow"
+    if not directory.is_dir():
+        pytest.skip("the recorded answers of real systems are not on this machine")
+    return directory

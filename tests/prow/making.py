@@ -1,0 +1,80 @@
+"""Builds as Prow writes them, for a `Bucket`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from backends.cancel import Cancel
+from backends.config import Settings
+from backends.http import Http
+from backends.locators import parse
+from backends.prow import archive_of, resolve, resource_for
+from backends.prow.archive import Archive
+from backends.prow.build_ids import EPOCH_MS
+from backends.resources import Resource
+from tests.prow.bucket_server import Bucket
+
+NAME = "ci-logs"
+JOB = "logs/periodic-a/"
+
+
+def snowflake(ago: float, step: int = 0) -> str:
+    """An id of that many seconds ago."""
+    return str((int((time.time() - ago) * 1000) - EPOCH_MS) << 22 | 1 << 12 | step)
+
+
+def at(build: str) -> int:
+    return ((int(build) >> 22) + EPOCH_MS) // 1000
+
+
+def build(
+    bucket: Bucket, number: str, job: str = JOB, *, result: str | None = "SUCCESS", passed: bool | None = None,
+    seconds: int = 600, log: str = "line\n", packed: bool = False, pull: dict[str, Any] | None = None,
+    leave_out: tuple[str, ...] = (), artifacts: tuple[str, ...] = ("metadata.json",), description: str = "",
+) -> str:  # fmt: skip
+    """Puts a build there; gives its folder."""
+    folder, began = f"{job}{number}/", at(number)
+    files: dict[str, Any] = {
+        "started.json": {"timestamp": began},
+        "prowjob.json": {
+            "spec": {"type": "periodic", "cluster": "build01", "refs": pull or {}},
+            "status": {"state": (result or "pending").lower(), "description": description},
+        },
+        "podinfo.json": {"pod": {}},
+    }
+    if result is not None:
+        ok = passed if passed is not None else result.upper() == "SUCCESS"
+        files["finished.json"] = {"timestamp": began + seconds, "passed": ok, "result": result}
+        files["build-log.txt"] = log
+    for name, body in files.items():
+        if name not in leave_out:
+            bucket.put(folder + name, body, packed=packed and name == "build-log.txt")
+    if result is not None:
+        for name in artifacts:
+            bucket.put(f"{folder}artifacts/{name}", "{}")
+    return folder
+
+
+def settings(bucket: Bucket, **more: Any) -> Settings:
+    return Settings(gcs_url=bucket.url, **more)
+
+
+def opened(bucket: Bucket, http: Http, text: str, **more: Any) -> Resource:
+    """What a text lists in the bucket's storage."""
+    made = settings(bucket, **more)
+    return resource_for(resolve(parse(text), http, made), http, made)
+
+
+def archive(bucket: Bucket, http: Http, text: str = f"gs://{NAME}/{JOB}") -> Archive:
+    locator = parse(text)
+    return archive_of(locator, http, settings(bucket))  # type: ignore[arg-type]
+
+
+def rows(resource: Resource) -> list[dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for page in resource.pages(Cancel()):
+        if page.replace:
+            found.clear()
+        found.update((str(row[resource.schema.key]), row) for row in page.frame.iter_rows(named=True))
+    return list(found.values())

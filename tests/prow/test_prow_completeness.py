@@ -1,0 +1,110 @@
+"""The original notebook's tables, and what it could not tell apart: absent, pending, not listed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backends.http import Http
+from backends.locators.prow import ProwView, View
+from backends.prow.completeness_reading import BuildEntries
+from backends.prow.completeness_sets import counts, presence, sets
+from tests.prow.bucket_server import Bucket
+from tests.prow.making import JOB, NAME, build, opened, rows, snowflake
+
+DAY = 86400
+# In [11] of prow_archive_discovery: which entries 140 builds have.
+NOTEBOOK = [
+    (135, ()),
+    (2, ("podinfo.json",)),
+    (1, ("artifacts/", "podinfo.json")),
+    (1, ("artifacts/",)),
+    (1, ("build-log.txt", "finished.json", "podinfo.json")),
+]
+ALL = ("artifacts/", "build-log.txt", "finished.json", "podinfo.json", "prowjob.json", "started.json")
+
+
+def notebook(bucket: Bucket) -> None:
+    number = 0
+    for count, left_out in NOTEBOOK:
+        for _ in range(count):
+            number += 1
+            artifacts = () if "artifacts/" in left_out else ("build-resources/events.json", "metadata.json")
+            build(bucket, snowflake(number * DAY / 4 + 3 * DAY), leave_out=left_out, artifacts=artifacts)
+
+
+def view(bucket: Bucket, http: Http, kind: View = View.COMPLETENESS, **options: str) -> Any:
+    locator = ProwView(kind, NAME, JOB, (), tuple(({"count": "140"} | options).items()))
+    return opened(bucket, http, locator.text())
+
+
+def test_the_notebook_s_counts_and_shares(bucket: Bucket, http: Http) -> None:
+    notebook(bucket)
+    resource = view(bucket, http, level="1")
+    found = rows(resource)
+    assert [row["builds"] for row in found] == [135, 2, 1, 1, 1]
+    assert round(found[0]["share"], 4) == 96.4286 and found[0]["set"] == " ".join(ALL) and found[0]["kind"] == "ok"
+    assert {row["missing"] for row in found} == {" ".join(names) or None for _, names in NOTEBOOK}
+    by_count = rows(view(bucket, http, level="1", by="counts"))
+    assert [(row["entries"], row["builds"]) for row in by_count] == [(6, 135), (5, 3), (4, 1), (3, 1)]
+    assert [round(row["share"], 4) for row in by_count] == [96.4286, 2.1429, 0.7143, 0.7143]
+
+
+def test_opening_a_set_lists_its_builds(bucket: Bucket, http: Http) -> None:
+    notebook(bucket)
+    resource = view(bucket, http, level="1")
+    pair = next(row for row in rows(resource) if row["builds"] == 2)
+    target = resource.open(pair)
+    assert len(rows(opened(bucket, http, target.text()))) == 2
+
+
+def test_one_request_a_build_and_level(bucket: Bucket, http: Http) -> None:
+    notebook(bucket)
+    rows(view(bucket, http, level="1"))
+    listings = sum(one.count("%2F1") > 0 or "prefix=logs%2Fperiodic-a%2F2" in one for one in bucket.lists())
+    assert len(bucket.lists()) - listings <= 6 and len(bucket.asked) == len(bucket.lists()) <= 140 + 6
+    bucket.asked.clear()
+    rows(view(bucket, http))
+    assert len(bucket.asked) <= 140 + 138 + 6
+
+
+def test_which_file_is_missing_how_often(bucket: Bucket, http: Http) -> None:
+    notebook(bucket)
+    by = {row["level"] + row["name"]: row for row in rows(view(bucket, http, View.PRESENCE))}
+    assert (by["/podinfo.json"]["present"], by["/podinfo.json"]["missing"]) == (136, 4)
+    assert (by["artifacts/metadata.json"]["present"], by["artifacts/metadata.json"]["missing"]) == (138, 2)
+
+
+def test_pending_absent_and_unlisted_builds_are_no_incomplete_ones(bucket: Bucket, http: Http) -> None:
+    for number in range(5):
+        build(bucket, snowflake((number + 2) * DAY))
+    running, failing, bare = snowflake(600), snowflake(20 * DAY), snowflake(21 * DAY)
+    for name in ("started.json", "prowjob.json"):
+        bucket.put(f"{JOB}{running}/{name}", "{}")
+    build(bucket, failing)
+    build(bucket, bare, artifacts=())
+    bucket.faults += [(f"{failing}%2F&", 500)] * 10
+    found = rows(view(bucket, http))
+    kinds = {(row["level"], row["kind"]): row for row in found}
+    assert kinds["/", "pending"]["build_ids"] == running
+    assert kinds["/", "failed"]["build_ids"] == failing and kinds["/", "failed"]["entries"] is None
+    assert kinds["artifacts/", "absent"]["build_ids"] == bare
+    assert kinds["artifacts/", "failed"]["build_ids"] == failing
+    assert kinds["/", "ok"]["builds"] == 5
+    assert all(sum(row["builds"] for row in found if row["level"] == level) == 8 for level in ("/", "artifacts/"))
+
+
+def test_a_set_is_measured_against_ended_builds_only() -> None:
+    ended = [BuildEntries(str(number), False, ("a", "b")) for number in range(2)]
+    pending = [BuildEntries(str(number), True, ("a",)) for number in range(10, 15)]
+    table = sets([*ended, *pending], ("/",))
+    assert table.filter(table["kind"] == "ok")["builds"].to_list() == [2]
+    assert presence([*ended, *pending], ("/",)).select("name", "present", "pending").rows() == [
+        ("a", 2, 5),
+        ("b", 2, 0),
+    ]
+
+
+def test_no_builds_and_no_names_are_tables_too() -> None:
+    assert sets([], ("/",)).is_empty() and counts([], ("/",)).is_empty() and presence([], ("/",)).is_empty()
+    lost = [BuildEntries("1", problem="no")]
+    assert sets(lost, ("/",))["kind"].to_list() == ["failed"] and presence(lost, ("/",)).is_empty()

@@ -1,0 +1,122 @@
+"""What a user would lose: a file that is whole, the newest version of it, or the way back into the tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backends.cancel import Cancel
+from backends.http import Http
+from backends.prow.builds import BuildList
+from backends.prow.files import FolderFiles, TreeFiles
+from backends.resources import Resource
+from backends.transfers.engine import Transfer
+from backends.transfers.files import RemoteFile
+from backends.transfers.plan import Action, make_plan
+from tests.prow.bucket_server import Bucket
+from tests.prow.making import JOB, NAME, build, opened, rows, snowflake
+
+LOG = b"a line of the log\n" * 20_000
+
+
+def files(resource: Resource) -> list[RemoteFile]:
+    frame = resource.schema.empty()
+    for page in resource.pages(Cancel()):
+        known = page.frame[resource.schema.key].to_list()
+        frame = frame.filter(~frame[resource.schema.key].is_in(known)).vstack(page.frame)
+    return [file for batch in resource.files(frame, Cancel()) for file in batch]
+
+
+def carried_out(wanted: list[RemoteFile], output: Path, http: Http) -> Transfer:
+    transfer = Transfer(make_plan(wanted, output), open_downloader=http.downloader, jobs=2)
+    transfer.start()
+    while not transfer.wait(0.1):
+        pass
+    return transfer
+
+
+def states(transfer: Transfer) -> dict[str, str]:
+    return {row["target"].rpartition("/")[2]: row["state"] for row in transfer.frame().iter_rows(named=True)}
+
+
+@pytest.fixture
+def folder(bucket: Bucket) -> str:
+    made = build(bucket, snowflake(3 * 86400), log=LOG.decode(), packed=True)
+    bucket.put(f"{made}artifacts/report%231.txt", "x")
+    return made
+
+
+def test_the_tree_mirrors_the_bucket_and_opens_again(bucket: Bucket, http: Http, folder: str, tmp_path: Path) -> None:
+    remote = opened(bucket, http, f"gs://{NAME}/{JOB}")
+    transfer = carried_out(files(remote), tmp_path, http)
+    assert set(states(transfer).values()) == {"verified"}
+    assert (tmp_path / NAME / folder / "build-log.txt").read_bytes() == LOG
+    assert (tmp_path / NAME / folder / "artifacts" / "report%231.txt").read_text() == "x"
+    local = opened(bucket, http, f"file://{tmp_path}/{NAME}/{JOB}")
+    assert isinstance(local, BuildList) and rows(local)[0]["state"] == "success"
+    assert all(file.skip for file in files(local))
+
+
+def test_hashes_are_those_of_the_stored_bytes(bucket: Bucket, http: Http, folder: str, tmp_path: Path) -> None:
+    wanted = [file for file in files(opened(bucket, http, f"gs://{NAME}/{folder}")) if "build-log" in file.name]
+    assert wanted[0].size is None and wanted[0].version.startswith("generation=")  # the listing has the compressed size
+    transfer = carried_out(wanted, tmp_path, http)
+    assert states(transfer) == {"build-log.txt": "verified"}
+
+
+def test_a_body_of_another_hash_is_not_counted_as_success(
+    bucket: Bucket, http: Http, folder: str, tmp_path: Path
+) -> None:
+    wanted = [file for file in files(opened(bucket, http, f"gs://{NAME}/{folder}")) if "started" in file.name]
+    bucket.faults += [("alt=media", "damaged")] * 20
+    transfer = carried_out(wanted, tmp_path, http)
+    assert states(transfer) == {"started.json": "failed"} and not (tmp_path / NAME / wanted[0].name).exists()
+
+
+def test_what_was_overwritten_is_fetched_again(bucket: Bucket, http: Http, folder: str, tmp_path: Path) -> None:
+    def log() -> list[RemoteFile]:
+        return [file for file in files(opened(bucket, http, f"gs://{NAME}/{folder}")) if "build-log" in file.name]
+
+    carried_out(log(), tmp_path, http)
+    assert [row.action for row in make_plan(log(), tmp_path).rows] == [Action.UNCHANGED]
+    bucket.put(f"{folder}build-log.txt", LOG.swapcase(), packed=True)  # of the same length
+    assert [row.action for row in make_plan(log(), tmp_path).rows] == [Action.FETCH]
+    assert set(states(carried_out(log(), tmp_path, http)).values()) == {"verified"}
+    assert (tmp_path / NAME / folder / "build-log.txt").read_bytes() == LOG.swapcase()
+
+
+def test_a_broken_download_goes_on_where_it_stopped(bucket: Bucket, http: Http, folder: str, tmp_path: Path) -> None:
+    """The JSON API has no strong ETag: the generation in the address and in the answer is what makes it safe."""
+    body = bytes(range(256)) * 40_000
+    bucket.put(f"{folder}big.bin", body)
+    wanted = [file for file in files(opened(bucket, http, f"gs://{NAME}/{folder}")) if "big" in file.name]
+    bucket.faults.append(("alt=media", "broken"))
+    transfer = carried_out(wanted, tmp_path, http)
+    assert states(transfer) == {"big.bin": "verified"}
+    assert (tmp_path / NAME / folder / "big.bin").read_bytes() == body
+    ranges = [headers["range"] for headers in bucket.headers if "range" in headers]
+    assert len(ranges) == 1 and ranges[0].startswith("bytes=") and "if-range" not in bucket.headers[-1]
+
+
+def test_files_of_marked_folders_and_of_whole_builds(bucket: Bucket, http: Http, folder: str) -> None:
+    level = opened(bucket, http, f"gs://{NAME}/{folder}")
+    assert isinstance(level, FolderFiles)
+    names = {row["name"] for row in rows(level)}
+    assert names == {
+        "artifacts/", "build-log.txt", "finished.json", "podinfo.json", "prowjob.json", "started.json",
+    }  # fmt: skip
+    assert len(files(level)) == 7
+    tree = level.menu(None, level.schema.empty())[0]
+    whole = opened(bucket, http, tree.opens.text())  # type: ignore[union-attr]
+    assert isinstance(whole, TreeFiles) and len(rows(whole)) == 7
+
+
+def test_a_build_that_cannot_be_listed_stays_in_the_plan(bucket: Bucket, http: Http, folder: str) -> None:
+    builds = opened(bucket, http, f"gs://{NAME}/{JOB}")
+    frame = builds.schema.empty()
+    for page in builds.pages(Cancel()):
+        frame = page.frame
+    bucket.private = True
+    found = [file for batch in builds.files(frame, Cancel()) for file in batch]
+    assert len(found) == 1 and "cannot be listed" in found[0].skip

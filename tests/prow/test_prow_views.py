@@ -1,0 +1,278 @@
+"""What a user would lose: matching lines, true numbers about logs and results, and events of any shape."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backends.cancel import Cancel
+from backends.http import Http
+from backends.locators.prow import ProwPath, ProwView, View
+from backends.problems import Cancelled, Problem, UsageProblem
+from backends.prow.archive import place_of
+from backends.prow.build_reading import skeleton
+from backends.prow.builds import build_frame
+from backends.prow.events import read_events
+from backends.prow.log_statistics import measure
+from backends.prow.log_windows import windows
+from backends.prow.over_time import over_time
+from backends.prow.parallel import Turns
+from backends.prow.reasons import reasons
+from tests.prow.bucket_server import Bucket
+from tests.prow.making import JOB, NAME, build, opened, rows, snowflake
+
+DAY = 86400
+
+
+def view(bucket: Bucket, http: Http, kind: View, path: str = JOB, **options: str) -> Any:
+    return opened(bucket, http, ProwView(kind, NAME, path, (), tuple(options.items())).text())
+
+
+# ---- search
+
+
+def test_a_line_is_found_wherever_it_stands_with_its_neighbours(bucket: Bucket, http: Http) -> None:
+    log = "\n".join(f"line {number}" for number in range(1, 100_001))
+    folder = build(bucket, snowflake(1000), log=log, packed=True)
+    resource = view(bucket, http, View.SEARCH, text=r"^line (1|54321|100000)$")
+    found = rows(resource)
+    assert [(row["line"], row["text"]) for row in found] == [
+        (1, "line 1"),
+        (54321, "line 54321"),
+        (100000, "line 100000"),
+    ]
+    assert (found[1]["before"], found[1]["after"]) == ("line 54319\nline 54320", "line 54322\nline 54323")
+    assert found[0]["before"] is None and found[2]["after"] is None
+    assert resource.open(found[1]) == ProwPath(NAME, f"{folder}build-log.txt", "", 54321)
+    address = resource.shows(found[1])
+    assert address.line == 54321 and address.url.startswith(bucket.url)
+
+
+def test_colours_do_not_hide_a_line(bucket: Bucket, http: Http) -> None:
+    build(bucket, snowflake(1000), log="\x1b[31mERRO\x1b[0m[2021] failed\r\nok\n")
+    assert [row["text"] for row in rows(view(bucket, http, View.SEARCH, text=r"^ERRO\[2021\] failed$"))] == [
+        "ERRO[2021] failed"
+    ]
+
+
+def test_any_files_can_be_searched_and_binary_ones_are_left_out(bucket: Bucket, http: Http) -> None:
+    folder = build(bucket, snowflake(1000), log="needle")
+    bucket.put(f"{folder}artifacts/e2e/step/build-log.txt", "a needle")
+    bucket.put(f"{folder}artifacts/x.png", "needle", content_type="image/png")
+    bucket.put(f"{folder}artifacts/x.json", '{"a": "needle"}', packed=True)
+    assert [row["file"] for row in rows(view(bucket, http, View.SEARCH, text="needle"))] == ["build-log.txt"]
+    every = rows(view(bucket, http, View.SEARCH, text="needle", match="artifacts/*"))
+    assert sorted(row["file"] for row in every) == ["artifacts/e2e/step/build-log.txt", "artifacts/x.json"]
+
+
+def test_a_search_that_finds_too_much_says_so(bucket: Bucket, http: Http) -> None:
+    build(bucket, snowflake(1000), log="x\n" * 5000)
+    resource = view(bucket, http, View.SEARCH, text="x")
+    pages = list(resource.pages(Cancel()))
+    assert sum(page.frame.height for page in pages) == 500 and "more than 500" in pages[-1].note
+
+
+def test_a_wrong_expression_is_said_before_anything_is_read(bucket: Bucket, http: Http) -> None:
+    build(bucket, snowflake(1000))
+    resource = view(bucket, http, View.SEARCH, text="(")
+    bucket.asked.clear()
+    with pytest.raises(UsageProblem):
+        rows(resource)
+    assert not bucket.asked
+
+
+def test_a_file_that_fails_is_told_and_the_others_are_searched(bucket: Bucket, http: Http) -> None:
+    good, bad = snowflake(1000), snowflake(2000)
+    build(bucket, good, log="needle")
+    build(bucket, bad, log="needle")
+    bucket.faults += [(f"{bad}%2Fbuild-log.txt?", 500)] * 20
+    pages = list(view(bucket, http, View.SEARCH, text="needle").pages(Cancel()))
+    assert [row for page in pages for row in page.frame["build"]] == [good]
+    assert any("could not be searched" in page.note for page in pages)
+
+
+texts = st.binary(max_size=300) | st.text("ab\n\r\x1bé", max_size=200).map(str.encode)
+
+
+@given(st.lists(texts, max_size=6))
+def test_windows_are_the_lines_of_the_log_whatever_the_pieces(pieces: list[bytes]) -> None:
+    whole = b"".join(pieces)
+    found = [line for window in windows(pieces) for line in window.lines().to_list()]
+    wanted = whole[:-1].split(b"\n") if whole.endswith(b"\n") else whole.split(b"\n") if whole else []
+    assert len(found) == len(wanted)
+
+
+def test_numbers_go_on_over_windows_and_through_a_line_without_end() -> None:
+    pieces = [b"a\n" * 300_000, b"x" * (3 << 20), b"\nlast\n"]
+    made = list(windows(iter(pieces)))
+    assert made[-1].lines().to_list()[-1] == "last"
+    assert made[-1].first + made[-1].count - 1 == 300_002
+
+
+# ---- logs
+
+
+@given(st.lists(st.text(" \n\tab\u00e9", max_size=40).map(str.encode), max_size=8))
+def test_counts_do_not_depend_on_the_pieces(pieces: list[bytes]) -> None:
+    whole = b"".join(pieces)
+    found = measure(pieces)
+    lines = whole.split(b"\n")
+    assert found.bytes == len(whole) and found.words == len(whole.split())
+    assert found.lines == len(lines) - (lines[-1] == b"") and found.longest == max(map(len, lines))
+
+
+def test_counts_are_those_of_wc(tmp_path: Path) -> None:
+    text = b"one two\n\n three\tfour  \nfive six seven\n" * 1000
+    (tmp_path / "log").write_bytes(text)
+    told = subprocess.run(["wc", "-lwc", str(tmp_path / "log")], capture_output=True, text=True, check=True).stdout
+    found = measure([text[:777], text[777:]])
+    assert [found.lines, found.words, found.bytes] == [int(one) for one in told.split()[:3]]
+
+
+def test_log_statistics_have_a_row_for_builds_without_a_log(bucket: Bucket, http: Http) -> None:
+    with_log, without = snowflake(2 * DAY), snowflake(3 * DAY)
+    build(bucket, with_log, log="a b\nc\n", packed=True)
+    build(bucket, without, leave_out=("build-log.txt",))
+    by = {row["build"]: row for row in rows(view(bucket, http, View.LOGS))}
+    assert [by[with_log][name] for name in ("bytes", "lines", "words", "longest")] == [6, 2, 3, 3]
+    assert by[without]["note"] == "has no log" and by[without]["bytes"] is None
+
+
+# ---- over time
+
+
+def made(*builds: tuple[str, str | None, float | None, str]) -> Any:
+    found = []
+    for number, (state, reason, duration, day) in enumerate(builds):
+        row = skeleton(place_of(JOB, str(number + 1)))
+        at = int(datetime.fromisoformat(f"{day}T12:00:00").replace(tzinfo=UTC).timestamp() * 1000)
+        found.append(row | {"state": state, "reason": reason, "duration": duration, "started": at})
+    return build_frame(found)
+
+
+def test_a_day_s_pass_rate_leaves_out_what_was_aborted_or_runs() -> None:
+    table = over_time(
+        made(
+            ("success", None, 60.0, "2026-11-19"), ("failure", None, 9.0, "2026-11-19"),
+            ("aborted", None, 1.0, "2026-11-19"), ("running", None, 5.0, "2026-11-20"),
+            ("success", None, 100.0, "2026-11-17"), ("error", None, None, "2026-11-17"),
+            ("success", None, 200.0, "2026-11-17"),
+        ),
+        "day",
+    )  # fmt: skip
+    told = table.select("key", "builds", "pass_rate", "duration_median", "unfinished").rows()
+    assert told == [
+        ("2026-11-20", 1, None, None, 1),
+        ("2026-11-19", 3, 50.0, 60.0, 0),
+        ("2026-11-17", 3, 200 / 3, 150.0, 0),
+    ]
+
+
+def test_weeks_begin_on_monday_and_nothing_is_an_empty_table() -> None:
+    table = over_time(made(("success", None, 1.0, "2026-11-16"), ("failure", None, 1.0, "2026-11-22")), "week")
+    assert table["key"].to_list() == ["2026-11-16"] and table["pass_rate"].to_list() == [50.0]
+    assert over_time(build_frame([]), "day").is_empty() and reasons(build_frame([])).is_empty()
+
+
+def test_reasons_that_differ_in_numbers_are_one() -> None:
+    table = reasons(
+        made(
+            ("error", "Pod 0f3c8a9b1d2e not scheduled after 30m.", None, "2026-11-19"),
+            ("error", "Pod 1f3c8a9b1d2e not scheduled after 45m.", None, "2026-11-20"),
+            ("failure", None, None, "2026-11-20"), ("success", None, None, "2026-11-20"),
+        )
+    )  # fmt: skip
+    assert table["builds"].to_list() == [2, 1] and table["build_ids"].to_list()[0] == "2,1"
+    assert table["reason"][0] == "Pod N not scheduled after Nm."
+
+
+def test_ci_operator_s_own_reason_is_taken_from_the_end_of_its_log(bucket: Bucket, http: Http) -> None:
+    log = "x\n" * 200_000 + "Reporting job state 'failed' with reason 'executing_graph:step_failed'\n"
+    build(bucket, snowflake(2 * DAY), result="FAILURE", log=log, packed=True, description="Job failed.")
+    found = rows(view(bucket, http, View.REASONS))
+    assert [(row["reason"], row["builds"]) for row in found] == [("executing_graph:step_failed", 1)]
+
+
+# ---- events
+
+
+EVENT = {
+    "reason": "FailedMount", "type": "Warning", "message": "no volume", "count": 3,
+    "involvedObject": {"kind": "Pod", "name": "p", "namespace": "n"},
+    "firstTimestamp": "2026-11-20T10:00:00Z", "lastTimestamp": "2026-11-20T10:05:00Z",
+    "source": {"component": "kubelet"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("around", ['{{"items": [{}]}}', '{{"pod": {{}}, "events": [{}], "node": null}}', "[{}]"])
+def test_events_of_every_file_that_has_them(around: str) -> None:
+    import json
+
+    frame = read_events(around.format(json.dumps(EVENT)).encode())
+    told = frame.select("type", "reason", "object", "message", "count", "source", "namespace").row(0)
+    assert told == ("Warning", "FailedMount", "Pod p", "no volume", 3, "kubelet", "n")
+    assert frame["last"][0] == datetime(2026, 11, 20, 10, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"3", b"{}", b'{"items": 3}', b"\xff"])
+def test_what_holds_no_events_says_so(content: bytes) -> None:
+    with pytest.raises(Problem):
+        read_events(content)
+
+
+def test_damaged_events_keep_what_can_be_read() -> None:
+    content = (
+        b'[null, 3, {"reason": 5, "count": "x", "lastTimestamp": "soon"}, {"eventTime": "2026-11-20T10:00:00.5Z"}]'
+    )
+    frame = read_events(content)
+    assert frame.height == 4 and frame["last"].null_count() == 3
+
+
+# ---- many questions at once
+
+
+def test_stopping_ends_a_hundred_questions(bucket: Bucket, http: Http) -> None:
+    for number in range(30):
+        build(bucket, snowflake(number * 1000 + 100))
+    bucket.latency = 0.05
+    cancel = Cancel()
+    resource = view(bucket, http, View.COMPLETENESS)
+    pages = resource.pages(cancel)
+    next(pages)
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        list(pages)
+    assert len(bucket.asked) < 60
+
+
+def test_what_one_question_raises_ends_all_of_them() -> None:
+    def ask(question: int, cancel: Cancel) -> int:
+        if question == 7:
+            raise Problem("seven")
+        return question
+
+    with Turns(ask, Cancel()) as turns, pytest.raises(Problem, match="seven"):
+        turns.add((str(number), number) for number in range(20))
+        list(turns.rest())
+
+
+@given(st.lists(st.integers(0, 50), unique=True), st.lists(st.integers(0, 60)))
+def test_every_question_is_answered_once_whatever_is_preferred(questions: list[int], preferred: list[int]) -> None:
+    with Turns(lambda question, cancel: question, Cancel()) as turns:
+        turns.prefer([str(one) for one in preferred])
+        turns.add((str(one), one) for one in questions)
+        turns.prefer([str(one) for one in preferred])
+        assert sorted(one for batch in turns.rest() for one in batch) == sorted(questions)
+
+
+def test_numbers_in_reasons() -> None:
+    from backends.prow.reasons import _general
+
+    assert re.fullmatch(r"exit code N", _general("exit code 137"))

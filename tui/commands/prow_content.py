@@ -1,0 +1,186 @@
+"""`ciexplore prow log | download`: what is in the files of builds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backends.problems import UsageProblem
+from tui.commands.output import Progress, say
+from tui.commands.prow_session import chosen_builds, common_options, opened, prow_session, window_options
+
+if TYPE_CHECKING:
+    from backends.cancel import Cancel
+    from backends.resources import LogAddress
+    from backends.transfers.files import RemoteFile
+    from tui.session import Session
+
+
+@click.command()
+@common_options
+@click.option("--container", metavar="NAME", help="Of a build with several containers, the log of this one.")
+@click.option("--step", metavar="NAME", help="Of an OpenShift build, the log of the step whose path ends so.")
+@click.option("--errors", is_flag=True, help="Only lines that Spyglass would mark, with five around each.")
+@click.option("--tail", type=click.IntRange(1), help="Only the last N lines.")
+@click.option("-o", "--to", "target", metavar="FILE", help="Write to FILE; - is stdout.")
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
+def log(
+    locator: str,
+    mode: str | None,
+    gcs_url: str | None,
+    gcsweb_url: str | None,
+    bucket: str | None,
+    text: str,
+    container: str | None,
+    step: str | None,
+    errors: bool,
+    tail: int | None,
+    target: str | None,
+    overwrite: bool,
+) -> None:
+    """Print the log of a build (or any text file): as it is into a pipe or a file, harmless on a terminal."""
+    with prow_session(mode, gcs_url, gcsweb_url, bucket) as (session, cancel):
+        address = _address(session, cancel, locator, container, step)
+        from tui.commands.prow_text import write_log
+
+        write_log(session, cancel, address, errors=errors, tail=tail, target=target, overwrite=overwrite)
+
+
+def _address(session: Session, cancel: Cancel, locator: str, container: str | None, step: str | None) -> LogAddress:
+    from backends.locators.prow import ProwPath
+    from backends.prow import archive_of
+    from backends.prow.archive import log_names
+
+    resource = opened(session, cancel, locator)
+    if resource.first_log is not None:
+        return resource.first_log
+    found = resource.locator
+    if not isinstance(found, ProwPath):
+        raise UsageProblem(f"{locator} is no build and no file.", "Name a build or a file of one.")
+    archive = archive_of(found, session.http, session.settings)
+    if step:
+        return _step_log(session, cancel, found, step)
+    listing, frame = chosen_builds(session, cancel, found.text(), "", None, None, complete=True)
+    row = frame.row(0, named=True)
+    if len(frame) != 1:
+        row = next((one for one in frame.iter_rows(named=True) if log_names(one["names"])), row)
+        say(f"note: of {len(frame):,} builds the newest with a log is {row['build']}")
+    if container:
+        named = archive.log(f"{row['folder']}{container}-build-log.txt", f"{container} of {row['build']}")
+        assert named is not None
+        return named
+    address = listing.log(row)
+    if address is None:
+        raise UsageProblem(
+            f"Build {row['build']} ({row['state'] or 'unreadable'}) has no log.",
+            "It is written when the build has ended; `prow files` lists what is there.",
+        )
+    return address
+
+
+def _step_log(session: Session, cancel: Cancel, found: Any, step: str) -> LogAddress:
+    from backends.locators.prow import ProwView, View
+    from backends.prow import archive_of
+    from backends.resources import gather
+
+    base = found.route.base or found.path
+    tree = session.resource(ProwView(View.TREE, found.bucket, base, (), (), found.store), cancel)
+    names = [name for name in gather(tree, cancel).frame["name"].to_list() if name.endswith("/build-log.txt")]
+    fitting = [name for name in names if name.removesuffix("/build-log.txt").endswith(step)]
+    if not fitting:
+        known = ", ".join(name.split("/")[-2] for name in names[:20])
+        raise UsageProblem(f"No step of this build is called {step}.", f"Its steps: {known or 'none'}.")
+    address = archive_of(found, session.http, session.settings).log(base + fitting[0], fitting[0])
+    assert address is not None
+    return address
+
+
+@click.command()
+@common_options
+@window_options
+@click.option(
+    "--match",
+    "globs",
+    metavar="GLOB",
+    multiple=True,
+    help="Only files whose path within the build matches; repeatable. !GLOB excludes.",
+)
+@click.option("--output", metavar="DIR", required=True, help="Where to; made if it is missing.")
+@click.option("--jobs", type=click.IntRange(1, 64), help="Files at the same time [default: by itself].")
+@click.option("--overwrite", is_flag=True, help="Replace files in DIR that ciexplore did not put there.")
+@click.option("--rehash", is_flag=True, help="Read files that are already there and compare their SHA-256.")
+@click.option("--dry-run", is_flag=True, help="Show what would be done; fetch and write nothing.")
+def download(
+    locator: str,
+    mode: str | None,
+    gcs_url: str | None,
+    gcsweb_url: str | None,
+    bucket: str | None,
+    text: str,
+    count: int | None,
+    since: str | None,
+    globs: tuple[str, ...],
+    output: str,
+    jobs: int | None,
+    overwrite: bool,
+    rehash: bool,
+    dry_run: bool,
+) -> int:
+    """Download files of a build, a folder, or of builds of a job (--filter chooses builds), resumable.
+
+    DIR mirrors the bucket: DIR/BUCKET/logs/JOB/BUILD/... can be opened as file:///DIR/BUCKET/logs/JOB. Hashes are
+    checked on the bytes that the bucket stores; compressed ones are then unpacked.
+    """
+    from tui.commands.download import carry_out
+
+    with prow_session(mode, gcs_url, gcsweb_url, bucket, jobs=jobs) as (session, cancel):
+        files = _files(session, cancel, locator, text, count, since, globs)
+        place = Path(output).expanduser().absolute()
+        return carry_out(session, files, place, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
+
+
+def _files(
+    session: Session, cancel: Cancel, locator: str, text: str, count: int | None, since: str | None,
+    globs: tuple[str, ...],
+) -> list[RemoteFile]:  # fmt: skip
+    from backends.locators.prow import Place, ProwPath
+    from backends.prow import archive_of
+    from backends.prow.build_files import files_of, remote_file
+    from backends.prow.build_reading import BuildPlace
+    from backends.transfers.matching import matches
+
+    found = opened(session, cancel, locator).locator
+    progress = Progress()
+    files: list[RemoteFile] = []
+    base = ""
+    if isinstance(found, ProwPath) and found.route.place is Place.FILE:
+        archive = archive_of(found, session.http, session.settings)
+        return [remote_file(archive, archive.source.stat(found.bucket, found.path, cancel=cancel))]
+    if isinstance(found, ProwPath) and found.route.place in (Place.BUILD, Place.FOLDER, Place.JOBS):
+        base = found.path
+        place = BuildPlace(base, "", "", base)
+        batches = files_of(archive_of(found, session.http, session.settings), [place], cancel)
+    else:
+        listing, frame = chosen_builds(session, cancel, found.text(), text, count, since)
+        batches = listing.files(frame, cancel)
+    try:
+        for batch in batches:
+            files += [file for file in batch if file.skip or matches(_inner(file.name, base), globs)]
+            progress.show(f"{len(files):,} files found")
+    finally:
+        progress.clear()
+    if not files:
+        raise UsageProblem("There is nothing to download.", "Check --filter and --match against what `files` lists.")
+    return files
+
+
+def _inner(name: str, base: str) -> str:
+    """The path within the build, as `prow files` shows it."""
+    from backends.locators.prow import route
+
+    return name.removeprefix(route(name).base or base)
+
+
+COMMANDS = (log, download)

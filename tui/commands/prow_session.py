@@ -1,0 +1,174 @@
+"""What every Prow verb begins with: its options, and which builds of a job are meant."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backends.problems import UsageProblem
+from tui.cli import connection_options
+from tui.commands.listing import session_of
+from tui.commands.output import Progress, say
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from backends.cancel import Cancel
+    from backends.locators import Locator
+    from backends.prow.builds import BuildList
+    from backends.resources import Gathered, Resource
+    from tui.session import Session
+
+DEFAULT_COUNT = 100
+_AGE = re.compile(r"([0-9]{1,6})([hdw])")
+_SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def common_options(command: Any) -> Any:
+    """--filter, where the storage is, how stored answers are used, and LOCATOR."""
+    for option in (
+        click.option("--filter", "text", metavar="F", default="", help="Only these rows; a filter as in the app."),
+        click.option("--gcsweb-url", metavar="URL", help="A gcsweb to list with where the storage does not let us."),
+        click.option("--gcs-url", metavar="URL", help="The storage [default: Google's]."),
+        click.option("--bucket", metavar="B", help="For bare job names: a bucket, or openshift, or kubernetes."),
+        connection_options,
+        click.argument("locator"),
+    ):
+        command = option(command)
+    return command
+
+
+def window_options(command: Any) -> Any:
+    """--count and --since: which builds of a job."""
+    for option in (
+        click.option("--since", metavar="AGE|DATE", help="Only builds made since: 12h, 7d, 4w, or 2026-11-20."),
+        click.option(
+            "--count", type=click.IntRange(0, 20_000), help=f"The newest N builds; 0 is all [default: {DEFAULT_COUNT}]."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def prow_session(
+    mode: str | None, gcs_url: str | None, gcsweb_url: str | None, bucket: str | None, **overrides: Any
+) -> AbstractContextManager[tuple[Session, Cancel]]:
+    return session_of(None, mode, gcs_url=gcs_url, gcsweb_url=gcsweb_url, prow_bucket=bucket, **overrides)
+
+
+def since_ms(text: str | None) -> float | None:
+    """The moment that an age or a date (UTC) means. Raises `UsageProblem`."""
+    if not text:
+        return None
+    if match := _AGE.fullmatch(text.strip().lower()):
+        return (time.time() - int(match[1]) * _SECONDS[match[2]]) * 1000
+    from datetime import UTC, datetime
+
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageProblem(
+            f"--since {text} is neither an age nor a date.", "Write 12h, 7d, 4w or 2026-11-20."
+        ) from None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000
+
+
+def opened(session: Session, cancel: Cancel, text: str) -> Resource:
+    """What a pasted text lists; where a bucket has moved, a word about it."""
+    from backends.locators import parse
+
+    locator = parse(text)
+    _prows(locator)
+    resource = session.resource(locator, cancel)
+    before, now = getattr(locator, "bucket", ""), getattr(resource.locator, "bucket", "")
+    if before and before != now:
+        say(f"note: the bucket {before} has moved to {now}")
+    return resource
+
+
+def _prows(locator: Locator) -> None:
+    if locator.system != "prow":
+        raise UsageProblem(
+            f"{locator.text()} belongs to {locator.system}.", f"Use `ciexplore {locator.system}` for it."
+        )
+
+
+def gathered(resource: Resource, cancel: Cancel, noun: str = "") -> Gathered:
+    """The whole list, with progress and what should be known about it on stderr."""
+    from backends.http.answers import Source
+    from backends.resources import gather
+    from tui.widgets.status_line import origin_words
+
+    progress = Progress()
+    what = noun or resource.noun[1]
+    try:
+        found = gather(resource, cancel, lambda rows, total: progress.show(_counted(rows, total, what)))
+    finally:
+        progress.clear()
+    for note in found.notes:
+        if found.origin.source is not Source.STALE or note != found.origin.reason:
+            say(f"note: {note}")
+    if found.origin.source is Source.STALE:
+        say(f"note: {origin_words(found.origin, 0)}")
+    return found
+
+
+def _counted(rows: int, total: int | None, what: str) -> Callable[[], str]:
+    return lambda: f"{rows:,}{f' of {total:,}' if total else ''} {what} so far"
+
+
+def filtered(frame: pl.DataFrame, resource: Resource, text: str) -> pl.DataFrame:
+    """The rows that --filter leaves, in the list's own order."""
+    from backends.frames import filters
+
+    wanted = filters.parse(text, resource.schema)
+    if resource.default_sort is not None:
+        column, descending = resource.default_sort
+        frame = frame.sort(column, descending=descending, maintain_order=True, nulls_last=True)
+    return frame if wanted.is_empty else frame.filter(wanted.mask(frame))
+
+
+def chosen_builds(
+    session: Session, cancel: Cancel, locator: str, text: str, count: int | None, since: str | None,
+    *, complete: bool | None = None,
+) -> tuple[BuildList, pl.DataFrame]:  # fmt: skip
+    """The builds that a job's (or a build's) locator, --count, --since and --filter mean, the newest first.
+
+    `complete` None reads their states only if the filter may need them.
+    """
+    from backends.frames import filters
+    from backends.locators.prow import Place, ProwPath, ProwView, View
+    from backends.prow.build_columns import BUILDS
+    from backends.prow.builds import BuildList
+
+    filters.parse(text, BUILDS)  # a wrong one is said before 1,000 builds are listed
+    found = opened(session, cancel, locator).locator
+    if isinstance(found, ProwPath) and found.route.base:
+        base, build = found.route.base, found.route.build
+        found = ProwView(View.BUILDS, found.bucket, base[: -len(build) - 1], (build,), (), found.store)
+    named = isinstance(found, ProwView) and found.builds
+    listable = isinstance(found, ProwPath) and found.route.place in (Place.BUILDS, Place.LINKS, Place.PULL)
+    if not named and not listable:
+        raise UsageProblem(
+            f"{locator} is neither a job nor a build nor a pull request.",
+            "`prow jobs` and `prow files` list what is there.",
+        )
+    assert isinstance(found, ProwPath | ProwView)
+    from backends.prow import archive_of
+
+    listing = BuildList(
+        found,
+        archive_of(found, session.http, session.settings),
+        count=DEFAULT_COUNT if count is None and since is None else count or 0,
+        since_ms=since_ms(since),
+        complete=bool(text.strip()) if complete is None else complete,
+    )
+    frame = filtered(gathered(listing, cancel).frame, listing, text)
+    if frame.is_empty():
+        raise UsageProblem("No build is left.", "Loosen --filter, --since or --count, or check the locator.")
+    return listing, frame

@@ -1,0 +1,168 @@
+"""`ciexplore prow completeness | search | stats | over-time | reasons | events`: what is made of many builds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from backends.problems import UsageProblem
+from tui.commands.output import emit, output_options
+from tui.commands.prow_session import (
+    chosen_builds,
+    common_options,
+    filtered,
+    gathered,
+    opened,
+    prow_session,
+    window_options,
+)
+
+_WHERE = click.option("--where", metavar="F", default="", help="Only these rows of the output; a filter as in the app.")
+
+
+def _show(
+    view: str, locator: str, session_options: dict[str, Any], chosen: dict[str, Any], options: dict[str, str],
+    output: dict[str, Any], where: str,
+) -> None:  # fmt: skip
+    """That view of the builds that --filter, --count and --since choose."""
+    from backends.frames import filters
+    from backends.locators.prow import View
+
+    with prow_session(**session_options) as (session, cancel):
+        listing, frame = chosen_builds(session, cancel, locator, **chosen)
+        found = listing.view(View(view), frame, **options)
+        if found is None:
+            raise UsageProblem("These builds are of several jobs.", "Name one job of the pull request.")
+        resource = session.resource(found, cancel)
+        filters.parse(where, resource.schema)  # a wrong one is said before anything is read
+        emit(filtered(gathered(resource, cancel).frame, resource, where), resource.schema, **output)
+
+
+def _split(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """(session's, builds', output's) options."""
+    session = {name: given.pop(name) for name in ("mode", "gcs_url", "gcsweb_url", "bucket")}
+    chosen = {name: given.pop(name) for name in ("text", "count", "since")}
+    return session, chosen, given
+
+
+@click.command()
+@common_options
+@window_options
+@click.option("--level", type=click.Choice(["1", "2", "all"]), default="all", help="First level, artifacts/, or both.")
+@click.option(
+    "--by",
+    type=click.Choice(["sets", "counts", "files"]),
+    default="sets",
+    help="Distinct sets of entries, numbers of entries, or each file by itself.",
+)
+@_WHERE
+@output_options
+def completeness(locator: str, level: str, by: str, where: str, **given: Any) -> None:
+    """Count which sets of files builds have, at their first level and under artifacts/; --filter chooses builds."""
+    session, chosen, output = _split(given)
+    options = {"level": level if level != "all" else "", "by": "counts" if by == "counts" else ""}
+    _show("presence" if by == "files" else "completeness", locator, session, chosen, options, output, where)
+
+
+@click.command()
+@common_options
+@window_options
+@click.option("--text", "pattern", metavar="REGEX", required=True, help="What to look for: a text or an expression.")
+@click.option("--match", "globs", metavar="GLOB", multiple=True, help="In these files instead of the build logs.")
+@click.option("--context", type=click.IntRange(0, 20), default=2, help="Lines around each, in columns before, after.")
+@_WHERE
+@output_options
+def search(locator: str, pattern: str, globs: tuple[str, ...], context: int, where: str, **given: Any) -> None:
+    """Look for a text in the logs, or in any matching files, of the builds of a job; one row a line."""
+    session, chosen, output = _split(given)
+    options = {"text": pattern, "match": "\n".join(globs), "lines": str(context)}
+    _show("search", locator, session, chosen, options, output, where)
+
+
+@click.command()
+@common_options
+@window_options
+@_WHERE
+@output_options
+def stats(locator: str, where: str, **given: Any) -> None:
+    """Measure the logs of builds: bytes, lines, words, longest line, beside durations."""
+    session, chosen, output = _split(given)
+    _show("logs", locator, session, chosen, {}, output, where)
+
+
+@click.command()
+@common_options
+@window_options
+@click.option(
+    "--by",
+    type=click.Choice(["tests", "matrix", "files"]),
+    default="tests",
+    help="Tests of each build, tests across builds, or the JUnit files themselves.",
+)
+@_WHERE
+@output_options
+def junit(locator: str, by: str, where: str, **given: Any) -> None:
+    """List the test cases of builds, failures first, or each test across builds with pass rate and history.
+
+    LOCATOR is a job, a build, a pull request's job, or one JUnit file.
+    """
+    from backends.locators import parse
+    from backends.locators.prow import Place, ProwPath, ProwView, View
+
+    named = parse(locator)
+    session, chosen, output = _split(given)
+    if isinstance(named, ProwPath) and named.route.place is Place.FILE:
+        with prow_session(**session) as (opened_session, cancel):
+            path = opened(opened_session, cancel, locator).locator
+            assert isinstance(path, ProwPath)
+            resource = opened_session.resource(ProwView(View.JUNIT, path.bucket, path.path, (), (), path.store), cancel)
+            emit(filtered(gathered(resource, cancel).frame, resource, where), resource.schema, **output)
+        return
+    options = {"by": "files"} if by == "files" else {}
+    _show("matrix" if by == "matrix" else "junit", locator, session, chosen, options, output, where)
+
+
+@click.command("over-time")
+@common_options
+@window_options
+@click.option("--by", type=click.Choice(["day", "week", "month"]), default="day", help="One row for each.")
+@_WHERE
+@output_options
+def over_time(locator: str, by: str, where: str, **given: Any) -> None:
+    """Pass rate, results and durations of a job by day, week or month."""
+    session, chosen, output = _split(given)
+    _show("over-time", locator, session, chosen, {"by": by}, output, where)
+
+
+@click.command()
+@common_options
+@window_options
+@_WHERE
+@output_options
+def reasons(locator: str, where: str, **given: Any) -> None:
+    """Why the builds of a job failed, and how often."""
+    session, chosen, output = _split(given)
+    _show("reasons", locator, session, chosen, {}, output, where)
+
+
+@click.command()
+@common_options
+@output_options
+def events(locator: str, **given: Any) -> None:
+    """List the Kubernetes events in an events.json or a podinfo.json of a build."""
+    from backends.locators.prow import ProwPath, ProwView, View
+
+    session = {name: given.pop(name) for name in ("mode", "gcs_url", "gcsweb_url", "bucket")}
+    text = given.pop("text")
+    with prow_session(**session) as (opened_session, cancel):
+        found = opened(opened_session, cancel, locator).locator
+        if isinstance(found, ProwPath) and found.path:
+            found = ProwView(View.EVENTS, found.bucket, found.path, (), (), found.store)
+        if not isinstance(found, ProwView) or found.view is not View.EVENTS:
+            raise UsageProblem(f"{locator} is no file of events.", "Name one, such as .../events.json.")
+        resource = opened_session.resource(found, cancel)
+        emit(filtered(gathered(resource, cancel).frame, resource, text), resource.schema, **given)
+
+
+COMMANDS = (completeness, search, junit, stats, over_time, reasons, events)
