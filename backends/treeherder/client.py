@@ -217,7 +217,7 @@ class Treeherder(AlertsClient, JobsClient):
         return int(self.push_of(repository, revision, cancel)["push_id"])
 
     def push_of(self, repository: str, revision: str, cancel: Cancel | None = None) -> dict[str, Any]:
-        """The push (a row of `PUSHES`) with this revision, or its beginning, as its tip, or in full as a commit of it."""
+        """The push (a row of `PUSHES`) with this revision, or its beginning, at its tip, or in full within it."""
         for member in ("revision", "commit_revision")[: 2 if len(revision) == FULL else 1]:
             frame = self.pushes(repository, count=2, search={member: revision}, cancel=cancel).frame
             known = frame.filter(pl.col("revision").is_not_null())
