@@ -162,10 +162,10 @@ class AlertList(TreeherderList):
     def _with_repositories(self, page: AlertPage, cancel: Cancel) -> Page:
         """An alert does not say of which repository it is; a downstream one is of another than this summary's."""
         foreign = page.alerts.filter(pl.col("repository").is_null())["summary_id"].drop_nulls().unique().to_list()
-        known: dict[int, str] = {}
+        known: dict[str, str] = {}
         for number in foreign[:MOST_LOOKED_UP]:
             try:
-                told_by = self.treeherder.alert_summary(number, cancel).summaries
+                told_by = self.treeherder.alert_summary(int(number), cancel).summaries
             except Problem:  # its alerts are then listed without a series to open
                 cancel.check()
                 continue
@@ -223,8 +223,8 @@ class AlertList(TreeherderList):
                 if str(row.get(name) or "").startswith("https://"):
                     found.append(Link(f"{words} in the browser", str(row[name])))
             other = row.get("related_summary_id")
-            other = other if other not in (None, self.locator.number) else row.get("summary_id")
-            if other not in (None, self.locator.number):
+            other = other if other not in (None, str(self.locator.number)) else row.get("summary_id")
+            if other not in (None, str(self.locator.number)):
                 found.append(Link(f"Alert summary {other}", AlertSummary(int(other), self.server)))
             if row.get("signature_id") is not None:
                 every = AlertSummaries(

@@ -7,7 +7,7 @@ One odd entry loses at most its own odd members: 100,000 signatures must not dep
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -75,9 +75,18 @@ def is_page(answer: Answer) -> bool:
     return "html" in answer.headers.get("content-type", "").lower() or answer.body.lstrip()[:1] == b"<"
 
 
-def kept(policy: Policy) -> Any:
+Hold = Policy | Callable[[Answer], Policy]
+
+
+def kept(policy: Hold) -> Callable[[Answer], Policy]:
     """`policy` for an answer of the API; a web page in its place is not kept."""
-    return lambda answer: Policy.never() if is_page(answer) else policy
+
+    def hold(answer: Answer) -> Policy:
+        if is_page(answer):
+            return Policy.never()
+        return policy(answer) if callable(policy) else policy
+
+    return hold
 
 
 def value_of(answer: Answer) -> Any:

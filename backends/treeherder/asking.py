@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from backends.http.answers import Answer
-from backends.http.policies import Policy
 from backends.problems import Problem
-from backends.treeherder.answers import kept
+from backends.treeherder.answers import Hold, kept
 
 if TYPE_CHECKING:
     from backends.cancel import Cancel
@@ -59,9 +58,7 @@ class Asker:
         self.http = http
         self.base = base.rstrip("/")
 
-    def ask(
-        self, path: str, params: Params | None = None, *, policy: Policy | Any, cancel: Cancel | None = None
-    ) -> Answer:
+    def ask(self, path: str, params: Params | None = None, *, policy: Hold, cancel: Cancel | None = None) -> Answer:
         """The answer of /api/PATH/. `policy` holds for JSON only. Raises `Problem`s."""
         return self.http.get(self.url(path, params), policy=kept(policy), cap=CAP, cancel=cancel)
 

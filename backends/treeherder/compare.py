@@ -144,8 +144,8 @@ class CompareList(TreeherderList):
             self.locator.replicates, self.server,
         )  # fmt: skip
 
-    def _side(self, push: _Push, signature: int) -> Side:
-        ref, when = SeriesRef(push.repository, str(signature)), self._when(push)
+    def _side(self, push: _Push, signature: str) -> Side:
+        ref, when = SeriesRef(push.repository, signature), self._when(push)
         if "revision" in when:
             return Side(ref, push.revision)
         start, end = when.get("start"), when.get("end")
@@ -160,7 +160,7 @@ class CompareList(TreeherderList):
         return replace(
             self.locator, base_revision=self._base.revision, new_revision=self._new.revision,
             framework=str(row.get("framework_id") or self.locator.framework),
-            base_parent=row.get("base_signature"), new_parent=row.get("new_signature"),
+            base_parent=_number(row.get("base_signature")), new_parent=_number(row.get("new_signature")),
         )  # fmt: skip
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
@@ -218,9 +218,13 @@ class CompareList(TreeherderList):
         return " · ".join([*counts(frame, "verdict"), *([f"{needs:,} need more runs"] if needs else [])])
 
 
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)
+
+
 def _with_values(listed: pl.DataFrame, signature: int, data: pl.DataFrame) -> pl.DataFrame:
     """What `listed` (schema `VALUES`) says of a signature, with the values of `data` (schema `DATA`)."""
-    what = listed.filter(pl.col("signature_id") == signature).head(1).drop("key", "value", "job_id", "submit_time")
+    what = listed.filter(pl.col("signature_id") == str(signature)).head(1).drop("key", "value", "job_id", "submit_time")
     values = data.select("key", "value", "job_id", "submit_time")
     joined = values.join(what, how="cross")
     return joined.select(pl.col(name).cast(dtype) for name, dtype in VALUES.polars().items())

@@ -10,6 +10,8 @@ import polars as pl
 from backends.frames.bootstrap import median_shift
 from backends.frames.comparison import COMPARED, compare
 from backends.frames.schema import Column, Kind, Schema
+from backends.treeherder.columns import numbered
+from backends.treeherder.signature_rows import as_number
 
 # What makes a test the same on both sides: the server's header (suite, test, build, options, application) and platform.
 SAME = ("framework_id", "platform", "suite", "test", "name", "application")
@@ -32,9 +34,9 @@ COMPARED_TESTS = Schema(
         Column("name", Kind.TEXT, "Name", width=30),
         Column("application", Kind.TEXT, "Application"),
         Column("precision", Kind.TEXT, "Values", hidden=True),
-        Column("base_signature", Kind.COUNT, "Signature base", hidden=True),
-        Column("new_signature", Kind.COUNT, "Signature new", hidden=True),
-        Column("framework_id", Kind.COUNT, "Framework id", hidden=True),
+        numbered("base_signature", "Signature base", hidden=True),
+        numbered("new_signature", "Signature new", hidden=True),
+        numbered("framework_id", "Framework id", hidden=True),
     ),
     key="key",
 )
@@ -49,7 +51,7 @@ def compare_values(base: pl.DataFrame, new: pl.DataFrame, *, precision: str = "2
     sides = [
         side.with_columns(
             _lower=pl.col("lower_is_better") != "no",
-            _run=pl.coalesce(pl.col("job_id").cast(pl.String), pl.col("key")),
+            _run=pl.coalesce("job_id", "key"),
         )
         for side in (base, new)
     ]
@@ -58,7 +60,8 @@ def compare_values(base: pl.DataFrame, new: pl.DataFrame, *, precision: str = "2
     joined = found.join(told, on=SAME, how="left", nulls_equal=True, maintain_order="left")
     for name, side in (("base", sides[0]), ("new", sides[1])):
         values = side.group_by(SAME).agg(
-            pl.col("signature_id").max().alias(f"{name}_signature"), pl.col("value").alias(f"_{name}")
+            as_number("signature_id").max().cast(pl.String).alias(f"{name}_signature"),
+            pl.col("value").alias(f"_{name}"),
         )
         joined = joined.join(values, on=SAME, how="left", nulls_equal=True, maintain_order="left")
     bounds = [_bounds(before, after) for before, after in joined.select("_base", "_new").iter_rows()]

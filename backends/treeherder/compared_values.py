@@ -19,9 +19,11 @@ from backends.locators.taskcluster import Task
 from backends.resources import Chart, Detail, Entry, Link, LogAddress, Page, Row
 from backends.treeherder.answers import Rows
 from backends.treeherder.asking import NoSuchThing
+from backends.treeherder.columns import numbered
 from backends.treeherder.listed import INTERVAL, TreeherderList, log_of, task_of, told
 from backends.treeherder.parallel import answers
 from backends.treeherder.series import moment
+from backends.treeherder.series_rows import with_tasks
 from backends.treeherder.structs import Summary
 
 if TYPE_CHECKING:
@@ -38,11 +40,11 @@ VALUES_OF_SIDES = Schema(
         Column("machine", Kind.TEXT, "Machine"),
         Column("task_id", Kind.ID, "Task"),
         Column("run", Kind.COUNT, "Run"),
-        Column("job_id", Kind.COUNT, "Job"),
+        numbered("job_id", "Job"),
         Column("submit_time", Kind.TIME, "Submitted"),
         Column("replicate", Kind.COUNT, "Replicate"),
-        Column("push_id", Kind.COUNT, "Push", hidden=True),
-        Column("datum_id", Kind.COUNT, "Datum", hidden=True),
+        numbered("push_id", "Push", hidden=True),
+        numbered("datum_id", "Datum", hidden=True),
         Column("series", Kind.TEXT, "Series", hidden=True),
         Column("repository", Kind.TEXT, "Repository", hidden=True),
     ),
@@ -82,17 +84,8 @@ class ValueList(TreeherderList):
         frame = pl.concat(frames)
         origin: Origin = found["base"][1].origin.worse(found["new"][1].origin)
         jobs = frame["job_id"].drop_nulls().unique().to_list()
-        tasks = self.treeherder.tasks_of_jobs(jobs, cancel) if jobs else {}
-        ids = {job: task for job, (task, _) in tasks.items()}
-        runs = {job: run for job, (_, run) in tasks.items()}
-        yield Page(
-            frame.with_columns(
-                pl.col("job_id").replace_strict(ids, default=None, return_dtype=pl.String).alias("task_id"),
-                pl.col("job_id").replace_strict(runs, default=None, return_dtype=pl.Int64).alias("run"),
-            ),
-            origin,
-            total=len(frame),
-        )
+        tasks = self.treeherder.tasks_of_jobs(map(int, jobs), cancel) if jobs else {}
+        yield Page(with_tasks(frame, tasks), origin, total=len(frame))
 
     def _ask(self, side: Side, cancel: Cancel) -> _Told:
         repository = side.series.repository
@@ -118,7 +111,7 @@ class ValueList(TreeherderList):
             return int(side.series.signature)
         hashes = (side.series.signature,)
         frame = self.treeherder.signatures(side.series.repository, hashes=hashes, cancel=cancel).frame
-        return None if frame.is_empty() else int(frame["signature_id"].max())  # type: ignore[arg-type]
+        return None if frame.is_empty() else max(map(int, frame["signature_id"]))
 
     def compared(self, frame: pl.DataFrame) -> Comparison:
         """The comparison of the two sides of these rows."""

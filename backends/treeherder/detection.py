@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from backends.treeherder.signature_rows import as_number
+
 T_THRESHOLD = 7.0
 MIN_BACK, MAX_BACK, FORE = 12, 24, 12
 ALERT_PERCENT = 2.0
@@ -67,11 +69,11 @@ def candidates(
 
 def candidates_of(
     frame: pl.DataFrame, *, threshold: float = ALERT_PERCENT, absolute: bool = False
-) -> dict[int, Candidate]:
+) -> dict[str, Candidate]:
     """The same of a series' rows (schema `DATA`), by push id."""
     grouped = (
         frame.filter(pl.col("value").is_finite() & pl.col("push_id").is_not_null())
-        .sort("push_time", "push_id", "datum_id", nulls_last=False)
+        .sort("push_time", as_number("push_id"), as_number("datum_id"), nulls_last=False)
         .group_by("push_id", maintain_order=True)
         .agg("value")
     )

@@ -20,6 +20,7 @@ from backends.treeherder.columns import PUSHES
 from backends.treeherder.job_rows import COUNTS
 from backends.treeherder.listed import TreeherderList, epoch, group_of, need, told
 from backends.treeherder.parallel import answers
+from backends.treeherder.signature_rows import as_number
 
 if TYPE_CHECKING:
     from backends.http import Http
@@ -116,7 +117,7 @@ class PushList(TreeherderList):
     def compare(self, rows: pl.DataFrame) -> Compare:
         """What the older and the newer of two pushes measured, in all frameworks."""
         need(rows, 2, "pushes")
-        base, new = rows.sort("push_time", "push_id")["revision"].to_list()
+        base, new = rows.sort("push_time", as_number("push_id"))["revision"].to_list()
         if not base or not new:
             raise UsageProblem("One of the pushes has no revision.")
         return Compare(self.locator.repository, base, self.locator.repository, new, server=self.server)

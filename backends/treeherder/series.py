@@ -89,8 +89,8 @@ class SeriesPoints(TreeherderList):
             points = point_frame(one.rows.frame, one.summary, one.ref.repository, name)
             framed.append((one, points))
             yield Page(points, one.rows.origin, note=note)
-        for _, page in answers(lambda one, own: self._marked(*one, note, own), framed, cancel):
-            yield page
+        asked = answers(lambda place, own: self._marked(*framed[place], note, own), range(len(framed)), cancel)
+        yield from dict(sorted(asked)).values()  # in the order of the series, whichever is answered first
 
     def _read(self, cancel: Cancel) -> list[_Read]:
         wanted = self.locator.series[:MOST_SERIES]
@@ -99,7 +99,7 @@ class SeriesPoints(TreeherderList):
         missing = [one.ref for one in reads if one.summary.signature_id is None]
         if missing and len(missing) == len(reads):
             raise NoSuchThing(
-                f"{missing[0].repository} has no signature {missing[0].signature}.",
+                f"The repository {missing[0].repository} has no signature {missing[0].signature}.",
                 "Signatures are found by their id, in the repository that they belong to.",
             )
         return reads
@@ -126,7 +126,7 @@ class SeriesPoints(TreeherderList):
         if len(ref.signature) < 40:
             return int(ref.signature)
         frame = self.treeherder.signatures(ref.repository, hashes=(ref.signature,), cancel=cancel).frame
-        return None if frame.is_empty() else int(frame["signature_id"].max())  # type: ignore[arg-type]
+        return None if frame.is_empty() else max(map(int, frame["signature_id"]))
 
     def _marked(self, one: _Read, points: pl.DataFrame, note: str, cancel: Cancel) -> Page:
         """What could not be asked about is said and leaves the points as they are."""
@@ -139,7 +139,7 @@ class SeriesPoints(TreeherderList):
             notes.append(f"Alerts are not marked: {problem.sentence}")
         try:
             jobs = points["job_id"].drop_nulls().unique().to_list()
-            marked = with_tasks(marked, self.treeherder.tasks_of_jobs(jobs, cancel) if jobs else {})
+            marked = with_tasks(marked, self.treeherder.tasks_of_jobs(map(int, jobs), cancel) if jobs else {})
         except HttpProblem as problem:
             notes.append(f"Tasks are not known: {problem.sentence}")
         return Page(marked, origin, note=" ".join(part for part in notes if part))
@@ -151,7 +151,7 @@ class SeriesPoints(TreeherderList):
             filters = AlertFilters(signature=signature, monitored=monitored)
             for number, page in enumerate(self.treeherder.alert_summaries(filters, cancel)):
                 pushes = dict(page.summaries.select("summary_id", "push_id").iter_rows())
-                own = page.alerts.filter(pl.col("signature_id") == signature)
+                own = page.alerts.filter(pl.col("signature_id") == str(signature))
                 for row in own.iter_rows(named=True):
                     push = pushes.get(row["summary_id"]) or pushes.get(row["listed_in"])
                     if push is not None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from backends.frames.schema import Column, Kind, Schema
+from backends.treeherder.columns import numbered
 from backends.treeherder.detection import ALERT_PERCENT, Candidate, candidates_of
+from backends.treeherder.signature_rows import as_number
 from backends.treeherder.structs import Summary
 
 SERIES = Schema(
@@ -25,17 +27,17 @@ SERIES = Schema(
         Column("retrigger", Kind.COUNT, "Run of push"),
         Column("task_id", Kind.ID, "Task"),
         Column("run", Kind.COUNT, "Run"),
-        Column("job_id", Kind.COUNT, "Job"),
+        numbered("job_id", "Job"),
         Column("machine", Kind.TEXT, "Machine"),
         Column("submit_time", Kind.TIME, "Submitted"),
-        Column("push_id", Kind.COUNT, "Push"),
+        numbered("push_id", "Push"),
         Column("better", Kind.TEXT, "Better"),
         Column("repository", Kind.TEXT, "Repository"),
         Column("replicate", Kind.COUNT, "Replicate", hidden=True),
-        Column("datum_id", Kind.COUNT, "Datum", hidden=True),
-        Column("signature_id", Kind.COUNT, "Signature", hidden=True),
-        Column("framework_id", Kind.COUNT, "Framework id", hidden=True),
-        Column("alert_summary", Kind.COUNT, "Alert summary", hidden=True),
+        numbered("datum_id", "Datum", hidden=True),
+        numbered("signature_id", "Signature", hidden=True),
+        numbered("framework_id", "Framework id", hidden=True),
+        numbered("alert_summary", "Alert summary", hidden=True),
     ),
     key="key",
 )
@@ -49,8 +51,8 @@ _OF_DIFFERENCE = 2**0.5
 class AlertMark:
     """An alert on a series: at which push, of which summary, in words."""
 
-    push_id: int
-    summary_id: int
+    push_id: str
+    summary_id: str
     words: str
 
 
@@ -95,12 +97,12 @@ def point_frame(data: pl.DataFrame, summary: Summary, repository: str, label: st
         pl.lit(summary.measurement_unit or None, pl.String).alias("unit"),
         delta.alias("delta"),
         pl.when(pl.col("_previous") != 0).then(100 * delta / pl.col("_previous").abs()).alias("delta_percent"),
-        pl.col("datum_id").rank("dense").over("push_id").cast(pl.Int64).alias("retrigger"),
+        as_number("datum_id").rank("dense").over("push_id").cast(pl.Int64).alias("retrigger"),
         pl.lit("higher" if summary.lower_is_better is False else "lower").alias("better"),
         pl.lit(repository).alias("repository"),
-        pl.lit(summary.framework_id, pl.Int64).alias("framework_id"),
-        *(pl.lit(None, pl.String).alias(name) for name in ("alert", "candidate", "task_id")),
-        *(pl.lit(None, pl.Int64).alias(name) for name in ("run", "alert_summary")),
+        pl.lit(summary.framework_id, pl.Int64).cast(pl.String).alias("framework_id"),
+        *(pl.lit(None, pl.String).alias(name) for name in ("alert", "alert_summary", "candidate", "task_id")),
+        pl.lit(None, pl.Int64).alias("run"),
     )
     return found.select(pl.col(name).cast(dtype) for name, dtype in SERIES.polars().items())
 
@@ -121,20 +123,20 @@ def with_alerts(points: pl.DataFrame, marks: Sequence[AlertMark]) -> pl.DataFram
     worded = _marked(points, {mark.push_id: mark.words for mark in marks}, "alert")
     numbers = {mark.push_id: mark.summary_id for mark in marks}
     return worded.with_columns(
-        pl.col("push_id").replace_strict(numbers, default=None, return_dtype=pl.Int64).alias("alert_summary")
+        pl.col("push_id").replace_strict(numbers, default=None, return_dtype=pl.String).alias("alert_summary")
     )
 
 
 def with_tasks(points: pl.DataFrame, tasks: Mapping[int, tuple[str, int]]) -> pl.DataFrame:
-    ids = {job: task for job, (task, _) in tasks.items()}
-    runs = {job: run for job, (_, run) in tasks.items()}
+    ids = {str(job): task for job, (task, _) in tasks.items()}
+    runs = {str(job): run for job, (_, run) in tasks.items()}
     return points.with_columns(
         pl.col("job_id").replace_strict(ids, default=None, return_dtype=pl.String).alias("task_id"),
         pl.col("job_id").replace_strict(runs, default=None, return_dtype=pl.Int64).alias("run"),
     )
 
 
-def _marked(points: pl.DataFrame, words: Mapping[int, str], column: str) -> pl.DataFrame:
+def _marked(points: pl.DataFrame, words: Mapping[str, str], column: str) -> pl.DataFrame:
     return points.with_columns(
         pl.col("push_id").replace_strict(words, default=None, return_dtype=pl.String).alias(column)
     )
@@ -146,7 +148,11 @@ def noise_percent(points: pl.DataFrame) -> float | None:
     The spread of the differences between the means of consecutive pushes, by their median absolute deviation, over the
     square root of two. None with fewer than five pushes, or around a median of 0.
     """
-    means = points.sort("push_time", "push_id").group_by("push_id", maintain_order=True).agg(pl.col("value").mean())
+    means = (
+        points.sort("push_time", as_number("push_id"))
+        .group_by("push_id", maintain_order=True)
+        .agg(pl.col("value").mean())
+    )
     steps = means["value"].diff().drop_nulls()
     middle, median = steps.median(), points["value"].median()
     if len(steps) < 4 or not isinstance(middle, float) or not isinstance(median, float) or median == 0:

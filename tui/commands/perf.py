@@ -109,8 +109,8 @@ def signatures(
 @_common
 @click.option("--repository", metavar="R", default="autoland", show_default=True, help="Whose ids these are.")
 @_interval
-@click.option("--from", "start", metavar="WHEN", default="", help="Instead of --interval, such as 2026-11-01.")
-@click.option("--to", "end", metavar="WHEN", default="", help="With --from [default: now].")
+@click.option("--since", "start", metavar="WHEN", default="", help="Instead of --interval, such as 2026-11-01.")
+@click.option("--until", "end", metavar="WHEN", default="", help="With --since [default: now].")
 @click.option("--replicates", is_flag=True, help="One row a replicate instead of one a value.")
 @click.argument("ids", metavar="ID", nargs=-1, required=True)
 def series(
@@ -163,8 +163,8 @@ def alerts(
 @_repository
 @click.option("--author", metavar="A", default="", help="Pushed by this address; -A excludes it.")
 @click.option("--search", metavar="WORDS", default="", help="With these words in a commit's message.")
-@click.option("--from", "start", metavar="DAY", default="", help="Since this day, such as 2026-11-01.")
-@click.option("--to", "end", metavar="DAY", default="", help="Until this day, itself included.")
+@click.option("--since", "start", metavar="DAY", default="", help="Since this day, such as 2026-11-01.")
+@click.option("--until", "end", metavar="DAY", default="", help="Until this day, itself included.")
 @click.option("--count", type=click.IntRange(1, 20_000), help="How many at most, the newest [default: 100].")
 def pushes(repository: str, author: str, search: str, start: str, end: str, count: int | None, **options: Any) -> None:
     """List the pushes of a repository with the results of their jobs, newest first."""

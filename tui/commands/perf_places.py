@@ -30,10 +30,10 @@ Period = tuple[int | None, int | None]
 def period(start: str, end: str) -> Period:
     """Epoch seconds of two times as the filter language writes them; None for what is not given."""
     if end and not start:
-        raise UsageProblem("--to belongs to --from.", "Give --from too, or --interval.")
+        raise UsageProblem("--until belongs to --since.", "Give --since too, or --interval.")
     first, last = (int(parse_quantity(text, Kind.TIME)) if text else None for text in (start, end))
     if first is not None and last is not None and first >= last:
-        raise UsageProblem("--from is not before --to.", "Swap them.")
+        raise UsageProblem("--since is not before --until.", "Swap them.")
     return first, last
 
 
@@ -49,7 +49,7 @@ def day(text: str) -> str:
 
 def series_of(ids: tuple[str, ...], repository: str, interval: int | None, when: Period, replicates: bool) -> Series:
     if interval is not None and when[0] is not None:
-        raise UsageProblem("--interval and --from both say since when.", "Give one of them.")
+        raise UsageProblem("--interval and --since both say since when.", "Give one of them.")
     refs: list[SeriesRef] = []
     for text in ids:
         found = _ref(text, repository)
