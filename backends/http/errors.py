@@ -185,7 +185,9 @@ def _message(answer: Any, depth: int = 0) -> str:
     unlike = list(dict.fromkeys(text.strip() for text in found if text.strip()))
     if unlike:
         return ": ".join(unlike[:2])
-    fields = {name: _message(said, depth + 1) for name, said in list(answer.items())[:3] if isinstance(said, list)}
+    fields = {
+        name: _message(said, depth + 1) for name, said in list(answer.items())[:3] if isinstance(said, list | dict)
+    }
     return " ".join(f"{name}: {said}" for name, said in fields.items() if said)
 
 

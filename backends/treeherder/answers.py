@@ -98,9 +98,17 @@ def value_of(answer: Answer) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:  # takes lone surrogates and NaN, which msgspec refuses
-        return json.loads(answer.body.decode("utf-8", "replace"), parse_int=_integer)
+        return _scrubbed(json.loads(answer.body.decode("utf-8", "replace"), parse_int=_integer))
     except (ValueError, RecursionError) as error:
         raise NotTreeherder(answer.url, "its JSON is damaged or cut off") from error
+
+
+def _scrubbed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _scrubbed(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_scrubbed(part) for part in value]
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) and not value.isascii() else value
 
 
 def _integer(digits: str) -> int | None:
@@ -151,7 +159,7 @@ def lenient(kind: type[T], item: dict[str, Any]) -> T:
     for name, wanted, encoded in _fields(kind):
         if encoded in item:
             try:
-                known[name] = msgspec.convert(_clean(item[encoded]), wanted)
+                known[name] = msgspec.convert(item[encoded], wanted)
             except (msgspec.ValidationError, RecursionError):
                 other = _as(item[encoded], wanted)
                 if other is not None:
@@ -162,12 +170,6 @@ def lenient(kind: type[T], item: dict[str, Any]) -> T:
 @lru_cache(maxsize=64)
 def _fields(kind: type[msgspec.Struct]) -> tuple[tuple[str, Any, str], ...]:
     return tuple((one.name, one.type, one.encode_name) for one in msgspec.structs.fields(kind))
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, str) and not value.isascii():
-        return value.encode("utf-8", "replace").decode()
-    return value
 
 
 def _as(value: Any, wanted: Any) -> Any:

@@ -33,12 +33,9 @@ class NoSuchRepository(Problem):
     def __init__(self, name: str, known: Sequence[str]) -> None:
         near = difflib.get_close_matches(name, known, 3, 0.5)
         some = near or sorted(known)[:8]
-        super().__init__(
-            f"Treeherder has no repository “{_shown(name)}”.",
-            f"{'Did you mean' if near else 'Some that it has'}: {', '.join(some)}{'?' if near else '.'}"
-            if some
-            else "",
-        )
+        names = ", ".join(some)
+        hint = f"Did you mean {names}?" if near else f"Some that it has: {names}." if some else ""
+        super().__init__(f"Treeherder has no repository “{_shown(name)}”.", hint)
 
 
 class NoSuchThing(Problem):
