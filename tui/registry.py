@@ -49,6 +49,7 @@ def _system(name: str) -> Callable[[], Opener]:
 _OPENERS: dict[str, Callable[[], Opener]] = {
     "taskcluster": _taskcluster,
     "prow": _system("prow"),
+    "treeherder": _system("treeherder"),
 }
 
 

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from backends.locators import prow_forms, taskcluster_forms, treeherder_forms
+from backends.locators import (
+    perfherder_forms,
+    prow_forms,
+    taskcluster_forms,
+    treeherder_forms,
+)
 from backends.locators.base import Locator, LocatorProblem
 from backends.locators.pasted import Pasted
 
@@ -18,6 +23,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     taskcluster_forms.recognise,
     treeherder_forms.recognise,
     prow_forms.recognise,
+    perfherder_forms.recognise,
 )
 LONGEST = 1 << 20  # characters: 45,000 task ids in one taskcluster:artifacts/… text; an artifact URL has at most 4,000
 
@@ -45,7 +51,6 @@ def recognised(text: str) -> Locator:
 
 def _hint() -> str:
     return (
-        "Accepted: a task or task group id, a Taskcluster address (group, task, run, log, artifact, index or API), a "
-        "Treeherder push or job address, an index path such as gecko.v2.autoland.latest.taskgraph.decision, a Prow "
-        "job's name, a Deck, gcsweb, storage or gs:// address."
+        "Accepted: a task or task group id, an address of Taskcluster, Treeherder, Perfherder, perf.compare, Deck, gcsweb, "
+        "hgweb or a bucket, an index path such as gecko.v2.autoland.latest.taskgraph.decision, a Prow job's name."
     )
