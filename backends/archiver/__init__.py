@@ -1,1 +1,3 @@
-"""Source archives: a repository at a revision, fetched, verified, kept and mirrored."""
+"""Archiver: source archives at a revision - from hgweb or GitHub, verified, kept, copied to S3, served."""
+
+from __future__ import annotations

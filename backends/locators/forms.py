@@ -14,4 +14,9 @@ FORMS: tuple[tuple[str, str], ...] = (
     ("taskcluster:group/ID, :task/ID[/N], :artifact/ID/N/NAME", "the short forms that y copies"),
     ("https://treeherder.mozilla.org/jobs?repo=R&revision=REV", "the task group of a push"),
     ("...&selectedTaskRun=TASK.N, /logviewer?task=TASK.N", "the task of a Treeherder job"),
+    ("https://hg.mozilla.org/mozilla-central/rev/REVISION", "the source archives of a revision"),
+    ("https://HOST/REPOSITORY/archive/REVISION.zip/DIRECTORY", "the archive of a part of it"),
+    ("https://github.com/OWNER/REPOSITORY/commit/REVISION", "the source archives of a commit"),
+    ("archive:REPOSITORY[@REVISION[/DIRECTORY]]", "a repository's revisions; the archives of one"),
+    ("archive:repositories, archive:held", "all repositories; the archives that are kept here"),
 )
