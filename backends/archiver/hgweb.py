@@ -30,6 +30,7 @@ PAGE = 200  # revisions a request; 600 bytes each
 MOST = 1000  # revisions listed: mozilla-central has 900,000
 _NAMES = (("branches", "branch"), ("tags", "tag"), ("bookmarks", "bookmark"))
 _NEVER = "0" * 40
+_NOWHERE = re.compile(r"f{12,40}")  # Mercurial's working directory; json-log answers it with 500 (7.2)
 
 
 class _Logged(msgspec.Struct):
@@ -64,6 +65,8 @@ class Hgweb:
     def resolve(self, repository: str, revision: str, cancel: Cancel | None = None) -> Changeset:
         """One request by json-log, which unlike json-rev does not bring the whole diff. Names with a slash are looked
         up among branches, tags and bookmarks: in an address hgweb never finds them, not even as %2F."""
+        if _NOWHERE.fullmatch(revision):
+            raise self._no_revision(repository, revision)
         node = self._named(repository, revision, cancel) if "/" in revision else revision
         policy = Policy.immutable() if NODE.fullmatch(node) else Policy.short(30)
         found = self._log(repository, node, 1, policy, cancel)[0]

@@ -34,7 +34,7 @@ class ArchiverServer:
     """Serves between `start` and `stop`; also a context manager. `port` 0 takes a free one; `url` once it listens."""
 
     def __init__(self, engine: Engine, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.service = ArchiverService(engine, loopback=is_loopback(host))
+        self.service = ArchiverService(engine, loopback=is_loopback(host) and ":" not in host)
         self._host, self._port = host, port
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 DEFAULT_SUFFIX = "tar.gz"  # the protocol's
 LOCAL = "local"
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")  # a web page under another name must not reach us through its own DNS
+# A web page under another name must not reach us through its own DNS. (starlette cannot read [::1] in a Host.)
+_LOOPBACK = ("127.0.0.1", "localhost")
 _FILE = re.compile(r"([0-9a-f]{64})\.(zip|tar\.gz|tar\.bz2)", re.ASCII)
 _UNKNOWN = {"state": "PENDING", "status": "no status available at this point.", "src_url": "", "s3_urls": {}}
 

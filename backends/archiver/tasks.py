@@ -36,7 +36,7 @@ class Task:
 
 
 class Tasks:
-    """`reachable(got)`: why nobody could fetch what was made, "" if they can: a success must have something to fetch."""
+    """`reachable(got)`: why nobody could fetch what was made, "" if they can: a success has something to fetch."""
 
     def __init__(
         self, engine: Engine, reachable: Callable[[Got], str], *, clock: Callable[[], float] = time.monotonic
