@@ -23,6 +23,7 @@ from backends.archiver.sources import NotThere
 from backends.archiver.store import Kept
 from backends.archiver.wanted import SHORT, Request, Wanted
 from backends.cancel import Cancel
+from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpProblem, WrongServer, clean, shown
 from backends.http.policies import Policy
 from backends.problems import Problem
@@ -34,6 +35,18 @@ PATIENCE = 65 * 60.0  # seconds; the original ends a task after 60 minutes
 _LONGEST_WAIT = 20.0
 _ENDED_BADLY = frozenset({"FAILURE", "REVOKED"})
 _TASK_IDS = "/archiver/status/"
+
+
+TASK_STATE = Schema(
+    (
+        Column("task", Kind.ID, "Task"),
+        Column("state", Kind.STATE, "State"),
+        Column("status", Kind.TEXT, "Status"),
+        Column("source", Kind.TEXT, "From"),
+        Column("regions", Kind.TEXT, "Regions"),
+    ),
+    key="task",
+)
 
 
 class TaskFailed(Problem):
@@ -49,6 +62,11 @@ class TaskState(msgspec.Struct):
     status: str = ""
     src_url: str = ""
     s3_urls: dict[str, str] = {}
+
+    @property
+    def shown_state(self) -> str:
+        """As a person should read it: a success without anything to fetch is none."""
+        return "FAILURE" if self.state == "SUCCESS" and not self.s3_urls else self.state
 
 
 class _Envelope(msgspec.Struct):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,4 +155,89 @@ def _engine(session: Session) -> Engine:
     return Engine(session.http, session.settings, mirror=mirror_of(session.settings))
 
 
-__all__ = ["emit", "listed", "output_options"]
+@archive.command()
+@click.option("--filter", "text", metavar="F", default="", help="Only these; as in the app.")
+@_server_options
+@output_options
+def repositories(text: str, mode: str | None, hg_url: str | None, buckets: str | None, **output: Any) -> None:
+    """List the repositories of the hgweb."""
+    _list("archive:repositories", text, mode, {"hg_url": hg_url, "archive_buckets": buckets}, output)
+
+
+@archive.command()
+@click.argument("repository", metavar="REPO")
+@click.option("--filter", "text", metavar="F", default="", help="Only these; as in the app.")
+@_server_options
+@output_options
+def revisions(
+    repository: str, text: str, mode: str | None, hg_url: str | None, buckets: str | None, **output: Any
+) -> None:
+    """List the newest revisions of REPO, a name or an address."""
+    from backends.locators import parse
+    from backends.locators.archive import Repository, Revision
+
+    named = parse(repository) if ":" in repository else Repository(repository)
+    if isinstance(named, Revision):
+        named = Repository(named.repository, named.root)
+    if not isinstance(named, Repository):
+        raise UsageProblem(f"{repository} is no repository.", "Name one, such as mozilla-central.")
+    _list(named.text(), text, mode, {"hg_url": hg_url, "archive_buckets": buckets}, output)
+
+
+@archive.command()
+@click.argument("task", required=False)
+@click.option("--filter", "text", metavar="F", default="", help="Only these; as in the app.")
+@click.option("--server", metavar="URL", help="The Archiver that has TASK.")
+@connection_options
+@output_options
+def status(task: str | None, text: str, server: str | None, mode: str | None, **output: Any) -> None:
+    """List the archives that are kept here, or show how TASK of an Archiver is doing."""
+    if task is None:
+        _list("archive:held", text, mode, {}, output)
+        return
+    with session_of(None, mode, archiver_url=server) as (session, cancel):
+        _task_shown(session, task, cancel, output)
+
+
+def _list(locator: str, text: str, mode: str | None, overrides: dict[str, Any], output: dict[str, Any]) -> None:
+    with session_of(None, mode, **overrides) as (session, cancel):
+        resource, gathered = listed(session, cancel, locator, text)
+        emit(gathered.frame, resource.schema, **output)
+
+
+def _task_shown(session: Session, task: str, cancel: Cancel, output: dict[str, Any]) -> None:
+    """One row. The addresses are signed and good for minutes only: they are fetched with `get`, not shown."""
+    from backends.archiver.protocol import TASK_STATE, ArchiverClient
+
+    if not session.settings.archiver_url:
+        raise UsageProblem("No Archiver is named.", "Use --server URL, or set CIEXPLORE_ARCHIVER_URL.")
+    state = ArchiverClient(session.settings.archiver_url, _engine(session)).status(task, cancel)
+    regions = " ".join(sorted(state.s3_urls))
+    frame = TASK_STATE.frame([(task.rpartition("/")[2], state.shown_state, state.status, state.src_url, regions)])
+    emit(frame, TASK_STATE, **output)
+
+
+@archive.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8010, show_default=True, help="0 takes a free one.")
+@_server_options
+def serve(host: str, port: int, mode: str | None, hg_url: str | None, buckets: str | None) -> int:
+    """Serve the Archiver's protocol until interrupted: /archiver/hgmo/REPO/REV and /archiver/status/TASK.
+
+    With buckets the archives are copied to them and given by signed addresses; without, from this machine. Nobody is
+    asked who they are: listen on the loopback, or behind something that asks.
+    """
+    from backends.archiver.listening import ArchiverServer
+    from backends.http.addresses import is_loopback
+    from backends.problems import Cancelled
+
+    with session_of(None, mode, hg_url=hg_url, archive_buckets=buckets) as (session, cancel):
+        if not is_loopback(host):
+            say("note: this is not the loopback; whoever can reach this port can fetch archives.")
+        with ArchiverServer(_engine(session), host, port) as server:
+            click.echo(f"export CIEXPLORE_ARCHIVER_URL={server.url}")
+            sys.stdout.flush()
+            with contextlib.suppress(Cancelled):
+                while True:
+                    cancel.sleep(3600)
+    return 0
