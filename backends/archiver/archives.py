@@ -158,8 +158,8 @@ class KeptArchives(_Archives):
 
 def _missing_row(wanted: Wanted, found: Changeset) -> tuple[object, ...]:
     return (
-        wanted.digest, MISSING, wanted.repository, wanted.node[:SHORT], wanted.subdirectory, wanted.suffix, None, None,
-        None, None, None, found.time_ms, None, None, None, None, wanted.root, wanted.node,
+        wanted.digest, MISSING, wanted.repository, wanted.node[:SHORT], wanted.subdirectory or None, wanted.suffix,
+        None, None, None, None, None, found.time_ms, None, None, None, None, wanted.root, wanted.node,
     )  # fmt: skip
 
 

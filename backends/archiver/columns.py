@@ -68,8 +68,8 @@ def kept_row(kept: Kept, now_ms: int) -> tuple[object, ...]:
     """Of `ARCHIVES`, in the order of its frame: the key first."""
     one = kept.account
     return (
-        one.wanted.digest, KEPT, one.repository, one.node[:12], one.subdirectory, one.suffix, one.size, one.kept_ms,
-        max(now_ms - one.kept_ms, 0) / 1000, one.members, one.unpacked, one.committed_ms,
+        one.wanted.digest, KEPT, one.repository, one.node[:12], one.subdirectory or None, one.suffix, one.size,
+        one.kept_ms, max(now_ms - one.kept_ms, 0) / 1000, one.members, one.unpacked, one.committed_ms,
         " ".join(f"{region}={bucket}" for region, bucket in one.regions.items()) or None,
         f"repacked from {one.repacked_from}" if one.repacked_from else None, one.sha256, one.source_url, one.root,
         one.node,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -235,9 +236,10 @@ def serve(host: str, port: int, mode: str | None, hg_url: str | None, buckets: s
         if not is_loopback(host):
             say("note: this is not the loopback; whoever can reach this port can fetch archives.")
         with ArchiverServer(_engine(session), host, port) as server:
+            signal.signal(signal.SIGTERM, lambda *_: cancel.cancel())
             click.echo(f"export CIEXPLORE_ARCHIVER_URL={server.url}")
             sys.stdout.flush()
-            with contextlib.suppress(Cancelled):
+            with contextlib.suppress(Cancelled, KeyboardInterrupt):
                 while True:
                     cancel.sleep(3600)
     return 0
