@@ -48,6 +48,12 @@ class Settings:
     archiver_url: str = _setting("", env="CIEXPLORE_ARCHIVER_URL", toml="archive.url")
     """A server of the Archiver protocol to ask for archives; empty makes them here."""
 
+    archive_url_template: str = _setting("", env="ARCHIVER_HGMO_URL_TEMPLATE", toml="archive.url_template")
+    """Where that hgweb has its archives, with {repo}, {rev}, {suffix} and {subdir}; empty is where every hgweb does."""
+
+    archive_buckets: str = _setting("", env="CIEXPLORE_ARCHIVE_BUCKETS", toml="archive.buckets")
+    """S3 buckets that archives are copied to: REGION=BUCKET, ...; credentials and endpoint as for any AWS tool."""
+
     pulse_url: str = _setting("amqps://pulse.mozilla.org:5671", env="CIEXPLORE_PULSE_URL", toml="submit.pulse_url")
     """The Pulse broker that job data are published to; never with a password in it."""
 

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "perf",
         "Performance signatures, series, alerts, comparisons; pushes and jobs.",
     ),
+    "archive": ("tui.commands.archive", "archive", "Source archives at a revision: fetched, verified, kept, served."),
     "demo": ("tui.commands.demo", "demo", "Open the app on an embedded CI with synthetic data."),
     "cache": ("tui.commands.cache", "cache", "Show or empty the store of answers."),
     "config": ("tui.commands.config", "config", "Show the settings in force and where each came from."),

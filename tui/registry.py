@@ -50,6 +50,7 @@ _OPENERS: dict[str, Callable[[], Opener]] = {
     "taskcluster": _taskcluster,
     "prow": _system("prow"),
     "treeherder": _system("treeherder"),
+    "archiver": _system("archiver"),
 }
 
 

@@ -26,6 +26,7 @@ class Service(Protocol):
 MODULES: tuple[str, ...] = (
     "backends.demo.prow",
     "backends.demo.treeherder",
+    "backends.demo.archiver",
 )
 
 

@@ -167,14 +167,14 @@ class Http:
 
         return self._retries.run(attempt, cancel, None if idempotent else 1)
 
-    def locate(self, url: str, *, cancel: Cancel | None = None) -> Location:
+    def locate(self, url: str, *, accept: str = "*/*", cancel: Cancel | None = None) -> Location:
         """Where an address redirects to, without going there. The target may be signed: not for logs or disks."""
         address = parse(url)
         if self.mode is Mode.OFFLINE:
             raise offline(url)
 
         def attempt() -> Location:
-            with self._exchange.send("GET", address, headers={"accept": "*/*"}, cancel=cancel, follow=False) as reply:
+            with self._exchange.send("GET", address, headers={"accept": accept}, cancel=cancel, follow=False) as reply:
                 target = reply.headers.get("location", "")
                 if not (target and 300 <= reply.status < 400):
                     raise_unless_ok(reply)

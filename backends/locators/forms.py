@@ -25,4 +25,9 @@ FORMS: tuple[tuple[str, str], ...] = (
     ("file:///DIRECTORY/BUCKET/logs/JOB", "the same in a downloaded tree"),
     ("periodic-JOB, prow:job/NAME", "the builds of a Prow job by its name"),
     ("ORG/REPO#NUMBER, https://github.com/ORG/REPO/pull/N", "the Prow builds of a pull request"),
+    ("https://hg.mozilla.org/mozilla-central/rev/REVISION", "the source archives of a revision"),
+    ("https://HOST/REPOSITORY/archive/REVISION.zip/DIRECTORY", "the archive of a part of it"),
+    ("https://github.com/OWNER/REPOSITORY/commit/REVISION", "the source archives of a commit"),
+    ("archive:REPOSITORY[@REVISION[/DIRECTORY]]", "a repository's revisions; the archives of one"),
+    ("archive:repositories, archive:held", "all repositories; the archives that are kept here"),
 )

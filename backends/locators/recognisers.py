@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from backends.locators import (
+    archive_forms,
     perfherder_forms,
     prow_forms,
     taskcluster_forms,
@@ -24,6 +25,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     treeherder_forms.recognise,
     prow_forms.recognise,
     perfherder_forms.recognise,
+    archive_forms.recognise,
 )
 LONGEST = 1 << 20  # characters: 45,000 task ids in one taskcluster:artifacts/… text; an artifact URL has at most 4,000
 

@@ -1,0 +1,239 @@
+"""How an archive is had: kept already, or copied from a bucket, or fetched from its server, or repacked from its zip.
+
+One request for one archive at a time on this machine, whoever asks; the others wait and find it kept. One download at
+a time from one server, because making an archive is dear there (hg.mozilla.org once switched archives off for it).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backends.archiver.fetching import fetched
+from backends.archiver.locks import locked
+from backends.archiver.repacking import is_tar, repack
+from backends.archiver.reports import Counted, Report, State, Tell, silent
+from backends.archiver.sources import Changeset, Source, SuffixRefused, source_for
+from backends.archiver.store import Kept, Store, now_ms
+from backends.archiver.verifying import DamagedArchive, NotAnArchive, verify
+from backends.archiver.wanted import Request, Wanted
+from backends.cancel import Cancel
+from backends.frames.formats import format_bytes
+from backends.http.errors import HttpProblem
+from backends.problems import Problem
+
+if TYPE_CHECKING:
+    from backends.archiver.mirror import Mirror
+    from backends.config import Settings
+    from backends.http import Http
+
+TRIES = 3
+DAMAGED_TRIES = 2  # a damaged repository gives the same damaged archive again
+_FULL = 40
+
+
+@dataclass(frozen=True)
+class Got:
+    """`fetched`: it was not kept before. `notes`: what the user should know, in sentences."""
+
+    kept: Kept
+    fetched: bool
+    notes: tuple[str, ...] = ()
+
+
+def store_of(settings: Settings) -> Store:
+    return Store(settings.cache_path / "archives")
+
+
+class Engine:
+    """Makes archives for the pane, the command and the server. Safe from any thread.
+
+    `pause(seconds, cancel)` is how it waits between tries.
+    """
+
+    def __init__(
+        self,
+        http: Http,
+        settings: Settings,
+        *,
+        mirror: Mirror | None = None,
+        pause: Callable[[float, Cancel], None] = lambda seconds, cancel: cancel.sleep(seconds),
+    ) -> None:
+        self.http, self.settings, self.mirror = http, settings, mirror
+        self.store = store_of(settings)
+        self._pause = pause
+
+    def get(self, request: Request, cancel: Cancel, tell: Tell = silent, region: str = "") -> Got:
+        """The archive that is asked for, verified. Raises `NotThere` and the other `Problem`s of the way there."""
+        wanted, source, committed_ms = self.resolve(request, cancel, tell)
+        return self.have(wanted, source, committed_ms, cancel, tell, region)
+
+    def resolve(self, request: Request, cancel: Cancel, tell: Tell = silent) -> tuple[Wanted, Source, int | None]:
+        """Which archive that is. A full node that is kept need not be asked about, not even offline."""
+        source = source_for(request.root, self.http, self.settings)
+        if len(request.revision) == _FULL and (kept := self.store.find(_wanted(source, request, request.revision))):
+            return kept.account.wanted, source, kept.account.committed_ms
+        tell(Report(State.PENDING, f"Looking up {request.revision[:60]} of {request.repository}."))
+        found: Changeset = source.resolve(request.repository, request.revision, cancel)
+        return _wanted(source, request, found.node), source, found.time_ms
+
+    def have(
+        self, wanted: Wanted, source: Source, committed_ms: int | None, cancel: Cancel, tell: Tell, region: str = ""
+    ) -> Got:
+        def waiting() -> None:
+            tell(Report(State.STARTED, "This archive is being fetched already; waiting for it."))
+
+        kept, notes = self.store.find(wanted), list[str]()
+        new = kept is None
+        if kept is None or self._missing(kept):
+            with self.store.lock(wanted, cancel, waiting):
+                kept = self.store.find(wanted)
+                new = new and kept is None
+                kept = kept or self._copied(wanted, region, cancel, tell, notes)
+                kept = kept or self._made(wanted, source, committed_ms, cancel, tell, notes)
+                kept = self._mirrored(kept, cancel, tell, notes)
+        if kept.account.repacked_from:
+            notes.insert(
+                0, f"Repacked from {kept.account.repacked_from}: the server makes no {wanted.suffix} archives."
+            )
+        tell(Report(State.SUCCESS, " ".join(["Verified.", *notes]), kept.account.size))
+        return Got(kept, new, tuple(notes))
+
+    def _made(
+        self, wanted: Wanted, source: Source, committed_ms: int | None, cancel: Cancel, tell: Tell, notes: list[str]
+    ) -> Kept:
+        try:
+            return self._tried(wanted, source, committed_ms, cancel, tell)
+        except SuffixRefused as refused:
+            if not is_tar(wanted.suffix):
+                raise
+            tell(Report(State.STARTED, f"{refused.sentence} Taking the zip and repacking it."))
+        zipped = self.have(wanted.as_suffix("zip"), source, committed_ms, cancel, tell)
+        notes += zipped.notes
+        return self._repacked(zipped.kept, wanted, cancel, tell)
+
+    def _tried(self, wanted: Wanted, source: Source, committed_ms: int | None, cancel: Cancel, tell: Tell) -> Kept:
+        for number in range(1, TRIES + 1):
+            try:
+                return self._fetched(wanted, source, committed_ms, cancel, tell)
+            except (HttpProblem, DamagedArchive, NotAnArchive) as problem:
+                most = TRIES if isinstance(problem, HttpProblem) else DAMAGED_TRIES
+                if number >= most or (isinstance(problem, HttpProblem) and not problem.retryable):
+                    raise
+                seconds = random.uniform(1, 2) * 2**number  # noqa: S311 - so that many do not come back at once
+                tell(Report(State.RETRY, f"{problem.sentence} Trying again in {seconds:.0f} s."))
+                self._pause(seconds, cancel)
+        raise AssertionError("unreachable")
+
+    def _fetched(self, wanted: Wanted, source: Source, committed_ms: int | None, cancel: Cancel, tell: Tell) -> Kept:
+        if refused := source.refusal(wanted, None):
+            raise refused
+        url = source.archive_url(wanted)
+        busy = Report(State.PENDING, "Waiting for another download from this server.")
+        host = hashlib.sha256(source.root.encode()).hexdigest()
+        with (
+            locked(self.store.directory / "locks" / f"server-{host[:40]}", cancel, lambda: tell(busy)),
+            self.http.downloader() as downloader,
+        ):
+            try:
+                return fetched(self.store, wanted, url, url, downloader, cancel, tell, committed_ms)
+            except HttpProblem as problem:
+                refusal = source.refusal(wanted, problem.status)
+                if refusal is None:
+                    raise
+                raise refusal from problem
+
+    def _repacked(self, zipped: Kept, wanted: Wanted, cancel: Cancel, tell: Tell) -> Kept:
+        """The zip stays: it is what the server gave."""
+        account = zipped.account
+        done = Counted(tell, lambda count: f"Repacking the zip as {wanted.suffix}: {format_bytes(count)} done.")
+        mtime = (account.committed_ms or 0) // 1000
+        with self.store.writing(wanted) as stream:
+            repack(zipped.path, stream, wanted.suffix, mtime, cancel, done)
+            stream.flush()
+            path = Path(stream.name)
+            read = Counted(tell, lambda count: f"Checking the archive: {format_bytes(count)} read.")
+            verified = verify(path, wanted, cancel, read)
+            size, digest = path.stat().st_size, _sha256(path, cancel)
+        return self.store.keep(
+            replace(
+                account,
+                suffix=wanted.suffix,
+                size=size,
+                sha256=digest,
+                members=verified.members,
+                unpacked=verified.unpacked,
+                kept_ms=now_ms(),
+                confirmed=verified.confirmed,
+                repacked_from="zip",
+                regions={},
+            )
+        )
+
+    def _missing(self, kept: Kept) -> bool:
+        return self.mirror is not None and any(one not in kept.account.regions for one in self.mirror.regions)
+
+    def _copied(self, wanted: Wanted, region: str, cancel: Cancel, tell: Tell, notes: list[str]) -> Kept | None:
+        """From the preferred region's bucket, else from any that has it; a bucket that fails is only noted."""
+        if self.mirror is None:
+            return None
+        for place in self.mirror.ordered(region):
+            try:
+                found = self.mirror.find(place, wanted)
+                if not found:
+                    continue
+                tell(Report(State.STARTED, f"Copying the archive from the bucket in {place}."))
+                with self.http.downloader() as downloader:
+                    kept = fetched(
+                        self.store, wanted, self.mirror.url(place, wanted), found.source_url, downloader, cancel, tell,
+                        found.committed_ms, {place: self.mirror.bucket(place)},
+                    )  # fmt: skip
+            except (HttpProblem, DamagedArchive, NotAnArchive) as problem:
+                notes.append(f"The bucket in {place} did not help: {problem.sentence}")
+            except Problem as problem:
+                if problem.exit_code == 130:
+                    raise
+                notes.append(f"The bucket in {place} did not help: {problem.sentence}")
+            else:
+                if found.repacked_from:
+                    kept = self.store.keep(replace(kept.account, repacked_from=found.repacked_from))
+                return kept
+        return None
+
+    def _mirrored(self, kept: Kept, cancel: Cancel, tell: Tell, notes: list[str]) -> Kept:
+        """Copied to the buckets that lack it; the archive is there whether that succeeds or not."""
+        if self.mirror is None:
+            return kept
+        regions = dict(kept.account.regions)
+        for place in self.mirror.regions:
+            if place in regions:
+                continue
+            cancel.check()
+            tell(Report(State.STARTED, f"Copying the archive to the bucket in {place}."))
+            try:
+                self.mirror.upload(place, kept, cancel)
+                regions[place] = self.mirror.bucket(place)
+            except Problem as problem:
+                if problem.exit_code == 130:
+                    raise
+                notes.append(f"It was not copied to {place}: {problem.sentence}")
+        if regions == kept.account.regions:
+            return kept
+        return self.store.keep(replace(kept.account, regions=regions))
+
+
+def _wanted(source: Source, request: Request, node: str) -> Wanted:
+    return Wanted(source.root, request.repository, node, request.subdirectory, request.suffix)
+
+
+def _sha256(path: Path, cancel: Cancel) -> str:
+    with path.open("rb") as stream:
+        digest = hashlib.sha256()
+        while piece := stream.read(1 << 20):
+            cancel.check()
+            digest.update(piece)
+    return digest.hexdigest()

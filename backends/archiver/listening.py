@@ -1,0 +1,80 @@
+"""An Archiver that listens: a socket, a thread that serves it, and an end that leaves nothing running."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+
+from backends.archiver.engine import Engine
+from backends.archiver.serving import ArchiverService
+from backends.frames.atomic import disk_words
+from backends.http.addresses import is_loopback
+from backends.problems import Problem
+
+_START_SECONDS = 20.0
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens; uvicorn itself has to be asked again and again."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+
+class ArchiverServer:
+    """Serves between `start` and `stop`; also a context manager. `port` 0 takes a free one; `url` once it listens."""
+
+    def __init__(self, engine: Engine, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.service = ArchiverService(engine, loopback=is_loopback(host) and ":" not in host)
+        self._host, self._port = host, port
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    def start(self) -> None:
+        """Raises `Problem` where it cannot listen."""
+        try:
+            listener = socket.create_server(
+                (self._host, self._port), family=socket.AF_INET6 if ":" in self._host else socket.AF_INET
+            )
+        except OSError as error:
+            raise Problem(
+                f"{self._host} port {self._port} cannot be listened at: {disk_words(error)}.", "Choose another --port."
+            ) from error
+        self._port = listener.getsockname()[1]
+        config = uvicorn.Config(
+            self.service.app, lifespan="off", log_config=None, log_level="critical", access_log=False,
+            server_header=False, ws="none", timeout_graceful_shutdown=2,
+        )  # fmt: skip
+        self._server = _Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="archiver", daemon=True)
+        self._thread.start()
+        if not self._server.listening.wait(_START_SECONDS):
+            raise Problem("The server did not come up.", "Try again.")
+
+    def stop(self) -> None:
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(_START_SECONDS)
+            self._server = self._thread = None
+        self.service.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()

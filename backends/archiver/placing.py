@@ -1,0 +1,14 @@
+"""A kept archive gets a name where the user wants it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from backends.archiver.store import Kept, Store
+from backends.cancel import Cancel
+
+
+def place(store: Store, kept: Kept, directory: Path, cancel: Cancel, *, overwrite: bool = False) -> tuple[Path, bool]:
+    """The archive as a file in `directory`, and whether it was not there already. Raises as `Store.copy` does."""
+    target = directory / kept.account.wanted.file_name
+    return target, store.copy(kept, target, cancel, overwrite=overwrite)

@@ -1,0 +1,193 @@
+"""Asking a server that speaks the Archiver's protocol: 302 to the archive, or 202 and a task to look at until it ends.
+
+What seems odd here is how the original (RelengAPI's archiver, 807b4efe) behaves: it tells of a missing revision as
+SUCCESS without any address, it knows no task that it does not run (PENDING for ever), and its redirects are signed for
+300 seconds, so that they are asked for anew and never kept. The revision is resolved before: it keeps moving names for
+ever under their first 12 characters.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from backends.archiver.engine import Engine, Got
+from backends.archiver.fetching import fetched
+from backends.archiver.reports import Report, State, Tell, silent
+from backends.archiver.sources import NotThere
+from backends.archiver.store import Kept
+from backends.archiver.wanted import SHORT, Request, Wanted
+from backends.cancel import Cancel
+from backends.frames.schema import Column, Kind, Schema
+from backends.http.errors import HttpProblem, WrongServer, clean, shown
+from backends.http.policies import Policy
+from backends.problems import Problem
+
+if TYPE_CHECKING:
+    from backends.http.client import Location
+
+PATIENCE = 65 * 60.0  # seconds; the original ends a task after 60 minutes
+_LONGEST_WAIT = 20.0
+_ENDED_BADLY = frozenset({"FAILURE", "REVOKED"})
+_TASK_IDS = "/archiver/status/"
+
+
+TASK_STATE = Schema(
+    (
+        Column("task", Kind.ID, "Task"),
+        Column("state", Kind.STATE, "State"),
+        Column("status", Kind.TEXT, "Status"),
+        Column("source", Kind.TEXT, "From"),
+        Column("regions", Kind.TEXT, "Regions"),
+    ),
+    key="task",
+)
+
+
+class TaskFailed(Problem):
+    """The server made no archive."""
+
+    exit_code = 3
+
+
+class TaskState(msgspec.Struct):
+    """Of an archive's task. `s3_urls`: region -> signed address."""
+
+    state: str = "PENDING"
+    status: str = ""
+    src_url: str = ""
+    s3_urls: dict[str, str] = {}
+
+    @property
+    def shown_state(self) -> str:
+        """As a person should read it: a success without anything to fetch is none."""
+        return "FAILURE" if self.state == "SUCCESS" and not self.s3_urls else self.state
+
+
+class _Envelope(msgspec.Struct):
+    result: TaskState
+
+
+class ArchiverClient:
+    """One server; archives that it gives are verified and kept like all others.
+
+    `pause(seconds, cancel)` is how it waits, `clock()` what it measures its patience with.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        engine: Engine,
+        *,
+        pause: Callable[[float, Cancel], None] = lambda seconds, cancel: cancel.sleep(seconds),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._engine, self._http = engine, engine.http
+        self._pause, self._clock = pause, clock
+
+    def get(self, request: Request, cancel: Cancel, tell: Tell = silent, region: str = "") -> Got:
+        """The archive, from that server. Raises `TaskFailed` with the server's own words, and as `Engine.get` does."""
+        wanted, _, committed_ms = self._engine.resolve(request, cancel, tell)
+        store = self._engine.store
+
+        def waiting() -> None:
+            tell(Report(State.STARTED, "This archive is being fetched already; waiting for it."))
+
+        with store.lock(wanted, cancel, waiting):
+            kept = store.find(wanted)
+            if kept is not None:
+                return Got(kept, False)
+            kept = self._fetched(wanted, committed_ms, region, cancel, tell)
+        tell(Report(State.SUCCESS, "Verified.", kept.account.size))
+        return Got(kept, True)
+
+    def status(self, task: str, cancel: Cancel | None = None) -> TaskState:
+        """What the server says of a task, by its id or its address. An id that it does not know is PENDING too."""
+        url = self._status_url(task) if "/" in task else f"{self.url}{_TASK_IDS}{quote(task, safe='')}"
+        envelope, _ = self._http.json(url, policy=Policy.never(), cancel=cancel, type=_Envelope)
+        found: TaskState = envelope.result
+        return found
+
+    def _fetched(self, wanted: Wanted, committed_ms: int | None, region: str, cancel: Cancel, tell: Tell) -> Kept:
+        """Asks until there is something to fetch; the second time a task that ended well is a redirect."""
+        asked = self._address(wanted, region)
+        state = self._ready(asked, cancel, tell)
+        # First what redirects (asked anew each time), then the other regions' addresses.
+        urls = [asked] if state is None else [*_in_order(state.s3_urls, region), asked]
+        failure: HttpProblem | None = None
+        for url in urls:
+            try:
+                with self._http.downloader() as downloader:
+                    return fetched(
+                        self._engine.store, wanted, url, asked.partition("?")[0], downloader, cancel, tell, committed_ms
+                    )
+            except HttpProblem as problem:
+                failure = failure or problem
+        assert failure is not None
+        raise failure
+
+    def _address(self, wanted: Wanted, region: str) -> str:
+        query = {"suffix": wanted.suffix, "subdir": wanted.subdirectory, "preferred_region": region}
+        path = f"{quote(wanted.repository, safe='/')}/{wanted.node[:SHORT]}"
+        return f"{self.url}/archiver/hgmo/{path}?{urlencode({name: text for name, text in query.items() if text})}"
+
+    def _ready(self, asked: str, cancel: Cancel, tell: Tell) -> TaskState | None:
+        """Returns once there is something: None after a redirect, else the task's last state."""
+        begun, wait = self._clock(), 1.0
+        first = self._asked(asked, cancel)
+        if first.url:
+            return None
+        task = self._status_url(first.headers.get("location", ""))
+        while True:
+            state = self.status(task, cancel)
+            words = clean(state.status, 300)
+            if state.state == "SUCCESS":
+                if not state.s3_urls:
+                    raise TaskFailed(f"{shown(self.url).rstrip('/')} made no archive: {words or 'it says nothing'}")
+                return state
+            if state.state in _ENDED_BADLY:
+                raise TaskFailed(f"{shown(self.url).rstrip('/')} failed to make the archive: {words or state.state}")
+            if self._clock() - begun > PATIENCE:
+                raise TaskFailed(
+                    f"The archive is still {clean(state.state, 20)} after {PATIENCE / 60:.0f} minutes.",
+                    "Ask again later.",
+                )
+            tell(
+                Report(_known(state.state), words if words and state.state != "PENDING" else "The server works on it.")
+            )
+            self._pause(wait * random.uniform(0.8, 1.2), cancel)  # noqa: S311 - so that many do not ask at once
+            wait = min(wait * 1.5, _LONGEST_WAIT)
+
+    def _asked(self, asked: str, cancel: Cancel) -> Location:
+        answer = self._http.locate(asked, cancel=cancel, accept="application/json")
+        if answer.url or (answer.status == 202 and answer.headers.get("location")):
+            return answer
+        raise WrongServer(
+            f"{shown(self.url)} does not answer as an Archiver does ({answer.status}).", "Check CIEXPLORE_ARCHIVER_URL."
+        )
+
+    def _status_url(self, location: str) -> str:
+        """The task's address on the server that was asked, whatever host the answer names: behind a proxy an Archiver
+        gives its own inner address, and a foreign one must not be asked in its place."""
+        path = urlsplit(location).path
+        at = path.find(_TASK_IDS)
+        if at < 0 or len(path) == at + len(_TASK_IDS):
+            raise NotThere(f"{shown(self.url)} names no task to look at.", "Check CIEXPLORE_ARCHIVER_URL.")
+        return self.url + path[at:]
+
+
+def _known(state: str) -> State:
+    return State.RETRY if state == "RETRY" else State.PENDING if state == "PENDING" else State.STARTED
+
+
+def _in_order(urls: dict[str, str], preferred: str) -> list[str]:
+    return [urls[region] for region in sorted(urls, key=lambda region: (region != preferred, region))]
+
+
+__all__ = ["ArchiverClient", "TaskFailed", "TaskState"]

@@ -1,0 +1,148 @@
+"""Locators of sources: an hgweb's repositories, one of them, a revision in it, and the archives that are kept here.
+
+`root` is "" when the text named no server: then the configured hgweb is meant. Where a browser shows the same thing
+`text()` is its address; otherwise `archive:REPOSITORY@REVISION/SUBDIRECTORY?suffix=…&root=…`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from backends.locators.base import Locator
+from backends.locators.pasted import escape, is_loopback
+
+SUFFIXES = ("zip", "tar.gz", "tar.bz2")
+GITHUB = "https://github.com"
+RESERVED = frozenset({"repositories", "held"})
+# hgweb's commands (mercurial/hgweb/webcommands.py) and those that Mozilla's extensions add: a repository's name ends
+# where one of them stands.
+COMMANDS = frozenset({
+    "rev", "changeset", "raw-rev", "json-rev", "archive", "file", "raw-file", "json-file", "annotate", "log",
+    "shortlog", "changelog", "graph", "filelog", "diff", "comparison", "tags", "branches", "bookmarks", "summary",
+    "files", "manifest", "pushlog", "pushloghtml", "json-log", "json-pushes", "json-tags", "json-branches",
+    "json-bookmarks", "json-automationrelevance", "json-info", "json-graph", "json-shortlog",
+})  # fmt: skip
+HEX = re.compile(r"[0-9a-f]{12,40}", re.ASCII)
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*[A-Za-z0-9_+-]|[A-Za-z0-9_]", re.ASCII)
+# Where Treeherder's names of Mozilla's repositories are on hg.mozilla.org (treeherder model/fixtures/repository.json).
+_PROJECTS = {
+    "autoland": "integration/autoland",
+    "mozilla-inbound": "integration/mozilla-inbound",
+    "mozilla-beta": "releases/mozilla-beta",
+    "mozilla-release": "releases/mozilla-release",
+    "comm-beta": "releases/comm-beta",
+    "comm-release": "releases/comm-release",
+    "ash": "projects/ash", "birch": "projects/birch", "cedar": "projects/cedar", "cypress": "projects/cypress",
+    "elm": "projects/elm", "holly": "projects/holly", "jamun": "projects/jamun", "larch": "projects/larch",
+    "maple": "projects/maple", "nss": "projects/nss", "oak": "projects/oak", "pine": "projects/pine",
+}  # fmt: skip
+_ESR = re.compile(r"(mozilla|comm)-esr[0-9]+", re.ASCII)
+
+
+@dataclass(frozen=True)
+class ArchiveLocator(Locator):
+    system: ClassVar[str] = "archiver"
+
+
+@dataclass(frozen=True)
+class Repositories(ArchiveLocator):
+    """All repositories of a server."""
+
+    root: str = ""
+
+    def text(self) -> str:
+        return _short("repositories", root=self.root)
+
+
+@dataclass(frozen=True)
+class HeldArchives(ArchiveLocator):
+    """The archives that are kept on this machine."""
+
+    def text(self) -> str:
+        return "archive:held"
+
+
+@dataclass(frozen=True)
+class Repository(ArchiveLocator):
+    """One repository: its revisions."""
+
+    repository: str
+    root: str = ""
+
+    def text(self) -> str:
+        if _has_page(self.root, self.repository):
+            return f"{self.root}/{self.repository}" + ("" if self.root == GITHUB else "/shortlog")
+        return _short(_guarded(self.repository), root=self.root)
+
+
+@dataclass(frozen=True)
+class Revision(ArchiveLocator):
+    """One revision, by whatever names it: what archives there can be of it. `subdirectory`: of a part only."""
+
+    repository: str
+    revision: str
+    subdirectory: str = ""
+    suffix: str = ""
+    root: str = ""
+
+    def text(self) -> str:
+        plain_subdirectory = all(_PLAIN.fullmatch(part) for part in self.subdirectory.split("/") if self.subdirectory)
+        if _has_page(self.root, self.repository) and HEX.fullmatch(self.revision) and plain_subdirectory:
+            return self._page()
+        where = f"{escape(self.repository, safe='/')}@{escape(self.revision)}"
+        if self.subdirectory:
+            where += f"/{escape(self.subdirectory, safe='/')}"
+        return _short(where, suffix=self.suffix, root=self.root)
+
+    def _page(self) -> str:
+        base, below = f"{self.root}/{self.repository}", f"/{self.subdirectory}" if self.subdirectory else ""
+        if self.root == GITHUB:
+            if self.suffix in ("zip", "tar.gz") and not below:
+                return f"{base}/archive/{self.revision}.{self.suffix}"
+            if not self.suffix:
+                return f"{base}/tree/{self.revision}{below}" if below else f"{base}/commit/{self.revision}"
+        elif self.suffix:
+            return f"{base}/archive/{self.revision}.{self.suffix}{below}"
+        elif below:
+            return f"{base}/file/{self.revision}{below}"
+        else:
+            return f"{base}/rev/{self.revision}"
+        return _short(f"{self.repository}@{self.revision}{below}", suffix=self.suffix, root=self.root)
+
+
+def of_project(project: str, revision: str, root: str = "") -> Revision:
+    """The source of a push, by the name that Taskcluster and Treeherder have for its repository."""
+    path = _PROJECTS.get(project) or (f"releases/{project}" if _ESR.fullmatch(project) else project)
+    return Revision(path, revision, root=root)
+
+
+def _short(where: str, *, suffix: str = "", root: str = "") -> str:
+    pairs = [f"{name}={escape(value, safe=':/')}" for name, value in (("suffix", suffix), ("root", root)) if value]
+    return f"archive:{where}" + (f"?{'&'.join(pairs)}" if pairs else "")
+
+
+def _guarded(repository: str) -> str:
+    """The escaped name, with one more escape where it would read as a word of ours or as ending in a revision."""
+    escaped = escape(repository, safe="/")
+    above, slash, last = escaped.rpartition("/")
+    if escaped in RESERVED or (above and HEX.fullmatch(last)):
+        last = f"%{ord(last[0]):02X}{last[1:]}"
+    return f"{above}{slash}{last}"
+
+
+def _has_page(root: str, repository: str) -> bool:
+    """Whether the address of a page says all and is read back as it was meant."""
+    try:
+        split = urlsplit(root)
+    except ValueError:
+        return False
+    parts = repository.split("/")
+    if split.path or not all(_PLAIN.fullmatch(part) for part in parts) or COMMANDS.intersection(parts):
+        return False
+    if root == GITHUB:
+        return len(parts) == 2
+    host = split.hostname or ""
+    return split.scheme in ("http", "https") and (host.startswith("hg.") or (is_loopback(host) and len(parts[0]) < 20))

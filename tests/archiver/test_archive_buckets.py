@@ -1,0 +1,182 @@
+"""Copies in S3 (moto's server): in every region, whole or not at all, and what goes wrong is said without secrets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from backends import config
+from backends.archiver.mirror import SMALL, BucketProblem, Mirror, mirror_of
+from backends.archiver.store import Kept
+from backends.cancel import Cancel
+from backends.problems import Cancelled, UsageProblem
+from tests.archiver.conftest import Bench, Benches
+from tests.archiver.mercurial_server import Hgweb
+from tests.archiver.storage import KEYS, Storage
+
+ASH = "projects/ash"
+EAST, WEST = "us-east-1", "us-west-2"
+
+
+def mirror(storage: Storage, hgweb: Hgweb, *, east: str = "east", west: str = "west") -> Mirror:
+    return Mirror({EAST: east, WEST: west}, hgweb.url, storage.environment)
+
+
+@pytest.fixture
+def buckets(storage: Storage) -> Storage:
+    for name in ("east", "west"):
+        for key in storage.keys(name):
+            storage._ask("DELETE", f"/{name}/{key}")
+        storage.bucket(name)
+    return storage
+
+
+def test_an_archive_is_in_both_regions_with_its_headers(hgweb: Hgweb, buckets: Storage, bench: Benches) -> None:
+    made = bench(hgweb.url, mirror=mirror(buckets, hgweb))
+    got = made.get(ASH, "REL_1", "testing/mozharness", suffix="tar.gz")
+    key = f"projects/ash-{hgweb.repositories.first[:12]}.tar.gz/testing/mozharness"
+    assert got.kept.account.regions == {EAST: "east", WEST: "west"}
+    for region, bucket in ((EAST, "east"), (WEST, "west")):
+        assert buckets.keys(bucket) == [key]
+        head = buckets.head(bucket, key).headers
+        assert head["content-type"] == "application/x-gzip"
+        assert head["content-disposition"] == f"attachment; filename=ash-{hgweb.repositories.first[:12]}.tar.gz"
+        assert head["x-amz-meta-node"] == hgweb.repositories.first
+        url = made.engine.mirror.url(region, got.kept.account.wanted)
+        assert "X-Amz-Expires=300" in url
+        assert httpx.get(url).content == got.kept.path.read_bytes()
+
+
+def test_another_machine_takes_it_from_the_preferred_bucket_and_not_from_hg(
+    hgweb: Hgweb, buckets: Storage, bench: Benches
+) -> None:
+    first = bench(hgweb.url, mirror=mirror(buckets, hgweb)).get(ASH, "tip")
+    asked = hgweb.archives()
+    other = bench(hgweb.url, mirror=mirror(buckets, hgweb), cache="another-machine")
+    got = other.get(ASH, "tip", region=WEST)
+    assert got.fetched and got.kept.path.read_bytes() == first.kept.path.read_bytes()
+    assert any(f"bucket in {WEST}" in report.sentence for report in other.reports)
+    assert got.kept.account.source_url == first.kept.account.source_url
+    assert hgweb.archives() == asked
+
+
+def test_a_region_that_lacks_it_is_passed_over_and_filled(hgweb: Hgweb, buckets: Storage, bench: Benches) -> None:
+    one = Mirror({EAST: "east"}, hgweb.url, buckets.environment)
+    bench(hgweb.url, mirror=one).get(ASH, "tip")
+    got = bench(hgweb.url, mirror=mirror(buckets, hgweb), cache="another-machine").get(ASH, "tip", region=WEST)
+    assert set(got.kept.account.regions) == {EAST, WEST} and len(buckets.keys("west")) == 1
+
+
+def test_what_somebody_broke_in_a_bucket_is_fetched_anew(hgweb: Hgweb, buckets: Storage, bench: Benches) -> None:
+    first = bench(hgweb.url, mirror=mirror(buckets, hgweb)).get(ASH, "tip")
+    key = buckets.keys("east")[0]
+    for name in ("east", "west"):
+        buckets.put(name, key, first.kept.path.read_bytes()[:-30])
+    got = bench(hgweb.url, mirror=mirror(buckets, hgweb), cache="another-machine").get(ASH, "tip")
+    assert got.kept.path.read_bytes() == first.kept.path.read_bytes()
+    assert sum("did not help" in note for note in got.notes) == 2
+
+
+def test_a_missing_bucket_costs_the_copy_and_not_the_archive(hgweb: Hgweb, buckets: Storage, bench: Benches) -> None:
+    got = bench(hgweb.url, mirror=mirror(buckets, hgweb, west="nosuchbucket")).get(ASH, "tip")
+    assert got.kept.account.regions == {EAST: "east"}
+    assert len(got.notes) == 1 and "nosuchbucket" in got.notes[0] and "NoSuchBucket" in got.notes[0]
+
+
+def test_wrong_credentials_are_named_and_not_told(hgweb: Hgweb, buckets: Storage, bench: Benches) -> None:
+    buckets.looks_at_credentials(True)
+    try:
+        got = bench(hgweb.url, mirror=mirror(buckets, hgweb)).get(ASH, "tip")
+    finally:
+        buckets.looks_at_credentials(False)
+    assert got.kept.path.is_file() and got.kept.account.regions == {}
+    words = " ".join(got.notes)
+    assert words.count("does not let you in (InvalidAccessKeyId)") >= 2 and "\n" not in words
+    assert not any(secret in words for secret in KEYS.values())
+
+
+def test_without_credentials_no_cloud_s_metadata_is_asked(hgweb: Hgweb, buckets: Storage, bench: Benches) -> None:
+    bare = Mirror({EAST: "east"}, hgweb.url, {"AWS_ENDPOINT_URL": buckets.url})
+    got = bench(hgweb.url, mirror=bare).get(ASH, "tip")
+    assert any("no credentials" in note for note in got.notes)
+
+
+def test_a_storage_that_is_away_is_said_soon(hgweb: Hgweb, bench: Benches) -> None:
+    away = Mirror({EAST: "east"}, hgweb.url, {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", **KEYS})
+    got = bench(hgweb.url, mirror=away).get(ASH, "tip")
+    assert any("cannot be reached" in note for note in got.notes)
+
+
+def big(made: Bench) -> Kept:
+    """Something large enough to be uploaded in parts, in the place of a kept archive."""
+    kept: Kept = made.get(ASH, "tip").kept
+    with kept.path.open("r+b") as stream:
+        stream.truncate(SMALL + 4 * (1 << 20))
+    return Kept(kept.path, replace(kept.account, size=SMALL + 4 * (1 << 20)))
+
+
+def test_an_upload_in_parts_arrives_whole_and_once(hgweb: Hgweb, buckets: Storage, bench: Benches) -> None:
+    kept = big(bench(hgweb.url))
+    place = mirror(buckets, hgweb)
+    place.upload(EAST, kept, Cancel())
+    head = buckets.head("east", place.key(kept.account.wanted))
+    assert int(head.headers["content-length"]) == kept.account.size
+    modified = head.headers["etag"]
+    place.upload(EAST, kept, Cancel())
+    assert buckets.head("east", place.key(kept.account.wanted)).headers["etag"] == modified
+
+
+def test_an_interrupted_upload_is_not_there(
+    hgweb: Hgweb, buckets: Storage, bench: Benches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = big(bench(hgweb.url))
+    cancel, checks = Cancel(), []
+
+    def check() -> None:
+        checks.append(1)
+        if len(checks) == 2:
+            cancel.cancel()
+        Cancel.check(cancel)
+
+    monkeypatch.setattr(cancel, "check", check)
+    with pytest.raises(Cancelled):
+        mirror(buckets, hgweb).upload(EAST, kept, cancel)
+    assert buckets.keys("east") == []
+
+
+def test_a_small_archive_never_replaces_what_is_there(hgweb: Hgweb, buckets: Storage, bench: Benches) -> None:
+    kept = bench(hgweb.url).get(ASH, "tip").kept
+    place = mirror(buckets, hgweb)
+    key = place.key(kept.account.wanted)
+    buckets.put("east", key, b"first")
+    place.upload(EAST, kept, Cancel())
+    assert buckets.head("east", key).headers["content-length"] == "5"
+
+
+def test_two_servers_with_a_repository_of_one_name_do_not_share_a_key(storage: Storage, hgweb: Hgweb) -> None:
+    from backends.archiver.wanted import Wanted
+
+    place = mirror(storage, hgweb)
+    ours = Wanted(hgweb.url, "x", "a" * 40, "", "zip")
+    assert place.key(ours) == "x-aaaaaaaaaaaa.zip"
+    assert place.key(replace(ours, root="https://hg.elsewhere")) == "hg.elsewhere/x-aaaaaaaaaaaa.zip"
+
+
+def test_buckets_are_read_from_the_setting() -> None:
+    chosen = config.load(overrides={"archive_buckets": "us-east-1=a-bucket, us-west-2=b.bucket"})
+    found = mirror_of(chosen)
+    assert found is not None and found.regions == (EAST, WEST) and found.bucket(WEST) == "b.bucket"
+    assert found.ordered(WEST) == [WEST, EAST] and found.ordered("nowhere") == [EAST, WEST]
+    assert mirror_of(config.load()) is None
+    with pytest.raises(UsageProblem, match="is no bucket"):
+        mirror_of(config.load(overrides={"archive_buckets": "bucket"}))
+
+
+def test_a_bucket_problem_is_one_line(storage: Storage, hgweb: Hgweb, bench: Benches) -> None:
+    place = mirror(storage, hgweb, east="nosuchbucket")
+    kept = bench(hgweb.url).get(ASH, "tip").kept
+    with pytest.raises(BucketProblem) as raised:
+        place.upload(EAST, kept, Cancel())
+    assert "\n" not in str(raised.value) and raised.value.exit_code == 3

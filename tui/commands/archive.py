@@ -1,0 +1,245 @@
+"""`ciexplore archive VERB`: source archives at a revision, without the app."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backends.problems import UsageProblem
+from tui.cli import connection_options
+from tui.commands.listing import listed, session_of
+from tui.commands.output import Progress, emit, output_options, say
+
+if TYPE_CHECKING:
+    from backends.archiver.engine import Engine, Got
+    from backends.archiver.reports import Report
+    from backends.archiver.wanted import Request
+    from backends.cancel import Cancel
+    from tui.session import Session
+
+SUFFIXES = ("zip", "tar.gz", "tar.bz2")
+
+
+@click.group()
+def archive() -> None:
+    """Source archives at a revision: fetched, verified, kept, served."""
+
+
+def _server_options(command: Any) -> Any:
+    for option in (
+        click.option("--buckets", metavar="REGION=BUCKET,...", help="S3 buckets to look in and to copy to."),
+        click.option("--hg-url", metavar="URL", help="The hgweb that has REPO [default: https://hg.mozilla.org]."),
+        connection_options,
+    ):
+        command = option(command)
+    return command
+
+
+@archive.command()
+@click.argument("repository", metavar="REPO")
+@click.argument("revision", metavar="REV", required=False)
+@click.option("--subdir", metavar="D", default="", help="Only this directory (or file) of the repository.")
+@click.option("--suffix", type=click.Choice(SUFFIXES), help="Kind of archive [default: zip].")
+@click.option("--region", metavar="R", default="", help="The bucket's region to prefer.")
+@click.option("--output", metavar="DIR", required=True, help="Where to; made if it is missing.")
+@click.option("--server", metavar="URL", help="Ask this Archiver instead of making the archive here.")
+@click.option("--overwrite", is_flag=True, help="Replace a file of that name in DIR.")
+@click.option("--yes", is_flag=True, help="Do not ask before a whole repository is fetched.")
+@_server_options
+def get(
+    repository: str,
+    revision: str | None,
+    subdir: str,
+    suffix: str | None,
+    region: str,
+    output: str,
+    server: str | None,
+    overwrite: bool,
+    yes: bool,
+    mode: str | None,
+    hg_url: str | None,
+    buckets: str | None,
+) -> None:
+    """Fetch the archive of REPO at REV, verify it by reading it to its end, and put it into DIR.
+
+    REPO is a name on the server or an address; REV a changeset, branch, tag or bookmark. With the address of a
+    revision, REV may be left out. The archive stays in the cache, so that it is fetched once.
+    """
+    overrides = {"hg_url": hg_url, "archive_buckets": buckets, "archiver_url": server}
+    with session_of(None, mode, **overrides) as (session, cancel):
+        request = _request(repository, revision, subdir, suffix)
+        if not (request.subdirectory or yes):
+            _asked(request)
+        progress = Progress()
+
+        def tell(report: Report) -> None:
+            if report.state == "RETRY":
+                progress.clear()
+                say(f"note: {report.sentence}")
+            else:
+                progress.show(report.sentence)
+
+        try:
+            path, new = _fetched(session, request, region, Path(output).expanduser(), overwrite, cancel, tell)
+        finally:
+            progress.clear()
+        if not new:
+            say("unchanged: the file was there already.")
+        click.echo(str(path))
+
+
+def _request(repository: str, revision: str | None, subdirectory: str, suffix: str | None) -> Request:
+    """From a name and a revision, or from what a person pasted."""
+    from backends.archiver.wanted import Request
+    from backends.locators import LocatorProblem, parse
+    from backends.locators.archive import Repository, Revision
+
+    named: Any = None
+    if "/" in repository or ":" in repository:
+        try:
+            named = parse(repository)
+        except LocatorProblem:
+            if ":" in repository:
+                raise
+    if isinstance(named, Revision):
+        return Request(
+            named.repository, revision or named.revision, subdirectory or named.subdirectory,
+            suffix or named.suffix or "zip", named.root,
+        )  # fmt: skip
+    root = ""
+    if isinstance(named, Repository):
+        repository, root = named.repository, named.root
+    elif named is not None and ":" in repository:
+        raise UsageProblem(f"{repository} is no repository.", "Name one, such as mozilla-central.")
+    if revision is None:
+        raise UsageProblem("No revision is named.", "ciexplore archive get REPO REV --output DIR")
+    return Request(repository, revision, subdirectory, suffix or "zip", root)
+
+
+def _asked(request: Request) -> None:
+    """Whole trees are asked about: their size is not known before, and hg.mozilla.org's are hundreds of megabytes."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    question = f"Fetch the whole of {request.repository}? Its size is unknown, often hundreds of MB"
+    if not click.confirm(question, err=True):
+        raise UsageProblem("Nothing was fetched.", "Name a part with --subdir.")
+
+
+def _fetched(
+    session: Session, request: Request, region: str, output: Path, overwrite: bool, cancel: Cancel, tell: Any
+) -> tuple[Path, bool]:
+    from backends.archiver.placing import place
+
+    engine = _engine(session)
+    target_server = session.settings.archiver_url
+    got: Got
+    if target_server:
+        from backends.archiver.protocol import ArchiverClient
+
+        got = ArchiverClient(target_server, engine).get(request, cancel, tell, region)
+    else:
+        got = engine.get(request, cancel, tell, region)
+    for note in got.notes:
+        say(f"note: {note}")
+    return place(engine.store, got.kept, output, cancel, overwrite=overwrite)
+
+
+def _engine(session: Session) -> Engine:
+    from backends.archiver.engine import Engine
+    from backends.archiver.mirror import mirror_of
+
+    return Engine(session.http, session.settings, mirror=mirror_of(session.settings))
+
+
+@archive.command()
+@click.option("--filter", "text", metavar="F", default="", help="Only these; as in the app.")
+@_server_options
+@output_options
+def repositories(text: str, mode: str | None, hg_url: str | None, buckets: str | None, **output: Any) -> None:
+    """List the repositories of the hgweb."""
+    _list("archive:repositories", text, mode, {"hg_url": hg_url, "archive_buckets": buckets}, output)
+
+
+@archive.command()
+@click.argument("repository", metavar="REPO")
+@click.option("--filter", "text", metavar="F", default="", help="Only these; as in the app.")
+@_server_options
+@output_options
+def revisions(
+    repository: str, text: str, mode: str | None, hg_url: str | None, buckets: str | None, **output: Any
+) -> None:
+    """List the newest revisions of REPO, a name or an address."""
+    from backends.locators import parse
+    from backends.locators.archive import Repository, Revision
+
+    named = parse(repository) if ":" in repository else Repository(repository)
+    if isinstance(named, Revision):
+        named = Repository(named.repository, named.root)
+    if not isinstance(named, Repository):
+        raise UsageProblem(f"{repository} is no repository.", "Name one, such as mozilla-central.")
+    _list(named.text(), text, mode, {"hg_url": hg_url, "archive_buckets": buckets}, output)
+
+
+@archive.command()
+@click.argument("task", required=False)
+@click.option("--filter", "text", metavar="F", default="", help="Only these; as in the app.")
+@click.option("--server", metavar="URL", help="The Archiver that has TASK.")
+@connection_options
+@output_options
+def status(task: str | None, text: str, server: str | None, mode: str | None, **output: Any) -> None:
+    """List the archives that are kept here, or show how TASK of an Archiver is doing."""
+    if task is None:
+        _list("archive:held", text, mode, {}, output)
+        return
+    with session_of(None, mode, archiver_url=server) as (session, cancel):
+        _task_shown(session, task, cancel, output)
+
+
+def _list(locator: str, text: str, mode: str | None, overrides: dict[str, Any], output: dict[str, Any]) -> None:
+    with session_of(None, mode, **overrides) as (session, cancel):
+        resource, gathered = listed(session, cancel, locator, text)
+        emit(gathered.frame, resource.schema, **output)
+
+
+def _task_shown(session: Session, task: str, cancel: Cancel, output: dict[str, Any]) -> None:
+    """One row. The addresses are signed and good for minutes only: they are fetched with `get`, not shown."""
+    from backends.archiver.protocol import TASK_STATE, ArchiverClient
+
+    if not session.settings.archiver_url:
+        raise UsageProblem("No Archiver is named.", "Use --server URL, or set CIEXPLORE_ARCHIVER_URL.")
+    state = ArchiverClient(session.settings.archiver_url, _engine(session)).status(task, cancel)
+    regions = " ".join(sorted(state.s3_urls))
+    frame = TASK_STATE.frame([(task.rpartition("/")[2], state.shown_state, state.status, state.src_url, regions)])
+    emit(frame, TASK_STATE, **output)
+
+
+@archive.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8010, show_default=True, help="0 takes a free one.")
+@_server_options
+def serve(host: str, port: int, mode: str | None, hg_url: str | None, buckets: str | None) -> int:
+    """Serve the Archiver's protocol until interrupted: /archiver/hgmo/REPO/REV and /archiver/status/TASK.
+
+    With buckets the archives are copied to them and given by signed addresses; without, from this machine. Nobody is
+    asked who they are: listen on the loopback, or behind something that asks.
+    """
+    from backends.archiver.listening import ArchiverServer
+    from backends.http.addresses import is_loopback
+    from backends.problems import Cancelled
+
+    with session_of(None, mode, hg_url=hg_url, archive_buckets=buckets) as (session, cancel):
+        if not is_loopback(host):
+            say("note: this is not the loopback; whoever can reach this port can fetch archives.")
+        with ArchiverServer(_engine(session), host, port) as server:
+            signal.signal(signal.SIGTERM, lambda *_: cancel.cancel())
+            click.echo(f"export CIEXPLORE_ARCHIVER_URL={server.url}")
+            sys.stdout.flush()
+            with contextlib.suppress(Cancelled, KeyboardInterrupt):
+                while True:
+                    cancel.sleep(3600)
+    return 0
