@@ -1,0 +1,107 @@
+"""How requests are signed with Hawk credentials, for one origin: a fresh time and nonce each, the key never shown."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
+
+from backends.http.policies import Identity
+from backends.problems import Problem, UsageProblem
+
+# What a Hawk header may hold (hueniverse/hawk, "Hawk header attributes"), less the quote and the backslash.
+_ATTRIBUTE = re.compile(r"[ !#-\[\]-~]+")
+
+
+class HawkMissing(Problem):
+    """The optional part that signs is not installed."""
+
+    exit_code = 2
+
+
+def mohawk() -> Any:
+    """The library that signs. Raises `HawkMissing` with the command that installs it."""
+    try:
+        import mohawk as library
+    except ImportError:
+        raise HawkMissing(
+            "Signing requests needs the optional part for Hawk.", "Install it: pip install 'ciexplore[hawk]'"
+        ) from None
+    return library
+
+
+class HawkSigner:
+    """Signs what one client sends. `offset`: seconds to add to our clock to have the server's.
+
+    Raises `UsageProblem` for credentials that are empty or cannot be credentials, `HawkMissing`.
+    """
+
+    def __init__(self, client_id: str, key: str, *, ext: str | None = None) -> None:
+        self.client_id = _checked(client_id, "client id")
+        self._key = _checked(key, "key").encode("ascii")
+        self._ext = ext
+        self.offset = 0
+        mohawk()
+
+    def __repr__(self) -> str:
+        return f"HawkSigner({self.client_id!r})"
+
+    @property
+    def credentials(self) -> dict[str, Any]:
+        """As mohawk wants them; made anew because it writes into them."""
+        return {"id": self.client_id, "key": self._key, "algorithm": "sha256"}
+
+    def sender(self, method: str, url: str, content: bytes | None = None, content_type: str = "") -> Any:
+        """A mohawk Sender: `request_header` to send, `accept_response` to check the answer with.
+
+        With `content` the body's hash is signed, too.
+        """
+        hashed: dict[str, Any] = {"content": content, "content_type": content_type} if content is not None else {}
+        return mohawk().Sender(
+            self.credentials,
+            url,
+            method,
+            always_hash_content=content is not None,
+            ext=self._ext,
+            _timestamp=int(time.time()) + self.offset,
+            **hashed,
+        )
+
+    def headers(self, method: str, url: str) -> Mapping[str, str]:
+        """The header of a request without a body (or whose body is not signed)."""
+        return {"authorization": self.sender(method, url).request_header}
+
+
+def hawk_identity(origin: str, client_id: str, key: str, *, certificate: str | None = None) -> Identity:
+    """Who we are to `origin` with Hawk credentials.
+
+    `certificate`: JSON of temporary Taskcluster credentials; it travels as `ext`, base64 of {"certificate": ...}
+    (taskcluster client, makeHawkExt). Raises `UsageProblem` for empty or impossible credentials, `HawkMissing`.
+    """
+    signer = HawkSigner(client_id, key, ext=_certificate_ext(certificate) if certificate else None)
+    return Identity(origin, signer.client_id, signer.headers)
+
+
+def _certificate_ext(certificate: str) -> str:
+    try:
+        document = json.loads(certificate)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):  # "from None" and no quotation: the certificate is a secret, too
+        raise UsageProblem(
+            "The certificate of the credentials is not a JSON object.", "Copy it whole, or sign in anew."
+        )
+    return b64encode(json.dumps({"certificate": document}).encode()).decode("ascii")
+
+
+def _checked(value: str, what: str) -> str:
+    if not value:
+        raise UsageProblem(f"The {what} of the Hawk credentials is empty.", "Set both the client id and the key.")
+    if not _ATTRIBUTE.fullmatch(value):
+        raise UsageProblem(
+            f"The {what} of the Hawk credentials holds characters that none has.", "Check for a line break or a quote."
+        )
+    return value
