@@ -14,4 +14,5 @@ FORMS: tuple[tuple[str, str], ...] = (
     ("taskcluster:group/ID, :task/ID[/N], :artifact/ID/N/NAME", "the short forms that y copies"),
     ("https://treeherder.mozilla.org/jobs?repo=R&revision=REV", "the task group of a push"),
     ("...&selectedTaskRun=TASK.N, /logviewer?task=TASK.N", "the task of a Treeherder job"),
+    ("submit:FILE, submit:tasks/ID,ID, submit:outbox", "job data to lint, preview and publish"),
 )
