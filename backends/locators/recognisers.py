@@ -46,5 +46,6 @@ def recognised(text: str) -> Locator:
 def _hint() -> str:
     return (
         "Accepted: a task or task group id, a Taskcluster address (group, task, run, log, artifact, index or API), a "
-        "Treeherder push or job address, an index path such as gecko.v2.autoland.latest.taskgraph.decision, submit:FILE."
+        "Treeherder push or job address, an index path such as gecko.v2.autoland.latest.taskgraph.decision, or "
+        "submit:FILE."
     )

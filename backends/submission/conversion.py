@@ -1,4 +1,4 @@
-"""A job in another form: message to collection and back, today's dialect to the one of 2018, and what has no counterpart.
+"""A job in another form: message to collection and back, one dialect to the other, and what has no counterpart.
 
 The correspondence is the one that Treeherder's own loader used (treeherder/etl/job_loader.py): symbol and chunk become
 one symbol, jobInfo becomes a Job Info artifact, log steps become a text_log_summary.
@@ -23,10 +23,23 @@ from backends.submission.forms import Body, Entry, Form
 from backends.submission.times import epoch_of, iso_of
 
 BUILD_SYSTEM = "ciexplore"
-_RESULTS = {"success": "success", "exception": "exception", "canceled": "usercancel", "superseded": "superseded",
-            "unknown": "unknown", "retry": "retry"}  # fmt: skip
-_BACK = {"success": "success", "testfailed": "fail", "busted": "fail", "exception": "exception",
-         "usercancel": "canceled", "superseded": "superseded", "unknown": "unknown"}  # fmt: skip
+_RESULTS = {
+    "success": "success",
+    "exception": "exception",
+    "canceled": "usercancel",
+    "superseded": "superseded",
+    "unknown": "unknown",
+    "retry": "retry",
+}
+_BACK = {
+    "success": "success",
+    "testfailed": "fail",
+    "busted": "fail",
+    "exception": "exception",
+    "usercancel": "canceled",
+    "superseded": "superseded",
+    "unknown": "unknown",
+}
 _TIMES = (("timeScheduled", "submit_timestamp"), ("timeStarted", "start_timestamp"), ("timeCompleted", "end_timestamp"))
 _SAME = (("owner", "who"), ("reason", "reason"), ("productName", "product_name"), ("tier", "tier"), ("state", "state"))
 _DISPLAY = (("jobName", "name"), ("groupSymbol", "group_symbol"), ("groupName", "group_name"))
@@ -42,7 +55,7 @@ class Converted:
 
 
 def convert(entry: Entry, form: Form) -> Converted:
-    """Raises `UsageProblem` for what is no job or cannot become that form; broken parts are carried over as they are."""
+    """Raises `UsageProblem` for what is no job or cannot become that form; broken parts are carried over."""
     if entry.broken or not isinstance(entry.body, Mapping):
         raise UsageProblem(f"{entry.file} {entry.place} is no job that could be converted.", "Lint it first.")
     if not (entry.form.is_job and form.is_job):
@@ -94,8 +107,12 @@ def to_collection(message: Mapping[str, Any]) -> Converted:
     for path, holder, name in _without_counterpart(message, origin, display):
         if name in holder:
             lost.append((path, "a collection has no place for it"))
-    body = {"project": origin.get("project"), "revision": origin.get("revision"), "job": job,
-            "superseded": message.get("coalesced", [])}  # fmt: skip
+    body = {
+        "project": origin.get("project"),
+        "revision": origin.get("revision"),
+        "job": job,
+        "superseded": message.get("coalesced", []),
+    }
     return Converted({key: value for key, value in body.items() if value is not None}, tuple(lost))
 
 
@@ -105,7 +122,12 @@ def from_collection(entry: Mapping[str, Any], form: Form) -> Converted:
     lost: list[tuple[str, str]] = []
     made: list[tuple[str, str]] = []
     kind = {"testfailed": "test", "busted": "build"}.get(str(job.get("result")), "other")
-    message: dict[str, Any] = {"taskId": job.get("job_guid"), "buildSystem": BUILD_SYSTEM, "jobKind": kind, "version": 1}
+    message: dict[str, Any] = {
+        "taskId": job.get("job_guid"),
+        "buildSystem": BUILD_SYSTEM,
+        "jobKind": kind,
+        "version": 1,
+    }
     made += [("$.buildSystem", BUILD_SYSTEM), ("$.jobKind", kind)]
     message["origin"] = {name: entry[name] for name in ("project", "revision") if name in entry}
     if form is Form.PULSE_2018:
@@ -167,10 +189,15 @@ def to_today(message: Mapping[str, Any]) -> Converted:
     body["origin"] = origin
     logs = message.get("logs")
     if isinstance(logs, list):
-        body["logs"] = [{k: v for k, v in log.items() if k in ("url", "name")} if isinstance(log, Mapping) else log
-                        for log in logs]  # fmt: skip
-        lost += [(f"$.logs[{n}].{name}", "today's schema refuses it") for n, log in enumerate(logs)
-                 for name in ("steps", "errorsTruncated") if isinstance(log, Mapping) and name in log]  # fmt: skip
+        body["logs"] = [
+            {k: v for k, v in log.items() if k in ("url", "name")} if isinstance(log, Mapping) else log for log in logs
+        ]
+        lost += [
+            (f"$.logs[{n}].{name}", "today's schema refuses it")
+            for n, log in enumerate(logs)
+            for name in ("steps", "errorsTruncated")
+            if isinstance(log, Mapping) and name in log
+        ]
     return Converted(body, tuple(lost))
 
 

@@ -9,8 +9,14 @@ from backends.submission.generation import DEFAULT_LOG, TLS, artifacts_of, blob_
 from backends.submission.times import epoch_of, iso_of
 
 SUMMARY_TITLE = "Summary"
-_STEP = (("name", "name"), ("result", "result"), ("lineStarted", "started_linenumber"),
-         ("lineFinished", "finished_linenumber"), ("timeStarted", "started"), ("timeFinished", "finished"))  # fmt: skip
+_STEP = (
+    ("name", "name"),
+    ("result", "result"),
+    ("lineStarted", "started_linenumber"),
+    ("lineFinished", "finished_linenumber"),
+    ("timeStarted", "started"),
+    ("timeFinished", "finished"),
+)
 _STEP_RESULTS = {"fail": "busted", "canceled": "usercancel"}
 _LOST = "a message has no place for it"
 
@@ -41,8 +47,14 @@ def artifacts_of_message(message: Mapping[str, Any]) -> list[dict[str, Any]]:
         details.append({"title": SUMMARY_TITLE, "value": info["summary"], "content_type": "text"})
     for link in info.get("links") or ():
         if isinstance(link, Mapping):
-            details.append({"title": link.get("label"), "value": link.get("linkText"), "url": link.get("url"),
-                            "content_type": "link"})  # fmt: skip
+            details.append(
+                {
+                    "title": link.get("label"),
+                    "value": link.get("linkText"),
+                    "url": link.get("url"),
+                    "content_type": "link",
+                }
+            )
     if details:
         artifacts.append({"type": "json", "name": "Job Info", "blob": {"job_details": details}})
     logs = message.get("logs")
@@ -108,7 +120,11 @@ def job_info_of(job: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[str,
         details = taken({"blob": blob_of(artifact)}, "blob").get("job_details")
         for at, detail in _details(details):
             if detail.get("url"):
-                link = {"url": detail["url"], "linkText": detail.get("value") or detail["url"], "label": detail.get("title")}
+                link = {
+                    "url": detail["url"],
+                    "linkText": detail.get("value") or detail["url"],
+                    "label": detail.get("title"),
+                }
                 info.setdefault("links", []).append(link)
             elif detail.get("title") == SUMMARY_TITLE and "summary" not in info:
                 info["summary"] = detail.get("value")

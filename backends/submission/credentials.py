@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from backends.config import config_path
+from backends.config import Settings, config_path
 from backends.problems import UsageProblem
 
 # kind -> (name in the file, environment variable) of who, and of the secret
@@ -55,26 +55,26 @@ class Credentials:
     origin: str
 
 
-def credentials_path(environment: Mapping[str, str] | None = None) -> Path:
-    """CIEXPLORE_CREDENTIALS, else credentials.toml beside the settings file."""
-    environment = os.environ if environment is None else environment
-    named = environment.get("CIEXPLORE_CREDENTIALS")
-    return Path(named).expanduser() if named else config_path(environment).with_name("credentials.toml")
+def credentials_path(settings: Settings) -> Path:
+    """The file that is named, else credentials.toml beside the settings file."""
+    named = settings.submit_credentials
+    return Path(named).expanduser() if named else config_path().with_name("credentials.toml")
 
 
-def credentials(kind: str, ask: Ask | None = None, environment: Mapping[str, str] | None = None) -> Credentials:
+def credentials(
+    kind: str, settings: Settings, ask: Ask | None = None, environment: Mapping[str, str] | None = None
+) -> Credentials:
     """The credentials for "pulse" or "hawk". Environment before file before `ask`.
 
     Raises `UsageProblem` where there are none, and for a file that others can read.
     """
     environment = os.environ if environment is None else environment
     (who_name, who_variable), (secret_name, secret_variable) = NAMES[kind]
-    path = credentials_path(environment)
+    path = credentials_path(settings)
     table = _table(path, kind)
     who = environment.get(who_variable) or table.get(who_name, "")
-    secret = environment.get(secret_variable, "")
-    origin = secret_variable
-    if not secret and (not table.get(who_name) or table.get(who_name) == who):
+    secret, origin = environment.get(secret_variable, ""), secret_variable
+    if not secret and table.get(who_name) == who:  # the file's secret is that of the file's name
         secret, origin = table.get(secret_name, ""), str(path)
     if ask is not None and not who:
         who = ask(f"{kind.capitalize()} {who_name.replace('_', ' ')}", False)
@@ -104,7 +104,7 @@ def _table(path: Path, kind: str) -> dict[str, str]:
     except (OSError, UnicodeDecodeError):
         raise UsageProblem(f"The credentials file {path} cannot be read.") from None
     except tomllib.TOMLDecodeError:
-        raise UsageProblem(f"The credentials file {path} is not valid TOML.", f'[{kind}] and lines of name = "value"') from None
+        raise UsageProblem(f"The credentials file {path} is no valid TOML.", f'[{kind}], then name = "value"') from None
     table = document.get(kind, {})
     if not isinstance(table, dict):
         return {}

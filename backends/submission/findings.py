@@ -41,7 +41,7 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """"failed" with any error, "warning" with any warning, else "ok"; infos do not count."""
+        """ "failed" with any error, "warning" with any warning, else "ok"; infos do not count."""
         levels = {finding.level for finding in self.findings}
         return "failed" if Level.ERROR in levels else "warning" if Level.WARNING in levels else "ok"
 
@@ -70,8 +70,19 @@ def findings_frame(reports: Iterable[Report]) -> pl.DataFrame:
     for report in reports:
         entry = report.entry
         for number, one in enumerate(report.findings):
-            rows.append((f"{entry.key}/{number}", str(one.level), entry.file, entry.place, entry.job_id,
-                         one.path, one.rule, one.message, one.instead))  # fmt: skip
+            rows.append(
+                (
+                    f"{entry.key}/{number}",
+                    str(one.level),
+                    entry.file,
+                    entry.place,
+                    entry.job_id,
+                    one.path,
+                    one.rule,
+                    one.message,
+                    one.instead,
+                )
+            )
     return FINDINGS.frame(rows)
 
 

@@ -1,8 +1,8 @@
 """What Treeherder would generate from a job's logs and artifacts: the five posting rules of its document, and its code.
 
 The rules are those of "Some Specific Collection POSTing Rules" in Treeherder's docs/submitting_data (until 2018); where
-the server's code (treeherder/etl/jobs.py before ecf4c4e3) did something else, `remark` says so. They describe servers up
-to September 2018; artifacts were last stored on 2020-05-07.
+the server's code (treeherder/etl/jobs.py before ecf4c4e3) did something else, `remark` says so. They describe servers
+up to September 2018; artifacts were last stored on 2020-05-07.
 """
 
 from __future__ import annotations
@@ -61,8 +61,19 @@ def generation_frame(entries: Iterable[Entry]) -> pl.DataFrame:
         found = generation(job)
         logs = ", ".join(f"{log.get('name')} ({log.get('parse_status') or 'no parse_status'})" for log in logs_of(job))
         names = ", ".join(str(one.get("name")) for one in artifacts_of(job))
-        rows.append((entry.key, entry.place, entry.job_id, logs, names, str(found.rule or "-"),
-                     ", ".join(found.generates) or "nothing", found.remark, entry.file))  # fmt: skip
+        rows.append(
+            (
+                entry.key,
+                entry.place,
+                entry.job_id,
+                logs,
+                names,
+                str(found.rule or "-"),
+                ", ".join(found.generates) or "nothing",
+                found.remark,
+                entry.file,
+            )
+        )
     return GENERATION.frame(rows)
 
 

@@ -12,23 +12,60 @@ from backends.submission.forms import Form
 
 # What people write for a value, and what the message calls it: Treeherder's own words, Taskcluster's, other CIs'.
 _SYNONYMS = {
-    "testfailed": "fail", "busted": "fail", "failed": "fail", "failure": "fail", "error": "exception",
-    "usercancel": "canceled", "cancelled": "canceled", "aborted": "canceled", "passed": "success", "pass": "success",
-    "ok": "success", "succeeded": "success", "done": "completed", "finished": "completed", "complete": "completed",
-    "in-progress": "running", "started": "running", "queued": "pending", "scheduled": "pending", "tests": "test",
+    "testfailed": "fail",
+    "busted": "fail",
+    "failed": "fail",
+    "failure": "fail",
+    "error": "exception",
+    "usercancel": "canceled",
+    "cancelled": "canceled",
+    "aborted": "canceled",
+    "passed": "success",
+    "pass": "success",
+    "ok": "success",
+    "succeeded": "success",
+    "done": "completed",
+    "finished": "completed",
+    "complete": "completed",
+    "in-progress": "running",
+    "started": "running",
+    "queued": "pending",
+    "scheduled": "pending",
+    "tests": "test",
     "builds": "build",
-}  # fmt: skip
-_COLLECTION_SYNONYMS = {"fail": "testfailed", "failed": "testfailed", "canceled": "usercancel", "cancelled": "usercancel"}
+}
+_COLLECTION_SYNONYMS = {
+    "fail": "testfailed",
+    "failed": "testfailed",
+    "canceled": "usercancel",
+    "cancelled": "usercancel",
+}
 # Names of one form that were written in another.
 _PULSE_NAMES = {
-    "job_guid": "taskId", "guid": "taskId", "project": "origin.project", "revision": "origin.revision",
-    "name": "display.jobName", "job_symbol": "display.jobSymbol", "group_symbol": "display.groupSymbol",
-    "group_name": "display.groupName", "product_name": "productName", "who": "owner", "desc": "jobInfo.summary",
-    "submit_timestamp": "timeScheduled", "start_timestamp": "timeStarted", "end_timestamp": "timeCompleted",
-    "machine": "runMachine.name", "build_platform": "buildMachine", "machine_platform": "runMachine",
-    "option_collection": "labels", "log_references": "logs", "superseded": "coalesced", "os_name": "os",
-    "description": "jobInfo.summary", "collection": "labels",
-}  # fmt: skip
+    "job_guid": "taskId",
+    "guid": "taskId",
+    "project": "origin.project",
+    "revision": "origin.revision",
+    "name": "display.jobName",
+    "job_symbol": "display.jobSymbol",
+    "group_symbol": "display.groupSymbol",
+    "group_name": "display.groupName",
+    "product_name": "productName",
+    "who": "owner",
+    "desc": "jobInfo.summary",
+    "submit_timestamp": "timeScheduled",
+    "start_timestamp": "timeStarted",
+    "end_timestamp": "timeCompleted",
+    "machine": "runMachine.name",
+    "build_platform": "buildMachine",
+    "machine_platform": "runMachine",
+    "option_collection": "labels",
+    "log_references": "logs",
+    "superseded": "coalesced",
+    "os_name": "os",
+    "description": "jobInfo.summary",
+    "collection": "labels",
+}
 _OF_2018 = frozenset({"kind", "pushLogID", "pullRequestID", "owner", "steps", "errorsTruncated", "extra"})
 _PATTERNS = {
     r"^[\w-]+$": "only letters, digits, _ and -",
@@ -40,8 +77,12 @@ _PATTERNS = {
     "^[a-zA-Z0-9-]{1,24}$": "1 to 24 letters, digits and -",
     "^[0-9]+$": "digits",
 }
-_BARRED = {r"^[\w-]+$": r"[^\w-]", "^[A-Za-z0-9_-]+$": r"[^A-Za-z0-9_-]", "^[A-Za-z0-9/+-]+$": r"[^A-Za-z0-9/+-]",
-           r"^[\w/+-]+$": r"[^\w/+-]"}  # fmt: skip
+_BARRED = {
+    r"^[\w-]+$": r"[^\w-]",
+    "^[A-Za-z0-9_-]+$": r"[^A-Za-z0-9_-]",
+    "^[A-Za-z0-9/+-]+$": r"[^A-Za-z0-9/+-]",
+    r"^[\w/+-]+$": r"[^\w/+-]",
+}
 
 
 def instead_of(error: Any, form: Form) -> str:
@@ -59,7 +100,11 @@ def instead_of(error: Any, form: Form) -> str:
         case "maxLength":
             return f"at most {wanted} characters; it has {len(value)}"
         case "minLength":
-            return f"{described(schema)}; ? for no group" if list(error.path)[-1:] == ["groupSymbol"] else described(schema)
+            return (
+                f"{described(schema)}; ? for no group"
+                if list(error.path)[-1:] == ["groupSymbol"]
+                else described(schema)
+            )
         case "type":
             return _type(value, schema)
         case "minimum" | "maximum":

@@ -62,5 +62,10 @@ def _twice(entry: Entry, seen: dict[tuple[str, str], Entry]) -> Iterator[Finding
     if first is not entry:
         where = f"{first.file}{f', {first.place}' if first.place else ''}"
         path = "$.job.job_guid" if entry.form is Form.COLLECTION else "$.taskId"
-        yield Finding(Level.WARNING, path, "twice", f"the same job as in {where}: the later one updates the earlier, and "
-                      "a completed one never changes", "an id of its own, if it is another job")  # fmt: skip
+        yield Finding(
+            Level.WARNING,
+            path,
+            "twice",
+            f"the same job as in {where}: the later updates the earlier, and a completed one never changes",
+            "an id of its own, if it is another job",
+        )

@@ -149,9 +149,20 @@ class Outbox:
                     db.execute(
                         "INSERT INTO jobs (route, destination, routing_key, job, project, symbol, file, body, digest,"
                         " state, queued, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?)",
-                        (one.route, one.destination, one.routing_key, one.job, one.project, one.symbol, one.file, content,
-                         digest, now, now),
-                    )  # fmt: skip
+                        (
+                            one.route,
+                            one.destination,
+                            one.routing_key,
+                            one.job,
+                            one.project,
+                            one.symbol,
+                            one.file,
+                            content,
+                            digest,
+                            now,
+                            now,
+                        ),
+                    )
                     queued += 1
                 elif row[1] in _AGAIN:
                     self._set(db, row[0], State.QUEUED, "", now)

@@ -41,10 +41,19 @@ PREVIEW = Schema(
 )
 # ui/helpers/job.js and the colours of ui/css/treeherder-job-buttons.css: failures of tests are orange, of builds red.
 COLOURS = {
-    "success": "green", "testfailed": "orange", "busted": "red", "exception": "purple", "retry": "dark blue",
-    "usercancel": "pink", "superseded": "light blue", "skipped": "grey", "unknown": "grey", "running": "grey",
-    "pending": "light grey", "unscheduled": "not drawn",
-}  # fmt: skip
+    "success": "green",
+    "testfailed": "orange",
+    "busted": "red",
+    "exception": "purple",
+    "retry": "dark blue",
+    "usercancel": "pink",
+    "superseded": "light blue",
+    "skipped": "grey",
+    "unknown": "grey",
+    "running": "grey",
+    "pending": "light grey",
+    "unscheduled": "not drawn",
+}
 
 
 @dataclass(frozen=True)
@@ -103,9 +112,10 @@ def _drawn(body: Mapping[str, Any], result: str, extra: tuple[str, ...] = ()) ->
         scheduled=times[0] or None,
         started=times[1] or None,
         ended=times[2] or None,
-        logs=", ".join([*(_text(log.get("name")) for log in job.get("log_references") or () if isinstance(log, Mapping)),
-                        *extra]),
-    )  # fmt: skip
+        logs=", ".join(
+            [*(_text(log.get("name")) for log in job.get("log_references") or () if isinstance(log, Mapping)), *extra]
+        ),
+    )
 
 
 def symbol(group: str, job: str) -> str:
@@ -132,16 +142,36 @@ def _text(value: Any) -> str:
 
 
 def preview_frame(entries: Iterable[Entry], changes: Mapping[str, str] | None = None) -> pl.DataFrame:
-    """One row a job (schema `PREVIEW`), in their order. `changes`: job id -> how it differs from what the server has."""
+    """One row a job (schema `PREVIEW`), in their order. `changes`: job id -> what the server has else."""
     rows: list[tuple[object, ...]] = []
     for entry in entries:
         one = drawn(entry)
         if one is None:
             continue
         differs = (changes or {}).get(entry.job_id, "")
-        rows.append((entry.key, one.project, one.revision, one.platform, one.symbol, one.name, one.shown, one.colour,
-                     one.tier, _ms(one.scheduled), _ms(one.started), one.duration, one.logs, differs, one.group,
-                     _ms(one.ended), entry.job_id, entry.place, entry.file))  # fmt: skip
+        rows.append(
+            (
+                entry.key,
+                one.project,
+                one.revision,
+                one.platform,
+                one.symbol,
+                one.name,
+                one.shown,
+                one.colour,
+                one.tier,
+                _ms(one.scheduled),
+                _ms(one.started),
+                one.duration,
+                one.logs,
+                differs,
+                one.group,
+                _ms(one.ended),
+                entry.job_id,
+                entry.place,
+                entry.file,
+            )
+        )
     return PREVIEW.frame(rows)
 
 

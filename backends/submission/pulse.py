@@ -71,7 +71,11 @@ class PulseRoute(Route):
         # The library's own tasks die with the connection; what they say then is no news and would paint over the app.
         loop.set_exception_handler(lambda loop, context: None)
         work = asyncio.ensure_future(self._send_all(desk))
-        forget = cancel.on_cancel(lambda: loop.call_soon_threadsafe(work.cancel))
+
+        def stop() -> None:
+            loop.call_soon_threadsafe(work.cancel)
+
+        forget = cancel.on_cancel(stop)
         try:
             await work
         except asyncio.CancelledError:
@@ -150,7 +154,9 @@ class PulseRoute(Route):
         try:
             await exchange.publish(message, letter.routing_key, mandatory=True, timeout=self._patience.confirm)
         except pika.exceptions.PublishError:
-            return Outcome(letter.number, State.RETURNED, f"NO_ROUTE: nobody is bound for {clean(letter.routing_key, 120)}")
+            return Outcome(
+                letter.number, State.RETURNED, f"NO_ROUTE: nobody is bound for {clean(letter.routing_key, 120)}"
+            )
         except pika.exceptions.DeliveryError:
             return Outcome(letter.number, State.FAILED, "the broker refused to store it (nack)")
         except TimeoutError:
@@ -162,7 +168,9 @@ class PulseRoute(Route):
         return Outcome(letter.number, State.ACKNOWLEDGED)
 
 
-def pulse_route(broker: Broker, exchange: str, credentials: Credentials, patience: Patience | None = None) -> PulseRoute:
+def pulse_route(
+    broker: Broker, exchange: str, credentials: Credentials, patience: Patience | None = None
+) -> PulseRoute:
     """`exchange` "" is the one that Pulse gives everybody: exchange/<user>/v1/jobs."""
     name = exchange or f"exchange/{credentials.who}/v1/jobs"
     if len(name.encode()) > LONGEST_ID or not name.isprintable():
@@ -210,4 +218,3 @@ def library() -> Any:
             logger.addHandler(logging.NullHandler())
         logger.propagate = False  # they log tracebacks, and addresses with passwords at debug level
     return aio_pika
-

@@ -27,7 +27,8 @@ def setup_problem(error: Exception, broker: Broker, user: str, exchange: str = "
         return RouteProblem(*words)
     if isinstance(error, (amqp.ProbableAuthenticationError, amqp.AuthenticationError)):
         return RouteProblem(
-            f"{where} does not let user {clean(user, 60)} in.", "Check the user's name and the password (PulseGuardian)."
+            f"{where} does not let user {clean(user, 60)} in.",
+            "Check the user's name and the password (PulseGuardian).",
         )
     if isinstance(error, amqp.ConnectionNotAllowed) or "OpenOk" in repr(error):
         return RouteProblem(

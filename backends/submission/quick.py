@@ -18,8 +18,9 @@ from backends.submission.validation import is_time, is_uri
 
 Check = Callable[[Any], bool]
 _KNOWN = frozenset(
-    "$schema definitions type properties required additionalProperties items pattern minLength maxLength minimum "
-    "maximum enum format $ref oneOf minProperties uniqueItems maxItems minItems".split()
+    {"$schema", "definitions", "type", "properties", "required", "additionalProperties", "items", "pattern"}
+    | {"minLength", "maxLength", "minimum", "maximum", "enum", "format", "$ref", "oneOf", "minProperties"}
+    | {"uniqueItems", "minItems", "maxItems"}
 )
 _FORMATS: dict[str, Check] = {"date-time": is_time, "uri": is_uri}
 

@@ -68,7 +68,7 @@ def _found(name: str, text: str, form: Form | None) -> Iterator[Found]:
 
 
 def _guessed(name: str, text: str) -> Iterator[Found]:
-    """Without an ending that says it (standard input): JSON if it begins like JSON, lines if the first line is whole."""
+    """Without an ending that says it (standard input): JSON, lines if the first line is whole, else YAML."""
     start = text.lstrip()
     if not start.startswith(("{", "[")):
         from backends.submission.reading_yaml import from_yaml

@@ -57,7 +57,9 @@ def path_of(column: str) -> Path:
 
 def _entry(row: list[str], paths: list[Path], schema: dict[str, Any], place: str, width: int) -> Found:
     if len(row) > width:
-        return Found(None, place, f"the row has {len(row)} cells, the header {width}; a comma may want quotes around it")
+        return Found(
+            None, place, f"the row has {len(row)} cells, the header {width}; a comma may want quotes around it"
+        )
     body: dict[str, Any] = {}
     for cell, path in zip(row, paths, strict=False):
         if cell != "" and path:

@@ -64,8 +64,9 @@ def from_json(name: str, text: str) -> Iterator[Found]:
             raise json.JSONDecodeError("Extra data", text, _skip(text, end))
     except json.JSONDecodeError as error:
         hint = "One object a line is JSON lines: name the file .jsonl." if error.msg == "Extra data" else ""
-        raise FileProblem(f"{name} is not valid JSON: line {error.lineno}, column {error.colno}: {_said(error)}.",
-                          hint) from None  # fmt: skip
+        raise FileProblem(
+            f"{name} is not valid JSON: line {error.lineno}, column {error.colno}: {_said(error)}.", hint
+        ) from None
     except (ValueError, RecursionError) as error:
         raise FileProblem(f"{name} is not usable JSON: {_reason(error)}.") from None
     yield Found(value, "", odd=reader.taken())

@@ -49,7 +49,9 @@ def from_yaml(name: str, text: str) -> Iterator[Found]:
                 value = loader.construct_document(one)
                 if value is None and not listed:
                     continue
-                odd = tuple(f"{clean(twice, 60)} is written more than once; the last one counts" for twice in _twice(one))
+                odd = tuple(
+                    f"{clean(twice, 60)} is written more than once; the last one counts" for twice in _twice(one)
+                )
                 yield Found(value, f"line {one.start_mark.line + 1}", odd=odd)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

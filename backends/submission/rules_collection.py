@@ -26,18 +26,28 @@ def demands(body: Any) -> Iterator[Finding]:
         return
     yield from _revision(body.get("revision"))
     if body.get("coalesced"):
-        yield Finding(Level.WARNING, "$.coalesced", "coalesced", "the server of 2018 reads only superseded",
-                      "superseded instead of coalesced")  # fmt: skip
+        yield Finding(
+            Level.WARNING,
+            "$.coalesced",
+            "coalesced",
+            "the server of 2018 reads only superseded",
+            "superseded instead of coalesced",
+        )
     job = body.get("job")
     if not isinstance(job, Mapping):
         return
     state, result = job.get("state"), job.get("result")
     if state == "completed" and not result:
-        yield Finding(Level.WARNING, "$.job", "result", "completed without a result is shown as unknown",
-                      'add "result": success, testfailed, busted, ...')  # fmt: skip
+        yield Finding(
+            Level.WARNING,
+            "$.job",
+            "result",
+            "completed without a result is shown as unknown",
+            'add "result": success, testfailed, busted, ...',
+        )
     elif state in ("pending", "running") and result not in (None, "", "unknown"):
         yield Finding(Level.WARNING, "$.job.result", "result", f"not shown while the job is {state}", "unknown")
-    yield from times(*(job.get(name) for name in _STAMPS), state, "$.job", _STAMPS)
+    yield from times((job.get(_STAMPS[0]), job.get(_STAMPS[1]), job.get(_STAMPS[2])), state, "$.job", _STAMPS)
     yield from _timestamps(job)
     yield from _logs(job)
     for number, artifact in enumerate(artifacts_of(job)):
@@ -59,19 +69,34 @@ def _revision(revision: Any) -> Iterator[Finding]:
     if not isinstance(revision, str) or not revision:
         return
     if not re.fullmatch(r"[0-9a-fA-F]+", revision):
-        yield Finding(Level.ERROR, "$.revision", "revision", "is no hexadecimal number: no push can have it",
-                      "the 40 hexadecimal digits of the push's top revision")  # fmt: skip
+        yield Finding(
+            Level.ERROR,
+            "$.revision",
+            "revision",
+            "is no hexadecimal number: no push can have it",
+            "the 40 hexadecimal digits of the push's top revision",
+        )
     elif len(revision) < 40 or revision != revision.lower():
-        yield Finding(Level.WARNING, "$.revision", "revision", f"has {len(revision)} digits; only whole ones in lower "
-                      "case are sure to find their push", "40 hexadecimal digits in lower case")  # fmt: skip
+        yield Finding(
+            Level.WARNING,
+            "$.revision",
+            "revision",
+            f"has {len(revision)} digits; only whole ones in lower case are sure to find their push",
+            "40 hexadecimal digits in lower case",
+        )
 
 
 def _timestamps(job: Mapping[str, Any]) -> Iterator[Finding]:
     for name in _STAMPS:
         value = job.get(name)
         if isinstance(value, int) and value > 100_000_000_000:
-            yield Finding(Level.WARNING, f"$.job.{name}", "times", "looks like milliseconds",
-                          f"{value // 1000}, the seconds since 1970")  # fmt: skip
+            yield Finding(
+                Level.WARNING,
+                f"$.job.{name}",
+                "times",
+                "looks like milliseconds",
+                f"{value // 1000}, the seconds since 1970",
+            )
 
 
 def _logs(job: Mapping[str, Any]) -> Iterator[Finding]:
@@ -82,21 +107,46 @@ def _logs(job: Mapping[str, Any]) -> Iterator[Finding]:
     for number, log in enumerate(logs):
         name, path = log.get("name"), f"$.job.log_references[{number}]"
         if log.get("parse_status") == "error":
-            yield Finding(Level.WARNING, f"{path}.parse_status", "parse-status", "the server does not know error and "
-                          "takes it for pending", "pending or parsed")  # fmt: skip
+            yield Finding(
+                Level.WARNING,
+                f"{path}.parse_status",
+                "parse-status",
+                "the server does not know error and takes it for pending",
+                "pending or parsed",
+            )
         if log.get("parse_status") == "parsed" and not summaries:
-            yield Finding(Level.WARNING, f"{path}.parse_status", "generation", "parsed, but no text_log_summary comes "
-                          "with it: the log stays unreadable", "pending, or add the text_log_summary")  # fmt: skip
+            yield Finding(
+                Level.WARNING,
+                f"{path}.parse_status",
+                "generation",
+                "parsed, but no text_log_summary comes with it: the log stays unreadable",
+                "pending, or add the text_log_summary",
+            )
         if log.get("parse_status") in (None, "pending") and not summaries and name not in PARSED_LOGS:
-            yield Finding(Level.WARNING, f"{path}.name", "log-name", "the server never parses a log of this name",
-                          f"one of {', '.join(PARSED_LOGS)}, or send its text_log_summary")  # fmt: skip
+            yield Finding(
+                Level.WARNING,
+                f"{path}.name",
+                "log-name",
+                "the server never parses a log of this name",
+                f"one of {', '.join(PARSED_LOGS)}, or send its text_log_summary",
+            )
         if summaries and name != DEFAULT_LOG and name not in lognames:
-            yield Finding(Level.ERROR, f"{path}.name", "custom-log-name", "a custom name must also be the logname of the "
-                          "text_log_summary; the Log Viewer finds nothing", f'"logname": "{name}" in its blob')  # fmt: skip
+            yield Finding(
+                Level.ERROR,
+                f"{path}.name",
+                "custom-log-name",
+                "a custom name must also be the logname of the text_log_summary; the Log Viewer finds nothing",
+                f'"logname": "{name}" in its blob',
+            )
     names = {log.get("name") for log in logs}
     if logs and summaries and lognames and not lognames & names:
-        yield Finding(Level.ERROR, "$.job.artifacts", "custom-log-name", f"the summary is of {', '.join(map(str, lognames))}, "
-                      "no log has that name", "the same name in log_references")  # fmt: skip
+        yield Finding(
+            Level.ERROR,
+            "$.job.artifacts",
+            "custom-log-name",
+            f"the summary is of {', '.join(map(str, lognames))}; no log has that name",
+            "the same name in log_references",
+        )
     if found.remark and found.rule in (2, 3):
         yield Finding(Level.INFO, "$.job.log_references", "generation", found.remark)
 
@@ -110,8 +160,13 @@ def _artifact(artifact: Mapping[str, Any], path: str) -> Iterator[Finding]:
     elif name == "performance_data":
         yield from _performance(blob, f"{path}.blob")
     elif isinstance(name, str) and name and name not in _KNOWN_ARTIFACTS:
-        yield Finding(Level.INFO, f"{path}.name", "artifact", "the server of 2018 ignores artifacts of this name",
-                      f"one of {', '.join(sorted(_KNOWN_ARTIFACTS))}")  # fmt: skip
+        yield Finding(
+            Level.INFO,
+            f"{path}.name",
+            "artifact",
+            "the server of 2018 ignores artifacts of this name",
+            f"one of {', '.join(sorted(_KNOWN_ARTIFACTS))}",
+        )
 
 
 def _performance(blob: Any, path: str) -> Iterator[Finding]:
@@ -126,8 +181,13 @@ def _performance(blob: Any, path: str) -> Iterator[Finding]:
 def _job_info(blob: Any, path: str) -> Iterator[Finding]:
     details = blob.get("job_details") if isinstance(blob, Mapping) else None
     if not isinstance(details, list):
-        yield Finding(Level.ERROR, path, "job-info", "a Job Info artifact needs job_details, a list",
-                      '{"job_details": [{"title": ..., "value": ...}]}')  # fmt: skip
+        yield Finding(
+            Level.ERROR,
+            path,
+            "job-info",
+            "a Job Info artifact needs job_details, a list",
+            '{"job_details": [{"title": ..., "value": ...}]}',
+        )
         return
     for number, detail in enumerate(details):
         yield from _detail(detail, f"{path}.job_details[{number}]")
@@ -150,19 +210,34 @@ def _detail(detail: Any, path: str) -> Iterator[Finding]:
     for name, most in _DETAIL_LIMITS.items():
         value = detail.get(name)
         if isinstance(value, str) and len(value) > most:
-            yield Finding(Level.WARNING, f"{path}.{name}", "job-info", f"has {len(value)} characters; the server cuts it",
-                          f"at most {most} characters")  # fmt: skip
+            yield Finding(
+                Level.WARNING,
+                f"{path}.{name}",
+                "job-info",
+                f"has {len(value)} characters; the server cuts it",
+                f"at most {most} characters",
+            )
 
 
 def _summary(blob: Any, path: str) -> Iterator[Finding]:
     data = blob.get("step_data") if isinstance(blob, Mapping) else None
     steps = data.get("steps") if isinstance(data, Mapping) else None
     if not isinstance(steps, list):
-        yield Finding(Level.ERROR, path, TLS, "the server reads step_data.steps and fails without it",
-                      '{"step_data": {"steps": [...]}, "logurl": ...}')  # fmt: skip
+        yield Finding(
+            Level.ERROR,
+            path,
+            TLS,
+            "the server reads step_data.steps and fails without it",
+            '{"step_data": {"steps": [...]}, "logurl": ...}',
+        )
         return
     for number, step in enumerate(steps):
         missing = [name for name in _STEP if not isinstance(step, Mapping) or name not in step]
         if missing:
-            yield Finding(Level.ERROR, f"{path}.step_data.steps[{number}]", TLS, f"has no {', '.join(missing)}: the "
-                          "server fails on it", f"add {', '.join(missing)}")  # fmt: skip
+            yield Finding(
+                Level.ERROR,
+                f"{path}.step_data.steps[{number}]",
+                TLS,
+                f"has no {', '.join(missing)}: the server fails on it",
+                f"add {', '.join(missing)}",
+            )

@@ -15,7 +15,7 @@ from backends.submission.forms import Form
 from backends.submission.validation import violations
 
 ROUTE = "tc-treeherder"
-_PARTS = re.compile(
+ROUTE_PARTS = re.compile(
     r"tc-treeherder\.v2\.(?:(?P<owner>[\w-]+)/)?(?P<project>[\w-]+)\.(?P<revision>[^.]+)(?:\.(?P<push>[^.]+))?"
 )
 _SHAPE = "tc-treeherder.v2.<project>.<revision of 40 digits>[.<push id>], or <user>/<project> for GitHub"
@@ -37,8 +37,13 @@ def demands(body: Any) -> Iterator[Finding]:
     extra = task.get("extra")
     config = extra.get("treeherder") if isinstance(extra, Mapping) else None
     if not config:
-        yield Finding(Level.ERROR, f"{at}.extra", "treeherder", "no extra.treeherder: Treeherder passes over the task",
-                      'add "treeherder": {"symbol": ..., "machine": {"platform": ...}}')  # fmt: skip
+        yield Finding(
+            Level.ERROR,
+            f"{at}.extra",
+            "treeherder",
+            "no extra.treeherder: Treeherder passes over the task",
+            'add "treeherder": {"symbol": ..., "machine": {"platform": ...}}',
+        )
         return
     yield from violations(config, Form.TASK, f"{at}.extra.treeherder")
     if isinstance(config, Mapping):
@@ -53,10 +58,12 @@ def _routes(routes: Any, at: str) -> Iterator[Finding]:
     ]
     if len(found) != 1:
         what = "no" if not found else str(len(found))
-        yield Finding(Level.ERROR, f"{at}.routes", "route", f"{what} {ROUTE} route: Treeherder wants exactly one", _SHAPE)
+        yield Finding(
+            Level.ERROR, f"{at}.routes", "route", f"{what} {ROUTE} route: Treeherder wants exactly one", _SHAPE
+        )
         return
     number, route = found[0]
-    path, match = f"{at}.routes[{number}]", _PARTS.fullmatch(route)
+    path, match = f"{at}.routes[{number}]", ROUTE_PARTS.fullmatch(route)
     if match is None:
         yield Finding(Level.ERROR, path, "route", "is not of the form that Treeherder reads", _SHAPE)
         return
@@ -73,14 +80,23 @@ def _metadata(task: Mapping[str, Any], at: str) -> Iterator[Finding]:
     metadata = metadata if isinstance(metadata, Mapping) else {}
     for name in ("owner", "name", "description"):
         if not isinstance(metadata.get(name), str):
-            yield Finding(Level.ERROR, f"{at}.metadata", "metadata", f"no {name}: Treeherder reads it unasked and fails",
-                          f'add "{name}", a text')  # fmt: skip
+            yield Finding(
+                Level.ERROR,
+                f"{at}.metadata",
+                "metadata",
+                f"no {name}: Treeherder reads it unasked and fails",
+                f'add "{name}", a text',
+            )
     owner = metadata.get("owner")
     if isinstance(owner, str) and len(owner) > 50:
-        yield Finding(Level.WARNING, f"{at}.metadata.owner", "metadata", "longer than 50 characters: Treeherder cuts it")
+        yield Finding(
+            Level.WARNING, f"{at}.metadata.owner", "metadata", "longer than 50 characters: Treeherder cuts it"
+        )
     for name, other in (("created", ""), ("workerType", "taskQueueId")):
         if name not in task and other not in task:
-            yield Finding(Level.ERROR, at, "metadata", f"no {name}: Treeherder reads it unasked and fails", f'add "{name}"')
+            yield Finding(
+                Level.ERROR, at, "metadata", f"no {name}: Treeherder reads it unasked and fails", f'add "{name}"'
+            )
 
 
 def _config(config: Mapping[str, Any], path: str) -> Iterator[Finding]:
@@ -89,5 +105,10 @@ def _config(config: Mapping[str, Any], path: str) -> Iterator[Finding]:
     if not config.get("labels") and not config.get("collection"):
         yield Finding(Level.INFO, path, "labels", "without labels the job is shown as opt")
     if "machine" not in config:
-        yield Finding(Level.WARNING, path, "platform", "without a machine the row is named by the worker type",
-                      'add "machine": {"platform": ...}')  # fmt: skip
+        yield Finding(
+            Level.WARNING,
+            path,
+            "platform",
+            "without a machine the row is named by the worker type",
+            'add "machine": {"platform": ...}',
+        )

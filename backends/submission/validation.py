@@ -22,9 +22,7 @@ from backends.submission.instead import instead_of
 from backends.submission.schemas import schema_of
 
 # RFC 3339 section 5.6; `T` and `Z` in either case, a leap second allowed.
-_RFC3339 = re.compile(
-    r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
-)
+_RFC3339 = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII)
 # RFC 3986: a scheme, then only characters that a URI has, % followed by two hex digits.
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+", re.ASCII)
 LONGEST = 1_000  # characters of a message: it quotes what is wrong

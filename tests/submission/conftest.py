@@ -10,6 +10,7 @@ import pytest
 
 from backends.submission.outbox import Outbox
 
+
 @pytest.fixture(scope="session")
 def examples() -> Path:
     """Job data with the verdicts of Treeherder's own schemas, kept outside the project."""

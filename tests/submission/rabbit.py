@@ -70,11 +70,29 @@ class Rabbit:
 
     def _make_certificate(self) -> None:
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-             "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-             "-keyout", str(self.home / "key.pem"), "-out", str(self.ca)],
-            check=True, capture_output=True,
-        )  # fmt: skip
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+                "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                "-keyout",
+                str(self.home / "key.pem"),
+                "-out",
+                str(self.ca),
+            ],
+            check=True,
+            capture_output=True,
+        )
 
     def boot(self) -> None:
         """Starts the node for the first time, with its users."""
@@ -95,8 +113,11 @@ class Rabbit:
     def ctl(self, *arguments: str) -> str:
         done = subprocess.run(
             [str(BIN / "rabbitmqctl"), "--quiet", *arguments],
-            env=self._environment, capture_output=True, text=True, timeout=START_SECONDS + 30,
-        )  # fmt: skip
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS + 30,
+        )
         if done.returncode:
             raise RuntimeError(f"rabbitmqctl {arguments[0]}: {done.stdout[-500:]} {done.stderr[-500:]}")
         return done.stdout

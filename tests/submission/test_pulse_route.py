@@ -183,7 +183,7 @@ def test_a_frozen_broker_is_given_up_and_the_jobs_stay(rabbit: Rabbit, outbox: O
 
     short = PulseRoute(to.broker, to.exchange, credentials(), patience=Patience(connect=1, confirm=1))
     try:
-        with pytest.raises(RouteBroken, match="not confirmed in time|does not answer|broke"):
+        with pytest.raises(RouteBroken, match=r"not confirmed in time|does not answer|broke"):
             publish(outbox, short, Cancel(), told, patience=0.5)
     finally:
         rabbit.signal(signal.SIGCONT)
@@ -232,7 +232,7 @@ def test_a_certificate_of_an_unknown_authority_is_not_trusted(rabbit: Rabbit, ou
 
 def test_a_plain_connection_to_a_tls_port_is_given_up(rabbit: Rabbit, outbox: Outbox) -> None:
     to = pulse_route(Broker("127.0.0.1", rabbit.tls_port, False), "", credentials(), Patience(connect=5))
-    with pytest.raises(RouteBroken, match="broke|does not answer"):
+    with pytest.raises(RouteBroken, match=r"broke|does not answer"):
         publish(outbox, to, Cancel(), patience=0)
 
 

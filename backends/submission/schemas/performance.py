@@ -7,8 +7,20 @@ from __future__ import annotations
 
 from backends.submission.schemas.parts import FLAG, TEXT, Schema, many, one_of, opened, ref, text, upto
 
-APPLICATIONS = ("firefox", "chrome", "chrome-m", "fennec", "geckoview", "refbrow", "fenix", "focus", "safari",
-                "safari-tp", "custom-car", "cstm-car-m")  # fmt: skip
+APPLICATIONS = (
+    "firefox",
+    "chrome",
+    "chrome-m",
+    "fennec",
+    "geckoview",
+    "refbrow",
+    "fenix",
+    "focus",
+    "safari",
+    "safari-tp",
+    "custom-car",
+    "cstm-car-m",
+)
 MOST = 1e12
 VALUE: Schema = {"type": "number", "minimum": -MOST, "maximum": MOST}
 
@@ -45,9 +57,7 @@ def _measured(window: str) -> dict[str, Schema]:
 
 
 def _suite() -> Schema:
-    subtest = opened(
-        "name value", **_measured("number"), alertSeverity=one_of("critical", "subcritical", "normal")
-    )
+    subtest = opened("name value", **_measured("number"), alertSeverity=one_of("critical", "subcritical", "normal"))
     return opened(
         "name subtests",
         **_measured("integer"),

@@ -38,12 +38,20 @@ def current() -> Schema:
 
 
 def of_2018() -> Schema:
-    hg = closed("kind project revision", kind=one_of("hg.mozilla.org"), project=word(50), revision=REVISION,
-                pushLogID=WHOLE)  # fmt: skip
-    github = closed("kind project revision", kind=one_of("github.com"), owner=word(50), project=word(50),
-                    revision=text(40, 40), pullRequestID=WHOLE)  # fmt: skip
-    log = closed("url name", url=text(1, 255, format="uri"), name=text(1, 50), steps=many(_step()),
-                 errorsTruncated=FLAG)  # fmt: skip
+    hg = closed(
+        "kind project revision", kind=one_of("hg.mozilla.org"), project=word(50), revision=REVISION, pushLogID=WHOLE
+    )
+    github = closed(
+        "kind project revision",
+        kind=one_of("github.com"),
+        owner=word(50),
+        project=word(50),
+        revision=text(40, 40),
+        pullRequestID=WHOLE,
+    )
+    log = closed(
+        "url name", url=text(1, 255, format="uri"), name=text(1, 50), steps=many(_step()), errorsTruncated=FLAG
+    )
     message = _message({"oneOf": [hg, github]}, log, results=RESULTS_2018, job_name=100, group_name=100)
     message["properties"]["extra"] = {"type": "object"}
     return message
@@ -52,9 +60,13 @@ def of_2018() -> Schema:
 def _message(origin: Schema, log: Schema, *, results: tuple[str, ...], job_name: int, group_name: int) -> Schema:
     display = closed(
         "jobName jobSymbol groupSymbol",
-        jobName=text(1, job_name), groupName=text(1, group_name), jobSymbol=text(0, 25), groupSymbol=text(1, 25),
-        chunkId=ORDINAL, chunkCount=ORDINAL,
-    )  # fmt: skip
+        jobName=text(1, job_name),
+        groupName=text(1, group_name),
+        jobSymbol=text(0, 25),
+        groupSymbol=text(1, 25),
+        chunkId=ORDINAL,
+        chunkCount=ORDINAL,
+    )
     link = closed("url linkText label", url=upto(512, format="uri"), linkText=text(1, 125), label=text(1, 70))
     message = closed(
         REQUIRED,
@@ -93,6 +105,11 @@ def _step() -> Schema:
     error = closed("", line=text(1, 255), linenumber=COUNT)
     return closed(
         "name timeStarted lineStarted lineFinished timeFinished result",
-        name=text(1, 255), timeStarted=TIME, timeFinished=TIME, lineStarted=COUNT, lineFinished=COUNT,
-        result=one_of("success", "fail", "exception", "canceled", "unknown"), errors=many(error),
-    )  # fmt: skip
+        name=text(1, 255),
+        timeStarted=TIME,
+        timeFinished=TIME,
+        lineStarted=COUNT,
+        lineFinished=COUNT,
+        result=one_of("success", "fail", "exception", "canceled", "unknown"),
+        errors=many(error),
+    )
