@@ -57,6 +57,20 @@ class Settings:
     pulse_url: str = _setting("amqps://pulse.mozilla.org:5671", env="CIEXPLORE_PULSE_URL", toml="submit.pulse_url")
     """The Pulse broker that job data are published to; never with a password in it."""
 
+    pulse_exchange: str = _setting("", env="CIEXPLORE_PULSE_EXCHANGE", toml="submit.exchange")
+    """The exchange that job data are published to; empty is the user's own, exchange/USER/v1/jobs."""
+
+    pulse_routing_key: str = _setting(
+        "treeherder.{project}._", env="CIEXPLORE_PULSE_ROUTING_KEY", toml="submit.routing_key"
+    )
+    """The routing key of a job; {project}, {revision} and {task} stand for the job's."""
+
+    submit_url: str = _setting("", env="CIEXPLORE_SUBMIT_URL", toml="submit.url")
+    """The server that takes job collections by Hawk-signed POST; empty is the Treeherder above."""
+
+    submit_credentials: str = _setting("", env="CIEXPLORE_CREDENTIALS", toml="submit.credentials")
+    """A file (mode 0600) with [pulse] user, password and [hawk] client_id, key; empty: credentials.toml beside this."""
+
     output: str = _setting("ciexplore-downloads", env="CIEXPLORE_OUTPUT", toml="download.output")
     """Where the app offers to download to; relative to the directory it was started in."""
 

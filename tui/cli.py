@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Performance signatures, series, alerts, comparisons; pushes and jobs.",
     ),
     "archive": ("tui.commands.archive", "archive", "Source archives at a revision: fetched, verified, kept, served."),
+    "submit": ("tui.commands.submit", "submit", "Lint, preview and publish job data for Treeherder."),
     "demo": ("tui.commands.demo", "demo", "Open the app on an embedded CI with synthetic data."),
     "cache": ("tui.commands.cache", "cache", "Show or empty the store of answers."),
     "config": ("tui.commands.config", "config", "Show the settings in force and where each came from."),

@@ -51,6 +51,7 @@ _OPENERS: dict[str, Callable[[], Opener]] = {
     "prow": _system("prow"),
     "treeherder": _system("treeherder"),
     "archiver": _system("archiver"),
+    "submission": _system("submission"),
 }
 
 

@@ -30,4 +30,5 @@ FORMS: tuple[tuple[str, str], ...] = (
     ("https://github.com/OWNER/REPOSITORY/commit/REVISION", "the source archives of a commit"),
     ("archive:REPOSITORY[@REVISION[/DIRECTORY]]", "a repository's revisions; the archives of one"),
     ("archive:repositories, archive:held", "all repositories; the archives that are kept here"),
+    ("submit:FILE, submit:tasks/ID,ID, submit:outbox", "job data to lint, preview and publish"),
 )

@@ -12,6 +12,7 @@ from backends.locators import (
     archive_forms,
     perfherder_forms,
     prow_forms,
+    submission_forms,
     taskcluster_forms,
     treeherder_forms,
 )
@@ -26,6 +27,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     prow_forms.recognise,
     perfherder_forms.recognise,
     archive_forms.recognise,
+    submission_forms.recognise,
 )
 LONGEST = 1 << 20  # characters: 45,000 task ids in one taskcluster:artifacts/… text; an artifact URL has at most 4,000
 

@@ -1,0 +1,179 @@
+"""How Treeherder would draw a job: its platform row, group and symbol, colour, tier, times and logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from backends.frames.schema import Column, Kind, Schema
+from backends.submission.conversion import result_shown, to_collection
+from backends.submission.conversion_parts import taken
+from backends.submission.forms import Entry, Form
+from backends.submission.times import epoch_of
+
+NO_GROUP = "?"
+
+PREVIEW = Schema(
+    (
+        Column("project", Kind.TEXT, "Project"),
+        Column("revision", Kind.ID, "Revision", width=12),
+        Column("platform", Kind.TEXT, "Platform row"),
+        Column("symbol", Kind.TEXT, "Symbol"),
+        Column("name", Kind.TEXT, "Job", width=40),
+        Column("shown", Kind.STATE, "Shown as"),
+        Column("colour", Kind.TEXT, "Colour"),
+        Column("tier", Kind.COUNT, "Tier"),
+        Column("scheduled", Kind.TIME, "Scheduled", hidden=True),
+        Column("started", Kind.TIME, "Started"),
+        Column("duration", Kind.DURATION, "Duration", "s"),
+        Column("logs", Kind.TEXT, "Logs"),
+        Column("changes", Kind.TEXT, "On the server"),
+        Column("group", Kind.TEXT, "Group", hidden=True),
+        Column("ended", Kind.TIME, "Ended", hidden=True),
+        Column("job", Kind.ID, "Job id", hidden=True),
+        Column("place", Kind.TEXT, "Place", hidden=True),
+        Column("file", Kind.TEXT, "File", hidden=True, keeps_end=True),
+    ),
+    key="entry",
+)
+# ui/helpers/job.js and the colours of ui/css/treeherder-job-buttons.css: failures of tests are orange, of builds red.
+COLOURS = {
+    "success": "green",
+    "testfailed": "orange",
+    "busted": "red",
+    "exception": "purple",
+    "retry": "dark blue",
+    "usercancel": "pink",
+    "superseded": "light blue",
+    "skipped": "grey",
+    "unknown": "grey",
+    "running": "grey",
+    "pending": "light grey",
+    "unscheduled": "not drawn",
+}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One job as it would be drawn. Times in seconds since 1970, `duration` in seconds."""
+
+    project: str
+    revision: str
+    platform: str
+    symbol: str
+    group: str
+    name: str
+    shown: str
+    tier: int | None
+    scheduled: float | None
+    started: float | None
+    ended: float | None
+    logs: str
+
+    @property
+    def colour(self) -> str:
+        return COLOURS.get(self.shown, "grey")
+
+    @property
+    def duration(self) -> float | None:
+        if self.started is None or self.ended is None or self.ended < self.started:
+            return None
+        return self.ended - self.started
+
+
+def drawn(entry: Entry) -> Drawn | None:
+    """None for what is no job."""
+    if not isinstance(entry.body, Mapping) or not entry.form.is_job:
+        return None
+    if entry.form is Form.COLLECTION:
+        return _drawn(entry.body, "")
+    message = entry.body
+    return _drawn(to_collection(message).body, result_shown(message), _extra_logs(message))
+
+
+def _drawn(body: Mapping[str, Any], result: str, extra: tuple[str, ...] = ()) -> Drawn:
+    job = taken(body, "job")
+    state = str(job.get("state") or "unknown")
+    shown = (result or str(job.get("result") or "unknown")) if state == "completed" else state
+    times = [epoch_of(job.get(name)) for name in ("submit_timestamp", "start_timestamp", "end_timestamp")]
+    group = _text(job.get("group_symbol")) or NO_GROUP
+    return Drawn(
+        project=_text(body.get("project")),
+        revision=_text(body.get("revision")),
+        platform=_platform(job),
+        symbol=symbol(group, _text(job.get("job_symbol"))),
+        group=_text(job.get("group_name")),
+        name=_text(job.get("name")),
+        shown=shown,
+        tier=job.get("tier", 1) if type(job.get("tier", 1)) is int else None,
+        scheduled=times[0] or None,
+        started=times[1] or None,
+        ended=times[2] or None,
+        logs=", ".join(
+            [*(_text(log.get("name")) for log in job.get("log_references") or () if isinstance(log, Mapping)), *extra]
+        ),
+    )
+
+
+def symbol(group: str, job: str) -> str:
+    """`SM(e)`; without a group (its symbol is ?) the job's symbol alone."""
+    return job if group in ("", NO_GROUP) else f"{group}({job})"
+
+
+def _platform(job: Mapping[str, Any]) -> str:
+    """`linux64 opt`: the platform, preferably of the machine it was built for, and its options in their order."""
+    machine = taken(job, "build_platform") or taken(job, "machine_platform")
+    options = sorted(str(name) for name, on in taken(job, "option_collection").items() if on)
+    return " ".join([_text(machine.get("platform")) or "unknown", *options])
+
+
+def _extra_logs(message: Mapping[str, Any]) -> tuple[str, ...]:
+    """Links whose text ends in _errorsummary.log are taken for logs, too (job_loader.py)."""
+    links = taken(message, "jobInfo").get("links")
+    found = [link for link in links if isinstance(link, Mapping)] if isinstance(links, list) else []
+    return tuple("errorsummary_json" for link in found if str(link.get("linkText", "")).endswith("_errorsummary.log"))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def preview_frame(entries: Iterable[Entry], changes: Mapping[str, str] | None = None) -> pl.DataFrame:
+    """One row a job (schema `PREVIEW`), in their order. `changes`: job id -> what the server has else."""
+    rows: list[tuple[object, ...]] = []
+    for entry in entries:
+        one = drawn(entry)
+        if one is None:
+            continue
+        differs = (changes or {}).get(entry.job_id, "")
+        rows.append(
+            (
+                entry.key,
+                one.project,
+                one.revision,
+                one.platform,
+                one.symbol,
+                one.name,
+                one.shown,
+                one.colour,
+                one.tier,
+                _ms(one.scheduled),
+                _ms(one.started),
+                one.duration,
+                one.logs,
+                differs,
+                one.group,
+                _ms(one.ended),
+                entry.job_id,
+                entry.place,
+                entry.file,
+            )
+        )
+    return PREVIEW.frame(rows)
+
+
+def _ms(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)

@@ -1,0 +1,100 @@
+"""What jobs a file holds: JSON, JSON lines, YAML or CSV, each entry with the line or row where it stands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from backends.problems import FileProblem, UsageProblem
+from backends.submission.forms import Entry, Form, form_of
+from backends.submission.reading_json import Found, from_json, from_lines
+
+SUFFIXES = {
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".yml": "yaml",
+    ".yaml": "yaml",
+    ".csv": "csv",
+    ".tsv": "csv",
+}
+MOST_BYTES = 256 << 20
+
+
+class UnreadableJobs(FileProblem):
+    """The file is there, but it holds nothing that could be job data."""
+
+
+def read_files(paths: Sequence[str], form: Form | None = None) -> list[Entry]:
+    """All entries of all files, numbered through; "-" is standard input (JSON, lines or YAML, whichever it is).
+
+    `form`: what every entry is taken for; by default each is looked at. Raises `FileProblem` for what cannot be read
+    at all; an entry that is broken alone becomes one with `broken` set.
+    """
+    entries: list[Entry] = []
+    for path in paths:
+        entries += read_text(path, _content(path), form, first=len(entries))
+    return entries
+
+
+def read_text(name: str, text: str, form: Form | None = None, first: int = 0) -> list[Entry]:
+    """The entries of one file's text; its name's ending says how it is written."""
+    found = list(_found(name, text, form))
+    if not found:
+        raise UnreadableJobs(f"{name} holds no job.", "Write one JSON object, a list of them, or one a line.")
+    entries = []
+    for number, one in enumerate(found, first):
+        kind = form if form is not None else Form.PULSE if one.broken else form_of(one.value)
+        entries.append(Entry(name, one.place, number, kind, one.value, one.broken, one.odd))
+    return entries
+
+
+def _found(name: str, text: str, form: Form | None) -> Iterator[Found]:
+    kind = SUFFIXES.get(Path(name).suffix.lower(), "")
+    if kind == "csv":
+        from backends.submission.reading_csv import from_csv
+
+        return from_csv(name, text, form)
+    if kind == "yaml":
+        from backends.submission.reading_yaml import from_yaml
+
+        return from_yaml(name, text)
+    if kind == "jsonl":
+        return from_lines(text)
+    if kind == "json":
+        return from_json(name, text)
+    return _guessed(name, text)
+
+
+def _guessed(name: str, text: str) -> Iterator[Found]:
+    """Without an ending that says it (standard input): JSON, lines if the first line is whole, else YAML."""
+    start = text.lstrip()
+    if not start.startswith(("{", "[")):
+        from backends.submission.reading_yaml import from_yaml
+
+        return from_yaml(name, text)
+    lines = list(from_lines(text))
+    if len(lines) > 1 and not lines[0].broken:
+        return iter(lines)
+    return from_json(name, text)
+
+
+def _content(path: str) -> str:
+    try:
+        raw = sys.stdin.buffer.read(MOST_BYTES + 1) if path == "-" else _bytes(Path(path).expanduser())
+    except OSError as error:
+        raise FileProblem(f"{path} cannot be read: {(error.strerror or 'no reason given').lower()}.") from error
+    if len(raw) > MOST_BYTES:
+        raise UsageProblem(f"{path} is larger than {MOST_BYTES >> 20} MB.", "Split it into several files.")
+    for encoding in ("utf-8-sig", "utf-16") if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig",):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError as error:
+            at = raw[: error.start].count(b"\n") + 1
+    raise UnreadableJobs(f"{path} is not UTF-8 text: line {at} holds other bytes.", "Save it as UTF-8.")
+
+
+def _bytes(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(MOST_BYTES + 1)
