@@ -229,7 +229,7 @@ def jobs(found: Iterable[Mapping[str, Any]], asked: Iterable[int], seen_at: int)
     gone = pl.DataFrame({"job_id": list(missing)}, schema={"job_id": JOBS.columns["job_id"]}).with_columns(
         seen_at=pl.lit(seen_at, pl.Int64), state=pl.lit(EXPIRED)
     )
-    return pl.concat([known, gone], how="diagonal").select(JOBS.columns)
+    return pl.concat([known, gone], how="diagonal").select(list(JOBS.columns))
 
 
 def submit_times(found: Iterable[SubmitTimes]) -> pl.DataFrame:

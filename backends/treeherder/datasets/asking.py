@@ -73,9 +73,7 @@ class Treeherder:
         found: answers.Pushes = self._project("push/", asked, answers.Pushes, cancel)
         return [push for push in found.results if since <= push.push_timestamp <= until]
 
-    def pairs(
-        self, pushes: Sequence[int], frameworks: Sequence[int], cancel: Cancel
-    ) -> dict[str, list[answers.Datum]]:
+    def pairs(self, pushes: Sequence[int], frameworks: Sequence[int], cancel: Cancel) -> dict[str, list[answers.Datum]]:
         """All values of these pushes; a push without any is absent."""
         asked = [("push_id", number) for number in pushes] + [("framework", number) for number in frameworks]
         found: dict[str, list[answers.Datum]] = self._project(

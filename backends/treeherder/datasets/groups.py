@@ -123,7 +123,8 @@ def _joined(parts: list[pl.LazyFrame], grouped: pl.DataFrame, tolerance: float) 
     sizes = leaders.lazy()
     common = (
         a.join(b, on="job_id").filter(pl.col("a") < pl.col("b")).group_by("a", "b").agg(pl.len().alias("common"))
-        .join(sizes.rename({"leader": "a", "jobs": "na"}), on="a").join(sizes.rename({"leader": "b", "jobs": "nb"}), on="b")
+        .join(sizes.rename({"leader": "a", "jobs": "na"}), on="a")
+        .join(sizes.rename({"leader": "b", "jobs": "nb"}), on="b")
         .filter(pl.col("common") >= tolerance * (pl.col("na") + pl.col("nb") - pl.col("common")))
         .select("a", "b").collect()
     )  # fmt: skip
@@ -166,7 +167,7 @@ def _numbered(grouped: pl.DataFrame) -> pl.DataFrame:
         .with_row_index("position").with_columns(pl.col("position").cast(pl.Int64))
     )  # fmt: skip
     names = pl.Series("group_id", [group_name(one) for one in members["signature_id"].to_list()], dtype=pl.String)
-    return members.with_columns(names).explode("signature_id").select(GROUPS).cast(GROUPS)  # type: ignore[arg-type]
+    return members.with_columns(names).explode("signature_id").select(list(GROUPS)).cast(GROUPS)  # type: ignore[arg-type]
 
 
 def group_name(members: Sequence[int]) -> str:

@@ -60,7 +60,8 @@ WAITS_BY_HOUR = Schema((Column("hour", Kind.COUNT, "Hour (UTC)"), *_WAITS), key=
 def timed(jobs: pl.LazyFrame) -> pl.LazyFrame:
     """The jobs with `wait` and `duration` in seconds, null where a time is not known or the span is negative."""
     start, end, submit = (
-        pl.when(pl.col(f"{name}_timestamp") > 0).then(pl.col(f"{name}_timestamp")) for name in ("start", "end", "submit")
+        pl.when(pl.col(f"{name}_timestamp") > 0).then(pl.col(f"{name}_timestamp"))
+        for name in ("start", "end", "submit")
     )
     return jobs.with_columns(_span(submit, start).alias("wait"), _span(start, end).alias("duration"))
 
@@ -138,7 +139,8 @@ def waits(pairs: pl.LazyFrame, jobs: pl.LazyFrame, pushes: pl.LazyFrame) -> pl.D
         .filter(pl.col("submit_timestamp") > 0).sort(["submit_timestamp", "job_id"], descending=True)
         .select(
             pl.col("job_id").cast(pl.String).alias("job"), pl.col("job_type_name").alias("name"), "platform",
-            moment("submit_timestamp").alias("submitted"), _hour().alias("hour"), "wait", "duration", "result", "revision",
+            moment("submit_timestamp").alias("submitted"), _hour().alias("hour"), "wait", "duration", "result",
+            "revision",
             pl.col("machine_name").alias("machine"), pl.col("task_id").alias("task"),
         )
     )  # fmt: skip

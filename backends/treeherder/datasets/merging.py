@@ -9,11 +9,15 @@ from backends.treeherder.datasets.tables import EXPIRED, PAIRS, Table
 _ENDED = "completed"
 
 
-def merged(table: Table, old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
-    """The rows of both, in the order of the table. Of rows with one key in `new` the later is the newer."""
-    new = new.select(table.columns).drop_nulls(list(table.key))
+def merged(table: Table, old: pl.DataFrame, new: pl.DataFrame, listed: pl.Series | None = None) -> pl.DataFrame:
+    """The rows of both, in the order of the table. Of rows with one key in `new` the later is the newer.
+
+    `listed`: the summaries whose lists of alerts `new` tells anew, those whose list is empty included.
+    """
+    new = new.select(list(table.columns)).drop_nulls(list(table.key))
     if table.merging == "replace_listed":
-        rest = old.filter(~pl.col("listed_in").is_in(new["listed_in"].unique().to_list()))
+        told = new["listed_in"] if listed is None else pl.concat([new["listed_in"], listed])
+        rest = old.filter(~pl.col("listed_in").is_in(told.unique().to_list()))
         found = pl.concat([rest, new.unique(table.key, keep="last", maintain_order=True)])
     elif table.merging == "replace":
         newest = new.unique(table.key, keep="last", maintain_order=True)
@@ -33,10 +37,9 @@ def _filled(table: Table, old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     newest = new
     if new.select(key).is_duplicated().any():
         latest = [pl.col(name).drop_nulls().last() for name in rest if name != "seen_at"]
-        newest = new.group_by(key, maintain_order=True).agg(latest, pl.col("seen_at").min()) if "seen_at" in rest else (
-            new.group_by(key, maintain_order=True).agg(latest)
-        )  # fmt: skip
-        newest = newest.select(table.columns)
+        if "seen_at" in rest:
+            latest.append(pl.col("seen_at").min())
+        newest = new.group_by(key, maintain_order=True).agg(latest).select(list(table.columns))
     both = old.join(newest, on=key, how="left", suffix="_new", maintain_order="left")
     keep_old = pl.lit(False)
     if table.merging == "jobs":
@@ -47,7 +50,7 @@ def _filled(table: Table, old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
         if name != "seen_at"
     ]
     first_seen = [pl.min_horizontal("seen_at", "seen_at_new").alias("seen_at")] if "seen_at" in rest else []
-    updated = both.select(*key, *chosen, *first_seen).select(table.columns)
+    updated = both.select(*key, *chosen, *first_seen).select(list(table.columns))
     return pl.concat([updated, newest.join(old, on=key, how="anti")])
 
 

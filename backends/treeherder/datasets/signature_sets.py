@@ -87,7 +87,9 @@ def _coded(signatures: pl.LazyFrame, excluded: Collection[str]) -> tuple[pl.Data
     rows = signatures.select("signature_id", "raw").collect()
     fields: list[dict[str, Any]] = [msgspec.json.decode(raw) for raw in rows["raw"].to_list()]
     names = sorted({name for one in fields for name in one} - set(excluded))
-    columns = {name: pl.Series(name, _codes([one.get(name, _ABSENT) for one in fields]), dtype=pl.UInt32) for name in names}
+    columns = {
+        name: pl.Series(name, _codes([one.get(name, _ABSENT) for one in fields]), dtype=pl.UInt32) for name in names
+    }
     return pl.DataFrame({"signature_id": rows["signature_id"], **columns}), names
 
 

@@ -48,7 +48,9 @@ class Store:
             self.path.mkdir(parents=True, exist_ok=True)
             others = [entry.name for entry in self.path.iterdir() if not entry.name.startswith((".", LEDGER))]
         except OSError as problem:
-            raise FileProblem(f"{path} cannot hold a dataset: {disk_words(problem)}.", "Choose another place.") from None
+            raise FileProblem(
+                f"{path} cannot hold a dataset: {disk_words(problem)}.", "Choose another place."
+            ) from None
         if others:
             raise UsageProblem(f"{path} holds other things and no dataset.", "Name an empty or a new directory.")
 
@@ -57,26 +59,28 @@ class Store:
     ) -> None:
         """Takes the rows in, then notes what was asked. All or, after a kill, some of the rows and none of the notes.
 
-        `frames`: table name -> rows with that table's columns. Raises `FileProblem`, `Cancelled` (before it began).
+        `frames`: table name -> rows with that table's columns; alerts come with the summaries that list them. Raises
+        `FileProblem`, `Cancelled` (before it began).
         """
         checked(repository)
         with self.ledger.exclusive(cancel):
             for name, rows in frames.items():
-                if not rows.is_empty():
-                    self._take_in(TABLES[name], repository, rows)
+                listed = frames["alert_summaries"]["summary_id"] if name == "alerts" else None
+                if not rows.is_empty() or listed is not None:
+                    self._take_in(TABLES[name], repository, rows, listed)
             self.ledger.record(fetches)
 
-    def _take_in(self, table: Table, repository: str, rows: pl.DataFrame) -> None:
+    def _take_in(self, table: Table, repository: str, rows: pl.DataFrame, listed: pl.Series | None = None) -> None:
         home = self.path / table.name / f"repository={repository}"
         by = place(table)
         if by is None:
-            self._replace(table, home, rows)
+            self._replace(table, home, rows, listed)
             return
         for (where,), part in rows.with_columns(by.alias("\0place")).group_by(["\0place"], maintain_order=True):
             if where is not None:
                 self._replace(table, home / f"{table.within}={where}", part.drop("\0place"))
 
-    def _replace(self, table: Table, home: Path, rows: pl.DataFrame) -> None:
+    def _replace(self, table: Table, home: Path, rows: pl.DataFrame, listed: pl.Series | None = None) -> None:
         target = home / FILE
         old = table.empty()
         try:
@@ -88,7 +92,7 @@ class Store:
         except (OSError, pl.exceptions.PolarsError) as problem:
             words = disk_words(problem) if isinstance(problem, OSError) else "it is no Parquet file"
             raise FileProblem(f"{target} cannot be read: {words}.", "Restore or remove that file.") from problem
-        found = merged(table, old, rows)
+        found = merged(table, old, rows, listed)
         if found.equals(old):
             return
         with atomic_file(target, overwrite=True) as stream:
@@ -124,7 +128,9 @@ class Store:
         there = self.repositories()
         if named is not None:
             if named not in there:
-                raise UsageProblem(f"The dataset holds nothing of {named!r}.", f"It has: {', '.join(there) or 'nothing'}.")
+                raise UsageProblem(
+                    f"The dataset holds nothing of {named!r}.", f"It has: {', '.join(there) or 'nothing'}."
+                )
             return named
         if len(there) != 1:
             what = "several repositories" if there else "nothing yet"

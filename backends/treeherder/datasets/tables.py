@@ -144,16 +144,46 @@ ALERTS = Table(
     merging="replace_listed",
     order=("listed_in", "related", "position"),
 )
-JOB_TEXTS = (
-    "state result reason who platform platform_option machine_name machine_platform_os machine_platform_architecture "
-    "build_os build_architecture build_platform build_system_type job_guid job_type_name job_type_symbol "
-    "job_type_description job_group_name job_group_symbol job_group_description option_collection_hash ref_data_name "
-    "signature last_modified task_id"
-).split()
-JOB_NUMBERS = (
-    "job_type_id job_group_id build_platform_id tier failure_classification_id retry_id push_id result_set_id "
-    "submit_timestamp start_timestamp end_timestamp"
-).split()
+JOB_TEXTS = [
+    "state",
+    "result",
+    "reason",
+    "who",
+    "platform",
+    "platform_option",
+    "machine_name",
+    "machine_platform_os",
+    "machine_platform_architecture",
+    "build_os",
+    "build_architecture",
+    "build_platform",
+    "build_system_type",
+    "job_guid",
+    "job_type_name",
+    "job_type_symbol",
+    "job_type_description",
+    "job_group_name",
+    "job_group_symbol",
+    "job_group_description",
+    "option_collection_hash",
+    "ref_data_name",
+    "signature",
+    "last_modified",
+    "task_id",
+]
+JOB_NUMBERS = [
+    "job_type_id",
+    "job_group_id",
+    "build_platform_id",
+    "tier",
+    "failure_classification_id",
+    "retry_id",
+    "push_id",
+    "result_set_id",
+    "submit_timestamp",
+    "start_timestamp",
+    "end_timestamp",
+]
 JOBS = Table(
     "jobs",
     {

@@ -20,6 +20,7 @@ from backends.treeherder.datasets.asking import (
 from backends.treeherder.datasets.crew import ask_all, batches
 from backends.treeherder.datasets.ledger import Fetch, Known, now
 from backends.treeherder.datasets.store import Store
+from backends.treeherder.datasets.tables import PAIRS
 from backends.treeherder.datasets.wanted import (
     DAY,
     Wanted,
@@ -188,7 +189,7 @@ class Update:
         return (
             lacking.drop("submit_ts")
             .join(known.lazy(), on="job_id")
-            .select(answers.PAIRS.columns)
+            .select(list(PAIRS.columns))
             .collect()
         )  # fmt: skip
 
@@ -231,7 +232,7 @@ class Update:
         )
         for _, rows in self._store.by_file("pairs", self._wanted.repository):
             lacking = rows.filter(pl.col("submit_ts").is_null(), pl.col("job_id").is_not_null()).drop("submit_ts")
-            found = lacking.join(jobs.lazy(), on="job_id").select(answers.PAIRS.columns).collect()
+            found = lacking.join(jobs.lazy(), on="job_id").select(list(PAIRS.columns)).collect()
             if not found.is_empty():
                 self._keep({"pairs": found}, [])
 
@@ -301,9 +302,7 @@ def push_spans(known: Known | None, wanted: Wanted) -> list[tuple[int, int, bool
     return spans
 
 
-def listed_pushes(
-    server: Treeherder, since: int, until: int, cancel: Cancel
-) -> Iterator[list[answers.Push]]:
+def listed_pushes(server: Treeherder, since: int, until: int, cancel: Cancel) -> Iterator[list[answers.Push]]:
     """The pushes of a span page by page, the newest first; there is no offset, so each page begins where one ended."""
     seen: set[int] = set()
     while True:
