@@ -65,46 +65,46 @@ def _by_sketch(sketches: pl.DataFrame) -> pl.DataFrame:
 
 def _verified(parts: list[pl.LazyFrame], grouped: pl.DataFrame) -> Iterator[bool]:
     """Part by part, whether every signature has exactly the jobs of its leader."""
-    several = grouped.filter(pl.len().over("leader") > 1).select("signature_id", "leader")
-    if several.is_empty():
+    ordered = grouped.sort("signature_id")
+    ids = ordered["signature_id"]
+    leader = ids.search_sorted(ordered["leader"])
+    led = ordered.select(pl.int_range(pl.len(), dtype=ID).alias("own"), leader.alias("leader"))
+    led = led.filter(pl.col("own") != pl.col("leader"))
+    if led.is_empty():
         return
     with ThreadPoolExecutor(2, thread_name_prefix="verify") as pool:
-        yield from pool.map(lambda part: _same_as_leader(part, several), parts)
+        yield from pool.map(lambda part: _same_as_leader(part, ids, led), parts)
 
 
-def _same_as_leader(part: pl.LazyFrame, several: pl.DataFrame) -> bool:
-    """Sorted by signature and job, a member's run of rows must equal its leader's, place by place."""
-    rows = _known(part).collect()
-    if not _is_sorted(rows):
+def _same_as_leader(part: pl.LazyFrame, ids: pl.Series, led: pl.DataFrame) -> bool:
+    """Sorted by signature and job, a member's run of rows must equal its leader's, place by place.
+
+    `led`: own, leader: places in `ids`. The store's files are sorted; rows that are not give False, if anything.
+    """
+    rows = part.select("signature_id", "job_id").collect()
+    if rows["job_id"].null_count():
+        rows = rows.drop_nulls("job_id")
+    runs = rows["signature_id"].rle().struct.unnest()
+    if runs["value"].n_unique() < len(runs):
         rows = rows.sort("signature_id", "job_id")
-    job = rows["job_id"]
-    runs = rows["signature_id"].rle().struct.unnest().select(
-        pl.col("value").alias("signature_id"), pl.col("len").cast(pl.Int64),
-        (pl.col("len").cast(pl.Int64).cum_sum() - pl.col("len").cast(pl.Int64)).alias("start"),
-    )  # fmt: skip
-    members = several.join(runs, on="signature_id", how="left")
-    led = members.join(
-        runs.select(pl.col("signature_id").alias("leader"), pl.col("len").alias("led"), pl.col("start").alias("from")),
-        on="leader",
-        how="left",
-    )
-    if led.select((pl.col("len").fill_null(0) != pl.col("led").fill_null(0)).any()).item():
+        runs = rows["signature_id"].rle().struct.unnest()
+    places = ids.search_sorted(runs["value"])
+    length = pl.zeros(len(ids), ID, eager=True).scatter(places, runs["len"])
+    start = pl.zeros(len(ids), ID, eager=True).scatter(places, runs["len"].cum_sum() - runs["len"])
+    own, leader = led["own"], led["leader"]
+    lengths = length.gather(own)
+    if not lengths.equals(length.gather(leader)):
         return False
-    others = led.filter((pl.col("signature_id") != pl.col("leader")) & pl.col("len").is_not_null())
-    if others.is_empty():
+    spans = pl.DataFrame({"own": start.gather(own), "leader": start.gather(leader), "len": lengths})
+    spans = spans.filter(pl.col("len") > 0)
+    if spans.is_empty():
         return True
-    places = others.select(
-        pl.int_ranges("start", pl.col("start") + pl.col("len")).explode().alias("own"),
-        pl.int_ranges("from", pl.col("from") + pl.col("len")).explode().alias("led"),
+    job = rows["job_id"]
+    mine, theirs = (
+        spans.select(pl.int_ranges(name, pl.col(name) + pl.col("len"), dtype=ID).explode()).to_series()
+        for name in ("own", "leader")
     )
-    return bool((job.gather(places["own"]) == job.gather(places["led"])).all())
-
-
-def _is_sorted(rows: pl.DataFrame) -> bool:
-    """The store's files are; a frame from elsewhere may not be."""
-    signature, job = pl.col("signature_id"), pl.col("job_id")
-    after = (signature > signature.shift()) | ((signature == signature.shift()) & (job > job.shift()))
-    return bool(rows.select(after.fill_null(True).all()).item())
+    return job.gather(mine).equals(job.gather(theirs))
 
 
 def _by_exact_sets(parts: list[pl.LazyFrame]) -> pl.DataFrame:
