@@ -1,0 +1,35 @@
+"""What can be opened on the synthetic Treeherder: the addresses that a person would copy from the real one."""
+
+from __future__ import annotations
+
+from backends.demo.options import DemoOptions
+from backends.demo.taskcluster.world import World as Tasks
+from backends.demo.treeherder.alerts import FAVOURITE_SUMMARY
+from backends.demo.treeherder.branches import BASE_PUSH, NEW_PUSH, SPECS, signature_id
+from backends.demo.treeherder.pushes import revision
+from backends.demo.treeherder.reference import AUTOLAND, TRY
+
+_WEB = "https://treeherder.mozilla.org"
+
+
+def locators(options: DemoOptions) -> dict[str, str]:
+    """Nothing is made for them: ids and revisions follow from the seed."""
+    seed, autoland = options.seed, SPECS[0]
+    base, new = revision(seed, TRY, BASE_PUSH), revision(seed, TRY, NEW_PUSH)
+    favourite = signature_id(autoland, 0)
+    three = "&".join(f"series={AUTOLAND},{signature_id(autoland, index)},1,13" for index in (0, 1, 2))
+    sides = f"originalProject={TRY}&originalRevision={base}&newProject={TRY}&newRevision={new}&framework=13"
+    return {
+        "perf.signatures": f"{_WEB}/perfherder/tests?framework=13&project={AUTOLAND}",
+        "perf.series": f"{_WEB}/perfherder/graphs?timerange=2592000&series={AUTOLAND},{favourite},1,13",
+        "perf.three-series": f"{_WEB}/perfherder/graphs?timerange=2592000&{three}",
+        "perf.alerts": f"{_WEB}/perfherder/alerts?status=0&framework=13&page=1",
+        "perf.alert-summary": f"{_WEB}/perfherder/alerts?id={FAVOURITE_SUMMARY}",
+        "perf.push": f"{_WEB}/jobs?repo={AUTOLAND}&revision={Tasks(options).finished.revision}",
+        "perf.pushes": f"{_WEB}/jobs?repo={AUTOLAND}",
+        "perf.compare": f"https://perf.compare/compare-results?baseRev={base}&baseRepo={TRY}"
+        f"&newRev={new}&newRepo={TRY}&framework=13",
+        "perf.compare-perfherder": f"{_WEB}/perfherder/compare?{sides}",
+        "perf.compare-subtests": f"{_WEB}/perfherder/comparesubtest?{sides}"
+        f"&originalSignature={signature_id(SPECS[1], 0)}&newSignature={signature_id(SPECS[1], 0)}",
+    }
