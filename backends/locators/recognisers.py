@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from backends.locators import taskcluster_forms, treeherder_forms
+from backends.locators import perfherder_forms, taskcluster_forms, treeherder_forms
 from backends.locators.base import Locator, LocatorProblem
 from backends.locators.pasted import Pasted
 
@@ -17,6 +17,7 @@ Recogniser = Callable[[Pasted], Locator | None]
 RECOGNISERS: tuple[Recogniser, ...] = (
     taskcluster_forms.recognise,
     treeherder_forms.recognise,
+    perfherder_forms.recognise,
 )
 LONGEST = 1 << 20  # characters: 45,000 task ids in one taskcluster:artifacts/… text; an artifact URL has at most 4,000
 
@@ -45,5 +46,6 @@ def recognised(text: str) -> Locator:
 def _hint() -> str:
     return (
         "Accepted: a task or task group id, a Taskcluster address (group, task, run, log, artifact, index or API), a "
-        "Treeherder push or job address, an index path such as gecko.v2.autoland.latest.taskgraph.decision."
+        "Treeherder push or job address, a Perfherder or perf.compare address, an index path such as "
+        "gecko.v2.autoland.latest.taskgraph.decision."
     )

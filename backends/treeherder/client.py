@@ -1,0 +1,257 @@
+"""What a Treeherder can be asked: one typed function an endpoint, each giving a frame.
+
+No endpoint needs a login. Answers carry neither ETag nor Cache-Control, so how long each holds is said here: reference
+data a day, signatures by the interval that they are asked for, what is past as long as it cannot change.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from backends.http.answers import Answer
+from backends.http.errors import NotFound
+from backends.http.policies import Policy
+from backends.treeherder.alerts_client import AlertFilters as AlertFilters
+from backends.treeherder.alerts_client import AlertPage as AlertPage
+from backends.treeherder.alerts_client import AlertsClient
+from backends.treeherder.answers import NotTreeherder, Rows, entries, lenient, value_of
+from backends.treeherder.asking import DAY, Asker, NoSuchRepository, NoSuchThing, Params, project
+from backends.treeherder.columns import DATA, VALUES
+from backends.treeherder.job_rows import push_frame
+from backends.treeherder.jobs_client import JobsClient
+from backends.treeherder.signature_rows import datum_frame, series_frame, signature_frame, value_frame
+from backends.treeherder.structs import (
+    Datum,
+    Push,
+    Signature,
+    Summary,
+)
+
+if TYPE_CHECKING:
+    from backends.cancel import Cancel
+    from backends.http import Http
+
+SOON = Policy.short(120)
+PUSHES_A_PAGE = 1000  # more is refused
+SECOND = timedelta(seconds=1)
+LATE = 4 * DAY  # seconds after which a push gets no more scheduled jobs; retriggers are rare and need --refresh
+
+
+class Treeherder(AlertsClient, JobsClient):
+    """One server, asked through `http`. All methods raise `Problem`s and may be called from any thread.
+
+    `base`: its address, without /api. `interval`s are seconds back from now; `start` and `end` are aware datetimes and
+    exclude an interval.
+    """
+
+    def __init__(self, http: Http, base: str, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(Asker(http, base))
+        self.base = self.asker.base
+        self._clock = clock
+
+    # Performance
+
+    def signatures(
+        self,
+        repository: str,
+        *,
+        frameworks: Sequence[int] = (),
+        interval: int | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        subtests: bool | None = None,
+        parent: str = "",
+        platform: str = "",
+        ids: Sequence[int] = (),
+        hashes: Sequence[str] = (),
+        cancel: Cancel | None = None,
+    ) -> Rows:
+        """Signatures (schema `SIGNATURES`) that had a value in the interval, all of them in one answer.
+
+        `subtests` False: suites only; `parent`: the HASH of a suite, for its subtests.
+        """
+        self.check_repository(repository, cancel)
+        params: Params = {
+            "framework": list(frameworks),
+            "id": list(ids),
+            "signature": list(hashes),
+            "parent_signature": parent or None,
+            "platform": platform or None,
+            "subtests": None if subtests is None else int(subtests),  # "false" is a 500
+            **_period(interval, start, end),
+        }
+        hold = Policy.short(min(max((interval or DAY * 14) / 100, 300), 3600))
+        options, names = self.option_names(cancel), self.framework_names(cancel)
+
+        def framed(found: Sequence[Signature]) -> pl.DataFrame:
+            return signature_frame(found, repository, options, names)
+
+        path = project(repository, "performance/signatures")
+        return self._listed(path, params, hold, Signature, framed, cancel, keyed=True)
+
+    def performance_data(
+        self,
+        repository: str,
+        *,
+        signature_ids: Sequence[int] = (),
+        push_ids: Sequence[int] = (),
+        job_ids: Sequence[int] = (),
+        frameworks: Sequence[int] = (),
+        interval: int | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        no_retriggers: bool = False,
+        cancel: Cancel | None = None,
+    ) -> Rows:
+        """Values (schema `DATA`) of signatures, pushes or jobs, ROUNDED to two decimals; `series` has them in full."""
+        if not (signature_ids or push_ids or job_ids):
+            return Rows(DATA.empty())
+        self.check_repository(repository, cancel)
+        params: Params = {
+            "signature_id": list(signature_ids),
+            "push_id": list(push_ids),
+            "job_id": list(job_ids),
+            "framework": list(frameworks),
+            "no_retriggers": no_retriggers or None,
+            **_period(interval, start, end),
+        }
+        answer = self.asker.ask(project(repository, "performance/data"), params, policy=SOON, cancel=cancel)
+        value = value_of(answer)
+        if not isinstance(value, dict):
+            raise NotTreeherder(answer.url, "its JSON is no object of series")
+        listed = [one for rows in value.values() if isinstance(rows, list) for one in rows]
+        found = [lenient(Datum, one) for one in listed if isinstance(one, dict)]
+        return Rows(datum_frame(found), answer.origin, _lost(len(listed) - len(found)))
+
+    def series(
+        self,
+        repository: str,
+        signature_id: int,
+        *,
+        interval: int | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        revision: str = "",
+        replicates: bool = False,
+        cancel: Cancel | None = None,
+    ) -> tuple[Summary | None, Rows]:
+        """What one signature is, and its values (schema `DATA`) in full, over a period or of one revision.
+
+        None and no rows where the repository has no such signature. `end` is now by default.
+        """
+        params: Params = {
+            "repository": repository,
+            "signature": signature_id,
+            "all_data": True,
+            "replicates": replicates or None,
+            **self._span(interval, start, end, revision),
+        }
+        answer = self.asker.ask("performance/summary", params, policy=SOON, cancel=cancel)
+        read = entries(answer, Summary)
+        summary = next((one for one in read.items if one.signature_id == signature_id), None)
+        if summary is None:
+            return None, Rows(DATA.empty(), answer.origin, read.note)
+        return summary, Rows(series_frame(summary.data, signature_id, replicates=replicates), answer.origin, read.note)
+
+    def values(
+        self,
+        repository: str,
+        *,
+        frameworks: Sequence[int] = (),
+        interval: int | None = None,
+        revision: str = "",
+        subtests: bool = False,
+        parent: int | None = None,
+        replicates: bool = False,
+        cancel: Cancel | None = None,
+    ) -> Rows:
+        """Values (schema `VALUES`, one row a value, ROUNDED to two decimals) of a revision or an interval.
+
+        The endpoint gives either suites or subtests, never both: suites by default; `parent` (the ID of a suite) asks
+        for its subtests.
+        """
+        params: Params = {
+            "repository": repository,
+            "framework": list(frameworks),
+            "no_subtests": None if subtests or parent is not None else True,
+            "parent_signature": parent,
+            "replicates": replicates or None,
+            **self._span(interval, None, None, revision),
+        }
+        answer = self.asker.ask("performance/summary", params, policy=SOON, cancel=cancel)
+        read = entries(answer, Summary)
+        return Rows(value_frame(read.items) if read.items else VALUES.empty(), answer.origin, read.note)
+
+    # Pushes
+
+    def pushes(
+        self, repository: str, *, count: int = 100, before: int | None = None, search: Mapping[str, str] | None = None,
+        cancel: Cancel | None = None,
+    ) -> Rows:  # fmt: skip
+        """The newest pushes (schema `PUSHES`), or those up to the second `before`, which overlap by that second's.
+
+        `search`: revision (full or its beginning, of the tip), commit_revision (any commit, full), author,
+        author_contains, search, startdate, enddate (YYYY-MM-DD).
+        """
+        params: Params = {
+            "count": min(max(count, 1), PUSHES_A_PAGE),
+            "push_timestamp__lte": before,
+            **(search or {}),
+        }
+        past = before is not None and before < self._clock() - LATE
+        hold = Policy.short(DAY) if past else Policy.short(60)
+        answer = self._of_repository(repository, project(repository, "push"), params, hold, cancel)
+        read = entries(answer, Push, member="results")
+        return Rows(push_frame(read.items), answer.origin, read.note)
+
+    def push_by_revision(self, repository: str, revision: str, cancel: Cancel | None = None) -> int:
+        """The id of the push with this revision as its tip, or else (in full) as one of its commits."""
+        for member in ("revision", "commit_revision"):
+            frame = self.pushes(repository, count=2, search={member: revision}, cancel=cancel).frame
+            if not frame.is_empty():
+                return int(frame["push_id"][0])
+        raise NoSuchThing(
+            f"Treeherder has no push {revision[:40]} in {repository}.",
+            "A commit inside a push is found by its full 40 digits only; the push may also be in another repository.",
+        )
+
+    def _span(
+        self, interval: int | None, start: datetime | None, end: datetime | None, revision: str
+    ) -> dict[str, Any]:
+        """What the summary endpoint needs one of: a revision, an interval, or a start and an end (both exclusive)."""
+        if revision:
+            return {"revision": revision}
+        if start is None:
+            return {"interval": interval if interval is not None else int(14 * DAY)}
+        last = end if end is not None else datetime.fromtimestamp(self._clock(), UTC)
+        return {"startday": _naive(start - SECOND), "endday": _naive(last + SECOND)}
+
+    def _of_repository(self, repository: str, path: str, params: Params, hold: Policy, cancel: Cancel | None) -> Answer:
+        try:
+            return self.asker.ask(path, params, policy=hold, cancel=cancel)
+        except NotFound:
+            raise NoSuchRepository(repository, self.repositories(cancel).frame["name"].to_list()) from None
+
+
+def _lost(count: int) -> str:
+    return f"{count:,} entries of the answer could not be read and are not shown." if count else ""
+
+
+def _period(interval: int | None, start: datetime | None, end: datetime | None) -> dict[str, Any]:
+    """An interval or dates; both together are refused by the server."""
+    if start is None:
+        return {"interval": interval}
+    return {
+        "start_date": _naive(start),
+        "end_date": None if end is None else _naive(end),
+    }
+
+
+def _naive(moment: datetime) -> str:
+    """UTC without a zone, as the server's own times are; it refuses some spellings of zones."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")

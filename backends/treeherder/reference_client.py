@@ -1,0 +1,101 @@
+"""What hardly changes about a Treeherder: repositories, frameworks, build options, bug trackers, classifications."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from backends.http.errors import HttpProblem, NotFound
+from backends.http.policies import Policy
+from backends.treeherder.answers import Rows, entries, value_of
+from backends.treeherder.asking import DAY, Asker, NoSuchRepository, Params, project
+from backends.treeherder.job_rows import framework_frame, repository_frame
+from backends.treeherder.structs import Named, OptionCollection, Repository
+
+if TYPE_CHECKING:
+    from backends.cancel import Cancel
+
+REFERENCE = Policy.short(DAY)
+
+
+class ReferenceClient:
+    """The part of the client that every other part needs."""
+
+    def __init__(self, asker: Asker) -> None:
+        self.asker = asker
+
+    def repositories(self, cancel: Cancel | None = None) -> Rows:
+        """Active repositories (schema `REPOSITORIES`)."""
+        return self._listed("repository", None, REFERENCE, Repository, repository_frame, cancel)
+
+    def frameworks(self, cancel: Cancel | None = None) -> Rows:
+        """Enabled frameworks (schema `FRAMEWORKS`)."""
+        return self._listed("performance/framework", None, REFERENCE, Named, framework_frame, cancel)
+
+    def framework_names(self, cancel: Cancel | None = None) -> dict[int, str]:
+        """Name by id."""
+        frame = self.frameworks(cancel).frame
+        return dict(zip(frame["framework_id"].to_list(), frame["name"].to_list(), strict=True))
+
+    def option_names(self, cancel: Cancel | None = None) -> dict[str, str]:
+        """Build options ("opt") by the hash that signatures name them with."""
+        answer = self.asker.ask("optioncollectionhash", policy=REFERENCE, cancel=cancel)
+        return {
+            one.option_collection_hash: " ".join(option.name for option in one.options if option.name)
+            for one in entries(answer, OptionCollection).items
+            if one.option_collection_hash
+        }
+
+    def issue_trackers(self, cancel: Cancel | None = None) -> dict[int, str]:
+        """The address that a bug's number is appended to, by tracker."""
+        found = value_of(self.asker.ask("performance/issue-tracker", policy=REFERENCE, cancel=cancel))
+        return {
+            one["id"]: one["issue_tracker_url"]
+            for one in (found if isinstance(found, list) else [])
+            if isinstance(one, dict)
+            and isinstance(one.get("id"), int)
+            and str(one.get("issue_tracker_url", "")).startswith("https://")
+        }
+
+    def check_repository(self, name: str, cancel: Cancel | None = None) -> None:
+        """Raises `NoSuchRepository`. An inactive one is not listed, so the server is asked about it in the one view
+        that answers 404 and not 500."""
+        known = self.repositories(cancel).frame["name"].to_list()
+        if name in known:
+            return
+        try:
+            self.asker.ask(project(name, "push"), {"count": 1}, policy=REFERENCE, cancel=cancel)
+        except NotFound:
+            raise NoSuchRepository(name, known) from None
+
+    def classifications(self, cancel: Cancel | None = None) -> dict[int, str]:
+        """What sheriffs call a failure, by number."""
+        answer = self.asker.ask("failureclassification", policy=REFERENCE, cancel=cancel)
+        return {one.id: one.name for one in entries(answer, Named).items if one.id is not None and one.name}
+
+    def repository_id(self, name: str, cancel: Cancel | None = None) -> int:
+        """The number that alert summaries are filtered by. Raises `NoSuchRepository`."""
+        frame = self.repositories(cancel).frame
+        found = frame.filter(pl.col("name") == name)["repository_id"].drop_nulls()
+        if found.is_empty():
+            raise NoSuchRepository(name, frame["name"].to_list())
+        return int(found[0])
+
+    def taskcluster_root(self, repository: str, cancel: Cancel | None = None) -> str:
+        """The Taskcluster deployment that runs a repository's tasks, "" if it is not known."""
+        try:
+            frame = self.repositories(cancel).frame
+        except HttpProblem:
+            return ""
+        found = frame.filter(pl.col("name") == repository)["tc_root_url"].drop_nulls()
+        return "" if found.is_empty() else str(found[0]).rstrip("/")
+
+    def _listed(
+        self, path: str, params: Params | None, hold: Policy, kind: Any, framed: Callable[[Any], pl.DataFrame],
+        cancel: Cancel | None, *, keyed: bool = False,
+    ) -> Rows:  # fmt: skip
+        answer = self.asker.ask(path, params, policy=hold, cancel=cancel)
+        read = entries(answer, kind, keyed=keyed)
+        return Rows(framed(read.items), answer.origin, read.note)

@@ -1,0 +1,188 @@
+"""Perfherder's addresses open what they show, and Treeherder's job pages go on opening the task group."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backends.locators import Locator, LocatorProblem, parse
+from backends.locators.perfherder import (
+    ALERT_FLAGS,
+    AlertSummaries,
+    AlertSummary,
+    Compare,
+    ComparedValues,
+    Frameworks,
+    JobFailures,
+    Pushes,
+    PushJobs,
+    PushOf,
+    Repositories,
+    Series,
+    SeriesRef,
+    Side,
+    Signatures,
+    SimilarJobs,
+)
+from backends.locators.taskcluster import Push, Task
+
+TH = "https://treeherder.mozilla.org"
+REV = "461f03d1372ca4aef42a5af93fa4e5e1f14fe5b3"
+NEW = "8ac66e90f84727627eee11aa56bf8547ab56474d"
+HASH = "9df37f2265f9bffc9c3bf40b07c4b22c3bd44a51"
+ONE, TWO = SeriesRef("autoland", "3816"), SeriesRef("mozilla-central", "351")
+
+FORMS: dict[str, Locator] = {
+    f"{TH}/perfherder": Repositories(TH),
+    f"{TH}/perfherder/graphs?series=autoland,3816,1,13&timerange=1209600": Series((ONE,), 1209600, server=TH),
+    f"{TH}/perfherder/graphs?highlightedRevisions=ba4e2c4366b6&series=autoland%2C3816%2C1%2C13"
+    "&series=mozilla-central%2C351%2C0%2C1&selected=3816,99": Series((ONE, TWO), server=TH),
+    f"{TH}/perfherder/graphs?series=autoland,3816,1,13&timerange=99&zoom=1795000000000,1795100000000,1,2": Series(
+        (ONE,), None, 1795000000, 1795100000, server=TH
+    ),
+    f"{TH}/perfherder/graphs?series=autoland,3816,1,13&replicates=true": Series((ONE,), replicates=True, server=TH),
+    f"{TH}/perf.html#/graphs?series=%5Bautoland,{HASH},1,1%5D": Series((SeriesRef("autoland", HASH),), server=TH),
+    f"{TH}/perfherder/alerts?id=288&hideDwnToInv=0": AlertSummary(288, TH),
+    f"{TH}/perf.html#/alerts?id=288": AlertSummary(288, TH),
+    f"{TH}/api/performance/alertsummary/288/": AlertSummary(288, TH),
+    f"{TH}/perfherder/alerts?status=10&framework=13&hideDwnToInv=1&filterText=tp5o": AlertSummaries(
+        framework="13", words="tp5o", flags=("hide-related", "untriaged-regressions"), server=TH
+    ),
+    f"{TH}/perfherder/alerts": AlertSummaries(server=TH),
+    f"{TH}/perfherder/compare?originalProject=try&originalRevision={REV}&newProject=try&newRevision={NEW}"
+    "&framework=13&selectedTimeRange=172800": Compare("try", REV, "try", NEW, "13", server=TH),
+    f"{TH}/perfherder/compare?originalProject=autoland&newProject=try&newRevision={NEW}&selectedTimeRange=172800": (
+        Compare("autoland", "", "try", NEW, interval=172800, server=TH)
+    ),
+    f"{TH}/perfherder/comparesubtest?originalProject=try&originalRevision={REV[:12]}&newProject=try"
+    f"&newRevision={NEW}&originalSignature=5830&newSignature=5830&framework=13": Compare(
+        "try", REV[:12], "try", NEW, "13", 5830, 5830, server=TH
+    ),
+    f"{TH}/perfherder/comparesubtestdistribution?originalProject=try&newProject=try&originalRevision={REV}"
+    f"&newRevision={NEW}&originalSubtestSignature=1&newSubtestSignature=2": ComparedValues(
+        Side(SeriesRef("try", "1"), REV), Side(SeriesRef("try", "2"), NEW), server=TH
+    ),
+    f"https://perf.compare/compare-results?baseRev={REV}&baseRepo=try&newRev={NEW}&newRepo=try&framework=1": Compare(
+        "try", REV, "try", NEW, "1"
+    ),
+    f"https://perf.compare/compare-over-time-results?baseRepo=mozilla-central&newRev={NEW}&newRepo=try&framework=1"
+    "&selectedTimeRange=86400": Compare("mozilla-central", "", "try", NEW, "1", interval=86400),
+    f"https://perf.compare/subtests-compare-results?baseRev={REV}&baseRepo=try&newRev={NEW}&newRepo=try&framework=1"
+    "&baseParentSignature=4&newParentSignature=5": Compare("try", REV, "try", NEW, "1", 4, 5),
+    f"perf.compare/compare-results?baseRev={REV}&baseRepo=try&newRev={NEW}&newRepo=try": Compare(
+        "try", REV, "try", NEW
+    ),
+    "perf:repositories": Repositories(),
+    "perf:frameworks": Frameworks(),
+    "perf:signatures/autoland/1": Signatures("autoland", "1"),
+    "perf:signatures/autoland": Signatures("autoland"),
+    f"PERF:signatures/autoland/browsertime?parent={HASH}&interval=86400": Signatures(
+        "autoland", "browsertime", 86400, parent=HASH
+    ),
+    "perf:series/autoland:3816,mozilla-central:351?start=1&end=2": Series((ONE, TWO), None, 1, 2),
+    "perf:alerts/autoland/13?status=untriaged": AlertSummaries("autoland", "13", "untriaged"),
+    "perf:alert/62": AlertSummary(62),
+    "perf:pushes/try?author=a%40example.org&from=2026-11-01": Pushes("try", "a@example.org", start="2026-11-01"),
+    f"perf:push/autoland/{REV[:12]}": PushOf("autoland", REV[:12]),
+    "perf:jobs/autoland/280": PushJobs("autoland", 280),
+    f"perf:values/try:1@{REV}/try:2@17..?v=1": ComparedValues(
+        Side(SeriesRef("try", "1"), REV), Side(SeriesRef("try", "2"), start=17)
+    ),
+}
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_an_address_opens_what_its_page_shows(text: str) -> None:
+    assert parse(text) == FORMS[text]
+
+
+def test_a_job_page_still_opens_the_task_group_or_the_task() -> None:
+    assert parse(f"{TH}/jobs?repo=autoland&revision={REV}") == Push("autoland", REV)
+    assert parse(f"{TH}/#/jobs?repo=autoland&revision={REV}") == Push("autoland", REV)
+    task = "A-mgp6ruSLWYD2BPAAQ_vQ"
+    assert parse(f"{TH}/jobs?repo=try&revision={REV}&selectedTaskRun={task}.1") == Task(task, 1)
+
+
+REFUSED = {
+    f"{TH}/perfherder/graphs?timerange=1": "no series",
+    f"{TH}/perfherder/compare?originalProject=try&newProject=try&newRevision={NEW}": "two repositories",
+    "https://perf.compare/compare-lando-results?baseLando=1&newLando=2": "Lando",
+    "https://perf.compare/": "two repositories",
+    "http://treeherder.mozilla.org/perfherder/alerts?id=1": "plain http",
+    "perf:series/autoland": "incomplete",
+    "perf:series/autoland:1,autoland:x": "incomplete",
+    "perf:jobs/autoland/abc": "incomplete",
+    "perf:nothing/there": "incomplete",
+    "perf:signatures/autoland/1?server=treeherder.example": "names its server",
+    f"perf:compare/try/{REV}/try": "incomplete",
+    "perf:pushes/try?from=yesterday": "incomplete",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_cannot_be_opened_says_why(text: str) -> None:
+    with pytest.raises(LocatorProblem) as raised:
+        parse(text)
+    assert REFUSED[text] in str(raised.value)
+
+
+servers = st.sampled_from(["", TH, "http://127.0.0.1:8200", "https://th.example:8443", "http://[::1]:9"])
+repositories = st.from_regex(r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}\Z").filter(lambda name: name != "all")
+numbers = st.integers(0, 10**15 - 1)
+maybe = st.none() | numbers
+hashes = st.from_regex(r"\A[0-9a-f]{40}\Z")
+revisions = st.from_regex(r"\A[0-9a-f]{8,40}\Z")
+frameworks = st.sampled_from(["", "1", "browsertime", "js-bench", "build_metrics"])
+refs = st.builds(SeriesRef, repositories, st.builds(str, numbers) | hashes)
+days = st.just("") | st.dates().map(str)
+sides = st.builds(Side, refs, revisions) | st.builds(Side, refs, st.just(""), maybe, maybe)
+flags = st.sets(st.sampled_from(ALERT_FLAGS)).map(lambda chosen: tuple(sorted(chosen)))
+anything = st.text(st.characters(), max_size=30)
+
+locators: st.SearchStrategy[Locator] = st.one_of(
+    st.builds(Repositories, servers),
+    st.builds(Frameworks, st.just("") | repositories, servers),
+    st.builds(Signatures, repositories, frameworks, maybe, st.booleans(), st.just("") | hashes, anything, servers),
+    st.builds(Series, st.lists(refs, min_size=1).map(tuple), maybe, maybe, maybe, st.booleans(), servers),
+    st.builds(
+        AlertSummaries, st.just("") | repositories, frameworks, anything, anything, anything, maybe, maybe, flags,
+        servers,
+    ),
+    st.builds(AlertSummary, numbers, servers),
+    st.builds(Pushes, repositories, anything, anything, days, days, maybe, servers),
+    st.builds(PushOf, repositories, revisions, servers),
+    st.builds(PushJobs, repositories, numbers, servers),
+    st.builds(SimilarJobs, repositories, numbers, servers),
+    st.builds(JobFailures, repositories, numbers, servers),
+    st.builds(
+        Compare, repositories, st.just("") | revisions, repositories, revisions, anything, maybe, maybe, maybe,
+        st.booleans(), servers,
+    ),
+    st.builds(ComparedValues, sides, sides, st.booleans(), servers),
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=400)
+@given(locators)
+def test_a_copied_perfherder_locator_pastes_as_itself(locator: Locator) -> None:
+    assert parse(locator.text()) == locator
+
+
+shapes = st.sampled_from(
+    [
+        "perf:", "perf:series/", "perf:values/", "perf:compare/", "perf:signatures/a/b?", "perf:alerts/a/b?",
+        f"{TH}/perfherder/graphs?series=", f"{TH}/perfherder/graphs?series=a,1,1,1&zoom=", f"{TH}/perf.html#/",
+        "https://perf.compare/compare-results?",
+    ]
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.builds(str.__add__, shapes, anything))
+def test_no_text_breaks_the_perfherder_parser(text: str) -> None:
+    with contextlib.suppress(LocatorProblem):
+        locator = parse(text)
+        assert parse(locator.text()) == locator
