@@ -3,8 +3,8 @@
     python benchmarks/datasets.py [--pairs 2000000] [--runs 3] [--plain/--no-plain]
 
 The pairs are synthetic: suites of log-normal size (at most 60 signatures a job, 6 on average), skewed in popularity, a
-quarter of the jobs submitted later than ten minutes after their push. Each case is a process of its own, its peak is the
-process's (ru_maxrss, imports included). The plain side is the algorithm of the scripts that this replaces, given plain
+quarter of the jobs submitted later than ten minutes after their push. Each case is a process of its own, its peak is
+the process's (ru_maxrss, imports included). The plain side is the algorithm of the scripts that this replaces, given plain
 lists of numbers that are in memory before its clock starts, which is kinder than what those scripts did; our side
 reads its files within its time. Results are checked to be equal. At the end: the requests of a full refresh.
 """
@@ -89,11 +89,18 @@ def _signatures(home: Path, sizes: Any) -> None:
         for test in range(size):
             number += 1
             raw = {
-                "id": number, "signature_hash": f"{number:040x}", "framework_id": (1, 2, 4, 6, 13, 18)[suite % 6],
-                "option_collection_hash": "1" * 40, "machine_platform": f"platform-{suite % 7}", "suite": f"suite-{suite}",
-                "should_alert": None, "test": f"test-{test}", "application": "firefox",
-                "extra_options": ["fission"] if suite % 2 else ["fission", "warm"], "measurement_unit": ("ms", "score")[test % 5 == 0],
-            }  # fmt: skip
+                "id": number,
+                "signature_hash": f"{number:040x}",
+                "framework_id": (1, 2, 4, 6, 13, 18)[suite % 6],
+                "option_collection_hash": "1" * 40,
+                "machine_platform": f"platform-{suite % 7}",
+                "suite": f"suite-{suite}",
+                "should_alert": None,
+                "test": f"test-{test}",
+                "application": "firefox",
+                "extra_options": ["fission"] if suite % 2 else ["fission", "warm"],
+                "measurement_unit": ("ms", "score")[test % 5 == 0],
+            }
             if test % 3 == 0:
                 raw["lower_is_better"] = False
             rows.append({"signature_id": number, "framework_id": raw["framework_id"], "raw": json.dumps(raw)})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from backends.locators import perfherder_forms, taskcluster_forms, treeherder_forms
+from backends.locators import datasets, perfherder_forms, taskcluster_forms, treeherder_forms
 from backends.locators.base import Locator, LocatorProblem
 from backends.locators.pasted import Pasted
 
@@ -17,6 +17,7 @@ Recogniser = Callable[[Pasted], Locator | None]
 RECOGNISERS: tuple[Recogniser, ...] = (
     taskcluster_forms.recognise,
     treeherder_forms.recognise,
+    datasets.recognise,
     perfherder_forms.recognise,
 )
 LONGEST = 1 << 20  # characters: 45,000 task ids in one taskcluster:artifacts/… text; an artifact URL has at most 4,000

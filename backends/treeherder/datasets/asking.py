@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from backends.cancel import Cancel
 from backends.http.policies import Policy
+from backends.treeherder.asking import Asker, NoSuchRepository, project
 from backends.treeherder.datasets import answers
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PUSHES_A_PAGE = 1000  # more is refused (400)
 SUMMARIES_A_PAGE = 100  # more is silently 100
 PUSHES_A_REQUEST = 20  # Autoland runs nearly all performance tests on every 20th push: some 10,000 values
-JOBS_A_REQUEST = 300  # ten characters an id: the address stays below gunicorn's 4,094
+JOBS_A_REQUEST = 300  # twelve characters an id (a comma is %2C): the address stays below gunicorn's 4,094
 CAP = 256 << 20
 
 
@@ -44,7 +44,8 @@ class Pace:
 
 @dataclass
 class Treeherder:
-    """The endpoints of one repository. Thread-safe. Answers are not kept: the store is what keeps them.
+    """The endpoints of one repository, in the server's own words: the pane's client gives frames for the eye, a store
+    needs which fields an object has. Thread-safe. Answers are not kept: the store is what keeps them.
 
     Every method raises `HttpProblem`s (an answer of another shape is a `WrongServer`) and `Cancelled`. `requests`
     counts what was asked.
@@ -103,9 +104,13 @@ class Treeherder:
         found: list[answers.SubmitTimes] = self._ask("performance/summary/", asked, list[answers.SubmitTimes], cancel)
         return found
 
-    def repository_id(self, cancel: Cancel) -> int | None:
+    def repository_id(self, cancel: Cancel) -> int:
+        """Its number. Raises `NoSuchRepository`: most endpoints answer an unknown name as if the server were ill."""
         found: list[answers.Repository] = self._ask("repository/", [], list[answers.Repository], cancel)
-        return next((one.id for one in found if one.name == self.repository), None)
+        for one in found:
+            if one.name == self.repository:
+                return one.id
+        raise NoSuchRepository(self.repository, [one.name for one in found])
 
     def alert_summaries(
         self, repository_id: int, page: int, timerange: int | None, monitored: bool, cancel: Cancel
@@ -125,14 +130,16 @@ class Treeherder:
         return found
 
     def _project(self, endpoint: str, asked: Sequence[tuple[str, Any]], kind: Any, cancel: Cancel) -> Any:
-        return self._ask(f"project/{self.repository}/{endpoint}", asked, kind, cancel)
+        return self._ask(project(self.repository, endpoint), asked, kind, cancel)
 
     def _ask(self, endpoint: str, asked: Sequence[tuple[str, Any]], kind: Any, cancel: Cancel) -> Any:
         self.pace.wait(cancel)
         with self._lock:
             self.requests += 1
-        query = f"?{urlencode(asked, safe=',:')}" if asked else ""
-        url = f"{self.base.rstrip('/')}/api/{endpoint}{query}"
+        several: dict[str, list[Any]] = {}
+        for name, value in asked:
+            several.setdefault(name, []).append(value)
+        url = Asker(self.http, self.base).url(endpoint, several)
         return self.http.json(url, policy=Policy.never(), cap=CAP, cancel=cancel, type=kind)[0]
 
 

@@ -1,7 +1,7 @@
 """The whole dataset as the original's scripts left it: the same names, columns, formats and definitions.
 
-Where the original's documentation and its code differ, its code is followed; docs/perfherder-datasets.md lists each such
-place, and each where neither could be.
+Where the original's documentation and its code differ, its code is followed; docs/perfherder-datasets.md lists each
+such place, and each where neither could be.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def geometric_mean(values: Sequence[float]) -> float | None:
 
 
 def distribution(values: Sequence[float], *, names: str = "", digits: int | None = None) -> dict[str, Any]:
-    """observations, mean, median, min, max (with `names` after an underscore), percentiles, trimmed and geometric mean."""
+    """observations, mean, median, min, max (each with _`names`), percentiles, trimmed and geometric mean."""
     shown = _rounding(digits)
     ordered = sorted(values)
     after = f"_{names}" if names else ""

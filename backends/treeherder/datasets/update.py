@@ -24,7 +24,6 @@ from backends.treeherder.datasets.tables import PAIRS
 from backends.treeherder.datasets.wanted import (
     DAY,
     Wanted,
-    is_known,
     jobs_to_ask,
     known_pushes,
     pushes_to_ask,
@@ -65,7 +64,8 @@ class Update:
     def run(self) -> Report:
         """All steps. Raises the `Problem` that would stop every further request; what came before it is kept."""
         try:
-            for step in (self._signatures, self._pushes, self._pairs, self._submit_times, self._jobs, self._alerts):
+            steps = (self._repository, self._signatures, self._pushes, self._pairs, self._submit_times)
+            for step in (*steps, self._jobs, self._alerts):
                 self._cancel.check()
                 step()
         finally:
@@ -89,15 +89,8 @@ class Update:
         return self._store.ledger.known(self._wanted.repository, endpoint).get(key)
 
     def _signatures(self) -> None:
-        wanted, endpoint = self._wanted, "signatures" + "".join(f":{one}" for one in sorted(self._wanted.frameworks))
-        known = self._single(endpoint)
-        if (
-            known is not None
-            and known.fetched_at is not None
-            and known.covers_from is not None
-            and wanted.until - known.fetched_at < wanted.fresh
-            and known.covers_from <= wanted.since
-        ):
+        wanted, endpoint = self._wanted, self._wanted.endpoint("signatures")
+        if signatures_are_known(self._single(endpoint), wanted):
             return
         self._progress("asking for the signatures")
         found = self._server.signatures(wanted.frameworks, max(1, now() - wanted.since), self._cancel)
@@ -123,7 +116,7 @@ class Update:
     def _pairs(self) -> None:
         wanted = self._wanted
         asked = pushes_to_ask(self._store, wanted, known_pushes(self._store, wanted))
-        pushed, endpoint = dict(asked), wanted.pairs_endpoint
+        pushed, endpoint = dict(asked), wanted.endpoint("pairs")
         done, kept, notes = 0, list[pl.DataFrame](), list[Fetch]()
         outcomes = ask_all(
             batches([number for number, _ in asked], PUSHES_A_REQUEST),
@@ -247,7 +240,7 @@ class Update:
         known = self._single(endpoint)
         if known is not None and alerts_are_known(known, wanted):
             return
-        number = self._repository_id()
+        number = int(self._store.ledger.noted(self._id_key) or 0)
         timerange = alert_timerange(known, wanted)
         first = self._server.alert_summaries(number, 1, timerange, monitored, self._cancel)
         rows = self._keep_alerts(first, monitored)
@@ -274,20 +267,16 @@ class Update:
         self._keep({"alert_summaries": summaries, "alerts": alerts}, [])
         return len(summaries)
 
-    def _repository_id(self) -> int:
-        key = f"repository-id:{self._wanted.repository}"
-        if (noted := self._store.ledger.noted(key)) is not None:
-            return int(noted)
-        found = self._server.repository_id(self._cancel)
-        if found is None:
-            from backends.problems import UsageProblem
+    def _repository(self) -> None:
+        """First of all, because an unknown one makes most endpoints fail as if the server were ill."""
+        if self._store.ledger.noted(self._id_key) is None:
+            found = self._server.repository_id(self._cancel)
+            with self._store.ledger.exclusive(self._cancel):
+                self._store.ledger.note(self._id_key, str(found))
 
-            raise UsageProblem(
-                f"Treeherder knows no repository {self._wanted.repository!r}.", "Write it as Treeherder does: autoland."
-            )
-        with self._store.ledger.exclusive(self._cancel):
-            self._store.ledger.note(key, str(found))
-        return found
+    @property
+    def _id_key(self) -> str:
+        return f"repository-id:{self._wanted.repository}"
 
 
 def push_spans(known: Known | None, wanted: Wanted) -> list[tuple[int, int, bool]]:
@@ -317,6 +306,10 @@ def listed_pushes(server: Treeherder, since: int, until: int, cancel: Cancel) ->
         until = min(push.push_timestamp for push in page)
 
 
+def signatures_are_known(known: Known | None, wanted: Wanted) -> bool:
+    return known is not None and alerts_are_known(known, wanted)
+
+
 def alerts_are_known(known: Known, wanted: Wanted) -> bool:
     return (
         known.status != "error"
@@ -333,6 +326,3 @@ def alert_timerange(known: Known | None, wanted: Wanted) -> int:
     if known is None or known.fetched_at is None or known.covers_from is None or known.covers_from > wanted.since:
         return whole
     return min(whole, max(wanted.alert_settle, now() - known.fetched_at + DAY))
-
-
-__all__ = ["Report", "Update", "alert_timerange", "alerts_are_known", "is_known", "listed_pushes", "push_spans"]

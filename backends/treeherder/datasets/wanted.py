@@ -36,9 +36,9 @@ class Wanted:
     settle: int = 7 * DAY
     alert_settle: int = 60 * DAY
 
-    @property
-    def pairs_endpoint(self) -> str:
-        return "pairs" + "".join(f":{number}" for number in sorted(self.frameworks))
+    def endpoint(self, name: str) -> str:
+        """How the ledger calls what was asked with these frameworks alone."""
+        return name + "".join(f":{number}" for number in sorted(self.frameworks))
 
 
 def is_known(known: Known | None, wanted: Wanted, pushed: int) -> bool:
@@ -50,7 +50,7 @@ def is_known(known: Known | None, wanted: Wanted, pushed: int) -> bool:
 
 def pushes_to_ask(store: Store, wanted: Wanted, pushes: pl.DataFrame) -> list[tuple[int, int]]:
     """(push id, push time) of the pushes whose values are not known for good, the newest first."""
-    asked = store.ledger.known(wanted.repository, wanted.pairs_endpoint)
+    asked = store.ledger.known(wanted.repository, wanted.endpoint("pairs"))
     of_all = store.ledger.known(wanted.repository, "pairs") if wanted.frameworks else {}
     rows = pushes.select("push_id", "push_ts").sort("push_ts", "push_id", descending=True).rows()
     return [
