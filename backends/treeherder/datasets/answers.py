@@ -27,7 +27,7 @@ from backends.treeherder.datasets.tables import (
 )
 
 Id = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
-LongId = Annotated[int, msgspec.Meta(ge=0, lt=2**63)]
+LongId = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Epoch = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799)]
 
 
