@@ -16,6 +16,7 @@ FORMS: tuple[tuple[str, str], ...] = (
     ("https://treeherder.mozilla.org/perfherder/graphs?series=...", "a performance series"),
     ("https://treeherder.mozilla.org/perfherder/alerts?id=N", "the alerts of a summary"),
     ("https://perf.compare/compare-results?baseRev=...", "a comparison of two revisions"),
+    ("perf:dataset/STORE[/VIEW]", "a dataset that `perf dataset update` filled"),
     ("perf:signatures/autoland/browsertime, perf:pushes/autoland", "what Perfherder measures, pushes"),
     ("...&selectedTaskRun=TASK.N, /logviewer?task=TASK.N", "the task of a Treeherder job"),
     ("https://HOST/view/gs/BUCKET/logs/JOB/BUILD", "a Prow build, as Deck shows it"),

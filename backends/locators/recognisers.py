@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from backends.locators import (
     archive_forms,
+    datasets,
     perfherder_forms,
     prow_forms,
     submission_forms,
@@ -25,6 +26,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     taskcluster_forms.recognise,
     treeherder_forms.recognise,
     prow_forms.recognise,
+    datasets.recognise,
     perfherder_forms.recognise,
     archive_forms.recognise,
     submission_forms.recognise,

@@ -1,0 +1,98 @@
+"""The whole dataset as the original's scripts left it: the same names, columns, formats and definitions.
+
+Where the original's documentation and its code differ, its code is followed; docs/perfherder-datasets.md lists each
+such place, and each where neither could be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from backends.cancel import Cancel
+from backends.frames.atomic import disk_words
+from backends.problems import FileProblem
+from backends.treeherder.datasets import compat_jobs
+from backends.treeherder.datasets.alert_views import failing_signatures
+from backends.treeherder.datasets.compat_alerts import Lists, write_alerts
+from backends.treeherder.datasets.compat_files import Folder
+from backends.treeherder.datasets.names import HIDDEN_STATUSES
+from backends.treeherder.datasets.plots import can_plot
+from backends.treeherder.datasets.relabel import Relabelling
+from backends.treeherder.datasets.views import Dataset
+
+
+@dataclass
+class Exported:
+    """`files`: (name, "written" or "unchanged"); `notes`: sentences about what is missing or special."""
+
+    files: list[tuple[str, str]]
+    notes: list[str] = field(default_factory=list)
+
+
+def export(
+    dataset: Dataset,
+    directory: Path,
+    *,
+    lists: Lists = "python",
+    structure: Path | None = None,
+    overwrite: bool = False,
+    cancel: Cancel,
+    progress: Callable[[str], None] = lambda words: None,
+) -> Exported:
+    """Writes all files of the original into `directory`; the same store gives the same bytes.
+
+    `structure`: a perf_llm_struc.jsonl to relabel. Raises `FileProblem`, `UsageProblem`, `Cancelled`; files that were
+    written before stay.
+    """
+    folder = Folder(directory, overwrite=overwrite, cancel=cancel)
+    png = can_plot()
+    steps: Sequence[tuple[str, Callable[[], None]]] = (
+        ("alerts", lambda: write_alerts(dataset, folder, lists)),
+        ("signatures and their values", lambda: compat_jobs.write_signatures(dataset, folder)),
+        ("signatures per job and groups", lambda: compat_jobs.write_groups(dataset, folder)),
+        ("counts per revision", lambda: compat_jobs.write_revisions(dataset, folder, png=png)),
+        ("durations", lambda: compat_jobs.write_durations(dataset, folder, png=png)),
+        ("wait times", lambda: compat_jobs.write_waits(dataset, folder)),
+    )
+    for words, step in steps:
+        cancel.check()
+        progress(words)
+        step()
+    if structure is not None:
+        relabelled(dataset, structure, folder)
+    notes = [] if png else ["The histograms (PNG) need matplotlib: install ciexplore[png]."]
+    if dataset.options.commits is None:
+        notes.append("Without --commits the revisions are the heads of pushes, each at the time of its push.")
+    return Exported(folder.written, notes)
+
+
+def relabelling(dataset: Dataset) -> Relabelling:
+    """What is needed to relabel: the failing signatures of each revision and the framework of each signature."""
+    found = dataset.table("alert_summaries").filter(
+        ~pl.col("monitored"), ~pl.col("status").is_in(HIDDEN_STATUSES).fill_null(False)
+    )
+    failing: dict[str, set[int]] = {}
+    for _, revision, ids in failing_signatures(found, dataset.table("alerts")).rows():
+        failing.setdefault(revision, set()).update(ids)
+    frameworks = dataset.table("signatures").filter(pl.col("framework_id").is_not_null())
+    rows = frameworks.select("signature_id", "framework_id").collect().rows()
+    return Relabelling(failing, dict(rows), frozenset(dataset.options.excluded))
+
+
+def relabelled(dataset: Dataset, structure: Path, folder: Folder, limit: int | None = None) -> dict[str, Any]:
+    """Writes the relabelled file (perf_llm_struc_no_fw_2_6_18.jsonl) and its report, which it gives, too."""
+    work = relabelling(dataset)
+    name = "perf_llm_struc_no_fw_" + "_".join(map(str, sorted(dataset.options.excluded)))
+    try:
+        with structure.expanduser().open("rb") as lines:
+            folder.write(f"{name}.jsonl", lambda stream: stream.writelines(work.lines(lines, limit)))
+    except OSError as problem:
+        raise FileProblem(f"{structure} cannot be read: {disk_words(problem)}.") from problem
+    report = work.report()
+    folder.json(f"{name}_report.json", report)
+    return report

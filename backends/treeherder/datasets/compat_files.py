@@ -1,0 +1,93 @@
+"""How the compatibility export writes: whole files, in a fixed order, never over others without leave."""
+
+from __future__ import annotations
+
+import csv
+import filecmp
+import io
+import json
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import polars as pl
+
+from backends.cancel import Cancel
+from backends.frames.atomic import disk_words
+from backends.problems import FileProblem
+
+_SLICE = 50_000
+
+
+class Folder:
+    """Where files are written to. `written`: (name, "written" or "unchanged"), in order."""
+
+    def __init__(self, path: Path, *, overwrite: bool, cancel: Cancel) -> None:
+        self.path, self._overwrite, self._cancel = path.expanduser().absolute(), overwrite, cancel
+        self.written: list[tuple[str, str]] = []
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise FileProblem(f"{path} cannot be made: {disk_words(problem)}.", "Choose another place.") from problem
+
+    def write(self, name: str, fill: Callable[[BinaryIO], None]) -> None:
+        """A file that `fill` writes; one that is there and differs is only replaced with leave (`FileProblem`)."""
+        self._cancel.check()
+        target = self.path / name
+        part = self.path / f".{name}.{secrets.token_hex(4)}.part"
+        try:
+            with part.open("xb") as stream:
+                fill(stream)
+            if not target.exists():
+                part.replace(target)
+                self.written.append((name, "written"))
+            elif filecmp.cmp(part, target, shallow=False):
+                self.written.append((name, "unchanged"))
+            elif self._overwrite:
+                part.replace(target)
+                self.written.append((name, "written"))
+            else:
+                raise FileProblem(f"{target} exists and differs.", "Add --overwrite, or choose another directory.")
+        except OSError as problem:
+            raise FileProblem(f"{target} cannot be written: {disk_words(problem)}.") from problem
+        finally:
+            part.unlink(missing_ok=True)
+
+    def rows(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """A CSV of Python values: None is an empty cell."""
+
+        def fill(stream: BinaryIO) -> None:
+            text = io.TextIOWrapper(stream, encoding="utf-8", errors="surrogatepass", newline="")
+            writer = csv.writer(text, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows(rows)
+            text.flush()
+            text.detach()
+
+        self.write(name, fill)
+
+    def lines(self, name: str, frames: pl.DataFrame | Iterable[pl.DataFrame]) -> None:
+        """JSON lines of the frames' rows, keys in the order of their columns."""
+
+        def fill(stream: BinaryIO) -> None:
+            for frame in [frames] if isinstance(frames, pl.DataFrame) else frames:
+                for part in frame.iter_slices(_SLICE):
+                    self._cancel.check()
+                    buffer = io.BytesIO()
+                    part.write_ndjson(buffer)
+                    stream.write(buffer.getvalue())
+
+        self.write(name, fill)
+
+    def texts(self, name: str, texts: Iterable[str]) -> None:
+        """Lines that are ready."""
+
+        def fill(stream: BinaryIO) -> None:
+            for text in texts:
+                stream.write(text.encode("utf-8", "surrogatepass") + b"\n")
+
+        self.write(name, fill)
+
+    def json(self, name: str, content: Any) -> None:
+        self.texts(name, [json.dumps(content, indent=2)])

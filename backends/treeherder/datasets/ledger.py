@@ -1,0 +1,167 @@
+"""What was asked, when, and how it ended: the ledger that tells empty from failed and lets a fill be taken up again."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from backends.cancel import Cancel
+from backends.problems import FileProblem
+
+Status = Literal["ok", "empty", "error"]
+FORMAT = "1"
+_CREATE = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS fetches (
+    repository TEXT NOT NULL, endpoint TEXT NOT NULL, key TEXT NOT NULL,
+    status TEXT NOT NULL, covers_from INTEGER, covers_to INTEGER, rows INTEGER NOT NULL DEFAULT 0,
+    fetched_at INTEGER, failed_at INTEGER, reason TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (repository, endpoint, key)
+) WITHOUT ROWID;
+"""
+_RECORD = """
+INSERT INTO fetches (repository, endpoint, key, status, covers_from, covers_to, rows, fetched_at, failed_at, reason)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (repository, endpoint, key) DO UPDATE SET
+    status = excluded.status,
+    covers_from = coalesce(excluded.covers_from, covers_from), covers_to = coalesce(excluded.covers_to, covers_to),
+    rows = CASE WHEN excluded.status = 'error' THEN rows ELSE excluded.rows END,
+    fetched_at = coalesce(excluded.fetched_at, fetched_at),
+    failed_at = excluded.failed_at, reason = excluded.reason
+"""
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """One question to the server. `key`: what it was about (a push's id, a page, "" for a whole list).
+
+    `covers_from`, `covers_to`: the span of push times it answers for, epoch seconds. `at`: when it ended. An error
+    keeps what an earlier success had covered.
+    """
+
+    repository: str
+    endpoint: str
+    key: str
+    status: Status
+    at: int
+    rows: int = 0
+    covers_from: int | None = None
+    covers_to: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Known:
+    """How the last question about something ended; `fetched_at` is the last success, None if there never was one."""
+
+    status: Status
+    fetched_at: int | None
+    rows: int
+    covers_from: int | None
+    covers_to: int | None
+    reason: str
+
+
+class Ledger:
+    """One SQLite file, for one thread. `exclusive()` is the lock of the whole store among processes."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            # A killed writer leaves a journal, which the next opening rolls back; its lock ends with its process.
+            self._base = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+            self._base.execute("PRAGMA journal_mode = WAL")
+            self._base.execute("PRAGMA synchronous = NORMAL")
+            self._base.executescript(_CREATE)
+            self._base.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (FORMAT,))
+            found = self._base.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
+        except sqlite3.Error as error:
+            raise FileProblem(
+                f"{path} cannot be used as a dataset's ledger: {error}.", "Name a store that this program made."
+            ) from error
+        if found[0] != FORMAT:
+            raise FileProblem(f"{path.parent} was written by a newer version (format {found[0]}).", "Update ciexplore.")
+
+    @contextlib.contextmanager
+    def exclusive(self, cancel: Cancel) -> Iterator[None]:
+        """Alone among all processes with this store; what is recorded inside is kept only if the block ends well."""
+        while True:
+            try:
+                self._base.execute("PRAGMA busy_timeout = 200")
+                self._base.execute("BEGIN IMMEDIATE")
+                break
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) and "busy" not in str(error):
+                    raise FileProblem(f"The dataset's ledger cannot be written: {error}.") from error
+                cancel.sleep(0.02)
+        try:
+            yield
+        except BaseException:
+            self._base.execute("ROLLBACK")
+            raise
+        self._base.execute("COMMIT")
+
+    def record(self, fetches: Iterable[Fetch]) -> None:
+        """To be called inside `exclusive`."""
+        self._base.executemany(
+            _RECORD,
+            (
+                (
+                    fetch.repository,
+                    fetch.endpoint,
+                    fetch.key,
+                    fetch.status,
+                    fetch.covers_from,
+                    fetch.covers_to,
+                    fetch.rows,
+                    None if fetch.status == "error" else fetch.at,
+                    fetch.at if fetch.status == "error" else None,
+                    fetch.reason,
+                )
+                for fetch in fetches
+            ),
+        )
+
+    def note(self, key: str, value: str) -> None:
+        """Keeps a small fact, such as a repository's id. To be called inside `exclusive`."""
+        self._base.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def noted(self, key: str) -> str | None:
+        found = self._base.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if found is None else str(found[0])
+
+    def known(self, repository: str, endpoint: str) -> dict[str, Known]:
+        """key -> how it ended, of one endpoint."""
+        rows = self._base.execute(
+            "SELECT key, status, fetched_at, rows, covers_from, covers_to, reason FROM fetches "
+            "WHERE repository = ? AND endpoint = ?",
+            (repository, endpoint),
+        )
+        return {key: Known(*rest) for key, *rest in rows}
+
+    def summary(self) -> list[tuple[str, str, int, int, int, int | None, int | None, int | None]]:
+        """(repository, endpoint, ok, empty, failed, covers from, covers to, last success), one row an endpoint."""
+        return self._base.execute(
+            "SELECT repository, endpoint, sum(status = 'ok'), sum(status = 'empty'), sum(status = 'error'), "
+            "min(CASE WHEN fetched_at IS NOT NULL THEN covers_from END), "
+            "max(CASE WHEN fetched_at IS NOT NULL THEN covers_to END), max(fetched_at) "
+            "FROM fetches GROUP BY repository, endpoint ORDER BY repository, endpoint"
+        ).fetchall()
+
+    def failures(self) -> list[tuple[str, str, str, int, str]]:
+        """(repository, endpoint, key, when, reason) of what failed last time."""
+        return self._base.execute(
+            "SELECT repository, endpoint, key, failed_at, reason FROM fetches WHERE status = 'error' "
+            "ORDER BY repository, endpoint, key"
+        ).fetchall()
+
+    def close(self) -> None:
+        self._base.close()
+
+
+def now() -> int:
+    return int(time.time())

@@ -1,0 +1,147 @@
+"""A dataset in the app: the list of its views with what each has, and each view as a list of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import polars as pl
+
+from backends.cancel import Cancel
+from backends.frames.schema import Column, Kind, Schema
+from backends.http.answers import Origin
+from backends.locators import Locator, LocatorProblem
+from backends.locators.datasets import DatasetView, DatasetViews
+from backends.resources import Page, Resource, Row
+from backends.treeherder.datasets.store import Store
+from backends.treeherder.datasets.tables import TABLES
+from backends.treeherder.datasets.views import VIEWS, Dataset, job_horizon, view
+
+LIST = Schema(
+    (
+        Column("view", Kind.TEXT, "View"),
+        Column("about", Kind.TEXT, "Shows"),
+        Column("repository", Kind.TEXT, "Repository"),
+        Column("rows", Kind.COUNT, "Stored rows"),
+        Column("since", Kind.TIME, "Since"),
+        Column("until", Kind.TIME, "Until"),
+        Column("missing", Kind.TEXT, "Missing"),
+    ),
+    key="key",
+)
+
+
+def dataset_resource(locator: Locator) -> Resource:
+    """The list that a dataset's locator opens. Raises `LocatorProblem` for any other locator, `UsageProblem` for an
+    unknown view."""
+    if isinstance(locator, DatasetViews):
+        return DatasetList(locator)
+    if isinstance(locator, DatasetView):
+        return DatasetRows(locator)
+    raise LocatorProblem(f"{locator.text()} is no dataset.")
+
+
+class DatasetList(Resource):
+    """The views of a store: one row a view and repository."""
+
+    schema = LIST
+    noun = ("view", "views")
+    empty_text: ClassVar[str] = "This dataset holds nothing yet. `ciexplore perf dataset update` fills it."
+
+    def __init__(self, locator: DatasetViews) -> None:
+        super().__init__(locator)
+        self._meant = locator
+
+    @property
+    def title(self) -> str:
+        return f"dataset {Path(self._meant.store).name}"
+
+    def pages(self, cancel: Cancel) -> Iterator[Page]:
+        with Store(Path(self._meant.store)) as store:
+            named = self._meant.repository
+            for repository in [store.only_repository(named)] if named else store.repositories():
+                cancel.check()
+                yield Page(_listed(store, repository), Origin(), note=_note(store, repository))
+
+    def open(self, row: Row) -> Locator | None:
+        return DatasetView(self._meant.store, str(row["view"]), str(row["repository"]))
+
+
+def _listed(store: Store, repository: str) -> pl.DataFrame:
+    """Rows of `LIST`: how many rows of its main table a view is made from, and which span of pushes they cover."""
+    spans = {
+        "pushes": ("push_ts", None),
+        "pairs": ("push_ts", None),
+        "alert_summaries": ("push_ts", None),
+        "jobs": ("submit_timestamp", None),
+    }
+    counts, times = dict[str, int](), dict[str, tuple[int | None, int | None]]()
+    for name in TABLES:
+        counts[name] = store.count(name, repository)
+        if name in spans:
+            column = pl.col(spans[name][0])
+            low, high = (
+                store.scan(name, repository).select(column.min().alias("a"), column.max().alias("b")).collect().row(0)
+            )
+            times[name] = (low and low * 1000, high and high * 1000)
+    failures = sum(one[0] == repository for one in store.ledger.failures())
+    rows = []
+    for one in VIEWS.values():
+        table = one.needs[-1] if one.needs[-1:] == ("jobs",) else one.needs[0] if one.needs else ""
+        missing = [name for name in one.needs if not counts[name]]
+        words = f"{failures:,} failed" if not one.needs and failures else ", ".join(f"no {name}" for name in missing)
+        rows.append((f"{one.name}/{repository}", one.name, one.about, repository, counts.get(table),
+                     *times.get(table, (None, None)), words))  # fmt: skip
+    return LIST.frame(rows)
+
+
+def _note(store: Store, repository: str) -> str:
+    found = job_horizon(Dataset(store, repository)).row(0, named=True)
+    if found["first"] is None:
+        return ""
+    if found["since"] is None:
+        return "No job of these values is known any more: there are no groups, durations or waits."
+    if found["since"] > found["first"]:
+        return (
+            f"Before {found['since']:%Y-%m-%d} only values are known: their jobs had expired (after 120 days) when "
+            "they were first fetched."
+        )
+    return ""
+
+
+class DatasetRows(Resource):
+    """One view of a store."""
+
+    noun = ("row", "rows")
+    schema: Schema  # type: ignore[misc]
+    empty_text: ClassVar[str] = "The dataset has nothing of this yet; the view `coverage` tells what was asked for."
+
+    def __init__(self, locator: DatasetView) -> None:
+        super().__init__(locator)
+        self._meant = locator
+        self._view = view(locator.view)
+        self.schema = self._view.schema
+        self.noun = self._view.noun  # type: ignore[misc]
+
+    @property
+    def title(self) -> str:
+        return self._view.about
+
+    def pages(self, cancel: Cancel) -> Iterator[Page]:
+        with Store(Path(self._meant.store)) as store:
+            dataset = Dataset(store, store.only_repository(self._meant.repository or None))
+            cancel.check()
+            frame = self._view.build(dataset)
+            yield Page(frame, Origin(), total=len(frame), note=view_note(dataset, self._view.needs))
+
+    def open(self, row: Row) -> Locator | None:
+        return None
+
+
+def view_note(dataset: Dataset, needs: tuple[str, ...]) -> str:
+    """What must be known about a view's numbers, in a sentence: mostly which part of the time its jobs cover."""
+    missing = [name for name in needs if not dataset.store.count(name, dataset.repository)]
+    if missing:
+        return f"The dataset holds no {' and no '.join(missing)} of {dataset.repository}."
+    return _note(dataset.store, dataset.repository) if "pairs" in needs else ""

@@ -1,0 +1,178 @@
+"""A dataset on disk: hive-partitioned Parquet that any tool reads, and a ledger of what it covers.
+
+    STORE/ledger.sqlite
+    STORE/pairs/repository=autoland/day=2026-11-21/rows.parquet
+    STORE/jobs/repository=autoland/block=533/rows.parquet
+    STORE/signatures/repository=autoland/rows.parquet          pushes, alert_summaries, alerts likewise
+
+Each file is replaced as a whole by a rename, and where a row lies follows from what cannot change about it, so that
+whoever reads `STORE/pairs/**/*.parquet` at any moment sees no row twice. The ledger is written after the rows: a
+process that is killed between has fetched for nothing, and lost and doubled nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import polars as pl
+
+from backends.cancel import Cancel
+from backends.frames.atomic import atomic_file, disk_words
+from backends.problems import FileProblem, UsageProblem
+from backends.treeherder.datasets.ledger import Fetch, Ledger
+from backends.treeherder.datasets.merging import merged
+from backends.treeherder.datasets.tables import TABLES, Table, place
+
+REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
+FILE = "rows.parquet"
+LEDGER = "ledger.sqlite"
+_HINT = "Fill one with `ciexplore perf dataset update --repository R --store DIR`."
+
+
+class Store:
+    """One directory. Several processes may write and read it at once; an object of this class is for one thread."""
+
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        self.path = path.expanduser().absolute()
+        if not (self.path / LEDGER).is_file():
+            if not create:
+                raise UsageProblem(f"There is no dataset in {path}.", _HINT)
+            self._make(path)
+        self.ledger = Ledger(self.path / LEDGER)
+
+    def _make(self, path: Path) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            others = [entry.name for entry in self.path.iterdir() if not entry.name.startswith((".", LEDGER))]
+        except OSError as problem:
+            raise FileProblem(
+                f"{path} cannot hold a dataset: {disk_words(problem)}.", "Choose another place."
+            ) from None
+        if others:
+            raise UsageProblem(f"{path} holds other things and no dataset.", "Name an empty or a new directory.")
+
+    def commit(
+        self, repository: str, frames: Mapping[str, pl.DataFrame], fetches: Sequence[Fetch] = (), *, cancel: Cancel
+    ) -> None:
+        """Takes the rows in, then notes what was asked. All or, after a kill, some of the rows and none of the notes.
+
+        `frames`: table name -> rows with that table's columns; alerts come with the summaries that list them. Raises
+        `FileProblem`, `Cancelled` (before it began).
+        """
+        checked(repository)
+        with self.ledger.exclusive(cancel):
+            for name, rows in frames.items():
+                listed = frames["alert_summaries"]["summary_id"] if name == "alerts" else None
+                if not rows.is_empty() or listed is not None:
+                    self._take_in(TABLES[name], repository, rows, listed)
+            self.ledger.record(fetches)
+
+    def _take_in(self, table: Table, repository: str, rows: pl.DataFrame, listed: pl.Series | None = None) -> None:
+        home = self.path / table.name / f"repository={repository}"
+        by = place(table)
+        if by is None:
+            self._replace(table, home, rows, listed)
+            return
+        for (where,), part in rows.with_columns(by.alias("\0place")).group_by(["\0place"], maintain_order=True):
+            if where is not None:
+                self._replace(table, home / f"{table.within}={where}", part.drop("\0place"))
+
+    def _replace(self, table: Table, home: Path, rows: pl.DataFrame, listed: pl.Series | None = None) -> None:
+        target = home / FILE
+        old = table.empty()
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            for left in home.glob(f".{FILE}.*.part"):  # of a writer that was killed: we are alone here
+                left.unlink(missing_ok=True)
+            if target.exists():
+                old = _fitted(pl.read_parquet(target, hive_partitioning=False), table)
+        except (OSError, pl.exceptions.PolarsError) as problem:
+            words = disk_words(problem) if isinstance(problem, OSError) else "it is no Parquet file"
+            raise FileProblem(f"{target} cannot be read: {words}.", "Restore or remove that file.") from problem
+        found = merged(table, old, rows, listed)
+        if found.equals(old):
+            return
+        with atomic_file(target, overwrite=True) as stream:
+            found.write_parquet(stream, compression="zstd", statistics=True, row_group_size=256_000)
+
+    def files(self, table: str, repository: str | None = None) -> list[Path]:
+        return sorted((self.path / table).glob(f"repository={repository or '*'}/**/{FILE}"))
+
+    def scan(self, table: str, repository: str | None = None) -> pl.LazyFrame:
+        """The rows of a table with the columns `Table.columns` and `Table.hive`, of all repositories or of one."""
+        meant = TABLES[table]
+        files = self.files(table, repository)
+        if not files:
+            return pl.LazyFrame(schema={**meant.columns, **meant.hive()})
+        return pl.scan_parquet(
+            files,
+            hive_partitioning=True,
+            hive_schema=meant.hive(),
+            schema={**meant.columns, **meant.hive()},
+            missing_columns="insert",
+            extra_columns="ignore",
+        )
+
+    def read(self, table: str, repository: str | None = None) -> pl.DataFrame:
+        return self.scan(table, repository).collect()
+
+    def repositories(self) -> list[str]:
+        found = {part.name.partition("=")[2] for part in self.path.glob("*/repository=*")}
+        return sorted(found | {row[0] for row in self.ledger.summary()})
+
+    def only_repository(self, named: str | None) -> str:
+        """The repository that is meant: the named one, else the only one there is. Raises `UsageProblem`."""
+        there = self.repositories()
+        if named is not None:
+            if named not in there:
+                raise UsageProblem(
+                    f"The dataset holds nothing of {named!r}.", f"It has: {', '.join(there) or 'nothing'}."
+                )
+            return named
+        if len(there) != 1:
+            what = "several repositories" if there else "nothing yet"
+            raise UsageProblem(f"The dataset holds {what}.", f"Name one: {', '.join(there)}." if there else _HINT)
+        return there[0]
+
+    def count(self, table: str, repository: str | None = None) -> int:
+        """Rows, from the files' footers."""
+        return int(self.scan(table, repository).select(pl.len()).collect().item())
+
+    def version(self) -> tuple[tuple[str, int, int], ...]:
+        """Equal as long as no table has changed."""
+        return tuple(
+            (str(path.relative_to(self.path)), status.st_mtime_ns, status.st_size)
+            for name in TABLES
+            for path in self.files(name)
+            for status in (path.stat(),)
+        )
+
+    def by_file(self, table: str, repository: str) -> Iterator[tuple[str, pl.LazyFrame]]:
+        """(the day or block, its rows), the newest first."""
+        for path in reversed(self.files(table, repository)):
+            yield path.parent.name.partition("=")[2], pl.scan_parquet(path, hive_partitioning=False)
+
+    def close(self) -> None:
+        self.ledger.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def checked(repository: str) -> str:
+    """A repository's name, which becomes a directory's. Raises `UsageProblem` for what cannot be one."""
+    if REPOSITORY.fullmatch(repository) is None:
+        raise UsageProblem(f"{repository[:60]!r} is not a repository's name.", "Write it as Treeherder does: autoland.")
+    return repository
+
+
+def _fitted(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+    """The file's rows with the table's columns: one of an older version may lack some."""
+    lacking = [pl.lit(None, dtype).alias(name) for name, dtype in table.columns.items() if name not in frame.columns]
+    return frame.with_columns(lacking).select(pl.col(name).cast(dtype) for name, dtype in table.columns.items())

@@ -1,0 +1,282 @@
+"""Dataset views over 2 and 20 million pairs from our Parquet, against the dict-and-set way from lists in memory.
+
+    python benchmarks/datasets.py [--pairs 2000000] [--runs 3] [--plain/--no-plain]
+
+The pairs are synthetic: suites of log-normal size (at most 60 signatures a job, 6 on average), skewed in popularity, a
+quarter of the jobs submitted later than ten minutes after their push. Each case is a process of its own, its peak is
+the process's (ru_maxrss, imports included). The plain side is the algorithm of the scripts that this replaces, given plain
+lists of numbers that are in memory before its clock starts, which is kinder than what those scripts did; our side
+reads its files within its time. Results are checked to be equal. At the end: the requests of a full refresh.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from backends.treeherder.datasets import revisions, signature_sets
+from backends.treeherder.datasets.groups import signature_groups
+from backends.treeherder.datasets.store import FILE, Store
+from backends.treeherder.datasets.tables import PAIRS, SIGNATURES
+
+START = 1_750_291_200  # 2025-06-19
+DAYS = 128
+WINDOW = revisions.Window()
+
+
+def make(path: Path, wanted: int) -> None:
+    """A store of about `wanted` pairs; written file by file, as `Store.commit` would leave them."""
+    random = np.random.default_rng(7)
+    suites = 3300
+    sizes = np.minimum(np.exp(random.normal(1.2, 1.0, suites)).astype(int) + 1, 60)
+    weight = random.pareto(1.2, suites) + 0.05
+    jobs = int(wanted / (sizes * weight).sum() * weight.sum())
+    suite = random.choice(suites, jobs, p=weight / weight.sum())
+    pushes = 20_000 if wanted < 5_000_000 else 40_000
+    push = np.sort(random.integers(0, pushes, jobs))
+    pushed = START + (push * (DAYS * 86_400 / pushes)).astype(np.int64)
+    late = np.where(random.random(jobs) < 0.25, random.integers(601, 600_000, jobs), random.integers(0, 600, jobs))
+    first = np.concatenate([[0], np.cumsum(sizes)[:-1]]) + 1
+    jobs_frame = pl.DataFrame(
+        {
+            "job_id": (np.arange(jobs) + 400_000_000).astype(np.uint32),
+            "push_id": (push + 1).astype(np.uint32),
+            "push_ts": pushed,
+            "submit_ts": pushed + late,
+            "first": first[suite],
+            "size": sizes[suite],
+            "day": (pushed - START) // 86_400,
+        }
+    )
+    datum = 0
+    with Store(path, create=True) as store:
+        home = store.path
+    for (day,), part in jobs_frame.group_by(["day"], maintain_order=True):
+        rows = (
+            part.with_columns(pl.int_ranges("first", pl.col("first") + pl.col("size")).alias("signature_id"))
+            .explode("signature_id")
+            .with_columns(pl.col("signature_id").cast(pl.UInt32), value=pl.lit(1.0), seen_at=pl.lit(START))
+        )
+        rows = rows.with_columns(datum_id=pl.int_range(datum, datum + len(rows)))
+        datum += len(rows)
+        where = (
+            home / "pairs" / "repository=autoland" / f"day={np.datetime64(START, 's') + np.timedelta64(int(day), 'D')}"
+        )
+        where = where.with_name(where.name[:14])
+        where.mkdir(parents=True)
+        fitted = rows.select(pl.col(name).cast(dtype) for name, dtype in PAIRS.columns.items()).sort(PAIRS.order)
+        fitted.write_parquet(where / FILE, compression="zstd", row_group_size=256_000)
+    _signatures(home, sizes)
+
+
+def _signatures(home: Path, sizes: Any) -> None:
+    rows, number = [], 0
+    for suite, size in enumerate(sizes.tolist()):
+        for test in range(size):
+            number += 1
+            raw = {
+                "id": number,
+                "signature_hash": f"{number:040x}",
+                "framework_id": (1, 2, 4, 6, 13, 18)[suite % 6],
+                "option_collection_hash": "1" * 40,
+                "machine_platform": f"platform-{suite % 7}",
+                "suite": f"suite-{suite}",
+                "should_alert": None,
+                "test": f"test-{test}",
+                "application": "firefox",
+                "extra_options": ["fission"] if suite % 2 else ["fission", "warm"],
+                "measurement_unit": ("ms", "score")[test % 5 == 0],
+            }
+            if test % 3 == 0:
+                raw["lower_is_better"] = False
+            rows.append({"signature_id": number, "framework_id": raw["framework_id"], "raw": json.dumps(raw)})
+    where = home / "signatures" / "repository=autoland"
+    where.mkdir(parents=True)
+    pl.DataFrame(rows, schema=SIGNATURES.columns).write_parquet(where / FILE)
+
+
+def digest(found: object) -> str:
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
+
+
+def _by_push(frame: pl.DataFrame) -> list[list[int]]:
+    return [list(row) for row in frame.select("push_id", "total").sort("push_id").rows()]
+
+
+def ours(case: str, store: Store) -> tuple[float, str]:
+    began = time.perf_counter()
+    pairs = store.scan("pairs", "autoland")
+    signatures = store.scan("signatures", "autoland")
+    if case in ("groups", "groups-unverified"):
+        parts = [rows for _, rows in store.by_file("pairs", "autoland")]
+        frame = signature_groups(parts, verify=case == "groups")
+        took = time.perf_counter() - began
+        lists = frame.group_by("position", maintain_order=True).agg("signature_id")["signature_id"].to_list()
+        return took, digest(lists)
+    if case == "counts":
+        frame = revisions.count_by_push(pairs, WINDOW)
+        return time.perf_counter() - began, digest(_by_push(frame))
+    if case == "rectified":
+        groups = signature_groups([rows for _, rows in store.by_file("pairs", "autoland")], verify=False)
+        began = time.perf_counter()
+        frame = revisions.rectified_counts(pairs, groups, signatures, WINDOW)
+        return time.perf_counter() - began, digest(_by_push(frame))
+    frame = signature_sets.common_features(pairs, signatures)
+    took = time.perf_counter() - began
+    rows = frame.sort("job_id").select(pl.col("common_sig_features").list.join(",")).to_series().to_list()
+    return took, digest(rows)
+
+
+def plain(case: str, store: Store) -> tuple[float, str]:
+    columns = store.read("pairs", "autoland").select("signature_id", "job_id", "push_id", "push_ts", "submit_ts")
+    signature, job, push, pushed, submitted = (columns[name].to_list() for name in columns.columns)
+    metadata = store.read("signatures", "autoland")
+    fields = dict(
+        zip(metadata["signature_id"].to_list(), map(msgspec.json.decode, metadata["raw"].to_list()), strict=True)
+    )
+    del columns
+    if case in ("groups", "groups-unverified"):
+        began = time.perf_counter()
+        groups = _plain_groups(signature, job)
+        return time.perf_counter() - began, digest(groups)
+    if case == "counts":
+        began = time.perf_counter()
+        counted: dict[int, set[int]] = defaultdict(set)
+        for one, at, before, after in zip(signature, push, pushed, submitted, strict=True):
+            if 0 <= after - before <= 600:
+                counted[at].add(one)
+        found = sorted([at, len(ids)] for at, ids in counted.items())
+        return time.perf_counter() - began, digest(found)
+    if case == "rectified":
+        group_of = {one: number for number, ids in enumerate(_plain_groups(signature, job)) for one in ids}
+        began = time.perf_counter()
+        kept = _plain_kept(group_of, fields)
+        by_push: dict[int, set[int]] = defaultdict(set)
+        for one, at, before, after in zip(signature, push, pushed, submitted, strict=True):
+            if 0 <= after - before <= 600 and group_of[one] in kept:
+                by_push[at].add(group_of[one])
+        found = sorted([at, len(ids)] for at, ids in by_push.items())
+        return time.perf_counter() - began, digest(found)
+    began = time.perf_counter()
+    of_job: dict[int, set[int]] = defaultdict(set)
+    for one, at in zip(signature, job, strict=True):
+        of_job[at].add(one)
+    texts = []
+    for at in sorted(of_job):
+        several = [fields[one] for one in of_job[at]]
+        keys = set(several[0])
+        for other in several[1:]:
+            keys &= set(other)
+        keys.discard("id")
+        texts.append(",".join(sorted(key for key in keys if all(other[key] == several[0][key] for other in several))))
+    return time.perf_counter() - began, digest(texts)
+
+
+def _plain_groups(signature: list[int], job: list[int]) -> list[list[int]]:
+    of_job: dict[int, set[int]] = defaultdict(set)
+    for one, at in zip(signature, job, strict=True):
+        of_job[at].add(one)
+    jobs_of: dict[int, set[int]] = defaultdict(set)
+    for at, ids in of_job.items():
+        for one in ids:
+            jobs_of[one].add(at)
+    by_set: dict[frozenset[int], list[int]] = defaultdict(list)
+    for one, jobs in jobs_of.items():
+        by_set[frozenset(jobs)].append(one)
+    return sorted((sorted(ids) for ids in by_set.values()), key=lambda ids: (-len(ids), ids[0]))
+
+
+def _plain_kept(group_of: dict[int, int], fields: dict[int, dict[str, Any]]) -> set[int]:
+    members: dict[int, list[int]] = defaultdict(list)
+    for one, group in group_of.items():
+        members[group].append(one)
+    excluded = {2, 6, 18}
+    return {group for group, ids in members.items() if not all(fields[one]["framework_id"] in excluded for one in ids)}
+
+
+def measured(side: str, case: str, path: Path) -> dict[str, Any]:
+    """Runs one case in a process of its own."""
+    command = [sys.executable, __file__, "--side", side, "--case", case, "--work", str(path)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+CASES = ("groups-unverified", "groups", "counts", "rectified", "features")
+
+
+def requests() -> None:
+    from backends.treeherder.datasets.dry_run import Description, original_requests, steps_for
+
+    description = Description(
+        signatures=20_000, pushes=12_800, days=128, frameworks=11, summaries=4_000, groups=3_267, jobs=3_394_387,
+        busiest_jobs=1_500,
+    )  # fmt: skip
+    print(f"\nrequests of a full refresh: {description}")
+    original = original_requests(description)
+    print(f"  the original           {original:>8,}")
+    for jobs in ("sample", "all"):
+        steps = steps_for(description, jobs)
+        total = sum(step.requests for step in steps)
+        print(
+            f"  ciexplore --jobs {jobs:6} {total:>8,}  {original / total:.0f} x fewer: "
+            + ", ".join(f"{step.name} {step.requests:,}" for step in steps)
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, nargs="*", default=[2_000_000, 20_000_000])
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--plain", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--side", help=argparse.SUPPRESS)
+    parser.add_argument("--case", help=argparse.SUPPRESS)
+    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.side:
+        with Store(asked.work) as store:
+            seconds, result = (ours if asked.side == "ours" else plain)(asked.case, store)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+        print(json.dumps({"seconds": seconds, "peak": peak, "result": result}))
+        return
+    for wanted in asked.pairs:
+        with tempfile.TemporaryDirectory() as work:
+            path = Path(work) / "store"
+            make(path, wanted)
+            with Store(path) as store:
+                size = sum(one.stat().st_size for one in store.files("pairs"))
+                print(
+                    f"\n{store.count('pairs'):,} pairs, {store.count('signatures'):,} signatures, {size / 1e6:,.0f} MB"
+                )
+            for case in CASES:
+                mine = sorted((measured("ours", case, path) for _ in range(asked.runs)), key=lambda one: one["seconds"])
+                best = mine[len(mine) // 2]
+                line = f"{case:20} ours {best['seconds']:7.3f} s {best['peak']:6,.0f} MB"
+                if asked.plain:
+                    theirs = measured("plain", case, path)
+                    assert theirs["result"] == best["result"], case
+                    line += (
+                        f"   plain {theirs['seconds']:7.2f} s {theirs['peak']:6,.0f} MB"
+                        f"   {theirs['seconds'] / best['seconds']:6.1f} x"
+                    )
+                print(line, flush=True)
+    requests()
+
+
+if __name__ == "__main__":
+    main()
