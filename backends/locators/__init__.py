@@ -18,6 +18,6 @@ def parse(text: str) -> Locator:
     return recognised(text)
 
 
-def accepted_forms() -> list[tuple[str, str]]:
-    """(form, what it opens) of everything that `parse` accepts, for help and for the start screen."""
-    return list(FORMS)
+def accepted_forms(system: str = "") -> list[tuple[str, str]]:
+    """(form, what it opens) of everything that `parse` accepts, or of what belongs to a system, for the start screen."""
+    return [form for name, forms in FORMS.items() if system in ("", name) for form in forms]

@@ -57,6 +57,6 @@ def recognised(text: str) -> Locator:
 
 def _hint() -> str:
     return (
-        "Accepted: a task or task group id, an address of Taskcluster, Treeherder, Perfherder, perf.compare, Deck, gcsweb, "
-        "hgweb or a bucket, an index path such as gecko.v2.autoland.latest.taskgraph.decision, a Prow job's name."
+        "Accepted: a task or task group id, an address of Taskcluster, Treeherder, Perfherder, perf.compare, Deck, "
+        "gcsweb, hgweb or a bucket, an index path such as gecko.v2.autoland.latest.taskgraph.decision, a Prow job."
     )

@@ -48,7 +48,7 @@ class ListPane(Vertical):
 
     def compose(self) -> ComposeResult:
         yield Static("", id="pane-path")
-        yield Start(self._offers(), self._home.greeting)
+        yield Start(self._offers(), self._home.greeting, self._home.system)
 
     def _offers(self) -> list[Visit]:
         """What was opened here before, then the lists to begin with."""

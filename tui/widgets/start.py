@@ -23,15 +23,16 @@ class Start(VerticalScroll, can_focus=False):
     Start #start-forms { color: $text-muted; margin-top: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
-    def __init__(self, visits: Sequence[Visit], greeting: str, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, visits: Sequence[Visit], greeting: str, system: str) -> None:
+        super().__init__()
         self._visits = visits
         self._greeting = greeting
+        self._system = system
 
     def compose(self) -> ComposeResult:
         yield Static(Text(self._greeting), id="start-title")
         yield LocatorBox(self._visits, id="start-box")
-        yield Static(_forms(), id="start-forms")
+        yield Static(_forms(self._system), id="start-forms")
 
     def offer(self, visits: Sequence[Visit]) -> None:
         self.query_one(LocatorBox).offer(visits)
@@ -40,9 +41,9 @@ class Start(VerticalScroll, can_focus=False):
         self.query_one(LocatorBox).focus_input()
 
 
-def _forms() -> Text:
+def _forms(system: str) -> Text:
     """Plain padded text: a rich Table of the same rows costs 20 ms of every start."""
-    forms = [("paste", "To open"), *accepted_forms()]
+    forms = [("paste", "To open"), *accepted_forms(system)]
     width = max(len(meaning) for _, meaning in forms)
     text = Text(no_wrap=True, overflow="ellipsis")
     for number, (form, meaning) in enumerate(forms):
