@@ -1,0 +1,129 @@
+"""`taskcluster runs | log | download --unpack`: what comes out, where it goes, and what a terminal never gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backends.demo import DemoServer, expected_bytes
+from tests.commands.calling import Caller
+
+BACKING = "public/logs/live_backing.log"
+
+
+def slug(locator: str) -> str:
+    return locator.rstrip("/").split("/tasks/")[1].split("/")[0]
+
+
+def test_the_runs_of_a_task_are_rows(ciexplore: Caller, demo: dict[str, str]) -> None:
+    done = ciexplore("taskcluster", "runs", demo["taskcluster.retried-task"])
+    assert [row["reason_resolved"] for row in done.rows] == ["worker-shutdown", "completed"]
+    one = ciexplore("taskcluster", "runs", f"{demo['taskcluster.retried-task']}/runs/1")
+    assert [row["run"] for row in one.rows] == ["1"]
+
+
+def test_the_runs_of_a_groups_tasks_are_one_table(
+    ciexplore: Caller, demo: dict[str, str], demo_server: DemoServer
+) -> None:
+    demo_server.requests.clear()
+    done = ciexplore("taskcluster", "runs", demo["taskcluster.finished-group"], "--filter", "retries>0")
+    ids = [row["task_id"] for row in done.rows]
+    assert len(ids) > len(set(ids)) > 1
+    assert [one.method for one in demo_server.requests if one.path.endswith("/tasks/status")] == ["POST"]
+
+
+def test_runs_of_what_has_none_are_wrong_usage(ciexplore: Caller, demo: dict[str, str]) -> None:
+    done = ciexplore("taskcluster", "runs", "taskcluster:namespace/gecko")
+    assert done.code == 2 and "have no runs" in done.err
+    assert ciexplore("taskcluster", "runs", demo["taskcluster.task"], "--filter", "x").code == 2
+
+
+def test_a_log_is_printed_whole_and_written_as_it_is(
+    ciexplore: Caller, demo: dict[str, str], demo_server: DemoServer, tmp_path: Path
+) -> None:
+    task = slug(demo["taskcluster.task"])
+    whole = expected_bytes(demo_server.options, task, 0, BACKING)
+    done = ciexplore("taskcluster", "log", demo["taskcluster.task"])
+    assert (done.code, done.err) == (0, "") and done.out.count(b"\n") == whole.count(b"\n")
+    assert b"\x1b" not in done.out
+    assert ciexplore("taskcluster", "log", demo["taskcluster.log"], "-o", "a.log").code == 0
+    assert (tmp_path / "a.log").read_bytes() == whole
+    again = ciexplore("taskcluster", "log", demo["taskcluster.log"], "-o", "a.log")
+    assert again.code == 1 and "exists" in again.err
+    assert ciexplore("taskcluster", "log", demo["taskcluster.log"], "-o", "-").out == whole
+
+
+def test_a_log_that_was_read_is_there_offline(ciexplore: Caller, demo: dict[str, str]) -> None:
+    first = ciexplore("taskcluster", "log", demo["taskcluster.task"])
+    offline = ciexplore("taskcluster", "log", demo["taskcluster.task"], "--offline")
+    assert offline.code == 0 and offline.out == first.out
+    never = ciexplore("taskcluster", "log", demo["taskcluster.failed-task"], "--offline")
+    assert never.code == 3 and not never.out
+
+
+def test_the_log_of_a_retried_task_is_of_the_run_that_began(ciexplore: Caller, demo: dict[str, str]) -> None:
+    done = ciexplore("taskcluster", "log", demo["taskcluster.retried-empty-task"])
+    assert done.code == 0 and b"Run ID: 0" in done.out
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("unscheduled-task", 1, "has not begun to run"),
+        ("finished-group", 2, "several tasks"),
+    ],
+)
+def test_what_has_no_log_says_so(ciexplore: Caller, demo: dict[str, str], name: str, code: int, words: str) -> None:
+    done = ciexplore("taskcluster", "log", demo[f"taskcluster.{name}"])
+    assert done.code == code and words in done.err and not done.out
+
+
+def test_nothing_that_a_terminal_obeys_is_printed() -> None:
+    from tui.commands.reading import _printable
+
+    evil = b"\x1b]0;title\x07a\x1b[31mred\x1b[0m\tx\r\nold\rnew\n\x9b2Jb\xff\x07\xe2\x80\xaec\n" + b"z" * 3_000_000
+    told = b"".join(_printable([evil[:3], evil[3:9], evil[9:]])).decode()
+    assert not any(ord(one) < 32 and one not in "\n\t" for one in told)
+    assert "\x9b" not in told and "\u202e" not in told
+    lines = told.split("\n")
+    assert lines[0] == "ared\tx" and lines[1] == "new"
+    assert sum(line.count("z") for line in lines) == 3_000_000
+
+
+def test_plain_lines_come_through_unchanged_whatever_the_pieces() -> None:
+    from tui.commands.reading import _printable
+
+    text = b"one\ntwo \xc3\xa9\n\nthree"
+    for size in (1, 2, 5, 100):
+        pieces = [text[start : start + size] for start in range(0, len(text), size)]
+        assert b"".join(_printable(pieces)).rstrip(b"\n") == text
+
+
+def test_archives_are_unpacked_beside_themselves_once(ciexplore: Caller, demo: dict[str, str], tmp_path: Path) -> None:
+    call = ("taskcluster", "download", demo["taskcluster.task"], "--match", "*.tgz", "--output", "out", "--unpack")
+    done = ciexplore(*call)
+    assert done.code == 0 and "1 archives unpacked" in done.err
+    (tree,) = tmp_path.glob("out/**/*.tgz.unpacked")
+    assert any(path.is_file() for path in tree.rglob("*"))
+    assert "1 were unpacked already" in ciexplore(*call).err
+
+
+def test_hostile_archives_of_a_group_leave_nothing_outside(
+    ciexplore: Caller, demo: dict[str, str], tmp_path: Path
+) -> None:
+    ciexplore(
+        "taskcluster", "download", demo["taskcluster.hostile-group"], "--match", "*evil*", "--output", "out", "--unpack"
+    )
+    trees = list(tmp_path.glob("out/**/*.unpacked"))
+    assert len(trees) == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"out"}
+    assert not any(path.is_symlink() for path in tmp_path.rglob("*"))
+
+
+def test_unpack_does_not_go_with_the_other_layout(ciexplore: Caller, demo: dict[str, str]) -> None:
+    done = ciexplore(
+        "taskcluster", "download", demo["taskcluster.finished-group"], "--layout", "artifact-downloader", "--all-suites",
+        "--artifact", "x", "--output", "out", "--unpack",
+    )  # fmt: skip
+    assert done.code == 2 and "--unzip" in done.err
