@@ -122,8 +122,7 @@ def test_hostile_archives_of_a_group_leave_nothing_outside(
 
 
 def test_unpack_does_not_go_with_the_other_layout(ciexplore: Caller, demo: dict[str, str]) -> None:
-    done = ciexplore(
-        "taskcluster", "download", demo["taskcluster.finished-group"], "--layout", "artifact-downloader", "--all-suites",
-        "--artifact", "x", "--output", "out", "--unpack",
-    )  # fmt: skip
+    layout = ("--layout", "artifact-downloader", "--all-suites", "--artifact", "x")
+    group = demo["taskcluster.finished-group"]
+    done = ciexplore("taskcluster", "download", group, *layout, "--output", "out", "--unpack")
     assert done.code == 2 and "--unzip" in done.err

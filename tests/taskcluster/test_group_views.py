@@ -93,7 +93,7 @@ def test_a_breakdown_of_marked_tasks_is_of_these_alone(demo: Demo) -> None:
 
 
 def test_a_breakdown_by_what_nearly_every_task_has_its_own_of_says_so(demo: Demo) -> None:
-    for by in ("task_id", "nothing"):
+    for by in ("created", "nothing"):
         with pytest.raises(UsageProblem):
             demo.rows(f"taskcluster:breakdown/{demo.finished}/{by}")
 
