@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.demo import DemoServer, expected_bytes
+from backends.demo import DemoOptions, DemoServer, expected_bytes, locators
 from tests.commands.calling import Caller
 
 BACKING = "public/logs/live_backing.log"
@@ -126,3 +126,56 @@ def test_unpack_does_not_go_with_the_other_layout(ciexplore: Caller, demo: dict[
     group = demo["taskcluster.finished-group"]
     done = ciexplore("taskcluster", "download", group, *layout, "--output", "out", "--unpack")
     assert done.code == 2 and "--unzip" in done.err
+
+
+@pytest.mark.parametrize("name", ["namespace", "comparison", "finished-group", "artifact-kinds-task"])
+def test_list_lists_whatever_a_locator_opens(ciexplore: Caller, demo: dict[str, str], name: str) -> None:
+    done = ciexplore("taskcluster", "list", demo[f"taskcluster.{name}"])
+    assert done.code == 0 and len(done.rows) > 1
+
+
+def test_list_reads_archives_tables_and_views(ciexplore: Caller, demo: dict[str, str]) -> None:
+    kinds = slug(demo["taskcluster.artifact-kinds-task"])
+    table = ciexplore("taskcluster", "list", f"taskcluster:table/{kinds}/0/public/kinds/resource-use.csv")
+    assert len(table.rows) == 120 and "second" in table.rows[0]
+    perf = slug(demo["taskcluster.task"])
+    archive = f"taskcluster:archive/{perf}/0/public/test_info/browsertime-results.tgz"
+    assert {row["kind"] for row in ciexplore("taskcluster", "list", archive).rows} >= {"file"}
+    group = demo["taskcluster.finished-group"].rpartition("/")[2]
+    for view in (f"breakdown/{group}/suite", f"timeline/{group}", f"critical-path/{group}"):
+        assert ciexplore("taskcluster", "list", f"taskcluster:{view}").rows
+
+
+def test_a_verb_for_another_kind_of_list_names_the_one_that_fits(ciexplore: Caller, demo: dict[str, str]) -> None:
+    done = ciexplore("taskcluster", "tasks", demo["taskcluster.namespace"])
+    assert done.code == 2 and "taskcluster list" in done.err
+
+
+def test_show_prints_a_task_and_a_json_artifact(ciexplore: Caller, demo: dict[str, str]) -> None:
+    task = ciexplore("taskcluster", "show", demo["taskcluster.task"]).json
+    assert {"taskId", "state", "runs", "payload", "scopes"} <= task.keys()
+    assert "suites" in ciexplore("taskcluster", "show", demo["taskcluster.artifact"]).json
+    assert ciexplore("taskcluster", "show", demo["taskcluster.namespace"]).code == 2
+    assert ciexplore("taskcluster", "show", demo["taskcluster.log"]).code == 2
+
+
+def test_show_of_hostile_tasks_is_json_or_words(ciexplore: Caller, demo: dict[str, str]) -> None:
+    for row in ciexplore("taskcluster", "tasks", demo["taskcluster.hostile-group"]).rows:
+        done = ciexplore("taskcluster", "show", f"taskcluster:task/{row['task_id']}")
+        assert done.json["taskId"] == row["task_id"] if done.code == 0 else done.err
+        assert all(byte == 10 or 32 <= byte < 127 for byte in done.out)
+
+
+def test_a_log_that_is_still_written_is_printed_as_far_as_it_is(
+    ciexplore: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.commands.reading.SILENCE", 0.2)
+    with DemoServer(DemoOptions(tasks=20)) as server:
+        for name, value in server.settings.items():
+            monkeypatch.setenv(name, value)
+        group = locators(server.options, server.root_url)["taskcluster.running-group"]
+        running = ciexplore("taskcluster", "tasks", group, "--filter", "state:running", "--no-cache").rows
+        newest = max(running, key=lambda row: row["started"])
+        done = ciexplore("taskcluster", "log", f"taskcluster:task/{newest['task_id']}")
+        assert done.code == 0 and b"Task ID" in done.out
+        assert "--follow goes on" in done.err or b"Task Finished" in done.out
