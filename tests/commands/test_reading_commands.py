@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from backends.demo import DemoOptions, DemoServer, expected_bytes, locators
-from tests.commands.calling import Caller
+from tests.commands.calling import Caller, as_process, ended, started
 
 BACKING = "public/logs/live_backing.log"
 
@@ -179,3 +180,16 @@ def test_a_log_that_is_still_written_is_printed_as_far_as_it_is(
         done = ciexplore("taskcluster", "log", f"taskcluster:task/{newest['task_id']}")
         assert done.code == 0 and b"Task ID" in done.out
         assert "--follow goes on" in done.err or b"Task Finished" in done.out
+
+
+def test_ctrl_c_ends_following_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    with DemoServer(DemoOptions(tasks=20)) as server:
+        for name, value in server.settings.items():
+            monkeypatch.setenv(name, value)
+        group = locators(server.options, server.root_url)["taskcluster.running-group"]
+        rows = as_process("taskcluster", "tasks", group, "--filter", "state:running").rows
+        newest = max(rows, key=lambda row: row["started"])
+        running = started("taskcluster", "log", f"taskcluster:task/{newest['task_id']}", "--follow")
+        assert running.stdout is not None and b"Task ID" in running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        assert ended(running).code in (0, 130)  # the task may have ended just now
