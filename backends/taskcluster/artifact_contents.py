@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 ARCHIVE_CAP = 1 << 30  # bytes of an archive that are fetched to list it
 _TRIES = 5
+_ZIPS = (".xpi", ".apk", ".aab", ".jar", ".whl", ".ipa")  # zips that a download leaves as they are
 _TABLES = (".csv", ".tsv")
 
 
@@ -40,7 +41,7 @@ def contents(deployment: Deployment, row: Row) -> Locator | LogAddress | Documen
     task_id, name = str(row.get("task_id") or ""), str(row.get("name") or "")
     if row.get("storage") == "error" or not SLUGID.fullmatch(task_id) or not name:
         return None
-    if is_archive(name):
+    if is_archive(name) or name.lower().endswith(_ZIPS):
         return Contents("archive", task_id, row.get("run"), name, deployment.root)
     if is_table(name, str(row.get("content_type") or "")):
         return Contents("table", task_id, row.get("run"), name, deployment.root)

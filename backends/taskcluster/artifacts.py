@@ -14,11 +14,12 @@ from backends.http.answers import Origin
 from backends.http.errors import Gone, HttpProblem, NotAllowed, NotFound, Offline
 from backends.locators import Locator
 from backends.locators.taskcluster import SLUGID, Artifact, Task, TaskArtifacts
-from backends.resources import Detail, Document, LogAddress, Page, Resource, Row
+from backends.resources import Detail, Document, Entry, Link, LogAddress, Page, Resource, Row
 from backends.taskcluster import roots
 from backends.taskcluster.artifact_contents import contents, kind_words
 from backends.taskcluster.artifact_files import Listed, remote_file, skip_reason
 from backends.taskcluster.documents import artifact_document, task_document
+from backends.taskcluster.menus import task_entries
 from backends.taskcluster.parallel import ask_all
 from backends.taskcluster.queue import RESOLVED, Deployment
 from backends.taskcluster.task_log import row_log
@@ -131,6 +132,18 @@ class TaskArtifactList(Resource):
 
     def log(self, row: Row) -> LogAddress | None:
         return row_log(self.deployment.root, row)
+
+    def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
+        """The artifact as a text or a tree, where it is shown as something else; then around its task."""
+        if row is None:
+            return []
+        text, tree, shown = self.log(row), artifact_document(self.deployment, row), self.shows(row)
+        found: list[Entry] = []
+        if text is not None and not isinstance(shown, LogAddress):
+            found.append(Link("This artifact as a text", text))
+        if tree is not None and not isinstance(shown, Document):
+            found.append(Link("This artifact as a tree", tree))
+        return [*found, *task_entries(self.deployment.root, row, task_document(self.deployment, row))]
 
     def files(self, rows: pl.DataFrame, cancel: Cancel) -> Iterator[list[RemoteFile]]:
         """From the rows alone; see `artifact_files` for what cannot be fetched."""

@@ -102,7 +102,7 @@ class Breakdown(_OfGroup):
 
     def made(self, tasks: pl.DataFrame) -> pl.DataFrame:
         found, _ = statistics_by(tasks, self.by)
-        ids = tasks.group_by(pl.col(self.by).cast(pl.String), maintain_order=True).agg("task_id").rows()
+        ids = tasks.group_by(pl.col(self.by).cast(pl.String).alias("group"), maintain_order=True).agg("task_id").rows()
         self._ids = {"none" if value is None else f"={value}": tuple(there) for value, there in ids}
         return found
 

@@ -12,6 +12,7 @@ from backends.cancel import Cancel
 from backends.frames.formats import format_value
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.answers import Answer, Origin
+from backends.http.errors import NotFound
 from backends.http.policies import Policy
 from backends.locators.pasted import escape
 from backends.locators.taskcluster import INDEX_PATH, SLUGID, IndexPath, Push, Task, TaskArtifacts
@@ -149,9 +150,12 @@ def index_pages(
 
 def has_entries(deployment: Deployment, path: str, cancel: Cancel | None) -> bool:
     """Whether anything is below that path: to the index every other path is an empty namespace."""
-    return any(
-        bool(next(index_pages(deployment, kind, path, cancel), ([], None, ""))[0]) for kind in ("namespaces", "tasks")
-    )
+    try:
+        return any(
+            entries for kind in ("namespaces", "tasks") for entries, _, _ in index_pages(deployment, kind, path, cancel)
+        )
+    except NotFound:
+        return False
 
 
 def index_rows(entries: list[dict[str, Any]], kind: str) -> pl.DataFrame:

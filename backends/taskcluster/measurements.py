@@ -29,9 +29,10 @@ from backends.http.errors import (
 )
 from backends.http.policies import Policy
 from backends.locators.taskcluster import SLUGID, Artifact, Task, TaskMeasurements
-from backends.resources import Detail, Page, Resource, Row
+from backends.resources import Detail, Document, Entry, Page, Resource, Row
 from backends.taskcluster import naming, roots
 from backends.taskcluster.artifact_files import remote_file, skip_reason
+from backends.taskcluster.documents import task_document
 from backends.taskcluster.measurements_reading import (
     MEASUREMENTS,
     Measured,
@@ -40,6 +41,7 @@ from backends.taskcluster.measurements_reading import (
     measurement_frame,
     read,
 )
+from backends.taskcluster.menus import task_entries
 from backends.taskcluster.parallel import WORKERS, ask_all
 from backends.taskcluster.queue import RESOLVED, Deployment
 from backends.transfers.files import RemoteFile
@@ -228,6 +230,12 @@ class MeasurementList(Resource):
         if not SLUGID.fullmatch(task_id) or not artifact:
             return None
         return Artifact(task_id, row.get("run"), artifact, self.deployment.root)
+
+    def document(self, row: Row) -> Document | None:
+        return task_document(self.deployment, row)
+
+    def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
+        return [] if row is None else task_entries(self.deployment.root, row, self.document(row))
 
     def files(self, rows: pl.DataFrame, cancel: Cancel) -> Iterator[list[RemoteFile]]:
         """The files that these values were read from, each once."""

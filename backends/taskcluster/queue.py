@@ -38,6 +38,7 @@ PAGE = 1000  # what the queue gives at most; it answers `limit=0` with an empty 
 GROUP_PAGE_CAP = 512 << 20  # bytes of 1,000 tasks: 6 MB is usual, a definition may have 1 MB
 RESOLVED = frozenset({"completed", "failed", "exception"})  # of tasks and of runs; any other word may still change
 DAY = 86400.0
+_DEFINED = frozenset({"metadata", "payload", "taskQueueId", "provisionerId", "deadline"})  # a definition has all
 
 DEFINITION = msgspec.json.Decoder(Definition)
 STATUS = msgspec.json.Decoder(Status)
@@ -120,7 +121,7 @@ class Deployment:
     def _definition(self, task_id: str, cancel: Cancel | None) -> tuple[Answer, dict[str, Any]]:
         answer = self._get(f"task/{segment(task_id)}", _if_it_has("metadata", Policy.immutable()), cancel)
         value = value_of(answer)
-        if not isinstance(value, dict) or "metadata" not in value:
+        if not isinstance(value, dict) or not _DEFINED.intersection(value):
             raise NotTaskcluster(answer.url, "it describes no task")
         return answer, value
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from backends.cancel import Cancel
 from backends.http.answers import Origin
+from backends.http.policies import Mode
 from backends.locators import Locator
 from backends.locators.taskcluster import SLUGID, Task, TaskArtifacts, TaskGroup, TaskMeasurements
 from backends.locators.taskcluster_views import Comparison, TaskRelation
@@ -16,7 +17,7 @@ from backends.problems import UsageProblem
 from backends.resources import Detail, Document, Entry, LogAddress, Page, Resource, Row
 from backends.taskcluster import roots
 from backends.taskcluster.artifact_files import TaskRuns, files_of_tasks
-from backends.taskcluster.batches import dependents, entries
+from backends.taskcluster.batches import dependents, entries, statuses
 from backends.taskcluster.documents import task_document
 from backends.taskcluster.menus import task_entries
 from backends.taskcluster.queue import RESOLVED, Deployment
@@ -24,7 +25,7 @@ from backends.taskcluster.selections import selected
 from backends.taskcluster.task_columns import STATES, TASKS
 from backends.taskcluster.task_detail import detail
 from backends.taskcluster.task_log import task_log
-from backends.taskcluster.task_rows import number_copies, read_rows, rows_of
+from backends.taskcluster.task_rows import number_copies, read_rows, refreshed, rows_of
 from backends.transfers.files import RemoteFile
 
 if TYPE_CHECKING:
@@ -39,10 +40,24 @@ class TaskRows(Resource):
     schema = TASKS
     noun = ("task", "tasks")
     default_sort = ("name", False)  # the queue's order is that of random ids
+    poll_seconds = 10.0
 
     def __init__(self, locator: Locator, http: Http, root: str) -> None:
         super().__init__(locator)
         self.deployment = Deployment(http, root)
+        self._lost: set[str] = set()  # ids that the queue does not tell about any more
+
+    def updates(self, frame: pl.DataFrame, cancel: Cancel) -> Page | None:
+        """What has changed of the unresolved tasks, asked a thousand at a time; None where all are resolved, and
+        offline. A resolved task that is run again is not seen this way.
+        """
+        unresolved = frame.filter(~pl.col("state").is_in(list(RESOLVED)))["task_id"].to_list()
+        wanted = [one for one in unresolved if one not in self._lost]
+        if not wanted or self.deployment.http.mode is Mode.OFFLINE:
+            return None
+        told = statuses(self.deployment, wanted, cancel)
+        self._lost |= set(wanted) - told.keys()
+        return Page(refreshed(frame, list(told.values())), Origin())
 
     def open(self, row: Row) -> Task | None:
         task_id = str(row.get("task_id") or "")

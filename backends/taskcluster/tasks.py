@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -13,7 +14,6 @@ from backends.http.errors import HttpProblem, NotAllowed
 from backends.locators.taskcluster import TaskGroup
 from backends.resources import Entry, Page, Row
 from backends.taskcluster import roots
-from backends.taskcluster.batches import statuses
 from backends.taskcluster.listings import Listings
 from backends.taskcluster.menus import group_entries
 from backends.taskcluster.original_download import original_way
@@ -21,7 +21,7 @@ from backends.taskcluster.queue import RESOLVED, TaskPage
 from backends.taskcluster.selections import only
 from backends.taskcluster.task_columns import TASKS
 from backends.taskcluster.task_list import TaskRows
-from backends.taskcluster.task_rows import milliseconds, number_copies, read_rows, refreshed
+from backends.taskcluster.task_rows import milliseconds, number_copies, read_rows
 
 if TYPE_CHECKING:
     from backends.http import Http
@@ -33,7 +33,6 @@ class TaskGroupTasks(TaskRows):
     """
 
     empty_text = "This task group has no tasks (yet)."
-    poll_seconds = 10.0
 
     def __init__(self, locator: TaskGroup, http: Http, root: str) -> None:
         super().__init__(locator, http, root)
@@ -41,7 +40,6 @@ class TaskGroupTasks(TaskRows):
         self.task_ids = locator.task_ids
         self._push = ""  # known with the first rows
         self.total = 0
-        self._lost: set[str] = set()  # ids that the queue does not tell about any more
 
     @property
     def title(self) -> str:
@@ -95,19 +93,11 @@ class TaskGroupTasks(TaskRows):
         return only(frame, self.task_ids)
 
     def updates(self, frame: pl.DataFrame, cancel: Cancel) -> Page | None:
-        """What has changed of the unresolved tasks, asked a thousand at a time.
-
-        Not seen this way: tasks that have been added, and resolved ones that are run again; loading the list does.
-        """
-        open_ids = frame.filter(~pl.col("state").is_in(list(RESOLVED)))["task_id"].to_list()
-        wanted = [one for one in open_ids if one not in self._lost]
-        if not wanted:
-            return None
-        told = statuses(self.deployment, wanted, cancel)
-        self._lost |= set(wanted) - told.keys()
-        changed = refreshed(frame, list(told.values()))
-        note = "" if changed.is_empty() else "Tasks that were added since are shown when the list is loaded again."
-        return Page(changed, Origin(), note=note)
+        """As `TaskRows.updates`. Not seen this way: tasks that have been added; loading the list shows them."""
+        page = super().updates(frame, cancel)
+        if page is None or page.frame.is_empty():
+            return page
+        return replace(page, note="Tasks that were added since are shown when the list is loaded again.")
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         """Around the task under the cursor, then of the rows as a whole."""

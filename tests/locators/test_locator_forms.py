@@ -15,6 +15,7 @@ from backends.locators.taskcluster import (
     TaskMeasurements,
     TaskOrGroup,
 )
+from backends.locators.taskcluster_views import Comparison, Contents, GroupView, IndexNamespace, TaskRelation
 
 G = "fN1SbArXTPSVFNUvaOlinQ"
 T = "A-mgp6ruSLWYD2BPAAQ_vQ"
@@ -99,6 +100,26 @@ FORMS = {
     f"taskcluster:measurements/{T},{MINUS}": TaskMeasurements((T, MINUS)),
     "taskcluster:index/gecko.v2.x": IndexPath("gecko.v2.x"),
     f"taskcluster:push/autoland/{REV}": Push("autoland", REV),
+    f"{FX}/tasks/index": IndexNamespace("", FX),
+    f"{FX}/tasks/index/gecko.v2.autoland": IndexPath("gecko.v2.autoland", FX),
+    f"{FX}/api/index/v1/namespaces/gecko.v2": IndexNamespace("gecko.v2", FX),
+    f"{FX}/api/index/v1/tasks": IndexNamespace("", FX),
+    "index:": IndexNamespace(""),
+    "index:gecko.v2.autoland": IndexPath("gecko.v2.autoland"),
+    "gecko.v2": IndexPath("gecko.v2"),
+    "taskcluster:namespace/": IndexNamespace(""),
+    f"taskcluster:group/{G}:{T},{MINUS}": TaskGroup(G, "", (T, MINUS)),
+    f"taskcluster:runs/{T}": TaskRelation("runs", T),
+    f"taskcluster:dependents/{MINUS}?root={FX}": TaskRelation("dependents", MINUS, FX),
+    f"taskcluster:breakdown/{G}/suite": GroupView("breakdown", G, "suite"),
+    f"taskcluster:critical-path/{G}:{T}": GroupView("critical-path", G, "", (T,)),
+    f"taskcluster:compare/{G}..{T}": Comparison(TaskGroup(G), TaskGroup(T)),
+    f"taskcluster:compare-measurements/{G}:{T}..{G}:{MINUS}": Comparison(
+        TaskGroup(G, "", (T,)), TaskGroup(G, "", (MINUS,)), True
+    ),
+    f"taskcluster:compare/taskcluster%3Apush%2Ftry%2F{REV}..{G}": Comparison(Push("try", REV), TaskGroup(G)),
+    f"taskcluster:archive/{T}/0/public/a.zip": Contents("archive", T, 0, "public/a.zip"),
+    f"taskcluster:table/{T}/latest/public/a.csv": Contents("table", T, None, "public/a.csv"),
     f"http://127.0.0.1:8080/tasks/{T}": Task(T, None, "http://127.0.0.1:8080"),
     f"http://[::1]:8080/tasks/{T}": Task(T, None, "http://[::1]:8080"),
     f"HTTPS://Firefox-CI-TC.services.mozilla.com:443/tasks/{T}": Task(T, None, FX),

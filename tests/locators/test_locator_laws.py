@@ -19,6 +19,15 @@ from backends.locators.taskcluster import (
     TaskMeasurements,
     TaskOrGroup,
 )
+from backends.locators.taskcluster_views import (
+    CONTENTS,
+    RELATIONS,
+    Comparison,
+    Contents,
+    GroupView,
+    IndexNamespace,
+    TaskRelation,
+)
 
 slugs = st.from_regex(SLUGID, fullmatch=True)
 roots = st.sampled_from(
@@ -37,6 +46,14 @@ names = st.text(st.characters(), min_size=1, max_size=40) | st.sampled_from(
     ["..", "/", "//", "logs/live/x", "definition", "a/", "/a", "a//b", "%2F", "a?b#c", "x.", "\ud800", "é%"]
 )
 
+many = st.lists(slugs, min_size=1, max_size=5).map(tuple)
+sides = st.one_of(
+    st.builds(TaskGroup, slugs, roots, many | st.just(())),
+    st.builds(TaskOrGroup, slugs, roots),
+    st.builds(Push, names, names, roots),
+    st.builds(IndexPath, names, roots),
+)
+
 locators: st.SearchStrategy[Locator] = st.one_of(
     st.builds(TaskGroup, slugs, roots),
     st.builds(Task, slugs, st.none() | runs, roots),
@@ -46,6 +63,14 @@ locators: st.SearchStrategy[Locator] = st.one_of(
     st.builds(TaskMeasurements, st.lists(slugs, min_size=1, max_size=5).map(tuple), roots),
     st.builds(IndexPath, names | st.from_regex(r"[a-z]{1,5}(\.[a-z0-9!'()~*_-]{1,5}){0,4}", fullmatch=True), roots),
     st.builds(IndexPath, names, roots, names),
+    st.builds(TaskGroup, slugs, roots, many),
+    st.builds(TaskRelation, st.sampled_from(RELATIONS), slugs, roots),
+    st.builds(GroupView, st.just("breakdown"), slugs, names, many | st.just(()), roots),
+    st.builds(GroupView, st.sampled_from(["timeline", "critical-path"]), slugs, st.just(""), many | st.just(()), roots),
+    st.builds(IndexNamespace, names | st.just(""), roots),
+    st.builds(Contents, st.sampled_from(CONTENTS), slugs, st.none() | runs, names, roots),
+    st.builds(Comparison, sides, sides, st.booleans(), st.just(()), roots),
+    st.builds(Comparison, sides, sides, st.just(True), st.tuples(*[names | st.just("")] * 7), roots),
     st.builds(Push, names, st.from_regex("[0-9a-f]{12,40}", fullmatch=True) | names, roots),
 )
 
@@ -59,6 +84,12 @@ shapes = st.sampled_from(
         "https://firefoxci.taskcluster-artifacts.net/",
         "taskcluster:",
         "taskcluster:index/",
+        "taskcluster:compare/",
+        "taskcluster:compare/fN1SbArXTPSVFNUvaOlinQ..",
+        "taskcluster:values/fN1SbArXTPSVFNUvaOlinQ..fN1SbArXTPSVFNUvaOlinQ/",
+        "taskcluster:breakdown/fN1SbArXTPSVFNUvaOlinQ/",
+        "taskcluster:namespace/",
+        "taskcluster:archive/fN1SbArXTPSVFNUvaOlinQ/0/",
         "taskcluster:group/fN1SbArXTPSVFNUvaOlinQ?root=",
         "http://[",
         "https://",

@@ -63,7 +63,7 @@ def test_a_decision_tasks_index_path_opens_its_group_and_any_other_the_task(queu
 
 
 def test_an_index_path_without_a_task_is_named(queue: FakeQueue) -> None:
-    with pytest.raises(NotResolved, match=r"no task at gecko\.v2\.nope"):
+    with pytest.raises(NotResolved, match=r"neither a task nor a namespace at gecko\.v2\.nope"):
         resolve(IndexPath("gecko.v2.nope"), queue.http(), ROOT)
 
 

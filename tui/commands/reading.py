@@ -1,7 +1,8 @@
-"""`ciexplore taskcluster runs | log`: what became of a task, and what it said."""
+"""`ciexplore taskcluster list | show | runs | log`: what a locator opens, what a task is, became and said."""
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from backends.cancel import Cancel
-from backends.problems import Cancelled, UsageProblem
+from backends.problems import Cancelled, Problem, UsageProblem
 from tui.cli import connection_options
 from tui.commands.listing import listed, session_of
 from tui.commands.output import emit, output_options, say
@@ -20,7 +21,7 @@ from tui.commands.output import emit, output_options, say
 if TYPE_CHECKING:
     import polars as pl
 
-    from backends.resources import LogAddress
+    from backends.resources import Document, LogAddress
     from tui.session import Session
 
 _HARMLESS = bytes([*range(0x20, 0x7F), 0x09, 0x0A])
@@ -72,6 +73,51 @@ def _runs(session: Session, cancel: Cancel, locator: str, text: str) -> tuple[bo
     frame = listed(session, cancel, own.text())[1].frame
     number = getattr(resource.locator, "run", None)
     return False, frame if number is None else frame.filter(frame["run"] == number)
+
+
+@click.command("list")
+@click.option("--filter", "text", metavar="F", default="", help="Only these rows; as in the app.")
+@_common
+@output_options
+def listing(locator: str, mode: str | None, root_url: str | None, text: str, **output: Any) -> None:
+    """List whatever LOCATOR opens: an index namespace, an archive, a table, a comparison, copies of a task, ..."""
+    with session_of(root_url, mode) as (session, cancel):
+        resource, gathered = listed(session, cancel, locator, text)
+        emit(gathered.frame, resource.schema, **output)
+
+
+@click.command()
+@_common
+def show(locator: str, mode: str | None, root_url: str | None) -> None:
+    """Print a task's definition and runs, or a JSON artifact, as indented JSON."""
+    with session_of(root_url, mode) as (session, cancel):
+        document = _document(session, cancel, locator)
+        try:
+            # ASCII: nothing in it reaches the terminal as anything else than text.
+            text = json.dumps(document.read(cancel), indent=2).replace("\x7f", "\\u007f")
+        except RecursionError:
+            raise Problem("This is nested too deeply to be printed.", "Open it in the app.") from None
+        click.echo(text)
+
+
+def _document(session: Session, cancel: Cancel, locator: str) -> Document:
+    from backends.locators import parse
+    from backends.locators.taskcluster import Artifact
+    from backends.taskcluster.documents import artifact_document, task_document
+    from backends.taskcluster.queue import Deployment
+    from backends.taskcluster.resolve import resolve
+
+    found = resolve(parse(locator), session.http, session.settings.taskcluster_root_url, cancel)
+    row = {"task_id": getattr(found, "task_id", "")}
+    deployment = Deployment(session.http, found.root_url) if row["task_id"] else None  # type: ignore[attr-defined]
+    document = None
+    if deployment is not None and isinstance(found, Artifact):
+        document = artifact_document(deployment, {**row, "name": found.name, "run": found.run})
+    elif deployment is not None:
+        document = task_document(deployment, row)
+    if document is None:
+        raise UsageProblem("This locator is no task and no JSON artifact.", "`list` lists it, `log` prints texts.")
+    return document
 
 
 @click.command()

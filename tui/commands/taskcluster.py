@@ -14,7 +14,7 @@ from tui.commands.layout_options import layout_choices, layout_options
 from tui.commands.listing import listed, session_of
 from tui.commands.measuring import breakdown, compare, measurements
 from tui.commands.output import Progress, emit, output_options
-from tui.commands.reading import log, runs
+from tui.commands.reading import listing, log, runs, show
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,7 +29,7 @@ def taskcluster() -> None:
     """Tasks, artifacts, downloads and statistics of task groups."""
 
 
-for _command in (runs, log, measurements, compare, breakdown):
+for _command in (listing, show, runs, log, measurements, compare, breakdown):
     taskcluster.add_command(_command)
 
 
@@ -60,7 +60,7 @@ def _one_kind(resource: Resource, noun: str, verb: str) -> None:
     if resource.noun[0] != noun:
         raise UsageProblem(
             f"`{verb}` lists {noun}s; this locator lists {resource.noun[1]}.",
-            f"Use `ciexplore taskcluster {resource.noun[1]}` for it.",
+            "Use `ciexplore taskcluster list` for it.",
         )
 
 

@@ -90,7 +90,8 @@ def _resolved(seed: int, task: Task, run_id: int, run: Run) -> Iterator[Artifact
     names = hostile.artifact_names(task.role)
     if names:
         for name in names:
-            yield Artifact(name, _hostile_content(name), BINARY, 100 + len(name))
+            content = _hostile_content(name)
+            yield Artifact(name, content, BINARY, 100 + len(name) if content == "log" else None)
         return
     yield from _logs(seed, task, run_id, run)
     if run.state == "exception":

@@ -24,6 +24,8 @@ def locators(options: DemoOptions, root_url: str = "") -> dict[str, str]:
         "push": _push(finished.project, finished.revision),
         "running-push": _push(running.project, running.revision),
         "index": _index(root_url, f"gecko.v2.{finished.project}.latest.taskgraph.decision"),
+        "namespace": (f"{root_url}/tasks/index/" if root_url else "") + f"gecko.v2.{finished.project}",
+        "comparison": f"taskcluster:compare/{finished.id}..{running.id}" + (f"?root={root_url}" if root_url else ""),
         "task": _task(root_url, perf),
         "run": f"{root_url}/tasks/{perf}/runs/0" if root_url else f"taskcluster:task/{perf}/0",
         "artifact": _artifact(root_url, perf, "public/test_info/perfherder-data.json"),

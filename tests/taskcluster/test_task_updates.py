@@ -1,0 +1,169 @@
+"""Polling a running group: only what is unresolved is asked for, and only what changed comes back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+import pytest
+
+from backends.cancel import Cancel
+from backends.demo import DemoOptions, DemoServer
+from backends.demo import locators as demo_locators
+from backends.http import Http
+from backends.http.errors import NetworkFailed
+from backends.locators import parse
+from backends.locators.taskcluster import TaskGroup
+from backends.resources import gather
+from backends.taskcluster import resource_for
+from backends.taskcluster.queue import RESOLVED
+from backends.taskcluster.task_columns import TASKS
+from backends.taskcluster.tasks import TaskGroupTasks
+from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, reply, task_id
+
+BATCH = "/api/queue/v1/tasks/status"
+
+
+class Statuses:
+    """POST /tasks/status of a fake queue: what it was asked, and what it answers."""
+
+    def __init__(self, queue: FakeQueue, **states: str) -> None:
+        self.asked: list[list[str]] = []
+        self.states = {task_id(int(name[1:])): state for name, state in states.items()}
+        queue.answers[BATCH] = self
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        ids = json.loads(request.content)["taskIds"]
+        self.asked.append(ids)
+        known = [{"taskId": one, "status": status(one, self.states[one])} for one in ids if one in self.states]
+        return reply({"statuses": known})
+
+
+def status(one: str, state: str) -> dict[str, Any]:
+    return {**entry(0, state=state)["status"], "taskId": one}
+
+
+def group(queue: FakeQueue, *states: str) -> tuple[TaskGroupTasks, pl.DataFrame]:
+    queue.group([[entry(number, state=state) for number, state in enumerate(states)]])
+    resource = TaskGroupTasks(TaskGroup(GROUP), queue.http(), ROOT)
+    return resource, gather(resource, Cancel()).frame
+
+
+def test_only_unresolved_tasks_are_asked_for_and_only_changed_rows_come_back(queue: FakeQueue) -> None:
+    resource, frame = group(queue, "completed", "running", "pending", "failed")
+    statuses = Statuses(queue, t1="failed", t2="pending")
+    page = resource.updates(frame, Cancel())
+    assert statuses.asked == [[task_id(1), task_id(2)]]
+    assert page is not None and page.frame["task_id"].to_list() == [task_id(1)]
+    row = page.frame.row(0, named=True)
+    assert (row["state"], row["duration"], row["name"]) == ("failed", 1800.5, "test-linux/opt-suite-1")
+    assert page.frame.schema == pl.Schema(TASKS.polars()) and "loaded again" in page.note
+
+
+def test_nothing_is_asked_once_everything_is_resolved(queue: FakeQueue) -> None:
+    resource, frame = group(queue, "completed", "failed", "exception")
+    statuses = Statuses(queue)
+    assert resource.updates(frame, Cancel()) is None
+    assert statuses.asked == []
+
+
+def test_a_state_that_we_do_not_know_is_not_taken_for_an_end(queue: FakeQueue) -> None:
+    resource, frame = group(queue, "paused")
+    assert Statuses(queue, t0="paused") and resource.updates(frame, Cancel()) is not None
+
+
+def test_a_task_that_is_gone_is_not_asked_for_for_ever(queue: FakeQueue) -> None:
+    resource, frame = group(queue, "running", "running")
+    statuses = Statuses(queue, t0="running")
+    for _ in range(2):
+        page = resource.updates(frame, Cancel())
+        assert page is not None and page.frame.is_empty() and page.note == ""
+    assert statuses.asked == [[task_id(0), task_id(1)], [task_id(0)]]
+
+
+@pytest.mark.parametrize("refusal", [403, 404, 405, 400])
+def test_a_queue_without_the_batch_is_asked_one_by_one(queue: FakeQueue, refusal: int) -> None:
+    resource, frame = group(queue, "running", "running", "running")
+    queue.answers[BATCH] = reply({"code": "X", "message": "no"}, refusal)
+    for number, state in ((0, "completed"), (2, "running")):
+        one = task_id(number)
+        queue.answers[f"/api/queue/v1/task/{one}/status"] = {"status": status(one, state)}
+    page = resource.updates(frame, Cancel())
+    assert page is not None and page.frame["task_id"].to_list() == [task_id(0)]
+
+
+def test_a_page_that_is_no_taskcluster_is_asked_one_by_one_too(queue: FakeQueue) -> None:
+    resource, frame = group(queue, "running")
+    queue.answers[BATCH] = httpx.Response(200, text="<html>")
+    queue.answers[f"/api/queue/v1/task/{task_id(0)}/status"] = {"status": status(task_id(0), "failed")}
+    page = resource.updates(frame, Cancel())
+    assert page is not None and page.frame["state"].to_list() == ["failed"]
+
+
+def test_statuses_are_asked_fresh_whatever_is_stored(queue: FakeQueue, tmp_path: Path) -> None:
+    queue.group([[entry(0, state="running")]])
+    one = task_id(0)
+    queue.answers[f"/api/queue/v1/task/{one}/status"] = {"status": status(one, "running")}
+    http = queue.http(tmp_path)
+    resource = TaskGroupTasks(TaskGroup(GROUP), http, ROOT)
+    frame = gather(resource, Cancel()).frame
+    resource.deployment.status(one)  # now it is stored
+    queue.answers[f"/api/queue/v1/task/{one}/status"] = {"status": status(one, "completed")}
+    page = resource.updates(frame, Cancel())
+    assert page is not None and page.frame["state"].to_list() == ["completed"]
+
+
+def test_a_server_that_is_down_is_a_problem_and_no_empty_update(queue: FakeQueue) -> None:
+    resource, frame = group(queue, "running")
+    queue.down = True
+    with pytest.raises(NetworkFailed):
+        resource.updates(frame, Cancel())
+
+
+def test_ten_thousand_tasks_are_ten_requests(queue: FakeQueue) -> None:
+    resource, frame = group(queue, "running")
+    many = pl.concat([frame.with_columns(task_id=pl.lit(task_id(number))) for number in range(2500)])
+    statuses = Statuses(queue, **{f"t{number}": "running" for number in range(2500)})
+    resource.updates(many, Cancel())
+    assert [len(ids) for ids in statuses.asked] == [1000, 1000, 500]
+
+
+@pytest.mark.parametrize("odd", [{"statuses": [None, 5, {"taskId": "x"}, {"status": {}}]}, {"statuses": []}])
+def test_odd_replies_change_nothing(queue: FakeQueue, odd: Any) -> None:
+    resource, frame = group(queue, "running")
+    queue.answers[BATCH] = reply(odd)
+    page = resource.updates(frame, Cancel())
+    assert page is not None and page.frame.is_empty()
+
+
+def test_some_tasks_of_a_group_are_polled_alone(queue: FakeQueue) -> None:
+    group(queue, "running", "running")
+    resource = TaskGroupTasks(TaskGroup(GROUP, "", (task_id(1),)), queue.http(), ROOT)
+    frame = gather(resource, Cancel()).frame
+    assert frame["task_id"].to_list() == [task_id(1)]
+    statuses = Statuses(queue, t1="running")
+    resource.updates(frame, Cancel())
+    assert statuses.asked == [[task_id(1)]]
+
+
+def test_the_running_group_of_the_embedded_ci_comes_to_its_end_by_updates_alone() -> None:
+    clock = [300.0]
+    with DemoServer(DemoOptions(tasks=20), elapsed=lambda: clock[0]) as server, Http() as http:
+        locator = parse(demo_locators(server.options, server.root_url)["taskcluster.running-group"])
+        resource = resource_for(locator, http, server.root_url)
+        frame = gather(resource, Cancel()).frame
+        assert not frame["state"].is_in(list(RESOLVED)).all()
+        for _ in range(6):
+            clock[0] += 100_000
+            page = resource.updates(frame, Cancel())
+            if page is None:
+                break
+            frame = pl.concat([frame, page.frame]).unique("task_id", keep="last")
+        listed = gather(resource, Cancel()).frame
+        told = frame.join(listed, on="task_id", suffix="_listed")
+        assert told.height == frame.height
+        for column in ("state", "runs", "duration", "queue_time", "worker", "run_states", "resolved"):
+            assert told[column].equals(told[f"{column}_listed"], null_equal=True), column
