@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from backends.cancel import Cancel
 from backends.http.decoding import EncodingBroken, decode
 from backends.http.policies import Mode
-from backends.logs.sources import from_http
+from backends.logs.sources import from_http, from_path
 
 if TYPE_CHECKING:
     from backends.http import Http
@@ -20,6 +22,13 @@ if TYPE_CHECKING:
 
 CAP = 32 << 20  # decoded bytes
 _LEVEL = 1  # 100 MB/s and more, for a tenth to a twentieth of the size
+
+
+def from_address(http: Http, url: str, *, live: bool = False, final: bool = True) -> Source:
+    """A log on a server, kept as below, or on this disk by its file: address."""
+    if url.startswith("file:"):
+        return from_path(Path(unquote(urlsplit(url).path)))
+    return from_http_kept(http, url, live=live, final=final)
 
 
 def from_http_kept(http: Http, url: str, *, live: bool = False, final: bool = True) -> Source:

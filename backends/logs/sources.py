@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from backends.cancel import Cancel
 from backends.http.decoding import EncodingBroken, EncodingCutShort, decode
@@ -38,13 +37,6 @@ def from_path(path: Path) -> Source:
             raise FileProblem(f"{path} cannot be read: {said}.", "Check its name and permissions.") from problem
 
     return read
-
-
-def from_address(downloader: Callable[[], Downloader], url: str, *, live: bool = False) -> Source:
-    """A log on a server, or on this disk by its file: address."""
-    if not url.startswith("file:"):
-        return from_http(downloader, url, live=live)
-    return from_path(Path(unquote(urlsplit(url).path)))
 
 
 def from_http(downloader: Callable[[], Downloader], url: str, *, live: bool = False) -> Source:

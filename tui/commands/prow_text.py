@@ -25,9 +25,9 @@ def write_log(
 ) -> None:  # fmt: skip
     """Raises `Problem`s; nothing half-written gets the target's name."""
     from backends.frames.atomic import atomic_file
-    from backends.logs import sources
+    from backends.logs import kept
 
-    body = sources.from_address(session.http.downloader, address.url)(cancel)
+    body = kept.from_address(session.http, address.url, final=address.final)(cancel)
     pieces = _errors(_lines(body)) if errors else iter(deque(_lines(body), tail)) if tail else body
     if target and target != "-":
         with atomic_file(Path(target), overwrite=overwrite) as stream:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backends.logs import sources
+from backends.locators.base import at_line
+from backends.logs import kept
 from backends.resources import LogAddress
 from tui.widgets.log_view_pane import LogPane
 
@@ -16,10 +17,12 @@ class LogLevel(LogPane):
     """Reads one address; `title` and `locator` are what the pane's path and the history show."""
 
     def __init__(self, session: Session, address: LogAddress) -> None:
-        source = sources.from_address(session.http.downloader, address.url, live=address.live)
-        super().__init__(
-            source, address.title, line=address.line, follow=address.live, locator=lambda _line: address.locator.text()
-        )
+        source = kept.from_address(session.http, address.url, live=address.live, final=address.final)
+
+        def link(line: int) -> str:
+            return at_line(address.locator, line).text()
+
+        super().__init__(source, address.title, line=address.line, follow=address.live, locator=link)
         self.title = address.title
         self.locator = address.locator
 
