@@ -19,5 +19,5 @@ def parse(text: str) -> Locator:
 
 
 def accepted_forms(system: str = "") -> list[tuple[str, str]]:
-    """(form, what it opens) of everything that `parse` accepts, or of what belongs to a system, for the start screen."""
+    """(form, what it opens) of everything that `parse` accepts, or that a system has of it, for the start screen."""
     return [form for name, forms in FORMS.items() if system in ("", name) for form in forms]

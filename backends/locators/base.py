@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import fields, is_dataclass, replace
 from typing import ClassVar
 
 from backends.problems import UsageProblem
@@ -20,12 +19,9 @@ class Locator(ABC):
     @abstractmethod
     def text(self) -> str: ...
 
-
-def at_line(locator: Locator, line: int) -> Locator:
-    """The locator of a line (from 1) of a text, where its system has such ones; else that of the text."""
-    if is_dataclass(locator) and any(field.name == "line" for field in fields(locator)):
-        return replace(locator, line=line)  # type: ignore[call-arg]
-    return locator
+    def at_line(self, line: int) -> Locator:
+        """Of a text: the locator of that line, from 1. Of whatever has no lines, itself."""
+        return self
 
 
 class LocatorProblem(UsageProblem):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backends.locators.base import at_line
 from backends.logs import kept
 from backends.resources import LogAddress
 from tui.widgets.log_view_pane import LogPane
@@ -20,7 +19,7 @@ class LogLevel(LogPane):
         source = kept.from_address(session.http, address.url, live=address.live, final=address.final)
 
         def link(line: int) -> str:
-            return at_line(address.locator, line).text()
+            return address.locator.at_line(line).text()
 
         super().__init__(source, address.title, line=address.line, follow=address.live, locator=link)
         self.title = address.title
