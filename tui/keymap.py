@@ -32,9 +32,9 @@ KEYS: tuple[Key, ...] = (
         Key(f"pane-{home.pane}", home.key, f"pane('{home.pane}')", "app", f"{home.label}: {home.greeting}")
         for home in HOMES
     ),
-    Key("pane-transfers", "f6", "pane('transfers')", "app", "Transfers: downloads under way and done", "Transfers"),
-    Key("locate", "ctrl+o", "locate", "app", "Open whatever you paste: a URL, an id, a revision", "Open"),
+    Key("pane-transfers", "f6", "pane('transfers')", "app", "Transfers: downloads under way and done"),
     Key("help", "question_mark", "help", "app", "This help", "Help"),
+    Key("locate", "ctrl+o", "locate", "app", "Open whatever you paste: a URL, an id, a revision", "Open"),
     Key("palette", "ctrl+p", "command_palette", "app", "Every command by name"),
     Key("quit", "q,ctrl+q", "quit", "app", "Quit", "Quit"),
     # A list
@@ -55,7 +55,7 @@ KEYS: tuple[Key, ...] = (
     Key("compare", "equals_sign", "compare", "view", "Compare the two marked rows"),
     Key("menu", "x", "menu", "view", "What else can be opened or done from here", "More"),
     Key("measurements", "M", "measurements", "view", "The perfherder data of the marked tasks, as one list"),
-    Key("refresh", "r", "refresh_list", "view", "Ask the server again", "Refresh"),
+    Key("refresh", "r", "refresh_list", "view", "Ask the server again"),
     Key("browse", "o", "browse", "view", "Open in the web browser"),
     Key("copy", "y", "copy", "view", "Copy the locator of the row"),
     Key("pin", "P", "pin", "view", "Pin this list on the start screen, or unpin it"),

@@ -29,7 +29,7 @@ class MenuScreen(ModalScreen[Entry | None]):
     MenuScreen > Vertical { width: 80; max-width: 96%; height: auto; max-height: 90%; border: round $primary;
         background: $surface; padding: 0 1; }
     MenuScreen #menu-title { text-style: bold; text-wrap: nowrap; text-overflow: ellipsis; }
-    MenuScreen OptionList { height: auto; max-height: 30; border: none; background: transparent; padding: 0;
+    MenuScreen OptionList, MenuScreen OptionList:focus { height: auto; max-height: 30; border: none; background: transparent; padding: 0;
         text-wrap: nowrap; text-overflow: ellipsis; }
     """
     BINDINGS = [

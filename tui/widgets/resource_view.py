@@ -158,6 +158,7 @@ class ResourceView(RowActions):
             self.query_one(FilterLine).apply()  # what was typed before there was a table
         self.set_class(resource.chart is not None, "-chart")
         self.query_one(StatusLine).show(noun=resource.noun)
+        self.refresh_bindings()
         self.post_message(self.Titled())
         if resource.first_log is not None:
             self.post_message(self.Open(resource.first_log))

@@ -22,6 +22,20 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+# What a resource has to have of its own for a key to be of use on it.
+_OFFERED_BY = {
+    "log": "log",
+    "document": "document",
+    "download": "files",
+    "compare": "compare",
+    "menu": "menu",
+    "measurements": "measurements",
+    "open_marked": "open_marked",
+    "chart": "chart",
+    "zoom": "chart",
+}
+
+
 class RowActions(Vertical):
     """The part of a list's view that acts on the marked rows, or on the one under the cursor."""
 
@@ -39,6 +53,13 @@ class RowActions(Vertical):
 
     class Pin(Message):
         """Pin this list on the start screen, or unpin it."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that this kind of list has no use for are neither offered nor taken."""
+        method = _OFFERED_BY.get(action)
+        if method is None:
+            return True
+        return self.resource is not None and getattr(type(self.resource), method) is not getattr(Resource, method)
 
     @property
     def table(self) -> FrameTable | None:
