@@ -49,7 +49,7 @@ class Explorer(KeysInOrder):
         yield TopBar(self.session.mode, self.session.demo)
         with ContentSwitcher(initial="taskcluster"):
             yield ListPane(self.session, self.history, BY_PANE["taskcluster"])
-        yield Footer(show_command_palette=False)
+        yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         self._look()

@@ -36,7 +36,7 @@ KEYS: tuple[Key, ...] = (
     Key("help", "question_mark", "help", "app", "This help", "Help"),
     Key("locate", "ctrl+o", "locate", "app", "Open whatever you paste: a URL, an id, a revision", "Open"),
     Key("palette", "ctrl+p", "command_palette", "app", "Every command by name"),
-    Key("quit", "q,ctrl+q", "quit", "app", "Quit", "Quit"),
+    Key("quit", "q,ctrl+q", "quit", "app", "Quit"),
     # A list
     Key("filter", "slash", "filter", "view", "Filter the rows as you type", "Filter"),
     Key("download", "d", "download", "view", "Download the marked rows (or the one under the cursor)", "Download"),
@@ -51,7 +51,7 @@ KEYS: tuple[Key, ...] = (
         "Open what is marked together, such as the artifacts of all marked tasks",
     ),
     Key("log", "l", "log", "view", "Read the log of the task, or the text of the artifact", "Log"),
-    Key("document", "t", "document", "view", "The row's definition or JSON as a tree", "Tree"),
+    Key("document", "t", "document", "view", "The row's definition or JSON as a tree"),
     Key("compare", "equals_sign", "compare", "view", "Compare the two marked rows"),
     Key("menu", "x", "menu", "view", "What else can be opened or done from here", "More"),
     Key("measurements", "M", "measurements", "view", "The perfherder data of the marked tasks, as one list"),

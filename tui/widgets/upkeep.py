@@ -27,6 +27,7 @@ class Upkeep:
         self._cancel = Cancel()
         self._told: list[str] = []
         self._pause = 0.0
+        self._changed = False  # since the list was loaded
 
     def watch_screen(self) -> None:
         """Begins to tell the resource which rows are seen."""
@@ -43,7 +44,7 @@ class Upkeep:
 
     def begin(self, resource: Resource) -> None:
         self.end()
-        self._cancel = Cancel()
+        self._cancel, self._changed = Cancel(), False
         if resource.poll_seconds > 0 and self._view.session.mode == "normal":
             self._pause = resource.poll_seconds
             self._wait(resource, self._cancel)
@@ -86,9 +87,10 @@ class Upkeep:
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
             self._view.updated(None, f"could not be updated: {problem.sentence}")
         elif page is None:
-            self._view.updated(None, "nothing here changes any more")
+            if self._changed:
+                self._view.updated(None, "nothing here changes any more")
             return
         else:
-            self._pause = resource.poll_seconds
+            self._pause, self._changed = resource.poll_seconds, True
             self._view.updated(page, page.note)
         self._wait(resource, cancel)
