@@ -34,7 +34,7 @@ def task_entries(root: str, row: Row, document: Document | None) -> list[Entry]:
     if project and revision:
         found.append(Link(f"The group of its push: {project} {revision[:12]}", Push(project, revision, root)))
         if url := treeherder_url(row):
-            found.append(Link("This job in Treeherder (browser)", url))
+            found.append(Link("This job in Treeherder", url))
     return found
 
 
