@@ -1,8 +1,6 @@
 """A log that has been read whole is kept, so that it is there at once the next time, and offline.
 
 In the store beside the answers, compressed; up to `CAP` bytes of text, which is what nearly every log of a task has.
-
->>> source = kept(sources.from_http(http.downloader, address.url), http, address.url, final=address.final)
 """
 
 from __future__ import annotations
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING
 from backends.cancel import Cancel
 from backends.http.decoding import EncodingBroken, decode
 from backends.http.policies import Mode
+from backends.logs.sources import from_http
 
 if TYPE_CHECKING:
     from backends.http import Http
@@ -23,17 +22,12 @@ CAP = 32 << 20  # decoded bytes
 _LEVEL = 1  # 100 MB/s and more, for a tenth to a twentieth of the size
 
 
-def kept(source: Source, http: Http, url: str, *, live: bool = False, final: bool = True) -> Source:
-    """`source`, which reads the log at `url`, or what is kept of it.
-
-    `final`: what stands at `url` is never another text once it is whole; what is not is given from the store only when
-    the server cannot be asked (offline). A `live` log is not kept: it has no end yet.
+def from_http_kept(http: Http, url: str, *, live: bool = False, final: bool = True) -> Source:
+    """As `sources.from_http`. `final`: what stands at `url` is never another text once it is whole; what is not is
+    given from the store only when the server cannot be asked (offline). A `live` log is not kept: it has no end yet.
     """
 
     def read(cancel: Cancel) -> Iterator[bytes]:
-        if not url.startswith(("http://", "https://")):  # a file of this machine, a bucket's own address
-            yield from source(cancel)
-            return
         store, key = http.stored(), f"log-v1|{http.scope(url)}|{url}"
         offline = http.mode is Mode.OFFLINE
         if store is not None and (offline or (final and not live)):
@@ -43,20 +37,21 @@ def kept(source: Source, http: Http, url: str, *, live: bool = False, final: boo
                 cancel.check()
                 yield from text
                 return
+        source = from_http(http.downloader, url, live=live)
         if store is None or live or offline:
             yield from source(cancel)
             return
-        packed: list[bytes] | None = []
+        kept: list[bytes] | None = []
         size, packing = 0, zlib.compressobj(_LEVEL, wbits=31)
         for chunk in source(cancel):
             size += len(chunk)
             if size > CAP:
-                packed = None
-            if packed is not None:
-                packed.append(packing.compress(chunk))
+                kept = None
+            if kept is not None:
+                kept.append(packing.compress(chunk))
             yield chunk
-        if packed is not None:
-            store.put(key, b"".join([*packed, packing.flush()]))
+        if kept is not None:
+            store.put(key, b"".join([*kept, packing.flush()]))
 
     return read
 

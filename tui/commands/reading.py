@@ -160,13 +160,11 @@ def _address(session: Session, cancel: Cancel, locator: str) -> LogAddress:
 
 def _read(session: Session, address: LogAddress, cancel: Cancel, follow: bool) -> Iterator[bytes]:
     """The bytes; of a log that still grows those that are there, or with `follow` all until the task ends."""
-    from backends.logs.kept import kept
-    from backends.logs.sources import from_http
+    from backends.logs.kept import from_http_kept
 
     own = Cancel()
     forget = cancel.on_cancel(own.cancel)
-    fetched = from_http(session.http.downloader, address.url, live=address.live)
-    source = kept(fetched, session.http, address.url, live=address.live, final=address.final)
+    source = from_http_kept(session.http, address.url, live=address.live, final=address.final)
     silence = _Silence(own) if address.live and not follow else None
     try:
         for chunk in source(own):
