@@ -37,7 +37,6 @@ class TaskGroupTasks(TaskRows):
         super().__init__(locator, http, root)
         self.group_id = locator.group_id
         self.task_ids = locator.task_ids
-        self._whole = TaskGroup(locator.group_id, root)
         self._push = ""  # known with the first rows
         self.total = 0
 
@@ -103,8 +102,7 @@ class TaskGroupTasks(TaskRows):
         """Around the task under the cursor, then of the rows as a whole."""
         some = () if rows.height >= self.total else tuple(rows["task_id"].to_list())
         views = group_entries(TaskGroup(self.group_id, self.deployment.root, some or self.task_ids))
-        around = [one for one in super().menu(row, rows) if getattr(one, "opens", None) != self._whole or self.task_ids]
-        return [*around, *(views if rows.height else [])]
+        return [*super().menu(row, rows), *(views if rows.height else [])]
 
     def web_url(self, row: Row | None = None) -> str:
         return super().web_url(row) or roots.group_page(self.deployment.root, self.group_id)
