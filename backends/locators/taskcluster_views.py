@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from backends.locators.pasted import escape
-from backends.locators.taskcluster import TaskclusterLocator, TaskGroup, at_root
+from backends.locators.taskcluster import TaskclusterLocator, TaskGroup, TaskOrGroup, at_root
 
 RELATIONS = ("runs", "dependencies", "dependents", "copies")
 VIEWS = ("breakdown", "timeline", "critical-path")
@@ -67,7 +67,9 @@ class Comparison(TaskclusterLocator):
     def _side(side: TaskclusterLocator) -> str:
         if isinstance(side, TaskGroup) and not side.root_url:
             return group_text(side.group_id, side.task_ids)
-        return escape(side.text()).replace(".", "%2E")  # two dots divide the sides
+        # A bare id would be read as a group's, and two dots divide the sides.
+        text = f"taskcluster:{side.text()}" if isinstance(side, TaskOrGroup) and not side.root_url else side.text()
+        return escape(text).replace(".", "%2E")
 
 
 def compared(

@@ -138,6 +138,7 @@ class Timeline(_OfGroup):
     noun = ("row", "rows")
     what = "timeline"
     empty_text = "No task of these has run or waited yet."
+    default_sort = ("time", False)
     chart = Chart(x="time", y="tasks", by="what", joined=True)
 
     def made(self, tasks: pl.DataFrame) -> pl.DataFrame:

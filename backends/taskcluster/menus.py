@@ -34,7 +34,7 @@ def task_entries(root: str, row: Row, document: Document | None) -> list[Entry]:
     if project and revision:
         found.append(Link(f"The group of its push: {project} {revision[:12]}", Push(project, revision, root)))
         if url := treeherder_url(row):
-            found.append(Link("This job in Treeherder (browser)", url))
+            found.append(Link("This job in Treeherder", url))
     return found
 
 
@@ -53,9 +53,8 @@ def treeherder_url(row: Row) -> str:
 def group_entries(group: TaskGroup) -> list[Entry]:
     """Of a group, or of some tasks of it."""
     what = f"{len(group.task_ids):,} tasks" if group.task_ids else "the group"
-    found: list[Entry] = [
-        Link(f"Breakdown of {what} by {by.replace('_', ' ')}", view(group, "breakdown", by)) for by in BREAKDOWNS
-    ]
+    found: list[Entry] = [Link(f"{what.capitalize()} as a list of their own", group)] if group.task_ids else []
+    found += [Link(f"Breakdown of {what} by {by.replace('_', ' ')}", view(group, "breakdown", by)) for by in BREAKDOWNS]
     found.append(Link(f"Timeline of {what}: running and pending", view(group, "timeline")))
     found.append(Link(f"Critical path of {what}", view(group, "critical-path")))
     asks = "The base: a task group, a push or an index path"

@@ -11,10 +11,11 @@ from backends.http.answers import Origin, Source
 from backends.http.policies import Mode
 from backends.locators.taskcluster import TaskGroup
 from backends.resources import gather
-from backends.taskcluster.listings import Listings
-from backends.taskcluster.queue import Deployment
+from backends.taskcluster.listings import Listing, Listings
+from backends.taskcluster.queue import RESOLVED, Deployment
 
-FRESH = 300.0  # seconds for which a stored listing is not read again: it was shown when its view was asked for
+# Seconds for which a stored listing is not read again: it was shown when its view was asked for.
+FRESH, FRESH_WHILE_RUNNING = 300.0, 30.0
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,15 @@ def selected(deployment: Deployment, group: TaskGroup, cancel: Cancel) -> Select
 
     stored = Listings(deployment).read(group.group_id)
     offline = deployment.http.mode is Mode.OFFLINE
-    if stored is not None and (stored.final or stored.age < FRESH or offline):
+    if stored is not None and (stored.final or offline or stored.age < _holds(stored)):
         origin = Origin(Source.STALE if offline else Source.CACHE, stored.age, "offline" if offline else "")
         return Selected(only(stored.frame, group.task_ids), origin)
     gathered = gather(TaskGroupTasks(group, deployment.http, deployment.root), cancel)
     return Selected(gathered.frame, gathered.origin, " ".join(gathered.notes))
+
+
+def _holds(stored: Listing) -> float:
+    return FRESH if stored.frame["state"].is_in(list(RESOLVED)).all() else FRESH_WHILE_RUNNING
 
 
 def only(frame: pl.DataFrame, task_ids: tuple[str, ...]) -> pl.DataFrame:

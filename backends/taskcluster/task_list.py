@@ -78,7 +78,10 @@ class TaskRows(Resource):
         return task_document(self.deployment, row)
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
-        return [] if row is None else task_entries(self.deployment.root, row, self.document(row))
+        found = [] if row is None else task_entries(self.deployment.root, row, self.document(row))
+        here = TaskGroup(getattr(self.locator, "group_id", ""), self.deployment.root)
+        shown = here if not getattr(self.locator, "task_ids", ()) else None  # leads from this list to itself
+        return [one for one in found if getattr(one, "opens", None) != shown]
 
     def compare(self, rows: pl.DataFrame) -> Comparison:
         """What two tasks measured, the one that was created first as the base."""
