@@ -100,12 +100,17 @@ def part_of(repository: str, node: str, root: str) -> Question:
 def revision_frame(changesets: list[Changeset], kept: Counter[str]) -> pl.DataFrame:
     return REVISIONS.frame(
         (
-            one.node[:SHORT], one.time_ms, one.author or None, _first_line(one.description) or None,
+            one.node[:SHORT], one.time_ms, _name(one.author) or None, _first_line(one.description) or None,
             kept.get(one.node) or None, one.branch or None, " ".join(one.names) or None, one.push_id,
-            one.pusher or None, one.pushed_ms, one.description or None, one.node,
+            one.pusher or None, one.pushed_ms, one.author or None, one.description or None, one.node,
         )
         for one in {changeset.node: changeset for changeset in changesets}.values()
     )  # fmt: skip
+
+
+def _name(author: str) -> str:
+    """Of "Ann Example <ann@example.com>" the name."""
+    return author.partition("<")[0].strip() or author
 
 
 def _first_line(text: str) -> str:
