@@ -156,3 +156,27 @@ def test_a_killed_fetch_leaves_nothing_that_the_next_one_takes_for_whole(
     assert len(list(store.glob(".*.part"))) == 1 and not list(store.glob("*.json"))
     assert ciexplore("archive", "get", "projects/ash", "tip", "--output", str(tmp_path / "o")).code == 0
     assert not list(store.glob(".*.part")) and len(list(store.glob("*.json"))) == 1
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_on_a_terminal_a_whole_repository_is_asked_about(
+    at: Hgweb, ciexplore: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bool
+) -> None:
+    import click
+
+    import tui.commands.archive as module
+
+    asked: list[str] = []
+
+    def confirm(question: str, **options: object) -> bool:
+        asked.append(question)
+        return answer
+
+    monkeypatch.setattr(module, "_on_a_terminal", lambda: True)
+    monkeypatch.setattr(click, "confirm", confirm)
+    done = ciexplore("archive", "get", "projects/ash", "tip", "--output", str(tmp_path / "o"))
+    assert len(asked) == 1 and "whole of projects/ash" in asked[0]
+    assert (done.code == 0) == answer == (tmp_path / "o").exists()
+    ciexplore("archive", "get", "projects/ash", "tip", "--yes", "--output", str(tmp_path / "o"))
+    ciexplore("archive", "get", "projects/ash", "tip", "--subdir", "testing", "--output", str(tmp_path / "o"))
+    assert len(asked) == 1
