@@ -27,7 +27,10 @@ _LONG = frozenset({"summary", "description", "revision"})
 
 
 class RevisionList(Resource):
-    """The newest ones; any other by its id from the menu. Pushes are there where the server keeps them."""
+    """The newest ones; any other by its name from the menu. Pushes are there where the server keeps them.
+
+    Raises `UsageProblem` for a name that no repository can have: an index may be hostile, and names go into addresses.
+    """
 
     schema = REVISIONS
     noun = ("revision", "revisions")
@@ -35,7 +38,7 @@ class RevisionList(Resource):
 
     def __init__(self, locator: Repository, http: Http, settings: Settings) -> None:
         super().__init__(locator)
-        self.repository = locator.repository
+        self.repository = Request(locator.repository, "tip").repository  # raises for names that no server can have
         self.source = source_for(locator.root, http, settings)
         self._store = store_of(settings)
         self._doings = Doings(http, settings)
