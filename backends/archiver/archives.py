@@ -70,11 +70,7 @@ class _Archives(Resource):
 
     def summary(self, frame: pl.DataFrame) -> str:
         size = frame["size"].drop_nulls()
-        return (
-            f"{len(size):,} kept, {format_bytes(int(size.sum()))}"
-            if len(size)
-            else "none kept yet: press x to fetch one"
-        )
+        return f"{len(size):,} kept, {format_bytes(int(size.sum()))}" if len(size) else "none kept: x fetches one"
 
     def _of_row(self, row: Row) -> list[Entry]:
         one = self._wanted(row)
@@ -158,8 +154,9 @@ class KeptArchives(_Archives):
 
 def _missing_row(wanted: Wanted, found: Changeset) -> tuple[object, ...]:
     return (
-        wanted.digest, MISSING, wanted.repository, wanted.node[:SHORT], wanted.subdirectory or None, wanted.suffix,
-        None, None, None, None, None, found.time_ms, None, None, None, None, wanted.root, wanted.node,
+        wanted.digest, MISSING, wanted.suffix, None, wanted.repository, wanted.node[:SHORT],
+        wanted.subdirectory or None, None, None, None, None, found.time_ms, None, None, None, None, wanted.root,
+        wanted.node,
     )  # fmt: skip
 
 

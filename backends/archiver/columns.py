@@ -25,7 +25,7 @@ REVISIONS = Schema(
     (
         Column("revision", Kind.ID, "Revision", width=12),
         Column("date", Kind.TIME, "Date"),
-        Column("author", Kind.TEXT, "Author", width=22),
+        Column("author", Kind.TEXT, "Author", width=16),
         Column("summary", Kind.TEXT, "Summary", width=56),
         Column("archives", Kind.COUNT, "Kept"),
         Column("branch", Kind.TEXT, "Branch", width=12),
@@ -33,6 +33,7 @@ REVISIONS = Schema(
         Column("push", Kind.COUNT, "Push"),
         Column("pusher", Kind.TEXT, "Pushed by", width=22),
         Column("pushed", Kind.TIME, "Pushed", hidden=True),
+        Column("user", Kind.TEXT, "Author as written", hidden=True),
         Column("description", Kind.TEXT, "Description", hidden=True, searched=False),
         Column("node", Kind.ID, "Full revision", hidden=True),
     ),
@@ -41,14 +42,14 @@ REVISIONS = Schema(
 
 ARCHIVES = Schema(
     (
-        Column("state", Kind.STATE, "State", width=9),
-        Column("repository", Kind.TEXT, "Repository", width=26),
-        Column("revision", Kind.ID, "Revision", width=12),
-        Column("subdirectory", Kind.TEXT, "Directory", width=22, keeps_end=True),
+        Column("state", Kind.STATE, "State", width=10),
         Column("suffix", Kind.TEXT, "Kind", width=7),
-        Column("size", Kind.BYTES, "Size", "B"),
-        Column("kept", Kind.TIME, "Kept since"),
+        Column("size", Kind.BYTES, "Size", "B", width=8),
+        Column("repository", Kind.TEXT, "Repository", width=20, keeps_end=True),
+        Column("revision", Kind.ID, "Revision", width=12),
+        Column("subdirectory", Kind.TEXT, "Directory", width=20, keeps_end=True),
         Column("age", Kind.DURATION, "Age", "s"),
+        Column("kept", Kind.TIME, "Kept since"),
         Column("members", Kind.COUNT, "Members"),
         Column("unpacked", Kind.BYTES, "Unpacked", "B"),
         Column("committed", Kind.TIME, "Commit"),
@@ -68,8 +69,8 @@ def kept_row(kept: Kept, now_ms: int) -> tuple[object, ...]:
     """Of `ARCHIVES`, in the order of its frame: the key first."""
     one = kept.account
     return (
-        one.wanted.digest, KEPT, one.repository, one.node[:12], one.subdirectory or None, one.suffix, one.size,
-        one.kept_ms, max(now_ms - one.kept_ms, 0) / 1000, one.members, one.unpacked, one.committed_ms,
+        one.wanted.digest, KEPT, one.suffix, one.size, one.repository, one.node[:12], one.subdirectory or None,
+        max(now_ms - one.kept_ms, 0) / 1000, one.kept_ms, one.members, one.unpacked, one.committed_ms,
         " ".join(f"{region}={bucket}" for region, bucket in one.regions.items()) or None,
         f"repacked from {one.repacked_from}" if one.repacked_from else None, one.sha256, one.source_url, one.root,
         one.node,

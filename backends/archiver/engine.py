@@ -84,6 +84,8 @@ class Engine:
     def have(
         self, wanted: Wanted, source: Source, committed_ms: int | None, cancel: Cancel, tell: Tell, region: str = ""
     ) -> Got:
+        """The same once it is known which archive that is and where it comes from."""
+
         def waiting() -> None:
             tell(Report(State.STARTED, "This archive is being fetched already; waiting for it."))
 
@@ -94,7 +96,7 @@ class Engine:
                 kept = self.store.find(wanted)
                 new = new and kept is None
                 kept = kept or self._copied(wanted, region, cancel, tell, notes)
-                kept = kept or self._made(wanted, source, committed_ms, cancel, tell, notes)
+                kept = kept or self._made(wanted, source, committed_ms, cancel, tell)
                 kept = self._mirrored(kept, cancel, tell, notes)
         if kept.account.repacked_from:
             notes.insert(
@@ -103,18 +105,21 @@ class Engine:
         tell(Report(State.SUCCESS, " ".join(["Verified.", *notes]), kept.account.size))
         return Got(kept, new, tuple(notes))
 
-    def _made(
-        self, wanted: Wanted, source: Source, committed_ms: int | None, cancel: Cancel, tell: Tell, notes: list[str]
-    ) -> Kept:
+    def _made(self, wanted: Wanted, source: Source, committed_ms: int | None, cancel: Cancel, tell: Tell) -> Kept:
         try:
             return self._tried(wanted, source, committed_ms, cancel, tell)
         except SuffixRefused as refused:
             if not is_tar(wanted.suffix):
                 raise
             tell(Report(State.STARTED, f"{refused.sentence} Taking the zip and repacking it."))
-        zipped = self.have(wanted.as_suffix("zip"), source, committed_ms, cancel, tell)
-        notes += zipped.notes
-        return self._repacked(zipped.kept, wanted, cancel, tell)
+        return self._repacked(
+            self._zip(wanted.as_suffix("zip"), source, committed_ms, cancel, tell), wanted, cancel, tell
+        )
+
+    def _zip(self, wanted: Wanted, source: Source, committed_ms: int | None, cancel: Cancel, tell: Tell) -> Kept:
+        """What the server gives instead. It is kept, but nobody asked for copies of it in buckets."""
+        with self.store.lock(wanted, cancel):
+            return self.store.find(wanted) or self._tried(wanted, source, committed_ms, cancel, tell)
 
     def _tried(self, wanted: Wanted, source: Source, committed_ms: int | None, cancel: Cancel, tell: Tell) -> Kept:
         for number in range(1, TRIES + 1):

@@ -133,9 +133,15 @@ class Hgweb:
         )
 
     def repositories(self, cancel: Cancel | None = None) -> tuple[list[RepositoryEntry], Origin]:
-        index, answer = self.http.json(
-            f"{self.root}/?style=json", policy=Policy.short(3600), cancel=cancel, type=_Index, cap=256 << 20
-        )
+        try:
+            index, answer = self.http.json(
+                f"{self.root}/?style=json", policy=Policy.short(3600), cancel=cancel, type=_Index, cap=256 << 20
+            )
+        except WrongServer as problem:
+            raise NotThere(
+                f"{shown(self.root).rstrip('/')} has no list of its repositories that a program can read.",
+                "Open one by its name, such as archive:mozilla-central.",
+            ) from problem
         found = []
         for entry in index.entries:
             name = str(entry.get("name") or "").strip("/")

@@ -12,7 +12,7 @@ import polars as pl
 
 from backends.archiver.columns import REPOSITORIES
 from backends.archiver.engine import store_of
-from backends.archiver.sources import RepositoryEntry, source_for
+from backends.archiver.sources import NotThere, RepositoryEntry, source_for
 from backends.cancel import Cancel
 from backends.frames.atomic import atomic_file
 from backends.frames.formats import format_value, safe_text
@@ -56,7 +56,7 @@ class RepositoryList(Resource):
             yield Page(_frame(first, pinned, used), Origin(Source.CACHE, 0.0))
         try:
             entries, origin = self.source.repositories(cancel)
-        except HttpProblem as problem:
+        except (HttpProblem, NotThere) as problem:
             if not known:
                 raise
             yield Page(REPOSITORIES.empty(), Origin(Source.STALE, 0.0, problem.sentence), note=problem.sentence)

@@ -27,7 +27,10 @@ _LONG = frozenset({"summary", "description", "revision"})
 
 
 class RevisionList(Resource):
-    """The newest ones; any other by its id from the menu. Pushes are there where the server keeps them."""
+    """The newest ones; any other by its name from the menu. Pushes are there where the server keeps them.
+
+    Raises `UsageProblem` for a name that no repository can have: an index may be hostile, and names go into addresses.
+    """
 
     schema = REVISIONS
     noun = ("revision", "revisions")
@@ -35,7 +38,7 @@ class RevisionList(Resource):
 
     def __init__(self, locator: Repository, http: Http, settings: Settings) -> None:
         super().__init__(locator)
-        self.repository = locator.repository
+        self.repository = Request(locator.repository, "tip").repository  # raises for names that no server can have
         self.source = source_for(locator.root, http, settings)
         self._store = store_of(settings)
         self._doings = Doings(http, settings)
@@ -100,12 +103,17 @@ def part_of(repository: str, node: str, root: str) -> Question:
 def revision_frame(changesets: list[Changeset], kept: Counter[str]) -> pl.DataFrame:
     return REVISIONS.frame(
         (
-            one.node[:SHORT], one.time_ms, one.author or None, _first_line(one.description) or None,
+            one.node[:SHORT], one.time_ms, _name(one.author) or None, _first_line(one.description) or None,
             kept.get(one.node) or None, one.branch or None, " ".join(one.names) or None, one.push_id,
-            one.pusher or None, one.pushed_ms, one.description or None, one.node,
+            one.pusher or None, one.pushed_ms, one.author or None, one.description or None, one.node,
         )
         for one in {changeset.node: changeset for changeset in changesets}.values()
     )  # fmt: skip
+
+
+def _name(author: str) -> str:
+    """Of "Ann Example <ann@example.com>" the name."""
+    return author.partition("<")[0].strip() or author
 
 
 def _first_line(text: str) -> str:

@@ -77,8 +77,8 @@ class ArchiverService:
 
     def _file(self, asked: HttpRequest) -> Response:
         match = _FILE.fullmatch(asked.path_params["name"])
-        kept = next((one for one in self.engine.store.all() if match and one.path.name == match[0]), None)
-        if kept is None:
+        kept = self.engine.store.named(match[1]) if match else None
+        if kept is None or match is None or kept.account.suffix != match[2]:
             return _error(404, "Not Found", "There is no such archive.")
         return FileResponse(kept.path, filename=kept.account.wanted.file_name)
 

@@ -77,10 +77,14 @@ class Store:
 
     def find(self, wanted: Wanted) -> Kept | None:
         """The archive if it is whole by its size; see `copy` for its content."""
-        account = _read(self.directory / f"{wanted.digest}.json")
-        if account is None or account.wanted != wanted:
+        return self.named(wanted.digest)
+
+    def named(self, digest: str) -> Kept | None:
+        """The same by `Wanted.digest`."""
+        account = _read(self.directory / f"{digest}.json")
+        if account is None or account.wanted.digest != digest:
             return None
-        path = self.path(wanted)
+        path = self.path(account.wanted)
         try:
             whole = path.is_file() and path.stat().st_size == account.size
         except OSError:
@@ -128,11 +132,9 @@ class Store:
         with contextlib.suppress(OSError):
             for path in self.directory.iterdir():
                 match = _ACCOUNT.fullmatch(path.name)
-                account = _read(path) if match else None
-                if account is not None and match is not None and account.wanted.digest == match[1]:
-                    kept = self.find(account.wanted)
-                    if kept is not None:
-                        found.append(kept)
+                kept = self.named(match[1]) if match else None
+                if kept is not None:
+                    found.append(kept)
         return sorted(found, key=lambda kept: -kept.account.kept_ms)
 
     def copy(self, kept: Kept, target: Path, cancel: Cancel, *, overwrite: bool = False) -> bool:

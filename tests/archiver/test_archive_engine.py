@@ -185,3 +185,16 @@ def test_an_archive_that_rotted_on_the_disk_is_not_handed_out(hgweb: Hgweb, benc
     path, new = place(made.engine.store, fresh.kept, tmp_path / "out", Cancel())
     assert new and zipfile.ZipFile(io.BytesIO(path.read_bytes())).testzip() is None
     assert place(made.engine.store, fresh.kept, tmp_path / "out", Cancel()) == (path, False)
+
+
+def test_a_single_file_can_be_asked_for(hgweb: Hgweb, bench: Benches) -> None:
+    got = bench(hgweb.url).get(ASH, "REL_1", "testing/mozharness/README")
+    assert [name.partition("/")[2] for name in zipfile.ZipFile(got.kept.path).namelist()] == [
+        "testing/mozharness/README"
+    ]
+
+
+def test_the_archive_of_a_name_that_is_no_ascii_is_whole(hgweb: Hgweb, zip_only: Hgweb, bench: Benches) -> None:
+    repacked = bench(zip_only.url).get(ASH, "REL_1", "testing/café", suffix="tar.gz").kept
+    own = bench(hgweb.url, cache="own").get(ASH, "REL_1", "testing/café", suffix="tar.gz").kept
+    assert described(repacked.path) == described(own.path)

@@ -123,11 +123,15 @@ def _request(repository: str, revision: str | None, subdirectory: str, suffix: s
 
 def _asked(request: Request) -> None:
     """Whole trees are asked about: their size is not known before, and hg.mozilla.org's are hundreds of megabytes."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not _on_a_terminal():
         return
     question = f"Fetch the whole of {request.repository}? Its size is unknown, often hundreds of MB"
     if not click.confirm(question, err=True):
         raise UsageProblem("Nothing was fetched.", "Name a part with --subdir.")
+
+
+def _on_a_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _fetched(
@@ -136,12 +140,12 @@ def _fetched(
     from backends.archiver.placing import place
 
     engine = _engine(session)
-    target_server = session.settings.archiver_url
+    server = session.settings.archiver_url
     got: Got
-    if target_server:
+    if server:
         from backends.archiver.protocol import ArchiverClient
 
-        got = ArchiverClient(target_server, engine).get(request, cancel, tell, region)
+        got = ArchiverClient(server, engine).get(request, cancel, tell, region)
     else:
         got = engine.get(request, cancel, tell, region)
     for note in got.notes:
@@ -225,8 +229,8 @@ def _task_shown(session: Session, task: str, cancel: Cancel, output: dict[str, A
 def serve(host: str, port: int, mode: str | None, hg_url: str | None, buckets: str | None) -> int:
     """Serve the Archiver's protocol until interrupted: /archiver/hgmo/REPO/REV and /archiver/status/TASK.
 
-    With buckets the archives are copied to them and given by signed addresses; without, from this machine. Nobody is
-    asked who they are: listen on the loopback, or behind something that asks.
+    With buckets the archives are copied to them and given by addresses that are signed for 300 s; without, from this
+    machine. Nobody is asked who they are: listen on the loopback, or behind something that asks.
     """
     from backends.archiver.listening import ArchiverServer
     from backends.http.addresses import is_loopback

@@ -67,13 +67,13 @@ class Hgweb:
                 return _pushes(repository, request)
             case ["json-tags"]:
                 return _json({"node": repository.revisions[-1].node, "tags": [
-                    {"tag": tag, "node": one.node, "date": [one.seconds, 0]}
+                    {"tag": tag, "node": one.node, "date": [float(one.seconds), 0]}
                     for one in repository.revisions for tag in one.tags if tag != "tip"
                 ]})  # fmt: skip
             case ["json-branches"]:
                 tip = repository.revisions[-1]
                 return _json({"branches": [
-                    {"branch": "default", "node": tip.node, "date": [tip.seconds, 0], "status": "open"}
+                    {"branch": "default", "node": tip.node, "date": [float(tip.seconds), 0], "status": "open"}
                 ]})  # fmt: skip
             case ["json-bookmarks"]:
                 return _json({"node": repository.revisions[-1].node, "bookmarks": []})

@@ -1,0 +1,68 @@
+"""One holder at a time, whoever dies, and nothing is left of a lock."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from backends.archiver.locks import locked
+from backends.cancel import Cancel
+from backends.problems import Cancelled, FileProblem
+from tests.commands.calling import environment
+
+
+def test_many_threads_hold_a_lock_one_after_the_other(tmp_path: Path) -> None:
+    inside, most = [0], [0]
+    guard = threading.Lock()
+
+    def work() -> None:
+        with locked(tmp_path / "locks" / "x", Cancel()):
+            with guard:
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+            with guard:
+                inside[0] -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert most == [1]
+    assert list((tmp_path / "locks").iterdir()) == []
+
+
+def test_whoever_waits_can_stop_waiting(tmp_path: Path) -> None:
+    cancel, told = Cancel(), []
+
+    def waiting() -> None:
+        told.append("waits")
+        cancel.cancel()
+
+    with locked(tmp_path / "x", Cancel()), pytest.raises(Cancelled), locked(tmp_path / "x", cancel, waiting):
+        raise AssertionError("two hold it")
+    assert told == ["waits"]
+    with locked(tmp_path / "x", Cancel()):
+        pass
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, pathlib\nfrom backends.archiver.locks import locked\nfrom backends.cancel import Cancel\n"
+        f"with locked(pathlib.Path({str(tmp_path / 'x')!r}), Cancel()):\n os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], env=environment(), timeout=60)
+    assert (tmp_path / "x").exists()
+    with locked(tmp_path / "x", Cancel(), lambda: pytest.fail("the dead hold it")):
+        pass
+
+
+def test_a_lock_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "x").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileProblem, match="cannot be locked"), locked(tmp_path / "x", Cancel()):
+        pass
+    assert not (tmp_path / "elsewhere").exists()

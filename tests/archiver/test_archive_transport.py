@@ -1,0 +1,149 @@
+"""What can happen to an archive on its way: cut off, dressed in an encoding, redirected, in the way of another."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from backends.archiver.hgweb import Hgweb as Client
+from backends.archiver.sources import NotThere
+from backends.cancel import Cancel
+from backends.http import Http
+from backends.http.errors import IncompleteBody, UnsafeRedirect, WrongServer
+from tests.archiver.conftest import Benches
+from tests.archiver.test_archive_verifying import GOOD, NODE, zipped
+
+Answer = Callable[[BaseHTTPRequestHandler, bytes], None]
+
+
+class Site:
+    """An hgweb of which the archive's answers are scripted: `answers` are taken one after the other, the last stays."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content, self.answers, self.asked = content, list[Answer](), 0
+        self.running = self.most = 0
+        self.lock = threading.Lock()
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if "/json-log/" in self.path:
+                    whole(self, json.dumps({"changesets": [{"node": NODE, "date": [1_400_000_000, 0]}]}).encode())
+                    return
+                if "/archive/" not in self.path:
+                    whole(self, b"<!doctype html><title>hgweb</title>")
+                    return
+                with site.lock:
+                    site.asked += 1
+                    site.running += 1
+                    site.most = max(site.most, site.running)
+                answer = site.answers.pop(0) if len(site.answers) > 1 else site.answers[0]
+                try:
+                    answer(self, site.content)
+                finally:
+                    with site.lock:
+                        site.running -= 1
+
+            def log_message(self, format: str, *arguments: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+def whole(asked: BaseHTTPRequestHandler, content: bytes) -> None:
+    asked.send_response(200)
+    asked.end_headers()
+    asked.wfile.write(content)
+
+
+def cut(asked: BaseHTTPRequestHandler, content: bytes) -> None:
+    """As a server that dies: the last chunk never comes."""
+    asked.protocol_version = "HTTP/1.1"
+    asked.send_response(200)
+    asked.send_header("transfer-encoding", "chunked")
+    asked.end_headers()
+    half = content[: len(content) // 2]
+    asked.wfile.write(b"%x\r\n%b\r\n" % (len(half), half))
+    asked.close_connection = True
+
+
+def encoded(asked: BaseHTTPRequestHandler, content: bytes) -> None:
+    """As a proxy that compresses everything."""
+    asked.send_response(200)
+    asked.send_header("content-encoding", "gzip")
+    asked.end_headers()
+    asked.wfile.write(gzip.compress(content))
+
+
+def elsewhere(asked: BaseHTTPRequestHandler, content: bytes) -> None:
+    asked.send_response(302)
+    asked.send_header("location", "http://archives.example/x.zip")
+    asked.send_header("content-length", "0")
+    asked.end_headers()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    one = Site(zipped(tmp_path / "good.zip", GOOD).read_bytes())
+    yield one
+    one.server.shutdown()
+    one.server.server_close()
+
+
+def test_an_archive_that_breaks_off_is_fetched_again(site: Site, bench: Benches) -> None:
+    site.answers = [cut, cut, whole]
+    made = bench(site.url)
+    got = made.get("projects/ash", "tip")
+    assert got.kept.path.read_bytes() == site.content
+    assert made.states.count("RETRY") == 2 and site.asked == 3
+
+
+def test_an_archive_that_always_breaks_off_is_given_up(site: Site, bench: Benches) -> None:
+    site.answers = [cut]
+    made = bench(site.url)
+    with pytest.raises(IncompleteBody):
+        made.get("projects/ash", "tip")
+    assert site.asked == 3 and made.engine.store.all() == []
+    assert not list(made.engine.store.directory.glob(".*.part"))
+
+
+def test_an_encoding_of_the_way_is_no_part_of_the_archive(site: Site, bench: Benches) -> None:
+    site.answers = [encoded]
+    assert bench(site.url).get("projects/ash", "tip").kept.path.read_bytes() == site.content
+
+
+def test_a_redirect_to_plain_http_elsewhere_is_not_followed(site: Site, bench: Benches) -> None:
+    site.answers = [elsewhere]
+    with pytest.raises(UnsafeRedirect):
+        bench(site.url).get("projects/ash", "tip")
+    assert site.asked == 1
+
+
+def test_one_server_makes_one_archive_at_a_time(site: Site, bench: Benches) -> None:
+    site.answers = [whole]
+    benches = [bench(site.url) for _ in range(4)]
+    threads = [threading.Thread(target=benches[number].get, args=(f"repository{number}", "tip")) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert (site.asked, site.most) == (4, 1)
+
+
+def test_a_server_that_gives_another_revision_is_not_believed(site: Site, bench: Benches) -> None:
+    site.answers = [whole]
+    with pytest.raises(WrongServer, match="another revision"):
+        bench(site.url).get("projects/ash", "f" * 39 + "e")
+
+
+def test_a_server_whose_index_is_for_people_only_says_so(site: Site) -> None:
+    with Http(tries=1) as http, pytest.raises(NotThere, match="no list of its repositories"):
+        Client(http, site.url).repositories(Cancel())
