@@ -23,7 +23,7 @@ class Service(Protocol):
 
 # Modules with `service(options) -> Service` and `locators(options) -> dict[str, str]`: names that begin with the
 # system, and texts that `ciexplore LOCATOR` accepts once the settings above are in force.
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = ("backends.demo.submission",)
 
 
 def services(options: DemoOptions) -> list[Service]:
