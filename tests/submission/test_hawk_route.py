@@ -202,3 +202,20 @@ def test_what_is_posted_is_the_collection(server: HawkReceiver, outbox: Outbox) 
     publish(outbox, to, Cancel())
     (entry,) = json.loads(bodies[0])
     assert entry["project"] == "autoland" and entry["job"]["job_guid"] == message()["taskId"]
+
+
+def test_a_server_that_ignores_the_filter_for_several_jobs_is_asked_for_each(
+    server: HawkReceiver, outbox: Outbox
+) -> None:
+    server.ignores_in = True
+    to = route(server)
+    queued(outbox, to, messages(60))
+    assert publish(outbox, to, Cancel()).acknowledged == 60
+
+
+def test_jobs_that_are_not_there_do_not_cost_a_question_each(server: HawkReceiver, outbox: Outbox) -> None:
+    to, bodies = route(server), messages(100)
+    server.drop = {body["taskId"] for body in bodies}
+    queued(outbox, to, bodies)
+    assert publish(outbox, to, Cancel()).returned == 100
+    assert len(server.asked) == 4

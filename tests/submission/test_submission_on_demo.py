@@ -191,6 +191,14 @@ def test_routes_and_registration(demo: dict[str, str], ciexplore: Caller) -> Non
     assert ciexplore("submit", "registration", "--user", "me", "--routing-key", "{x}").code == 2
 
 
+def test_tasks_are_linted_and_published_on_the_command_line(demo: dict[str, str], ciexplore: Caller) -> None:
+    task_id = demo["taskcluster.task"].rsplit("/", 1)[1]
+    text = f"submit:tasks/{task_id}?root={os.environ['TASKCLUSTER_ROOT_URL']}"
+    assert ciexplore("submit", "lint", text).code in (0, 1)
+    assert ciexplore("submit", "preview", text).code == 0
+    assert ciexplore("submit", "lint", "submit:outbox").code == 2
+
+
 def test_without_credentials_nothing_is_queued(
     demo: dict[str, str], ciexplore: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

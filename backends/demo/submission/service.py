@@ -7,8 +7,10 @@ knows no such push.
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +28,20 @@ class Submissions:
         self._url = ""
         self._jobs: dict[str, dict[str, Any]] = {}
         self._nonces: dict[str, float] = {}
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._credentials = ""
 
     def ready(self, url: str) -> None:
         """Also writes the demo's credentials into a file that only its owner can read, as real ones would be."""
         self._url = url
-        self._folder = tempfile.TemporaryDirectory(prefix="ciexplore-demo-")
-        path = Path(self._folder.name) / "credentials.toml"
+        folder = tempfile.mkdtemp(prefix="ciexplore-demo-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        path = Path(folder) / "credentials.toml"
         path.touch(0o600)
+        self._credentials = str(path)
         path.write_text(f'[hawk]\nclient_id = "{CLIENT_ID}"\nkey = "{KEY}"\n')
 
     def settings(self) -> dict[str, str]:
-        folder = self._folder.name if self._folder is not None else ""
-        return {"CIEXPLORE_SUBMIT_URL": self._url, "CIEXPLORE_CREDENTIALS": str(Path(folder) / "credentials.toml")}
+        return {"CIEXPLORE_SUBMIT_URL": self._url, "CIEXPLORE_CREDENTIALS": self._credentials}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = await read(scope, receive)
@@ -53,7 +56,7 @@ class Submissions:
         return self._post(request) if request.method == "POST" else self._list(request)
 
     def _list(self, request: Request) -> Reply:
-        wanted = request.query.get("job_guid__in", "")
+        wanted = request.query.get("job_guid__in") or request.query.get("job_guid", "")
         guids = wanted.split(",") if wanted else list(self._jobs)
         count = int(request.query.get("count", "10")) if request.query.get("count", "10").isdigit() else 10
         found = [self._jobs[guid] for guid in guids if guid in self._jobs][:count]
