@@ -47,10 +47,13 @@ def words(outbox: Outbox) -> set[str]:
     return {row[9] for row in outbox.rows()}
 
 
-def test_jobs_are_posted_in_chunks_and_read_back(server: HawkReceiver, outbox: Outbox) -> None:
+def test_jobs_are_posted_in_chunks_and_read_back(
+    server: HawkReceiver, outbox: Outbox, capfd: pytest.CaptureFixture[str]
+) -> None:
     to = route(server)
     queued(outbox, to, messages(250))
     assert publish(outbox, to, Cancel()).acknowledged == 250
+    assert "".join(capfd.readouterr()) == "", "nothing is printed over the screen"
     assert server.posts == [100, 100, 50]
     assert len(server.jobs) == 250
 
