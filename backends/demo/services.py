@@ -27,6 +27,7 @@ MODULES: tuple[str, ...] = (
     "backends.demo.prow",
     "backends.demo.treeherder",
     "backends.demo.archiver",
+    "backends.demo.submission",
 )
 
 

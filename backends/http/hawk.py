@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import time
 from base64 import b64encode
@@ -30,6 +31,12 @@ def mohawk() -> Any:
         raise HawkMissing(
             "Signing requests needs the optional part for Hawk.", "Install it: pip install 'ciexplore[hawk]'"
         ) from None
+    logger = logging.getLogger("mohawk")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    logger.propagate = (
+        False  # it warns on the terminal that answers have no nonce, and tells whole bodies at debug level
+    )
     return library
 
 

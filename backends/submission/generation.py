@@ -45,7 +45,7 @@ GENERATION = Schema(
         Column("rule", Kind.TEXT, "Rule"),
         Column("generates", Kind.TEXT, "Treeherder will generate"),
         Column("remark", Kind.TEXT, "Remark"),
-        Column("file", Kind.TEXT, "File", hidden=True, keeps_end=True),
+        Column("file", Kind.TEXT, "File", keeps_end=True),
     ),
     key="entry",
 )

@@ -40,18 +40,16 @@ class HawkRoute(Route):
         self.destination = server.rstrip("/")
         self._http = http
         self._pace, self._next = pace, 0.0
-        self._poster = HawkPoster(HawkSigner(credentials.who, credentials.secret.reveal()))
+        self._signer = HawkSigner(credentials.who, credentials.secret.reveal())
 
     def __repr__(self) -> str:
         return f"HawkRoute({self.destination!r})"
 
     def deliver(self, desk: Desk, cancel: Cancel) -> None:
-        while letters := desk.take(CHUNK):
-            for project, jobs in _by_project(letters):
-                self._post(project, jobs, desk, cancel)
-
-    def close(self) -> None:
-        self._poster.close()
+        with HawkPoster(self._signer) as self._poster:
+            while letters := desk.take(CHUNK):
+                for project, jobs in _by_project(letters):
+                    self._post(project, jobs, desk, cancel)
 
     def url(self, project: str) -> str:
         return f"{self.destination}/api/project/{quote(project, safe='')}/jobs/"
@@ -118,15 +116,24 @@ def seen(http: Http, server: str, project: str, jobs: list[str], cancel: Cancel)
     compared here. Raises `HttpProblem`s."""
     found: dict[str, dict[str, Any]] = {}
     wanted = list(dict.fromkeys(jobs))
-    for at in range(0, len(wanted), LOOK_UP):
-        some = wanted[at : at + LOOK_UP]
-        params: dict[str, str | int] = {"job_guid__in": ",".join(some), "count": len(some)}
-        url = f"{server.rstrip('/')}/api/project/{quote(project, safe='')}/jobs/"
+    url = f"{server.rstrip('/')}/api/project/{quote(project, safe='')}/jobs/"
+
+    def ask(name: str, some: list[str]) -> None:
+        params: dict[str, str | int] = {name: ",".join(some), "count": len(some)}
         answer, _ = http.json(url, policy=Policy.never(), cancel=cancel, params=params)
         rows = answer.get("results") if isinstance(answer, dict) else None
         for row in rows if isinstance(rows, list) else ():
             if isinstance(row, dict) and row.get("job_guid") in some:
                 found[row["job_guid"]] = row
+
+    for at in range(0, len(wanted), LOOK_UP):
+        some = wanted[at : at + LOOK_UP]
+        ask("job_guid__in", some)
+        missing = [job for job in some if job not in found]
+        if missing:
+            ask("job_guid", missing[:1])  # one that is there after all: this server does not know the other filter
+            for job in missing[1:] if missing[0] in found else ():
+                ask("job_guid", [job])
     return found
 
 

@@ -9,7 +9,7 @@ import polars as pl
 from backends.cancel import Cancel
 from backends.config import Settings
 from backends.frames.schema import Column, Kind, Schema
-from backends.http import Http
+from backends.http import Http, Mode
 from backends.http.errors import HttpProblem
 from backends.problems import Problem, UsageProblem
 from backends.submission.credentials import Ask, credentials
@@ -39,6 +39,8 @@ def open_outbox(settings: Settings) -> Outbox:
 def route_named(name: str, settings: Settings, http: Http, ask: Ask | None = None) -> Route:
     """The route as the settings say, with credentials; connects to nothing yet. Raises `UsageProblem`s and the
     problems of missing optional parts."""
+    if http.mode is Mode.OFFLINE:
+        raise UsageProblem("Offline, nothing is published.", "Leave offline mode; what is queued stays queued.")
     if name == "pulse":
         from backends.submission.pulse import library, pulse_route
         from backends.submission.pulse_address import broker

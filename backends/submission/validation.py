@@ -64,7 +64,7 @@ def violations(body: Any, form: Form, prefix: str = "$") -> Iterator[Finding]:
 
 def _leaves(error: Any, body: Any) -> Iterator[Any]:
     """The error itself; of a `oneOf` the errors of the alternative that was meant, else it only says "none fits"."""
-    if error.validator != "oneOf" or not error.context:
+    if error.validator != "oneOf" or not all("properties" in one for one in error.validator_value):
         yield error
         return
     alternatives: dict[int, list[Any]] = {}

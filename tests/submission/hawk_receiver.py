@@ -23,6 +23,8 @@ class HawkReceiver:
         self.posts: list[int] = []
         self.problems: list[str] = []
         self.ahead = 0
+        self.ignores_in = False  # answers a filter that it does not know as if there were none, as Treeherder does
+        self.asked: list[dict[str, str]] = []
         self.drop: set[str] = set()
         self.poison: set[str] = set()
         self.answers: list[tuple[int, dict[str, str]]] = []
@@ -82,7 +84,12 @@ class HawkReceiver:
 
             def do_GET(self) -> None:
                 split = urlsplit(self.path)
-                wanted = parse_qs(split.query).get("job_guid__in", [""])[0].split(",")
+                query = {name: values[0] for name, values in parse_qs(split.query).items()}
+                receiver.asked.append(query)
+                wanted = query.get("job_guid", "").split(",")
+                if "job_guid__in" in query:
+                    several = query["job_guid__in"].split(",")
+                    wanted = list(receiver.jobs)[:10] if receiver.ignores_in else several
                 if split.path.split("/")[3] not in receiver.repositories:
                     self._send(404, {"detail": "No project"})
                     return

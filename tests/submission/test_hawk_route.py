@@ -47,10 +47,13 @@ def words(outbox: Outbox) -> set[str]:
     return {row[9] for row in outbox.rows()}
 
 
-def test_jobs_are_posted_in_chunks_and_read_back(server: HawkReceiver, outbox: Outbox) -> None:
+def test_jobs_are_posted_in_chunks_and_read_back(
+    server: HawkReceiver, outbox: Outbox, capfd: pytest.CaptureFixture[str]
+) -> None:
     to = route(server)
     queued(outbox, to, messages(250))
     assert publish(outbox, to, Cancel()).acknowledged == 250
+    assert "".join(capfd.readouterr()) == "", "nothing is printed over the screen"
     assert server.posts == [100, 100, 50]
     assert len(server.jobs) == 250
 
@@ -202,3 +205,20 @@ def test_what_is_posted_is_the_collection(server: HawkReceiver, outbox: Outbox) 
     publish(outbox, to, Cancel())
     (entry,) = json.loads(bodies[0])
     assert entry["project"] == "autoland" and entry["job"]["job_guid"] == message()["taskId"]
+
+
+def test_a_server_that_ignores_the_filter_for_several_jobs_is_asked_for_each(
+    server: HawkReceiver, outbox: Outbox
+) -> None:
+    server.ignores_in = True
+    to = route(server)
+    queued(outbox, to, messages(60))
+    assert publish(outbox, to, Cancel()).acknowledged == 60
+
+
+def test_jobs_that_are_not_there_do_not_cost_a_question_each(server: HawkReceiver, outbox: Outbox) -> None:
+    to, bodies = route(server), messages(100)
+    server.drop = {body["taskId"] for body in bodies}
+    queued(outbox, to, bodies)
+    assert publish(outbox, to, Cancel()).returned == 100
+    assert len(server.asked) == 4

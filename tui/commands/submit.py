@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tui.commands.output import Progress, emit, output_options, say
+from tui.commands.submit_files import FORMS, entries_of_files
 from tui.commands.submit_publishing import publish, registration, routes, status
 
 if TYPE_CHECKING:
     from backends.submission.findings import Report
     from backends.submission.forms import Entry
 
-FORMS = ("pulse", "pulse-2018", "collection", "task", "performance")
-
 
 @click.group()
 def submit() -> None:
-    """Lint, preview and publish job data for Treeherder; FILE is JSON, JSON lines, YAML or CSV, - is standard input."""
+    """Lint, preview and publish job data for Treeherder.
+
+    FILE is JSON, JSON lines, YAML or CSV; - is standard input; submit:tasks/ID,ID?root=URL are Taskcluster tasks.
+    """
 
 
 for _command in (publish, status, routes, registration):
@@ -47,7 +49,7 @@ def lint(files: tuple[str, ...], form: str | None, generation: bool, errors_only
     from backends.submission.findings import FINDINGS, findings_frame
     from backends.submission.generation import GENERATION, generation_frame
 
-    entries = _read(files, form)
+    entries = entries_of_files(files, form, for_lint=not generation)
     if generation:
         emit(generation_frame(entries), GENERATION, **output)
         return 0
@@ -71,7 +73,7 @@ def preview(files: tuple[str, ...], form: str | None, against: str | None, **out
     """Show how Treeherder would draw the jobs: platform row, group and symbol, colour, tier, duration, logs."""
     from backends.submission.preview import PREVIEW, preview_frame
 
-    entries = _read(files, form)
+    entries = entries_of_files(files, form)
     changes = _changes(entries, against) if against else None
     frame = preview_frame(entries, changes)
     emit(frame, PREVIEW, **output)
@@ -99,7 +101,7 @@ def convert(
     from backends.submission.forms import Form
 
     bodies = []
-    for entry in _read(files, form):
+    for entry in entries_of_files(files, form):
         found = converted(entry, Form(target_form))
         bodies.append(found.body)
         where = " ".join(part for part in (entry.file, entry.place) if part)
@@ -116,13 +118,6 @@ def convert(
     else:
         write_text(text, Path(target), overwrite=overwrite)
     return 0
-
-
-def _read(files: tuple[str, ...], form: str | None) -> list[Entry]:
-    from backends.submission.forms import Form
-    from backends.submission.reading import read_files
-
-    return read_files(files, Form(form) if form else None)
 
 
 def _linted(entries: list[Entry]) -> list[Report]:

@@ -10,12 +10,13 @@ import click
 from backends.problems import Problem, UsageProblem
 from tui.commands.listing import session_of
 from tui.commands.output import Progress, emit, output_options, say
+from tui.commands.submit_files import FORMS, entries_with
 
 if TYPE_CHECKING:
+    from backends.submission.forms import Entry
     from backends.submission.publishing import Route
     from tui.session import Session
 
-FORMS = ("pulse", "pulse-2018", "collection", "task", "performance")
 STATES = ("queued", "sending", "acknowledged", "returned", "failed", "cancelled")
 
 
@@ -72,7 +73,8 @@ def publish(
     }
     with session_of(None, None, **overrides) as (session, cancel):
         route = route_named(via, session.settings, session.http, _ask if sys.stdin.isatty() else None)
-        left_out = _queue(session, route, files, form, skip_invalid, dry_run)
+        entries = entries_with(session, cancel, files, form)
+        left_out = _queue(session, route, entries, skip_invalid, dry_run)
         if queue_only or dry_run:
             return 1 if left_out else 0
         progress = Progress()
@@ -93,17 +95,13 @@ def publish(
         return 1 if tally.returned or tally.failed or left_out else 0
 
 
-def _queue(
-    session: Session, route: Route, files: tuple[str, ...], form: str | None, skip_invalid: bool, dry: bool
-) -> int:
-    from backends.submission.forms import Form
+def _queue(session: Session, route: Route, entries: list[Entry], skip_invalid: bool, dry: bool) -> int:
     from backends.submission.letters import letters, refusal
-    from backends.submission.reading import read_files
     from backends.submission.routes import open_outbox
 
-    if not files:
+    if not entries:
         return 0
-    fit = letters(read_files(files, Form(form) if form else None), route, session.settings)
+    fit = letters(entries, route, session.settings)
     if fit.left_out and (not skip_invalid or not fit.letters):
         raise refusal(fit)
     left = f", {len(fit.left_out):,} left out" if fit.left_out else ""

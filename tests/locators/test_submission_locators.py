@@ -1,0 +1,55 @@
+"""Texts that name job data are recognised, copy themselves, and take no other system's paths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backends.locators import LocatorProblem, parse
+from backends.locators.submission import VIEWS, JobFile, OutboxLocator, TaskJobs
+from backends.locators.submission_forms import FORMS
+
+TASK = "fN1SbArXTPSVFNUvaOlinQ"
+NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=30)
+
+
+@given(NAMES, st.sampled_from(VIEWS), st.none() | st.integers(0, 10_000), st.sampled_from(["", *FORMS]))
+def test_a_file_copies_itself_whatever_its_name(name: str, view: str, entry: int | None, form: str) -> None:
+    locator = JobFile(str(Path("/tmp/jobs") / f"x{name}x".replace("/", "_")), view, entry, form)
+    assert parse(locator.text()) == locator
+
+
+@given(st.sampled_from(VIEWS), st.none() | st.integers(0, 99), st.sampled_from(["", "https://tc.example.com"]))
+def test_tasks_copy_themselves(view: str, entry: int | None, root: str) -> None:
+    locator = TaskJobs((TASK, "JxtO1WLITBmSGFEEVOqRWQ"), root, view, entry)
+    assert parse(locator.text()) == locator
+
+
+def test_short_forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert parse("submit:outbox") == OutboxLocator()
+    assert parse("submit:jobs.json") == JobFile(str(tmp_path / "jobs.json"))
+    assert parse("submit:./outbox") == JobFile(str(tmp_path / "outbox"))
+    assert parse("submit:jobs.yml?view=lint") == JobFile(str(tmp_path / "jobs.yml"), "lint")
+    assert parse("submit:~/j.json") == JobFile(str(Path.home() / "j.json"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["submit:", "submit:?view=lint", "submit:x?view=y", "submit:x?entry=-1", "submit:x?form=xml", "submit:tasks/abc",
+     "submit:x?root=https://h", f"submit:tasks/{TASK}?root=http://h.example", f"submit:tasks/{TASK}?form=pulse",
+     "submit:x%00y", "submit:~nobody-of-this-name/x", "submit:outbox?view=lint&x=1"],
+)  # fmt: skip
+def test_what_cannot_be_opened_says_so(text: str) -> None:
+    with pytest.raises(LocatorProblem):
+        parse(text)
+
+
+def test_a_path_alone_is_not_taken(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.json"
+    path.write_text("{}")
+    with pytest.raises(LocatorProblem):
+        parse(str(path))

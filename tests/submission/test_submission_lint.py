@@ -1,0 +1,291 @@
+"""The lint says what a server would refuse, lose or show otherwise, and what to write instead."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backends.cancel import Cancel
+from backends.demo.submission import EXAMPLES
+from backends.problems import Cancelled
+from backends.submission.findings import FINDINGS, Finding, Level, findings_frame
+from backends.submission.forms import Entry, Form, form_of
+from backends.submission.generation import generation, generation_frame
+from backends.submission.lint import lint
+from backends.submission.reading import read_files
+from tests.submission.jobs import MESSAGE, message
+
+
+def found(body: Any, form: Form | None = None) -> list[Finding]:
+    (report,) = lint([Entry("f", "line 1", 0, form or form_of(body), body)])
+    return list(report.findings)
+
+
+def rules(body: Any, level: Level, form: Form | None = None) -> set[tuple[str, str]]:
+    return {(one.path, one.rule) for one in found(body, form) if one.level is level}
+
+
+def entry(**job: Any) -> dict[str, Any]:
+    start = json.loads((EXAMPLES / "collection.json").read_text())[0]
+    return {**start, "job": {**start["job"], **job}}
+
+
+def summary(logname: str | None = None, **changes: Any) -> dict[str, Any]:
+    step = {"name": "s", "result": "success", "started_linenumber": 0, "finished_linenumber": 1, **changes}
+    blob: dict[str, Any] = {"step_data": {"steps": [{k: v for k, v in step.items() if v is not None}]}}
+    return {"type": "json", "name": "text_log_summary", "blob": {**blob, **({"logname": logname} if logname else {})}}
+
+
+def log(name: str = "buildbot_text", state: str | None = None) -> dict[str, Any]:
+    return {"url": "https://e/log", "name": name, **({"parse_status": state} if state else {})}
+
+
+BUGS = {"type": "json", "name": "Bug suggestions", "blob": []}
+
+
+def test_a_good_job_gets_no_complaint() -> None:
+    assert found(message()) == []
+
+
+def test_a_job_without_owner_would_be_lost_although_the_schema_takes_it() -> None:
+    assert rules(message(owner=None), Level.ERROR) == {("$", "owner")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "instead"),
+    [
+        ({"result": "testfailed"}, "fail; one of"),
+        ({"result": "cancelled"}, "canceled; one of"),
+        ({"state": "done"}, "completed; one of"),
+        ({"jobKind": "Build"}, "build; one of"),
+        ({"tier": "2"}, "2 without quotes"),
+        ({"isRetried": "false"}, "false without quotes"),
+        ({"reason": 5}, '"5" in quotes'),
+        ({"coalesced": "a"}, 'a list, such as ["a"]'),
+        ({"buildSystem": "my system"}, "my-system; only letters"),
+        ({"job_guid": "x"}, "taskId instead of job_guid"),
+        ({"job_kind": "x"}, "jobKind instead of job_kind"),
+        ({"ownr": "x"}, "owner instead of ownr"),
+        ({"extra": {}}, "--form pulse-2018"),
+        ({"timeStarted": "2026-11-21 09:01:00"}, "2026-11-21T09:01:00Z, if that is UTC"),
+        ({"origin": {"project": "autoland", "revision": "ABC"}}, "abc; hexadecimal"),
+        ({"version": 2}, "1"),
+        ({"jobKind": None}, 'add "jobKind": one of build, test, other'),
+    ],
+)
+def test_what_to_write_instead(changes: dict[str, Any], instead: str) -> None:
+    assert any(instead in one.instead for one in found(message(**changes))), [
+        one.instead for one in found(message(**changes))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"taskId": "abc"}, "taskId"),
+        ({"state": "unscheduled", "result": None}, "state"),
+        ({"result": None}, "result"),
+        ({"state": "running", "result": "success"}, "result"),
+        ({"result": "retry"}, "result"),
+        ({"timeCompleted": None}, "times"),
+        ({"timeCompleted": "2026-11-21T08:00:00Z"}, "times"),
+        ({"runMachine": None}, "platform"),
+        ({"display": {**MESSAGE["display"], "jobSymbol": ""}}, "symbol"),
+    ],
+)
+def test_what_would_be_shown_otherwise_is_a_warning(changes: dict[str, Any], rule: str) -> None:
+    assert rule in {one.rule for one in found(message(**changes)) if one.level is Level.WARNING}
+
+
+def test_a_line_break_that_the_pattern_overlooks_is_found() -> None:
+    assert ("$.buildSystem", "line-break") in rules(message(buildSystem="ciexplore\n"), Level.ERROR)
+
+
+@pytest.mark.parametrize("body", ['{"taskId": "x"}', 5, None, [], True, {"payload": {}, "_meta": {}}])
+def test_what_is_no_job_at_all_is_an_error_and_no_crash(body: Any) -> None:
+    assert any(one.level is Level.ERROR for one in found(body))
+
+
+def test_an_owner_that_treeherder_cuts_is_mentioned() -> None:
+    assert {one.rule for one in found(message(owner="x" * 51))} == {"maxLength", "owner"}
+
+
+def test_the_same_job_twice_is_noticed_across_files() -> None:
+    first, second = lint([Entry("a", "", 0, Form.PULSE, message()), Entry("b", "line 3", 1, Form.PULSE, message())])
+    assert first.verdict == "ok"
+    assert [one.rule for one in second.findings] == ["twice"] and "a" in second.findings[0].message
+
+
+@pytest.mark.parametrize(
+    ("logs", "artifacts", "rule", "generates"),
+    [
+        ([log()], [], 1, ("text_log_summary", "Bug suggestions")),
+        ([log(state="pending")], [], 1, ("text_log_summary", "Bug suggestions")),
+        ([log(state="error")], [], 1, ("text_log_summary", "Bug suggestions")),
+        ([log(state="parsed")], [summary()], 2, ("Bug suggestions",)),
+        ([log(state="pending")], [summary()], 2, ("Bug suggestions",)),
+        ([log(state="parsed")], [summary(), BUGS], 3, ()),
+        ([], [summary()], 4, ("Bug suggestions (if the job has none yet)",)),
+        ([], [summary(), BUGS], 5, ()),
+        ([log(state="parsed")], [], 0, ()),
+        ([], [], 0, ()),
+        ([log("my_log")], [], 1, ()),
+    ],
+)
+def test_the_posting_rules(logs: list[Any], artifacts: list[Any], rule: int, generates: tuple[str, ...]) -> None:
+    result = generation({"log_references": logs, "artifacts": artifacts})
+    assert (result.rule, result.generates) == (rule, generates)
+    assert result.sentence.startswith("Treeherder will generate ")
+
+
+def test_the_examples_fall_under_the_expected_rules(examples: Path) -> None:
+    for case in json.loads((examples / "examples/collection/expected-generation.json").read_text()):
+        frame = generation_frame(read_files([str(examples / "examples" / case["file"])]))
+        (row,) = frame.to_dicts()
+        assert row["rule"] == str(case["seed_rule"])
+        assert row["generates"] == (", ".join(case["treeherder_will_generate"]) or "nothing")
+
+
+@pytest.mark.parametrize(
+    ("name", "errors"),
+    [
+        ("custom-log-ok", set()),
+        ("seed-sm-e", set()),
+        ("invalid-custom-log-mismatch", {"custom-log-name"}),
+        ("invalid-guid51", {"maxLength"}),
+        ("invalid-no-revision", {"required"}),
+    ],
+)
+def test_the_example_collections(examples: Path, name: str, errors: set[str]) -> None:
+    (report,) = lint(read_files([str(examples / f"examples/collection/{name}.json")]))
+    assert {one.rule for one in report.findings if one.level is Level.ERROR} == errors
+
+
+def test_a_custom_log_name_must_stand_in_both_places() -> None:
+    right = entry(log_references=[log("my_log", "parsed")], artifacts=[summary("my_log")])
+    wrong = entry(log_references=[log("my_log", "parsed")], artifacts=[summary()])
+    other = entry(log_references=[log("my_log", "parsed")], artifacts=[summary("your_log")])
+    assert rules(right, Level.ERROR) == set()
+    for body in (wrong, other):
+        assert ("$.job.log_references[0].name", "custom-log-name") in rules(body, Level.ERROR)
+
+
+@pytest.mark.parametrize(
+    ("job", "level", "rule"),
+    [
+        ({"log_references": [log("x")], "artifacts": []}, Level.WARNING, "log-name"),
+        ({"log_references": [log(state="error")]}, Level.WARNING, "parse-status"),
+        ({"log_references": [log(state="parsed")], "artifacts": []}, Level.WARNING, "generation"),
+        ({"artifacts": [summary(started_linenumber=None)]}, Level.ERROR, "text_log_summary"),
+        ({"artifacts": [{"type": "json", "name": "text_log_summary", "blob": {}}]}, Level.ERROR, "text_log_summary"),
+        ({"artifacts": [{"type": "json", "name": "mine", "blob": {}}]}, Level.INFO, "artifact"),
+        ({"artifacts": [{"type": "json", "name": "mine"}]}, Level.ERROR, "required"),
+        ({"who": "x" * 51}, Level.WARNING, "maxLength"),
+        ({"submit_timestamp": "yesterday"}, Level.WARNING, "oneOf"),
+        ({"end_timestamp": 1795252200000}, Level.WARNING, "times"),
+        ({"state": "running", "result": "success"}, Level.WARNING, "result"),
+    ],
+)
+def test_what_the_server_of_2018_did_in_silence(job: dict[str, Any], level: Level, rule: str) -> None:
+    assert rule in {one.rule for one in found(entry(**job)) if one.level is level}
+
+
+@pytest.mark.parametrize(
+    ("detail", "level"),
+    [
+        ({"value": "x", "content_type": "text"}, Level.ERROR),
+        ({"title": "t", "value": "x", "content_type": "link"}, Level.ERROR),
+        ({"title": "t", "value": "x"}, Level.INFO),
+        ({"title": "t", "value": "x", "content_type": "html"}, Level.INFO),
+        ({"title": "t", "value": "<b>", "content_type": "raw_html"}, Level.INFO),
+        ({"title": "t" * 71, "value": "x", "content_type": "text"}, Level.WARNING),
+        ("text", Level.ERROR),
+    ],
+)
+def test_job_info_elements(detail: Any, level: Level) -> None:
+    artifact = {"type": "json", "name": "Job Info", "blob": {"job_details": [detail]}}
+    assert level in {one.level for one in found(entry(artifacts=[artifact])) if one.rule == "job-info"}
+
+
+def test_a_blob_that_is_a_text_of_json_is_looked_into() -> None:
+    blob = json.dumps({"job_details": [{"value": "x"}]})
+    artifact = {"type": "json", "name": "Job Info", "blob": blob}
+    assert any("title" in one.message for one in found(entry(artifacts=[artifact])))
+
+
+def test_only_superseded_counts_in_a_collection() -> None:
+    assert ("$.coalesced", "coalesced") in rules({**entry(), "coalesced": ["a"]}, Level.WARNING)
+
+
+def test_a_short_revision_passes_the_client_and_is_warned_of() -> None:
+    assert ("$.revision", "revision") in rules({**entry(), "revision": "5f3c9a1be07d"}, Level.WARNING)
+    assert ("$.revision", "revision") in rules({**entry(), "revision": "tip"}, Level.ERROR)
+
+
+def test_a_performance_artifact_in_a_collection_is_validated() -> None:
+    artifact = {"type": "json", "name": "performance_data", "blob": {"framework": {"name": "talos"}, "suites": [{}]}}
+    paths = {one.path for one in found(entry(artifacts=[artifact])) if one.level is Level.ERROR}
+    assert "$.job.artifacts[0].blob.suites[0]" in paths
+
+
+def task(**changes: Any) -> dict[str, Any]:
+    return {**json.loads((EXAMPLES / "tasks.json").read_text())[0], **changes}
+
+
+ROUTE = task()["routes"][1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"routes": []}, "$.routes"),
+        ({"routes": [ROUTE, ROUTE]}, "$.routes"),
+        ({"routes": ["tc-treeherder.v1.autoland.abc"]}, "$.routes[0]"),
+        ({"routes": ["tc-treeherder.v2.autoland.abc.1"]}, "$.routes[0]"),
+        ({"routes": [ROUTE + "x"]}, "$.routes[0]"),
+        ({"extra": {}}, "$.extra"),
+        ({"extra": {"treeherder": {"symbol": 5}}}, "$.extra.treeherder.symbol"),
+        ({"metadata": {"name": "n", "description": "d"}}, "$.metadata"),
+    ],
+)
+def test_a_task_that_treeherder_would_pass_over(changes: dict[str, Any], path: str) -> None:
+    assert path in {one.path for one in found(task(**changes), Form.TASK) if one.level is Level.ERROR}
+
+
+def test_a_good_task_gets_no_complaint_also_with_its_status_around_it() -> None:
+    assert found(task()) == []
+    assert found({"task": task(), "status": {}}) == []
+    assert found(task(routes=[f"tc-treeherder.v2.me/repo.{'a' * 40}"]), Form.TASK) == []
+
+
+def test_the_demos_good_examples_are_good() -> None:
+    for name in ("jobs.json", "jobs.csv", "jobs.yml"):
+        for report in lint(read_files([str(EXAMPLES / name)])):
+            assert report.verdict == "ok", [str(one) for one in report.findings]
+
+
+def test_the_demos_broken_examples_are_all_broken() -> None:
+    assert {report.verdict for report in lint(read_files([str(EXAMPLES / "broken.json")]))} == {"failed"}
+
+
+def test_the_frame_holds_every_finding_once() -> None:
+    reports = lint(read_files([str(EXAMPLES / "broken.json")]))
+    frame = findings_frame(reports)
+    assert frame.schema == FINDINGS.polars()
+    assert len(frame) == sum(len(report.findings) for report in reports)
+    assert frame["finding"].is_unique().all()
+
+
+def test_linting_stops_when_it_is_told_to() -> None:
+    cancel = Cancel()
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        lint([Entry("f", "", 0, Form.PULSE, message())], cancel)
+
+
+def test_a_hostile_name_does_not_reach_the_terminal_raw() -> None:
+    for one in found(message(**{"\x1b[31mred\x9b": 1})):
+        assert all(character.isprintable() for character in one.path + one.message + one.instead)

@@ -1,0 +1,55 @@
+"""What FILE means on the command line: a file, standard input, or a submit: locator such as Taskcluster tasks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from backends.problems import UsageProblem
+
+if TYPE_CHECKING:
+    from backends.cancel import Cancel
+    from backends.submission.forms import Entry, Form
+    from tui.session import Session
+
+FORMS = ("pulse", "pulse-2018", "collection", "task", "performance")
+
+
+def entries_of_files(files: tuple[str, ...], form: str | None, *, for_lint: bool = False) -> list[Entry]:
+    """The entries of all of them, numbered through. A server is asked only for what is a locator."""
+    from tui.commands.listing import session_of
+
+    if not any(file.lower().startswith("submit:") for file in files):
+        from backends.submission.reading import read_files
+
+        return read_files(files, _form(form))
+    with session_of(None, None) as (session, cancel):
+        return entries_with(session, cancel, files, form, for_lint=for_lint)
+
+
+def entries_with(
+    session: Session, cancel: Cancel, files: tuple[str, ...], form: str | None, *, for_lint: bool = False
+) -> list[Entry]:
+    """The same with a session that is there already."""
+    from backends.locators import parse
+    from backends.locators.submission import JobFile, TaskJobs
+    from backends.submission.reading import read_files
+    from backends.submission.source import entries_of
+
+    entries: list[Entry] = []
+    for file in files:
+        if file.lower().startswith("submit:"):
+            locator = parse(file)
+            if not isinstance(locator, JobFile | TaskJobs):
+                raise UsageProblem(f"{file} is no list of jobs.", "Name a file, or submit:tasks/ID,ID.")
+            found = entries_of(locator, session.http, session.settings, cancel, for_lint=for_lint)
+        else:
+            found = read_files([file], _form(form))
+        entries += [replace(entry, number=len(entries) + number) for number, entry in enumerate(found)]
+    return entries
+
+
+def _form(form: str | None) -> Form | None:
+    from backends.submission.forms import Form
+
+    return Form(form) if form else None
