@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -17,19 +18,36 @@ from backends.resources import LogAddress, Resource, Row
 from backends.treeherder.client import Treeherder
 
 if TYPE_CHECKING:
+    from backends.cancel import Cancel
     from backends.http import Http
 
 INTERVAL = 14 * 86400  # what Perfherder's pages begin with
 LOG = "public/logs/live_backing.log"
 
 
-class TreeherderList(Resource):
-    """Base. `server` is what the locator named, "" for the configured one, and goes into every locator made here."""
+@dataclass(frozen=True)
+class Where:
+    """The server of a list. `server`: what the locator named, "" for the configured one; it goes into every locator
+    made there. `root`: the Taskcluster of all its tasks, "" where each repository names its own."""
 
-    def __init__(self, locator: PerfherderLocator, http: Http, base: str, server: str) -> None:
+    http: Http
+    base: str
+    server: str = ""
+    root: str = ""
+
+
+class TreeherderList(Resource):
+    """Base of all lists of a Treeherder."""
+
+    def __init__(self, locator: PerfherderLocator, where: Where) -> None:
         super().__init__(locator)
-        self.treeherder = Treeherder(http, base)
-        self.server = server
+        self.treeherder = Treeherder(where.http, where.base)
+        self.server = where.server
+        self._fixed_root = where.root
+
+    def root_of(self, repository: str, cancel: Cancel) -> str:
+        """The Taskcluster that ran the repository's tasks, "" if it is not known."""
+        return self._fixed_root or self.treeherder.taskcluster_root(repository, cancel)
 
     def page_url(self, page: str, query: Mapping[str, object] | Iterable[tuple[str, object]] = ()) -> str:
         """The address of one of the server's own pages."""
