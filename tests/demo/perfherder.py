@@ -39,7 +39,7 @@ class Perfherder:
 
     @property
     def revision(self) -> str:
-        return self.of("perf.push")["revision"]
+        return self.locators["perf.push"].rsplit("/", 1)[1]
 
     @property
     def push(self) -> dict[str, Any]:
