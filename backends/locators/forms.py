@@ -13,9 +13,9 @@ FORMS: tuple[tuple[str, str], ...] = (
     ("taskcluster:push/autoland/REVISION", "the task group of a push"),
     ("taskcluster:group/ID, :task/ID[/N], :artifact/ID/N/NAME", "the short forms that y copies"),
     ("https://treeherder.mozilla.org/jobs?repo=R&revision=REV", "the task group of a push"),
-    ("...&selectedTaskRun=TASK.N, /logviewer?task=TASK.N", "the task of a Treeherder job"),
     ("https://treeherder.mozilla.org/perfherder/graphs?series=...", "a performance series"),
     ("https://treeherder.mozilla.org/perfherder/alerts?id=N", "the alerts of a summary"),
     ("https://perf.compare/compare-results?baseRev=...", "a comparison of two revisions"),
     ("perf:signatures/autoland/browsertime, perf:pushes/autoland", "what Perfherder measures, pushes"),
+    ("...&selectedTaskRun=TASK.N, /logviewer?task=TASK.N", "the task of a Treeherder job"),
 )
