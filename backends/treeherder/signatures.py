@@ -181,10 +181,7 @@ class SignatureList(TreeherderList):
         )  # fmt: skip
 
     def open_marked(self, rows: pl.DataFrame) -> Series:
-        if len(rows) > MOST_SERIES:
-            raise UsageProblem(
-                f"{len(rows):,} signatures are marked.", f"At most {MOST_SERIES} series are told apart in one plot."
-            )
+        """The list of points says so where it is more than it reads."""
         refs = tuple(self._ref(row) for row in rows.iter_rows(named=True))
         return Series(refs, self.locator.interval, server=self.server)
 

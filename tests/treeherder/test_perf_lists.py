@@ -119,11 +119,11 @@ def test_enter_on_a_suite_lists_its_subtests_and_on_a_subtest_its_series(listed:
     assert isinstance(signatures.open(suite), Series)
 
 
-def test_at_most_six_series_are_opened_together(listed: Lists) -> None:
+def test_of_more_than_six_series_six_are_read_and_that_is_said(listed: Lists) -> None:
     signatures, frame = listed(Signatures("autoland", "browsertime"))
-    assert len(signatures.open_marked(frame.head(6)).series) == 6
-    with pytest.raises(UsageProblem, match="7 signatures are marked"):
-        signatures.open_marked(frame.head(7))
+    resource, points = listed(signatures.open_marked(frame.slice(5, 8)))
+    assert points["signature_id"].n_unique() <= 6
+    assert "Only the first 6 series are read; 2 more" in gather(resource, Cancel()).notes[0]
 
 
 def test_two_signatures_are_compared_by_what_they_measured(listed: Lists) -> None:
