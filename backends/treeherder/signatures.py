@@ -128,7 +128,7 @@ class FrameworkList(TreeherderList):
 
 
 class SignatureList(TreeherderList):
-    """Signatures of a repository. Enter: the subtests of a suite, else its series; with marks: those series at once."""
+    """Signatures of a repository. Enter: the subtests of a suite, else its series. A: the series of those marked."""
 
     schema = SIGNATURES
     noun = ("signature", "signatures")
