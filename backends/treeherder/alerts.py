@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -21,11 +20,8 @@ from backends.problems import Problem, UsageProblem
 from backends.resources import Detail, Entry, Link, LogAddress, Page, Row
 from backends.treeherder.client import AlertFilters, AlertPage
 from backends.treeherder.columns import ALERTS, SUMMARIES, SUMMARY_STATUSES
-from backends.treeherder.listed import TreeherderList, counts, epoch, group_of, log_of, task_of, told
-from backends.treeherder.signatures import MOST_SERIES, framework_id
-
-if TYPE_CHECKING:
-    from backends.http import Http
+from backends.treeherder.listed import TreeherderList, Where, counts, epoch, group_of, log_of, task_of, told
+from backends.treeherder.signatures import framework_id
 
 AROUND = 14 * 86400  # seconds before and after an alert's push that its series is shown for
 MOST_SUMMARIES = 2000  # about two months of all frameworks; the filters reach further back
@@ -59,8 +55,8 @@ class AlertSummaryList(TreeherderList):
     empty_text = "No alert summary is like this; the filters of the address may be too narrow."
     locator: AlertSummaries
 
-    def __init__(self, locator: AlertSummaries, http: Http, base: str, server: str) -> None:
-        super().__init__(locator, http, base, server)
+    def __init__(self, locator: AlertSummaries, where: Where) -> None:
+        super().__init__(locator, where)
         self._trackers: dict[int, str] = {}
 
     @property
@@ -139,8 +135,8 @@ class AlertList(TreeherderList):
     empty_text = "This summary has no alerts (any more)."
     locator: AlertSummary
 
-    def __init__(self, locator: AlertSummary, http: Http, base: str, server: str) -> None:
-        super().__init__(locator, http, base, server)
+    def __init__(self, locator: AlertSummary, where: Where) -> None:
+        super().__init__(locator, where)
         self._summary: Row = {}  # of the schema SUMMARIES; known once read
         self._root = ""
         self._trackers: dict[int, str] = {}
@@ -153,7 +149,7 @@ class AlertList(TreeherderList):
     def pages(self, cancel: Cancel) -> Iterator[Page]:
         page = self.treeherder.alert_summary(self.locator.number, cancel)
         self._summary = page.summaries.row(0, named=True) if len(page.summaries) else {}
-        self._root = self.treeherder.taskcluster_root(str(self._summary.get("repository") or ""), cancel)
+        self._root = self.root_of(str(self._summary.get("repository") or ""), cancel)
         self._trackers = _trackers(self, cancel)
         yield Page(page.alerts, page.origin, total=len(page.alerts), note=page.note)
         if page.alerts["repository"].null_count():
@@ -189,13 +185,9 @@ class AlertList(TreeherderList):
             return Series(refs, server=self.server)
         return Series(refs, None, when - AROUND, when + AROUND, server=self.server)
 
-    def open_marked(self, rows: pl.DataFrame) -> Series:
+    def open_marked(self, rows: pl.DataFrame) -> Series | None:
         refs = [ref for row in rows.iter_rows(named=True) if (ref := self._ref(row)) is not None]
-        if not refs or len(refs) > MOST_SERIES:
-            raise UsageProblem(
-                f"{len(refs)} series are marked.", f"One to {MOST_SERIES} series are told apart in one plot."
-            )
-        return self._series(tuple(dict.fromkeys(refs)))
+        return self._series(tuple(dict.fromkeys(refs))) if refs else None
 
     def compare(self, rows: pl.DataFrame) -> Compare:
         """Whatever is marked: all that the framework measured on the push before and on the one alerted on."""

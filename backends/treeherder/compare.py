@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
@@ -16,12 +16,9 @@ from backends.resources import Detail, Entry, Link, Page, Row
 from backends.treeherder.answers import Rows
 from backends.treeherder.columns import VALUES
 from backends.treeherder.compare_rows import COMPARED_TESTS, coarse, compare_values
-from backends.treeherder.listed import INTERVAL, TreeherderList, counts, told
+from backends.treeherder.listed import INTERVAL, TreeherderList, Where, counts, told
 from backends.treeherder.parallel import answers
 from backends.treeherder.signatures import framework_id
-
-if TYPE_CHECKING:
-    from backends.http import Http
 
 MOST_REFINED = 60  # tests whose values are asked for in full, two requests each
 PUBLIC = "https://treeherder.mozilla.org"
@@ -43,8 +40,8 @@ class CompareList(TreeherderList):
     empty_text = "Neither side has performance results; their jobs may still run."
     locator: Compare
 
-    def __init__(self, locator: Compare, http: Http, base: str, server: str) -> None:
-        super().__init__(locator, http, base, server)
+    def __init__(self, locator: Compare, where: Where) -> None:
+        super().__init__(locator, where)
         self._base = _Push(locator.base_repository, locator.base_revision, None, locator.base_parent)
         self._new = _Push(locator.new_repository, locator.new_revision, None, locator.new_parent)
 
@@ -215,7 +212,9 @@ class CompareList(TreeherderList):
 
     def summary(self, frame: pl.DataFrame) -> str:
         needs = int((frame["more_runs"] == "yes").sum())
-        return " · ".join([*counts(frame, "verdict"), *([f"{needs:,} need more runs"] if needs else [])])
+        by_t = counts(frame.filter(pl.col("t_verdict") != "no change"), "t_verdict")
+        words = [f"by t {', '.join(by_t)}"] if by_t else []
+        return " · ".join([*counts(frame, "verdict"), *words, *([f"{needs:,} need more runs"] if needs else [])])
 
 
 def _number(text: str | None) -> int | None:

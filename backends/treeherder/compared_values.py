@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -20,14 +19,11 @@ from backends.resources import Chart, Detail, Entry, Link, LogAddress, Page, Row
 from backends.treeherder.answers import Rows
 from backends.treeherder.asking import NoSuchThing
 from backends.treeherder.columns import numbered
-from backends.treeherder.listed import INTERVAL, TreeherderList, log_of, task_of, told
+from backends.treeherder.listed import INTERVAL, TreeherderList, Where, log_of, task_of, told
 from backends.treeherder.parallel import answers
 from backends.treeherder.series import moment
 from backends.treeherder.series_rows import with_tasks
 from backends.treeherder.structs import Summary
-
-if TYPE_CHECKING:
-    from backends.http import Http
 
 VALUES_OF_SIDES = Schema(
     (
@@ -62,8 +58,8 @@ class ValueList(TreeherderList):
     chart = Chart(x="number", y="value", by="side")
     locator: ComparedValues
 
-    def __init__(self, locator: ComparedValues, http: Http, base: str, server: str) -> None:
-        super().__init__(locator, http, base, server)
+    def __init__(self, locator: ComparedValues, where: Where) -> None:
+        super().__init__(locator, where)
         self._lower_is_better = True
         self._roots: dict[str, str] = {}
         self._name = ""
@@ -89,7 +85,7 @@ class ValueList(TreeherderList):
 
     def _ask(self, side: Side, cancel: Cancel) -> _Told:
         repository = side.series.repository
-        self._roots[repository] = self.treeherder.taskcluster_root(repository, cancel)
+        self._roots[repository] = self.root_of(repository, cancel)
         number = self._number(side, cancel)
         if number is None:
             return None, Rows(pl.DataFrame())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
@@ -12,10 +12,7 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpProblem
 from backends.locators.perfherder import JobFailures, SimilarJobs
 from backends.resources import Detail, Entry, Link, LogAddress, Page, Row
-from backends.treeherder.listed import TreeherderList, log_of, task_of, told
-
-if TYPE_CHECKING:
-    from backends.http import Http
+from backends.treeherder.listed import TreeherderList, Where, log_of, task_of, told
 
 LINES = Schema(
     (
@@ -39,8 +36,8 @@ class FailureLines(TreeherderList):
     empty_text = "Treeherder found no failure line in this job's log, or has not read it."
     locator: JobFailures
 
-    def __init__(self, locator: JobFailures, http: Http, base: str, server: str) -> None:
-        super().__init__(locator, http, base, server)
+    def __init__(self, locator: JobFailures, where: Where) -> None:
+        super().__init__(locator, where)
         self._job: Row = {}
         self._root = ""
 
@@ -52,7 +49,7 @@ class FailureLines(TreeherderList):
         at = self.locator
         job = self.treeherder.job(at.repository, at.job_id, cancel).frame
         self._job = job.row(0, named=True) if len(job) else {}
-        self._root = self.treeherder.taskcluster_root(at.repository, cancel)
+        self._root = self.root_of(at.repository, cancel)
         lines, origin = self.treeherder.log_errors(at.repository, at.job_id, cancel)
         note = ""
         suggestions: list[dict[str, Any]] = []

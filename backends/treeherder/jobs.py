@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import polars as pl
 
@@ -16,10 +16,7 @@ from backends.resources import Detail, Entry, Link, LogAddress, Page, Row
 from backends.treeherder.answers import Rows
 from backends.treeherder.client import Treeherder
 from backends.treeherder.columns import FAILED_RESULTS, JOBS
-from backends.treeherder.listed import TreeherderList, counts, log_of, task_of, told
-
-if TYPE_CHECKING:
-    from backends.http import Http
+from backends.treeherder.listed import TreeherderList, Where, counts, log_of, task_of, told
 
 UNFINISHED = ("unscheduled", "pending", "running")
 
@@ -29,14 +26,14 @@ class _Jobs(TreeherderList):
     noun = ("job", "jobs")
     repository: str
 
-    def __init__(self, locator: PushJobs | SimilarJobs, http: Http, base: str, server: str) -> None:
-        super().__init__(locator, http, base, server)
+    def __init__(self, locator: PushJobs | SimilarJobs, where: Where) -> None:
+        super().__init__(locator, where)
         self.repository = locator.repository
-        self._http, self._base = http, base
+        self._where = where
         self._root = ""  # the deployment that ran the tasks; known once read
 
     def pages(self, cancel: Cancel) -> Iterator[Page]:
-        self._root = self.treeherder.taskcluster_root(self.repository, cancel)
+        self._root = self.root_of(self.repository, cancel)
         rows = self._rows(self.treeherder, cancel)
         yield Page(rows.frame, rows.origin, total=len(rows.frame), note=rows.note)
 
@@ -107,10 +104,11 @@ class JobList(_Jobs):
         """The jobs that are new or have changed; None once all have ended."""
         if not frame.is_empty() and not frame["state"].is_in(list(UNFINISHED)).any():
             return None
-        if self._http.mode is Mode.OFFLINE:
+        if self._where.http.mode is Mode.OFFLINE:
             return None
-        http = self._http.with_mode(Mode.REFRESH) if self._http.mode is Mode.NORMAL else self._http
-        rows = self._rows(Treeherder(http, self._base), cancel)
+        http = self._where.http
+        asked = http.with_mode(Mode.REFRESH) if http.mode is Mode.NORMAL else http
+        rows = self._rows(Treeherder(asked, self._where.base), cancel)
         changed = rows.frame.join(frame, on=rows.frame.columns, how="anti", nulls_equal=True)
         return Page(changed, rows.origin, note=rows.note)
 

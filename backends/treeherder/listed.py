@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -17,19 +18,36 @@ from backends.resources import LogAddress, Resource, Row
 from backends.treeherder.client import Treeherder
 
 if TYPE_CHECKING:
+    from backends.cancel import Cancel
     from backends.http import Http
 
 INTERVAL = 14 * 86400  # what Perfherder's pages begin with
 LOG = "public/logs/live_backing.log"
 
 
-class TreeherderList(Resource):
-    """Base. `server` is what the locator named, "" for the configured one, and goes into every locator made here."""
+@dataclass(frozen=True)
+class Where:
+    """The server of a list. `server`: what the locator named, "" for the configured one; it goes into every locator
+    made there. `root`: the Taskcluster of all its tasks, "" where each repository names its own."""
 
-    def __init__(self, locator: PerfherderLocator, http: Http, base: str, server: str) -> None:
+    http: Http
+    base: str
+    server: str = ""
+    root: str = ""
+
+
+class TreeherderList(Resource):
+    """Base of all lists of a Treeherder."""
+
+    def __init__(self, locator: PerfherderLocator, where: Where) -> None:
         super().__init__(locator)
-        self.treeherder = Treeherder(http, base)
-        self.server = server
+        self.treeherder = Treeherder(where.http, where.base)
+        self.server = where.server
+        self._fixed_root = where.root
+
+    def root_of(self, repository: str, cancel: Cancel) -> str:
+        """The Taskcluster that ran the repository's tasks, "" if it is not known."""
+        return self._fixed_root or self.treeherder.taskcluster_root(repository, cancel)
 
     def page_url(self, page: str, query: Mapping[str, object] | Iterable[tuple[str, object]] = ()) -> str:
         """The address of one of the server's own pages."""
@@ -65,14 +83,14 @@ def told(row: Row, schema: Schema, names: Iterable[str]) -> tuple[tuple[str, str
     """(label, text) of the cells that have a value."""
     columns = [schema[name] for name in names]
     return tuple(
-        (column.label, _worded(row[column.name], column.unit, format_value(row[column.name], column)))
+        (column.label, _worded(row[column.name], column.label, format_value(row[column.name], column)))
         for column in columns
         if row.get(column.name) not in (None, "")
     )
 
 
-def _worded(value: object, unit: str, text: str) -> str:
-    return f"{text} {unit}" if isinstance(value, int | float) and unit == "%" else text
+def _worded(value: object, label: str, text: str) -> str:
+    return f"{text} %" if isinstance(value, int | float) and label.endswith("%") else text
 
 
 def counts(frame: pl.DataFrame, column: str, limit: int = 5) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -18,12 +17,9 @@ from backends.treeherder.asking import NoSuchThing
 from backends.treeherder.client import LATE, PUSHES_A_PAGE
 from backends.treeherder.columns import PUSHES
 from backends.treeherder.job_rows import COUNTS
-from backends.treeherder.listed import TreeherderList, epoch, group_of, need, told
+from backends.treeherder.listed import TreeherderList, Where, epoch, group_of, need, told
 from backends.treeherder.parallel import answers
 from backends.treeherder.signature_rows import as_number
-
-if TYPE_CHECKING:
-    from backends.http import Http
 
 USUAL = 100
 BATCH = 24  # pushes whose counts are asked for before those on the screen are looked at again
@@ -37,8 +33,8 @@ class PushList(TreeherderList):
     empty_text = "No push is like this."
     locator: Pushes
 
-    def __init__(self, locator: Pushes, http: Http, base: str, server: str) -> None:
-        super().__init__(locator, http, base, server)
+    def __init__(self, locator: Pushes, where: Where) -> None:
+        super().__init__(locator, where)
         self._preferred: Sequence[str] = ()
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -29,7 +28,7 @@ from backends.resources import Chart, Detail, Entry, Link, LogAddress, Page, Row
 from backends.treeherder.answers import Rows
 from backends.treeherder.asking import NoSuchThing
 from backends.treeherder.client import AlertFilters
-from backends.treeherder.listed import INTERVAL, TreeherderList, epoch, group_of, log_of, need, task_of, told
+from backends.treeherder.listed import INTERVAL, TreeherderList, Where, epoch, group_of, log_of, need, task_of, told
 from backends.treeherder.parallel import answers
 from backends.treeherder.series_rows import (
     SERIES,
@@ -43,9 +42,6 @@ from backends.treeherder.series_rows import (
 )
 from backends.treeherder.signatures import DAYS, MOST_SERIES
 from backends.treeherder.structs import Summary
-
-if TYPE_CHECKING:
-    from backends.http import Http
 
 ALERT_PAGES = 3  # of 100 summaries: a series has had dozens of alerts in three years, not hundreds
 AROUND = 14 * 86400
@@ -67,8 +63,8 @@ class SeriesPoints(TreeherderList):
     chart = Chart(x="push_time", y="value", by="series", marks="alert")
     locator: Series
 
-    def __init__(self, locator: Series, http: Http, base: str, server: str) -> None:
-        super().__init__(locator, http, base, server)
+    def __init__(self, locator: Series, where: Where) -> None:
+        super().__init__(locator, where)
         self._roots: dict[str, str] = {}  # repository -> Taskcluster deployment; known once read
         self._name = ""
 
@@ -118,7 +114,7 @@ class SeriesPoints(TreeherderList):
             replicates=at.replicates,
             cancel=cancel,
         )
-        self._roots[ref.repository] = self.treeherder.taskcluster_root(ref.repository, cancel)
+        self._roots[ref.repository] = self.root_of(ref.repository, cancel)
         return _Read(ref, summary or Summary(), rows)
 
     def _number(self, ref: SeriesRef, cancel: Cancel) -> int | None:

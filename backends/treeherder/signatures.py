@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -25,10 +24,7 @@ from backends.problems import UsageProblem
 from backends.resources import Detail, Entry, Link, Page, Row
 from backends.treeherder.client import Treeherder
 from backends.treeherder.columns import FRAMEWORKS, REPOSITORIES, SIGNATURES
-from backends.treeherder.listed import INTERVAL, TreeherderList, counts, need, told
-
-if TYPE_CHECKING:
-    from backends.http import Http
+from backends.treeherder.listed import INTERVAL, TreeherderList, Where, counts, need, told
 
 MOST_SERIES = 6  # as many colours as tell series apart
 DAYS = (1, 7, 14, 30, 60, 90, 365)
@@ -123,21 +119,24 @@ class FrameworkList(TreeherderList):
             found.append(Link(f"Pushes of {repository}", Pushes(repository, server=self.server)))
         return found
 
+    def detail(self, row: Row) -> Detail:
+        return Detail(str(row["name"]), (("Framework", told(row, FRAMEWORKS, FRAMEWORKS.names)),))
+
     def web_url(self, row: Row | None = None) -> str:
         number = None if row is None else row["framework_id"]
         return self.page_url("perfherder/alerts", {"framework": number})
 
 
 class SignatureList(TreeherderList):
-    """Signatures of a repository. Enter: the subtests of a suite, else its series; with marks: those series at once."""
+    """Signatures of a repository. Enter: the subtests of a suite, else its series. A: the series of those marked."""
 
     schema = SIGNATURES
     noun = ("signature", "signatures")
     empty_text = "Nothing was measured here in this interval; x offers longer ones."
     locator: Signatures
 
-    def __init__(self, locator: Signatures, http: Http, base: str, server: str) -> None:
-        super().__init__(locator, http, base, server)
+    def __init__(self, locator: Signatures, where: Where) -> None:
+        super().__init__(locator, where)
         self.interval = locator.interval or INTERVAL
         self._suite = ""  # known with the first rows
 
@@ -182,10 +181,7 @@ class SignatureList(TreeherderList):
         )  # fmt: skip
 
     def open_marked(self, rows: pl.DataFrame) -> Series:
-        if len(rows) > MOST_SERIES:
-            raise UsageProblem(
-                f"{len(rows):,} signatures are marked.", f"At most {MOST_SERIES} series are told apart in one plot."
-            )
+        """The list of points says so where it is more than it reads."""
         refs = tuple(self._ref(row) for row in rows.iter_rows(named=True))
         return Series(refs, self.locator.interval, server=self.server)
 
