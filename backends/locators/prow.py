@@ -8,7 +8,7 @@ top directories are buckets. What a place is follows from its path alone, since 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
 
@@ -123,6 +123,9 @@ class ProwPath(ProwLocator):
     @property
     def route(self) -> Route:
         return route(self.path)
+
+    def at_line(self, line: int) -> ProwPath:
+        return replace(self, line=line)
 
     def text(self) -> str:
         """As gsutil writes it where that is unambiguous."""
