@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import hashlib
 import json
@@ -30,8 +31,8 @@ class Stored:
 @dataclass
 class Bucket:
     """`objects`: name -> content. `faults`: how the next requests whose path and query hold `match` are answered:
-    a status, or "broken" (half of the body), "damaged" (other bytes), "empty" (an empty page with a token). `page`: entries and folders of a
-    page at most. `asked`: all requests."""
+    a status, or "broken" (half of the body), "damaged" (other bytes), "empty" (an empty page with a token). `page`:
+    entries and folders of a page at most. `asked`: all requests."""
 
     objects: dict[str, Stored] = field(default_factory=dict)
     page: int = 1000
@@ -220,8 +221,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, json.dumps(value).encode(), {"content-type": "application/json"})
 
     def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None, cut: bool = False) -> None:
+        with contextlib.suppress(OSError):  # who asked may have gone
+            self._write(status, body, headers or {}, cut)
+
+    def _write(self, status: int, body: bytes, headers: dict[str, str], cut: bool) -> None:
         self.send_response(status)
-        for name, value in (headers or {}).items():
+        for name, value in headers.items():
             if value:
                 self.send_header(name, value)
         self.send_header("content-length", str(len(body)))

@@ -1,0 +1,126 @@
+"""How long Prow's lists take against what the network alone would: `python benchmarks/prow.py`.
+
+1. A job of 5,000 builds: the first rows, and how many requests they took (must be one).
+2. Completeness of 500 builds at 50 ms latency against requests x latency / connections (must be <= 1.2 x).
+3. A search through 1 GB of logs: MB/s, and how much memory it takes beyond what was there before (must be flat).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from backends.cancel import Cancel
+from backends.config import Settings
+from backends.http import Http, Mode
+from backends.locators.prow import ProwPath, ProwView, View
+from backends.prow import resource_for
+from backends.prow.parallel import WORKERS
+
+BUCKET = "ci-logs"
+JOB, LOGS = "logs/periodic-many/", "logs/periodic-logs/"
+
+
+@contextmanager
+def storage(latency: float) -> Iterator[str]:
+    script = Path(__file__).with_name("prow_storage.py")
+    server = subprocess.Popen([sys.executable, str(script), str(latency)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        yield server.stdout.readline().strip()
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def asked(url: str) -> int:
+    with urllib.request.urlopen(f"{url}/asked") as reply:
+        return int(reply.read())
+
+
+def resident() -> float:
+    """MB."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+class Peak(threading.Thread):
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.highest, self.over = 0.0, threading.Event()
+
+    def run(self) -> None:
+        while not self.over.wait(0.02):
+            self.highest = max(self.highest, resident())
+
+
+def first_screen(url: str, http: Http) -> None:
+    asked(url)
+    builds = resource_for(ProwPath(BUCKET, JOB), http, Settings(gcs_url=url))
+    began = time.perf_counter()
+    pages = builds.pages(cancel := Cancel())
+    first = next(pages)
+    took = time.perf_counter() - began
+    requests = asked(url)
+    cancel.cancel()
+    print(f"5,000 builds: {first.frame.height} rows after {took * 1000:.0f} ms, 1 listing and {requests - 1} others")
+
+
+def completeness(url: str, http: Http, latency: float, builds: int = 500) -> None:
+    ids = tuple(str(one) for one in _ids(builds))
+    view = ProwView(View.COMPLETENESS, BUCKET, JOB, ids, (("level", "1"),))
+    resource = resource_for(view, http, Settings(gcs_url=url))
+    asked(url)
+    began = time.perf_counter()
+    last = None
+    for page in resource.pages(Cancel()):
+        last = page
+    took, requests = time.perf_counter() - began, asked(url)
+    least = requests * latency / WORKERS
+    assert last is not None and last.frame["builds"].sum() == builds
+    print(f"completeness of {builds} builds: {requests} requests, {took:.2f} s = {took / least:.2f} x {least:.2f} s")
+
+
+def _ids(count: int) -> range:
+    return range(10**18, 10**18 + count)
+
+
+def search(url: str, http: Http) -> None:
+    view = ProwView(View.SEARCH, BUCKET, LOGS, (), (("text", r"panicked|nothing here matches \d+$"), ("count", "4")))
+    resource = resource_for(view, http, Settings(gcs_url=url))
+    before, peak = resident(), Peak()
+    peak.start()
+    began = time.perf_counter()
+    for _ in resource.pages(Cancel()):
+        pass
+    took = time.perf_counter() - began
+    peak.over.set()
+    peak.join()
+    read = resource._tally.bytes / 1e6  # type: ignore[attr-defined]
+    print(
+        f"search: {read:,.0f} MB in {took:.1f} s = {read / took:,.0f} MB/s, {peak.highest - before:.0f} MB more memory"
+    )
+
+
+def main() -> None:
+    latency = 0.05
+    with storage(latency * 1000) as url, Http(mode=Mode.NO_CACHE) as http:
+        first_screen(url, http)
+        completeness(url, http, latency, 50)  # connections and imports
+        for _ in range(3):
+            completeness(url, http, latency)
+    with storage(0) as url, Http(mode=Mode.NO_CACHE) as http:
+        search(url, http)
+        search(url, http)
+
+
+if __name__ == "__main__":
+    main()

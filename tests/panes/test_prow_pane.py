@@ -1,0 +1,35 @@
+"""Prow in the app: from a job to its builds, a build's files, a log, and what menus open."""
+
+from __future__ import annotations
+
+from tests.driving import loaded, running, screen_text, shown_view, until, view
+
+
+async def test_a_job_opens_with_its_builds_and_enter_goes_down_to_a_log(demo: dict[str, str]) -> None:
+    async with running(demo["prow.job-openshift"]) as (app, pilot):
+        assert shown_view(app).table.total_count == 150
+        assert "success" in screen_text(app) and "Started" in screen_text(app)
+        builds = view(app)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: view(app) not in (None, builds) and loaded(app))
+        assert "file" in shown_view(app).resource.noun
+        assert "prowjob.json" in screen_text(app)
+
+
+async def test_a_log_of_a_file_opens_at_once(demo: dict[str, str]) -> None:
+    async with running(demo["prow.build-log"]) as (app, pilot):
+        await until(pilot, lambda: "ci-operator" in screen_text(app))
+
+
+async def test_completeness_opens_as_a_table(demo: dict[str, str]) -> None:
+    from backends.locators import parse
+    from backends.locators.prow import ProwView, View
+
+    place = parse(demo["prow.completeness-job"])
+    wanted = ProwView(View.COMPLETENESS, place.bucket, place.path, (), (("count", "140"),))  # type: ignore[attr-defined]
+    async with running(wanted.text()) as (app, pilot):
+        await until(pilot, lambda: "135" in screen_text(app))
+        first = view(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: view(app) not in (None, first) and loaded(app))
+        assert shown_view(app).table.total_count == 135
