@@ -126,7 +126,7 @@ def steps_of(store: Store, server: Treeherder, wanted: Wanted, cancel: Cancel) -
         Step("repository", int(noted is None), why="its number, once"),
         Step("signatures", int(signatures), why="all of them with all fields in one answer"),
         Step("pushes", pages, "exact, asked to find out", f"{PUSHES_A_PAGE:,} pushes a page"),
-        Step("values", ceiling(len(asked), PUSHES_A_REQUEST), 
+        Step("values", ceiling(len(asked), PUSHES_A_REQUEST),
              why=f"{len(asked):,} pushes, {PUSHES_A_REQUEST} a request"),
         Step("submit times", spans + more, "at most" if more else "exact",
              f"{DAYS_A_SPAN} days of a framework a request"),
