@@ -25,6 +25,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "taskcluster",
         "Tasks, artifacts, downloads and statistics of task groups.",
     ),
+    "perf": (
+        "tui.commands.perf",
+        "perf",
+        "Performance signatures, series, alerts, comparisons; pushes and jobs.",
+    ),
     "demo": ("tui.commands.demo", "demo", "Open the app on an embedded CI with synthetic data."),
     "cache": ("tui.commands.cache", "cache", "Show or empty the store of answers."),
     "config": ("tui.commands.config", "config", "Show the settings in force and where each came from."),

@@ -48,6 +48,7 @@ def _system(name: str) -> Callable[[], Opener]:
 # Locator.system -> how it is opened.
 _OPENERS: dict[str, Callable[[], Opener]] = {
     "taskcluster": _taskcluster,
+    "treeherder": _system("treeherder"),
 }
 
 

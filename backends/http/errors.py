@@ -175,11 +175,20 @@ def _message(answer: Any, depth: int = 0) -> str:
     if isinstance(answer, str):
         # Taskcluster puts its own account of the request below a rule.
         return answer.partition("\n---")[0]
-    if not isinstance(answer, dict) or depth > 2:
+    if depth > 2:
+        return ""
+    if isinstance(answer, list):  # Django REST framework says one thing an entry, and what is wrong field by field
+        return " ".join(filter(None, (_message(one, depth + 1) for one in answer[:3])))
+    if not isinstance(answer, dict):
         return ""
     found = [_message(answer.get(name), depth + 1) for name in ("reason", "message", "error", "detail")]
     unlike = list(dict.fromkeys(text.strip() for text in found if text.strip()))
-    return ": ".join(unlike[:2])
+    if unlike:
+        return ": ".join(unlike[:2])
+    fields = {
+        name: _message(said, depth + 1) for name, said in list(answer.items())[:3] if isinstance(said, list | dict)
+    }
+    return " ".join(f"{name}: {said}" for name, said in fields.items() if said)
 
 
 def from_response(url: str, status: int, headers: Mapping[str, str], body: bytes) -> HttpProblem:

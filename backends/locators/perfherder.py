@@ -139,7 +139,7 @@ class AlertSummary(PerfherderLocator):
     server: str = ""
 
     def text(self) -> str:
-        return f"{self.server}/perfherder/alerts?id={self.number}" if self.server else f"perf:alert/{self.number}"
+        return _text(["alert", str(self.number)], [], self.server)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,9 @@ REVISION = re.compile(r"[0-9a-f]{8,40}", re.ASCII)
 REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 WORD = re.compile(r"[A-Za-z0-9_.-]{1,100}", re.ASCII)
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+ONE_PUSH = {"revision", "selectedTaskRun", "selectedJob", "job_id", "task", "fromchange", "tochange"}
 SIDE = re.compile(r"([^:@/]+):([0-9a-f]{1,40})@(?:([0-9a-f]{8,40})|([0-9]{0,15})\.\.([0-9]{0,15}))", re.ASCII)
+PUBLIC_HOST = "treeherder.mozilla.org"
 COMPARE_HOST = "perf.compare"
 # The page of alerts has two statuses that the API has as filters (ui/perfherder/perf-helpers/constants.js).
 PAGE_STATUSES = {"10": "untriaged-regressions", "11": "untriaged-improvements"}
@@ -63,18 +65,25 @@ def recognise(pasted: Pasted) -> PerfherderLocator | None:
         return _perf_compare(page, query)
     build = _PAGES.get(page)
     if build is not None:
-        return build(query, url.server())
+        return build(query, _server(url))
     summary = re.fullmatch(r"api/performance/alertsummary/([0-9]{1,15})", page, re.ASCII)
-    return AlertSummary(int(summary[1]), url.server()) if summary is not None else None
+    return AlertSummary(int(summary[1]), _server(url)) if summary is not None else None
+
+
+def _server(url: PastedUrl) -> str:
+    """Which server an address means. The public one is whichever is configured, as it is for pages of jobs: so an
+    address out of a bug opens in the demo or on a server of one's own too."""
+    return "" if url.host == PUBLIC_HOST else url.server()
 
 
 def _page(pasted: Pasted, url: PastedUrl) -> tuple[str, Query]:
     """The page and its query, every value of each name."""
     path = url.path.strip("/")
     written = pasted.text.partition("#")[0].partition("?")[2]
-    if path in ("perf.html", "perfherder") and url.fragment:
+    if path in ("perf.html", "perfherder", "") and url.fragment:
         inner, _, query = url.fragment.strip("/").partition("?")
-        path, written = f"perfherder/{inner.strip('/')}", f"{written}&{query}" if written else query
+        name = inner.strip("/")
+        path, written = name if name == "jobs" else f"perfherder/{name}", f"{written}&{query}" if written else query
     return path, _pairs(written)
 
 
@@ -207,8 +216,28 @@ def _home(query: Query, server: str) -> PerfherderLocator:
     return Repositories(server)
 
 
-_PAGES: dict[str, Callable[[Query, str], PerfherderLocator]] = {
+def _tests(query: Query, server: str) -> PerfherderLocator:
+    """The page of all tests, of a framework if it names one."""
+    repository, framework = _first(query, "project", "repo") or "autoland", _first(query, "framework")
+    if not REPOSITORY.fullmatch(repository):
+        return Repositories(server)
+    return Signatures(repository, framework if NUMBER.fullmatch(framework) else "", server=server)
+
+
+def _pushes(query: Query, server: str) -> PerfherderLocator | None:
+    """A page of jobs that names neither a push nor a task lists the pushes of a repository."""
+    repository = _first(query, "repo")
+    if not REPOSITORY.fullmatch(repository) or query.keys() & ONE_PUSH:
+        return None
+    start, end = _first(query, "startdate"), _first(query, "enddate")
+    start, end = (day if DAY.fullmatch(day) else "" for day in (start, end))
+    return Pushes(repository, _first(query, "author"), _first(query, "search"), start, end, server=server)
+
+
+_PAGES: dict[str, Callable[[Query, str], PerfherderLocator | None]] = {
     "perfherder": _home,
+    "jobs": _pushes,
+    "perfherder/tests": _tests,
     "perfherder/graphs": _graphs,
     "perfherder/alerts": _alerts,
     "perfherder/compare": _compare,

@@ -1,1 +1,124 @@
-"""Treeherder and Perfherder: pushes, jobs, signatures, series, alerts, comparisons, as resources."""
+"""Treeherder and Perfherder: signatures, series, alerts, pushes, jobs and comparisons, as resources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from backends.locators import Locator, LocatorProblem
+from backends.locators.pasted import is_loopback
+from backends.locators.perfherder import (
+    AlertSummaries,
+    AlertSummary,
+    Compare,
+    ComparedValues,
+    Frameworks,
+    JobFailures,
+    PerfherderLocator,
+    Pushes,
+    PushJobs,
+    PushOf,
+    Repositories,
+    Series,
+    Signatures,
+    SimilarJobs,
+)
+
+if TYPE_CHECKING:
+    from backends.cancel import Cancel
+    from backends.config import Settings
+    from backends.http import Http
+    from backends.resources import Resource
+    from backends.treeherder.listed import Where
+
+
+def resolve(locator: Locator, http: Http, settings: Settings, cancel: Cancel | None = None) -> Locator:
+    """Only a push by its revision has to be looked up; everything else says itself what to list."""
+    if not isinstance(locator, PushOf):
+        return locator
+    from backends.treeherder.client import Treeherder
+
+    treeherder = Treeherder(http, locator.server or settings.treeherder_url)
+    number = treeherder.push_by_revision(locator.repository, locator.revision, cancel)
+    return PushJobs(locator.repository, number, locator.server)
+
+
+def resource_for(locator: Locator, http: Http, settings: Settings) -> Resource:
+    """The list that a locator opens, on the server it names or else on the configured one."""
+    from backends.treeherder.listed import Where
+
+    if not isinstance(locator, PerfherderLocator):
+        raise LocatorProblem(f"{locator.text()} does not belong to Treeherder.")
+    server: str = getattr(locator, "server", "")
+    base = server or settings.treeherder_url
+    # A Treeherder on this machine (a demo, a development server) tells the public deployment for its repositories,
+    # which does not know its tasks; the one on this machine does.
+    local = _is_local(base) and _is_local(settings.taskcluster_root_url)
+    where = Where(http, base, server, settings.taskcluster_root_url.rstrip("/") if local else "")
+    return _measured(locator, where) or _others(locator, where) or _unknown(locator)
+
+
+def _is_local(url: str) -> bool:
+    return is_loopback((urlsplit(url).hostname or "") if "://" in url else "")
+
+
+def _measured(locator: PerfherderLocator, where: Where) -> Resource | None:
+    match locator:
+        case Repositories():
+            from backends.treeherder.signatures import RepositoryList
+
+            return RepositoryList(locator, where)
+        case Frameworks():
+            from backends.treeherder.signatures import FrameworkList
+
+            return FrameworkList(locator, where)
+        case Signatures():
+            from backends.treeherder.signatures import SignatureList
+
+            return SignatureList(locator, where)
+        case Series():
+            from backends.treeherder.series import SeriesPoints
+
+            return SeriesPoints(locator, where)
+        case Compare():
+            from backends.treeherder.compare import CompareList
+
+            return CompareList(locator, where)
+        case ComparedValues():
+            from backends.treeherder.compared_values import ValueList
+
+            return ValueList(locator, where)
+    return None
+
+
+def _others(locator: PerfherderLocator, where: Where) -> Resource | None:
+    match locator:
+        case AlertSummaries():
+            from backends.treeherder.alerts import AlertSummaryList
+
+            return AlertSummaryList(locator, where)
+        case AlertSummary():
+            from backends.treeherder.alerts import AlertList
+
+            return AlertList(locator, where)
+        case Pushes():
+            from backends.treeherder.pushes import PushList
+
+            return PushList(locator, where)
+        case PushJobs():
+            from backends.treeherder.jobs import JobList
+
+            return JobList(locator, where)
+        case SimilarJobs():
+            from backends.treeherder.jobs import SimilarJobList
+
+            return SimilarJobList(locator, where)
+        case JobFailures():
+            from backends.treeherder.failures import FailureLines
+
+            return FailureLines(locator, where)
+    return None
+
+
+def _unknown(locator: Locator) -> Resource:
+    raise LocatorProblem(f"{locator.text()} has to be looked up before it can be listed.")

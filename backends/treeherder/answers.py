@@ -7,7 +7,7 @@ One odd entry loses at most its own odd members: 100,000 signatures must not dep
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -75,9 +75,18 @@ def is_page(answer: Answer) -> bool:
     return "html" in answer.headers.get("content-type", "").lower() or answer.body.lstrip()[:1] == b"<"
 
 
-def kept(policy: Policy) -> Any:
+Hold = Policy | Callable[[Answer], Policy]
+
+
+def kept(policy: Hold) -> Callable[[Answer], Policy]:
     """`policy` for an answer of the API; a web page in its place is not kept."""
-    return lambda answer: Policy.never() if is_page(answer) else policy
+
+    def hold(answer: Answer) -> Policy:
+        if is_page(answer):
+            return Policy.never()
+        return policy(answer) if callable(policy) else policy
+
+    return hold
 
 
 def value_of(answer: Answer) -> Any:
@@ -89,9 +98,17 @@ def value_of(answer: Answer) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:  # takes lone surrogates and NaN, which msgspec refuses
-        return json.loads(answer.body.decode("utf-8", "replace"), parse_int=_integer)
+        return _scrubbed(json.loads(answer.body.decode("utf-8", "replace"), parse_int=_integer))
     except (ValueError, RecursionError) as error:
         raise NotTreeherder(answer.url, "its JSON is damaged or cut off") from error
+
+
+def _scrubbed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _scrubbed(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_scrubbed(part) for part in value]
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) and not value.isascii() else value
 
 
 def _integer(digits: str) -> int | None:
@@ -142,7 +159,7 @@ def lenient(kind: type[T], item: dict[str, Any]) -> T:
     for name, wanted, encoded in _fields(kind):
         if encoded in item:
             try:
-                known[name] = msgspec.convert(_clean(item[encoded]), wanted)
+                known[name] = msgspec.convert(item[encoded], wanted)
             except (msgspec.ValidationError, RecursionError):
                 other = _as(item[encoded], wanted)
                 if other is not None:
@@ -153,12 +170,6 @@ def lenient(kind: type[T], item: dict[str, Any]) -> T:
 @lru_cache(maxsize=64)
 def _fields(kind: type[msgspec.Struct]) -> tuple[tuple[str, Any, str], ...]:
     return tuple((one.name, one.type, one.encode_name) for one in msgspec.structs.fields(kind))
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, str) and not value.isascii():
-        return value.encode("utf-8", "replace").decode()
-    return value
 
 
 def _as(value: Any, wanted: Any) -> Any:

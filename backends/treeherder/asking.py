@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from backends.http.answers import Answer
-from backends.http.policies import Policy
 from backends.problems import Problem
-from backends.treeherder.answers import kept
+from backends.treeherder.answers import Hold, kept
 
 if TYPE_CHECKING:
     from backends.cancel import Cancel
@@ -34,12 +33,9 @@ class NoSuchRepository(Problem):
     def __init__(self, name: str, known: Sequence[str]) -> None:
         near = difflib.get_close_matches(name, known, 3, 0.5)
         some = near or sorted(known)[:8]
-        super().__init__(
-            f"Treeherder has no repository “{_shown(name)}”.",
-            f"{'Did you mean' if near else 'Some that it has'}: {', '.join(some)}{'?' if near else '.'}"
-            if some
-            else "",
-        )
+        names = ", ".join(some)
+        hint = f"Did you mean {names}?" if near else f"Some that it has: {names}." if some else ""
+        super().__init__(f"Treeherder has no repository “{_shown(name)}”.", hint)
 
 
 class NoSuchThing(Problem):
@@ -59,9 +55,7 @@ class Asker:
         self.http = http
         self.base = base.rstrip("/")
 
-    def ask(
-        self, path: str, params: Params | None = None, *, policy: Policy | Any, cancel: Cancel | None = None
-    ) -> Answer:
+    def ask(self, path: str, params: Params | None = None, *, policy: Hold, cancel: Cancel | None = None) -> Answer:
         """The answer of /api/PATH/. `policy` holds for JSON only. Raises `Problem`s."""
         return self.http.get(self.url(path, params), policy=kept(policy), cap=CAP, cancel=cancel)
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 SOON = Policy.short(120)
 PUSHES_A_PAGE = 1000  # more is refused
 SECOND = timedelta(seconds=1)
+FULL = 40  # hex digits
 LATE = 4 * DAY  # seconds after which a push gets no more scheduled jobs; retriggers are rare and need --refresh
 
 
@@ -164,13 +165,15 @@ class Treeherder(AlertsClient, JobsClient):
         *,
         frameworks: Sequence[int] = (),
         interval: int | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
         revision: str = "",
         subtests: bool = False,
         parent: int | None = None,
         replicates: bool = False,
         cancel: Cancel | None = None,
     ) -> Rows:
-        """Values (schema `VALUES`, one row a value, ROUNDED to two decimals) of a revision or an interval.
+        """Values (schema `VALUES`, one row a value, ROUNDED to two decimals) of a revision or a period.
 
         The endpoint gives either suites or subtests, never both: suites by default; `parent` (the ID of a suite) asks
         for its subtests.
@@ -181,7 +184,7 @@ class Treeherder(AlertsClient, JobsClient):
             "no_subtests": None if subtests or parent is not None else True,
             "parent_signature": parent,
             "replicates": replicates or None,
-            **self._span(interval, None, None, revision),
+            **self._span(interval, start, end, revision),
         }
         answer = self.asker.ask("performance/summary", params, policy=SOON, cancel=cancel)
         read = entries(answer, Summary)
@@ -210,11 +213,16 @@ class Treeherder(AlertsClient, JobsClient):
         return Rows(push_frame(read.items), answer.origin, read.note)
 
     def push_by_revision(self, repository: str, revision: str, cancel: Cancel | None = None) -> int:
-        """The id of the push with this revision as its tip, or else (in full) as one of its commits."""
-        for member in ("revision", "commit_revision"):
+        """The id of the push with this revision, see `push_of`."""
+        return int(self.push_of(repository, revision, cancel)["push_id"])
+
+    def push_of(self, repository: str, revision: str, cancel: Cancel | None = None) -> dict[str, Any]:
+        """The push (a row of `PUSHES`) with this revision, or its beginning, at its tip, or in full within it."""
+        for member in ("revision", "commit_revision")[: 2 if len(revision) == FULL else 1]:
             frame = self.pushes(repository, count=2, search={member: revision}, cancel=cancel).frame
-            if not frame.is_empty():
-                return int(frame["push_id"][0])
+            known = frame.filter(pl.col("revision").is_not_null())
+            if not known.is_empty():
+                return known.row(0, named=True)
         raise NoSuchThing(
             f"Treeherder has no push {revision[:40]} in {repository}.",
             "A commit inside a push is found by its full 40 digits only; the push may also be in another repository.",

@@ -4,6 +4,21 @@ from __future__ import annotations
 
 from backends.frames.schema import Column, Kind, Schema
 
+# The server's numbers of things. They are texts here: nobody adds them up, and a table must not write 533,072,164.
+NUMBERED = frozenset(
+    (
+        "repository_id", "framework_id", "signature_id", "push_id", "job_id", "datum_id", "parent_id", "summary_id",
+        "prev_push_id", "alert_id", "related_summary_id", "listed_in", "issue_tracker", "classification_id",
+        "alert_summary", "base_signature", "new_signature",
+    )
+)  # fmt: skip
+
+
+def numbered(name: str, label: str, *, hidden: bool = False) -> Column:
+    """A column of such numbers. Plain filter words do not look into it: 13 is a framework and part of everything."""
+    return Column(name, Kind.ID, label, hidden=hidden, searched=False)
+
+
 # Two enumerations that agree up to 3 and not beyond (perf/models.py: PerformanceAlertSummary, PerformanceAlert).
 SUMMARY_STATUSES = (
     "untriaged", "downstream", "reassigned", "invalid", "improvement", "investigating", "wontfix", "fixed",
@@ -25,7 +40,7 @@ REPOSITORIES = Schema(
         Column("dvcs", Kind.TEXT, "VCS"),
         Column("url", Kind.TEXT, "URL"),
         Column("status", Kind.STATE, "Status", hidden=True),
-        Column("repository_id", Kind.COUNT, "Id", hidden=True),
+        numbered("repository_id", "Id", hidden=True),
         Column("tc_root_url", Kind.TEXT, "Taskcluster", hidden=True),
     ),
     key="name",
@@ -33,7 +48,7 @@ REPOSITORIES = Schema(
 
 FRAMEWORKS = Schema(
     (
-        Column("framework_id", Kind.COUNT, "Id"),
+        numbered("framework_id", "Id"),
         Column("name", Kind.TEXT, "Framework", width=24),
     ),
     key="name",
@@ -53,10 +68,10 @@ SIGNATURES = Schema(
         Column("tags", Kind.TEXT, "Tags"),
         Column("subtests", Kind.TEXT, "Subtests"),
         Column("framework", Kind.TEXT, "Framework"),
-        Column("signature_id", Kind.COUNT, "Id"),
+        numbered("signature_id", "Id"),
         Column("signature_hash", Kind.ID, "Hash", hidden=True),
         Column("parent_hash", Kind.ID, "Parent hash", hidden=True, searched=False),
-        Column("framework_id", Kind.COUNT, "Framework id", hidden=True),
+        numbered("framework_id", "Framework id", hidden=True),
         Column("option_hash", Kind.ID, "Option hash", hidden=True, searched=False),
         Column("repository", Kind.TEXT, "Repository", hidden=True, searched=False),
     ),
@@ -68,10 +83,10 @@ DATA = Schema(
         Column("push_time", Kind.TIME, "Pushed"),
         Column("value", Kind.NUMBER, "Value"),
         Column("revision", Kind.ID, "Revision"),
-        Column("push_id", Kind.COUNT, "Push"),
-        Column("job_id", Kind.COUNT, "Job"),
-        Column("datum_id", Kind.COUNT, "Datum"),
-        Column("signature_id", Kind.COUNT, "Signature"),
+        numbered("push_id", "Push"),
+        numbered("job_id", "Job"),
+        numbered("datum_id", "Datum"),
+        numbered("signature_id", "Signature"),
         Column("submit_time", Kind.TIME, "Submitted"),
         Column("machine", Kind.TEXT, "Machine"),
         Column("replicate", Kind.COUNT, "Replicate"),
@@ -90,11 +105,11 @@ VALUES = Schema(
         Column("lower_is_better", Kind.TEXT, "Lower is better"),
         Column("subtests", Kind.TEXT, "Subtests"),
         Column("value", Kind.NUMBER, "Value"),
-        Column("job_id", Kind.COUNT, "Job"),
+        numbered("job_id", "Job"),
         Column("submit_time", Kind.TIME, "Submitted"),
-        Column("framework_id", Kind.COUNT, "Framework id"),
-        Column("signature_id", Kind.COUNT, "Signature"),
-        Column("parent_id", Kind.COUNT, "Parent"),
+        numbered("framework_id", "Framework id"),
+        numbered("signature_id", "Signature"),
+        numbered("parent_id", "Parent"),
         Column("signature_hash", Kind.ID, "Hash"),
         Column("alert_threshold", Kind.NUMBER, "Alert threshold"),
         Column("alert_change_type", Kind.TEXT, "Alert change"),
@@ -105,7 +120,7 @@ VALUES = Schema(
 
 SUMMARIES = Schema(
     (
-        Column("summary_id", Kind.COUNT, "Alert"),
+        numbered("summary_id", "Alert"),
         Column("status", Kind.STATE, "Status", width=14),
         Column("title", Kind.TEXT, "Suites", width=30),
         Column("framework", Kind.TEXT, "Framework"),
@@ -132,10 +147,10 @@ SUMMARIES = Schema(
         Column("notes", Kind.TEXT, "Notes", hidden=True),
         Column("prev_revision", Kind.ID, "Previous push", hidden=True),
         Column("original_revision", Kind.ID, "Original push", hidden=True),
-        Column("push_id", Kind.COUNT, "Push", hidden=True),
-        Column("prev_push_id", Kind.COUNT, "Previous push id", hidden=True),
-        Column("issue_tracker", Kind.COUNT, "Tracker", hidden=True),
-        Column("framework_id", Kind.COUNT, "Framework id", hidden=True),
+        numbered("push_id", "Push", hidden=True),
+        numbered("prev_push_id", "Previous push id", hidden=True),
+        numbered("issue_tracker", "Tracker", hidden=True),
+        numbered("framework_id", "Framework id", hidden=True),
         Column("original_prev_revision", Kind.ID, "Push before the original", hidden=True, searched=False),
         Column("assignee_email", Kind.TEXT, "Assignee's address", hidden=True),
     ),
@@ -162,18 +177,18 @@ ALERTS = Schema(
         Column("starred", Kind.TEXT, "Starred"),
         Column("manual", Kind.TEXT, "Manual"),
         Column("classifier", Kind.TEXT, "Classifier"),
-        Column("alert_id", Kind.COUNT, "Alert"),
-        Column("signature_id", Kind.COUNT, "Signature"),
+        numbered("alert_id", "Alert"),
+        numbered("signature_id", "Signature"),
         Column("task_id", Kind.ID, "Task", hidden=True),
         Column("task_run", Kind.COUNT, "Run", hidden=True),
         Column("prev_task_id", Kind.ID, "Task before", hidden=True),
         Column("prev_task_run", Kind.COUNT, "Run before", hidden=True),
         Column("profile_url", Kind.TEXT, "Profile", hidden=True),
         Column("prev_profile_url", Kind.TEXT, "Profile before", hidden=True),
-        Column("summary_id", Kind.COUNT, "Summary", hidden=True),
-        Column("related_summary_id", Kind.COUNT, "Related summary", hidden=True),
-        Column("listed_in", Kind.COUNT, "Listed in", hidden=True),
-        Column("framework_id", Kind.COUNT, "Framework id", hidden=True),
+        numbered("summary_id", "Summary", hidden=True),
+        numbered("related_summary_id", "Related summary", hidden=True),
+        numbered("listed_in", "Listed in", hidden=True),
+        numbered("framework_id", "Framework id", hidden=True),
         Column("signature_hash", Kind.ID, "Hash", hidden=True),
         Column("repository", Kind.TEXT, "Repository", hidden=True),
         Column("tags", Kind.TEXT, "Tags", hidden=True),
@@ -193,10 +208,10 @@ PUSHES = Schema(
         Column("running", Kind.COUNT, "Running"),
         Column("pending", Kind.COUNT, "Pending"),
         Column("total", Kind.COUNT, "Jobs done"),
-        Column("push_id", Kind.COUNT, "Push"),
+        numbered("push_id", "Push"),
         Column("exception", Kind.COUNT, "Exceptions", hidden=True),
         Column("other", Kind.COUNT, "Other results", hidden=True),
-        Column("repository_id", Kind.COUNT, "Repository id", hidden=True),
+        numbered("repository_id", "Repository id", hidden=True),
     ),
     key="key",
 )
@@ -217,16 +232,16 @@ JOBS = Schema(
         Column("who", Kind.TEXT, "Who"),
         Column("task_id", Kind.ID, "Task"),
         Column("run", Kind.COUNT, "Run"),
-        Column("job_id", Kind.COUNT, "Job id"),
+        numbered("job_id", "Job id"),
         Column("state", Kind.STATE, "State", hidden=True),
         Column("group", Kind.TEXT, "Group", hidden=True),
         Column("reason", Kind.TEXT, "Reason", hidden=True),
         Column("submitted", Kind.TIME, "Submitted", hidden=True),
         Column("ended", Kind.TIME, "Ended", hidden=True),
         Column("modified", Kind.TIME, "Row written", hidden=True),
-        Column("push_id", Kind.COUNT, "Push", hidden=True),
+        numbered("push_id", "Push", hidden=True),
         Column("job_guid", Kind.ID, "Guid", hidden=True),
-        Column("classification_id", Kind.COUNT, "Classification", hidden=True),
+        numbered("classification_id", "Classification", hidden=True),
     ),
     key="key",
 )

@@ -8,7 +8,7 @@ import polars as pl
 
 from backends.treeherder.answers import epochs, iso_times
 from backends.treeherder.columns import FAILED_RESULTS, FRAMEWORKS, JOBS, PUSHES, REPOSITORIES
-from backends.treeherder.signature_rows import fitted
+from backends.treeherder.signature_rows import as_number, fitted
 from backends.treeherder.structs import Commit, Job, Named, Push, Repository
 
 NOT_CLASSIFIED = (1, 6)  # "not classified", and "new failure not classified"
@@ -42,7 +42,7 @@ def framework_frame(found: Sequence[Named]) -> pl.DataFrame:
     return (
         fitted({"framework_id": [row.id for row in rows], "name": [row.name for row in rows]}, FRAMEWORKS.polars())
         .unique("name", keep="last")
-        .sort("framework_id")
+        .sort(as_number("framework_id"))
     )
 
 
@@ -63,7 +63,7 @@ def push_frame(found: Sequence[Push]) -> pl.DataFrame:
         },
         PUSHES.polars(),
     ).with_columns(pl.col("message").str.split("\n").list.first())
-    return frame.unique("key", keep="last").sort("push_time", "push_id", descending=True, nulls_last=True)
+    return frame.unique("key", keep="last").sort("push_time", as_number("push_id"), descending=True, nulls_last=True)
 
 
 def _tip(push: Push) -> Commit:
@@ -145,7 +145,7 @@ def job_frame(found: Sequence[Job], classifications: Mapping[int, str] | None = 
         .when(pl.col("result") == "success").then(4)
         .otherwise(3)
     )  # fmt: skip
-    return frame.sort(order, "name", "submitted", "job_id", nulls_last=True)
+    return frame.sort(order, "name", "submitted", as_number("job_id"), nulls_last=True)
 
 
 def _span(start: str, end: str) -> pl.Expr:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -17,7 +17,7 @@ import polars as pl
 from backends.http.answers import Answer, Origin
 from backends.http.errors import BadRequest, NotFound
 from backends.http.policies import Policy
-from backends.treeherder.answers import NotTreeherder, Rows, entries, is_page, lenient, value_of
+from backends.treeherder.answers import Hold, NotTreeherder, Rows, entries, lenient, value_of
 from backends.treeherder.asking import DAY, NoSuchThing, project
 from backends.treeherder.columns import JOBS
 from backends.treeherder.job_rows import counted, job_frame
@@ -58,7 +58,7 @@ class JobsClient(ReferenceClient):
         for number, some in enumerate(_chunks(list(dict.fromkeys(ids)), IDS_A_REQUEST)):
             query: dict[str, str | int] = {"id__in": ",".join(map(str, some)), "count": self._pages}
             page = self._jobs(repository, query, cancel)
-            parts.append(page.frame.filter(pl.col("job_id").is_in(some)))
+            parts.append(page.frame.filter(pl.col("job_id").is_in(list(map(str, some)))))
             origin = origin.worse(page.origin) if number else page.origin
             note = note or page.note
         return Rows(pl.concat(parts), origin, note)
@@ -121,7 +121,7 @@ class JobsClient(ReferenceClient):
         path = project(repository, f"push/{int(push_id)}/status")
 
         def hold(answer: Answer) -> Policy:
-            value = None if is_page(answer) else value_of(answer)
+            value = value_of(answer)
             done = isinstance(value, dict) and not value.get("pending") and not value.get("running")
             return Policy.short(DAY if old and done else 60)
 
@@ -161,7 +161,7 @@ class JobsClient(ReferenceClient):
 
     def _of_push(self, rows: Rows, push_id: int) -> Rows:
         """A filter that the endpoint does not understand is ignored by it, and all jobs come: only the push's stay."""
-        own = rows.frame.filter(pl.col("push_id") == push_id)
+        own = rows.frame.filter(pl.col("push_id") == str(push_id))
         return Rows(own, rows.origin, rows.note)
 
     def _of_job(
@@ -169,7 +169,7 @@ class JobsClient(ReferenceClient):
         path: str,
         job_id: int,
         query: Mapping[str, int] | None,
-        policy: Policy | Callable[[Answer], Policy],
+        policy: Hold,
         cancel: Cancel | None,
     ) -> Answer:
         try:
@@ -189,8 +189,6 @@ def _chunks(items: Sequence[int], size: int) -> Iterator[list[int]]:
 
 def _while_running(answer: Answer) -> Policy:
     """A push whose jobs have all ended, and some while ago, hardly ever gets another: an hour, else a minute."""
-    if is_page(answer):
-        return Policy.never()
     if _LIVE.search(answer.body):
         return Policy.short(60)
     return Policy.short(3600) if _newest_end(answer.body) < time.time() - 4 * DAY else Policy.short(60)
@@ -203,6 +201,4 @@ def _newest_end(body: bytes) -> float:
 
 def _once_there(answer: Answer) -> Policy:
     """What Treeherder makes of a log is there later than the job: kept for a day once there is something."""
-    if is_page(answer):
-        return Policy.never()
     return Policy.short(DAY) if answer.body.strip() not in (b"[]", b"{}") else Policy.short(60)

@@ -37,7 +37,7 @@ class ReferenceClient:
     def framework_names(self, cancel: Cancel | None = None) -> dict[int, str]:
         """Name by id."""
         frame = self.frameworks(cancel).frame
-        return dict(zip(frame["framework_id"].to_list(), frame["name"].to_list(), strict=True))
+        return dict(zip(map(int, frame["framework_id"]), frame["name"].to_list(), strict=True))
 
     def option_names(self, cancel: Cancel | None = None) -> dict[str, str]:
         """Build options ("opt") by the hash that signatures name them with."""

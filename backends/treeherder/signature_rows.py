@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from backends.treeherder.answers import epochs, iso_times
-from backends.treeherder.columns import DATA, SIGNATURES, VALUES
+from backends.treeherder.columns import DATA, NUMBERED, SIGNATURES, VALUES
 from backends.treeherder.structs import Datum, FullDatum, Signature, Summary
 
 _BETTER = {True: "lower", False: "higher"}
@@ -25,12 +25,20 @@ def words(parts: Iterable[str]) -> str | None:
 
 def fitted(columns: Mapping[str, Any], wanted: Mapping[str, pl.DataType]) -> pl.DataFrame:
     """A frame of these dtypes, in their order."""
-    return pl.DataFrame(
-        [
-            cells.rename(name) if isinstance(cells, pl.Series) else pl.Series(name, cells, dtype=wanted[name])
-            for name, cells in ((name, columns[name]) for name in wanted)
-        ]
-    )
+    return pl.DataFrame([_column(name, columns[name], dtype) for name, dtype in wanted.items()])
+
+
+def _column(name: str, cells: Any, dtype: pl.DataType) -> pl.Series:
+    if isinstance(cells, pl.Series):
+        return cells.rename(name)
+    if name in NUMBERED:
+        return pl.Series(name, cells, dtype=pl.Int64).cast(dtype)
+    return pl.Series(name, cells, dtype=dtype)
+
+
+def as_number(name: str) -> pl.Expr:
+    """A column of the server's numbers, to sort by."""
+    return pl.col(name).cast(pl.Int64, strict=False)
 
 
 def signature_frame(
@@ -74,7 +82,9 @@ def signature_frame(
         },
         SIGNATURES.polars(),
     )
-    return frame.unique("key", keep="last").sort("suite", "test", "platform", "signature_id", nulls_last=False)
+    return frame.unique("key", keep="last").sort(
+        "suite", "test", "platform", as_number("signature_id"), nulls_last=False
+    )
 
 
 def datum_frame(found: Sequence[Datum]) -> pl.DataFrame:
@@ -138,7 +148,7 @@ def _shared(rows: Sequence[Datum] | Sequence[FullDatum]) -> dict[str, list[Any]]
 
 def _ordered(frame: pl.DataFrame) -> pl.DataFrame:
     """The query has no ORDER BY in one of the two endpoints."""
-    return frame.sort("push_time", "push_id", "datum_id", "replicate", nulls_last=False)
+    return frame.sort("push_time", as_number("push_id"), as_number("datum_id"), "replicate", nulls_last=False)
 
 
 def value_frame(found: Sequence[Summary]) -> pl.DataFrame:

@@ -143,7 +143,7 @@ def test_what_stands_around_an_address_in_a_chat_message_does_no_harm(around: st
         (f"https://[::1/tasks/{T}", "well-formed"),
         (f"https://tc.example:99999/tasks/{T}", "well-formed"),
         (f"https:///tasks/{T}", "host"),
-        (f"{TH}/jobs?repo=autoland", "neither one push nor one task"),
+        (f"{TH}/jobs?repo=autoland&selectedJob=1", "neither one push nor one task"),
         (f"{TH}/logviewer?job_id=5&repo=try", "neither one push nor one task"),
         ("taskcluster:x/y", "incomplete"),
         ("taskcluster:group/x", "incomplete"),

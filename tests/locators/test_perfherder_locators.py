@@ -34,36 +34,54 @@ REV = "461f03d1372ca4aef42a5af93fa4e5e1f14fe5b3"
 NEW = "8ac66e90f84727627eee11aa56bf8547ab56474d"
 HASH = "9df37f2265f9bffc9c3bf40b07c4b22c3bd44a51"
 ONE, TWO = SeriesRef("autoland", "3816"), SeriesRef("mozilla-central", "351")
+STAGE = "https://treeherder.allizom.org"
 
 FORMS: dict[str, Locator] = {
-    f"{TH}/perfherder": Repositories(TH),
-    f"{TH}/perfherder/graphs?series=autoland,3816,1,13&timerange=1209600": Series((ONE,), 1209600, server=TH),
+    f"{TH}/perfherder": Repositories(),
+    f"{TH}/perfherder/graphs?series=autoland,3816,1,13&timerange=1209600": Series((ONE,), 1209600),
     f"{TH}/perfherder/graphs?highlightedRevisions=ba4e2c4366b6&series=autoland%2C3816%2C1%2C13"
-    "&series=mozilla-central%2C351%2C0%2C1&selected=3816,99": Series((ONE, TWO), server=TH),
+    "&series=mozilla-central%2C351%2C0%2C1&selected=3816,99": Series((ONE, TWO)),
     f"{TH}/perfherder/graphs?series=autoland,3816,1,13&timerange=99&zoom=1795000000000,1795100000000,1,2": Series(
-        (ONE,), None, 1795000000, 1795100000, server=TH
+        (ONE,),
+        None,
+        1795000000,
+        1795100000,
     ),
-    f"{TH}/perfherder/graphs?series=autoland,3816,1,13&replicates=true": Series((ONE,), replicates=True, server=TH),
-    f"{TH}/perf.html#/graphs?series=%5Bautoland,{HASH},1,1%5D": Series((SeriesRef("autoland", HASH),), server=TH),
-    f"{TH}/perfherder/alerts?id=288&hideDwnToInv=0": AlertSummary(288, TH),
-    f"{TH}/perf.html#/alerts?id=288": AlertSummary(288, TH),
-    f"{TH}/api/performance/alertsummary/288/": AlertSummary(288, TH),
+    f"{TH}/perfherder/graphs?series=autoland,3816,1,13&replicates=true": Series((ONE,), replicates=True),
+    f"{TH}/perf.html#/graphs?series=%5Bautoland,{HASH},1,1%5D": Series((SeriesRef("autoland", HASH),)),
+    f"{TH}/perfherder/alerts?id=288&hideDwnToInv=0": AlertSummary(288),
+    f"{TH}/perf.html#/alerts?id=288": AlertSummary(288),
+    f"{TH}/api/performance/alertsummary/288/": AlertSummary(288),
     f"{TH}/perfherder/alerts?status=10&framework=13&hideDwnToInv=1&filterText=tp5o": AlertSummaries(
-        framework="13", words="tp5o", flags=("hide-related", "untriaged-regressions"), server=TH
+        framework="13",
+        words="tp5o",
+        flags=("hide-related", "untriaged-regressions"),
     ),
-    f"{TH}/perfherder/alerts": AlertSummaries(server=TH),
+    f"{TH}/perfherder/alerts": AlertSummaries(),
+    f"{STAGE}/perfherder/alerts?id=288": AlertSummary(288, STAGE),
+    f"{STAGE}/perfherder": Repositories(STAGE),
+    f"{TH}/perfherder/tests?framework=13&project=autoland": Signatures("autoland", "13"),
+    f"{TH}/jobs?repo=try&author=a%40example.org": Pushes("try", "a@example.org"),
+    f"{TH}/#/jobs?repo=autoland": Pushes("autoland"),
     f"{TH}/perfherder/compare?originalProject=try&originalRevision={REV}&newProject=try&newRevision={NEW}"
-    "&framework=13&selectedTimeRange=172800": Compare("try", REV, "try", NEW, "13", server=TH),
+    "&framework=13&selectedTimeRange=172800": Compare("try", REV, "try", NEW, "13"),
     f"{TH}/perfherder/compare?originalProject=autoland&newProject=try&newRevision={NEW}&selectedTimeRange=172800": (
-        Compare("autoland", "", "try", NEW, interval=172800, server=TH)
+        Compare("autoland", "", "try", NEW, interval=172800)
     ),
     f"{TH}/perfherder/comparesubtest?originalProject=try&originalRevision={REV[:12]}&newProject=try"
     f"&newRevision={NEW}&originalSignature=5830&newSignature=5830&framework=13": Compare(
-        "try", REV[:12], "try", NEW, "13", 5830, 5830, server=TH
+        "try",
+        REV[:12],
+        "try",
+        NEW,
+        "13",
+        5830,
+        5830,
     ),
     f"{TH}/perfherder/comparesubtestdistribution?originalProject=try&newProject=try&originalRevision={REV}"
     f"&newRevision={NEW}&originalSubtestSignature=1&newSubtestSignature=2": ComparedValues(
-        Side(SeriesRef("try", "1"), REV), Side(SeriesRef("try", "2"), NEW), server=TH
+        Side(SeriesRef("try", "1"), REV),
+        Side(SeriesRef("try", "2"), NEW),
     ),
     f"https://perf.compare/compare-results?baseRev={REV}&baseRepo=try&newRev={NEW}&newRepo=try&framework=1": Compare(
         "try", REV, "try", NEW, "1"
@@ -111,7 +129,7 @@ REFUSED = {
     f"{TH}/perfherder/compare?originalProject=try&newProject=try&newRevision={NEW}": "two repositories",
     "https://perf.compare/compare-lando-results?baseLando=1&newLando=2": "Lando",
     "https://perf.compare/": "two repositories",
-    "http://treeherder.mozilla.org/perfherder/alerts?id=1": "plain http",
+    "http://treeherder.allizom.org/perfherder/alerts?id=1": "plain http",
     "perf:series/autoland": "incomplete",
     "perf:series/autoland:1,autoland:x": "incomplete",
     "perf:jobs/autoland/abc": "incomplete",

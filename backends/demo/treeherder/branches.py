@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from backends.demo.seeds import fraction, generator
 from backends.demo.taskcluster.model import Group
+from backends.demo.taskcluster.names import OWNERS
 from backends.demo.treeherder import jobs, pushes, series
 from backends.demo.treeherder.jobs import Job
 from backends.demo.treeherder.lanes import Lane
@@ -21,13 +22,15 @@ from backends.demo.treeherder.signatures import Signature
 # The two pushes of try that everything is compared between: six runs a lane, and some lanes on one side only.
 BASE_PUSH, NEW_PUSH = 30, 31
 _RUNS_ON_TRY = 6
+# Ids of the running task group's push and jobs begin so far after the others'.
+_LIVE_PUSH, _LIVE_JOB = 9_000, 900_000
 _DATUMS = 64  # so many signatures has a lane at most
 _Steps = dict[int, list[tuple[int, float]]]
 
 
 @dataclass(frozen=True)
 class Spec:
-    """How big a repository is. It measures every `share`th lane, the favourite always."""
+    """How big a repository is. One lane of `share` is measured there, the favourite always."""
 
     name: str
     recent: int
@@ -64,12 +67,14 @@ class Branch:
     def __init__(
         self, seed: int, spec: Spec, lanes: Sequence[Lane], signatures: Sequence[Signature], group: Group | None
     ) -> None:
+        """`group`: the task group that one of the pushes is; a running one is the youngest, and measures nothing."""
         self.seed, self.spec, self.name, self.id = seed, spec, spec.name, REPOSITORY_IDS[spec.name]
-        self.lanes = [lane for lane in lanes if lane.index % spec.share == 0]
+        self.lanes = [lane for lane in lanes if not lane.index or fraction(seed, "share", lane.index) * spec.share < 1]
         wanted = {lane.index for lane in self.lanes}
         self.signatures = [signature for signature in signatures if signature.lane.index in wanted]
         self.all_signatures = signatures
-        self._group = group
+        self._group = group if group is not None and not group.changes else None
+        self._live = group if group is not None and group.changes else None
         self.steps: _Steps = _try_steps(seed, self.signatures) if spec.name == TRY else {}
         self._series: dict[int, array[float]] = {}
 
@@ -83,12 +88,24 @@ class Branch:
         return found
 
     @cached_property
+    def live_push(self) -> Push | None:
+        """The push of the running task group; its time is that of the day, so it is not one of `pushes`."""
+        group, id_ = self._live, self.spec.first_push + _LIVE_PUSH
+        if group is None:
+            return None
+        return Push(len(self.pushes), id_, group.revision, OWNERS[0], int(group.epoch), "", False, group)
+
+    @cached_property
+    def listed_pushes(self) -> list[Push]:
+        return [*self.pushes, *([self.live_push] if self.live_push else ())]
+
+    @cached_property
     def pushes_by_id(self) -> dict[int, Push]:
-        return {push.id: push for push in self.pushes}
+        return {push.id: push for push in self.listed_pushes}
 
     @cached_property
     def pushes_by_revision(self) -> dict[str, Push]:
-        return {push.revision: push for push in self.pushes}
+        return {push.revision: push for push in self.listed_pushes}
 
     @cached_property
     def all_jobs(self) -> list[Job]:
@@ -117,11 +134,34 @@ class Branch:
         return self.stored_jobs(self.jobs)
 
     @cached_property
-    def jobs_by_id(self) -> dict[int, Job]:
+    def _jobs_by_id(self) -> dict[int, Job]:
         return {job.id: job for job in self.jobs}
 
+    def live_jobs(self) -> list[Job]:
+        """Of the running task group, as they are at this moment."""
+        push, group = self.live_push, self._live
+        if push is None or group is None:
+            return []
+        first = self.spec.first_job + _LIVE_JOB
+        places = {task.id: task.index for task in group.tasks}
+        found = []
+        for job in jobs.of_group(push, group, ()):
+            task, run = job.task_of(self.seed)
+            found.append(job._replace(id=first + 16 * places[task] + run))
+        return found
+
+    def job(self, id_: int) -> Job | None:
+        if self._live is not None and id_ >= self.spec.first_job + _LIVE_JOB:
+            return next((job for job in self.live_jobs() if job.id == id_), None)
+        return self._jobs_by_id.get(id_)
+
+    def jobs_of(self, push_id: int) -> list[Job]:
+        if self.live_push is not None and push_id == self.live_push.id:
+            return self.live_jobs()
+        return self._jobs_by_push.get(push_id, [])
+
     @cached_property
-    def jobs_by_push(self) -> dict[int, list[Job]]:
+    def _jobs_by_push(self) -> dict[int, list[Job]]:
         """By the push's id."""
         found: dict[int, list[Job]] = {}
         for job in self.jobs:
@@ -216,8 +256,10 @@ def _try_steps(seed: int, signatures: Sequence[Signature]) -> _Steps:
     """The new push of the comparison changed a third of the lanes, for better and worse; nothing of it stays."""
     found: _Steps = {}
     for signature in signatures:
-        random = generator(seed, "try step", signature.lane.index)
-        if fraction(seed, "compared", signature.lane.index) < 0.34 or signature.index == 0:
-            factor = 1 + random.choice((-0.3, -0.08, -0.03, 0.012, 0.03, 0.06, 0.12, 0.4))
+        lane = signature.lane.index
+        factor = 1 + generator(seed, "try step", lane).choice((-0.3, -0.08, -0.03, 0.012, 0.03, 0.06, 0.12, 0.4))
+        if lane == 0:
+            factor = 1.12
+        if lane == 0 or fraction(seed, "compared", lane) < 0.34:
             found[signature.index] = [(NEW_PUSH, factor), (NEW_PUSH + 1, 1 / factor)]
     return found

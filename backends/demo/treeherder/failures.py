@@ -138,8 +138,9 @@ def _classified(call: Call, *needed: str) -> Iterator[tuple[Branch, Job]]:
 
 
 def _of_bug(query: Query, found: Iterable[tuple[Branch, Job]]) -> list[tuple[Branch, Job]]:
+    jobs = list(found)  # its refusals come first
     bug = whole(query.last("bug"), lambda: Refusal(400, {"bug": ["A valid integer is required."]}))
-    return [(branch, job) for branch, job in found if bug_of(branch.seed, job) == bug]
+    return [(branch, job) for branch, job in jobs if bug_of(branch.seed, job) == bug]
 
 
 def _failures(call: Call) -> list[Json]:

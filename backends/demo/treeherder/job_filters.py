@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from backends.demo.treeherder.answers import Refusal, crash
@@ -56,7 +57,7 @@ def lenient(branch: Branch, query: Query) -> list[Job]:
     for name in query.values:
         if name.startswith("last_modified"):
             text = query.last(name)
-            instant(text, lambda text=text: Refusal(400, f"Invalid date value for `last_modified`: {text}"))  # type: ignore[misc]
+            instant(text, partial(Refusal, 400, f"Invalid date value for `last_modified`: {text}"))
     tests: list[_Test] = []
     for name in query.values:
         try:
@@ -69,11 +70,14 @@ def lenient(branch: Branch, query: Query) -> list[Job]:
 
 
 def _narrowed(branch: Branch, query: Query) -> Iterable[Job]:
-    """A push's jobs are found without looking at all; in the order in which they are stored."""
+    """A push's jobs, or those with some ids, are found without looking at all; in the order they are stored in."""
+    if "id__in" in query:
+        ids = {int(part) for part in query.last("id__in").split(",") if part.isdecimal()}
+        return branch.stored_jobs([job for id_ in ids if (job := branch.job(id_)) is not None])
     text = query.last("push_id")
     if text.isdecimal():
-        return branch.stored_jobs(branch.jobs_by_push.get(int(text), []))
-    return branch.stored
+        return branch.stored_jobs(branch.jobs_of(int(text)))
+    return [*branch.stored, *branch.live_jobs()]
 
 
 def strict(branches: Iterable[Branch], query: Query) -> list[Job]:
@@ -83,13 +87,15 @@ def strict(branches: Iterable[Branch], query: Query) -> list[Job]:
     for name in query.values:
         if name == "push_id":
             _check_push(known, query)
-        test = _test(known[0].seed, name, query.last(name), lambda name=name: Refusal(400, {name: ["Enter a number."]}))  # type: ignore[misc]
+        test = _test(known[0].seed, name, query.last(name), partial(Refusal, 400, {name: ["Enter a number."]}))
         if test is not None:
             tests.append(test)
     pushes = {int(text) for text in query.last("push_id").split(",") if text.isdecimal()}
     found: list[Job] = []
     for branch in known:
-        groups = [branch.jobs_by_push.get(push, []) for push in pushes] if pushes else [branch.jobs]
+        if pushes and pushes.isdisjoint(branch.pushes_by_id):
+            continue
+        groups = [branch.jobs_of(push) for push in pushes] if pushes else [branch.jobs, branch.live_jobs()]
         found += _kept((job for group in groups for job in group), tests)
     return sorted(found, key=lambda job: job.id)
 
@@ -108,9 +114,9 @@ def _test(seed: int, name: str, text: str, refusal: Callable[[], Refusal] = cras
     """None for a parameter that is no filter. Raises the refusal for what its field cannot be."""
     base, _, comparison = name.partition("__")
     if base in _NUMBERS:
-        read: Callable[[str], Any] = lambda part: whole(part, refusal)  # noqa: E731
+        read: Callable[[str], Any] = partial(whole, refusal=refusal)
     elif base in _TIMES:
-        read = lambda part: instant(part, refusal)  # noqa: E731
+        read = partial(instant, refusal=refusal)
     elif base in _TEXTS:
         read = str
     else:

@@ -74,7 +74,7 @@ def as_stored(jobs: list[Job], offset: int) -> list[Job]:
 
 def _found(call: Call) -> tuple[Branch, Job]:
     branch, id_ = call.branch(no_project), call.parts["id"]
-    job = branch.jobs_by_id.get(int(id_))
+    job = branch.job(int(id_))
     if job is None:
         raise Refusal(404, f"No job with id: {id_}")
     return branch, job
@@ -109,14 +109,14 @@ def _logs(call: Call) -> list[Json]:
     return [
         {"id": 2 * job.id + place, "job_id": job.id, "name": name, "url": url, "parse_status": "parsed"}
         for id_ in _ids(call.query, "job_id")
-        if (job := branch.jobs_by_id.get(id_)) is not None
+        if (job := branch.job(id_)) is not None
         for place, (name, url) in enumerate(log_urls(branch.seed, job))
     ]
 
 
 def _bugs(call: Call) -> list[Json]:
     branch = call.branch(no_project)
-    jobs = [branch.jobs_by_id[id_] for id_ in _ids(call.query, "job_id") if id_ in branch.jobs_by_id]
+    jobs = [job for id_ in _ids(call.query, "job_id") if (job := branch.job(id_)) is not None]
     return [entry for job in jobs for entry in bug_map(branch.seed, job)]
 
 
@@ -135,7 +135,7 @@ def _tasks(call: Call) -> list[Json]:
     found = []
     for id_ in sorted(_ids(call.query, "job_ids")):
         for branch in call.world.branches.values():
-            if (job := branch.jobs_by_id.get(id_)) is not None:
+            if (job := branch.job(id_)) is not None:
                 task, run = job.task_of(branch.seed)
                 found.append({"job": job.id, "task_id": task, "retry_id": run})
     return found

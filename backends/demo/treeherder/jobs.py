@@ -16,7 +16,7 @@ from backends.demo.taskcluster import catalogue
 from backends.demo.taskcluster.model import Group, Label, Run, Task
 from backends.demo.taskcluster.names import BUILDS, PLATFORMS, SUITES
 from backends.demo.treeherder.clock import DAY, JOBS_LIVE_DAYS, NOW
-from backends.demo.treeherder.lanes import CADENCES, Lane
+from backends.demo.treeherder.lanes import AGES, SHARES, Lane
 from backends.demo.treeherder.pushes import Push
 
 # Runs of one lane on one push: most have one, one in eight was retriggered.
@@ -65,11 +65,11 @@ def make(
     for push in pushes:
         random = generator(seed, "jobs", repository, push.order)
         if push.group is not None:
-            drawn += _of_group(push, push.group, lanes)
+            drawn += of_group(push, push.group, lanes)
             continue
         drawn += _perf(random, push, lanes, runs)
         drawn += _others(random, push)
-    drawn.sort(key=lambda job: job.submit)
+    drawn = sorted((job for job in drawn if job.submit <= NOW), key=lambda job: job.submit)
     return [job._replace(id=first_id + 3 * place + job.push.order % 3) for place, job in enumerate(drawn)]
 
 
@@ -102,10 +102,10 @@ def _runs_on(random: Random, push: Push, lane: Lane) -> bool:
         return push.builds
     if lane.cadence == "speedometer":
         return push.perf != ""
-    age = (NOW - push.time) / DAY
-    if push.perf != "all" or (lane.cadence == "dead" and age < 60) or (lane.cadence == "new" and age > 10):
+    youngest, oldest = AGES.get(lane.cadence, (-1, 999))
+    if push.perf != "all" or not youngest <= (NOW - push.time) / DAY <= oldest:
         return False
-    return chance < CADENCES[lane.cadence]
+    return chance < SHARES.get(lane.cadence, 1.0)
 
 
 def _others(random: Random, push: Push) -> Iterator[Job]:
@@ -137,13 +137,16 @@ def _drawn(random: Random, push: Push, lane: int, label: Label, run: int, submit
     return Job(0, push, lane, label, run, submit, start, end, "completed", result)
 
 
-def _of_group(push: Push, group: Group, lanes: Sequence[Lane]) -> Iterator[Job]:
-    """One job for each run of each task; the label tells which lane it measures."""
+def of_group(push: Push, group: Group, lanes: Sequence[Lane]) -> Iterator[Job]:
+    """One job for each run that there is by now of each task; the label tells which lane it measures."""
+    now = group.elapsed()
     of_label = {lane.label.name: lane.index for lane in lanes if lane.application != "chrome"}
     counted: dict[str, int] = {}
     for task in group.tasks:
+        if task.created > now:
+            continue
         lane = of_label.get(task.label.name, -1)
-        for run_id, run in enumerate(task.history):
+        for run_id, run in enumerate(task.runs_at(now)):
             count = counted[task.label.name] = counted.get(task.label.name, -1) + 1
             yield _of_run(push, group, lane, task, run_id, run, count)
 

@@ -17,7 +17,10 @@ from backends.demo.taskcluster.names import BENCHMARKS, BUILDS, PLATFORMS, SITES
 FAVOURITE = ("linux1804-64-shippable-qr", "browsertime-tp6-firefox-amazon-e10s")
 
 # Of the pushes that run performance jobs at all, how many a lane of each cadence runs on.
-CADENCES = {"dense": 1.0, "half": 0.5, "weekly": 0.12, "dead": 1.0, "new": 1.0, "speedometer": 1.0, "build": 1.0}
+SHARES = {"half": 0.5, "weekly": 0.12}
+# Between which ages, in days, a lane ran: "gone" ones ended so long ago that all of their jobs are forgotten.
+AGES = {"dead": (60, 999), "gone": (124, 999), "new": (0, 10)}
+_CADENCES = (("dense", 0.6), ("half", 0.86), ("weekly", 0.93), ("dead", 0.955), ("gone", 0.97), ("new", 1.0))
 _PERF_PLATFORMS = tuple(platform for platform in PLATFORMS if platform.perf_pool)
 _DESKTOP = tuple(platform for platform in _PERF_PLATFORMS if not platform.name.startswith("android"))
 
@@ -55,21 +58,22 @@ def _cadence(seed: int, index: int, lane: Lane) -> str:
     if lane.cadence:
         return lane.cadence
     chance = fraction(seed, "cadence", index) if index else 0.0
-    return next(name for name, end in (("dense", 0.6), ("half", 0.86), ("weekly", 0.93), ("dead", 0.97), ("new", 1.0))
-                if chance < end)  # fmt: skip
+    return next(name for name, end in _CADENCES if chance < end)
 
 
 def _browsertime(application: str) -> Iterator[Lane]:
     for platform in _PERF_PLATFORMS:
+        # The label says firefox on Android too; what is measured there is Fenix.
+        measured = "fenix" if application == "firefox" and platform.name.startswith("android") else application
         for site in SITES:
             suite = f"browsertime-tp6-{application}-{site}-e10s"
             label = perf(platform, suite, site[:6], "browsertime", 12, 1 if len(site) < 9 else 2)
-            yield Lane(0, 13, "pageload", site, label, "", application, 5)
+            yield Lane(0, 13, "pageload", site, label, "", measured, 5)
         for number, benchmark in enumerate(BENCHMARKS):
             suite = f"browsertime-benchmark-{application}-{benchmark}-e10s"
             label = perf(platform, suite, benchmark[:5], "browsertime", 8 + number % 5 * 3)
             cadence = "speedometer" if benchmark == "speedometer3" else ""
-            yield Lane(0, 13, "benchmark", benchmark, label, cadence, application, 10)
+            yield Lane(0, 13, "benchmark", benchmark, label, cadence, measured, 10)
 
 
 def _others() -> Iterator[Lane]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from backends.demo.treeherder.answers import Refusal, crash, detail, message
 from backends.demo.treeherder.branches import Branch, Datum
@@ -131,7 +130,7 @@ def _wanted(call: Call, branch: Branch, pushes: set[int], jobs: set[int]) -> lis
     if hashes := query.all("signatures"):
         found = [one for hash_ in dict.fromkeys(hashes) for one in branch.by_hash.get(hash_, ())]
     if jobs:
-        lanes = {branch.jobs_by_id[id_].lane for id_ in jobs if id_ in branch.jobs_by_id}
+        lanes = {job.lane for id_ in jobs if (job := branch.job(id_)) is not None}
         found = [one for one in found if one.lane.index in lanes]
     if pushes:
         ran = {job.lane for id_ in pushes for job in branch.measured_by_push.get(id_, ())}
@@ -169,17 +168,17 @@ def _point(branch: Branch, signature: Signature, datum: Datum) -> Json:
 
 def _job_data(call: Call) -> Json:
     branch = call.branch(lambda name: detail(404, f"No project with name {name}"))
-    job = branch.jobs_by_id.get(call.query.number("job_id") or 0)
-    rows: list[Any] = []
-    for signature in branch.live_signatures if job is not None and job.measured else ():
-        if signature.lane.index != job.lane:  # type: ignore[union-attr]
-            continue
-        rows += [
-            {"id": datum.id, "signature_data": _brief(branch, signature), "value": round(datum.value, 2)}
-            for datum in branch.data(signature)
-            if datum.job is job
-        ]
-    if job is None or not rows:
+    job = branch.job(call.query.number("job_id") or 0)
+    if job is None:
+        raise message("No performance data for this job")
+    rows = [
+        {"id": datum.id, "signature_data": _brief(branch, signature), "value": round(datum.value, 2)}
+        for signature in branch.live_signatures
+        if signature.lane.index == job.lane
+        for datum in branch.data(signature)
+        if datum.job is job
+    ]
+    if not rows:
         raise message("No performance data for this job")
     return {
         "job_id": job.id,

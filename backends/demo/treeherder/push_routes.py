@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
+from functools import partial
 
 from backends.demo.treeherder.answers import Refusal, crash, detail
 from backends.demo.treeherder.branches import Branch
@@ -61,7 +62,7 @@ def _pushes(call: Call) -> Json:
     query, branch = call.query, call.branch(no_project)
     count = _count(query)
     branches = list(call.world.branches.values()) if query.true("all_repos") else [branch]
-    found = [(one, push) for one in branches for push in one.pushes]
+    found = [(one, push) for one in branches for push in one.listed_pushes]
     if "revision" in query:
         found = [(one, push) for one, push in found if push.revision.startswith(query.last("revision"))]
     if "commit_revision" in query:
@@ -120,7 +121,7 @@ def _range(branch: Branch, query: Query) -> tuple[int, float]:
         if name not in query:
             return absent
         text = query.last(name)
-        found = next((push.id for push in branch.pushes if text and push.revision.startswith(text)), None)
+        found = next((push.id for push in branch.listed_pushes if text and push.revision.startswith(text)), None)
         if found is None:
             raise crash()
         return found
@@ -132,7 +133,7 @@ def _fits(query: Query, push: Push) -> bool:
     for name, values in query.values.items():
         text = values[-1]
         if name.startswith("push_timestamp__"):
-            wanted = whole(text, lambda name=name: detail(400, f"Invalid timestamp specified for {name}"))  # type: ignore[misc]
+            wanted = whole(text, partial(detail, 400, f"Invalid timestamp specified for {name}"))
             if not _BOUNDS[name.removeprefix("push_timestamp")](push.time, wanted):
                 return False
         elif name == "id" or name == "id__in":
@@ -179,7 +180,7 @@ def _status(call: Call) -> Json:
 
 def counts(branch: Branch, push: Push) -> Json:
     """`completed` is a total; tier 3 and classified jobs are left out, results only where there are any."""
-    jobs = [job for job in branch.jobs_by_push.get(push.id, ()) if job.label.tier < 3]
+    jobs = [job for job in branch.jobs_of(push.id) if job.label.tier < 3]
     states = Counter(job.state for job in jobs)
     results = Counter(job.result for job in jobs if job.state == "completed")
     return {"completed": states["completed"], "pending": states["pending"], "running": states["running"], **results}
@@ -222,7 +223,7 @@ def _decision_tasks(call: Call) -> Json:
     branch = call.branch(no_project)
     found: Json = {}
     for id_ in call.query.last("push_ids").split(","):
-        for job in branch.jobs_by_push.get(whole(id_), ()):
+        for job in branch.jobs_of(whole(id_)):
             if job.label.kind == "decision-task":
                 task, run = job.task_of(branch.seed)
                 found[id_] = {"id": task, "run": str(run)}

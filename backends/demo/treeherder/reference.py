@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from typing import Any
 
 Json = dict[str, Any]
@@ -82,6 +83,7 @@ def numbered(names: tuple[str, ...], key: str = "name") -> list[Json]:
     return [{"id": id_, key: name} for id_, name in enumerate(names, 1)]
 
 
+@cache
 def option_hash(*names: str) -> str:
     """The id of a collection of build options: the SHA-1 of their sorted names."""
     return hashlib.sha1(" ".join(sorted(names)).encode(), usedforsecurity=False).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backends.demo.treeherder import (
     alert_routes,
+    compare_routes,
     failures,
     job_routes,
     perf_routes,
@@ -13,7 +14,9 @@ from backends.demo.treeherder import (
 )
 from backends.demo.treeherder.routing import Route
 
-_MODULES = (reference_routes, perf_routes, summary_routes, alert_routes, push_routes, job_routes, failures)
+_MODULES = (
+    reference_routes, perf_routes, summary_routes, alert_routes, push_routes, job_routes, failures, compare_routes,
+)  # fmt: skip
 
 
 def every() -> list[Route]:

@@ -12,7 +12,7 @@ from backends.demo.treeherder.lanes import Lane
 from backends.demo.treeherder.reference import option_hash
 
 SIGNATURES = 4000
-_RESERVED = 12  # for the odd ones, which are always there
+ODD = 12  # so many of them, the last ones, have awkward names or values; they are always there
 
 
 class Metric(NamedTuple):
@@ -184,7 +184,7 @@ def catalogue(lanes: Sequence[Lane]) -> list[Signature]:
     """Exactly so many; the odd ones belong to the favourite lane and are the last."""
     found: list[Signature] = []
     for lane in lanes:
-        room = SIGNATURES - _RESERVED - len(found)
+        room = SIGNATURES - ODD - len(found)
         if room <= 0:
             break
         found += _of_lane(lane, list(_METRICS[lane.kind](lane))[:room], len(found), 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from backends.demo.treeherder import series
 from backends.demo.treeherder.answers import Refusal, crash
@@ -48,7 +49,7 @@ def _window(query: Query, branch: Branch) -> range:
         return Refusal(400, {"interval": ["A valid integer is required."]})
 
     for place, text in enumerate(query.all("framework")):
-        whole(text, lambda place=place: Refusal(400, {"framework": {str(place): ["A valid integer is required."]}}))  # type: ignore[misc]
+        whole(text, partial(Refusal, 400, {"framework": {str(place): ["A valid integer is required."]}}))
     if revision := query.last("revision"):
         push = branch.pushes_by_revision.get(revision)
         return range(push.order, push.order + 1) if push else range(0)

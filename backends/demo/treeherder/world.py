@@ -10,15 +10,14 @@ from backends.demo.treeherder import alerts, lanes, signatures
 from backends.demo.treeherder.alert_texts import AlertTexts
 from backends.demo.treeherder.branches import SPECS, Branch
 from backends.demo.treeherder.lanes import Lane
-from backends.demo.treeherder.reference import AUTOLAND
+from backends.demo.treeherder.reference import AUTOLAND, TRY
 
 
 class World:
-    """The pushes, jobs and measurements around the finished task group of the Taskcluster with the same options."""
+    """The pushes, jobs and measurements around the task groups of the Taskcluster with the same options."""
 
-    def __init__(self, options: DemoOptions) -> None:
-        self.options, self.seed = options, options.seed
-        self.tasks = Tasks(options)
+    def __init__(self, options: DemoOptions, tasks: Tasks) -> None:
+        self.options, self.seed, self.tasks = options, options.seed, tasks
 
     @cached_property
     def lanes(self) -> list[Lane]:
@@ -32,10 +31,10 @@ class World:
     def branches(self) -> dict[str, Branch]:
         used = {signature.lane.index for signature in self.signatures}
         running = [lane for lane in self.lanes if lane.index in used]
+        groups = {AUTOLAND: self.tasks.finished, TRY: self.tasks.running}
         found = {}
         for spec in SPECS:
-            group = self.tasks.finished if spec.name == AUTOLAND else None
-            found[spec.name] = Branch(self.seed, spec, running, self.signatures, group)
+            found[spec.name] = Branch(self.seed, spec, running, self.signatures, groups.get(spec.name))
         autoland = found[AUTOLAND]
         # The alerts are planned from what ran; the steps they are about must be there before any value is drawn.
         self._summaries = alerts.plan(self.seed, autoland)

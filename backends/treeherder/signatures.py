@@ -1,0 +1,246 @@
+"""Repositories, frameworks and signatures as lists: the way to what Perfherder measures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import polars as pl
+
+from backends.cancel import Cancel
+from backends.locators.perfherder import (
+    AlertSummaries,
+    ComparedValues,
+    Frameworks,
+    PerfherderLocator,
+    Pushes,
+    Repositories,
+    Series,
+    SeriesRef,
+    Side,
+    Signatures,
+)
+from backends.problems import UsageProblem
+from backends.resources import Detail, Entry, Link, Page, Row
+from backends.treeherder.client import Treeherder
+from backends.treeherder.columns import FRAMEWORKS, REPOSITORIES, SIGNATURES
+from backends.treeherder.listed import INTERVAL, TreeherderList, Where, counts, need, told
+
+MOST_SERIES = 6  # as many colours as tell series apart
+DAYS = (1, 7, 14, 30, 60, 90, 365)
+
+
+def framework_id(treeherder: Treeherder, framework: str, cancel: Cancel | None = None) -> int | None:
+    """The number of a framework that is given by name or number; None for "". Raises `UsageProblem`."""
+    if not framework:
+        return None
+    names = treeherder.framework_names(cancel)
+    by_name = {name.lower(): number for number, name in names.items()}
+    if framework.lower() in by_name:
+        return by_name[framework.lower()]
+    if framework.isascii() and framework.isdigit():  # one that is disabled is not listed and still has signatures
+        return int(framework)
+    raise UsageProblem(f"There is no framework {framework[:60]!r}.", f"Known: {', '.join(sorted(by_name))}.")
+
+
+class RepositoryList(TreeherderList):
+    """Active repositories, those with performance alerts first. Enter: the frameworks that measure it."""
+
+    schema = REPOSITORIES
+    noun = ("repository", "repositories")
+    locator: Repositories
+
+    @property
+    def title(self) -> str:
+        return "Perfherder"
+
+    def pages(self, cancel: Cancel) -> Iterator[Page]:
+        rows = self.treeherder.repositories(cancel)
+        yield Page(rows.frame, rows.origin, total=len(rows.frame), note=rows.note)
+
+    def open(self, row: Row) -> Frameworks:
+        return Frameworks(str(row["name"]), self.server)
+
+    def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
+        general: list[Entry] = [Link("All alerts, newest first", AlertSummaries(server=self.server))]
+        if row is None:
+            return general
+        name = str(row["name"])
+        return [
+            Link(f"Pushes of {name}", Pushes(name, server=self.server)),
+            Link(f"Alerts on {name}", AlertSummaries(name, server=self.server)),
+            Link(f"Signatures of {name}, all frameworks", Signatures(name, server=self.server)),
+            *general,
+        ]
+
+    def detail(self, row: Row) -> Detail:
+        return Detail(str(row["name"]), (("Repository", told(row, REPOSITORIES, REPOSITORIES.names[1:])),))
+
+    def web_url(self, row: Row | None = None) -> str:
+        if row is None:
+            return self.page_url("perfherder/graphs")
+        return self.page_url("jobs", {"repo": row["name"]})
+
+
+class FrameworkList(TreeherderList):
+    """Enabled frameworks. Enter: the signatures of the repository, or the alerts where none is named."""
+
+    schema = FRAMEWORKS
+    noun = ("framework", "frameworks")
+    locator: Frameworks
+
+    @property
+    def title(self) -> str:
+        return self.locator.repository or "frameworks"
+
+    def pages(self, cancel: Cancel) -> Iterator[Page]:
+        if self.locator.repository:
+            self.treeherder.check_repository(self.locator.repository, cancel)
+        rows = self.treeherder.frameworks(cancel)
+        yield Page(rows.frame, rows.origin, total=len(rows.frame), note=rows.note)
+
+    def open(self, row: Row) -> Signatures | AlertSummaries:
+        name = str(row["name"])
+        if self.locator.repository:
+            return Signatures(self.locator.repository, name, server=self.server)
+        return AlertSummaries(framework=name, server=self.server)
+
+    def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
+        repository = self.locator.repository
+        found: list[Entry] = []
+        if row is not None:
+            name = str(row["name"])
+            if repository:
+                several = Signatures(repository, name, subtests=True, server=self.server)
+                found.append(Link(f"Signatures of {name} with subtests", several))
+            found.append(Link(f"Alerts of {name}", AlertSummaries(repository, name, server=self.server)))
+        if repository:
+            found.append(Link("Signatures of all frameworks", Signatures(repository, server=self.server)))
+            found.append(Link(f"Pushes of {repository}", Pushes(repository, server=self.server)))
+        return found
+
+    def detail(self, row: Row) -> Detail:
+        return Detail(str(row["name"]), (("Framework", told(row, FRAMEWORKS, FRAMEWORKS.names)),))
+
+    def web_url(self, row: Row | None = None) -> str:
+        number = None if row is None else row["framework_id"]
+        return self.page_url("perfherder/alerts", {"framework": number})
+
+
+class SignatureList(TreeherderList):
+    """Signatures of a repository. Enter: the subtests of a suite, else its series; with marks: those series at once."""
+
+    schema = SIGNATURES
+    noun = ("signature", "signatures")
+    empty_text = "Nothing was measured here in this interval; x offers longer ones."
+    locator: Signatures
+
+    def __init__(self, locator: Signatures, where: Where) -> None:
+        super().__init__(locator, where)
+        self.interval = locator.interval or INTERVAL
+        self._suite = ""  # known with the first rows
+
+    @property
+    def title(self) -> str:
+        framework = self.locator.framework or "all frameworks"
+        parent = f" {self._suite or 'subtests'}" if self.locator.parent else ""
+        return f"{self.locator.repository} {framework}{parent}"
+
+    def pages(self, cancel: Cancel) -> Iterator[Page]:
+        """All of them in one answer: the server does not page them."""
+        number = framework_id(self.treeherder, self.locator.framework, cancel)
+        rows = self.treeherder.signatures(
+            self.locator.repository,
+            frameworks=() if number is None else (number,),
+            interval=None if self.locator.parent else self.interval,
+            subtests=None if self.locator.subtests or self.locator.parent else False,
+            parent=self.locator.parent,
+            platform=self.locator.platform,
+            cancel=cancel,
+        )
+        suites = rows.frame["suite"].drop_nulls().unique()
+        self._suite = str(suites[0]) if len(suites) == 1 else ""
+        yield Page(rows.frame, rows.origin, total=len(rows.frame), note=rows.note)
+
+    def open(self, row: Row) -> Series:
+        return Series((self._ref(row),), self.locator.interval, server=self.server)
+
+    def shows(self, row: Row) -> PerfherderLocator:
+        return self._subtests(row) or self.open(row)
+
+    def _ref(self, row: Row) -> SeriesRef:
+        return SeriesRef(self.locator.repository, str(row["signature_id"]))
+
+    def _subtests(self, row: Row) -> Signatures | None:
+        if row.get("subtests") != "yes" or not row.get("signature_hash"):
+            return None
+        framework = str(row.get("framework") or self.locator.framework)
+        return Signatures(
+            self.locator.repository, framework, self.locator.interval, parent=str(row["signature_hash"]),
+            server=self.server,
+        )  # fmt: skip
+
+    def open_marked(self, rows: pl.DataFrame) -> Series:
+        if len(rows) > MOST_SERIES:
+            raise UsageProblem(
+                f"{len(rows):,} signatures are marked.", f"At most {MOST_SERIES} series are told apart in one plot."
+            )
+        refs = tuple(self._ref(row) for row in rows.iter_rows(named=True))
+        return Series(refs, self.locator.interval, server=self.server)
+
+    def compare(self, rows: pl.DataFrame) -> ComparedValues:
+        """The values of two signatures over the interval, such as those of two platforms."""
+        need(rows, 2, "signatures")
+        start = int(time.time()) - self.interval
+        base, new = (Side(self._ref(row), start=start) for row in rows.iter_rows(named=True))
+        return ComparedValues(base, new, server=self.server)
+
+    def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
+        found: list[Entry] = []
+        if row is not None:
+            found.append(Link("Its series", self.open(row)))
+            subtests = self._subtests(row)
+            if subtests is not None:
+                found.append(Link("Its subtests", subtests))
+            signature = int(row["signature_id"])
+            found.append(
+                Link("Alerts on it", AlertSummaries(self.locator.repository, signature=signature, server=self.server))
+            )
+        if 0 < len(rows) <= MOST_SERIES:
+            found.append(Link(f"The series of these {len(rows)}", self.open_marked(rows)))
+        if not self.locator.parent:
+            found += self._other_lists()
+        return found
+
+    def _other_lists(self) -> list[Entry]:
+        at = self.locator
+        several = Signatures(at.repository, at.framework, at.interval, not at.subtests, "", at.platform, self.server)
+        words = "Suites only" if at.subtests else "With subtests"
+        return [
+            Link(words, several),
+            *(
+                Link(
+                    f"Measured in the last {days} {'day' if days == 1 else 'days'}",
+                    Signatures(at.repository, at.framework, days * 86400, at.subtests, "", at.platform, self.server),
+                )
+                for days in DAYS
+                if days * 86400 != self.interval
+            ),
+        ]
+
+    def detail(self, row: Row) -> Detail:
+        names = [name for name in SIGNATURES.names if name not in ("suite", "test", "repository")]
+        title = " ".join(str(row[name]) for name in ("suite", "test") if row.get(name))
+        alerts = {"yes": "yes", "no": "no"}.get(str(row.get("should_alert")), "no preference: if nothing above it does")
+        lines = tuple((label, alerts if label == "Alerts" else text) for label, text in told(row, SIGNATURES, names))
+        return Detail(title, (("Signature", lines),))
+
+    def web_url(self, row: Row | None = None) -> str:
+        if row is None:
+            return self.page_url("perfherder/graphs")
+        series = f"{self.locator.repository},{row['signature_id']},1,{row.get('framework_id') or 1}"
+        return self.page_url("perfherder/graphs", {"series": series, "timerange": self.interval})
+
+    def summary(self, frame: pl.DataFrame) -> str:
+        suites, platforms = frame["suite"].n_unique(), frame["platform"].n_unique()
+        return " · ".join([f"{suites:,} suites", f"{platforms:,} platforms", *counts(frame, "framework", 3)])
