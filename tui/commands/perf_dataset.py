@@ -86,7 +86,9 @@ def _choices(command: Any) -> Any:
     help="Ask again for pushes that were younger than this when asked: backfills and retriggers come late.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print how many requests it will take; keep nothing.")
-@click.option("--url", metavar="URL", help="The Treeherder to ask.")
+@click.option(
+    "--treeherder-url", "url", metavar="URL", help="Server [default: CIEXPLORE_TREEHERDER_URL, or Mozilla's]."
+)
 @connection_options
 @output_options
 def update(
