@@ -194,8 +194,9 @@ def show(
     filters.parse(text, meant.schema)  # a wrong one is said before anything is worked out
     options = _options(since, until, within, without_expired, commits, tolerance, excluded)
     with _dataset(store, repository, options) as opened:
-        frame = meant.build(opened)
-        if note := view_note(opened, meant.needs):
+        with opened.store.reading():
+            frame, note = meant.build(opened), view_note(opened, meant.needs)
+        if note:
             say(f"note: {note}")
     _emit(frame, meant.schema, text, output)
 

@@ -63,7 +63,8 @@ def export(
     for words, step in steps:
         cancel.check()
         progress(words)
-        step()
+        with dataset.store.reading():
+            step()
     if structure is not None:
         relabelled(dataset, structure, folder)
     notes = [] if png or not histograms else ["The histograms (PNG) need matplotlib: install ciexplore[png]."]

@@ -62,7 +62,9 @@ class DatasetList(Resource):
             named = self._meant.repository
             for repository in [store.only_repository(named)] if named else store.repositories():
                 cancel.check()
-                yield Page(_listed(store, repository), Origin(), note=_note(store, repository))
+                with store.reading():
+                    frame, note = _listed(store, repository), _note(store, repository)
+                yield Page(frame, Origin(), note=note)
 
     def open(self, row: Row) -> Locator | None:
         return DatasetView(self._meant.store, str(row["view"]), str(row["repository"]))
@@ -132,8 +134,9 @@ class DatasetRows(Resource):
         with Store(Path(self._meant.store)) as store:
             dataset = Dataset(store, store.only_repository(self._meant.repository or None))
             cancel.check()
-            frame = self._view.build(dataset)
-            yield Page(frame, Origin(), total=len(frame), note=view_note(dataset, self._view.needs))
+            with store.reading():
+                frame, note = self._view.build(dataset), view_note(dataset, self._view.needs)
+            yield Page(frame, Origin(), total=len(frame), note=note)
 
     def open(self, row: Row) -> Locator | None:
         return None
