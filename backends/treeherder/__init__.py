@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from backends.locators import Locator, LocatorProblem
+from backends.locators.datasets import DatasetView, DatasetViews
 from backends.locators.pasted import is_loopback
 from backends.locators.perfherder import (
     AlertSummaries,
@@ -49,6 +50,10 @@ def resource_for(locator: Locator, http: Http, settings: Settings) -> Resource:
 
     if not isinstance(locator, PerfherderLocator):
         raise LocatorProblem(f"{locator.text()} does not belong to Treeherder.")
+    if isinstance(locator, DatasetViews | DatasetView):
+        from backends.treeherder.datasets import dataset_resource
+
+        return dataset_resource(locator, http, settings)
     server: str = getattr(locator, "server", "")
     base = server or settings.treeherder_url
     # A Treeherder on this machine (a demo, a development server) tells the public deployment for its repositories,

@@ -9,6 +9,7 @@ import click
 from backends.problems import UsageProblem
 from tui.cli import connection_options
 from tui.commands.output import emit, output_options
+from tui.commands.perf_dataset import dataset
 
 if TYPE_CHECKING:
     from backends.locators import Locator
@@ -19,6 +20,9 @@ REVISION_DIGITS = (8, 40)
 @click.group()
 def perf() -> None:
     """Performance signatures, series, alerts and comparisons; pushes and jobs of Treeherder."""
+
+
+perf.add_command(dataset)
 
 
 def _common(command: Any) -> Any:

@@ -86,7 +86,9 @@ def _choices(command: Any) -> Any:
     help="Ask again for pushes that were younger than this when asked: backfills and retriggers come late.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print how many requests it will take; keep nothing.")
-@click.option("--url", metavar="URL", help="The Treeherder to ask.")
+@click.option(
+    "--treeherder-url", "url", metavar="URL", help="Server [default: CIEXPLORE_TREEHERDER_URL, or Mozilla's]."
+)
 @connection_options
 @output_options
 def update(
@@ -192,8 +194,9 @@ def show(
     filters.parse(text, meant.schema)  # a wrong one is said before anything is worked out
     options = _options(since, until, within, without_expired, commits, tolerance, excluded)
     with _dataset(store, repository, options) as opened:
-        frame = meant.build(opened)
-        if note := view_note(opened, meant.needs):
+        with opened.store.reading():
+            frame, note = meant.build(opened), view_note(opened, meant.needs)
+        if note:
             say(f"note: {note}")
     _emit(frame, meant.schema, text, output)
 

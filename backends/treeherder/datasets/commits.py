@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import polars as pl
@@ -16,7 +15,7 @@ COMMITS = {"revision": pl.String(), "commit_ts": pl.Int64()}
 
 class _Commit(msgspec.Struct):
     node: str
-    date: tuple[float, int] | list[Any]
+    date: list[float]  # epoch seconds, offset from UTC
 
 
 def read_commits(path: Path) -> pl.DataFrame:

@@ -40,17 +40,18 @@ def export(
     *,
     lists: Lists = "python",
     structure: Path | None = None,
+    histograms: bool = True,
     overwrite: bool = False,
     cancel: Cancel,
     progress: Callable[[str], None] = lambda words: None,
 ) -> Exported:
     """Writes all files of the original into `directory`; the same store gives the same bytes.
 
-    `structure`: a perf_llm_struc.jsonl to relabel. Raises `FileProblem`, `UsageProblem`, `Cancelled`; files that were
-    written before stay.
+    `structure`: a perf_llm_struc.jsonl to relabel. `histograms`: the PNG files, too, where matplotlib is there. Raises
+    `FileProblem`, `UsageProblem`, `Cancelled`; files that were written before stay.
     """
     folder = Folder(directory, overwrite=overwrite, cancel=cancel)
-    png = can_plot()
+    png = histograms and can_plot()
     steps: Sequence[tuple[str, Callable[[], None]]] = (
         ("alerts", lambda: write_alerts(dataset, folder, lists)),
         ("signatures and their values", lambda: compat_jobs.write_signatures(dataset, folder)),
@@ -62,10 +63,11 @@ def export(
     for words, step in steps:
         cancel.check()
         progress(words)
-        step()
+        with dataset.store.reading():
+            step()
     if structure is not None:
         relabelled(dataset, structure, folder)
-    notes = [] if png else ["The histograms (PNG) need matplotlib: install ciexplore[png]."]
+    notes = [] if png or not histograms else ["The histograms (PNG) need matplotlib: install ciexplore[png]."]
     if dataset.options.commits is None:
         notes.append("Without --commits the revisions are the heads of pushes, each at the time of its push.")
     return Exported(folder.written, notes)

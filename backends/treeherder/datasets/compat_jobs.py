@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -26,10 +25,11 @@ def write_signatures(dataset: Dataset, folder: Folder) -> None:
     """all_signatures.jsonl and, of every signature, its values: perf_jobs_by_signature.jsonl."""
     rows = dataset.table("signatures").sort("signature_id").select("raw").collect()
     folder.texts("all_signatures.jsonl", rows["raw"].to_list())
-    folder.lines("perf_jobs_by_signature.jsonl", _values(dataset))
+    folder.lines("perf_jobs_by_signature.jsonl", series_of(dataset))
 
 
-def _values(dataset: Dataset) -> Iterator[pl.DataFrame]:
+def series_of(dataset: Dataset) -> Iterator[pl.DataFrame]:
+    """signature_id, jobs (structs as in the original's cache, in Perfherder's order), by signature, in parts."""
     pairs = dataset.table("pairs")
     known = pl.concat([pairs.select("signature_id"), dataset.table("signatures").select("signature_id")])
     ids = known.unique().collect(engine="streaming")["signature_id"].sort()
@@ -153,7 +153,3 @@ def _job_object(row: dict[str, Any]) -> str:
     """A job as the project's jobs endpoint gives it, its names in alphabetical order."""
     found = {"id": row["job_id"], **{name: row[name] for name in (*JOB_NUMBERS, *JOB_TEXTS)}}
     return json.dumps(found, sort_keys=True)
-
-
-def commits_note(commits: Path | None) -> str:
-    return "" if commits is not None else "without --commits the revisions are the heads of pushes, at the push's time"

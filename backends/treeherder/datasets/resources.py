@@ -15,7 +15,7 @@ from backends.locators import Locator, LocatorProblem
 from backends.locators.datasets import DatasetView, DatasetViews
 from backends.resources import Page, Resource, Row
 from backends.treeherder.datasets.store import Store
-from backends.treeherder.datasets.tables import TABLES
+from backends.treeherder.datasets.tables import EXPIRED, TABLES
 from backends.treeherder.datasets.views import VIEWS, Dataset, job_horizon, view
 
 LIST = Schema(
@@ -62,7 +62,9 @@ class DatasetList(Resource):
             named = self._meant.repository
             for repository in [store.only_repository(named)] if named else store.repositories():
                 cancel.check()
-                yield Page(_listed(store, repository), Origin(), note=_note(store, repository))
+                with store.reading():
+                    frame, note = _listed(store, repository), _note(store, repository)
+                yield Page(frame, Origin(), note=note)
 
     def open(self, row: Row) -> Locator | None:
         return DatasetView(self._meant.store, str(row["view"]), str(row["repository"]))
@@ -132,16 +134,30 @@ class DatasetRows(Resource):
         with Store(Path(self._meant.store)) as store:
             dataset = Dataset(store, store.only_repository(self._meant.repository or None))
             cancel.check()
-            frame = self._view.build(dataset)
-            yield Page(frame, Origin(), total=len(frame), note=view_note(dataset, self._view.needs))
+            with store.reading():
+                frame, note = self._view.build(dataset), view_note(dataset, self._view.needs)
+            yield Page(frame, Origin(), total=len(frame), note=note)
 
     def open(self, row: Row) -> Locator | None:
         return None
 
 
 def view_note(dataset: Dataset, needs: tuple[str, ...]) -> str:
-    """What must be known about a view's numbers, in a sentence: mostly which part of the time its jobs cover."""
+    """What must be known about a view's numbers, in sentences: which part of the time and of the jobs they cover."""
     missing = [name for name in needs if not dataset.store.count(name, dataset.repository)]
     if missing:
         return f"The dataset holds no {' and no '.join(missing)} of {dataset.repository}."
-    return _note(dataset.store, dataset.repository) if "pairs" in needs else ""
+    notes = [_note(dataset.store, dataset.repository)] if "pairs" in needs else []
+    if "jobs" in needs:
+        notes.append(_details_note(dataset))
+    return " ".join(filter(None, notes))
+
+
+def _details_note(dataset: Dataset) -> str:
+    every = dataset.table("pairs").filter(pl.col("job_id").is_not_null()).select("job_id").unique()
+    known = dataset.table("jobs").filter(pl.col("state") != EXPIRED).select("job_id")
+    total = every.select(pl.len()).collect(engine="streaming").item()
+    detailed = every.join(known, on="job_id", how="semi").select(pl.len()).collect(engine="streaming").item()
+    if detailed == total:
+        return ""
+    return f"From {detailed:,} of {total:,} jobs; `update --jobs all` asks for the details of all."

@@ -12,6 +12,7 @@ process that is killed between has fetched for nothing, and lost and doubled not
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -141,6 +142,19 @@ class Store:
         """Rows, from the files' footers."""
         return int(self.scan(table, repository).select(pl.len()).collect().item())
 
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """What goes wrong while the files are read is said of the file that is to blame."""
+        try:
+            yield
+        except (pl.exceptions.PolarsError, OSError) as problem:
+            damaged = next((path for name in TABLES for path in self.files(name) if not _is_whole(path)), None)
+            if damaged is None:
+                raise
+            raise FileProblem(
+                f"{damaged} is damaged.", "Put it back from a copy, or fill a new dataset; the others are whole."
+            ) from problem
+
     def version(self) -> tuple[tuple[str, int, int], ...]:
         """Equal as long as no table has changed."""
         return tuple(
@@ -170,6 +184,14 @@ def checked(repository: str) -> str:
     if REPOSITORY.fullmatch(repository) is None:
         raise UsageProblem(f"{repository[:60]!r} is not a repository's name.", "Write it as Treeherder does: autoland.")
     return repository
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        pl.read_parquet(path, hive_partitioning=False)
+    except (pl.exceptions.PolarsError, OSError):
+        return False
+    return True
 
 
 def _fitted(frame: pl.DataFrame, table: Table) -> pl.DataFrame:

@@ -153,20 +153,39 @@ class Update:
         if self._wanted.jobs == "all":
             return  # the jobs themselves say it
         spans = submit_spans(self._store, self._wanted)
-        flat = [[(framework, day) for day in days] for framework, days in spans]
-        for outcome in ask_all(flat, self._submitted, concurrency=self._concurrency, cancel=self._cancel):
-            framework, first, last = outcome.items[0][0], outcome.items[0][1], outcome.items[-1][1]
-            self._progress(f"times of submission of framework {framework}")
+        flat = [[(framework, day) for day in days] for framework, days in sorted(spans, key=lambda one: one[1])]
+        known, days, notes = list[pl.DataFrame](), list[int](), list[Fetch]()
+        outcomes = ask_all(flat, self._submitted, concurrency=self._concurrency, cancel=self._cancel)
+        for count, outcome in enumerate(outcomes, 1):
+            framework = outcome.items[0][0]
+            self._progress(f"{count:,} of {len(flat):,} lists of times of submission")
             if outcome.result is None:
                 assert outcome.problem is not None
-                self._keep({}, [self._failed("submit_times", f"{framework}:{first}", outcome.problem)])
+                notes.append(self._failed("submit_times", f"{framework}:{outcome.items[0][1]}", outcome.problem))
                 continue
-            filled = self._filled(first, last + DAY, outcome.result)
-            notes = [
+            known.append(outcome.result)
+            days += [day for _, day in outcome.items]
+            notes += [
                 self._fetch("submit_times", f"{framework}:{day}", len(outcome.result), (day, day + DAY))
                 for _, day in outcome.items
             ]
-            self._keep({"pairs": filled}, notes)
+            if len(known) >= ANSWERS_AT_ONCE:
+                self._keep_submitted(known, days, notes)
+                known, days, notes = [], [], []
+        self._keep_submitted(known, days, notes)
+
+    def _keep_submitted(self, known: list[pl.DataFrame], days: list[int], notes: list[Fetch]) -> None:
+        """The frameworks of a span together, since each day's file is written anew as a whole."""
+        if not known:
+            self._keep({}, notes)
+            return
+        times = pl.concat(known).unique("job_id", keep="first")
+        self._store.commit(
+            self._wanted.repository,
+            {"pairs": self._filled(min(days), max(days) + DAY, times)},
+            notes,
+            cancel=self._cancel,
+        )
 
     def _submitted(self, days: object) -> pl.DataFrame:
         spans: list[tuple[int, int]] = list(days)  # type: ignore[call-overload]
@@ -227,7 +246,7 @@ class Update:
             lacking = rows.filter(pl.col("submit_ts").is_null(), pl.col("job_id").is_not_null()).drop("submit_ts")
             found = lacking.join(jobs.lazy(), on="job_id").select(list(PAIRS.columns)).collect()
             if not found.is_empty():
-                self._keep({"pairs": found}, [])
+                self._store.commit(self._wanted.repository, {"pairs": found}, cancel=self._cancel)
 
     def _alerts(self) -> None:
         if self._wanted.alerts:

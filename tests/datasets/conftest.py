@@ -1,0 +1,44 @@
+"""The command line within this process, a dataset filled from the embedded CI once, and copies of it to change."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from backends.demo import DemoServer
+from tests.commands.calling import Caller, Ended
+
+Call = Callable[..., Ended]
+
+
+@pytest.fixture
+def call(capfdbinary: pytest.CaptureFixture[bytes]) -> Call:
+    return Caller(capfdbinary)
+
+
+@pytest.fixture(scope="session")
+def filled(demo_server: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five weeks of autoland of the embedded CI, as the command fills it; not to be changed."""
+    from backends.cancel import Cancel
+    from backends.http import Http, Mode
+    from backends.treeherder.datasets.asking import Pace, Treeherder
+    from backends.treeherder.datasets.ledger import now
+    from backends.treeherder.datasets.store import Store
+    from backends.treeherder.datasets.update import Update
+    from backends.treeherder.datasets.wanted import DAY, Wanted
+
+    path = tmp_path_factory.mktemp("dataset") / "store"
+    at = now()
+    with Store(path, create=True) as store, Http(mode=Mode.NO_CACHE) as http:
+        server = Treeherder(http, demo_server.settings["CIEXPLORE_TREEHERDER_URL"], "autoland", Pace(0))
+        Update(store, server, Wanted("autoland", at - 400 * DAY, at), cancel=Cancel()).run()
+    return path
+
+
+@pytest.fixture
+def store(filled: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(filled, tmp_path / "store"))

@@ -1,0 +1,122 @@
+"""Counts per revision, features in common and rectified counts are the original's, and zero is told from unknown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backends.treeherder.datasets import revisions, signature_sets
+from backends.treeherder.datasets.groups import signature_groups
+from backends.treeherder.datasets.revisions import Window
+from tests.datasets import original
+from tests.datasets.worlds import MEASURED, METADATA, START, Measured, pushes, signatures
+
+BOUND = st.one_of(st.none(), st.integers(START - 1, START + 4001))
+COMMITS = st.lists(
+    st.tuples(st.sampled_from(["rev0", "rev1", "rev2", "rev3", "other1", "other2"]), st.integers(START, START + 4000)),
+    max_size=6,
+    unique_by=lambda one: one[0],
+)
+WINDOWS = st.tuples(BOUND, BOUND, st.sampled_from([600, 0, None]))
+
+
+def _commits(rows: list[tuple[str, int]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema={"revision": pl.String, "commit_ts": pl.Int64}, orient="row")
+
+
+REVISION_OF = {number: f"rev{number}" for number in range(5)}
+
+
+@settings(max_examples=150, deadline=None)
+@given(MEASURED, COMMITS, WINDOWS)
+def test_counts_per_commit_are_the_originals(
+    measured: Measured, commits: list[tuple[str, int]], window: tuple[Any, Any, Any]
+) -> None:
+    found = revisions.per_commit(_commits(commits), pushes(), measured.pairs, Window(*window))
+    expected = original.signatures_per_commit(measured.data, REVISION_OF, commits, *window)
+    assert found.select("revision", "commit_ts", "signature_ids").rows() == expected
+    assert found["total"].to_list() == [len(ids) for _, _, ids in expected]
+
+
+@settings(max_examples=100, deadline=None)
+@given(MEASURED, st.sampled_from([600, None]))
+def test_counts_by_push_agree_with_those_by_commit(measured: Measured, within: int | None) -> None:
+    found = dict(revisions.count_by_push(measured.pairs, Window(within=within)).rows())
+    heads = [(revision, START) for revision in REVISION_OF.values()]
+    expected = original.signatures_per_commit(measured.data, REVISION_OF, heads, None, None, within)
+    totals = {revision: len(ids) for revision, _, ids in expected}
+    assert {REVISION_OF[push]: total for push, total in found.items() if total} == {
+        k: v for k, v in totals.items() if v
+    }
+
+
+@settings(max_examples=100, deadline=None)
+@given(MEASURED, METADATA, st.sampled_from([("id",), ("id", "suite"), ()]))
+def test_common_features_are_the_originals(
+    measured: Measured, metadata: dict[int, dict[str, Any]], excluded: tuple[str, ...]
+) -> None:
+    found = signature_sets.signatures_per_job(measured.pairs, signatures(metadata), excluded=excluded)
+    full = {number: {"id": number, **fields} for number, fields in metadata.items()}
+    expected = [
+        (job, ids, original.common_features(ids, full, set(excluded)))
+        for job, ids in original.signatures_by_job(measured.data).items()
+    ]
+    assert found.select("job_id", "signature_ids", "common_sig_features").rows() == expected
+    features = [set(names) for _, _, names in expected]
+    assert signature_sets.always_common(found) == (sorted(set.intersection(*features)) if features else [])
+
+
+@settings(max_examples=100, deadline=None)
+@given(MEASURED, METADATA, COMMITS, st.sets(st.sampled_from([2, 6, 18, 13]), max_size=3))
+def test_rectified_counts_are_the_originals(
+    measured: Measured, metadata: dict[int, dict[str, Any]], commits: list[tuple[str, int]], excluded: set[int]
+) -> None:
+    window = Window()
+    counted = revisions.per_commit(_commits(commits), pushes(), measured.pairs, window)
+    groups = signature_groups(measured.pairs)
+    found = revisions.rectified(counted, groups, signatures(metadata), excluded=excluded)
+    lists = original.groups(original.signatures_by_job(measured.data))
+    frameworks = {number: fields["framework_id"] for number, fields in metadata.items()}
+    plain = original.signatures_per_commit(measured.data, REVISION_OF, commits, None, None, 600)
+    expected = original.rectified(plain, lists, frameworks, excluded)
+    assert found.select("revision", "signature_group_ids").rows() == expected
+    assert found["total"].to_list() == [len(ids) for _, ids in expected]
+    grouped = {one for ids in lists for one in ids}
+    assert found["unknown"].to_list() == [sum(one not in grouped for one in ids) for _, _, ids in plain]
+    direct = dict(revisions.rectified_counts(measured.pairs, groups, signatures(metadata), window, excluded).rows())
+    for revision, ids in expected:
+        push = next((number for number, name in REVISION_OF.items() if name == revision), None)
+        assert direct.get(push, 0) == len(ids)  # type: ignore[call-overload]
+
+
+@settings(max_examples=100, deadline=None)
+@given(MEASURED, st.dictionaries(st.integers(0, 4), st.sampled_from(["ok", "empty", "error"])), st.booleans())
+def test_a_push_without_values_is_zero_only_if_it_was_asked_for(
+    measured: Measured, asked: dict[int, str], expired: bool
+) -> None:
+    status = pl.DataFrame(
+        {"push_id": list(asked), "status": list(asked.values())}, schema={"push_id": pl.UInt32, "status": pl.String}
+    )
+    window = Window(expired=expired)
+    found = revisions.per_push(pushes(), measured.pairs, signature_groups(measured.pairs), status, window)
+    for row in found.iter_rows(named=True):
+        push = row["push_id"]
+        here = [datum for datum in measured.data if datum[3] == push]
+        counts = [d for d in here if (expired if d[5] is None else 0 <= d[5] - d[4] <= 600)]
+        if any(datum[1] is not None for datum in here):
+            assert row["state"] == "scheduled"
+        elif here:
+            assert row["state"] == "job expired"
+        else:
+            words = {"ok": "not scheduled", "empty": "not scheduled", "error": "failed"}
+            assert row["state"] == words.get(asked.get(push, ""), "not asked")
+        if row["state"] in ("failed", "not asked"):
+            assert row["total"] is None
+            continue
+        assert row["total"] == len({datum[0] for datum in counts})
+        assert row["jobs"] == len({datum[1] for datum in counts} - {None})
+        assert row["late"] == len(here) - len(counts)
+        assert row["job_expired"] == sum(datum[1] is None for datum in here)

@@ -1,0 +1,106 @@
+"""How long jobs run and wait: the original's samples exactly, and of all jobs the statistics that they have."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+import polars as pl
+from hypothesis import given, settings
+
+from backends.treeherder.datasets import job_views
+from backends.treeherder.datasets.groups import signature_groups
+from backends.treeherder.datasets.wanted import sampled
+from tests.datasets import original
+from tests.datasets.worlds import JOB_TABLE, MEASURED, METADATA, Measured, jobs, pushes, signatures
+
+
+@settings(max_examples=100, deadline=None)
+@given(MEASURED)
+def test_the_sampled_jobs_are_the_originals_first_middle_and_last(measured: Measured) -> None:
+    found: dict[int, list[int | None]] = {}
+    for signature, job in sampled(measured.pairs).collect().rows():
+        found.setdefault(signature, []).append(job)
+    expected = {
+        one: [values[0][1], values[len(values) // 2][1], values[-1][1]]
+        for one, values in original.series(measured.data).items()
+    }
+    assert found == expected
+
+
+def _span(job: dict[str, Any], first: str, second: str) -> int | None:
+    a, b = job[first], job[second]
+    return b - a if a and b and b >= a else None
+
+
+@settings(max_examples=100, deadline=None)
+@given(MEASURED, JOB_TABLE, METADATA)
+def test_durations_of_a_group_are_those_of_its_jobs_by_result(
+    measured: Measured, known: dict[int, dict[str, Any]], metadata: dict[int, dict[str, Any]]
+) -> None:
+    groups = signature_groups(measured.pairs)
+    found = job_views.durations_by_group(measured.pairs, jobs(known), groups, signatures(metadata))
+    assert dict(found.schema) == job_views.BY_GROUP.polars()
+    assert found["key"].is_unique().all()
+    by_job = original.signatures_by_job(measured.data)
+    expected: dict[tuple[int, str], list[int]] = {}
+    for number, ids in enumerate(original.groups(by_job)):
+        for job, signatures_of in by_job.items():
+            span = _span(known[job], "start_timestamp", "end_timestamp") if job in known else None
+            if span is not None and set(ids) & set(signatures_of):
+                for result in ("all", known[job]["result"] or "unknown"):
+                    expected.setdefault((number, result), []).append(span)
+    told = {(row["position"], row["result"]): row for row in found.iter_rows(named=True)}
+    assert told.keys() == expected.keys()
+    for key, spans in expected.items():
+        assert told[key]["jobs"] == len(spans)
+        assert told[key]["median"] == statistics.median(spans)
+        assert abs(told[key]["mean"] - statistics.fmean(spans)) < 1e-6
+
+
+@settings(max_examples=100, deadline=None)
+@given(MEASURED, JOB_TABLE, METADATA)
+def test_durations_of_a_signature_are_those_of_its_jobs(
+    measured: Measured, known: dict[int, dict[str, Any]], metadata: dict[int, dict[str, Any]]
+) -> None:
+    found = job_views.durations_by_signature(measured.pairs, jobs(known), signatures(metadata))
+    assert dict(found.schema) == job_views.BY_SIGNATURE.polars()
+    expected: dict[str, int] = {}
+    for signature, job, *_ in measured.data:
+        if job in known and _span(known[job], "start_timestamp", "end_timestamp") is not None:
+            expected[str(signature)] = expected.get(str(signature), 0) + 1
+    every = found.filter(pl.col("result") == "all")
+    assert dict(every.select("signature", "jobs").rows()) == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(MEASURED, JOB_TABLE)
+def test_waits_by_push_platform_and_hour_are_those_of_the_jobs(
+    measured: Measured, known: dict[int, dict[str, Any]]
+) -> None:
+    table = jobs(known)
+    by_push = {int(row["push"]): row for row in
+               job_views.waits_by_push(measured.pairs, table, pushes()).iter_rows(named=True)}  # fmt: skip
+    for push in range(5):
+        expected = original.waits(measured.data, push, known)
+        assert (push in by_push) == bool(expected)
+        if expected:
+            assert by_push[push]["jobs"] == len(expected)
+            assert by_push[push]["median"] == statistics.median(expected)
+    here = {job for _, job, *_ in measured.data if job is not None} & known.keys()
+    spans = {job: _span(known[job], "submit_timestamp", "start_timestamp") for job in here}
+    platforms: dict[str, int] = {}
+    hours: dict[int, int] = {}
+    for job, span in spans.items():
+        if span is not None:
+            platforms[known[job]["platform"]] = platforms.get(known[job]["platform"], 0) + 1
+            hour = known[job]["submit_timestamp"] // 3600 % 24
+            hours[hour] = hours.get(hour, 0) + 1
+    platform = job_views.waits_by_platform(measured.pairs, table)
+    assert dict(platform.select("platform", "jobs").rows()) == platforms
+    assert dict(job_views.waits_by_hour(measured.pairs, table).select("hour", "jobs").rows()) == hours
+    each = job_views.waits(measured.pairs, table, pushes())
+    assert dict(each.schema) == job_views.WAITS.polars()
+    assert {int(job): wait for job, wait in each.select("job", "wait").rows()} == {
+        job: None if span is None else float(span) for job, span in spans.items() if known[job]["submit_timestamp"]
+    }

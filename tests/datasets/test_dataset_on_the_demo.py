@@ -1,0 +1,173 @@
+"""As a user: fill a dataset from the embedded CI, look at all views, export, and ask for nothing twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from backends.cancel import Cancel
+from backends.config import load
+from backends.http import Http, Mode
+from backends.locators import parse
+from backends.locators.datasets import DatasetView, DatasetViews
+from backends.problems import UsageProblem
+from backends.resources import gather
+from backends.treeherder.datasets import dataset_resource
+from backends.treeherder.datasets.compat_alerts import SUMMARY_COLUMNS
+from backends.treeherder.datasets.views import VIEWS
+from tests.datasets.conftest import Call
+from tui.registry import opener
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("demo")
+def test_one_command_fills_the_store_and_the_next_has_nothing_to_ask(call: Call, tmp_path: Path) -> None:
+    where = ("--store", str(tmp_path / "new"), "--interval", "45d", "--rate", "0")
+    plan = call("perf", "dataset", "update", *where, "--dry-run", "--format", "csv")
+    assert plan.code == 0
+    assert not (tmp_path / "new").exists()
+    planned = {row["step"]: int(row["requests"]) for row in plan.rows}
+    first = call("perf", "dataset", "update", *where)
+    assert first.code == 0, first.err
+    made = int(first.err.split(" requests")[0].replace(",", ""))
+    assert 0 < made <= sum(planned.values()) + 10
+    again = call("perf", "dataset", "update", *where)
+    assert again.err.strip() == "0 requests: nothing new."
+
+
+@pytest.mark.parametrize("name", [name for name in VIEWS if name != "commits"])
+def test_every_view_shows_something(call: Call, filled: Path, name: str) -> None:
+    shown = call("perf", "dataset", "show", name, "--store", str(filled), "--format", "csv")
+    assert shown.code == 0
+    assert shown.rows
+    assert list(shown.rows[0]) == list(VIEWS[name].schema.names)
+    table = call("perf", "dataset", "show", name, "--store", str(filled), "--format", "table")
+    assert "\x1b" not in table.text
+
+
+def test_a_filter_leaves_what_it_says(call: Call, filled: Path) -> None:
+    states = ("perf", "dataset", "show", "revisions", "--store", str(filled), "--format", "csv", "--filter")
+    expired = call(*states, 'state:"job expired"').rows
+    assert expired and {row["state"] for row in expired} == {"job expired"}
+    assert call(*states, "nothing:here").code == 2
+
+
+def test_windows_and_the_ten_minutes_change_the_counts(call: Call, filled: Path) -> None:
+    base = ("perf", "dataset", "show", "revisions", "--store", str(filled), "--format", "csv")
+    usual, every, strict = (
+        call(*base, *more).rows for more in ((), ("--within", "any"), ("--without-expired",))
+    )  # fmt: skip
+    totals = [sum(int(row["total"]) for row in rows) for rows in (every, usual, strict)]
+    assert totals[0] > totals[1] > totals[2]
+    some = call(*base, "--since", "2026-11-10", "--until", "2026-11-12").rows
+    assert some and all("2026-11-10" <= row["pushed"] < "2026-11-12" for row in some)
+
+
+def test_the_list_of_views_tells_what_each_rests_on(call: Call, filled: Path) -> None:
+    shown = call("perf", "dataset", "show", "--store", str(filled), "--format", "csv")
+    rows = {row["view"]: row for row in shown.rows}
+    assert rows.keys() == VIEWS.keys()
+    assert int(rows["groups"]["rows"]) > 100_000
+    assert "only values are known" in shown.err
+    sampled = call("perf", "dataset", "show", "durations", "--store", str(filled), "--format", "csv")
+    assert "--jobs all" in sampled.err
+
+
+def test_commits_need_their_list(call: Call, filled: Path, tmp_path: Path) -> None:
+    base = ("perf", "dataset", "show", "commits", "--store", str(filled), "--format", "csv")
+    refused = call(*base)
+    assert refused.code == 2 and "--commits" in refused.err
+    pushes = call("perf", "dataset", "show", "revisions", "--store", str(filled), "--format", "csv").rows[:5]
+    commits = tmp_path / "all_commits.jsonl"
+    listed = [{"node": row["revision"], "date": [1_790_000_000 + place, 0]} for place, row in enumerate(pushes)]
+    commits.write_text("".join(json.dumps(one) + "\n" for one in [*listed, {"node": "f" * 40, "date": [1, 0]}]))
+    found = {row["revision"]: row["total"] for row in call(*base, "--commits", str(commits)).rows}
+    assert found == {"f" * 40: "0", **{row["revision"]: row["total"] for row in pushes}}
+    commits.write_text('{"node": 5}\n')
+    assert call(*base, "--commits", str(commits)).code == 2
+
+
+def test_the_export_is_the_same_twice_and_readable_as_before(call: Call, filled: Path, tmp_path: Path) -> None:
+    arguments = ("perf", "dataset", "export", "--store", str(filled), "--compat", str(tmp_path / "out"))
+    first = call(*arguments)
+    assert first.code == 0 and first.text.count("written") == 20
+    assert call(*arguments).text.count("unchanged") == 20
+    heading = (tmp_path / "out" / "alert_summaries.csv").open().readline().strip()
+    assert heading == ",".join(SUMMARY_COLUMNS)
+    alone = tmp_path / "groups.parquet"
+    assert call("perf", "dataset", "export", "--store", str(filled), "--view", "groups", "-o", str(alone)).code == 0
+    assert alone.read_bytes()[:4] == b"PAR1"
+    assert call("perf", "dataset", "export", "--store", str(filled)).code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show", "nothing"), ("show", "groups", "--repository", "try"), ("show", "groups", "--within", "soon"),
+        ("show", "rectified", "--exclude-framework-ids", "talos"), ("update", "--frameworks", "nothing"),
+        ("update", "--since", "1d", "--interval", "2d"), ("update", "--repository", "../up"),
+    ],
+)  # fmt: skip
+def test_a_wrong_word_is_said_before_anything_is_done(call: Call, store: Path, arguments: tuple[str, ...]) -> None:
+    ended = call("perf", "dataset", *arguments, "--store", str(store))
+    assert ended.code == 2 and ended.err.startswith("ciexplore: ")
+
+
+def test_a_directory_without_dataset_is_no_empty_dataset(call: Call, tmp_path: Path) -> None:
+    ended = call("perf", "dataset", "show", "groups", "--store", str(tmp_path))
+    assert ended.code == 2 and "update" in ended.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_file_is_named(call: Call, store: Path) -> None:
+    damaged = next(store.glob("jobs/**/rows.parquet"))
+    damaged.write_bytes(b"PAR1 no")
+    ended = call("perf", "dataset", "show", "waits", "--store", str(store))
+    assert ended.code == 1 and "rows.parquet" in ended.err
+
+
+LOCATORS: list[Any] = [
+    DatasetViews("/home/me/perf"), DatasetViews("perf data", "try"), DatasetView("/a/b.c/groups", "groups", "autoland"),
+    DatasetView("./d?x=1#y", "waits-by-hour"), DatasetViews("/ends/in/groups"), DatasetViews("/"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("locator", LOCATORS)
+def test_a_locator_survives_the_clipboard(locator: Any) -> None:
+    assert parse(locator.text()) == locator
+
+
+def test_a_locator_may_be_typed_with_bare_slashes() -> None:
+    assert parse("perf:dataset//home/me/perf/groups") == DatasetView("/home/me/perf", "groups")
+    assert parse("perf:dataset/data/perf") == DatasetViews("data/perf")
+
+
+@pytest.mark.parametrize("text", ["perf:dataset/", "perf:dataset/x?y=1", "perf:dataset/x?repository=../y"])
+def test_a_broken_locator_is_refused(text: str) -> None:
+    with pytest.raises(UsageProblem):
+        parse(text)
+
+
+def test_the_locators_views_are_the_views() -> None:
+    from backends.locators.datasets import NAMES
+
+    assert VIEWS.keys() == NAMES
+
+
+def test_the_app_opens_the_list_and_each_view_from_it(filled: Path) -> None:
+    with Http(mode=Mode.OFFLINE) as http:
+        found = opener("treeherder")
+        listing = found.resource(found.resolve(DatasetViews(str(filled)), http, load(), Cancel()), http, load())
+        gathered = gather(listing, Cancel())
+        assert len(gathered.frame) == len(VIEWS)
+        assert gathered.frame["key"].is_unique().all()
+        row = gathered.frame.row(by_predicate=pl.col("view") == "groups", named=True)
+        inner = dataset_resource(listing.open(row))  # type: ignore[arg-type]
+        assert (inner.noun, inner.title) == (("group", "groups"), VIEWS["groups"].about)
+        rows = gather(inner, Cancel())
+        assert dict(rows.frame.schema) == inner.schema.polars()
+        assert rows.frame["group_id"].is_unique().all()

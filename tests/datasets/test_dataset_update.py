@@ -1,0 +1,265 @@
+"""Filling a store: few requests, none for what is known, empty told from failed, nothing known lost to an expiry."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from backends.cancel import Cancel
+from backends.http.errors import NotAllowed
+from backends.problems import Cancelled
+from backends.treeherder.asking import NoSuchRepository
+from backends.treeherder.datasets.dry_run import Description, original_requests, steps_for, steps_of
+from backends.treeherder.datasets.ledger import now
+from backends.treeherder.datasets.store import Store
+from backends.treeherder.datasets.update import Report, Update
+from backends.treeherder.datasets.views import VIEWS, Dataset
+from backends.treeherder.datasets.wanted import Wanted
+from tests.datasets.fake_treeherder import DAY, FakeTreeherder
+
+NOW = now()
+WANTED = Wanted("autoland", NOW - 60 * DAY, NOW)
+LATER = replace(WANTED, until=NOW + 3600)  # as if the next run began an hour later
+
+
+def _world() -> FakeTreeherder:
+    """50 pushes in 50 days, every fifth measured by three jobs of two signatures; the oldest jobs have expired."""
+    found = FakeTreeherder({number: NOW - number * DAY for number in range(1, 51)})
+    for push in range(5, 51, 5):
+        for job in range(3):
+            for signature in (2 * job, 2 * job + 1):
+                found.measure(signature + 1, 100 * push + job, push, after=60 + 1000 * job, expired=push > 40)
+    found.summaries = [{"id": number, "status": 0, "alerts": [{"id": number}]} for number in range(1, 251)]
+    return found
+
+
+def _fill(store: Store, world: FakeTreeherder, wanted: Wanted = WANTED, cancel: Cancel | None = None) -> Report:
+    return Update(store, world.server(), wanted, cancel=cancel or Cancel(), concurrency=2).run()
+
+
+def _counts(world: FakeTreeherder) -> Counter[str]:
+    return Counter(path for path, _ in world.asked)
+
+
+def _pairs(store: Store) -> list[tuple[Any, ...]]:
+    columns = ["datum_id", "signature_id", "job_id", "push_id", "submit_ts"]
+    return store.read("pairs", "autoland").select(columns).sort("datum_id").rows()
+
+
+def _expected(world: FakeTreeherder) -> list[tuple[Any, ...]]:
+    return sorted(
+        (row["id"], row["signature_id"], row["job_id"], row["push_id"], row["submit"] if row["job_id"] else None)
+        for row in world.data
+    )
+
+
+def test_a_fill_takes_few_requests_and_the_next_one_none(tmp_path: Path) -> None:
+    world = _world()
+    with Store(tmp_path, create=True) as store:
+        report = _fill(store, world)
+        assert not report.problems
+        assert _pairs(store) == _expected(world)
+        assert _counts(world) == {
+            "repository": 1, "performance/signatures": 1, "push": 1, "performance/data": 3, "jobs": 1,
+            "performance/alertsummary": 3, "performance/summary": _counts(world)["performance/summary"],
+        }  # fmt: skip
+        assert _counts(world)["performance/summary"] <= 2 * 10
+        assert store.count("alert_summaries") == 250
+        world.asked.clear()
+        again = _fill(store, world)
+        assert (again.requests, world.asked) == (0, [])
+
+
+def test_all_jobs_need_no_times_of_submission(tmp_path: Path) -> None:
+    world = _world()
+    with Store(tmp_path, create=True) as store:
+        _fill(store, world, replace(WANTED, jobs="all"))
+        assert _pairs(store) == _expected(world)
+        assert _counts(world)["performance/summary"] == 0
+        assert store.count("jobs") == len(world.jobs)
+
+
+def test_what_has_settled_is_not_asked_again_and_what_is_young_is(tmp_path: Path) -> None:
+    world = _world()
+    with Store(tmp_path, create=True) as store:
+        _fill(store, world)
+        world.asked.clear()
+        world.measure(1, 9999, 3)  # a backfill on a push of three days ago
+        _fill(store, world, replace(LATER, fresh=0))
+        asked = {int(one) for path, query in world.asked if path == "performance/data" for one in query["push_id"]}
+        assert asked == set(range(1, 7))  # the seventh was a week old when it was asked for
+        assert _pairs(store) == _expected(world)
+
+
+def test_a_job_that_expires_later_stays_known(tmp_path: Path) -> None:
+    world = _world()
+    with Store(tmp_path, create=True) as store:
+        _fill(store, world)
+        before = _pairs(store)
+        world.expire(500)
+        _fill(store, world, replace(LATER, fresh=0, settle=400 * DAY))
+        assert _pairs(store) == before
+        known = store.read("jobs").filter(pl.col("job_id") == 500)
+        assert known["state"].to_list() == ["completed"]
+
+
+def test_failed_pushes_are_noted_and_asked_for_again(tmp_path: Path) -> None:
+    world = _world()
+    world.fails = lambda path, query: 504 if path == "performance/data" and "10" in query["push_id"] else 0
+    with Store(tmp_path, create=True) as store:
+        report = _fill(store, world)
+        assert [what for what, _ in report.problems] == ["pairs 10"]
+        known = store.ledger.known("autoland", "pairs")
+        assert (known["10"].status, known["10"].fetched_at, known["10"].reason) == ("error", None, "http-504")
+        assert (known["5"].status, known["6"].status) == ("ok", "empty")
+        shown = VIEWS["revisions"].build(Dataset(store, "autoland"))
+        states = dict(shown.select("push", "state").rows())
+        assert (states["10"], states["5"], states["6"], states["45"]) == (
+            "failed", "scheduled", "not scheduled", "job expired",
+        )  # fmt: skip
+        totals = dict(shown.select("push", "total").rows())
+        assert (totals["10"], totals["6"]) == (None, 0)
+        world.fails = lambda path, query: 0
+        world.asked.clear()
+        _fill(store, world)
+        assert [query["push_id"] for path, query in world.asked if path == "performance/data"] == [["10"]]
+        assert _pairs(store) == _expected(world)
+
+
+def test_answers_that_take_too_long_are_asked_for_in_halves(tmp_path: Path) -> None:
+    world = _world()
+    world.fails = lambda path, query: 502 if path == "performance/data" and len(query["push_id"]) > 6 else 0
+    with Store(tmp_path, create=True) as store:
+        assert not _fill(store, world).problems
+        assert _pairs(store) == _expected(world)
+
+
+def test_a_fill_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    world, cancel = _world(), Cancel()
+
+    def stop(path: str, query: dict[str, list[str]]) -> int:
+        if path == "performance/summary":
+            cancel.cancel()
+        return 0
+
+    world.fails = stop
+    with Store(tmp_path, create=True) as store:
+        with pytest.raises(Cancelled):
+            _fill(store, world, cancel=cancel)
+        world.fails = lambda path, query: 0
+        world.asked.clear()
+        _fill(store, world)
+        assert _counts(world)["performance/data"] == 0
+        assert _pairs(store) == _expected(world)
+
+
+@pytest.mark.parametrize("path", ["repository", "performance/signatures", "push", "jobs", "performance/alertsummary"])
+def test_a_refusal_ends_the_run_and_keeps_what_there_is(tmp_path: Path, path: str) -> None:
+    world = _world()
+    world.fails = lambda asked, query: 403 if asked == path else 0
+    with Store(tmp_path, create=True) as store:
+        with pytest.raises(NotAllowed):
+            _fill(store, world)
+        world.fails = lambda asked, query: 0
+        _fill(store, world)
+        assert _pairs(store) == _expected(world)
+        assert store.count("alert_summaries") == 250
+
+
+def test_a_page_of_alerts_that_failed_leaves_the_list_unfinished(tmp_path: Path) -> None:
+    world = _world()
+    world.fails = lambda path, query: 500 if query.get("page") == ["2"] else 0
+    with Store(tmp_path, create=True) as store:
+        assert _fill(store, world).problems
+        assert store.count("alert_summaries") == 150
+        world.fails = lambda path, query: 0
+        assert not _fill(store, world).problems
+        assert store.count("alert_summaries") == 250
+
+
+def test_an_older_beginning_adds_only_what_lies_before(tmp_path: Path) -> None:
+    world = _world()
+    with Store(tmp_path, create=True) as store:
+        _fill(store, world, replace(WANTED, since=NOW - 20 * DAY - 5))
+        assert store.count("pushes") == 20
+        world.asked.clear()
+        _fill(store, world)
+        asked = {int(one) for path, query in world.asked if path == "performance/data" for one in query["push_id"]}
+        assert asked == set(range(21, 51))
+        assert _pairs(store) == _expected(world)
+        assert store.ledger.known("autoland", "pushes")[""].covers_from == WANTED.since
+
+
+def test_more_pushes_than_a_page_are_all_listed(tmp_path: Path) -> None:
+    world = FakeTreeherder({number: NOW - number // 2 * 60 - 60 for number in range(1, 2501)})  # two at each moment
+    with Store(tmp_path, create=True) as store:
+        _fill(store, world, replace(WANTED, jobs="none", alerts=False))
+        assert store.count("pushes") == 2500
+        assert _counts(world)["push"] == 3
+
+
+def test_an_unknown_repository_is_said_before_the_server_seems_ill(tmp_path: Path) -> None:
+    world = _world()
+    with Store(tmp_path, create=True) as store, pytest.raises(NoSuchRepository):
+        Update(store, world.server("autolnd"), replace(WANTED, repository="autolnd"), cancel=Cancel()).run()
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b'{"a": [{"id": "x"}]}', b'{"a": [{"id": -1}]}', b"[]", b"{"])
+def test_an_answer_of_another_shape_is_a_failure_and_no_row(tmp_path: Path, answer: bytes) -> None:
+    import httpx
+
+    world = _world()
+    before = world._answer
+
+    def odd(request: httpx.Request) -> httpx.Response:
+        if "performance/data" in str(request.url):
+            return httpx.Response(200, content=answer)
+        return before(request)
+
+    world._answer = odd  # type: ignore[method-assign]
+    with Store(tmp_path, create=True) as store:
+        report = _fill(store, world)
+        assert len(report.problems) == 50
+        assert store.count("pairs") == 0
+        assert {one.status for one in store.ledger.known("autoland", "pairs").values()} == {"error"}
+
+
+def test_frameworks_asked_for_alone_do_not_count_as_all(tmp_path: Path) -> None:
+    world = _world()
+    with Store(tmp_path, create=True) as store:
+        _fill(store, world, replace(WANTED, frameworks=(1,)))
+        world.asked.clear()
+        _fill(store, world)
+        assert _counts(world)["performance/data"] == 3
+        world.asked.clear()
+        _fill(store, world, replace(WANTED, frameworks=(2,)))
+        assert _counts(world)["performance/data"] == 0
+
+
+def test_a_dry_run_counts_what_a_run_then_asks(tmp_path: Path) -> None:
+    world = _world()
+    with Store(tmp_path, create=True) as store:
+        steps = {step.name: step.requests for step in steps_of(store, world.server(), WANTED, Cancel())}
+        assert not store.repositories()
+        world.asked.clear()
+        _fill(store, world)
+        made = _counts(world)
+        assert steps["repository"] == made["repository"] == 1
+        assert (steps["signatures"], steps["pushes"], steps["values"], steps["alerts"]) == (
+            made["performance/signatures"], made["push"], made["performance/data"], made["performance/alertsummary"],
+        )  # fmt: skip
+        assert made["performance/summary"] <= steps["submit times"]
+        again = steps_of(store, world.server(), WANTED, Cancel())
+        assert sum(step.requests for step in again) == 0
+
+
+def test_a_full_refresh_of_20_000_signatures_takes_a_fraction_of_the_originals_requests() -> None:
+    whole = Description(20_000, 12_800, 128, 11, 4_000, 3_267, 3_394_387, 1_500)
+    assert original_requests(whole) > 100_000
+    assert sum(step.requests for step in steps_for(whole, "sample")) < 1_200
+    assert sum(step.requests for step in steps_for(whole, "all")) < 12_500

@@ -1,0 +1,164 @@
+"""Random performance data for property tests: few signatures, jobs and pushes, so that everything collides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import polars as pl
+from hypothesis import strategies as st
+
+from backends.treeherder.datasets.tables import JOBS, PAIRS, PUSHES, SIGNATURES
+from tests.datasets.original import Datum
+
+START = 1_790_000_000
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Values as plain rows, and the same as the store's frame (unique, as ingest guarantees)."""
+
+    data: list[Datum]
+
+    @property
+    def pairs(self) -> pl.LazyFrame:
+        rows = [
+            (signature, job, datum, push, pushed, submitted, 1.0, START)
+            for signature, job, datum, push, pushed, submitted in self.data
+        ]
+        return pl.DataFrame(rows, schema=PAIRS.columns, orient="row").lazy()
+
+
+def _data(rows: list[tuple[int, int, bool, int | None]]) -> Measured:
+    """A job belongs to one push and measures a signature once; expired ones leave only their values."""
+    found: dict[tuple[int, int], Datum] = {}
+    for signature, job, expired, after in rows:
+        push = job // 3
+        pushed = START + push * 1000
+        submitted = None if expired or after is None else pushed + after
+        number = 10_000 + signature * 100 + job
+        known = (signature, None if expired else 500 + job, number, push, pushed, submitted)
+        found.setdefault((signature, job), known)
+    return Measured(list(found.values()))
+
+
+AFTER = st.one_of(st.none(), st.sampled_from([-1, 0, 599, 600, 601, 90_000]))
+ROWS = st.tuples(st.integers(1, 6), st.integers(0, 11), st.booleans(), AFTER)
+MEASURED = st.lists(ROWS, max_size=60).map(_data)
+
+FIELDS = st.fixed_dictionaries(
+    {
+        "framework_id": st.sampled_from([1, 2, 6, 13, 18, None]),
+        "machine_platform": st.sampled_from(["linux", "windows"]),
+        "suite": st.sampled_from(["amazon", "cnn"]),
+    },
+    optional={
+        "test": st.sampled_from(["fcp", "loadtime"]),
+        "lower_is_better": st.just(False),
+        "extra_options": st.lists(st.sampled_from(["cold", "fission"]), max_size=2, unique=True),
+        "should_alert": st.sampled_from([True, False, None]),
+    },
+)
+METADATA = st.dictionaries(st.integers(1, 6), FIELDS, max_size=6)
+
+
+def signatures(metadata: dict[int, dict[str, Any]]) -> pl.LazyFrame:
+    from backends.treeherder.datasets.answers import signatures as read
+
+    named = {str(number): {"id": number, **fields} for number, fields in metadata.items()}
+    return read(named).select(list(SIGNATURES.columns)).lazy()
+
+
+def pushes(count: int = 5) -> pl.LazyFrame:
+    rows = [(number, f"rev{number}", START + number * 1000, "me", 1, []) for number in range(count)]
+    return pl.DataFrame(rows, schema=PUSHES.columns, orient="row").lazy()
+
+
+TIMES = st.one_of(st.none(), st.just(0), st.integers(START, START + 5000))
+JOB = st.fixed_dictionaries(
+    {
+        "submit_timestamp": TIMES, "start_timestamp": TIMES, "end_timestamp": TIMES,
+        "result": st.sampled_from(["success", "testfailed", None]), "platform": st.sampled_from(["linux", "windows"]),
+    }
+)  # fmt: skip
+JOB_TABLE = st.dictionaries(st.integers(500, 511), JOB, max_size=12)
+
+
+def jobs(known: dict[int, dict[str, Any]]) -> pl.LazyFrame:
+    from backends.treeherder.datasets.answers import jobs as read
+
+    found = [
+        {"id": number, "state": "completed", "push_id": (number - 500) // 3, **one} for number, one in known.items()
+    ]
+    return read(found, [], START).select(list(JOBS.columns)).lazy()
+
+
+def decoded(raw: str) -> Any:
+    return msgspec.json.decode(raw)
+
+
+# Alerts as the API lists them: an alert belongs to one summary and may be related to another.
+TEXT = st.sampled_from(["", "fcp", "loadtime"])
+MOMENT = st.integers(START, START + 900_000)
+
+
+def iso(seconds: int | None, micros: int = 0) -> str | None:
+    if seconds is None:
+        return None
+    moment = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None, microsecond=micros)
+    return moment.isoformat()
+
+
+ALERT = st.fixed_dictionaries(
+    {
+        "is_regression": st.sampled_from([True, True, False]),
+        "status": st.integers(0, 5),
+        "amount_pct": st.floats(0, 100).map(lambda value: round(value, 2)),
+        "series_signature": st.fixed_dictionaries(
+            {
+                "id": st.integers(1, 6), "suite": st.sampled_from(["amazon", "cnn"]), "test": TEXT,
+                "machine_platform": st.sampled_from(["", "linux", "windows"]), "tags": st.just([""]),
+            }
+        ),
+    }
+)  # fmt: skip
+SUMMARY = st.fixed_dictionaries(
+    {
+        "status": st.integers(0, 10),
+        "framework": st.sampled_from([1, 2, 13, 99]),
+        "bug_number": st.one_of(st.none(), st.integers(1_900_000, 1_900_009)),
+        "revision": st.sampled_from(["rev0", "rev1", "rev2"]),
+        "original_revision": st.sampled_from(["rev0", "rev1", "rev9"]),
+        "push_timestamp": st.one_of(st.none(), MOMENT),
+        "created": st.builds(iso, MOMENT, st.sampled_from([0, 250_000])),
+        "first_triaged": st.builds(iso, st.one_of(st.none(), MOMENT)),
+        "bug_updated": st.builds(iso, st.one_of(st.none(), MOMENT)),
+        "notes": st.one_of(st.none(), st.sampled_from(["", 'it\'s a "note"\nin two lines', "=cmd"])),
+        "performance_tags": st.lists(st.sampled_from(["harness", "regression"]), max_size=2),
+        "alerts": st.lists(ALERT, max_size=4),
+        "related_alerts": st.lists(ALERT, max_size=2),
+    }
+)
+
+
+def _numbered(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    alert = 0
+    rows = []
+    for number, one in enumerate(found, 1):
+        row = {"id": number, "repository": "autoland", **one}
+        for name in ("alerts", "related_alerts"):
+            row[name] = [{"id": (alert := alert + 1), "summary_id": number, **each} for each in one[name]]
+        rows.append(row)
+    return rows
+
+
+SUMMARIES = st.lists(SUMMARY, max_size=6).map(_numbered)
+
+
+def alert_frames(found: list[dict[str, Any]]) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    from backends.treeherder.datasets.answers import alert_summaries
+
+    summaries, alerts = alert_summaries(found, monitored=False)
+    return summaries.with_columns(repository=pl.lit("autoland")).lazy(), alerts.lazy()
