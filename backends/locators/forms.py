@@ -12,6 +12,8 @@ FORMS: dict[str, tuple[tuple[str, str], ...]] = {
         ("https://HOST/api/queue/v1/task/TASK/...", "the same by their API addresses"),
         ("https://firefoxci.taskcluster-artifacts.net/TASK/N/NAME", "an artifact of Firefox CI"),
         ("gecko.v2.autoland.latest.taskgraph.decision", "an indexed task or push"),
+        ("gecko.v2.autoland, https://HOST/tasks/index", "the index, to look through"),
+        ("taskcluster:compare/GROUP..GROUP", "two task groups side by side"),
         ("taskcluster:push/autoland/REVISION", "the task group of a push"),
         ("taskcluster:group/ID, :task/ID[/N], :artifact/ID/N/NAME", "the short forms that y copies"),
         ("https://treeherder.mozilla.org/jobs?repo=R&revision=REV", "the task group of a push"),

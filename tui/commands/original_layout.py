@@ -11,6 +11,7 @@ from backends.problems import UsageProblem
 from backends.taskcluster.original_download import OriginalDownload, placed_words
 from backends.taskcluster.original_layout import Choices
 from backends.taskcluster.original_layout_data import Placed
+from backends.taskcluster.selections import only
 from tui.commands.download import LISTED, carry_out
 from tui.commands.output import Progress, say
 
@@ -41,8 +42,9 @@ def carry_out_original(
     """
     resource = _group(session, locator, cancel)
     work = OriginalDownload(
-        resource.deployment, resource.group_id, choices, output, resume, lambda frame: _filtered(frame, filter_text)
-    )
+        resource.deployment, resource.group_id, choices, output, resume,
+        lambda frame: _filtered(only(frame, resource.task_ids), filter_text),
+    )  # fmt: skip
     files = _listed(work, cancel)
     for note in work.notes:
         say(f"note: {safe_text(note)}")
