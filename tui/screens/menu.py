@@ -29,8 +29,8 @@ class MenuScreen(ModalScreen[Entry | None]):
     MenuScreen > Vertical { width: 80; max-width: 96%; height: auto; max-height: 90%; border: round $primary;
         background: $surface; padding: 0 1; }
     MenuScreen #menu-title { text-style: bold; text-wrap: nowrap; text-overflow: ellipsis; }
-    MenuScreen OptionList, MenuScreen OptionList:focus { height: auto; max-height: 30; border: none; background: transparent; padding: 0;
-        text-wrap: nowrap; text-overflow: ellipsis; }
+    MenuScreen OptionList, MenuScreen OptionList:focus { height: auto; max-height: 30; border: none; padding: 0;
+        background: transparent; text-wrap: nowrap; text-overflow: ellipsis; }
     """
     BINDINGS = [
         Binding("escape,q", "dismiss(None)", "Close"),
