@@ -46,8 +46,10 @@ def test_every_command_in_the_readme_exists() -> None:
     known = set(re.findall(r"^## (ciexplore.*)$", page, re.MULTILINE))
     for line in re.findall(r"^\s*(ciexplore [a-z].*)$", readme(), re.MULTILINE):
         words = line.split()
-        verb = " ".join(words[:3]) if words[1] == "taskcluster" else " ".join(words[:2])
-        assert verb in known or words[1] in ("cache",), line
+        verb = next((" ".join(words[:n]) for n in (4, 3, 2) if " ".join(words[:n]) in known), "")
+        below = {name.split()[len(verb.split())] for name in known if name.startswith(f"{verb} ")}
+        assert verb, line
+        assert not below, f"{line} names no verb of {verb}: {sorted(below)}"
         for option in re.findall(r"(--[a-z-]+)", line):
             assert option in page, f"{option} in: {line}"
 
