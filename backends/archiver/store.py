@@ -27,6 +27,7 @@ from backends.transfers import durability
 _ACCOUNT = re.compile(r"([0-9a-f]{64})\.json", re.ASCII)
 _PIECE = 1 << 20
 VERSION = 1
+_ABANDONED = 86_400.0  # seconds without a byte; a fetch gives up after 30
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ class Store:
     def writing(self, wanted: Wanted) -> Iterator[BinaryIO]:
         """A file that gets its place when the block ends without an exception; its account is `keep`'s to write."""
         self._made()
+        self._sweep()
         with atomic_file(self.path(wanted), overwrite=True) as stream:
             yield stream
 
@@ -161,6 +163,13 @@ class Store:
                 self.forget(kept.account.wanted)
                 raise Rotten(f"The kept archive of {kept.account.wanted.words} has changed on the disk.", "Ask again.")
         return True
+
+    def _sweep(self) -> None:
+        """What a killed fetch left of an archive that nobody asked for again."""
+        for left in self.directory.glob(".*.part"):
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > _ABANDONED:
+                    left.unlink()
 
     def _made(self) -> None:
         try:

@@ -180,3 +180,16 @@ def test_on_a_terminal_a_whole_repository_is_asked_about(
     ciexplore("archive", "get", "projects/ash", "tip", "--yes", "--output", str(tmp_path / "o"))
     ciexplore("archive", "get", "projects/ash", "tip", "--subdir", "testing", "--output", str(tmp_path / "o"))
     assert len(asked) == 1
+
+
+def test_removing_takes_what_the_filter_chose_and_nothing_without_one(
+    at: Hgweb, ciexplore: Caller, tmp_path: Path
+) -> None:
+    for suffix in ("zip", "tar.gz"):
+        ciexplore("archive", "get", "projects/ash", "REL_1", "--suffix", suffix, "--output", str(tmp_path / "o"))
+    assert ciexplore("archive", "remove").code == 2
+    done = ciexplore("archive", "remove", "--filter", "suffix:tar.gz age<1h")
+    assert done.code == 0 and done.text.startswith("Removed 1 archive, ")
+    assert [one["suffix"] for one in ciexplore("archive", "status").rows] == ["zip"]
+    assert ciexplore("archive", "remove", "--all").code == 0
+    assert ciexplore("archive", "status").rows == [] and len(list((tmp_path / "o").iterdir())) == 2

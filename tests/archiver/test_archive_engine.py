@@ -198,3 +198,17 @@ def test_the_archive_of_a_name_that_is_no_ascii_is_whole(hgweb: Hgweb, zip_only:
     repacked = bench(zip_only.url).get(ASH, "REL_1", "testing/café", suffix="tar.gz").kept
     own = bench(hgweb.url, cache="own").get(ASH, "REL_1", "testing/café", suffix="tar.gz").kept
     assert described(repacked.path) == described(own.path)
+
+
+def test_what_a_killed_fetch_left_goes_after_a_day(hgweb: Hgweb, bench: Benches) -> None:
+    import os
+
+    made = bench(hgweb.url)
+    directory = made.engine.store.directory
+    directory.mkdir(parents=True)
+    old, young = directory / ".aa.zip.1.part", directory / ".bb.zip.2.part"
+    for path, age in ((old, 100_000), (young, 100)):
+        path.write_bytes(b"half")
+        os.utime(path, (path.stat().st_mtime - age,) * 2)
+    made.get(ASH, "tip")
+    assert not old.exists() and young.exists()

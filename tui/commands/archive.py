@@ -204,6 +204,28 @@ def status(task: str | None, text: str, server: str | None, mode: str | None, **
         _task_shown(session, task, cancel, output)
 
 
+@archive.command()
+@click.option("--filter", "text", metavar="F", default="", help="Only these of what `status` lists, such as age>30d.")
+@click.option("--all", "every", is_flag=True, help="All of them; without it --filter has to choose.")
+def remove(text: str, every: bool) -> None:
+    """Delete archives that are kept here. What was saved elsewhere, and copies in buckets, stay."""
+    from backends.archiver.engine import store_of
+    from backends.frames.formats import format_bytes
+
+    if not (text.strip() or every):
+        raise UsageProblem("Nothing is chosen.", "Use --filter F, or --all.")
+    with session_of(None, None) as (session, cancel):
+        _, gathered = listed(session, cancel, "archive:held", text)
+        store, size = store_of(session.settings), 0
+        for digest in gathered.frame["key"].to_list():
+            kept = store.named(digest)
+            if kept is not None:
+                store.forget(kept.account.wanted)
+                size += kept.account.size
+        many = "archive" if len(gathered.frame) == 1 else "archives"
+        click.echo(f"Removed {len(gathered.frame):,} {many}, {format_bytes(size)}.")
+
+
 def _list(locator: str, text: str, mode: str | None, overrides: dict[str, Any], output: dict[str, Any]) -> None:
     with session_of(None, mode, **overrides) as (session, cancel):
         resource, gathered = listed(session, cancel, locator, text)
