@@ -191,7 +191,7 @@ def test_what_was_seen_is_shown_with_its_age_when_the_server_fails(fake: FakeTre
     offline = gather(fake.list(Signatures("autoland"), cache_dir=tmp_path, mode=Mode.OFFLINE), Cancel())
     assert offline.frame["suite"].to_list() == ["damp"] and offline.origin.source in (Source.CACHE, Source.STALE)
     fake.answers["/api/project/autoland/performance/signatures/"] = page("Server Error", 500)
-    stale = gather(fake.list(Signatures("autoland"), cache_dir=tmp_path, mode=Mode.REFRESH), Cancel())
+    stale = gather(fake.list(Signatures("autoland"), cache_dir=tmp_path, later=9000), Cancel())
     assert stale.frame["suite"].to_list() == ["damp"] and stale.origin.source is Source.STALE
     with pytest.raises(Offline):
         pages(fake.list(AlertSummaries(), cache_dir=tmp_path, mode=Mode.OFFLINE))
