@@ -21,6 +21,7 @@ from backends.resources import Detail, Entry, Link, LogAddress, Page, Row
 from backends.treeherder.client import AlertFilters, AlertPage
 from backends.treeherder.columns import ALERTS, SUMMARIES, SUMMARY_STATUSES
 from backends.treeherder.listed import TreeherderList, Where, counts, epoch, group_of, log_of, task_of, told
+from backends.treeherder.narrowing import other_summaries
 from backends.treeherder.signatures import framework_id
 
 AROUND = 14 * 86400  # seconds before and after an alert's push that its series is shown for
@@ -109,7 +110,8 @@ class AlertSummaryList(TreeherderList):
         return found
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
-        return [] if row is None else _of_summary(self, row, self._trackers)
+        found = [] if row is None else _of_summary(self, row, self._trackers)
+        return [*found, *other_summaries(self.locator)]
 
     def detail(self, row: Row) -> Detail:
         return Detail(

@@ -66,6 +66,11 @@ def task_of(row: Row, root: str, name: str = "task_id", run: str = "run") -> Tas
     return Task(task_id, row.get(run), root) if SLUGID.fullmatch(task_id) else None
 
 
+def task_ids(rows: pl.DataFrame) -> tuple[str, ...]:
+    """The tasks of these rows, each once."""
+    return tuple(one for one in rows["task_id"].drop_nulls().unique(maintain_order=True) if SLUGID.fullmatch(one))
+
+
 def log_of(row: Row, root: str, *, live: bool = False) -> LogAddress | None:
     """The task's log, if the deployment that keeps it is known."""
     task = task_of(row, root)

@@ -31,7 +31,7 @@ from backends.locators.perfherder import (
 )
 from backends.locators.taskcluster import Push, Task
 from backends.problems import UsageProblem
-from backends.resources import LogAddress, Resource, Row, gather
+from backends.resources import LogAddress, Question, Resource, Row, gather
 from backends.treeherder import resolve, resource_for
 from backends.treeherder.compared_values import ValueList
 
@@ -86,7 +86,7 @@ def check_list(resource: Resource, frame: pl.DataFrame) -> None:
     resource.menu(None, frame.head(0))
 
 
-def entry(resource: Resource, row: Row, frame: pl.DataFrame, words: str) -> Any:
+def entry(resource: Resource, row: Row | None, frame: pl.DataFrame, words: str) -> Any:
     """What the menu's entry with these words opens."""
     found = [one for one in resource.menu(row, frame) if words in one.label]
     assert found, [one.label for one in resource.menu(row, frame)]
@@ -208,6 +208,37 @@ def test_before_and_after_a_point_are_two_windows(listed: Lists) -> None:
     assert "regression" in resource.summary(values) or "too few" in resource.summary(values)
 
 
+def asked(resource: Resource, frame: pl.DataFrame, words: str, text: str) -> Any:
+    """What the menu's question with these words makes of an answer."""
+    [question] = [one for one in resource.menu(None, frame) if isinstance(one, Question) and words in one.label]
+    return question.opens(text)
+
+
+def test_the_menu_asks_for_another_framework_time_status_or_author(listed: Lists) -> None:
+    signatures, frame = listed(Signatures("autoland", "browsertime"))
+    assert asked(signatures, frame, "framework", "talos") == Signatures("autoland", "talos")
+    assert asked(signatures, frame, "another time", "2d") == Signatures("autoland", "browsertime", 2 * 86400)
+    summaries, frame = listed(AlertSummaries("autoland"))
+    assert asked(summaries, frame, "status", "fixed") == AlertSummaries("autoland", status="fixed")
+    assert asked(summaries, frame, "pushes of a time", "3d").timerange == 3 * 86400
+    pushes, frame = listed(Pushes("autoland", count=5))
+    assert asked(pushes, frame, "author", "a@example.org").author == "a@example.org"
+    assert asked(pushes, frame, "Since", "2026-11-20").start == "2026-11-20"
+    none = frame.head(0)
+    for resource, words, text in (
+        (signatures, "another time", "soon"),
+        (signatures, "another time", "0d"),
+        (summaries, "status", "open"),
+        (pushes, "Since", "yesterday"),
+    ):
+        with pytest.raises(UsageProblem):
+            asked(resource, none, words, text)
+    hidden = entry(summaries, None, none, "Without improvements")
+    assert hidden.flags == ("hide-improvements",)
+    again, frame = listed(hidden)
+    assert entry(again, None, frame, "Not: without improvements") == AlertSummaries("autoland")
+
+
 def test_summaries_by_the_servers_filters(listed: Lists) -> None:
     _, every = listed(AlertSummaries())
     assert set(every["status"]) >= {"untriaged", "investigating", "fixed", "wontfix", "invalid"}
@@ -282,6 +313,8 @@ def test_failures_come_first_and_lead_to_task_log_lines_and_jobs_alike(listed: L
     row = frame.filter((pl.col("result") == "testfailed") & pl.col("task_id").is_not_null()).row(0, named=True)
     assert isinstance(jobs.open(row), Task)
     assert isinstance(jobs.log(row), LogAddress)
+    both = frame.filter(pl.col("task_id").is_not_null()).head(2)
+    assert jobs.open_marked(both).task_ids == jobs.measurements(both).task_ids == tuple(both["task_id"])
     failures, lines = listed(entry(jobs, row, frame, "failure lines"))
     assert len(lines) >= 1 and lines["line"].str.len_chars().min() > 5
     assert isinstance(failures.shows(lines.row(0, named=True)), LogAddress)

@@ -408,13 +408,8 @@ KEPT = {
 def test_jobs_are_kept_only_once_they_cannot_change(fake: FakeTreeherder, tmp_path: Path, name: str) -> None:
     jobs, calls = KEPT[name]
     fake.answers[JOBS] = {"results": jobs}
-    http = fake.http(cache_dir=tmp_path)
-    from backends.treeherder.client import Treeherder
-
-    later = Treeherder(http, "https://th.example")
-    later.jobs_of_push("autoland", 7)
-    http._answering._clock = lambda: __import__("time").time() + 600
-    later.jobs_of_push("autoland", 7)
+    fake.client(cache_dir=tmp_path).jobs_of_push("autoland", 7)
+    fake.client(cache_dir=tmp_path, later=600).jobs_of_push("autoland", 7)
     assert len(fake.asked) == calls
 
 
