@@ -123,17 +123,24 @@ class BuildListing:
 
     def _keep(self, seen: list[str]) -> None:
         if self.archive.stored is not None and seen:
-            newest = sorted(seen, key=order, reverse=True)[:_KEPT]
+            known = seen
+            if self.count < MOST or self.since_ms is not None:  # a part of the list must not stand for all of it
+                kept = self._kept()
+                known = [*seen, *(self._ids_of(kept) if kept else ())]
+            newest = sorted(set(known), key=order, reverse=True)[:_KEPT]
             self.archive.stored.put(self._key, msgspec.json.encode({"ids": newest}))
 
     def _kept(self) -> StoredBytes | None:
         return self.archive.stored.get(self._key) if self.archive.stored is not None else None
 
+    def _ids_of(self, kept: StoredBytes) -> list[str]:
+        ids = decoded(kept.body).get("ids")
+        return [one for one in ids if isinstance(one, str) and is_build(one)] if isinstance(ids, list) else []
+
     def _stale(self, kept: StoredBytes, problem: HttpProblem) -> Some:
         import time
 
-        ids = decoded(kept.body).get("ids")
-        builds = [one for one in ids if isinstance(one, str) and is_build(one)] if isinstance(ids, list) else []
+        builds = self._ids_of(kept)
         age = max(time.time() - kept.stored_at, 0.0)
         origin = Origin(Source.STALE, age, problem.sentence)
         return Some(self._places(builds[: self.count]), origin, problem.sentence)

@@ -48,9 +48,9 @@ class _Completeness(Resource):
                 continue
             shown = len(self.found)
             self.found.sort(key=lambda one: ranks.get(one.build, 0))
-            more = f"{shown:,} of {len(wanted):,} builds so far." if shown < len(wanted) else ""
-            table = self.table(self.found)
-            yield Page(table, Origin(), total=None, replace=True, note=more or self._note())
+            # How far it is is no note: those stay until the next load.
+            note = self._note() if shown == len(wanted) else ""
+            yield Page(self.table(self.found), Origin(), replace=True, note=note)
         if not wanted:
             yield Page(self.schema.empty(), Origin(), replace=True)
 

@@ -29,16 +29,17 @@ MOST_FILES = 1000  # of one build
 
 
 def build_reports(archive: Archive, place: BuildPlace, cancel: Cancel) -> tuple[str, list[JUnitFile]]:
-    """The build's folder, and all JUnit files in it. One that cannot be read has no tests and says why; only
-    `Cancelled` is raised."""
-    try:
-        folder = followed(archive, place, cancel)
-    except HttpProblem as problem:
-        return "", [_unread(place.build, "", problem)]
+    """The build's folder, and all JUnit files in it. One that cannot be read has no tests and says why.
+
+    Raises the `HttpProblem` of a build that cannot be listed at all.
+    """
+    folder = followed(archive, place, cancel)
     tree = tree_of(archive, BuildPlace(place.key, place.job, place.build, folder), cancel)
     found = [_report(archive, place.build, folder, one, cancel) for one in tree.files if is_junit(one.name)][
         :MOST_FILES
     ]
+    if tree.problem is not None and not tree.files:
+        raise tree.problem
     if tree.problem is not None:
         found.append(_unread(place.build, "", tree.problem))
     return folder, found
@@ -67,8 +68,10 @@ class _Reports(Resource):
         self.view = locator
         self.archive = archive
         self._folders: dict[str, str] = {}  # of builds, which links may have led to
+        self.problems: list[HttpProblem] = []
 
     def read(self, cancel: Cancel) -> Iterator[list[list[JUnitFile]]]:
+        self.problems = []
         path = self.view.path
         if path and not path.endswith("/"):
             found = route(path)
@@ -77,10 +80,23 @@ class _Reports(Resource):
             return
 
         def ask(place: BuildPlace, own: Cancel) -> list[JUnitFile]:
-            self._folders[place.build], reports = build_reports(self.archive, place, own)
+            try:
+                self._folders[place.build], reports = build_reports(self.archive, place, own)
+            except HttpProblem as problem:
+                self.problems.append(problem)
+                return []
             return reports
 
-        yield from read_each(places(self.archive, self.view, cancel), ask, cancel)
+        wanted = places(self.archive, self.view, cancel)
+        yield from read_each(wanted, ask, cancel)
+        if wanted and len(self.problems) == len(wanted):
+            raise self.problems[0]
+
+    def failed(self) -> str:
+        """A sentence about the builds that could not be listed, "" if all could."""
+        if not self.problems:
+            return ""
+        return f"{len(self.problems):,} builds cannot be listed: {self.problems[0].sentence}"
 
     def path_of(self, row: Row) -> str:
         """The file's name in the bucket, or the build's folder."""
@@ -115,7 +131,7 @@ class TestCases(_Reports):
             if test:
                 frame = frame.filter(pl.col("test") == test)
             note = f"{len(odd):,} of {files:,} files are not whole, such as {odd[0]}" if odd else ""
-            yield Page(frame, Origin(), note=note)
+            yield Page(frame, Origin(), note=f"{self.failed()} {note}".strip())
 
     def shows(self, row: Row) -> None:
         return None  # the panel beside the table has the message and the text
@@ -154,7 +170,8 @@ class ReportFiles(_Reports):
 
     def pages(self, cancel: Cancel) -> Iterator[Page]:
         for batch in self.read(cancel):
-            yield Page(junit_files(report for reports in batch for report in reports), Origin())
+            frame = junit_files(report for reports in batch for report in reports)
+            yield Page(frame, Origin(), note=self.failed())
 
     def open(self, row: Row) -> ProwView:
         return ProwView(View.JUNIT, self.view.bucket, self.path_of(row), (), (), self.view.store)
@@ -184,8 +201,7 @@ class TestMatrix(_Reports):
                 continue
             shown = done
             rows = pl.concat(frame.cast(JUNIT_TESTS.polars()) for frame in frames)  # type: ignore[arg-type]
-            more = f"{done:,} of {len(wanted):,} builds so far." if done < len(wanted) else ""
-            yield Page(junit_matrix(rows, builds), Origin(), replace=True, note=more)
+            yield Page(junit_matrix(rows, builds), Origin(), replace=True, note=self.failed())
 
     def open(self, row: Row) -> ProwView:
         view = self.view

@@ -13,7 +13,7 @@ from backends.locators.prow import ProwView, View
 from backends.prow.archive import Archive
 from backends.prow.build_state import LIVE
 from backends.prow.builds import build_frame
-from backends.prow.view_builds import builds_view, counted, places, rows
+from backends.prow.view_builds import builds_view, counted, places, rows, unread
 from backends.resources import Chart, Entry, Link, Page, Resource, Row
 
 _RESULTS = ("success", "failure", "error", "aborted", "incomplete")
@@ -97,8 +97,8 @@ class OverTime(Resource):
             if len(found) < max(shown * 1.2, 1) and len(found) < len(wanted):
                 continue
             shown = len(found)
-            more = f"{shown:,} of {len(wanted):,} builds so far." if shown < len(wanted) else ""
-            yield Page(over_time(build_frame(found), self.period), Origin(), replace=True, note=more)
+            note = unread(found) if shown == len(wanted) else ""
+            yield Page(over_time(build_frame(found), self.period), Origin(), replace=True, note=note)
 
     def open(self, row: Row) -> ProwView | None:
         return builds_view(self.view, row.get("build_ids"))

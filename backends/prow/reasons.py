@@ -18,7 +18,7 @@ from backends.prow.build_reading import BuildPlace, Row
 from backends.prow.build_state import INCOMPLETE
 from backends.prow.builds import build_frame
 from backends.prow.source import Entry
-from backends.prow.view_builds import builds_view, counted, places, read_each
+from backends.prow.view_builds import builds_view, counted, places, read_each, unread
 from backends.resources import Page, Resource
 from backends.resources import Row as Cells
 
@@ -93,8 +93,8 @@ class FailureReasons(Resource):
         wanted, found = places(self.archive, self.view, cancel), list[Row]()
         for batch in read_each(wanted, self._read, cancel):
             found += batch
-            more = f"{len(found):,} of {len(wanted):,} builds so far." if len(found) < len(wanted) else ""
-            yield Page(reasons(build_frame(found)), Origin(), replace=True, note=more)
+            note = unread(found) if len(found) == len(wanted) else ""
+            yield Page(reasons(build_frame(found)), Origin(), replace=True, note=note)
 
     def _read(self, place: BuildPlace, cancel: Cancel) -> Row:
         row = self.archive.reader.row(place, cancel)

@@ -58,7 +58,7 @@ class _Tally:
     bytes: int = 0
     hits: int = 0
     cut: int = 0
-    failed: list[str] = field(default_factory=list)
+    failed: list[Problem] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -107,6 +107,8 @@ class LogSearch(Resource):
                     note = f"Stopped at {tally.hits:,} lines; {left:,} builds were not searched." if left else ""
                     yield Page(HITS.empty(), Origin(), note=note)
                     return
+        if tally.failed and not tally.files:
+            raise tally.failed[0]
 
     def _build(self, place: BuildPlace, rank: int, wanted: Pattern, tally: _Tally, cancel: Cancel) -> list[Cells]:
         found: list[Cells] = []
@@ -116,7 +118,7 @@ class LogSearch(Resource):
             raise
         except Problem as problem:
             with tally.lock:
-                tally.failed.append(problem.sentence)
+                tally.failed.append(problem)
             return found
         for entry in entries:
             if tally.hits >= MOST:
@@ -129,7 +131,7 @@ class LogSearch(Resource):
                 raise
             except Problem as problem:
                 with tally.lock:
-                    tally.failed.append(problem.sentence)
+                    tally.failed.append(problem)
                 continue
             found += [
                 (
@@ -231,5 +233,5 @@ def _note(tally: _Tally) -> str:
     if tally.cut:
         notes.append(f"{tally.cut:,} files have more than {MOST_A_FILE:,} matching lines; only their first are shown.")
     if tally.failed:
-        notes.append(f"{len(tally.failed):,} files could not be searched: {tally.failed[0]}")
+        notes.append(f"{len(tally.failed):,} files could not be searched: {tally.failed[0].sentence}")
     return " ".join(notes)

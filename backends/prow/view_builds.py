@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from backends.cancel import Cancel
+from backends.http.errors import ServerFailed
 from backends.locators.prow import Place, ProwView, View, route
 from backends.prow.archive import Archive
 from backends.prow.build_listing import BuildListing
@@ -39,6 +40,19 @@ def read_each(
 
 def rows(archive: Archive, places: list[BuildPlace], cancel: Cancel) -> Iterator[list[Row]]:
     return read_each(places, archive.reader.row, cancel)
+
+
+def unread(rows: list[Row]) -> str:
+    """A sentence about the builds that could not be read, "" if all could. Raises a `Problem` if none could."""
+    failed = [row for row in rows if row["state"] is None]
+    if not failed:
+        return ""
+    why = str(failed[0]["note"] or "")
+    if len(failed) == len(rows):
+        raise ServerFailed(
+            f"None of {len(rows):,} builds can be read: {why.removeprefix('cannot be read: ')}", "Try again."
+        )
+    return f"{len(failed):,} of {len(rows):,} builds cannot be read and are left out, the first of them: {why}"
 
 
 def followed(archive: Archive, place: BuildPlace, cancel: Cancel) -> str:

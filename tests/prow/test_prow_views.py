@@ -276,3 +276,25 @@ def test_numbers_in_reasons() -> None:
     from backends.prow.reasons import _general
 
     assert re.fullmatch(r"exit code N", _general("exit code 137"))
+
+
+@pytest.mark.parametrize("kind", [View.SEARCH, View.OVER_TIME, View.REASONS, View.JUNIT, View.MATRIX])
+def test_a_server_that_fails_is_not_an_empty_list(bucket: Bucket, http: Http, kind: View) -> None:
+    builds = tuple(snowflake(number * 1000 + 100) for number in range(3))
+    resource = opened(bucket, http, ProwView(kind, NAME, JOB, builds, (("text", "x"),)).text())
+    bucket.private = True
+    with pytest.raises(Problem):
+        rows(resource)
+
+
+def test_a_part_of_a_list_does_not_stand_for_all_of_it(bucket: Bucket, http: Http) -> None:
+    from backends.prow.builds import BuildList
+    from tests.prow.making import archive
+
+    for number in range(6):
+        build(bucket, snowflake((number + 1) * 30 * DAY))
+    place = archive(bucket, http)
+    assert len(rows(BuildList(ProwPath(NAME, JOB), place, complete=False))) == 6
+    assert len(rows(BuildList(ProwPath(NAME, JOB), place, count=1, complete=False))) == 1
+    bucket.faults += [("/o?", 500)] * 50
+    assert len(rows(BuildList(ProwPath(NAME, JOB), place, complete=False))) == 6
