@@ -147,7 +147,7 @@ class Columns:
         wanted = {column.name: self._wanted_width(column) for column in visible}
         widths = {
             column.name: self._chosen.get(column.name)
-            or column.width
+            or (column.width if column.kind is not Kind.STATE else 0)
             or min(wanted[column.name], cap if column.kind is Kind.TEXT else WIDEST)
             for column in visible
         }
@@ -164,7 +164,9 @@ class Columns:
 
     def _wanted_width(self, column: Column) -> int:
         # One cell for the sort arrow, so that sorting neither moves columns nor cuts their names.
-        return max(NARROWEST, cell_len(header_label(column)) + 1, self._wanted.get(column.name, 0))
+        # A state is never cut: its width is what it begins with, not what it ends at.
+        least = column.width if column.kind is Kind.STATE else NARROWEST
+        return max(least, cell_len(header_label(column)) + 1, self._wanted.get(column.name, 0))
 
     def _changed(self) -> None:
         self.version += 1
@@ -180,7 +182,8 @@ def _shrink(widths: dict[str, int], missing: int, names: list[str]) -> int:
 
 
 def _needed(frame: pl.DataFrame, ends: pl.DataFrame, column: Column) -> int:
-    texts = format_series(ends[column.name], column)
+    sample = frame[column.name].unique().head(SAMPLE) if column.kind is Kind.STATE else ends[column.name]
+    texts = format_series(sample, column)
     if column.is_numeric:  # a cut number is a wrong number: look at the extremes of all rows too
         texts += format_series(_extremes(frame[column.name]), column)
     glyph = 2 if column.kind is Kind.STATE else 0
