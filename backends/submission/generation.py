@@ -38,13 +38,13 @@ class Generation:
 
 GENERATION = Schema(
     (
-        Column("place", Kind.TEXT, "Place"),
+        Column("rule", Kind.TEXT, "Rule"),
+        Column("generates", Kind.TEXT, "Treeherder will generate", width=36),
         Column("job", Kind.ID, "Job"),
         Column("logs", Kind.TEXT, "Logs"),
         Column("artifacts", Kind.TEXT, "Artifacts"),
-        Column("rule", Kind.TEXT, "Rule"),
-        Column("generates", Kind.TEXT, "Treeherder will generate"),
         Column("remark", Kind.TEXT, "Remark"),
+        Column("place", Kind.TEXT, "Place"),
         Column("file", Kind.TEXT, "File", keeps_end=True),
     ),
     key="entry",
@@ -64,13 +64,13 @@ def generation_frame(entries: Iterable[Entry]) -> pl.DataFrame:
         rows.append(
             (
                 entry.key,
-                entry.place,
+                str(found.rule or "-"),
+                ", ".join(found.generates) or "nothing",
                 entry.job_id,
                 logs,
                 names,
-                str(found.rule or "-"),
-                ", ".join(found.generates) or "nothing",
                 found.remark,
+                entry.place,
                 entry.file,
             )
         )
