@@ -122,13 +122,16 @@ def _state(log: Mapping[str, Any], has_summary: bool) -> str:
 
 
 def logs_of(job: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    logs = job.get("log_references")
-    return [log for log in logs if isinstance(log, Mapping)] if isinstance(logs, list) else []
+    return objects(job.get("log_references"))
 
 
 def artifacts_of(job: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    artifacts = job.get("artifacts")
-    return [one for one in artifacts if isinstance(one, Mapping)] if isinstance(artifacts, list) else []
+    return objects(job.get("artifacts"))
+
+
+def objects(value: Any) -> list[Mapping[str, Any]]:
+    """The objects of a list; none where it is no list."""
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
 def blob_of(artifact: Mapping[str, Any]) -> Any:

@@ -12,6 +12,7 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.submission.conversion import result_shown, to_collection
 from backends.submission.conversion_parts import taken
 from backends.submission.forms import Entry, Form
+from backends.submission.generation import logs_of, objects
 from backends.submission.times import epoch_of
 
 NO_GROUP = "?"
@@ -112,9 +113,7 @@ def _drawn(body: Mapping[str, Any], result: str, extra: tuple[str, ...] = ()) ->
         scheduled=times[0] or None,
         started=times[1] or None,
         ended=times[2] or None,
-        logs=", ".join(
-            [*(_text(log.get("name")) for log in job.get("log_references") or () if isinstance(log, Mapping)), *extra]
-        ),
+        logs=", ".join([*(_text(log.get("name")) for log in logs_of(job)), *extra]),
     )
 
 
@@ -132,9 +131,8 @@ def _platform(job: Mapping[str, Any]) -> str:
 
 def _extra_logs(message: Mapping[str, Any]) -> tuple[str, ...]:
     """Links whose text ends in _errorsummary.log are taken for logs, too (job_loader.py)."""
-    links = taken(message, "jobInfo").get("links")
-    found = [link for link in links if isinstance(link, Mapping)] if isinstance(links, list) else []
-    return tuple("errorsummary_json" for link in found if str(link.get("linkText", "")).endswith("_errorsummary.log"))
+    links = objects(taken(message, "jobInfo").get("links"))
+    return tuple("errorsummary_json" for link in links if str(link.get("linkText", "")).endswith("_errorsummary.log"))
 
 
 def _tier(value: Any) -> int | None:
