@@ -20,6 +20,7 @@ from backends.submission.conversion_parts import (
     taken,
 )
 from backends.submission.forms import Body, Entry, Form
+from backends.submission.generation import objects
 from backends.submission.times import epoch_of, iso_of
 
 BUILD_SYSTEM = "ciexplore"
@@ -227,12 +228,10 @@ def _machines(message: Mapping[str, Any], job: dict[str, Any]) -> None:
 
 
 def _log_references(message: Mapping[str, Any]) -> list[dict[str, Any]]:
-    logs = message.get("logs")
     found = []
-    for log in logs if isinstance(logs, list) else ():
-        if isinstance(log, Mapping):
-            state = "parsed" if log.get("steps") else "pending"
-            found.append({"url": log.get("url"), "name": log.get("name"), "parse_status": state})
+    for log in objects(message.get("logs")):
+        state = "parsed" if log.get("steps") else "pending"
+        found.append({"url": log.get("url"), "name": log.get("name"), "parse_status": state})
     return found
 
 
@@ -242,7 +241,7 @@ def _result_back(job: Mapping[str, Any], message: dict[str, Any], lost: list[tup
         return
     if result == "retry":
         message["isRetried"] = True
-    elif result in _BACK:
+    elif isinstance(result, str) and result in _BACK:
         message["result"] = _BACK[result]
     else:
         message["result"] = "unknown"

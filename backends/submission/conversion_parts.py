@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from backends.submission.generation import DEFAULT_LOG, TLS, artifacts_of, blob_of
+from backends.submission.generation import DEFAULT_LOG, TLS, artifacts_of, blob_of, objects
 from backends.submission.times import epoch_of, iso_of
 
 SUMMARY_TITLE = "Summary"
@@ -45,31 +45,23 @@ def artifacts_of_message(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     details: list[dict[str, Any]] = []
     if "summary" in info:
         details.append({"title": SUMMARY_TITLE, "value": info["summary"], "content_type": "text"})
-    for link in info.get("links") or ():
-        if isinstance(link, Mapping):
-            details.append(
-                {
-                    "title": link.get("label"),
-                    "value": link.get("linkText"),
-                    "url": link.get("url"),
-                    "content_type": "link",
-                }
-            )
+    for link in objects(info.get("links")):
+        shown = {"title": link.get("label"), "value": link.get("linkText"), "url": link.get("url")}
+        details.append({**shown, "content_type": "link"})
     if details:
         artifacts.append({"type": "json", "name": "Job Info", "blob": {"job_details": details}})
-    logs = message.get("logs")
-    for log in logs if isinstance(logs, list) else ():
-        if isinstance(log, Mapping) and log.get("steps"):
+    for log in objects(message.get("logs")):
+        if log.get("steps"):
             artifacts.append({"type": "json", "name": TLS, "blob": _summary_of(log)})
     return artifacts
 
 
 def _summary_of(log: Mapping[str, Any]) -> dict[str, Any]:
     steps = []
-    for step in log["steps"]:
+    for step in objects(log["steps"]):
         one = {theirs: step[ours] for ours, theirs in _STEP if ours in step}
         if "result" in one:
-            one["result"] = _STEP_RESULTS.get(one["result"], one["result"])
+            one["result"] = _STEP_RESULTS.get(str(one["result"]), one["result"])
         steps.append({**one, "errors": step.get("errors", [])})
     data = {"steps": steps, "errors_truncated": bool(log.get("errorsTruncated"))}
     return {"step_data": data, "logurl": log.get("url"), "logname": log.get("name")}
@@ -84,7 +76,7 @@ def steps_of_summary(job: Mapping[str, Any], log: Mapping[str, Any]) -> dict[str
         if blob.get("logname", DEFAULT_LOG) != log.get("name"):
             continue
         data = taken(blob, "step_data")
-        steps = [_step_back(step) for step in data.get("steps") or () if isinstance(step, Mapping)]
+        steps = [_step_back(step) for step in objects(data.get("steps"))]
         if not steps or any(step is None for step in steps):
             return None
         found: dict[str, Any] = {"steps": steps}
@@ -102,7 +94,7 @@ def _step_back(step: Mapping[str, Any]) -> dict[str, Any] | None:
         if seconds is None:
             return None  # the message demands both times
         found[name] = iso_of(seconds)
-    found["result"] = {"testfailed": "fail", **back}.get(step.get("result", ""), step.get("result"))
+    found["result"] = {"testfailed": "fail", **back}.get(str(step.get("result")), step.get("result"))
     if step.get("errors"):
         found["errors"] = step["errors"]
     return found

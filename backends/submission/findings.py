@@ -52,13 +52,13 @@ class Report:
 FINDINGS = Schema(
     (
         Column("level", Kind.STATE, "Level", width=9),
-        Column("file", Kind.TEXT, "File", keeps_end=True),
         Column("place", Kind.TEXT, "Place"),
-        Column("job", Kind.ID, "Job"),
-        Column("path", Kind.TEXT, "JSON path"),
-        Column("rule", Kind.TEXT, "Rule"),
-        Column("message", Kind.TEXT, "What is wrong"),
+        Column("path", Kind.TEXT, "JSON path", width=26, keeps_end=True),
+        Column("message", Kind.TEXT, "What is wrong", width=44),
         Column("instead", Kind.TEXT, "Write instead"),
+        Column("rule", Kind.TEXT, "Rule"),
+        Column("job", Kind.ID, "Job"),
+        Column("file", Kind.TEXT, "File", keeps_end=True),
     ),
     key="finding",
 )
@@ -74,13 +74,13 @@ def findings_frame(reports: Iterable[Report]) -> pl.DataFrame:
                 (
                     f"{entry.key}/{number}",
                     str(one.level),
-                    entry.file,
                     entry.place,
-                    entry.job_id,
                     one.path,
-                    one.rule,
                     one.message,
                     one.instead,
+                    one.rule,
+                    entry.job_id,
+                    entry.file,
                 )
             )
     return FINDINGS.frame(rows)

@@ -38,13 +38,13 @@ class Generation:
 
 GENERATION = Schema(
     (
-        Column("place", Kind.TEXT, "Place"),
+        Column("rule", Kind.TEXT, "Rule"),
+        Column("generates", Kind.TEXT, "Treeherder will generate", width=36),
         Column("job", Kind.ID, "Job"),
         Column("logs", Kind.TEXT, "Logs"),
         Column("artifacts", Kind.TEXT, "Artifacts"),
-        Column("rule", Kind.TEXT, "Rule"),
-        Column("generates", Kind.TEXT, "Treeherder will generate"),
         Column("remark", Kind.TEXT, "Remark"),
+        Column("place", Kind.TEXT, "Place"),
         Column("file", Kind.TEXT, "File", keeps_end=True),
     ),
     key="entry",
@@ -64,13 +64,13 @@ def generation_frame(entries: Iterable[Entry]) -> pl.DataFrame:
         rows.append(
             (
                 entry.key,
-                entry.place,
+                str(found.rule or "-"),
+                ", ".join(found.generates) or "nothing",
                 entry.job_id,
                 logs,
                 names,
-                str(found.rule or "-"),
-                ", ".join(found.generates) or "nothing",
                 found.remark,
+                entry.place,
                 entry.file,
             )
         )
@@ -122,13 +122,16 @@ def _state(log: Mapping[str, Any], has_summary: bool) -> str:
 
 
 def logs_of(job: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    logs = job.get("log_references")
-    return [log for log in logs if isinstance(log, Mapping)] if isinstance(logs, list) else []
+    return objects(job.get("log_references"))
 
 
 def artifacts_of(job: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    artifacts = job.get("artifacts")
-    return [one for one in artifacts if isinstance(one, Mapping)] if isinstance(artifacts, list) else []
+    return objects(job.get("artifacts"))
+
+
+def objects(value: Any) -> list[Mapping[str, Any]]:
+    """The objects of a list; none where it is no list."""
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
 def blob_of(artifact: Mapping[str, Any]) -> Any:

@@ -27,16 +27,16 @@ JOBS = Schema(
     (
         Column("lint", Kind.STATE, "Lint", width=9),
         Column("symbol", Kind.TEXT, "Symbol"),
-        Column("name", Kind.TEXT, "Job", width=40),
-        Column("platform", Kind.TEXT, "Platform row"),
+        Column("name", Kind.TEXT, "Job", width=30),
         Column("shown", Kind.STATE, "Shown as"),
-        Column("tier", Kind.COUNT, "Tier"),
         Column("errors", Kind.COUNT, "Errors"),
         Column("warnings", Kind.COUNT, "Warnings"),
+        Column("platform", Kind.TEXT, "Platform row"),
+        Column("tier", Kind.COUNT, "Tier"),
+        Column("first", Kind.TEXT, "First finding"),
         Column("project", Kind.TEXT, "Project"),
         Column("form", Kind.TEXT, "Form"),
         Column("place", Kind.TEXT, "Place"),
-        Column("first", Kind.TEXT, "First finding"),
         Column("revision", Kind.ID, "Revision", hidden=True),
         Column("job", Kind.ID, "Job id", hidden=True),
     ),
@@ -58,20 +58,22 @@ def jobs_frame(reports: Sequence[Report]) -> pl.DataFrame:
         first = next(
             (f"{found.path}: {found.message}" for found in report.findings if found.level is not Level.INFO), ""
         )
-        look = (one.symbol, one.name, one.platform, one.shown, one.tier) if one else ("", "", "", "", None)
-        where = (one.project, one.revision) if one else ("", "")
         rows.append(
             (
                 str(entry.number),
                 report.verdict,
-                *look,
+                one.symbol if one else "",
+                one.name if one else "",
+                one.shown if one else "",
                 report.count(Level.ERROR),
                 report.count(Level.WARNING),
-                where[0],
+                one.platform if one else "",
+                one.tier if one else None,
+                first,
+                one.project if one else "",
                 str(entry.form),
                 entry.place,
-                first,
-                where[1],
+                one.revision if one else "",
                 entry.job_id,
             )
         )
@@ -90,7 +92,7 @@ class SubmissionList(Resource):
     @property
     def title(self) -> str:
         name = Path(self.source.path).name if isinstance(self.source, JobFile) else f"{len(self.source.task_ids)} tasks"
-        view = VIEWS[self.source.view].partition(":")[0].partition(" (")[0].lower()
+        view = self.source.view
         return name if self.source.view == "jobs" else f"{name}: {view}"
 
     def read(self, cancel: Cancel) -> list[Entry]:
@@ -109,6 +111,17 @@ class SubmissionList(Resource):
         if entry is None or entry.broken:
             return None
         return Document(named(entry), self.locator, lambda cancel: entry.body)
+
+    def detail(self, row: Row) -> Detail | None:
+        """All that the row says, whole; the table cuts it."""
+        from backends.frames.formats import format_value
+
+        texts = tuple(
+            (column.label, format_value(row[column.name], column))
+            for column in self.schema
+            if row.get(column.name) not in (None, "")
+        )
+        return Detail(str(row.get("symbol") or row.get("job") or "Job"), (("Job", texts),))
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[MenuEntry]:
         links: list[MenuEntry] = [

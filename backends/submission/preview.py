@@ -12,26 +12,27 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.submission.conversion import result_shown, to_collection
 from backends.submission.conversion_parts import taken
 from backends.submission.forms import Entry, Form
+from backends.submission.generation import logs_of, objects
 from backends.submission.times import epoch_of
 
 NO_GROUP = "?"
 
 PREVIEW = Schema(
     (
+        Column("symbol", Kind.TEXT, "Symbol"),
+        Column("shown", Kind.STATE, "Shown as"),
+        Column("platform", Kind.TEXT, "Platform row"),
+        Column("name", Kind.TEXT, "Job", width=30),
+        Column("changes", Kind.TEXT, "On the server"),
+        Column("tier", Kind.COUNT, "Tier"),
+        Column("colour", Kind.TEXT, "Colour"),
+        Column("duration", Kind.DURATION, "Duration", "s"),
+        Column("started", Kind.TIME, "Started"),
+        Column("logs", Kind.TEXT, "Logs"),
         Column("project", Kind.TEXT, "Project"),
         Column("revision", Kind.ID, "Revision", width=12),
-        Column("platform", Kind.TEXT, "Platform row"),
-        Column("symbol", Kind.TEXT, "Symbol"),
-        Column("name", Kind.TEXT, "Job", width=40),
-        Column("shown", Kind.STATE, "Shown as"),
-        Column("colour", Kind.TEXT, "Colour"),
-        Column("tier", Kind.COUNT, "Tier"),
-        Column("scheduled", Kind.TIME, "Scheduled", hidden=True),
-        Column("started", Kind.TIME, "Started"),
-        Column("duration", Kind.DURATION, "Duration", "s"),
-        Column("logs", Kind.TEXT, "Logs"),
-        Column("changes", Kind.TEXT, "On the server"),
         Column("group", Kind.TEXT, "Group", hidden=True),
+        Column("scheduled", Kind.TIME, "Scheduled", hidden=True),
         Column("ended", Kind.TIME, "Ended", hidden=True),
         Column("job", Kind.ID, "Job id", hidden=True),
         Column("place", Kind.TEXT, "Place", hidden=True),
@@ -108,13 +109,11 @@ def _drawn(body: Mapping[str, Any], result: str, extra: tuple[str, ...] = ()) ->
         group=_text(job.get("group_name")),
         name=_text(job.get("name")),
         shown=shown,
-        tier=job.get("tier", 1) if type(job.get("tier", 1)) is int else None,
+        tier=_tier(job.get("tier", 1)),
         scheduled=times[0] or None,
         started=times[1] or None,
         ended=times[2] or None,
-        logs=", ".join(
-            [*(_text(log.get("name")) for log in job.get("log_references") or () if isinstance(log, Mapping)), *extra]
-        ),
+        logs=", ".join([*(_text(log.get("name")) for log in logs_of(job)), *extra]),
     )
 
 
@@ -132,9 +131,12 @@ def _platform(job: Mapping[str, Any]) -> str:
 
 def _extra_logs(message: Mapping[str, Any]) -> tuple[str, ...]:
     """Links whose text ends in _errorsummary.log are taken for logs, too (job_loader.py)."""
-    links = taken(message, "jobInfo").get("links")
-    found = [link for link in links if isinstance(link, Mapping)] if isinstance(links, list) else []
-    return tuple("errorsummary_json" for link in found if str(link.get("linkText", "")).endswith("_errorsummary.log"))
+    links = objects(taken(message, "jobInfo").get("links"))
+    return tuple("errorsummary_json" for link in links if str(link.get("linkText", "")).endswith("_errorsummary.log"))
+
+
+def _tier(value: Any) -> int | None:
+    return value if type(value) is int and abs(value) < 1 << 31 else None
 
 
 def _text(value: Any) -> str:
@@ -152,20 +154,20 @@ def preview_frame(entries: Iterable[Entry], changes: Mapping[str, str] | None = 
         rows.append(
             (
                 entry.key,
+                one.symbol,
+                one.shown,
+                one.platform,
+                one.name,
+                differs,
+                one.tier,
+                one.colour,
+                one.duration,
+                _ms(one.started),
+                one.logs,
                 one.project,
                 one.revision,
-                one.platform,
-                one.symbol,
-                one.name,
-                one.shown,
-                one.colour,
-                one.tier,
-                _ms(one.scheduled),
-                _ms(one.started),
-                one.duration,
-                one.logs,
-                differs,
                 one.group,
+                _ms(one.scheduled),
                 _ms(one.ended),
                 entry.job_id,
                 entry.place,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from backends.problems import FileProblem, UsageProblem
 from backends.submission.forms import Entry, Form, form_of
@@ -20,6 +23,8 @@ SUFFIXES = {
     ".tsv": "csv",
 }
 MOST_BYTES = 256 << 20
+# JSON can spell half of a surrogate pair, which is no character: neither a table nor a database takes it.
+_HALF = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 
 
 class UnreadableJobs(FileProblem):
@@ -44,7 +49,10 @@ def read_text(name: str, text: str, form: Form | None = None, first: int = 0) ->
     if not found:
         raise UnreadableJobs(f"{name} holds no job.", "Write one JSON object, a list of them, or one a line.")
     entries = []
+    halves = _HALF.search(text) is not None
     for number, one in enumerate(found, first):
+        if halves:
+            one = _whole(one)
         kind = form if form is not None else Form.PULSE if one.broken else form_of(one.value)
         entries.append(Entry(name, one.place, number, kind, one.value, one.broken, one.odd))
     return entries
@@ -78,6 +86,23 @@ def _guessed(name: str, text: str) -> Iterator[Found]:
     if len(lines) > 1 and not lines[0].broken:
         return iter(lines)
     return from_json(name, text)
+
+
+def _whole(found: Found) -> Found:
+    """The same without half characters, and a remark if there were any."""
+    value = _mended(found.value)
+    odd = ("holds half a character, which became ?",) if value != found.value else ()
+    return replace(found, value=value, odd=(*found.odd, *odd))
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_mended(name): _mended(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_mended(one) for one in value]
+    return value
 
 
 def _content(path: str) -> str:

@@ -103,9 +103,9 @@ def _logs(job: Mapping[str, Any]) -> Iterator[Finding]:
     found = generation(job)
     logs = logs_of(job)
     summaries = [blob_of(one) for one in artifacts_of(job) if one.get("name") == TLS]
-    lognames = {blob.get("logname", DEFAULT_LOG) for blob in summaries if isinstance(blob, Mapping)}
+    lognames = {str(blob.get("logname", DEFAULT_LOG)) for blob in summaries if isinstance(blob, Mapping)}
     for number, log in enumerate(logs):
-        name, path = log.get("name"), f"$.job.log_references[{number}]"
+        name, path = str(log.get("name")), f"$.job.log_references[{number}]"
         if log.get("parse_status") == "error":
             yield Finding(
                 Level.WARNING,
@@ -138,13 +138,13 @@ def _logs(job: Mapping[str, Any]) -> Iterator[Finding]:
                 "a custom name must also be the logname of the text_log_summary; the Log Viewer finds nothing",
                 f'"logname": "{name}" in its blob',
             )
-    names = {log.get("name") for log in logs}
+    names = {str(log.get("name")) for log in logs}
     if logs and summaries and lognames and not lognames & names:
         yield Finding(
             Level.ERROR,
             "$.job.artifacts",
             "custom-log-name",
-            f"the summary is of {', '.join(map(str, lognames))}; no log has that name",
+            f"the summary is of {', '.join(sorted(lognames))}; no log has that name",
             "the same name in log_references",
         )
     if found.remark and found.rule in (2, 3):

@@ -65,7 +65,12 @@ def message_of(task_id: str, body: Mapping[str, Any], root: str) -> dict[str, An
     """None where the task has no route, no extra.treeherder or no run yet."""
     task, status = taken(body, "task"), taken(body, "status")
     config = taken(taken(task, "extra"), "treeherder")
-    routes = [route for route in task.get("routes") or () if isinstance(route, str) and route.split(".")[0] == ROUTE]
+    listed = task.get("routes")
+    routes = [
+        route
+        for route in (listed if isinstance(listed, list) else [])
+        if isinstance(route, str) and route.split(".")[0] == ROUTE
+    ]
     route = ROUTE_PARTS.fullmatch(routes[0]) if len(routes) == 1 else None
     runs = status.get("runs")
     if not config or route is None or not isinstance(runs, list) or not runs:

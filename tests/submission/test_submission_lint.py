@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from backends.cancel import Cancel
 from backends.demo.submission import EXAMPLES
@@ -14,9 +16,41 @@ from backends.problems import Cancelled
 from backends.submission.findings import FINDINGS, Finding, Level, findings_frame
 from backends.submission.forms import Entry, Form, form_of
 from backends.submission.generation import generation, generation_frame
+from backends.submission.job_list import jobs_frame
 from backends.submission.lint import lint
-from backends.submission.reading import read_files
+from backends.submission.preview import preview_frame
+from backends.submission.reading import read_files, read_text
 from tests.submission.jobs import MESSAGE, message
+
+NAMES = [
+    *MESSAGE,
+    *MESSAGE["origin"],
+    *MESSAGE["display"],
+    *MESSAGE["runMachine"],
+    "job",
+    "job_guid",
+    "log_references",
+    "artifacts",
+    "blob",
+    "job_details",
+    "option_collection",
+    "build_platform",
+    "submit_timestamp",
+    "jobInfo",
+    "links",
+    "steps",
+    "extra",
+    "treeherder",
+    "routes",
+    "metadata",
+    "suites",
+    "framework",
+    "step_data",
+    "name",
+    "url",
+    "coalesced",
+    "superseded",
+]
 
 
 def found(body: Any, form: Form | None = None) -> list[Finding]:
@@ -289,3 +323,30 @@ def test_linting_stops_when_it_is_told_to() -> None:
 def test_a_hostile_name_does_not_reach_the_terminal_raw() -> None:
     for one in found(message(**{"\x1b[31mred\x9b": 1})):
         assert all(character.isprintable() for character in one.path + one.message + one.instead)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=30),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=9), inner, max_size=9)
+    ),
+    max_leaves=25,
+)
+
+
+@given(st.lists(ANYTHING, min_size=1, max_size=3), st.sampled_from([None, *Form]))
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
+def test_whatever_a_file_holds_is_linted_drawn_and_listed(values: list[Any], form: Form | None) -> None:
+    entries = read_text("x.json", json.dumps(values), form)
+    reports = lint(entries)
+    assert len(reports) == len(entries) == len(jobs_frame(reports)) == len(values)
+    for frame in (findings_frame(reports), preview_frame(entries), generation_frame(entries)):
+        assert frame.height >= 0
+
+
+def test_half_a_character_and_a_huge_number_break_no_table() -> None:
+    text = '[{"taskId": "a\\ud800", "tier": 1' + "0" * 40 + ', "display": {"jobSymbol": "\\udfff"}, "\\ud801": 1}]'
+    (report,) = lint(read_text("x.json", text))
+    assert any("half a character" in one.message for one in report.findings)
+    assert jobs_frame([report])["job"].to_list() == ["a?"]
+    assert len(findings_frame([report])) == len(report.findings)

@@ -14,8 +14,13 @@ from hypothesis import strategies as st
 from jsonschema import Draft6Validator, Draft7Validator
 
 from backends.demo.submission import EXAMPLES
+from backends.submission.conversion import convert
 from backends.submission.findings import Level
-from backends.submission.forms import Form
+from backends.submission.forms import Entry, Form
+from backends.submission.generation import generation_frame
+from backends.submission.job_list import jobs_frame
+from backends.submission.lint import lint
+from backends.submission.preview import preview_frame
 from backends.submission.quick import certainly_valid
 from backends.submission.schemas import schema_of
 from backends.submission.validation import violations
@@ -231,3 +236,21 @@ def test_each_dialect_refuses_the_others_origin() -> None:
 )
 def test_what_counts_as_a_time(text: str, right: bool) -> None:
     assert (list(violations(message(timeStarted=text), Form.PULSE)) == []) is right
+
+
+@pytest.mark.parametrize("form", list(Form))
+def test_a_mutated_job_is_linted_drawn_and_converted(form: Form) -> None:
+    @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(mutated(form))
+    def carried(body: Any) -> None:
+        body = {"routes": [], "metadata": {}, "extra": {"treeherder": body}} if form is Form.TASK else body
+        entry = Entry("f", "", 0, form, body)
+        (report,) = lint([entry])
+        assert len(jobs_frame([report])) == 1
+        preview_frame([entry])
+        generation_frame([entry])
+        if form.is_job and isinstance(body, dict):
+            for target in (Form.PULSE, Form.PULSE_2018, Form.COLLECTION):
+                json.dumps(convert(entry, target).body)
+
+    carried()
