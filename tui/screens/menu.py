@@ -1,4 +1,4 @@
-"""`x`: what else can be opened or done from a list, to be chosen by arrow keys, by number or by the mouse."""
+"""`x`: what else can be opened or done from a list, to be chosen by arrow keys, by its sign or by the mouse."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from backends.locators import Locator
 from backends.problems import Problem
 from backends.resources import Action, Entry, Link, Question
 
-_NUMBERED = "123456789"
+_KEYS = "123456789abcdefghilmnoprstuvwxyz"  # j, k and q have their usual meaning
 
 
 class MenuScreen(ModalScreen[Entry | None]):
@@ -36,7 +36,7 @@ class MenuScreen(ModalScreen[Entry | None]):
         Binding("escape,q", "dismiss(None)", "Close"),
         Binding("j", "move(1)", show=False),
         Binding("k", "move(-1)", show=False),
-        *(Binding(number, f"choose({number})", show=False) for number in _NUMBERED),
+        *(Binding(key, f"choose({number})", show=False) for number, key in enumerate(_KEYS)),
     ]
 
     def __init__(self, title: str, entries: Sequence[Entry]) -> None:
@@ -47,7 +47,7 @@ class MenuScreen(ModalScreen[Entry | None]):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Static(Text(safe_text(self._title), no_wrap=True, overflow="ellipsis"), id="menu-title")
-            yield OptionList(*(Option(_line(number, entry)) for number, entry in enumerate(self._entries, 1)))
+            yield OptionList(*(Option(_line(number, entry)) for number, entry in enumerate(self._entries)))
 
     def on_mount(self) -> None:
         self.query_one(OptionList).highlighted = 0
@@ -59,8 +59,8 @@ class MenuScreen(ModalScreen[Entry | None]):
         self.dismiss(self._entries[event.option_index])
 
     def action_choose(self, number: int) -> None:
-        if number <= len(self._entries):
-            self.dismiss(self._entries[number - 1])
+        if number < len(self._entries):
+            self.dismiss(self._entries[number])
 
     def action_move(self, step: int) -> None:
         choices = self.query_one(OptionList)
@@ -73,7 +73,7 @@ class MenuScreen(ModalScreen[Entry | None]):
 def _line(number: int, entry: Entry) -> Text:
     where = "browser" if isinstance(entry, Link) and isinstance(entry.opens, str) else ""
     kind = {Question: "asks", Action: "does"}.get(type(entry), where)
-    key = f"{number}" if number <= len(_NUMBERED) else " "
+    key = _KEYS[number] if number < len(_KEYS) else " "
     text = Text.assemble((f"{key}  ", "bold"), safe_text(entry.label, limit=200), no_wrap=True, overflow="ellipsis")
     return text.append(f"  ({kind})", "dim") if kind else text
 
