@@ -18,7 +18,7 @@ async def test_a_job_opens_with_its_builds_and_enter_goes_down_to_a_log(demo: di
 
 async def test_a_log_of_a_file_opens_at_once(demo: dict[str, str]) -> None:
     async with running(demo["prow.build-log"]) as (app, pilot):
-        await until(pilot, lambda: "ci-operator" in screen_text(app))
+        await until(pilot, lambda: "INFO[" in screen_text(app) and "line " in screen_text(app))
 
 
 async def test_completeness_opens_as_a_table(demo: dict[str, str]) -> None:
