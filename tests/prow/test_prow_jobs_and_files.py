@@ -107,3 +107,14 @@ def test_all_files_of_marked_builds_are_one_list(bucket: Bucket, http: Http) -> 
     found = rows(tree)
     assert len(found) == 14 and {row["build"] for row in found} == set(several)
     assert "artifacts/a/b/c.txt" in {row["name"] for row in found}
+
+
+def test_folders_have_the_number_and_size_of_all_that_is_in_them(bucket: Bucket, http: Http) -> None:
+    folder = build(bucket, snowflake(1000), artifacts=(), leave_out=("prowjob.json", "podinfo.json"))
+    bucket.put(f"{folder}artifacts/a/b.txt", b"x" * 100)
+    bucket.put(f"{folder}artifacts/c.txt", b"x" * 50)
+    sizes = opened(bucket, http, ProwView(View.TREE, NAME, folder, (), (("by", "folders"),)).text())
+    by = {row["folder"]: row for row in rows(sizes)}
+    assert (by["artifacts/"]["files"], by["artifacts/"]["size"], by["artifacts/"]["largest"]) == (2, 150, 100)
+    assert by["."]["files"] == 3 and sizes.open(by["."]) == ProwPath(NAME, folder)
+    assert sizes.open(by["artifacts/"]) == ProwPath(NAME, f"{folder}artifacts/")
