@@ -129,8 +129,10 @@ class BuildList(Resource):
 
     def view(self, view: View, rows: pl.DataFrame, **options: str) -> ProwView | None:
         """That view of these builds; None where they are not all of one job."""
-        folders = {self.job_folder(row) for row in rows.select("job", "build", "folder").iter_rows(named=True)}
-        if len(folders) != 1:
+        folders = {self.folder}
+        if route(self.folder).place is Place.PULL:
+            folders = {self.job_folder(row) for row in rows.select("job", "build", "folder").iter_rows(named=True)}
+        if len(folders) != 1 or rows.is_empty():
             return None
         pairs = tuple((name, value) for name, value in options.items() if value)
         return ProwView(

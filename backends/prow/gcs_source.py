@@ -26,6 +26,7 @@ STORAGE = "https://storage.googleapis.com"
 _FIELDS = "name,size,updated,contentType,contentEncoding,generation,md5Hash,crc32c"
 _LIST_CAP = 32 << 20  # bytes of a page: 1,000 names of 1,024 bytes with all fields have 3 MB
 _LONGEST_TOKEN = 4000
+_GONE = "Check its name; many buckets delete builds after some months."
 
 
 def segment(name: str) -> str:
@@ -102,8 +103,8 @@ class GcsSource(Source):
         url = self.address(bucket, entry.name, entry.generation)
         try:
             return self.http.get(url, policy=policy, accept="*/*", cap=cap, cancel=cancel).body
-        except NotFound as problem:
-            raise NotFound(f"There is no {clean(entry.name)} in {clean(bucket)}.", problem.hint, status=404) from None
+        except NotFound:
+            raise NotFound(f"There is no {clean(entry.name)} in {clean(bucket)}.", _GONE, status=404) from None
 
     def address(self, bucket: str, name: str, generation: str = "") -> str:
         pinned = f"&generation={segment(generation)}" if generation else ""
