@@ -275,3 +275,11 @@ def test_the_menu_of_five_thousand_builds_is_made_at_once(bucket: Bucket, http: 
     links = [one for one in builds.menu(None, frame) if isinstance(one, Link)]
     # one tuple of ids for all of them, not one each
     assert len({id(one.opens.builds) for one in links}) == 1  # type: ignore[union-attr]
+
+
+def test_a_running_build_s_log_is_deck_s_where_there_is_one(http: Http) -> None:
+    from backends.prow.profiles import live_log
+
+    url = live_log("test-platform-results", "periodic a", "12", "https://storage.googleapis.com")
+    assert url == "https://prow.ci.openshift.org/log?job=periodic%20a&id=12"
+    assert live_log("test-platform-results", "a", "12", "http://127.0.0.1:1") == "" == live_log("mine", "a", "1", "x")
