@@ -74,9 +74,8 @@ class GcsSource(Source):
         note = (
             "" if following or not next_token else "The server's page token cannot be sent back; entries are missing."
         )
-        kept = tuple(
-            one for one in files if one is not None and (one.name != prefix or prefix[-1:] != "/")
-        )  # that is a folder's own mark
+        # An empty object whose name ends in "/" is a folder's own mark, which some tools leave.
+        kept = tuple(one for one in files if one is not None and (one.size or one.name[-1] != "/"))
         return Listing(kept, folders, following, answer.origin, note)
 
     def stat(self, bucket: str, name: str, *, cancel: Cancel) -> Entry:

@@ -224,7 +224,7 @@ def test_logs_of_several_containers_and_of_none(bucket: Bucket, http: Http) -> N
     builds = listing(bucket, http)
     by = {row["build"]: row for row in rows(builds)}
     log = builds.log(by[several])
-    assert isinstance(log, LogAddress) and "sidecar-build-log.txt" in log.url
+    assert isinstance(log, LogAddress) and "%2Ftest-build-log.txt" in log.url
     assert builds.log(by[running]) is None  # nothing is written before the end
 
 
