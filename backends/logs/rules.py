@@ -72,6 +72,13 @@ RULES: tuple[Rule, ...] = (
     Rule("json level", _E, r'^\{.*"(?:level|severity)": ?"(?i:error|fatal|panic|critical)"', '{"level":"error"}'),
     Rule("prow", _E, r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d (?:error: |Container \S+ in pod \S+ failed)",
          "2021/03/25 18:31:09 Container test in pod e2e failed, exit code 1, reason Error"),
+    # Of Spyglass's and the public Prows' own patterns (see spyglass.py) those that are precise enough for every log
+    Rule("prow step failed", _E, r"^(?:\w{4}\[[^\]]*\] |\S+ )?Step \S+ failed after \d",
+         "INFO[2021-04-28T20:08:36Z] Step e2e-gcp-ipi-install failed after 10m0s."),
+    Rule("timed out waiting", _E, r"\btimed out waiting for the condition\b",
+         "error: timed out waiting for the condition"),
+    Rule("exit code", _E, r"\b[Ee]xit(?:ed with)? (?:code|status):? [1-9]\d{0,2}\.?\s*$",
+         "command exited with code 137"),
     Rule("group error", _E, r"^##\[error\]|^::error\b", "::error file=a.c::expected"),
     # Warnings
     Rule("level", _W, r"(?:^|[0-9] +)WARNING +- ", "02:47:22  WARNING - Try message not found."),

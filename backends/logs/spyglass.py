@@ -32,4 +32,4 @@ def marks(line: bytes) -> bool:
     """Whether Spyglass would mark this line of a log, had it no colours."""
     if len(line) > LONGEST:
         return False
-    return _MARKED.search(ansi.strip(ansi.decoded(line)).rstrip("\r\n")) is not None
+    return _MARKED.search(ansi.strip(ansi.decoded(line.rstrip(b"\r\n")))) is not None

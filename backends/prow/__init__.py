@@ -70,8 +70,10 @@ def _view(locator: ProwView, archive: Archive, settings: Settings) -> Resource:
             return JobList(locator, archive, visited_jobs(settings.state_path, locator.bucket))
         case View.TREE:
             from backends.prow.files import TreeFiles, places_of_view
+            from backends.prow.folder_sizes import FolderSizes
 
-            return TreeFiles(locator, archive, places_of_view(archive, locator))
+            kind = FolderSizes if locator.option("by") == "folders" else TreeFiles
+            return kind(locator, archive, places_of_view(archive, locator))
         case View.COMPLETENESS | View.PRESENCE:
             from backends.prow.completeness import CompletenessSets, FilePresence
 

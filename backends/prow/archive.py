@@ -59,8 +59,10 @@ def place_of(folder: str, build: str) -> BuildPlace:
 
 
 def log_names(names: str | None) -> list[str]:
-    """The logs of a build's first level: build-log.txt, or one for each container where it has several."""
+    """The logs of a build's first level: build-log.txt, or one for each container where it has several ("test" is
+    Prow's usual name of the one that matters, so it comes first)."""
     found = (names or "").split(SEPARATOR)
     if BUILD_LOG in found:
         return [BUILD_LOG]
-    return [name for name in found if name.endswith(f"-{BUILD_LOG}")]
+    several = [name for name in found if name.endswith(f"-{BUILD_LOG}")]
+    return sorted(several, key=lambda name: (name != f"test-{BUILD_LOG}", name))

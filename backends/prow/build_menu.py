@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from backends.locators.prow import ProwView, View
-from backends.problems import UsageProblem
 from backends.resources import Entry, Link, Question, Row
 
 if TYPE_CHECKING:
@@ -27,15 +27,17 @@ _VIEWS = (
 
 
 def entries(builds: BuildList, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
-    """Views of `rows`; of those of several jobs none, for a view is of one job."""
+    """Views of `rows`; where those are of several jobs (of a pull request), of those of the row's own job."""
     found: list[Entry] = []
-    words = f"{len(rows):,} build{'' if len(rows) == 1 else 's'}"
-    for label, view in _VIEWS:
-        locator = builds.view(view, rows) if len(rows) else None
-        if locator is not None:
-            found.append(Link(label.format(words), locator))
-    if len(rows) and builds.view(View.SEARCH, rows) is not None:
-        found.append(Question(f"Search the logs of {words}", "Text or regular expression", _search(builds, rows)))
+    every = builds.view(View.BUILDS, rows)
+    if every is None and row is not None:
+        rows = rows.filter(pl.col("job") == row["job"])
+        every = builds.view(View.BUILDS, rows)
+    if every is not None:
+        words = f"{len(rows):,} build{'' if len(rows) == 1 else 's'}"
+        # Made once: 5,000 ids eight times over would keep the key waiting.
+        found += [Link(label.format(words), replace(every, view=view)) for label, view in _VIEWS]
+        found.append(Question(f"Search the logs of {words}", "Text or regular expression", _search(every)))
     if row is not None and (document := builds.document(row)) is not None:
         found.append(Link(document.title, document))
         found.append(Link(f"Test cases of {row['build']} (JUnit)", _one(builds, View.JUNIT, row)))
@@ -47,14 +49,11 @@ def _one(builds: BuildList, view: View, row: Row) -> ProwView:
     return ProwView(view, archive.bucket, builds.job_folder(row), (str(row["build"]),), (), archive.store)
 
 
-def _search(builds: BuildList, rows: pl.DataFrame) -> Callable[[str], ProwView]:
+def _search(every: ProwView) -> Callable[[str], ProwView]:
     def opens(text: str) -> ProwView:
         from backends.logs.patterns import pattern
 
         pattern(text)  # a wrong one is said in the box, not in an empty list
-        found = builds.view(View.SEARCH, rows, text=text)
-        if found is None:
-            raise UsageProblem("These builds are of several jobs.", "Mark builds of one.")
-        return found
+        return replace(every, view=View.SEARCH, options=(("text", text),))
 
     return opens

@@ -18,7 +18,7 @@ from backends.prow.build_menu import entries
 from backends.prow.build_reading import BuildPlace, Row, cells, skeleton
 from backends.prow.build_state import ENDED, INCOMPLETE, LIVE
 from backends.prow.parallel import Turns
-from backends.prow.profiles import deck_page
+from backends.prow.profiles import deck_page, live_log
 from backends.resources import Detail, Document, Entry, LogAddress, Page, Resource
 from backends.transfers.files import RemoteFile
 
@@ -129,8 +129,10 @@ class BuildList(Resource):
 
     def view(self, view: View, rows: pl.DataFrame, **options: str) -> ProwView | None:
         """That view of these builds; None where they are not all of one job."""
-        folders = {self.job_folder(row) for row in rows.select("job", "build", "folder").iter_rows(named=True)}
-        if len(folders) != 1:
+        folders = {self.folder}
+        if route(self.folder).place is Place.PULL:
+            folders = {self.job_folder(row) for row in rows.select("job", "build", "folder").iter_rows(named=True)}
+        if len(folders) != 1 or rows.is_empty():
             return None
         pairs = tuple((name, value) for name, value in options.items() if value)
         return ProwView(
@@ -147,8 +149,11 @@ class BuildList(Resource):
         return entries(self, row, rows)
 
     def log(self, row: Row) -> LogAddress | None:
-        """The whole log; of several containers the first, the others are among the files. None while it runs."""
+        """The whole log; of several containers the first, the others are among the files. While it runs, Deck's."""
         folder, names = row.get("folder"), log_names(row.get("names"))
+        if row.get("state") in LIVE and not names:
+            url = live_log(self.archive.bucket, str(row["job"]), str(row["build"]), self.archive.scope)
+            return LogAddress(url, f"log of {row['build']}", self.open(row), live=True) if url else None
         if not folder or (not names and row.get("names")):
             return None
         name = names[0] if names else BUILD_LOG

@@ -44,7 +44,7 @@ class _Completeness(Resource):
         for batch in read_each(wanted, read, cancel):
             self.found += batch
             # A table of 20,000 builds is not made again for each ten of them.
-            if len(self.found) < max(shown * 1.2, 1) and len(self.found) < len(wanted):
+            if len(self.found) < max(shown * 1.5, 1) and len(self.found) < len(wanted):
                 continue
             shown = len(self.found)
             self.found.sort(key=lambda one: ranks.get(one.build, 0))

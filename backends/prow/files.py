@@ -105,11 +105,13 @@ class FolderFiles(Files):
         found = route(folder)
         store, bucket = self.archive.store, self.archive.bucket
         name = folder.rstrip("/").rpartition("/")[2] or bucket
+        sizes = ProwView(View.TREE, bucket, folder, (), (("by", "folders"),), store)
         entries: list[Entry] = [
+            Link(f"Number and size of all files in each folder of {name}", sizes),
             Link(
                 f"All files below {name}, with their number and size",
                 ProwView(View.TREE, bucket, folder, (), (), store),
-            )
+            ),
         ]
         if found.base:
             job = found.base[: -len(found.build) - 1]

@@ -26,6 +26,7 @@ STORAGE = "https://storage.googleapis.com"
 _FIELDS = "name,size,updated,contentType,contentEncoding,generation,md5Hash,crc32c"
 _LIST_CAP = 32 << 20  # bytes of a page: 1,000 names of 1,024 bytes with all fields have 3 MB
 _LONGEST_TOKEN = 4000
+_GONE = "Check its name; many buckets delete builds after some months."
 
 
 def segment(name: str) -> str:
@@ -73,9 +74,8 @@ class GcsSource(Source):
         note = (
             "" if following or not next_token else "The server's page token cannot be sent back; entries are missing."
         )
-        kept = tuple(
-            one for one in files if one is not None and (one.name != prefix or prefix[-1:] != "/")
-        )  # that is a folder's own mark
+        # An empty object whose name ends in "/" is a folder's own mark, which some tools leave.
+        kept = tuple(one for one in files if one is not None and (one.size or one.name[-1] != "/"))
         return Listing(kept, folders, following, answer.origin, note)
 
     def stat(self, bucket: str, name: str, *, cancel: Cancel) -> Entry:
@@ -102,8 +102,8 @@ class GcsSource(Source):
         url = self.address(bucket, entry.name, entry.generation)
         try:
             return self.http.get(url, policy=policy, accept="*/*", cap=cap, cancel=cancel).body
-        except NotFound as problem:
-            raise NotFound(f"There is no {clean(entry.name)} in {clean(bucket)}.", problem.hint, status=404) from None
+        except NotFound:
+            raise NotFound(f"There is no {clean(entry.name)} in {clean(bucket)}.", _GONE, status=404) from None
 
     def address(self, bucket: str, name: str, generation: str = "") -> str:
         pinned = f"&generation={segment(generation)}" if generation else ""

@@ -94,7 +94,7 @@ class OverTime(Resource):
         wanted, found, shown = places(self.archive, self.view, cancel), list[Row](), 0
         for batch in rows(self.archive, wanted, cancel):
             found += batch
-            if len(found) < max(shown * 1.2, 1) and len(found) < len(wanted):
+            if len(found) < max(shown * 1.5, 1) and len(found) < len(wanted):
                 continue
             shown = len(found)
             note = unread(found) if shown == len(wanted) else ""

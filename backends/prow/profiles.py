@@ -73,6 +73,17 @@ def deck_page(bucket: str, path: str, view: str = "view") -> str | None:
     return None if profile is None else f"{profile.deck}/{view}/gs/{bucket}/{quote(path.rstrip('/'), errors='replace')}"
 
 
+def live_log(bucket: str, job: str, build: str, storage: str) -> str:
+    """Where Deck gives the log of a build that runs (its pod's own), "" where no Deck is known.
+
+    Storage gets the log only when the build has ended. Deck knows nothing of what a mirror serves.
+    """
+    profile = next((one for one in PROFILES if bucket == one.bucket), None)
+    if profile is None or storage.rstrip("/") != STORAGE:
+        return ""
+    return f"{profile.deck}/log?job={quote(job, safe='')}&id={quote(build, safe='')}"
+
+
 def source_of(store: str, http: Http, settings: Settings) -> Source:
     """What reads a locator's store; see `backends.locators.prow` for the names."""
     if store.startswith("file:"):

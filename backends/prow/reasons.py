@@ -1,4 +1,4 @@
-"""Why builds failed: what Prow said of each, or else what ci-operator gave as its reason at the end of the log."""
+"""Why builds failed: what Prow said, else ci-operator's own reason in the log, else what the pod met with."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import polars as pl
 from backends.cancel import Cancel
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.answers import Origin
-from backends.http.errors import HttpProblem, clean
+from backends.http.errors import clean
 from backends.locators.prow import ProwView
-from backends.problems import Problem
+from backends.problems import Cancelled, Problem
 from backends.prow.archive import Archive, log_names
+from backends.prow.build_columns import SEPARATOR
 from backends.prow.build_reading import BuildPlace, Row
-from backends.prow.build_state import INCOMPLETE
+from backends.prow.build_state import INCOMPLETE, decoded
 from backends.prow.builds import build_frame
+from backends.prow.pod_hints import hint
 from backends.prow.source import Entry
 from backends.prow.view_builds import builds_view, counted, places, read_each, unread
 from backends.resources import Page, Resource
@@ -38,6 +40,7 @@ _GENERIC = re.compile(r"job (failed|succeeded|aborted|triggered)\.?", re.IGNOREC
 _CI_OPERATOR = re.compile(rb"Reporting job state '\w+' with reason '([^']{1,300})'")
 _CHANGING = re.compile(r"\b(?:[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{12,64}|[0-9]+(?:\.[0-9]+)?)(?=\b|[a-z]{1,2}\b)")
 _FAILED = ("failure", "error", "aborted", INCOMPLETE)
+_PODINFO = "podinfo.json"
 _READ = 256 << 20  # bytes of a log that are read for its last words
 _KEPT = 64 << 10
 
@@ -99,12 +102,24 @@ class FailureReasons(Resource):
     def _read(self, place: BuildPlace, cancel: Cancel) -> Row:
         row = self.archive.reader.row(place, cancel)
         vague = row["reason"] is None or _GENERIC.fullmatch(row["reason"]) is not None
-        if row["state"] in _FAILED and vague and (names := log_names(row["names"])):
+        if row["state"] in _FAILED and vague and row["folder"]:
             try:
-                row["reason"] = self._last_words(f"{row['folder']}{names[0]}", cancel) or row["reason"]
-            except (HttpProblem, Problem):
-                cancel.check()
+                row["reason"] = self._told(row, cancel) or row["reason"]
+            except Cancelled:
+                raise
+            except Problem:
+                pass  # then what Prow said has to do
         return row
+
+    def _told(self, row: Row, cancel: Cancel) -> str | None:
+        """What the build's own log says, else what became of its pod."""
+        for name in log_names(row["names"])[:1]:
+            if words := self._last_words(f"{row['folder']}{name}", cancel):
+                return words
+        if _PODINFO not in str(row["names"]).split(SEPARATOR):
+            return None
+        entry = Entry(f"{row['folder']}{_PODINFO}")
+        return hint(decoded(self.archive.source.read(self.archive.bucket, entry, cancel=cancel))) or None
 
     def _last_words(self, path: str, cancel: Cancel) -> str | None:
         """ci-operator ends its log with the path of reasons that it reports."""

@@ -16,9 +16,11 @@ async def test_a_job_opens_with_its_builds_and_enter_goes_down_to_a_log(demo: di
         assert "prowjob.json" in screen_text(app)
 
 
-async def test_a_log_of_a_file_opens_at_once(demo: dict[str, str]) -> None:
-    async with running(demo["prow.build-log"]) as (app, pilot):
-        await until(pilot, lambda: "ci-operator" in screen_text(app))
+async def test_l_reads_the_log_of_a_build(demo: dict[str, str]) -> None:
+    async with running(demo["prow.job-openshift"]) as (app, pilot):
+        await until(pilot, lambda: "✖" in screen_text(app))
+        await pilot.press("down", "down", "l")
+        await until(pilot, lambda: "build-log.txt of" in screen_text(app) and "line " in screen_text(app))
 
 
 async def test_completeness_opens_as_a_table(demo: dict[str, str]) -> None:

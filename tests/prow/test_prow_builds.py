@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from backends.cancel import Cancel
@@ -13,7 +14,7 @@ from backends.http.errors import NotAllowed
 from backends.locators.prow import ProwPath, ProwView
 from backends.prow.builds import BuildList
 from backends.prow.resolve import NotResolved
-from backends.resources import Link, LogAddress, Question
+from backends.resources import Link, LogAddress, Question, Resource, gather
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, archive, build, opened, rows, settings, snowflake
 
@@ -23,6 +24,11 @@ LINKS = "pr-logs/directory/pull-x/"
 
 def listing(bucket: Bucket, http: Http, **more: object) -> BuildList:
     return BuildList(ProwPath(NAME, JOB), archive(bucket, http), **more)  # type: ignore[arg-type]
+
+
+def whole(builds: Resource) -> pl.DataFrame:
+    """All rows, as they are when nothing more comes."""
+    return gather(builds, Cancel()).frame
 
 
 def test_five_thousand_builds_show_the_newest_after_one_listing_request(bucket: Bucket, http: Http) -> None:
@@ -131,10 +137,7 @@ def test_updates_bring_new_builds_and_the_ends_of_old_ones(bucket: Bucket, http:
     build(bucket, running, result=None)
     build(bucket, snowflake(5 * DAY))
     builds = listing(bucket, http)
-    frame = list(builds.pages(Cancel()))
-    shown = builds.schema.empty()
-    for page in frame:
-        shown = shown.filter(~shown["key"].is_in(page.frame["key"].to_list())).vstack(page.frame)
+    shown = whole(builds)
     build(bucket, running, result="FAILURE", seconds=60)
     new = snowflake(10)
     build(bucket, new, result=None)
@@ -221,7 +224,7 @@ def test_logs_of_several_containers_and_of_none(bucket: Bucket, http: Http) -> N
     builds = listing(bucket, http)
     by = {row["build"]: row for row in rows(builds)}
     log = builds.log(by[several])
-    assert isinstance(log, LogAddress) and "sidecar-build-log.txt" in log.url
+    assert isinstance(log, LogAddress) and "%2Ftest-build-log.txt" in log.url
     assert builds.log(by[running]) is None  # nothing is written before the end
 
 
@@ -230,9 +233,7 @@ def test_the_menu_offers_views_of_the_marked_builds(bucket: Bucket, http: Http) 
         build(bucket, snowflake(number * 1000 + 100))
     builds = listing(bucket, http)
     found = rows(builds)
-    frame = builds.schema.empty()
-    for page in builds.pages(Cancel()):
-        frame = page.frame if page.frame.height >= frame.height else frame
+    frame = whole(builds)
     menu = builds.menu(found[0], frame)
     views = [one.opens for one in menu if isinstance(one, Link) and isinstance(one.opens, ProwView)]
     assert {str(one.view) for one in views} >= {
@@ -251,3 +252,34 @@ def test_the_menu_offers_views_of_the_marked_builds(bucket: Bucket, http: Http) 
         assert rows(opened(bucket, http, one.text())) is not None
     assert "3 success" in builds.summary(frame) and "100.0 % passed" in builds.summary(frame)
     assert settings(bucket).gcs_url == bucket.url
+
+
+def test_the_menu_of_a_pull_request_is_about_the_job_under_the_cursor(bucket: Bucket, http: Http) -> None:
+    for job in ("pull-a", "pull-b"):
+        build(bucket, snowflake(1000), f"pr-logs/pull/o_r/12/{job}/")
+    builds = opened(bucket, http, f"gs://{NAME}/pr-logs/pull/o_r/12/")
+    frame = whole(builds)
+    row = next(one for one in frame.iter_rows(named=True) if one["job"] == "pull-b")
+    views = [one.opens for one in builds.menu(row, frame) if isinstance(one, Link) and isinstance(one.opens, ProwView)]
+    assert {one.path for one in views} == {"pr-logs/pull/o_r/12/pull-b/"}
+    assert rows(opened(bucket, http, views[0].text()))
+
+
+def test_the_menu_of_five_thousand_builds_is_made_at_once(bucket: Bucket, http: Http) -> None:
+    from backends.prow.archive import place_of
+    from backends.prow.build_reading import skeleton
+    from backends.prow.builds import build_frame
+
+    builds = listing(bucket, http)
+    frame = build_frame(skeleton(place_of(JOB, snowflake(number))) for number in range(5000))
+    links = [one for one in builds.menu(None, frame) if isinstance(one, Link)]
+    # one tuple of ids for all of them, not one each
+    assert len({id(one.opens.builds) for one in links}) == 1  # type: ignore[union-attr]
+
+
+def test_a_running_build_s_log_is_deck_s_where_there_is_one(http: Http) -> None:
+    from backends.prow.profiles import live_log
+
+    url = live_log("test-platform-results", "periodic a", "12", "https://storage.googleapis.com")
+    assert url == "https://prow.ci.openshift.org/log?job=periodic%20a&id=12"
+    assert live_log("test-platform-results", "a", "12", "http://127.0.0.1:1") == "" == live_log("mine", "a", "1", "x")

@@ -107,7 +107,7 @@ def test_files_of_marked_folders_and_of_whole_builds(bucket: Bucket, http: Http,
         "artifacts/", "build-log.txt", "finished.json", "podinfo.json", "prowjob.json", "started.json",
     }  # fmt: skip
     assert len(files(level)) == 7
-    tree = level.menu(None, level.schema.empty())[0]
+    tree = level.menu(None, level.schema.empty())[1]
     whole = opened(bucket, http, tree.opens.text())  # type: ignore[union-attr]
     assert isinstance(whole, TreeFiles) and len(rows(whole)) == 7
 

@@ -57,8 +57,11 @@ def test_a_server_that_repeats_its_token_does_not_list_for_ever(bucket: Bucket, 
 
 def test_the_folder_s_own_mark_is_no_file(bucket: Bucket, http: Http) -> None:
     bucket.put("logs/j/", "")
-    bucket.put("logs/j/1/x", "")
-    assert whole(GcsSource(http, bucket.url), "b", "logs/j/", cancel=Cancel()).files == ()
+    bucket.put("logs/j/1/x", "x")
+    bucket.put("logs/j/1/artifacts/", "")
+    source = GcsSource(http, bucket.url)
+    assert whole(source, "b", "logs/j/", cancel=Cancel()).files == ()
+    assert [one.name for one in whole(source, "b", "logs/j/", cancel=Cancel(), deep=True).files] == ["logs/j/1/x"]
 
 
 def test_bounds_keep_the_build_that_they_name(bucket: Bucket, http: Http) -> None:

@@ -24,6 +24,7 @@ from backends.prow.log_statistics import measure
 from backends.prow.log_windows import windows
 from backends.prow.over_time import over_time
 from backends.prow.parallel import Turns
+from backends.prow.pod_hints import hint
 from backends.prow.reasons import reasons
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, build, opened, rows, snowflake
@@ -198,6 +199,49 @@ def test_ci_operator_s_own_reason_is_taken_from_the_end_of_its_log(bucket: Bucke
     build(bucket, snowflake(2 * DAY), result="FAILURE", log=log, packed=True, description="Job failed.")
     found = rows(view(bucket, http, View.REASONS))
     assert [(row["reason"], row["builds"]) for row in found] == [("executing_graph:step_failed", 1)]
+
+
+# ---- pods
+
+PULL = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such tag"}}, "name": "test"}
+
+
+@pytest.mark.parametrize(
+    ("pod", "events", "words"),
+    [
+        ({"phase": "Succeeded", "containerStatuses": [PULL]}, [], ""),
+        ({"phase": "Pending", "containerStatuses": [PULL]}, [], "The image of test could not be pulled: no such tag"),
+        (
+            {"phase": "Pending"},
+            [{"reason": "FailedMount", "message": "m"}],
+            "A volume of the pod could not be mounted: m",
+        ),
+        ({"phase": "Failed"}, [{"reason": "FailedMount"}], ""),
+        (
+            {"phase": "Pending"},
+            [{"reason": "FailedScheduling", "message": "0/5"}],
+            "The pod could not be scheduled: 0/5",
+        ),
+        ({"phase": "Failed"}, [{"reason": "FailedSync"}], "The pod could not be synchronised."),
+        (
+            {"phase": "Failed", "initContainerStatuses": [{"name": "clone", "ready": False}]},
+            [],
+            "The init container clone did not get ready.",
+        ),
+        ({"phase": "Running", "containerStatuses": 3}, "x", ""),
+    ],
+)
+def test_what_became_of_the_pod_is_said_as_spyglass_says_it(pod: Any, events: Any, words: str) -> None:
+    assert hint({"pod": {"status": pod}, "events": events}) == words
+
+
+def test_a_build_without_a_log_is_explained_by_its_pod(bucket: Bucket, http: Http) -> None:
+    folder = build(
+        bucket, snowflake(2 * DAY), result="FAILURE", description="Job failed.", leave_out=("build-log.txt",)
+    )
+    bucket.put(f"{folder}podinfo.json", {"pod": {"status": {"phase": "Pending", "containerStatuses": [PULL]}}})
+    (row,) = rows(view(bucket, http, View.REASONS))
+    assert row["reason"] == "The image of test could not be pulled: no such tag"
 
 
 # ---- events

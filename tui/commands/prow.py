@@ -98,6 +98,7 @@ def builds(
 @window_options
 @matching_options
 @click.option("--flat", is_flag=True, help="Of a folder: only its first level, with its folders.")
+@click.option("--sizes", is_flag=True, help="Number and bytes of the files in each folder instead of the files.")
 @output_options
 def files(
     locator: str,
@@ -110,11 +111,18 @@ def files(
     since: str | None,
     globs: tuple[str, ...],
     flat: bool,
+    sizes: bool,
     **output: Any,
 ) -> None:
     """List the files of a build, a folder, or of the builds of a job that --count or --since choose; all levels."""
     with prow_session(mode, gcs_url, gcsweb_url, bucket) as (session, cancel):
         resource = tree(session, cancel, locator, count, since, flat)
+        if sizes:
+            from backends.prow.folder_sizes import SIZES, folder_sizes
+
+            frame = matched(filtered(gathered(resource, cancel).frame, resource, text), globs)
+            emit(folder_sizes(frame), SIZES, **output)
+            return
         frame = filtered(gathered(resource, cancel).frame, resource, text)
         emit(matched(frame, globs), resource.schema, **output)
 

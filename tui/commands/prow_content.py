@@ -42,13 +42,15 @@ def log(
 ) -> None:
     """Print the log of a build (or any text file): as it is into a pipe or a file, harmless on a terminal."""
     with prow_session(mode, gcs_url, gcsweb_url, bucket) as (session, cancel):
-        address = _address(session, cancel, locator, container, step)
+        address = _address(session, cancel, locator, text, container, step)
         from tui.commands.prow_text import write_log
 
         write_log(session, cancel, address, errors=errors, tail=tail, target=target, overwrite=overwrite)
 
 
-def _address(session: Session, cancel: Cancel, locator: str, container: str | None, step: str | None) -> LogAddress:
+def _address(
+    session: Session, cancel: Cancel, locator: str, text: str, container: str | None, step: str | None
+) -> LogAddress:
     from backends.locators.prow import ProwPath
     from backends.prow import archive_of
     from backends.prow.archive import log_names
@@ -62,7 +64,7 @@ def _address(session: Session, cancel: Cancel, locator: str, container: str | No
     archive = archive_of(found, session.http, session.settings)
     if step:
         return _step_log(session, cancel, found, step)
-    listing, frame = chosen_builds(session, cancel, found.text(), "", None, None, complete=True)
+    listing, frame = chosen_builds(session, cancel, found.text(), text, 10, None, complete=True)
     row = frame.row(0, named=True)
     if len(frame) != 1:
         row = next((one for one in frame.iter_rows(named=True) if log_names(one["names"])), row)

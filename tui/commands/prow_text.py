@@ -42,7 +42,7 @@ def write_log(
     from backends.logs.ansi import decoded, strip
 
     for line in _lines(pieces):
-        text = strip(decoded(line)).rstrip("\r\n")
+        text = strip(decoded(line.rstrip(b"\r\n")))
         sys.stdout.write(safe_text(text, len(text) + 1) + "\n")
 
 
