@@ -7,7 +7,7 @@ an address that a browser opens too, where there is one.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from backends.locators.base import Locator
@@ -66,16 +66,23 @@ class TaskOrGroup(TaskclusterLocator):
 
 @dataclass(frozen=True)
 class Artifact(TaskclusterLocator):
-    """One artifact; `run` None is the latest run."""
+    """One artifact; `run` None is the latest run; `line` from 1 of a text."""
 
     task_id: str
     run: int | None
     name: str
     root_url: str = ""
+    line: int | None = None
+
+    def at_line(self, line: int) -> Artifact:
+        return replace(self, line=line)
 
     def text(self) -> str:
-        """With a deployment: the address that curl can fetch, for the UI's own confuses some names with its pages."""
-        name = escape(self.name, safe="/")
+        """With a deployment: the address that curl can fetch, for the UI's own confuses some names with its pages.
+
+        A line stands behind it as the UI's log viewer writes it, which neither curl nor a browser sends.
+        """
+        name = escape(self.name, safe="/") + ("" if self.line is None else f"#L{self.line}")
         if self.root_url:
             run = "" if self.run is None else f"/runs/{self.run}"
             return f"{self.root_url}/api/queue/v1/task/{self.task_id}{run}/artifacts/{name}"

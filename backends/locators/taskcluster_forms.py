@@ -7,6 +7,7 @@ references (v106), the old hosts those of before November 2019. Any host whose p
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from backends.locators.base import LocatorProblem
 from backends.locators.pasted import SCHEME, Pasted, PastedUrl, split_url, unescape
@@ -20,7 +21,7 @@ from backends.locators.taskcluster import (
     TaskGroup,
     TaskOrGroup,
 )
-from backends.locators.taskcluster_short import RUN, artifact_or_run, short_form
+from backends.locators.taskcluster_short import RUN, artifact_or_run, at_lines, short_form
 from backends.locators.taskcluster_views import IndexNamespace
 
 # Where the CDN and the retired hosts belong. "" is the configured deployment: https://taskcluster.net itself is gone,
@@ -54,7 +55,8 @@ def recognise(pasted: Pasted) -> TaskclusterLocator | None:
         if text == "index":
             return IndexNamespace("")
     if pasted.url is not None and pasted.url.is_web:
-        return _from_url(pasted.url)
+        found = _from_url(pasted.url)
+        return at_lines(found, pasted.url.fragment) if isinstance(found, Artifact) else found
     return None
 
 
@@ -153,8 +155,8 @@ def _rooted(locator: TaskclusterLocator, root: str) -> TaskclusterLocator:
             return TaskGroup(group, root)
         case Task(task, run):
             return Task(task, run, root)
-        case Artifact(task, run, name):
-            return Artifact(task, run, name, root)
+        case Artifact():
+            return replace(locator, root_url=root)
         case IndexPath(path, _, artifact):
             return IndexPath(path, root, artifact)
         case IndexNamespace(path):

@@ -31,8 +31,10 @@ from backends.locators.taskcluster_views import (
 )
 
 RUN = re.compile(r"[0-9]{1,4}", re.ASCII)
+# What the UI's log viewer puts behind the #: a line, or a range, of which the first line is meant.
+LINES = re.compile(r"L([1-9][0-9]{0,11})(?:-L?[0-9]{1,12})?", re.ASCII)
 FORMS = (
-    "group/ID[:TASK,TASK], task/ID[/RUN], artifact/ID/RUN|latest/NAME, artifacts/ID,ID, measurements/ID,ID, "
+    "group/ID[:TASK,TASK], task/ID[/RUN], artifact/ID/RUN|latest/NAME[#LLINE], artifacts/ID,ID, measurements/ID,ID, "
     "index/PATH, namespace/PATH, push/REPOSITORY/REVISION, runs/ID, dependencies/ID, dependents/ID, copies/ID, "
     "breakdown/GROUP/COLUMN, timeline/GROUP, critical-path/GROUP, compare/BASE..NEW, compare-measurements/BASE..NEW, "
     "archive/ID/RUN/NAME, table/ID/RUN/NAME"
@@ -47,6 +49,13 @@ def short_form(text: str, recognise: Recognise) -> TaskclusterLocator:
 
     Raises `LocatorProblem` for everything else.
     """
+    before, _, fragment = text.rpartition("#")
+    if LINES.fullmatch(fragment) and isinstance(named := _named(before, recognise), Artifact):
+        return at_lines(named, fragment)
+    return _named(text, recognise)
+
+
+def _named(text: str, recognise: Recognise) -> TaskclusterLocator:
     body, _, query = text.partition("?")
     root = ""
     if query:
@@ -158,3 +167,9 @@ def artifact_or_run(task: str, run: str, name: list[str], root: str) -> Artifact
     number = None if run == "latest" else int(run)
     decoded = unescape("/".join(name))
     return Artifact(task, number, decoded, root) if decoded else Task(task, number, root)
+
+
+def at_lines(artifact: Artifact, fragment: str) -> Artifact:
+    """The artifact at the line that the log viewer's fragment names, if it names one."""
+    match = LINES.fullmatch(fragment)
+    return artifact if match is None else artifact.at_line(int(match[1]))

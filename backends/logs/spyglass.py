@@ -9,6 +9,8 @@ without. Here escapes go first. As there, lines of more than 10,000 bytes are no
 from __future__ import annotations
 
 import re
+from collections import deque
+from collections.abc import Iterable, Iterator
 
 from backends.logs import ansi
 
@@ -33,3 +35,25 @@ def marks(line: bytes) -> bool:
     if len(line) > LONGEST:
         return False
     return _MARKED.search(ansi.strip(ansi.decoded(line.rstrip(b"\r\n")))) is not None
+
+
+def around(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Marked lines with `AROUND` before and after; "... N lines" where some are left out."""
+    before: deque[bytes] = deque(maxlen=AROUND)
+    after = skipped = 0
+    for line in lines:
+        if marks(line):
+            if skipped > len(before):
+                yield b"... %d lines\n" % (skipped - len(before))
+            yield from before
+            yield line
+            before.clear()
+            after, skipped = AROUND, 0
+        elif after:
+            yield line
+            after -= 1
+        else:
+            before.append(line)
+            skipped += 1
+    if skipped:
+        yield b"... %d lines\n" % skipped

@@ -55,8 +55,8 @@ def resolve(locator: Locator, http: Http, root: str, cancel: Cancel | None = Non
             return _contents(Deployment(http, normalise_root(named or root)), locator, cancel)
         case Task(task_id, run, named):
             return Task(task_id, run, normalise_root(named or root))
-        case Artifact(task_id, run, name, named):
-            return Artifact(task_id, run, name, normalise_root(named or root))
+        case Artifact(root_url=named):
+            return replace(locator, root_url=normalise_root(named or root))
         case TaskArtifacts(task_ids, named):
             return TaskArtifacts(task_ids, normalise_root(named or root))
         case TaskMeasurements(task_ids, named):

@@ -33,10 +33,14 @@ def is_text(name: str, content_type: str) -> bool:
     return kind.startswith(_TEXTS) or (not kind.startswith(("image/", "video/")) and name.lower().endswith(_ENDINGS))
 
 
-def artifact_log(root: str, task_id: str, run: int | None, name: str, *, live: bool) -> LogAddress:
-    locator = Artifact(task_id, run, name, root)
+def artifact_log(
+    root: str, task_id: str, run: int | None, name: str, *, live: bool, line: int | None = None
+) -> LogAddress:
+    """`line`, from 1: where to open it."""
+    locator = Artifact(task_id, run, name, root, line)
     title = f"{name} of {task_id}" + ("" if run is None else f" run {run}")
-    return LogAddress(artifact_url(root, task_id, run, name), title, locator, live, final=run is not None and not live)
+    final = run is not None and not live
+    return LogAddress(artifact_url(root, task_id, run, name), title, locator, live, final=final, line=line)
 
 
 def task_log(root: str, row: Row) -> LogAddress | None:
@@ -74,7 +78,7 @@ def log_of_artifact(http: Http, locator: Artifact, cancel: Cancel) -> LogAddress
     state = runs[number].state if 0 <= number < len(runs) else ""
     live = locator.name == LIVE and state not in RESOLVED
     run = number if number >= 0 else None
-    return artifact_log(locator.root_url, locator.task_id, run, locator.name, live=live)
+    return artifact_log(locator.root_url, locator.task_id, run, locator.name, live=live, line=locator.line)
 
 
 def row_log(root: str, row: Row) -> LogAddress | None:

@@ -55,6 +55,18 @@ def test_a_log_is_printed_whole_and_written_as_it_is(
     assert ciexplore("taskcluster", "log", demo["taskcluster.log"], "-o", "-").out == whole
 
 
+def test_a_link_to_a_line_prints_from_there_and_saves_the_whole(
+    ciexplore: Caller, demo: dict[str, str], tmp_path: Path
+) -> None:
+    whole = ciexplore("taskcluster", "log", demo["taskcluster.log"])
+    link = f"{demo['taskcluster.log']}#L3-L5"
+    part = ciexplore("taskcluster", "log", link)
+    assert part.out == whole.out.split(b"\n", 2)[2] and b"from line 3 on" in part.err.encode()
+    assert ciexplore("taskcluster", "log", link, "-o", "a.log").code == 0
+    assert ciexplore("taskcluster", "log", demo["taskcluster.log"], "-o", "-").out == (tmp_path / "a.log").read_bytes()
+    assert ciexplore("taskcluster", "log", f"{demo['taskcluster.log']}#L99999999").out == b""
+
+
 def test_a_log_that_was_read_is_there_offline(ciexplore: Caller, demo: dict[str, str]) -> None:
     first = ciexplore("taskcluster", "log", demo["taskcluster.task"])
     offline = ciexplore("taskcluster", "log", demo["taskcluster.task"], "--offline")
@@ -81,10 +93,10 @@ def test_what_has_no_log_says_so(ciexplore: Caller, demo: dict[str, str], name: 
 
 
 def test_nothing_that_a_terminal_obeys_is_printed() -> None:
-    from tui.commands.reading import _printable
+    from tui.commands.log_output import printable
 
     evil = b"\x1b]0;title\x07a\x1b[31mred\x1b[0m\tx\r\nold\rnew\n\x9b2Jb\xff\x07\xe2\x80\xaec\n" + b"z" * 3_000_000
-    told = b"".join(_printable([evil[:3], evil[3:9], evil[9:]])).decode()
+    told = b"".join(printable([evil[:3], evil[3:9], evil[9:]])).decode()
     assert not any(ord(one) < 32 and one not in "\n\t" for one in told)
     assert "\x9b" not in told and "\u202e" not in told
     lines = told.split("\n")
@@ -93,12 +105,12 @@ def test_nothing_that_a_terminal_obeys_is_printed() -> None:
 
 
 def test_plain_lines_come_through_unchanged_whatever_the_pieces() -> None:
-    from tui.commands.reading import _printable
+    from tui.commands.log_output import printable
 
     text = b"one\ntwo \xc3\xa9\n\nthree"
     for size in (1, 2, 5, 100):
         pieces = [text[start : start + size] for start in range(0, len(text), size)]
-        assert b"".join(_printable(pieces)).rstrip(b"\n") == text
+        assert b"".join(printable(pieces)).rstrip(b"\n") == text
 
 
 def test_archives_are_unpacked_beside_themselves_once(ciexplore: Caller, demo: dict[str, str], tmp_path: Path) -> None:
@@ -193,3 +205,14 @@ def test_ctrl_c_ends_following_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
         assert running.stdout is not None and b"Task ID" in running.stdout.readline()
         running.send_signal(signal.SIGINT)
         assert ended(running).code in (0, 130)  # the task may have ended just now
+
+
+def test_lines_are_whole_whatever_the_pieces_and_endless_ones_come_in_parts() -> None:
+    from tui.commands.log_output import LINE, lines_of
+
+    text = b"one\r\n\ntwo\rthree\nend"
+    for size in range(1, len(text) + 1):
+        pieces = [text[at : at + size] for at in range(0, len(text), size)]
+        assert list(lines_of(pieces)) == [b"one\r\n", b"\n", b"two\rthree\n", b"end"]
+    parts = list(lines_of([b"x" * 1000] * (3 * LINE // 1000)))
+    assert len(parts) == 3 and max(map(len, parts)) <= LINE + 1000

@@ -43,7 +43,7 @@ roots = st.sampled_from(
 runs = st.integers(0, 1000)
 # Anything that JSON can hold, lone surrogates too: names come from servers.
 names = st.text(st.characters(), min_size=1, max_size=40) | st.sampled_from(
-    ["..", "/", "//", "logs/live/x", "definition", "a/", "/a", "a//b", "%2F", "a?b#c", "x.", "\ud800", "é%"]
+    ["..", "/", "//", "logs/live/x", "definition", "a/", "/a", "a//b", "%2F", "a?b#c", "a#L3", "x.", "\ud800", "é%"]
 )
 
 many = st.lists(slugs, min_size=1, max_size=5).map(tuple)
@@ -58,7 +58,7 @@ locators: st.SearchStrategy[Locator] = st.one_of(
     st.builds(TaskGroup, slugs, roots),
     st.builds(Task, slugs, st.none() | runs, roots),
     st.builds(TaskOrGroup, slugs, roots),
-    st.builds(Artifact, slugs, st.none() | runs, names, roots),
+    st.builds(Artifact, slugs, st.none() | runs, names, roots, st.none() | st.integers(1, 10**9)),
     st.builds(TaskArtifacts, st.lists(slugs, min_size=1, max_size=5).map(tuple), roots),
     st.builds(TaskMeasurements, st.lists(slugs, min_size=1, max_size=5).map(tuple), roots),
     st.builds(IndexPath, names | st.from_regex(r"[a-z]{1,5}(\.[a-z0-9!'()~*_-]{1,5}){0,4}", fullmatch=True), roots),
@@ -90,6 +90,8 @@ shapes = st.sampled_from(
         "taskcluster:breakdown/fN1SbArXTPSVFNUvaOlinQ/",
         "taskcluster:namespace/",
         "taskcluster:archive/fN1SbArXTPSVFNUvaOlinQ/0/",
+        "taskcluster:artifact/fN1SbArXTPSVFNUvaOlinQ/0/x#L",
+        "https://h.example/tasks/fN1SbArXTPSVFNUvaOlinQ/runs/0/logs/x#L",
         "taskcluster:group/fN1SbArXTPSVFNUvaOlinQ?root=",
         "http://[",
         "https://",

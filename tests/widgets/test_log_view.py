@@ -164,6 +164,16 @@ async def test_n_and_N_walk_the_matches_and_the_status_counts_them() -> None:
         assert "/line .*99$/ 10 of 10" in view.status_text and "from the end again" in view.status_text
 
 
+async def test_a_search_that_finds_as_much_as_the_one_before_comes_to_its_end_as_well() -> None:
+    async with shown(sources.from_bytes(numbered(100))) as (view, pilot):
+        for word in ("zebra", "giraffe"):
+            view.search(word)
+            search = view.current_search
+            while search is not None and not search.complete:  # without the app: it is done before anybody looks
+                threading.Event().wait(0.001)
+            await until(pilot, lambda: "no match" in view.status_text)
+
+
 async def test_matches_stand_out_without_colour() -> None:
     async with shown(sources.from_bytes(b"a needle b\na needle b\n")) as (view, pilot):
         view.search("needle")

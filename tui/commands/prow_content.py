@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backends.problems import UsageProblem
+from tui.commands.log_output import lines_of, write_log
 from tui.commands.output import Progress, say
 from tui.commands.prow_session import chosen_builds, common_options, opened, prow_session, window_options
 
@@ -40,12 +41,21 @@ def log(
     target: str | None,
     overwrite: bool,
 ) -> None:
-    """Print the log of a build (or any text file): as it is into a pipe or a file, harmless on a terminal."""
-    with prow_session(mode, gcs_url, gcsweb_url, bucket) as (session, cancel):
-        address = _address(session, cancel, locator, text, container, step)
-        from tui.commands.prow_text import write_log
+    """Print the log of a build, or any text file.
 
-        write_log(session, cancel, address, errors=errors, tail=tail, target=target, overwrite=overwrite)
+    Escape sequences and what else could reach into a terminal are taken out; with -o the bytes stay as they are. An
+    address of a line is printed from that line on.
+    """
+    with prow_session(mode, gcs_url, gcsweb_url, bucket) as (session, cancel):
+        from backends.logs.kept import from_address
+        from backends.logs.spyglass import around
+
+        address = _address(session, cancel, locator, text, container, step)
+        body = from_address(session.http, address.url, final=address.final)(cancel)
+        pieces = around(lines_of(body)) if errors else body
+        write_log(pieces, target, overwrite=overwrite, tail=tail, line=None if errors else address.line)
+        if target not in (None, "-"):
+            say(f"{address.title} in {target}")
 
 
 def _address(

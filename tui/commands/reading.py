@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +13,7 @@ from backends.cancel import Cancel
 from backends.problems import Cancelled, Problem, UsageProblem
 from tui.cli import connection_options
 from tui.commands.listing import listed, session_of
+from tui.commands.log_output import write_log
 from tui.commands.output import emit, output_options, say
 
 if TYPE_CHECKING:
@@ -24,9 +22,7 @@ if TYPE_CHECKING:
     from backends.resources import Document, LogAddress
     from tui.session import Session
 
-_HARMLESS = bytes([*range(0x20, 0x7F), 0x09, 0x0A])
 SILENCE = 2.0  # seconds after which a log that is still being written counts as read, without --follow
-LINE = 1 << 20  # bytes of a line without an end that are printed at once
 
 
 def _common(command: Any) -> Any:
@@ -130,15 +126,12 @@ def log(
 ) -> None:
     """Print the log of a task's last run that began, of a run, or any artifact that is a text.
 
+    An address that ends in #L120 is printed from that line on.
     Escape sequences and what else could reach into a terminal are taken out; with -o the bytes stay as they are.
     """
     with session_of(root_url, mode) as (session, cancel):
         address = _address(session, cancel, locator)
-        with _written(target, overwrite) as write:
-            chunks = _read(session, address, cancel, follow)
-            for piece in chunks if target is not None else _printable(chunks):
-                write.write(piece)
-                write.flush()
+        write_log(_read(session, address, cancel, follow), target, overwrite=overwrite, line=address.line)
 
 
 def _address(session: Session, cancel: Cancel, locator: str) -> LogAddress:
@@ -197,41 +190,3 @@ class _Silence:
     def end(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-
-
-def _printable(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Line by line, without what a terminal would obey; tabs stay."""
-    rest = b""
-    for chunk in chunks:
-        if not rest and not chunk.translate(None, _HARMLESS):
-            yield chunk  # nearly all of nearly every log, at 300 MB/s
-            continue
-        *whole, rest = (rest + chunk).split(b"\n")
-        while len(rest) > LINE:
-            whole, rest = [*whole, rest[:LINE]], rest[LINE:]
-        if whole:
-            yield b"".join(_line(one) for one in whole)
-    if rest:
-        yield _line(rest)
-
-
-def _line(content: bytes) -> bytes:
-    from backends.frames.formats import safe_text
-    from backends.logs import ansi
-
-    text = ansi.strip(ansi.decoded(content))
-    if text.isascii() and text.isprintable():
-        return text.encode() + b"\n"
-    return "\t".join(safe_text(part, len(part) + 1) for part in text.split("\t")).encode("utf-8", "replace") + b"\n"
-
-
-@contextmanager
-def _written(target: str | None, overwrite: bool) -> Iterator[IO[bytes]]:
-    """Where it goes; a file appears under its name only when it is whole."""
-    if target is None or target == "-":
-        yield sys.stdout.buffer
-        return
-    from backends.frames.atomic import atomic_file
-
-    with atomic_file(Path(target), overwrite=overwrite) as file:
-        yield file

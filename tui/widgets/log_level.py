@@ -21,7 +21,9 @@ class LogLevel(LogPane):
         def link(line: int) -> str:
             return address.locator.at_line(line).text()
 
-        super().__init__(source, address.title, line=address.line, follow=address.live, locator=link)
+        super().__init__(
+            source, address.title, line=address.line, follow=address.live and address.line is None, locator=link
+        )
         self.title = address.title
         self.locator = address.locator
 

@@ -233,6 +233,7 @@ class LogView(LogCanvas):
         """Marks what matches and goes to the first match at or below `origin` (the cursor). "" ends the search."""
         start = self.cursor if origin is None else origin
         self._search = self._reading.search(text, start) if text else None
+        self._stamp = ()  # a quick search can end with the very numbers of the one before
         if not text:
             self._reading.end_search()
         self.set_pattern(self._search.pattern if self._search is not None else None)

@@ -1,0 +1,88 @@
+"""Where the lines of a log go: harmless to stdout, or as they are to a file (or to stdout, when asked for with `-`)."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+from tui.commands.output import say
+
+LINE = 1 << 20  # bytes of a line without an end that are given at once
+_HARMLESS = bytes([*range(0x20, 0x7F), 0x09, 0x0A])
+
+
+def write_log(
+    pieces: Iterable[bytes], target: str | None, *, overwrite: bool = False, tail: int | None = None,
+    line: int | None = None,
+) -> None:  # fmt: skip
+    """`tail`: only the last so many lines. `line`: where printing begins, from 1; a file gets the whole.
+
+    A file appears under its name only when it is whole. Raises the `Problem`s of the source and of the file.
+    """
+    if tail is not None:
+        pieces = deque(lines_of(pieces), tail)
+    elif line is not None and line > 1 and target is None:
+        say(f"note: from line {line:,} on; leave #L{line} away for the whole.")
+        pieces = islice(lines_of(pieces), line - 1, None)
+    with _opened(target, overwrite) as stream:
+        for piece in pieces if target is not None else printable(pieces):
+            stream.write(piece)
+            stream.flush()
+
+
+@contextmanager
+def _opened(target: str | None, overwrite: bool) -> Iterator[IO[bytes]]:
+    if target is None or target == "-":
+        yield sys.stdout.buffer
+        return
+    from backends.frames.atomic import atomic_file
+
+    with atomic_file(Path(target), overwrite=overwrite) as file:
+        yield file
+
+
+def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines with their ends; one that goes on for longer than `LINE` comes in parts."""
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        for line in io.BytesIO(piece):  # at line feeds alone, as the reader
+            held.append(line)
+            size += len(line)
+            if size > LINE or line.endswith(b"\n"):
+                yield b"".join(held)
+                held, size = [], 0
+    if held:
+        yield b"".join(held)
+
+
+def printable(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Without what a terminal would obey; tabs stay. Ends with the end of a line."""
+    rest = b""
+    for piece in pieces:
+        if not rest and not piece.translate(None, _HARMLESS):
+            yield piece  # nearly all of nearly every log, at 300 MB/s
+            continue
+        *whole, rest = (rest + piece).split(b"\n")
+        while len(rest) > LINE:
+            whole, rest = [*whole, rest[:LINE]], rest[LINE:]
+        if whole:
+            yield b"".join(_line(one) for one in whole)
+    if rest:
+        yield _line(rest)
+
+
+def _line(content: bytes) -> bytes:
+    from backends.frames.formats import safe_text
+    from backends.logs import ansi
+
+    text = ansi.strip(ansi.decoded(content.rstrip(b"\r")))
+    if text.isascii() and text.isprintable():
+        return text.encode() + b"\n"
+    return "\t".join(safe_text(part, len(part) + 1) for part in text.split("\t")).encode("utf-8", "replace") + b"\n"
