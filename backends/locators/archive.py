@@ -16,6 +16,7 @@ from backends.locators.pasted import escape, is_loopback
 
 SUFFIXES = ("zip", "tar.gz", "tar.bz2")
 GITHUB = "https://github.com"
+HG_MOZILLA = "https://hg.mozilla.org"
 RESERVED = frozenset({"repositories", "held"})
 # hgweb's commands (mercurial/hgweb/webcommands.py) and those that Mozilla's extensions add: a repository's name ends
 # where one of them stands.
@@ -37,8 +38,34 @@ _PROJECTS = {
     "comm-release": "releases/comm-release",
     "ash": "projects/ash", "birch": "projects/birch", "cedar": "projects/cedar", "cypress": "projects/cypress",
     "elm": "projects/elm", "holly": "projects/holly", "jamun": "projects/jamun", "larch": "projects/larch",
-    "maple": "projects/maple", "nss": "projects/nss", "oak": "projects/oak", "pine": "projects/pine",
+    "maple": "projects/maple", "nss": "projects/nss", "nss-try": "projects/nss-try", "oak": "projects/oak",
+    "pine": "projects/pine", "toolchains": "projects/toolchains",
 }  # fmt: skip
+# And those of its active ones that are on GitHub.
+_ON_GITHUB = {
+    "application-services": "mozilla/application-services",
+    "enterprise-beta": "mozilla/enterprise-firefox",
+    "enterprise-firefox-pr": "mozilla/enterprise-firefox",
+    "enterprise-firefox-try": "mozilla/enterprise-firefox-try",
+    "enterprise-main": "mozilla/enterprise-firefox",
+    "enterprise-release": "mozilla/enterprise-firefox",
+    "fenix": "mozilla-mobile/fenix",
+    "firefox-dev": "mozilla/firefox-dev",
+    "firefox-ios": "mozilla-mobile/firefox-ios",
+    "firefox-translations-training": "mozilla/firefox-translations-training",
+    "mozilla-vpn-client": "mozilla-mobile/mozilla-vpn-client",
+    "mozilla-vpn-client-release": "mozilla-mobile/mozilla-vpn-client",
+    "reference-browser": "mozilla-mobile/reference-browser",
+    "servo-auto": "servo/servo",
+    "servo-master": "servo/servo",
+    "servo-try": "servo/servo",
+    "staging-firefox": "mozilla-releng/staging-firefox",
+    "staging-firefox-ios": "mozilla-mobile/staging-firefox-ios",
+    "staging-firefox-translations-training": "mozilla-releng/staging-firefox-translations-training",
+    "taskgraph": "taskcluster/taskgraph",
+    "webrender": "servo/webrender",
+    "worker-images": "mozilla-platform-ops/worker-images",
+}
 _ESR = re.compile(r"(mozilla|comm)-esr[0-9]+", re.ASCII)
 
 
@@ -115,8 +142,26 @@ class Revision(ArchiveLocator):
 
 def of_project(project: str, revision: str, root: str = "") -> Revision:
     """The source of a push, by the name that Taskcluster and Treeherder have for its repository."""
+    if not root and project in _ON_GITHUB:
+        return Revision(_ON_GITHUB[project], revision, root=GITHUB)
     path = _PROJECTS.get(project) or (f"releases/{project}" if _ESR.fullmatch(project) else project)
     return Revision(path, revision, root=root)
+
+
+def of_repository(url: str, revision: str) -> Revision | None:
+    """The source of a push whose repository is at that address, None if that is none of a repository.
+
+    Mozilla's own hgweb is the configured one then, as it is for names without an address.
+    """
+    from backends.locators import LocatorProblem, parse
+
+    try:
+        found = parse(url) if "://" in url else None
+    except LocatorProblem:
+        return None
+    if not isinstance(found, Repository):
+        return None
+    return Revision(found.repository, revision, root="" if found.root == HG_MOZILLA else found.root)
 
 
 def _short(where: str, *, suffix: str = "", root: str = "") -> str:

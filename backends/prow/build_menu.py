@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from backends.locators.archive import GITHUB, Revision
 from backends.locators.prow import ProwView, View
 from backends.resources import Entry, Link, Question, Row
 
 if TYPE_CHECKING:
     from backends.prow.builds import BuildList
 
+# GitHub's names of an owner and a repository, before the branch.
+_ORIGIN = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}@", re.ASCII)
+_COMMIT = re.compile(r"[0-9a-f]{7,40}", re.ASCII)
 _VIEWS = (
     ("Completeness: which sets of files {} have", View.COMPLETENESS),
     ("Presence: which file is missing how often in {}", View.PRESENCE),
@@ -41,7 +46,19 @@ def entries(builds: BuildList, row: Row | None, rows: pl.DataFrame) -> list[Entr
     if row is not None and (document := builds.document(row)) is not None:
         found.append(Link(document.title, document))
         found.append(Link(f"Test cases of {row['build']} (JUnit)", _one(builds, View.JUNIT, row)))
+    if row is not None and (source := source_of(row)) is not None:
+        found.append(Link(f"Archives of its source: {source.repository} {source.revision[:12]}", source))
     return found
+
+
+def source_of(row: Row) -> Revision | None:
+    """The commit that a build tested, on GitHub; None where the build's files do not say both repository and commit.
+
+    Gerrit's repositories (an organisation that is an address) have no archives.
+    """
+    repository = (_ORIGIN.match(str(row.get("base") or "")) or [""])[0].removesuffix("@")
+    commit = str(row.get("commit") or "")
+    return Revision(repository, commit, root=GITHUB) if repository and _COMMIT.fullmatch(commit) else None
 
 
 def _one(builds: BuildList, view: View, row: Row) -> ProwView:

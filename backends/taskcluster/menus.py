@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from backends.locators import Locator, parse
+from backends.locators.archive import of_project
 from backends.locators.taskcluster import SLUGID, Push, Task, TaskGroup
 from backends.locators.taskcluster_short import as_side
 from backends.locators.taskcluster_views import Comparison, GroupView, TaskRelation, compared
@@ -33,6 +34,7 @@ def task_entries(root: str, row: Row, document: Document | None) -> list[Entry]:
     project, revision = str(row.get("project") or ""), str(row.get("revision") or "")
     if project and revision:
         found.append(Link(f"The group of its push: {project} {revision[:12]}", Push(project, revision, root)))
+        found.append(Link("Archives of its source", of_project(project, revision)))
         if url := treeherder_url(row):
             found.append(Link("This job in Treeherder", url))
     return found

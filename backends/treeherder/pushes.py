@@ -10,6 +10,7 @@ import polars as pl
 from backends.cancel import Cancel
 from backends.http.answers import Origin
 from backends.http.errors import HttpProblem
+from backends.locators.archive import Revision, of_project, of_repository
 from backends.locators.perfherder import Compare, Pushes, PushJobs
 from backends.problems import UsageProblem
 from backends.resources import Detail, Entry, Link, Page, Row
@@ -37,6 +38,7 @@ class PushList(TreeherderList):
     def __init__(self, locator: Pushes, where: Where) -> None:
         super().__init__(locator, where)
         self._preferred: Sequence[str] = ()
+        self._repository_url = ""  # where its source is; known once the first pushes are there
 
     @property
     def title(self) -> str:
@@ -53,11 +55,12 @@ class PushList(TreeherderList):
 
     def pages(self, cancel: Cancel) -> Iterator[Page]:
         found: list[pl.DataFrame] = []
-        origin = Origin()
+        origin, at = Origin(), self.locator.repository
         for page in self._pushes(cancel):
             found.append(page.frame)
             origin = page.origin
             yield page
+            self._repository_url = self._repository_url or self.treeherder.repository_url(at, cancel)
         every = pl.concat(found) if found else PUSHES.empty()
         yield from self._counted(every.unique("key", keep="last", maintain_order=True), origin, cancel)
 
@@ -126,6 +129,7 @@ class PushList(TreeherderList):
             revision, author = str(row.get("revision") or ""), str(row.get("author") or "")
             if revision:
                 found.append(Link("Its task group", group_of(at.repository, revision)))
+                found.append(Link("Archives of its source", self._source_of(revision)))
                 history = Compare(at.repository, "", at.repository, revision, interval=7 * 86400, server=self.server)
                 found.append(Link("Compare what it measured with the week before", history))
             if author:
@@ -134,6 +138,10 @@ class PushList(TreeherderList):
             more = Pushes(at.repository, at.author, at.words, at.start, at.end, PUSHES_A_PAGE, self.server)
             found.append(Link(f"The newest {PUSHES_A_PAGE:,} pushes", more))
         return [*found, *other_pushes(at)]
+
+    def _source_of(self, revision: str) -> Revision:
+        known = of_repository(self._repository_url, revision)
+        return known or of_project(self.locator.repository, revision)
 
     def detail(self, row: Row) -> Detail:
         names = ("push_time", "author", "revision", "commits", "message", "push_id")

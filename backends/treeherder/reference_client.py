@@ -87,12 +87,19 @@ class ReferenceClient:
 
     def taskcluster_root(self, repository: str, cancel: Cancel | None = None) -> str:
         """The Taskcluster deployment that runs a repository's tasks, "" if it is not known."""
+        return _origin(self._told(repository, "tc_root_url", cancel))
+
+    def repository_url(self, repository: str, cancel: Cancel | None = None) -> str:
+        """Where a repository's source is, as the server says; "" if it is not known."""
+        return self._told(repository, "url", cancel)
+
+    def _told(self, repository: str, column: str, cancel: Cancel | None) -> str:
         try:
             frame = self.repositories(cancel).frame
         except HttpProblem:
             return ""
-        found = frame.filter(pl.col("name") == repository)["tc_root_url"].drop_nulls()
-        return "" if found.is_empty() else _origin(str(found[0]))
+        found = frame.filter(pl.col("name") == repository)[column].drop_nulls()
+        return "" if found.is_empty() else str(found[0])
 
     def _listed(
         self, path: str, params: Params | None, hold: Policy, kind: Any, framed: Callable[[Any], pl.DataFrame],

@@ -45,13 +45,13 @@ def test_the_path_of_the_archive_is_all_that_stdout_has(ciexplore: Caller, at: H
 
 
 def test_a_suffix_that_the_server_refuses_is_repacked_and_said(ciexplore: Caller, at: Hgweb, tmp_path: Path) -> None:
-    done = ciexplore("archive", "get", "projects/ash", "tip", "--suffix", "tar.gz", "--output", str(tmp_path))
+    done = ciexplore("archive", "get", "projects/ash", "tip", "--yes", "--suffix", "tar.gz", "--output", str(tmp_path))
     assert done.code == 0 and done.text.strip().endswith(".tar.gz") and "Repacked from zip" in done.err
 
 
 def test_what_was_pasted_is_taken_for_repo_and_rev(ciexplore: Caller, at: Hgweb, tmp_path: Path) -> None:
     rev = at.repositories.first[:12]
-    done = ciexplore("archive", "get", f"{at.url}/projects/ash/rev/{rev}", "--output", str(tmp_path))
+    done = ciexplore("archive", "get", f"{at.url}/projects/ash/rev/{rev}", "--yes", "--output", str(tmp_path))
     assert done.code == 0 and done.text.strip().endswith(f"ash-{rev}.zip")
 
 
@@ -70,7 +70,7 @@ def test_what_was_pasted_is_taken_for_repo_and_rev(ciexplore: Caller, at: Hgweb,
 def test_what_cannot_be_had_has_its_exit_code_and_a_sentence(
     ciexplore: Caller, at: Hgweb, tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
-    done = ciexplore("archive", "get", *arguments, "--output", str(tmp_path / "o"))
+    done = ciexplore("archive", "get", *arguments, "--yes", "--output", str(tmp_path / "o"))
     assert done.code == code and said in done.err and done.out == b""
     assert not (tmp_path / "o").exists()
 
@@ -78,7 +78,7 @@ def test_what_cannot_be_had_has_its_exit_code_and_a_sentence(
 def test_a_file_that_is_not_ours_is_left_alone_unless_told(ciexplore: Caller, at: Hgweb, tmp_path: Path) -> None:
     name = f"ash-{at.repositories.first[:12]}.zip"
     (tmp_path / name).write_text("mine")
-    call = ("archive", "get", "projects/ash", "REL_1", "--output", str(tmp_path))
+    call = ("archive", "get", "projects/ash", "REL_1", "--yes", "--output", str(tmp_path))
     refused = ciexplore(*call)
     assert refused.code == 1 and name in refused.err and (tmp_path / name).read_text() == "mine"
     assert ciexplore(*call, "--overwrite").code == 0
@@ -87,7 +87,7 @@ def test_a_file_that_is_not_ours_is_left_alone_unless_told(ciexplore: Caller, at
 
 def test_status_lists_what_is_kept(ciexplore: Caller, at: Hgweb, tmp_path: Path) -> None:
     assert ciexplore("archive", "status").rows == []
-    ciexplore("archive", "get", "projects/ash", "REL_1", "--output", str(tmp_path))
+    ciexplore("archive", "get", "projects/ash", "REL_1", "--yes", "--output", str(tmp_path))
     (kept,) = ciexplore("archive", "status").rows
     assert (kept["state"], kept["repository"], kept["suffix"]) == ("kept", "projects/ash", "zip")
     assert kept["node"] == at.repositories.first and int(kept["size"]) > 0
@@ -112,8 +112,9 @@ def test_serve_prints_where_it_listens_answers_a_client_and_ends_on_ctrl_c(
         assert name == "CIEXPLORE_ARCHIVER_URL"
         monkeypatch.setenv("CIEXPLORE_CACHE_DIR", str(tmp_path / "other"))
         done = ciexplore(
-            "archive", "get", "projects/ash", "REL_1", "--suffix", "tar.bz2", "--server", url, "--output", str(tmp_path)
-        )
+            "archive", "get", "projects/ash", "REL_1", "--suffix", "tar.bz2", "--server", url, "--yes",
+            "--output", str(tmp_path),
+        )  # fmt: skip
         assert done.code == 0 and done.text.strip().endswith(".tar.bz2")
         task = f"projects_ash-{at.repositories.first[:12]}.tar.bz2"
         (told,) = ciexplore("archive", "status", task, "--server", url).rows
@@ -129,7 +130,8 @@ def test_serve_prints_where_it_listens_answers_a_client_and_ends_on_ctrl_c(
 def test_two_processes_that_want_one_archive_fetch_it_once(at: Hgweb, tmp_path: Path) -> None:
     before = at.archives("zip")
     calls = [
-        started("archive", "get", "projects/ash", "tip", "--output", str(tmp_path / str(number))) for number in range(3)
+        started("archive", "get", "projects/ash", "tip", "--yes", "--output", str(tmp_path / str(number)))
+        for number in range(3)
     ]
     for call in calls:
         assert checked(ended(call)).code == 0
@@ -147,14 +149,14 @@ def test_a_killed_fetch_leaves_nothing_that_the_next_one_takes_for_whole(
         "import os, signal, backends.archiver.fetching as f\n"
         "f.verify = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)\n"
         "from tui.cli import run\n"
-        f"run(['archive', 'get', 'projects/ash', 'tip', '--output', {str(tmp_path)!r}])\n"
+        f"run(['archive', 'get', 'projects/ash', 'tip', '--yes', '--output', {str(tmp_path)!r}])\n"
     )
     import sys
 
     killed = subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, timeout=60)
     assert killed.returncode == -signal.SIGKILL
     assert len(list(store.glob(".*.part"))) == 1 and not list(store.glob("*.json"))
-    assert ciexplore("archive", "get", "projects/ash", "tip", "--output", str(tmp_path / "o")).code == 0
+    assert ciexplore("archive", "get", "projects/ash", "tip", "--yes", "--output", str(tmp_path / "o")).code == 0
     assert not list(store.glob(".*.part")) and len(list(store.glob("*.json"))) == 1
 
 
@@ -182,11 +184,20 @@ def test_on_a_terminal_a_whole_repository_is_asked_about(
     assert len(asked) == 1
 
 
+def test_where_nobody_can_be_asked_a_whole_repository_takes_yes(at: Hgweb, ciexplore: Caller, tmp_path: Path) -> None:
+    before = at.archives("zip")
+    done = ciexplore("archive", "get", "projects/ash", "tip", "--output", str(tmp_path / "o"))
+    assert done.code == 2 and done.out == b"" and "--yes" in done.err and "--subdir" in done.err
+    assert at.archives("zip") == before and not (tmp_path / "o").exists()
+
+
 def test_removing_takes_what_the_filter_chose_and_nothing_without_one(
     at: Hgweb, ciexplore: Caller, tmp_path: Path
 ) -> None:
     for suffix in ("zip", "tar.gz"):
-        ciexplore("archive", "get", "projects/ash", "REL_1", "--suffix", suffix, "--output", str(tmp_path / "o"))
+        ciexplore(
+            "archive", "get", "projects/ash", "REL_1", "--yes", "--suffix", suffix, "--output", str(tmp_path / "o")
+        )
     assert ciexplore("archive", "remove").code == 2
     done = ciexplore("archive", "remove", "--filter", "suffix:tar.gz age<1h")
     assert done.code == 0 and done.text.startswith("Removed 1 archive, ")

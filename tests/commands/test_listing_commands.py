@@ -9,8 +9,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from backends import config
+from backends.cancel import Cancel
 from backends.demo import DemoServer
+from backends.locators import parse
 from tests.commands.calling import Caller, as_process
+from tui.session import Session
 
 
 def ids(rows: list[dict[str, str]]) -> list[str]:
@@ -137,6 +141,8 @@ def test_ids_that_begin_with_a_dash_are_locators(
 
 def test_every_locator_of_the_demo_is_taken(ciexplore: Caller, demo: dict[str, str]) -> None:
     for name, locator in demo.items():
+        if not name.startswith("taskcluster."):
+            continue
         lists_tasks = "group" in name or "push" in name
         verb = "tasks" if lists_tasks else "artifacts"
         done = ciexplore("taskcluster", verb, locator, "--filter", "nosuchword" if "group" in name else "")
@@ -145,6 +151,36 @@ def test_every_locator_of_the_demo_is_taken(ciexplore: Caller, demo: dict[str, s
             continue
         wrong = ciexplore("taskcluster", "tasks", locator) if name == "taskcluster.task" else None
         assert wrong is None or (wrong.code == 2 and "artifacts" in wrong.err)
+
+
+# Those that list nothing: what has no tasks or no runs, and where nothing has been kept or queued yet.
+_EMPTY = {"taskcluster.empty-group", "taskcluster.unscheduled-task", "archive.kept", "submit.outbox"}
+_SYSTEMS = {
+    "taskcluster": "taskcluster",
+    "prow": "prow",
+    "perf": "treeherder",
+    "archive": "archiver",
+    "submit": "submission",
+}
+
+
+def test_every_locator_of_the_demo_opens_a_list_of_its_system(demo: dict[str, str]) -> None:
+    """All systems', as the app opens them: each is parsed, resolved and gives its first rows."""
+    assert {name.partition(".")[0] for name in demo} == set(_SYSTEMS)
+    session, empty = Session(config.load()), set[str]()
+    try:
+        for name, text in demo.items():
+            locator = parse(text)
+            assert locator.system == _SYSTEMS[name.partition(".")[0]], name
+            resource = session.resource(locator, Cancel())
+            pages = resource.pages(Cancel())
+            rows = next((len(page.frame) for page in pages if len(page.frame)), 0)
+            pages.close()  # type: ignore[attr-defined]
+            if not rows:
+                empty.add(name)
+    finally:
+        session.close()
+    assert empty == _EMPTY
 
 
 def test_a_reader_that_leaves_gets_no_complaint(demo: dict[str, str]) -> None:

@@ -226,7 +226,8 @@ def test_every_entry_of_a_tasks_menu_leads_somewhere(server: DemoServer, http: H
     for one in entries:
         if isinstance(one, Link) and isinstance(one.opens, Locator):
             assert parse(one.opens.text()) == one.opens
-            whole(opened(server, http, one.opens))
+            if one.opens.system == "taskcluster":  # the archives of its source are another system's list
+                whole(opened(server, http, one.opens))
 
 
 def test_provenance_names_the_push_and_the_job_in_treeherder(server: DemoServer, http: Http) -> None:

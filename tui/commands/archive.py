@@ -49,7 +49,9 @@ def _server_options(command: Any) -> Any:
 @click.option("--output", metavar="DIR", required=True, help="Where to; made if it is missing.")
 @click.option("--server", metavar="URL", help="Ask this Archiver instead of making the archive here.")
 @click.option("--overwrite", is_flag=True, help="Replace a file of that name in DIR.")
-@click.option("--yes", is_flag=True, help="Do not ask before a whole repository is fetched.")
+@click.option(
+    "--yes", is_flag=True, help="Fetch a whole repository without asking; where nobody can be asked, it takes this."
+)
 @_server_options
 def get(
     repository: str,
@@ -124,7 +126,10 @@ def _request(repository: str, revision: str | None, subdirectory: str, suffix: s
 def _asked(request: Request) -> None:
     """Whole trees are asked about: their size is not known before, and hg.mozilla.org's are hundreds of megabytes."""
     if not _on_a_terminal():
-        return
+        raise UsageProblem(
+            f"The whole of {request.repository} may have hundreds of MB, and nobody can be asked here.",
+            "Say --yes, or name a part with --subdir.",
+        )
     question = f"Fetch the whole of {request.repository}? Its size is unknown, often hundreds of MB"
     if not click.confirm(question, err=True):
         raise UsageProblem("Nothing was fetched.", "Name a part with --subdir.")
