@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.demo.submission import EXAMPLES
@@ -134,6 +134,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
+@settings(deadline=None)
 def test_what_json_says_yaml_says(value: object) -> None:
     text = json.dumps({"taskId": "a", "value": value})
     assert bodies("a.yml", text) == bodies("a.json", text)
@@ -206,6 +207,7 @@ def test_the_form_is_seen_and_can_be_said() -> None:
 
 
 @given(st.text(max_size=200), st.sampled_from(["a.json", "a.jsonl", "a.yml", "a.csv", "-"]))
+@settings(deadline=None)
 def test_no_text_makes_reading_fail_without_words(text: str, name: str) -> None:
     with contextlib.suppress(Problem):
         read_text(name, text)
