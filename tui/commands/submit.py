@@ -136,7 +136,10 @@ def _counted(reports: list[Report]) -> str:
     errors, warnings = (sum(one.count(level) for one in reports) for level in (Level.ERROR, Level.WARNING))
     failed = sum(one.verdict == "failed" for one in reports)
     entries = f"{len(reports):,} entr{'y' if len(reports) == 1 else 'ies'}"
-    return f"{entries}, {failed:,} with errors ({errors:,} errors, {warnings:,} warnings)."
+    found = ", ".join(
+        f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in ((errors, "error"), (warnings, "warning"))
+    )
+    return f"{entries}, {failed:,} with errors ({found})."
 
 
 def _changes(entries: list[Entry], against: str) -> dict[str, str]:
