@@ -184,14 +184,16 @@ def _enum(value: Any, wanted: list[Any], form: Form) -> str:
 
 def _additional(value: Mapping[str, Any], schema: Mapping[str, Any], form: Form) -> str:
     known = list(schema.get("properties", {}))
-    words = [_name(name, known, form) for name in value if name not in known][:5]
+    unknown = [name for name in value if name not in known][:5]
+    old = [name for name in unknown if form is Form.PULSE and name in _OF_2018]
+    words = [_name(name, known, form) for name in unknown if name not in old]
+    if old:
+        words.append(f"leave out {', '.join(old)}, or lint it as the form until 2018: --form pulse-2018")
     return "; ".join(words)
 
 
 def _name(name: str, known: Iterable[str], form: Form) -> str:
     shown = clean(str(name), 60)
-    if form is Form.PULSE and name in _OF_2018:
-        return f"leave out {shown}, or lint it as the form until 2018: --form pulse-2018"
     if form is Form.PULSE_2018 and name == "id":
         return "pushLogID or pullRequestID instead of id"
     if form.is_pulse and name in _PULSE_NAMES:

@@ -91,7 +91,11 @@ class SubmissionList(Resource):
 
     @property
     def title(self) -> str:
-        name = Path(self.source.path).name if isinstance(self.source, JobFile) else f"{len(self.source.task_ids)} tasks"
+        if isinstance(self.source, JobFile):
+            name = Path(self.source.path).name
+        else:
+            count = len(self.source.task_ids)
+            name = "1 task" if count == 1 else f"{count:,} tasks"
         view = self.source.view
         return name if self.source.view == "jobs" else f"{name}: {view}"
 

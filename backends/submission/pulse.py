@@ -24,8 +24,8 @@ from backends.submission.publishing import Desk, Route, RouteBroken, RouteProble
 from backends.submission.pulse_address import Broker
 from backends.submission.pulse_errors import NOT_CONFIRMED, broken, refused_words, setup_problem
 
-CHUNK = 256  # letters taken from the outbox at a time
-IN_FLIGHT = 64  # unconfirmed at a time: a killed broker leaves so many in doubt
+CHUNK = 64  # letters taken from the outbox at a time: what is taken when the broker dies is in doubt
+IN_FLIGHT = 64  # unconfirmed at a time
 CONNECT_SECONDS = 15.0
 CONFIRM_SECONDS = 30.0
 _CLOSE_SECONDS = 2.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.locators import LocatorProblem, parse
@@ -17,12 +17,14 @@ NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",
 
 
 @given(NAMES, st.sampled_from(VIEWS), st.none() | st.integers(0, 10_000), st.sampled_from(["", *FORMS]))
+@settings(deadline=None)
 def test_a_file_copies_itself_whatever_its_name(name: str, view: str, entry: int | None, form: str) -> None:
     locator = JobFile(str(Path("/tmp/jobs") / f"x{name}x".replace("/", "_")), view, entry, form)
     assert parse(locator.text()) == locator
 
 
 @given(st.sampled_from(VIEWS), st.none() | st.integers(0, 99), st.sampled_from(["", "https://tc.example.com"]))
+@settings(deadline=None)
 def test_tasks_copy_themselves(view: str, entry: int | None, root: str) -> None:
     locator = TaskJobs((TASK, "JxtO1WLITBmSGFEEVOqRWQ"), root, view, entry)
     assert parse(locator.text()) == locator

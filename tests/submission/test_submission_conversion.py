@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.demo.submission import EXAMPLES
@@ -69,6 +69,7 @@ def jobs(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(jobs())
+@settings(deadline=None)
 def test_a_message_comes_back_from_a_collection_as_it_was(job: dict[str, Any]) -> None:
     there = to_collection(job)
     assert from_collection(there.body, Form.PULSE).body == job
@@ -77,6 +78,7 @@ def test_a_message_comes_back_from_a_collection_as_it_was(job: dict[str, Any]) -
 
 
 @given(jobs())
+@settings(deadline=None)
 def test_a_converted_job_is_drawn_the_same(job: dict[str, Any]) -> None:
     one = drawn(Entry("", "", 0, Form.PULSE, job))
     other = drawn(Entry("", "", 0, Form.COLLECTION, to_collection(job).body))
@@ -84,6 +86,7 @@ def test_a_converted_job_is_drawn_the_same(job: dict[str, Any]) -> None:
 
 
 @given(jobs())
+@settings(deadline=None)
 def test_what_is_converted_has_no_errors(job: dict[str, Any]) -> None:
     (collection, old) = lint(
         [

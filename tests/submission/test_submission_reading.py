@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.demo.submission import EXAMPLES
@@ -105,6 +105,29 @@ def test_yaml_lists_documents_and_anchors() -> None:
     assert entries[1].body["m"] == {"os": "linux"}
 
 
+def test_yaml_merges_what_an_anchor_names() -> None:
+    first, second = bodies("x.yml", "- &first {taskId: a, tier: 1}\n- <<: *first\n  taskId: b\n")
+    assert (first, second) == ({"taskId": "a", "tier": 1}, {"taskId": "b", "tier": 1})
+
+
+@pytest.mark.parametrize("joined", ["", "# &anchors and *aliases\n", "---\n"])
+def test_a_long_list_of_yaml_is_the_same_in_pieces_and_as_a_whole(joined: str) -> None:
+    """Read in pieces, so that the interface lives; a mark of what pieces must not be cut by keeps it whole."""
+    jobs = messages(60)
+    text = (
+        "".join(f"- {json.dumps(job)}\n  \n" for job in jobs) + "- taskId: last\n  text: |\n    - no job\n    - none\n"
+    )
+    entries = read_text("x.yml", joined + text)
+    assert [entry.body for entry in entries] == [*jobs, {"taskId": "last", "text": "- no job\n- none\n"}]
+    first = joined.count("\n") + 1
+    assert [entry.place for entry in entries] == [f"line {first + 2 * number}" for number in range(61)]
+
+
+def test_yaml_whose_text_looks_like_a_list_is_not_cut() -> None:
+    text = "- taskId: a\n" * 30 + '- reason: "one\n- two"\n' + "- taskId: b\n" * 30
+    assert len(read_text("x.yml", text)) == 61
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -134,6 +157,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
+@settings(deadline=None)
 def test_what_json_says_yaml_says(value: object) -> None:
     text = json.dumps({"taskId": "a", "value": value})
     assert bodies("a.yml", text) == bodies("a.json", text)
@@ -206,6 +230,7 @@ def test_the_form_is_seen_and_can_be_said() -> None:
 
 
 @given(st.text(max_size=200), st.sampled_from(["a.json", "a.jsonl", "a.yml", "a.csv", "-"]))
+@settings(deadline=None)
 def test_no_text_makes_reading_fail_without_words(text: str, name: str) -> None:
     with contextlib.suppress(Problem):
         read_text(name, text)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tui.commands.output import Progress, emit, output_options, say
+from tui.commands.output import Progress, chosen_format, emit, output_options, say
 from tui.commands.submit_files import FORMS, entries_of_files
 from tui.commands.submit_publishing import publish, registration, routes, status
 
@@ -56,7 +56,7 @@ def lint(files: tuple[str, ...], form: str | None, generation: bool, errors_only
     reports = _linted(entries)
     frame = findings_frame(reports)
     shown = frame.filter(frame["level"] == "error") if errors_only else frame
-    if shown.is_empty() and output["target"] is None and output["fmt"] in (None, "table"):
+    if shown.is_empty() and output["target"] is None and chosen_format(output["fmt"], None) == "table":
         say("Nothing to complain about.")
     else:
         emit(shown, FINDINGS, **output)
@@ -136,7 +136,10 @@ def _counted(reports: list[Report]) -> str:
     errors, warnings = (sum(one.count(level) for one in reports) for level in (Level.ERROR, Level.WARNING))
     failed = sum(one.verdict == "failed" for one in reports)
     entries = f"{len(reports):,} entr{'y' if len(reports) == 1 else 'ies'}"
-    return f"{entries}, {failed:,} with errors ({errors:,} errors, {warnings:,} warnings)."
+    found = ", ".join(
+        f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in ((errors, "error"), (warnings, "warning"))
+    )
+    return f"{entries}, {failed:,} with errors ({found})."
 
 
 def _changes(entries: list[Entry], against: str) -> dict[str, str]:
