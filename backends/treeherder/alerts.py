@@ -21,7 +21,8 @@ from backends.resources import Detail, Entry, Link, LogAddress, Page, Row
 from backends.treeherder.client import AlertFilters, AlertPage
 from backends.treeherder.columns import ALERTS, SUMMARIES, SUMMARY_STATUSES
 from backends.treeherder.listed import TreeherderList, Where, counts, epoch, group_of, log_of, task_of, told
-from backends.treeherder.signatures import MOST_SERIES, framework_id
+from backends.treeherder.narrowing import other_summaries
+from backends.treeherder.signatures import framework_id
 
 AROUND = 14 * 86400  # seconds before and after an alert's push that its series is shown for
 MOST_SUMMARIES = 2000  # about two months of all frameworks; the filters reach further back
@@ -109,7 +110,8 @@ class AlertSummaryList(TreeherderList):
         return found
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
-        return [] if row is None else _of_summary(self, row, self._trackers)
+        found = [] if row is None else _of_summary(self, row, self._trackers)
+        return [*found, *other_summaries(self.locator)]
 
     def detail(self, row: Row) -> Detail:
         return Detail(
@@ -185,13 +187,9 @@ class AlertList(TreeherderList):
             return Series(refs, server=self.server)
         return Series(refs, None, when - AROUND, when + AROUND, server=self.server)
 
-    def open_marked(self, rows: pl.DataFrame) -> Series:
+    def open_marked(self, rows: pl.DataFrame) -> Series | None:
         refs = [ref for row in rows.iter_rows(named=True) if (ref := self._ref(row)) is not None]
-        if not refs or len(refs) > MOST_SERIES:
-            raise UsageProblem(
-                f"{len(refs)} series are marked.", f"One to {MOST_SERIES} series are told apart in one plot."
-            )
-        return self._series(tuple(dict.fromkeys(refs)))
+        return self._series(tuple(dict.fromkeys(refs))) if refs else None
 
     def compare(self, rows: pl.DataFrame) -> Compare:
         """Whatever is marked: all that the framework measured on the push before and on the one alerted on."""

@@ -72,7 +72,7 @@ class Entries:
 
 
 def is_page(answer: Answer) -> bool:
-    return "html" in answer.headers.get("content-type", "").lower() or answer.body.lstrip()[:1] == b"<"
+    return "html" in answer.headers.get("content-type", "").lower() or answer.body[:200].lstrip()[:1] == b"<"
 
 
 Hold = Policy | Callable[[Answer], Policy]

@@ -212,7 +212,9 @@ class CompareList(TreeherderList):
 
     def summary(self, frame: pl.DataFrame) -> str:
         needs = int((frame["more_runs"] == "yes").sum())
-        return " · ".join([*counts(frame, "verdict"), *([f"{needs:,} need more runs"] if needs else [])])
+        by_t = counts(frame.filter(pl.col("t_verdict") != "no change"), "t_verdict")
+        words = [f"by t {', '.join(by_t)}"] if by_t else []
+        return " · ".join([*counts(frame, "verdict"), *words, *([f"{needs:,} need more runs"] if needs else [])])
 
 
 def _number(text: str | None) -> int | None:

@@ -5,6 +5,8 @@ What differs from the server's own answers, and why, is in docs/perfherder-compa
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from backends.frames.bootstrap import median_shift
@@ -20,7 +22,7 @@ COARSE = 0.001  # a rounding step of more than this share of a value can make up
 
 COMPARED_TESTS = Schema(
     (
-        COMPARED[0],
+        replace(COMPARED[0], width=13),  # a sign and "improvement"
         Column("suite", Kind.TEXT, "Suite", width=24),
         Column("test", Kind.TEXT, "Test", width=18),
         Column("platform", Kind.TEXT, "Platform", width=26, keeps_end=True),

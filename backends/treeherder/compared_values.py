@@ -27,7 +27,7 @@ from backends.treeherder.structs import Summary
 
 VALUES_OF_SIDES = Schema(
     (
-        Column("side", Kind.STATE, "Side", width=8),
+        Column("side", Kind.TEXT, "Side", width=6),
         Column("number", Kind.COUNT, "No."),
         Column("value", Kind.NUMBER, "Value"),
         Column("unit", Kind.TEXT, "Unit"),

@@ -11,12 +11,12 @@ from backends.cancel import Cancel
 from backends.frames.formats import format_value
 from backends.http.policies import Mode
 from backends.locators.perfherder import JobFailures, PushJobs, SimilarJobs
-from backends.locators.taskcluster import Task
+from backends.locators.taskcluster import Task, TaskArtifacts, TaskMeasurements
 from backends.resources import Detail, Entry, Link, LogAddress, Page, Row
 from backends.treeherder.answers import Rows
 from backends.treeherder.client import Treeherder
 from backends.treeherder.columns import FAILED_RESULTS, JOBS
-from backends.treeherder.listed import TreeherderList, Where, counts, log_of, task_of, told
+from backends.treeherder.listed import TreeherderList, Where, counts, log_of, task_ids, task_of, told
 
 UNFINISHED = ("unscheduled", "pending", "running")
 
@@ -42,6 +42,14 @@ class _Jobs(TreeherderList):
 
     def open(self, row: Row) -> Task | None:
         return task_of(row, self._root)
+
+    def open_marked(self, rows: pl.DataFrame) -> TaskArtifacts | None:
+        ids = task_ids(rows)
+        return TaskArtifacts(ids, self._root) if ids else None
+
+    def measurements(self, rows: pl.DataFrame) -> TaskMeasurements | None:
+        ids = task_ids(rows)
+        return TaskMeasurements(ids, self._root) if ids else None
 
     def log(self, row: Row) -> LogAddress | None:
         return log_of(row, self._root, live=row.get("state") in UNFINISHED)

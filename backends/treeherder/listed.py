@@ -66,6 +66,11 @@ def task_of(row: Row, root: str, name: str = "task_id", run: str = "run") -> Tas
     return Task(task_id, row.get(run), root) if SLUGID.fullmatch(task_id) else None
 
 
+def task_ids(rows: pl.DataFrame) -> tuple[str, ...]:
+    """The tasks of these rows, each once."""
+    return tuple(one for one in rows["task_id"].drop_nulls().unique(maintain_order=True) if SLUGID.fullmatch(one))
+
+
 def log_of(row: Row, root: str, *, live: bool = False) -> LogAddress | None:
     """The task's log, if the deployment that keeps it is known."""
     task = task_of(row, root)
@@ -83,14 +88,14 @@ def told(row: Row, schema: Schema, names: Iterable[str]) -> tuple[tuple[str, str
     """(label, text) of the cells that have a value."""
     columns = [schema[name] for name in names]
     return tuple(
-        (column.label, _worded(row[column.name], column.unit, format_value(row[column.name], column)))
+        (column.label, _worded(row[column.name], column.label, format_value(row[column.name], column)))
         for column in columns
         if row.get(column.name) not in (None, "")
     )
 
 
-def _worded(value: object, unit: str, text: str) -> str:
-    return f"{text} {unit}" if isinstance(value, int | float) and unit == "%" else text
+def _worded(value: object, label: str, text: str) -> str:
+    return f"{text} %" if isinstance(value, int | float) and label.endswith("%") else text
 
 
 def counts(frame: pl.DataFrame, column: str, limit: int = 5) -> list[str]:

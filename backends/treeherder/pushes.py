@@ -18,6 +18,7 @@ from backends.treeherder.client import LATE, PUSHES_A_PAGE
 from backends.treeherder.columns import PUSHES
 from backends.treeherder.job_rows import COUNTS
 from backends.treeherder.listed import TreeherderList, Where, epoch, group_of, need, told
+from backends.treeherder.narrowing import other_pushes
 from backends.treeherder.parallel import answers
 from backends.treeherder.signature_rows import as_number
 
@@ -132,7 +133,7 @@ class PushList(TreeherderList):
         if not at.start and (at.count or USUAL) < PUSHES_A_PAGE:
             more = Pushes(at.repository, at.author, at.words, at.start, at.end, PUSHES_A_PAGE, self.server)
             found.append(Link(f"The newest {PUSHES_A_PAGE:,} pushes", more))
-        return found
+        return [*found, *other_pushes(at)]
 
     def detail(self, row: Row) -> Detail:
         names = ("push_time", "author", "revision", "commits", "message", "push_id")

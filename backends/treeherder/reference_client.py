@@ -9,6 +9,8 @@ import polars as pl
 
 from backends.http.errors import HttpProblem, NotFound
 from backends.http.policies import Policy
+from backends.locators import LocatorProblem
+from backends.locators.pasted import is_loopback, split_url
 from backends.treeherder.answers import Rows, entries, value_of
 from backends.treeherder.asking import DAY, Asker, NoSuchRepository, Params, project
 from backends.treeherder.job_rows import framework_frame, repository_frame
@@ -90,7 +92,7 @@ class ReferenceClient:
         except HttpProblem:
             return ""
         found = frame.filter(pl.col("name") == repository)["tc_root_url"].drop_nulls()
-        return "" if found.is_empty() else str(found[0]).rstrip("/")
+        return "" if found.is_empty() else _origin(str(found[0]))
 
     def _listed(
         self, path: str, params: Params | None, hold: Policy, kind: Any, framed: Callable[[Any], pl.DataFrame],
@@ -99,3 +101,13 @@ class ReferenceClient:
         answer = self.asker.ask(path, params, policy=hold, cancel=cancel)
         read = entries(answer, kind, keyed=keyed)
         return Rows(framed(read.items), answer.origin, read.note)
+
+
+def _origin(root: str) -> str:
+    """A deployment's address, "" unless it is plainly one: requests will go where a server says here."""
+    try:
+        url = split_url(root.rstrip("/"))
+    except LocatorProblem:
+        return ""
+    plain = url.scheme == "https" and not url.path and not url.query and not url.fragment
+    return url.origin if plain and not is_loopback(url.host) else ""

@@ -22,13 +22,24 @@ from backends.locators.perfherder import (
     SeriesRef,
     Side,
 )
-from backends.locators.taskcluster import Task
+from backends.locators.taskcluster import Task, TaskMeasurements
 from backends.problems import UsageProblem
 from backends.resources import Chart, Detail, Entry, Link, LogAddress, Page, Row
 from backends.treeherder.answers import Rows
 from backends.treeherder.asking import NoSuchThing
 from backends.treeherder.client import AlertFilters
-from backends.treeherder.listed import INTERVAL, TreeherderList, Where, epoch, group_of, log_of, need, task_of, told
+from backends.treeherder.listed import (
+    INTERVAL,
+    TreeherderList,
+    Where,
+    epoch,
+    group_of,
+    log_of,
+    need,
+    task_ids,
+    task_of,
+    told,
+)
 from backends.treeherder.parallel import answers
 from backends.treeherder.series_rows import (
     SERIES,
@@ -179,6 +190,12 @@ class SeriesPoints(TreeherderList):
     def _push(self, row: Row) -> PushJobs | None:
         push = row.get("push_id")
         return None if push is None else PushJobs(str(row["repository"]), int(push), self.server)
+
+    def measurements(self, rows: pl.DataFrame) -> TaskMeasurements | None:
+        """Of points of one repository: its tasks are of one deployment."""
+        repositories = rows["repository"].unique().to_list()
+        ids = task_ids(rows)
+        return TaskMeasurements(ids, self._roots.get(repositories[0], "")) if ids and len(repositories) == 1 else None
 
     def log(self, row: Row) -> LogAddress | None:
         return log_of(row, self._roots.get(str(row.get("repository")), ""))

@@ -20,7 +20,7 @@ SERIES = Schema(
         Column("value", Kind.NUMBER, "Value"),
         Column("unit", Kind.TEXT, "Unit"),
         Column("delta", Kind.NUMBER, "Δ"),
-        Column("delta_percent", Kind.NUMBER, "Δ %", "%"),
+        Column("delta_percent", Kind.NUMBER, "Δ %"),
         Column("revision", Kind.ID, "Revision", width=12),
         Column("alert", Kind.TEXT, "Alert"),
         Column("candidate", Kind.TEXT, "Change-point candidate"),
@@ -57,25 +57,30 @@ class AlertMark:
 
 
 def labels(summaries: Sequence[tuple[str, Summary]]) -> list[str]:
-    """A name for each series (repository, signature): the shortest parts that tell them apart, always the same."""
+    """A name for each series (repository, signature): suite and test, then only what tells it from the others.
+
+    Of a single one that is its platform; of several, in this order: the platforms, the options that not all of them
+    have, the repositories, the applications, and if nothing else differs the ids.
+    """
+    several = [one for _, one in summaries]
+    options = [(one.name or "").split() for one in several]
+    shared = set(options[0]).intersection(*options[1:]) if options else set()
     columns = [
-        [" ".join(dict.fromkeys(part for part in (one.suite, one.test) if part)) for _, one in summaries],
-        [one.platform or "" for _, one in summaries],
-        [one.name or "" for _, one in summaries],
+        [one.platform or "" for one in several],
+        [
+            " ".join(word for word in words if word not in shared | {one.suite, one.test})
+            for words, one in zip(options, several, strict=True)
+        ],
         [repository for repository, _ in summaries],
-        [one.application or "" for _, one in summaries],
-        [str(one.signature_id) for _, one in summaries],
-    ]
-    chosen = [columns[0], columns[1]]
-    for column in columns[2:]:
-        joined = list(zip(*chosen, strict=True))
-        if len(set(joined)) == len(joined):
-            break
-        if len(set(column)) > 1:
-            chosen.append(column)
-    if columns[2] in chosen:  # it holds suite and test already
-        chosen.remove(columns[0])
-    return [" ".join(part for part in parts if part) for parts in zip(*chosen, strict=True)]
+        [one.application or "" for one in several],
+    ]  # fmt: skip
+    names = [" ".join(dict.fromkeys(part for part in (one.suite, one.test) if part)) for one in several]
+    for column in columns if len(several) > 1 else columns[:1]:
+        if len(set(column)) > 1 or len(several) == 1:
+            names = [f"{name} {part}".strip() for name, part in zip(names, column, strict=True)]
+    if len(set(names)) < len(names):
+        names = [f"{name} {one.signature_id}".strip() for name, one in zip(names, several, strict=True)]
+    return [name or str(one.signature_id) for name, one in zip(names, several, strict=True)]
 
 
 def point_frame(data: pl.DataFrame, summary: Summary, repository: str, label: str) -> pl.DataFrame:

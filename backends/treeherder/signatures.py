@@ -25,6 +25,7 @@ from backends.resources import Detail, Entry, Link, Page, Row
 from backends.treeherder.client import Treeherder
 from backends.treeherder.columns import FRAMEWORKS, REPOSITORIES, SIGNATURES
 from backends.treeherder.listed import INTERVAL, TreeherderList, Where, counts, need, told
+from backends.treeherder.narrowing import other_signatures
 
 MOST_SERIES = 6  # as many colours as tell series apart
 DAYS = (1, 7, 14, 30, 60, 90, 365)
@@ -128,7 +129,7 @@ class FrameworkList(TreeherderList):
 
 
 class SignatureList(TreeherderList):
-    """Signatures of a repository. Enter: the subtests of a suite, else its series; with marks: those series at once."""
+    """Signatures of a repository. Enter: the subtests of a suite, else its series. A: the series of those marked."""
 
     schema = SIGNATURES
     noun = ("signature", "signatures")
@@ -181,10 +182,7 @@ class SignatureList(TreeherderList):
         )  # fmt: skip
 
     def open_marked(self, rows: pl.DataFrame) -> Series:
-        if len(rows) > MOST_SERIES:
-            raise UsageProblem(
-                f"{len(rows):,} signatures are marked.", f"At most {MOST_SERIES} series are told apart in one plot."
-            )
+        """The list of points says so where it is more than it reads."""
         refs = tuple(self._ref(row) for row in rows.iter_rows(named=True))
         return Series(refs, self.locator.interval, server=self.server)
 
@@ -208,25 +206,7 @@ class SignatureList(TreeherderList):
             )
         if 0 < len(rows) <= MOST_SERIES:
             found.append(Link(f"The series of these {len(rows)}", self.open_marked(rows)))
-        if not self.locator.parent:
-            found += self._other_lists()
-        return found
-
-    def _other_lists(self) -> list[Entry]:
-        at = self.locator
-        several = Signatures(at.repository, at.framework, at.interval, not at.subtests, "", at.platform, self.server)
-        words = "Suites only" if at.subtests else "With subtests"
-        return [
-            Link(words, several),
-            *(
-                Link(
-                    f"Measured in the last {days} {'day' if days == 1 else 'days'}",
-                    Signatures(at.repository, at.framework, days * 86400, at.subtests, "", at.platform, self.server),
-                )
-                for days in DAYS
-                if days * 86400 != self.interval
-            ),
-        ]
+        return found if self.locator.parent else [*found, *other_signatures(self.locator, self.interval)]
 
     def detail(self, row: Row) -> Detail:
         names = [name for name in SIGNATURES.names if name not in ("suite", "test", "repository")]

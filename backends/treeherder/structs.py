@@ -59,8 +59,8 @@ class Signature(Entry):
     test: str = ""
     application: str | None = None
     has_subtests: bool = False
-    tags: list[str] = []
-    extra_options: list[str] = []
+    tags: tuple[str, ...] = ()
+    extra_options: tuple[str, ...] = ()
     parent_signature: str | None = None
     measurement_unit: str | None = None
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import polars as pl
 import pytest
 
+from backends.cancel import Cancel
+from backends.config import load
+from backends.http import Http
+from backends.locators import Locator, parse
+from backends.resources import gather
+from backends.treeherder import resolve, resource_for
 from tests.treeherder.fake_treeherder import FakeTreeherder, RecordedTreeherder
+from tests.treeherder.listing import Lists, check_list
 
 
 @pytest.fixture
@@ -20,3 +30,24 @@ def recorded(samples: Path) -> RecordedTreeherder:
     if not directory.is_dir():
         pytest.skip("the recorded answers of a Treeherder are not on this machine")
     return RecordedTreeherder(directory)
+
+
+@pytest.fixture(scope="session")
+def uncached() -> Iterator[Http]:
+    with Http() as client:
+        yield client
+
+
+@pytest.fixture
+def listed(demo: dict[str, str], uncached: Http) -> Lists:
+    """Lists a locator or a name of the demo: the resource and all its rows."""
+
+    def lists(what: Locator | str) -> tuple[Any, pl.DataFrame]:
+        locator = parse(demo.get(what, what)) if isinstance(what, str) else what
+        settings = load()
+        resource = resource_for(resolve(locator, uncached, settings, Cancel()), uncached, settings)
+        frame = gather(resource, Cancel()).frame
+        check_list(resource, frame)
+        return resource, frame
+
+    return lists

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,12 +61,14 @@ class FakeTreeherder:
             return answer
         return page() if answer is None else httpx.Response(200, json=answer)
 
-    def http(self, cache_dir: Path | None = None, mode: Mode = Mode.NORMAL) -> Http:
+    def http(self, cache_dir: Path | None = None, mode: Mode = Mode.NORMAL, later: float = 0) -> Http:
+        """`later`: seconds by which its clock is ahead."""
         return Http(
             transport=httpx.MockTransport(self.handle),
             cache_dir=cache_dir,
             mode=mode,
             pause=lambda seconds, cancel: None,
+            clock=lambda: time.time() + later,
         )
 
     def client(self, **options: Any) -> Treeherder:

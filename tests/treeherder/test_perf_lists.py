@@ -1,96 +1,29 @@
-"""Every list of the performance pane, on the embedded CI: what it shows, where Enter leads, what x and = offer."""
+"""The lists of what was measured and of alerts, on the embedded CI: where Enter leads, what x, A and = offer."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from typing import Any
 
 import polars as pl
 import pytest
 
 from backends.cancel import Cancel
-from backends.config import load
 from backends.frames import filters
-from backends.http import Http
-from backends.locators import Locator, parse
 from backends.locators.perfherder import (
     AlertSummaries,
     AlertSummary,
     Compare,
     ComparedValues,
-    Frameworks,
-    JobFailures,
     Pushes,
     PushJobs,
     PushOf,
     Repositories,
     Series,
-    SeriesRef,
     Signatures,
-    SimilarJobs,
 )
 from backends.locators.taskcluster import Push, Task
 from backends.problems import UsageProblem
-from backends.resources import LogAddress, Resource, Row, gather
-from backends.treeherder import resolve, resource_for
+from backends.resources import LogAddress, gather
 from backends.treeherder.compared_values import ValueList
-
-Lists = Any
-
-
-@pytest.fixture(scope="module")
-def http() -> Iterator[Http]:
-    with Http() as client:
-        yield client
-
-
-@pytest.fixture
-def listed(demo: dict[str, str], http: Http) -> Lists:
-    """Lists a locator or a name of the demo: the resource and all its rows."""
-
-    def lists(what: Locator | str) -> tuple[Any, pl.DataFrame]:
-        locator = parse(demo.get(what, what)) if isinstance(what, str) else what
-        settings = load()
-        resource = resource_for(resolve(locator, http, settings, Cancel()), http, settings)
-        frame = gather(resource, Cancel()).frame
-        check_list(resource, frame)
-        return resource, frame
-
-    return lists
-
-
-def check_list(resource: Resource, frame: pl.DataFrame) -> None:
-    """What holds for every list: the schema, unique keys, words and addresses for each row, locators that paste."""
-    schema = resource.schema
-    assert frame.schema == pl.Schema(schema.polars())
-    assert frame[schema.key].is_unique().all() and not frame[schema.key].null_count()
-    assert resource.title and isinstance(resource.summary(frame), str)
-    assert str(resource.web_url(None)).startswith("http")
-    if resource.chart is not None:
-        assert {resource.chart.x, resource.chart.y, resource.chart.by} <= set(schema.names)
-        assert resource.chart.marks == "" or resource.chart.marks in schema.names
-    for row in frame.head(3).iter_rows(named=True):
-        detail = resource.detail(row)
-        assert detail is not None and detail.title and any(lines for _, lines in detail.sections)
-        for found in (resource.open(row), resource.shows(row)):
-            if isinstance(found, Locator):
-                assert parse(found.text()) == found
-        for entry in resource.menu(row, frame.head(2)):
-            opens = getattr(entry, "opens", None)
-            assert entry.label
-            if isinstance(opens, Locator):
-                assert parse(opens.text()) == opens
-            elif isinstance(opens, str):
-                assert opens.startswith("http")
-        assert str(resource.web_url(row)).startswith("http")
-    resource.menu(None, frame.head(0))
-
-
-def entry(resource: Resource, row: Row, frame: pl.DataFrame, words: str) -> Any:
-    """What the menu's entry with these words opens."""
-    found = [one for one in resource.menu(row, frame) if words in one.label]
-    assert found, [one.label for one in resource.menu(row, frame)]
-    return found[0].opens  # type: ignore[union-attr]
+from tests.treeherder.listing import Lists, asked, entry
 
 
 def test_from_the_repositories_to_the_series_of_three_suites(listed: Lists) -> None:
@@ -119,11 +52,11 @@ def test_enter_on_a_suite_lists_its_subtests_and_on_a_subtest_its_series(listed:
     assert isinstance(signatures.open(suite), Series)
 
 
-def test_at_most_six_series_are_opened_together(listed: Lists) -> None:
+def test_of_more_than_six_series_six_are_read_and_that_is_said(listed: Lists) -> None:
     signatures, frame = listed(Signatures("autoland", "browsertime"))
-    assert len(signatures.open_marked(frame.head(6)).series) == 6
-    with pytest.raises(UsageProblem, match="7 signatures are marked"):
-        signatures.open_marked(frame.head(7))
+    resource, points = listed(signatures.open_marked(frame.slice(5, 8)))
+    assert points["signature_id"].n_unique() <= 6
+    assert "Only the first 6 series are read; 2 more" in gather(resource, Cancel()).notes[0]
 
 
 def test_two_signatures_are_compared_by_what_they_measured(listed: Lists) -> None:
@@ -208,6 +141,31 @@ def test_before_and_after_a_point_are_two_windows(listed: Lists) -> None:
     assert "regression" in resource.summary(values) or "too few" in resource.summary(values)
 
 
+def test_the_menu_asks_for_another_framework_time_status_or_author(listed: Lists) -> None:
+    signatures, frame = listed(Signatures("autoland", "browsertime"))
+    assert asked(signatures, frame, "framework", "talos") == Signatures("autoland", "talos")
+    assert asked(signatures, frame, "another time", "2d") == Signatures("autoland", "browsertime", 2 * 86400)
+    summaries, frame = listed(AlertSummaries("autoland"))
+    assert asked(summaries, frame, "status", "fixed") == AlertSummaries("autoland", status="fixed")
+    assert asked(summaries, frame, "pushes of a time", "3d").timerange == 3 * 86400
+    pushes, frame = listed(Pushes("autoland", count=5))
+    assert asked(pushes, frame, "author", "a@example.org").author == "a@example.org"
+    assert asked(pushes, frame, "Since", "2026-11-20").start == "2026-11-20"
+    none = frame.head(0)
+    for resource, words, text in (
+        (signatures, "another time", "soon"),
+        (signatures, "another time", "0d"),
+        (summaries, "status", "open"),
+        (pushes, "Since", "yesterday"),
+    ):
+        with pytest.raises(UsageProblem):
+            asked(resource, none, words, text)
+    hidden = entry(summaries, None, none, "Without improvements")
+    assert hidden.flags == ("hide-improvements",)
+    again, frame = listed(hidden)
+    assert entry(again, None, frame, "Not: without improvements") == AlertSummaries("autoland")
+
+
 def test_summaries_by_the_servers_filters(listed: Lists) -> None:
     _, every = listed(AlertSummaries())
     assert set(every["status"]) >= {"untriaged", "investigating", "fixed", "wontfix", "invalid"}
@@ -253,109 +211,3 @@ def test_alerts_that_another_summary_handed_over_know_their_repository(listed: L
     foreign = alerts.filter(~pl.col("relation").str.starts_with("own") & ~pl.col("relation").str.starts_with("handed"))
     assert len(foreign) == row["related"]
     assert not foreign["repository"].null_count()
-
-
-def test_pushes_have_the_results_of_their_jobs(listed: Lists) -> None:
-    pushes, frame = listed(Pushes("autoland", count=30))
-    assert len(frame) == 30 and frame["push_time"].is_sorted(descending=True)
-    assert not frame["total"].null_count() and frame["total"].sum() > 0
-    row = frame.filter(pl.col("failed") > 0).row(0, named=True)
-    assert pushes.open(row) == PushJobs("autoland", int(row["push_id"]))
-    compared = pushes.compare(frame.slice(2, 2))
-    assert (compared.base_revision, compared.new_revision) == (frame["revision"][3], frame["revision"][2])
-    assert entry(pushes, row, frame, "task group") == Push("autoland", row["revision"])
-    assert "with failures" in pushes.summary(frame)
-
-
-def test_more_pushes_than_a_page_are_listed_once_each(listed: Lists, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backends.treeherder.pushes.PUSHES_A_PAGE", 25)
-    _, frame = listed(Pushes("autoland", count=120))
-    assert len(frame) == 120 == frame["push_id"].n_unique()
-
-
-def test_failures_come_first_and_lead_to_task_log_lines_and_jobs_alike(listed: Lists) -> None:
-    jobs, frame = listed(PushOf("autoland", listed("perf.alert-summary")[0]._summary["revision"]))
-    failed = frame["result"].is_in(["busted", "testfailed", "exception"])
-    assert failed[0] and failed.sum() > 1
-    open_failures = failed & frame["classified"].is_null()
-    assert open_failures.head(int(open_failures.sum())).all()
-    row = frame.filter((pl.col("result") == "testfailed") & pl.col("task_id").is_not_null()).row(0, named=True)
-    assert isinstance(jobs.open(row), Task)
-    assert isinstance(jobs.log(row), LogAddress)
-    failures, lines = listed(entry(jobs, row, frame, "failure lines"))
-    assert len(lines) >= 1 and lines["line"].str.len_chars().min() > 5
-    assert isinstance(failures.shows(lines.row(0, named=True)), LogAddress)
-    similar, alike = listed(entry(jobs, row, frame, "Jobs like it"))
-    assert set(alike["name"]) == {row["name"]}
-    assert isinstance(similar, Resource) and "%" in similar.summary(alike)
-
-
-def test_a_push_whose_jobs_have_ended_is_not_asked_about_again(listed: Lists) -> None:
-    newest, oldest = listed(Pushes("autoland", count=2))[1], listed(Pushes("autoland", count=40))[1]
-    quiet = oldest.filter((pl.col("running") == 0) & (pl.col("pending") == 0)).row(0, named=True)
-    jobs, frame = listed(PushJobs("autoland", int(quiet["push_id"])))
-    if frame["state"].is_in(["running", "pending"]).any():  # tier 3 is not counted in a push's status
-        pytest.skip("every push of this demo has a job that runs")
-    assert jobs.updates(frame, Cancel()) is None
-    busy, frame = listed(PushJobs("autoland", int(newest["push_id"][0])))
-    page = busy.updates(frame, Cancel())
-    assert page is not None and set(page.frame["key"]) <= set(frame["key"])
-    older = frame.with_columns(pl.lit("pending").alias("result"))
-    page = busy.updates(older, Cancel())
-    assert page is not None and len(page.frame) == frame.filter(pl.col("result") != "pending").height
-
-
-def test_two_revisions_are_compared_and_lead_to_subtests_and_values(listed: Lists) -> None:
-    compare, frame = listed("perf.compare")
-    assert {"regression", "improvement", "no change"} <= set(frame["verdict"].drop_nulls())
-    row = frame.filter((pl.col("subtests") == "yes") & (pl.col("n_base") > 0) & (pl.col("n_new") > 0)).row(
-        0, named=True
-    )
-    deeper = compare.shows(row)
-    assert isinstance(deeper, Compare) and str(deeper.base_parent) == row["base_signature"]
-    subtests, below = listed(deeper)
-    assert not below["test"].null_count() and set(below["suite"]) == {row["suite"]}
-    values = subtests.shows(below.filter(pl.col("n_base") > 0, pl.col("n_new") > 0).row(0, named=True))
-    assert isinstance(values, ComparedValues)
-    resource, both = listed(values)
-    assert set(both["side"]) == {"base", "new"} and resource.chart is not None
-    assert "regression" in compare.summary(frame)
-
-
-def test_the_values_behind_a_row_give_the_rows_numbers(listed: Lists) -> None:
-    compare, frame = listed("perf.compare")
-    for row in frame.filter((pl.col("n_base") > 0) & (pl.col("n_new") > 0)).head(4).iter_rows(named=True):
-        resource, values = listed(compare.open(row))
-        found = resource.compared(values)
-        assert (found.n_base, found.n_new, found.verdict) == (row["n_base"], row["n_new"], row["verdict"])
-        assert found.median_base == pytest.approx(row["median_base"], abs=0.0051)
-        assert found.delta == pytest.approx(row["delta"], abs=0.0101)
-
-
-def test_small_values_are_compared_in_full(listed: Lists) -> None:
-    _, frame = listed("perf.compare")
-    rows = frame.filter((pl.col("n_base") > 0) & (pl.col("n_new") > 0))
-    small = rows.filter(pl.min_horizontal(pl.col("median_base").abs(), pl.col("median_new").abs()) * 0.001 < 0.01)
-    assert set(small["precision"]) <= {"in full"}
-    assert set(rows.join(small, on="key", how="anti")["precision"]) == {"2 decimals"}
-
-
-def test_a_revision_is_compared_with_the_time_before_it(listed: Lists, demo: dict[str, str]) -> None:
-    both = parse(demo["perf.compare"])
-    assert isinstance(both, Compare)
-    history = Compare("autoland", "", both.new_repository, both.new_revision, "13", interval=30 * 86400)
-    compare, frame = listed(history)
-    known = frame.filter((pl.col("n_base") > 0) & (pl.col("n_new") > 0))
-    assert len(known) and known["n_base"].max() > known["n_new"].max()
-    values, rows = listed(compare.open(known.row(0, named=True)))
-    assert set(rows["side"]) == {"base", "new"} and values.title
-
-
-def test_frameworks_and_similar_jobs_of_nothing_say_so(listed: Lists) -> None:
-    frameworks, frame = listed(Frameworks())
-    assert isinstance(frameworks.open(frame.row(0, named=True)), AlertSummaries)
-    for missing in (SimilarJobs("autoland", 1), JobFailures("autoland", 1), AlertSummary(1)):
-        with pytest.raises(Exception, match="Treeherder has no"):
-            listed(missing)
-    with pytest.raises(Exception, match="has no signature 1"):
-        listed(Series((SeriesRef("autoland", "1"),)))

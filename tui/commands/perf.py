@@ -55,15 +55,9 @@ def _interval(command: Any) -> Any:
 
 
 def _seconds(text: str) -> int | None:
-    from backends.frames.quantities import parse_quantity
-    from backends.frames.schema import Kind
+    from backends.treeherder.narrowing import seconds
 
-    if not text:
-        return None
-    seconds = int(parse_quantity(text, Kind.DURATION))
-    if seconds <= 0:
-        raise UsageProblem(f"{text} is no time to look back.", "Write how far back, such as 14d.")
-    return seconds
+    return seconds(text) if text else None
 
 
 def _show(locator: Locator, treeherder_url: str | None, mode: str | None, text: str, **output: Any) -> None:
@@ -173,7 +167,7 @@ def alerts(
 def pushes(repository: str, author: str, search: str, start: str, end: str, count: int | None, **options: Any) -> None:
     """List the pushes of a repository with the results of their jobs, newest first."""
     from backends.locators.perfherder import Pushes
-    from tui.commands.perf_places import day
+    from backends.treeherder.narrowing import day
 
     _show(Pushes(repository, author, search, day(start), day(end), count), **options)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import date
 
 from backends.frames.quantities import parse_quantity
 from backends.frames.schema import Kind
@@ -35,16 +34,6 @@ def period(start: str, end: str) -> Period:
     if first is not None and last is not None and first >= last:
         raise UsageProblem("--since is not before --until.", "Swap them.")
     return first, last
-
-
-def day(text: str) -> str:
-    """A day as the server takes it. Raises `UsageProblem`."""
-    if text:
-        try:
-            return date.fromisoformat(text).isoformat()
-        except ValueError:
-            raise UsageProblem(f"{text[:40]!r} is no day.", "Write it as 2026-11-20.") from None
-    return ""
 
 
 def series_of(ids: tuple[str, ...], repository: str, interval: int | None, when: Period, replicates: bool) -> Series:

@@ -1,0 +1,172 @@
+"""How long Perfherder's large answers take to become rows, and their rows to be searched and reduced for a plot.
+
+    python benchmarks/perfherder.py [--signatures 100000] [--points 50000] [--runs 5]
+
+Synthetic answers in the server's own shape, from a fixed seed. Each row is the median of the runs, in milliseconds of
+wall time and of CPU (all threads), beside the plain way to do the same in the same process: json.loads and a list of
+dicts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import random
+import statistics
+import time
+from collections.abc import Callable
+
+import polars as pl
+
+from backends.frames import filters
+from backends.http.answers import Answer
+from backends.treeherder.answers import entries
+from backends.treeherder.columns import SIGNATURES
+from backends.treeherder.detection import candidates_of
+from backends.treeherder.series_rows import SERIES, point_frame
+from backends.treeherder.signature_rows import series_frame, signature_frame
+from backends.treeherder.structs import Signature, Summary
+
+ISO = "%Y-%m-%dT%H:%M:%S"
+COLUMNS = 160  # of a wide terminal's plot
+OPTIONS = ("cold", "warm", "fission", "webrender", "bytecode-cached", "live", "gecko-profile")
+SYSTEMS = ("linux2404", "windows11", "macosx1500", "android-hw-a55-14-0", "linux1804")
+PLATFORMS = [f"{name}-64-shippable" for name in SYSTEMS]
+
+
+def answer_of_signatures(number: int) -> bytes:
+    draw = random.Random(7)
+    hashes = [f"{draw.getrandbits(160):040x}" for _ in range(50)]
+    found = {}
+    for signature in range(5_000_000, 5_000_000 + number):
+        row = {
+            "id": signature, "signature_hash": f"{draw.getrandbits(160):040x}", "framework_id": 13,
+            "option_collection_hash": hashes[0], "machine_platform": draw.choice(PLATFORMS),
+            "suite": f"suite-{draw.randrange(400)}", "should_alert": draw.choice([None, True, False]),
+            "extra_options": draw.sample(OPTIONS, draw.randrange(1, 5)), "measurement_unit": "ms",
+            "application": "firefox",
+        }  # fmt: skip
+        if draw.random() < 0.8:
+            row |= {"test": f"test-{draw.randrange(30)}", "parent_signature": draw.choice(hashes)}
+        else:
+            row["has_subtests"] = True
+        if draw.random() < 0.1:
+            row["lower_is_better"] = False
+        found[str(signature)] = row
+    return json.dumps(found).encode()
+
+
+def answer_of_series(number: int) -> bytes:
+    draw = random.Random(9)
+    rows, level = [], 800.0
+    for place in range(number):
+        level *= 1.05 if draw.random() < 40 / number else 1
+        push = 1_000_000 + place // 3
+        rows.append(
+            {
+                "job_id": 500_000_000 + place, "id": 900_000_000 + place, "value": draw.gauss(level, 8),
+                "push_id": push,
+                "push_timestamp": time.strftime(ISO, time.gmtime(1_700_000_000 + 900 * (place // 3))),
+                "revision": f"{push:040x}", "submit_time": "2026-10-23T02:08:32", "machine_name": "t-linux-1",
+            }
+        )  # fmt: skip
+    summary = {"signature_id": 5, "suite": "damp", "platform": "linux", "name": "damp opt", "data": rows}
+    return json.dumps([summary]).encode()
+
+
+def milliseconds(work: Callable[[], object], runs: int) -> tuple[float, float]:
+    """Wall and CPU."""
+    walls, cpus = [], []
+    for _ in range(runs):
+        wall, cpu = time.perf_counter(), time.process_time()
+        work()
+        walls.append(1000 * (time.perf_counter() - wall))
+        cpus.append(1000 * (time.process_time() - cpu))
+    return statistics.median(walls), statistics.median(cpus)
+
+
+def parsed(body: bytes) -> pl.DataFrame:
+    answer = Answer("https://th.example/api/", 200, {"content-type": "application/json"}, body)
+    return signature_frame(entries(answer, Signature, keyed=True).items, "autoland", {}, {13: "browsertime"})
+
+
+def points_of(body: bytes) -> tuple[pl.DataFrame, Summary]:
+    answer = Answer("https://th.example/api/", 200, {"content-type": "application/json"}, body)
+    [summary] = entries(answer, Summary).items
+    return point_frame(series_frame(summary.data, 5), summary, "autoland", "damp linux"), summary
+
+
+def reduced(points: pl.DataFrame) -> pl.DataFrame:
+    """The least, middle and greatest value of each column of a plot: what is drawn of 50,000 points."""
+    first, last = points["push_time"].min(), points["push_time"].max()
+    width = (last - first) / COLUMNS  # type: ignore[operator]
+    return (
+        points.group_by(((pl.col("push_time") - first) / width).floor().clip(0, COLUMNS - 1).alias("column"))
+        .agg(pl.col("value").min().alias("low"), pl.col("value").median(), pl.col("value").max().alias("high"))
+        .sort("column")
+    )
+
+
+def rows_of_dicts(body: bytes) -> list[dict[str, object]]:
+    defaults = {"test": "", "lower_is_better": True, "has_subtests": False, "tags": [], "extra_options": []}
+    found = []
+    for row in json.loads(body).values():
+        full = {**defaults, **row}
+        full["options"] = " ".join(full["extra_options"])
+        found.append(full)
+    return sorted(found, key=lambda row: (row["suite"], row["test"], row["machine_platform"]))
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    options.add_argument("--signatures", type=int, default=100_000)
+    options.add_argument("--points", type=int, default=50_000)
+    options.add_argument("--runs", type=int, default=5)
+    given = options.parse_args()
+
+    body = answer_of_signatures(given.signatures)
+    frame, dicts = parsed(body), rows_of_dicts(body)
+    haystack = filters.haystack(frame, SIGNATURES)
+    words = filters.parse("suite-7 linux cold", SIGNATURES)
+    column = filters.parse("suite:suite-7 platform:linux", SIGNATURES)
+
+    def search() -> list[dict[str, object]]:
+        wanted = ("suite-7", "linux", "cold")
+        texts = ("suite", "test", "machine_platform", "options", "measurement_unit", "application", "signature_hash")
+        return [
+            row for row in dicts
+            if all(word in " ".join(str(row.get(name)) for name in texts).lower() for word in wanted)
+        ]  # fmt: skip
+
+    series = answer_of_series(given.points)
+    points, _ = points_of(series)
+    value = filters.parse("value>900", SERIES)
+    measured = [
+        (
+            f"parse {given.signatures:,} signatures ({len(body) / 1e6:.0f} MB)",
+            lambda: parsed(body),
+            lambda: rows_of_dicts(body),
+        ),
+        ("make them searchable, once", lambda: filters.haystack(frame, SIGNATURES), None),
+        ("filter by three words", lambda: frame.filter(words.mask(frame, haystack)), search),
+        ("filter by two columns", lambda: frame.filter(column.mask(frame)), None),
+        (f"parse {given.points:,} points ({len(series) / 1e6:.0f} MB)", lambda: points_of(series), None),
+        (f"reduce them to {COLUMNS} columns", lambda: reduced(points), None),
+        ("filter them by value", lambda: points.filter(value.mask(points)), None),
+        ("look for change points", lambda: candidates_of(points), None),
+    ]
+    gc.collect()
+    gc.freeze()  # as the app does once it has started: the lists made above are not walked by each collection
+    print(f"{'median of ' + str(given.runs) + ' runs':<46} {'ms':>8} {'CPU':>8} {'plain':>8} {'CPU':>8} {'ratio':>6}")
+    for name, ours, plain in measured:
+        wall, cpu = milliseconds(ours, given.runs)
+        line = f"{name:<46} {wall:8.1f} {cpu:8.1f}"
+        if plain is not None:
+            plain_wall, plain_cpu = milliseconds(plain, given.runs)
+            line += f" {plain_wall:8.1f} {plain_cpu:8.1f} {plain_cpu / cpu:5.1f}x"
+        print(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""`ciexplore perf ...` on the embedded CI: what scripts and people get, and what they are told when it cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.commands.calling import Caller, Ended
+
+
+@pytest.fixture
+def perf(capsysbinary: pytest.CaptureFixture[bytes], demo: dict[str, str], tmp_path: Path, monkeypatch) -> Caller:  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    caller = Caller(capsysbinary)
+    return lambda *arguments: caller("perf", *arguments)  # type: ignore[return-value]
+
+
+def good(ended: Ended) -> Ended:
+    assert ended.code == 0, ended.err
+    return ended
+
+
+def test_frameworks_and_repositories(perf: Caller) -> None:
+    assert "browsertime" in {row["name"] for row in good(perf("frameworks")).rows}
+    assert good(perf("repositories", "--filter", "alerts:yes")).rows[0]["name"] == "autoland"
+
+
+def test_signatures_by_framework_interval_and_filter(perf: Caller) -> None:
+    suites = good(perf("signatures", "--repository", "autoland", "--framework", "13", "--filter", "speedometer")).rows
+    assert suites and {row["framework"] for row in suites} == {"browsertime"}
+    named = good(
+        perf("signatures", "--repository", "autoland", "--framework", "Browsertime", "--filter", "speedometer")
+    )
+    assert named.rows == suites
+    every = good(perf("signatures", "--repository", "autoland", "--framework", "13", "--subtests"))
+    assert len(every.rows) > 2 * len(suites)
+    parent = next(row["signature_hash"] for row in suites if row["subtests"] == "yes")
+    below = good(perf("signatures", "--repository", "autoland", "--framework", "13", "--parent", parent)).rows
+    assert below and all(row["test"] for row in below)
+
+
+def test_a_series_by_id_by_address_and_over_days(perf: Caller, demo: dict[str, str]) -> None:
+    by_address = good(perf("series", demo["perf.series"])).rows
+    number = by_address[0]["signature_id"]
+    by_id = good(perf("series", number, "--interval", "30d")).rows
+    assert by_id == by_address
+    day = by_address[-1]["push_time"][:10]
+    that_day = good(perf("series", f"autoland:{number}", "--since", day)).rows
+    assert 0 < len(that_day) < len(by_id) and {row["push_time"][:10] >= day for row in that_day} == {True}
+
+
+def test_several_series_as_parquet(perf: Caller, demo: dict[str, str], tmp_path: Path) -> None:
+    good(perf("series", demo["perf.three-series"], "-o", "points.parquet"))
+    frame = pl.read_parquet(tmp_path / "points.parquet")
+    assert frame["series"].n_unique() == 3 and frame["value"].dtype == pl.Float64
+
+
+def test_alerts_by_status_and_one_summary(perf: Caller) -> None:
+    untriaged = good(perf("alerts", "--repository", "autoland", "--framework", "13", "--status", "untriaged")).rows
+    assert untriaged and {row["status"] for row in untriaged} == {"untriaged"}
+    alerts = good(perf("alerts", untriaged[0]["summary_id"])).rows
+    assert len(alerts) == int(untriaged[0]["regressions"]) + int(untriaged[0]["improvements"])
+    hidden = good(perf("alerts", "--hide", "related", "--interval", "20d", "--filter", "status:reassigned")).rows
+    assert not hidden
+
+
+def test_pushes_and_the_jobs_of_one(perf: Caller) -> None:
+    pushes = good(perf("pushes", "--repository", "autoland", "--count", "12")).rows
+    assert len(pushes) == 12 and pushes[3]["total"]
+    by_id = good(perf("jobs", pushes[3]["push_id"])).rows
+    assert good(perf("jobs", pushes[3]["revision"][:12])).rows == by_id
+    address = f"https://treeherder.mozilla.org/jobs?repo=autoland&revision={pushes[3]['revision']}"
+    assert good(perf("jobs", address)).rows == by_id
+    alike = good(perf("jobs", "--similar", by_id[-1]["job_id"])).rows
+    assert {row["name"] for row in alike} <= {by_id[-1]["name"]}
+    assert good(perf("jobs", "--failures", by_id[-1]["job_id"])).code == 0
+
+
+def test_two_revisions_by_words_and_by_address(perf: Caller, demo: dict[str, str]) -> None:
+    by_address = good(perf("compare", demo["perf.compare"])).rows
+    query = dict(pair.split("=") for pair in demo["perf.compare"].partition("?")[2].split("&"))
+    words = good(perf("compare", query["baseRev"], f"try:{query['newRev']}", "--framework", "browsertime")).rows
+    assert words == by_address
+    assert {"regression", "improvement"} <= {row["verdict"] for row in by_address}
+    suite = next(row for row in by_address if row["subtests"] == "yes")
+    options = ("--framework", "13", "--subtests-of", suite["base_signature"])
+    below = good(perf("compare", query["baseRev"], query["newRev"], *options)).rows
+    assert {row["suite"] for row in below} == {suite["suite"]}
+    history = good(perf("compare", "autoland:history", query["newRev"], "--interval", "30d", "--framework", "13")).rows
+    assert any(int(row["n_base"]) > int(row["n_new"]) > 0 for row in history)
+
+
+def test_a_table_for_a_person(perf: Caller) -> None:
+    lines = good(perf("alerts", "--framework", "13", "--format", "table")).text.splitlines()
+    assert lines[0].split()[:3] == ["Alert", "Status", "Suites"]
+    assert "\x1b" not in "".join(lines)
+
+
+WRONG = {
+    ("signatures", "--repository", "autoland", "--framework", "nosuch"): (2, "There is no framework 'nosuch'"),
+    ("signatures", "--repository", "autolan"): (3, "Did you mean autoland?"),
+    ("signatures", "--repository", "autoland", "--interval", "0d"): (2, "no time to look back"),
+    ("signatures", "--repository", "autoland", "--filter", "nosuch:1"): (2, "nosuch"),
+    ("series", "1"): (3, "has no signature 1"),
+    ("series", "words"): (2, "names no series"),
+    ("series", "1", "--until", "2026-11-01"): (2, "--until belongs to --since"),
+    ("series", "1", "--since", "2026-11-02", "--until", "2026-11-01"): (2, "--since is not before --until"),
+    ("series", "1", "--since", "2026-11-02", "--interval", "1d"): (2, "both say since when"),
+    ("alerts", "--status", "open"): (2, "There is no alert status 'open'"),
+    ("alerts", "999999999"): (3, "no alert summary 999999999"),
+    ("alerts", "words"): (2, "names no alert summary"),
+    ("pushes", "--repository", "nosuch"): (3, "no repository “nosuch”"),
+    ("pushes", "--repository", "try", "--since", "yesterday"): (2, "is no day"),
+    ("jobs", "f" * 40): (3, "has no push ffff"),
+    ("jobs", "words"): (2, "names no push"),
+    ("jobs", "--similar", "words"): (2, "is no job's id"),
+    ("jobs", "--similar", "--failures", "1"): (2, "Choose one of them"),
+    ("compare", "words", "f" * 40): (2, "is no revision"),
+    ("compare", "f" * 40): (2, "nothing to compare BASE with"),
+    ("compare", "f" * 40, "history"): (2, "NEW must be a revision"),
+    ("compare", "f" * 40, "e" * 40): (3, "has no push"),
+    ("frameworks", "--treeherder-url", "http://127.0.0.1:9"): (3, "Nothing listens at 127.0.0.1:9"),
+    ("frameworks", "--treeherder-url", "http://th.example"): (2, "plain http"),
+}
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_what_cannot_be_says_why_and_ends_with_its_code(perf: Caller, words: tuple[str, ...]) -> None:
+    code, said = WRONG[words]
+    ended = perf(*words)
+    assert said in ended.err, ended.err
+    assert ended.code == code
+    assert not ended.out
+
+
+def test_offline_shows_what_was_looked_at_before(perf: Caller) -> None:
+    first = good(perf("alerts", "--framework", "13")).rows
+    again = good(perf("alerts", "--framework", "13", "--offline"))
+    assert again.rows == first
+    assert perf("pushes", "--repository", "autoland", "--offline").code == 3
