@@ -4,7 +4,7 @@
 
 The pairs are synthetic: suites of log-normal size (at most 60 signatures a job, 6 on average), skewed in popularity, a
 quarter of the jobs submitted later than ten minutes after their push. Each case is a process of its own, its peak is
-the process's (ru_maxrss, imports included). The plain side is the algorithm of the scripts that this replaces, given
+the process's (VmHWM, imports included). The plain side is the algorithm of the scripts that this replaces, given
 plain lists of numbers that are in memory before its clock starts, which is kinder than what those scripts did; our
 side reads its files within its time. Results are checked to be equal. At the end: the requests of a full refresh.
 """
@@ -15,7 +15,6 @@ import argparse
 import hashlib
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -38,7 +37,6 @@ from backends.treeherder.datasets.views import Dataset
 
 START = 1_750_291_200  # 2025-06-19
 DAYS = 128
-WINDOW = revisions.Window()
 
 
 def make(path: Path, wanted: int) -> None:
@@ -121,8 +119,8 @@ def digest(found: object) -> str:
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
 
 
-def _by_push(frame: pl.DataFrame) -> list[list[int]]:
-    return [list(row) for row in frame.select("push_id", "total").sort("push_id").rows()]
+def _totals(frame: pl.DataFrame) -> list[list[int]]:
+    return [[int(revision), total] for revision, total in frame.select("revision", "total").sort("revision").rows()]
 
 
 def ours(case: str, store: Store) -> tuple[float, str]:
@@ -135,14 +133,15 @@ def ours(case: str, store: Store) -> tuple[float, str]:
         took = time.perf_counter() - began
         lists = frame.group_by("position", maintain_order=True).agg("signature_id")["signature_id"].to_list()
         return took, digest(lists)
+    dataset = Dataset(store, "autoland")
     if case in ("counts", "counts-jsonl"):
-        frame = revisions.count_by_push(pairs, WINDOW)
-        return time.perf_counter() - began, digest(_by_push(frame))
+        frame = dataset.counted
+        return time.perf_counter() - began, digest(_totals(frame))
     if case == "rectified":
-        groups = signature_groups([rows for _, rows in store.by_file("pairs", "autoland")], verify=False)
+        counted, groups = dataset.counted, dataset.groups
         began = time.perf_counter()
-        frame = revisions.rectified_counts(pairs, groups, signatures, WINDOW)
-        return time.perf_counter() - began, digest(_by_push(frame))
+        frame = revisions.rectified(counted, groups, signatures)
+        return time.perf_counter() - began, digest(_totals(frame))
     frame = signature_sets.common_features(pairs, signatures)
     took = time.perf_counter() - began
     rows = frame.sort("job_id").select(pl.col("common_sig_features").list.join(",")).to_series().to_list()
@@ -152,17 +151,18 @@ def ours(case: str, store: Store) -> tuple[float, str]:
 def from_cache(path: Path) -> tuple[float, str]:
     """Counts as the scripts did them: the cache of lines of JSON, each time parsed by its format."""
     began = time.perf_counter()
-    counted: dict[str, set[int]] = defaultdict(set)
+    counted: dict[str, set[int]] = {}
     with path.open() as lines:
         for line in lines:
             record = json.loads(line)
             for one in record["jobs"]:
+                ids = counted.setdefault(one["revision"], set())
                 if one["submit_time"] is not None:
                     pushed = datetime.strptime(one["push_timestamp"], "%Y-%m-%dT%H:%M:%S")
                     submitted = datetime.strptime(one["submit_time"], "%Y-%m-%dT%H:%M:%S")
                     if not 0 <= (submitted - pushed).total_seconds() <= 600:
                         continue
-                counted[one["revision"]].add(record["signature_id"])
+                ids.add(record["signature_id"])
     found = sorted([int(revision), len(ids)] for revision, ids in counted.items())
     return time.perf_counter() - began, digest(found)
 
@@ -183,21 +183,17 @@ def plain(case: str, store: Store) -> tuple[float, str]:
         return time.perf_counter() - began, digest(groups)
     if case == "counts":
         began = time.perf_counter()
-        counted: dict[int, set[int]] = defaultdict(set)
-        for one, at, before, after in zip(signature, push, pushed, submitted, strict=True):
-            if 0 <= after - before <= 600:
-                counted[at].add(one)
-        found = sorted([at, len(ids)] for at, ids in counted.items())
-        return time.perf_counter() - began, digest(found)
+        details = _plain_counts(signature, push, pushed, submitted)
+        return time.perf_counter() - began, digest([[at, len(ids)] for at, ids in details])
     if case == "rectified":
+        details = _plain_counts(signature, push, pushed, submitted)
         group_of = {one: number for number, ids in enumerate(_plain_groups(signature, job)) for one in ids}
         began = time.perf_counter()
         kept = _plain_kept(group_of, fields)
-        by_push: dict[int, set[int]] = defaultdict(set)
-        for one, at, before, after in zip(signature, push, pushed, submitted, strict=True):
-            if 0 <= after - before <= 600 and group_of[one] in kept:
-                by_push[at].add(group_of[one])
-        found = sorted([at, len(ids)] for at, ids in by_push.items())
+        found = []
+        for at, ids in details:
+            groups = dict.fromkeys(group_of[one] for one in ids if one in group_of)
+            found.append([at, len([group for group in groups if group in kept])])
         return time.perf_counter() - began, digest(found)
     began = time.perf_counter()
     of_job: dict[int, set[int]] = defaultdict(set)
@@ -212,6 +208,16 @@ def plain(case: str, store: Store) -> tuple[float, str]:
         keys.discard("id")
         texts.append(",".join(sorted(key for key in keys if all(other[key] == several[0][key] for other in several))))
     return time.perf_counter() - began, digest(texts)
+
+
+def _plain_counts(
+    signature: list[int], push: list[int], pushed: list[int], submitted: list[int]
+) -> list[tuple[int, list[int]]]:
+    counted: dict[int, set[int]] = {at: set() for at in push}
+    for one, at, before, after in zip(signature, push, pushed, submitted, strict=True):
+        if 0 <= after - before <= 600:
+            counted[at].add(one)
+    return [(at, sorted(ids)) for at, ids in sorted(counted.items())]
 
 
 def _plain_groups(signature: list[int], job: list[int]) -> list[list[int]]:
@@ -234,6 +240,12 @@ def _plain_kept(group_of: dict[int, int], fields: dict[int, dict[str, Any]]) -> 
         members[group].append(one)
     excluded = {2, 6, 18}
     return {group for group, ids in members.items() if not all(fields[one]["framework_id"] in excluded for one in ids)}
+
+
+def _peak() -> float:
+    """Megabytes; not ru_maxrss, which a process inherits from the one that started it."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1000
 
 
 def measured(side: str, case: str, path: Path) -> dict[str, Any]:
@@ -288,7 +300,7 @@ def main() -> None:
             used = time.process_time()
             seconds, result = (ours if asked.side == "ours" else plain)(asked.case, store)
             used = time.process_time() - used
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+        peak = _peak()
         print(json.dumps({"seconds": seconds, "cpu": used, "peak": peak, "result": result}))
         return
     for wanted in asked.pairs:

@@ -21,7 +21,7 @@ def call(capfdbinary: pytest.CaptureFixture[bytes]) -> Call:
 
 @pytest.fixture(scope="session")
 def filled(demo_server: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five weeks of autoland of the embedded CI, as the command fills it; not to be changed."""
+    """All of autoland that the embedded CI has, as the command fills it; not to be changed."""
     from backends.cancel import Cancel
     from backends.http import Http, Mode
     from backends.treeherder.datasets.asking import Pace, Treeherder

@@ -40,7 +40,7 @@ class FakeTreeherder:
     asked: list[tuple[str, dict[str, list[str]]]] = field(default_factory=list)
 
     def measure(self, signature: int, job: int, push: int, *, after: int = 60, expired: bool = False) -> None:
-        number = 1_000_000 + signature * 10_000 + job
+        number = signature * 1_000_000 + job
         row = {"id": number, "signature_id": signature, "job_id": None if expired else job, "push_id": push,
                "revision": f"{push:040x}", "push_timestamp": self.pushes[push], "value": 1.25,
                "submit": self.pushes[push] + after}  # fmt: skip

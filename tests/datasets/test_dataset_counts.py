@@ -42,18 +42,6 @@ def test_counts_per_commit_are_the_originals(
 
 
 @settings(max_examples=100, deadline=None)
-@given(MEASURED, st.sampled_from([600, None]))
-def test_counts_by_push_agree_with_those_by_commit(measured: Measured, within: int | None) -> None:
-    found = dict(revisions.count_by_push(measured.pairs, Window(within=within)).rows())
-    heads = [(revision, START) for revision in REVISION_OF.values()]
-    expected = original.signatures_per_commit(measured.data, REVISION_OF, heads, None, None, within)
-    totals = {revision: len(ids) for revision, _, ids in expected}
-    assert {REVISION_OF[push]: total for push, total in found.items() if total} == {
-        k: v for k, v in totals.items() if v
-    }
-
-
-@settings(max_examples=100, deadline=None)
 @given(MEASURED, METADATA, st.sampled_from([("id",), ("id", "suite"), ()]))
 def test_common_features_are_the_originals(
     measured: Measured, metadata: dict[int, dict[str, Any]], excluded: tuple[str, ...]
@@ -86,10 +74,6 @@ def test_rectified_counts_are_the_originals(
     assert found["total"].to_list() == [len(ids) for _, ids in expected]
     grouped = {one for ids in lists for one in ids}
     assert found["unknown"].to_list() == [sum(one not in grouped for one in ids) for _, _, ids in plain]
-    direct = dict(revisions.rectified_counts(measured.pairs, groups, signatures(metadata), window, excluded).rows())
-    for revision, ids in expected:
-        push = next((number for number, name in REVISION_OF.items() if name == revision), None)
-        assert direct.get(push, 0) == len(ids)  # type: ignore[call-overload]
 
 
 @settings(max_examples=100, deadline=None)

@@ -171,3 +171,22 @@ def test_the_app_opens_the_list_and_each_view_from_it(filled: Path) -> None:
         rows = gather(inner, Cancel())
         assert dict(rows.frame.schema) == inner.schema.polars()
         assert rows.frame["group_id"].is_unique().all()
+
+
+SOURCES = {
+    "alerts": "AlertSummary", "bugs": "AlertSummary", "failing": "AlertSummary", "culprit": "AlertSummary",
+    "revisions": "PushJobs", "signatures": "Series", "groups": "Series", "durations-by-signature": "Series",
+    "waits": "Task", "waits-by-push": "PushJobs", "rectified": "PushOf", "jobs": "NoneType", "coverage": "NoneType",
+    "durations": "NoneType",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_enter_leads_to_what_a_row_came_from(filled: Path, name: str) -> None:
+    resource = dataset_resource(DatasetView(str(filled), name))
+    frame = gather(resource, Cancel()).frame
+    for row in frame.head(20).iter_rows(named=True):
+        found = resource.open(row)
+        assert type(found).__name__ == SOURCES[name]
+        if found is not None:
+            assert parse(found.text()) == found

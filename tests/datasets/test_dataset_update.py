@@ -108,6 +108,22 @@ def test_a_job_that_expires_later_stays_known(tmp_path: Path) -> None:
         assert known["state"].to_list() == ["completed"]
 
 
+def test_a_job_that_was_not_listed_for_once_is_asked_for_again(tmp_path: Path) -> None:
+    world = _world()
+    hidden, world.jobs = world.jobs, {}
+    with Store(tmp_path, create=True) as store:
+        _fill(store, world, replace(WANTED, jobs="all"))
+        assert set(store.read("jobs")["state"].to_list()) == {"expired"}
+        world.jobs = hidden
+        _fill(store, world, replace(LATER, jobs="all", fresh=0))
+        assert set(store.read("jobs")["state"].to_list()) == {"completed"}
+        assert _pairs(store) == _expected(world)
+        world.jobs = {}
+        world.asked.clear()
+        _fill(store, world, replace(WANTED, jobs="all", until=NOW + 200 * DAY, fresh=0, alerts=False))
+        assert _counts(world)["jobs"] == 0
+
+
 def test_failed_pushes_are_noted_and_asked_for_again(tmp_path: Path) -> None:
     world = _world()
     world.fails = lambda path, query: 504 if path == "performance/data" and "10" in query["push_id"] else 0

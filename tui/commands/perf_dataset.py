@@ -209,6 +209,7 @@ def show(
     help="Write all files of the original scripts into DIR.",
 )  # fmt: skip
 @click.option("--view", "name", metavar="VIEW", help="Or write one view.")
+@click.option("--mirror", metavar="URL", help="Or copy the dataset itself to s3://BUCKET/PREFIX or gs://BUCKET/PREFIX.")
 @click.option(
     "--lists", type=click.Choice(["python", "json"]), default="python", show_default=True,
     help="--compat: how lists stand in CSV cells; the original's are Python's.",
@@ -221,13 +222,17 @@ def show(
 @output_options
 @click.pass_context
 def export(
-    ctx: click.Context, /, store: Path, repository: str | None, compat: Path | None, name: str | None, lists: Any,
+    ctx: click.Context, /, store: Path, repository: str | None, compat: Path | None, name: str | None,
+    mirror: str | None, lists: Any,
     structure: Path | None, since: str | None, until: str | None, within: str, without_expired: bool,
     commits: Path | None, tolerance: float | None, excluded: str, **output: Any,
 ) -> None:  # fmt: skip
     """Write a dataset in the formats of the original scripts, or one view of it."""
-    if (compat is None) == (name is None):
-        raise UsageProblem("Say what to export.", "Either --compat DIR, all files of the original, or --view VIEW.")
+    if sum(one is not None for one in (compat, name, mirror)) != 1:
+        raise UsageProblem("Say what to export.", "One of --compat DIR, --view VIEW and --mirror URL.")
+    if mirror is not None:
+        _mirror(store, mirror)
+        return
     if name is not None:
         ctx.invoke(
             show, name=name, store=store, repository=repository, text="", since=since, until=until, within=within,
@@ -251,6 +256,20 @@ def export(
         say(f"note: {note}")
     for file, what in done.files:
         click.echo(f"{what:10} {compat / file}")
+
+
+def _mirror(store: Path, url: str) -> None:
+    from backends.frames.formats import format_bytes
+    from backends.treeherder.datasets.mirror import mirror
+    from backends.treeherder.datasets.store import Store
+
+    progress = Progress()
+    with session_of(None, None) as (_, cancel), Store(store) as opened:
+        try:
+            done = mirror(opened, url, cancel=cancel, progress=progress.show)
+        finally:
+            progress.clear()
+    say(f"{done.copied:,} files copied ({format_bytes(done.size)}), {done.unchanged:,} were there.")
 
 
 class _dataset:

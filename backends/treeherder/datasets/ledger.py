@@ -24,6 +24,11 @@ CREATE TABLE IF NOT EXISTS fetches (
     PRIMARY KEY (repository, endpoint, key)
 ) WITHOUT ROWID;
 """
+_MIRRORED = """
+CREATE TABLE IF NOT EXISTS mirrored (
+    url TEXT NOT NULL, path TEXT NOT NULL, changed INTEGER NOT NULL, size INTEGER NOT NULL, PRIMARY KEY (url, path)
+) WITHOUT ROWID;
+"""
 _RECORD = """
 INSERT INTO fetches (repository, endpoint, key, status, covers_from, covers_to, rows, fetched_at, failed_at, reason)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -76,7 +81,7 @@ class Ledger:
             self._base = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
             self._base.execute("PRAGMA journal_mode = WAL")
             self._base.execute("PRAGMA synchronous = NORMAL")
-            self._base.executescript(_CREATE)
+            self._base.executescript(_CREATE + _MIRRORED)
             self._base.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (FORMAT,))
             found = self._base.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
         except sqlite3.Error as error:
@@ -158,6 +163,19 @@ class Ledger:
             "SELECT repository, endpoint, key, failed_at, reason FROM fetches WHERE status = 'error' "
             "ORDER BY repository, endpoint, key"
         ).fetchall()
+
+    def mirrored(self, url: str) -> dict[str, tuple[int, int]]:
+        """path -> (time of change in nanoseconds, bytes) of what was copied to that address."""
+        rows = self._base.execute("SELECT path, changed, size FROM mirrored WHERE url = ?", (url,))
+        return {path: (changed, size) for path, changed, size in rows}
+
+    def note_mirrored(self, url: str, files: Iterable[tuple[str, int, int]]) -> None:
+        """To be called inside `exclusive`."""
+        self._base.executemany("INSERT OR REPLACE INTO mirrored VALUES (?, ?, ?, ?)", ((url, *one) for one in files))
+
+    def copied(self) -> bytes:
+        """The whole ledger as one file, as of now."""
+        return self._base.serialize()
 
     def close(self) -> None:
         self._base.close()

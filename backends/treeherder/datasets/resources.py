@@ -13,11 +13,14 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.http.answers import Origin
 from backends.locators import Locator, LocatorProblem
 from backends.locators.datasets import DatasetView, DatasetViews
+from backends.locators.perfherder import AlertSummary, PushJobs, PushOf, Series, SeriesRef
+from backends.locators.taskcluster import SLUGID, Task
 from backends.resources import Page, Resource, Row
 from backends.treeherder.datasets.store import Store
 from backends.treeherder.datasets.tables import EXPIRED, TABLES
 from backends.treeherder.datasets.views import VIEWS, Dataset, job_horizon, view
 
+SERIES_AT_ONCE = 8  # of a group: as many as a graph can tell apart
 LIST = Schema(
     (
         Column("view", Kind.TEXT, "View"),
@@ -122,6 +125,7 @@ class DatasetRows(Resource):
     def __init__(self, locator: DatasetView) -> None:
         super().__init__(locator)
         self._meant = locator
+        self._repository = ""  # known once the store has been opened
         self._view = view(locator.view)
         self.schema = self._view.schema
         self.noun = self._view.noun  # type: ignore[misc]
@@ -133,13 +137,32 @@ class DatasetRows(Resource):
     def pages(self, cancel: Cancel) -> Iterator[Page]:
         with Store(Path(self._meant.store)) as store:
             dataset = Dataset(store, store.only_repository(self._meant.repository or None))
+            self._repository = dataset.repository
             cancel.check()
             with store.reading():
                 frame, note = self._view.build(dataset), view_note(dataset, self._view.needs)
             yield Page(frame, Origin(), total=len(frame), note=note)
 
     def open(self, row: Row) -> Locator | None:
+        """Where the row came from: an alert summary, a push, a task, the series of a signature or of a group."""
+        return _source(row, self._meant.repository or self._repository)
+
+
+def _source(row: Row, repository: str) -> Locator | None:
+    summary, task, push = row.get("summary"), row.get("task"), row.get("push")
+    if summary:
+        return AlertSummary(int(summary))
+    if task and SLUGID.fullmatch(task):
+        return Task(task)
+    if not repository:
         return None
+    if push:
+        return PushJobs(repository, int(push))
+    ids = str(row.get("signature") or row.get("signatures") or "").split()[:SERIES_AT_ONCE]
+    if (ids and "group_id" in row) or row.get("signature"):
+        return Series(tuple(SeriesRef(repository, one) for one in ids))
+    revision = str(row.get("revision") or "")
+    return PushOf(repository, revision) if len(revision) == 40 else None
 
 
 def view_note(dataset: Dataset, needs: tuple[str, ...]) -> str:

@@ -46,17 +46,12 @@ class Window:
         return bounds
 
 
-def signatures_by_push(pairs: pl.LazyFrame, window: Window) -> pl.DataFrame:
-    """push_id, signature_id, unique: what was measured on each push and counts."""
-    return (
-        pairs.filter(window.counts()).select("push_id", "signature_id").unique().collect(engine="streaming")
-    )  # fmt: skip
+def _lists(rows: pl.LazyFrame, by: str, *columns: str) -> pl.DataFrame:
+    """The values of each group as lists, duplicates and all: uniqueness is cheaper afterwards, list by list.
 
-
-def count_by_push(pairs: pl.LazyFrame, window: Window) -> pl.DataFrame:
-    """push_id, total (unique signatures that count, Int64), in no order; pushes without any are absent."""
-    counted = pairs.filter(window.counts()).group_by("push_id").agg(pl.col("signature_id").n_unique().alias("total"))
-    return counted.with_columns(pl.col("total").cast(pl.Int64)).collect(engine="streaming")
+    At 20 million pairs 0.9 s of CPU where n_unique or unique inside the aggregation take 1.0 to 1.7 s.
+    """
+    return rows.group_by(by).agg(columns).collect(engine="streaming")
 
 
 def per_commit(commits: pl.DataFrame, pushes: pl.LazyFrame, pairs: pl.LazyFrame, window: Window) -> pl.DataFrame:
@@ -66,12 +61,14 @@ def per_commit(commits: pl.DataFrame, pushes: pl.LazyFrame, pairs: pl.LazyFrame,
     nothing was measured, which it always is for commits that are not the head of a push.
     """
     meant = commits.filter(window.holds("commit_ts"))
-    heads = pushes.select("push_id", "revision").collect().join(meant, on="revision", how="semi")
-    here = pairs.join(heads.lazy(), on="push_id")
-    found = (
-        here.filter(window.counts()).group_by("revision")
-        .agg(pl.col("signature_id").unique().sort().alias("signature_ids")).collect(engine="streaming")
-    )  # fmt: skip
+    heads = pushes.select("push_id", "revision").collect().join(meant, on="revision", how="semi").unique("push_id")
+    here = pairs.filter(window.counts()).select("push_id", "signature_id")
+    if len(heads) < pushes.select(pl.len()).collect().item():
+        here = here.join(heads.lazy(), on="push_id", how="semi")
+    lists = _lists(here, "push_id", "signature_id").join(heads, on="push_id")
+    if lists["revision"].is_duplicated().any():  # no server lists a revision as two pushes, but nothing forbids it
+        lists = lists.explode("signature_id").group_by("revision").agg("signature_id")
+    found = lists.select("revision", pl.col("signature_id").list.unique().list.sort().alias("signature_ids"))
     return (
         meant.join(found, on="revision", how="left", maintain_order="left")
         .with_columns(pl.col("signature_ids").fill_null([]))
@@ -91,26 +88,22 @@ def per_push(
     a job). `asked`: push_id, status as the ledger has it. `state`: scheduled (some job is known), job expired (values,
     but no job any more), not scheduled (asked for, and there is nothing), failed, not asked.
     """
-    known = pl.col("job_id").is_not_null()
-    counts = window.counts()
-    signature = pl.col("signature_id")
-    counted = (
-        pairs.group_by("push_id").agg(
-            signature.filter(counts).n_unique().alias("total"),
-            pl.col("job_id").filter(counts & known).n_unique().alias("jobs"),
-            (~counts).sum().alias("late"),
-            (~known).sum().alias("job_expired"),
-            known.any().alias("known"),
-        ).collect(engine="streaming")
-    )  # fmt: skip
-    by_group = (
-        pairs.filter(counts).join(groups.lazy().select("signature_id", "group_id"), on="signature_id")
-        .group_by("push_id").agg(pl.col("group_id").n_unique().alias("groups")).collect()
-    )  # fmt: skip
+    known, unique = pl.col("job_id").is_not_null(), {"signature_id": "total", "job_id": "jobs", "group": "groups"}
+    numbered = groups.select("signature_id", pl.col("position").cast(pl.UInt32).alias("group"))
+    here = pairs.filter(window.counts()).select("push_id", "signature_id", "job_id")
+    lists = _lists(here.join(numbered.lazy(), on="signature_id", how="left"), "push_id", *unique)
+    counted = lists.select(
+        "push_id", *(pl.col(old).list.drop_nulls().list.n_unique().alias(new) for old, new in unique.items())
+    )
+    every = (
+        pairs.group_by("push_id")
+        .agg((~window.counts()).sum().alias("late"), (~known).sum().alias("job_expired"), known.any().alias("known"))
+        .collect(engine="streaming")
+    )
     numbers = ["total", "groups", "jobs", "late", "job_expired"]
     return (
         pushes.filter(window.holds("push_ts")).select("push_id", "revision", "push_ts", "author", "commits").collect()
-        .join(counted, on="push_id", how="left").join(by_group, on="push_id", how="left")
+        .join(every, on="push_id", how="left").join(counted, on="push_id", how="left")
         .join(asked, on="push_id", how="left")
         .with_columns(
             pl.when(pl.col("known")).then(pl.lit("scheduled"))
@@ -157,22 +150,6 @@ def rectified(
         rows.drop("signature_ids", "total", strict=False).join(found, on="row", how="left", maintain_order="left")
         .with_columns(pl.col("signature_group_ids").fill_null([]), pl.col("unknown").fill_null(0))
         .with_columns(pl.col("signature_group_ids").list.len().cast(pl.Int64).alias("total")).drop("row")
-    )  # fmt: skip
-
-
-def rectified_counts(
-    pairs: pl.LazyFrame,
-    groups: pl.DataFrame,
-    signatures: pl.LazyFrame,
-    window: Window,
-    excluded: Collection[int] = EXCLUDED_FRAMEWORKS,
-) -> pl.DataFrame:
-    """push_id, total (unique groups that count and are not excluded): the same without the lists."""
-    kept = _kept_groups(groups, signatures, excluded).filter("kept").select("signature_id", "position")
-    return (
-        pairs.filter(window.counts()).select("push_id", "signature_id").join(kept.lazy(), on="signature_id")
-        .group_by("push_id").agg(pl.col("position").n_unique().cast(pl.Int64).alias("total"))
-        .collect(engine="streaming")
     )  # fmt: skip
 
 

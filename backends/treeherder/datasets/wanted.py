@@ -13,6 +13,7 @@ from backends.treeherder.datasets.tables import EXPIRED
 
 Jobs = Literal["sample", "all", "none"]
 DAY = 86_400
+JOBS_LIVE = 120 * DAY  # Treeherder's DEFAULT_CYCLE_INTERVAL
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,12 @@ def jobs_to_ask(store: Store, wanted: Wanted) -> list[int]:
         meant = pairs.filter(pl.col("job_id").is_not_null()).select("job_id").unique()
     else:
         meant = pl.concat([sampled(pairs).select("job_id"), _busiest(pairs)]).drop_nulls().unique()
-    settled = pl.col("state").is_in(["completed", EXPIRED]) | (wanted.until - pl.col("seen_at") < wanted.fresh)
-    known = store.scan("jobs", wanted.repository).filter(settled).select("job_id")
+    jobs = store.scan("jobs", wanted.repository)
+    settled = (pl.col("state") == "completed") | (wanted.until - pl.col("seen_at") < wanted.fresh)
+    # A job that the server did not list may be one that it could not list just then, as long as it is not too old.
+    gone = jobs.filter(pl.col("state") == EXPIRED).select("job_id")
+    old = store.scan("pairs", wanted.repository).filter(pl.col("push_ts") < wanted.until - JOBS_LIVE).select("job_id")
+    known = pl.concat([jobs.filter(settled).select("job_id"), gone.join(old, on="job_id", how="semi")])
     return meant.join(known, on="job_id", how="anti").collect(engine="streaming")["job_id"].sort().to_list()
 
 

@@ -1,0 +1,92 @@
+"""The answers of a real Treeherder become rows, every one of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from backends.treeherder.datasets import answers
+from backends.treeherder.datasets.tables import ALERT_SUMMARIES, ALERTS, JOBS, PAIRS, PUSHES, SIGNATURES
+
+
+@pytest.fixture
+def recorded(samples: Path) -> Any:
+    return lambda name: (samples / "treeherder" / f"{name}.json").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["data-autoland-push", "data-autoland-signature-sparse-and-dense"])
+def test_values(recorded: Any, name: str) -> None:
+    found = msgspec.json.decode(recorded(name), type=dict[str, list[answers.Datum]])
+    rows = answers.pairs(found, 5)
+    plain = json.loads(recorded(name))
+    assert dict(rows.schema) == PAIRS.columns
+    assert sorted(rows["datum_id"].to_list()) == sorted(one["id"] for series in plain.values() for one in series)
+    assert set(rows["push_ts"].to_list()) == {one["push_timestamp"] for series in plain.values() for one in series}
+
+
+@pytest.mark.parametrize("name", ["push-autoland-count100", "push-try-count40"])
+def test_pushes(recorded: Any, name: str) -> None:
+    rows = answers.pushes(msgspec.json.decode(recorded(name), type=answers.Pushes).results)
+    plain = json.loads(recorded(name))["results"]
+    assert dict(rows.schema) == PUSHES.columns
+    assert rows.select("push_id", "revision", "push_ts").rows() == [
+        (one["id"], one["revision"], one["push_timestamp"]) for one in plain
+    ]
+
+
+@pytest.mark.parametrize("name", ["signatures-autoland-framework1", "signatures-autoland-framework15"])
+def test_signatures_keep_which_fields_they_have(recorded: Any, name: str) -> None:
+    rows = answers.signatures(msgspec.json.decode(recorded(name), type=dict[str, dict[str, Any]]))
+    plain = json.loads(recorded(name))
+    assert dict(rows.schema) == SIGNATURES.columns
+    assert {row["signature_id"]: json.loads(row["raw"]) for row in rows.iter_rows(named=True)} == {
+        int(key): value for key, value in plain.items()
+    }
+    worse = rows.filter(~rows["lower_is_better"])["signature_id"].to_list()
+    assert worse == sorted(int(key) for key, value in plain.items() if value.get("lower_is_better") is False)
+
+
+def test_jobs_and_those_that_are_gone(recorded: Any) -> None:
+    found = msgspec.json.decode(recorded("jobs-project-autoland-push"), type=answers.JobPage).results
+    rows = answers.jobs(found, [*(one["id"] for one in found), 999_999], 5)
+    assert dict(rows.schema) == JOBS.columns
+    assert rows.filter(rows["state"] == "expired")["job_id"].to_list() == [999_999]
+    by_id = {row["job_id"]: row for row in rows.iter_rows(named=True)}
+    for one in found:
+        assert {name: by_id[one["id"]][name] for name in one if name != "id"} == {
+            name: value for name, value in one.items() if name != "id"
+        }
+
+
+def test_alert_summaries_come_back_as_they_were(recorded: Any) -> None:
+    page = msgspec.json.decode(recorded("alertsummary-limit100-page1"), type=answers.SummaryPage)
+    summaries, alerts = answers.alert_summaries(page.results, monitored=False)
+    assert (dict(summaries.schema), dict(alerts.schema)) == (ALERT_SUMMARIES.columns, ALERTS.columns)
+    own = {row["summary_id"]: json.loads(row["raw"]) for row in summaries.iter_rows(named=True)}
+    for one in json.loads(recorded("alertsummary-limit100-page1"))["results"]:
+        listed = alerts.filter((alerts["listed_in"] == one["id"]) & ~alerts["related"]).sort("position")
+        assert [json.loads(raw) for raw in listed["raw"].to_list()] == one.pop("alerts")
+        one.pop("related_alerts")
+        assert own[one["id"]] == one
+
+
+def test_times_of_submission_by_job(recorded: Any) -> None:
+    found = msgspec.json.decode(recorded("summary-autoland-framework13-2days"), type=list[answers.SubmitTimes])
+    rows = dict(answers.submit_times(found).rows())
+    plain = json.loads(recorded("summary-autoland-framework13-2days"))
+    expected = {
+        job: answers.epoch(said)
+        for series in plain
+        for job, said in zip(series["job_ids"], series["submit_times"], strict=True)
+        if job is not None and said is not None
+    }
+    assert rows == expected and rows
+
+
+@pytest.mark.parametrize("said", [0, -1, "", "soon", None, True, 1e300, [], "2026-13-01T00:00:00"])
+def test_no_time_is_none(said: Any) -> None:
+    assert answers.epoch(said) is None
