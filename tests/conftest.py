@@ -6,9 +6,14 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from backends.demo import DemoOptions, DemoServer, locators
+
+# No test asserts how long something takes: on a busy machine an example may well need more than 200 ms.
+hypothesis.settings.register_profile("ciexplore", deadline=None)
+hypothesis.settings.load_profile("ciexplore")
 
 LOOPBACK = ("127.", "::1", "localhost")
 
