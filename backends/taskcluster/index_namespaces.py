@@ -123,7 +123,9 @@ class IndexEntries(Resource):
 
     def summary(self, frame: pl.DataFrame) -> str:
         counts = dict(frame["kind"].value_counts().iter_rows())
-        return " · ".join(f"{counts[kind]:,} {kind}s" for kind in ("namespace", "task") if kind in counts)
+        return " · ".join(
+            f"{counts[kind]:,} {kind}{'s' * (counts[kind] != 1)}" for kind in ("namespace", "task") if kind in counts
+        )
 
 
 def index_pages(
