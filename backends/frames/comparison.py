@@ -33,7 +33,7 @@ _TOO_FEW = {1: 39, 2: 8, 3: 5}  # smaller side -> larger side from which 2 / C(n
 EFFECTS = ((0.15, "negligible"), (0.33, "small"), (0.47, "moderate"), (math.inf, "large"))  # of |Cliff's delta|
 
 COMPARED = (
-    Column("verdict", Kind.STATE, "Verdict", width=11),
+    Column("verdict", Kind.STATE, "Verdict", width=13),
     Column("n_base", Kind.COUNT, "n base"),
     Column("n_new", Kind.COUNT, "n new"),
     Column("median_base", Kind.NUMBER, "Median base"),

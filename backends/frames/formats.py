@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -29,6 +29,7 @@ __all__ = [
     "format_bytes",
     "format_series",
     "format_value",
+    "labelled",
     "look",
     "parse_quantity",
     "safe_text",
@@ -92,6 +93,19 @@ def format_value(value: object, column: Column) -> str:
     if number_format is not None and isinstance(value, int | float) and not isinstance(value, bool):
         return number_format(value)
     return safe_text(value) if isinstance(value, str) else safe_text(str(value))
+
+
+def labelled(row: Mapping[str, object], columns: Iterable[Column]) -> tuple[tuple[str, str], ...]:
+    """(label, text) of what a row has, for a panel that shows one row: there a number carries its unit itself."""
+    told = ((column, row.get(column.name)) for column in columns)
+    return tuple(
+        (
+            column.label,
+            format_value(value, column) + (f" {column.unit}" if column.unit and column.kind is Kind.NUMBER else ""),
+        )
+        for column, value in told
+        if value is not None
+    )
 
 
 def format_series(values: pl.Series, column: Column) -> list[str]:

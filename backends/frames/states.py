@@ -42,7 +42,7 @@ _OTHER = Look("·", Tone.PLAIN)
 
 _WORDS: dict[Look, str] = {
     _GOOD: "completed success succeeded passed pass ok verified fixed improvement finished green",
-    _BAD: "failed failure fail testfailed busted regression rejected red",
+    _BAD: "failed failure fail new-failure testfailed busted regression rejected red",
     _BROKEN: "exception error errored broken infra warning incomplete backedout downstream",
     _STOPPED: "aborted cancelled canceled usercancel superseded deadline-exceeded timeout timedout",
     _AGAIN: "retry retriggered intermittent flaky rerun reassigned",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from backends.cancel import Cancel
-from backends.frames.formats import format_value
+from backends.frames.formats import labelled
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.answers import Answer
 from backends.http.errors import clean
@@ -69,8 +69,7 @@ class ArtifactTable(Resource):
         yield Page(rows.select(list(self.schema.polars())), answer.origin, total=rows.height, note=note)
 
     def detail(self, row: Row) -> Detail:
-        told = [(column, row.get(column.name)) for column in self.schema]
-        lines = tuple((column.label, format_value(value, column)) for column, value in told if value is not None)
+        lines = labelled(row, self.schema)
         return Detail(f"row {int(row.get(_KEY) or 0) + 1:,}", ((self.title, lines),))
 
     def web_url(self, row: Row | None = None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from backends.cancel import Cancel
-from backends.frames.formats import format_value
+from backends.frames.formats import format_value, labelled
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.answers import Origin
 from backends.http.errors import Gone, HttpProblem, NotAllowed, NotFound, Offline
@@ -159,8 +159,7 @@ class TaskArtifactList(Resource):
         ]  # fmt: skip
 
     def detail(self, row: Row) -> Detail:
-        lines = [(column, row.get(column.name)) for column in ARTIFACTS]
-        told = tuple((column.label, format_value(value, column)) for column, value in lines if value is not None)
+        told = labelled(row, ARTIFACTS)
         skip = skip_reason(str(row.get("storage") or ""), str(row.get("run_state") or ""))
         told = (*told, ("Download", f"not possible: {skip}")) if skip else told
         if not skip and contents(self.deployment, row) is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import polars as pl
 
 from backends.cancel import Cancel
-from backends.frames.formats import format_value
+from backends.frames.formats import labelled
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.answers import Origin
 from backends.locators import LocatorProblem
@@ -39,7 +39,7 @@ Pair = tuple[T, T]
 
 VALUES = Schema(
     (
-        Column("side", Kind.STATE, "Side", width=5),
+        Column("side", Kind.STATE, "Side", width=6),
         Column("value", Kind.NUMBER, "Value"),
         Column("unit", Kind.TEXT, "Unit"),
         Column("number", Kind.COUNT, "Number"),
@@ -85,8 +85,7 @@ class _Compared(Resource):
         return found[0], found[1]
 
     def detail(self, row: Row) -> Detail:
-        told = [(column, row.get(column.name)) for column in self.schema]
-        lines = tuple((column.label, format_value(value, column)) for column, value in told if value is not None)
+        lines = labelled(row, self.schema)
         return Detail(" ".join(str(row[name]) for name in ("label", "suite", "subtest") if row.get(name)),
                       (("Comparison", lines),))  # fmt: skip
 

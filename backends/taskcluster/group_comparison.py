@@ -25,8 +25,9 @@ _OF_DURATION = {
 
 TASK_CHANGES = Schema(
     (
-        Column("change", Kind.STATE, "Change", width=13),
-        Column("label", Kind.TEXT, "Label", width=44, keeps_end=True),
+        # At 80 cells: what changed, where, and the states of both sides, unless retriggers make them long.
+        Column("change", Kind.STATE, "Change", width=14),
+        Column("label", Kind.TEXT, "Label", width=34, keeps_end=True),
         Column("states_base", Kind.TEXT, "Base"),
         Column("states_new", Kind.TEXT, "New"),
         Column("duration_base", Kind.DURATION, "Duration base", "s"),

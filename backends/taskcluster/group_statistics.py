@@ -20,7 +20,7 @@ _SPANS = {"duration": "Duration", "queue_time": "Queued"}
 
 GROUP_STATISTICS = Schema(
     (
-        Column("group", Kind.TEXT, "Group", width=28),
+        Column("group", Kind.TEXT, "Group", width=32, keeps_end=True),
         Column("tasks", Kind.COUNT, "Tasks"),
         Column("completed", Kind.COUNT, "Completed"),
         Column("failed", Kind.COUNT, "Failed"),

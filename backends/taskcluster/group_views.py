@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import polars as pl
 
 from backends.cancel import Cancel
-from backends.frames.formats import format_value
+from backends.frames.formats import labelled
 from backends.frames.schema import Column, Kind, Schema
 from backends.locators.taskcluster import SLUGID, Task, TaskArtifacts, TaskGroup, TaskMeasurements
 from backends.locators.taskcluster_views import GroupView
@@ -74,8 +74,7 @@ class _OfGroup(Resource):
         return [Link("The tasks", self.group), *group_entries(self.group)]
 
     def detail(self, row: Row) -> Detail:
-        told = [(column, row.get(column.name)) for column in self.schema]
-        lines = tuple((column.label, format_value(value, column)) for column, value in told if value is not None)
+        lines = labelled(row, self.schema)
         return Detail(lines[0][1] if lines else "", ((self.what.capitalize(), lines),))
 
     def web_url(self, row: Row | None = None) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from backends.cancel import Cancel
-from backends.frames.formats import format_value
+from backends.frames.formats import labelled
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.answers import Answer, Origin
 from backends.http.errors import NotFound
@@ -37,7 +37,7 @@ FULL_REVISION = re.compile(r"[0-9a-f]{40}", re.ASCII)
 INDEX = Schema(
     (
         Column("name", Kind.TEXT, "Name", width=44),
-        Column("kind", Kind.STATE, "Kind", width=9),  # namespace, task
+        Column("kind", Kind.STATE, "Kind", width=11),  # namespace, task
         Column("task_id", Kind.ID, "Task"),
         Column("rank", Kind.NUMBER, "Rank"),
         Column("expires", Kind.TIME, "Expires"),
@@ -112,8 +112,7 @@ class IndexEntries(Resource):
         return IndexPath(path, self.deployment.root) if path else IndexNamespace("", self.deployment.root)
 
     def detail(self, row: Row) -> Detail:
-        told = [(column, row.get(column.name)) for column in INDEX]
-        lines = tuple((column.label, format_value(value, column)) for column, value in told if value is not None)
+        lines = labelled(row, INDEX)
         return Detail(str(row.get("name") or ""), (("Index", lines),))
 
     def web_url(self, row: Row | None = None) -> str:
@@ -124,7 +123,9 @@ class IndexEntries(Resource):
 
     def summary(self, frame: pl.DataFrame) -> str:
         counts = dict(frame["kind"].value_counts().iter_rows())
-        return " · ".join(f"{counts[kind]:,} {kind}s" for kind in ("namespace", "task") if kind in counts)
+        return " · ".join(
+            f"{counts[kind]:,} {kind}{'s' * (counts[kind] != 1)}" for kind in ("namespace", "task") if kind in counts
+        )
 
 
 def index_pages(

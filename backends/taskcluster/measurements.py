@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from backends.cancel import Cancel
-from backends.frames.formats import format_value
+from backends.frames.formats import labelled
 from backends.http.answers import Answer, Origin
 from backends.http.errors import (
     BadRequest,
@@ -250,8 +250,7 @@ class MeasurementList(Resource):
         ]  # fmt: skip
 
     def detail(self, row: Row) -> Detail:
-        told = [(column, row.get(column.name)) for column in MEASUREMENTS]
-        lines = tuple((column.label, format_value(value, column)) for column, value in told if value is not None)
+        lines = labelled(row, MEASUREMENTS)
         return Detail(" ".join(str(row[part]) for part in ("suite", "subtest") if row.get(part)), (("Value", lines),))
 
     def web_url(self, row: Row | None = None) -> str | None:

@@ -73,8 +73,8 @@ class OriginalDownload:
 
 
 FIELDS = (
-    Field("suites", "Suites", "names, globs or /regex/, with spaces between; empty is every suite"),
-    Field("platform", "Platform", "a part of the tasks' names, or /regex/; empty is every platform"),
+    Field("suites", "Suites", "names, globs, /regexes/; empty is every suite"),
+    Field("platform", "Platform", "a part of their names, or /regex/; empty is all"),
     Field("artifacts", "Artifacts", "parts of their names, the first that fits takes it", "perfherder-data"),
     Field("unzip", "Unpack archives", tick=True),
     Field("include_failed", "Also of failed tasks", tick=True),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from backends.cancel import Cancel
-from backends.frames.formats import format_value
+from backends.frames.formats import labelled
 from backends.frames.schema import Column, Kind, Schema
 from backends.locators.taskcluster import Task
 from backends.locators.taskcluster_views import TaskRelation
@@ -110,8 +110,7 @@ class TaskRunList(Resource):
             yield [file for file in batch if file.key.startswith(prefixes) or file.skip.startswith("its artifacts")]
 
     def detail(self, row: Row) -> Detail:
-        told = [(column, row.get(column.name)) for column in RUNS]
-        lines = tuple((column.label, format_value(value, column)) for column, value in told if value is not None)
+        lines = labelled(row, RUNS)
         return Detail(f"run {row.get('run')} of {self._about.get('name') or self.task_id}", (("Run", lines),))
 
     def web_url(self, row: Row | None = None) -> str:

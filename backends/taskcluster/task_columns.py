@@ -7,10 +7,10 @@ from backends.frames.schema import Column, Kind, Schema
 # At 80 cells: state, name, duration and the first of suite. Hidden columns serve filters, exports and the detail.
 TASKS = Schema(
     (
-        Column("state", Kind.STATE, "State", width=11),
-        Column("name", Kind.TEXT, "Name", width=44, keeps_end=True),
+        Column("state", Kind.STATE, "State", width=13),
+        Column("name", Kind.TEXT, "Name", width=42, keeps_end=True),
         Column("duration", Kind.DURATION, "Duration", "s"),
-        Column("suite", Kind.TEXT, "Suite"),
+        Column("suite", Kind.TEXT, "Suite", width=28, keeps_end=True),
         Column("platform", Kind.TEXT, "Platform"),
         Column("build_type", Kind.TEXT, "Build"),
         Column("chunk", Kind.TEXT, "Chunk"),

@@ -136,7 +136,7 @@ def milliseconds(text: str | None) -> int | None:
 
 def seconds_between(start: str, end: str) -> pl.Expr:
     """Seconds between two times; null when the clocks of two machines make it negative."""
-    seconds = (pl.col(end) - pl.col(start)).dt.total_milliseconds() / 1000
+    seconds = ((pl.col(end) - pl.col(start)).dt.total_milliseconds() / 1000).round(3)  # not 97.45100000000001
     return pl.when(seconds >= 0).then(seconds)
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from backends.cancel import Cancel
 from backends.http.answers import Origin, Source
-from backends.http.errors import HttpProblem, NotAllowed
+from backends.http.errors import HttpProblem, NotAllowed, Offline
 from backends.locators.taskcluster import TaskGroup
 from backends.resources import Entry, Page, Row
 from backends.taskcluster import roots
@@ -65,8 +65,8 @@ class TaskGroupTasks(TaskRows):
         except HttpProblem as problem:
             if stored is None or isinstance(problem, NotAllowed):
                 raise
-            stale = Origin(Source.STALE, stored.age, problem.sentence)
-            yield Page(rows, stale, total=rows.height, replace=True, note=problem.sentence)
+            why = "offline" if isinstance(problem, Offline) else problem.sentence
+            yield Page(rows, Origin(Source.STALE, stored.age, why), total=rows.height, replace=True)
 
     def _fresh(self, listings: Listings, cancel: Cancel) -> Iterator[Page]:
         fetched = _Fetched(self.group_id)

@@ -18,6 +18,7 @@ from backends.frames.formats import (
     Tone,
     format_series,
     format_value,
+    labelled,
     look,
     parse_quantity,
     safe_text,
@@ -283,3 +284,15 @@ def test_no_sign_stands_for_two_tones_and_every_sign_is_one_cell_wide() -> None:
     assert all(len(found) == 1 for found in tones.values())
     assert all(cell_len(glyph) == 1 for glyph in tones)
     assert look("completed").tone is Tone.GOOD
+
+
+def test_a_number_beside_its_label_alone_carries_its_unit() -> None:
+    columns = (
+        Column("rate", Kind.NUMBER, "Failure rate", "%"),
+        Column("took", Kind.DURATION, "Took", "s"),
+        Column("gone", Kind.TEXT, "Gone"),
+    )
+    assert labelled({"rate": 5.5, "took": 61.0, "gone": None}, columns) == (
+        ("Failure rate", "5.500 %"),
+        ("Took", "1m 01s"),
+    )

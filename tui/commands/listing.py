@@ -96,7 +96,12 @@ def listed(session: Session, cancel: Cancel, locator: str, filter_text: str = ""
     if stale:
         say(f"note: {origin_words(gathered.origin, 0)}")
     frame = _only(gathered.frame, opened)
-    return resource, replace(gathered, frame=frame if wanted.is_empty else frame.filter(wanted.mask(frame)))
+    chosen = frame if wanted.is_empty else frame.filter(wanted.mask(frame))
+    if chosen.is_empty() and not frame.is_empty():
+        say(f"note: of {frame.height:,} {resource.noun[frame.height != 1]} none fits the filter.")
+    elif frame.is_empty() and not gathered.notes:
+        say(f"note: {resource.empty_text}")
+    return resource, replace(gathered, frame=chosen)
 
 
 def _only(frame: pl.DataFrame, opened: Locator) -> pl.DataFrame:

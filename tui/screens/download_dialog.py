@@ -98,7 +98,7 @@ class DownloadDialog(ModalScreen[Agreed | None]):
                 yield Button("Cancel (Esc)", id="download-no", compact=True)
 
     def on_mount(self) -> None:
-        self.query_one("#download-overwrite" if self._prepared is not None else "#download-globs").focus()
+        self.query_one("#download-tree" if self._prepared is not None else "#download-globs").focus()
         self._say("Asking which files there are…")
         self.run_worker(self._gather, thread=True, group="collect", exit_on_error=False)
 
@@ -157,7 +157,10 @@ class DownloadDialog(ModalScreen[Agreed | None]):
         if number != self._number or not self.is_attached:
             return
         self._plan = plan
-        self.query_one("#download-go", Button).disabled = not plan.rows
+        go = self.query_one("#download-go", Button)
+        go.disabled = not plan.rows
+        if self._prepared is not None and self.focused is self.query_one("#download-tree"):
+            go.focus()  # there is nothing to choose: Enter starts it
         if self._agreed:
             self.action_go()
         self.query_one("#download-counts", Static).update(counts(plan))

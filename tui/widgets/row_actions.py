@@ -122,7 +122,8 @@ class RowActions(Vertical):
         if self.resource is None or self.table is None:
             return
         rows = self.table.marked if self.table.marked_count else self.table.shown
-        entries = self.resource.menu(self.cursor_row, rows)
+        here = self.resource.locator
+        entries = [one for one in self.resource.menu(self.cursor_row, rows) if getattr(one, "opens", None) != here]
         if not entries:
             self.app.notify("There is nothing more to do with this list.")
             return

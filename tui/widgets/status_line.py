@@ -60,7 +60,7 @@ def drawn(status: Status, now: float) -> Text:
         text.append(f"✖ {status.problem}  ", "bold")
     if status.loading:
         of = f" of {status.expected:,}" if status.expected else ""
-        text.append(f"◌ loading, {status.total:,}{of} {status.noun[1]} so far (Ctrl+X stops)  ", "bold")
+        text.append(f"◌ loading, {status.total:,}{of} {status.noun[status.total != 1]} so far (Ctrl+X stops)  ", "bold")
     else:
         text.append(f"{status.total:,} {status.noun[status.total != 1]}")
     if status.shown != status.total:
