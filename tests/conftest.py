@@ -12,15 +12,12 @@ import pytest
 from backends import config
 from backends.demo import DemoOptions, DemoServer, locators
 
-<<<<<<< HEAD
 # What says who the user is: no test may speak for the one who runs it.
 PRIVATE = ("TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_CERTIFICATE")
-=======
 # No test asserts how long something takes: on a busy machine an example may well need more than 200 ms.
 hypothesis.settings.register_profile("ciexplore", deadline=None)
 hypothesis.settings.load_profile("ciexplore")
 
->>>>>>> review3
 LOOPBACK = ("127.", "::1", "localhost")
 
 
