@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import polars as pl
 
@@ -61,6 +62,10 @@ ARCHIVES = Schema(
         Column("node", Kind.ID, "Full revision", hidden=True),
     ),
     key="key",
+)
+# In the list of one revision all rows are of it; at 80 cells the directory, age and date are in sight then.
+OF_REVISION = Schema(
+    tuple(replace(one, hidden=one.hidden or one.name in ("repository", "revision")) for one in ARCHIVES), key="key"
 )
 KEPT, MISSING = "kept", "not kept"
 
