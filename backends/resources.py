@@ -241,6 +241,10 @@ class Resource(ABC):
         """What these rows can download, in batches as they become known."""
         return iter(())
 
+    def download(self, rows: pl.DataFrame) -> Action | None:
+        """What `d` does with these rows where that is no plan of files; None: it fetches what `files` lists."""
+        return None
+
     @property
     def downloadable(self) -> bool:
         return type(self).files is not Resource.files

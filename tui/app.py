@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual import on, work
 from textual.app import App, ComposeResult
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tui.panes.transfers import TransfersPane
     from tui.screens.download_dialog import Collect, DownloadDialog
     from tui.session import Session
+
+_LONGEST_TOAST = 1000  # characters
 
 
 class Explorer(KeysInOrder):
@@ -101,6 +103,12 @@ class Explorer(KeysInOrder):
             return
         await self.action_pane(home.pane)
         await self.query_one(f"#{home.pane}", ListPane).open(locator)
+
+    def notify(self, message: str, *, markup: bool = False, **options: Any) -> None:
+        """A toast. What servers name stands in many of them, so that none is markup and no escape goes out raw."""
+        from backends.frames.formats import safe_text
+
+        super().notify(safe_text(message, _LONGEST_TOAST), markup=markup, **options)
 
     def tell(self, problem: Problem) -> None:
         """A problem that does not fill a list: a toast with its sentence and hint."""

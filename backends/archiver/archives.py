@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from backends.archiver.columns import ARCHIVES, KEPT, MISSING, archive_frame, kept_row
+from backends.archiver.columns import ARCHIVES, KEPT, MISSING, OF_REVISION, archive_frame, kept_row
 from backends.archiver.doings import Doings
 from backends.archiver.engine import store_of
 from backends.archiver.revisions import part_of
@@ -18,11 +18,14 @@ from backends.cancel import Cancel
 from backends.frames.formats import format_bytes, format_value, safe_text
 from backends.http.answers import Origin
 from backends.locators.archive import SUFFIXES, HeldArchives, Repositories, Repository, Revision
-from backends.resources import Detail, Document, Entry, Link, Page, Resource, Row
+from backends.resources import Action, Detail, Document, Entry, Link, Page, Resource, Row
 
 if TYPE_CHECKING:
     from backends.config import Settings
     from backends.http import Http
+
+
+WHOLE_ONLY = "This server gives archives of whole repositories only; these are of all of it."
 
 
 class _Archives(Resource):
@@ -62,6 +65,11 @@ class _Archives(Resource):
         told = tuple((column.label, format_value(value, column)) for column, value in lines if value is not None)
         return Detail(safe_text(self._wanted(row).words, 120), (("Archive", told),))
 
+    def download(self, rows: pl.DataFrame) -> Action | None:
+        """Those that are kept are saved where downloads go, the others fetched first."""
+        wanted = [self._wanted(row) for row in rows.iter_rows(named=True)]
+        return self._doings.all_of([_request(one) for one in wanted])
+
     def web_url(self, row: Row | None = None) -> str | None:
         if row is None:
             return None
@@ -70,7 +78,7 @@ class _Archives(Resource):
 
     def summary(self, frame: pl.DataFrame) -> str:
         size = frame["size"].drop_nulls()
-        return f"{len(size):,} kept, {format_bytes(int(size.sum()))}" if len(size) else "none kept: x fetches one"
+        return f"{len(size):,} kept, {format_bytes(int(size.sum()))}" if len(size) else "none kept: d fetches one"
 
     def _of_row(self, row: Row) -> list[Entry]:
         one = self._wanted(row)
@@ -79,20 +87,23 @@ class _Archives(Resource):
         if kept is not None:
             entries += self._doings.of_kept(kept.account)
         else:
-            request = Request(one.repository, one.node, one.subdirectory, one.suffix, one.root)
-            entries += self._doings.fetching(request, suffixes=(one.suffix,))
+            entries += self._doings.fetching(_request(one), suffixes=(one.suffix,))
         return [*entries, *self._doings.addresses(one)]
 
 
 class RevisionArchives(_Archives):
     """Of one revision: one row a suffix for the part that the locator names, and what else of it is kept."""
 
+    schema = OF_REVISION
     empty_text = "There are no archives of this revision."
+
+    locator: Revision
 
     def __init__(self, locator: Revision, http: Http, settings: Settings) -> None:
         super().__init__(locator, http, settings)
-        self.asked = Request(locator.repository, locator.revision, locator.subdirectory, "zip", locator.root)
         self.source = source_for(locator.root, http, settings)
+        part = locator.subdirectory if self.source.has_parts else ""
+        self.asked = Request(locator.repository, locator.revision, part, "zip", locator.root)
         self._changeset: Changeset | None = None
 
     @property
@@ -114,11 +125,12 @@ class RevisionArchives(_Archives):
         for suffix in SUFFIXES:
             one = Wanted(self.source.root, self.asked.repository, found.node, self.asked.subdirectory, suffix)
             rows.append(kept.pop(one.digest, ()) or _missing_row(one, found))
-        yield Page(archive_frame([*rows, *kept.values()]), Origin(), replace=True)
+        note = "" if self.source.has_parts or not self.locator.subdirectory else WHOLE_ONLY
+        yield Page(archive_frame([*rows, *kept.values()]), Origin(), replace=True, note=note)
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         entries = self._of_row(row) if row is not None else []
-        if self._changeset is not None:
+        if self._changeset is not None and self.source.has_parts:
             entries.append(part_of(self.asked.repository, self._changeset.node, self.source.root))
         entries.append(Link("The repository's revisions", Repository(self.asked.repository, self.source.root)))
         entries.append(Link("All archives that are kept here", HeldArchives()))
@@ -150,6 +162,10 @@ class KeptArchives(_Archives):
             entries.append(Link("The repository's revisions", Repository(one.repository, one.root)))
         entries.append(Link("Repositories", Repositories()))
         return entries
+
+
+def _request(one: Wanted) -> Request:
+    return Request(one.repository, one.node, one.subdirectory, one.suffix, one.root)
 
 
 def _missing_row(wanted: Wanted, found: Changeset) -> tuple[object, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import polars as pl
 
@@ -47,7 +48,7 @@ ARCHIVES = Schema(
         Column("size", Kind.BYTES, "Size", "B", width=8),
         Column("repository", Kind.TEXT, "Repository", width=20, keeps_end=True),
         Column("revision", Kind.ID, "Revision", width=12),
-        Column("subdirectory", Kind.TEXT, "Directory", width=20, keeps_end=True),
+        Column("subdirectory", Kind.TEXT, "Directory", width=18, keeps_end=True),
         Column("age", Kind.DURATION, "Age", "s"),
         Column("kept", Kind.TIME, "Kept since"),
         Column("members", Kind.COUNT, "Members"),
@@ -61,6 +62,10 @@ ARCHIVES = Schema(
         Column("node", Kind.ID, "Full revision", hidden=True),
     ),
     key="key",
+)
+# In the list of one revision all rows are of it; at 80 cells the directory, age and date are in sight then.
+OF_REVISION = Schema(
+    tuple(replace(one, hidden=True) if one.name in ("repository", "revision") else one for one in ARCHIVES), key="key"
 )
 KEPT, MISSING = "kept", "not kept"
 

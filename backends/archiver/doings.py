@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from backends.archiver.engine import Engine
+from backends.archiver.engine import Engine, store_of
 from backends.archiver.mirror import mirror_of
 from backends.archiver.placing import place
-from backends.archiver.reports import Report
+from backends.archiver.reports import Report, Tell
 from backends.archiver.sources import source_for
 from backends.archiver.store import Account, Kept
 from backends.archiver.wanted import Request, Wanted
 from backends.cancel import Cancel
 from backends.frames.formats import format_bytes, safe_text
 from backends.locators.archive import SUFFIXES
-from backends.problems import Problem
+from backends.problems import Cancelled, Problem
 from backends.resources import Action, Entry, Link, Progress
 
 if TYPE_CHECKING:
@@ -30,32 +32,56 @@ class Doings:
 
     def fetching(self, request: Request, *, suffixes: tuple[str, ...] = SUFFIXES) -> list[Entry]:
         """One action a suffix: fetch, verify, keep, and save a copy where downloads go. Whole trees ask first."""
-        return [self._fetch(request, suffix) for suffix in suffixes]
-
-    def _fetch(self, request: Request, suffix: str) -> Action:
         what = safe_text(request.subdirectory or "the whole repository", 60)
-        wanted = Request(request.repository, request.revision, request.subdirectory, suffix, request.root)
-        confirm = ""
-        if not request.subdirectory:
-            confirm = (
-                f"Fetch the whole of {safe_text(request.repository, 60)}? Its size is not known before; big "
-                "repositories have hundreds of MB."
+        found: list[Entry] = []
+        for suffix in suffixes:
+            wanted = replace(request, suffix=suffix)
+            found.append(Action(f"Fetch {what} as {suffix}", partial(self._fetched, [wanted]), _question([wanted])))
+        return found
+
+    def all_of(self, requests: list[Request]) -> Action | None:
+        """One action for all of these archives: those that are not kept are fetched, copies of all are saved."""
+        if not requests:
+            return None
+        archives = [self._archive(one) for one in requests]
+        store = store_of(self._settings)
+        missing = [one for one, archive in zip(requests, archives, strict=True) if store.find(archive) is None]
+        what = safe_text(archives[0].words, 100) if len(requests) == 1 else f"{len(requests):,} archives"
+        return Action(f"{'Fetch' if missing else 'Save'} {what}", partial(self._fetched, requests), _question(missing))
+
+    def _archive(self, request: Request) -> Wanted:
+        """Of a request by its full node."""
+        root = source_for(request.root, self._http, self._settings).root
+        return Wanted(root, request.repository, request.revision, request.subdirectory, request.suffix)
+
+    def _fetched(self, requests: list[Request], cancel: Cancel, progress: Progress) -> str:
+        """One after the other. What went wrong with some of several is told at the end, when the others are there."""
+        engine = Engine(self._http, self._settings, mirror=mirror_of(self._settings))
+        words, failed = list[str](), list[Problem]()
+        for number, request in enumerate(requests, 1):
+            place = f"{number:,} of {len(requests):,}: " if len(requests) > 1 else ""
+            try:
+                words.append(self._one(engine, request, cancel, partial(_told, progress, place)))
+            except Cancelled:
+                raise
+            except Problem as problem:
+                failed.append(problem)
+        if len(requests) == 1 and failed:
+            raise failed[0]
+        if failed:
+            raise Problem(
+                f"{len(failed):,} of {len(requests):,} were not fetched: {failed[0].sentence}", failed[0].hint
             )
+        return words[0] if len(words) == 1 else f"Verified, {len(words):,} archives in {self._settings.output_path}"
 
-        def run(cancel: Cancel, progress: Progress) -> str:
-            def tell(report: Report) -> None:
-                progress(report.sentence)
+    def _one(self, engine: Engine, request: Request, cancel: Cancel, tell: Tell) -> str:
+        if self._settings.archiver_url:
+            from backends.archiver.protocol import ArchiverClient
 
-            engine = Engine(self._http, self._settings, mirror=mirror_of(self._settings))
-            if self._settings.archiver_url:
-                from backends.archiver.protocol import ArchiverClient
-
-                got = ArchiverClient(self._settings.archiver_url, engine).get(wanted, cancel, tell)
-            else:
-                got = engine.get(wanted, cancel, tell)
-            return " ".join([self._saved(engine, got.kept, cancel), *got.notes])
-
-        return Action(f"Fetch {what} as {suffix}", run, confirm)
+            got = ArchiverClient(self._settings.archiver_url, engine).get(request, cancel, tell)
+        else:
+            got = engine.get(request, cancel, tell)
+        return " ".join([self._saved(engine, got.kept, cancel), *got.notes])
 
     def _saved(self, engine: Engine, kept: Kept, cancel: Cancel) -> str:
         path, _ = place(engine.store, kept, self._settings.output_path, cancel)
@@ -93,3 +119,18 @@ class Doings:
             found.append(Link(f"The server's own {wanted.suffix} in the browser", url))
         found.append(Link("The revision in the browser", source.page(wanted.repository, wanted.node)))
         return found
+
+
+def _told(progress: Progress, place: str, report: Report) -> None:
+    progress(place + report.sentence)
+
+
+def _question(requests: list[Request]) -> str:
+    """What is asked before whole repositories are fetched; "" where parts are, whose size is known to be small."""
+    whole = [one for one in requests if not one.subdirectory]
+    if not whole:
+        return ""
+    what = f"the whole of {safe_text(whole[0].repository, 60)}"
+    if len(whole) > 1:
+        what = f"{len(whole):,} archives of whole repositories"
+    return f"Fetch {what}? The size is not known before; big repositories have hundreds of MB each."

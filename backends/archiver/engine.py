@@ -73,10 +73,12 @@ class Engine:
         return self.have(wanted, source, committed_ms, cancel, tell, region)
 
     def resolve(self, request: Request, cancel: Cancel, tell: Tell = silent) -> tuple[Wanted, Source, int | None]:
-        """Which archive that is. A full node that is kept need not be asked about, not even offline."""
+        """Which archive that is. A full node that is kept, if only as zip, need not be asked about."""
         source = source_for(request.root, self.http, self.settings)
-        if len(request.revision) == _FULL and (kept := self.store.find(_wanted(source, request, request.revision))):
-            return kept.account.wanted, source, kept.account.committed_ms
+        if len(request.revision) == _FULL:
+            asked = _wanted(source, request, request.revision)
+            if kept := self.store.find(asked) or self.store.find(asked.as_suffix("zip")):
+                return asked, source, kept.account.committed_ms
         tell(Report(State.PENDING, f"Looking up {request.revision[:60]} of {request.repository}."))
         found: Changeset = source.resolve(request.repository, request.revision, cancel)
         return _wanted(source, request, found.node), source, found.time_ms
@@ -99,9 +101,7 @@ class Engine:
                 kept = kept or self._made(wanted, source, committed_ms, cancel, tell)
                 kept = self._mirrored(kept, cancel, tell, notes)
         if kept.account.repacked_from:
-            notes.insert(
-                0, f"Repacked from {kept.account.repacked_from}: the server makes no {wanted.suffix} archives."
-            )
+            notes.insert(0, f"Repacked from {kept.account.repacked_from}: the server gave no {wanted.suffix}.")
         tell(Report(State.SUCCESS, " ".join(["Verified.", *notes]), kept.account.size))
         return Got(kept, new, tuple(notes))
 
@@ -112,6 +112,12 @@ class Engine:
             if not is_tar(wanted.suffix):
                 raise
             tell(Report(State.STARTED, f"{refused.sentence} Taking the zip and repacking it."))
+        except HttpProblem as problem:  # the server is away, but the same tree may be here
+            zipped = self.store.find(wanted.as_suffix("zip")) if is_tar(wanted.suffix) else None
+            if zipped is None:
+                raise
+            tell(Report(State.STARTED, f"{problem.sentence} Repacking the zip that is kept."))
+            return self._repacked(zipped, wanted, cancel, tell)
         return self._repacked(
             self._zip(wanted.as_suffix("zip"), source, committed_ms, cancel, tell), wanted, cancel, tell
         )

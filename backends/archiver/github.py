@@ -27,6 +27,8 @@ SUFFIXES = ("zip", "tar.gz")
 class GitHub:
     """github.com, or with `root` and `api` something that speaks like it."""
 
+    has_parts = False
+
     def __init__(self, http: Http, root: str = GITHUB, api: str = "https://api.github.com") -> None:
         self.http, self.root, self._api = http, root, api
 

@@ -57,6 +57,8 @@ class _Index(msgspec.Struct):
 class Hgweb:
     """One hgweb. `root`: its address without a slash at the end."""
 
+    has_parts = True
+
     def __init__(self, http: Http, root: str, template: str = TEMPLATE) -> None:
         self.http = http
         self.root = root.rstrip("/")

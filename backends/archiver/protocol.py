@@ -24,7 +24,7 @@ from backends.archiver.store import Kept
 from backends.archiver.wanted import SHORT, Request, Wanted
 from backends.cancel import Cancel
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.errors import HttpProblem, WrongServer, clean, shown
+from backends.http.errors import HttpProblem, NotFound, WrongServer, clean, shown
 from backends.http.policies import Policy
 from backends.problems import Problem
 
@@ -165,12 +165,17 @@ class ArchiverClient:
             wait = min(wait * 1.5, _LONGEST_WAIT)
 
     def _asked(self, asked: str, cancel: Cancel) -> Location:
-        answer = self._http.locate(asked, cancel=cancel, accept="application/json")
+        try:
+            answer = self._http.locate(asked, cancel=cancel, accept="application/json")
+        except NotFound as problem:  # an Archiver has an answer for every repository
+            raise self._no_archiver(404) from problem
         if answer.url or (answer.status == 202 and answer.headers.get("location")):
             return answer
-        raise WrongServer(
-            f"{shown(self.url)} does not answer as an Archiver does ({answer.status}).", "Check CIEXPLORE_ARCHIVER_URL."
-        )
+        raise self._no_archiver(answer.status)
+
+    def _no_archiver(self, status: int) -> WrongServer:
+        host = shown(self.url).rstrip("/")
+        return WrongServer(f"{host} does not answer as an Archiver does ({status}).", "Check CIEXPLORE_ARCHIVER_URL.")
 
     def _status_url(self, location: str) -> str:
         """The task's address on the server that was asked, whatever host the answer names: behind a proxy an Archiver

@@ -17,7 +17,7 @@ from backends.cancel import Cancel
 from backends.frames.formats import format_value
 from backends.locators import LocatorProblem
 from backends.locators.archive import Repository, Revision
-from backends.resources import Detail, Entry, Link, Page, Question, Resource, Row
+from backends.resources import Action, Detail, Entry, Link, Page, Question, Resource, Row
 
 if TYPE_CHECKING:
     from backends.config import Settings
@@ -61,12 +61,18 @@ class RevisionList(Resource):
         node = str(row.get("node") or "")
         return Revision(self.repository, node, root=self.source.root) if node else None
 
+    def download(self, rows: pl.DataFrame) -> Action | None:
+        """The zip of each."""
+        nodes = [str(node) for node in rows["node"].drop_nulls() if node]
+        return self._doings.all_of([Request(self.repository, node, root=self.source.root) for node in nodes])
+
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         node = str((row or {}).get("node") or "")
         entries: list[Entry] = []
         if node:
             entries += self._doings.fetching(Request(self.repository, node, root=self.source.root))
-            entries.append(part_of(self.repository, node, self.source.root))
+            if self.source.has_parts:
+                entries.append(part_of(self.repository, node, self.source.root))
             entries.append(Link("The revision in the browser", self.source.page(self.repository, node)))
         entries.append(
             Question("Another revision of this repository", "Changeset, branch, tag or bookmark", self._named)

@@ -57,6 +57,7 @@ class Source(Protocol):
     """One server. All methods ask it, raise `Problem`s, and may be called from any thread."""
 
     root: str
+    has_parts: bool  # whether it gives archives of single directories
 
     def resolve(self, repository: str, revision: str, cancel: Cancel | None = None) -> Changeset:
         """The revision by its full node. Raises `NotThere`."""

@@ -183,7 +183,8 @@ def _asked(url: PastedUrl, names: list[str]) -> ProwLocator | None:
     """Pages that say in their query what they show, and pull requests."""
     query = url.query
     if url.host == "github.com" and len(names) >= 4 and names[2] == "pull" and BUILD.fullmatch(names[3]):
-        return ProwPull(names[0], names[1], int(names[3]))
+        one_commit = len(names) >= 6 and names[4] == "commits"  # its source, not the jobs of the whole pull request
+        return None if one_commit else ProwPull(names[0], names[1], int(names[3]))
     page = names[0]
     if page == "pr-history" and {"org", "repo", "pr"} <= query.keys() and BUILD.fullmatch(query["pr"]):
         return ProwPull(query["org"], query["repo"], int(query["pr"]))

@@ -19,12 +19,12 @@ from backends.problems import FileProblem
 from backends.unpacking.decoding import PIECE, damaged, decoded
 from backends.unpacking.forward import Forward
 from backends.unpacking.kinds import HEAD, ArchiveKind, sniffed
-from backends.unpacking.limits import Budget, Limits, NotAnArchive, TooMuch
+from backends.unpacking.limits import Budget, Limits, NotAnArchive
+from backends.unpacking.zip_directory import ZipDirectory
 
 FILE, DIRECTORY = "file", "directory"
 _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others have no bound on what one step decodes
 _GLOBAL_HEADERS = 100
-_DIRECTORY_BYTES = 160  # of a zip's central directory for each entry: 46 and the name, with room for extras
 # Whatever a wrong byte can make of the standard library's readers.
 _BROKEN = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, OverflowError, IndexError, KeyError,
@@ -83,20 +83,19 @@ def _words(error: Exception) -> str:
 def _zip(
     raw: IO[bytes], kind: ArchiveKind, name: str, budget: Budget, limits: Limits, cancel: Cancel
 ) -> Iterator[Member]:
-    _bounded_directory(raw, name, limits)
-    with zipfile.ZipFile(raw) as archive:
-        for one in archive.infolist():
-            cancel.check()
-            budget.entry()
-            mode = one.external_attr >> 16
-            yield Member(
-                one.filename, _zip_kind(one, mode), one.file_size, bool(mode & 0o100),
-                lambda one=one: _zip_contents(archive, one, name, budget, cancel),  # type: ignore[misc]
-            )  # fmt: skip
+    archive = ZipDirectory(raw, name, limits)
+    for one in archive:
+        cancel.check()
+        budget.entry()
+        mode = one.external_attr >> 16
+        yield Member(
+            one.filename, _zip_kind(one, mode), one.file_size, bool(mode & 0o100),
+            lambda one=one: _zip_contents(archive, one, name, budget, cancel),  # type: ignore[misc]
+        )  # fmt: skip
 
 
 def _zip_contents(
-    archive: zipfile.ZipFile, one: zipfile.ZipInfo, name: str, budget: Budget, cancel: Cancel
+    archive: ZipDirectory, one: zipfile.ZipInfo, name: str, budget: Budget, cancel: Cancel
 ) -> Iterator[bytes]:
     try:
         with archive.open(one) as opened:
@@ -118,24 +117,6 @@ def _zip_kind(one: zipfile.ZipInfo, mode: int) -> str:
     if one.compress_type not in _READABLE:
         return f"file compressed by method {one.compress_type}"
     return FILE
-
-
-def _bounded_directory(raw: IO[bytes], name: str, limits: Limits) -> None:
-    """`zipfile` makes an object of every entry at once, so that their number has to be looked at before."""
-    end = raw.seek(0, os.SEEK_END)
-    raw.seek(max(0, end - (1 << 16) - 22 - 20))
-    tail = raw.read()
-    at = tail.rfind(b"PK\x05\x06")
-    if at < 0 or len(tail) < at + 22:
-        raise damaged(name, "it has no table of contents, so it was probably cut off")
-    size = int.from_bytes(tail[at + 12 : at + 16], "little")
-    if tail[at - 20 : at - 16] == b"PK\x06\x07" and at >= 20:  # zip64: the sizes stand elsewhere
-        raw.seek(int.from_bytes(tail[at - 12 : at - 4], "little") % (1 << 63))
-        record = raw.read(56)
-        size = max(size % 0xFFFFFFFF, int.from_bytes(record[40:48], "little"))
-    raw.seek(0)
-    if size > max(1 << 16, limits.entries * _DIRECTORY_BYTES):
-        raise TooMuch(f"{name} was not unpacked: its table of contents is too large.", "It holds too many entries.")
 
 
 def _tar(

@@ -17,7 +17,8 @@ from backends.archiver.verifying import DamagedArchive
 from backends.archiver.wanted import Request
 from backends.cancel import Cancel
 from backends.http.errors import NetworkFailed
-from backends.problems import Cancelled, UsageProblem
+from backends.http.policies import Mode
+from backends.problems import Cancelled, Problem, UsageProblem
 from tests.archiver.conftest import Benches
 from tests.archiver.mercurial_server import DATE, Hgweb
 
@@ -82,7 +83,7 @@ def test_a_tar_from_a_server_that_allows_zip_only_is_what_mercurial_would_have_p
     own = bench(hgweb.url, cache="own").get(ASH, "REL_1", suffix="tar.gz").kept
     repacked = bench(zip_only.url)
     got = repacked.get(ASH, "REL_1", suffix="tar.gz")
-    assert got.kept.account.repacked_from == "zip" and "makes no tar.gz" in got.notes[0]
+    assert got.kept.account.repacked_from == "zip" and "gave no tar.gz" in got.notes[0]
     assert any("repacking" in report.sentence for report in repacked.reports)
     assert described(got.kept.path) == described(own.path)
     again = bench(zip_only.url, cache="again").get(ASH, "REL_1", suffix="tar.gz")
@@ -90,6 +91,17 @@ def test_a_tar_from_a_server_that_allows_zip_only_is_what_mercurial_would_have_p
     bz2 = repacked.get(ASH, "REL_1", suffix="tar.bz2")
     assert described(bz2.kept.path) == described(own.path)
     assert repacked.engine.store.find(got.kept.account.wanted.as_suffix("zip")) is not None
+
+
+def test_a_kept_zip_is_repacked_where_the_server_is_away(zip_only: Hgweb, bench: Benches) -> None:
+    made = bench(zip_only.url)
+    node = made.get(ASH, "REL_1").kept.account.node
+    away = bench(zip_only.url)
+    away.engine.http = away.engine.http.with_mode(Mode.OFFLINE)
+    got = away.get(ASH, node, suffix="tar.gz")
+    assert got.kept.account.repacked_from == "zip" and described(got.kept.path)
+    with pytest.raises(Problem, match="Offline"):
+        away.get(ASH, node, "testing", suffix="tar.gz")
 
 
 def described(path: Path) -> list[tuple[object, ...]]:

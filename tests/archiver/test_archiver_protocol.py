@@ -13,7 +13,7 @@ from backends.archiver.protocol import PATIENCE, ArchiverClient, TaskFailed
 from backends.archiver.reports import Report
 from backends.archiver.wanted import Request, key_of, task_id_of
 from backends.cancel import Cancel
-from backends.http.errors import NotAllowed, WrongServer
+from backends.http.errors import WrongServer
 from backends.problems import Problem
 from tests.archiver.conftest import Bench, Benches
 from tests.archiver.mercurial_server import Hgweb
@@ -249,7 +249,7 @@ def test_a_broken_archive_from_a_bucket_is_not_kept(old: Original, hgweb: Hgweb,
 
 def test_a_server_that_is_no_archiver_is_named(hgweb: Hgweb, bench: Benches, old: Original) -> None:
     old.states = []
-    with pytest.raises((WrongServer, NotAllowed, Problem)):
+    with pytest.raises(WrongServer, match="does not answer as an Archiver does"):
         client(bench(hgweb.url), hgweb.url).get(Request(ASH, "tip"), Cancel())
 
 

@@ -108,3 +108,16 @@ def test_a_locator_of_github_asks_github(bench: Benches) -> None:
     source = source_for(GITHUB, made.engine.http, made.engine.settings)
     assert isinstance(source, GitHub)
     assert source.archive_url(Wanted(GITHUB, "a/b", SHA, "", "zip")) == f"https://github.com/a/b/archive/{SHA}.zip"
+
+
+def test_github_is_not_asked_for_directories_and_the_list_says_so(bench: Benches, site: str) -> None:
+    from backends.archiver.archives import WHOLE_ONLY, RevisionArchives
+    from backends.locators.archive import Revision
+    from backends.resources import Question
+
+    made = bench(site)
+    archives = RevisionArchives(Revision("a/b", SHA, "docs", root=GITHUB), made.engine.http, made.engine.settings)
+    archives.source = github(made, site)
+    (page,) = archives.pages(Cancel())
+    assert page.note == WHOLE_ONLY and page.frame["subdirectory"].null_count() == 3
+    assert not any(isinstance(one, Question) for one in archives.menu(page.frame.row(0, named=True), page.frame))

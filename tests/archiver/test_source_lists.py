@@ -171,6 +171,54 @@ def test_a_part_is_fetched_without_a_question_and_shows_what_is_in_it(demo: dict
     assert locator is not None and parse(locator.text()) == locator
 
 
+def test_d_fetches_what_is_marked_asks_once_and_saves_what_is_kept(demo: dict[str, str], opened: Opened) -> None:
+    archives = opened(demo["archive.revision"])
+    frame = listed(archives)
+    action = archives.download(frame)
+    assert action is not None and "3 archives of whole repositories" in action.confirm
+    told = do(action)
+    assert "1 of 3: " in told and "Verified, 3 archives in " in told
+    assert set(listed(archives)["state"]) == {"kept"}
+    again = archives.download(listed(archives).head(1))
+    assert again is not None and again.confirm == "" and again.label.startswith("Save")
+    assert "autoland-16982c3917d4.zip" in do(again)
+    part = opened(demo["archive.directory"])
+    alone = part.download(listed(part).head(1))
+    assert alone is not None and alone.confirm == "" and ".zip" in do(alone)
+
+
+def test_d_on_revisions_fetches_their_zips_and_says_which_could_not_be_had(
+    demo: dict[str, str], opened: Opened, tmp_path: Path
+) -> None:
+    revisions = opened(demo["archive.repository"])
+    some = listed(revisions).head(2)
+    first, second = some["node"].to_list()
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "downloads" / f"autoland-{first[:12]}.zip").write_text("mine")
+    action = revisions.download(some)
+    assert action is not None and "2 archives" in action.label and action.confirm
+    with pytest.raises(Problem, match="1 of 2 were not fetched"):
+        do(action)
+    assert zipfile.ZipFile(tmp_path / "downloads" / f"autoland-{second[:12]}.zip").testzip() is None
+    assert (tmp_path / "downloads" / f"autoland-{first[:12]}.zip").read_text() == "mine"
+
+
+async def test_d_asks_and_fetches_in_the_app(
+    demo: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.driving import running, screen_text, until
+    from tui.screens.confirm import ConfirmScreen
+
+    monkeypatch.setenv("CIEXPLORE_OUTPUT", str(tmp_path / "out"))
+    async with running(demo["archive.revision"], size=(80, 24)) as (app, pilot):
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        assert "Fetch the whole of integration/autoland?" in screen_text(app)
+        await pilot.press("y")
+        await until(pilot, lambda: "1 kept" in screen_text(app))
+        assert len(list((tmp_path / "out").iterdir())) == 1
+
+
 def test_deleting_asks_first_and_takes_the_archive_and_nothing_else(demo: dict[str, str], opened: Opened) -> None:
     part = opened(demo["archive.directory"])
     for suffix in ("zip", "tar.bz2"):

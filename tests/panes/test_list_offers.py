@@ -153,3 +153,16 @@ async def test_a_row_without_a_document_says_so(monkeypatch: pytest.MonkeyPatch)
     async with things(monkeypatch) as (app, pilot):
         await pilot.press("j", "t")
         await until(pilot, lambda: "nothing to show as a tree" in screen_text(app))
+
+
+async def test_no_toast_and_no_status_line_lets_an_escape_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An action's last words and its progress name what servers named, such as a repository of an hgweb's index."""
+    evil = "\x1b]0;renamed\x07[bold]evil"
+    async with things(monkeypatch) as (app, pilot):
+        app.notify(f"{evil} is pinned.")
+        view(app).told(f"Reading {evil}")
+        await until(pilot, lambda: "is pinned" in screen_text(app) and "Reading" in status(app))
+        shown = screen_text(app)
+        assert "\x1b" not in shown and "\x07" not in shown
+        assert "␛]0;renamed␇[bold]evil is pinned." in " ".join(shown.split())
+        assert "Reading ␛]0;renamed␇[bold]evil" in status(app)

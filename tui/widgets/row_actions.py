@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _OFFERED_BY = {
     "log": "log",
     "document": "document",
-    "download": "files",
+    "download": "files download",
     "compare": "compare",
     "menu": "menu",
     "measurements": "measurements",
@@ -56,10 +56,13 @@ class RowActions(Vertical):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that this kind of list has no use for are neither offered nor taken."""
-        method = _OFFERED_BY.get(action)
-        if method is None:
+        methods = _OFFERED_BY.get(action)
+        if methods is None:
             return True
-        return self.resource is not None and getattr(type(self.resource), method) is not getattr(Resource, method)
+        own = type(self.resource)
+        return self.resource is not None and any(
+            getattr(own, method) is not getattr(Resource, method) for method in methods.split()
+        )
 
     @property
     def table(self) -> FrameTable | None:
@@ -198,6 +201,10 @@ class RowActions(Vertical):
 
     def action_download(self) -> None:
         resource, rows = self.resource, self.chosen()
+        action = resource.download(rows) if resource is not None and rows is not None else None
+        if action is not None:
+            self.do(action)
+            return
         if resource is None or rows is None or not resource.downloadable:
             self.app.notify("Nothing here can be downloaded.")
             return

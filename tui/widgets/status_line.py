@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from rich.text import Text
 from textual.widgets import Static
 
+from backends.frames.formats import safe_text
 from backends.http.answers import Origin, Source
 
 TICK = 5.0  # seconds between redraws of the age
@@ -57,7 +58,7 @@ def drawn(status: Status, now: float) -> Text:
     """The line; what matters most comes first, since 80 columns cut the rest."""
     text = Text(no_wrap=True, overflow="ellipsis")
     if status.problem:
-        text.append(f"✖ {status.problem}  ", "bold")
+        text.append(f"✖ {safe_text(status.problem)}  ", "bold")
     if status.loading:
         of = f" of {status.expected:,}" if status.expected else ""
         text.append(f"◌ loading, {status.total:,}{of} {status.noun[status.total != 1]} so far (Ctrl+X stops)  ", "bold")
@@ -70,9 +71,9 @@ def drawn(status: Status, now: float) -> Text:
     if status.origin is not None:
         text.append(f" · {origin_words(status.origin, now - status.at)}")
     if status.note:
-        text.append(f" · {status.note}")
+        text.append(f" · {safe_text(status.note)}")
     if status.summary:
-        text.append(f" · {status.summary}")
+        text.append(f" · {safe_text(status.summary)}")
     return text
 
 
