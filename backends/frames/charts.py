@@ -93,7 +93,8 @@ def points(
     if not inside.is_empty():
         low, high = zoom or (inside["x"].min(), inside["x"].max())
         window = Window(*(float(end) for end in (low, high, inside["y"].min(), inside["y"].max())))  # type: ignore[arg-type]
-    names = inside["by"].value_counts().sort("count", "by", descending=[True, False])["by"].to_list()
+    # Of all points, not of those inside: a series keeps its sign and colour while one looks closer.
+    names = finite["by"].value_counts().sort("count", "by", descending=[True, False])["by"].to_list()
     return Points(inside, window, tuple(names), len(whole) - len(finite), len(finite) - len(inside))
 
 

@@ -33,7 +33,7 @@ TASK_CHANGES = Schema(
         Column("duration_base", Kind.DURATION, "Duration base", "s"),
         Column("duration_new", Kind.DURATION, "Duration new", "s"),
         Column("delta", Kind.DURATION, "Δ", "s"),
-        Column("delta_percent", Kind.NUMBER, "Δ %", "%"),
+        Column("delta_percent", Kind.NUMBER, "Δ %"),
         Column("shift", Kind.STATE, "Duration"),
         Column("p", Kind.NUMBER, "p (ranks)"),
         Column("cliffs_delta", Kind.NUMBER, "Cliff's δ"),

@@ -78,17 +78,18 @@ def _measured(locator: PerfherderLocator, where: Where) -> Resource | None:
 
             return FrameworkList(locator, where)
         case Signatures():
-            from backends.treeherder.signatures import SignatureList
+            from backends.treeherder.signatures import SignatureList, SubtestList
 
-            return SignatureList(locator, where)
+            return (SubtestList if locator.parent else SignatureList)(locator, where)
         case Series():
-            from backends.treeherder.series import SeriesPoints
+            from backends.treeherder.series import OneSeries, SeriesPoints
 
-            return SeriesPoints(locator, where)
+            return (SeriesPoints if len(locator.series) > 1 else OneSeries)(locator, where)
         case Compare():
-            from backends.treeherder.compare import CompareList
+            from backends.treeherder.compare import CompareList, SubtestCompareList
 
-            return CompareList(locator, where)
+            whole = locator.base_parent is None and locator.new_parent is None
+            return (CompareList if whole else SubtestCompareList)(locator, where)
         case ComparedValues():
             from backends.treeherder.compared_values import ValueList
 

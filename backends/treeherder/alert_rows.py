@@ -100,8 +100,11 @@ def percent(alert: Alert) -> float | None:
         return None
     if alert.amount_abs:
         fell = alert.amount_abs < 0
-    elif alert.prev_value is not None and alert.new_value is not None:
+    elif alert.prev_value is not None and alert.new_value is not None and alert.new_value != alert.prev_value:
         fell = alert.new_value < alert.prev_value
+    elif alert.is_regression is not None:  # all three are rounded to two decimals: small values seem not to move
+        lower_is_better = alert.series_signature is None or alert.series_signature.lower_is_better is not False
+        fell = alert.is_regression != lower_is_better
     else:
         return size
     return -size if fell else size

@@ -15,7 +15,7 @@ from backends.locators.perfherder import Compare, ComparedValues, PerfherderLoca
 from backends.resources import Detail, Entry, Link, Page, Row
 from backends.treeherder.answers import Rows
 from backends.treeherder.columns import VALUES
-from backends.treeherder.compare_rows import COMPARED_TESTS, coarse, compare_values
+from backends.treeherder.compare_rows import COMPARED_SUBTESTS, COMPARED_TESTS, coarse, compare_values
 from backends.treeherder.listed import INTERVAL, TreeherderList, Where, counts, told
 from backends.treeherder.parallel import answers
 from backends.treeherder.signatures import framework_id
@@ -44,13 +44,20 @@ class CompareList(TreeherderList):
         super().__init__(locator, where)
         self._base = _Push(locator.base_repository, locator.base_revision, None, locator.base_parent)
         self._new = _Push(locator.new_repository, locator.new_revision, None, locator.new_parent)
+        self._suite = ""
 
     @property
     def title(self) -> str:
         at = self.locator
         base = at.base_revision[:12] or "history"
-        subtests = " subtests" if at.base_parent is not None or at.new_parent is not None else ""
+        if self._suite:  # in a trail behind the comparison of suites, which names the revisions
+            return f"subtests of {self._suite}"
+        subtests = " subtests" if self._subtests_only else ""
         return f"{at.base_repository} {base} → {at.new_repository} {at.new_revision[:12]}{subtests}"
+
+    @property
+    def _subtests_only(self) -> bool:
+        return self.locator.base_parent is not None or self.locator.new_parent is not None
 
     def pages(self, cancel: Cancel) -> Iterator[Page]:
         """From values of two decimals; then again, from values in full, the tests for which those are too coarse."""
@@ -63,6 +70,9 @@ class CompareList(TreeherderList):
         )
         base, new = sides[True], sides[False]
         frame = compare_values(base.frame, new.frame)
+        if self._subtests_only:
+            suites = frame["suite"].unique()
+            self._suite = str(suites[0]) if len(suites) == 1 else ""
         origin, note = base.origin.worse(new.origin), self._note(base, new)
         yield Page(frame, origin, total=len(frame), note=note)
         small = coarse(frame)
@@ -77,8 +87,7 @@ class CompareList(TreeherderList):
 
     def _values(self, is_base: bool, framework: int | None, cancel: Cancel) -> Rows:
         push = self._base if is_base else self._new
-        subtests = self._base.parent is not None or self._new.parent is not None
-        parent = push.parent if push.parent is not None else self._other(push).parent if subtests else None
+        parent = push.parent if push.parent is not None else self._other(push).parent
         return self.treeherder.values(
             push.repository,
             frameworks=() if framework is None else (framework,),
@@ -215,6 +224,12 @@ class CompareList(TreeherderList):
         by_t = counts(frame.filter(pl.col("t_verdict") != "no change"), "t_verdict")
         words = [f"by t {', '.join(by_t)}"] if by_t else []
         return " · ".join([*counts(frame, "verdict"), *words, *([f"{needs:,} need more runs"] if needs else [])])
+
+
+class SubtestCompareList(CompareList):
+    """One row a subtest of one suite."""
+
+    schema = COMPARED_SUBTESTS
 
 
 def _number(text: str | None) -> int | None:

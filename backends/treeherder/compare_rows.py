@@ -12,7 +12,7 @@ import polars as pl
 from backends.frames.bootstrap import median_shift
 from backends.frames.comparison import COMPARED, compare
 from backends.frames.schema import Column, Kind, Schema
-from backends.treeherder.columns import numbered
+from backends.treeherder.columns import numbered, redrawn
 from backends.treeherder.signature_rows import as_number
 
 # What makes a test the same on both sides: the server's header (suite, test, build, options, application) and platform.
@@ -20,20 +20,26 @@ SAME = ("framework_id", "platform", "suite", "test", "name", "application")
 STEP = 0.01  # values come rounded to two decimals
 COARSE = 0.001  # a rounding step of more than this share of a value can make up or hide a change
 
+_BY_NAME = {column.name: column for column in COMPARED}
+_FIRST = ("verdict", "delta_percent")
+_MEDIANS = ("median_base", "median_new", "delta")
+
 COMPARED_TESTS = Schema(
     (
-        replace(COMPARED[0], width=13),  # a sign and "improvement"
-        Column("suite", Kind.TEXT, "Suite", width=24),
-        Column("test", Kind.TEXT, "Test", width=18),
-        Column("platform", Kind.TEXT, "Platform", width=26, keeps_end=True),
-        *COMPARED[1:7],
+        replace(_BY_NAME["verdict"], width=13),  # a sign and "improvement"
+        _BY_NAME["delta_percent"],
+        Column("suite", Kind.TEXT, "Suite", width=18),
+        Column("test", Kind.TEXT, "Test", width=8),
+        Column("platform", Kind.TEXT, "Platform", width=19),
+        Column("options", Kind.TEXT, "Options", width=24),
+        *(_BY_NAME[name] for name in _MEDIANS),
         Column("shift_low", Kind.NUMBER, "Δ at least"),
         Column("shift_high", Kind.NUMBER, "Δ at most"),
-        *COMPARED[7:],
+        *(column for column in COMPARED if column.name not in (*_FIRST, *_MEDIANS)),
         Column("unit", Kind.TEXT, "Unit"),
         Column("better", Kind.TEXT, "Better"),
         Column("subtests", Kind.TEXT, "Subtests"),
-        Column("name", Kind.TEXT, "Name", width=30),
+        Column("name", Kind.TEXT, "Name", hidden=True),
         Column("application", Kind.TEXT, "Application"),
         Column("precision", Kind.TEXT, "Values", hidden=True),
         numbered("base_signature", "Signature base", hidden=True),
@@ -42,6 +48,9 @@ COMPARED_TESTS = Schema(
     ),
     key="key",
 )
+
+
+COMPARED_SUBTESTS = redrawn(COMPARED_TESTS, hidden=("suite",), test=24)  # of one suite, which the title names
 
 
 def compare_values(base: pl.DataFrame, new: pl.DataFrame, *, precision: str = "2 decimals") -> pl.DataFrame:
@@ -71,10 +80,19 @@ def compare_values(base: pl.DataFrame, new: pl.DataFrame, *, precision: str = "2
         pl.Series("shift_low", [low for low, _ in bounds], pl.Float64),
         pl.Series("shift_high", [high for _, high in bounds], pl.Float64),
         pl.when(pl.col("lower_is_better") == "no").then(pl.lit("higher")).otherwise(pl.lit("lower")).alias("better"),
+        _options().alias("options"),
         pl.lit(precision).alias("precision"),
         key=pl.concat_str([pl.col(name).cast(pl.String).fill_null("\0") for name in SAME], separator="\x1f"),
     )
     return _ordered(whole.select(pl.col(name).cast(dtype) for name, dtype in COMPARED_TESTS.polars().items()))
+
+
+def _options() -> pl.Expr:
+    """Of the server's header "amazon fcp opt cold webrender" what tells two rows of a suite and test apart."""
+    rest = pl.col("name")
+    for name in ("suite", "test"):
+        rest = rest.str.strip_prefix(pl.col(name).fill_null("")).str.strip_chars_start(" ")
+    return rest
 
 
 def _bounds(base: list[float] | None, new: list[float] | None) -> tuple[float | None, float | None]:

@@ -88,14 +88,10 @@ def told(row: Row, schema: Schema, names: Iterable[str]) -> tuple[tuple[str, str
     """(label, text) of the cells that have a value."""
     columns = [schema[name] for name in names]
     return tuple(
-        (column.label, _worded(row[column.name], column.label, format_value(row[column.name], column)))
+        (column.label, format_value(row[column.name], column))
         for column in columns
         if row.get(column.name) not in (None, "")
     )
-
-
-def _worded(value: object, label: str, text: str) -> str:
-    return f"{text} %" if isinstance(value, int | float) and label.endswith("%") else text
 
 
 def counts(frame: pl.DataFrame, column: str, limit: int = 5) -> list[str]:

@@ -42,6 +42,7 @@ from backends.treeherder.listed import (
 )
 from backends.treeherder.parallel import answers
 from backends.treeherder.series_rows import (
+    ONE_SERIES,
     SERIES,
     AlertMark,
     labels,
@@ -276,16 +277,22 @@ class SeriesPoints(TreeherderList):
         return self.page_url("perfherder/graphs", [*pairs, ("timerange", at.interval or INTERVAL)])
 
     def summary(self, frame: pl.DataFrame) -> str:
-        """ "damp linux: median 812 ms, noise 1.9 % · 2 alerts · 1 candidate"."""
+        """ "2 alerts · 1 candidate · median 812 ms, noise 1.9 %": the counts first, 80 cells hold little more."""
         parts = []
+        for column, word in (("alert", "alert"), ("candidate", "candidate")):
+            number = frame.filter(pl.col(column).is_not_null()).select("signature_id", "push_id").n_unique()
+            parts += [f"{number} {word}{'' if number == 1 else 's'}"] if number else []
         for one in frame.partition_by("series", maintain_order=True)[:MOST_SERIES]:
             median, noise = format_value(one["value"].median(), SERIES["value"]), noise_percent(one)
             words = f"median {median} {one['unit'][0] or ''}".rstrip() + (f", noise {noise:.1f} %" if noise else "")
             parts.append(words if frame["series"].n_unique() == 1 else f"{one['series'][0][:24]}: {words}")
-        for column, word in (("alert", "alert"), ("candidate", "candidate")):
-            number = frame.filter(pl.col(column).is_not_null()).select("signature_id", "push_id").n_unique()
-            parts += [f"{number} {word}{'' if number == 1 else 's'}"] if number else []
         return " · ".join(parts)
+
+
+class OneSeries(SeriesPoints):
+    """The same of a single series."""
+
+    schema = ONE_SERIES
 
 
 def _words(row: Row) -> str:

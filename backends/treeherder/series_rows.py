@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from backends.frames.schema import Column, Kind, Schema
-from backends.treeherder.columns import numbered
+from backends.treeherder.columns import numbered, redrawn
 from backends.treeherder.detection import ALERT_PERCENT, Candidate, candidates_of
 from backends.treeherder.signature_rows import as_number
 from backends.treeherder.structs import Summary
@@ -16,14 +16,14 @@ from backends.treeherder.structs import Summary
 SERIES = Schema(
     (
         Column("push_time", Kind.TIME, "Pushed"),
-        Column("series", Kind.TEXT, "Series", width=30, keeps_end=True),
+        Column("series", Kind.TEXT, "Series", width=20, keeps_end=True),
         Column("value", Kind.NUMBER, "Value"),
         Column("unit", Kind.TEXT, "Unit"),
-        Column("delta", Kind.NUMBER, "Δ"),
         Column("delta_percent", Kind.NUMBER, "Δ %"),
-        Column("revision", Kind.ID, "Revision", width=12),
-        Column("alert", Kind.TEXT, "Alert"),
+        Column("alert", Kind.TEXT, "Alert", width=26),
         Column("candidate", Kind.TEXT, "Change-point candidate"),
+        Column("delta", Kind.NUMBER, "Δ"),
+        Column("revision", Kind.ID, "Revision", width=12),
         Column("retrigger", Kind.COUNT, "Run of push"),
         Column("task_id", Kind.ID, "Task"),
         Column("run", Kind.COUNT, "Run"),
@@ -41,6 +41,7 @@ SERIES = Schema(
     ),
     key="key",
 )
+ONE_SERIES = redrawn(SERIES, hidden=("series",))  # which the title names
 # A median absolute deviation times this estimates a normal distribution's standard deviation (1 / 0.6745); the
 # difference of two independent values spreads by sqrt(2) more than one.
 _OF_NORMAL = 1.4826

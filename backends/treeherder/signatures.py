@@ -23,7 +23,7 @@ from backends.locators.perfherder import (
 from backends.problems import UsageProblem
 from backends.resources import Detail, Entry, Link, Page, Row
 from backends.treeherder.client import Treeherder
-from backends.treeherder.columns import FRAMEWORKS, REPOSITORIES, SIGNATURES
+from backends.treeherder.columns import FRAMEWORKS, REPOSITORIES, SIGNATURES, SUBTESTS
 from backends.treeherder.listed import INTERVAL, TreeherderList, Where, counts, need, told
 from backends.treeherder.narrowing import other_signatures
 
@@ -224,3 +224,9 @@ class SignatureList(TreeherderList):
     def summary(self, frame: pl.DataFrame) -> str:
         suites, platforms = frame["suite"].n_unique(), frame["platform"].n_unique()
         return " · ".join([f"{suites:,} suites", f"{platforms:,} platforms", *counts(frame, "framework", 3)])
+
+
+class SubtestList(SignatureList):
+    """The subtests of one suite. Enter: the series of one."""
+
+    schema = SUBTESTS

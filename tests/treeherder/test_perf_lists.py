@@ -24,6 +24,7 @@ from backends.problems import UsageProblem
 from backends.resources import LogAddress, gather
 from backends.treeherder.compared_values import ValueList
 from tests.treeherder.listing import Lists, asked, entry
+from tui.widgets.frame_columns import Columns, header_label
 
 
 def test_from_the_repositories_to_the_series_of_three_suites(listed: Lists) -> None:
@@ -211,3 +212,44 @@ def test_alerts_that_another_summary_handed_over_know_their_repository(listed: L
     foreign = alerts.filter(~pl.col("relation").str.starts_with("own") & ~pl.col("relation").str.starts_with("handed"))
     assert len(foreign) == row["related"]
     assert not foreign["repository"].null_count()
+
+
+def test_eighty_cells_show_what_rows_are_judged_and_told_apart_by(listed: Lists) -> None:
+    """What stands further to the right is only found by those who know that it is there."""
+    wanted = {
+        "perf.signatures": {"suite", "platform", "options"},
+        "perf.series": {"push_time", "value", "delta_percent", "alert"},
+        "perf.three-series": {"push_time", "series", "value", "delta_percent"},
+        "perf.alerts": {"status", "worst_percent", "title", "framework"},
+        "perf.alert-summary": {"change", "percent", "suite", "test", "platform"},
+        "perf.compare": {"verdict", "delta_percent", "suite", "test", "platform"},
+        "perf.compare-subtests": {"verdict", "delta_percent", "test", "platform"},
+        "perf.pushes": {"revision", "author", "failed", "running"},
+        "perf.push": {"result", "symbol", "name", "duration"},
+    }
+    for name, columns in wanted.items():
+        resource, frame = listed(name)
+        layout = Columns(resource.schema, 0)
+        layout.observe(frame)
+        seen = {slot.column.name for slot in layout.place(80).slots if slot.start + min(slot.width, 6) <= 80}
+        assert columns <= seen, (name, columns - seen)
+
+
+def test_no_unit_is_given_twice(listed: Lists) -> None:
+    for name in ("perf.compare", "perf.series", "perf.alerts", "perf.alert-summary"):
+        resource, frame = listed(name)
+        for column in resource.schema:
+            assert header_label(column).count("%") <= 1
+        lines = [line for _, section in resource.detail(frame.row(0, named=True)).sections for line in section]
+        assert not [line for line in lines if "%" in line[0] and "%" in line[1]]
+
+
+def test_rows_of_one_suite_and_platform_are_told_apart_by_their_options(listed: Lists) -> None:
+    compare, frame = listed("perf.compare")
+    alike = frame.filter(pl.col("suite") == "amazon")
+    assert not frame["options"].null_count() and not alike["options"].str.contains("amazon").any()
+    shown = ["suite", "test", "platform", "options", "application"]
+    assert not alike.select(shown).is_duplicated().any()
+    row = frame.filter(pl.col("subtests") == "yes").row(0, named=True)
+    subtests, _ = listed(compare.shows(row))
+    assert subtests.title == f"subtests of {row['suite']}"

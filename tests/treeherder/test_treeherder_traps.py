@@ -24,7 +24,7 @@ from backends.treeherder.asking import NoSuchRepository, NoSuchThing
 from backends.treeherder.client import AlertFilters
 from backends.treeherder.job_rows import job_frame
 from backends.treeherder.signature_rows import series_frame, signature_frame, value_frame
-from backends.treeherder.structs import Alert, AlertSummary, FullDatum, Job, Signature, Summary
+from backends.treeherder.structs import Alert, AlertSeries, AlertSummary, FullDatum, Job, Signature, Summary
 from tests.treeherder.fake_treeherder import FakeTreeherder, answer, page
 
 SIGNATURES = "/api/project/autoland/performance/signatures/"
@@ -190,6 +190,12 @@ def test_the_sign_of_a_change_is_that_of_the_value() -> None:
     assert percent(Alert(amount_pct=5.0, amount_abs=2.0, is_regression=False)) == 5.0
     assert percent(Alert(amount_pct=5.0, prev_value=4.0, new_value=3.0)) == -5.0
     assert percent(Alert(amount_pct=5.0)) == 5.0
+    # Of small values the rounded ones seem not to have moved; what was made of them says whither.
+    still: dict[str, float] = {"amount_pct": 7.52, "prev_value": 0.01, "new_value": 0.01, "amount_abs": 0.0}
+    assert percent(Alert(**still, is_regression=True)) == 7.52
+    assert percent(Alert(**still, is_regression=False)) == -7.52
+    higher = AlertSeries(lower_is_better=False)
+    assert percent(Alert(**still, is_regression=True, series_signature=higher)) == -7.52
     assert percent(Alert()) is None
 
 

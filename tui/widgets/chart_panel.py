@@ -34,7 +34,7 @@ _FRAME = re.compile(r"[─│┌┐└┘├┤┬┴┼]")
 class ChartPanel(Widget):
     """`show` gives it rows, `point` the row under the cursor; `zoom` looks closer at that row or further away."""
 
-    DEFAULT_CSS = "ChartPanel { height: 40%; min-height: 7; border-bottom: hkey $panel; }"
+    DEFAULT_CSS = "ChartPanel { height: 50%; min-height: 7; border-bottom: hkey $panel; }"
 
     class Clicked(Message):
         """A place on the x axis was clicked: the value there."""
@@ -199,6 +199,8 @@ def _plotted(
     plotext.terminal.limit(False, False)
     figure.plot_size(width, height)
     for place in range(len(drawing.series) - 1, -1, -1):  # the largest series is painted last
+        if not drawing.series[place][1]:  # all of its points are outside
+            continue
         xs, ys = zip(*drawing.series[place][1], strict=True)
         signal = figure.signal(list(xs), list(ys), marker=SIGNS[place])
         figure.draw(signal.lines() if joined else signal)
