@@ -49,7 +49,8 @@ class LogAddress:
     """A text to read line by line. `live`: it may still grow. `locator`: what leads to it again.
 
     `final`: what stands at `url` is never another text once it is whole (the log of one run, not of the latest).
-    `line`: the one to show first, from 1.
+    `line`: the one to show first, from 1. `failed`: what it tells of went wrong, so where no line is named it is shown
+    from its first error on, or its end where none is found.
     """
 
     url: str
@@ -58,6 +59,7 @@ class LogAddress:
     live: bool = False
     final: bool = False
     line: int | None = None
+    failed: bool = False
 
 
 @dataclass(frozen=True)

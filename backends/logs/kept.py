@@ -38,9 +38,10 @@ def from_http_kept(http: Http, url: str, *, live: bool = False, final: bool = Tr
 
     def read(cancel: Cancel) -> Iterator[bytes]:
         store, key = http.stored(), f"log-v1|{http.scope(url)}|{url}"
+        passing = f"{key}|passing"  # what was read while it could still change is never taken for the final text
         offline = http.mode is Mode.OFFLINE
         if store is not None and (offline or (final and not live)):
-            found = store.get(key)
+            found = store.get(key) or (store.get(passing) if offline else None)
             text = None if found is None else _text(found.body)
             if text is not None:
                 cancel.check()
@@ -60,7 +61,7 @@ def from_http_kept(http: Http, url: str, *, live: bool = False, final: bool = Tr
                 kept.append(packing.compress(chunk))
             yield chunk
         if kept is not None:
-            store.put(key, b"".join([*kept, packing.flush()]))
+            store.put(key if final else passing, b"".join([*kept, packing.flush()]))
 
     return read
 

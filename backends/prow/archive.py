@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from backends.cancel import Cancel
 from backends.locators.prow import Place, ProwPath, route
 from backends.prow.build_columns import SEPARATOR
-from backends.prow.build_reading import BuildPlace, BuildReader
+from backends.prow.build_reading import BuildPlace, BuildReader, Row, settled
+from backends.prow.build_state import FAILED
 from backends.prow.source import Source
 from backends.resources import Document, LogAddress
 
@@ -35,10 +36,14 @@ class Archive:
     def at(self, path: str, line: int | None = None) -> ProwPath:
         return ProwPath(self.bucket, path, self.store, line)
 
-    def log(self, path: str, title: str, line: int | None = None) -> LogAddress | None:
-        """A text by its object's name; None where no address leads to it."""
+    def log(self, path: str, title: str, line: int | None = None, *, of: Row | None = None) -> LogAddress | None:
+        """A text by its object's name; None where no address leads to it. `of`: the row of its build, if that is known:
+        the log of one that has ended is never another, and that of a failed one is read for its errors."""
         url = self.source.address(self.bucket, path)
-        return LogAddress(url, title, self.at(path, line), line=line) if url else None
+        if not url:
+            return None
+        final, failed = of is not None and settled(of), of is not None and of.get("state") in FAILED
+        return LogAddress(url, title, self.at(path, line), line=line, final=final, failed=failed)
 
     def document(self, path: str, title: str) -> Document:
         def read(cancel: Cancel) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -123,7 +124,15 @@ class BuildReader:
             self._stored.put(self._prefix + (place.folder or place.link), msgspec.json.encode(row))
 
 
-def _settled(ms: int) -> bool:
+def settled(row: Row) -> bool:
+    """Whether a build ended so long ago that none of its files is written again."""
+    ended = row.get("finished")
+    if isinstance(ended, datetime):
+        ended = ended.timestamp() * 1000
+    return row.get("state") in ENDED and ended is not None and _settled(ended)
+
+
+def _settled(ms: float) -> bool:
     return time.time() * 1000 - ms > _SETTLED_MS
 
 

@@ -16,6 +16,7 @@ ENDED = frozenset({"success", "failure", "aborted", "error"})
 WAITING = frozenset({"scheduling", "triggered", "pending"})
 RUNNING, INCOMPLETE, UNKNOWN = "running", "incomplete", "unknown"
 LIVE = frozenset({RUNNING, *WAITING})
+FAILED = frozenset({"failure", "error", "aborted", INCOMPLETE})
 
 Json = Mapping[str, Any]
 

@@ -157,7 +157,7 @@ class BuildList(Resource):
         if not folder or (not names and row.get("names")):
             return None
         name = names[0] if names else BUILD_LOG
-        return self.archive.log(f"{folder}{name}", f"{name} of {row['build']}")
+        return self.archive.log(f"{folder}{name}", f"{name} of {row['build']}", of=row)
 
     def document(self, row: Row) -> Document | None:
         folder, names = row.get("folder"), str(row.get("names") or "").split(SEPARATOR)

@@ -72,6 +72,9 @@ class FallbackSource(Source):
     def open(self, bucket: str, entry: Entry, *, cancel: Cancel) -> AbstractContextManager[Iterator[bytes]]:
         return self._now.open(bucket, entry, cancel=cancel)
 
+    def tail(self, bucket: str, name: str, size: int, *, cancel: Cancel) -> bytes | None:
+        return self._now.tail(bucket, name, size, cancel=cancel)
+
     def read(self, bucket: str, entry: Entry, *, cancel: Cancel, cap: int = SMALL) -> bytes:
         return self._ask(lambda source: source.read(bucket, entry, cancel=cancel, cap=cap))
 

@@ -96,6 +96,26 @@ class GcsSource(Source):
         finally:
             body.close()  # type: ignore[attr-defined]
 
+    def tail(self, bucket: str, name: str, size: int, *, cancel: Cancel) -> bytes | None:
+        """Two requests: what the object is, then a range of the very generation that was told.
+
+        A part of what is compressed is of no use, whether its metadata say so (then the storage ignores ranges, or
+        gives compressed ones) or not: no text has a zero byte, and 64 KB of gzip or zstd always have one.
+        """
+        entry = self.stat(bucket, name, cancel=cancel)
+        if entry.is_compressed or entry.size is None or entry.size <= size:
+            return None
+        url = self.address(bucket, name, entry.generation)
+        with self._downloader() as connection, connection.open(url, offset=entry.size - size, cancel=cancel) as body:
+            if body.status != 206 or body.encoding:
+                return None
+            found = bytearray()
+            for piece in body.chunks():
+                found += piece
+                if len(found) > size:
+                    return None
+        return bytes(found) if len(found) == size and b"\0" not in found else None
+
     def read(self, bucket: str, entry: Entry, *, cancel: Cancel, cap: int = SMALL) -> bytes:
         """Kept for ever by generation; without one asked for each time."""
         policy = Policy.immutable() if entry.generation else Policy(ttl=0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import polars as pl
 
@@ -107,7 +108,12 @@ class LogStatistics(Resource):
 
     def log(self, row: Cells) -> LogAddress | None:
         path = row.get("path")
-        return self.archive.log(str(path), f"{row['log']} of {row['build']}") if path else None
+        if not path:
+            return None
+        began, lasted = row["started"], row["duration"]
+        ended = began + timedelta(seconds=lasted) if began is not None and lasted is not None else None
+        of = {"state": row["state"], "finished": ended}
+        return self.archive.log(str(path), f"{row['log']} of {row['build']}", of=of)
 
     def shows(self, row: Cells) -> LogAddress | None:
         return self.log(row)

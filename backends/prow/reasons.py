@@ -16,7 +16,7 @@ from backends.problems import Cancelled, Problem
 from backends.prow.archive import Archive, log_names
 from backends.prow.build_columns import SEPARATOR
 from backends.prow.build_reading import BuildPlace, Row
-from backends.prow.build_state import INCOMPLETE, decoded
+from backends.prow.build_state import FAILED, decoded
 from backends.prow.builds import build_frame
 from backends.prow.pod_hints import hint
 from backends.prow.source import Entry
@@ -39,7 +39,6 @@ REASONS = Schema(
 _GENERIC = re.compile(r"job (failed|succeeded|aborted|triggered)\.?", re.IGNORECASE)
 _CI_OPERATOR = re.compile(rb"Reporting job state '\w+' with reason '([^']{1,300})'")
 _CHANGING = re.compile(r"\b(?:[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{12,64}|[0-9]+(?:\.[0-9]+)?)(?=\b|[a-z]{1,2}\b)")
-_FAILED = ("failure", "error", "aborted", INCOMPLETE)
 _PODINFO = "podinfo.json"
 _READ = 256 << 20  # bytes of a log that are read for its last words
 _KEPT = 64 << 10
@@ -50,7 +49,7 @@ def reasons(builds: pl.DataFrame) -> pl.DataFrame:
 
     Numbers and ids within a reason count as the same. `share`: of the failed ones, in percent.
     """
-    failed = builds.filter(pl.col("state").is_in(_FAILED))
+    failed = builds.filter(pl.col("state").is_in(list(FAILED)))
     told = failed.with_columns(
         reason=pl.coalesce("reason", "note").map_elements(_general, return_dtype=pl.String, skip_nulls=True)
     )
@@ -102,7 +101,7 @@ class FailureReasons(Resource):
     def _read(self, place: BuildPlace, cancel: Cancel) -> Row:
         row = self.archive.reader.row(place, cancel)
         vague = row["reason"] is None or _GENERIC.fullmatch(row["reason"]) is not None
-        if row["state"] in _FAILED and vague and row["folder"]:
+        if row["state"] in FAILED and vague and row["folder"]:
             try:
                 row["reason"] = self._told(row, cancel) or row["reason"]
             except Cancelled:
@@ -114,15 +113,23 @@ class FailureReasons(Resource):
     def _told(self, row: Row, cancel: Cancel) -> str | None:
         """What the build's own log says, else what became of its pod."""
         for name in log_names(row["names"])[:1]:
-            if words := self._last_words(f"{row['folder']}{name}", cancel):
+            if words := self._last_words(f"{row['folder']}{name}", row["log_compressed"] == "no", cancel):
                 return words
         if _PODINFO not in str(row["names"]).split(SEPARATOR):
             return None
         entry = Entry(f"{row['folder']}{_PODINFO}")
         return hint(decoded(self.archive.source.read(self.archive.bucket, entry, cancel=cancel))) or None
 
-    def _last_words(self, path: str, cancel: Cancel) -> str | None:
-        """ci-operator ends its log with the path of reasons that it reports."""
+    def _last_words(self, path: str, plain: bool, cancel: Cancel) -> str | None:
+        """ci-operator ends its log with the path of reasons that it reports. Only of a `plain` log is the end asked
+        for by itself: it would take a request to learn that another one cannot be had so."""
+        tail = self.archive.source.tail(self.archive.bucket, path, _KEPT, cancel=cancel) if plain else None
+        if tail is None:
+            tail = self._end(path, cancel)
+        found = _CI_OPERATOR.findall(tail)
+        return clean(found[-1].decode("utf-8", "replace"), 300) if found else None
+
+    def _end(self, path: str, cancel: Cancel) -> bytes:
         tail, count = b"", 0
         with self.archive.source.open(self.archive.bucket, Entry(path), cancel=cancel) as body:
             for piece in body:
@@ -130,8 +137,7 @@ class FailureReasons(Resource):
                 count += len(piece)
                 if count > _READ:
                     break
-        found = _CI_OPERATOR.findall(tail)
-        return clean(found[-1].decode("utf-8", "replace"), 300) if found else None
+        return tail
 
     def open(self, row: Cells) -> ProwView | None:
         return builds_view(self.view, row.get("build_ids"))

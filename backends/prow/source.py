@@ -110,6 +110,10 @@ class Source(ABC):
                 pieces.append(piece)
         return b"".join(pieces)
 
+    def tail(self, bucket: str, name: str, size: int, *, cancel: Cancel) -> bytes | None:
+        """The last `size` bytes of a longer content; None where only the whole can be read, as of compressed ones."""
+        return None
+
     def address(self, bucket: str, name: str, generation: str = "") -> str:
         """Where curl gets the object, "" if nowhere."""
         return ""

@@ -121,3 +121,12 @@ def test_without_a_cache_nothing_is_kept(server: Server) -> None:
     read(server, None)
     read(server, None)
     assert server.asked == 2
+
+
+def test_what_could_still_change_when_it_was_read_is_not_taken_for_the_final_log(
+    server: Server, tmp_path: Path
+) -> None:
+    read(server, tmp_path, final=False)
+    server.body = b"the final one\n"
+    assert read(server, tmp_path, final=True) == b"the final one\n"
+    assert read(server, tmp_path, Mode.OFFLINE, final=False) == b"the final one\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,10 +31,5 @@ def prow_demo() -> Iterator[DemoServer]:
 
 
 @pytest.fixture(scope="session")
-def prow_samples() -> Path:
-    """Recorded archives, kept beside the project or where CIEXPLORE_SAMPLES says."""
-    named = os.environ.get("CIEXPLORE_SAMPLES")
-    directory = (Path(named) if named else Path(__file__).parents[3] / "shared" / "samples") / "prow"
-    if not directory.is_dir():
-        pytest.skip("the recorded answers of real systems are not on this machine")
-    return directory
+def prow_samples(samples: Path) -> Path:
+    return samples / "prow"

@@ -122,6 +122,36 @@ async def test_an_error_has_a_sign_and_a_key_that_goes_to_it() -> None:
         assert "✖ 2 ⚠ 1" in view.status_text
 
 
+async def test_the_log_of_a_failure_begins_at_its_first_error_as_soon_as_that_has_come() -> None:
+    gate = Gate()
+    async with shown(gate, wait=False, failed=True) as (view, pilot):
+        gate.give(numbered(60))
+        await until(pilot, lambda: "looking for the first error" in view.status_text)
+        gate.give(numbered(200, (50, 120)))
+        await until(pilot, lambda: view.cursor == 109)
+        gate.give(b"")
+        await until(pilot, lambda: settled(view))
+        assert view.cursor == 109
+
+
+async def test_the_log_of_a_failure_without_errors_begins_at_its_end() -> None:
+    async with shown(sources.from_bytes(numbered(100)), failed=True) as (view, pilot):
+        await until(pilot, lambda: view.cursor == 99)
+        assert "no error" in view.status_text
+
+
+async def test_who_moves_meanwhile_is_not_moved_on() -> None:
+    gate = Gate()
+    async with shown(gate, wait=False, failed=True) as (view, pilot):
+        gate.give(numbered(60))
+        await until(pilot, lambda: view.row_count == 60)
+        await pilot.press("j")
+        gate.give(numbered(200, (50,)))
+        gate.give(b"")
+        await until(pilot, lambda: settled(view))
+        assert view.cursor == 1
+
+
 async def test_no_error_is_said_and_not_jumped_to() -> None:
     async with shown(sources.from_bytes(numbered(30))) as (view, pilot):
         await pilot.press("right_square_bracket")

@@ -13,6 +13,8 @@ from tui.commands.output import Progress, say
 from tui.commands.prow_session import chosen_builds, common_options, opened, prow_session, window_options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from backends.cancel import Cancel
     from backends.resources import LogAddress
     from backends.transfers.files import RemoteFile
@@ -51,11 +53,29 @@ def log(
         from backends.logs.spyglass import around
 
         address = _address(session, cancel, locator, text, container, step)
-        body = from_address(session.http, address.url, final=address.final)(cancel)
-        pieces = around(lines_of(body)) if errors else body
+        pieces: Iterable[bytes] | None = None
+        if tail is not None and not errors:
+            pieces = _end(session, cancel, address, tail)
+        if pieces is None:
+            body = from_address(session.http, address.url, final=address.final)(cancel)
+            pieces = around(lines_of(body)) if errors else body
         write_log(pieces, target, overwrite=overwrite, tail=tail, line=None if errors else address.line)
         if target not in (None, "-"):
             say(f"{address.title} in {target}")
+
+
+def _end(session: Session, cancel: Cancel, address: LogAddress, count: int) -> list[bytes] | None:
+    """The last lines without the others, where the storage can give them and nothing stored has them already."""
+    from backends.http import Mode
+    from backends.locators.prow import ProwPath
+    from backends.prow import archive_of
+    from backends.prow.log_tail import last_lines
+
+    found = address.locator
+    if address.live or session.http.mode is Mode.OFFLINE or not isinstance(found, ProwPath):
+        return None
+    archive = archive_of(found, session.http, session.settings)
+    return last_lines(archive.source, found.bucket, found.path, count, cancel)
 
 
 def _address(

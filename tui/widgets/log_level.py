@@ -22,7 +22,12 @@ class LogLevel(LogPane):
             return address.locator.at_line(line).text()
 
         super().__init__(
-            source, address.title, line=address.line, follow=address.live and address.line is None, locator=link
+            source,
+            address.title,
+            line=address.line,
+            follow=address.live and address.line is None,
+            failed=address.failed,
+            locator=link,
         )
         self.title = address.title
         self.locator = address.locator

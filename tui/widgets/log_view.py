@@ -61,11 +61,16 @@ class LogView(LogCanvas):
         def control(self) -> LogView:
             return self.view
 
-    def __init__(self, reading: Reading, *, line: int | None = None, follow: bool = False, **kwargs: Any) -> None:
-        """`line`: the line to begin at, from 1; `follow`: stay at the end."""
+    def __init__(
+        self, reading: Reading, *, line: int | None = None, follow: bool = False, failed: bool = False, **kwargs: Any
+    ) -> None:
+        """`line`: the line to begin at, from 1; `follow`: stay at the end; `failed`: without a `line`, begin at the
+        first error as soon as there is one, or at the end."""
         super().__init__(reading, **kwargs)
         self._following = follow
-        self._pending: Pending | None = Pending("line", line - 1) if line is not None else None
+        self._pending: Pending | None = Pending("error", 1, -1, or_end=True) if failed else None
+        if line is not None:
+            self._pending = Pending("line", line - 1)
         self._search: Search | None = None
         self._note = ""
         self._stamp: tuple[object, ...] = ()
@@ -204,6 +209,8 @@ class LogView(LogCanvas):
         elif complete:
             self._pending = None
             self._note = f"no {noun}"
+            if pending.or_end:
+                self._place(self._lines_now - 1)
 
     def _candidate(self, pending: Pending) -> tuple[int | None, bool, str]:
         """(line, whether a better one can still turn up, what it is called)"""

@@ -62,18 +62,20 @@ class LogPane(Vertical):
         *,
         line: int | None = None,
         follow: bool = False,
+        failed: bool = False,
         locator: Callable[[int], str] | None = None,
         folder: Path | None = None,
         save_as: Path | None = None,
         **kwargs: Any,
     ) -> None:
-        """`line`: where to begin, from 1. `locator`: the link to a line. `folder`: where the log is spooled.
+        """`line`: where to begin, from 1; `failed`: else at the first error or the end. `locator`: the link to a line.
 
-        `save_as`: what the box suggests, by default the title in the current folder.
+        `folder`: where the log is spooled. `save_as`: what the box suggests, by default the title in the current folder.
         """
         super().__init__(**kwargs)
         self._title = safe_text(title)
         self._source, self._line, self._follow, self._folder = source, line, follow, folder
+        self._seeks_error = failed
         self._locator = locator
         self._save_as = save_as if save_as is not None else Path(re.sub(r"[^\w.+-]+", "_", title)[-80:] or "log.txt")
         self._reading: Reading | None = None
@@ -88,7 +90,7 @@ class LogPane(Vertical):
             yield Static(Text(f"✖ {problem}"), id="log-failed")
             return
         yield Static(Text(self._title, no_wrap=True, overflow="ellipsis"), id="log-title")
-        yield LogView(self._reading, line=self._line, follow=self._follow)
+        yield LogView(self._reading, line=self._line, follow=self._follow, failed=self._seeks_error)
         with VerticalScroll(id="log-whole", can_focus=False):
             yield Static("", id="log-whole-text")
         yield LogPrompt()

@@ -15,16 +15,18 @@ from backends.problems import Cancelled
 @dataclass(frozen=True)
 class Pending:
     """Where the user wants to go as soon as it is known: a line (`value`), or the next (1) or last (-1) match, error
-    or warning from the line `origin` on."""
+    or warning from the line `origin` on. `or_end`: the last line if there is none."""
 
     kind: str
     value: int
     origin: int = 0
+    or_end: bool = False
 
     def words(self) -> str:
         if self.kind == "line":
             return f"◌ waiting for line {self.value + 1:,}"
-        return f"◌ looking for the {'next' if self.value > 0 else 'previous'} {self.kind}"
+        which = "first" if self.origin < 0 else "next" if self.value > 0 else "previous"
+        return f"◌ looking for the {which} {self.kind}"
 
 
 @dataclass(frozen=True)

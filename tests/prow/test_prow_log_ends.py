@@ -1,0 +1,86 @@
+"""The end of a large log is there at once where the storage can give it, and right where it cannot."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+from backends.cancel import Cancel
+from backends.config import Settings
+from backends.http import Http
+from backends.locators.prow import ProwPath
+from backends.prow import resource_for
+from backends.prow.gcs_source import GcsSource
+from backends.prow.log_tail import WINDOW, last_lines
+from backends.resources import LogAddress, gather
+from tests.prow.bucket_server import Bucket
+
+LOG = "logs/job/1387000000000000000/build-log.txt"
+LINES = [b"line %d of the log\n" % number for number in range(200_000)]
+
+
+def ends(bucket: Bucket, http: Http, count: int) -> list[bytes] | None:
+    return last_lines(GcsSource(http, bucket.url), "ci", LOG, count, Cancel())
+
+
+def ranges(bucket: Bucket) -> list[str]:
+    return [headers["range"] for headers in bucket.headers if "range" in headers]
+
+
+def test_the_end_of_a_plain_log_comes_without_the_rest(bucket: Bucket, http: Http) -> None:
+    stored = bucket.put(LOG, b"".join(LINES))
+    assert ends(bucket, http, 3) == LINES[-3:]
+    assert ranges(bucket) == [f"bytes={len(stored.body) - WINDOW}-"]
+    assert "generation=1" in bucket.asked[-1], "another text may have taken its place since its size was told"
+
+
+def test_many_lines_are_all_there(bucket: Bucket, http: Http) -> None:
+    bucket.put(LOG, b"".join(LINES))
+    assert ends(bucket, http, 50_000) == LINES[-50_000:]
+
+
+def test_a_compressed_log_is_never_asked_for_in_parts(bucket: Bucket, http: Http) -> None:
+    bucket.put(LOG, b"".join(LINES), packed=True)
+    assert ends(bucket, http, 3) is None
+    assert not ranges(bucket)
+
+
+def test_a_compressed_log_whose_metadata_do_not_say_so_is_no_text(bucket: Bucket, http: Http) -> None:
+    bucket.put(LOG, gzip.compress(b"".join(LINES)))
+    assert ends(bucket, http, 3) is None
+
+
+@pytest.mark.parametrize("how", [503, 404, "broken"])
+def test_what_goes_wrong_on_the_way_to_the_end_is_left_to_the_whole(bucket: Bucket, http: Http, how: object) -> None:
+    bucket.put(LOG, b"".join(LINES))
+    bucket.faults.append(("alt=media", how))
+    assert ends(bucket, http, 3) is None
+
+
+def test_a_short_log_and_too_many_lines_are_read_whole(bucket: Bucket, http: Http) -> None:
+    bucket.put(LOG, b"".join(LINES[:10]))
+    assert ends(bucket, http, 3) is None
+    bucket.put(LOG, b"".join(LINES))
+    assert ends(bucket, http, len(LINES)) is None
+
+
+def address_of(bucket: Bucket, http: Http) -> LogAddress:
+    builds = resource_for(ProwPath("ci", "logs/job/"), http, Settings(gcs_url=bucket.url))
+    address = builds.log(gather(builds, Cancel()).frame.row(0, named=True))
+    assert address is not None
+    return address
+
+
+@pytest.mark.parametrize(("passed", "failed"), [(True, False), (False, True)])
+def test_the_log_of_an_ended_build_is_final_and_that_of_a_failed_one_read_for_its_errors(
+    bucket: Bucket, http: Http, passed: bool, failed: bool
+) -> None:
+    bucket.put(LOG, "text")
+    folder = LOG.removesuffix("build-log.txt")
+    bucket.put(f"{folder}started.json", json.dumps({"timestamp": 1_619_000_000}))
+    assert not address_of(bucket, http).final
+    bucket.put(f"{folder}finished.json", json.dumps({"timestamp": 1_619_003_600, "passed": passed}))
+    address = address_of(bucket, http)
+    assert (address.final, address.failed) == (True, failed)
