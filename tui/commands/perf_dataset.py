@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backends.problems import UsageProblem
-from tui.cli import connection_options
 from tui.commands.listing import session_of
 from tui.commands.output import Progress, emit, output_options, say
 
@@ -89,12 +88,11 @@ def _choices(command: Any) -> Any:
 @click.option(
     "--treeherder-url", "url", metavar="URL", help="Server [default: CIEXPLORE_TREEHERDER_URL, or Mozilla's]."
 )
-@connection_options
 @output_options
 def update(
     repository: str, store: Path, since: str | None, interval: str | None, frameworks: str | None, jobs: Any,
     no_alerts: bool, monitored: bool, concurrency: int, rate: float, fresh: str, settle: str, dry_run: bool,
-    url: str | None, mode: str | None, **output: Any,
+    url: str | None, **output: Any,
 ) -> int:  # fmt: skip
     """Fill a dataset, or bring it up to date: only what is not known yet is asked for.
 
@@ -112,9 +110,9 @@ def update(
         _seconds(fresh, "--fresh"), _seconds(settle, "--settle"),
     )  # fmt: skip
     if dry_run:
-        _dry_run(store, wanted, rate, url, mode, output)
+        _dry_run(store, wanted, rate, url, output)
         return 0
-    report = _run(store, wanted, concurrency, rate, url, mode)
+    report = _run(store, wanted, concurrency, rate, url)
     rows = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in report.rows.items() if count)
     say(f"{report.requests:,} requests: {rows or 'nothing new'}.")
     for what, why in report.problems[:TOLD]:
@@ -124,14 +122,14 @@ def update(
     return 1 if report.problems else 0
 
 
-def _run(store: Path, wanted: Wanted, concurrency: int, rate: float, url: str | None, mode: str | None) -> Report:
+def _run(store: Path, wanted: Wanted, concurrency: int, rate: float, url: str | None) -> Report:
     from backends.treeherder.datasets.asking import Pace, Treeherder
     from backends.treeherder.datasets.store import Store, checked
     from backends.treeherder.datasets.update import Update
 
     checked(wanted.repository)
     progress = Progress()
-    with session_of(None, mode, treeherder_url=url) as (session, cancel), Store(store, create=True) as opened:
+    with session_of(None, None, treeherder_url=url) as (session, cancel), Store(store, create=True) as opened:
         server = Treeherder(session.http, session.settings.treeherder_url, wanted.repository, Pace(rate))
         work = Update(
             opened, server, wanted, cancel=cancel, concurrency=concurrency,
@@ -143,7 +141,7 @@ def _run(store: Path, wanted: Wanted, concurrency: int, rate: float, url: str | 
             progress.clear()
 
 
-def _dry_run(store: Path, wanted: Wanted, rate: float, url: str | None, mode: str | None, output: Any) -> None:
+def _dry_run(store: Path, wanted: Wanted, rate: float, url: str | None, output: Any) -> None:
     import tempfile
 
     import polars as pl
@@ -153,7 +151,7 @@ def _dry_run(store: Path, wanted: Wanted, rate: float, url: str | None, mode: st
     from backends.treeherder.datasets.store import LEDGER, Store, checked
 
     checked(wanted.repository)
-    with session_of(None, mode, treeherder_url=url) as (session, cancel), tempfile.TemporaryDirectory() as empty:
+    with session_of(None, None, treeherder_url=url) as (session, cancel), tempfile.TemporaryDirectory() as empty:
         there = (store.expanduser() / LEDGER).is_file()
         with Store(store if there else Path(empty) / "store", create=not there) as opened:
             server = Treeherder(session.http, session.settings.treeherder_url, wanted.repository, Pace(rate))

@@ -67,44 +67,39 @@ def _verified(parts: list[pl.LazyFrame], grouped: pl.DataFrame) -> Iterator[bool
     """Part by part, whether every signature has exactly the jobs of its leader."""
     ordered = grouped.sort("signature_id")
     ids = ordered["signature_id"]
-    leader = ids.search_sorted(ordered["leader"])
-    led = ordered.select(pl.int_range(pl.len(), dtype=ID).alias("own"), leader.alias("leader"))
-    led = led.filter(pl.col("own") != pl.col("leader"))
-    if led.is_empty():
-        return
+    leaders = ids.search_sorted(ordered["leader"])
     with ThreadPoolExecutor(2, thread_name_prefix="verify") as pool:
-        yield from pool.map(lambda part: _same_as_leader(part, ids, led), parts)
+        yield from pool.map(lambda part: _same_as_leader(part, ids, leaders), parts)
 
 
-def _same_as_leader(part: pl.LazyFrame, ids: pl.Series, led: pl.DataFrame) -> bool:
-    """Sorted by signature and job, a member's run of rows must equal its leader's, place by place.
+def _same_as_leader(part: pl.LazyFrame, ids: pl.Series, leaders: pl.Series) -> bool:
+    """Sorted by signature and job, a signature's run of rows must equal its leader's, place by place.
 
-    `led`: own, leader: places in `ids`. The store's files are sorted; rows that are not give False, if anything.
+    `leaders`: the place in `ids` of the leader of each of them. That a signature lacks rows here which its leader has
+    need not be looked at: both have equally many in all. Rows that are not sorted give False, if anything.
     """
     rows = part.select("signature_id", "job_id").collect()
     if rows["job_id"].null_count():
         rows = rows.drop_nulls("job_id")
+    if rows.is_empty():
+        return True
     runs = rows["signature_id"].rle().struct.unnest()
     if runs["value"].n_unique() < len(runs):
         rows = rows.sort("signature_id", "job_id")
         runs = rows["signature_id"].rle().struct.unnest()
+    signature, job = rows["signature_id"], rows["job_id"]
+    start = (runs["len"].cum_sum() - runs["len"]).cast(pl.Int32)
     places = ids.search_sorted(runs["value"])
-    length = pl.zeros(len(ids), ID, eager=True).scatter(places, runs["len"])
-    start = pl.zeros(len(ids), ID, eager=True).scatter(places, runs["len"].cum_sum() - runs["len"])
-    own, leader = led["own"], led["leader"]
-    lengths = length.gather(own)
-    if not lengths.equals(length.gather(leader)):
+    numbers = pl.int_range(len(runs), dtype=ID, eager=True)
+    run_of = pl.zeros(len(ids), ID, eager=True).scatter(places, numbers)
+    leader = leaders.gather(places)
+    led_by = run_of.gather(leader)
+    if not runs["value"].gather(led_by).equals(ids.gather(leader)) or not runs["len"].gather(led_by).equals(
+        runs["len"]
+    ):
         return False
-    spans = pl.DataFrame({"own": start.gather(own), "leader": start.gather(leader), "len": lengths})
-    spans = spans.filter(pl.col("len") > 0)
-    if spans.is_empty():
-        return True
-    job = rows["job_id"]
-    mine, theirs = (
-        spans.select(pl.int_ranges(name, pl.col(name) + pl.col("len"), dtype=ID).explode()).to_series()
-        for name in ("own", "leader")
-    )
-    return job.gather(mine).equals(job.gather(theirs))
+    shift = (start.gather(led_by) - start).gather(signature.rle_id())
+    return job.gather(pl.int_range(len(job), dtype=pl.Int32, eager=True) + shift).equals(job)
 
 
 def _by_exact_sets(parts: list[pl.LazyFrame]) -> pl.DataFrame:

@@ -102,6 +102,6 @@ def _put(bucket: Any, name: str, content: bytes, url: str) -> int:
 
 def _problem(url: str, error: Exception) -> BucketProblem:
     return BucketProblem(
-        f"{clean(url, 80)} cannot be used: {clean(str(error), 200)}.",
+        f"{clean(url, 80)} cannot be used: {clean(str(error).partition(': <')[0].rpartition(' - ')[2], 200)}.",
         "Check its name and the credentials in the environment (AWS_..., GOOGLE_...).",
     )
