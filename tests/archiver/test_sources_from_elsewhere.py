@@ -20,7 +20,8 @@ REV = "16982c3917d48705cec95cd128fe1639072bb844"
 
 
 @pytest.fixture
-def session(demo: dict[str, str]) -> Iterator[Session]:
+def session(demo: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    monkeypatch.setenv("CIEXPLORE_OUTPUT", str(tmp_path / "out"))
     opened = Session(config.load())
     try:
         yield opened
@@ -62,6 +63,13 @@ def test_a_push_leads_to_the_archives_where_treeherder_says_its_repository_is(
     (source,) = source_links(resource, row)
     assert source == Revision("integration/autoland", REV)
     assert len(gather(session.resource(source, Cancel()), Cancel()).frame) == 3
+    other = frame.filter(frame["revision"] != REV).row(0, named=True)
+    (source,) = source_links(resource, other)
+    archives = session.resource(source, Cancel())
+    row = gather(archives, Cancel()).frame.row(0, named=True)
+    assert row["node"] == other["revision"]
+    action = archives.download(gather(archives, Cancel()).frame.head(1))
+    assert action is not None and "Verified" in action.run(Cancel(), print)
 
 
 def test_a_build_leads_to_the_archives_of_the_commit_it_tested(session: Session, demo: dict[str, str]) -> None:

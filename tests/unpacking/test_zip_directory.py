@@ -34,7 +34,7 @@ def found(content: bytes) -> list[tuple[str, int, int, bytes]]:
     return [(one.filename, one.file_size, one.external_attr, directory.open(one).read()) for one in directory]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(
     st.lists(st.tuples(NAMES, st.binary(max_size=200)), max_size=12, unique_by=lambda one: one[0]),
     st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]),
@@ -45,6 +45,8 @@ def found(content: bytes) -> list[tuple[str, int, int, bytes]]:
 def test_it_finds_what_zipfile_finds(
     members: list[tuple[str, bytes]], method: int, before: bytes, comment: bytes, wide: bool
 ) -> None:
+    # Deflating may make a member longer than the limit that its writer looked at before.
+    method = zipfile.ZIP_STORED if wide else method
     with mock.patch("zipfile.ZIP64_LIMIT", 20 if wide else (1 << 31) - 1):
         content = before + packed(members, method, comment)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:

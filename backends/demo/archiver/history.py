@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from bisect import bisect
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from backends.demo.options import DemoOptions
@@ -17,6 +20,8 @@ _DESCRIBED = {
 }
 # More than the pane asks for at a time, so that its second page is seen; hg.mozilla.org has 900,000.
 REVISIONS = 230
+SHORT = 12
+HEX = re.compile(r"[0-9a-f]{12,40}", re.ASCII)
 _ABOVE = 3  # revisions that have landed after the finished group's push
 _PEOPLE = ("Ada Berg", "Lin Okafor", "Jonas Weiß", "Mira Sato", "Piotr Nowak", "Zoë Laurent", "Sam Ortiz")
 _PARTS = ("layout", "dom", "gfx", "netwerk", "js", "browser", "testing", "mozharness", "toolkit", "devtools")
@@ -42,11 +47,12 @@ class Revision:
 
 @dataclass(frozen=True)
 class Repository:
-    """`revisions`: the oldest first."""
+    """`revisions`: the oldest first. `elsewhere`: those of the embedded Treeherder's pushes, in no list here."""
 
     name: str
     description: str
     revisions: tuple[Revision, ...]
+    elsewhere: Callable[[Repository], dict[str, Revision]] = field(repr=False, compare=False)
 
     def find(self, name: str) -> Revision | None:
         """By tip, branch, tag, number, or at least 6 digits of its node."""
@@ -57,14 +63,16 @@ class Repository:
         for one in self.revisions:
             if name in one.tags or (len(name) >= 6 and one.node.startswith(name)):
                 return one
-        return None
+        pushed = self.elsewhere(self).get(name[:SHORT]) if HEX.fullmatch(name) else None
+        return pushed if pushed is not None and pushed.node.startswith(name) else None
 
 
 class Histories:
     """All repositories of one seed."""
 
     def __init__(self, options: DemoOptions) -> None:
-        self._seed = options.seed
+        self._seed, self._options = options.seed, options
+        self._of_pushes: dict[str, dict[str, Revision]] = {}
         self._world = World(options)
 
     @property
@@ -104,7 +112,25 @@ class Histories:
             found.append(
                 Revision(node, index, f"{author} <{_mail(author)}>", seconds, text, number, _mail(pusher), parent, tags)
             )
-        return Repository(name, _DESCRIBED[name], tuple(found))
+        return Repository(name, _DESCRIBED[name], tuple(found), self._pushes)
+
+    def _pushes(self, repository: Repository) -> dict[str, Revision]:
+        """By the first digits. From a push one goes to its source; made when a revision is not known otherwise."""
+        if repository.name not in self._of_pushes:
+            from backends.demo.treeherder import pushes
+            from backends.demo.treeherder.world import World as Treeherder
+
+            name = repository.name.rpartition("/")[2]
+            branch = Treeherder(self._options, self._world).branches.get(name)
+            found = self._of_pushes[repository.name] = {}
+            for push in branch.listed_pushes if branch is not None else ():
+                number = bisect([one.seconds for one in repository.revisions], push.time)
+                parent = repository.revisions[number - 1].node if number else "0" * 40
+                found[push.revision[:SHORT]] = Revision(
+                    push.revision, number, f"{push.name} <{push.author}>", push.time,
+                    pushes.commits(self._options.seed, name, push)[0][2], push.id, push.author, parent,
+                )  # fmt: skip
+        return self._of_pushes[repository.name]
 
 
 def _mail(name: str) -> str:

@@ -109,7 +109,7 @@ def _log(repository: Repository, start: str, request: Request) -> Reply:
         return _json({"error": f"unknown revision '{start}'"}, 404)
     count = request.query.get("revcount", "")
     count_number = max(int(count), 1) if count.isdecimal() else 60
-    shown = repository.revisions[max(first.number + 1 - count_number, 0) : first.number + 1]
+    shown = [*repository.revisions[max(first.number + 1 - count_number, 0) : first.number], first]
     return _json({
         "node": first.node, "changeset_count": len(repository.revisions),
         "changesets": [_entry(one) for one in reversed(shown)],
