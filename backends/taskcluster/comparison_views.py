@@ -163,7 +163,7 @@ class SeriesChanges(_Compared):
     def pages(self, cancel: Cancel) -> Iterator[Page]:
         base, new = self.both(lambda side, own: measured(self.deployment(side), side, own), cancel)
         found = compare_measurements(base.frame, new.frame)
-        note = _notes(*base.notes, *new.notes)
+        note = _notes(*base.notes, *new.notes, *_apart(found))
         yield Page(found, base.origin.worse(new.origin), total=found.height, note=note)
 
     def open(self, row: Row) -> Comparison:
@@ -180,6 +180,18 @@ class SeriesChanges(_Compared):
     def summary(self, frame: pl.DataFrame) -> str:
         counts = dict(frame["verdict"].drop_nulls().value_counts().iter_rows())
         return " · ".join(f"{count:,} {verdict}" for verdict, count in sorted(counts.items()))
+
+
+def _apart(found: pl.DataFrame) -> tuple[str, ...]:
+    """Why nothing of what both sides measured could be compared, where that is so."""
+    both = found.filter((pl.col("n_base") > 0) & (pl.col("n_new") > 0))
+    if found.is_empty() or not both.is_empty():
+        return ()
+    sides = [found.filter(pl.col(f"n_{side}") > 0)["platform"].drop_nulls().unique().sort() for side in ("base", "new")]
+    told = [f" ({', '.join(str(name)[:60] for name in side[:2])})" if len(side) else "" for side in sides]
+    return (
+        f"No series is on both sides: base{told[0]} and new{told[1]} differ in platform, build, options or framework.",
+    )
 
 
 class SeriesValues(_Compared):

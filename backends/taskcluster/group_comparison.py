@@ -55,11 +55,16 @@ TASK_CHANGES = Schema(
 )
 _ORDER = {"new failure": 0, "missing": 1, "fixed": 2, "other states": 3, "new": 4, "same": 5}
 
+_BY_HOW_MUCH = tuple(column for column in COMPARED if column.name == "delta_percent")
 SERIES_CHANGES = Schema(
     (
+        # At 80 cells: whether, what, by how much, and the beginning of where.
         COMPARED[0],
-        *(Column(name, Kind.TEXT, name.replace("_", " ").capitalize()) for name in ("suite", "subtest", "platform")),
-        *COMPARED[1:],
+        Column("suite", Kind.TEXT, "Suite", width=16, keeps_end=True),
+        Column("subtest", Kind.TEXT, "Subtest", width=20, keeps_end=True),
+        *_BY_HOW_MUCH,
+        Column("platform", Kind.TEXT, "Platform"),
+        *(column for column in COMPARED[1:] if column not in _BY_HOW_MUCH),
         Column("unit", Kind.TEXT, "Unit"),
         Column("lower_is_better", Kind.TEXT, "Lower is better"),
         Column("options", Kind.TEXT, "Options"),

@@ -56,7 +56,7 @@ def critical_path(tasks: pl.DataFrame) -> pl.DataFrame:
     first = pl.coalesce("scheduled", "started", "resolved").first()
     whole = (pl.col("resolved").last() - first).dt.total_milliseconds()
     since_before = pl.col("resolved") - before.fill_null(first)
-    waited = (pl.col("scheduled") - before).dt.total_milliseconds() / 1000
+    waited = ((pl.col("scheduled") - before).dt.total_milliseconds() / 1000).round(3)
     found = steps.with_columns(
         pl.when(waited >= 0).then(waited).alias("waited"),
         pl.when(whole > 0).then(100 * since_before.dt.total_milliseconds() / whole).alias("share"),

@@ -226,6 +226,17 @@ def test_the_series_of_two_tasks_are_compared_down_to_their_values(demo: Demo) -
     assert chart is not None and {chart.x, chart.y, chart.by} <= set(told.columns)
 
 
+def test_tasks_that_measured_nothing_in_common_are_told_why_no_series_has_a_verdict(demo: Demo) -> None:
+    group = demo.open("finished-group")
+    frame = gather(group, Cancel()).frame
+    perf = frame.filter(pl.col("suite").str.contains("browsertime") & (pl.col("state") == "completed"))
+    locator = group.compare(perf.unique("platform", maintain_order=True).head(2))
+    assert locator is not None
+    found = gather(demo.open(locator), Cancel())
+    assert found.frame["verdict"].null_count() == found.frame.height > 0
+    assert any("No series is on both sides" in note for note in found.notes)
+
+
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_comparing_anything_but_two_says_how_many_are_marked(demo: Demo, count: int) -> None:
     group = demo.open("finished-group")
