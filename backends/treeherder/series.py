@@ -285,8 +285,13 @@ class SeriesPoints(TreeherderList):
         for one in frame.partition_by("series", maintain_order=True)[:MOST_SERIES]:
             median, noise = format_value(one["value"].median(), SERIES["value"]), noise_percent(one)
             words = f"median {median} {one['unit'][0] or ''}".rstrip() + (f", noise {noise:.1f} %" if noise else "")
-            parts.append(words if frame["series"].n_unique() == 1 else f"{one['series'][0][:24]}: {words}")
+            parts.append(words if frame["series"].n_unique() == 1 else f"{_short(one['series'][0])}: {words}")
         return " · ".join(parts)
+
+
+def _short(name: str) -> str:
+    """Without its middle: what tells the series of a suite apart stands at the end."""
+    return name if len(name) <= 28 else f"{name[:8]}…{name[-19:]}"
 
 
 class OneSeries(SeriesPoints):

@@ -16,7 +16,7 @@ from backends.treeherder.structs import Summary
 SERIES = Schema(
     (
         Column("push_time", Kind.TIME, "Pushed"),
-        Column("series", Kind.TEXT, "Series", width=20, keeps_end=True),
+        Column("series", Kind.TEXT, "Series", width=26, keeps_end=True),
         Column("value", Kind.NUMBER, "Value"),
         Column("unit", Kind.TEXT, "Unit"),
         Column("delta_percent", Kind.NUMBER, "Δ %"),

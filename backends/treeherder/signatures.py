@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import polars as pl
 
@@ -116,7 +117,9 @@ class FrameworkList(TreeherderList):
                 found.append(Link(f"Signatures of {name} with subtests", several))
             found.append(Link(f"Alerts of {name}", AlertSummaries(repository, name, server=self.server)))
         if repository:
-            found.append(Link("Signatures of all frameworks", Signatures(repository, server=self.server)))
+            every = Signatures(repository, server=self.server)
+            found.append(Link("Signatures of all frameworks", every))
+            found.append(Link("Signatures of all frameworks with subtests", replace(every, subtests=True)))
             found.append(Link(f"Pushes of {repository}", Pushes(repository, server=self.server)))
         return found
 
@@ -145,6 +148,8 @@ class SignatureList(TreeherderList):
     def title(self) -> str:
         framework = self.locator.framework or "all frameworks"
         parent = f" {self._suite or 'subtests'}" if self.locator.parent else ""
+        if self.locator.subtests and not parent:
+            parent = " with subtests"
         return f"{self.locator.repository} {framework}{parent}"
 
     def pages(self, cancel: Cancel) -> Iterator[Page]:

@@ -35,6 +35,7 @@ KEYS = {
     "pageup": "\x1b[5~",
     "f1": "\x1bOP",
     "f2": "\x1bOQ",
+    "f3": "\x1bOR",
     "f6": "\x1b[17~",
     "ctrl+c": "\x03",
     "ctrl+o": "\x0f",

@@ -151,4 +151,11 @@ class ListPane(Vertical):
         from backends.frames.formats import safe_text
 
         titles = [safe_text(view.title, limit=60) for view in self._stack]
-        self.query_one("#pane-path", Static).update(Text(" › ".join(titles), no_wrap=True, overflow="ellipsis"))
+        path = Text(" › ".join(titles), no_wrap=True, overflow="ellipsis")
+        while len(titles) > 1 and path.cell_len > self.app.size.width - 2:  # where one is counts for more than the way
+            titles = titles[1:]
+            path = Text(" › ".join(("…", *titles)), no_wrap=True, overflow="ellipsis")
+        self.query_one("#pane-path", Static).update(path)
+
+    def on_resize(self) -> None:
+        self._draw_path()

@@ -19,6 +19,7 @@ from backends.frames.edges import linear_edges
 from backends.frames.formats import safe_text
 from backends.frames.schema import Column, Kind, Schema
 from backends.resources import Chart
+from tui.widgets.frame_cells import fit_ends
 from tui.widgets.plot import plotext_is_loaded
 from tui.widgets.ticks import ruler, tick_labels
 
@@ -159,10 +160,7 @@ class ChartPanel(Widget):
 
     def _title(self, found: Points, marks: int, column: Column) -> Text:
         label = column.label + (f" ({column.unit})" if column.unit else "")
-        parts = [Text(safe_text(label, 40), style="bold")]
-        for place, name in enumerate(found.names[:MOST_SERIES]):
-            if name:
-                parts.append(Text.assemble((f"{SIGNS[place]} ", self._colour(place)), safe_text(name, 48)))
+        counts = []
         for count, words in (
             (len(found.names[MOST_SERIES:]), "more series"),
             (marks, f"{EVENT} marked"),
@@ -170,7 +168,15 @@ class ChartPanel(Widget):
             (found.outside, "outside"),
         ):
             if count:
-                parts.append(Text(f"{count:,} {words}", style="italic"))
+                counts.append(Text(f"{count:,} {words}", style="italic"))
+        parts = [Text(safe_text(label, 40), style="bold"), *counts]
+        drawn = found.names[:MOST_SERIES]
+        # What is counted stays in sight; names lose their middles, for they differ in their ends.
+        room = (self.size.width - sum(part.cell_len + 2 for part in parts)) // max(len(drawn), 1) - 4
+        for place, name in enumerate(drawn):
+            if name:
+                text = fit_ends(safe_text(name, 200), min(max(room, 8), 60)).rstrip()
+                parts.append(Text.assemble((f"{SIGNS[place]} ", self._colour(place)), text))
         return Text("  ").join(parts)
 
     def _colour(self, place: int) -> Style:

@@ -70,7 +70,8 @@ class LocatorBox(Vertical):
         choices.set_class(not self._visits, "-empty")
 
     def focus_input(self) -> None:
-        self.query_one(Input).focus()
+        # At once: focus() asks for it later, and would take it from a list that has been opened in between.
+        self.screen.set_focus(self.query_one(Input))
 
     @on(LocatorInput.IntoList)
     def _into_list(self, event: LocatorInput.IntoList) -> None:

@@ -54,6 +54,7 @@ class ResourceView(RowActions):
     ResourceView.-statistics StatisticsPanel { display: block; }
     ResourceView ChartPanel { display: none; }
     ResourceView.-chart ChartPanel { display: block; }
+    ResourceView.-statistics ChartPanel { height: 30%; }
     """
     BINDINGS = bindings("view")
 
