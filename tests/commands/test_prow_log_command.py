@@ -7,9 +7,7 @@ from pathlib import Path
 from tests.commands.calling import Caller
 
 
-def test_the_command_prints_the_same_lines_either_way(
-    ciexplore: Caller, demo: dict[str, str], tmp_path: Path
-) -> None:
+def test_the_command_prints_the_same_lines_either_way(ciexplore: Caller, demo: dict[str, str], tmp_path: Path) -> None:
     for name in ("prow.build-big-plain-log", "prow.build-big-log"):
         whole = tmp_path / name
         assert ciexplore("prow", "log", demo[name], "-o", str(whole)).code == 0
