@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -14,7 +15,10 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from urllib.parse import urlencode, urlsplit
 
 from backends.cancel import Cancel
 from backends.config import Settings
@@ -74,6 +78,31 @@ def first_screen(url: str, http: Http) -> None:
     print(f"5,000 builds: {first.frame.height} rows after {took * 1000:.0f} ms, 1 listing and {requests - 1} others")
 
 
+def bare(url: str, builds: int, latency: float) -> None:
+    """The same listings by as many threads of the standard library's client, which decode nothing."""
+    left: SimpleQueue[int] = SimpleQueue()
+    for one in _ids(builds):
+        left.put(one)
+
+    def ask() -> None:
+        connection = HTTPConnection(urlsplit(url).netloc)
+        with contextlib.suppress(Empty):
+            while True:
+                query = urlencode({"prefix": f"{JOB}{left.get_nowait()}/", "delimiter": "/"})
+                connection.request("GET", f"/storage/v1/b/{BUCKET}/o?{query}")
+                connection.getresponse().read()
+        connection.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(WORKERS)]
+    began = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    took, least = time.perf_counter() - began, builds * latency / WORKERS
+    print(f"  the same requests, http.client in {WORKERS} threads: {took:.2f} s = {took / least:.2f} x {least:.2f} s")
+
+
 def completeness(url: str, http: Http, latency: float, builds: int = 500) -> None:
     ids = tuple(str(one) for one in _ids(builds))
     view = ProwView(View.COMPLETENESS, BUCKET, JOB, ids, (("level", "1"),))
@@ -117,6 +146,7 @@ def main() -> None:
         completeness(url, http, latency, 50)  # connections and imports
         for _ in range(3):
             completeness(url, http, latency)
+            bare(url, 500, latency)
     with storage(0) as url, Http(mode=Mode.NO_CACHE) as http:
         search(url, http)
         search(url, http)

@@ -8,6 +8,7 @@ import re
 import socket
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from backends.http.errors import UnsafeRedirect, clean, shown
 from backends.problems import UsageProblem
@@ -71,6 +72,8 @@ def parse(url: str, params: Mapping[str, str | int] | None = None) -> httpx.URL:
     from backends.http.stack import httpx
 
     try:
+        if params and "?" not in url and "#" not in url:  # httpx takes 0.13 ms of CPU to put them in
+            url, params = f"{url}?{urlencode(params)}", None
         parsed = httpx.URL(url)
         if params:
             parsed = parsed.copy_merge_params({name: str(value) for name, value in params.items()})

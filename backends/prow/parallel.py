@@ -113,7 +113,9 @@ class Turns(Generic[Question, Found]):
             with self._changed:
                 self._answers.append(found)
                 self._busy -= 1
-                self._changed.notify_all()
+                # Who waits wants the first answer and the last: waking it for each one would cost a switch of threads.
+                if len(self._answers) == 1 or not (self._left or self._busy):
+                    self._changed.notify_all()
 
     def _next(self) -> tuple[Question] | None:
         with self._changed:

@@ -70,7 +70,7 @@ class LogPane(Vertical):
     ) -> None:
         """`line`: where to begin, from 1; `failed`: else at the first error or the end. `locator`: the link to a line.
 
-        `folder`: where the log is spooled. `save_as`: what the box suggests, by default the title in the current folder.
+        `folder`: where the log is spooled. `save_as`: what the box suggests, by default the title, in this folder.
         """
         super().__init__(**kwargs)
         self._title = safe_text(title)
