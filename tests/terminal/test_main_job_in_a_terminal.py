@@ -18,7 +18,7 @@ def filtered(terminal: Terminal, text: str) -> int:
     terminal.press(text)
     terminal.wait_for(lambda screen: text in screen and " shown" in screen)
     terminal.press("enter")
-    terminal.wait_for("space Mark")
+    terminal.wait_for("␣ Mark")
     terminal.press("a")
     marked = re.compile(r"60 tasks · (\d+) shown · ● \1 marked")
     found = marked.search(terminal.wait_for(marked.search))
@@ -52,7 +52,7 @@ def test_paste_filter_mark_measure_export_and_download(ci: dict[str, str], tmp_p
         terminal.wait_for("files to fetch")
         assert not output.exists(), "a plan must write nothing"
         terminal.press("*_errorsummary.log")
-        terminal.wait_for(lambda text: re.search(r" [1-9] files to fetch", text))
+        terminal.wait_for(lambda text: re.search(r" [1-9] files? to fetch", text))
         terminal.press("f2")
         terminal.wait_for("Download ended")
         terminal.press("f6")

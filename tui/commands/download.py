@@ -88,7 +88,9 @@ def summary(plan: Plan) -> str:
         if count and action is not Action.FETCH
     ]
     known = format_bytes(plan.bytes_to_fetch) + (" and more" if plan.unknown_sizes else "")
-    return f"{plan.to_fetch:,} files to fetch ({known}) into {plan.output}" + (
+    if plan.unknown_sizes == plan.to_fetch > 0:
+        known = "size unknown"
+    return f"{plan.to_fetch:,} file{'s' * (plan.to_fetch != 1)} to fetch ({known}) into {plan.output}" + (
         f"; {', '.join(others)}" if others else ""
     )
 
