@@ -124,7 +124,7 @@ def unpack_what_came(files: list[RemoteFile], output: Path, cancel: Cancel) -> i
     finally:
         progress.clear()
     kept = f", {told.kept:,} were unpacked already" if told.kept else ""
-    say(f"{told.unpacked:,} archives unpacked{kept}")
+    say(f"{told.unpacked:,} archive{'s' * (told.unpacked != 1)} unpacked{kept}")
     for archive, name, why in told.skipped[:LISTED]:
         say(f"note: {safe_text(archive)}: {safe_text(name)} was left out: {why}")
     for archive, why in told.problems[:LISTED]:
