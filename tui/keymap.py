@@ -164,10 +164,13 @@ TITLES = {
 def bindings(where: str) -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
     """The bindings that a widget of that name carries."""
     return [
-        Binding(key.keys, key.action, key.footer or key.help, show=bool(key.footer), id=key.id)
+        Binding(
+            key.keys, key.action, key.footer or key.help, show=bool(key.footer), id=key.id,
+            key_display="␣" if key.keys == "space" else None,  # the word would push Help out of 80 columns
+        )
         for key in KEYS
         if key.where == where
-    ]
+    ]  # fmt: skip
 
 
 def checked(remapped: Mapping[str, str]) -> dict[str, str]:

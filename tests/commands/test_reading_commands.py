@@ -116,7 +116,7 @@ def test_plain_lines_come_through_unchanged_whatever_the_pieces() -> None:
 def test_archives_are_unpacked_beside_themselves_once(ciexplore: Caller, demo: dict[str, str], tmp_path: Path) -> None:
     call = ("taskcluster", "download", demo["taskcluster.task"], "--match", "*.tgz", "--output", "out", "--unpack")
     done = ciexplore(*call)
-    assert done.code == 0 and "1 archives unpacked" in done.err
+    assert done.code == 0 and "1 archive unpacked" in done.err
     (tree,) = tmp_path.glob("out/**/*.tgz.unpacked")
     assert any(path.is_file() for path in tree.rglob("*"))
     assert "1 were unpacked already" in ciexplore(*call).err

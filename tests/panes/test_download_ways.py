@@ -33,7 +33,7 @@ async def test_archives_are_unpacked_beside_themselves_when_that_was_ticked(demo
         assert "unpacked" in app.transfers.job.finished.words
         assert [path for path in output.rglob("*.unpacked") if any(path.iterdir())]
         await pilot.press("f6")
-        await until(pilot, lambda: "archives unpacked" in screen_text(app))
+        await until(pilot, lambda: "1 archive unpacked" in screen_text(app))
 
 
 async def test_the_original_tools_tree_is_made_from_the_menu_of_a_group(demo: dict[str, str], output: Path) -> None:

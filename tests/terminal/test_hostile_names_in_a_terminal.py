@@ -51,7 +51,7 @@ def test_hostile_artifact_names_reach_the_terminal_as_letters(ci: dict[str, str]
         terminal.press("artifact-names")
         terminal.wait_for("1 shown")
         terminal.press("enter")
-        terminal.wait_for("space Mark")
+        terminal.wait_for("␣ Mark")
         terminal.press("enter")
         terminal.wait_for("evil.zip")
         terminal.press(*["j"] * 30, "a", "d")

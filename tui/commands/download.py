@@ -88,7 +88,9 @@ def summary(plan: Plan) -> str:
         if count and action is not Action.FETCH
     ]
     known = format_bytes(plan.bytes_to_fetch) + (" and more" if plan.unknown_sizes else "")
-    return f"{plan.to_fetch:,} files to fetch ({known}) into {plan.output}" + (
+    if plan.unknown_sizes == plan.to_fetch > 0:
+        known = "size unknown"
+    return f"{plan.to_fetch:,} file{'s' * (plan.to_fetch != 1)} to fetch ({known}) into {plan.output}" + (
         f"; {', '.join(others)}" if others else ""
     )
 
@@ -122,7 +124,7 @@ def unpack_what_came(files: list[RemoteFile], output: Path, cancel: Cancel) -> i
     finally:
         progress.clear()
     kept = f", {told.kept:,} were unpacked already" if told.kept else ""
-    say(f"{told.unpacked:,} archives unpacked{kept}")
+    say(f"{told.unpacked:,} archive{'s' * (told.unpacked != 1)} unpacked{kept}")
     for archive, name, why in told.skipped[:LISTED]:
         say(f"note: {safe_text(archive)}: {safe_text(name)} was left out: {why}")
     for archive, why in told.problems[:LISTED]:

@@ -207,7 +207,8 @@ def unpacked(output: Path, keys: Sequence[str], cancel: Cancel, progress: Progre
     from backends.unpacking.downloads import unpack_downloads
 
     told = unpack_downloads(output, keys, cancel, lambda done, total: progress(f"unpacking, {done:,} of {total:,}"))
-    words = f"{told.unpacked:,} archives unpacked" + (f", {told.kept:,} were already" if told.kept else "")
+    words = f"{told.unpacked:,} archive{'s' * (told.unpacked != 1)} unpacked"
+    words += f", {told.kept:,} were already" if told.kept else ""
     left_out = tuple((f"{archive}: {member}", why) for archive, member, why in told.skipped)
     return Finished(words, (*told.problems, *left_out))
 
@@ -215,8 +216,10 @@ def unpacked(output: Path, keys: Sequence[str], cancel: Cancel, progress: Progre
 def counts(plan: Plan) -> Text:
     """The plan in a few lines: what is fetched, what is there, what is left out and why, room, warnings."""
     unknown = f" and {plan.unknown_sizes:,} of unknown size" if plan.unknown_sizes else ""
-    size = format_bytes(plan.bytes_to_fetch)
-    text = Text(f"{plan.to_fetch:,} files to fetch, {size}{unknown}", style="bold")
+    size = format_bytes(plan.bytes_to_fetch) + unknown
+    if plan.unknown_sizes == plan.to_fetch > 0:
+        size = "of unknown size"
+    text = Text(f"{plan.to_fetch:,} file{'s' * (plan.to_fetch != 1)} to fetch, {size}", style="bold")
     if plan.free is not None:
         text.append(f" · {format_bytes(plan.free)} free there", style="not bold")
     words = {
