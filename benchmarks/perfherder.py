@@ -1,21 +1,26 @@
-"""How long Perfherder's large answers take to become rows, and their rows to be searched and reduced for a plot.
+"""How long Perfherder's large answers take to become rows, their rows to be searched and reduced for a plot, and how
+long the app takes from a filter key to the repaint and to draw a series.
 
     python benchmarks/perfherder.py [--signatures 100000] [--points 50000] [--runs 5]
 
 Synthetic answers in the server's own shape, from a fixed seed. Each row is the median of the runs, in milliseconds of
 wall time and of CPU (all threads), beside the plain way to do the same in the same process: json.loads and a list of
-dicts.
+dicts. In the app, 200x60, from the key or the new rows to the end of the repaint; each is also measured alone, for
+what the rest of the machine does shows in the wall time.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import gc
 import json
+import os
 import random
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import polars as pl
 
@@ -32,6 +37,7 @@ ISO = "%Y-%m-%dT%H:%M:%S"
 COLUMNS = 160  # of a wide terminal's plot
 OPTIONS = ("cold", "warm", "fission", "webrender", "bytecode-cached", "live", "gecko-profile")
 SYSTEMS = ("linux2404", "windows11", "macosx1500", "android-hw-a55-14-0", "linux1804")
+TYPED = ("s", "su", "suite-7", "suite-7 li", "suite-7 linux", "suite-7 linux cold", "suite:suite-7", "")
 PLATFORMS = [f"{name}-64-shippable" for name in SYSTEMS]
 
 
@@ -118,6 +124,77 @@ def rows_of_dicts(body: bytes) -> list[dict[str, object]]:
     return sorted(found, key=lambda row: (row["suite"], row["test"], row["machine_platform"]))
 
 
+async def painted(app: Any) -> None:
+    for node in (app, app.screen):
+        done = asyncio.Event()
+        node.call_after_refresh(done.set)
+        await done.wait()
+
+
+def took(times: list[tuple[float, float]], wall: float, cpu: float) -> None:
+    times.append((1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - cpu)))
+
+
+async def in_the_app(frame: pl.DataFrame, points: pl.DataFrame, runs: int) -> dict[str, list[tuple[float, float]]]:
+    """Wall and CPU milliseconds of each filter key to the repaint, of each drawing of the chart."""
+    from textual.app import App
+
+    from backends.resources import Chart
+    from tui.widgets.chart_panel import ChartPanel
+    from tui.widgets.frame_table import FrameTable
+
+    class Both(App[None]):
+        CSS = "FrameTable, ChartPanel { height: 1fr; }"
+
+        def compose(self) -> Any:
+            yield ChartPanel()
+            yield FrameTable(SIGNATURES)
+
+    app, found = Both(), dict[str, list[tuple[float, float]]](key=[], draw=[], zoom=[])
+    chart = Chart(x="push_time", y="value", by="series", marks="alert")
+    async with app.run_test(size=(200, 60)) as pilot:
+        table, panel = app.query_one(FrameTable), app.query_one(ChartPanel)
+        table.replace(frame)
+        await pilot.pause()
+        table.prepare_filter()  # as the app does when the filter box opens
+        await app.workers.wait_for_complete()
+        await painted(app)
+        for _ in range(runs):
+            for text in (
+                "s",
+                "su",
+                "suite-7",
+                "suite-7 li",
+                "suite-7 linux",
+                "suite-7 linux cold",
+                "suite:suite-7",
+                "",
+            ):
+                wall, cpu = time.perf_counter(), time.process_time()
+                table.set_filter(text)
+                while table.busy:  # a big table filters in a thread
+                    await app.workers.wait_for_complete()
+                    await asyncio.sleep(0)
+                await painted(app)
+                took(found["key"], wall, cpu)
+        panel.show(points.head(10), SERIES, chart)
+        await app.workers.wait_for_complete()  # plotext is imported
+        await painted(app)
+        for _ in range(3 * runs):
+            wall, cpu = time.perf_counter(), time.process_time()
+            panel.show(points, SERIES, chart)
+            await painted(app)
+            took(found["draw"], wall, cpu)
+        panel.point(points.row(len(points) // 2, named=True))
+        await painted(app)
+        for step in (1, 1, 1, -1, -1, -1) * runs:
+            wall, cpu = time.perf_counter(), time.process_time()
+            panel.zoom(step)
+            await painted(app)
+            took(found["zoom"], wall, cpu)
+    return found
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--signatures", type=int, default=100_000)
@@ -166,6 +243,17 @@ def main() -> None:
             plain_wall, plain_cpu = milliseconds(plain, given.runs)
             line += f" {plain_wall:8.1f} {plain_cpu:8.1f} {plain_cpu / cpu:5.1f}x"
         print(line)
+    print(f"\n{'in the app, 200x60':<46} {'ms':>8} {'p95':>8} {'CPU':>8} {'p95':>8} {'budget':>8}")
+    times = asyncio.run(in_the_app(frame, points, given.runs))
+    for name, what, budget in (
+        ("key", f"filter key to repaint, {given.signatures:,} signatures", 50),
+        ("draw", f"drawing {given.points:,} points", 150),
+        ("zoom", "range key to repaint", 50),
+    ):
+        found = [sorted(values) for values in zip(*times[name], strict=True)]
+        numbers = [number for one in found for number in (statistics.median(one), one[int(len(one) * 0.95) - 1])]
+        print(f"{what:<46} " + " ".join(f"{number:8.1f}" for number in numbers) + f" {budget:8}")
+    print(f"load of the machine: {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":
