@@ -216,7 +216,7 @@ def from_response(url: str, status: int, headers: Mapping[str, str], body: bytes
     if status == 404:
         return NotFound(
             f"{host} has no {path} (404).{says}",
-            "Check the id or the name; results expire (task groups after about a year).",
+            "Check the id or the name; what CI made expires, after weeks or after a year.",
             status=status,
         )
     if status == 410:

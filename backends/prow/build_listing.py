@@ -130,6 +130,11 @@ class BuildListing:
             newest = sorted(set(known), key=order, reverse=True)[:_KEPT]
             self.archive.stored.put(self._key, msgspec.json.encode({"ids": newest}))
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether `found` has something to give without a server."""
+        return self._kept() is not None
+
     def _kept(self) -> StoredBytes | None:
         return self.archive.stored.get(self._key) if self.archive.stored is not None else None
 

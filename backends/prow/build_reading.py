@@ -119,8 +119,8 @@ class BuildReader:
 
     def _keep(self, place: BuildPlace, row: Row, entries: dict[str, Entry]) -> None:
         ended = entries.get("finished.json")
-        settled = ended is not None and ended.updated_ms is not None and _settled(ended.updated_ms)
-        if self._stored is not None and settled and row["state"] in ENDED and row["finished"] is not None:
+        over = ended is not None and ended.updated_ms is not None and settled_since(ended.updated_ms)
+        if self._stored is not None and over and row["state"] in ENDED and row["finished"] is not None:
             self._stored.put(self._prefix + (place.folder or place.link), msgspec.json.encode(row))
 
 
@@ -129,10 +129,10 @@ def settled(row: Row) -> bool:
     ended = row.get("finished")
     if isinstance(ended, datetime):
         ended = ended.timestamp() * 1000
-    return row.get("state") in ENDED and ended is not None and _settled(ended)
+    return row.get("state") in ENDED and ended is not None and settled_since(ended)
 
 
-def _settled(ms: float) -> bool:
+def settled_since(ms: float) -> bool:
     return time.time() * 1000 - ms > _SETTLED_MS
 
 

@@ -1,5 +1,6 @@
 """What one build has at its first level and under artifacts/: one listing each, apart from what could not be asked.
 
+What a build has that ended an hour ago is kept: asked again, 500 builds cost no request, and are there offline.
 An empty answer means several things: the build is running and its files come at its end, nothing was ever uploaded,
 or (through gcsweb) the folder does not exist. So a failed listing is never an empty set, and what is younger than a
 day without finished.json is pending.
@@ -10,11 +11,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+import msgspec
+
 from backends.cancel import Cancel
 from backends.http.errors import HttpProblem
 from backends.prow.archive import Archive
 from backends.prow.build_ids import created_ms
-from backends.prow.build_reading import BuildPlace
+from backends.prow.build_reading import BuildPlace, settled_since
 from backends.prow.build_state import DAY_MS
 from backends.prow.source import whole
 from backends.prow.view_builds import followed
@@ -40,6 +43,9 @@ class BuildEntries:
 
 def read_entries(archive: Archive, place: BuildPlace, levels: tuple[str, ...], cancel: Cancel) -> BuildEntries:
     """One request for each level that there is (and one for a link). Only `Cancelled` is raised."""
+    kept = _kept(archive, place, levels)
+    if kept is not None:
+        return kept
     first: tuple[str, ...] | None = None
     artifacts: tuple[str, ...] | None = None
     pending, note = False, ""
@@ -60,7 +66,28 @@ def read_entries(archive: Archive, place: BuildPlace, levels: tuple[str, ...], c
                 note = note or inner.note
     except HttpProblem as problem:
         return BuildEntries(place.build, pending, first, None, problem.sentence)
-    return BuildEntries(place.build, pending, first, artifacts, "", note)
+    found = BuildEntries(place.build, pending, first, artifacts, "", note)
+    ended = next((one.updated_ms for one in listing.files if one.name == f"{folder}finished.json"), None)
+    if archive.stored is not None and not note and ended is not None and settled_since(ended):
+        archive.stored.put(_key(archive, place), msgspec.json.encode([first, artifacts]))
+    return found
+
+
+def _key(archive: Archive, place: BuildPlace) -> str:
+    return f"prow-entries-v1|{archive.store}|{archive.scope}|{archive.bucket}|{place.folder or place.link}"
+
+
+def _kept(archive: Archive, place: BuildPlace, levels: tuple[str, ...]) -> BuildEntries | None:
+    found = archive.stored.get(_key(archive, place)) if archive.stored is not None else None
+    if found is None:
+        return None
+    try:
+        first, artifacts = msgspec.json.decode(found.body, type=tuple[tuple[str, ...], tuple[str, ...] | None])
+    except msgspec.DecodeError:
+        return None
+    if ARTIFACTS in levels and artifacts is None:
+        return None
+    return BuildEntries(place.build, False, first, artifacts)
 
 
 def _names(folder: str, files: list[str], folders: tuple[str, ...]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backends.locators import Locator
-from backends.locators.prow import ProwView, View
+from backends.locators.prow import ProwView, View, route
 from backends.prow.archive import Archive
 from backends.resources import Document, LogAddress
 
@@ -48,4 +48,6 @@ def opening(
         return ProwView(View.JUNIT, archive.bucket, path, store=archive.store)
     if name.endswith(".json") and (size is None or size <= _MOST_DOCUMENT):
         return archive.document(path, name)
-    return archive.log(path, path) if is_text(path, content_type) else None
+    found = route(path)
+    title = f"{path.removeprefix(found.base)} of {found.build}" if found.base else path
+    return archive.log(path, title) if is_text(path, content_type) else None

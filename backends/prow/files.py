@@ -90,7 +90,8 @@ class FolderFiles(Files):
         found = route(self.folder)
         below = self.folder.removeprefix(found.base).rstrip("/") if found.base else ""
         if found.base:
-            return f"{found.job} {found.build}" + (f" {below}" if below else "")
+            # A way of levels is cut at its end: what this one adds comes first.
+            return f"{below} of {found.build}" if below else f"{found.job} {found.build}"
         return self.folder.rstrip("/") or self.archive.bucket
 
     def pages(self, cancel: Cancel) -> Iterator[Page]:

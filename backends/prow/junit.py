@@ -26,6 +26,7 @@ from backends.resources import Detail, Link, LogAddress, Page, Resource, Row
 from backends.resources import Entry as MenuEntry
 
 MOST_FILES = 1000  # of one build
+_KEPT = 1 << 20  # bytes of a file that is kept in the cache; most have less than a tenth of it
 
 
 def build_reports(archive: Archive, place: BuildPlace, cancel: Cancel) -> tuple[str, list[JUnitFile]]:
@@ -35,9 +36,8 @@ def build_reports(archive: Archive, place: BuildPlace, cancel: Cancel) -> tuple[
     """
     folder = followed(archive, place, cancel)
     tree = tree_of(archive, BuildPlace(place.key, place.job, place.build, folder), cancel)
-    found = [_report(archive, place.build, folder, one, cancel) for one in tree.files if is_junit(one.name)][
-        :MOST_FILES
-    ]
+    named = [one for one in tree.files if is_junit(one.name)][:MOST_FILES]
+    found = [_report(archive, place.build, folder, one, cancel) for one in named]
     if tree.problem is not None and not tree.files:
         raise tree.problem
     if tree.problem is not None:
@@ -48,6 +48,8 @@ def build_reports(archive: Archive, place: BuildPlace, cancel: Cancel) -> tuple[
 def _report(archive: Archive, build: str, folder: str, entry: Entry, cancel: Cancel) -> JUnitFile:
     path = entry.name.removeprefix(folder)
     try:
+        if entry.generation and (entry.content_size or _KEPT + 1) <= _KEPT:  # kept by that, for the next matrix
+            return JUnitFile(build, path, read_junit([archive.source.read(archive.bucket, entry, cancel=cancel)]))
         with archive.source.open(archive.bucket, entry, cancel=cancel) as body:
             return JUnitFile(build, path, read_junit(body))
     except Cancelled:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backends.cancel import Cancel
-from backends.http.errors import NotFound, Offline, clean
+from backends.http.errors import HttpProblem, NotFound, Offline, clean
 from backends.locators import Locator, LocatorProblem
 from backends.locators.prow import Place, ProwJob, ProwLocator, ProwPath, ProwPull, ProwView, route
 from backends.problems import Problem
@@ -39,7 +39,12 @@ def resolve(locator: Locator, http: Http, settings: Settings, cancel: Cancel | N
             return _path(at, source_of(store, http, settings), cancel)
         case ProwJob(job, build, bucket):
             name = moved(bucket or default_bucket(settings), settings)
-            return _job(source_of("", http, settings), name, job, build, cancel)
+            try:
+                return _job(source_of("", http, settings), name, job, build, cancel)
+            except HttpProblem:
+                if (known := _known(name, job, build, http, settings)) is None:
+                    raise
+                return known
         case ProwPull(_, _, _, bucket):
             name = moved(bucket or default_bucket(settings), settings)
             return _pull(source_of("", http, settings), name, locator, cancel)
@@ -92,6 +97,20 @@ def _job(source: Source, bucket: str, job: str, build: str, cancel: Cancel) -> P
         f"The bucket {clean(bucket)} has no builds of a job {clean(job)}.",
         "Check the name and the bucket: CIEXPLORE_PROW_BUCKET names another one, gs://BUCKET/logs/ lists its jobs.",
     )
+
+
+def _known(bucket: str, job: str, build: str, http: Http, settings: Settings) -> ProwPath | None:
+    """Where a job's builds were when they were last listed: there is no asking offline, or while a server fails."""
+    from backends.prow import archive_of
+    from backends.prow.build_listing import BuildListing
+
+    for folder in (f"logs/{job}/", f"pr-logs/directory/{job}/", f"pr-logs/pull/batch/{job}/"):
+        at = ProwPath(bucket, folder)
+        if BuildListing(archive_of(at, http, settings), folder).is_kept:
+            if build and route(folder).place is Place.LINKS:
+                return None
+            return ProwPath(bucket, f"{folder}{build}/" if build else folder)
+    return None
 
 
 def _recent(folder: str) -> str:

@@ -37,7 +37,7 @@ _LARGEST = 8 << 30  # bytes of a file, decoded
 HITS = Schema(
     (
         Column("build", Kind.ID, "Build", width=19),
-        Column("file", Kind.TEXT, "File", keeps_end=True, width=30),
+        Column("file", Kind.TEXT, "File", keeps_end=True, width=14),
         Column("line", Kind.COUNT, "Line"),
         Column("text", Kind.TEXT, "Text", width=100),
         Column("before", Kind.TEXT, "Before", hidden=True, searched=False),

@@ -71,8 +71,8 @@ def job_name(locator: ProwView) -> str:
 
 
 def counted(locator: ProwView) -> str:
-    """ "136 builds of JOB", for titles."""
+    """ "136 builds of JOB", or "BUILD of JOB": for titles, which narrow screens cut at the end."""
     if len(locator.builds) == 1:
-        return f"{job_name(locator)} {locator.builds[0]}"
+        return f"{locator.builds[0]} of {job_name(locator)}"
     number = f"{len(locator.builds):,}" if locator.builds else "the newest"
     return f"{number} builds of {job_name(locator)}"

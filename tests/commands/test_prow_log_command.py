@@ -23,3 +23,8 @@ def test_a_log_that_was_read_is_there_offline(ciexplore: Caller, demo: dict[str,
     assert (again.code, again.out) == (0, done.out)
     end = ciexplore("prow", "log", demo["prow.build-failed"], "--offline", "--tail", "2")
     assert (end.code, end.out.splitlines()) == (0, done.out.splitlines()[-2:])
+
+
+def test_a_container_that_is_not_there_is_told_from_those_that_are(ciexplore: Caller, demo: dict[str, str]) -> None:
+    done = ciexplore("prow", "log", demo["prow.build-multi-container"], "--container", "tset")
+    assert done.code == 2 and "test-build-log.txt" in done.err and "http" not in done.err

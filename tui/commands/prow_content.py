@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from backends.cancel import Cancel
+    from backends.prow.archive import Archive
     from backends.resources import LogAddress
     from backends.transfers.files import RemoteFile
     from tui.session import Session
@@ -100,9 +101,7 @@ def _address(
         row = next((one for one in frame.iter_rows(named=True) if log_names(one["names"])), row)
         say(f"note: of {len(frame):,} builds the newest with a log is {row['build']}")
     if container:
-        named = archive.log(f"{row['folder']}{container}-build-log.txt", f"{container} of {row['build']}")
-        assert named is not None
-        return named
+        return _container_log(archive, row, container)
     address = listing.log(row)
     if address is None:
         raise UsageProblem(
@@ -110,6 +109,18 @@ def _address(
             "It is written when the build has ended; `prow files` lists what is there.",
         )
     return address
+
+
+def _container_log(archive: Archive, row: dict[str, Any], container: str) -> LogAddress:
+    from backends.prow.archive import log_names
+
+    name, known = f"{container}-build-log.txt", log_names(row["names"])
+    named = archive.log(f"{row['folder']}{name}", f"{container} of {row['build']}", of=row) if name in known else None
+    if named is None:
+        raise UsageProblem(
+            f"Build {row['build']} has no log of a container {container}.", f"Its logs: {', '.join(known) or 'none'}."
+        )
+    return named
 
 
 def _step_log(session: Session, cancel: Cancel, found: Any, step: str) -> LogAddress:
