@@ -20,6 +20,7 @@ NAMES = {
     "pulse": (("user", "CIEXPLORE_PULSE_USER"), ("password", "CIEXPLORE_PULSE_PASSWORD")),
     "hawk": (("client_id", "CIEXPLORE_HAWK_CLIENT_ID"), ("key", "CIEXPLORE_HAWK_KEY")),
 }
+VARIABLES = frozenset(variable for pair in NAMES.values() for _, variable in pair)
 Ask = Callable[[str, bool], str]  # (what for, hidden) -> what was typed
 
 

@@ -60,7 +60,7 @@ def jobs_frame(reports: Sequence[Report]) -> pl.DataFrame:
         )
         rows.append(
             (
-                str(entry.number),
+                entry.key,
                 report.verdict,
                 one.symbol if one else "",
                 one.name if one else "",
@@ -87,7 +87,7 @@ class SubmissionList(Resource):
         super().__init__(locator)
         self.source: JobFile | TaskJobs = locator
         self._http, self._settings = http, settings
-        self._entries: list[Entry] = []
+        self._entries: dict[str, Entry] = {}  # by their key
 
     @property
     def title(self) -> str:
@@ -103,12 +103,11 @@ class SubmissionList(Resource):
         """The entries, those of one number if the locator says so; kept, so that what is published is what is shown."""
         found = entries_of(self.source, self._http, self._settings, cancel)
         wanted = self.source.entry
-        self._entries = found if wanted is None else [entry for entry in found if entry.number == wanted]
-        return self._entries
+        self._entries = {entry.key: entry for entry in found if wanted in (None, entry.number)}
+        return list(self._entries.values())
 
     def entry(self, row: Row) -> Entry | None:
-        number = row.get("entry")
-        return next((entry for entry in self._entries if str(entry.number) == str(number)), None)
+        return self._entries.get(str(row.get("entry")))
 
     def document(self, row: Row) -> Document | None:
         entry = self.entry(row)
@@ -144,8 +143,7 @@ class SubmissionList(Resource):
 
         if "entry" not in rows.columns or rows.is_empty():
             return []
-        numbers = set(rows["entry"].to_list())
-        chosen = [entry for entry in self._entries if str(entry.number) in numbers]
+        chosen = [self._entries[key] for key in rows["entry"] if key in self._entries]
         return publishings(lambda cancel: chosen, len(chosen), self._settings, self._http) if chosen else []
 
 
@@ -157,19 +155,20 @@ class JobList(SubmissionList):
     empty_text: ClassVar[str] = "There is no job in it."
 
     def pages(self, cancel: Cancel) -> Iterator[Page]:
-        self._reports = {str(report.entry.number): report for report in lint(self.read(cancel), cancel)}
+        self._reports = {report.entry.key: report for report in lint(self.read(cancel), cancel)}
         frame = jobs_frame(list(self._reports.values()))
         yield Page(frame, Origin(), len(frame), replace=True)
 
     def open(self, row: Row) -> JobFile | TaskJobs | None:
-        return self.elsewhere("lint", int(row["entry"]))
+        entry = self.entry(row)
+        return None if entry is None else self.elsewhere("lint", entry.number)
 
     def shows(self, row: Row) -> Any:
         found = row.get("errors", 0) or row.get("warnings", 0)
         return self.open(row) if found else self.document(row) or self.open(row)
 
     def detail(self, row: Row) -> Detail | None:
-        report = getattr(self, "_reports", {}).get(str(row["entry"]))
+        report = getattr(self, "_reports", {}).get(row["entry"])
         if report is None:
             return None
         findings = tuple(
@@ -204,14 +203,13 @@ class FindingList(SubmissionList):
 
     def pages(self, cancel: Cancel) -> Iterator[Page]:
         entries = entries_of(self.source, self._http, self._settings, cancel, for_lint=True)
-        self._entries = [entry for entry in entries if self.source.entry in (None, entry.number)]
+        self._entries = {entry.key: entry for entry in entries if self.source.entry in (None, entry.number)}
         reports = lint(entries, cancel)  # all of them: what is twice shows only beside the others
         frame = findings_frame(report for report in reports if self.source.entry in (None, report.entry.number))
         yield Page(frame, Origin(), len(frame), replace=True)
 
     def entry(self, row: Row) -> Entry | None:
-        key = str(row.get("finding", "")).rpartition("/")[0]
-        return next((entry for entry in self._entries if entry.key == key), None)
+        return self._entries.get(str(row.get("finding", "")).rpartition("/")[0])
 
     def shows(self, row: Row) -> Document | None:
         return self.document(row)
@@ -257,9 +255,6 @@ class PreviewList(SubmissionList):
         else:
             yield Page(preview_frame(entries, differing), Origin(), len(frame), replace=True)
 
-    def entry(self, row: Row) -> Entry | None:
-        return next((entry for entry in self._entries if entry.key == row.get("entry")), None)
-
     def shows(self, row: Row) -> Document | None:
         return self.document(row)
 
@@ -275,9 +270,6 @@ class GenerationList(SubmissionList):
         frame = generation_frame(self.read(cancel))
         note = "These rules describe servers up to September 2018."
         yield Page(frame, Origin(), len(frame), replace=True, note=note)
-
-    def entry(self, row: Row) -> Entry | None:
-        return next((entry for entry in self._entries if entry.key == row.get("entry")), None)
 
     def shows(self, row: Row) -> Document | None:
         return self.document(row)

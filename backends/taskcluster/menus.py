@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from backends.locators import Locator, parse
 from backends.locators.archive import of_project
+from backends.locators.submission import TaskJobs
 from backends.locators.taskcluster import SLUGID, Push, Task, TaskGroup
 from backends.locators.taskcluster_short import as_side
 from backends.locators.taskcluster_views import Comparison, GroupView, TaskRelation, compared
@@ -13,6 +15,7 @@ from backends.resources import Document, Entry, Link, Question, Row
 
 TREEHERDER = "https://treeherder.mozilla.org"
 BREAKDOWNS = ("suite", "platform", "worker_pool", "kind", "state")
+MOST_JOBS = 200  # tasks taken for jobs at a time: each is two requests, and its id stands in the locator
 _RELATIONS = (
     ("Runs of this task", "runs"),
     ("Tasks it depends on", "dependencies"),
@@ -37,6 +40,7 @@ def task_entries(root: str, row: Row, document: Document | None) -> list[Entry]:
         found.append(Link("Archives of its source", of_project(project, revision)))
         if url := treeherder_url(row):
             found.append(Link("This job in Treeherder", url))
+        found.append(Link("As a Treeherder job: lint, preview, publish", TaskJobs((task_id,), root)))
     return found
 
 
@@ -63,6 +67,16 @@ def group_entries(group: TaskGroup) -> list[Entry]:
     found.append(Question(f"Compare {what} with…", asks, lambda text: base_of(text, group, False)))
     found.append(Question(f"Compare what {what} measured with…", asks, lambda text: base_of(text, group, True)))
     return found
+
+
+def as_jobs(root: str, task_ids: Sequence[str]) -> list[Entry]:
+    """The tasks as the jobs that Treeherder would make of them, the first `MOST_JOBS`; nothing for a single one."""
+    count = len(task_ids)
+    if count < 2:
+        return []
+    what = f"{count:,} tasks" if count <= MOST_JOBS else f"First {MOST_JOBS:,} of {count:,} tasks"
+    jobs = TaskJobs(tuple(task_ids[:MOST_JOBS]), root)
+    return [Link(f"{what} as Treeherder jobs: lint, preview, publish", jobs)]
 
 
 def view(group: TaskGroup, name: str, by: str = "") -> GroupView:

@@ -15,7 +15,7 @@ from backends.locators.taskcluster import TaskGroup
 from backends.resources import Entry, Page, Row
 from backends.taskcluster import roots
 from backends.taskcluster.listings import Listings
-from backends.taskcluster.menus import group_entries
+from backends.taskcluster.menus import as_jobs, group_entries
 from backends.taskcluster.original_download import original_way
 from backends.taskcluster.queue import RESOLVED, TaskPage
 from backends.taskcluster.selections import only
@@ -104,6 +104,7 @@ class TaskGroupTasks(TaskRows):
         some = () if rows.height >= self.total else tuple(rows["task_id"].to_list())
         chosen = some or self.task_ids
         views = group_entries(TaskGroup(self.group_id, self.deployment.root, chosen))
+        views += as_jobs(self.deployment.root, rows["task_id"].to_list())
         views.append(original_way(self.deployment, self.group_id, chosen))
         return [*super().menu(row, rows), *(views if rows.height else [])]
 

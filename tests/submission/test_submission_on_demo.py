@@ -18,6 +18,7 @@ from backends.locators.submission import JobFile
 from backends.problems import Problem
 from backends.resources import Action, Document, Gathered, Link, Resource, gather
 from backends.submission import resolve, resource_for
+from backends.submission.credentials import VARIABLES
 from tests.commands.calling import Caller
 from tests.submission.jobs import message
 
@@ -75,6 +76,15 @@ def test_enter_on_a_broken_job_shows_its_findings_only(demo: dict[str, str]) -> 
     findings = opened(shown.text())[1].frame
     assert set(findings["job"]) == {row["job"]}
     assert row["errors"] == (findings["level"] == "error").sum()
+
+
+@pytest.mark.parametrize("view", ["jobs", "preview", "generation"])
+def test_what_is_marked_in_any_view_of_the_jobs_can_be_published(demo: dict[str, str], view: str) -> None:
+    """In the preview above all: whoever has seen what will be drawn wants to send it."""
+    path = demo["submit.example"].partition("?")[0]
+    resource, gathered = opened(f"{path}?view={view}" if view != "jobs" else path)
+    labels = [one.label for one in resource.menu(None, gathered.frame.head(2)) if isinstance(one, Action)]
+    assert labels == ["Publish 2 jobs via Pulse", "Publish 2 jobs via a signed POST (Hawk)"]
 
 
 def test_publishing_from_the_pane_and_what_became_of_it(demo: dict[str, str]) -> None:
@@ -202,8 +212,8 @@ def test_tasks_are_linted_and_published_on_the_command_line(demo: dict[str, str]
 def test_without_credentials_nothing_is_queued(
     demo: dict[str, str], ciexplore: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("CIEXPLORE_CREDENTIALS")
-    monkeypatch.delenv("CIEXPLORE_PULSE_USER", raising=False)
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
     good = parse(demo["submit.example-table"]).path  # type: ignore[attr-defined]
     for via in ("pulse", "hawk"):
         ended = ciexplore("submit", "publish", good, "--via", via)

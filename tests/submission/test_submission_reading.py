@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,17 +111,39 @@ def test_yaml_merges_what_an_anchor_names() -> None:
     assert (first, second) == ({"taskId": "a", "tier": 1}, {"taskId": "b", "tier": 1})
 
 
-@pytest.mark.parametrize("joined", ["", "# &anchors and *aliases\n", "---\n"])
-def test_a_long_list_of_yaml_is_the_same_in_pieces_and_as_a_whole(joined: str) -> None:
-    """Read in pieces, so that the interface lives; a mark of what pieces must not be cut by keeps it whole."""
-    jobs = messages(60)
-    text = (
-        "".join(f"- {json.dumps(job)}\n  \n" for job in jobs) + "- taskId: last\n  text: |\n    - no job\n    - none\n"
-    )
-    entries = read_text("x.yml", joined + text)
-    assert [entry.body for entry in entries] == [*jobs, {"taskId": "last", "text": "- no job\n- none\n"}]
-    first = joined.count("\n") + 1
-    assert [entry.place for entry in entries] == [f"line {first + 2 * number}" for number in range(61)]
+def test_yaml_that_overrides_what_it_merges_is_not_told_that_it_writes_twice() -> None:
+    text = "- &a {taskId: a, tier: 1, reason: x}\n- <<: [*a, {tier: 2, kind: k}]\n  taskId: b\n  '<<': no merge\n"
+    _, entry = read_text("x.yml", text)
+    assert entry.body == {"taskId": "b", "tier": 1, "reason": "x", "kind": "k", "<<": "no merge"}
+    assert entry.odd == ()
+
+
+def test_yaml_in_documents_of_every_kind_keeps_its_lines() -> None:
+    text = "# jobs\n---\n- taskId: a\n- &b {taskId: b}\n- *b\n--- &whole\n- taskId: c\n--- ~\n---\ntaskId: d\n"
+    assert [(one.job_id, one.place) for one in read_text("x.yml", text)] == [
+        ("a", "line 3"),
+        ("b", "line 4"),
+        ("b", "line 5"),
+        ("c", "line 6"),
+        ("d", "line 10"),
+    ]
+
+
+def test_reading_much_yaml_leaves_others_their_turn() -> None:
+    """A parser that puts a whole document together in one go holds the interpreter, and with it every key."""
+    text = "--- # &anchors and *aliases\n" + "".join(f"- {json.dumps(job)}\n" for job in messages(3_000))
+    turns, done = 0, threading.Event()
+
+    def read() -> None:
+        read_text("x.yml", text)
+        done.set()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    while not done.wait(0.001):
+        turns += 1
+    reader.join()
+    assert turns >= 10
 
 
 def test_yaml_whose_text_looks_like_a_list_is_not_cut() -> None:
@@ -135,6 +158,15 @@ def test_yaml_whose_text_looks_like_a_list_is_not_cut() -> None:
         "a: !mine x",
         "a: !!binary aGVsbG8=",
         "a: &a [*a]",
+        "a: *nobody",
+        "- &a x\n---\n- *a",
+        "a: !!int x",
+        "a: !!set {x}",
+        "<<: x",
+        "[1, 2]: x",
+        "&a [1]: x",
+        "[" * 70 + "]" * 70,
+        "a: &a " + "[" * 40 + "]" * 40 + "\nb: " + "[" * 40 + "*a" + "]" * 40,
         "? [1, 2]\n: x",
         "a: [",
         "\t- x",

@@ -9,12 +9,14 @@ import httpx
 import polars as pl
 import pytest
 
+from backends import config, submission
 from backends.cancel import Cancel
 from backends.demo import DemoOptions, DemoServer
 from backends.demo import locators as demo_locators
 from backends.http import Http
 from backends.http.errors import NotFound
 from backends.locators import Locator, parse
+from backends.locators.submission import TaskJobs
 from backends.locators.taskcluster import Task, TaskGroup
 from backends.locators.taskcluster_views import TaskRelation
 from backends.resources import Gathered, Link, Resource, gather
@@ -228,6 +230,27 @@ def test_every_entry_of_a_tasks_menu_leads_somewhere(server: DemoServer, http: H
             assert parse(one.opens.text()) == one.opens
             if one.opens.system == "taskcluster":  # the archives of its source are another system's list
                 whole(opened(server, http, one.opens))
+
+
+def test_marked_tasks_are_linted_and_published_as_treeherder_jobs(server: DemoServer, http: Http) -> None:
+    group = opened(server, http, "finished-group")
+    frame = whole(group).frame
+    settings = config.load({"CIEXPLORE_STATE_DIR": "/nowhere"}, overrides={"taskcluster_root_url": server.root_url})
+
+    def jobs(rows: pl.DataFrame) -> list[tuple[str, TaskJobs]]:
+        links = [one for one in group.menu(rows.row(0, named=True), rows) if isinstance(one, Link)]
+        return [(one.label, one.opens) for one in links if isinstance(one.opens, TaskJobs)]
+
+    marked = frame.filter(pl.col("platform").is_not_null()).head(3)
+    (_, one), (label, three) = jobs(marked)
+    assert one.task_ids == (marked["task_id"][0],) and three.task_ids == tuple(marked["task_id"])
+    assert label == "3 tasks as Treeherder jobs: lint, preview, publish"
+    assert parse(three.text()) == three
+    made = gather(submission.resource_for(three, http, settings), Cancel()).frame
+    assert made["name"].to_list() == marked["name"].to_list() and set(made["form"]) == {"pulse"}
+    many = pl.concat([frame] * (1 + 300 // frame.height))
+    label, first = jobs(many)[1]
+    assert label.startswith(f"First 200 of {many.height:,} tasks") and len(first.task_ids) == 200
 
 
 def test_provenance_names_the_push_and_the_job_in_treeherder(server: DemoServer, http: Http) -> None:

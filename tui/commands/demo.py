@@ -95,6 +95,7 @@ def _open(options: Any, locator: str | None) -> None:
     from backends import config
     from backends.demo import DemoProcess, locators
     from backends.locators import parse
+    from backends.submission.credentials import VARIABLES
     from tui.history import History
     from tui.opening import open_app
     from tui.session import Session
@@ -109,7 +110,12 @@ def _open(options: Any, locator: str | None) -> None:
                 "CIEXPLORE_CACHE_DIR": str(own / "cache"),
                 "CIEXPLORE_STATE_DIR": str(own / "state"),
                 "CIEXPLORE_CONFIG": str(own / "config.toml"),
+                "CIEXPLORE_CREDENTIALS": str(own / "credentials.toml"),
             }
+            for variable in VARIABLES:  # the demo gets to know its own credentials, and nobody else's
+                os.environ.pop(variable, None)
+                if variable in server.settings:
+                    os.environ[variable] = server.settings[variable]
             settings = config.load(environment)
             names = locators(options, settings.taskcluster_root_url)
             history = History(settings.state_path)

@@ -7,11 +7,7 @@ knows no such push.
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import time
-import weakref
-from pathlib import Path
 from typing import Any
 
 from backends.demo.replies import Receive, Reply, Request, Scope, Send, read, send_reply
@@ -28,20 +24,19 @@ class Submissions:
         self._url = ""
         self._jobs: dict[str, dict[str, Any]] = {}
         self._nonces: dict[str, float] = {}
-        self._credentials = ""
 
     def ready(self, url: str) -> None:
-        """Also writes the demo's credentials into a file that only its owner can read, as real ones would be."""
         self._url = url
-        folder = tempfile.mkdtemp(prefix="ciexplore-demo-")
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        path = Path(folder) / "credentials.toml"
-        path.touch(0o600)
-        self._credentials = str(path)
-        path.write_text(f'[hawk]\nclient_id = "{CLIENT_ID}"\nkey = "{KEY}"\n')
 
     def settings(self) -> dict[str, str]:
-        return {"CIEXPLORE_SUBMIT_URL": self._url, "CIEXPLORE_CREDENTIALS": self._credentials}
+        """With its key, in no file that a kill could leave behind; and a broker that can only be on this machine, so
+        that synthetic jobs never go to the real one."""
+        return {
+            "CIEXPLORE_SUBMIT_URL": self._url,
+            "CIEXPLORE_HAWK_CLIENT_ID": CLIENT_ID,
+            "CIEXPLORE_HAWK_KEY": KEY,
+            "CIEXPLORE_PULSE_URL": "amqp://127.0.0.1:5672",
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = await read(scope, receive)
