@@ -18,7 +18,7 @@ _TIMES = ("submit_timestamp", "start_timestamp", "end_timestamp")
 def entry() -> Schema:
     found = opened(
         "project revision job",
-        project=text(1, 50, r"^[\w-]{1,50}$"),
+        project={"type": "string", "minLength": 1, "pattern": r"^[\w-]{1,50}$"},  # its length is the pattern's
         revision=text(1, 40),
         superseded=many(text(1, 50)),
         coalesced={"type": "array"},
