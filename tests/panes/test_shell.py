@@ -54,6 +54,16 @@ async def test_recent_and_pinned_lists_are_offered_again(demo: dict[str, str]) -
         await until(pilot, lambda: view(app) is not None and loaded(app))
 
 
+async def test_typing_narrows_what_there_is_to_come_back_to(demo: dict[str, str]) -> None:
+    async with running(None) as (app, pilot):
+        await pilot.press("f2", *"kubernetes pull")
+        await until(pilot, lambda: "OpenShift: jobs" not in screen_text(app))
+        assert "Kubernetes: jobs of pull requests" in screen_text(app)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: view(app) is not None and loaded(app))
+        assert shown_view(app).locator.text() == "gs://kubernetes-ci-logs/pr-logs/directory/"
+
+
 async def test_help_lists_the_keys_as_they_are_remapped(own_directories: Path) -> None:
     (own_directories / "config.toml").write_text("[keys]\ndownload = 'ctrl+d'\n")
     async with running(None) as (app, pilot):

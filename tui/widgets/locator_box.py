@@ -31,7 +31,7 @@ class LocatorInput(Input):
 
 
 class LocatorBox(Vertical):
-    """An input, what is wrong with its text, and the recent and pinned locators."""
+    """An input, what is wrong with its text, and the recent and pinned locators that its words leave."""
 
     DEFAULT_CSS = """
     LocatorBox { height: auto; }
@@ -52,6 +52,7 @@ class LocatorBox(Vertical):
     def __init__(self, visits: Sequence[Visit] = (), *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._visits = list(visits)
+        self._shown: list[Visit] = []
 
     def compose(self) -> ComposeResult:
         yield LocatorInput(placeholder="Paste a URL, an id or a revision, then Enter", id="locator-input")
@@ -64,10 +65,18 @@ class LocatorBox(Vertical):
     def offer(self, visits: Sequence[Visit]) -> None:
         """Shows these as what to come back to."""
         self._visits = list(visits)
+        self._narrow(self.query_one(Input).value)
+
+    def _narrow(self, text: str) -> None:
+        """Shows those that hold all words of what is typed, in title or locator."""
+        words = text.lower().split()
+        self._shown = [
+            visit for visit in self._visits if all(word in f"{visit.title} {visit.text}".lower() for word in words)
+        ]
         choices = self.query_one(OptionList)
         choices.clear_options()
-        choices.add_options([Option(_line(visit)) for visit in self._visits])
-        choices.set_class(not self._visits, "-empty")
+        choices.add_options([Option(_line(visit)) for visit in self._shown])
+        choices.set_class(not self._shown, "-empty")
 
     def focus_input(self) -> None:
         # At once: focus() asks for it later, and would take it from a list that has been opened in between.
@@ -85,6 +94,7 @@ class LocatorBox(Vertical):
     def _changed(self, event: Input.Changed) -> None:
         event.stop()
         self.query_one("#locator-problem", Static).update("")
+        self._narrow(event.value)
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
@@ -95,7 +105,7 @@ class LocatorBox(Vertical):
     @on(OptionList.OptionSelected)
     def _picked(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self._choose(self._visits[event.option_index].text)
+        self._choose(self._shown[event.option_index].text)
 
     def _choose(self, text: str) -> None:
         try:
