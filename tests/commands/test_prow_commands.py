@@ -130,3 +130,9 @@ def test_what_cannot_be_done_is_said_with_its_exit_code(
     filled = [one.format(job=demo[JOB], running=f"{demo[JOB]}{running}/") for one in arguments]
     done = ciexplore("prow", *filled)
     assert done.code == code and done.err.startswith("ciexplore: "), done.err
+
+
+def test_an_empty_result_is_said_beside_its_columns(ciexplore: Caller, demo: dict[str, str]) -> None:
+    done = ciexplore("prow", "search", demo[JOB], "--count", "2", "--text", "no log has these words")
+    assert (done.code, done.rows) == (0, []) and done.text.startswith("build,file,line,text")
+    assert "Nothing matches" in done.err

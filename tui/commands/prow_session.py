@@ -110,6 +110,8 @@ def gathered(resource: Resource, cancel: Cancel, noun: str = "") -> Gathered:
         found = gather(resource, cancel, lambda rows, total: progress.show(_counted(rows, total, what)))
     finally:
         progress.clear()
+    if found.frame.is_empty() and not found.notes:
+        say(f"note: {resource.empty_text}")
     for note in found.notes:
         if found.origin.source is not Source.STALE or note != found.origin.reason:
             say(f"note: {note}")
