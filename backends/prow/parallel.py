@@ -131,12 +131,3 @@ class Turns(Generic[Question, Found]):
                 key = next(iter(self._left))
             self._busy += 1
             return (self._left.pop(key),)
-
-
-def ask_all(
-    ask: Callable[[Question, Cancel], Found], questions: Iterable[tuple[str, Question]], cancel: Cancel
-) -> Iterator[list[Found]]:
-    """Batches of answers as they become known."""
-    with Turns(ask, cancel) as turns:
-        turns.add(questions)
-        yield from turns.rest()

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from backends.cancel import Cancel
 from backends.http.answers import Origin
 from backends.http.errors import BadRequest, Gone, NotAllowed, NotFound
+from backends.parallel import ask_all
 from backends.problems import Problem
 from backends.taskcluster.models import ArtifactEntry
-from backends.taskcluster.parallel import ask_all
 from backends.taskcluster.queue import RESOLVED, Deployment
 from backends.taskcluster.roots import api_url, artifact_url, segment
 from backends.taskcluster.task_rows import milliseconds

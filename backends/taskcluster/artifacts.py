@@ -14,13 +14,13 @@ from backends.http.answers import Origin
 from backends.http.errors import Gone, HttpProblem, NotAllowed, NotFound, Offline
 from backends.locators import Locator
 from backends.locators.taskcluster import SLUGID, Artifact, Task, TaskArtifacts
+from backends.parallel import ask_all
 from backends.resources import Detail, Document, Entry, Link, LogAddress, Page, Resource, Row
 from backends.taskcluster import roots
 from backends.taskcluster.artifact_contents import contents, kind_words
 from backends.taskcluster.artifact_files import Listed, remote_file, skip_reason
 from backends.taskcluster.documents import artifact_document, task_document
 from backends.taskcluster.menus import task_entries
-from backends.taskcluster.parallel import ask_all
 from backends.taskcluster.queue import RESOLVED, Deployment
 from backends.taskcluster.task_log import row_log
 from backends.taskcluster.task_rows import times

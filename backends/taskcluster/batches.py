@@ -15,10 +15,10 @@ from backends.cancel import Cancel
 from backends.http.answers import Answer, Origin
 from backends.http.errors import BadRequest, Gone, NotAllowed, NotFound, WrongServer
 from backends.http.policies import Policy
+from backends.parallel import ask_all
 from backends.taskcluster import tolerant
 from backends.taskcluster.models import Definition, Status, TaskEntry
 from backends.taskcluster.paging import Paging
-from backends.taskcluster.parallel import ask_all
 from backends.taskcluster.queue import DEFINITION, GROUP_PAGE_CAP, STATUS, Deployment
 from backends.taskcluster.replies import DEFINITIONS, STATUSES, TASKS, cut
 from backends.taskcluster.roots import api_url, segment

@@ -15,6 +15,7 @@ from backends.http.answers import Origin
 from backends.locators import LocatorProblem
 from backends.locators.taskcluster import SLUGID, Artifact, Task, TaskGroup
 from backends.locators.taskcluster_views import Comparison, compared
+from backends.parallel import ask_all
 from backends.resources import Chart, Detail, Document, Entry, Gathered, Link, LogAddress, Page, Resource, Row, gather
 from backends.taskcluster.documents import task_document
 from backends.taskcluster.group_comparison import (
@@ -25,7 +26,6 @@ from backends.taskcluster.group_comparison import (
     compare_tasks,
 )
 from backends.taskcluster.measurements import MeasurementList
-from backends.taskcluster.parallel import ask_all
 from backends.taskcluster.queue import Deployment
 from backends.taskcluster.roots import normalise_root
 from backends.taskcluster.selections import Selected, selected

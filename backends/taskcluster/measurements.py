@@ -29,6 +29,7 @@ from backends.http.errors import (
 )
 from backends.http.policies import Policy
 from backends.locators.taskcluster import SLUGID, Artifact, Task, TaskMeasurements
+from backends.parallel import WORKERS, ask_all
 from backends.resources import Detail, Document, Entry, Page, Resource, Row
 from backends.taskcluster import naming, roots
 from backends.taskcluster.artifact_files import remote_file, skip_reason
@@ -42,7 +43,6 @@ from backends.taskcluster.measurements_reading import (
     read,
 )
 from backends.taskcluster.menus import task_entries
-from backends.taskcluster.parallel import WORKERS, ask_all
 from backends.taskcluster.queue import RESOLVED, Deployment
 from backends.transfers.files import RemoteFile
 

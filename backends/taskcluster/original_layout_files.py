@@ -13,11 +13,11 @@ import polars as pl
 
 from backends.cancel import Cancel
 from backends.http.errors import BadRequest, Gone, NotAllowed, NotFound
+from backends.parallel import ask_all
 from backends.taskcluster import tolerant
 from backends.taskcluster.artifact_files import remote_file
 from backends.taskcluster.models import ArtifactEntry
 from backends.taskcluster.original_layout import Choices, Chosen
-from backends.taskcluster.parallel import ask_all
 from backends.taskcluster.queue import RESOLVED, Deployment
 from backends.taskcluster.roots import api_url, segment
 from backends.taskcluster.task_columns import TASKS

@@ -1,12 +1,12 @@
-"""Several small questions to one server at the same time, with the answers in the order in which they come."""
+"""Several small questions to one Treeherder at the same time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TypeVar
 
 from backends.cancel import Cancel
+from backends.parallel import ask_all
 
 Question = TypeVar("Question")
 Found = TypeVar("Found")
@@ -17,16 +17,10 @@ WORKERS = 6  # gunicorn's sync workers are few, and nothing but our own patience
 def answers(
     ask: Callable[[Question, Cancel], Found], questions: Sequence[Question], cancel: Cancel
 ) -> Iterator[tuple[Question, Found]]:
-    """Each question with its answer. The first exception ends it; so do `cancel`, and closing it."""
-    own = Cancel()
-    forget = cancel.on_cancel(own.cancel)
-    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="treeherder")
-    try:
-        asked = {pool.submit(ask, one, own): one for one in questions}
-        for done in as_completed(asked):
-            cancel.check()
-            yield asked[done], done.result()
-    finally:
-        forget()
-        own.cancel()
-        pool.shutdown(wait=False, cancel_futures=True)
+    """Each question with its answer, as they come. The first exception ends it; so do `cancel`, and closing it."""
+
+    def paired(question: Question, own: Cancel) -> tuple[Question, Found]:
+        return question, ask(question, own)
+
+    for batch in ask_all(paired, questions, cancel, WORKERS):
+        yield from batch

@@ -1,4 +1,4 @@
-"""Asking many small questions at once: eight at a time, stopped at once, answers in the order in which they come."""
+"""Asking many small questions at once: some at a time, stopped at once, answers in the order in which they come."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ Question = TypeVar("Question")
 Found = TypeVar("Found")
 
 WORKERS = 8  # half of what Http allows to one host, so that the rest of the app is still answered
-AHEAD = 4 * WORKERS
 
 
 def ask_all(
-    ask: Callable[[Question, Cancel], Found], questions: Iterable[Question], cancel: Cancel
+    ask: Callable[[Question, Cancel], Found], questions: Iterable[Question], cancel: Cancel, workers: int = WORKERS
 ) -> Iterator[list[Found]]:
     """Batches of answers as they become known. The first exception ends it; so does `cancel`, and closing it."""
     own = Cancel()
     forget = cancel.on_cancel(own.cancel)
     left = iter(questions)
-    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="taskcluster")
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="asking")
     try:
-        asked: set[Future[Found]] = {pool.submit(ask, one, own) for one in islice(left, AHEAD)}
+        asked: set[Future[Found]] = {pool.submit(ask, one, own) for one in islice(left, 4 * workers)}
         while asked:
             done, asked = wait(asked, return_when=FIRST_COMPLETED)
             cancel.check()
