@@ -73,9 +73,5 @@ class Item:
     def expected(self) -> int | None:
         return self.file.size
 
-    @property
-    def is_final(self) -> bool:
-        return self.state in FINAL
-
     def outcome(self) -> Outcome:
         return Outcome(self.key, self.state, self.reason, self.detail, self.tries)

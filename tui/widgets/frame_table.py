@@ -256,11 +256,6 @@ class FrameTable(FrameCanvas):
     def marked_keys(self) -> set[str]:
         return self._model.marked_keys
 
-    @property
-    def range_active(self) -> bool:
-        """Whether the next `v` ends a range of marks."""
-        return self._range_row is not None
-
     def mark_keys(self, keys: set[str]) -> None:
         """Mark exactly these rows, as a restored session does."""
         self._model.mark_keys(sorted(keys))

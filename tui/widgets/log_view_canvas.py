@@ -100,9 +100,6 @@ class LogCanvas(ScrollView, can_focus=True, inherit_bindings=False):
         self.scroll_to(y=max(top, 0), animate=False, force=True)
         self.refresh()
 
-    def shown_line(self, number: int) -> ShownLine | None:
-        return self._lines.line(number)
-
     @property
     def in_sight(self) -> Size:
         """Cells for the log; `size` counts the scrollbar too."""

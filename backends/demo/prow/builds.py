@@ -89,11 +89,6 @@ def snowflake(seconds: float, step: int = 0) -> str:
 
 
 @lru_cache(maxsize=4)
-def all_builds(seed: int) -> tuple[Build, ...]:
-    """Every build of every job."""
-    return (*openshift_builds(seed), *completeness_builds(seed), *kubernetes_builds(seed), *pull_builds(seed))
-
-
 def _build(seed: int, bucket: str, job: str, index: int, created: int, failing: float) -> Build:
     random = generator(seed, job, index)
     # Created to started: 1.4 to 575 s, median 2.9, over 837 real builds.
