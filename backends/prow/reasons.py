@@ -19,9 +19,10 @@ from backends.prow.build_reading import BuildPlace, Row
 from backends.prow.build_state import FAILED, decoded
 from backends.prow.builds import build_frame
 from backends.prow.pod_hints import hint
+from backends.prow.row_detail import row_detail
 from backends.prow.source import Entry
 from backends.prow.view_builds import builds_view, counted, places, read_each, unread
-from backends.resources import Page, Resource
+from backends.resources import Detail, Page, Resource
 from backends.resources import Row as Cells
 
 REASONS = Schema(
@@ -138,6 +139,9 @@ class FailureReasons(Resource):
                 if count > _READ:
                     break
         return tail
+
+    def detail(self, row: Cells) -> Detail:
+        return row_detail(REASONS, row, "Reason", without=("build_ids",))
 
     def open(self, row: Cells) -> ProwView | None:
         return builds_view(self.view, row.get("build_ids"))

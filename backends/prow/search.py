@@ -25,9 +25,10 @@ from backends.prow.build_reading import BuildPlace
 from backends.prow.file_openings import is_text
 from backends.prow.log_windows import windows
 from backends.prow.parallel import Turns
+from backends.prow.row_detail import row_detail
 from backends.prow.source import Entry
 from backends.prow.view_builds import counted, followed, places
-from backends.resources import LogAddress, Page, Resource, Row
+from backends.resources import Detail, LogAddress, Page, Resource, Row
 from backends.transfers.matching import matches
 
 MOST, MOST_A_FILE, MOST_FILES_A_BUILD = 20_000, 500, 500
@@ -197,6 +198,9 @@ class LogSearch(Resource):
             before = [*list(last)[-missing:], *before]
         after = lines.slice(at + 1, self.around).to_list()
         return "\n".join(map(_shown, before)) or None, "\n".join(map(_shown, after)) or None
+
+    def detail(self, row: Row) -> Detail:
+        return row_detail(HITS, row, "Line", texts=("before", "text", "after"), without=("path", "order"))
 
     def open(self, row: Row) -> ProwPath:
         return self.archive.at(str(row["path"]), int(row["line"]))

@@ -342,3 +342,23 @@ def test_a_part_of_a_list_does_not_stand_for_all_of_it(bucket: Bucket, http: Htt
     assert len(rows(BuildList(ProwPath(NAME, JOB), place, count=1, complete=False))) == 1
     bucket.faults += [("/o?", 500)] * 50
     assert len(rows(BuildList(ProwPath(NAME, JOB), place, complete=False))) == 6
+
+
+def test_a_found_line_is_shown_with_what_stands_around_it(bucket: Bucket, http: Http) -> None:
+    build(bucket, snowflake(1000), log="one\ntwo\nneedle here\nfour\nfive\nsix\n")
+    resource = view(bucket, http, View.SEARCH, text="needle")
+    (row,) = rows(resource)
+    sections = {title: [text for _, text in lines] for title, lines in resource.detail(row).sections}
+    assert (sections["Before"], sections["Text"], sections["After"]) == (
+        ["one", "two"], ["needle here"], ["four", "five"],
+    )  # fmt: skip
+
+
+def test_every_list_says_all_of_a_row_beside_it(bucket: Bucket, http: Http) -> None:
+    build(bucket, snowflake(1000), result="FAILURE", description="Pod scheduling timeout. " * 9)
+    for kind in (View.COMPLETENESS, View.PRESENCE, View.OVER_TIME, View.REASONS, View.LOGS):
+        resource = view(bucket, http, kind)
+        (_, told), *_ = resource.detail(rows(resource)[0]).sections
+        assert len(told) > 3, kind
+    reasons = view(bucket, http, View.REASONS)
+    assert "timeout. Pod" in dict(reasons.detail(rows(reasons)[0]).sections[0][1])["Reason"]
