@@ -16,7 +16,7 @@ def row_detail(
 ) -> Detail:
     """Every column that has a value but those in `without`; the ones in `texts` as sections of their own lines."""
     told = [
-        (column.label, format_value(row[column.name], column))
+        (column.label, format_value(row[column.name], column) + (" %" if column.unit == "%" else ""))
         for column in schema
         if row.get(column.name) not in (None, "") and column.name not in (*texts, *without)
     ]
