@@ -194,11 +194,14 @@ def test_reasons_that_differ_in_numbers_are_one() -> None:
     assert table["reason"][0] == "Pod N not scheduled after Nm."
 
 
-def test_ci_operator_s_own_reason_is_taken_from_the_end_of_its_log(bucket: Bucket, http: Http) -> None:
+@pytest.mark.parametrize("packed", [True, False])
+def test_ci_operator_s_own_reason_is_taken_from_the_end_of_its_log(bucket: Bucket, http: Http, packed: bool) -> None:
     log = "x\n" * 200_000 + "Reporting job state 'failed' with reason 'executing_graph:step_failed'\n"
-    build(bucket, snowflake(2 * DAY), result="FAILURE", log=log, packed=True, description="Job failed.")
+    build(bucket, snowflake(2 * DAY), result="FAILURE", log=log, packed=packed, description="Job failed.")
     found = rows(view(bucket, http, View.REASONS))
     assert [(row["reason"], row["builds"]) for row in found] == [("executing_graph:step_failed", 1)]
+    # Only of a plain log can the end be had without the rest.
+    assert any("range" in headers for headers in bucket.headers) is not packed
 
 
 # ---- pods
@@ -362,3 +365,8 @@ def test_every_list_says_all_of_a_row_beside_it(bucket: Bucket, http: Http) -> N
         assert len(told) > 3, kind
     reasons = view(bucket, http, View.REASONS)
     assert "timeout. Pod" in dict(reasons.detail(rows(reasons)[0]).sections[0][1])["Reason"]
+
+
+def test_builds_that_never_ended_are_told_with_their_hours(bucket: Bucket, http: Http) -> None:
+    build(bucket, snowflake(3 * 86400), result=None, leave_out=("prowjob.json",))
+    assert [row["reason"] for row in rows(view(bucket, http, View.REASONS))] == ["did not complete within 24 hours"]
