@@ -64,6 +64,7 @@ class _Tally:
 
 
 Cells = tuple[object, ...]
+_Hit = tuple[int, str, str | None, str | None]  # line, text, the lines before and after
 
 
 class LogSearch(Resource):
@@ -163,17 +164,23 @@ class LogSearch(Resource):
         listing = self.archive.source.list(self.archive.bucket, folder, cancel=cancel, hold=-1)
         return folder, [one for one in listing.files if one.name.endswith((f"/{BUILD_LOG}", f"-{BUILD_LOG}"))]
 
-    def _file(
-        self, entry: Entry, wanted: Pattern, tally: _Tally, cancel: Cancel
-    ) -> list[tuple[int, str, str | None, str | None]]:
-        hits: list[tuple[int, str, str | None, str | None]] = []
+    def _file(self, entry: Entry, wanted: Pattern, tally: _Tally, cancel: Cancel) -> list[_Hit]:
+        hits: list[_Hit] = []
         last: deque[str] = deque(maxlen=self.around)
+        owed: list[tuple[int, int]] = []  # hits at the end of a window, and how many lines after them are in the next
         with self.archive.source.open(self.archive.bucket, entry, cancel=cancel) as body:
             for window in windows(_counted(body, tally, cancel)):
+                if owed:
+                    following = window.text[0].split("\n", self.around)[: self.around]
+                    for place, count in owed:
+                        hits[place] = _followed_by(hits[place], self.around - count, following[:count])
+                    owed.clear()
                 if wanted.may_match(window.text):
                     lines = window.lines()
                     for at in wanted.lines(lines).arg_true().to_list():
                         hits.append((window.first + at, _shown(lines[at]), *self._context(lines, at, last)))
+                        if (missing := self.around - (len(lines) - at - 1)) > 0:
+                            owed.append((len(hits) - 1, missing))
                         if len(hits) >= MOST_A_FILE:
                             with tally.lock:
                                 tally.cut += 1
@@ -226,6 +233,12 @@ def _counted(body: Iterator[bytes], tally: _Tally, cancel: Cancel) -> Iterator[b
         yield piece
         if size > _LARGEST:
             return
+
+
+def _followed_by(hit: _Hit, known: int, lines: list[str]) -> _Hit:
+    line, text, before, after = hit
+    every = [*((after or "").split("\n") if known else ()), *map(_shown, lines)]
+    return line, text, before, "\n".join(every) or None
 
 
 def _shown(line: str) -> str:

@@ -370,3 +370,17 @@ def test_every_list_says_all_of_a_row_beside_it(bucket: Bucket, http: Http) -> N
 def test_builds_that_never_ended_are_told_with_their_hours(bucket: Bucket, http: Http) -> None:
     build(bucket, snowflake(3 * 86400), result=None, leave_out=("prowjob.json",))
     assert [row["reason"] for row in rows(view(bucket, http, View.REASONS))] == ["did not complete within 24 hours"]
+
+
+def test_what_stands_around_a_found_line_does_not_end_with_a_piece_of_the_log(
+    bucket: Bucket, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backends.prow.search.MOST_A_FILE", 10_000)
+    monkeypatch.setattr("backends.prow.log_windows.WINDOW", 1000)
+    lines = [f"line {number} {'.' * 90}" for number in range(4000)]
+    build(bucket, snowflake(1000), log="\n".join(lines))
+    found = rows(view(bucket, http, View.SEARCH, text="line"))
+    assert len(found) == 4000
+    for at, row in enumerate(found):
+        assert (row["before"] or "").split("\n") == (lines[max(at - 2, 0) : at] or [""])
+        assert (row["after"] or "").split("\n") == (lines[at + 1 : at + 3] or [""])
