@@ -13,8 +13,9 @@ from backends.prow.archive import Archive
 from backends.prow.build_reading import BuildPlace
 from backends.prow.completeness_reading import ARTIFACTS, FIRST, BuildEntries, read_entries
 from backends.prow.completeness_sets import PRESENCE, SETS, counts, presence, sets
+from backends.prow.row_detail import row_detail
 from backends.prow.view_builds import builds_view, counted, places, read_each
-from backends.resources import Entry, Link, Page, Resource, Row
+from backends.resources import Detail, Entry, Link, Page, Resource, Row
 
 
 class _Completeness(Resource):
@@ -62,6 +63,9 @@ class _Completeness(Resource):
 
     def open(self, row: Row) -> ProwView | None:
         return builds_view(self.view, row.get("build_ids"))
+
+    def detail(self, row: Row) -> Detail:
+        return row_detail(self.schema, row, str(row.get("name") or "Set"), without=("build_ids",))
 
     def _sibling(self, view: View, **options: str) -> ProwView:
         return ProwView(

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 import polars as pl
 
 from backends.frames.schema import Column, Kind, Schema
+from backends.prow.build_columns import SEPARATOR
 from backends.prow.completeness_reading import BuildEntries
 
 SETS = Schema(
@@ -61,9 +62,10 @@ def sets(found: Sequence[BuildEntries], levels: Iterable[str]) -> pl.DataFrame:
         for (kind, names), builds in order:
             listed = kind != UNLISTED
             missing = sorted(usual - set(names)) if listed else []
+            key = f"{level}|{kind}|{SEPARATOR.join(names)}"
             rows.append(
                 (
-                    f"{level}|{kind}|{' '.join(names)}", level, kind, len(builds), _share(len(builds), len(found)),
+                    key, level, kind, len(builds), _share(len(builds), len(found)),
                     len(names) if listed else None, " ".join(missing) or None,
                     " ".join(sorted(set(names) - usual)) or None, " ".join(names) or None, ",".join(builds),
                 )

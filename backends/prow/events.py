@@ -17,8 +17,9 @@ from backends.problems import Problem
 from backends.prow.archive import Archive
 from backends.prow.build_state import mapping
 from backends.prow.gcs_source import epoch_ms
+from backends.prow.row_detail import row_detail
 from backends.prow.source import Entry
-from backends.resources import Chart, Document, LogAddress, Page, Resource, Row
+from backends.resources import Chart, Detail, Document, LogAddress, Page, Resource, Row
 
 _CAP = 256 << 20
 EVENTS = Schema(
@@ -103,6 +104,9 @@ class EventList(Resource):
 
     def log(self, row: Row) -> LogAddress | None:
         return self.archive.log(self.path, self.path)
+
+    def detail(self, row: Row) -> Detail:
+        return row_detail(EVENTS, row, "Event", texts=("message",))
 
     def summary(self, frame: pl.DataFrame) -> str:
         """ "12 FailedScheduling · 40 Pulled": the commonest reasons."""

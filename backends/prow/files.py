@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from backends.cancel import Cancel
-from backends.frames.formats import format_bytes, format_value
+from backends.frames.formats import format_bytes
 from backends.http.answers import Origin
 from backends.locators import Locator
 from backends.locators.prow import Place, ProwPath, ProwView, View, route
@@ -17,6 +17,7 @@ from backends.prow.build_reading import BuildPlace
 from backends.prow.file_columns import FILES, entries_in, file_cells, file_frame, folder_cells
 from backends.prow.file_openings import is_text, opening
 from backends.prow.profiles import deck_page
+from backends.prow.row_detail import row_detail
 from backends.prow.source import pages
 from backends.resources import Detail, Document, Entry, Link, LogAddress, Page, Resource, Row
 from backends.transfers.files import RemoteFile
@@ -47,8 +48,7 @@ class Files(Resource):
         return self.archive.document(path, str(row["name"])) if path.endswith(".json") else None
 
     def detail(self, row: Row) -> Detail:
-        told = [(column.label, format_value(row[column.name], column)) for column in FILES if row.get(column.name)]
-        return Detail(str(row["name"]), (("File", tuple(told)),))
+        return Detail(str(row["name"]), row_detail(FILES, row, "File").sections)
 
     def web_url(self, row: Row | None = None) -> str | None:
         path = str(row["path"]) if row is not None else str(getattr(self.locator, "path", ""))

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import polars as pl
 
 from backends.cancel import Cancel
-from backends.frames.formats import format_value
 from backends.frames.schema import Schema
 from backends.http.answers import Origin
 from backends.http.errors import HttpProblem
@@ -20,6 +19,7 @@ from backends.prow.file_openings import is_junit
 from backends.prow.junit_matrix import JUNIT_MATRIX, junit_matrix
 from backends.prow.junit_reading import Reading, read_junit
 from backends.prow.junit_rows import JUNIT_FILES, JUNIT_TESTS, JUnitFile, junit_files, junit_rows
+from backends.prow.row_detail import row_detail
 from backends.prow.source import Entry
 from backends.prow.view_builds import counted, followed, places, read_each
 from backends.resources import Detail, Link, LogAddress, Page, Resource, Row
@@ -139,16 +139,8 @@ class TestCases(_Reports):
         return None  # the panel beside the table has the message and the text
 
     def detail(self, row: Row) -> Detail:
-        told = [
-            (column.label, format_value(row[column.name], column))
-            for column in JUNIT_TESTS
-            if row.get(column.name) not in (None, "") and column.name not in ("message", "text", "output")
-        ]
-        sections = [("Test", tuple(told))]
-        for name in ("message", "text", "output"):
-            if lines := str(row.get(name) or "").splitlines()[:60]:
-                sections.append((name.capitalize(), tuple(("", line) for line in lines)))
-        return Detail(str(row["test"]), tuple(sections))
+        found = row_detail(JUNIT_TESTS, row, "Test", texts=("message", "text", "output"))
+        return Detail(str(row["test"]), found.sections)
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[MenuEntry]:
         view = self.view
@@ -177,6 +169,9 @@ class ReportFiles(_Reports):
 
     def open(self, row: Row) -> ProwView:
         return ProwView(View.JUNIT, self.view.bucket, self.path_of(row), (), (), self.view.store)
+
+    def detail(self, row: Row) -> Detail:
+        return row_detail(JUNIT_FILES, row, "File")
 
 
 class TestMatrix(_Reports):
@@ -211,6 +206,9 @@ class TestMatrix(_Reports):
 
     def log(self, row: Row) -> None:
         return None
+
+    def detail(self, row: Row) -> Detail:
+        return row_detail(JUNIT_MATRIX, row, "Test", texts=("message",))
 
     def summary(self, frame: pl.DataFrame) -> str:
         return _counts(frame["state"])

@@ -16,9 +16,10 @@ from backends.locators.prow import ProwView
 from backends.problems import Cancelled, Problem
 from backends.prow.archive import Archive, log_names
 from backends.prow.build_reading import BuildPlace, Row
+from backends.prow.row_detail import row_detail
 from backends.prow.source import Entry
 from backends.prow.view_builds import counted, places, read_each
-from backends.resources import LogAddress, Page, Resource
+from backends.resources import Detail, LogAddress, Page, Resource
 from backends.resources import Row as Cells
 
 LOGS = Schema(
@@ -105,6 +106,9 @@ class LogStatistics(Resource):
             raise
         except Problem as problem:
             return _cells(row, name, None, f"cannot be read: {problem.sentence}")
+
+    def detail(self, row: Cells) -> Detail:
+        return row_detail(LOGS, row, "Log", without=("order",))
 
     def log(self, row: Cells) -> LogAddress | None:
         path = row.get("path")

@@ -13,8 +13,9 @@ from backends.locators.prow import ProwView, View
 from backends.prow.archive import Archive
 from backends.prow.build_state import LIVE
 from backends.prow.builds import build_frame
+from backends.prow.row_detail import row_detail
 from backends.prow.view_builds import builds_view, counted, places, rows, unread
-from backends.resources import Chart, Entry, Link, Page, Resource, Row
+from backends.resources import Chart, Detail, Entry, Link, Page, Resource, Row
 
 _RESULTS = ("success", "failure", "error", "aborted", "incomplete")
 PERIODS = {"day": "1d", "week": "1w", "month": "1mo"}
@@ -99,6 +100,9 @@ class OverTime(Resource):
             shown = len(found)
             note = unread(found) if shown == len(wanted) else ""
             yield Page(over_time(build_frame(found), self.period), Origin(), replace=True, note=note)
+
+    def detail(self, row: Row) -> Detail:
+        return row_detail(OVER_TIME, row, self.period.capitalize(), without=("build_ids",))
 
     def open(self, row: Row) -> ProwView | None:
         return builds_view(self.view, row.get("build_ids"))

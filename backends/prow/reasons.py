@@ -16,12 +16,13 @@ from backends.problems import Cancelled, Problem
 from backends.prow.archive import Archive, log_names
 from backends.prow.build_columns import SEPARATOR
 from backends.prow.build_reading import BuildPlace, Row
-from backends.prow.build_state import FAILED, decoded
+from backends.prow.build_state import FAILED, INCOMPLETE, decoded
 from backends.prow.builds import build_frame
 from backends.prow.pod_hints import hint
+from backends.prow.row_detail import row_detail
 from backends.prow.source import Entry
 from backends.prow.view_builds import builds_view, counted, places, read_each, unread
-from backends.resources import Page, Resource
+from backends.resources import Detail, Page, Resource
 from backends.resources import Row as Cells
 
 REASONS = Schema(
@@ -50,9 +51,10 @@ def reasons(builds: pl.DataFrame) -> pl.DataFrame:
     Numbers and ids within a reason count as the same. `share`: of the failed ones, in percent.
     """
     failed = builds.filter(pl.col("state").is_in(list(FAILED)))
-    told = failed.with_columns(
-        reason=pl.coalesce("reason", "note").map_elements(_general, return_dtype=pl.String, skip_nulls=True)
-    )
+    given = pl.coalesce("reason", "note")
+    general = given.map_elements(_general, return_dtype=pl.String, skip_nulls=True)
+    # The words about builds that never ended are our own, and their number of hours is always the same.
+    told = failed.with_columns(reason=pl.when(pl.col("state") == INCOMPLETE).then(given).otherwise(general))
     found = (
         told.sort("order", descending=True)
         .group_by("state", "reason", maintain_order=True)
@@ -138,6 +140,9 @@ class FailureReasons(Resource):
                 if count > _READ:
                     break
         return tail
+
+    def detail(self, row: Cells) -> Detail:
+        return row_detail(REASONS, row, "Reason", without=("build_ids",))
 
     def open(self, row: Cells) -> ProwView | None:
         return builds_view(self.view, row.get("build_ids"))

@@ -25,9 +25,10 @@ from backends.prow.build_reading import BuildPlace
 from backends.prow.file_openings import is_text
 from backends.prow.log_windows import windows
 from backends.prow.parallel import Turns
+from backends.prow.row_detail import row_detail
 from backends.prow.source import Entry
 from backends.prow.view_builds import counted, followed, places
-from backends.resources import LogAddress, Page, Resource, Row
+from backends.resources import Detail, LogAddress, Page, Resource, Row
 from backends.transfers.matching import matches
 
 MOST, MOST_A_FILE, MOST_FILES_A_BUILD = 20_000, 500, 500
@@ -63,6 +64,7 @@ class _Tally:
 
 
 Cells = tuple[object, ...]
+_Hit = tuple[int, str, str | None, str | None]  # line, text, the lines before and after
 
 
 class LogSearch(Resource):
@@ -162,17 +164,23 @@ class LogSearch(Resource):
         listing = self.archive.source.list(self.archive.bucket, folder, cancel=cancel, hold=-1)
         return folder, [one for one in listing.files if one.name.endswith((f"/{BUILD_LOG}", f"-{BUILD_LOG}"))]
 
-    def _file(
-        self, entry: Entry, wanted: Pattern, tally: _Tally, cancel: Cancel
-    ) -> list[tuple[int, str, str | None, str | None]]:
-        hits: list[tuple[int, str, str | None, str | None]] = []
+    def _file(self, entry: Entry, wanted: Pattern, tally: _Tally, cancel: Cancel) -> list[_Hit]:
+        hits: list[_Hit] = []
         last: deque[str] = deque(maxlen=self.around)
+        owed: list[tuple[int, int]] = []  # hits at the end of a window, and how many lines after them are in the next
         with self.archive.source.open(self.archive.bucket, entry, cancel=cancel) as body:
             for window in windows(_counted(body, tally, cancel)):
+                if owed:
+                    following = window.text[0].split("\n", self.around)[: self.around]
+                    for place, count in owed:
+                        hits[place] = _followed_by(hits[place], self.around - count, following[:count])
+                    owed.clear()
                 if wanted.may_match(window.text):
                     lines = window.lines()
                     for at in wanted.lines(lines).arg_true().to_list():
                         hits.append((window.first + at, _shown(lines[at]), *self._context(lines, at, last)))
+                        if (missing := self.around - (len(lines) - at - 1)) > 0:
+                            owed.append((len(hits) - 1, missing))
                         if len(hits) >= MOST_A_FILE:
                             with tally.lock:
                                 tally.cut += 1
@@ -198,6 +206,9 @@ class LogSearch(Resource):
         after = lines.slice(at + 1, self.around).to_list()
         return "\n".join(map(_shown, before)) or None, "\n".join(map(_shown, after)) or None
 
+    def detail(self, row: Row) -> Detail:
+        return row_detail(HITS, row, "Line", texts=("before", "text", "after"), without=("path", "order"))
+
     def open(self, row: Row) -> ProwPath:
         return self.archive.at(str(row["path"]), int(row["line"]))
 
@@ -222,6 +233,12 @@ def _counted(body: Iterator[bytes], tally: _Tally, cancel: Cancel) -> Iterator[b
         yield piece
         if size > _LARGEST:
             return
+
+
+def _followed_by(hit: _Hit, known: int, lines: list[str]) -> _Hit:
+    line, text, before, after = hit
+    every = [*((after or "").split("\n") if known else ()), *map(_shown, lines)]
+    return line, text, before, "\n".join(every) or None
 
 
 def _shown(line: str) -> str:

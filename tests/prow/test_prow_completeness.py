@@ -108,3 +108,9 @@ def test_no_builds_and_no_names_are_tables_too() -> None:
     assert sets([], ("/",)).is_empty() and counts([], ("/",)).is_empty() and presence([], ("/",)).is_empty()
     lost = [BuildEntries("1", problem="no")]
     assert sets(lost, ("/",))["kind"].to_list() == ["failed"] and presence(lost, ("/",)).is_empty()
+
+
+def test_names_with_spaces_do_not_make_two_sets_one() -> None:
+    found = [BuildEntries("1", first=("a b",)), BuildEntries("2", first=("a", "b"))]
+    frame = sets(found, ["/"])
+    assert frame["builds"].to_list() == [1, 1] and frame["key"].n_unique() == 2

@@ -194,11 +194,14 @@ def test_reasons_that_differ_in_numbers_are_one() -> None:
     assert table["reason"][0] == "Pod N not scheduled after Nm."
 
 
-def test_ci_operator_s_own_reason_is_taken_from_the_end_of_its_log(bucket: Bucket, http: Http) -> None:
+@pytest.mark.parametrize("packed", [True, False])
+def test_ci_operator_s_own_reason_is_taken_from_the_end_of_its_log(bucket: Bucket, http: Http, packed: bool) -> None:
     log = "x\n" * 200_000 + "Reporting job state 'failed' with reason 'executing_graph:step_failed'\n"
-    build(bucket, snowflake(2 * DAY), result="FAILURE", log=log, packed=True, description="Job failed.")
+    build(bucket, snowflake(2 * DAY), result="FAILURE", log=log, packed=packed, description="Job failed.")
     found = rows(view(bucket, http, View.REASONS))
     assert [(row["reason"], row["builds"]) for row in found] == [("executing_graph:step_failed", 1)]
+    # Only of a plain log can the end be had without the rest.
+    assert any("range" in headers for headers in bucket.headers) is not packed
 
 
 # ---- pods
@@ -342,3 +345,42 @@ def test_a_part_of_a_list_does_not_stand_for_all_of_it(bucket: Bucket, http: Htt
     assert len(rows(BuildList(ProwPath(NAME, JOB), place, count=1, complete=False))) == 1
     bucket.faults += [("/o?", 500)] * 50
     assert len(rows(BuildList(ProwPath(NAME, JOB), place, complete=False))) == 6
+
+
+def test_a_found_line_is_shown_with_what_stands_around_it(bucket: Bucket, http: Http) -> None:
+    build(bucket, snowflake(1000), log="one\ntwo\nneedle here\nfour\nfive\nsix\n")
+    resource = view(bucket, http, View.SEARCH, text="needle")
+    (row,) = rows(resource)
+    sections = {title: [text for _, text in lines] for title, lines in resource.detail(row).sections}
+    assert (sections["Before"], sections["Text"], sections["After"]) == (
+        ["one", "two"], ["needle here"], ["four", "five"],
+    )  # fmt: skip
+
+
+def test_every_list_says_all_of_a_row_beside_it(bucket: Bucket, http: Http) -> None:
+    build(bucket, snowflake(1000), result="FAILURE", description="Pod scheduling timeout. " * 9)
+    for kind in (View.COMPLETENESS, View.PRESENCE, View.OVER_TIME, View.REASONS, View.LOGS):
+        resource = view(bucket, http, kind)
+        (_, told), *_ = resource.detail(rows(resource)[0]).sections
+        assert len(told) > 3, kind
+    reasons = view(bucket, http, View.REASONS)
+    assert "timeout. Pod" in dict(reasons.detail(rows(reasons)[0]).sections[0][1])["Reason"]
+
+
+def test_builds_that_never_ended_are_told_with_their_hours(bucket: Bucket, http: Http) -> None:
+    build(bucket, snowflake(3 * 86400), result=None, leave_out=("prowjob.json",))
+    assert [row["reason"] for row in rows(view(bucket, http, View.REASONS))] == ["did not complete within 24 hours"]
+
+
+def test_what_stands_around_a_found_line_does_not_end_with_a_piece_of_the_log(
+    bucket: Bucket, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backends.prow.search.MOST_A_FILE", 10_000)
+    monkeypatch.setattr("backends.prow.log_windows.WINDOW", 1000)
+    lines = [f"line {number} {'.' * 90}" for number in range(4000)]
+    build(bucket, snowflake(1000), log="\n".join(lines))
+    found = rows(view(bucket, http, View.SEARCH, text="line"))
+    assert len(found) == 4000
+    for at, row in enumerate(found):
+        assert (row["before"] or "").split("\n") == (lines[max(at - 2, 0) : at] or [""])
+        assert (row["after"] or "").split("\n") == (lines[at + 1 : at + 3] or [""])
