@@ -7,8 +7,9 @@ posts a minute.
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -104,11 +105,14 @@ class HawkRoute(Route):
             _settle(desk, letters, State.RETURNED, words)
             return
         for letter in letters:
-            if letter.job in there:
-                desk.settle(Outcome(letter.number, State.ACKNOWLEDGED, "read back"))
-            else:
+            if letter.job not in there:
                 words = "accepted (200), but not stored: perhaps no push has this revision"
-                desk.settle(Outcome(letter.number, State.RETURNED, words))
+            elif kept := _kept(letter, there[letter.job]):
+                words = f"accepted (200), but the server keeps what it had under this id: {kept}"
+            else:
+                desk.settle(Outcome(letter.number, State.ACKNOWLEDGED, "read back"))
+                continue
+            desk.settle(Outcome(letter.number, State.RETURNED, words))
 
 
 def seen(http: Http, server: str, project: str, jobs: list[str], cancel: Cancel) -> dict[str, dict[str, Any]]:
@@ -135,6 +139,19 @@ def seen(http: Http, server: str, project: str, jobs: list[str], cancel: Cancel)
             for job in missing[1:] if missing[0] in found else ():
                 ask("job_guid", [job])
     return found
+
+
+def _kept(letter: Claimed, row: Mapping[str, Any]) -> str:
+    """What a server has instead of what was posted, "" where it is that. Only what every answer tells and no server
+    makes up is compared: a dropped post leaves an earlier one of the same id, which is no proof of the later."""
+    entry = json.loads(letter.content)
+    job = entry["job"]
+    ours = [("state", str(job.get("state"))), ("revision", str(entry.get("revision")))]
+    if job.get("state") == "completed":
+        ours.append(("result", str(job.get("result", "unknown"))))
+    theirs = [(name, row[name], value) for name, value in ours if isinstance(row.get(name), str)]
+    differing = [f"{name} {their}" for name, their, value in theirs if not their.startswith(value)]  # short revisions
+    return clean(", ".join(differing), 120)
 
 
 def _settle(desk: Desk, letters: list[Claimed], state: State, words: str) -> None:

@@ -111,17 +111,18 @@ class PulseRoute(Route):
             raise setup_problem(error, self.broker, who.who) from None
 
     async def _exchange(self, connection: Any) -> Any:
-        """The exchange: checked, and made if it is missing and ours to make."""
+        """The exchange: one of ours is declared, which makes it, or refuses one that is there and of another kind (a
+        fanout would ignore every routing key); one of others, or that we may not make, is only looked for."""
+        pika = library()
+        from aiormq.exceptions import ChannelAccessRefused
+
         try:
             async with asyncio.timeout(self._patience.connect):
-                try:
-                    channel = await _channel(connection)
-                    return await channel.get_exchange(self.exchange, ensure=True)
-                except library().exceptions.ChannelNotFoundEntity:
-                    if not self.exchange.startswith(f"exchange/{self._credentials.who}/"):
-                        raise
-                channel = await _channel(connection)
-                return await channel.declare_exchange(self.exchange, library().ExchangeType.TOPIC, durable=True)
+                if self.exchange.startswith(f"exchange/{self._credentials.who}/"):
+                    with contextlib.suppress(ChannelAccessRefused):
+                        channel = await _channel(connection)
+                        return await channel.declare_exchange(self.exchange, pika.ExchangeType.TOPIC, durable=True)
+                return await (await _channel(connection)).get_exchange(self.exchange, ensure=True)
         except Exception as error:
             raise setup_problem(error, self.broker, self._credentials.who, self.exchange) from None
 

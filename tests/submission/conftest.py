@@ -34,9 +34,11 @@ def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     if reason := missing():
         pytest.skip(reason)
     broker = Rabbit(tmp_path_factory.mktemp("rabbit"))
-    broker.boot()
-    yield broker
-    broker.stop()
+    try:
+        broker.boot()
+        yield broker
+    finally:
+        broker.stop()
 
 
 @pytest.fixture

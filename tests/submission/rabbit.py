@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -25,7 +26,8 @@ def missing() -> str:
     """Why there can be no broker here; "" if there can."""
     if not (BIN / "rabbitmq-server").exists():
         return "RabbitMQ is not installed: apt-get install --no-install-recommends rabbitmq-server"
-    return "" if shutil.which("erl") else "RabbitMQ's Erlang is not installed"
+    lacking = [name for name in ("erl", "epmd", "openssl") if shutil.which(name) is None]
+    return f"RabbitMQ needs {' and '.join(lacking)}, which is not installed" if lacking else ""
 
 
 def _free_ports(count: int) -> Iterator[int]:
@@ -40,7 +42,7 @@ class Rabbit:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.port, self.tls_port, dist = list(_free_ports(3))
+        self.port, self.tls_port, dist, names = list(_free_ports(4))
         self.ca = home / "ca.pem"
         self._make_certificate()
         (home / "enabled_plugins").write_text("[].")
@@ -64,6 +66,7 @@ class Rabbit:
             "RABBITMQ_PID_FILE": str(home / "rabbit.pid"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(names),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": loopback,
             "RABBITMQ_CTL_ERL_ARGS": loopback,
         }
@@ -96,6 +99,8 @@ class Rabbit:
 
     def boot(self) -> None:
         """Starts the node for the first time, with its users."""
+        # A register of names of our own: the node would start a daemon that outlives it, and that others then share.
+        self._names = subprocess.Popen(["epmd"], env=self._environment)
         self.start()
         self.ctl("add_user", USER, PASSWORD)
         self.ctl("set_permissions", "-p", "/", USER, _OWN, _OWN, _READ)
@@ -122,12 +127,16 @@ class Rabbit:
             raise RuntimeError(f"rabbitmqctl {arguments[0]}: {done.stdout[-500:]} {done.stderr[-500:]}")
         return done.stdout
 
-    def stop(self) -> None:
+    def kill(self) -> None:
         self.signal(signal.SIGKILL)
         self._server.wait(30)
 
-    def kill(self) -> None:
-        self.stop()
+    def stop(self) -> None:
+        """Ends the node and its register of names; nothing of it is left running."""
+        with contextlib.suppress(ProcessLookupError):
+            self.kill()
+        self._names.kill()
+        self._names.wait(30)
 
     def signal(self, number: int) -> None:
         """To every process of the node; its session is its own."""

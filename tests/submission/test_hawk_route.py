@@ -67,6 +67,21 @@ def test_a_job_that_the_server_drops_in_silence_is_not_called_stored(server: Haw
     assert "accepted (200), but not stored: perhaps no push has this revision" in words(outbox)
 
 
+def test_an_earlier_job_of_the_same_id_is_no_proof_of_a_later_one(server: HawkReceiver, outbox: Outbox) -> None:
+    """A completed job never changes: the server answers 200 and keeps the first."""
+    to, body = route(server), message()
+    queued(outbox, to, [body])
+    publish(outbox, to, Cancel())
+    server.drop = {body["taskId"]}
+    queued(outbox, to, [{**body, "result": "fail"}, {**body, "state": "running", "result": "unknown"}])
+    assert publish(outbox, to, Cancel()).returned == 2
+    assert "accepted (200), but the server keeps what it had under this id: result success" in words(outbox)
+    assert "accepted (200), but the server keeps what it had under this id: state completed" in words(outbox)
+    outbox.retry([row[0] for row in outbox.rows()])
+    server.drop = set()
+    assert publish(outbox, to, Cancel()).acknowledged == 2
+
+
 def test_a_wrong_key_is_said_and_the_jobs_stay(server: HawkReceiver, outbox: Outbox) -> None:
     to = route(server, key="wrong-and-secret")
     queued(outbox, to, messages(2))

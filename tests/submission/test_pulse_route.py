@@ -108,7 +108,18 @@ def test_an_exchange_of_another_kind_is_said(rabbit: Rabbit, outbox: Outbox) -> 
     rabbit.as_boss(make)
     to = route(rabbit, f"exchange/{USER}/v1/fan")
     queued(outbox, to, [message()])
-    assert publish(outbox, to, Cancel()).returned == 1  # a fanout takes it; nobody is bound
+    with pytest.raises(RouteProblem, match=r"is no durable topic exchange \(406 PRECONDITION_FAILED\)"):
+        publish(outbox, to, Cancel())
+    assert states(outbox) == {"queued": 1}
+
+
+def test_an_exchange_that_we_may_use_but_not_make_is_used(rabbit: Rabbit, outbox: Outbox) -> None:
+    rabbit.ctl("add_user", "guest2", PASSWORD)
+    rabbit.ctl("set_permissions", "-p", "/", "guest2", "^$", "^exchange/guest2/.*", "^exchange/guest2/.*")
+    rabbit.bind("exchange/guest2/v1/jobs", "queue/boss/guest2")
+    to = route(rabbit, user="guest2")
+    queued(outbox, to, [message()])
+    assert publish(outbox, to, Cancel()).acknowledged == 1
 
 
 def test_a_wrong_password_is_said_without_showing_it(rabbit: Rabbit, outbox: Outbox) -> None:
