@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from backends.treeherder.datasets import revisions, signature_sets
 from backends.treeherder.datasets.groups import signature_groups
 from backends.treeherder.datasets.revisions import Window
+from backends.treeherder.datasets.shared_rows import shared_of
 from tests.datasets import original
 from tests.datasets.worlds import MEASURED, METADATA, START, Measured, pushes, signatures
 
@@ -35,7 +36,9 @@ REVISION_OF = {number: f"rev{number}" for number in range(5)}
 def test_counts_per_commit_are_the_originals(
     measured: Measured, commits: list[tuple[str, int]], window: tuple[Any, Any, Any]
 ) -> None:
-    found = revisions.per_commit(_commits(commits), pushes(), measured.pairs, Window(*window))
+    shared = shared_of(measured.pairs)
+    found = revisions.per_commit(_commits(commits), pushes(), shared, Window(*window))
+    found = revisions.with_signatures(found, shared)
     expected = original.signatures_per_commit(measured.data, REVISION_OF, commits, *window)
     assert found.select("revision", "commit_ts", "signature_ids").rows() == expected
     assert found["total"].to_list() == [len(ids) for _, _, ids in expected]
@@ -46,7 +49,7 @@ def test_counts_per_commit_are_the_originals(
 def test_common_features_are_the_originals(
     measured: Measured, metadata: dict[int, dict[str, Any]], excluded: tuple[str, ...]
 ) -> None:
-    found = signature_sets.signatures_per_job(measured.pairs, signatures(metadata), excluded=excluded)
+    found = signature_sets.signatures_per_job(shared_of(measured.pairs), signatures(metadata), excluded=excluded)
     full = {number: {"id": number, **fields} for number, fields in metadata.items()}
     expected = [
         (job, ids, original.common_features(ids, full, set(excluded)))
@@ -63,9 +66,10 @@ def test_rectified_counts_are_the_originals(
     measured: Measured, metadata: dict[int, dict[str, Any]], commits: list[tuple[str, int]], excluded: set[int]
 ) -> None:
     window = Window()
-    counted = revisions.per_commit(_commits(commits), pushes(), measured.pairs, window)
+    shared = shared_of(measured.pairs)
+    counted = revisions.per_commit(_commits(commits), pushes(), shared, window)
     groups = signature_groups(measured.pairs)
-    found = revisions.rectified(counted, groups, signatures(metadata), excluded=excluded)
+    found = revisions.rectified(counted, groups, signatures(metadata), shared, excluded=excluded)
     lists = original.groups(original.signatures_by_job(measured.data))
     frameworks = {number: fields["framework_id"] for number, fields in metadata.items()}
     plain = original.signatures_per_commit(measured.data, REVISION_OF, commits, None, None, 600)
@@ -85,7 +89,7 @@ def test_a_push_without_values_is_zero_only_if_it_was_asked_for(
         {"push_id": list(asked), "status": list(asked.values())}, schema={"push_id": pl.UInt32, "status": pl.String}
     )
     window = Window(expired=expired)
-    found = revisions.per_push(pushes(), measured.pairs, signature_groups(measured.pairs), status, window)
+    found = revisions.per_push(pushes(), shared_of(measured.pairs), signature_groups(measured.pairs), status, window)
     for row in found.iter_rows(named=True):
         push = row["push_id"]
         here = [datum for datum in measured.data if datum[3] == push]

@@ -46,7 +46,16 @@ def _data(rows: list[tuple[int, int, bool, int | None]]) -> Measured:
 
 AFTER = st.one_of(st.none(), st.sampled_from([-1, 0, 599, 600, 601, 90_000]))
 ROWS = st.tuples(st.integers(1, 6), st.integers(0, 11), st.booleans(), AFTER)
-MEASURED = st.lists(ROWS, max_size=60).map(_data)
+SUITE = st.sets(st.integers(1, 6), min_size=1)
+RUNS = st.tuples(SUITE, st.integers(0, 11), st.booleans(), AFTER)
+
+
+def _suites(runs: list[tuple[set[int], int, bool, int | None]]) -> Measured:
+    """Jobs that measured several signatures at once, as suites do, so that many have the very same rows."""
+    return _data([(one, job, expired, after) for ids, job, expired, after in runs for one in sorted(ids)])
+
+
+MEASURED = st.one_of(st.lists(ROWS, max_size=60).map(_data), st.lists(RUNS, max_size=12).map(_suites))
 
 FIELDS = st.fixed_dictionaries(
     {

@@ -11,8 +11,8 @@ import polars as pl
 from backends.treeherder.datasets.compat_files import Folder
 from backends.treeherder.datasets.compat_statistics import distribution, waiting
 from backends.treeherder.datasets.plots import histogram
-from backends.treeherder.datasets.revisions import rectified
-from backends.treeherder.datasets.signature_sets import job_signatures, signatures_per_job
+from backends.treeherder.datasets.revisions import with_signatures
+from backends.treeherder.datasets.signature_sets import signatures_per_job
 from backends.treeherder.datasets.tables import EXPIRED, JOB_NUMBERS, JOB_TEXTS
 from backends.treeherder.datasets.views import Dataset
 from backends.treeherder.datasets.wanted import sampled
@@ -56,7 +56,8 @@ def series_of(dataset: Dataset) -> Iterator[pl.DataFrame]:
 
 def write_revisions(dataset: Dataset, folder: Folder, *, png: bool) -> None:
     """The counts per revision, in signatures and, rectified, in groups."""
-    counted = dataset.counted.with_columns(pl.from_epoch("at", "s").dt.strftime(_ISO_UTC).alias("submit_time_iso"))
+    time = pl.from_epoch("at", "s").dt.strftime(_ISO_UTC).alias("submit_time_iso")
+    counted = with_signatures(dataset.counted, dataset.shared).with_columns(time)
     keys = ("revision", "submit_time_iso", "total")
     folder.rows(
         "perf_jobs_per_revision.csv", ("revision", "submit_time_iso", "total_jobs"), counted.select(keys).rows()
@@ -68,7 +69,7 @@ def write_revisions(dataset: Dataset, folder: Folder, *, png: bool) -> None:
     if png:
         title = "Performance signatures per revision"
         histogram(folder, "perf_jobs_per_revision_dist.png", totals, title, "signatures", "revisions")
-    groups = rectified(counted, dataset.groups, dataset.table("signatures"), excluded=dataset.options.excluded)
+    groups = dataset.rectified.with_columns(time)
     folder.lines(
         "perf_jobs_per_revision_details_rectified.jsonl",
         groups.select("revision", "submit_time_iso", pl.col("total").alias("total_jobs"), "signature_group_ids"),
@@ -77,9 +78,8 @@ def write_revisions(dataset: Dataset, folder: Folder, *, png: bool) -> None:
 
 def write_groups(dataset: Dataset, folder: Folder) -> None:
     """The signatures of each job, what they have in common, and the groups."""
-    pairs = dataset.table("pairs")
-    folder.lines("sigs_by_job_id.jsonl", job_signatures(pairs))
-    detailed = signatures_per_job(pairs, dataset.table("signatures"))
+    detailed = signatures_per_job(dataset.shared, dataset.table("signatures"))
+    folder.lines("sigs_by_job_id.jsonl", detailed.select("job_id", "signature_ids"))
     folder.lines("sigs_by_job_id_detailed.jsonl", detailed.select("job_id", "signature_ids", "common_sig_features"))
     groups = dataset.groups.group_by("position", maintain_order=True).agg(pl.col("signature_id").alias("signatures"))
     folder.lines("sig_groups.jsonl", groups.rename({"position": "Sig_group_id"}))

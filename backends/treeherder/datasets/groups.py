@@ -27,14 +27,19 @@ GROUPS = {
 
 
 def signature_groups(
-    pairs: pl.LazyFrame | Sequence[pl.LazyFrame], *, verify: bool = True, tolerance: float | None = None
+    pairs: pl.LazyFrame | Sequence[pl.LazyFrame],
+    *,
+    members: pl.DataFrame | None = None,
+    verify: bool = True,
+    tolerance: float | None = None,
 ) -> pl.DataFrame:
     """One row a signature that has a known job (columns of `GROUPS`), sorted by position and signature.
 
-    `pairs`: rows with signature_id and job_id, unique, as one frame or in parts that share no job. `tolerance`: groups
-    whose sets of jobs have a Jaccard index of at least this (0 < t < 1) with another of them are joined, one by one
-    into chains; None or 1: only equal sets are. `jobs` is the size of the union of the members' sets, unless joined the
-    size of each.
+    `pairs`: rows with signature_id and job_id, unique, as one frame or in parts that share no job. `members`:
+    signature_id, leader, where `pairs` has the rows of leaders for all that they lead (`shared_rows`). `tolerance`:
+    groups whose sets of jobs have a Jaccard index of at least this (0 < t < 1) with another of them are joined, one by
+    one into chains; None or 1: only equal sets are. `jobs` is the size of the union of the members' sets, unless joined
+    the size of each.
     """
     parts = [pairs] if isinstance(pairs, pl.LazyFrame) else list(pairs)
     sketches = _sketches(parts)
@@ -43,6 +48,9 @@ def signature_groups(
         grouped = _by_exact_sets(parts)
     if tolerance is not None and tolerance < 1:
         grouped = _joined(parts, grouped, tolerance)
+    if members is not None:
+        led = members.rename({"leader": "class"}).join(grouped.rename({"signature_id": "class"}), on="class")
+        grouped = led.select("signature_id", "leader", "jobs")
     return _numbered(grouped)
 
 

@@ -177,7 +177,7 @@ def view_note(dataset: Dataset, needs: tuple[str, ...]) -> str:
 
 
 def _details_note(dataset: Dataset) -> str:
-    every = dataset.table("pairs").filter(pl.col("job_id").is_not_null()).select("job_id").unique()
+    every = dataset.shared.rows.filter(pl.col("job_id").is_not_null()).select("job_id").unique()
     known = dataset.table("jobs").filter(pl.col("state") != EXPIRED).select("job_id")
     total = every.select(pl.len()).collect(engine="streaming").item()
     detailed = every.join(known, on="job_id", how="semi").select(pl.len()).collect(engine="streaming").item()

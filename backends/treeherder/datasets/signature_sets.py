@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from backends.treeherder.datasets.shared_rows import SharedRows
+
 JOB_SETS = {
     "job_id": pl.UInt32(),
     "signature_ids": pl.List(pl.UInt32()),
@@ -20,55 +22,58 @@ JOB_SETS = {
 }
 
 
-def job_signatures(pairs: pl.LazyFrame) -> pl.DataFrame:
-    """job_id, signature_ids (sorted, unique), one row a job that is known, sorted by job."""
-    return (
-        _known(pairs).group_by("job_id").agg(pl.col("signature_id").unique().sort().alias("signature_ids"))
-        .sort("job_id").collect()
-    )  # fmt: skip
-
-
 def signatures_per_job(
-    pairs: pl.LazyFrame, signatures: pl.LazyFrame, *, excluded: Collection[str] = ("id",)
+    shared: SharedRows, signatures: pl.LazyFrame, *, excluded: Collection[str] = ("id",)
 ) -> pl.DataFrame:
-    """One row a job (columns of `JOB_SETS`), sorted by job.
+    """One row a job that is known (columns of `JOB_SETS`; the ids sorted and unique), sorted by job.
 
     `common_sig_features`: the fields that all of its signatures have, with equal values, sorted by name, without those
     `excluded`. As in the original a field counts only where Treeherder sends it, which it does not do for a value that
     is the default; a signature without metadata has no field, so that nothing is common to its job.
     """
-    sets = common_features(pairs, signatures, excluded=excluded)
-    lists = job_signatures(pairs)
-    return lists.join(sets.select("job_id", "common_sig_features"), on="job_id", how="left").sort("job_id").select(
-        "job_id", "signature_ids", pl.col("signature_ids").list.len().cast(pl.Int64).alias("signatures"),
-        "common_sig_features",
-    ).cast(JOB_SETS)  # type: ignore[arg-type]  # fmt: skip
+    jobs, sets = _sets(shared)
+    told = sets.group_by("set").agg(pl.col("signature_id").unique().sort().alias("signature_ids")).with_columns(
+        pl.col("signature_ids").list.len().cast(pl.Int64).alias("signatures")
+    ).join(_common(sets, signatures, excluded), on="set")  # fmt: skip
+    return jobs.join(told, on="set").sort("job_id").select(list(JOB_SETS)).cast(JOB_SETS)  # type: ignore[arg-type]
 
 
 def common_features(
-    pairs: pl.LazyFrame, signatures: pl.LazyFrame, *, excluded: Collection[str] = ("id",)
+    shared: SharedRows, signatures: pl.LazyFrame, *, excluded: Collection[str] = ("id",)
 ) -> pl.DataFrame:
     """job_id, common_sig_features (sorted names), in no order; see `signatures_per_job`."""
-    signature = pl.col("signature_id")
+    jobs, sets = _sets(shared)
+    return jobs.join(_common(sets, signatures, excluded), on="set").select("job_id", "common_sig_features")
+
+
+def _sets(shared: SharedRows) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(job_id, set) of every known job, and (set, signature_id): which signatures that set has."""
+    known = shared.rows.select("signature_id", "job_id").filter(pl.col("job_id").is_not_null())
+    leader = pl.col("signature_id")
     jobs = (
-        _known(pairs).group_by("job_id")
-        .agg(pl.len().alias("n"), signature.hash(1).sum().alias("h1"), signature.hash(2).sum().alias("h2"))
+        known.group_by("job_id")
+        .agg(pl.len().alias("n"), leader.hash(1).sum().alias("h1"), leader.hash(2).sum().alias("h2"))
         .collect(engine="streaming")
     )  # fmt: skip
     key = ["n", "h1", "h2"]
     sets = jobs.group_by(key).agg(pl.col("job_id").min()).with_row_index("set")
-    members = _known(pairs).join(sets.select("job_id", "set").lazy(), on="job_id").select("set", "signature_id")
+    leaders = known.join(sets.select("job_id", "set").lazy(), on="job_id").select("set", leader.alias("leader"))
+    members = leaders.collect().join(shared.members, on="leader").select("set", "signature_id")
+    return jobs.join(sets.select(*key, "set"), on=key).select("job_id", "set"), members
+
+
+def _common(sets: pl.DataFrame, signatures: pl.LazyFrame, excluded: Collection[str]) -> pl.DataFrame:
+    """set, common_sig_features."""
     coded, names = _coded(signatures, excluded)
     answers = (
-        members.join(coded.lazy(), on="signature_id", how="left").group_by("set")
+        sets.lazy().join(coded.lazy(), on="signature_id", how="left").group_by("set")
         .agg(
             ((pl.col(name).null_count() == 0) & (pl.col(name).min() == pl.col(name).max())).alias(name)
             for name in names
         )
         .collect()
     )  # fmt: skip
-    named = _named(answers, names)
-    return jobs.join(sets.select(*key, "set"), on=key).join(named, on="set").select("job_id", "common_sig_features")
+    return _named(answers, names)
 
 
 def always_common(sets: pl.DataFrame) -> list[str]:
@@ -76,10 +81,6 @@ def always_common(sets: pl.DataFrame) -> list[str]:
     every = len(sets)
     counts = sets.select(pl.col("common_sig_features").explode().alias("name")).drop_nulls().group_by("name").len()
     return sorted(counts.filter(pl.col("len") == every)["name"].to_list())
-
-
-def _known(pairs: pl.LazyFrame) -> pl.LazyFrame:
-    return pairs.select("signature_id", "job_id").filter(pl.col("job_id").is_not_null())
 
 
 def _coded(signatures: pl.LazyFrame, excluded: Collection[str]) -> tuple[pl.DataFrame, list[str]]:

@@ -19,6 +19,7 @@ from backends.treeherder.datasets.asking import (
 )
 from backends.treeherder.datasets.crew import ask_all, batches
 from backends.treeherder.datasets.ledger import Fetch, Known, now
+from backends.treeherder.datasets.shared_rows import shared_rows
 from backends.treeherder.datasets.store import Store
 from backends.treeherder.datasets.tables import PAIRS
 from backends.treeherder.datasets.wanted import (
@@ -65,7 +66,7 @@ class Update:
         """All steps. Raises the `Problem` that would stop every further request; what came before it is kept."""
         try:
             steps = (self._repository, self._signatures, self._pushes, self._pairs, self._submit_times)
-            for step in (*steps, self._jobs, self._alerts):
+            for step in (*steps, self._jobs, self._alerts, self._shared):
                 self._cancel.check()
                 step()
         finally:
@@ -285,6 +286,12 @@ class Update:
         summaries, alerts = answers.alert_summaries(page.results, monitored=monitored)
         self._keep({"alert_summaries": summaries, "alerts": alerts}, [])
         return len(summaries)
+
+    def _shared(self) -> None:
+        """Last, so that no view has to wait for it."""
+        if self._store.files("pairs", self._wanted.repository):
+            self._progress("noting which signatures share their rows")
+            shared_rows(self._store, self._wanted.repository)
 
     def _repository(self) -> None:
         """First of all, because an unknown one makes most endpoints fail as if the server were ill."""

@@ -16,6 +16,7 @@ from backends.treeherder.datasets.commits import read_commits
 from backends.treeherder.datasets.groups import signature_groups
 from backends.treeherder.datasets.names import moment
 from backends.treeherder.datasets.revisions import EXCLUDED_FRAMEWORKS, Window
+from backends.treeherder.datasets.shared_rows import SharedRows, shared_rows
 from backends.treeherder.datasets.store import Store
 
 
@@ -40,27 +41,34 @@ class Dataset:
         return self.store.scan(name, self.repository)
 
     @cached_property
+    def shared(self) -> SharedRows:
+        return shared_rows(self.store, self.repository)
+
+    @cached_property
     def groups(self) -> pl.DataFrame:
-        """As `signature_groups` gives them, day by day from the files."""
-        parts = [rows for _, rows in self.store.by_file("pairs", self.repository)]
-        return signature_groups(parts or self.table("pairs"), tolerance=self.options.tolerance)
+        """As `signature_groups` gives them."""
+        shared = self.shared
+        return signature_groups(shared.rows, members=shared.members, tolerance=self.options.tolerance)
 
     @cached_property
     def counted(self) -> pl.DataFrame:
-        """revision, at (epoch seconds), total, signature_ids: per commit of the list, or else per push."""
+        """revision, at (epoch seconds), total, leaders: per commit of the list, or else per push."""
         window = self.options.window
         if self.options.commits is not None:
-            found = revisions.per_commit(
-                read_commits(self.options.commits), self.table("pushes"), self.table("pairs"), window
-            )
+            found = revisions.per_commit(read_commits(self.options.commits), self.table("pushes"), self.shared, window)
             return found.rename({"commit_ts": "at"})
         heads = (
             self.table("pushes").select("revision", pl.col("push_ts").alias("commit_ts")).sort("commit_ts").collect()
         )
         heads = heads.drop_nulls().unique("revision", keep="first", maintain_order=True)
-        return revisions.per_commit(heads, self.table("pushes"), self.table("pairs"), window).rename(
-            {"commit_ts": "at"}
-        )
+        return revisions.per_commit(heads, self.table("pushes"), self.shared, window).rename({"commit_ts": "at"})
+
+    @cached_property
+    def rectified(self) -> pl.DataFrame:
+        """As `revisions.rectified` gives them, with at (epoch seconds) and all (signatures)."""
+        counted = self.counted.with_columns(pl.col("total").alias("all"))
+        excluded = self.options.excluded
+        return revisions.rectified(counted, self.groups, self.table("signatures"), self.shared, excluded=excluded)
 
     def asked(self) -> pl.DataFrame:
         """push_id, status: how the question for its values ended; a success counts even if a later try failed."""
@@ -94,7 +102,7 @@ class View:
 
 def _revisions(dataset: Dataset) -> pl.DataFrame:
     found = revisions.per_push(
-        dataset.table("pushes"), dataset.table("pairs"), dataset.groups, dataset.asked(), dataset.options.window
+        dataset.table("pushes"), dataset.shared, dataset.groups, dataset.asked(), dataset.options.window
     )
     return signature_views.pushes(found)
 
@@ -109,9 +117,7 @@ def _commits(dataset: Dataset) -> pl.DataFrame:
 
 
 def _rectified(dataset: Dataset) -> pl.DataFrame:
-    counted = dataset.counted.with_columns(pl.col("signature_ids").list.len().cast(pl.Int64).alias("signatures"))
-    found = revisions.rectified(counted, dataset.groups, dataset.table("signatures"), excluded=dataset.options.excluded)
-    return signature_views.rectified(found)
+    return signature_views.rectified(dataset.rectified.rename({"all": "signatures"}))
 
 
 COVERAGE = Schema(
@@ -184,28 +190,28 @@ VIEWS = {
         View("signatures", "Signatures and what they measure", ("signature", "signatures"),
              signature_views.SIGNATURES, lambda d: signature_views.signatures(d.table("signatures")), ("signatures",)),
         View("jobs", "Signatures per job and their common features", ("job", "jobs"), signature_views.JOBS,
-             lambda d: signature_views.jobs(signature_sets.signatures_per_job(d.table("pairs"), d.table("signatures"))),
+             lambda d: signature_views.jobs(signature_sets.signatures_per_job(d.shared, d.table("signatures"))),
              ("pairs", "signatures")),
         View("groups", "Signatures that always come from the same jobs", ("group", "groups"), signature_views.GROUPS,
              lambda d: signature_views.groups(d.groups, d.table("signatures")), ("pairs", "signatures")),
         View("durations", "Job durations per signature group", ("group", "groups"), job_views.BY_GROUP,
              lambda d: job_views.durations_by_group(
-                 d.table("pairs"), d.table("jobs"), d.groups, d.table("signatures")),
+                 d.shared.rows, d.table("jobs"), d.groups, d.table("signatures")),
              ("pairs", "jobs")),
         View("durations-by-signature", "Job durations per signature", ("signature", "signatures"),
              job_views.BY_SIGNATURE,
              lambda d: job_views.durations_by_signature(d.table("pairs"), d.table("jobs"), d.table("signatures")),
              ("pairs", "jobs")),
         View("waits", "Job wait times", ("job", "jobs"), job_views.WAITS,
-             lambda d: job_views.waits(d.table("pairs"), d.table("jobs"), d.table("pushes")), ("pairs", "jobs")),
+             lambda d: job_views.waits(d.shared.rows, d.table("jobs"), d.table("pushes")), ("pairs", "jobs")),
         View("waits-by-push", "Job wait times per push", ("push", "pushes"), job_views.WAITS_BY_PUSH,
-             lambda d: job_views.waits_by_push(d.table("pairs"), d.table("jobs"), d.table("pushes")),
+             lambda d: job_views.waits_by_push(d.shared.rows, d.table("jobs"), d.table("pushes")),
              ("pairs", "jobs")),
         View("waits-by-platform", "Job wait times per platform", ("platform", "platforms"),
              job_views.WAITS_BY_PLATFORM,
-             lambda d: job_views.waits_by_platform(d.table("pairs"), d.table("jobs")), ("pairs", "jobs")),
+             lambda d: job_views.waits_by_platform(d.shared.rows, d.table("jobs")), ("pairs", "jobs")),
         View("waits-by-hour", "Job wait times per hour of the day", ("hour", "hours"), job_views.WAITS_BY_HOUR,
-             lambda d: job_views.waits_by_hour(d.table("pairs"), d.table("jobs")), ("pairs", "jobs")),
+             lambda d: job_views.waits_by_hour(d.shared.rows, d.table("jobs")), ("pairs", "jobs")),
         View("rectified", "Signature groups per revision, some frameworks left out", ("revision", "revisions"),
              signature_views.RECTIFIED, _rectified, ("pushes", "pairs", "signatures")),
         View("coverage", "What was asked for, and what is missing", ("question", "questions"), COVERAGE, _coverage, ()),

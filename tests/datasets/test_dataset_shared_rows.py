@@ -1,0 +1,122 @@
+"""What signatures have in common is kept once, and nothing is lost, mixed up or of another time by it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+
+from backends.cancel import Cancel
+from backends.treeherder.datasets import shared_rows as module
+from backends.treeherder.datasets.shared_rows import COLUMNS, HOME, SharedRows, classes, shared_of, shared_rows
+from backends.treeherder.datasets.store import Store
+from backends.treeherder.datasets.tables import PAIRS
+from tests.datasets.worlds import MEASURED, START, Measured
+
+
+def _told(shared: SharedRows) -> list[tuple[object, ...]]:
+    """All rows that it stands for."""
+    rows = shared.rows.collect().rename({"signature_id": "leader"})
+    return shared.members.join(rows, on="leader").select(COLUMNS).sort(COLUMNS, nulls_last=True).rows()
+
+
+def _plain(pairs: pl.LazyFrame) -> list[tuple[object, ...]]:
+    return pairs.select(COLUMNS).sort(COLUMNS, nulls_last=True).collect().rows()
+
+
+@settings(max_examples=150, deadline=None)
+@given(MEASURED)
+def test_no_row_is_lost_and_none_is_mixed_up(measured: Measured) -> None:
+    pairs = measured.pairs
+    whole = pairs.collect()
+    days = [whole.filter(pl.col("push_id") == push).sort(PAIRS.order).lazy() for push in range(5)]
+    assert _told(shared_of(pairs)) == _plain(pairs)
+    by_day = classes(days)
+    assert by_day.equals(classes([pairs.sort(PAIRS.order, nulls_last=True)]))
+    assert (by_day["leader"] <= by_day["signature_id"]).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(MEASURED)
+def test_rows_that_only_their_hashes_make_alike_are_told_apart(measured: Measured) -> None:
+    before = module._sums
+    module._sums = lambda: [pl.len().alias("len"), pl.lit(0).alias("h1"), pl.lit(0).alias("h2")]
+    try:
+        assert _told(shared_of(measured.pairs)) == _plain(measured.pairs)
+    finally:
+        module._sums = before
+
+
+def _pairs(*rows: tuple[int, int, int]) -> pl.DataFrame:
+    """(signature, job, push)."""
+    columns = [(s, job, 1000 * s + job, push, START + push, START + push, 1.0, START) for s, job, push in rows]
+    return pl.DataFrame(columns, schema=PAIRS.columns, orient="row")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "store", create=True) as opened:
+        opened.commit("autoland", {"pairs": _pairs((1, 7, 1), (2, 7, 1), (3, 8, 1))}, cancel=Cancel())
+        yield opened
+
+
+def _kept(store: Store) -> list[Path]:
+    return sorted((store.path / HOME / "repository=autoland").glob("*"))
+
+
+def test_what_is_kept_is_used_as_long_as_the_pairs_are_the_same(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = shared_rows(store, "autoland")
+    assert first.members.rows() == [(1, 1), (2, 1), (3, 3)]
+    assert len(_kept(store)) == 1
+    monkeypatch.setattr(module, "classes", lambda parts: pytest.fail("worked out again"))
+    again = shared_rows(store, "autoland")
+    assert _told(again) == _told(first) == _plain(store.scan("pairs", "autoland"))
+
+
+def test_new_pairs_are_never_read_from_what_was_kept_before(store: Store) -> None:
+    old = shared_rows(store, "autoland")
+    store.commit("autoland", {"pairs": _pairs((2, 9, 1), (4, 9, 2))}, cancel=Cancel())
+    new = shared_rows(store, "autoland")
+    assert _told(new) == _plain(store.scan("pairs", "autoland"))
+    assert new.members.rows() == [(1, 1), (2, 2), (3, 3), (4, 4)]
+    assert len(_told(old)) == 3  # one who still reads it is not disturbed
+    for path in _kept(store):
+        os.utime(path, (START, START))
+    store.commit("autoland", {"pairs": _pairs((5, 5, 5))}, cancel=Cancel())
+    shared_rows(store, "autoland")
+    assert len(_kept(store)) == 1
+
+
+def test_it_may_be_deleted_damaged_or_impossible_to_keep(store: Store) -> None:
+    expected = _told(shared_rows(store, "autoland"))
+    (kept,) = _kept(store)
+    (kept / "members.parquet").write_bytes(b"PAR1")
+    assert _told(shared_rows(store, "autoland")) == expected
+    (kept / "rows.parquet").unlink()
+    assert _told(shared_rows(store, "autoland")) == expected
+    shutil.rmtree(kept.parent)
+    kept.parent.write_text("a file where a directory should be")
+    assert _told(shared_rows(store, "autoland")) == expected
+
+
+def test_nothing_is_kept_of_files_that_changed_meanwhile(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = module.classes
+
+    def slow(parts: Iterator[pl.LazyFrame]) -> pl.DataFrame:
+        found = before(parts)
+        store.commit("autoland", {"pairs": _pairs((6, 6, 6))}, cancel=Cancel())
+        return found
+
+    monkeypatch.setattr(module, "classes", slow)
+    shared_rows(store, "autoland")
+    assert not _kept(store)
+
+
+def test_an_empty_store_has_no_rows(tmp_path: Path) -> None:
+    with Store(tmp_path / "store", create=True) as opened:
+        assert _told(shared_rows(opened, "autoland")) == []
