@@ -26,7 +26,8 @@ class Page:
     `frame` has the resource's schema; a row whose key came before replaces the earlier one. `origin` says where the
     answer came from and how old it is. `total`: how many rows there will be, if known. `replace`: this page is the
     whole list so far (a cached listing shown first), what was shown before goes. `note`: a sentence about what is
-    missing or odd, shown in the status line until the next load.
+    missing or odd, shown in the status line until the next load. `partial`: rows that belong here could not be had; a
+    command that lists them ends with 1.
     """
 
     frame: pl.DataFrame
@@ -34,6 +35,7 @@ class Page:
     total: int | None = None
     replace: bool = False
     note: str = ""
+    partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -266,11 +268,15 @@ class Resource(ABC):
 
 @dataclass(frozen=True)
 class Gathered:
-    """A whole listing: the rows, the least fresh origin of any part of it, and what was odd, in sentences."""
+    """A whole listing: the rows, the least fresh origin of any part of it, and what was odd, in sentences.
+
+    `partial`: something that belongs to it could not be had.
+    """
 
     frame: pl.DataFrame
     origin: Origin
     notes: tuple[str, ...]
+    partial: bool = False
 
 
 def gather(resource: Resource, cancel: Cancel, progress: Callable[[int, int | None], None] | None = None) -> Gathered:
@@ -280,10 +286,11 @@ def gather(resource: Resource, cancel: Cancel, progress: Callable[[int, int | No
     """
     frame, origin, notes = resource.schema.empty(), Origin(), list[str]()
     parts: list[pl.DataFrame] = []
-    count = 0
+    count, partial = 0, False
     for page in resource.pages(cancel):
         if page.replace:  # what was said about the rows before goes with them
-            parts, count, notes = [], 0, []
+            parts, count, notes, partial = [], 0, [], False
+        partial = partial or page.partial
         origin = page.origin if not parts else origin.worse(page.origin)
         parts.append(page.frame)
         count += len(page.frame)
@@ -293,4 +300,4 @@ def gather(resource: Resource, cancel: Cancel, progress: Callable[[int, int | No
             progress(count, page.total)
     if parts:
         frame = pl.concat(parts).unique(resource.schema.key, keep="last", maintain_order=True)
-    return Gathered(frame, origin, tuple(notes))
+    return Gathered(frame, origin, tuple(notes), partial)

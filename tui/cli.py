@@ -114,6 +114,13 @@ def cli(ctx: click.Context) -> None:
         ctx.invoke(_open, locator=None, root_url=None, mode=None)
 
 
+@cli.result_callback()
+@click.pass_context
+def _ended(ctx: click.Context, /, code: object, **_: object) -> object:
+    """A command that told of failures (see `tui.commands.output`) ends with 1 even if it gave what it could."""
+    return code or int("ciexplore.failures" in ctx.meta)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Runs the command line and returns the exit code: 0 done, 1 with failures, 2 usage, 3 server or network, 130."""
     words = [f"<{word}>" if _DASHED_SLUG.fullmatch(word) else word for word in arguments]

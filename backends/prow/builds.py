@@ -70,7 +70,7 @@ class BuildList(Resource):
                 yield page
             for rows in turns.rest():
                 failed += sum(_failed(row) for row in rows)
-                yield Page(build_frame(rows), origin, note=_note(failed))
+                yield Page(build_frame(rows), origin, note=_note(failed), partial=failed > 0)
 
     def _listed(self, cancel: Cancel, turns: Turns[BuildPlace, Row]) -> Iterator[Page]:
         if self.builds:

@@ -51,7 +51,8 @@ class _Completeness(Resource):
             self.found.sort(key=lambda one: ranks.get(one.build, 0))
             # How far it is is no note: those stay until the next load.
             note = self._note() if shown == len(wanted) else ""
-            yield Page(self.table(self.found), Origin(), replace=True, note=note)
+            partial = any(one.problem for one in self.found)
+            yield Page(self.table(self.found), Origin(), replace=True, note=note, partial=partial)
         if not wanted:
             yield Page(self.schema.empty(), Origin(), replace=True)
 

@@ -153,7 +153,8 @@ class TreeFiles(Files):
             problem = next((tree.problem for tree in trees if tree.problem is not None), None)
             failed = failed or (f"Not all is listed: {problem.sentence}" if problem else "")
             count += len(rows)
-            yield Page(file_frame(rows), Origin(), note=failed or next((tree.note for tree in trees if tree.note), ""))
+            note = failed or next((tree.note for tree in trees if tree.note), "")
+            yield Page(file_frame(rows), Origin(), note=note, partial=bool(failed))
             if count >= MOST_FILES:
                 yield Page(FILES.empty(), Origin(), note=f"Only the first {count:,} files are listed.")
                 return

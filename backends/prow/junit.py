@@ -133,7 +133,8 @@ class TestCases(_Reports):
             if test:
                 frame = frame.filter(pl.col("test") == test)
             note = f"{len(odd):,} of {files:,} files are not whole, such as {odd[0]}" if odd else ""
-            yield Page(frame, Origin(), note=f"{self.failed()} {note}".strip())
+            note = f"{self.failed()} {note}".strip()
+            yield Page(frame, Origin(), note=note, partial=bool(self.problems or odd))
 
     def shows(self, row: Row) -> None:
         return None  # the panel beside the table has the message and the text
@@ -165,7 +166,7 @@ class ReportFiles(_Reports):
     def pages(self, cancel: Cancel) -> Iterator[Page]:
         for batch in self.read(cancel):
             frame = junit_files(report for reports in batch for report in reports)
-            yield Page(frame, Origin(), note=self.failed())
+            yield Page(frame, Origin(), note=self.failed(), partial=bool(self.problems))
 
     def open(self, row: Row) -> ProwView:
         return ProwView(View.JUNIT, self.view.bucket, self.path_of(row), (), (), self.view.store)
@@ -198,7 +199,8 @@ class TestMatrix(_Reports):
                 continue
             shown = done
             rows = pl.concat(frame.cast(JUNIT_TESTS.polars()) for frame in frames)  # type: ignore[arg-type]
-            yield Page(junit_matrix(rows, builds), Origin(), replace=True, note=self.failed())
+            matrix = junit_matrix(rows, builds)
+            yield Page(matrix, Origin(), replace=True, note=self.failed(), partial=bool(self.problems))
 
     def open(self, row: Row) -> ProwView:
         view = self.view

@@ -99,7 +99,8 @@ class OverTime(Resource):
                 continue
             shown = len(found)
             note = unread(found) if shown == len(wanted) else ""
-            yield Page(over_time(build_frame(found), self.period), Origin(), replace=True, note=note)
+            frame = over_time(build_frame(found), self.period)
+            yield Page(frame, Origin(), replace=True, note=note, partial=bool(note))
 
     def detail(self, row: Row) -> Detail:
         return row_detail(OVER_TIME, row, self.period.capitalize(), without=("build_ids",))

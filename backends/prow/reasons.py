@@ -98,7 +98,7 @@ class FailureReasons(Resource):
         for batch in read_each(wanted, self._read, cancel):
             found += batch
             note = unread(found) if len(found) == len(wanted) else ""
-            yield Page(reasons(build_frame(found)), Origin(), replace=True, note=note)
+            yield Page(reasons(build_frame(found)), Origin(), replace=True, note=note, partial=bool(note))
 
     def _read(self, place: BuildPlace, cancel: Cancel) -> Row:
         row = self.archive.reader.row(place, cancel)

@@ -103,11 +103,12 @@ class LogSearch(Resource):
             turns.add((place.key, place) for place in found)
             for batch in turns.rest():
                 done += len(batch)
-                yield Page(HITS.frame(cells for rows in batch for cells in rows), Origin(), note=_note(tally))
+                frame = HITS.frame(cells for rows in batch for cells in rows)
+                yield Page(frame, Origin(), note=_note(tally), partial=bool(tally.failed))
                 if tally.hits >= MOST:
                     left = len(found) - done
                     note = f"Stopped at {tally.hits:,} lines; {left:,} builds were not searched." if left else ""
-                    yield Page(HITS.empty(), Origin(), note=note)
+                    yield Page(HITS.empty(), Origin(), note=note, partial=left > 0)
                     return
         if tally.failed and not tally.files:
             raise tally.failed[0]

@@ -88,7 +88,8 @@ class TaskArtifactList(Resource):
                 raise failed[0]
             odd += [run.note for run in runs if run.note]
             origin = _worst(run.origin for run in runs)
-            yield Page(artifact_frame(runs), origin, note=_note(failed, unrun, len(self.task_ids), odd))
+            note = _note(failed, unrun, len(self.task_ids), odd)
+            yield Page(artifact_frame(runs), origin, note=note, partial=bool(failed))
 
     def _ask(self, task_id: str, cancel: Cancel) -> list[Listed] | HttpProblem:
         try:

@@ -149,7 +149,12 @@ class MeasurementList(Resource):
                 yield Page(rows, so_far.origin)
         if self._unreached and not found:
             raise self._unreached[0]
-        yield Page(MEASUREMENTS.empty(), so_far.origin, note=_note(so_far, len(self.tasks)))
+        yield Page(
+            MEASUREMENTS.empty(),
+            so_far.origin,
+            note=_note(so_far, len(self.tasks)),
+            partial=bool(so_far.unlisted or so_far.broken),
+        )
 
     def _ask(self, task: MeasuredTask, cancel: Cancel) -> _Told:
         told = _Told()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from backends import config
 from backends.cancel import Cancel
-from tui.commands.output import Progress, say
+from tui.commands.output import Progress, done_with_failures, say
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,10 +76,8 @@ def listed(session: Session, cancel: Cancel, locator: str, filter_text: str = ""
     Gives the rows that the filter leaves; of an artifact's locator, that artifact alone.
     """
     from backends.frames import filters
-    from backends.http.answers import Source
     from backends.locators import parse
     from backends.resources import gather
-    from tui.widgets.status_line import origin_words
 
     progress = Progress()
     opened = parse(locator)
@@ -89,12 +87,7 @@ def listed(session: Session, cancel: Cancel, locator: str, filter_text: str = ""
         gathered = gather(resource, cancel, lambda rows, total: progress.show(_counted(resource, rows, total)))
     finally:
         progress.clear()
-    stale = gathered.origin.source is Source.STALE
-    for note in gathered.notes:
-        if not stale or note != gathered.origin.reason:
-            say(f"note: {note}")
-    if stale:
-        say(f"note: {origin_words(gathered.origin, 0)}")
+    tell_notes(gathered)
     frame = _only(gathered.frame, opened)
     chosen = frame if wanted.is_empty else frame.filter(wanted.mask(frame))
     if chosen.is_empty() and not frame.is_empty():
@@ -102,6 +95,21 @@ def listed(session: Session, cancel: Cancel, locator: str, filter_text: str = ""
     elif frame.is_empty() and not gathered.notes:
         say(f"note: {resource.empty_text}")
     return resource, replace(gathered, frame=chosen)
+
+
+def tell_notes(gathered: Gathered) -> None:
+    """Says on stderr what should be known about a listing; one that lacks something makes the command end with 1."""
+    from backends.http.answers import Source
+    from tui.widgets.status_line import origin_words
+
+    stale = gathered.origin.source is Source.STALE
+    for note in gathered.notes:
+        if not stale or note != gathered.origin.reason:
+            say(f"note: {note}")
+    if stale:
+        say(f"note: {origin_words(gathered.origin, 0)}")
+    if gathered.partial:
+        done_with_failures()
 
 
 def _only(frame: pl.DataFrame, opened: Locator) -> pl.DataFrame:

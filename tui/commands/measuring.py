@@ -8,8 +8,8 @@ import click
 
 from backends.problems import UsageProblem
 from tui.cli import connection_options
-from tui.commands.listing import listed, session_of
-from tui.commands.output import Progress, emit, output_options, say
+from tui.commands.listing import listed, session_of, tell_notes
+from tui.commands.output import Progress, emit, output_options
 
 if TYPE_CHECKING:
     import polars as pl
@@ -170,8 +170,7 @@ def _measured(session: Session, cancel: Cancel, locator: str, text: str) -> pl.D
         )
     finally:
         progress.clear()
-    for note in gathered.notes:
-        say(f"note: {note}")
+    tell_notes(gathered)
     return gathered.frame
 
 

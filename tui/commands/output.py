@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from backends.frames.schema import Schema
 
+FAILURES = "ciexplore.failures"  # in the context of the command line, see tui.cli
 FORMATS = ("table", "csv", "jsonl", "json", "parquet")
 
 
@@ -132,3 +133,10 @@ class Progress:
 def say(words: str) -> None:
     """A sentence for the person, on stderr, so that stdout stays for programs."""
     click.echo(words, err=True)
+
+
+def done_with_failures() -> None:
+    """Something of what was asked for could not be had: the command will end with 1, whatever else it gives."""
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.find_root().meta[FAILURES] = True

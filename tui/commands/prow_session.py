@@ -12,7 +12,7 @@ import click
 
 from backends.problems import UsageProblem
 from tui.cli import connection_options
-from tui.commands.listing import session_of
+from tui.commands.listing import session_of, tell_notes
 from tui.commands.output import Progress, say
 
 if TYPE_CHECKING:
@@ -100,9 +100,7 @@ def _prows(locator: Locator) -> None:
 
 def gathered(resource: Resource, cancel: Cancel, noun: str = "") -> Gathered:
     """The whole list, with progress and what should be known about it on stderr."""
-    from backends.http.answers import Source
     from backends.resources import gather
-    from tui.widgets.status_line import origin_words
 
     progress = Progress()
     what = noun or resource.noun[1]
@@ -112,11 +110,7 @@ def gathered(resource: Resource, cancel: Cancel, noun: str = "") -> Gathered:
         progress.clear()
     if found.frame.is_empty() and not found.notes:
         say(f"note: {resource.empty_text}")
-    for note in found.notes:
-        if found.origin.source is not Source.STALE or note != found.origin.reason:
-            say(f"note: {note}")
-    if found.origin.source is Source.STALE:
-        say(f"note: {origin_words(found.origin, 0)}")
+    tell_notes(found)
     return found
 
 
