@@ -29,7 +29,7 @@ def _plain(pairs: pl.LazyFrame) -> list[tuple[object, ...]]:
     return pairs.select(COLUMNS).sort(COLUMNS, nulls_last=True).collect().rows()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(MEASURED)
 def test_no_row_is_lost_and_none_is_mixed_up(measured: Measured) -> None:
     pairs = measured.pairs
@@ -41,7 +41,7 @@ def test_no_row_is_lost_and_none_is_mixed_up(measured: Measured) -> None:
     assert (by_day["leader"] <= by_day["signature_id"]).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(MEASURED)
 def test_rows_that_only_their_hashes_make_alike_are_told_apart(measured: Measured) -> None:
     before = module._sums
