@@ -53,13 +53,18 @@ def resource_for(locator: Locator, http: Http, settings: Settings) -> Resource:
     if isinstance(locator, DatasetViews | DatasetView):
         from backends.treeherder.datasets import dataset_resource
 
-        return dataset_resource(locator, http, settings)
+        return dataset_resource(locator, http, settings.treeherder_url)
     server: str = getattr(locator, "server", "")
     base = server or settings.treeherder_url
     # A Treeherder on this machine (a demo, a development server) tells the public deployment for its repositories,
     # which does not know its tasks; the one on this machine does.
     local = _is_local(base) and _is_local(settings.taskcluster_root_url)
-    where = Where(http, base, server, settings.taskcluster_root_url.rstrip("/") if local else "")
+    dataset = ""
+    if isinstance(locator, Repositories | Frameworks):
+        from backends.treeherder.datasets.filling import last_dataset
+
+        dataset = last_dataset(settings.state_path)
+    where = Where(http, base, server, settings.taskcluster_root_url.rstrip("/") if local else "", dataset)
     return _measured(locator, where) or _others(locator, where) or _unknown(locator)
 
 

@@ -28,12 +28,14 @@ LOG = "public/logs/live_backing.log"
 @dataclass(frozen=True)
 class Where:
     """The server of a list. `server`: what the locator named, "" for the configured one; it goes into every locator
-    made there. `root`: the Taskcluster of all its tasks, "" where each repository names its own."""
+    made there. `root`: the Taskcluster of all its tasks, "" where each repository names its own. `dataset`: the
+    directory of the dataset that was looked at last, "" if none was."""
 
     http: Http
     base: str
     server: str = ""
     root: str = ""
+    dataset: str = ""
 
 
 class TreeherderList(Resource):
@@ -44,6 +46,7 @@ class TreeherderList(Resource):
         self.treeherder = Treeherder(where.http, where.base)
         self.server = where.server
         self._fixed_root = where.root
+        self.last_dataset = where.dataset
 
     def root_of(self, repository: str, cancel: Cancel) -> str:
         """The Taskcluster that ran the repository's tasks, "" if it is not known."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +23,7 @@ def call(capfdbinary: pytest.CaptureFixture[bytes]) -> Call:
 
 @pytest.fixture(scope="session")
 def filled(demo_server: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All of autoland that the embedded CI has, as the command fills it; not to be changed."""
+    """All of autoland that the embedded CI has, as the command fills it, once for all workers; not to be changed."""
     from backends.cancel import Cancel
     from backends.http import Http, Mode
     from backends.treeherder.datasets.asking import Pace, Treeherder
@@ -30,11 +32,18 @@ def filled(demo_server: DemoServer, tmp_path_factory: pytest.TempPathFactory) ->
     from backends.treeherder.datasets.update import Update
     from backends.treeherder.datasets.wanted import DAY, Wanted
 
-    path = tmp_path_factory.mktemp("dataset") / "store"
-    at = now()
-    with Store(path, create=True) as store, Http(mode=Mode.NO_CACHE) as http:
-        server = Treeherder(http, demo_server.settings["CIEXPLORE_TREEHERDER_URL"], "autoland", Pace(0))
-        Update(store, server, Wanted("autoland", at - 400 * DAY, at), cancel=Cancel()).run()
+    home = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        home = home.parent
+    path, done, at = home / "dataset" / "store", home / "dataset" / "done", now()
+    path.parent.mkdir(exist_ok=True)
+    with (path.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            with Store(path, create=True) as store, Http(mode=Mode.NO_CACHE) as http:
+                server = Treeherder(http, demo_server.settings["CIEXPLORE_TREEHERDER_URL"], "autoland", Pace(0))
+                Update(store, server, Wanted("autoland", at - 400 * DAY, at), cancel=Cancel()).run()
+            done.touch()
     return path
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,16 @@ import pytest
 
 from backends.cancel import Cancel
 from backends.config import load
+from backends.demo import DemoServer
 from backends.http import Http, Mode
 from backends.locators import parse
 from backends.locators.datasets import DatasetView, DatasetViews
-from backends.problems import UsageProblem
-from backends.resources import gather
-from backends.treeherder.datasets import dataset_resource
+from backends.locators.perfherder import Repositories
+from backends.problems import Cancelled, UsageProblem
+from backends.resources import Action, Question, gather
+from backends.treeherder.datasets import dataset_resource, filling
 from backends.treeherder.datasets.compat_alerts import SUMMARY_COLUMNS
+from backends.treeherder.datasets.filling import last_dataset
 from backends.treeherder.datasets.views import VIEWS
 from tests.datasets.conftest import Call
 from tui.registry import opener
@@ -26,7 +31,7 @@ from tui.registry import opener
 @pytest.mark.timeout(300)
 @pytest.mark.usefixtures("demo")
 def test_one_command_fills_the_store_and_the_next_has_nothing_to_ask(call: Call, tmp_path: Path) -> None:
-    where = ("--store", str(tmp_path / "new"), "--interval", "45d", "--rate", "0")
+    where = ("--store", str(tmp_path / "new"), "--interval", "15d", "--rate", "0")
     plan = call("perf", "dataset", "update", *where, "--dry-run", "--format", "csv")
     assert plan.code == 0
     assert not (tmp_path / "new").exists()
@@ -171,6 +176,62 @@ def test_the_app_opens_the_list_and_each_view_from_it(filled: Path) -> None:
         rows = gather(inner, Cancel())
         assert dict(rows.frame.schema) == inner.schema.polars()
         assert rows.frame["group_id"].is_unique().all()
+
+
+@pytest.mark.usefixtures("demo")
+def test_the_app_fetches_into_a_new_store_and_says_what_came(
+    demo_server: DemoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through the menus: repositories, a directory that does not exist yet, its list, and one more time."""
+    monkeypatch.setattr(filling, "RATE", 0.0)
+    settings = replace(load(), treeherder_url=demo_server.settings["CIEXPLORE_TREEHERDER_URL"], state_dir=str(tmp_path))
+    found = opener("treeherder")
+    with Http(mode=Mode.NO_CACHE) as http:
+        repositories = found.resource(Repositories(), http, settings)
+        asked = [one for one in repositories.menu({"name": "autoland"}, pl.DataFrame()) if isinstance(one, Question)]
+        with pytest.raises(UsageProblem):
+            asked[-1].opens(" ")
+        locator = asked[-1].opens(str(tmp_path / "new"))
+        listing = found.resource(locator, http, settings)
+        assert gather(listing, Cancel()).frame.is_empty()
+        assert not (tmp_path / "new").exists(), "looking makes nothing"
+        fetch = listing.menu(None, pl.DataFrame())[0]
+        assert isinstance(fetch, Action) and "autoland" in fetch.label and "autoland" not in fetch.confirm
+        stopped = Cancel()
+        with pytest.raises(Cancelled):
+            fetch.run(stopped, lambda words: stopped.cancel())
+        said: list[str] = []
+        assert "pairs" in fetch.run(Cancel(), said.append)
+        assert any("pushes asked" in words for words in said)
+        assert fetch.run(Cancel(), said.append) == "0 requests: nothing new."
+        assert len(gather(listing, Cancel()).frame) == len(VIEWS)
+
+
+def test_the_directory_of_last_time_is_suggested(tmp_path: Path) -> None:
+    assert last_dataset(tmp_path) == ""
+    visits = [
+        {"at": 1, "text": DatasetViews("/old").text()}, {"at": 3, "text": "perf:repositories"},
+        {"at": 2, "text": DatasetView("/data/perf", "groups").text()}, {"at": 4, "text": "perf:dataset/"},
+    ]  # fmt: skip
+    (tmp_path / "history.json").write_text(json.dumps(visits))
+    assert last_dataset(tmp_path) == "/data/perf"
+    (tmp_path / "history.json").write_text('{"at": 1}')
+    assert last_dataset(tmp_path) == ""
+
+
+def test_numbers_of_pushes_that_were_not_asked_for_are_missing_and_not_zero(call: Call, store: Path) -> None:
+    gone = "1700290"
+    with sqlite3.connect(store / "ledger.sqlite") as ledger:
+        ledger.execute("DELETE FROM fetches WHERE endpoint = 'pairs' AND key = ?", (gone,))
+    for path in store.glob("pairs/**/rows.parquet"):
+        pl.read_parquet(path, hive_partitioning=False).filter(pl.col("push_id") != int(gone)).write_parquet(path)
+    base = ("--store", str(store), "--format", "csv")
+    pushes = {row["push"]: row for row in call("perf", "dataset", "show", "revisions", *base).rows}
+    assert pushes[gone]["state"] == "not asked"
+    rows = {row["revision"]: row for row in call("perf", "dataset", "show", "rectified", *base).rows}
+    assert rows[pushes[gone]["revision"]]["total"] == ""
+    others = [row for revision, row in rows.items() if revision != pushes[gone]["revision"]]
+    assert all(row["total"] for row in others)
 
 
 SOURCES = {

@@ -113,8 +113,7 @@ def update(
         _dry_run(store, wanted, rate, url, output)
         return 0
     report = _run(store, wanted, concurrency, rate, url)
-    rows = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in report.rows.items() if count)
-    say(f"{report.requests:,} requests: {rows or 'nothing new'}.")
+    say(report.sentence)
     for what, why in report.problems[:TOLD]:
         say(f"failed: {what}: {why}")
     if len(report.problems) > TOLD:
@@ -180,9 +179,13 @@ def show(
     from backends.locators.datasets import DatasetViews
     from backends.resources import gather
     from backends.treeherder.datasets.resources import LIST, DatasetList, view_note
+    from backends.treeherder.datasets.store import Store
     from backends.treeherder.datasets.views import view
 
     if name is None:
+        with Store(store) as opened_store:  # else there would be a list without rows, as in the app, where x fills it
+            if repository is not None:
+                opened_store.only_repository(repository)
         gathered = gather(DatasetList(DatasetViews(str(store), repository or "")), Cancel())
         for note in gathered.notes:
             say(f"note: {note}")

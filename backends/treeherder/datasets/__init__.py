@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from backends.http import Http
     from backends.locators import Locator
     from backends.resources import Resource
 
 
-def dataset_resource(locator: Locator, http: Any = None, settings: Any = None) -> Resource:
-    """The list that a locator of `backends.locators.datasets` opens; it asks no server, so that it needs neither."""
+def dataset_resource(locator: Locator, http: Http | None = None, url: str = "") -> Resource:
+    """The list that a locator of `backends.locators.datasets` opens. It asks no server; with one (`url`) its menu
+    offers to fetch from there."""
     from backends.treeherder.datasets.resources import dataset_resource as found
 
-    return found(locator)
+    return found(locator, http, url)

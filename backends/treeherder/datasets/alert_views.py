@@ -35,7 +35,7 @@ BUGS = Schema(
         Column("bug", Kind.ID, "Bug"),
         Column("summary", Kind.ID, "Summary"),
         Column("status", Kind.STATE, "Status"),
-        Column("revision", Kind.ID, "Regressor"),
+        Column("revision", Kind.ID, "Regressor", width=12),
         Column("created", Kind.TIME, "Created"),
         Column("count", Kind.COUNT, "Regressed"),
         Column("tests", Kind.TEXT, "Tests"),
@@ -47,7 +47,7 @@ BUGS = Schema(
 FAILING = Schema(
     (
         Column("summary", Kind.ID, "Summary"),
-        Column("revision", Kind.ID, "Revision"),
+        Column("revision", Kind.ID, "Revision", width=12),
         Column("count", Kind.COUNT, "Signatures"),
         Column("signatures", Kind.TEXT, "Signature ids"),
     ),

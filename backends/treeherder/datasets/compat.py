@@ -70,6 +70,10 @@ def export(
     notes = [] if png or not histograms else ["The histograms (PNG) need matplotlib: install ciexplore[png]."]
     if dataset.options.commits is None:
         notes.append("Without --commits the revisions are the heads of pushes, each at the time of its push.")
+    if missing := len(dataset.unasked):
+        notes.append(
+            f"{missing:,} pushes were not asked for their values, or in vain; they count as zero in the files."
+        )
     return Exported(folder.written, notes)
 
 

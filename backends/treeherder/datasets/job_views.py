@@ -21,9 +21,9 @@ _DURATIONS = (
 BY_GROUP = Schema(
     (
         Column("position", Kind.COUNT, "Group"),
-        Column("group_id", Kind.ID, "Group id"),
         Column("size", Kind.COUNT, "Signatures"),
         *_DURATIONS,
+        Column("group_id", Kind.ID, "Group id"),
     ),
     key="key",
 )
@@ -35,13 +35,13 @@ _WAITS = (
 WAITS = Schema(
     (
         Column("job", Kind.ID, "Job"),
+        Column("wait", Kind.DURATION, "Wait"),
+        Column("duration", Kind.DURATION, "Duration"),
+        Column("result", Kind.STATE, "Result"),
         Column("name", Kind.TEXT, "Name", width=44, keeps_end=True),
         Column("platform", Kind.TEXT, "Platform"),
         Column("submitted", Kind.TIME, "Submitted"),
         Column("hour", Kind.COUNT, "Hour"),
-        Column("wait", Kind.DURATION, "Wait"),
-        Column("duration", Kind.DURATION, "Duration"),
-        Column("result", Kind.STATE, "Result"),
         Column("revision", Kind.ID, "Revision", width=12),
         Column("machine", Kind.TEXT, "Machine", hidden=True),
         Column("task", Kind.ID, "Task", hidden=True),
@@ -49,8 +49,8 @@ WAITS = Schema(
     key="job",
 )
 WAITS_BY_PUSH = Schema(
-    (Column("push", Kind.ID, "Push"), Column("revision", Kind.ID, "Revision"), Column("pushed", Kind.TIME, "Pushed"),
-     *_WAITS),
+    (Column("push", Kind.ID, "Push"), Column("revision", Kind.ID, "Revision", width=12),
+     Column("pushed", Kind.TIME, "Pushed"), *_WAITS),
     key="push",
 )  # fmt: skip
 WAITS_BY_PLATFORM = Schema((Column("platform", Kind.TEXT, "Platform"), *_WAITS), key="platform")

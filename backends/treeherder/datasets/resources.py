@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import polars as pl
 
@@ -15,18 +15,22 @@ from backends.locators import Locator, LocatorProblem
 from backends.locators.datasets import DatasetView, DatasetViews
 from backends.locators.perfherder import AlertSummary, PushJobs, PushOf, Series, SeriesRef
 from backends.locators.taskcluster import SLUGID, Task
-from backends.resources import Page, Resource, Row
-from backends.treeherder.datasets.store import Store
+from backends.resources import Entry, Page, Resource, Row
+from backends.treeherder.datasets.filling import fetching
+from backends.treeherder.datasets.store import LEDGER, Store
 from backends.treeherder.datasets.tables import EXPIRED, TABLES
 from backends.treeherder.datasets.views import VIEWS, Dataset, job_horizon, view
+
+if TYPE_CHECKING:
+    from backends.http import Http
 
 SERIES_AT_ONCE = 8  # of a group: as many as a graph can tell apart
 LIST = Schema(
     (
         Column("view", Kind.TEXT, "View"),
-        Column("about", Kind.TEXT, "Shows"),
-        Column("repository", Kind.TEXT, "Repository"),
         Column("rows", Kind.COUNT, "Stored rows"),
+        Column("about", Kind.TEXT, "Shows", width=38),
+        Column("repository", Kind.TEXT, "Repository"),
         Column("since", Kind.TIME, "Since"),
         Column("until", Kind.TIME, "Until"),
         Column("missing", Kind.TEXT, "Missing"),
@@ -35,11 +39,13 @@ LIST = Schema(
 )
 
 
-def dataset_resource(locator: Locator) -> Resource:
-    """The list that a dataset's locator opens. Raises `LocatorProblem` for any other locator, `UsageProblem` for an
-    unknown view."""
+def dataset_resource(locator: Locator, http: Http | None = None, url: str = "") -> Resource:
+    """The list that a dataset's locator opens; `http`, `url`: where its menu fetches from.
+
+    Raises `LocatorProblem` for any other locator, `UsageProblem` for an unknown view.
+    """
     if isinstance(locator, DatasetViews):
-        return DatasetList(locator)
+        return DatasetList(locator, http, url)
     if isinstance(locator, DatasetView):
         return DatasetRows(locator)
     raise LocatorProblem(f"{locator.text()} is no dataset.")
@@ -50,20 +56,26 @@ class DatasetList(Resource):
 
     schema = LIST
     noun = ("view", "views")
-    empty_text: ClassVar[str] = "This dataset holds nothing yet. `ciexplore perf dataset update` fills it."
+    empty_text: ClassVar[str] = "There is nothing yet: x offers to fetch, or see `ciexplore perf dataset update`."
 
-    def __init__(self, locator: DatasetViews) -> None:
+    def __init__(self, locator: DatasetViews, http: Http | None = None, url: str = "") -> None:
         super().__init__(locator)
         self._meant = locator
+        self._http, self._url = http, url
 
     @property
     def title(self) -> str:
         return f"dataset {Path(self._meant.store).name}"
 
     def pages(self, cancel: Cancel) -> Iterator[Page]:
+        if not (Path(self._meant.store).expanduser() / LEDGER).is_file():
+            yield Page(LIST.empty(), Origin(), total=0)
+            return
         with Store(Path(self._meant.store)) as store:
             named = self._meant.repository
-            for repository in [store.only_repository(named)] if named else store.repositories():
+            for repository in store.repositories():
+                if named not in ("", repository):
+                    continue
                 cancel.check()
                 with store.reading():
                     frame, note = _listed(store, repository), _note(store, repository)
@@ -71,6 +83,12 @@ class DatasetList(Resource):
 
     def open(self, row: Row) -> Locator | None:
         return DatasetView(self._meant.store, str(row["view"]), str(row["repository"]))
+
+    def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
+        repository = str(row["repository"]) if row else self._meant.repository or "autoland"
+        if self._http is None:
+            return []
+        return [*fetching(Path(self._meant.store), repository, self._http, self._url)]
 
 
 def _listed(store: Store, repository: str) -> pl.DataFrame:
@@ -96,7 +114,7 @@ def _listed(store: Store, repository: str) -> pl.DataFrame:
         table = one.needs[-1] if one.needs[-1:] == ("jobs",) else one.needs[0] if one.needs else ""
         missing = [name for name in one.needs if not counts[name]]
         words = f"{failures:,} failed" if not one.needs and failures else ", ".join(f"no {name}" for name in missing)
-        rows.append((f"{one.name}/{repository}", one.name, one.about, repository, counts.get(table),
+        rows.append((f"{one.name}/{repository}", one.name, counts.get(table), one.about, repository,
                      *times.get(table, (None, None)), words))  # fmt: skip
     return LIST.frame(rows)
 
@@ -170,9 +188,9 @@ def view_note(dataset: Dataset, needs: tuple[str, ...]) -> str:
     missing = [name for name in needs if not dataset.store.count(name, dataset.repository)]
     if missing:
         return f"The dataset holds no {' and no '.join(missing)} of {dataset.repository}."
-    notes = [_note(dataset.store, dataset.repository)] if "pairs" in needs else []
-    if "jobs" in needs:
-        notes.append(_details_note(dataset))
+    notes = [_details_note(dataset)] if "jobs" in needs else []
+    if "pairs" in needs:
+        notes.append(_note(dataset.store, dataset.repository))
     return " ".join(filter(None, notes))
 
 
@@ -183,4 +201,4 @@ def _details_note(dataset: Dataset) -> str:
     detailed = every.join(known, on="job_id", how="semi").select(pl.len()).collect(engine="streaming").item()
     if detailed == total:
         return ""
-    return f"From {detailed:,} of {total:,} jobs; `update --jobs all` asks for the details of all."
+    return f"A sample: {detailed:,} of {total:,} jobs (`update --jobs all` asks for all)."

@@ -28,12 +28,12 @@ SIGNATURES = Schema(
 )
 GROUPS = Schema(
     (
-        Column("position", Kind.COUNT, "Group"),
         Column("size", Kind.COUNT, "Signatures"),
         Column("jobs", Kind.COUNT, "Jobs"),
         Column("suites", Kind.TEXT, "Suites"),
         Column("platforms", Kind.TEXT, "Platforms"),
         Column("frameworks", Kind.TEXT, "Frameworks"),
+        Column("position", Kind.COUNT, "Group"),
         Column("group_id", Kind.ID, "Group id"),
         Column("signatures", Kind.TEXT, "Signature ids", hidden=True),
     ),
@@ -66,7 +66,7 @@ PUSHES = Schema(
 )
 COMMITS = Schema(
     (
-        Column("revision", Kind.ID, "Revision"),
+        Column("revision", Kind.ID, "Revision", width=12),
         Column("committed", Kind.TIME, "Committed"),
         Column("total", Kind.COUNT, "Signatures"),
     ),
@@ -74,7 +74,7 @@ COMMITS = Schema(
 )
 RECTIFIED = Schema(
     (
-        Column("revision", Kind.ID, "Revision"),
+        Column("revision", Kind.ID, "Revision", width=12),
         Column("pushed", Kind.TIME, "Time"),
         Column("total", Kind.COUNT, "Groups"),
         Column("signatures", Kind.COUNT, "Signatures"),
@@ -136,13 +136,14 @@ def pushes(counted: pl.DataFrame) -> pl.DataFrame:
 
 
 def commits(counted: pl.DataFrame) -> pl.DataFrame:
-    """One row a commit (schema `COMMITS`) of `revisions.per_commit`."""
-    return _fitted(counted.with_columns(moment("commit_ts").alias("committed")), COMMITS)
+    """One row a commit (schema `COMMITS`) of `revisions.per_commit`, the latest first."""
+    return _fitted(counted.with_columns(moment("commit_ts").alias("committed")).reverse(), COMMITS)
 
 
 def rectified(counted: pl.DataFrame) -> pl.DataFrame:
-    """One row a revision (schema `RECTIFIED`) of `revisions.rectified` with its time as `at` and `signatures`."""
-    return _fitted(counted.with_columns(moment("at").alias("pushed")), RECTIFIED)
+    """One row a revision (schema `RECTIFIED`) of `revisions.rectified` with its time as `at` and `signatures`, the
+    latest first."""
+    return _fitted(counted.with_columns(moment("at").alias("pushed")).reverse(), RECTIFIED)
 
 
 def _fitted(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:

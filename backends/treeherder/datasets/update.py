@@ -44,6 +44,11 @@ class Report:
     rows: dict[str, int] = field(default_factory=dict)
     problems: list[tuple[str, str]] = field(default_factory=list)
 
+    @property
+    def sentence(self) -> str:
+        rows = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in self.rows.items() if count)
+        return f"{self.requests:,} requests: {rows or 'nothing new'}."
+
 
 class Update:
     """One run. `progress` is called with short sentences."""

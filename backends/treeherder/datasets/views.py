@@ -81,6 +81,21 @@ class Dataset:
         columns = {"push_id": list(rows), "status": list(rows.values())}
         return pl.DataFrame(columns, schema={"push_id": pl.UInt32, "status": pl.String})
 
+    @cached_property
+    def unasked(self) -> pl.Series:
+        """Revisions of the pushes of which nothing is known: never asked for their values, or only in vain."""
+        known = self.asked().filter(pl.col("status") != "error").select("push_id").lazy()
+        some = self.shared.rows.select("push_id")  # an answer with other frameworks, or before a failure
+        return (
+            self.table("pushes").join(known, on="push_id", how="anti").join(some, on="push_id", how="anti")
+            .select("revision").collect()["revision"].drop_nulls()
+        )  # fmt: skip
+
+    def known_only(self, counted: pl.DataFrame, *names: str) -> pl.DataFrame:
+        """Numbers of revisions of which nothing is known are missing, not zero."""
+        unknown = pl.col("revision").is_in(self.unasked.to_list())
+        return counted.with_columns(pl.when(~unknown).then(pl.col(name)).alias(name) for name in names)
+
     def endpoints(self, name: str) -> list[str]:
         """The ledger's endpoints of that name, with whatever frameworks."""
         every = [row[1] for row in self.store.ledger.summary() if row[0] == self.repository]
@@ -113,11 +128,13 @@ def _commits(dataset: Dataset) -> pl.DataFrame:
             "Treeherder does not list commits, only pushes.",
             "Name the list with --commits all_commits.jsonl, or look at the view `revisions`.",
         )
-    return signature_views.commits(dataset.counted.rename({"at": "commit_ts"}))
+    counted = dataset.known_only(dataset.counted, "total")
+    return signature_views.commits(counted.rename({"at": "commit_ts"}))
 
 
 def _rectified(dataset: Dataset) -> pl.DataFrame:
-    return signature_views.rectified(dataset.rectified.rename({"all": "signatures"}))
+    counted = dataset.rectified.rename({"all": "signatures"})
+    return signature_views.rectified(dataset.known_only(counted, "total", "signatures", "unknown"))
 
 
 COVERAGE = Schema(
