@@ -23,6 +23,7 @@ from backends.resources import Action, Question, gather
 from backends.treeherder.datasets import dataset_resource, filling
 from backends.treeherder.datasets.compat_alerts import SUMMARY_COLUMNS
 from backends.treeherder.datasets.filling import last_dataset
+from backends.treeherder.datasets.store import Store
 from backends.treeherder.datasets.views import VIEWS
 from tests.datasets.conftest import Call
 from tui.registry import opener
@@ -52,6 +53,14 @@ def test_every_view_shows_something(call: Call, filled: Path, name: str) -> None
     assert list(shown.rows[0]) == list(VIEWS[name].schema.names)
     table = call("perf", "dataset", "show", name, "--store", str(filled), "--format", "table")
     assert "\x1b" not in table.text
+
+
+def test_of_every_known_job_it_is_known_when_it_was_submitted(filled: Path) -> None:
+    """Without, its values would count as if it had expired, however late it was asked for."""
+    with Store(filled) as store:
+        known = store.read("pairs").filter(pl.col("job_id").is_not_null())
+    assert len(known) > 100_000
+    assert known["submit_ts"].null_count() == 0
 
 
 def test_a_filter_leaves_what_it_says(call: Call, filled: Path) -> None:
