@@ -144,6 +144,18 @@ def test_a_damaged_file_is_named(call: Call, store: Path) -> None:
     assert ended.code == 1 and "rows.parquet" in ended.err
 
 
+def test_what_follows_from_the_pairs_heals_when_it_is_damaged(call: Call, store: Path) -> None:
+    show = ("perf", "dataset", "show", "groups", "--store", str(store), "--format", "csv")
+    whole = call(*show).rows
+    rows = next(path for path in store.glob(".shared/**/rows.parquet") if path.stat().st_size > 10_000)
+    with rows.open("r+b") as stream:  # the end is whole, the middle is not
+        stream.seek(4)
+        stream.write(b"\xff" * 5000)
+    ended = call(*show)
+    assert ended.code == 1 and "try again" in ended.err
+    assert call(*show).rows == whole
+
+
 LOCATORS: list[Any] = [
     DatasetViews("/home/me/perf"), DatasetViews("perf data", "try"), DatasetView("/a/b.c/groups", "groups", "autoland"),
     DatasetView("./d?x=1#y", "waits-by-hour"), DatasetViews("/ends/in/groups"), DatasetViews("/"),
