@@ -68,6 +68,8 @@ def test_a_filter_leaves_what_it_says(call: Call, filled: Path) -> None:
     expired = call(*states, 'state:"job expired"').rows
     assert expired and {row["state"] for row in expired} == {"job expired"}
     assert call(*states, "nothing:here").code == 2
+    none = call(*states, "state:running")
+    assert none.code == 0 and not none.rows and "none fits" in none.err
 
 
 def test_windows_and_the_ten_minutes_change_the_counts(call: Call, filled: Path) -> None:
@@ -147,7 +149,7 @@ def test_a_damaged_file_is_named(call: Call, store: Path) -> None:
 def test_what_follows_from_the_pairs_heals_when_it_is_damaged(call: Call, store: Path) -> None:
     show = ("perf", "dataset", "show", "groups", "--store", str(store), "--format", "csv")
     whole = call(*show).rows
-    rows = next(path for path in store.glob(".shared/**/rows.parquet") if path.stat().st_size > 10_000)
+    rows = max(store.glob(".shared/**/rows.parquet"), key=lambda path: path.stat().st_mtime_ns)  # not the copied one
     with rows.open("r+b") as stream:  # the end is whole, the middle is not
         stream.seek(4)
         stream.write(b"\xff" * 5000)
@@ -270,5 +272,7 @@ def test_enter_leads_to_what_a_row_came_from(filled: Path, name: str) -> None:
     for row in frame.head(20).iter_rows(named=True):
         found = resource.open(row)
         assert type(found).__name__ == SOURCES[name]
+        detail = resource.detail(row)
+        assert detail is not None and len(detail.sections[0][1]) > 1
         if found is not None:
             assert parse(found.text()) == found
