@@ -32,8 +32,8 @@ import polars as pl
 from backends.treeherder.datasets import revisions, signature_sets
 from backends.treeherder.datasets.compat_jobs import series_of
 from backends.treeherder.datasets.groups import signature_groups
-from backends.treeherder.datasets.shared_rows import HOME, shared_rows
-from backends.treeherder.datasets.store import FILE, Store
+from backends.treeherder.datasets.shared_rows import shared_rows
+from backends.treeherder.datasets.store import FILE, SHARED, Store
 from backends.treeherder.datasets.tables import PAIRS, SIGNATURES
 from backends.treeherder.datasets.views import Dataset
 
@@ -140,7 +140,7 @@ def _totals(frame: pl.DataFrame) -> list[list[int]]:
 
 def ours(case: str, store: Store) -> tuple[Spent, str]:
     if case == "shared":  # what an update does once at its end; the other cases find it done
-        shutil.rmtree(store.path / HOME, ignore_errors=True)
+        shutil.rmtree(store.path / SHARED, ignore_errors=True)
         began = clock()
         shared_rows(store, "autoland")
         return spent(began), ""

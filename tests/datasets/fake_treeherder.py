@@ -38,6 +38,7 @@ class FakeTreeherder:
     summaries: list[dict[str, Any]] = field(default_factory=list)
     fails: Callable[[str, dict[str, list[str]]], int] = lambda path, query: 0
     asked: list[tuple[str, dict[str, list[str]]]] = field(default_factory=list)
+    only_subtests: set[int] = field(default_factory=set)  # jobs without a value of their suite
 
     def measure(self, signature: int, job: int, push: int, *, after: int = 60, expired: bool = False) -> None:
         number = signature * 1_000_000 + job
@@ -110,7 +111,9 @@ class FakeTreeherder:
         here = [
             row
             for row in self.data
-            if low < row["push_timestamp"] < high and 1 + row["signature_id"] % 2 == int(query["framework"][0])
+            if row["job_id"] not in self.only_subtests
+            and low < row["push_timestamp"] < high
+            and 1 + row["signature_id"] % 2 == int(query["framework"][0])
         ]
         times = [None if row["job_id"] is None else _iso(row["submit"]) for row in here]
         return [{"signature_id": 1, "job_ids": [row["job_id"] for row in here], "submit_times": times, "values": []}]

@@ -23,6 +23,7 @@ from backends.resources import Action, Question, gather
 from backends.treeherder.datasets import dataset_resource, filling
 from backends.treeherder.datasets.compat_alerts import SUMMARY_COLUMNS
 from backends.treeherder.datasets.filling import last_dataset
+from backends.treeherder.datasets.store import Store
 from backends.treeherder.datasets.views import VIEWS
 from tests.datasets.conftest import Call
 from tui.registry import opener
@@ -54,11 +55,21 @@ def test_every_view_shows_something(call: Call, filled: Path, name: str) -> None
     assert "\x1b" not in table.text
 
 
+def test_of_every_known_job_it_is_known_when_it_was_submitted(filled: Path) -> None:
+    """Without, its values would count as if it had expired, however late it was asked for."""
+    with Store(filled) as store:
+        known = store.read("pairs").filter(pl.col("job_id").is_not_null())
+    assert len(known) > 100_000
+    assert known["submit_ts"].null_count() == 0
+
+
 def test_a_filter_leaves_what_it_says(call: Call, filled: Path) -> None:
     states = ("perf", "dataset", "show", "revisions", "--store", str(filled), "--format", "csv", "--filter")
     expired = call(*states, 'state:"job expired"').rows
     assert expired and {row["state"] for row in expired} == {"job expired"}
     assert call(*states, "nothing:here").code == 2
+    none = call(*states, "state:running")
+    assert none.code == 0 and not none.rows and "none fits" in none.err
 
 
 def test_windows_and_the_ten_minutes_change_the_counts(call: Call, filled: Path) -> None:
@@ -133,6 +144,18 @@ def test_a_damaged_file_is_named(call: Call, store: Path) -> None:
     damaged.write_bytes(b"PAR1 no")
     ended = call("perf", "dataset", "show", "waits", "--store", str(store))
     assert ended.code == 1 and "rows.parquet" in ended.err
+
+
+def test_what_follows_from_the_pairs_heals_when_it_is_damaged(call: Call, store: Path) -> None:
+    show = ("perf", "dataset", "show", "groups", "--store", str(store), "--format", "csv")
+    whole = call(*show).rows
+    rows = max(store.glob(".shared/**/rows.parquet"), key=lambda path: path.stat().st_mtime_ns)  # not the copied one
+    with rows.open("r+b") as stream:  # the end is whole, the middle is not
+        stream.seek(4)
+        stream.write(b"\xff" * 5000)
+    ended = call(*show)
+    assert ended.code == 1 and "try again" in ended.err
+    assert call(*show).rows == whole
 
 
 LOCATORS: list[Any] = [
@@ -249,5 +272,7 @@ def test_enter_leads_to_what_a_row_came_from(filled: Path, name: str) -> None:
     for row in frame.head(20).iter_rows(named=True):
         found = resource.open(row)
         assert type(found).__name__ == SOURCES[name]
+        detail = resource.detail(row)
+        assert detail is not None and len(detail.sections[0][1]) > 1
         if found is not None:
             assert parse(found.text()) == found

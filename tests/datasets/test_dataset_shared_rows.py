@@ -13,8 +13,8 @@ from hypothesis import given, settings
 
 from backends.cancel import Cancel
 from backends.treeherder.datasets import shared_rows as module
-from backends.treeherder.datasets.shared_rows import COLUMNS, HOME, SharedRows, classes, shared_of, shared_rows
-from backends.treeherder.datasets.store import Store
+from backends.treeherder.datasets.shared_rows import COLUMNS, SharedRows, classes, shared_of, shared_rows
+from backends.treeherder.datasets.store import SHARED, Store
 from backends.treeherder.datasets.tables import PAIRS
 from tests.datasets.worlds import MEASURED, START, Measured
 
@@ -66,7 +66,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def _kept(store: Store) -> list[Path]:
-    return sorted((store.path / HOME / "repository=autoland").glob("*"))
+    return sorted((store.path / SHARED / "repository=autoland").glob("*"))
 
 
 def test_what_is_kept_is_used_as_long_as_the_pairs_are_the_same(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,29 @@ def test_all_jobs_need_no_times_of_submission(tmp_path: Path) -> None:
         assert store.count("jobs") == len(world.jobs)
 
 
+@pytest.mark.parametrize("jobs", ["sample", "none"])
+def test_a_job_with_values_of_subtests_alone_is_no_expired_one(tmp_path: Path, jobs: Any) -> None:
+    """No list tells when it was submitted: its values would count as if nobody could know."""
+    world = _world()
+    world.only_subtests = {1002, 2001, 2002}
+    wanted = replace(WANTED, jobs=jobs)
+    with Store(tmp_path, create=True) as store:
+        _fill(store, world, wanted)
+        assert _pairs(store) == _expected(world)
+        assert _counts(world)["jobs"] == 1
+        world.asked.clear()
+        _fill(store, world, wanted)
+        assert world.asked == []
+
+
+def test_lists_of_times_that_failed_are_not_asked_for_job_by_job(tmp_path: Path) -> None:
+    world = _world()
+    world.fails = lambda path, query: 500 if path == "performance/summary" else 0
+    with Store(tmp_path, create=True) as store:
+        assert _fill(store, world, replace(WANTED, jobs="none")).problems
+        assert _counts(world)["jobs"] == 0
+
+
 def test_what_has_settled_is_not_asked_again_and_what_is_young_is(tmp_path: Path) -> None:
     world = _world()
     with Store(tmp_path, create=True) as store:

@@ -294,7 +294,10 @@ def _emit(frame: pl.DataFrame, schema: Any, text: str, output: Any) -> None:
     from backends.frames import filters
 
     wanted = filters.parse(text, schema)
-    emit(frame if wanted.is_empty else frame.filter(wanted.mask(frame)), schema, **output)
+    chosen = frame if wanted.is_empty else frame.filter(wanted.mask(frame))
+    if chosen.is_empty() and not frame.is_empty():
+        say(f"note: of {frame.height:,} rows none fits the filter.")
+    emit(chosen, schema, **output)
 
 
 def _options(

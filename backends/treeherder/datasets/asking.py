@@ -92,7 +92,8 @@ class Treeherder:
     def submit_times(self, framework: int, since: int, until: int, cancel: Cancel) -> list[answers.SubmitTimes]:
         """When the jobs of a framework's tests were submitted, of pushes of that span.
 
-        Suites and tests without a suite are enough: a subtest is measured by the job of its suite.
+        Suites and tests without a suite are enough for nearly all: a subtest is measured by the job of its suite, but
+        such a job may lack the suite's own value (see `wanted.without_submission`).
         """
         asked = [
             ("repository", self.repository),

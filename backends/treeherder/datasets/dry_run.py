@@ -130,7 +130,7 @@ def steps_of(store: Store, server: Treeherder, wanted: Wanted, cancel: Cancel) -
              why=f"{len(asked):,} pushes, {PUSHES_A_REQUEST} a request"),
         Step("submit times", spans + more, "at most" if more else "exact",
              f"{DAYS_A_SPAN} days of a framework a request"),
-        Step("jobs", jobs, "at least: the new values name more" if new and wanted.jobs != "none" else "exact",
+        Step("jobs", jobs, "at least: the new values name more" if new else "exact",
              f"{JOBS_A_REQUEST} ids a request"),
         Step("alerts", _alert_pages(store, server, wanted, number, cancel), "exact, asked to find out",
              f"{SUMMARIES_A_PAGE} summaries a page"),

@@ -15,11 +15,12 @@ from backends.locators import Locator, LocatorProblem
 from backends.locators.datasets import DatasetView, DatasetViews
 from backends.locators.perfherder import AlertSummary, PushJobs, PushOf, Series, SeriesRef
 from backends.locators.taskcluster import SLUGID, Task
-from backends.resources import Entry, Page, Resource, Row
+from backends.resources import Detail, Entry, Page, Resource, Row
 from backends.treeherder.datasets.filling import fetching
 from backends.treeherder.datasets.store import LEDGER, Store
 from backends.treeherder.datasets.tables import EXPIRED, TABLES
 from backends.treeherder.datasets.views import VIEWS, Dataset, job_horizon, view
+from backends.treeherder.listed import told
 
 if TYPE_CHECKING:
     from backends.http import Http
@@ -83,6 +84,9 @@ class DatasetList(Resource):
 
     def open(self, row: Row) -> Locator | None:
         return DatasetView(self._meant.store, str(row["view"]), str(row["repository"]))
+
+    def detail(self, row: Row) -> Detail:
+        return Detail(str(row["view"]), ((str(row["about"]), told(row, LIST, LIST.names[2:])),))
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         repository = str(row["repository"]) if row else self._meant.repository or "autoland"
@@ -164,6 +168,16 @@ class DatasetRows(Resource):
     def open(self, row: Row) -> Locator | None:
         """Where the row came from: an alert summary, a push, a task, the series of a signature or of a group."""
         return _source(row, self._meant.repository or self._repository)
+
+    def detail(self, row: Row) -> Detail:
+        """All that the row has: at 80 columns most of it is out of sight, and lists of ids are hidden."""
+        return Detail(
+            f"{self.noun[0]} {row[self.schema.names[0]]}", ((self.title, told(row, self.schema, self._names)),)
+        )
+
+    @property
+    def _names(self) -> list[str]:
+        return [name for name in self.schema.names if name != "key"]
 
 
 def _source(row: Row, repository: str) -> Locator | None:

@@ -25,11 +25,10 @@ from pathlib import Path
 
 import polars as pl
 
-from backends.treeherder.datasets.store import Store
+from backends.treeherder.datasets.store import SHARED, Store
 from backends.treeherder.datasets.tables import PAIRS
 
 COLUMNS = ("signature_id", "job_id", "push_id", "push_ts", "submit_ts")
-HOME = ".shared"
 STALE = 3600  # seconds: by then nobody reads what belongs to an earlier state of the store
 
 
@@ -49,7 +48,7 @@ class SharedRows:
 
 def shared_rows(store: Store, repository: str) -> SharedRows:
     """As kept, or else worked out now, which takes 3 s of CPU for 20 million pairs, and kept if the disk permits."""
-    home = store.path / HOME / f"repository={repository}"
+    home = store.path / SHARED / f"repository={repository}"
     state = _state(store, repository)
     there = home / state
     is_there = there.exists()

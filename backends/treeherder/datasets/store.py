@@ -30,6 +30,7 @@ from backends.treeherder.datasets.tables import TABLES, Table, place
 REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 FILE = "rows.parquet"
 LEDGER = "ledger.sqlite"
+SHARED = ".shared"  # what `shared_rows` keeps; it follows from the tables
 _HINT = "Fill one with `ciexplore perf dataset update --repository R --store DIR`."
 
 
@@ -148,9 +149,16 @@ class Store:
         try:
             yield
         except (pl.exceptions.PolarsError, OSError) as problem:
+            derived = [path for path in (self.path / SHARED).glob("**/*.parquet") if not _is_whole(path)]
+            for path in derived:
+                path.unlink(missing_ok=True)
             damaged = next((path for name in TABLES for path in self.files(name) if not _is_whole(path)), None)
             if damaged is None:
-                raise
+                if not derived:
+                    raise
+                raise FileProblem(
+                    f"{derived[0]} was damaged.", "It is removed and will be made anew: try again."
+                ) from None
             raise FileProblem(
                 f"{damaged} is damaged.", "Put it back from a copy, or fill a new dataset; the others are whole."
             ) from problem

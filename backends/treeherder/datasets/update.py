@@ -237,7 +237,7 @@ class Update:
             if not self._cancel.cancelled:
                 note = failed or ([self._fetch("jobs", "", done)] if asked else [])
                 self._keep({"jobs": pl.concat(kept)} if kept else {}, note)
-        if wanted.jobs == "all":
+        if wanted.jobs == "all" or asked:
             self._fill_from_jobs()
 
     def _fill_from_jobs(self) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 
 from backends.treeherder.datasets.ledger import Known
 from backends.treeherder.datasets.store import Store
-from backends.treeherder.datasets.tables import EXPIRED
+from backends.treeherder.datasets.tables import EXPIRED, SECONDS
 
 Jobs = Literal["sample", "all", "none"]
 DAY = 86_400
@@ -96,10 +96,29 @@ def submit_spans(store: Store, wanted: Wanted, days: int = 4) -> list[tuple[int,
     return spans
 
 
+def without_submission(store: Store, wanted: Wanted) -> pl.LazyFrame:
+    """job_id: the jobs of which no list of times of submission tells, all that were to be asked for being there."""
+    still = [(framework, day) for framework, days in submit_spans(store, wanted) for day in days]
+    asked_for = pl.LazyFrame(still, schema={"framework_id": pl.Int64, "day": SECONDS}, orient="row")
+    return (
+        store.scan("pairs", wanted.repository)
+        .filter(pl.col("job_id").is_not_null() & pl.col("submit_ts").is_null())
+        .filter(pl.col("push_ts").is_between(wanted.since, wanted.until))
+        .join(store.scan("signatures", wanted.repository).select("signature_id", "framework_id"), on="signature_id",
+              how="left")
+        .with_columns((pl.col("push_ts") // DAY * DAY).alias("day"))
+        .join(asked_for, on=["framework_id", "day"], how="anti")
+        .select("job_id")
+    )  # fmt: skip
+
+
 def jobs_to_ask(store: Store, wanted: Wanted) -> list[int]:
-    """The ids, sorted, of the jobs whose details are wanted and not known for good."""
-    if wanted.jobs == "none":
-        return []
+    """The ids, sorted, of the jobs whose details are wanted and not known for good.
+
+    Whatever is wanted, those are among them that lack a time of submission after the lists of such times were asked
+    for: the lists are made from suites, and a job may have values of subtests alone. Without that time a value would
+    count as one whose job has expired.
+    """
     pairs = (
         store.scan("pairs", wanted.repository)
         .filter(pl.col("push_ts").is_between(wanted.since, wanted.until))
@@ -108,7 +127,8 @@ def jobs_to_ask(store: Store, wanted: Wanted) -> list[int]:
     if wanted.jobs == "all":
         meant = pairs.filter(pl.col("job_id").is_not_null()).select("job_id").unique()
     else:
-        meant = pl.concat([sampled(pairs).select("job_id"), _busiest(pairs)]).drop_nulls().unique()
+        wishes = [sampled(pairs).select("job_id"), _busiest(pairs)] if wanted.jobs == "sample" else []
+        meant = pl.concat([*wishes, without_submission(store, wanted)]).drop_nulls().unique()
     jobs = store.scan("jobs", wanted.repository)
     settled = (pl.col("state") == "completed") | (wanted.until - pl.col("seen_at") < wanted.fresh)
     # A job that the server did not list may be one that it could not list just then, as long as it is not too old.
