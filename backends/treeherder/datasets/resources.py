@@ -171,9 +171,8 @@ class DatasetRows(Resource):
 
     def detail(self, row: Row) -> Detail:
         """All that the row has: at 80 columns most of it is out of sight, and lists of ids are hidden."""
-        return Detail(
-            f"{self.noun[0]} {row[self.schema.names[0]]}", ((self.title, told(row, self.schema, self._names)),)
-        )
+        name = "position" if "position" in self._names else self._names[0]
+        return Detail(f"{self.noun[0]} {row[name]}", ((self.title, told(row, self.schema, self._names)),))
 
     @property
     def _names(self) -> list[str]:
