@@ -11,13 +11,19 @@ import click
 import pytest
 
 from backends.problems import UsageProblem
+from tui.cli import cli
 from tui.commands.measuring import breakdown, compare, measurements
+
+
+def called(command: click.Command, *arguments: str) -> None:
+    """By way of the whole command line: a command that is called alone would remember to know --help without -h."""
+    cli.main(["taskcluster", str(command.name), *arguments], standalone_mode=False)
 
 
 def rows(capsysbinary: pytest.CaptureFixture[bytes], command: click.Command, *arguments: str) -> list[dict[str, Any]]:
     """What the command prints as CSV, the format of a pipe."""
     capsysbinary.readouterr()
-    command.main(list(arguments), standalone_mode=False)
+    called(command, *arguments)
     return list(csv.DictReader(io.StringIO(capsysbinary.readouterr().out.decode())))
 
 
@@ -42,10 +48,10 @@ def test_the_tasks_of_a_group_are_chosen_before_their_files_are_read(
 def test_what_has_no_measurements_says_so_on_stderr_and_prints_the_header(
     demo: dict[str, str], capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    measurements.main([demo["taskcluster.big-artifact"]], standalone_mode=False)
+    called(measurements, demo["taskcluster.big-artifact"])
     shown = capsysbinary.readouterr()
     assert shown.out.startswith(b"suite,subtest,value,unit")
-    measurements.main([demo["taskcluster.failed-task"]], standalone_mode=False)
+    called(measurements, demo["taskcluster.failed-task"])
     shown = capsysbinary.readouterr()
     assert shown.out.count(b"\n") == 1 and b"no perfherder data" in shown.err
 
@@ -94,7 +100,7 @@ def test_a_group_is_broken_down_over_names_over_time_and_along_its_chain(
     chain = rows(capsysbinary, breakdown, group, "--critical-path")
     assert len(chain) >= 2 and chain[0]["step"] == "1"
     capsysbinary.readouterr()
-    breakdown.main([group, "--by", "state", "--format", "json"], standalone_mode=False)
+    called(breakdown, group, "--by", "state", "--format", "json")
     assert {row["group"] for row in json.loads(capsysbinary.readouterr().out)} >= {"completed", "failed"}
 
 
@@ -116,4 +122,4 @@ def test_a_question_that_has_no_answer_says_what_to_ask(
 ) -> None:
     locators = {"GROUP": demo["taskcluster.finished-group"], "TASK": demo["taskcluster.task"]}
     with pytest.raises(UsageProblem, match=said):
-        command.main([locators.get(word, word) for word in arguments], standalone_mode=False)
+        called(command, *(locators.get(word, word) for word in arguments))

@@ -35,10 +35,11 @@ def filtered(terminal: Terminal, text: str) -> int:
     terminal.wait_for("esc Clear")
     terminal.press(text)
     shown = re.compile(r" · ([\d,]+) shown")
-    found = shown.search(terminal.wait_for(lambda screen: f"/ {text}" in screen and shown.search(screen)))
-    assert found is not None
+    terminal.wait_for(lambda screen: f"/ {text}" in screen and shown.search(screen))
     terminal.press("enter")
-    terminal.wait_for("space Mark")
+    # Only now: while one types, what is shown may still be what the letters before the last ones left.
+    found = shown.search(terminal.wait_for("␣ Mark"))
+    assert found is not None
     return int(found[1].replace(",", ""))
 
 
