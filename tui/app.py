@@ -108,7 +108,12 @@ class Explorer(KeysInOrder):
         """A toast. What servers name stands in many of them, so that none is markup and no escape goes out raw."""
         from backends.frames.formats import safe_text
 
-        super().notify(safe_text(message, _LONGEST_TOAST), markup=markup, **options)
+        lines = (safe_text(line) for line in message[:_LONGEST_TOAST].split("\n"))
+        super().notify("\n".join(lines), markup=markup, **options)
+
+    def action_help_quit(self) -> None:
+        """Ctrl+C copies in a text box and else does nothing; say so in our words, Textual's are markup."""
+        self.notify("Press q to quit (Ctrl+Q where q is a letter).", title="Ctrl+C does not quit")
 
     def tell(self, problem: Problem) -> None:
         """A problem that does not fill a list: a toast with its sentence and hint."""

@@ -133,3 +133,13 @@ async def test_an_unwritable_export_target_says_what_to_do(demo: dict[str, str],
         app.screen.query_one("#export-path", Input).value = str(tmp_path / "file" / "x.csv")
         await pilot.press("f2")
         await until(pilot, lambda: "Not exported" in screen_text(app))
+
+
+async def test_ctrl_c_says_how_to_leave_and_toasts_keep_their_lines(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: "Press q to quit" in screen_text(app))
+        assert "[b]" not in screen_text(app)
+        app.notify("first line\nsecond \x1b[31m line")
+        await until(pilot, lambda: "first line" in screen_text(app))
+        assert "second ␛[31m line" in screen_text(app)
