@@ -114,7 +114,7 @@ def test_downloads_mirror_the_bucket_and_are_done_once(ciexplore: Caller, demo: 
         (("builds", "periodic-nobody-knows"), 3),
         (("builds", "{job}", "--since", "soon"), 2),
         (("builds", "{job}", "--filter", "nosuch:1"), 2),
-        (("builds", "{job}", "--filter", "state:nosuch"), 2),
+        (("reasons", "{job}", "--filter", "state:nosuch"), 2),
         (("jobs", "{job}"), 2),
         (("builds", "gs://test-platform-results/logs/"), 2),
         (("log", "{running}"), 2),
@@ -136,3 +136,13 @@ def test_an_empty_result_is_said_beside_its_columns(ciexplore: Caller, demo: dic
     done = ciexplore("prow", "search", demo[JOB], "--count", "2", "--text", "no log has these words")
     assert (done.code, done.rows) == (0, []) and done.text.startswith("build,file,line,text")
     assert "Nothing matches" in done.err
+
+
+def test_a_filter_that_leaves_no_build_gives_an_empty_list_but_nothing_to_work_on(
+    ciexplore: Caller, demo: dict[str, str]
+) -> None:
+    listed = ciexplore("prow", "builds", demo[JOB], "--count", "5", "--filter", "state:nosuch")
+    assert (listed.code, listed.rows) == (0, []) and "none fits the filter" in listed.err
+    assert listed.out.startswith(b"state,build,")
+    worked = ciexplore("prow", "completeness", demo[JOB], "--count", "5", "--filter", "state:nosuch")
+    assert worked.code == 2 and "No build is left" in worked.err

@@ -89,7 +89,7 @@ def builds(
 ) -> None:
     """List the builds of a job or of a pull request, the newest first, with results, times and what was tested."""
     with prow_session(mode, gcs_url, gcsweb_url, bucket) as (session, cancel):
-        listing, frame = chosen_builds(session, cancel, locator, text, count, since, complete=not fast)
+        listing, frame = chosen_builds(session, cancel, locator, text, count, since, complete=not fast, some=False)
         emit(frame, listing.schema, **output)
 
 

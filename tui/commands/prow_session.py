@@ -131,11 +131,12 @@ def filtered(frame: pl.DataFrame, resource: Resource, text: str) -> pl.DataFrame
 
 def chosen_builds(
     session: Session, cancel: Cancel, locator: str, text: str, count: int | None, since: str | None,
-    *, complete: bool | None = None,
+    *, complete: bool | None = None, some: bool = True,
 ) -> tuple[BuildList, pl.DataFrame]:  # fmt: skip
     """The builds that a job's (or a build's) locator, --count, --since and --filter mean, the newest first.
 
-    `complete` None reads their states only if the filter may need them.
+    `complete` None reads their states only if the filter may need them. `some`: without any there is nothing to do,
+    which is a `UsageProblem`; a list of none is still a list.
     """
     from backends.frames import filters
     from backends.locators.prow import Place, ProwPath, ProwView, View
@@ -164,7 +165,10 @@ def chosen_builds(
         since_ms=since_ms(since),
         complete=bool(text.strip()) if complete is None else complete,
     )
-    frame = filtered(gathered(listing, cancel).frame, listing, text)
-    if frame.is_empty():
+    whole = gathered(listing, cancel).frame
+    frame = filtered(whole, listing, text)
+    if frame.is_empty() and not some and not whole.is_empty():
+        say(f"note: of {len(whole):,} {listing.noun[len(whole) != 1]} none fits the filter.")
+    if frame.is_empty() and some:
         raise UsageProblem("No build is left.", "Loosen --filter, --since or --count, or check the locator.")
     return listing, frame
