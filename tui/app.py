@@ -104,12 +104,12 @@ class Explorer(KeysInOrder):
         await self.action_pane(home.pane)
         await self.query_one(f"#{home.pane}", ListPane).open(locator)
 
-    def notify(self, message: str, *, markup: bool = False, **options: Any) -> None:
+    def notify(self, message: str, *, title: str = "", markup: bool = False, **options: Any) -> None:
         """A toast. What servers name stands in many of them, so that none is markup and no escape goes out raw."""
         from backends.frames.formats import safe_text
 
         lines = (safe_text(line) for line in message[:_LONGEST_TOAST].split("\n"))
-        super().notify("\n".join(lines), markup=markup, **options)
+        super().notify("\n".join(lines), title=safe_text(title), markup=markup, **options)
 
     def action_help_quit(self) -> None:
         """Ctrl+C copies in a text box and else does nothing; say so in our words, Textual's are markup."""

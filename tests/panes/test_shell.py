@@ -143,3 +143,11 @@ async def test_ctrl_c_says_how_to_leave_and_toasts_keep_their_lines(demo: dict[s
         app.notify("first line\nsecond \x1b[31m line")
         await until(pilot, lambda: "first line" in screen_text(app))
         assert "second ␛[31m line" in screen_text(app)
+
+
+async def test_what_a_server_names_reaches_the_title_of_a_toast_as_letters(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        app.notify("Started.", title="task \x1b]0;owned\x07 name")
+        await until(pilot, lambda: "Started." in screen_text(app))
+        assert "\x1b" not in screen_text(app) and "\x07" not in screen_text(app)
+        assert "]0;owned" in screen_text(app)
