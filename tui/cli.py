@@ -18,6 +18,7 @@ import click
 from backends import __version__
 from backends.problems import Problem
 
+FAILURES = "ciexplore.failures"  # in the context of a command line whose command could not have all it wanted
 # name -> (module, attribute, one line for --help)
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "taskcluster": (
@@ -117,8 +118,8 @@ def cli(ctx: click.Context) -> None:
 @cli.result_callback()
 @click.pass_context
 def _ended(ctx: click.Context, /, code: object, **_: object) -> object:
-    """A command that told of failures (see `tui.commands.output`) ends with 1 even if it gave what it could."""
-    return code or int("ciexplore.failures" in ctx.meta)
+    """A command that told of failures (`tui.commands.output`) ends with 1 even if it gave what it could."""
+    return code or int(FAILURES in ctx.meta)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from backends import config
@@ -77,24 +78,37 @@ def listed(session: Session, cancel: Cancel, locator: str, filter_text: str = ""
     """
     from backends.frames import filters
     from backends.locators import parse
-    from backends.resources import gather
 
-    progress = Progress()
     opened = parse(locator)
     resource = session.resource(opened, cancel)
     wanted = filters.parse(filter_text, resource.schema)  # a wrong one is said before 10,000 tasks are listed
-    try:
-        gathered = gather(resource, cancel, lambda rows, total: progress.show(_counted(resource, rows, total)))
-    finally:
-        progress.clear()
-    tell_notes(gathered)
+    gathered = gather_shown(resource, cancel, partial(counted, resource.noun[1]))
     frame = _only(gathered.frame, opened)
     chosen = frame if wanted.is_empty else frame.filter(wanted.mask(frame))
     if chosen.is_empty() and not frame.is_empty():
-        say(f"note: of {frame.height:,} {resource.noun[frame.height != 1]} none fits the filter.")
+        say_none_fits(frame.height, resource.noun)
     elif frame.is_empty() and not gathered.notes:
         say(f"note: {resource.empty_text}")
     return resource, replace(gathered, frame=chosen)
+
+
+def gather_shown(
+    resource: Resource, cancel: Cancel, words: Callable[[int, int | None], str | Callable[[], str]]
+) -> Gathered:
+    """The whole list. `words(rows, total)` say on stderr how far it is; then what should be known about it is told."""
+    from backends.resources import gather
+
+    progress = Progress()
+    try:
+        found = gather(resource, cancel, lambda rows, total: progress.show(words(rows, total)))
+    finally:
+        progress.clear()
+    tell_notes(found)
+    return found
+
+
+def say_none_fits(count: int, noun: tuple[str, str]) -> None:
+    say(f"note: of {count:,} {noun[count != 1]} none fits the filter.")
 
 
 def tell_notes(gathered: Gathered) -> None:
@@ -127,5 +141,5 @@ def _only(frame: pl.DataFrame, opened: Locator) -> pl.DataFrame:
     return found.filter(found["run"] == found["run"].max())
 
 
-def _counted(resource: Resource, rows: int, total: int | None) -> Callable[[], str]:
-    return lambda: f"{rows:,}{f' of {total:,}' if total else ''} {resource.noun[1]} so far"
+def counted(things: str, rows: int, total: int | None) -> Callable[[], str]:
+    return lambda: f"{rows:,}{f' of {total:,}' if total else ''} {things} so far"

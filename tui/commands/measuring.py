@@ -8,8 +8,8 @@ import click
 
 from backends.problems import UsageProblem
 from tui.cli import connection_options
-from tui.commands.listing import listed, session_of, tell_notes
-from tui.commands.output import Progress, emit, output_options
+from tui.commands.listing import gather_shown, listed, session_of
+from tui.commands.output import emit, output_options
 
 if TYPE_CHECKING:
     import polars as pl
@@ -158,20 +158,10 @@ def _tasks(session: Session, cancel: Cancel, locator: str, text: str) -> tuple[A
 
 
 def _measured(session: Session, cancel: Cancel, locator: str, text: str) -> pl.DataFrame:
-    from backends.resources import gather
-
     resource = _measurements_of(session, cancel, locator, text)
-    progress = Progress()
     total = len(resource.tasks)
-    try:
-        words = "task" if total == 1 else "tasks"
-        gathered = gather(
-            resource, cancel, lambda rows, _: progress.show(f"{rows:,} values so far, of {total:,} {words}")
-        )
-    finally:
-        progress.clear()
-    tell_notes(gathered)
-    return gathered.frame
+    words = "task" if total == 1 else "tasks"
+    return gather_shown(resource, cancel, lambda rows, _: f"{rows:,} values so far, of {total:,} {words}").frame
 
 
 def _measurements_of(session: Session, cancel: Cancel, locator: str, text: str) -> MeasurementList:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backends.problems import FileProblem, UsageProblem
+from tui.cli import FAILURES
 
 if TYPE_CHECKING:
     import polars as pl
 
     from backends.frames.schema import Schema
 
-FAILURES = "ciexplore.failures"  # in the context of the command line, see tui.cli
 FORMATS = ("table", "csv", "jsonl", "json", "parquet")
 
 

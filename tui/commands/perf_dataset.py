@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backends.problems import UsageProblem
-from tui.commands.listing import session_of
+from tui.commands.listing import say_none_fits, session_of
 from tui.commands.output import Progress, emit, output_options, say
 
 if TYPE_CHECKING:
@@ -296,7 +296,7 @@ def _emit(frame: pl.DataFrame, schema: Any, text: str, output: Any) -> None:
     wanted = filters.parse(text, schema)
     chosen = frame if wanted.is_empty else frame.filter(wanted.mask(frame))
     if chosen.is_empty() and not frame.is_empty():
-        say(f"note: of {frame.height:,} rows none fits the filter.")
+        say_none_fits(frame.height, ("rows", "rows"))
     emit(chosen, schema, **output)
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from backends.problems import UsageProblem
 from tui.cli import connection_options
-from tui.commands.listing import session_of, tell_notes
-from tui.commands.output import Progress, say
+from tui.commands.listing import counted, gather_shown, say_none_fits, session_of
+from tui.commands.output import say
 
 if TYPE_CHECKING:
     import polars as pl
@@ -100,22 +100,10 @@ def _prows(locator: Locator) -> None:
 
 def gathered(resource: Resource, cancel: Cancel, noun: str = "") -> Gathered:
     """The whole list, with progress and what should be known about it on stderr."""
-    from backends.resources import gather
-
-    progress = Progress()
-    what = noun or resource.noun[1]
-    try:
-        found = gather(resource, cancel, lambda rows, total: progress.show(_counted(rows, total, what)))
-    finally:
-        progress.clear()
+    found = gather_shown(resource, cancel, partial(counted, noun or resource.noun[1]))
     if found.frame.is_empty() and not found.notes:
         say(f"note: {resource.empty_text}")
-    tell_notes(found)
     return found
-
-
-def _counted(rows: int, total: int | None, what: str) -> Callable[[], str]:
-    return lambda: f"{rows:,}{f' of {total:,}' if total else ''} {what} so far"
 
 
 def filtered(frame: pl.DataFrame, resource: Resource, text: str) -> pl.DataFrame:
@@ -168,7 +156,7 @@ def chosen_builds(
     whole = gathered(listing, cancel).frame
     frame = filtered(whole, listing, text)
     if frame.is_empty() and not some and not whole.is_empty():
-        say(f"note: of {len(whole):,} {listing.noun[len(whole) != 1]} none fits the filter.")
+        say_none_fits(len(whole), listing.noun)
     if frame.is_empty() and some:
         raise UsageProblem("No build is left.", "Loosen --filter, --since or --count, or check the locator.")
     return listing, frame

@@ -67,7 +67,6 @@ class TreeLevel(Vertical):
         self._hits: list[int] = []
         self._at = -1  # which hit the cursor was put on
         self._number = 0  # of the newest search
-        self._problem: Problem | None = None
 
     def compose(self) -> ComposeResult:
         yield Static("Loading…", id="tree-words")
@@ -108,7 +107,6 @@ class TreeLevel(Vertical):
         event.stop()
         words = self.query_one("#tree-words", Static)
         if event.problem is not None:
-            self._problem = event.problem
             words.update(Text(f"{event.problem.sentence}\n\n{event.problem.hint}\n\nEsc goes back"))
             return
         await self.mount(TreeView(event.value, self.title), before=words)
