@@ -27,7 +27,7 @@ class TopBar(Static):
 
     def __init__(self, mode: str, demo: bool) -> None:
         super().__init__("")
-        self._words = " · ".join(word for word in ("demo" if demo else "", "" if mode == "normal" else mode) if word)
+        self._words = " · ".join(word for word in ("" if mode == "normal" else mode, "demo" if demo else "") if word)
         self._active = PANES[0][1]
         self._transfers = ""
         self._places: list[tuple[int, int, str]] = []
