@@ -121,7 +121,7 @@ def test_two_revisions_are_compared_down_to_both_sides_values(ci: dict[str, str]
         chosen(terminal, "The values of both sides")
         terminal.wait_for(lambda text: " values · fetched" in text and ("● base" in text or "● new" in text))
         terminal.press("h")
-        terminal.wait_for("not grouped")
+        terminal.wait_for(lambda text: "not grouped" in text and "p90" in text)  # what it can be grouped by is known
         terminal.press("b")
         terminal.wait_for(lambda text: "by side" in text and "▒ " in text)
         terminal.press("q")
