@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from backends.problems import UsageProblem
 if TYPE_CHECKING:
     from tui.app import Explorer
     from tui.session import Session
+
+_LEAVING = 10.0  # seconds to leave in after the terminal has gone
 
 
 def open_app(session: Session, locator: str | None = None) -> None:
@@ -43,6 +46,9 @@ def _ended_by_signals(app: Explorer) -> Iterator[list[int]]:
 
     def leave(number: int, frame: object) -> None:
         told.append(number)
+        if number == signal.SIGHUP:
+            # Textual's writer dies with the terminal, and now and then (1 of 18) its queue then holds the app for ever.
+            _last_resort(128 + number)
         try:
             asyncio.get_running_loop().call_soon_threadsafe(app.leave)
         except RuntimeError:  # not drawing yet, or no longer
@@ -54,6 +60,13 @@ def _ended_by_signals(app: Explorer) -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _last_resort(code: int) -> None:
+    """Ends the process if leaving in order takes too long; what was being downloaded survives that, as any kill."""
+    timer = threading.Timer(_LEAVING, os._exit, [code])
+    timer.daemon = True
+    timer.start()
 
 
 def open_plainly() -> None:
