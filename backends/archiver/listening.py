@@ -11,8 +11,8 @@ import uvicorn
 
 from backends.archiver.engine import Engine
 from backends.archiver.serving import ArchiverService
-from backends.frames.atomic import disk_words
-from backends.http.addresses import is_loopback
+from backends.atomic import disk_words
+from backends.net import is_loopback
 from backends.problems import Problem
 
 _START_SECONDS = 20.0

@@ -8,8 +8,8 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from backends.atomic import disk_words
 from backends.cancel import Cancel
-from backends.frames.atomic import disk_words
 from backends.problems import FileProblem
 
 POLL = 0.1  # seconds; flock itself cannot be waited for and cancelled

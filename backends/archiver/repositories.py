@@ -13,8 +13,8 @@ import polars as pl
 from backends.archiver.columns import REPOSITORIES
 from backends.archiver.engine import store_of
 from backends.archiver.sources import NotThere, RepositoryEntry, source_for
+from backends.atomic import atomic_file
 from backends.cancel import Cancel
-from backends.frames.atomic import atomic_file
 from backends.frames.formats import format_value, safe_text
 from backends.http.answers import Origin, Source
 from backends.http.errors import HttpProblem

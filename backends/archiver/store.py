@@ -19,8 +19,8 @@ from typing import BinaryIO
 
 from backends.archiver.locks import locked
 from backends.archiver.wanted import Wanted
+from backends.atomic import atomic_file, disk_words
 from backends.cancel import Cancel
-from backends.frames.atomic import atomic_file, disk_words
 from backends.problems import FileProblem
 from backends.transfers import durability
 

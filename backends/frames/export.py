@@ -14,7 +14,7 @@ from typing import BinaryIO, Literal, Protocol, TextIO, get_args
 
 import polars as pl
 
-from backends.frames.atomic import atomic_file, disk_words
+from backends.atomic import atomic_file, disk_words
 from backends.frames.schema import Schema
 from backends.frames.selection import chosen_columns
 from backends.problems import FileProblem, UsageProblem

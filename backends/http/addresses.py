@@ -2,60 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import ipaddress
 import re
-import socket
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from backends.http.errors import UnsafeRedirect, clean, shown
+from backends.net import is_inside, is_loopback
 from backends.problems import UsageProblem
 
 if TYPE_CHECKING:
     import httpx
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-# What getaddrinfo reads as an IPv4 address besides a.b.c.d: 127.1, 0x7f.0.0.1, 2130706433.
-_NUMERIC_HOST = re.compile(r"(0[xX][0-9a-fA-F]*|[0-9]+)(\.(0[xX][0-9a-fA-F]*|[0-9]+)){0,3}")
-
 _HOST = re.compile(rb"[A-Za-z0-9._:\-]+")  # after IDNA; httpx escapes what else it finds and goes on
-
-
-def literal(host: str) -> Address | None:
-    """The IP address that a host is when it is no name, in all the spellings that a resolver takes."""
-    host = host.strip("[]").rstrip(".").partition("%")[0]
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        if not _NUMERIC_HOST.fullmatch(host):
-            return None
-        try:
-            return ipaddress.IPv4Address(socket.inet_aton(host))
-        except OSError:
-            return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address
-
-
-@functools.lru_cache(maxsize=256)  # 2-7 µs each, asked several times for each request
-def is_loopback(host: str) -> bool:
-    if host.rstrip(".").lower() == "localhost":
-        return True
-    address = literal(host)
-    return address is not None and address.is_loopback
-
-
-@functools.lru_cache(maxsize=256)
-def is_inside(host: str) -> bool:
-    """Loopback, private, link-local, unspecified ...: nothing that a public server has any business to send us to."""
-    name = host.rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    address = literal(host)
-    return address is not None and (not address.is_global or address.is_multicast)
 
 
 def origin_of(url: httpx.URL) -> str:

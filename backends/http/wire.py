@@ -9,9 +9,9 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-from backends.http.addresses import is_loopback
 from backends.http.stack import httpcore, httpx
 from backends.http.wakeable import Lease, WakeableBackend, leased
+from backends.net import is_loopback
 
 KEEP_ALIVE = 30.0  # seconds a connection is kept for the next request
 _context_lock = threading.Lock()

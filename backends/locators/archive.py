@@ -12,7 +12,8 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from backends.locators.base import Locator
-from backends.locators.pasted import escape, is_loopback
+from backends.locators.pasted import escape
+from backends.net import is_loopback
 
 SUFFIXES = ("zip", "tar.gz", "tar.bz2")
 GITHUB = "https://github.com"

@@ -9,6 +9,7 @@ from functools import cached_property
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from backends.locators.base import LocatorProblem
+from backends.net import is_loopback
 
 OPENING = "<\"'`({“‘«"
 CLOSING = ">\"'`)}]”’».,;:!?…"
@@ -16,16 +17,6 @@ PORTS = {"http": 80, "https": 443}
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://")
 BARE_HOST = re.compile(r"(localhost|\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)(:[0-9]{1,5})?(?=[/?#])")
 HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a request to this host (without brackets) stays on this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def escape(text: str, safe: str = "") -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from backends.http.errors import clean
-from backends.locators.pasted import is_loopback
+from backends.net import is_loopback
 from backends.problems import UsageProblem
 
 PORTS = {True: 5671, False: 5672}

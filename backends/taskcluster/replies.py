@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -40,7 +40,7 @@ def cut(answer: Answer, decoder: msgspec.json.Decoder[Envelope], member: str) ->
     try:
         envelope = decoder.decode(answer.body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return _cut_slowly(answer, decoder.type, member)
+        return _cut_slowly(answer, cast("type[Envelope]", decoder.type), member)
     if not getattr(envelope, member) and member.encode() not in answer.body[:4096]:
         raise NotTaskcluster(answer.url, f"its JSON has no “{member}”")
     return envelope

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from backends.locators.pasted import SCHEME, is_loopback, split_url
+from backends.locators.pasted import SCHEME, split_url
+from backends.net import is_loopback
 from backends.problems import UsageProblem
 
 PROFILES = {

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from backends.locators import Locator, LocatorProblem
 from backends.locators.datasets import DatasetView, DatasetViews
-from backends.locators.pasted import is_loopback
 from backends.locators.perfherder import (
     AlertSummaries,
     AlertSummary,
@@ -24,6 +23,7 @@ from backends.locators.perfherder import (
     Signatures,
     SimilarJobs,
 )
+from backends.net import is_loopback
 
 if TYPE_CHECKING:
     from backends.cancel import Cancel

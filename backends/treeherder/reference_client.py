@@ -10,7 +10,8 @@ import polars as pl
 from backends.http.errors import HttpProblem, NotFound
 from backends.http.policies import Policy
 from backends.locators import LocatorProblem
-from backends.locators.pasted import is_loopback, split_url
+from backends.locators.pasted import split_url
+from backends.net import is_loopback
 from backends.treeherder.answers import Rows, entries, value_of
 from backends.treeherder.asking import DAY, Asker, NoSuchRepository, Params, project
 from backends.treeherder.job_rows import framework_frame, repository_frame

@@ -17,8 +17,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from backends.atomic import atomic_file
 from backends.cancel import Cancel
-from backends.frames.atomic import atomic_file
 from backends.problems import FileProblem
 from backends.transfers.manifest import Manifest
 from backends.transfers.names import OWN_DIRECTORY, is_safe

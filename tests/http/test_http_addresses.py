@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from backends.http import Http, Identity, Policy
-from backends.http.addresses import is_inside, is_loopback, parse, redirect_target
+from backends.http.addresses import parse, redirect_target
 from backends.http.errors import TooManyRedirects, UnsafeRedirect
 from backends.http.stack import httpx
+from backends.net import is_inside, is_loopback
 from backends.problems import UsageProblem
 
 Make = Callable[..., Http]

@@ -260,7 +260,7 @@ def serve(host: str, port: int, mode: str | None, hg_url: str | None, buckets: s
     machine. Nobody is asked who they are: listen on the loopback, or behind something that asks.
     """
     from backends.archiver.listening import ArchiverServer
-    from backends.http.addresses import is_loopback
+    from backends.net import is_loopback
     from backends.problems import Cancelled
 
     with session_of(None, mode, hg_url=hg_url, archive_buckets=buckets) as (session, cancel):

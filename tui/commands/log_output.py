@@ -41,7 +41,7 @@ def _opened(target: str | None, overwrite: bool) -> Iterator[IO[bytes]]:
     if target is None or target == "-":
         yield sys.stdout.buffer
         return
-    from backends.frames.atomic import atomic_file
+    from backends.atomic import atomic_file
 
     with atomic_file(Path(target), overwrite=overwrite) as file:
         yield file

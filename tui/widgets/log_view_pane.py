@@ -18,8 +18,8 @@ from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Static
 
+from backends.atomic import atomic_file
 from backends.cancel import Cancel
-from backends.frames.atomic import atomic_file
 from backends.frames.formats import format_bytes, safe_text
 from backends.logs import ansi
 from backends.logs.reading import Reading

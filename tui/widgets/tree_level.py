@@ -15,9 +15,9 @@ from textual.message import Message
 from textual.widgets import Static
 
 from backends import documents
+from backends.atomic import atomic_file
 from backends.cancel import Cancel
 from backends.documents import Nodes
-from backends.frames.atomic import atomic_file
 from backends.frames.formats import safe_text
 from backends.logs.patterns import Pattern, pattern
 from backends.problems import Cancelled, Problem

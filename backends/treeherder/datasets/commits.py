@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from backends.frames.atomic import disk_words
+from backends.atomic import disk_words
 from backends.problems import FileProblem, UsageProblem
 
 COMMITS = {"revision": pl.String(), "commit_ts": pl.Int64()}

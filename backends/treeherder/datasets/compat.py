@@ -13,8 +13,8 @@ from typing import Any
 
 import polars as pl
 
+from backends.atomic import disk_words
 from backends.cancel import Cancel
-from backends.frames.atomic import disk_words
 from backends.problems import FileProblem
 from backends.treeherder.datasets import compat_jobs
 from backends.treeherder.datasets.alert_views import failing_signatures

@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
+from backends.atomic import disk_words
 from backends.cancel import Cancel
-from backends.frames.atomic import disk_words
 from backends.problems import FileProblem
 
 _SLICE = 50_000

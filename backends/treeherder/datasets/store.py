@@ -20,8 +20,8 @@ from types import TracebackType
 
 import polars as pl
 
+from backends.atomic import atomic_file, disk_words
 from backends.cancel import Cancel
-from backends.frames.atomic import atomic_file, disk_words
 from backends.problems import FileProblem, UsageProblem
 from backends.treeherder.datasets.ledger import Fetch, Ledger
 from backends.treeherder.datasets.merging import merged

@@ -1,0 +1,202 @@
+"""Writing a file so that it gets its name only when it is complete, and never through a link that somebody planted.
+
+>>> with atomic_file(Path("out.csv")) as file:                       # a file that the user named
+...     file.write(content)
+>>> with atomic_file(output / "a" / "b.json", below=output) as file:  # a file below a directory that others can fill
+...     file.write(content)
+
+The bytes are written beside the target, flushed to the disk, and renamed. Below `below` every directory is opened
+relative to its parent with O_NOFOLLOW, so that what was checked is what is used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from backends.problems import FileProblem
+
+OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_HINTS = {
+    errno.ENOSPC: "Free some space or choose another place.",
+    errno.EDQUOT: "Free some space or choose another place.",
+    errno.ENOENT: "Create the folder first or choose another place.",
+    errno.ENOTDIR: "Choose a path whose parents are folders.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+}
+_DESCRIPTOR = re.compile(r"/dev/(stdout|stderr|fd/([0-9]+))|/proc/self/fd/([0-9]+)")
+
+
+class SymlinkError(FileProblem):
+    """A symbolic link stands where a file or a directory of ours should be written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} is a symbolic link; nothing is written through links.",
+            "Remove the link, or choose another place.",
+        )
+
+
+def disk_words(problem: OSError) -> str:
+    """What the system said, as part of a sentence: "no space left on device", "no inodes left on the device"."""
+    if problem.errno == errno.ENOSPC and _is_out_of_inodes(problem.filename):
+        return "no inodes left on the device (there are too many files on it)"
+    return (problem.strerror or type(problem).__name__).lower()
+
+
+def _is_out_of_inodes(name: object) -> bool:
+    """Whether ENOSPC for that path means its inodes and not its bytes: both have the same error number."""
+    path = Path(os.fsdecode(name)) if isinstance(name, (str, bytes)) else Path()
+    for place in (path, *path.parents):
+        try:
+            system = os.statvfs(place)
+        except OSError:
+            continue
+        return system.f_files > 0 and system.f_favail == 0 and system.f_bavail > 0
+    return False
+
+
+def open_directory(root: Path, parts: Sequence[str], *, create: bool = False) -> int:
+    """A descriptor of root/parts..., opened step by step so that no link below `root` is followed; `root` may be one.
+
+    Missing directories below `root` are made if `create`. Raises `SymlinkError`, `FileProblem` for a plain file in
+    the way, OSError for what the disk refuses.
+    """
+    current = os.open(root, OPEN_DIRECTORY)
+    try:
+        for depth, name in enumerate(parts):
+            if name in ("", ".", "..") or "/" in name:
+                raise FileProblem(f"{root.joinpath(*parts)} is not below {root}.")
+            if create:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, dir_fd=current)
+            try:
+                opened = os.open(name, OPEN_DIRECTORY | os.O_NOFOLLOW, dir_fd=current)
+            except OSError as error:
+                path = root.joinpath(*parts[: depth + 1])
+                if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                    if path.is_symlink():
+                        raise SymlinkError(path) from error
+                    raise FileProblem(f"{path} is a file, and a directory must be there.", "Move it away.") from error
+                raise
+            os.close(current)
+            current = opened
+    except BaseException:
+        os.close(current)
+        raise
+    return current
+
+
+@contextlib.contextmanager
+def atomic_file(target: Path, *, overwrite: bool = False, below: Path | None = None) -> Iterator[BinaryIO]:
+    """A binary file to write to, which becomes `target` when the block ends without an exception, else nothing.
+
+    `below` is the directory that the user chose and in which others may write: missing directories between it and the
+    target are made, no link below it is followed, none is replaced. Without it the target is what the user named: a
+    link to a file is followed if `overwrite`, a link to nothing is refused, and a device, a named pipe or /dev/stdout
+    is simply written to.
+
+    Raises `FileProblem` if the target is there and not `overwrite` (also if it appeared meanwhile), or if the disk
+    refuses; `SymlinkError`, which is one.
+    """
+    try:
+        if below is None and (stream := _open_special(target)) is not None:
+            with stream:
+                yield stream
+            return
+        directory, name = _open_parent(target, below)
+        try:
+            _check(directory, name, target, overwrite)
+            part = f".{name[:200]}.{secrets.token_hex(4)}.part"
+            descriptor = os.open(part, NEW_FILE, 0o666, dir_fd=directory)
+            try:
+                with os.fdopen(descriptor, "wb") as stream:
+                    yield stream
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                _rename(directory, part, name, target, overwrite)
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(part, dir_fd=directory)
+            with contextlib.suppress(OSError):  # some network file systems do not sync directories
+                os.fsync(directory)
+        finally:
+            os.close(directory)
+    except OSError as problem:
+        hint = _HINTS.get(problem.errno or 0, "Choose another place or change its permissions.")
+        if problem.filename is None or not Path(os.fsdecode(problem.filename)).is_absolute():
+            problem.filename = str(target)  # relative to a directory of ours, or a failed write, which names nothing
+        raise FileProblem(f"{target} cannot be written: {disk_words(problem)}.", hint) from problem
+
+
+def _open_special(target: Path) -> BinaryIO | None:
+    """What is no file on a disk, opened as it is: a pipe, a device, a descriptor of this process. Else None."""
+    if number := _DESCRIPTOR.fullmatch(str(target)):
+        named = {"stdout": 1, "stderr": 2}.get(number[1])
+        return os.fdopen(os.dup(named if named is not None else int(number[2] or number[3])), "wb")
+    try:
+        mode = target.expanduser().stat().st_mode
+    except OSError:
+        return None
+    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+        return target.expanduser().open("wb")
+    return None
+
+
+def _open_parent(target: Path, below: Path | None) -> tuple[int, str]:
+    if below is not None:
+        try:
+            parts = target.relative_to(below).parts
+        except ValueError:
+            parts = ()
+        if not parts:
+            raise FileProblem(f"{target} is not below {below}.")
+        return open_directory(below, parts[:-1], create=True), parts[-1]
+    named = target.expanduser()
+    if named.is_symlink() and not named.exists():
+        raise SymlinkError(target)  # it may lead anywhere, and what it would make there was not asked for
+    final = named.resolve()
+    if not final.name:
+        raise FileProblem(f"{target} is a folder.", "Add a file name.")
+    return os.open(final.parent, OPEN_DIRECTORY), final.name
+
+
+def _check(directory: int, name: str, target: Path, overwrite: bool) -> None:
+    try:
+        mode = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISLNK(mode):
+        raise SymlinkError(target)
+    if stat.S_ISDIR(mode):
+        raise FileProblem(f"{target} is a folder.", "Add a file name.")
+    if not overwrite:
+        raise _exists(target)
+
+
+def _rename(directory: int, part: str, name: str, target: Path, overwrite: bool) -> None:
+    if overwrite:
+        os.rename(part, name, src_dir_fd=directory, dst_dir_fd=directory)
+        return
+    try:  # unlike a rename, a link never replaces what appeared meanwhile
+        os.link(part, name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
+    except FileExistsError:
+        raise _exists(target) from None
+    except OSError:  # no links on this file system (FAT, some network mounts)
+        with contextlib.suppress(FileNotFoundError):
+            os.stat(name, dir_fd=directory, follow_symlinks=False)
+            raise _exists(target) from None
+        os.rename(part, name, src_dir_fd=directory, dst_dir_fd=directory)
+
+
+def _exists(target: Path) -> FileProblem:
+    return FileProblem(f"{target} exists.", "Allow to overwrite it or choose another name.")
