@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 from backends.problems import UsageProblem
 
 APP = "ciexplore"
+_LARGEST_FILE = 1_000_000  # bytes; far more than anybody writes, far less than /dev/zero gives
+_DEEPEST_KEY = 5  # dots; ours have one
 
 
 def _setting(default: Any, *, env: str = "", toml: str = "") -> Any:
@@ -150,49 +153,104 @@ def load(environment: Mapping[str, str] | None = None, overrides: Mapping[str, A
 
 
 def _from_file(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as stream:
-            document = tomllib.load(stream)
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageProblem(f"The settings file {path} cannot be read: {error}.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageProblem(f"The settings file {path} is not valid TOML: {error}.", "Mend or remove it.") from error
+    document = _parse(path)
     known = {toml: name for name, _, toml in setting_names()}
     values: dict[str, Any] = {}
     for key, value in _flatten(document, set(known)):
         if key not in known:
-            raise UsageProblem(
-                f"The settings file {path} has an unknown setting '{key}'.", f"Known: {', '.join(known)}."
-            )
+            import difflib
+
+            near = difflib.get_close_matches(key[:60], known, n=3, cutoff=0.6)
+            hint = f"Did you mean {' or '.join(near)}?" if near else f"Known settings: {', '.join(known)}."
+            raise UsageProblem(f"The settings file {path} has an unknown setting {_quoted(key)}.", hint)
         values[known[key]] = _typed(known[key], value, f"'{key}' in {path}")
     return values
 
 
-def _flatten(document: Mapping[str, Any], stop: set[str], prefix: str = "") -> list[tuple[str, Any]]:
-    pairs: list[tuple[str, Any]] = []
-    for key, value in document.items():
-        name = f"{prefix}{key}"
-        nested = isinstance(value, dict) and name not in stop
-        pairs += _flatten(value, stop, f"{name}.") if nested else [(name, value)]
-    return pairs
+def _parse(path: Path) -> dict[str, Any]:
+    """The TOML document of a settings file, {} if there is none. Raises `UsageProblem` with the line, if it has one."""
+    try:
+        if path.exists() and not path.is_file():
+            raise UsageProblem(f"The settings file {path} is not a regular file.", "Fix or remove it.")
+        with path.open("rb") as stream:
+            content = stream.read(_LARGEST_FILE + 1)
+        if len(content) > _LARGEST_FILE:
+            raise UsageProblem(
+                f"The settings file {path} is larger than {_LARGEST_FILE // 1000} kB.", "Fix or remove it."
+            )
+        return tomllib.loads(content.decode("utf-8-sig"))  # editors on Windows begin a file with a byte order mark
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UsageProblem(f"The settings file {path} is not UTF-8 text (line {line}).", "Fix or remove it.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageProblem(f"The settings file {path} is not valid TOML: {error}.", "Fix or remove it.") from error
+    except RecursionError as error:
+        line = _deepest_line(content)
+        raise UsageProblem(
+            f"The settings file {path} is nested too deeply (line {line}).", "Fix or remove it."
+        ) from error
+    except ValueError as error:  # an integer of more digits than Python reads
+        raise UsageProblem(
+            f"The settings file {path} has a number that is too long (line {_longest_number_line(content)}).",
+            "Fix or remove it.",
+        ) from error
+    except OSError as error:
+        words = (error.strerror or type(error).__name__).lower()
+        raise UsageProblem(f"The settings file {path} cannot be read: {words}.", "Check its permissions.") from error
+
+
+def _deepest_line(content: bytes) -> int:
+    lines = content.splitlines()
+    return 1 + max(
+        range(len(lines)), key=lambda n: max(lines[n].count(b"["), lines[n].count(b"{"), lines[n].count(b"."))
+    )
+
+
+def _longest_number_line(content: bytes) -> int:
+    longest = max(re.finditer(rb"[0-9A-Fa-fx_]+", content), key=lambda found: found.end() - found.start())
+    return content.count(b"\n", 0, longest.start()) + 1
+
+
+def _quoted(text: str) -> str:
+    """A name from a settings file in quotes, shortened, with nothing that a terminal would obey."""
+    printable = "".join(character if character.isprintable() else "�" for character in text)
+    return f"'{printable if len(printable) <= 60 else printable[:59] + '…'}'"
+
+
+def _flatten(document: Mapping[str, Any], stop: set[str]) -> Iterator[tuple[str, Any]]:
+    """(dotted key, value) in the order of the file. Not recursive: a key of 100,000 dots is a table that deep."""
+    waiting = list(document.items())[::-1]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, dict) and value and name not in stop and name.count(".") < _DEEPEST_KEY:
+            waiting += [(f"{name}.{key}", inner) for key, inner in list(value.items())[::-1]]
+        else:
+            yield name, value
 
 
 def _typed(name: str, value: Any, where: str) -> Any:
     default = getattr(Settings(), name)
     if isinstance(default, Mapping):
         if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
-            raise UsageProblem(f"{where} must be a table of texts, such as [keys] with download = 'd,ctrl+d'.")
+            raise UsageProblem(f"{where} must be a table of strings, e.g. [keys] with download = 'd,ctrl+d'.")
         return value
     if isinstance(default, int):
-        try:
-            return int(value)
-        except (TypeError, ValueError):
-            raise UsageProblem(f"{where} must be a whole number, not '{value}'.") from None
+        return _whole_number(value, where)
     if not isinstance(value, str):
-        raise UsageProblem(f"{where} must be a text, not {value!r}.")
+        raise UsageProblem(f"{where} must be a string, not {_quoted(repr(value))}.")
     return value
+
+
+def _whole_number(value: Any, where: str) -> int:
+    """A whole number as written; `true`, 3.7, inf and a number of 300 digits are none."""
+    number = value
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,30}\s*", value):
+        number = int(value)
+    if not isinstance(number, int) or isinstance(number, bool) or not -(2**63) <= number < 2**63:
+        raise UsageProblem(f"{where} must be a whole number, not {_quoted(str(value))}.")
+    return number
 
 
 def _checked(settings: Settings, origins: Mapping[str, str]) -> Settings:

@@ -40,8 +40,18 @@ def test_no_file_is_no_problem(tmp_path: Path) -> None:
         ("[download]\njobs = 'many'\n", "whole number"),
         ("[download]\njobs = 65\n", "between 1 and 64"),
         ("[download\n", "TOML"),
-        ("[keys]\ndownload = 3\n", "table of texts"),
-        ("[taskcluster]\nroot_url = 5\n", "text"),
+        ("[download]\njobs = true\n", "whole number, not 'True'"),
+        ("[download]\njobs = 3.7\n", "whole number"),
+        ("[cache]\nbytes = inf\n", "whole number, not 'inf'"),
+        (f"[cache]\nbytes = {'9' * 300}\n", "whole number"),
+        (f"[cache]\n\nbytes = {'9' * 5000}\n", r"too long \(line 3\)"),
+        (f"[look]\na = {'[' * 100_000}\n", r"nested too deeply \(line 2\)"),
+        (f"{'a.' * 5000}a = 1\n", "unknown setting 'a.a"),
+        (f"a = {'{a=' * 3000}1{'}' * 3000}\n", "too deeply|unknown setting"),
+        ("x" * 1_000_001, "larger than 1000 kB"),
+        ("[download]\njobz = 3\n", "Did you mean download.jobs"),
+        ("[keys]\ndownload = 3\n", "table of strings"),
+        ("[taskcluster]\nroot_url = 5\n", "string"),
     ],
 )
 def test_a_wrong_setting_is_named_not_ignored(tmp_path: Path, text: str, word: str) -> None:
@@ -52,6 +62,32 @@ def test_a_wrong_setting_is_named_not_ignored(tmp_path: Path, text: str, word: s
 def test_a_wrong_environment_variable_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match="CIEXPLORE_JOBS"):
         settings(tmp_path, CIEXPLORE_JOBS="lots")
+
+
+def test_a_settings_file_that_begins_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    assert settings(tmp_path, "\ufeff[download]\njobs = 3\n").jobs == 3
+
+
+def test_a_settings_file_that_never_ends_or_is_no_text_is_named_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match="not a regular file"):
+        config.load({"CIEXPLORE_CONFIG": "/dev/zero"})
+    (tmp_path / "c.toml").write_bytes(b"[look]\ntheme = '\xff'\n")
+    with pytest.raises(UsageProblem, match=r"not UTF-8 text \(line 2\)"):
+        config.load({"CIEXPLORE_CONFIG": str(tmp_path / "c.toml")})
+
+
+def test_settings_that_failed_once_give_a_sentence(samples: Path) -> None:
+    cases = sorted((samples.parent / "cases" / "config").glob("*.toml"))
+    if not cases:
+        pytest.skip("the cases are not on this machine")
+    for case in cases:
+        try:
+            config.load({"CIEXPLORE_CONFIG": str(case)})
+        except UsageProblem as problem:
+            assert case.name != "bom.toml"
+            assert len(problem.sentence) < 400
+        else:
+            assert case.name == "bom.toml"
 
 
 def test_keys_are_taken_as_a_table(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 Times are written as ISO 8601 in UTC with milliseconds (2026-11-21T22:07:16.123Z), durations as seconds, sizes as
 bytes; Parquet keeps the columns' own types. CSV follows RFC 4180 but for its line ends (LF): a missing cell is empty,
-an empty text is "". JSON has null for missing and for NaN and infinities, which it cannot say.
+an empty text is "". A row of CSV is one line, whatever its cells hold: a line break in a text is written as the two
+characters \\n, so that wc, grep and awk see rows; the other formats keep it. JSON has null for missing and for NaN
+and infinities, which it cannot say.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from backends.problems import FileProblem, UsageProblem
 Format = Literal["csv", "jsonl", "json", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 _SLICE = 20_000  # rows turned into bytes at a time: some megabytes, whatever the length of the frame
+_LINE_BREAK = r"\r\n|[\n\r\x0b\x0c\x1c-\x1e\x{85}\x{2028}\x{2029}]"  # all at which str.splitlines() splits
 _FORMULA = r"^[=+\-@\t\r]"
 _FIRST_TIME, _LAST_TIME = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999
 
@@ -40,7 +43,7 @@ def write(
     spreadsheet_safe: bool = False,
     overwrite: bool = False,
 ) -> None:
-    """Writes the rows in the order of the frame, the columns (all by default) in that of the schema.
+    """Writes the rows in the order of the frame, and the columns in the order given (by default all of the schema).
 
     A path is written beside itself and renamed when whole, so that nothing partial ever has the name; `overwrite`
     allows to replace a file. A stream gets the bytes as they are made and stays open.
@@ -88,6 +91,8 @@ def _csv(rows: pl.DataFrame, schema: Schema, safe: bool) -> Iterator[bytes]:
     for number, part in enumerate(_slices(_with_text_times(rows))):
         if safe and text:
             part = part.with_columns(_apostrophe(name) for name in text)
+        if text:
+            part = part.with_columns(pl.col(text).str.replace_all(_LINE_BREAK, r"\n"))
         buffer = io.BytesIO()
         part.write_csv(buffer, include_header=number == 0, null_value=missing, line_terminator="\n")
         yield buffer.getvalue()

@@ -10,7 +10,7 @@ from backends.problems import UsageProblem
 
 
 def chosen_columns(schema: Schema, names: Sequence[str] | None) -> tuple[str, ...]:
-    """The names in the order of the schema, all of them for None. Raises `UsageProblem` for an unknown one."""
+    """The names in the order given, each once; all of the schema for None. Raises `UsageProblem` for an unknown one."""
     if names is None:
         return schema.names
     for name in names:
@@ -18,7 +18,6 @@ def chosen_columns(schema: Schema, names: Sequence[str] | None) -> tuple[str, ..
             near = difflib.get_close_matches(name[:60], schema.names, n=3, cutoff=0.5)
             hint = f"Did you mean {', '.join(near)}?" if near else f"Columns: {', '.join(schema.names)}."
             raise UsageProblem(f"There is no column {name[:60]!r}.", hint)
-    wanted = set(names)
-    if not wanted:
+    if not names:
         raise UsageProblem("No column is chosen.", f"Columns: {', '.join(schema.names)}.")
-    return tuple(name for name in schema.names if name in wanted)
+    return tuple(dict.fromkeys(names))

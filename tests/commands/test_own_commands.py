@@ -104,12 +104,20 @@ def test_config_shows_every_setting_and_where_it_came_from(
     assert "default" in lines["cache_bytes"]
 
 
+def test_config_shows_no_password_of_a_url(ciexplore: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CIEXPLORE_PULSE_URL", "amqps://me:hunter2@pulse.example:5671")
+    monkeypatch.setenv("CIEXPLORE_GCSWEB_URL", "https://gcsweb.example/?access_token=hunter2")
+    done = ciexplore("config", "--show")
+    assert done.code == 0 and b"hunter2" not in done.out
+    assert "pulse.example:5671" in done.text and "gcsweb.example" in done.text
+
+
 @pytest.mark.parametrize(
     ("written", "said"),
     [
         (b"nonsense = 1\n", "nonsense"),
         (b"[download\n", "TOML"),
-        (b"\xff\xfe", "cannot be read"),
+        (b"\xff\xfe", "not UTF-8 text (line 1)"),
         (b"[download]\njobs = 'many'\n", "many"),
         (b"[download]\njobs = 99\n", "99"),
     ],

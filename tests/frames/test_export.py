@@ -52,6 +52,14 @@ def written(frame: pl.DataFrame, fmt: export.Format, **options: Any) -> bytes:
     return stream.getvalue()
 
 
+def one_line(text: str | None) -> str:
+    """A text as a cell of CSV has it: a line break is the two characters backslash and n."""
+    return "".join(
+        line if line == whole else line + r"\n"
+        for line, whole in zip((text or "").splitlines(), (text or "").splitlines(True), strict=True)
+    )
+
+
 def iso(milliseconds: int | None) -> str | None:
     if milliseconds is None:
         return None
@@ -65,8 +73,9 @@ def test_a_csv_reads_back_as_the_values_that_were_written(table: list[tuple[Any,
     text = written(SCHEMA.frame(table), "csv").decode("utf-8")
     header, *found = csv.reader(io.StringIO(text, newline=""), strict=True)
     assert header == list(SCHEMA.names)
+    assert len(text.splitlines()) == len(table) + 1, "a row is a line"
     for (_, name, state, duration, size, started), cells in zip(table, found, strict=True):
-        assert cells[:2] == [name or "", state or ""]
+        assert cells[:2] == [one_line(name), one_line(state)]
         assert (float(cells[2]) if cells[2] else None) == duration
         assert (int(cells[3]) if cells[3] else None) == size
         assert (cells[4] or None) == iso(started)
@@ -96,7 +105,7 @@ def test_a_csv_of_one_column_keeps_its_empty_rows(cells: list[str | None]) -> No
     frame = SCHEMA.frame([("k", cell, None, None, None, None) for cell in cells])
     text = written(frame, "csv", columns=["name"]).decode()
     found = list(csv.reader(io.StringIO(text, newline="")))
-    assert found == [["name"], *([cell or ""] for cell in cells)]
+    assert found == [["name"], *([one_line(cell)] for cell in cells)]
 
 
 def frame_of(*names: str) -> pl.DataFrame:
@@ -113,12 +122,17 @@ def test_the_bytes_of_a_csv_are_the_documented_ones() -> None:
 def test_a_spreadsheet_is_given_no_formula(start: str) -> None:
     text = written(frame_of(f"{start}cmd()", f"a{start}"), "csv", spreadsheet_safe=True).decode()
     cells = [row[:4] for row in csv.reader(io.StringIO(text, newline=""))][1:]
+    start = one_line(start)
     assert cells == [[f"'{start}cmd()", "failed", "-1.5", "-7"], [f"a{start}", "failed", "-1.5", "-7"]]
-    assert f"{start}cmd()" in json.loads(written(frame_of(f"{start}cmd()"), "json", spreadsheet_safe=True))[0]["name"]
 
 
-def test_columns_come_in_the_order_of_the_schema_whatever_was_asked_for() -> None:
-    assert written(frame_of("a"), "csv", columns=["size", "name"]) == b"name,size\na,-7\n"
+def test_json_for_a_spreadsheet_keeps_its_texts() -> None:
+    (row,) = json.loads(written(frame_of("=cmd()\r\n"), "json", spreadsheet_safe=True))
+    assert row["name"] == "=cmd()\r\n"
+
+
+def test_columns_come_in_the_order_asked_for() -> None:
+    assert written(frame_of("a"), "csv", columns=["size", "name", "size"]) == b"size,name\n-7,a\n"
 
 
 @pytest.mark.parametrize(("columns", "words"), [(["nam"], "name"), (["x"], "Columns: name, state"), ([], "No column")])
