@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING, Any
 
+from rich.text import Text
 from textual import on, work
 from textual.app import App, ComposeResult
+from textual.message import Message
 from textual.widgets import ContentSwitcher, Footer
 
 from backends.locators import Locator, parse
@@ -92,6 +94,45 @@ class Explorer(KeysInOrder):
             self.tell(problem)
             return
         self.open_locator(locator)
+
+    # ---- errors that nobody foresaw --------------------------------------------------------------------------
+    async def _dispatch_message(self, message: Message) -> None:
+        try:
+            await super()._dispatch_message(message)
+        except Exception as error:
+            if not self._close_failed_library_screen(error):
+                raise
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Ends the app with exit code 1 and one sentence; the log file has the traceback, nothing shows local values.
+
+        Textual would print them, and they may be private. An error in one of its own screens (the command palette in
+        a window of 4 rows) closes that screen only.
+        """
+        if self._close_failed_library_screen(error):
+            return
+        self._return_code = 1
+        if self._exception is None:
+            problem = faults.as_problem(getattr(error, "error", error))  # a worker's failure has the error inside
+            self._exit_renderables.append(Text(f"ciexplore: {problem.sentence}\n  {problem.hint}"))
+            self._exception = error  # run_test raises it
+            self._exception_event.set()
+        self._close_messages_no_wait()
+
+    def _close_failed_library_screen(self, error: Exception) -> bool:
+        """Whether the error came up while a dialog of Textual's own was shown; it is recorded and the dialog closed."""
+        if not self.is_running or len(self.screen_stack) < 2 or not type(self.screen).__module__.startswith("textual."):
+            return False
+        self.tell(faults.as_problem(error))
+        failed = self.screen
+        failed.display = False  # the widget whose handler failed handles nothing any more
+
+        def close() -> None:
+            if self.screen is failed:
+                self.pop_screen()
+
+        self.call_later(close)
+        return True
 
     # ---- what panes and dialogs call -------------------------------------------------------------------------
     @work(group="open")

@@ -36,7 +36,18 @@ def open_app(session: Session, locator: str | None = None) -> None:
     with _ended_by_signals(app) as told:
         app.run()
     if told:
+        if signal.SIGHUP in told:
+            _drop_output()
         sys.exit(128 + told[0])
+    if app.return_code:
+        sys.exit(app.return_code)
+
+
+def _drop_output() -> None:
+    """What is still to be flushed goes nowhere: on a terminal that is gone, Python's last flush would exit with 120."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
 
 
 @contextmanager
