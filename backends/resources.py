@@ -282,22 +282,26 @@ class Gathered:
 def gather(resource: Resource, cancel: Cancel, progress: Callable[[int, int | None], None] | None = None) -> Gathered:
     """The list as one frame, for callers that have no use for parts of it.
 
-    `progress` is called with the rows so far and how many there will be. Raises what `pages` raises.
+    The rows are in the order in which they came first, each as it came last. `progress` is called with the different
+    rows so far and how many there will be. Raises what `pages` raises.
     """
     frame, origin, notes = resource.schema.empty(), Origin(), list[str]()
     parts: list[pl.DataFrame] = []
-    count, partial = 0, False
+    keys, partial = set[str](), False
     for page in resource.pages(cancel):
         if page.replace:  # what was said about the rows before goes with them
-            parts, count, notes, partial = [], 0, [], False
+            parts, keys, notes, partial = [], set(), [], False
         partial = partial or page.partial
         origin = page.origin if not parts else origin.worse(page.origin)
         parts.append(page.frame)
-        count += len(page.frame)
+        keys.update(page.frame[resource.schema.key])
         if page.note and page.note not in notes:
             notes.append(page.note)
         if progress is not None:
-            progress(count, page.total)
+            progress(len(keys), page.total)
     if parts:
-        frame = pl.concat(parts).unique(resource.schema.key, keep="last", maintain_order=True)
+        frame = pl.concat(parts)
+        if len(keys) < len(frame):  # a row that was completed later stays where it came first
+            rows = frame.group_by(resource.schema.key, maintain_order=True).last()
+            frame = rows.select(frame.columns)
     return Gathered(frame, origin, tuple(notes), partial)

@@ -9,7 +9,7 @@ from backends.problems import Problem
 
 
 def main() -> None:
-    _open_closed_streams()
+    _prepare_streams()
     arguments = sys.argv[1:]
     if arguments == ["--version"]:
         from backends import __version__
@@ -27,12 +27,17 @@ def main() -> None:
     sys.exit(run(arguments))
 
 
-def _open_closed_streams() -> None:
-    """A shell may have closed them (`>&-`): else the first file that is opened would be taken for stdout."""
+def _prepare_streams() -> None:
+    """A shell may have closed them (`>&-`): else the first file that is opened would be taken for stdout. And where the
+    terminal's encoding lacks a letter (PYTHONIOENCODING=latin-1), a ? stands for it, and no command fails for it.
+    """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, name) is None:
+        stream = getattr(sys, name)
+        if stream is None:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
             setattr(sys, name, open(number, "r" if not number else "w", closefd=False))  # noqa: SIM115
+        elif number and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def _open() -> None:

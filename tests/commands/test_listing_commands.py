@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import threading
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +15,7 @@ from backends import config
 from backends.cancel import Cancel
 from backends.demo import DemoServer
 from backends.locators import parse
-from tests.commands.calling import Caller, as_process
+from tests.commands.calling import LONGEST, Caller, as_process
 from tui.session import Session
 
 
@@ -204,6 +206,42 @@ def test_a_full_disk_behind_stdout_is_one_sentence(demo: dict[str, str], form: s
         done = as_process("taskcluster", "tasks", demo["taskcluster.finished-group"], "--format", form, stdout=full)
     assert done.code == 1
     assert "no space left" in done.err.lower() and len(done.err.splitlines()) <= 2
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp437", "utf-8"])
+def test_a_terminal_that_lacks_a_letter_still_gets_the_table(
+    demo: dict[str, str], monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    done = as_process("taskcluster", "tasks", demo["taskcluster.hostile-group"], "--format", "table")
+    assert done.code == 0
+    assert done.out.decode(encoding).count("\n") > 5
+
+
+@pytest.mark.parametrize("target", ["/dev/null", "/dev/stdout", "/dev/fd/1"])
+def test_rows_can_be_sent_to_a_device_or_a_descriptor(demo: dict[str, str], target: str) -> None:
+    plain = as_process("taskcluster", "tasks", demo["taskcluster.finished-group"], "--format", "csv")
+    for _ in range(2):  # it is there already, and that is no reason to refuse
+        done = as_process("taskcluster", "tasks", demo["taskcluster.finished-group"], "--format", "csv", "-o", target)
+        assert done.code == 0
+        assert done.out == (b"" if target == "/dev/null" else plain.out)
+
+
+def test_rows_can_be_sent_into_a_named_pipe(demo: dict[str, str], ciexplore: Caller, tmp_path: Path) -> None:
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    done = ciexplore("taskcluster", "tasks", demo["taskcluster.finished-group"], "-o", str(pipe))
+    reader.join(LONGEST)
+    assert done.code == 0
+    assert read[0].count(b"\n") == 151
+
+
+def test_columns_come_in_the_order_asked_for(demo: dict[str, str], ciexplore: Caller) -> None:
+    done = ciexplore("taskcluster", "tasks", demo["taskcluster.finished-group"], "--columns", "state,name,state")
+    assert done.code == 0
+    assert done.text.startswith("state,name\n")
 
 
 def test_closed_standard_streams_are_no_fault(demo: dict[str, str]) -> None:
