@@ -12,7 +12,15 @@ from backends.http.answers import Answer, Origin, Source
 from backends.http.backoff import RETRY_AFTER_CAP, delays, honoured
 from backends.http.cache import Shelf
 from backends.http.entries import Entry, read_whole
-from backends.http.errors import HttpProblem, NetworkFailed, RateLimited, ServerFailed, from_response, offline
+from backends.http.errors import (
+    HttpProblem,
+    IncompleteBody,
+    NetworkFailed,
+    RateLimited,
+    ServerFailed,
+    from_response,
+    offline,
+)
 from backends.http.exchange import Exchange, Reply
 from backends.http.flights import Flights
 from backends.http.policies import Mode, Policy
@@ -58,12 +66,15 @@ class Retries:
     def run(self, attempt: Callable[[], T], cancel: Cancel | None, tries: int | None = None) -> T:
         """Tries again after network errors, 429 and 5xx only; a wait that a person should decide on is not begun."""
         waits = delays()
-        for left in reversed(range(tries or self.tries)):
+        most = tries or self.tries
+        for tried in range(1, most + 1):
             try:
                 return attempt()
             except HttpProblem as problem:
+                if isinstance(problem, IncompleteBody) and problem.most_tries is not None:
+                    most = min(most, problem.most_tries)
                 asked_to_wait = problem.retry_after or 0.0
-                if not problem.retryable or not left or asked_to_wait > RETRY_AFTER_CAP:
+                if not problem.retryable or tried >= most or asked_to_wait > RETRY_AFTER_CAP:
                     raise
                 self.pause(honoured(next(waits), problem.retry_after), cancel)
         raise AssertionError("unreachable")

@@ -97,9 +97,10 @@ class TimedOut(NetworkFailed):
 
 
 class IncompleteBody(NetworkFailed):
-    """The answer began and ended before it was whole."""
+    """The answer began and ended before it was whole. `most_tries`: how often asking again is worth it."""
 
     word = "incomplete"
+    most_tries: int | None = None
 
 
 class Offline(HttpProblem):
@@ -282,3 +283,12 @@ def too_large(url: str, cap: int) -> TooLarge:
 
 def incomplete(url: str, what: str = "ended early") -> IncompleteBody:
     return IncompleteBody(f"The answer of {shown(url)} {what}.", "Try again.")
+
+
+def cut_short(url: str) -> IncompleteBody:
+    """The transfer is complete and its content is not: the server sends it like that, so one repeat is enough."""
+    problem = IncompleteBody(
+        f"The answer of {shown(url)} is compressed, and its end is missing.", "Try again; a proxy may cut it."
+    )
+    problem.most_tries = 2
+    return problem

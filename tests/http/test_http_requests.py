@@ -190,6 +190,14 @@ def test_a_compressed_body_that_ends_early_is_tried_again_and_not_taken_for_whol
         client(Script(ok(packed[:-9], content_encoding="gzip"))).get(URL, policy=NEVER)
 
 
+def test_a_body_that_the_server_itself_stores_cut_is_asked_for_twice_and_not_five_times(client: Make) -> None:
+    script = Script(ok(gzip.compress(b"[1]")[:-9], content_encoding="gzip"))
+    with pytest.raises(errors.IncompleteBody) as caught:
+        client(script).get(URL, policy=NEVER)
+    assert len(script.requests) == 2 and sum(client.waits) < 0.5  # type: ignore[attr-defined]
+    assert "its end is missing" in caught.value.sentence
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "compress", "gzip, gzip, gzip", "zstd"])
 def test_a_body_that_is_not_what_its_encoding_says_is_the_wrong_server(encoding: str, client: Make) -> None:
     with pytest.raises(errors.WrongServer):
