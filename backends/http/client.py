@@ -20,9 +20,10 @@ from backends.http.decoding import accepted
 from backends.http.downloads import Downloader, DownloaderSettings
 from backends.http.entries import key_of, read_whole
 from backends.http.errors import WrongServer, clean, offline, shown
-from backends.http.exchange import Exchange, Timeouts
+from backends.http.exchange import Exchange
 from backends.http.policies import Identity, Mode, Policy
 from backends.http.slots import Slots
+from backends.http.speed import Timeouts
 from backends.http.stack import httpx
 from backends.http.stores import Store
 from backends.http.wire import Wire

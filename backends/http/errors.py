@@ -96,6 +96,12 @@ class TimedOut(NetworkFailed):
     word = "timeout"
 
 
+class TooSlowError(TimedOut):
+    """The server sends, but so slowly that it would hold a connection for ever."""
+
+    word = "too-slow"
+
+
 class IncompleteBody(NetworkFailed):
     """The answer began and ended before it was whole. `most_tries`: how often asking again is worth it."""
 

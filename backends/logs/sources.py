@@ -54,7 +54,7 @@ def from_http(downloader: Callable[[], Downloader], url: str, *, live: bool = Fa
         while True:
             before = done
             try:
-                for chunk in _skipped(_body(downloader, url, cancel), done):
+                for chunk in _skipped(_body(downloader, url, cancel, live), done):
                     done += len(chunk)
                     yield chunk
                 return
@@ -83,8 +83,9 @@ def decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
     return _in_words(decode(rest, encoding) if encoding else rest)
 
 
-def _body(downloader: Callable[[], Downloader], url: str, cancel: Cancel) -> Iterator[bytes]:
-    with downloader() as connection, connection.open(url, cancel=cancel) as stream:
+def _body(downloader: Callable[[], Downloader], url: str, cancel: Cancel, live: bool) -> Iterator[bytes]:
+    # A log that is followed may be nearly silent for hours.
+    with downloader() as connection, connection.open(url, cancel=cancel, check_speed=not live) as stream:
         chunks = stream.chunks()
         yield from decompressed(_in_words(decode(chunks, stream.encoding)) if stream.encoding else chunks)
 
