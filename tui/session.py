@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from backends.cancel import Cancel
 from backends.config import Settings
+from backends.http.waits import Waits
 from backends.problems import UsageProblem
 from tui.registry import opener
 
@@ -28,6 +29,7 @@ class Session:
         self.settings = settings
         self.mode = mode
         self.demo = demo
+        self.waits = Waits()
         self._http: Http | None = None
         self._lock = threading.Lock()
 
@@ -43,6 +45,7 @@ class Session:
                     per_host=self.settings.jobs or PER_HOST,
                     mode=Mode(self.mode),
                     identities=self._identities(),
+                    waits=self.waits,
                 )
             return self._http
 

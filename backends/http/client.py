@@ -26,6 +26,7 @@ from backends.http.slots import Slots
 from backends.http.speed import Timeouts
 from backends.http.stack import httpx
 from backends.http.stores import Store
+from backends.http.waits import Waits
 from backends.http.wire import Wire
 
 CAP = 64 << 20
@@ -44,7 +45,7 @@ class Location:
 class Http:
     """The client of all systems. Thread-safe; every method blocks and belongs in a worker thread.
 
-    `pause(seconds, cancel)` is how it waits between tries.
+    `pause(seconds, cancel)` is how it waits between tries; `waits` tells those who show progress about it.
     """
 
     def __init__(
@@ -60,8 +61,10 @@ class Http:
         transport: httpx.BaseTransport | None = None,
         pause: Pause = pause,
         clock: Callable[[], float] = time.time,
+        waits: Waits | None = None,
     ) -> None:
         self.mode = mode
+        self.waits = waits or Waits()
         self._identities = tuple(identities)
         self._timeouts = timeouts or Timeouts()
         self._given = transport
@@ -73,7 +76,7 @@ class Http:
             slots=Slots(per_host),
             accept_encoding=accepted(),
         )
-        self._retries = Retries(max(1, tries), pause)
+        self._retries = Retries(max(1, tries), pause, self.waits)
         self._shelf = Shelf(cache_dir, cache_bytes) if cache_dir is not None else None
         self._answering = Answering(self._exchange, self._shelf, self._retries, clock)
         self._clock = clock
@@ -166,7 +169,7 @@ class Http:
                 raise_unless_ok(reply)
                 return read_whole(reply, str(address), cap)[0]
 
-        return self._retries.run(attempt, cancel, None if idempotent else 1)
+        return self._retries.run(attempt, address, cancel, None if idempotent else 1)
 
     def locate(self, url: str, *, accept: str = "*/*", cancel: Cancel | None = None) -> Location:
         """Where an address redirects to, without going there. The target may be signed: not for logs or disks."""
@@ -182,7 +185,7 @@ class Http:
                     target = ""
                 return Location(reply.status, reply.headers, str(address.join(target)) if target else "")
 
-        return self._retries.run(attempt, cancel)
+        return self._retries.run(attempt, address, cancel)
 
     def downloader(self) -> Downloader:
         """Raw files for ONE worker thread, never stored; it is the worker's to close."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from backends.http.backoff import parse_retry_after
+from backends.http.backoff import RETRY_AFTER_CAP, is_too_long, parse_retry_after
 from backends.problems import Problem
 
 QUOTED_CHARACTERS = 300  # of the server's own words
@@ -254,13 +254,16 @@ def from_response(url: str, status: int, headers: Mapping[str, str], body: bytes
         )
     if status == 429:
         when = f"Try again in {wait:.0f} s." if wait is not None else "Try again in a minute."
+        when = _long_wait(wait) if wait is not None and is_too_long(wait) else when
         return RateLimited(
             f"{host} asks for fewer requests than those of {path} (429).{says}", when, status=status, retry_after=wait
         )
     if 500 <= status < 600:
         return ServerFailed(
             f"{host} failed on {path} ({status}).{says}",
-            "Try again; if it lasts, look at the status page of that service.",
+            _long_wait(wait)
+            if wait is not None and is_too_long(wait)
+            else "Try again; if it lasts, look at the status page of that service.",
             status=status,
             retry_after=wait,
         )
@@ -273,6 +276,11 @@ def from_response(url: str, status: int, headers: Mapping[str, str], body: bytes
         "Check the address of the system in the settings.",
         status=status,
     )
+
+
+def _long_wait(seconds: float) -> str:
+    """A wait is at most 120 s long unless the user decides otherwise: the number is what users are promised."""
+    return f"It asks to wait {seconds:,.0f} s, and more than {RETRY_AFTER_CAP:.0f} s are not waited: try again then."
 
 
 def offline(url: str) -> Offline:

@@ -46,7 +46,7 @@ def from_http(downloader: Callable[[], Downloader], url: str, *, live: bool = Fa
     compressed answer would be of no use. `live`: the answer is held open while the task runs, and silence is not an
     error; once the task has ended, the same URL leads to the finished log, which begins with the same bytes.
     """
-    from backends.http.backoff import delays
+    from backends.http.backoff import delays, honoured, is_too_long
     from backends.http.errors import HttpProblem
 
     def read(cancel: Cancel) -> Iterator[bytes]:
@@ -61,11 +61,11 @@ def from_http(downloader: Callable[[], Downloader], url: str, *, live: bool = Fa
             except HttpProblem as problem:
                 failures = 1 if done > before else failures + 1
                 quiet = live and done > 0 and problem.reason == "timeout"
-                if not quiet and (not problem.retryable or failures >= _ATTEMPTS):
+                if not quiet and (not problem.retryable or failures >= _ATTEMPTS or is_too_long(problem.retry_after)):
                     raise
                 if done > before:
                     pauses = delays()
-                cancel.sleep(next(pauses))
+                cancel.sleep(honoured(next(pauses), problem.retry_after))
 
     return read
 

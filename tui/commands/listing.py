@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from backends import config
 from backends.cancel import Cancel
-from tui.commands.output import Progress, done_with_failures, say
+from tui.commands.output import Progress, done_with_failures, say, say_wait
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,11 +29,14 @@ def session_of(root_url: str | None, mode: str | None, **overrides: Any) -> Iter
 
     session = Session(config.load(overrides={"taskcluster_root_url": root_url, **overrides}), mode=mode or "normal")
     cancel = Cancel()
+    session.waits.subscribe(say_wait)
     with _heeding_ctrl_c(cancel):
         try:
             yield session, cancel
         finally:
             cancel.cancel()
+            if session.cache_note:
+                say(f"note: {session.cache_note}")
             session.close()
 
 

@@ -85,7 +85,7 @@ class ResourceView(RowActions):
             yield Static("", id="view-words")
             yield DetailPanel()
         yield StatisticsPanel()
-        yield StatusLine()
+        yield StatusLine(self.session.waits.text)
 
     @property
     def loading_now(self) -> bool:
