@@ -86,6 +86,11 @@ class Http:
         """Why answers are not kept although they should be; empty while all is well."""
         return self._shelf.note if self._shelf is not None else ""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know once: about the cache, and about credentials that are not used."""
+        return tuple(filter(None, (self.cache_note, *(identity.note() for identity in self._identities))))
+
     def with_mode(self, mode: Mode) -> Http:
         """The same client (connections, cache, limits) in another mode: what the refresh key uses."""
         other = copy.copy(self)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from backends import config
 from backends.cancel import Cancel
+from backends.http.errors import clean
 from tui.commands.output import Progress, done_with_failures, say, say_wait
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def session_of(root_url: str | None, mode: str | None, **overrides: Any) -> Iter
             yield session, cancel
         finally:
             cancel.cancel()
-            if session.cache_note:
-                say(f"note: {session.cache_note}")
+            for note in session.notes:
+                say(f"note: {clean(note, 1000)}")
             session.close()
 
 
@@ -132,7 +133,7 @@ def tell_notes(gathered: Gathered) -> None:
 def _only(frame: pl.DataFrame, opened: Locator) -> pl.DataFrame:
     """The app opens an artifact in the list of its run; a command means the artifact itself, of the latest run if none
     is named."""
-    from backends.http.errors import NotFound, clean
+    from backends.http.errors import NotFound
     from backends.locators.taskcluster import Artifact, IndexPath
 
     name = opened.name if isinstance(opened, Artifact) else opened.artifact if isinstance(opened, IndexPath) else ""

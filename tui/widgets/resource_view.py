@@ -201,7 +201,9 @@ class ResourceView(RowActions):
                 loading=False, problem=f"{problem.sentence} (r tries again)" if rows else "failed, r tries again"
             )
         else:
-            status.show(loading=False, problem="", **({"note": note} if (note := self.session.cache_note) else {}))
+            status.show(
+                loading=False, problem="", **({"note": " ".join(notes)} if (notes := self.session.notes) else {})
+            )
             words = "" if rows else self.resource.empty_text if self.resource else ""
         if not rows:
             self._say(words)
