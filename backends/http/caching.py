@@ -121,7 +121,11 @@ class Answering:
     def _entry(self, asked: Asked, mode: Mode) -> Entry | None:
         if self._shelf is None or not mode.reads or not asked.may_store:
             return None
-        return Entry.unpacked(self._shelf.get(asked.key))
+        row = self._shelf.get(asked.key)
+        entry = Entry.unpacked(row)
+        if row is not None and entry is None:
+            self._shelf.discard_damaged(asked.key)
+        return entry
 
     def _held(self, asked: Asked, mode: Mode, entry: Entry | None) -> Answer | None:
         if entry is None:
