@@ -13,7 +13,15 @@ from backends import config
 from backends.demo import DemoOptions, DemoServer, locators
 
 # What says who the user is: no test may speak for the one who runs it.
-PRIVATE = ("TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_CERTIFICATE")
+PRIVATE = (
+    "TASKCLUSTER_CLIENT_ID",
+    "TASKCLUSTER_ACCESS_TOKEN",
+    "TASKCLUSTER_CERTIFICATE",
+    "CIEXPLORE_GCS_TOKEN",
+    "CLOUDSDK_AUTH_ACCESS_TOKEN",
+    "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+)
 # No test asserts how long something takes: on a busy machine an example may well need more than 200 ms.
 hypothesis.settings.register_profile("ciexplore", deadline=None)
 hypothesis.settings.load_profile("ciexplore")
@@ -30,6 +38,7 @@ def own_directories(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
     monkeypatch.setenv("CIEXPLORE_CACHE_DIR", str(home / "cache"))
     monkeypatch.setenv("CIEXPLORE_STATE_DIR", str(home / "state"))
     monkeypatch.setenv("CIEXPLORE_CONFIG", str(home / "config.toml"))
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(home / "gcloud"))
     return home
 
 

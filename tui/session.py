@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from typing import TYPE_CHECKING
 
 from backends.cancel import Cancel
 from backends.config import Settings
+from backends.http.waits import Waits
 from backends.problems import UsageProblem
 from tui.registry import opener
 
@@ -16,6 +18,16 @@ if TYPE_CHECKING:
     from backends.http.policies import Identity
     from backends.locators import Locator
     from backends.resources import Resource
+
+
+def _is_url(url: str) -> bool:
+    """A wrong URL is said where it is used."""
+    from backends.http.addresses import parse
+
+    try:
+        return bool(parse(url))
+    except UsageProblem:
+        return False
 
 
 PER_HOST = 16  # requests at the same time to one host
@@ -28,6 +40,7 @@ class Session:
         self.settings = settings
         self.mode = mode
         self.demo = demo
+        self.waits = Waits()
         self._http: Http | None = None
         self._lock = threading.Lock()
 
@@ -43,25 +56,28 @@ class Session:
                     per_host=self.settings.jobs or PER_HOST,
                     mode=Mode(self.mode),
                     identities=self._identities(),
+                    waits=self.waits,
                 )
             return self._http
 
     def _identities(self) -> tuple[Identity, ...]:
-        """Who we are to the configured Taskcluster; the embedded CI gets to know nobody's credentials."""
+        """Who we are to the configured Taskcluster and Google storage; the embedded CI gets nobody's credentials."""
+        from backends.http.google import google_identity
         from backends.taskcluster.credentials import identities
         from backends.taskcluster.roots import normalise_root
 
         if self.demo:
             return ()
-        try:
-            return identities(normalise_root(self.settings.taskcluster_root_url), os.environ)
-        except UsageProblem:  # a wrong root URL is said where it is used; other systems do without
-            return ()
+        google = google_identity(self.settings.gcs_url, os.environ)
+        found: tuple[Identity, ...] = (google,) if google is not None and _is_url(google.origin) else ()
+        with contextlib.suppress(UsageProblem):  # a wrong root URL is said where it is used; other systems do without
+            found += identities(normalise_root(self.settings.taskcluster_root_url), os.environ)
+        return found
 
     @property
-    def cache_note(self) -> str:
-        """Why answers are not kept although they should be; empty while all is well."""
-        return self._http.cache_note if self._http is not None else ""
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know once: about the cache, and about credentials that are not used."""
+        return self._http.notes if self._http is not None else ()
 
     def resource(self, locator: Locator, cancel: Cancel | None = None, *, refresh: bool = False) -> Resource:
         """Resolves (may ask servers, raises `Problem`s) and gives what to list. Call it off the interface's loop.

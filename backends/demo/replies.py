@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
+from backends.demo.codings import OFFERED, preferred_coding
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -32,6 +34,12 @@ class Request:
     headers: Mapping[str, str]
     body: bytes = b""
     params: Mapping[str, str] = field(default_factory=dict)
+    codings: tuple[str, ...] = OFFERED  # that the server can make, in the order in which it likes them
+
+    @property
+    def coding(self) -> str:
+        """The content coding to answer with, "" for none."""
+        return preferred_coding(self.headers.get("accept-encoding", ""), self.codings)
 
     @property
     def accepts_gzip(self) -> bool:

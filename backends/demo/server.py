@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self
 
 import uvicorn
 
+from backends.demo.codings import OFFERED
 from backends.demo.faults import CuttableProtocol, Faults
 from backends.demo.options import DemoOptions
 from backends.demo.replies import App, Receive, Scope, Send
@@ -47,8 +48,9 @@ class _Server(uvicorn.Server):
 class DemoServer:
     """Serves from a daemon thread between `start()` and `stop()`; also a context manager.
 
-    `elapsed` (seconds since the start, for the running group), `now` (UTC timestamp, for signed URLs) and
-    `stall_seconds` are for tests. `requests` lists what has been served.
+    `elapsed` (seconds since the start, for the running group), `now` (UTC timestamp, for signed URLs),
+    `stall_seconds` and `codings` (the content codings that Taskcluster's services make) are for tests. `requests` lists
+    what has been served.
     """
 
     def __init__(
@@ -58,10 +60,11 @@ class DemoServer:
         elapsed: Callable[[], float] | None = None,
         now: Callable[[], float] = time.time,
         stall_seconds: float = 3.0,
+        codings: tuple[str, ...] = OFFERED,
     ) -> None:
         self.options = options or DemoOptions()
         self.requests: deque[Served] = deque(maxlen=_REMEMBERED)
-        self._elapsed, self._now, self._stall = elapsed, now, stall_seconds
+        self._elapsed, self._now, self._stall, self._codings = elapsed, now, stall_seconds, codings
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
         self._ports = (0, 0)
@@ -92,7 +95,7 @@ class DemoServer:
             port = sockets[-1].getsockname()[1]
             service.ready(f"http://127.0.0.1:{port}")
             self._services[port] = service
-        self.taskcluster = Taskcluster(self.options, elapsed=self._elapsed, now=self._now)
+        self.taskcluster = Taskcluster(self.options, elapsed=self._elapsed, now=self._now, codings=self._codings)
         self.taskcluster.ready(*self._ports)
         config = uvicorn.Config(
             self._wrapped(self._routed), http=CuttableProtocol, ws="none", loop="asyncio", lifespan="off",

@@ -38,6 +38,11 @@ def parse_retry_after(text: str, now: float | None = None) -> float | None:
     return max(0.0, at - (time.time() if now is None else now))
 
 
+def is_too_long(retry_after: float | None) -> bool:
+    """Whether the server asks for a longer wait than is begun without asking the user: then the request fails."""
+    return retry_after is not None and retry_after > RETRY_AFTER_CAP
+
+
 def honoured(delay: float, retry_after: float | None) -> float:
     """The longer of our own delay and what the server asked for, the latter capped."""
     return delay if retry_after is None else max(delay, min(retry_after, RETRY_AFTER_CAP))

@@ -8,12 +8,14 @@ import re
 import sqlite3
 import stat
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 CACHE_BYTES = 2 << 30
 _LOCK_SECONDS = 5.0  # what another process may keep us waiting before an answer is simply not stored
-_OWN_FILES = ("cache.db", "cache.db-wal", "cache.db-shm", "cache.db-journal")
+_SET_ASIDE = "cache.db.damaged"
+_OWN_FILES = ("cache.db", "cache.db-wal", "cache.db-shm", "cache.db-journal", _SET_ASIDE)
 _VALUE_DIRECTORY = re.compile(r"[0-9a-f]{2}")
 _VALUE_FILE = re.compile(r"[0-9a-f]{28}\.val")
 
@@ -46,10 +48,11 @@ class Shelf:
     """Bytes by key. Opened at first use; whatever goes wrong ends up in `note`, and in an answer not kept.
 
     Values above an eighth of the limit are not taken: diskcache drops what is larger than the limit without a word,
-    and a few values of that size would push everything else out.
+    and a few values of that size would push everything else out. A damaged database is set aside and an empty one
+    begun, once (unless not `repair`); `note` says so.
     """
 
-    def __init__(self, directory: Path, size_limit: int = CACHE_BYTES) -> None:
+    def __init__(self, directory: Path, size_limit: int = CACHE_BYTES, *, repair: bool = True) -> None:
         self.directory = directory
         self.largest = size_limit // 8
         self.note = ""
@@ -57,6 +60,7 @@ class Shelf:
         self._lock = threading.Lock()
         self._cache: Any = None
         self._given_up = False
+        self._may_repair = repair
 
     def get(self, key: str) -> bytes | None:
         cache = self._opened()
@@ -91,6 +95,11 @@ class Shelf:
         except Exception as error:
             self._trouble(error, "written to")
 
+    def discard_damaged(self, key: str) -> None:
+        """Deletes a value that is not what was stored; it will be fetched again."""
+        self.delete(key)
+        self.note = self.note or f"Stored answers in {self.directory} were damaged: they are fetched again."
+
     def close(self) -> None:
         with self._lock:
             cache, self._cache, self._given_up = self._cache, None, True
@@ -108,15 +117,63 @@ class Shelf:
                 except Exception as error:  # sqlite, the file system, or rows of another program's making
                     self._given_up = True
                     self.note = f"The cache in {self.directory} cannot be opened ({_told(error)}): no answers are kept."
+                    if _is_damage(error) and self._may_repair:
+                        self._rebuild(error)
             return self._cache
 
     def _trouble(self, error: Exception, what: str) -> None:
         self.note = f"The cache in {self.directory} could not be {what} ({_told(error)})."
-        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-            # Damaged. Nothing after this would go better, and each try costs time.
-            self.note = f"The cache in {self.directory} is damaged ({_told(error)}): no answers are kept."
-            self._given_up = True
-            self._cache = None
+        if _is_damage(error):
+            # Nothing after this would go better, and each try costs time.
+            with self._lock:
+                self.note = f"The cache in {self.directory} is damaged ({_told(error)}): no answers are kept."
+                self._given_up = True
+                self._cache = None
+                if self._may_repair:
+                    self._rebuild(error)
+
+    def _rebuild(self, error: Exception) -> None:
+        """Begins again with an empty cache, under the lock; another process that does the same is waited for."""
+        self._may_repair = False
+        try:
+            with _locked(self.directory):
+                if not _is_sound(self.directory):
+                    # It may be another program's file of that name: not deleted, unlike the values of our naming.
+                    (self.directory / "cache.db").replace(self.directory / _SET_ASIDE)
+                    _remove_files(self.directory, keep=_SET_ASIDE)
+                self._cache = _open(self.directory, self._size_limit)
+        except Exception as trouble:
+            self.note = f"The cache in {self.directory} is damaged ({_told(trouble)}): no answers are kept."
+            return
+        self._given_up = False
+        self.note = f"The cache in {self.directory} was damaged ({_told(error)}) and has been emptied."
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether the file is no database any more, or one with broken pages; a lock or a full disk is neither."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says more precisely where
+    return isinstance(error, sqlite3.DatabaseError) and code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _is_sound(directory: Path) -> bool:
+    """Whether the database is whole, e.g. because another process has begun it again in the meantime."""
+    try:
+        with contextlib.closing(sqlite3.connect(directory / "cache.db", timeout=_LOCK_SECONDS)) as connection:
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchall() == [("ok",)])
+    except sqlite3.Error:
+        return False
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    import fcntl
+
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _told(error: Exception) -> str:
@@ -129,7 +186,7 @@ def cache_summary(directory: Path) -> tuple[int, int]:
     """How many values are stored and how many bytes they take; (0, 0) where there is no cache. Creates nothing."""
     if not (directory / "cache.db").is_file():
         return 0, 0
-    shelf = Shelf(directory)
+    shelf = Shelf(directory, repair=False)
     cache = shelf._opened()
     if cache is None:
         return 0, _bytes_below(directory)
@@ -149,7 +206,7 @@ def clear(directory: Path) -> int:
     if not directory.is_dir():
         return 0
     if (directory / "cache.db").is_file():
-        shelf = Shelf(directory)
+        shelf = Shelf(directory, repair=False)
         cache = shelf._opened()
         try:
             if cache is not None:
@@ -161,9 +218,9 @@ def clear(directory: Path) -> int:
     return _remove_files(directory)
 
 
-def _remove_files(directory: Path) -> int:
+def _remove_files(directory: Path, keep: str = "") -> int:
     values = list(_value_files(directory))
-    for path in [*values, *(directory / name for name in _OWN_FILES)]:
+    for path in [*values, *(directory / name for name in _OWN_FILES if name != keep)]:
         path.unlink(missing_ok=True)
     for folder in sorted({parent for path in values for parent in path.parents[:2]}, reverse=True):
         with contextlib.suppress(OSError):

@@ -9,14 +9,24 @@ from typing import TypeVar
 
 from backends.cancel import Cancel
 from backends.http.answers import Answer, Origin, Source
-from backends.http.backoff import RETRY_AFTER_CAP, delays, honoured
+from backends.http.backoff import delays, honoured, is_too_long
 from backends.http.cache import Shelf
 from backends.http.entries import Entry, read_whole
-from backends.http.errors import HttpProblem, NetworkFailed, RateLimited, ServerFailed, from_response, offline
+from backends.http.errors import (
+    HttpProblem,
+    IncompleteBody,
+    NetworkFailed,
+    RateLimited,
+    ServerFailed,
+    from_response,
+    offline,
+    shown_parts,
+)
 from backends.http.exchange import Exchange, Reply
 from backends.http.flights import Flights
 from backends.http.policies import Mode, Policy
 from backends.http.stack import httpx
+from backends.http.waits import Waits
 
 T = TypeVar("T")
 Pause = Callable[[float, Cancel | None], None]
@@ -54,18 +64,23 @@ class Retries:
 
     tries: int
     pause: Pause
+    waits: Waits
 
-    def run(self, attempt: Callable[[], T], cancel: Cancel | None, tries: int | None = None) -> T:
+    def run(self, attempt: Callable[[], T], url: httpx.URL, cancel: Cancel | None, tries: int | None = None) -> T:
         """Tries again after network errors, 429 and 5xx only; a wait that a person should decide on is not begun."""
         waits = delays()
-        for left in reversed(range(tries or self.tries)):
+        most = tries or self.tries
+        for tried in range(1, most + 1):
             try:
                 return attempt()
             except HttpProblem as problem:
-                asked_to_wait = problem.retry_after or 0.0
-                if not problem.retryable or not left or asked_to_wait > RETRY_AFTER_CAP:
+                if isinstance(problem, IncompleteBody) and problem.most_tries is not None:
+                    most = min(most, problem.most_tries)
+                if not problem.retryable or tried >= most or is_too_long(problem.retry_after):
                     raise
-                self.pause(honoured(next(waits), problem.retry_after), cancel)
+                seconds = honoured(next(waits), problem.retry_after)
+                with self.waits.during(shown_parts(str(url))[0], seconds, problem):
+                    self.pause(seconds, cancel)
         raise AssertionError("unreachable")
 
 
@@ -106,7 +121,11 @@ class Answering:
     def _entry(self, asked: Asked, mode: Mode) -> Entry | None:
         if self._shelf is None or not mode.reads or not asked.may_store:
             return None
-        return Entry.unpacked(self._shelf.get(asked.key))
+        row = self._shelf.get(asked.key)
+        entry = Entry.unpacked(row)
+        if row is not None and entry is None:
+            self._shelf.discard_damaged(asked.key)
+        return entry
 
     def _held(self, asked: Asked, mode: Mode, entry: Entry | None) -> Answer | None:
         if entry is None:
@@ -126,7 +145,7 @@ class Answering:
         fallback = entry if asked.may_be_stale else None
         tries = _TRIES_WITH_STORED if fallback is not None else None
         try:
-            return self._retries.run(lambda: self._fetch(asked, mode, entry), asked.cancel, tries)
+            return self._retries.run(lambda: self._fetch(asked, mode, entry), asked.url, asked.cancel, tries)
         except (NetworkFailed, ServerFailed, RateLimited) as problem:
             if fallback is None:
                 raise

@@ -20,11 +20,13 @@ from backends.http.decoding import accepted
 from backends.http.downloads import Downloader, DownloaderSettings
 from backends.http.entries import key_of, read_whole
 from backends.http.errors import WrongServer, clean, offline, shown
-from backends.http.exchange import Exchange, Timeouts
+from backends.http.exchange import Exchange
 from backends.http.policies import Identity, Mode, Policy
 from backends.http.slots import Slots
+from backends.http.speed import Timeouts
 from backends.http.stack import httpx
 from backends.http.stores import Store
+from backends.http.waits import Waits
 from backends.http.wire import Wire
 
 CAP = 64 << 20
@@ -43,7 +45,7 @@ class Location:
 class Http:
     """The client of all systems. Thread-safe; every method blocks and belongs in a worker thread.
 
-    `pause(seconds, cancel)` is how it waits between tries.
+    `pause(seconds, cancel)` is how it waits between tries; `waits` tells those who show progress about it.
     """
 
     def __init__(
@@ -59,8 +61,10 @@ class Http:
         transport: httpx.BaseTransport | None = None,
         pause: Pause = pause,
         clock: Callable[[], float] = time.time,
+        waits: Waits | None = None,
     ) -> None:
         self.mode = mode
+        self.waits = waits or Waits()
         self._identities = tuple(identities)
         self._timeouts = timeouts or Timeouts()
         self._given = transport
@@ -72,7 +76,7 @@ class Http:
             slots=Slots(per_host),
             accept_encoding=accepted(),
         )
-        self._retries = Retries(max(1, tries), pause)
+        self._retries = Retries(max(1, tries), pause, self.waits)
         self._shelf = Shelf(cache_dir, cache_bytes) if cache_dir is not None else None
         self._answering = Answering(self._exchange, self._shelf, self._retries, clock)
         self._clock = clock
@@ -81,6 +85,11 @@ class Http:
     def cache_note(self) -> str:
         """Why answers are not kept although they should be; empty while all is well."""
         return self._shelf.note if self._shelf is not None else ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know once: about the cache, and about credentials that are not used."""
+        return tuple(filter(None, (self.cache_note, *(identity.note() for identity in self._identities))))
 
     def with_mode(self, mode: Mode) -> Http:
         """The same client (connections, cache, limits) in another mode: what the refresh key uses."""
@@ -165,7 +174,7 @@ class Http:
                 raise_unless_ok(reply)
                 return read_whole(reply, str(address), cap)[0]
 
-        return self._retries.run(attempt, cancel, None if idempotent else 1)
+        return self._retries.run(attempt, address, cancel, None if idempotent else 1)
 
     def locate(self, url: str, *, accept: str = "*/*", cancel: Cancel | None = None) -> Location:
         """Where an address redirects to, without going there. The target may be signed: not for logs or disks."""
@@ -181,7 +190,7 @@ class Http:
                     target = ""
                 return Location(reply.status, reply.headers, str(address.join(target)) if target else "")
 
-        return self._retries.run(attempt, cancel)
+        return self._retries.run(attempt, address, cancel)
 
     def downloader(self) -> Downloader:
         """Raw files for ONE worker thread, never stored; it is the worker's to close."""

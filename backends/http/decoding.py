@@ -10,8 +10,10 @@ from typing import Any
 PIECE = 1 << 20  # decoded bytes handed on at once
 # A zstd block of 4 bytes may stand for 128 KB, and this decoder cannot be told to stop: 256 bytes in, 8 MB out.
 _ZSTD_STEP = 256
+_STEP = 64 << 10  # of the other codings: they stop at `PIECE`
 _ZSTD_WINDOW = 8 << 20  # what RFC 9659 allows for the web
 _MOST_LAYERS = 2
+Buffer = bytes | memoryview
 
 
 class EncodingBroken(Exception):
@@ -48,8 +50,8 @@ def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
     member = zlib.decompressobj(wbits=31)
     started = False
     try:
-        for chunk in chunks:
-            rest = chunk
+        for step in _steps(chunks, _STEP):
+            rest: Buffer = step
             while rest:
                 if member.eof:
                     if rest[:1] != b"\x1f":
@@ -61,27 +63,32 @@ def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
                 rest = member.unused_data if member.eof else member.unconsumed_tail
         while started and not member.eof:
             piece = member.decompress(b"", PIECE)
-            if not piece:
+            if piece:
+                yield piece
+            elif not member.eof:
                 raise EncodingCutShort("gzip")
-            yield piece
     except zlib.error as error:
         raise EncodingBroken("gzip") from error
 
 
 def _unbrotli(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """One brotli stream, which nothing may follow.
+
+    The decoder keeps output beyond the limit to itself, also when it "can accept more data" and also when it has
+    taken the last byte of the input: only an empty piece says that there is no more.
+    """
     brotli = importlib.import_module("brotli")
     decoder = brotli.Decompressor()
     started = False
     try:
-        for chunk in chunks:
-            rest = chunk
-            while rest or not (decoder.is_finished() or decoder.can_accept_more_data()):
-                if decoder.is_finished():
-                    return
-                started = True
-                if piece := decoder.process(rest, output_buffer_limit=PIECE):
-                    yield piece
-                rest = b""
+        for step in _steps(chunks, _STEP):
+            if decoder.is_finished():
+                raise EncodingBroken("br")
+            started = True
+            piece = decoder.process(step, output_buffer_limit=PIECE)
+            while piece:
+                yield piece
+                piece = b"" if decoder.is_finished() else decoder.process(b"", output_buffer_limit=PIECE)
         if started and not decoder.is_finished():
             raise EncodingCutShort("br")
     except brotli.error as error:
@@ -93,19 +100,26 @@ def _unzstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
     fresh: Callable[[], Any] = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj
     frame: Any = None
     try:
-        for chunk in chunks:
-            for start in range(0, len(chunk), _ZSTD_STEP):
-                rest = chunk[start : start + _ZSTD_STEP]
-                while rest:
-                    if frame is None or frame.eof:
-                        frame = fresh()
-                    if piece := frame.decompress(rest):
-                        yield piece
-                    rest = frame.unused_data if frame.eof else b""
+        for step in _steps(chunks, _ZSTD_STEP):
+            rest: Buffer = step
+            while rest:
+                if frame is None or frame.eof:
+                    frame = fresh()
+                if piece := frame.decompress(rest):
+                    yield piece
+                rest = frame.unused_data if frame.eof else b""
         if frame is not None and not frame.eof:
             raise EncodingCutShort("zstd")
     except zstandard.ZstdError as error:
         raise EncodingBroken("zstd") from error
+
+
+def _steps(chunks: Iterator[bytes], size: int) -> Iterator[memoryview]:
+    """The chunks in parts of at most `size` bytes: decoders copy what they have not taken yet at each call."""
+    for chunk in chunks:
+        view = memoryview(chunk)
+        for start in range(0, len(view), size):
+            yield view[start : start + size]
 
 
 _DECODERS: dict[str, Callable[[Iterator[bytes]], Iterator[bytes]]] = {

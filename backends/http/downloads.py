@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from backends.cancel import Cancel
 from backends.http.addresses import parse
 from backends.http.errors import WrongServer, from_response, offline, shown
-from backends.http.exchange import Exchange, Reply, Timeouts
+from backends.http.exchange import Exchange, Reply
 from backends.http.policies import Identity, Mode
+from backends.http.speed import Timeouts
 from backends.http.stack import httpx
 from backends.http.wire import Wire
 
@@ -71,8 +72,19 @@ class Downloader:
         self._own = None if transport is not None else Wire(max_connections=4, max_keepalive=4)
         self._exchange = Exchange(transport or self._own or Wire(), identities=identities, timeouts=timeouts)
 
-    def open(self, url: str, *, offset: int = 0, if_range: str | None = None, cancel: Cancel | None = None) -> Download:
+    def open(
+        self,
+        url: str,
+        *,
+        offset: int = 0,
+        if_range: str | None = None,
+        cancel: Cancel | None = None,
+        check_speed: bool = True,
+    ) -> Download:
         """Asks for a file from byte `offset` on, of the version that `if_range` (an ETag or a date) names.
+
+        A body below the lowest speed (see `Timeouts`) ends in `TooSlowError`, which may be tried again;
+        `check_speed=False` is for a log that is followed live and may be silent.
 
         Raises `HttpProblem` for every answer that is neither 200 nor, with an offset, 206 for that offset.
         """
@@ -84,7 +96,7 @@ class Downloader:
             headers["range"] = f"bytes={offset}-"
             if if_range:
                 headers["if-range"] = if_range
-        reply = self._exchange.send("GET", address, headers=headers, cancel=cancel)
+        reply = self._exchange.send("GET", address, headers=headers, cancel=cancel, check_speed=check_speed)
         try:
             _check(reply, offset)
         except BaseException:

@@ -8,7 +8,7 @@ from typing import Any
 
 from backends.http.answers import Answer, Origin
 from backends.http.decoding import EncodingBroken, EncodingCutShort, decode
-from backends.http.errors import WrongServer, incomplete, shown, too_large
+from backends.http.errors import WrongServer, cut_short, shown, too_large
 from backends.http.exchange import Reply
 from backends.http.policies import Policy
 from backends.http.stores import StoredBytes, hashed, pack, unpack
@@ -114,7 +114,7 @@ def read_whole(reply: Reply, url: str, cap: int) -> tuple[Answer, bytes]:
     try:
         body = _joined(decode(_kept(reply.chunks(), wire.append, url, cap), encoding), url, cap)
     except EncodingCutShort as error:
-        raise incomplete(url) from error
+        raise cut_short(url) from error
     except EncodingBroken as error:
         raise WrongServer(
             f"{shown(url)} sent a body that cannot be decoded ({error}).", "Check the address; a proxy may be at fault."

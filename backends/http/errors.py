@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from backends.http.backoff import parse_retry_after
+from backends.http.backoff import RETRY_AFTER_CAP, is_too_long, parse_retry_after
 from backends.problems import Problem
 
 QUOTED_CHARACTERS = 300  # of the server's own words
@@ -96,10 +96,17 @@ class TimedOut(NetworkFailed):
     word = "timeout"
 
 
+class TooSlowError(TimedOut):
+    """The server sends, but so slowly that it would hold a connection for ever."""
+
+    word = "too-slow"
+
+
 class IncompleteBody(NetworkFailed):
-    """The answer began and ended before it was whole."""
+    """The answer began and ended before it was whole. `most_tries`: how often asking again is worth it."""
 
     word = "incomplete"
+    most_tries: int | None = None
 
 
 class Offline(HttpProblem):
@@ -247,13 +254,16 @@ def from_response(url: str, status: int, headers: Mapping[str, str], body: bytes
         )
     if status == 429:
         when = f"Try again in {wait:.0f} s." if wait is not None else "Try again in a minute."
+        when = _long_wait(wait) if wait is not None and is_too_long(wait) else when
         return RateLimited(
             f"{host} asks for fewer requests than those of {path} (429).{says}", when, status=status, retry_after=wait
         )
     if 500 <= status < 600:
         return ServerFailed(
             f"{host} failed on {path} ({status}).{says}",
-            "Try again; if it lasts, look at the status page of that service.",
+            _long_wait(wait)
+            if wait is not None and is_too_long(wait)
+            else "Try again; if it lasts, look at the status page of that service.",
             status=status,
             retry_after=wait,
         )
@@ -266,6 +276,11 @@ def from_response(url: str, status: int, headers: Mapping[str, str], body: bytes
         "Check the address of the system in the settings.",
         status=status,
     )
+
+
+def _long_wait(seconds: float) -> str:
+    """A wait is at most 120 s long unless the user decides otherwise: the number is what users are promised."""
+    return f"It asks to wait {seconds:,.0f} s, and more than {RETRY_AFTER_CAP:.0f} s are not waited: try again then."
 
 
 def offline(url: str) -> Offline:
@@ -282,3 +297,12 @@ def too_large(url: str, cap: int) -> TooLarge:
 
 def incomplete(url: str, what: str = "ended early") -> IncompleteBody:
     return IncompleteBody(f"The answer of {shown(url)} {what}.", "Try again.")
+
+
+def cut_short(url: str) -> IncompleteBody:
+    """The transfer is complete and its content is not: the server sends it like that, so one repeat is enough."""
+    problem = IncompleteBody(
+        f"The answer of {shown(url)} is compressed, and its end is missing.", "Try again; a proxy may cut it."
+    )
+    problem.most_tries = 2
+    return problem

@@ -6,7 +6,6 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from backends import __version__
 from backends.cancel import Cancel
@@ -22,6 +21,8 @@ from backends.http.errors import (
 )
 from backends.http.policies import Identity
 from backends.http.slots import Slots
+from backends.http.speed import Meter
+from backends.http.speed import Timeouts as Timeouts
 from backends.http.stack import httpx
 from backends.http.wakeable import Lease
 from backends.problems import Cancelled
@@ -30,19 +31,6 @@ USER_AGENT = f"ciexplore/{__version__}"
 MOST_REDIRECTS = 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _DRAINED = 64 << 10  # of a redirect's body: cheaper than a new connection
-
-
-@dataclass(frozen=True)
-class Timeouts:
-    """Seconds. `read` is the longest silence, not the longest answer."""
-
-    connect: float = 10.0
-    read: float = 30.0
-    write: float = 30.0
-    pool: float = 30.0
-
-    def extension(self) -> dict[str, float]:
-        return {"connect": self.connect, "read": self.read, "write": self.write, "pool": self.pool}
 
 
 class Reply:
@@ -113,7 +101,8 @@ class Exchange:
     ) -> None:
         self._transport = transport
         self._identities = {origin_of(parse(identity.origin)): identity for identity in identities}
-        self._extension = (timeouts or Timeouts()).extension()
+        self._timeouts = timeouts or Timeouts()
+        self._extension = self._timeouts.extension()
         self._slots = slots
         self._headers = {"user-agent": USER_AGENT, "accept-encoding": accept_encoding}
 
@@ -131,16 +120,17 @@ class Exchange:
         content: bytes | None = None,
         cancel: Cancel | None = None,
         follow: bool = True,
+        check_speed: bool = True,
     ) -> Reply:
         """The first answer that is no redirect; the caller closes it. Raises `HttpProblem`, `Cancelled`.
 
         Whom we are is told to the origin that was asked first and only as long as no other one has come between:
-        another server must not choose what we sign.
+        another server must not choose what we sign. `check_speed`: a body below the lowest speed fails.
         """
         first, ours = url, True
         hops: list[tuple[str, Mapping[str, str]]] = []
         while True:
-            reply = self._one(method, url, headers, content, cancel, ours)
+            reply = self._one(method, url, headers, content, cancel, ours, check_speed)
             location = reply.headers.get("location", "")
             if not follow or reply.status not in _REDIRECTS or not location:
                 reply.hops = tuple(hops)
@@ -164,13 +154,15 @@ class Exchange:
         content: bytes | None,
         cancel: Cancel | None,
         ours: bool,
+        check_speed: bool,
     ) -> Reply:
         if cancel is not None:
             cancel.check()
         with contextlib.ExitStack() as cleanup:
             if self._slots is not None:
                 cleanup.enter_context(self._slots.take(origin_of(url), cancel))
-            lease = Lease(cancel)
+            meter = Meter(shown_parts(str(url))[0], self._timeouts, check_speed=check_speed)
+            lease = Lease(cancel, meter)
             cleanup.callback(lease.end)
             all_headers = {**self._headers, **headers}
             if ours and (identity := self._identities.get(origin_of(url))) is not None:
@@ -185,6 +177,7 @@ class Exchange:
                 if cancel is not None and cancel.cancelled:
                     raise Cancelled from error
                 raise translate(error, url) from error
+            meter.end_headers()
             return Reply(url, response, cancel, cleanup.pop_all())
         raise AssertionError("unreachable")
 

@@ -12,8 +12,9 @@ from backends.http.answers import Answer
 from backends.http.client import CAP
 from backends.http.entries import read_whole
 from backends.http.errors import HttpProblem, WrongServer, from_response, shown
-from backends.http.exchange import Exchange, Reply, Timeouts
+from backends.http.exchange import Exchange, Reply
 from backends.http.hawk import HawkSigner, mohawk
+from backends.http.speed import Timeouts
 from backends.http.wire import Wire
 
 _START = 64 << 10  # of an error's body

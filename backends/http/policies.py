@@ -60,8 +60,10 @@ class Identity:
 
     `origin`: "https://host[:port]". `scope`: a public name such as a clientId; answers are stored apart by it.
     `sign(method, url)`: the headers to add, made anew for each request because they hold a time and a nonce.
+    `note()`: why nothing is signed although it should be, "" while all is well.
     """
 
     origin: str
     scope: str
     sign: Callable[[str, str], Mapping[str, str]] = field(repr=False, compare=False)
+    note: Callable[[], str] = field(default=str, repr=False, compare=False)

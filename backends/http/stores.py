@@ -14,8 +14,10 @@ from backends.http.cache import Shelf
 from backends.http.policies import Mode
 
 # One row and not two: an account and a body of different fetches can never meet.
-_FORMAT = b"cix1"
-_HEAD = struct.Struct("<4sIQ")  # format, length of the account, length of the body
+_FORMAT = b"cix2"
+_UNCHECKED = b"cix1"  # as earlier versions stored them, without a digest
+_HEAD = struct.Struct("<4sIQ")  # format, length of the account, length of the body; then the digest of all the rest
+_DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -29,22 +31,34 @@ class StoredBytes:
 
 def pack(body: bytes, stored_at: float, meta: Mapping[str, Any]) -> bytes:
     account = json.dumps({"at": stored_at, "meta": dict(meta)}, separators=(",", ":")).encode()
-    return b"".join((_HEAD.pack(_FORMAT, len(account), len(body)), account, body))
+    head = _HEAD.pack(_FORMAT, len(account), len(body))
+    return b"".join((head, _digest(head, account, body), account, body))
 
 
 def unpack(row: bytes | None) -> StoredBytes | None:
-    """None for what is missing, cut short or not ours."""
+    """None for what is missing, cut short, altered or not ours."""
     if row is None or len(row) < _HEAD.size:
         return None
     form, account_length, body_length = _HEAD.unpack_from(row)
-    begin = _HEAD.size + account_length
-    if form != _FORMAT or len(row) != begin + body_length:
+    start = _HEAD.size + (_DIGEST_BYTES if form == _FORMAT else 0)
+    begin = start + account_length
+    if form not in (_FORMAT, _UNCHECKED) or len(row) != begin + body_length:
+        return None
+    if form == _FORMAT and row[_HEAD.size : start] != _digest(row[: _HEAD.size], memoryview(row)[start:]):
         return None
     try:
-        account = json.loads(row[_HEAD.size : begin])
+        account = json.loads(row[start:begin])
         return StoredBytes(row[begin:], float(account["at"]), dict(account["meta"]))
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
+
+
+def _digest(*parts: bytes | memoryview) -> bytes:
+    """Against a disk that gives back other bytes than it was given, not against whoever may write to the cache."""
+    found = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    for part in parts:
+        found.update(part)
+    return found.digest()
 
 
 def hashed(*parts: str) -> str:
@@ -64,7 +78,11 @@ class Store:
         self._clock = clock
 
     def get(self, key: str) -> StoredBytes | None:
-        return unpack(self._shelf.get(_own(key))) if self._mode.reads else None
+        row = self._shelf.get(_own(key)) if self._mode.reads else None
+        found = unpack(row)
+        if row is not None and found is None:
+            self._shelf.discard_damaged(_own(key))
+        return found
 
     def put(self, key: str, body: bytes, meta: Mapping[str, Any] | None = None) -> None:
         """Keeps `body` (unless it is above an eighth of the cache) with `meta`, which must be JSON."""

@@ -12,6 +12,7 @@ import typing
 from collections.abc import Iterable, Iterator
 
 from backends.cancel import Cancel
+from backends.http.speed import Meter
 from backends.http.stack import httpcore
 from backends.problems import Cancelled
 
@@ -27,8 +28,9 @@ class Lease:
     request right afterwards, so `end()` gives it up under the lock that waking takes.
     """
 
-    def __init__(self, cancel: Cancel | None) -> None:
+    def __init__(self, cancel: Cancel | None, meter: Meter | None = None) -> None:
         self.cancel = cancel
+        self.meter = meter
         self.connected = False  # whether this request had to open a connection
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
@@ -106,12 +108,17 @@ class WakeableStream(httpcore.NetworkStream):
         self._flows = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        meter = self._lease.meter if self._lease is not None else None
         try:
-            self._limit(timeout)
+            self._limit(timeout if meter is None else meter.begin_read(timeout))
             received = self._socket.recv(_MOST_READ if self._flows else max_bytes)
             self._flows = len(received) >= max_bytes
+            if meter is not None:
+                meter.end_read(len(received))
             return received
         except TimeoutError as error:
+            if meter is not None:
+                meter.timed_out()
             raise httpcore.ReadTimeout(error) from error
         except OSError as error:
             raise httpcore.ReadError(error) from error
@@ -126,6 +133,8 @@ class WakeableStream(httpcore.NetworkStream):
         try:
             self._limit(timeout)
             self._socket.sendall(buffer)
+            if self._lease is not None and self._lease.meter is not None:
+                self._lease.meter.wrote()
         except TimeoutError as error:
             raise httpcore.WriteTimeout(error) from error
         except OSError as error:

@@ -46,7 +46,7 @@ def from_http(downloader: Callable[[], Downloader], url: str, *, live: bool = Fa
     compressed answer would be of no use. `live`: the answer is held open while the task runs, and silence is not an
     error; once the task has ended, the same URL leads to the finished log, which begins with the same bytes.
     """
-    from backends.http.backoff import delays
+    from backends.http.backoff import delays, honoured, is_too_long
     from backends.http.errors import HttpProblem
 
     def read(cancel: Cancel) -> Iterator[bytes]:
@@ -54,18 +54,18 @@ def from_http(downloader: Callable[[], Downloader], url: str, *, live: bool = Fa
         while True:
             before = done
             try:
-                for chunk in _skipped(_body(downloader, url, cancel), done):
+                for chunk in _skipped(_body(downloader, url, cancel, live), done):
                     done += len(chunk)
                     yield chunk
                 return
             except HttpProblem as problem:
                 failures = 1 if done > before else failures + 1
                 quiet = live and done > 0 and problem.reason == "timeout"
-                if not quiet and (not problem.retryable or failures >= _ATTEMPTS):
+                if not quiet and (not problem.retryable or failures >= _ATTEMPTS or is_too_long(problem.retry_after)):
                     raise
                 if done > before:
                     pauses = delays()
-                cancel.sleep(next(pauses))
+                cancel.sleep(honoured(next(pauses), problem.retry_after))
 
     return read
 
@@ -83,8 +83,9 @@ def decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
     return _in_words(decode(rest, encoding) if encoding else rest)
 
 
-def _body(downloader: Callable[[], Downloader], url: str, cancel: Cancel) -> Iterator[bytes]:
-    with downloader() as connection, connection.open(url, cancel=cancel) as stream:
+def _body(downloader: Callable[[], Downloader], url: str, cancel: Cancel, live: bool) -> Iterator[bytes]:
+    # A log that is followed may be nearly silent for hours.
+    with downloader() as connection, connection.open(url, cancel=cancel, check_speed=not live) as stream:
         chunks = stream.chunks()
         yield from decompressed(_in_words(decode(chunks, stream.encoding)) if stream.encoding else chunks)
 

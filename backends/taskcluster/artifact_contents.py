@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from backends.cancel import Cancel
 from backends.frames.formats import format_bytes
-from backends.http.backoff import delays
+from backends.http.backoff import delays, honoured, is_too_long
 from backends.http.decoding import EncodingBroken, decode
-from backends.http.errors import HttpProblem, TooLarge, WrongServer, incomplete, shown, too_large
+from backends.http.errors import HttpProblem, TooLarge, WrongServer, incomplete, shown, shown_parts, too_large
 from backends.locators import Locator
 from backends.locators.taskcluster import SLUGID
 from backends.locators.taskcluster_views import Contents
@@ -80,9 +80,11 @@ def spooled(deployment: Deployment, url: str, name: str, cap: int, cancel: Cance
                     _write(opened, path, url, cap)
                 break
             except HttpProblem as problem:
-                if not problem.retryable or not left:
+                if not problem.retryable or not left or is_too_long(problem.retry_after):
                     raise
-                cancel.sleep(max(next(waits), problem.retry_after or 0))
+                seconds = honoured(next(waits), problem.retry_after)
+                with deployment.http.waits.during(shown_parts(url)[0], seconds, problem):
+                    cancel.sleep(seconds)
         yield path
 
 

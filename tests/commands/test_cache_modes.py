@@ -76,3 +76,18 @@ def test_a_cache_that_cannot_be_written_costs_only_the_cache(
     assert done.code == 0 and len(done.rows) == 150
     for verb in ("info", "clear"):
         assert ciexplore("cache", verb).code in (0, 1)
+
+
+def test_a_damaged_cache_is_begun_again_and_said_in_one_note(
+    ciexplore: Caller, demo: dict[str, str], own_directories: Path
+) -> None:
+    call = ("taskcluster", "tasks", demo["taskcluster.finished-group"])
+    whole = ciexplore(*call)
+    database = own_directories / "cache" / "cache.db"
+    database.write_bytes(database.read_bytes()[:5000])
+    done = ciexplore(*call)
+    assert done.code == 0 and done.rows == whole.rows
+    assert done.err.count("note: ") == 1 and "was damaged" in done.err and "emptied" in done.err
+    again = ciexplore(*call)
+    assert again.rows == whole.rows and again.err == ""
+    assert entries(ciexplore) > 0

@@ -122,6 +122,25 @@ def test_answers_are_indented_json_and_gzipped_only_when_asked(demo: Demo) -> No
     assert plain.text.startswith('{\n  "taskGroupId": ')
 
 
+@pytest.mark.parametrize(
+    ("accept", "coding"),
+    [
+        ("gzip, br, zstd", "br"),
+        ("gzip, deflate", "gzip"),
+        ("gzip;q=1.0, br;q=0.5", "gzip"),
+        ("br;q=0, *", "gzip"),
+        ("zstd", "zstd"),
+        ("identity", None),
+        ("", None),
+        ("gzip;q=x", None),
+    ],
+)
+def test_listings_are_compressed_as_a_real_queue_would(accept: str, coding: str | None, demo: Demo) -> None:
+    answer = demo.get(f"/task-group/{demo.id('finished-group')}/list?limit=5", headers={"Accept-Encoding": accept})
+    assert answer.headers.get("content-encoding") == coding
+    assert len(answer.json()["tasks"]) == 5
+
+
 def test_an_unchanged_answer_is_304_by_its_etag(demo: Demo) -> None:
     url = f"/task/{demo.id('task')}"
     etag = demo.get(url).headers["etag"]

@@ -6,6 +6,7 @@ import os
 import pickle
 import sqlite3
 import stat
+import struct
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.http import Http, Mode, Policy
+from backends.http.answers import Source
 from backends.http.cache import Shelf, cache_summary, clear
 from backends.http.stack import httpx
 from backends.http.stores import Store, pack, unpack
@@ -121,6 +123,7 @@ def test_what_is_packed_comes_back_and_what_is_cut_does_not(body: bytes, at: flo
     found = unpack(row)
     assert found is not None and (found.body, found.stored_at, found.meta) == (body, at, meta)
     assert all(unpack(row[:size]) is None for size in range(len(row)))
+    assert all(unpack(row[:at] + bytes([row[at] ^ 64]) + row[at + 1 :]) is None for at in range(4, len(row)))
     assert unpack(row + b"x") is None
 
 
@@ -151,7 +154,7 @@ def another_schema(directory: Path) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("spoil", [garbage_file, a_file_in_its_place, another_schema])
+@pytest.mark.parametrize("spoil", [a_file_in_its_place, another_schema])
 def test_a_cache_that_cannot_be_opened_is_said_once_and_then_done_without(
     spoil: Callable[[Path], None], tmp_path: Path, client: Make
 ) -> None:
@@ -165,6 +168,116 @@ def test_a_cache_that_cannot_be_opened_is_said_once_and_then_done_without(
     store.put("k", b"v")
     assert store.get("k") is None
     assert cache_summary(tmp_path / "spoiled")[0] == 0
+
+
+def filled(directory: Path) -> None:
+    """A cache with small and large values, closed."""
+    shelf = Shelf(directory)
+    for number in range(300):
+        assert shelf.put(f"k{number}", pack(b"%d" % number * 500, 1.0, {}))
+    assert shelf.put("large", pack(b"large" * 20_000, 1.0, {}))
+    shelf.close()
+
+
+def not_a_database(path: Path) -> None:
+    path.write_bytes(b"this is not a database, " * 500)
+
+
+def half_of_it(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def zeros_in_the_middle(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + bytes(len(content) - 8192) + content[-4096:])
+
+
+@pytest.mark.parametrize("spoil", [not_a_database, half_of_it, zeros_in_the_middle])
+def test_a_damaged_cache_is_begun_again_and_that_is_said_once(
+    spoil: Callable[[Path], None], tmp_path: Path, client: Make
+) -> None:
+    directory = tmp_path / "spoiled"
+    filled(directory)
+    spoil(directory / "cache.db")
+    (directory / "notes.txt").write_text("mine")
+    http = client(answering, cache_dir=directory)
+    for number in range(300):
+        assert http.get(f"{URL}/{number}", policy=Policy.immutable()).body == b"fresh"
+    (note,) = http.notes
+    assert str(directory) in note and "damaged" in note and "emptied" in note
+    assert not list(directory.glob("??/??/*.val")), "nothing is left of values that no row names any more"
+    again = client(answering, cache_dir=directory)
+    assert again.get(f"{URL}/0", policy=Policy.immutable()).origin.source is Source.CACHE
+    assert again.notes == () and (directory / "notes.txt").read_text() == "mine"
+    again.close()
+    assert clear(directory) == 300
+
+
+def test_what_another_program_has_under_our_name_is_set_aside_and_not_deleted(tmp_path: Path) -> None:
+    garbage_file(tmp_path / "c")
+    shelf = Shelf(tmp_path / "c")
+    assert shelf.put("k", b"v") and shelf.get("k") == b"v" and "emptied" in shelf.note
+    assert (tmp_path / "c" / "cache.db.damaged").read_bytes().startswith(b"this is not a database")
+
+
+def test_looking_at_a_damaged_cache_changes_nothing(tmp_path: Path) -> None:
+    garbage_file(tmp_path / "c")
+    before = (tmp_path / "c" / "cache.db").read_bytes()
+    assert cache_summary(tmp_path / "c") == (0, len(before))
+    assert (tmp_path / "c" / "cache.db").read_bytes() == before
+
+
+def test_two_processes_that_find_the_damage_begin_one_cache(tmp_path: Path) -> None:
+    directory = tmp_path / "c"
+    filled(directory)
+    one, two = Shelf(directory), Shelf(directory)
+    assert one.get("k1") is not None and two.get("k1") is not None
+    for path in directory.glob("cache.db*"):
+        path.unlink()
+    garbage = b"this is not a database, " * 500
+    (directory / "cache.db").write_bytes(garbage)
+    error = sqlite3.DatabaseError("malformed")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    one._trouble(error, "read")
+    assert one.put("new", b"1")
+    two._trouble(error, "read")
+    assert two.get("new") == b"1", "the second one does not empty what the first one has begun"
+
+
+@pytest.mark.parametrize("size", [100, 100_000])
+@pytest.mark.parametrize("kind", ["cut", "altered"])
+def test_a_stored_answer_that_is_cut_or_altered_is_fetched_again_and_that_is_said(
+    kind: str, size: int, tmp_path: Path, client: Make
+) -> None:
+    body = b"x" * size
+    http = client(lambda request: httpx.Response(200, content=body))
+    http.get(URL, policy=Policy.immutable())
+    store = http.stored()
+    assert store is not None
+    store.put("frame", body)
+    http.close()
+    spoilt = (lambda value: value[:-1]) if kind == "cut" else (lambda value: value[:-1] + b"y")
+    for path in (tmp_path / "cache").glob("??/??/*.val"):
+        path.write_bytes(spoilt(path.read_bytes()))
+    connection = sqlite3.connect(tmp_path / "cache" / "cache.db")
+    for rowid, value in connection.execute("SELECT rowid, value FROM Cache WHERE value IS NOT NULL").fetchall():
+        connection.execute("UPDATE Cache SET value = ? WHERE rowid = ?", (spoilt(value), rowid))
+    connection.commit()
+    connection.close()
+    again = client(lambda request: httpx.Response(200, content=body))
+    answer = again.get(URL, policy=Policy.immutable())
+    assert answer.body == body and answer.origin.source is Source.NETWORK
+    store = again.stored()
+    assert store is not None and store.get("frame") is None
+    assert len(again.notes) == 1 and "fetched again" in again.notes[0]
+    assert again.get(URL, policy=Policy.immutable()).origin.source is Source.CACHE
+
+
+def test_what_earlier_versions_stored_is_still_read() -> None:
+    account = b'{"at":1.0,"meta":{"a":"b"}}'
+    row = struct.pack("<4sIQ", b"cix1", len(account), 4) + account + b"body"
+    found = unpack(row)
+    assert found is not None and (found.body, found.stored_at, found.meta) == (b"body", 1.0, {"a": "b"})
 
 
 def test_clearing_a_damaged_cache_makes_room_for_a_new_one_and_touches_nothing_else(tmp_path: Path) -> None:

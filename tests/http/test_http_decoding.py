@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import gzip
+import random
+import tracemalloc
 import zlib
 from collections.abc import Callable
 
 import brotli
 import pytest
 import zstandard
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from backends.http.decoding import EncodingBroken, EncodingCutShort, accepted, decode
@@ -33,6 +35,96 @@ def cut(wire: bytes, sizes: list[int]) -> list[bytes]:
 @given(st.binary(max_size=5000), st.sampled_from(list(ENCODERS)), st.lists(st.integers(0, 300), max_size=20))
 def test_every_encoding_comes_back_however_the_network_cuts_it(body: bytes, name: str, sizes: list[int]) -> None:
     assert b"".join(decode(cut(ENCODERS[name](body), sizes), name)) == body
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> bytes:
+    """Up to 5 MB: runs, JSON of a listing, noise, and mixtures; what a decoder holds back depends on all of them."""
+    unit = draw(st.binary(min_size=1, max_size=200))
+    parts = [
+        draw(st.sampled_from([unit, b'{"taskId": "%d", "state": "completed"},\n' % len(unit), b"\0"]))
+        * draw(st.integers(0, 40_000)),
+        random.Random(draw(st.integers(0, 99))).randbytes(draw(st.integers(0, 1 << 21))),
+        unit * draw(st.integers(0, 10_000)),
+    ]
+    return b"".join(draw(st.permutations(parts)))
+
+
+def chunked(wire: bytes, sizes: list[int]) -> list[bytes]:
+    """`wire` in chunks of these sizes, over and over, to its end."""
+    chunks, start, number = [], 0, 0
+    while start < len(wire):
+        size = sizes[number % len(sizes)]
+        chunks.append(wire[start : start + size])
+        start, number = start + size, number + 1
+    return chunks
+
+
+SIZES = st.lists(st.sampled_from([0, 1, 2, 17, 255, 4096, 65_536, 100_000, 1 << 20, 1 << 24]), min_size=1, max_size=5)
+LAYERS = st.lists(st.sampled_from(["gzip", "br", "zstd"]), min_size=1, max_size=2)
+LISTING = b'{"taskId": "Y33uXZQ5QSKxvFBXHDlpqQ", "state": "completed"},\n' * 50_000
+
+
+@settings(max_examples=60)
+@given(bodies(), LAYERS, SIZES)
+@example(LISTING, ["br"], [1 << 24])
+@example(LISTING, ["br"], [1])
+@example(LISTING, ["gzip", "br"], [1])
+@example(bytes(5 << 20), ["br"], [0, 1])
+@example(bytes(5 << 20), ["zstd"], [0, 1])
+@example(bytes(5 << 20), ["gzip"], [0, 1])
+@example(bytes(1 << 20), ["gzip"], [1 << 24])
+@example(bytes(2 << 20), ["br"], [1 << 24])
+def test_a_listing_of_any_size_is_read_to_its_end(body: bytes, layers: list[str], sizes: list[int]) -> None:
+    wire = body
+    for name in layers:
+        wire = ENCODERS[name](wire)
+    if len(wire) > 1 << 18 and max(sizes) < 4096:
+        sizes = [*sizes, 1 << 16]
+    if not any(sizes):
+        sizes = [*sizes, 1]
+    assert b"".join(decode(chunked(wire, sizes), ", ".join(layers))) == body
+
+
+@pytest.mark.parametrize("layers", [["gzip"], ["br"], ["zstd"], ["gzip", "br"], ["br", "zstd"], ["zstd", "gzip"]])
+def test_a_cut_listing_is_noticed_at_every_byte(layers: list[str]) -> None:
+    wire = b"".join(b'{"taskId": "%d"},\n' % number for number in range(40))
+    for name in layers:
+        wire = ENCODERS[name](wire)
+    for kept in range(1, len(wire)):
+        with pytest.raises(EncodingCutShort):
+            b"".join(decode([wire[:kept]], ", ".join(layers)))
+        with pytest.raises(EncodingCutShort):
+            b"".join(decode([wire[number : number + 1] for number in range(kept)], ", ".join(layers)))
+
+
+@settings(max_examples=30)
+@given(bodies(), st.sampled_from(["gzip", "br", "zstd"]), st.integers(1, 64), SIZES)
+def test_a_large_body_without_its_last_bytes_is_noticed(body: bytes, name: str, missing: int, sizes: list[int]) -> None:
+    wire = ENCODERS[name](body)
+    wire = wire[: max(1, len(wire) - missing)]
+    with pytest.raises(EncodingCutShort):
+        for _ in decode(chunked(wire, [*sizes, 1 << 16]), name):
+            pass
+
+
+@pytest.mark.parametrize("chunks", [1, 4])
+def test_what_follows_a_brotli_stream_is_refused_however_it_arrives(chunks: int) -> None:
+    wire = brotli.compress(b"x" * 100)
+    with pytest.raises(EncodingBroken):
+        b"".join(decode([wire + b"junk"] if chunks == 1 else [wire, b"", b"ju", b"nk"], "br"))
+
+
+@pytest.mark.parametrize("name", ["gzip", "br", "zstd"])
+def test_a_bomb_never_takes_more_than_48_mb_of_memory(name: str) -> None:
+    wire = bomb(name)
+    tracemalloc.start()
+    try:
+        for _ in decode([wire], name):
+            pass
+        assert tracemalloc.get_traced_memory()[1] < 48 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @given(st.binary(min_size=1, max_size=3000), st.sampled_from(["gzip", "br", "zstd"]), st.data())

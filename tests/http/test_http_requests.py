@@ -17,6 +17,7 @@ from backends.http import Http, Mode, Policy, errors
 from backends.http.answers import Source
 from backends.http.cache import cache_summary
 from backends.http.stack import httpx
+from backends.http.waits import Waits
 from backends.problems import Cancelled, UsageProblem
 
 Make = Callable[..., Http]
@@ -119,6 +120,50 @@ def test_nobody_waits_an_hour_without_being_told(client: Make) -> None:
     assert caught.value.retry_after == 3600 and len(script.requests) == 1
 
 
+@pytest.mark.parametrize("code", [429, 503])
+def test_a_server_may_make_us_wait_two_minutes_and_not_a_second_more(code: int, client: Make) -> None:
+    client(Script(status(code, retry_after="120"), ok())).get(URL, policy=NEVER)
+    assert client.waits == [120.0]  # type: ignore[attr-defined]
+    for seconds in ("121", "300", "1200"):
+        script = Script(status(code, retry_after=seconds), ok())
+        with pytest.raises(errors.HttpProblem) as caught:
+            client(script).get(URL, policy=NEVER)
+        assert len(script.requests) == 1 and client.waits == [120.0]  # type: ignore[attr-defined]
+        assert caught.value.retry_after == int(seconds)
+        assert f"{int(seconds):,} s" in caught.value.hint and "120 s" in caught.value.hint
+
+
+def test_whoever_shows_progress_is_told_which_server_is_waited_for_and_why(client: Make) -> None:
+    told: list[str] = []
+    during: list[str] = []
+    http = client(
+        Script(status(429, retry_after="90"), status(503), ok()),
+        pause=lambda seconds, cancel: during.append(http.waits.text()),
+    )
+    forget = http.with_mode(Mode.NO_CACHE).waits.subscribe(told.append)
+    http.get(URL, policy=NEVER)
+    assert told == ["waiting 90 s: ci.example asks for it (429)", ""], "half a second is not worth a word"
+    assert during == ["waiting 90 s: ci.example asks for it (429)", ""]
+    assert http.waits.text() == ""
+    forget()
+    client(Script(status(429, retry_after="90"), ok()), waits=http.waits).get(URL, policy=NEVER)
+    assert len(told) == 2
+
+
+def test_many_requests_that_wait_for_one_host_are_told_once_and_the_longest_wait_is_shown() -> None:
+    told: list[str] = []
+    now = [0.0]
+    waits = Waits(clock=lambda: now[0])
+    waits.subscribe(told.append)
+    problem = errors.from_response("https://a/p", 429, {"retry-after": "60"}, b"")
+    with waits.during("a", 60, problem), waits.during("a", 61, problem):
+        with waits.during("b", 100, errors.from_response("https://b/p", 503, {}, b"")):
+            assert told == ["waiting 60 s: a asks for it (429)", "waiting 100 s: b failed (503)"]
+        now[0] = 20.0
+        assert waits.text() == "waiting 41 s: a asks for it (429)"
+    assert told[2:] == [""]
+
+
 def test_cancel_ends_the_wait_between_tries(client: Make) -> None:
     from backends.http.caching import pause
 
@@ -188,6 +233,14 @@ def test_a_compressed_body_that_ends_early_is_tried_again_and_not_taken_for_whol
     assert client(script).get(URL, policy=NEVER).body == gzip.decompress(packed)
     with pytest.raises(errors.IncompleteBody):
         client(Script(ok(packed[:-9], content_encoding="gzip"))).get(URL, policy=NEVER)
+
+
+def test_a_body_that_the_server_itself_stores_cut_is_asked_for_twice_and_not_five_times(client: Make) -> None:
+    script = Script(ok(gzip.compress(b"[1]")[:-9], content_encoding="gzip"))
+    with pytest.raises(errors.IncompleteBody) as caught:
+        client(script).get(URL, policy=NEVER)
+    assert len(script.requests) == 2 and sum(client.waits) < 0.5  # type: ignore[attr-defined]
+    assert "its end is missing" in caught.value.sentence
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "compress", "gzip, gzip, gzip", "zstd"])

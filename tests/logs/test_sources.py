@@ -47,7 +47,7 @@ class Server:
     def __call__(self) -> Server:
         return self
 
-    def open(self, url: str, *, cancel: Cancel) -> Stream:
+    def open(self, url: str, *, cancel: Cancel, check_speed: bool = True) -> Stream:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer

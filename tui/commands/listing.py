@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from backends import config
 from backends.cancel import Cancel
-from tui.commands.output import Progress, done_with_failures, say
+from backends.http.errors import clean
+from tui.commands.output import Progress, done_with_failures, say, say_wait
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,11 +30,14 @@ def session_of(root_url: str | None, mode: str | None, **overrides: Any) -> Iter
 
     session = Session(config.load(overrides={"taskcluster_root_url": root_url, **overrides}), mode=mode or "normal")
     cancel = Cancel()
+    session.waits.subscribe(say_wait)
     with _heeding_ctrl_c(cancel):
         try:
             yield session, cancel
         finally:
             cancel.cancel()
+            for note in session.notes:
+                say(f"note: {clean(note, 1000)}")
             session.close()
 
 
@@ -129,7 +133,7 @@ def tell_notes(gathered: Gathered) -> None:
 def _only(frame: pl.DataFrame, opened: Locator) -> pl.DataFrame:
     """The app opens an artifact in the list of its run; a command means the artifact itself, of the latest run if none
     is named."""
-    from backends.http.errors import NotFound, clean
+    from backends.http.errors import NotFound
     from backends.locators.taskcluster import Artifact, IndexPath
 
     name = opened.name if isinstance(opened, Artifact) else opened.artifact if isinstance(opened, IndexPath) else ""

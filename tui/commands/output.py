@@ -135,6 +135,17 @@ def say(words: str) -> None:
     click.echo(words, err=True)
 
 
+def say_wait(text: str) -> None:
+    """Says that a server is waited for; on a terminal in place of the progress, which is drawn again afterwards."""
+    if not text:
+        return
+    if sys.stderr.isatty():
+        columns = shutil.get_terminal_size((80, 24)).columns
+        sys.stderr.write("\r" + " " * (columns - 1) + "\r")
+        sys.stderr.flush()
+    say(f"note: {text}")
+
+
 def done_with_failures() -> None:
     """Something of what was asked for could not be had: the command will end with 1, whatever else it gives."""
     context = click.get_current_context(silent=True)

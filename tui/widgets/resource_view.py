@@ -85,7 +85,7 @@ class ResourceView(RowActions):
             yield Static("", id="view-words")
             yield DetailPanel()
         yield StatisticsPanel()
-        yield StatusLine()
+        yield StatusLine(self.session.waits.text)
 
     @property
     def loading_now(self) -> bool:
@@ -201,7 +201,9 @@ class ResourceView(RowActions):
                 loading=False, problem=f"{problem.sentence} (r tries again)" if rows else "failed, r tries again"
             )
         else:
-            status.show(loading=False, problem="", **({"note": note} if (note := self.session.cache_note) else {}))
+            status.show(
+                loading=False, problem="", **({"note": " ".join(notes)} if (notes := self.session.notes) else {})
+            )
             words = "" if rows else self.resource.empty_text if self.resource else ""
         if not rows:
             self._say(words)

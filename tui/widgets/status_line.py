@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from rich.text import Text
@@ -39,9 +40,11 @@ class StatusLine(Static):
         text-overflow: ellipsis; }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, waits: Callable[[], str] = str, *, id: str | None = None) -> None:
+        """`waits` tells which server is waited for, "" for none; it is shown while the list is loading."""
         super().__init__("", id=id)
         self.status = Status()
+        self._waits = waits
 
     def on_mount(self) -> None:
         self.set_interval(TICK, self.redraw)
@@ -51,14 +54,17 @@ class StatusLine(Static):
         self.redraw()
 
     def redraw(self) -> None:
-        self.update(drawn(self.status, time.monotonic()))
+        waiting = self._waits() if self.status.loading else ""
+        self.update(drawn(self.status, time.monotonic(), waiting))
 
 
-def drawn(status: Status, now: float) -> Text:
+def drawn(status: Status, now: float, waiting: str = "") -> Text:
     """The line; what matters most comes first, since 80 columns cut the rest."""
     text = Text(no_wrap=True, overflow="ellipsis")
     if status.problem:
         text.append(f"✖ {safe_text(status.problem)}  ", "bold")
+    if waiting:
+        text.append(f"{safe_text(waiting)}  ", "bold")
     if status.loading:
         of = f" of {status.expected:,}" if status.expected else ""
         text.append(f"◌ loading, {status.total:,}{of} {status.noun[status.total != 1]} so far (Ctrl+X stops)  ", "bold")

@@ -1,4 +1,4 @@
-"""How every Taskcluster service answers: pretty-printed JSON, weak ETags, gzip, and errors that name their method.
+"""How every Taskcluster service answers: indented JSON, weak ETags, compressed, and errors that name their method.
 
 An endpoint is a pattern, the query parameters it knows, and a function. What does not fit a pattern or a parameter's
 form is refused before the function is called, in the words of the real services.
@@ -6,7 +6,6 @@ form is refused before the function is called, in the words of the real services
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import re
 from base64 import b64encode
@@ -18,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from backends.demo.codings import compress
 from backends.demo.replies import Reply, Request
 from backends.demo.taskcluster.hawk import AuthenticationFailed, authenticated
 
@@ -146,10 +146,12 @@ class Document:
 
     def __init__(self, compact: bytes) -> None:
         self.identity = msgspec.json.format(compact, indent=2)
+        self._compressed: dict[str, bytes] = {}
 
-    @cached_property
-    def zipped(self) -> bytes:
-        return gzip.compress(self.identity, 1, mtime=0)
+    def compressed(self, coding: str) -> bytes:
+        if coding not in self._compressed:
+            self._compressed[coding] = compress(self.identity, coding)
+        return self._compressed[coding]
 
     @cached_property
     def etag(self) -> str:
@@ -158,7 +160,7 @@ class Document:
 
     @property
     def held(self) -> int:
-        return len(self.identity) + len(self.zipped)
+        return len(self.identity) + sum(map(len, self._compressed.values()))
 
 
 def answer(request: Request, value: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
@@ -169,7 +171,8 @@ def serve(request: Request, document: Document, status: int = 200, headers: tupl
     every = (*_ALWAYS, *headers, ("ETag", document.etag))
     if status == 200 and request.headers.get("if-none-match") == document.etag:
         return Reply(304, b"", every)
-    if request.accepts_gzip and len(document.identity) >= _LEAST_COMPRESSED:
+    coding = request.coding if len(document.identity) >= _LEAST_COMPRESSED else ""
+    if coding:
         # Compressed as it goes: the real services do not know the length beforehand either.
-        return Reply(status, document.zipped, (*every, ("Content-Encoding", "gzip")), chunked=True)
+        return Reply(status, document.compressed(coding), (*every, ("Content-Encoding", coding)), chunked=True)
     return Reply(status, document.identity, every)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from backends.demo.codings import OFFERED
 from backends.demo.replies import Reply, Request
 from backends.demo.taskcluster.api import Document, Endpoint, Refusal, answer, encoded, endpoint, serve
 from backends.demo.taskcluster.definitions import Json, definition, status
@@ -29,8 +30,9 @@ class Ids(msgspec.Struct, rename="camel"):
 class Queue:
     """Groups and tasks; the artifacts of the queue are in `artifact_routes`."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, codings: tuple[str, ...] = OFFERED) -> None:
         self._world = world
+        self._codings = codings
         self._pages: OrderedDict[tuple[str, int, int], Document] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -141,7 +143,7 @@ class Queue:
         group = self._world.finished
         for offset in range(0, len(group.tasks) + 1, size):
             document = self._page(group, offset, size)
-            assert document.zipped and document.etag
+            assert document.compressed(self._codings[0]) and document.etag
             self._keep((group.id, offset, size), document)
 
 

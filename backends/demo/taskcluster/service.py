@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
+from backends.demo.codings import OFFERED
 from backends.demo.options import DemoOptions
 from backends.demo.replies import Receive, Reply, Request, Scope, Send, read, send_reply
 from backends.demo.taskcluster.api import Endpoint, answer, dispatch, run
@@ -32,10 +34,12 @@ class Taskcluster:
         *,
         elapsed: Callable[[], float] | None = None,
         now: Callable[[], float] = time.time,
+        codings: tuple[str, ...] = OFFERED,
     ) -> None:
+        self._codings = codings
         self.world = World(options, elapsed)
         self.contents = Contents(self.world)
-        self.queue = Queue(self.world)
+        self.queue = Queue(self.world, codings)
         self._now = now
         self._storage_port = 0
         self._services: dict[str, list[Endpoint]] = {}
@@ -50,7 +54,7 @@ class Taskcluster:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = await read(scope, receive)
+        request = replace(await read(scope, receive), codings=self._codings)
         if scope["server"][1] == self._storage_port:
             # A thread costs a tenth of a millisecond: only what has to be made first is worth one.
             quick = self.storage.ready(request)
