@@ -15,10 +15,12 @@ counts these and kills itself before the N-th; the test then looks at what is th
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]
@@ -56,3 +58,55 @@ def run_killed(code: str, *arguments: str, step: int = 0, timeout: float = 100) 
         return True
     assert ended.returncode == 0, ended.stderr
     return False
+
+
+_SERVE = """
+import json, traceback
+for line in sys.stdin:
+    _step, *arguments = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        try:
+            start_counting()
+            run(*arguments)
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    print(os.waitpid(child, 0)[1], flush=True)
+"""
+
+
+class KilledRuns:
+    """The same as `run_killed` for many steps: one interpreter imports what is needed once, and each run is a fork.
+
+    `code` defines `run(*arguments)`; use it in a `with`. The interpreter must not have begun any thread by then.
+    """
+
+    def __init__(self, code: str) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with this object
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", f"{_PRELUDE}\n{code}\n{_SERVE}", "0"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True, env=environment,
+        )  # fmt: skip
+
+    def __call__(self, *arguments: str, step: int = 0) -> bool:
+        """Whether it was killed before its `step`-th write on the disk; fails if it ended otherwise than well."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([step, *arguments]) + "\n")
+        self._process.stdin.flush()
+        status = self._process.stdout.readline()
+        if status and os.WIFSIGNALED(int(status)) and os.WTERMSIG(int(status)) == signal.SIGKILL and step:
+            return True
+        self._errors.seek(0)
+        assert status.strip() == "0", self._errors.read()
+        return False
+
+    def __enter__(self) -> KilledRuns:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+        self._errors.close()

@@ -16,21 +16,22 @@ from typing import Any
 
 import msgspec
 
+from backends.atomic import atomic_file
 from backends.cancel import Cancel
 from backends.problems import FileProblem
 from backends.taskcluster.original_layout import Choices, Chosen, data_directory
 from backends.taskcluster.original_layout_files import GroupInformation, Wanted
-from backends.taskcluster.original_layout_places import Folder, Source, fill, write
+from backends.taskcluster.original_layout_places import Filled, Folder, Source, fill, linked_files
 from backends.transfers.manifest import Manifest
 from backends.transfers.names import is_safe
 from backends.transfers.outputs import Output
-from backends.transfers.states import Entry, Outcome, State
+from backends.transfers.states import HERE, Entry, Outcome, State
+from backends.unpacking.trees import BATCH, Results, Staged
 
 GROUP_FILE = "task-group-information.json"
 TASKS_FILE = "taskid_to_file_map.json"
 FILES_FILE = "file_to_taskid_map.json"
 CONFIG_FILE = "config.json"
-HERE = (State.VERIFIED, State.UNCHANGED)
 Numbers = dict[tuple[str, str], dict[str, int]]  # (suite's directory, pattern's directory) -> task id -> n
 
 
@@ -77,22 +78,38 @@ class _Placing:
         first = self.files[0][1].target.split("/")[:2] if self.files else [group.group_id, str(number)]
         self.run = (first[0], first[1])
         self.placed = Placed(output.path.joinpath(*self.run))
+        self.results = Results(output)
+        self.batch: list[tuple[Staged, Folder, Filled]] = []
+        self.linked: set[str] = set()  # keys of the links that have their names
 
     def all(self) -> Placed:
         before = self._read(TASKS_FILE)
         numbers = numbered(self.files, self.choices, remembered(before))
         origins = self._kept_origins()
-        write(self.output, (*self.run, CONFIG_FILE), _json(self._config()))
-        write(self.output, (*self.run, GROUP_FILE), self.group.entries)
-        write(self.output, (self.run[0], GROUP_FILE), self.group.entries)
+        self._write((*self.run, CONFIG_FILE), _json(self._config()))
+        self._write((*self.run, GROUP_FILE), self.group.entries)
+        self._write((self.run[0], GROUP_FILE), self.group.entries)
         # Before the directories: a run killed in the middle must not number them anew.
-        write(self.output, (*self.run, TASKS_FILE), _json(self._places(numbers, existing=False)))
-        for place, sources in self._folders(numbers).items():
-            self.cancel.check()
-            self._fill(place, sources, origins)
-        write(self.output, (*self.run, TASKS_FILE), _json(self._places(numbers, existing=True)))
-        write(self.output, (*self.run, FILES_FILE), _json(dict(sorted(origins.items()))))
+        self._write((*self.run, TASKS_FILE), _json(self._places(numbers, existing=False)))
+        folders = self._folders(numbers)
+        expected = linked_files(folders)
+        self.results.expect_files(expected)
+        try:
+            for place, sources in folders.items():
+                self.cancel.check()
+                self._fill(place, sources, origins)
+            self._name(origins)
+        finally:
+            for staged, _, _ in self.batch:
+                self.results.drop(staged)
+            self.results.finish_files({key: expected[key] for key in expected if key in self.linked})
+        self._write((*self.run, TASKS_FILE), _json(self._places(numbers, existing=True)))
+        self._write((*self.run, FILES_FILE), _json(dict(sorted(origins.items()))))
         return self.placed
+
+    def _write(self, target: tuple[str, ...], content: bytes) -> None:
+        with atomic_file(self.output.path.joinpath(*target), overwrite=True, below=self.output.path) as file:
+            file.write(content)
 
     def _folders(self, numbers: Numbers) -> dict[Folder, list[Source]]:
         found: dict[Folder, list[Source]] = defaultdict(list)
@@ -101,10 +118,10 @@ class _Placing:
                 target = tuple(entry.target.split("/"))
                 suite, data = target[2], data_directory(one.pattern)
                 folder = Folder(self.run, suite, data, numbers[suite, data][one.task.task_id], one.task.task_id)
-                new = entry.state == State.VERIFIED
+                new = entry.state in HERE and entry.state != State.UNCHANGED
                 stale = tuple(tuple(self.entries[key].target.split("/")) for key in one.older if key in self.entries)
                 unpacked, here = self.choices.is_unpacked(one.pattern), entry.state in HERE
-                found[folder].append(Source(target, unpacked, new, here, stale))
+                found[folder].append(Source(target, entry.sha256, unpacked, new, here, stale))
         return found
 
     def _fill(self, folder: Folder, sources: list[Source], origins: dict[str, str]) -> None:
@@ -114,13 +131,39 @@ class _Placing:
         for source in here:
             origins["/".join(source.target[2:])] = folder.task_id
         try:
-            filled = fill(self.output, folder, sources, self.cancel)
+            filled = fill(self.output, self.results, folder, sources, self.cancel)
         except FileProblem as problem:
             self.placed.problems.append((folder.text, problem.sentence))
             return
+        if filled.staged is not None:
+            self.batch.append((filled.staged, folder, filled))
+            if len(self.batch) >= BATCH:
+                self._name(origins)
+            return
+        above = "/".join((*folder.above, str(folder.number)))
+        self.linked.update(f"{above}/{name}" for name in filled.names)
+        self._count(folder, filled, origins)
+
+    def _name(self, origins: dict[str, str]) -> None:
+        """Gives the unpacked directories of this batch their names."""
+        batch, self.batch = self.batch, []
+        if not batch:
+            return
+        failed = {staged.key: problem for staged, problem in self.results.name([staged for staged, _, _ in batch])}
+        for staged, folder, filled in batch:
+            if (problem := failed.get(staged.key)) is not None:
+                self.placed.problems.append((folder.text, problem.sentence))
+                continue
+            if staged.replaces:
+                for name in [name for name in origins if name.startswith(f"{folder.text}/")]:
+                    del origins[name]
+            self._count(folder, filled, origins)
+
+    def _count(self, folder: Folder, filled: Filled, origins: dict[str, str]) -> None:
         self.placed.folders += 1
         self.placed.unpacked += filled.unpacked
         self.placed.notes += [f"{folder.text}: {name} was left out: {why}" for name, why in filled.skipped]
+        self.placed.notes += [f"{folder.text}: {note}" for note in filled.notes]
         for name in filled.removed:
             origins.pop(f"{folder.text}/{name}", None)
         for name in filled.names:

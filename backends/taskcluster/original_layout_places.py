@@ -1,21 +1,32 @@
-"""How one data directory is filled: with hard links to the downloads (or copies), or with what archives hold."""
+"""How one data directory is filled: with hard links to the downloads (or copies), or with what archives hold.
+
+From which content each was made is recorded before it gets its name (`backends.unpacking.trees`), so that a run that
+was killed in between is completed by the next, and what somebody changed is told from what a download replaces.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Sequence
+import stat
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from backends.atomic import NEW_FILE, BlockedPathError, DirectoryTree, SymlinkError, disk_words
 from backends.cancel import Cancel
 from backends.problems import FileProblem
-from backends.transfers.outputs import InTheWay, Output, present
-from backends.unpacking import is_archive, unpack
+from backends.transfers.outputs import Output, present
+from backends.unpacking import is_archive
+from backends.unpacking.trees import Results, Staged
+from backends.unpacking.unpack import unpack_into
 
+_BESIDE = re.compile(r"\.[0-9a-f]{16}\.new")
 PIECE = 1 << 20
 # What file systems say that have no hard links, or no more of them; EXDEV comes from overlays.
 _NO_LINKS = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES)
@@ -43,11 +54,12 @@ class Folder:
 
 @dataclass(frozen=True)
 class Source:
-    """A downloaded file. `new`: this round fetched it. `here`: it is there and verified. `stale`: downloads of the same
-    artifact from runs of the task that are no longer its newest.
+    """A downloaded file with this SHA-256. `new`: this round fetched it. `here`: it is there, complete. `stale`:
+    downloads of the same artifact from runs of the task that are no longer its newest.
     """
 
     target: tuple[str, ...]
+    sha256: str
     unpacked: bool
     new: bool
     here: bool
@@ -61,86 +73,129 @@ class Source:
 @dataclass
 class Filled:
     """`names`: files of the directory, relative to it; `removed`: those of older runs that went. `skipped`: (member,
-    why) of what archives held.
+    why) of what archives held. `staged`: the directory, if it has yet to get its name. `notes` are for the user.
     """
 
     names: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     unpacked: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    staged: Staged | None = None
+    notes: list[str] = field(default_factory=list)
 
 
-def fill(output: Output, folder: Folder, sources: Sequence[Source], cancel: Cancel) -> Filled:
+def linked_files(folders: Mapping[Folder, Sequence[Source]]) -> dict[str, str]:
+    """The files that `fill` will link: their keys in the record of results, and the SHA-256 that each is to have."""
+    return {
+        _key((*folder.above, str(folder.number), source.target[-1])): source.sha256
+        for folder, sources in folders.items()
+        if not any(source.is_unpacked for source in sources)
+        for source in sources
+        if source.here
+    }
+
+
+def fill(output: Output, results: Results, folder: Folder, sources: Sequence[Source], cancel: Cancel) -> Filled:
     """Raises `FileProblem`s, of a damaged archive for instance; then an unpacked directory is as it was."""
     try:
         if any(source.is_unpacked for source in sources):
-            return _unpack(output, folder, sources, cancel)
-        filled = Filled()
+            return _unpack(output, results, folder, sources, cancel)
+        filled, above = Filled(), (*folder.above, str(folder.number))
+        _sweep(output.directory(above))
         for source in sources:
             if source.here:
-                _link(output, source, (*folder.above, str(folder.number)))
+                _link(output, results, source, above)
                 filled.names.append(source.target[-1])
-                filled.removed += _without_stale(output, source, (*folder.above, str(folder.number)))
+                filled.removed += _without_stale(output, source, above)
         return filled
     except OSError as error:
-        raise FileProblem(f"{folder.text} cannot be written: {error.strerror or error}.", "Make room?") from error
+        words = f"{folder.text} cannot be written: {disk_words(error, output.path)}."
+        raise FileProblem(words, "Free some space, or check the directory's permissions.") from error
 
 
-def _unpack(output: Output, folder: Folder, sources: Sequence[Source], cancel: Cancel) -> Filled:
+def _unpack(output: Output, results: Results, folder: Folder, sources: Sequence[Source], cancel: Cancel) -> Filled:
     """One archive becomes the directory; of several each becomes a directory in it. Nothing is done twice: a directory
-    that is there is whole, and is only replaced when this round fetched something of it.
+    that was made from the same files stays. It still has to get its name.
     """
     if missing := [source.target[-1] for source in sources if not source.here]:
         raise FileProblem(f"{missing[0]}, which belongs to it, is missing, so nothing was unpacked.")
-    output.directory(folder.above)  # refuses links in between
-    above = output.path.joinpath(*folder.above)
-    target, filled = above / str(folder.number), Filled()
-    if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise InTheWay(f"{target} is there already and is no directory.", "Move it away.", "exists")
-    if target.is_dir() and not any(source.new for source in sources):
-        filled.names = _below(target)
-        return filled
-    staging, old = (above / f".{folder.number}.{word}" for word in ("new", "old"))
-    for left in (staging, old):
-        _remove(left)
+    target, filled = (*folder.above, str(folder.number)), Filled()
+    key, made_from = _key(target), _digest(sources)
+    path = output.path.joinpath(*target)
+    there = present(target[-1], output.directory(folder.above))  # refuses links in between
+    if there is not None and not path.is_dir():
+        raise BlockedPathError(f"{path} is there already and is no directory.", "Move it away.")
+    if path.is_symlink():
+        raise SymlinkError(path)
+    if there is not None:
+        known = results.made_from(key)
+        if known != made_from and not known and not any(source.new for source in sources):
+            filled.notes.append("it was there before and is left as it is; remove it to have it made again")
+        if known == made_from or filled.notes:
+            filled.names = _below(path)
+            return filled
     archives = [source for source in sources if source.is_unpacked]
+    staged = results.stage(key, target, made_from, replaces=there is not None)
     try:
         for source in archives:
-            inner = staging if len(archives) == 1 else staging / source.target[-1]
-            done = unpack(output.path.joinpath(*source.target), inner, cancel=cancel)
+            inner = () if len(archives) == 1 else (source.target[-1],)
+            done = unpack_into(output.path.joinpath(*source.target), staged.tree, inner, cancel=cancel)
             filled.skipped += done.skipped
             filled.unpacked += 1
         for source in sources:
             if not source.is_unpacked:
-                _link(output, source, (*folder.above, staging.name))
-        if target.is_dir():
-            target.rename(old)
-        staging.rename(target)
-    finally:
-        _remove(staging)
-        _remove(old)
-    filled.names = _below(target)
+                _put(source.target[-1], output.directory(source.target[:-1]), source.target[-1], staged.tree, ())
+        os.fsync(staged.tree.directory(()))
+        filled.names = _below(staged.tree.path)
+    except BaseException:
+        results.drop(staged)
+        raise
+    filled.staged = staged
     return filled
 
 
-def _link(output: Output, source: Source, above: tuple[str, ...]) -> None:
+def _key(target: tuple[str, ...]) -> str:
+    return "/".join(target)
+
+
+def _digest(sources: Sequence[Source]) -> str:
+    """Of what a directory is made from: the files, and which of them are unpacked."""
+    parts = sorted(f"{source.target[-1]}\0{source.sha256}\0{source.is_unpacked}" for source in sources)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _sweep(directory: int) -> None:
+    """Removes links and copies that a killed run had not yet given their names."""
+    for name in os.listdir(directory):
+        if _BESIDE.fullmatch(name) and (there := present(name, directory)) is not None and there[0] >= 0:
+            os.unlink(name, dir_fd=directory)
+
+
+def _link(output: Output, results: Results, source: Source, above: tuple[str, ...]) -> None:
     """Gives the download a second name in `above`. What is there under that name stays if it has the same content,
-    and else only gives way to what this round fetched.
+    and else only gives way if it is an older download, or to what this round fetched.
     """
     directory, name = output.directory(above), source.target[-1]
     origin = output.directory(source.target[:-1])
     there = present(name, directory)
     if there is not None:
-        if os.path.samestat(
-            os.stat(name, dir_fd=directory, follow_symlinks=False), os.stat(name, dir_fd=origin, follow_symlinks=False)
-        ):
+        path = output.path.joinpath(*above, name)
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        if stat.S_ISLNK(found.st_mode):
+            raise SymlinkError(path)
+        if os.path.samestat(found, os.stat(name, dir_fd=origin, follow_symlinks=False)):
             return
-        if there[0] >= 0 and output.sha256((*above, name)) == output.sha256(source.target):
+        content = output.sha256((*above, name)) if there[0] >= 0 else ""
+        if content and content == output.sha256(source.target):
             return
-        if not source.new or there[0] < 0:
-            raise InTheWay(
-                f"{output.path.joinpath(*above, name)} is not what was downloaded.", "Move it away.", "exists"
-            )
+        if there[0] < 0 or not (source.new or results.is_ours(_key((*above, name)), content)):
+            raise BlockedPathError(f"{path} is not what was downloaded.", "Move it away.")
+    _put(name, origin, name, output, above)
+
+
+def _put(name: str, origin: int, new: str, tree: DirectoryTree, above: tuple[str, ...]) -> None:
+    """A link to `name` in the directory `origin`, or a copy where there can be none, complete under its name."""
+    directory = tree.directory(above)
     beside = f".{secrets.token_hex(8)}.new"
     try:
         try:
@@ -149,7 +204,7 @@ def _link(output: Output, source: Source, above: tuple[str, ...]) -> None:
             if error.errno not in _NO_LINKS:
                 raise
             _copy(name, origin, beside, directory)
-        os.rename(beside, name, src_dir_fd=directory, dst_dir_fd=directory)
+        os.rename(beside, new, src_dir_fd=directory, dst_dir_fd=directory)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(beside, dir_fd=directory)
@@ -169,34 +224,11 @@ def _without_stale(output: Output, source: Source, above: tuple[str, ...]) -> li
 def _copy(name: str, origin: int, beside: str, directory: int) -> None:
     read = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=origin)
     with os.fdopen(read, "rb") as source:
-        made = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=directory)
+        made = os.open(beside, NEW_FILE, 0o666, dir_fd=directory)
         with os.fdopen(made, "wb") as copy:
             shutil.copyfileobj(source, copy, PIECE)
             copy.flush()
             os.fsync(copy.fileno())
-
-
-def write(output: Output, target: tuple[str, ...], content: bytes) -> None:
-    """A small file of ours, replaced as a whole. Raises `FileProblem`."""
-    part = f"{secrets.token_hex(8)}.json"
-    try:
-        made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=output.parts)
-        try:
-            with os.fdopen(made, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            directory = output.directory(target[:-1])
-            os.rename(part, target[-1], src_dir_fd=output.parts, dst_dir_fd=directory)
-            os.fsync(directory)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(part, dir_fd=output.parts)
-            raise
-    except OSError as error:
-        raise FileProblem(
-            f"{output.path.joinpath(*target)} cannot be written: {error.strerror or error}.", "Make room?"
-        ) from error
 
 
 def _below(directory: Path) -> list[str]:
@@ -207,10 +239,3 @@ def _below(directory: Path) -> list[str]:
         for name in names
         if not Path(above, name).is_symlink()
     )
-
-
-def _remove(directory: Path) -> None:
-    if directory.is_symlink():
-        directory.unlink()
-    elif directory.is_dir():
-        shutil.rmtree(directory, ignore_errors=True)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 
+from backends.atomic import BlockedPathError
 from backends.transfers import durability
 from backends.transfers.items import Item
 from backends.transfers.manifest import Manifest
-from backends.transfers.outputs import InTheWay, Output, Present, present
+from backends.transfers.outputs import Output, Present, present
 from backends.transfers.states import Outcome, State, Stored
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -40,10 +41,10 @@ def _named(item: Item, output: Output) -> Outcome:
     stored = _stored(item)
     try:
         output.put(item.part, item.row.path, _replaceable(item, stored, output))
-    except (InTheWay, FileNotFoundError) as problem:
+    except (BlockedPathError, FileNotFoundError) as problem:
         if _is_named(item, stored, output):  # the second time, after a full disk, and the first had named it
             return Outcome(item.key, State.VERIFIED, tries=item.tries)
-        if not isinstance(problem, InTheWay):
+        if not isinstance(problem, BlockedPathError):
             return Outcome(item.key, State.FAILED, "disk", f"The part of {item.row.target} is gone.", item.tries)
         return Outcome(item.key, State.FAILED, problem.reason, str(problem), item.tries)
     except OSError as error:

@@ -27,12 +27,18 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import polars as pl
 
+from backends.atomic import SymlinkError, disk_words, is_symlink, open_directory
 from backends.frames.schema import Column, Kind, Schema
 from backends.problems import FileProblem
 from backends.transfers.names import OWN_DIRECTORY
+from backends.transfers.outputs import PARTS
 from backends.transfers.states import Entry, Outcome, State, Stored
 
 VERSION = 1
+FILE = "manifest.sqlite"
+LOCK = "lock"
+# SQLite opens these by their paths: a link at one of them would be followed.
+_OPENED_BY_SQLITE = (FILE, f"{FILE}-wal", f"{FILE}-shm", f"{FILE}-journal")
 MANIFEST_SCHEMA = Schema(
     key="key",
     columns=(
@@ -83,9 +89,15 @@ class Manifest:
     @classmethod
     def read(cls, output: Path) -> Manifest:
         """For planning and the Transfers pane. A directory without a manifest has an empty one."""
-        path = output / OWN_DIRECTORY / "manifest.sqlite"
-        if not path.is_file():
+        path = output / OWN_DIRECTORY / FILE
+        if not (path.is_file() or path.is_symlink()):
             return cls(output, None)
+        with _explained(output, "read"):
+            own = open_directory(output, (OWN_DIRECTORY,))
+        try:
+            _refuse_links(path.parent, own)
+        finally:
+            os.close(own)
         # With nothing in the log the file is all there is, and "immutable" keeps SQLite from creating -wal and -shm.
         wal = path.with_name("manifest.sqlite-wal")
         quiet = not wal.exists() or wal.stat().st_size == 0
@@ -95,16 +107,17 @@ class Manifest:
     def open(cls, output: Path) -> Manifest:
         """For a run: creates what is missing and takes the lock. Raises `FileProblem` if another run has it."""
         directory = output / OWN_DIRECTORY
-        with _explained(output):
+        with _explained(output, "write into"):
             output.mkdir(parents=True, exist_ok=True)
-            for path in (directory, directory / "parts", directory / "manifest.sqlite"):
-                if path.is_symlink():
-                    raise FileProblem(f"{path} is a symbolic link.", "Remove it, then try again.")
-                if path.suffix != ".sqlite":
-                    path.mkdir(exist_ok=True)
-            lock = _take_lock(directory / "lock", output)
+            os.close(open_directory(output, PARTS, create=True))
+            own = open_directory(output, (OWN_DIRECTORY,))
+            try:
+                _refuse_links(directory, own)
+                lock = _take_lock(own, output)
+            finally:
+                os.close(own)
         try:
-            path = directory / "manifest.sqlite"
+            path = directory / FILE
             try:
                 connection = _connect(path, "mode=rwc")
             except DamagedManifest:
@@ -279,15 +292,21 @@ def _damaged(output: Path) -> DamagedManifest:
 
 def _set_aside(path: Path) -> None:
     number = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+    while os.path.lexists(aside := path.with_name(f"{path.name}.damaged-{number}")):
         number += 1
     path.rename(aside)
-    for suffix in ("-wal", "-shm"):
+    for suffix in ("-wal", "-shm", "-journal"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def _take_lock(path: Path, output: Path) -> int:
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+def _refuse_links(directory: Path, descriptor: int) -> None:
+    for name in (*_OPENED_BY_SQLITE, LOCK):
+        if is_symlink(name, descriptor):
+            raise SymlinkError(directory / name)
+
+
+def _take_lock(own: int, output: Path) -> int:
+    lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644, dir_fd=own)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -303,12 +322,12 @@ def _take_lock(path: Path, output: Path) -> int:
 
 
 @contextlib.contextmanager
-def _explained(output: Path) -> Iterator[None]:
+def _explained(output: Path, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise FileProblem(
-            f"Cannot write into {output}: {error.strerror or error}.", "Choose another directory, or change its rights."
+            f"Cannot {what} {output}: {disk_words(error, output)}.", "Choose another directory, or change its rights."
         ) from error
 
 

@@ -180,6 +180,8 @@ def _tidy(plan: Plan, manifest: Manifest, output: Output) -> None:
     entries = {part_name(entry.key): entry for entry in manifest.entries().values()}
     for name in left:
         entry = entries.get(name)
+        if present(name, output.parts) == (-1, -1):
+            continue  # a link or a directory that somebody put there: the file that wants this name says so
         if entry is not None and (is_resumable(entry) or present(name, output.parts) == (entry.size, entry.mtime_ns)):
             continue
         if name not in wanted:

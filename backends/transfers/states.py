@@ -17,6 +17,7 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+HERE = frozenset({State.VERIFIED, State.UNCHANGED})  # the file is there, complete, as far as that can be known
 FINAL = frozenset({State.VERIFIED, State.UNCHANGED, State.FAILED, State.SKIPPED, State.CANCELLED})
 
 

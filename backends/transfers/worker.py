@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol
 
+from backends.atomic import SymlinkError
 from backends.cancel import Cancel
 from backends.http.errors import HttpProblem, WrongServer
 from backends.problems import Problem
 from backends.transfers import digests
 from backends.transfers.bodies import BadBody, Decoder, decoder
 from backends.transfers.digests import Of
+from backends.transfers.outputs import PARTS
 from backends.transfers.states import Stored
 
 _READ = 1 << 20
@@ -80,7 +84,12 @@ def fetch(item: Wanted, downloader: Downloader, parts: int, hold: Callable[[], N
     """
     fresh = 0 if item.etag or item.sha256 else os.O_TRUNC
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | fresh
-    descriptor = os.open(item.part, flags, 0o666, dir_fd=parts)
+    try:
+        descriptor = os.open(item.part, flags, 0o666, dir_fd=parts)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise SymlinkError(Path(*PARTS, item.part)) from error
+        raise
     try:
         attempt = _Attempt(item, descriptor, hold, cancel, empty=bool(fresh))
         if item.sha256 and (whole := attempt.take_whole()):

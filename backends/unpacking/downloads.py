@@ -5,32 +5,29 @@
 >>> told.unpacked, told.kept, told.problems
 (12, 3, [("group/task/0/public/broken.zip", "broken.zip is damaged: ...")])
 
-What was unpacked from which content is remembered in OUTPUT/.ciexplore/unpacked.json, so that the same call again does
-only what is missing, and a newer download replaces the tree of the older one.
+What was unpacked from which content is recorded in OUTPUT/.ciexplore/unpacked.json (see `trees`), so that the same call
+again does only what is missing, and a newer download replaces the tree of the older one.
 """
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backends.atomic import atomic_file
+from backends.atomic import BlockedPathError
 from backends.cancel import Cancel
 from backends.problems import FileProblem
 from backends.transfers.manifest import Manifest
-from backends.transfers.names import OWN_DIRECTORY, is_safe
-from backends.transfers.outputs import Output
-from backends.transfers.states import Entry, State
+from backends.transfers.names import is_safe
+from backends.transfers.outputs import Output, present
+from backends.transfers.states import HERE, Entry
 from backends.unpacking.kinds import is_archive
 from backends.unpacking.limits import AlreadyThere, Limits
-from backends.unpacking.unpack import unpack
+from backends.unpacking.trees import BATCH, Results, Staged
+from backends.unpacking.unpack import Unpacked, not_unpacked, unpack_into
 
 SUFFIX = ".unpacked"
-RECORD = "unpacked.json"
-_HERE = (State.VERIFIED, State.UNCHANGED)
 Progress = Callable[[int, int], None]  # (archives looked at, archives in all)
 
 
@@ -63,75 +60,82 @@ def unpack_downloads(
         entries = manifest.entries()
         chosen = None if keys is None else frozenset(keys)
         wanted = [entry for key, entry in sorted(entries.items()) if chosen is None or key in chosen]
-        archives = [entry for entry in wanted if entry.state in _HERE and is_archive(entry.target)]
-        known = _read(output)
-        for number, entry in enumerate(archives):
-            cancel.check()
-            if progress is not None:
-                progress(number, len(archives))
-            try:
-                _one(opened, entry, known, told, limits, cancel)
-            except FileProblem as problem:
-                told.problems.append((entry.target, problem.sentence))
+        archives = [entry for entry in wanted if entry.state in HERE and is_archive(entry.target)]
+        unpacking = _Unpacking(opened, Results(opened), told, limits, cancel)
+        try:
+            for number, entry in enumerate(archives):
+                cancel.check()
+                if progress is not None:
+                    progress(number, len(archives))
+                try:
+                    unpacking.add(entry)
+                except FileProblem as problem:
+                    told.problems.append((entry.target, problem.sentence))
+            unpacking.name()
+        finally:
+            unpacking.drop()
         if progress is not None:
             progress(len(archives), len(archives))
     return told
 
 
-def _one(
-    opened: Output,
-    entry: Entry,
-    known: dict[str, str],
-    told: UnpackedDownloads,
-    limits: Limits | None,
-    cancel: Cancel,
-) -> None:
-    parts = tuple(entry.target.split("/"))
-    if not is_safe(parts):  # the manifest is a file and can be edited
-        raise FileProblem("Its recorded place is not below the output directory.")
-    opened.directory(parts[:-1])  # refuses links in between
-    archive = opened.path.joinpath(*parts)
-    target = archive.with_name(archive.name + SUFFIX)
-    if archive.is_symlink() or not archive.is_file():
-        raise FileProblem(f"{archive.name} is not there any more.", "Download it again.")
-    old = None
-    if target.exists() or target.is_symlink():
-        if entry.target not in known or target.is_symlink() or not target.is_dir():
-            raise AlreadyThere(f"{target.name} is there already, and not from here.", "Move it away, then try again.")
-        if known[entry.target] == entry.sha256 != "":
-            told.kept += 1
-            return
-        old = target.with_name(f".{target.name[:200]}.old")
-    try:
-        if old is not None:
-            shutil.rmtree(old, ignore_errors=True)
-            target.rename(old)
+class _Unpacking:
+    """Archives unpacked one after the other; a few together get their names."""
+
+    def __init__(
+        self, output: Output, results: Results, told: UnpackedDownloads, limits: Limits | None, cancel: Cancel
+    ) -> None:
+        self._output, self._results, self._told = output, results, told
+        self._limits, self._cancel = limits, cancel
+        self._batch: list[tuple[Staged, Unpacked]] = []
+
+    def add(self, entry: Entry) -> None:
+        parts = tuple(entry.target.split("/"))
+        if not is_safe(parts):  # the manifest is a file and can be edited
+            raise FileProblem("Its recorded place is not below the output directory.")
+        there = present(parts[-1], self._output.directory(parts[:-1]))  # refuses links in between
+        if there is None or there[0] < 0:
+            raise FileProblem(f"{parts[-1]} is not there any more.", "Download it again.")
+        archive, target = self._output.path.joinpath(*parts), (*parts[:-1], parts[-1] + SUFFIX)
         try:
-            done = unpack(archive, target, limits=limits, cancel=cancel)
-        except BaseException:
-            if old is not None:
-                old.rename(target)  # whole, if of an older download
-            raise
-    except OSError as error:
-        raise FileProblem(f"{target.name} cannot be replaced: {error.strerror or error}.", "Make room?") from error
-    if old is not None:
-        shutil.rmtree(old, ignore_errors=True)
-    told.unpacked += 1
-    told.skipped += [(entry.target, name, why) for name, why in done.skipped]
-    known[entry.target] = entry.sha256
-    _write(opened.path, known)  # after each: a killed run must know its own trees again
+            replaces = self._results.check_free(target, entry.target)
+        except BlockedPathError as problem:
+            words = f"{target[-1]} is there already, and not from here."
+            raise AlreadyThere(words, "Move it away, then try again.") from problem
+        if replaces and self._results.made_from(entry.target) == entry.sha256:
+            self._told.kept += 1
+            return
+        try:
+            staged = self._results.stage(entry.target, target, entry.sha256, replaces=replaces)
+            try:
+                done = unpack_into(archive, staged.tree, limits=self._limits, cancel=self._cancel)
+            except BaseException:
+                self._results.drop(staged)
+                raise
+        except OSError as error:
+            raise not_unpacked(archive, archive.parent, error) from error
+        self._batch.append((staged, done))
+        if len(self._batch) >= BATCH:
+            self.name()
 
+    def name(self) -> None:
+        batch, self._batch = self._batch, []
+        if not batch:
+            return
+        failed = {}
+        try:
+            failed = {one.key: problem for one, problem in self._results.name([staged for staged, _ in batch])}
+        except FileProblem as problem:
+            failed = {staged.key: problem for staged, _ in batch}
+        for staged, done in batch:
+            if staged.key in failed:
+                self._told.problems.append((staged.key, failed[staged.key].sentence))
+                continue
+            self._told.unpacked += 1
+            self._told.skipped += [(staged.key, name, why) for name, why in done.skipped]
 
-def _read(output: Path) -> dict[str, str]:
-    try:
-        value = json.loads((output / OWN_DIRECTORY / RECORD).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    if not isinstance(value, dict):
-        return {}
-    return {name: digest for name, digest in value.items() if isinstance(digest, str)}
-
-
-def _write(output: Path, known: Mapping[str, str]) -> None:
-    with atomic_file(output / OWN_DIRECTORY / RECORD, overwrite=True) as file:
-        file.write(json.dumps(known, indent=1, sort_keys=True).encode() + b"\n")
+    def drop(self) -> None:
+        """What was unpacked and has not got its name: the user has stopped it."""
+        for staged, _ in self._batch:
+            self._results.drop(staged)
+        self._batch.clear()

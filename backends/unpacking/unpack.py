@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from backends.atomic import DirectoryTree, disk_words
 from backends.cancel import Cancel
 from backends.problems import FileProblem
 from backends.transfers import durability
@@ -48,17 +49,23 @@ def unpack(archive: Path, target: Path, *, limits: Limits | None = None, cancel:
         for left in leftovers(target):
             shutil.rmtree(left, ignore_errors=True)
         hidden.mkdir()
+        tree = DirectoryTree(hidden)
         try:
-            unpacked = _fill(archive, hidden, limits or Limits(), cancel or Cancel())
+            unpacked = unpack_into(archive, tree, limits=limits, cancel=cancel)
             _name(hidden, target)
         finally:
+            tree.close()
             shutil.rmtree(hidden, ignore_errors=True)
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise AlreadyThere(f"{target} appeared meanwhile.", "Move it away, then unpack again.") from error
-        why = (error.strerror or str(error)).lower()
-        raise FileProblem(f"{archive.name} cannot be unpacked into {target.parent}: {why}.", "Make room?") from error
+        raise not_unpacked(archive, target.parent, error) from error
     return unpacked
+
+
+def not_unpacked(archive: Path, into: Path, error: OSError) -> FileProblem:
+    words = f"{archive.name} cannot be unpacked into {into}: {disk_words(error, into)}."
+    return FileProblem(words, "Free some space, or check the directory's permissions.")
 
 
 def leftovers(target: Path) -> Iterator[Path]:
@@ -70,10 +77,22 @@ def leftovers(target: Path) -> Iterator[Path]:
             yield path
 
 
-def _fill(archive: Path, root: Path, limits: Limits, cancel: Cancel) -> Unpacked:
+def unpack_into(
+    archive: Path,
+    tree: DirectoryTree,
+    above: Place = (),
+    *,
+    limits: Limits | None = None,
+    cancel: Cancel | None = None,
+) -> Unpacked:
+    """Unpacks into the directory `above` of a tree that nobody knows yet, and makes it durable.
+
+    What is there after a failure is for the caller to remove. Raises `FileProblem`s, `Cancelled`, OSError.
+    """
     unpacked, places = Unpacked(), Places()
     made: set[Place] = {()}
-    with members(archive, limits, cancel) as (found, budget):
+    tree.directory(above)
+    with members(archive, limits or Limits(), cancel or Cancel()) as (found, budget):
         for member in found:
             if member.kind not in (FILE, DIRECTORY):
                 unpacked.skipped.append((member.name, f"{member.kind}: not made"))
@@ -82,18 +101,18 @@ def _fill(archive: Path, root: Path, limits: Limits, cancel: Cancel) -> Unpacked
             if isinstance(place, str):
                 unpacked.skipped.append((member.name, place))
                 continue
-            above = place if member.kind == DIRECTORY else place[:-1]
-            if above not in made:
-                root.joinpath(*above).mkdir(parents=True, exist_ok=True)
-                made.update(above[:length] for length in range(len(above) + 1))
+            into = place if member.kind == DIRECTORY else place[:-1]
+            directory = tree.directory((*above, *into))
+            made.update(into[:length] for length in range(len(into) + 1))
             if member.kind == FILE:
-                unpacked.files.append(("/".join(place), _write(root.joinpath(*place), member, budget)))
-    _sync(root, [name for name, _ in unpacked.files], [os.path.join(".", *above) for above in made])  # noqa: PTH118
+                unpacked.files.append(("/".join(place), _write(place[-1], directory, member, budget)))
+    names = [*(name for name, _ in unpacked.files), *("/".join((".", *into)) for into in made)]
+    durability.sync_files(names, tree.directory(above))
     return unpacked
 
 
-def _write(path: Path, member: Member, budget: Budget) -> int:
-    descriptor = os.open(path, _NEW_FILE, 0o777 if member.executable else 0o666)
+def _write(name: str, directory: int, member: Member, budget: Budget) -> int:
+    descriptor = os.open(name, _NEW_FILE, 0o777 if member.executable else 0o666, dir_fd=directory)
     with os.fdopen(descriptor, "wb", buffering=0) as file:
         written = 0
         for piece in member.contents():
@@ -103,11 +122,6 @@ def _write(path: Path, member: Member, budget: Budget) -> int:
             while view:
                 view = view[file.write(view) :]
     return written
-
-
-def _sync(root: Path, files: list[str], directories: list[str]) -> None:
-    with _opened(root) as descriptor:
-        durability.sync_files([*files, *directories], descriptor)
 
 
 def _name(hidden: Path, target: Path) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from backends.transfers.manifest import Manifest
 from backends.transfers.outputs import Output
 from backends.transfers.plan import Action
 from backends.transfers.recorder import WORTH_RESUMING
+from backends.transfers.states import HERE
+from tests.crash_injection import KilledRuns
 from tests.transfers.conftest import Runner, ends, file
 from tests.transfers.site import Site, stall
 
@@ -164,3 +167,50 @@ def test_kill_between_any_two_steps_of_a_commit_costs_no_second_fetch(
     assert {runner.read(name) for name in runner.everything()} == set(site.bodies.values())
     if moment not in ("sync", "stored"):
         assert site.requests == [], "recorded as whole, and fetched again"
+
+
+STEPS = """
+from pathlib import Path
+import backends.http.stack
+from backends.http import Http
+from backends.transfers.engine import Transfer
+from backends.transfers.files import RemoteFile
+from backends.transfers.plan import make_plan
+def run(base, output, size):
+    files = [RemoteFile(path, base + path, ("group", path.strip("/")), size=int(size)) for path in ("/a", "/b")]
+    with Http() as http:
+        transfer = Transfer(make_plan(files, Path(output)), open_downloader=http.downloader, jobs=1)
+        transfer.start()
+        transfer.wait()
+        assert not transfer.snapshot().failed, transfer.frame()
+"""
+
+
+@pytest.mark.parametrize("has_older", [False, True])
+def test_killed_before_any_step_on_the_disk_the_next_run_ends_with_the_newer_files(
+    site: Site, tmp_path: Path, has_older: bool
+) -> None:
+    steps, old, new = 0, b"the older content", b"new"
+    with KilledRuns(STEPS) as run_killed:
+        for step in count(1):
+            output = tmp_path / str(step)
+            if has_older:
+                site.add("/a", old)
+                site.add("/b", old)
+                run_killed(site.base, str(output), str(len(old)))
+            site.add("/a", new)
+            site.add("/b", new)
+            killed = run_killed(site.base, str(output), str(len(new)), step=step)
+            there = {path.name: path.read_bytes() for path in output.glob("group/*")}
+            assert set(there.values()) <= {old, new}, (step, there)
+            run_killed(site.base, str(output), str(len(new)))
+            assert {path.name: path.read_bytes() for path in output.glob("group/*")} == {"a": new, "b": new}, step
+            assert list((output / ".ciexplore" / "parts").iterdir()) == [], step
+            with Manifest.read(output) as manifest:
+                entries = manifest.entries().values()
+            digest = hashlib.sha256(new).hexdigest()
+            assert {(one.state in HERE, one.sha256) for one in entries} == {(True, digest)}, step
+            if not killed:
+                break
+            steps += 1
+    assert steps >= 8
