@@ -78,6 +78,9 @@ class GcsSource(Source):
         kept = tuple(one for one in files if one is not None and (one.size or one.name[-1] != "/"))
         return Listing(kept, folders, following, answer.origin, note)
 
+    def lists_ranges(self, bucket: str) -> bool:
+        return True
+
     def stat(self, bucket: str, name: str, *, cancel: Cancel) -> Entry:
         url = f"{self.base}/storage/v1/b/{segment(bucket)}/o/{segment(name)}"
         told, _ = self.http.json(url, policy=Policy(ttl=0.0), cancel=cancel)
