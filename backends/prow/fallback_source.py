@@ -110,6 +110,9 @@ class FallbackSource(Source):
         """Of the source that answers for the bucket, if that is known by now; `find_source` finds it out."""
         return self._now(bucket).address(bucket, name, generation)
 
+    def download(self, bucket: str, entry: Entry) -> tuple[str, str]:
+        return self._now(bucket).download(bucket, entry)
+
     def find_source(self, bucket: str, name: str, cancel: Cancel) -> None:
         choice = self._choice(bucket)
         if not choice.why and not choice.worked:

@@ -132,6 +132,10 @@ class GcsSource(Source):
         pinned = f"&generation={segment(generation)}" if generation else ""
         return f"{self.base}/storage/v1/b/{segment(bucket)}/o/{segment(name)}?alt=media{pinned}"
 
+    def download(self, bucket: str, entry: Entry) -> tuple[str, str]:
+        version = f"generation={segment(entry.generation)}" if entry.generation else ""
+        return self.address(bucket, entry.name, entry.generation), version
+
     def page(self, bucket: str, path: str) -> str | None:
         return f"https://console.cloud.google.com/storage/browser/{segment(bucket)}/{quote(path, errors='replace')}"
 

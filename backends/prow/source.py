@@ -122,6 +122,11 @@ class Source(ABC):
         """Where curl gets the object, "" if nowhere."""
         return ""
 
+    def download(self, bucket: str, entry: Entry) -> tuple[str, str]:
+        """Where a download gets the object ("" if nowhere), and the piece of that address that names this version of
+        it ("" if nothing does)."""
+        return self.address(bucket, entry.name), ""
+
     def find_source(self, bucket: str, name: str, cancel: Cancel) -> None:  # noqa: B027 - most have only one
         """Finds out (with one request for that object) where `address` leads, if that depends on who answers. Whatever
         goes wrong is said when the address is used."""
