@@ -51,7 +51,7 @@ class BuildListing:
         self.count = min(count or MOST, MOST)
         self.since_ms = since_ms
         self._all = not count or count > MOST
-        self._key = f"prow-ids-v2|{archive.store}|{archive.scope}|{archive.bucket}|{folder}"
+        self._key = f"prow-ids-v2|{archive.kept_under}|{archive.bucket}|{folder}"
 
     def found(self, cancel: Cancel) -> Iterator[Some]:
         """The newest first, no more than `count`. (Of all builds of a pull request, each job's newest first.)

@@ -74,7 +74,7 @@ def read_entries(archive: Archive, place: BuildPlace, levels: tuple[str, ...], c
 
 
 def _key(archive: Archive, place: BuildPlace) -> str:
-    return f"prow-entries-v1|{archive.store}|{archive.scope}|{archive.bucket}|{place.folder or place.link}"
+    return f"prow-entries-v1|{archive.kept_under}|{archive.bucket}|{place.folder or place.link}"
 
 
 def _kept(archive: Archive, place: BuildPlace, levels: tuple[str, ...]) -> BuildEntries | None:

@@ -40,6 +40,7 @@ class Bucket:
     asked: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     private: bool = False
+    token: str = ""  # who has it may read a private bucket
     gcsweb: str = "current"
     url: str = ""
     latency: float = 0.0
@@ -131,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(how)
         elif split.path.startswith("/gcs/"):
             self._gcsweb(unquote(split.path[5:]), query)
-        elif bucket.private:
+        elif bucket.private and (not bucket.token or self.headers.get("authorization") != f"Bearer {bucket.token}"):
             self._send(403, b'{"error":{"message":"does not have storage.objects.list access"}}')
         else:
             self._storage(split.path, query, how)
