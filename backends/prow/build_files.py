@@ -9,7 +9,7 @@ from backends.cancel import Cancel
 from backends.http.errors import HttpProblem, NotAllowed, NotFound, clean
 from backends.prow.archive import Archive
 from backends.prow.build_reading import BuildPlace
-from backends.prow.parallel import Turns
+from backends.prow.parallel import Turns, in_order
 from backends.prow.source import Entry, pages
 from backends.transfers.files import RemoteFile
 
@@ -42,14 +42,14 @@ def tree_of(archive: Archive, place: BuildPlace, cancel: Cancel) -> Tree:
 
 
 def trees_of(archive: Archive, places: Sequence[BuildPlace], cancel: Cancel) -> Iterator[list[Tree]]:
-    """The trees of several builds as they become known."""
+    """The trees of several builds, in the order of the builds, as they become known."""
 
     def ask(place: BuildPlace, own: Cancel) -> Tree:
         return tree_of(archive, place, own)
 
     with Turns(ask, cancel, name="trees") as turns:
         turns.add((place.key, place) for place in places)
-        yield from turns.rest()
+        yield from in_order(turns.rest(), (place.key for place in places), lambda tree: tree.place.key)
 
 
 def files_of(archive: Archive, places: Sequence[BuildPlace], cancel: Cancel) -> Iterator[list[RemoteFile]]:

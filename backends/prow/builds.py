@@ -70,7 +70,9 @@ class BuildList(Resource):
                 yield page
             for rows in turns.rest():
                 failed += sum(_failed(row) for row in rows)
-                yield Page(build_frame(rows), origin, note=_note(failed), partial=failed > 0)
+                yield Page(build_frame(rows), origin, partial=failed > 0)
+            if failed:  # once, with their number: which of them came when must not show
+                yield Page(build_frame(()), origin, note=_note(failed), partial=True)
 
     def _listed(self, cancel: Cancel, turns: Turns[BuildPlace, Row]) -> Iterator[Page]:
         if self.builds:
@@ -193,4 +195,4 @@ def _failed(row: Row) -> bool:
 
 
 def _note(failed: int) -> str:
-    return f"{failed:,} builds cannot be read; their notes say why." if failed else ""
+    return f"{failed:,} build{'' if failed == 1 else 's'} cannot be read; their notes say why."
