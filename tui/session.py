@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from backends.http import Http
     from backends.http.policies import Identity
     from backends.locators import Locator
+    from backends.prow.object_downloads import ObjectDownloader
+    from backends.prow.s3_source import S3Source
     from backends.resources import Resource
 
 
@@ -42,6 +44,7 @@ class Session:
         self.demo = demo
         self.waits = Waits()
         self._http: Http | None = None
+        self._s3: S3Source | None = None
         self._lock = threading.Lock()
 
     @property
@@ -59,6 +62,15 @@ class Session:
                     waits=self.waits,
                 )
             return self._http
+
+    def open_downloader(self) -> ObjectDownloader:
+        """What one worker of a transfer fetches with: over HTTP, from S3 buckets and from this disk."""
+        from backends.prow.object_downloads import ObjectDownloader
+        from backends.prow.s3_source import S3Source
+
+        with self._lock:
+            self._s3 = self._s3 or S3Source()
+        return ObjectDownloader(self.http.downloader(), self._s3)
 
     def _identities(self) -> tuple[Identity, ...]:
         """Who we are to the configured Taskcluster and Google storage; the embedded CI gets nobody's credentials."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from backends.locators import Locator, LocatorProblem
 from backends.locators.prow import Place, ProwPath, ProwView, View
+from backends.problems import UsageProblem
 from backends.prow.resolve import resolve as resolve
 
 if TYPE_CHECKING:
@@ -21,10 +23,12 @@ def archive_of(locator: ProwPath | ProwView, http: Http, settings: Settings) -> 
     from backends.prow.profiles import source_of
 
     source = source_of(locator.store, http, settings)
-    remote = not locator.store
-    return Archive(
-        source, locator.bucket, locator.store, http.stored() if remote else None, settings.gcs_url if remote else ""
-    )
+    if locator.store:
+        return Archive(source, locator.bucket, locator.store)
+    who = ""
+    with suppress(UsageProblem):  # a wrong URL of the storage is said where it is used
+        who = http.scope(settings.gcs_url)
+    return Archive(source, locator.bucket, "", http.stored(), settings.gcs_url, who)
 
 
 def resource_for(locator: Locator, http: Http, settings: Settings) -> Resource:

@@ -21,17 +21,24 @@ BUILD_LOG = "build-log.txt"
 
 @dataclass(frozen=True)
 class Archive:
-    """`store`: the locators' name for where it is. `scope`: tells stored answers of two servers apart."""
+    """`store`: the locators' name for where it is. `scope`: tells stored answers of two servers apart, `who` those of
+    two users (the public name of who we are to the server)."""
 
     source: Source
     bucket: str
     store: str = ""
     stored: Store | None = None
     scope: str = ""
+    who: str = ""
+
+    @property
+    def kept_under(self) -> str:
+        """Begins the keys of all that is kept of this archive."""
+        return f"{self.store}|{self.scope}{f'|{self.who}' if self.who else ''}"
 
     @property
     def reader(self) -> BuildReader:
-        return BuildReader(self.source, self.bucket, self.stored, f"{self.store}|{self.scope}")
+        return BuildReader(self.source, self.bucket, self.stored, self.kept_under)
 
     def at(self, path: str, line: int | None = None) -> ProwPath:
         return ProwPath(self.bucket, path, self.store, line)

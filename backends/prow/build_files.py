@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from backends.cancel import Cancel
-from backends.http.errors import HttpProblem, NotAllowed, NotFound
+from backends.http.errors import HttpProblem, NotAllowed, NotFound, clean
 from backends.prow.archive import Archive
 from backends.prow.build_reading import BuildPlace
-from backends.prow.parallel import Turns
+from backends.prow.parallel import Turns, in_order
 from backends.prow.source import Entry, pages
 from backends.transfers.files import RemoteFile
 
@@ -42,14 +42,14 @@ def tree_of(archive: Archive, place: BuildPlace, cancel: Cancel) -> Tree:
 
 
 def trees_of(archive: Archive, places: Sequence[BuildPlace], cancel: Cancel) -> Iterator[list[Tree]]:
-    """The trees of several builds as they become known."""
+    """The trees of several builds, in the order of the builds, as they become known."""
 
     def ask(place: BuildPlace, own: Cancel) -> Tree:
         return tree_of(archive, place, own)
 
     with Turns(ask, cancel, name="trees") as turns:
         turns.add((place.key, place) for place in places)
-        yield from turns.rest()
+        yield from in_order(turns.rest(), (place.key for place in places), lambda tree: tree.place.key)
 
 
 def files_of(archive: Archive, places: Sequence[BuildPlace], cancel: Cancel) -> Iterator[list[RemoteFile]]:
@@ -69,23 +69,17 @@ def files_of(archive: Archive, places: Sequence[BuildPlace], cancel: Cancel) -> 
 
 
 def remote_file(archive: Archive, entry: Entry) -> RemoteFile:
-    """One object as a file: it goes where the bucket has it. Its address pins the generation that was listed."""
-    url = archive.source.address(archive.bucket, entry.name, entry.generation)
-    skip = ""
-    if archive.source.kind == "file":
-        skip = "it is on this disk already"
-    elif not url:
-        skip = "this kind of bucket can be looked at, not downloaded"
-    pinned = f"generation={entry.generation}" if entry.generation and "generation=" in url else ""
+    """One object as a file: it goes where the bucket has it. Its address names the version that was listed."""
+    url, version = archive.source.download(archive.bucket, entry)
     return RemoteFile(
         key=f"{archive.scope or archive.store}/{archive.bucket}/{entry.name}",
         name=entry.name,
-        url=url,
+        url=url or "about:blank",
         parts=(archive.bucket, *entry.name.split("/")),
         size=entry.content_size,
         content_type=entry.content_type,
-        skip=skip,
-        version=pinned,
+        skip="" if url else "its name cannot be a file's",
+        version=version,
     )
 
 
@@ -96,5 +90,18 @@ def _unlisted(archive: Archive, tree: Tree) -> RemoteFile:
         key=f"{archive.scope or archive.store}/{archive.bucket}/{folder}",
         url=archive.source.address(archive.bucket, folder) or "about:blank",
         parts=(archive.bucket, *[part for part in folder.split("/") if part]),
-        skip=f"its files cannot be listed: {tree.problem.sentence}",
+        skip=f"its files cannot be listed: {_refusal(archive, tree)}",
+        unlisted=True,
     )
+
+
+def _refusal(archive: Archive, tree: Tree) -> str:
+    """The same words for the same cause, so that they can be counted: the problem's own have each build's address."""
+    problem = tree.problem
+    assert problem is not None
+    number = f"{problem.status}, " if problem.status is not None else ""
+    if isinstance(problem, NotAllowed):
+        return f"{number}the bucket {clean(archive.bucket)} refuses listing"
+    if tree.place.link and not tree.folder:
+        return f"{number}the link to the build leads nowhere"
+    return f"{number}there is no bucket {clean(archive.bucket)}"

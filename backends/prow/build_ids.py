@@ -8,26 +8,40 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 EPOCH_MS = 1288834974657
 _NODE = 1
 _FIRST_MS = 1483228800000  # 2017: Prow is not older
 _DAY_MS = 86_400_000
 _COMPARABLE_MS = 1527260000000  # 2018-05-25: since then ids have 19 digits, and their order as texts is that of time
-_DIGITS = re.compile(r"[0-9]{1,20}", re.ASCII)
+_DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)  # Prow's ids are signed 64-bit numbers: at most 19 digits
+_LONGEST = 19
 # Days back from now. At 27 builds a day, a busy periodic job, the first one fills a screen; the steps grow so that a
 # job that sleeps for a year is found with five requests.
 WINDOWS = (3, 15, 60, 365, 1500)
 
 
 def is_build(text: str) -> bool:
+    """Whether a folder's name can be a build's id."""
     return _DIGITS.fullmatch(text) is not None
 
 
 def order(build: str) -> str:
-    """Sorts as the ids do: 9 before 10, and those of a length as texts."""
-    return f"{len(build):02d}{build}"
+    """A text that sorts as the number does: 9 before 10, and 010 with 10."""
+    number = build.lstrip("0") or "0"
+    return f"{len(number):02d}{number}"
+
+
+def newest_first(builds: Iterable[str]) -> list[str]:
+    """By number, each id once."""
+    return sorted(set(builds), key=lambda build: (order(build), build), reverse=True)
+
+
+def is_long(build: str) -> bool:
+    """Whether it has all 19 digits, as every snowflake since May 2018: it is greater than any shorter id, and among
+    its like the order of texts is that of numbers. So only these can be listed from the newest backwards."""
+    return len(build) == _LONGEST and build[0] != "0"
 
 
 def created_ms(build: str, now_ms: float | None = None) -> int | None:

@@ -17,7 +17,17 @@ from backends.frames.schema import Kind
 from backends.http.errors import HttpProblem, NotFound, clean
 from backends.prow.build_columns import BUILDS, SEPARATOR
 from backends.prow.build_ids import created_ms, order
-from backends.prow.build_state import ENDED, INCOMPLETE, Json, decoded, mapping, seconds_ms, state_of
+from backends.prow.build_state import (
+    DAY_MS,
+    ENDED,
+    INCOMPLETE,
+    Json,
+    decoded,
+    mapping,
+    may_change,
+    seconds_ms,
+    state_of,
+)
 from backends.prow.gcs_source import epoch_ms
 from backends.prow.source import Entry, Listing, Source, whole
 
@@ -92,6 +102,26 @@ class BuildReader:
         self._keep(place, found, entries)
         return found
 
+    def may_change(self, place: BuildPlace, folder: str, listing: Listing, cancel: Cancel) -> bool:
+        """Whether the build whose first level is `listing` may still get files, by the rules of its state.
+
+        Asks no more than it must: nothing of a build whose id says that it is older than a day, and only finished.json
+        of one that has ended. Raises `HttpProblem`s.
+        """
+        now, created = time.time() * 1000, created_ms(place.build)
+        if created is not None and now - created >= DAY_MS:
+            return False
+        entries = {one.name.removeprefix(folder): one for one in listing.files}
+        told: dict[str, Json] = {}
+        for name in ("finished.json", "prowjob.json", "started.json"):
+            if name in entries:
+                told[name] = self._read(entries[name], cancel)
+            if seconds_ms(told.get("finished.json", {}).get("timestamp")) is not None:
+                return False
+        names = [*entries, *(one.removeprefix(folder) for one in listing.folders)]
+        started, finished, prowjob = (told.get(name, {}) for name in _FILES)
+        return may_change(state_of(started, finished, prowjob, names, now, created)[0], now, created)
+
     def followed(self, place: BuildPlace, cancel: Cancel) -> str:
         """The folder that a link file names. Raises `HttpProblem`s."""
         said = self.source.read(self.bucket, Entry(place.link), cancel=cancel, cap=_LINK_CAP)
@@ -149,7 +179,7 @@ def _fill(row: Row, folder: str, listing: Listing, entries: dict[str, Entry], to
     started, finished, prowjob = (told.get(name, {}) for name in _FILES)
     now = time.time() * 1000
     names = sorted([*entries, *(one.removeprefix(folder) for one in listing.folders)])
-    state, odd = state_of(started, finished, prowjob, names, now)
+    state, odd = state_of(started, finished, prowjob, names, now, created_ms(row["build"]))
     began, ended = seconds_ms(started.get("timestamp")), seconds_ms(finished.get("timestamp"))
     status = mapping(prowjob.get("status"))
     began = began or epoch_ms(status.get("startTime"))

@@ -18,6 +18,8 @@ RUNNING, INCOMPLETE, UNKNOWN = "running", "incomplete", "unknown"
 LIVE = frozenset({RUNNING, *WAITING})
 FAILED = frozenset({"failure", "error", "aborted", INCOMPLETE})
 
+_TOO_LATE = "did not complete within 24 hours"
+
 Json = Mapping[str, Any]
 
 
@@ -47,8 +49,13 @@ def word(value: Any) -> str:
     return value.strip().lower()[:40] if isinstance(value, str) else ""
 
 
-def state_of(started: Json, finished: Json, prowjob: Json, names: Collection[str], now_ms: float) -> tuple[str, str]:
-    """The state in lower case, and a sentence about what is odd ("" if nothing is)."""
+def state_of(
+    started: Json, finished: Json, prowjob: Json, names: Collection[str], now_ms: float, created_ms: float | None = None
+) -> tuple[str, str]:
+    """The state in lower case, and a sentence about what is odd ("" if nothing is).
+
+    `created_ms`: when the build was made, if its id says so. The times of the files say nothing: a copy has new ones.
+    """
     status = mapping(prowjob.get("status"))
     job_state = word(status.get("state"))
     if seconds_ms(finished.get("timestamp")) is not None:
@@ -60,7 +67,9 @@ def state_of(started: Json, finished: Json, prowjob: Json, names: Collection[str
     if began is not None:
         if now_ms - began < DAY_MS:
             return RUNNING, ""
-        return INCOMPLETE, "did not complete within 24 hours"
+        return INCOMPLETE, _TOO_LATE
+    if job_state in WAITING and created_ms is not None and now_ms - created_ms >= DAY_MS:
+        return INCOMPLETE, _TOO_LATE
     if job_state in WAITING:
         return job_state, ""
     if "finished.json" in names and finished:
@@ -76,3 +85,9 @@ def _finished(finished: Json, job_state: str) -> str:
     if result in ENDED and result != "success":
         return result
     return job_state if job_state in ENDED and job_state != "success" else "failure"
+
+
+def may_change(state: str, now_ms: float, created_ms: float | None) -> bool:
+    """Whether more files may come: it runs or waits, or nothing tells and its id says that it is younger than a day."""
+    young = created_ms is not None and now_ms - created_ms < DAY_MS
+    return state in LIVE or (state == UNKNOWN and young)

@@ -70,19 +70,14 @@ class BuildList(Resource):
                 yield page
             for rows in turns.rest():
                 failed += sum(_failed(row) for row in rows)
-                yield Page(build_frame(rows), origin, note=_note(failed), partial=failed > 0)
+                yield Page(build_frame(rows), origin, partial=failed > 0)
+            if failed:  # once, with their number: which of them came when must not show
+                yield Page(build_frame(()), origin, note=_note(failed), partial=True)
 
     def _listed(self, cancel: Cancel, turns: Turns[BuildPlace, Row]) -> Iterator[Page]:
         if self.builds:
             places = [place_of(self.folder, build) for build in dict.fromkeys(self.builds)]
             yield self._page(places, Origin(), "", turns)
-            return
-        if self.listing.count < 1000:  # cut to the newest, which only the whole window tells
-            some = list(self.listing.found(cancel))
-            places = [place for one in some for place in one.places]
-            newest = sorted(places, key=lambda place: (len(place.build), place.build), reverse=True)
-            note = next((one.note for one in some if one.note), "")
-            yield self._page(newest[: self.listing.count], some[-1].origin if some else Origin(), note, turns)
             return
         for one in self.listing.found(cancel):
             yield self._page(one.places, one.origin, one.note, turns)
@@ -104,8 +99,8 @@ class BuildList(Resource):
         again = [self._place(row) for row in live.iter_rows(named=True)]
         if self.builds and not again:
             return None
-        if not self.builds and not frame.is_empty():
-            newest = max(frame["order"].to_list())[2:]
+        if not self.builds:
+            newest = max(frame["order"].to_list(), default="")[2:]
             again += self.listing.newer(newest, cancel)
         with Turns(self.archive.reader.row, cancel, name="builds") as turns:
             turns.add((place.key, place) for place in again)
@@ -200,4 +195,4 @@ def _failed(row: Row) -> bool:
 
 
 def _note(failed: int) -> str:
-    return f"{failed:,} builds cannot be read; their notes say why." if failed else ""
+    return f"{failed:,} build{'' if failed == 1 else 's'} cannot be read; their notes say why."

@@ -2,13 +2,12 @@
 
 What a build has that ended an hour ago is kept: asked again, 500 builds cost no request, and are there offline.
 An empty answer means several things: the build is running and its files come at its end, nothing was ever uploaded,
-or (through gcsweb) the folder does not exist. So a failed listing is never an empty set, and what is younger than a
-day without finished.json is pending.
+or (through gcsweb) the folder does not exist. So a failed listing is never an empty set, and what may still get files,
+by the rules of its state (`build_state`), is pending.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import msgspec
@@ -16,9 +15,7 @@ import msgspec
 from backends.cancel import Cancel
 from backends.http.errors import HttpProblem
 from backends.prow.archive import Archive
-from backends.prow.build_ids import created_ms
 from backends.prow.build_reading import BuildPlace, settled_since
-from backends.prow.build_state import DAY_MS
 from backends.prow.source import whole
 from backends.prow.view_builds import followed
 
@@ -53,9 +50,7 @@ def read_entries(archive: Archive, place: BuildPlace, levels: tuple[str, ...], c
         folder = followed(archive, place, cancel)
         listing = whole(archive.source, archive.bucket, folder, cancel=cancel, most=_MOST_PAGES, hold=-1)
         first = _names(folder, [one.name for one in listing.files], listing.folders)
-        newest = max((one.updated_ms or 0 for one in listing.files), default=0)
-        newest = max(newest, created_ms(place.build) or 0)
-        pending = "finished.json" not in first and time.time() * 1000 - newest < DAY_MS
+        pending = archive.reader.may_change(place, folder, listing, cancel)
         note = listing.note
         if ARTIFACTS in levels:
             artifacts = ()
@@ -74,7 +69,7 @@ def read_entries(archive: Archive, place: BuildPlace, levels: tuple[str, ...], c
 
 
 def _key(archive: Archive, place: BuildPlace) -> str:
-    return f"prow-entries-v1|{archive.store}|{archive.scope}|{archive.bucket}|{place.folder or place.link}"
+    return f"prow-entries-v1|{archive.kept_under}|{archive.bucket}|{place.folder or place.link}"
 
 
 def _kept(archive: Archive, place: BuildPlace, levels: tuple[str, ...]) -> BuildEntries | None:

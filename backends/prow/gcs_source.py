@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from backends.cancel import Cancel
-from backends.http.errors import NotFound, WrongServer, clean, shown
+from backends.http.errors import NotAllowed, NotFound, WrongServer, clean, shown
 from backends.http.policies import Policy
 from backends.prow.source import PAGE, SMALL, Entry, Listing, Source
 
@@ -26,6 +26,7 @@ STORAGE = "https://storage.googleapis.com"
 _FIELDS = "name,size,updated,contentType,contentEncoding,generation,md5Hash,crc32c"
 _LIST_CAP = 32 << 20  # bytes of a page: 1,000 names of 1,024 bytes with all fields have 3 MB
 _LONGEST_TOKEN = 4000
+SIGN_IN = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS or CIEXPLORE_GCS_TOKEN"
 _GONE = "Check its name; many buckets delete builds after some months."
 
 
@@ -62,7 +63,8 @@ class GcsSource(Source):
         params |= {name: value for name, value in optional.items() if value}
         policy = Policy.never() if hold is not None and hold < 0 else Policy(ttl=hold)
         url = f"{self.base}/storage/v1/b/{segment(bucket)}/o"
-        told, answer = self.http.json(url, policy=policy, cap=_LIST_CAP, cancel=cancel, params=params)
+        with self._hint_to_sign_in():
+            told, answer = self.http.json(url, policy=policy, cap=_LIST_CAP, cancel=cancel, params=params)
         if not isinstance(told, dict) or not all(
             isinstance(told.get(name, []), list) for name in ("items", "prefixes")
         ):
@@ -78,9 +80,13 @@ class GcsSource(Source):
         kept = tuple(one for one in files if one is not None and (one.size or one.name[-1] != "/"))
         return Listing(kept, folders, following, answer.origin, note)
 
+    def lists_ranges(self, bucket: str) -> bool:
+        return True
+
     def stat(self, bucket: str, name: str, *, cancel: Cancel) -> Entry:
         url = f"{self.base}/storage/v1/b/{segment(bucket)}/o/{segment(name)}"
-        told, _ = self.http.json(url, policy=Policy(ttl=0.0), cancel=cancel)
+        with self._hint_to_sign_in():
+            told, _ = self.http.json(url, policy=Policy(ttl=0.0), cancel=cancel)
         entry = entry_of(told)
         if entry is None:
             raise WrongServer(f"{shown(url)} answered with something that is no object.", "Check the storage's URL.")
@@ -92,7 +98,8 @@ class GcsSource(Source):
 
         body = sources.from_http(self._downloader, self.address(bucket, entry.name, entry.generation))(cancel)
         try:
-            yield body
+            with self._hint_to_sign_in():
+                yield body
         finally:
             body.close()  # type: ignore[attr-defined]
 
@@ -121,7 +128,8 @@ class GcsSource(Source):
         policy = Policy.immutable() if entry.generation else Policy(ttl=0.0)
         url = self.address(bucket, entry.name, entry.generation)
         try:
-            return self.http.get(url, policy=policy, accept="*/*", cap=cap, cancel=cancel).body
+            with self._hint_to_sign_in():
+                return self.http.get(url, policy=policy, accept="*/*", cap=cap, cancel=cancel).body
         except NotFound:
             raise NotFound(f"There is no {clean(entry.name)} in {clean(bucket)}.", _GONE, status=404) from None
 
@@ -129,8 +137,27 @@ class GcsSource(Source):
         pinned = f"&generation={segment(generation)}" if generation else ""
         return f"{self.base}/storage/v1/b/{segment(bucket)}/o/{segment(name)}?alt=media{pinned}"
 
+    def download(self, bucket: str, entry: Entry) -> tuple[str, str]:
+        version = f"generation={segment(entry.generation)}" if entry.generation else ""
+        return self.address(bucket, entry.name, entry.generation), version
+
     def page(self, bucket: str, path: str) -> str | None:
         return f"https://console.cloud.google.com/storage/browser/{segment(bucket)}/{quote(path, errors='replace')}"
+
+    @contextmanager
+    def _hint_to_sign_in(self) -> Iterator[None]:
+        """What to set where the bucket refuses us: it depends on whether we have said who we are."""
+        try:
+            yield
+        except NotAllowed as problem:
+            who = self.http.scope(self.base).partition(":")[2]
+            if not who:
+                problem.hint = f"If the bucket is private, {SIGN_IN}."
+            elif problem.status == 401:
+                problem.hint = f"The storage does not accept the credentials ({clean(who)}): get new ones; {SIGN_IN}."
+            else:
+                problem.hint = f"You are signed in ({clean(who)}): check that this account may read the bucket."
+            raise
 
     def _downloader(self) -> Downloader:
         """One for each thread: a connection of its own that the next file uses again."""

@@ -110,6 +110,11 @@ class GcswebSource(Source):
     def address(self, bucket: str, name: str, generation: str = "") -> str:
         return self._url(bucket, name)
 
+    def download(self, bucket: str, entry: Entry) -> tuple[str, str]:
+        """It knows no versions: what its page says of the object is one, in a query that it does not look at."""
+        version = f"listed={entry.size}-{entry.updated_ms}"
+        return f"{self._url(bucket, entry.name)}?{version}", version
+
     def page(self, bucket: str, path: str) -> str | None:
         return self._url(bucket, path)
 

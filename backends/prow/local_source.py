@@ -113,6 +113,11 @@ class LocalSource(Source):
         path = self._path(bucket, name)
         return path.absolute().as_uri() if path is not None else ""
 
+    def download(self, bucket: str, entry: Entry) -> tuple[str, str]:
+        version = f"version={entry.generation}"
+        url = self.address(bucket, entry.name)
+        return (f"{url}?{version}", version) if url else ("", "")
+
     def _path(self, bucket: str, name: str) -> Path | None:
         """None where a part is one that would lead elsewhere."""
         parts = [bucket, *(name.split("/") if name else [])]

@@ -131,3 +131,23 @@ class Turns(Generic[Question, Found]):
                 key = next(iter(self._left))
             self._busy += 1
             return (self._left.pop(key),)
+
+
+def in_order(
+    batches: Iterable[list[Found]], keys: Iterable[str], key_of: Callable[[Found], str]
+) -> Iterator[list[Found]]:
+    """The answers in the order of their questions' `keys`, each as soon as all before it are there.
+
+    For what is told to users: which answer came first must not show.
+    """
+    left = iter(dict.fromkeys(keys))
+    waiting: dict[str, Found] = {}
+    wanted = next(left, None)
+    for batch in batches:
+        waiting.update((key_of(found), found) for found in batch)
+        ready: list[Found] = []
+        while wanted is not None and wanted in waiting:
+            ready.append(waiting.pop(wanted))
+            wanted = next(left, None)
+        if ready:
+            yield ready

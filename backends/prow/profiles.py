@@ -16,6 +16,7 @@ from backends.prow.source import Source
 if TYPE_CHECKING:
     from backends.config import Settings
     from backends.http import Http
+    from backends.prow.fallback_source import Choice
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ PROFILES = (
         "kubernetes", "kubernetes-ci-logs", "https://prow.k8s.io", "https://gcsweb.k8s.io", ("kubernetes-jenkins",)
     ),
 )
+
+
+# (storage, gcsweb) -> which of the two answers for a bucket; every list makes a source of its own.
+_choices: dict[tuple[str, str], dict[str, Choice]] = {}
 
 
 def default_bucket(settings: Settings) -> str:
@@ -98,5 +103,6 @@ def source_of(store: str, http: Http, settings: Settings) -> Source:
         from backends.prow.fallback_source import FallbackSource
         from backends.prow.gcsweb_source import GcswebSource
 
-        return FallbackSource(GcsSource(http, settings.gcs_url), GcswebSource(http, settings.gcsweb_url))
+        known = _choices.setdefault((settings.gcs_url, settings.gcsweb_url), {})
+        return FallbackSource(GcsSource(http, settings.gcs_url), GcswebSource(http, settings.gcsweb_url), known)
     return GcsSource(http, settings.gcs_url)

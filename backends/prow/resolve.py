@@ -55,7 +55,10 @@ def _path(at: ProwPath, source: Source, cancel: Cancel) -> ProwPath:
     found = route(at.path)
     if found.place is Place.BUILD and not found.base:  # a link, as Deck takes it too
         return _followed(source, at, cancel)
-    if found.place is not Place.FILE or at.line is not None:
+    if found.place is not Place.FILE:
+        return at
+    if at.line is not None:
+        source.find_source(at.bucket, at.path, cancel)
         return at
     try:
         source.stat(at.bucket, at.path, cancel=cancel)

@@ -6,13 +6,17 @@ Who we are comes from the environment (AWS_ACCESS_KEY_ID and its kin); without i
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from backends.cancel import Cancel
-from backends.http.errors import HttpProblem, NetworkFailed, NotAllowed, NotFound, clean
+from backends.http.errors import HttpProblem, NetworkFailed, NotAllowed, NotFound, WrongServer, clean
+from backends.net import is_loopback
 from backends.problems import UsageProblem
 from backends.prow.source import PAGE, Entry, Listing, Source
 
@@ -25,8 +29,19 @@ def open_store(bucket: str) -> Any:
         raise UsageProblem(
             "s3:// buckets need the package obstore.", "Install it with: pip install 'ciexplore[s3]'"
         ) from None
-    signed = "AWS_ACCESS_KEY_ID" in os.environ
-    return S3Store(bucket) if signed else S3Store(bucket, config={"skip_signature": True})
+    # A download takes as long as it takes; a server that says nothing for a minute is given up.
+    options: Any = {"connect_timeout": "15s", "read_timeout": "60s", "timeout": "24h"}
+    endpoint = urlsplit(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "")
+    if endpoint.scheme == "http" and is_loopback(endpoint.hostname or ""):
+        options["allow_http"] = True
+    retries: Any = {"max_retries": 3, "retry_timeout": timedelta(minutes=2)}
+    if is_signed():
+        return S3Store(bucket, client_options=options, retry_config=retries)
+    return S3Store(bucket, config={"skip_signature": True}, client_options=options, retry_config=retries)
+
+
+def is_signed() -> bool:
+    return "AWS_ACCESS_KEY_ID" in os.environ
 
 
 class S3Source(Source):
@@ -35,6 +50,7 @@ class S3Source(Source):
     def __init__(self, store: Callable[[str], Any] = open_store) -> None:
         self._open = store
         self._stores: dict[str, Any] = {}
+        self._asked: set[str] = set()
         self._lock = threading.Lock()
 
     def list(
@@ -84,6 +100,48 @@ class S3Source(Source):
             found = self._store(bucket).get(entry.name)
             yield decompressed(_pieces(found, cancel))
 
+    def download(self, bucket: str, entry: Entry) -> tuple[str, str]:
+        version = f"version={re.sub('[^A-Za-z0-9-]', '', entry.generation)}" if entry.generation else ""
+        return f"s3://{bucket}/{quote(entry.name, errors='replace')}" + (f"?{version}" if version else ""), version
+
+    # ---- what `object_downloads` needs
+
+    def get(self, bucket: str, name: str, offset: int, if_match: str | None, cancel: Cancel) -> Any:
+        """obstore's result from byte `offset` on of the version that the ETag `if_match` names."""
+        cancel.check()
+        options: dict[str, Any] = {"range": {"offset": offset}} if offset else {}
+        if offset and if_match:
+            options["if_match"] = if_match
+        with _in_words(bucket, name):
+            found = self._store(bucket).get(name, options=options)
+        if "if_match" in options and found.meta.get("e_tag") != if_match:  # not every server knows If-Match
+            raise _changed(bucket, name)
+        return found
+
+    def pieces(self, found: Any, bucket: str, name: str, cancel: Cancel) -> Iterator[bytes]:
+        pieces = _pieces(found, cancel)
+        while True:
+            with _in_words(bucket, name):
+                piece = next(pieces, b"")
+            if not piece:
+                return
+            yield piece
+
+    def asked_before(self, url: str) -> bool:
+        with self._lock:
+            known = url in self._asked
+            self._asked.add(url)
+            return known
+
+    def signed_url(self, bucket: str, name: str) -> str:
+        """Where the object is for a minute for anybody who has the address, "" for a bucket that anybody may read."""
+        if not is_signed():
+            return ""
+        from obstore import sign
+
+        with _in_words(bucket, name):
+            return str(sign(self._store(bucket), "GET", name, timedelta(minutes=1)))
+
     def _store(self, bucket: str) -> Any:
         with self._lock:
             if bucket not in self._stores:
@@ -112,6 +170,10 @@ def _entry(meta: Any) -> Entry:
     return Entry(str(meta["path"]), meta.get("size"), int(at.timestamp() * 1000) if at else None, generation=generation)
 
 
+def _changed(bucket: str, name: str) -> WrongServer:
+    return WrongServer(f"{clean(name)} has changed in {clean(bucket)} meanwhile.", "Download it from the start.")
+
+
 @contextmanager
 def _in_words(bucket: str, name: str) -> Iterator[None]:
     try:
@@ -124,6 +186,8 @@ def _in_words(bucket: str, name: str) -> Iterator[None]:
         if not type(error).__module__.startswith("obstore"):
             raise
         kind = type(error).__name__
+        if kind == "PreconditionError":
+            raise _changed(bucket, name) from None
         if kind == "NotFoundError":
             raise NotFound(f"There is no {clean(name)} in {clean(bucket)}.", "Check its name.") from None
         if kind in ("PermissionDeniedError", "UnauthenticatedError"):

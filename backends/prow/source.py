@@ -99,6 +99,10 @@ class Source(ABC):
         Only `entry.name` need be known; with a generation it is that one or `NotFound`.
         """
 
+    def lists_ranges(self, bucket: str) -> bool:
+        """Whether `start` and `end` of a listing save anything; False where all of the folder is listed anyway."""
+        return False
+
     def read(self, bucket: str, entry: Entry, *, cancel: Cancel, cap: int = SMALL) -> bytes:
         """The whole content. Raises `TooLarge` beyond `cap` bytes."""
         pieces, count = [], 0
@@ -117,6 +121,15 @@ class Source(ABC):
     def address(self, bucket: str, name: str, generation: str = "") -> str:
         """Where curl gets the object, "" if nowhere."""
         return ""
+
+    def download(self, bucket: str, entry: Entry) -> tuple[str, str]:
+        """Where a download gets the object ("" if nowhere), and the piece of that address that names this version of
+        it ("" if nothing does)."""
+        return self.address(bucket, entry.name), ""
+
+    def find_source(self, bucket: str, name: str, cancel: Cancel) -> None:  # noqa: B027 - most have only one
+        """Finds out (with one request for that object) where `address` leads, if that depends on who answers. Whatever
+        goes wrong is said when the address is used."""
 
     def page(self, bucket: str, path: str) -> str | None:
         """Where a browser shows it."""

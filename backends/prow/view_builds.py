@@ -25,8 +25,7 @@ def places(archive: Archive, locator: ProwView, cancel: Cancel) -> list[BuildPla
         return named
     wanted = locator.option("count")
     count = int(wanted) if wanted.isdigit() and len(wanted) < 7 else NEWEST
-    found = [place for some in BuildListing(archive, locator.path, count).found(cancel) for place in some.places]
-    return sorted(found, key=lambda place: (len(place.build), place.build), reverse=True)[:count]
+    return [place for some in BuildListing(archive, locator.path, count).found(cancel) for place in some.places]
 
 
 def read_each(

@@ -120,4 +120,5 @@ def unlisted(root: str, task: TaskRuns, problem: Problem) -> RemoteFile:
         url=api_url(root, "queue", f"task/{segment(task.task_id)}/artifacts"),
         parts=(task.group_id, task.name or task.task_id, task.task_id, "artifacts"),
         skip=f"its artifacts cannot be listed: {problem.sentence}",
+        unlisted=True,
     )

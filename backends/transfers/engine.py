@@ -142,6 +142,7 @@ class Transfer(Run):
             self._processes if self._processes is not None else min(os.cpu_count() or 1, worker_processes.MOST_CHILDREN)
         )
         worth = self._processes is not None or worker_processes.is_worth_it(len(sizes), known, sizes.count(None))
-        if self._settings is None or not count or not worth:
+        only_http = all(item.url.startswith(("https:", "http:")) for item in self._ready)  # all that processes know
+        if self._settings is None or not count or not worth or not only_http:
             return Threads(self, self._open_downloader)
         return worker_processes.Processes(self, self._settings, self._open_downloader, min(count, self.pace.most))

@@ -15,6 +15,8 @@ class RemoteFile:
     `parts`: directory names and at last the file name of the target, as the server spelled them; the planner makes
     them safe. `size`: decoded bytes, None if the server did not say. `skip`: a reason why it cannot be fetched (an
     error artifact, a log still being written): it stays in the plan and in the manifest as skipped with this reason.
+    `unlisted`: it stands for files of which the server would not even tell the names: a failure, other than a skip
+    that follows from what the server told.
     `version`: the piece of `url` that pins one version of the content ("generation=123"), "" if nothing does: what was
     fetched from an address without it is fetched again.
     """
@@ -28,3 +30,4 @@ class RemoteFile:
     skip: str = ""
     expires_ms: int | None = None
     version: str = ""
+    unlisted: bool = False

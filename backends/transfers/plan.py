@@ -242,9 +242,12 @@ class _Look:
         return PlanRow(file, target, Action.CONFLICT, have=found[0], reason="exists")
 
     def _is_as_recorded(self, file: RemoteFile, path: names.Target, entry: Entry, found: Present) -> bool:
-        if entry.size != found[0] or not entry.sha256 or (file.size is not None and file.size != entry.size):
+        if entry.size != found[0] or not entry.sha256:
             return False
-        if file.version and file.version not in entry.url:
+        if file.version:  # says more than a size, which may be the one of compressed bytes
+            if file.version not in entry.url:
+                return False
+        elif file.size is not None and file.size != entry.size:
             return False
         if entry.state in _EARLIER and entry.mtime_ns == found[1] and not self._rehash:
             return True

@@ -160,7 +160,8 @@ class _Attempt:
         promised = digests.promises(
             headers, (hop for _, hop in stream.hops), encoding=encoding, partial=stream.status == 206
         )
-        sizes = {size for size in (item.expected, promised.content_length) if size is not None}
+        listed = None if _is_stored_size(item.expected, headers, encoded=undo is not None) else item.expected
+        sizes = {size for size in (listed, promised.content_length) if size is not None}
         if undo is None and length is not None:
             sizes.add(offset + length)
         if len(sizes) > 1:
@@ -297,6 +298,18 @@ def _version(headers: Mapping[str, str]) -> str:
     if etag.startswith('"'):
         return etag
     return f"generation {generation}" if generation.isascii() and generation.isdigit() else ""
+
+
+def _is_stored_size(listed: int | None, headers: Mapping[str, str], *, encoded: bool) -> bool:
+    """Whether the listing told the size of compressed bytes, which then promises nothing of the content.
+
+    It did if the answer is compressed and exactly as long. And gcsweb serves what is stored compressed decoded, with
+    the stored encoding as the charset of its type ("text/plain; charset=utf-8; charset=gzip") and no length at all.
+    """
+    if encoded:
+        return listed is not None and listed == _number(headers.get("content-length"))
+    parameters = headers.get("content-type", "").lower().replace(" ", "").split(";")[1:]
+    return any(one in ("charset=gzip", "charset=deflate", "charset=br", "charset=zstd") for one in parameters)
 
 
 def _number(value: str | None) -> int | None:

@@ -40,6 +40,7 @@ class Bucket:
     asked: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     private: bool = False
+    token: str = ""  # who has it may read a private bucket
     gcsweb: str = "current"
     url: str = ""
     latency: float = 0.0
@@ -131,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(how)
         elif split.path.startswith("/gcs/"):
             self._gcsweb(unquote(split.path[5:]), query)
-        elif bucket.private:
+        elif bucket.private and (not bucket.token or self.headers.get("authorization") != f"Bearer {bucket.token}"):
             self._send(403, b'{"error":{"message":"does not have storage.objects.list access"}}')
         else:
             self._storage(split.path, query, how)
@@ -181,7 +182,10 @@ class _Handler(BaseHTTPRequestHandler):
             stored = self.bucket.objects[prefix]
             encoding = f"; charset={stored.encoding}" if stored.encoding else ""
             body = gzip.decompress(stored.body) if stored.encoding else stored.body
-            self._send(200, body, {"content-type": f"{stored.content_type}{encoding}"})
+            if self.bucket.gcsweb == "2019":
+                self._send(200, body, {"content-type": f"{stored.content_type}{encoding}"})
+            else:
+                self._send_chunked(body, f"{stored.content_type}{encoding}", cut=self.bucket.fault(f"body {prefix}"))
             return
         folder = f"{prefix.rstrip('/')}/" if prefix else ""
         told = listing(self.bucket, {"prefix": folder, "delimiter": "/", "maxResults": "100000"}, 100_000)
@@ -197,6 +201,21 @@ class _Handler(BaseHTTPRequestHandler):
                 names[: self.bucket.page],
             )
         self._send(200, self._page(bucket, folder, names, marker, old).encode(), {"content-type": "text/html"})
+
+    def _send_chunked(self, body: bytes, content_type: str, *, cut: Any) -> None:
+        """As Go's server sends what it copies from the storage: no length, no validator."""
+        with contextlib.suppress(OSError):
+            self.send_response(200)
+            self.send_header("content-type", content_type)
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            for at in range(0, len(body), 32768):
+                piece = body[at : at + 32768]
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                if cut == "broken":
+                    self.close_connection = True
+                    return
+            self.wfile.write(b"0\r\n\r\n")
 
     def _page(self, bucket: str, folder: str, names: list[str], marker: str, old: bool) -> str:
         rows = [f'<a href="/gcs/{bucket}/"><img src="/icons/back.png"> ..</a>|-|-']

@@ -9,6 +9,7 @@ import pytest
 
 from backends.demo import DemoOptions, DemoServer
 from backends.http import Http
+from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket, serving
 
 
@@ -33,3 +34,10 @@ def prow_demo() -> Iterator[DemoServer]:
 @pytest.fixture(scope="session")
 def prow_samples(samples: Path) -> Path:
     return samples / "prow"
+
+
+@pytest.fixture
+def ciexplore(capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Caller:
+    """The command line within the test's own process."""
+    monkeypatch.chdir(tmp_path)
+    return Caller(capsysbinary)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
+import time
+from pathlib import Path
 from typing import Any
 
+from backends.config import Settings
 from backends.http import Http
-from backends.locators.prow import ProwView, View
+from backends.locators.prow import ProwPath, ProwView, View
+from backends.prow import resource_for
 from backends.prow.completeness_reading import BuildEntries
 from backends.prow.completeness_sets import counts, presence, sets
+from backends.resources import Resource
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, build, opened, rows, snowflake
 
@@ -114,3 +121,75 @@ def test_names_with_spaces_do_not_make_two_sets_one() -> None:
     found = [BuildEntries("1", first=("a b",)), BuildEntries("2", first=("a", "b"))]
     frame = sets(found, ["/"])
     assert frame["builds"].to_list() == [1, 1] and frame["key"].n_unique() == 2
+
+
+# ---- how old a build is: its id or started.json tells, not the times of a copy's files
+
+
+def copied(tmp_path: Path, http: Http, builds: dict[str, dict[str, Any]]) -> dict[str, tuple[str, str]]:
+    """(state in the list of builds, kind in completeness) of builds in a tree whose files were all written just now."""
+    for number, files in builds.items():
+        folder = tmp_path / NAME / JOB / number
+        folder.mkdir(parents=True)
+        for name, body in {"build-log.txt": "", **files}.items():
+            (folder / name).write_text(body if isinstance(body, str) else json.dumps(body))
+    at = f"file:{tmp_path}"
+    states = {row["build"]: row["state"] for row in rows(made(http, ProwPath(NAME, JOB, at)))}
+    table = rows(made(http, ProwView(View.COMPLETENESS, NAME, JOB, (), (("level", "1"),), at)))
+    kinds = {build: row["kind"] for row in table for build in row["build_ids"].split(",")}
+    assert states.keys() == kinds.keys() == builds.keys()
+    return {build: (states[build], kinds[build]) for build in builds}
+
+
+def made(http: Http, locator: ProwPath | ProwView) -> Resource:
+    return resource_for(locator, http, Settings())
+
+
+def test_a_copied_tree_has_no_pending_builds_of_years_ago(tmp_path: Path, http: Http) -> None:
+    now = int(time.time())
+    usual = {"finished.json": {"timestamp": now - 40 * DAY, "passed": True}}
+    old, new = snowflake(30 * DAY), snowflake(3600)
+    waits = {"prowjob.json": {"status": {"state": "pending"}}}
+    found = copied(
+        tmp_path,
+        http,
+        {
+            "1": usual, "2": usual, "3": usual,
+            old: {"started.json": {"timestamp": now - 30 * DAY}},
+            snowflake(31 * DAY): {},
+            snowflake(32 * DAY): waits,
+            "900": {"started.json": {"timestamp": now - 30 * DAY}},
+            "901": {},
+            new: {},
+            snowflake(1800): waits,
+            snowflake(900): {"started.json": {"timestamp": now - 900}},
+            "1000": {"started.json": {"timestamp": now - 3600}},
+            "1001": {"prowjob.json": {"status": {"state": "aborted"}}, "started.json": {"timestamp": now - 60}},
+            "1002": {"finished.json": {"timestamp": None}, "started.json": {"timestamp": now - 60}},
+            "1003": waits,
+        },
+    )  # fmt: skip
+    assert list(found.values()) == [
+        ("success", "ok"), ("success", "ok"), ("success", "ok"),
+        ("incomplete", "incomplete"), ("unknown", "incomplete"), ("incomplete", "incomplete"),
+        ("incomplete", "incomplete"), ("unknown", "incomplete"),
+        ("unknown", "pending"), ("pending", "pending"), ("running", "pending"),
+        ("running", "pending"), ("aborted", "incomplete"), ("running", "pending"), ("pending", "pending"),
+    ]  # fmt: skip
+
+
+def test_a_build_that_runs_is_pending_whatever_the_times_of_its_copied_files(tmp_path: Path, http: Http) -> None:
+    now = int(time.time())
+    files: dict[str, Any] = {"started.json": {"timestamp": now - 60}}
+    assert copied(tmp_path, http, {"7": files}) == {"7": ("running", "pending")}
+    for path in (tmp_path / NAME / JOB / "7").iterdir():
+        os.utime(path, (now - 90 * DAY, now - 90 * DAY))
+    table = rows(made(http, ProwView(View.COMPLETENESS, NAME, JOB, (), (("level", "1"),), f"file:{tmp_path}")))
+    assert [row["kind"] for row in table] == ["pending"]
+
+
+def test_builds_that_are_older_than_a_day_cost_no_request_for_their_state(bucket: Bucket, http: Http) -> None:
+    build(bucket, snowflake(2 * DAY), result=None)
+    build(bucket, snowflake(3 * DAY))
+    rows(view(bucket, http, level="1"))
+    assert len(bucket.asked) == len(bucket.lists())

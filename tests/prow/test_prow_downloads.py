@@ -14,6 +14,7 @@ from backends.resources import Resource, gather
 from backends.transfers.engine import Transfer
 from backends.transfers.files import RemoteFile
 from backends.transfers.plan import Action, make_plan
+from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, build, opened, rows, snowflake
 
@@ -55,7 +56,7 @@ def test_the_tree_mirrors_the_bucket_and_opens_again(bucket: Bucket, http: Http,
     assert (tmp_path / NAME / folder / "artifacts" / "report%231.txt").read_text() == "x"
     local = opened(bucket, http, f"file://{tmp_path}/{NAME}/{JOB}")
     assert isinstance(local, BuildList) and rows(local)[0]["state"] == "success"
-    assert all(file.skip for file in files(local))
+    assert not any(file.skip for file in files(local))  # a copy can be had of that one too
 
 
 def test_hashes_are_those_of_the_stored_bytes(bucket: Bucket, http: Http, folder: str, tmp_path: Path) -> None:
@@ -118,3 +119,54 @@ def test_a_build_that_cannot_be_listed_stays_in_the_plan(bucket: Bucket, http: H
     bucket.private = True
     found = [file for batch in builds.files(frame, Cancel()) for file in batch]
     assert len(found) == 1 and "cannot be listed" in found[0].skip
+
+
+# ---- through gcsweb, which decodes what is stored compressed and lists the stored size
+
+
+@pytest.fixture
+def only_gcsweb(bucket: Bucket, folder: str) -> tuple[str, ...]:
+    """The options of a command where the storage refuses everything."""
+    bucket.private = True
+    return ("--gcs-url", bucket.url, "--gcsweb-url", bucket.url)
+
+
+def test_compressed_logs_are_downloaded_through_gcsweb_and_are_there_the_next_time(
+    bucket: Bucket, ciexplore: Caller, folder: str, only_gcsweb: tuple[str, ...], tmp_path: Path
+) -> None:
+    call = ("prow", "download", f"gs://{NAME}/{JOB}", "--output", "out", *only_gcsweb)
+    first = ciexplore(*call)
+    assert first.code == 0 and "7 verified" in first.err, first.err
+    assert (tmp_path / "out" / NAME / folder / "build-log.txt").read_bytes() == LOG
+    assert "7 unchanged" in ciexplore(*call).err
+    bucket.put(f"{folder}build-log.txt", LOG + b"more", packed=True)
+    assert "1 verified" in ciexplore(*call).err
+
+
+def test_a_body_of_gcsweb_that_is_cut_is_not_taken_for_whole(
+    bucket: Bucket, ciexplore: Caller, folder: str, only_gcsweb: tuple[str, ...], tmp_path: Path
+) -> None:
+    bucket.faults.append((f"body {folder}build-log.txt", "broken"))
+    call = ("prow", "download", f"gs://{NAME}/{folder}build-log.txt", "--output", "out", *only_gcsweb)
+    assert ciexplore(*call).code == 0
+    assert (tmp_path / "out" / NAME / folder / "build-log.txt").read_bytes() == LOG
+
+
+def test_a_plain_file_of_another_length_than_gcsweb_lists_is_no_success(
+    bucket: Bucket, http: Http, folder: str, tmp_path: Path
+) -> None:
+    bucket.private = True
+    made = opened(bucket, http, f"gs://{NAME}/{folder}", gcsweb_url=bucket.url)
+    wanted = [one for one in files(made) if one.name.endswith("started.json")]
+    bucket.put(f"{folder}started.json", '{"timestamp": 12345678901234567890}')
+    assert states(carried_out(wanted, tmp_path, http)) == {"started.json": "failed"}
+
+
+@pytest.mark.parametrize("line", ["", "#1:build-log.txt:3"])
+@pytest.mark.parametrize("tail", [(), ("--tail", "2")])
+def test_a_file_is_read_through_gcsweb_as_a_build_is(
+    bucket: Bucket, ciexplore: Caller, folder: str, only_gcsweb: tuple[str, ...], line: str, tail: tuple[str, ...]
+) -> None:
+    path = folder if line else f"{folder}build-log.txt"
+    done = ciexplore("prow", "log", f"https://prow.example/view/gs/{NAME}/{path}{line}", *tail, *only_gcsweb)
+    assert done.code == 0 and done.out.endswith(b"a line of the log\n" * 2), done.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,12 +35,13 @@ def carry_out(
     say(summary(plan))
     for warning in plan.warnings:
         say(f"note: {safe_text(warning)}")
+    unlisted = say_skipped(plan)
     if dry:
         click.echo(plan.tree(200))
-        return 0
+        return int(unlisted)
     transfer = Transfer(
         plan,
-        open_downloader=session.http.downloader,
+        open_downloader=session.open_downloader,
         jobs=session.settings.jobs or None,
         settings=session.http.downloader_settings(),
     )
@@ -49,7 +51,15 @@ def carry_out(
         while not transfer.wait(0.1):
             progress.show(_line(transfer.snapshot))
         progress.clear()
-    return _told(transfer, output, interrupted.is_set())
+    return _told(transfer, output, interrupted.is_set()) or int(unlisted)
+
+
+def say_skipped(plan: Plan) -> bool:
+    """Says for each reason how many files are skipped for it; returns whether some could not even be listed."""
+    reasons = Counter(row.reason for row in plan.rows if row.action is Action.SKIP)
+    for reason, count in sorted(reasons.items()):
+        say(f"skipped ({count:,}): {safe_text(reason)}")
+    return any(row.file.unlisted for row in plan.rows)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backends.problems import UsageProblem
+from backends.problems import Problem, UsageProblem
 from tui.commands.log_output import lines_of, write_log
 from tui.commands.output import Progress, say
 from tui.commands.prow_session import chosen_builds, common_options, opened, prow_session, window_options
@@ -179,8 +179,10 @@ def download(
     from tui.commands.download import carry_out
 
     with prow_session(mode, gcs_url, gcsweb_url, bucket, jobs=jobs) as (session, cancel):
-        files = _files(session, cancel, locator, text, count, since, globs)
         place = Path(output).expanduser().absolute()
+        files = _files(session, cancel, locator, text, count, since, globs)
+        if is_there := [file for file in files if file.url.partition("?")[0] == place.joinpath(*file.parts).as_uri()]:
+            raise UsageProblem(f"{len(is_there):,} files are in {place} already.", "Name another directory.")
         return carry_out(session, files, place, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
 
 
@@ -197,7 +199,7 @@ def _files(
     found = opened(session, cancel, locator).locator
     progress = Progress()
     files: list[RemoteFile] = []
-    base = ""
+    base, empty = "", True
     if isinstance(found, ProwPath) and found.route.place is Place.FILE:
         archive = archive_of(found, session.http, session.settings)
         return [remote_file(archive, archive.source.stat(found.bucket, found.path, cancel=cancel))]
@@ -210,13 +212,35 @@ def _files(
         batches = listing.files(frame, cancel)
     try:
         for batch in batches:
-            files += [file for file in batch if file.skip or matches(_inner(file.name, base), globs)]
+            empty = empty and not batch
+            files += [file for file in batch if file.unlisted or matches(_inner(file.name, base), globs)]
             progress.show(f"{len(files):,} files found")
     finally:
         progress.clear()
+    if not files and empty:
+        raise UsageProblem(f"No files are in {found.text()}.", "Check its name; builds are deleted after some months.")
     if not files:
-        raise UsageProblem("There is nothing to download.", "Check --filter and --match against what `files` lists.")
+        raise UsageProblem("There is nothing to download.", "Check --match against what `prow files` lists.")
+    if all(file.unlisted for file in files):
+        raise _nothing_listed(files, "builds" if not base else "folders", getattr(found, "store", ""))
     return files
+
+
+def _nothing_listed(files: list[RemoteFile], noun: str, store: str) -> Problem:
+    """Of a download that cannot even begin, with the reasons and how often each: "12 builds: 403, the bucket ..."."""
+    from collections import Counter
+
+    from backends.http.errors import ServerFailed
+    from backends.prow.gcs_source import SIGN_IN
+
+    reasons = Counter(file.skip.partition(": ")[2] for file in files)
+    said = "; ".join(
+        f"{count:,} {noun if count != 1 else noun[:-1]}: {reason}" for reason, count in sorted(reasons.items())
+    )
+    sign_in = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" if store == "s3" else SIGN_IN
+    return ServerFailed(
+        f"Nothing can be downloaded. {said}.", f"Check the bucket's name. If the bucket is private, {sign_in}."
+    )
 
 
 def _inner(name: str, base: str) -> str:

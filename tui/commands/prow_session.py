@@ -153,7 +153,7 @@ def chosen_builds(
         since_ms=since_ms(since),
         complete=bool(text.strip()) if complete is None else complete,
     )
-    whole = gathered(listing, cancel).frame
+    whole = gathered(listing, cancel).frame.sort(BUILDS.key)  # not in the order in which the builds answered
     frame = filtered(whole, listing, text)
     if frame.is_empty() and not some and not whole.is_empty():
         say_none_fits(len(whole), listing.noun)

@@ -168,7 +168,7 @@ class TransfersPane(Vertical):
         try:
             transfer = Transfer(
                 job.plan,
-                open_downloader=self._session.http.downloader,
+                open_downloader=self._session.open_downloader,
                 jobs=self._session.settings.jobs or None,
                 settings=self._session.http.downloader_settings(),
                 pause_when_full=True,
