@@ -6,7 +6,9 @@ host whose path has a shape counts: every Prow has hosts of its own.
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from backends.locators.base import LocatorProblem
@@ -33,6 +35,9 @@ _BARE_JOB = re.compile(
 _PULL = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]{0,38})/([A-Za-z0-9._-]{1,100})#([0-9]{1,9})", re.ASCII)
 _SPYGLASS_LINE = re.compile(r"(?:[0-9]+:)?(.+?):([0-9]{1,9})(?:-[0-9]+)?")
 _STORAGE = frozenset({"storage.googleapis.com", "storage.cloud.google.com", "commondatastorage.googleapis.com"})
+_ON_DISK = ("/", "./", "../", "~/")
+_REPORTS = (".xml", ".xml.gz")  # of this disk, what nothing but JUnit is
+_OF_JOBS = ("latest-build.txt", "jobResultsCache.json")
 _PROVIDERS = {"gs": "", "gcs": "", "s3": "s3"}
 _FORMS = (
     "Forms: prow:job/NAME[/BUILD], prow:pull/ORG/REPO/NUMBER, gs://BUCKET/PATH, prow:at/gs/BUCKET/PATH, "
@@ -50,8 +55,8 @@ def recognise(pasted: Pasted) -> ProwLocator | None:
         return _raw(text[5:], "s3" if lowered[0] == "s" else "")
     if lowered.startswith("file://"):
         return _local(unescape(urlsplit(text).path))
-    if text.startswith("/") and ROOTS & set(text.split("/")):
-        return _local(text)
+    if text.startswith(_ON_DISK) and "\0" not in text and (found := _relative(text)) is not None:
+        return found
     if match := _PULL.fullmatch(text):
         return ProwPull(match[1], match[2], int(match[3]))
     if _BARE_JOB.fullmatch(text) and "." not in text.split("-")[0]:
@@ -73,13 +78,52 @@ def _place(bucket: str, path: str, store: str = "", line: int | None = None) -> 
 
 
 def _local(path: str) -> ProwPath:
-    """A path on this disk: the bucket is the directory above logs/ or pr-logs/, else the last one."""
+    """A path on this disk: the bucket is the directory above logs/ or pr-logs/, else the last one, else (of what is
+    not laid out as a bucket) the directory that holds it."""
     names = [name for name in path.split("/") if name]
-    at = next((place for place, name in enumerate(names) if name in ROOTS), len(names))
+    if not names:
+        raise LocatorProblem("The root directory is not a bucket.", "Paste a path: file:///DIRECTORY/BUCKET/")
+    at = _root_at(names)
+    ends = path.endswith("/")
+    if at is None or (len(names) - at <= 2 and _holds_builds(path)):
+        plain = at is None and len(names) > 1 and not _holds_builds(path)
+        at, ends = (len(names) - 1, ends or Path(path).is_dir()) if plain else (len(names), False)
     if not at:
         raise LocatorProblem("The directory above logs/ has to be named like the bucket.", "file:///DIRECTORY/BUCKET/")
-    inner = "/".join(names[at:]) + ("/" if path.endswith("/") and at < len(names) else "")
+    inner = "/".join(names[at:]) + ("/" if ends and at < len(names) else "")
     return ProwPath(names[at - 1], normal(inner), "file:/" + "/".join(names[: at - 1]))
+
+
+def _root_at(names: list[str]) -> int | None:
+    """Which of the directories called logs or pr-logs is the one of Prow's layout: with a build below it, or with no
+    more than a job. A home directory may have such a name, and a build may have one of its own."""
+    fitting = None
+    for at, name in enumerate(names):
+        below = names[at + 1 :]
+        if name == "pr-logs" and (not below or below[0] in ("pull", "directory")):
+            return at
+        if name == "logs" and len(below) >= 2 and (BUILD.fullmatch(below[1]) or below[1] in _OF_JOBS):
+            return at
+        if name in ROOTS and len(below) <= 1:
+            fitting = at
+    return fitting
+
+
+def _holds_builds(path: str) -> bool:
+    return any((Path(path) / root).is_dir() for root in ROOTS)
+
+
+def _relative(text: str) -> ProwPath | None:
+    """./DIR, ~/DIR or /DIR; None for what may be another system's file."""
+    try:
+        path = os.path.abspath(Path(text).expanduser())  # noqa: PTH100 - takes .. away without asking the disk
+    except (OSError, RuntimeError) as error:  # the current directory is gone
+        raise LocatorProblem("The current directory does not exist any more.", "Paste the complete path.") from error
+    if _root_at([name for name in path.split("/") if name]) is None and not (
+        path.endswith(_REPORTS) or Path(path).is_dir()
+    ):
+        return None
+    return _local(f"{path}/" if text.endswith("/") and path != "/" else path)
 
 
 def _short_form(text: str) -> ProwLocator:
