@@ -54,7 +54,7 @@ def _path(locator: ProwPath, archive: Archive, settings: Settings) -> Resource:
     listing = FolderFiles(locator, archive)
     if listing.folder != locator.path and is_text(locator.path, ""):
         name = locator.path.removeprefix(listing.folder)
-        listing.first_log = archive.log(locator.path, name, locator.line)
+        listing.first_log = archive.log(locator.path, name, locator.line, locator.last)
     return listing
 
 

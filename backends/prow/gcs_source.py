@@ -17,6 +17,7 @@ from urllib.parse import quote
 from backends.cancel import Cancel
 from backends.http.errors import NotFound, WrongServer, clean, shown
 from backends.http.policies import Policy
+from backends.locators.prow import page_path
 from backends.prow.source import PAGE, SMALL, Entry, Listing, Source
 
 if TYPE_CHECKING:
@@ -130,7 +131,8 @@ class GcsSource(Source):
         return f"{self.base}/storage/v1/b/{segment(bucket)}/o/{segment(name)}?alt=media{pinned}"
 
     def page(self, bucket: str, path: str) -> str | None:
-        return f"https://console.cloud.google.com/storage/browser/{segment(bucket)}/{quote(path, errors='replace')}"
+        kind = "" if not path or path.endswith("/") else "_details/"
+        return f"https://console.cloud.google.com/storage/browser/{kind}{segment(bucket)}/{page_path(path)}"
 
     def _downloader(self) -> Downloader:
         """One for each thread: a connection of its own that the next file uses again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,10 @@ def on_disk(text: str) -> str:
         there = "://" not in text and (path.is_file() or ("/" in text and path.is_dir()))
     except (OSError, ValueError):
         there = False
-    return path.absolute().as_uri() if there else text
+    if not there:
+        return text
+    # A link that a user names is meant; those inside a tree are not followed.
+    return (path.resolve() if path.is_symlink() else Path(os.path.abspath(path))).as_uri()  # noqa: PTH100
 
 
 @click.command()
