@@ -113,26 +113,29 @@ def normal(path: str) -> str:
 
 @dataclass(frozen=True)
 class ProwPath(ProwLocator):
-    """A folder (its path ends in "/" or is empty) or a file; `line` from 1 of a text."""
+    """A folder (its path ends in "/" or is empty) or a file; `line` from 1 of a text, `last` the end of a range that it
+    begins."""
 
     bucket: str
     path: str = ""
     store: str = ""
     line: int | None = None
+    last: int | None = None
 
     @property
     def route(self) -> Route:
         return route(self.path)
 
     def at_line(self, line: int) -> ProwPath:
-        return replace(self, line=line)
+        return replace(self, line=line, last=None)
 
     def text(self) -> str:
         """As gsutil writes it where that is unambiguous."""
         plain = self.store in ("", "s3") and self.line is None and BUCKET.fullmatch(self.bucket)
         if plain and _PLAIN.fullmatch(self.path) and normal(self.path) == self.path:
             return f"{self.store or 'gs'}://{self.bucket}/{self.path}"
-        return _spelled("at", self, {"line": str(self.line)} if self.line is not None else {})
+        lines = f"{self.line}-{self.last}" if self.last is not None else str(self.line)
+        return _spelled("at", self, {"line": lines} if self.line is not None else {})
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,18 @@ class ProwJob(ProwLocator):
     def text(self) -> str:
         bucket = f"?bucket={escape(self.bucket)}" if self.bucket else ""
         return f"prow:job/{escape(self.job)}{f'/{escape(self.build)}' if self.build else ''}{bucket}"
+
+
+@dataclass(frozen=True)
+class ProwBuild(ProwLocator):
+    """A build by its id alone; whose it is, only the bucket can tell."""
+
+    build: str
+    bucket: str = ""
+
+    def text(self) -> str:
+        bucket = f"?bucket={escape(self.bucket)}" if self.bucket else ""
+        return f"prow:build/{escape(self.build)}{bucket}"
 
 
 class View(StrEnum):
@@ -198,6 +213,12 @@ class ProwView(ProwLocator):
 
     def text(self) -> str:
         return _spelled(self.view, self, dict(self.options), self.builds)
+
+
+def page_path(path: str) -> str:
+    """The path for a web page's URL, encoded so that the URL pastes as itself even at the end of a sentence."""
+    inner = path.rstrip("/")
+    return escape(inner, safe="/") + path[len(inner) :]
 
 
 def _spelled(what: str, at: ProwPath | ProwView, options: dict[str, str], builds: tuple[str, ...] = ()) -> str:

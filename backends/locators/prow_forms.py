@@ -6,7 +6,10 @@ host whose path has a shape counts: every Prow has hosts of its own.
 
 from __future__ import annotations
 
+import json
+import os
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from backends.locators.base import LocatorProblem
@@ -16,6 +19,7 @@ from backends.locators.prow import (
     BUILD,
     JOB,
     ROOTS,
+    ProwBuild,
     ProwJob,
     ProwLocator,
     ProwPath,
@@ -31,11 +35,18 @@ _BARE_JOB = re.compile(
     re.ASCII,
 )
 _PULL = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]{0,38})/([A-Za-z0-9._-]{1,100})#([0-9]{1,9})", re.ASCII)
-_SPYGLASS_LINE = re.compile(r"(?:[0-9]+:)?(.+?):([0-9]{1,9})(?:-[0-9]+)?")
+# What no other system calls anything: with a dash or an underscore, and no host name.
+_LIKE_JOB = re.compile(r"[A-Za-z0-9]+[-_][A-Za-z0-9._-]*[A-Za-z0-9]", re.ASCII)
+_SNOWFLAKE = re.compile(r"[0-9]{17,19}", re.ASCII)
+_SPYGLASS_LINE = re.compile(r"(?:[0-9]+:)?(.+?):([0-9]{1,9})(?:-([0-9]{1,9}))?", re.ASCII)
+_LINES = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?", re.ASCII)
 _STORAGE = frozenset({"storage.googleapis.com", "storage.cloud.google.com", "commondatastorage.googleapis.com"})
+_ON_DISK = ("/", "./", "../", "~/")
+_REPORTS = (".xml", ".xml.gz")  # of this disk, what nothing but JUnit is
+_OF_JOBS = ("latest-build.txt", "jobResultsCache.json")
 _PROVIDERS = {"gs": "", "gcs": "", "s3": "s3"}
 _FORMS = (
-    "Forms: prow:job/NAME[/BUILD], prow:pull/ORG/REPO/NUMBER, gs://BUCKET/PATH, prow:at/gs/BUCKET/PATH, "
+    "Forms: prow:job/NAME[/BUILD], prow:build/ID, prow:pull/ORG/REPO/NUMBER, gs://BUCKET/PATH, prow:at/gs/BUCKET/PATH, "
     "prow:VIEW/gs/BUCKET/PATH[?builds=ID,ID]."
 )
 
@@ -50,15 +61,33 @@ def recognise(pasted: Pasted) -> ProwLocator | None:
         return _raw(text[5:], "s3" if lowered[0] == "s" else "")
     if lowered.startswith("file://"):
         return _local(unescape(urlsplit(text).path))
-    if text.startswith("/") and ROOTS & set(text.split("/")):
-        return _local(text)
+    if text.startswith(_ON_DISK) and "\0" not in text and (found := _relative(text)) is not None:
+        return found
     if match := _PULL.fullmatch(text):
         return ProwPull(match[1], match[2], int(match[3]))
     if _BARE_JOB.fullmatch(text) and "." not in text.split("-")[0]:
         return ProwJob(text)
+    if _SNOWFLAKE.fullmatch(text):
+        return ProwBuild(text)
     if pasted.url is not None and pasted.url.is_web:
         return _from_url(pasted.url)
     return None
+
+
+def recognise_name(text: str) -> ProwLocator | None:
+    """A job's name, JOB/BUILD or a build's id, of which a bucket has to be asked whether it knows them: for texts that
+    are nothing else, and where it is clear that one of Prow's is meant."""
+    job, slash, build = text.strip().partition("/")
+    if BUILD.fullmatch(job) and not slash:
+        return ProwBuild(job)
+    if not JOB.fullmatch(job) or job in (".", "..") or job in ROOTS or (slash and not BUILD.fullmatch(build)):
+        return None
+    return ProwJob(job, build)
+
+
+def recognise_last(pasted: Pasted) -> ProwLocator | None:
+    """The same of a text that no recogniser knows, if it looks like a job's name."""
+    return recognise_name(pasted.text) if _LIKE_JOB.fullmatch(pasted.text.partition("/")[0]) else None
 
 
 def _raw(text: str, store: str) -> ProwPath:
@@ -73,13 +102,53 @@ def _place(bucket: str, path: str, store: str = "", line: int | None = None) -> 
 
 
 def _local(path: str) -> ProwPath:
-    """A path on this disk: the bucket is the directory above logs/ or pr-logs/, else the last one."""
+    """A path on this disk: the bucket is the directory above logs/ or pr-logs/, else the last one, else (of what is
+    not laid out as a bucket) the directory that holds it."""
+    path = os.path.normpath(path) + ("/" if path.endswith("/") else "")
     names = [name for name in path.split("/") if name]
-    at = next((place for place, name in enumerate(names) if name in ROOTS), len(names))
+    if not names:
+        raise LocatorProblem("The root directory is not a bucket.", "Paste a path: file:///DIRECTORY/BUCKET/")
+    at = _root_at(names)
+    ends = path.endswith("/")
+    if at is None or (len(names) - at <= 2 and _holds_builds(path)):
+        plain = at is None and len(names) > 1 and not _holds_builds(path)
+        at, ends = (len(names) - 1, ends or Path(path).is_dir()) if plain else (len(names), False)
     if not at:
         raise LocatorProblem("The directory above logs/ has to be named like the bucket.", "file:///DIRECTORY/BUCKET/")
-    inner = "/".join(names[at:]) + ("/" if path.endswith("/") and at < len(names) else "")
+    inner = "/".join(names[at:]) + ("/" if ends and at < len(names) else "")
     return ProwPath(names[at - 1], normal(inner), "file:/" + "/".join(names[: at - 1]))
+
+
+def _root_at(names: list[str]) -> int | None:
+    """Which of the directories called logs or pr-logs is the one of Prow's layout: with a build below it, or with no
+    more than a job. A home directory may have such a name, and a build may have one of its own."""
+    fitting = None
+    for at, name in enumerate(names):
+        below = names[at + 1 :]
+        if name == "pr-logs" and (not below or below[0] in ("pull", "directory")):
+            return at
+        if name == "logs" and len(below) >= 2 and (BUILD.fullmatch(below[1]) or below[1] in _OF_JOBS):
+            return at
+        if name in ROOTS and len(below) <= 1:
+            fitting = at
+    return fitting
+
+
+def _holds_builds(path: str) -> bool:
+    return any((Path(path) / root).is_dir() for root in ROOTS)
+
+
+def _relative(text: str) -> ProwPath | None:
+    """./DIR, ~/DIR or /DIR; None for what may be another system's file."""
+    try:
+        path = os.path.abspath(Path(text).expanduser())  # noqa: PTH100 - takes .. away without asking the disk
+    except (OSError, RuntimeError) as error:  # the current directory is gone
+        raise LocatorProblem("The current directory does not exist any more.", "Paste the complete path.") from error
+    if _root_at([name for name in path.split("/") if name]) is None and not (
+        path.endswith(_REPORTS) or Path(path).is_dir()
+    ):
+        return None
+    return _local(f"{path}/" if text.endswith("/") and path != "/" else path)
 
 
 def _short_form(text: str) -> ProwLocator:
@@ -103,6 +172,8 @@ def _short(what: str, parts: list[str], options: dict[str, str]) -> ProwLocator 
         case "job", 1 | 2 if parts[0]:
             build = unescape(parts[1]) if len(parts) == 2 else ""
             return ProwJob(unescape(parts[0]), build, bucket)
+        case "build", 1 if parts[0]:
+            return ProwBuild(unescape(parts[0]), bucket)
         case "pull", 3 if parts[0] and parts[1] and re.fullmatch(r"[0-9]{1,18}", parts[2], re.ASCII):
             return ProwPull(unescape(parts[0]), unescape(parts[1]), int(parts[2]), bucket)
     if len(parts) < 2 or not parts[1]:
@@ -112,8 +183,9 @@ def _short(what: str, parts: list[str], options: dict[str, str]) -> ProwLocator 
     if store not in ("", "s3") and not store.startswith("file:/"):
         return None
     if what == "at":
-        line = options.get("line", "")
-        return ProwPath(bucket, path, store, int(line) if re.fullmatch(r"[0-9]{1,18}", line, re.ASCII) else None)
+        lines = _LINES.fullmatch(options.get("line", ""))
+        line, last = (int(lines[1]), int(lines[2]) if lines[2] else None) if lines else (None, None)
+        return ProwPath(bucket, path, store, line, last)
     if what in set(View):
         builds = tuple(unescape(one) for one in options.pop("builds", "").split(",") if one)
         pairs = tuple((name, unescape(value)) for name, value in options.items())
@@ -124,8 +196,11 @@ def _short(what: str, parts: list[str], options: dict[str, str]) -> ProwLocator 
 def _from_url(url: PastedUrl) -> ProwLocator | None:
     if url.host in ("google.com", "www.google.com") and url.path == "/url" and (inner := url.query.get("q")):
         return _from_url(split_url(inner)) if "://" in inner else None  # Spyglass wraps its links so
-    found = _storage(url) or _web(url)
+    found = _storage(url) or _sippy(url) or _web(url)
     if found is None and url.host.startswith("testgrid") and url.fragment:
+        tab = unescape(url.fragment).partition("&")[0]
+        if _BARE_JOB.fullmatch(tab):  # OpenShift's tabs are named like their jobs
+            return ProwJob(tab)
         raise LocatorProblem(
             "A TestGrid tab does not say which bucket its builds are in.",
             "Open one of its columns and paste that page.",
@@ -149,6 +224,37 @@ def _storage(url: PastedUrl) -> ProwLocator | None:
         bucket, _, rest = path.partition("/")
         return _place(bucket, unescape(rest or url.query.get("prefix", "")))
     return None
+
+
+def _sippy(url: PastedUrl) -> ProwLocator | None:
+    """A run or a job of Sippy: /sippy-ng/job_runs/ID[/JOB[/ORG_REPO[/PULL]]]/intervals, .../jobs/RELEASE/runs with the
+    job in its filter, and what these pages ask its API (sippy sippy-ng/src/App.jsx, helpers.jsx)."""
+    names = [unescape(one) for one in url.path.strip("/").split("/")]
+    query = url.query
+    run = query.get("prow_job_run_id", query.get("job_run_id", ""))
+    job = query.get("job_name", query.get("prow_job_name", ""))
+    if names[:1] == ["sippy-ng"]:
+        names = names[1:]
+    if len(names) >= 2 and names[0] == "job_runs" and BUILD.fullmatch(names[1]):
+        run, job = names[1], names[2] if len(names) > 2 and names[2] not in ("intervals", "events") else job
+    elif not run and "sippy" in url.host and names[:1] in (["jobs"], ["api"]):
+        run, job = "", job or _filtered_job(query.get("filters", query.get("filter", "")))
+    elif names[:3] != ["api", "jobs", "runs"]:
+        return None
+    if BUILD.fullmatch(run):
+        return ProwJob(job, run) if JOB.fullmatch(job) else ProwBuild(run)
+    return ProwJob(job) if JOB.fullmatch(job) else None
+
+
+def _filtered_job(text: str) -> str:
+    """The one job that a filter of Sippy's tables leaves, "" if it does not say."""
+    try:
+        items = json.loads(text or "{}")["items"]
+        equal = [one for one in items if one.get("operatorValue", "") in ("equals", "=") and not one.get("not")]
+        found = {str(one["value"]) for one in equal if one.get("columnField") in ("job", "name")}
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return ""
+    return found.pop() if len(found) == 1 else ""
 
 
 def _web(url: PastedUrl) -> ProwLocator | None:
@@ -176,7 +282,8 @@ def _viewed(build: ProwPath, fragment: str) -> ProwPath:
     match = _SPYGLASS_LINE.fullmatch(unescape(fragment)) if fragment else None
     if match is None or not build.path.endswith("/"):
         return build
-    return ProwPath(build.bucket, build.path + match[1], build.store, int(match[2]))
+    line, last = int(match[2]), int(match[3] or 0)
+    return ProwPath(build.bucket, build.path + match[1], build.store, line, last if last > line else None)
 
 
 def _asked(url: PastedUrl, names: list[str]) -> ProwLocator | None:
@@ -188,6 +295,9 @@ def _asked(url: PastedUrl, names: list[str]) -> ProwLocator | None:
     page = names[0]
     if page == "pr-history" and {"org", "repo", "pr"} <= query.keys() and BUILD.fullmatch(query["pr"]):
         return ProwPull(query["org"], query["repo"], int(query["pr"]))
+    pull, _, repo = query.get("pull", ""), *query.get("repo", "").partition("/")[1:]
+    if page == "" and "prow" in url.host and BUILD.fullmatch(pull) and repo:
+        return ProwPull(query["repo"].partition("/")[0], repo, int(pull))
     job = query.get("job", "")
     if page in ("", "log", "badge.svg") and "prow" in url.host and JOB.fullmatch(job):
         build = query.get("id", "")
@@ -199,4 +309,4 @@ def _asked(url: PastedUrl, names: list[str]) -> ProwLocator | None:
     return None
 
 
-__all__ = ["recognise", "route"]
+__all__ = ["recognise", "recognise_last", "recognise_name", "route"]

@@ -52,6 +52,8 @@ def recognised(text: str) -> Locator:
         else:
             if found is not None:
                 return found
+    if refusal is None and (name := prow_forms.recognise_last(pasted)) is not None:
+        return name
     raise refusal or LocatorProblem(f"Nothing is known that looks like {pasted.quoted()}.", _hint())
 
 

@@ -58,7 +58,7 @@ def _path(locator: ProwPath, archive: Archive, settings: Settings) -> Resource:
     listing = FolderFiles(locator, archive)
     if listing.folder != locator.path and is_text(locator.path, ""):
         name = locator.path.removeprefix(listing.folder)
-        listing.first_log = archive.log(locator.path, name, locator.line)
+        listing.first_log = archive.log(locator.path, name, locator.line, locator.last)
     return listing
 
 
@@ -83,9 +83,9 @@ def _view(locator: ProwView, archive: Archive, settings: Settings) -> Resource:
 
             return (CompletenessSets if locator.view is View.COMPLETENESS else FilePresence)(locator, archive)
         case View.EVENTS:
-            from backends.prow.events import EventList
+            from backends.prow.events import event_list
 
-            return EventList(locator, archive)
+            return event_list(locator, archive)
     return _measured(locator, archive)
 
 
@@ -108,9 +108,9 @@ def _measured(locator: ProwView, archive: Archive) -> Resource:
 
             return LogSearch(locator, archive)
         case View.JUNIT:
-            from backends.prow.junit import ReportFiles, TestCases
+            from backends.prow.junit import junit_list
 
-            return (ReportFiles if locator.option("by") == "files" else TestCases)(locator, archive)
+            return junit_list(locator, archive)
         case View.MATRIX:
             from backends.prow.junit import TestMatrix
 

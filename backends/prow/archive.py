@@ -40,17 +40,20 @@ class Archive:
     def reader(self) -> BuildReader:
         return BuildReader(self.source, self.bucket, self.stored, self.kept_under)
 
-    def at(self, path: str, line: int | None = None) -> ProwPath:
-        return ProwPath(self.bucket, path, self.store, line)
+    def at(self, path: str, line: int | None = None, last: int | None = None) -> ProwPath:
+        return ProwPath(self.bucket, path, self.store, line, last)
 
-    def log(self, path: str, title: str, line: int | None = None, *, of: Row | None = None) -> LogAddress | None:
+    def log(
+        self, path: str, title: str, line: int | None = None, last: int | None = None, *, of: Row | None = None
+    ) -> LogAddress | None:
         """A text by its object's name; None where no address leads to it. `of`: the row of its build, if that is known:
         the log of one that has ended is never another, and that of a failed one is read for its errors."""
         url = self.source.address(self.bucket, path)
         if not url:
             return None
         final, failed = of is not None and settled(of), of is not None and of.get("state") in FAILED
-        return LogAddress(url, title, self.at(path, line), line=line, final=final, failed=failed)
+        at = self.at(path, line, last)
+        return LogAddress(url, title, at, line=line, final=final, failed=failed, last=last)
 
     def document(self, path: str, title: str) -> Document:
         def read(cancel: Cancel) -> Any:
@@ -78,3 +81,8 @@ def log_names(names: str | None) -> list[str]:
         return [BUILD_LOG]
     several = [name for name in found if name.endswith(f"-{BUILD_LOG}")]
     return sorted(several, key=lambda name: (name != f"test-{BUILD_LOG}", name))
+
+
+def container_of(name: str) -> str:
+    """The container whose log has that name; "" for the only one."""
+    return name.removesuffix(BUILD_LOG).removesuffix("-")

@@ -32,7 +32,8 @@ def tree_of(archive: Archive, place: BuildPlace, cancel: Cancel) -> Tree:
     """All files of one build. Only `Cancelled` is raised."""
     folder, files, note = place.folder, list[Entry](), ""
     try:
-        folder = folder or archive.reader.followed(place, cancel)
+        if place.link and not folder:
+            folder = archive.reader.followed(place, cancel)
         for listing in pages(archive.source, archive.bucket, folder, cancel=cancel, deep=True, most=_MOST_PAGES):
             files += listing.files
             note = note or listing.note

@@ -11,6 +11,9 @@ import polars as pl
 
 from backends.locators.archive import GITHUB, Revision
 from backends.locators.prow import ProwView, View
+from backends.prow.archive import container_of, log_names
+from backends.prow.build_columns import SEPARATOR
+from backends.prow.file_openings import PODINFO
 from backends.resources import Entry, Link, Question, Row
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ _VIEWS = (
     ("Failure reasons of {}", View.REASONS),
     ("Tests of {} (JUnit): test by build", View.MATRIX),
     ("Test cases of {} (JUnit)", View.JUNIT),
+    ("Kubernetes events of {}", View.EVENTS),
     ("Log statistics of {}: sizes, lines, words", View.LOGS),
     ("All files of {}", View.TREE),
 )
@@ -46,8 +50,23 @@ def entries(builds: BuildList, row: Row | None, rows: pl.DataFrame) -> list[Entr
     if row is not None and (document := builds.document(row)) is not None:
         found.append(Link(document.title, document))
         found.append(Link(f"Test cases of {row['build']} (JUnit)", _one(builds, View.JUNIT, row)))
+        found.append(Link(f"Kubernetes events of {row['build']}", _one(builds, View.EVENTS, row)))
+    if row is not None:
+        found += _containers(builds, row)
     if row is not None and (source := source_of(row)) is not None:
         found.append(Link(f"Archives of its source: {source.repository} {source.revision[:12]}", source))
+    return found
+
+
+def _containers(builds: BuildList, row: Row) -> list[Entry]:
+    """Of a build with several containers the log of each (`l` opens the first), and what became of its pod."""
+    archive, folder, names = builds.archive, row.get("folder"), log_names(row.get("names"))
+    found: list[Entry] = []
+    for name in names if folder and len(names) > 1 else ():
+        if (log := archive.log(f"{folder}{name}", f"{name} of {row['build']}", of=row)) is not None:
+            found.append(Link(f"Log of container {container_of(name)}", log))
+    if folder and PODINFO in str(row.get("names") or "").split(SEPARATOR):
+        found.append(Link(PODINFO, archive.document(f"{folder}{PODINFO}", f"{PODINFO} of {row['build']}")))
     return found
 
 

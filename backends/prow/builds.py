@@ -172,6 +172,8 @@ class BuildList(Resource):
         bucket = self.archive.bucket
         if row is not None and row.get("folder"):
             return deck_page(bucket, row["folder"]) or self.archive.source.page(bucket, row["folder"])
+        if self.builds:
+            return None  # no page shows some builds of a job
         return deck_page(bucket, self.folder, "job-history") or self.archive.source.page(bucket, self.folder)
 
     def summary(self, frame: pl.DataFrame) -> str:

@@ -13,6 +13,7 @@ _TEXTS = (
 )  # fmt: skip
 _NO_TEXTS = ("image/", "video/", "audio/", "application/zip", "application/gzip", "application/x-tar")
 _MOST_DOCUMENT = 32 << 20
+PODINFO = "podinfo.json"
 
 
 def is_text(name: str, content_type: str | None) -> bool:
@@ -27,14 +28,17 @@ def is_text(name: str, content_type: str | None) -> bool:
 
 
 def is_events(name: str) -> bool:
-    last = name.rsplit("/", 1)[-1]
-    return last in ("events.json", "podinfo.json") or last.endswith("-events.json")
+    last = name.rsplit("/", 1)[-1].lower()
+    return last in ("events.json", PODINFO) or last.endswith(("-events.json", "_events.json")) or (
+        last.endswith(".json") and last.startswith(("events-", "events_", "e2e-events"))
+    )  # fmt: skip
 
 
 def is_junit(name: str) -> bool:
-    """As Prow's own JUnit lens takes them: junit*.xml, and the monitors' reports of OpenShift's tests."""
+    """As Prow's own JUnit lens takes them: junit*.xml, and the monitors' reports of OpenShift's tests; also what
+    Maven's Surefire and Gradle call TEST-CLASS.xml."""
     last = name.rsplit("/", 1)[-1].lower()
-    return last.endswith((".xml", ".xml.gz")) and ("junit" in last or last.startswith("monitor"))
+    return last.endswith((".xml", ".xml.gz")) and ("junit" in last or last.startswith(("monitor", "test-")))
 
 
 def opening(

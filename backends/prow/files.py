@@ -16,7 +16,7 @@ from backends.prow.build_files import MOST_FILES, files_of, remote_file, trees_o
 from backends.prow.build_reading import BuildPlace
 from backends.prow.file_columns import FILES, entries_in, file_cells, file_frame, folder_cells
 from backends.prow.file_openings import is_text, opening
-from backends.prow.profiles import deck_page
+from backends.prow.profiles import deck_lines, deck_page
 from backends.prow.row_detail import row_detail
 from backends.prow.source import pages
 from backends.resources import Detail, Document, Entry, Link, LogAddress, Page, Resource, Row
@@ -52,7 +52,11 @@ class Files(Resource):
 
     def web_url(self, row: Row | None = None) -> str | None:
         path = str(row["path"]) if row is not None else str(getattr(self.locator, "path", ""))
-        found = route(path)
+        found, at = route(path), self.locator
+        if row is None and isinstance(at, ProwPath) and at.line is not None:
+            page = deck_lines(self.archive.bucket, path, at.line, at.last)
+            if page is not None:
+                return page
         if found.base == path:
             return deck_page(self.archive.bucket, path) or self.archive.source.page(self.archive.bucket, path)
         return self.archive.source.page(self.archive.bucket, path)

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from backends.cancel import Cancel
 from backends.http.errors import NotAllowed, NotFound, WrongServer, clean, shown
 from backends.http.policies import Policy
+from backends.locators.prow import page_path
 from backends.prow.source import PAGE, SMALL, Entry, Listing, Source
 
 if TYPE_CHECKING:
@@ -142,7 +143,8 @@ class GcsSource(Source):
         return self.address(bucket, entry.name, entry.generation), version
 
     def page(self, bucket: str, path: str) -> str | None:
-        return f"https://console.cloud.google.com/storage/browser/{segment(bucket)}/{quote(path, errors='replace')}"
+        kind = "" if not path or path.endswith("/") else "_details/"
+        return f"https://console.cloud.google.com/storage/browser/{kind}{segment(bucket)}/{page_path(path)}"
 
     @contextmanager
     def _hint_to_sign_in(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from backends.cancel import Cancel
 from backends.http.answers import Answer
 from backends.http.errors import NotFound, WrongServer, clean, shown
 from backends.http.policies import Policy
+from backends.locators.prow import page_path
 from backends.prow.gcsweb_pages import is_listing, read_page
 from backends.prow.source import SMALL, Entry, Listing, Source
 
@@ -116,7 +117,7 @@ class GcswebSource(Source):
         return f"{self._url(bucket, entry.name)}?{version}", version
 
     def page(self, bucket: str, path: str) -> str | None:
-        return self._url(bucket, path)
+        return f"{self.base}/gcs/{quote(bucket, safe='')}/{page_path(path)}"
 
     def _url(self, bucket: str, path: str) -> str:
         return f"{self.base}/gcs/{quote(bucket, safe='')}/{quote(path, errors='replace')}"

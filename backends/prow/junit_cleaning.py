@@ -1,14 +1,17 @@
 """How bytes that claim to be XML become text that a strict parser takes: decoded, and rid of what would stop it.
 
 Declarations, comments and document types go (so nothing can declare an entity), CDATA becomes text, characters that
-XML 1.0 forbids, references to them and unknown entities become U+FFFD, a lone `&` or `<` is escaped. Works on pieces
-of any size; line numbers stay those of the file.
+XML 1.0 forbids, references to them and unknown entities become U+FFFD, a lone `&` or `<` is escaped. An escape
+character becomes U+241B, for `without_escapes` to take it out with the rest of its sequence. Works on pieces of any
+size; line numbers stay those of the file.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
+
+from backends.logs import ansi
 
 # What XML 1.0 (section 2.2) does not let a document hold.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -39,6 +42,11 @@ _BYTE_ORDER_MARKS = (
 )
 _SNIFFED = 256
 _REPLACEMENT = "\ufffd".encode()
+_ESCAPE, _SYMBOL = "\x1b", "\u241b"  # no XML can hold the first
+# Where a sequence begins: as it became above, or as pytest writes it. A lone symbol stays what it is.
+_BEGINS = re.compile(r"\u241b(?=[\[\]()PX^_=>])|#x1B(?=\[)")
+_MAYBE_ESCAPES = re.compile("[\x1b\x90-\x9f\u241b]|#x1B\\[")
+_UNTIL_REPLACED = re.compile("\x1b\\][^\x1b\ufffd\n]*\ufffd")  # a link or title whose end (BEL) was replaced
 
 
 class Cleaner:
@@ -87,7 +95,7 @@ class Cleaner:
         return piece
 
     def _clean(self, text: str, *, final: bool) -> str:
-        text = _FORBIDDEN.sub("\ufffd", text)
+        text = _FORBIDDEN.sub("\ufffd", text.replace(_ESCAPE, _SYMBOL))
         self.replaced += text.count("\ufffd")
         text = self._held + text
         found: list[str] = []
@@ -132,6 +140,8 @@ class Cleaner:
             self.entities += 1
             return match.end(), "\ufffd"
         number = int(decimal) if decimal else int(hexadecimal, 16)
+        if number == 0x1B:
+            return match.end(), _SYMBOL
         if number > 0x10FFFF or _FORBIDDEN.match(chr(number)):
             self.replaced += 1
             return match.end(), "\ufffd"
@@ -150,6 +160,13 @@ class Cleaner:
             closing, self._mode = self._mode, "text"
             return after, _shown(text[at:end], closing)
         return after, _shown(text[at:end], self._mode)
+
+
+def without_escapes(text: str) -> str:
+    """The text without the escape sequences of terminals, however the file's writer spelled the escape character."""
+    if _MAYBE_ESCAPES.search(text) is None:
+        return text
+    return ansi.strip(_UNTIL_REPLACED.sub("", _BEGINS.sub(_ESCAPE, text)))
 
 
 def _end(text: str, at: int, mode: str) -> tuple[int, int]:

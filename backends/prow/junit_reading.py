@@ -19,18 +19,21 @@ from xml.sax.xmlreader import AttributesImpl
 from defusedxml import DefusedXmlException
 from defusedxml.expatreader import DefusedExpatParser
 
-from backends.prow.junit_cleaning import Cleaner
+from backends.prow.junit_cleaning import Cleaner, without_escapes
 
 MOST_BYTES = 64 << 20  # larger ones are read up to here
 MOST_CASES = 200_000
 MOST_CHARACTERS = 10_000  # of one text, as TestGrid cuts them
 _MOST_OF_ALL_TEXTS = 32 << 20  # characters of a file's texts together; then they are cut to one line's length
+NO_SUITE = "There is no test suite in it."
 _SHORT = 200
 _DEEPEST = 64
 _PIECE = 1 << 16
 _ROOT = "junit-files"  # around everything, so that several documents in one file are one
 _NUMBER = re.compile(r"[+-]?(\d[\d,]*)?(\.\d+)?([eE][+-]?\d{1,3})?", re.ASCII)
 _TEXTS = ("failure", "error", "skipped", "system-out", "system-err")
+# Failed runs before the one that counts, inside the same case (Surefire's rerunFailingTestsCount, Gradle, nextest).
+_EARLIER = ("flakyFailure", "flakyError", "rerunFailure", "rerunError")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,9 @@ class Case:
     """One testcase element. `state` is "P", "F" or "S"; `seconds` None if absent or no finite number of at least 0.
 
     `suite`: the names of the suites around it, outermost first, joined by " / ". `message` and `text` are those of the
-    failure, error or skip; `output` what a failed one printed. No text is longer than MOST_CHARACTERS.
+    failure, error or skip; `output` what a failed one printed. No text is longer than MOST_CHARACTERS, none has escape
+    sequences. `reruns`: failed runs before this one that the case itself lists (`flakyFailure`, `rerunFailure`); where
+    it passed in the end, the texts are those of the last of them.
     """
 
     suite: str
@@ -49,6 +54,7 @@ class Case:
     message: str = ""
     text: str = ""
     output: str = ""
+    reruns: int = 0
 
 
 @dataclass(frozen=True)
@@ -145,7 +151,7 @@ class JUnitReader:
         elif self._full:
             found.append(f"Only its first {MOST_CASES:,} tests were read.")
         elif self._finished and not handler.count and not handler.suites:
-            found.append("There is no test suite in it." if self._read else "The file is empty.")
+            found.append(NO_SUITE if self._read else "The file is empty.")
         if self._cleaner.declares_entities or self._cleaner.entities:
             found.append("It uses entities of its own, which are not expanded.")
         for count, one, many in (
@@ -195,6 +201,10 @@ class _Open:
     message: list[str] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
     output: list[str] = field(default_factory=list)
+    reruns: int = 0
+    earlier_message: list[str] = field(default_factory=list)
+    earlier_text: list[str] = field(default_factory=list)
+    earlier_output: list[str] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
 
 
@@ -210,6 +220,7 @@ class _Handler(ContentHandler):
         self._case: _Open | None = None
         self._inside = ""
         self._inside_depth = 0
+        self._printed_depth = 0  # of a system-out inside an earlier run
         self._room = _MOST_OF_ALL_TEXTS
         self._cases: list[Case] = []
 
@@ -233,6 +244,19 @@ class _Handler(ContentHandler):
             self._case.marks.add(kind)
             if not kind.startswith("system-") and (message := self._limited(attrs.get("message", ""))):
                 self._add("message", self._case.message, message)
+        elif self._case is not None and kind in _EARLIER and not self._inside:
+            self._inside, self._inside_depth = kind, self.depth
+            self._case.reruns += 1
+            for of, texts in (
+                ("earlier message", self._case.earlier_message),
+                ("earlier text", self._case.earlier_text),
+                ("earlier output", self._case.earlier_output),
+            ):  # the last one counts
+                texts.clear()
+                self._case.sizes[of] = 0
+            self._add("earlier message", self._case.earlier_message, self._limited(attrs.get("message", "")))
+        elif self._case is not None and self._inside in _EARLIER and kind.startswith("system-"):
+            self._printed_depth = self._printed_depth or self.depth
 
     def _path(self, name: str) -> str:
         """The suite's name behind those around it; made once, since all of its cases hold the same string."""
@@ -263,7 +287,11 @@ class _Handler(ContentHandler):
     def characters(self, content: str) -> None:
         if self._case is None or not self._inside:
             return
-        if self._inside.startswith("system-"):
+        if self._printed_depth:
+            self._add("earlier output", self._case.earlier_output, content)
+        elif self._inside in _EARLIER:
+            self._add("earlier text", self._case.earlier_text, content)
+        elif self._inside.startswith("system-"):
             self._add("output", self._case.output, content)
         else:
             self._add("text", self._case.text, content)
@@ -272,6 +300,8 @@ class _Handler(ContentHandler):
         depth, self.depth = self.depth, self.depth - 1
         if depth > _DEEPEST:
             return
+        if depth == self._printed_depth:
+            self._printed_depth = 0
         if self._inside and depth == self._inside_depth:
             self._inside = ""
         elif self._case is not None and depth == self._case.depth:
@@ -287,13 +317,18 @@ class _Handler(ContentHandler):
     def _close(self, case: _Open) -> None:
         # The lens, too, takes a case for skipped that is marked as both.
         state = "S" if "skipped" in case.marks else "F" if {"failure", "error"} & case.marks else "P"
-        text = "".join(case.text).strip("\r\n")
-        message = "\n".join(case.message).strip() or text.strip().partition("\n")[0].strip()
-        output = "".join(case.output).strip("\r\n") if state == "F" else ""
-        self._cases.append(Case(case.suite, case.classname, case.name, state, case.seconds, message, text, output))
+        # Passed in the end: what is told is why it did not at once.
+        earlier = state == "P" and case.reruns > 0
+        text = _joined(case.earlier_text if earlier else case.text)
+        message = without_escapes("\n".join(case.earlier_message if earlier else case.message)).strip()
+        message = message or text.strip().partition("\n")[0].strip()
+        output = _joined(case.earlier_output if earlier else case.output if state == "F" else ())
+        self._cases.append(
+            Case(case.suite, case.classname, case.name, state, case.seconds, message, text, output, case.reruns)
+        )
         self._room -= len(text) + len(message) + len(output)
         self.count += 1
-        self._case, self._inside = None, ""
+        self._case, self._inside, self._printed_depth = None, "", 0
 
     def _add(self, which: str, to: list[str], content: str) -> None:
         assert self._case is not None
@@ -306,8 +341,13 @@ class _Handler(ContentHandler):
         self._case.sizes[which] = size + len(content)
 
     def _limited(self, text: str) -> str:
+        text = without_escapes(text)
         self.cut += len(text) > MOST_CHARACTERS
         return text[:MOST_CHARACTERS]
+
+
+def _joined(pieces: Iterable[str]) -> str:
+    return without_escapes("".join(pieces)).strip("\r\n")
 
 
 def _cases(count: int) -> str:

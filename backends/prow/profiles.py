@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from backends.locators.prow import BUCKET
+from backends.locators.prow import BUCKET, Place, page_path, route
 from backends.problems import UsageProblem
 from backends.prow.gcs_source import STORAGE, GcsSource
 from backends.prow.source import Source
@@ -73,9 +73,20 @@ def moved(bucket: str, settings: Settings) -> str:
 
 
 def deck_page(bucket: str, path: str, view: str = "view") -> str | None:
-    """Where the bucket's Deck shows a path: `view` of a build, `job-history` of a job."""
+    """Where the bucket's Deck shows a path: `view` of a build, `job-history` of a job (none below pr-logs/pull/)."""
     profile = next((one for one in PROFILES if bucket == one.bucket or bucket in one.moved), None)
-    return None if profile is None else f"{profile.deck}/{view}/gs/{bucket}/{quote(path.rstrip('/'), errors='replace')}"
+    listed = route(path).place in (Place.BUILDS, Place.LINKS) and "pr-logs/pull/" not in path
+    if profile is None or (view == "job-history" and not listed):
+        return None
+    return f"{profile.deck}/{view}/gs/{bucket}/{page_path(path.rstrip('/'))}"
+
+
+def deck_lines(bucket: str, path: str, line: int, last: int | None) -> str | None:
+    """Where the bucket's Deck shows lines of a file of a build, as its log lens links them."""
+    base = route(path).base
+    page = deck_page(bucket, base) if base and path != base else None
+    lines = f"{line}-{last}" if last is not None else str(line)
+    return None if page is None else f"{page}#1:{quote(path.removeprefix(base), errors='replace')}%3A{lines}"
 
 
 def live_log(bucket: str, job: str, build: str, storage: str) -> str:

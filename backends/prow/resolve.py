@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from backends.cancel import Cancel
 from backends.http.errors import HttpProblem, NotFound, Offline, clean
 from backends.locators import Locator, LocatorProblem
-from backends.locators.prow import Place, ProwJob, ProwLocator, ProwPath, ProwPull, ProwView, route
+from backends.locators.prow import Place, ProwBuild, ProwJob, ProwLocator, ProwPath, ProwPull, ProwView, route
 from backends.problems import Problem
 from backends.prow.profiles import default_bucket, moved, source_of
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from backends.config import Settings
     from backends.http import Http
     from backends.prow.source import Source
+
+
+_FOLDERS = ("logs/{}/", "pr-logs/directory/{}/", "pr-logs/pull/batch/{}/")  # where a job's builds may be
+_MOST_VISITED = 60
 
 
 class NotResolved(Problem):
@@ -45,6 +49,9 @@ def resolve(locator: Locator, http: Http, settings: Settings, cancel: Cancel | N
                 if (known := _known(name, job, build, http, settings)) is None:
                     raise
                 return known
+        case ProwBuild(build, bucket):
+            name = moved(bucket or default_bucket(settings), settings)
+            return _build_of_any_job(source_of("", http, settings), name, build, settings, cancel)
         case ProwPull(_, _, _, bucket):
             name = moved(bucket or default_bucket(settings), settings)
             return _pull(source_of("", http, settings), name, locator, cancel)
@@ -83,22 +90,76 @@ def _followed(source: Source, at: ProwPath, cancel: Cancel) -> ProwPath:
 
 def _job(source: Source, bucket: str, job: str, build: str, cancel: Cancel) -> ProwPath:
     """Periodic and postsubmit jobs are under logs/, the others have their links under pr-logs/directory/."""
-    tried = [f"logs/{job}/", f"pr-logs/directory/{job}/", f"pr-logs/pull/batch/{job}/"]
+    tried = [folder.format(job) for folder in _FOLDERS]
     if job.startswith(("pull-", "rehearse-")):
         tried = [tried[1], tried[2], tried[0]]
     for folder in tried:
+        if build:
+            if (place := _build(source, bucket, folder, build, cancel)) is not None:
+                return place
+            continue
         found = source.list(bucket, folder, cancel=cancel, start=_recent(folder))
         if not (found.files or found.folders):
             found = source.list(bucket, folder, cancel=cancel)
         if found.files or found.folders or found.token:
-            if not build:
-                return ProwPath(bucket, folder)
-            if route(folder).place is Place.LINKS:
-                return _followed(source, ProwPath(bucket, f"{folder}{build}"), cancel)
-            return ProwPath(bucket, f"{folder}{build}/")
+            return ProwPath(bucket, folder)
+    if build:
+        raise NotResolved(
+            f"The bucket {clean(bucket)} has no build {clean(build)} of a job {clean(job)}.",
+            "Check the job, the id and the bucket (--bucket, CIEXPLORE_PROW_BUCKET); old builds are deleted.",
+        )
     raise NotResolved(
         f"The bucket {clean(bucket)} has no builds of a job {clean(job)}.",
         "Check the name and the bucket: CIEXPLORE_PROW_BUCKET names another one, gs://BUCKET/logs/ lists its jobs.",
+    )
+
+
+def _build(source: Source, bucket: str, folder: str, build: str, cancel: Cancel) -> ProwPath | None:
+    """A build of the job in that folder, None if it has none with that id."""
+    if route(folder).place is Place.LINKS:
+        try:
+            return _followed(source, ProwPath(bucket, f"{folder}{build}"), cancel)
+        except NotFound:
+            return None
+    found = source.list(bucket, f"{folder}{build}/", cancel=cancel)
+    return ProwPath(bucket, f"{folder}{build}/") if found.files or found.folders or found.token else None
+
+
+def _build_of_any_job(source: Source, bucket: str, build: str, settings: Settings, cancel: Cancel) -> ProwPath:
+    """A build by its id: no listing is by id, so the jobs are asked, those that one has looked at first."""
+    from backends.prow.jobs import visited_jobs
+    from backends.prow.parallel import Turns
+
+    visited = [folder.format(job) for job in visited_jobs(settings.state_path, bucket) for folder in _FOLDERS]
+    complete = True
+
+    def ask(folder: str, own: Cancel) -> ProwPath | None:
+        return _build(source, bucket, folder, build, own)
+
+    def first(folders: list[str]) -> ProwPath | None:
+        with Turns(ask, cancel, name="builds") as turns:
+            turns.add((folder, folder) for folder in folders)
+            for batch in turns.rest():
+                if hits := [place for place in batch if place is not None]:
+                    return hits[0]
+        return None
+
+    if (known := first(visited[:_MOST_VISITED])) is not None:
+        return known
+    for folder in _FOLDERS:
+        jobs = source.list(bucket, folder.removesuffix("{}/"), cancel=cancel)
+        if jobs.token:  # thousands of jobs: a request for each would take minutes
+            complete = False
+        elif (place := first([one for one in jobs.folders if one not in visited])) is not None:
+            return place
+    what = f"The job of build {clean(build)} cannot be told from its id"
+    if not complete:
+        raise NotResolved(
+            f"{what}: the bucket {clean(bucket)} has more jobs than can be asked.", f"Add the job: JOB/{clean(build)}."
+        )
+    raise NotResolved(
+        f"No job of the bucket {clean(bucket)} has a build {clean(build)}.",
+        f"Check the id and the bucket (--bucket, CIEXPLORE_PROW_BUCKET), or add the job: JOB/{clean(build)}.",
     )
 
 
@@ -107,7 +168,7 @@ def _known(bucket: str, job: str, build: str, http: Http, settings: Settings) ->
     from backends.prow import archive_of
     from backends.prow.build_listing import BuildListing
 
-    for folder in (f"logs/{job}/", f"pr-logs/directory/{job}/", f"pr-logs/pull/batch/{job}/"):
+    for folder in (one.format(job) for one in _FOLDERS):
         at = ProwPath(bucket, folder)
         if BuildListing(archive_of(at, http, settings), folder).is_kept:
             if build and route(folder).place is Place.LINKS:

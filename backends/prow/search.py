@@ -1,7 +1,7 @@
 """A text or a regular expression looked for in the logs (or any files) of several builds, as a list of lines.
 
 Files stream by, sixteen at a time, and nothing of them is kept but the lines that match. Each file gives at most
-`MOST_A_FILE` of them and the whole search `MOST`, and says so.
+`MOST_A_FILE` of them; once the newest builds together have given `MOST`, the others are left out, which is said.
 """
 
 from __future__ import annotations
@@ -53,14 +53,34 @@ HITS = Schema(
 
 @dataclass
 class _Tally:
-    """What all readers have done so far."""
+    """What all readers have done so far; builds by rank, 0 is the newest. `failed`, `cut`: by rank and name."""
 
     files: int = 0
     bytes: int = 0
-    hits: int = 0
-    cut: int = 0
-    failed: list[Problem] = field(default_factory=list)
+    hits: dict[int, int] = field(default_factory=dict)
+    cut: set[tuple[int, str]] = field(default_factory=set)
+    failed: dict[tuple[int, str], Problem] = field(default_factory=dict)
+    left_out: dict[int, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def fail(self, rank: int, name: str, problem: Problem) -> None:
+        with self.lock:
+            self.failed[rank, name] = problem
+
+    def last_rank(self, most: int) -> int | None:
+        """The build with which, from the newest on, enough lines are found; None if there never are."""
+        with self.lock:
+            count = 0
+            for rank in sorted(self.hits):
+                count += self.hits[rank]
+                if count >= most:
+                    return rank
+        return None
+
+    def wanted(self, rank: int) -> bool:
+        """Whether lines of this build are still of use: what newer ones have found is never taken away again."""
+        last = self.last_rank(MOST)
+        return last is None or rank <= last
 
 
 Cells = tuple[object, ...]
@@ -95,46 +115,60 @@ class LogSearch(Resource):
         found = places(self.archive, self.view, cancel)
         ranks = {place.key: rank for rank, place in enumerate(found)}
 
-        def look(place: BuildPlace, own: Cancel) -> list[Cells]:
+        def look(place: BuildPlace, own: Cancel) -> tuple[int, list[Cells]]:
             return self._build(place, ranks[place.key], wanted, tally, own)
 
-        done = 0
+        done: set[int] = set()
+        frames: dict[int, pl.DataFrame] = {}
         with Turns(look, cancel, name="search") as turns:
             turns.add((place.key, place) for place in found)
             for batch in turns.rest():
-                done += len(batch)
-                frame = HITS.frame(cells for rows in batch for cells in rows)
-                yield Page(frame, Origin(), note=_note(tally), partial=bool(tally.failed))
-                if tally.hits >= MOST:
-                    left = len(found) - done
-                    note = f"Stopped at {tally.hits:,} lines; {left:,} builds were not searched." if left else ""
-                    yield Page(HITS.empty(), Origin(), note=note, partial=left > 0)
-                    return
+                done |= {rank for rank, _ in batch}
+                new = {rank: HITS.frame(rows) for rank, rows in batch if tally.wanted(rank)}
+                frames |= new
+                last = tally.last_rank(MOST)
+                if last is None:
+                    if new:
+                        yield Page(pl.concat(new.values()), Origin())
+                    continue
+                frames = {rank: frame for rank, frame in frames.items() if rank <= last}
+                if done >= set(range(last + 1)):  # all that are newer have been searched, too
+                    break
+        last = tally.last_rank(MOST)
+        notes = _notes(tally, last)
+        partial = bool(tally.failed or tally.left_out)
+        if last is None:
+            yield Page(HITS.empty(), Origin(), note=" ".join(notes), partial=partial)
+        else:
+            every = pl.concat(frames[rank] for rank in sorted(frames) if rank <= last)
+            if (left := len(found) - last - 1) > 0:
+                notes.append(f"Stopped at {len(every):,} lines; the {left:,} older builds are left out.")
+            yield Page(every, Origin(), replace=True, note=" ".join(notes), partial=partial or left > 0)
         if tally.failed and not tally.files:
-            raise tally.failed[0]
+            raise tally.failed[min(tally.failed)]
 
-    def _build(self, place: BuildPlace, rank: int, wanted: Pattern, tally: _Tally, cancel: Cancel) -> list[Cells]:
+    def _build(
+        self, place: BuildPlace, rank: int, wanted: Pattern, tally: _Tally, cancel: Cancel
+    ) -> tuple[int, list[Cells]]:
         found: list[Cells] = []
         try:
-            folder, entries = self._files(place, cancel)
+            folder, entries = self._files(place, rank, tally, cancel)
         except Cancelled:
             raise
         except Problem as problem:
-            with tally.lock:
-                tally.failed.append(problem)
-            return found
+            tally.fail(rank, place.build, problem)
+            return rank, found
         for entry in entries:
-            if tally.hits >= MOST:
+            if len(found) >= MOST or not tally.wanted(rank):
                 break
             cancel.check()
             name = entry.name.removeprefix(folder)
             try:
-                hits = self._file(entry, wanted, tally, cancel)
+                hits = self._file(entry, rank, wanted, tally, cancel)
             except Cancelled:
                 raise
             except Problem as problem:
-                with tally.lock:
-                    tally.failed.append(problem)
+                tally.fail(rank, name, problem)
                 continue
             found += [
                 (
@@ -151,9 +185,9 @@ class LogSearch(Resource):
                 )
                 for line, text, before, after in hits
             ]
-        return found
+        return rank, found
 
-    def _files(self, place: BuildPlace, cancel: Cancel) -> tuple[str, list[Entry]]:
+    def _files(self, place: BuildPlace, rank: int, tally: _Tally, cancel: Cancel) -> tuple[str, list[Entry]]:
         """The build's log or logs; with globs whatever they match, however deep."""
         folder = followed(self.archive, place, cancel)
         if self.globs:
@@ -161,11 +195,15 @@ class LogSearch(Resource):
             if tree.problem is not None:
                 raise tree.problem
             fitting = [one for one in tree.files if matches(one.name.removeprefix(folder), self.globs)]
-            return folder, [one for one in fitting if is_text(one.name, one.content_type)][:MOST_FILES_A_BUILD]
+            texts = [one for one in fitting if is_text(one.name, one.content_type)]
+            if len(texts) > MOST_FILES_A_BUILD:
+                with tally.lock:
+                    tally.left_out[rank] = len(texts) - MOST_FILES_A_BUILD
+            return folder, texts[:MOST_FILES_A_BUILD]
         listing = self.archive.source.list(self.archive.bucket, folder, cancel=cancel, hold=-1)
         return folder, [one for one in listing.files if one.name.endswith((f"/{BUILD_LOG}", f"-{BUILD_LOG}"))]
 
-    def _file(self, entry: Entry, wanted: Pattern, tally: _Tally, cancel: Cancel) -> list[_Hit]:
+    def _file(self, entry: Entry, rank: int, wanted: Pattern, tally: _Tally, cancel: Cancel) -> list[_Hit]:
         hits: list[_Hit] = []
         last: deque[str] = deque(maxlen=self.around)
         owed: list[tuple[int, int]] = []  # hits at the end of a window, and how many lines after them are in the next
@@ -184,7 +222,7 @@ class LogSearch(Resource):
                             owed.append((len(hits) - 1, missing))
                         if len(hits) >= MOST_A_FILE:
                             with tally.lock:
-                                tally.cut += 1
+                                tally.cut.add((rank, entry.name))
                             break
                     last.extend(lines.tail(self.around).to_list())
                 elif self.around:
@@ -194,7 +232,7 @@ class LogSearch(Resource):
                     break
         with tally.lock:
             tally.files += 1
-            tally.hits += len(hits)
+            tally.hits[rank] = tally.hits.get(rank, 0) + len(hits)
         return hits
 
     def _context(self, lines: pl.Series, at: int, last: deque[str]) -> tuple[str | None, str | None]:
@@ -246,10 +284,18 @@ def _shown(line: str) -> str:
     return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"
 
 
-def _note(tally: _Tally) -> str:
+def _notes(tally: _Tally, last: int | None) -> list[str]:
+    """What is missing from the lines of the builds that count, each kind said once with its number."""
     notes = []
-    if tally.cut:
-        notes.append(f"{tally.cut:,} files have more than {MOST_A_FILE:,} matching lines; only their first are shown.")
-    if tally.failed:
-        notes.append(f"{len(tally.failed):,} files could not be searched: {tally.failed[0].sentence}")
-    return " ".join(notes)
+    cut = [key for key in tally.cut if last is None or key[0] <= last]
+    failed = sorted(key for key in tally.failed if last is None or key[0] <= last)
+    left_out = sum(count for rank, count in tally.left_out.items() if last is None or rank <= last)
+    if cut:
+        words = "1 file has" if len(cut) == 1 else f"{len(cut):,} files have"
+        notes.append(f"{words} more than {MOST_A_FILE:,} matching lines; only the first are shown.")
+    if left_out:
+        notes.append(f"Only {MOST_FILES_A_BUILD:,} files of a build are searched; {left_out:,} are left out.")
+    if failed:
+        words = "1 file" if len(failed) == 1 else f"{len(failed):,} files"
+        notes.append(f"{words} could not be searched: {tally.failed[failed[0]].sentence}")
+    return notes

@@ -9,6 +9,7 @@ from backends.cancel import Cancel
 from backends.http.errors import ServerFailed
 from backends.locators.prow import Place, ProwView, View, route
 from backends.prow.archive import Archive
+from backends.prow.build_ids import order
 from backends.prow.build_listing import BuildListing
 from backends.prow.build_reading import BuildPlace, Row
 from backends.prow.files import places_of_view
@@ -19,8 +20,9 @@ NEWEST = 100  # builds of a view that names none
 
 
 def places(archive: Archive, locator: ProwView, cancel: Cancel) -> list[BuildPlace]:
-    """The builds that the view names; of a job without any, the newest `NEWEST` (or its option `count`)."""
-    named = places_of_view(archive, locator)
+    """The builds that the view names, the newest first; of a job without any, the newest `NEWEST` (or its option
+    `count`)."""
+    named = sorted(places_of_view(archive, locator), key=lambda place: order(place.build), reverse=True)
     if named or route(locator.path).place not in (Place.BUILDS, Place.LINKS):
         return named
     wanted = locator.option("count")
@@ -43,7 +45,7 @@ def rows(archive: Archive, places: list[BuildPlace], cancel: Cancel) -> Iterator
 
 def unread(rows: list[Row]) -> str:
     """A sentence about the builds that could not be read, "" if all could. Raises a `Problem` if none could."""
-    failed = [row for row in rows if row["state"] is None]
+    failed = sorted((row for row in rows if row["state"] is None), key=lambda row: str(row["order"]), reverse=True)
     if not failed:
         return ""
     why = str(failed[0]["note"] or "")
@@ -56,7 +58,7 @@ def unread(rows: list[Row]) -> str:
 
 def followed(archive: Archive, place: BuildPlace, cancel: Cancel) -> str:
     """The build's folder, from its link file if need be. Raises `HttpProblem`s."""
-    return place.folder or archive.reader.followed(place, cancel)
+    return archive.reader.followed(place, cancel) if place.link and not place.folder else place.folder
 
 
 def builds_view(locator: ProwView, builds: str | None) -> ProwView | None:

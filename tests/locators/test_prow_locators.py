@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.locators import Locator, LocatorProblem, parse
-from backends.locators.prow import Place, ProwJob, ProwPath, ProwPull, ProwView, View, normal, route
+from backends.locators.prow import Place, ProwBuild, ProwJob, ProwPath, ProwPull, ProwView, View, normal, route
 
 B = "test-platform-results"
 JOB = "logs/periodic-ci-a"
+ID = "1383510269677801472"
 FORMS: list[tuple[str, Locator]] = [
     (f"gs://{B}", ProwPath(B)),
     (f"gs://{B}/logs/", ProwPath(B, "logs/")),
@@ -35,7 +37,31 @@ FORMS: list[tuple[str, Locator]] = [
     (f"https://prow.k8s.io/view/gs/{B}/{JOB}/1234#1:build-log.txt%3A123",
      ProwPath(B, f"{JOB}/1234/build-log.txt", "", 123)),
     (f"https://prow.k8s.io/view/gs/{B}/{JOB}/1234#build-log.txt:12-34",
-     ProwPath(B, f"{JOB}/1234/build-log.txt", "", 12)),
+     ProwPath(B, f"{JOB}/1234/build-log.txt", "", 12, 34)),
+    (f"https://prow.ci.openshift.org/view/gs/{B}/{JOB}/{ID}#1:build-log.txt:101-103",
+     ProwPath(B, f"{JOB}/{ID}/build-log.txt", "", 101, 103)),
+    (f"https://prow.ci.openshift.org/view/gs/{B}/{JOB}/{ID}#2:artifacts%2Fe2e%2Fbuild-log.txt%3A7-7",
+     ProwPath(B, f"{JOB}/{ID}/artifacts/e2e/build-log.txt", "", 7)),
+    (f"https://prow.ci.openshift.org/view/s3/{B}/{JOB}/{ID}", ProwPath(B, f"{JOB}/{ID}/", "s3")),
+    ("kubevirt-e2e-k8s-1.31-sig-compute", ProwJob("kubevirt-e2e-k8s-1.31-sig-compute")),
+    ("unit-tests_istio", ProwJob("unit-tests_istio")),
+    ("aggregated-gcp-ovn-upgrade-4.20-minor-release-openshift-release-analysis-aggregator",
+     ProwJob("aggregated-gcp-ovn-upgrade-4.20-minor-release-openshift-release-analysis-aggregator")),
+    (f"kubevirt-e2e-k8s-1.31-sig-compute/{ID}", ProwJob("kubevirt-e2e-k8s-1.31-sig-compute", ID)),
+    ("maintenance-ci-testgrid-autobump/17", ProwJob("maintenance-ci-testgrid-autobump", "17")),
+    (ID, ProwBuild(ID)),
+    (f"https://sippy.dptools.openshift.org/sippy-ng/job_runs/{ID}/periodic-a/intervals", ProwJob("periodic-a", ID)),
+    (f"https://sippy.dptools.openshift.org/sippy-ng/job_runs/{ID}/pull-ci-a/openshift_origin/27600/events?kind=Pod",
+     ProwJob("pull-ci-a", ID)),
+    (f"https://sippy.dptools.openshift.org/sippy-ng/job_runs/{ID}/intervals", ProwBuild(ID)),
+    (f"https://sippy.dptools.openshift.org/api/jobs/runs/events?prow_job_run_id={ID}&job_name=periodic-a",
+     ProwJob("periodic-a", ID)),
+    ("https://sippy.dptools.openshift.org/sippy-ng/jobs/4.20/runs?filters=%7B%22items%22%3A%5B%7B%22columnField%22%3A"
+     "%22job%22%2C%22operatorValue%22%3A%22equals%22%2C%22value%22%3A%22periodic-a%22%7D%5D%7D&sortField=timestamp",
+     ProwJob("periodic-a")),
+    ("https://testgrid.k8s.io/redhat-openshift-ocp-release-4.8-informing#periodic-ci-openshift-a-4.8-e2e&width=20",
+     ProwJob("periodic-ci-openshift-a-4.8-e2e")),
+    ("https://prow.k8s.io/?repo=kubernetes%2Fkubernetes&pull=93714", ProwPull("kubernetes", "kubernetes", 93714)),
     (f"https://prow.k8s.io/job-history/gs/{B}/{JOB}?buildId=5", ProwPath(B, f"{JOB}/")),
     (f"https://prow.k8s.io/job-history/{B}/{JOB}", ProwPath(B, f"{JOB}/")),
     (f"https://prow.k8s.io/job-history/gs/{B}/pr-logs/directory/pull-x", ProwPath(B, "pr-logs/directory/pull-x/")),
@@ -114,6 +140,8 @@ some = st.text(st.characters(), min_size=1, max_size=12)
 stores = st.sampled_from(["", "s3", "file:/", "file:/home/a b/ü#?"])
 locators: st.SearchStrategy[Locator] = st.one_of(
     st.builds(ProwPath, some | st.just("bucket"), names, stores, st.none() | st.integers(1, 10**9)),
+    st.builds(ProwPath, some, names, stores, st.integers(1, 10**9), st.integers(1, 10**9)),
+    st.builds(ProwBuild, some, st.just("") | some),
     st.builds(ProwJob, some, st.just("") | some, st.just("") | some),
     st.builds(ProwPull, some, some, st.integers(0, 10**9), st.just("") | some),
     st.builds(
@@ -141,3 +169,92 @@ def test_a_normal_path_stays_as_it_is(path: str) -> None:
 def test_no_text_does_worse_than_a_problem(shape: str, text: str) -> None:
     with contextlib.suppress(LocatorProblem):
         parse(shape + text)
+
+
+# ---- places on this disk
+
+
+@pytest.mark.parametrize(
+    ("text", "locator"),
+    [
+        ("./tree/logs/job", ("cwd", "tree", "logs/job/")),
+        ("../up/tree/logs/job/12", ("", "tree", "logs/job/12/")),
+        ("~/tree/logs/job", ("home", "tree", "logs/job/")),
+        ("/home/me/logs/dl/bucket/logs/job", ("/home/me/logs/dl", "bucket", "logs/job/")),
+        ("/home/me/logs/dl/bucket/logs/job/12/artifacts/logs/x/y.txt",
+         ("/home/me/logs/dl", "bucket", "logs/job/12/artifacts/logs/x/y.txt")),
+        ("/var/logs/b/pr-logs/pull/12/pull-x/", ("/var/logs", "b", "pr-logs/pull/12/pull-x/")),
+        ("file:///home/me/logs/dl/bucket/logs/job/latest-build.txt",
+         ("/home/me/logs/dl", "bucket", "logs/job/latest-build.txt")),
+        ("file:///home/me/logs/job", ("/home", "me", "logs/job/")),
+        ("./junit_01.xml", ("", "cwd", "junit_01.xml")),
+        ("/srv/reports/junit%20a.xml", ("/srv", "reports", "junit%20a.xml")),
+    ],
+)  # fmt: skip
+def test_a_path_of_this_disk_opens_the_tree_that_it_is_in(
+    text: str, locator: tuple[str, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    directory, bucket, path = locator
+    store = directory if directory.startswith("/") else f"{tmp_path}/{directory}".rstrip("/")
+    if text.startswith("../"):
+        store += "/up"
+    found = parse(text)
+    assert found == ProwPath(bucket, path, f"file:{store}")
+    assert parse(found.text()) == found
+
+
+def test_a_downloaded_tree_is_told_from_a_directory_of_files(tmp_path: Path) -> None:
+    (tmp_path / "logs" / "tree" / "logs" / "job").mkdir(parents=True)
+    (tmp_path / "reports").mkdir()
+    assert parse(f"{tmp_path}/logs/tree") == ProwPath("tree", "", f"file:{tmp_path}/logs")
+    assert parse(f"{tmp_path}/reports") == ProwPath(tmp_path.name, "reports/", f"file:{tmp_path.parent}")
+
+
+# ---- what the browser shows
+
+NAMES = st.sampled_from(["x.", "a!", "%23", "a#b:1", "(b)"]) | st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=9
+).filter(lambda name: "/" not in name and name.strip() == name)
+JOBS = st.from_regex(r"[a-z][a-z0-9._-]{0,20}[a-z0-9]", fullmatch=True)
+IDS = st.integers(1, 10**19).map(str)
+PATHS = st.one_of(
+    st.just(""), st.just("logs/"), st.just("pr-logs/directory/"), st.builds("logs/{}/".format, JOBS),
+    st.builds("logs/{}/{}/".format, JOBS, IDS), st.builds("logs/{}/{}/{}".format, JOBS, IDS, NAMES),
+    st.builds("logs/{}/{}/artifacts/{}/".format, JOBS, IDS, NAMES),
+    st.builds("pr-logs/directory/{}/".format, JOBS),
+    st.builds("pr-logs/pull/batch/{}/".format, JOBS), st.builds("pr-logs/pull/{}/".format, IDS),
+    st.builds("pr-logs/pull/org_repo/7/{}/{}/".format, JOBS, IDS),
+    st.builds("pr-logs/pull/org_repo/7/{}/".format, JOBS),
+)  # fmt: skip
+
+
+def page_of(place: ProwPath, gcsweb: str = "") -> str | None:
+    from backends.config import Settings
+    from backends.http import Http
+    from backends.prow import resource_for
+
+    with Http() as http:
+        return resource_for(place, http, Settings(gcsweb_url=gcsweb)).web_url()
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(["test-platform-results", "kubernetes-ci-logs", "my-bucket"]), PATHS,
+    st.sampled_from(["", "https://gcsweb.example.org"]),
+)  # fmt: skip
+def test_the_page_of_a_place_opens_that_place(bucket: str, path: str, gcsweb: str) -> None:
+    place = ProwPath(bucket, path)
+    page = page_of(place, gcsweb)
+    assert page is not None and parse(page) == place
+
+
+@settings(deadline=None)
+@given(JOBS, IDS, NAMES, st.integers(1, 10**9), st.integers(0, 10**4))
+def test_the_page_of_lines_opens_those_lines(job: str, build: str, name: str, line: int, more: int) -> None:
+    last = min(line + more, 999_999_999) if more and line < 999_999_999 else None
+    place = ProwPath("test-platform-results", f"logs/{job}/{build}/{name}", "", min(line, 999_999_999), last)
+    page = page_of(place)
+    assert page is not None and parse(page) == place

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 from backends.cancel import Cancel
@@ -12,8 +14,9 @@ from backends.locators import parse
 from backends.prow import archive_of, resolve, resource_for
 from backends.prow.archive import Archive
 from backends.prow.build_ids import EPOCH_MS
-from backends.resources import Resource
+from backends.resources import Resource, gather
 from tests.prow.bucket_server import Bucket
+from tui.commands.prow_session import filtered
 
 NAME = "ci-logs"
 JOB = "logs/periodic-a/"
@@ -78,3 +81,35 @@ def rows(resource: Resource) -> list[dict[str, Any]]:
             found.clear()
         found.update((str(row[resource.schema.key]), row) for row in page.frame.iter_rows(named=True))
     return list(found.values())
+
+
+def arriving(order: Random) -> type[Any]:
+    """Stands in for `Turns`: the same answers, in an order and in batches that chance decides."""
+
+    class Arriving:
+        def __init__(self, ask: Any, cancel: Cancel, workers: int = 16, name: str = "") -> None:
+            self.ask, self.cancel, self.questions = ask, cancel, list[Any]()
+
+        def __enter__(self) -> Arriving:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            return None
+
+        def add(self, questions: Any) -> None:
+            self.questions += [question for _, question in questions]
+
+        def rest(self) -> Iterator[list[Any]]:
+            order.shuffle(self.questions)
+            while self.questions:
+                size = order.randint(1, 3)
+                batch, self.questions = self.questions[:size], self.questions[size:]
+                yield [self.ask(question, self.cancel) for question in batch]
+
+    return Arriving
+
+
+def printed(resource: Resource) -> tuple[str, tuple[str, ...], bool]:
+    """What a verb prints: the rows in the list's own order as CSV, and the notes; and whether something is missing."""
+    found = gather(resource, Cancel())
+    return filtered(found.frame, resource, "").write_csv(), found.notes, found.partial

@@ -18,7 +18,7 @@ Row = tuple[str, str, str, float | None]  # test, build, state, duration
 
 def frame(rows: list[Row]) -> pl.DataFrame:
     return JUNIT_TESTS.frame(
-        (f"{place}", state, test, duration, 1, f"{state} in {build}", "s", "", "junit.xml", build, "", "")
+        (f"{place}", state, test, duration, 1, f"{state} in {build}", "s", "", "junit.xml", build, None, "", "", "")
         for place, (test, build, state, duration) in enumerate(rows)
     )
 

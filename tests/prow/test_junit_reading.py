@@ -82,8 +82,8 @@ def test_control_characters_and_bad_bytes_cost_themselves_only() -> None:
     found = read_junit(
         b'<testsuite><testcase name="a"><failure>\x1b[31mre\x00d &#27; &#xFFFE; \xff</failure></testcase></testsuite>'
     )
-    assert found.cases[0].text == "\ufffd[31mre\ufffdd \ufffd \ufffd \ufffd"
-    assert found.missing == ("5 invalid characters were replaced.",)
+    assert found.cases[0].text == "re\ufffdd \u241b \ufffd \ufffd"
+    assert found.missing == ("3 invalid characters were replaced.",)
     genuine = read_junit('<testsuite><testcase name="\ufffd"/></testsuite>'.encode())
     assert (genuine.cases[0].name, genuine.missing) == ("\ufffd", ())
 
@@ -251,4 +251,72 @@ def test_text_that_is_no_markup_is_kept_by_the_cleaner(text: str) -> None:
         return
     shown = cleaner.feed(escaped.encode()) + cleaner.finish()
     if cleaner.replaced == 0 and encoding_of(escaped.encode()) == "utf-8":
-        assert shown == escaped
+        assert shown == escaped.replace("\x1b", "\u241b")
+
+
+SUREFIRE = b"""<testsuite name="t"><testcase classname="c" name="flaked" time="0.5">
+<flakyFailure message="first try" type="E"><stackTrace>at a.java:1</stackTrace><system-out>before</system-out>
+</flakyFailure>
+<flakyError message="second try"><stackTrace>at b.java:2</stackTrace></flakyError><system-out>at last</system-out>
+</testcase>
+<testcase classname="c" name="failed"><failure message="the end">text</failure>
+<rerunFailure message="again"><stackTrace>x</stackTrace></rerunFailure><rerunError message="and again"/></testcase>
+<testcase classname="c" name="both"><failure message="f"/><skipped message="s"/></testcase></testsuite>"""
+
+
+def test_earlier_runs_inside_a_case_make_it_flaky_or_failed_with_reruns() -> None:
+    flaked, failed, both = read_junit(SUREFIRE).cases
+    assert flaked == Case("t", "c", "flaked", "P", 0.5, "second try", "at b.java:2", "", 2)
+    assert (failed.state, failed.message, failed.text, failed.reruns) == ("F", "the end", "text", 2)
+    assert both.state == "S"  # as the lens has it
+
+
+def test_what_an_earlier_run_printed_is_not_its_stack_trace() -> None:
+    only = SUREFIRE[: SUREFIRE.index(b"<flakyError")] + b"</testcase></testsuite>"
+    (case,) = read_junit(only).cases
+    assert (case.message, case.text, case.output) == ("first try", "at a.java:1", "before")
+
+
+@pytest.mark.parametrize(
+    "escape",
+    ["\x1b[1;31m", "&#27;[1;31m", "&#x1B;[1;31m", "#x1B[1;31m", "\u241b[1;31m", "\x1b]8;;http://x\x07", "\x1b(B"],
+)
+def test_colours_are_no_part_of_a_test_s_name(escape: str) -> None:
+    content = (
+        f'<testsuite name="{escape}suite"><testcase classname="{escape}class" name="a {escape}test">'
+        f'<failure message="{escape}why">{escape}text</failure><system-out>{escape}out</system-out></testcase>'
+    )
+    (case,) = read_junit(content.encode()).cases
+    assert case == Case("suite", "class", "a test", "F", None, "why", "text", "out")
+
+
+PYTEST = b"""<?xml version="1.0" encoding="utf-8"?><testsuites name="pytest tests">
+<testsuite name="pytest" errors="1" failures="1" skipped="1" tests="4" time="0.1" hostname="h">
+<properties><property name="p" value="v"/></properties>
+<testcase classname="tests.test_a" name="test_one[x-1]" time="0.001">
+<properties><property name="k" value="v"/></properties></testcase>
+<testcase classname="tests.test_a" name="test_two" time="0.002"><failure message="1 == 2">E   a</failure></testcase>
+<testcase classname="" name="tests.test_b" time="0.000"><error message="collection failure">E   I</error></testcase>
+<testcase classname="tests.test_a" name="test_three"><skipped type="pytest.skip" message="no">x</skipped></testcase>
+</testsuite></testsuites>"""
+GRADLE = b"""<?xml version="1.0" encoding="UTF-8"?>
+<testsuite name="org.A" tests="2" skipped="1" failures="0" errors="0" timestamp="2026-11-20T10:00:00" time="0.9">
+<properties/><testcase name="a()" classname="org.A" time="0.9"/>
+<testcase name="b()" classname="org.A" time="0.0"><skipped/></testcase><system-out><![CDATA[x]]></system-out>
+</testsuite>"""
+GINKGO = b"""<?xml version="1.0" encoding="UTF-8"?><testsuites tests="2" disabled="1" errors="0" failures="1">
+<testsuite name="E2E" package="/p" tests="2" disabled="0" skipped="1" errors="0" failures="1" time="9.9">
+<properties><property name="SuiteSucceeded" value="false"/></properties>
+<testcase name="[It] fails [slow]" classname="E2E" status="failed" time="9.1"><failure message="Timed out">
+[FAILED] Timed out</failure><system-err>&gt; Enter [BeforeEach]</system-err></testcase>
+<testcase name="[It] waits" classname="E2E" status="skipped" time="0"><skipped message="skipped"/></testcase>
+</testsuite></testsuites>"""
+
+
+@pytest.mark.parametrize(
+    ("content", "states"), [(PYTEST, "PFFS"), (GRADLE, "PS"), (GINKGO, "FS")], ids=["pytest", "gradle", "ginkgo"]
+)
+def test_what_other_tools_write_is_read_without_a_word(content: bytes, states: str) -> None:
+    found = read_junit(content)
+    assert ("".join(case.state for case in found.cases), found.missing) == (states, ())
+    assert all(case.name for case in found.cases)

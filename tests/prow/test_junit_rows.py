@@ -81,3 +81,13 @@ def test_the_demos_damaged_files_are_all_rows_or_words() -> None:
         assert len(rows) > 10
         assert bool(reading.missing) == (build.index in (junit.TRUNCATED, junit.CONTROL_CHARACTERS, junit.BAD_TIMES))
         assert reading.partial == (build.index == junit.TRUNCATED)
+
+
+def test_a_case_that_lists_its_failed_runs_is_flaky_or_failed_with_reruns() -> None:
+    flaked = Case("s", "c", "flaked", "P", 0.5, "second try", "trace", "", 2)
+    failed = Case("s", "c", "failed", "F", 1.5, "the end", "", "", 1)
+    found = junit_rows([JUnitFile("1", "TEST-a.xml", Reading((flaked, failed)))])
+    told = found.select("test", "state", "runs", "message", "duration").rows()
+    assert told == [("failed", "failed", 2, "the end", 1.5), ("flaked", "flaky", 3, "second try", 0.5)]
+    (row,) = junit_files([JUnitFile("1", "TEST-a.xml", Reading((flaked, failed)))]).rows(named=True)
+    assert (row["state"], row["tests"], row["failures"], row["flaky"]) == ("failed", 2, 1, 1)

@@ -384,3 +384,42 @@ def test_what_stands_around_a_found_line_does_not_end_with_a_piece_of_the_log(
     for at, row in enumerate(found):
         assert (row["before"] or "").split("\n") == (lines[max(at - 2, 0) : at] or [""])
         assert (row["after"] or "").split("\n") == (lines[at + 1 : at + 3] or [""])
+
+
+def test_the_events_of_a_build_are_found_wherever_its_files_are(bucket: Bucket, http: Http) -> None:
+    one = snowflake(DAY)
+    folder = build(bucket, one)
+    bucket.put(f"{folder}podinfo.json", {"pod": {}, "events": [EVENT]})
+    later = {**EVENT, "reason": "Later", "lastTimestamp": "2026-11-20T11:00:00Z"}
+    bucket.put(f"{folder}artifacts/build-resources/events.json", {"items": [later]}, packed=True)
+    seen = {"level": "Info", "locator": "ns/a pod/b", "message": "m", "from": "2026-11-20T10:06:00Z", "to": None}
+    parts = {
+        "level": "Error", "locator": {"type": "Pod", "keys": {"pod": "b", "namespace": "n"}}, "source": "PodMonitor",
+        "message": {"reason": "Killing", "humanMessage": "stopped"}, "from": "2026-11-20T10:07:00Z",
+        "to": "2026-11-20T10:08:00Z",
+    }  # fmt: skip
+    bucket.put(f"{folder}artifacts/e2e/gather-extra/artifacts/events.json", {"items": [EVENT]})
+    bucket.put(
+        f"{folder}artifacts/e2e/openshift-e2e-test/artifacts/junit/e2e-events_2026.json", {"items": [seen, parts]}
+    )
+    found = rows(opened(bucket, http, ProwView(View.EVENTS, NAME, JOB, (one,)).text()))
+    by_time = sorted(found, key=lambda row: row["order"])
+    assert [row["reason"] for row in by_time] == ["FailedMount", "FailedMount", None, "Killing", "Later"]
+    assert [row["object"] for row in by_time[2:4]] == ["ns/a pod/b", "namespace/n pod/b"]
+    assert {row["file"].rpartition("/")[2] for row in found} == {"podinfo.json", "events.json", "e2e-events_2026.json"}
+    assert {row["build"] for row in found} == {one}
+
+
+def test_events_of_all_builds_of_a_job_say_whose_they_are_and_a_damaged_file_is_told(
+    bucket: Bucket, http: Http
+) -> None:
+    builds = [snowflake((number + 1) * DAY) for number in range(3)]
+    for number, one in enumerate(builds):
+        bucket.put(f"{build(bucket, one)}artifacts/build-resources/events.json", {"items": [EVENT]} if number else "{")
+    resource = opened(bucket, http, ProwView(View.EVENTS, NAME, JOB).text())
+    assert next(iter(resource.schema)).name == "build"
+    pages = list(resource.pages(Cancel()))
+    shown = [row for page in pages for row in page.frame.sort("order").iter_rows(named=True)]
+    assert sorted(row["build"] for row in shown) == sorted(builds[1:])
+    assert pages[-1].note.startswith("1 file or build cannot be read, e.g. artifacts/build-resources/events.json")
+    assert pages[-1].partial

@@ -47,7 +47,7 @@ def log(
     """Print the log of a build, or any text file.
 
     Escape sequences and what else could reach into a terminal are taken out; with -o the bytes stay as they are. An
-    address of a line is printed from that line on.
+    address of a line is printed from that line on, one of a range of lines (…:101-103) as those lines.
     """
     with prow_session(mode, gcs_url, gcsweb_url, bucket) as (session, cancel):
         from backends.logs.kept import from_address
@@ -60,7 +60,8 @@ def log(
         if pieces is None:
             body = from_address(session.http, address.url, final=address.final)(cancel)
             pieces = around(lines_of(body)) if errors else body
-        write_log(pieces, target, overwrite=overwrite, tail=tail, line=None if errors else address.line)
+        line, last = (None, None) if errors else (address.line, address.last)
+        write_log(pieces, target, overwrite=overwrite, tail=tail, line=line, last=last)
         if target not in (None, "-"):
             say(f"{address.title} in {target}")
 
@@ -108,7 +109,18 @@ def _address(
             f"Build {row['build']} ({row['state'] or 'unreadable'}) has no log.",
             "It is written when the build has ended; `prow files` lists what is there.",
         )
+    _name_others(row)
     return address
+
+
+def _name_others(row: dict[str, Any]) -> None:
+    """Says which containers' logs are not the one that is printed."""
+    from backends.prow.archive import container_of, log_names
+
+    first, *others = map(container_of, log_names(row["names"]) or [""])
+    if others:
+        words = f"{len(others) + 1:,} containers; this is the log of {first}"
+        say(f"note: build {row['build']} has {words}. Others: {', '.join(others)} (--container NAME).")
 
 
 def _container_log(archive: Archive, row: dict[str, Any], container: str) -> LogAddress:

@@ -80,10 +80,7 @@ def since_ms(text: str | None) -> float | None:
 
 def opened(session: Session, cancel: Cancel, text: str) -> Resource:
     """What a pasted text lists; where a bucket has moved, a word about it."""
-    from backends.locators import parse
-
-    locator = parse(text)
-    _prows(locator)
+    locator = _located(session, text)
     resource = session.resource(locator, cancel)
     before, now = getattr(locator, "bucket", ""), getattr(resource.locator, "bucket", "")
     if before and before != now:
@@ -91,11 +88,23 @@ def opened(session: Session, cancel: Cancel, text: str) -> Resource:
     return resource
 
 
-def _prows(locator: Locator) -> None:
-    if locator.system != "prow":
-        raise UsageProblem(
-            f"{locator.text()} belongs to {locator.system}.", f"Use `ciexplore {locator.system}` for it."
-        )
+def _located(session: Session, text: str) -> Locator:
+    """What a text stands for; any name is a job's where nothing else is meant, or where --bucket names a bucket."""
+    from backends.config import Settings
+    from backends.locators import LocatorProblem, parse
+    from backends.locators.prow_forms import recognise_name
+
+    try:
+        locator = parse(text)
+    except LocatorProblem:
+        if (name := recognise_name(text)) is None:
+            raise
+        return name
+    if locator.system == "prow":
+        return locator
+    if session.settings.prow_bucket != Settings().prow_bucket and (name := recognise_name(text)) is not None:
+        return name
+    raise UsageProblem(f"{locator.text()} belongs to {locator.system}.", f"Use `ciexplore {locator.system}` for it.")
 
 
 def gathered(resource: Resource, cancel: Cancel, noun: str = "") -> Gathered:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import click
@@ -91,6 +93,19 @@ def stats(locator: str, where: str, **given: Any) -> None:
     _show("logs", locator, session, chosen, {}, output, where)
 
 
+def on_disk(text: str) -> str:
+    """The URL of a file (or, with a / in its name, a directory) of this disk that is called so; else the text."""
+    path = Path(text).expanduser()
+    try:
+        there = "://" not in text and (path.is_file() or ("/" in text and path.is_dir()))
+    except (OSError, ValueError):
+        there = False
+    if not there:
+        return text
+    # A link that a user names is meant; those inside a tree are not followed.
+    return (path.resolve() if path.is_symlink() else Path(os.path.abspath(path))).as_uri()  # noqa: PTH100
+
+
 @click.command()
 @common_options
 @window_options
@@ -103,24 +118,28 @@ def stats(locator: str, where: str, **given: Any) -> None:
 @_WHERE
 @output_options
 def junit(locator: str, by: str, where: str, **given: Any) -> None:
-    """List the test cases of builds, failures first, or each test across builds with pass rate and history.
+    """List the test cases of builds, the newest build and its failures first, or each test across builds with pass
+    rate and history.
 
-    LOCATOR is a job, a build, a pull request's job, or one JUnit file.
+    LOCATOR is a job, a build, a pull request's job, a folder, or one JUnit file; on this disk also ./FILE or ./DIR.
     """
-    from backends.locators import parse
+    from backends.frames import filters
     from backends.locators.prow import Place, ProwPath, ProwView, View
 
-    named = parse(locator)
-    session, chosen, output = _split(given)
-    if isinstance(named, ProwPath) and named.route.place is Place.FILE:
-        with prow_session(**session) as (opened_session, cancel):
-            path = opened(opened_session, cancel, locator).locator
-            assert isinstance(path, ProwPath)
-            resource = opened_session.resource(ProwView(View.JUNIT, path.bucket, path.path, (), (), path.store), cancel)
-            emit(filtered(gathered(resource, cancel).frame, resource, where), resource.schema, **output)
-        return
+    view = View.MATRIX if by == "matrix" else View.JUNIT
     options = {"by": "files"} if by == "files" else {}
-    _show("matrix" if by == "matrix" else "junit", locator, session, chosen, options, output, where)
+    session, chosen, output = _split(given)
+    with prow_session(**session) as (opened_session, cancel):
+        found = opened(opened_session, cancel, on_disk(locator)).locator
+        if isinstance(found, ProwPath) and (
+            found.route.place is Place.FILE or (found.route.place is Place.FOLDER and (found.route.base or found.store))
+        ):
+            wanted = ProwView(view, found.bucket, found.path, (), tuple(options.items()), found.store)
+            resource = opened_session.resource(wanted, cancel)
+            filters.parse(where, resource.schema)
+            emit(filtered(gathered(resource, cancel).frame, resource, where), resource.schema, **output)
+            return
+    _show(view, locator, session, chosen, options, output, where)
 
 
 @click.command("over-time")
@@ -148,21 +167,34 @@ def reasons(locator: str, where: str, **given: Any) -> None:
 
 @click.command()
 @common_options
+@window_options
+@_WHERE
 @output_options
-def events(locator: str, **given: Any) -> None:
-    """List the Kubernetes events in an events.json or a podinfo.json of a build."""
-    from backends.locators.prow import ProwPath, ProwView, View
+def events(locator: str, where: str, **given: Any) -> None:
+    """List the Kubernetes events of builds: of all files of a build, or of the builds of a job, that have any.
 
-    session = {name: given.pop(name) for name in ("mode", "gcs_url", "gcsweb_url", "bucket")}
-    text = given.pop("text")
+    LOCATOR is a job, a build, a folder, or one events.json or podinfo.json (then --filter is one of its rows).
+    """
+    from backends.frames import filters
+    from backends.locators.prow import Place, ProwPath, ProwView, View
+
+    session, chosen, output = _split(given)
     with prow_session(**session) as (opened_session, cancel):
-        found = opened(opened_session, cancel, locator).locator
-        if isinstance(found, ProwPath) and found.path:
+        found = opened(opened_session, cancel, on_disk(locator)).locator
+        if isinstance(found, ProwPath) and (
+            found.route.place is Place.FILE or (found.route.place is Place.FOLDER and (found.route.base or found.store))
+        ):
             found = ProwView(View.EVENTS, found.bucket, found.path, (), (), found.store)
-        if not isinstance(found, ProwView) or found.view is not View.EVENTS:
-            raise UsageProblem(f"{locator} is no file of events.", "Name one, such as .../events.json.")
-        resource = opened_session.resource(found, cancel)
-        emit(filtered(gathered(resource, cancel).frame, resource, text), resource.schema, **given)
+        if isinstance(found, ProwView) and found.view is View.EVENTS:
+            resource = opened_session.resource(found, cancel)
+            for text in (wanted := [one for one in (chosen["text"], where) if one]):
+                filters.parse(text, resource.schema)
+            frame = gathered(resource, cancel).frame
+            for text in wanted or [""]:
+                frame = filtered(frame, resource, text)
+            emit(frame, resource.schema, **output)
+            return
+    _show("events", locator, session, chosen, {}, output, where)
 
 
 COMMANDS = (completeness, search, junit, stats, over_time, reasons, events)

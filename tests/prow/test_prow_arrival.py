@@ -1,0 +1,114 @@
+"""What a user would lose: the same question asked twice has to give the same bytes, whichever build answers first."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from backends.cancel import Cancel
+from backends.http import Http
+from backends.locators.prow import ProwView, View
+from backends.prow.junit import ResultsOfTest
+from backends.resources import gather
+from tests.prow.bucket_server import Bucket
+from tests.prow.making import JOB, NAME, arriving, build, opened, printed, rows, snowflake
+
+DAY = 86400
+JUNIT = (
+    '<testsuite name="s"><testcase classname="c" name="passes" time="1"/>'
+    '<testcase classname="c" name="fails" time="{0}"><failure message="in {1}"/></testcase></testsuite>'
+)
+VIEWS = [
+    (View.JUNIT, ()), (View.JUNIT, (("by", "files"),)), (View.JUNIT, (("test", "fails"),)), (View.MATRIX, ()),
+    (View.SEARCH, (("text", "line|state"),)), (View.EVENTS, ()), (View.OVER_TIME, ()), (View.REASONS, ()),
+    (View.LOGS, ()), (View.COMPLETENESS, ()), (View.PRESENCE, ()),
+]  # fmt: skip
+
+
+def eight_builds(bucket: Bucket) -> list[str]:
+    """The newest first; of some neither log nor folder can be read."""
+    made = [snowflake((number + 1) * DAY) for number in range(8)]
+    for number, one in enumerate(made):
+        log = f"line of {one}\nReporting job state 'failed' with reason 'step_{'abc'[number % 3]}'\n"
+        folder = build(bucket, one, result="FAILURE" if number % 2 else "SUCCESS", log=log, description="Job failed.")
+        bucket.put(f"{folder}artifacts/junit_1.xml", JUNIT.format(number, one)[: -9 if number in (2, 5) else None])
+        event = {"reason": f"R{number % 3}", "lastTimestamp": "2026-11-20T10:05:00Z", "message": one}
+        bucket.put(f"{folder}artifacts/build-resources/events.json", {"items": [event, event]})
+    return made
+
+
+@pytest.mark.parametrize(("kind", "options"), VIEWS)
+def test_an_answer_does_not_depend_on_which_build_answers_first(
+    bucket: Bucket, http: Http, kind: View, options: tuple[tuple[str, str], ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eight_builds(bucket)
+    text = ProwView(kind, NAME, JOB, (), options).text()
+    first = printed(opened(bucket, http, text))
+    assert first[0].count("\n") > 1
+    for seed in range(4):
+        for module in ("view_builds", "search"):
+            monkeypatch.setattr(f"backends.prow.{module}.Turns", arriving(Random(seed)))
+        assert printed(opened(bucket, http, text)) == first
+
+
+def test_tests_of_several_builds_are_the_newest_build_s_first_and_its_failures_before_the_rest(
+    bucket: Bucket, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builds = eight_builds(bucket)
+    monkeypatch.setattr("backends.prow.view_builds.Turns", arriving(Random(7)))
+    # Marked in any order in the app.
+    marked = tuple(sorted(builds, key=lambda one: one[::-1]))
+    resource = opened(bucket, http, ProwView(View.JUNIT, NAME, JOB, marked).text())
+    found = gather(resource, Cancel()).frame.sort("order")
+    wanted = [(one, state) for one in builds for state in ("failed", "passed")]
+    assert found.select("build", "state").rows() == wanted
+    assert list(found.columns)[1:4] == ["state", "build", "started"]
+
+
+def test_a_test_across_builds_says_which_build_and_when(bucket: Bucket, http: Http) -> None:
+    builds = eight_builds(bucket)
+    matrix = opened(bucket, http, ProwView(View.MATRIX, NAME, JOB, tuple(builds)).text())
+    (row,) = [one for one in rows(matrix) if one["test"] == "fails"]
+    resource = opened(bucket, http, matrix.open(row).text())  # type: ignore[union-attr]
+    assert isinstance(resource, ResultsOfTest) and resource.title.startswith("fails in")
+    found = rows(resource)
+    assert [one["build"] for one in found] == builds
+    assert all(one["started"] is not None for one in found)
+    assert [column.name for column in resource.schema][:3] == ["state", "build", "started"]
+
+
+def test_builds_with_counters_for_ids_have_their_date_from_started_json(bucket: Bucket, http: Http) -> None:
+    for number in (9, 10):
+        bucket.put(f"{JOB}{number}/started.json", {"timestamp": 1_600_000_000 + number})
+        bucket.put(f"{JOB}{number}/artifacts/junit.xml", JUNIT.format(1, number))
+    found = opened(bucket, http, ProwView(View.JUNIT, NAME, JOB, ("9", "10"), (("test", "fails"),)).text())
+    shown = gather(found, Cancel()).frame.sort("order")
+    assert shown["build"].to_list() == ["10", "9"]
+    assert [at.timestamp() for at in shown["started"]] == [1_600_000_010, 1_600_000_009]
+
+
+def test_incomplete_files_are_said_once_with_their_number(bucket: Bucket, http: Http) -> None:
+    builds = eight_builds(bucket)
+    for kind in (View.JUNIT, View.MATRIX):
+        found = gather(opened(bucket, http, ProwView(kind, NAME, JOB, tuple(builds)).text()), Cancel())
+        assert len(found.notes) == 1 and found.partial
+        assert found.notes[0].startswith("2 files are incomplete (of 8), e.g. artifacts/junit_1.xml: It ends in the")
+
+
+def test_a_search_that_stops_leaves_out_the_oldest_builds_whatever_answers_first(
+    bucket: Bucket, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builds = eight_builds(bucket)
+    bucket.faults += [(f"{builds[1]}%2Fbuild-log.txt?", 404), (f"{builds[6]}%2Fbuild-log.txt?", 404)] * 20
+    monkeypatch.setattr("backends.prow.search.MOST", 5)
+    text = ProwView(View.SEARCH, NAME, JOB, (), (("text", "line|state"),)).text()
+    first = printed(opened(bucket, http, text))
+    assert [line.split(",")[1] for line in first[0].splitlines()[1:]] == [
+        one for one in (builds[0], builds[2], builds[3]) for _ in range(2)
+    ]
+    (note,) = first[1]
+    assert note.startswith("1 file could not be searched") and note.endswith("the 4 older builds are left out.")
+    for seed in range(6):
+        monkeypatch.setattr("backends.prow.search.Turns", arriving(Random(seed)))
+        assert printed(opened(bucket, http, text)) == first
