@@ -81,8 +81,12 @@ def test_pushes_and_the_jobs_of_one(perf: Caller) -> None:
 def test_two_revisions_by_words_and_by_address(perf: Caller, demo: dict[str, str]) -> None:
     by_address = good(perf("compare", demo["perf.compare"])).rows
     query = dict(pair.split("=") for pair in demo["perf.compare"].partition("?")[2].split("&"))
-    words = good(perf("compare", query["baseRev"], f"try:{query['newRev']}", "--framework", "browsertime")).rows
-    assert words == by_address
+    sides = (query["baseRev"], f"try:{query['newRev']}")
+    words = good(perf("compare", *sides, "--framework", "browsertime", "--replicates")).rows
+    assert words == by_address  # perf.compare uses replicates unless its address says otherwise
+    by_run = good(perf("compare", *sides, "--framework", "13")).rows
+    assert by_run == good(perf("compare", demo["perf.compare"], "--no-replicates")).rows
+    assert sum(int(row["n_base"]) for row in by_run) < sum(int(row["n_base"]) for row in by_address)
     assert {"regression", "improvement"} <= {row["verdict"] for row in by_address}
     suite = next(row for row in by_address if row["subtests"] == "yes")
     options = ("--framework", "13", "--subtests-of", suite["base_signature"])
