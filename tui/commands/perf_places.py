@@ -23,7 +23,7 @@ from backends.locators.perfherder import (
     SeriesRef,
     SimilarJobs,
 )
-from backends.locators.perfherder_forms import HASH, NUMBER, REPOSITORY, REVISION
+from backends.locators.perfherder_api import HASH, NUMBER, REPOSITORY, REVISION
 from backends.locators.taskcluster import Push
 from backends.problems import UsageProblem
 

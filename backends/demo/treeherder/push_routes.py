@@ -20,7 +20,11 @@ _BOUNDS = {
     "__lt": lambda a, b: a < b, "__lte": lambda a, b: a <= b, "__gt": lambda a, b: a > b, "__gte": lambda a, b: a >= b,
 }  # fmt: skip
 # The server's own value for these takes the place of the one in the query, so that a range cannot be paged by time.
-_REPLACED = {"push_timestamp__lte": "tochange", "push_timestamp__gte": "fromchange", "push_timestamp__lt": "enddate"}
+_REPLACED = {
+    "push_timestamp__lte": ("tochange",),
+    "push_timestamp__gte": ("fromchange", "startdate"),
+    "push_timestamp__lt": ("enddate",),
+}
 
 
 def no_project(name: str) -> Refusal:
@@ -135,7 +139,7 @@ def _range(branch: Branch, query: Query) -> tuple[int, float]:
 def _fits(query: Query, push: Push) -> bool:
     for name, values in query.values.items():
         text = values[-1]
-        if name in _REPLACED and _REPLACED[name] in query:
+        if any(other in query for other in _REPLACED.get(name, ())):
             continue
         if name.startswith("push_timestamp__"):
             wanted = whole(text, partial(detail, 400, f"Invalid timestamp specified for {name}"))
