@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from backends.http.answers import Answer
@@ -22,6 +23,7 @@ HOSTS = {
     "lando-prod-2025": "lando.moz.tools",
 }
 USUAL = "lando-prod"
+_LANDED = re.compile(rb'"commit_id"\s*:\s*"[0-9a-f]')
 
 
 def revision_of_landing_job(http: Http, number: int, instance: str = "", cancel: Cancel | None = None) -> str:
@@ -48,4 +50,4 @@ def revision_of_landing_job(http: Http, number: int, instance: str = "", cancel:
 
 def _hold(answer: Answer) -> Policy:
     """A job that has landed never changes again."""
-    return Policy.short(DAY) if b'"commit_id": "' in answer.body or b'"commit_id":"' in answer.body else Policy.never()
+    return Policy.short(DAY) if _LANDED.search(answer.body) else Policy.never()

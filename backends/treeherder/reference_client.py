@@ -58,7 +58,7 @@ class ReferenceClient:
             one["id"]: one["issue_tracker_url"]
             for one in (found if isinstance(found, list) else [])
             if isinstance(one, dict)
-            and isinstance(one.get("id"), int)
+            and type(one.get("id")) is int  # not a bool
             and str(one.get("issue_tracker_url", "")).startswith("https://")
         }
 

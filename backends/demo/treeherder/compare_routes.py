@@ -215,7 +215,10 @@ def _t_text(signature: Signature, base: list[float], new: list[float]) -> Json:
 
 def _class(mean_b: float, mean_n: float, t: float, better: bool) -> str:
     """The colour of a row: none below 2 % or a t of 3, a warning below 5 for what is worse."""
-    if not mean_b or not mean_n or max(mean_b, mean_n) / min(mean_b, mean_n) < 1.02 or t < 3:
+    if not mean_b or not mean_n:
+        return ""
+    ratio = mean_n / mean_b
+    if (1 / ratio if ratio < 1 else ratio) < 1.02 or t < 3:  # where the signs differ, always
         return ""
     if t < 5:
         return "" if better else "warning"
