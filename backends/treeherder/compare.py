@@ -110,8 +110,8 @@ class CompareList(TreeherderList):
             self._suite = str(suites[0]) if len(suites) == 1 else ""
         self._constant = 0 if self.locator.base_only else constant(frame)
         origin = reduce(Origin.worse, (rows.origin for rows in values.values()))
-        note = " ".join(part for part in (absent, self._note(pairs, values), self._rank_note()) if part)
-        yield Page(frame, origin, total=len(frame), note=note)
+        note = " ".join(part for part in (absent, self._note(pairs, values)) if part)
+        yield Page(frame, origin, total=len(frame), note=f"{note} {self._rank_note()}".strip())
         small = [] if self.locator.base_only else [(pair, coarse(one)) for pair, one in compared]
         if any(len(one) for _, one in small):
             yield self._refined(frame, small, values, origin, note, cancel)
@@ -266,6 +266,8 @@ class CompareList(TreeherderList):
             more = f"{left:,} tests with small values are compared from values of two decimals."
             note = f"{note} {more}".strip()
         every = pl.concat([*better, frame]).unique("key", keep="first", maintain_order=True)
+        self._constant = constant(every)
+        note = f"{note} {self._rank_note()}".strip()
         return Page(in_order(every), origin, total=len(every), replace=True, note=note)
 
     def _in_full(self, question: tuple[_Push, _Push | None, int], cancel: Cancel) -> pl.DataFrame:
@@ -281,7 +283,7 @@ class CompareList(TreeherderList):
         tests = "1 test has" if self._constant == 1 else f"{self._constant:,} tests have"
         return (
             f"{tests} the same value everywhere on both sides: Treeherder's own Mann-Whitney U comparison fails on "
-            "that (error 500). It is computed here instead; the browser opens the Student's t view."
+            "that (error 500). It is computed here instead; perf.compare opens in its Student's t view."
         )
 
     def _note(self, pairs: list[_Pair], values: dict[tuple[_Push, _Push | None], Rows]) -> str:

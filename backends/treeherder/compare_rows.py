@@ -131,12 +131,21 @@ def in_order(frame: pl.DataFrame) -> pl.DataFrame:
 
 def coarse(frame: pl.DataFrame) -> pl.DataFrame:
     """The rows whose values are so small that two decimals are too few, and that both sides have."""
+    return frame.filter(_is_coarse())
+
+
+def _is_coarse() -> pl.Expr:
     smallest = pl.min_horizontal(pl.col("median_base").abs(), pl.col("median_new").abs())
-    return frame.filter((smallest * COARSE < STEP) & (pl.col("n_base") > 0) & (pl.col("n_new") > 0))
+    small = (smallest * COARSE < STEP) & (pl.col("n_base") > 0) & (pl.col("n_new") > 0)
+    return small.fill_null(False)
 
 
 def constant(frame: pl.DataFrame) -> int:
-    """How many tests have one and the same value everywhere on both sides: the server's rank tests fail on those."""
+    """How many tests have one and the same value everywhere on both sides: the server's rank tests fail on those.
+
+    Values of two decimals do not tell where that step is coarse; then only values in full count.
+    """
+    frame = frame.filter(~(_is_coarse() & (pl.col("precision") != "in full")))
     flat = (pl.col("n_base") > 0) & (pl.col("n_new") > 0) & (pl.col("std_base").fill_null(0) == 0)
     same = (pl.col("std_new").fill_null(0) == 0) & (pl.col("median_base") == pl.col("median_new"))
     return frame.filter(flat & same).height

@@ -306,6 +306,20 @@ def test_a_comparison_that_the_servers_rank_test_fails_on_is_made_here_and_that_
     assert "1 test has the same value everywhere" in found.notes[0] and "error 500" in found.notes[0]
 
 
+def test_small_values_that_only_look_alike_are_not_said_to_be_the_same(fake: FakeTreeherder) -> None:
+    """Two decimals make one value of 0.001 and 0.004; in full they differ, and the server's rank test works."""
+
+    def values(query: httpx.QueryParams) -> list[dict[str, Any]]:
+        if "signature" not in query:
+            return [measured(5, [0.0] * 9)]
+        data = [{"id": one, "value": one / 1000} for one in range(1, 5)]
+        return [{**measured(5, []), "data": data}]
+
+    with_values(fake, values)
+    found = gather(fake.list(Compare("try", A, "try", C, "13", replicates=True)), Cancel())
+    assert found.frame["precision"].to_list() == ["in full"] and not found.notes
+
+
 def shuffled_answers(fake: FakeTreeherder, seed: int) -> None:
     """Answers come after a random while each."""
     chance, handle = random.Random(seed), fake.handle
