@@ -7,7 +7,7 @@ or, where an old address does so, by their hash; frameworks by id or name.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from backends.locators.base import Locator
@@ -73,10 +73,12 @@ class Signatures(PerfherderLocator):
 
 @dataclass(frozen=True)
 class SeriesRef:
-    """One signature of one repository."""
+    """One signature of one repository. `framework`: its number where it is known; the signature alone says which
+    series it is, so it does not count in comparisons, but Perfherder's graphs page shows nothing without it."""
 
     repository: str
     signature: str  # an id, or a hash of 40 digits
+    framework: str = field(default="", compare=False)
 
     def text(self) -> str:
         return f"{escape(self.repository)}:{self.signature}"
@@ -144,7 +146,8 @@ class AlertSummary(PerfherderLocator):
 
 @dataclass(frozen=True)
 class Pushes(PerfherderLocator):
-    """The newest `count` pushes, or those by an author, with words in a comment, or between two days (YYYY-MM-DD)."""
+    """The newest `count` pushes, or those by an author, with words in a comment, or between two days (YYYY-MM-DD) or
+    two revisions, both included (`from_revision` is the older one; then all of them unless `count` says less)."""
 
     repository: str
     author: str = ""
@@ -153,6 +156,8 @@ class Pushes(PerfherderLocator):
     end: str = ""
     count: int | None = None
     server: str = ""
+    from_revision: str = ""
+    to_revision: str = ""
 
     def text(self) -> str:
         options = [
@@ -161,6 +166,8 @@ class Pushes(PerfherderLocator):
             ("from", self.start),
             ("to", self.end),
             ("count", self.count),
+            ("fromchange", self.from_revision),
+            ("tochange", self.to_revision),
         ]
         return _text(["pushes", self.repository], options, self.server)
 
@@ -178,10 +185,26 @@ class PushOf(PerfherderLocator):
 
 
 @dataclass(frozen=True)
+class LandoPush(PerfherderLocator):
+    """The push that a landing job of Lando became. `instance`: Lando's name of its deployment, "" for the usual one."""
+
+    repository: str
+    number: int
+    instance: str = ""
+    server: str = ""
+
+    def text(self) -> str:
+        return _text(["lando", self.repository, str(self.number)], [("instance", self.instance)], self.server)
+
+
+@dataclass(frozen=True)
 class PushJobs(PerfherderLocator):
+    """The jobs of a push. `revision`: its tip where that is known; the id alone says which push it is."""
+
     repository: str
     push_id: int
     server: str = ""
+    revision: str = field(default="", compare=False)
 
     def text(self) -> str:
         return _text(["jobs", self.repository, str(self.push_id)], [], self.server)
@@ -216,6 +239,8 @@ class Compare(PerfherderLocator):
     """Two revisions, suite by suite; with parents (ids of suites) the subtests of those.
 
     Without a base revision the base is what the repository measured in the `interval` seconds before the new push.
+    `others`: further (repository, revision) pairs that are compared with the same base. Where the new side is the base
+    itself, only the base is shown, as perf.compare does where no new revision is named.
     """
 
     base_repository: str
@@ -228,6 +253,16 @@ class Compare(PerfherderLocator):
     interval: int | None = None
     replicates: bool = False
     server: str = ""
+    others: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def news(self) -> tuple[tuple[str, str], ...]:
+        """(repository, revision) of each new side, each once."""
+        return tuple(dict.fromkeys(((self.new_repository, self.new_revision), *self.others)))
+
+    @property
+    def base_only(self) -> bool:
+        return bool(self.base_revision) and self.news == ((self.base_repository, self.base_revision),)
 
     def text(self) -> str:
         parts = [
@@ -236,6 +271,7 @@ class Compare(PerfherderLocator):
             self.base_revision or "history",
             self.new_repository,
             self.new_revision,
+            *(part for pair in self.others for part in pair),
         ]
         options = [
             ("framework", self.framework),
@@ -244,6 +280,35 @@ class Compare(PerfherderLocator):
             ("interval", self.interval),
             ("replicates", 1 if self.replicates else None),
         ]
+        return _text(parts, options, self.server)
+
+
+@dataclass(frozen=True)
+class CompareByReference(PerfherderLocator):
+    """A comparison whose revisions a server has to be asked for, as `mach try perf` prints them: by hashes that stand
+    in the pushes' commit messages (`kind` "hash", with the days of the pushes), or by landing jobs ("lando")."""
+
+    kind: str
+    base_repository: str
+    base: str
+    new_repository: str
+    new: str
+    base_day: str = ""
+    new_day: str = ""
+    instance: str = ""
+    framework: str = ""
+    replicates: bool = False
+    server: str = ""
+
+    def text(self) -> str:
+        options = [
+            ("base-day", self.base_day),
+            ("new-day", self.new_day),
+            ("instance", self.instance),
+            ("framework", self.framework),
+            ("replicates", 1 if self.replicates else None),
+        ]
+        parts = [f"compare-{self.kind}", self.base_repository, self.base, self.new_repository, self.new]
         return _text(parts, options, self.server)
 
 

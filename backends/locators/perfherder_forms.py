@@ -1,15 +1,19 @@
 """Which Perfherder page a text names: addresses of Treeherder's performance pages, of perf.compare, our short forms.
 
-Pages of jobs (`/jobs?repo=...&revision=...`) are not these: they stay with the task group of the push, which
-`treeherder_forms` finds. Addresses of before 2021 have the page and its query behind a #.
+What an address leaves out means what its page shows then (by the pages' sources of August 2026): untriaged alerts of
+Talos, a comparison of Talos with all replicates. Pages of jobs of one push (`/jobs?repo=...&revision=...`) are not
+these: they stay with the task group of the push, which `treeherder_forms` finds. Addresses of before 2021 have the page
+and its query behind a #.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
+from backends.locators import perfherder_api
 from backends.locators.base import LocatorProblem
 from backends.locators.pasted import SCHEME, Pasted, PastedUrl, split_url, unescape
 from backends.locators.perfherder import (
@@ -17,9 +21,11 @@ from backends.locators.perfherder import (
     AlertSummaries,
     AlertSummary,
     Compare,
+    CompareByReference,
     ComparedValues,
     Frameworks,
     JobFailures,
+    LandoPush,
     PerfherderLocator,
     Pushes,
     PushJobs,
@@ -31,20 +37,36 @@ from backends.locators.perfherder import (
     Signatures,
     SimilarJobs,
 )
+from backends.locators.perfherder_api import DAY, HASH, NUMBER, REPOSITORY, REVISION, WORD, Query
+from backends.locators.perfherder_api import first as _first
+from backends.locators.perfherder_api import framework as _framework
+from backends.locators.perfherder_api import incomplete as _incomplete
+from backends.locators.perfherder_api import is_signature as _is_signature
+from backends.locators.perfherder_api import number as _number
+from backends.locators.perfherder_pages import (
+    ALL_FRAMEWORKS,
+    ALL_REGRESSIONS,
+    ALL_STATUSES,
+    FLAG_PARAMETERS,
+    SHERIFFED_FRAMEWORKS,
+    UNTRIAGED_IMPROVEMENTS,
+    UNTRIAGED_REGRESSIONS,
+)
 
-NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
-HASH = re.compile(r"[0-9a-f]{40}", re.ASCII)
-REVISION = re.compile(r"[0-9a-f]{8,40}", re.ASCII)
-REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
-WORD = re.compile(r"[A-Za-z0-9_.-]{1,100}", re.ASCII)
-DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-ONE_PUSH = {"revision", "selectedTaskRun", "selectedJob", "job_id", "task", "fromchange", "tochange"}
+REFERENCE = re.compile(r"-?[0-9A-Za-z]{1,64}", re.ASCII)
+ONE_PUSH = {"revision", "selectedTaskRun", "selectedJob", "job_id", "task"}
 SIDE = re.compile(r"([^:@/]+):([0-9a-f]{1,40})@(?:([0-9a-f]{8,40})|([0-9]{0,15})\.\.([0-9]{0,15}))", re.ASCII)
 PUBLIC_HOST = "treeherder.mozilla.org"
 COMPARE_HOST = "perf.compare"
-# The page of alerts has two statuses that the API has as filters (ui/perfherder/perf-helpers/constants.js).
-PAGE_STATUSES = {"10": "untriaged-regressions", "11": "untriaged-improvements"}
-Query = dict[str, list[str]]
+TALOS = "1"  # what Perfherder's pages and perf.compare show where no framework is named
+UNTRIAGED = "0"
+DEFAULT_REPOSITORY = "autoland"  # of pages of jobs
+# The page of alerts has three statuses that the API has as filters (ui/perfherder/perf-helpers/constants.js).
+PAGE_STATUSES = {
+    ALL_REGRESSIONS: "hide-improvements",
+    UNTRIAGED_REGRESSIONS: "untriaged-regressions",
+    UNTRIAGED_IMPROVEMENTS: "untriaged-improvements",
+}
 FORMS_HINT = (
     "Forms: perf:repositories, perf:frameworks[/REPOSITORY], perf:signatures/REPOSITORY/FRAMEWORK, "
     "perf:series/REPOSITORY:ID,..., perf:alerts/REPOSITORY/FRAMEWORK, perf:alert/ID, perf:pushes/REPOSITORY, "
@@ -63,11 +85,19 @@ def recognise(pasted: Pasted) -> PerfherderLocator | None:
     page, query = _page(pasted, url)
     if url.host == COMPARE_HOST:
         return _perf_compare(page, query)
+    if page.startswith("api/"):
+        found = perfherder_api.recognise(page, query, "")
+        return found and replace_server(found, url)
+    if page in ("jobs", "") and url.host == PUBLIC_HOST and "repo" not in query:
+        query["repo"] = [DEFAULT_REPOSITORY]
     build = _PAGES.get(page)
-    if build is not None:
-        return build(query, _server(url))
-    summary = re.fullmatch(r"api/performance/alertsummary/([0-9]{1,15})", page, re.ASCII)
-    return AlertSummary(int(summary[1]), _server(url)) if summary is not None else None
+    return None if build is None else build(query, _server(url))
+
+
+def replace_server(found: PerfherderLocator, url: PastedUrl) -> PerfherderLocator:
+    """The same on the server of an address, which is only looked at where the address is a Treeherder's."""
+    server = _server(url)
+    return replace(found, server=server) if server else found  # type: ignore[call-arg]
 
 
 def _server(url: PastedUrl) -> str:
@@ -88,21 +118,20 @@ def _page(pasted: Pasted, url: PastedUrl) -> tuple[str, Query]:
 
 
 def _pairs(query: str) -> Query:
+    """Every value of each name; a bare name has the value ""."""
     found: Query = {}
     try:
-        for name, value in parse_qsl(query, max_num_fields=400):
+        for name, value in parse_qsl(query, keep_blank_values=True, max_num_fields=400):
             found.setdefault(name, []).append(value)
     except ValueError:
         return {}
     return found
 
 
-def _first(query: Query, *names: str) -> str:
-    return next((query[name][0] for name in names if name in query), "")
-
-
-def _number(text: str) -> int | None:
-    return int(text) if NUMBER.fullmatch(text) else None
+def _is_on(text: str) -> bool:
+    """As the pages read a switch: a whole number at the beginning that is not 0; "true" has always been taken too."""
+    digits = re.match(r"\s*[+-]?[0-9]+", text, re.ASCII)
+    return text.lower() == "true" or (digits is not None and int(digits[0]) != 0)
 
 
 def _graphs(query: Query, server: str) -> PerfherderLocator:
@@ -111,45 +140,51 @@ def _graphs(query: Query, server: str) -> PerfherderLocator:
     for written in query.get("series", []):
         parts = written.strip("[]").split(",")
         if len(parts) > 1 and REPOSITORY.fullmatch(parts[0]) and _is_signature(parts[1]):
-            found.append(SeriesRef(parts[0], parts[1]))
+            found.append(SeriesRef(parts[0], parts[1], _framework(parts[3]) if len(parts) > 3 else ""))
     if not found:
         raise LocatorProblem(
             "This Perfherder graph has no series in its address.", "Add a test to the graph, then copy the address."
         )
-    zoom = [
-        int(float(part)) for part in _first(query, "zoom").split(",") if re.fullmatch(r"[0-9]{1,15}(\.[0-9]*)?", part)
-    ]
+    limits = re.sub(r'[\[\]{}"]', "", _first(query, "zoom")).split(",")[:2]
+    zoom = [int(part.partition(".")[0]) for part in limits if re.fullmatch(r"[0-9]{1,18}(\.[0-9]*)?", part, re.ASCII)]
     start, end = (zoom[0] // 1000, zoom[1] // 1000) if len(zoom) > 1 and zoom[0] < zoom[1] else (None, None)
     interval = _number(_first(query, "timerange")) if start is None else None
-    replicates = _first(query, "replicates").lower() in ("1", "true")
-    return Series(tuple(dict.fromkeys(found)), interval, start, end, replicates, server)
-
-
-def _is_signature(text: str) -> bool:
-    return NUMBER.fullmatch(text) is not None or HASH.fullmatch(text) is not None
+    return Series(tuple(dict.fromkeys(found)), interval, start, end, _is_on(_first(query, "replicates")), server)
 
 
 def _alerts(query: Query, server: str) -> PerfherderLocator:
+    """Without a status the page shows untriaged summaries, without a framework those of Talos."""
     number = _number(_first(query, "id"))
     if number is not None:
         return AlertSummary(number, server)
-    status, flags = _first(query, "status"), set()
+    status, framework = _first(query, "status") or UNTRIAGED, _first(query, "framework") or TALOS
+    flags = {flag for flag, name in FLAG_PARAMETERS.items() if _is_on(_first(query, name))}
     if status in PAGE_STATUSES:
         flags.add(PAGE_STATUSES[status])
-    if _first(query, "hideDwnToInv", "hideDownstream") in ("1", "true"):
-        flags.add("hide-related")
-    if _first(query, "hideImprovements") in ("1", "true"):
-        flags.add("hide-improvements")
-    if _first(query, "monitoredAlerts") in ("1", "true"):
-        flags.add("monitored")
-    framework = _first(query, "framework")
+    for flag, names in (
+        ("hide-related", ("hideDwnToInv", "hideDownstream")),
+        ("hide-improvements", ("hideImprovements",)),
+        ("monitored", ("monitoredAlerts",)),
+    ):
+        if _is_on(_first(query, *names)):
+            flags.add(flag)
+    if framework == SHERIFFED_FRAMEWORKS:
+        flags.add("sheriffed")
     return AlertSummaries(
-        framework=framework if NUMBER.fullmatch(framework) else "",
-        status=status if len(status) == 1 and status.isdigit() else "",
+        framework="" if framework in (ALL_FRAMEWORKS, SHERIFFED_FRAMEWORKS) else _framework(framework, TALOS),
+        status=_status(status),
         words=_first(query, "filterText", "filter"),
         flags=tuple(sorted(flags)),
         server=server,
+        **perfherder_api.alert_filters(query),
     )
+
+
+def _status(status: str) -> str:
+    """The API's number of a page's status; "" where the page leaves the status out of its question."""
+    if status == ALL_STATUSES or status in PAGE_STATUSES:
+        return ""
+    return status if len(status) == 1 and status.isdigit() else UNTRIAGED
 
 
 def _compare(query: Query, server: str) -> PerfherderLocator:
@@ -171,45 +206,75 @@ def _distribution(query: Query, server: str) -> PerfherderLocator:
 
 
 def _perf_compare(page: str, query: Query) -> PerfherderLocator:
-    if page.startswith(("compare-lando", "compare-hash")):
-        raise LocatorProblem(
-            "This perf.compare address names Lando jobs or hashes, not revisions.",
-            "Wait until the pushes are there, and copy the address with baseRev= and newRev=.",
-        )
-    return _comparison(
+    """Replicates are used with the rank test, which is the default, and wherever `replicates` stands at all."""
+    method = _first(query, "test_version")
+    replicates = "replicates" in query or method in ("", "mann-whitney-u")
+    for kind in ("hash", "lando"):
+        if page.startswith(f"compare-{kind}"):
+            return _by_reference(kind, query, replicates)
+    if "over-time" in page:
+        query.pop("baseRev", None)
+    found = _comparison(
         query, "", base=("baseRepo", "baseRev"), new=("newRepo", "newRev"),
-        parents=("baseParentSignature", "newParentSignature"),
+        parents=("baseParentSignature", "newParentSignature"), framework=TALOS,
+    )  # fmt: skip
+    return replace(found, replicates=replicates)
+
+
+def _by_reference(kind: str, query: Query, replicates: bool) -> PerfherderLocator:
+    base, new = (_first(query, f"{side}{kind.capitalize()}") for side in ("base", "new"))
+    repositories = [_first(query, f"{side}Repo") for side in ("base", "new")]
+    days = [day if DAY.fullmatch(day) else "" for day in (_first(query, f"{side}HashDate") for side in ("base", "new"))]
+    instance = _first(query, "landoInstance") if WORD.fullmatch(_first(query, "landoInstance")) else ""
+    valid = NUMBER if kind == "lando" else REFERENCE
+    if not (valid.fullmatch(base) and valid.fullmatch(new) and all(map(REPOSITORY.fullmatch, repositories))):
+        what = "landing jobs of Lando" if kind == "lando" else "hashes"
+        raise LocatorProblem(
+            f"This perf.compare address does not name two {what} and their repositories.",
+            f"It needs base{kind.capitalize()}=, new{kind.capitalize()}=, baseRepo= and newRepo=, as `mach try perf` "
+            "prints them.",
+        )
+    return CompareByReference(
+        kind, repositories[0], base, repositories[1], new, days[0], days[1], instance,
+        _framework(_first(query, "framework"), TALOS), replicates,
     )  # fmt: skip
 
 
 def _comparison(
-    query: Query, server: str, *, base: tuple[str, str], new: tuple[str, str], parents: tuple[str, str]
-) -> PerfherderLocator:
+    query: Query, server: str, *, base: tuple[str, str], new: tuple[str, str], parents: tuple[str, str],
+    framework: str = "",
+) -> Compare:  # fmt: skip
+    """Each new revision goes with the new repository at its place; without any, the base alone is shown.
+
+    `framework`: the one to show where none is named.
+    """
     base_repository, base_revision = _first(query, base[0]), _first(query, base[1]).lower()
-    new_repository, new_revision = _first(query, new[0]), _first(query, new[1]).lower()
+    repositories = [name for name in query.get(new[0], []) if name]
+    revisions = [revision.lower() for revision in query.get(new[1], []) if revision]
     interval = _number(_first(query, "selectedTimeRange"))
-    framework = _first(query, "framework")
-    if not (REPOSITORY.fullmatch(base_repository) and REPOSITORY.fullmatch(new_repository)):
+    if not revisions and base_revision:
+        repositories, revisions = [base_repository], [base_revision]
+    if not (REPOSITORY.fullmatch(base_repository) and repositories and all(map(REPOSITORY.fullmatch, repositories))):
         raise _incomplete()
-    if not REVISION.fullmatch(new_revision) or not (
-        REVISION.fullmatch(base_revision) or (interval and not base_revision)
-    ):
+    if not revisions or not all(map(REVISION.fullmatch, revisions)):
         raise _incomplete()
+    if not (REVISION.fullmatch(base_revision) or (interval and not base_revision)):
+        raise _incomplete()
+    if len(revisions) != len(repositories):
+        raise LocatorProblem(
+            f"This comparison names {len(revisions)} new revisions and {len(repositories)} new repositories.",
+            "Give one newRepo= for each newRev=.",
+        )
+    (first, *others) = dict.fromkeys(zip(repositories, revisions, strict=True))
     return Compare(
-        base_repository, base_revision, new_repository, new_revision,
-        framework=framework if NUMBER.fullmatch(framework) else "",
+        base_repository, base_revision, *first,
+        framework=_framework(_first(query, "framework"), framework),
         base_parent=_number(_first(query, parents[0])), new_parent=_number(_first(query, parents[1])),
         interval=None if base_revision else interval,
-        replicates=_first(query, "replicates") in ("1", "true"),
+        replicates=_is_on(_first(query, "replicates")),
         server=server,
+        others=tuple(others),
     )  # fmt: skip
-
-
-def _incomplete() -> LocatorProblem:
-    return LocatorProblem(
-        "This comparison does not name two repositories and revisions.",
-        "Copy the address once both revisions (8 to 40 hex digits) are chosen.",
-    )
 
 
 def _home(query: Query, server: str) -> PerfherderLocator:
@@ -221,21 +286,28 @@ def _tests(query: Query, server: str) -> PerfherderLocator:
     repository, framework = _first(query, "project", "repo") or "autoland", _first(query, "framework")
     if not REPOSITORY.fullmatch(repository):
         return Repositories(server)
-    return Signatures(repository, framework if NUMBER.fullmatch(framework) else "", server=server)
+    return Signatures(repository, _framework(framework), server=server)
 
 
 def _pushes(query: Query, server: str) -> PerfherderLocator | None:
-    """A page of jobs that names neither a push nor a task lists the pushes of a repository."""
-    repository = _first(query, "repo")
-    if not REPOSITORY.fullmatch(repository) or query.keys() & ONE_PUSH:
+    """A page of jobs that names neither a push nor a task lists the pushes of a repository, or of a range of them."""
+    repository, lando = _first(query, "repo"), _first(query, "landoCommitID")
+    if not REPOSITORY.fullmatch(repository):
         return None
-    start, end = _first(query, "startdate"), _first(query, "enddate")
-    start, end = (day if DAY.fullmatch(day) else "" for day in (start, end))
-    return Pushes(repository, _first(query, "author"), _first(query, "search"), start, end, server=server)
+    if lando and not _first(query, "revision"):
+        instance = _first(query, "landoInstance")
+        if not NUMBER.fullmatch(lando):
+            raise LocatorProblem("This Treeherder address has no valid landoCommitID.", "It is a number.")
+        return LandoPush(repository, int(lando), instance if WORD.fullmatch(instance) else "", server)
+    in_range = _first(query, "fromchange", "tochange")
+    if any(_first(query, name) for name in ONE_PUSH) and not (in_range and not _first(query, "revision")):
+        return None
+    return perfherder_api.pushes(repository, query, server, author=_first(query, "author"))
 
 
 _PAGES: dict[str, Callable[[Query, str], PerfherderLocator | None]] = {
     "perfherder": _home,
+    "": lambda query, server: None if server else _pushes(query, server),
     "jobs": _pushes,
     "perfherder/tests": _tests,
     "perfherder/graphs": _graphs,
@@ -341,21 +413,50 @@ def _of_repository(kind: str, parts: list[str], options: dict[str, str], server:
             if not all(DAY.fullmatch(day) for day in (start, end) if day):
                 return None
             count = _number(options.get("count", ""))
-            return Pushes(repository, options.get("author", ""), options.get("text", ""), start, end, count, server)
+            older, newer = options.get("fromchange", ""), options.get("tochange", "")
+            if not all(REVISION.fullmatch(revision) for revision in (older, newer) if revision):
+                return None
+            return Pushes(
+                repository, options.get("author", ""), options.get("text", ""), start, end, count, server, older, newer
+            )
         case "push", [revision] if REVISION.fullmatch(revision):
             return PushOf(repository, revision, server)
         case "jobs", [number] if NUMBER.fullmatch(number):
             return PushJobs(repository, int(number), server)
+        case "lando", [number] if NUMBER.fullmatch(number):
+            instance = options.get("instance", "")
+            return LandoPush(repository, int(number), instance if WORD.fullmatch(instance) else "", server)
         case "similar", [number] if NUMBER.fullmatch(number):
             return SimilarJobs(repository, int(number), server)
         case "failures", [number] if NUMBER.fullmatch(number):
             return JobFailures(repository, int(number), server)
-        case "compare", [base, other, new] if REPOSITORY.fullmatch(other) and REVISION.fullmatch(new):
-            if base != "history" and not REVISION.fullmatch(base):
+        case "compare", [base, other, new, *rest]:
+            return _compare_form(repository, base, [other, new, *rest], interval, options, server)
+        case "compare-hash" | "compare-lando", [base, other, new] if REPOSITORY.fullmatch(other):
+            valid = NUMBER if kind == "compare-lando" else REFERENCE
+            days = [options.get(f"{side}-day", "") for side in ("base", "new")]
+            instance = options.get("instance", "")
+            if not (valid.fullmatch(base) and valid.fullmatch(new) and all(DAY.fullmatch(day) for day in days if day)):
                 return None
-            parents = [_number(options.get(name, "")) for name in ("base-parent", "new-parent")]
-            return Compare(
-                repository, "" if base == "history" else base, other, new, options.get("framework", ""), parents[0],
-                parents[1], interval, options.get("replicates") == "1", server,
+            return CompareByReference(
+                kind.removeprefix("compare-"), repository, base, other, new, days[0], days[1],
+                instance if WORD.fullmatch(instance) else "", options.get("framework", ""),
+                options.get("replicates") == "1", server,
             )  # fmt: skip
     return None
+
+
+def _compare_form(
+    repository: str, base: str, news: list[str], interval: int | None, options: dict[str, str], server: str
+) -> Compare | None:
+    """`news`: repository, revision, repository, revision, ..."""
+    if len(news) % 2 or (base != "history" and not REVISION.fullmatch(base)):
+        return None
+    if not all(map(REPOSITORY.fullmatch, news[::2])) or not all(map(REVISION.fullmatch, news[1::2])):
+        return None
+    (first, *others) = zip(news[::2], news[1::2], strict=True)
+    parents = [_number(options.get(name, "")) for name in ("base-parent", "new-parent")]
+    return Compare(
+        repository, "" if base == "history" else base, *first, options.get("framework", ""), parents[0], parents[1],
+        interval, options.get("replicates") == "1", server, tuple(others),
+    )  # fmt: skip

@@ -11,9 +11,11 @@ from backends.locators.perfherder import (
     AlertSummaries,
     AlertSummary,
     Compare,
+    CompareByReference,
     ComparedValues,
     Frameworks,
     JobFailures,
+    LandoPush,
     PerfherderLocator,
     Pushes,
     PushJobs,
@@ -34,14 +36,34 @@ if TYPE_CHECKING:
 
 
 def resolve(locator: Locator, http: Http, settings: Settings, cancel: Cancel | None = None) -> Locator:
-    """Only a push by its revision has to be looked up; everything else says itself what to list."""
-    if not isinstance(locator, PushOf):
+    """Only pushes by revision or landing job, and comparisons by hashes or landing jobs, have to be looked up;
+    everything else says itself what to list."""
+    if not isinstance(locator, PushOf | LandoPush | CompareByReference):
         return locator
     from backends.treeherder.client import Treeherder
+    from backends.treeherder.lando import revision_of_landing_job
 
     treeherder = Treeherder(http, locator.server or settings.treeherder_url)
-    number = treeherder.push_by_revision(locator.repository, locator.revision, cancel)
-    return PushJobs(locator.repository, number, locator.server)
+    if isinstance(locator, CompareByReference):
+        if locator.kind == "lando":
+            base, new = (
+                revision_of_landing_job(http, int(number), locator.instance, cancel)
+                for number in (locator.base, locator.new)
+            )
+        else:
+            hashes, days = (locator.base, locator.new), (locator.base_day, locator.new_day)
+            base, new = treeherder.revisions_of_hashes(locator.base_repository, hashes, days, cancel)
+        return Compare(
+            locator.base_repository, base, locator.new_repository, new, locator.framework,
+            replicates=locator.replicates, server=locator.server,
+        )  # fmt: skip
+    revision = (
+        locator.revision
+        if isinstance(locator, PushOf)
+        else revision_of_landing_job(http, locator.number, locator.instance, cancel)
+    )
+    push = treeherder.push_of(locator.repository, revision, cancel)
+    return PushJobs(locator.repository, int(push["push_id"]), locator.server, str(push["revision"] or ""))
 
 
 def resource_for(locator: Locator, http: Http, settings: Settings) -> Resource:
@@ -91,8 +113,10 @@ def _measured(locator: PerfherderLocator, where: Where) -> Resource | None:
 
             return (SeriesPoints if len(locator.series) > 1 else OneSeries)(locator, where)
         case Compare():
-            from backends.treeherder.compare import CompareList, SubtestCompareList
+            from backends.treeherder.compare import CompareList, SeveralCompareList, SubtestCompareList
 
+            if len(locator.news) > 1:
+                return SeveralCompareList(locator, where)
             whole = locator.base_parent is None and locator.new_parent is None
             return (CompareList if whole else SubtestCompareList)(locator, where)
         case ComparedValues():

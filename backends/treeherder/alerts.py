@@ -16,6 +16,7 @@ from backends.locators.perfherder import (
     Series,
     SeriesRef,
 )
+from backends.locators.perfherder_pages import alerts_url, graph_url
 from backends.problems import Problem, UsageProblem
 from backends.resources import Detail, Entry, Link, LogAddress, Page, Row
 from backends.treeherder.client import AlertFilters, AlertPage
@@ -59,6 +60,7 @@ class AlertSummaryList(TreeherderList):
     def __init__(self, locator: AlertSummaries, where: Where) -> None:
         super().__init__(locator, where)
         self._trackers: dict[int, str] = {}
+        self._frameworks: dict[str, int] = {}  # number by name; known once read
 
     @property
     def title(self) -> str:
@@ -86,6 +88,7 @@ class AlertSummaryList(TreeherderList):
 
     def pages(self, cancel: Cancel) -> Iterator[Page]:
         self._trackers = _trackers(self, cancel)
+        self._frameworks = {name: number for number, name in self.treeherder.framework_names(cancel).items()}
         seen = 0
         for page in self.treeherder.alert_summaries(self.filters(cancel), cancel):
             cancel.check()
@@ -120,10 +123,7 @@ class AlertSummaryList(TreeherderList):
         )
 
     def web_url(self, row: Row | None = None) -> str:
-        if row is not None:
-            return self.page_url("perfherder/alerts", {"id": row["summary_id"]})
-        at = self.locator
-        return self.page_url("perfherder/alerts", {"framework": at.framework, "filterText": at.words})
+        return alerts_url(self.treeherder.base, self.locator if row is None else self.open(row), self._frameworks)
 
     def summary(self, frame: pl.DataFrame) -> str:
         return " · ".join(counts(frame, "status"))
@@ -179,7 +179,7 @@ class AlertList(TreeherderList):
     def _ref(self, row: Row) -> SeriesRef | None:
         if row.get("signature_id") is None or not row.get("repository"):
             return None
-        return SeriesRef(str(row["repository"]), str(row["signature_id"]))
+        return SeriesRef(str(row["repository"]), str(row["signature_id"]), str(row.get("framework_id") or ""))
 
     def _series(self, refs: tuple[SeriesRef, ...]) -> Series:
         when = epoch(self._summary.get("push_time"))
@@ -246,10 +246,11 @@ class AlertList(TreeherderList):
         return Detail(title, (("Alert", told(row, ALERTS, first)), ("Series", told(row, ALERTS, rest))))
 
     def web_url(self, row: Row | None = None) -> str:
-        if row is not None and row.get("repository"):
-            series = f"{row['repository']},{row['signature_id']},1,{row.get('framework_id') or 1}"
-            return self.page_url("perfherder/graphs", {"series": series, "timerange": 7776000})
-        return self.page_url("perfherder/alerts", {"id": self.locator.number})
+        series = None if row is None else self.open(row)
+        if row is None or series is None:
+            return alerts_url(self.treeherder.base, self.locator)
+        values = [row[name] for name in ("prev_value", "new_value") if row.get(name) is not None]
+        return graph_url(self.treeherder.base, series, values=(min(values), max(values)) if values else None)
 
     def summary(self, frame: pl.DataFrame) -> str:
         """The status of the whole, its bug, and how long each step took."""

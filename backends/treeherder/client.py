@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from backends.http.answers import Answer
-from backends.http.errors import NotFound
+from backends.http.errors import BadRequest, NotFound
 from backends.http.policies import Policy
 from backends.treeherder.alerts_client import AlertFilters as AlertFilters
 from backends.treeherder.alerts_client import AlertPage as AlertPage
@@ -193,10 +193,11 @@ class Treeherder(AlertsClient, JobsClient):
     # Pushes
 
     def pushes(
-        self, repository: str, *, count: int = 100, before: int | None = None, search: Mapping[str, str] | None = None,
-        cancel: Cancel | None = None,
+        self, repository: str, *, count: int = 100, before: int | None = None, since: int | None = None,
+        search: Mapping[str, str] | None = None, cancel: Cancel | None = None,
     ) -> Rows:  # fmt: skip
-        """The newest pushes (schema `PUSHES`), or those up to the second `before`, which overlap by that second's.
+        """The newest pushes (schema `PUSHES`), or those from the second `since` up to the second `before`; pages
+        overlap by that second's.
 
         `search`: revision (full or its beginning, of the tip), commit_revision (any commit, full), author,
         author_contains, search, startdate, enddate (YYYY-MM-DD).
@@ -204,6 +205,7 @@ class Treeherder(AlertsClient, JobsClient):
         params: Params = {
             "count": min(max(count, 1), PUSHES_A_PAGE),
             "push_timestamp__lte": before,
+            "push_timestamp__gte": since,
             **(search or {}),
         }
         past = before is not None and before < self._clock() - LATE
@@ -227,6 +229,36 @@ class Treeherder(AlertsClient, JobsClient):
             f"Treeherder has no push {revision[:40]} in {repository}.",
             "A commit inside a push is found by its full 40 digits only; the push may also be in another repository.",
         )
+
+    def revisions_of_hashes(
+        self, repository: str, hashes: tuple[str, str], days: tuple[str, str], cancel: Cancel | None = None
+    ) -> tuple[str, str]:
+        """The revisions of the pushes (base, new) that `mach try perf` marked with these hashes on these days.
+
+        The server looks in the commits of the day before to the day after. Where it finds none, or where the days are
+        not known, the hashes are searched for in the newest pushes' messages.
+        """
+        names = ("basehash", "newhash", "basehashdate", "newhashdate")
+        params = {name: value for name, value in zip(names, (*hashes, *days), strict=True) if value}
+        try:
+            found = value_of(self.asker.ask(project(repository, "hash/tocommit"), params, policy=SOON, cancel=cancel))
+        except (BadRequest, NotFound):
+            found = {}
+        told = found if isinstance(found, dict) else {}
+        base, new = (str(told.get(f"{side}Revision") or "") for side in ("base", "new"))
+        if base and new:
+            return base, new
+        return self._search_hash(repository, hashes[0], cancel), self._search_hash(repository, hashes[1], cancel)
+
+    def _search_hash(self, repository: str, hash_: str, cancel: Cancel | None) -> str:
+        frame = self.pushes(repository, count=1, search={"search": hash_}, cancel=cancel).frame
+        revisions = frame["revision"].drop_nulls()
+        if revisions.is_empty():
+            raise NoSuchThing(
+                f"Treeherder has no push in {repository} with the hash {hash_} in its message (yet).",
+                "Pushes of today may still be on their way; otherwise copy the address with baseRev= and newRev=.",
+            )
+        return str(revisions[0])
 
     def _span(
         self, interval: int | None, start: datetime | None, end: datetime | None, revision: str

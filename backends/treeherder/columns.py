@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from backends.frames.schema import Column, Kind, Schema
+from backends.locators.perfherder_pages import STATUSES
 
 # The server's numbers of things. They are texts here: nobody adds them up, and a table must not write 533,072,164.
 NUMBERED = frozenset(
@@ -32,10 +33,7 @@ def redrawn(schema: Schema, *, hidden: Collection[str] = (), **widths: int) -> S
 
 
 # Two enumerations that agree up to 3 and not beyond (perf/models.py: PerformanceAlertSummary, PerformanceAlert).
-SUMMARY_STATUSES = (
-    "untriaged", "downstream", "reassigned", "invalid", "improvement", "investigating", "wontfix", "fixed",
-    "backedout", "infra",
-)  # fmt: skip
+SUMMARY_STATUSES = STATUSES
 ALERT_STATUSES = ("untriaged", "downstream", "reassigned", "invalid", "acknowledged", "infra")
 BUG_STATUSES = (
     "NEW", "FIXED", "INVALID", "INACTIVE", "DUPLICATE", "WONTFIX", "WORKSFORME", "INCOMPLETE", "MOVED",

@@ -50,6 +50,15 @@ COMPARED_TESTS = Schema(
 )
 
 
+COMPARED_SEVERAL = Schema(  # of one base with several new revisions
+    (
+        *COMPARED_TESTS.columns[:2],
+        Column("new", Kind.TEXT, "New", width=16),
+        *COMPARED_TESTS.columns[2:],
+    ),
+    key="key",
+)
+
 COMPARED_SUBTESTS = redrawn(COMPARED_TESTS, hidden=("suite",), test=24)  # of one suite, which the title names
 
 
@@ -84,7 +93,7 @@ def compare_values(base: pl.DataFrame, new: pl.DataFrame, *, precision: str = "2
         pl.lit(precision).alias("precision"),
         key=pl.concat_str([pl.col(name).cast(pl.String).fill_null("\0") for name in SAME], separator="\x1f"),
     )
-    return _ordered(whole.select(pl.col(name).cast(dtype) for name, dtype in COMPARED_TESTS.polars().items()))
+    return in_order(whole.select(pl.col(name).cast(dtype) for name, dtype in COMPARED_TESTS.polars().items()))
 
 
 def _options() -> pl.Expr:
@@ -99,8 +108,9 @@ def _bounds(base: list[float] | None, new: list[float] | None) -> tuple[float | 
     return (median_shift(base, new) if base and new else None) or (None, None)
 
 
-def _ordered(frame: pl.DataFrame) -> pl.DataFrame:
-    """Changes by either verdict first, then by the size of the effect; tests of one side last."""
+def in_order(frame: pl.DataFrame) -> pl.DataFrame:
+    """Changes by either verdict first, then by the size of the effect; tests of one side last; equals by their names,
+    in whatever order the server listed them."""
     changed = pl.any_horizontal(
         pl.col(name).is_in(["regression", "improvement", "warning"]).fill_null(False)
         for name in ("verdict", "t_verdict")
@@ -110,13 +120,32 @@ def _ordered(frame: pl.DataFrame) -> pl.DataFrame:
         pl.col("cliffs_delta").is_not_null(),
         pl.col("cliffs_delta").abs(),
         pl.col("delta_percent").abs(),
-        descending=True,
+        "suite",
+        "test",
+        "platform",
+        "key",
+        descending=[True, True, True, True, False, False, False, False],
         nulls_last=True,
-        maintain_order=True,
     )
 
 
 def coarse(frame: pl.DataFrame) -> pl.DataFrame:
     """The rows whose values are so small that two decimals are too few, and that both sides have."""
+    return frame.filter(_is_coarse())
+
+
+def _is_coarse() -> pl.Expr:
     smallest = pl.min_horizontal(pl.col("median_base").abs(), pl.col("median_new").abs())
-    return frame.filter((smallest * COARSE < STEP) & (pl.col("n_base") > 0) & (pl.col("n_new") > 0))
+    small = (smallest * COARSE < STEP) & (pl.col("n_base") > 0) & (pl.col("n_new") > 0)
+    return small.fill_null(False)
+
+
+def constant(frame: pl.DataFrame) -> int:
+    """How many tests have one and the same value everywhere on both sides: the server's rank tests fail on those.
+
+    Values of two decimals do not tell where that step is coarse; then only values in full count.
+    """
+    frame = frame.filter(~(_is_coarse() & (pl.col("precision") != "in full")))
+    flat = (pl.col("n_base") > 0) & (pl.col("n_new") > 0) & (pl.col("std_base").fill_null(0) == 0)
+    same = (pl.col("std_new").fill_null(0) == 0) & (pl.col("median_base") == pl.col("median_new"))
+    return frame.filter(flat & same).height

@@ -14,6 +14,7 @@ from backends.frames.formats import format_value
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.answers import Origin
 from backends.locators.perfherder import ComparedValues, PushJobs, Series, Side
+from backends.locators.perfherder_pages import values_url
 from backends.locators.taskcluster import Task
 from backends.resources import Chart, Detail, Entry, Link, LogAddress, Page, Row
 from backends.treeherder.answers import Rows
@@ -63,6 +64,8 @@ class ValueList(TreeherderList):
         self._lower_is_better = True
         self._roots: dict[str, str] = {}
         self._name = ""
+        self._frameworks: dict[str, str] = {}  # by side; known once read
+        self._values: tuple[float, float] | None = None
 
     @property
     def title(self) -> str:
@@ -70,15 +73,24 @@ class ValueList(TreeherderList):
 
     def pages(self, cancel: Cancel) -> Iterator[Page]:
         sides = {"base": self.locator.base, "new": self.locator.new}
+        if self.locator.base == self.locator.new:  # of one side, its values alone
+            del sides["new"]
         found: dict[str, _Told] = dict(answers(lambda name, own: self._ask(sides[name], own), list(sides), cancel))
-        known = next((found[name][0] for name in ("base", "new") if found[name][0] is not None), None)
+        known = next((found[name][0] for name in sides if found[name][0] is not None), None)
         if known is None:
             raise NoSuchThing("Neither side's repository has the signature that was named.", "Check the ids.")
         self._lower_is_better = known.lower_is_better is not False
         self._name = " ".join(part for part in (known.suite, known.test, known.platform) if part)
+        self._frameworks = {
+            name: str(told_of.framework_id) for name, (told_of, _) in found.items() if told_of and told_of.framework_id
+        }
         frames = [_framed(name, sides[name], *found[name]) for name in sides]
         frame = pl.concat(frames)
-        origin: Origin = found["base"][1].origin.worse(found["new"][1].origin)
+        if not frame.is_empty():
+            self._values = (float(frame["value"].min()), float(frame["value"].max()))  # type: ignore[arg-type]
+        origin: Origin = found["base"][1].origin
+        if "new" in found:
+            origin = origin.worse(found["new"][1].origin)
         jobs = frame["job_id"].drop_nulls().unique().to_list()
         tasks = self.treeherder.tasks_of_jobs(map(int, jobs), cancel) if jobs else {}
         yield Page(with_tasks(frame, tasks), origin, total=len(frame))
@@ -141,8 +153,11 @@ class ValueList(TreeherderList):
             return self.jobs_url(
                 str(row["repository"]), str(row["revision"]), str(row.get("task_id") or ""), row["run"]
             )
-        refs = dict.fromkeys((self.locator.base.series, self.locator.new.series))
-        return self.page_url("perfherder/graphs", [("series", f"{ref.repository},{ref.signature},1,1") for ref in refs])
+        base, new = (
+            replace(side, series=replace(side.series, framework=self._frameworks.get(name, side.series.framework)))
+            for name, side in (("base", self.locator.base), ("new", self.locator.new))
+        )
+        return values_url(self.treeherder.base, replace(self.locator, base=base, new=new), self._values)
 
     def summary(self, frame: pl.DataFrame) -> str:
         """ "regression: median 812 → 840 (+3.4 %, Δ between 11 and 40), p 0.002, Cliff's δ -0.61 large, t 5.3 High"."""

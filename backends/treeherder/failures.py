@@ -11,6 +11,7 @@ from backends.cancel import Cancel
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpProblem
 from backends.locators.perfherder import JobFailures, SimilarJobs
+from backends.locators.perfherder_pages import job_url
 from backends.resources import Detail, Entry, Link, LogAddress, Page, Row
 from backends.treeherder.listed import TreeherderList, Where, log_of, task_of, told
 
@@ -84,9 +85,7 @@ class FailureLines(TreeherderList):
         return Detail(f"Line {row['line_number']}", (("Failure", told(row, LINES, LINES.names[1:])),))
 
     def web_url(self, row: Row | None = None) -> str:
-        line = None if row is None else row["line_number"]
-        query = {"job_id": self.locator.job_id, "repo": self.locator.repository, "lineNumber": line}
-        return self.page_url("logviewer", query)
+        return job_url(self.treeherder.base, self.locator, None if row is None else row["line_number"])
 
 
 def _bugs(suggestion: dict[str, Any]) -> tuple[str | None, str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 import polars as pl
@@ -11,6 +12,7 @@ from backends.cancel import Cancel
 from backends.frames.formats import format_value
 from backends.http.policies import Mode
 from backends.locators.perfherder import JobFailures, PushJobs, SimilarJobs
+from backends.locators.perfherder_pages import job_url, push_url
 from backends.locators.taskcluster import Task, TaskArtifacts, TaskMeasurements
 from backends.resources import Detail, Entry, Link, LogAddress, Page, Row
 from backends.treeherder.answers import Rows
@@ -81,9 +83,18 @@ class _Jobs(TreeherderList):
         return Detail(str(row.get("name") or row["job_id"]), sections)
 
     def web_url(self, row: Row | None = None) -> str:
+        """Of a row, its push with the job selected: the page finds a job only in the pushes that it shows."""
         task = str(row.get("task_id") or "") if row is not None else ""
-        selected = f"{task}.{(row or {}).get('run') or 0}" if task else ""
-        return self.page_url("jobs", {"repo": self.repository, "selectedTaskRun": selected})
+        if row is None or not task:
+            return self._list_url()
+        return self.jobs_url(self.repository, self._revision_of(row), task, row.get("run"))
+
+    def _list_url(self) -> str:
+        raise NotImplementedError
+
+    def _revision_of(self, row: Row) -> str:
+        """The revision of the row's push, "" where it is not known."""
+        return ""
 
     def summary(self, frame: pl.DataFrame) -> str:
         """ "3 testfailed · 61 success · 42m of machine time"."""
@@ -101,11 +112,23 @@ class JobList(_Jobs):
     poll_seconds: ClassVar[float] = 60
     locator: PushJobs
 
+    def __init__(self, locator: PushJobs, where: Where) -> None:
+        super().__init__(locator, where)
+        self._revision = locator.revision  # of the push, for its page; asked for once where the locator has none
+
     @property
     def title(self) -> str:
         return f"{self.repository} push {self.locator.push_id}"
 
+    def _list_url(self) -> str:
+        return push_url(self.treeherder.base, replace(self.locator, revision=self._revision))
+
+    def _revision_of(self, row: Row) -> str:
+        return self._revision if row.get("push_id") == str(self.locator.push_id) else ""
+
     def _rows(self, treeherder: Treeherder, cancel: Cancel) -> Rows:
+        if not self._revision:
+            self._revision = treeherder.revision_of_push(self.repository, self.locator.push_id, cancel)
         return treeherder.jobs_of_push(self.repository, self.locator.push_id, cancel)
 
     def updates(self, frame: pl.DataFrame, cancel: Cancel) -> Page | None:
@@ -126,6 +149,9 @@ class SimilarJobList(_Jobs):
 
     empty_text = "There is no other job like it."
     locator: SimilarJobs
+
+    def _list_url(self) -> str:
+        return job_url(self.treeherder.base, self.locator)
 
     @property
     def title(self) -> str:

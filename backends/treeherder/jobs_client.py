@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from backends.http.answers import Answer, Origin
-from backends.http.errors import BadRequest, NotFound
+from backends.http.errors import BadRequest, HttpProblem, NotFound
 from backends.http.policies import Policy
 from backends.treeherder.answers import Hold, NotTreeherder, Rows, entries, lenient, value_of
 from backends.treeherder.asking import DAY, NoSuchThing, project
@@ -130,6 +130,15 @@ class JobsClient(ReferenceClient):
         except NotFound:
             raise NoSuchThing(f"Treeherder has no push {push_id}.", "Check its number.") from None
         return counted(found if isinstance(found, dict) else {})
+
+    def revision_of_push(self, repository: str, push_id: int, cancel: Cancel | None = None) -> str:
+        """The revision of a push's tip; "" where that cannot be asked for: it only leads to the push's page."""
+        try:
+            path = project(repository, f"push/{int(push_id)}")
+            found = value_of(self.asker.ask(path, policy=_once_there, cancel=cancel))
+        except (HttpProblem, NotTreeherder):
+            return ""
+        return str(found.get("revision") or "") if isinstance(found, dict) else ""
 
     def _windows(self, push_id: int, cancel: Cancel | None) -> Iterator[tuple[int, int]]:
         """First and last id of each 2,000 jobs of a push, in order."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 import polars as pl
 
 from backends.frames.formats import format_value
 from backends.frames.schema import Schema
 from backends.locators.perfherder import PerfherderLocator
+from backends.locators.perfherder_pages import INTERVAL as INTERVAL
+from backends.locators.perfherder_pages import page_url
 from backends.locators.taskcluster import SLUGID, Artifact, Push, Task
 from backends.problems import UsageProblem
 from backends.resources import LogAddress, Resource, Row
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from backends.cancel import Cancel
     from backends.http import Http
 
-INTERVAL = 14 * 86400  # what Perfherder's pages begin with
 LOG = "public/logs/live_backing.log"
 
 
@@ -54,9 +54,7 @@ class TreeherderList(Resource):
 
     def page_url(self, page: str, query: Mapping[str, object] | Iterable[tuple[str, object]] = ()) -> str:
         """The address of one of the server's own pages."""
-        pairs = query.items() if isinstance(query, Mapping) else query
-        written = urlencode([(name, value) for name, value in pairs if value not in (None, "")])
-        return f"{self.treeherder.base}/{page}" + (f"?{written}" if written else "")
+        return page_url(self.treeherder.base, page, query.items() if isinstance(query, Mapping) else query)
 
     def jobs_url(self, repository: str, revision: str, task: str = "", run: int | None = None) -> str:
         selected = f"{task}.{run or 0}" if task else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -12,6 +13,7 @@ from backends.http.answers import Origin
 from backends.http.errors import HttpProblem
 from backends.locators.archive import Revision, of_project, of_repository
 from backends.locators.perfherder import Compare, Pushes, PushJobs
+from backends.locators.perfherder_pages import push_url, pushes_url
 from backends.problems import UsageProblem
 from backends.resources import Detail, Entry, Link, Page, Row
 from backends.treeherder.asking import NoSuchThing
@@ -24,6 +26,7 @@ from backends.treeherder.parallel import answers
 from backends.treeherder.signature_rows import as_number
 
 USUAL = 100
+MOST_IN_RANGE = 20_000  # of a range of revisions, which is listed whole
 BATCH = 24  # pushes whose counts are asked for before those on the screen are looked at again
 
 
@@ -37,6 +40,7 @@ class PushList(TreeherderList):
 
     def __init__(self, locator: Pushes, where: Where) -> None:
         super().__init__(locator, where)
+        self.with_counts = True  # one request a push; off where nobody asks for those columns
         self._preferred: Sequence[str] = ()
         self._repository_url = ""  # where its source is; known once the first pushes are there
 
@@ -47,6 +51,7 @@ class PushList(TreeherderList):
             f"by {at.author}" if at.author else "",
             at.words and f"“{at.words[:20]}”",
             at.start and f"from {at.start}",
+            f"{at.from_revision[:12]}..{at.to_revision[:12]}" if at.from_revision or at.to_revision else "",
         ]
         return " ".join([at.repository, "pushes", *(word for word in words if word)])
 
@@ -61,12 +66,25 @@ class PushList(TreeherderList):
             origin = page.origin
             yield page
             self._repository_url = self._repository_url or self.treeherder.repository_url(at, cancel)
+        if not self.with_counts:
+            return
         every = pl.concat(found) if found else PUSHES.empty()
         yield from self._counted(every.unique("key", keep="last", maintain_order=True), origin, cancel)
 
     def _pushes(self, cancel: Cancel) -> Iterator[Page]:
-        """There is no offset: each page asks for what was pushed until the second of the oldest push so far."""
-        at, wanted = self.locator, self.locator.count or USUAL
+        """There is no offset: each page asks for what was pushed until the second of the oldest push so far.
+
+        The ends of a range are looked up first: the server crashes on a revision that it does not know, takes only the
+        tips of pushes, and does not page a range by its own parameters.
+        """
+        at = self.locator
+        wanted = at.count or (MOST_IN_RANGE if at.from_revision else USUAL)
+        since, before = (self._time_of(revision, cancel) for revision in (at.from_revision, at.to_revision))
+        if since is not None and before is not None and since > before:
+            raise UsageProblem(
+                f"{at.from_revision[:12]} was pushed after {at.to_revision[:12]}, so no push is between them.",
+                "Swap fromchange and tochange: fromchange is the older one.",
+            )
         search = {
             name: value
             for name, value in (
@@ -75,10 +93,11 @@ class PushList(TreeherderList):
             if value
         }  # fmt: skip
         seen: set[str] = set()
-        before: int | None = None
         while len(seen) < wanted:
-            count = min(wanted - len(seen) + (before is not None), PUSHES_A_PAGE)
-            rows = self.treeherder.pushes(at.repository, count=count, before=before, search=search, cancel=cancel)
+            count = min(wanted - len(seen) + bool(seen), PUSHES_A_PAGE)
+            rows = self.treeherder.pushes(
+                at.repository, count=count, before=before, since=since, search=search, cancel=cancel
+            )
             fresh = rows.frame.filter(~pl.col("key").is_in(list(seen)))
             seen |= set(fresh["key"].to_list())
             yield Page(fresh, rows.origin, note=rows.note)
@@ -87,22 +106,31 @@ class PushList(TreeherderList):
                 return
             before = oldest
 
+    def _time_of(self, revision: str, cancel: Cancel) -> int | None:
+        """When a revision was pushed, in seconds; None of none."""
+        if not revision:
+            return None
+        return epoch(self.treeherder.push_of(self.locator.repository, revision, cancel)["push_time"])
+
     def _counted(self, frame: pl.DataFrame, origin: Origin, cancel: Cancel) -> Iterator[Page]:
-        """A push that cannot be asked about keeps its row without counts; the first failure is told once."""
+        """A push that cannot be asked about keeps its row without counts; the first failure is told once.
+
+        Every row is given again, counted or not: so the order stays that of the pushes, whatever fails.
+        """
         left = {str(row["key"]): row for row in frame.iter_rows(named=True)}
         note = ""
         while left:
             first = [key for key in self._preferred if key in left]
             batch = [*first, *(key for key in left if key not in set(first))][:BATCH]
-            counts: dict[str, dict[str, int]] = {}
-            for key, found in answers(lambda key, own: self._ask(left[key], own), batch, cancel):
-                if isinstance(found, dict):
-                    counts[key] = found
-                else:
+            asked = dict(answers(lambda key, own: self._ask(left[key], own), batch, cancel))
+            rows = []
+            for key in batch:
+                found = asked[key]
+                counts = found if isinstance(found, dict) else {}
+                if not isinstance(found, dict):
                     note = note or f"Some jobs could not be counted: {found.sentence}"
-            rows = [{**left.pop(key), **counts.get(key, {})} for key in batch]
-            if counts or not left:
-                yield Page(pl.DataFrame(rows, schema=PUSHES.polars()), origin, note=note)
+                rows.append({**left.pop(key), **counts})
+            yield Page(pl.DataFrame(rows, schema=PUSHES.polars()), origin, note=note)
 
     def _ask(self, row: Row, cancel: Cancel) -> dict[str, int] | HttpProblem | NoSuchThing:
         old = (epoch(row["push_time"]) or 0) < time.time() - LATE
@@ -112,7 +140,8 @@ class PushList(TreeherderList):
             return problem
 
     def open(self, row: Row) -> PushJobs:
-        return PushJobs(self.locator.repository, int(row["push_id"]), self.server)
+        revision = str(row.get("revision") or "")
+        return PushJobs(self.locator.repository, int(row["push_id"]), self.server, revision)
 
     def compare(self, rows: pl.DataFrame) -> Compare:
         """What the older and the newer of two pushes measured, in all frameworks."""
@@ -134,8 +163,8 @@ class PushList(TreeherderList):
                 found.append(Link("Compare what it measured with the week before", history))
             if author:
                 found.append(Link(f"Pushes by {author[:40]}", Pushes(at.repository, author, server=self.server)))
-        if not at.start and (at.count or USUAL) < PUSHES_A_PAGE:
-            more = Pushes(at.repository, at.author, at.words, at.start, at.end, PUSHES_A_PAGE, self.server)
+        if not at.start and not at.from_revision and (at.count or USUAL) < PUSHES_A_PAGE:
+            more = replace(at, count=PUSHES_A_PAGE)
             found.append(Link(f"The newest {PUSHES_A_PAGE:,} pushes", more))
         return [*found, *other_pushes(at)]
 
@@ -151,7 +180,9 @@ class PushList(TreeherderList):
         )
 
     def web_url(self, row: Row | None = None) -> str:
-        return self.jobs_url(self.locator.repository, str(row["revision"] or "") if row is not None else "")
+        if row is None:
+            return pushes_url(self.treeherder.base, self.locator)
+        return push_url(self.treeherder.base, self.open(row))
 
     def summary(self, frame: pl.DataFrame) -> str:
         known = frame.filter(pl.col("total").is_not_null())

@@ -58,7 +58,7 @@ class ReferenceClient:
             one["id"]: one["issue_tracker_url"]
             for one in (found if isinstance(found, list) else [])
             if isinstance(one, dict)
-            and isinstance(one.get("id"), int)
+            and type(one.get("id")) is int  # not a bool
             and str(one.get("issue_tracker_url", "")).startswith("https://")
         }
 
@@ -79,7 +79,10 @@ class ReferenceClient:
         return {one.id: one.name for one in entries(answer, Named).items if one.id is not None and one.name}
 
     def repository_id(self, name: str, cancel: Cancel | None = None) -> int:
-        """The number that alert summaries are filtered by. Raises `NoSuchRepository`."""
+        """The number that alert summaries are filtered by, of a name or of that number itself, as URLs of the API
+        have it. Raises `NoSuchRepository`."""
+        if name.isascii() and name.isdigit():
+            return int(name)
         frame = self.repositories(cancel).frame
         found = frame.filter(pl.col("name") == name)["repository_id"].drop_nulls()
         if found.is_empty():

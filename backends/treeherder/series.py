@@ -22,6 +22,7 @@ from backends.locators.perfherder import (
     SeriesRef,
     Side,
 )
+from backends.locators.perfherder_pages import graph_url
 from backends.locators.taskcluster import Task, TaskMeasurements
 from backends.problems import UsageProblem
 from backends.resources import Chart, Detail, Entry, Link, LogAddress, Page, Row
@@ -79,6 +80,8 @@ class SeriesPoints(TreeherderList):
         super().__init__(locator, where)
         self._roots: dict[str, str] = {}  # repository -> Taskcluster deployment; known once read
         self._name = ""
+        self._frameworks: dict[SeriesRef, str] = {}  # known once read
+        self._values: tuple[float, float] | None = None  # the lowest and the highest
 
     @property
     def title(self) -> str:
@@ -89,6 +92,9 @@ class SeriesPoints(TreeherderList):
         """A page of points a series; then the same rows again, with candidates, alerts and tasks."""
         reads = self._read(cancel)
         known = [one for one in reads if one.summary.signature_id is not None]
+        self._frameworks = {one.ref: str(one.summary.framework_id or one.ref.framework) for one in known}
+        measured = pl.concat([pl.Series(dtype=pl.Float64), *(one.rows.frame["value"].drop_nulls() for one in known)])
+        self._values = None if measured.is_empty() else (float(measured.min()), float(measured.max()))  # type: ignore[arg-type]
         names = labels([(one.ref.repository, one.summary) for one in known])
         self._name = names[0] if len(names) == 1 else ""
         note = self._note(known)
@@ -190,7 +196,11 @@ class SeriesPoints(TreeherderList):
 
     def _push(self, row: Row) -> PushJobs | None:
         push = row.get("push_id")
-        return None if push is None else PushJobs(str(row["repository"]), int(push), self.server)
+        return (
+            None
+            if push is None
+            else PushJobs(str(row["repository"]), int(push), self.server, str(row.get("revision") or ""))
+        )
 
     def measurements(self, rows: pl.DataFrame) -> TaskMeasurements | None:
         """Of points of one repository: its tasks are of one deployment."""
@@ -271,10 +281,8 @@ class SeriesPoints(TreeherderList):
                 str(row["repository"]), str(row["revision"]), str(row.get("task_id") or ""), row["run"]
             )
         at = self.locator
-        pairs: list[tuple[str, object]] = [("series", f"{ref.repository},{ref.signature},1,1") for ref in at.series]
-        if at.start is not None:
-            pairs.append(("zoom", f"{at.start * 1000},{(at.end or at.start) * 1000},0,0"))
-        return self.page_url("perfherder/graphs", [*pairs, ("timerange", at.interval or INTERVAL)])
+        refs = tuple(replace(ref, framework=self._frameworks.get(ref, ref.framework)) for ref in at.series)
+        return graph_url(self.treeherder.base, replace(at, series=refs), values=self._values)
 
     def summary(self, frame: pl.DataFrame) -> str:
         """ "2 alerts · 1 candidate · median 812 ms, noise 1.9 %": the counts first, 80 cells hold little more."""

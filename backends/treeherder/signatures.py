@@ -21,6 +21,7 @@ from backends.locators.perfherder import (
     Side,
     Signatures,
 )
+from backends.locators.perfherder_pages import alerts_url, graph_url, pushes_url, reference_url, signatures_url
 from backends.problems import UsageProblem
 from backends.resources import Detail, Entry, Link, Page, Row
 from backends.treeherder.client import Treeherder
@@ -81,9 +82,8 @@ class RepositoryList(TreeherderList):
         return Detail(str(row["name"]), (("Repository", told(row, REPOSITORIES, REPOSITORIES.names[1:])),))
 
     def web_url(self, row: Row | None = None) -> str:
-        if row is None:
-            return self.page_url("perfherder/graphs")
-        return self.page_url("jobs", {"repo": row["name"]})
+        base = self.treeherder.base
+        return reference_url(base, self.locator) if row is None else pushes_url(base, Pushes(str(row["name"])))
 
 
 class FrameworkList(TreeherderList):
@@ -129,8 +129,9 @@ class FrameworkList(TreeherderList):
         return Detail(str(row["name"]), (("Framework", told(row, FRAMEWORKS, FRAMEWORKS.names)),))
 
     def web_url(self, row: Row | None = None) -> str:
-        number = None if row is None else row["framework_id"]
-        return self.page_url("perfherder/alerts", {"framework": number})
+        if row is None:
+            return reference_url(self.treeherder.base, self.locator)
+        return alerts_url(self.treeherder.base, AlertSummaries(framework=str(row["framework_id"])))
 
 
 class SignatureList(TreeherderList):
@@ -145,6 +146,7 @@ class SignatureList(TreeherderList):
         super().__init__(locator, where)
         self.interval = locator.interval or INTERVAL
         self._suite = ""  # known with the first rows
+        self._framework: int | None = None  # its number; known once read
 
     @property
     def title(self) -> str:
@@ -156,7 +158,7 @@ class SignatureList(TreeherderList):
 
     def pages(self, cancel: Cancel) -> Iterator[Page]:
         """All of them in one answer: the server does not page them."""
-        number = framework_id(self.treeherder, self.locator.framework, cancel)
+        self._framework = number = framework_id(self.treeherder, self.locator.framework, cancel)
         rows = self.treeherder.signatures(
             self.locator.repository,
             frameworks=() if number is None else (number,),
@@ -177,7 +179,7 @@ class SignatureList(TreeherderList):
         return self._subtests(row) or self.open(row)
 
     def _ref(self, row: Row) -> SeriesRef:
-        return SeriesRef(self.locator.repository, str(row["signature_id"]))
+        return SeriesRef(self.locator.repository, str(row["signature_id"]), str(row.get("framework_id") or ""))
 
     def _subtests(self, row: Row) -> Signatures | None:
         if row.get("subtests") != "yes" or not row.get("signature_hash"):
@@ -223,10 +225,10 @@ class SignatureList(TreeherderList):
         return Detail(title, (("Signature", lines),))
 
     def web_url(self, row: Row | None = None) -> str:
-        if row is None:
-            return self.page_url("perfherder/graphs")
-        series = f"{self.locator.repository},{row['signature_id']},1,{row.get('framework_id') or 1}"
-        return self.page_url("perfherder/graphs", {"series": series, "timerange": self.interval})
+        if row is not None:
+            return graph_url(self.treeherder.base, self.open(row))
+        frameworks = {} if self._framework is None else {self.locator.framework.lower(): self._framework}
+        return signatures_url(self.treeherder.base, self.locator, frameworks)
 
     def summary(self, frame: pl.DataFrame) -> str:
         suites, platforms = frame["suite"].n_unique(), frame["platform"].n_unique()

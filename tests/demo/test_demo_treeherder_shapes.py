@@ -74,7 +74,7 @@ ANSWERS = {
     "alert-cursor-page1.json": "/api/performance/alert/",
     "alert-cursor-page2.json": "{next_alerts}",
     "perfcompare-student-t.json": COMPARED,
-    "perfcompare-mann-whitney-u.json": f"{COMPARED}&test_version=mann-whitney-u",
+    "perfcompare-mann-whitney-u.json": f"{COMPARED}&test_version=mann-whitney-u&framework=1",
     "push-autoland-count100.json": f"{AUTOLAND}/push/?count=100",
     "push-autoland-revision.json": f"{AUTOLAND}/push/?revision={{revision}}",
     "push-autoland-one.json": f"{AUTOLAND}/push/{{push}}/",

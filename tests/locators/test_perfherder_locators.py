@@ -14,9 +14,11 @@ from backends.locators.perfherder import (
     AlertSummaries,
     AlertSummary,
     Compare,
+    CompareByReference,
     ComparedValues,
     Frameworks,
     JobFailures,
+    LandoPush,
     Pushes,
     PushJobs,
     PushOf,
@@ -34,7 +36,9 @@ REV = "461f03d1372ca4aef42a5af93fa4e5e1f14fe5b3"
 NEW = "8ac66e90f84727627eee11aa56bf8547ab56474d"
 HASH = "9df37f2265f9bffc9c3bf40b07c4b22c3bd44a51"
 ONE, TWO = SeriesRef("autoland", "3816"), SeriesRef("mozilla-central", "351")
+THIRD = "0123456789abcdef0123456789abcdef01234567"
 STAGE = "https://treeherder.allizom.org"
+PC, BASE = "https://perf.compare", f"baseRev={REV}&baseRepo=try"
 
 FORMS: dict[str, Locator] = {
     f"{TH}/perfherder": Repositories(),
@@ -57,7 +61,13 @@ FORMS: dict[str, Locator] = {
         words="tp5o",
         flags=("hide-related", "untriaged-regressions"),
     ),
-    f"{TH}/perfherder/alerts": AlertSummaries(),
+    f"{TH}/perfherder/alerts": AlertSummaries(framework="1", status="0"),
+    f"{TH}/perfherder/alerts?status=-1&framework=1": AlertSummaries(framework="1", flags=("hide-improvements",)),
+    f"{TH}/perfherder/alerts?status=-2&framework=-2": AlertSummaries(flags=("sheriffed",)),
+    f"{TH}/perfherder/alerts?status=7&framework=-1&hideDwnToInv=0&page=3&filterText=": AlertSummaries(status="7"),
+    f"{TH}/perfherder/alerts?framework=browsertime&monitoredAlerts=1&status=11": AlertSummaries(
+        framework="browsertime", flags=("monitored", "untriaged-improvements")
+    ),
     f"{STAGE}/perfherder/alerts?id=288": AlertSummary(288, STAGE),
     f"{STAGE}/perfherder": Repositories(STAGE),
     f"{TH}/perfherder/tests?framework=13&project=autoland": Signatures("autoland", "13"),
@@ -83,16 +93,85 @@ FORMS: dict[str, Locator] = {
         Side(SeriesRef("try", "1"), REV),
         Side(SeriesRef("try", "2"), NEW),
     ),
-    f"https://perf.compare/compare-results?baseRev={REV}&baseRepo=try&newRev={NEW}&newRepo=try&framework=1": Compare(
-        "try", REV, "try", NEW, "1"
+    f"{PC}/compare-results?{BASE}&newRev={NEW}&newRepo=try&framework=1": Compare(
+        "try", REV, "try", NEW, "1", replicates=True
     ),
-    f"https://perf.compare/compare-over-time-results?baseRepo=mozilla-central&newRev={NEW}&newRepo=try&framework=1"
-    "&selectedTimeRange=86400": Compare("mozilla-central", "", "try", NEW, "1", interval=86400),
-    f"https://perf.compare/subtests-compare-results?baseRev={REV}&baseRepo=try&newRev={NEW}&newRepo=try&framework=1"
-    "&baseParentSignature=4&newParentSignature=5": Compare("try", REV, "try", NEW, "1", 4, 5),
-    f"perf.compare/compare-results?baseRev={REV}&baseRepo=try&newRev={NEW}&newRepo=try": Compare(
-        "try", REV, "try", NEW
+    f"{PC}/compare-results?{BASE}&newRev={NEW}&newRepo=try&framework=13&replicates": Compare(
+        "try", REV, "try", NEW, "13", replicates=True
     ),
+    f"{PC}/compare-results?{BASE}&newRev={NEW}&newRepo=try&framework=13&test_version=mann-whitney-u": Compare(
+        "try", REV, "try", NEW, "13", replicates=True
+    ),
+    f"{PC}/compare-results?{BASE}&newRev={NEW}&newRepo=try&framework=13&test_version=student-t": Compare(
+        "try", REV, "try", NEW, "13"
+    ),
+    f"{PC}/compare-results?{BASE}&newRev={NEW}&newRepo=try&test_version=student-t&replicates&sort=delta|desc": Compare(
+        "try", REV, "try", NEW, "1", replicates=True
+    ),
+    f"{PC}/compare-results?{BASE}&newRev={NEW}&newRepo=try&newRev={REV}&newRepo=autoland&framework=13": Compare(
+        "try", REV, "try", NEW, "13", replicates=True, others=(("autoland", REV),)
+    ),
+    f"{PC}/compare-results?{BASE}&newRev={NEW}&newRev={THIRD}&newRev={REV}&newRepo=try&newRepo=try&newRepo=autoland": (
+        Compare("try", REV, "try", NEW, "1", replicates=True, others=(("try", THIRD), ("autoland", REV)))
+    ),
+    f"{PC}/compare-results?{BASE}": Compare("try", REV, "try", REV, "1", replicates=True),
+    f"{PC}/compare-over-time-results?baseRepo=mozilla-central&newRev={NEW}&newRepo=try&framework=1"
+    "&selectedTimeRange=86400": Compare("mozilla-central", "", "try", NEW, "1", interval=86400, replicates=True),
+    f"{PC}/subtests-compare-results?{BASE}&newRev={NEW}&newRepo=try&framework=1"
+    "&baseParentSignature=4&newParentSignature=5": Compare("try", REV, "try", NEW, "1", 4, 5, replicates=True),
+    f"perf.compare/compare-results?{BASE}&newRev={NEW}&newRepo=try": Compare(
+        "try", REV, "try", NEW, "1", replicates=True
+    ),
+    f"{PC}/compare-hash-results?baseHash=12&newHash=345&baseRepo=try&newRepo=try&framework=1"
+    "&baseHashDate=2026-11-20&newHashDate=2026-11-21": CompareByReference(
+        "hash", "try", "12", "try", "345", "2026-11-20", "2026-11-21", framework="1", replicates=True
+    ),
+    f"{PC}/compare-lando-results?baseLando=12&newLando=345&baseRepo=try&newRepo=try&landoInstance=lando-prod-2025"
+    "&test_version=student-t": CompareByReference(
+        "lando", "try", "12", "try", "345", instance="lando-prod-2025", framework="1"
+    ),
+    f"{TH}/jobs?repo=autoland&fromchange={REV}&tochange={NEW}": Pushes("autoland", from_revision=REV, to_revision=NEW),
+    f"{TH}/jobs?fromchange={REV[:12]}": Pushes("autoland", from_revision=REV[:12]),
+    f"{TH}/jobs?repo=autoland&tochange={REV}&startdate=2026-11-01": Pushes(
+        "autoland", start="2026-11-01", to_revision=REV
+    ),
+    f"{TH}/jobs?repo=try&landoCommitID=12345": LandoPush("try", 12345),
+    f"{TH}/jobs?repo=try&landoCommitID=12345&landoInstance=lando-prod-2025": LandoPush("try", 12345, "lando-prod-2025"),
+    f"{TH}/": Pushes("autoland"),
+    f"{TH}/api/performance/summary/?repository=autoland&signature=3816&framework=13&interval=604800&all_data=true": (
+        Series((ONE,), 604800)
+    ),
+    f"{TH}/api/performance/summary/?repository=autoland&signature=3816&startday=2026-11-01T00:00:00"
+    "&endday=2026-11-02T00:00:00&replicates=true": Series((ONE,), None, 1793491200, 1793577600, True),
+    f"{TH}/api/performance/summary/?repository=try&revision={REV}&framework=13&no_subtests=true": Compare(
+        "try", REV, "try", REV, "13"
+    ),
+    f"{TH}/api/performance/alertsummary/?framework=13&status=0&limit=100&page=2&repository=77"
+    "&hide_improvements=true": AlertSummaries("77", "13", "0", flags=("hide-improvements",)),
+    f"{TH}/api/performance/alertsummary/?id=288": AlertSummary(288),
+    f"{TH}/api/perfcompare/results/?base_repository=try&base_revision={REV}&new_repository=try&new_revision={NEW}"
+    "&framework=13&no_subtests=true&replicates=true&test_version=mann-whitney-u": Compare(
+        "try", REV, "try", NEW, "13", replicates=True
+    ),
+    f"{TH}/api/perfcompare/results/?base_repository=autoland&new_repository=try&new_revision={NEW}&framework=1"
+    "&interval=86400&base_parent_signature=4&new_parent_signature=null": Compare(
+        "autoland", "", "try", NEW, "1", 4, interval=86400
+    ),
+    f"{TH}/api/project/autoland/push/?fromchange={REV}&tochange={NEW}&count=1000": Pushes(
+        "autoland", count=1000, from_revision=REV, to_revision=NEW
+    ),
+    f"{TH}/api/project/autoland/push/?revision={REV}": PushOf("autoland", REV),
+    f"{TH}/api/project/autoland/push/280/status/": PushJobs("autoland", 280),
+    f"{TH}/api/project/autoland/jobs/?push_id=280&count=2000": PushJobs("autoland", 280),
+    f"{TH}/api/project/autoland/jobs/7/similar_jobs/?count=50": SimilarJobs("autoland", 7),
+    f"{TH}/api/project/autoland/jobs/7/text_log_errors/": JobFailures("autoland", 7),
+    f"{TH}/api/project/autoland/performance/signatures/?framework=13&interval=86400&subtests=0": Signatures(
+        "autoland", "13", 86400
+    ),
+    f"{TH}/api/project/autoland/performance/signatures/?parent_signature={HASH}": Signatures("autoland", parent=HASH),
+    f"{TH}/api/project/autoland/performance/data/?signature_id=3816&interval=99": Series((ONE,), 99),
+    f"{STAGE}/api/repository/": Repositories(STAGE),
+    f"{TH}/api/performance/framework/": Frameworks(),
     "perf:repositories": Repositories(),
     "perf:frameworks": Frameworks(),
     "perf:signatures/autoland/1": Signatures("autoland", "1"),
@@ -129,6 +208,9 @@ REFUSED = {
     f"{TH}/perfherder/compare?originalProject=try&newProject=try&newRevision={NEW}": "two repositories",
     "https://perf.compare/compare-lando-results?baseLando=1&newLando=2": "Lando",
     "https://perf.compare/": "two repositories",
+    f"{PC}/compare-results?{BASE}&newRev={NEW}&newRev={THIRD}&newRepo=try": "one newRepo= for each newRev=",
+    f"{PC}/compare-hash-results?baseRepo=try&newRepo=try&baseHash=1": "two hashes",
+    f"{TH}/jobs?repo=try&landoCommitID=abc": "neither one push",
     "http://treeherder.allizom.org/perfherder/alerts?id=1": "plain http",
     "perf:series/autoland": "incomplete",
     "perf:series/autoland:1,autoland:x": "incomplete",
@@ -153,6 +235,8 @@ numbers = st.integers(0, 10**15 - 1)
 maybe = st.none() | numbers
 hashes = st.from_regex(r"\A[0-9a-f]{40}\Z")
 revisions = st.from_regex(r"\A[0-9a-f]{8,40}\Z")
+maybe_revisions = st.just("") | revisions
+references = st.from_regex(r"\A-?[0-9]{1,20}\Z")
 frameworks = st.sampled_from(["", "1", "browsertime", "js-bench", "build_metrics"])
 refs = st.builds(SeriesRef, repositories, st.builds(str, numbers) | hashes)
 days = st.just("") | st.dates().map(str)
@@ -170,15 +254,24 @@ locators: st.SearchStrategy[Locator] = st.one_of(
         servers,
     ),
     st.builds(AlertSummary, numbers, servers),
-    st.builds(Pushes, repositories, anything, anything, days, days, maybe, servers),
+    st.builds(Pushes, repositories, anything, anything, days, days, maybe, servers, maybe_revisions, maybe_revisions),
     st.builds(PushOf, repositories, revisions, servers),
     st.builds(PushJobs, repositories, numbers, servers),
     st.builds(SimilarJobs, repositories, numbers, servers),
     st.builds(JobFailures, repositories, numbers, servers),
     st.builds(
-        Compare, repositories, st.just("") | revisions, repositories, revisions, anything, maybe, maybe, maybe,
-        st.booleans(), servers,
+        Compare, repositories, maybe_revisions, repositories, revisions, anything, maybe, maybe, maybe,
+        st.booleans(), servers, st.lists(st.tuples(repositories, revisions), max_size=3).map(tuple),
     ),
+    st.builds(
+        CompareByReference, st.just("hash"), repositories, references, repositories, references, days, days,
+        st.just(""), anything, st.booleans(), servers,
+    ),
+    st.builds(
+        CompareByReference, st.just("lando"), repositories, numbers.map(str), repositories, numbers.map(str), days,
+        days, st.sampled_from(["", "lando-prod-2025"]), anything, st.booleans(), servers,
+    ),
+    st.builds(LandoPush, repositories, numbers, st.sampled_from(["", "lando-prod-2025"]), servers),
     st.builds(ComparedValues, sides, sides, st.booleans(), servers),
 )  # fmt: skip
 
@@ -193,7 +286,10 @@ shapes = st.sampled_from(
     [
         "perf:", "perf:series/", "perf:values/", "perf:compare/", "perf:signatures/a/b?", "perf:alerts/a/b?",
         f"{TH}/perfherder/graphs?series=", f"{TH}/perfherder/graphs?series=a,1,1,1&zoom=", f"{TH}/perf.html#/",
-        "https://perf.compare/compare-results?",
+        "https://perf.compare/compare-results?", f"{TH}/api/project/a/push/?", f"{TH}/api/performance/alertsummary/?",
+        f"{TH}/api/performance/summary/?repository=a&signature=1&startday=", f"{TH}/perfherder/alerts?status=",
+        f"{TH}/jobs?repo=a&", f"{TH}/api/project/",
+        f"{PC}/compare-hash-results?baseRepo=a&newRepo=b&baseHash=1&newHash=",
     ]
 )  # fmt: skip
 

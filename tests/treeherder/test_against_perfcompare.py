@@ -147,3 +147,12 @@ def test_the_replicates_of_one_job_are_no_runs() -> None:
 
 def test_nothing_on_either_side_is_an_empty_table() -> None:
     assert compare_values(VALUES.empty(), VALUES.empty()).is_empty()
+
+
+def test_a_mean_of_nothing_or_of_the_other_sign_has_a_verdict_that_the_server_does_not_give() -> None:
+    """docs/perfherder-compare.md: the server's t view is silent there, however sure the change is."""
+    up, down = [10.0, 11.0, 12.0, 10.0, 11.0, 12.0], [-10.0, -11.0, -12.0, -10.0, -11.0, -12.0]
+    for base, new, verdict in (([0.0] * 6, up, "regression"), (up, [0.0] * 6, "improvement"), (down, up, "regression")):
+        found = compare_samples(base, new)
+        assert (found.t_verdict, found.verdict) == (verdict, verdict)
+    assert compare_samples([0.0] * 6, up).mean_delta_percent is None

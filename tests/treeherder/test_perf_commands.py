@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import polars as pl
 import pytest
 
 from tests.commands.calling import Caller, Ended
+from tests.treeherder.fake_treeherder import FakeTreeherder, serving
 
 
 @pytest.fixture
@@ -78,11 +80,85 @@ def test_pushes_and_the_jobs_of_one(perf: Caller) -> None:
     assert good(perf("jobs", "--failures", by_id[-1]["job_id"])).code == 0
 
 
+@pytest.fixture
+def many_pushes() -> FakeTreeherder:
+    """700 pushes of one second each, by the server's own paging."""
+    fake = FakeTreeherder()
+
+    def push(request: httpx.Request) -> httpx.Response:
+        query = request.url.params
+        latest, count = int(query.get("push_timestamp__lte", "1795000700")), int(query["count"])
+        first = max(latest - count + 1, 1_795_000_001)
+        rows = [{"id": one, "revision": f"{one:040x}", "push_timestamp": one} for one in range(latest, first - 1, -1)]
+        return httpx.Response(200, json={"results": rows})
+
+    def status(request: httpx.Request) -> httpx.Response | None:
+        return httpx.Response(200, json={"completed": 3, "success": 1, "testfailed": 2})
+
+    fake.answers["/api/project/autoland/push/"] = push
+    for one in range(1_795_000_001, 1_795_000_701):
+        fake.answers[f"/api/project/autoland/push/{one}/status/"] = status
+    return fake
+
+
+def test_pushes_without_their_counts_cost_one_request_a_page(perf: Caller, many_pushes: FakeTreeherder) -> None:
+    with serving(many_pushes) as url:
+        words = ("pushes", "--repository", "autoland", "--count", "600", "--treeherder-url", url)
+        found = good(perf(*words, "--columns", "push_time,revision,author")).rows
+        assert len(found) == 600 and found[0]["revision"] == f"{1_795_000_700:040x}"
+        assert len(many_pushes.asked) == 1
+        many_pushes.asked.clear()
+        good(perf(*words[:4], "5", *words[5:], "--columns", "revision,failed", "--refresh"))
+        assert len([asked for asked in many_pushes.asked if "/status/" in asked]) == 5
+        many_pushes.asked.clear()
+        options = ("--columns", "revision", "--filter", "failed>1", "--refresh")
+        assert len(good(perf(*words[:4], "5", *words[5:], *options)).rows) == 5
+
+
+def test_a_range_of_pushes_by_address_and_by_words(perf: Caller) -> None:
+    pushes = good(perf("pushes", "--repository", "autoland", "--count", "20", "--columns", "revision")).rows
+    newest, oldest = pushes[3]["revision"], pushes[17]["revision"]
+    address = f"https://treeherder.mozilla.org/jobs?repo=autoland&fromchange={oldest}&tochange={newest}"
+    assert good(perf("pushes", address, "--columns", "revision")).rows == pushes[3:18]
+    words = ("--repository", "autoland", "--from-revision", oldest[:12], "--to-revision", newest[:12])
+    assert good(perf("pushes", *words, "--columns", "revision")).rows == pushes[3:18]
+    assert good(perf("pushes", address, "--count", "2", "--columns", "revision")).rows == pushes[3:5]
+
+
+def test_several_new_revisions_are_compared_headless(perf: Caller, demo: dict[str, str]) -> None:
+    query = dict(pair.split("=") for pair in demo["perf.compare"].partition("?")[2].split("&"))
+    others = good(perf("pushes", "--repository", "autoland", "--count", "2", "--columns", "revision")).rows
+    news = (query["newRev"], f"autoland:{others[0]['revision']}", f"autoland:{others[1]['revision']}")
+    found = good(perf("compare", query["baseRev"], *news, "--framework", "13")).rows
+    assert len({row["new"] for row in found}) == 3
+    alone = good(perf("compare", query["baseRev"], news[0], "--framework", "13")).rows
+    mine = [{**row} for row in found if row["new"] == f"try:{query['newRev'][:12]}"]
+    assert [{name: row[name] for name in alone[0]} for row in mine] == alone
+
+
+def test_a_framework_is_meant_by_its_number_and_by_its_name(perf: Caller, demo: dict[str, str]) -> None:
+    query = dict(pair.split("=") for pair in demo["perf.compare"].partition("?")[2].split("&"))
+    for words in (
+        ("signatures", "--repository", "autoland"),
+        ("alerts",),
+        ("compare", query["baseRev"], query["newRev"]),
+        ("compare", demo["perf.compare"]),
+    ):
+        number, name = (good(perf(*words, "--framework", one)).rows for one in ("13", "browsertime"))
+        assert number and number == name
+    page = "https://treeherder.mozilla.org/perfherder/alerts?status=-2&framework="
+    assert good(perf("alerts", f"{page}13")).rows == good(perf("alerts", f"{page}browsertime")).rows
+
+
 def test_two_revisions_by_words_and_by_address(perf: Caller, demo: dict[str, str]) -> None:
     by_address = good(perf("compare", demo["perf.compare"])).rows
     query = dict(pair.split("=") for pair in demo["perf.compare"].partition("?")[2].split("&"))
-    words = good(perf("compare", query["baseRev"], f"try:{query['newRev']}", "--framework", "browsertime")).rows
-    assert words == by_address
+    sides = (query["baseRev"], f"try:{query['newRev']}")
+    words = good(perf("compare", *sides, "--framework", "browsertime", "--replicates")).rows
+    assert words == by_address  # perf.compare uses replicates unless its address says otherwise
+    by_run = good(perf("compare", *sides, "--framework", "13")).rows
+    assert by_run == good(perf("compare", demo["perf.compare"], "--no-replicates")).rows
+    assert sum(int(row["n_base"]) for row in by_run) < sum(int(row["n_base"]) for row in by_address)
     assert {"regression", "improvement"} <= {row["verdict"] for row in by_address}
     suite = next(row for row in by_address if row["subtests"] == "yes")
     options = ("--framework", "13", "--subtests-of", suite["base_signature"])
@@ -113,6 +189,11 @@ WRONG = {
     ("alerts", "words"): (2, "names no alert summary"),
     ("pushes", "--repository", "nosuch"): (3, "no repository “nosuch”"),
     ("pushes", "--repository", "try", "--since", "yesterday"): (2, "is no day"),
+    ("pushes",): (2, "Which repository?"),
+    ("pushes", "words"): (2, "names no list of pushes"),
+    ("pushes", "--repository", "try", "--from-revision", "words"): (2, "is not a revision"),
+    ("pushes", "--repository", "try", "--from-revision", "f" * 40): (3, "has no push ffff"),
+    ("compare", f"https://perf.compare/compare-results?baseRev={'f' * 40}"): (2, "two repositories and revisions"),
     ("jobs", "f" * 40): (3, "has no push ffff"),
     ("jobs", "words"): (2, "names no push"),
     ("jobs", "--similar", "words"): (2, "is no job's id"),

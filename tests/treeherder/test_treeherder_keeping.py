@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from backends.http import Mode
 from backends.http.answers import Source
+from backends.treeherder.asking import NoSuchThing
+from backends.treeherder.lando import revision_of_landing_job
 from tests.treeherder.fake_treeherder import FakeTreeherder
 
 SIGNATURES = "/api/project/autoland/performance/signatures/"
@@ -46,6 +49,59 @@ def test_jobs_are_kept_only_once_they_cannot_change(fake: FakeTreeherder, tmp_pa
     fake.client(cache_dir=tmp_path).jobs_of_push("autoland", 7)
     fake.client(cache_dir=tmp_path, later=600).jobs_of_push("autoland", 7)
     assert len(fake.asked) == calls
+
+
+DAY = 86400
+HELD = {
+    "all ended five days ago: an hour": ([("completed", 5.0)], 3600),
+    "all ended, the last one three days ago: a minute": ([("completed", 9.0), ("completed", 3.0)], 60),
+    "one of five days ago still runs: a minute": ([("completed", 5.0), ("running", None)], 60),
+}
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_jobs_that_ended_days_ago_are_asked_for_again_after_an_hour_others_after_a_minute(
+    fake: FakeTreeherder, tmp_path: Path, name: str
+) -> None:
+    jobs, seconds = HELD[name]
+    now = int(time.time())
+    fake.answers[JOBS] = {
+        "results": [
+            {**ENDED, "id": place, "state": state, "end_timestamp": 0 if days is None else now - int(days * DAY)}
+            for place, (state, days) in enumerate(jobs, 1)
+        ]
+    }
+    fake.client(cache_dir=tmp_path).jobs_of_push("autoland", 7)
+    fake.client(cache_dir=tmp_path, later=seconds - 5).jobs_of_push("autoland", 7)
+    assert len(fake.asked) == 1
+    fake.client(cache_dir=tmp_path, later=seconds + 5).jobs_of_push("autoland", 7)
+    assert len(fake.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "running", "seconds"),
+    [(True, 0, 86400), (True, 1, 60), (False, 0, 60)],
+)
+def test_counts_of_an_old_finished_push_hold_for_a_day_others_for_a_minute(
+    fake: FakeTreeherder, tmp_path: Path, old: bool, running: int, seconds: int
+) -> None:
+    status = {"completed": 2, "success": 2, "pending": 0, "running": running}
+    fake.answers["/api/project/autoland/push/7/status/"] = status
+    for later, asked in ((0, 1), (seconds - 5, 1), (seconds + 5, 2)):
+        client = fake.client(cache_dir=tmp_path, later=later)
+        assert client.push_counts("autoland", 7, old=old)["success"] == 2
+        assert len(fake.asked) == asked
+
+
+def test_a_landing_job_is_asked_for_until_it_has_landed_and_then_kept(fake: FakeTreeherder, tmp_path: Path) -> None:
+    fake.answers["/landing_jobs/7"] = {"commit_id": "", "status": "SUBMITTED"}
+    for _ in range(2):
+        with pytest.raises(NoSuchThing, match="not become a push yet: it is submitted"):
+            revision_of_landing_job(fake.http(cache_dir=tmp_path), 7)
+    fake.answers["/landing_jobs/7"] = {"commit_id": "a" * 40, "status": "LANDED"}
+    for _ in range(2):
+        assert revision_of_landing_job(fake.http(cache_dir=tmp_path), 7) == "a" * 40
+    assert len(fake.asked) == 3
 
 
 def test_a_long_look_back_at_signatures_is_kept_longer(fake: FakeTreeherder) -> None:

@@ -22,7 +22,7 @@ from backends.treeherder.alert_rows import alert_frame, percent, summary_frame
 from backends.treeherder.answers import NoSuchEndpoint, NotTreeherder, entries, epochs, iso_times, lenient
 from backends.treeherder.asking import NoSuchRepository, NoSuchThing
 from backends.treeherder.client import AlertFilters
-from backends.treeherder.job_rows import job_frame
+from backends.treeherder.job_rows import counted, job_frame
 from backends.treeherder.signature_rows import series_frame, signature_frame, value_frame
 from backends.treeherder.structs import Alert, AlertSeries, AlertSummary, FullDatum, Job, Signature, Summary
 from tests.treeherder.fake_treeherder import FakeTreeherder, answer, page
@@ -131,6 +131,17 @@ def test_an_odd_entry_loses_only_its_odd_members() -> None:
     assert read.lost == 1 and "1 entries" in read.note
     frame = signature_frame(read.items, "autoland", {}, {})
     assert frame.select("signature_id", "suite", "better").rows() == [("2", "7", "lower"), ("1", "damp", "lower")]
+
+
+def test_true_is_not_one(fake: FakeTreeherder) -> None:
+    """Python takes True for 1: a server's `true` must become neither signature 1 nor a count of one job."""
+    odd = lenient(Signature, {"id": True, "framework_id": True, "suite": True})
+    assert (odd.id, odd.framework_id, odd.suite) == (None, None, None)
+    assert lenient(FullDatum, {"id": 7, "value": True}).value is None
+    counts = counted({"success": True, "testfailed": 2, "running": True, "completed": True})
+    assert (counts["success"], counts["failed"], counts["running"], counts["total"]) == (0, 2, 0, 2)
+    fake.answers["/api/performance/issue-tracker/"] = [{"id": True, "issue_tracker_url": "https://bugs.example/"}]
+    assert fake.client().issue_trackers() == {}
 
 
 def test_characters_that_no_text_can_hold_do_not_lose_the_answer() -> None:

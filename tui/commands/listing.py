@@ -75,8 +75,15 @@ def _watch(reading: int, cancel: Cancel) -> None:
             cancel.cancel()
 
 
-def listed(session: Session, cancel: Cancel, locator: str, filter_text: str = "") -> tuple[Resource, Gathered]:
+def listed(
+    session: Session,
+    cancel: Cancel,
+    locator: str,
+    filter_text: str = "",
+    prepare: Callable[[Resource], None] | None = None,
+) -> tuple[Resource, Gathered]:
     """Opens what the user wrote and lists it whole, with progress and with what should be known about it on stderr.
+    `prepare` may say to the resource what of it is wanted.
 
     Gives the rows that the filter leaves; of an artifact's locator, that artifact alone.
     """
@@ -85,6 +92,8 @@ def listed(session: Session, cancel: Cancel, locator: str, filter_text: str = ""
 
     opened = parse(locator)
     resource = session.resource(opened, cancel)
+    if prepare is not None:
+        prepare(resource)
     wanted = filters.parse(filter_text, resource.schema)  # a wrong one is said before 10,000 tasks are listed
     gathered = gather_shown(resource, cancel, partial(counted, resource.noun[1]))
     frame = _only(gathered.frame, opened)

@@ -12,7 +12,10 @@ from tui.commands.output import emit, output_options
 from tui.commands.perf_dataset import dataset
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from backends.locators import Locator
+    from backends.resources import Resource
 
 REVISION_DIGITS = (8, 40)
 
@@ -60,11 +63,18 @@ def _seconds(text: str) -> int | None:
     return seconds(text) if text else None
 
 
-def _show(locator: Locator, treeherder_url: str | None, mode: str | None, text: str, **output: Any) -> None:
+def _show(
+    locator: Locator,
+    treeherder_url: str | None,
+    mode: str | None,
+    text: str,
+    prepare: Callable[[Resource], None] | None = None,
+    **output: Any,
+) -> None:
     from tui.commands.listing import listed, session_of
 
     with session_of(None, mode, treeherder_url=treeherder_url) as (session, cancel):
-        resource, gathered = listed(session, cancel, locator.text(), text)
+        resource, gathered = listed(session, cancel, locator.text(), text, prepare)
         emit(gathered.frame, resource.schema, **output)
 
 
@@ -158,18 +168,38 @@ def alerts(
 
 @perf.command()
 @_common
-@_repository
+@click.option("--repository", metavar="R", default="", help="E.g. autoland or try.")
 @click.option("--author", metavar="A", default="", help="Pushed by this address; -A excludes it.")
 @click.option("--search", metavar="WORDS", default="", help="With these words in a commit's message.")
 @click.option("--since", "start", metavar="DAY", default="", help="Since this day, such as 2026-11-01.")
 @click.option("--until", "end", metavar="DAY", default="", help="Until this day, itself included.")
+@click.option("--from-revision", metavar="REV", default="", help="From this push on, itself included.")
+@click.option("--to-revision", metavar="REV", default="", help="Up to this push, itself included.")
 @click.option("--count", type=click.IntRange(1, 20_000), help="How many at most, the newest [default: 100].")
-def pushes(repository: str, author: str, search: str, start: str, end: str, count: int | None, **options: Any) -> None:
-    """List the pushes of a repository with the results of their jobs, newest first."""
+@click.argument("address", required=False)
+def pushes(
+    address: str | None, repository: str, author: str, search: str, start: str, end: str, from_revision: str,
+    to_revision: str, count: int | None, **options: Any,
+) -> None:  # fmt: skip
+    """List the pushes of a repository with the results of their jobs, newest first.
+
+    ADDRESS: of a page of jobs, e.g. of the range that an alert links to (.../jobs?repo=R&fromchange=A&tochange=B).
+    The results take one request a push; with --columns they are fetched only if named.
+    """
     from backends.locators.perfherder import Pushes
     from backends.treeherder.narrowing import day
+    from backends.treeherder.pushes import PushList
+    from tui.commands.perf_places import counts_asked_for, pushes_of, revision_of
 
-    _show(Pushes(repository, author, search, day(start), day(end), count), **options)
+    older, newer = revision_of(from_revision), revision_of(to_revision)
+    given = Pushes(repository, author, search, day(start), day(end), count, from_revision=older, to_revision=newer)
+    with_counts = counts_asked_for(options["columns"], options["text"])
+
+    def prepare(resource: Resource) -> None:
+        if isinstance(resource, PushList):
+            resource.with_counts = with_counts
+
+    _show(pushes_of(address, given), prepare=prepare, **options)
 
 
 @perf.command()
@@ -192,18 +222,27 @@ def jobs(push: str, repository: str, similar: bool, failures: bool, **options: A
 @_framework
 @click.option("--repository", metavar="R", default="try", show_default=True, help="Of revisions without REPOSITORY:.")
 @click.option("--interval", metavar="T", default="", help="With BASE history: how far back [default: 14d].")
-@click.option("--replicates", is_flag=True, help="Judge by all replicates of the runs.")
-@click.option("--subtests-of", type=int, metavar="ID", help="The subtests of this suite instead of the suites.")
+@click.option(
+    "--replicates/--no-replicates",
+    default=None,
+    help="Judge by all replicates of the runs, or by one value a run [default: as the address says, else one value].",
+)
+@click.option(
+    "--subtests-of",
+    type=int,
+    metavar="ID",
+    help="The subtests of this suite instead of the suites; its id in either repository.",
+)
 @click.argument("base")
-@click.argument("new", required=False)
+@click.argument("new", nargs=-1)
 def compare(
-    base: str, new: str | None, framework: str, repository: str, interval: str, replicates: bool,
+    base: str, new: tuple[str, ...], framework: str, repository: str, interval: str, replicates: bool | None,
     subtests_of: int | None, **options: Any,
 ) -> None:  # fmt: skip
     """Compare what BASE and NEW measured, test by test, by both of Perfherder's methods.
 
-    Each is a revision or REPOSITORY:REVISION; BASE may be [REPOSITORY:]history. BASE alone is a perf.compare
-    address.
+    Each is a revision or REPOSITORY:REVISION; BASE may be [REPOSITORY:]history. Several NEW are each compared with
+    BASE; the column "new" says which. BASE alone is a perf.compare address.
     """
     from tui.commands.perf_places import compared
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from backends.frames.quantities import parse_quantity
 from backends.frames.schema import Kind
@@ -11,15 +12,18 @@ from backends.locators.perfherder import (
     AlertSummaries,
     AlertSummary,
     Compare,
+    CompareByReference,
     ComparedValues,
     JobFailures,
+    LandoPush,
+    Pushes,
     PushJobs,
     PushOf,
     Series,
     SeriesRef,
     SimilarJobs,
 )
-from backends.locators.perfherder_forms import HASH, NUMBER, REPOSITORY, REVISION
+from backends.locators.perfherder_api import HASH, NUMBER, REPOSITORY, REVISION
 from backends.locators.taskcluster import Push
 from backends.problems import UsageProblem
 
@@ -89,38 +93,75 @@ def jobs_of(text: str, repository: str, what: str) -> Locator:
     opened = _parsed(text)
     if isinstance(opened, Push):
         return PushOf(opened.repository, opened.revision)
-    if isinstance(opened, PushJobs | PushOf | SimilarJobs | JobFailures):
+    if isinstance(opened, PushJobs | PushOf | LandoPush | SimilarJobs | JobFailures):
         return opened
     raise UsageProblem(f"{text[:60]!r} names no push.", "Write its id, its revision, or its Treeherder address.")
 
 
+def pushes_of(address: str | None, given: Pushes) -> Pushes:
+    """The list of pushes that an address names, with what is `given` beside it; without one, what is given."""
+    if address is None:
+        if not given.repository:
+            raise UsageProblem("Which repository?", "Add --repository autoland, or another, or the address of a page.")
+        return given
+    opened = _parsed(address)
+    if not isinstance(opened, Pushes):
+        raise UsageProblem(f"{address[:60]!r} names no list of pushes.", "Copy the address of a page of jobs.")
+    names = ("repository", "author", "words", "start", "end", "count", "from_revision", "to_revision")
+    return replace(opened, **{name: value for name in names if (value := getattr(given, name))})
+
+
+def revision_of(text: str) -> str:
+    if text and not REVISION.fullmatch(text.lower()):
+        raise UsageProblem(f"{text[:60]!r} is not a revision.", "Write 8 to 40 hex digits.")
+    return text.lower()
+
+
+def counts_asked_for(columns: str | None, filter_text: str) -> bool:
+    """Whether the output or the filter needs the counts of jobs, which cost one request a push."""
+    from backends.treeherder.job_rows import COUNTS
+
+    if columns is None:
+        return True
+    named = {name.strip() for name in columns.split(",")}
+    return bool(named & set(COUNTS)) or any(re.search(rf"\b{name}\b", filter_text) for name in COUNTS)
+
+
 def compared(
     base: str,
-    new: str | None,
+    news: tuple[str, ...],
     repository: str,
     framework: str,
     interval: int | None,
-    replicates: bool,
+    replicates: bool | None,
     parent: int | None,
-) -> Compare | ComparedValues:
-    if new is None:
+) -> Compare | CompareByReference | ComparedValues:
+    """`replicates` None: as the address says, or else one value a run. `parent`: a suite's id in any repository."""
+    if not news:
         opened = _parsed(base)
-        if isinstance(opened, Compare):
-            return Compare(
-                opened.base_repository, opened.base_revision, opened.new_repository, opened.new_revision,
-                framework or opened.framework, opened.base_parent if parent is None else parent,
-                opened.new_parent if parent is None else parent, interval or opened.interval,
-                replicates or opened.replicates, opened.server,
-            )  # fmt: skip
+        if isinstance(opened, Compare | CompareByReference):
+            if replicates is not None:
+                opened = replace(opened, replicates=replicates)
+            opened = replace(opened, framework=framework or opened.framework)
+            if isinstance(opened, CompareByReference):
+                if parent is not None or interval is not None:
+                    raise UsageProblem(
+                        "--subtests-of and --interval need revisions, which this address does not name.",
+                        "Open the address without them first.",
+                    )
+                return opened
+            if parent is not None:
+                opened = replace(opened, base_parent=parent, new_parent=parent)
+            return opened if interval is None else replace(opened, interval=interval)
         if isinstance(opened, ComparedValues):
             return opened
         raise UsageProblem("There is nothing to compare BASE with.", "Give NEW too, or the address of a comparison.")
-    before, after = _side(base, repository), _side(new, repository)
-    if not after[1]:
+    before, after = _side(base, repository), tuple(_side(new, repository) for new in news)
+    if not all(revision for _, revision in after):
         raise UsageProblem("NEW must be a revision.", "Only BASE can be history.")
     if before[1] and interval is not None:
         raise UsageProblem("--interval belongs to BASE history.", "Leave it out, or write history for BASE.")
-    return Compare(*before, *after, framework, parent, parent, interval, replicates)
+    return Compare(*before, *after[0], framework, parent, parent, interval, bool(replicates), others=after[1:])
 
 
 _HISTORY = re.compile(r"(?:([^:]+):)?history")
@@ -147,4 +188,6 @@ def _parsed(text: str) -> Locator | None:
     try:
         return parse(text)
     except LocatorProblem:
+        if "://" in text:  # a URL says itself what is wrong with it
+            raise
         return None

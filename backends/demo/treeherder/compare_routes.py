@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from backends.demo.treeherder import compare_statistics as statistics
 from backends.demo.treeherder import series
-from backends.demo.treeherder.answers import Refusal
+from backends.demo.treeherder.answers import Refusal, crash
 from backends.demo.treeherder.branches import Branch, Datum
 from backends.demo.treeherder.clock import DAY, NOW
 from backends.demo.treeherder.compare_ranks import ranks_text
@@ -75,6 +75,8 @@ def _results(call: Call) -> list[Json]:
             continue
         shared = _shared(query, one, other, base_push, new_push)
         values = (one.replicates, other.replicates) if query.true("replicates") else (one.values, other.values)
+        if ranked and all(values) and len({*values[0], *values[1]}) == 1:
+            raise crash()  # of values that do not differ some tests are NaN, which the server cannot write as JSON
         text = ranks_text(signature, *values) if ranked else _t_text(signature, one.values, other.values)
         found.append({**shared, **text})
     return sorted(found, key=lambda row: str(row["header_name"]))
@@ -213,7 +215,10 @@ def _t_text(signature: Signature, base: list[float], new: list[float]) -> Json:
 
 def _class(mean_b: float, mean_n: float, t: float, better: bool) -> str:
     """The colour of a row: none below 2 % or a t of 3, a warning below 5 for what is worse."""
-    if not mean_b or not mean_n or max(mean_b, mean_n) / min(mean_b, mean_n) < 1.02 or t < 3:
+    if not mean_b or not mean_n:
+        return ""
+    ratio = mean_n / mean_b
+    if (1 / ratio if ratio < 1 else ratio) < 1.02 or t < 3:  # where the signs differ, always
         return ""
     if t < 5:
         return "" if better else "warning"

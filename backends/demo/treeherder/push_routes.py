@@ -11,7 +11,7 @@ from backends.demo.treeherder.branches import Branch
 from backends.demo.treeherder.clock import DAY
 from backends.demo.treeherder.pushes import Push, commits
 from backends.demo.treeherder.queries import Query, whole
-from backends.demo.treeherder.reference import Json
+from backends.demo.treeherder.reference import TRY, Json
 from backends.demo.treeherder.routing import Call, Route, route
 
 _DEFAULT, _MOST = 10, 1000
@@ -19,6 +19,12 @@ _COMMITS_SHOWN = 20
 _BOUNDS = {
     "__lt": lambda a, b: a < b, "__lte": lambda a, b: a <= b, "__gt": lambda a, b: a > b, "__gte": lambda a, b: a >= b,
 }  # fmt: skip
+# The server's own value for these takes the place of the one in the query, so that a range cannot be paged by time.
+_REPLACED = {
+    "push_timestamp__lte": ("tochange",),
+    "push_timestamp__gte": ("fromchange", "startdate"),
+    "push_timestamp__lt": ("enddate",),
+}
 
 
 def no_project(name: str) -> Refusal:
@@ -32,6 +38,7 @@ def routes() -> list[Route]:
         route("project/<project>/push/<id>/status/", _status),
         route("project/<project>/push/health_summary/", _health),
         route("project/<project>/push/decisiontask/", _decision_tasks),
+        route("project/<project>/hash/tocommit/", _to_commit),
     ]
 
 
@@ -132,6 +139,8 @@ def _range(branch: Branch, query: Query) -> tuple[int, float]:
 def _fits(query: Query, push: Push) -> bool:
     for name, values in query.values.items():
         text = values[-1]
+        if any(other in query for other in _REPLACED.get(name, ())):
+            continue
         if name.startswith("push_timestamp__"):
             wanted = whole(text, partial(detail, 400, f"Invalid timestamp specified for {name}"))
             if not _BOUNDS[name.removeprefix("push_timestamp")](push.time, wanted):
@@ -228,3 +237,31 @@ def _decision_tasks(call: Call) -> Json:
                 task, run = job.task_of(branch.seed)
                 found[id_] = {"id": task, "run": str(run)}
     return found
+
+
+def _to_commit(call: Call) -> Json:
+    """The pushes of try whose messages contain two hashes, each around its day; whatever project is named."""
+    query, wrong = call.query, {}
+    for name in ("basehash", "newhash", "newhashdate", "basehashdate"):
+        if not query.last(name):
+            wrong[name] = ["This field is required."]
+    for name in ("basehash", "newhash"):
+        if name not in wrong and not query.last(name).lstrip("-").isdecimal():
+            wrong[name] = ["A valid integer is required."]
+    if wrong:
+        raise Refusal(400, wrong)
+    branch = call.world.branches[TRY]
+    found = {
+        side: _marked(branch, query.last(f"{side}hash"), query.last(f"{side}hashdate")) for side in ("new", "base")
+    }
+    return {"baseRevision": found["base"], "newRevision": found["new"]}
+
+
+def _marked(branch: Branch, hash_: str, day: str) -> str:
+    middle = _day(day)
+    for push in branch.listed_pushes:
+        if abs(push.time - middle) <= DAY:
+            for revision, _, text in commits(branch.seed, branch.name, push):
+                if hash_ in text:
+                    return revision
+    raise Refusal(400, [f"The date and hash combination you provided({day} and {hash_}) is invalid"])
