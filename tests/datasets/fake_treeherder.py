@@ -102,10 +102,13 @@ class FakeTreeherder:
         for row in self.data:
             if row["push_id"] in wanted:
                 told = {name: value for name, value in row.items() if name != "submit"}
+                told["value"] = round(row["value"], 2)
                 found.setdefault(f"{row['signature_id']:040x}", []).append(told)
         return found
 
     def _submitted(self, query: dict[str, list[str]]) -> Any:
+        if "signature" in query:
+            return self._series(int(query["signature"][0]), query)
         assert query["no_subtests"] == ["true"]
         low, high = (_epoch(query[name][0]) for name in ("startday", "endday"))
         here = [
@@ -117,6 +120,19 @@ class FakeTreeherder:
         ]
         times = [None if row["job_id"] is None else _iso(row["submit"]) for row in here]
         return [{"signature_id": 1, "job_ids": [row["job_id"] for row in here], "submit_times": times, "values": []}]
+
+    def _series(self, signature: int, query: dict[str, list[str]]) -> Any:
+        """All digits, and machines: what no list has."""
+        assert query["all_data"] == ["true"] and query["replicates"] == ["false"]
+        low, high = (_epoch(query[name][0]) for name in ("startday", "endday"))
+        data = [
+            {"id": row["id"], "job_id": row["job_id"], "push_id": row["push_id"], "value": row["value"],
+             "push_timestamp": _iso(row["push_timestamp"]), "revision": row["revision"],
+             "submit_time": None if row["job_id"] is None else _iso(row["submit"]), "machine_name": "machine-1"}
+            for row in self.data
+            if row["signature_id"] == signature and low < row["push_timestamp"] < high
+        ]  # fmt: skip
+        return [{"signature_id": signature, "data": data, "values": []}]
 
     def _jobs(self, query: dict[str, list[str]]) -> Any:
         ids = [int(one) for one in query["id__in"][0].split(",")]

@@ -109,9 +109,11 @@ def durations(data: Iterable[Datum], jobs: Mapping[int, Mapping[str, Any]]) -> d
     return found
 
 
-def group_durations(means: Mapping[int, float], found: Sequence[Sequence[int]]) -> dict[int, float]:
-    several = {number: [means[one] for one in ids if one in means] for number, ids in enumerate(found)}
-    return {number: statistics.fmean(values) for number, values in several.items() if values}
+def group_durations(means: Mapping[int, float], found: Sequence[Sequence[int]]) -> dict[int, str]:
+    """From the file of the signatures' durations, which has two decimals, as this one then has."""
+    written = {one: float(f"{minutes:.2f}") for one, minutes in means.items()}
+    several = {number: [written[one] for one in ids if one in written] for number, ids in enumerate(found)}
+    return {number: f"{sum(values) / len(values):.2f}" for number, values in several.items() if values}
 
 
 def waits(data: Iterable[Datum], push: int, jobs: Mapping[int, Mapping[str, Any]]) -> list[int]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import sqlite3
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ from tui.registry import opener
 @pytest.mark.timeout(300)
 @pytest.mark.usefixtures("demo")
 def test_one_command_fills_the_store_and_the_next_has_nothing_to_ask(call: Call, tmp_path: Path) -> None:
-    where = ("--store", str(tmp_path / "new"), "--interval", "15d", "--rate", "0")
+    where = ("--store", str(tmp_path / "new"), "--interval", "15d", "--rate", "0", "--digits", "none")
     plan = call("perf", "dataset", "update", *where, "--dry-run", "--format", "csv")
     assert plan.code == 0
     assert not (tmp_path / "new").exists()
@@ -89,8 +91,73 @@ def test_the_list_of_views_tells_what_each_rests_on(call: Call, filled: Path) ->
     assert rows.keys() == VIEWS.keys()
     assert int(rows["groups"]["rows"]) > 100_000
     assert "only values are known" in shown.err
-    sampled = call("perf", "dataset", "show", "durations", "--store", str(filled), "--format", "csv")
+    whole = call("perf", "dataset", "show", "durations", "--store", str(filled), "--format", "csv")
+    assert "--jobs all" not in whole.err
+
+
+def test_a_view_of_a_sample_of_jobs_says_so(call: Call, store: Path) -> None:
+    for path in store.glob("jobs/**/rows.parquet"):
+        pl.read_parquet(path, hive_partitioning=False).gather_every(2).write_parquet(path)
+    sampled = call("perf", "dataset", "show", "durations", "--store", str(store), "--format", "csv")
     assert "--jobs all" in sampled.err
+
+
+def test_the_window_narrows_every_file_of_an_export(call: Call, filled: Path, tmp_path: Path) -> None:
+    """Before, it narrowed the counts per revision alone: the groups, jobs and alerts beside them were of all times."""
+    since, until = "2026-11-10", "2026-11-12"
+    arguments = ("perf", "dataset", "export", "--store", str(filled), "--compat", str(tmp_path / "out"))
+    assert call(*arguments, "--since", since, "--until", until).code == 0
+
+    def lines(name: str) -> list[Any]:
+        return [json.loads(line) for line in (tmp_path / "out" / name).read_text().splitlines()]
+
+    values = [one for row in lines("perf_jobs_by_signature.jsonl") for one in row["jobs"]]
+    assert values and all(since <= one["push_timestamp"] <= until for one in values)
+    jobs = {one["job_id"] for one in values}
+    assert {row["job_id"] for row in lines("sigs_by_job_id.jsonl")} == jobs - {None}
+    assert {one["id"] for one in lines("max_revision_jobs.jsonl")} <= jobs
+    summaries = pl.read_csv(tmp_path / "out" / "alert_summaries.csv")
+    low, high = (int(datetime.fromisoformat(one).replace(tzinfo=UTC).timestamp()) for one in (since, until))
+    assert all(low <= at <= high for at in summaries["push_timestamp"])
+    alerted = {
+        alert["series_signature"]["id"]
+        for row in summaries.iter_rows(named=True)
+        for name in ("alerts", "related_alerts")
+        for alert in ast.literal_eval(row[name])
+    }
+    measured = {row["signature_id"] for row in lines("perf_jobs_by_signature.jsonl") if row["jobs"]}
+    assert {row["id"] for row in lines("all_signatures.jsonl")} == measured | alerted
+    assert {one for row in lines("sig_groups.jsonl") for one in row["signatures"]} <= measured
+    durations = pl.read_csv(tmp_path / "out" / "job_durations.csv")
+    assert set(durations["signature_id"]) <= measured
+    stats = json.loads((tmp_path / "out" / "time_to_culprit_stats.json").read_text())["stats"]
+    assert stats["total_rows"] == len(summaries)
+    shown = call("perf", "dataset", "show", "groups", "--store", str(filled), "--format", "csv", "--since", since,
+                 "--until", until).rows  # fmt: skip
+    assert sum(int(row["size"]) for row in shown) == len(measured & {
+        one for row in lines("sig_groups.jsonl") for one in row["signatures"]
+    })  # fmt: skip
+
+
+def test_the_files_end_their_lines_as_the_originals(call: Call, filled: Path, tmp_path: Path) -> None:
+    """csv.writer wrote CR LF, pandas LF; json.dump no line break, but where the scripts add one."""
+    assert call("perf", "dataset", "export", "--store", str(filled), "--compat", str(tmp_path / "out")).code == 0
+    out = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    for name in ("perf_jobs_per_revision.csv", "job_durations.csv", "sig_group_job_durations.csv",
+                 "alert_summary_fail_perf_sigs.csv"):  # fmt: skip
+        assert out[name].count(b"\r\n") == out[name].count(b"\n") > 1, name
+    for name in ("alert_summaries.csv", "alerts_with_bug_and_test_info.csv"):
+        assert out[name].endswith(b"\n") and b"\r" not in out[name]
+    for name in ("perf_jobs_stats.json", "sig_group_job_duration_stats.json", "job_wait_time_stats.json"):
+        assert out[name].endswith(b"}")
+    assert out["sig_group_job_duration_stats.json"].startswith(b'{\n    "observations"')
+    assert out["time_to_culprit_stats.json"].startswith(b'{\n  "definition"')
+    assert out["time_to_culprit_stats.json"].endswith(b"}\n")
+    job = json.loads(out["max_revision_jobs.jsonl"].splitlines()[0])
+    assert list(job) == [*sorted(job.keys() - {"task_id", "retry_id", "platform_option"}), "task_id", "retry_id",
+                         "platform_option"]  # fmt: skip
+    value = json.loads(out["perf_jobs_by_signature.jsonl"].splitlines()[0])["jobs"][-1]
+    assert value["machine_name"] and list(value)[:3] == ["job_id", "id", "value"]
 
 
 def test_commits_need_their_list(call: Call, filled: Path, tmp_path: Path) -> None:

@@ -54,7 +54,9 @@ def test_rows_that_only_their_hashes_make_alike_are_told_apart(measured: Measure
 
 def _pairs(*rows: tuple[int, int, int]) -> pl.DataFrame:
     """(signature, job, push)."""
-    columns = [(s, job, 1000 * s + job, push, START + push, START + push, 1.0, START) for s, job, push in rows]
+    columns = [
+        (s, job, 1000 * s + job, push, START + push, START + push, 1.0, START, None, False) for s, job, push in rows
+    ]
     return pl.DataFrame(columns, schema=PAIRS.columns, orient="row")
 
 

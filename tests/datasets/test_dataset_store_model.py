@@ -48,6 +48,8 @@ def row(datum: tuple[int, bool, bool, float | None, int]) -> dict[str, Any]:
         "submit_ts": START + number if with_job and with_submit else None,
         "value": value,
         "seen_at": seen,
+        "machine_name": f"machine-{number % 3}" if with_job and with_submit else None,
+        "exact": False,
     }
 
 

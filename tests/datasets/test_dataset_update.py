@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +15,14 @@ from backends.cancel import Cancel
 from backends.http.errors import NotAllowed
 from backends.problems import Cancelled
 from backends.treeherder.asking import NoSuchRepository
+from backends.treeherder.datasets import wanted as wanted_module
+from backends.treeherder.datasets.compat import export
 from backends.treeherder.datasets.dry_run import Description, original_requests, steps_for, steps_of
 from backends.treeherder.datasets.ledger import now
+from backends.treeherder.datasets.revisions import Window
 from backends.treeherder.datasets.store import Store
 from backends.treeherder.datasets.update import Report, Update
-from backends.treeherder.datasets.views import VIEWS, Dataset
+from backends.treeherder.datasets.views import VIEWS, Dataset, Options
 from backends.treeherder.datasets.wanted import Wanted
 from tests.datasets.fake_treeherder import DAY, FakeTreeherder
 
@@ -58,6 +62,12 @@ def _expected(world: FakeTreeherder) -> list[tuple[Any, ...]]:
     )
 
 
+@pytest.fixture
+def lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Times of submission come from lists: as if a request took one job."""
+    monkeypatch.setattr(wanted_module, "JOBS_A_REQUEST", 1)
+
+
 def test_a_fill_takes_few_requests_and_the_next_one_none(tmp_path: Path) -> None:
     world = _world()
     with Store(tmp_path, create=True) as store:
@@ -66,9 +76,8 @@ def test_a_fill_takes_few_requests_and_the_next_one_none(tmp_path: Path) -> None
         assert _pairs(store) == _expected(world)
         assert _counts(world) == {
             "repository": 1, "performance/signatures": 1, "push": 1, "performance/data": 3, "jobs": 1,
-            "performance/alertsummary": 3, "performance/summary": _counts(world)["performance/summary"],
+            "performance/alertsummary": 3,
         }  # fmt: skip
-        assert _counts(world)["performance/summary"] <= 2 * 10
         assert store.count("alert_summaries") == 250
         world.asked.clear()
         again = _fill(store, world)
@@ -84,8 +93,29 @@ def test_all_jobs_need_no_times_of_submission(tmp_path: Path) -> None:
         assert store.count("jobs") == len(world.jobs)
 
 
+def test_lists_tell_the_times_of_submission_where_they_are_fewer_requests(tmp_path: Path, lists: None) -> None:
+    world = _world()
+    with Store(tmp_path, create=True) as store:
+        _fill(store, world, replace(WANTED, jobs="none"))
+        assert _pairs(store) == _expected(world)
+        assert _counts(world)["jobs"] == 0
+        assert 0 < _counts(world)["performance/summary"] <= 2 * 10
+
+
+def test_times_of_submission_come_from_the_jobs_where_that_is_fewer_requests(tmp_path: Path) -> None:
+    """24 jobs are one request; their lists are one for each day and framework: 16."""
+    world = _world()
+    with Store(tmp_path, create=True) as store:
+        assert not _fill(store, world, replace(WANTED, jobs="none")).problems
+        assert _pairs(store) == _expected(world)
+        assert (_counts(world)["jobs"], _counts(world)["performance/summary"]) == (1, 0)
+        world.asked.clear()
+        _fill(store, world, replace(WANTED, jobs="none"))
+        assert world.asked == []
+
+
 @pytest.mark.parametrize("jobs", ["sample", "none"])
-def test_a_job_with_values_of_subtests_alone_is_no_expired_one(tmp_path: Path, jobs: Any) -> None:
+def test_a_job_with_values_of_subtests_alone_is_no_expired_one(tmp_path: Path, jobs: Any, lists: None) -> None:
     """No list tells when it was submitted: its values would count as if nobody could know."""
     world = _world()
     world.only_subtests = {1002, 2001, 2002}
@@ -99,7 +129,7 @@ def test_a_job_with_values_of_subtests_alone_is_no_expired_one(tmp_path: Path, j
         assert world.asked == []
 
 
-def test_lists_of_times_that_failed_are_not_asked_for_job_by_job(tmp_path: Path) -> None:
+def test_lists_of_times_that_failed_are_not_asked_for_job_by_job(tmp_path: Path, lists: None) -> None:
     world = _world()
     world.fails = lambda path, query: 500 if path == "performance/summary" else 0
     with Store(tmp_path, create=True) as store:
@@ -178,7 +208,7 @@ def test_answers_that_take_too_long_are_asked_for_in_halves(tmp_path: Path) -> N
         assert _pairs(store) == _expected(world)
 
 
-def test_a_fill_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_fill_that_was_stopped_goes_on_where_it_was(tmp_path: Path, lists: None) -> None:
     world, cancel = _world(), Cancel()
 
     def stop(path: str, query: dict[str, list[str]]) -> int:
@@ -189,7 +219,7 @@ def test_a_fill_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
     world.fails = stop
     with Store(tmp_path, create=True) as store:
         with pytest.raises(Cancelled):
-            _fill(store, world, cancel=cancel)
+            _fill(store, world, replace(WANTED, jobs="none"), cancel=cancel)
         world.fails = lambda path, query: 0
         world.asked.clear()
         _fill(store, world)
@@ -295,6 +325,116 @@ def test_a_dry_run_counts_what_a_run_then_asks(tmp_path: Path) -> None:
         assert made["performance/summary"] <= steps["submit times"]
         again = steps_of(store, world.server(), WANTED, Cancel())
         assert sum(step.requests for step in again) == 0
+
+
+def _small(world: FakeTreeherder) -> dict[int, float]:
+    """The values of signature 1 below a hundredth, as a server has them."""
+    exact = {}
+    for row in world.data:
+        row["value"] = 0.0037 + row["job_id"] / 1e7 if row["signature_id"] == 1 and row["job_id"] else 1234.5678
+        exact[row["id"]] = row["value"]
+    return exact
+
+
+def test_a_value_of_0_0037_is_not_stored_as_0(tmp_path: Path) -> None:
+    """The lists of whole pushes round to two decimals: where that may be half a percent, the series is asked for."""
+    world = _world()
+    exact = _small(world)
+    with Store(tmp_path, create=True) as store:
+        _fill(store, world)
+        asked = [query["signature"] for path, query in world.asked if "signature" in query]
+        assert asked == [["1"]]
+        rows = store.read("pairs").filter(pl.col("signature_id") == 1, pl.col("job_id").is_not_null())
+        assert dict(rows.select("datum_id", "value").rows()) == {
+            number: exact[number] for number in rows["datum_id"].to_list()
+        }
+        assert rows["exact"].all() and set(rows["machine_name"].to_list()) == {"machine-1"}
+        others = store.read("pairs").filter(pl.col("signature_id") != 1)
+        assert set(others["value"].to_list()) == {1234.57} and not others["exact"].any()
+        world.asked.clear()
+        _fill(store, world)
+        assert world.asked == []
+
+
+def test_all_digits_stay_when_the_rounded_values_come_again(tmp_path: Path) -> None:
+    world = _world()
+    exact = _small(world)
+    with Store(tmp_path, create=True) as store:
+        _fill(store, world, replace(WANTED, digits="all"))
+        _fill(store, world, replace(LATER, digits="none", fresh=0, settle=400 * DAY))
+        rows = store.read("pairs")
+        assert dict(rows.select("datum_id", "value").rows()) == exact
+        assert rows["exact"].all()
+        changed = world.data[0]
+        changed["value"] = 77.777  # a value that the server corrects is another one, and not the same rounded
+        _fill(store, world, replace(LATER, digits="none", fresh=0, settle=400 * DAY))
+        row = store.read("pairs").filter(pl.col("datum_id") == changed["id"])
+        assert row.select("value", "exact").rows() == [(77.78, False)]
+
+
+def test_a_series_that_failed_is_asked_for_again(tmp_path: Path) -> None:
+    world = _world()
+    exact = _small(world)
+    world.fails = lambda path, query: 500 if "signature" in query else 0
+    with Store(tmp_path, create=True) as store:
+        assert [what for what, _ in _fill(store, world).problems] == ["digits 1"]
+        world.fails = lambda path, query: 0
+        steps = {step.name: step.requests for step in steps_of(store, world.server(), WANTED, Cancel())}
+        assert steps["digits"] == 1
+        assert not _fill(store, world).problems
+        rows = store.read("pairs").filter(pl.col("exact"))
+        assert dict(rows.select("datum_id", "value").rows()).items() <= exact.items()
+        assert len(rows) == 10
+
+
+def _measured_late(world: FakeTreeherder) -> None:
+    """Push 7 has most signatures only with what was retriggered weeks later, push 5 has most within ten minutes."""
+    for signature in range(20, 40):
+        world.measure(signature, 7000 + signature, 7, after=20 * DAY)
+    for signature in range(20, 30):
+        world.measure(signature, 5000 + signature, 5)
+
+
+@pytest.mark.parametrize("by_lists", [True, False])
+@pytest.mark.parametrize(("within", "push"), [(600, 5), (None, 7)])
+def test_the_busiest_push_whose_jobs_are_fetched_is_the_one_that_is_exported(
+    tmp_path: Path, within: int | None, push: int, by_lists: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the files are there, with 0 bytes and all null. 10 jobs of push 5 and the 3 of every fifth push; 20 of 7."""
+    if by_lists:
+        monkeypatch.setattr(wanted_module, "JOBS_A_REQUEST", 1)
+    world = _world()
+    _measured_late(world)
+    with Store(tmp_path / "store", create=True) as store:
+        _fill(store, world)
+        dataset = Dataset(store, "autoland", Options(Window(within=within)))
+        done = export(dataset, tmp_path / "out", histograms=False, cancel=Cancel())
+    stats = json.loads((tmp_path / "out" / "job_wait_time_stats.json").read_text())
+    jobs = (tmp_path / "out" / "max_revision_jobs.jsonl").read_text().splitlines()
+    meant = {row["job_id"] for row in world.data if row["push_id"] == push}
+    assert stats["revision"] == f"{push:040x}"
+    assert {json.loads(line)["id"] for line in jobs} == meant
+    assert stats["observations"] == stats["unique_job_ids_in_cache"] == len(meant)
+    assert stats["seconds"]["median"] == 30
+    assert not any("lacks the details" in note for note in done.notes)
+
+
+def test_an_export_of_another_window_says_that_the_jobs_of_its_busiest_push_are_not_there(
+    tmp_path: Path, lists: None
+) -> None:
+    world = _world()
+    _measured_late(world)
+    for job in range(3):
+        for signature in range(50, 54):
+            world.measure(signature, 3010 + job, 30)
+    with Store(tmp_path / "store", create=True) as store:
+        _fill(store, world)
+        window = Window(since=NOW - 40 * DAY, until=NOW - 20 * DAY)
+        done = export(Dataset(store, "autoland", Options(window)), tmp_path / "out", histograms=False, cancel=Cancel())
+    stats = json.loads((tmp_path / "out" / "job_wait_time_stats.json").read_text())
+    missing = stats["unique_job_ids_in_cache"] - stats["detailed_jobs_in_jsonl"]
+    assert stats["revision"] == f"{30:040x}" and missing > 0
+    assert any(f"lacks the details of {missing} of the 6 jobs" in note for note in done.notes)
 
 
 def test_a_full_refresh_of_20_000_signatures_takes_a_fraction_of_the_originals_requests() -> None:

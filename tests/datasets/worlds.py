@@ -25,7 +25,7 @@ class Measured:
     @property
     def pairs(self) -> pl.LazyFrame:
         rows = [
-            (signature, job, datum, push, pushed, submitted, 1.0, START)
+            (signature, job, datum, push, pushed, submitted, 1.0, START, None, False)
             for signature, job, datum, push, pushed, submitted in self.data
         ]
         return pl.DataFrame(rows, schema=PAIRS.columns, orient="row").lazy()

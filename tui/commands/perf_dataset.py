@@ -71,6 +71,14 @@ def _choices(command: Any) -> Any:
     "--jobs", type=click.Choice(["sample", "all", "none"]), default="sample", show_default=True,
     help="Details of jobs: three a signature and the busiest push's, of all, or of none.",
 )  # fmt: skip
+@click.option(
+    "--digits",
+    type=click.Choice(["small", "all", "none"]),
+    default="small",
+    show_default=True,
+    help="Values with all their digits, a request a signature: where some are below 1, of all, or of none. "
+    "Else they have the two decimals that the server gives for whole pushes.",
+)
 @click.option("--no-alerts", is_flag=True, help="Leave the alerts alone.")
 @click.option("--monitored", is_flag=True, help="Monitored alerts, too, which sheriffs do not look at.")
 @click.option("--concurrency", type=click.IntRange(1, 16), default=4, show_default=True, help="Requests at a time.")
@@ -91,8 +99,8 @@ def _choices(command: Any) -> Any:
 @output_options
 def update(
     repository: str, store: Path, since: str | None, interval: str | None, frameworks: str | None, jobs: Any,
-    no_alerts: bool, monitored: bool, concurrency: int, rate: float, fresh: str, settle: str, dry_run: bool,
-    url: str | None, **output: Any,
+    digits: Any, no_alerts: bool, monitored: bool, concurrency: int, rate: float, fresh: str, settle: str,
+    dry_run: bool, url: str | None, **output: Any,
 ) -> int:  # fmt: skip
     """Fill a dataset, or bring it up to date: only what is not known yet is asked for.
 
@@ -107,7 +115,7 @@ def update(
     begin = _moment(since, "--since") if since else until - _seconds(interval or "30d", "--interval")
     wanted = Wanted(
         repository, begin, until, _frameworks(frameworks), jobs, not no_alerts, monitored,
-        _seconds(fresh, "--fresh"), _seconds(settle, "--settle"),
+        _seconds(fresh, "--fresh"), _seconds(settle, "--settle"), digits=digits,
     )  # fmt: skip
     if dry_run:
         _dry_run(store, wanted, rate, url, output)

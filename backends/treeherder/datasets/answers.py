@@ -43,6 +43,23 @@ class Datum(msgspec.Struct):
     value: float | None = None
 
 
+class Point(msgspec.Struct):
+    """performance/summary of one signature with all_data: a value with all its digits, and the job that gave it."""
+
+    id: LongId
+    push_id: Id
+    push_timestamp: str
+    value: float | None = None
+    job_id: Id | None = None
+    submit_time: str | None = None
+    machine_name: str | None = None
+
+
+class SeriesData(msgspec.Struct):
+    signature_id: Id
+    data: list[Point] = []
+
+
 class Commit(msgspec.Struct):
     revision: str = ""
 
@@ -83,7 +100,8 @@ class SummaryPage(msgspec.Struct):
 
 
 def pairs(answer: Mapping[str, Sequence[Datum]], seen_at: int) -> pl.DataFrame:
-    """Rows of `PAIRS`, in no order; `submit_ts` is null, which this endpoint does not give."""
+    """Rows of `PAIRS`, in no order; `submit_ts` and `machine_name` are null, which this endpoint does not give, and
+    values have two decimals."""
     found = [datum for series in answer.values() for datum in series]
     columns: dict[str, Any] = {
         "signature_id": [datum.signature_id for datum in found],
@@ -94,8 +112,32 @@ def pairs(answer: Mapping[str, Sequence[Datum]], seen_at: int) -> pl.DataFrame:
         "submit_ts": [None] * len(found),
         "value": [datum.value for datum in found],
         "seen_at": [seen_at] * len(found),
+        "machine_name": [None] * len(found),
+        "exact": [False] * len(found),
     }
     return pl.DataFrame(columns, schema=PAIRS.columns)
+
+
+def exact_pairs(answer: Iterable[SeriesData], seen_at: int) -> pl.DataFrame:
+    """Rows of `PAIRS` with all digits of their values, of one signature; a time that is none leaves its row out."""
+    rows = [
+        (
+            series.signature_id,
+            point.job_id,
+            point.id,
+            point.push_id,
+            pushed,
+            epoch(point.submit_time),
+            point.value,
+            seen_at,
+            point.machine_name,
+            point.value is not None,
+        )
+        for series in answer
+        for point in series.data
+        if (pushed := epoch(point.push_timestamp)) is not None
+    ]
+    return pl.DataFrame(rows, schema=PAIRS.columns, orient="row")
 
 
 def pushes(found: Iterable[Push]) -> pl.DataFrame:

@@ -82,6 +82,20 @@ class Treeherder:
         )
         return found
 
+    def series(self, signature: int, since: int, cancel: Cancel) -> list[answers.SeriesData]:
+        """The values of one signature with all their digits, from `since` (epoch seconds) until now: every endpoint
+        that answers for more than one rounds to two decimals. With them comes when their jobs were submitted."""
+        asked: list[tuple[str, Any]] = [
+            ("repository", self.repository),
+            ("signature", signature),
+            ("startday", _iso(since - 1)),
+            ("endday", _iso(int(time.time()) + 86_400)),
+            ("all_data", "true"),
+            ("replicates", "false"),
+        ]
+        found: list[answers.SeriesData] = self._ask("performance/summary/", asked, list[answers.SeriesData], cancel)
+        return [one for one in found if one.signature_id == signature]
+
     def jobs(self, ids: Sequence[int], cancel: Cancel) -> list[dict[str, Any]]:
         """The jobs with these ids (at most `JOBS_A_REQUEST`), in no order; expired ones are absent."""
         asked = [("id__in", ",".join(map(str, ids))), ("count", 2000)]

@@ -51,6 +51,7 @@ def export(
     `FileProblem`, `UsageProblem`, `Cancelled`; files that were written before stay.
     """
     folder = Folder(directory, overwrite=overwrite, cancel=cancel)
+    missing_jobs = list[str]()
     png = histograms and can_plot()
     steps: Sequence[tuple[str, Callable[[], None]]] = (
         ("alerts", lambda: write_alerts(dataset, folder, lists)),
@@ -58,7 +59,7 @@ def export(
         ("signatures per job and groups", lambda: compat_jobs.write_groups(dataset, folder)),
         ("counts per revision", lambda: compat_jobs.write_revisions(dataset, folder, png=png)),
         ("durations", lambda: compat_jobs.write_durations(dataset, folder, png=png)),
-        ("wait times", lambda: compat_jobs.write_waits(dataset, folder)),
+        ("wait times", lambda: missing_jobs.append(compat_jobs.write_waits(dataset, folder))),
     )
     for words, step in steps:
         cancel.check()
@@ -70,11 +71,25 @@ def export(
     notes = [] if png or not histograms else ["The histograms (PNG) need matplotlib: install ciexplore[png]."]
     if dataset.options.commits is None:
         notes.append("Without --commits the revisions are the heads of pushes, each at the time of its push.")
+    notes += filter(None, [*missing_jobs, _rounded(dataset)])
     if missing := len(dataset.unasked):
         notes.append(
             f"{missing:,} pushes were not asked for their values, or in vain; they count as zero in the files."
         )
     return Exported(folder.written, notes)
+
+
+def _rounded(dataset: Dataset) -> str:
+    """How many values have but two decimals, as a sentence, or ""."""
+    exact = pl.col("exact").fill_null(False)
+    known = dataset.table("pairs").filter(pl.col("value").is_not_null())
+    total, rounded = known.select(pl.len(), (~exact).sum().alias("rounded")).collect(engine="streaming").row(0)
+    if not rounded:
+        return ""
+    return (
+        f"{rounded:,} of {total:,} values have two decimals, as the server gives them for whole pushes: "
+        "`perf dataset update --digits all` asks for all digits."
+    )
 
 
 def relabelling(dataset: Dataset) -> Relabelling:
@@ -100,5 +115,5 @@ def relabelled(dataset: Dataset, structure: Path, folder: Folder, limit: int | N
     except OSError as problem:
         raise FileProblem(f"{structure} cannot be read: {disk_words(problem)}.") from problem
     report = work.report()
-    folder.json(f"{name}_report.json", report)
+    folder.json(f"{name}_report.json", report, sort_keys=True, line_end=True)
     return report

@@ -40,7 +40,7 @@ def write_alerts(dataset: Dataset, folder: Folder, lists: Lists) -> None:
     cell: Callable[[Any], str] = repr if lists == "python" else json.dumps
     # As the API lists them: the newest first.
     summaries = found.sort(["created_ts", "summary_id"], descending=True, nulls_last=True).collect()
-    folder.rows("alert_summaries.csv", SUMMARY_COLUMNS, _summaries(summaries, alerts, cell))
+    folder.rows("alert_summaries.csv", SUMMARY_COLUMNS, _summaries(summaries, alerts, cell), line_end="\n")
     created = {one["id"]: one.get("created") for one in map(msgspec.json.decode, summaries["raw"].to_list())}
     regressions = regressed_tests(found, alerts)
     order = {number: place for place, number in enumerate(summaries["summary_id"].to_list())}
@@ -58,6 +58,7 @@ def write_alerts(dataset: Dataset, folder: Folder, lists: Lists) -> None:
             )
             for row in bugs
         ),
+        line_end="\n",
     )
     folder.rows(
         "alert_summary_fail_perf_sigs.csv",
@@ -67,7 +68,7 @@ def write_alerts(dataset: Dataset, folder: Folder, lists: Lists) -> None:
             for number, revision, ids in failing_signatures(found, alerts).rows()
         ),
     )
-    folder.json("time_to_culprit_stats.json", _culprit(folder, summaries))
+    folder.json("time_to_culprit_stats.json", _culprit(folder, summaries), sort_keys=True, line_end=True)
 
 
 def _summaries(found: pl.DataFrame, alerts: pl.LazyFrame, cell: Callable[[Any], str]) -> Iterator[list[Any]]:
@@ -87,24 +88,24 @@ def _summaries(found: pl.DataFrame, alerts: pl.LazyFrame, cell: Callable[[Any], 
 
 
 def _culprit(folder: Folder, summaries: pl.DataFrame) -> dict[str, Any]:
-    hours, invalid = [], 0
+    seconds, invalid = list[float](), 0
     for raw in summaries["raw"].to_list():
         one = msgspec.json.decode(raw)
         created, pushed = _moment(one.get("created")), one.get("push_timestamp")
-        if created is None or not isinstance(pushed, int):
+        if created is None or not isinstance(pushed, int) or isinstance(pushed, bool):
             invalid += 1
         else:
-            hours.append((created - pushed) / 3600)
+            seconds.append((created - datetime.fromtimestamp(pushed, UTC)).total_seconds())
     return {
         "input_csv": str(folder.path / "alert_summaries.csv"),
-        "definition": {"ttc_hours": "(created - push_timestamp) / 3600"},
-        "stats": culprit(hours, rows=len(summaries), invalid=invalid),
+        "definition": {"ttc_hours": "(created(UTC) - push_timestamp(UTC epoch seconds)) / 3600"},
+        "stats": culprit(seconds, rows=len(summaries), invalid=invalid),
     }
 
 
-def _moment(said: Any) -> float | None:
+def _moment(said: Any) -> datetime | None:
     try:
         moment = datetime.fromisoformat(said)
     except (TypeError, ValueError):
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

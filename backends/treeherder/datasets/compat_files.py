@@ -31,7 +31,7 @@ class Folder:
         except OSError as problem:
             raise FileProblem(f"{path} cannot be made: {disk_words(problem)}.", "Choose another place.") from problem
 
-    def write(self, name: str, fill: Callable[[BinaryIO], None]) -> None:
+    def write(self, name: str, fill: Callable[[BinaryIO], object]) -> None:
         """A file that `fill` writes; one that is there and differs is only replaced with leave (`FileProblem`)."""
         self._cancel.check()
         target = self.path / name
@@ -54,12 +54,13 @@ class Folder:
         finally:
             part.unlink(missing_ok=True)
 
-    def rows(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """A CSV of Python values: None is an empty cell."""
+    def rows(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, line_end: str = "\r\n") -> None:
+        """A CSV of Python values: None is an empty cell. The original's csv module ends lines with CR LF, its pandas
+        with LF."""
 
         def fill(stream: BinaryIO) -> None:
             text = io.TextIOWrapper(stream, encoding="utf-8", errors="surrogatepass", newline="")
-            writer = csv.writer(text, lineterminator="\n")
+            writer = csv.writer(text, lineterminator=line_end)
             writer.writerow(columns)
             writer.writerows(rows)
             text.flush()
@@ -89,5 +90,8 @@ class Folder:
 
         self.write(name, fill)
 
-    def json(self, name: str, content: Any) -> None:
-        self.texts(name, [json.dumps(content, indent=2)])
+    def json(
+        self, name: str, content: Any, *, indent: int = 2, sort_keys: bool = False, line_end: bool = False
+    ) -> None:
+        text = json.dumps(content, indent=indent, sort_keys=sort_keys) + ("\n" if line_end else "")
+        self.write(name, lambda stream: stream.write(text.encode()))

@@ -29,23 +29,27 @@ def write_signatures(dataset: Dataset, folder: Folder) -> None:
 
 
 def series_of(dataset: Dataset) -> Iterator[pl.DataFrame]:
-    """signature_id, jobs (structs as in the original's cache, in Perfherder's order), by signature, in parts."""
+    """signature_id, jobs (structs as in the original's cache, their fields and they themselves in Perfherder's order),
+    by signature, in parts."""
     pairs = dataset.table("pairs")
     known = pl.concat([pairs.select("signature_id"), dataset.table("signatures").select("signature_id")])
     ids = known.unique().collect(engine="streaming")["signature_id"].sort()
     revisions = dataset.table("pushes").select("push_id", "revision").collect().lazy()
+    machines = dataset.table("jobs").select("job_id", pl.col("machine_name").alias("job_machine")).collect().lazy()
     for part in ids.to_frame().iter_slices(SIGNATURES_AT_ONCE):
         some = part["signature_id"]
         found = (
             pairs.filter(pl.col("signature_id").is_between(some.min(), some.max()))
             .join(revisions, on="push_id", how="left")
+            .join(machines, on="job_id", how="left")
             .sort("push_ts", "push_id", "job_id", "datum_id", nulls_last=True)
             .select(
                 "signature_id",
                 pl.struct(
-                    pl.col("datum_id").alias("id"), "job_id", "push_id",
-                    pl.from_epoch("push_ts", "s").dt.strftime(_ISO).alias("push_timestamp"), "revision",
-                    pl.from_epoch("submit_ts", "s").dt.strftime(_ISO).alias("submit_time"), "value",
+                    "job_id", pl.col("datum_id").alias("id"), "value",
+                    pl.from_epoch("push_ts", "s").dt.strftime(_ISO).alias("push_timestamp"), "push_id", "revision",
+                    pl.from_epoch("submit_ts", "s").dt.strftime(_ISO).alias("submit_time"),
+                    pl.coalesce("machine_name", "job_machine").alias("machine_name"),
                 ).alias("jobs"),
             ).group_by("signature_id", maintain_order=True).agg("jobs").collect()
         )  # fmt: skip
@@ -102,31 +106,29 @@ def sampled_durations(dataset: Dataset) -> pl.DataFrame:
 
 def write_durations(dataset: Dataset, folder: Folder, *, png: bool) -> None:
     """Minutes per signature and per group, and their distribution over the groups."""
-    means = sampled_durations(dataset)
-    columns = ("signature_id", "duration_minutes")
-    folder.rows("job_durations.csv", columns, ((one, f"{minutes:.2f}") for one, minutes in means.rows()))
-    members = dataset.groups.select("signature_id", "position").join(means, on="signature_id")
-    groups = members.group_by("position").agg(pl.col("minutes").mean()).sort("position")
-    folder.rows(
-        "sig_group_job_durations.csv",
-        ("signature_group_id", "duration_minutes"),
-        ((one, f"{minutes:.2f}") for one, minutes in groups.rows()),
-    )
-    minutes = groups["minutes"].to_list()
-    folder.json("sig_group_job_duration_stats.json", distribution(minutes))
+    # The original reads its own files: a group's mean is one of means with two decimals, and so is the distribution.
+    means = [(number, f"{minutes:.2f}") for number, minutes in sampled_durations(dataset).rows()]
+    folder.rows("job_durations.csv", ("signature_id", "duration_minutes"), means)
+    group_of = dict(dataset.groups.select("signature_id", "position").rows())
+    members: dict[int, list[float]] = {}
+    for number, said in means:
+        if number in group_of:
+            members.setdefault(group_of[number], []).append(float(said))
+    groups = [(group, f"{sum(found) / len(found):.2f}") for group, found in sorted(members.items())]
+    folder.rows("sig_group_job_durations.csv", ("signature_group_id", "duration_minutes"), groups)
+    minutes = [float(said) for _, said in groups]
+    folder.json("sig_group_job_duration_stats.json", distribution(minutes), indent=4)
     if png:
         title = "Job duration per signature group"
         histogram(folder, "job_durations.png", minutes, title, "minutes", "signature groups")
 
 
-def write_waits(dataset: Dataset, folder: Folder) -> None:
-    """The jobs of the revision with most signatures, and how long they waited."""
-    counted = dataset.counted.sort("total", descending=True, maintain_order=True).head(1)
-    revision = counted["revision"][0] if len(counted) else ""
-    push = dataset.table("pushes").filter(pl.col("revision") == revision).select("push_id")
+def write_waits(dataset: Dataset, folder: Folder) -> str:
+    """The jobs of the busiest push, and how long they waited; gives what is missing, as a sentence, or ""."""
+    number, revision, total = dataset.busiest or (None, "", 0)
     ids = (
-        dataset.table("pairs").join(push, on="push_id", how="semi").filter(pl.col("job_id").is_not_null())
-        .select("job_id").unique().sort("job_id").collect()
+        dataset.table("pairs").filter(pl.col("push_id") == (-1 if number is None else number))
+        .filter(pl.col("job_id").is_not_null()).select("job_id").unique().sort("job_id").collect()
     )  # fmt: skip
     known = dataset.table("jobs").filter(pl.col("state") != EXPIRED).join(ids.lazy(), on="job_id", how="semi")
     jobs = known.sort("job_id").collect()
@@ -139,17 +141,28 @@ def write_waits(dataset: Dataset, folder: Folder) -> None:
         {
             "observations": len(seconds),
             "seconds": waiting(seconds),
-            "minutes": waiting([wait / 60 for wait in seconds]),
+            "minutes": {name: None if one is None else one / 60 for name, one in waiting(seconds).items()},
             "revision": revision,
-            "total_jobs_from_csv": counted["total"][0] if len(counted) else 0,
+            "total_jobs_from_csv": total,
             "unique_job_ids_in_cache": len(ids),
             "detailed_jobs_in_jsonl": len(jobs),
             "detailed_jobs_fetched_this_run": 0,
         },
     )
+    if number is None:
+        return "No job of a push in this window is known: max_revision_jobs.jsonl is empty, and there are no waits."
+    if missing := len(ids) - len(jobs):
+        return (
+            f"The dataset lacks the details of {missing:,} of the {len(ids):,} jobs of the busiest push ({revision}), "
+            "whose waits job_wait_time_stats.json tells: `perf dataset update --jobs all` asks for them."
+        )
+    return ""
+
+
+_JOB_FIELDS = (*sorted({"id", *JOB_NUMBERS, *JOB_TEXTS} - {"task_id", "retry_id", "platform_option"}), "task_id",
+               "retry_id", "platform_option")  # fmt: skip
 
 
 def _job_object(row: dict[str, Any]) -> str:
-    """A job as the project's jobs endpoint gives it, its names in alphabetical order."""
-    found = {"id": row["job_id"], **{name: row[name] for name in (*JOB_NUMBERS, *JOB_TEXTS)}}
-    return json.dumps(found, sort_keys=True)
+    """A job as the project's jobs endpoint gives it, its fields in that order."""
+    return json.dumps({name: row["job_id" if name == "id" else name] for name in _JOB_FIELDS})

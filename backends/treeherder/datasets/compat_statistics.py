@@ -15,11 +15,12 @@ PERCENTILES = (25, 75, 90, 95, 99)
 
 
 def linear(ordered: Sequence[float], percent: float) -> float:
-    """Between the two nearest of sorted values, as statistics.quantiles(n=100, method="inclusive") has it."""
-    place = (len(ordered) - 1) * percent / 100
-    low = math.floor(place)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    """Between the two nearest of sorted values, calculated to the last digit as the original does."""
+    place = (len(ordered) - 1) * (percent / 100.0)
+    low, high = math.floor(place), math.ceil(place)
+    if low == high:
+        return ordered[low]
+    return ordered[low] * (high - place) + ordered[high] * (place - low)
 
 
 def nearest_rank(ordered: Sequence[float], share: float) -> float:
@@ -30,13 +31,13 @@ def nearest_rank(ordered: Sequence[float], share: float) -> float:
 def trimmed_mean(ordered: Sequence[float], share: float = 0.1) -> float:
     """The mean without the lowest and the highest tenth, as many values as fit into it each."""
     cut = int(len(ordered) * share)
-    return statistics.fmean(ordered[cut : len(ordered) - cut] or ordered)
+    return statistics.mean(ordered[cut : len(ordered) - cut] or ordered)
 
 
 def geometric_mean(values: Sequence[float]) -> float | None:
     """Of the positive values alone, which for counts leaves the zeros out; None if there are none."""
     positive = [value for value in values if value > 0]
-    return math.exp(statistics.fmean(map(math.log, positive))) if positive else None
+    return math.exp(sum(map(math.log, positive)) / len(positive)) if positive else None
 
 
 def distribution(values: Sequence[float], *, names: str = "", digits: int | None = None) -> dict[str, Any]:
@@ -50,11 +51,11 @@ def distribution(values: Sequence[float], *, names: str = "", digits: int | None
         return {"observations": 0, **empty, "percentiles": nothing, "trimmed_mean_10pct": None, "geometric_mean": None}
     return {
         "observations": len(ordered),
-        f"mean{after}": shown(statistics.fmean(ordered)),
+        f"mean{after}": shown(statistics.mean(ordered)),
         f"median{after}": shown(statistics.median(ordered)),
         f"min{after}": ordered[0],
         f"max{after}": ordered[-1],
-        "percentiles": {str(percent): shown(linear(ordered, percent)) for percent in PERCENTILES},
+        "percentiles": {str(percent): shown(linear(ordered, percent) * 1.0) for percent in PERCENTILES},
         "trimmed_mean_10pct": shown(trimmed_mean(ordered)),
         "geometric_mean": shown(geometric_mean(ordered)),
     }
@@ -70,32 +71,24 @@ def waiting(seconds: Sequence[float]) -> dict[str, float | None]:
     names = ("mean", "median", "min", "max", *(f"p{percent}" for percent in PERCENTILES))
     if not ordered:
         return dict.fromkeys(names)
-    percentiles = (linear(ordered, percent) for percent in PERCENTILES)
-    found = (statistics.fmean(ordered), statistics.median(ordered), ordered[0], ordered[-1], *percentiles)
+    percentiles = (linear(ordered, percent) * (1.0 if len(ordered) > 1 else 1) for percent in PERCENTILES)
+    found = (statistics.mean(ordered), statistics.median(ordered), ordered[0], ordered[-1], *percentiles)
     return dict(zip(names, found, strict=True))
 
 
-def culprit(hours: Sequence[float], *, rows: int, invalid: int) -> dict[str, Any]:
-    """The stats of time_to_culprit_stats.json; negative values count like any other."""
-    ordered = sorted(hours)
-    names = [
-        "mean_hours",
-        "median_hours",
-        "min_hours",
-        "max_hours",
-        "stdev_hours",
-        "p90_hours",
-        "p95_hours",
-        "p99_hours",
-    ]
+def culprit(seconds: Sequence[float], *, rows: int, invalid: int) -> dict[str, Any]:
+    """The stats of time_to_culprit_stats.json, in hours; negative values count like any other."""
+    ordered = sorted(seconds)
+    names = ("mean", "median", "min", "max", "stdev", "p90", "p95", "p99")
     found: Sequence[float | None] = [None] * len(names)
     if ordered:
         ranks = (nearest_rank(ordered, share) for share in (0.90, 0.95, 0.99))
-        found = [statistics.fmean(ordered), statistics.median(ordered), ordered[0], ordered[-1],
-                 statistics.pstdev(ordered), *ranks]  # fmt: skip
+        measured = [statistics.fmean(ordered), statistics.median(ordered), ordered[0], ordered[-1],
+                    statistics.pstdev(ordered) if len(ordered) > 1 else 0.0, *ranks]  # fmt: skip
+        found = [one / 3600 for one in measured]
     return {
         "count": len(ordered),
-        **dict(zip(names, found, strict=True)),
+        **{f"{name}_hours": one for name, one in zip(names, found, strict=True)},
         "total_rows": rows,
         "missing_or_invalid_rows": invalid,
         "negative_delta_rows": sum(one < 0 for one in ordered),

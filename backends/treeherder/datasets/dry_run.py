@@ -29,11 +29,14 @@ from backends.treeherder.datasets.wanted import (
     is_known,
     jobs_to_ask,
     known_pushes,
+    lists_are_cheaper,
     pushes_to_ask,
-    submit_spans,
+    signatures_to_ask,
+    submit_requests,
 )
 
 DAYS_A_SPAN = 4
+_SUBMIT_WHY = f"{DAYS_A_SPAN} days of a framework, or {JOBS_A_REQUEST} jobs, a request: what is less"
 
 STEPS = Schema(
     (
@@ -77,14 +80,16 @@ def steps_for(description: Description, jobs: Jobs) -> list[Step]:
         "all": description.jobs,
         "none": 0,
     }[jobs]
-    spans = 0 if jobs == "all" else ceiling(description.days, DAYS_A_SPAN) * description.frameworks
+    lists = ceiling(description.days, DAYS_A_SPAN) * description.frameworks
+    each = ceiling(description.jobs, JOBS_A_REQUEST) - ceiling(asked_jobs, JOBS_A_REQUEST)
+    spans = 0 if jobs == "all" else min(lists, max(0, each))
     return [
         Step("repository", 1, why="its number, once"),
         Step("signatures", 1, why="all of them with all fields in one answer"),
         # A full page does not say that it is the last one.
         Step("pushes", description.pushes // PUSHES_A_PAGE + 1, why=f"{PUSHES_A_PAGE:,} pushes a page"),
         Step("values", ceiling(description.pushes, PUSHES_A_REQUEST), why=f"{PUSHES_A_REQUEST} pushes a request"),
-        Step("submit times", spans, why=f"{DAYS_A_SPAN} days of a framework a request"),
+        Step("submit times", spans, why=_SUBMIT_WHY),
         Step("jobs", ceiling(asked_jobs, JOBS_A_REQUEST), why=f"{JOBS_A_REQUEST} ids a request"),
         Step("alerts", max(1, ceiling(description.summaries, SUMMARIES_A_PAGE)),
              why=f"{SUMMARIES_A_PAGE} summaries a page"),
@@ -119,17 +124,21 @@ def steps_of(store: Store, server: Treeherder, wanted: Wanted, cancel: Cancel) -
     new = _is_first(store, wanted, asked)
     frameworks = len(wanted.frameworks) or _frameworks(store)
     days = len({pushed // 86_400 for _, pushed in asked})
-    spans = len(submit_spans(store, wanted)) if wanted.jobs != "all" else 0
+    spans = min(submit_requests(store, wanted)) if wanted.jobs != "all" else 0
     more = ceiling(days, DAYS_A_SPAN) * frameworks if wanted.jobs != "all" and new else 0
-    jobs = ceiling(len(jobs_to_ask(store, wanted)), JOBS_A_REQUEST)
+    # Where jobs tell when they were submitted, they are counted there and not once more here.
+    by_jobs = 0 if wanted.jobs == "all" or lists_are_cheaper(store, wanted) else spans
+    jobs = ceiling(len(jobs_to_ask(store, wanted)), JOBS_A_REQUEST) - by_jobs
+    digits = len(signatures_to_ask(store, wanted))
     return [
         Step("repository", int(noted is None), why="its number, once"),
         Step("signatures", int(signatures), why="all of them with all fields in one answer"),
         Step("pushes", pages, "exact, asked to find out", f"{PUSHES_A_PAGE:,} pushes a page"),
         Step("values", ceiling(len(asked), PUSHES_A_REQUEST),
              why=f"{len(asked):,} pushes, {PUSHES_A_REQUEST} a request"),
-        Step("submit times", spans + more, "at most" if more else "exact",
-             f"{DAYS_A_SPAN} days of a framework a request"),
+        Step("digits", digits, "at least: the new values name more" if new and wanted.digits != "none" else "exact",
+             "a signature a request: values of all digits (--digits)"),
+        Step("submit times", spans + more, "at most" if more else "exact", _SUBMIT_WHY),
         Step("jobs", jobs, "at least: the new values name more" if new else "exact",
              f"{JOBS_A_REQUEST} ids a request"),
         Step("alerts", _alert_pages(store, server, wanted, number, cancel), "exact, asked to find out",

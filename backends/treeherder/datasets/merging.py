@@ -23,10 +23,24 @@ def merged(table: Table, old: pl.DataFrame, new: pl.DataFrame, listed: pl.Series
         newest = new.unique(table.key, keep="last", maintain_order=True)
         found = pl.concat([old.join(newest, on=table.key, how="anti"), newest])
     else:
-        found = _filled(table, old, new)
+        found = _filled(table, old, _without_rounding(old, new) if table is PAIRS else new)
     if table is PAIRS:
         found = _one_a_job(found)
     return found.sort(table.order, nulls_last=True)
+
+
+def _without_rounding(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
+    """`new` without the values that are but those of `old` rounded: all digits stay once they are known."""
+    told = old.filter(pl.col("exact")).select("datum_id", pl.col("value").alias("all_digits"))
+    if told.is_empty() or new.is_empty():
+        return new
+    rounded = (pl.col("value") - pl.col("all_digits")).abs() < 0.0051  # half a hundredth, and what a float adds
+    same = (rounded & ~pl.col("exact").fill_null(False)).fill_null(False)
+    return (
+        new.join(told, on="datum_id", how="left", maintain_order="left")
+        .with_columns(pl.when(~same).then(pl.col(name)).alias(name) for name in ("value", "exact"))
+        .drop("all_digits")
+    )
 
 
 def _filled(table: Table, old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:

@@ -39,13 +39,42 @@ class Window:
         timely = pl.lit(True) if self.within is None else late.is_between(0, self.within)
         return pl.when(pl.col("submit_ts").is_null()).then(pl.lit(self.expired)).otherwise(timely)
 
-    def holds(self, column: str) -> pl.Expr:
+    @property
+    def is_open(self) -> bool:
+        """Whether every time is inside."""
+        return self.since is None and self.until is None
+
+    def holds(self, column: str | pl.Expr) -> pl.Expr:
+        at = pl.col(column) if isinstance(column, str) else column
         bounds = pl.lit(True)
         if self.since is not None:
-            bounds = bounds & (pl.col(column) >= self.since)
+            bounds = bounds & (at >= self.since)
         if self.until is not None:
-            bounds = bounds & (pl.col(column) <= self.until)
+            bounds = bounds & (at <= self.until)
         return bounds
+
+
+def pushes_by_signatures(pairs: pl.LazyFrame, pushes: pl.LazyFrame, window: Window) -> pl.DataFrame:
+    """push_id, at, total, every: the pushes of which some job is still known, the one with most signatures first.
+
+    `pushes`: push_id, at. `total` counts the signatures with a value that the window counts, `every` those with any
+    value: retriggers and backfills of any age. Of equals the earliest comes first. The first is the busiest push: whose
+    jobs an update asks for and whose waits are exported. One whose jobs have all expired would have none.
+    """
+    signature = pl.col("signature_id")
+    return (
+        pairs.group_by("push_id")
+        .agg(
+            signature.filter(window.counts()).n_unique().cast(pl.Int64).alias("total"),
+            signature.n_unique().cast(pl.Int64).alias("every"),
+            pl.col("job_id").is_not_null().any().alias("known"),
+        )
+        .filter(pl.col("known"))
+        .join(pushes.select("push_id", "at"), on="push_id")
+        .select("push_id", "at", "total", "every")
+        .collect(engine="streaming")
+        .sort(["total", "at", "push_id"], descending=[True, False, False])
+    )
 
 
 def _per_push(shared: SharedRows, window: Window, pushes: pl.DataFrame | None = None) -> pl.DataFrame:

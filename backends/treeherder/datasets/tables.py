@@ -49,8 +49,10 @@ PAIRS = Table(
         "push_id": ID,
         "push_ts": SECONDS,
         "submit_ts": SECONDS,  # null: not known (yet), or the job had expired
-        "value": pl.Float64(),  # two decimals, which is what the endpoint gives that lists whole pushes
+        "value": pl.Float64(),
         "seen_at": SECONDS,
+        "machine_name": pl.String(),  # null: not told, which only the endpoint with all digits does
+        "exact": pl.Boolean(),  # the value has all its digits; else the two decimals of the lists of whole pushes
     },
     key=("datum_id",),
     merging="fill",

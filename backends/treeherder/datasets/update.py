@@ -27,7 +27,9 @@ from backends.treeherder.datasets.wanted import (
     Wanted,
     jobs_to_ask,
     known_pushes,
+    lists_are_cheaper,
     pushes_to_ask,
+    signatures_to_ask,
     submit_spans,
 )
 
@@ -70,7 +72,7 @@ class Update:
     def run(self) -> Report:
         """All steps. Raises the `Problem` that would stop every further request; what came before it is kept."""
         try:
-            steps = (self._repository, self._signatures, self._pushes, self._pairs, self._submit_times)
+            steps = (self._repository, self._signatures, self._pushes, self._pairs, self._digits, self._submit_times)
             for step in (*steps, self._jobs, self._alerts, self._shared):
                 self._cancel.check()
                 step()
@@ -155,8 +157,41 @@ class Update:
         if notes and not self._cancel.cancelled:
             self._keep({"pairs": pl.concat(kept)} if kept else {}, notes)
 
+    def _digits(self) -> None:
+        """The values that two decimals distort, with all their digits: a request a signature."""
+        asked = signatures_to_ask(self._store, self._wanted)
+        began, kept, notes = dict(asked), list[pl.DataFrame](), list[Fetch]()
+        outcomes = ask_all(
+            [[number] for number, _ in asked],
+            lambda numbers: self._server.series(numbers[0], began[numbers[0]], self._cancel),
+            concurrency=self._concurrency,
+            cancel=self._cancel,
+        )
+        try:
+            for count, outcome in enumerate(outcomes, 1):
+                number = outcome.items[0]
+                self._progress(f"{count:,} of {len(asked):,} signatures asked for values with all digits")
+                if outcome.result is None:
+                    assert outcome.problem is not None
+                    notes.append(self._failed("digits", str(number), outcome.problem))
+                    continue
+                rows = answers.exact_pairs(outcome.result, now())
+                kept.append(rows)
+                notes.append(self._fetch("digits", str(number), len(rows), (began[number], self._wanted.until)))
+                if sum(map(len, kept)) >= ROWS_AT_ONCE or count % ANSWERS_AT_ONCE == 0:
+                    self._keep_digits(kept, notes)
+                    kept, notes = [], []
+        finally:
+            self._keep_digits(kept, notes)
+
+    def _keep_digits(self, kept: list[pl.DataFrame], notes: list[Fetch]) -> None:
+        if notes and not self._cancel.cancelled:
+            self._store.commit(
+                self._wanted.repository, {"pairs": pl.concat(kept)} if kept else {}, notes, cancel=self._cancel
+            )
+
     def _submit_times(self) -> None:
-        if self._wanted.jobs == "all":
+        if self._wanted.jobs == "all" or not lists_are_cheaper(self._store, self._wanted):
             return  # the jobs themselves say it
         spans = submit_spans(self._store, self._wanted)
         flat = [[(framework, day) for day in days] for framework, days in sorted(spans, key=lambda one: one[1])]
@@ -212,8 +247,16 @@ class Update:
         )  # fmt: skip
 
     def _jobs(self) -> None:
+        """Twice at most: which push is the busiest may only be known when it is known when its jobs were submitted."""
+        first = jobs_to_ask(self._store, self._wanted)
+        self._ask_jobs(first)
+        if self._wanted.jobs != "sample" or not first:
+            return
+        if more := sorted(set(jobs_to_ask(self._store, self._wanted)) - set(first)):
+            self._ask_jobs(more)
+
+    def _ask_jobs(self, asked: list[int]) -> None:
         wanted = self._wanted
-        asked = jobs_to_ask(self._store, wanted)
         outcomes = ask_all(
             batches(asked, JOBS_A_REQUEST),
             lambda ids: self._server.jobs(ids, self._cancel),

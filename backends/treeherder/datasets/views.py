@@ -38,11 +38,63 @@ class Dataset:
         self.store, self.repository, self.options = store, repository, options or Options()
 
     def table(self, name: str) -> pl.LazyFrame:
-        return self.store.scan(name, self.repository)
+        """The rows of the window: pushes and values by the time of the push (with a list of commits also of the pushes
+        that it dates within), alert summaries by that of theirs, the others by what of these they belong to."""
+        rows, window = self.store.scan(name, self.repository), self.options.window
+        if window.is_open:
+            return rows
+        if name in ("pushes", "pairs"):
+            return rows.filter(window.holds("push_ts") | pl.col("push_id").is_in(self._dated_by_commits))
+        if name == "alert_summaries":
+            return rows.filter(window.holds(pl.coalesce("push_ts", "created_ts")))
+        if name == "alerts":
+            listed = self.table("alert_summaries").select(pl.col("summary_id").alias("listed_in"))
+            return rows.join(listed, on="listed_in", how="semi")
+        if name == "jobs":
+            return rows.join(self.table("pairs").select("job_id"), on="job_id", how="semi")
+        ids = [self.table(each).select("signature_id") for each in ("pairs", "alerts")]
+        return rows.join(pl.concat(ids), on="signature_id", how="semi")
+
+    @cached_property
+    def _dated_by_commits(self) -> list[int]:
+        """The pushes whose head is a commit of the window."""
+        if self.options.commits is None:
+            return []
+        meant = self.commits.filter(self.options.window.holds("commit_ts")).lazy()
+        heads = self.store.scan("pushes", self.repository).join(meant, on="revision", how="semi")
+        return heads.select("push_id").collect()["push_id"].to_list()
+
+    @cached_property
+    def commits(self) -> pl.DataFrame:
+        """The list of commits that was named, as `read_commits` gives it."""
+        assert self.options.commits is not None
+        return read_commits(self.options.commits)
 
     @cached_property
     def shared(self) -> SharedRows:
-        return shared_rows(self.store, self.repository)
+        whole = shared_rows(self.store, self.repository)
+        window = self.options.window
+        if window.is_open:
+            return whole
+        rows = whole.rows.filter(window.holds("push_ts") | pl.col("push_id").is_in(self._dated_by_commits))
+        leaders = rows.select(pl.col("signature_id").unique().alias("leader")).collect(engine="streaming")
+        return SharedRows(whole.members.join(leaders, on="leader", how="semi", maintain_order="left"), rows)
+
+    @cached_property
+    def busiest(self) -> tuple[int, str, int] | None:
+        """push_id, revision, total of the busiest push of the window (`revisions.pushes_by_signatures`)."""
+        pushes = self.table("pushes").select("push_id", "revision", "push_ts")
+        if self.options.commits is not None:
+            pushes = pushes.join(self.commits.lazy(), on="revision").rename({"commit_ts": "at"})
+        else:
+            pushes = pushes.with_columns(pl.col("push_ts").alias("at"))
+        window = self.options.window
+        pushes = pushes.filter(window.holds("at"))
+        found = revisions.pushes_by_signatures(self.table("pairs"), pushes, window)
+        if found.is_empty():
+            return None
+        number, total = found.row(0, named=True)["push_id"], found.row(0, named=True)["total"]
+        return number, str(pushes.filter(pl.col("push_id") == number).collect()["revision"][0] or ""), total
 
     @cached_property
     def groups(self) -> pl.DataFrame:
@@ -55,11 +107,12 @@ class Dataset:
         """revision, at (epoch seconds), total, leaders: per commit of the list, or else per push."""
         window = self.options.window
         if self.options.commits is not None:
-            found = revisions.per_commit(read_commits(self.options.commits), self.table("pushes"), self.shared, window)
+            found = revisions.per_commit(self.commits, self.table("pushes"), self.shared, window)
             return found.rename({"commit_ts": "at"})
         heads = (
-            self.table("pushes").select("revision", pl.col("push_ts").alias("commit_ts")).sort("commit_ts").collect()
-        )
+            self.table("pushes").sort("push_ts", "push_id")
+            .select("revision", pl.col("push_ts").alias("commit_ts")).collect()
+        )  # fmt: skip
         heads = heads.drop_nulls().unique("revision", keep="first", maintain_order=True)
         return revisions.per_commit(heads, self.table("pushes"), self.shared, window).rename({"commit_ts": "at"})
 

@@ -7,11 +7,15 @@ from typing import Literal
 
 import polars as pl
 
+from backends.treeherder.datasets.asking import JOBS_A_REQUEST
 from backends.treeherder.datasets.ledger import Known
+from backends.treeherder.datasets.revisions import Window, pushes_by_signatures
 from backends.treeherder.datasets.store import Store
 from backends.treeherder.datasets.tables import EXPIRED, SECONDS
 
 Jobs = Literal["sample", "all", "none"]
+Digits = Literal["small", "all", "none"]
+SMALL = 1.0  # two decimals change a value below this by more than half a percent
 DAY = 86_400
 JOBS_LIVE = 120 * DAY  # Treeherder's DEFAULT_CYCLE_INTERVAL
 
@@ -22,6 +26,8 @@ class Wanted:
 
     `since`, `until`: push times, epoch seconds. `frameworks`: ids, none means all. `jobs`: the details of which jobs
     (sample: three a signature and those of the busiest push, which is what the original's statistics rest on).
+    `digits`: of which signatures values are asked for with all digits, one request each: small: of those that have a
+    value below `SMALL`.
     `fresh`: what was asked within so many seconds is not asked again. `settle`: a push this much older (seconds) than
     its last answer is final; before, backfills and retriggers may still add to it.
     """
@@ -36,6 +42,7 @@ class Wanted:
     fresh: int = 600
     settle: int = 7 * DAY
     alert_settle: int = 60 * DAY
+    digits: Digits = "small"
 
     def endpoint(self, name: str) -> str:
         """How the ledger calls what was asked with these frameworks alone."""
@@ -71,6 +78,38 @@ def known_pushes(store: Store, wanted: Wanted) -> pl.DataFrame:
     )
 
 
+def signatures_to_ask(store: Store, wanted: Wanted) -> list[tuple[int, int]]:
+    """(signature, time of its first push in question) of those whose values are wanted with all their digits."""
+    if wanted.digits == "none":
+        return []
+    rounded = (
+        store.scan("pairs", wanted.repository)
+        .filter(pl.col("push_ts").is_between(wanted.since, wanted.until))
+        .filter(~pl.col("exact").fill_null(False), pl.col("value").is_not_null())
+        .group_by("signature_id")
+        .agg(
+            pl.col("value").abs().min().alias("least"),
+            pl.col("push_ts").min().alias("first"),
+            pl.col("push_ts").max().alias("last"),
+        )
+    )
+    if wanted.digits == "small":
+        rounded = rounded.filter(pl.col("least") < SMALL)
+    asked = store.ledger.known(wanted.repository, "digits")
+    found = rounded.collect(engine="streaming").sort("signature_id")
+    return [
+        (number, first)
+        for number, first, last in found.select("signature_id", "first", "last").rows()
+        if not _is_answered(asked.get(str(number)), wanted, first, last)
+    ]
+
+
+def _is_answered(known: Known | None, wanted: Wanted, first: int, last: int) -> bool:
+    """Whether the series was asked for from `first` on, and late enough to have had the values of `last`."""
+    covered = known is not None and known.covers_from is not None and known.covers_from <= first
+    return covered and is_known(known, wanted, last)
+
+
 def submit_spans(store: Store, wanted: Wanted, days: int = 4) -> list[tuple[int, tuple[int, ...]]]:
     """(framework, days as epoch seconds of their beginning) in which pairs have a job but no time of submission."""
     found = (
@@ -96,9 +135,26 @@ def submit_spans(store: Store, wanted: Wanted, days: int = 4) -> list[tuple[int,
     return spans
 
 
-def without_submission(store: Store, wanted: Wanted) -> pl.LazyFrame:
-    """job_id: the jobs of which no list of times of submission tells, all that were to be asked for being there."""
-    still = [(framework, day) for framework, days in submit_spans(store, wanted) for day in days]
+def submit_requests(store: Store, wanted: Wanted) -> tuple[int, int]:
+    """How many requests tell the times of submission that are not known: as lists of a framework and some days, and as
+    the details of the jobs themselves, without those that are wanted anyway."""
+    lists = len(submit_spans(store, wanted))
+    anyway = _unknown(store, wanted, _meant(store, wanted, lists=True))
+    jobs = _unknown(store, wanted, _meant(store, wanted, lists=False))
+    return lists, -(-len(jobs) // JOBS_A_REQUEST) - -(-len(anyway) // JOBS_A_REQUEST)
+
+
+def lists_are_cheaper(store: Store, wanted: Wanted) -> bool:
+    """Whether the times of submission that are not known come from lists: where those are not more requests."""
+    lists, jobs = submit_requests(store, wanted)
+    return lists <= jobs
+
+
+def without_submission(store: Store, wanted: Wanted, *, lists: bool) -> pl.LazyFrame:
+    """job_id: the jobs of which it is not known when they were submitted; with `lists` those of which no list will
+    tell, all that were to be asked for being there."""
+    spans = submit_spans(store, wanted) if lists else []
+    still = [(framework, day) for framework, days in spans for day in days]
     asked_for = pl.LazyFrame(still, schema={"framework_id": pl.Int64, "day": SECONDS}, orient="row")
     return (
         store.scan("pairs", wanted.repository)
@@ -117,18 +173,25 @@ def jobs_to_ask(store: Store, wanted: Wanted) -> list[int]:
 
     Whatever is wanted, those are among them that lack a time of submission after the lists of such times were asked
     for: the lists are made from suites, and a job may have values of subtests alone. Without that time a value would
-    count as one whose job has expired.
+    count as one whose job has expired. Where the jobs take fewer requests than the lists, they are all asked for.
     """
+    return _unknown(store, wanted, _meant(store, wanted, lists=lists_are_cheaper(store, wanted)))
+
+
+def _meant(store: Store, wanted: Wanted, *, lists: bool) -> pl.LazyFrame:
+    """job_id: the jobs whose details are wanted, known or not; `lists`: lists tell when they were submitted."""
     pairs = (
         store.scan("pairs", wanted.repository)
         .filter(pl.col("push_ts").is_between(wanted.since, wanted.until))
-        .select("signature_id", "job_id", "push_id", "push_ts")
+        .select("signature_id", "job_id", "push_id", "push_ts", "submit_ts")
     )
     if wanted.jobs == "all":
-        meant = pairs.filter(pl.col("job_id").is_not_null()).select("job_id").unique()
-    else:
-        wishes = [sampled(pairs).select("job_id"), _busiest(pairs)] if wanted.jobs == "sample" else []
-        meant = pl.concat([*wishes, without_submission(store, wanted)]).drop_nulls().unique()
+        return pairs.filter(pl.col("job_id").is_not_null()).select("job_id").unique()
+    wishes = [sampled(pairs).select("job_id"), _busiest(store, wanted)] if wanted.jobs == "sample" else []
+    return pl.concat([*wishes, without_submission(store, wanted, lists=lists)]).drop_nulls().unique()
+
+
+def _unknown(store: Store, wanted: Wanted, meant: pl.LazyFrame) -> list[int]:
     jobs = store.scan("jobs", wanted.repository)
     settled = (pl.col("state") == "completed") | (wanted.until - pl.col("seen_at") < wanted.fresh)
     # A job that the server did not list may be one that it could not list just then, as long as it is not too old.
@@ -151,14 +214,16 @@ def sampled(pairs: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def _busiest(pairs: pl.LazyFrame) -> pl.LazyFrame:
-    """The jobs of the push with most signatures, the earliest of several."""
-    known = pairs.filter(pl.col("job_id").is_not_null())
-    top = (
-        known.group_by("push_id")
-        .agg(pl.col("signature_id").n_unique().alias("n"), pl.col("push_ts").min())
-        .sort(["n", "push_ts", "push_id"], descending=[True, False, False])
-        .head(1)
-        .select("push_id")
+def _busiest(store: Store, wanted: Wanted) -> pl.LazyFrame:
+    """The jobs of the busiest push (`pushes_by_signatures`): of all that the store has and of what is wanted now, with
+    the ten minutes that an export counts by and, in case these are lifted, without."""
+    pairs = store.scan("pairs", wanted.repository).select("signature_id", "job_id", "push_id", "push_ts", "submit_ts")
+    at = store.scan("pushes", wanted.repository).select("push_id", pl.col("push_ts").alias("at"))
+    every = pushes_by_signatures(pairs, at, Window())
+    chosen = set[int]()
+    for some in (every, every.filter(pl.col("at").is_between(wanted.since, wanted.until))):
+        chosen |= set(some["push_id"].head(1))
+        chosen |= set(some.sort(["every", "at", "push_id"], descending=[True, False, False])["push_id"].head(1))
+    return (
+        pairs.filter(pl.col("push_id").is_in(sorted(chosen)), pl.col("job_id").is_not_null()).select("job_id").unique()
     )
-    return known.join(top, on="push_id", how="semi").select("job_id").unique()
