@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.archiver.fetching import fetched
-from backends.archiver.locks import locked
 from backends.archiver.repacking import is_tar, repack
 from backends.archiver.reports import Counted, Report, State, Tell, silent
 from backends.archiver.sources import Changeset, Source, SuffixRefused, source_for
@@ -46,7 +45,8 @@ class Got:
 
 
 def store_of(settings: Settings) -> Store:
-    return Store(settings.cache_path / "archives")
+    """The archives that are kept on this machine: at most as many bytes as answers, `cache.bytes`."""
+    return Store(settings.cache_path / "archives", settings.cache_bytes)
 
 
 class Engine:
@@ -145,9 +145,8 @@ class Engine:
             raise refused
         url = source.archive_url(wanted)
         busy = Report(State.PENDING, "Waiting for another download from this server.")
-        host = hashlib.sha256(source.root.encode()).hexdigest()
         with (
-            locked(self.store.directory / "locks" / f"server-{host[:40]}", cancel, lambda: tell(busy)),
+            self.store.lock_server(source.root, cancel, lambda: tell(busy)),
             self.http.downloader() as downloader,
         ):
             try:
@@ -163,10 +162,9 @@ class Engine:
         account = zipped.account
         done = Counted(tell, lambda count: f"Repacking the zip as {wanted.suffix}: {format_bytes(count)} done.")
         mtime = (account.committed_ms or 0) // 1000
-        with self.store.writing(wanted) as stream:
+        with self.store.writing(wanted) as (stream, path):
             repack(zipped.path, stream, wanted.suffix, mtime, cancel, done)
             stream.flush()
-            path = Path(stream.name)
             read = Counted(tell, lambda count: f"Checking the archive: {format_bytes(count)} read.")
             verified = verify(path, wanted, cancel, read)
             size, digest = path.stat().st_size, _sha256(path, cancel)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from backends.archiver.reports import Counted, Report, State, Tell
@@ -32,11 +31,11 @@ def fetched(
     host = shown(source_url).partition("/")[0]
     with downloader.open(url, cancel=cancel) as download:
         tell(Report(State.STARTED, f"Downloading the archive from {host}."))
-        with store.writing(wanted) as stream:
+        with store.writing(wanted) as (stream, path):
             size, digest = _received(download, stream, shown(source_url), cancel, tell)
             stream.flush()
             read = Counted(tell, lambda count: f"Checking the archive: {format_bytes(count)} read.")
-            verified = verify(Path(stream.name), wanted, cancel, read)
+            verified = verify(path, wanted, cancel, read)
     return store.keep(
         Account(
             wanted.root,

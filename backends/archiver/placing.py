@@ -9,6 +9,7 @@ from backends.cancel import Cancel
 
 
 def place(store: Store, kept: Kept, directory: Path, cancel: Cancel, *, overwrite: bool = False) -> tuple[Path, bool]:
-    """The archive as a file in `directory`, and whether it was not there already. Raises as `Store.copy` does."""
+    """The archive as a file in `directory`, and whether it was not there already; no link in it is followed. Raises as
+    `Store.copy` does."""
     target = directory / kept.account.wanted.file_name
-    return target, store.copy(kept, target, cancel, overwrite=overwrite)
+    return target, store.copy(kept, target, cancel, overwrite=overwrite, below=directory)

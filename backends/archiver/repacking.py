@@ -14,12 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from backends.archiver.verifying import LIMITS
+from backends.archiver.verifying import LIMITS, LINK
 from backends.cancel import Cancel
 from backends.unpacking.limits import DamagedArchive
 from backends.unpacking.members import DIRECTORY, FILE, Member, members
 
-LINK = "symbolic link"
 _LONGEST_LINK = 4096  # PATH_MAX
 
 

@@ -112,7 +112,7 @@ class Pins:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise FileProblem(f"{self._path.parent} cannot be made.", "Set CIEXPLORE_STATE_DIR.") from error
-        with atomic_file(self._path, overwrite=True) as stream:
+        with atomic_file(self._path, overwrite=True, below=self._path.parent) as stream:
             stream.write(json.dumps(every, indent=1).encode())
         return name in every[root]
 

@@ -15,11 +15,13 @@ from backends.archiver.wanted import Wanted
 from backends.cancel import Cancel
 from backends.frames.formats import safe_text
 from backends.problems import FileProblem
+from backends.unpacking.kinds import HEAD, sniffed
 from backends.unpacking.limits import DamagedArchive, Limits, NotAnArchive
 from backends.unpacking.members import DIRECTORY, FILE, Member, members
 
 # A tree as big as Firefox's has 400,000 files and 4 GB; reading its zip takes 20 MB.
 LIMITS = Limits(file_bytes=8 << 30, total_bytes=64 << 30, entries=2_000_000)
+LINK = "symbolic link"  # the word that `members` has for it
 ARCHIVAL = ".hg_archival.txt"  # Mercurial puts it into archives of whole repositories only
 _NODE = re.compile(rb"^node: ([0-9a-f]{40})$", re.MULTILINE)
 _ARCHIVAL_BYTES = 4096
@@ -44,10 +46,12 @@ def verify(
     archive: Path, wanted: Wanted, cancel: Cancel, progress: Callable[[int], None] = lambda read: None
 ) -> Verified:
     """Reads the whole archive: each member to its end and each checksum. `progress` gets the bytes unpacked so far.
+    It has to be of the kind that was asked for, and what a source archive has: files, directories and links.
 
     Raises `DamagedArchive`, `NotAnArchive`, `TooMuch`, `WrongArchive`, another `FileProblem`, `Cancelled`.
     """
     check = _Check(wanted)
+    check.kind(archive)
     count = unpacked = 0
     with members(archive, LIMITS, cancel) as (found, _):
         for member in found:
@@ -66,7 +70,15 @@ class _Check:
         self._wanted = wanted
         self._top: str | None = None
         self._below = not wanted.subdirectory
+        self._links = set[str]()  # their paths
+        self._above = set[str]()  # the directories of all members so far
         self.confirmed = False
+
+    def kind(self, archive: Path) -> None:
+        with archive.open("rb") as stream:
+            kind = sniffed(stream.read(HEAD), "")
+        if kind is not None and kind.value != self._wanted.suffix:
+            raise self._wrong(f"it is a {kind.value}, not a {self._wanted.suffix}")
 
     def name(self, member: Member) -> None:
         name = member.name
@@ -81,9 +93,23 @@ class _Check:
             )
         if len(parts) < 2 and member.kind != DIRECTORY:
             raise self._wrong("it has no top directory")
+        if member.kind not in (FILE, DIRECTORY, LINK):
+            raise self._wrong(f"{safe_text(name, 60)} is a {member.kind}, which no source archive has")
+        self._beside_links(member)
         if not self._below:
             path = "/".join(parts[1:]).rstrip("/")
             self._below = path == self._wanted.subdirectory or path.startswith(f"{self._wanted.subdirectory}/")
+
+    def _beside_links(self, member: Member) -> None:
+        """Whoever unpacks a link and then a member at or below its path writes where the link leads."""
+        parts = [part for part in member.name.split("/") if part not in ("", ".")]
+        path = "/".join(parts)
+        above = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+        if path in self._links or not self._links.isdisjoint(above) or (member.kind == LINK and path in self._above):
+            raise self._wrong(f"{safe_text(member.name, 60)} and a link have the same place")
+        self._above.update(above)
+        if member.kind == LINK:
+            self._links.add(path)
 
     def content(self, member: Member) -> int:
         """How many bytes that were."""

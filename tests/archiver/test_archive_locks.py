@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from backends.archiver.locks import locked
+from backends.archiver.locks import lock_if_free, locked
 from backends.cancel import Cancel
 from backends.problems import Cancelled, FileProblem
 from tests.commands.calling import environment
@@ -66,3 +68,44 @@ def test_a_lock_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(FileProblem, match="cannot be locked"), locked(tmp_path / "x", Cancel()):
         pass
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_two_never_hold_a_lock_whose_file_the_one_before_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening the file and locking it, its holder ends and removes it, and a third takes the new file."""
+    path, real, third, inside = tmp_path / "x", fcntl.flock, ExitStack(), list[str]()
+
+    def waiting() -> None:
+        inside.append("waits")
+        third.close()
+
+    def flock(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", real)
+        path.unlink()
+        third.enter_context(locked(path, Cancel()))
+        inside.append("third holds it")
+        real(descriptor, operation)  # succeeds: nobody holds the removed file
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with third, locked(path, Cancel(), waiting):
+        assert inside == ["third holds it", "waits"], "two hold it"
+
+
+def test_a_lock_is_not_made_through_a_directory_that_is_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "locks").symlink_to(tmp_path / "elsewhere")
+    with (
+        pytest.raises(FileProblem, match="symbolic link"),
+        locked(tmp_path / "locks" / "x", Cancel(), below=tmp_path),
+    ):
+        pass
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_lock_that_somebody_holds_is_not_waited_for(tmp_path: Path) -> None:
+    with locked(tmp_path / "x", Cancel()), lock_if_free(tmp_path / "x") as free:
+        assert not free
+    with lock_if_free(tmp_path / "x") as free:
+        assert free
+    assert list(tmp_path.iterdir()) == []

@@ -6,6 +6,7 @@ import io
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -40,15 +41,19 @@ def tarred(path: Path, members: dict[str, bytes]) -> Path:
     return path
 
 
+def kind(pack: object) -> str:
+    return "tar.gz" if pack is tarred else "zip"
+
+
 GOOD = {f"{TOP}/.hg_archival.txt": ACCOUNT, f"{TOP}/a": b"a" * 5000, f"{TOP}/testing/mozharness/x": b"x"}
 
 
 @pytest.mark.parametrize("pack", [zipped, tarred])
 def test_a_whole_archive_that_names_its_revision_is_confirmed(tmp_path: Path, pack: object) -> None:
     path = pack(tmp_path / "a", GOOD)  # type: ignore[operator]
-    told = verify(path, WHOLE, Cancel())
+    told = verify(path, WHOLE.as_suffix(kind(pack)), Cancel())
     assert (told.members, told.unpacked, told.confirmed) == (3, len(ACCOUNT) + 5001, True)
-    assert not verify(path, PART, Cancel()).confirmed
+    assert not verify(path, PART.as_suffix(kind(pack)), Cancel()).confirmed
 
 
 @pytest.mark.parametrize(
@@ -67,7 +72,7 @@ def test_another_archive_than_was_asked_for_is_refused(
     tmp_path: Path, pack: object, members: dict[str, bytes], wanted: Wanted, said: str
 ) -> None:
     with pytest.raises(WrongArchive, match=said):
-        verify(pack(tmp_path / "a", members), wanted, Cancel())  # type: ignore[operator]
+        verify(pack(tmp_path / "a", members), wanted.as_suffix(kind(pack)), Cancel())  # type: ignore[operator]
 
 
 def test_an_archive_without_members_is_no_success(tmp_path: Path) -> None:
@@ -83,7 +88,7 @@ def test_the_words_of_a_failing_server_behind_an_archive_are_noticed(tmp_path: P
     whole = tarred(tmp_path / "a.tar.gz", GOOD).read_bytes()
     (tmp_path / "b.tar.gz").write_bytes(whole + b"Internal Server Error")
     with pytest.raises(DamagedArchive):
-        verify(tmp_path / "b.tar.gz", WHOLE, Cancel())
+        verify(tmp_path / "b.tar.gz", WHOLE.as_suffix("tar.gz"), Cancel())
 
 
 def test_a_web_page_in_place_of_an_archive_is_none(tmp_path: Path) -> None:
@@ -101,7 +106,71 @@ def test_no_beginning_of_an_archive_passes_for_it(
     whole = (tarred if tar else zipped)(path, GOOD).read_bytes()
     path.write_bytes(whole[: int(len(whole) * cut)])
     with pytest.raises(FileProblem):
-        verify(path, WHOLE, Cancel())
+        verify(path, WHOLE.as_suffix("tar.gz" if tar else "zip"), Cancel())
+
+
+def written(path: Path, packed_as: str) -> Path:
+    """The same members in each kind of archive that a server might give."""
+    if packed_as == "zip":
+        return zipped(path, GOOD)
+    mode: Any = {"tar": "w", "tar.gz": "w:gz", "tar.bz2": "w:bz2", "tar.xz": "w:xz"}[packed_as]
+    with tarfile.open(path, mode) as archive:
+        for name, content in GOOD.items():
+            header = tarfile.TarInfo(name)
+            header.size = len(content)
+            archive.addfile(header, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize("asked", ["zip", "tar.gz", "tar.bz2"])
+@pytest.mark.parametrize("came", ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz"])
+def test_an_archive_of_another_kind_than_its_name_says_is_refused(tmp_path: Path, asked: str, came: str) -> None:
+    path = written(tmp_path / "a", came)
+    if asked == came:
+        assert verify(path, WHOLE.as_suffix(asked), Cancel()).confirmed
+        return
+    with pytest.raises(WrongArchive, match=f"it is a {came}, not a {asked}"):
+        verify(path, WHOLE.as_suffix(asked), Cancel())
+
+
+def header(name: str, kind: bytes = tarfile.REGTYPE, leads_to: str = "") -> tarfile.TarInfo:
+    found = tarfile.TarInfo(f"{TOP}/{name}")
+    found.type, found.linkname = kind, leads_to
+    return found
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ([header("a"), header("b", tarfile.LNKTYPE, f"{TOP}/a")], "hard link"),
+        ([header("b", tarfile.LNKTYPE, "/etc/passwd")], "hard link"),
+        ([header("d", tarfile.CHRTYPE)], "device"),
+        ([header("d", tarfile.BLKTYPE)], "device"),
+        ([header("p", tarfile.FIFOTYPE)], "named pipe"),
+        ([header("l", tarfile.SYMTYPE, "/tmp"), header("l/x")], "a link have the same place"),
+        ([header("l", tarfile.SYMTYPE, "/tmp"), header("l/d/x")], "a link have the same place"),
+        ([header("l", tarfile.SYMTYPE, "/tmp"), header("./l//x")], "a link have the same place"),
+        ([header("l/x"), header("l", tarfile.SYMTYPE, "/tmp")], "a link have the same place"),
+        ([header("l", tarfile.SYMTYPE, "/tmp/x"), header("l")], "a link have the same place"),
+        ([header("l", tarfile.SYMTYPE, "/tmp"), header("l/m", tarfile.SYMTYPE, "x")], "a link have the same place"),
+    ],
+)
+def test_members_that_could_be_written_elsewhere_are_refused(
+    tmp_path: Path, headers: list[tarfile.TarInfo], said: str
+) -> None:
+    with tarfile.open(tmp_path / "a", "w:gz") as archive:
+        for one in headers:
+            archive.addfile(one)
+    with pytest.raises(WrongArchive, match=said):
+        verify(tmp_path / "a", WHOLE.as_suffix("tar.gz"), Cancel())
+
+
+def test_links_as_repositories_have_them_are_kept(tmp_path: Path) -> None:
+    """Dangling ones and such that lead out of the tree are in real repositories; only unpacking decides about them."""
+    with tarfile.open(tmp_path / "a", "w:gz") as archive:
+        for one in (header("l", tarfile.SYMTYPE, "../../x"), header("d/l", tarfile.SYMTYPE, "/usr"), header("l2/x")):
+            archive.addfile(one)
+    assert verify(tmp_path / "a", WHOLE.as_suffix("tar.gz"), Cancel()).members == 3
 
 
 def test_links_and_executables_survive_the_repacking(tmp_path: Path) -> None:

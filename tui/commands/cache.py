@@ -14,7 +14,8 @@ def cache() -> None:
 
 @cache.command()
 def info() -> None:
-    """Show where the store is, how many answers it holds and how big it is."""
+    """Show where the store is, and how many answers and source archives it holds and how big they are."""
+    from backends.archiver.engine import store_of
     from backends.frames.formats import format_bytes
     from backends.http.cache import cache_summary
 
@@ -22,14 +23,20 @@ def info() -> None:
     entries, size = cache_summary(settings.cache_path)
     click.echo(f"directory  {settings.cache_path}")
     click.echo(f"entries    {entries:,}")
-    click.echo(f"size       {format_bytes(size)} of at most {format_bytes(settings.cache_bytes)}")
+    most = format_bytes(settings.cache_bytes)
+    click.echo(f"size       {format_bytes(size)} of at most {most}")
+    archives, size = store_of(settings).summary()
+    click.echo(f"archives   {archives:,}, {format_bytes(size)} of at most {most}")
 
 
 @cache.command()
 def clear() -> None:
-    """Remove every stored answer. Downloads, settings and recent locators stay."""
+    """Remove every stored answer and every kept source archive. Downloads, settings and recent locators stay."""
+    from backends.archiver.engine import store_of
     from backends.http.cache import clear as clear_cache
 
     settings = config.load()
     count = clear_cache(settings.cache_path)
-    click.echo(f"Removed {count:,} stored answers from {settings.cache_path}.")
+    archives = store_of(settings).clear()
+    many = f" and {archives:,} {'archive' if archives == 1 else 'archives'}" if archives else ""
+    click.echo(f"Removed {count:,} stored answers{many} from {settings.cache_path}.")
