@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -23,9 +23,10 @@ class Origin:
     reason: str = ""
 
     def worse(self, other: Origin) -> Origin:
-        """Of two, the one to tell the user about: stale before fresh, then the older."""
+        """Of two, the one to tell the user about: stale before fresh, and as old as the older of them."""
         order = [Source.NETWORK, Source.REVALIDATED, Source.CACHE, Source.STALE]
-        return max(self, other, key=lambda origin: (order.index(origin.source), origin.age))
+        found = max(self, other, key=lambda origin: (order.index(origin.source), origin.age))
+        return replace(found, age=max(self.age, other.age))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from backends.http.backoff import RETRY_AFTER_CAP, is_too_long, parse_retry_after
 from backends.problems import Problem
@@ -17,13 +17,27 @@ SHOWN_PATH = 160
 # Unprintable or able to reorder what is around them: Cc, Cf (bidi marks), surrogates, line and paragraph separators.
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 # A server may quote our own request back: the values of whatever signs a URL or says who we are.
-_SECRET_PAIR = re.compile(
-    r"(?i)\b(bewit|x-(?:amz|goog)-[a-z-]+|awsaccesskeyid|googleaccessid|signature|sig|token|access_token|id_token|"
-    r"password|passwd|secret|api[_-]?key|mac|key-pair-id|policy)(\s*=\s*|\"\s*:\s*)(\"[^\"]*\"|'[^']*'|[^\s&,;\"']+)"
+_SENSITIVE = (
+    r"bewit|x-(?:amz|goog)-[a-z-]+|awsaccesskeyid|googleaccessid|signature|sig|(?:[a-z]+[_-])*token|"
+    r"password|passwd|pwd|(?:client[_-]?)?secret|(?:api|access|private)[_-]?key|"
+    r"assertion|mac|hmac|key-pair-id|policy"
+)
+_IN_QUOTES = r"\"[^\"]*\"|'[^']*'"
+_SECRET_PAIR = re.compile(rf"(?i)\b({_SENSITIVE})([\"']?\s*=\s*|[\"']\s*:\s*)({_IN_QUOTES}|[^\s&,;\"']+)")
+_SECRET_COLON = re.compile(rf"(?i)\b({_SENSITIVE})(\s*:\s*)(?:{_IN_QUOTES})|\b(password|passwd|pwd|secret)(\s*:\s*)\S+")
+# In a URL's query or fragment by name, which may be escaped and is more often a secret than the word in a text.
+_URL_PAIR = re.compile(r"([?&#;])([^\s=&#;?\"'<>]{1,100})=([^\s&#;\"'<>]+)")
+_SENSITIVE_NAMES = re.compile(
+    r"auth|authorization|awsaccesskeyid|bewit|code|credentials?|googleaccessid|hmac|jwt|key|keypairid|mac|pass|policy|"
+    r"pwd|sas|sessionid|sid|sig|x(?:amz|goog).*|.*(?:api|access|private)key(?:id)?|.*(?:token|secret|signature)|"
+    r".*passw(?:or)?d"
 )
 _SECRET_SCHEME = re.compile(r"(?i)\b(authorization\s*[:=]\s*\S+|bearer|basic|hawk)\s+[^\s,;]{6,}")
 _QUOTED = re.compile(r'"([^"\n]{1,1000})"')
-_USERINFO = re.compile(r"(?<=://)[^\s/@]*@")
+_USERINFO = re.compile(r"(?<=://)[^\s/?#]*@")  # up to the last @: a password may hold one
+_BROKEN_USERINFO = re.compile(r"(?<=://)[^\s/@:\[\]]*:(?!\d*(?:[/?#]|$))[^\s@]{1,200}@")  # a password with a slash
+_BARE_USERINFO = re.compile(r"^[^\s/@:?#]+:(?!//)[^\s/?#]*@")  # of what has no scheme
+_NETLOC = re.compile(r"(\[[0-9A-Fa-f:.%\w]*\]|[^\[\]:]*)(:[0-9]*)?")
 _XML_MESSAGE = re.compile(rb"<Message>([^<]{1,1000})</Message>")
 
 
@@ -144,10 +158,13 @@ def shown(url: str) -> str:
 
 
 def shown_parts(url: str) -> tuple[str, str]:
+    url = _BARE_USERINFO.sub("", url)
     try:
         split = urlsplit(url)
         host = split.netloc.rpartition("@")[2]
     except ValueError:
+        return "the server", ""
+    if not _NETLOC.fullmatch(host):  # "user:pass/word@host": what looks like a port is half a password
         return "the server", ""
     path = split.path
     if len(path) > SHOWN_PATH:
@@ -156,14 +173,33 @@ def shown_parts(url: str) -> tuple[str, str]:
     return clean(host, 100) or "the server", clean(path, 3 * SHOWN_PATH) or "/"
 
 
+def redact_url(url: str) -> str:
+    """The whole URL (of any scheme) as it may be shown: "…" for the user and for each value that could be a secret.
+
+    In the query and in the fragment; whatever is not one keeps its place, so that a setting can be recognised.
+    """
+    if "://" in url and "@" in url and shown_parts(url)[0] == "the server":
+        return f"{url.partition('://')[0]}://…"
+    url = _USERINFO.sub("…@", url)
+    url = _BARE_USERINFO.sub("…@", url)
+    return _SECRET_PAIR.sub(r"\1\2…", _URL_PAIR.sub(_redact_pair, url))
+
+
+def _redact_pair(match: re.Match[str]) -> str:
+    name = re.sub(r"[^a-z0-9]", "", unquote(match[2]).lower())
+    return f"{match[1]}{match[2]}=…" if _SENSITIVE_NAMES.fullmatch(name) else match[0]
+
+
 def clean(text: str, limit: int = QUOTED_CHARACTERS) -> str:
     """One printable line of at most `limit` characters, without secrets; cut first, so that 10 MB cost nothing."""
     text = text[: 4 * limit]
     text = "".join(" " if unicodedata.category(character) in _UNSAFE else character for character in text)
     text = " ".join(text.split())
-    text = _USERINFO.sub("", text)
+    text = _BROKEN_USERINFO.sub("", _USERINFO.sub("", text))
     text = _SECRET_SCHEME.sub("…", text)
+    text = _URL_PAIR.sub(_redact_pair, text)
     text = _SECRET_PAIR.sub(r"\1\2…", text)
+    text = _SECRET_COLON.sub(lambda match: f"{match[1] or match[3]}{match[2] or match[4]}…", text)
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 

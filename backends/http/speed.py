@@ -75,8 +75,6 @@ class Meter:
         now = clock()
         self._bytes += received
         if self._in_headers:
-            if now - self._wrote_at >= self._timeouts.headers:
-                raise self._late_headers()
             if self._bytes > MOST_HEADER_BYTES:
                 raise WrongServer(f"{self._host} sends headers without an end.", "Check the URL of the system.")
             return

@@ -106,6 +106,21 @@ def test_another_server_cannot_choose_what_we_sign(client: Make) -> None:
     assert [str(request.url) for request in seen if "authorization" in request.headers] == ["https://ci.example/x"]
 
 
+@pytest.mark.parametrize("hop", ["https://other.example/b", "https://ci.example:8443/b"])
+def test_who_comes_back_from_another_origin_comes_back_as_nobody(hop: str, client: Make) -> None:
+    seen: list[httpx.Request] = []
+    steps = {"https://ci.example/a": hop, hop: "https://ci.example/c", "https://ci.example/c": "https://ci.example/d"}
+    http = client(redirecting(steps, seen), identities=[identity("https://ci.example"), identity(hop[:-2])])
+    http.get("https://ci.example/a", policy=Policy.never())
+    assert [("authorization" in request.headers, "x-me" in request.headers) for request in seen] == [
+        (True, True),
+        (False, False),
+        (False, False),
+        (False, False),
+    ]
+    assert not any("cookie" in request.headers for request in seen)
+
+
 @pytest.mark.parametrize(
     ("first", "target"),
     [

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from backends.http import Downloader, Identity, errors
+from backends.http import Downloader, Identity, Policy, errors
 
 Serve = Callable[..., Any]
 Say = Callable[..., bytes]
@@ -193,6 +193,45 @@ def test_a_server_that_closes_just_as_we_ask_again_is_asked_once_more(serve: Ser
     with Downloader() as downloader:
         assert [read(downloader, f"{server.url}/f") for _ in range(2)] == [b"x", b"x"]
     assert len(turns) == 3 and len(server.connections) == 2
+
+
+def closing(serve: Serve, say: Say, answered: int) -> Any:
+    """A server that answers so many requests and then closes each connection as soon as a request has come."""
+    turns: list[int] = []
+
+    def talk(connection: socket.socket, head: bytes) -> None:
+        turns.append(len(turns))
+        if len(turns) <= answered:
+            connection.sendall(say(b"x"))
+        else:
+            connection.shutdown(socket.SHUT_RDWR)
+
+    return serve(talk)
+
+
+def test_a_kept_connection_that_breaks_is_repeated_once_and_not_again(serve: Serve, say: Say) -> None:
+    server = closing(serve, say, 1)
+    with Downloader() as downloader:
+        assert read(downloader, f"{server.url}/f") == b"x"
+        with pytest.raises(errors.NetworkFailed):
+            downloader.open(f"{server.url}/f")
+    assert len(server.heads) == 3 and len(server.connections) == 2
+
+
+def test_a_new_connection_that_breaks_is_not_repeated_at_all(serve: Serve, say: Say) -> None:
+    server = closing(serve, say, 0)
+    with Downloader() as downloader, pytest.raises(errors.NetworkFailed):
+        downloader.open(f"{server.url}/f")
+    assert len(server.heads) == len(server.connections) == 1
+
+
+def test_what_has_an_effect_is_not_repeated_on_a_kept_connection(serve: Serve, say: Say, client: Any) -> None:
+    server = closing(serve, say, 1)
+    http = client()
+    http.get(f"{server.url}/f", policy=Policy.never())
+    with pytest.raises(errors.NetworkFailed):
+        http.post(f"{server.url}/f", b"{}")
+    assert len(server.heads) == 2
 
 
 def test_a_download_left_in_the_middle_does_not_spoil_the_next(downloader: Downloader, serve: Serve, say: Say) -> None:

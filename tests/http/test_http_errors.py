@@ -53,6 +53,79 @@ def test_words_hold_neither_password_nor_signature() -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "redacted"),
+    [
+        ("https://ci.example/a?limit=10#L5", None),
+        ("https://user:hunter2@ci.example/a", "https://…@ci.example/a"),
+        ("https://user:hunt@er2@ci.example:8443/a@b", "https://…@ci.example:8443/a@b"),
+        ("amqps://user:hunter2@pulse.example:5671/", "amqps://…@pulse.example:5671/"),
+        ("user:hunter2@ci.example/a", "…@ci.example/a"),
+        ("https://hunter2@ci.example", "https://…@ci.example"),
+        ("https://user:hun/ter2@ci.example/", "https://…"),
+        ("https://h/a?X-Amz-Signature=hunter2&x=1", "https://h/a?X-Amz-Signature=…&x=1"),
+        ("https://h/a?x-amz-security-token=hunter2", "https://h/a?x-amz-security-token=…"),
+        ("https://h/a?X-Goog-Signature=hunter2", "https://h/a?X-Goog-Signature=…"),
+        ("https://h/a?Signature=hunter2%3D&Expires=1", "https://h/a?Signature=…&Expires=1"),
+        ("https://h/a?bewit=hunter2", "https://h/a?bewit=…"),
+        ("https://h/a?token=hunter2", "https://h/a?token=…"),
+        ("https://h/a?%74oken=hunter2", "https://h/a?%74oken=…"),
+        ("https://h/a?private_token=hunter2", "https://h/a?private_token=…"),
+        ("https://h/a?accessToken=hunter2", "https://h/a?accessToken=…"),
+        ("https://h/a#access_token=hunter2&state=1", "https://h/a#access_token=…&state=1"),
+        ("https://h/a#/back?access_token=hunter2", "https://h/a#/back?access_token=…"),
+        ("https://h/a;sig=hunter2?b=1", "https://h/a;sig=…"),
+        ("https://h/a?sv=1&sig=hunter2", "https://h/a?sv=1&sig=…"),
+        ("https://h/a?key=hunter2", "https://h/a?key=…"),
+        ("https://h/a?api-key=hunter2", "https://h/a?api-key=…"),
+        ("https://h/a?apikey=hunter2", "https://h/a?apikey=…"),
+        ("https://h/a?password=hunter2", "https://h/a?password=…"),
+        ("https://h/a?monkey=banana&keyword=x", None),
+        ("no url at all", None),
+        ("http://[::1]:8080/a", None),
+        ("http://[::1", None),
+        ("", None),
+    ],
+)
+def test_a_url_is_shown_with_all_but_its_secrets(url: str, redacted: str | None) -> None:
+    assert errors.redact_url(url) == (url if redacted is None else redacted)
+    assert "hunter2" not in errors.shown(url) and ("://" not in url or "hunter2" not in errors.clean(url))
+    assert "ter2" not in errors.shown(url)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        'mac="hunter2"',
+        "mac=hunter2",
+        'mac: "hunter2"',
+        '{"access_token": "hunter2"}',
+        "{'client_secret': 'hunter2'}",
+        "wrong password: hunter2",
+        "refresh_token=hunter2",
+        "assertion=hunter2",
+        "see https://h/a?key=hunter2",
+        "see https://me:hunt@hunter2@h/a",
+        "see https://me:hunt/hunter2@h/a",
+    ],
+)
+def test_no_secret_in_a_servers_words_is_repeated(words: str) -> None:
+    assert "hunter2" not in errors.clean(f"It said: {words}, so there")
+
+
+def test_words_that_only_sound_like_secrets_are_kept() -> None:
+    images = "docker.io/img:tag@sha256:12 https://h:80/a/@b"
+    words = f"{images}. No such Key: a/b.json. The token is missing. Policy: read only. signature of job 7"
+    assert errors.clean(words) == words
+
+
+@given(st.text(max_size=200))
+def test_no_text_is_too_odd_to_be_shown(text: str) -> None:
+    errors.redact_url(text)
+    errors.redact_url(f"https://{text}")
+    errors.shown(f"https://{text}")
+
+
+@pytest.mark.parametrize(
     ("body", "words"),
     [
         (b'{"code": "ResourceNotFound", "message": "Task not found\\n\\n---\\n\\n* method: task"}', '"Task not found"'),

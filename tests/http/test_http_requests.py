@@ -164,6 +164,15 @@ def test_many_requests_that_wait_for_one_host_are_told_once_and_the_longest_wait
     assert told[2:] == [""]
 
 
+def test_a_signature_that_a_server_quotes_back_is_not_shown(client: Make) -> None:
+    quoted = 'Hawk id="me", ts="1", nonce="n", mac="6R4rV5iE+NPoym+WwjeHzjAGXUtLNIxmo1vpMofpLAE="'
+    for words in (quoted, "Bad mac=6R4rV5iE+NPoym+WwjeHzjAGXUtLNIxmo1vpMofpLAE= in it", 'mac: "6R4rV5iE+NPoym"'):
+        script = Script(status(401, msgspec.json.encode({"message": f"Bad request: {words}"})))
+        with pytest.raises(errors.NotAllowed) as caught:
+            client(script).get(URL, policy=NEVER)
+        assert "6R4rV5iE" not in str(caught.value) and "It says" in caught.value.sentence
+
+
 def test_cancel_ends_the_wait_between_tries(client: Make) -> None:
     from backends.http.caching import pause
 
