@@ -14,7 +14,7 @@ from backends.transfers import durability
 from backends.transfers.items import Item
 from backends.transfers.manifest import Manifest
 from backends.transfers.outputs import Output, Present, present
-from backends.transfers.states import Outcome, State, Stored
+from backends.transfers.states import HERE, NOTHING, Outcome, State, Stored
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -31,7 +31,7 @@ def commit(batch: Sequence[Item], output: Output, manifest: Manifest) -> list[Ou
     outcomes, touched = [], set()
     for item in batch:
         outcomes.append(_named(item, output))
-        if outcomes[-1].state is State.VERIFIED:
+        if outcomes[-1].state in HERE:
             touched.add(item.row.path[:-1])
     durability.sync_directories((*touched, *output.created()), output.directory)
     return outcomes
@@ -43,7 +43,7 @@ def _named(item: Item, output: Output) -> Outcome:
         output.put(item.part, item.row.path, _replaceable(item, stored, output))
     except (BlockedPathError, FileNotFoundError) as problem:
         if _is_named(item, stored, output):  # the second time, after a full disk, and the first had named it
-            return Outcome(item.key, State.VERIFIED, tries=item.tries)
+            return _there(item, stored)
         if not isinstance(problem, BlockedPathError):
             return Outcome(item.key, State.FAILED, "disk", f"The part of {item.row.target} is gone.", item.tries)
         return Outcome(item.key, State.FAILED, problem.reason, str(problem), item.tries)
@@ -51,7 +51,12 @@ def _named(item: Item, output: Output) -> Outcome:
         if error.errno in FULL:
             raise
         return Outcome(item.key, State.FAILED, "disk", f"{item.row.target}: {error.strerror}.", item.tries)
-    return Outcome(item.key, State.VERIFIED, tries=item.tries)
+    return _there(item, stored)
+
+
+def _there(item: Item, stored: Stored) -> Outcome:
+    state = State.UNCHECKED if stored.checked_by == NOTHING else State.VERIFIED
+    return Outcome(item.key, state, detail=stored.note, tries=item.tries)
 
 
 def _replaceable(item: Item, stored: Stored, output: Output) -> Present | None:

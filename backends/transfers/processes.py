@@ -213,7 +213,7 @@ class Processes:
             child,
             Errand(
                 number, item.key, item.url, item.name, item.part, item.expected, item.etag, item.sha256, item.tries,
-                item.bytes, 0, item.size,
+                item.bytes, 0, item.size, item.is_html,
             ),
         )  # fmt: skip
         item.wire = 0
@@ -263,7 +263,10 @@ class Processes:
             self._desk.ended(item, raised(standing.failure))
             return
         item.sha256 = ""
-        stored = Stored(item.key, standing.bytes, standing.wire, standing.sha256, standing.mtime_ns, item.tries)
+        stored = Stored(
+            item.key, standing.bytes, standing.wire, standing.sha256, standing.mtime_ns, item.tries,
+            standing.checked_by, standing.note,
+        )  # fmt: skip
         self._desk.ended(item, stored)
 
     def _bury(self, child: _Child) -> None:

@@ -147,6 +147,6 @@ class Progress:
                 self._waiting_known += sign * item.file.size
 
     def _stored(self, item: Item, sign: int) -> None:
-        if item.state in (State.STORED, State.VERIFIED):
+        if item.state in (State.STORED, State.VERIFIED, State.UNCHECKED):
             self._settled += sign * item.bytes
             self._settled_files += sign

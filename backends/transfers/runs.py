@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backends.cancel import Cancel
@@ -26,7 +27,7 @@ from backends.transfers.pace import Pace
 from backends.transfers.plan import Plan
 from backends.transfers.progress import Progress
 from backends.transfers.recorder import WORTH_RESUMING, Recorder
-from backends.transfers.states import Outcome, State, Stored
+from backends.transfers.states import HERE, NOTHING, Outcome, State, Stored
 
 if TYPE_CHECKING:
     from backends.http.downloads import DownloaderSettings
@@ -162,7 +163,7 @@ class Run:
 
     def ended(self, item: Item, how: Stored | Exception) -> None:
         if isinstance(how, Stored):
-            item.stored = how
+            item.stored = self._with_check(item, how)
             self._settle(item, State.STORED)
         elif isinstance(how, Cancelled):
             reason, detail = self._stopping or ("cancelled", "Stopped by the user.")
@@ -179,6 +180,13 @@ class Run:
             self._settle(item, State.FAILED, "disk", f"{item.row.target}: {how.strerror or how}.")
         else:
             self._settle(item, State.FAILED, "internal", f"{type(how).__name__}: {how}"[:300])
+
+    def _with_check(self, item: Item, stored: Stored) -> Stored:
+        """A part that was complete already was checked by the try that brought it."""
+        earlier = item.stored.checked_by if item.stored is not None else item.row.checked_by
+        found = stored if stored.checked_by else replace(stored, checked_by=earlier or NOTHING)
+        item.checked_by = found.checked_by
+        return found
 
     def back(self, item: Item) -> None:
         """As if it had not been tried: a full disk or a dead process is not the file's fault."""
@@ -305,7 +313,7 @@ class Run:
                 item = self._items[outcome.key]
                 item.reason, item.detail = outcome.reason, outcome.detail
                 self._progress.moved(item, outcome.state)
-                if outcome.state is not State.VERIFIED and item.stored is not None:
+                if outcome.state not in HERE and item.stored is not None:
                     item.sha256 = item.stored.sha256  # its part is whole: another try need not fetch it
             for item in batch:
                 item.recorded = True
