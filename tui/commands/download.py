@@ -16,10 +16,12 @@ from backends.frames.formats import format_bytes, safe_text
 from backends.transfers.engine import Transfer
 from backends.transfers.plan import Action, Plan, make_plan
 from backends.transfers.progress import Snapshot
-from backends.transfers.states import State
+from backends.transfers.states import HERE, State
 from tui.commands.output import Progress, say
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from backends.transfers.files import RemoteFile
     from tui.session import Session
 
@@ -87,6 +89,8 @@ def summary(plan: Plan) -> str:
         for action, count in plan.counts.items()
         if count and action is not Action.FETCH
     ]
+    if plan.unchecked:
+        others.append(f"{plan.unchecked:,} of the unchanged unchecked (neither a digest nor a length was known)")
     known = format_bytes(plan.bytes_to_fetch) + (" and more" if plan.unknown_sizes else "")
     if plan.unknown_sizes == plan.to_fetch > 0:
         known = "size unknown"
@@ -99,6 +103,12 @@ def _told(transfer: Transfer, output: Path, interrupted: bool) -> int:
     end = transfer.snapshot()
     say(", ".join(f"{count:,} {state}" for state, count in end.counts.items() if count) + f" in {output}")
     frame = transfer.frame()
+    if end.counts.get(State.VERIFIED):
+        say(f"verified by {checks_words(frame)}")
+    if end.counts.get(State.UNCHECKED):
+        say("note: unchecked files came without a length and without a digest: whether they are complete is not known")
+    for row in frame.filter(frame["state"].is_in(HERE) & (frame["detail"] != "")).head(LISTED).iter_rows(named=True):
+        say(f"note: {row['target']}: {safe_text(row['detail'])}")
     failed = frame.filter(frame["state"] == State.FAILED.value)
     for row in failed.head(LISTED).iter_rows(named=True):
         say(f"failed: {row['target']}: {row['reason']}. {safe_text(row['detail'])}")
@@ -110,6 +120,12 @@ def _told(transfer: Transfer, output: Path, interrupted: bool) -> int:
         say("Interrupted. The same command goes on where this one stopped.")
         return 130
     return 1 if end.failed or end.counts.get(State.CANCELLED, 0) else 0
+
+
+def checks_words(frame: pl.DataFrame) -> str:
+    """How many of the verified files by what: "digest md5 (300), length (12)"."""
+    counts = frame.filter(frame["state"] == State.VERIFIED.value)["checked_by"].value_counts().sort("checked_by")
+    return ", ".join(f"{what} ({count:,})" for what, count in counts.iter_rows())
 
 
 def unpack_what_came(files: list[RemoteFile], output: Path, cancel: Cancel) -> int:

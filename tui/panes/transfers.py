@@ -38,6 +38,7 @@ PROBLEMS = 3  # named of the work after a download
 TABLE_EVERY = 3  # the table of files follows at every third look
 ORDER = (
     State.VERIFIED,
+    State.UNCHECKED,
     State.UNCHANGED,
     State.FAILED,
     State.SKIPPED,
