@@ -24,7 +24,7 @@ class Setup(msgspec.Struct, tag=True, array_like=True):
 
     parts: int
     mode: str
-    timeouts: tuple[float, float, float, float]
+    timeouts: tuple[float, ...]
 
 
 class Errand(msgspec.Struct, tag=True, array_like=True):

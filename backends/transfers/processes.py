@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -162,9 +162,7 @@ class Processes:
         os.set_blocking(child.stdout, False)
         self._children.append(child)
         self._selector.register(child.stdout, selectors.EVENT_READ, child)
-        timeouts = self._settings.timeouts
-        limits = (timeouts.connect, timeouts.read, timeouts.write, timeouts.pool)
-        self._say(child, Setup(self._parts, str(self._settings.mode), limits))
+        self._say(child, Setup(self._parts, str(self._settings.mode), astuple(self._settings.timeouts)))
         self._send(child)
 
     def _hand_out(self) -> None:

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from backends.cancel import Cancel
 from backends.http import backoff
@@ -25,7 +26,7 @@ from backends.transfers.items import Item
 from backends.transfers.listing import Listing
 from backends.transfers.pace import Pace
 from backends.transfers.plan import Plan
-from backends.transfers.progress import Progress
+from backends.transfers.progress import Progress, Wait
 from backends.transfers.recorder import WORTH_RESUMING, Recorder
 from backends.transfers.states import HERE, NOTHING, Outcome, State, Stored
 
@@ -34,6 +35,13 @@ if TYPE_CHECKING:
 
 TRIES = 5
 OVERLOADED = (429, 503)
+
+
+LEAST_SHOWN = 2.0  # seconds; shorter waits are over before they are read
+
+
+def host_of(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 class Run:
@@ -66,7 +74,8 @@ class Run:
         self._turn = 0  # how often it was resumed
         self._problem: Problem | None = None
         self._stopping: tuple[str, str] | None = None  # reason and sentence for what will not be fetched
-        self._not_before = 0.0  # a server that said 429 is left alone by all workers until then
+        self._not_before: dict[str, float] = {}  # host that said 429 -> until when all workers leave it alone
+        self._waits: dict[str, tuple[float, str]] = {}  # host that a file waits for -> until when, and why
         self._numbers = itertools.count()
         self._recorder: Recorder  # from the first start on
         self._crew: Crew | None = None
@@ -115,10 +124,11 @@ class Run:
     def take(self, beyond: int) -> Item | None:
         with self._lock:
             now = time.monotonic()
-            if self._stopping or self._paused or self._not_before > now:
+            if self._stopping or self._paused:
                 return None
             while self._later and self._later[0][0] <= now:
                 self._ready.append(heapq.heappop(self._later)[2])
+            self._set_aside(now)
             if not self._ready or len(self._running) >= self.pace.allowed + beyond:
                 return None
             item = self._ready.popleft()
@@ -129,13 +139,21 @@ class Run:
             self._running[item.key] = item
             return item
 
+    def _set_aside(self, now: float) -> None:
+        """Files of hosts that are to be left alone wait; those of other hosts do not wait behind them."""
+        while self._not_before and self._ready:
+            host = host_of(self._ready[0].url)
+            until = self._not_before.get(host, 0.0)
+            if until <= now:
+                self._not_before.pop(host, None)
+                return
+            heapq.heappush(self._later, (until, next(self._numbers), self._ready.popleft()))
+
     def due(self) -> float | None:
         with self._lock:
             if self._paused or self._stopping:
                 return None
             now = time.monotonic()
-            if self._not_before > now:
-                return self._not_before - now
             return max(0.0, self._later[0][0] - now) if self._later and not self._ready else None
 
     def look(self, cpu: Callable[[], float], processes: int) -> bool:
@@ -216,13 +234,23 @@ class Run:
             delay = backoff.honoured(next(item.delays), problem.retry_after)
             due = time.monotonic() + delay
             overloaded = problem.status in OVERLOADED and self.pace.complained()
+            host = host_of(item.url)
             if overloaded and isinstance(problem, RateLimited):
-                self._not_before = max(self._not_before, due)
+                self._not_before[host] = max(self._not_before.get(host, 0.0), due)
+            if delay >= LEAST_SHOWN and due > self._waits.get(host, (0.0, ""))[0]:
+                self._waits[host] = (due, str(problem.status or problem.reason))
             item.reason, item.detail = problem.reason, str(problem)
             self._put_off(item)
             heapq.heappush(self._later, (due, next(self._numbers), item))
             self._changed()
             self._sweep()
+
+    def _waiting_for(self) -> tuple[Wait, ...]:
+        """The hosts that files wait for, the longest wait first. Under the lock."""
+        now = time.monotonic()
+        self._waits = {host: wait for host, wait in self._waits.items() if wait[0] > now and self._later}
+        found = [Wait(host, until - now, reason) for host, (until, reason) in self._waits.items()]
+        return tuple(sorted(found, key=lambda one: -one.seconds))
 
     # How files end. `_settle` is the workers' way, `_end` is for files that wait; both under the lock.
 

@@ -48,7 +48,13 @@ def carry_out(
     progress = Progress()
     with _interruptible(transfer) as interrupted:
         transfer.start()
+        told: set[str] = set()
         while not transfer.wait(0.1):
+            for wait in transfer.snapshot().waits:
+                if wait.host not in told:
+                    told.add(wait.host)
+                    progress.clear()
+                    say(f"note: {safe_text(wait.text)}; files of other servers go on")
             progress.show(_line(transfer.snapshot))
         progress.clear()
     return _told(transfer, output, interrupted.is_set())
@@ -76,6 +82,8 @@ def _line(look: Callable[[], Snapshot]) -> Callable[[], str]:
     def line() -> str:
         now = look()
         left = f", {now.eta:,.0f} s left" if now.eta is not None else ""
+        if now.waits:
+            left = f", {safe_text(now.waits[0].text)}"
         return f"{now.done:,} of {now.total:,} files, {format_bytes(now.bytes_done)}, {format_bytes(now.rate)}/s{left}"
 
     return line
