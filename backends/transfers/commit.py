@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
+from pathlib import Path
 
-from backends.atomic import BlockedPathError
+from backends.atomic import BlockedPathError, disk_words
 from backends.transfers import durability
 from backends.transfers.items import Item
 from backends.transfers.manifest import Manifest
@@ -17,6 +18,16 @@ from backends.transfers.outputs import Output, Present, present
 from backends.transfers.states import HERE, NOTHING, Outcome, State, Stored
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def full_words(error: OSError, output: Path) -> tuple[str, str]:
+    """The reason (one word) and a sentence for an error of `FULL`: bytes, inodes or a quota are used up."""
+    if error.errno == errno.EDQUOT:
+        return "disk-quota", f"The disk quota for {output} is used up."
+    words = disk_words(error, output)
+    if "inodes" in words:
+        return "no-inodes", f"The disk of {output} takes no more files: {words}."
+    return "disk-full", f"The disk of {output} is full."
 
 
 def commit(batch: Sequence[Item], output: Output, manifest: Manifest) -> list[Outcome]:
@@ -50,7 +61,8 @@ def _named(item: Item, output: Output) -> Outcome:
     except OSError as error:
         if error.errno in FULL:
             raise
-        return Outcome(item.key, State.FAILED, "disk", f"{item.row.target}: {error.strerror}.", item.tries)
+        words = f"{item.row.target}: {disk_words(error, output.path)}."
+        return Outcome(item.key, State.FAILED, "disk", words, item.tries)
     return _there(item, stored)
 
 

@@ -16,11 +16,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from backends.atomic import disk_words
 from backends.cancel import Cancel
 from backends.http import backoff
 from backends.http.errors import HttpProblem, RateLimited
 from backends.problems import Cancelled, FileProblem, Problem
-from backends.transfers.commit import FULL
+from backends.transfers.commit import FULL, full_words
 from backends.transfers.crews import Crew, OpenDownloader
 from backends.transfers.items import Item
 from backends.transfers.listing import Listing
@@ -193,9 +194,9 @@ class Run:
         elif isinstance(how, OSError) and how.errno in FULL:
             self.back(item)
             if item.turn == self._turn:  # else room may have been made since
-                self._tell_full()
+                self._tell_full(how)
         elif isinstance(how, OSError):
-            self._settle(item, State.FAILED, "disk", f"{item.row.target}: {how.strerror or how}.")
+            self._settle(item, State.FAILED, "disk", f"{item.row.target}: {disk_words(how, self.plan.output)}.")
         else:
             self._settle(item, State.FAILED, "internal", f"{type(how).__name__}: {how}"[:300])
 
@@ -299,24 +300,23 @@ class Run:
             for item in waiting:
                 self._end(item, State.CANCELLED, *self._stopping)
 
-    def _tell_full(self) -> None:
+    def _tell_full(self, error: OSError) -> None:
         """A full disk pauses the run, or ends it if nobody is there to make room."""
-        problem = FileProblem(
-            f"The disk of {self.plan.output} is full.", "Make room, then go on: nothing that has arrived is lost."
-        )
+        reason, sentence = full_words(error, self.plan.output)
+        problem = FileProblem(sentence, "Free some space, then resume: nothing that has arrived is lost.")
         with self._lock:
             if self._problem is None:
                 self._problem = problem
                 self._paused = self._pause_when_full
             self._changed()
         if not self._pause_when_full:
-            self._stop("disk-full", problem.sentence)
+            self._stop(reason, problem.sentence)
 
     # The recorder.
 
-    def _disk_is_full(self) -> bool:
+    def _disk_is_full(self, error: OSError) -> bool:
         """True when the recorder may try again: only after the user has said so."""
-        self._tell_full()
+        self._tell_full(error)
         with self._lock:
             while self._paused and not self._stopping:
                 self._lock.wait()
