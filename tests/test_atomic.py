@@ -129,3 +129,46 @@ def test_inodes_used_up_are_not_called_a_full_disk(monkeypatch: pytest.MonkeyPat
     assert disk_words(OSError(errno.EACCES, "Permission denied")) == "permission denied"
     monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result((4096, 4096, 1000, 0, 0, 1000, 0, 0, 0, 255)))
     assert disk_words(full) == "no space left on device"
+
+
+ABANDON = """
+from pathlib import Path
+from backends.atomic import atomic_file
+start_counting()
+with atomic_file(Path(sys.argv[1]), overwrite=True) as file:
+    file.write(b"new")
+"""
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_write_into_the_directory(tmp_path: Path) -> None:
+    assert run_killed(ABANDON, str(tmp_path / "report.csv"), step=3)
+    assert [path.name[:12] for path in tmp_path.iterdir()] == [".report.csv."]
+    write(tmp_path / "other.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["other.csv"]
+
+
+def test_a_part_that_is_still_written_and_files_that_are_not_ours_are_not_swept(tmp_path: Path) -> None:
+    theirs = [
+        ".notes.part",
+        "notes.deadbeef.part",
+        ".notes.DEADBEEF.part",
+        ".notes.deadbeef.part.bak",
+        ".deadbeef.part",
+    ]
+    for name in theirs:
+        (tmp_path / name).write_bytes(b"theirs")
+    (tmp_path / ".directory.deadbeef.part").mkdir()
+    (tmp_path / ".link.deadbeef.part").symlink_to(tmp_path / ".notes.part")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with atomic_file(tmp_path / "slow.csv") as file:
+        file.write(b"first half, ")
+        write(tmp_path / "quick.csv")
+        file.write(b"second half")
+    assert (tmp_path / "slow.csv").read_bytes() == b"first half, second half"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*before, "quick.csv", "slow.csv"])
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "é" * 127, "漢" * 85])
+def test_a_name_as_long_as_the_disk_takes_can_be_written(tmp_path: Path, name: str) -> None:
+    write(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == [name]

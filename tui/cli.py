@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "archive": ("tui.commands.archive", "archive", "Source archives at a revision: fetched, verified, kept, served."),
     "submit": ("tui.commands.submit", "submit", "Lint, preview and publish job data for Treeherder."),
     "demo": ("tui.commands.demo", "demo", "Open the app on an embedded CI with synthetic data."),
+    "verify": ("tui.commands.verify", "verify", "Compare a downloaded directory with its record, without a server."),
     "cache": ("tui.commands.cache", "cache", "Show or empty the store of answers."),
     "config": ("tui.commands.config", "config", "Show the settings in force and where each came from."),
     "completion": ("tui.commands.completion", "completion", "Print the completion script of a shell."),

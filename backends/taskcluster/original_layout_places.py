@@ -123,10 +123,10 @@ def _unpack(output: Output, results: Results, folder: Folder, sources: Sequence[
     key, made_from = _key(target), _digest(sources)
     path = output.path.joinpath(*target)
     there = present(target[-1], output.directory(folder.above))  # refuses links in between
-    if there is not None and not path.is_dir():
-        raise BlockedPathError(f"{path} is there already and is no directory.", "Move it away.")
     if path.is_symlink():
         raise SymlinkError(path)
+    if there is not None and not path.is_dir():
+        raise BlockedPathError(f"{path} is there already and is not a directory.", "Move it away.")
     if there is not None:
         known = results.made_from(key)
         if known != made_from and not known and not any(source.new for source in sources):

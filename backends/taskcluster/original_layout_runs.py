@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from backends.atomic import disk_words
 from backends.problems import FileProblem, UsageProblem
 from backends.transfers.names import safe_name
 
@@ -21,7 +22,7 @@ def run_numbers(group: Path) -> list[int]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise FileProblem(f"{group} cannot be read: {error.strerror or error}.", "Check its rights.") from error
+        raise FileProblem(f"{group} cannot be read: {disk_words(error, group)}.", "Check its rights.") from error
     return sorted(int(name) for name in names if name.isascii() and len(name) < 10 and str(int(name)) == name)
 
 

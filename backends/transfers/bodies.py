@@ -7,6 +7,7 @@ Content-Encoding and stays as it is.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 from typing import Protocol
@@ -18,6 +19,22 @@ from backends.http.errors import HttpProblem
 BOMB_RATIO = 2000
 BOMB_SLACK = 64 << 20
 PIECE = 1 << 20  # decoded bytes held at a time: a 64 KB chunk can hold 64 MB
+
+
+_HTML_TYPES = ("text/html", "application/xhtml+xml")
+_HTML_ENDINGS = (".html", ".htm", ".xhtml", ".xht", ".shtml", ".mhtml", ".mht")
+_PACKED = (".gz", ".bz2", ".xz", ".zst", ".br")
+# Files of these kinds never begin with a tag of HTML, whatever the server calls them.
+_NEVER_HTML = (
+    ".json", ".jsonl", ".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tzst", ".png", ".jpg", ".gif", ".webp", ".pdf",
+    ".whl", ".apk", ".exe", ".dll", ".so", ".parquet", ".sqlite", ".mp4", ".webm", *_PACKED,
+)  # fmt: skip
+HEAD = 1024  # bytes that `begins_as_html` wants to see
+_HTML_BEGINNING = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?:\s|<!--.*?-->|<\?xml[^>]*\?>)*<(?:!doctype\s+html|html|head|body|title|script|meta|style)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 
 
 class BadBody(HttpProblem):
@@ -113,3 +130,35 @@ class _Deflate(_Gzip):
 
 def _bad(reason: str, sentence: str, *, retryable: bool = False) -> BadBody:
     return BadBody(sentence, reason=reason, retryable=retryable)
+
+
+def is_html(name: str, content_type: str = "") -> bool:
+    """Whether a file is meant to be HTML, by its name and by the type that its listing declares."""
+    lower = name.lower()
+    for ending in _PACKED:
+        lower = lower.removesuffix(ending)
+    return lower.endswith(_HTML_ENDINGS) or _media_type(content_type) in _HTML_TYPES
+
+
+def may_be_page(name: str, response_type: str) -> bool:
+    """Whether a response could be a page about the file instead of the file: a login, an error, a list."""
+    return _media_type(response_type) in _HTML_TYPES or name.lower().endswith(_NEVER_HTML)
+
+
+def begins_as_html(head: bytes) -> bool:
+    return _HTML_BEGINNING.match(head) is not None
+
+
+def page_instead(place: str, head: bytes) -> BadBody:
+    """What is said of an HTML page that came where the file is none."""
+    found = _TITLE.search(head)
+    title = " ".join(found[1].decode("utf-8", "replace").split()) if found else ""
+    return BadBody(
+        f"The server sent an HTML page{f' (“{title[:80]}”)' if title else ''} instead of {place}.",
+        "It may ask for a login or report an error: open the URL in a browser.",
+        reason="html-page",
+    )
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()

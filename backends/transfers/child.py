@@ -106,7 +106,9 @@ class Bench:
             stored = worker.fetch(errand, downloader, self._parts, lambda: self._hold(token), token)
         except BaseException as error:
             return _standing(errand, ended=True, failure=failure(error))
-        standing = _standing(errand, ended=True, mtime_ns=stored.mtime_ns)
+        standing = _standing(
+            errand, ended=True, mtime_ns=stored.mtime_ns, checked_by=stored.checked_by, note=stored.note
+        )
         standing.bytes, standing.sha256 = stored.size, stored.sha256
         return standing
 

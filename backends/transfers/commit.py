@@ -8,15 +8,26 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
+from pathlib import Path
 
-from backends.atomic import BlockedPathError
+from backends.atomic import BlockedPathError, disk_words
 from backends.transfers import durability
 from backends.transfers.items import Item
 from backends.transfers.manifest import Manifest
 from backends.transfers.outputs import Output, Present, present
-from backends.transfers.states import Outcome, State, Stored
+from backends.transfers.states import HERE, NOTHING, Outcome, State, Stored
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def full_words(error: OSError, output: Path) -> tuple[str, str]:
+    """The reason (one word) and a sentence for an error of `FULL`: bytes, inodes or a quota are used up."""
+    if error.errno == errno.EDQUOT:
+        return "disk-quota", f"The disk quota for {output} is used up."
+    words = disk_words(error, output)
+    if "inodes" in words:
+        return "no-inodes", f"The disk of {output} takes no more files: {words}."
+    return "disk-full", f"The disk of {output} is full."
 
 
 def commit(batch: Sequence[Item], output: Output, manifest: Manifest) -> list[Outcome]:
@@ -31,7 +42,7 @@ def commit(batch: Sequence[Item], output: Output, manifest: Manifest) -> list[Ou
     outcomes, touched = [], set()
     for item in batch:
         outcomes.append(_named(item, output))
-        if outcomes[-1].state is State.VERIFIED:
+        if outcomes[-1].state in HERE:
             touched.add(item.row.path[:-1])
     durability.sync_directories((*touched, *output.created()), output.directory)
     return outcomes
@@ -43,15 +54,21 @@ def _named(item: Item, output: Output) -> Outcome:
         output.put(item.part, item.row.path, _replaceable(item, stored, output))
     except (BlockedPathError, FileNotFoundError) as problem:
         if _is_named(item, stored, output):  # the second time, after a full disk, and the first had named it
-            return Outcome(item.key, State.VERIFIED, tries=item.tries)
+            return _there(item, stored)
         if not isinstance(problem, BlockedPathError):
             return Outcome(item.key, State.FAILED, "disk", f"The part of {item.row.target} is gone.", item.tries)
         return Outcome(item.key, State.FAILED, problem.reason, str(problem), item.tries)
     except OSError as error:
         if error.errno in FULL:
             raise
-        return Outcome(item.key, State.FAILED, "disk", f"{item.row.target}: {error.strerror}.", item.tries)
-    return Outcome(item.key, State.VERIFIED, tries=item.tries)
+        words = f"{item.row.target}: {disk_words(error, output.path)}."
+        return Outcome(item.key, State.FAILED, "disk", words, item.tries)
+    return _there(item, stored)
+
+
+def _there(item: Item, stored: Stored) -> Outcome:
+    state = State.UNCHECKED if stored.checked_by == NOTHING else State.VERIFIED
+    return Outcome(item.key, state, detail=stored.note, tries=item.tries)
 
 
 def _replaceable(item: Item, stored: Stored, output: Output) -> Present | None:

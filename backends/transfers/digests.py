@@ -1,6 +1,9 @@
 """What servers promise about a body: which headers hold a digest or a length, of which bytes, and whether it came true.
 
-`ETag` is not in the table: it is an MD5 only for some uploads to some stores, and nothing says for which.
+Most are exact, and a body that has another digest is wrong. Two are hints, for servers fill them differently: `Digest`
+(RFC 3230: of the encoded bytes or of the decoded ones), and an `ETag` of S3 that looks like an MD5 (it is one unless
+the object came in parts or is encrypted with a key of its own). A hint that is right verifies a body; one that is wrong
+is noted, and is an error only for `Digest`, and only if neither another digest nor a length is right.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import hashlib
 import importlib.util
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -31,14 +34,27 @@ class Hash(Protocol):
     def hexdigest(self) -> str: ...
 
 
+STRONGEST_FIRST = ("sha512", "sha256", "md5", CRC32C)
+
+
 @dataclass(frozen=True)
 class Promise:
-    """One digest that a server gave: `source` is the header's name."""
+    """One digest that a server gave: `source` is the header's name. A `hint` may be of either bytes."""
 
     algorithm: str
     digest: bytes
     of: Of
     source: str
+    hint: bool = False
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`kept`: the strongest promise that came true. `broken`: an exact one that did not. `doubts`: wrong hints."""
+
+    kept: Promise | None
+    broken: Promise | None
+    doubts: tuple[Promise, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,15 +65,30 @@ class Promises:
     content_length: int | None = None
     transfer_length: int | None = None
 
-    def algorithms(self, of: Of) -> frozenset[str]:
-        return frozenset(promise.algorithm for promise in self.digests if promise.of is of)
+    def algorithms(self, of: Of, *, encoded: bool = False) -> frozenset[str]:
+        """What must be computed of these bytes; hints of an encoded body are compared with both."""
+        return frozenset(one.algorithm for one in self.digests if one.of is of or (one.hint and encoded))
 
     def broken(self, of: Of, digests: Mapping[str, bytes]) -> Promise | None:
-        """The first promise that the computed digests (algorithm -> digest) do not keep."""
+        """The first exact promise that the computed digests (algorithm -> digest) do not keep."""
         for promise in self.digests:
-            if promise.of is of and digests[promise.algorithm] != promise.digest:
+            if promise.of is of and not promise.hint and digests[promise.algorithm] != promise.digest:
                 return promise
         return None
+
+    def verdict(self, content: Mapping[str, bytes], transfer: Mapping[str, bytes]) -> Verdict:
+        """Compares with the digests of what has arrived, decoded and, if it was encoded, as it was sent."""
+        kept: list[Promise] = []
+        doubts: list[Promise] = []
+        for one in self.digests:
+            found = [content if one.of is Of.CONTENT else transfer, *([content, transfer] if one.hint else [])]
+            if any(digests.get(one.algorithm) == one.digest for digests in found):
+                kept.append(one)
+            elif one.hint:
+                doubts.append(one)
+        kept.sort(key=lambda one: STRONGEST_FIRST.index(one.algorithm))
+        broken = self.broken(Of.CONTENT, content) or self.broken(Of.TRANSFER, transfer)
+        return Verdict(next(iter(kept), None), broken, tuple(doubts))
 
 
 @functools.cache
@@ -88,10 +119,11 @@ def promises(
             length = _length(answer.get(f"x-taskcluster-location-{of}-length"))
             lengths[of] = length if length is not None else lengths[of]
     found += _stored_object(headers, encoding)
+    found += _hints(headers, partial=partial)
     if not partial:
         found += _whole_body(headers)
     if not encoding:  # then both are the same bytes, and one hash serves
-        found = [Promise(promise.algorithm, promise.digest, Of.CONTENT, promise.source) for promise in found]
+        found = [replace(promise, of=Of.CONTENT) for promise in found]
         if lengths[Of.CONTENT] is None:
             lengths[Of.CONTENT] = lengths[Of.TRANSFER]
         lengths[Of.TRANSFER] = None
@@ -120,6 +152,25 @@ def _stored_object(headers: Mapping[str, str], encoding: str) -> Iterator[Promis
     if headers.get("x-amz-checksum-type", "FULL_OBJECT").upper() == "FULL_OBJECT":  # a composite is a hash of hashes
         yield from _promise("sha256", _from_base64(checksum), Of.TRANSFER, "x-amz-checksum-sha256")
     yield from _structured(headers.get("repr-digest", ""), "repr-digest")  # RFC 9530: of the whole representation
+
+
+def _hints(headers: Mapping[str, str], *, partial: bool) -> Iterator[Promise]:
+    if not partial:
+        for item in headers.get("digest", "").split(","):
+            name, _, value = item.strip().partition("=")
+            for one in _promise(name.lower().replace("-", ""), _from_base64(value), Of.TRANSFER, "Digest"):
+                yield replace(one, hint=True)
+    etag = headers.get("etag", "")
+    if _is_s3(headers) and re.fullmatch(r'"[0-9a-f]{32}"', etag):
+        for one in _promise("md5", _from_hex(etag.strip('"')), Of.TRANSFER, "ETag"):
+            yield replace(one, hint=True)
+
+
+def _is_s3(headers: Mapping[str, str]) -> bool:
+    """Whether an ETag of 32 digits is meant as the object's MD5; hashing that of every server would cost too much."""
+    encrypted = headers.get("x-amz-server-side-encryption", "").startswith("aws:kms")
+    own_key = "x-amz-server-side-encryption-customer-algorithm" in headers
+    return "x-amz-request-id" in headers and not encrypted and not own_key
 
 
 def _whole_body(headers: Mapping[str, str]) -> Iterator[Promise]:

@@ -128,8 +128,9 @@ class Transfer(Run):
     def snapshot(self) -> Snapshot:
         with self._lock:
             return self._progress.snapshot(
-                list(self._running.values()), paused=self._paused, finished=self.finished, problem=self._problem
-            )
+                list(self._running.values()), paused=self._paused, finished=self.finished, problem=self._problem,
+                waits=self._waiting_for(),
+            )  # fmt: skip
 
     def frame(self) -> pl.DataFrame:
         """All files, in `listing.TRANSFER_SCHEMA`, in the plan's order; about 3 ms for 10,000."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from backends.cancel import Cancel
+from backends.transfers.bodies import is_html
 from backends.transfers.files import RemoteFile
 from backends.transfers.outputs import part_name
 from backends.transfers.plan import Action, PlanRow
@@ -33,8 +34,8 @@ class Item:
     """
 
     __slots__ = (
-        "bytes", "cancel", "delays", "detail", "etag", "file", "noted", "part", "reason", "recorded", "row", "sha256",
-        "size", "state", "stored", "tries", "turn", "wire",
+        "bytes", "cancel", "checked_by", "delays", "detail", "etag", "file", "noted", "part", "reason", "recorded",
+        "row", "sha256", "size", "state", "stored", "tries", "turn", "wire",
     )  # fmt: skip
 
     def __init__(self, row: PlanRow) -> None:
@@ -50,6 +51,7 @@ class Item:
         self.detail = _SENTENCES.get(row.reason, "")
         self.etag = row.etag
         self.sha256 = row.sha256
+        self.checked_by = row.checked_by if row.action is Action.UNCHANGED else ""
         self.noted = False  # whether the manifest knows of the part
         self.recorded = self.state in FINAL  # whether it knows the end
         self.part = part_name(row.file.key)
@@ -72,6 +74,10 @@ class Item:
     @property
     def expected(self) -> int | None:
         return self.file.size
+
+    @property
+    def is_html(self) -> bool:
+        return is_html(self.name, self.file.content_type)
 
     def outcome(self) -> Outcome:
         return Outcome(self.key, self.state, self.reason, self.detail, self.tries)

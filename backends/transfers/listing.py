@@ -18,6 +18,7 @@ TRANSFER_SCHEMA = Schema(
         Column("bytes", Kind.BYTES, "Done"),
         Column("size", Kind.BYTES, "Size"),
         Column("tries", Kind.COUNT, "Tries"),
+        Column("checked_by", Kind.TEXT, "Verified by"),
         Column("reason", Kind.TEXT, "Reason"),
         Column("target", Kind.TEXT, "File"),
         Column("detail", Kind.TEXT, "Why", hidden=True),
@@ -48,6 +49,7 @@ class Listing:
             "bytes": pl.Series("bytes", [item.bytes for item in self._items], pl.Int64),
             "size": pl.Series("size", [item.size for item in self._items], pl.Int64),
             "tries": pl.Series("tries", [item.tries for item in self._items], pl.Int64),
+            "checked_by": pl.Series("checked_by", [item.checked_by for item in self._items], pl.String),
             "reason": pl.Series("reason", [item.reason for item in self._items], pl.String),
             "detail": pl.Series("detail", [item.detail for item in self._items], pl.String),
         }

@@ -45,6 +45,7 @@ MANIFEST_SCHEMA = Schema(
         Column("state", Kind.STATE, "State"),
         Column("target", Kind.TEXT, "File"),
         Column("size", Kind.BYTES, "Size"),
+        Column("checked_by", Kind.TEXT, "Verified by"),
         Column("reason", Kind.TEXT, "Reason"),
         Column("tries", Kind.COUNT, "Tries"),
         Column("verified_at", Kind.TIME, "Verified"),
@@ -64,7 +65,7 @@ CREATE TABLE IF NOT EXISTS files (
     size INTEGER, wire INTEGER, sha256 TEXT NOT NULL DEFAULT '', mtime_ns INTEGER,
     etag TEXT NOT NULL DEFAULT '', part_boot TEXT NOT NULL DEFAULT '',
     reason TEXT NOT NULL DEFAULT '', detail TEXT NOT NULL DEFAULT '', tries INTEGER NOT NULL DEFAULT 0,
-    first_seen INTEGER NOT NULL DEFAULT 0, verified_at INTEGER
+    first_seen INTEGER NOT NULL DEFAULT 0, verified_at INTEGER, checked_by TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS runs (revision INTEGER PRIMARY KEY, began INTEGER NOT NULL);
 """
@@ -163,7 +164,7 @@ class Manifest:
         if self._connection is None:
             return
         try:
-            for row in self._connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM files"):  # noqa: S608
+            for row in self._connection.execute(f"SELECT {_columns(self._connection)} FROM files"):  # noqa: S608
                 yield Entry(*row)
         except sqlite3.DatabaseError as error:
             raise _damaged(self.output) from error
@@ -200,8 +201,12 @@ class Manifest:
         """To be called when the bytes are durable and before the file gets its name."""
         with self._transaction() as connection:
             connection.executemany(
-                "UPDATE files SET state='stored', size=?, wire=?, sha256=?, mtime_ns=?, tries=? WHERE key=?",
-                ((file.size, file.wire, file.sha256, file.mtime_ns, file.tries, file.key) for file in files),
+                """UPDATE files SET state='stored', size=?, wire=?, sha256=?, mtime_ns=?, tries=?, checked_by=?
+                WHERE key=?""",
+                (
+                    (file.size, file.wire, file.sha256, file.mtime_ns, file.tries, file.checked_by, file.key)
+                    for file in files
+                ),
             )
 
     def finish(self, outcomes: Iterable[Outcome]) -> None:
@@ -210,7 +215,7 @@ class Manifest:
         with self._transaction() as connection:
             connection.executemany(
                 """UPDATE files SET state=?, reason=?, detail=?, tries=?,
-                verified_at=CASE WHEN ?='verified' THEN ? ELSE verified_at END WHERE key=?""",
+                verified_at=CASE WHEN ? IN ('verified', 'unchecked') THEN ? ELSE verified_at END WHERE key=?""",
                 ((str(out.state), out.reason, out.detail, out.tries, str(out.state), now, out.key) for out in outcomes),
             )
 
@@ -262,11 +267,13 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection | None:
                 f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {_TABLES}"
                 f"PRAGMA user_version={VERSION}; COMMIT;"
             )
+            if "''" in _columns(connection):  # made before there was the column
+                connection.execute("ALTER TABLE files ADD COLUMN checked_by TEXT NOT NULL DEFAULT ''")
         elif version == 0:
             connection.close()
             return None
         damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM files LIMIT 1")  # noqa: S608
+        connection.execute(f"SELECT {_columns(connection)} FROM files LIMIT 1")  # noqa: S608
     except sqlite3.OperationalError as error:
         if connection is not None:
             connection.close()
@@ -281,6 +288,12 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection | None:
         connection.close()
         raise _damaged(path.parent.parent)
     return connection
+
+
+def _columns(connection: sqlite3.Connection) -> str:
+    """What to select for an `Entry`; "''" stands for a column that earlier versions did not have."""
+    known = {row[1] for row in connection.execute("PRAGMA table_info(files)")}
+    return ", ".join("''" if name == "checked_by" and name not in known else name for name in _COLUMNS)
 
 
 def _damaged(output: Path) -> DamagedManifest:

@@ -24,7 +24,7 @@ class Setup(msgspec.Struct, tag=True, array_like=True):
 
     parts: int
     mode: str
-    timeouts: tuple[float, float, float, float]
+    timeouts: tuple[float, ...]
 
 
 class Errand(msgspec.Struct, tag=True, array_like=True):
@@ -42,6 +42,7 @@ class Errand(msgspec.Struct, tag=True, array_like=True):
     bytes: int = 0
     wire: int = 0
     size: int | None = None
+    is_html: bool = False
 
 
 class Orders(msgspec.Struct, tag=True, array_like=True):
@@ -77,6 +78,8 @@ class Standing(msgspec.Struct, array_like=True):
     ended: bool = False
     failure: Failure | None = None
     mtime_ns: int = 0
+    checked_by: str = ""
+    note: str = ""
 
 
 class Report(msgspec.Struct, tag=True, array_like=True):

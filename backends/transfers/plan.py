@@ -32,7 +32,7 @@ from backends.transfers import boots, names, preview
 from backends.transfers.files import RemoteFile
 from backends.transfers.manifest import DamagedManifest, Manifest
 from backends.transfers.outputs import Present, part_name, present
-from backends.transfers.states import Entry, State
+from backends.transfers.states import HERE, NOTHING, Entry
 
 PLAN_SCHEMA = Schema(
     key="key",
@@ -41,13 +41,13 @@ PLAN_SCHEMA = Schema(
         Column("target", Kind.TEXT, "File"),
         Column("size", Kind.BYTES, "Size"),
         Column("have", Kind.BYTES, "Already here"),
+        Column("checked_by", Kind.TEXT, "Verified by"),
         Column("reason", Kind.TEXT, "Reason"),
         Column("content_type", Kind.TEXT, "Type", hidden=True),
         Column("url", Kind.TEXT, "URL", hidden=True, searched=False),
         Column("key", Kind.ID, "Key", hidden=True, searched=False),
     ),
 )
-_EARLIER = (State.VERIFIED, State.UNCHANGED)
 
 
 class Action(StrEnum):
@@ -64,7 +64,7 @@ class PlanRow:
 
     `have`: bytes already here (of the part, or of the unchanged file). `replaces`: the file there now that may be
     replaced. `adopt`: whatever is there is kept if it turns out to have the same content. `etag`: of the part.
-    `sha256`: of a part that is whole already.
+    `sha256`: of a part that is complete already. `checked_by`: of that, or of the unchanged file.
     """
 
     file: RemoteFile
@@ -76,6 +76,7 @@ class PlanRow:
     adopt: bool = False
     etag: str = ""
     sha256: str = ""
+    checked_by: str = ""
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -105,6 +106,11 @@ class Plan:
         return sum(max(0, row.file.size - row.have) for row in self._moving() if row.file.size is not None)
 
     @functools.cached_property
+    def unchecked(self) -> int:
+        """Files that are there already and that neither a digest nor a length has confirmed."""
+        return sum(row.action is Action.UNCHANGED and row.checked_by == NOTHING for row in self.rows)
+
+    @functools.cached_property
     def unknown_sizes(self) -> int:
         return sum(row.file.size is None for row in self._moving())
 
@@ -116,6 +122,7 @@ class Plan:
             "target": [row.target for row in self.rows],
             "size": [row.file.size for row in self.rows],
             "have": [row.have for row in self.rows],
+            "checked_by": [row.checked_by for row in self.rows],
             "reason": [row.reason for row in self.rows],
             "content_type": [row.file.content_type for row in self.rows],
             "url": [row.file.url for row in self.rows],
@@ -234,7 +241,7 @@ class _Look:
             reason = "symlink" if self._output.joinpath(*path).is_symlink() else "exists"
             return PlanRow(file, target, Action.CONFLICT, reason=reason)
         if entry is not None and self._is_as_recorded(file, path, entry, found):
-            return PlanRow(file, target, Action.UNCHANGED, have=found[0], replaces=found)
+            return PlanRow(file, target, Action.UNCHANGED, have=found[0], replaces=found, checked_by=entry.checked_by)
         ours = entry is not None and entry.verified_at is not None
         if ours or self._overwrite or self._damaged:
             adopt = self._damaged and not self._overwrite
@@ -249,7 +256,7 @@ class _Look:
                 return False
         elif file.size is not None and file.size != entry.size:
             return False
-        if entry.state in _EARLIER and entry.mtime_ns == found[1] and not self._rehash:
+        if entry.state in HERE and entry.mtime_ns == found[1] and not self._rehash:
             return True
         return _sha256(self._output.joinpath(*path), self._cancel) == entry.sha256
 
@@ -260,7 +267,7 @@ class _Look:
         if part is None or part[0] < 0:
             return PlanRow(file, target, Action.FETCH)
         if entry.sha256 and part == (entry.size, entry.mtime_ns) and file.size in (None, entry.size):
-            return PlanRow(file, target, Action.RESUME, have=part[0], sha256=entry.sha256)
+            return PlanRow(file, target, Action.RESUME, have=part[0], sha256=entry.sha256, checked_by=entry.checked_by)
         if not part[0] or not is_resumable(entry) or (file.size is not None and part[0] > file.size):
             return PlanRow(file, target, Action.FETCH)
         return PlanRow(file, target, Action.RESUME, have=part[0], etag=entry.etag)

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -162,9 +162,7 @@ class Processes:
         os.set_blocking(child.stdout, False)
         self._children.append(child)
         self._selector.register(child.stdout, selectors.EVENT_READ, child)
-        timeouts = self._settings.timeouts
-        limits = (timeouts.connect, timeouts.read, timeouts.write, timeouts.pool)
-        self._say(child, Setup(self._parts, str(self._settings.mode), limits))
+        self._say(child, Setup(self._parts, str(self._settings.mode), astuple(self._settings.timeouts)))
         self._send(child)
 
     def _hand_out(self) -> None:
@@ -213,7 +211,7 @@ class Processes:
             child,
             Errand(
                 number, item.key, item.url, item.name, item.part, item.expected, item.etag, item.sha256, item.tries,
-                item.bytes, 0, item.size,
+                item.bytes, 0, item.size, item.is_html,
             ),
         )  # fmt: skip
         item.wire = 0
@@ -263,7 +261,10 @@ class Processes:
             self._desk.ended(item, raised(standing.failure))
             return
         item.sha256 = ""
-        stored = Stored(item.key, standing.bytes, standing.wire, standing.sha256, standing.mtime_ns, item.tries)
+        stored = Stored(
+            item.key, standing.bytes, standing.wire, standing.sha256, standing.mtime_ns, item.tries,
+            standing.checked_by, standing.note,
+        )  # fmt: skip
         self._desk.ended(item, stored)
 
     def _bury(self, child: _Child) -> None:

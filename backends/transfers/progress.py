@@ -29,13 +29,27 @@ class Active:
     tries: int
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A host that is asked again only in so many seconds; `reason` is its status, such as 429, or a word."""
+
+    host: str
+    seconds: float
+    reason: str
+
+    @property
+    def text(self) -> str:
+        return f"waiting {max(1, round(self.seconds))} s for {self.host} ({self.reason})"
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """A transfer at one moment.
 
     `bytes_done` of `bytes_known`: content of the files to fetch, as far as sizes are known; `unknown_sizes` files may
     add to it. `rate`: bytes a second on the wire, over the last seconds. `eta`: seconds, None if it cannot be told.
-    `problem`: what stopped or paused the whole run, such as a full disk.
+    `problem`: what stopped or paused the whole run, such as a full disk. `waits`: hosts that asked for a pause;
+    files of other hosts go on.
     """
 
     counts: Mapping[State, int]
@@ -50,6 +64,7 @@ class Snapshot:
     finished: bool
     problem: Problem | None
     active: tuple[Active, ...] = field(default=())
+    waits: tuple[Wait, ...] = field(default=())
 
     @property
     def done(self) -> int:
@@ -101,7 +116,15 @@ class Progress:
         self._wire += item.wire
         item.wire = 0
 
-    def snapshot(self, running: Iterable[Item], *, paused: bool, finished: bool, problem: Problem | None) -> Snapshot:
+    def snapshot(
+        self,
+        running: Iterable[Item],
+        *,
+        paused: bool,
+        finished: bool,
+        problem: Problem | None,
+        waits: tuple[Wait, ...] = (),
+    ) -> Snapshot:
         active = tuple(
             Active(item.key, item.row.path[-1], item.row.target, item.bytes, item.size, item.tries) for item in running
         )
@@ -115,7 +138,7 @@ class Progress:
         elapsed = 0.0 if self._began is None else now - self._began
         return Snapshot(
             dict(self.counts), sum(self.counts.values()), done, known, unknown, 0.0 if finished else rate, eta, elapsed,
-            paused, finished, problem, active,
+            paused, finished, problem, active, () if finished else waits,
         )  # fmt: skip
 
     def _rate(self, wire: int) -> float:
@@ -147,6 +170,6 @@ class Progress:
                 self._waiting_known += sign * item.file.size
 
     def _stored(self, item: Item, sign: int) -> None:
-        if item.state in (State.STORED, State.VERIFIED):
+        if item.state in (State.STORED, State.VERIFIED, State.UNCHECKED):
             self._settled += sign * item.bytes
             self._settled_files += sign

@@ -7,9 +7,10 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
+from backends.atomic import disk_words
 from backends.problems import FileProblem
 from backends.transfers import boots, durability
-from backends.transfers.commit import FULL, commit
+from backends.transfers.commit import FULL, commit, full_words
 from backends.transfers.items import Item
 from backends.transfers.manifest import Manifest
 from backends.transfers.outputs import Output, part_name, present
@@ -61,8 +62,8 @@ class Recorder:
             if not isinstance(error, OSError):
                 raise
             raise FileProblem(
-                f"Cannot write into {plan.output}: {error.strerror or error}.",
-                "Make room, change its rights, or choose another directory.",
+                f"Cannot write into {plan.output}: {disk_words(error, plan.output)}.",
+                "Free some space, check its permissions, or choose another directory.",
             ) from error
 
     @property
@@ -91,7 +92,7 @@ class Recorder:
             self._notes.append(item)
             self._changed.notify()
 
-    def run(self, ended: Ended, full: Callable[[], bool]) -> None:
+    def run(self, ended: Ended, full: Callable[[OSError], bool]) -> None:
         """Until every expected file is recorded.
 
         `ended` gets each batch and the outcomes of its stored files. `full` is told that the disk is full and returns
@@ -119,7 +120,7 @@ class Recorder:
             notes, self._notes = self._notes, []
             return batch, notes
 
-    def _settle(self, batch: list[Item], ended: Ended, full: Callable[[], bool]) -> None:
+    def _settle(self, batch: list[Item], ended: Ended, full: Callable[[OSError], bool]) -> None:
         stored = [item for item in batch if item.state is State.STORED]
         others = [item for item in batch if item.state is not State.STORED]
         while True:
@@ -129,11 +130,13 @@ class Recorder:
                 self._manifest.finish([*outcomes, *(item.outcome() for item in others)])
             except OSError as error:
                 if error.errno in FULL:
-                    if full():
+                    if full(error):
                         continue
-                    reason, sentence, state = "disk-full", "The disk is full.", State.CANCELLED
+                    reason, sentence = full_words(error, self._output.path)
+                    state = State.CANCELLED
                 else:
-                    reason, sentence, state = "disk", f"The disk reports: {error.strerror or error}.", State.FAILED
+                    words = disk_words(error, self._output.path)
+                    reason, sentence, state = "disk", f"The disk reports: {words}.", State.FAILED
                 outcomes = self._given_up(stored, others, state, reason, sentence)
             except Exception as error:
                 sentence = f"{type(error).__name__}: {error}"[:300]

@@ -12,27 +12,37 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from backends.atomic import disk_words
 from backends.cancel import Cancel
 from backends.http import backoff
 from backends.http.errors import HttpProblem, RateLimited
 from backends.problems import Cancelled, FileProblem, Problem
-from backends.transfers.commit import FULL
+from backends.transfers.commit import FULL, full_words
 from backends.transfers.crews import Crew, OpenDownloader
 from backends.transfers.items import Item
 from backends.transfers.listing import Listing
 from backends.transfers.pace import Pace
 from backends.transfers.plan import Plan
-from backends.transfers.progress import Progress
+from backends.transfers.progress import Progress, Wait
 from backends.transfers.recorder import WORTH_RESUMING, Recorder
-from backends.transfers.states import Outcome, State, Stored
+from backends.transfers.states import HERE, NOTHING, Outcome, State, Stored
 
 if TYPE_CHECKING:
     from backends.http.downloads import DownloaderSettings
 
 TRIES = 5
 OVERLOADED = (429, 503)
+
+
+LEAST_SHOWN = 2.0  # seconds; shorter waits are over before they are read
+
+
+def host_of(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 class Run:
@@ -65,7 +75,8 @@ class Run:
         self._turn = 0  # how often it was resumed
         self._problem: Problem | None = None
         self._stopping: tuple[str, str] | None = None  # reason and sentence for what will not be fetched
-        self._not_before = 0.0  # a server that said 429 is left alone by all workers until then
+        self._not_before: dict[str, float] = {}  # host that said 429 -> until when all workers leave it alone
+        self._waits: dict[str, tuple[float, str]] = {}  # host that a file waits for -> until when, and why
         self._numbers = itertools.count()
         self._recorder: Recorder  # from the first start on
         self._crew: Crew | None = None
@@ -114,10 +125,11 @@ class Run:
     def take(self, beyond: int) -> Item | None:
         with self._lock:
             now = time.monotonic()
-            if self._stopping or self._paused or self._not_before > now:
+            if self._stopping or self._paused:
                 return None
             while self._later and self._later[0][0] <= now:
                 self._ready.append(heapq.heappop(self._later)[2])
+            self._set_aside(now)
             if not self._ready or len(self._running) >= self.pace.allowed + beyond:
                 return None
             item = self._ready.popleft()
@@ -128,13 +140,21 @@ class Run:
             self._running[item.key] = item
             return item
 
+    def _set_aside(self, now: float) -> None:
+        """Files of hosts that are to be left alone wait; those of other hosts do not wait behind them."""
+        while self._not_before and self._ready:
+            host = host_of(self._ready[0].url)
+            until = self._not_before.get(host, 0.0)
+            if until <= now:
+                self._not_before.pop(host, None)
+                return
+            heapq.heappush(self._later, (until, next(self._numbers), self._ready.popleft()))
+
     def due(self) -> float | None:
         with self._lock:
             if self._paused or self._stopping:
                 return None
             now = time.monotonic()
-            if self._not_before > now:
-                return self._not_before - now
             return max(0.0, self._later[0][0] - now) if self._later and not self._ready else None
 
     def look(self, cpu: Callable[[], float], processes: int) -> bool:
@@ -162,7 +182,7 @@ class Run:
 
     def ended(self, item: Item, how: Stored | Exception) -> None:
         if isinstance(how, Stored):
-            item.stored = how
+            item.stored = self._with_check(item, how)
             self._settle(item, State.STORED)
         elif isinstance(how, Cancelled):
             reason, detail = self._stopping or ("cancelled", "Stopped by the user.")
@@ -174,11 +194,18 @@ class Run:
         elif isinstance(how, OSError) and how.errno in FULL:
             self.back(item)
             if item.turn == self._turn:  # else room may have been made since
-                self._tell_full()
+                self._tell_full(how)
         elif isinstance(how, OSError):
-            self._settle(item, State.FAILED, "disk", f"{item.row.target}: {how.strerror or how}.")
+            self._settle(item, State.FAILED, "disk", f"{item.row.target}: {disk_words(how, self.plan.output)}.")
         else:
             self._settle(item, State.FAILED, "internal", f"{type(how).__name__}: {how}"[:300])
+
+    def _with_check(self, item: Item, stored: Stored) -> Stored:
+        """A part that was complete already was checked by the try that brought it."""
+        earlier = item.stored.checked_by if item.stored is not None else item.row.checked_by
+        found = stored if stored.checked_by else replace(stored, checked_by=earlier or NOTHING)
+        item.checked_by = found.checked_by
+        return found
 
     def back(self, item: Item) -> None:
         """As if it had not been tried: a full disk or a dead process is not the file's fault."""
@@ -208,13 +235,23 @@ class Run:
             delay = backoff.honoured(next(item.delays), problem.retry_after)
             due = time.monotonic() + delay
             overloaded = problem.status in OVERLOADED and self.pace.complained()
+            host = host_of(item.url)
             if overloaded and isinstance(problem, RateLimited):
-                self._not_before = max(self._not_before, due)
+                self._not_before[host] = max(self._not_before.get(host, 0.0), due)
+            if delay >= LEAST_SHOWN and due > self._waits.get(host, (0.0, ""))[0]:
+                self._waits[host] = (due, str(problem.status or problem.reason))
             item.reason, item.detail = problem.reason, str(problem)
             self._put_off(item)
             heapq.heappush(self._later, (due, next(self._numbers), item))
             self._changed()
             self._sweep()
+
+    def _waiting_for(self) -> tuple[Wait, ...]:
+        """The hosts that files wait for, the longest wait first. Under the lock."""
+        now = time.monotonic()
+        self._waits = {host: wait for host, wait in self._waits.items() if wait[0] > now and self._later}
+        found = [Wait(host, until - now, reason) for host, (until, reason) in self._waits.items()]
+        return tuple(sorted(found, key=lambda one: -one.seconds))
 
     # How files end. `_settle` is the workers' way, `_end` is for files that wait; both under the lock.
 
@@ -263,24 +300,23 @@ class Run:
             for item in waiting:
                 self._end(item, State.CANCELLED, *self._stopping)
 
-    def _tell_full(self) -> None:
+    def _tell_full(self, error: OSError) -> None:
         """A full disk pauses the run, or ends it if nobody is there to make room."""
-        problem = FileProblem(
-            f"The disk of {self.plan.output} is full.", "Make room, then go on: nothing that has arrived is lost."
-        )
+        reason, sentence = full_words(error, self.plan.output)
+        problem = FileProblem(sentence, "Free some space, then resume: nothing that has arrived is lost.")
         with self._lock:
             if self._problem is None:
                 self._problem = problem
                 self._paused = self._pause_when_full
             self._changed()
         if not self._pause_when_full:
-            self._stop("disk-full", problem.sentence)
+            self._stop(reason, problem.sentence)
 
     # The recorder.
 
-    def _disk_is_full(self) -> bool:
+    def _disk_is_full(self, error: OSError) -> bool:
         """True when the recorder may try again: only after the user has said so."""
-        self._tell_full()
+        self._tell_full(error)
         with self._lock:
             while self._paused and not self._stopping:
                 self._lock.wait()
@@ -305,7 +341,7 @@ class Run:
                 item = self._items[outcome.key]
                 item.reason, item.detail = outcome.reason, outcome.detail
                 self._progress.moved(item, outcome.state)
-                if outcome.state is not State.VERIFIED and item.stored is not None:
+                if outcome.state not in HERE and item.stored is not None:
                     item.sha256 = item.stored.sha256  # its part is whole: another try need not fetch it
             for item in batch:
                 item.recorded = True

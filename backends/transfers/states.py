@@ -11,14 +11,18 @@ class State(StrEnum):
     RUNNING = "running"  # bytes are arriving; in memory only
     STORED = "stored"  # whole and checked, not yet durable under its final name
     VERIFIED = "verified"
+    UNCHECKED = "unchecked"  # arrived, and neither a digest nor a length says whether it is complete
     UNCHANGED = "unchanged"  # was there already, as we once verified it
     FAILED = "failed"
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
 
 
-HERE = frozenset({State.VERIFIED, State.UNCHANGED})  # the file is there, complete, as far as that can be known
-FINAL = frozenset({State.VERIFIED, State.UNCHANGED, State.FAILED, State.SKIPPED, State.CANCELLED})
+HERE = frozenset({State.VERIFIED, State.UNCHECKED, State.UNCHANGED})  # the file is there under its name
+FINAL = HERE | {State.FAILED, State.SKIPPED, State.CANCELLED}
+
+# By what a file was verified: "digest sha256", "digest md5", ...; its length; or nothing.
+DIGEST, LENGTH, NOTHING = "digest", "length", "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Entry:
     `size`, `sha256`, `mtime_ns` describe the file that we last put (or, if STORED, are about to put) at `target`;
     `verified_at` (epoch ms) is None until we have. `wire`: bytes that came over the network. `etag` is the strong one
     of the part that can be resumed, `part_boot` the machine's boot in which its bytes were written ("synced" if they
-    are on the disk whatever happened since).
+    are on the disk whatever happened since). `checked_by`: what told that the file is complete, "" if not recorded.
     """
 
     key: str
@@ -46,6 +50,7 @@ class Entry:
     tries: int = 0
     first_seen: int = 0
     verified_at: int | None = None
+    checked_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A file whose bytes are whole and checked: what the manifest must know before it gets its final name."""
+    """A file whose bytes are complete and checked: what the manifest must know before it gets its final name.
+
+    `checked_by`: "" for a part that an earlier try had checked. `note`: what is odd about it, for the user.
+    """
 
     key: str
     size: int
@@ -69,3 +77,5 @@ class Stored:
     sha256: str
     mtime_ns: int
     tries: int
+    checked_by: str = ""
+    note: str = ""

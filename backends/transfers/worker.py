@@ -16,10 +16,10 @@ from backends.cancel import Cancel
 from backends.http.errors import HttpProblem, WrongServer
 from backends.problems import Problem
 from backends.transfers import digests
-from backends.transfers.bodies import BadBody, Decoder, decoder
+from backends.transfers.bodies import HEAD, BadBody, Decoder, begins_as_html, decoder, may_be_page, page_instead
 from backends.transfers.digests import Of
 from backends.transfers.outputs import PARTS
-from backends.transfers.states import Stored
+from backends.transfers.states import DIGEST, LENGTH, NOTHING, Stored
 
 _READ = 1 << 20
 # Bytes up to which a body is written and hashed in one piece. Each call that lets go of the interpreter has to fight
@@ -74,6 +74,10 @@ class Wanted(Protocol):
 
     @property
     def tries(self) -> int: ...
+    @property
+    def is_html(self) -> bool:
+        """Whether an HTML page is what is wanted."""
+        ...
 
 
 def fetch(item: Wanted, downloader: Downloader, parts: int, hold: Callable[[], None], cancel: Cancel) -> Stored:
@@ -119,6 +123,7 @@ class _Attempt:
         self._hold = hold
         self._cancel = cancel
         self._place = item.name
+        self._page = False  # whether the response may be a page about the file
 
     def take_whole(self) -> Stored | None:
         """The part as it is, if it is what the manifest says: a killed run had checked it already."""
@@ -160,17 +165,21 @@ class _Attempt:
         promised = digests.promises(
             headers, (hop for _, hop in stream.hops), encoding=encoding, partial=stream.status == 206
         )
-        listed = None if _is_stored_size(item.expected, headers, encoded=undo is not None) else item.expected
+listed = None if _is_stored_size(item.expected, headers, encoded=undo is not None) else item.expected
+        self._page = not item.is_html and may_be_page(self._place, headers.get("content-type", ""))
         sizes = {size for size in (listed, promised.content_length) if size is not None}
         if undo is None and length is not None:
             sizes.add(offset + length)
         if len(sizes) > 1:
+            if self._page and (head := next(iter(stream.chunks()), b"")) and begins_as_html(head):
+                raise page_instead(self._place, head)
             raise self._wrong_length(max(sizes), min(sizes))
         size = min(sizes, default=None)
         item.etag = _version(headers) if undo is None else ""
         item.size = size
-        content = {name: digests.new_hash(name) for name in {"sha256", *promised.algorithms(Of.CONTENT)}}
-        transfer = {name: digests.new_hash(name) for name in promised.algorithms(Of.TRANSFER)}
+        encoded = undo is not None
+        content = {n: digests.new_hash(n) for n in {"sha256", *promised.algorithms(Of.CONTENT, encoded=encoded)}}
+        transfer = {n: digests.new_hash(n) for n in promised.algorithms(Of.TRANSFER, encoded=encoded) if encoded}
         if not self._empty:
             self._read_part(offset, list(content.values()))
             os.lseek(self._part, offset, os.SEEK_SET)
@@ -184,14 +193,35 @@ class _Attempt:
         else:
             self._write_decoded(stream, undo, list(content.values()), list(transfer.values()), size)
         self._check_lengths(length, size, promised.transfer_length)
-        for of, hashes in ((Of.CONTENT, content), (Of.TRANSFER, transfer)):
-            if broken := promised.broken(of, {name: one.digest() for name, one in hashes.items()}):
-                raise BadBody(
-                    f"{self._place} does not have the {broken.algorithm.upper()} that {broken.source} promised.",
-                    reason="wrong-digest",
-                    retryable=True,
-                )
-        return self._stored(content["sha256"].hexdigest())
+        verdict = promised.verdict(
+            {name: one.digest() for name, one in content.items()},
+            {name: one.digest() for name, one in transfer.items()},
+        )
+        has_length = size is not None or length is not None
+        digest = content["sha256"].hexdigest()
+        return self._checked(verdict, is_listed=listed is not None, has_length=has_length, sha256=digest)
+
+    def _checked(self, verdict: digests.Verdict, *, is_listed: bool, has_length: bool, sha256: str) -> Stored:
+        """The body is complete as far as its lengths say; what its digests and its beginning say."""
+        broken = verdict.broken
+        if broken is None and verdict.kept is None and not has_length:
+            broken = next((doubt for doubt in verdict.doubts if doubt.source != "ETag"), None)
+        if broken is not None:
+            raise BadBody(
+                f"{self._place} does not have the {broken.algorithm.upper()} that {broken.source} promised.",
+                reason="wrong-digest",
+                retryable=True,
+            )
+        # What the listing or the store itself confirms is the file, whatever it looks like.
+        is_confirmed = is_listed or (verdict.kept and verdict.kept.source.startswith("x-"))
+        if self._page and not is_confirmed and begins_as_html(head := os.pread(self._part, HEAD, 0)):
+            raise page_instead(self._place, head)
+        if verdict.kept is not None:
+            checked_by = f"{DIGEST} {verdict.kept.algorithm}"
+        else:
+            checked_by = LENGTH if has_length else NOTHING
+        doubts = ", ".join(f"{one.source} names another {one.algorithm.upper()}" for one in verdict.doubts)
+        return self._stored(sha256, checked_by, f"Its {doubts} than it has." if doubts else "")
 
     def _offset(self, stream: Stream, asked: int, *, encoded: bool) -> int:
         """Where in the file this body begins. A 200 to a range request is the whole file: it has changed."""
@@ -286,9 +316,9 @@ class _Attempt:
                 one.update(piece)
             at += len(piece)
 
-    def _stored(self, sha256: str) -> Stored:
+    def _stored(self, sha256: str, checked_by: str = "", note: str = "") -> Stored:
         item, found = self._item, os.fstat(self._part)
-        return Stored(item.key, found.st_size, item.wire, sha256, found.st_mtime_ns, item.tries)
+        return Stored(item.key, found.st_size, item.wire, sha256, found.st_mtime_ns, item.tries, checked_by, note)
 
 
 def _version(headers: Mapping[str, str]) -> str:

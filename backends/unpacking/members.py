@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from backends.atomic import disk_words
 from backends.cancel import Cancel
 from backends.problems import FileProblem
 from backends.unpacking.decoding import PIECE, damaged, decoded
@@ -73,7 +74,7 @@ def _explained(found: Iterator[Member], archive: Path) -> Iterator[Member]:
 
 
 def _unreadable(archive: Path, error: OSError) -> FileProblem:
-    return FileProblem(f"{archive} cannot be read: {error.strerror or error}.", "Check the file and the disk.")
+    return FileProblem(f"{archive} cannot be read: {disk_words(error, archive)}.", "Check the file and the disk.")
 
 
 def _words(error: Exception) -> str:

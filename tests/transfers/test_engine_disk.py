@@ -61,3 +61,27 @@ def test_full_disk_pauses_an_interactive_run_which_goes_on_after(
     transfer.resume()
     assert transfer.wait(20) and set(ends(transfer).values()) == {VERIFIED}
     assert transfer.snapshot().problem is None
+
+
+@pytest.mark.parametrize(
+    ("number", "free_inodes", "reason", "words"),
+    [
+        (errno.ENOSPC, 100, "disk-full", "is full"),
+        (errno.ENOSPC, 0, "no-inodes", "too many files"),
+        (errno.EDQUOT, 0, "disk-quota", "quota"),
+    ],
+)
+def test_inodes_and_quotas_that_are_used_up_are_not_called_a_full_disk(
+    site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch, number: int, free_inodes: int, reason: str, words: str
+) -> None:
+    def refuse(descriptor: int, chunk: bytes) -> int:
+        raise OSError(number, os.strerror(number))
+
+    blocks = os.statvfs_result((4096, 4096, 1000, 500, 500, 1000, free_inodes, free_inodes, 0, 255))
+    monkeypatch.setattr(worker.os, "write", refuse)
+    monkeypatch.setattr(os, "statvfs", lambda _: blocks)
+    site.add("/a", b"content")
+    transfer = runner.start(file(site, "/a"))
+    assert transfer.wait(20)
+    assert ends(transfer) == {"/a": ("cancelled", reason)}
+    assert words in str(transfer.snapshot().problem)

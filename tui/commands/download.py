@@ -17,10 +17,12 @@ from backends.frames.formats import format_bytes, safe_text
 from backends.transfers.engine import Transfer
 from backends.transfers.plan import Action, Plan, make_plan
 from backends.transfers.progress import Snapshot
-from backends.transfers.states import State
+from backends.transfers.states import HERE, State
 from tui.commands.output import Progress, say
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from backends.transfers.files import RemoteFile
     from tui.session import Session
 
@@ -48,7 +50,13 @@ def carry_out(
     progress = Progress()
     with _interruptible(transfer) as interrupted:
         transfer.start()
+        told: set[str] = set()
         while not transfer.wait(0.1):
+            for wait in transfer.snapshot().waits:
+                if wait.host not in told:
+                    told.add(wait.host)
+                    progress.clear()
+                    say(f"note: {safe_text(wait.text)}; files of other servers go on")
             progress.show(_line(transfer.snapshot))
         progress.clear()
     return _told(transfer, output, interrupted.is_set()) or int(unlisted)
@@ -84,6 +92,8 @@ def _line(look: Callable[[], Snapshot]) -> Callable[[], str]:
     def line() -> str:
         now = look()
         left = f", {now.eta:,.0f} s left" if now.eta is not None else ""
+        if now.waits:
+            left = f", {safe_text(now.waits[0].text)}"
         return f"{now.done:,} of {now.total:,} files, {format_bytes(now.bytes_done)}, {format_bytes(now.rate)}/s{left}"
 
     return line
@@ -97,6 +107,8 @@ def summary(plan: Plan) -> str:
         for action, count in plan.counts.items()
         if count and action is not Action.FETCH
     ]
+    if plan.unchecked:
+        others.append(f"{plan.unchecked:,} of the unchanged unchecked (neither a digest nor a length was known)")
     known = format_bytes(plan.bytes_to_fetch) + (" and more" if plan.unknown_sizes else "")
     if plan.unknown_sizes == plan.to_fetch > 0:
         known = "size unknown"
@@ -109,6 +121,12 @@ def _told(transfer: Transfer, output: Path, interrupted: bool) -> int:
     end = transfer.snapshot()
     say(", ".join(f"{count:,} {state}" for state, count in end.counts.items() if count) + f" in {output}")
     frame = transfer.frame()
+    if end.counts.get(State.VERIFIED):
+        say(f"verified by {checks_words(frame)}")
+    if end.counts.get(State.UNCHECKED):
+        say("note: unchecked files came without a length and without a digest: whether they are complete is not known")
+    for row in frame.filter(frame["state"].is_in(HERE) & (frame["detail"] != "")).head(LISTED).iter_rows(named=True):
+        say(f"note: {row['target']}: {safe_text(row['detail'])}")
     failed = frame.filter(frame["state"] == State.FAILED.value)
     for row in failed.head(LISTED).iter_rows(named=True):
         say(f"failed: {row['target']}: {row['reason']}. {safe_text(row['detail'])}")
@@ -120,6 +138,12 @@ def _told(transfer: Transfer, output: Path, interrupted: bool) -> int:
         say("Interrupted. The same command goes on where this one stopped.")
         return 130
     return 1 if end.failed or end.counts.get(State.CANCELLED, 0) else 0
+
+
+def checks_words(frame: pl.DataFrame) -> str:
+    """How many of the verified files by what: "digest md5 (300), length (12)"."""
+    counts = frame.filter(frame["state"] == State.VERIFIED.value)["checked_by"].value_counts().sort("checked_by")
+    return ", ".join(f"{what} ({count:,})" for what, count in counts.iter_rows())
 
 
 def unpack_what_came(files: list[RemoteFile], output: Path, cancel: Cancel) -> int:

@@ -38,6 +38,7 @@ PROBLEMS = 3  # named of the work after a download
 TABLE_EVERY = 3  # the table of files follows at every third look
 ORDER = (
     State.VERIFIED,
+    State.UNCHECKED,
     State.UNCHANGED,
     State.FAILED,
     State.SKIPPED,
@@ -263,6 +264,9 @@ class TransfersPane(Vertical):
         snapshot = job.transfer.snapshot()
         text.append(progress_line(snapshot, max(20, self.size.width - 2)), style="not bold")
         text.append(f"\n{state_words(snapshot)}", style="not bold")
+        if snapshot.waits:
+            more = f" and {len(snapshot.waits) - 1:,} more" if len(snapshot.waits) > 1 else ""
+            text.append(f"\n○ {safe_text(snapshot.waits[0].text)}{more}", style="not bold")
         if snapshot.problem is not None:
             text.append(f"\n✖ {snapshot.problem}", style="not bold")
         if job.finishing is not None:

@@ -1,0 +1,193 @@
+"""A downloaded directory read again and compared with its record, without any server.
+
+Every file that a download has put there is read and its SHA-256 compared. Links are never followed: where one stands,
+the file counts as changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import polars as pl
+
+from backends.atomic import BlockedPathError, SymlinkError, disk_words, open_directory
+from backends.cancel import Cancel
+from backends.frames.schema import Column, Kind, Schema
+from backends.problems import FileProblem, UsageProblem
+from backends.transfers.manifest import FILE, Manifest
+from backends.transfers.names import OWN_DIRECTORY, is_safe
+from backends.transfers.states import NOTHING, Entry, State
+
+VERIFICATION = Schema(
+    (
+        Column("state", Kind.STATE, "State"),
+        Column("target", Kind.TEXT, "File", keeps_end=True),
+        Column("size", Kind.BYTES, "Size", "B"),
+        Column("recorded_size", Kind.BYTES, "Recorded", "B"),
+        Column("checked_by", Kind.TEXT, "Verified by"),
+        Column("why", Kind.TEXT, "Why"),
+        Column("sha256", Kind.ID, "SHA-256", hidden=True),
+        Column("recorded_sha256", Kind.ID, "Recorded SHA-256", hidden=True),
+    ),
+    key="target",
+)
+_PIECE = 1 << 20
+_OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+Progress = Callable[[int, int, int], None]  # files done, files in all, bytes read
+
+
+class Finding(StrEnum):
+    UNCHANGED = "unchanged"
+    UNCHECKED = "unchecked"  # as recorded, but neither a digest nor a length had confirmed it
+    CHANGED = "changed"
+    MISSING = "missing"
+    EXTRA = "extra"
+
+
+DIFFERENCES = (Finding.CHANGED, Finding.MISSING, Finding.EXTRA)
+
+
+@dataclass
+class Verification:
+    """`frame` in the schema `VERIFICATION`, by target. `absent`: files that the record itself says never arrived."""
+
+    frame: pl.DataFrame
+    counts: dict[Finding, int] = field(default_factory=dict)
+    absent: int = 0
+    bytes: int = 0
+
+    @property
+    def is_right(self) -> bool:
+        return not any(self.counts.get(finding) for finding in DIFFERENCES)
+
+
+def verify_directory(
+    output: Path, cancel: Cancel, progress: Progress | None = None, *, extra: bool = False
+) -> Verification:
+    """Reads every recorded file; with `extra` also lists what is there and not in the record.
+
+    Raises `UsageProblem` where there is no record, `FileProblem`, `Cancelled`.
+    """
+    if not os.path.lexists(output / OWN_DIRECTORY / FILE):
+        raise UsageProblem(
+            f"{output} has no record of downloads.", "Name the directory that was given to a download with --output."
+        )
+    with Manifest.read(output) as manifest:
+        entries = sorted(manifest.entries().values(), key=lambda one: one.target)
+    arrived = [one for one in entries if one.sha256 and (one.verified_at is not None or one.state == State.STORED)]
+    absent = len(entries) - len(arrived) - sum(one.state == State.SKIPPED for one in entries)
+    rows: list[tuple[object, ...]] = []
+    reader = _Reader(output, cancel, lambda read: progress and progress(len(rows), len(arrived), read))
+    try:
+        for entry in arrived:
+            rows.append(reader.compare(entry))
+    finally:
+        reader.close()
+    if extra:
+        known = {entry.target for entry in entries}
+        rows += [(str(Finding.EXTRA), name, size, None, "", "", "", "") for name, size in _extra(output, known, cancel)]
+    frame = VERIFICATION.frame(rows).sort("target", "state")
+    counts = {finding: sum(row[0] == finding for row in rows) for finding in Finding}
+    return Verification(frame, counts, absent, reader.bytes)
+
+
+class _Reader:
+    """Opens files below a directory without following a link; the directory opened last stays open."""
+
+    def __init__(self, output: Path, cancel: Cancel, progress: Callable[[int], object]) -> None:
+        self._output = output
+        self._cancel = cancel
+        self._progress = progress
+        self._above: tuple[str, ...] | None = None
+        self._descriptor = -1
+        self.bytes = 0
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor, self._above = -1, None
+
+    def compare(self, entry: Entry) -> tuple[object, ...]:
+        self._cancel.check()
+        self._progress(self.bytes)
+        finding, why, size, sha256 = self._look(entry)
+        return (
+            str(finding), entry.target, size, entry.size, entry.checked_by, why, sha256, entry.sha256,
+        )  # fmt: skip
+
+    def _look(self, entry: Entry) -> tuple[Finding, str, int | None, str]:
+        parts = tuple(entry.target.split("/"))
+        if not is_safe(parts):  # the record is a file and can be edited
+            return Finding.MISSING, "its recorded place is not below the directory", None, ""
+        try:
+            descriptor = os.open(parts[-1], _OPEN_FILE, dir_fd=self._directory(parts[:-1]))
+        except FileNotFoundError:
+            return Finding.MISSING, "the download was interrupted" if entry.state == State.STORED else "", None, ""
+        except (SymlinkError, BlockedPathError) as problem:
+            return Finding.CHANGED, problem.sentence, None, ""
+        except OSError as error:
+            path = self._output.joinpath(*parts)
+            words = "a symbolic link is there" if path.is_symlink() else f"cannot be read: {disk_words(error, path)}"
+            return Finding.CHANGED, words, None, ""
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                return Finding.CHANGED, "it is not a plain file any more", None, ""
+            try:
+                sha256 = self._hash(file.fileno())
+            except OSError as error:
+                words = f"cannot be read: {disk_words(error, self._output)}"
+                return Finding.CHANGED, words, status.st_size, ""
+        if sha256 != entry.sha256:
+            return Finding.CHANGED, "its content is another one than recorded", status.st_size, sha256
+        if entry.checked_by == NOTHING:
+            return Finding.UNCHECKED, "it came without a length and without a digest", status.st_size, sha256
+        return Finding.UNCHANGED, "", status.st_size, sha256
+
+    def _directory(self, above: tuple[str, ...]) -> int:
+        if above != self._above:
+            self.close()
+            self._descriptor = open_directory(self._output, above)
+            self._above = above
+        return self._descriptor
+
+    def _hash(self, descriptor: int) -> str:
+        digest = hashlib.sha256()
+        while piece := os.read(descriptor, _PIECE):
+            self._cancel.check()
+            digest.update(piece)
+            self.bytes += len(piece)
+            self._progress(self.bytes)
+        return digest.hexdigest()
+
+
+def _extra(output: Path, known: set[str], cancel: Cancel) -> Iterator[tuple[str, int | None]]:
+    """What is there beside the recorded files; links are named and not followed."""
+    waiting: list[tuple[str, ...]] = [()]
+    while waiting:
+        cancel.check()
+        above = waiting.pop()
+        descriptor = open_directory(output, above)
+        try:
+            with os.scandir(descriptor) as found:
+                for one in found:
+                    target = "/".join((*above, one.name))
+                    if target == OWN_DIRECTORY or target in known:
+                        continue
+                    if one.is_dir(follow_symlinks=False):
+                        waiting.append((*above, one.name))
+                    else:
+                        is_file = one.is_file(follow_symlinks=False)
+                        name = target.encode("utf-8", "replace").decode()
+                        yield name, one.stat(follow_symlinks=False).st_size if is_file else None
+        except OSError as error:
+            path = output.joinpath(*above)
+            raise FileProblem(f"{path} cannot be read: {disk_words(error, path)}.", "Check its permissions.") from error
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,48 @@
+"""`ciexplore verify`: a downloaded directory against its record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tui.commands.output import Progress, emit, output_options, say
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--all", "everything", is_flag=True, help="Also list the files that are as recorded.")
+@click.option("--extra", is_flag=True, help="Also list files that are in DIR and not in its record.")
+@output_options
+def verify(directory: Path, everything: bool, extra: bool, columns: str | None, **options: Any) -> int:
+    """Read a downloaded directory again and compare it with its record; no server is asked.
+
+    DIR is what a download was given as --output. Lists files that are missing, changed or unchecked (they came without
+    a length and without a digest, so that nothing says whether they are complete). Unpacked trees are not compared.
+    Exits with 0 if every file is as recorded and with 1 if one is missing, changed or, with --extra, not in the record.
+    """
+    from backends.cancel import Cancel
+    from backends.frames.formats import format_bytes
+    from backends.transfers.verification import VERIFICATION, Finding, verify_directory
+    from tui.commands.listing import _heeding_ctrl_c
+
+    place, cancel, progress = directory.expanduser().absolute(), Cancel(), Progress()
+
+    def show(done: int, of: int, read: int) -> None:
+        progress.show(lambda: f"{done:,} of {of:,} files read, {format_bytes(read)}")
+
+    with _heeding_ctrl_c(cancel):
+        try:
+            found = verify_directory(place, cancel, show, extra=extra)
+        finally:
+            progress.clear()
+    frame = found.frame
+    if not everything:
+        frame = frame.filter(frame["state"] != Finding.UNCHANGED.value)
+    emit(frame, VERIFICATION, columns=columns, **options)
+    counts = [f"{count:,} {finding}" for finding, count in found.counts.items() if count]
+    say(f"{', '.join(counts) or 'no file is recorded'} in {place} ({format_bytes(found.bytes)} read)")
+    if found.absent:
+        say(f"note: {found.absent:,} more had not been downloaded (failed, cancelled or interrupted)")
+    return 0 if found.is_right else 1
