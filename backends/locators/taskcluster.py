@@ -66,16 +66,17 @@ class TaskOrGroup(TaskclusterLocator):
 
 @dataclass(frozen=True)
 class Artifact(TaskclusterLocator):
-    """One artifact; `run` None is the latest run; `line` from 1 of a text."""
+    """One artifact; `run` None is the latest run; `line` from 1 of a text, `last` the end of a range that it begins."""
 
     task_id: str
     run: int | None
     name: str
     root_url: str = ""
     line: int | None = None
+    last: int | None = None
 
     def at_line(self, line: int) -> Artifact:
-        return replace(self, line=line)
+        return replace(self, line=line, last=None)
 
     def text(self) -> str:
         """With a deployment: the address that curl can fetch, for the UI's own confuses some names with its pages.
@@ -83,6 +84,8 @@ class Artifact(TaskclusterLocator):
         A line stands behind it as the UI's log viewer writes it, which neither curl nor a browser sends.
         """
         name = escape(self.name, safe="/") + ("" if self.line is None else f"#L{self.line}")
+        if self.line is not None and self.last is not None:
+            name += f"-L{self.last}"
         if self.root_url:
             run = "" if self.run is None else f"/runs/{self.run}"
             return f"{self.root_url}/api/queue/v1/task/{self.task_id}{run}/artifacts/{name}"

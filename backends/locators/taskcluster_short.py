@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from backends.locators.base import Locator, LocatorProblem
 from backends.locators.pasted import SCHEME, Pasted, split_url, unescape
@@ -31,8 +32,8 @@ from backends.locators.taskcluster_views import (
 )
 
 RUN = re.compile(r"[0-9]{1,4}", re.ASCII)
-# What the UI's log viewer puts behind the #: a line, or a range, of which the first line is meant.
-LINES = re.compile(r"L([1-9][0-9]{0,11})(?:-L?[0-9]{1,12})?", re.ASCII)
+# What the UI's log viewer puts behind the #: a line, or a range.
+LINES = re.compile(r"L([1-9][0-9]{0,11})(?:-L?([0-9]{1,12}))?", re.ASCII)
 FORMS = (
     "group/ID[:TASK,TASK], task/ID[/RUN], artifact/ID/RUN|latest/NAME[#LLINE], artifacts/ID,ID, measurements/ID,ID, "
     "index/PATH, namespace/PATH, push/REPOSITORY/REVISION, runs/ID, dependencies/ID, dependents/ID, copies/ID, "
@@ -170,6 +171,9 @@ def artifact_or_run(task: str, run: str, name: list[str], root: str) -> Artifact
 
 
 def at_lines(artifact: Artifact, fragment: str) -> Artifact:
-    """The artifact at the line that the log viewer's fragment names, if it names one."""
+    """The artifact at the line or the lines that the log viewer's fragment names, if it names any."""
     match = LINES.fullmatch(fragment)
-    return artifact if match is None else artifact.at_line(int(match[1]))
+    if match is None:
+        return artifact
+    line, last = int(match[1]), int(match[2] or 0)
+    return replace(artifact, line=line, last=last if last > line else None)

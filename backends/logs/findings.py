@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Iterator
+
 from backends.cancel import Cancel
 from backends.logs.hits import Hits
 from backends.logs.patterns import Pattern, pattern
 from backends.logs.rules import Severity, joined
 from backends.logs.spool import LogSpool
-from backends.logs.windows import Window, windows
+from backends.logs.windows import LONGEST, WINDOW, Window, one_cell, windows
 from backends.problems import Cancelled
 
+AROUND = 5  # lines that are given before and after an error, as Prow's own viewer shows
 _KEPT = 100_000  # of each severity; nobody jumps so often
 
 
@@ -78,3 +82,55 @@ class Findings:
     def _chosen(self, warnings: bool) -> list[Hits]:
         chosen = [self._hits[Severity.ERROR]]
         return [*chosen, self._hits[Severity.WARNING]] if warnings else chosen
+
+
+def error_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a log that are errors, with `AROUND` before and after; "... N lines" where some are left out.
+
+    The same lines that the app marks and counts.
+    """
+    before: deque[bytes] = deque(maxlen=AROUND)
+    after = skipped = 0
+    for line, is_error in _judged(pieces):
+        if is_error:
+            if skipped > len(before):
+                yield b"... %d lines\n" % (skipped - len(before))
+            yield from before
+            yield line
+            before.clear()
+            after, skipped = AROUND, 0
+        elif after:
+            yield line
+            after -= 1
+        else:
+            before.append(line)
+            skipped += 1
+    if skipped:
+        yield b"... %d lines\n" % skipped
+
+
+def _judged(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Each line with its end, and whether it is an error."""
+    rules = _rules(Severity.ERROR)
+    for raw in _whole_lines(pieces):
+        window = Window(0, one_cell(raw), len(raw))
+        marked = set(window.matching(rules).to_list())
+        for number, line in enumerate(raw.removesuffix(b"\n").split(b"\n")):
+            yield line + b"\n", number in marked
+
+
+def _whole_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """As many lines at a time as are looked at together; one that goes on for longer than `LONGEST` comes in parts."""
+    held, size = list[bytes](), 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size < WINDOW:
+            continue
+        raw = b"".join(held)
+        cut = raw.rfind(b"\n") + 1 or (len(raw) if size >= LONGEST else 0)
+        if cut:
+            yield raw[:cut]
+        held, size = [raw[cut:]], len(raw) - cut
+    if size:
+        yield b"".join(held)

@@ -6,9 +6,9 @@ In the store beside the answers, compressed; up to `CAP` bytes of text, which is
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
 from backends.cancel import Cancel
@@ -29,6 +29,45 @@ def from_address(http: Http, url: str, *, live: bool = False, final: bool = True
     if url.startswith("file:"):
         return from_path(Path(unquote(urlsplit(url).path)))
     return from_http_kept(http, url, live=live, final=final)
+
+
+class Address(Protocol):
+    """What is needed of `backends.resources.LogAddress`."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def live(self) -> bool: ...
+    @property
+    def final(self) -> bool: ...
+    @property
+    def elsewhere(self) -> Callable[[Cancel], Address] | None: ...
+
+
+def from_log(http: Http, address: Address) -> Source:
+    """The text of an address; where there is nothing at its URL, the one that `elsewhere` finds."""
+    first = from_address(http, address.url, live=address.live, final=address.final)
+    elsewhere = address.elsewhere
+    if elsewhere is None:
+        return first
+
+    def read(cancel: Cancel) -> Iterator[bytes]:
+        from backends.http.errors import HttpProblem, NotFound
+
+        begun = False
+        try:
+            for chunk in first(cancel):
+                begun = True
+                yield chunk
+            return
+        except HttpProblem as problem:
+            # A live log is served by the worker itself: nobody listens there once the run is over.
+            if begun or not (address.live or isinstance(problem, NotFound)):
+                raise
+        found = elsewhere(cancel)
+        yield from from_address(http, found.url, live=found.live, final=found.final)(cancel)
+
+    return read
 
 
 def from_http_kept(http: Http, url: str, *, live: bool = False, final: bool = True) -> Source:

@@ -23,67 +23,127 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """`regex` in the dialect of backends.logs.patterns; `example`: a line that it is for."""
+    """`regex` in the dialect of backends.logs.patterns; `example`: a line that it is for.
+
+    `begins`: the words stand at the start of what a tool wrote, behind the times that a CI writes before it.
+    """
 
     name: str
     severity: Severity
-    regex: str
+    words: str
     example: str
+    begins: bool = False
+
+    @property
+    def regex(self) -> str:
+        return rf"^{_STAMP}(?:{self.words})" if self.begins else self.words
+
+
+def _line(name: str, severity: Severity, words: str, example: str) -> Rule:
+    return Rule(name, severity, words, example, begins=True)
 
 
 # What may stand before the words of a tool: "[task 2025-...Z] ", "02:47:22     INFO - ", "2021/03/18 16:30:50 ",
-# "INFO[2021-...Z] ". Digits and punctuation for times, so that no prose passes for it.
-_STAMP = r"(?:\[\w[\w:]* \d[^\]]*\] ?|\d[-\d/:.,T]*Z? +|\w{4}\[\d[^\]]*\] ?|INFO +- +)*"
+# "INFO[2021-...Z] ", "Nov 28 12:00:00.123: ", "#14 7.465 ", "11:09:36: ". Digits and punctuation for times, so that no
+# prose passes for it.
+_STAMP = (
+    r"(?:\[\w[\w:]* \d[^\]]*\] ?|\[?\d[-\d/:.,T]*Z?\]?:?[ \t]+|[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d:\d\d[.\d]*:?[ \t]+"
+    r"|\w{4}\[\d[^\]]*\] ?|INFO +- +|#\d+ \d[.\d]* +)*"
+)
+_DATED = r"(?:\d{4}[-/]\d\d[-/]\d\d[T ])?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[-+]\d\d:?\d\d)?\]?[ \t]+(?:\[[^\]]{1,80}\] ?)?"
+_SAYS = r":[ \t]+(?:[^\s0]|0\S)"  # a colon and something, but not the 0 of a count
 _E, _W, _S = Severity.ERROR, Severity.WARNING, Severity.SECTION
 
 RULES: tuple[Rule, ...] = (
     # Mozilla: harnesses, mozharness levels, the worker
-    Rule("test unexpected", _E, r"TEST-UNEXPECTED-\w+", "TEST-UNEXPECTED-FAIL | dom/test.html | got 1"),
-    Rule("crash", _E, r"\bPROCESS-CRASH\b|\bapplication crashed \[", "PROCESS-CRASH | dom/test.html | application"),
+    Rule("test unexpected", _E, r"\bTEST-UNEXPECTED-\w+|\bTEST-VALGRIND-ERROR\b|\bREFTEST ERROR\b",
+         "TEST-UNEXPECTED-FAIL | dom/test.html | got 1"),
+    Rule("crash", _E, r"\bPROCESS-CRASH\b|\bapplication crashed \[|###!!! ABORT:",
+         "PROCESS-CRASH | dom/test.html | application"),
     Rule("assertion", _E, r"\bAssertion failure: |\bAssertion `.*' failed", "Assertion failure: x, at a.cpp:10"),
     Rule("level", _E, r"(?:^|[0-9] +)(?:ERROR|CRITICAL|FATAL) +- ", "02:47:22    ERROR - Return code: 1"),
     Rule("mozharness step failed", _E, r"\[mozharness: [^\]]*\] Finished \S+ step \((?:fail|error|exception)",
          "INFO - [mozharness: 2025-02-13 11:46:11.17Z] Finished run-tests step (failed)"),
-    Rule("worker", _E, r"^\[taskcluster:error\b|^\[taskcluster [^\]]*\] === Task Finished with .*fail",
+    Rule("worker", _E, r"^\[taskcluster(?::error\b|\] Error:)|^\[taskcluster [^\]]*\] === Task Finished with .*fail",
          "[taskcluster:error] Aborting task..."),
     Rule("task unsuccessful", _E, r"^\[taskcluster [^\]]*\] (?:Unsuccessful task run|exit status: [1-9])",
          "[taskcluster 2025-02-13T12:45:00.000Z] Unsuccessful task run with exit code: 1"),
     Rule("leak", _E, r"\bLeakSanitizer\b.*detected|leakcheck \| .*\| [1-9]\d* bytes leaked",
          "ERROR: LeakSanitizer: detected memory leaks"),
-    # Languages and tools
+    _line("harness", _E, r"Automation Error: |command timed out: |Remote Device Error: |abort: ",
+          "Automation Error: Received unexpected exception while running application"),
+    # Languages and compilers
     Rule("traceback", _E, r"Traceback \(most recent call last\):\s*$", "Traceback (most recent call last):"),
-    Rule("sanitizer", _E, r"\b(?:Address|Thread|Memory|UndefinedBehavior)Sanitizer: |: runtime error: ",
+    _line("exception", _E, rf"Exception in thread |(?:Caused by: )?(?:[\w$]+\.)*[A-Z]\w*(?:Exception|Error){_SAYS}",
+          "java.lang.IllegalStateException: closed"),
+    Rule("sanitizer", _E, r"\b(?:ERROR|WARNING|SUMMARY): \w+Sanitizer: |: runtime error: ",
          "==12==ERROR: AddressSanitizer: heap-use-after-free"),
     Rule("rust panic", _E, r"\bpanicked at ", "thread 'main' panicked at src/main.rs:1:2"),
-    Rule("signal", _E, r"\b[Ss]egmentation fault\b|\bcore dumped\b", "Segmentation fault (core dumped)"),
+    Rule("signal", _E, r"\b[Ss]egmentation fault\b|\bcore dumped\b|\bOut of memory: Kill|\bsignal: killed\b",
+         "Segmentation fault (core dumped)"),
     Rule("make", _E, r"\b(?:g?make|mozmake)(?:\.exe)?(?:\[\d+\])?: \*\*\* ", "make[2]: *** [Makefile:10: all] Error 2"),
-    Rule("error:", _E, rf"^{_STAMP}(?:[^\s:]+:\d+(?::\d+)?: )?(?:fatal )?[Ee]rror(?:\[\w+\])?: ",
-         "main.c:10:5: error: expected ';'"),
-    Rule("error doing", _E, rf"^{_STAMP}error [a-z]+ing [a-z ]{{2,60}}: ", "error getting pods: i/o timeout"),
-    Rule("fatal:", _E, rf"^{_STAMP}(?:fatal|FATAL): ", "fatal: not a git repository"),
-    Rule("tap", _E, r"^not ok \d+", "not ok 3 - reads the file"),
+    _line("error:", _E, rf"(?:│ )?(?:[^\s:]+:\d+(?::\d+)?: )?(?:[\w./+-]+: )?(?:(?i:fatal) )?(?:[Ee]rror|ERROR)"
+          rf"(?:\[\w+\])?{_SAYS}", "main.c:10:5: error: expected ';'"),
+    Rule("compiler", _E, r"\(\d+(?:,\d+)?\) ?: (?:fatal )?error [A-Z]*\d+: |:\d+:\d+ - error TS\d+: |"
+         r": fatal error [A-Z]+\d+: ", "src/a.ts(1,2): error TS2304: Cannot find name 'x'."),
+    _line("linter", _E, r"\s+\d+:\d+ +error  +\S", "  12:3  error  Unexpected var  no-var"),
+    _line("error doing", _E, r"error [a-z]+ing [a-z ]{2,60}: ", "error getting pods: i/o timeout"),
+    _line("fatal:", _E, r"(?:PHP )?(?:fatal|FATAL|Fatal)(?: error| ERROR)?: ", "fatal: not a git repository"),
+    # Test runners
+    _line("tap", _E, r"\s*not ok \d+", "not ok 3 - reads the file"),
+    _line("fail:", _E, rf"(?:FAIL|FAILED|FAILURE){_SAYS}|FAIL!|FAILED \((?:failures|errors)=", "FAIL: kubectl.sh"),
+    _line("pytest", _E, r"(?:FAILED|ERROR) (?:collecting )?\S+\.py(?:::| - |$)|\S+\.py::.* (?:FAILED|ERROR)\b|E {3,}\S|"
+          r"INTERNALERROR> ", "FAILED tests/test_x.py::test_y - AssertionError: assert 1 == 2"),
+    _line("ginkgo", _E, r"\s*(?:•!? )?\[(?:FAILED|FAIL|Fail|PANICKED|Panic!?|TIMEDOUT)\] |"
+          r"\s*•!? (?:Failure|Panic|\[FAILED\]|\[PANICKED\]|\[TIMEDOUT\])|"
+          r"failed: \(|Failing tests:|Summarizing [1-9]\d* Failure|Test Suite Failed", "• [FAILED] [0.123 seconds]"),
+    Rule("[FAIL]", _E, r"\[FAIL\] ", "  > [FAIL] [sig-node] pods [It] start"),
+    _line("gtest", _E, r"\[ +FAILED +\] ", "[  FAILED  ] Parser.Reads (1 ms)"),
+    _line("go test", _E, r"\s*--- FAIL: |=== (?:FAIL|Failed)\b|FAIL(?:\s|$)|fail \[", "--- FAIL: TestOpen (0.01s)"),
+    _line("cargo, gradle", _E, r"test \S.* \.\.\. FAILED|test result: FAILED|\S+ > .* FAILED\s*$",
+          "test parser::reads ... FAILED"),
+    _line("bazel", _E, r"//\S+ +(?:\(cached\) )?(?:FAILED|TIMEOUT|NO STATUS)\b",
+          "//pkg:test  FAILED in 3 out of 3 in 1.2s"),
+    _line("rspec", _E, r"rspec \./\S+:\d+ # ", "rspec ./spec/reader_spec.rb:12 # reads"),
+    # Build tools, package managers, command line tools
+    _line("maven", _E, r"\[(?:ERROR|FATAL|error)\] +\S|BUILD FAIL(?:ED|URE)\b|\[INFO\] BUILD FAILURE",
+          "[ERROR] Failed to execute goal org.apache.maven"),
+    _line("npm", _E, r"npm (?:ERR!|error) |error Command failed |(?:\S+ )?ERR_PNPM_\w+|\s*ELIFECYCLE\b|ERROR in \S",
+          "npm ERR! code ELIFECYCLE"),
+    _line("kubectl, docker", _E, r"(?:[\w./-]+: )?Error (?:from server(?: \(|: )|response from daemon: )|"
+          r"Unable to connect to the server: |The connection to the server \S+ was refused",
+          "Error from server (NotFound): pods \"x\" not found"),
+    _line("command", _E, r"(?:curl: \(\d+\) |E: [A-Z]|CMake Error |rsync error: |wget: unable |!!! (?:\[\d|Error in ))|"
+          r".*: command not found\s*$", "curl: (22) The requested URL returned error: 404"),
+    _line("job", _E, r"Finished: (?:FAILURE|ABORTED)\s*$", "Finished: FAILURE"),
     # Go, Kubernetes, Prow
-    Rule("go test", _E, r"^\s*--- FAIL: |^FAIL(?:\s|$)|^fail \[", "--- FAIL: TestOpen (0.01s)"),
-    Rule("go panic", _E, r"^panic: |^fatal error: ", "panic: runtime error: index out of range"),
-    Rule("ginkgo", _E, r"^failed: \(|^Failing tests:|\[FAIL\] ", "failed: (1.2s) 2021-04-07T15:53:31 \"a test\""),
-    Rule("klog", _E, r"^[EF]\d{4} \d\d:\d\d:\d\d\.\d", "E0101 00:00:00.000000       1 reflector.go:127] failed"),
-    Rule("logrus", _E, r"\blevel=(?:error|fatal|panic)\b", "level=error msg=\"timed out\""),
+    _line("go panic", _E, r"panic: |fatal error: ", "panic: runtime error: index out of range"),
+    _line("klog", _E, r"[EF]\d{4} \d\d:\d\d:\d\d\.\d", "E0101 00:00:00.000000       1 reflector.go:127] failed"),
+    Rule("logrus", _E, r"\blevel=\"?(?i:error|fatal|panic)\b", "level=error msg=\"timed out\""),
     Rule("logrus short", _E, r"^(?:ERRO|FATA|PANI)\[", "ERRO[2021-04-08T17:52:09Z] Some steps failed:"),
-    Rule("json level", _E, r'^\{.*"(?:level|severity)": ?"(?i:error|fatal|panic|critical)"', '{"level":"error"}'),
+    _line("json level", _E, r'\{.*"(?:level|severity|lvl)": ?"(?i:error|fatal|d?panic|critical|err)"',
+          '{"level":"error"}'),
+    Rule("dated level", _E, rf"^\[?{_DATED}(?:ERROR|FATAL|CRITICAL|SEVERE|D?PANIC)(?:[ \t:\]|]|$)",
+         "2026-11-28T00:00:00Z ERROR controller failed {\"error\": \"x\"}"),
+    Rule("python level", _E, r"^(?:ERROR|CRITICAL):[\w.-]+:|^\d[-\d:., T]* - \S+ - (?:ERROR|CRITICAL) - ",
+         "ERROR:root:cannot open x"),
     Rule("prow", _E, r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d (?:error: |Container \S+ in pod \S+ failed)",
          "2021/03/25 18:31:09 Container test in pod e2e failed, exit code 1, reason Error"),
-    # Of Spyglass's and the public Prows' own patterns (see spyglass.py) those that are precise enough for every log
     Rule("prow step failed", _E, r"^(?:\w{4}\[[^\]]*\] |\S+ )?Step \S+ failed after \d",
          "INFO[2021-04-28T20:08:36Z] Step e2e-gcp-ipi-install failed after 10m0s."),
     Rule("timed out waiting", _E, r"\btimed out waiting for the condition\b",
          "error: timed out waiting for the condition"),
     Rule("exit code", _E, r"\b[Ee]xit(?:ed with)? (?:code|status):? [1-9]\d{0,2}\.?\s*$",
          "command exited with code 137"),
-    Rule("group error", _E, r"^##\[error\]|^::error\b", "::error file=a.c::expected"),
+    _line("adb", _E, r"Failure \[", "Failure [INSTALL_FAILED_VERSION_DOWNGRADE]"),
+    _line("group error", _E, r"##\[error\]|::error\b|##vso\[task\.logissue type=error", "::error file=a.c::expected"),
     # Warnings
     Rule("level", _W, r"(?:^|[0-9] +)WARNING +- ", "02:47:22  WARNING - Try message not found."),
     Rule("worker", _W, r"^\[taskcluster:warn\b", "[taskcluster:warn 2025-02-13T11:46:08.753Z] [mounts] no sha256"),
-    Rule("warning:", _W, rf"^{_STAMP}(?:[^\s:]+:\d+(?::\d+)?: )?[Ww]arning: ", "main.c:3:1: warning: unused"),
+    _line("warning:", _W, r"(?:[^\s:]+:\d+(?::\d+)?: )?(?:[Ww]arning|WARNING): ", "main.c:3:1: warning: unused"),
+    _line("maven", _W, r"\[WARN(?:ING)?\] +\S", "[WARNING] Using platform encoding"),
+    _line("npm", _W, r"npm (?:WARN|warn) ", "npm WARN deprecated x@1.0.0"),
+    Rule("dated level", _W, rf"^\[?{_DATED}WARN(?:ING)?(?:[ \t:\]|]|$)", "2026-11-28T00:00:00Z WARN controller slow"),
     Rule("klog", _W, r"^W\d{4} \d\d:\d\d:\d\d\.\d", "W0101 00:00:00.000000       1 client.go:5] retrying"),
     Rule("logrus", _W, r"\blevel=warn(?:ing)?\b", "level=warning msg=slow"),
     Rule("logrus short", _W, r"^WARN\[", "WARN[0001] slow"),
@@ -101,8 +161,11 @@ RULES: tuple[Rule, ...] = (
 
 
 def joined(severity: Severity | None = None) -> str:
-    """One regular expression for all rules (of a severity)."""
-    return "|".join(f"(?:{rule.regex})" for rule in RULES if severity in (None, rule.severity))
+    """One regular expression for all rules (of a severity). What may stand before a tool's words is in it once."""
+    chosen = [rule for rule in RULES if severity in (None, rule.severity)]
+    begins = "|".join(f"(?:{rule.words})" for rule in chosen if rule.begins)
+    others = [f"(?:{rule.words})" for rule in chosen if not rule.begins]
+    return "|".join([*([f"^{_STAMP}(?:{begins})"] if begins else []), *others])
 
 
 def matching_rules(line: str) -> list[Rule]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -9,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from backends.cancel import Cancel
 from backends.http.decoding import EncodingBroken, EncodingCutShort, decode
-from backends.problems import FileProblem, Problem
+from backends.logs import ansi, clock
+from backends.problems import Cancelled, FileProblem, Problem
 
 if TYPE_CHECKING:
     from backends.http import Downloader
@@ -18,6 +21,11 @@ if TYPE_CHECKING:
 _PIECE = 256 << 10
 _GZIP, _ZSTD = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
 _ATTEMPTS = 5  # in a row that brought nothing new
+
+# Of a log that still grows, in seconds: the longest wait for its first bytes and for more, and how long may come
+# quickly what has no date; then the bytes in such a time that are no more than somebody writes.
+FIRST, SILENCE, LONGEST = 15.0, 2.0, 60.0
+TRICKLE = 64 << 10
 
 
 def from_bytes(*chunks: bytes) -> Source:
@@ -68,6 +76,104 @@ def from_http(downloader: Callable[[], Downloader], url: str, *, live: bool = Fa
                 cancel.sleep(honoured(next(pauses), problem.retry_after))
 
     return read
+
+
+class UntilNow:
+    """A log that still grows, as far as it was written when it was asked for. `early`: it goes on, as far as is known.
+
+    The server replays what there is and then holds the connection open; nothing marks where the one ends and the
+    other begins. What was written before comes as fast as the network can, and its lines are dated before the
+    question: so it ends at a silence, where little comes and what comes is not of the past, or at a line of later.
+    """
+
+    def __init__(
+        self, source: Source, *, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
+    ) -> None:
+        self._source, self._monotonic, self._wall = source, monotonic, wall
+        self.early = False
+
+    def chunks(self, cancel: Cancel) -> Iterator[bytes]:
+        """Raises `Cancelled` when `cancel` is pulled, and the `Problem`s of the source."""
+        own = Cancel()
+        forget = cancel.on_cancel(own.cancel)
+        silence = _Silence(own)
+        pace = _Pace(self._monotonic, self._wall)
+        silence.wait(FIRST)
+        try:
+            for chunk in self._source(own):
+                silence.end()
+                yield chunk
+                if pace.is_written_now(chunk):
+                    self.early = True
+                    return
+                silence.wait(SILENCE)
+        except Cancelled:
+            cancel.check()
+            self.early = True
+        finally:
+            silence.end()
+            forget()
+            own.cancel()
+
+
+class _Pace:
+    """Tells what was written before from what is written now, by how much comes and by the dates of its lines."""
+
+    def __init__(self, monotonic: Callable[[], float], wall: Callable[[], float]) -> None:
+        self._monotonic, self._asked = monotonic, wall()
+        self._begun: float | None = None
+        self._window, self._size = 0.0, 0
+        self._dated: float | None = None  # of the latest line with a date, and of the one when the window began
+        self._dated_before: float | None = None
+
+    def is_written_now(self, chunk: bytes) -> bool:
+        now = self._monotonic()
+        if self._begun is None:
+            self._begun = self._window = now
+        self._size += len(chunk)
+        dated = _last_date(chunk)
+        self._dated = self._dated if dated is None else dated
+        if self._dated_before is None:
+            self._dated_before = self._dated
+        passed = now - self._window
+        if passed < SILENCE:
+            return False
+        later = self._dated is not None and self._dated > self._asked
+        # A worker whose clock is slow dates what it writes now before the question too, but one second a second.
+        of_the_past = (
+            self._dated is not None
+            and self._dated_before is not None
+            and self._dated - self._dated_before > 1.5 * passed
+        )
+        slow, long = self._size < TRICKLE, now - self._begun >= LONGEST
+        self._window, self._size, self._dated_before = now, 0, self._dated
+        return later or ((slow or long) and not of_the_past)
+
+
+def _last_date(chunk: bytes) -> float | None:
+    """When the last of the chunk's lines that says so was written, in seconds since 1970."""
+    for line in reversed(chunk[-4096:].splitlines()):
+        found = clock.stamp(ansi.strip(ansi.decoded(line)))
+        if found is not None and found.scale == "date":
+            return found.seconds
+    return None
+
+
+class _Silence:
+    """Pulls the token when `end` does not follow `wait` in time."""
+
+    def __init__(self, cancel: Cancel) -> None:
+        self._cancel = cancel
+        self._timer: threading.Timer | None = None
+
+    def wait(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._cancel.cancel)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 def decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:

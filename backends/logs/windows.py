@@ -64,7 +64,7 @@ def windows(spool: LogSpool, cancel: Cancel, start: int = 0, end: int | None = N
             continue
         newlines = raw.count(NEWLINE)
         offset += len(raw)
-        yield Window(line, _text(raw), offset)
+        yield Window(line, one_cell(raw), offset)
         line += newlines
         if not whole:
             offset -= SHARED
@@ -87,7 +87,8 @@ def _next_piece(spool: LogSpool, offset: int, limit: int, final: bool) -> tuple[
         size = LONGEST
 
 
-def _text(raw: bytes) -> pl.Series:
+def one_cell(raw: bytes) -> pl.Series:
+    """Lines as `Window.text` holds them; as many as there are in `raw`."""
     content = raw[:-1] if raw.endswith(NEWLINE) else raw
     try:
         text = pl.Series([content], dtype=pl.Binary).cast(pl.String)

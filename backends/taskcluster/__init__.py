@@ -39,11 +39,11 @@ def resource_for(locator: Locator, http: Http, root: str) -> Resource:
             return TaskArtifactList(locator, http, normalise_root(locator.root_url or root))
         case TaskMeasurements():
             return MeasurementList(locator, http, normalise_root(locator.root_url or root))
-        case Artifact(task_id, run, name, root_url, line):
+        case Artifact(task_id, run, name, root_url, line, last):
             base = normalise_root(root_url or root)
-            listing = TaskArtifactList(Task(task_id, run, root_url), http, base)
+            listing = TaskArtifactList(Task(task_id, run, root_url), http, base, name)
             if line is not None or is_text(name, ""):
-                listing.first_log = artifact_log(base, task_id, run, name, live=name == LIVE, line=line)
+                listing.first_log = artifact_log(base, task_id, run, name, live=name == LIVE, line=line, last=last)
             return listing
         case TaskclusterLocator():
             raise LocatorProblem(f"{locator.text()} has to be looked up before it can be listed.")

@@ -39,7 +39,7 @@ class Listed:
     task_id: str
     task_name: str
     group_id: str
-    run: int
+    run: int | None  # None: the latest, whose number is not known
     run_state: str
     entries: tuple[ArtifactEntry, ...]
     origin: Origin
@@ -60,12 +60,12 @@ def skip_reason(storage: str, run_state: str) -> str:
 
 
 def remote_file(
-    root: str, *, group_id: str, task_name: str, task_id: str, run: int, run_state: str,
+    root: str, *, group_id: str, task_name: str, task_id: str, run: int | None, run_state: str,
     name: str, storage: str, size: int | None, content_type: str, expires_ms: int | None,
 ) -> RemoteFile:  # fmt: skip
     """One artifact of one run as a file to fetch."""
     return RemoteFile(
-        key=f"{root}/{task_id}/{run}/{name}",
+        key=f"{root}/{task_id}/{'latest' if run is None else run}/{name}",
         name=name,
         url=artifact_url(root, task_id, run, name),
         parts=default_parts(group_id, task_name, task_id, run, name),

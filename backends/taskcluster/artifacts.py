@@ -21,8 +21,9 @@ from backends.taskcluster.artifact_contents import contents, kind_words
 from backends.taskcluster.artifact_files import Listed, remote_file, skip_reason
 from backends.taskcluster.documents import artifact_document, task_document
 from backends.taskcluster.menus import task_entries
+from backends.taskcluster.models import ArtifactEntry
 from backends.taskcluster.queue import RESOLVED, Deployment
-from backends.taskcluster.task_log import row_log
+from backends.taskcluster.task_log import is_text, row_log
 from backends.taskcluster.task_rows import times
 from backends.transfers.files import RemoteFile
 
@@ -56,8 +57,10 @@ class TaskArtifactList(Resource):
     noun = ("artifact", "artifacts")
     empty_text = "No run of this task has artifacts (yet)."
 
-    def __init__(self, locator: Task | TaskArtifacts, http: Http, root: str) -> None:
+    def __init__(self, locator: Task | TaskArtifacts, http: Http, root: str, named: str = "") -> None:
+        """`named`: the artifact that the list is opened for; shown alone where the task itself cannot be read."""
         super().__init__(locator)
+        self._named = named
         self.deployment = Deployment(http, root)
         self.task_ids = (locator.task_id,) if isinstance(locator, Task) else tuple(dict.fromkeys(locator.task_ids))
         self.run = locator.run if isinstance(locator, Task) else None
@@ -98,7 +101,12 @@ class TaskArtifactList(Resource):
             return problem
 
     def _list(self, task_id: str, cancel: Cancel) -> list[Listed]:
-        status, origin = self.deployment.status(task_id, cancel)
+        try:
+            status, origin = self.deployment.status(task_id, cancel)
+        except (NotFound, Gone, NotAllowed) as problem:
+            if not self._named:
+                raise
+            return [self._alone(task_id, problem)]
         if self.run is not None and not 0 <= self.run < len(status.runs):
             raise NoSuchRun(task_id, self.run, len(status.runs))
         name = self._task_name = self._name(task_id, cancel)
@@ -109,6 +117,13 @@ class TaskArtifactList(Resource):
             worse, entries = origin.worse(found.origin), tuple(found.entries)
             listed.append(Listed(task_id, name, status.taskGroupId or "", run, state, entries, worse, found.note))
         return listed
+
+    def _alone(self, task_id: str, problem: HttpProblem) -> Listed:
+        """The artifact that was named, of whose task nothing is told: it may have outlived it, or be all we may see."""
+        kind = "text/plain" if is_text(self._named, "") else None
+        note = f"Only the named artifact is shown, the task itself cannot be read: {problem.sentence}"
+        entries = (ArtifactEntry(self._named, contentType=kind),)
+        return Listed(task_id, "", "", self.run, "", entries, Origin(), note)
 
     def _name(self, task_id: str, cancel: Cancel) -> str:
         """Only the definition has it. A list without names is still a list, so nothing but a stop ends it here."""

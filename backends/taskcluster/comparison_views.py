@@ -29,7 +29,7 @@ from backends.taskcluster.measurements import MeasurementList
 from backends.taskcluster.queue import Deployment
 from backends.taskcluster.roots import normalise_root
 from backends.taskcluster.selections import Selected, selected
-from backends.taskcluster.task_log import BACKING, artifact_log
+from backends.taskcluster.task_log import run_log
 
 if TYPE_CHECKING:
     from backends.http import Http
@@ -123,7 +123,7 @@ class TaskChanges(_Compared):
     def log(self, row: Row) -> LogAddress | None:
         side = self._side(row)
         task_id = self._task(row, side)
-        return artifact_log(self.sides[side].root_url, task_id, None, BACKING, live=False) if task_id else None
+        return run_log(self.deployment(self.sides[side]), task_id, None, live=False) if task_id else None
 
     def document(self, row: Row) -> Document | None:
         side = self._side(row)
@@ -135,7 +135,8 @@ class TaskChanges(_Compared):
             if task_id := self._task(row, at):
                 root = self.sides[at].root_url
                 found.append(Link(f"The {name} task", Task(task_id, None, root)))
-                found.append(Link(f"Log of the {name} task", artifact_log(root, task_id, None, BACKING, live=False)))
+                text = run_log(self.deployment(self.sides[at]), task_id, None, live=False)
+                found.append(Link(f"Log of the {name} task", text))
         ids = [self._ids(rows, at) for at in (0, 1)]
         if all(ids):
             base, new = (replace(side, task_ids=some) for side, some in zip(self.sides, ids, strict=True))

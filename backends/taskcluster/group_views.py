@@ -179,7 +179,7 @@ class CriticalPath(_OfGroup):
         return TaskArtifacts(ids, self.deployment.root) if ids else None
 
     def log(self, row: Row) -> LogAddress | None:
-        return task_log(self.deployment.root, row)
+        return task_log(self.deployment, row)
 
     def document(self, row: Row) -> Document | None:
         return task_document(self.deployment, row)

@@ -20,7 +20,7 @@ from backends.taskcluster.documents import task_document
 from backends.taskcluster.menus import task_entries
 from backends.taskcluster.models import Run
 from backends.taskcluster.queue import RESOLVED, Deployment
-from backends.taskcluster.task_log import BACKING, LIVE, artifact_log
+from backends.taskcluster.task_log import FAILED, run_log
 from backends.taskcluster.task_rows import seconds_between, times, worker_pool
 from backends.transfers.files import RemoteFile
 
@@ -92,8 +92,8 @@ class TaskRunList(Resource):
     def log(self, row: Row) -> LogAddress | None:
         if row.get("started") is None:
             return None
-        live = row.get("state") not in RESOLVED
-        return artifact_log(self.deployment.root, self.task_id, row.get("run"), LIVE if live else BACKING, live=live)
+        live, failed = row.get("state") not in RESOLVED, row.get("state") in FAILED
+        return run_log(self.deployment, self.task_id, row.get("run"), live=live, failed=failed)
 
     def document(self, row: Row) -> Document | None:
         return task_document(self.deployment, {**self._about, "state": ""})

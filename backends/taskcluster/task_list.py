@@ -72,7 +72,7 @@ class TaskRows(Resource):
         return TaskMeasurements(ids, self.deployment.root) if ids else None
 
     def log(self, row: Row) -> LogAddress | None:
-        return task_log(self.deployment.root, row)
+        return task_log(self.deployment, row)
 
     def document(self, row: Row) -> Document | None:
         return task_document(self.deployment, row)

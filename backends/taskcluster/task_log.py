@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backends.cancel import Cancel
+from backends.http.errors import Gone, HttpProblem, NotAllowed, NotFound, clean
 from backends.locators.taskcluster import SLUGID, Artifact, Task
 from backends.problems import Problem
 from backends.resources import LogAddress, Row
+from backends.taskcluster import tolerant
+from backends.taskcluster.models import ArtifactEntry, Run
 from backends.taskcluster.queue import RESOLVED, Deployment
 from backends.taskcluster.roots import artifact_url
 
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
     from backends.http import Http
 
 LIVE, BACKING = "public/logs/live.log", "public/logs/live_backing.log"
+FAILED = frozenset({"failed", "exception"})
+_WHOLE_LOGS = (LIVE.rpartition("/")[2], BACKING.rpartition("/")[2])
 _TEXTS = ("text/", "application/json", "application/xml", "application/x-yaml", "application/yaml")
 _ENDINGS = (
     ".log", ".txt", ".json", ".yml", ".yaml", ".xml", ".html", ".csv", ".list", ".checksums", ".py", ".sh", ".md",
@@ -34,51 +40,134 @@ def is_text(name: str, content_type: str) -> bool:
 
 
 def artifact_log(
-    root: str, task_id: str, run: int | None, name: str, *, live: bool, line: int | None = None
-) -> LogAddress:
-    """`line`, from 1: where to open it."""
-    locator = Artifact(task_id, run, name, root, line)
+    root: str, task_id: str, run: int | None, name: str, *, live: bool, line: int | None = None,
+    last: int | None = None,
+) -> LogAddress:  # fmt: skip
+    """`line`, from 1: where to open it; `last`: the end of a range of lines."""
+    locator = Artifact(task_id, run, name, root, line, last)
     title = f"{name} of {task_id}" + ("" if run is None else f" run {run}")
     final = run is not None and not live
-    return LogAddress(artifact_url(root, task_id, run, name), title, locator, live, final=final, line=line)
+    return LogAddress(artifact_url(root, task_id, run, name), title, locator, live, final=final, line=line, last=last)
 
 
-def task_log(root: str, row: Row) -> LogAddress | None:
-    """The log of a task's last run that began: the live one while it runs, its copy afterwards.
-
-    Their names are the workers' defaults; a task may configure others, which its list of artifacts shows.
-    """
+def task_log(deployment: Deployment, row: Row) -> LogAddress | None:
+    """The log of a task's last run that began: the live one while it runs, its copy afterwards."""
     task_id, state, runs = str(row.get("task_id") or ""), str(row.get("state") or ""), int(row.get("runs") or 0)
     if not SLUGID.fullmatch(task_id) or not runs or row.get("started") is None:
         return None
-    live = state not in RESOLVED
-    address = artifact_log(root, task_id, runs - 1, LIVE if live else BACKING, live=live)
-    return replace(address, title=f"log of {row.get('name') or task_id}")
+    title = f"log of {row.get('name') or task_id}"
+    return run_log(deployment, task_id, runs - 1, live=state not in RESOLVED, failed=state in FAILED, title=title)
+
+
+def run_log(
+    deployment: Deployment, task_id: str, run: int | None, *, live: bool, failed: bool = False, title: str = ""
+) -> LogAddress:
+    """By the workers' usual name, and by whatever the list of artifacts shows where nothing is there.
+
+    `run` None: of the latest run, or of the last one that began.
+    """
+    address = artifact_log(deployment.root, task_id, run, LIVE if live else BACKING, live=live)
+
+    def elsewhere(cancel: Cancel) -> LogAddress:
+        return find_log(deployment, task_id, run, cancel)
+
+    return replace(address, title=title or address.title, failed=failed, elsewhere=elsewhere)
 
 
 def log_of_task(http: Http, locator: Task, cancel: Cancel) -> LogAddress:
     """The log of one run, or of a task's last run that began. Raises `NoLog`, and the `Problem`s of the request."""
     deployment = Deployment(http, locator.root_url)
-    runs = deployment.status(locator.task_id, cancel)[0].runs
-    if locator.run is not None and locator.run >= len(runs):
-        raise NoLog(f"Task {locator.task_id} has no run {locator.run}.", "Leave the run away for its last one.")
-    numbers = reversed(range(len(runs))) if locator.run is None else [locator.run]
-    number = next((one for one in numbers if runs[one].started), None)
-    if number is None:
-        raise NoLog(f"Task {locator.task_id} has not begun to run, so it has no log.", "It is there once a run begins.")
-    live = runs[number].state not in RESOLVED
-    return artifact_log(locator.root_url, locator.task_id, number, LIVE if live else BACKING, live=live)
+    number, run = _run_of(deployment, locator.task_id, locator.run, cancel)
+    return run_log(
+        deployment, locator.task_id, number, live=run.state not in RESOLVED, failed=run.state in FAILED
+    )  # fmt: skip
 
 
 def log_of_artifact(http: Http, locator: Artifact, cancel: Cancel) -> LogAddress:
-    """An artifact as a text; of the latest run if the locator names none. Raises the `Problem`s of the request."""
+    """An artifact as a text; of the latest run if the locator names none. Raises the `Problem`s of the request.
+
+    What became of the task is not always to be had: its row may have expired before its artifacts (404), and a role
+    may allow the artifact but not the status (403). Then the artifact is taken for whole.
+    """
     deployment = Deployment(http, locator.root_url)
-    runs = deployment.status(locator.task_id, cancel)[0].runs
-    number = len(runs) - 1 if locator.run is None else locator.run
-    state = runs[number].state if 0 <= number < len(runs) else ""
-    live = locator.name == LIVE and state not in RESOLVED
-    run = number if number >= 0 else None
-    return artifact_log(locator.root_url, locator.task_id, run, locator.name, live=live, line=locator.line)
+    try:
+        runs = deployment.status(locator.task_id, cancel)[0].runs
+    except (NotFound, NotAllowed, Gone):
+        runs = []
+    number = len(runs) - 1 if locator.run is None and runs else locator.run
+    state = runs[number].state if number is not None and 0 <= number < len(runs) else ""
+    live = locator.name == LIVE and bool(runs) and state not in RESOLVED
+    found = artifact_log(
+        locator.root_url, locator.task_id, number, locator.name, live=live, line=locator.line, last=locator.last
+    )
+    return replace(found, failed=state in FAILED and locator.name.rpartition("/")[2] in _WHOLE_LOGS)
+
+
+def find_log(deployment: Deployment, task_id: str, run: int | None, cancel: Cancel) -> LogAddress:
+    """The log of a run by its list of artifacts. Raises `NoLog` with the reason where the run left none."""
+    number, told = _run_of(deployment, task_id, run, cancel)
+    live = told.state not in RESOLVED
+    listed = deployment.artifacts(task_id, number, not live, cancel).entries
+    readable = {one.name: one for one in listed if one.storageType != "error"}
+    name = min((one for one in readable if _is_log(one)), key=_rank, default="")
+    usual = _rank(name) == _rank(BACKING) or (live and name == LIVE)
+    if not usual and (configured := _configured(deployment, task_id, live, cancel).intersection(readable)):
+        name = min(configured, key=_rank)
+    if not name:
+        raise _no_log(task_id, number, told, listed)
+    growing = live and readable[name].storageType == "reference"
+    found = artifact_log(deployment.root, task_id, number, name, live=growing)
+    return replace(found, failed=told.state in FAILED)
+
+
+def _run_of(deployment: Deployment, task_id: str, run: int | None, cancel: Cancel) -> tuple[int, Run]:
+    runs = deployment.status(task_id, cancel)[0].runs
+    if run is not None and not 0 <= run < len(runs):
+        raise NoLog(f"Task {task_id} has no run {run}.", "Leave the run away for its last one.")
+    numbers = reversed(range(len(runs))) if run is None else [run]
+    number = next((one for one in numbers if runs[one].started), None)
+    if number is None:
+        raise NoLog(f"Task {task_id} has not begun to run, so it has no log.", "It is there once a run begins.")
+    return number, runs[number]
+
+
+def _is_log(name: str) -> bool:
+    return name.endswith(".log") or name.rpartition("/")[2] in ("log", "log.txt", "terminal")
+
+
+def _rank(name: str) -> tuple[int, int, str]:
+    """The likeliest to be all that a run wrote comes first: then what a harness wrote, of that the most verbose."""
+    last = name.rpartition("/")[2]
+    kinds = (r"live_backing\.log", r"live\.log",
+             r"(?:task|terminal|output|console|build)(?:_backing)?\.log|log|log\.txt",
+             r".*_backing\..*", r"log_raw\.log", r"log_info\.log", r"(?!.*_errorsummary|log_).*\.log")  # fmt: skip
+    kind = next((place for place, form in enumerate(kinds) if re.fullmatch(form, last)), len(kinds))
+    return kind, 0 if "/logs/" in f"/{name}" else 1, name
+
+
+def _configured(deployment: Deployment, task_id: str, live: bool, cancel: Cancel) -> set[str]:
+    """The names that the task's payload gives its log: generic-worker's `logs`, docker-worker's `log`."""
+    try:
+        payload = tolerant.members(deployment.definition_value(task_id, cancel).get("payload"))
+    except HttpProblem:
+        return set()
+    logs, log = tolerant.members(payload.get("logs")), payload.get("log")
+    names = [logs.get("live"), log] if live else [logs.get("backing")]
+    if not live and isinstance(log, str):  # docker-worker's copy has _backing before its ending
+        stem, dot, ending = log.rpartition(".")
+        names.append(f"{stem}_backing.{ending}" if dot and "/" not in ending else f"{log}_backing")
+    return {name for name in names if isinstance(name, str)}
+
+
+def _no_log(task_id: str, number: int, run: Run, listed: list[ArtifactEntry]) -> NoLog:
+    if run.state not in RESOLVED:
+        return NoLog(f"Run {number} of task {task_id} has no log yet.", "It is there once its worker has begun one.")
+    why = f"{run.state} ({run.reasonResolved})" if run.reasonResolved not in (None, run.state) else run.state
+    lost = next((one.name for one in listed if one.storageType == "error" and _is_log(one.name)), "")
+    told = f"; its worker could not store {clean(lost, 100)}" if lost else ""
+    left = f"Its {len(listed):,} artifacts are listed by its run." if listed else "It has no artifacts at all."
+    return NoLog(f"Run {number} of task {task_id} left no log: it ended as {clean(why, 100)}{told}.",
+                 left + (f" Earlier runs may have one: open run {number - 1}." if number else ""))  # fmt: skip
 
 
 def row_log(root: str, row: Row) -> LogAddress | None:
@@ -88,4 +177,5 @@ def row_log(root: str, row: Row) -> LogAddress | None:
     if not readable or not SLUGID.fullmatch(task_id):
         return None
     live = row.get("storage") == "reference" and row.get("run_state") not in RESOLVED
-    return artifact_log(root, task_id, row.get("run"), name, live=live)
+    failed = row.get("run_state") in FAILED and name.rpartition("/")[2] in _WHOLE_LOGS
+    return replace(artifact_log(root, task_id, row.get("run"), name, live=live), failed=failed)

@@ -165,7 +165,7 @@ class _Attempt:
         promised = digests.promises(
             headers, (hop for _, hop in stream.hops), encoding=encoding, partial=stream.status == 206
         )
-listed = None if _is_stored_size(item.expected, headers, encoded=undo is not None) else item.expected
+        listed = None if _is_stored_size(item.expected, headers, encoded=undo is not None) else item.expected
         self._page = not item.is_html and may_be_page(self._place, headers.get("content-type", ""))
         sizes = {size for size in (listed, promised.content_length) if size is not None}
         if undo is None and length is not None:

@@ -43,16 +43,16 @@ FORMS = {
     f"{T}%2Fruns%2F0%2Fartifacts%2Fpublic%2Flogs%2Flive.log": Artifact(T, 0, "public/logs/live.log", FX),
     f"{FX}/tasks/{T}/runs/0/logs/live/https%3A%2F%2Felsewhere.example%2Fx.log": Task(T, 0, FX),
     f"{FX}/tasks/{T}/runs/0/logs/public%2Flogs%2Flive_backing.log#L12": Artifact(T, 0, LOG, FX, 12),
-    f"{FX}/tasks/{T}/runs/0/logs/live/public%2Flogs%2Flive_backing.log#L120-L130": Artifact(T, 0, LOG, FX, 120),
+    f"{FX}/tasks/{T}/runs/0/logs/live/public%2Flogs%2Flive_backing.log#L120-L130": Artifact(T, 0, LOG, FX, 120, 130),
     f"{FX}/tasks/{T}/runs/0/logs/live/{FX}/api/queue/v1/task/{T}/runs/0/artifacts/{LOG}#L120-130": Artifact(
-        T, 0, LOG, FX, 120
+        T, 0, LOG, FX, 120, 130
     ),
     f"{FX}/tasks/{T}/runs/0/logs/{LOG}#L0": Artifact(T, 0, LOG, FX),
     f"{FX}/tasks/{T}/runs/0/logs/{LOG}#bottom": Artifact(T, 0, LOG, FX),
     f"{FX}/tasks/{T}/runs/0#L7": Task(T, 0, FX),
     f"https://firefoxci.taskcluster-artifacts.net/{T}/2/{LOG}#L7": Artifact(T, 2, LOG, FX, 7),
     f"taskcluster:artifact/{T}/0/{LOG}#L7": Artifact(T, 0, LOG, "", 7),
-    f"taskcluster:artifact/{T}/0/{LOG}?root={FX}#L7-L9": Artifact(T, 0, LOG, FX, 7),
+    f"taskcluster:artifact/{T}/0/{LOG}?root={FX}#L7-L9": Artifact(T, 0, LOG, FX, 7, 9),
     f"taskcluster:artifact/{T}/0/{LOG}%23L7": Artifact(T, 0, f"{LOG}#L7"),
     f"{FX}/tasks/{T}/runs/0/logs/{LOG}": Artifact(T, 0, LOG, FX),
     f"{FX}/tasks/{T}/runs/0/public/build/target.tar.xz": Artifact(T, 0, "public/build/target.tar.xz", FX),

@@ -6,6 +6,7 @@ import gzip
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -110,3 +111,122 @@ def test_leaving_a_live_log_ends_its_connection_at_once() -> None:
         filler.join(PATIENCE)
         assert not filler.is_alive() and spool.lines(0, 1)[0].content == b"line"
     http.close()
+
+
+# ---- as far as it was written when it was asked for ------------------------------------------------------------------
+
+
+class Clock:
+    """Passes when a test says so; the source that uses it never blocks."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def stamped(seconds: float, words: str = "x" * 80) -> bytes:
+    when = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"[task {when}] {words}\n".encode()
+
+
+def until_now(clock: Clock, chunks: Iterator[bytes]) -> tuple[int, bool]:
+    """(chunks that were given, whether it ended before the log did)"""
+    reading = sources.UntilNow(lambda _: chunks, monotonic=clock, wall=clock)
+    return sum(1 for _ in reading.chunks(Cancel())), reading.early
+
+
+def test_a_log_to_which_lines_are_added_for_ever_ends_by_itself() -> None:
+    clock = Clock()
+
+    def source() -> Iterator[bytes]:
+        yield b"what was there\n" * 100_000
+        while True:  # ten lines a second, without a date
+            clock.now += 0.1
+            yield b"one more line\n"
+
+    count, early = until_now(clock, source())
+    assert early and count <= 50  # five seconds
+
+
+def test_one_that_is_written_at_megabytes_a_second_ends_too() -> None:
+    clock = Clock()
+
+    def source() -> Iterator[bytes]:
+        while True:
+            clock.now += 0.1
+            yield b"x" * 200_000 + b"\n"
+
+    count, early = until_now(clock, source())
+    assert early and 600 <= count <= 650  # a minute
+
+
+def test_lines_that_are_dated_after_the_question_end_it() -> None:
+    clock = Clock()
+
+    def source() -> Iterator[bytes]:
+        while True:
+            clock.now += 0.1
+            yield stamped(clock.now) * 1000
+
+    count, early = until_now(clock, source())
+    assert early and count <= 25
+
+
+def test_a_worker_whose_clock_is_an_hour_slow_does_not_keep_one_waiting() -> None:
+    clock = Clock()
+
+    def source() -> Iterator[bytes]:
+        while True:
+            clock.now += 0.1
+            yield stamped(clock.now - 3600)
+
+    assert until_now(clock, source())[1]
+
+
+def test_what_was_there_comes_whole_over_a_slow_connection() -> None:
+    """5 KB a second, 500 seconds: the dates say that all of it was written before."""
+    clock = Clock()
+    asked = clock.now
+
+    def source() -> Iterator[bytes]:
+        for number in range(5000):
+            clock.now += 0.1
+            yield stamped(asked - 50_000 + 10 * number, "x" * 450)
+
+    assert until_now(clock, source()) == (5000, False)
+
+
+def test_a_log_that_ends_meanwhile_is_whole() -> None:
+    assert until_now(Clock(), iter([b"a\n", b"b\n"])) == (2, False)
+
+
+def test_a_live_log_over_a_real_socket_ends_while_lines_keep_coming(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "SILENCE", 0.3)
+    log, stop = LiveLog(""), threading.Event()
+
+    def write() -> None:
+        while not stop.wait(0.02):
+            log.say(b"and another line\n")
+
+    writer = threading.Thread(target=write, daemon=True)
+    with serving(log), Http() as http:
+        log.say(b"what was there\n")
+        writer.start()
+        reading = sources.UntilNow(sources.from_http(http.downloader, log.url, live=True))
+        text = b"".join(reading.chunks(Cancel()))
+        stop.set()
+        log.say(b"")
+    assert reading.early and text.startswith(b"what was there\n")
+
+
+def test_the_first_bytes_are_waited_for_longer_than_a_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "SILENCE", 0.1)
+
+    def slow(cancel: Cancel) -> Iterator[bytes]:
+        cancel.sleep(0.5)
+        yield b"late\n"
+
+    reading = sources.UntilNow(slow)
+    assert b"".join(reading.chunks(Cancel())) == b"late\n" and not reading.early

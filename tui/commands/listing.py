@@ -151,7 +151,7 @@ def _only(frame: pl.DataFrame, opened: Locator) -> pl.DataFrame:
     found = frame.filter(frame["name"] == name)
     if found.is_empty():
         raise NotFound(f"There is no artifact {clean(name)} in what the server lists.", "Check its name and its run.")
-    return found.filter(found["run"] == found["run"].max())
+    return found.filter(found["run"].eq_missing(found["run"].max()))
 
 
 def counted(things: str, rows: int, total: int | None) -> Callable[[], str]:

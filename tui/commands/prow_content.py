@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backends.problems import Problem, UsageProblem
-from tui.commands.log_output import lines_of, write_log
+from tui.commands.log_output import write_log
 from tui.commands.output import Progress, say
 from tui.commands.prow_session import chosen_builds, common_options, opened, prow_session, window_options
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @common_options
 @click.option("--container", metavar="NAME", help="Of a build with several containers, the log of this one.")
 @click.option("--step", metavar="NAME", help="Of an OpenShift build, the log of the step whose path ends so.")
-@click.option("--errors", is_flag=True, help="Only lines that Spyglass would mark, with five around each.")
+@click.option("--errors", is_flag=True, help="Only error lines, with five lines around each.")
 @click.option("--tail", type=click.IntRange(1), help="Only the last N lines.")
 @click.option("-o", "--to", "target", metavar="FILE", help="Write to FILE; - is stdout.")
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
@@ -50,8 +50,8 @@ def log(
     address of a line is printed from that line on, one of a range of lines (…:101-103) as those lines.
     """
     with prow_session(mode, gcs_url, gcsweb_url, bucket) as (session, cancel):
+        from backends.logs.findings import error_lines
         from backends.logs.kept import from_address
-        from backends.logs.spyglass import around
 
         address = _address(session, cancel, locator, text, container, step)
         pieces: Iterable[bytes] | None = None
@@ -59,7 +59,7 @@ def log(
             pieces = _end(session, cancel, address, tail)
         if pieces is None:
             body = from_address(session.http, address.url, final=address.final)(cancel)
-            pieces = around(lines_of(body)) if errors else body
+            pieces = error_lines(body) if errors else body
         line, last = (None, None) if errors else (address.line, address.last)
         write_log(pieces, target, overwrite=overwrite, tail=tail, line=line, last=last)
         if target not in (None, "-"):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from backends.cancel import Cancel
-from backends.problems import Cancelled, Problem, UsageProblem
+from backends.problems import Problem, UsageProblem
 from tui.cli import connection_options
 from tui.commands.listing import listed, session_of
 from tui.commands.log_output import write_log
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
     from backends.resources import Document, LogAddress
     from tui.session import Session
-
-SILENCE = 2.0  # seconds after which a log that is still being written counts as read, without --follow
 
 
 def _common(command: Any) -> Any:
@@ -118,20 +115,29 @@ def _document(session: Session, cancel: Cancel, locator: str) -> Document:
 
 @click.command()
 @click.option("--follow", is_flag=True, help="Go on while the task runs and writes.")
+@click.option("--errors", is_flag=True, help="Only error lines, with five lines around each.")
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @click.option("-o", "--to", "target", metavar="FILE", help="Write the bytes as they are to FILE; - is stdout.")
 @_common
 def log(
-    locator: str, mode: str | None, root_url: str | None, target: str | None, overwrite: bool, follow: bool
-) -> None:
+    locator: str, mode: str | None, root_url: str | None, target: str | None, overwrite: bool, errors: bool,
+    follow: bool,
+) -> None:  # fmt: skip
     """Print the log of a task's last run that began, of a run, or any artifact that is a text.
 
-    An address that ends in #L120 is printed from that line on.
+    An address that ends in #L120 is printed from that line on, one that ends in #L120-L130 up to that line.
+    With --errors only lines that the app marks as errors, with five around each.
     Escape sequences and what else could reach into a terminal are taken out; with -o the bytes stay as they are.
     """
     with session_of(root_url, mode) as (session, cancel):
         address = _address(session, cancel, locator)
-        write_log(_read(session, address, cancel, follow), target, overwrite=overwrite, line=address.line)
+        pieces: Iterable[bytes] = _read(session, address, cancel, follow)
+        if errors:
+            from backends.logs.findings import error_lines
+
+            write_log(error_lines(pieces), target, overwrite=overwrite)
+        else:
+            write_log(pieces, target, overwrite=overwrite, line=address.line, last=address.last)
 
 
 def _address(session: Session, cancel: Cancel, locator: str) -> LogAddress:
@@ -153,40 +159,14 @@ def _address(session: Session, cancel: Cancel, locator: str) -> LogAddress:
 
 def _read(session: Session, address: LogAddress, cancel: Cancel, follow: bool) -> Iterator[bytes]:
     """The bytes; of a log that still grows those that are there, or with `follow` all until the task ends."""
-    from backends.logs.kept import from_address
+    from backends.logs.kept import from_log
+    from backends.logs.sources import UntilNow
 
-    own = Cancel()
-    forget = cancel.on_cancel(own.cancel)
-    source = from_address(session.http, address.url, live=address.live, final=address.final)
-    silence = _Silence(own) if address.live and not follow else None
-    try:
-        for chunk in source(own):
-            if silence is not None:
-                silence.broken()
-            yield chunk
-    except Cancelled:
-        cancel.check()
+    source = from_log(session.http, address)
+    if not address.live or follow:
+        yield from source(cancel)
+        return
+    reading = UntilNow(source)
+    yield from reading.chunks(cancel)
+    if reading.early:
         say("note: the task still runs and writes; --follow goes on until it ends.")
-    finally:
-        forget()
-        if silence is not None:
-            silence.end()
-
-
-class _Silence:
-    """Pulls the token when nothing has come for `SILENCE` seconds."""
-
-    def __init__(self, cancel: Cancel) -> None:
-        self._cancel = cancel
-        self._timer: threading.Timer | None = None
-        self.broken()
-
-    def broken(self) -> None:
-        self.end()
-        self._timer = threading.Timer(SILENCE, self._cancel.cancel)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def end(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
