@@ -6,9 +6,10 @@ In the store beside the answers, compressed; up to `CAP` bytes of text, which is
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from backends.cancel import Cancel
@@ -24,10 +25,21 @@ CAP = 32 << 20  # decoded bytes
 _LEVEL = 1  # 100 MB/s and more, for a tenth to a twentieth of the size
 
 
-def from_address(http: Http, url: str, *, live: bool = False, final: bool = True) -> Source:
-    """A log on a server, kept as below, or on this disk by its file: address."""
+def from_address(
+    http: Http,
+    url: str,
+    *,
+    live: bool = False,
+    final: bool = True,
+    downloader: Callable[[], AbstractContextManager[Any]] | None = None,
+) -> Source:
+    """A log on a server, kept as below, or on this disk by its file: address. `downloader`: opens what `http` cannot,
+    such as s3: addresses; those are not kept.
+    """
     if url.startswith("file:"):
         return from_path(Path(unquote(urlsplit(url).path)))
+    if downloader is not None and not url.startswith(("http:", "https:")):
+        return from_http(downloader, url)  # type: ignore[arg-type]
     return from_http_kept(http, url, live=live, final=final)
 
 

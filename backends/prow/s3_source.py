@@ -100,9 +100,12 @@ class S3Source(Source):
             found = self._store(bucket).get(entry.name)
             yield decompressed(_pieces(found, cancel))
 
+    def address(self, bucket: str, name: str, generation: str = "") -> str:
+        return f"s3://{bucket}/{quote(name, errors='replace')}"
+
     def download(self, bucket: str, entry: Entry) -> tuple[str, str]:
         version = f"version={re.sub('[^A-Za-z0-9-]', '', entry.generation)}" if entry.generation else ""
-        return f"s3://{bucket}/{quote(entry.name, errors='replace')}" + (f"?{version}" if version else ""), version
+        return self.address(bucket, entry.name) + (f"?{version}" if version else ""), version
 
     # ---- what `object_downloads` needs
 

@@ -166,6 +166,16 @@ def test_a_download_of_s3_goes_on_where_it_stopped(s3: str, http: Http) -> None:
         assert failed.value.reason == "wrong-server"  # what the transfer answers with a start from the first byte
 
 
+def test_a_log_of_an_s3_bucket_is_read(s3: str, ciexplore: Caller) -> None:
+    folder = filled_s3(s3)
+    for text in (f"s3://{NAME}/{JOB}", f"s3://{NAME}/{folder}", f"s3://{NAME}/{folder}build-log.txt"):
+        done = ciexplore("prow", "log", text)
+        assert (done.code, done.out) == (0, LOG), done.err
+    end = ciexplore("prow", "log", f"s3://{NAME}/{folder}", "--tail", "2")
+    assert end.out == b"a line of the log\n" * 2
+    assert ciexplore("prow", "log", f"s3://{NAME}/{folder}artifacts/junit.xml").out == b"<testsuite/>" * 900
+
+
 # ---- this disk
 
 

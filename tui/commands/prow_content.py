@@ -58,7 +58,8 @@ def log(
         if tail is not None and not errors:
             pieces = _end(session, cancel, address, tail)
         if pieces is None:
-            body = from_address(session.http, address.url, final=address.final)(cancel)
+            source = from_address(session.http, address.url, final=address.final, downloader=session.open_downloader)
+            body = source(cancel)
             pieces = around(lines_of(body)) if errors else body
         write_log(pieces, target, overwrite=overwrite, tail=tail, line=None if errors else address.line)
         if target not in (None, "-"):

@@ -16,7 +16,9 @@ class LogLevel(LogPane):
     """Reads one address; `title` and `locator` are what the pane's path and the history show."""
 
     def __init__(self, session: Session, address: LogAddress) -> None:
-        source = kept.from_address(session.http, address.url, live=address.live, final=address.final)
+        source = kept.from_address(
+            session.http, address.url, live=address.live, final=address.final, downloader=session.open_downloader
+        )
 
         def link(line: int) -> str:
             return address.locator.at_line(line).text()
