@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from backends.cancel import Cancel
@@ -20,14 +21,26 @@ if TYPE_CHECKING:
     from backends.http import Http
     from backends.logs.spool import Source
 
+Downloaders = Callable[[], AbstractContextManager[Any]]
 CAP = 32 << 20  # decoded bytes
 _LEVEL = 1  # 100 MB/s and more, for a tenth to a twentieth of the size
 
 
-def from_address(http: Http, url: str, *, live: bool = False, final: bool = True) -> Source:
-    """A log on a server, kept as below, or on this disk by its file: address."""
+def from_address(
+    http: Http,
+    url: str,
+    *,
+    live: bool = False,
+    final: bool = True,
+    downloader: Downloaders | None = None,
+) -> Source:
+    """A log on a server, kept as below, or on this disk by its file: address. `downloader`: opens what `http` cannot,
+    such as s3: addresses; those are not kept.
+    """
     if url.startswith("file:"):
         return from_path(Path(unquote(urlsplit(url).path)))
+    if downloader is not None and not url.startswith(("http:", "https:")):
+        return from_http(downloader, url)  # type: ignore[arg-type]
     return from_http_kept(http, url, live=live, final=final)
 
 
@@ -44,9 +57,9 @@ class Address(Protocol):
     def elsewhere(self) -> Callable[[Cancel], Address] | None: ...
 
 
-def from_log(http: Http, address: Address) -> Source:
+def from_log(http: Http, address: Address, downloader: Downloaders | None = None) -> Source:
     """The text of an address; where there is nothing at its URL, the one that `elsewhere` finds."""
-    first = from_address(http, address.url, live=address.live, final=address.final)
+    first = from_address(http, address.url, live=address.live, final=address.final, downloader=downloader)
     elsewhere = address.elsewhere
     if elsewhere is None:
         return first
@@ -65,7 +78,7 @@ def from_log(http: Http, address: Address) -> Source:
             if begun or not (address.live or isinstance(problem, NotFound)):
                 raise
         found = elsewhere(cancel)
-        yield from from_address(http, found.url, live=found.live, final=found.final)(cancel)
+        yield from from_address(http, found.url, live=found.live, final=found.final, downloader=downloader)(cancel)
 
     return read
 

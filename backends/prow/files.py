@@ -149,7 +149,7 @@ class TreeFiles(Files):
     def pages(self, cancel: Cancel) -> Iterator[Page]:
         """A page a build (or several); what could not be listed is in the note. Ends at `MOST_FILES`."""
         count, failed = 0, ""
-        if len(self.places) == 1 and self.places[0].folder:
+        if len(self.places) == 1 and not self.places[0].link:
             yield from self._one(self.places[0], cancel)
             return
         for trees in trees_of(self.archive, self.places, cancel):

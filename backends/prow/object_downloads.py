@@ -50,15 +50,22 @@ class ObjectDownloader:
         self._s3 = s3
 
     def open(
-        self, url: str, *, offset: int = 0, if_range: str | None = None, cancel: Cancel | None = None
+        self,
+        url: str,
+        *,
+        offset: int = 0,
+        if_range: str | None = None,
+        cancel: Cancel | None = None,
+        **over_http: Any,
     ) -> AbstractContextManager[Any]:
+        """`over_http`: options that only requests over HTTP have."""
         scheme = url.partition(":")[0]
         token = cancel or Cancel()
         if scheme == "file":
             return _local_file(unquote(urlsplit(url).path), offset, if_range, token)
         if scheme == "s3":
             return nullcontext(self._s3_object(url, offset, if_range, token))
-        return self._over_http.open(url, offset=offset, if_range=if_range, cancel=cancel)
+        return self._over_http.open(url, offset=offset, if_range=if_range, cancel=cancel, **over_http)
 
     def __enter__(self) -> ObjectDownloader:
         return self

@@ -20,6 +20,12 @@ from backends.net import is_loopback
 from backends.problems import UsageProblem
 from backends.prow.source import PAGE, Entry, Listing, Source
 
+_STATUS = re.compile(r"status code: ([0-9]{3})\b")
+_CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)  # fmt: skip
+
 
 def open_store(bucket: str) -> Any:
     """obstore's store of a bucket. Raises `UsageProblem` where obstore is not installed."""
@@ -41,7 +47,8 @@ def open_store(bucket: str) -> Any:
 
 
 def is_signed() -> bool:
-    return "AWS_ACCESS_KEY_ID" in os.environ
+    """Whether there are credentials: a key, or a role of the machine that obstore asks for one."""
+    return any(os.environ.get(name) for name in _CREDENTIALS)
 
 
 class S3Source(Source):
@@ -74,6 +81,7 @@ class S3Source(Source):
                 found: Any = next(iter(store.list(folder or None, offset=offset or None, chunk_size=PAGE)), [])
                 entries = [_entry(meta) for meta in found]
                 last = entries[-1].name if len(entries) >= PAGE else ""
+                entries = _without_marks(store, entries)
                 kept = [one for one in entries if one.name.startswith(prefix) and (not end or one.name < end)]
                 return Listing(tuple(kept), (), "" if end and last >= end else last)
             told = store.list_with_delimiter(folder or None)
@@ -100,9 +108,12 @@ class S3Source(Source):
             found = self._store(bucket).get(entry.name)
             yield decompressed(_pieces(found, cancel))
 
+    def address(self, bucket: str, name: str, generation: str = "") -> str:
+        return f"s3://{bucket}/{quote(name, errors='replace')}"
+
     def download(self, bucket: str, entry: Entry) -> tuple[str, str]:
         version = f"version={re.sub('[^A-Za-z0-9-]', '', entry.generation)}" if entry.generation else ""
-        return f"s3://{bucket}/{quote(entry.name, errors='replace')}" + (f"?{version}" if version else ""), version
+        return self.address(bucket, entry.name) + (f"?{version}" if version else ""), version
 
     # ---- what `object_downloads` needs
 
@@ -149,6 +160,21 @@ class S3Source(Source):
             return self._stores[bucket]
 
 
+def _without_marks(store: Any, entries: list[Entry]) -> list[Entry]:
+    """Without what tools leave to mark a folder, an empty object called FOLDER/, which obstore lists as FOLDER."""
+    kept = []
+    for entry, following in zip(entries, [*entries[1:], None], strict=True):
+        is_mark = not entry.size and following is not None and following.name.startswith(f"{entry.name}/")
+        if not entry.size and not is_mark and "." not in entry.name.rsplit("/", 1)[-1]:
+            try:
+                store.head(entry.name)
+            except FileNotFoundError:
+                is_mark = True
+        if not is_mark:
+            kept.append(entry)
+    return kept
+
+
 def _pieces(found: Any, cancel: Cancel) -> Iterator[bytes]:
     for piece in found.stream(min_chunk_size=256 << 10):
         cancel.check()
@@ -180,20 +206,21 @@ def _in_words(bucket: str, name: str) -> Iterator[None]:
         yield
     except (UsageProblem, HttpProblem):
         raise
-    except FileNotFoundError:
-        raise NotFound(f"There is no {clean(name)} in {clean(bucket)}.", "Check its name.") from None
     except Exception as error:
-        if not type(error).__module__.startswith("obstore"):
+        if not type(error).__module__.startswith("obstore") and not isinstance(error, FileNotFoundError):
             raise
-        kind = type(error).__name__
+        kind, text = type(error).__name__, str(error)
+        status = match[1] if (match := _STATUS.search(text)) else ""
+        if "NoSuchBucket" in text or (status == "404" and not isinstance(error, FileNotFoundError)):
+            raise NotFound(f"There is no bucket {clean(bucket)} (404).", "Check its name.", status=404) from None
         if kind == "PreconditionError":
             raise _changed(bucket, name) from None
-        if kind == "NotFoundError":
-            raise NotFound(f"There is no {clean(name)} in {clean(bucket)}.", "Check its name.") from None
-        if kind in ("PermissionDeniedError", "UnauthenticatedError"):
+        if isinstance(error, FileNotFoundError):
+            raise NotFound(f"There is no {clean(name)} in {clean(bucket)}.", "Check its name.", status=404) from None
+        if kind in ("PermissionDeniedError", "UnauthenticatedError") or status in ("401", "403"):
             raise NotAllowed(
-                f"{clean(bucket)} does not let you read {clean(name)}.", "Set AWS_ACCESS_KEY_ID."
+                f"The bucket {clean(bucket)} does not let you read {clean(name)}.",
+                "If it is private, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of somebody who may.",
+                status=403,
             ) from None
-        raise NetworkFailed(
-            f"The bucket {clean(bucket)} cannot be read: {clean(str(error), 200)}.", "Try again."
-        ) from None
+        raise NetworkFailed(f"The bucket {clean(bucket)} cannot be read: {clean(text, 200)}.", "Try again.") from None

@@ -166,6 +166,38 @@ def test_a_download_of_s3_goes_on_where_it_stopped(s3: str, http: Http) -> None:
         assert failed.value.reason == "wrong-server"  # what the transfer answers with a start from the first byte
 
 
+def test_marks_of_folders_are_no_files_and_empty_files_are(s3: str, ciexplore: Caller, tmp_path: Path) -> None:
+    folder = filled_s3(s3)
+    for mark in ("logs/", JOB, folder, f"{folder}artifacts/", f"{folder}artifacts/nothing-below/"):
+        httpx.put(f"{s3}/{NAME}/{mark}", content=b"").raise_for_status()
+    put(s3, f"{folder}artifacts/EMPTY", b"")
+    put(s3, f"{folder}artifacts/empty.log", b"")
+    done = ciexplore("prow", "download", f"s3://{NAME}/{JOB}", "--output", "out")
+    assert done.code == 0 and "5 verified" in done.err, done.err
+    assert (tmp_path / "out" / NAME / folder / "artifacts" / "EMPTY").read_bytes() == b""
+
+
+@pytest.mark.parametrize("path", [JOB, f"{JOB}1387000000000000000/", ""])
+@pytest.mark.parametrize("verb", ["builds", "files", "download"])
+def test_a_misspelt_s3_bucket_is_an_error(s3: str, ciexplore: Caller, verb: str, path: str) -> None:
+    more = ("--output", "out") if verb == "download" else ()
+    done = ciexplore("prow", verb, f"s3://mis-spelt/{path}", *more)
+    if verb == "builds" and path != JOB:  # one build's row with a note, or a folder that is no job's
+        assert done.code in (1, 2)
+    else:
+        assert (done.code, "404" in done.err) == (3, True), done.err
+
+
+def test_a_log_of_an_s3_bucket_is_read(s3: str, ciexplore: Caller) -> None:
+    folder = filled_s3(s3)
+    for text in (f"s3://{NAME}/{JOB}", f"s3://{NAME}/{folder}", f"s3://{NAME}/{folder}build-log.txt"):
+        done = ciexplore("prow", "log", text)
+        assert (done.code, done.out) == (0, LOG), done.err
+    end = ciexplore("prow", "log", f"s3://{NAME}/{folder}", "--tail", "2")
+    assert end.out == b"a line of the log\n" * 2
+    assert ciexplore("prow", "log", f"s3://{NAME}/{folder}artifacts/junit.xml").out == b"<testsuite/>" * 900
+
+
 # ---- this disk
 
 

@@ -51,14 +51,14 @@ def log(
     """
     with prow_session(mode, gcs_url, gcsweb_url, bucket) as (session, cancel):
         from backends.logs.findings import error_lines
-        from backends.logs.kept import from_address
+        from backends.logs.kept import from_log
 
         address = _address(session, cancel, locator, text, container, step)
         pieces: Iterable[bytes] | None = None
         if tail is not None and not errors:
             pieces = _end(session, cancel, address, tail)
         if pieces is None:
-            body = from_address(session.http, address.url, final=address.final)(cancel)
+            body = from_log(session.http, address, session.open_downloader)(cancel)
             pieces = error_lines(body) if errors else body
         line, last = (None, None) if errors else (address.line, address.last)
         write_log(pieces, target, overwrite=overwrite, tail=tail, line=line, last=last)

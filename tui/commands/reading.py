@@ -162,7 +162,7 @@ def _read(session: Session, address: LogAddress, cancel: Cancel, follow: bool) -
     from backends.logs.kept import from_log
     from backends.logs.sources import UntilNow
 
-    source = from_log(session.http, address)
+    source = from_log(session.http, address, session.open_downloader)
     if not address.live or follow:
         yield from source(cancel)
         return

@@ -16,7 +16,7 @@ class LogLevel(LogPane):
     """Reads one address; `title` and `locator` are what the pane's path and the history show."""
 
     def __init__(self, session: Session, address: LogAddress) -> None:
-        source = kept.from_log(session.http, address)
+        source = kept.from_log(session.http, address, session.open_downloader)
 
         def link(line: int) -> str:
             return address.locator.at_line(line).text()
