@@ -77,7 +77,7 @@ def recognise(pasted: Pasted) -> ProwLocator | None:
 def recognise_name(text: str) -> ProwLocator | None:
     """A job's name, JOB/BUILD or a build's id, of which a bucket has to be asked whether it knows them: for texts that
     are nothing else, and where it is clear that one of Prow's is meant."""
-    job, slash, build = text.strip().partition("/")
+    job, slash, build = text.strip().removesuffix("/").partition("/")
     if BUILD.fullmatch(job) and not slash:
         return ProwBuild(job)
     if not JOB.fullmatch(job) or job in (".", "..") or job in ROOTS or (slash and not BUILD.fullmatch(build)):

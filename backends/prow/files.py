@@ -51,6 +51,8 @@ class Files(Resource):
         return Detail(str(row["name"]), row_detail(FILES, row, "File").sections)
 
     def web_url(self, row: Row | None = None) -> str | None:
+        if row is None and isinstance(self.locator, ProwView):
+            return None  # no page shows all files of a build or of several
         path = str(row["path"]) if row is not None else str(getattr(self.locator, "path", ""))
         found, at = route(path), self.locator
         if row is None and isinstance(at, ProwPath) and at.line is not None:

@@ -87,6 +87,8 @@ class JobList(Resource):
         return entries
 
     def web_url(self, row: Row | None = None) -> str | None:
+        if row is None and self.prefix:
+            return None  # no page shows a part of the jobs
         path = self.folder if row is None else str(row["path"])
         deck = deck_page(self.archive.bucket, path, "job-history") if row is not None else None
         return deck or self.archive.source.page(self.archive.bucket, path)

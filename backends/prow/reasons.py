@@ -1,4 +1,5 @@
-"""Why builds failed: what Prow said, else ci-operator's own reason in the log, else what the pod met with."""
+"""Why builds failed: what Prow said; where that is nothing, what the pod met with, else ci-operator's own reason in the
+log and the steps or tests that failed, else the containers' exit codes, else the last error in the log."""
 
 from __future__ import annotations
 
@@ -12,13 +13,18 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.http.answers import Origin
 from backends.http.errors import clean
 from backends.locators.prow import ProwView
+from backends.logs import ansi
+from backends.logs.rules import Severity, matching_rules
 from backends.problems import Cancelled, Problem
-from backends.prow.archive import Archive, log_names
+from backends.prow.archive import BUILD_LOG, Archive, log_names
 from backends.prow.build_columns import SEPARATOR
 from backends.prow.build_reading import BuildPlace, Row
-from backends.prow.build_state import FAILED, INCOMPLETE, decoded
+from backends.prow.build_state import FAILED, INCOMPLETE, Json, decoded
 from backends.prow.builds import build_frame
-from backends.prow.pod_hints import hint
+from backends.prow.file_openings import PODINFO, is_junit
+from backends.prow.junit_reading import read_junit
+from backends.prow.junit_rows import JUnitFile, junit_rows
+from backends.prow.pod_hints import exit_codes, hint
 from backends.prow.row_detail import row_detail
 from backends.prow.source import Entry
 from backends.prow.view_builds import builds_view, counted, places, read_each, unread
@@ -39,8 +45,14 @@ REASONS = Schema(
 )
 _GENERIC = re.compile(r"job (failed|succeeded|aborted|triggered)\.?", re.IGNORECASE)
 _CI_OPERATOR = re.compile(rb"Reporting job state '\w+' with reason '([^']{1,300})'")
-_CHANGING = re.compile(r"\b(?:[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{12,64}|[0-9]+(?:\.[0-9]+)?)(?=\b|[a-z]{1,2}\b)")
-_PODINFO = "podinfo.json"
+_MULTI_STAGE = re.compile(r"Run multi-stage test (.+) - (.+) container test")
+# A build's numbers and ids; not its exit code, for 1 is not 137.
+_CHANGING = re.compile(
+    r"exit code [0-9]+"
+    r"|\b(?:[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{12,64}|[0-9]+(?:\.[0-9]+)?)(?=\b|[a-z]{1,2}\b)"
+)
+_LONGEST = 10_000  # bytes of a line that rules look at
+_MOST_REPORTS = 30  # JUnit files of a build that are read
 _READ = 256 << 20  # bytes of a log that are read for its last words
 _KEPT = 64 << 10
 
@@ -74,7 +86,7 @@ def reasons(builds: pl.DataFrame) -> pl.DataFrame:
 
 
 def _general(reason: str) -> str:
-    return _CHANGING.sub("N", reason)
+    return _CHANGING.sub(lambda match: match[0] if match[0].startswith("exit code") else "N", reason)
 
 
 class FailureReasons(Resource):
@@ -113,23 +125,64 @@ class FailureReasons(Resource):
         return row
 
     def _told(self, row: Row, cancel: Cancel) -> str | None:
-        """What the build's own log says, else what became of its pod."""
-        for name in log_names(row["names"])[:1]:
-            if words := self._last_words(f"{row['folder']}{name}", row["log_compressed"] == "no", cancel):
-                return words
-        if _PODINFO not in str(row["names"]).split(SEPARATOR):
-            return None
-        entry = Entry(f"{row['folder']}{_PODINFO}")
-        return hint(decoded(self.archive.source.read(self.archive.bucket, entry, cancel=cancel))) or None
+        """What the build's own files say."""
+        names = str(row["names"] or "").split(SEPARATOR)
+        pod = self._pod(row, cancel) if PODINFO in names else {}
+        if words := hint(pod):
+            return words
+        tails = [self._tail(f"{row['folder']}{name}", row, cancel) for name in log_names(row["names"])]
+        said = [found[-1].decode("utf-8", "replace") for found in map(_CI_OPERATOR.findall, tails) if found]
+        reported = clean(said[0], 300) if said else ""
+        failed = self._failed_tests(str(row["folder"]), cancel) if "artifacts/" in names else ""
+        if reported or failed:
+            return ": ".join(one for one in (reported, failed) if one)
+        return exit_codes(pod) or next(filter(None, map(_last_error, tails)), None)
 
-    def _last_words(self, path: str, plain: bool, cancel: Cancel) -> str | None:
-        """ci-operator ends its log with the path of reasons that it reports. Only of a `plain` log is the end asked
-        for by itself: it would take a request to learn that another one cannot be had so."""
-        tail = self.archive.source.tail(self.archive.bucket, path, _KEPT, cancel=cancel) if plain else None
-        if tail is None:
-            tail = self._end(path, cancel)
-        found = _CI_OPERATOR.findall(tail)
-        return clean(found[-1].decode("utf-8", "replace"), 300) if found else None
+    def _pod(self, row: Row, cancel: Cancel) -> Json:
+        try:
+            entry = Entry(f"{row['folder']}{PODINFO}")
+            return decoded(self.archive.source.read(self.archive.bucket, entry, cancel=cancel))
+        except Cancelled:
+            raise
+        except Problem:
+            return {}  # then the other files have to do
+
+    def _failed_tests(self, folder: str, cancel: Cancel) -> str:
+        """The failed steps of ci-operator's junit_operator.xml, else the failed tests of the JUnit files beside it."""
+        archive = self.archive
+        try:
+            listing = archive.source.list(archive.bucket, f"{folder}artifacts/", cancel=cancel)
+            reports = [one for one in listing.files if is_junit(one.name)]
+            operator = [one for one in reports if one.name.endswith("/junit_operator.xml")]
+            found: dict[str, None] = {}
+            for entry in (operator or reports)[:_MOST_REPORTS]:
+                with archive.source.open(archive.bucket, entry, cancel=cancel) as body:
+                    files = [JUnitFile("", entry.name, read_junit(body))]
+                rows = junit_rows(files)
+                found |= dict.fromkeys(rows.filter(pl.col("state") == "failed")["test"].to_list())
+        except Cancelled:
+            raise
+        except Problem:
+            return ""
+        steps = {f"{match[1]}/{match[2]}" for one in found if (match := _MULTI_STAGE.fullmatch(one))}
+        if steps:  # the phases that they are in fail with them
+            return f"step{'' if len(steps) == 1 else 's'} {', '.join(sorted(steps))[:300]} failed"
+        if not found:
+            return ""
+        first = clean(next(iter(found)), 200)
+        return f"test failed: {first}" if len(found) == 1 else f"{len(found):,} tests failed, the first: {first}"
+
+    def _tail(self, path: str, row: Row, cancel: Cancel) -> bytes:
+        """The end of a log. Only of a plain one is it asked for by itself: it would take a request to learn that
+        another one cannot be had so."""
+        plain = path.endswith(f"/{BUILD_LOG}") and row["log_compressed"] == "no"
+        try:
+            tail = self.archive.source.tail(self.archive.bucket, path, _KEPT, cancel=cancel) if plain else None
+            return self._end(path, cancel) if tail is None else tail
+        except Cancelled:
+            raise
+        except Problem:
+            return b""
 
     def _end(self, path: str, cancel: Cancel) -> bytes:
         tail, count = b"", 0
@@ -146,3 +199,12 @@ class FailureReasons(Resource):
 
     def open(self, row: Cells) -> ProwView | None:
         return builds_view(self.view, row.get("build_ids"))
+
+
+def _last_error(tail: bytes) -> str:
+    """The last line that the rules for logs call an error, "" if none is."""
+    for line in reversed(tail.splitlines()):
+        text = ansi.strip(ansi.decoded(line[:_LONGEST]))
+        if any(rule.severity is Severity.ERROR for rule in matching_rules(text)):
+            return f"in the log: {clean(text, 300)}"
+    return ""

@@ -55,7 +55,7 @@ def test_a_job_is_meant_by_any_name_in_a_named_bucket(ciexplore: Caller, demo: d
     assert isinstance(place, ProwPath)
     build = ciexplore("prow", "builds", demo[JOB], "--count", "1").rows[0]["build"]
     job, named = place.route.job, ("--bucket", place.bucket)
-    for text in (job, f"{job}/{build}"):
+    for text in (job, f"{job}/{build}", f"{job}/{build}/", build, f"logs/{job}", f"logs/{job}/{build}/"):
         done = ciexplore("prow", "builds", text, *named, "--count", "1", "--fast")
         assert (done.code, [row["build"] for row in done.rows]) == (0, [build])
     for text in ("nosuchjob", "no-such_job", "J/1383510269677801472", "gecko.v2.x"):
@@ -108,3 +108,22 @@ def test_files_that_hold_no_tests_are_counted_and_damaged_ones_end_with_1(ciexpl
         (tmp_path / f"cut{number}.xml").write_text(XML[:90], encoding="utf-8")
     cut = ciexplore("prow", "junit", f"{tmp_path}/")
     assert cut.code == 1 and cut.err.count("incomplete") == 1 and "3 files are incomplete (of 4)" in cut.err
+
+
+def test_a_downloaded_tree_is_opened_by_any_path_to_it(
+    ciexplore: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for number in (9, 10):
+        folder = tmp_path / "logs" / "tree" / "logs" / "a-job" / str(number)
+        folder.mkdir(parents=True)
+        (folder / "started.json").write_text('{"timestamp": 1600000000}')
+        (folder / "build-log.txt").write_text(f"line one\nline two of {number}\n")
+    here = f"{tmp_path}/logs/tree"
+    for text in ("logs/tree/logs/a-job", "./logs/tree/logs/a-job/", "~/logs/tree/logs/a-job", f"{here}/logs/a-job"):
+        done = ciexplore("prow", "builds", text)
+        assert (done.code, [row["build"] for row in done.rows]) == (0, ["10", "9"]), text
+    jobs = ciexplore("prow", "jobs", here)
+    assert (jobs.code, [row["job"] for row in jobs.rows]) == (0, ["a-job"])
+    log = ciexplore("prow", "log", f"{here}/logs/a-job/9")
+    assert (log.code, log.out) == (0, b"line one\nline two of 9\n")

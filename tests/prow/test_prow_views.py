@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +23,7 @@ from backends.prow.log_statistics import measure
 from backends.prow.log_windows import windows
 from backends.prow.over_time import over_time
 from backends.prow.parallel import Turns
-from backends.prow.pod_hints import hint
+from backends.prow.pod_hints import exit_codes, hint
 from backends.prow.reasons import reasons
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, build, opened, rows, snowflake
@@ -206,6 +205,16 @@ def test_ci_operator_s_own_reason_is_taken_from_the_end_of_its_log(bucket: Bucke
 
 # ---- pods
 
+
+def ended(code: int, reason: str = "Error") -> dict[str, Any]:
+    return {"state": {"terminated": {"exitCode": code, "reason": reason}}}
+
+
+def pod(container: dict[str, Any]) -> dict[str, Any]:
+    return {"podinfo.json": {"pod": {"status": {"phase": "Failed", "containerStatuses": [container]}}}}
+
+
+OOM = {"name": "test", **ended(137, "OOMKilled")}
 PULL = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such tag"}}, "name": "test"}
 
 
@@ -232,10 +241,83 @@ PULL = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such 
             "The init container clone did not get ready.",
         ),
         ({"phase": "Running", "containerStatuses": 3}, "x", ""),
+        (
+            {"phase": "Failed", "containerStatuses": [OOM, {"name": "sidecar", **ended(1)}]},
+            [],
+            "Out of memory: test was killed (OOMKilled).",
+        ),
+        (
+            {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."},
+            [],
+            "The pod was evicted: The node was low on resource: memory.",
+        ),
+        ({"phase": "Failed", "reason": "DeadlineExceeded"}, [], "The pod ran longer than it may."),
+        ({"phase": "Failed", "reason": "Odd"}, [], "The pod failed (Odd)."),
+        (
+            {
+                "phase": "Pending",
+                "containerStatuses": [{"name": "a", "state": {"waiting": {"reason": "InvalidImageName"}}}],
+            },
+            [],
+            "The image of a could not be pulled.",
+        ),
+        ({"phase": "Failed", "containerStatuses": [{"name": "test", **ended(1)}]}, [], ""),
     ],
 )
 def test_what_became_of_the_pod_is_said_as_spyglass_says_it(pod: Any, events: Any, words: str) -> None:
     assert hint({"pod": {"status": pod}, "events": events}) == words
+
+
+@pytest.mark.parametrize(
+    ("containers", "words"),
+    [
+        ([{"name": "test", **ended(1)}, {"name": "sidecar", **ended(1)}], "Container test ended with exit code 1."),
+        ([{"name": "sidecar", **ended(2)}], "Container sidecar ended with exit code 2."),
+        ([{"name": "a", **ended(137)}, {"name": "b", **ended(3)}, {"name": "c", **ended(0)}],
+         "Container a ended with exit code 137 (killed); b ended with exit code 3."),
+        ([{"name": "a", "state": {"terminated": {"exitCode": True}}}, 3, {}], ""),
+    ],
+)  # fmt: skip
+def test_exit_codes_are_said_by_container(containers: Any, words: str) -> None:
+    assert exit_codes({"pod": {"status": {"containerStatuses": containers}}}) == words
+
+
+OPERATOR = """<testsuites><testsuite name="step graph"><testcase name="Find the input image"/>
+<testcase name="Run multi-stage test e2e - ipi-install container test"><failure message="">x</failure></testcase>
+<testcase name="Run multi-stage test test phase"><failure message="">x</failure></testcase></testsuite></testsuites>"""
+SUITE = """<testsuite><testcase name="one"><failure/></testcase><testcase name="two"><failure/></testcase>
+<testcase name="flaky"><failure/></testcase><testcase name="flaky"/></testsuite>"""
+
+
+@pytest.mark.parametrize(
+    ("files", "log", "reason"),
+    [
+        (pod(OOM), "error: x\n", "Out of memory: test was killed (OOMKilled)."),
+        (pod({"name": "test", **ended(2)}), "all is well\n", "Container test ended with exit code 2."),
+        ({"artifacts/junit_operator.xml": OPERATOR}, "no words\n", "step e2e/ipi-install failed"),
+        ({"artifacts/junit_operator.xml": OPERATOR}, "Reporting job state 'failed' with reason 'executing_graph'\n",
+         "executing_graph: step e2e/ipi-install failed"),
+        ({"artifacts/junit_01.xml": SUITE}, "\n", "N tests failed, the first: one"),
+        ({}, "fine\nerror: no such host\nend\n", "in the log: error: no such host"),
+        ({}, "fine\n", "Job failed."),
+    ],
+    ids=["oom", "exit code", "step", "reason and step", "tests", "log", "nothing"],
+)  # fmt: skip
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_reason_is_taken_from_whatever_file_has_one(
+    bucket: Bucket, http: Http, files: dict[str, Any], log: str, reason: str, packed: bool
+) -> None:
+    folder = build(bucket, snowflake(2 * DAY), result="FAILURE", description="Job failed.", log=log, packed=packed)
+    for name, content in files.items():
+        bucket.put(folder + name, content)
+    assert [row["reason"] for row in rows(view(bucket, http, View.REASONS))] == [reason]
+
+
+def test_a_reason_is_found_in_the_log_of_any_container(bucket: Bucket, http: Http) -> None:
+    folder = build(bucket, snowflake(2 * DAY), result="FAILURE", description="", leave_out=("build-log.txt",))
+    bucket.put(f"{folder}test-build-log.txt", "fine\n")
+    bucket.put(f"{folder}other-build-log.txt", "Reporting job state 'failed' with reason 'other'\n")
+    assert [row["reason"] for row in rows(view(bucket, http, View.REASONS))] == ["other"]
 
 
 def test_a_build_without_a_log_is_explained_by_its_pod(bucket: Bucket, http: Http) -> None:
@@ -322,7 +404,7 @@ def test_every_question_is_answered_once_whatever_is_preferred(questions: list[i
 def test_numbers_in_reasons() -> None:
     from backends.prow.reasons import _general
 
-    assert re.fullmatch(r"exit code N", _general("exit code 137"))
+    assert _general("exit code 137 after 12s in 0f3c8a9b1d2e") == "exit code 137 after Ns in N"
 
 
 @pytest.mark.parametrize("kind", [View.SEARCH, View.OVER_TIME, View.REASONS, View.JUNIT, View.MATRIX])

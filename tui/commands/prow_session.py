@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from contextlib import AbstractContextManager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -80,7 +82,7 @@ def since_ms(text: str | None) -> float | None:
 
 def opened(session: Session, cancel: Cancel, text: str) -> Resource:
     """What a pasted text lists; where a bucket has moved, a word about it."""
-    locator = _located(session, text)
+    locator = _located(session, on_disk(text))
     resource = session.resource(locator, cancel)
     before, now = getattr(locator, "bucket", ""), getattr(resource.locator, "bucket", "")
     if before and before != now:
@@ -88,22 +90,42 @@ def opened(session: Session, cancel: Cancel, text: str) -> Resource:
     return resource
 
 
+def on_disk(text: str) -> str:
+    """The URL of a file (or, with a / in its name, a directory) of this disk that is called so; else the text."""
+    path = Path(text).expanduser()
+    try:
+        there = "://" not in text and (path.is_file() or ("/" in text and path.is_dir()))
+    except (OSError, ValueError):
+        there = False
+    if not there:
+        return text
+    # A link that a user names is meant; those inside a tree are not followed.
+    path = path.resolve() if path.is_symlink() else Path(os.path.abspath(path))  # noqa: PTH100
+    return path.as_uri() + ("/" if text.endswith("/") and path.is_dir() else "")
+
+
 def _located(session: Session, text: str) -> Locator:
-    """What a text stands for; any name is a job's where nothing else is meant, or where --bucket names a bucket."""
+    """What a text stands for; any name is a job's where nothing else is meant, or where --bucket names a bucket, and a
+    path that begins with logs/ or pr-logs/ is that bucket's."""
     from backends.config import Settings
     from backends.locators import LocatorProblem, parse
+    from backends.locators.prow import ROOTS, ProwPath, normal
     from backends.locators.prow_forms import recognise_name
+    from backends.prow.profiles import default_bucket
 
+    known = recognise_name(text)
+    if known is None and text.partition("/")[0] in ROOTS:
+        known = ProwPath(default_bucket(session.settings), normal(text))
     try:
         locator = parse(text)
     except LocatorProblem:
-        if (name := recognise_name(text)) is None:
+        if known is None:
             raise
-        return name
+        return known
     if locator.system == "prow":
         return locator
-    if session.settings.prow_bucket != Settings().prow_bucket and (name := recognise_name(text)) is not None:
-        return name
+    if known is not None and session.settings.prow_bucket != Settings().prow_bucket:
+        return known
     raise UsageProblem(f"{locator.text()} belongs to {locator.system}.", f"Use `ciexplore {locator.system}` for it.")
 
 

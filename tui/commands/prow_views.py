@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import click
@@ -93,19 +91,6 @@ def stats(locator: str, where: str, **given: Any) -> None:
     _show("logs", locator, session, chosen, {}, output, where)
 
 
-def on_disk(text: str) -> str:
-    """The URL of a file (or, with a / in its name, a directory) of this disk that is called so; else the text."""
-    path = Path(text).expanduser()
-    try:
-        there = "://" not in text and (path.is_file() or ("/" in text and path.is_dir()))
-    except (OSError, ValueError):
-        there = False
-    if not there:
-        return text
-    # A link that a user names is meant; those inside a tree are not followed.
-    return (path.resolve() if path.is_symlink() else Path(os.path.abspath(path))).as_uri()  # noqa: PTH100
-
-
 @click.command()
 @common_options
 @window_options
@@ -130,7 +115,7 @@ def junit(locator: str, by: str, where: str, **given: Any) -> None:
     options = {"by": "files"} if by == "files" else {}
     session, chosen, output = _split(given)
     with prow_session(**session) as (opened_session, cancel):
-        found = opened(opened_session, cancel, on_disk(locator)).locator
+        found = opened(opened_session, cancel, locator).locator
         if isinstance(found, ProwPath) and (
             found.route.place is Place.FILE or (found.route.place is Place.FOLDER and (found.route.base or found.store))
         ):
@@ -180,7 +165,7 @@ def events(locator: str, where: str, **given: Any) -> None:
 
     session, chosen, output = _split(given)
     with prow_session(**session) as (opened_session, cancel):
-        found = opened(opened_session, cancel, on_disk(locator)).locator
+        found = opened(opened_session, cancel, locator).locator
         if isinstance(found, ProwPath) and (
             found.route.place is Place.FILE or (found.route.place is Place.FOLDER and (found.route.base or found.store))
         ):
