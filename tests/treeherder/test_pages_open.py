@@ -388,7 +388,7 @@ def test_pushes_stay_in_order_where_some_cannot_be_counted(fake: FakeTreeherder)
 
 
 def test_alerts_signatures_series_and_jobs_are_in_the_same_order_every_time(listed: Lists) -> None:
-    names = ("perf.alerts", "perf.alert-summary", "perf.signatures", "perf.three-series", "perf.running-push")
+    names = ("perf.alerts", "perf.alert-summary", "perf.signatures", "perf.three-series", "perf.push")
     for name in names:
         first, again = (listed(name)[1] for _ in range(2))
         assert first["key"].to_list() == again["key"].to_list(), name
