@@ -31,7 +31,10 @@ FORMS: dict[str, tuple[tuple[str, str], ...]] = {
     "treeherder": (
         ("https://treeherder.mozilla.org/perfherder/graphs?series=...", "a performance series"),
         ("https://treeherder.mozilla.org/perfherder/alerts?id=N", "the alerts of a summary"),
-        ("https://perf.compare/compare-results?baseRev=...", "a comparison of two revisions"),
+        ("https://perf.compare/compare-results?baseRev=...", "a comparison of two or more revisions"),
+        ("https://treeherder.mozilla.org/jobs?repo=R&fromchange=A&tochange=B", "the pushes from A to B"),
+        ("https://treeherder.mozilla.org/jobs?repo=R&landoCommitID=N", "the push that a Lando job became"),
+        ("https://treeherder.mozilla.org/api/performance/summary/?...", "the same by the API's addresses"),
         ("perf:dataset/STORE[/VIEW]", "a dataset that `perf dataset update` filled"),
         ("perf:signatures/autoland/browsertime, perf:pushes/autoland", "what Perfherder measures, pushes"),
     ),

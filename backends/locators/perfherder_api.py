@@ -87,6 +87,11 @@ def recognise(path: str, query: Query, server: str) -> PerfherderLocator | None:
             return _summary(query, server)
         case ["perfcompare", "results"]:
             return _comparison(query, server)
+        case ["jobs"] if NUMBER.fullmatch(last(query, "push_id")):
+            raise LocatorProblem(
+                "This address of the API does not say of which repository the push is.",
+                f"Use /api/project/REPOSITORY/jobs/?push_id={last(query, 'push_id')}, or perf:jobs/REPOSITORY/PUSH.",
+            )
         case ["project", repository, *rest] if REPOSITORY.fullmatch(repository):
             return _of_repository(repository, rest, query, server)
     return None

@@ -184,7 +184,7 @@ def _status(status: str) -> str:
     """The API's number of a page's status; "" where the page leaves the status out of its question."""
     if status == ALL_STATUSES or status in PAGE_STATUSES:
         return ""
-    return status if len(status) == 1 and status.isdigit() else UNTRIAGED
+    return status if re.fullmatch(r"[0-9]", status, re.ASCII) else UNTRIAGED
 
 
 def _compare(query: Query, server: str) -> PerfherderLocator:

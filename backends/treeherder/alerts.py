@@ -16,7 +16,7 @@ from backends.locators.perfherder import (
     Series,
     SeriesRef,
 )
-from backends.locators.perfherder_pages import alerts_url, graph_url
+from backends.locators.perfherder_pages import FRAMEWORKS, alerts_url, graph_url
 from backends.problems import Problem, UsageProblem
 from backends.resources import Detail, Entry, Link, LogAddress, Page, Row
 from backends.treeherder.client import AlertFilters, AlertPage
@@ -65,7 +65,11 @@ class AlertSummaryList(TreeherderList):
     @property
     def title(self) -> str:
         at = self.locator
-        words = [at.repository, at.framework, at.status, at.words and f"“{at.words[:20]}”", *at.flags]
+        statuses = {str(number): word for number, word in enumerate(SUMMARY_STATUSES)}
+        frameworks = {str(number): name for name, number in (self._frameworks or FRAMEWORKS).items()}
+        framework = frameworks.get(at.framework, at.framework)
+        status = statuses.get(at.status, at.status)
+        words = [at.repository, framework, status, at.words and f"“{at.words[:20]}”", *at.flags]
         return " ".join(["alerts", *(word for word in words if word)])
 
     def filters(self, cancel: Cancel | None = None) -> AlertFilters:

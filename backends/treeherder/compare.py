@@ -75,6 +75,7 @@ class CompareList(TreeherderList):
         self._suite = ""
         self._frameworks: dict[str, int] = {}  # number by name; known once read
         self._constant = 0  # tests whose values are all the same; known once read
+        self._framework = locator.framework  # for its page: the only one that has values, where none is named
 
     @property
     def title(self) -> str:
@@ -109,6 +110,9 @@ class CompareList(TreeherderList):
             suites = frame["suite"].drop_nulls().unique()
             self._suite = str(suites[0]) if len(suites) == 1 else ""
         self._constant = 0 if self.locator.base_only else constant(frame)
+        measured = frame["framework_id"].drop_nulls().unique()
+        if not self._framework and len(measured) == 1:
+            self._framework = str(measured[0])
         origin = reduce(Origin.worse, (rows.origin for rows in values.values()))
         note = " ".join(part for part in (absent, self._note(pairs, values)) if part)
         yield Page(frame, origin, total=len(frame), note=f"{note} {self._rank_note()}".strip())
@@ -382,7 +386,7 @@ class CompareList(TreeherderList):
         news = tuple((push.repository, push.revision) for push in self._news)
         at = replace(
             self.locator, base_revision=self._base.revision, new_repository=news[0][0], new_revision=news[0][1],
-            others=news[1:],
+            others=news[1:], framework=self._framework,
         )  # fmt: skip
         search = ""
         if row is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import polars as pl
 
@@ -85,10 +86,13 @@ class PushList(TreeherderList):
                 f"{at.from_revision[:12]} was pushed after {at.to_revision[:12]}, so no push is between them.",
                 "Swap fromchange and tochange: fromchange is the older one.",
             )
+        start = at.start
+        if since is not None and start:  # of the two the server would heed the day alone
+            since, start = max(since, int(datetime.fromisoformat(start).replace(tzinfo=UTC).timestamp())), ""
         search = {
             name: value
             for name, value in (
-                ("author", at.author), ("search", at.words), ("startdate", at.start), ("enddate", at.end),
+                ("author", at.author), ("search", at.words), ("startdate", start), ("enddate", at.end),
             )
             if value
         }  # fmt: skip

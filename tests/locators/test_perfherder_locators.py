@@ -210,6 +210,7 @@ REFUSED = {
     "https://perf.compare/": "two repositories",
     f"{PC}/compare-results?{BASE}&newRev={NEW}&newRev={THIRD}&newRepo=try": "one newRepo= for each newRev=",
     f"{PC}/compare-hash-results?baseRepo=try&newRepo=try&baseHash=1": "two hashes",
+    f"{TH}/api/jobs/?push_id=280": "of which repository",
     f"{TH}/jobs?repo=try&landoCommitID=abc": "neither one push",
     "http://treeherder.allizom.org/perfherder/alerts?id=1": "plain http",
     "perf:series/autoland": "incomplete",

@@ -160,6 +160,19 @@ def test_a_range_of_pushes_has_both_its_ends_and_all_between(
     assert len(gather(resource, Cancel()).frame) == 3
 
 
+def test_a_range_and_a_day_both_hold(listed: Lists) -> None:
+    """The server lets the day stand for the beginning of the range."""
+    _, every = listed(Pushes("autoland", count=60))
+    oldest = every.row(-1, named=True)
+    for at, first in ((10, every["push_time"][10]), (50, None)):
+        day = f"{every['push_time'][30]:%Y-%m-%d}"
+        _, frame = listed(Pushes("autoland", start=day, from_revision=every["revision"][at]))
+        assert frame["revision"][0] == every["revision"][0]
+        assert frame["push_time"].min() >= every["push_time"][30].replace(hour=0, minute=0, second=0)
+        assert frame["push_time"].min() > oldest["push_time"]
+        assert first is None or frame["push_time"].min() == first
+
+
 def test_a_range_of_what_is_not_there_or_turned_round_says_so(fake: FakeTreeherder) -> None:
     in_range(fake, {A: NOON, C: NOON + 9})
     with pytest.raises(Problem, match=f"no push {D}"):
@@ -375,7 +388,7 @@ def test_pushes_stay_in_order_where_some_cannot_be_counted(fake: FakeTreeherder)
 
 
 def test_alerts_signatures_series_and_jobs_are_in_the_same_order_every_time(listed: Lists) -> None:
-    names = ("perf.alerts", "perf.alert-summary", "perf.signatures", "perf.three-series", "perf.running-push")
+    names = ("perf.alerts", "perf.alert-summary", "perf.signatures", "perf.three-series", "perf.push")
     for name in names:
         first, again = (listed(name)[1] for _ in range(2))
         assert first["key"].to_list() == again["key"].to_list(), name
