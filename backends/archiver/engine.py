@@ -6,6 +6,7 @@ a time from one server, because making an archive is dear there (hg.mozilla.org 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import random
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.archiver.fetching import fetched
+from backends.archiver.mirror import Found, Mirror
 from backends.archiver.repacking import is_tar, repack
 from backends.archiver.reports import Counted, Report, State, Tell, silent
 from backends.archiver.sources import Changeset, Source, SuffixRefused, source_for
@@ -23,10 +25,10 @@ from backends.archiver.wanted import Request, Wanted
 from backends.cancel import Cancel
 from backends.frames.formats import format_bytes
 from backends.http.errors import HttpProblem
+from backends.locators.archive import HEX
 from backends.problems import Problem
 
 if TYPE_CHECKING:
-    from backends.archiver.mirror import Mirror
     from backends.config import Settings
     from backends.http import Http
 
@@ -37,11 +39,13 @@ _FULL = 40
 
 @dataclass(frozen=True)
 class Got:
-    """`fetched`: it was not kept before. `notes`: what the user should know, in sentences."""
+    """`fetched`: it was not kept before. `notes`: what the user should know, in sentences. `failed_copies`: the regions
+    that it should have been copied to; the notes say why it was not."""
 
     kept: Kept
     fetched: bool
     notes: tuple[str, ...] = ()
+    failed_copies: tuple[str, ...] = ()
 
 
 def store_of(settings: Settings) -> Store:
@@ -73,15 +77,51 @@ class Engine:
         return self.have(wanted, source, committed_ms, cancel, tell, region)
 
     def resolve(self, request: Request, cancel: Cancel, tell: Tell = silent) -> tuple[Wanted, Source, int | None]:
-        """Which archive that is. A full node that is kept, if only as zip, need not be asked about."""
+        """Which archive that is. At least 12 digits of one that is kept, if only as zip, need not be asked about; nor
+        need those of one that is in a bucket, when the server does not answer."""
         source = source_for(request.root, self.http, self.settings)
-        if len(request.revision) == _FULL:
-            asked = _wanted(source, request, request.revision)
-            if kept := self.store.find(asked) or self.store.find(asked.as_suffix("zip")):
-                return asked, source, kept.account.committed_ms
+        if kept := self._kept(source.root, request):
+            return _wanted(source, request, kept.account.node), source, kept.account.committed_ms
         tell(Report(State.PENDING, f"Looking up {request.revision[:60]} of {request.repository}."))
-        found: Changeset = source.resolve(request.repository, request.revision, cancel)
+        try:
+            found: Changeset = source.resolve(request.repository, request.revision, cancel)
+        except HttpProblem:
+            copied = self.find_copy(request, "")
+            if copied is None or len(copied[1].node) != _FULL:
+                raise
+            return _wanted(source, request, copied[1].node), source, copied[1].committed_ms
         return _wanted(source, request, found.node), source, found.time_ms
+
+    def _kept(self, root: str, request: Request) -> Kept | None:
+        if not HEX.fullmatch(request.revision):
+            return None
+        where = root, request.repository, request.revision, request.subdirectory
+        return self.store.find_short(*where, request.suffix) or self.store.find_short(*where, "zip")
+
+    def find_kept(self, request: Request) -> Kept | None:
+        """The archive of a revision that is named by at least 12 digits, if it is on this disk. Asks nobody."""
+        kept = self._kept(source_for(request.root, self.http, self.settings).root, request)
+        return kept if kept is not None and kept.account.suffix == request.suffix else None
+
+    def named(self, request: Request) -> Wanted:
+        """The archive by the digits that the request has, which is enough for its key in a bucket."""
+        return _wanted(source_for(request.root, self.http, self.settings), request, request.revision)
+
+    def find_copy(self, request: Request, region: str) -> tuple[str, Found] | None:
+        """The bucket's region that has the archive of such a revision, the preferred one first. What is damaged there,
+        as far as its headers and our own copy tell, is not had, and is put there again with the next copies."""
+        if self.mirror is None or not HEX.fullmatch(request.revision):
+            return None
+        wanted, kept = self.named(request), self.find_kept(request)
+        for place in self.mirror.ordered(region):
+            with contextlib.suppress(Problem):
+                found = self.mirror.find(place, wanted)
+                if found is not None and (kept is None or found.is_of(kept.account)):
+                    return place, replace(found, node=found.node or request.revision)
+                if kept is not None and place in kept.account.regions:
+                    regions = {name: bucket for name, bucket in kept.account.regions.items() if name != place}
+                    kept = self.store.keep(replace(kept.account, regions=regions))
+        return None
 
     def have(
         self, wanted: Wanted, source: Source, committed_ms: int | None, cancel: Cancel, tell: Tell, region: str = ""
@@ -92,6 +132,7 @@ class Engine:
             tell(Report(State.STARTED, "This archive is being fetched already; waiting for it."))
 
         kept, notes = self.store.find(wanted), list[str]()
+        failed = list[str]()
         new = kept is None
         if kept is None or self._missing(kept):
             with self.store.lock(wanted, cancel, waiting):
@@ -99,11 +140,12 @@ class Engine:
                 new = new and kept is None
                 kept = kept or self._copied(wanted, region, cancel, tell, notes)
                 kept = kept or self._made(wanted, source, committed_ms, cancel, tell)
-                kept = self._mirrored(kept, cancel, tell, notes)
+                kept = self._mirrored(kept, cancel, tell, notes, failed)
+        self.store.use(kept)
         if kept.account.repacked_from:
             notes.insert(0, f"Repacked from {kept.account.repacked_from}: the server gave no {wanted.suffix}.")
         tell(Report(State.SUCCESS, " ".join(["Verified.", *notes]), kept.account.size))
-        return Got(kept, new, tuple(notes))
+        return Got(kept, new, tuple(notes), tuple(failed))
 
     def _made(self, wanted: Wanted, source: Source, committed_ms: int | None, cancel: Cancel, tell: Tell) -> Kept:
         try:
@@ -213,7 +255,7 @@ class Engine:
                 return kept
         return None
 
-    def _mirrored(self, kept: Kept, cancel: Cancel, tell: Tell, notes: list[str]) -> Kept:
+    def _mirrored(self, kept: Kept, cancel: Cancel, tell: Tell, notes: list[str], failed: list[str]) -> Kept:
         """Copied to the buckets that lack it; the archive is there whether that succeeds or not."""
         if self.mirror is None:
             return kept
@@ -230,6 +272,7 @@ class Engine:
                 if problem.exit_code == 130:
                     raise
                 notes.append(f"It was not copied to {place}: {problem.sentence}")
+                failed.append(place)
         if regions == kept.account.regions:
             return kept
         return self.store.keep(replace(kept.account, regions=regions))

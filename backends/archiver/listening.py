@@ -4,39 +4,39 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-import uvicorn
-
 from backends.archiver.engine import Engine
-from backends.archiver.serving import ArchiverService
+from backends.archiver.serving import LOOKUP_SECONDS, ArchiverService
 from backends.atomic import disk_words
+from backends.listener import HEADER_SECONDS, QuietLog, Server, configure
 from backends.net import is_loopback
 from backends.problems import Problem
 
 _START_SECONDS = 20.0
 
 
-class _Server(uvicorn.Server):
-    """Says when it listens; uvicorn itself has to be asked again and again."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
-
-
 class ArchiverServer:
-    """Serves between `start` and `stop`; also a context manager. `port` 0 takes a free one; `url` once it listens."""
+    """Serves between `start` and `stop`; also a context manager. `port` 0 takes a free one; `url` once it listens.
 
-    def __init__(self, engine: Engine, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.service = ArchiverService(engine, loopback=is_loopback(host) and ":" not in host)
+    `write` gets what the operator should know, one sentence of a kind in a minute. `lookup_seconds`, `header_seconds`
+    and `most` are for tests.
+    """
+
+    def __init__(
+        self, engine: Engine, host: str = "127.0.0.1", port: int = 0,
+        write: Callable[[str], None] = lambda sentence: None, *,
+        lookup_seconds: float = LOOKUP_SECONDS, header_seconds: float = HEADER_SECONDS, most: int | None = None,
+    ) -> None:  # fmt: skip
+        self._note = QuietLog(write)
+        self.service = ArchiverService(
+            engine, loopback=is_loopback(host) and ":" not in host, note=self._note, seconds=lookup_seconds
+        )
         self._host, self._port = host, port
-        self._server: _Server | None = None
+        self._header_seconds, self._most = header_seconds, most
+        self._server: Server | None = None
         self._thread: threading.Thread | None = None
 
     @property
@@ -55,11 +55,11 @@ class ArchiverServer:
                 f"{self._host} port {self._port} cannot be listened at: {disk_words(error)}.", "Choose another --port."
             ) from error
         self._port = listener.getsockname()[1]
-        config = uvicorn.Config(
-            self.service.app, lifespan="off", log_config=None, log_level="critical", access_log=False,
-            server_header=False, ws="none", timeout_graceful_shutdown=2,
+        config = configure(
+            self.service.app, self._note, most=self._most, header_seconds=self._header_seconds,
+            timeout_graceful_shutdown=2,
         )  # fmt: skip
-        self._server = _Server(config)
+        self._server = Server(config, self._note)
         self._thread = threading.Thread(target=self._server.run, args=([listener],), name="archiver", daemon=True)
         self._thread.start()
         if not self._server.listening.wait(_START_SECONDS):

@@ -3,7 +3,8 @@
 What seems odd here is how the original (RelengAPI's archiver, 807b4efe) behaves: it tells of a missing revision as
 SUCCESS without any address, it knows no task that it does not run (PENDING for ever), and its redirects are signed for
 300 seconds, so that they are asked for anew and never kept. The revision is resolved before: it keeps moving names for
-ever under their first 12 characters.
+ever under their first 12 characters. A server that was restarted has forgotten its tasks: what is PENDING for a minute,
+or PENDING again after it had begun, is asked for again, and so is what cannot be reached for some minutes.
 """
 
 from __future__ import annotations
@@ -32,7 +33,11 @@ if TYPE_CHECKING:
     from backends.http.client import Location
 
 PATIENCE = 65 * 60.0  # seconds; the original ends a task after 60 minutes
+PENDING_SECONDS = 60.0  # as long as the original lets a task wait before it starts it anew
+OUTAGE_SECONDS = 5 * 60.0  # a server that is restarted may be away so long
+REFUSALS = 2  # of all addresses at once, before the archive counts as not to be had
 _LONGEST_WAIT = 20.0
+_MOST_WAITS = 40
 _ENDED_BADLY = frozenset({"FAILURE", "REVOKED"})
 _TASK_IDS = "/archiver/status/"
 
@@ -90,6 +95,7 @@ class ArchiverClient:
         self.url = url.rstrip("/")
         self._engine, self._http = engine, engine.http
         self._pause, self._clock = pause, clock
+        self._was_reached = False
 
     def get(self, request: Request, cancel: Cancel, tell: Tell = silent, region: str = "") -> Got:
         """The archive, from that server. Raises `TaskFailed` with the server's own words, and as `Engine.get` does."""
@@ -115,22 +121,36 @@ class ArchiverClient:
         return found
 
     def _fetched(self, wanted: Wanted, committed_ms: int | None, region: str, cancel: Cancel, tell: Tell) -> Kept:
-        """Asks until there is something to fetch; the second time a task that ended well is a redirect."""
+        """Asks until there is something to fetch. What then cannot be fetched is asked for again: addresses expire, and
+        the server makes an archive anew that is gone."""
         asked = self._address(wanted, region)
-        state = self._ready(asked, cancel, tell)
-        # First what redirects (asked anew each time), then the other regions' addresses.
-        urls = [asked] if state is None else [*_in_order(state.s3_urls, region), asked]
-        failure: HttpProblem | None = None
-        for url in urls:
-            try:
-                with self._http.downloader() as downloader:
-                    return fetched(
-                        self._engine.store, wanted, url, asked.partition("?")[0], downloader, cancel, tell, committed_ms
-                    )
-            except HttpProblem as problem:
-                failure = failure or problem
-        assert failure is not None
-        raise failure
+        storage, refused = _Outage(self._clock), 0
+        while True:
+            state = self._ready(asked, cancel, tell)
+            failures = list[HttpProblem]()
+            for url in [asked] if state is None else _in_order(state.s3_urls, region):
+                try:
+                    with self._http.downloader() as downloader:
+                        return fetched(
+                            self._engine.store, wanted, url, asked.partition("?")[0], downloader, cancel, tell,
+                            committed_ms,
+                        )  # fmt: skip
+                except HttpProblem as problem:
+                    failures.append(problem)
+            again = next((problem for problem in failures if problem.retryable), None)
+            if again is not None:
+                self._wait_out(storage, again, cancel, tell)
+                continue
+            refused += 1
+            if refused >= REFUSALS:
+                raise failures[0]
+
+    def _wait_out(self, outage: _Outage, problem: HttpProblem, cancel: Cancel, tell: Tell) -> None:
+        """Waits before the server is asked again. Raises the problem once it has lasted too long."""
+        if outage.is_over():
+            raise problem
+        tell(Report(State.RETRY, f"{problem.sentence} Asking again."))
+        self._pause(outage.next_wait(), cancel)
 
     def _address(self, wanted: Wanted, region: str) -> str:
         query = {"suffix": wanted.suffix, "subdir": wanted.subdirectory, "preferred_region": region}
@@ -139,13 +159,24 @@ class ArchiverClient:
 
     def _ready(self, asked: str, cancel: Cancel, tell: Tell) -> TaskState | None:
         """Returns once there is something: None after a redirect, else the task's last state."""
-        begun, wait = self._clock(), 1.0
-        first = self._asked(asked, cancel)
-        if first.url:
-            return None
-        task = self._status_url(first.headers.get("location", ""))
+        begun, wait, outage = self._clock(), 1.0, _Outage(self._clock)
+        pending, started = begun, False
+        task = ""
         while True:
-            state = self.status(task, cancel)
+            try:
+                if not task:
+                    answer = self._asked(asked, cancel)
+                    self._was_reached = True
+                    if answer.url:
+                        return None
+                    task, pending, started = self._status_url(answer.headers.get("location", "")), self._clock(), False
+                state = self.status(task, cancel)
+                outage = _Outage(self._clock)
+            except HttpProblem as problem:
+                if not problem.retryable or not self._was_reached:  # at first it may be the wrong address
+                    raise
+                self._wait_out(outage, problem, cancel, tell)
+                continue
             words = clean(state.status, 300)
             if state.state == "SUCCESS":
                 if not state.s3_urls:
@@ -153,11 +184,16 @@ class ArchiverClient:
                 return state
             if state.state in _ENDED_BADLY:
                 raise TaskFailed(f"{shown(self.url).rstrip('/')} failed to make the archive: {words or state.state}")
-            if self._clock() - begun > PATIENCE:
+            now = self._clock()
+            if now - begun > PATIENCE:
                 raise TaskFailed(
                     f"The archive is still {clean(state.state, 20)} after {PATIENCE / 60:.0f} minutes.",
                     "Ask again later.",
                 )
+            if state.state != "PENDING":
+                started, pending = True, now
+            elif started or now - pending >= PENDING_SECONDS:  # the server does not know the task any more
+                task = ""
             tell(
                 Report(_known(state.state), words if words and state.state != "PENDING" else "The server works on it.")
             )
@@ -185,6 +221,23 @@ class ArchiverClient:
         if at < 0 or len(path) == at + len(_TASK_IDS):
             raise NotThere(f"{shown(self.url)} names no task to look at.", "Check CIEXPLORE_ARCHIVER_URL.")
         return self.url + path[at:]
+
+
+class _Outage:
+    """For how long something that was there has not been."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock, self._since, self._waits, self._wait = clock, clock(), 0, 1.0
+
+    def is_over(self) -> bool:
+        """Whether it has lasted longer than a restart takes."""
+        return self._clock() - self._since > OUTAGE_SECONDS or self._waits >= _MOST_WAITS
+
+    def next_wait(self) -> float:
+        self._since = self._since if self._waits else self._clock()
+        self._waits += 1
+        wait, self._wait = self._wait, min(self._wait * 1.5, _LONGEST_WAIT)
+        return wait * random.uniform(0.8, 1.2)  # noqa: S311 - so that many do not ask at once
 
 
 def _known(state: str) -> State:

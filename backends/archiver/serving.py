@@ -3,13 +3,21 @@
 GET /archiver/hgmo/REPOSITORY/REVISION?subdir=&suffix=&preferred_region= is answered with 302 to the archive, or with
 202 and the address of a task; GET /archiver/status/TASK says how that is doing. Without buckets the archives are given
 from this machine's store, under the region "local". Nobody is asked who they are, so it belongs on the loopback.
+
+As the original does, an archive is looked for by the first 12 digits of its revision, without asking the hgweb; only a
+name is resolved first. Look-ups run in pools of their own and end after a time: whatever does not answer, the status
+of tasks does.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote
 
 from starlette.applications import Starlette
@@ -21,9 +29,10 @@ from starlette.routing import Route
 
 from backends.archiver.engine import Engine, Got
 from backends.archiver.store import Kept
-from backends.archiver.tasks import Task, Tasks
-from backends.archiver.wanted import Request, Wanted
+from backends.archiver.tasks import Task, Tasks, TooBusyError
+from backends.archiver.wanted import Request
 from backends.cancel import Cancel
+from backends.locators.archive import HEX
 from backends.problems import Problem
 
 if TYPE_CHECKING:
@@ -31,6 +40,9 @@ if TYPE_CHECKING:
 
 DEFAULT_SUFFIX = "tar.gz"  # the protocol's
 LOCAL = "local"
+LOOKUP_SECONDS = 10.0
+_POOLS = {"disk": 4, "buckets": 8, "signing": 4, "hgweb": 8}  # threads for each kind of look-up
+Result = TypeVar("Result")
 # A web page under another name must not reach us through its own DNS. (starlette cannot read [::1] in a Host.)
 _LOOPBACK = ("127.0.0.1", "localhost")
 _FILE = re.compile(r"([0-9a-f]{64})\.(zip|tar\.gz|tar\.bz2)", re.ASCII)
@@ -38,10 +50,22 @@ _UNKNOWN = {"state": "PENDING", "status": "no status available at this point.", 
 
 
 class ArchiverService:
-    """One server over an engine; `app` is the ASGI application. `close` ends its tasks."""
+    """One server over an engine; `app` is the ASGI application. `close` ends its tasks.
 
-    def __init__(self, engine: Engine, *, loopback: bool = True) -> None:
-        self.engine = engine
+    `note(kind, sentence)` gets what went wrong inside. A look-up has `seconds`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        loopback: bool = True,
+        note: Callable[[str, str], None] = lambda kind, sentence: None,
+        seconds: float = LOOKUP_SECONDS,
+    ) -> None:
+        self.engine, self._note, self._seconds = engine, note, seconds
+        self._pools = {name: ThreadPoolExecutor(size, thread_name_prefix=name) for name, size in _POOLS.items()}
+        self._running = set[Cancel]()
         self.mirror: Mirror | None = engine.mirror
         self.tasks = Tasks(engine, self._reachable)
         self.app = Starlette(
@@ -51,45 +75,77 @@ class ArchiverService:
                 Route("/archiver/files/{name}", self._file),
             ],
             middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(_LOOPBACK))] if loopback else [],
-            exception_handlers={404: _no_such_place, Exception: _failed},
+            exception_handlers={404: _no_such_place, Exception: self._failed},
         )
 
     def close(self) -> None:
+        for cancel in list(self._running):
+            cancel.cancel()
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
         self.tasks.close()
 
-    # Plain functions, which starlette runs in worker threads: they look into the store, the buckets and the hgweb.
-    def _archive(self, asked: HttpRequest) -> Response:
+    async def _look(self, pool: str, look: Callable[[Cancel], Result], otherwise: Result) -> Result:
+        """What a look-up finds; `otherwise` if it fails or takes too long, with waiting for its turn."""
+        cancel = Cancel()
+        self._running.add(cancel)
+        try:
+            return await asyncio.wait_for(
+                asyncio.get_running_loop().run_in_executor(self._pools[pool], look, cancel), self._seconds
+            )
+        except TimeoutError:
+            self._note(pool, f"A look-up ({pool}) was given up after {self._seconds:.0f} s.")
+            return otherwise
+        except Problem:
+            return otherwise  # the task will say what is wrong
+        finally:
+            self._running.discard(cancel)
+            cancel.cancel()
+
+    async def _archive(self, asked: HttpRequest) -> Response:
         request = _request(asked)
         if isinstance(request, Response):
             return request
         region = asked.query_params.get("preferred_region", "")
-        found = self._hit(request, region, str(asked.base_url))
+        found = await self._hit(request, region, str(asked.base_url))
         if found:
             return RedirectResponse(found, 302)
-        task = self.tasks.started(request, region)
+        try:
+            task = self.tasks.started(request, region)
+        except TooBusyError as problem:
+            return _error(503, "Service Unavailable", str(problem), {"retry-after": "60"})
         where = f"{asked.base_url}archiver/status/{quote(task.id)}"
         return JSONResponse({"result": {}, "request_id": _id()}, 202, headers={"location": where})
 
-    def _status(self, asked: HttpRequest) -> Response:
+    async def _status(self, asked: HttpRequest) -> Response:
         task = self.tasks.find(asked.path_params["task"])
-        told: dict[str, Any] = dict(_UNKNOWN) if task is None else self._told(task, str(asked.base_url))
+        told: dict[str, Any] = dict(_UNKNOWN) if task is None else await self._told(task, str(asked.base_url))
         return JSONResponse({"result": told, "request_id": _id()})
 
-    def _file(self, asked: HttpRequest) -> Response:
+    async def _file(self, asked: HttpRequest) -> Response:
         match = _FILE.fullmatch(asked.path_params["name"])
-        kept = self.engine.store.named(match[1]) if match else None
-        if kept is None or match is None or kept.account.suffix != match[2]:
+        kept = await self._look("disk", lambda cancel: self._named(match), None)
+        if kept is None:
             return _error(404, "Not Found", "There is no such archive.")
         return FileResponse(kept.path, filename=kept.account.wanted.file_name)
 
-    def _told(self, task: Task, base: str) -> dict[str, Any]:
-        account = task.got.kept.account if task.got is not None else None
-        return {
-            "state": str(task.report.state),
-            "status": task.report.sentence,
-            "src_url": account.source_url if account is not None else "",
-            "s3_urls": self._urls(task.got.kept, base) if task.got is not None else {},
-        }
+    def _named(self, match: re.Match[str] | None) -> Kept | None:
+        kept = self.engine.store.named(match[1]) if match else None
+        if kept is None or match is None or kept.account.suffix != match[2]:
+            return None
+        self.engine.store.use(kept)
+        return kept
+
+    async def _told(self, task: Task, base: str) -> dict[str, Any]:
+        told = {"state": str(task.report.state), "status": task.report.sentence, "src_url": "", "s3_urls": {}}
+        if task.got is None:
+            return told
+        kept = task.got.kept
+        nothing: dict[str, str] = {}
+        urls = await self._look("signing", lambda cancel: self._urls(kept, base), nothing)
+        if not urls:
+            return {**told, "state": "STARTED", "status": "The archive is there; its URLs are being signed."}
+        return {**told, "src_url": kept.account.source_url, "s3_urls": urls}
 
     def _urls(self, kept: Kept, base: str) -> dict[str, str]:
         if self.mirror is None:
@@ -104,27 +160,29 @@ class ArchiverService:
             return ""
         return " ".join(["The archive was made and could not be copied to any bucket.", *got.notes])
 
-    def _hit(self, request: Request, region: str, base: str) -> str:
+    async def _hit(self, request: Request, region: str, base: str) -> str:
         """The address of an archive that is there, in the preferred region if it is there; "" if there is none."""
-        try:
-            wanted, _, _ = self.engine.resolve(request, Cancel())
-            return self._in_buckets(wanted, region) if self.mirror is not None else self._here(wanted, base)
-        except Problem:
-            return ""  # the task will say what is wrong
+        if not HEX.fullmatch(request.revision):
+            resolved = await self._look("hgweb", lambda cancel: self.engine.resolve(request, cancel)[0].node, "")
+            if not resolved:
+                return ""
+            request = replace(request, revision=resolved)
+        if self.mirror is not None:
+            return await self._look("buckets", lambda cancel: self._in_buckets(request, region), "")
+        return await self._look("disk", lambda cancel: self._here(request, base), "")
 
-    def _in_buckets(self, wanted: Wanted, region: str) -> str:
+    def _in_buckets(self, request: Request, region: str) -> str:
         assert self.mirror is not None
-        for place in self.mirror.ordered(region):
-            try:
-                if self.mirror.find(place, wanted) is not None:
-                    return self.mirror.url(place, wanted)
-            except Problem:
-                continue
-        return ""
+        found = self.engine.find_copy(request, region)
+        return self.mirror.url(found[0], self.engine.named(request)) if found is not None else ""
 
-    def _here(self, wanted: Wanted, base: str) -> str:
-        kept = self.engine.store.find(wanted)
+    def _here(self, request: Request, base: str) -> str:
+        kept = self.engine.find_kept(request)
         return self._urls(kept, base)[LOCAL] if kept is not None else ""
+
+    def _failed(self, asked: HttpRequest, error: Exception) -> Response:
+        self._note("failure", f"The server itself failed: {type(error).__name__}.")
+        return _error(500, "Internal Server Error", "The server itself failed.")
 
 
 def _request(asked: HttpRequest) -> Request | Response:
@@ -140,16 +198,13 @@ def _request(asked: HttpRequest) -> Request | Response:
         return _error(400, "Bad Request", str(problem))
 
 
-def _error(code: int, name: str, description: str) -> Response:
-    return JSONResponse({"error": {"code": code, "name": name, "description": description}, "request_id": _id()}, code)
+def _error(code: int, name: str, description: str, headers: dict[str, str] | None = None) -> Response:
+    told = {"code": code, "name": name, "description": description}
+    return JSONResponse({"error": told, "request_id": _id()}, code, headers)
 
 
 def _no_such_place(asked: HttpRequest, error: Exception) -> Response:
     return _error(404, "Not Found", "There is /archiver/hgmo/REPOSITORY/REVISION and /archiver/status/TASK.")
-
-
-def _failed(asked: HttpRequest, error: Exception) -> Response:
-    return _error(500, "Internal Server Error", "The server itself failed.")
 
 
 def _id() -> str:

@@ -16,7 +16,14 @@ from backends.problems import Problem
 
 KEPT_SECONDS = 3600.0  # after its end, as the original's sweep
 MOST = 10_000
+MOST_WAITING = 1_000
 AT_ONCE = 4  # of different servers; one server gives one archive at a time
+
+
+class TooBusyError(Problem):
+    """So many archives wait that no more are taken."""
+
+    exit_code = 3
 
 
 @dataclass
@@ -52,7 +59,8 @@ class Tasks:
             return self._tasks.get(task_id)
 
     def started(self, request: Request, region: str) -> Task:
-        """The task that makes this archive: the one that runs, or a new one, also after one that has ended."""
+        """The task that makes this archive: the one that runs, or a new one, also after one that has ended. Raises
+        `TooBusyError`."""
         key = key_of(request.repository, request.revision, request.suffix, request.subdirectory)
         with self._lock:
             self._sweep()
@@ -64,6 +72,8 @@ class Tasks:
                 task_id = f"{task_id_of(key)}~{number}"
             if known is not None and not known.final:
                 return known
+            if sum(one.ended is None for one in self._tasks.values()) >= MOST_WAITING:
+                raise TooBusyError(f"{MOST_WAITING:,} archives are being made or wait for it.", "Ask again later.")
             task = self._tasks[task_id] = Task(task_id, request, region)
         self._workers.submit(self._run, task)
         return task
@@ -81,7 +91,7 @@ class Tasks:
             got = self._engine.get(task.request, self._cancel, tell, task.region)
             why = self._reachable(got)
             task.got = None if why else got
-            sentence = why or " ".join(["The archive is there: see s3_urls.", *got.notes])
+            sentence = why or " ".join(["Task completed! Check 's3_urls' for upload locations.", *got.notes])
             end = Report(State.FAILURE if why else State.SUCCESS, sentence)
         except Problem as problem:
             end = Report(State.FAILURE, str(problem))

@@ -10,10 +10,9 @@ import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
 from backends.demo.replies import App, Receive, Scope, Send
 from backends.demo.seeds import fraction
+from backends.listener import GuardedProtocol
 
 KINDS = ("503", "429", "stall", "cut", "short")
 _IN_A_ROW = 3
@@ -23,8 +22,8 @@ _MISSING_BYTES = 17
 _transports: dict[tuple[str, int], asyncio.Transport] = {}
 
 
-class CuttableProtocol(H11Protocol):
-    """uvicorn's protocol, which remembers its connections: ASGI has no word for closing one without an answer."""
+class CuttableProtocol(GuardedProtocol):
+    """The servers' protocol, which remembers its connections: ASGI has no word for closing one without an answer."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         peer = transport.get_extra_info("peername")

@@ -11,14 +11,13 @@ from collections.abc import Callable, MutableMapping
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-import uvicorn
-
 from backends.demo.codings import OFFERED
 from backends.demo.faults import CuttableProtocol, Faults
 from backends.demo.options import DemoOptions
 from backends.demo.replies import App, Receive, Scope, Send
 from backends.demo.services import Service, services
 from backends.demo.taskcluster.service import Taskcluster
+from backends.listener import Server, configure
 
 # A demo that runs for days must not keep every request for ever.
 _REMEMBERED = 100_000
@@ -31,18 +30,6 @@ class Served(NamedTuple):
     method: str
     path: str
     status: int
-
-
-class _Server(uvicorn.Server):
-    """Says when it listens; uvicorn itself has to be asked again and again."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = threading.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
 
 
 class DemoServer:
@@ -65,7 +52,7 @@ class DemoServer:
         self.options = options or DemoOptions()
         self.requests: deque[Served] = deque(maxlen=_REMEMBERED)
         self._elapsed, self._now, self._stall, self._codings = elapsed, now, stall_seconds, codings
-        self._server: _Server | None = None
+        self._server: Server | None = None
         self._thread: threading.Thread | None = None
         self._ports = (0, 0)
         self._services: dict[int, Service] = {}  # by port
@@ -97,12 +84,10 @@ class DemoServer:
             self._services[port] = service
         self.taskcluster = Taskcluster(self.options, elapsed=self._elapsed, now=self._now, codings=self._codings)
         self.taskcluster.ready(*self._ports)
-        config = uvicorn.Config(
-            self._wrapped(self._routed), http=CuttableProtocol, ws="none", loop="asyncio", lifespan="off",
-            interface="asgi3", log_config=None, log_level="critical", access_log=False, server_header=False,
-            timeout_keep_alive=60, backlog=1024,
-        )  # fmt: skip
-        self._server = _Server(config)
+        config = configure(
+            self._wrapped(self._routed), protocol=CuttableProtocol, interface="asgi3", timeout_keep_alive=60
+        )
+        self._server = Server(config)
         self._thread = threading.Thread(target=self._server.run, args=(sockets,), name="demo server", daemon=True)
         self._thread.start()
         if not self._server.listening.wait(_START_SECONDS):

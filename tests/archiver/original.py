@@ -15,7 +15,8 @@ TASK = "projects_ash-42bf8560b395.zip"
 
 @dataclass
 class Original:
-    """`first`: answers to the archive's address, one after the other (the last one stays): "202", or where 302 leads.
+    """`first`: answers to the archive's address, one after the other (the last one stays): "202", or where 302 leads;
+    "away" closes the connection without an answer, which is a state of a task, too.
     `states`: what the task says, likewise. `files`: path -> bytes. `asked`: (path with query, Accept) of all requests.
     """
 
@@ -41,14 +42,19 @@ def original() -> Iterator[Original]:
             path = self.path.partition("?")[0]
             if path.startswith("/archiver/hgmo/"):
                 answer = script.first.pop(0) if len(script.first) > 1 else script.first[0]
-                if answer == "202":
+                if answer == "away":
+                    self.close_connection = True
+                elif answer == "202":
                     where = script.location or f"{script.url}/archiver/status/{TASK}"
                     self._json(202, {"result": {}, "request_id": "0"}, where)
                 else:
                     self._answer(302, b"<title>Redirecting...</title>", "text/html", answer)
             elif path.startswith("/archiver/status/"):
                 told = script.states.pop(0) if len(script.states) > 1 else script.states[0]
-                self._json(200, {"request_id": "0", "result": told})
+                if told["state"] == "away":
+                    self.close_connection = True
+                else:
+                    self._json(200, {"request_id": "0", "result": told})
             elif path in script.files:
                 self._answer(200, script.files[path], "application/zip")
             else:

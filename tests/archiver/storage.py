@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,8 +49,9 @@ class Storage:
     def head(self, bucket: str, key: str) -> httpx.Response:
         return self._ask("HEAD", f"/{bucket}/{key}")
 
-    def put(self, bucket: str, key: str, content: bytes) -> None:
-        assert self._ask("PUT", f"/{bucket}/{key}", content=content).status_code == 200
+    def put(self, bucket: str, key: str, content: bytes, headers: Mapping[str, str] | None = None) -> None:
+        given = {**_SIGNED, **(headers or {})}
+        assert self._ask("PUT", f"/{bucket}/{key}", content=content, headers=given).status_code == 200
 
     def uploads(self, bucket: str) -> int:
         """Uploads in parts that were begun and not ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import httpx
@@ -146,13 +147,78 @@ def test_an_interrupted_upload_is_not_there(
     assert buckets.keys("east") == []
 
 
-def test_a_small_archive_never_replaces_what_is_there(hgweb: Hgweb, buckets: Storage, bench: Benches) -> None:
+@pytest.mark.parametrize("damage", ["cut", "changed", "empty", "another"])
+@pytest.mark.parametrize("large", [False, True])
+def test_a_damaged_object_under_the_key_is_replaced_and_not_called_copied(
+    hgweb: Hgweb, buckets: Storage, bench: Benches, damage: str, large: bool
+) -> None:
+    """Also where its headers still say that it is the archive."""
+    kept = big(bench(hgweb.url)) if large else bench(hgweb.url).get(ASH, "tip").kept
+    content = kept.path.read_bytes()
+    kept = Kept(kept.path, replace(kept.account, sha256=hashlib.sha256(content).hexdigest()))
+    place = mirror(buckets, hgweb)
+    key = place.key(kept.account.wanted)
+    wrong = {
+        "cut": content[:-30], "changed": content[:-1] + bytes([content[-1] ^ 1]), "empty": b"", "another": b"first",
+    }[damage]  # fmt: skip
+    meta = {"x-amz-meta-sha256": kept.account.sha256, "x-amz-meta-node": kept.account.node}
+    buckets.put("east", key, wrong, meta)
+    place.upload(EAST, kept, Cancel())
+    assert httpx.get(place.url(EAST, kept.account.wanted)).content == content
+    found = place.find(EAST, kept.account.wanted)
+    assert found is not None and found.is_of(kept.account)
+
+
+def test_the_same_bytes_under_the_key_are_left_alone(hgweb: Hgweb, buckets: Storage, bench: Benches) -> None:
+    """Also where the original put them, which writes nothing beside them."""
     kept = bench(hgweb.url).get(ASH, "tip").kept
     place = mirror(buckets, hgweb)
     key = place.key(kept.account.wanted)
-    buckets.put("east", key, b"first")
+    buckets.put("east", key, kept.path.read_bytes(), {"x-amz-meta-mark": "the original's"})
     place.upload(EAST, kept, Cancel())
+    assert buckets.head("east", key).headers["x-amz-meta-mark"] == "the original's"
+
+
+def test_another_revision_under_the_key_is_not_replaced(hgweb: Hgweb, buckets: Storage, bench: Benches) -> None:
+    kept = bench(hgweb.url).get(ASH, "tip").kept
+    place = mirror(buckets, hgweb)
+    key = place.key(kept.account.wanted)
+    other = kept.account.node[:12] + "f" * 28
+    buckets.put("east", key, b"first", {"x-amz-meta-node": other})
+    with pytest.raises(BucketProblem, match="another revision"):
+        place.upload(EAST, kept, Cancel())
     assert buckets.head("east", key).headers["content-length"] == "5"
+
+
+def test_an_object_that_is_shorter_than_what_was_put_is_not_found(
+    hgweb: Hgweb, buckets: Storage, bench: Benches
+) -> None:
+    kept = bench(hgweb.url).get(ASH, "tip").kept
+    place = mirror(buckets, hgweb)
+    key = place.key(kept.account.wanted)
+    buckets.put("east", key, b"cut", {"x-amz-meta-node": kept.account.node, "x-amz-meta-size": "1000"})
+    assert place.find(EAST, kept.account.wanted) is None
+    buckets.put("east", key, b"")
+    assert place.find(EAST, kept.account.wanted) is None
+
+
+def test_copies_that_failed_are_told_apart_from_other_notes(hgweb: Hgweb, buckets: Storage, bench: Benches) -> None:
+    got = bench(hgweb.url, mirror=mirror(buckets, hgweb, west="nosuchbucket")).get(ASH, "tip")
+    assert got.failed_copies == (WEST,)
+    assert bench(hgweb.url, mirror=mirror(buckets, hgweb), cache="b").get(ASH, "tip").failed_copies == ()
+
+
+def test_a_bucket_that_cannot_be_used_is_found_before_anything_is_fetched(hgweb: Hgweb, buckets: Storage) -> None:
+    assert mirror(buckets, hgweb).check() == {}
+    (problem,) = mirror(buckets, hgweb, west="nosuchbucket").check().values()
+    assert "no such place as the bucket nosuchbucket in us-west-2" in problem.sentence
+    away = Mirror({EAST: "east"}, hgweb.url, {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", **KEYS})
+    assert "cannot be reached" in away.check()[EAST].sentence
+    buckets.looks_at_credentials(True)
+    try:
+        assert "does not let you in (InvalidAccessKeyId)" in mirror(buckets, hgweb).check()[EAST].sentence
+    finally:
+        buckets.looks_at_credentials(False)
 
 
 def test_two_servers_with_a_repository_of_one_name_do_not_share_a_key(storage: Storage, hgweb: Hgweb) -> None:

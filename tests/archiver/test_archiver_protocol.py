@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,7 +15,7 @@ from backends.archiver.protocol import PATIENCE, ArchiverClient, TaskFailed
 from backends.archiver.reports import Report
 from backends.archiver.wanted import Request, key_of, task_id_of
 from backends.cancel import Cancel
-from backends.http.errors import WrongServer
+from backends.http.errors import HttpProblem, WrongServer
 from backends.problems import Problem
 from tests.archiver.conftest import Bench, Benches
 from tests.archiver.mercurial_server import Hgweb
@@ -237,6 +239,108 @@ def test_a_task_that_is_pending_for_ever_is_given_up(old: Original, hgweb: Hgweb
     with pytest.raises(TaskFailed, match="still PENDING after 65 minutes"):
         asking.get(Request(ASH, "tip"), Cancel())
     assert PATIENCE < clock[-1] < PATIENCE + 30 and len(clock) < 300
+
+
+def asked_first(old: Original) -> int:
+    return sum(path.startswith("/archiver/hgmo/") for path, _ in old.asked)
+
+
+def timed(made: Bench, old: Original) -> tuple[ArchiverClient, list[float]]:
+    """A client whose waits pass at once, and the moments that they led to."""
+    clock = [0.0]
+    asking = ArchiverClient(
+        old.url, made.engine, pause=lambda seconds, cancel: clock.append(clock[-1] + seconds), clock=lambda: clock[-1]
+    )
+    return asking, clock
+
+
+def test_a_task_that_is_pending_for_more_than_a_minute_is_asked_for_again(
+    old: Original, hgweb: Hgweb, bench: Benches, content: bytes
+) -> None:
+    """A server that was restarted knows no task, and says PENDING for ever."""
+    old.first, old.states = ["202", f"{old.url}/s3/x"], [state("PENDING")]
+    old.files = {"/s3/x": content}
+    asking, clock = timed(bench(hgweb.url), old)
+    got = asking.get(Request(ASH, "tip"), Cancel())
+    assert got.kept.path.read_bytes() == content
+    assert 60 <= clock[-1] < 100 and asked_first(old) == 3, "asked, asked again, fetched"
+
+
+def test_a_task_that_is_pending_after_it_had_started_is_asked_for_again_at_once(
+    old: Original, hgweb: Hgweb, bench: Benches, content: bytes
+) -> None:
+    old.first, old.states = ["202", f"{old.url}/s3/x"], [state("STARTED"), state("PENDING")]
+    old.files = {"/s3/x": content}
+    asking, clock = timed(bench(hgweb.url), old)
+    assert asking.get(Request(ASH, "tip"), Cancel()).kept.path.read_bytes() == content
+    assert clock[-1] < 10
+
+
+@pytest.mark.parametrize("away", [1, 12])
+def test_a_server_that_is_away_for_minutes_is_waited_for(
+    old: Original, hgweb: Hgweb, bench: Benches, content: bytes, away: int
+) -> None:
+    old.states = [state("STARTED"), *[state("away")] * away, state("SUCCESS", "done", **{EAST: f"{old.url}/s3/x"})]
+    old.files = {"/s3/x": content}
+    made = bench(hgweb.url)
+    asking, clock = timed(made, old)
+    reports = list[Report]()
+    assert asking.get(Request(ASH, "tip"), Cancel(), reports.append).kept.path.read_bytes() == content
+    assert sum(report.state == "RETRY" for report in reports) == away
+    assert clock[-1] < 200
+
+
+def test_a_server_that_does_not_come_back_is_given_up_after_five_minutes(
+    old: Original, hgweb: Hgweb, bench: Benches
+) -> None:
+    old.states = [state("STARTED"), state("away")]
+    asking, clock = timed(bench(hgweb.url), old)
+    with pytest.raises(HttpProblem) as raised:
+        asking.get(Request(ASH, "tip"), Cancel())
+    assert raised.value.exit_code == 3 and 300 < clock[-1] < 330
+
+
+def test_a_server_that_was_never_there_is_said_at_once(old: Original, hgweb: Hgweb, bench: Benches) -> None:
+    old.first = ["away"]
+    asking, clock = timed(bench(hgweb.url), old)
+    with pytest.raises(HttpProblem):
+        asking.get(Request(ASH, "tip"), Cancel())
+    assert clock == [0.0]
+
+
+def test_an_archive_that_is_gone_when_it_is_fetched_is_made_again(
+    old: Original, hgweb: Hgweb, bench: Benches, content: bytes
+) -> None:
+    old.first = ["202", "202"]
+    old.states = [
+        state("SUCCESS", "done", **{EAST: f"{old.url}/s3/gone"}), state("STARTED"),
+        state("SUCCESS", "done", **{EAST: f"{old.url}/s3/x"}),
+    ]  # fmt: skip
+    old.files = {"/s3/x": content}
+    asking, _ = timed(bench(hgweb.url), old)
+    assert asking.get(Request(ASH, "tip"), Cancel()).kept.path.read_bytes() == content
+
+
+def test_an_archive_that_can_never_be_fetched_is_a_failure(old: Original, hgweb: Hgweb, bench: Benches) -> None:
+    old.states = [state("SUCCESS", "done", **{EAST: f"{old.url}/s3/gone"})]
+    asking, clock = timed(bench(hgweb.url), old)
+    with pytest.raises(HttpProblem) as raised:
+        asking.get(Request(ASH, "tip"), Cancel())
+    assert raised.value.status == 403 and asked_first(old) == 2 and clock == [0.0]
+
+
+@pytest.mark.parametrize("came", ["tar", "zip", "tar.bz2"])
+def test_an_archive_of_another_kind_than_was_asked_for_is_not_kept(
+    old: Original, hgweb: Hgweb, bench: Benches, tmp_path: Path, came: str
+) -> None:
+    made = bench(hgweb.url, cache="other")
+    packed = made.get(ASH, "tip", suffix="tar.gz").kept.path.read_bytes()
+    other = made.get(ASH, "tip", suffix=came).kept.path.read_bytes() if came != "tar" else gzip.decompress(packed)
+    old.first, old.files = [f"{old.url}/s3/x"], {"/s3/x": other}
+    made = bench(hgweb.url)
+    with pytest.raises(Problem, match=f"it is a {came}, not a tar.gz"):
+        client(made, old.url).get(Request(ASH, "tip", suffix="tar.gz"), Cancel())
+    assert made.engine.store.all() == []
 
 
 def test_a_broken_archive_from_a_bucket_is_not_kept(old: Original, hgweb: Hgweb, bench: Benches) -> None:

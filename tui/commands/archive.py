@@ -66,12 +66,14 @@ def get(
     mode: str | None,
     hg_url: str | None,
     buckets: str | None,
-) -> None:
+) -> int:
     """Fetch the archive of REPO at REV, verify it by reading it to its end, and put it into DIR.
 
     REPO is a name on the server or an address; REV a changeset, branch, tag or bookmark. With the address of a
     revision, REV may be left out. The archive stays in the cache, so that it is fetched once.
     """
+    from backends.archiver.placing import place
+
     overrides = {"hg_url": hg_url, "archive_buckets": buckets, "archiver_url": server}
     with session_of(None, mode, **overrides) as (session, cancel):
         request = _request(repository, revision, subdir, suffix)
@@ -87,12 +89,16 @@ def get(
                 progress.show(report.sentence)
 
         try:
-            path, new = _fetched(session, request, region, Path(output).expanduser(), overwrite, cancel, tell)
+            got = _fetched(session, request, region, cancel, tell)
+            path, new = place(_engine(session).store, got.kept, Path(output).expanduser(), cancel, overwrite=overwrite)
         finally:
             progress.clear()
+        for note in got.notes:
+            say(f"note: {note}")
         if not new:
             say("unchanged: the file was there already.")
         click.echo(str(path))
+    return 1 if got.failed_copies else 0
 
 
 def _request(repository: str, revision: str | None, subdirectory: str, suffix: str | None) -> Request:
@@ -139,23 +145,20 @@ def _on_a_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _fetched(
-    session: Session, request: Request, region: str, output: Path, overwrite: bool, cancel: Cancel, tell: Any
-) -> tuple[Path, bool]:
-    from backends.archiver.placing import place
+def _fetched(session: Session, request: Request, region: str, cancel: Cancel, tell: Any) -> Got:
+    from backends.http.policies import Mode
 
     engine = _engine(session)
     server = session.settings.archiver_url
-    got: Got
     if server:
         from backends.archiver.protocol import ArchiverClient
 
-        got = ArchiverClient(server, engine).get(request, cancel, tell, region)
-    else:
-        got = engine.get(request, cancel, tell, region)
-    for note in got.notes:
-        say(f"note: {note}")
-    return place(engine.store, got.kept, output, cancel, overwrite=overwrite)
+        return ArchiverClient(server, engine).get(request, cancel, tell, region)
+    if region and engine.mirror is None:
+        say("note: --region chooses among buckets, and there are none (--buckets) and no Archiver (--server).")
+    if session.http.mode is not Mode.OFFLINE:
+        _check_buckets(engine)
+    return engine.get(request, cancel, tell, region)
 
 
 def _engine(session: Session) -> Engine:
@@ -163,6 +166,17 @@ def _engine(session: Session) -> Engine:
     from backends.archiver.mirror import mirror_of
 
     return Engine(session.http, session.settings, mirror=mirror_of(session.settings))
+
+
+def _check_buckets(engine: Engine) -> None:
+    """Says which buckets cannot be used, before anything is fetched. Raises the reason where none can."""
+    if engine.mirror is None:
+        return
+    problems = engine.mirror.check()
+    if len(problems) == len(engine.mirror.regions):
+        raise next(iter(problems.values()))
+    for problem in problems.values():
+        say(f"note: {problem}")
 
 
 @archive.command()
@@ -266,7 +280,9 @@ def serve(host: str, port: int, mode: str | None, hg_url: str | None, buckets: s
     with session_of(None, mode, hg_url=hg_url, archive_buckets=buckets) as (session, cancel):
         if not is_loopback(host):
             say("note: this is not the loopback; whoever can reach this port can fetch archives.")
-        with ArchiverServer(_engine(session), host, port) as server:
+        engine = _engine(session)
+        _check_buckets(engine)
+        with ArchiverServer(engine, host, port, say) as server:
             signal.signal(signal.SIGTERM, lambda *_: cancel.cancel())
             click.echo(f"export CIEXPLORE_ARCHIVER_URL={server.url}")
             sys.stdout.flush()
