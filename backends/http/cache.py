@@ -40,6 +40,7 @@ def _open(directory: Path, size_limit: int) -> Any:
         # "used" would make each hit a write: 35 µs instead of 7.
         eviction_policy="least-recently-stored",
         statistics=0,
+        sqlite_mmap_size=0,  # a mapped file that is cut short ends the process (SIGBUS)
         tag_index=0,
     )
 

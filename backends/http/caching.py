@@ -14,7 +14,6 @@ from backends.http.cache import Shelf
 from backends.http.entries import Entry, read_whole
 from backends.http.errors import (
     HttpProblem,
-    IncompleteBody,
     NetworkFailed,
     RateLimited,
     ServerFailed,
@@ -74,7 +73,7 @@ class Retries:
             try:
                 return attempt()
             except HttpProblem as problem:
-                if isinstance(problem, IncompleteBody) and problem.most_tries is not None:
+                if problem.most_tries is not None:
                     most = min(most, problem.most_tries)
                 if not problem.retryable or tried >= most or is_too_long(problem.retry_after):
                     raise

@@ -42,11 +42,15 @@ _XML_MESSAGE = re.compile(rb"<Message>([^<]{1,1000})</Message>")
 
 
 class HttpProblem(Problem):
-    """Base of all of them. `reason` is the short word that manifests keep; `retryable`: asking again may help."""
+    """Base of all of them. `reason` is the short word that manifests keep; `retryable`: asking again may help.
+
+    `most_tries`: how often that is worth it at most, where somebody waits for an answer; None for the usual number.
+    """
 
     exit_code = 3
     word = "http"
     may_retry = False
+    most_tries: int | None = None
 
     def __init__(
         self,
@@ -114,13 +118,13 @@ class TooSlowError(TimedOut):
     """The server sends, but so slowly that it would hold a connection for ever."""
 
     word = "too-slow"
+    most_tries = 2  # each of them takes half a minute or a whole one
 
 
 class IncompleteBody(NetworkFailed):
-    """The answer began and ended before it was whole. `most_tries`: how often asking again is worth it."""
+    """The answer began and ended before it was whole."""
 
     word = "incomplete"
-    most_tries: int | None = None
 
 
 class Offline(HttpProblem):

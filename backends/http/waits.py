@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from backends.http.errors import HttpProblem
 
-LEAST_SHOWN = 2.0  # seconds; shorter waits are over before they are read
+LEAST_SHOWN = 5.0  # seconds; shorter waits, such as our own between tries, are over before they are read
 
 
 class Waits:

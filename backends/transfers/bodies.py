@@ -72,8 +72,8 @@ class _Gzip:
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         self._wire += len(chunk)
-        rest = chunk
-        while rest:
+        rest, is_full = chunk, False
+        while rest or is_full:
             if self._stream.eof:
                 self._members += 1
                 self._stream, self._began = self._next_stream(), False
@@ -87,6 +87,8 @@ class _Gzip:
             except zlib.error as error:
                 raise _bad("bad-encoding", f"{self._place} is not the gzip stream that it claims to be.") from error
             rest = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
+            # It may have taken all input and still hold output, and the end mark, back.
+            is_full = len(piece) == PIECE and not self._stream.eof
             if piece:
                 self._decoded += len(piece)
                 self._check_bomb()

@@ -20,4 +20,4 @@ def test_a_command_says_which_server_it_waits_for(capsys: pytest.CaptureFixture[
 def test_the_app_says_it_at_the_beginning_of_its_status_line() -> None:
     with session_of(None, None) as (session, _), session.waits.during("ci.example", 90, BUSY):
         line = drawn(Status(loading=True), 0, session.waits.text()).plain
-    assert line.startswith("waiting 90 s: ci.example asks for it (429)")
+    assert line.startswith("◌ waiting 90 s: ci.example asks for it (429) (Ctrl+X stops)")

@@ -309,6 +309,25 @@ def test_a_cache_damaged_while_it_is_used_is_done_without(tmp_path: Path, client
     assert found == [b"fresh"] and http.cache_note
 
 
+def test_a_cache_that_is_cut_short_while_it_is_used_does_not_end_the_process(tmp_path: Path) -> None:
+    code = """
+import os, sys
+from pathlib import Path
+from backends.http.cache import Shelf
+shelf = Shelf(Path(sys.argv[1]))
+for number in range(2000):
+    shelf.put(f"k{number}", b"x" * 2000)
+    shelf.get(f"k{number}")
+os.truncate(Path(sys.argv[1]) / "cache.db", 8192)
+for number in range(2000):
+    shelf.get(f"k{number}")
+print("alive", shelf.put("new", b"1"))
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "c")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "alive True\n"), done.stderr
+
+
 def test_a_full_disk_costs_the_entry_and_not_the_answer(tmp_path: Path) -> None:
     code = """
 import resource, signal, sys

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -13,10 +15,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from backends import config
 from backends.http import Downloader, Http, Mode, Policy, errors, google
 from backends.http.google import GoogleAuthMissingError, google_identity
 from backends.http.policies import Identity
 from backends.problems import UsageProblem
+from tui.session import Session
 
 Serve = Callable[..., Any]
 SECRETS = ("ya29.first", "ya29.second", "1//refresh", "GOCSPX-secret", "PRIVATE KEY")
@@ -294,3 +298,34 @@ def test_no_token_is_kept_on_the_disk_or_shown(
     kept = b"".join(path.read_bytes() for path in (tmp_path / "kept").rglob("*") if path.is_file())
     assert len(kept) > 1000 and not any(secret.encode() in kept for secret in SECRETS)
     assert not any(secret in repr((me, me.sign, me.note)) for secret in SECRETS)
+
+
+def test_the_configured_storage_gets_the_token_and_taskcluster_does_not(
+    storage: Any, serve: Serve, say: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = serve(lambda connection, head: connection.sendall(say(b"{}")))
+    monkeypatch.setenv("CIEXPLORE_GCS_URL", storage.url)
+    monkeypatch.setenv("TASKCLUSTER_ROOT_URL", queue.url)
+    monkeypatch.setenv("CIEXPLORE_GCS_TOKEN", "ya29.mine")
+    for is_demo, expected in ((False, "Bearer ya29.mine"), (True, "")):
+        session = Session(config.load(), demo=is_demo)
+        for server in (storage, queue):
+            session.http.get(f"{server.url}/x", policy=Policy.never())
+        session.close()
+        assert sent(storage.heads[-1]) == expected and sent(queue.heads[-1]) == ""
+
+
+def test_a_login_that_has_expired_is_said_by_the_command_and_a_public_bucket_is_listed(
+    user: Path, oauth: TokenServer, serve: Serve, say: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    from tui.cli import run
+
+    oauth.refusal = ("400 Bad Request", b'{"error": "invalid_grant", "error_description": "1//refresh has expired"}')
+    listing = b'{"kind": "storage#objects", "prefixes": ["logs/job/1/", "logs/job/2/"]}'
+    storage = serve(lambda connection, head: connection.sendall(say(listing, content_type="application/json")))
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(user.parent))
+    code = run(["prow", "builds", "gs://bucket/logs/job", "--gcs-url", storage.url, "--format", "csv"])
+    shown = capsys.readouterr()
+    assert code == 0 and [row["build"] for row in csv.DictReader(io.StringIO(shown.out))] == ["2", "1"]
+    assert shown.err.count("gcloud's credentials are not used") == 1 and "invalid_grant" in shown.err
+    assert not any(secret in shown.err + shown.out for secret in SECRETS)

@@ -54,6 +54,14 @@ def test_empty_file_stored_with_an_encoding_is_an_empty_file() -> None:
     assert decode("gzip", b"") == b""
 
 
+@pytest.mark.parametrize("wbits", [31, 15, -15], ids=["gzip", "deflate", "bare deflate"])
+def test_a_body_that_ends_just_beyond_a_piece_is_whole(wbits: int) -> None:
+    for size in range(bodies.PIECE - 2, bodies.PIECE + 300, 3):
+        packer = zlib.compressobj(wbits=wbits)
+        wire = packer.compress(bytes(size)) + packer.flush()
+        assert len(decode("gzip" if wbits == 31 else "deflate", wire, len(wire))) == size
+
+
 def test_both_kinds_of_deflate_are_undone() -> None:
     bare = zlib.compressobj(wbits=-15)
     assert decode("deflate", zlib.compress(b"hello")) == b"hello"

@@ -63,10 +63,10 @@ def drawn(status: Status, now: float, waiting: str = "") -> Text:
     text = Text(no_wrap=True, overflow="ellipsis")
     if status.problem:
         text.append(f"✖ {safe_text(status.problem)}  ", "bold")
-    if waiting:
-        text.append(f"{safe_text(waiting)}  ", "bold")
     if status.loading:
         of = f" of {status.expected:,}" if status.expected else ""
+        if waiting:
+            text.append(f"◌ {safe_text(waiting)} (Ctrl+X stops)  ", "bold")
         text.append(f"◌ loading, {status.total:,}{of} {status.noun[status.total != 1]} so far (Ctrl+X stops)  ", "bold")
     else:
         text.append(f"{status.total:,} {status.noun[status.total != 1]}")
