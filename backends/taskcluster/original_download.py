@@ -13,7 +13,7 @@ from backends.problems import UsageProblem
 from backends.resources import DownloadWay, Field, Finished, Prepared
 from backends.taskcluster.original_layout import Choices, chosen, suites
 from backends.taskcluster.original_layout_data import Placed, place
-from backends.taskcluster.original_layout_files import GroupInformation, Wanted, group_information, wanted_files
+from backends.taskcluster.original_layout_files import FAILED, GroupInformation, Wanted, group_information, wanted_files
 from backends.taskcluster.original_layout_runs import choose_run
 from backends.transfers.files import RemoteFile
 
@@ -65,6 +65,16 @@ class OriginalDownload:
             yield [one.file for one in batch]
         # In the order of the tasks, whichever was listed first: the manifest and the tree are the same each time.
         self._wanted.sort(key=lambda one: (one.task.created, one.task.task_id, one.file.name))
+
+    @property
+    def entries(self) -> bytes:
+        """The group as the queue sent it: a JSON list of {status, task}."""
+        return self._group.entries if self._group is not None else b"[]"
+
+    @property
+    def task_ids(self) -> list[str]:
+        """The chosen tasks but for failed ones that were not asked for."""
+        return [one.task.task_id for one in self._wanted if one.file.skip != FAILED]
 
     def place(self, cancel: Cancel) -> Placed:
         """What is made of the files once they are there."""

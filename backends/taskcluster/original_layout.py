@@ -31,7 +31,8 @@ import polars as pl
 from backends.problems import UsageProblem
 from backends.transfers.names import safe_name
 
-SEPARATORS = ("_", "+-+")  # "|", which its first version wrote, is not a character that every disk takes
+CODE_SEPARATOR = "+-+"
+SEPARATORS = ("_", CODE_SEPARATOR)  # "|", which its first version wrote, is not a character that every disk takes
 ALL = "all"  # its word for every suite
 ALWAYS_UNPACKED = "grcov"  # its code unpacks this pattern whatever it is told
 

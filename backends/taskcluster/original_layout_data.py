@@ -16,12 +16,12 @@ from typing import Any
 
 import msgspec
 
-from backends.atomic import atomic_file
+from backends.atomic import BlockedPathError, atomic_file
 from backends.cancel import Cancel
 from backends.problems import FileProblem
-from backends.taskcluster.original_layout import Choices, Chosen, data_directory
-from backends.taskcluster.original_layout_files import GroupInformation, Wanted
-from backends.taskcluster.original_layout_places import Filled, Folder, Source, fill, linked_files
+from backends.taskcluster.original_layout import CODE_SEPARATOR, Choices, Chosen, data_directory
+from backends.taskcluster.original_layout_files import FAILED, GroupInformation, Wanted
+from backends.taskcluster.original_layout_places import Filled, Folder, Source, linked_files, prepare
 from backends.transfers.manifest import Manifest
 from backends.transfers.names import is_safe
 from backends.transfers.outputs import Output
@@ -91,6 +91,7 @@ class _Placing:
         self._write((self.run[0], GROUP_FILE), self.group.entries)
         # Before the directories: a run killed in the middle must not number them anew.
         self._write((*self.run, TASKS_FILE), _json(self._places(numbers, existing=False)))
+        self._make_directories()
         folders = self._folders(numbers)
         expected = linked_files(folders)
         self.results.expect_files(expected)
@@ -107,6 +108,18 @@ class _Placing:
         self._write((*self.run, FILES_FILE), _json(dict(sorted(origins.items()))))
         return self.placed
 
+    def _make_directories(self) -> None:
+        """Of each chosen suite, also one without any file: readers then see it as empty, not as never asked for."""
+        for one, entry in self.files:
+            if one.file.skip != FAILED:
+                above = (*self.run, entry.target.split("/")[2])
+                for name in ("downloads", *map(data_directory, self.choices.artifacts)):
+                    try:
+                        self.output.directory((*above, name))
+                    except BlockedPathError as problem:
+                        if not any(what == f"{above[2]}/{name}" for what, _ in self.placed.problems):
+                            self.placed.problems.append((f"{above[2]}/{name}", problem.sentence))
+
     def _write(self, target: tuple[str, ...], content: bytes) -> None:
         with atomic_file(self.output.path.joinpath(*target), overwrite=True, below=self.output.path) as file:
             file.write(content)
@@ -121,7 +134,11 @@ class _Placing:
                 new = entry.state in HERE and entry.state != State.UNCHANGED
                 stale = tuple(tuple(self.entries[key].target.split("/")) for key in one.older if key in self.entries)
                 unpacked, here = self.choices.is_unpacked(one.pattern), entry.state in HERE
-                found[folder].append(Source(target, entry.sha256, unpacked, new, here, stale))
+                top = (one.pattern, f"{folder.task_id}{CODE_SEPARATOR}{one.pattern}")
+                as_code = self.choices.separator == CODE_SEPARATOR
+                found[folder].append(
+                    Source(target, unpacked, new, here, stale, top if as_code else ("", ""), entry.sha256)
+                )
         return found
 
     def _fill(self, folder: Folder, sources: list[Source], origins: dict[str, str]) -> None:
@@ -131,7 +148,7 @@ class _Placing:
         for source in here:
             origins["/".join(source.target[2:])] = folder.task_id
         try:
-            filled = fill(self.output, self.results, folder, sources, self.cancel)
+            filled = prepare(self.output, self.results, folder, sources, self.cancel)
         except FileProblem as problem:
             self.placed.problems.append((folder.text, problem.sentence))
             return

@@ -21,8 +21,9 @@ from pathlib import Path
 from backends.atomic import NEW_FILE, BlockedPathError, DirectoryTree, SymlinkError, disk_words
 from backends.cancel import Cancel
 from backends.problems import FileProblem
+from backends.transfers.names import safe_name
 from backends.transfers.outputs import Output, present
-from backends.unpacking import is_archive
+from backends.unpacking import ArchiveKind, is_archive
 from backends.unpacking.trees import Results, Staged
 from backends.unpacking.unpack import unpack_into
 
@@ -54,16 +55,18 @@ class Folder:
 
 @dataclass(frozen=True)
 class Source:
-    """A downloaded file with this SHA-256. `new`: this round fetched it. `here`: it is there, complete. `stale`:
-    downloads of the same artifact from runs of the task that are no longer its newest.
+    """A downloaded file. `new`: this round fetched it. `here`: it is there, complete. `stale`:
+    downloads of the same artifact from runs of the task that are no longer its newest. `top`: how the original's code
+    renames the directory at the top of an unpacked tar, (from, to); empty names for none.
     """
 
     target: tuple[str, ...]
-    sha256: str
     unpacked: bool
     new: bool
     here: bool
     stale: tuple[tuple[str, ...], ...] = ()
+    top: tuple[str, str] = ("", "")
+    sha256: str = ""
 
     @property
     def is_unpacked(self) -> bool:
@@ -85,7 +88,7 @@ class Filled:
 
 
 def linked_files(folders: Mapping[Folder, Sequence[Source]]) -> dict[str, str]:
-    """The files that `fill` will link: their keys in the record of results, and the SHA-256 that each is to have."""
+    """The files that `prepare` will link: their keys in the record of results, and the SHA-256 that each is to have."""
     return {
         _key((*folder.above, str(folder.number), source.target[-1])): source.sha256
         for folder, sources in folders.items()
@@ -95,8 +98,21 @@ def linked_files(folders: Mapping[Folder, Sequence[Source]]) -> dict[str, str]:
     }
 
 
-def fill(output: Output, results: Results, folder: Folder, sources: Sequence[Source], cancel: Cancel) -> Filled:
-    """Raises `FileProblem`s, of a damaged archive for instance; then an unpacked directory is as it was."""
+def fill(output: Output, folder: Folder, sources: Sequence[Source], cancel: Cancel) -> Filled:
+    """Fills one directory and gives it its name. Raises as `prepare`."""
+    results = Results(output)
+    filled = prepare(output, results, folder, sources, cancel)
+    if filled.staged is not None:
+        for _, problem in results.name([filled.staged]):
+            raise problem
+    return filled
+
+
+def prepare(output: Output, results: Results, folder: Folder, sources: Sequence[Source], cancel: Cancel) -> Filled:
+    """Fills one directory; one that is unpacked has yet to get its name, by `Results.name`.
+
+    Raises `FileProblem`s, of a damaged archive for instance; then an unpacked directory is as it was.
+    """
     try:
         if any(source.is_unpacked for source in sources):
             return _unpack(output, results, folder, sources, cancel)
@@ -120,7 +136,7 @@ def _unpack(output: Output, results: Results, folder: Folder, sources: Sequence[
     if missing := [source.target[-1] for source in sources if not source.here]:
         raise FileProblem(f"{missing[0]}, which belongs to it, is missing, so nothing was unpacked.")
     target, filled = (*folder.above, str(folder.number)), Filled()
-    key, made_from = _key(target), _digest(sources)
+    key, made_from = _key(target), _digest(output, sources)
     path = output.path.joinpath(*target)
     there = present(target[-1], output.directory(folder.above))  # refuses links in between
     if path.is_symlink():
@@ -142,6 +158,8 @@ def _unpack(output: Output, results: Results, folder: Folder, sources: Sequence[
             done = unpack_into(output.path.joinpath(*source.target), staged.tree, inner, cancel=cancel)
             filled.skipped += done.skipped
             filled.unpacked += 1
+            if not inner:
+                _rename_top(staged.tree, source)
         for source in sources:
             if not source.is_unpacked:
                 _put(source.target[-1], output.directory(source.target[:-1]), source.target[-1], staged.tree, ())
@@ -154,13 +172,26 @@ def _unpack(output: Output, results: Results, folder: Folder, sources: Sequence[
     return filled
 
 
+def _rename_top(tree: DirectoryTree, source: Source) -> None:
+    """`browsertime-results` becomes `TASKID+-+browsertime-results`, as the original does with what tars hold."""
+    old, new = (safe_name(name) if name else "" for name in source.top)
+    root = tree.directory(())
+    if not old or is_archive(source.target[-1]) is ArchiveKind.ZIP or present(old, root) is None:
+        return
+    tree.forget((old,))
+    os.rename(old, new, src_dir_fd=root, dst_dir_fd=root)
+
+
 def _key(target: tuple[str, ...]) -> str:
     return "/".join(target)
 
 
-def _digest(sources: Sequence[Source]) -> str:
+def _digest(output: Output, sources: Sequence[Source]) -> str:
     """Of what a directory is made from: the files, and which of them are unpacked."""
-    parts = sorted(f"{source.target[-1]}\0{source.sha256}\0{source.is_unpacked}" for source in sources)
+    parts = sorted(
+        f"{one.target[-1]}\0{one.sha256 or output.sha256(one.target)}\0{one.is_unpacked}\0{one.top[1]}"
+        for one in sources
+    )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

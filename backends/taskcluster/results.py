@@ -18,12 +18,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from backends.atomic import disk_words
 from backends.problems import FileProblem
 from backends.taskcluster.original_layout import data_directory
 from backends.taskcluster.original_layout_runs import run_numbers
 from backends.transfers.names import safe_name
 from backends.unpacking.kinds import ArchiveKind, is_archive
 
+DEFAULT_PLATFORM = "test-linux64-ccov"
 LARGEST = 2 << 30  # bytes of a decompressed file, which is held in memory
 _OWNER = re.compile(r"([A-Za-z0-9_-]{22})(?:\+-\+|\||_)(?=.)")
 _DIGITS = re.compile(r"(\d+)")
@@ -43,6 +45,36 @@ class UnreadableResult(FileProblem):
     """A file of the results is damaged or cannot be read."""
 
 
+def artifact_downloader(
+    task_group_id: str,
+    output_dir: str | os.PathLike[str] | None = None,
+    test_suites: Sequence[str] = (),
+    download_failures: bool = False,
+    artifact_to_get: str | Sequence[str] = "grcov",
+    unzip_artifact: bool = True,
+    platform: str = DEFAULT_PLATFORM,
+    ingest_continue: bool = False,
+) -> tuple[str, str]:
+    """Downloads as the original's function of this name does; returns the run's directory and GECKO_HEAD_REV.
+
+    `output_dir` is the working directory if not given; "all" in `test_suites` is every suite. File names have the
+    original's separator, `+-+`. The deployment is the configured one (TASKCLUSTER_ROOT_URL). Files that could not be
+    had are named in a warning. Raises `UsageProblem` where no task is meant, and the other `Problem`s.
+    """
+    from backends.taskcluster.original_call import download
+
+    return download(
+        task_group_id,
+        Path(output_dir) if output_dir is not None else Path.cwd(),
+        [test_suites] if isinstance(test_suites, str) else list(test_suites),
+        [artifact_to_get] if isinstance(artifact_to_get, str) else list(artifact_to_get),
+        include_failed=download_failures,
+        unzip=unzip_artifact,
+        platform=platform,
+        resume="last" if ingest_continue else None,
+    )
+
+
 def get_task_data_paths(
     task_group_id: str,
     path: str | os.PathLike[str],
@@ -52,11 +84,12 @@ def get_task_data_paths(
     suite_matcher: str = "",
     silent: bool = False,
 ) -> dict[str, list[str]]:
-    """Suite -> paths of its files, in natural order (2 before 10).
+    """Suite -> paths of its files, in natural order (2 before 10); an empty list where a suite has none.
 
     `path` is the output directory. `run_number` None is the highest run that has suites. `artifact`: the pattern (or
-    patterns) that the files were downloaded with; none means all. Where no directory is named so, the files whose
-    names it is a part of. `artifact_dir` names the directory outright, `<artifact_dir>_data`; then `artifact` only
+    patterns) that the files were downloaded with; none means all. A directory whose name it is a part of, such as an
+    unpacked browsertime-results, is given as itself. Where no directory of data is named so, the files whose names it
+    is a part of. `artifact_dir` names the directory outright, `<artifact_dir>_data`; then `artifact` only
     chooses among its files. `suite_matcher` is a part of the suite's name. `silent` has no effect: nothing is
     printed. Raises `NoResults`.
     """
@@ -64,8 +97,9 @@ def get_task_data_paths(
     wanted = [artifact] if isinstance(artifact, str) else list(artifact)
     found = {}
     for suite in _directories(run):
-        if suite_matcher in suite.name and (files := _files(suite, [one for one in wanted if one], artifact_dir)):
-            found[suite.name] = [str(file) for file in files]
+        paths = _paths(suite, [one for one in wanted if one], artifact_dir) if suite_matcher in suite.name else None
+        if paths is not None:
+            found[suite.name] = [str(path) for path in paths]
     return dict(sorted(found.items(), key=lambda item: _natural(item[0])))
 
 
@@ -79,10 +113,17 @@ def get_task_data(
     silent: bool = False,
 ) -> dict[str, list[dict[str, Any]]]:
     """Suite -> [{"data": what the file holds, "file": its path}, ...]; parameters and order as in
-    `get_task_data_paths`. Raises `NoResults`, `UnreadableResult`.
+    `get_task_data_paths`, of directories all files in them. Raises `NoResults`, `UnreadableResult`.
     """
     paths = get_task_data_paths(task_group_id, path, run_number, artifact, artifact_dir, suite_matcher, silent)
-    return {suite: [{"data": read(Path(file)), "file": file} for file in files] for suite, files in paths.items()}
+    return {
+        suite: [
+            {"data": read(file), "file": str(file)}
+            for entry in map(Path, entries)
+            for file in (sorted(_below(entry), key=_natural_path) if entry.is_dir() else [entry])
+        ]
+        for suite, entries in paths.items()
+    }
 
 
 def task_id_of(file_name: str) -> str | None:
@@ -96,7 +137,7 @@ def read(file: Path) -> Any:
     try:
         content, name = _content(file)
     except (OSError, FileProblem) as error:
-        why = error.sentence if isinstance(error, FileProblem) else error.strerror or str(error)
+        why = error.sentence if isinstance(error, FileProblem) else disk_words(error, file)
         raise UnreadableResult(f"{file} cannot be read: {why}", "Download it again.") from error
     if name.lower().endswith(".json"):
         try:
@@ -145,23 +186,33 @@ def _run(group_id: str, path: Path, run_number: int | str | None) -> Path:
     return group / wanted
 
 
-def _files(suite: Path, artifacts: Sequence[str], artifact_dir: str) -> list[Path]:
+def _paths(suite: Path, artifacts: Sequence[str], artifact_dir: str) -> list[Path] | None:
+    """None if the suite has no directory for such data."""
     every = [one for one in _directories(suite) if one.name.endswith("_data")]
+    named = [one for one in every if one.name in {data_directory(artifact) for artifact in artifacts}]
     if artifact_dir:
-        every = [one for one in every if one.name in (data_directory(artifact_dir), f"{artifact_dir}_data")]
-    elif artifacts:
-        named = [one for one in every if one.name in {data_directory(artifact) for artifact in artifacts}]
-        if named:
-            every, artifacts = named, ()
-    files = [
-        file
-        for directory in every
-        for number in _directories(directory)
-        if number.name.isdecimal()
-        for file in _below(number)
-        if not artifacts or any(artifact in file.name for artifact in artifacts)
-    ]
-    return sorted(files, key=lambda file: _natural(str(file.relative_to(suite))))
+        every, named = [one for one in every if one.name in (data_directory(artifact_dir), f"{artifact_dir}_data")], []
+    every = named or every
+    takes_all = bool(named) or not artifacts  # of what has no pattern in its name
+    found: list[Path] = []
+    for number in (number for directory in every for number in _directories(directory) if number.name.isdecimal()):
+        matches = list(_matching(number, artifacts))
+        found += matches if matches or not takes_all else _below(number)
+    is_known = not artifacts or any(part.replace(".", "") in one.name for part in artifacts for one in every)
+    if not found and not (every and is_known):
+        return None
+    return sorted(found, key=lambda path: _natural(str(path.relative_to(suite))))
+
+
+def _matching(directory: Path, artifacts: Sequence[str]) -> Iterator[Path]:
+    """What has one of the patterns in its name, at any depth; nothing of what is in a directory that has."""
+    for path in sorted(directory.iterdir()):
+        if path.name.startswith(".") or path.is_symlink():
+            continue
+        if any(artifact in path.name for artifact in artifacts):
+            yield path
+        elif path.is_dir():
+            yield from _matching(path, artifacts)
 
 
 def _directories(above: Path) -> list[Path]:
@@ -175,6 +226,10 @@ def _below(directory: Path) -> Iterator[Path]:
     for above, directories, names in os.walk(directory):
         directories.sort()
         yield from (Path(above, name) for name in names if Path(above, name).is_file())
+
+
+def _natural_path(path: Path) -> list[tuple[int, int, str]]:
+    return _natural(str(path))
 
 
 def _natural(text: str) -> list[tuple[int, int, str]]:

@@ -208,8 +208,15 @@ class Run:
         return found
 
     def back(self, item: Item) -> None:
-        """As if it had not been tried: a full disk or a dead process is not the file's fault."""
+        """As if it had not been tried: a full disk or a dead process is not the file's fault.
+
+        One that the user has taken out meanwhile has ended.
+        """
         with self._lock:
+            if item.cancel is not None and item.cancel.cancelled:
+                reason, detail = self._stopping or ("cancelled", "Stopped by the user.")
+                self._settle(item, State.CANCELLED, reason, detail)
+                return
             item.tries -= 1
             self._put_off(item)
             self._ready.appendleft(item)

@@ -124,3 +124,31 @@ def test_what_is_unfinished_is_not_read(tmp_path: Path) -> None:
     stored(tmp_path, "1/s/x_data/.1.new/a.json", 2)
     stored(tmp_path, "1/s/x_data/notes/a.json", 3)
     assert [one["data"] for one in get_task_data(GROUP, tmp_path)["s"]] == [1]
+
+
+def test_unpacked_directories_are_given_as_directories_as_the_original_gives_them(tmp_path: Path) -> None:
+    for number, task in enumerate((TASK, RETRIGGER)):
+        name = f"1/tp6/browsertime-results_data/{number}/{task}+-+browsertime-results"
+        stored(tmp_path, f"{name}/amazon/browsertime.json", {"n": number})
+        stored(tmp_path, f"{name}/amazon/screenshots/1.txt", b"x\n")
+    run = tmp_path / GROUP / "1" / "tp6" / "browsertime-results_data"
+    paths = get_task_data_paths(GROUP, tmp_path, artifact="browsertime-results")
+    assert paths == {
+        "tp6": [str(run / "0" / f"{TASK}+-+browsertime-results"), str(run / "1" / f"{RETRIGGER}+-+browsertime-results")]
+    }
+    data = get_task_data(GROUP, tmp_path, artifact="browsertime-results")["tp6"]
+    assert [Path(one["file"]).name for one in data] == ["browsertime.json", "1.txt"] * 2
+    assert data[0]["data"] == {"n": 0}
+
+
+def test_a_suite_without_files_is_an_empty_list_and_one_that_was_not_asked_for_is_not_there(tmp_path: Path) -> None:
+    stored(tmp_path, f"1/full/perfherder-data_data/0/{TASK}_perfherder-data.json", 1)
+    (tmp_path / GROUP / "1" / "empty" / "perfherder-data_data").mkdir(parents=True)
+    (tmp_path / GROUP / "1" / "other" / "grcov_data").mkdir(parents=True)
+    (tmp_path / GROUP / "1" / "nothing").mkdir()
+    assert {name: len(files) for name, files in get_task_data(GROUP, tmp_path, artifact="perfherder-data").items()} == {
+        "empty": 0,
+        "full": 1,
+    }
+    assert get_task_data_paths(GROUP, tmp_path, artifact="perfherder-data")["empty"] == []
+    assert get_task_data_paths(GROUP, tmp_path).keys() == {"empty", "full", "other"}

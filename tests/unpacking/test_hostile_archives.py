@@ -292,3 +292,20 @@ def test_the_table_of_contents_of_a_zip_is_bounded_before_it_is_read(tmp_path: P
     path.write_bytes(zipped(*((f"{number:020}", b"") for number in range(2000)), method=zipfile.ZIP_STORED))
     with pytest.raises(TooMuch):
         unpack(path, tmp_path / "out", limits=Limits(entries=100))
+
+
+@pytest.mark.parametrize(("count", "refused"), [(100, False), (101, True)])
+def test_a_tar_may_have_a_hundred_global_headers_and_no_more(tmp_path: Path, count: int, refused: bool) -> None:
+    """Each is kept for all members that follow: without a limit a small archive fills the memory."""
+    raw = io.BytesIO()
+    headers = {f"name{number}": "value" for number in range(count)}
+    with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT, pax_headers=headers) as archive:
+        archive.addfile(tarfile.TarInfo("a"))
+    path = tmp_path / "global.tar.gz"
+    path.write_bytes(COMPRESS["tar.gz"](raw.getvalue()))
+    if refused:
+        with pytest.raises(DamagedArchive, match="headers"):
+            unpack(path, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+    else:
+        assert unpack(path, tmp_path / "out").files == [("a", 0)]

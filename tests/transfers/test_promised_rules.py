@@ -1,0 +1,198 @@
+"""Rules that users were promised, each with the number that they were told and not the module's own constant."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from backends.transfers import boots, processes
+from backends.transfers.manifest import Manifest
+from backends.transfers.names import assign, is_safe
+from backends.transfers.plan import Action
+from tests.transfers.conftest import Runner, ends, file
+from tests.transfers.site import Handler, Site, stall, status
+from tests.transfers.test_engine import BIG, wait_until_active
+from tests.transfers.test_processes import children
+
+MEGABYTE = 1 << 20
+
+
+# 16 at a time, up to 64 of small files while only waiting for the server limits it (README, download.jobs).
+
+
+class Gate:
+    """Holds all responses back until so many requests are there at the same time."""
+
+    def __init__(self, wanted: int) -> None:
+        self._wanted = wanted
+        self._changed = threading.Condition()
+        self._open = False
+        self.most = self._now = 0
+
+    def __call__(self, handler: Handler) -> None:
+        with self._changed:
+            self._now += 1
+            self.most = max(self.most, self._now)
+            self._open = self._open or self._now >= self._wanted
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._open, 20)
+            self._now -= 1
+        handler.send(200, b"content")
+
+    def release(self) -> None:
+        with self._changed:
+            self._open = True
+            self._changed.notify_all()
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_small_files_are_fetched_64_at_a_time_where_only_waiting_limits(
+    site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(processes, "VANGUARD", 0)
+    gate = Gate(64)
+    files = [file(site, f"/{number}", size=7) for number in range(200)]
+    for one in files:
+        site.add(one.key, b"content", gate)
+    settings = runner.http.downloader_settings()
+    transfer = runner.start(*files, settings=settings, processes=count)
+    assert transfer.pace.allowed == 16
+    assert transfer.wait(60)
+    assert set(ends(transfer).values()) == {("verified", "")}
+    assert gate.most == 64
+
+
+def test_big_files_stay_at_16_at_a_time(site: Site, runner: Runner) -> None:
+    gate = Gate(17)
+    files = [file(site, f"/{number}", size=3 * MEGABYTE) for number in range(20)]
+    for one in files:
+        site.add(one.key, b"", gate)
+    transfer = runner.start(*files)
+    site.wait_for(lambda: len(site.requests) == 16)
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("transfer-")]
+    assert sum(thread.name != "transfer-recorder" for thread in threads) == 16
+    transfer.cancel()
+    gate.release()
+    assert transfer.wait(20)
+    assert gate.most == 16
+
+
+# A part whose bytes were not forced onto the disk is not trusted after the machine was restarted.
+
+
+@pytest.mark.parametrize(
+    ("boot", "resumed"), [("", False), ("another boot", False), ("this boot", True), ("synced", True)]
+)
+def test_a_part_of_an_earlier_boot_is_only_resumed_if_its_bytes_were_on_the_disk(
+    site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch, boot: str, resumed: bool
+) -> None:
+    release = threading.Event()
+    site.add("/a", BIG, stall(2 * MEGABYTE, release))
+    transfer = runner.start(file(site, "/a"))
+    wait_until_active(transfer, 2 * MEGABYTE)
+    transfer.cancel()
+    release.set()
+    assert transfer.wait(20)
+    monkeypatch.setattr(boots, "this_boot", lambda: "this boot")
+    with Manifest.open(runner.output) as manifest:
+        (entry,) = manifest.entries().values()
+        manifest.note_parts([(entry.key, entry.etag, boot)])
+    ((action, have),) = [(row.action, row.have) for row in runner.plan(file(site, "/a")).rows]
+    assert (action, have) == ((Action.RESUME, 2 * MEGABYTE) if resumed else (Action.FETCH, 0))
+    assert runner.run(file(site, "/a")) == {"/a": ("verified", "")}
+    assert ("range" in site.last("/a")) is resumed
+    assert runner.read("group/a") == BIG
+
+
+# 255 bytes is what a file system takes for one name; what would collide gets a hash, and that must fit, too.
+
+
+@pytest.mark.parametrize("length", [*range(205, 256), 300])
+@pytest.mark.parametrize("letter", ["a", "é", "漢"])
+def test_long_names_that_differ_only_in_case_are_two_files_on_the_disk(
+    tmp_path: Path, length: int, letter: str
+) -> None:
+    stem = letter * (length // len(letter.encode()))
+    parts = {"one": ("d", f"{stem}X.tar.gz"), "two": ("d", f"{stem}x.tar.gz"), "three": (f"{stem}X", f"{stem}")}
+    targets = assign(parts.items())
+    assert len({tuple(name.casefold() for name in target) for target in targets.values()}) == 3
+    for key, target in targets.items():
+        assert is_safe(target)
+        assert all(len(name.encode()) <= 255 - len(".part") for name in target)
+        path = tmp_path.joinpath(*target)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(key)
+        path.with_name(f"{path.name}.part").touch()
+    assert {tmp_path.joinpath(*target).read_text() for target in targets.values()} == {"one", "two", "three"}
+
+
+@pytest.mark.parametrize("length", range(217, 256))
+def test_names_of_earlier_runs_leave_room_for_the_longest_hash(length: int) -> None:
+    """Both spellings, and the short hash of one, are taken by earlier runs: the 32 digits must fit."""
+    first = assign([("one", ("n" * length,)), ("two", ("N" * length,))])
+    taken = {"early": ("n" * 217,), **{f"{key} before": target for key, target in first.items()}}
+    found = assign([("one", ("n" * length,)), ("two", ("N" * length,))], taken)
+    names = [target[0] for target in (*found.values(), *taken.values())]
+    assert len({name.casefold() for name in names}) == 5
+    assert max(len(name.encode()) for name in names) <= 255
+
+
+# What the user has taken out is not fetched any more, however the try of it ended.
+
+
+def test_a_file_taken_out_while_its_process_dies_is_not_put_back_in_line(
+    site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "VANGUARD", 0)
+    monkeypatch.setattr(processes.Processes, "_call_back", lambda *_: None)  # the message is lost with the process
+    release = threading.Event()
+    site.add("/a", BIG, stall(10, release))
+    site.add("/b", b"b")
+    settings = runner.http.downloader_settings()
+    transfer = runner.start(file(site, "/a"), file(site, "/b"), jobs=1, settings=settings, processes=1)
+    wait_until_active(transfer, 10)
+    assert transfer.cancel_one("/a")
+    for pid in children():
+        os.kill(pid, 9)
+    assert transfer.wait(30)
+    release.set()
+    assert ends(transfer) == {"/a": ("cancelled", "cancelled"), "/b": ("verified", "")}
+    assert site.count("/a") == 1
+
+
+def test_stopping_while_a_process_dies_ends_the_run(
+    site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "VANGUARD", 0)
+    monkeypatch.setattr(processes.Processes, "_call_back", lambda *_: None)
+    release = threading.Event()
+    site.add("/a", BIG, stall(10, release))
+    settings = runner.http.downloader_settings()
+    transfer = runner.start(file(site, "/a"), file(site, "/b"), jobs=1, settings=settings, processes=1)
+    wait_until_active(transfer, 10)
+    transfer.cancel()
+    for pid in children():
+        os.kill(pid, 9)
+    assert transfer.wait(30)
+    release.set()
+    assert set(ends(transfer).values()) == {("cancelled", "cancelled")}
+
+
+def test_cancelled_files_are_fetched_again_only_when_that_is_asked_for(site: Site, runner: Runner) -> None:
+    release = threading.Event()
+    site.add("/a", BIG, stall(10, release))
+    site.add("/late", b"late", status(404))
+    transfer = runner.start(file(site, "/a"), file(site, "/late"), jobs=2)
+    wait_until_active(transfer, 10)
+    assert transfer.cancel_one("/a")
+    assert transfer.wait(20)
+    release.set()
+    assert transfer.retry_failed() == 1
+    assert transfer.wait(20)
+    assert ends(transfer) == {"/a": ("cancelled", "cancelled"), "/late": ("verified", "")}
+    assert transfer.retry_failed(cancelled=True) == 1
+    assert transfer.wait(20)
+    assert ends(transfer)["/a"] == ("verified", "")
