@@ -52,6 +52,8 @@ def recognised(text: str) -> Locator:
         else:
             if found is not None:
                 return found
+    if pasted.addresses:
+        refusal = LocatorProblem(f"This text has {pasted.addresses:,} addresses in it.", "Paste one of them.")
     raise refusal or LocatorProblem(f"Nothing is known that looks like {pasted.quoted()}.", _hint())
 
 

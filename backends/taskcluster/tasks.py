@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from backends.cancel import Cancel
+from backends.frames.filter_terms import quoted_if_needed
 from backends.http.answers import Origin, Source
 from backends.http.errors import HttpProblem, NotAllowed, Offline
 from backends.locators.taskcluster import TaskGroup
@@ -38,6 +39,8 @@ class TaskGroupTasks(TaskRows):
         super().__init__(locator, http, root)
         self.group_id = locator.group_id
         self.task_ids = locator.task_ids
+        self.first_filter = f"name:{quoted_if_needed(locator.search, value=True)}" if locator.search else ""
+        self.first_key = locator.task
         self._push = ""  # known with the first rows
         self.total = 0
 

@@ -81,6 +81,9 @@ def listed(session: Session, cancel: Cancel, locator: str, filter_text: str = ""
 
     opened = parse(locator)
     resource = session.resource(opened, cancel)
+    if resource.first_filter:
+        say(f"note: filtered by {resource.first_filter}, as the address says.")
+        filter_text = f"{resource.first_filter} {filter_text}".strip()
     wanted = filters.parse(filter_text, resource.schema)  # a wrong one is said before 10,000 tasks are listed
     gathered = gather_shown(resource, cancel, partial(counted, resource.noun[1]))
     frame = _only(gathered.frame, opened)
