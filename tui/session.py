@@ -28,6 +28,7 @@ class Session:
         self.settings = settings
         self.mode = mode
         self.demo = demo
+        self.credentials_told = False  # that they are set in part
         self._http: Http | None = None
         self._lock = threading.Lock()
 
@@ -57,6 +58,13 @@ class Session:
             return identities(normalise_root(self.settings.taskcluster_root_url), os.environ)
         except UsageProblem:  # a wrong root URL is said where it is used; other systems do without
             return ()
+
+    @property
+    def credentials_note(self) -> str:
+        """What is wrong with Taskcluster credentials that are set in part; empty while all or none are."""
+        from backends.taskcluster.credentials import half_set
+
+        return "" if self.demo else half_set(os.environ)
 
     @property
     def cache_note(self) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from backends import config
 from backends.cancel import Cancel
+from backends.problems import UsageProblem
 from tui.commands.output import Progress, done_with_failures, say
 
 if TYPE_CHECKING:
@@ -25,13 +26,20 @@ if TYPE_CHECKING:
 
 @contextmanager
 def session_of(root_url: str | None, mode: str | None, **overrides: Any) -> Iterator[tuple[Session, Cancel]]:
+    from backends.http.errors import NotAllowed
     from tui.session import Session
 
     session = Session(config.load(overrides={"taskcluster_root_url": root_url, **overrides}), mode=mode or "normal")
     cancel = Cancel()
+    if session.credentials_note:
+        say(f"note: {session.credentials_note}")
     with _heeding_ctrl_c(cancel):
         try:
             yield session, cancel
+        except NotAllowed as problem:
+            if not session.credentials_note:
+                raise
+            raise UsageProblem(problem.sentence, session.credentials_note) from problem
         finally:
             cancel.cancel()
             session.close()
