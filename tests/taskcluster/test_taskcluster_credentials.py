@@ -125,6 +125,7 @@ def test_a_command_says_that_they_are_set_in_part_and_ends_with_2_where_they_are
     task_id, url = private(server)
     done = ciexplore("taskcluster", "artifacts", f"taskcluster:task/{task_id}")
     assert done.code == 0 and done.rows and "TASKCLUSTER_ACCESS_TOKEN not" in done.err
+    assert "TASKCLUSTER" not in ciexplore("config").err  # which has nothing to do with them
     refused = ciexplore("taskcluster", "log", url)
     assert refused.code == 2 and "needs the scope" in refused.err and "TASKCLUSTER_ACCESS_TOKEN not" in refused.err
 

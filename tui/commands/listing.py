@@ -11,6 +11,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from backends import config
 from backends.cancel import Cancel
 from backends.problems import UsageProblem
@@ -31,15 +33,18 @@ def session_of(root_url: str | None, mode: str | None, **overrides: Any) -> Iter
 
     session = Session(config.load(overrides={"taskcluster_root_url": root_url, **overrides}), mode=mode or "normal")
     cancel = Cancel()
-    if session.credentials_note:
-        say(f"note: {session.credentials_note}")
+    context = click.get_current_context(silent=True)
+    asks_taskcluster = context is not None and "taskcluster" in context.command_path.split()
+    note = session.credentials_note if asks_taskcluster else ""
+    if note:
+        say(f"note: {note}")
     with _heeding_ctrl_c(cancel):
         try:
             yield session, cancel
         except NotAllowed as problem:
-            if not session.credentials_note:
+            if not note:
                 raise
-            raise UsageProblem(problem.sentence, session.credentials_note) from problem
+            raise UsageProblem(problem.sentence, note) from problem
         finally:
             cancel.cancel()
             session.close()

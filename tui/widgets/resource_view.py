@@ -165,10 +165,10 @@ class ResourceView(RowActions):
         self.query_one(StatusLine).show(noun=resource.noun)
         self.refresh_bindings()
         self.post_message(self.Titled())
-        if self.locator.system == "taskcluster" and (words := self.session.credentials_note):
-            if not self.session.credentials_told:
-                self.session.credentials_told = True
-                self.app.notify(words, severity="warning", markup=False, timeout=15)
+        words = self.session.credentials_note if self.locator.system == "taskcluster" else ""
+        if words and not self.session.credentials_told:
+            self.session.credentials_told = True
+            self.app.notify(words, severity="warning", markup=False, timeout=15)
         if resource.first_log is not None:
             self.post_message(self.Open(resource.first_log))
 
