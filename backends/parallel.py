@@ -34,3 +34,22 @@ def ask_all(
         forget()
         own.cancel()
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def ask_in_order(
+    ask: Callable[[Question, Cancel], Found], questions: Iterable[Question], cancel: Cancel, workers: int = WORKERS
+) -> Iterator[list[Found]]:
+    """As `ask_all`, but the answers come in the order of their questions: the same output each time."""
+
+    def numbered(one: tuple[int, Question], own: Cancel) -> tuple[int, Found]:
+        return one[0], ask(one[1], own)
+
+    early, following = dict[int, Found](), 0
+    for batch in ask_all(numbered, enumerate(questions), cancel, workers):
+        early.update(batch)
+        ready = []
+        while following in early:
+            ready.append(early.pop(following))
+            following += 1
+        if ready:
+            yield ready

@@ -184,7 +184,10 @@ class Resource(ABC):
     empty_text: ClassVar[str] = "The server lists nothing here."
     chart: ClassVar[Chart | None] = None
     poll_seconds: ClassVar[float] = 0  # how often `updates` is asked while the list is looked at; 0: never
+    resting_seconds: float = 0  # how often instead, while nothing goes on that the last answer knew of
     first_log: LogAddress | None = None  # to be read as soon as the list is shown: the locator meant it
+    first_filter: str = ""  # the filter that the locator meant, until the user writes another
+    first_key: str = ""  # the row that the locator meant: the cursor begins there
 
     def __init__(self, locator: Locator) -> None:
         self.locator = locator

@@ -28,7 +28,9 @@ def _taskcluster() -> Opener:
     import backends.taskcluster as module
 
     return Opener(
-        lambda locator, http, settings, cancel: module.resolve(locator, http, settings.taskcluster_root_url, cancel),
+        lambda locator, http, settings, cancel: module.resolve(
+            locator, http, settings.taskcluster_root_url, cancel, settings.treeherder_url
+        ),
         lambda locator, http, settings: module.resource_for(locator, http, settings.taskcluster_root_url),
     )
 

@@ -43,6 +43,7 @@ class Session:
         self.mode = mode
         self.demo = demo
         self.waits = Waits()
+        self.credentials_told = False  # that they are set in part
         self._http: Http | None = None
         self._s3: S3Source | None = None
         self._lock = threading.Lock()
@@ -90,6 +91,13 @@ class Session:
     def notes(self) -> tuple[str, ...]:
         """What a user should know once: about the cache, and about credentials that are not used."""
         return self._http.notes if self._http is not None else ()
+
+    @property
+    def credentials_note(self) -> str:
+        """What is wrong with Taskcluster credentials that are set in part; empty while all or none are."""
+        from backends.taskcluster.credentials import half_set
+
+        return "" if self.demo else half_set(os.environ)
 
     def resource(self, locator: Locator, cancel: Cancel | None = None, *, refresh: bool = False) -> Resource:
         """Resolves (may ask servers, raises `Problem`s) and gives what to list. Call it off the interface's loop.

@@ -18,6 +18,11 @@ SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://")
 BARE_HOST = re.compile(r"(localhost|\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)(:[0-9]{1,5})?(?=[/?#])")
 HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?")
 
+_ADDRESS = re.compile(r"(?<![A-Za-z0-9+.-])(?:https?|gs|s3|file)://(?:(?!\]\()[^\s<>\"'`])+", re.IGNORECASE)
+_OURS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//)\S|[/~]|\.{1,2}/")  # a short form, or a path on this disk
+_COPYING = re.compile(r"[$#%>!\s]*(?:sudo +)?(?:gsutil|gcloud|aws|s3cmd|mc|curl|wget|rclone)\s")
+_LONGEST_PROSE = 20_000  # characters; longer texts are taken as they are
+
 
 def escape(text: str, safe: str = "") -> str:
     """Percent-encoded so that `unescape` gives it back, even at the end of a sentence: no last dot or slash is bare."""
@@ -75,10 +80,14 @@ class PastedUrl:
 
 
 class Pasted:
-    """`text` is what was meant; `url` its parts when it is an address (a missing scheme is supplied)."""
+    """`text` is what was meant; `url` its parts when it is an address (a missing scheme is supplied).
+
+    Of a command, a Markdown link or a sentence the one address in it is meant. `addresses`: how many different ones
+    there are, where it is not clear which one.
+    """
 
     def __init__(self, text: str) -> None:
-        self.text = _unwrapped(text)
+        self.text, self.addresses = _meant(_unwrapped(text))
 
     @cached_property
     def url(self) -> PastedUrl | None:
@@ -121,6 +130,20 @@ def _check_host(split: SplitResult, host: str) -> None:
             raise LocatorProblem("This address has no valid host.", "Copy it again from the browser.") from error
     elif HOST.fullmatch(host) is None or "\\" in split.netloc:
         raise LocatorProblem("This address has no valid host.", "Copy it again from the browser.")
+
+
+def _meant(text: str) -> tuple[str, int]:
+    """(the text, or the one address in it; how many there are if it is not clear which)"""
+    if SCHEME.match(text) or _OURS.match(text) or BARE_HOST.match(text, 0, 400) or len(text) > _LONGEST_PROSE:
+        return text, 0
+    found = list(dict.fromkeys(_unwrapped(address[0]) for address in _ADDRESS.finditer(text)))
+    if len(found) == 1 or (found and _COPYING.match(text)):
+        return _without_wildcard(found[0]), 0  # what is copied comes before where it is copied to
+    return text, len(found)
+
+
+def _without_wildcard(address: str) -> str:
+    return re.sub(r"/\\?\*{1,2}$", "/", address) if address[:5].lower() in ("gs://", "s3://") else address
 
 
 def _unwrapped(text: str) -> str:

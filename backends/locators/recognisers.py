@@ -52,7 +52,9 @@ def recognised(text: str) -> Locator:
         else:
             if found is not None:
                 return found
-    if refusal is None and (name := prow_forms.recognise_last(pasted)) is not None:
+    if pasted.addresses:
+        refusal = LocatorProblem(f"This text has {pasted.addresses:,} addresses in it.", "Paste one of them.")
+    elif refusal is None and (name := prow_forms.recognise_last(pasted)) is not None:
         return name
     raise refusal or LocatorProblem(f"Nothing is known that looks like {pasted.quoted()}.", _hint())
 

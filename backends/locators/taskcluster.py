@@ -14,6 +14,7 @@ from backends.locators.base import Locator
 from backends.locators.pasted import escape
 
 # The queue's own pattern (services/queue/schemas/constants.yml): a 128-bit v4 or "nice" UUID in URL-safe base64.
+PUBLIC_TREEHERDER = "treeherder.mozilla.org"
 SLUGID = re.compile(r"[A-Za-z0-9_-]{8}[Q-T][A-Za-z0-9_-][CGKOSWaeimquy26-][A-Za-z0-9_-]{10}[AQgw]")
 INDEX_PATH = re.compile(r"[A-Za-z0-9_!~*'()%-]+(\.[A-Za-z0-9_!~*'()%-]+)*")
 
@@ -25,18 +26,21 @@ class TaskclusterLocator(Locator):
 
 @dataclass(frozen=True)
 class TaskGroup(TaskclusterLocator):
-    """All tasks of a group, or some of them."""
+    """All tasks of a group, or some of them. `search`: part of the names that are shown first, which the group's page
+    keeps behind its #; `task`: the one to put the cursor on."""
 
     group_id: str
     root_url: str = ""
     task_ids: tuple[str, ...] = ()
+    search: str = ""
+    task: str = ""
 
     def text(self) -> str:
-        if self.task_ids:
-            return f"taskcluster:group/{self.group_id}:{','.join(self.task_ids)}{at_root(self.root_url)}"
-        return (
-            f"{self.root_url}/tasks/groups/{self.group_id}" if self.root_url else f"taskcluster:group/{self.group_id}"
-        )
+        search = f"#{escape(self.search)}" if self.search else ""
+        if self.root_url and not self.task_ids and not self.task:
+            return f"{self.root_url}/tasks/groups/{self.group_id}{search}"
+        task = f"/{self.task}" if self.task else ""
+        return f"taskcluster:group/{group_text(self.group_id, self.task_ids)}{task}{at_root(self.root_url)}{search}"
 
 
 @dataclass(frozen=True)
@@ -116,13 +120,17 @@ class TaskMeasurements(TaskclusterLocator):
 
 @dataclass(frozen=True)
 class IndexPath(TaskclusterLocator):
-    """A task by its path in the index, such as gecko.v2.autoland.latest.taskgraph.decision, or an artifact of it."""
+    """A task by its path in the index, such as gecko.v2.autoland.latest.taskgraph.decision, an artifact of it, or
+    (`group`) the group that it belongs to."""
 
     path: str
     root_url: str = ""
     artifact: str = ""
+    group: bool = False
 
     def text(self) -> str:
+        if self.group:
+            return f"taskcluster:index-group/{escape(self.path)}{at_root(self.root_url)}"
         if self.root_url and "." in self.path and not self.artifact and INDEX_PATH.fullmatch(self.path):
             namespace, _, name = self.path.rpartition(".")
             return f"{self.root_url}/tasks/index/{escape(namespace)}/{escape(name)}"
@@ -142,5 +150,33 @@ class Push(TaskclusterLocator):
         return f"taskcluster:push/{escape(self.repository)}/{escape(self.revision)}{at_root(self.root_url)}"
 
 
+@dataclass(frozen=True)
+class TreeherderJob(TaskclusterLocator):
+    """A job by its number, whose task only Treeherder knows: the task's log (`log`), or the task within its group.
+
+    `server` is "" for the public one, which means the configured one. `revision`: of the push, if the page names it.
+    """
+
+    repository: str
+    number: int
+    log: bool = False
+    revision: str = ""
+    server: str = ""
+    line: int | None = None
+    last: int | None = None
+
+    def text(self) -> str:
+        base = self.server or f"https://{PUBLIC_TREEHERDER}"
+        if not self.log:
+            revision = f"&revision={self.revision}" if self.revision else ""
+            return f"{base}/jobs?repo={escape(self.repository)}{revision}&selectedJob={self.number}"
+        lines = "" if self.line is None else f"&lineNumber={self.line}" + (f"-{self.last}" if self.last else "")
+        return f"{base}/logviewer?job_id={self.number}&repo={escape(self.repository)}{lines}"
+
+
 def at_root(root_url: str) -> str:
     return f"?root={escape(root_url, safe=':/')}" if root_url else ""
+
+
+def group_text(group_id: str, task_ids: tuple[str, ...]) -> str:
+    return f"{group_id}:{','.join(task_ids)}" if task_ids else group_id

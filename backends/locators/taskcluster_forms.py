@@ -35,6 +35,7 @@ TASK_RUN = re.compile(rf"({SLUGID.pattern})[.]([0-9]{{1,4}})", re.ASCII)
 BARE_INDEX_PATH = re.compile(rf"(?:index\.)?([A-Za-z0-9_-]+\.v[0-9]+\.{INDEX_PATH.pattern})")
 PREFIXED_INDEX_PATH = re.compile(rf"index[.:]({INDEX_PATH.pattern})")
 TRUST_DOMAIN = re.compile(r"(gecko|comm|mobile|app-services)\.v[0-9]+")  # a whole tree of the index
+_POOL_PAGES = frozenset({"provisioners", "worker-manager"})
 RUN_PAGES = frozenset({"", "details", "artifacts", "logs"})  # tools.taskcluster.net's tabs of a run
 
 
@@ -56,6 +57,8 @@ def recognise(pasted: Pasted) -> TaskclusterLocator | None:
             return IndexNamespace("")
     if pasted.url is not None and pasted.url.is_web:
         found = _from_url(pasted.url)
+        if isinstance(found, TaskGroup) and pasted.url.path.strip("/").startswith("tasks/groups/"):
+            return replace(found, search=unescape(pasted.url.fragment).strip())
         return at_lines(found, pasted.url.fragment) if isinstance(found, Artifact) else found
     return None
 
@@ -69,6 +72,11 @@ def _from_url(url: PastedUrl) -> TaskclusterLocator | None:
     if url.host in RETIRED_HOSTS:
         service = "index" if url.host.startswith("index") else "queue"
         return _web(segments) or _api([service, *segments])
+    if segments[0] in _POOL_PAGES and len(segments) > 1 and url.host.endswith(".services.mozilla.com"):
+        raise LocatorProblem(
+            "This page shows worker pools and workers, which are not listed here.",
+            "Paste a task group, a task, an artifact or an index path.",
+        )
     found = _api(segments[1:]) if segments[0] == "api" else _web(segments)
     return None if found is None else _rooted(found, url.server())
 
@@ -84,6 +92,9 @@ def _web(segments: list[str]) -> TaskclusterLocator | None:
             return TaskGroup(group)
         case ["index"]:
             return IndexNamespace("")
+        case ["index", *names, "task-group"] if len(names) > 1 and all(names):
+            path = ".".join(unescape(name) for name in names)
+            return IndexPath(path, group=True) if INDEX_PATH.fullmatch(path) else None
         case ["index", *names] if names and all(names):
             path = ".".join(unescape(name) for name in names)
             return IndexPath(path) if INDEX_PATH.fullmatch(path) else None
@@ -157,8 +168,8 @@ def _rooted(locator: TaskclusterLocator, root: str) -> TaskclusterLocator:
             return Task(task, run, root)
         case Artifact():
             return replace(locator, root_url=root)
-        case IndexPath(path, _, artifact):
-            return IndexPath(path, root, artifact)
+        case IndexPath():
+            return replace(locator, root_url=root)
         case IndexNamespace(path):
             return IndexNamespace(path, root)
     return locator

@@ -19,6 +19,7 @@ from backends.locators.taskcluster import (
     TaskGroup,
     TaskMeasurements,
     TaskOrGroup,
+    TreeherderJob,
 )
 from backends.locators.taskcluster_views import (
     CONTENTS,
@@ -35,8 +36,9 @@ RUN = re.compile(r"[0-9]{1,4}", re.ASCII)
 # What the UI's log viewer puts behind the #: a line, or a range.
 LINES = re.compile(r"L([1-9][0-9]{0,11})(?:-L?([0-9]{1,12}))?", re.ASCII)
 FORMS = (
-    "group/ID[:TASK,TASK], task/ID[/RUN], artifact/ID/RUN|latest/NAME[#LLINE], artifacts/ID,ID, measurements/ID,ID, "
-    "index/PATH, namespace/PATH, push/REPOSITORY/REVISION, runs/ID, dependencies/ID, dependents/ID, copies/ID, "
+    "group/ID[:TASK,TASK][/TASK][#TERM], task/ID[/RUN], artifact/ID/RUN|latest/NAME[#LLINE], artifacts/ID,ID, "
+    "measurements/ID,ID, index/PATH, index-group/PATH, namespace/PATH, push/REPOSITORY/REVISION, runs/ID, "
+    "dependencies/ID, dependents/ID, copies/ID, "
     "breakdown/GROUP/COLUMN, timeline/GROUP, critical-path/GROUP, compare/BASE..NEW, compare-measurements/BASE..NEW, "
     "archive/ID/RUN/NAME, table/ID/RUN/NAME"
 )
@@ -57,6 +59,10 @@ def short_form(text: str, recognise: Recognise) -> TaskclusterLocator:
 
 
 def _named(text: str, recognise: Recognise) -> TaskclusterLocator:
+    search = ""
+    if text.startswith("group/"):
+        text, _, fragment = text.partition("#")
+        search = unescape(fragment).strip()
     body, _, query = text.partition("?")
     root = ""
     if query:
@@ -71,7 +77,7 @@ def _named(text: str, recognise: Recognise) -> TaskclusterLocator:
         raise LocatorProblem(
             "This taskcluster: text is incomplete or its id is not one.", f"Forms, after taskcluster: {FORMS}."
         )
-    return found
+    return replace(found, search=search) if search and isinstance(found, TaskGroup) else found
 
 
 def _of_ids(kind: str, parts: list[str], root: str) -> TaskclusterLocator | None:
@@ -79,6 +85,8 @@ def _of_ids(kind: str, parts: list[str], root: str) -> TaskclusterLocator | None
     match kind, len(parts):
         case "group", 1 if group := _group(first):
             return TaskGroup(group[0], root, group[1])
+        case "group", 2 if SLUGID.fullmatch(parts[1]) and (group := _group(first)):
+            return TaskGroup(group[0], root, group[1], task=parts[1])
         case "task", 1 if SLUGID.fullmatch(first):
             return Task(first, None, root)
         case "task", 2 if SLUGID.fullmatch(first) and RUN.fullmatch(parts[1]):
@@ -104,6 +112,8 @@ def _of_names(kind: str, parts: list[str], root: str) -> TaskclusterLocator | No
         case view, count if count > 2 and view in CONTENTS and SLUGID.fullmatch(first):
             found = artifact_or_run(first, parts[1], parts[2:], root)
             return Contents(view, found.task_id, found.run, found.name, root) if isinstance(found, Artifact) else None
+        case "index-group", 1 if first:
+            return IndexPath(unescape(first), root, group=True)
         case "index", _ if first:
             return IndexPath(unescape(first), root, unescape("/".join(parts[1:])))
         case "namespace", 1:
@@ -136,7 +146,9 @@ def _side(text: str, recognise: Recognise) -> TaskclusterLocator | None:
     if not inner or inner.startswith(("taskcluster:compare", "taskcluster:values")):
         return None
     found = recognise(Pasted(inner))
-    return None if isinstance(found, Comparison) else found
+    if isinstance(found, TaskGroup):
+        return replace(found, search="", task="")  # how a list is first shown is nothing that is compared
+    return None if isinstance(found, Comparison | TreeherderJob) else found
 
 
 def as_side(locator: Locator) -> TaskclusterLocator:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from backends.locators.pasted import escape
-from backends.locators.taskcluster import TaskclusterLocator, TaskGroup, TaskOrGroup, at_root
+from backends.locators.taskcluster import TaskclusterLocator, TaskGroup, TaskOrGroup, at_root, group_text
 
 RELATIONS = ("runs", "dependencies", "dependents", "copies")
 VIEWS = ("breakdown", "timeline", "critical-path")
@@ -109,7 +109,3 @@ class Contents(TaskclusterLocator):
     def text(self) -> str:
         run = "latest" if self.run is None else self.run
         return f"taskcluster:{self.view}/{self.task_id}/{run}/{escape(self.name, safe='/')}{at_root(self.root_url)}"
-
-
-def group_text(group_id: str, task_ids: tuple[str, ...]) -> str:
-    return f"{group_id}:{','.join(task_ids)}" if task_ids else group_id

@@ -11,11 +11,20 @@ from urllib.parse import parse_qsl
 
 from backends.locators.base import LocatorProblem
 from backends.locators.pasted import Pasted, PastedUrl
-from backends.locators.taskcluster import SLUGID, Push, Task, TaskclusterLocator
+from backends.locators.taskcluster import (
+    PUBLIC_TREEHERDER,
+    SLUGID,
+    Push,
+    Task,
+    TaskclusterLocator,
+    TreeherderJob,
+)
 
 TASK_RUN = re.compile(rf"({SLUGID.pattern})(?:[.-]([0-9]{{1,4}}))?", re.ASCII)
 REVISION = re.compile(r"[0-9a-f]{12,40}", re.ASCII)
 REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}", re.ASCII)
+NUMBER = re.compile(r"[1-9][0-9]{0,14}", re.ASCII)
+LINES = re.compile(r"([1-9][0-9]{0,11})(?:-([0-9]{1,12}))?", re.ASCII)
 PAGES = frozenset({"jobs", "logviewer", "logviewer.html"})
 
 
@@ -31,6 +40,8 @@ def recognise(pasted: Pasted) -> TaskclusterLocator | None:
     if selected is not None:
         return Task(selected[1], None if selected[2] is None else int(selected[2]))
     repository, revision = query.get("repo", ""), query.get("revision", "").lower()
+    if job := _job(page, query, repository, revision, url):
+        return job
     if REPOSITORY.fullmatch(repository) and REVISION.fullmatch(revision):
         return Push(repository, revision)
     if not query.keys() & {"repo", "revision", "job_id", "selectedJob", "task"}:
@@ -41,10 +52,30 @@ def recognise(pasted: Pasted) -> TaskclusterLocator | None:
     )
 
 
+def _job(page: str, query: dict[str, str], repository: str, revision: str, url: PastedUrl) -> TreeherderJob | None:
+    """The job whose log a page shows, or that is selected on it, by its number."""
+    log = page != "jobs"
+    number = query.get("job_id" if log else "selectedJob", "")
+    if not NUMBER.fullmatch(number) or not REPOSITORY.fullmatch(repository):
+        return None
+    lines = LINES.fullmatch(query.get("lineNumber", "")) if log else None
+    line, last = (None, 0) if lines is None else (int(lines[1]), int(lines[2] or 0))
+    return TreeherderJob(
+        repository,
+        int(number),
+        log,
+        revision if not log and REVISION.fullmatch(revision) else "",
+        "" if url.host == PUBLIC_TREEHERDER else url.server(),
+        line,
+        last if line is not None and last > line else None,
+    )
+
+
 def _page(url: PastedUrl) -> tuple[str, dict[str, str]]:
     """The page's name and its query, which before 2021 both stood behind the #."""
     fragment = url.fragment.lstrip("/")
     path, mark, query = fragment.partition("?")
+    path = path or url.path.strip("/")
     if mark and path in PAGES:
         try:
             return path, {**url.query, **dict(reversed(parse_qsl(query, max_num_fields=200)))}

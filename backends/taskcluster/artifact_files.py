@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from backends.cancel import Cancel
 from backends.http.answers import Origin
 from backends.http.errors import BadRequest, Gone, NotAllowed, NotFound
-from backends.parallel import ask_all
+from backends.parallel import ask_in_order
 from backends.problems import Problem
 from backends.taskcluster.models import ArtifactEntry
 from backends.taskcluster.queue import RESOLVED, Deployment
@@ -44,6 +44,10 @@ class Listed:
     entries: tuple[ArtifactEntry, ...]
     origin: Origin
     note: str = ""
+
+
+def by_name(entries: Iterable[ArtifactEntry]) -> tuple[ArtifactEntry, ...]:
+    return tuple(sorted(entries, key=lambda entry: entry.name))
 
 
 def skip_reason(storage: str, run_state: str) -> str:
@@ -94,7 +98,7 @@ def list_runs(deployment: Deployment, task: TaskRuns, cancel: Cancel) -> list[Li
     listed = []
     for run, state in enumerate(states):
         found = deployment.artifacts(task.task_id, run, state in RESOLVED, cancel)
-        entries = tuple(found.entries)
+        entries = by_name(found.entries)
         listed.append(Listed(task.task_id, task.name, group_id, run, state, entries, found.origin, found.note))
     return listed
 
@@ -109,7 +113,7 @@ def files_of_tasks(deployment: Deployment, tasks: Iterable[TaskRuns], cancel: Ca
             return [unlisted(deployment.root, task, problem)]
         return [_listed_file(deployment.root, run, entry) for run in runs for entry in run.entries]
 
-    for batch in ask_all(ask, tasks, cancel):
+    for batch in ask_in_order(ask, tasks, cancel):
         yield [file for files in batch for file in files]
 
 

@@ -14,11 +14,11 @@ from backends.http.answers import Origin
 from backends.http.errors import Gone, HttpProblem, NotAllowed, NotFound, Offline
 from backends.locators import Locator
 from backends.locators.taskcluster import SLUGID, Artifact, Task, TaskArtifacts
-from backends.parallel import ask_all
+from backends.parallel import ask_in_order
 from backends.resources import Detail, Document, Entry, Link, LogAddress, Page, Resource, Row
 from backends.taskcluster import roots
 from backends.taskcluster.artifact_contents import contents, kind_words
-from backends.taskcluster.artifact_files import Listed, remote_file, skip_reason
+from backends.taskcluster.artifact_files import Listed, by_name, remote_file, skip_reason
 from backends.taskcluster.documents import artifact_document, task_document
 from backends.taskcluster.menus import task_entries
 from backends.taskcluster.models import ArtifactEntry
@@ -78,7 +78,7 @@ class TaskArtifactList(Resource):
         failed: list[HttpProblem] = []
         odd: list[str] = []
         unrun = 0
-        for batch in ask_all(self._ask, self.task_ids, cancel):
+        for batch in ask_in_order(self._ask, self.task_ids, cancel):
             cancel.check()
             runs: list[Listed] = []
             for told in batch:
@@ -114,7 +114,7 @@ class TaskArtifactList(Resource):
         for run in range(len(status.runs)) if self.run is None else (self.run,):
             state = status.runs[run].state
             found = self.deployment.artifacts(task_id, run, state in RESOLVED, cancel)
-            worse, entries = origin.worse(found.origin), tuple(found.entries)
+            worse, entries = origin.worse(found.origin), by_name(found.entries)
             listed.append(Listed(task_id, name, status.taskGroupId or "", run, state, entries, worse, found.note))
         return listed
 

@@ -31,6 +31,19 @@ def identities(root: str, environment: Mapping[str, str]) -> tuple[Identity, ...
     return (Identity(root, client, signer.headers),)
 
 
+def half_set(environment: Mapping[str, str]) -> str:
+    """What is wrong with credentials that are set in part, in a sentence; "" where all or none of them are set."""
+    names = (CLIENT_ID, ACCESS_TOKEN, CERTIFICATE)
+    given = [name for name in names if environment.get(name, "").strip()]
+    missing = [name for name in (CLIENT_ID, ACCESS_TOKEN) if name not in given]
+    if not given or not missing:
+        return ""
+    verb = "is" if len(given) == 1 else "are"
+    return (
+        f"{' and '.join(given)} {verb} set but {' and '.join(missing)} not: Taskcluster is asked without credentials."
+    )
+
+
 class _Signer:
     def __init__(self, root: str, client: str, token: str, certificate: str) -> None:
         self._root, self._client, self._token, self._certificate = root, client, token, certificate
@@ -48,10 +61,22 @@ class _Signer:
                 f"Sign in again, or unset {CLIENT_ID} to ask as nobody in particular.",
             )
         if self._identity is None:
+            if self._certificate and not _is_object(self._certificate):
+                raise UsageProblem(
+                    f"{CERTIFICATE} is not the JSON object that belongs to temporary credentials.",
+                    f"Copy it again, or unset it if {CLIENT_ID} is a permanent client.",
+                )
             from backends.http.hawk import hawk_identity
 
             self._identity = hawk_identity(self._root, self._client, self._token, certificate=self._certificate or None)
         return self._identity.sign(method, url)
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _expiry(certificate: str) -> float | None:

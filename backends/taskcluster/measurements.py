@@ -29,7 +29,7 @@ from backends.http.errors import (
 )
 from backends.http.policies import Policy
 from backends.locators.taskcluster import SLUGID, Artifact, Task, TaskMeasurements
-from backends.parallel import WORKERS, ask_all
+from backends.parallel import WORKERS, ask_in_order
 from backends.resources import Detail, Document, Entry, Page, Resource, Row
 from backends.taskcluster import naming, roots
 from backends.taskcluster.artifact_files import remote_file, skip_reason
@@ -137,7 +137,7 @@ class MeasurementList(Resource):
         so_far = _Told()
         self._unreached = []
         found = False
-        for batch in ask_all(self._ask, self.tasks, cancel):
+        for batch in ask_in_order(self._ask, self.tasks, cancel):
             cancel.check()
             rows = measurement_frame(reading for told in batch for reading in told.readings)
             for told in batch:

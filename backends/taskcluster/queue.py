@@ -36,6 +36,7 @@ T = TypeVar("T")
 
 PAGE = 1000  # what the queue gives at most; it answers `limit=0` with an empty page and no token
 GROUP_PAGE_CAP = 512 << 20  # bytes of 1,000 tasks: 6 MB is usual, a definition may have 1 MB
+NOT_KEPT = Policy.never()
 RESOLVED = frozenset({"completed", "failed", "exception"})  # of tasks and of runs; any other word may still change
 DAY = 86400.0
 _DEFINED = frozenset({"metadata", "payload", "taskQueueId", "provisionerId", "deadline"})  # a definition has all
@@ -80,7 +81,9 @@ class Deployment:
             raise NotTaskcluster(answer.url, "it describes no task group")
         return GroupMembers(**{name: value.get(name) for name in GroupMembers.__struct_fields__})
 
-    def iter_task_pages(self, group_id: str, cancel: Cancel) -> Iterator[TaskPage]:
+    def iter_task_pages(
+        self, group_id: str, cancel: Cancel, policy: Policy = NOT_KEPT
+    ) -> Iterator[TaskPage]:  # fmt: skip
         """The group, page by page; while one is being looked at the next is on its way.
 
         Where it ends is said in `paging`.
@@ -92,7 +95,7 @@ class Deployment:
 
         def fetch(token: str) -> Answer:
             params: dict[str, str | int] = {"limit": PAGE, **({"continuationToken": token} if token else {})}
-            return self.http.get(url, policy=Policy.never(), cap=GROUP_PAGE_CAP, cancel=own, params=params)
+            return self.http.get(url, policy=policy, cap=GROUP_PAGE_CAP, cancel=own, params=params)
 
         ahead = ThreadPoolExecutor(1, thread_name_prefix="task-pages")
         try:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from backends.cancel import Cancel
 from backends.http.errors import NotFound, Offline
+from backends.http.policies import Policy
 from backends.locators import Locator, LocatorProblem
 from backends.locators.taskcluster import (
+    PUBLIC_TREEHERDER,
+    SLUGID,
     Artifact,
     IndexPath,
     Push,
@@ -18,13 +21,17 @@ from backends.locators.taskcluster import (
     TaskGroup,
     TaskMeasurements,
     TaskOrGroup,
+    TreeherderJob,
 )
 from backends.locators.taskcluster_views import Comparison, Contents, GroupView, IndexNamespace, TaskRelation, compared
 from backends.problems import Problem
+from backends.taskcluster import tolerant
 from backends.taskcluster.index_namespaces import FULL_REVISION, has_entries
 from backends.taskcluster.listings import Listings
 from backends.taskcluster.queue import Deployment
-from backends.taskcluster.roots import normalise_root
+from backends.taskcluster.replies import value_of
+from backends.taskcluster.roots import normalise_root, segment
+from backends.taskcluster.task_log import find_log
 
 if TYPE_CHECKING:
     from backends.http import Http
@@ -38,11 +45,14 @@ class NotResolved(Problem):
     exit_code = 3
 
 
-def resolve(locator: Locator, http: Http, root: str, cancel: Cancel | None = None) -> TaskclusterLocator:
+def resolve(
+    locator: Locator, http: Http, root: str, cancel: Cancel | None = None, treeherder: str = ""
+) -> TaskclusterLocator:
     """A TaskGroup, Task, TaskArtifacts or Artifact with its `root_url` set.
 
-    `root`: the configured deployment (URL or profile name), for locators that name none. Asks the server only about
-    what is not yet clear. Raises `NotResolved` with what was tried, and the `Problem`s of the requests.
+    `root`: the configured deployment (URL or profile name), for locators that name none; `treeherder`: the configured
+    Treeherder, for jobs by their number. Asks the server only about what is not yet clear. Raises `NotResolved` with
+    what was tried, and the `Problem`s of the requests.
     """
     if not isinstance(locator, TaskclusterLocator):
         raise LocatorProblem(f"{locator.text()} does not belong to Taskcluster.")
@@ -63,8 +73,11 @@ def resolve(locator: Locator, http: Http, root: str, cancel: Cancel | None = Non
             return TaskMeasurements(task_ids, normalise_root(named or root))
         case TaskOrGroup(slug, named):
             return _task_or_group(Deployment(http, normalise_root(named or root)), slug, cancel)
-        case IndexPath(path, named, artifact):
-            return _indexed(Deployment(http, normalise_root(named or root)), path, artifact, cancel)
+        case IndexPath(root_url=named):
+            return _indexed(Deployment(http, normalise_root(named or root)), locator, cancel)
+        case TreeherderJob(server=named):
+            base = named or treeherder or f"https://{PUBLIC_TREEHERDER}"
+            return _job(Deployment(http, normalise_root(root)), locator, base.rstrip("/"), cancel)
         case Push(repository, revision, named):
             return _push(Deployment(http, normalise_root(named or root)), repository, revision, cancel)
     raise LocatorProblem(f"{locator.text()} cannot be looked up.")
@@ -79,7 +92,7 @@ def _comparison(locator: Comparison, http: Http, root: str, cancel: Cancel | Non
 def _as_group(found: TaskclusterLocator, http: Http, cancel: Cancel | None) -> TaskGroup:
     match found:
         case TaskGroup():
-            return found
+            return replace(found, search="", task="")
         case Task(task_id, _, root):
             definition, _ = Deployment(http, root).task(task_id, cancel)
             return TaskGroup(definition.taskGroupId or task_id, root, (task_id,))
@@ -122,11 +135,12 @@ def _task_or_group(deployment: Deployment, slug: str, cancel: Cancel | None) -> 
         ) from None
 
 
-def _indexed(deployment: Deployment, path: str, artifact: str, cancel: Cancel | None) -> TaskclusterLocator:
+def _indexed(deployment: Deployment, locator: IndexPath, cancel: Cancel | None) -> TaskclusterLocator:
+    path, artifact = locator.path, locator.artifact
     try:
         task_id = deployment.find(path, cancel)
     except NotFound:
-        if not artifact and has_entries(deployment, path, cancel):
+        if not artifact and not locator.group and has_entries(deployment, path, cancel):
             return IndexNamespace(path, deployment.root)
         raise NotResolved(
             f"The index of {deployment.root} has neither a task nor a namespace at {path[:300]}.",
@@ -134,7 +148,37 @@ def _indexed(deployment: Deployment, path: str, artifact: str, cancel: Cancel | 
         ) from None
     if artifact:
         return Artifact(task_id, None, artifact, deployment.root)
+    if locator.group:
+        return TaskGroup(_group_of(deployment, task_id, cancel), deployment.root)
     return _opened(deployment, task_id, cancel)
+
+
+def _group_of(deployment: Deployment, task_id: str, cancel: Cancel | None) -> str:
+    return deployment.task(task_id, cancel)[0].taskGroupId or task_id
+
+
+def _job(deployment: Deployment, job: TreeherderJob, base: str, cancel: Cancel | None) -> TaskclusterLocator:
+    """The log of the job's task, or the task in its group; where Treeherder has forgotten the job, its push."""
+    url = f"{base}/api/project/{segment(job.repository)}/jobs/{job.number}/"
+    try:
+        value = tolerant.members(value_of(deployment.http.get(url, policy=Policy.short(60), cancel=cancel)))
+    except NotFound:
+        if job.revision and not job.log:
+            return _push(deployment, job.repository, job.revision, cancel)
+        raise NotResolved(
+            f"Treeherder has no job {job.number} of {job.repository}.",
+            "It forgets jobs after four months. Paste the address of the task in Taskcluster.",
+        ) from None
+    told = {**tolerant.members(value.get("taskcluster_metadata")), **value}
+    task_id, run = str(told.get("task_id") or ""), told.get("retry_id")
+    if not SLUGID.fullmatch(task_id):
+        raise NotResolved(f"Job {job.number} of {job.repository} is no task of Taskcluster.", "Only tasks are shown.")
+    if not job.log:
+        return TaskGroup(_group_of(deployment, task_id, cancel), deployment.root, task=task_id)
+    number = run if isinstance(run, int) and not isinstance(run, bool) and run >= 0 else None
+    found = find_log(deployment, task_id, number, cancel or Cancel()).locator
+    assert isinstance(found, Artifact)
+    return replace(found, line=job.line, last=job.last)
 
 
 def _opened(deployment: Deployment, task_id: str, cancel: Cancel | None) -> TaskclusterLocator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import polars as pl
 from backends.cancel import Cancel
 from backends.frames.formats import labelled
 from backends.frames.schema import Column, Kind, Schema
+from backends.http.policies import Policy
 from backends.locators.taskcluster import Task
 from backends.locators.taskcluster_views import TaskRelation
 from backends.resources import Detail, Document, Entry, LogAddress, Page, Resource, Row
@@ -21,7 +23,7 @@ from backends.taskcluster.menus import task_entries
 from backends.taskcluster.models import Run
 from backends.taskcluster.queue import RESOLVED, Deployment
 from backends.taskcluster.task_log import FAILED, run_log
-from backends.taskcluster.task_rows import seconds_between, times, worker_pool
+from backends.taskcluster.task_rows import milliseconds, seconds_between, times, worker_pool
 from backends.transfers.files import RemoteFile
 
 if TYPE_CHECKING:
@@ -47,6 +49,9 @@ RUNS = Schema(
 )
 
 
+RESTING = 45.0  # seconds between two looks at a task that has ended
+
+
 class TaskRunList(Resource):
     """One task's runs, the first first. Enter opens a run's artifacts, `l` its log."""
 
@@ -58,6 +63,7 @@ class TaskRunList(Resource):
     def __init__(self, locator: TaskRelation, http: Http, root: str) -> None:
         super().__init__(locator)
         self.task_id = locator.task_id
+        self._deadline: int | None = None
         self.deployment = Deployment(http, root)
         self._about: Row = {"task_id": locator.task_id}  # known with the first page
 
@@ -66,22 +72,29 @@ class TaskRunList(Resource):
         return f"runs of {self._about.get('name') or f'task {self.task_id}'}"
 
     def pages(self, cancel: Cancel) -> Iterator[Page]:
-        status, origin = self.deployment.status(self.task_id, cancel)
+        yield self._page(cancel)
+
+    def _page(self, cancel: Cancel, policy: Policy | None = None) -> Page:
+        status, origin = self.deployment.status(self.task_id, cancel, policy)
         definition, _ = self.deployment.task(self.task_id, cancel)
+        self._deadline = milliseconds(status.deadline or definition.deadline)
         project, revision = naming.push(definition.routes)
         self._about = {
             "task_id": self.task_id, "name": definition.metadata.name, "group_id": definition.taskGroupId,
             "project": project, "revision": revision, "runs": len(status.runs),
         }  # fmt: skip
         rows = run_rows(self.task_id, status.runs, worker_pool(status))
-        yield Page(rows, origin, total=rows.height)
+        return Page(rows, origin, total=rows.height)
 
     def updates(self, frame: pl.DataFrame, cancel: Cancel) -> Page | None:
-        """The runs that changed or were added; None once the last one is resolved."""
+        """The runs that changed or were added; None once it cannot be run again, which the queue refuses after the
+        task's deadline. Until then somebody may, so that it is looked at now and then."""
         states = frame.sort("run")["state"]
-        if len(states) and states[-1] in RESOLVED:
+        resolved = bool(len(states)) and states[-1] in RESOLVED
+        if resolved and self._deadline is not None and self._deadline < time.time() * 1000:
             return None
-        (page,) = self.pages(cancel)
+        self.resting_seconds = RESTING if resolved else 0
+        page = self._page(cancel, Policy.never())
         known = frame.select(page.frame.columns)
         changed = page.frame.join(known, on=page.frame.columns, how="anti", nulls_equal=True)
         return Page(changed, page.origin)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from backends.cancel import Cancel
+from backends.frames.filter_terms import quoted_if_needed
 from backends.http.answers import Origin, Source
 from backends.http.errors import HttpProblem, NotAllowed, Offline
+from backends.http.policies import Mode, Policy
 from backends.locators.taskcluster import TaskGroup
 from backends.resources import Entry, Page, Row
 from backends.taskcluster import roots
 from backends.taskcluster.listings import Listings
 from backends.taskcluster.menus import as_jobs, group_entries
 from backends.taskcluster.original_download import original_way
-from backends.taskcluster.queue import RESOLVED, TaskPage
+from backends.taskcluster.queue import PAGE, RESOLVED, TaskPage
 from backends.taskcluster.selections import only
 from backends.taskcluster.task_columns import TASKS
 from backends.taskcluster.task_list import TaskRows
@@ -25,6 +27,12 @@ from backends.taskcluster.task_rows import milliseconds, number_copies, read_row
 
 if TYPE_CHECKING:
     from backends.http import Http
+
+
+# Seconds between two looks at the whole group while its list is open: a task that is added is seen within a minute.
+# One with many tasks that are still running changes all the time, so that all of it would be sent each time.
+LOOK, LOOK_AT_MANY = 45.0, 300.0
+_REVALIDATED = Policy(ttl=0.0, stale_if_error=False)
 
 
 class TaskGroupTasks(TaskRows):
@@ -38,7 +46,11 @@ class TaskGroupTasks(TaskRows):
         super().__init__(locator, http, root)
         self.group_id = locator.group_id
         self.task_ids = locator.task_ids
+        self.first_filter = f"name:{quoted_if_needed(locator.search, value=True)}" if locator.search else ""
+        self.first_key = locator.task
         self._push = ""  # known with the first rows
+        self._closed = False  # no task can be added
+        self._looked = time.monotonic()  # at the whole group
         self.total = 0
 
     @property
@@ -59,6 +71,7 @@ class TaskGroupTasks(TaskRows):
             rows = self._known(stored.frame)
             yield Page(rows, origin, total=rows.height, replace=True)
             if stored.final:
+                self._closed = True
                 return
         try:
             yield from self._fresh(listings, cancel)
@@ -78,6 +91,8 @@ class TaskGroupTasks(TaskRows):
         # Only the last page replaces: 10,000 stored rows must not shrink to the first page's 1,000. It takes away
         # tasks that are gone, and brings `copies`, which no single page can count.
         yield Page(rows, fetched.origin, total=rows.height, replace=True, note=fetched.last_note(whole))
+        self._looked = time.monotonic()
+        self._closed = fetched.sealed or (fetched.expires_ms is not None and fetched.expires_ms < time.time() * 1000)
         if fetched.complete:
             listings.write(self.group_id, whole, sealed=fetched.sealed, expires_ms=fetched.expires_ms)
 
@@ -93,11 +108,37 @@ class TaskGroupTasks(TaskRows):
         return only(frame, self.task_ids)
 
     def updates(self, frame: pl.DataFrame, cancel: Cancel) -> Page | None:
-        """As `TaskRows.updates`. Not seen this way: tasks that have been added; loading the list shows them."""
+        """As `TaskRows.updates`; from time to time also the tasks that were added, and those that were run again.
+
+        A group that has ended gets new tasks when somebody retriggers one of its: only one that is sealed or expired
+        cannot. What has not changed is not sent again, for the pages are asked for with their ETags.
+        """
         page = super().updates(frame, cancel)
-        if page is None or page.frame.is_empty():
+        if self.task_ids or self._closed or self.deployment.http.mode is Mode.OFFLINE:
             return page
-        return replace(page, note="Tasks that were added since are shown when the list is loaded again.")
+        pause = LOOK if page is None or frame.height <= 3 * PAGE else LOOK_AT_MANY
+        self.resting_seconds = LOOK if page is None else 0
+        if page is not None and time.monotonic() < self._looked + pause:
+            return page
+        known = frame if page is None else _with(frame, page.frame)
+        listed = self._listed(cancel)
+        self._looked = time.monotonic()
+        if listed is None:
+            return page or Page(frame.clear(), Origin())
+        whole = number_copies(_with(known, listed))
+        self.total = whole.height
+        changed = whole.join(frame, on=frame.columns, how="anti", nulls_equal=True, maintain_order="left")
+        if not whole["state"].is_in(list(RESOLVED)).all():
+            self.resting_seconds = 0
+        return Page(changed, Origin())
+
+    def _listed(self, cancel: Cancel) -> pl.DataFrame | None:
+        """The rows of the pages that are not as they were; None where all are."""
+        frames = []
+        for page in self.deployment.iter_task_pages(self.group_id, cancel, _REVALIDATED):
+            if page.origin.source is Source.NETWORK:
+                frames.append(read_rows(page.envelope.tasks, self.group_id)[0])
+        return pl.concat(frames) if frames else None
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         """Around the task under the cursor, then of the rows as a whole."""
@@ -110,6 +151,10 @@ class TaskGroupTasks(TaskRows):
 
     def web_url(self, row: Row | None = None) -> str:
         return super().web_url(row) or roots.group_page(self.deployment.root, self.group_id)
+
+
+def _with(frame: pl.DataFrame, newer: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat([frame, newer.select(frame.columns)]).unique("task_id", keep="last", maintain_order=True)
 
 
 class _Fetched:

@@ -18,6 +18,7 @@ from backends.locators.taskcluster import (
     TaskGroup,
     TaskMeasurements,
     TaskOrGroup,
+    TreeherderJob,
 )
 from backends.locators.taskcluster_views import (
     CONTENTS,
@@ -54,8 +55,16 @@ sides = st.one_of(
     st.builds(IndexPath, names, roots),
 )
 
+repositories = st.from_regex(r"[A-Za-z0-9_-]{1,20}", fullmatch=True)
+numbers = st.integers(1, 10**9)
+servers = st.sampled_from(["", "https://treeherder.allizom.org", "http://localhost:8000"])
 locators: st.SearchStrategy[Locator] = st.one_of(
     st.builds(TaskGroup, slugs, roots),
+    st.builds(TaskGroup, slugs, roots, many | st.just(()), names.map(str.strip), slugs | st.just("")),
+    st.builds(IndexPath, names, roots, st.just(""), st.just(True)),
+    st.builds(TreeherderJob, repositories, numbers, st.just(True), st.just(""), servers, numbers, st.none()),
+    st.builds(TreeherderJob, repositories, numbers, st.just(False), st.from_regex("[0-9a-f]{12,40}", fullmatch=True)),
+    st.builds(Artifact, slugs, runs, names, roots, st.integers(1, 999), st.integers(1000, 10**9)),
     st.builds(Task, slugs, st.none() | runs, roots),
     st.builds(TaskOrGroup, slugs, roots),
     st.builds(Artifact, slugs, st.none() | runs, names, roots, st.none() | st.integers(1, 10**9)),

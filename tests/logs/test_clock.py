@@ -67,3 +67,16 @@ def test_a_scale_that_the_first_lines_did_not_have_is_not_compared() -> None:
 )
 def test_elapsed_time_reads_as_a_stopwatch(seconds: float, words: str) -> None:
     assert spelled(seconds) == words
+
+
+@pytest.mark.parametrize(
+    "line", ["24:00:00 x", "23:60:00 x", "23:59:61 x", "2026-11-20T24:00:00Z x", "[task 2026-11-20T09:60:00Z] x"]
+)
+def test_an_hour_a_minute_or_a_second_that_no_clock_has_is_no_time(line: str) -> None:
+    assert stamp(line) is None
+
+
+@pytest.mark.parametrize(("line", "seconds"), [("23:59:59 x", 86399.0), ("23:59:60 x", 86400.0), ("00:00:00 x", 0.0)])
+def test_the_first_and_the_last_moment_of_a_day_are_times(line: str, seconds: float) -> None:
+    found = stamp(line)
+    assert found is not None and found.seconds == seconds

@@ -179,3 +179,23 @@ def test_hits_beyond_the_cap_are_counted_and_not_kept() -> None:
     hits.add([2, 5, 9, 11])
     hits.add([11, 12])
     assert hits.count == 6 and hits.capped and list(hits.kept) == [1, 2, 5] and hits.after(5) is None
+
+
+@pytest.mark.parametrize("at", [-3, -65_000, 0])
+def test_a_match_where_two_parts_of_a_very_long_line_meet_is_found(at: int) -> None:
+    """A line of more than 4 MB is looked at in parts; no match of up to 64 KB may fall between them."""
+    before = 4 * 1024 * 1024 + at
+    line = b"x" * before + b"needle" + b"x" * 6_000_000
+    assert hits_of(line + b"\nend\n", "needle") == [0]
+    wide = b"x" * (4 * 1024 * 1024 - 30_000) + b"<" + b"y" * 60_000 + b">" + b"x" * 6_000_000
+    assert hits_of(wide + b"\n", "<y+>") == [0]
+
+
+def hits_of(text: bytes, wanted: str) -> list[int]:
+    spool = LogSpool(sources.from_bytes(text))
+    spool.fill()
+    search = Search(spool, wanted)
+    search.run()
+    found = [line for line in range(spool.line_count) if line in search]
+    assert search.count == len(found)
+    return found

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.http.answers import Answer
-from backends.taskcluster.models import TaskEntry
+from backends.taskcluster import tolerant
+from backends.taskcluster.models import ArtifactEntry, TaskEntry
+from backends.taskcluster.paging import token_text
 from backends.taskcluster.replies import TASKS as ENVELOPE
 from backends.taskcluster.replies import NotTaskcluster, cut
 from backends.taskcluster.task_columns import TASKS
@@ -212,3 +214,13 @@ def test_an_automatically_retried_task_shows_the_run_that_ran() -> None:
     assert (row["state"], row["runs"], row["retries"], row["reason"]) == ("pending", 2, 1, None)
     assert (row["queue_time"], row["duration"]) == (10.0, 300.0)
     assert row["run_states"] == "0 exception (worker-shutdown) · 1 pending"
+
+
+def test_true_is_not_taken_for_the_number_1() -> None:
+    odd = entry(1, extra={"chunks": {"current": True, "total": True}, "treeherder": {"tier": True}})
+    rows, unreadable = read_rows([msgspec.Raw(json.dumps(odd).encode())], "")
+    row = rows.row(0, named=True)
+    assert unreadable == 0 and row["tier"] is None and row["chunk"] is None
+    assert tolerant.artifact({"name": "x", "contentLength": True}) == ArtifactEntry("x")
+    assert tolerant.artifact({"name": "x", "contentLength": 1}) == ArtifactEntry("x", contentLength=1)
+    assert token_text(True) == token_text(None) == "" and token_text(1) == "1"

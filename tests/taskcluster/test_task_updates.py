@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from backends.http import Http
 from backends.http.errors import NetworkFailed
 from backends.locators import parse
 from backends.locators.taskcluster import TaskGroup
+from backends.locators.taskcluster_views import TaskRelation
 from backends.resources import gather
 from backends.taskcluster import resource_for
 from backends.taskcluster.queue import RESOLVED
@@ -60,14 +62,105 @@ def test_only_unresolved_tasks_are_asked_for_and_only_changed_rows_come_back(que
     assert page is not None and page.frame["task_id"].to_list() == [task_id(1)]
     row = page.frame.row(0, named=True)
     assert (row["state"], row["duration"], row["name"]) == ("failed", 1800.5, "test-linux/opt-suite-1")
-    assert page.frame.schema == pl.Schema(TASKS.polars()) and "loaded again" in page.note
+    assert page.frame.schema == pl.Schema(TASKS.polars()) and page.note == ""
 
 
-def test_nothing_is_asked_once_everything_is_resolved(queue: FakeQueue) -> None:
-    resource, frame = group(queue, "completed", "failed", "exception")
-    statuses = Statuses(queue)
+@pytest.mark.parametrize("members", [{"sealed": "2026-11-20T12:00:00.000Z"}, {"expires": "2020-01-01T00:00:00.000Z"}])
+def test_nothing_is_asked_once_everything_is_resolved_and_nothing_can_be_added(
+    queue: FakeQueue, members: dict[str, str]
+) -> None:
+    queue.group([[entry(0), entry(1, state="failed")]], **members)
+    resource = TaskGroupTasks(TaskGroup(GROUP), queue.http(), ROOT)
+    frame = gather(resource, Cancel()).frame
+    queue.asked.clear()
     assert resource.updates(frame, Cancel()) is None
-    assert statuses.asked == []
+    assert queue.asked == []
+
+
+class Pages:
+    """The pages of the group with ETags, as the real services give them; `sent` are the bodies that were sent."""
+
+    def __init__(self, queue: FakeQueue, *tasks: dict[str, Any], size: int = 3) -> None:
+        self.tasks, self.size = list(tasks), size
+        self.asked, self.sent = 0, 0
+        queue.answers[f"/api/queue/v1/task-group/{GROUP}/list"] = self
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        start = int(request.url.params.get("continuationToken", "0"))
+        shown = self.tasks[start : start + self.size]
+        more = {"continuationToken": str(start + self.size)} if start + self.size < len(self.tasks) else {}
+        body = json.dumps({"taskGroupId": GROUP, "tasks": shown, **more}).encode()
+        etag = f'W/"{hashlib.sha256(body).hexdigest()}"'
+        self.asked += 1
+        if request.headers.get("if-none-match") == etag:
+            return httpx.Response(304, headers={"etag": etag})
+        self.sent += 1
+        return httpx.Response(200, content=body, headers={"etag": etag, "content-type": "application/json"})
+
+
+def labelled(number: int, label: str, **members: Any) -> dict[str, Any]:
+    return entry(number, metadata={"name": label}, tags={"label": label}, **members)
+
+
+def test_a_retrigger_in_a_group_that_has_ended_is_seen_and_nothing_else_is_sent_again(
+    queue: FakeQueue, tmp_path: Path
+) -> None:
+    pages = Pages(queue, *(labelled(number, f"test-{number}") for number in range(6)))
+    resource = TaskGroupTasks(TaskGroup(GROUP), queue.http(tmp_path), ROOT)
+    frame = gather(resource, Cancel()).frame
+    for _ in range(2):  # the first look stores the pages, from then on they are only asked for
+        page = resource.updates(frame, Cancel())
+        assert page is not None and page.frame.is_empty()
+        assert 0 < resource.resting_seconds <= 50  # so that with the time it takes it is less than a minute
+    assert (pages.asked, pages.sent) == (6, 4)
+    pages.tasks.append(labelled(7, "test-2", state="pending"))
+    page = resource.updates(frame, Cancel())
+    assert page is not None and pages.sent == 6  # the last page has a token now, and there is a third
+    told = {row["task_id"]: (row["state"], row["copy"], row["copies"]) for row in page.frame.iter_rows(named=True)}
+    assert told == {task_id(7): ("pending", 2, 2), task_id(2): ("completed", 1, 2)}
+    assert resource.resting_seconds == 0 and resource.total == 7  # it runs: from now on as often as any
+    assert page.frame.schema == pl.Schema(TASKS.polars())
+
+
+def test_a_task_that_is_run_again_is_seen_too(queue: FakeQueue, tmp_path: Path) -> None:
+    pages = Pages(queue, entry(0), entry(1, state="failed"))
+    resource = TaskGroupTasks(TaskGroup(GROUP), queue.http(tmp_path), ROOT)
+    frame = gather(resource, Cancel()).frame
+    pages.tasks[1] = entry(1, state="pending")
+    page = resource.updates(frame, Cancel())
+    assert page is not None and page.frame.select("task_id", "state").rows() == [(task_id(1), "pending")]
+
+
+def test_a_group_without_a_store_is_looked_at_all_the_same(queue: FakeQueue) -> None:
+    pages = Pages(queue, entry(0))
+    resource = TaskGroupTasks(TaskGroup(GROUP), queue.http(), ROOT)
+    frame = gather(resource, Cancel()).frame
+    pages.tasks.append(entry(1))
+    page = resource.updates(frame, Cancel())
+    assert page is not None and page.frame["task_id"].to_list() == [task_id(1)]
+
+
+def test_a_look_that_fails_is_a_problem_and_no_empty_update(queue: FakeQueue, tmp_path: Path) -> None:
+    Pages(queue, entry(0))
+    resource = TaskGroupTasks(TaskGroup(GROUP), queue.http(tmp_path), ROOT)
+    frame = gather(resource, Cancel()).frame
+    assert resource.updates(frame, Cancel()) is not None  # what is stored now does not stand for the server
+    queue.down = True
+    with pytest.raises(NetworkFailed):
+        resource.updates(frame, Cancel())
+
+
+def test_a_task_that_is_run_again_gets_its_new_run_in_the_list_of_runs(queue: FakeQueue) -> None:
+    one = queue.task(1, [[]])
+    runs: Any = resource_for(TaskRelation("runs", one, ROOT), queue.http(), ROOT)
+    frame = gather(runs, Cancel()).frame
+    path = f"/api/queue/v1/task/{one}/status"
+    status: Any = queue.answers[path]["status"]
+    status["runs"] = [*status["runs"], {"runId": 1, "state": "pending"}]
+    page = runs.updates(frame, Cancel())
+    assert page is not None and page.frame["run"].to_list() == [1] and runs.resting_seconds <= 50
+    status["deadline"] = "2020-01-01T00:00:00.000Z"  # the queue refuses to run it again from then on
+    assert runs.updates(frame, Cancel()) is not None and runs.updates(frame, Cancel()) is None
 
 
 def test_a_state_that_we_do_not_know_is_not_taken_for_an_end(queue: FakeQueue) -> None:

@@ -17,11 +17,12 @@ from backends.http import Http
 from backends.http.errors import NotAllowed, from_response
 from backends.locators import parse
 from backends.problems import UsageProblem
-from backends.taskcluster.credentials import identities
+from backends.taskcluster.credentials import half_set, identities
 from backends.taskcluster.roots import artifact_url
 from backends.transfers.engine import Transfer
 from backends.transfers.files import RemoteFile
 from backends.transfers.plan import make_plan
+from tests.commands.calling import Caller
 from tui.session import Session
 
 RIGHT = {"TASKCLUSTER_CLIENT_ID": hawk.CLIENT_ID, "TASKCLUSTER_ACCESS_TOKEN": hawk.ACCESS_TOKEN}
@@ -85,6 +86,48 @@ def test_any_other_refusal_is_told_as_before(body: bytes) -> None:
 )  # fmt: skip
 def test_nothing_is_signed_with_half_of_the_credentials(environment: dict[str, str]) -> None:
     assert identities("https://tc.example", environment) == ()
+
+
+CERTIFICATE = json.dumps({"version": 1, "expiry": 99999999999999, "signature": "s"})
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"TASKCLUSTER_CLIENT_ID": "x"}, "TASKCLUSTER_CLIENT_ID is set but TASKCLUSTER_ACCESS_TOKEN not"),
+        ({"TASKCLUSTER_ACCESS_TOKEN": "x"}, "TASKCLUSTER_ACCESS_TOKEN is set but TASKCLUSTER_CLIENT_ID not"),
+        ({**RIGHT, "TASKCLUSTER_CLIENT_ID": " "}, "TASKCLUSTER_ACCESS_TOKEN is set but TASKCLUSTER_CLIENT_ID not"),
+        ({"TASKCLUSTER_CERTIFICATE": CERTIFICATE}, "TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN not"),
+        ({"TASKCLUSTER_CLIENT_ID": "x", "TASKCLUSTER_CERTIFICATE": "{}"}, "are set but TASKCLUSTER_ACCESS_TOKEN not"),
+        ({}, ""),
+        (RIGHT, ""),
+        ({**RIGHT, "TASKCLUSTER_CERTIFICATE": CERTIFICATE}, ""),
+    ],
+)
+def test_credentials_that_are_set_in_part_are_said_to_be(environment: dict[str, str], words: str) -> None:
+    assert words in half_set(environment) if words else half_set(environment) == ""
+
+
+@pytest.mark.parametrize("certificate", ["x", "{", "[]", "null", '"x"'])
+def test_a_certificate_that_is_none_is_said_to_be_before_anything_is_asked(certificate: str) -> None:
+    (identity,) = identities("https://tc.example", {**RIGHT, "TASKCLUSTER_CERTIFICATE": certificate})
+    with pytest.raises(UsageProblem, match="TASKCLUSTER_CERTIFICATE is not") as told:
+        identity.sign("GET", "https://tc.example/")
+    assert hawk.ACCESS_TOKEN not in str(told.value)
+
+
+def test_a_command_says_that_they_are_set_in_part_and_ends_with_2_where_they_are_needed(
+    server: DemoServer, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    for name, value in {**server.settings, "TASKCLUSTER_CLIENT_ID": hawk.CLIENT_ID}.items():
+        monkeypatch.setenv(name, value)
+    ciexplore = Caller(capsysbinary)
+    task_id, url = private(server)
+    done = ciexplore("taskcluster", "artifacts", f"taskcluster:task/{task_id}")
+    assert done.code == 0 and done.rows and "TASKCLUSTER_ACCESS_TOKEN not" in done.err
+    assert "TASKCLUSTER" not in ciexplore("config").err  # which has nothing to do with them
+    refused = ciexplore("taskcluster", "log", url)
+    assert refused.code == 2 and "needs the scope" in refused.err and "TASKCLUSTER_ACCESS_TOKEN not" in refused.err
 
 
 def test_wrong_credentials_are_not_taken_for_none(server: DemoServer) -> None:

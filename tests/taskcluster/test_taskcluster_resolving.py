@@ -11,14 +11,23 @@ from backends.http import Mode
 from backends.http.errors import HttpProblem
 from backends.locators import LocatorProblem, parse
 from backends.locators.base import Locator
-from backends.locators.taskcluster import Artifact, IndexPath, Push, Task, TaskArtifacts, TaskGroup, TaskOrGroup
-from backends.problems import UsageProblem
+from backends.locators.taskcluster import (
+    Artifact,
+    IndexPath,
+    Push,
+    Task,
+    TaskArtifacts,
+    TaskGroup,
+    TaskOrGroup,
+    TreeherderJob,
+)
+from backends.problems import Problem, UsageProblem
 from backends.taskcluster import normalise_root, resolve, resource_for
 from backends.taskcluster.artifacts import TaskArtifactList
 from backends.taskcluster.replies import NotTaskcluster
 from backends.taskcluster.resolve import NotResolved
 from backends.taskcluster.tasks import TaskGroupTasks
-from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, listed, task_id
+from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, listed, reply, task_id
 
 REV = "0b445bf4228a963505183b157758c37664921791"
 PATH = "gecko.v2.autoland.latest.taskgraph.decision"
@@ -151,3 +160,62 @@ def test_a_root_url_has_one_spelling(text: str, root: str) -> None:
 def test_a_root_url_that_cannot_be_is_refused(text: str) -> None:
     with pytest.raises(UsageProblem):
         normalise_root(text)
+
+
+# ---- jobs by their number, and groups of indexed tasks ---------------------------------------------------------------
+
+JOB = "/api/project/try/jobs/123/"
+LOG = {"storageType": "s3", "name": "public/logs/live_backing.log"}
+
+
+def run_task(queue: FakeQueue, number: int, *artifacts: dict[str, object]) -> str:
+    one = queue.task(number, [[], list(artifacts)])
+    runs = [{"state": "exception", "started": "2026-11-20T10:00:00.000Z"}] * 2
+    status = {"taskId": one, "taskGroupId": GROUP, "state": "failed", "runs": runs}
+    queue.answers[f"/api/queue/v1/task/{one}/status"] = {"status": status}
+    return one
+
+
+@pytest.mark.parametrize("shape", ["flat", "nested"])
+def test_a_log_viewers_page_opens_the_log_of_that_jobs_task(queue: FakeQueue, shape: str) -> None:
+    one = run_task(queue, 1, LOG)
+    told = {"task_id": one, "retry_id": 1}
+    queue.answers[JOB] = told if shape == "flat" else {"id": 123, "taskcluster_metadata": told}
+    named = TreeherderJob("try", 123, log=True, server=ROOT, line=10, last=20)
+    assert resolve(named, queue.http(), ROOT) == Artifact(one, 1, LOG["name"], ROOT, 10, 20)
+
+
+def test_a_job_whose_task_left_no_log_says_why(queue: FakeQueue) -> None:
+    queue.answers[JOB] = {"task_id": run_task(queue, 1), "retry_id": 1}
+    with pytest.raises(Problem, match="left no log"):
+        resolve(TreeherderJob("try", 123, log=True, server=ROOT), queue.http(), ROOT)
+
+
+def test_a_selected_job_opens_its_push_with_the_cursor_on_it(queue: FakeQueue) -> None:
+    one = run_task(queue, 1)
+    queue.answers[JOB] = {"task_id": one, "retry_id": 0}
+    found = resolve(TreeherderJob("try", 123), queue.http(), ROOT, None, ROOT)  # the configured Treeherder
+    assert found == TaskGroup(GROUP, ROOT, task=one)
+    assert resource_for(found, queue.http(), ROOT).first_key == one
+
+
+def test_a_job_that_treeherder_forgot_opens_the_push_or_says_so(queue: FakeQueue) -> None:
+    index(queue, f"gecko.v2.try.revision.{REV}.taskgraph.decision", task_id(1))
+    decision(queue, task_id(1), GROUP)
+    assert resolve(TreeherderJob("try", 123, False, REV, ROOT), queue.http(), ROOT) == TaskGroup(GROUP, ROOT)
+    with pytest.raises(NotResolved, match="no job 123 of try"):
+        resolve(TreeherderJob("try", 123, log=True, server=ROOT), queue.http(), ROOT)
+
+
+@pytest.mark.parametrize("odd", [{}, {"task_id": None}, {"task_id": "../x"}, {"taskcluster_metadata": 5}, []])
+def test_a_job_of_another_ci_is_said_to_be_one(queue: FakeQueue, odd: object) -> None:
+    queue.answers[JOB] = lambda _: reply(odd)
+    with pytest.raises(NotResolved, match="no task of Taskcluster"):
+        resolve(TreeherderJob("try", 123, server=ROOT), queue.http(), ROOT)
+
+
+def test_the_group_of_an_indexed_task_is_that_of_its_definition(queue: FakeQueue) -> None:
+    index(queue, "gecko.v2.try.build", queue.task(1, []))
+    assert resolve(IndexPath("gecko.v2.try.build", group=True), queue.http(), ROOT) == TaskGroup(GROUP, ROOT)
+    with pytest.raises(NotResolved):
+        resolve(IndexPath("gecko.v2.nope", group=True), queue.http(), ROOT)

@@ -237,6 +237,14 @@ async def test_a_line_from_a_link_is_opened_even_if_it_has_not_come_yet() -> Non
         gate.give(b"")
 
 
+async def test_a_range_from_a_link_is_marked_and_the_cursor_is_on_its_first_line() -> None:
+    async with shown(sources.from_bytes(numbered(300)), line=101, last=103) as (view, pilot):
+        await until(pilot, lambda: view.cursor == 100)
+        seen = rows(view)
+        assert any(row.startswith("▌   101") for row in seen)
+        assert [row.split()[1] for row in seen if row.startswith("│")] == ["102", "103"]
+
+
 async def test_a_line_behind_the_end_is_said_to_be_none() -> None:
     async with shown(sources.from_bytes(numbered(30)), line=500) as (view, pilot):
         await until(pilot, lambda: view.cursor == 29)

@@ -11,9 +11,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from backends import config
 from backends.cancel import Cancel
 from backends.http.errors import clean
+from backends.problems import UsageProblem
 from tui.commands.output import Progress, done_with_failures, say, say_wait
 
 if TYPE_CHECKING:
@@ -26,18 +29,28 @@ if TYPE_CHECKING:
 
 @contextmanager
 def session_of(root_url: str | None, mode: str | None, **overrides: Any) -> Iterator[tuple[Session, Cancel]]:
+    from backends.http.errors import NotAllowed
     from tui.session import Session
 
     session = Session(config.load(overrides={"taskcluster_root_url": root_url, **overrides}), mode=mode or "normal")
     cancel = Cancel()
     session.waits.subscribe(say_wait)
+    context = click.get_current_context(silent=True)
+    asks_taskcluster = context is not None and "taskcluster" in context.command_path.split()
+    note = session.credentials_note if asks_taskcluster else ""
+    if note:
+        say(f"note: {note}")
     with _heeding_ctrl_c(cancel):
         try:
             yield session, cancel
+        except NotAllowed as problem:
+            if not note:
+                raise
+            raise UsageProblem(problem.sentence, note) from problem
         finally:
             cancel.cancel()
-            for note in session.notes:
-                say(f"note: {clean(note, 1000)}")
+            for other in session.notes:
+                say(f"note: {clean(other, 1000)}")
             session.close()
 
 
@@ -94,6 +107,9 @@ def listed(
     resource = session.resource(opened, cancel)
     if prepare is not None:
         prepare(resource)
+    if resource.first_filter:
+        say(f"note: filtered by {resource.first_filter}, as the address says.")
+        filter_text = f"{resource.first_filter} {filter_text}".strip()
     wanted = filters.parse(filter_text, resource.schema)  # a wrong one is said before 10,000 tasks are listed
     gathered = gather_shown(resource, cancel, partial(counted, resource.noun[1]))
     frame = _only(gathered.frame, opened)

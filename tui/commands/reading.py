@@ -100,7 +100,8 @@ def _document(session: Session, cancel: Cancel, locator: str) -> Document:
     from backends.taskcluster.queue import Deployment
     from backends.taskcluster.resolve import resolve
 
-    found = resolve(parse(locator), session.http, session.settings.taskcluster_root_url, cancel)
+    settings = session.settings
+    found = resolve(parse(locator), session.http, settings.taskcluster_root_url, cancel, settings.treeherder_url)
     row = {"task_id": getattr(found, "task_id", "")}
     deployment = Deployment(session.http, found.root_url) if row["task_id"] else None  # type: ignore[attr-defined]
     document = None
@@ -146,7 +147,8 @@ def _address(session: Session, cancel: Cancel, locator: str) -> LogAddress:
     from backends.taskcluster.resolve import resolve
     from backends.taskcluster.task_log import log_of_artifact, log_of_task
 
-    found = resolve(parse(locator), session.http, session.settings.taskcluster_root_url, cancel)
+    settings = session.settings
+    found = resolve(parse(locator), session.http, settings.taskcluster_root_url, cancel, settings.treeherder_url)
     match found:
         case Task():
             return log_of_task(session.http, found, cancel)

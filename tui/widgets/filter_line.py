@@ -75,6 +75,13 @@ class FilterLine(Horizontal):
         # At once: focus() waits its turn, and the next letters of a fast typist would be commands to the table.
         self.screen.set_focus(self.query_one(FilterInput))
 
+    def begin_with(self, text: str) -> None:
+        """A filter that came with the list, unless something is written already."""
+        box = self.query_one(FilterInput)
+        if not box.value:
+            box.value = text
+            self.add_class("-shown")
+
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
         event.stop()

@@ -25,6 +25,7 @@ class LogLevel(LogPane):
             source,
             address.title,
             line=address.line,
+            last=address.last,
             follow=address.live and address.line is None,
             failed=address.failed,
             locator=link,

@@ -62,15 +62,17 @@ class LogView(LogCanvas):
             return self.view
 
     def __init__(
-        self, reading: Reading, *, line: int | None = None, follow: bool = False, failed: bool = False, **kwargs: Any
-    ) -> None:
-        """`line`: the line to begin at, from 1; `follow`: stay at the end; `failed`: without a `line`, begin at the
-        first error as soon as there is one, or at the end."""
+        self, reading: Reading, *, line: int | None = None, last: int | None = None, follow: bool = False,
+        failed: bool = False, **kwargs: Any,
+    ) -> None:  # fmt: skip
+        """`line`: the line to begin at, from 1, and `last` the end of a range of lines that is marked; `follow`: stay
+        at the end; `failed`: without a `line`, begin at the first error as soon as there is one, or at the end."""
         super().__init__(reading, **kwargs)
         self._following = follow
         self._pending: Pending | None = Pending("error", 1, -1, or_end=True) if failed else None
         if line is not None:
             self._pending = Pending("line", line - 1)
+            self.linked = range(line - 1, last if last is not None else line - 1)
         self._search: Search | None = None
         self._note = ""
         self._stamp: tuple[object, ...] = ()

@@ -55,6 +55,7 @@ class LogCanvas(ScrollView, can_focus=True, inherit_bindings=False):
         self._reading = reading
         self._lines = Lines(reading.spool)
         self._lines_now = 0  # what the rest goes by; the spool may have more already
+        self.linked = range(0)  # the lines that a link named
         self._folding: Folding | None = None
         self._paint = Paint(self.get_component_rich_style, lambda: self.rich_style)
         self._texts: dict[tuple[int, Look], Strip] = {}
@@ -187,6 +188,7 @@ class LogCanvas(ScrollView, can_focus=True, inherit_bindings=False):
             len(f"{max(self._lines_now, 1000)}") if self.numbered else 0,
             self.timed,
             elapsed,
+            number in self.linked,
         )
 
     def _text(self, number: int, line: ShownLine, look: Look) -> Strip:

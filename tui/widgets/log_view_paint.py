@@ -21,6 +21,7 @@ from tui.widgets.log_view_lines import ShownLine
 
 # Signs, so that neither the cursor nor what a line is needs colour to be seen.
 CURSOR = "▌"
+IN_RANGE = "│"
 SIGNS = {Severity.ERROR: "✖", Severity.WARNING: "⚠", Severity.SECTION: "▸"}
 PREFIX = "log-view--"
 COMPONENTS = frozenset(
@@ -32,13 +33,15 @@ _ELAPSED = 13  # cells; "+99:59:59.999" and a space behind it
 
 @dataclass(frozen=True)
 class Look:
-    """How a row stands out. `numbers`: cells for the line number, 0 for none; `elapsed`: seconds, if asked for."""
+    """How a row stands out. `numbers`: cells for the line number, 0 for none; `elapsed`: seconds, if asked for;
+    `in_range`: one of the lines that a link names."""
 
     at_cursor: bool
     severity: Severity | None
     numbers: int
     timed: bool
     elapsed: float | None
+    in_range: bool = False
 
 
 class Paint:
@@ -65,7 +68,8 @@ class Paint:
         base = self.style("cursor" if look.at_cursor else "")
         sign = SIGNS[look.severity] if look.severity else " "
         ink = base + Style(color=self.style(look.severity).color, bold=True) if look.severity else base
-        segments = [Segment(CURSOR if look.at_cursor else " ", base), Segment(f"{sign} ", ink)]
+        edge = CURSOR if look.at_cursor else IN_RANGE if look.in_range else " "
+        segments = [Segment(edge, base), Segment(f"{sign} ", ink)]
         quiet = base + Style(color=self.style("quiet").color)
         if look.numbers:
             segments.append(Segment(f"{number + 1:>{look.numbers}} ", quiet))

@@ -61,6 +61,7 @@ class LogPane(Vertical):
         title: str,
         *,
         line: int | None = None,
+        last: int | None = None,
         follow: bool = False,
         failed: bool = False,
         locator: Callable[[int], str] | None = None,
@@ -68,13 +69,15 @@ class LogPane(Vertical):
         save_as: Path | None = None,
         **kwargs: Any,
     ) -> None:
-        """`line`: where to begin, from 1; `failed`: else at the first error or the end. `locator`: the link to a line.
+        """`line`: where to begin, from 1; `last`: the end of a range from there on, which is marked; `failed`: else at
+        the first error or the end. `locator`: the link to a line.
 
         `folder`: where the log is spooled. `save_as`: what the box suggests, by default the title, in this folder.
         """
         super().__init__(**kwargs)
         self._title = safe_text(title)
         self._source, self._line, self._follow, self._folder = source, line, follow, folder
+        self._last = last
         self._seeks_error = failed
         self._locator = locator
         self._save_as = save_as if save_as is not None else Path(re.sub(r"[^\w.+-]+", "_", title)[-80:] or "log.txt")
@@ -90,7 +93,7 @@ class LogPane(Vertical):
             yield Static(Text(f"✖ {problem}"), id="log-failed")
             return
         yield Static(Text(self._title, no_wrap=True, overflow="ellipsis"), id="log-title")
-        yield LogView(self._reading, line=self._line, follow=self._follow, failed=self._seeks_error)
+        yield LogView(self._reading, line=self._line, last=self._last, follow=self._follow, failed=self._seeks_error)
         with VerticalScroll(id="log-whole", can_focus=False):
             yield Static("", id="log-whole-text")
         yield LogPrompt()

@@ -76,6 +76,7 @@ class ResourceView(RowActions):
         self._origin: Origin | None = None
         self._panel_wanted: bool | None = None
         self._upkeep = Upkeep(self)
+        self._first_key = ""  # of the row that the locator meant, until it has come
 
     # ---- what it is made of ----------------------------------------------------------------------------------
     def compose(self) -> ComposeResult:
@@ -156,11 +157,18 @@ class ResourceView(RowActions):
             self.query_one("#view-body").mount(table, before=self.query_one(DetailPanel))
             if resource.default_sort is not None:
                 table.sort(*resource.default_sort)
+            if resource.first_filter:
+                self.query_one(FilterLine).begin_with(resource.first_filter)
+            self._first_key = resource.first_key
             self.query_one(FilterLine).apply()  # what was typed before there was a table
         self.set_class(resource.chart is not None, "-chart")
         self.query_one(StatusLine).show(noun=resource.noun)
         self.refresh_bindings()
         self.post_message(self.Titled())
+        words = self.session.credentials_note if self.locator.system == "taskcluster" else ""
+        if words and not self.session.credentials_told:
+            self.session.credentials_told = True
+            self.app.notify(words, severity="warning", markup=False, timeout=15)
         if resource.first_log is not None:
             self.post_message(self.Open(resource.first_log))
 
@@ -172,6 +180,8 @@ class ResourceView(RowActions):
             table.replace(page.frame)
         else:
             table.append(page.frame)
+        if self._first_key and table.move_to_key(self._first_key):
+            self._first_key = ""
         self._origin = page.origin if self._origin is None or page.replace else page.origin.worse(self._origin)
         status = {"origin": self._origin, "at": time.monotonic(), "expected": page.total}
         if page.note:

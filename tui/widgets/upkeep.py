@@ -91,6 +91,6 @@ class Upkeep:
                 self._view.updated(None, "nothing here changes any more")
             return
         else:
-            self._pause, self._changed = resource.poll_seconds, True
+            self._pause, self._changed = resource.resting_seconds or resource.poll_seconds, True
             self._view.updated(page, page.note)
         self._wait(resource, cancel)
