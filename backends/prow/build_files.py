@@ -15,6 +15,7 @@ from backends.transfers.files import RemoteFile
 
 MOST_FILES = 200_000  # of one listing: 100 MB of rows; builds with 45,000 files have been seen
 _MOST_PAGES = MOST_FILES // 1000
+_MOST_FAILURES = 3  # builds in a row that fail to be listed before any other has been: the server has failed
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,16 @@ def files_of(archive: Archive, places: Sequence[BuildPlace], cancel: Cancel) -> 
 
     Raises the `HttpProblem` of a server that fails altogether.
     """
+    answers, failures = False, 0
     for trees in trees_of(archive, places, cancel):
         found: list[RemoteFile] = []
         for tree in trees:
-            if tree.problem is not None and not isinstance(tree.problem, NotAllowed | NotFound):
-                raise tree.problem
+            if tree.problem is None or isinstance(tree.problem, NotAllowed | NotFound):
+                answers = True
+            else:
+                failures += 1
+                if not answers and failures >= min(_MOST_FAILURES, len(places)):
+                    raise tree.problem
             found += [remote_file(archive, entry) for entry in tree.files]
             if tree.problem is not None:
                 found.append(_unlisted(archive, tree))
@@ -102,6 +108,8 @@ def _refusal(archive: Archive, tree: Tree) -> str:
     number = f"{problem.status}, " if problem.status is not None else ""
     if isinstance(problem, NotAllowed):
         return f"{number}the bucket {clean(archive.bucket)} refuses listing"
+    if not isinstance(problem, NotFound):
+        return f"{number or f'{problem.reason}, '}the server failed"
     if tree.place.link and not tree.folder:
         return f"{number}the link to the build leads nowhere"
     return f"{number}there is no bucket {clean(archive.bucket)}"

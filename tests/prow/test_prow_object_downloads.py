@@ -285,6 +285,23 @@ def test_builds_that_are_refused_beside_others_end_with_1(bucket: Bucket, ciexpl
     assert "12 verified" in done.err
 
 
+def test_one_build_that_the_server_fails_on_does_not_cost_the_others(bucket: Bucket, ciexplore: Caller) -> None:
+    builds = [build(bucket, snowflake((number + 1) * DAY)) for number in range(4)]
+    bucket.faults += [(f"prefix={builds[0].replace('/', '%2F')}&", 500)] * 10
+    call = ("prow", "download", f"gs://{NAME}/{JOB}", "--output", "out", "--gcs-url", bucket.url)
+    done = ciexplore(*call)
+    assert done.code == 1 and "skipped (1): its files cannot be listed: 500, the server failed" in done.err
+    assert "18 verified" in done.err
+
+
+def test_a_server_that_fails_altogether_is_said_at_once(bucket: Bucket, ciexplore: Caller) -> None:
+    for number in range(20):
+        folder = build(bucket, snowflake((number + 1) * DAY))
+        bucket.faults += [(f"prefix={folder.replace('/', '%2F')}&", 500)] * 10
+    done = ciexplore("prow", "download", f"gs://{NAME}/{JOB}", "--output", "out", "--gcs-url", bucket.url)
+    assert done.code == 3 and "500" in done.err
+
+
 @pytest.mark.parametrize("folder", [JOB, f"{JOB}1387000000000000000/", f"{JOB}1387000000000000000/build-log.txt"])
 def test_a_misspelt_bucket_is_an_error(bucket: Bucket, ciexplore: Caller, folder: str) -> None:
     bucket.faults += [("/b/mis-spelt/", 404)] * 30
