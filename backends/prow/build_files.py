@@ -69,7 +69,7 @@ def files_of(archive: Archive, places: Sequence[BuildPlace], cancel: Cancel) -> 
                 if not answers and failures >= min(_MOST_FAILURES, len(places)):
                     raise tree.problem
             found += [remote_file(archive, entry) for entry in tree.files]
-            if tree.problem is not None:
+            if tree.problem is not None or (tree.place.build and not tree.files):
                 found.append(_unlisted(archive, tree))
         yield found
 
@@ -91,7 +91,6 @@ def remote_file(archive: Archive, entry: Entry) -> RemoteFile:
 
 def _unlisted(archive: Archive, tree: Tree) -> RemoteFile:
     folder = tree.folder or tree.place.link
-    assert tree.problem is not None
     return RemoteFile(
         key=f"{archive.scope or archive.store}/{archive.bucket}/{folder}",
         url=archive.source.address(archive.bucket, folder) or "about:blank",
@@ -104,7 +103,8 @@ def _unlisted(archive: Archive, tree: Tree) -> RemoteFile:
 def _refusal(archive: Archive, tree: Tree) -> str:
     """The same words for the same cause, so that they can be counted: the problem's own have each build's address."""
     problem = tree.problem
-    assert problem is not None
+    if problem is None:
+        return "the build has none any more"
     number = f"{problem.status}, " if problem.status is not None else ""
     if isinstance(problem, NotAllowed):
         return f"{number}the bucket {clean(archive.bucket)} refuses listing"

@@ -17,11 +17,12 @@ from backends.http.errors import HttpProblem
 from backends.problems import Cancelled
 from backends.prow.object_downloads import ObjectDownloader
 from backends.prow.s3_source import S3Source, open_store
+from backends.resources import gather
 from backends.transfers.engine import Transfer
 from backends.transfers.plan import make_plan
 from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket
-from tests.prow.making import JOB, NAME, build, snowflake
+from tests.prow.making import JOB, NAME, build, opened, snowflake
 from tui.session import Session
 
 LOG = b"a line of the log\n" * 20_000
@@ -292,6 +293,19 @@ def test_one_build_that_the_server_fails_on_does_not_cost_the_others(bucket: Buc
     done = ciexplore(*call)
     assert done.code == 1 and "skipped (1): its files cannot be listed: 500, the server failed" in done.err
     assert "18 verified" in done.err
+
+
+def test_a_build_that_was_deleted_meanwhile_is_said(bucket: Bucket, http: Http) -> None:
+    gone, there = snowflake(DAY), snowflake(2 * DAY)
+    for one in (gone, there):
+        build(bucket, one)
+    builds = opened(bucket, http, f"gs://{NAME}/{JOB}")
+    frame = gather(builds, Cancel()).frame
+    for name in [name for name in bucket.objects if gone in name]:
+        del bucket.objects[name]
+    files = [file for batch in builds.files(frame, Cancel()) for file in batch]
+    assert [file.skip for file in files if file.unlisted] == ["its files cannot be listed: the build has none any more"]
+    assert len(files) == 7
 
 
 def test_a_server_that_fails_altogether_is_said_at_once(bucket: Bucket, ciexplore: Caller) -> None:
