@@ -15,6 +15,7 @@ from backends.transfers.files import RemoteFile
 
 MOST_FILES = 200_000  # of one listing: 100 MB of rows; builds with 45,000 files have been seen
 _MOST_PAGES = MOST_FILES // 1000
+_MOST_FAILURES = 3  # builds in a row that fail to be listed before any other has been: the server has failed
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,18 @@ def files_of(archive: Archive, places: Sequence[BuildPlace], cancel: Cancel) -> 
 
     Raises the `HttpProblem` of a server that fails altogether.
     """
+    answers, failures = False, 0
     for trees in trees_of(archive, places, cancel):
         found: list[RemoteFile] = []
         for tree in trees:
-            if tree.problem is not None and not isinstance(tree.problem, NotAllowed | NotFound):
-                raise tree.problem
+            if tree.problem is None or isinstance(tree.problem, NotAllowed | NotFound):
+                answers = True
+            else:
+                failures += 1
+                if not answers and failures >= min(_MOST_FAILURES, len(places)):
+                    raise tree.problem
             found += [remote_file(archive, entry) for entry in tree.files]
-            if tree.problem is not None:
+            if tree.problem is not None or (tree.place.build and not tree.files):
                 found.append(_unlisted(archive, tree))
         yield found
 
@@ -86,7 +92,6 @@ def remote_file(archive: Archive, entry: Entry) -> RemoteFile:
 
 def _unlisted(archive: Archive, tree: Tree) -> RemoteFile:
     folder = tree.folder or tree.place.link
-    assert tree.problem is not None
     return RemoteFile(
         key=f"{archive.scope or archive.store}/{archive.bucket}/{folder}",
         url=archive.source.address(archive.bucket, folder) or "about:blank",
@@ -99,10 +104,13 @@ def _unlisted(archive: Archive, tree: Tree) -> RemoteFile:
 def _refusal(archive: Archive, tree: Tree) -> str:
     """The same words for the same cause, so that they can be counted: the problem's own have each build's address."""
     problem = tree.problem
-    assert problem is not None
+    if problem is None:
+        return "the build has none any more"
     number = f"{problem.status}, " if problem.status is not None else ""
     if isinstance(problem, NotAllowed):
         return f"{number}the bucket {clean(archive.bucket)} refuses listing"
+    if not isinstance(problem, NotFound):
+        return f"{number or f'{problem.reason}, '}the server failed"
     if tree.place.link and not tree.folder:
         return f"{number}the link to the build leads nowhere"
     return f"{number}there is no bucket {clean(archive.bucket)}"

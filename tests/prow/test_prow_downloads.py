@@ -141,6 +141,7 @@ def test_compressed_logs_are_downloaded_through_gcsweb_and_are_there_the_next_ti
     assert "7 unchanged" in ciexplore(*call).err
     bucket.put(f"{folder}build-log.txt", LOG + b"more", packed=True)
     assert "1 unchecked" in ciexplore(*call).err
+    assert (tmp_path / "out" / NAME / folder / "build-log.txt").read_bytes() == LOG + b"more"
 
 
 def test_a_body_of_gcsweb_that_is_cut_is_not_taken_for_whole(

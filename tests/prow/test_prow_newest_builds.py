@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -285,3 +286,17 @@ def test_what_is_kept_for_offline_has_no_older_build_before_a_newer_one(
     offline = http.with_mode(Mode.OFFLINE)
     kept = ids(BuildListing(Archive(GcsSource(offline, bucket.url), NAME, "", offline.stored()), "logs/j/", 3))
     assert kept[1:] == ["1011", "1010"]
+
+
+@pytest.mark.parametrize("generation", ["rendered-2019", "rendered-current"])
+def test_a_recorded_page_of_gcsweb_gives_its_newest_builds(prow_samples: Path, generation: str) -> None:
+    folder = "logs/periodic-ci-openshift-release-master-ci-4.8-e2e-gcp/"
+    page = (prow_samples / "gcsweb-html" / generation / f"{folder.rstrip('/').replace('/', '_')}_.html").read_text()
+    numbers = sorted({int(one) for one in re.findall(r">\s*([0-9]+)/?</a>", page)}, reverse=True)
+    transport = httpx.MockTransport(
+        lambda request: httpx.Response(200, text=page, headers={"content-type": "text/html"})
+    )
+    with Http(transport=transport) as client:
+        archive = Archive(GcswebSource(client, "https://gcsweb.example"), NAME)
+        assert [int(one) for one in ids(BuildListing(archive, folder, 5))] == numbers[:5]
+        assert len(numbers) == 53 == len(ids(BuildListing(archive, folder)))

@@ -17,11 +17,12 @@ from backends.http.errors import HttpProblem
 from backends.problems import Cancelled
 from backends.prow.object_downloads import ObjectDownloader
 from backends.prow.s3_source import S3Source, open_store
+from backends.resources import gather
 from backends.transfers.engine import Transfer
 from backends.transfers.plan import make_plan
 from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket
-from tests.prow.making import JOB, NAME, build, snowflake
+from tests.prow.making import JOB, NAME, build, opened, snowflake
 from tui.session import Session
 
 LOG = b"a line of the log\n" * 20_000
@@ -283,6 +284,36 @@ def test_builds_that_are_refused_beside_others_end_with_1(bucket: Bucket, ciexpl
     done = ciexplore("prow", "download", f"gs://{NAME}/{JOB}", "--output", "out", "--gcs-url", bucket.url)
     assert done.code == 1 and "skipped (2): its files cannot be listed: 401, the bucket" in done.err, done.err
     assert "12 verified" in done.err
+
+
+def test_one_build_that_the_server_fails_on_does_not_cost_the_others(bucket: Bucket, ciexplore: Caller) -> None:
+    builds = [build(bucket, snowflake((number + 1) * DAY)) for number in range(4)]
+    bucket.faults += [(f"prefix={builds[0].replace('/', '%2F')}&", 500)] * 10
+    call = ("prow", "download", f"gs://{NAME}/{JOB}", "--output", "out", "--gcs-url", bucket.url)
+    done = ciexplore(*call)
+    assert done.code == 1 and "skipped (1): its files cannot be listed: 500, the server failed" in done.err
+    assert "18 verified" in done.err
+
+
+def test_a_build_that_was_deleted_meanwhile_is_said(bucket: Bucket, http: Http) -> None:
+    gone, there = snowflake(DAY), snowflake(2 * DAY)
+    for one in (gone, there):
+        build(bucket, one)
+    builds = opened(bucket, http, f"gs://{NAME}/{JOB}")
+    frame = gather(builds, Cancel()).frame
+    for name in [name for name in bucket.objects if gone in name]:
+        del bucket.objects[name]
+    files = [file for batch in builds.files(frame, Cancel()) for file in batch]
+    assert [file.skip for file in files if file.unlisted] == ["its files cannot be listed: the build has none any more"]
+    assert len(files) == 7
+
+
+def test_a_server_that_fails_altogether_is_said_at_once(bucket: Bucket, ciexplore: Caller) -> None:
+    for number in range(20):
+        folder = build(bucket, snowflake((number + 1) * DAY))
+        bucket.faults += [(f"prefix={folder.replace('/', '%2F')}&", 500)] * 10
+    done = ciexplore("prow", "download", f"gs://{NAME}/{JOB}", "--output", "out", "--gcs-url", bucket.url)
+    assert done.code == 3 and "500" in done.err
 
 
 @pytest.mark.parametrize("folder", [JOB, f"{JOB}1387000000000000000/", f"{JOB}1387000000000000000/build-log.txt"])

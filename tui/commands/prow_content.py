@@ -250,9 +250,8 @@ def _nothing_listed(files: list[RemoteFile], noun: str, store: str) -> Problem:
         f"{count:,} {noun if count != 1 else noun[:-1]}: {reason}" for reason, count in sorted(reasons.items())
     )
     sign_in = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" if store == "s3" else SIGN_IN
-    return ServerFailed(
-        f"Nothing can be downloaded. {said}.", f"Check the bucket's name. If the bucket is private, {sign_in}."
-    )
+    hint = f"If the bucket is private, {sign_in}." if "refuses" in said else "Check the bucket's name."
+    return ServerFailed(f"Nothing can be downloaded. {said}.", hint)
 
 
 def _inner(name: str, base: str) -> str:
