@@ -19,6 +19,7 @@ from backends.locators.prow import (
     BUILD,
     JOB,
     ROOTS,
+    Place,
     ProwBuild,
     ProwJob,
     ProwLocator,
@@ -280,10 +281,11 @@ def _web(url: PastedUrl) -> ProwLocator | None:
 def _viewed(build: ProwPath, fragment: str) -> ProwPath:
     """Spyglass marks a line of an artifact behind the #, which its frame prefixes with the number of a lens."""
     match = _SPYGLASS_LINE.fullmatch(unescape(fragment)) if fragment else None
-    if match is None or not build.path.endswith("/"):
+    if match is None or build.route.place is not Place.BUILD:
         return build
     line, last = int(match[2]), int(match[3] or 0)
-    return ProwPath(build.bucket, build.path + match[1], build.store, line, last if last > line else None)
+    folder = f"{build.path.removesuffix('.txt').rstrip('/')}/"  # of a link, the folder that it stands for
+    return ProwPath(build.bucket, folder + match[1], build.store, line, last if last > line else None)
 
 
 def _asked(url: PastedUrl, names: list[str]) -> ProwLocator | None:
