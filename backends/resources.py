@@ -52,7 +52,8 @@ class LogAddress:
 
     `final`: what stands at `url` is never another text once it is whole (the log of one run, not of the latest).
     `line`: the one to show first, from 1. `failed`: what it tells of went wrong, so where no line is named it is shown
-    from its first error on, or its end where none is found. `last`: the end of a range from `line` on.
+    from its first error on, or its end where none is found. `elsewhere`: asked where `url` has nothing, it says where
+    the text is instead, or raises a `Problem` that says why there is none. `last`: the end of a range from `line` on.
     """
 
     url: str
@@ -63,6 +64,7 @@ class LogAddress:
     line: int | None = None
     failed: bool = False
     last: int | None = None
+    elsewhere: Callable[[Cancel], LogAddress] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,8 @@ class Resource(ABC):
     chart: ClassVar[Chart | None] = None
     poll_seconds: ClassVar[float] = 0  # how often `updates` is asked while the list is looked at; 0: never
     first_log: LogAddress | None = None  # to be read as soon as the list is shown: the locator meant it
+    first_filter: str = ""  # the filter that the locator meant, until the user writes another
+    first_key: str = ""  # the row that the locator meant: the cursor begins there
 
     def __init__(self, locator: Locator) -> None:
         self.locator = locator

@@ -65,8 +65,8 @@ def _path(at: ProwPath, source: Source, cancel: Cancel) -> ProwPath:
     if found.place is Place.BUILD and not found.base:  # a link, as Deck takes it too
         return _followed(source, at, cancel)
     if (match := _IN_LINK.fullmatch(at.path)) is not None:
-        folder = _followed(source, replace(at, path=match[1]), cancel).path
-        return replace(at, path=f"{folder}{match[2]}")
+        build = _followed(source, replace(at, path=match[1]), cancel)
+        return replace(at, path=f"{build.path}{match[2]}")
     if found.place is not Place.FILE or at.line is not None:
         return at
     try:

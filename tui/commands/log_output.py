@@ -21,19 +21,17 @@ def write_log(
     pieces: Iterable[bytes], target: str | None, *, overwrite: bool = False, tail: int | None = None,
     line: int | None = None, last: int | None = None,
 ) -> None:  # fmt: skip
-    """`tail`: only the last so many lines. `line`: where printing begins, from 1, and `last` the line with which it
-    ends; a file gets the whole.
+    """`tail`: only the last so many lines. `line`: where printing begins, from 1, and `last`: where it ends; a file
+    gets the whole.
 
     A file appears under its name only when it is whole. Raises the `Problem`s of the source and of the file.
     """
     if tail is not None:
         pieces = deque(lines_of(pieces), tail)
-    elif line is not None and last is not None and target is None:
-        say(f"note: lines {line:,} to {last:,}; leave the line numbers out for the complete log.")
+    elif line is not None and (line > 1 or last is not None) and target is None:
+        some = f"from line {line:,} on" if last is None else f"lines {line:,} to {last:,}"
+        say(f"note: {some}; leave the line number away for the whole.")
         pieces = islice(lines_of(pieces), line - 1, last)
-    elif line is not None and line > 1 and target is None:
-        say(f"note: from line {line:,} on; leave #L{line} away for the whole.")
-        pieces = islice(lines_of(pieces), line - 1, None)
     with _opened(target, overwrite) as stream:
         for piece in pieces if target is not None else printable(pieces):
             stream.write(piece)
