@@ -61,12 +61,12 @@ def resolve(locator: Locator, http: Http, settings: Settings, cancel: Cancel | N
 
 
 def _path(at: ProwPath, source: Source, cancel: Cancel) -> ProwPath:
-    found = route(at.path)
-    if found.place is Place.BUILD and not found.base:  # a link, as Deck takes it too
-        return _followed(source, at, cancel)
     if (match := _IN_LINK.fullmatch(at.path)) is not None:
         build = _followed(source, replace(at, path=match[1]), cancel)
         return replace(at, path=f"{build.path}{match[2]}")
+    found = route(at.path)
+    if found.place is Place.BUILD and not found.base:  # a link, as Deck takes it too
+        return _followed(source, at, cancel)
     if found.place is not Place.FILE or at.line is not None:
         return at
     try:
