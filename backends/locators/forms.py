@@ -24,8 +24,9 @@ FORMS: dict[str, tuple[tuple[str, str], ...]] = {
         ("https://HOST/job-history/gs/BUCKET/logs/JOB", "the builds of a Prow job"),
         ("https://HOST/gcs/BUCKET/PATH, gs://BUCKET/PATH", "a place in a Prow bucket"),
         ("https://storage.googleapis.com/BUCKET/PATH", "the same by its storage address"),
-        ("file:///DIRECTORY/BUCKET/logs/JOB", "the same in a downloaded tree"),
-        ("periodic-JOB, prow:job/NAME", "the builds of a Prow job by its name"),
+        ("./BUCKET/logs/JOB, file:///DIRECTORY/BUCKET/logs/JOB", "the same in a downloaded tree"),
+        ("JOB, JOB/BUILD, a build's id of 19 digits", "a Prow job or build by its name"),
+        ("https://HOST/sippy-ng/job_runs/ID/JOB/intervals", "the build of a Sippy run"),
         ("ORG/REPO#NUMBER, https://github.com/ORG/REPO/pull/N", "the Prow builds of a pull request"),
     ),
     "treeherder": (

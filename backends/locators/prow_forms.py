@@ -19,6 +19,7 @@ from backends.locators.prow import (
     BUILD,
     JOB,
     ROOTS,
+    Place,
     ProwBuild,
     ProwJob,
     ProwLocator,
@@ -184,7 +185,7 @@ def _short(what: str, parts: list[str], options: dict[str, str]) -> ProwLocator 
         return None
     if what == "at":
         lines = _LINES.fullmatch(options.get("line", ""))
-        line, last = (int(lines[1]), int(lines[2]) if lines[2] else None) if lines else (None, None)
+        line, last = (int(lines[1]) or None, int(lines[2]) if lines[2] else None) if lines else (None, None)
         return ProwPath(bucket, path, store, line, last)
     if what in set(View):
         builds = tuple(unescape(one) for one in options.pop("builds", "").split(",") if one)
@@ -280,10 +281,11 @@ def _web(url: PastedUrl) -> ProwLocator | None:
 def _viewed(build: ProwPath, fragment: str) -> ProwPath:
     """Spyglass marks a line of an artifact behind the #, which its frame prefixes with the number of a lens."""
     match = _SPYGLASS_LINE.fullmatch(unescape(fragment)) if fragment else None
-    if match is None or not build.path.endswith("/"):
+    if match is None or build.route.place is not Place.BUILD or not int(match[2]):
         return build
     line, last = int(match[2]), int(match[3] or 0)
-    return ProwPath(build.bucket, build.path + match[1], build.store, line, last if last > line else None)
+    folder = f"{build.path.removesuffix('.txt').rstrip('/')}/"  # of a link, the folder that it stands for
+    return ProwPath(build.bucket, folder + match[1], build.store, line, last if last > line else None)
 
 
 def _asked(url: PastedUrl, names: list[str]) -> ProwLocator | None:

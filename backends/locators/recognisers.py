@@ -30,6 +30,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     perfherder_forms.recognise,
     archive_forms.recognise,
     submission_forms.recognise,
+    prow_forms.recognise_last,
 )
 LONGEST = 1 << 20  # characters: 45,000 task ids in one taskcluster:artifacts/… text; an artifact URL has at most 4,000
 
@@ -54,8 +55,6 @@ def recognised(text: str) -> Locator:
                 return found
     if pasted.addresses:
         refusal = LocatorProblem(f"This text has {pasted.addresses:,} addresses in it.", "Paste one of them.")
-    elif refusal is None and (name := prow_forms.recognise_last(pasted)) is not None:
-        return name
     raise refusal or LocatorProblem(f"Nothing is known that looks like {pasted.quoted()}.", _hint())
 
 

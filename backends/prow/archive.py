@@ -52,6 +52,7 @@ class Archive:
         if not url:
             return None
         final, failed = of is not None and settled(of), of is not None and of.get("state") in FAILED
+        last = last if line is not None and last is not None and last >= line else None
         at = self.at(path, line, last)
         return LogAddress(url, title, at, line=line, final=final, failed=failed, last=last)
 

@@ -18,6 +18,7 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.http.answers import Origin
 from backends.http.errors import HttpProblem, clean
 from backends.locators.prow import Place, ProwView, route
+from backends.logs import ansi
 from backends.problems import Cancelled, Problem
 from backends.prow.archive import Archive
 from backends.prow.build_files import tree_of
@@ -118,7 +119,7 @@ def _monitored(event: Any) -> tuple[object, ...]:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return ansi.strip(value) or None if isinstance(value, str) else None
 
 
 class EventList(Resource):

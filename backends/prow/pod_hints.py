@@ -35,7 +35,6 @@ _BY_EVENT = (  # phase, reason of an event, words
     ("Pending", "FailedScheduling", "The pod could not be scheduled"),
     ("Failed", "Evicted", "The pod was evicted"),
     ("Failed", "Preempted", "The pod made room for another one"),
-    ("Failed", "TaintManagerEviction", "The pod was taken from its node"),
     ("", "FailedCreatePodSandBox", "The pod's sandbox could not be made"),
     ("", "FailedCreatePodSandbox", "The pod's sandbox could not be made"),
     ("", "FailedSync", "The pod could not be synchronised"),

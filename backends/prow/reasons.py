@@ -134,8 +134,8 @@ class FailureReasons(Resource):
         said = [found[-1].decode("utf-8", "replace") for found in map(_CI_OPERATOR.findall, tails) if found]
         reported = clean(said[0], 300) if said else ""
         failed = self._failed_tests(str(row["folder"]), cancel) if "artifacts/" in names else ""
-        if reported or failed:
-            return ": ".join(one for one in (reported, failed) if one)
+        if reported or failed:  # which step or test is the more telling: a narrow column cuts what comes later
+            return f"{failed} ({reported})" if reported and failed else reported or failed
         return exit_codes(pod) or next(filter(None, map(_last_error, tails)), None)
 
     def _pod(self, row: Row, cancel: Cancel) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _FOLDERS = ("logs/{}/", "pr-logs/directory/{}/", "pr-logs/pull/batch/{}/")  # where a job's builds may be
 _MOST_VISITED = 60
+_IN_LINK = re.compile(r"((?:.*/)?pr-logs/directory/[^/]+/[0-9]{1,20})/(.+)", re.ASCII | re.DOTALL)
 
 
 class NotResolved(Problem):
@@ -59,6 +61,9 @@ def resolve(locator: Locator, http: Http, settings: Settings, cancel: Cancel | N
 
 
 def _path(at: ProwPath, source: Source, cancel: Cancel) -> ProwPath:
+    if (match := _IN_LINK.fullmatch(at.path)) is not None:
+        build = _followed(source, replace(at, path=match[1]), cancel)
+        return replace(at, path=f"{build.path}{match[2]}")
     found = route(at.path)
     if found.place is Place.BUILD and not found.base:  # a link, as Deck takes it too
         return _followed(source, at, cancel)

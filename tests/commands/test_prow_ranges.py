@@ -23,8 +23,9 @@ def test_a_link_to_a_range_of_lines_prints_those_lines(ciexplore: Caller, demo: 
     assert (done.code, done.out) == (0, b"".join(whole[10:13])) and "lines 11 to 13" in done.err
     beyond = ciexplore("prow", "log", f"prow:at/gs/{place.bucket}/{place.path}build-log.txt?line={len(whole)}-99999999")
     assert (beyond.code, beyond.out) == (0, whole[-1])
-    one = ciexplore("prow", "log", link.replace("11-13", "11"))
-    assert one.out == b"".join(whole[10:])
+    for lines in ("11", "11-3"):
+        assert ciexplore("prow", "log", link.replace("11-13", lines)).out == b"".join(whole[10:])
+    assert ciexplore("prow", "log", link.replace("11-13", "0-3")).out == b"".join(whole)
 
 
 def test_the_other_containers_of_a_build_are_named(ciexplore: Caller, demo: dict[str, str]) -> None:

@@ -283,3 +283,20 @@ def test_a_running_build_s_log_is_deck_s_where_there_is_one(http: Http) -> None:
     url = live_log("test-platform-results", "periodic a", "12", "https://storage.googleapis.com")
     assert url == "https://prow.ci.openshift.org/log?job=periodic%20a&id=12"
     assert live_log("test-platform-results", "a", "12", "http://127.0.0.1:1") == "" == live_log("mine", "a", "1", "x")
+
+
+def test_the_menu_has_the_log_of_each_container_and_what_became_of_the_pod(bucket: Bucket, http: Http) -> None:
+    number = snowflake(1000)
+    folder = build(bucket, number, leave_out=("build-log.txt",))
+    bucket.put(f"{folder}b-build-log.txt", "b")
+    bucket.put(f"{folder}test-build-log.txt", "test")
+    resource = opened(bucket, http, f"gs://{NAME}/{JOB}")
+    (row,) = rows(resource)
+    menu = resource.menu(row, gather(resource, Cancel()).frame)
+    links = {one.label: one.opens for one in menu if isinstance(one, Link)}
+    logs = {label: one for label, one in links.items() if label.startswith("Log of container")}
+    assert list(logs) == ["Log of container test", "Log of container b"]
+    assert [one.title for one in logs.values() if isinstance(one, LogAddress)] == [
+        f"test-build-log.txt of {number}", f"b-build-log.txt of {number}",
+    ]  # fmt: skip
+    assert "podinfo.json" in links

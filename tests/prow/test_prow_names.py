@@ -72,3 +72,10 @@ def test_of_thousands_of_jobs_only_visited_ones_are_asked_for_a_build(
     visit = {"text": f"gs://{NAME}/logs/job-7/", "pinned": False, "at": 1.0}
     (tmp_path / "history.json").write_text(json.dumps([visit]))
     assert found(bucket, http, one, state_dir=str(tmp_path)) == ProwPath(NAME, f"logs/job-7/{one}/")
+
+
+def test_a_line_of_a_build_that_deck_shows_by_its_link_keeps_its_number(bucket: Bucket, http: Http) -> None:
+    two = snowflake(2 * DAY)
+    folder = linked(bucket, "pull-x", two)
+    page = f"https://prow.ci.openshift.org/view/gs/{NAME}/pr-logs/directory/pull-x/{two}#1:build-log.txt:5-7"
+    assert found(bucket, http, page) == ProwPath(NAME, f"{folder}build-log.txt", "", 5, 7)

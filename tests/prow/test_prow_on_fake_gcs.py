@@ -17,7 +17,7 @@ from backends.cancel import Cancel
 from backends.config import Settings
 from backends.http import Http
 from backends.locators import parse
-from backends.locators.prow import ProwView, View
+from backends.locators.prow import ProwPath, ProwView, View
 from backends.prow import build_ids, resolve, resource_for
 from backends.prow.build_files import remote_file
 from backends.prow.builds import BuildList
@@ -168,3 +168,11 @@ def test_compressed_and_strange_objects_arrive_whole(storage: str, http: Http, t
     for row in transfer.frame().iter_rows(named=True):
         content = next(body for name, (body, _) in wanted.items() if row["key"].endswith(name))
         assert (tmp_path / "out" / row["target"]).read_bytes() == content
+
+
+def test_recorded_builds_are_found_by_name_or_id_alone(recorded: str, http: Http) -> None:
+    job, build = JOB.split("/")[1], "1387468169425195008"
+    base = f"{JOB.rstrip('/')}/{build}/"
+    sippy = f"https://sippy.dptools.openshift.org/sippy-ng/job_runs/{build}/{job}/intervals"
+    for text in (f"{job}/{build}", build, sippy):
+        assert opened(recorded, http, text).locator == ProwPath(BUCKET, base), text

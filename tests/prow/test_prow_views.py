@@ -296,7 +296,7 @@ SUITE = """<testsuite><testcase name="one"><failure/></testcase><testcase name="
         (pod({"name": "test", **ended(2)}), "all is well\n", "Container test ended with exit code 2."),
         ({"artifacts/junit_operator.xml": OPERATOR}, "no words\n", "step e2e/ipi-install failed"),
         ({"artifacts/junit_operator.xml": OPERATOR}, "Reporting job state 'failed' with reason 'executing_graph'\n",
-         "executing_graph: step e2e/ipi-install failed"),
+         "step e2e/ipi-install failed (executing_graph)"),
         ({"artifacts/junit_01.xml": SUITE}, "\n", "N tests failed, the first: one"),
         ({}, "fine\nerror: no such host\nend\n", "in the log: error: no such host"),
         ({}, "fine\n", "Job failed."),

@@ -147,6 +147,8 @@ def _step_log(session: Session, cancel: Cancel, found: Any, step: str) -> LogAdd
     if not fitting:
         known = ", ".join(name.split("/")[-2] for name in names[:20])
         raise UsageProblem(f"No step of this build is called {step}.", f"Its steps: {known or 'none'}.")
+    if others := fitting[1:]:
+        say(f"note: this is the log of {fitting[0]}; {len(others):,} more end so: {', '.join(others[:20])}")
     address = archive_of(found, session.http, session.settings).log(base + fitting[0], fitting[0])
     assert address is not None
     return address
