@@ -14,7 +14,7 @@ import pytest
 
 from backends.cancel import Cancel
 from backends.locators import parse
-from backends.locators.perfherder import Compare, ComparedValues, Pushes, Side
+from backends.locators.perfherder import Compare, ComparedValues, Pushes, Series, SeriesRef, Side
 from backends.problems import Problem, UsageProblem
 from backends.resources import gather
 from tests.treeherder.fake_treeherder import FakeTreeherder
@@ -372,6 +372,22 @@ def test_a_comparison_is_in_the_same_order_whichever_answer_comes_first(seed: in
     assert orders[0].equals(orders[1])
     assert orders[0]["precision"].to_list() == ["in full"] * 9 + ["2 decimals"] * 11
     assert orders[0]["suite"].to_list()[:9] == sorted(orders[0]["suite"].to_list()[:9])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_series_come_in_the_order_that_was_asked_for_whichever_answer_comes_first(
+    fake: FakeTreeherder, seed: int
+) -> None:
+    def summary(request: httpx.Request) -> httpx.Response:
+        number = int(request.url.params["signature"])
+        data = [{"id": one, "push_id": one, "push_timestamp": "2026-11-01T00:00:00", "value": 1.0} for one in (1, 2)]
+        return httpx.Response(200, json=[{**measured(number, []), "data": data}])
+
+    fake.answers["/api/performance/summary/"] = summary
+    shuffled_answers(fake, seed)
+    numbers = [5, 3, 9, 1, 7, 8]
+    found = gather(fake.list(Series(tuple(SeriesRef("autoland", str(one)) for one in numbers))), Cancel())
+    assert found.frame["signature_id"].to_list() == [str(one) for one in numbers for _ in (1, 2)]
 
 
 def test_pushes_stay_in_order_where_some_cannot_be_counted(fake: FakeTreeherder) -> None:
