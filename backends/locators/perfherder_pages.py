@@ -95,7 +95,7 @@ def graph_url(
         pairs.append(("timerange", None if at.interval is None else covering(at.interval)))
         return page_url(base, "perfherder/graphs", pairs)
     end = int(moment) if at.end is None else at.end
-    limits = [str(at.start * 1000), str(end * 1000), *(f"{value:g}" for value in _widened(values))]
+    limits = [str(at.start * 1000), str(end * 1000), *(f"{value:.12g}" for value in _widened(values))]
     pairs += [("timerange", covering(moment - at.start)), ("zoom", ",".join(limits))]
     return page_url(base, "perfherder/graphs", pairs)
 

@@ -388,6 +388,10 @@ class CompareList(TreeherderList):
             self.locator, base_revision=self._base.revision, new_repository=news[0][0], new_revision=news[0][1],
             others=news[1:], framework=self._framework,
         )  # fmt: skip
+        found = (self._base.parent, self._news[0].parent)
+        if any(found):  # the ids that the suite has in each repository, whichever one was given
+            base, new = (parent if isinstance(parent, int) else None for parent in found)
+            at = replace(at, base_parent=base, new_parent=new)
         search = ""
         if row is not None:
             search = " ".join(str(row[name]) for name in ("suite", "test") if row.get(name))

@@ -291,9 +291,28 @@ def test_subtests_of_two_repositories_are_paired_whichever_id_is_given(
     with_suites(fake, ids, dict(zip(ids, hashes, strict=True)))
     for parents in ((given, given), (given, None), (None, given)):
         at = Compare("autoland", A, "try", C, "13", *parents)
-        [row] = gather(fake.list(at), Cancel()).frame.iter_rows(named=True)
+        resource = fake.list(at)
+        [row] = gather(resource, Cancel()).frame.iter_rows(named=True)
         assert (row["test"], row["n_base"], row["n_new"]) == ("fcp", 2, 2)
+        page = parse(str(resource.web_url()))
+        assert isinstance(page, Compare) and (page.base_parent, page.new_parent) == (351, 7)
         assert (row["base_signature"], row["new_signature"]) == ("401", "57")
+
+
+def test_sixty_tests_of_small_values_are_compared_in_full_and_the_rest_is_said(fake: FakeTreeherder) -> None:
+    """docs/perfherder-compare.md promises up to 60 tests a comparison: two requests each."""
+
+    def values(query: httpx.QueryParams) -> list[dict[str, Any]]:
+        if "signature" not in query:
+            return [measured(number, [0.5, 0.75]) for number in range(1, 71)]
+        data = [{"id": one, "value": 0.5 + one / 1000} for one in (1, 2)]
+        return [{**measured(int(query["signature"]), []), "data": data}]
+
+    with_values(fake, values)
+    found = gather(fake.list(Compare("try", A, "try", C, "13")), Cancel())
+    assert found.frame["precision"].to_list().count("in full") == 60 and len(found.frame) == 70
+    assert len([one for one in fake.asked if "signature=" in one]) == 120
+    assert "10 tests with small values are compared from values of two decimals." in found.notes[-1]
 
 
 def test_two_ids_of_two_repositories_are_believed(fake: FakeTreeherder) -> None:
