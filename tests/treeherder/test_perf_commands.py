@@ -147,6 +147,20 @@ def test_several_new_revisions_are_compared_headless(perf: Caller, demo: dict[st
     assert [{name: row[name] for name in alone[0]} for row in mine] == alone
 
 
+def test_subtests_of_two_repositories_are_paired_by_either_id(perf: Caller, demo: dict[str, str]) -> None:
+    query = dict(pair.split("=") for pair in demo["perf.compare"].partition("?")[2].split("&"))
+    sides = ("autoland:history", f"try:{query['newRev']}", "--framework", "browsertime", "--interval", "14d")
+    suites = good(perf("compare", *sides)).rows
+    suite = next(row for row in suites if row["subtests"] == "yes" and row["n_base"] > "0" and row["n_new"] > "0")
+    assert suite["base_signature"] != suite["new_signature"]
+    below = [
+        good(perf("compare", *sides, "--subtests-of", suite[f"{side}_signature"])).rows for side in ("base", "new")
+    ]
+    assert below[0] == below[1]
+    paired = [row for row in below[0] if row["base_signature"] and row["new_signature"]]
+    assert paired and {row["suite"] for row in paired} == {suite["suite"]}
+
+
 def test_a_framework_is_meant_by_its_number_and_by_its_name(perf: Caller, demo: dict[str, str]) -> None:
     query = dict(pair.split("=") for pair in demo["perf.compare"].partition("?")[2].split("&"))
     for words in (
