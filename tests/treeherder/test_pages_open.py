@@ -313,6 +313,11 @@ def test_sixty_tests_of_small_values_are_compared_in_full_and_the_rest_is_said(f
     assert found.frame["precision"].to_list().count("in full") == 60 and len(found.frame) == 70
     assert len([one for one in fake.asked if "signature=" in one]) == 120
     assert "10 tests with small values are compared from values of two decimals." in found.notes[-1]
+    fake.asked.clear()
+    several = Compare("try", A, "try", C, "13", others=(("try", D), ("autoland", C)))
+    found = gather(fake.list(several), Cancel())
+    assert found.frame["precision"].to_list().count("in full") == 60 and len(found.frame) == 210
+    assert len([one for one in fake.asked if "signature=" in one]) == 80  # the base's values serve all three
 
 
 def test_two_ids_of_two_repositories_are_believed(fake: FakeTreeherder) -> None:
