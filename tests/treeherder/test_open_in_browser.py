@@ -59,7 +59,7 @@ words = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 refs = st.builds(SeriesRef, repositories, st.builds(str, numbers) | revisions, frameworks)
 some_refs = st.lists(refs, min_size=1, max_size=6, unique=True).map(tuple)
 flags = st.sets(st.sampled_from(ALERT_FLAGS)).map(lambda chosen: tuple(sorted(chosen)))
-statuses = st.sampled_from(["", *map(str, range(10))])
+statuses = st.sampled_from(["", *map(str, range(10)), "untriaged", "Won't fix", "backedout"])
 names = st.just("") | repositories
 maybe_days = st.just("") | st.dates().map(str)
 maybe_revisions = st.just("") | revisions
