@@ -16,6 +16,11 @@ from backends.locators.pasted import escape
 ALERT_FLAGS = (
     "hide-improvements", "hide-related", "monitored", "sheriffed", "untriaged-improvements", "untriaged-regressions",
 )  # fmt: skip
+# Statuses of alert summaries, by their numbers (perf/models.py: PerformanceAlertSummary).
+STATUSES = (
+    "untriaged", "downstream", "reassigned", "invalid", "improvement", "investigating", "wontfix", "fixed",
+    "backedout", "infra",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,8 @@ class Series(PerfherderLocator):
 
 @dataclass(frozen=True)
 class AlertSummaries(PerfherderLocator):
-    """Alert summaries by the server's own filters. `status`: a word or number; `flags`: of `ALERT_FLAGS`."""
+    """Alert summaries by the server's own filters. `status`: one of `STATUSES`, also given by its number or as people
+    write it ("Won't fix"); `flags`: of `ALERT_FLAGS`."""
 
     repository: str = ""
     framework: str = ""
@@ -119,6 +125,12 @@ class AlertSummaries(PerfherderLocator):
     signature: int | None = None
     flags: tuple[str, ...] = ()
     server: str = ""
+
+    def __post_init__(self) -> None:
+        word = self.status.lower().replace("'", "").replace(" ", "").replace("-", "")
+        words = {str(number): word for number, word in enumerate(STATUSES)}
+        if word in words or word in STATUSES:
+            object.__setattr__(self, "status", words.get(word, word))
 
     def text(self) -> str:
         parts = ["alerts", self.repository or "all", self.framework or "all"]
@@ -351,5 +363,5 @@ def _query(options: Iterable[tuple[str, str | int | None]], server: str, *, clos
         pairs.append(("server", server))
     elif closed and not pairs:
         pairs.append(("v", "1"))
-    joined = "&".join(f"{name}={escape(value, safe=':')}" for name, value in pairs)
+    joined = "&".join(f"{name}={escape(value, safe=':' if name == 'server' else '')}" for name, value in pairs)
     return f"?{joined}" if joined else ""

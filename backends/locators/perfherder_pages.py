@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from backends.locators.pasted import escape
 from backends.locators.perfherder import (
+    STATUSES,
     AlertSummaries,
     AlertSummary,
     Compare,
@@ -38,10 +39,6 @@ FRAMEWORKS = {
     "talos": 1, "build_metrics": 2, "awsy": 4, "awfy": 5, "platform_microbench": 6, "js-bench": 11, "devtools": 12,
     "browsertime": 13, "vcs": 14, "mozperftest": 15, "fxrecord": 16, "telemetry": 17, "mozharness": 18,
 }  # fmt: skip
-STATUSES = (
-    "untriaged", "downstream", "reassigned", "invalid", "improvement", "investigating", "wontfix", "fixed",
-    "backedout", "infra",
-)  # fmt: skip
 ALL_STATUSES, ALL_REGRESSIONS, UNTRIAGED_REGRESSIONS, UNTRIAGED_IMPROVEMENTS = "-2", "-1", "10", "11"
 ALL_FRAMEWORKS, SHERIFFED_FRAMEWORKS = "-1", "-2"
 # Flag of a list of alert summaries -> the API's parameter.
@@ -95,7 +92,7 @@ def graph_url(
         pairs.append(("timerange", None if at.interval is None else covering(at.interval)))
         return page_url(base, "perfherder/graphs", pairs)
     end = int(moment) if at.end is None else at.end
-    limits = [str(at.start * 1000), str(end * 1000), *(f"{value:g}" for value in _widened(values))]
+    limits = [str(at.start * 1000), str(end * 1000), *(f"{value:.12g}" for value in _widened(values))]
     pairs += [("timerange", covering(moment - at.start)), ("zoom", ",".join(limits))]
     return page_url(base, "perfherder/graphs", pairs)
 
@@ -141,8 +138,7 @@ def alerts_url(base: str, at: AlertSummaries | AlertSummary, frameworks: Mapping
 def _page_status(status: str, flags: set[str]) -> str:
     """The page's number for the status; a flag that it expresses is taken out of `flags`."""
     if status:
-        word = status.lower().replace("'", "").replace(" ", "").replace("-", "")
-        return str(STATUSES.index(word)) if word in STATUSES else status
+        return str(STATUSES.index(status)) if status in STATUSES else status
     for flag, number in (
         ("untriaged-regressions", UNTRIAGED_REGRESSIONS),
         ("untriaged-improvements", UNTRIAGED_IMPROVEMENTS),

@@ -65,11 +65,9 @@ class AlertSummaryList(TreeherderList):
     @property
     def title(self) -> str:
         at = self.locator
-        statuses = {str(number): word for number, word in enumerate(SUMMARY_STATUSES)}
         frameworks = {str(number): name for name, number in (self._frameworks or FRAMEWORKS).items()}
         framework = frameworks.get(at.framework, at.framework)
-        status = statuses.get(at.status, at.status)
-        words = [at.repository, framework, status, at.words and f"“{at.words[:20]}”", *at.flags]
+        words = [at.repository, framework, at.status, at.words and f"“{at.words[:20]}”", *at.flags]
         return " ".join(["alerts", *(word for word in words if word)])
 
     def filters(self, cancel: Cancel | None = None) -> AlertFilters:

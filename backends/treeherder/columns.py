@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from backends.frames.schema import Column, Kind, Schema
-from backends.locators.perfherder_pages import STATUSES
+from backends.locators.perfherder import STATUSES
 
 # The server's numbers of things. They are texts here: nobody adds them up, and a table must not write 533,072,164.
 NUMBERED = frozenset(

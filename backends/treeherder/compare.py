@@ -247,11 +247,12 @@ class CompareList(TreeherderList):
         cancel: Cancel,
     ) -> Page:
         """The whole list again, in order, with the tests of small values compared in full."""
+        most = MOST_REFINED // len(small)  # of each new side
         wanted = list(
             dict.fromkeys(
                 (*self._key(pair, is_base), int(signature))
                 for pair, rows in small
-                for row in rows.head(MOST_REFINED).iter_rows(named=True)
+                for row in rows.head(most).iter_rows(named=True)
                 for is_base, signature in ((True, row["base_signature"]), (False, row["new_signature"]))
             )
         )
@@ -261,11 +262,11 @@ class CompareList(TreeherderList):
             sides: list[pl.DataFrame] = []
             for is_base, name in ((True, "base_signature"), (False, "new_signature")):
                 key = self._key(pair, is_base)
-                numbers = [int(number) for number in rows.head(MOST_REFINED)[name]]
+                numbers = [int(number) for number in rows.head(most)[name]]
                 parts = [_with_values(values[key].frame, number, read[(*key, number)]) for number in numbers]
                 sides.append(pl.concat([VALUES.empty(), *parts]))
             better.append(self._named(pair, self._compared(pair, sides[0], sides[1], precision="in full")))
-        left = sum(max(len(rows) - MOST_REFINED, 0) for _, rows in small)
+        left = sum(max(len(rows) - most, 0) for _, rows in small)
         if left > 0:
             more = f"{left:,} tests with small values are compared from values of two decimals."
             note = f"{note} {more}".strip()
@@ -388,6 +389,10 @@ class CompareList(TreeherderList):
             self.locator, base_revision=self._base.revision, new_repository=news[0][0], new_revision=news[0][1],
             others=news[1:], framework=self._framework,
         )  # fmt: skip
+        found = (self._base.parent, self._news[0].parent)
+        if any(found):  # the ids that the suite has in each repository, whichever one was given
+            base, new = (parent if isinstance(parent, int) else None for parent in found)
+            at = replace(at, base_parent=base, new_parent=new)
         search = ""
         if row is not None:
             search = " ".join(str(row[name]) for name in ("suite", "test") if row.get(name))

@@ -114,20 +114,20 @@ class JobList(_Jobs):
 
     def __init__(self, locator: PushJobs, where: Where) -> None:
         super().__init__(locator, where)
-        self._revision = locator.revision  # of the push, for its page; asked for once where the locator has none
+        self._revision: str | None = locator.revision or None  # of the push, for its page; asked for once if not known
 
     @property
     def title(self) -> str:
         return f"{self.repository} push {self.locator.push_id}"
 
     def _list_url(self) -> str:
-        return push_url(self.treeherder.base, replace(self.locator, revision=self._revision))
+        return push_url(self.treeherder.base, replace(self.locator, revision=self._revision or ""))
 
     def _revision_of(self, row: Row) -> str:
-        return self._revision if row.get("push_id") == str(self.locator.push_id) else ""
+        return self._revision or "" if row.get("push_id") == str(self.locator.push_id) else ""
 
     def _rows(self, treeherder: Treeherder, cancel: Cancel) -> Rows:
-        if not self._revision:
+        if self._revision is None:
             self._revision = treeherder.revision_of_push(self.repository, self.locator.push_id, cancel)
         return treeherder.jobs_of_push(self.repository, self.locator.push_id, cancel)
 

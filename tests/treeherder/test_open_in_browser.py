@@ -59,7 +59,7 @@ words = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 refs = st.builds(SeriesRef, repositories, st.builds(str, numbers) | revisions, frameworks)
 some_refs = st.lists(refs, min_size=1, max_size=6, unique=True).map(tuple)
 flags = st.sets(st.sampled_from(ALERT_FLAGS)).map(lambda chosen: tuple(sorted(chosen)))
-statuses = st.sampled_from(["", *map(str, range(10))])
+statuses = st.sampled_from(["", *map(str, range(10)), "untriaged", "Won't fix", "backedout"])
 names = st.just("") | repositories
 maybe_days = st.just("") | st.dates().map(str)
 maybe_revisions = st.just("") | revisions
@@ -164,11 +164,12 @@ def test_a_zoomed_graph_shows_the_values_and_the_framework_that_the_series_has(f
     start, end, low, high = map(float, query["zoom"][0].split(","))
     assert (start, end) == (1_793_000_000_000, 1_794_000_000_000)
     assert low < 812 and high > 840
-    series_of(fake, [7.0])
-    resource = fake.list(Series((SeriesRef("autoland", "6"),), None, 1_793_000_000, 1_794_000_000))
-    gather(resource, Cancel())
-    low, high = map(float, query_of(resource.web_url())["zoom"][0].split(",")[2:])
-    assert low < 7 < high
+    for place, values in enumerate(([7.0], [0.0], [-3.0, -3.0], [1e8 + 1, 1e8 + 2], [0.001, 0.002]), 6):
+        series_of(fake, values)
+        resource = fake.list(Series((SeriesRef("autoland", str(place)),), None, 1_793_000_000, 1_794_000_000))
+        gather(resource, Cancel())
+        low, high = map(float, query_of(resource.web_url())["zoom"][0].split(",")[2:])
+        assert low < min(values) <= max(values) < high
 
 
 def test_a_graph_reaches_back_as_far_as_its_zoom_and_a_range_is_one_of_the_pages(fake: FakeTreeherder) -> None:

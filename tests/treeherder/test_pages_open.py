@@ -14,7 +14,7 @@ import pytest
 
 from backends.cancel import Cancel
 from backends.locators import parse
-from backends.locators.perfherder import Compare, ComparedValues, Pushes, Side
+from backends.locators.perfherder import Compare, ComparedValues, Pushes, Series, SeriesRef, Side
 from backends.problems import Problem, UsageProblem
 from backends.resources import gather
 from tests.treeherder.fake_treeherder import FakeTreeherder
@@ -291,9 +291,33 @@ def test_subtests_of_two_repositories_are_paired_whichever_id_is_given(
     with_suites(fake, ids, dict(zip(ids, hashes, strict=True)))
     for parents in ((given, given), (given, None), (None, given)):
         at = Compare("autoland", A, "try", C, "13", *parents)
-        [row] = gather(fake.list(at), Cancel()).frame.iter_rows(named=True)
+        resource = fake.list(at)
+        [row] = gather(resource, Cancel()).frame.iter_rows(named=True)
         assert (row["test"], row["n_base"], row["n_new"]) == ("fcp", 2, 2)
+        page = parse(str(resource.web_url()))
+        assert isinstance(page, Compare) and (page.base_parent, page.new_parent) == (351, 7)
         assert (row["base_signature"], row["new_signature"]) == ("401", "57")
+
+
+def test_sixty_tests_of_small_values_are_compared_in_full_and_the_rest_is_said(fake: FakeTreeherder) -> None:
+    """docs/perfherder-compare.md promises up to 60 tests a comparison: two requests each."""
+
+    def values(query: httpx.QueryParams) -> list[dict[str, Any]]:
+        if "signature" not in query:
+            return [measured(number, [0.5, 0.75]) for number in range(1, 71)]
+        data = [{"id": one, "value": 0.5 + one / 1000} for one in (1, 2)]
+        return [{**measured(int(query["signature"]), []), "data": data}]
+
+    with_values(fake, values)
+    found = gather(fake.list(Compare("try", A, "try", C, "13")), Cancel())
+    assert found.frame["precision"].to_list().count("in full") == 60 and len(found.frame) == 70
+    assert len([one for one in fake.asked if "signature=" in one]) == 120
+    assert "10 tests with small values are compared from values of two decimals." in found.notes[-1]
+    fake.asked.clear()
+    several = Compare("try", A, "try", C, "13", others=(("try", D), ("autoland", C)))
+    found = gather(fake.list(several), Cancel())
+    assert found.frame["precision"].to_list().count("in full") == 60 and len(found.frame) == 210
+    assert len([one for one in fake.asked if "signature=" in one]) == 80  # the base's values serve all three
 
 
 def test_two_ids_of_two_repositories_are_believed(fake: FakeTreeherder) -> None:
@@ -372,6 +396,22 @@ def test_a_comparison_is_in_the_same_order_whichever_answer_comes_first(seed: in
     assert orders[0].equals(orders[1])
     assert orders[0]["precision"].to_list() == ["in full"] * 9 + ["2 decimals"] * 11
     assert orders[0]["suite"].to_list()[:9] == sorted(orders[0]["suite"].to_list()[:9])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_series_come_in_the_order_that_was_asked_for_whichever_answer_comes_first(
+    fake: FakeTreeherder, seed: int
+) -> None:
+    def summary(request: httpx.Request) -> httpx.Response:
+        number = int(request.url.params["signature"])
+        data = [{"id": one, "push_id": one, "push_timestamp": "2026-11-01T00:00:00", "value": 1.0} for one in (1, 2)]
+        return httpx.Response(200, json=[{**measured(number, []), "data": data}])
+
+    fake.answers["/api/performance/summary/"] = summary
+    shuffled_answers(fake, seed)
+    numbers = [5, 3, 9, 1, 7, 8]
+    found = gather(fake.list(Series(tuple(SeriesRef("autoland", str(one)) for one in numbers))), Cancel())
+    assert found.frame["signature_id"].to_list() == [str(one) for one in numbers for _ in (1, 2)]
 
 
 def test_pushes_stay_in_order_where_some_cannot_be_counted(fake: FakeTreeherder) -> None:

@@ -68,6 +68,17 @@ def test_alerts_by_status_and_one_summary(perf: Caller) -> None:
     assert not hidden
 
 
+def test_the_address_of_a_page_of_alerts_lists_what_the_page_shows(perf: Caller) -> None:
+    page = "https://treeherder.mozilla.org/perfherder/alerts"
+    plain = good(perf("alerts", page)).rows
+    assert plain == good(perf("alerts", "--framework", "talos", "--status", "untriaged")).rows
+    regressions = good(perf("alerts", f"{page}?status=-1&framework=13")).rows
+    assert regressions == good(perf("alerts", "--framework", "13", "--hide", "improvements")).rows
+    assert good(perf("alerts", f"{page}?status=-2&framework=-1")).rows == good(perf("alerts")).rows
+    chosen = good(perf("alerts", f"{page}?status=-2", "--framework", "browsertime", "--repository", "autoland")).rows
+    assert chosen == good(perf("alerts", "--framework", "13", "--repository", "autoland")).rows != plain
+
+
 def test_pushes_and_the_jobs_of_one(perf: Caller) -> None:
     pushes = good(perf("pushes", "--repository", "autoland", "--count", "12")).rows
     assert len(pushes) == 12 and pushes[3]["total"]
@@ -136,6 +147,20 @@ def test_several_new_revisions_are_compared_headless(perf: Caller, demo: dict[st
     assert [{name: row[name] for name in alone[0]} for row in mine] == alone
 
 
+def test_subtests_of_two_repositories_are_paired_by_either_id(perf: Caller, demo: dict[str, str]) -> None:
+    query = dict(pair.split("=") for pair in demo["perf.compare"].partition("?")[2].split("&"))
+    sides = ("autoland:history", f"try:{query['newRev']}", "--framework", "browsertime", "--interval", "14d")
+    suites = good(perf("compare", *sides)).rows
+    suite = next(row for row in suites if row["subtests"] == "yes" and row["n_base"] > "0" and row["n_new"] > "0")
+    assert suite["base_signature"] != suite["new_signature"]
+    below = [
+        good(perf("compare", *sides, "--subtests-of", suite[f"{side}_signature"])).rows for side in ("base", "new")
+    ]
+    assert below[0] == below[1]
+    paired = [row for row in below[0] if row["base_signature"] and row["new_signature"]]
+    assert paired and {row["suite"] for row in paired} == {suite["suite"]}
+
+
 def test_a_framework_is_meant_by_its_number_and_by_its_name(perf: Caller, demo: dict[str, str]) -> None:
     query = dict(pair.split("=") for pair in demo["perf.compare"].partition("?")[2].split("&"))
     for words in (
@@ -187,6 +212,7 @@ WRONG = {
     ("alerts", "--status", "open"): (2, "There is no alert status 'open'"),
     ("alerts", "999999999"): (3, "no alert summary 999999999"),
     ("alerts", "words"): (2, "names no alert summary"),
+    ("alerts", "62", "--status", "fixed"): (2, "not the alerts of one"),
     ("pushes", "--repository", "nosuch"): (3, "no repository “nosuch”"),
     ("pushes", "--repository", "try", "--since", "yesterday"): (2, "is no day"),
     ("pushes",): (2, "Which repository?"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -212,17 +213,105 @@ def test_a_list_stops_at_once_when_it_is_told_to(fake: FakeTreeherder) -> None:
     assert asked.is_set()
 
 
-def test_only_the_newest_summaries_of_a_huge_list_are_read_and_that_is_said(
-    fake: FakeTreeherder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("backends.treeherder.alerts.MOST_SUMMARIES", 200)
+def test_only_the_newest_2000_summaries_of_a_huge_list_are_read_and_that_is_said(fake: FakeTreeherder) -> None:
+    pages_asked: list[str] = []
 
     def listing(request: httpx.Request) -> httpx.Response:
         number = int(request.url.params["page"])
+        pages_asked.append(request.url.params["limit"])
         rows = [{"id": number * 100 + place, "alerts": []} for place in range(100)]
         return httpx.Response(200, json={"count": 30_000, "next": "more", "results": rows})
 
     fake.answers[ALERTS] = listing
     found = gather(fake.list(AlertSummaries()), Cancel())
-    assert len(found.frame) == 200 and "The newest 200 of 30,000" in found.notes[0]
+    assert len(found.frame) == 2000 and "The newest 2,000 of 30,000" in found.notes[0]
+    assert pages_asked == ["100"] * 20
     assert isinstance(found.frame, pl.DataFrame)
+
+
+def test_of_a_series_with_hundreds_of_alerts_the_newest_300_summaries_are_marked(fake: FakeTreeherder) -> None:
+    """Sheriffed and monitored ones: the server gives either, never both."""
+    asked: list[tuple[str, str]] = []
+
+    def listing(request: httpx.Request) -> httpx.Response:
+        query = request.url.params
+        asked.append((query["page"], query.get("monitored_alerts", "")))
+        rows = [{"id": int(query["page"]) * 100 + place, "push_id": 1, "alerts": []} for place in range(100)]
+        return httpx.Response(200, json={"count": 30_000, "next": "more", "results": rows})
+
+    fake.answers[ALERTS] = listing
+    row = {"id": 1, "push_id": 1, "push_timestamp": "2026-11-01T00:00:00", "value": 1.0}
+    fake.answers[SUMMARY] = [{"signature_id": 5, "framework_id": 13, "suite": "damp", "data": [row]}]
+    gather(fake.list(Series((FIVE,))), Cancel())
+    assert asked == [(page, monitored) for monitored in ("", "1") for page in ("1", "2", "3")]
+
+
+def test_alerts_of_25_other_summaries_cost_20_requests_and_the_rest_stay_without_a_series(
+    fake: FakeTreeherder,
+) -> None:
+    related = [
+        {
+            "id": place,
+            "summary_id": 100 + place,
+            "related_summary_id": 7,
+            "status": 1,
+            "series_signature": {"id": place},
+        }
+        for place in range(1, 26)
+    ]
+    own = {"id": 7, "repository": "autoland", "alerts": [], "related_alerts": related}
+    fake.answers["/api/performance/alertsummary/7/"] = own
+    for place in range(101, 126):
+        other = {"id": place, "repository": "mozilla-central", "alerts": []}
+        fake.answers[f"/api/performance/alertsummary/{place}/"] = other
+    frame = gather(fake.list(AlertSummary(7)), Cancel()).frame
+    assert len([one for one in fake.asked if "/alertsummary/1" in one]) == 20
+    assert frame["repository"].null_count() == 5 and len(frame) == 25
+
+
+def test_a_tracker_without_https_is_no_place_for_a_bug(fake: FakeTreeherder) -> None:
+    fake.answers["/api/performance/issue-tracker/"] = [
+        {"id": 1, "issue_tracker_url": "javascript:alert(1)//"},
+        {"id": 2, "issue_tracker_url": "http://bugs.example/?id="},
+        {"id": 3, "issue_tracker_url": "https://bugs.example/?id="},
+    ]
+    assert fake.client().issue_trackers() == {3: "https://bugs.example/?id="}
+
+
+@pytest.mark.parametrize(("days", "seconds"), [(3.9, 60), (4.1, 86400)])
+def test_counts_of_a_push_hold_for_a_day_from_the_fourth_day_on(
+    fake: FakeTreeherder, tmp_path: Path, days: float, seconds: int
+) -> None:
+    """Until then jobs are still scheduled on it, and an old count would hide a failure."""
+    row = {"id": 7, "revision": "a" * 40, "push_timestamp": int(time.time() - days * 86400)}
+    fake.answers["/api/project/autoland/push/"] = {"results": [row]}
+    fake.answers["/api/project/autoland/push/7/status/"] = {"completed": 2, "success": 2, "pending": 0, "running": 0}
+    for later, asked in ((0.0, 1), (seconds * 2 / 3, 1), (seconds + 5.0, 2)):
+        gather(fake.list(Pushes("autoland"), cache_dir=tmp_path, later=later), Cancel())
+        assert len([one for one in fake.asked if "/status/" in one]) == asked
+
+
+def test_pushes_older_than_four_days_hold_for_a_day_newer_ones_for_a_minute(
+    fake: FakeTreeherder, tmp_path: Path
+) -> None:
+    fake.answers["/api/project/autoland/push/"] = {"results": []}
+    for days, seconds in ((5, 86400), (3, 60)):
+        before = int(time.time() - days * 86400)
+        fake.asked.clear()
+        for later, asked in ((0.0, 1), (seconds * 2 / 3, 1), (seconds + 5.0, 2)):
+            fake.client(cache_dir=tmp_path, later=later).pushes("autoland", before=before)
+            assert len(fake.asked) == asked
+
+
+def test_failure_lines_that_are_not_there_yet_are_looked_for_again_after_a_minute(
+    fake: FakeTreeherder, tmp_path: Path
+) -> None:
+    path = "/api/project/autoland/jobs/9/text_log_errors/"
+    fake.answers[path] = []
+    for later, asked in ((0.0, 1), (40.0, 1), (65.0, 2)):
+        fake.client(cache_dir=tmp_path, later=later).log_errors("autoland", 9)
+        assert len(fake.asked) == asked
+    fake.answers[path] = [{"id": 1, "line": "boom", "line_number": 3}]
+    for later, asked in ((200.0, 3), (86_400.0, 3), (86_700.0, 4)):
+        fake.client(cache_dir=tmp_path, later=later).log_errors("autoland", 9)
+        assert len(fake.asked) == asked

@@ -72,7 +72,7 @@ def test_jobs_that_ended_days_ago_are_asked_for_again_after_an_hour_others_after
         ]
     }
     fake.client(cache_dir=tmp_path).jobs_of_push("autoland", 7)
-    fake.client(cache_dir=tmp_path, later=seconds - 5).jobs_of_push("autoland", 7)
+    fake.client(cache_dir=tmp_path, later=seconds * 2 / 3).jobs_of_push("autoland", 7)
     assert len(fake.asked) == 1
     fake.client(cache_dir=tmp_path, later=seconds + 5).jobs_of_push("autoland", 7)
     assert len(fake.asked) == 2
@@ -87,7 +87,7 @@ def test_counts_of_an_old_finished_push_hold_for_a_day_others_for_a_minute(
 ) -> None:
     status = {"completed": 2, "success": 2, "pending": 0, "running": running}
     fake.answers["/api/project/autoland/push/7/status/"] = status
-    for later, asked in ((0, 1), (seconds - 5, 1), (seconds + 5, 2)):
+    for later, asked in ((0, 1), (seconds * 2 / 3, 1), (seconds + 5, 2)):
         client = fake.client(cache_dir=tmp_path, later=later)
         assert client.push_counts("autoland", 7, old=old)["success"] == 2
         assert len(fake.asked) == asked

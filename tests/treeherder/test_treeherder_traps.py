@@ -144,6 +144,18 @@ def test_true_is_not_one(fake: FakeTreeherder) -> None:
     assert fake.client().issue_trackers() == {}
 
 
+def test_jobs_that_nobody_asked_for_are_not_shown_when_the_server_ignores_their_ids(fake: FakeTreeherder) -> None:
+    rows = [{"id": one, "job_type_name": "build"} for one in (1, 2, 3)]
+    fake.answers["/api/project/autoland/jobs/"] = {"results": rows}
+    assert fake.client().jobs_by_id("autoland", [2]).frame["job_id"].to_list() == ["2"]
+
+
+def test_a_number_of_5000_digits_loses_itself_and_not_the_answer() -> None:
+    body = b'[{"id": 1, "suite": "kept", "x": NaN}, {"id": ' + b"9" * 5000 + b', "suite": "huge"}]'
+    read = entries(answer(body), Signature)
+    assert [(one.id, one.suite) for one in read.items] == [(1, "kept"), (None, "huge")]
+
+
 def test_characters_that_no_text_can_hold_do_not_lose_the_answer() -> None:
     read = entries(answer(b'[{"id": 1, "suite": "a\\ud800b"}, {"id": 2, "suite": "ok"}]'), Signature)
     frame = signature_frame(read.items, "autoland", {}, {})

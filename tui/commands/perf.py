@@ -152,18 +152,18 @@ def alerts(
     summary: str | None, repository: str, framework: str, status: str, words: str, assignee: str, interval: str,
     signature: int | None, hide: tuple[str, ...], only: str | None, monitored: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """List alert summaries, newest first; of a SUMMARY (its number or address) the alerts in it."""
+    """List alert summaries, newest first; of a SUMMARY (its number or address) the alerts in it.
+
+    The address of a page of alerts lists what the page shows; options are used instead of its own.
+    """
     from backends.locators.perfherder import AlertSummaries
     from tui.commands.perf_places import alerts_of
 
-    if summary is not None:
-        _show(alerts_of(summary), **options)
-        return
     flags = {*(f"hide-{one}" for one in hide), *([only] if only else []), *(["monitored"] if monitored else [])}
-    found = AlertSummaries(
+    given = AlertSummaries(
         repository, framework, status, words, assignee, _seconds(interval), signature, tuple(sorted(flags))
     )
-    _show(found, **options)
+    _show(alerts_of(summary, given), **options)
 
 
 @perf.command()

@@ -68,11 +68,21 @@ def _ref(text: str, repository: str) -> SeriesRef | None:
     return None
 
 
-def alerts_of(text: str) -> AlertSummary | AlertSummaries:
-    if NUMBER.fullmatch(text):
-        return AlertSummary(int(text))
-    opened = _parsed(text)
-    if isinstance(opened, AlertSummary | AlertSummaries):
+def alerts_of(text: str | None, given: AlertSummaries) -> AlertSummary | AlertSummaries:
+    """What a number or an address names; without one, the summaries that fit what is `given`."""
+    if text is None:
+        return given
+    opened = AlertSummary(int(text)) if NUMBER.fullmatch(text) else _parsed(text)
+    names = ("repository", "framework", "status", "words", "assignee", "timerange", "signature", "flags")
+    wanted = {name: value for name in names if (value := getattr(given, name))}
+    if isinstance(opened, AlertSummaries):
+        flags = tuple(sorted({*opened.flags, *given.flags}))
+        return replace(opened, **{**wanted, "flags": flags})
+    if isinstance(opened, AlertSummary) and wanted:
+        raise UsageProblem(
+            "These options choose alert summaries, not the alerts of one.", "Leave them out, or use --filter."
+        )
+    if isinstance(opened, AlertSummary):
         return opened
     raise UsageProblem(f"{text[:60]!r} names no alert summary.", "Write its number, or its Perfherder address.")
 
