@@ -75,7 +75,8 @@ class Update:
             steps = (self._repository, self._signatures, self._pushes, self._pairs, self._digits, self._submit_times)
             for step in (*steps, self._jobs, self._alerts, self._shared):
                 self._cancel.check()
-                step()
+                with self._store.reading():
+                    step()
         finally:
             self.report.requests = self._server.requests
         return self.report
@@ -191,6 +192,7 @@ class Update:
             )
 
     def _submit_times(self) -> None:
+        self._fill_from_jobs()
         if self._wanted.jobs == "all" or not lists_are_cheaper(self._store, self._wanted):
             return  # the jobs themselves say it
         spans = submit_spans(self._store, self._wanted)
@@ -285,17 +287,21 @@ class Update:
 
     def _fill_from_jobs(self) -> None:
         """A day at a time: the pairs whose job is known get the time that it was submitted."""
+        repository = self._wanted.repository
         jobs = (
-            self._store.scan("jobs", self._wanted.repository)
+            self._store.scan("jobs", repository)
             .filter(pl.col("submit_timestamp") > 0)
             .select("job_id", pl.col("submit_timestamp").alias("submit_ts"))
             .collect()
+            .lazy()
         )
-        for _, rows in self._store.by_file("pairs", self._wanted.repository):
-            lacking = rows.filter(pl.col("submit_ts").is_null(), pl.col("job_id").is_not_null()).drop("submit_ts")
-            found = lacking.join(jobs.lazy(), on="job_id").select(list(PAIRS.columns)).collect()
-            if not found.is_empty():
-                self._store.commit(self._wanted.repository, {"pairs": found}, cancel=self._cancel)
+        lacking = self._store.scan("pairs", repository).filter(
+            pl.col("submit_ts").is_null(), pl.col("job_id").is_not_null()
+        )
+        days = lacking.join(jobs, on="job_id", how="semi").select(pl.col("day").unique().sort()).collect()
+        for day in days["day"]:
+            rows = lacking.filter(pl.col("day") == day).drop("submit_ts").join(jobs, on="job_id")
+            self._store.commit(repository, {"pairs": rows.select(list(PAIRS.columns)).collect()}, cancel=self._cancel)
 
     def _alerts(self) -> None:
         if self._wanted.alerts:
