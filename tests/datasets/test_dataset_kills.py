@@ -159,6 +159,7 @@ def test_an_export_killed_before_any_step_has_no_half_file_and_is_completed_by_t
         assert there.items() <= whole.items(), "a file that has its name is whole"
         run_killed(EXPORT, str(tmp_path / "store"), str(out))
         assert _files(out) == whole
+        assert not [path for path in out.iterdir() if path.name.startswith(".")], "what was left behind is swept"
         if not killed:
             assert step > 40
             break

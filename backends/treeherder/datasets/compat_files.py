@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import fcntl
 import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import polars as pl
 
-from backends.atomic import atomic_file, disk_words
+from backends.atomic import OPEN_DIRECTORY, atomic_file, disk_words
 from backends.cancel import Cancel
 from backends.problems import FileProblem
 
 _SLICE = 50_000
+_PART = re.compile(r"\.[a-z0-9_]+\.(csv|json|jsonl|png)\.[0-9a-f]{8}\.part", re.ASCII)
 
 
 class _UnchangedError(Exception):
@@ -62,8 +66,22 @@ class Folder:
         self.written: list[tuple[str, str]] = []
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            self._directory = os.open(self.path, OPEN_DIRECTORY)
         except OSError as problem:
             raise FileProblem(f"{path} cannot be made: {disk_words(problem)}.", "Choose another place.") from problem
+        self._sweep()
+
+    def close(self) -> None:
+        os.close(self._directory)
+
+    def _sweep(self) -> None:
+        """Removes what an export that was killed left behind, unless another one is at work here."""
+        with contextlib.suppress(OSError):
+            fcntl.flock(self._directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with os.scandir(self._directory) as entries:
+                left = [entry.name for entry in entries if _PART.fullmatch(entry.name)]
+            for name in left:
+                os.unlink(name, dir_fd=self._directory)
 
     def write(self, name: str, fill: Callable[[Any], object]) -> None:
         """A file that `fill` writes; one that is there and differs is only replaced with leave (`FileProblem`)."""
