@@ -193,9 +193,11 @@ class Update:
 
     def _submit_times(self) -> None:
         self._fill_from_jobs()
-        if self._wanted.jobs == "all" or not lists_are_cheaper(self._store, self._wanted):
+        if self._wanted.jobs == "all":
             return  # the jobs themselves say it
         spans = submit_spans(self._store, self._wanted)
+        if not spans or not lists_are_cheaper(self._store, self._wanted):
+            return
         flat = [[(framework, day) for day in days] for framework, days in sorted(spans, key=lambda one: one[1])]
         known, days, notes = list[pl.DataFrame](), list[int](), list[Fetch]()
         outcomes = ask_all(flat, self._submitted, concurrency=self._concurrency, cancel=self._cancel)
