@@ -9,11 +9,12 @@ import pytest
 from backends.atomic import SymlinkError
 from backends.cancel import Cancel
 from backends.http import Http
-from backends.submission import hawk_route
+from backends.http.errors import RateLimited
+from backends.submission import hawk_route, publishing
 from backends.submission.credentials import Credentials, Secret
 from backends.submission.hawk_route import HawkRoute
 from backends.submission.outbox import Letter, Outbox, State
-from backends.submission.publishing import Desk, publish
+from backends.submission.publishing import Desk, RouteBroken, publish
 from tests.crash_injection import run_killed
 
 JOBS = 4
@@ -109,6 +110,59 @@ class _Asked(Cancel):
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
+
+
+def test_a_server_that_asks_for_hours_is_asked_again_after_two_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry-After: 86400 would hold the outbox for a day, without a word that it may be stopped."""
+
+    class Busy(_Poster):
+        def post(self, *_: object, **__: object) -> None:
+            self.posts += 1
+            if self.posts == 1:
+                raise RateLimited("It is busy.", status=429, retry_after=86_400.0)
+
+    class Said:
+        words = ""
+
+        def say(self, words: str) -> None:
+            self.words = words
+
+    route = HawkRoute("https://th.example", Credentials("me", Secret("key"), "test"), Http(), pace=0)
+    route._poster, asked, said = Busy(), _Asked(), Said()  # type: ignore[assignment]
+    monkeypatch.setattr(hawk_route.time, "monotonic", lambda: 1000.0)
+    route._patiently("autoland", b"[]", said, asked)  # type: ignore[arg-type]
+    assert asked.slept == [0.0, 120.0, 0.0] and "120 s" in said.words
+
+
+def test_what_was_taken_back_may_be_queued_again(tmp_path: Path) -> None:
+    """By queueing it once more, and by --retry: else the same file could never be published any more."""
+    one = Letter("pulse", "here", "key", "1", "p", "S", "f", {})
+    with Outbox(tmp_path / "outbox.sqlite") as outbox:
+        outbox.add([one])
+        assert outbox.cancel([1]) == 1
+        assert outbox.add([one]) == (1, 0)
+        assert outbox.counts() == {"queued": 1}
+        assert outbox.cancel([1]) == 1
+        assert outbox.retry([1]) == 1
+        assert outbox.counts() == {"queued": 1}
+
+
+def test_a_way_that_stays_broken_is_given_up_after_a_minute_and_the_jobs_stay_queued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(IntoAFile):
+        def deliver(self, desk: Desk, cancel: Cancel) -> None:
+            desk.take(1)
+            raise RouteBroken("It broke.")
+
+    asked = _Asked()
+    monkeypatch.setattr(publishing.time, "monotonic", lambda: 1000.0 + sum(asked.slept))
+    with Outbox(tmp_path / "outbox.sqlite") as outbox:
+        outbox.add([Letter("pulse", "here", "key", "1", "p", "S", "f", {})])
+        with pytest.raises(RouteBroken):
+            publish(outbox, Broken(tmp_path / "none"), asked)  # type: ignore[arg-type]
+        assert outbox.counts() == {"queued": 1}
+    assert sum(asked.slept[:-1]) <= 60 < sum(asked.slept)
 
 
 def test_a_server_gets_no_more_than_220_posts_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ from backends.treeherder.datasets.wanted import (
 
 LATE = 3600  # a push may be listed that much later than it was made
 ROWS_AT_ONCE = 200_000  # pairs kept in memory before they are written: some 15 MB
+SERIES_AT_ONCE = 400  # each is of all days: what is kept writes each day's file anew
 ANSWERS_AT_ONCE = 50  # and at least so often, for what is not written is asked again after a kill
 
 
@@ -179,7 +180,7 @@ class Update:
                 rows = answers.exact_pairs(outcome.result, now())
                 kept.append(rows)
                 notes.append(self._fetch("digits", str(number), len(rows), (began[number], self._wanted.until)))
-                if sum(map(len, kept)) >= ROWS_AT_ONCE or count % ANSWERS_AT_ONCE == 0:
+                if sum(map(len, kept)) >= 2 * ROWS_AT_ONCE or count % SERIES_AT_ONCE == 0:
                     self._keep_digits(kept, notes)
                     kept, notes = [], []
         finally:
