@@ -86,7 +86,7 @@ def beyond_the_schema(body: Mapping[str, Any]) -> Iterator[Finding]:
     if isinstance(owner, str) and len(owner) > _LIMIT["owner"].most:
         yield Finding(Level.INFO, "$.owner", "owner", f"today's Treeherder keeps the first {OWNER_KEPT} characters")
     if isinstance(product, str) and _LIMIT["productName"].most < len(product) <= _LIMIT["productName"].schema:
-        yield _too_long("$.productName", len(product), _LIMIT["productName"])
+        yield product_too_long("$.productName", len(product))
     display = body.get("display")
     if isinstance(display, Mapping):
         symbol, most = job_symbol(display), _LIMIT["display.jobSymbol"].most
@@ -104,7 +104,8 @@ def beyond_the_schema(body: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _links(body)
 
 
-def _too_long(path: str, length: int, row: Stored) -> Finding:
+def product_too_long(path: str, length: int) -> Finding:
+    row = _LIMIT["productName"]
     return Finding(
         Level.ERROR,
         path,

@@ -440,6 +440,13 @@ ROUTE = task()["routes"][1]
         ({"extra": {}}, "$.extra"),
         ({"extra": {"treeherder": {"symbol": 5}}}, "$.extra.treeherder.symbol"),
         ({"metadata": {"name": "n", "description": "d"}}, "$.metadata"),
+        ({"metadata": {"name": "n", "description": "d", "owner": ""}}, "$.metadata.owner"),
+        ({"metadata": {"name": "", "description": "d", "owner": "o"}}, "$.metadata.name"),
+        ({"created": "yesterday"}, "$.created"),
+        (
+            {"extra": {"treeherder": {**task()["extra"]["treeherder"], "productName": "p" * 101}}},
+            "$.extra.treeherder.productName",
+        ),
     ],
 )
 def test_a_task_that_treeherder_would_pass_over(changes: dict[str, Any], path: str) -> None:
