@@ -6,6 +6,7 @@ one symbol, jobInfo becomes a Job Info artifact, log steps become a text_log_sum
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,7 +95,7 @@ def to_collection(message: Mapping[str, Any]) -> Converted:
     for name, stamp in _TIMES:
         seconds = epoch_of(message.get(name))
         if seconds is not None:
-            job[stamp] = int(seconds)
+            job[stamp] = math.floor(seconds)
             if seconds % 1:
                 lost.append((f"$.{name}", "the part of a second"))
         elif name in message:

@@ -9,6 +9,7 @@ from backends.cancel import Cancel
 from backends.submission import rules_collection, rules_message, rules_task
 from backends.submission.findings import Finding, Level, Report, ordered
 from backends.submission.forms import Entry, Form
+from backends.submission.loader_limits import as_validated
 from backends.submission.quick import certainly_valid
 from backends.submission.validation import violations
 
@@ -45,12 +46,18 @@ def _rules(body: Any, form: Form) -> Iterator[Finding]:
     if form is Form.TASK:
         yield from rules_task.demands(body)
         return
+    if form.is_pulse:
+        demands = list(rules_message.demands(body, form))
+        lost = {one.path for one in demands if one.level is Level.ERROR}
+        seen = as_validated(body) if form is Form.PULSE else body
+        if not certainly_valid(form)(seen):  # what loses the job is said once, and not as a wrong format, too
+            yield from (one for one in violations(seen, form) if one.rule != "format" or one.path not in lost)
+        yield from demands
+        return
     if not certainly_valid(form)(body):
         found = violations(body, form)
         yield from map(rules_collection.advisory, found) if form is Form.COLLECTION else found
-    if form.is_pulse:
-        yield from rules_message.demands(body, form)
-    elif form is Form.COLLECTION:
+    if form is Form.COLLECTION:
         yield from rules_collection.demands(body)
 
 

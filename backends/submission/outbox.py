@@ -20,6 +20,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from backends.atomic import SymlinkError, disk_words
 from backends.problems import FileProblem, Problem
 
 NAME = "outbox.sqlite"
@@ -98,7 +99,9 @@ class Outbox:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # Made by us before SQLite sees it: job data may name what is not public.
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            if path.is_symlink() and not path.exists():  # it may lead anywhere
+                raise SymlinkError(path)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
             self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
@@ -123,7 +126,8 @@ class Outbox:
             try:
                 yield self._db
             except BaseException:
-                self._db.execute("ROLLBACK")
+                with contextlib.suppress(sqlite3.Error):  # where the disk is full SQLite has done it
+                    self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
@@ -198,7 +202,13 @@ class Outbox:
 
         Raises `Sender` while another process has it. The lock is the system's: it ends with the process.
         """
-        lock = os.open(self.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        name = self.path.with_suffix(".lock")
+        try:
+            lock = os.open(name, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            if name.is_symlink():
+                raise SymlinkError(name) from error
+            raise _unusable(name, error) from error
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -284,7 +294,9 @@ _AGAIN = (State.RETURNED, State.FAILED, State.CANCELLED)
 
 
 def _unusable(path: Path, error: Exception) -> FileProblem:
-    words = (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
+    words = disk_words(error) if isinstance(error, OSError) else (str(error) or type(error).__name__).lower()
+    if "disk is full" in words:
+        words = "no space left on device"
     return FileProblem(
         f"The outbox {path} cannot be used: {words}.",
         "Free some space, or choose another place with CIEXPLORE_STATE_DIR; move the file away if it is damaged.",

@@ -13,6 +13,7 @@ from backends.submission.conversion import result_shown, to_collection
 from backends.submission.conversion_parts import taken
 from backends.submission.forms import Entry, Form
 from backends.submission.generation import logs_of, objects
+from backends.submission.loader_limits import UNKNOWN
 from backends.submission.times import epoch_of
 
 NO_GROUP = "?"
@@ -53,7 +54,7 @@ COLOURS = {
     "unknown": "grey",
     "running": "grey",
     "pending": "light grey",
-    "unscheduled": "not drawn",
+    "unscheduled": "turquoise",
 }
 
 
@@ -105,9 +106,9 @@ def _drawn(body: Mapping[str, Any], result: str, extra: tuple[str, ...] = ()) ->
         project=_text(body.get("project")),
         revision=_text(body.get("revision")),
         platform=_platform(job),
-        symbol=symbol(group, _text(job.get("job_symbol"))),
-        group=_text(job.get("group_name")),
-        name=_text(job.get("name")),
+        symbol=symbol(group, _text(job.get("job_symbol")) or UNKNOWN),
+        group=_text(job.get("group_name")) or UNKNOWN,
+        name=_text(job.get("name")) or UNKNOWN,
         shown=shown,
         tier=_tier(job.get("tier", 1)),
         scheduled=times[0] or None,

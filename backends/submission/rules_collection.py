@@ -18,6 +18,7 @@ _KNOWN_ARTIFACTS = frozenset({"performance_data", "Job Info", TLS, "buildapi"})
 _CONTENT_TYPES = ("text", "link", "raw_html")
 _STEP = ("name", "result", "started_linenumber", "finished_linenumber")
 _DETAIL_LIMITS = {"title": 70, "value": 125, "url": 512}
+_ARTIFACT = re.compile(r"\$\.job\.artifacts\[\d+\]", re.ASCII)
 _STAMPS = ("submit_timestamp", "start_timestamp", "end_timestamp")
 
 
@@ -56,6 +57,14 @@ def demands(body: Any) -> Iterator[Finding]:
 
 def advisory(finding: Finding) -> Finding:
     """A violation of the schema as what it meant: below `job` the server cut or fell back, it did not refuse."""
+    if _is_unnamed_artifact(finding):
+        return Finding(
+            Level.WARNING,
+            finding.path,
+            finding.rule,
+            "the server skips an artifact without a name, and stores the job",
+            f"a name, one of {', '.join(sorted(_KNOWN_ARTIFACTS))}",
+        )
     soft = finding.path.startswith("$.job.") and finding.path != "$.job.job_guid"
     if not soft or finding.rule not in ("maxLength", "enum", "oneOf", "maximum", "minimum"):
         return finding
@@ -63,6 +72,12 @@ def advisory(finding: Finding) -> Finding:
         finding.rule, "the server falls back to another value"
     )
     return Finding(Level.WARNING, finding.path, finding.rule, f"{finding.message}; {effect}", finding.instead)
+
+
+def _is_unnamed_artifact(finding: Finding) -> bool:
+    if finding.rule == "required":
+        return bool(_ARTIFACT.fullmatch(finding.path)) and finding.message.startswith("'name' ")
+    return finding.rule == "minLength" and bool(_ARTIFACT.fullmatch(finding.path.removesuffix(".name")))
 
 
 def _revision(revision: Any) -> Iterator[Finding]:

@@ -1,26 +1,28 @@
 """What a job message needs beyond its schema: the demands of the code that reads it, and what would look wrong.
 
-Sources: treeherder/etl/job_loader.py (owner is read before validation; unscheduled jobs are dropped; taskId is split at
-its slash when something goes wrong; errorsummary links become logs) and the loader's measured behaviour.
+Sources: treeherder/etl/job_loader.py (owner is read before validation; taskId is split at its slash when something
+goes wrong; errorsummary links become logs; times go through dateutil) and the loader's measured behaviour.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
+from backends.http.errors import clean
 from backends.submission.findings import Finding, Level
 from backends.submission.forms import Form
-from backends.submission.times import epoch_of
+from backends.submission.loader_limits import UNKNOWN, beyond_the_schema
+from backends.submission.times import epoch_of, stored_time
+from backends.submission.validation import is_time
 
 _TASK_RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/[0-9]+", re.IGNORECASE | re.ASCII)
 PARSED_NAMES = {
     Form.PULSE: ("live_backing_log", "errorsummary_json"),
     Form.PULSE_2018: ("buildbot_text", "builds-4h", "errorsummary_json"),
 }
-OWNER_CUT = 49  # characters that are left of an owner of more than 50
 _WORDS = ("taskId", "buildSystem", "owner", "reason", "productName")
 
 
@@ -38,10 +40,13 @@ def demands(body: Any, form: Form) -> Iterator[Finding]:
         )
         return
     yield from _owner(body)
+    if form is Form.PULSE:
+        yield from beyond_the_schema(body)
     yield from _task_id(body)
     yield from _line_breaks(body)
     yield from _state_and_result(body, form)
     names = ("timeScheduled", "timeStarted", "timeCompleted")
+    yield from _readable_times(body, names)
     yield from times((body.get(names[0]), body.get(names[1]), body.get(names[2])), body.get("state"), "$", names)
     yield from _look(body)
     yield from _logs(body, form)
@@ -59,7 +64,6 @@ def _no_object(body: Any) -> Iterator[Finding]:
 
 
 def _owner(body: Mapping[str, Any]) -> Iterator[Finding]:
-    owner = body.get("owner")
     if "owner" not in body:
         yield Finding(
             Level.ERROR,
@@ -68,8 +72,6 @@ def _owner(body: Mapping[str, Any]) -> Iterator[Finding]:
             "Treeherder reads owner before it validates: without it the job is lost",
             'add "owner": who submits it, a text of 1 to 50 characters',
         )
-    elif isinstance(owner, str) and len(owner) > OWNER_CUT + 1:
-        yield Finding(Level.INFO, "$.owner", "owner", f"today's Treeherder keeps the first {OWNER_CUT} characters")
 
 
 def _task_id(body: Mapping[str, Any]) -> Iterator[Finding]:
@@ -100,9 +102,13 @@ def _line_breaks(body: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _state_and_result(body: Mapping[str, Any], form: Form) -> Iterator[Finding]:
     state, result = body.get("state"), body.get("result")
-    if state == "unscheduled":
+    if state == "unscheduled" and form is Form.PULSE_2018:  # stored since bug 1066272
         yield Finding(
-            Level.WARNING, "$.state", "state", "Treeherder drops unscheduled jobs", "pending, once it is queued"
+            Level.WARNING,
+            "$.state",
+            "state",
+            "Treeherder dropped unscheduled jobs until 2026",
+            "pending, once it is queued",
         )
     elif state == "completed" and "result" not in body and not body.get("isRetried"):
         yield Finding(
@@ -132,6 +138,24 @@ def _state_and_result(body: Mapping[str, Any], form: Form) -> Iterator[Finding]:
         )
 
 
+def _readable_times(body: Mapping[str, Any], names: Iterable[str]) -> Iterator[Finding]:
+    for name in names:
+        value = body.get(name)
+        if isinstance(value, str) and not _is_plain(value) and stored_time(value) is None:
+            yield Finding(
+                Level.ERROR,
+                f"$.{name}",
+                "times",
+                f"{clean(value, 60)!r} is no time that Treeherder can read: it takes the message and loses the job",
+                "a time such as 2026-11-21T09:30:00Z; leave it out if there is none",
+            )
+
+
+def _is_plain(value: str) -> bool:
+    """An RFC 3339 time that surely is read: no leap second, no first or last year."""
+    return is_time(value) and ":60" not in value and value[:4] not in ("0001", "9999")
+
+
 Three = tuple[Any, Any, Any]
 Names = tuple[str, str, str]
 
@@ -155,10 +179,10 @@ def _look(body: Mapping[str, Any]) -> Iterator[Finding]:
     display = body.get("display")
     if isinstance(display, Mapping) and display.get("jobSymbol") == "" and "chunkId" not in display:
         yield Finding(
-            Level.WARNING,
+            Level.INFO,
             "$.display.jobSymbol",
             "symbol",
-            "an empty symbol leaves nothing to click on",
+            f"an empty symbol is stored and shown as {UNKNOWN}",
             "one to four letters, or add chunkId",
         )
     if "buildMachine" not in body and "runMachine" not in body:

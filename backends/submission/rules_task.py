@@ -10,11 +10,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from backends.http.errors import clean
 from backends.submission.findings import Finding, Level
 from backends.submission.forms import Form
+from backends.submission.loader_limits import product_too_long
+from backends.submission.times import stored_time
 from backends.submission.validation import violations
 
 ROUTE = "tc-treeherder"
+NAME_KEPT = 139  # characters of a task's name
 ROUTE_PARTS = re.compile(
     r"tc-treeherder\.v2\.(?:(?P<owner>[\w-]+)/)?(?P<project>[\w-]+)\.(?P<revision>[^.]+)(?:\.(?P<push>[^.]+))?"
 )
@@ -87,6 +91,29 @@ def _metadata(task: Mapping[str, Any], at: str) -> Iterator[Finding]:
                 f"no {name}: Treeherder reads it unasked and fails",
                 f'add "{name}", a text',
             )
+    for name in ("owner", "name"):
+        if metadata.get(name) == "":
+            yield Finding(
+                Level.ERROR,
+                f"{at}.metadata.{name}",
+                "metadata",
+                "is empty: Treeherder's schema refuses the job",
+                f"a text: {'who made it' if name == 'owner' else 'what it is called'}",
+            )
+    title = metadata.get("name")
+    if isinstance(title, str) and len(title) > NAME_KEPT:
+        yield Finding(
+            Level.INFO, f"{at}.metadata.name", "metadata", f"Treeherder keeps the first {NAME_KEPT} characters"
+        )
+    created = task.get("created")
+    if isinstance(created, str) and stored_time(created) is None:
+        yield Finding(
+            Level.ERROR,
+            f"{at}.created",
+            "times",
+            f"{clean(created, 60)!r} is no time that Treeherder can read: the job is lost",
+            "a time such as 2026-11-21T09:30:00Z",
+        )
     owner = metadata.get("owner")
     if isinstance(owner, str) and len(owner) > 50:
         yield Finding(
@@ -100,6 +127,9 @@ def _metadata(task: Mapping[str, Any], at: str) -> Iterator[Finding]:
 
 
 def _config(config: Mapping[str, Any], path: str) -> Iterator[Finding]:
+    product = config.get("productName")
+    if isinstance(product, str) and len(product) > 100:
+        yield product_too_long(f"{path}.productName", len(product))
     if "collection" in config and not config.get("labels"):
         yield Finding(Level.INFO, f"{path}.collection", "labels", "still read, as labels", '"labels": ["opt"]')
     if not config.get("labels") and not config.get("collection"):

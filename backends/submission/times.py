@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+import calendar
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
+from dateutil import parser  # type: ignore[import-untyped]
+
+EARLIEST = -62_135_510_400  # the second day of year 1: what is earlier no clock west of Greenwich can tell
 LATEST = 253_402_300_799  # the end of year 9999
 
 
+def stored_time(text: str) -> float | None:
+    """Seconds since 1970 that Treeherder's loader makes of a time in a message; None where it fails on it.
+
+    It parses with dateutil, takes a time without a zone for UTC and drops parts of a second. Then it makes a datetime
+    of the number again, for which the year must be one from 1 to 9999.
+    """
+    try:
+        seconds = calendar.timegm(parser.parse(text, tzinfos=_zone).utctimetuple())
+    except (ValueError, OverflowError, TypeError, AttributeError, LookupError, ArithmeticError):
+        return None
+    return float(seconds) if EARLIEST <= seconds <= LATEST else None
+
+
+def _zone(name: str | None, offset: int | None) -> tzinfo | None:
+    """As on a server whose clock is UTC: another zone's name without its offset says nothing."""
+    return None if offset is None else timezone(timedelta(seconds=offset))
+
+
 def epoch_of(value: Any) -> float | None:
-    """Seconds since 1970 (UTC), None for what is no time. A time without a zone counts as UTC, as Treeherder does."""
+    """Seconds since 1970 (UTC), None for what is no time. A time without a zone counts as UTC, as Treeherder does; what
+    is no ISO 8601 is read as Treeherder's loader reads it."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, (int, float)):
@@ -23,7 +46,7 @@ def epoch_of(value: Any) -> float | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        return None
+        return stored_time(text)
     return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 from hypothesis import given, settings
 
-from backends.treeherder.datasets import job_views
+from backends.treeherder.datasets import compat_statistics, job_views
 from backends.treeherder.datasets.groups import signature_groups
 from backends.treeherder.datasets.wanted import sampled
 from tests.datasets import original
@@ -104,3 +104,24 @@ def test_waits_by_push_platform_and_hour_are_those_of_the_jobs(
     assert {int(job): wait for job, wait in each.select("job", "wait").rows()} == {
         job: None if span is None else float(span) for job, span in spans.items() if known[job]["submit_timestamp"]
     }
+
+
+def test_the_hour_of_a_wait_is_the_hour_of_the_day() -> None:
+    """13:59:59 and 14:00:00 UTC of two days: hours 13 and 14, not minutes of the hour and not hours since 1970."""
+    day = 1_790_035_200  # 2026-09-22 00:00 UTC
+    known = {
+        500: {"submit_timestamp": day + 13 * 3600 + 59 * 60 + 59, "start_timestamp": day + 14 * 3600 + 29},
+        501: {"submit_timestamp": day + 14 * 3600, "start_timestamp": day + 14 * 3600 + 90},
+        502: {"submit_timestamp": day + 86_400 + 13 * 3600, "start_timestamp": day + 86_400 + 13 * 3600 + 60},
+    }
+    measured = Measured([(1, job, 9000 + job, 0, day, None) for job in known])
+    each = job_views.waits(measured.pairs, jobs(known), pushes())
+    assert dict(each.select("job", "hour").rows()) == {"500": 13, "501": 14, "502": 13}
+    found = job_views.waits_by_hour(measured.pairs, jobs(known))
+    assert found.select("hour", "jobs", "median").rows() == [(13, 2, 45.0), (14, 1, 90.0)]
+
+
+def test_the_exported_minutes_are_sixty_seconds() -> None:
+    stats = compat_statistics.waiting([90, 30])
+    assert (stats["mean"], stats["max"]) == (60, 90)
+    assert compat_statistics.culprit([7200.0], rows=1, invalid=0)["mean_hours"] == 2.0

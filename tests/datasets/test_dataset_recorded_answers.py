@@ -90,3 +90,37 @@ def test_times_of_submission_by_job(recorded: Any) -> None:
 @pytest.mark.parametrize("said", [0, -1, "", "soon", None, True, 1e300, [], "2026-13-01T00:00:00"])
 def test_no_time_is_none(said: Any) -> None:
     assert answers.epoch(said) is None
+
+
+@pytest.mark.parametrize("name", ["id", "signature_id", "push_id", "push_timestamp", "job_id", "value"])
+def test_true_is_no_1_among_values(name: str) -> None:
+    """JSON's true is 1 in Python: a value of 1.0, or one of push 1, that nobody measured."""
+    datum = {"id": 5, "signature_id": 2, "push_id": 3, "push_timestamp": 4, "job_id": 6, "value": 7.0}
+    assert len(answers.pairs(msgspec.convert({"a": [datum]}, dict[str, list[answers.Datum]]), 1)) == 1
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(json.dumps({"a": [{**datum, name: True}]}), type=dict[str, list[answers.Datum]])
+    point = {"id": 5, "push_id": 3, "push_timestamp": "2026-11-20T10:00:00", "job_id": 6, "value": 7.0}
+    if name in point:
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.json.decode(
+                json.dumps([{"signature_id": 1, "data": [{**point, name: True}]}]), type=list[answers.SeriesData]
+            )
+
+
+def test_true_is_no_1_among_jobs_and_alerts() -> None:
+    job = answers.jobs([{"id": 7, "tier": True, "submit_timestamp": True}, {"id": True}], [7, 1], 9)
+    assert job.select("job_id", "tier", "submit_timestamp", "state").rows() == [
+        (7, None, None, None), (1, None, None, "expired"),
+    ]  # fmt: skip
+    alert = {"id": 3, "prev_value": True, "amount_pct": True, "series_signature": {"id": True}, "status": True}
+    found, alerts = answers.alert_summaries(
+        [{"id": True}, {"id": 2, "bug_number": True, "status": True, "push_timestamp": True, "alerts": [alert]}],
+        monitored=False,
+    )
+    assert found.select("summary_id", "bug_number", "status", "push_ts").rows() == [(2, None, None, None)]
+    assert alerts.select("alert_id", "signature_id", "status", "prev_value", "amount_pct").rows() == [
+        (3, None, None, None, None)
+    ]
+    assert answers.signatures({"x": {"id": True}}).is_empty()
+    assert (answers.whole(True), answers.number_of(True), answers.epoch(True)) == (None, None, None)
+    assert answers.truth(1) is None

@@ -437,6 +437,18 @@ def test_an_export_of_another_window_says_that_the_jobs_of_its_busiest_push_are_
     assert any(f"lacks the details of {missing} of the 6 jobs" in note for note in done.notes)
 
 
+def test_700_jobs_are_three_requests_whose_addresses_gunicorn_takes(tmp_path: Path) -> None:
+    """It refuses a request line above 4,094 characters; an id takes twelve, so that 300 fit."""
+    world = FakeTreeherder({1: NOW - DAY})
+    for number in range(700):
+        world.measure(1 + number % 7, 533_007_041 + number, 1)
+    with Store(tmp_path, create=True) as store:
+        assert not _fill(store, world, replace(WANTED, jobs="all")).problems
+        assert store.count("jobs") == 700
+    sizes = [len(query["id__in"][0].split(",")) for path, query in world.asked if path == "jobs"]
+    assert sorted(sizes) == [100, 300, 300]
+
+
 def test_a_full_refresh_of_20_000_signatures_takes_a_fraction_of_the_originals_requests() -> None:
     whole = Description(20_000, 12_800, 128, 11, 4_000, 3_267, 3_394_387, 1_500)
     assert original_requests(whole) > 100_000

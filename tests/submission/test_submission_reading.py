@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.demo.submission import EXAMPLES
-from backends.problems import FileProblem, Problem
+from backends.problems import FileProblem, Problem, UsageProblem
 from backends.submission.forms import Form
 from backends.submission.reading import read_files, read_text
 from backends.submission.reading_csv import path_of
@@ -266,3 +266,11 @@ def test_the_form_is_seen_and_can_be_said() -> None:
 def test_no_text_makes_reading_fail_without_words(text: str, name: str) -> None:
     with contextlib.suppress(Problem):
         read_text(name, text)
+
+
+def test_a_file_above_256_mb_is_refused_before_it_is_looked_at(tmp_path: Path) -> None:
+    huge = tmp_path / "huge.json"
+    with huge.open("wb") as stream:
+        stream.truncate(256 * 1024 * 1024 + 1)
+    with pytest.raises(UsageProblem, match="larger than 256 MB"):
+        read_files([str(huge)])

@@ -267,6 +267,23 @@ def export(
         click.echo(f"{what:10} {compat / file}")
 
 
+@dataset.command()
+@_STORE
+def repair(store: Path) -> None:
+    """Set damaged files of a dataset aside; the next update fetches what they held. Asks no server."""
+    from backends.cancel import Cancel
+    from backends.treeherder.datasets.repair import repair as repaired
+
+    done = repaired(store, Cancel())
+    for one in done:
+        moved = f"  set aside as {store / one.moved_to}" if one.moved_to else "  removed"
+        click.echo(f"{store / one.name}{moved}  again: {one.again}")
+    if done:
+        say(f"{len(done):,} damaged; `ciexplore perf dataset update` fetches what they held.")
+    else:
+        say("Every file of the dataset is whole.")
+
+
 def _mirror(store: Path, url: str) -> None:
     from backends.frames.formats import format_bytes
     from backends.treeherder.datasets.mirror import mirror

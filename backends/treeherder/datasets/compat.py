@@ -61,13 +61,16 @@ def export(
         ("durations", lambda: compat_jobs.write_durations(dataset, folder, png=png)),
         ("wait times", lambda: missing_jobs.append(compat_jobs.write_waits(dataset, folder))),
     )
-    for words, step in steps:
-        cancel.check()
-        progress(words)
-        with dataset.store.reading():
-            step()
-    if structure is not None:
-        relabelled(dataset, structure, folder)
+    try:
+        for words, step in steps:
+            cancel.check()
+            progress(words)
+            with dataset.store.reading():
+                step()
+        if structure is not None:
+            relabelled(dataset, structure, folder)
+    finally:
+        folder.close()
     notes = [] if png or not histograms else ["The histograms (PNG) need matplotlib: install ciexplore[png]."]
     if dataset.options.commits is None:
         notes.append("Without --commits the revisions are the heads of pushes, each at the time of its push.")

@@ -2,22 +2,60 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import filecmp
+import fcntl
+import hashlib
 import io
 import json
-import secrets
+import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import polars as pl
 
-from backends.atomic import disk_words
+from backends.atomic import OPEN_DIRECTORY, atomic_file, disk_words
 from backends.cancel import Cancel
 from backends.problems import FileProblem
 
 _SLICE = 50_000
+_PART = re.compile(r"\.[a-z0-9_]+\.(csv|json|jsonl|png)\.[0-9a-f]{8}\.part", re.ASCII)
+
+
+class _UnchangedError(Exception):
+    """What was to be written is there already."""
+
+
+class _Told(io.RawIOBase):
+    """Passes on what is written and tells its digest. No descriptor: nothing may write past it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._hash = stream, hashlib.blake2b()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        self._hash.update(content)
+        return self._stream.write(content)
+
+    @property
+    def digest(self) -> bytes:
+        return self._hash.digest()
+
+
+def _digest(path: Path) -> bytes | None:
+    """Of the file there, None if there is none."""
+    found = hashlib.blake2b()
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as stream:
+            while content := stream.read(1 << 20):
+                found.update(content)
+    except FileNotFoundError:
+        return None
+    return found.digest()
 
 
 class Folder:
@@ -28,31 +66,40 @@ class Folder:
         self.written: list[tuple[str, str]] = []
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            self._directory = os.open(self.path, OPEN_DIRECTORY)
         except OSError as problem:
             raise FileProblem(f"{path} cannot be made: {disk_words(problem)}.", "Choose another place.") from problem
+        self._sweep()
 
-    def write(self, name: str, fill: Callable[[BinaryIO], object]) -> None:
+    def close(self) -> None:
+        os.close(self._directory)
+
+    def _sweep(self) -> None:
+        """Removes what an export that was killed left behind, unless another one is at work here."""
+        with contextlib.suppress(OSError):
+            fcntl.flock(self._directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with os.scandir(self._directory) as entries:
+                left = [entry.name for entry in entries if _PART.fullmatch(entry.name)]
+            for name in left:
+                os.unlink(name, dir_fd=self._directory)
+
+    def write(self, name: str, fill: Callable[[Any], object]) -> None:
         """A file that `fill` writes; one that is there and differs is only replaced with leave (`FileProblem`)."""
         self._cancel.check()
         target = self.path / name
-        part = self.path / f".{name}.{secrets.token_hex(4)}.part"
         try:
-            with part.open("xb") as stream:
-                fill(stream)
-            if not target.exists():
-                part.replace(target)
-                self.written.append((name, "written"))
-            elif filecmp.cmp(part, target, shallow=False):
-                self.written.append((name, "unchanged"))
-            elif self._overwrite:
-                part.replace(target)
-                self.written.append((name, "written"))
-            else:
-                raise FileProblem(f"{target} exists and differs.", "Add --overwrite, or choose another directory.")
-        except OSError as problem:
-            raise FileProblem(f"{target} cannot be written: {disk_words(problem)}.") from problem
-        finally:
-            part.unlink(missing_ok=True)
+            with atomic_file(target, overwrite=True, below=self.path) as stream:
+                told = _Told(stream)
+                fill(told)
+                there = _digest(target)
+                if there == told.digest:
+                    raise _UnchangedError
+                if there is not None and not self._overwrite:
+                    raise FileProblem(f"{target} exists and differs.", "Add --overwrite, or choose another directory.")
+        except _UnchangedError:
+            self.written.append((name, "unchanged"))
+            return
+        self.written.append((name, "written"))
 
     def rows(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, line_end: str = "\r\n") -> None:
         """A CSV of Python values: None is an empty cell. The original's csv module ends lines with CR LF, its pandas

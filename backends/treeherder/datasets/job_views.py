@@ -128,7 +128,7 @@ def _suites() -> pl.Expr:
 
 def _waiting(pairs: pl.LazyFrame, jobs: pl.LazyFrame) -> pl.LazyFrame:
     """The jobs that gave values, timed, with the push that they were for; expired ones have no times and are absent."""
-    meant = pairs.filter(pl.col("job_id").is_not_null()).select("job_id", "push_id").unique("job_id")
+    meant = pairs.filter(pl.col("job_id").is_not_null()).group_by("job_id").agg(pl.col("push_id").min())
     return timed(jobs.drop("push_id")).join(meant, on="job_id")
 
 

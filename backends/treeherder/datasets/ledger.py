@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from backends.atomic import SymlinkError
 from backends.cancel import Cancel
 from backends.problems import FileProblem
 
@@ -38,6 +39,14 @@ ON CONFLICT (repository, endpoint, key) DO UPDATE SET
     rows = CASE WHEN excluded.status = 'error' THEN rows ELSE excluded.rows END,
     fetched_at = coalesce(excluded.fetched_at, fetched_at),
     failed_at = excluded.failed_at, reason = excluded.reason
+"""
+_BEGUN = """
+SELECT min(covers_from) FROM fetches WHERE repository = ? AND (endpoint = ? OR endpoint LIKE ? || ':%')
+    AND (? IS NULL OR covers_from <= ? AND covers_to >= ?)
+"""
+_FORGET = """
+DELETE FROM fetches WHERE repository = ? AND (endpoint = ? OR endpoint LIKE ? || ':%')
+    AND (? IS NULL OR covers_from <= ? AND covers_to >= ?)
 """
 
 
@@ -76,6 +85,9 @@ class Ledger:
     """One SQLite file, for one thread. `exclusive()` is the lock of the whole store among processes."""
 
     def __init__(self, path: Path) -> None:
+        if path.is_symlink():  # SQLite itself follows none to its journals
+            raise SymlinkError(path)
+        self._path = path
         try:
             # A killed writer leaves a journal, which the next opening rolls back; its lock ends with its process.
             self._base = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
@@ -86,7 +98,8 @@ class Ledger:
             found = self._base.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
         except sqlite3.Error as error:
             raise FileProblem(
-                f"{path} cannot be used as a dataset's ledger: {error}.", "Name a store that this program made."
+                f"{path} cannot be used as a dataset's ledger: {error}.",
+                "Name a store that this program made; if it is damaged, `perf dataset repair` begins a new ledger.",
             ) from error
         if found[0] != FORMAT:
             raise FileProblem(f"{path.parent} was written by a newer version (format {found[0]}).", "Update ciexplore.")
@@ -106,13 +119,54 @@ class Ledger:
         try:
             yield
         except BaseException:
-            self._base.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):  # where the disk is full SQLite has done it
+                self._base.execute("ROLLBACK")
             raise
-        self._base.execute("COMMIT")
+        self._execute("COMMIT")
+
+    def _execute(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        with self._translated():
+            return self._base.execute(statement, values)
+
+    def _rows(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
+        with self._translated():
+            return self._base.execute(statement, values).fetchall()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            if "full" in str(error):
+                raise FileProblem(
+                    f"{self._path} cannot be written: no space left on device.", "Free some space, and try again."
+                ) from error
+            raise FileProblem(
+                f"{self._path}, the dataset's ledger, cannot be used: {error}.",
+                f"If it is damaged, `ciexplore perf dataset repair --store {self._path.parent}` begins a new one.",
+            ) from error
+
+    @staticmethod
+    def is_whole(path: Path) -> bool:
+        """Whether SQLite finds nothing wrong with the file."""
+        try:
+            base = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=30)
+            try:
+                found = base.execute("PRAGMA quick_check(1)").fetchone()
+                tables = {row[0] for row in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            finally:
+                base.close()
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                return True
+            raise FileProblem(f"{path} cannot be opened: {error}.", "Check its permissions.") from error
+        except sqlite3.Error:
+            return False
+        return bool(found[0] == "ok") and ("meta" in tables or not tables)
 
     def record(self, fetches: Iterable[Fetch]) -> None:
         """To be called inside `exclusive`."""
-        self._base.executemany(
+        self._many(
             _RECORD,
             (
                 (
@@ -131,17 +185,32 @@ class Ledger:
             ),
         )
 
+    def _many(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        with self._translated():
+            self._base.executemany(statement, rows)
+
+    def forget(
+        self, repository: str, endpoint: str, covers_from: int | None = None, covers_to: int | None = None
+    ) -> int | None:
+        """Takes out what is known of an endpoint, with whatever frameworks (of the push times of that span, both
+        included, if one is given), so that it is asked for again. Gives the earliest time that it covered. To be called
+        inside `exclusive`."""
+        values = (repository, endpoint, endpoint, covers_from, covers_to, covers_from)
+        begun = self._rows(_BEGUN, values)[0][0]
+        self._execute(_FORGET, values)
+        return None if begun is None else int(begun)
+
     def note(self, key: str, value: str) -> None:
         """Keeps a small fact, such as a repository's id. To be called inside `exclusive`."""
-        self._base.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+        self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
     def noted(self, key: str) -> str | None:
-        found = self._base.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if found is None else str(found[0])
+        found = self._rows("SELECT value FROM meta WHERE key = ?", (key,))
+        return str(found[0][0]) if found else None
 
     def known(self, repository: str, endpoint: str) -> dict[str, Known]:
         """key -> how it ended, of one endpoint."""
-        rows = self._base.execute(
+        rows = self._rows(
             "SELECT key, status, fetched_at, rows, covers_from, covers_to, reason FROM fetches "
             "WHERE repository = ? AND endpoint = ?",
             (repository, endpoint),
@@ -150,28 +219,28 @@ class Ledger:
 
     def summary(self) -> list[tuple[str, str, int, int, int, int | None, int | None, int | None]]:
         """(repository, endpoint, ok, empty, failed, covers from, covers to, last success), one row an endpoint."""
-        return self._base.execute(
+        return self._rows(
             "SELECT repository, endpoint, sum(status = 'ok'), sum(status = 'empty'), sum(status = 'error'), "
             "min(CASE WHEN fetched_at IS NOT NULL THEN covers_from END), "
             "max(CASE WHEN fetched_at IS NOT NULL THEN covers_to END), max(fetched_at) "
             "FROM fetches GROUP BY repository, endpoint ORDER BY repository, endpoint"
-        ).fetchall()
+        )
 
     def failures(self) -> list[tuple[str, str, str, int, str]]:
         """(repository, endpoint, key, when, reason) of what failed last time."""
-        return self._base.execute(
+        return self._rows(
             "SELECT repository, endpoint, key, failed_at, reason FROM fetches WHERE status = 'error' "
             "ORDER BY repository, endpoint, key"
-        ).fetchall()
+        )
 
     def mirrored(self, url: str) -> dict[str, tuple[int, int]]:
         """path -> (time of change in nanoseconds, bytes) of what was copied to that address."""
-        rows = self._base.execute("SELECT path, changed, size FROM mirrored WHERE url = ?", (url,))
+        rows = self._rows("SELECT path, changed, size FROM mirrored WHERE url = ?", (url,))
         return {path: (changed, size) for path, changed, size in rows}
 
     def note_mirrored(self, url: str, files: Iterable[tuple[str, int, int]]) -> None:
         """To be called inside `exclusive`."""
-        self._base.executemany("INSERT OR REPLACE INTO mirrored VALUES (?, ?, ?, ?)", ((url, *one) for one in files))
+        self._many("INSERT OR REPLACE INTO mirrored VALUES (?, ?, ?, ?)", ((url, *one) for one in files))
 
     def copied(self) -> bytes:
         """The whole ledger as one file, as of now."""

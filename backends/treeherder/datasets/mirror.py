@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from backends.atomic import disk_words
 from backends.cancel import Cancel
 from backends.http.errors import clean
-from backends.problems import Problem, UsageProblem
+from backends.problems import FileProblem, Problem, UsageProblem
+from backends.treeherder.datasets.parquet_files import DamagedDatasetError, is_whole
 from backends.treeherder.datasets.store import LEDGER, Store
 from backends.treeherder.datasets.tables import TABLES
 
@@ -37,14 +39,15 @@ class Mirrored:
 
 
 def mirror(store: Store, url: str, *, cancel: Cancel, progress: Callable[[str], None] = lambda words: None) -> Mirrored:
-    """Copies what `url` lacks or has in another state. Raises `UsageProblem`, `BucketProblem`, `Cancelled`; what was
-    copied before stays and is not copied again."""
+    """Copies what `url` lacks or has in another state. Raises `UsageProblem`, `BucketProblem`, `Cancelled`,
+    `DamagedDatasetError` after all that is whole; what was copied before stays and is not copied again."""
     bucket = _bucket(url)
     there = _listed(bucket, url)
     known = store.ledger.mirrored(url)
     copied = unchanged = size = 0
-    files = [path for name in TABLES for path in store.files(name)]
-    for number, path in enumerate(files, 1):
+    damaged: list[Path] = []
+    files = [(path, table) for name, table in TABLES.items() for path in store.files(name)]
+    for number, (path, table) in enumerate(files, 1):
         cancel.check()
         progress(f"{number:,} of {len(files):,} files")
         name, status = path.relative_to(store.path).as_posix(), path.stat()
@@ -52,10 +55,15 @@ def mirror(store: Store, url: str, *, cancel: Cancel, progress: Callable[[str], 
         if known.get(name) == state and there.get(name) == status.st_size:
             unchanged += 1
             continue
-        size += _put(bucket, name, path.read_bytes(), url)
+        if not is_whole(path, table):  # what is in the bucket may be the only copy that is
+            damaged.append(path)
+            continue
+        size += _put(bucket, name, _content(path), url)
         copied += 1
         with store.ledger.exclusive(cancel):
             store.ledger.note_mirrored(url, [(name, *state)])
+    if damaged:  # without the ledger, which would tell a reader of the copy that all is there
+        raise DamagedDatasetError(damaged, store.path)
     if copied or LEDGER not in there:
         size += _put(bucket, LEDGER, store.ledger.copied(), url)
         copied += 1
@@ -78,6 +86,13 @@ def _bucket(url: str) -> Any:
         return from_url(url)
     except (BaseError, ValueError) as error:
         raise UsageProblem(f"{clean(url, 80)} is no bucket: {clean(str(error), 200)}.") from error
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise FileProblem(f"{path} cannot be read: {disk_words(problem)}.", "Try again.") from problem
 
 
 def _listed(bucket: Any, url: str) -> dict[str, int]:

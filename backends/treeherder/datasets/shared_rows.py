@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import secrets
 import shutil
 import time
@@ -25,6 +26,9 @@ from pathlib import Path
 
 import polars as pl
 
+from backends.atomic import open_directory
+from backends.problems import FileProblem
+from backends.treeherder.datasets.parquet_files import write_parquet
 from backends.treeherder.datasets.store import SHARED, Store
 from backends.treeherder.datasets.tables import PAIRS
 
@@ -57,13 +61,22 @@ def shared_rows(store: Store, repository: str) -> SharedRows:
         rows.collect_schema()
         return SharedRows(pl.read_parquet(there / "members.parquet", hive_partitioning=False), rows)
     if is_there:  # and is damaged
-        shutil.rmtree(there, ignore_errors=True)
+        with contextlib.suppress(OSError, FileProblem):
+            _remove(store.path, home, state)
     members = classes(rows for _, rows in store.by_file("pairs", repository))
     found = SharedRows(members, _of_leaders(store.scan("pairs", repository), members))
     if _state(store, repository) == state:  # else some of it is of before and some of after an update
-        with contextlib.suppress(OSError):
-            _keep(found, home, state)
+        with contextlib.suppress(OSError, FileProblem):
+            _keep(found, store.path, home, state)
     return found
+
+
+def _remove(store: Path, home: Path, state: str) -> None:
+    directory = open_directory(store, home.relative_to(store).parts)
+    try:
+        shutil.rmtree(state, ignore_errors=True, dir_fd=directory)
+    finally:
+        os.close(directory)
 
 
 def shared_of(pairs: pl.LazyFrame) -> SharedRows:
@@ -86,18 +99,24 @@ def _of_leaders(pairs: pl.LazyFrame, members: pl.DataFrame) -> pl.LazyFrame:
     return rows.collect(engine="streaming").sort("signature_id", "job_id", nulls_last=True).lazy()
 
 
-def _keep(found: SharedRows, home: Path, state: str) -> None:
-    part = home / f".{state}.{secrets.token_hex(4)}"
-    part.mkdir(parents=True)
+def _keep(found: SharedRows, store: Path, home: Path, state: str) -> None:
+    """Both files in a directory that gets its name when it is complete; no link below the store is followed."""
+    part = f".{state}.{secrets.token_hex(4)}"
+    directory = open_directory(store, home.relative_to(store).parts, create=True)
     try:
-        found.members.write_parquet(part / "members.parquet", compression="zstd")
-        found.rows.collect().write_parquet(part / "rows.parquet", compression="zstd", row_group_size=256_000)
-        part.rename(home / state)  # where another was faster, its directory stays
+        try:
+            write_parquet(found.members, home / part / "members.parquet", below=store)
+            write_parquet(found.rows.collect(), home / part / "rows.parquet", below=store)
+            with contextlib.suppress(FileExistsError):  # where another was faster, its directory stays
+                os.rename(part, state, src_dir_fd=directory, dst_dir_fd=directory)
+        finally:
+            shutil.rmtree(part, ignore_errors=True, dir_fd=directory)
+        with os.scandir(directory) as entries:
+            for other in list(entries):
+                if other.name != state and time.time() - other.stat(follow_symlinks=False).st_mtime > STALE:
+                    shutil.rmtree(other.name, ignore_errors=True, dir_fd=directory)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
-    for other in home.iterdir():
-        if other.name != state and time.time() - other.stat().st_mtime > STALE:
-            shutil.rmtree(other, ignore_errors=True)
+        os.close(directory)
 
 
 def classes(parts: Iterable[pl.LazyFrame]) -> pl.DataFrame:

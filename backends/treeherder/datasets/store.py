@@ -13,6 +13,7 @@ process that is killed between has fetched for nothing, and lost and doubled not
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,11 +21,18 @@ from types import TracebackType
 
 import polars as pl
 
-from backends.atomic import atomic_file, disk_words
+from backends.atomic import disk_words, open_directory
 from backends.cancel import Cancel
 from backends.problems import FileProblem, UsageProblem
 from backends.treeherder.datasets.ledger import Fetch, Ledger
 from backends.treeherder.datasets.merging import merged
+from backends.treeherder.datasets.parquet_files import (
+    DamagedDatasetError,
+    is_whole,
+    polars_words,
+    read_parquet,
+    write_parquet,
+)
 from backends.treeherder.datasets.tables import TABLES, Table, place
 
 REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
@@ -48,7 +56,12 @@ class Store:
     def _make(self, path: Path) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            others = [entry.name for entry in self.path.iterdir() if not entry.name.startswith((".", LEDGER))]
+            others = [
+                entry.name
+                for entry in self.path.iterdir()
+                if not entry.name.startswith((".", LEDGER))  # a ledger may be lost, and its tables remain
+                and not (entry.name in TABLES and any(entry.glob("repository=*")))
+            ]
         except OSError as problem:
             raise FileProblem(
                 f"{path} cannot hold a dataset: {disk_words(problem)}.", "Choose another place."
@@ -85,20 +98,34 @@ class Store:
     def _replace(self, table: Table, home: Path, rows: pl.DataFrame, listed: pl.Series | None = None) -> None:
         target = home / FILE
         old = table.empty()
+        self._sweep(home)
         try:
-            home.mkdir(parents=True, exist_ok=True)
-            for left in home.glob(f".{FILE}.*.part"):  # of a writer that was killed: we are alone here
-                left.unlink(missing_ok=True)
             if target.exists():
-                old = _fitted(pl.read_parquet(target, hive_partitioning=False), table)
+                old = read_parquet(target, table)
         except (OSError, pl.exceptions.PolarsError) as problem:
-            words = disk_words(problem) if isinstance(problem, OSError) else "it is no Parquet file"
-            raise FileProblem(f"{target} cannot be read: {words}.", "Restore or remove that file.") from problem
+            if isinstance(problem, FileNotFoundError):
+                raise FileProblem(f"{target} cannot be read: {polars_words(problem)}.") from problem
+            raise DamagedDatasetError([target], self.path) from problem
         found = merged(table, old, rows, listed)
-        if found.equals(old):
-            return
-        with atomic_file(target, overwrite=True) as stream:
-            found.write_parquet(stream, compression="zstd", statistics=True, row_group_size=256_000)
+        if not found.equals(old):
+            write_parquet(found, target, below=self.path)
+
+    def _sweep(self, home: Path) -> None:
+        """Removes what a writer that was killed left behind: in here we are alone."""
+        try:
+            directory = open_directory(self.path, home.relative_to(self.path).parts, create=True)
+            try:
+                with os.scandir(directory) as entries:
+                    left = [one.name for one in entries if one.name.startswith(f".{FILE}.")]
+                for name in left:
+                    if name.endswith(".part"):
+                        os.unlink(name, dir_fd=directory)
+            finally:
+                os.close(directory)
+        except OSError as problem:
+            raise FileProblem(
+                f"{home} cannot be written to: {disk_words(problem)}.", "Free some space or check its permissions."
+            ) from problem
 
     def files(self, table: str, repository: str | None = None) -> list[Path]:
         return sorted((self.path / table).glob(f"repository={repository or '*'}/**/{FILE}"))
@@ -145,22 +172,22 @@ class Store:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """What goes wrong while the files are read is said of the file that is to blame."""
+        """What goes wrong while the files are read is said of all files that are to blame."""
         try:
             yield
-        except (pl.exceptions.PolarsError, OSError) as problem:
-            derived = [path for path in (self.path / SHARED).glob("**/*.parquet") if not _is_whole(path)]
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as problem:
+            derived = [path for path in sorted((self.path / SHARED).glob("**/*.parquet")) if not is_whole(path)]
             for path in derived:
                 path.unlink(missing_ok=True)
-            damaged = next((path for name in TABLES for path in self.files(name) if not _is_whole(path)), None)
-            if damaged is None:
-                if not derived:
-                    raise
+            damaged = [path for name in TABLES for path in self.files(name) if not is_whole(path, TABLES[name])]
+            if damaged:
+                raise DamagedDatasetError(damaged, self.path) from problem
+            if derived:
                 raise FileProblem(
                     f"{derived[0]} was damaged.", "It is removed and will be made anew: try again."
                 ) from None
             raise FileProblem(
-                f"{damaged} is damaged.", "Put it back from a copy, or fill a new dataset; the others are whole."
+                f"The dataset in {self.path} cannot be worked with: {polars_words(problem)}.", "Try again."
             ) from problem
 
     def version(self) -> tuple[tuple[str, int, int], ...]:
@@ -192,17 +219,3 @@ def checked(repository: str) -> str:
     if REPOSITORY.fullmatch(repository) is None:
         raise UsageProblem(f"{repository[:60]!r} is not a repository's name.", "Write it as Treeherder does: autoland.")
     return repository
-
-
-def _is_whole(path: Path) -> bool:
-    try:
-        pl.read_parquet(path, hive_partitioning=False)
-    except (pl.exceptions.PolarsError, OSError):
-        return False
-    return True
-
-
-def _fitted(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
-    """The file's rows with the table's columns: one of an older version may lack some."""
-    lacking = [pl.lit(None, dtype).alias(name) for name, dtype in table.columns.items() if name not in frame.columns]
-    return frame.with_columns(lacking).select(pl.col(name).cast(dtype) for name, dtype in table.columns.items())

@@ -35,6 +35,7 @@ from backends.treeherder.datasets.wanted import (
 
 LATE = 3600  # a push may be listed that much later than it was made
 ROWS_AT_ONCE = 200_000  # pairs kept in memory before they are written: some 15 MB
+SERIES_AT_ONCE = 400  # each is of all days: what is kept writes each day's file anew
 ANSWERS_AT_ONCE = 50  # and at least so often, for what is not written is asked again after a kill
 
 
@@ -75,7 +76,8 @@ class Update:
             steps = (self._repository, self._signatures, self._pushes, self._pairs, self._digits, self._submit_times)
             for step in (*steps, self._jobs, self._alerts, self._shared):
                 self._cancel.check()
-                step()
+                with self._store.reading():
+                    step()
         finally:
             self.report.requests = self._server.requests
         return self.report
@@ -178,7 +180,7 @@ class Update:
                 rows = answers.exact_pairs(outcome.result, now())
                 kept.append(rows)
                 notes.append(self._fetch("digits", str(number), len(rows), (began[number], self._wanted.until)))
-                if sum(map(len, kept)) >= ROWS_AT_ONCE or count % ANSWERS_AT_ONCE == 0:
+                if sum(map(len, kept)) >= 2 * ROWS_AT_ONCE or count % SERIES_AT_ONCE == 0:
                     self._keep_digits(kept, notes)
                     kept, notes = [], []
         finally:
@@ -191,9 +193,12 @@ class Update:
             )
 
     def _submit_times(self) -> None:
-        if self._wanted.jobs == "all" or not lists_are_cheaper(self._store, self._wanted):
+        self._fill_from_jobs()
+        if self._wanted.jobs == "all":
             return  # the jobs themselves say it
         spans = submit_spans(self._store, self._wanted)
+        if not spans or not lists_are_cheaper(self._store, self._wanted):
+            return
         flat = [[(framework, day) for day in days] for framework, days in sorted(spans, key=lambda one: one[1])]
         known, days, notes = list[pl.DataFrame](), list[int](), list[Fetch]()
         outcomes = ask_all(flat, self._submitted, concurrency=self._concurrency, cancel=self._cancel)
@@ -285,17 +290,21 @@ class Update:
 
     def _fill_from_jobs(self) -> None:
         """A day at a time: the pairs whose job is known get the time that it was submitted."""
+        repository = self._wanted.repository
         jobs = (
-            self._store.scan("jobs", self._wanted.repository)
+            self._store.scan("jobs", repository)
             .filter(pl.col("submit_timestamp") > 0)
             .select("job_id", pl.col("submit_timestamp").alias("submit_ts"))
             .collect()
+            .lazy()
         )
-        for _, rows in self._store.by_file("pairs", self._wanted.repository):
-            lacking = rows.filter(pl.col("submit_ts").is_null(), pl.col("job_id").is_not_null()).drop("submit_ts")
-            found = lacking.join(jobs.lazy(), on="job_id").select(list(PAIRS.columns)).collect()
-            if not found.is_empty():
-                self._store.commit(self._wanted.repository, {"pairs": found}, cancel=self._cancel)
+        lacking = self._store.scan("pairs", repository).filter(
+            pl.col("submit_ts").is_null(), pl.col("job_id").is_not_null()
+        )
+        days = lacking.join(jobs, on="job_id", how="semi").select(pl.col("day").unique().sort()).collect()
+        for day in days["day"]:
+            rows = lacking.filter(pl.col("day") == day).drop("submit_ts").join(jobs, on="job_id")
+            self._store.commit(repository, {"pairs": rows.select(list(PAIRS.columns)).collect()}, cancel=self._cancel)
 
     def _alerts(self) -> None:
         if self._wanted.alerts:

@@ -138,16 +138,26 @@ def submit_spans(store: Store, wanted: Wanted, days: int = 4) -> list[tuple[int,
 def submit_requests(store: Store, wanted: Wanted) -> tuple[int, int]:
     """How many requests tell the times of submission that are not known: as lists of a framework and some days, and as
     the details of the jobs themselves, without those that are wanted anyway."""
-    lists = len(submit_spans(store, wanted))
-    anyway = _unknown(store, wanted, _meant(store, wanted, lists=True))
-    jobs = _unknown(store, wanted, _meant(store, wanted, lists=False))
-    return lists, -(-len(jobs) // JOBS_A_REQUEST) - -(-len(anyway) // JOBS_A_REQUEST)
+    lists, with_lists, without = _ways(store, wanted)
+    return lists, -(-len(without) // JOBS_A_REQUEST) - -(-len(with_lists) // JOBS_A_REQUEST)
 
 
 def lists_are_cheaper(store: Store, wanted: Wanted) -> bool:
     """Whether the times of submission that are not known come from lists: where those are not more requests."""
     lists, jobs = submit_requests(store, wanted)
     return lists <= jobs
+
+
+def _ways(store: Store, wanted: Wanted) -> tuple[int, list[int], list[int]]:
+    """How many lists there are to ask for, the jobs to ask for if they are, and those if they are not."""
+    wishes = _wishes(store, wanted)
+    meant = (
+        pl.concat([wishes, without_submission(store, wanted, lists=lists)]).drop_nulls().unique()
+        for lists in (True, False)
+    )
+    with_lists = _unknown(store, wanted, next(meant))
+    lists = 0 if wanted.jobs == "all" else len(submit_spans(store, wanted))
+    return lists, with_lists, _unknown(store, wanted, next(meant)) if lists else with_lists
 
 
 def without_submission(store: Store, wanted: Wanted, *, lists: bool) -> pl.LazyFrame:
@@ -175,20 +185,24 @@ def jobs_to_ask(store: Store, wanted: Wanted) -> list[int]:
     for: the lists are made from suites, and a job may have values of subtests alone. Without that time a value would
     count as one whose job has expired. Where the jobs take fewer requests than the lists, they are all asked for.
     """
-    return _unknown(store, wanted, _meant(store, wanted, lists=lists_are_cheaper(store, wanted)))
+    lists, with_lists, without = _ways(store, wanted)
+    more = -(-len(without) // JOBS_A_REQUEST) - -(-len(with_lists) // JOBS_A_REQUEST)
+    return with_lists if lists <= more else without
 
 
-def _meant(store: Store, wanted: Wanted, *, lists: bool) -> pl.LazyFrame:
-    """job_id: the jobs whose details are wanted, known or not; `lists`: lists tell when they were submitted."""
+def _wishes(store: Store, wanted: Wanted) -> pl.LazyFrame:
+    """job_id: the jobs whose details `wanted.jobs` means, known or not; in memory, for it takes a while."""
     pairs = (
         store.scan("pairs", wanted.repository)
         .filter(pl.col("push_ts").is_between(wanted.since, wanted.until))
-        .select("signature_id", "job_id", "push_id", "push_ts", "submit_ts")
+        .select("signature_id", "job_id", "push_id", "push_ts")
     )
     if wanted.jobs == "all":
-        return pairs.filter(pl.col("job_id").is_not_null()).select("job_id").unique()
-    wishes = [sampled(pairs).select("job_id"), _busiest(store, wanted)] if wanted.jobs == "sample" else []
-    return pl.concat([*wishes, without_submission(store, wanted, lists=lists)]).drop_nulls().unique()
+        return pairs.select("job_id").drop_nulls().unique()
+    if wanted.jobs == "none":
+        return pairs.select("job_id").clear()
+    wishes = pl.concat([sampled(pairs).select("job_id"), _busiest(store, wanted)])
+    return wishes.drop_nulls().unique().collect().lazy()
 
 
 def _unknown(store: Store, wanted: Wanted, meant: pl.LazyFrame) -> list[int]:

@@ -1,0 +1,246 @@
+"""A disk that is full, damages a file or leads elsewhere: a sentence, nothing lost, and a way to have it again."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from backends.atomic import SymlinkError
+from backends.cancel import Cancel
+from backends.problems import FileProblem, UsageProblem
+from backends.treeherder.datasets import parquet_files
+from backends.treeherder.datasets.compat import export
+from backends.treeherder.datasets.ledger import Ledger
+from backends.treeherder.datasets.mirror import mirror
+from backends.treeherder.datasets.parquet_files import DamagedDatasetError
+from backends.treeherder.datasets.repair import repair
+from backends.treeherder.datasets.shared_rows import shared_rows
+from backends.treeherder.datasets.store import LEDGER, Store
+from backends.treeherder.datasets.tables import TABLES
+from backends.treeherder.datasets.update import Update
+from backends.treeherder.datasets.views import Dataset
+from tests.datasets.conftest import Call
+from tests.datasets.test_dataset_update import NOW, WANTED, _expected, _fill, _pairs, _world
+from tests.datasets.worlds import Measured, pushes
+
+
+def _filled(path: Path) -> Path:
+    with Store(path, create=True) as store:
+        _fill(store, _world())
+    return path
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "cut short": lambda content: content[: len(content) // 2],
+    "zeros, as after a power cut": lambda content: bytes(len(content)),
+    "empty": lambda content: b"",
+    "a page of the disk": lambda content: content[:40] + b"\xff" * 400 + content[440:],
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_damaged_file_is_set_aside_and_fetched_again(call: Call, tmp_path: Path, table: str) -> None:
+    """One damaged day made the whole dataset unusable, and could not be fetched again: the ledger said it was known."""
+    path, world = _filled(tmp_path / "store"), _world()
+    with Store(path) as store:
+        before = {name: store.read(name, "autoland") for name in TABLES}
+        damaged = store.files(table)[0]
+    damaged.write_bytes(b"PAR1 no")
+    with Store(path) as store, pytest.raises(FileProblem) as found:
+        _fill(store, world, replace(WANTED, until=NOW + 3600, fresh=0))
+    assert str(damaged) in found.value.sentence and "repair" in found.value.hint
+    ended = call("perf", "dataset", "repair", "--store", str(path))
+    assert ended.code == 0 and "rows.parquet" in ended.text and "again" in ended.text
+    assert len(list((path / ".damaged").iterdir())) == 1 and not damaged.exists()
+    with Store(path) as store:
+        assert not _fill(store, world, replace(WANTED, until=NOW + 1)).problems
+        assert _pairs(store) == _expected(world)
+        for name, rows in before.items():
+            keys = list(TABLES[name].key)
+            found = store.read(name, "autoland").select(keys).sort(keys)
+            if name == table == "jobs":  # it is not known which they were: a sample is what is asked for, as ever
+                assert set(found["job_id"]) >= {500, 501, 502, 4000, 4001, 4002}
+            else:
+                assert found.equals(rows.select(keys).sort(keys)), name
+    assert call("perf", "dataset", "repair", "--store", str(path)).err.startswith("Every file")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_every_kind_of_damage_is_found_and_nothing_else(tmp_path: Path, damage: str) -> None:
+    path = _filled(tmp_path / "store")
+    with Store(path) as store:
+        file = store.files("pairs")[3]
+    file.write_bytes(DAMAGES[damage](file.read_bytes()))
+    assert [one.name for one in repair(path, Cancel())] == [file.relative_to(path).as_posix()]
+    assert repair(path, Cancel()) == []
+
+
+def test_all_damaged_files_are_named(tmp_path: Path) -> None:
+    path = _filled(tmp_path / "store")
+    with Store(path) as store:
+        for file in store.files("pairs")[:5]:
+            file.write_bytes(b"")
+        with pytest.raises(DamagedDatasetError) as found, store.reading():
+            shared_rows(store, "autoland").rows.collect()
+        assert list(found.value.files) == store.files("pairs")[:5]
+        assert "and 2 more are damaged" in found.value.sentence
+
+
+def test_a_damaged_ledger_costs_requests_and_no_row(call: Call, tmp_path: Path) -> None:
+    path, world = _filled(tmp_path / "store"), _world()
+    with Store(path) as store:
+        before = _pairs(store)
+    for after in ("-wal", "-shm"):
+        (path / f"{LEDGER}{after}").unlink(missing_ok=True)
+    with (path / LEDGER).open("r+b") as stream:
+        stream.seek(100)
+        stream.write(b"\xff" * 9000)
+    ended = call("perf", "dataset", "show", "coverage", "--store", str(path))
+    assert ended.code == 1 and "repair" in ended.err
+    assert [one.name for one in repair(path, Cancel())] == [LEDGER]
+    with Store(path) as store:
+        assert _pairs(store) == before
+        _fill(store, world)
+        assert _pairs(store) == before == _expected(world)
+
+
+def test_what_is_no_dataset_is_not_repaired(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem):
+        repair(tmp_path, Cancel())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_file_does_not_replace_its_whole_copy_in_a_bucket(tmp_path: Path) -> None:
+    pytest.importorskip("obstore")
+    path, url = _filled(tmp_path / "store"), f"file://{tmp_path}/bucket"
+    with Store(path) as store:
+        mirror(store, url, cancel=Cancel())
+        name = store.files("pushes")[0].relative_to(path)
+        whole = (tmp_path / "bucket" / name).read_bytes()
+        (path / name).write_bytes(b"PAR1 no")
+        with pytest.raises(DamagedDatasetError):
+            mirror(store, url, cancel=Cancel())
+    assert (tmp_path / "bucket" / name).read_bytes() == whole
+
+
+class _Full:
+    """A disk on which nothing fits."""
+
+    def write(self, content: object) -> int:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """polars said it in an error of its own, which ended as a fault of the program."""
+    path = _filled(tmp_path / "store")
+    with Store(path) as store:
+        before = _pairs(store)
+    real = parquet_files.atomic_file
+
+    def full(target: Path, *, overwrite: bool = False, below: Path | None = None) -> object:
+        descriptor = os.open("/dev/full", os.O_WRONLY)
+        opened = real(target, overwrite=overwrite, below=below)
+        stream = opened.__enter__()
+        os.dup2(descriptor, stream.fileno())
+        os.close(descriptor)
+
+        class Same:
+            def __enter__(self) -> object:
+                return stream
+
+            def __exit__(self, *error: object) -> object:
+                return opened.__exit__(*error)  # type: ignore[arg-type]
+
+        return Same()
+
+    world = _world()
+    world.measure(1, 9999, 3)
+    monkeypatch.setattr(parquet_files, "atomic_file", full)
+    with Store(path) as store:
+        with pytest.raises(FileProblem, match="no space left on device"):
+            _fill(store, world, replace(WANTED, until=NOW + 3600, fresh=0))
+        assert _pairs(store) == before
+    monkeypatch.setattr(parquet_files, "atomic_file", real)
+    assert not list(path.glob("**/*.part"))
+    with Store(path) as store:
+        _fill(store, world, replace(WANTED, until=NOW + 3601, fresh=0))
+        assert _pairs(store) == _expected(world)
+
+
+def test_a_ledger_that_does_not_fit_is_a_full_disk(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / LEDGER)
+    ledger._base.execute("PRAGMA max_page_count = 8")
+    with pytest.raises(FileProblem, match="no space left on device"):
+        for number in range(100):
+            with ledger.exclusive(Cancel()):
+                ledger.note(f"key {number}", "x" * 1000)
+    with ledger.exclusive(Cancel()):  # and it goes on as soon as there is room
+        pass
+    ledger.close()
+
+
+PLANTED = [
+    ".shared", ".shared/repository=autoland", "pairs", "pairs/repository=autoland", "pushes/repository=autoland",
+    "pushes/repository=autoland/rows.parquet", "signatures/repository=autoland/rows.parquet", LEDGER,
+    f"{LEDGER}-wal", f"{LEDGER}-shm", f"{LEDGER}-journal",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_link_in_a_store_is_not_written_through(tmp_path: Path, name: str) -> None:
+    outside, path = tmp_path / "outside", tmp_path / "store"
+    path.mkdir()
+    is_directory = not name.endswith(("rows.parquet", "sqlite", "-wal", "-shm", "-journal"))
+    if is_directory:
+        outside.mkdir()
+    (path / name).parent.mkdir(parents=True, exist_ok=True)
+    if name != LEDGER:
+        with sqlite3.connect(path / LEDGER):
+            pass
+    (path / name).symlink_to(outside)
+    measured = Measured([(1, 500, 9000, 0, 1_790_000_000, None)])
+    frames = {"pairs": measured.pairs.collect(), "pushes": pushes().collect(), "signatures": _signature()}
+    try:
+        with Store(path, create=True) as store:
+            store.commit("autoland", frames, cancel=Cancel())
+            shared_rows(store, "autoland")
+    except FileProblem:
+        pass
+    assert not (list(outside.iterdir()) if is_directory else outside.exists())
+
+
+def _signature() -> pl.DataFrame:
+    from tests.datasets.worlds import signatures
+
+    return signatures({1: {"framework_id": 1, "machine_platform": "linux", "suite": "amazon"}}).collect()
+
+
+@pytest.mark.parametrize("name", ["alert_summaries.csv", "sig_groups.jsonl", "perf_jobs_stats.json"])
+def test_a_planted_link_in_an_export_is_not_written_through(tmp_path: Path, name: str) -> None:
+    path, out, outside = _filled(tmp_path / "store"), tmp_path / "out", tmp_path / "outside"
+    out.mkdir()
+    (out / name).symlink_to(outside)
+    with Store(path) as store:
+        for overwrite in (False, True):
+            with pytest.raises(SymlinkError):
+                export(Dataset(store, "autoland"), out, histograms=False, overwrite=overwrite, cancel=Cancel())
+    assert not outside.exists() and (out / name).is_symlink()
+
+
+def test_the_rest_of_an_update_is_kept_when_a_day_is_damaged(tmp_path: Path) -> None:
+    """The newest values are asked for first; a damaged day of long ago does not cost them."""
+    path, world = _filled(tmp_path / "store"), _world()
+    with Store(path) as store:
+        store.files("pairs")[0].write_bytes(b"")
+        with pytest.raises(DamagedDatasetError):
+            Update(store, world.server(), replace(WANTED, until=NOW + 3600, fresh=0), cancel=Cancel()).run()
+    repair(path, Cancel())
+    with Store(path) as store:
+        _fill(store, world, replace(WANTED, until=NOW + 3600, fresh=0))
+        assert _pairs(store) == _expected(world)
