@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from backends.cancel import Cancel
 from backends.config import Settings
 from backends.http.waits import Waits
+from backends.locators.base import configured
 from backends.problems import UsageProblem
 from tui.registry import opener
 
@@ -40,6 +41,7 @@ class Session:
 
     def __init__(self, settings: Settings, *, mode: str = "normal", demo: bool = False) -> None:
         self.settings = settings
+        configured.hgweb = settings.hg_url
         self.mode = mode
         self.demo = demo
         self.waits = Waits()

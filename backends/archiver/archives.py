@@ -74,7 +74,7 @@ class _Archives(Resource):
         if row is None:
             return None
         one = self._wanted(row)
-        return source_for(one.root, self._http, self._settings).page(one.repository, one.node)
+        return Revision(one.repository, one.node, root=one.root).page()
 
     def summary(self, frame: pl.DataFrame) -> str:
         size = frame["size"].drop_nulls()
@@ -137,7 +137,15 @@ class RevisionArchives(_Archives):
         return entries
 
     def web_url(self, row: Row | None = None) -> str | None:
-        return self.source.page(self.asked.repository, self.asked.revision)
+        """Of a row the revision; of the list what was opened, so that it is the same when it is pasted."""
+        if row is not None:
+            return super().web_url(row)
+        revision = self.asked.revision
+        if "/" in revision and self._changeset is not None:
+            revision = self._changeset.node  # no hgweb finds such a name in an address
+        return Revision(
+            self.asked.repository, revision, self.asked.subdirectory, self.locator.suffix, self.source.root
+        ).page()
 
 
 class KeptArchives(_Archives):

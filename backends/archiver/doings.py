@@ -15,7 +15,7 @@ from backends.archiver.store import Account, Kept
 from backends.archiver.wanted import Request, Wanted
 from backends.cancel import Cancel
 from backends.frames.formats import format_bytes, safe_text
-from backends.locators.archive import SUFFIXES
+from backends.locators.archive import SUFFIXES, Revision
 from backends.problems import Cancelled, Problem
 from backends.resources import Action, Entry, Link, Progress
 
@@ -117,7 +117,9 @@ class Doings:
             url = ""
         if url and source.refusal(wanted, None) is None:
             found.append(Link(f"The server's own {wanted.suffix} in the browser", url))
-        found.append(Link("The revision in the browser", source.page(wanted.repository, wanted.node)))
+        found.append(
+            Link("The revision in the browser", Revision(wanted.repository, wanted.node, root=wanted.root).page())
+        )
         return found
 
 

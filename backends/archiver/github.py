@@ -76,9 +76,6 @@ class GitHub:
         known = [one for one in found if one is not None]
         yield known, origin, f"The newest {len(known)} commits; older ones by their id." if len(known) >= PAGE else ""
 
-    def page(self, repository: str, node: str = "") -> str:
-        return f"{self.root}/{quote(repository, safe='/')}" + (f"/commit/{node}" if node else "")
-
 
 def _changeset(value: Any) -> Changeset | None:
     if not isinstance(value, dict) or not NODE.fullmatch(str(value.get("sha"))):

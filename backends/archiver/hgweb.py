@@ -186,10 +186,6 @@ class Hgweb:
             return [replace(one, pusher=users.get(str(one.push_id), one.pusher)) for one in page]
         return page
 
-    def page(self, repository: str, node: str = "") -> str:
-        base = f"{self.root}/{quote(repository, safe='/')}" if repository else self.root
-        return f"{base}/rev/{node}" if node else base
-
 
 def _changeset(one: _Logged) -> Changeset:
     names = [_text(name) for many in (one.tags, one.bookmarks) if isinstance(many, (list, tuple)) for name in many]

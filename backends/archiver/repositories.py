@@ -91,7 +91,8 @@ class RepositoryList(Resource):
         return Detail(str(row.get("name") or ""), (("Repository", told),))
 
     def web_url(self, row: Row | None = None) -> str | None:
-        return self.source.page(str((row or {}).get("name") or ""))
+        name = str((row or {}).get("name") or "")
+        return Repository(name, self.source.root).page() if name else self.source.root
 
 
 class Pins:

@@ -73,7 +73,9 @@ class RevisionList(Resource):
             entries += self._doings.fetching(Request(self.repository, node, root=self.source.root))
             if self.source.has_parts:
                 entries.append(part_of(self.repository, node, self.source.root))
-            entries.append(Link("The revision in the browser", self.source.page(self.repository, node)))
+            entries.append(
+                Link("The revision in the browser", Revision(self.repository, node, root=self.source.root).page())
+            )
         entries.append(
             Question("Another revision of this repository", "Changeset, branch, tag or bookmark", self._named)
         )
@@ -92,7 +94,9 @@ class RevisionList(Resource):
         return Detail(str(row.get("summary") or ""), (("Revision", known), ("Description", lines)))
 
     def web_url(self, row: Row | None = None) -> str | None:
-        return self.source.page(self.repository, str((row or {}).get("node") or ""))
+        node = str((row or {}).get("node") or "")
+        root = self.source.root
+        return Revision(self.repository, node, root=root).page() if node else Repository(self.repository, root).page()
 
 
 def part_of(repository: str, node: str, root: str) -> Question:

@@ -75,10 +75,6 @@ class Source(Protocol):
         """The newest revisions, page by page, each with what is to be noted about it."""
         ...
 
-    def page(self, repository: str, node: str = "") -> str:
-        """Where a browser shows the repository or a revision of it."""
-        ...
-
 
 def source_for(root: str, http: Http, settings: Settings) -> Source:
     """The server at `root`; "" is the configured hgweb."""

@@ -84,6 +84,9 @@ class Repositories(ArchiveLocator):
     def text(self) -> str:
         return _short("repositories", root=self.root)
 
+    def page(self) -> str:
+        return self.root
+
 
 @dataclass(frozen=True)
 class HeldArchives(ArchiveLocator):
@@ -100,6 +103,10 @@ class Repository(ArchiveLocator):
     repository: str
     root: str = ""
 
+    def page(self) -> str:
+        """Where a browser shows it, on the server that `root` names."""
+        return _base(self.root, self.repository) + ("" if self.root == GITHUB else "/shortlog")
+
     def text(self) -> str:
         if _has_page(self.root, self.repository):
             return f"{self.root}/{self.repository}" + ("" if self.root == GITHUB else "/shortlog")
@@ -115,6 +122,19 @@ class Revision(ArchiveLocator):
     subdirectory: str = ""
     suffix: str = ""
     root: str = ""
+
+    def page(self) -> str:
+        """Where a browser shows it, or the archive of a kind that it names, on the server that `root` names. Everything
+        is encoded so that `parse` reads it back, on a host that it knows."""
+        base, revision = _base(self.root, self.repository), escape(self.revision)
+        below = f"/{escape(self.subdirectory, safe='/')}" if self.subdirectory else ""
+        if self.root == GITHUB:
+            if self.suffix in ("zip", "tar.gz") and not below:
+                return f"{base}/archive/{revision}.{self.suffix}"
+            return f"{base}/tree/{revision}{below}" if below else f"{base}/commit/{revision}"
+        if self.suffix:
+            return f"{base}/archive/{revision}.{self.suffix}{below}"
+        return f"{base}/file/{revision}{below}" if below else f"{base}/rev/{revision}"
 
     def text(self) -> str:
         plain_subdirectory = all(_PLAIN.fullmatch(part) for part in self.subdirectory.split("/") if self.subdirectory)
@@ -139,6 +159,15 @@ class Revision(ArchiveLocator):
         else:
             return f"{base}/rev/{self.revision}"
         return _short(f"{self.repository}@{self.revision}{below}", suffix=self.suffix, root=self.root)
+
+
+def _base(root: str, repository: str) -> str:
+    """A segment that reads as an hgweb's command is encoded: to the server it is the same."""
+    if root == GITHUB:
+        return f"{root}/{escape(repository, safe='/')}"
+    first, *rest = escape(repository, safe="/").split("/")
+    guarded = [f"%{ord(part[0]):02X}{part[1:]}" if part in COMMANDS else part for part in rest]
+    return "/".join([root, first, *guarded])
 
 
 def of_project(project: str, revision: str, root: str = "") -> Revision:

@@ -1,7 +1,8 @@
 """Which source a text names: pages and archives of an hgweb or of GitHub, an Archiver's address, our short form.
 
-An hgweb is known by its host's name (hg.…) or, on any other host, by one of its commands in the path followed by at
-least 12 digits of a revision: other systems have paths with "file", "log" and "archive" in them too.
+The configured hgweb is known by its address, whatever that is. Any other is known by its host's name (hg.…) or by one
+of its commands in the path followed by at least 12 digits of a revision: other systems have paths with "file", "log"
+and "archive" in them too.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from backends.locators.archive import (
     Repository,
     Revision,
 )
-from backends.locators.base import LocatorProblem
+from backends.locators.base import LocatorProblem, configured
 from backends.locators.pasted import SCHEME, Pasted, PastedUrl, split_url, unescape
 
 _ARCHIVE = re.compile(r"(.+)\.(zip|tar\.gz|tar\.bz2)", re.DOTALL)
@@ -28,6 +29,32 @@ _OF_FILES = frozenset({"file", "raw-file", "json-file", "annotate", "filelog", "
 _OF_LOG = frozenset({"log", "shortlog", "changelog", "graph", "json-log", "json-shortlog", "json-graph"})
 _GITHUB_HOSTS = frozenset({"github.com", "www.github.com", "codeload.github.com"})
 _GITHUB_PAGES = frozenset({"settings", "orgs", "topics", "features", "marketplace", "login", "search", "apps", "users"})
+
+
+def recognise_configured(pasted: Pasted) -> ArchiveLocator | None:
+    """The source on the configured hgweb that an address names, None for every other text."""
+    if not configured.hgweb or pasted.url is None or not pasted.url.is_web:
+        return None
+    try:
+        home = split_url(configured.hgweb)
+    except LocatorProblem:
+        return None
+    url, above = pasted.url, home.path.rstrip("/")
+    if url.origin != home.origin or not f"{url.path}/".startswith(f"{above}/"):
+        return None
+    if home.scheme == "http":
+        home.server()
+    root = home.origin + above
+    segments = [segment for segment in url.path[len(above) :].split("/") if segment]
+    if not segments:
+        return Repositories(root)
+    if segments[:2] == ["archiver", "hgmo"]:
+        return None
+    at = _command_at(segments)
+    if at is None:
+        return Repository(_joined(segments), root)
+    repository = _joined(segments[:at])
+    return _command(repository, segments[at], segments[at + 1 :], url, root) or Repository(repository, root)
 
 
 def recognise(pasted: Pasted) -> ArchiveLocator | None:
@@ -99,11 +126,11 @@ def _root(text: str) -> str:
 
 
 def _hgweb(url: PastedUrl, segments: list[str]) -> ArchiveLocator | None:
-    at = next((place for place, one in enumerate(segments) if place and one in COMMANDS), None)
+    at = _command_at(segments)
     if at is None:
         return Repository(_joined(segments), url.server()) if _is_hg(url) else None
     repository, command, rest = _joined(segments[:at]), segments[at], segments[at + 1 :]
-    found = _command(repository, command, rest, url)
+    found = _command(repository, command, rest, url, url.origin if not _is_hg(url) else url.server())
     if found is None:
         return Repository(repository, url.server()) if _is_hg(url) else None
     if not _is_hg(url) and not _certain(found, url):
@@ -111,12 +138,16 @@ def _hgweb(url: PastedUrl, segments: list[str]) -> ArchiveLocator | None:
     return found
 
 
-def _command(repository: str, command: str, rest: list[str], url: PastedUrl) -> Repository | Revision | None:
+def _command_at(segments: list[str]) -> int | None:
+    """Where a repository's name ends."""
+    return next((place for place, one in enumerate(segments) if place and one in COMMANDS), None)
+
+
+def _command(repository: str, command: str, rest: list[str], url: PastedUrl, root: str) -> Repository | Revision | None:
     """What an hgweb's page is about; `rest` is what follows the command."""
     first = unescape(rest[0]) if rest else ""
     below = _joined(rest[1:])
     match = _ARCHIVE.fullmatch(first) if command == "archive" else None
-    root = url.origin if not _is_hg(url) else url.server()
     if match:
         return Revision(repository, match[1], below, match[2], root)
     if command in _OF_REVISION and first:

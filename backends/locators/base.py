@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
 from backends.problems import UsageProblem
@@ -26,3 +27,13 @@ class Locator(ABC):
 
 class LocatorProblem(UsageProblem):
     """The text is nothing that can be opened, or something that must not be opened."""
+
+
+@dataclass
+class Configured:
+    """Servers of the settings in force that can be at any host and path: pasted addresses are theirs by that alone."""
+
+    hgweb: str = ""
+
+
+configured = Configured()

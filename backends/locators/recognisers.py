@@ -23,6 +23,7 @@ from backends.locators.pasted import Pasted
 Recogniser = Callable[[Pasted], Locator | None]
 
 RECOGNISERS: tuple[Recogniser, ...] = (
+    archive_forms.recognise_configured,
     taskcluster_forms.recognise,
     treeherder_forms.recognise,
     prow_forms.recognise,

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
+from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.locators import Locator, LocatorProblem, parse
 from backends.locators.archive import (
+    COMMANDS,
     GITHUB,
     HeldArchives,
     Repositories,
@@ -17,6 +21,9 @@ from backends.locators.archive import (
     Revision,
     of_project,
 )
+from backends.locators.base import configured
+from tests.archiver.mercurial_server import Hgweb
+from tests.commands.calling import Caller
 
 HG = "https://hg.mozilla.org"
 REV = "0b445bf4228a963505183b157758c37664921791"
@@ -157,3 +164,122 @@ def test_no_text_breaks_the_recogniser_of_sources(text: str) -> None:
     with contextlib.suppress(LocatorProblem):
         locator = parse(text)
         assert parse(locator.text()) == locator
+
+
+@pytest.fixture
+def ciexplore(capsysbinary: pytest.CaptureFixture[bytes]) -> Caller:
+    return Caller(capsysbinary)
+
+
+@pytest.fixture
+def at_code(monkeypatch: pytest.MonkeyPatch) -> str:
+    """An hgweb below a path of a host that does not call itself hg."""
+    monkeypatch.setattr(configured, "hgweb", "https://code.example.org/sources/hg/")
+    return "https://code.example.org/sources/hg"
+
+
+@pytest.mark.parametrize(
+    ("path", "locator"),
+    [
+        ("", Repositories()),
+        ("/", Repositories()),
+        ("/integration/autoland", Repository("integration/autoland")),
+        ("/integration/autoland/", Repository("integration/autoland")),
+        ("/integration/autoland/shortlog", Repository("integration/autoland")),
+        ("/integration/autoland/pushloghtml", Repository("integration/autoland")),
+        ("/integration/autoland/rev/abc", Revision("integration/autoland", "abc")),
+        ("/integration/autoland/rev/tip", Revision("integration/autoland", "tip")),
+        ("/integration/autoland/file/tip/testing/", Revision("integration/autoland", "tip", "testing")),
+        ("/try/archive/tip.tar.gz", Revision("try", "tip", "", "tar.gz")),
+        (f"/try/json-pushes?changeset={SHORT}", Revision("try", SHORT)),
+    ],
+)
+def test_pages_of_the_configured_hgweb_are_known_at_any_host_and_path(
+    at_code: str, path: str, locator: Locator
+) -> None:
+    assert parse(at_code + path) == replace(locator, root=at_code)  # type: ignore[type-var]
+    assert parse(f"  <{at_code.removeprefix('https://')}{path or '/'}> ") == replace(locator, root=at_code)  # type: ignore[type-var]
+    assert parse(parse(at_code + path).text()) == parse(at_code + path)
+
+
+@pytest.mark.parametrize(
+    "text", ["https://code.example.org/other/rev/tip", "https://code.example.org/sources/hgx/a",
+             "https://other.example.org/sources/hg/a", "http://code.example.org/sources/hg/a"],
+)  # fmt: skip
+def test_its_neighbours_are_not_taken_for_the_configured_hgweb(at_code: str, text: str) -> None:
+    with pytest.raises(LocatorProblem):
+        parse(text)
+
+
+def test_the_session_tells_the_parser_which_hgweb_is_configured(
+    ciexplore: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(configured, "hgweb", "")
+    call = ("archive", "get", "http://127.0.0.1:9/below/x/rev/tip", "--yes", "--output", str(tmp_path))
+    refused = ciexplore(*call)
+    assert refused.code == 2
+    done = ciexplore(*call, "--hg-url", "http://127.0.0.1:9/below")
+    assert done.code == 3 and "127.0.0.1:9" in done.err, "not asked"
+
+
+known_roots = st.sampled_from(
+    [HG, "https://hg.example:8443", "https://code.example.org/sources/hg", "http://127.0.0.1:8000", GITHUB]
+)
+plain = st.from_regex(r"[A-Za-z0-9é _+@-]{1,12}", fullmatch=True).filter(lambda text: text == text.strip())
+paths = st.lists(plain | st.sampled_from(sorted(COMMANDS)), min_size=1, max_size=3).map("/".join)
+
+
+@settings(deadline=None)
+@given(known_roots, paths, st.from_regex("[0-9a-f]{12,40}", fullmatch=True), st.just("") | paths, suffixes)
+def test_what_a_browser_shows_of_a_source_opens_the_same_source_when_pasted(
+    root: str, repository: str, revision: str, subdirectory: str, suffix: str
+) -> None:
+    before, configured.hgweb = configured.hgweb, root if root != GITHUB else HG
+    try:
+        if root == GITHUB:
+            repository, suffix = "mozilla/gecko-dev", "" if subdirectory or suffix == "tar.bz2" else suffix
+        for locator in (Repository(repository, root), Revision(repository, revision, subdirectory, suffix, root)):
+            assert parse(locator.page()) == locator, locator.page()
+        if root != GITHUB:
+            assert parse(Repositories(root).page()) == Repositories(root)
+    finally:
+        configured.hgweb = before
+
+
+@pytest.mark.parametrize("name", ["tip", "FIREFOX_1.0", "feature/x", "a b", "é", "v1.zip", "x.tar.gz", "a%b"])
+@pytest.mark.parametrize("suffix", ["", "zip", "tar.gz"])
+def test_a_named_revision_s_page_opens_the_same_name(at_code: str, name: str, suffix: str) -> None:
+    for root in (at_code, HG):
+        locator = Revision("integration/autoland", name, "", suffix, root)
+        assert parse(locator.page()) == locator
+
+
+def test_open_in_browser_leads_to_what_was_opened(hgweb: Hgweb, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a real hgweb: the address that the lists give exists, and pasted it opens the same list."""
+    from dataclasses import replace as with_
+
+    from backends import config
+    from backends.archiver import resource_for
+    from backends.cancel import Cancel
+    from backends.http import Http
+    from backends.resources import gather
+
+    monkeypatch.setattr(configured, "hgweb", hgweb.url)
+    chosen, http, first = with_(config.load(), hg_url=hgweb.url), Http(tries=1), hgweb.repositories.first
+    try:
+        for locator in (
+            Repositories(hgweb.url), Repository("projects/ash", hgweb.url),
+            Revision("projects/ash", first, root=hgweb.url), Revision("projects/ash", "REL_1", root=hgweb.url),
+            Revision("projects/ash", first, "testing/café", "", hgweb.url),
+            Revision("projects/ash", first[:12], "testing", "zip", hgweb.url),
+        ):  # fmt: skip
+            resource = resource_for(locator, http, chosen)
+            frame = gather(resource, Cancel()).frame
+            url = resource.web_url()
+            assert url is not None and parse(url) == locator
+            assert httpx.get(url, timeout=60).status_code == 200, url
+            row = frame.row(0, named=True)
+            url = resource.web_url(row)
+            assert url is not None and httpx.get(url, timeout=60).status_code == 200, url
+    finally:
+        http.close()
