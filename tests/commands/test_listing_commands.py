@@ -238,6 +238,41 @@ def test_rows_can_be_sent_into_a_named_pipe(demo: dict[str, str], ciexplore: Cal
     assert read[0].count(b"\n") == 151
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("taskcluster", "tasks", "taskcluster.finished-group"),
+        ("taskcluster", "artifacts", "taskcluster.finished-group"),
+        ("taskcluster", "runs", "taskcluster.finished-group"),
+        ("taskcluster", "stats", "taskcluster.finished-group"),
+        ("taskcluster", "measurements", "taskcluster.finished-group"),
+        ("taskcluster", "measurements", "--replicates", "taskcluster.finished-group"),
+        ("taskcluster", "breakdown", "taskcluster.finished-group"),
+        ("taskcluster", "compare", "taskcluster.finished-group", "taskcluster.running-group"),
+        ("taskcluster", "list", "taskcluster.namespace"),
+        ("prow", "builds", "prow.job-openshift"),
+        ("prow", "files", "prow.build-whole"),
+        ("prow", "files", "--sizes", "prow.build-whole"),
+        ("prow", "completeness", "prow.completeness-job", "--count", "5"),
+        ("prow", "junit", "prow.job-openshift", "--count", "5"),
+        ("perf", "signatures", "--repository", "autoland", "--framework", "browsertime"),
+        ("perf", "pushes", "--repository", "autoland"),
+        ("archive", "revisions", "mozilla-central"),
+        ("submit", "routes"),
+    ],
+    ids=" ".join,
+)
+def test_a_column_that_is_not_there_is_said_before_the_list_is_fetched(
+    demo: dict[str, str], ciexplore: Caller, demo_server: DemoServer, call: tuple[str, ...]
+) -> None:
+    before = len(demo_server.requests)
+    done = ciexplore(*(demo.get(word, word) for word in call), "--columns", "no_such_column")
+    assert done.code == 2 and "There is no column 'no_such_column'" in done.err and done.out == b""
+    asked = [served.path for served in list(demo_server.requests)[before:]]
+    most = 15 if call[1] in ("completeness", "junit") else 2  # which builds are meant is a list of its own
+    assert len(asked) <= most, asked
+
+
 def test_columns_come_in_the_order_asked_for(demo: dict[str, str], ciexplore: Caller) -> None:
     done = ciexplore("taskcluster", "tasks", demo["taskcluster.finished-group"], "--columns", "state,name,state")
     assert done.code == 0

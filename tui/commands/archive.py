@@ -13,7 +13,7 @@ import click
 from backends.problems import UsageProblem
 from tui.cli import connection_options
 from tui.commands.listing import listed, session_of
-from tui.commands.output import Progress, emit, output_options, say
+from tui.commands.output import Progress, check_output, emit, output_options, say
 
 if TYPE_CHECKING:
     from backends.archiver.engine import Engine, Got
@@ -247,7 +247,7 @@ def remove(text: str, every: bool) -> None:
 
 def _list(locator: str, text: str, mode: str | None, overrides: dict[str, Any], output: dict[str, Any]) -> None:
     with session_of(None, mode, **overrides) as (session, cancel):
-        resource, gathered = listed(session, cancel, locator, text)
+        resource, gathered = listed(session, cancel, locator, text, lambda found: check_output(found.schema, output))
         emit(gathered.frame, resource.schema, **output)
 
 
@@ -255,6 +255,7 @@ def _task_shown(session: Session, task: str, cancel: Cancel, output: dict[str, A
     """One row. The addresses are signed and good for minutes only: they are fetched with `get`, not shown."""
     from backends.archiver.protocol import TASK_STATE, ArchiverClient
 
+    check_output(TASK_STATE, output)
     if not session.settings.archiver_url:
         raise UsageProblem("No Archiver is named.", "Use --server URL, or set CIEXPLORE_ARCHIVER_URL.")
     state = ArchiverClient(session.settings.archiver_url, _engine(session)).status(task, cancel)

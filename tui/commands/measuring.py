@@ -9,7 +9,7 @@ import click
 from backends.problems import UsageProblem
 from tui.cli import connection_options
 from tui.commands.listing import gather_shown, listed, session_of
-from tui.commands.output import emit, output_options
+from tui.commands.output import check_output, emit, output_options
 
 if TYPE_CHECKING:
     import polars as pl
@@ -47,13 +47,12 @@ def measurements(
     from backends.taskcluster.measurements_reading import MEASUREMENTS, by_replicate
 
     wanted = _filter(where, MEASUREMENTS)
+    left = tuple(column for column in MEASUREMENTS if column.name != "replicates")
+    schema = Schema(left, key="task_id") if replicates else MEASUREMENTS
+    check_output(schema, output)
     with session_of(root_url, mode) as (session, cancel):
         frame = wanted(_measured(session, cancel, locator, text))
-        if not replicates:
-            emit(frame, MEASUREMENTS, **output)
-            return
-        left = tuple(column for column in MEASUREMENTS if column.name != "replicates")
-        emit(by_replicate(frame), Schema(left, key="task_id"), **output)
+        emit(by_replicate(frame) if replicates else frame, schema, **output)
 
 
 @click.command()
@@ -83,6 +82,7 @@ def compare(
         raise UsageProblem("--replicates belongs to --measurements.", "Add --measurements, or leave it out.")
     schema = group_comparison.SERIES_CHANGES if measured else group_comparison.TASK_CHANGES
     wanted = _filter(where, schema)
+    check_output(schema, output)
     with session_of(root_url, mode) as (session, cancel):
         if measured:
             sides = [_measured(session, cancel, locator, text) for locator in (base, new)]
@@ -125,6 +125,7 @@ def breakdown(
         else group_statistics.GROUP_STATISTICS
     )
     wanted = _filter(where, schema)
+    check_output(schema, output)
     with session_of(root_url, mode) as (session, cancel):
         _, tasks = _tasks(session, cancel, locator, text)
         if timeline:

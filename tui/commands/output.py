@@ -6,7 +6,7 @@ import io
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,20 @@ def chosen_format(fmt: str | None, target: str | None) -> str:
     return "table" if sys.stdout.isatty() else "csv"
 
 
+def check_output(schema: Schema, output: Mapping[str, Any]) -> None:
+    """Refuses what `emit` would refuse, before anything is asked of a server. `output`: the values of its options.
+
+    Raises `UsageProblem` for a column of --columns that the schema lacks.
+    """
+    from backends.frames.selection import chosen_columns
+
+    chosen_columns(schema, _names(output["columns"]))
+
+
+def _names(columns: str | None) -> list[str] | None:
+    return [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else None
+
+
 def emit(
     frame: pl.DataFrame,
     schema: Schema,
@@ -63,7 +77,7 @@ def emit(
     """Writes the frame where and how the options say."""
     from backends.frames import export, tables
 
-    names = [name.strip() for name in columns.split(",") if name.strip()] if columns else None
+    names = _names(columns)
     form: Any = chosen_format(fmt, target)
     to_stdout = target is None or target == "-"
     if form == "table":

@@ -8,7 +8,7 @@ import click
 
 from backends.problems import UsageProblem
 from tui.cli import connection_options
-from tui.commands.output import emit, output_options
+from tui.commands.output import check_output, emit, output_options
 from tui.commands.perf_dataset import dataset
 
 if TYPE_CHECKING:
@@ -73,8 +73,13 @@ def _show(
 ) -> None:
     from tui.commands.listing import listed, session_of
 
+    def check(found: Resource) -> None:
+        if prepare is not None:
+            prepare(found)
+        check_output(found.schema, output)
+
     with session_of(None, mode, treeherder_url=treeherder_url) as (session, cancel):
-        resource, gathered = listed(session, cancel, locator.text(), text, prepare)
+        resource, gathered = listed(session, cancel, locator.text(), text, check)
         emit(gathered.frame, resource.schema, **output)
 
 

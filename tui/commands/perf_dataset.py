@@ -9,7 +9,7 @@ import click
 
 from backends.problems import UsageProblem
 from tui.commands.listing import say_none_fits, session_of
-from tui.commands.output import Progress, emit, output_options, say
+from tui.commands.output import Progress, check_output, emit, output_options, say
 
 if TYPE_CHECKING:
     import polars as pl
@@ -158,6 +158,7 @@ def _dry_run(store: Path, wanted: Wanted, rate: float, url: str | None, output: 
     from backends.treeherder.datasets.store import LEDGER, Store, checked
 
     checked(wanted.repository)
+    check_output(STEPS, output)
     with session_of(None, None, treeherder_url=url) as (session, cancel), tempfile.TemporaryDirectory() as empty:
         there = (store.expanduser() / LEDGER).is_file()
         with Store(store if there else Path(empty) / "store", create=not there) as opened:
@@ -201,6 +202,7 @@ def show(
         return
     meant = view(name)
     filters.parse(text, meant.schema)  # a wrong one is said before anything is worked out
+    check_output(meant.schema, output)
     options = _options(since, until, within, without_expired, commits, tolerance, excluded)
     with _dataset(store, repository, options) as opened:
         with opened.store.reading():

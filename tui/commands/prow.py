@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backends.problems import UsageProblem
-from tui.commands.output import emit, output_options
+from tui.commands.output import check_output, emit, output_options
 from tui.commands.prow_session import (
     chosen_builds,
     common_options,
@@ -67,6 +67,7 @@ def jobs(
             raise UsageProblem(f"{locator} is no folder of jobs.", "Name one, such as gs://BUCKET/logs/.")
         view = ProwView(View.JOBS, found.bucket, found.path, (), (("prefix", prefix),) if prefix else (), found.store)
         resource = session.resource(view, cancel)
+        check_output(resource.schema, output)
         emit(filtered(gathered(resource, cancel).frame, resource, text), resource.schema, **output)
 
 
@@ -88,7 +89,10 @@ def builds(
     **output: Any,
 ) -> None:
     """List the builds of a job or of a pull request, the newest first, with results, times and what was tested."""
+    from backends.prow.build_columns import BUILDS
+
     with prow_session(mode, gcs_url, gcsweb_url, bucket) as (session, cancel):
+        check_output(BUILDS, output)
         listing, frame = chosen_builds(session, cancel, locator, text, count, since, complete=not fast, some=False)
         emit(frame, listing.schema, **output)
 
@@ -116,13 +120,16 @@ def files(
 ) -> None:
     """List the files of a build, a folder, or of the builds of a job that --count or --since choose; all levels."""
     with prow_session(mode, gcs_url, gcsweb_url, bucket) as (session, cancel):
+        from backends.prow.folder_sizes import SIZES, folder_sizes
+
+        if sizes:
+            check_output(SIZES, output)
         resource = tree(session, cancel, locator, count, since, flat)
         if sizes:
-            from backends.prow.folder_sizes import SIZES, folder_sizes
-
             frame = matched(filtered(gathered(resource, cancel).frame, resource, text), globs)
             emit(folder_sizes(frame), SIZES, **output)
             return
+        check_output(resource.schema, output)
         frame = filtered(gathered(resource, cancel).frame, resource, text)
         emit(matched(frame, globs), resource.schema, **output)
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from backends.problems import UsageProblem
-from tui.commands.output import emit, output_options
+from tui.commands.output import check_output, emit, output_options
 from tui.commands.prow_session import (
     chosen_builds,
     common_options,
@@ -36,6 +36,7 @@ def _show(
             raise UsageProblem("These builds are of several jobs.", "Name one job of the pull request.")
         resource = session.resource(found, cancel)
         filters.parse(where, resource.schema)  # a wrong one is said before anything is read
+        check_output(resource.schema, output)
         emit(filtered(gathered(resource, cancel).frame, resource, where), resource.schema, **output)
 
 
@@ -122,6 +123,7 @@ def junit(locator: str, by: str, where: str, **given: Any) -> None:
             wanted = ProwView(view, found.bucket, found.path, (), tuple(options.items()), found.store)
             resource = opened_session.resource(wanted, cancel)
             filters.parse(where, resource.schema)
+            check_output(resource.schema, output)
             emit(filtered(gathered(resource, cancel).frame, resource, where), resource.schema, **output)
             return
     _show(view, locator, session, chosen, options, output, where)
@@ -174,6 +176,7 @@ def events(locator: str, where: str, **given: Any) -> None:
             resource = opened_session.resource(found, cancel)
             for text in (wanted := [one for one in (chosen["text"], where) if one]):
                 filters.parse(text, resource.schema)
+            check_output(resource.schema, output)
             frame = gathered(resource, cancel).frame
             for text in wanted or [""]:
                 frame = filtered(frame, resource, text)

@@ -13,7 +13,7 @@ from backends.problems import Problem, UsageProblem
 from tui.cli import connection_options
 from tui.commands.listing import listed, session_of
 from tui.commands.log_output import write_log
-from tui.commands.output import emit, output_options, say
+from tui.commands.output import check_output, emit, output_options, say
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,6 +40,7 @@ def runs(locator: str, mode: str | None, root_url: str | None, text: str, column
     """List the runs of a task, or of the tasks of a group that --filter leaves: worker, reasons, times."""
     from backends.taskcluster.runs import RUNS
 
+    check_output(RUNS, {"columns": columns})
     with session_of(root_url, mode) as (session, cancel):
         several, frame = _runs(session, cancel, locator, text)
         if several and columns is None:
@@ -75,7 +76,7 @@ def _runs(session: Session, cancel: Cancel, locator: str, text: str) -> tuple[bo
 def listing(locator: str, mode: str | None, root_url: str | None, text: str, **output: Any) -> None:
     """List whatever LOCATOR opens: an index namespace, an archive, a table, a comparison, copies of a task, ..."""
     with session_of(root_url, mode) as (session, cancel):
-        resource, gathered = listed(session, cancel, locator, text)
+        resource, gathered = listed(session, cancel, locator, text, lambda found: check_output(found.schema, output))
         emit(gathered.frame, resource.schema, **output)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tui.commands.output import Progress, chosen_format, emit, output_options, say
+from tui.commands.output import Progress, check_output, chosen_format, emit, output_options, say
 from tui.commands.submit_files import FORMS, entries_of_files
 from tui.commands.submit_publishing import publish, registration, routes, status
 
@@ -49,6 +49,7 @@ def lint(files: tuple[str, ...], form: str | None, generation: bool, errors_only
     from backends.submission.findings import FINDINGS, findings_frame
     from backends.submission.generation import GENERATION, generation_frame
 
+    check_output(GENERATION if generation else FINDINGS, output)
     entries = entries_of_files(files, form, for_lint=not generation)
     if generation:
         emit(generation_frame(entries), GENERATION, **output)
@@ -73,6 +74,7 @@ def preview(files: tuple[str, ...], form: str | None, against: str | None, **out
     """Show how Treeherder would draw the jobs: platform row, group and symbol, colour, tier, duration, logs."""
     from backends.submission.preview import PREVIEW, preview_frame
 
+    check_output(PREVIEW, output)
     entries = entries_of_files(files, form)
     changes = _changes(entries, against) if against else None
     frame = preview_frame(entries, changes)

@@ -9,7 +9,7 @@ import click
 
 from backends.problems import Problem, UsageProblem
 from tui.commands.listing import session_of
-from tui.commands.output import Progress, emit, output_options, say
+from tui.commands.output import Progress, check_output, emit, output_options, say
 from tui.commands.submit_files import FORMS, entries_with
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ def status(states: str | None, retry: bool, take_back: bool, forget: bool, **out
         raise UsageProblem(f"'{unknown[0]}' is no state of a job in the outbox.", f"States: {', '.join(STATES)}.")
     if retry + take_back + forget > 1:
         raise UsageProblem("--retry, --cancel and --forget are three different things.", "Use one of them.")
+    check_output(OUTBOX, output)
     with session_of(None, None) as (session, _), open_outbox(session.settings) as outbox:
         frame = outbox_frame(outbox)
         frame = frame.filter(frame["state"].is_in(wanted))
@@ -167,6 +168,7 @@ def routes(project: str, url: str | None, exchange: str | None, routing_key: str
         session,
         cancel,
     ):
+        check_output(ROUTES, output)
         emit(routes_frame(session.settings, project, cancel), ROUTES, **output)
     say(TODAY)
     return 0

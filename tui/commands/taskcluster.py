@@ -13,7 +13,7 @@ from tui.cli import connection_options
 from tui.commands.layout_options import layout_choices, layout_options
 from tui.commands.listing import listed, session_of
 from tui.commands.measuring import breakdown, compare, measurements
-from tui.commands.output import Progress, emit, output_options
+from tui.commands.output import Progress, check_output, emit, output_options
 from tui.commands.reading import listing, log, runs, show
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _one_kind(resource: Resource, noun: str, verb: str) -> None:
 def tasks(locator: str, mode: str | None, root_url: str | None, text: str, **output: Any) -> None:
     """List the tasks of a group, one row a task."""
     with session_of(root_url, mode) as (session, cancel):
-        resource, gathered = listed(session, cancel, locator, text)
+        resource, gathered = listed(session, cancel, locator, text, lambda found: check_output(found.schema, output))
         _one_kind(resource, "task", "tasks")
         emit(gathered.frame, resource.schema, **output)
 
@@ -84,12 +84,19 @@ def artifacts(
 ) -> None:
     """List the artifacts of a task, or of the tasks of a group that --filter leaves; of all runs."""
     with session_of(root_url, mode) as (session, cancel):
-        resource, frame = _artifacts(session, cancel, locator, text)
+        resource, frame = _artifacts(session, cancel, locator, text, output)
         emit(_matched(frame, globs), resource.schema, **output)
 
 
-def _artifacts(session: Session, cancel: Cancel, locator: str, text: str) -> tuple[Resource, pl.DataFrame]:
-    resource, gathered = listed(session, cancel, locator, text)
+def _artifacts(
+    session: Session, cancel: Cancel, locator: str, text: str, output: dict[str, Any]
+) -> tuple[Resource, pl.DataFrame]:
+    from backends.taskcluster.artifacts import ARTIFACTS
+
+    def check(found: Resource) -> None:
+        check_output(ARTIFACTS if found.noun[0] == "task" else found.schema, output)
+
+    resource, gathered = listed(session, cancel, locator, text, check)
     frame = gathered.frame
     if resource.noun[0] != "task":
         return resource, frame
@@ -126,8 +133,11 @@ def stats(
     """Statistics of the numeric columns: n, missing, min, mean, median, p90, p95, p99, max, standard deviation."""
     from backends.frames import statistics
 
+    def check(found: Resource) -> None:
+        check_output(statistics.report(found.schema.empty(), found.schema, columns=names or None, by=by)[1], output)
+
     with session_of(root_url, mode) as (session, cancel):
-        resource, gathered = listed(session, cancel, locator, text)
+        resource, gathered = listed(session, cancel, locator, text, check)
         table, schema = statistics.report(gathered.frame, resource.schema, columns=names or None, by=by)
         emit(table, schema, **output)
 
