@@ -1,4 +1,4 @@
-"""Which job data a text names. All of them begin with `submit:`, so that no path is taken that another system means."""
+"""Which job data a text names: what begins with `submit:`, and a path that ends as files of job data do."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ from backends.locators.taskcluster import SLUGID
 
 PREFIX = "submit:"
 FORMS = ("pulse", "pulse-2018", "collection", "task", "performance")
+_PATH = re.compile(r"(?:\.{0,2}|~[^/]*)/.*\.(?:json|jsonl|ndjson|ya?ml|csv)", re.IGNORECASE | re.DOTALL)
+# Files of a Prow build, which a downloaded tree has, too.
+_OTHERS = ("started", "finished", "prowjob", "podinfo", "clone-records", "metadata", "events", "sidecar-logs")
 _ENTRY = re.compile(r"[0-9]{1,7}", re.ASCII)
 
 
 def recognise(pasted: Pasted) -> SubmissionLocator | None:
-    """The locator of a `submit:` text, None for any other."""
+    """The locator of a `submit:` text, or of a path such as ./jobs.json; None for any other."""
     text = pasted.text
+    if _PATH.fullmatch(text) and "\0" not in text and Path(text).stem not in _OTHERS:
+        return JobFile(_absolute(text))
     if not text.lower().startswith(PREFIX) or text[len(PREFIX) :].startswith("//"):
         return None
     body, _, query = text[len(PREFIX) :].partition("?")

@@ -50,8 +50,17 @@ def test_what_cannot_be_opened_says_so(text: str) -> None:
         parse(text)
 
 
-def test_a_path_alone_is_not_taken(tmp_path: Path) -> None:
-    path = tmp_path / "jobs.json"
-    path.write_text("{}")
-    with pytest.raises(LocatorProblem):
-        parse(str(path))
+@pytest.mark.parametrize("path", ["/path/jobs.json", "./jobs.jsonl", "~/jobs.yaml", "../jobs.yml", "/a b/jobs.csv"])
+def test_a_path_of_job_data_needs_no_prefix(path: str) -> None:
+    found = parse(path)
+    assert found == JobFile(str(Path(path).expanduser().absolute()))
+    assert parse(found.text()) == found
+
+
+@pytest.mark.parametrize("path", ["/build/finished.json", "./podinfo.json", "/tree/logs/job", "./junit.xml"])
+def test_files_of_a_build_are_not_taken_for_job_data(path: str) -> None:
+    try:
+        found = parse(path)
+    except LocatorProblem:
+        return
+    assert not isinstance(found, JobFile)
