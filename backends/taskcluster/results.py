@@ -28,6 +28,7 @@ from backends.unpacking.kinds import ArchiveKind, is_archive
 DEFAULT_PLATFORM = "test-linux64-ccov"
 LARGEST = 2 << 30  # bytes of a decompressed file, which is held in memory
 _OWNER = re.compile(r"([A-Za-z0-9_-]{22})(?:\+-\+|\||_)(?=.)")
+_UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.new")  # a link that a killed run had not yet given its name
 _DIGITS = re.compile(r"(\d+)")
 _COMPRESSED = {
     ".gz": ArchiveKind.TAR_GZ,
@@ -225,7 +226,9 @@ def _directories(above: Path) -> list[Path]:
 def _below(directory: Path) -> Iterator[Path]:
     for above, directories, names in os.walk(directory):
         directories.sort()
-        yield from (Path(above, name) for name in names if Path(above, name).is_file())
+        yield from (
+            Path(above, name) for name in names if Path(above, name).is_file() and not _UNFINISHED.fullmatch(name)
+        )
 
 
 def _natural_path(path: Path) -> list[tuple[int, int, str]]:

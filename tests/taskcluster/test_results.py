@@ -122,6 +122,7 @@ def test_suites_and_directories_can_be_chosen(tmp_path: Path) -> None:
 def test_what_is_unfinished_is_not_read(tmp_path: Path) -> None:
     stored(tmp_path, "1/s/x_data/0/a.json", 1)
     stored(tmp_path, "1/s/x_data/.1.new/a.json", 2)
+    stored(tmp_path, "1/s/x_data/0/.0123456789abcdef.new", 2)
     stored(tmp_path, "1/s/x_data/notes/a.json", 3)
     assert [one["data"] for one in get_task_data(GROUP, tmp_path)["s"]] == [1]
 
