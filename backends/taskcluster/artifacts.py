@@ -92,7 +92,7 @@ class TaskArtifactList(Resource):
             odd += [run.note for run in runs if run.note]
             origin = _worst(run.origin for run in runs)
             note = _note(failed, unrun, len(self.task_ids), odd)
-            yield Page(artifact_frame(runs), origin, note=note, partial=bool(failed))
+            yield Page(artifact_frame(runs), origin, note=note, partial=bool(failed or odd))
 
     def _ask(self, task_id: str, cancel: Cancel) -> list[Listed] | HttpProblem:
         try:

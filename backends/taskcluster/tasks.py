@@ -90,7 +90,8 @@ class TaskGroupTasks(TaskRows):
         rows = self._known(whole)
         # Only the last page replaces: 10,000 stored rows must not shrink to the first page's 1,000. It takes away
         # tasks that are gone, and brings `copies`, which no single page can count.
-        yield Page(rows, fetched.origin, total=rows.height, replace=True, note=fetched.last_note(whole))
+        note, partial = fetched.last_note(whole), not fetched.complete
+        yield Page(rows, fetched.origin, total=rows.height, replace=True, note=note, partial=partial)
         self._looked = time.monotonic()
         self._closed = fetched.sealed or (fetched.expires_ms is not None and fetched.expires_ms < time.time() * 1000)
         if fetched.complete:
