@@ -305,10 +305,18 @@ def _pushes(query: Query, server: str) -> PerfherderLocator | None:
     return perfherder_api.pushes(repository, query, server, author=_first(query, "author"))
 
 
+def _push_health(query: Query, server: str) -> PerfherderLocator | None:
+    repository, revision = _first(query, "repo"), _first(query, "revision").lower()
+    if not (REPOSITORY.fullmatch(repository) and REVISION.fullmatch(revision)):
+        return None
+    return PushOf(repository, revision, server)
+
+
 _PAGES: dict[str, Callable[[Query, str], PerfherderLocator | None]] = {
     "perfherder": _home,
     "": lambda query, server: None if server else _pushes(query, server),
     "jobs": _pushes,
+    "push-health/push": _push_health,
     "perfherder/tests": _tests,
     "perfherder/graphs": _graphs,
     "perfherder/alerts": _alerts,

@@ -138,6 +138,7 @@ FORMS: dict[str, Locator] = {
     f"{TH}/jobs?repo=try&landoCommitID=12345": LandoPush("try", 12345),
     f"{TH}/jobs?repo=try&landoCommitID=12345&landoInstance=lando-prod-2025": LandoPush("try", 12345, "lando-prod-2025"),
     f"{TH}/": Pushes("autoland"),
+    f"{TH}/push-health/push?repo=try&revision={REV}&tab=tests": PushOf("try", REV),
     f"{TH}/api/performance/summary/?repository=autoland&signature=3816&framework=13&interval=604800&all_data=true": (
         Series((ONE,), 604800)
     ),

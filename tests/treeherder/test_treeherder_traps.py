@@ -150,6 +150,35 @@ def test_jobs_that_nobody_asked_for_are_not_shown_when_the_server_ignores_their_
     assert fake.client().jobs_by_id("autoland", [2]).frame["job_id"].to_list() == ["2"]
 
 
+def test_an_answer_is_read_up_to_half_a_gigabyte(fake: FakeTreeherder) -> None:
+    """More is a mistake or an attack, and would not fit into memory as a table either."""
+    caps: list[int] = []
+    client = fake.client()
+    get = client.asker.http.get
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        caps.append(options["cap"])
+        return get(*arguments, **options)
+
+    client.asker.http.get = noted  # type: ignore[method-assign]
+    client.frameworks()
+    assert caps == [536_870_912]
+
+
+def test_a_server_that_always_names_a_next_page_is_asked_for_as_many_as_it_counts(fake: FakeTreeherder) -> None:
+    asked: list[str] = []
+
+    def listing(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.params["page"])
+        first = 100 * int(asked[-1])
+        rows = [{"id": first + place, "alerts": []} for place in range(100 if asked[-1] == "1" else 50)]
+        return httpx.Response(200, json={"count": 150, "next": "https://th.example/again", "results": rows})
+
+    fake.answers["/api/performance/alertsummary/"] = listing
+    found = list(fake.client().alert_summaries(AlertFilters()))
+    assert asked == ["1", "2"] and sum(len(page.summaries) for page in found) == 150
+
+
 def test_a_number_of_5000_digits_loses_itself_and_not_the_answer() -> None:
     body = b'[{"id": 1, "suite": "kept", "x": NaN}, {"id": ' + b"9" * 5000 + b', "suite": "huge"}]'
     read = entries(answer(body), Signature)
