@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -68,9 +68,16 @@ class Verification:
 
 
 def verify_directory(
-    output: Path, cancel: Cancel, progress: Progress | None = None, *, extra: bool = False
+    output: Path,
+    cancel: Cancel,
+    progress: Progress | None = None,
+    *,
+    extra: bool = False,
+    made: Collection[str] = (),
 ) -> Verification:
     """Reads every recorded file; with `extra` also lists what is there and not in the record.
+
+    `made`: files and directories that are known to be made of downloads, and so are not extra.
 
     Raises `UsageProblem` where there is no record, `FileProblem`, `Cancelled`.
     """
@@ -90,7 +97,7 @@ def verify_directory(
     finally:
         reader.close()
     if extra:
-        known = {entry.target for entry in entries}
+        known = {entry.target for entry in entries} | set(made)
         rows += [(str(Finding.EXTRA), name, size, None, "", "", "", "") for name, size in _extra(output, known, cancel)]
     frame = VERIFICATION.frame(rows).sort("target", "state")
     counts = {finding: sum(row[0] == finding for row in rows) for finding in Finding}

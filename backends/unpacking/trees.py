@@ -21,6 +21,7 @@ import shutil
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from backends.atomic import (
@@ -30,6 +31,7 @@ from backends.atomic import (
     SymlinkError,
     atomic_file,
     disk_words,
+    open_directory,
     temporary_name,
 )
 from backends.problems import FileProblem
@@ -75,7 +77,7 @@ class Results:
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self._entries = _read(output)
+        self._entries = _read_record(output.directory((OWN_DIRECTORY,)), output.path)
         self._staged: set[Target] = set()
         self._settle()
 
@@ -230,6 +232,22 @@ class Results:
             shutil.rmtree(name, ignore_errors=True, dir_fd=directory)
 
 
+def result_paths(output: Path) -> set[str]:
+    """What was made of downloads below a directory (unpacked trees, data directories, links), for reading only.
+
+    Raises `FileProblem`.
+    """
+    try:
+        descriptor = open_directory(output, (OWN_DIRECTORY,))
+    except OSError as error:
+        raise FileProblem(f"{output} cannot be read: {disk_words(error, output)}.", "Check its permissions.") from error
+    try:
+        keys = _read_record(descriptor, output)
+    finally:
+        os.close(descriptor)
+    return keys.keys() | {f"{key}.unpacked" for key in keys}
+
+
 def _is_directory(name: str, directory: int) -> bool:
     try:
         return stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
@@ -274,14 +292,13 @@ def _unpacked(value: Any) -> _Entry | None:
     return entry
 
 
-def _read(output: Output) -> dict[str, _Entry]:
-    directory = output.directory((OWN_DIRECTORY,))
+def _read_record(directory: int, output: Path) -> dict[str, _Entry]:
     try:
         descriptor = os.open(RECORD, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
     except FileNotFoundError:
         return {}
     except OSError as error:
-        path = output.path / OWN_DIRECTORY / RECORD
+        path = output / OWN_DIRECTORY / RECORD
         if path.is_symlink():
             raise SymlinkError(path) from error
         raise FileProblem(f"{path} cannot be read: {disk_words(error, path)}.", "Check its rights.") from error

@@ -11,7 +11,9 @@ from backends.cancel import Cancel
 from backends.problems import Cancelled
 from backends.transfers.files import RemoteFile
 from backends.transfers.verification import Verification, verify_directory
+from backends.unpacking.downloads import unpack_downloads
 from tests.commands.calling import Caller
+from tests.taskcluster import test_original_layout_kill as layout
 from tests.transfers.conftest import Runner, file
 from tests.transfers.site import Site, status
 from tests.transfers.test_verified import unsized
@@ -109,3 +111,15 @@ def test_a_fifo_in_the_place_of_a_file_holds_nothing_up(output: Path) -> None:
     (output / "group" / "same").unlink()
     os.mkfifo(output / "group" / "same")
     assert findings(verify_directory(output, Cancel()))["group/same"] == "changed"
+
+
+def test_what_was_unpacked_or_placed_from_downloads_is_not_extra(tmp_path: Path, ciexplore: Caller) -> None:
+    layout.downloaded(tmp_path, "new")
+    layout.placed(tmp_path, False)
+    layout.placed(tmp_path, True)
+    unpack_downloads(tmp_path, None, Cancel())
+    assert ciexplore("verify", str(tmp_path), "--extra").code == 0
+    (tmp_path / "group" / "mine.txt").write_text("mine")
+    found = ciexplore("verify", str(tmp_path), "--extra", "--format", "csv")
+    assert found.code == 1
+    assert [row["target"] for row in found.rows] == ["group/mine.txt"]

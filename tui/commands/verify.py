@@ -19,7 +19,8 @@ def verify(directory: Path, everything: bool, extra: bool, columns: str | None, 
     """Read a downloaded directory again and compare it with its record; no server is asked.
 
     DIR is what a download was given as --output. Lists files that are missing, changed or unchecked (they came without
-    a length and without a digest, so that nothing says whether they are complete). Unpacked trees are not compared.
+    a length and without a digest, so that nothing says whether they are complete). What was unpacked or linked from
+    downloads is neither compared nor extra.
     Exits with 0 if every file is as recorded and with 1 if one is missing, changed or, with --extra, not in the record.
     """
     from backends.cancel import Cancel
@@ -34,7 +35,7 @@ def verify(directory: Path, everything: bool, extra: bool, columns: str | None, 
 
     with _heeding_ctrl_c(cancel):
         try:
-            found = verify_directory(place, cancel, show, extra=extra)
+            found = verify_directory(place, cancel, show, extra=extra, made=_made_of_downloads(place) if extra else ())
         finally:
             progress.clear()
     frame = found.frame
@@ -46,3 +47,18 @@ def verify(directory: Path, everything: bool, extra: bool, columns: str | None, 
     if found.absent:
         say(f"note: {found.absent:,} more had not been downloaded (failed, cancelled or interrupted)")
     return 0 if found.is_right else 1
+
+
+def _made_of_downloads(output: Path) -> set[str]:
+    """Unpacked trees, and in ArtifactDownloader's layout the data directories and the files about the run."""
+    from backends.taskcluster.original_layout_data import CONFIG_FILE, FILES_FILE, GROUP_FILE, TASKS_FILE
+    from backends.transfers.names import OWN_DIRECTORY
+    from backends.unpacking.trees import result_paths
+
+    if not (output / OWN_DIRECTORY).is_dir():
+        return set()
+    made = result_paths(output)
+    for group, run in {tuple(path.split("/")[:2]) for path in made if path.count("/") >= 4}:
+        names = (CONFIG_FILE, FILES_FILE, GROUP_FILE, TASKS_FILE)
+        made |= {f"{group}/{GROUP_FILE}", *(f"{group}/{run}/{name}" for name in names)}
+    return made

@@ -224,7 +224,7 @@ def counts(plan: Plan) -> Text:
         text.append(f" · {format_bytes(plan.free)} free there", style="not bold")
     words = {
         Action.RESUME: "of them go on where they stopped",
-        Action.UNCHANGED: "are already there, verified",
+        Action.UNCHANGED: f"are already there, {'verified' if not plan.unchecked else f'{plan.unchecked:,} unchecked'}",
         Action.SKIP: "are skipped",
         Action.CONFLICT: "are in conflict with other files",
     }

@@ -1,0 +1,53 @@
+"""F6 and the command line tell which server is waited for, and how long."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backends.cancel import Cancel
+from backends.config import load
+from backends.transfers.plan import make_plan
+from tests.driving import running, screen_text, until
+from tests.transfers.conftest import file
+from tests.transfers.site import Site, status
+from tui.commands import download
+from tui.session import Session
+
+FILES = 30
+
+
+def refusing(site: Site, seconds: str) -> list[str]:
+    paths = [f"/{number}" for number in range(FILES)]
+    for path in paths:
+        site.add(path, b"content", status(429, retry_after=seconds))
+    return paths
+
+
+async def test_the_transfers_pane_shows_the_wait_in_24_rows_of_80_columns(site: Site, tmp_path: Path) -> None:
+    plan = make_plan([file(site, path) for path in refusing(site, "7200")], tmp_path / "out")
+    async with running(None, size=(80, 24)) as (app, pilot):
+        await pilot.press("f6")
+        await until(pilot, lambda: app.transfers is not None and app.transfers.is_mounted)
+        app.transfers.add("files", plan)
+        host = site.base.removeprefix("http://")
+        await until(pilot, lambda: f"s for {host} (429)" in screen_text(app))
+        line = next(line for line in screen_text(app).splitlines() if "waiting" in line)
+        assert 60 < int(line.split("waiting ")[1].split()[0]) <= 120
+        app.transfers.cancel_everything()
+
+
+def test_a_headless_download_says_that_it_waits(site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [file(site, path) for path in refusing(site, "3")]
+    session = Session(load())
+    try:
+        code = download.carry_out(
+            session, files, tmp_path / "out", cancel=Cancel(), overwrite=False, rehash=False, dry=False
+        )
+    finally:
+        session.close()
+    assert code == 0
+    told = capsys.readouterr().err
+    assert f"note: waiting 3 s for {site.base.removeprefix('http://')} (429)" in told
+    assert told.count("waiting") == 1, "once for each server"
