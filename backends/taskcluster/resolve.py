@@ -173,6 +173,19 @@ def _job(deployment: Deployment, job: TreeherderJob, base: str, cancel: Cancel |
     task_id, run = str(told.get("task_id") or ""), told.get("retry_id")
     if not SLUGID.fullmatch(task_id):
         raise NotResolved(f"Job {job.number} of {job.repository} is no task of Taskcluster.", "Only tasks are shown.")
+    try:
+        return _task_of(deployment, job, task_id, run, cancel)
+    except NotFound:
+        named = f"Job {job.number} of {job.repository} is task {task_id}"
+        raise NotResolved(
+            f"{named}, which {deployment.root} does not have (any more).",
+            "Tasks expire, on try after four weeks. If it is of another deployment, set TASKCLUSTER_ROOT_URL to that.",
+        ) from None
+
+
+def _task_of(
+    deployment: Deployment, job: TreeherderJob, task_id: str, run: object, cancel: Cancel | None
+) -> TaskclusterLocator:
     if not job.log:
         return TaskGroup(_group_of(deployment, task_id, cancel), deployment.root, task=task_id)
     number = run if isinstance(run, int) and not isinstance(run, bool) and run >= 0 else None

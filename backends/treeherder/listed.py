@@ -17,6 +17,7 @@ from backends.locators.taskcluster import SLUGID, Artifact, Push, Task
 from backends.problems import UsageProblem
 from backends.resources import LogAddress, Resource, Row
 from backends.treeherder.client import Treeherder
+from backends.treeherder.columns import FAILED_RESULTS
 
 if TYPE_CHECKING:
     from backends.cancel import Cancel
@@ -73,12 +74,13 @@ def task_ids(rows: pl.DataFrame) -> tuple[str, ...]:
 
 
 def log_of(row: Row, root: str, *, live: bool = False) -> LogAddress | None:
-    """The task's log, if the deployment that keeps it is known."""
+    """The task's log, if the deployment that keeps it is known; of a job that failed from its first error on."""
     task = task_of(row, root)
     if task is None or task.run is None or not root:
         return None
     artifact = Artifact(task.task_id, task.run, "public/logs/live.log" if live else LOG, root)
-    return LogAddress(artifact.text(), str(row.get("name") or task.task_id), artifact, live)
+    failed = row.get("result") in FAILED_RESULTS
+    return LogAddress(artifact.text(), str(row.get("name") or task.task_id), artifact, live, failed=failed)
 
 
 def group_of(repository: str, revision: str) -> Push:

@@ -8,12 +8,12 @@ import pytest
 
 from backends.cancel import Cancel
 from backends.http.errors import NotAllowed, NotFound
-from backends.locators.taskcluster import Artifact, Task
+from backends.locators.taskcluster import Artifact, Task, TaskGroup
 from backends.logs.kept import from_log
 from backends.resources import LogAddress
 from backends.taskcluster import resource_for
 from backends.taskcluster.task_log import NoLog, log_of_artifact, log_of_task
-from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, body, reply, task_id
+from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, body, entry, reply, task_id
 
 STARTED = "2026-11-20T10:01:00.000Z"
 
@@ -153,3 +153,19 @@ def test_an_artifact_that_is_not_there_is_said_not_to_be(queue: FakeQueue) -> No
     address = log_of_artifact(queue.http(), Artifact(task_id(7), 0, "public/a.log", ROOT), Cancel())
     with pytest.raises(NotFound):
         read(queue, address)
+
+
+def test_the_log_of_a_failed_task_opens_at_its_first_error_from_every_list(queue: FakeQueue) -> None:
+    one = task(queue, run("failed", "failed"), artifacts=[s3(BACKING), s3("public/other.log")])
+    status = queue.answers[f"/api/queue/v1/task/{one}/status"]["status"]
+    definition = queue.answers[f"/api/queue/v1/task/{one}"]
+    queue.group([[{"status": status, "task": definition}, entry(2)]])
+    group: Any = resource_for(TaskGroup(GROUP, ROOT), queue.http(), ROOT)
+    failed, passed = list(group.pages(Cancel()))[-1].frame.sort("state", descending=True).iter_rows(named=True)
+    assert group.log(failed).failed and not group.log(passed).failed
+    artifacts: Any = resource_for(Task(one, None, ROOT), queue.http(), ROOT)
+    (page,) = artifacts.pages(Cancel())
+    assert [artifacts.log(row).failed for row in page.frame.sort("name").iter_rows(named=True)] == [True, False]
+    for named in (Artifact(one, None, BACKING, ROOT), Artifact(one, 0, BACKING, ROOT)):
+        assert log_of_artifact(queue.http(), named, Cancel()).failed
+    assert log_of_task(queue.http(), Task(one, None, ROOT), Cancel()).failed

@@ -219,3 +219,10 @@ def test_the_group_of_an_indexed_task_is_that_of_its_definition(queue: FakeQueue
     assert resolve(IndexPath("gecko.v2.try.build", group=True), queue.http(), ROOT) == TaskGroup(GROUP, ROOT)
     with pytest.raises(NotResolved):
         resolve(IndexPath("gecko.v2.nope", group=True), queue.http(), ROOT)
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_a_job_whose_task_has_expired_says_so_and_not_which_request_failed(queue: FakeQueue, log: bool) -> None:
+    queue.answers[JOB] = {"task_id": task_id(9), "retry_id": 0}
+    with pytest.raises(NotResolved, match=f"is task {task_id(9)}, which {ROOT} does not have"):
+        resolve(TreeherderJob("try", 123, log, server=ROOT), queue.http(), ROOT)
