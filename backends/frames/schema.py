@@ -42,7 +42,8 @@ class Column:
 
     `hidden`: not drawn until the user asks for it, still filtered by `name:`, exported and shown in the detail.
     `width`: cells to start with; 0 measures the first rows. `searched`: plain filter words look into it. `keeps_end`:
-    a text that does not fit loses its middle, since what tells it from its neighbours stands at its end.
+    a text that does not fit loses its middle, since what tells it from its neighbours stands at its end. `sort_by`: the
+    column whose order this one has, where its own texts do not sort as a user means them (999 before 1500).
     """
 
     name: str
@@ -53,6 +54,7 @@ class Column:
     width: int = 0
     searched: bool = True
     keeps_end: bool = False
+    sort_by: str = ""
 
     @property
     def dtype(self) -> pl.DataType:

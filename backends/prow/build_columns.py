@@ -7,7 +7,7 @@ from backends.frames.schema import Column, Kind, Schema
 BUILDS = Schema(
     (
         Column("state", Kind.STATE, "State", width=10),
-        Column("build", Kind.ID, "Build", width=19),
+        Column("build", Kind.ID, "Build", width=19, sort_by="order"),
         Column("started", Kind.TIME, "Started"),
         Column("duration", Kind.DURATION, "Duration", "s"),
         Column("pull", Kind.TEXT, "PR"),

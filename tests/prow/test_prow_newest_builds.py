@@ -300,3 +300,17 @@ def test_a_recorded_page_of_gcsweb_gives_its_newest_builds(prow_samples: Path, g
         archive = Archive(GcswebSource(client, "https://gcsweb.example"), NAME)
         assert [int(one) for one in ids(BuildListing(archive, folder, 5))] == numbers[:5]
         assert len(numbers) == 53 == len(ids(BuildListing(archive, folder)))
+
+
+def test_a_list_sorted_by_its_builds_is_in_the_order_of_their_numbers() -> None:
+    from backends.frames import filters
+    from backends.prow.archive import place_of
+    from backends.prow.build_columns import BUILDS
+    from backends.prow.build_reading import skeleton
+    from backends.prow.builds import build_frame
+    from tui.widgets.frame_rows import Question, SortKey
+
+    frame = build_frame(skeleton(place_of("logs/j/", one)) for one in ("999", "1500", "1000", "21", snowflake(60)))
+    question = Question((0, 0), frame, BUILDS, filters.parse("", BUILDS), (SortKey("build", descending=True),))
+    view = question.answer().view
+    assert view is not None and frame[view]["build"].to_list()[1:] == ["1500", "1000", "999", "21"]

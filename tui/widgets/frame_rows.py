@@ -65,7 +65,11 @@ class Question:
         if not self.wanted.is_empty and hit is None:
             haystack = self.search_text()
             hit = self.wanted.mask(self.frame, haystack)
-        order = self.order if self.order is not None or not self.keys else sorted_rows(self.frame, self.keys)
+        order = self.order
+        if order is None and self.keys:
+            names = {column.name: column.sort_by for column in self.schema if column.sort_by in self.frame.columns}
+            keys = tuple(key._replace(column=names.get(key.column, key.column)) for key in self.keys)
+            order = sorted_rows(self.frame, keys)
         if hit is None or self.wanted.is_empty:
             return Arrangement(order, order, None, haystack)
         view = hit.arg_true() if order is None else order.filter(hit.gather(order))
