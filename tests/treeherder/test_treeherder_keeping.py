@@ -116,6 +116,6 @@ def test_a_long_look_back_at_signatures_is_kept_longer(fake: FakeTreeherder) -> 
         return ask(path, params, policy=policy, cancel=cancel)
 
     treeherder.asker.ask = noted  # type: ignore[method-assign]
-    for days in (1, 2, 14, 365):
-        treeherder.signatures("autoland", interval=days * 86400)
-    assert list(held.values()) == [864, 1728, 3600, 3600]
+    for seconds in (3600, 86400, 2 * 86400, 14 * 86400, 365 * 86400):
+        treeherder.signatures("autoland", interval=seconds)
+    assert list(held.values()) == [300, 864, 1728, 3600, 3600]
