@@ -373,6 +373,17 @@ def test_all_digits_stay_when_the_rounded_values_come_again(tmp_path: Path) -> N
         assert row.select("value", "exact").rows() == [(77.78, False)]
 
 
+def test_a_push_that_failed_does_not_look_measured_by_one_signature(tmp_path: Path) -> None:
+    """A series has the values of every push, of those that could not be asked for, too."""
+    world = _world()
+    _small(world)
+    world.fails = lambda path, query: 504 if path == "performance/data" and "10" in query["push_id"] else 0
+    with Store(tmp_path, create=True) as store:
+        _fill(store, world)
+        row = VIEWS["revisions"].build(Dataset(store, "autoland")).filter(pl.col("push") == "10")
+        assert row.select("state", "total").rows() == [("failed", None)]
+
+
 def test_a_series_that_failed_is_asked_for_again(tmp_path: Path) -> None:
     world = _world()
     exact = _small(world)
