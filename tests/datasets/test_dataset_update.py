@@ -327,19 +327,20 @@ def test_a_dry_run_counts_what_a_run_then_asks(tmp_path: Path) -> None:
         assert sum(step.requests for step in again) == 0
 
 
-def _small(world: FakeTreeherder) -> dict[int, float]:
-    """The values of signature 1 below a hundredth, as a server has them."""
+def _small(world: FakeTreeherder, least: float = 0.0037) -> dict[int, float]:
+    """The values of signature 1 that small, as a server has them."""
     exact = {}
     for row in world.data:
-        row["value"] = 0.0037 + row["job_id"] / 1e7 if row["signature_id"] == 1 and row["job_id"] else 1234.5678
+        row["value"] = least + row["job_id"] / 1e7 if row["signature_id"] == 1 and row["job_id"] else 1234.5678
         exact[row["id"]] = row["value"]
     return exact
 
 
-def test_a_value_of_0_0037_is_not_stored_as_0(tmp_path: Path) -> None:
+@pytest.mark.parametrize("least", [0.0037, 0.9849])
+def test_a_value_of_0_0037_is_not_stored_as_0(tmp_path: Path, least: float) -> None:
     """The lists of whole pushes round to two decimals: where that may be half a percent, the series is asked for."""
     world = _world()
-    exact = _small(world)
+    exact = _small(world, least)
     with Store(tmp_path, create=True) as store:
         _fill(store, world)
         asked = [query["signature"] for path, query in world.asked if "signature" in query]
@@ -372,6 +373,17 @@ def test_all_digits_stay_when_the_rounded_values_come_again(tmp_path: Path) -> N
         assert row.select("value", "exact").rows() == [(77.78, False)]
 
 
+def test_a_push_that_failed_does_not_look_measured_by_one_signature(tmp_path: Path) -> None:
+    """A series has the values of every push, of those that could not be asked for, too."""
+    world = _world()
+    _small(world)
+    world.fails = lambda path, query: 504 if path == "performance/data" and "10" in query["push_id"] else 0
+    with Store(tmp_path, create=True) as store:
+        _fill(store, world)
+        row = VIEWS["revisions"].build(Dataset(store, "autoland")).filter(pl.col("push") == "10")
+        assert row.select("state", "total").rows() == [("failed", None)]
+
+
 def test_a_series_that_failed_is_asked_for_again(tmp_path: Path) -> None:
     world = _world()
     exact = _small(world)
@@ -391,6 +403,8 @@ def _measured_late(world: FakeTreeherder) -> None:
     """Push 7 has most signatures only with what was retriggered weeks later, push 5 has most within ten minutes."""
     for signature in range(20, 40):
         world.measure(signature, 7000 + signature, 7, after=20 * DAY)
+        for place, push in enumerate((31, 28, 25, 2)):  # so that no sample of first, middle and last has those of 7
+            world.measure(signature, 100_000 + 10 * signature + place, push + signature % 3)
     for signature in range(20, 30):
         world.measure(signature, 5000 + signature, 5)
 
@@ -424,17 +438,20 @@ def test_an_export_of_another_window_says_that_the_jobs_of_its_busiest_push_are_
 ) -> None:
     world = _world()
     _measured_late(world)
-    for job in range(3):
-        for signature in range(50, 54):
-            world.measure(signature, 3010 + job, 30)
+    for signature in range(50, 58):
+        for push in (46, 45, 44, 43, 42, 9):
+            world.measure(signature, 1000 * push + signature, push)
+        for job in range(3):
+            world.measure(signature, 2910 + job, 29)
     with Store(tmp_path / "store", create=True) as store:
         _fill(store, world)
         window = Window(since=NOW - 40 * DAY, until=NOW - 20 * DAY)
         done = export(Dataset(store, "autoland", Options(window)), tmp_path / "out", histograms=False, cancel=Cancel())
     stats = json.loads((tmp_path / "out" / "job_wait_time_stats.json").read_text())
     missing = stats["unique_job_ids_in_cache"] - stats["detailed_jobs_in_jsonl"]
-    assert stats["revision"] == f"{30:040x}" and missing > 0
-    assert any(f"lacks the details of {missing} of the 6 jobs" in note for note in done.notes)
+    assert stats["revision"] == f"{29:040x}" and missing == 9
+    total = stats["unique_job_ids_in_cache"]
+    assert any(f"lacks the details of {missing} of the {total} jobs" in note for note in done.notes)
 
 
 def test_700_jobs_are_three_requests_whose_addresses_gunicorn_takes(tmp_path: Path) -> None:

@@ -187,10 +187,15 @@ class Update:
             self._keep_digits(kept, notes)
 
     def _keep_digits(self, kept: list[pl.DataFrame], notes: list[Fetch]) -> None:
-        if notes and not self._cancel.cancelled:
-            self._store.commit(
-                self._wanted.repository, {"pairs": pl.concat(kept)} if kept else {}, notes, cancel=self._cancel
-            )
+        """Only of values that the store has: those of a push that could not be asked for would look like all of it."""
+        if not notes or self._cancel.cancelled:
+            return
+        frames = dict[str, pl.DataFrame]()
+        if kept:
+            rows = pl.concat(kept)
+            there = self._store.scan("pairs", self._wanted.repository).select("datum_id")
+            frames["pairs"] = rows.lazy().join(there, on="datum_id", how="semi").collect()
+        self._store.commit(self._wanted.repository, frames, notes, cancel=self._cancel)
 
     def _submit_times(self) -> None:
         self._fill_from_jobs()
