@@ -109,7 +109,7 @@ class Engine:
 
     def find_copy(self, request: Request, region: str) -> tuple[str, Found] | None:
         """The bucket's region that has the archive of such a revision, the preferred one first. What is damaged there,
-        as far as its headers and our own copy tell, is not had, and is put there again with the next copies."""
+        as far as its headers and our own copy tell, is not had; whoever makes the archive then puts it there again."""
         if self.mirror is None or not HEX.fullmatch(request.revision):
             return None
         wanted, kept = self.named(request), self.find_kept(request)
@@ -118,9 +118,6 @@ class Engine:
                 found = self.mirror.find(place, wanted)
                 if found is not None and (kept is None or found.is_of(kept.account)):
                     return place, replace(found, node=found.node or request.revision)
-                if kept is not None and place in kept.account.regions:
-                    regions = {name: bucket for name, bucket in kept.account.regions.items() if name != place}
-                    kept = self.store.keep(replace(kept.account, regions=regions))
         return None
 
     def have(
@@ -134,6 +131,7 @@ class Engine:
         kept, notes = self.store.find(wanted), list[str]()
         failed = list[str]()
         new = kept is None
+        kept = self._looked_after(kept) if kept is not None else None
         if kept is None or self._missing(kept):
             with self.store.lock(wanted, cancel, waiting):
                 kept = self.store.find(wanted)
@@ -227,6 +225,19 @@ class Engine:
 
     def _missing(self, kept: Kept) -> bool:
         return self.mirror is not None and any(one not in kept.account.regions for one in self.mirror.regions)
+
+    def _looked_after(self, kept: Kept) -> Kept:
+        """Without the copies that are noted and no longer there, or damaged."""
+        if self.mirror is None:
+            return kept
+        regions = dict(kept.account.regions)
+        for place in self.mirror.regions:
+            if place in regions:
+                with contextlib.suppress(Problem):  # a bucket that does not answer now is not without the archive
+                    found = self.mirror.find(place, kept.account.wanted)
+                    if found is None or not found.is_of(kept.account) or regions[place] != self.mirror.bucket(place):
+                        del regions[place]
+        return kept if regions == kept.account.regions else self.store.keep(replace(kept.account, regions=regions))
 
     def _copied(self, wanted: Wanted, region: str, cancel: Cancel, tell: Tell, notes: list[str]) -> Kept | None:
         """From the preferred region's bucket, else from any that has it; a bucket that fails is only noted."""

@@ -19,6 +19,7 @@ import msgspec
 
 from backends.archiver.engine import Engine, Got
 from backends.archiver.fetching import fetched
+from backends.archiver.hgweb import NODE
 from backends.archiver.reports import Report, State, Tell, silent
 from backends.archiver.sources import NotThere
 from backends.archiver.store import Kept
@@ -26,7 +27,7 @@ from backends.archiver.wanted import SHORT, Request, Wanted
 from backends.cancel import Cancel
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpProblem, NotFound, WrongServer, clean, shown
-from backends.http.policies import Policy
+from backends.http.policies import Mode, Policy
 from backends.problems import Problem
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class ArchiverClient:
 
     def get(self, request: Request, cancel: Cancel, tell: Tell = silent, region: str = "") -> Got:
         """The archive, from that server. Raises `TaskFailed` with the server's own words, and as `Engine.get` does."""
-        wanted, _, committed_ms = self._engine.resolve(request, cancel, tell)
+        wanted, committed_ms = self._resolved(request, cancel, tell)
         store = self._engine.store
 
         def waiting() -> None:
@@ -112,6 +113,16 @@ class ArchiverClient:
             kept = self._fetched(wanted, committed_ms, region, cancel, tell)
         tell(Report(State.SUCCESS, "Verified.", kept.account.size))
         return Got(kept, True)
+
+    def _resolved(self, request: Request, cancel: Cancel, tell: Tell) -> tuple[Wanted, int | None]:
+        """The Archiver may have what the hgweb cannot be asked about: a full revision needs no look-up."""
+        try:
+            wanted, _, committed_ms = self._engine.resolve(request, cancel, tell)
+        except HttpProblem:
+            if not NODE.fullmatch(request.revision) or self._http.mode is Mode.OFFLINE:
+                raise
+            return self._engine.named(request), None
+        return wanted, committed_ms
 
     def status(self, task: str, cancel: Cancel | None = None) -> TaskState:
         """What the server says of a task, by its id or its address. An id that it does not know is PENDING too."""

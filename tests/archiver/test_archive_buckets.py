@@ -202,6 +202,26 @@ def test_an_object_that_is_shorter_than_what_was_put_is_not_found(
     assert place.find(EAST, kept.account.wanted) is None
 
 
+@pytest.mark.parametrize("what", ["gone", "cut", "in another bucket now"])
+def test_a_copy_that_was_noted_and_is_no_longer_there_is_made_again(
+    hgweb: Hgweb, buckets: Storage, bench: Benches, what: str
+) -> None:
+    made = bench(hgweb.url, mirror=Mirror({EAST: "east"}, hgweb.url, buckets.environment))
+    kept = made.get(ASH, "tip").kept
+    key = kept.account.wanted.key
+    if what == "in another bucket now":
+        made = bench(hgweb.url, mirror=Mirror({EAST: "west"}, hgweb.url, buckets.environment))
+    elif what == "gone":
+        buckets._ask("DELETE", f"/east/{key}")
+    else:
+        buckets.put("east", key, kept.path.read_bytes()[:-1])
+    got = made.get(ASH, "tip")
+    assert not got.fetched and got.failed_copies == ()
+    bucket = "west" if what == "in another bucket now" else "east"
+    assert got.kept.account.regions == {EAST: bucket}
+    assert int(buckets.head(bucket, key).headers["content-length"]) == kept.account.size
+
+
 def test_copies_that_failed_are_told_apart_from_other_notes(hgweb: Hgweb, buckets: Storage, bench: Benches) -> None:
     got = bench(hgweb.url, mirror=mirror(buckets, hgweb, west="nosuchbucket")).get(ASH, "tip")
     assert got.failed_copies == (WEST,)

@@ -85,6 +85,18 @@ def test_a_file_that_is_not_ours_is_left_alone_unless_told(ciexplore: Caller, at
     assert zipfile.ZipFile(tmp_path / name).testzip() is None
 
 
+@pytest.mark.parametrize("more", [(), ("--overwrite",)])
+def test_a_planted_link_in_the_output_directory_is_refused_with_a_sentence(
+    ciexplore: Caller, at: Hgweb, tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    (tmp_path / "o").mkdir()
+    (tmp_path / "o" / f"ash-{at.repositories.first[:12]}.zip").symlink_to(tmp_path / "outside")
+    call = ("archive", "get", "projects/ash", "REL_1", "--yes", "--output", str(tmp_path / "o"), *more)
+    refused = ciexplore(*call)
+    assert refused.code == 1 and "is a symbolic link" in refused.err and refused.out == b""
+    assert not (tmp_path / "outside").exists()
+
+
 def test_status_lists_what_is_kept(ciexplore: Caller, at: Hgweb, tmp_path: Path) -> None:
     assert ciexplore("archive", "status").rows == []
     ciexplore("archive", "get", "projects/ash", "REL_1", "--yes", "--output", str(tmp_path))

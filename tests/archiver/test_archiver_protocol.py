@@ -321,6 +321,17 @@ def test_an_archive_that_is_gone_when_it_is_fetched_is_made_again(
     assert asking.get(Request(ASH, "tip"), Cancel()).kept.path.read_bytes() == content
 
 
+def test_a_full_revision_is_asked_of_an_archiver_although_the_hgweb_is_away(
+    old: Original, hgweb: Hgweb, bench: Benches, content: bytes
+) -> None:
+    old.first, old.files = [f"{old.url}/s3/x"], {"/s3/x": content}
+    made = bench("http://127.0.0.1:9")
+    got = client(made, old.url).get(Request(ASH, hgweb.repositories.second), Cancel())
+    assert got.kept.account.confirmed and got.kept.path.read_bytes() == content
+    with pytest.raises(HttpProblem, match=r"127\.0\.0\.1:9"):
+        client(made, old.url).get(Request(ASH, "tip"), Cancel())
+
+
 def test_an_archive_that_can_never_be_fetched_is_a_failure(old: Original, hgweb: Hgweb, bench: Benches) -> None:
     old.states = [state("SUCCESS", "done", **{EAST: f"{old.url}/s3/gone"})]
     asking, clock = timed(bench(hgweb.url), old)
