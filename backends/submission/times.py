@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
-from dateutil import parser  # type: ignore[import-untyped]
+from dateutil import parser
 
 EARLIEST = -62_135_510_400  # the second day of year 1: what is earlier no clock west of Greenwich can tell
 LATEST = 253_402_300_799  # the end of year 9999
