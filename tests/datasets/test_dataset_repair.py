@@ -7,14 +7,18 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 import pytest
 
 from backends.atomic import SymlinkError
 from backends.cancel import Cancel
+from backends.http import Http
+from backends.locators.datasets import DatasetViews
 from backends.problems import FileProblem, UsageProblem
-from backends.treeherder.datasets import parquet_files
+from backends.resources import Action
+from backends.treeherder.datasets import dataset_resource, parquet_files
 from backends.treeherder.datasets.compat import export
 from backends.treeherder.datasets.ledger import Ledger
 from backends.treeherder.datasets.mirror import mirror
@@ -108,6 +112,19 @@ def test_a_damaged_ledger_costs_requests_and_no_row(call: Call, tmp_path: Path) 
         assert _pairs(store) == before
         _fill(store, world)
         assert _pairs(store) == before == _expected(world)
+
+
+def test_the_app_sets_damaged_files_aside_from_the_list_of_views(tmp_path: Path) -> None:
+    path = _filled(tmp_path / "store")
+    listing = dataset_resource(DatasetViews(str(path)), cast(Http, object()), "http://127.0.0.1:1")
+    action = listing.menu(None, pl.DataFrame())[-1]
+    assert isinstance(action, Action) and action.label == "Set damaged files aside"
+    assert action.run(Cancel(), lambda words: None).startswith("Every file")
+    with Store(path) as store:
+        damaged = store.files("pairs")[0]
+    damaged.write_bytes(b"")
+    assert damaged.relative_to(path).as_posix() in action.run(Cancel(), lambda words: None)
+    assert not damaged.exists()
 
 
 def test_what_is_no_dataset_is_not_repaired(tmp_path: Path) -> None:

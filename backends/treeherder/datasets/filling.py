@@ -62,6 +62,25 @@ def fetching(store: Path, repository: str, http: Http, url: str) -> list[Action]
     ]
 
 
+def repairing(store: Path) -> Action:
+    """To set damaged files aside, as `perf dataset repair` does."""
+
+    def run(cancel: Cancel, progress: Callable[[str], None]) -> str:
+        from backends.treeherder.datasets.repair import repair
+
+        progress("reading every file of the dataset")
+        done = repair(store, cancel)
+        if not done:
+            return "Every file of the dataset is whole."
+        named = ", ".join(one.name for one in done[:3])
+        more = f" and {len(done) - 3:,} more" if len(done) > 3 else ""
+        return f"{named}{more} set aside; fetching from this menu brings back what they held."
+
+    return Action(
+        "Set damaged files aside", run, f"Look through {store}, and set aside what is damaged, to be fetched again?"
+    )
+
+
 def _run(
     store: Path, repository: str, http: Http, url: str, days: int
 ) -> Callable[[Cancel, Callable[[str], None]], str]:

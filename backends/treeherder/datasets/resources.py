@@ -16,7 +16,7 @@ from backends.locators.datasets import DatasetView, DatasetViews
 from backends.locators.perfherder import AlertSummary, PushJobs, PushOf, Series, SeriesRef
 from backends.locators.taskcluster import SLUGID, Task
 from backends.resources import Detail, Entry, Page, Resource, Row
-from backends.treeherder.datasets.filling import fetching
+from backends.treeherder.datasets.filling import fetching, repairing
 from backends.treeherder.datasets.store import LEDGER, Store
 from backends.treeherder.datasets.tables import EXPIRED, TABLES
 from backends.treeherder.datasets.views import VIEWS, Dataset, job_horizon, view
@@ -92,7 +92,9 @@ class DatasetList(Resource):
         repository = str(row["repository"]) if row else self._meant.repository or "autoland"
         if self._http is None:
             return []
-        return [*fetching(Path(self._meant.store), repository, self._http, self._url)]
+        found = fetching(Path(self._meant.store), repository, self._http, self._url)
+        there = (Path(self._meant.store).expanduser() / LEDGER).is_file()
+        return [*found, *([repairing(Path(self._meant.store))] if there else [])]
 
 
 def _listed(store: Store, repository: str) -> pl.DataFrame:
