@@ -30,6 +30,7 @@ _ACCOUNT = re.compile(r"([0-9a-f]{64})\.json", re.ASCII)
 _ARCHIVE = re.compile(r"([0-9a-f]{64})\.(zip|tar\.gz|tar\.bz2)", re.ASCII)
 _PART = re.compile(r"\.([0-9a-f]{64})\.[a-z0-9.]+\.part", re.ASCII)
 _PIECE = 1 << 20
+_LOCK = re.compile(r"[0-9a-f]{64}|server-[0-9a-f]{40}", re.ASCII)
 VERSION = 1
 _ABANDONED = 86_400.0  # seconds without a byte; a fetch gives up after 30
 
@@ -230,11 +231,11 @@ class Store:
                     if free:
                         self.forget(kept.account.wanted)
                         count += 1
-            self._sweep()
             for name in self._names():
                 if (match := _ACCOUNT.fullmatch(name)) and self.named(match[1]) is None:
                     (self.directory / name).unlink(missing_ok=True)  # of another version, or of an archive that is gone
             self._sweep()
+            self._sweep_locks()
         except OSError as error:
             raise FileProblem(f"The archives cannot be deleted: {disk_words(error)}.") from error
         return count
@@ -300,9 +301,10 @@ class Store:
         for name in self._names():
             path = self.directory / name
             with contextlib.suppress(OSError):
-                if _PART.fullmatch(name):
-                    if is_abandoned(path):
-                        path.unlink()
+                if match := _PART.fullmatch(name):  # whoever writes it holds the archive's lock, too
+                    with lock_if_free(self._lock_path(match[1]), below=self._root) as free:
+                        if free and is_abandoned(path):
+                            path.unlink()
                 elif name.startswith(".") and name.endswith(".part"):
                     if time.time() - path.lstat().st_mtime > _ABANDONED:
                         path.unlink()
@@ -310,6 +312,12 @@ class Store:
                     with lock_if_free(self._lock_path(match[1]), below=self._root) as free:
                         if free and not (self.directory / f"{match[1]}.json").exists():
                             path.unlink()
+
+    def _sweep_locks(self) -> None:
+        """Deletes the lock files of killed processes, which hold nothing any more."""
+        for name in [path.name for path in (self.directory / "locks").glob("*") if _LOCK.fullmatch(path.name)]:
+            with lock_if_free(self._lock_path(name), below=self._root):
+                pass  # letting go of a lock removes its file
 
     def _make_directory(self) -> None:
         try:

@@ -360,6 +360,18 @@ def test_the_cache_counts_archives_and_clears_them(tmp_path: Path, capsysbinary:
     assert "archives   0, 0 B" in ciexplore("cache", "info").text
 
 
+def test_a_clear_takes_the_locks_of_killed_processes_and_no_living_one_s(tmp_path: Path) -> None:
+    store = Store(tmp_path / "cache" / "archives")
+    kept = keep(store, "a" * 40)
+    locks = store.directory / "locks"
+    with store.lock(kept.account.wanted, Cancel()):
+        (locks / ("b" * 64)).touch()
+        (locks / f"server-{'c' * 40}").touch()
+        assert store.clear() == 0
+        assert [path.name for path in locks.iterdir()] == [kept.account.wanted.digest]
+    assert store.clear() == 1 and list(locks.iterdir()) == []
+
+
 def test_a_clear_takes_accounts_that_nobody_can_read(tmp_path: Path) -> None:
     store = Store(tmp_path / "cache" / "archives")
     kept = keep(store, "a" * 40)

@@ -21,7 +21,11 @@ import pytest
 from backends.archiver import tasks
 from backends.archiver.listening import ArchiverServer
 from backends.archiver.mirror import Mirror
+from backends.archiver.protocol import ArchiverClient
+from backends.archiver.reports import Report
 from backends.archiver.store import Account
+from backends.archiver.wanted import Request
+from backends.cancel import Cancel
 from backends.demo import DemoServer
 from backends.listener import GuardedProtocol, QuietLog, Server, configure, most_connections
 from tests.archiver.conftest import Benches
@@ -315,3 +319,29 @@ def test_connections_leave_file_descriptors_for_the_work() -> None:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert 8 <= most_connections() <= 256
     assert soft < 0 or most_connections() <= max(8, soft // 4)
+
+
+def test_a_client_outlasts_the_restart_of_the_server_that_makes_its_archive(hgweb: Hgweb, bench: Benches) -> None:
+    """The first one never ends its task, goes away, and the next one knows nothing of it."""
+    with hanging() as url, ExitStack() as stack:
+        first = stack.enter_context(ArchiverServer(bench(url, cache="first").engine, lookup_seconds=0.1))
+        port = int(first.url.rpartition(":")[2])
+        waits = list[float]()
+
+        def pause(seconds: float, cancel: Cancel) -> None:
+            waits.append(seconds)
+            if len(waits) == 2:
+                first.stop()
+            elif len(waits) == 5:
+                engine = bench(hgweb.url, cache="second").engine
+                stack.enter_context(ArchiverServer(engine, port=port))
+            elif len(waits) > 5:
+                threading.Event().wait(0.05)
+
+        reports = list[Report]()
+        made = bench(hgweb.url)
+        clock = lambda: sum(waits)  # noqa: E731
+        client = ArchiverClient(first.url, made.engine, pause=pause, clock=clock)
+        got = client.get(Request(ASH, "REL_1"), Cancel(), reports.append)
+        assert got.kept.account.node == hgweb.repositories.first
+    assert {"PENDING", "RETRY", "SUCCESS"} <= {str(report.state) for report in reports}
