@@ -6,14 +6,12 @@ import click
 
 from backends import config as settings_file
 
-_LONGEST = 1000  # characters of a value
-
 
 @click.command()
 @click.option("--show", is_flag=True, help="Show every setting (this is also what happens without it).")
 def config(show: bool) -> None:
     """Show the settings in force, where each came from and how to set it."""
-    from backends.http.errors import clean
+    from backends.http.errors import redact_url
 
     settings = settings_file.load()
     click.echo(f"# settings file: {settings_file.config_path()}")
@@ -21,5 +19,5 @@ def config(show: bool) -> None:
         others = ", ".join(part for part in (toml, env) if part)
         # A password may have got into a URL: what is shown is pasted into reports.
         value = getattr(settings, name)
-        shown = clean(value, _LONGEST) if isinstance(value, str) else value
+        shown = redact_url(value) if isinstance(value, str) else value
         click.echo(f"{name} = {shown!r}  # {settings.origins[name]}; set it by {others}")
