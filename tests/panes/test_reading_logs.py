@@ -13,9 +13,14 @@ from tui.widgets.tree_view import TreeView
 async def test_l_reads_the_log_of_a_task_and_escape_comes_back(demo: dict[str, str]) -> None:
     async with running(demo["taskcluster.finished-group"]) as (app, pilot):
         group = view(app)
-        await pilot.press("slash", *"state:failed", "enter", "l")
+        await pilot.press("slash", *"state:completed", "enter", "l")
         await until(pilot, lambda: isinstance(view(app), LogLevel))
         await until(pilot, lambda: "Task ID" in screen_text(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: view(app) is group)
+        await pilot.press("slash", "escape", "slash", *"state:failed", "enter", "l")
+        await until(pilot, lambda: isinstance(view(app), LogLevel))
+        await until(pilot, lambda: "▌✖" in screen_text(app))  # of one that failed: at its first error
         await pilot.press("escape")
         await until(pilot, lambda: view(app) is group)
         assert group.table.has_focus
