@@ -192,8 +192,12 @@ class Run:
         elif isinstance(how, Problem):
             self._settle(item, State.FAILED, "refused", str(how))
         elif isinstance(how, OSError) and how.errno in FULL:
-            self.back(item)
-            if item.turn == self._turn:  # else room may have been made since
+            with self._lock:  # once it is back, another worker may begin it, and the user may resume
+                is_news = item.turn == self._turn  # else room may have been made since
+                if is_news and self._pause_when_full:
+                    self._tell_full(how)
+                self.back(item)
+            if is_news and not self._pause_when_full:
                 self._tell_full(how)
         elif isinstance(how, OSError):
             self._settle(item, State.FAILED, "disk", f"{item.row.target}: {disk_words(how, self.plan.output)}.")

@@ -10,6 +10,9 @@ import pytest
 
 from backends.problems import FileProblem
 from backends.transfers import worker
+from backends.transfers.engine import Transfer
+from backends.transfers.items import Item
+from backends.transfers.runs import Run
 from tests.transfers.conftest import Runner, ends, file
 from tests.transfers.site import Site
 
@@ -85,3 +88,40 @@ def test_inodes_and_quotas_that_are_used_up_are_not_called_a_full_disk(
     assert transfer.wait(20)
     assert ends(transfer) == {"/a": ("cancelled", reason)}
     assert words in str(transfer.snapshot().problem)
+
+
+def test_a_run_that_was_resumed_is_not_paused_by_a_write_that_failed_before(
+    site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, resumed = threading.Event(), threading.Event()
+    full.set()
+    fill_disk(monkeypatch, full)
+    files = [file(site, f"/{number}") for number in range(20)]
+    for one in files:
+        site.add(one.key, b"content")
+    back = Run.back
+
+    def back_and_resumed(run: Transfer, item: Item) -> None:
+        """The user makes room and resumes between the failure of a write and what is made of it."""
+        back(run, item)
+        if not resumed.is_set():
+            resumed.set()
+            full.clear()
+            user = threading.Thread(target=run.resume)
+            user.start()
+            user.join(0.5)  # for ever where this happens under the run's lock, as it must
+            again.wait(0.5)
+
+    again = threading.Event()
+    take = Run.take
+
+    def taken(run: Transfer, beyond: int) -> Item | None:
+        item = take(run, beyond)
+        if item is not None and resumed.is_set():
+            again.set()
+        return item
+
+    monkeypatch.setattr(Run, "back", back_and_resumed)
+    monkeypatch.setattr(Run, "take", taken)
+    transfer = runner.start(*files, jobs=4, pause_when_full=True)
+    assert transfer.wait(20) and set(ends(transfer).values()) == {VERIFIED}
