@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from backends.cancel import Cancel
 from backends.logs.hits import Hits
 from backends.logs.patterns import Pattern, pattern
-from backends.logs.rules import Severity, joined
+from backends.logs.rules import NOTHING, Severity, joined
 from backends.logs.spool import LogSpool
 from backends.logs.windows import LONGEST, WINDOW, Window, one_cell, windows
 from backends.problems import Cancelled
@@ -20,6 +21,11 @@ _KEPT = 100_000  # of each severity; nobody jumps so often
 def _rules(severity: Severity | None) -> Pattern:
     made = pattern(joined(severity))
     return Pattern(made.text, joined(severity), f"(?m){joined(severity)}")  # case matters, whatever the rules hold
+
+
+@cache
+def _nothing() -> Pattern:
+    return Pattern(NOTHING, NOTHING, "")
 
 
 class Findings:
@@ -50,7 +56,10 @@ class Findings:
         lines = window.lines()
         numbers = any_rule.lines(lines).arg_true()
         for severity, rules in each:  # the most severe that fits is what the line is
-            found = rules.lines(lines.gather(numbers))
+            chosen = lines.gather(numbers)
+            found = rules.lines(chosen)
+            if severity is not Severity.SECTION and found.any():
+                found &= ~_nothing().lines(chosen)
             if found.any():
                 self._hits[severity].add((numbers.filter(found) + window.first_line).to_list())
                 numbers = numbers.filter(~found)
@@ -114,7 +123,10 @@ def _judged(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
     rules = _rules(Severity.ERROR)
     for raw in _whole_lines(pieces):
         window = Window(0, one_cell(raw), len(raw))
-        marked = set(window.matching(rules).to_list())
+        numbers = window.matching(rules)
+        if len(numbers):
+            numbers = numbers.filter(~_nothing().lines(window.lines().gather(numbers)))
+        marked = set(numbers.to_list())
         for number, line in enumerate(raw.removesuffix(b"\n").split(b"\n")):
             yield line + b"\n", number in marked
 

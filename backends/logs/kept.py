@@ -65,7 +65,7 @@ def from_log(http: Http, address: Address, downloader: Downloaders | None = None
         return first
 
     def read(cancel: Cancel) -> Iterator[bytes]:
-        from backends.http.errors import HttpProblem, NotFound
+        from backends.http.errors import FailedDependency, Gone, HttpProblem, NotFound
 
         begun = False
         try:
@@ -75,7 +75,7 @@ def from_log(http: Http, address: Address, downloader: Downloaders | None = None
             return
         except HttpProblem as problem:
             # A live log is served by the worker itself: nobody listens there once the run is over.
-            if begun or not (address.live or isinstance(problem, NotFound)):
+            if begun or not (address.live or isinstance(problem, (NotFound, Gone, FailedDependency))):
                 raise
         found = elsewhere(cancel)
         yield from from_address(http, found.url, live=found.live, final=found.final, downloader=downloader)(cancel)

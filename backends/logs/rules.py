@@ -60,7 +60,8 @@ RULES: tuple[Rule, ...] = (
          "TEST-UNEXPECTED-FAIL | dom/test.html | got 1"),
     Rule("crash", _E, r"\bPROCESS-CRASH\b|\bapplication crashed \[|###!!! ABORT:",
          "PROCESS-CRASH | dom/test.html | application"),
-    Rule("assertion", _E, r"\bAssertion failure: |\bAssertion `.*' failed", "Assertion failure: x, at a.cpp:10"),
+    Rule("assertion", _E, r"\bAssertion failure: |\bAssertion `.*' failed|\bAssertion failed: ",
+         "Assertion failure: x, at a.cpp:10"),
     Rule("level", _E, r"(?:^|[0-9] +)(?:ERROR|CRITICAL|FATAL) +- ", "02:47:22    ERROR - Return code: 1"),
     Rule("mozharness step failed", _E, r"\[mozharness: [^\]]*\] Finished \S+ step \((?:fail|error|exception)",
          "INFO - [mozharness: 2025-02-13 11:46:11.17Z] Finished run-tests step (failed)"),
@@ -74,18 +75,23 @@ RULES: tuple[Rule, ...] = (
           "Automation Error: Received unexpected exception while running application"),
     # Languages and compilers
     Rule("traceback", _E, r"Traceback \(most recent call last\):\s*$", "Traceback (most recent call last):"),
-    _line("exception", _E, rf"Exception in thread |(?:Caused by: )?(?:[\w$]+\.)*[A-Z]\w*(?:Exception|Error){_SAYS}",
+    _line("exception", _E, r"Exception in thread |"
+          rf"(?:Caused by: |Uncaught )?(?:[\w$]+\.)*(?:[A-Z]\w*)?(?:Exception|[A-Z]\w*Error){_SAYS}|"
+          r"Unhandled [Ee]xception|(?:AssertionError|KeyboardInterrupt):?\s*$",
           "java.lang.IllegalStateException: closed"),
     Rule("sanitizer", _E, r"\b(?:ERROR|WARNING|SUMMARY): \w+Sanitizer: |: runtime error: ",
          "==12==ERROR: AddressSanitizer: heap-use-after-free"),
     Rule("rust panic", _E, r"\bpanicked at ", "thread 'main' panicked at src/main.rs:1:2"),
-    Rule("signal", _E, r"\b[Ss]egmentation fault\b|\bcore dumped\b|\bOut of memory: Kill|\bsignal: killed\b",
+    Rule("signal", _E, r"\b[Ss]egmentation fault\b|\bcore dumped\b|\bOut of memory: Kill|\bsignal: killed\b|"
+         r"^Killed\s*$|\b[Rr]eason: ?\"?OOMKilled\b|\bterminate called after throwing\b|\bWARNING: DATA RACE\b",
          "Segmentation fault (core dumped)"),
     Rule("make", _E, r"\b(?:g?make|mozmake)(?:\.exe)?(?:\[\d+\])?: \*\*\* ", "make[2]: *** [Makefile:10: all] Error 2"),
-    _line("error:", _E, rf"(?:│ )?(?:[^\s:]+:\d+(?::\d+)?: )?(?:[\w./+-]+: )?(?:(?i:fatal) )?(?:[Ee]rror|ERROR)"
+    _line("error:", _E,
+          rf"(?:│ )?(?:[^\s:]+:\d+(?::\d+)?: )?(?:[\w./+-]*[a-z\d][\w./+-]*: )?(?:(?i:fatal) )?(?:[Ee]rror|ERROR)"
           rf"(?:\[\w+\])?{_SAYS}", "main.c:10:5: error: expected ';'"),
     Rule("compiler", _E, r"\(\d+(?:,\d+)?\) ?: (?:fatal )?error [A-Z]*\d+: |:\d+:\d+ - error TS\d+: |"
-         r": fatal error [A-Z]+\d+: ", "src/a.ts(1,2): error TS2304: Cannot find name 'x'."),
+         r": fatal error [A-Z]+\d+: |\bundefined reference to |^\S+\.go:\d+:\d+: \S",
+         "src/a.ts(1,2): error TS2304: Cannot find name 'x'."),
     _line("linter", _E, r"\s+\d+:\d+ +error  +\S", "  12:3  error  Unexpected var  no-var"),
     _line("error doing", _E, r"error [a-z]+ing [a-z ]{2,60}: ", "error getting pods: i/o timeout"),
     _line("fatal:", _E, r"(?:PHP )?(?:fatal|FATAL|Fatal)(?: error| ERROR)?: ", "fatal: not a git repository"),
@@ -93,28 +99,43 @@ RULES: tuple[Rule, ...] = (
     _line("tap", _E, r"\s*not ok \d+", "not ok 3 - reads the file"),
     _line("fail:", _E, rf"(?:FAIL|FAILED|FAILURE){_SAYS}|FAIL!|FAILED \((?:failures|errors)=", "FAIL: kubectl.sh"),
     _line("pytest", _E, r"(?:FAILED|ERROR) (?:collecting )?\S+\.py(?:::| - |$)|\S+\.py::.* (?:FAILED|ERROR)\b|E {3,}\S|"
-          r"INTERNALERROR> ", "FAILED tests/test_x.py::test_y - AssertionError: assert 1 == 2"),
-    _line("ginkgo", _E, r"\s*(?:•!? )?\[(?:FAILED|FAIL|Fail|PANICKED|Panic!?|TIMEDOUT)\] |"
-          r"\s*•!? (?:Failure|Panic|\[FAILED\]|\[PANICKED\]|\[TIMEDOUT\])|"
+          r"INTERNALERROR> |_{3,} ERROR (?:collecting|at (?:setup|teardown) of) |"
+          r"\S+\.py:\d+: [A-Z]\w*(?:Error|Exception)\s*$|"
+          r"(?:ERROR|CRITICAL) +\S+:\S+\.py:\d+ |"
+          r"(?:=+ )?(?:[1-9]\d* \w+, )*[1-9]\d* (?:failed|errors?)\b.* in \d[\d.]*s",
+          "FAILED tests/test_x.py::test_y - AssertionError: assert 1 == 2"),
+    _line("ginkgo", _E,
+          r"\s*(?:•!? )?(?:\[\w+\] )?\[(?:FAILED|FAIL|Fail|PANICKED!?|Panic!?|TIMEDOUT|INTERRUPTED|ABORTED)\] |"
+          r"\s*•!? (?:Failure|Panic|\[(?:FAILED|PANICKED!?|TIMEDOUT|INTERRUPTED|ABORTED)\])|"
           r"failed: \(|Failing tests:|Summarizing [1-9]\d* Failure|Test Suite Failed", "• [FAILED] [0.123 seconds]"),
     Rule("[FAIL]", _E, r"\[FAIL\] ", "  > [FAIL] [sig-node] pods [It] start"),
     _line("gtest", _E, r"\[ +FAILED +\] ", "[  FAILED  ] Parser.Reads (1 ms)"),
     _line("go test", _E, r"\s*--- FAIL: |=== (?:FAIL|Failed)\b|FAIL(?:\s|$)|fail \[", "--- FAIL: TestOpen (0.01s)"),
-    _line("cargo, gradle", _E, r"test \S.* \.\.\. FAILED|test result: FAILED|\S+ > .* FAILED\s*$",
+    _line("cargo, gradle", _E, r"test \S.* \.\.\. FAILED|test result: FAILED|\S+ > .* FAILED\s*$|"
+          r"(?:> Task )?:\S+ FAILED\s*$|\* What went wrong:",
           "test parser::reads ... FAILED"),
+    _line("jest, mocha", _E, r"\s*FAIL +\S+\.\w+(?: |$)|\s*[✕✗] \S|Tests: +[1-9]\d* failed|\s+[1-9]\d* failing\s*$|"
+          r"\s*(?:●.*)?Test suite failed to run", " FAIL  src/reader.test.ts > reads"),
+    _line("dotnet", _E, r"\[xUnit\.net .*\[FAIL\]\s*$|\s+Failed \S.* \[(?:< )?\d+ m?s\]", "  Failed Reads [3 ms]"),
     _line("bazel", _E, r"//\S+ +(?:\(cached\) )?(?:FAILED|TIMEOUT|NO STATUS)\b",
           "//pkg:test  FAILED in 3 out of 3 in 1.2s"),
     _line("rspec", _E, r"rspec \./\S+:\d+ # ", "rspec ./spec/reader_spec.rb:12 # reads"),
     # Build tools, package managers, command line tools
-    _line("maven", _E, r"\[(?:ERROR|FATAL|error)\] +\S|BUILD FAIL(?:ED|URE)\b|\[INFO\] BUILD FAILURE",
+    _line("maven", _E, r"\[(?:ERROR|FATAL|error|ERR)\]:? +\S|BUILD FAIL(?:ED|URE)\b|\[INFO\] BUILD FAILURE|"
+          r"Tests run: \d+, (?:Failures: [1-9]|Failures: 0, Errors: [1-9])|.* <<< (?:FAILURE|ERROR)!",
           "[ERROR] Failed to execute goal org.apache.maven"),
-    _line("npm", _E, r"npm (?:ERR!|error) |error Command failed |(?:\S+ )?ERR_PNPM_\w+|\s*ELIFECYCLE\b|ERROR in \S",
+    _line("npm", _E, r"npm (?:ERR!|error) |error [A-Z][\w']+ \w|(?:➤ )?YN0000: .*Failed with errors|"
+          r"Failed to compile\b|"
+          r"Module not found: Error: |(?:\S+ )?ERR_PNPM_\w+|\s*ELIFECYCLE\b|ERROR in \S",
           "npm ERR! code ELIFECYCLE"),
     _line("kubectl, docker", _E, r"(?:[\w./-]+: )?Error (?:from server(?: \(|: )|response from daemon: )|"
           r"Unable to connect to the server: |The connection to the server \S+ was refused",
           "Error from server (NotFound): pods \"x\" not found"),
     _line("command", _E, r"(?:curl: \(\d+\) |E: [A-Z]|CMake Error |rsync error: |wget: unable |!!! (?:\[\d|Error in ))|"
-          r".*: command not found\s*$", "curl: (22) The requested URL returned error: 404"),
+          r".*: command not found\s*$|"
+          r"(?:\S*/)?(?:ba|da|z|k)?sh: .*: (?:not found|Permission denied|No such file or directory)\s*$|"
+          r"ninja: build stopped: |Err:\d+ |(?:\S*/)?ld(?:\.\w+)?: .*(?:not found|cannot find)|rpc error: code = |"
+          r"CONFLICT \(| ! \[(?:remote )?rejected\]", "curl: (22) The requested URL returned error: 404"),
     _line("job", _E, r"Finished: (?:FAILURE|ABORTED)\s*$", "Finished: FAILURE"),
     # Go, Kubernetes, Prow
     _line("go panic", _E, r"panic: |fatal error: ", "panic: runtime error: index out of range"),
@@ -125,6 +146,10 @@ RULES: tuple[Rule, ...] = (
           '{"level":"error"}'),
     Rule("dated level", _E, rf"^\[?{_DATED}(?:ERROR|FATAL|CRITICAL|SEVERE|D?PANIC)(?:[ \t:\]|]|$)",
          "2026-11-28T00:00:00Z ERROR controller failed {\"error\": \"x\"}"),
+    _line("zap", _E, r"(?:\d\.\d+e\+\d+\t)?(?:ERROR|FATAL|D?PANIC)\t", "1.7642e+09\tERROR\tcontroller\tfailed"),
+    _line("ansible", _E, r"(?:fatal|failed): \[[^\]]+\].*=> ", "failed: [localhost] (item=x) => {}"),
+    Rule("loguru", _E, rf"^{_DATED}\| (?:ERROR|CRITICAL) +\| ",
+         "2026-11-28 12:00:00.123 | ERROR    | reader:read:3 - closed"),
     Rule("python level", _E, r"^(?:ERROR|CRITICAL):[\w.-]+:|^\d[-\d:., T]* - \S+ - (?:ERROR|CRITICAL) - ",
          "ERROR:root:cannot open x"),
     Rule("prow", _E, r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d (?:error: |Container \S+ in pod \S+ failed)",
@@ -159,6 +184,13 @@ RULES: tuple[Rule, ...] = (
     Rule("group", _S, r"^##\[(?:group|section)\]|^::group::", "##[group]Build"),
 )  # fmt: skip
 
+# A line that says that there is nothing to tell is no error and no warning, whatever its first word is: "error: none",
+# "FAILED: 0", "Failing tests: []". Few words before it, so that "error: expected a text, got: null" is still one.
+NOTHING = (
+    rf"^{_STAMP}(?:INFO:? +)?#? ?[\w.]+(?: \w+)?(?:[:=] ?|[ \t]+)"
+    r"(?:(?i:none|nil|<nil>|null|false|no|n/a)|0+(?:\.0+)?%?(?: \w+)?|\"\"|''|\[ *\]|\{ *\}|\((?:none)?\))[.,]?\s*$"
+)
+
 
 def joined(severity: Severity | None = None) -> str:
     """One regular expression for all rules (of a severity). What may stand before a tool's words is in it once."""
@@ -170,4 +202,7 @@ def joined(severity: Severity | None = None) -> str:
 
 def matching_rules(line: str) -> list[Rule]:
     """Which rules call this line what; for one line that a person points at."""
-    return [rule for rule in RULES if re.search(rule.regex, line)]
+    nothing = re.search(NOTHING, line)
+    return [
+        rule for rule in RULES if re.search(rule.regex, line) and (rule.severity is Severity.SECTION or not nothing)
+    ]

@@ -83,6 +83,25 @@ def resolve(
     raise LocatorProblem(f"{locator.text()} cannot be looked up.")
 
 
+def resolve_task(
+    locator: Locator, http: Http, root: str, cancel: Cancel | None = None, treeherder: str = ""
+) -> TaskclusterLocator:
+    """As `resolve`, for who asks for one task: of an id or an index path that a decision task shares with its group
+    the task is meant, of the group that a selected job opens the job's."""
+    found = resolve(locator, http, root, cancel, treeherder)
+    if not isinstance(found, TaskGroup):
+        return found
+    if found.task or len(found.task_ids) == 1:
+        return Task(found.task or found.task_ids[0], None, found.root_url)
+    if isinstance(locator, TaskOrGroup) or (isinstance(locator, IndexPath) and not locator.group):
+        try:
+            Deployment(http, found.root_url).task(found.group_id, cancel)
+        except NotFound:
+            return found  # a group that somebody made without a decision task
+        return Task(found.group_id, None, found.root_url)
+    return found
+
+
 def _comparison(locator: Comparison, http: Http, root: str, cancel: Cancel | None) -> Comparison:
     """Both sides looked up; those of one deployment are spelled without it."""
     sides = [_as_group(resolve(side, http, root, cancel), http, cancel) for side in (locator.base, locator.new)]

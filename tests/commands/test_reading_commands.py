@@ -82,6 +82,14 @@ def test_the_log_of_a_retried_task_is_of_the_run_that_began(ciexplore: Caller, d
     assert done.code == 0 and b"Run ID: 0" in done.out
 
 
+def test_a_decision_task_is_read_by_its_id_and_by_its_index_path(ciexplore: Caller, demo: dict[str, str]) -> None:
+    decision = demo["taskcluster.finished-group"].rpartition("/")[2]
+    told = ciexplore("taskcluster", "log", decision)
+    assert told.code == 0 and told.out
+    assert ciexplore("taskcluster", "log", demo["taskcluster.index"]).code == 0
+    assert b"Gecko Decision Task" in ciexplore("taskcluster", "show", decision).out
+
+
 @pytest.mark.parametrize(
     ("name", "code", "words"),
     [

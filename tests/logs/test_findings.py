@@ -106,6 +106,64 @@ ERRORS = [
     "[task 2025-02-13T21:30:46.167Z] 21:30:46     INFO -  E   AssertionError: assert 1 == 2",
     "[task 2025-02-13T21:30:46.167Z] 21:30:46    ERROR - Return code: 1",
     "[task 2025-02-13T21:30:46.167Z] 21:30:46     INFO -  Automation Error: hung",
+    'ERROR: failed to solve: process "/bin/sh -c make" did not complete successfully: exit code: 2',
+    "    --- FAIL: TestY/case_one (0.00s)",
+    "  [FAILED] in [It] - /go/src/x_test.go:12 @ 11/28/26 12:00:00.123",
+    "• [PANICKED!] [0.001 seconds]",
+    "  [PANICKED!] Test Panicked",
+    "• [INTERRUPTED] [3.210 seconds]",
+    "• [ABORTED] [3.210 seconds]",
+    "[BeforeSuite] [FAILED] [0.001 seconds]",
+    "_____________________ ERROR collecting tests/test_x.py ______________________",
+    "__________________ ERROR at setup of test_y ___________________",
+    "tests/test_x.py:12: AssertionError",
+    "ERROR    root:reader.py:3 closed",
+    "=================== 1 failed, 2 passed in 0.12s ===================",
+    "AssertionError",
+    "Exception: closed",
+    "Uncaught TypeError: x is undefined",
+    "Unhandled exception. System.InvalidOperationException: closed",
+    "Tests run: 5, Failures: 1, Errors: 0, Skipped: 0",
+    "Tests run: 5, Failures: 0, Errors: 2, Skipped: 0",
+    "Tests run: 5, Failures: 1, Errors: 0, Skipped: 0, Time elapsed: 0.1 sec <<< FAILURE!",
+    "readsLines(com.example.ReaderTest)  Time elapsed: 0.1 sec  <<< ERROR!",
+    "[ERR]: closed",
+    "> Task :app:compileJava FAILED",
+    ":app:compileJava FAILED",
+    "* What went wrong:",
+    'error An unexpected error occurred: "https://registry.yarnpkg.com/x: ECONNREFUSED".',
+    'error Couldn\'t find a package.json file in "/x"',
+    "➤ YN0000: · Failed with errors in 1s 2ms",
+    "Module not found: Error: Can't resolve 'x'",
+    "error[E0308]: mismatched types",
+    "make: *** [x] Error 2",
+    "ninja: build stopped: subcommand failed.",
+    "fatal: not a git repository (or any of the parent directories): .git",
+    "/bin/sh: 1: jq: not found",
+    "bash: line 1: ./run: Permission denied",
+    "./main.go:3:2: undefined: x",
+    "main.c:(.text+0x5): undefined reference to `x'",
+    "/usr/bin/ld: cannot find -lfoo",
+    "Err:1 http://deb.debian.org stable InRelease",
+    "CONFLICT (content): Merge conflict in x",
+    "Killed",
+    "    Reason: OOMKilled",
+    "terminate called after throwing an instance of 'std::bad_alloc'",
+    "WARNING: DATA RACE",
+    "Assertion failed: (x), function y, file z.c, line 3.",
+    " FAIL  src/x.test.ts > name",
+    "Tests:       1 failed, 2 passed, 3 total",
+    "  2 failing",
+    "  ✕ reads (3 ms)",
+    "Test suite failed to run",
+    "  Failed Reads [3 ms]",
+    "[xUnit.net 00:00:01.23]     Reader.Reads [FAIL]",
+    "1.7642e+09\tERROR\tcontroller\tfailed",
+    "1764288000.123456\tERROR\tcontroller-runtime.manager\tclosed",
+    "2026-11-28 12:00:00.123 | ERROR    | reader:read:3 - closed",
+    'failed: [localhost] (item=x) => {"changed": false}',
+    '{"level":"fatal","ts":1764288000.1,"msg":"closed"}',
+    "error: expected a text, got: null",
 ]
 MORE_INNOCENT = [
     "0 errors, 3 warnings",
@@ -157,6 +215,38 @@ MORE_INNOCENT = [
     "E: 12%",
     "panics are rare",
     "REFTEST INFO |     AddressSanitizer: false",
+    "error: none",
+    "Error: <nil>",
+    "error: []",
+    'error: ""',
+    "Error: 0.00",
+    "FAILED: none",
+    "FAILED=0",
+    "FAIL 0",
+    "fatal: 0",
+    "failed: ()",
+    "Failing tests: none",
+    "panic: false",
+    "HttpError: none",
+    "[task 2025-02-12T02:48:56.057Z] 02:48:56     INFO - error: none",
+    "DEBUG: error: retried",
+    "PASS: error: is printed",
+    "error_count=0",
+    "[ERROR_HANDLER] ready",
+    "no errors",
+    "ok - handles FAILED",
+    "errors: 0, warnings: 2",
+    "PASS TestErrorPaths",
+    "Tests run: 3, Failures: 0, Errors: 0, Skipped: 0",
+    "Tests:       3 passed, 3 total",
+    "  0 failing",
+    "=================== 2 passed in 0.12s ===================",
+    "> Task :app:testFailed",
+    "-- Performing Test HAVE_WERROR - Failed",
+    '"OOMKilled": false,',
+    "Killed 0 processes",
+    "    reader_test.go:12: reads",
+    "checking for error... no",
 ]
 
 
@@ -251,7 +341,15 @@ def test_the_rules_agree_with_pythons_re_on_real_logs(samples: Path) -> None:
         found.run()
         for number, line in enumerate(spool.lines(0, spool.line_count)):
             text = ansi.strip(ansi.decoded(line.content))
-            expected = next((severity for severity in Severity if compiled[severity].search(text)), None)
+            nothing = re.search(rules.NOTHING, text)
+            expected = next(
+                (
+                    severity
+                    for severity in Severity
+                    if compiled[severity].search(text) and (severity is Severity.SECTION or not nothing)
+                ),
+                None,
+            )
             assert found.severity(number) is expected, text
 
 
@@ -266,3 +364,8 @@ def test_in_real_taskcluster_logs_only_the_failure_is_an_error(samples: Path) ->
     errors = [spool.lines(line, 1)[0].content for line in found.of(Severity.ERROR).kept]
     assert len(errors) == 9
     assert all(b"TEST-UNEXPECTED-TIMEOUT" in line or line.startswith(b"[taskcluster:error]") for line in errors)
+
+
+def test_a_warning_about_nothing_is_none_and_one_about_an_error_is_a_warning() -> None:
+    found = findings(b"warning: none\nWARNING: error: slow\n")
+    assert (found.severity(0), found.severity(1)) == (None, Severity.WARNING)

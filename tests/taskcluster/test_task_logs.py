@@ -8,10 +8,11 @@ import pytest
 
 from backends.cancel import Cancel
 from backends.http.errors import NotAllowed, NotFound
-from backends.locators.taskcluster import Artifact, Task, TaskGroup
+from backends.locators.taskcluster import Artifact, IndexPath, Task, TaskGroup, TaskOrGroup
 from backends.logs.kept import from_log
 from backends.resources import LogAddress
 from backends.taskcluster import resource_for
+from backends.taskcluster.resolve import resolve, resolve_task
 from backends.taskcluster.task_log import NoLog, log_of_artifact, log_of_task
 from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, body, entry, reply, task_id
 
@@ -99,6 +100,34 @@ def test_a_log_that_the_worker_could_not_store_is_said_to_be_lost(queue: FakeQue
     one = task(queue, run("failed", "failed"), artifacts=[{"storageType": "error", "name": BACKING}])
     with pytest.raises(NoLog, match="could not store public/logs/"):
         log(queue, one)
+
+
+@pytest.mark.parametrize("status", [410, 424])
+def test_a_log_that_the_queue_says_was_never_made_is_looked_for_among_the_artifacts(
+    queue: FakeQueue, status: int
+) -> None:
+    lost = {"storageType": "error", "name": BACKING}
+    one = task(queue, run("failed", "failed"), artifacts=[lost, s3("public/only.log")])
+    path = f"/api/queue/v1/task/{one}/runs/0/artifacts"
+    queue.answers[f"{path}/{BACKING}"] = reply({"code": "InputError", "message": "Artifact is an error"}, status)
+    assert log(queue, one) == "says public/only.log"
+    queue.answers[path] = {"artifacts": [lost]}
+    with pytest.raises(NoLog, match=r"ended as failed; its worker could not store public/logs/live_backing\.log"):
+        log(queue, one)
+
+
+def test_the_log_of_a_decision_task_is_read_by_the_id_that_its_group_has_too(queue: FakeQueue) -> None:
+    one = task(queue, run(), artifacts=[s3(BACKING)])
+    queue.answers[f"/api/queue/v1/task-group/{one}"] = {"taskGroupId": one}
+    queue.answers["/api/index/v1/task/x.v2.decision"] = {"taskId": one}
+    queue.answers[f"/api/queue/v1/task/{one}"]["taskGroupId"] = one
+    for named in (TaskOrGroup(one, ROOT), IndexPath("x.v2.decision", ROOT), TaskGroup(GROUP, ROOT, task=one)):
+        assert isinstance(resolve(named, queue.http(), ROOT), TaskGroup)
+        assert resolve_task(named, queue.http(), ROOT) == Task(one, None, ROOT)
+    group = TaskGroup(one, ROOT)
+    assert resolve_task(group, queue.http(), ROOT) == group  # the address of a group is not that of a task
+    del queue.answers[f"/api/queue/v1/task/{one}"]
+    assert resolve_task(TaskOrGroup(one, ROOT), queue.http(), ROOT) == group
 
 
 def test_a_running_task_without_a_log_yet_is_said_to_be_one(queue: FakeQueue) -> None:

@@ -99,10 +99,10 @@ def _document(session: Session, cancel: Cancel, locator: str) -> Document:
     from backends.locators.taskcluster import Artifact
     from backends.taskcluster.documents import artifact_document, task_document
     from backends.taskcluster.queue import Deployment
-    from backends.taskcluster.resolve import resolve
+    from backends.taskcluster.resolve import resolve_task
 
     settings = session.settings
-    found = resolve(parse(locator), session.http, settings.taskcluster_root_url, cancel, settings.treeherder_url)
+    found = resolve_task(parse(locator), session.http, settings.taskcluster_root_url, cancel, settings.treeherder_url)
     row = {"task_id": getattr(found, "task_id", "")}
     deployment = Deployment(session.http, found.root_url) if row["task_id"] else None  # type: ignore[attr-defined]
     document = None
@@ -145,11 +145,11 @@ def log(
 def _address(session: Session, cancel: Cancel, locator: str) -> LogAddress:
     from backends.locators import parse
     from backends.locators.taskcluster import Artifact, Task
-    from backends.taskcluster.resolve import resolve
+    from backends.taskcluster.resolve import resolve_task
     from backends.taskcluster.task_log import log_of_artifact, log_of_task
 
     settings = session.settings
-    found = resolve(parse(locator), session.http, settings.taskcluster_root_url, cancel, settings.treeherder_url)
+    found = resolve_task(parse(locator), session.http, settings.taskcluster_root_url, cancel, settings.treeherder_url)
     match found:
         case Task():
             return log_of_task(session.http, found, cancel)
