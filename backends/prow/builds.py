@@ -197,4 +197,6 @@ def _failed(row: Row) -> bool:
 
 
 def _note(failed: int) -> str:
-    return f"{failed:,} build{'' if failed == 1 else 's'} cannot be read; their notes say why."
+    if failed == 1:
+        return "1 build cannot be read; its note says why."
+    return f"{failed:,} builds cannot be read; their notes say why."

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from backends.cancel import Cancel
 from backends.http.errors import NotAllowed, NotFound, WrongServer, clean, shown
@@ -64,8 +64,12 @@ class GcsSource(Source):
         params |= {name: value for name, value in optional.items() if value}
         policy = Policy.never() if hold is not None and hold < 0 else Policy(ttl=hold)
         url = f"{self.base}/storage/v1/b/{segment(bucket)}/o"
-        with self._hint_to_sign_in():
-            told, answer = self.http.json(url, policy=policy, cap=_LIST_CAP, cancel=cancel, params=params)
+        try:
+            with self._hint_to_sign_in():
+                told, answer = self.http.json(url, policy=policy, cap=_LIST_CAP, cancel=cancel, params=params)
+        except NotFound:
+            host = urlsplit(self.base).netloc
+            raise NotFound(f"{host} has no bucket {clean(bucket)} (404).", "Check its name.", status=404) from None
         if not isinstance(told, dict) or not all(
             isinstance(told.get(name, []), list) for name in ("items", "prefixes")
         ):
@@ -86,8 +90,11 @@ class GcsSource(Source):
 
     def stat(self, bucket: str, name: str, *, cancel: Cancel) -> Entry:
         url = f"{self.base}/storage/v1/b/{segment(bucket)}/o/{segment(name)}"
-        with self._hint_to_sign_in():
-            told, _ = self.http.json(url, policy=Policy(ttl=0.0), cancel=cancel)
+        try:
+            with self._hint_to_sign_in():
+                told, _ = self.http.json(url, policy=Policy(ttl=0.0), cancel=cancel)
+        except NotFound:
+            raise _no_object(bucket, name) from None
         entry = entry_of(told)
         if entry is None:
             raise WrongServer(f"{shown(url)} answered with something that is no object.", "Check the storage's URL.")
@@ -101,6 +108,8 @@ class GcsSource(Source):
         try:
             with self._hint_to_sign_in():
                 yield body
+        except NotFound:
+            raise _no_object(bucket, entry.name) from None
         finally:
             body.close()  # type: ignore[attr-defined]
 
@@ -132,7 +141,7 @@ class GcsSource(Source):
             with self._hint_to_sign_in():
                 return self.http.get(url, policy=policy, accept="*/*", cap=cap, cancel=cancel).body
         except NotFound:
-            raise NotFound(f"There is no {clean(entry.name)} in {clean(bucket)}.", _GONE, status=404) from None
+            raise _no_object(bucket, entry.name) from None
 
     def address(self, bucket: str, name: str, generation: str = "") -> str:
         pinned = f"&generation={segment(generation)}" if generation else ""
@@ -167,6 +176,10 @@ class GcsSource(Source):
             self._threads.kept = _Kept(self.http.downloader())
         kept: Any = self._threads.kept
         return kept  # type: ignore[no-any-return]
+
+
+def _no_object(bucket: str, name: str) -> NotFound:
+    return NotFound(f"There is no {clean(name, 200)} in {clean(bucket)} (404).", _GONE, status=404)
 
 
 class _Kept:

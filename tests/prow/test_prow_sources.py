@@ -92,6 +92,19 @@ def test_a_private_bucket_says_so(bucket: Bucket, http: Http) -> None:
         GcsSource(http, bucket.url).list("b", "", cancel=Cancel())
 
 
+def test_a_misspelt_bucket_and_an_object_that_is_not_there_are_told_apart(bucket: Bucket, http: Http) -> None:
+    source, host = GcsSource(http, bucket.url), bucket.url.removeprefix("http://")
+    bucket.faults.append(("/b/ci-lgos/o", 404))
+    with pytest.raises(NotFound) as listing:
+        source.list("ci-lgos", "logs/", cancel=Cancel())
+    assert listing.value.sentence == f"{host} has no bucket ci-lgos (404)."
+    with pytest.raises(NotFound) as one:
+        source.stat("ci-logs", "logs/a/1/b.txt", cancel=Cancel())
+    with pytest.raises(NotFound) as body, source.open("ci-logs", Entry("logs/a/1/b.txt"), cancel=Cancel()) as pieces:
+        list(pieces)
+    assert one.value.sentence == body.value.sentence == "There is no logs/a/1/b.txt in ci-logs (404)."
+
+
 def test_sizes_are_texts_and_damaged_fields_cost_only_themselves() -> None:
     entry = entry_of({"name": "a", "size": "12", "generation": "5", "updated": "2026-11-20T10:00:00.123Z"})
     assert entry == Entry("a", 12, 1795168800123, generation="5")
