@@ -104,7 +104,7 @@ def _raw(text: str, store: str) -> ProwPath:
     if "*" in path:
         folder = f"{store or 'gs'}://{bucket}/{path[: path.index('*')].rpartition('/')[0]}/"
         raise LocatorProblem(
-            "A pattern with * is no address of one file.",
+            "A pattern with * cannot be opened.",
             f"Paste {folder} and choose the files by --match, or by / in the app.",
         )
     return _place(bucket, path, store)
@@ -162,6 +162,9 @@ def _relative(text: str) -> ProwPath | None:
     if _root_at([name for name in path.split("/") if name]) is None and not (
         path.endswith(_REPORTS) or Path(path).is_dir()
     ):
+        if not os.path.exists(path):  # noqa: PTH110 - takes any text
+            shown = "".join(char if char.isprintable() else "\ufffd" for char in text[:200])
+            raise LocatorProblem(f"There is no file or directory {shown}.", "Check its name.")
         return None
     return _local(f"{path}/" if text.endswith("/") and path != "/" else path)
 

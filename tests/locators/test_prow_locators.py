@@ -280,3 +280,17 @@ def test_the_page_of_lines_opens_those_lines(job: str, build: str, name: str, li
     place = ProwPath("test-platform-results", f"logs/{job}/{build}/{name}", "", min(line, 999_999_999), last)
     page = page_of(place)
     assert page is not None and parse(page) == place
+
+
+@pytest.mark.parametrize(
+    "text", ["./no-file.txt", "./no-directory/", "../a/b/c.txt", "~/nothing/x", "/nothing/here.txt"]
+)
+def test_a_path_that_is_not_there_is_said_and_not_taken_for_a_wrong_address(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(LocatorProblem) as problem:
+        parse(text)
+    assert problem.value.sentence == f"There is no file or directory {text}."

@@ -196,7 +196,8 @@ def download(
         place = Path(output).expanduser().absolute()
         files = _files(session, cancel, locator, text, count, since, globs)
         if is_there := [file for file in files if file.url.partition("?")[0] == place.joinpath(*file.parts).as_uri()]:
-            raise UsageProblem(f"{len(is_there):,} files are in {place} already.", "Name another directory.")
+            words = "1 file is" if len(is_there) == 1 else f"{len(is_there):,} files are"
+            raise UsageProblem(f"{words} in {place} already.", "Name another directory.")
         return carry_out(session, files, place, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
 
 
