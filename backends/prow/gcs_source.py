@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from backends.cancel import Cancel
-from backends.http.errors import NotAllowed, NotFound, WrongServer, clean, shown
+from backends.http.errors import SIGN_IN, NotAllowed, NotFound, WrongServer, clean, shown
 from backends.http.policies import Policy
 from backends.locators.prow import page_path
 from backends.prow.source import PAGE, SMALL, Entry, Listing, Source
@@ -27,7 +27,6 @@ STORAGE = "https://storage.googleapis.com"
 _FIELDS = "name,size,updated,contentType,contentEncoding,generation,md5Hash,crc32c"
 _LIST_CAP = 32 << 20  # bytes of a page: 1,000 names of 1,024 bytes with all fields have 3 MB
 _LONGEST_TOKEN = 4000
-SIGN_IN = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS or CIEXPLORE_GCS_TOKEN"
 _GONE = "Check its name; many buckets delete builds after some months."
 
 
@@ -161,13 +160,7 @@ class GcsSource(Source):
         try:
             yield
         except NotAllowed as problem:
-            who = self.http.scope(self.base).partition(":")[2]
-            if not who:
-                problem.hint = f"If the bucket is private, {SIGN_IN}."
-            elif problem.status == 401:
-                problem.hint = f"The storage does not accept the credentials ({clean(who)}): get new ones; {SIGN_IN}."
-            else:
-                problem.hint = f"You are signed in ({clean(who)}): check that this account may read the bucket."
+            problem.hint = sign_in_hint(self.http, self.base, problem.status == 401)
             raise
 
     def _downloader(self) -> Downloader:
@@ -176,6 +169,16 @@ class GcsSource(Source):
             self._threads.kept = _Kept(self.http.downloader())
         kept: Any = self._threads.kept
         return kept  # type: ignore[no-any-return]
+
+
+def sign_in_hint(http: Http, base: str, unknown: bool) -> str:
+    """What to do where the storage at `base` refuses us; `unknown`: it does not know who we are (401)."""
+    who = http.scope(base).partition(":")[2]
+    if not who:
+        return f"If the bucket is private, {SIGN_IN}."
+    if unknown:
+        return f"The storage does not accept the credentials ({clean(who)}): get new ones; {SIGN_IN}."
+    return f"You are signed in ({clean(who)}): check that this account may read the bucket."
 
 
 def _no_object(bucket: str, name: str) -> NotFound:

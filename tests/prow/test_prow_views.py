@@ -160,6 +160,21 @@ def test_logs_and_builds_that_cannot_be_read_are_said_and_not_only_left_empty(bu
     assert found.notes[0].startswith(f"1 log cannot be read, e.g. of build {folder.split('/')[-2]}: 127.0.0.1")
 
 
+@pytest.mark.parametrize("file", ["podinfo.json", "artifacts%2Fjunit_1.xml", "build-log.txt"])
+def test_a_reason_that_was_found_without_all_files_says_so(bucket: Bucket, http: Http, file: str) -> None:
+    folder = build(bucket, snowflake(2 * DAY), result="FAILURE", log="ERROR: boom\n", artifacts=())
+    bucket.put(f"{folder}artifacts/junit_1.xml", '<testsuite><testcase name="t"><failure/></testcase></testsuite>')
+    number = folder.split("/")[-2]
+    bucket.faults += [(f"{number}%2F{file}", 403)] * 20
+    found = gather(view(bucket, http, View.REASONS), Cancel())
+    assert found.partial and len(found.frame) == 1
+    (note,) = found.notes
+    assert note.startswith(
+        f"Not all files of 1 build could be read, so the reason may be another one, e.g. of {number}:"
+    )
+    assert f"{number}/{file.replace('%2F', '/')} in bucket ci-logs (403)" in note
+
+
 # ---- over time
 
 
