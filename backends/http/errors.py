@@ -254,9 +254,17 @@ def _message(answer: Any, depth: int = 0) -> str:
     return " ".join(f"{name}: {said}" for name, said in fields.items() if said)
 
 
+_STORAGE = re.compile(r"/(?:download/)?storage/v1/b/([^/]+)/o(?:/([^/]+))?")
+SIGN_IN = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS or CIEXPLORE_GCS_TOKEN"
+
+
 def from_response(url: str, status: int, headers: Mapping[str, str], body: bytes) -> HttpProblem:
     """The problem that an answer of that status is. `headers` has lower-case names; `body` may be cut short."""
     host, path = shown_parts(url)
+    in_storage = _STORAGE.fullmatch(path)
+    if in_storage is not None:  # nobody but a program reads the addresses of Google's storage
+        path = f"{clean(unquote(in_storage[2]), 200)} in " if in_storage[2] else ""
+        path += f"bucket {clean(unquote(in_storage[1]))}"
     words = server_words(body)
     says = f' It says: "{words}"' if words else ""
     wait = parse_retry_after(headers.get("retry-after", ""))
@@ -283,7 +291,9 @@ def from_response(url: str, status: int, headers: Mapping[str, str], body: bytes
     if status == 403:
         return NotAllowed(
             f"{host} does not let you read {path} (403).{says}",
-            "It may be private: set credentials that have the scope for it.",
+            f"If the bucket is private, {SIGN_IN}."
+            if in_storage
+            else "It may be private: set credentials that have the scope for it.",
             status=status,
         )
     if status == 424:

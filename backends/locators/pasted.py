@@ -20,7 +20,17 @@ HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?")
 
 _ADDRESS = re.compile(r"(?<![A-Za-z0-9+.-])(?:https?|gs|s3|file)://(?:(?!\]\()[^\s<>\"'`])+", re.IGNORECASE)
 _OURS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//)\S|[/~]|\.{1,2}/")  # a short form, or a path on this disk
-_COPYING = re.compile(r"[$#%>!\s]*(?:sudo +)?(?:gsutil|gcloud|aws|s3cmd|mc|curl|wget|rclone)\s")
+# A command, and the addresses in it: in quotes they may hold anything, else they end where the shell ends a word.
+_COPYING = re.compile(
+    r"[$#%>!\s]*(?:(?:sudo|time)\s+|[A-Za-z_][A-Za-z0-9_]*=\S*\s+)*(?:\S*/)?"
+    r"(?:gsutil|gcloud|aws|s3cmd|mc|curl|wget|rclone)\s"
+)
+_ARGUMENT = re.compile(
+    r"""(["'])((?:https?|gs|s3|file)://.*?)\1|(?<![A-Za-z0-9+.-])(?:https?|gs|s3|file)://[^\s<>"'`|;]+""", re.IGNORECASE
+)
+_WEB = re.compile(r"https?://", re.IGNORECASE)
+_SEVERAL = re.compile(r"\s(?:https?|gs|s3|file)://", re.IGNORECASE)
+_EMPHASIS = "*_~"
 _LONGEST_PROSE = 20_000  # characters; longer texts are taken as they are
 
 
@@ -134,12 +144,36 @@ def _check_host(split: SplitResult, host: str) -> None:
 
 def _meant(text: str) -> tuple[str, int]:
     """(the text, or the one address in it; how many there are if it is not clear which)"""
-    if SCHEME.match(text) or _OURS.match(text) or BARE_HOST.match(text, 0, 400) or len(text) > _LONGEST_PROSE:
+    if len(text) > _LONGEST_PROSE:
         return text, 0
-    found = list(dict.fromkeys(_unwrapped(address[0]) for address in _ADDRESS.finditer(text)))
-    if len(found) == 1 or (found and _COPYING.match(text)):
-        return _without_wildcard(found[0]), 0  # what is copied comes before where it is copied to
-    return text, len(found)
+    if _COPYING.match(text):
+        arguments = [match[2] or _unwrapped(match[0]) for match in _ARGUMENT.finditer(text)]
+        objects = [one for one in arguments if not _WEB.match(one)]  # others may be the server, or a proxy
+        if arguments:
+            return _without_wildcard((objects or arguments)[0]), 0  # what is copied comes before where it is copied to
+    if not _is_prose(text):
+        return text, 0
+    found = list(dict.fromkeys(_address(text, match) for match in _ADDRESS.finditer(text)))
+    return (_without_wildcard(found[0]), 0) if len(found) == 1 else (text, len(found))
+
+
+def _is_prose(text: str) -> bool:
+    """Whether an address has to be looked for. Of two that are separated by a space, none is the other's name; a line
+    end alone may be where a terminal has broken a long one."""
+    if SCHEME.match(text):
+        return _SEVERAL.search(text) is not None or (
+            _WEB.match(text) is not None and re.search(r"[ \t]", text) is not None
+        )
+    return not (_OURS.match(text) or BARE_HOST.match(text, 0, 400))
+
+
+def _address(text: str, match: re.Match[str]) -> str:
+    """The address of a match without what Markdown and Slack write around it."""
+    found, before = match[0], text[match.start() - 1 : match.start()]
+    if before == "<":
+        found = found.partition("|")[0]  # <ADDRESS|what is shown>
+    found = _unwrapped(found)
+    return found.rstrip(before) if before and before in _EMPHASIS else found
 
 
 def _without_wildcard(address: str) -> str:
@@ -148,4 +182,7 @@ def _without_wildcard(address: str) -> str:
 
 def _unwrapped(text: str) -> str:
     """Without surrounding white space, quotes, brackets and the punctuation of the sentence it stood in."""
-    return text.strip().lstrip(OPENING).rstrip(CLOSING).strip()
+    text = text.strip()
+    if text.startswith("<") and text.endswith(">") and "|" in text:  # as Slack writes a link
+        text = text.partition("|")[0]
+    return text.lstrip(OPENING).rstrip(CLOSING).strip()

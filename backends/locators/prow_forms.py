@@ -41,6 +41,10 @@ _LIKE_JOB = re.compile(r"[A-Za-z0-9]+[-_][A-Za-z0-9._-]*[A-Za-z0-9]", re.ASCII)
 _SNOWFLAKE = re.compile(r"[0-9]{17,19}", re.ASCII)
 _SPYGLASS_LINE = re.compile(r"(?:[0-9]+:)?(.+?):([0-9]{1,9})(?:-([0-9]{1,9}))?", re.ASCII)
 _LINES = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?", re.ASCII)
+_GENERATION = re.compile(r"#[0-9]{16}$", re.ASCII)  # gsutil ls -a
+_S3_HOST = re.compile(r"(?:(.+)\.)?s3[.-](?:dualstack\.)?(?:[a-z]{2,4}(?:-[a-z]+)+-[0-9]\.)?amazonaws\.com")
+_S3_CONSOLE = re.compile(r"(?:s3|[a-z]{2,4}(?:-[a-z]+)+-[0-9])\.console\.aws\.amazon\.com")
+_RELATIVE_PAGE = re.compile(r"/?(?:view|job-history)/(?:gs|gcs|s3)/.+")
 _STORAGE = frozenset({"storage.googleapis.com", "storage.cloud.google.com", "commondatastorage.googleapis.com"})
 _ON_DISK = ("/", "./", "../", "~/")
 _REPORTS = (".xml", ".xml.gz")  # of this disk, what nothing but JUnit is
@@ -62,6 +66,8 @@ def recognise(pasted: Pasted) -> ProwLocator | None:
         return _raw(text[5:], "s3" if lowered[0] == "s" else "")
     if lowered.startswith("file://"):
         return _local(unescape(urlsplit(text).path))
+    if _RELATIVE_PAGE.fullmatch(text) and not os.path.exists(text):  # noqa: PTH110 - takes any text
+        return _web(split_url(f"https://prow/{text.lstrip('/')}"))
     if text.startswith(_ON_DISK) and "\0" not in text and (found := _relative(text)) is not None:
         return found
     if match := _PULL.fullmatch(text):
@@ -93,6 +99,14 @@ def recognise_last(pasted: Pasted) -> ProwLocator | None:
 
 def _raw(text: str, store: str) -> ProwPath:
     bucket, _, path = text.partition("/")
+    if not store:
+        path = _GENERATION.sub("", path)
+    if "*" in path:
+        folder = f"{store or 'gs'}://{bucket}/{path[: path.index('*')].rpartition('/')[0]}/"
+        raise LocatorProblem(
+            "A pattern with * cannot be opened.",
+            f"Paste {folder} and choose the files by --match, or by / in the app.",
+        )
     return _place(bucket, path, store)
 
 
@@ -148,6 +162,9 @@ def _relative(text: str) -> ProwPath | None:
     if _root_at([name for name in path.split("/") if name]) is None and not (
         path.endswith(_REPORTS) or Path(path).is_dir()
     ):
+        if not os.path.exists(path):  # noqa: PTH110 - takes any text
+            shown = "".join(char if char.isprintable() else "\ufffd" for char in text[:200])
+            raise LocatorProblem(f"There is no file or directory {shown}.", "Check its name.")
         return None
     return _local(f"{path}/" if text.endswith("/") and path != "/" else path)
 
@@ -217,7 +234,13 @@ def _storage(url: PastedUrl) -> ProwLocator | None:
         return _place(host.removesuffix(".storage.googleapis.com"), unescape(path))
     if host == "console.cloud.google.com":
         match = re.match(r"storage/browser/(?:_details/)?([^/;]+)/?([^;]*)", path)
-        return _place(unescape(match[1]), unescape(match[2])) if match else None
+        return _place(unescape(match[1]), unescape(match[2]) or url.query.get("prefix", "")) if match else None
+    if _S3_CONSOLE.fullmatch(host):
+        match = re.match(r"s3/(?:buckets|object)/([^/]+)$", path)
+        return _place(unescape(match[1]), url.query.get("prefix", ""), "s3") if match else None
+    if match := _S3_HOST.fullmatch(host):
+        bucket, rest = (match[1], path) if match[1] else path.split("/", 1) if "/" in path else (path, "")
+        return _place(bucket, unescape(rest or url.query.get("prefix", "")), "s3") if bucket else None
     api = re.match(r"(?:download/)?storage/v1/b/([^/]+)/o(?:/([^/]*))?$", path)
     if api:
         return _place(unescape(api[1]), unescape(api[2] or url.query.get("prefix", "")))
@@ -240,7 +263,7 @@ def _sippy(url: PastedUrl) -> ProwLocator | None:
         run, job = names[1], names[2] if len(names) > 2 and names[2] not in ("intervals", "events") else job
     elif not run and "sippy" in url.host and names[:1] in (["jobs"], ["api"]):
         run, job = "", job or _filtered_job(query.get("filters", query.get("filter", "")))
-    elif names[:3] != ["api", "jobs", "runs"]:
+    elif "sippy" not in url.host and names[:3] != ["api", "jobs", "runs"]:
         return None
     if BUILD.fullmatch(run):
         return ProwJob(job, run) if JOB.fullmatch(job) else ProwBuild(run)
@@ -271,6 +294,8 @@ def _web(url: PastedUrl) -> ProwLocator | None:
             return _place(bucket, unescape("/".join(path)), _PROVIDERS[provider])
         case ["job-history", bucket, *path] if path:
             return _place(bucket, unescape("/".join(path)))
+        case ["spyglass", "lens", _, "iframe"]:
+            return _lens(url)
         case ["build", bucket, *path] if "gubernator" in url.host and path:
             return _place(bucket, unescape("/".join(path)))
         case [("gcs" | "s3") as provider, bucket, *path] if BUCKET.fullmatch(bucket):
@@ -278,12 +303,22 @@ def _web(url: PastedUrl) -> ProwLocator | None:
     return _asked(url, names)
 
 
+def _lens(url: PastedUrl) -> ProwLocator | None:
+    """A frame of Spyglass, opened by itself, says in its query what the page around it shows."""
+    try:
+        source = str(json.loads(url.query.get("req", ""))["src"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    provider, _, rest = source.partition("/")
+    return _raw(rest, _PROVIDERS[provider]) if provider in _PROVIDERS else None
+
+
 def _viewed(build: ProwPath, fragment: str) -> ProwPath:
     """Spyglass marks a line of an artifact behind the #, which its frame prefixes with the number of a lens."""
     match = _SPYGLASS_LINE.fullmatch(unescape(fragment)) if fragment else None
     if match is None or build.route.place is not Place.BUILD or not int(match[2]):
         return build
-    line, last = int(match[2]), int(match[3] or 0)
+    line, last = sorted((int(match[2]), int(match[3]))) if match[3] and int(match[3]) else (int(match[2]), 0)
     folder = f"{build.path.removesuffix('.txt').rstrip('/')}/"  # of a link, the folder that it stands for
     return ProwPath(build.bucket, folder + match[1], build.store, line, last if last > line else None)
 

@@ -18,7 +18,7 @@ from backends.locators import (
     treeherder_forms,
 )
 from backends.locators.base import Locator, LocatorProblem
-from backends.locators.pasted import Pasted
+from backends.locators.pasted import SCHEME, Pasted
 
 Recogniser = Callable[[Pasted], Locator | None]
 
@@ -46,6 +46,8 @@ def recognised(text: str) -> Locator:
     if not pasted.text:
         raise LocatorProblem("Nothing to open: the text is empty.", _hint())
     refusal: LocatorProblem | None = None
+    if pasted.addresses > 1 and SCHEME.match(pasted.text):  # else the first would be opened under a wrong name
+        raise _several(pasted)
     for recognise in RECOGNISERS:
         try:
             found = recognise(pasted)
@@ -55,8 +57,12 @@ def recognised(text: str) -> Locator:
             if found is not None:
                 return found
     if pasted.addresses:
-        refusal = LocatorProblem(f"This text has {pasted.addresses:,} addresses in it.", "Paste one of them.")
+        refusal = _several(pasted)
     raise refusal or LocatorProblem(f"Nothing is known that looks like {pasted.quoted()}.", _hint())
+
+
+def _several(pasted: Pasted) -> LocatorProblem:
+    return LocatorProblem(f"This text has {pasted.addresses:,} addresses in it.", "Paste one of them.")
 
 
 def _hint() -> str:

@@ -62,19 +62,19 @@ class BuildList(Resource):
 
     def pages(self, cancel: Cancel) -> Iterator[Page]:
         """First what listings say, each page as it comes; then the same rows with what the builds' files say."""
-        origin, failed = Origin(), 0
+        origin, failed = Origin(), list[Row]()
         with Turns(self.archive.reader.row, cancel, name="builds") as turns:
             self._turns = turns
-            for page in self._listed(cancel, turns):
+            for page in self._listed(cancel, turns, failed):
                 origin = page.origin
                 yield page
             for rows in turns.rest():
-                failed += sum(_failed(row) for row in rows)
-                yield Page(build_frame(rows), origin, partial=failed > 0)
+                failed += filter(_failed, rows)
+                yield Page(build_frame(rows), origin, partial=bool(failed))
             if failed:  # once, with their number: which of them came when must not show
-                yield Page(build_frame(()), origin, note=_note(failed), partial=True)
+                yield Page(build_frame(()), origin, note=_note(len(failed)), partial=True)
 
-    def _listed(self, cancel: Cancel, turns: Turns[BuildPlace, Row]) -> Iterator[Page]:
+    def _listed(self, cancel: Cancel, turns: Turns[BuildPlace, Row], failed: list[Row]) -> Iterator[Page]:
         if self.builds:
             places = [place_of(self.folder, build) for build in dict.fromkeys(self.builds)]
             yield self._page(places, Origin(), "", turns)
@@ -82,6 +82,7 @@ class BuildList(Resource):
         for one in self.listing.found(cancel):
             yield self._page(one.places, one.origin, one.note, turns)
             if rows := turns.ready():
+                failed += filter(_failed, rows)
                 yield Page(build_frame(rows), one.origin)
 
     def _page(self, places: list[BuildPlace], origin: Origin, note: str, turns: Turns[BuildPlace, Row]) -> Page:
@@ -197,4 +198,6 @@ def _failed(row: Row) -> bool:
 
 
 def _note(failed: int) -> str:
-    return f"{failed:,} build{'' if failed == 1 else 's'} cannot be read; their notes say why."
+    if failed == 1:
+        return "1 build cannot be read; its note says why."
+    return f"{failed:,} builds cannot be read; their notes say why."

@@ -162,7 +162,7 @@ class TreeFiles(Files):
             note = failed or next((tree.note for tree in trees if tree.note), "")
             yield Page(file_frame(rows), Origin(), note=note, partial=bool(failed))
             if count >= MOST_FILES:
-                yield Page(FILES.empty(), Origin(), note=f"Only the first {count:,} files are listed.")
+                yield Page(FILES.empty(), Origin(), note=f"Only the first {count:,} files are listed.", partial=True)
                 return
 
     def _one(self, place: BuildPlace, cancel: Cancel) -> Iterator[Page]:
@@ -171,7 +171,7 @@ class TreeFiles(Files):
             count += len(listing.files)
             full = f"Only the first {count:,} files are listed." if count >= MOST_FILES else ""
             rows = [file_cells(entry, place.folder, place.build) for entry in listing.files]
-            yield Page(file_frame(rows), listing.origin, note=full or listing.note)
+            yield Page(file_frame(rows), listing.origin, note=full or listing.note, partial=bool(full))
             if full:
                 return
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from backends.cancel import Cancel
-from backends.http.errors import NotAllowed, NotFound, WrongServer, clean, shown
+from backends.http.errors import SIGN_IN, NotAllowed, NotFound, WrongServer, clean, shown
 from backends.http.policies import Policy
 from backends.locators.prow import page_path
 from backends.prow.source import PAGE, SMALL, Entry, Listing, Source
@@ -27,7 +27,6 @@ STORAGE = "https://storage.googleapis.com"
 _FIELDS = "name,size,updated,contentType,contentEncoding,generation,md5Hash,crc32c"
 _LIST_CAP = 32 << 20  # bytes of a page: 1,000 names of 1,024 bytes with all fields have 3 MB
 _LONGEST_TOKEN = 4000
-SIGN_IN = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS or CIEXPLORE_GCS_TOKEN"
 _GONE = "Check its name; many buckets delete builds after some months."
 
 
@@ -64,8 +63,12 @@ class GcsSource(Source):
         params |= {name: value for name, value in optional.items() if value}
         policy = Policy.never() if hold is not None and hold < 0 else Policy(ttl=hold)
         url = f"{self.base}/storage/v1/b/{segment(bucket)}/o"
-        with self._hint_to_sign_in():
-            told, answer = self.http.json(url, policy=policy, cap=_LIST_CAP, cancel=cancel, params=params)
+        try:
+            with self._hint_to_sign_in():
+                told, answer = self.http.json(url, policy=policy, cap=_LIST_CAP, cancel=cancel, params=params)
+        except NotFound:
+            host = urlsplit(self.base).netloc
+            raise NotFound(f"{host} has no bucket {clean(bucket)} (404).", "Check its name.", status=404) from None
         if not isinstance(told, dict) or not all(
             isinstance(told.get(name, []), list) for name in ("items", "prefixes")
         ):
@@ -86,8 +89,11 @@ class GcsSource(Source):
 
     def stat(self, bucket: str, name: str, *, cancel: Cancel) -> Entry:
         url = f"{self.base}/storage/v1/b/{segment(bucket)}/o/{segment(name)}"
-        with self._hint_to_sign_in():
-            told, _ = self.http.json(url, policy=Policy(ttl=0.0), cancel=cancel)
+        try:
+            with self._hint_to_sign_in():
+                told, _ = self.http.json(url, policy=Policy(ttl=0.0), cancel=cancel)
+        except NotFound:
+            raise _no_object(bucket, name) from None
         entry = entry_of(told)
         if entry is None:
             raise WrongServer(f"{shown(url)} answered with something that is no object.", "Check the storage's URL.")
@@ -101,6 +107,8 @@ class GcsSource(Source):
         try:
             with self._hint_to_sign_in():
                 yield body
+        except NotFound:
+            raise _no_object(bucket, entry.name) from None
         finally:
             body.close()  # type: ignore[attr-defined]
 
@@ -132,7 +140,7 @@ class GcsSource(Source):
             with self._hint_to_sign_in():
                 return self.http.get(url, policy=policy, accept="*/*", cap=cap, cancel=cancel).body
         except NotFound:
-            raise NotFound(f"There is no {clean(entry.name)} in {clean(bucket)}.", _GONE, status=404) from None
+            raise _no_object(bucket, entry.name) from None
 
     def address(self, bucket: str, name: str, generation: str = "") -> str:
         pinned = f"&generation={segment(generation)}" if generation else ""
@@ -152,13 +160,7 @@ class GcsSource(Source):
         try:
             yield
         except NotAllowed as problem:
-            who = self.http.scope(self.base).partition(":")[2]
-            if not who:
-                problem.hint = f"If the bucket is private, {SIGN_IN}."
-            elif problem.status == 401:
-                problem.hint = f"The storage does not accept the credentials ({clean(who)}): get new ones; {SIGN_IN}."
-            else:
-                problem.hint = f"You are signed in ({clean(who)}): check that this account may read the bucket."
+            problem.hint = sign_in_hint(self.http, self.base, problem.status == 401)
             raise
 
     def _downloader(self) -> Downloader:
@@ -167,6 +169,20 @@ class GcsSource(Source):
             self._threads.kept = _Kept(self.http.downloader())
         kept: Any = self._threads.kept
         return kept  # type: ignore[no-any-return]
+
+
+def sign_in_hint(http: Http, base: str, unknown: bool) -> str:
+    """What to do where the storage at `base` refuses us; `unknown`: it does not know who we are (401)."""
+    who = http.scope(base).partition(":")[2]
+    if not who:
+        return f"If the bucket is private, {SIGN_IN}."
+    if unknown:
+        return f"The storage does not accept the credentials ({clean(who)}): get new ones; {SIGN_IN}."
+    return f"You are signed in ({clean(who)}): check that this account may read the bucket."
+
+
+def _no_object(bucket: str, name: str) -> NotFound:
+    return NotFound(f"There is no {clean(name, 200)} in {clean(bucket)} (404).", _GONE, status=404)
 
 
 class _Kept:

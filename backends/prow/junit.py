@@ -22,7 +22,7 @@ from backends.prow.build_reading import BuildPlace
 from backends.prow.build_state import decoded, seconds_ms
 from backends.prow.file_openings import is_junit
 from backends.prow.junit_matrix import JUNIT_MATRIX, junit_matrix
-from backends.prow.junit_reading import NO_SUITE, Reading, read_junit
+from backends.prow.junit_reading import EMPTY, NO_SUITE, Reading, read_junit
 from backends.prow.junit_rows import (
     JUNIT_FILES,
     JUNIT_RESULTS,
@@ -46,12 +46,13 @@ _KEPT = 1 << 20  # bytes of a file that is kept in the cache; most have less tha
 @dataclass(frozen=True)
 class Reports:
     """What was found of one build: its folder, its JUnit files, and in sentences what was left out. `others`: how many
-    XML files are no JUnit files."""
+    XML files are no JUnit files. `listed`: what the listing says about itself, such as where it comes from."""
 
     folder: str
     files: list[JUnitFile]
     notes: tuple[str, ...] = ()
     others: int = 0
+    listed: str = ""
 
 
 def build_reports(archive: Archive, place: BuildPlace, cancel: Cancel, rank: int = 0) -> Reports:
@@ -68,7 +69,7 @@ def build_reports(archive: Archive, place: BuildPlace, cancel: Cancel, rank: int
     named = [one for one in tree.files if (one.name.lower().endswith(_XML) if plain else is_junit(one.name))]
     started = _started(archive, place.build, folder, tree.files, cancel)
     found = [_report(archive, place.build, folder, one, cancel, rank, started) for one in named[:MOST_FILES]]
-    notes = [tree.note] if tree.note else []
+    notes = []
     if len(named) > MOST_FILES:
         notes.append(f"Only {MOST_FILES:,} of {len(named):,} JUnit files were read.")
     read = len(found)
@@ -77,7 +78,7 @@ def build_reports(archive: Archive, place: BuildPlace, cancel: Cancel, rank: int
     others = read - len(found)
     if tree.problem is not None:
         found.append(_unread(place.build, "", tree.problem, rank, started))
-    return Reports(folder, found, tuple(notes), others)
+    return Reports(folder, found, tuple(notes), others, tree.note)
 
 
 def _started(archive: Archive, build: str, folder: str, files: Sequence[Entry], cancel: Cancel) -> int | None:
@@ -128,7 +129,9 @@ class _Reports(Resource):
         self._folders: dict[str, str] = {}  # of builds, which links may have led to
         self._problems: dict[int, HttpProblem] = {}  # by the build's rank
         self._notes: dict[int, tuple[str, ...]] = {}
+        self._listed: set[str] = set()
         self._incomplete: dict[tuple[int, str], str] = {}  # what is missing of a file, by rank and path
+        self._without: dict[tuple[int, str], str] = {}  # files that should have tests and have no suite
         self._files = self._others = 0
         self._lock = threading.Lock()
 
@@ -140,7 +143,8 @@ class _Reports(Resource):
         return places(self.archive, self.view, cancel)
 
     def read(self, wanted: list[BuildPlace], cancel: Cancel) -> Iterator[list[list[JUnitFile]]]:
-        self._problems, self._notes, self._incomplete, self._files, self._others = {}, {}, {}, 0, 0
+        self._problems, self._notes, self._incomplete, self._without, self._files, self._others = {}, {}, {}, {}, 0, 0
+        self._listed = set()
         path = self.view.path
         ranks = {place.key: rank for rank, place in enumerate(wanted)}
 
@@ -158,6 +162,7 @@ class _Reports(Resource):
                 return []
             self._folders[place.build] = found.folder
             self._notes[rank] = found.notes
+            self._listed |= {found.listed} - {""}
             self._others += found.others
             return self._counted(found.files)
 
@@ -168,6 +173,11 @@ class _Reports(Resource):
     def _counted(self, files: list[JUnitFile]) -> list[JUnitFile]:
         self._incomplete |= {
             (one.rank, one.path): " ".join(one.reading.missing) for one in files if one.reading.partial
+        }
+        self._without |= {
+            (one.rank, one.path): one.reading.missing[0]
+            for one in files
+            if one.reading.missing[:1] in ((NO_SUITE,), (EMPTY,))
         }
         self._files += len(files)
         return files
@@ -183,6 +193,10 @@ class _Reports(Resource):
             (_, path), missing = min(self._incomplete.items())
             words = "1 file is" if len(self._incomplete) == 1 else f"{len(self._incomplete):,} files are"
             notes.append(f"{words} incomplete (of {self._files:,}), e.g. {clean(path, 200)}: {missing}")
+        if self._without:
+            (_, path), missing = min(self._without.items())
+            words = "1 file has" if len(self._without) == 1 else f"{len(self._without):,} files have"
+            notes.append(f"{words} no tests (of {self._files:,}), e.g. {clean(path, 200)}: {missing}")
         left_out = [note for rank in sorted(self._notes) for note in self._notes[rank]]
         for note in dict.fromkeys(left_out):
             times = left_out.count(note)
@@ -192,10 +206,13 @@ class _Reports(Resource):
             notes.append(f"Left out: {words} without a test suite.")
         return " ".join(notes)
 
-    def last_page(self) -> Page:
-        """What is known when all has been read."""
+    def last_pages(self, matrix: pl.DataFrame | None = None) -> Iterator[Page]:
+        """What is known when all has been read, after the whole table if there is one."""
         partial = bool(self._problems or self._incomplete or any(self._notes.values()))
-        return Page(self.schema.empty(), Origin(), note=self.note(), partial=partial)
+        frame = self.schema.empty() if matrix is None else matrix
+        yield Page(frame, Origin(), replace=matrix is not None, note=self.note(), partial=partial)
+        for note in sorted(self._listed):
+            yield Page(self.schema.empty(), Origin(), note=note)
 
     def path_of(self, row: Row) -> str:
         """The file's name in the bucket, or the build's folder."""
@@ -228,7 +245,7 @@ class TestCases(_Reports):
             for name, text in wanted:
                 frame = frame.filter(pl.col(name) == text)
             yield Page(frame.select(self.schema.polars().keys()), Origin())
-        yield self.last_page()
+        yield from self.last_pages()
 
     def shows(self, row: Row) -> None:
         return None  # the panel beside the table has the message and the text
@@ -276,7 +293,7 @@ class ReportFiles(_Reports):
     def pages(self, cancel: Cancel) -> Iterator[Page]:
         for batch in self.read(self.places(cancel), cancel):
             yield Page(junit_files(report for reports in batch for report in reports), Origin())
-        yield self.last_page()
+        yield from self.last_pages()
 
     def open(self, row: Row) -> ProwView:
         return ProwView(View.JUNIT, self.view.bucket, self.path_of(row), (), (), self.view.store)
@@ -313,8 +330,7 @@ class TestMatrix(_Reports):
             rows = pl.concat(frame.cast(JUNIT_TESTS.polars()) for frame in frames)  # type: ignore[arg-type]
             matrix = junit_matrix(rows, builds)
             yield Page(matrix, Origin(), replace=True)
-        last = self.last_page()
-        yield Page(matrix, Origin(), replace=True, note=last.note, partial=last.partial)
+        yield from self.last_pages(matrix)
 
     def open(self, row: Row) -> ProwView:
         view = self.view

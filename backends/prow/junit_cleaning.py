@@ -43,9 +43,12 @@ _BYTE_ORDER_MARKS = (
 _SNIFFED = 256
 _REPLACEMENT = "\ufffd".encode()
 _ESCAPE, _SYMBOL = "\x1b", "\u241b"  # no XML can hold the first
-# Where a sequence begins: as it became above, or as pytest writes it. A lone symbol stays what it is.
-_BEGINS = re.compile(r"\u241b(?=[\[\]()PX^_=>])|#x1B(?=\[)")
-_MAYBE_ESCAPES = re.compile("[\x1b\x90-\x9f\u241b]|#x1B\\[")
+# Where a sequence begins: as it became above, as pytest writes it, or as Go's encoding/xml does. A lone symbol stays.
+_BEGINS = re.compile(r"\u241b(?=[\[\]()PX^_=>])|#x1B(?=\[)|\ufffd(?=\[(?:[0-9;]+[A-HJKSTm]|[mK](?![A-Za-z\]])))")
+_MAYBE_ESCAPES = re.compile("[\x1b\x90-\x9f\u241b]|#x1B\\[|\ufffd\\[|\\[[0-9;]*m")
+# Colours whose escape characters the writer left out; they count as such only where one of them ends a colour.
+_COLOUR = re.compile(r"\[(?:[0-9]{1,3}(?:;[0-9]{1,3})*)?m(?!\])", re.ASCII)
+_COLOUR_ENDS = frozenset({"[m", "[0m", "[39m", "[22m", "[39;49m"})
 _UNTIL_REPLACED = re.compile("\x1b\\][^\x1b\ufffd\n]*\ufffd")  # a link or title whose end (BEL) was replaced
 
 
@@ -166,7 +169,9 @@ def without_escapes(text: str) -> str:
     """The text without the escape sequences of terminals, however the file's writer spelled the escape character."""
     if _MAYBE_ESCAPES.search(text) is None:
         return text
-    return ansi.strip(_UNTIL_REPLACED.sub("", _BEGINS.sub(_ESCAPE, text)))
+    text = ansi.strip(_UNTIL_REPLACED.sub("", _BEGINS.sub(_ESCAPE, text)))
+    colours = set(_COLOUR.findall(text))
+    return _COLOUR.sub("", text) if colours & _COLOUR_ENDS and colours - _COLOUR_ENDS else text
 
 
 def _end(text: str, at: int, mode: str) -> tuple[int, int]:

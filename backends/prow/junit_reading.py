@@ -26,6 +26,7 @@ MOST_CASES = 200_000
 MOST_CHARACTERS = 10_000  # of one text, as TestGrid cuts them
 _MOST_OF_ALL_TEXTS = 32 << 20  # characters of a file's texts together; then they are cut to one line's length
 NO_SUITE = "There is no test suite in it."
+EMPTY = "The file is empty."
 _SHORT = 200
 _DEEPEST = 64
 _PIECE = 1 << 16
@@ -151,7 +152,7 @@ class JUnitReader:
         elif self._full:
             found.append(f"Only its first {MOST_CASES:,} tests were read.")
         elif self._finished and not handler.count and not handler.suites:
-            found.append(NO_SUITE if self._read else "The file is empty.")
+            found.append(NO_SUITE if self._read else EMPTY)
         if self._cleaner.declares_entities or self._cleaner.entities:
             found.append("It uses entities of its own, which are not expanded.")
         for count, one, many in (

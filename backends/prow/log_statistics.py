@@ -22,6 +22,7 @@ from backends.prow.view_builds import counted, places, read_each
 from backends.resources import Detail, LogAddress, Page, Resource
 from backends.resources import Row as Cells
 
+_UNREAD = "cannot be read: "
 LOGS = Schema(
     (
         Column("build", Kind.ID, "Build", width=19),
@@ -87,8 +88,16 @@ class LogStatistics(Resource):
         return f"logs of {counted(self.view)}"
 
     def pages(self, cancel: Cancel) -> Iterator[Page]:
+        unread = LOGS.empty()
         for batch in read_each(places(self.archive, self.view, cancel), self._read, cancel):
-            yield Page(LOGS.frame(cells for rows in batch for cells in rows), Origin())
+            frame = LOGS.frame(cells for rows in batch for cells in rows)
+            unread = unread.vstack(frame.filter(pl.col("note").str.starts_with(_UNREAD)))
+            yield Page(frame, Origin())
+        if not unread.is_empty():
+            first = unread.sort("order", "log", descending=True).row(0, named=True)
+            words = "1 log" if len(unread) == 1 else f"{len(unread):,} logs"
+            note = f"{words} cannot be read, e.g. of build {first['build']}: {first['note'].removeprefix(_UNREAD)}"
+            yield Page(LOGS.empty(), Origin(), note=note, partial=True)
 
     def _read(self, place: BuildPlace, cancel: Cancel) -> list[tuple[object, ...]]:
         row = self.archive.reader.row(place, cancel)
@@ -105,7 +114,7 @@ class LogStatistics(Resource):
         except Cancelled:
             raise
         except Problem as problem:
-            return _cells(row, name, None, f"cannot be read: {problem.sentence}")
+            return _cells(row, name, None, f"{_UNREAD}{problem.sentence}")
 
     def detail(self, row: Cells) -> Detail:
         return row_detail(LOGS, row, "Log", without=("order",))

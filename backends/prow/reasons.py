@@ -100,17 +100,29 @@ class FailureReasons(Resource):
         super().__init__(locator)
         self.view = locator
         self.archive = archive
+        self._gaps: dict[tuple[str, str], tuple[str, Problem]] = {}  # by order and path: a build, and why not
 
     @property
     def title(self) -> str:
         return f"failures of {counted(self.view)}"
 
     def pages(self, cancel: Cancel) -> Iterator[Page]:
+        self._gaps = {}
         wanted, found = places(self.archive, self.view, cancel), list[Row]()
         for batch in read_each(wanted, self._read, cancel):
             found += batch
             note = unread(found) if len(found) == len(wanted) else ""
             yield Page(reasons(build_frame(found)), Origin(), replace=True, note=note, partial=bool(note))
+        if self._gaps:
+            build, problem = self._gaps[max(self._gaps)]
+            count = len({order for order, _ in self._gaps})
+            what = "1 build" if count == 1 else f"{count:,} builds"
+            note = f"Not all files of {what} could be read, so the reason may be another one, e.g. of {build}: "
+            note += problem.sentence
+            yield Page(REASONS.empty(), Origin(), note=note, partial=True)
+
+    def _leave_out(self, row: Row, path: str, problem: Problem) -> None:
+        self._gaps[str(row["order"]), path] = str(row["build"]), problem
 
     def _read(self, place: BuildPlace, cancel: Cancel) -> Row:
         row = self.archive.reader.row(place, cancel)
@@ -120,8 +132,8 @@ class FailureReasons(Resource):
                 row["reason"] = self._told(row, cancel) or row["reason"]
             except Cancelled:
                 raise
-            except Problem:
-                pass  # then what Prow said has to do
+            except Problem as problem:  # then what Prow said has to do
+                self._leave_out(row, "", problem)
         return row
 
     def _told(self, row: Row, cancel: Cancel) -> str | None:
@@ -133,7 +145,7 @@ class FailureReasons(Resource):
         tails = [self._tail(f"{row['folder']}{name}", row, cancel) for name in log_names(row["names"])]
         said = [found[-1].decode("utf-8", "replace") for found in map(_CI_OPERATOR.findall, tails) if found]
         reported = clean(said[0], 300) if said else ""
-        failed = self._failed_tests(str(row["folder"]), cancel) if "artifacts/" in names else ""
+        failed = self._failed_tests(row, cancel) if "artifacts/" in names else ""
         if reported or failed:  # which step or test is the more telling: a narrow column cuts what comes later
             return f"{failed} ({reported})" if reported and failed else reported or failed
         return exit_codes(pod) or next(filter(None, map(_last_error, tails)), None)
@@ -144,14 +156,15 @@ class FailureReasons(Resource):
             return decoded(self.archive.source.read(self.archive.bucket, entry, cancel=cancel))
         except Cancelled:
             raise
-        except Problem:
-            return {}  # then the other files have to do
+        except Problem as problem:  # then the other files have to do
+            self._leave_out(row, PODINFO, problem)
+            return {}
 
-    def _failed_tests(self, folder: str, cancel: Cancel) -> str:
+    def _failed_tests(self, row: Row, cancel: Cancel) -> str:
         """The failed steps of ci-operator's junit_operator.xml, else the failed tests of the JUnit files beside it."""
         archive = self.archive
         try:
-            listing = archive.source.list(archive.bucket, f"{folder}artifacts/", cancel=cancel)
+            listing = archive.source.list(archive.bucket, f"{row['folder']}artifacts/", cancel=cancel)
             reports = [one for one in listing.files if is_junit(one.name)]
             operator = [one for one in reports if one.name.endswith("/junit_operator.xml")]
             found: dict[str, None] = {}
@@ -162,7 +175,8 @@ class FailureReasons(Resource):
                 found |= dict.fromkeys(rows.filter(pl.col("state") == "failed")["test"].to_list())
         except Cancelled:
             raise
-        except Problem:
+        except Problem as problem:
+            self._leave_out(row, "artifacts/", problem)
             return ""
         steps = {f"{match[1]}/{match[2]}" for one in found if (match := _MULTI_STAGE.fullmatch(one))}
         if steps:  # the phases that they are in fail with them
@@ -181,7 +195,8 @@ class FailureReasons(Resource):
             return self._end(path, cancel) if tail is None else tail
         except Cancelled:
             raise
-        except Problem:
+        except Problem as problem:
+            self._leave_out(row, path, problem)
             return b""
 
     def _end(self, path: str, cancel: Cancel) -> bytes:

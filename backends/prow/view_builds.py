@@ -53,7 +53,9 @@ def unread(rows: list[Row]) -> str:
         raise ServerFailed(
             f"None of {len(rows):,} builds can be read: {why.removeprefix('cannot be read: ')}", "Try again."
         )
-    return f"{len(failed):,} of {len(rows):,} builds cannot be read and are left out, the first of them: {why}"
+    verb, first = ("is", "") if len(failed) == 1 else ("are", ", the first")
+    because = f"{first} because: {why.removeprefix('cannot be read: ')}"
+    return f"{len(failed):,} of {len(rows):,} builds cannot be read and {verb} left out{because}"
 
 
 def followed(archive: Archive, place: BuildPlace, cancel: Cancel) -> str:

@@ -33,6 +33,21 @@ AROUND = {
     f'<a href="{PAGE}">build</a>': PAGE,
     PAGE: PAGE,
     f"  `{PAGE}`": PAGE,
+    f"/usr/bin/gsutil -m rsync -r {BUILD} ./out": BUILD,
+    f"~/google-cloud-sdk/bin/gcloud storage ls -r {BUILD}": BUILD,
+    f"CLOUDSDK_CORE_PROJECT=a ./gsutil -u b cat {BUILD}/a.txt|less": f"{BUILD}/a.txt",
+    f"gsutil ls {BUILD};ls": BUILD,
+    f"aws s3 --endpoint-url https://minio.example.org ls {BUILD.replace('gs', 's3')}/": f"{BUILD.replace('gs', 's3')}/",
+    f"gsutil cp '{BUILD}/artifacts/a b.txt' .": f"{BUILD}/artifacts/a b.txt",
+    f"<{PAGE}|the build>": PAGE,
+    f"see <{PAGE}|the build>, please": PAGE,
+    f"[the build|{PAGE}]": PAGE,
+    f"**{PAGE}**": PAGE,
+    f"It is _{PAGE}_ again": PAGE,
+    f"*{PAGE}*": PAGE,
+    f"{PAGE} failed again": PAGE,
+    f"{PAGE}\nfailed again": PAGE,
+    f"{PAGE}\n{PAGE}": PAGE,
 }
 
 
@@ -46,6 +61,22 @@ def test_the_address_in_what_was_pasted_is_meant(text: str) -> None:
 )
 def test_paths_and_our_own_short_forms_are_taken_as_they_are(text: str) -> None:
     assert Pasted(text).text == text
+
+
+@pytest.mark.parametrize("text", ["gs://b-1/logs/job/7/a b.txt", "s3://b-1/logs/job/7/a  b|c;d.txt"])
+def test_names_in_a_bucket_keep_what_addresses_cannot_hold(text: str) -> None:
+    assert Pasted(text).text == text
+
+
+def test_an_address_that_was_broken_over_two_lines_is_one() -> None:
+    assert parse(f"{PAGE[:40]}\n{PAGE[40:]}") == parse(PAGE)
+
+
+@pytest.mark.parametrize("between", [" ", "\n", "\t"])
+@pytest.mark.parametrize("first", [PAGE, BUILD])
+def test_of_two_addresses_none_is_opened(first: str, between: str) -> None:
+    with pytest.raises(LocatorProblem, match="2 addresses"):
+        parse(f"{first}{between}https://prow.example.org/view/gs/b-1/logs/job/8")
 
 
 def test_several_addresses_are_counted_and_none_is_guessed() -> None:

@@ -80,9 +80,31 @@ FORMS: list[tuple[str, Locator]] = [
     (f"file:///home/me/dl/{B}/{JOB}/1234", ProwPath(B, f"{JOB}/1234/", "file:/home/me/dl")),
     (f"/home/me/dl/{B}/pr-logs/pull/12/pull-x/", ProwPath(B, "pr-logs/pull/12/pull-x/", "file:/home/me/dl")),
     (f"(https://prow.k8s.io/view/gs/{B}/{JOB}/1234).", ProwPath(B, f"{JOB}/1234/")),
+    (f"/view/gs/{B}/{JOB}/1234", ProwPath(B, f"{JOB}/1234/")),  # as Deck's pages write them
+    (f"https://prow.k8s.io/spyglass/lens/buildlog/iframe?req=%7B%22artifacts%22%3A%5B%22build-log.txt%22%5D%2C%22index%22"
+     f"%3A2%2C%22src%22%3A%22gs%2F{B}%2F{JOB.replace('/', '%2F')}%2F1234%22%7D&lensIndex=2",
+     ProwPath(B, f"{JOB}/1234/")),
+    (f"https://console.cloud.google.com/storage/browser/{B};tab=objects?project=a&prefix={JOB}/1234/",
+     ProwPath(B, f"{JOB}/1234/")),
+    (f"https://console.cloud.google.com/storage/browser/{B}/{JOB};tab=objects?prefix=", ProwPath(B, f"{JOB}/")),
+    (f"https://{B}.s3.amazonaws.com/{JOB}/1234/build-log.txt", ProwPath(B, f"{JOB}/1234/build-log.txt", "s3")),
+    (f"https://{B}.s3.eu-west-1.amazonaws.com/{JOB}/1234/a%20b.txt", ProwPath(B, f"{JOB}/1234/a b.txt", "s3")),
+    (f"https://s3.us-east-1.amazonaws.com/{B}/{JOB}/1234/", ProwPath(B, f"{JOB}/1234/", "s3")),
+    (f"https://s3.amazonaws.com/{B}/?prefix={JOB}/&delimiter=/", ProwPath(B, f"{JOB}/", "s3")),
+    (f"https://us-east-1.console.aws.amazon.com/s3/buckets/{B}?region=us-east-1&prefix={JOB}/1234/&showversions=false",
+     ProwPath(B, f"{JOB}/1234/", "s3")),
+    (f"https://s3.console.aws.amazon.com/s3/object/{B}?prefix={JOB}/1234/build-log.txt",
+     ProwPath(B, f"{JOB}/1234/build-log.txt", "s3")),
+    (f"https://sippy.dptools.openshift.org/api/job/run/summary?prow_job_run_id={ID}", ProwBuild(ID)),
+    (f"https://sippy.dptools.openshift.org/api/job/run/intervals?prow_job_run_id={ID}&job_name=periodic-a",
+     ProwJob("periodic-a", ID)),
+    (f"gs://{B}/{JOB}/1234/build-log.txt#1699999999000001", ProwPath(B, f"{JOB}/1234/build-log.txt")),  # gsutil ls -a
+    (f"https://prow.k8s.io/view/gs/{B}/{JOB}/1234#1:build-log.txt:103-101",
+     ProwPath(B, f"{JOB}/1234/build-log.txt", "", 101, 103)),
 ]  # fmt: skip
 REFUSED = [
     "prow:", "prow:at/", "prow:at/gs/", "prow:at/ftp/b/x", "prow:pull/a/b/c", "prow:nonsense/gs/b/x", "gs://", "gs://B!/x",
+    "gs://b-1/logs/job/*/build-log.txt", "gsutil cp gs://b-1/logs/job/12/artifacts/*.xml .",
     "https://prow.k8s.io/prowjob?prowjob=0f0f", "https://testgrid.k8s.io/sig-release#master", "file:///",
 ]  # fmt: skip
 
@@ -258,3 +280,17 @@ def test_the_page_of_lines_opens_those_lines(job: str, build: str, name: str, li
     place = ProwPath("test-platform-results", f"logs/{job}/{build}/{name}", "", min(line, 999_999_999), last)
     page = page_of(place)
     assert page is not None and parse(page) == place
+
+
+@pytest.mark.parametrize(
+    "text", ["./no-file.txt", "./no-directory/", "../a/b/c.txt", "~/nothing/x", "/nothing/here.txt"]
+)
+def test_a_path_that_is_not_there_is_said_and_not_taken_for_a_wrong_address(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(LocatorProblem) as problem:
+        parse(text)
+    assert problem.value.sentence == f"There is no file or directory {text}."

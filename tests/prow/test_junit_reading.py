@@ -320,3 +320,18 @@ def test_what_other_tools_write_is_read_without_a_word(content: bytes, states: s
     found = read_junit(content)
     assert ("".join(case.state for case in found.cases), found.missing) == (states, ())
     assert all(case.name for case in found.cases)
+
+
+@pytest.mark.parametrize("escape", ["\ufffd", "&#xFFFD;", ""])
+def test_colours_whose_escape_character_the_writer_replaced_or_left_out_are_no_part_of_a_name(escape: str) -> None:
+    name = f"{escape}[1;32mworks{escape}[0m [10m] {escape}[2mfast{escape}[22m"
+    (case,) = read_junit(f'<testsuite><testcase name="{name}"/></testsuite>'.encode()).cases
+    assert case.name == "works [10m] fast"
+
+
+@pytest.mark.parametrize(
+    "name", ["\ufffd[sig-net] a", "\ufffd[main] a", "waits [10m] or [5m", "[m] and [0m]", "[31m lost"]
+)
+def test_what_only_looks_like_a_colour_stays_in_the_name(name: str) -> None:
+    (case,) = read_junit(f'<testsuite><testcase name="{name}"/></testsuite>'.encode()).cases
+    assert case.name == name

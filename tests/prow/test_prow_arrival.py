@@ -11,6 +11,7 @@ from backends.http import Http
 from backends.locators.prow import ProwView, View
 from backends.prow.junit import ResultsOfTest
 from backends.resources import gather
+from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, arriving, build, opened, printed, rows, snowflake
 
@@ -94,6 +95,31 @@ def test_incomplete_files_are_said_once_with_their_number(bucket: Bucket, http: 
         found = gather(opened(bucket, http, ProwView(kind, NAME, JOB, tuple(builds)).text()), Cancel())
         assert len(found.notes) == 1 and found.partial
         assert found.notes[0].startswith("2 files are incomplete (of 8), e.g. artifacts/junit_1.xml: It ends in the")
+
+
+def test_files_that_should_have_tests_and_have_none_are_said(bucket: Bucket, http: Http) -> None:
+    builds = [build(bucket, snowflake(3600 * hours), artifacts=()).split("/")[-2] for hours in (1, 2)]
+    for one in builds:
+        bucket.put(f"{JOB}{one}/artifacts/junit_1.xml", JUNIT.format(1, 1))
+    bucket.put(f"{JOB}{builds[0]}/artifacts/junit_2.xml", b"<Error><Code>AccessDenied</Code></Error>")
+    bucket.put(f"{JOB}{builds[1]}/artifacts/junit_3.xml", b"")
+    for kind in (View.JUNIT, View.MATRIX):
+        found = gather(opened(bucket, http, ProwView(kind, NAME, JOB, tuple(builds)).text()), Cancel())
+        assert found.notes == (
+            "2 files have no tests (of 4), e.g. artifacts/junit_2.xml: There is no test suite in it.",
+        )
+
+
+def test_where_a_listing_comes_from_is_said_once_and_is_no_gap(bucket: Bucket, ciexplore: Caller) -> None:
+    builds = [build(bucket, snowflake(3600 * hours), artifacts=()).split("/")[-2] for hours in (1, 2)]
+    for one in builds:
+        bucket.put(f"{JOB}{one}/artifacts/junit_1.xml", JUNIT.format(1, 1))
+    bucket.private = True
+    found = ciexplore(
+        "prow", "junit", f"gs://{NAME}/{JOB}", "--gcs-url", bucket.url, "--gcsweb-url", bucket.url, "--no-cache"
+    )
+    assert found.code == 0
+    assert found.err.count("what is shown comes from gcsweb") == 1
 
 
 def test_a_search_that_stops_leaves_out_the_oldest_builds_whatever_answers_first(

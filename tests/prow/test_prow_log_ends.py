@@ -15,7 +15,9 @@ from backends.prow import resource_for
 from backends.prow.gcs_source import GcsSource
 from backends.prow.log_tail import WINDOW, last_lines
 from backends.resources import LogAddress, gather
+from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket
+from tests.prow.making import NAME, build, snowflake
 
 LOG = "logs/job/1387000000000000000/build-log.txt"
 LINES = [b"line %d of the log\n" % number for number in range(200_000)]
@@ -84,3 +86,24 @@ def test_the_log_of_an_ended_build_is_final_and_that_of_a_failed_one_read_for_it
     bucket.put(f"{folder}finished.json", json.dumps({"timestamp": 1_619_003_600, "passed": passed}))
     address = address_of(bucket, http)
     assert (address.final, address.failed) == (True, failed)
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "printed", "said"),
+    [
+        ("3-5", 0, "3 4 5", "lines 3 to 5"),
+        ("9-5", 0, "5 6 7 8 9", "lines 5 to 9"),
+        ("8-99", 0, "8 9 10", "the log ends at line 10."),
+        ("11-99", 2, "", "There is no line 11: the log ends at line 10."),
+        ("11", 2, "", "There is no line 11: the log ends at line 10."),
+    ],
+)
+def test_a_range_that_leaves_the_log_says_where_the_log_ends(
+    bucket: Bucket, ciexplore: Caller, lines: str, code: int, printed: str, said: str
+) -> None:
+    folder = build(bucket, snowflake(3600), log="".join(f"{number}\n" for number in range(1, 11)))
+    page = f"https://prow.example.org/view/gs/{NAME}/{folder[:-1]}#1:build-log.txt:{lines}"
+    found = ciexplore("prow", "log", page, "--gcs-url", bucket.url, "--no-cache")
+    assert found.code == code
+    assert found.out.decode().split() == printed.split()
+    assert said in found.err

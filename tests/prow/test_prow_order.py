@@ -86,3 +86,19 @@ def test_files_of_several_builds_are_the_newest_build_s_first(
 def test_an_answer_waits_only_for_those_before_it() -> None:
     batches = iter([["b"], ["a", "d"], ["c"]])
     assert list(in_order(batches, ["a", "b", "c", "d"], str)) == [["a", "b"], ["c", "d"]]
+
+
+class Early(Shuffled):
+    """All answers are there by the time that the listing goes on."""
+
+    def ready(self) -> list[Any]:
+        return [one for batch in super().rest() for one in batch]
+
+
+def test_builds_that_cannot_be_read_are_counted_however_soon_that_is_known(
+    builds: list[str], bucket: Bucket, ciexplore: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backends.prow.builds.Turns", Early)
+    found = ciexplore("prow", "builds", f"gs://{NAME}/{JOB}", "--gcs-url", bucket.url, "--no-cache")
+    assert found.code == 1
+    assert "2 builds cannot be read; their notes say why." in found.err

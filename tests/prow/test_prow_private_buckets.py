@@ -14,6 +14,7 @@ from backends.http.policies import Identity
 from backends.resources import gather
 from backends.transfers.engine import Transfer
 from backends.transfers.plan import make_plan
+from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, build, opened, rows, snowflake
 
@@ -74,3 +75,17 @@ def test_who_is_signed_in_is_told_as_whom(bucket: Bucket, owner: Http) -> None:
     with pytest.raises(NotAllowed) as refused:
         rows(opened(bucket, owner, f"gs://{NAME}/{JOB}"))
     assert "owner@x" in refused.value.hint and "get new ones" in refused.value.hint
+
+
+@pytest.mark.parametrize("what", ["", "build-log.txt"])
+def test_whose_token_has_expired_is_told_so_by_every_download(
+    bucket: Bucket, ciexplore: Caller, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    folder = build(bucket, snowflake(3600))
+    bucket.faults += [("/storage/v1/b/", 401)] * 20
+    monkeypatch.setenv("CIEXPLORE_GCS_TOKEN", "expired")
+    place = f"gs://{NAME}/{folder}{what}"
+    found = ciexplore("prow", "download", place, "--gcs-url", bucket.url, "--no-cache", "--output", "out")
+    assert found.code == 3
+    assert "The storage does not accept the credentials (token): get new ones" in found.err
+    assert "expired" not in found.err

@@ -20,7 +20,9 @@ from backends.prow.gcsweb_source import GcswebSource
 from backends.prow.local_source import LocalSource
 from backends.prow.s3_source import S3Source
 from backends.prow.source import Entry, Source, pages, whole
+from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket
+from tests.prow.making import NAME, build, snowflake
 
 STRANGE = ["report%231.txt", "a b.txt", "x&y<z>.txt", "q?u#.txt", "é.txt", "100%.txt", "+plus+.txt"]
 
@@ -90,6 +92,29 @@ def test_a_private_bucket_says_so(bucket: Bucket, http: Http) -> None:
     bucket.private = True
     with pytest.raises(NotAllowed):
         GcsSource(http, bucket.url).list("b", "", cancel=Cancel())
+
+
+def test_a_misspelt_bucket_and_an_object_that_is_not_there_are_told_apart(bucket: Bucket, http: Http) -> None:
+    source, host = GcsSource(http, bucket.url), bucket.url.removeprefix("http://")
+    bucket.faults.append(("/b/ci-lgos/o", 404))
+    with pytest.raises(NotFound) as listing:
+        source.list("ci-lgos", "logs/", cancel=Cancel())
+    assert listing.value.sentence == f"{host} has no bucket ci-lgos (404)."
+    with pytest.raises(NotFound) as one:
+        source.stat("ci-logs", "logs/a/1/b.txt", cancel=Cancel())
+    with pytest.raises(NotFound) as body, source.open("ci-logs", Entry("logs/a/1/b.txt"), cancel=Cancel()) as pieces:
+        list(pieces)
+    assert one.value.sentence == body.value.sentence == "There is no logs/a/1/b.txt in ci-logs (404)."
+
+
+def test_a_refused_object_is_named_as_its_bucket_names_it(bucket: Bucket, ciexplore: Caller) -> None:
+    folder = build(bucket, snowflake(3600))
+    bucket.faults += [("build-log.txt", 403)] * 9
+    host = bucket.url.removeprefix("http://")
+    found = ciexplore("prow", "log", f"gs://{NAME}/{folder}build-log.txt", "--gcs-url", bucket.url, "--no-cache")
+    assert found.code == 3
+    assert f"{host} does not let you read {folder}build-log.txt in bucket {NAME} (403)." in found.err
+    assert "run `gcloud auth application-default login`" in found.err
 
 
 def test_sizes_are_texts_and_damaged_fields_cost_only_themselves() -> None:

@@ -25,6 +25,7 @@ from backends.prow.over_time import over_time
 from backends.prow.parallel import Turns
 from backends.prow.pod_hints import exit_codes, hint
 from backends.prow.reasons import reasons
+from backends.resources import gather
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, build, opened, rows, snowflake
 
@@ -143,6 +144,35 @@ def test_log_statistics_have_a_row_for_builds_without_a_log(bucket: Bucket, http
     by = {row["build"]: row for row in rows(view(bucket, http, View.LOGS))}
     assert [by[with_log][name] for name in ("bytes", "lines", "words", "longest")] == [6, 2, 3, 3]
     assert by[without]["note"] == "has no log" and by[without]["bytes"] is None
+
+
+def test_logs_and_builds_that_cannot_be_read_are_said_and_not_only_left_empty(bucket: Bucket, http: Http) -> None:
+    folder = build(bucket, snowflake(2 * DAY), result="FAILURE")
+    build(bucket, snowflake(3 * DAY), result="FAILURE")
+    bucket.faults += [(f"{folder.split('/')[-2]}%2Ffinished.json", 403)] * 20
+    found = gather(view(bucket, http, View.REASONS), Cancel())
+    assert found.partial
+    assert found.notes[0].startswith("1 of 2 builds cannot be read and is left out because: 127.0.0.1")
+    bucket.faults.clear()
+    bucket.faults += [(f"{folder.split('/')[-2]}%2Fbuild-log.txt", 403)] * 20
+    found = gather(view(bucket, http, View.LOGS), Cancel())
+    assert found.partial
+    assert found.notes[0].startswith(f"1 log cannot be read, e.g. of build {folder.split('/')[-2]}: 127.0.0.1")
+
+
+@pytest.mark.parametrize("file", ["podinfo.json", "artifacts%2Fjunit_1.xml", "build-log.txt"])
+def test_a_reason_that_was_found_without_all_files_says_so(bucket: Bucket, http: Http, file: str) -> None:
+    folder = build(bucket, snowflake(2 * DAY), result="FAILURE", log="ERROR: boom\n", artifacts=())
+    bucket.put(f"{folder}artifacts/junit_1.xml", '<testsuite><testcase name="t"><failure/></testcase></testsuite>')
+    number = folder.split("/")[-2]
+    bucket.faults += [(f"{number}%2F{file}", 403)] * 20
+    found = gather(view(bucket, http, View.REASONS), Cancel())
+    assert found.partial and len(found.frame) == 1
+    (note,) = found.notes
+    assert note.startswith(
+        f"Not all files of 1 build could be read, so the reason may be another one, e.g. of {number}:"
+    )
+    assert f"{number}/{file.replace('%2F', '/')} in bucket ci-logs (403)" in note
 
 
 # ---- over time

@@ -146,9 +146,12 @@ def tell_notes(gathered: Gathered) -> None:
     from tui.widgets.status_line import origin_words
 
     stale = gathered.origin.source is Source.STALE
-    for note in gathered.notes:
-        if not stale or note != gathered.origin.reason:
+    context = click.get_current_context(silent=True)
+    said: set[str] = set() if context is None else context.find_root().meta.setdefault("ciexplore.notes", set())
+    for note in gathered.notes:  # of two lists that a command reads, each may say the same
+        if note not in said and (not stale or note != gathered.origin.reason):
             say(f"note: {note}")
+            said.add(note)
     if stale:
         say(f"note: {origin_words(gathered.origin, 0)}")
     if gathered.partial:

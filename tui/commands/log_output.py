@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
+from backends.problems import UsageProblem
 from tui.commands.output import say
 
 LINE = 1 << 20  # bytes of a line without an end that are given at once
@@ -31,11 +32,24 @@ def write_log(
     elif line is not None and (line > 1 or last is not None) and target is None:
         some = f"from line {line:,} on" if last is None else f"lines {line:,} to {last:,}"
         say(f"note: {some}; leave the line number away for the whole.")
-        pieces = islice(lines_of(pieces), line - 1, last)
+        pieces = _some_lines(pieces, line, last)
     with _opened(target, overwrite) as stream:
         for piece in pieces if target is not None else printable(pieces):
             stream.write(piece)
             stream.flush()
+
+
+def _some_lines(pieces: Iterable[bytes], line: int, last: int | None) -> Iterator[bytes]:
+    """From one line to another, or to the end, which may come before either."""
+    number = 0
+    for number, content in enumerate(islice(lines_of(pieces), last), 1):
+        if number >= line:
+            yield content
+    ends = f"the log ends at line {number:,}"
+    if number < line:
+        raise UsageProblem(f"There is no line {line:,}: {ends}.", "Leave the line number away for the whole.")
+    if last is not None and number < last:
+        say(f"note: {ends}.")
 
 
 @contextmanager

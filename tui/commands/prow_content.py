@@ -196,7 +196,8 @@ def download(
         place = Path(output).expanduser().absolute()
         files = _files(session, cancel, locator, text, count, since, globs)
         if is_there := [file for file in files if file.url.partition("?")[0] == place.joinpath(*file.parts).as_uri()]:
-            raise UsageProblem(f"{len(is_there):,} files are in {place} already.", "Name another directory.")
+            words = "1 file is" if len(is_there) == 1 else f"{len(is_there):,} files are"
+            raise UsageProblem(f"{words} in {place} already.", "Name another directory.")
         return carry_out(session, files, place, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
 
 
@@ -236,23 +237,26 @@ def _files(
     if not files:
         raise UsageProblem("There is nothing to download.", "Check --match against what `prow files` lists.")
     if all(file.unlisted for file in files):
-        raise _nothing_listed(files, "builds" if not base else "folders", getattr(found, "store", ""))
+        raise _nothing_listed(session, files, "builds" if not base else "folders", getattr(found, "store", ""))
     return files
 
 
-def _nothing_listed(files: list[RemoteFile], noun: str, store: str) -> Problem:
+def _nothing_listed(session: Session, files: list[RemoteFile], noun: str, store: str) -> Problem:
     """Of a download that cannot even begin, with the reasons and how often each: "12 builds: 403, the bucket ..."."""
     from collections import Counter
 
     from backends.http.errors import ServerFailed
-    from backends.prow.gcs_source import SIGN_IN
+    from backends.prow.gcs_source import sign_in_hint
 
     reasons = Counter(file.skip.partition(": ")[2] for file in files)
     said = "; ".join(
         f"{count:,} {noun if count != 1 else noun[:-1]}: {reason}" for reason, count in sorted(reasons.items())
     )
-    sign_in = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" if store == "s3" else SIGN_IN
-    hint = f"If the bucket is private, {sign_in}." if "refuses" in said else "Check the bucket's name."
+    hint = "Check the bucket's name."
+    if "refuses" in said and store == "s3":
+        hint = "If the bucket is private, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+    elif "refuses" in said:
+        hint = sign_in_hint(session.http, session.settings.gcs_url, "401" in said)
     return ServerFailed(f"Nothing can be downloaded. {said}.", hint)
 
 
