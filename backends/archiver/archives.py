@@ -74,7 +74,7 @@ class _Archives(Resource):
         if row is None:
             return None
         one = self._wanted(row)
-        return Revision(one.repository, one.node, root=one.root).page()
+        return Revision(one.repository, one.node, one.subdirectory, root=one.root).page()
 
     def summary(self, frame: pl.DataFrame) -> str:
         size = frame["size"].drop_nulls()
@@ -137,14 +137,15 @@ class RevisionArchives(_Archives):
         return entries
 
     def web_url(self, row: Row | None = None) -> str | None:
-        """Of a row the revision; of the list what was opened, so that it is the same when it is pasted."""
+        """Of a row the revision, or the directory of it; of the list what was opened, so that it is the same when it is
+        pasted, also where the server archives no directories."""
         if row is not None:
             return super().web_url(row)
         revision = self.asked.revision
         if "/" in revision and self._changeset is not None:
             revision = self._changeset.node  # no hgweb finds such a name in an address
         return Revision(
-            self.asked.repository, revision, self.asked.subdirectory, self.locator.suffix, self.source.root
+            self.asked.repository, revision, self.locator.subdirectory, self.locator.suffix, self.source.root
         ).page()
 
 

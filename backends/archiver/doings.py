@@ -108,7 +108,7 @@ class Doings:
         ]
 
     def addresses(self, wanted: Wanted) -> list[Entry]:
-        """The archive's own address, and the revision's page."""
+        """The archive's own address, and the page of the revision or of the directory of it."""
         source = source_for(wanted.root, self._http, self._settings)
         found: list[Entry] = []
         try:
@@ -117,9 +117,9 @@ class Doings:
             url = ""
         if url and source.refusal(wanted, None) is None:
             found.append(Link(f"The server's own {wanted.suffix} in the browser", url))
-        found.append(
-            Link("The revision in the browser", Revision(wanted.repository, wanted.node, root=wanted.root).page())
-        )
+        shown = "The directory at that revision" if wanted.subdirectory else "The revision"
+        page = Revision(wanted.repository, wanted.node, wanted.subdirectory, root=wanted.root).page()
+        found.append(Link(f"{shown} in the browser", page))
         return found
 
 

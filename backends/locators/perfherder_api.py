@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from typing import Any
 
 from backends.locators.base import LocatorProblem
@@ -204,13 +205,29 @@ def _pushes(repository: str, query: Query, server: str) -> PerfherderLocator:
 
 def pushes(repository: str, query: Query, server: str, *, author: str) -> Pushes:
     """The list of pushes that a page of jobs or the API's list of pushes is asked for with these parameters."""
-    start, end = (day if DAY.fullmatch(day) else "" for day in (first(query, "startdate"), first(query, "enddate")))
+    start, end = (_limit(query, name, is_day, "a day", "YYYY-MM-DD") for name in ("startdate", "enddate"))
     older, newer = (
-        revision if REVISION.fullmatch(revision) else ""
-        for revision in (first(query, "fromchange").lower(), first(query, "tochange").lower())
+        _limit(query, name, REVISION.fullmatch, "a revision", "8 to 40 hex digits")
+        for name in ("fromchange", "tochange")
     )
     count = number(first(query, "count")) or None
     return Pushes(repository, author, first(query, "search"), start, end, count, server, older, newer)
+
+
+def _limit(query: Query, name: str, fits: Callable[[str], object], what: str, form: str) -> str:
+    """Where a list begins or ends. One that cannot be read is an error: without it other pushes would be listed."""
+    text = first(query, name).strip().lower()
+    if text and not fits(text):
+        raise LocatorProblem(f"The {name}= of this address is not {what}.", f"Write it as {form}, or leave it out.")
+    return text
+
+
+def is_day(text: str) -> bool:
+    """Whether it is a day of the calendar, YYYY-MM-DD."""
+    try:
+        return DAY.fullmatch(text) is not None and date.fromisoformat(text).year > 0
+    except ValueError:
+        return False
 
 
 def _signatures(repository: str, query: Query, server: str) -> PerfherderLocator:

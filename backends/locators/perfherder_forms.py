@@ -18,6 +18,7 @@ from backends.locators.base import LocatorProblem
 from backends.locators.pasted import SCHEME, Pasted, PastedUrl, split_url, unescape
 from backends.locators.perfherder import (
     ALERT_FLAGS,
+    STATUSES,
     AlertSummaries,
     AlertSummary,
     Compare,
@@ -37,7 +38,7 @@ from backends.locators.perfherder import (
     Signatures,
     SimilarJobs,
 )
-from backends.locators.perfherder_api import DAY, HASH, NUMBER, REPOSITORY, REVISION, WORD, Query
+from backends.locators.perfherder_api import HASH, NUMBER, REPOSITORY, REVISION, WORD, Query, is_day
 from backends.locators.perfherder_api import first as _first
 from backends.locators.perfherder_api import framework as _framework
 from backends.locators.perfherder_api import incomplete as _incomplete
@@ -52,9 +53,9 @@ from backends.locators.perfherder_pages import (
     UNTRIAGED_IMPROVEMENTS,
     UNTRIAGED_REGRESSIONS,
 )
+from backends.locators.treeherder_forms import ONE_PUSH
 
 REFERENCE = re.compile(r"-?[0-9A-Za-z]{1,64}", re.ASCII)
-ONE_PUSH = {"revision", "selectedTaskRun", "selectedJob", "job_id", "task"}
 SIDE = re.compile(r"([^:@/]+):([0-9a-f]{1,40})@(?:([0-9a-f]{8,40})|([0-9]{0,15})\.\.([0-9]{0,15}))", re.ASCII)
 PUBLIC_HOST = "treeherder.mozilla.org"
 COMPARE_HOST = "perf.compare"
@@ -154,8 +155,13 @@ def _graphs(query: Query, server: str) -> PerfherderLocator:
 
 def _alerts(query: Query, server: str) -> PerfherderLocator:
     """Without a status the page shows untriaged summaries, without a framework those of Talos."""
-    number = _number(_first(query, "id"))
-    if number is not None:
+    if named := _first(query, "id"):
+        number = _number(named)
+        if number is None:
+            raise LocatorProblem(
+                "This address of alerts does not name one alert summary: its id= is no number.",
+                "Paste one number, or the address of the list.",
+            )
         return AlertSummary(number, server)
     status, framework = _first(query, "status") or UNTRIAGED, _first(query, "framework") or TALOS
     flags = {flag for flag, name in FLAG_PARAMETERS.items() if _is_on(_first(query, name))}
@@ -181,10 +187,19 @@ def _alerts(query: Query, server: str) -> PerfherderLocator:
 
 
 def _status(status: str) -> str:
-    """The API's number of a page's status; "" where the page leaves the status out of its question."""
+    """The API's number of a page's status; "" where the page leaves the status out of its question. What is no number
+    the page takes for untriaged; of a number that it does not know it shows nothing at all."""
     if status == ALL_STATUSES or status in PAGE_STATUSES:
         return ""
-    return status if re.fullmatch(r"[0-9]", status, re.ASCII) else UNTRIAGED
+    number = re.match(r"\s*([+-]?[0-9]{1,9})", status, re.ASCII)
+    if number is None:
+        return UNTRIAGED
+    if not 0 <= int(number[1]) < len(STATUSES):
+        known = ", ".join(f"{place} {name}" for place, name in enumerate(STATUSES))
+        raise LocatorProblem(
+            f"Alert summaries have no status {int(number[1])}.", f"Known: {known}; -2 is all, -1 all regressions."
+        )
+    return str(int(number[1]))
 
 
 def _compare(query: Query, server: str) -> PerfherderLocator:
@@ -212,8 +227,30 @@ def _perf_compare(page: str, query: Query) -> PerfherderLocator:
     for kind in ("hash", "lando"):
         if page.startswith(f"compare-{kind}"):
             return _by_reference(kind, query, replicates)
+    if not page:
+        raise LocatorProblem(
+            "This is perf.compare's start page, which does not compare two repositories yet.",
+            "Choose the revisions there, then copy the address of the results.",
+        )
+    framework = _first(query, "framework")
+    if framework and not _framework(framework):
+        raise LocatorProblem(
+            "The framework= of this comparison is not one that perf.compare shows.",
+            "Write one framework's number or name, such as 13 or browsertime.",
+        )
     if "over-time" in page:
         query.pop("baseRev", None)
+        if _number(_first(query, "selectedTimeRange")) is None:
+            raise LocatorProblem(
+                "This comparison over time does not say how far back it goes.",
+                "Add selectedTimeRange= with seconds, such as 1209600 for 14 days.",
+            )
+    parents = [_first(query, f"{side}ParentSignature") for side in ("base", "new")]
+    if page.startswith("subtests") and not all(map(NUMBER.fullmatch, parents)):
+        raise LocatorProblem(
+            "This comparison of subtests does not name the suite on both sides.",
+            "Add baseParentSignature= and newParentSignature=, the suite's ids.",
+        )
     found = _comparison(
         query, "", base=("baseRepo", "baseRev"), new=("newRepo", "newRev"),
         parents=("baseParentSignature", "newParentSignature"), framework=TALOS,
@@ -224,7 +261,7 @@ def _perf_compare(page: str, query: Query) -> PerfherderLocator:
 def _by_reference(kind: str, query: Query, replicates: bool) -> PerfherderLocator:
     base, new = (_first(query, f"{side}{kind.capitalize()}") for side in ("base", "new"))
     repositories = [_first(query, f"{side}Repo") for side in ("base", "new")]
-    days = [day if DAY.fullmatch(day) else "" for day in (_first(query, f"{side}HashDate") for side in ("base", "new"))]
+    days = [day if is_day(day) else "" for day in (_first(query, f"{side}HashDate") for side in ("base", "new"))]
     instance = _first(query, "landoInstance") if WORD.fullmatch(_first(query, "landoInstance")) else ""
     valid = NUMBER if kind == "lando" else REFERENCE
     if not (valid.fullmatch(base) and valid.fullmatch(new) and all(map(REPOSITORY.fullmatch, repositories))):
@@ -254,17 +291,18 @@ def _comparison(
     interval = _number(_first(query, "selectedTimeRange"))
     if not revisions and base_revision:
         repositories, revisions = [base_repository], [base_revision]
+    if len(revisions) != len(repositories):
+        raise LocatorProblem(
+            f"This comparison names {_counted(revisions, 'new revision')} and "
+            f"{_counted(repositories, 'new repository', 'new repositories')}.",
+            f"Give one {new[0]}= for each {new[1]}=.",
+        )
     if not (REPOSITORY.fullmatch(base_repository) and repositories and all(map(REPOSITORY.fullmatch, repositories))):
         raise _incomplete()
     if not revisions or not all(map(REVISION.fullmatch, revisions)):
         raise _incomplete()
     if not (REVISION.fullmatch(base_revision) or (interval and not base_revision)):
         raise _incomplete()
-    if len(revisions) != len(repositories):
-        raise LocatorProblem(
-            f"This comparison names {len(revisions)} new revisions and {len(repositories)} new repositories.",
-            "Give one newRepo= for each newRev=.",
-        )
     (first, *others) = dict.fromkeys(zip(repositories, revisions, strict=True))
     return Compare(
         base_repository, base_revision, *first,
@@ -275,6 +313,10 @@ def _comparison(
         server=server,
         others=tuple(others),
     )  # fmt: skip
+
+
+def _counted(found: list[str], one: str, several: str = "") -> str:
+    return f"{len(found) or 'no'} {one if len(found) == 1 else several or f'{one}s'}"
 
 
 def _home(query: Query, server: str) -> PerfherderLocator:
@@ -418,7 +460,7 @@ def _of_repository(kind: str, parts: list[str], options: dict[str, str], server:
             )  # fmt: skip
         case "pushes", []:
             start, end = options.get("from", ""), options.get("to", "")
-            if not all(DAY.fullmatch(day) for day in (start, end) if day):
+            if not all(is_day(day) for day in (start, end) if day):
                 return None
             count = _number(options.get("count", ""))
             older, newer = options.get("fromchange", ""), options.get("tochange", "")
@@ -444,7 +486,7 @@ def _of_repository(kind: str, parts: list[str], options: dict[str, str], server:
             valid = NUMBER if kind == "compare-lando" else REFERENCE
             days = [options.get(f"{side}-day", "") for side in ("base", "new")]
             instance = options.get("instance", "")
-            if not (valid.fullmatch(base) and valid.fullmatch(new) and all(DAY.fullmatch(day) for day in days if day)):
+            if not (valid.fullmatch(base) and valid.fullmatch(new) and all(is_day(day) for day in days if day)):
                 return None
             return CompareByReference(
                 kind.removeprefix("compare-"), repository, base, other, new, days[0], days[1],

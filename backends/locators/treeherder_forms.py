@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 from backends.locators.base import LocatorProblem
 from backends.locators.pasted import Pasted, PastedUrl
+from backends.locators.perfherder import PushOf
 from backends.locators.taskcluster import (
     PUBLIC_TREEHERDER,
     SLUGID,
@@ -25,6 +26,7 @@ REVISION = re.compile(r"[0-9a-f]{12,40}", re.ASCII)
 REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}", re.ASCII)
 NUMBER = re.compile(r"[1-9][0-9]{0,14}", re.ASCII)
 LINES = re.compile(r"([1-9][0-9]{0,11})(?:-([0-9]{1,12}))?", re.ASCII)
+ONE_PUSH = ("revision", "selectedTaskRun", "selectedJob", "job_id", "task")
 PAGES = frozenset({"jobs", "logviewer", "logviewer.html"})
 
 
@@ -46,10 +48,24 @@ def recognise(pasted: Pasted) -> TaskclusterLocator | None:
         return Push(repository, revision)
     if not query.keys() & {"repo", "revision", "job_id", "selectedJob", "task"}:
         return None
+    if page == "jobs" and REPOSITORY.fullmatch(repository) and not any(query.get(name) for name in ONE_PUSH):
+        return None  # a list of pushes, of which Perfherder's forms say what is wrong with it
     raise LocatorProblem(
         "This Treeherder address names neither one push nor one task.",
         "Select a job (the address then has selectedTaskRun=) or a push (revision= with 12 to 40 hex digits).",
     )
+
+
+def push_of_page(pasted: Pasted) -> PushOf | None:
+    """The push of a page of jobs, whichever of its jobs is selected, on the server of the address; None for others."""
+    url = pasted.url
+    if url is None or not url.is_web:
+        return None
+    page, query = _page(url)
+    repository, revision = query.get("repo", ""), query.get("revision", "").lower()
+    if page != "jobs" or not REPOSITORY.fullmatch(repository) or not REVISION.fullmatch(revision):
+        return None
+    return PushOf(repository, revision, "" if url.host == PUBLIC_TREEHERDER else url.server())
 
 
 def _job(page: str, query: dict[str, str], repository: str, revision: str, url: PastedUrl) -> TreeherderJob | None:

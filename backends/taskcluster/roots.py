@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from backends.locators.pasted import SCHEME, split_url
+from backends.locators.pasted import SCHEME, escape, split_url
+from backends.locators.taskcluster_forms import RUN_PAGES
 from backends.net import is_loopback
 from backends.problems import UsageProblem
 
@@ -60,8 +61,9 @@ def artifact_url(root: str, task_id: str, run: int | None, name: str) -> str:
     return api_url(root, "queue", f"task/{segment(task_id)}/{runs}artifacts/{segment(name, '/' if plain else '')}")
 
 
-def group_page(root: str, group_id: str) -> str:
-    return f"{root}/tasks/groups/{segment(group_id)}"
+def group_page(root: str, group_id: str, search: str = "") -> str:
+    """The page of a group, which keeps what its list is searched for behind the #."""
+    return f"{root}/tasks/groups/{segment(group_id)}" + (f"#{escape(search)}" if search else "")
 
 
 def task_page(root: str, task_id: str, run: int | None = None) -> str:
@@ -69,7 +71,12 @@ def task_page(root: str, task_id: str, run: int | None = None) -> str:
 
 
 def artifact_page(root: str, task_id: str, run: int, name: str) -> str:
-    return f"{task_page(root, task_id, run)}/{segment(name)}"
+    """Where a browser shows an artifact. Pasted, it is that artifact again, whatever its name ends in; one that is
+    called like a tab of the run's page has its first letter encoded, as no address of a tab is written."""
+    shown = escape(name)
+    if shown in RUN_PAGES and shown:
+        shown = f"%{ord(shown[0]):02X}{shown[1:]}"
+    return f"{task_page(root, task_id, run)}/{shown}"
 
 
 def _hint() -> str:

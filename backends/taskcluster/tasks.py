@@ -46,6 +46,7 @@ class TaskGroupTasks(TaskRows):
         super().__init__(locator, http, root)
         self.group_id = locator.group_id
         self.task_ids = locator.task_ids
+        self.search = locator.search
         self.first_filter = f"name:{quoted_if_needed(locator.search, value=True)}" if locator.search else ""
         self.first_key = locator.task
         self._push = ""  # known with the first rows
@@ -151,7 +152,7 @@ class TaskGroupTasks(TaskRows):
         return [*super().menu(row, rows), *(views if rows.height else [])]
 
     def web_url(self, row: Row | None = None) -> str:
-        return super().web_url(row) or roots.group_page(self.deployment.root, self.group_id)
+        return super().web_url(row) or roots.group_page(self.deployment.root, self.group_id, self.search)
 
 
 def _with(frame: pl.DataFrame, newer: pl.DataFrame) -> pl.DataFrame:

@@ -23,7 +23,7 @@ from backends.treeherder.client import AlertFilters, AlertPage
 from backends.treeherder.columns import ALERTS, SUMMARIES, SUMMARY_STATUSES
 from backends.treeherder.listed import TreeherderList, Where, counts, epoch, group_of, log_of, task_of, told
 from backends.treeherder.narrowing import other_summaries
-from backends.treeherder.signatures import framework_id
+from backends.treeherder.signatures import framework_id, unlisted
 
 AROUND = 14 * 86400  # seconds before and after an alert's push that its series is shown for
 MOST_SUMMARIES = 2000  # about two months of all frameworks; the filters reach further back
@@ -92,11 +92,12 @@ class AlertSummaryList(TreeherderList):
         self._trackers = _trackers(self, cancel)
         self._frameworks = {name: number for number, name in self.treeherder.framework_names(cancel).items()}
         seen = 0
-        for page in self.treeherder.alert_summaries(self.filters(cancel), cancel):
+        filters = self.filters(cancel)
+        for page in self.treeherder.alert_summaries(filters, cancel):
             cancel.check()
             seen += len(page.summaries)
             more = page.total is not None and page.total > MOST_SUMMARIES and seen >= MOST_SUMMARIES
-            note = page.note
+            note = page.note or ("" if seen else unlisted(self.treeherder, filters.framework, page.summaries, cancel))
             if more:
                 note = f"The newest {seen:,} of {page.total:,} summaries are shown; filters reach older ones."
             yield Page(page.summaries, page.origin, total=None if more else page.total, note=note)

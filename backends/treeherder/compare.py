@@ -29,7 +29,7 @@ from backends.treeherder.compare_rows import (
 )
 from backends.treeherder.listed import INTERVAL, TreeherderList, Where, counts, told
 from backends.treeherder.parallel import answers
-from backends.treeherder.signatures import framework_id
+from backends.treeherder.signatures import framework_id, unlisted
 
 # What makes a suite the same in another repository, where its hash does not: all that its hash is made of, spelled out.
 SAME_SUITE = ("framework_id", "suite", "test", "platform", "option", "options", "application")
@@ -114,7 +114,8 @@ class CompareList(TreeherderList):
         if not self._framework and len(measured) == 1:
             self._framework = str(measured[0])
         origin = reduce(Origin.worse, (rows.origin for rows in values.values()))
-        note = " ".join(part for part in (absent, self._note(pairs, values)) if part)
+        unknown = unlisted(self.treeherder, framework, frame, cancel)
+        note = " ".join(part for part in (absent, unknown, self._note(pairs, values)) if part)
         yield Page(frame, origin, total=len(frame), note=f"{note} {self._rank_note()}".strip())
         small = [] if self.locator.base_only else [(pair, coarse(one)) for pair, one in compared]
         if any(len(one) for _, one in small):

@@ -47,6 +47,13 @@ def framework_id(treeherder: Treeherder, framework: str, cancel: Cancel | None =
     raise UsageProblem(f"There is no framework {framework[:60]!r}.", f"Known: {', '.join(sorted(by_name))}.")
 
 
+def unlisted(treeherder: Treeherder, number: int | None, frame: pl.DataFrame, cancel: Cancel | None = None) -> str:
+    """What is to be said of an empty list of a framework that the server does not know by this number; "" else."""
+    if number is None or len(frame) or number in treeherder.framework_names(cancel):
+        return ""
+    return f"Treeherder has no framework {number}, or has switched it off."
+
+
 class RepositoryList(TreeherderList):
     """Active repositories, those with performance alerts first. Enter: the frameworks that measure it."""
 
@@ -170,7 +177,8 @@ class SignatureList(TreeherderList):
         )
         suites = rows.frame["suite"].drop_nulls().unique()
         self._suite = str(suites[0]) if len(suites) == 1 else ""
-        yield Page(rows.frame, rows.origin, total=len(rows.frame), note=rows.note)
+        note = " ".join(part for part in (rows.note, unlisted(self.treeherder, number, rows.frame, cancel)) if part)
+        yield Page(rows.frame, rows.origin, total=len(rows.frame), note=note)
 
     def open(self, row: Row) -> Series:
         return Series((self._ref(row),), self.locator.interval, server=self.server)

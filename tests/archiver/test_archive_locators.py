@@ -281,5 +281,18 @@ def test_open_in_browser_leads_to_what_was_opened(hgweb: Hgweb, monkeypatch: pyt
             row = frame.row(0, named=True)
             url = resource.web_url(row)
             assert url is not None and httpx.get(url, timeout=60).status_code == 200, url
+            if isinstance(locator, Revision):  # not the page of the whole revision where a directory is listed
+                assert parse(url) == Revision("projects/ash", first, locator.subdirectory, root=hgweb.url)
     finally:
         http.close()
+
+
+def test_the_page_of_a_directory_on_github_is_that_directory_although_only_the_whole_can_be_fetched() -> None:
+    from backends import config
+    from backends.archiver import resource_for
+    from backends.http import Http
+
+    locator = Revision("mozilla/example", "a" * 40, "docs/a b.", root=GITHUB)
+    http = Http(transport=httpx.MockTransport(lambda request: httpx.Response(500)))
+    url = resource_for(locator, http, config.load({})).web_url()
+    assert url is not None and parse(url) == locator

@@ -75,6 +75,28 @@ def test_a_damaged_file_is_set_aside_and_fetched_again(call: Call, tmp_path: Pat
     assert call("perf", "dataset", "repair", "--store", str(path)).err.startswith("Every file")
 
 
+@pytest.mark.parametrize("table", ["pairs", "pushes", "signatures", "alert_summaries"])
+def test_a_file_that_is_gone_is_not_counted_as_never_measured(call: Call, tmp_path: Path, table: str) -> None:
+    """A day that somebody deleted was shown as pushes without any performance job, and never fetched again."""
+    path, world = _filled(tmp_path / "store"), _world()
+    with Store(path) as store:
+        before = store.read(table, "autoland")
+        gone = store.files(table)[0]
+    gone.unlink()
+    for words in (("show", "revisions"), ("export", "--compat", str(tmp_path / "out")), ("show",)):
+        ended = call("perf", "dataset", *words, "--store", str(path))
+        assert ended.code == 1 and str(gone) in ended.err and "missing" in ended.err, words
+    with Store(path) as store, pytest.raises(FileProblem, match="missing"):
+        _fill(store, world)
+    ended = call("perf", "dataset", "repair", "--store", str(path))
+    assert ended.code == 0 and f"{gone}  missing  again: " in ended.text
+    with Store(path) as store:
+        assert not _fill(store, world, replace(WANTED, until=NOW + 1)).problems
+        keys = list(TABLES[table].key)
+        assert store.read(table, "autoland").select(keys).sort(keys).equals(before.select(keys).sort(keys))
+    assert call("perf", "dataset", "repair", "--store", str(path)).err.startswith("Every file")
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_every_kind_of_damage_is_found_and_nothing_else(tmp_path: Path, damage: str) -> None:
     path = _filled(tmp_path / "store")

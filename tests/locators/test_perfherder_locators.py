@@ -210,9 +210,25 @@ REFUSED = {
     "https://perf.compare/compare-lando-results?baseLando=1&newLando=2": "Lando",
     "https://perf.compare/": "two repositories",
     f"{PC}/compare-results?{BASE}&newRev={NEW}&newRev={THIRD}&newRepo=try": "one newRepo= for each newRev=",
+    f"{PC}/compare-results?{BASE}&newRev={NEW}": "1 new revision and no new repositories",
+    f"{PC}/compare-results?{BASE}&newRev={NEW}&newRepo=try&framework=-1": "framework= of this comparison",
+    f"{PC}/compare-over-time-results?baseRepo=try&newRev={NEW}&newRepo=try": "how far back",
+    f"{PC}/compare-over-time-results?baseRepo=try&newRev={NEW}&newRepo=try&selectedTimeRange=abc": "how far back",
+    f"{PC}/subtests-compare-results?{BASE}&newRev={NEW}&newRepo=try&framework=13": "the suite on both sides",
+    f"{PC}/subtests-compare-results?{BASE}&newRev={NEW}&newRepo=try&baseParentSignature=7&newParentSignature=": (
+        "the suite on both sides"
+    ),
+    f"{TH}/perfherder/alerts?id=46331,46332": "one alert summary",
+    f"{TH}/perfherder/alerts?id=abc&status=0": "one alert summary",
+    f"{TH}/perfherder/alerts?status=99": "no status 99",
+    f"{TH}/jobs?repo=autoland&startdate=2026-13-01": "startdate= of this address is not a day",
+    f"{TH}/jobs?repo=autoland&enddate=yesterday": "enddate= of this address is not a day",
+    f"{TH}/jobs?repo=autoland&fromchange=tip": "fromchange= of this address is not a revision",
+    f"{TH}/api/project/autoland/push/?tochange=12345": "tochange= of this address is not a revision",
+    "perf:pushes/try?from=2026-02-30": "incomplete",
     f"{PC}/compare-hash-results?baseRepo=try&newRepo=try&baseHash=1": "two hashes",
     f"{TH}/api/jobs/?push_id=280": "of which repository",
-    f"{TH}/jobs?repo=try&landoCommitID=abc": "neither one push",
+    f"{TH}/jobs?repo=try&landoCommitID=abc": "no valid landoCommitID",
     "http://treeherder.allizom.org/perfherder/alerts?id=1": "plain http",
     "perf:series/autoland": "incomplete",
     "perf:series/autoland:1,autoland:x": "incomplete",
@@ -302,3 +318,8 @@ def test_no_text_breaks_the_perfherder_parser(text: str) -> None:
     with contextlib.suppress(LocatorProblem):
         locator = parse(text)
         assert parse(locator.text()) == locator
+
+
+def test_a_status_that_is_no_number_is_what_the_page_makes_of_it() -> None:
+    assert parse(f"{TH}/perfherder/alerts?status=abc") == parse(f"{TH}/perfherder/alerts")
+    assert parse(f"{TH}/perfherder/alerts?status=07") == parse(f"{TH}/perfherder/alerts?status=7")

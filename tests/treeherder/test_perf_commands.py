@@ -91,6 +91,36 @@ def test_pushes_and_the_jobs_of_one(perf: Caller) -> None:
     assert good(perf("jobs", "--failures", by_id[-1]["job_id"])).code == 0
 
 
+def test_a_push_is_found_by_its_page_whatever_is_selected_there(perf: Caller) -> None:
+    newest, push = good(perf("pushes", "--repository", "autoland", "--count", "2", "--columns", "revision")).rows
+    jobs = good(perf("jobs", push["revision"])).rows
+    page = f"https://treeherder.mozilla.org/jobs?repo=autoland&revision={push['revision']}"
+    for selected in (f"&selectedJob={jobs[0]['job_id']}", f"&selectedTaskRun={jobs[0]['task_id']}.0", "&searchStr=x"):
+        assert good(perf("jobs", page + selected)).rows == jobs
+        assert good(perf("pushes", page + selected, "--columns", "revision")).rows == [push]
+    assert good(perf("jobs", f"autoland:{push['revision'][:12]}")).rows == jobs
+    assert newest != push
+
+
+def test_a_push_by_an_address_is_looked_for_on_the_server_of_the_address(
+    perf: Caller, many_pushes: FakeTreeherder
+) -> None:
+    many_pushes.answers["/api/project/autoland/push/1795000007/status/"] = lambda request: None
+    with serving(many_pushes) as url:
+        for words in (("jobs",), ("pushes",), ("compare", "f" * 40)):
+            many_pushes.asked.clear()
+            perf(*words, f"{url}/jobs?repo=autoland&revision={'a' * 40}")
+            assert many_pushes.asked, words
+
+
+def test_a_framework_that_the_server_does_not_know_is_named(perf: Caller, demo: dict[str, str]) -> None:
+    address = demo["perf.compare"].replace("framework=13", "framework=99")
+    for words in (("compare", address), ("alerts", "--framework", "99"),
+                  ("signatures", "--repository", "autoland", "--framework", "99")):  # fmt: skip
+        found = perf(*words)
+        assert found.code == 0 and "Treeherder has no framework 99" in found.err, words
+
+
 @pytest.fixture
 def many_pushes() -> FakeTreeherder:
     """700 pushes of one second each, by the server's own paging."""

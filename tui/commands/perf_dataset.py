@@ -272,16 +272,18 @@ def export(
 @dataset.command()
 @_STORE
 def repair(store: Path) -> None:
-    """Set damaged files of a dataset aside; the next update fetches what they held. Asks no server."""
+    """Set damaged files of a dataset aside, note those that are missing; the next update fetches what they held.
+    Asks no server."""
     from backends.cancel import Cancel
     from backends.treeherder.datasets.repair import repair as repaired
 
     done = repaired(store, Cancel())
     for one in done:
-        moved = f"  set aside as {store / one.moved_to}" if one.moved_to else "  removed"
+        gone = "  missing" if one.missing else "  removed"
+        moved = f"  set aside as {store / one.moved_to}" if one.moved_to else gone
         click.echo(f"{store / one.name}{moved}  again: {one.again}")
     if done:
-        say(f"{len(done):,} damaged; `ciexplore perf dataset update` fetches what they held.")
+        say(f"{len(done):,} damaged or missing; `ciexplore perf dataset update` fetches what they held.")
     else:
         say("Every file of the dataset is whole.")
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from backends.frames.quantities import parse_quantity
 from backends.frames.schema import Kind
 from backends.locators import Locator, LocatorProblem, parse
+from backends.locators.pasted import Pasted
 from backends.locators.perfherder import (
     AlertSummaries,
     AlertSummary,
@@ -25,6 +26,7 @@ from backends.locators.perfherder import (
 )
 from backends.locators.perfherder_api import HASH, NUMBER, REPOSITORY, REVISION
 from backends.locators.taskcluster import Push
+from backends.locators.treeherder_forms import push_of_page
 from backends.problems import UsageProblem
 
 Period = tuple[int | None, int | None]
@@ -98,14 +100,16 @@ def jobs_of(text: str, repository: str, what: str) -> Locator:
         number and len(text) < 12
     ):  # as few digits as that are an id; no revision of 12 or more is all digits in practice
         return PushJobs(repository, int(text))
-    if REVISION.fullmatch(text.lower()):
-        return PushOf(repository, text.lower())
-    opened = _parsed(text)
-    if isinstance(opened, Push):
-        return PushOf(opened.repository, opened.revision)
+    name, colon, revision = text.rpartition(":")
+    if REVISION.fullmatch(revision.lower()) and (not colon or REPOSITORY.fullmatch(name)):
+        return PushOf(name or repository, revision.lower())
+    opened = _push(text) or _parsed(text)
     if isinstance(opened, PushJobs | PushOf | LandoPush | SimilarJobs | JobFailures):
         return opened
-    raise UsageProblem(f"{text[:60]!r} names no push.", "Write its id, its revision, or its Treeherder address.")
+    raise UsageProblem(
+        f"{Pasted(text).quoted()} names no push.",
+        "Write its id, its revision, REPOSITORY:REVISION, or its Treeherder address.",
+    )
 
 
 def pushes_of(address: str | None, given: Pushes) -> Pushes:
@@ -114,9 +118,21 @@ def pushes_of(address: str | None, given: Pushes) -> Pushes:
         if not given.repository:
             raise UsageProblem("Which repository?", "Add --repository autoland, or another, or the address of a page.")
         return given
-    opened = _parsed(address)
+    one = _push(address)
+    opened = (
+        _parsed(address)
+        if one is None
+        else Pushes(one.repository, "", "", "", "", None, one.server, one.revision, one.revision)
+    )
+    if isinstance(opened, LandoPush):
+        raise UsageProblem(
+            "This address is of one push, that of a landing job.", "`ciexplore perf jobs ADDRESS` lists its jobs."
+        )
     if not isinstance(opened, Pushes):
-        raise UsageProblem(f"{address[:60]!r} names no list of pushes.", "Copy the address of a page of jobs.")
+        raise UsageProblem(
+            f"{Pasted(address).quoted()} names no list of pushes.",
+            "Copy the address of Treeherder's page of jobs, such as https://treeherder.mozilla.org/jobs?repo=autoland.",
+        )
     names = ("repository", "author", "words", "start", "end", "count", "from_revision", "to_revision")
     return replace(opened, **{name: value for name in names if (value := getattr(given, name))})
 
@@ -171,7 +187,12 @@ def compared(
         raise UsageProblem("NEW must be a revision.", "Only BASE can be history.")
     if before[1] and interval is not None:
         raise UsageProblem("--interval belongs to BASE history.", "Leave it out, or write history for BASE.")
-    return Compare(*before, *after[0], framework, parent, parent, interval, bool(replicates), others=after[1:])
+    servers = {server for text in (base, *news) if (server := _server(text))}
+    if len(servers) > 1:
+        raise UsageProblem("These addresses are of two servers.", "Compare pushes of one Treeherder.")
+    return Compare(
+        *before, *after[0], framework, parent, parent, interval, bool(replicates), "".join(servers), after[1:]
+    )
 
 
 _HISTORY = re.compile(r"(?:([^:]+):)?history")
@@ -186,12 +207,26 @@ def _side(text: str, repository: str) -> tuple[str, str]:
     name, revision = name if colon else repository, revision.lower()
     if REPOSITORY.fullmatch(name) and REVISION.fullmatch(revision):
         return name, revision
-    opened = _parsed(text)
-    if isinstance(opened, Push | PushOf):
+    opened = _push(text) or _parsed(text)
+    if isinstance(opened, PushOf):
         return opened.repository, opened.revision
     raise UsageProblem(
         f"{text[:60]!r} is no revision.", "Write 8 to 40 hex digits, REPOSITORY:REVISION, or a Treeherder push address."
     )
+
+
+def _push(text: str) -> PushOf | None:
+    """The push that an address names, whatever is selected on its page, on the server of the address."""
+    opened = push_of_page(Pasted(text)) or _parsed(text)
+    if isinstance(opened, Push):
+        return PushOf(opened.repository, opened.revision)
+    return opened if isinstance(opened, PushOf) else None
+
+
+def _server(text: str) -> str:
+    """The server that an address names, "" for the configured one and for what is no address."""
+    found = _push(text) if "://" in text else None
+    return "" if found is None else found.server
 
 
 def _parsed(text: str) -> Locator | None:

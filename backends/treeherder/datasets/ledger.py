@@ -44,6 +44,11 @@ _BEGUN = """
 SELECT min(covers_from) FROM fetches WHERE repository = ? AND (endpoint = ? OR endpoint LIKE ? || ':%')
     AND (? IS NULL OR covers_from <= ? AND covers_to >= ?)
 """
+_HELD = """
+SELECT DISTINCT repository, substr(endpoint, 1, instr(endpoint || ':', ':') - 1) AS asked,
+    CASE WHEN endpoint = 'pairs' OR endpoint LIKE 'pairs:%' THEN covers_from / 86400 END
+FROM fetches WHERE rows > 0 AND fetched_at IS NOT NULL
+"""
 _FORGET = """
 DELETE FROM fetches WHERE repository = ? AND (endpoint = ? OR endpoint LIKE ? || ':%')
     AND (? IS NULL OR covers_from <= ? AND covers_to >= ?)
@@ -199,6 +204,10 @@ class Ledger:
         begun = self._rows(_BEGUN, values)[0][0]
         self._execute(_FORGET, values)
         return None if begun is None else int(begun)
+
+    def held(self) -> list[tuple[str, str, int | None]]:
+        """(repository, endpoint, the day of the values in days since 1970) of all that brought rows."""
+        return self._rows(_HELD)
 
     def note(self, key: str, value: str) -> None:
         """Keeps a small fact, such as a repository's id. To be called inside `exclusive`."""

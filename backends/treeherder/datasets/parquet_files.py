@@ -16,14 +16,17 @@ TOLD = 3  # damaged files that a sentence names
 
 
 class DamagedDatasetError(FileProblem):
-    """Files of a dataset cannot be read. `files`: all of them."""
+    """Files of a dataset cannot be read, or are no longer there. `files`: all of them."""
 
-    def __init__(self, files: Sequence[Path], store: Path) -> None:
+    def __init__(self, files: Sequence[Path], store: Path, *, missing: bool = False) -> None:
         named = ", ".join(str(path) for path in files[:TOLD])
         more = f" and {len(files) - TOLD:,} more" if len(files) > TOLD else ""
+        verb, them, whose = ("is", "it", "its") if len(files) == 1 else ("are", "them", "their")
+        what = f"missing, although {whose} rows were fetched" if missing else "damaged; the other files are whole"
+        done = "notes that" if missing else f"sets {them} aside"
         super().__init__(
-            f"{named}{more} {'is' if len(files) == 1 else 'are'} damaged; the other files are whole.",
-            f"`ciexplore perf dataset repair --store {store}` sets them aside, and the next update fetches them again.",
+            f"{named}{more} {verb} {what}.",
+            f"`ciexplore perf dataset repair --store {store}` {done}, and the next update fetches {them} again.",
         )
         self.files = tuple(files)
 

@@ -25,11 +25,13 @@ _DAY = 86_400
 
 @dataclass(frozen=True)
 class SetAside:
-    """A damaged file. `name`, `moved_to`: below the store; `again`: what the next update asks for in its place."""
+    """A damaged file. `name`, `moved_to`: below the store; `again`: what the next update asks for in its place.
+    `missing`: it was gone already."""
 
     name: str
     moved_to: str
     again: str
+    missing: bool = False
 
 
 def damaged_files(store: Path) -> list[Path]:
@@ -50,8 +52,11 @@ def repair(store: Path, cancel: Cancel) -> list[SetAside]:
         for after in ("-wal", "-shm"):
             (store / f"{LEDGER}{after}").unlink(missing_ok=True)
     with Store(store, create=True) as opened:
-        damaged = damaged_files(store)
+        damaged, lost = damaged_files(store), opened.lost()
         with opened.ledger.exclusive(cancel):
+            for path in lost:
+                name = path.relative_to(store)
+                done.append(SetAside(name.as_posix(), "", _forgotten(opened.ledger, name), missing=True))
             again = {path: _forgotten(opened.ledger, path.relative_to(store)) for path in damaged}
         with opened.ledger.exclusive(cancel):
             for path in damaged:

@@ -16,6 +16,7 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
@@ -130,6 +131,21 @@ class Store:
     def files(self, table: str, repository: str | None = None) -> list[Path]:
         return sorted((self.path / table).glob(f"repository={repository or '*'}/**/{FILE}"))
 
+    def lost(self) -> list[Path]:
+        """The files that must have been written, by the ledger, and are not there."""
+        wanted = set()
+        for repository, endpoint, day in self.ledger.held():
+            table = TABLES.get({"alerts": "alert_summaries"}.get(endpoint, endpoint))
+            if table is None or (endpoint == "pairs" and day is None):
+                continue
+            home = self.path / table.name / f"repository={repository}"
+            if endpoint == "pairs" and day is not None:
+                home /= f"{table.within}={datetime.fromtimestamp(day * 86_400, UTC):%Y-%m-%d}"
+            elif table.within:
+                continue  # which blocks its rows lie in the ledger does not say
+            wanted.add(home / FILE)
+        return sorted(path for path in wanted if not path.exists())
+
     def scan(self, table: str, repository: str | None = None) -> pl.LazyFrame:
         """The rows of a table with the columns `Table.columns` and `Table.hive`, of all repositories or of one."""
         meant = TABLES[table]
@@ -172,7 +188,10 @@ class Store:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """What goes wrong while the files are read is said of all files that are to blame."""
+        """What goes wrong while the files are read is said of all files that are to blame. So is what has gone since
+        it was fetched, which would be counted as never measured."""
+        if lost := self.lost():
+            raise DamagedDatasetError(lost, self.path, missing=True)
         try:
             yield
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as problem:
