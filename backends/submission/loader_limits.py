@@ -88,7 +88,7 @@ def beyond_the_schema(body: Mapping[str, Any]) -> Iterator[Finding]:
     owner, product = body.get("owner"), body.get("productName")
     if isinstance(owner, str) and len(owner) > _LIMIT["owner"].most:
         yield Finding(Level.INFO, "$.owner", "owner", f"today's Treeherder keeps the first {OWNER_KEPT} characters")
-    if _is_long_product(product):
+    if isinstance(product, str) and _is_long_product(product):
         yield product_too_long("$.productName", len(product))
     display = body.get("display")
     if isinstance(display, Mapping):
@@ -107,10 +107,10 @@ def beyond_the_schema(body: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _links(body)
 
 
-def _is_long_product(product: Any) -> bool:
+def _is_long_product(product: str) -> bool:
     """Of blanks alone, "unknown" is stored, however many they are."""
     row = _LIMIT["productName"]
-    return isinstance(product, str) and row.most < len(product) <= row.schema and bool(product.strip())
+    return row.most < len(product) <= row.schema and bool(product.strip())
 
 
 def product_too_long(path: str, length: int) -> Finding:
