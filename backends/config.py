@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import tomllib
@@ -15,6 +16,7 @@ from backends.problems import UsageProblem
 APP = "ciexplore"
 _LARGEST_FILE = 1_000_000  # bytes; far more than anybody writes, far less than /dev/zero gives
 _DEEPEST_KEY = 5  # dots; ours have one
+_MOST_WORK = 10_000**2  # tomllib's time grows with the square of the dots in a key: a minute for one of 50,000
 
 
 def _setting(default: Any, *, env: str = "", toml: str = "") -> Any:
@@ -124,7 +126,10 @@ def _platform(what: str) -> Path:
 def config_path(environment: Mapping[str, str] | None = None) -> Path:
     """The settings file that is read: CIEXPLORE_CONFIG, else config.toml in the user's configuration directory."""
     named = (os.environ if environment is None else environment).get("CIEXPLORE_CONFIG")
-    return Path(named).expanduser() if named else _platform("config") / "config.toml"
+    if not named:
+        return _platform("config") / "config.toml"
+    _check_path(named, "the environment variable CIEXPLORE_CONFIG")
+    return Path(named).expanduser()
 
 
 def setting_names() -> list[tuple[str, str, str]]:
@@ -170,6 +175,8 @@ def _from_file(path: Path) -> dict[str, Any]:
 def _parse(path: Path) -> dict[str, Any]:
     """The TOML document of a settings file, {} if there is none. Raises `UsageProblem` with the line, if it has one."""
     try:
+        if path == Path(os.devnull):  # the usual way to say "none"
+            return {}
         if path.exists() and not path.is_file():
             raise UsageProblem(f"The settings file {path} is not a regular file.", "Fix or remove it.")
         with path.open("rb") as stream:
@@ -178,6 +185,8 @@ def _parse(path: Path) -> dict[str, Any]:
             raise UsageProblem(
                 f"The settings file {path} is larger than {_LARGEST_FILE // 1000} kB.", "Fix or remove it."
             )
+        if sum(line.count(b".") ** 2 for line in _lines(content)) > _MOST_WORK:
+            raise RecursionError
         return tomllib.loads(content.decode("utf-8-sig"))  # editors on Windows begin a file with a byte order mark
     except FileNotFoundError:
         return {}
@@ -185,7 +194,9 @@ def _parse(path: Path) -> dict[str, Any]:
         line = content.count(b"\n", 0, error.start) + 1
         raise UsageProblem(f"The settings file {path} is not UTF-8 text (line {line}).", "Fix or remove it.") from error
     except tomllib.TOMLDecodeError as error:
-        raise UsageProblem(f"The settings file {path} is not valid TOML: {error}.", "Fix or remove it.") from error
+        line = content.rstrip().count(b"\n") + 1
+        words = str(error).replace("(at end of document)", f"(at line {line}, the end of the file)")
+        raise UsageProblem(f"The settings file {path} is not valid TOML: {words}.", "Fix or remove it.") from error
     except RecursionError as error:
         line = _deepest_line(content)
         raise UsageProblem(
@@ -201,11 +212,14 @@ def _parse(path: Path) -> dict[str, Any]:
         raise UsageProblem(f"The settings file {path} cannot be read: {words}.", "Check its permissions.") from error
 
 
+def _lines(content: bytes) -> list[bytes]:
+    """Every line, comments as empty ones."""
+    return [b"" if line.lstrip().startswith(b"#") else line for line in content.split(b"\n")]
+
+
 def _deepest_line(content: bytes) -> int:
-    lines = content.splitlines()
-    return 1 + max(
-        range(len(lines)), key=lambda n: max(lines[n].count(b"["), lines[n].count(b"{"), lines[n].count(b"."))
-    )
+    depths = [max(line.count(b"["), line.count(b"{"), line.count(b".")) for line in _lines(content)]
+    return 1 + max(range(len(depths)), key=depths.__getitem__)
 
 
 def _longest_number_line(content: bytes) -> int:
@@ -217,6 +231,16 @@ def _quoted(text: str) -> str:
     """A name from a settings file in quotes, shortened, with nothing that a terminal would obey."""
     printable = "".join(character if character.isprintable() else "�" for character in text)
     return f"'{printable if len(printable) <= 60 else printable[:59] + '…'}'"
+
+
+def _as_written(value: Any) -> str:
+    """A value of the wrong type, much as it stands in the file."""
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    try:
+        return _quoted(str(value))
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a number that is too long"
 
 
 def _flatten(document: Mapping[str, Any], stop: set[str]) -> Iterator[tuple[str, Any]]:
@@ -239,7 +263,7 @@ def _typed(name: str, value: Any, where: str) -> Any:
     if isinstance(default, int):
         return _whole_number(value, where)
     if not isinstance(value, str):
-        raise UsageProblem(f"{where} must be a string, not {_quoted(repr(value))}.")
+        raise UsageProblem(f"{where} must be a string, not {_as_written(value)}.")
     return value
 
 
@@ -249,7 +273,7 @@ def _whole_number(value: Any, where: str) -> int:
     if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,30}\s*", value):
         number = int(value)
     if not isinstance(number, int) or isinstance(number, bool) or not -(2**63) <= number < 2**63:
-        raise UsageProblem(f"{where} must be a whole number, not {_quoted(str(value))}.")
+        raise UsageProblem(f"{where} must be a whole number, not {_as_written(value)}.")
     return number
 
 
@@ -258,4 +282,19 @@ def _checked(settings: Settings, origins: Mapping[str, str]) -> Settings:
         raise UsageProblem(f"jobs is {settings.jobs} ({origins['jobs']}).", "It must be between 1 and 64, or 0.")
     if settings.cache_bytes < 10_000_000:
         raise UsageProblem(f"cache_bytes is {settings.cache_bytes}.", "It must be at least 10000000 (10 MB).")
+    for name in ("cache_dir", "state_dir", "output", "submit_credentials"):
+        _check_path(getattr(settings, name), f"{name} ({origins[name]})")
     return settings
+
+
+def _check_path(text: str, where: str) -> None:
+    """Raises `UsageProblem` for what no file can be called; whether there is one is another question."""
+    try:
+        os.lstat(Path(text).expanduser())
+    except (ValueError, RuntimeError) as error:  # a NUL; ~NAME of a user that there is not
+        why = "there is no such home directory" if isinstance(error, RuntimeError) else "it holds a NUL character"
+        raise UsageProblem(f"{where} is no path: {why}.", "Set another path.") from error
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            words = (error.strerror or "").lower()
+            raise UsageProblem(f"{where} is no usable path: {words}.", "Set another path.") from error

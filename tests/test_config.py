@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -52,6 +53,20 @@ def test_no_file_is_no_problem(tmp_path: Path) -> None:
         ("[download]\njobz = 3\n", "Did you mean download.jobs"),
         ("[keys]\ndownload = 3\n", "table of strings"),
         ("[taskcluster]\nroot_url = 5\n", "string"),
+        (f"[cache]\nbytes = 0x{'f' * 5000}\n", "whole number, not a number that is too long"),
+        (f"[look]\ntheme = 0x{'f' * 5000}\n", "a string, not a number that is too long"),
+        (f"[cache]\nbytes = [0x{'f' * 5000}]\n", "whole number, not a list"),
+        ("[look]\ntheme = 2026-11-29T10:00:00Z\n", "a string, not '2026-11-29 10:00:00"),
+        (f"\n[[cache{'.a' * 50_000}]]\n", r"nested too deeply \(line 2\)"),
+        (("a." * 9_000 + "a = 1\n") * 50, r"nested too deeply \(line 1\)"),
+        (f"# {'.' * 60_000}\n\n{'a.' * 12_000}a = 1\n", r"nested too deeply \(line 3\)"),
+        ("[look]\n\ntheme = 'x\n", "at line 3"),
+        ('[look]\ntheme = """x\n\n', "line 2, the end of the file"),
+        ('[cache]\ndir = "a\\u0000b"\n', "cache_dir .* is no path: it holds a NUL"),
+        ('[state]\ndir = "a\\u0000b"\n', "state_dir .* is no path: it holds a NUL"),
+        ('[download]\noutput = "a\\u0000b"\n', "output .* is no path: it holds a NUL"),
+        ('[submit]\ncredentials = "~nobody-here/x"\n', "submit_credentials .* no such home directory"),
+        (f"[cache]\ndir = '{'x' * 5000}'\n", "cache_dir .* no usable path: file name too long"),
     ],
 )
 def test_a_wrong_setting_is_named_not_ignored(tmp_path: Path, text: str, word: str) -> None:
@@ -62,6 +77,16 @@ def test_a_wrong_setting_is_named_not_ignored(tmp_path: Path, text: str, word: s
 def test_a_wrong_environment_variable_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match="CIEXPLORE_JOBS"):
         settings(tmp_path, CIEXPLORE_JOBS="lots")
+
+
+@pytest.mark.parametrize("name", ["CIEXPLORE_CONFIG", "CIEXPLORE_CACHE_DIR", "CIEXPLORE_STATE_DIR", "CIEXPLORE_OUTPUT"])
+def test_a_path_of_a_user_that_there_is_not_gives_a_sentence(name: str) -> None:
+    with pytest.raises(UsageProblem, match=f"{name}.*no such home directory"):
+        config.load({"CIEXPLORE_CONFIG": os.devnull, name: "~nobody-here/x"})
+
+
+def test_the_null_device_as_settings_file_means_none() -> None:
+    assert config.load({"CIEXPLORE_CONFIG": os.devnull}).jobs == 0
 
 
 def test_a_settings_file_that_begins_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def _fault(error: Exception) -> Problem:
     from backends import config
     from tui import faults
 
-    with contextlib.suppress(Problem):
+    with contextlib.suppress(Exception):  # the fault itself is what has to be said
         faults.report_to(config.load().state_path / "faults.log")
     return faults.as_problem(error)
 

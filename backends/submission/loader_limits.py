@@ -2,11 +2,13 @@
 
 Sources: mozilla/treeherder at dc3080dd (2026-08-21), treeherder/etl/job_loader.py, etl/jobs.py, model/models.py and
 schemas/pulse-job.yml. A text that is longer than its column is a database error there: the job is lost, after it was
-acknowledged. So is one with a NUL, which PostgreSQL stores in no text.
+acknowledged. So is one with a NUL or with half of a surrogate pair, which PostgreSQL stores in no text.
 """
 
 from __future__ import annotations
 
+import re
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -62,9 +64,10 @@ TABLE = (
     Stored("jobInfo.links[].url", "job_log.url", 512, 255, "cut"),
 )
 _LIMIT = {row.field: row for row in TABLE}
-# Fields that the schema gives no pattern: anything may stand in them.
+# Fields that the schema gives no pattern: anything may stand in them. Of an owner the loader has cut what is too much.
 _FREE = ("owner", "reason", "productName", "display.jobName", "display.jobSymbol", "display.groupSymbol",
          "display.groupName")  # fmt: skip
+_NAME_KEPT, _URL_KEPT = 50, 255  # characters that the loader leaves of a log's name and URL
 
 
 def as_validated(body: Any) -> Any:
@@ -85,7 +88,7 @@ def beyond_the_schema(body: Mapping[str, Any]) -> Iterator[Finding]:
     owner, product = body.get("owner"), body.get("productName")
     if isinstance(owner, str) and len(owner) > _LIMIT["owner"].most:
         yield Finding(Level.INFO, "$.owner", "owner", f"today's Treeherder keeps the first {OWNER_KEPT} characters")
-    if isinstance(product, str) and _LIMIT["productName"].most < len(product) <= _LIMIT["productName"].schema:
+    if isinstance(product, str) and _is_long_product(product):
         yield product_too_long("$.productName", len(product))
     display = body.get("display")
     if isinstance(display, Mapping):
@@ -100,8 +103,14 @@ def beyond_the_schema(body: Mapping[str, Any]) -> Iterator[Finding]:
                 f"at most {most} characters together",
             )
     yield from _run(body.get("taskId"))
-    yield from _nul(body)
+    yield from _unstorable(body)
     yield from _links(body)
+
+
+def _is_long_product(product: str) -> bool:
+    """Of blanks alone, "unknown" is stored, however many they are."""
+    row = _LIMIT["productName"]
+    return row.most < len(product) <= row.schema and bool(product.strip())
 
 
 def product_too_long(path: str, length: int) -> Finding:
@@ -116,32 +125,54 @@ def product_too_long(path: str, length: int) -> Finding:
 
 
 def _run(task_id: Any) -> Iterator[Finding]:
-    run = task_id.rpartition("/")[2] if isinstance(task_id, str) and "/" in task_id else ""
-    if run.isascii() and run.isdigit() and int(run) > LARGEST_RUN:
+    """As the loader reads it: `int` takes a sign, and where the other part is no UUID, no run is stored."""
+    task, _, run = task_id.partition("/") if isinstance(task_id, str) else ("", "", "")
+    try:
+        uuid.UUID(task)
+        number = int(run)
+    except ValueError:
+        return
+    if number > LARGEST_RUN:
         yield Finding(
             Level.ERROR,
             "$.taskId",
             "taskId",
-            f"the run {run} is above {LARGEST_RUN:,}, which Treeherder's database cannot hold: the job is lost",
+            f"the run {number} is above {LARGEST_RUN:,}, which Treeherder's database cannot hold: the job is lost",
             "the number of the run, from 0 on",
         )
 
 
-def _nul(body: Mapping[str, Any]) -> Iterator[Finding]:
-    places = [(f"$.{name}", _at(body, name)) for name in _FREE]
+def _unstorable(body: Mapping[str, Any]) -> Iterator[Finding]:
+    """Characters that PostgreSQL takes in no text, in what the loader leaves of each."""
+    texts = [(f"$.{name}", _at(body, name), "the job") for name in _FREE]
     logs = body.get("logs")
     for number, log in enumerate(logs if isinstance(logs, list) else ()):
         if isinstance(log, Mapping):
-            places += [(f"$.logs[{number}].{name}", log.get(name)) for name in ("name", "url")]
-    for path, value in places:
-        if isinstance(value, str) and "\0" in value:
-            yield Finding(
-                Level.ERROR,
-                path,
-                "nul",
-                "holds a NUL character, which Treeherder's database refuses: the job is lost",
-                "the same without it",
-            )
+            texts += [(f"$.logs[{number}].{name}", log.get(name), "the log") for name in ("name", "url")]
+    for number, link in enumerate(_links_of(body)):
+        url, words = link.get("url"), link.get("linkText")
+        is_log, is_data = _becomes_log(link)
+        at = f"$.jobInfo.links[{number}]"
+        if is_data and isinstance(words, str):
+            texts.append((f"{at}.linkText", words[:_NAME_KEPT], "the log"))
+        if (is_log or is_data) and isinstance(url, str):
+            texts.append((f"{at}.url", url[:_URL_KEPT], "the log"))
+    for path, value, lost in texts:
+        text = as_validated({"owner": value})["owner"] if path == "$.owner" else value
+        if not isinstance(text, str):
+            continue
+        if "\0" in text:
+            yield _refused(path, "nul", "a NUL character", lost)
+        if _HALF_A_PAIR.search(text):
+            yield _refused(path, "surrogate", "half of a surrogate pair, which is no character", lost)
+
+
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
+
+
+def _refused(path: str, rule: str, what: str, lost: str) -> Finding:
+    message = f"holds {what}; Treeherder's database refuses it: {lost} is lost"
+    return Finding(Level.ERROR, path, rule, message, "the same without it")
 
 
 def _at(body: Mapping[str, Any], field: str) -> Any:
@@ -151,20 +182,27 @@ def _at(body: Mapping[str, Any], field: str) -> Any:
     return value
 
 
+def _links_of(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """One mapping a link, an empty one for what is none."""
+    links = _at(body, "jobInfo.links")
+    return [link if isinstance(link, Mapping) else {} for link in (links if isinstance(links, list) else ())]
+
+
+def _becomes_log(link: Mapping[str, Any]) -> tuple[bool, bool]:
+    """Whether the loader stores a link as an errorsummary log, and whether as performance data; it stores no other."""
+    url, words = link.get("url"), link.get("linkText")
+    is_log = isinstance(url, str) and isinstance(words, str) and words.endswith("_errorsummary.log")
+    return is_log, isinstance(url, str) and "perfherder-data" in url and url.endswith(".json")
+
+
 def _links(body: Mapping[str, Any]) -> Iterator[Finding]:
-    links, most = _at(body, "jobInfo.links"), _LIMIT["jobInfo.links[].url"].most
-    for number, link in enumerate(links if isinstance(links, list) else ()):
-        if not isinstance(link, Mapping):
-            continue
-        url, words = link.get("url"), link.get("linkText")
-        if not isinstance(url, str) or len(url) <= most:
-            continue
-        is_log = isinstance(words, str) and words.endswith("_errorsummary.log")
-        if is_log or ("perfherder-data" in url and url.endswith(".json")):
+    most = _LIMIT["jobInfo.links[].url"].most
+    for number, link in enumerate(_links_of(body)):
+        if any(_becomes_log(link)) and len(link["url"]) > most:
             yield Finding(
                 Level.WARNING,
                 f"$.jobInfo.links[{number}].url",
                 "maxLength",
-                f"has {len(url)} characters; Treeherder cuts it at {most} and then finds nothing there",
+                f"has {len(link['url'])} characters; Treeherder cuts it at {most} and then finds nothing there",
                 f"at most {most} characters, if it shall be read",
             )

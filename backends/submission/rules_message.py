@@ -24,6 +24,7 @@ PARSED_NAMES = {
     Form.PULSE_2018: ("buildbot_text", "builds-4h", "errorsummary_json"),
 }
 _WORDS = ("taskId", "buildSystem", "owner", "reason", "productName")
+_LOOKED_UP = {"project": "no repository", "revision": "no push"}  # of origin, and what is then not found
 
 
 def demands(body: Any, form: Form) -> Iterator[Finding]:
@@ -87,17 +88,18 @@ def _task_id(body: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _line_breaks(body: Mapping[str, Any]) -> Iterator[Finding]:
-    """`$` matches before a last line break, so the schema lets one pass."""
+    """`$` matches before a last line break, so the schema lets one pass. What is only stored is stored with it."""
     for name in _WORDS:
         value = body.get(name)
         if isinstance(value, str) and value.endswith("\n"):
-            yield Finding(
-                Level.ERROR,
-                f"$.{name}",
-                "line-break",
-                "ends with a line break, which the schema overlooks",
-                "the same without it",
-            )
+            message = "ends with a line break, which is stored with it"
+            yield Finding(Level.WARNING, f"$.{name}", "line-break", message, "the same without it")
+    origin = body.get("origin")
+    for name, found in _LOOKED_UP.items() if isinstance(origin, Mapping) else ():
+        value = origin.get(name)
+        if isinstance(value, str) and value.endswith("\n"):
+            message = f"ends with a line break: Treeherder finds {found} of that name, and the job is lost"
+            yield Finding(Level.ERROR, f"$.origin.{name}", "line-break", message, "the same without it")
 
 
 def _state_and_result(body: Mapping[str, Any], form: Form) -> Iterator[Finding]:

@@ -113,6 +113,20 @@ def test_config_shows_no_password_of_a_url(ciexplore: Caller, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
+    "written",
+    ["//me:hunter2@e.example", "https:/me:hunter2@e.example", "https://me:hunter2 @e.example", "me:hunter2@e"],
+)
+def test_config_shows_no_password_of_a_misspelt_url(
+    ciexplore: Caller, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    for _, name, _ in setting_names():
+        if name.endswith("URL"):
+            monkeypatch.setenv(name, written)
+    done = ciexplore("config", "--show")
+    assert done.code == 0 and b"hunter2" not in done.out and "@e" in done.text
+
+
+@pytest.mark.parametrize(
     ("written", "said"),
     [
         (b"nonsense = 1\n", "nonsense"),

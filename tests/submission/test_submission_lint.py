@@ -185,8 +185,18 @@ def test_lint_and_the_loaders_own_call_agree_about_every_text(text: str) -> None
     assert (("$.timeScheduled", "times") in errors) == (expected is None)
 
 
-def test_a_line_break_that_the_pattern_overlooks_is_found() -> None:
-    assert ("$.buildSystem", "line-break") in rules(message(buildSystem="ciexplore\n"), Level.ERROR)
+@pytest.mark.parametrize("name", ["buildSystem", "owner", "reason", "productName", "taskId"])
+def test_a_line_break_that_the_pattern_overlooks_is_found_and_stored(name: str) -> None:
+    """Treeherder stores the job, line break and all: it was called an error."""
+    body = message(**{name: f"{MESSAGE.get(name) or 'firefox'}\n"})
+    assert (f"$.{name}", "line-break") in rules(body, Level.WARNING)
+    assert rules(body, Level.ERROR) == set()
+
+
+@pytest.mark.parametrize(("name", "value"), [("project", "autoland\n"), ("revision", "a" * 39 + "\n")])
+def test_a_line_break_in_what_is_looked_up_loses_the_job(name: str, value: str) -> None:
+    body = message(origin={**MESSAGE["origin"], name: value})
+    assert rules(body, Level.ERROR) == {(f"$.origin.{name}", "line-break")}
 
 
 @pytest.mark.parametrize("body", ['{"taskId": "x"}', 5, None, [], True, {"payload": {}, "_meta": {}}])
@@ -204,6 +214,10 @@ def test_an_owner_that_treeherder_cuts_is_mentioned() -> None:
     assert rules(message(owner=""), Level.ERROR) == {("$.owner", "minLength")}
 
 
+def _links(**changes: str) -> dict[str, Any]:
+    return {"jobInfo": {"links": [{"url": "https://e/", "linkText": "words", "label": "artifact"} | changes]}}
+
+
 @pytest.mark.parametrize(
     ("changes", "path"),
     [
@@ -214,6 +228,15 @@ def test_an_owner_that_treeherder_cuts_is_mentioned() -> None:
         ({"reason": "a\0b"}, "$.reason"),
         ({"logs": [{"name": "live_backing_log", "url": "https://e/\0"}]}, "$.logs[0].url"),
         ({"taskId": MESSAGE["taskId"].partition("/")[0] + "/2147483648"}, "$.taskId"),
+        ({"taskId": MESSAGE["taskId"].partition("/")[0] + "/+2147483648"}, "$.taskId"),
+        ({"owner": "a\ud800"}, "$.owner"),
+        ({"reason": "\udfff"}, "$.reason"),
+        ({"productName": "\ud83d"}, "$.productName"),
+        ({"display": {**MESSAGE["display"], "groupSymbol": "\ud800"}}, "$.display.groupSymbol"),
+        ({"logs": [{"name": "a\ud800", "url": "https://e/l"}]}, "$.logs[0].name"),
+        (_links(url="https://e/\0", linkText="a_errorsummary.log"), "$.jobInfo.links[0].url"),
+        (_links(url="https://e/\ud800/perfherder-data.json"), "$.jobInfo.links[0].url"),
+        (_links(url="https://e/perfherder-data.json", linkText="a\0"), "$.jobInfo.links[0].linkText"),
     ],
 )
 def test_what_the_schema_takes_and_the_database_refuses_is_an_error(changes: dict[str, Any], path: str) -> None:
@@ -231,6 +254,10 @@ def test_what_the_schema_takes_and_the_database_refuses_is_an_error(changes: dic
         {"reason": None, "productName": None, "tier": None},
         {"productName": " "},
         {"taskId": MESSAGE["taskId"].partition("/")[0] + "/2147483647"},
+        {"productName": " " * 101},
+        {"owner": "x" * 50 + "\0"},
+        _links(linkText="a\0"),
+        {"reason": "\U0001f600" * 125},
     ],
 )
 def test_what_treeherder_stores_is_no_error(changes: dict[str, Any]) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from backends import config as settings_file
+
+# What stands before the last @ of an address, be it as badly written as it may.
+_USER = re.compile(r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?/*)[^/]*@")
 
 
 @click.command()
@@ -19,5 +24,5 @@ def config(show: bool) -> None:
         others = ", ".join(part for part in (toml, env) if part)
         # A password may have got into a URL: what is shown is pasted into reports.
         value = getattr(settings, name)
-        shown = redact_url(value) if isinstance(value, str) else value
+        shown = _USER.sub(r"\1…@", redact_url(value), count=1) if isinstance(value, str) else value
         click.echo(f"{name} = {shown!r}  # {settings.origins[name]}; set it by {others}")

@@ -115,6 +115,7 @@ def convert(
         text = "".join(json.dumps(body, ensure_ascii=False) + "\n" for body in bodies)
     else:
         text = json.dumps(bodies, indent=2, ensure_ascii=False) + "\n"
+    text = text.encode("utf-8", "backslashreplace").decode()  # half of a surrogate pair stays what it was, as \\udXXX
     if target is None or target == "-":
         click.echo(text, nl=False)
     else:
