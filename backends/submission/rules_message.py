@@ -95,7 +95,9 @@ def _line_breaks(body: Mapping[str, Any]) -> Iterator[Finding]:
             message = "ends with a line break, which is stored with it"
             yield Finding(Level.WARNING, f"$.{name}", "line-break", message, "the same without it")
     origin = body.get("origin")
-    for name, found in _LOOKED_UP.items() if isinstance(origin, Mapping) else ():
+    if not isinstance(origin, Mapping):
+        return
+    for name, found in _LOOKED_UP.items():
         value = origin.get(name)
         if isinstance(value, str) and value.endswith("\n"):
             message = f"ends with a line break: Treeherder finds {found} of that name, and the job is lost"
