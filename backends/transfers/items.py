@@ -20,7 +20,7 @@ _FIRST_STATE = {
 }
 _SENTENCES = {
     "exists": "Something is there already that no download put there. Move it away, or allow overwriting.",
-    "symlink": "A symbolic link is in the way; downloads do not follow links inside their directory.",
+    "symlink": "It or a directory above it is a symbolic link, and none is followed. Remove the link.",
     "unreadable": "The place where it should go cannot be looked at.",
 }
 

@@ -314,7 +314,9 @@ class Run:
     def _tell_full(self, error: OSError) -> None:
         """A full disk pauses the run, or ends it if nobody is there to make room."""
         reason, sentence = full_words(error, self.plan.output)
-        problem = FileProblem(sentence, "Free some space, then resume: nothing that has arrived is lost.")
+        room = "Delete files there that are not needed" if reason == "no-inodes" else "Free some space"
+        then = "resume" if self._pause_when_full else "start the same download again"
+        problem = FileProblem(sentence, f"{room}, then {then}: nothing that has arrived is lost.")
         with self._lock:
             if self._problem is None:
                 self._problem = problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -13,6 +14,10 @@ import pytest
 
 from backends.demo import DemoOptions, DemoServer, expected_sha256, locators
 from tests.commands.calling import Caller, has_signature
+from tests.transfers.conftest import Runner, file, runner, site
+from tests.transfers.site import Site
+
+__all__ = ["runner", "site"]  # fixtures
 
 
 def files(output: Path) -> dict[str, Path]:
@@ -197,3 +202,19 @@ def test_a_listing_can_be_downloaded_as_json_lines_of_locators(ciexplore: Caller
     rows = ciexplore("taskcluster", "tasks", demo["taskcluster.finished-group"], "--format", "jsonl").out.splitlines()
     task_id = json.loads(rows[0])["task_id"]
     assert ciexplore("taskcluster", "artifacts", task_id).code == 0
+
+
+def test_no_note_about_a_file_is_left_out_in_silence(
+    site: Site, runner: Runner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of 27 files whose digests are not the ones that the server named, 20 are listed and 7 counted."""
+    from tui.commands.download import _told
+
+    files = [file(site, f"/{number}") for number in range(27)]
+    for one in files:
+        site.add(one.key, b"content", digest=f"sha-256={base64.b64encode(bytes(32)).decode()}")
+    transfer = runner.start(*files)
+    assert transfer.wait(30)
+    assert _told(transfer, runner.output, interrupted=False) == 0
+    told = capsys.readouterr().err
+    assert told.count("note: ") == 20 and "7 more such notes" in told

@@ -129,7 +129,7 @@ def test_archives_are_unpacked_beside_themselves_once(ciexplore: Caller, demo: d
     assert done.code == 0 and "1 archive unpacked" in done.err
     (tree,) = tmp_path.glob("out/**/*.tgz.unpacked")
     assert any(path.is_file() for path in tree.rglob("*"))
-    assert "1 were unpacked already" in ciexplore(*call).err
+    assert "1 was unpacked already" in ciexplore(*call).err
 
 
 def test_hostile_archives_of_a_group_leave_nothing_outside(

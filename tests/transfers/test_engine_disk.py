@@ -125,3 +125,30 @@ def test_a_run_that_was_resumed_is_not_paused_by_a_write_that_failed_before(
     monkeypatch.setattr(Run, "take", taken)
     transfer = runner.start(*files, jobs=4, pause_when_full=True)
     assert transfer.wait(20) and set(ends(transfer).values()) == {VERIFIED}
+
+
+@pytest.mark.parametrize(("is_interactive", "then"), [(True, "then resume"), (False, "start the same download again")])
+@pytest.mark.parametrize(("free_inodes", "room"), [(100, "Free some space"), (0, "Delete files")])
+def test_what_to_do_about_a_full_disk_fits_what_is_full_and_who_is_told(
+    site: Site,
+    runner: Runner,
+    monkeypatch: pytest.MonkeyPatch,
+    is_interactive: bool,
+    then: str,
+    free_inodes: int,
+    room: str,
+) -> None:
+    full = threading.Event()
+    full.set()
+    fill_disk(monkeypatch, full)
+    blocks = os.statvfs_result((4096, 4096, 1000, 500, 500, 1000, free_inodes, free_inodes, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _: blocks)
+    site.add("/a", b"content")
+    transfer = runner.start(file(site, "/a"), pause_when_full=is_interactive)
+    while transfer.snapshot().problem is None:
+        transfer.wait(0.001)
+    told = str(transfer.snapshot().problem)
+    assert room in told and then in told
+    full.clear()
+    transfer.cancel()
+    assert transfer.wait(20)

@@ -125,8 +125,11 @@ def _told(transfer: Transfer, output: Path, interrupted: bool) -> int:
         say(f"verified by {checks_words(frame)}")
     if end.counts.get(State.UNCHECKED):
         say("note: unchecked files came without a length and without a digest: whether they are complete is not known")
-    for row in frame.filter(frame["state"].is_in(HERE) & (frame["detail"] != "")).head(LISTED).iter_rows(named=True):
+    noted = frame.filter(frame["state"].is_in(HERE) & (frame["detail"] != ""))
+    for row in noted.head(LISTED).iter_rows(named=True):
         say(f"note: {row['target']}: {safe_text(row['detail'])}")
+    if len(noted) > LISTED:
+        say(f"… and {len(noted) - LISTED:,} more such notes; all are in {output / '.ciexplore' / 'manifest.sqlite'}")
     failed = frame.filter(frame["state"] == State.FAILED.value)
     for row in failed.head(LISTED).iter_rows(named=True):
         say(f"failed: {row['target']}: {row['reason']}. {safe_text(row['detail'])}")
@@ -157,7 +160,7 @@ def unpack_what_came(files: list[RemoteFile], output: Path, cancel: Cancel) -> i
         )
     finally:
         progress.clear()
-    kept = f", {told.kept:,} were unpacked already" if told.kept else ""
+    kept = f", {told.kept:,} {'was' if told.kept == 1 else 'were'} unpacked already" if told.kept else ""
     say(f"{told.unpacked:,} archive{'s' * (told.unpacked != 1)} unpacked{kept}")
     for archive, name, why in told.skipped[:LISTED]:
         say(f"note: {safe_text(archive)}: {safe_text(name)} was left out: {why}")
