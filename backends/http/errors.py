@@ -306,7 +306,7 @@ def from_response(url: str, status: int, headers: Mapping[str, str], body: bytes
         when = f"Try again in {wait:.0f} s." if wait is not None else "Try again in a minute."
         when = _long_wait(wait) if wait is not None and is_too_long(wait) else when
         return RateLimited(
-            f"{host} asks for fewer requests than those of {path} (429).{says}", when, status=status, retry_after=wait
+            f"{host} refused {path}: it has been asked too often (429).{says}", when, status=status, retry_after=wait
         )
     if 500 <= status < 600:
         return ServerFailed(
@@ -330,7 +330,10 @@ def from_response(url: str, status: int, headers: Mapping[str, str], body: bytes
 
 def _long_wait(seconds: float) -> str:
     """A wait is at most 120 s long unless the user decides otherwise: the number is what users are promised."""
-    return f"It asks to wait {seconds:,.0f} s, and more than {RETRY_AFTER_CAP:.0f} s are not waited: try again then."
+    return (
+        f"It asks for a wait of {seconds:,.0f} s, and at most {RETRY_AFTER_CAP:.0f} s are waited: "
+        "try again after that time."
+    )
 
 
 def offline(url: str) -> Offline:

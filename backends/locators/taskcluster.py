@@ -155,6 +155,7 @@ class TreeherderJob(TaskclusterLocator):
     """A job by its number, whose task only Treeherder knows: the task's log (`log`), or the task within its group.
 
     `server` is "" for the public one, which means the configured one. `revision`: of the push, if the page names it.
+    `task`: the task and its run, "ID.RUN", where a page names lines of its log; then Treeherder is not asked.
     """
 
     repository: str
@@ -164,6 +165,7 @@ class TreeherderJob(TaskclusterLocator):
     server: str = ""
     line: int | None = None
     last: int | None = None
+    task: str = ""
 
     def text(self) -> str:
         base = self.server or f"https://{PUBLIC_TREEHERDER}"
@@ -171,6 +173,8 @@ class TreeherderJob(TaskclusterLocator):
             revision = f"&revision={self.revision}" if self.revision else ""
             return f"{base}/jobs?repo={escape(self.repository)}{revision}&selectedJob={self.number}"
         lines = "" if self.line is None else f"&lineNumber={self.line}" + (f"-{self.last}" if self.last else "")
+        if self.task:
+            return f"{base}/logviewer?task={self.task}{lines}"
         return f"{base}/logviewer?job_id={self.number}&repo={escape(self.repository)}{lines}"
 
 

@@ -40,6 +40,11 @@ def recognise(pasted: Pasted) -> TaskclusterLocator | None:
         return None
     selected = TASK_RUN.fullmatch(query.get("selectedTaskRun") or query.get("task") or "")
     if selected is not None:
+        if page != "jobs" and selected[2] and (line := LINES.fullmatch(query.get("lineNumber", ""))):
+            first, last = int(line[1]), int(line[2] or 0)
+            server = "" if url.host == PUBLIC_TREEHERDER else url.server()
+            task = f"{selected[1]}.{selected[2]}"
+            return TreeherderJob("", 0, True, "", server, first, last if last > first else None, task)
         return Task(selected[1], None if selected[2] is None else int(selected[2]))
     repository, revision = query.get("repo", ""), query.get("revision", "").lower()
     if job := _job(page, query, repository, revision, url):

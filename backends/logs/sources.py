@@ -201,10 +201,13 @@ def _in_words(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield from chunks
     except EncodingCutShort:
         raise Problem(
-            "The log ends before its end: it was compressed, and the rest is missing.", "Try again."
+            "The log is cut off: it was compressed, and its end is missing.", "Try again; a proxy may cut it."
         ) from None
     except EncodingBroken as problem:
-        raise Problem(f"The log is compressed in a way that cannot be read ({problem}).", "Download it.") from None
+        raise Problem(
+            f"The log, or the rest of it, cannot be read ({problem}): its compressed bytes are damaged.",
+            "Try again; if it lasts, the server has it like that.",
+        ) from None
 
 
 def _skipped(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:

@@ -38,9 +38,10 @@ def half_set(environment: Mapping[str, str]) -> str:
     missing = [name for name in (CLIENT_ID, ACCESS_TOKEN) if name not in given]
     if not given or not missing:
         return ""
-    verb = "is" if len(given) == 1 else "are"
+    verb, lacks = ("is" if len(names) == 1 else "are" for names in (given, missing))
     return (
-        f"{' and '.join(given)} {verb} set but {' and '.join(missing)} not: Taskcluster is asked without credentials."
+        f"{' and '.join(given)} {verb} set but {' and '.join(missing)} {lacks} not: "
+        "Taskcluster is asked without credentials."
     )
 
 

@@ -165,7 +165,8 @@ def _no_log(task_id: str, number: int, run: Run, listed: list[ArtifactEntry]) ->
     why = f"{run.state} ({run.reasonResolved})" if run.reasonResolved not in (None, run.state) else run.state
     lost = next((one.name for one in listed if one.storageType == "error" and _is_log(one.name)), "")
     told = f"; its worker could not store {clean(lost, 100)}" if lost else ""
-    left = f"Its {len(listed):,} artifacts are listed by its run." if listed else "It has no artifacts at all."
+    others = f"{len(listed):,} artifact{'s' * (len(listed) != 1)}"
+    left = f"Its list of artifacts has {others}." if listed else "It has no artifacts at all."
     return NoLog(f"Run {number} of task {task_id} left no log: it ended as {clean(why, 100)}{told}.",
                  left + (f" Earlier runs may have one: open run {number - 1}." if number else ""))  # fmt: skip
 

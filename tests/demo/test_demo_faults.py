@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.demo import DemoOptions, DemoServer, expected_bytes, locators
 from backends.demo.faults import KINDS, Faults
 from backends.demo.replies import Receive, Scope, Send
+from tui.commands.demo import demo as demo_command
 
 
 async def nothing(scope: Scope, receive: Receive, send: Send) -> None: ...
@@ -76,3 +79,18 @@ def test_a_stubborn_client_gets_right_bytes_from_a_faulty_storage() -> None:
 def test_without_a_rate_nothing_fails() -> None:
     faults = Faults(nothing, 0.0, 1)
     assert {faults.next_kind("/path") for _ in range(1000)} == {""}
+
+
+def test_a_rate_on_the_command_line_is_the_share_of_all_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As --help says: 0.1 is one request in ten, not one in two because there are five kinds of faults."""
+    chosen: list[DemoOptions] = []
+
+    def taken(**members: Any) -> DemoOptions:
+        chosen.append(DemoOptions(**members))
+        return chosen[-1]
+
+    monkeypatch.setattr("backends.demo.DemoOptions", taken)
+    assert CliRunner().invoke(demo_command, ["--locators", "--fault", "0.1"]).exit_code == 0
+    faults = Faults(nothing, chosen[0].fault, 1)
+    wrong = sum(bool(faults.next_kind(f"/{number}")) for number in range(4000))
+    assert 320 < wrong < 480

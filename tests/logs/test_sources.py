@@ -13,7 +13,7 @@ from backends.cancel import Cancel
 from backends.http.errors import HttpProblem, NotFound, TimedOut
 from backends.logs import sources
 from backends.logs.spool import LogSpool, Source
-from backends.problems import FileProblem
+from backends.problems import FileProblem, Problem
 
 LOG = b"".join(b"line %d of the log\n" % number for number in range(5000))
 URL = "https://ci.example/log"
@@ -155,3 +155,13 @@ def test_a_deflate_bomb_comes_in_bounded_pieces(tmp_path: Path) -> None:
     packer = zlib.compressobj(wbits=31)
     path.write_bytes(b"".join(packer.compress(bytes(1 << 20)) for _ in range(64)) + packer.flush())
     assert max(len(chunk) for chunk in sources.from_path(path)(Cancel())) <= 1 << 20
+
+
+def test_a_log_that_is_cut_off_or_damaged_says_which_and_keeps_what_was_read() -> None:
+    whole = gzip.compress(b"line\n" * 10, mtime=0)
+    for damaged, words in ((whole[:-9], "cut off"), (whole + b"\x1f\x8bjunkjunkjunk", "compressed bytes are damaged")):
+        read = bytearray()
+        with pytest.raises(Problem, match=words):
+            for chunk in sources.decompressed([damaged]):
+                read += chunk
+        assert bytes(read) == b"line\n" * 10

@@ -94,11 +94,14 @@ CERTIFICATE = json.dumps({"version": 1, "expiry": 99999999999999, "signature": "
 @pytest.mark.parametrize(
     ("environment", "words"),
     [
-        ({"TASKCLUSTER_CLIENT_ID": "x"}, "TASKCLUSTER_CLIENT_ID is set but TASKCLUSTER_ACCESS_TOKEN not"),
-        ({"TASKCLUSTER_ACCESS_TOKEN": "x"}, "TASKCLUSTER_ACCESS_TOKEN is set but TASKCLUSTER_CLIENT_ID not"),
-        ({**RIGHT, "TASKCLUSTER_CLIENT_ID": " "}, "TASKCLUSTER_ACCESS_TOKEN is set but TASKCLUSTER_CLIENT_ID not"),
-        ({"TASKCLUSTER_CERTIFICATE": CERTIFICATE}, "TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN not"),
-        ({"TASKCLUSTER_CLIENT_ID": "x", "TASKCLUSTER_CERTIFICATE": "{}"}, "are set but TASKCLUSTER_ACCESS_TOKEN not"),
+        ({"TASKCLUSTER_CLIENT_ID": "x"}, "TASKCLUSTER_CLIENT_ID is set but TASKCLUSTER_ACCESS_TOKEN is not"),
+        ({"TASKCLUSTER_ACCESS_TOKEN": "x"}, "TASKCLUSTER_ACCESS_TOKEN is set but TASKCLUSTER_CLIENT_ID is not"),
+        ({**RIGHT, "TASKCLUSTER_CLIENT_ID": " "}, "TASKCLUSTER_ACCESS_TOKEN is set but TASKCLUSTER_CLIENT_ID is not"),
+        ({"TASKCLUSTER_CERTIFICATE": CERTIFICATE}, "TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN are not"),
+        (
+            {"TASKCLUSTER_CLIENT_ID": "x", "TASKCLUSTER_CERTIFICATE": "{}"},
+            "are set but TASKCLUSTER_ACCESS_TOKEN is not",
+        ),
         ({}, ""),
         (RIGHT, ""),
         ({**RIGHT, "TASKCLUSTER_CERTIFICATE": CERTIFICATE}, ""),
@@ -124,10 +127,10 @@ def test_a_command_says_that_they_are_set_in_part_and_ends_with_2_where_they_are
     ciexplore = Caller(capsysbinary)
     task_id, url = private(server)
     done = ciexplore("taskcluster", "artifacts", f"taskcluster:task/{task_id}")
-    assert done.code == 0 and done.rows and "TASKCLUSTER_ACCESS_TOKEN not" in done.err
+    assert done.code == 0 and done.rows and "TASKCLUSTER_ACCESS_TOKEN is not" in done.err
     assert "TASKCLUSTER" not in ciexplore("config").err  # which has nothing to do with them
     refused = ciexplore("taskcluster", "log", url)
-    assert refused.code == 2 and "needs the scope" in refused.err and "TASKCLUSTER_ACCESS_TOKEN not" in refused.err
+    assert refused.code == 2 and "needs the scope" in refused.err and "TASKCLUSTER_ACCESS_TOKEN is not" in refused.err
 
 
 def test_wrong_credentials_are_not_taken_for_none(server: DemoServer) -> None:

@@ -52,8 +52,10 @@ def demo(
     the names that --locators prints.
     """
     from backends.demo import DemoOptions
+    from backends.demo.faults import KINDS
 
-    chosen: dict[str, Any] = {"tasks": tasks, "latency_ms": latency, "fault": fault, "port": port}
+    each = fault / len(KINDS)  # the demo's own rate is that of each kind of fault
+    chosen: dict[str, Any] = {"tasks": tasks, "latency_ms": latency, "fault": each, "port": port}
     if seed is not None:
         chosen["seed"] = seed
     options = DemoOptions(**chosen)

@@ -228,7 +228,17 @@ def counts(plan: Plan) -> Text:
         Action.SKIP: "are skipped",
         Action.CONFLICT: "are in conflict with other files",
     }
-    parts = [f"{plan.counts[action]:,} {what}" for action, what in words.items() if plan.counts.get(action)]
+    one = {
+        Action.RESUME: "of them goes on where it stopped",
+        Action.UNCHANGED: words[Action.UNCHANGED].replace("are", "is", 1),
+        Action.SKIP: "is skipped",
+        Action.CONFLICT: "is in conflict with another file",
+    }
+    parts = [
+        f"{number:,} {one[action] if number == 1 else what}"
+        for action, what in words.items()
+        if (number := plan.counts.get(action, 0))
+    ]
     if parts:
         text.append("\n" + " · ".join(parts), style="not bold")
     reasons: dict[str, int] = {}
