@@ -318,7 +318,7 @@ def _viewed(build: ProwPath, fragment: str) -> ProwPath:
     match = _SPYGLASS_LINE.fullmatch(unescape(fragment)) if fragment else None
     if match is None or build.route.place is not Place.BUILD or not int(match[2]):
         return build
-    line, last = sorted((int(match[2]), int(match[3]))) if match[3] and int(match[3]) else (int(match[2]), 0)
+    line, last = int(match[2]), int(match[3] or 0)
     folder = f"{build.path.removesuffix('.txt').rstrip('/')}/"  # of a link, the folder that it stands for
     return ProwPath(build.bucket, folder + match[1], build.store, line, last if last > line else None)
 

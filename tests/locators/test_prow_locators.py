@@ -100,7 +100,7 @@ FORMS: list[tuple[str, Locator]] = [
      ProwJob("periodic-a", ID)),
     (f"gs://{B}/{JOB}/1234/build-log.txt#1699999999000001", ProwPath(B, f"{JOB}/1234/build-log.txt")),  # gsutil ls -a
     (f"https://prow.k8s.io/view/gs/{B}/{JOB}/1234#1:build-log.txt:103-101",
-     ProwPath(B, f"{JOB}/1234/build-log.txt", "", 101, 103)),
+     ProwPath(B, f"{JOB}/1234/build-log.txt", "", 103)),
 ]  # fmt: skip
 REFUSED = [
     "prow:", "prow:at/", "prow:at/gs/", "prow:at/ftp/b/x", "prow:pull/a/b/c", "prow:nonsense/gs/b/x", "gs://", "gs://B!/x",

@@ -92,7 +92,7 @@ def test_the_log_of_an_ended_build_is_final_and_that_of_a_failed_one_read_for_it
     ("lines", "code", "printed", "said"),
     [
         ("3-5", 0, "3 4 5", "lines 3 to 5"),
-        ("9-5", 0, "5 6 7 8 9", "lines 5 to 9"),
+        ("9-5", 0, "9 10", "from line 9 on"),
         ("8-99", 0, "8 9 10", "the log ends at line 10."),
         ("11-99", 2, "", "There is no line 11: the log ends at line 10."),
         ("11", 2, "", "There is no line 11: the log ends at line 10."),
