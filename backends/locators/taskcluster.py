@@ -154,7 +154,8 @@ class Push(TaskclusterLocator):
 class TreeherderJob(TaskclusterLocator):
     """A job by its number, whose task only Treeherder knows: the task's log (`log`), or the task within its group.
 
-    `server` is "" for the public one, which means the configured one. `revision`: of the push, if the page names it.
+    `server` is "" for the public one, which means the configured one. `revision`: of the push, if the page names it;
+    `task_id`, `run`: of its task, if the log viewer's page names it, so that Treeherder need not be asked.
     """
 
     repository: str
@@ -164,6 +165,8 @@ class TreeherderJob(TaskclusterLocator):
     server: str = ""
     line: int | None = None
     last: int | None = None
+    task_id: str = ""
+    run: int | None = None
 
     def text(self) -> str:
         base = self.server or f"https://{PUBLIC_TREEHERDER}"
@@ -171,7 +174,8 @@ class TreeherderJob(TaskclusterLocator):
             revision = f"&revision={self.revision}" if self.revision else ""
             return f"{base}/jobs?repo={escape(self.repository)}{revision}&selectedJob={self.number}"
         lines = "" if self.line is None else f"&lineNumber={self.line}" + (f"-{self.last}" if self.last else "")
-        return f"{base}/logviewer?job_id={self.number}&repo={escape(self.repository)}{lines}"
+        task = f"&task={self.task_id}" + ("" if self.run is None else f".{self.run}") if self.task_id else ""
+        return f"{base}/logviewer?job_id={self.number}&repo={escape(self.repository)}{task}{lines}"
 
 
 def at_root(root_url: str) -> str:

@@ -7,6 +7,7 @@ Treeherder's pages name no Taskcluster deployment, so these locators mean the co
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 from backends.locators.base import LocatorProblem
@@ -39,10 +40,14 @@ def recognise(pasted: Pasted) -> TaskclusterLocator | None:
     if page not in PAGES:
         return None
     selected = TASK_RUN.fullmatch(query.get("selectedTaskRun") or query.get("task") or "")
-    if selected is not None:
-        return Task(selected[1], None if selected[2] is None else int(selected[2]))
+    task_id, run = (selected[1], None if selected[2] is None else int(selected[2])) if selected else ("", None)
     repository, revision = query.get("repo", ""), query.get("revision", "").lower()
-    if job := _job(page, query, repository, revision, url):
+    job = _job(page, query, repository, revision, url)
+    if job is not None and job.log:  # today's links name the task too: the log is what they show
+        return replace(job, task_id=task_id, run=run)
+    if selected is not None:
+        return Task(task_id, run)
+    if job is not None:
         return job
     if REPOSITORY.fullmatch(repository) and REVISION.fullmatch(revision):
         return Push(repository, revision)

@@ -119,8 +119,13 @@ FORMS = {
     f"{TH}/jobs?repo=try&revision={REV}&selectedTaskRun={T}-0": Task(T, 0),
     f"https://treeherder.allizom.org/jobs?repo=try&revision={REV}&tier=1%2C2": Push("try", REV),
     f"http://localhost:5000/jobs?repo=try&revision={REV}": Push("try", REV),
-    f"{TH}/logviewer?job_id=1&repo=try&task={T}.1&lineNumber=9": Task(T, 1),
-    f"{TH}/logviewer?job_id=1&repo=try&task={T}.1#9": Task(T, 1),
+    f"{TH}/logviewer?job_id=1&repo=try&task={T}.1&lineNumber=9": TreeherderJob(
+        "try", 1, log=True, line=9, task_id=T, run=1
+    ),
+    f"{TH}/logviewer?job_id=1&repo=try&task={T}.0&lineNumber=100-200": TreeherderJob(
+        "try", 1, log=True, line=100, last=200, task_id=T, run=0
+    ),
+    f"{TH}/logviewer?job_id=1&repo=try&task={T}.1#9": TreeherderJob("try", 1, log=True, task_id=T, run=1),
     "gecko.v2.autoland.latest.taskgraph.decision": IndexPath("gecko.v2.autoland.latest.taskgraph.decision"),
     "index.comm.v2.try.latest.x": IndexPath("comm.v2.try.latest.x"),
     "mobile.v2.fenix.latest": IndexPath("mobile.v2.fenix.latest"),
