@@ -41,7 +41,7 @@ def recognise(pasted: Pasted) -> TaskclusterLocator | None:
         return None
     selected = TASK_RUN.fullmatch(query.get("selectedTaskRun") or query.get("task") or "")
     task_id, run = (selected[1], None if selected[2] is None else int(selected[2])) if selected else ("", None)
-    repository, revision = query.get("repo", ""), query.get("revision", "").lower()
+    repository, revision = _repository(page, query, url), query.get("revision", "").lower()
     job = _job(page, query, repository, revision, url)
     if job is not None and job.log:  # today's links name the task too: the log is what they show
         return replace(job, task_id=task_id, run=run)
@@ -67,10 +67,15 @@ def push_of_page(pasted: Pasted) -> PushOf | None:
     if url is None or not url.is_web:
         return None
     page, query = _page(url)
-    repository, revision = query.get("repo", ""), query.get("revision", "").lower()
+    repository, revision = _repository(page, query, url), query.get("revision", "").lower()
     if page != "jobs" or not REPOSITORY.fullmatch(repository) or not REVISION.fullmatch(revision):
         return None
     return PushOf(repository, revision, "" if url.host == PUBLIC_TREEHERDER else url.server())
+
+
+def _repository(page: str, query: dict[str, str], url: PastedUrl) -> str:
+    """What the page of jobs shows where none is named is autoland's."""
+    return query.get("repo", "") or ("autoland" if page == "jobs" and url.host == PUBLIC_TREEHERDER else "")
 
 
 def _job(page: str, query: dict[str, str], repository: str, revision: str, url: PastedUrl) -> TreeherderJob | None:

@@ -65,6 +65,8 @@ FORMS = {
         "gecko.v2.try.latest.firefox.linux64-opt", FX, group=True
     ),
     f"{FX}/tasks/index/gecko.v2.try/task-group": IndexPath("gecko.v2.try.task-group", FX),
+    f"{TH}/jobs?revision={REV}": Push("autoland", REV),
+    f"{TH}/jobs?repo=&selectedJob=7": TreeherderJob("autoland", 7),
     f"{TH}/logviewer?job_id=123&repo=autoland": TreeherderJob("autoland", 123, log=True),
     f"{TH}/logviewer?job_id=123&repo=autoland&lineNumber=10-20": TreeherderJob("autoland", 123, True, line=10, last=20),
     f"{TH}/logviewer.html#?job_id=123&repo=autoland&lineNumber=9": TreeherderJob("autoland", 123, True, line=9),
