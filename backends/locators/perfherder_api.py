@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 from backends.locators.base import LocatorProblem
 from backends.locators.pasted import unescape
 from backends.locators.perfherder import (
+    STATUSES,
     AlertSummaries,
     AlertSummary,
     Compare,
@@ -113,14 +115,34 @@ def alert_filters(query: Query) -> dict[str, Any]:
     }
 
 
+def one_summary(text: str) -> int:
+    """The number that an id= must be: without it all summaries would be listed."""
+    found = number(text)
+    if found is None:
+        raise LocatorProblem(
+            "This address of alerts does not name one alert summary: its id= is no number.",
+            "Paste one number, or the address of the list.",
+        )
+    return found
+
+
+def unknown_status(status: str) -> LocatorProblem:
+    known = ", ".join(f"{place} {name}" for place, name in enumerate(STATUSES))
+    return LocatorProblem(
+        f"Alert summaries have no status {status[:20]}.", f"Known: {known}; on the page -2 is all, -1 all regressions."
+    )
+
+
 def _alert_summaries(query: Query, server: str) -> PerfherderLocator:
-    one = number(last(query, "id"))
-    if one is not None:
-        return AlertSummary(one, server)
+    named = last(query, "id")
+    if named:
+        return AlertSummary(one_summary(named), server)
     status = last(query, "status")
+    if status and not (NUMBER.fullmatch(status) and int(status) < len(STATUSES)):
+        raise unknown_status(status)
     return AlertSummaries(
         framework=framework(last(query, "framework")),
-        status=status if NUMBER.fullmatch(status) else "",
+        status=status,
         words=last(query, "filter_text"),
         flags=tuple(sorted(alert_flags(query))),
         server=server,
@@ -139,7 +161,7 @@ def _summary(query: Query, server: str) -> PerfherderLocator:
         ref = SeriesRef(repository, signature, named)
         if REVISION.fullmatch(revision):
             return ComparedValues(Side(ref, revision), Side(ref, revision), replicates, server)
-        start, end = (_moment(last(query, name)) for name in ("startday", "endday"))
+        start, end = _span(query, "startday", "endday")
         interval = number(last(query, "interval")) if start is None else None
         return Series((ref,), interval, start, end, replicates, server)
     if REVISION.fullmatch(revision):
@@ -149,6 +171,15 @@ def _summary(query: Query, server: str) -> PerfherderLocator:
         )
     subtests = not truth(last(query, "no_subtests"))
     return Signatures(repository, named, number(last(query, "interval")), subtests, server=server)
+
+
+def _span(query: Query, *names: str) -> tuple[int | None, int | None]:
+    """The two times. Raises `LocatorProblem` for what is none: without it other values would be shown."""
+    found = [(name, last(query, name), _moment(last(query, name))) for name in names]
+    for name, text, moment in found:
+        if text and moment is None:
+            raise LocatorProblem(f"The {name}= of this address is not a time.", "Write it as YYYY-MM-DDTHH:MM:SS.")
+    return found[0][2], found[1][2]
 
 
 def _moment(text: str) -> int | None:
@@ -251,8 +282,9 @@ def _signatures(repository: str, query: Query, server: str) -> PerfherderLocator
 def _data(repository: str, query: Query, server: str) -> PerfherderLocator | None:
     refs = [*query.get("signature_id", []), *query.get("signatures", [])]
     if refs:
-        named = framework(last(query, "framework"))
-        return _series(repository, refs, named, number(last(query, "interval")), server)
+        named, (start, end) = framework(last(query, "framework")), _span(query, "start_date", "end_date")
+        interval = number(last(query, "interval")) if start is None else None
+        return replace(_series(repository, refs, named, interval, server), start=start, end=end)
     push = number(last(query, "push_id"))
     return None if push is None else PushJobs(repository, push, server)
 

@@ -156,13 +156,7 @@ def _graphs(query: Query, server: str) -> PerfherderLocator:
 def _alerts(query: Query, server: str) -> PerfherderLocator:
     """Without a status the page shows untriaged summaries, without a framework those of Talos."""
     if named := _first(query, "id"):
-        number = _number(named)
-        if number is None:
-            raise LocatorProblem(
-                "This address of alerts does not name one alert summary: its id= is no number.",
-                "Paste one number, or the address of the list.",
-            )
-        return AlertSummary(number, server)
+        return AlertSummary(perfherder_api.one_summary(named), server)
     status, framework = _first(query, "status") or UNTRIAGED, _first(query, "framework") or TALOS
     flags = {flag for flag, name in FLAG_PARAMETERS.items() if _is_on(_first(query, name))}
     if status in PAGE_STATUSES:
@@ -195,10 +189,7 @@ def _status(status: str) -> str:
     if number is None:
         return UNTRIAGED
     if not 0 <= int(number[1]) < len(STATUSES):
-        known = ", ".join(f"{place} {name}" for place, name in enumerate(STATUSES))
-        raise LocatorProblem(
-            f"Alert summaries have no status {int(number[1])}.", f"Known: {known}; -2 is all, -1 all regressions."
-        )
+        raise perfherder_api.unknown_status(str(int(number[1])))
     return str(int(number[1]))
 
 

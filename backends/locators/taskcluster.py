@@ -154,8 +154,9 @@ class Push(TaskclusterLocator):
 class TreeherderJob(TaskclusterLocator):
     """A job by its number, whose task only Treeherder knows: the task's log (`log`), or the task within its group.
 
-    `server` is "" for the public one, which means the configured one. `revision`: of the push, if the page names it.
-    `task`: the task and its run, "ID.RUN", where a page names lines of its log; then Treeherder is not asked.
+    `server` is "" for the public one, which means the configured one. `revision`: of the push, if the page names it;
+    `task_id`, `run`: of its task, if the log viewer's page names it, so that Treeherder need not be asked; such a page
+    may name no job (`repository` "", `number` 0).
     """
 
     repository: str
@@ -165,7 +166,8 @@ class TreeherderJob(TaskclusterLocator):
     server: str = ""
     line: int | None = None
     last: int | None = None
-    task: str = ""
+    task_id: str = ""
+    run: int | None = None
 
     def text(self) -> str:
         base = self.server or f"https://{PUBLIC_TREEHERDER}"
@@ -173,9 +175,9 @@ class TreeherderJob(TaskclusterLocator):
             revision = f"&revision={self.revision}" if self.revision else ""
             return f"{base}/jobs?repo={escape(self.repository)}{revision}&selectedJob={self.number}"
         lines = "" if self.line is None else f"&lineNumber={self.line}" + (f"-{self.last}" if self.last else "")
-        if self.task:
-            return f"{base}/logviewer?task={self.task}{lines}"
-        return f"{base}/logviewer?job_id={self.number}&repo={escape(self.repository)}{lines}"
+        task = f"&task={self.task_id}" + ("" if self.run is None else f".{self.run}") if self.task_id else ""
+        job = f"&job_id={self.number}&repo={escape(self.repository)}" if self.repository else ""
+        return f"{base}/logviewer?{(job + task + lines)[1:]}"
 
 
 def at_root(root_url: str) -> str:

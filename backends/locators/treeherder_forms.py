@@ -7,6 +7,7 @@ Treeherder's pages name no Taskcluster deployment, so these locators mean the co
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 from backends.locators.base import LocatorProblem
@@ -39,15 +40,19 @@ def recognise(pasted: Pasted) -> TaskclusterLocator | None:
     if page not in PAGES:
         return None
     selected = TASK_RUN.fullmatch(query.get("selectedTaskRun") or query.get("task") or "")
+    task_id, run = (selected[1], None if selected[2] is None else int(selected[2])) if selected else ("", None)
+    repository, revision = _repository(page, query, url), query.get("revision", "").lower()
+    job = _job(page, query, repository, revision, url)
+    if job is not None and job.log:  # today's links name the task too: the log is what they show
+        return replace(job, task_id=task_id, run=run)
     if selected is not None:
-        if page != "jobs" and selected[2] and (line := LINES.fullmatch(query.get("lineNumber", ""))):
+        if page != "jobs" and run is not None and (line := LINES.fullmatch(query.get("lineNumber", ""))):
             first, last = int(line[1]), int(line[2] or 0)
             server = "" if url.host == PUBLIC_TREEHERDER else url.server()
-            task = f"{selected[1]}.{selected[2]}"
-            return TreeherderJob("", 0, True, "", server, first, last if last > first else None, task)
-        return Task(selected[1], None if selected[2] is None else int(selected[2]))
-    repository, revision = query.get("repo", ""), query.get("revision", "").lower()
-    if job := _job(page, query, repository, revision, url):
+            end = last if last > first else None
+            return TreeherderJob("", 0, True, "", server, first, end, task_id, run)
+        return Task(task_id, run)
+    if job is not None:
         return job
     if REPOSITORY.fullmatch(repository) and REVISION.fullmatch(revision):
         return Push(repository, revision)
@@ -67,10 +72,15 @@ def push_of_page(pasted: Pasted) -> PushOf | None:
     if url is None or not url.is_web:
         return None
     page, query = _page(url)
-    repository, revision = query.get("repo", ""), query.get("revision", "").lower()
+    repository, revision = _repository(page, query, url), query.get("revision", "").lower()
     if page != "jobs" or not REPOSITORY.fullmatch(repository) or not REVISION.fullmatch(revision):
         return None
     return PushOf(repository, revision, "" if url.host == PUBLIC_TREEHERDER else url.server())
+
+
+def _repository(page: str, query: dict[str, str], url: PastedUrl) -> str:
+    """What the page of jobs shows where none is named is autoland's."""
+    return query.get("repo", "") or ("autoland" if page == "jobs" and url.host == PUBLIC_TREEHERDER else "")
 
 
 def _job(page: str, query: dict[str, str], repository: str, revision: str, url: PastedUrl) -> TreeherderJob | None:

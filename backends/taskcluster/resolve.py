@@ -178,9 +178,8 @@ def _group_of(deployment: Deployment, task_id: str, cancel: Cancel | None) -> st
 
 def _job(deployment: Deployment, job: TreeherderJob, base: str, cancel: Cancel | None) -> TaskclusterLocator:
     """The log of the job's task, or the task in its group; where Treeherder has forgotten the job, its push."""
-    if job.task:
-        named, _, number = job.task.rpartition(".")
-        return _task_of(deployment, job, named, int(number), cancel)
+    if job.task_id:
+        return _task_of(deployment, job, job.task_id, job.run, cancel)
     url = f"{base}/api/project/{segment(job.repository)}/jobs/{job.number}/"
     try:
         value = tolerant.members(value_of(deployment.http.get(url, policy=Policy.short(60), cancel=cancel)))

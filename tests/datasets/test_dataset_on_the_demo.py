@@ -47,6 +47,27 @@ def test_one_command_fills_the_store_and_the_next_has_nothing_to_ask(call: Call,
     assert again.err.strip() == "0 requests: nothing new."
 
 
+@pytest.mark.usefixtures("demo")
+def test_an_update_that_finds_nothing_says_what_is_not_there(call: Call, tmp_path: Path) -> None:
+    """Days without a push and a framework that nobody measures ended as "nothing new"."""
+    where = ("perf", "dataset", "update", "--rate", "0", "--no-alerts", "--jobs", "none", "--store")
+    quiet = call(*where, str(tmp_path / "a"), "--interval", "1h", "--frameworks", "13")
+    assert quiet.code == 0 and "note: autoland has no pushes since " in quiet.err
+    unknown = call(*where, str(tmp_path / "b"), "--interval", "90d", "--frameworks", "13,99")
+    assert unknown.code == 0 and "has no signatures of framework 99." in unknown.err
+    assert "framework 13" not in unknown.err and "no pushes" not in unknown.err
+    future = call(*where, str(tmp_path / "c"), "--since", "2999-01-01")
+    assert future.code == 2 and "in the future" in future.err and not (tmp_path / "c").exists()
+
+
+def test_days_that_a_dataset_does_not_cover_are_said_to_be_none_of_it(call: Call, filled: Path) -> None:
+    where = ("perf", "dataset", "show", "revisions", "--store", str(filled))
+    early = call(*where, "--until", "2001-01-01")
+    assert early.code == 0 and not early.rows and "no pushes and no pairs of these days" in early.err
+    wrong = call(*where, "--since", "2026-11-21", "--until", "2026-11-20")
+    assert wrong.code == 2 and "--since is after --until" in wrong.err
+
+
 @pytest.mark.parametrize("name", [name for name in VIEWS if name != "commits"])
 def test_every_view_shows_something(call: Call, filled: Path, name: str) -> None:
     shown = call("perf", "dataset", "show", name, "--store", str(filled), "--format", "csv")

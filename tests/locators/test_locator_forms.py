@@ -65,6 +65,8 @@ FORMS = {
         "gecko.v2.try.latest.firefox.linux64-opt", FX, group=True
     ),
     f"{FX}/tasks/index/gecko.v2.try/task-group": IndexPath("gecko.v2.try.task-group", FX),
+    f"{TH}/jobs?revision={REV}": Push("autoland", REV),
+    f"{TH}/jobs?repo=&selectedJob=7": TreeherderJob("autoland", 7),
     f"{TH}/logviewer?job_id=123&repo=autoland": TreeherderJob("autoland", 123, log=True),
     f"{TH}/logviewer?job_id=123&repo=autoland&lineNumber=10-20": TreeherderJob("autoland", 123, True, line=10, last=20),
     f"{TH}/logviewer.html#?job_id=123&repo=autoland&lineNumber=9": TreeherderJob("autoland", 123, True, line=9),
@@ -119,10 +121,15 @@ FORMS = {
     f"{TH}/jobs?repo=try&revision={REV}&selectedTaskRun={T}-0": Task(T, 0),
     f"https://treeherder.allizom.org/jobs?repo=try&revision={REV}&tier=1%2C2": Push("try", REV),
     f"http://localhost:5000/jobs?repo=try&revision={REV}": Push("try", REV),
-    f"{TH}/logviewer?job_id=1&repo=try&task={T}.1&lineNumber=9": TreeherderJob("", 0, True, line=9, task=f"{T}.1"),
-    f"{TH}/logviewer?task={T}.1&lineNumber=10-20": TreeherderJob("", 0, True, line=10, last=20, task=f"{T}.1"),
-    f"{TH}/logviewer?job_id=1&repo=try&task={T}.1": Task(T, 1),
-    f"{TH}/logviewer?job_id=1&repo=try&task={T}.1#9": Task(T, 1),
+    f"{TH}/logviewer?task={T}.1&lineNumber=10-20": TreeherderJob("", 0, log=True, line=10, last=20, task_id=T, run=1),
+    f"{TH}/logviewer?job_id=1&repo=try&task={T}.1&lineNumber=9": TreeherderJob(
+        "try", 1, log=True, line=9, task_id=T, run=1
+    ),
+    f"{TH}/logviewer?job_id=1&repo=try&task={T}.0&lineNumber=100-200": TreeherderJob(
+        "try", 1, log=True, line=100, last=200, task_id=T, run=0
+    ),
+    f"{TH}/logviewer?job_id=1&repo=try&task={T}.1": TreeherderJob("try", 1, log=True, task_id=T, run=1),
+    f"{TH}/logviewer?job_id=1&repo=try&task={T}.1#9": TreeherderJob("try", 1, log=True, task_id=T, run=1),
     "gecko.v2.autoland.latest.taskgraph.decision": IndexPath("gecko.v2.autoland.latest.taskgraph.decision"),
     "index.comm.v2.try.latest.x": IndexPath("comm.v2.try.latest.x"),
     "mobile.v2.fenix.latest": IndexPath("mobile.v2.fenix.latest"),

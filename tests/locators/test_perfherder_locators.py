@@ -221,6 +221,10 @@ REFUSED = {
     f"{TH}/perfherder/alerts?id=46331,46332": "one alert summary",
     f"{TH}/perfherder/alerts?id=abc&status=0": "one alert summary",
     f"{TH}/perfherder/alerts?status=99": "no status 99",
+    f"{TH}/api/performance/alertsummary/?id=abc": "one alert summary",
+    f"{TH}/api/performance/alertsummary/?status=99": "no status 99",
+    f"{TH}/api/performance/summary/?repository=a&signature=1&startday=garbage": "startday= of this address",
+    f"{TH}/api/project/a/performance/data/?signature_id=1&start_date=x": "start_date= of this address",
     f"{TH}/jobs?repo=autoland&startdate=2026-13-01": "startdate= of this address is not a day",
     f"{TH}/jobs?repo=autoland&enddate=yesterday": "enddate= of this address is not a day",
     f"{TH}/jobs?repo=autoland&fromchange=tip": "fromchange= of this address is not a revision",
@@ -323,3 +327,8 @@ def test_no_text_breaks_the_perfherder_parser(text: str) -> None:
 def test_a_status_that_is_no_number_is_what_the_page_makes_of_it() -> None:
     assert parse(f"{TH}/perfherder/alerts?status=abc") == parse(f"{TH}/perfherder/alerts")
     assert parse(f"{TH}/perfherder/alerts?status=07") == parse(f"{TH}/perfherder/alerts?status=7")
+
+
+def test_an_address_of_values_keeps_the_time_that_they_are_of() -> None:
+    address = f"{TH}/api/project/autoland/performance/data/?signature_id=7&start_date=2026-11-01&end_date=2026-11-10"
+    assert parse(address) == Series((SeriesRef("autoland", "7"),), None, 1_793_491_200, 1_794_268_800)

@@ -185,6 +185,14 @@ def test_a_log_viewers_page_opens_the_log_of_that_jobs_task(queue: FakeQueue, sh
     assert resolve(named, queue.http(), ROOT) == Artifact(one, 1, LOG["name"], ROOT, 10, 20)
 
 
+def test_a_log_viewers_page_that_names_the_task_opens_its_log_without_asking_treeherder(queue: FakeQueue) -> None:
+    """Today's links all name it; they opened the list of artifacts, and lost the line."""
+    one = run_task(queue, 1, LOG)
+    found = parse(f"https://treeherder.mozilla.org/logviewer?job_id=123&repo=try&task={one}.1&lineNumber=10-20")
+    assert resolve(found, queue.http(), ROOT) == Artifact(one, 1, LOG["name"], ROOT, 10, 20)
+    assert parse(found.text()) == found
+
+
 def test_a_job_whose_task_left_no_log_says_why(queue: FakeQueue) -> None:
     queue.answers[JOB] = {"task_id": run_task(queue, 1), "retry_id": 1}
     with pytest.raises(Problem, match="left no log"):

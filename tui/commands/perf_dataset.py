@@ -113,6 +113,8 @@ def update(
         raise UsageProblem("--since and --interval say the same thing.", "Give one of them.")
     until = now()
     begin = _moment(since, "--since") if since else until - _seconds(interval or "30d", "--interval")
+    if begin > until:
+        raise UsageProblem("--since is in the future.", "Name the day of the oldest push that is meant.")
     wanted = Wanted(
         repository, begin, until, _frameworks(frameworks), jobs, not no_alerts, monitored,
         _seconds(fresh, "--fresh"), _seconds(settle, "--settle"), digits=digits,
@@ -122,6 +124,8 @@ def update(
         return 0
     report = _run(store, wanted, concurrency, rate, url)
     say(report.sentence)
+    for note in report.notes:
+        say(f"note: {note}")
     for what, why in report.problems[:TOLD]:
         say(f"failed: {what}: {why}")
     if len(report.problems) > TOLD:
@@ -140,7 +144,7 @@ def _run(store: Path, wanted: Wanted, concurrency: int, rate: float, url: str | 
         server = Treeherder(session.http, session.settings.treeherder_url, wanted.repository, Pace(rate))
         work = Update(
             opened, server, wanted, cancel=cancel, concurrency=concurrency,
-            progress=lambda words: progress.show(f"{server.requests:,} requests: {words}"),
+            progress=lambda words: progress.show(f"{server.requests:,} request{'s' * (server.requests != 1)}: {words}"),
         )  # fmt: skip
         try:
             return work.run()
@@ -168,7 +172,7 @@ def _dry_run(store: Path, wanted: Wanted, rate: float, url: str | None, output: 
     total = sum(step.requests for step in steps)
     rows = [(step.name, step.requests, step.sure, step.why) for step in steps]
     emit(pl.DataFrame(rows, schema=STEPS.polars(), orient="row"), STEPS, **output)
-    say(f"{total:,} requests in all; {asked:,} were made to find out.")
+    say(f"{total:,} request{'s' * (total != 1)} in all; {asked:,} made to find out.")
 
 
 @dataset.command()
@@ -342,6 +346,8 @@ def _options(
         None if within == "any" else _seconds(within, "--within"),
         not without_expired,
     )
+    if window.since is not None and window.until is not None and window.since > window.until:
+        raise UsageProblem("--since is after --until.", "Swap them.")
     return Options(window, commits, tolerance, _numbers(excluded, "--exclude-framework-ids"))
 
 

@@ -99,6 +99,6 @@ def _run(
                 progress=lambda words: progress(f"{server.requests:,} requests: {words}"),
             ).run()  # fmt: skip
         failed = f" {len(report.problems):,} failed; the view `coverage` says why." if report.problems else ""
-        return report.sentence + failed
+        return " ".join([report.sentence + failed, *report.notes])
 
     return run

@@ -203,6 +203,11 @@ def view_note(dataset: Dataset, needs: tuple[str, ...]) -> str:
     missing = [name for name in needs if not dataset.store.count(name, dataset.repository)]
     if missing:
         return f"The dataset holds no {' and no '.join(missing)} of {dataset.repository}."
+    if not dataset.options.window.is_open:
+        empty = [name for name in needs if not dataset.table(name).select(pl.len()).collect(engine="streaming").item()]
+        if empty:
+            told = " and no ".join(name.replace("_", " ") for name in empty)
+            return f"The dataset holds no {told} of these days; `show` without VIEW lists what it covers."
     notes = [_details_note(dataset)] if "jobs" in needs else []
     if "pairs" in needs:
         notes.append(_note(dataset.store, dataset.repository))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import polars as pl
 
@@ -41,16 +42,18 @@ ANSWERS_AT_ONCE = 50  # and at least so often, for what is not written is asked 
 
 @dataclass
 class Report:
-    """What an update did. `problems`: (what was asked for, why it failed), each noted in the ledger as an error."""
+    """What an update did. `problems`: (what was asked for, why it failed), each noted in the ledger as an error.
+    `notes`: sentences on what was asked for and is not there."""
 
     requests: int = 0
     rows: dict[str, int] = field(default_factory=dict)
     problems: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def sentence(self) -> str:
         rows = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in self.rows.items() if count)
-        return f"{self.requests:,} requests: {rows or 'nothing new'}."
+        return f"{self.requests:,} request{'s' * (self.requests != 1)}: {rows or 'nothing new'}."
 
 
 class Update:
@@ -78,9 +81,26 @@ class Update:
                 self._cancel.check()
                 with self._store.reading():
                     step()
+            with self._store.reading():
+                self.report.notes += self._absent()
         finally:
             self.report.requests = self._server.requests
         return self.report
+
+    def _absent(self) -> list[str]:
+        """What was asked for and the repository has not, which "nothing new" would not tell."""
+        wanted, found = self._wanted, list[str]()
+        if self.report.problems:
+            return found  # it is not known
+        pushes = self._store.scan("pushes", wanted.repository).filter(
+            pl.col("push_ts").is_between(wanted.since, wanted.until)
+        )
+        if not pushes.select(pl.len()).collect().item():
+            found.append(f"{wanted.repository} has no pushes since {_day(wanted.since)}.")
+        known = self._store.scan("signatures", wanted.repository).select(pl.col("framework_id").unique()).collect()
+        for number in sorted(set(wanted.frameworks) - set(known["framework_id"].to_list())):
+            found.append(f"Since {_day(wanted.since)} {wanted.repository} has no signatures of framework {number}.")
+        return found
 
     def _keep(self, frames: dict[str, pl.DataFrame], fetches: list[Fetch]) -> None:
         self._store.commit(self._wanted.repository, frames, fetches, cancel=self._cancel)
@@ -414,3 +434,7 @@ def alert_timerange(known: Known | None, wanted: Wanted) -> int:
     if known is None or known.fetched_at is None or known.covers_from is None or known.covers_from > wanted.since:
         return whole
     return min(whole, max(wanted.alert_settle, now() - known.fetched_at + DAY))
+
+
+def _day(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
