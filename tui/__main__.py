@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -14,8 +15,9 @@ def main() -> None:
     if arguments == ["--version"]:
         from backends import __version__
 
-        print(f"ciexplore {__version__}")
-        return
+        with contextlib.suppress(OSError):  # what cannot be written is said below
+            print(f"ciexplore {__version__}", flush=True)
+            return
     if not arguments:
         try:
             _open()

@@ -6,6 +6,7 @@ Only click is imported here; each command's module is imported when that command
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import os
 import re
@@ -146,7 +147,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if isinstance(error, BrokenPipeError):
             return _reader_left()
-        return _say(_fault(error))
+        return _say(_unwritten(error) or _fault(error))
     return result if isinstance(result, int) else 0
 
 
@@ -154,6 +155,17 @@ def _reader_left() -> int:
     """The reader of a pipe went away (| head), which is its right; Python's own flush at exit must not complain."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _unwritten(error: Exception) -> Problem | None:
+    """What is said of a full disk, such as one that the output goes to (`> FILE`); None for every other error."""
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return None
+    from backends.problems import FileProblem
+
+    words = (error.strerror or str(error)).lower()
+    what = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else "the output"
+    return FileProblem(f"Writing {what} failed: {words}.", "Make room, or write to another place.")
 
 
 def _fault(error: Exception) -> Problem:

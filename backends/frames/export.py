@@ -64,7 +64,9 @@ def write(
     except BrokenPipeError:
         raise
     except OSError as problem:
-        raise FileProblem(f"Writing the output failed: {disk_words(problem)}.") from problem
+        raise FileProblem(
+            f"Writing the output failed: {disk_words(problem)}.", "Make room, or write to another place."
+        ) from problem
 
 
 def write_text(text: str, target: Path, *, overwrite: bool = False) -> None:

@@ -140,4 +140,6 @@ def _said(error: json.JSONDecodeError) -> str:
 
 
 def _reason(error: Exception) -> str:
+    if "integer string conversion" in str(error):  # Python's words for more than 4,300 digits name Python's functions
+        return "a number is too long"
     return "nested too deeply" if isinstance(error, RecursionError) else clean(str(error), 120)

@@ -95,10 +95,8 @@ def _line_breaks(body: Mapping[str, Any]) -> Iterator[Finding]:
             message = "ends with a line break, which is stored with it"
             yield Finding(Level.WARNING, f"$.{name}", "line-break", message, "the same without it")
     origin = body.get("origin")
-    if not isinstance(origin, Mapping):
-        return
     for name, found in _LOOKED_UP.items():
-        value = origin.get(name)
+        value = origin.get(name) if isinstance(origin, Mapping) else None
         if isinstance(value, str) and value.endswith("\n"):
             message = f"ends with a line break: Treeherder finds {found} of that name, and the job is lost"
             yield Finding(Level.ERROR, f"$.origin.{name}", "line-break", message, "the same without it")

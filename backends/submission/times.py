@@ -11,6 +11,7 @@ from dateutil import parser
 
 EARLIEST = -62_135_510_400  # the second day of year 1: what is earlier no clock west of Greenwich can tell
 LATEST = 253_402_300_799  # the end of year 9999
+_LONGEST = 10_000  # characters; dateutil takes hours over a million digits, and no time is that long
 
 
 def stored_time(text: str) -> float | None:
@@ -19,6 +20,9 @@ def stored_time(text: str) -> float | None:
     It parses with dateutil, takes a time without a zone for UTC and drops parts of a second. Then it makes a datetime
     of the number again, for which the year must be one from 1 to 9999.
     """
+    text = text.strip()
+    if len(text) > _LONGEST:
+        return None
     try:
         seconds = calendar.timegm(parser.parse(text, tzinfos=_zone).utctimetuple())
     except (ValueError, OverflowError, TypeError, AttributeError, LookupError, ArithmeticError):

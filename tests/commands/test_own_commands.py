@@ -90,6 +90,19 @@ def test_a_terminal_that_cannot_draw_is_told(term: str) -> None:
     os.close(slave)
 
 
+@pytest.mark.parametrize(
+    "words", ["config", "cache info", "demo --locators", "completion bash", "--version", "--help", "submit routes"]
+)
+def test_a_full_disk_behind_stdout_is_one_sentence_whatever_is_written(words: str) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    with Path("/dev/full").open("wb") as full:
+        done = as_process(*words.split(), stdout=full)
+    assert done.code == 1
+    assert done.err.startswith("ciexplore: Writing the output failed: no space left") and "itself" not in done.err
+    assert len(done.err.splitlines()) == 2
+
+
 def test_config_shows_every_setting_and_where_it_came_from(
     ciexplore: Caller, own_directories: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -185,6 +185,15 @@ def test_lint_and_the_loaders_own_call_agree_about_every_text(text: str) -> None
     assert (("$.timeScheduled", "times") in errors) == (expected is None)
 
 
+@pytest.mark.parametrize("text", ["1" * 1_000_000, "1 " * 500_000, "2026-11-20T" * 50_000])
+def test_a_time_of_a_million_characters_is_an_error_and_not_a_wait(text: str) -> None:
+    assert ("$.timeStarted", "times") in rules(message(timeStarted=text), Level.ERROR)
+
+
+def test_blanks_around_a_time_are_no_part_of_it() -> None:
+    assert rules(message(timeStarted="2026-11-20T10:00:00Z" + " " * 20_000), Level.ERROR) == set()
+
+
 @pytest.mark.parametrize("name", ["buildSystem", "owner", "reason", "productName", "taskId"])
 def test_a_line_break_that_the_pattern_overlooks_is_found_and_stored(name: str) -> None:
     """Treeherder stores the job, line break and all: it was called an error."""

@@ -51,6 +51,7 @@ def test_each_job_of_a_list_knows_its_line() -> None:
         ('{"a": 1}\n{"a": 2}', "line 2, column 1: extra data. One object a line is JSON lines"),
         ('[{"a": 1}] x', "extra data"),
         ('{"a": NaN}', "NaN is no JSON number"),
+        ('{"a": ' + "9" * 5000 + "}", "not usable JSON: a number is too long"),
         ("[" * 100_000, "nested too deeply"),
         ('{"a":' * 70 + "1" + "}" * 70, "nested deeper than 60"),
         ("", "line 1"),
