@@ -131,8 +131,9 @@ class Plan:
         return pl.DataFrame(columns, schema=PLAN_SCHEMA.polars())
 
     def tree(self, max_lines: int = 20) -> str:
-        """Directories with counts and sizes, as deep as `max_lines` allow."""
-        return preview.tree(str(self.output), ((row.path, row.file.size) for row in self.rows), max_lines)
+        """Directories with counts and sizes, as deep as `max_lines` allow; what is skipped will not be there."""
+        kept = ((row.path, row.file.size) for row in self.rows if row.action is not Action.SKIP)
+        return preview.tree(str(self.output), kept, max_lines)
 
     def again(self, manifest: Manifest | None = None) -> Plan:
         """The same wishes for the directory as it is now."""
