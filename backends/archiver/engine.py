@@ -24,6 +24,7 @@ from backends.archiver.verifying import DamagedArchive, NotAnArchive, verify
 from backends.archiver.wanted import Request, Wanted
 from backends.cancel import Cancel
 from backends.frames.formats import format_bytes
+from backends.http.backoff import honoured, is_too_long
 from backends.http.errors import HttpProblem
 from backends.locators.archive import HEX
 from backends.problems import Problem
@@ -173,9 +174,12 @@ class Engine:
                 return self._fetched(wanted, source, committed_ms, cancel, tell)
             except (HttpProblem, DamagedArchive, NotAnArchive) as problem:
                 most = TRIES if isinstance(problem, HttpProblem) else DAMAGED_TRIES
-                if number >= most or (isinstance(problem, HttpProblem) and not problem.retryable):
+                asked = problem.retry_after if isinstance(problem, HttpProblem) else None
+                is_final = isinstance(problem, HttpProblem) and not problem.retryable
+                if number >= most or is_final or is_too_long(asked):
                     raise
                 seconds = random.uniform(1, 2) * 2**number  # noqa: S311 - so that many do not come back at once
+                seconds = honoured(seconds, asked)
                 tell(Report(State.RETRY, f"{problem.sentence} Trying again in {seconds:.0f} s."))
                 self._pause(seconds, cancel)
         raise AssertionError("unreachable")

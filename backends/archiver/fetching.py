@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from backends.archiver.reports import Counted, Report, State, Tell
@@ -13,7 +14,7 @@ from backends.archiver.wanted import Wanted
 from backends.cancel import Cancel
 from backends.frames.formats import format_bytes
 from backends.http.errors import shown
-from backends.transfers.bodies import decoder
+from backends.transfers.bodies import HEAD, begins_as_html, decoder, page_instead
 
 if TYPE_CHECKING:
     from backends.http import Downloader
@@ -34,6 +35,7 @@ def fetched(
         with store.writing(wanted) as (stream, path):
             size, digest = _received(download, stream, shown(source_url), cancel, tell)
             stream.flush()
+            _refuse_page(path, wanted)
             read = Counted(tell, lambda count: f"Checking the archive: {format_bytes(count)} read.")
             verified = verify(path, wanted, cancel, read)
     return store.keep(
@@ -54,6 +56,14 @@ def fetched(
             regions=regions or {},
         )
     )
+
+
+def _refuse_page(path: Path, wanted: Wanted) -> None:
+    """Raises `HttpProblem` for what a login or a failing proxy sends with a 200."""
+    with path.open("rb") as stream:
+        head = stream.read(HEAD)
+    if begins_as_html(head):
+        raise page_instead(wanted.file_name, head)
 
 
 def _received(download: Download, stream: BinaryIO, place: str, cancel: Cancel, tell: Tell) -> tuple[int, str]:

@@ -53,7 +53,7 @@ def verify(
     check = _Check(wanted)
     check.kind(archive)
     count = unpacked = 0
-    with members(archive, LIMITS, cancel) as (found, _):
+    with members(archive, LIMITS, cancel, wanted.file_name) as (found, _):
         for member in found:
             count += 1
             check.name(member)
@@ -77,6 +77,9 @@ class _Check:
     def kind(self, archive: Path) -> None:
         with archive.open("rb") as stream:
             kind = sniffed(stream.read(HEAD), "")
+        if kind is None:
+            what = f"What the server sent as {self._wanted.file_name} is not a zip or a tar."
+            raise NotAnArchive(what, "The server may have failed: try again later.")
         if kind is not None and kind.value != self._wanted.suffix:
             raise self._wrong(f"it is a {kind.value}, not a {self._wanted.suffix}")
 

@@ -118,8 +118,10 @@ def original_way(deployment: Deployment, group_id: str, task_ids: Collection[str
 
 def placed_words(placed: Placed, number: int) -> str:
     """How it went in a line."""
-    unpacked = f", {placed.unpacked:,} archives unpacked" if placed.unpacked else ""
-    return f"run {number}: {placed.folders:,} data directories{unpacked} in {placed.run}"
+    directories = "directory" if placed.folders == 1 else "directories"
+    archives = "archive" if placed.unpacked == 1 else "archives"
+    unpacked = f", {placed.unpacked:,} {archives} unpacked" if placed.unpacked else ""
+    return f"run {number}: {placed.folders:,} data {directories}{unpacked} in {placed.run}"
 
 
 def _choices(values: Mapping[str, str]) -> Choices:

@@ -47,8 +47,12 @@ class Member:
 
 
 @contextmanager
-def members(archive: Path, limits: Limits, cancel: Cancel) -> Iterator[tuple[Iterator[Member], Budget]]:
-    """The members of an archive and what they use of the limits. Raises `FileProblem`s, also while they are read."""
+def members(archive: Path, limits: Limits, cancel: Cancel, name: str = "") -> Iterator[tuple[Iterator[Member], Budget]]:
+    """The members of an archive and what they use of the limits. Raises `FileProblem`s, also while they are read.
+
+    `name`: what to call it in them, where its file is a part of ours that nobody knows.
+    """
+    name = name or archive.name
     with ExitStack() as stack:
         try:
             raw = stack.enter_context(archive.open("rb"))
@@ -59,16 +63,16 @@ def members(archive: Path, limits: Limits, cancel: Cancel) -> Iterator[tuple[Ite
             raise _unreadable(archive, error) from error
         if kind is None:
             raise NotAnArchive(f"{archive} is not a zip or a tar.", "Open it with a program for its kind.")
-        budget = Budget(limits, size, archive.name)
+        budget = Budget(limits, size, name)
         read = _zip if kind is ArchiveKind.ZIP else _tar
-        yield _explained(read(raw, kind, archive.name, budget, limits, cancel), archive), budget
+        yield _explained(read(raw, kind, name, budget, limits, cancel), archive, name), budget
 
 
-def _explained(found: Iterator[Member], archive: Path) -> Iterator[Member]:
+def _explained(found: Iterator[Member], archive: Path, name: str) -> Iterator[Member]:
     try:
         yield from found
     except _BROKEN as error:
-        raise damaged(archive.name, _words(error)) from error
+        raise damaged(name, _words(error)) from error
     except OSError as error:
         raise _unreadable(archive, error) from error
 

@@ -15,7 +15,8 @@ from backends.archiver.hgweb import Hgweb as Client
 from backends.archiver.sources import NotThere
 from backends.cancel import Cancel
 from backends.http import Http
-from backends.http.errors import IncompleteBody, UnsafeRedirect, WrongServer
+from backends.http.errors import HttpProblem, IncompleteBody, RateLimited, UnsafeRedirect, WrongServer
+from backends.problems import Problem
 from tests.archiver.conftest import Benches
 from tests.archiver.test_archive_verifying import GOOD, NODE, zipped
 
@@ -147,3 +148,52 @@ def test_a_server_that_gives_another_revision_is_not_believed(site: Site, bench:
 def test_a_server_whose_index_is_for_people_only_says_so(site: Site) -> None:
     with Http(tries=1) as http, pytest.raises(NotThere, match="no list of its repositories"):
         Client(http, site.url).repositories(Cancel())
+
+
+def page(asked: BaseHTTPRequestHandler, content: bytes) -> None:
+    whole(asked, b"<!DOCTYPE html><html><head><title>Sign in</title></head></html>")
+
+
+def busy_for(seconds: int) -> Answer:
+    def answer(asked: BaseHTTPRequestHandler, content: bytes) -> None:
+        asked.send_response(429)
+        asked.send_header("retry-after", str(seconds))
+        asked.send_header("content-length", "0")
+        asked.end_headers()
+
+    return answer
+
+
+def test_a_page_in_place_of_the_archive_is_called_a_page(site: Site, bench: Benches) -> None:
+    site.answers = [page]
+    made = bench(site.url)
+    with pytest.raises(HttpProblem, match=r"an HTML page .*Sign in.* instead of ash-"):
+        made.get("projects/ash", "tip")
+    assert site.asked == 1 and made.engine.store.all() == []
+
+
+@pytest.mark.parametrize("sent", [b"Internal Server Error", b"PK\x03\x04 and no more", b""])
+def test_what_is_wrong_with_an_archive_is_said_by_its_name_and_not_by_the_name_of_a_part(
+    site: Site, bench: Benches, sent: bytes
+) -> None:
+    site.answers = [lambda asked, _: whole(asked, sent)]
+    made = bench(site.url)
+    with pytest.raises(Problem) as raised:
+        made.get("projects/ash", "tip")
+    told = str(raised.value)
+    assert f"ash-{NODE[:12]}.zip" in told and ".part" not in told and str(made.engine.store.directory) not in told
+
+
+def test_a_server_that_asks_to_wait_for_ten_minutes_is_not_asked_again_in_seconds(site: Site, bench: Benches) -> None:
+    site.answers = [busy_for(600)]
+    made = bench(site.url)
+    with pytest.raises(RateLimited):
+        made.get("projects/ash", "tip")
+    assert site.asked == 1 and made.waits == []
+
+
+def test_a_server_that_asks_to_wait_for_100_seconds_is_asked_again_then(site: Site, bench: Benches) -> None:
+    site.answers = [busy_for(100), whole]
+    made = bench(site.url)
+    assert made.get("projects/ash", "tip").kept.path.read_bytes() == site.content
+    assert made.waits == [100.0]

@@ -49,3 +49,11 @@ def test_the_original_tree_is_made_and_continued(demo: dict[str, str], tmp_path:
     assert download(group, tmp_path, *options, "--continue") == 0
     assert {path for path in run_directory.rglob("*") if path.is_file()} == before
     assert not (run_directory.parent / "2").exists()
+
+
+def test_one_of_a_thing_is_not_called_by_its_plural(tmp_path: Path) -> None:
+    from backends.taskcluster.original_download import placed_words
+    from backends.taskcluster.original_layout_data import Placed
+
+    assert placed_words(Placed(tmp_path, 1, 1), 3) == f"run 3: 1 data directory, 1 archive unpacked in {tmp_path}"
+    assert placed_words(Placed(tmp_path, 2), 3) == f"run 3: 2 data directories in {tmp_path}"
