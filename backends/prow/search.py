@@ -101,7 +101,7 @@ class LogSearch(Resource):
         self.archive = archive
         self.globs = tuple(one for one in locator.option("match").split("\n") if one)
         wanted = locator.option("lines", "2")
-        self.around = min(int(wanted), 20) if wanted.isdigit() and len(wanted) < 4 else 2
+        self.around = min(int(wanted), 20) if wanted.isdecimal() and len(wanted) < 4 else 2
         self._tally = _Tally()
 
     @property

@@ -26,7 +26,7 @@ def places(archive: Archive, locator: ProwView, cancel: Cancel) -> list[BuildPla
     if named or route(locator.path).place not in (Place.BUILDS, Place.LINKS):
         return named
     wanted = locator.option("count")
-    count = int(wanted) if wanted.isdigit() and len(wanted) < 7 else NEWEST
+    count = int(wanted) if wanted.isdecimal() and len(wanted) < 7 else NEWEST
     return [place for some in BuildListing(archive, locator.path, count).found(cancel) for place in some.places]
 
 

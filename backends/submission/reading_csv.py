@@ -52,7 +52,7 @@ def from_csv(name: str, text: str, form: Form | None) -> Iterator[Found]:
 def path_of(column: str) -> Path:
     """The path that a column's name spells: `logs.0.url` and `logs[0].url` are the same."""
     parts = [part for part in _STEP.split(column) if part]
-    return tuple(int(part) if part.isdigit() else part for part in parts)
+    return tuple(int(part) if part.isdecimal() and len(part) < 10 else part for part in parts)
 
 
 def _entry(row: list[str], paths: list[Path], schema: dict[str, Any], place: str, width: int) -> Found:

@@ -73,7 +73,7 @@ def _routes(routes: Any, at: str) -> Iterator[Finding]:
         return
     if not re.fullmatch("[0-9a-f]{40}", match["revision"]):
         yield Finding(Level.ERROR, path, "route", "its revision is not 40 hexadecimal digits in lower case", _SHAPE)
-    if match["push"] is not None and not match["push"].isdigit():
+    if match["push"] is not None and not match["push"].isdecimal():
         yield Finding(Level.ERROR, path, "route", "its push id is no number", _SHAPE)
     if match["owner"] is None and match["push"] is None:
         yield Finding(Level.INFO, path, "route", "without a push id; Treeherder then finds the push by its revision")

@@ -103,7 +103,7 @@ def message_of(task_id: str, body: Mapping[str, Any], root: str) -> dict[str, An
         else None,
         "version": 1,
     }
-    if route["push"] and route["push"].isdigit():
+    if route["push"] and route["push"].isdecimal():
         message["origin"]["id"] = int(route["push"])
     return {name: value for name, value in message.items() if value is not None}
 

@@ -64,6 +64,14 @@ def test_what_is_no_json_says_where(text: str, says: str) -> None:
     assert says in str(told.value)
 
 
+def test_digits_that_are_no_number_and_numbers_without_end_are_read_as_texts_of_a_table() -> None:
+    """A column called `¹` and a number of 5,000 digits were a fault of the app."""
+    (entry,) = read_text("x.csv", f"taskId,¹,logs.{'9' * 5000},tier\na,b,c,{'9' * 5000}\n")
+    assert not entry.broken or "contradict" in entry.broken
+    (entry,) = read_text("x.csv", f"taskId,¹,tier\na,b,{'9' * 5000}\n")
+    assert entry.body == {"taskId": "a", "¹": "b", "tier": "9" * 5000}
+
+
 def test_a_broken_line_costs_only_itself() -> None:
     first, broken, last = read_text("x.jsonl", '{"taskId": "a"}\n{"taskId"\n\n{"taskId": "c"}\n')
     assert (first.job_id, last.job_id, last.place) == ("a", "c", "line 4")
