@@ -161,11 +161,11 @@ def _unwritten(error: Exception) -> Problem | None:
     """What is said of a full disk, such as one that the output goes to (`> FILE`); None for every other error."""
     if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return None
+    from backends.atomic import disk_words
     from backends.problems import FileProblem
 
-    words = (error.strerror or str(error)).lower()
     what = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else "the output"
-    return FileProblem(f"Writing {what} failed: {words}.", "Make room, or write to another place.")
+    return FileProblem(f"Writing {what} failed: {disk_words(error)}.", "Make room, or write to another place.")
 
 
 def _fault(error: Exception) -> Problem:

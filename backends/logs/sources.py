@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backends.atomic import disk_words
 from backends.cancel import Cancel
 from backends.http.decoding import EncodingBroken, EncodingCutShort, decode
 from backends.logs import ansi, clock
@@ -41,7 +42,7 @@ def from_path(path: Path) -> Source:
             with path.open("rb", buffering=0) as stream:
                 yield from decompressed(_pieces(stream.read, cancel))
         except OSError as problem:
-            said = (problem.strerror or type(problem).__name__).lower()
+            said = disk_words(problem)
             raise FileProblem(f"{path} cannot be read: {said}.", "Check its name and permissions.") from problem
 
     return read

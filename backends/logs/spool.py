@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from backends.atomic import disk_words
 from backends.cancel import Cancel
 from backends.logs.index import BLOCK, NEWLINE, LineIndex
 from backends.problems import Cancelled, FileProblem, Problem
@@ -196,6 +197,6 @@ class LogSpool:
 
 
 def _disk_said_no(problem: OSError) -> FileProblem:
-    said = (problem.strerror or type(problem).__name__).lower()
+    said = disk_words(problem)
     folder = tempfile.gettempdir()
     return FileProblem(f"The log does not fit on the disk ({said}).", f"Free some space in {folder} and open it again.")

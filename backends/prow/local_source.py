@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
+from backends.atomic import disk_words
 from backends.cancel import Cancel
 from backends.http.errors import NotFound, clean
 from backends.problems import FileProblem
@@ -153,5 +154,5 @@ def _entry(name: str, found: os.stat_result) -> Entry:
 
 
 def _unreadable(path: Path, problem: OSError) -> FileProblem:
-    said = (problem.strerror or type(problem).__name__).lower()
+    said = disk_words(problem)
     return FileProblem(f"{path} cannot be read: {said}.", "Check its name and permissions.")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from backends.atomic import disk_words
 from backends.cancel import Cancel
 from backends.http.errors import HttpProblem, IncompleteBody, NotAllowed, NotFound, clean
 
@@ -144,5 +145,5 @@ def _version_of(found: os.stat_result) -> str:
 
 
 def _unreadable(path: str, problem: OSError) -> HttpProblem:
-    said = (problem.strerror or type(problem).__name__).lower()
+    said = disk_words(problem)
     return NotAllowed(f"{clean(path)} cannot be read: {said}.", "Check its permissions.")

@@ -144,7 +144,7 @@ ERRORS = [
     "./main.go:3:2: undefined: x",
     "main.c:(.text+0x5): undefined reference to `x'",
     "/usr/bin/ld: cannot find -lfoo",
-    "Err:1 http://deb.debian.org stable InRelease",
+    "Err:1 http://packages.example.org stable InRelease",
     "CONFLICT (content): Merge conflict in x",
     "Killed",
     "    Reason: OOMKilled",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from backends.atomic import disk_words
 from backends.problems import FileProblem, UsageProblem
 from tui.cli import FAILURES
 
@@ -115,8 +116,9 @@ def _print(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        words = (error.strerror or str(error)).lower()
-        raise FileProblem(f"Writing the output failed: {words}.", "Make room, or write to another place.") from error
+        raise FileProblem(
+            f"Writing the output failed: {disk_words(error)}.", "Make room, or write to another place."
+        ) from error
 
 
 class Progress:
