@@ -26,7 +26,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from backends.problems import FileProblem
+from backends.errors import FileError
 
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -44,7 +44,7 @@ _PART = re.compile(r"\..+\.[0-9a-f]{8}\.part", re.DOTALL)
 _DESCRIPTOR = re.compile(r"/dev/(stdout|stderr|fd/([0-9]+))|/proc/self/fd/([0-9]+)")
 
 
-class BlockedPathError(FileProblem):
+class BlockedPathError(FileError):
     """Something of the user's stands where a file or a directory of ours should go; `reason` is one word for it."""
 
     def __init__(self, sentence: str, hint: str, reason: str = "exists") -> None:
@@ -95,7 +95,7 @@ def open_directory(root: Path, parts: Sequence[str], *, create: bool = False) ->
     try:
         for depth, name in enumerate(parts):
             if name in ("", ".", "..") or "/" in name:
-                raise FileProblem(f"{root.joinpath(*parts)} is not below {root}.")
+                raise FileError(f"{root.joinpath(*parts)} is not below {root}.")
             opened, _ = _enter(current, name, root.joinpath(*parts[: depth + 1]), create=create)
             os.close(current)
             current = opened
@@ -227,7 +227,7 @@ def atomic_file(target: Path, *, overwrite: bool = False, below: Path | None = N
     link to a file is followed if `overwrite`, a link to nothing is refused, and a device, a named pipe or /dev/stdout
     is simply written to.
 
-    Raises `FileProblem` if the target is there and not `overwrite` (also if it appeared meanwhile), or if the disk
+    Raises `FileError` if the target is there and not `overwrite` (also if it appeared meanwhile), or if the disk
     refuses; `SymlinkError`, which is one.
     """
     try:
@@ -255,7 +255,7 @@ def atomic_file(target: Path, *, overwrite: bool = False, below: Path | None = N
             os.close(directory)
     except OSError as problem:
         hint = _HINTS.get(problem.errno or 0, "Choose another place or change its permissions.")
-        raise FileProblem(f"{target} cannot be written: {disk_words(problem, target.absolute())}.", hint) from problem
+        raise FileError(f"{target} cannot be written: {disk_words(problem, target.absolute())}.", hint) from problem
 
 
 def _open_special(target: Path) -> BinaryIO | None:
@@ -279,14 +279,14 @@ def _open_parent(target: Path, below: Path | None) -> tuple[int, str]:
         except ValueError:
             parts = ()
         if not parts:
-            raise FileProblem(f"{target} is not below {below}.")
+            raise FileError(f"{target} is not below {below}.")
         return open_directory(below, parts[:-1], create=True), parts[-1]
     named = target.expanduser()
     if named.is_symlink() and not named.exists():
         raise SymlinkError(target)  # it may lead anywhere, and what it would make there was not asked for
     final = named.resolve()
     if not final.name:
-        raise FileProblem(f"{target} is a folder.", "Add a file name.")
+        raise FileError(f"{target} is a folder.", "Add a file name.")
     return os.open(final.parent, OPEN_DIRECTORY), final.name
 
 
@@ -298,7 +298,7 @@ def _check(directory: int, name: str, target: Path, overwrite: bool) -> None:
     if stat.S_ISLNK(mode):
         raise SymlinkError(target)
     if stat.S_ISDIR(mode):
-        raise FileProblem(f"{target} is a folder.", "Add a file name.")
+        raise FileError(f"{target} is a folder.", "Add a file name.")
     if not overwrite:
         raise _exists(target)
 
@@ -318,5 +318,5 @@ def _rename(directory: int, part: str, name: str, target: Path, overwrite: bool)
         os.rename(part, name, src_dir_fd=directory, dst_dir_fd=directory)
 
 
-def _exists(target: Path) -> FileProblem:
-    return FileProblem(f"{target} exists.", "Allow to overwrite it or choose another name.")
+def _exists(target: Path) -> FileError:
+    return FileError(f"{target} exists.", "Allow to overwrite it or choose another name.")

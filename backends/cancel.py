@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from backends.problems import Cancelled
+from backends.errors import OperationCancelledError
 
 
-class Cancel:
+class CancelToken:
     """A stop signal shared by whoever started the work and the threads that do it.
 
-    Work calls `check()` between pieces (raises `Cancelled`), waits with `sleep(seconds)` instead of time.sleep, and
+    Work calls `check()` between pieces (raises `OperationCancelledError`), waits with `sleep(seconds)` instead of
+    time.sleep, and
     registers with `on_cancel` what unblocks a read (closing a response). All methods are thread-safe.
     """
 
@@ -35,12 +36,12 @@ class Cancel:
 
     def check(self) -> None:
         if self._event.is_set():
-            raise Cancelled
+            raise OperationCancelledError
 
     def sleep(self, seconds: float) -> None:
-        """Waits that long, or raises `Cancelled` as soon as the token is pulled."""
+        """Waits that long, or raises `OperationCancelledError` as soon as the token is pulled."""
         if self._event.wait(seconds):
-            raise Cancelled
+            raise OperationCancelledError
 
     def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Calls `callback` once when the token is pulled (at once if it was); returns how to take that back."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 
 APP = "ciexplore"
 _LARGEST_FILE = 1_000_000  # bytes; far more than anybody writes, far less than /dev/zero gives
@@ -140,7 +140,7 @@ def setting_names() -> list[tuple[str, str, str]]:
 def load(environment: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
     """The settings in force. `overrides` are the command line's (None values are left out).
 
-    Raises `UsageProblem` for a file that is no TOML, an unknown key, or a value of the wrong type.
+    Raises `UsageError` for a file that is no TOML, an unknown key, or a value of the wrong type.
     """
     environment = os.environ if environment is None else environment
     path = config_path(environment)
@@ -167,22 +167,22 @@ def _from_file(path: Path) -> dict[str, Any]:
 
             near = difflib.get_close_matches(key[:60], known, n=3, cutoff=0.6)
             hint = f"Did you mean {' or '.join(near)}?" if near else f"Known settings: {', '.join(known)}."
-            raise UsageProblem(f"The settings file {path} has an unknown setting {_quoted(key)}.", hint)
+            raise UsageError(f"The settings file {path} has an unknown setting {_quoted(key)}.", hint)
         values[known[key]] = _typed(known[key], value, f"'{key}' in {path}")
     return values
 
 
 def _parse(path: Path) -> dict[str, Any]:
-    """The TOML document of a settings file, {} if there is none. Raises `UsageProblem` with the line, if it has one."""
+    """The TOML document of a settings file, {} if there is none. Raises `UsageError` with the line, if it has one."""
     try:
         if path == Path(os.devnull):  # the usual way to say "none"
             return {}
         if path.exists() and not path.is_file():
-            raise UsageProblem(f"The settings file {path} is not a regular file.", "Fix or remove it.")
+            raise UsageError(f"The settings file {path} is not a regular file.", "Fix or remove it.")
         with path.open("rb") as stream:
             content = stream.read(_LARGEST_FILE + 1)
         if len(content) > _LARGEST_FILE:
-            raise UsageProblem(
+            raise UsageError(
                 f"The settings file {path} is larger than {_LARGEST_FILE // 1000} kB.", "Fix or remove it."
             )
         if sum(line.count(b".") ** 2 for line in _lines(content)) > _MOST_WORK:
@@ -192,24 +192,24 @@ def _parse(path: Path) -> dict[str, Any]:
         return {}
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise UsageProblem(f"The settings file {path} is not UTF-8 text (line {line}).", "Fix or remove it.") from error
+        raise UsageError(f"The settings file {path} is not UTF-8 text (line {line}).", "Fix or remove it.") from error
     except tomllib.TOMLDecodeError as error:
         line = content.rstrip().count(b"\n") + 1
         words = str(error).replace("(at end of document)", f"(at line {line}, the end of the file)")
-        raise UsageProblem(f"The settings file {path} is not valid TOML: {words}.", "Fix or remove it.") from error
+        raise UsageError(f"The settings file {path} is not valid TOML: {words}.", "Fix or remove it.") from error
     except RecursionError as error:
         line = _deepest_line(content)
-        raise UsageProblem(
+        raise UsageError(
             f"The settings file {path} is nested too deeply (line {line}).", "Fix or remove it."
         ) from error
     except ValueError as error:  # an integer of more digits than Python reads
-        raise UsageProblem(
+        raise UsageError(
             f"The settings file {path} has a number that is too long (line {_longest_number_line(content)}).",
             "Fix or remove it.",
         ) from error
     except OSError as error:
         words = (error.strerror or type(error).__name__).lower()
-        raise UsageProblem(f"The settings file {path} cannot be read: {words}.", "Check its permissions.") from error
+        raise UsageError(f"The settings file {path} cannot be read: {words}.", "Check its permissions.") from error
 
 
 def _lines(content: bytes) -> list[bytes]:
@@ -258,12 +258,12 @@ def _typed(name: str, value: Any, where: str) -> Any:
     default = getattr(Settings(), name)
     if isinstance(default, Mapping):
         if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
-            raise UsageProblem(f"{where} must be a table of strings, e.g. [keys] with download = 'd,ctrl+d'.")
+            raise UsageError(f"{where} must be a table of strings, e.g. [keys] with download = 'd,ctrl+d'.")
         return value
     if isinstance(default, int):
         return _whole_number(value, where)
     if not isinstance(value, str):
-        raise UsageProblem(f"{where} must be a string, not {_as_written(value)}.")
+        raise UsageError(f"{where} must be a string, not {_as_written(value)}.")
     return value
 
 
@@ -273,28 +273,28 @@ def _whole_number(value: Any, where: str) -> int:
     if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,30}\s*", value):
         number = int(value)
     if not isinstance(number, int) or isinstance(number, bool) or not -(2**63) <= number < 2**63:
-        raise UsageProblem(f"{where} must be a whole number, not {_as_written(value)}.")
+        raise UsageError(f"{where} must be a whole number, not {_as_written(value)}.")
     return number
 
 
 def _checked(settings: Settings, origins: Mapping[str, str]) -> Settings:
     if not 0 <= settings.jobs <= 64:
-        raise UsageProblem(f"jobs is {settings.jobs} ({origins['jobs']}).", "It must be between 1 and 64, or 0.")
+        raise UsageError(f"jobs is {settings.jobs} ({origins['jobs']}).", "It must be between 1 and 64, or 0.")
     if settings.cache_bytes < 10_000_000:
-        raise UsageProblem(f"cache_bytes is {settings.cache_bytes}.", "It must be at least 10000000 (10 MB).")
+        raise UsageError(f"cache_bytes is {settings.cache_bytes}.", "It must be at least 10000000 (10 MB).")
     for name in ("cache_dir", "state_dir", "output", "submit_credentials"):
         _check_path(getattr(settings, name), f"{name} ({origins[name]})")
     return settings
 
 
 def _check_path(text: str, where: str) -> None:
-    """Raises `UsageProblem` for what no file can be called; whether there is one is another question."""
+    """Raises `UsageError` for what no file can be called; whether there is one is another question."""
     try:
         os.lstat(Path(text).expanduser())
     except (ValueError, RuntimeError) as error:  # a NUL; ~NAME of a user that there is not
         why = "there is no such home directory" if isinstance(error, RuntimeError) else "it holds a NUL character"
-        raise UsageProblem(f"{where} is no path: {why}.", "Set another path.") from error
+        raise UsageError(f"{where} is no path: {why}.", "Set another path.") from error
     except OSError as error:
         if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
             words = (error.strerror or "").lower()
-            raise UsageProblem(f"{where} is no usable path: {words}.", "Set another path.") from error
+            raise UsageError(f"{where} is no usable path: {words}.", "Set another path.") from error

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.logs.patterns import Pattern
 
 Path = tuple[str | int, ...]
@@ -76,8 +76,8 @@ def walk(document: Any) -> Iterator[tuple[Path, Any]]:
 class Nodes:
     """All nodes of a document, read once, for searches."""
 
-    def __init__(self, document: Any, cancel: Cancel) -> None:
-        """Takes about a microsecond a node. Raises `Cancelled`."""
+    def __init__(self, document: Any, cancel: CancelToken) -> None:
+        """Takes about a microsecond a node. Raises `OperationCancelledError`."""
         self.paths: list[Path] = []
         texts: list[str] = []
         for number, (path, value) in enumerate(walk(document)):

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.frames.schema import Schema
-from backends.http.answers import Origin
+from backends.http.response import Freshness
 from backends.locators import Locator
 from backends.transfers.files import RemoteFile
 
@@ -31,7 +31,7 @@ class Page:
     """
 
     frame: pl.DataFrame
-    origin: Origin
+    origin: Freshness
     total: int | None = None
     replace: bool = False
     note: str = ""
@@ -53,7 +53,7 @@ class LogAddress:
     `final`: what stands at `url` is never another text once it is whole (the log of one run, not of the latest).
     `line`: the one to show first, from 1. `failed`: what it tells of went wrong, so where no line is named it is shown
     from its first error on, or its end where none is found. `elsewhere`: asked where `url` has nothing, it says where
-    the text is instead, or raises a `Problem` that says why there is none. `last`: the end of a range from `line` on.
+    the text is instead, or raises a `AppError` that says why there is none. `last`: the end of a range from `line` on.
     """
 
     url: str
@@ -64,7 +64,7 @@ class LogAddress:
     line: int | None = None
     failed: bool = False
     last: int | None = None
-    elsewhere: Callable[[Cancel], LogAddress] | None = field(default=None, compare=False, repr=False)
+    elsewhere: Callable[[CancelToken], LogAddress] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,12 @@ class Document:
     """Something structured to look through as a tree: a task's definition, a JSON artifact.
 
     `read` may ask servers and runs in a worker thread; it gives what JSON can hold (dict, list, str, numbers, None) and
-    raises `Problem`s. `locator`: what leads to it again.
+    raises `AppError`s. `locator`: what leads to it again.
     """
 
     title: str
     locator: Locator
-    read: Callable[[Cancel], Any] = field(compare=False)
+    read: Callable[[CancelToken], Any] = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Question:
-    """A menu's entry that opens what an answer makes of it, such as a search. `opens` raises `UsageProblem`s."""
+    """A menu's entry that opens what an answer makes of it, such as a search. `opens` raises `UsageError`s."""
 
     label: str
     asks: str
@@ -106,11 +106,11 @@ class Action:
     """A menu's entry that does something and then has the list loaded again.
 
     `run(cancel, progress)` works in a worker thread, tells `progress` short sentences, gives the sentence to show at
-    the end and raises `Problem`s. `confirm`: the question to ask first, "" asks none.
+    the end and raises `AppError`s. `confirm`: the question to ask first, "" asks none.
     """
 
     label: str
-    run: Callable[[Cancel, Progress], str]
+    run: Callable[[CancelToken, Progress], str]
     confirm: str = ""
 
 
@@ -136,16 +136,16 @@ class Finished:
 @dataclass(frozen=True)
 class Prepared:
     """A download whose choices have been made. `files` lists what is to be fetched, in batches; `finish(cancel,
-    progress)` is done when that has ended. Both work in worker threads and raise `Problem`s."""
+    progress)` is done when that has ended. Both work in worker threads and raise `AppError`s."""
 
     output: Path
-    files: Callable[[Cancel], Iterator[list[RemoteFile]]] = field(compare=False)
-    finish: Callable[[Cancel, Progress], Finished] = field(compare=False)
+    files: Callable[[CancelToken], Iterator[list[RemoteFile]]] = field(compare=False)
+    finish: Callable[[CancelToken, Progress], Finished] = field(compare=False)
 
 
 @dataclass(frozen=True)
 class DownloadWay:
-    """A menu's entry that downloads in a way of its own. `prepare(values, output)` raises `UsageProblem`s; values are
+    """A menu's entry that downloads in a way of its own. `prepare(values, output)` raises `UsageError`s; values are
     texts, "yes" or "" for ticks."""
 
     label: str
@@ -198,8 +198,8 @@ class Resource(ABC):
         """Short, for the breadcrumb."""
 
     @abstractmethod
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
-        """The list, page by page. Raises `Problem`s; `Cancelled` when the token is pulled."""
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
+        """The list, page by page. Raises `AppError`s; `OperationCancelledError` when the token is pulled."""
 
     def prefer(self, keys: Sequence[str]) -> None:  # noqa: B027 - most lists have all they need from the start
         """The keys of the rows that are on the screen now: a list that completes its rows later begins with these.
@@ -207,10 +207,10 @@ class Resource(ABC):
         Called from the interface's thread while `pages` runs in another; it must not wait.
         """
 
-    def updates(self, frame: pl.DataFrame, cancel: Cancel) -> Page | None:
+    def updates(self, frame: pl.DataFrame, cancel: CancelToken) -> Page | None:
         """What has changed since `frame` (all rows that are shown): a page of the changed rows, empty if none have.
 
-        None: nothing can change any more. In a worker thread; raises `Problem`s.
+        None: nothing can change any more. In a worker thread; raises `AppError`s.
         """
         return None
 
@@ -235,7 +235,7 @@ class Resource(ABC):
         return None
 
     def compare(self, rows: pl.DataFrame) -> Locator | None:
-        """What `=` opens on the marked rows. Raises `UsageProblem` where the wrong number of rows is marked."""
+        """What `=` opens on the marked rows. Raises `UsageError` where the wrong number of rows is marked."""
         return None
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
@@ -247,7 +247,7 @@ class Resource(ABC):
         """What lists the values that these rows measured; None if rows of this kind measure nothing."""
         return None
 
-    def files(self, rows: pl.DataFrame, cancel: Cancel) -> Iterator[list[RemoteFile]]:
+    def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:
         """What these rows can download, in batches as they become known."""
         return iter(())
 
@@ -280,18 +280,20 @@ class Gathered:
     """
 
     frame: pl.DataFrame
-    origin: Origin
+    origin: Freshness
     notes: tuple[str, ...]
     partial: bool = False
 
 
-def gather(resource: Resource, cancel: Cancel, progress: Callable[[int, int | None], None] | None = None) -> Gathered:
+def gather(
+    resource: Resource, cancel: CancelToken, progress: Callable[[int, int | None], None] | None = None
+) -> Gathered:
     """The list as one frame, for callers that have no use for parts of it.
 
     The rows are in the order in which they came first, each as it came last. `progress` is called with the different
     rows so far and how many there will be. Raises what `pages` raises.
     """
-    frame, origin, notes = resource.schema.empty(), Origin(), list[str]()
+    frame, origin, notes = resource.schema.empty(), Freshness(), list[str]()
     parts: list[pl.DataFrame] = []
     keys, partial = set[str](), False
     for page in resource.pages(cancel):

@@ -24,9 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from backends.demo import DemoOptions, DemoProcess, expected_sha256, locators  # noqa: E402
+from backends.extraction import is_archive  # noqa: E402
 from backends.transfers.manifest import Manifest  # noqa: E402
 from backends.transfers.states import Entry  # noqa: E402
-from backends.unpacking import is_archive  # noqa: E402
 
 WANTED = ("*system-info.log", "*resource-usage.json", "*.tgz", "*.zip")  # three a test, an archive more for others
 FINAL = {"verified", "unchanged", "failed", "skipped"}

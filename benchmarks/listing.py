@@ -22,7 +22,7 @@ from pathlib import Path
 
 import httpx
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.demo import DemoOptions, DemoProcess, locators
 from backends.http import Http, Mode
 from backends.locators import parse
@@ -66,8 +66,8 @@ def peak() -> float:
 async def in_the_app(text: str | None) -> None:
     """Prints the memory of the app in MB, with nothing open or with the group listed, and the time to its rows."""
     from backends import config
+    from backends.session import Session
     from tui.app import Explorer
-    from tui.session import Session
 
     app = Explorer(Session(config.load()), None)
     async with app.run_test(size=(200, 60)):
@@ -107,7 +107,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch, DemoProcess(options, warm=True) as server:
         locator = parse(locators(options, server.root_url)["taskcluster.finished-group"])
         group = locator.group_id  # type: ignore[attr-defined]
-        cancel = Cancel()
+        cancel = CancelToken()
 
         def listed(mode: Mode, cache: Path) -> int:
             http = Http(cache_dir=cache, mode=mode)

@@ -25,7 +25,7 @@ from typing import Any
 import polars as pl
 
 from backends.frames import filters
-from backends.http.answers import Answer
+from backends.http.response import Response
 from backends.treeherder.answers import entries
 from backends.treeherder.columns import SIGNATURES
 from backends.treeherder.detection import candidates_of
@@ -93,12 +93,12 @@ def milliseconds(work: Callable[[], object], runs: int) -> tuple[float, float]:
 
 
 def parsed(body: bytes) -> pl.DataFrame:
-    answer = Answer("https://th.example/api/", 200, {"content-type": "application/json"}, body)
+    answer = Response("https://th.example/api/", 200, {"content-type": "application/json"}, body)
     return signature_frame(entries(answer, Signature, keyed=True).items, "autoland", {}, {13: "browsertime"})
 
 
 def points_of(body: bytes) -> tuple[pl.DataFrame, Summary]:
-    answer = Answer("https://th.example/api/", 200, {"content-type": "application/json"}, body)
+    answer = Response("https://th.example/api/", 200, {"content-type": "application/json"}, body)
     [summary] = entries(answer, Summary).items
     return point_frame(series_frame(summary.data, 5), summary, "autoland", "damp linux"), summary
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from urllib.parse import urlencode, urlsplit
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.http import Http, Mode
 from backends.locators.prow import ProwPath, ProwView, View
@@ -70,7 +70,7 @@ def first_screen(url: str, http: Http) -> None:
     asked(url)
     builds = resource_for(ProwPath(BUCKET, JOB), http, Settings(gcs_url=url))
     began = time.perf_counter()
-    pages = builds.pages(cancel := Cancel())
+    pages = builds.pages(cancel := CancelToken())
     first = next(pages)
     took = time.perf_counter() - began
     requests = asked(url)
@@ -110,7 +110,7 @@ def completeness(url: str, http: Http, latency: float, builds: int = 500) -> Non
     asked(url)
     began = time.perf_counter()
     last = None
-    for page in resource.pages(Cancel()):
+    for page in resource.pages(CancelToken()):
         last = page
     took, requests = time.perf_counter() - began, asked(url)
     least = requests * latency / WORKERS
@@ -128,7 +128,7 @@ def search(url: str, http: Http) -> None:
     before, peak = resident(), Peak()
     peak.start()
     began = time.perf_counter()
-    for _ in resource.pages(Cancel()):
+    for _ in resource.pages(CancelToken()):
         pass
     took = time.perf_counter() - began
     peak.over.set()

@@ -20,12 +20,12 @@ from pathlib import Path
 
 from jsonschema import Draft6Validator
 
-from backends.demo.submission import EXAMPLES
-from backends.submission.findings import findings_frame
-from backends.submission.forms import Form
-from backends.submission.lint import lint
-from backends.submission.reading import read_files
-from backends.submission.schemas import schema_of
+from backends.demo.submit import EXAMPLES
+from backends.submit.findings import findings_frame
+from backends.submit.forms import Form
+from backends.submit.lint import lint
+from backends.submit.reading import read_files
+from backends.submit.schemas import schema_of
 
 
 def made(count: int, broken: float) -> str:

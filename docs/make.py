@@ -50,8 +50,8 @@ async def picture() -> str:
     """The app at 140x36 with a filtered group, marks and the histogram."""
     from backends import config
     from backends.demo import DemoOptions, DemoProcess, locators
+    from backends.session import Session
     from tui.app import Explorer
-    from tui.session import Session
 
     with tempfile.TemporaryDirectory() as own, DemoProcess(DemoOptions()) as server:
         settings = config.load(

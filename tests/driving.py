@@ -10,8 +10,8 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from backends import config
+from backends.session import Session
 from tui.app import Explorer
-from tui.session import Session
 from tui.widgets.resource_view import ResourceView
 from tui.widgets.status_line import StatusLine, drawn
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from backends.atomic import SymlinkError, atomic_file, disk_words, open_directory
-from backends.problems import FileProblem
+from backends.errors import FileError
 from tests.crash_injection import run_killed
 
 
@@ -65,9 +65,9 @@ def test_the_directory_that_the_user_chose_may_be_a_link(tmp_path: Path) -> None
 def test_a_name_that_climbs_out_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     for name in ("../escaped", "a/../../escaped", "."):
-        with pytest.raises(FileProblem, match="not below"):
+        with pytest.raises(FileError, match="not below"):
             write(tmp_path / "out" / name, below=tmp_path / "out")
-    with pytest.raises(FileProblem, match="not below"):
+    with pytest.raises(FileError, match="not below"):
         open_directory(tmp_path, ["..", "x"], create=True)
     assert not (tmp_path / "escaped").exists()
 
@@ -79,7 +79,7 @@ def test_a_named_link_to_nothing_is_not_followed_and_one_to_a_file_only_to_overw
     assert not (tmp_path / "made").exists()
     (tmp_path / "file").write_bytes(b"old")
     (tmp_path / "link").symlink_to(tmp_path / "file")
-    with pytest.raises(FileProblem, match="exists"):
+    with pytest.raises(FileError, match="exists"):
         write(tmp_path / "link")
     write(tmp_path / "link", overwrite=True)
     assert (tmp_path / "link").is_symlink()
@@ -115,7 +115,7 @@ def test_a_write_that_fails_leaves_nothing_beside_the_old_file(tmp_path: Path) -
 
 
 def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
-    with pytest.raises(FileProblem, match="exists"), atomic_file(tmp_path / "file") as file:
+    with pytest.raises(FileError, match="exists"), atomic_file(tmp_path / "file") as file:
         file.write(b"ours")
         (tmp_path / "file").write_bytes(b"theirs")
     assert (tmp_path / "file").read_bytes() == b"theirs"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backends import config
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 
 
 def settings(tmp_path: Path, text: str = "", **environment: str) -> config.Settings:
@@ -70,18 +70,18 @@ def test_no_file_is_no_problem(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_setting_is_named_not_ignored(tmp_path: Path, text: str, word: str) -> None:
-    with pytest.raises(UsageProblem, match=word):
+    with pytest.raises(UsageError, match=word):
         settings(tmp_path, text)
 
 
 def test_a_wrong_environment_variable_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageProblem, match="CIEXPLORE_JOBS"):
+    with pytest.raises(UsageError, match="CIEXPLORE_JOBS"):
         settings(tmp_path, CIEXPLORE_JOBS="lots")
 
 
 @pytest.mark.parametrize("name", ["CIEXPLORE_CONFIG", "CIEXPLORE_CACHE_DIR", "CIEXPLORE_STATE_DIR", "CIEXPLORE_OUTPUT"])
 def test_a_path_of_a_user_that_there_is_not_gives_a_sentence(name: str) -> None:
-    with pytest.raises(UsageProblem, match=f"{name}.*no such home directory"):
+    with pytest.raises(UsageError, match=f"{name}.*no such home directory"):
         config.load({"CIEXPLORE_CONFIG": os.devnull, name: "~nobody-here/x"})
 
 
@@ -94,10 +94,10 @@ def test_a_settings_file_that_begins_with_a_byte_order_mark_is_read(tmp_path: Pa
 
 
 def test_a_settings_file_that_never_ends_or_is_no_text_is_named_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(UsageProblem, match="not a regular file"):
+    with pytest.raises(UsageError, match="not a regular file"):
         config.load({"CIEXPLORE_CONFIG": "/dev/zero"})
     (tmp_path / "c.toml").write_bytes(b"[look]\ntheme = '\xff'\n")
-    with pytest.raises(UsageProblem, match=r"not UTF-8 text \(line 2\)"):
+    with pytest.raises(UsageError, match=r"not UTF-8 text \(line 2\)"):
         config.load({"CIEXPLORE_CONFIG": str(tmp_path / "c.toml")})
 
 
@@ -108,7 +108,7 @@ def test_settings_that_failed_once_give_a_sentence(samples: Path) -> None:
     for case in cases:
         try:
             config.load({"CIEXPLORE_CONFIG": str(case)})
-        except UsageProblem as problem:
+        except UsageError as problem:
             assert case.name != "bom.toml"
             assert len(problem.sentence) < 400
         else:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.answers import Origin
+from backends.http.response import Freshness
 from backends.resources import Page, Resource, gather
 
 SCHEMA = Schema((Column("name", Kind.TEXT, "Name"), Column("count", Kind.COUNT, "Count")), key="name")
@@ -24,9 +24,9 @@ class Parts(Resource):
     def __init__(self, parts: list[Rows]) -> None:
         self.parts = parts
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         for rows in self.parts:
-            yield Page(SCHEMA.frame(rows), Origin())
+            yield Page(SCHEMA.frame(rows), Freshness())
 
 
 @given(
@@ -34,7 +34,7 @@ class Parts(Resource):
 )
 def test_rows_that_are_completed_later_are_counted_once_and_keep_their_place(parts: list[Rows]) -> None:
     told: list[int] = []
-    found = gather(Parts(parts), Cancel(), lambda rows, _: told.append(rows)).frame
+    found = gather(Parts(parts), CancelToken(), lambda rows, _: told.append(rows)).frame
     expected: dict[str, int] = {}
     for rows in parts:
         expected.update(rows)  # keeps the place of the first, the value of the last

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 from tui import keymap
 
 
@@ -32,7 +32,7 @@ def test_remapping_shows_in_help() -> None:
 
 
 def test_an_unknown_action_is_named() -> None:
-    with pytest.raises(UsageProblem, match="downlod"):
+    with pytest.raises(UsageError, match="downlod"):
         keymap.checked({"downlod": "x"})
 
 

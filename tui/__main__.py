@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 
-from backends.problems import Problem
+from backends.errors import AppError
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
         try:
             _open()
             return
-        except Problem:
+        except AppError:
             pass  # said below, in the one way in which problems are said
     from tui.cli import run
 
@@ -44,7 +44,7 @@ def _prepare_streams() -> None:
 
 def _open() -> None:
     """Without click the first paint comes 30 ms earlier."""
-    from tui.opening import open_plainly
+    from tui.launch import open_plainly
 
     open_plainly()
 

@@ -11,22 +11,22 @@ from textual.app import App, ComposeResult
 from textual.message import Message
 from textual.widgets import ContentSwitcher, Footer
 
+from backends.errors import AppError
 from backends.locators import Locator, parse
-from backends.problems import Problem
-from tui import faults
+from tui import crash_log
 from tui.history import History
-from tui.key_order import KeysInOrder
 from tui.keymap import bindings, checked
 from tui.palette import KeyProvider
 from tui.panes.homes import BY_PANE, BY_SYSTEM
 from tui.panes.lists import ListPane
+from tui.serial_keys import KeysInOrder
 from tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
     from backends.resources import DownloadWay
+    from backends.session import Session
     from tui.panes.transfers import TransfersPane
     from tui.screens.download_dialog import Collect, DownloadDialog
-    from tui.session import Session
 
 _LONGEST_TOAST = 1000  # characters
 
@@ -47,7 +47,7 @@ class Explorer(KeysInOrder):
         self.history = History(session.settings.state_path)
         self._start = start
         self._last_list = "taskcluster"
-        faults.report_to(session.settings.state_path / "faults.log")
+        crash_log.report_to(session.settings.state_path / "faults.log")
 
     def compose(self) -> ComposeResult:
         yield TopBar(self.session.mode, self.session.demo)
@@ -67,7 +67,7 @@ class Explorer(KeysInOrder):
         settings = self.session.settings
         try:
             self.set_keymap(checked(settings.keys))
-        except Problem as problem:
+        except AppError as problem:
             self.tell(problem)
         if settings.theme in self.available_themes:
             self.theme = settings.theme
@@ -90,7 +90,7 @@ class Explorer(KeysInOrder):
     def _open_start(self, text: str) -> None:
         try:
             locator = parse(text)
-        except Problem as problem:
+        except AppError as problem:
             self.tell(problem)
             return
         self.open_locator(locator)
@@ -113,7 +113,7 @@ class Explorer(KeysInOrder):
             return
         self._return_code = 1
         if self._exception is None:
-            problem = faults.as_problem(getattr(error, "error", error))  # a worker's failure has the error inside
+            problem = crash_log.as_problem(getattr(error, "error", error))  # a worker's failure has the error inside
             self._exit_renderables.append(Text(f"ciexplore: {problem.sentence}\n  {problem.hint}"))
             self._exception = error  # run_test raises it
             self._exception_event.set()
@@ -123,7 +123,7 @@ class Explorer(KeysInOrder):
         """Whether the error came up while a dialog of Textual's own was shown; it is recorded and the dialog closed."""
         if not self.is_running or len(self.screen_stack) < 2 or not type(self.screen).__module__.startswith("textual."):
             return False
-        self.tell(faults.as_problem(error))
+        self.tell(crash_log.as_problem(error))
         failed = self.screen
         failed.display = False  # the widget whose handler failed handles nothing any more
 
@@ -156,7 +156,7 @@ class Explorer(KeysInOrder):
         """Ctrl+C copies in a text box and else does nothing; say so in our words, Textual's are markup."""
         self.notify("Press q to quit (Ctrl+Q where q is a letter).", title="Ctrl+C does not quit")
 
-    def tell(self, problem: Problem) -> None:
+    def tell(self, problem: AppError) -> None:
         """A problem that does not fill a list: a toast with its sentence and hint."""
         self.notify(str(problem), title="Not done", severity="error", timeout=10, markup=False)
 

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from backends import __version__
-from backends.problems import Problem
+from backends.errors import AppError
 
 FAILURES = "ciexplore.failures"  # in the context of a command line whose command could not have all it wanted
 # name -> (module, attribute, one line for --help)
@@ -88,8 +88,8 @@ def connection_options(command: Any) -> Any:
 def _open(locator: str | None, root_url: str | None, mode: str | None) -> None:
     """Open the app."""
     from backends import config
-    from tui.opening import open_app
-    from tui.session import Session
+    from backends.session import Session
+    from tui.launch import open_app
 
     settings = config.load(overrides={"taskcluster_root_url": root_url})
     open_app(Session(settings, mode=mode or "normal"), locator)
@@ -142,7 +142,7 @@ def run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except Problem as problem:
+    except AppError as problem:
         return _say(problem)
     except Exception as error:
         if isinstance(error, BrokenPipeError):
@@ -157,27 +157,27 @@ def _reader_left() -> int:
     return 0
 
 
-def _unwritten(error: Exception) -> Problem | None:
+def _unwritten(error: Exception) -> AppError | None:
     """What is said of a full disk, such as one that the output goes to (`> FILE`); None for every other error."""
     if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return None
     from backends.atomic import disk_words
-    from backends.problems import FileProblem
+    from backends.errors import FileError
 
     what = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else "the output"
-    return FileProblem(f"Writing {what} failed: {disk_words(error)}.", "Make room, or write to another place.")
+    return FileError(f"Writing {what} failed: {disk_words(error)}.", "Make room, or write to another place.")
 
 
-def _fault(error: Exception) -> Problem:
+def _fault(error: Exception) -> AppError:
     from backends import config
-    from tui import faults
+    from tui import crash_log
 
     with contextlib.suppress(Exception):  # the fault itself is what has to be said
-        faults.report_to(config.load().state_path / "faults.log")
-    return faults.as_problem(error)
+        crash_log.report_to(config.load().state_path / "faults.log")
+    return crash_log.as_problem(error)
 
 
-def _say(problem: Problem) -> int:
+def _say(problem: AppError) -> int:
     click.echo(f"ciexplore: {problem.sentence}", err=True)
     if problem.hint:
         click.echo(f"  {problem.hint}", err=True)

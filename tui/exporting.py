@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.problems import Problem
-from tui import faults
+from backends.errors import AppError
+from tui import crash_log
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,14 +49,14 @@ def _write(app: App[None], rows: pl.DataFrame, schema: Schema, choice: ExportCho
             spreadsheet_safe=choice.spreadsheet_safe,
             overwrite=choice.overwrite,
         )
-    except Problem as problem:
+    except AppError as problem:
         app.call_from_thread(_failed, app, problem)
     except Exception as error:
-        app.call_from_thread(_failed, app, faults.as_problem(error))
+        app.call_from_thread(_failed, app, crash_log.as_problem(error))
     else:
         words = f"{len(rows):,} rows in {choice.path}"
         app.call_from_thread(partial(app.notify, words, title="Exported", markup=False))
 
 
-def _failed(app: App[None], problem: Problem) -> None:
+def _failed(app: App[None], problem: AppError) -> None:
     app.notify(str(problem), title="Not exported", severity="error", timeout=10, markup=False)

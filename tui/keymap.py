@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from textual.binding import Binding
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 from tui.panes.homes import HOMES
 
 
@@ -174,11 +174,11 @@ def bindings(where: str) -> list[Binding | tuple[str, str] | tuple[str, str, str
 
 
 def checked(remapped: Mapping[str, str]) -> dict[str, str]:
-    """The user's [keys], for App.set_keymap. Raises `UsageProblem` for an action that does not exist."""
+    """The user's [keys], for App.set_keymap. Raises `UsageError` for an action that does not exist."""
     known = {key.id for key in KEYS}
     for name in remapped:
         if name not in known:
-            raise UsageProblem(f"[keys] names an unknown action '{name}'.", "Press ? for the list of actions.")
+            raise UsageError(f"[keys] names an unknown action '{name}'.", "Press ? for the list of actions.")
     return dict(remapped)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 
 if TYPE_CHECKING:
-    from backends.cancel import Cancel
+    from backends.cancel import CancelToken
     from backends.config import Settings
     from backends.http import Http
     from backends.locators import Locator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Opener:
     """How a system turns a locator into a resource. `resolve` may ask servers; `resource` does no I/O."""
 
-    resolve: Callable[[Locator, Http, Settings, Cancel], Locator]
+    resolve: Callable[[Locator, Http, Settings, CancelToken], Locator]
     resource: Callable[[Locator, Http, Settings], Resource]
 
 
@@ -52,8 +52,8 @@ _OPENERS: dict[str, Callable[[], Opener]] = {
     "taskcluster": _taskcluster,
     "prow": _system("prow"),
     "treeherder": _system("treeherder"),
-    "archiver": _system("archiver"),
-    "submission": _system("submission"),
+    "archives": _system("archiver"),
+    "submit": _system("submission"),
 }
 
 
@@ -64,8 +64,8 @@ def warm() -> None:
 
 
 def opener(system: str) -> Opener:
-    """The opener of a system. Raises `UsageProblem` if this version has none."""
+    """The opener of a system. Raises `UsageError` if this version has none."""
     try:
         return _OPENERS[system]()
     except KeyError:
-        raise UsageProblem(f"Nothing here opens {system} locators yet.") from None
+        raise UsageError(f"Nothing here opens {system} locators yet.") from None

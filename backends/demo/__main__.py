@@ -12,7 +12,7 @@ import threading
 from collections.abc import Sequence
 
 from backends.demo.options import DemoOptions
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         options = DemoOptions(asked.tasks, asked.latency, asked.fault, asked.seed, asked.port)
-    except UsageProblem as error:
+    except UsageError as error:
         parser.error(str(error))
     if asked.locators:
         return _print_locators(options)

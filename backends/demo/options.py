@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 
 # The finished group begins with one task of every kind that a test or a locator names; fewer would drop some.
 LEAST_TASKS = 20
@@ -26,10 +26,10 @@ class DemoOptions:
     def __post_init__(self) -> None:
         """Raises UsageProblem for what cannot be."""
         if self.tasks < LEAST_TASKS:
-            raise UsageProblem(f"The demo cannot have {self.tasks} tasks.", f"It needs at least {LEAST_TASKS}.")
+            raise UsageError(f"The demo cannot have {self.tasks} tasks.", f"It needs at least {LEAST_TASKS}.")
         if not 0 <= self.fault <= 1:
-            raise UsageProblem(f"A fault rate of {self.fault} is not possible.", "It lies between 0 and 1.")
+            raise UsageError(f"A fault rate of {self.fault} is not possible.", "It lies between 0 and 1.")
         if not 0 <= self.latency_ms <= 60_000:
-            raise UsageProblem(f"A latency of {self.latency_ms} ms is not possible.", "It lies between 0 and 60000.")
+            raise UsageError(f"A latency of {self.latency_ms} ms is not possible.", "It lies between 0 and 60000.")
         if not 0 <= self.port <= 65_535:
-            raise UsageProblem(f"There is no port {self.port}.", "Ports end at 65535; 0 takes a free one.")
+            raise UsageError(f"There is no port {self.port}.", "Ports end at 65535; 0 takes a free one.")

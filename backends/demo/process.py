@@ -12,13 +12,13 @@ from types import TracebackType
 from typing import Self
 
 from backends.demo.options import DemoOptions
-from backends.problems import Problem
+from backends.errors import AppError
 
 _ROOT = Path(__file__).parents[2]
 _STOP_SECONDS = 10.0
 
 
-class DemoProblem(Problem):
+class DemoProblem(AppError):
     """The child process did not come up."""
 
     exit_code = 3

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from backends.demo.codings import OFFERED
-from backends.demo.faults import CuttableProtocol, Faults
+from backends.demo.fault_injection import CuttableProtocol, Faults
 from backends.demo.options import DemoOptions
 from backends.demo.replies import App, Receive, Scope, Send
 from backends.demo.services import Service, services

@@ -26,8 +26,8 @@ class Service(Protocol):
 MODULES: tuple[str, ...] = (
     "backends.demo.prow",
     "backends.demo.treeherder",
-    "backends.demo.archiver",
-    "backends.demo.submission",
+    "backends.demo.archives",
+    "backends.demo.submit",
 )
 
 

@@ -17,9 +17,9 @@ from typing import BinaryIO, Literal, Protocol, TextIO, get_args
 import polars as pl
 
 from backends.atomic import atomic_file, disk_words
+from backends.errors import FileError, UsageError
 from backends.frames.schema import Schema
 from backends.frames.selection import chosen_columns
-from backends.problems import FileProblem, UsageProblem
 
 Format = Literal["csv", "jsonl", "json", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -49,11 +49,11 @@ def write(
     allows to replace a file. A stream gets the bytes as they are made and stays open.
     `spreadsheet_safe` (CSV): text that begins with = + - @, tab or CR gets an apostrophe before it, because
     spreadsheets would run it as a formula; numbers stay as they are.
-    Raises `UsageProblem` (format, column), `FileProblem` (exists, unwritable, full); a BrokenPipeError of a stream
+    Raises `UsageError` (format, column), `FileError` (exists, unwritable, full); a BrokenPipeError of a stream
     passes through.
     """
     if fmt not in FORMATS:
-        raise UsageProblem(f"There is no format {str(fmt)[:40]!r}.", f"Formats: {', '.join(FORMATS)}.")
+        raise UsageError(f"There is no format {str(fmt)[:40]!r}.", f"Formats: {', '.join(FORMATS)}.")
     rows = frame.select(chosen_columns(schema, columns))
     if isinstance(target, Path):
         with atomic_file(target, overwrite=overwrite) as stream:
@@ -64,7 +64,7 @@ def write(
     except BrokenPipeError:
         raise
     except OSError as problem:
-        raise FileProblem(
+        raise FileError(
             f"Writing the output failed: {disk_words(problem)}.", "Make room, or write to another place."
         ) from problem
 

@@ -24,11 +24,9 @@ from operator import and_
 
 import polars as pl
 
-from backends.frames.filter_reading import Reader
-from backends.frames.filter_terms import HAYSTACK, SEPARATOR, FilterProblem, Term, Word
+from backends.frames.filter_ast import HAYSTACK, SEPARATOR, Term, Word
+from backends.frames.filter_parser import Reader
 from backends.frames.schema import Schema
-
-__all__ = ["Filter", "FilterProblem", "haystack", "parse"]
 
 _MASK = "\0mask"
 
@@ -69,7 +67,7 @@ class Filter:
 def parse(text: str, schema: Schema, *, now: datetime | None = None) -> Filter:
     """The filter that `text` says. `now` fixes what `2h` and `today` count from; None means each time it is applied.
 
-    Raises `FilterProblem` with what is wrong, where, and what to write instead.
+    Raises `FilterSyntaxError` with what is wrong, where, and what to write instead.
     """
     reader = Reader(text, schema)
     terms = reader.terms()

@@ -16,21 +16,18 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from backends.frames.quantities import QuantityProblem, parse_quantity
 from backends.frames.schema import Column, Kind
-from backends.frames.states import Look, Tone, look, state_glyph, state_tone
+from backends.frames.state_styles import Tone, state_glyph, state_tone
+from backends.frames.units import parse_quantity
 
 __all__ = [
     "LIMIT",
     "MISSING",
-    "Look",
-    "QuantityProblem",
     "Tone",
     "format_bytes",
     "format_series",
     "format_value",
     "labelled",
-    "look",
     "parse_quantity",
     "safe_text",
     "state_glyph",

@@ -12,7 +12,7 @@ from operator import or_
 
 import polars as pl
 
-from backends.frames.edges import linear_edges, log_edges
+from backends.frames.bin_edges import linear_edges, log_edges
 from backends.frames.schema import Kind
 from backends.frames.statistics import finite
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
+from backends.errors import UsageError
 from backends.frames.schema import Schema
-from backends.problems import UsageProblem
 
 
 def chosen_columns(schema: Schema, names: Sequence[str] | None) -> tuple[str, ...]:
-    """The names in the order given, each once; all of the schema for None. Raises `UsageProblem` for an unknown one."""
+    """The names in the order given, each once; all of the schema for None. Raises `UsageError` for an unknown one."""
     if names is None:
         return schema.names
     for name in names:
         if name not in schema:
             near = difflib.get_close_matches(name[:60], schema.names, n=3, cutoff=0.5)
             hint = f"Did you mean {', '.join(near)}?" if near else f"Columns: {', '.join(schema.names)}."
-            raise UsageProblem(f"There is no column {name[:60]!r}.", hint)
+            raise UsageError(f"There is no column {name[:60]!r}.", hint)
     if not names:
-        raise UsageProblem("No column is chosen.", f"Columns: {', '.join(schema.names)}.")
+        raise UsageError("No column is chosen.", f"Columns: {', '.join(schema.names)}.")
     return tuple(dict.fromkeys(names))

@@ -11,9 +11,9 @@ from dataclasses import asdict, astuple, dataclass
 
 import polars as pl
 
+from backends.errors import UsageError
 from backends.frames.schema import Column, Kind, Schema
 from backends.frames.selection import chosen_columns
-from backends.problems import UsageProblem
 
 NUMBERS = ("min", "mean", "median", "p90", "p95", "p99", "max", "std")
 _QUANTILES = {"median": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
@@ -78,7 +78,7 @@ def report(
 ) -> tuple[pl.DataFrame, Schema]:
     """A table of descriptions, one row a column (and group), with its own schema; numbers in the unit it names.
 
-    `columns`: numeric ones, all by default. Raises `UsageProblem` for a column that does not exist or has no numbers.
+    `columns`: numeric ones, all by default. Raises `UsageError` for a column that does not exist or has no numbers.
     """
     numeric = [column for column in schema if column.is_numeric]
     if columns is not None:
@@ -86,7 +86,7 @@ def report(
     for column in numeric:
         if not column.is_numeric:
             known = ", ".join(other.name for other in schema if other.is_numeric)
-            raise UsageProblem(f"{column.name} has no numbers to describe.", f"Columns with numbers: {known}.")
+            raise UsageError(f"{column.name} has no numbers to describe.", f"Columns with numbers: {known}.")
     if by is not None:
         chosen_columns(schema, [by])
     shown = Schema(tuple(column for column in _REPORT if by is not None or column.name != "group"), key="column")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from backends.http.policies import Identity, Mode, Policy
+from backends.http.policies import CachePolicy, Identity, Mode
 
 if TYPE_CHECKING:
     from backends.http.client import Http
     from backends.http.downloads import Downloader
-    from backends.http.stores import Store, StoredBytes
+    from backends.http.stores import BlobCache, CachedBlob
 
-__all__ = ["Downloader", "Http", "Identity", "Mode", "Policy", "Store", "StoredBytes"]
+__all__ = ["BlobCache", "CachePolicy", "CachedBlob", "Downloader", "Http", "Identity", "Mode"]
 
 _WHERE = {"Http": "client", "Downloader": "downloads", "Store": "stores", "StoredBytes": "stores"}
 

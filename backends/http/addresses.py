@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from backends.http.errors import UnsafeRedirect, clean, shown
+from backends.errors import UsageError
+from backends.http.errors import UnsafeRedirectError, sanitize, short_url
 from backends.net import is_inside, is_loopback
-from backends.problems import UsageProblem
 
 if TYPE_CHECKING:
     import httpx
@@ -26,7 +26,7 @@ def origin_of(url: httpx.URL) -> str:
 def parse(url: str, params: Mapping[str, str | int] | None = None) -> httpx.URL:
     """The address of a request that a user or a setting asks for.
 
-    Raises `UsageProblem` for what is no address, is neither https nor http to this machine, or holds a password.
+    Raises `UsageError` for what is no address, is neither https nor http to this machine, or holds a password.
     """
     from backends.http.stack import httpx
 
@@ -37,11 +37,13 @@ def parse(url: str, params: Mapping[str, str | int] | None = None) -> httpx.URL:
         if params:
             parsed = parsed.copy_merge_params({name: str(value) for name, value in params.items()})
     except (httpx.InvalidURL, ValueError, TypeError):
-        raise UsageProblem(
-            f"{clean(shown(url), 120)} is not an address.", "It should look like https://host/."
+        raise UsageError(
+            f"{sanitize(short_url(url), 120)} is not an address.", "It should look like https://host/."
         ) from None
     if reason := refusal(parsed):
-        raise UsageProblem(f"{clean(shown(url), 120)} {reason}.", "Use https; plain http works to this machine only.")
+        raise UsageError(
+            f"{sanitize(short_url(url), 120)} {reason}.", "Use https; plain http works to this machine only."
+        )
     return parsed
 
 
@@ -61,7 +63,7 @@ def refusal(url: httpx.URL) -> str:
 
 
 def redirect_target(first: httpx.URL, current: httpx.URL, location: str) -> httpx.URL:
-    """Where a redirect leads; raises `UnsafeRedirect` where it must not lead.
+    """Where a redirect leads; raises `UnsafeRedirectError` where it must not lead.
 
     Nothing but http(s), no step down from https to http (but within this machine), and from a public host
     neither into this machine nor into its network. `first` is the address that was asked for to begin with.
@@ -71,15 +73,15 @@ def redirect_target(first: httpx.URL, current: httpx.URL, location: str) -> http
     try:
         target = current.join(location)
     except (httpx.InvalidURL, ValueError, TypeError):
-        raise UnsafeRedirect(f"{shown(str(current))} redirects to something that is no address.") from None
+        raise UnsafeRedirectError(f"{short_url(str(current))} redirects to something that is no address.") from None
     reason = refusal(target)
     if not reason and current.scheme == "https" and target.scheme == "http" and not is_loopback(current.host):
         reason = "is plain http"
     if not reason and not is_inside(first.host) and is_inside(target.host):
         reason = "is inside this machine or its network"
     if reason:
-        raise UnsafeRedirect(
-            f"{shown(str(current))} redirects to {shown(str(target))}, which {reason}.",
+        raise UnsafeRedirectError(
+            f"{short_url(str(current))} redirects to {short_url(str(target))}, which {reason}.",
             "It was not followed. Check the address of the system in the settings.",
         )
     return target

@@ -11,7 +11,9 @@ CAP = 30.0
 RETRY_AFTER_CAP = 120.0  # what a server may make us wait; more than this is a pause for a person to decide on
 
 
-def delays(*, first: float = FIRST, cap: float = CAP, jitter: Callable[[], float] = random.random) -> Iterator[float]:
+def backoff_delays(
+    *, first: float = FIRST, cap: float = CAP, jitter: Callable[[], float] = random.random
+) -> Iterator[float]:
     """Endless: doubles from `first` to `cap` seconds, each up to a quarter shorter or longer.
 
     The jitter keeps sixteen workers that failed together from asking together again. `cap` holds for the result.
@@ -43,6 +45,6 @@ def is_too_long(retry_after: float | None) -> bool:
     return retry_after is not None and retry_after > RETRY_AFTER_CAP
 
 
-def honoured(delay: float, retry_after: float | None) -> float:
+def with_retry_after(delay: float, retry_after: float | None) -> float:
     """The longer of our own delay and what the server asked for, the latter capped."""
     return delay if retry_after is None else max(delay, min(retry_after, RETRY_AFTER_CAP))

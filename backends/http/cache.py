@@ -45,7 +45,7 @@ def _open(directory: Path, size_limit: int) -> Any:
     )
 
 
-class Shelf:
+class DiskCache:
     """Bytes by key. Opened at first use; whatever goes wrong ends up in `note`, and in an answer not kept.
 
     Values above an eighth of the limit are not taken: diskcache drops what is larger than the limit without a word,
@@ -187,7 +187,7 @@ def cache_summary(directory: Path) -> tuple[int, int]:
     """How many values are stored and how many bytes they take; (0, 0) where there is no cache. Creates nothing."""
     if not (directory / "cache.db").is_file():
         return 0, 0
-    shelf = Shelf(directory, repair=False)
+    shelf = DiskCache(directory, repair=False)
     cache = shelf._opened()
     if cache is None:
         return 0, _bytes_below(directory)
@@ -207,7 +207,7 @@ def clear(directory: Path) -> int:
     if not directory.is_dir():
         return 0
     if (directory / "cache.db").is_file():
-        shelf = Shelf(directory, repair=False)
+        shelf = DiskCache(directory, repair=False)
         cache = shelf._opened()
         try:
             if cache is not None:

@@ -7,28 +7,28 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from backends.cancel import Cancel
-from backends.http.answers import Answer, Origin, Source
-from backends.http.backoff import delays, honoured, is_too_long
-from backends.http.cache import Shelf
-from backends.http.entries import Entry, read_whole
+from backends.cancel import CancelToken
+from backends.http.backoff import backoff_delays, is_too_long, with_retry_after
+from backends.http.cache import DiskCache
+from backends.http.entries import CacheEntry, read_whole
 from backends.http.errors import (
-    HttpProblem,
-    NetworkFailed,
-    RateLimited,
-    ServerFailed,
+    HttpError,
+    NetworkError,
+    RateLimitedError,
+    ServerError,
     from_response,
     offline,
-    shown_parts,
+    short_url_parts,
 )
 from backends.http.exchange import Exchange, Reply
-from backends.http.flights import Flights
-from backends.http.policies import Mode, Policy
+from backends.http.policies import CachePolicy, Mode
+from backends.http.response import Freshness, Response, ResponseSource
+from backends.http.single_flight import SingleFlight
 from backends.http.stack import httpx
 from backends.http.waits import Waits
 
 T = TypeVar("T")
-Pause = Callable[[float, Cancel | None], None]
+Pause = Callable[[float, CancelToken | None], None]
 _ERROR_BODY = 64 << 10
 _TRIES_WITH_STORED = 2  # somebody waits, and there is something to show
 
@@ -39,22 +39,22 @@ class Asked:
 
     url: httpx.URL
     key: str
-    policy: Policy | Callable[[Answer], Policy]
+    policy: CachePolicy | Callable[[Response], CachePolicy]
     accept: str
     cap: int
-    cancel: Cancel | None
-    vet: Callable[[Answer], None] = field(default=lambda answer: None)
+    cancel: CancelToken | None
+    vet: Callable[[Response], None] = field(default=lambda answer: None)
 
     @property
     def may_store(self) -> bool:
-        return not isinstance(self.policy, Policy) or self.policy.store
+        return not isinstance(self.policy, CachePolicy) or self.policy.store
 
     @property
     def may_be_stale(self) -> bool:
-        return not isinstance(self.policy, Policy) or self.policy.stale_if_error
+        return not isinstance(self.policy, CachePolicy) or self.policy.stale_if_error
 
-    def decided(self, answer: Answer) -> Policy:
-        return self.policy if isinstance(self.policy, Policy) else self.policy(answer)
+    def decided(self, answer: Response) -> CachePolicy:
+        return self.policy if isinstance(self.policy, CachePolicy) else self.policy(answer)
 
 
 @dataclass(frozen=True)
@@ -65,25 +65,25 @@ class Retries:
     pause: Pause
     waits: Waits
 
-    def run(self, attempt: Callable[[], T], url: httpx.URL, cancel: Cancel | None, tries: int | None = None) -> T:
+    def run(self, attempt: Callable[[], T], url: httpx.URL, cancel: CancelToken | None, tries: int | None = None) -> T:
         """Tries again after network errors, 429 and 5xx only; a wait that a person should decide on is not begun."""
-        waits = delays()
+        waits = backoff_delays()
         most = tries or self.tries
         for tried in range(1, most + 1):
             try:
                 return attempt()
-            except HttpProblem as problem:
+            except HttpError as problem:
                 if problem.most_tries is not None:
                     most = min(most, problem.most_tries)
                 if not problem.retryable or tried >= most or is_too_long(problem.retry_after):
                     raise
-                seconds = honoured(next(waits), problem.retry_after)
-                with self.waits.during(shown_parts(str(url))[0], seconds, problem):
+                seconds = with_retry_after(next(waits), problem.retry_after)
+                with self.waits.during(short_url_parts(str(url))[0], seconds, problem):
                     self.pause(seconds, cancel)
         raise AssertionError("unreachable")
 
 
-def pause(seconds: float, cancel: Cancel | None) -> None:
+def pause(seconds: float, cancel: CancelToken | None) -> None:
     if cancel is not None:
         cancel.sleep(seconds)
     else:
@@ -94,15 +94,15 @@ class Answering:
     """Gives the answer to a GET: stored and still holding, or fetched once for all who ask at the same time."""
 
     def __init__(
-        self, exchange: Exchange, shelf: Shelf | None, retries: Retries, clock: Callable[[], float] = time.time
+        self, exchange: Exchange, shelf: DiskCache | None, retries: Retries, clock: Callable[[], float] = time.time
     ) -> None:
         self._exchange = exchange
         self._shelf = shelf
         self._retries = retries
         self._clock = clock
-        self._flights: Flights[Answer] = Flights()
+        self._flights: SingleFlight[Response] = SingleFlight()
 
-    def ask(self, asked: Asked, mode: Mode, kind: Hashable = None) -> Answer:
+    def ask(self, asked: Asked, mode: Mode, kind: Hashable = None) -> Response:
         """`kind`: requests of different kinds do not share an answer, because they vet it differently."""
         if asked.cancel is not None:
             asked.cancel.check()
@@ -117,26 +117,26 @@ class Answering:
         if self._shelf is not None:
             self._shelf.delete(asked.key)
 
-    def _entry(self, asked: Asked, mode: Mode) -> Entry | None:
+    def _entry(self, asked: Asked, mode: Mode) -> CacheEntry | None:
         if self._shelf is None or not mode.reads or not asked.may_store:
             return None
         row = self._shelf.get(asked.key)
-        entry = Entry.unpacked(row)
+        entry = CacheEntry.unpacked(row)
         if row is not None and entry is None:
             self._shelf.discard_damaged(asked.key)
         return entry
 
-    def _held(self, asked: Asked, mode: Mode, entry: Entry | None) -> Answer | None:
+    def _held(self, asked: Asked, mode: Mode, entry: CacheEntry | None) -> Response | None:
         if entry is None:
             return None
         now = self._clock()
-        holds = entry.holds(asked.policy if isinstance(asked.policy, Policy) else None, now)
+        holds = entry.holds(asked.policy if isinstance(asked.policy, CachePolicy) else None, now)
         if not holds and mode is not Mode.OFFLINE:
             return None
-        source = Source.CACHE if holds else Source.STALE
-        return entry.answer(str(asked.url), asked.cap, Origin(source, entry.age(now), "" if holds else "offline"))
+        source = ResponseSource.CACHE if holds else ResponseSource.STALE
+        return entry.answer(str(asked.url), asked.cap, Freshness(source, entry.age(now), "" if holds else "offline"))
 
-    def _lead(self, asked: Asked, mode: Mode) -> Answer:
+    def _lead(self, asked: Asked, mode: Mode) -> Response:
         entry = self._entry(asked, mode)  # again: it may have landed since
         hit = self._held(asked, mode, entry)
         if hit is not None:
@@ -145,16 +145,16 @@ class Answering:
         tries = _TRIES_WITH_STORED if fallback is not None else None
         try:
             return self._retries.run(lambda: self._fetch(asked, mode, entry), asked.url, asked.cancel, tries)
-        except (NetworkFailed, ServerFailed, RateLimited) as problem:
+        except (NetworkError, ServerError, RateLimitedError) as problem:
             if fallback is None:
                 raise
-            origin = Origin(Source.STALE, fallback.age(self._clock()), problem.sentence)
+            origin = Freshness(ResponseSource.STALE, fallback.age(self._clock()), problem.sentence)
             stale = fallback.answer(str(asked.url), asked.cap, origin)
             if stale is None:
                 raise
             return stale
 
-    def _fetch(self, asked: Asked, mode: Mode, entry: Entry | None) -> Answer:
+    def _fetch(self, asked: Asked, mode: Mode, entry: CacheEntry | None) -> Response:
         headers = {"accept": asked.accept, **(entry.conditions() if entry is not None else {})}
         with self._exchange.send("GET", asked.url, headers=headers, cancel=asked.cancel) as reply:
             if reply.status == 304 and entry is not None:
@@ -166,15 +166,15 @@ class Answering:
                 return self._taken(asked, mode, reply)
         return self._fetch(asked, mode, None)  # it holds, but our copy cannot be read any more
 
-    def _vouched(self, asked: Asked, mode: Mode, entry: Entry, reply: Reply) -> Answer | None:
-        answer = entry.answer(str(asked.url), asked.cap, Origin(Source.REVALIDATED))
+    def _vouched(self, asked: Asked, mode: Mode, entry: CacheEntry, reply: Reply) -> Response | None:
+        answer = entry.answer(str(asked.url), asked.cap, Freshness(ResponseSource.REVALIDATED))
         if answer is not None and self._shelf is not None and mode.writes:
             policy = asked.decided(answer)
             if policy.store:
                 self._shelf.put(asked.key, entry.vouched(reply.headers, policy, self._clock()).packed())
         return answer
 
-    def _taken(self, asked: Asked, mode: Mode, reply: Reply) -> Answer:
+    def _taken(self, asked: Asked, mode: Mode, reply: Reply) -> Response:
         raise_unless_ok(reply)
         answer, wire = read_whole(reply, str(asked.url), asked.cap)
         asked.vet(answer)
@@ -182,7 +182,7 @@ class Answering:
             return answer
         policy = asked.decided(answer)
         if policy.store:  # else what is stored stays the last known answer: this one may be a proxy's login page
-            self._shelf.put(asked.key, Entry.made(reply, wire, policy, self._clock()).packed())
+            self._shelf.put(asked.key, CacheEntry.made(reply, wire, policy, self._clock()).packed())
         return answer
 
 

@@ -11,23 +11,23 @@ from typing import Any
 
 import msgspec
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.http.addresses import parse
-from backends.http.answers import Answer, Source
-from backends.http.cache import CACHE_BYTES, Shelf
+from backends.http.cache import CACHE_BYTES, DiskCache
 from backends.http.caching import Answering, Asked, Pause, Retries, pause, raise_unless_ok
 from backends.http.decoding import accepted
 from backends.http.downloads import Downloader, DownloaderSettings
 from backends.http.entries import key_of, read_whole
-from backends.http.errors import WrongServer, clean, offline, shown
+from backends.http.errors import UnexpectedResponseError, offline, sanitize, short_url
 from backends.http.exchange import Exchange
-from backends.http.policies import Identity, Mode, Policy
-from backends.http.slots import Slots
+from backends.http.host_limiter import HostLimiter
+from backends.http.policies import CachePolicy, Identity, Mode
+from backends.http.response import Response, ResponseSource
 from backends.http.speed import Timeouts
 from backends.http.stack import httpx
-from backends.http.stores import Store
+from backends.http.stores import BlobCache
+from backends.http.transport import Transport
 from backends.http.waits import Waits
-from backends.http.wire import Wire
 
 CAP = 64 << 20
 TRIES = 5
@@ -68,16 +68,16 @@ class Http:
         self._identities = tuple(identities)
         self._timeouts = timeouts or Timeouts()
         self._given = transport
-        self._transport = transport or Wire()
+        self._transport = transport or Transport()
         self._exchange = Exchange(
             self._transport,
             identities=self._identities,
             timeouts=self._timeouts,
-            slots=Slots(per_host),
+            slots=HostLimiter(per_host),
             accept_encoding=accepted(),
         )
         self._retries = Retries(max(1, tries), pause, self.waits)
-        self._shelf = Shelf(cache_dir, cache_bytes) if cache_dir is not None else None
+        self._shelf = DiskCache(cache_dir, cache_bytes) if cache_dir is not None else None
         self._answering = Answering(self._exchange, self._shelf, self._retries, clock)
         self._clock = clock
 
@@ -105,16 +105,17 @@ class Http:
         self,
         url: str,
         *,
-        policy: Policy | Callable[[Answer], Policy],
+        policy: CachePolicy | Callable[[Response], CachePolicy],
         accept: str = "application/json",
         cap: int = CAP,
-        cancel: Cancel | None = None,
+        cancel: CancelToken | None = None,
         params: Mapping[str, str | int] | None = None,
-    ) -> Answer:
+    ) -> Response:
         """The answer (2xx) of an address, with redirects followed; `Answer.url` is the address that was asked.
 
         `policy` says how it is kept, before it is known or from the answer. `cap`: bytes, decoded. Raises
-        `HttpProblem` (each status has its class), `UsageProblem` for an address that must not be asked, `Cancelled`.
+        `HttpError` (each status has its class), `UsageError` for an address that must not be asked,
+        `OperationCancelledError`.
         """
         return self._answering.ask(self._asked(url, params, policy, accept, cap, cancel), self.mode)
 
@@ -122,19 +123,19 @@ class Http:
         self,
         url: str,
         *,
-        policy: Policy | Callable[[Answer], Policy],
+        policy: CachePolicy | Callable[[Response], CachePolicy],
         cap: int = CAP,
-        cancel: Cancel | None = None,
+        cancel: CancelToken | None = None,
         params: Mapping[str, str | int] | None = None,
         type: Any = Any,
-    ) -> tuple[Any, Answer]:
+    ) -> tuple[Any, Response]:
         """The answer decoded as `type` (anything msgspec knows). An answer of another shape is never stored.
 
-        Raises what `get` raises, and `WrongServer` for HTML, garbage and JSON that is no `type`.
+        Raises what `get` raises, and `UnexpectedResponseError` for HTML, garbage and JSON that is no `type`.
         """
         vetted: list[tuple[bytes, Any]] = []
 
-        def vet(answer: Answer) -> None:
+        def vet(answer: Response) -> None:
             vetted.append((answer.body, _decoded(answer, type)))
 
         asked = self._asked(url, params, policy, "application/json", cap, cancel, vet)
@@ -143,8 +144,11 @@ class Http:
             return vetted[-1][1], answer
         try:
             return _decoded(answer, type), answer
-        except WrongServer:
-            if answer.origin.source is not Source.CACHE and answer.origin.source is not Source.REVALIDATED:
+        except UnexpectedResponseError:
+            if (
+                answer.origin.source is not ResponseSource.CACHE
+                and answer.origin.source is not ResponseSource.REVALIDATED
+            ):
                 raise
         # It was stored by a version that expected another shape: ask the server, which knows better.
         self._answering.forget(asked)
@@ -159,16 +163,16 @@ class Http:
         content_type: str = "application/json",
         accept: str = "application/json",
         cap: int = CAP,
-        cancel: Cancel | None = None,
+        cancel: CancelToken | None = None,
         idempotent: bool = False,
-    ) -> Answer:
+    ) -> Response:
         """Sends `content`; never stored, redirects not followed. Tried again only if `idempotent` says it may be."""
         address = parse(url)
         if self.mode is Mode.OFFLINE:
             raise offline(url)
         headers = {"accept": accept, "content-type": content_type}
 
-        def attempt() -> Answer:
+        def attempt() -> Response:
             reply = self._exchange.send("POST", address, headers=headers, content=content, cancel=cancel, follow=False)
             with reply:
                 raise_unless_ok(reply)
@@ -176,7 +180,7 @@ class Http:
 
         return self._retries.run(attempt, address, cancel, None if idempotent else 1)
 
-    def locate(self, url: str, *, accept: str = "*/*", cancel: Cancel | None = None) -> Location:
+    def locate(self, url: str, *, accept: str = "*/*", cancel: CancelToken | None = None) -> Location:
         """Where an address redirects to, without going there. The target may be signed: not for logs or disks."""
         address = parse(url)
         if self.mode is Mode.OFFLINE:
@@ -202,9 +206,9 @@ class Http:
             return None
         return DownloaderSettings(self.mode, self._timeouts)
 
-    def stored(self) -> Store | None:
+    def stored(self) -> BlobCache | None:
         """Where parsed frames are kept; None without a cache."""
-        return Store(self._shelf, self.mode, self._clock) if self._shelf is not None else None
+        return BlobCache(self._shelf, self.mode, self._clock) if self._shelf is not None else None
 
     def close(self) -> None:
         self._transport.close()
@@ -221,11 +225,11 @@ class Http:
         self,
         url: str,
         params: Mapping[str, str | int] | None,
-        policy: Policy | Callable[[Answer], Policy],
+        policy: CachePolicy | Callable[[Response], CachePolicy],
         accept: str,
         cap: int,
-        cancel: Cancel | None,
-        vet: Callable[[Answer], None] = lambda answer: None,
+        cancel: CancelToken | None,
+        vet: Callable[[Response], None] = lambda answer: None,
     ) -> Asked:
         address = parse(url, params)
         key = key_of("GET", str(address), accept, self._exchange.scope(address))
@@ -240,16 +244,16 @@ def _hashable(kind: Any) -> Hashable:
     return kind  # type: ignore[no-any-return]
 
 
-def _decoded(answer: Answer, kind: Any) -> Any:
+def _decoded(answer: Response, kind: Any) -> Any:
     hint = "Check the address of the system in the settings."
     try:
         return msgspec.json.decode(answer.body, type=kind)
     except msgspec.ValidationError as error:
-        raise WrongServer(
-            f"{shown(answer.url)} answered with JSON of another shape: {clean(str(error), 160)}.", hint
+        raise UnexpectedResponseError(
+            f"{short_url(answer.url)} answered with JSON of another shape: {sanitize(str(error), 160)}.", hint
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         is_page = "html" in answer.headers.get("content-type", "") or answer.body.lstrip()[:1] == b"<"
         what = "a web page" if is_page else "something that is no JSON"
         more = " A login page or a proxy may be in the way." if is_page else ""
-        raise WrongServer(f"{shown(answer.url)} answered with {what}.", hint + more) from error
+        raise UnexpectedResponseError(f"{short_url(answer.url)} answered with {what}.", hint + more) from error

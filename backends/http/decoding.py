@@ -16,11 +16,11 @@ _MOST_LAYERS = 2
 Buffer = bytes | memoryview
 
 
-class EncodingBroken(Exception):
+class EncodingError(Exception):
     """The bytes are not what their content-encoding says."""
 
 
-class EncodingCutShort(EncodingBroken):
+class TruncatedEncodingError(EncodingError):
     """They are, but their end is missing."""
 
 
@@ -32,15 +32,15 @@ def accepted() -> str:
 def decode(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     """The decoded bytes of `chunks`, in bounded pieces. `encoding` is the header: "", "gzip", "br", "gzip, br" ...
 
-    Raises `EncodingBroken` for an encoding that is not known or not kept, `EncodingCutShort` for a missing end.
+    Raises `EncodingError` for an encoding that is not known or not kept, `TruncatedEncodingError` for a missing end.
     """
     names = [name for name in (part.strip().lower() for part in encoding.split(",")) if name not in ("", "identity")]
     if len(names) > _MOST_LAYERS:
-        raise EncodingBroken("too many encodings")
+        raise EncodingError("too many encodings")
     decoded: Iterator[bytes] = iter(chunks)
     for name in reversed(names):
         if name not in _DECODERS or not _is_usable(name):
-            raise EncodingBroken("an encoding that was not asked for")
+            raise EncodingError("an encoding that was not asked for")
         decoded = _DECODERS[name](decoded)
     return decoded
 
@@ -66,9 +66,9 @@ def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
             if piece:
                 yield piece
             elif not member.eof:
-                raise EncodingCutShort("gzip")
+                raise TruncatedEncodingError("gzip")
     except zlib.error as error:
-        raise EncodingBroken("gzip") from error
+        raise EncodingError("gzip") from error
 
 
 def _unbrotli(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -83,16 +83,16 @@ def _unbrotli(chunks: Iterator[bytes]) -> Iterator[bytes]:
     try:
         for step in _steps(chunks, _STEP):
             if decoder.is_finished():
-                raise EncodingBroken("br")
+                raise EncodingError("br")
             started = True
             piece = decoder.process(step, output_buffer_limit=PIECE)
             while piece:
                 yield piece
                 piece = b"" if decoder.is_finished() else decoder.process(b"", output_buffer_limit=PIECE)
         if started and not decoder.is_finished():
-            raise EncodingCutShort("br")
+            raise TruncatedEncodingError("br")
     except brotli.error as error:
-        raise EncodingBroken("br") from error
+        raise EncodingError("br") from error
 
 
 def _unzstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -109,9 +109,9 @@ def _unzstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
                     yield piece
                 rest = frame.unused_data if frame.eof else b""
         if frame is not None and not frame.eof:
-            raise EncodingCutShort("zstd")
+            raise TruncatedEncodingError("zstd")
     except zstandard.ZstdError as error:
-        raise EncodingBroken("zstd") from error
+        raise EncodingError("zstd") from error
 
 
 def _steps(chunks: Iterator[bytes], size: int) -> Iterator[memoryview]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.http.addresses import parse
-from backends.http.errors import WrongServer, from_response, offline, shown
+from backends.http.errors import UnexpectedResponseError, from_response, offline, short_url
 from backends.http.exchange import Exchange, Reply
 from backends.http.policies import Identity, Mode
 from backends.http.speed import Timeouts
 from backends.http.stack import httpx
-from backends.http.wire import Wire
+from backends.http.transport import Transport
 
 _ERROR_BODY = 64 << 10
 
@@ -37,8 +37,9 @@ class Download:
     def chunks(self) -> Iterator[bytes]:
         """The undecoded bytes as they come in; may be asked for once.
 
-        Raises `IncompleteBody` when the connection ends before the announced length or the last chunk, `TimedOut`,
-        `Cancelled` (also while it waits).
+        Raises `IncompleteBodyError` when the connection ends before the announced length or the last chunk,
+        `RequestTimeoutError`,
+        `OperationCancelledError` (also while it waits).
         """
         return self._reply.chunks()
 
@@ -69,8 +70,8 @@ class Downloader:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._mode = mode
-        self._own = None if transport is not None else Wire(max_connections=4, max_keepalive=4)
-        self._exchange = Exchange(transport or self._own or Wire(), identities=identities, timeouts=timeouts)
+        self._own = None if transport is not None else Transport(max_connections=4, max_keepalive=4)
+        self._exchange = Exchange(transport or self._own or Transport(), identities=identities, timeouts=timeouts)
 
     def open(
         self,
@@ -78,7 +79,7 @@ class Downloader:
         *,
         offset: int = 0,
         if_range: str | None = None,
-        cancel: Cancel | None = None,
+        cancel: CancelToken | None = None,
         check_speed: bool = True,
     ) -> Download:
         """Asks for a file from byte `offset` on, of the version that `if_range` (an ETag or a date) names.
@@ -86,7 +87,7 @@ class Downloader:
         A body below the lowest speed (see `Timeouts`) ends in `TooSlowError`, which may be tried again;
         `check_speed=False` is for a log that is followed live and may be silent.
 
-        Raises `HttpProblem` for every answer that is neither 200 nor, with an offset, 206 for that offset.
+        Raises `HttpError` for every answer that is neither 200 nor, with an offset, 206 for that offset.
         """
         address = parse(url)
         if self._mode is Mode.OFFLINE:
@@ -133,7 +134,7 @@ def _check(reply: Reply, offset: int) -> None:
         begins = reply.headers.get("content-range", "").partition("-")[0]
         if begins.replace(" ", "").lower() == f"bytes{offset}":
             return
-        raise WrongServer(
-            f"{shown(str(reply.url))} sent another part than was asked for.", "Download it from the start."
+        raise UnexpectedResponseError(
+            f"{short_url(str(reply.url))} sent another part than was asked for.", "Download it from the start."
         )
     raise from_response(str(reply.url), reply.status, reply.headers, reply.start(_ERROR_BODY))

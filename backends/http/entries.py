@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from backends.http.answers import Answer, Origin
-from backends.http.decoding import EncodingBroken, EncodingCutShort, decode
-from backends.http.errors import WrongServer, cut_short, shown, too_large
+from backends.http.decoding import EncodingError, TruncatedEncodingError, decode
+from backends.http.errors import UnexpectedResponseError, cut_short, short_url, too_large
 from backends.http.exchange import Reply
-from backends.http.policies import Policy
-from backends.http.stores import StoredBytes, hashed, pack, unpack
+from backends.http.policies import CachePolicy
+from backends.http.response import Freshness, Response
+from backends.http.stores import CachedBlob, hashed, pack, unpack
 
 # Nothing that says who we are (Set-Cookie) or where a signed address led (Location, Content-Location).
 _KEPT = frozenset({"content-type", "content-disposition", "date", "etag", "last-modified", "link"})
@@ -25,7 +25,7 @@ def key_of(method: str, url: str, accept: str, scope: str) -> str:
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """`wire`: the body as it came, still encoded: 2 MB of JSON are 47 KB. `until`: None for ever."""
 
     headers: Mapping[str, str]
@@ -35,13 +35,13 @@ class Entry:
     until: float | None
 
     @classmethod
-    def made(cls, reply: Reply, wire: bytes, policy: Policy, now: float) -> Entry:
+    def made(cls, reply: Reply, wire: bytes, policy: CachePolicy, now: float) -> CacheEntry:
         kept = {name: value for name, value in reply.headers.items() if _is_kept(name)}
         encoding = reply.headers.get("content-encoding", "")
         return cls(kept, encoding, wire, now, None if policy.ttl is None else now + policy.ttl)
 
     @classmethod
-    def unpacked(cls, row: bytes | None) -> Entry | None:
+    def unpacked(cls, row: bytes | None) -> CacheEntry | None:
         stored = unpack(row)
         if stored is None:
             return None
@@ -57,7 +57,7 @@ class Entry:
     def age(self, now: float) -> float:
         return max(0.0, now - self.vouched_at)
 
-    def holds(self, policy: Policy | None, now: float) -> bool:
+    def holds(self, policy: CachePolicy | None, now: float) -> bool:
         """Whether it need not be asked for again, by what was decided when it came and by what is asked now.
 
         Both: what was stored of a running task does not hold for ever because the task is known to be resolved now.
@@ -73,38 +73,39 @@ class Entry:
         wanted = {"if-none-match": self.headers.get("etag"), "if-modified-since": self.headers.get("last-modified")}
         return {name: value for name, value in wanted.items() if value}
 
-    def vouched(self, headers: Mapping[str, str], policy: Policy, now: float) -> Entry:
+    def vouched(self, headers: Mapping[str, str], policy: CachePolicy, now: float) -> CacheEntry:
         """The same body, said to be still right by a 304 with those headers."""
         newer = {name: value for name, value in headers.items() if _is_kept(name)}
         until = None if policy.ttl is None else now + policy.ttl
         return replace(self, headers={**self.headers, **newer}, vouched_at=now, until=until)
 
-    def answer(self, url: str, cap: int, origin: Origin) -> Answer | None:
-        """None when the stored bytes cannot be read any more. Raises `TooLarge`."""
+    def answer(self, url: str, cap: int, origin: Freshness) -> Response | None:
+        """None when the stored bytes cannot be read any more. Raises `ResponseTooLargeError`."""
         try:
             body = _joined(decode([self.wire], self.encoding), url, cap) if self.encoding else self.wire
-        except EncodingBroken:
+        except EncodingError:
             return None
         if len(body) > cap:
             raise too_large(url, cap)
-        return Answer(url, 200, self.headers, body, origin)
+        return Response(url, 200, self.headers, body, origin)
 
 
-def _entry(stored: StoredBytes) -> Entry:
+def _entry(stored: CachedBlob) -> CacheEntry:
     meta: Mapping[str, Any] = stored.meta
     headers = {str(name): str(value) for name, value in meta["headers"].items()}
     until = None if meta["until"] is None else float(meta["until"])
-    return Entry(headers, str(meta["encoding"]), stored.body, stored.stored_at, until)
+    return CacheEntry(headers, str(meta["encoding"]), stored.body, stored.stored_at, until)
 
 
 def _is_kept(name: str) -> bool:
     return name in _KEPT or name.startswith(_KEPT_PREFIXES)
 
 
-def read_whole(reply: Reply, url: str, cap: int) -> tuple[Answer, bytes]:
+def read_whole(reply: Reply, url: str, cap: int) -> tuple[Response, bytes]:
     """The whole answer, decoded, and its body as it came. `url` is the one that was asked for.
 
-    Never holds more than `cap` decoded bytes and one piece. Raises `TooLarge`, `IncompleteBody`, `WrongServer`.
+    Never holds more than `cap` decoded bytes and one piece. Raises `ResponseTooLargeError`, `IncompleteBodyError`,
+    `UnexpectedResponseError`.
     """
     announced = reply.headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and len(announced) < 20 and int(announced) > cap:
@@ -113,14 +114,15 @@ def read_whole(reply: Reply, url: str, cap: int) -> tuple[Answer, bytes]:
     encoding = reply.headers.get("content-encoding", "").strip()
     try:
         body = _joined(decode(_kept(reply.chunks(), wire.append, url, cap), encoding), url, cap)
-    except EncodingCutShort as error:
+    except TruncatedEncodingError as error:
         raise cut_short(url) from error
-    except EncodingBroken as error:
-        raise WrongServer(
-            f"{shown(url)} sent a body that cannot be decoded ({error}).", "Check the address; a proxy may be at fault."
+    except EncodingError as error:
+        raise UnexpectedResponseError(
+            f"{short_url(url)} sent a body that cannot be decoded ({error}).",
+            "Check the address; a proxy may be at fault.",
         ) from error
     headers = {name: value for name, value in reply.headers.items() if name not in _DROPPED}
-    return Answer(url, reply.status, headers, body), b"".join(wire) if encoding else body
+    return Response(url, reply.status, headers, body), b"".join(wire) if encoding else body
 
 
 def _kept(chunks: Iterator[bytes], keep: Callable[[bytes], None], url: str, cap: int) -> Iterator[bytes]:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from backends.errors import AppError
 from backends.http.backoff import RETRY_AFTER_CAP, is_too_long, parse_retry_after
-from backends.problems import Problem
 
 QUOTED_CHARACTERS = 300  # of the server's own words
 SHOWN_PATH = 160
@@ -41,7 +41,7 @@ _NETLOC = re.compile(r"(\[[0-9A-Fa-f:.%\w]*\]|[^\[\]:]*)(:[0-9]*)?")
 _XML_MESSAGE = re.compile(rb"<Message>([^<]{1,1000})</Message>")
 
 
-class HttpProblem(Problem):
+class HttpError(AppError):
     """Base of all of them. `reason` is the short word that manifests keep; `retryable`: asking again may help.
 
     `most_tries`: how often that is worth it at most, where somebody waits for an answer; None for the usual number.
@@ -69,99 +69,99 @@ class HttpProblem(Problem):
         self.retryable = self.may_retry if retryable is None else retryable
 
 
-class BadRequest(HttpProblem):
+class BadRequestError(HttpError):
     """Any 4xx without a class of its own."""
 
 
-class NotFound(HttpProblem):
+class NotFoundError(HttpError):
     """404."""
 
 
-class NotAllowed(HttpProblem):
+class AccessDeniedError(HttpError):
     """401 and 403."""
 
 
-class Gone(HttpProblem):
+class GoneError(HttpError):
     """410: it was there and has expired."""
 
 
-class FailedDependency(HttpProblem):
+class FailedDependencyError(HttpError):
     """424: an artifact that the worker could not make."""
 
 
-class RateLimited(HttpProblem):
+class RateLimitedError(HttpError):
     """429."""
 
     may_retry = True
 
 
-class ServerFailed(HttpProblem):
+class ServerError(HttpError):
     """5xx."""
 
     may_retry = True
 
 
-class NetworkFailed(HttpProblem):
+class NetworkError(HttpError):
     """No answer: the name is not known, nobody listens, the connection broke."""
 
     word = "network"
     may_retry = True
 
 
-class TimedOut(NetworkFailed):
+class RequestTimeoutError(NetworkError):
     """The server said nothing for too long."""
 
     word = "timeout"
 
 
-class TooSlowError(TimedOut):
+class TooSlowError(RequestTimeoutError):
     """The server sends, but so slowly that it would hold a connection for ever."""
 
     word = "too-slow"
     most_tries = 2  # each of them takes half a minute or a whole one
 
 
-class IncompleteBody(NetworkFailed):
+class IncompleteBodyError(NetworkError):
     """The answer began and ended before it was whole."""
 
     word = "incomplete"
 
 
-class Offline(HttpProblem):
+class OfflineError(HttpError):
     """Offline mode, and nothing stored."""
 
     word = "offline"
 
 
-class TooLarge(HttpProblem):
+class ResponseTooLargeError(HttpError):
     """More bytes than the caller is ready to hold."""
 
     word = "too-large"
 
 
-class WrongServer(HttpProblem):
+class UnexpectedResponseError(HttpError):
     """Something answered, but not with what this system says: a login page, another JSON, garbage."""
 
     word = "wrong-server"
 
 
-class TooManyRedirects(HttpProblem):
+class TooManyRedirectsError(HttpError):
     word = "too-many-redirects"
 
 
-class UnsafeRedirect(HttpProblem):
+class UnsafeRedirectError(HttpError):
     """A redirect or an address that would take the request where it must not go."""
 
     word = "unsafe-redirect"
 
 
-def shown(url: str) -> str:
+def short_url(url: str) -> str:
     """`host/path` of a URL, fit for a sentence: no user, no query, no fragment, nothing unprintable."""
-    host, path = shown_parts(url)
+    host, path = short_url_parts(url)
     return f"{host}{path}"
 
 
-def shown_parts(url: str) -> tuple[str, str]:
+def short_url_parts(url: str) -> tuple[str, str]:
     url = _BARE_USERINFO.sub("", url)
     try:
         split = urlsplit(url)
@@ -174,7 +174,7 @@ def shown_parts(url: str) -> tuple[str, str]:
     if len(path) > SHOWN_PATH:
         half = SHOWN_PATH // 2
         path = f"{path[:half]}…{path[-half:]}"
-    return clean(host, 100) or "the server", clean(path, 3 * SHOWN_PATH) or "/"
+    return sanitize(host, 100) or "the server", sanitize(path, 3 * SHOWN_PATH) or "/"
 
 
 def redact_url(url: str) -> str:
@@ -182,7 +182,7 @@ def redact_url(url: str) -> str:
 
     In the query and in the fragment; whatever is not one keeps its place, so that a setting can be recognised.
     """
-    if "://" in url and "@" in url and shown_parts(url)[0] == "the server":
+    if "://" in url and "@" in url and short_url_parts(url)[0] == "the server":
         return f"{url.partition('://')[0]}://…"
     url = _USERINFO.sub("…@", url)
     url = _BARE_USERINFO.sub("…@", url)
@@ -194,7 +194,7 @@ def _redact_pair(match: re.Match[str]) -> str:
     return f"{match[1]}{match[2]}=…" if _SENSITIVE_NAMES.fullmatch(name) else match[0]
 
 
-def clean(text: str, limit: int = QUOTED_CHARACTERS) -> str:
+def sanitize(text: str, limit: int = QUOTED_CHARACTERS) -> str:
     """One printable line of at most `limit` characters, without secrets; cut first, so that 10 MB cost nothing."""
     text = text[: 4 * limit]
     text = "".join(" " if unicodedata.category(character) in _UNSAFE else character for character in text)
@@ -211,12 +211,12 @@ def server_words(body: bytes) -> str:
     """What the server itself says in an error body: the first lines of its JSON's (or S3's XML's) message."""
     body = body[: 64 << 10]
     if match := _XML_MESSAGE.search(body):
-        return clean(match[1].decode("utf-8", "replace"))
+        return sanitize(match[1].decode("utf-8", "replace"))
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
         return ""
-    return clean(_message(answer))
+    return sanitize(_message(answer))
 
 
 def missing_scopes(body: bytes) -> str:
@@ -231,7 +231,7 @@ def missing_scopes(body: bytes) -> str:
         return ""
     block = message.split("```")[1] if isinstance(message, str) and message.count("```") > 1 else ""
     quoted = [scope for scope in _QUOTED.findall(block) if scope not in ("AllOf", "AnyOf")]
-    return clean(" or ".join(quoted[:4]) if '"AnyOf"' in block else " and ".join(quoted[:4]))
+    return sanitize(" or ".join(quoted[:4]) if '"AnyOf"' in block else " and ".join(quoted[:4]))
 
 
 def _message(answer: Any, depth: int = 0) -> str:
@@ -258,38 +258,38 @@ _STORAGE = re.compile(r"/(?:download/)?storage/v1/b/([^/]+)/o(?:/([^/]+))?")
 SIGN_IN = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS or CIEXPLORE_GCS_TOKEN"
 
 
-def from_response(url: str, status: int, headers: Mapping[str, str], body: bytes) -> HttpProblem:
+def from_response(url: str, status: int, headers: Mapping[str, str], body: bytes) -> HttpError:
     """The problem that an answer of that status is. `headers` has lower-case names; `body` may be cut short."""
-    host, path = shown_parts(url)
+    host, path = short_url_parts(url)
     in_storage = _STORAGE.fullmatch(path)
     if in_storage is not None:  # nobody but a program reads the addresses of Google's storage
-        path = f"{clean(unquote(in_storage[2]), 200)} in " if in_storage[2] else ""
-        path += f"bucket {clean(unquote(in_storage[1]))}"
+        path = f"{sanitize(unquote(in_storage[2]), 200)} in " if in_storage[2] else ""
+        path += f"bucket {sanitize(unquote(in_storage[1]))}"
     words = server_words(body)
     says = f' It says: "{words}"' if words else ""
     wait = parse_retry_after(headers.get("retry-after", ""))
     if status == 404:
-        return NotFound(
+        return NotFoundError(
             f"{host} has no {path} (404).{says}",
             "Check the id or the name; what CI made expires, after weeks or after a year.",
             status=status,
         )
     if status == 410:
-        return Gone(f"{path} on {host} has expired (410).{says}", "Ask for a newer run of it.", status=status)
+        return GoneError(f"{path} on {host} has expired (410).{says}", "Ask for a newer run of it.", status=status)
     if status == 401:
-        return NotAllowed(
+        return AccessDeniedError(
             f"{host} does not know who asks for {path} (401).{says}",
             "Check that the credentials are set, right and not expired.",
             status=status,
         )
     if status == 403 and (scopes := missing_scopes(body)):
-        return NotAllowed(
+        return AccessDeniedError(
             f"{host} does not let you read {path} (403): it needs the scope {scopes}.",
             "Set TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN to a client that has it.",
             status=status,
         )
     if status == 403:
-        return NotAllowed(
+        return AccessDeniedError(
             f"{host} does not let you read {path} (403).{says}",
             f"If the bucket is private, {SIGN_IN}."
             if in_storage
@@ -297,7 +297,7 @@ def from_response(url: str, status: int, headers: Mapping[str, str], body: bytes
             status=status,
         )
     if status == 424:
-        return FailedDependency(
+        return FailedDependencyError(
             f"{host} has no content for {path}: it was never made (424).{says}",
             "The log of the task tells why.",
             status=status,
@@ -305,11 +305,11 @@ def from_response(url: str, status: int, headers: Mapping[str, str], body: bytes
     if status == 429:
         when = f"Try again in {wait:.0f} s." if wait is not None else "Try again in a minute."
         when = _long_wait(wait) if wait is not None and is_too_long(wait) else when
-        return RateLimited(
+        return RateLimitedError(
             f"{host} refused {path}: it has been asked too often (429).{says}", when, status=status, retry_after=wait
         )
     if 500 <= status < 600:
-        return ServerFailed(
+        return ServerError(
             f"{host} failed on {path} ({status}).{says}",
             _long_wait(wait)
             if wait is not None and is_too_long(wait)
@@ -318,10 +318,10 @@ def from_response(url: str, status: int, headers: Mapping[str, str], body: bytes
             retry_after=wait,
         )
     if 400 <= status < 500:
-        return BadRequest(
+        return BadRequestError(
             f"{host} refused {path} ({status}).{says}", "Check the id and the address of the system.", status=status
         )
-    return WrongServer(
+    return UnexpectedResponseError(
         f"{host} answered {path} with {status}, which means nothing here.",
         "Check the address of the system in the settings.",
         status=status,
@@ -336,26 +336,26 @@ def _long_wait(seconds: float) -> str:
     )
 
 
-def offline(url: str) -> Offline:
-    return Offline(
-        f"Offline, and no stored answer of {shown(url)}.", "Leave offline mode, or open what was looked at before."
+def offline(url: str) -> OfflineError:
+    return OfflineError(
+        f"Offline, and no stored answer of {short_url(url)}.", "Leave offline mode, or open what was looked at before."
     )
 
 
-def too_large(url: str, cap: int) -> TooLarge:
-    return TooLarge(
-        f"{shown(url)} is larger than the {cap / 1e6:,.0f} MB that can be shown.", "Download it as a file instead."
+def too_large(url: str, cap: int) -> ResponseTooLargeError:
+    return ResponseTooLargeError(
+        f"{short_url(url)} is larger than the {cap / 1e6:,.0f} MB that can be shown.", "Download it as a file instead."
     )
 
 
-def incomplete(url: str, what: str = "ended early") -> IncompleteBody:
-    return IncompleteBody(f"The answer of {shown(url)} {what}.", "Try again.")
+def incomplete(url: str, what: str = "ended early") -> IncompleteBodyError:
+    return IncompleteBodyError(f"The answer of {short_url(url)} {what}.", "Try again.")
 
 
-def cut_short(url: str) -> IncompleteBody:
+def cut_short(url: str) -> IncompleteBodyError:
     """The transfer is complete and its content is not: the server sends it like that, so one repeat is enough."""
-    problem = IncompleteBody(
-        f"The answer of {shown(url)} is compressed, and its end is missing.", "Try again; a proxy may cut it."
+    problem = IncompleteBodyError(
+        f"The answer of {short_url(url)} is compressed, and its end is missing.", "Try again; a proxy may cut it."
     )
     problem.most_tries = 2
     return problem

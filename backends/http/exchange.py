@@ -8,24 +8,24 @@ import ssl
 from collections.abc import Iterator, Mapping, Sequence
 
 from backends import __version__
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import OperationCancelledError
 from backends.http.addresses import origin_of, parse, redirect_target
 from backends.http.errors import (
-    HttpProblem,
-    NetworkFailed,
-    TimedOut,
-    TooManyRedirects,
+    HttpError,
+    NetworkError,
+    RequestTimeoutError,
+    TooManyRedirectsError,
     incomplete,
-    shown,
-    shown_parts,
+    short_url,
+    short_url_parts,
 )
+from backends.http.host_limiter import HostLimiter
 from backends.http.policies import Identity
-from backends.http.slots import Slots
 from backends.http.speed import Meter
 from backends.http.speed import Timeouts as Timeouts
 from backends.http.stack import httpx
 from backends.http.wakeable import Lease
-from backends.problems import Cancelled
 
 USER_AGENT = f"ciexplore/{__version__}"
 MOST_REDIRECTS = 10
@@ -37,7 +37,7 @@ class Reply:
     """An answer whose body has not been read. `headers` has lower-case names; `hops`: the redirects before it."""
 
     def __init__(
-        self, url: httpx.URL, response: httpx.Response, cancel: Cancel | None, cleanup: contextlib.ExitStack
+        self, url: httpx.URL, response: httpx.Response, cancel: CancelToken | None, cleanup: contextlib.ExitStack
     ) -> None:
         self.url = url
         self.status = response.status_code
@@ -48,7 +48,7 @@ class Reply:
         self._cleanup = cleanup
 
     def chunks(self) -> Iterator[bytes]:
-        """The body as it is on the wire. Raises `IncompleteBody`, `TimedOut` or `Cancelled`."""
+        """The body as sent. Raises `IncompleteBodyError`, `RequestTimeoutError` or `OperationCancelledError`."""
         try:
             yield from self._response.stream  # type: ignore[misc]
         except Exception as error:
@@ -59,7 +59,7 @@ class Reply:
     def start(self, most: int) -> bytes:
         """At most that many bytes of the body, for words to show; an error in it is no news."""
         found = bytearray()
-        with contextlib.suppress(HttpProblem):
+        with contextlib.suppress(HttpError):
             for chunk in self.chunks():
                 found += chunk
                 if len(found) >= most:
@@ -81,7 +81,7 @@ class Reply:
 
     def _told(self, error: Exception) -> Exception:
         if self._cancel is not None and self._cancel.cancelled:
-            return Cancelled()
+            return OperationCancelledError()
         if isinstance(error, (httpx.RemoteProtocolError, httpx.ReadError)):
             return incomplete(str(self.url), "broke off before its end")
         return translate(error, self.url)
@@ -96,7 +96,7 @@ class Exchange:
         *,
         identities: Sequence[Identity] = (),
         timeouts: Timeouts | None = None,
-        slots: Slots | None = None,
+        slots: HostLimiter | None = None,
         accept_encoding: str = "gzip",
     ) -> None:
         self._transport = transport
@@ -118,11 +118,11 @@ class Exchange:
         *,
         headers: Mapping[str, str],
         content: bytes | None = None,
-        cancel: Cancel | None = None,
+        cancel: CancelToken | None = None,
         follow: bool = True,
         check_speed: bool = True,
     ) -> Reply:
-        """The first answer that is no redirect; the caller closes it. Raises `HttpProblem`, `Cancelled`.
+        """The first answer that is no redirect; the caller closes it. Raises `HttpError`, `OperationCancelledError`.
 
         Whom we are is told to the origin that was asked first and only as long as no other one has come between:
         another server must not choose what we sign. `check_speed`: a body below the lowest speed fails.
@@ -139,8 +139,8 @@ class Exchange:
                 reply.start(_DRAINED)
             hops.append((str(url), reply.headers))
             if len(hops) > MOST_REDIRECTS:
-                raise TooManyRedirects(
-                    f"{shown(str(first))} redirects more than {MOST_REDIRECTS} times.",
+                raise TooManyRedirectsError(
+                    f"{short_url(str(first))} redirects more than {MOST_REDIRECTS} times.",
                     "Check the address of the system in the settings.",
                 )
             url = redirect_target(first, url, location)
@@ -152,7 +152,7 @@ class Exchange:
         url: httpx.URL,
         headers: Mapping[str, str],
         content: bytes | None,
-        cancel: Cancel | None,
+        cancel: CancelToken | None,
         ours: bool,
         check_speed: bool,
     ) -> Reply:
@@ -161,7 +161,7 @@ class Exchange:
         with contextlib.ExitStack() as cleanup:
             if self._slots is not None:
                 cleanup.enter_context(self._slots.take(origin_of(url), cancel))
-            meter = Meter(shown_parts(str(url))[0], self._timeouts, check_speed=check_speed)
+            meter = Meter(short_url_parts(str(url))[0], self._timeouts, check_speed=check_speed)
             lease = Lease(cancel, meter)
             cleanup.callback(lease.end)
             all_headers = {**self._headers, **headers}
@@ -175,7 +175,7 @@ class Exchange:
                 response = self._transport.handle_request(request)
             except Exception as error:
                 if cancel is not None and cancel.cancelled:
-                    raise Cancelled from error
+                    raise OperationCancelledError from error
                 raise translate(error, url) from error
             meter.end_headers()
             return Reply(url, response, cancel, cleanup.pop_all())
@@ -199,46 +199,46 @@ def _text(value: bytes) -> str:
 
 def translate(error: Exception, url: httpx.URL) -> Exception:
     """What a failure on the way is called here; errors that are not the network's are given back as they are."""
-    host, _ = shown_parts(str(url))
+    host, _ = short_url_parts(str(url))
     if isinstance(error, httpx.TimeoutException):
         what = "could be reached" if isinstance(error, httpx.ConnectTimeout) else "answered"
-        return TimedOut(f"{host} has not {what} in time.", "Try again; a proxy or a VPN may be missing.")
+        return RequestTimeoutError(f"{host} has not {what} in time.", "Try again; a proxy or a VPN may be missing.")
     if isinstance(error, httpx.ConnectError):
         return _unreachable(error, host)
     if isinstance(error, httpx.ProxyError):
-        return NetworkFailed(
+        return NetworkError(
             f"The proxy on the way to {host} refused.", "Check HTTPS_PROXY and NO_PROXY.", reason="proxy"
         )
     if isinstance(error, (httpx.LocalProtocolError, httpx.UnsupportedProtocol)):
-        return NetworkFailed(f"The request to {host} cannot be sent.", "Check the address.", retryable=False)
+        return NetworkError(f"The request to {host} cannot be sent.", "Check the address.", retryable=False)
     if isinstance(error, httpx.RemoteProtocolError):
-        return NetworkFailed(f"{host} closed the connection or does not speak HTTP.", "Try again.")
+        return NetworkError(f"{host} closed the connection or does not speak HTTP.", "Try again.")
     if isinstance(error, httpx.HTTPError):
-        return NetworkFailed(f"The connection to {host} broke.", "Try again.")
+        return NetworkError(f"The connection to {host} broke.", "Try again.")
     return error
 
 
-def _unreachable(error: Exception, host: str) -> NetworkFailed:
+def _unreachable(error: Exception, host: str) -> NetworkError:
     causes = list(_causes(error))
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-        return NetworkFailed(
+        return NetworkError(
             f"The certificate of {host} is not trusted.",
             "If your network has a certificate authority of its own, name its file in SSL_CERT_FILE.",
             reason="certificate",
             retryable=False,
         )
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return NetworkFailed(f"{host} does not speak TLS as it should.", "Check the address and the port.")
+        return NetworkError(f"{host} does not speak TLS as it should.", "Check the address and the port.")
     unknown = [cause for cause in causes if isinstance(cause, socket.gaierror)]
     if unknown:
-        return NetworkFailed(
+        return NetworkError(
             f"The name {host} is not known.",
             "Check the address and the network; a VPN may be missing.",
             retryable=unknown[0].errno != socket.EAI_NONAME,
         )
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return NetworkFailed(f"Nothing listens at {host}.", "Check the address and the port, or start the server.")
-    return NetworkFailed(f"{host} cannot be reached.", "Check the network; a proxy or a VPN may be missing.")
+        return NetworkError(f"Nothing listens at {host}.", "Check the address and the port, or start the server.")
+    return NetworkError(f"{host} cannot be reached.", "Check the network; a proxy or a VPN may be missing.")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from backends.errors import AppError, UsageError
 from backends.http.policies import Identity
-from backends.problems import Problem, UsageProblem
 
 TOKEN_VARIABLES = ("CIEXPLORE_GCS_TOKEN", "CLOUDSDK_AUTH_ACCESS_TOKEN")
 TOKEN_FILE_VARIABLE = "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"  # noqa: S105 - the name of a variable
@@ -45,7 +45,7 @@ clock: Callable[[], float] = time.monotonic
 _PAUSE = 60.0  # seconds until credentials that nobody has asked for are tried again
 
 
-class GoogleAuthMissingError(Problem):
+class GoogleAuthMissingError(AppError):
     """The optional part that signs for service accounts is not installed."""
 
     exit_code = 2
@@ -54,8 +54,8 @@ class GoogleAuthMissingError(Problem):
 def google_identity(origin: str, environment: Mapping[str, str]) -> Identity | None:
     """Who we are to the Google storage at `origin`, None for nobody. Asks no server and raises nothing.
 
-    What is wrong with the credentials is raised by the first request (`UsageProblem`, `GoogleAuthMissingError`, or the
-    `HttpProblem` of the token's server), for other systems do without them.
+    What is wrong with the credentials is raised by the first request (`UsageError`, `GoogleAuthMissingError`, or the
+    `HttpError` of the token's server), for other systems do without them.
     """
     for name in TOKEN_VARIABLES:
         if token := environment.get(name, "").strip():
@@ -109,11 +109,11 @@ class _FileSource:
         self._fresh_until = 0.0
         self._paused_until = 0.0
         self._note = ""
-        self._problem: Problem | None = None
+        self._problem: AppError | None = None
         self._info: Mapping[str, Any] = {}
         try:
             self._info = _credentials(path)
-        except Problem as problem:
+        except AppError as problem:
             self._problem = problem
         self.scope = f"google:{_account(self._info)}"
 
@@ -137,7 +137,7 @@ class _FileSource:
             if self._problem is not None:
                 raise self._problem
             self._token, seconds = _fetch_token(self._info, self._path)
-        except Problem as problem:
+        except AppError as problem:
             if self._is_explicit:
                 raise
             self._paused_until = clock() + _PAUSE
@@ -153,20 +153,20 @@ def _credentials(path: Path) -> Mapping[str, Any]:
     except (ValueError, RecursionError):  # "from None" and no quotation: the file is a secret
         info = None
     if not isinstance(info, dict):
-        raise UsageProblem(f"{path} is not a JSON file of Google credentials.", "Download it again, or sign in again.")
+        raise UsageError(f"{path} is not a JSON file of Google credentials.", "Download it again, or sign in again.")
     kind = info.get("type")
     fields = {
         "service_account": ("client_email", "private_key"),
         "authorized_user": ("client_id", "client_secret", "refresh_token"),
     }.get(kind if isinstance(kind, str) else "")
     if fields is None:
-        raise UsageProblem(
+        raise UsageError(
             f"{path} holds Google credentials of a type that is not supported.",
             "Use a service account's key or `gcloud auth application-default login`, or set "
             f"{TOKEN_VARIABLES[0]} to the output of `gcloud auth print-access-token`.",
         )
     if missing := [name for name in fields if not isinstance(info.get(name), str) or not info[name]]:
-        raise UsageProblem(f"{path} lacks {', '.join(missing)}.", "Download it again, or sign in again.")
+        raise UsageError(f"{path} lacks {', '.join(missing)}.", "Download it again, or sign in again.")
     return info
 
 
@@ -183,9 +183,9 @@ def _fetch_token(info: Mapping[str, Any], path: Path) -> tuple[str, float]:
     from backends.http.addresses import parse
     from backends.http.caching import raise_unless_ok
     from backends.http.entries import read_whole
-    from backends.http.errors import BadRequest, NotAllowed, WrongServer
+    from backends.http.errors import AccessDeniedError, BadRequestError, UnexpectedResponseError
     from backends.http.exchange import Exchange
-    from backends.http.wire import Wire
+    from backends.http.transport import Transport
 
     url = parse(str(info.get("token_uri") or TOKEN_URL))
     if info["type"] == "service_account":
@@ -193,20 +193,22 @@ def _fetch_token(info: Mapping[str, Any], path: Path) -> tuple[str, float]:
     else:
         form = {"grant_type": "refresh_token", **{name: info[name] for name in _USER_FIELDS}}
     headers = {"accept": "application/json", "content-type": "application/x-www-form-urlencoded"}
-    wire = Wire()
+    wire = Transport()
     try:
         sent = Exchange(wire).send("POST", url, headers=headers, content=urlencode(form).encode(), follow=False)
         with sent as reply:
             raise_unless_ok(reply)
             answer = json.loads(read_whole(reply, str(url), 1 << 16)[0].body)
         token, seconds = str(answer["access_token"]), float(answer.get("expires_in") or 3600)
-    except (BadRequest, NotAllowed) as problem:
-        raise UsageProblem(
+    except (BadRequestError, AccessDeniedError) as problem:
+        raise UsageError(
             f"Google does not accept the credentials in {path} ({_word(problem)}).",
             "Sign in again: gcloud auth application-default login, or make a new key for the service account.",
         ) from None
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise WrongServer(f"{url.host} answered with something that is not a token.", "Check token_uri.") from None
+        raise UnexpectedResponseError(
+            f"{url.host} answered with something that is not a token.", "Check token_uri."
+        ) from None
     finally:
         wire.close()
     _bearer(token, str(url.host))
@@ -216,7 +218,7 @@ def _fetch_token(info: Mapping[str, Any], path: Path) -> tuple[str, float]:
 _USER_FIELDS = ("client_id", "client_secret", "refresh_token")
 
 
-def _word(problem: Problem) -> str:
+def _word(problem: AppError) -> str:
     """The error's code ("invalid_grant") out of the server's words, which may quote what was sent."""
     said = problem.sentence.partition('It says: "')[2]
     match = _ERROR_WORD.match(said)
@@ -235,7 +237,7 @@ def _assertion(info: Mapping[str, Any], audience: str, path: Path) -> str:
     try:
         signer = crypt.RSASigner.from_service_account_info(info)
     except (ValueError, TypeError, KeyError):
-        raise UsageProblem(f"The private key in {path} cannot be read.", "Download the key again.") from None
+        raise UsageError(f"The private key in {path} cannot be read.", "Download the key again.") from None
     now = int(time.time())
     claims = {"iss": info["client_email"], "scope": READ_ONLY, "aud": audience, "iat": now, "exp": now + 3600}
     return str(jwt.encode(signer, claims).decode("ascii"))
@@ -243,7 +245,7 @@ def _assertion(info: Mapping[str, Any], audience: str, path: Path) -> str:
 
 def _bearer(token: str, where: str) -> Mapping[str, str]:
     if not _TOKEN.fullmatch(token):  # never shown: most of it may be right
-        raise UsageProblem(f"What {where} holds is not an access token.", "Use `gcloud auth print-access-token`.")
+        raise UsageError(f"What {where} holds is not an access token.", "Use `gcloud auth print-access-token`.")
     return {"authorization": f"Bearer {token}"}
 
 
@@ -258,5 +260,5 @@ def _read(path: Path) -> str:
             content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         said = (error.strerror or type(error).__name__).lower()
-        raise UsageProblem(f"{path} with Google credentials cannot be read: {said}.", "Check its name.") from None
+        raise UsageError(f"{path} with Google credentials cannot be read: {said}.", "Check its name.") from None
     return content[:_MOST_BYTES].decode("utf-8-sig", "replace")

@@ -10,25 +10,25 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
+from backends.errors import AppError, UsageError
 from backends.http.policies import Identity
-from backends.problems import Problem, UsageProblem
 
 # What a Hawk header may hold (hueniverse/hawk, "Hawk header attributes"), less the quote and the backslash.
 _ATTRIBUTE = re.compile(r"[ !#-\[\]-~]+")
 
 
-class HawkMissing(Problem):
+class HawkMissingError(AppError):
     """The optional part that signs is not installed."""
 
     exit_code = 2
 
 
 def mohawk() -> Any:
-    """The library that signs. Raises `HawkMissing` with the command that installs it."""
+    """The library that signs. Raises `HawkMissingError` with the command that installs it."""
     try:
         import mohawk as library
     except ImportError:
-        raise HawkMissing(
+        raise HawkMissingError(
             "Signing requests needs the optional part for Hawk.", "Install it: pip install 'ciexplore[hawk]'"
         ) from None
     logger = logging.getLogger("mohawk")
@@ -43,7 +43,7 @@ def mohawk() -> Any:
 class HawkSigner:
     """Signs what one client sends. `offset`: seconds to add to our clock to have the server's.
 
-    Raises `UsageProblem` for credentials that are empty or cannot be credentials, `HawkMissing`.
+    Raises `UsageError` for credentials that are empty or cannot be credentials, `HawkMissingError`.
     """
 
     def __init__(self, client_id: str, key: str, *, ext: str | None = None) -> None:
@@ -86,7 +86,7 @@ def hawk_identity(origin: str, client_id: str, key: str, *, certificate: str | N
     """Who we are to `origin` with Hawk credentials.
 
     `certificate`: JSON of temporary Taskcluster credentials; it travels as `ext`, base64 of {"certificate": ...}
-    (taskcluster client, makeHawkExt). Raises `UsageProblem` for empty or impossible credentials, `HawkMissing`.
+    (taskcluster client, makeHawkExt). Raises `UsageError` for empty or impossible credentials, `HawkMissingError`.
     """
     signer = HawkSigner(client_id, key, ext=_certificate_ext(certificate) if certificate else None)
     return Identity(origin, signer.client_id, signer.headers)
@@ -98,17 +98,15 @@ def _certificate_ext(certificate: str) -> str:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):  # "from None" and no quotation: the certificate is a secret, too
-        raise UsageProblem(
-            "The certificate of the credentials is not a JSON object.", "Copy it whole, or sign in anew."
-        )
+        raise UsageError("The certificate of the credentials is not a JSON object.", "Copy it whole, or sign in anew.")
     return b64encode(json.dumps({"certificate": document}).encode()).decode("ascii")
 
 
 def _checked(value: str, what: str) -> str:
     if not value:
-        raise UsageProblem(f"The {what} of the Hawk credentials is empty.", "Set both the client id and the key.")
+        raise UsageError(f"The {what} of the Hawk credentials is empty.", "Set both the client id and the key.")
     if not _ATTRIBUTE.fullmatch(value):
-        raise UsageProblem(
+        raise UsageError(
             f"The {what} of the Hawk credentials holds characters that none has.", "Check for a line break or a quote."
         )
     return value

@@ -6,16 +6,16 @@ import contextlib
 import time
 from typing import Any
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.http.addresses import parse
-from backends.http.answers import Answer
 from backends.http.client import CAP
 from backends.http.entries import read_whole
-from backends.http.errors import HttpProblem, WrongServer, from_response, shown
+from backends.http.errors import HttpError, UnexpectedResponseError, from_response, short_url
 from backends.http.exchange import Exchange, Reply
 from backends.http.hawk import HawkSigner, mohawk
+from backends.http.response import Response
 from backends.http.speed import Timeouts
-from backends.http.wire import Wire
+from backends.http.transport import Transport
 
 _START = 64 << 10  # of an error's body
 
@@ -25,7 +25,7 @@ class HawkPoster:
 
     def __init__(self, signer: HawkSigner, timeouts: Timeouts | None = None) -> None:
         self._signer = signer
-        self._wire = Wire()
+        self._wire = Transport()
         self._exchange = Exchange(self._wire, timeouts=timeouts)
 
     def close(self) -> None:
@@ -38,12 +38,12 @@ class HawkPoster:
         self.close()
 
     def post(
-        self, url: str, content: bytes, *, accept: str = "application/json", cancel: Cancel | None = None
-    ) -> Answer:
+        self, url: str, content: bytes, *, accept: str = "application/json", cancel: CancelToken | None = None
+    ) -> Response:
         """Sends JSON once (twice if our clock is wrong); never stored, redirects not followed.
 
-        A 401 with the server's time, signed with our key, sets our clock by it. Raises `HttpProblem`s as `Http` does,
-        and `WrongServer` for an answer that its signature does not fit.
+        A 401 with the server's time, signed with our key, sets our clock by it. Raises `HttpError`s as `Http` does,
+        and `UnexpectedResponseError` for an answer that its signature does not fit.
         """
         address = parse(url)
         for attempt in range(2):
@@ -77,7 +77,7 @@ class HawkPoster:
             self._signer.offset = stamp - int(time.time())
         return bool(right)
 
-    def _check(self, sender: Any, answer: Answer) -> None:
+    def _check(self, sender: Any, answer: Response) -> None:
         """Servers need not sign what they answer; one that does must be right."""
         header = answer.headers.get("server-authorization", "")
         if not header:
@@ -92,16 +92,16 @@ class HawkPoster:
                 timestamp_skew_in_seconds=600,  # of our own request: a slow answer is no forged one
             )
         except (library.exc.HawkFail, ValueError, IndexError):
-            raise WrongServer(
-                f"The answer of {shown(answer.url)} has a signature that does not fit.",
+            raise UnexpectedResponseError(
+                f"The answer of {short_url(answer.url)} has a signature that does not fit.",
                 "Something between here and the server changes answers, or it is another server.",
             ) from None
 
 
-def asks_for_hawk(url: str, timeouts: Timeouts | None = None, cancel: Cancel | None = None) -> bool:
-    """Whether an unsigned POST of nothing is answered by asking for Hawk credentials. Raises `HttpProblem` where there
+def asks_for_hawk(url: str, timeouts: Timeouts | None = None, cancel: CancelToken | None = None) -> bool:
+    """Whether an unsigned POST of nothing is answered by asking for Hawk credentials. Raises `HttpError` where there
     is no server."""
-    wire = Wire()
+    wire = Transport()
     try:
         with Exchange(wire, timeouts=timeouts).send(
             "POST",
@@ -111,12 +111,12 @@ def asks_for_hawk(url: str, timeouts: Timeouts | None = None, cancel: Cancel | N
             cancel=cancel,
             follow=False,
         ) as reply:
-            with contextlib.suppress(HttpProblem):
+            with contextlib.suppress(HttpError):
                 reply.start(_START)
             return reply.status == 401 and "hawk" in reply.headers.get("www-authenticate", "").lower()
     finally:
         wire.close()
 
 
-def _problem(url: str, reply: Reply) -> HttpProblem:
+def _problem(url: str, reply: Reply) -> HttpError:
     return from_response(url, reply.status, reply.headers, reply.start(_START))

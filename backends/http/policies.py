@@ -23,7 +23,7 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True)
-class Policy:
+class CachePolicy:
     """How long an answer holds.
 
     `store`: keep it at all. `ttl`: seconds in which it is not asked for again, None for ever. `stale_if_error`: when
@@ -35,21 +35,21 @@ class Policy:
     stale_if_error: bool = True
 
     @classmethod
-    def immutable(cls) -> Policy:
+    def immutable(cls) -> CachePolicy:
         """It cannot change any more: a resolved task, a finished build."""
         return cls(ttl=None)
 
     @classmethod
-    def revalidate(cls) -> Policy:
+    def revalidate(cls) -> CachePolicy:
         """Ask each time, but with the ETag, so that an unchanged body is not sent again."""
         return cls(ttl=0.0)
 
     @classmethod
-    def short(cls, seconds: float) -> Policy:
+    def short(cls, seconds: float) -> CachePolicy:
         return cls(ttl=seconds)
 
     @classmethod
-    def never(cls) -> Policy:
+    def never(cls) -> CachePolicy:
         """Neither read from nor written to the disk: credentials, signed addresses."""
         return cls(store=False, ttl=0.0, stale_if_error=False)
 

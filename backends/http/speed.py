@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 
-from backends.http.errors import TooSlowError, WrongServer
+from backends.http.errors import TooSlowError, UnexpectedResponseError
 
 MOST_HEADER_BYTES = 1 << 20  # of all interim (1xx) responses and the headers; h11 limits each alone to 100 KB
 clock: Callable[[], float] = time.monotonic
@@ -71,12 +71,14 @@ class Meter:
         return left if self._shortened else timeout
 
     def end_read(self, received: int) -> None:
-        """Called after each read. Raises `TooSlowError`, or `WrongServer` for headers without an end."""
+        """Called after each read. Raises `TooSlowError`, or `UnexpectedResponseError` for headers without an end."""
         now = clock()
         self._bytes += received
         if self._in_headers:
             if self._bytes > MOST_HEADER_BYTES:
-                raise WrongServer(f"{self._host} sends headers without an end.", "Check the URL of the system.")
+                raise UnexpectedResponseError(
+                    f"{self._host} sends headers without an end.", "Check the URL of the system."
+                )
             return
         self._waited += now - self._read_at
         if self._check_speed and self._waited >= self._timeouts.speed_time:

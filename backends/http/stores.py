@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from backends.http.cache import Shelf
+from backends.http.cache import DiskCache
 from backends.http.policies import Mode
 
 # One row and not two: an account and a body of different fetches can never meet.
@@ -21,7 +21,7 @@ _DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True)
-class StoredBytes:
+class CachedBlob:
     """`stored_at`: seconds since 1970, UTC. `meta`: whatever JSON was put with it."""
 
     body: bytes
@@ -35,7 +35,7 @@ def pack(body: bytes, stored_at: float, meta: Mapping[str, Any]) -> bytes:
     return b"".join((head, _digest(head, account, body), account, body))
 
 
-def unpack(row: bytes | None) -> StoredBytes | None:
+def unpack(row: bytes | None) -> CachedBlob | None:
     """None for what is missing, cut short, altered or not ours."""
     if row is None or len(row) < _HEAD.size:
         return None
@@ -48,7 +48,7 @@ def unpack(row: bytes | None) -> StoredBytes | None:
         return None
     try:
         account = json.loads(row[start:begin])
-        return StoredBytes(row[begin:], float(account["at"]), dict(account["meta"]))
+        return CachedBlob(row[begin:], float(account["at"]), dict(account["meta"]))
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
 
@@ -66,18 +66,18 @@ def hashed(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class Store:
+class BlobCache:
     """Bytes that we computed ourselves (parsed frames), by any string key, next to the answers they come from.
 
     Follows the mode: refresh and no-cache read nothing, offline and no-cache write nothing.
     """
 
-    def __init__(self, shelf: Shelf, mode: Mode, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, shelf: DiskCache, mode: Mode, clock: Callable[[], float] = time.time) -> None:
         self._shelf = shelf
         self._mode = mode
         self._clock = clock
 
-    def get(self, key: str) -> StoredBytes | None:
+    def get(self, key: str) -> CachedBlob | None:
         row = self._shelf.get(_own(key)) if self._mode.reads else None
         found = unpack(row)
         if row is not None and found is None:

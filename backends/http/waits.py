@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from backends.http.errors import HttpProblem
+from backends.http.errors import HttpError
 
 LEAST_SHOWN = 5.0  # seconds; shorter waits, such as our own between tries, are over before they are read
 
@@ -27,7 +27,7 @@ class Waits:
         self._next = 0
 
     @contextmanager
-    def during(self, host: str, seconds: float, problem: HttpProblem) -> Iterator[None]:
+    def during(self, host: str, seconds: float, problem: HttpError) -> Iterator[None]:
         """Within it, `host` is waited for."""
         if seconds < LEAST_SHOWN:
             yield
@@ -78,7 +78,7 @@ def wait_text(host: str, seconds: float, reason: str) -> str:
     return f"waiting {max(1.0, seconds):.0f} s: {host} {reason}"
 
 
-def _reason(problem: HttpProblem) -> str:
+def _reason(problem: HttpError) -> str:
     if problem.retry_after is not None:
         return f"asks for it ({problem.status})"
     return f"failed ({problem.status})" if problem.status is not None else "has not answered"

@@ -11,10 +11,10 @@ import time
 import typing
 from collections.abc import Iterable, Iterator
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import OperationCancelledError
 from backends.http.speed import Meter
 from backends.http.stack import httpcore
-from backends.problems import Cancelled
 
 _SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 _MOST_READ = 256 << 10
@@ -28,7 +28,7 @@ class Lease:
     request right afterwards, so `end()` gives it up under the lock that waking takes.
     """
 
-    def __init__(self, cancel: Cancel | None, meter: Meter | None = None) -> None:
+    def __init__(self, cancel: CancelToken | None, meter: Meter | None = None) -> None:
         self.cancel = cancel
         self.meter = meter
         self.connected = False  # whether this request had to open a connection
@@ -37,7 +37,7 @@ class Lease:
         self._forget = cancel.on_cancel(self._wake) if cancel is not None else None
 
     def hold(self, sock: socket.socket) -> None:
-        """From here on the request blocks on `sock`; raises `Cancelled` if it is too late for that."""
+        """From here on the request blocks on `sock`; raises `OperationCancelledError` if it is too late for that."""
         if self.cancel is None:
             return
         with self._lock:
@@ -234,5 +234,5 @@ def _connect(family: int, kind: int, protocol: int, address: typing.Any, timeout
             lease.let_go()
         sock.close()
         if isinstance(error, OSError) and lease is not None and lease.cancel is not None and lease.cancel.cancelled:
-            raise Cancelled from error
+            raise OperationCancelledError from error
         raise

@@ -6,16 +6,16 @@ forms to `forms.FORMS`. They are loaded with the first text (13 ms), not with th
 
 from __future__ import annotations
 
+from backends.locators.base import InvalidLocatorError as InvalidLocatorError
 from backends.locators.base import Locator as Locator
-from backends.locators.base import LocatorProblem as LocatorProblem
 from backends.locators.forms import FORMS
 
 
 def parse(text: str) -> Locator:
-    """The locator that `text` stands for. Raises `LocatorProblem`, and nothing else whatever the text."""
-    from backends.locators.recognisers import recognised
+    """The locator that `text` stands for. Raises `InvalidLocatorError`, and nothing else whatever the text."""
+    from backends.locators.parsers import parse_text
 
-    return recognised(text)
+    return parse_text(text)
 
 
 def accepted_forms(system: str = "") -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 
 
 class Locator(ABC):
@@ -25,7 +25,7 @@ class Locator(ABC):
         return self
 
 
-class LocatorProblem(UsageProblem):
+class InvalidLocatorError(UsageError):
     """The text is nothing that can be opened, or something that must not be opened."""
 
 

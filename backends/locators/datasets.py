@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from backends.locators.base import LocatorProblem
-from backends.locators.pasted import Pasted, escape, unescape
+from backends.locators.base import InvalidLocatorError
+from backends.locators.pasted import PastedText, escape, unescape
 from backends.locators.perfherder import PerfherderLocator
 
 _PREFIX = "perf:dataset/"
@@ -38,10 +38,11 @@ class DatasetView(PerfherderLocator):
         return f"{_PREFIX}{escape(self.store)}/{escape(self.view)}{named}"
 
 
-def recognise(pasted: Pasted) -> DatasetViews | DatasetView | None:
+def recognise(pasted: PastedText) -> DatasetViews | DatasetView | None:
     """perf:dataset/STORE[/VIEW][?repository=R], STORE being a path in which / may be written %2F.
 
-    The last part is the view where it is the name of one, as `escape` never leaves a / bare. Raises `LocatorProblem`.
+    The last part is the view where it is the name of one, as `escape` never leaves a / bare. Raises
+    `InvalidLocatorError`.
     """
     if pasted.text[: len(_PREFIX)].lower() != _PREFIX:
         return None
@@ -49,13 +50,13 @@ def recognise(pasted: Pasted) -> DatasetViews | DatasetView | None:
     key, _, value = query.partition("=")
     repository = unescape(value)
     if query and (key != "repository" or _REPOSITORY.fullmatch(repository) is None):
-        raise LocatorProblem("A perf:dataset/ text may end in ?repository=NAME and in nothing else.")
+        raise InvalidLocatorError("A perf:dataset/ text may end in ?repository=NAME and in nothing else.")
     store, slash, view = body.rpartition("/")
     if not slash or not store or _NAME.fullmatch(unescape(view)) is None or unescape(view) not in NAMES:
         store, view = body, ""
     path = unescape(store)
     if not path or "\0" in path:
-        raise LocatorProblem(
+        raise InvalidLocatorError(
             "This perf:dataset/ text names no directory.",
             "Form: perf:dataset/STORE[/VIEW][?repository=R], such as perf:dataset/%2Fhome%2Fme%2Fperf/groups.",
         )

@@ -39,12 +39,12 @@ FORMS: dict[str, tuple[tuple[str, str], ...]] = {
         ("perf:dataset/STORE[/VIEW]", "a dataset that `perf dataset update` filled"),
         ("perf:signatures/autoland/browsertime, perf:pushes/autoland", "what Perfherder measures, pushes"),
     ),
-    "archiver": (
+    "archives": (
         ("https://hg.mozilla.org/mozilla-central/rev/REVISION", "the source archives of a revision"),
         ("https://HOST/REPOSITORY/archive/REVISION.zip/DIRECTORY", "the archive of a part of it"),
         ("https://github.com/OWNER/REPOSITORY/commit/REVISION", "the source archives of a commit"),
         ("archive:REPOSITORY[@REVISION[/DIRECTORY]]", "a repository's revisions; the archives of one"),
         ("archive:repositories, archive:held", "all repositories; the archives that are kept here"),
     ),
-    "submission": (("submit:FILE, submit:tasks/ID,ID, submit:outbox", "job data to lint, preview and publish"),),
+    "submit": (("submit:FILE, submit:tasks/ID,ID, submit:outbox", "job data to lint, preview and publish"),),
 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
-from backends.locators.base import LocatorProblem
+from backends.locators.base import InvalidLocatorError
 from backends.net import is_loopback
 
 OPENING = "<\"'`({“‘«"
@@ -80,16 +80,16 @@ class PastedUrl:
         return self.scheme in PORTS
 
     def server(self) -> str:
-        """The origin as a server to ask. Raises `LocatorProblem` where a request would be readable on the way."""
+        """The origin as a server to ask. Raises `InvalidLocatorError` where a request would be readable on the way."""
         if self.scheme == "http" and not is_loopback(self.host):
-            raise LocatorProblem(
+            raise InvalidLocatorError(
                 f"{self.host} is to be asked over plain http, which anyone on the way can read and change.",
                 "Use the https address; plain http is for servers on this machine.",
             )
         return self.origin
 
 
-class Pasted:
+class PastedText:
     """`text` is what was meant; `url` its parts when it is an address (a missing scheme is supplied).
 
     Of a command, a Markdown link or a sentence the one address in it is meant. `addresses`: how many different ones
@@ -117,15 +117,15 @@ class Pasted:
 
 
 def split_url(text: str) -> PastedUrl:
-    """The parts of an absolute URL. Raises `LocatorProblem` for one that is malformed or carries a password."""
+    """The parts of an absolute URL. Raises `InvalidLocatorError` for one that is malformed or carries a password."""
     try:
         split = urlsplit(text)
         port, host = split.port, (split.hostname or "").rstrip(".")
         query = dict(reversed(parse_qsl(split.query, max_num_fields=200)))
     except ValueError as error:
-        raise LocatorProblem("This is not a well-formed address.", "Copy it again from the browser.") from error
+        raise InvalidLocatorError("This is not a well-formed address.", "Copy it again from the browser.") from error
     if split.username is not None or split.password is not None:
-        raise LocatorProblem(
+        raise InvalidLocatorError(
             "This address has a user name or a password in it.", "Paste it without what stands before the @."
         )
     _check_host(split, host)
@@ -137,9 +137,9 @@ def _check_host(split: SplitResult, host: str) -> None:
         try:
             ipaddress.IPv6Address(host)
         except ValueError as error:
-            raise LocatorProblem("This address has no valid host.", "Copy it again from the browser.") from error
+            raise InvalidLocatorError("This address has no valid host.", "Copy it again from the browser.") from error
     elif HOST.fullmatch(host) is None or "\\" in split.netloc:
-        raise LocatorProblem("This address has no valid host.", "Copy it again from the browser.")
+        raise InvalidLocatorError("This address has no valid host.", "Copy it again from the browser.")
 
 
 def _meant(text: str) -> tuple[str, int]:

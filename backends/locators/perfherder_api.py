@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from backends.locators.base import LocatorProblem
+from backends.locators.base import InvalidLocatorError
 from backends.locators.pasted import unescape
 from backends.locators.perfherder import (
     STATUSES,
@@ -67,15 +67,15 @@ def is_signature(text: str) -> bool:
     return NUMBER.fullmatch(text) is not None or HASH.fullmatch(text) is not None
 
 
-def incomplete() -> LocatorProblem:
-    return LocatorProblem(
+def incomplete() -> InvalidLocatorError:
+    return InvalidLocatorError(
         "This comparison does not name two repositories and revisions.",
         "Copy the address once both revisions (8 to 40 hex digits) are chosen.",
     )
 
 
 def recognise(path: str, query: Query, server: str) -> PerfherderLocator | None:
-    """`path`: without slashes around it, beginning with api/. Raises `LocatorProblem` for one that cannot be opened."""
+    """`path`: without slashes around it, beginning with api/. Raises `InvalidLocatorError`."""
     segments = [unescape(part) for part in path.split("/")[1:]]
     match segments:
         case ["repository"]:
@@ -91,7 +91,7 @@ def recognise(path: str, query: Query, server: str) -> PerfherderLocator | None:
         case ["perfcompare", "results"]:
             return _comparison(query, server)
         case ["jobs"] if NUMBER.fullmatch(last(query, "push_id")):
-            raise LocatorProblem(
+            raise InvalidLocatorError(
                 "This address of the API does not say of which repository the push is.",
                 f"Use /api/project/REPOSITORY/jobs/?push_id={last(query, 'push_id')}, or perf:jobs/REPOSITORY/PUSH.",
             )
@@ -119,16 +119,16 @@ def one_summary(text: str) -> int:
     """The number that an id= must be: without it all summaries would be listed."""
     found = number(text)
     if found is None:
-        raise LocatorProblem(
+        raise InvalidLocatorError(
             "This address of alerts does not name one alert summary: its id= is no number.",
             "Paste one number, or the address of the list.",
         )
     return found
 
 
-def unknown_status(status: str) -> LocatorProblem:
+def unknown_status(status: str) -> InvalidLocatorError:
     known = ", ".join(f"{place} {name}" for place, name in enumerate(STATUSES))
-    return LocatorProblem(
+    return InvalidLocatorError(
         f"Alert summaries have no status {status[:20]}.", f"Known: {known}; on the page -2 is all, -1 all regressions."
     )
 
@@ -156,7 +156,9 @@ def _summary(query: Query, server: str) -> PerfherderLocator:
     revision, named = last(query, "revision").lower(), framework(last(query, "framework"))
     replicates = truth(last(query, "replicates"))
     if not REPOSITORY.fullmatch(repository):
-        raise LocatorProblem("This address of the API names no repository.", "Add repository=autoland, or another.")
+        raise InvalidLocatorError(
+            "This address of the API names no repository.", "Add repository=autoland, or another."
+        )
     if is_signature(signature):
         ref = SeriesRef(repository, signature, named)
         if REVISION.fullmatch(revision):
@@ -174,11 +176,11 @@ def _summary(query: Query, server: str) -> PerfherderLocator:
 
 
 def _span(query: Query, *names: str) -> tuple[int | None, int | None]:
-    """The two times. Raises `LocatorProblem` for what is none: without it other values would be shown."""
+    """The two times. Raises `InvalidLocatorError` for what is none: without it other values would be shown."""
     found = [(name, last(query, name), _moment(last(query, name))) for name in names]
     for name, text, moment in found:
         if text and moment is None:
-            raise LocatorProblem(f"The {name}= of this address is not a time.", "Write it as YYYY-MM-DDTHH:MM:SS.")
+            raise InvalidLocatorError(f"The {name}= of this address is not a time.", "Write it as YYYY-MM-DDTHH:MM:SS.")
     return found[0][2], found[1][2]
 
 
@@ -249,7 +251,9 @@ def _limit(query: Query, name: str, fits: Callable[[str], object], what: str, fo
     """Where a list begins or ends. One that cannot be read is an error: without it other pushes would be listed."""
     text = first(query, name).strip().lower()
     if text and not fits(text):
-        raise LocatorProblem(f"The {name}= of this address is not {what}.", f"Write it as {form}, or leave it out.")
+        raise InvalidLocatorError(
+            f"The {name}= of this address is not {what}.", f"Write it as {form}, or leave it out."
+        )
     return text
 
 
@@ -292,5 +296,5 @@ def _data(repository: str, query: Query, server: str) -> PerfherderLocator | Non
 def _series(repository: str, names: list[str], named: str, interval: int | None, server: str) -> Series:
     refs = [SeriesRef(repository, name, named) for name in names if is_signature(name)]
     if not refs:
-        raise LocatorProblem("This address of the API names no signature.", "Add one by its id.")
+        raise InvalidLocatorError("This address of the API names no signature.", "Add one by its id.")
     return Series(tuple(dict.fromkeys(refs)), interval, server=server)

@@ -14,8 +14,8 @@ from dataclasses import replace
 from urllib.parse import parse_qsl
 
 from backends.locators import perfherder_api
-from backends.locators.base import LocatorProblem
-from backends.locators.pasted import SCHEME, Pasted, PastedUrl, split_url, unescape
+from backends.locators.base import InvalidLocatorError
+from backends.locators.pasted import SCHEME, PastedText, PastedUrl, split_url, unescape
 from backends.locators.perfherder import (
     ALERT_FLAGS,
     STATUSES,
@@ -75,7 +75,7 @@ FORMS_HINT = (
 )
 
 
-def recognise(pasted: Pasted) -> PerfherderLocator | None:
+def recognise(pasted: PastedText) -> PerfherderLocator | None:
     """The Perfherder locator of a pasted text, None if it is not Perfherder's."""
     text = pasted.text
     if text[:5].lower() == "perf:" and not text[5:].startswith("//"):
@@ -107,7 +107,7 @@ def _server(url: PastedUrl) -> str:
     return "" if url.host == PUBLIC_HOST else url.server()
 
 
-def _page(pasted: Pasted, url: PastedUrl) -> tuple[str, Query]:
+def _page(pasted: PastedText, url: PastedUrl) -> tuple[str, Query]:
     """The page and its query, every value of each name."""
     path = url.path.strip("/")
     written = pasted.text.partition("#")[0].partition("?")[2]
@@ -143,7 +143,7 @@ def _graphs(query: Query, server: str) -> PerfherderLocator:
         if len(parts) > 1 and REPOSITORY.fullmatch(parts[0]) and _is_signature(parts[1]):
             found.append(SeriesRef(parts[0], parts[1], _framework(parts[3]) if len(parts) > 3 else ""))
     if not found:
-        raise LocatorProblem(
+        raise InvalidLocatorError(
             "This Perfherder graph has no series in its address.", "Add a test to the graph, then copy the address."
         )
     limits = re.sub(r'[\[\]{}"]', "", _first(query, "zoom")).split(",")[:2]
@@ -219,26 +219,26 @@ def _perf_compare(page: str, query: Query) -> PerfherderLocator:
         if page.startswith(f"compare-{kind}"):
             return _by_reference(kind, query, replicates)
     if not page:
-        raise LocatorProblem(
+        raise InvalidLocatorError(
             "This is perf.compare's start page, which does not compare two repositories yet.",
             "Choose the revisions there, then copy the address of the results.",
         )
     framework = _first(query, "framework")
     if framework and not _framework(framework):
-        raise LocatorProblem(
+        raise InvalidLocatorError(
             "The framework= of this comparison is not one that perf.compare shows.",
             "Write one framework's number or name, such as 13 or browsertime.",
         )
     if "over-time" in page:
         query.pop("baseRev", None)
         if _number(_first(query, "selectedTimeRange")) is None:
-            raise LocatorProblem(
+            raise InvalidLocatorError(
                 "This comparison over time does not say how far back it goes.",
                 "Add selectedTimeRange= with seconds, such as 1209600 for 14 days.",
             )
     parents = [_first(query, f"{side}ParentSignature") for side in ("base", "new")]
     if page.startswith("subtests") and not all(map(NUMBER.fullmatch, parents)):
-        raise LocatorProblem(
+        raise InvalidLocatorError(
             "This comparison of subtests does not name the suite on both sides.",
             "Add baseParentSignature= and newParentSignature=, the suite's ids.",
         )
@@ -257,7 +257,7 @@ def _by_reference(kind: str, query: Query, replicates: bool) -> PerfherderLocato
     valid = NUMBER if kind == "lando" else REFERENCE
     if not (valid.fullmatch(base) and valid.fullmatch(new) and all(map(REPOSITORY.fullmatch, repositories))):
         what = "landing jobs of Lando" if kind == "lando" else "hashes"
-        raise LocatorProblem(
+        raise InvalidLocatorError(
             f"This perf.compare address does not name two {what} and their repositories.",
             f"It needs base{kind.capitalize()}=, new{kind.capitalize()}=, baseRepo= and newRepo=, as `mach try perf` "
             "prints them.",
@@ -283,7 +283,7 @@ def _comparison(
     if not revisions and base_revision:
         repositories, revisions = [base_repository], [base_revision]
     if len(revisions) != len(repositories):
-        raise LocatorProblem(
+        raise InvalidLocatorError(
             f"This comparison names {_counted(revisions, 'new revision')} and "
             f"{_counted(repositories, 'new repository', 'new repositories')}.",
             f"Give one {new[0]}= for each {new[1]}=.",
@@ -330,7 +330,7 @@ def _pushes(query: Query, server: str) -> PerfherderLocator | None:
     if lando and not _first(query, "revision"):
         instance = _first(query, "landoInstance")
         if not NUMBER.fullmatch(lando):
-            raise LocatorProblem("This Treeherder address has no valid landoCommitID.", "It is a number.")
+            raise InvalidLocatorError("This Treeherder address has no valid landoCommitID.", "It is a number.")
         return LandoPush(repository, int(lando), instance if WORD.fullmatch(instance) else "", server)
     in_range = _first(query, "fromchange", "tochange")
     if any(_first(query, name) for name in ONE_PUSH) and not (in_range and not _first(query, "revision")):
@@ -368,14 +368,16 @@ def _short_form(text: str) -> PerfherderLocator:
     server = options.pop("server", "")
     if server:
         if SCHEME.match(server) is None:
-            raise LocatorProblem("A perf: text names its server as server=https://HOST.", FORMS_HINT)
+            raise InvalidLocatorError("A perf: text names its server as server=https://HOST.", FORMS_HINT)
         server = split_url(server).server()
     kind, *parts = body.rstrip("/").split("/") if body else ["repositories"]
     plain = [unescape(part) for part in parts]
     found = _series_form(kind, parts, options, server) or _listing(kind, plain, options, server)
     found = found or _of_repository(kind, plain, options, server)
     if found is None:
-        raise LocatorProblem("This perf: text is incomplete, or something in it is not what belongs there.", FORMS_HINT)
+        raise InvalidLocatorError(
+            "This perf: text is incomplete, or something in it is not what belongs there.", FORMS_HINT
+        )
     return found
 
 

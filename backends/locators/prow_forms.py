@@ -12,8 +12,8 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from backends.locators.base import LocatorProblem
-from backends.locators.pasted import Pasted, PastedUrl, split_url, unescape
+from backends.locators.base import InvalidLocatorError
+from backends.locators.pasted import PastedText, PastedUrl, split_url, unescape
 from backends.locators.prow import (
     BUCKET,
     BUILD,
@@ -56,7 +56,7 @@ _FORMS = (
 )
 
 
-def recognise(pasted: Pasted) -> ProwLocator | None:
+def recognise(pasted: PastedText) -> ProwLocator | None:
     """The Prow locator of a pasted text, None if it is not Prow's."""
     text = pasted.text
     lowered = text[:8].lower()
@@ -92,7 +92,7 @@ def recognise_name(text: str) -> ProwLocator | None:
     return ProwJob(job, build)
 
 
-def recognise_last(pasted: Pasted) -> ProwLocator | None:
+def recognise_last(pasted: PastedText) -> ProwLocator | None:
     """The same of a text that no recogniser knows, if it looks like a job's name."""
     return recognise_name(pasted.text) if _LIKE_JOB.fullmatch(pasted.text.partition("/")[0]) else None
 
@@ -103,7 +103,7 @@ def _raw(text: str, store: str) -> ProwPath:
         path = _GENERATION.sub("", path)
     if "*" in path:
         folder = f"{store or 'gs'}://{bucket}/{path[: path.index('*')].rpartition('/')[0]}/"
-        raise LocatorProblem(
+        raise InvalidLocatorError(
             "A pattern with * cannot be opened.",
             f"Paste {folder} and choose the files by --match, or by / in the app.",
         )
@@ -112,7 +112,7 @@ def _raw(text: str, store: str) -> ProwPath:
 
 def _place(bucket: str, path: str, store: str = "", line: int | None = None) -> ProwPath:
     if not BUCKET.fullmatch(bucket):
-        raise LocatorProblem("This names no bucket that can be.", "Bucket names are lower-case: gs://BUCKET/PATH.")
+        raise InvalidLocatorError("This names no bucket that can be.", "Bucket names are lower-case: gs://BUCKET/PATH.")
     return ProwPath(bucket, normal(path), store, line)
 
 
@@ -122,14 +122,16 @@ def _local(path: str) -> ProwPath:
     path = os.path.normpath(path) + ("/" if path.endswith("/") else "")
     names = [name for name in path.split("/") if name]
     if not names:
-        raise LocatorProblem("The root directory is not a bucket.", "Paste a path: file:///DIRECTORY/BUCKET/")
+        raise InvalidLocatorError("The root directory is not a bucket.", "Paste a path: file:///DIRECTORY/BUCKET/")
     at = _root_at(names)
     ends = path.endswith("/")
     if at is None or (len(names) - at <= 2 and _holds_builds(path)):
         plain = at is None and len(names) > 1 and not _holds_builds(path)
         at, ends = (len(names) - 1, ends or Path(path).is_dir()) if plain else (len(names), False)
     if not at:
-        raise LocatorProblem("The directory above logs/ has to be named like the bucket.", "file:///DIRECTORY/BUCKET/")
+        raise InvalidLocatorError(
+            "The directory above logs/ has to be named like the bucket.", "file:///DIRECTORY/BUCKET/"
+        )
     inner = "/".join(names[at:]) + ("/" if ends and at < len(names) else "")
     return ProwPath(names[at - 1], normal(inner), "file:/" + "/".join(names[: at - 1]))
 
@@ -158,13 +160,15 @@ def _relative(text: str) -> ProwPath | None:
     try:
         path = os.path.abspath(Path(text).expanduser())  # noqa: PTH100 - takes .. away without asking the disk
     except (OSError, RuntimeError) as error:  # the current directory is gone
-        raise LocatorProblem("The current directory does not exist any more.", "Paste the complete path.") from error
+        raise InvalidLocatorError(
+            "The current directory does not exist any more.", "Paste the complete path."
+        ) from error
     if _root_at([name for name in path.split("/") if name]) is None and not (
         path.endswith(_REPORTS) or Path(path).is_dir()
     ):
         if not os.path.exists(path):  # noqa: PTH110 - takes any text
             shown = "".join(char if char.isprintable() else "\ufffd" for char in text[:200])
-            raise LocatorProblem(f"There is no file or directory {shown}.", "Check its name.")
+            raise InvalidLocatorError(f"There is no file or directory {shown}.", "Check its name.")
         return None
     return _local(f"{path}/" if text.endswith("/") and path != "/" else path)
 
@@ -175,7 +179,7 @@ def _short_form(text: str) -> ProwLocator:
     what, _, rest = body.partition("/")
     found = _short(what, rest.split("/"), options)
     if found is None:
-        raise LocatorProblem("This prow: text is incomplete or names nothing that is known.", _FORMS)
+        raise InvalidLocatorError("This prow: text is incomplete or names nothing that is known.", _FORMS)
     return found
 
 
@@ -219,7 +223,7 @@ def _from_url(url: PastedUrl) -> ProwLocator | None:
         tab = unescape(url.fragment).partition("&")[0]
         if _BARE_JOB.fullmatch(tab):  # OpenShift's tabs are named like their jobs
             return ProwJob(tab)
-        raise LocatorProblem(
+        raise InvalidLocatorError(
             "A TestGrid tab does not say which bucket its builds are in.",
             "Open one of its columns and paste that page.",
         )
@@ -340,7 +344,7 @@ def _asked(url: PastedUrl, names: list[str]) -> ProwLocator | None:
         build = query.get("id", "")
         return ProwJob(job, build if page == "log" and BUILD.fullmatch(build) else "")
     if page == "prowjob" and "prowjob" in query:
-        raise LocatorProblem(
+        raise InvalidLocatorError(
             "A ProwJob's id leads to no bucket; Deck forgets it after two days.", "Paste the address of its build."
         )
     return None

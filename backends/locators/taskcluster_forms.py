@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from backends.locators.base import LocatorProblem
-from backends.locators.pasted import SCHEME, Pasted, PastedUrl, split_url, unescape
+from backends.locators.base import InvalidLocatorError
+from backends.locators.pasted import SCHEME, PastedText, PastedUrl, split_url, unescape
 from backends.locators.taskcluster import (
     INDEX_PATH,
     SLUGID,
@@ -39,7 +39,7 @@ _POOL_PAGES = frozenset({"provisioners", "worker-manager"})
 RUN_PAGES = frozenset({"", "details", "artifacts", "logs"})  # tools.taskcluster.net's tabs of a run
 
 
-def recognise(pasted: Pasted) -> TaskclusterLocator | None:
+def recognise(pasted: PastedText) -> TaskclusterLocator | None:
     """The Taskcluster locator of a pasted text, None if it is not Taskcluster's."""
     text = pasted.text
     if text.lower().startswith("taskcluster:") and not text.startswith("taskcluster://"):
@@ -73,7 +73,7 @@ def _from_url(url: PastedUrl) -> TaskclusterLocator | None:
         service = "index" if url.host.startswith("index") else "queue"
         return _web(segments) or _api([service, *segments])
     if segments[0] in _POOL_PAGES and len(segments) > 1 and url.host.endswith(".services.mozilla.com"):
-        raise LocatorProblem(
+        raise InvalidLocatorError(
             "This page shows worker pools and workers, which are not listed here.",
             "Paste a task group, a task, an artifact or an index path.",
         )
@@ -126,7 +126,7 @@ def _log(task: str, run: str, name: list[str]) -> TaskclusterLocator | None:
     inner: TaskclusterLocator | None
     try:
         inner = _from_url(split_url(log))
-    except LocatorProblem:
+    except InvalidLocatorError:
         inner = None
     if isinstance(inner, Artifact) and inner.task_id == task and RUN.fullmatch(run):
         return Artifact(task, int(run), inner.name)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from backends.locators.base import Locator, LocatorProblem
-from backends.locators.pasted import SCHEME, Pasted, split_url, unescape
+from backends.locators.base import InvalidLocatorError, Locator
+from backends.locators.pasted import SCHEME, PastedText, split_url, unescape
 from backends.locators.taskcluster import (
     SLUGID,
     Artifact,
@@ -44,13 +44,13 @@ FORMS = (
 )
 SERIES_PARTS = 7  # of `group_comparison.SERIES`
 _MARK = re.compile(r"\.\.(?!\.)")
-Recognise = Callable[[Pasted], TaskclusterLocator | None]
+Recognise = Callable[[PastedText], TaskclusterLocator | None]
 
 
 def short_form(text: str, recognise: Recognise) -> TaskclusterLocator:
     """The locator of what stands behind `taskcluster:`. `recognise` reads the sides of a comparison.
 
-    Raises `LocatorProblem` for everything else.
+    Raises `InvalidLocatorError` for everything else.
     """
     before, _, fragment = text.rpartition("#")
     if LINES.fullmatch(fragment) and isinstance(named := _named(before, recognise), Artifact):
@@ -68,13 +68,13 @@ def _named(text: str, recognise: Recognise) -> TaskclusterLocator:
     if query:
         key, _, value = query.partition("=")
         if key != "root" or SCHEME.match(unescape(value)) is None:
-            raise LocatorProblem("A taskcluster: text may end in ?root=https://HOST and in nothing else.")
+            raise InvalidLocatorError("A taskcluster: text may end in ?root=https://HOST and in nothing else.")
         root = split_url(unescape(value)).server()
     kind, _, rest = body.partition("/")
     parts = rest.split("/")
     found = _of_ids(kind, parts, root) or _of_names(kind, parts, root) or _compared(kind, parts, root, recognise)
     if found is None:
-        raise LocatorProblem(
+        raise InvalidLocatorError(
             "This taskcluster: text is incomplete or its id is not one.", f"Forms, after taskcluster: {FORMS}."
         )
     return replace(found, search=search) if search and isinstance(found, TaskGroup) else found
@@ -145,17 +145,17 @@ def _side(text: str, recognise: Recognise) -> TaskclusterLocator | None:
     # A comparison of comparisons would be read for ever, one inside the other.
     if not inner or inner.startswith(("taskcluster:compare", "taskcluster:values")):
         return None
-    found = recognise(Pasted(inner))
+    found = recognise(PastedText(inner))
     if isinstance(found, TaskGroup):
         return replace(found, search="", task="")  # how a list is first shown is nothing that is compared
     return None if isinstance(found, Comparison | TreeherderJob) else found
 
 
 def as_side(locator: Locator) -> TaskclusterLocator:
-    """What a person names as one side of a comparison. Raises `LocatorProblem` for what holds no tasks."""
+    """What a person names as one side of a comparison. Raises `InvalidLocatorError` for what holds no tasks."""
     if isinstance(locator, TaskGroup | Task | TaskOrGroup | Push | IndexPath):
         return locator
-    raise LocatorProblem(
+    raise InvalidLocatorError(
         f"{locator.text()[:80]} is no task group.", "Name a group, a push, an index path or a task, by any address."
     )
 

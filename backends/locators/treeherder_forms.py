@@ -10,8 +10,8 @@ import re
 from dataclasses import replace
 from urllib.parse import parse_qsl
 
-from backends.locators.base import LocatorProblem
-from backends.locators.pasted import Pasted, PastedUrl
+from backends.locators.base import InvalidLocatorError
+from backends.locators.pasted import PastedText, PastedUrl
 from backends.locators.perfherder import PushOf
 from backends.locators.taskcluster import (
     PUBLIC_TREEHERDER,
@@ -31,7 +31,7 @@ ONE_PUSH = ("revision", "selectedTaskRun", "selectedJob", "job_id", "task")
 PAGES = frozenset({"jobs", "logviewer", "logviewer.html"})
 
 
-def recognise(pasted: Pasted) -> TaskclusterLocator | None:
+def recognise(pasted: PastedText) -> TaskclusterLocator | None:
     """The task or the push of a Treeherder job page or log viewer, None for any other text."""
     url = pasted.url
     if url is None or not url.is_web:
@@ -60,13 +60,13 @@ def recognise(pasted: Pasted) -> TaskclusterLocator | None:
         return None
     if page == "jobs" and REPOSITORY.fullmatch(repository) and not any(query.get(name) for name in ONE_PUSH):
         return None  # a list of pushes, of which Perfherder's forms say what is wrong with it
-    raise LocatorProblem(
+    raise InvalidLocatorError(
         "This Treeherder address names neither one push nor one task.",
         "Select a job (the address then has selectedTaskRun=) or a push (revision= with 12 to 40 hex digits).",
     )
 
 
-def push_of_page(pasted: Pasted) -> PushOf | None:
+def push_of_page(pasted: PastedText) -> PushOf | None:
     """The push of a page of jobs, whichever of its jobs is selected, on the server of the address; None for others."""
     url = pasted.url
     if url is None or not url.is_web:

@@ -27,15 +27,15 @@ _OTHER = re.compile(rf"(?!{_SGR})(?:{ESCAPES})")
 _MOST_PARAMETERS = 64
 _MOST_SPANS = 100  # a line that changes colour more often is a picture; the rest of it is shown plain
 
-Colour = int | tuple[int, int, int]  # one of the 256, or red, green, blue
+Color = int | tuple[int, int, int]  # one of the 256, or red, green, blue
 
 
 @dataclass(frozen=True)
-class Look:
+class SgrState:
     """What SGR asked for. Colours None: the terminal's own."""
 
-    foreground: Colour | None = None
-    background: Colour | None = None
+    foreground: Color | None = None
+    background: Color | None = None
     bold: bool = False
     dim: bool = False
     italic: bool = False
@@ -44,7 +44,7 @@ class Look:
     strike: bool = False
 
 
-PLAIN = Look()
+PLAIN = SgrState()
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Span:
 
     start: int
     end: int
-    look: Look
+    look: SgrState
 
 
 def decoded(content: bytes) -> str:
@@ -93,7 +93,7 @@ def _has_escapes(text: str) -> bool:
     return "\x1b" in text or not (text.isascii() or text.isprintable())
 
 
-def _add(piece: str, length: int, look: Look, parts: list[str], spans: list[Span]) -> int:
+def _add(piece: str, length: int, look: SgrState, parts: list[str], spans: list[Span]) -> int:
     if not piece:
         return length
     parts.append(piece)
@@ -123,7 +123,7 @@ _SWITCHES: dict[int, dict[str, bool]] = {
 
 
 @lru_cache(maxsize=1024)
-def _turned(look: Look, parameters: str) -> Look:
+def _turned(look: SgrState, parameters: str) -> SgrState:
     codes = iter(_codes(parameters))
     for code in codes:
         if code == 0:
@@ -166,7 +166,7 @@ def _number(digits: str) -> int:
     return int(digits) if 0 < len(digits) < 5 else 0 if not digits else -1
 
 
-def _extended(codes: Iterator[int]) -> Colour | None:
+def _extended(codes: Iterator[int]) -> Color | None:
     kind = next(codes, -1)
     if kind == 5:
         number = next(codes, -1)

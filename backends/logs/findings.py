@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import cache
 
-from backends.cancel import Cancel
-from backends.logs.hits import Hits
+from backends.cancel import CancelToken
+from backends.errors import OperationCancelledError
+from backends.logs.chunks import LONGEST, WINDOW, Window, one_cell, windows
+from backends.logs.matches import Hits
 from backends.logs.patterns import Pattern, pattern
 from backends.logs.rules import NOTHING, Severity, joined
 from backends.logs.spool import LogSpool
-from backends.logs.windows import LONGEST, WINDOW, Window, one_cell, windows
-from backends.problems import Cancelled
 
 AROUND = 5  # lines that are given before and after an error, as Prow's own viewer shows
 _KEPT = 100_000  # of each severity; nobody jumps so often
@@ -33,7 +33,7 @@ class Findings:
 
     def __init__(self, spool: LogSpool) -> None:
         self._spool = spool
-        self.cancel = Cancel()
+        self.cancel = CancelToken()
         self.scanned = 0  # bytes looked at
         self.complete = False
         self._hits = {severity: Hits(_KEPT) for severity in Severity}
@@ -47,7 +47,7 @@ class Findings:
                 self._look(window, any_rule, each)
                 self.scanned = window.end
             self.complete = True
-        except Cancelled:
+        except OperationCancelledError:
             pass
 
     def _look(self, window: Window, any_rule: Pattern, each: list[tuple[Severity, Pattern]]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 
 _HELD_OPEN, _HELD_SHUT = "\ue000", "\ue001"  # private use: stands for nothing, so no log has a reason to hold it
 MOST_SPANS = 200  # of one line; who looks for "e" on a line of 4,000 signs sees enough
@@ -59,15 +59,15 @@ class Pattern:
 
 
 def pattern(text: str) -> Pattern:
-    """Case matters only if the pattern has a capital. Raises `UsageProblem` in words for one that is not right."""
+    """Case matters only if the pattern has a capital. Raises `UsageError` in words for one that is not right."""
     if not text:
-        raise UsageProblem("There is nothing to search for.", "Type a word or a regular expression.")
+        raise UsageError("There is nothing to search for.", "Type a word or a regular expression.")
     flags = "" if has_capital(text) else "(?i)"
     regex = flags + text
     try:
         pl.Series([""]).str.contains(regex)
     except pl.exceptions.PolarsError as problem:
-        raise UsageProblem(f"Not a regular expression: {_words(str(problem))}.", _hint(text)) from None
+        raise UsageError(f"Not a regular expression: {_words(str(problem))}.", _hint(text)) from None
     window = "" if _WINDOW_SENSITIVE.search(text) else f"(?m){regex}"
     return Pattern(text, regex, window)
 

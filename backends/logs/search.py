@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from backends.cancel import Cancel
-from backends.logs.hits import Hits
+from backends.cancel import CancelToken
+from backends.errors import OperationCancelledError
+from backends.logs.chunks import windows
+from backends.logs.matches import Hits
 from backends.logs.patterns import Pattern, pattern
 from backends.logs.spool import LogSpool
-from backends.logs.windows import windows
-from backends.problems import Cancelled
 
 
 class Search:
     """Runs in a thread of its own; may be asked at any time for what it has found so far."""
 
     def __init__(self, spool: LogSpool, text: str, start: int = 0) -> None:
-        """`start`: the line that is looked at first. Raises `UsageProblem` for what is no regular expression."""
+        """`start`: the line that is looked at first. Raises `UsageError` for what is no regular expression."""
         self.pattern: Pattern = pattern(text)
-        self.cancel = Cancel()
+        self.cancel = CancelToken()
         self.scanned = 0  # bytes looked at
         self.complete = False
         self._spool = spool
@@ -33,7 +33,7 @@ class Search:
             self._sweep(self._before, 0, begin)
             self._sweep(self._after, max(begin, self._reached), None)
             self.complete = True
-        except Cancelled:
+        except OperationCancelledError:
             pass
 
     def _sweep(self, hits: Hits, begin: int, end: int | None) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.atomic import disk_words
-from backends.cancel import Cancel
-from backends.http.decoding import EncodingBroken, EncodingCutShort, decode
-from backends.logs import ansi, clock
-from backends.problems import Cancelled, FileProblem, Problem
+from backends.cancel import CancelToken
+from backends.errors import AppError, FileError, OperationCancelledError
+from backends.http.decoding import EncodingError, TruncatedEncodingError, decode
+from backends.logs import ansi, timestamps
 
 if TYPE_CHECKING:
     from backends.http import Downloader
@@ -37,13 +37,13 @@ def from_bytes(*chunks: bytes) -> Source:
 def from_path(path: Path) -> Source:
     """A local file, decompressed if its first bytes say so."""
 
-    def read(cancel: Cancel) -> Iterator[bytes]:
+    def read(cancel: CancelToken) -> Iterator[bytes]:
         try:
             with path.open("rb", buffering=0) as stream:
                 yield from decompressed(_pieces(stream.read, cancel))
         except OSError as problem:
             said = disk_words(problem)
-            raise FileProblem(f"{path} cannot be read: {said}.", "Check its name and permissions.") from problem
+            raise FileError(f"{path} cannot be read: {said}.", "Check its name and permissions.") from problem
 
     return read
 
@@ -55,11 +55,11 @@ def from_http(downloader: Callable[[], Downloader], url: str, *, live: bool = Fa
     compressed answer would be of no use. `live`: the answer is held open while the task runs, and silence is not an
     error; once the task has ended, the same URL leads to the finished log, which begins with the same bytes.
     """
-    from backends.http.backoff import delays, honoured, is_too_long
-    from backends.http.errors import HttpProblem
+    from backends.http.backoff import backoff_delays, is_too_long, with_retry_after
+    from backends.http.errors import HttpError
 
-    def read(cancel: Cancel) -> Iterator[bytes]:
-        done, failures, pauses = 0, 0, delays()
+    def read(cancel: CancelToken) -> Iterator[bytes]:
+        done, failures, pauses = 0, 0, backoff_delays()
         while True:
             before = done
             try:
@@ -67,14 +67,14 @@ def from_http(downloader: Callable[[], Downloader], url: str, *, live: bool = Fa
                     done += len(chunk)
                     yield chunk
                 return
-            except HttpProblem as problem:
+            except HttpError as problem:
                 failures = 1 if done > before else failures + 1
                 quiet = live and done > 0 and problem.reason == "timeout"
                 if not quiet and (not problem.retryable or failures >= _ATTEMPTS or is_too_long(problem.retry_after)):
                     raise
                 if done > before:
-                    pauses = delays()
-                cancel.sleep(honoured(next(pauses), problem.retry_after))
+                    pauses = backoff_delays()
+                cancel.sleep(with_retry_after(next(pauses), problem.retry_after))
 
     return read
 
@@ -93,9 +93,9 @@ class UntilNow:
         self._source, self._monotonic, self._wall = source, monotonic, wall
         self.early = False
 
-    def chunks(self, cancel: Cancel) -> Iterator[bytes]:
-        """Raises `Cancelled` when `cancel` is pulled, and the `Problem`s of the source."""
-        own = Cancel()
+    def chunks(self, cancel: CancelToken) -> Iterator[bytes]:
+        """Raises `OperationCancelledError` when `cancel` is pulled, and the `AppError`s of the source."""
+        own = CancelToken()
         forget = cancel.on_cancel(own.cancel)
         silence = _Silence(own)
         pace = _Pace(self._monotonic, self._wall)
@@ -108,7 +108,7 @@ class UntilNow:
                     self.early = True
                     return
                 silence.wait(SILENCE)
-        except Cancelled:
+        except OperationCancelledError:
             cancel.check()
             self.early = True
         finally:
@@ -154,7 +154,7 @@ class _Pace:
 def _last_date(chunk: bytes) -> float | None:
     """When the last of the chunk's lines that says so was written, in seconds since 1970."""
     for line in reversed(chunk[-4096:].splitlines()):
-        found = clock.stamp(ansi.strip(ansi.decoded(line)))
+        found = timestamps.stamp(ansi.strip(ansi.decoded(line)))
         if found is not None and found.scale == "date":
             return found.seconds
     return None
@@ -163,7 +163,7 @@ def _last_date(chunk: bytes) -> float | None:
 class _Silence:
     """Pulls the token when `end` does not follow `wait` in time."""
 
-    def __init__(self, cancel: Cancel) -> None:
+    def __init__(self, cancel: CancelToken) -> None:
         self._cancel = cancel
         self._timer: threading.Timer | None = None
 
@@ -178,7 +178,7 @@ class _Silence:
 
 
 def decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The bytes, or what they are the gzip or zstd of. Raises `Problem` where they are damaged or cut short."""
+    """The bytes, or what they are the gzip or zstd of. Raises `AppError` where they are damaged or cut short."""
     stream = iter(chunks)
     head = b""
     for chunk in stream:
@@ -190,7 +190,7 @@ def decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
     return _in_words(decode(rest, encoding) if encoding else rest)
 
 
-def _body(downloader: Callable[[], Downloader], url: str, cancel: Cancel, live: bool) -> Iterator[bytes]:
+def _body(downloader: Callable[[], Downloader], url: str, cancel: CancelToken, live: bool) -> Iterator[bytes]:
     # A log that is followed may be nearly silent for hours.
     with downloader() as connection, connection.open(url, cancel=cancel, check_speed=not live) as stream:
         chunks = stream.chunks()
@@ -200,12 +200,12 @@ def _body(downloader: Callable[[], Downloader], url: str, cancel: Cancel, live: 
 def _in_words(chunks: Iterable[bytes]) -> Iterator[bytes]:
     try:
         yield from chunks
-    except EncodingCutShort:
-        raise Problem(
+    except TruncatedEncodingError:
+        raise AppError(
             "The log is cut off: it was compressed, and its end is missing.", "Try again; a proxy may cut it."
         ) from None
-    except EncodingBroken as problem:
-        raise Problem(
+    except EncodingError as problem:
+        raise AppError(
             f"The log, or the rest of it, cannot be read ({problem}): its compressed bytes are damaged.",
             "Try again; if it lasts, the server has it like that.",
         ) from None
@@ -220,7 +220,7 @@ def _skipped(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
         count = 0
 
 
-def _pieces(read: Callable[[int], bytes], cancel: Cancel) -> Iterator[bytes]:
+def _pieces(read: Callable[[int], bytes], cancel: CancelToken) -> Iterator[bytes]:
     while piece := read(_PIECE):
         cancel.check()
         yield piece

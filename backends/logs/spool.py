@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from backends.atomic import disk_words
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import AppError, FileError, OperationCancelledError
 from backends.logs.index import BLOCK, NEWLINE, LineIndex
-from backends.problems import Cancelled, FileProblem, Problem
 
-Source = Callable[[Cancel], Iterator[bytes]]
+Source = Callable[[CancelToken], Iterator[bytes]]
 
 LINE_CAP = BLOCK  # bytes of a line that are ever handed out to be looked at
 _SAVED_AT_ONCE = 1 << 20
@@ -39,7 +39,7 @@ class LogSpool:
     """Filled by one thread, read by any. Its file has no name, mode 0600, and goes with the last who holds it."""
 
     def __init__(self, source: Source, folder: Path | None = None) -> None:
-        """`folder`: where the bytes are kept (the system's folder for such files). Raises `FileProblem`."""
+        """`folder`: where the bytes are kept (the system's folder for such files). Raises `FileError`."""
         try:
             # Unbuffered: each chunk is a write of its own, and readers use pread on the same descriptor.
             self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - lives as long as the spool
@@ -50,9 +50,9 @@ class LogSpool:
         self._source = source
         self._index = LineIndex()
         self._changed = threading.Condition()
-        self.cancel = Cancel()
+        self.cancel = CancelToken()
         self.complete = False
-        self.problem: Problem | None = None
+        self.problem: AppError | None = None
         self.discarded = False
 
     # ---- filling -----------------------------------------------------------------------------------------------
@@ -65,12 +65,12 @@ class LogSpool:
             for chunk in chunks:
                 self.cancel.check()
                 self._append(chunk)
-        except Problem as problem:
+        except AppError as problem:
             self.problem = problem
         except OSError as problem:
             self.problem = _disk_said_no(problem)
         except Exception as problem:  # a defect of a source must not leave a view that loads for ever
-            self.problem = Problem(f"The log could not be read: {type(problem).__name__}.", "Try it again.")
+            self.problem = AppError(f"The log could not be read: {type(problem).__name__}.", "Try it again.")
         finally:
             if chunks is not None and hasattr(chunks, "close"):
                 with contextlib.suppress(Exception):
@@ -85,12 +85,12 @@ class LogSpool:
             written = os.write(self._descriptor, rest)
             with self._changed:
                 if self.discarded:
-                    raise Cancelled
+                    raise OperationCancelledError
                 self._index.grow(bytes(rest[:written]) if written < len(chunk) else chunk)
                 self._changed.notify_all()
             rest = rest[written:]
 
-    def wait(self, seen: int, cancel: Cancel, seconds: float = 0.2) -> bool:
+    def wait(self, seen: int, cancel: CancelToken, seconds: float = 0.2) -> bool:
         """Sleeps until there are more than `seen` bytes, no more will come, or the time is over: is there more?"""
         deadline = time.monotonic() + seconds
         with self._changed:
@@ -183,20 +183,20 @@ class LogSpool:
         start, end = self.start_of(line), self.start_of(line + 1)
         return self.read(start, min(end - start, most)).rstrip(b"\r\n")
 
-    def save(self, target: BinaryIO, cancel: Cancel) -> int:
-        """Copies what there is now, byte for byte; gives their number. Raises `Cancelled`, `FileProblem`."""
+    def save(self, target: BinaryIO, cancel: CancelToken) -> int:
+        """Copies what there is now; returns the number of bytes. Raises `OperationCancelledError`, `FileError`."""
         size, offset = self.size, 0
         while offset < size:
             cancel.check()
             piece = self.read(offset, min(_SAVED_AT_ONCE, size - offset))
             if not piece:
-                raise FileProblem("The log was closed while it was being saved.", "Open it again.")
+                raise FileError("The log was closed while it was being saved.", "Open it again.")
             target.write(piece)
             offset += len(piece)
         return size
 
 
-def _disk_said_no(problem: OSError) -> FileProblem:
+def _disk_said_no(problem: OSError) -> FileError:
     said = disk_words(problem)
     folder = tempfile.gettempdir()
-    return FileProblem(f"The log does not fit on the disk ({said}).", f"Free some space in {folder} and open it again.")
+    return FileError(f"The log does not fit on the disk ({said}).", f"Free some space in {folder} and open it again.")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from backends.locators import Locator, LocatorProblem
+from backends.errors import UsageError
+from backends.locators import InvalidLocatorError, Locator
 from backends.locators.prow import Place, ProwPath, ProwView, View
-from backends.problems import UsageProblem
 from backends.prow.resolve import resolve as resolve
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def archive_of(locator: ProwPath | ProwView, http: Http, settings: Settings) -> 
     if locator.store:
         return Archive(source, locator.bucket, locator.store)
     who = ""
-    with suppress(UsageProblem):  # a wrong URL of the storage is said where it is used
+    with suppress(UsageError):  # a wrong URL of the storage is said where it is used
         who = http.scope(settings.gcs_url)
     return Archive(source, locator.bucket, "", http.stored(), settings.gcs_url, who)
 
@@ -41,7 +41,7 @@ def resource_for(locator: Locator, http: Http, settings: Settings) -> Resource:
             return _path(locator, archive_of(locator, http, settings), settings)
         case ProwView():
             return _view(locator, archive_of(locator, http, settings), settings)
-    raise LocatorProblem(f"{locator.text()} has to be looked up before it can be listed.")
+    raise InvalidLocatorError(f"{locator.text()} has to be looked up before it can be listed.")
 
 
 def _path(locator: ProwPath, archive: Archive, settings: Settings) -> Resource:
@@ -115,4 +115,4 @@ def _measured(locator: ProwView, archive: Archive) -> Resource:
             from backends.prow.junit import TestMatrix
 
             return TestMatrix(locator, archive)
-    raise LocatorProblem(f"{locator.text()} cannot be listed.")
+    raise InvalidLocatorError(f"{locator.text()} cannot be listed.")

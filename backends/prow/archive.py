@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.locators.prow import Place, ProwPath, route
 from backends.prow.build_columns import SEPARATOR
 from backends.prow.build_reading import BuildPlace, BuildReader, Row, settled
@@ -14,7 +14,7 @@ from backends.prow.source import Source
 from backends.resources import Document, LogAddress
 
 if TYPE_CHECKING:
-    from backends.http.stores import Store
+    from backends.http.stores import BlobCache
 
 BUILD_LOG = "build-log.txt"
 
@@ -27,7 +27,7 @@ class Archive:
     source: Source
     bucket: str
     store: str = ""
-    stored: Store | None = None
+    stored: BlobCache | None = None
     scope: str = ""
     who: str = ""
 
@@ -57,7 +57,7 @@ class Archive:
         return LogAddress(url, title, at, line=line, final=final, failed=failed, last=last)
 
     def document(self, path: str, title: str) -> Document:
-        def read(cancel: Cancel) -> Any:
+        def read(cancel: CancelToken) -> Any:
             from backends.prow.documents import read_document
 
             return read_document(self.source, self.bucket, path, cancel)

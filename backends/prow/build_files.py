@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from backends.cancel import Cancel
-from backends.http.errors import HttpProblem, NotAllowed, NotFound, clean
+from backends.cancel import CancelToken
+from backends.http.errors import AccessDeniedError, HttpError, NotFoundError, sanitize
 from backends.prow.archive import Archive
 from backends.prow.build_reading import BuildPlace
 from backends.prow.parallel import Turns, in_order
@@ -25,12 +25,12 @@ class Tree:
     place: BuildPlace
     folder: str
     files: tuple[Entry, ...] = ()
-    problem: HttpProblem | None = None
+    problem: HttpError | None = None
     note: str = ""
 
 
-def tree_of(archive: Archive, place: BuildPlace, cancel: Cancel) -> Tree:
-    """All files of one build. Only `Cancelled` is raised."""
+def tree_of(archive: Archive, place: BuildPlace, cancel: CancelToken) -> Tree:
+    """All files of one build. Only `OperationCancelledError` is raised."""
     folder, files, note = place.folder, list[Entry](), ""
     try:
         if place.link and not folder:
@@ -38,15 +38,15 @@ def tree_of(archive: Archive, place: BuildPlace, cancel: Cancel) -> Tree:
         for listing in pages(archive.source, archive.bucket, folder, cancel=cancel, deep=True, most=_MOST_PAGES):
             files += listing.files
             note = note or listing.note
-    except HttpProblem as problem:
+    except HttpError as problem:
         return Tree(place, folder, tuple(files), problem)
     return Tree(place, folder, tuple(files), None, note)
 
 
-def trees_of(archive: Archive, places: Sequence[BuildPlace], cancel: Cancel) -> Iterator[list[Tree]]:
+def trees_of(archive: Archive, places: Sequence[BuildPlace], cancel: CancelToken) -> Iterator[list[Tree]]:
     """The trees of several builds, in the order of the builds, as they become known."""
 
-    def ask(place: BuildPlace, own: Cancel) -> Tree:
+    def ask(place: BuildPlace, own: CancelToken) -> Tree:
         return tree_of(archive, place, own)
 
     with Turns(ask, cancel, name="trees") as turns:
@@ -54,16 +54,16 @@ def trees_of(archive: Archive, places: Sequence[BuildPlace], cancel: Cancel) -> 
         yield from in_order(turns.rest(), (place.key for place in places), lambda tree: tree.place.key)
 
 
-def files_of(archive: Archive, places: Sequence[BuildPlace], cancel: Cancel) -> Iterator[list[RemoteFile]]:
+def files_of(archive: Archive, places: Sequence[BuildPlace], cancel: CancelToken) -> Iterator[list[RemoteFile]]:
     """What to download. A build that cannot be listed stays in the plan, skipped with the reason.
 
-    Raises the `HttpProblem` of a server that fails altogether.
+    Raises the `HttpError` of a server that fails altogether.
     """
     answers, failures = False, 0
     for trees in trees_of(archive, places, cancel):
         found: list[RemoteFile] = []
         for tree in trees:
-            if tree.problem is None or isinstance(tree.problem, NotAllowed | NotFound):
+            if tree.problem is None or isinstance(tree.problem, AccessDeniedError | NotFoundError):
                 answers = True
             else:
                 failures += 1
@@ -107,10 +107,10 @@ def _refusal(archive: Archive, tree: Tree) -> str:
     if problem is None:
         return "the build has none any more"
     number = f"{problem.status}, " if problem.status is not None else ""
-    if isinstance(problem, NotAllowed):
-        return f"{number}the bucket {clean(archive.bucket)} refuses listing"
-    if not isinstance(problem, NotFound):
+    if isinstance(problem, AccessDeniedError):
+        return f"{number}the bucket {sanitize(archive.bucket)} refuses listing"
+    if not isinstance(problem, NotFoundError):
         return f"{number or f'{problem.reason}, '}the server failed"
     if tree.place.link and not tree.folder:
         return f"{number}the link to the build leads nowhere"
-    return f"{number}there is no bucket {clean(archive.bucket)}"
+    return f"{number}there is no bucket {sanitize(archive.bucket)}"

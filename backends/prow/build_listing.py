@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from backends.cancel import Cancel
-from backends.http.answers import Origin, Source
-from backends.http.errors import HttpProblem, NotAllowed, NotFound
+from backends.cancel import CancelToken
+from backends.http.errors import AccessDeniedError, HttpError, NotFoundError
+from backends.http.response import Freshness, ResponseSource
 from backends.locators.prow import Place, route
 from backends.prow.archive import Archive, place_of
 from backends.prow.build_ids import created_ms, is_build, is_long, newest_first, order, windows
@@ -25,7 +25,7 @@ from backends.prow.build_state import decoded, seconds_ms
 from backends.prow.source import Entry, Listing, pages, whole
 
 if TYPE_CHECKING:
-    from backends.http.stores import StoredBytes
+    from backends.http.stores import CachedBlob
 
 MOST = 20_000  # builds of one list: 20 pages; the largest job seen has 40,879
 _KEPT = 5000
@@ -38,7 +38,7 @@ class Some:
     """Builds as they became known, the newest first."""
 
     places: list[BuildPlace]
-    origin: Origin
+    origin: Freshness
     note: str = ""
 
 
@@ -53,10 +53,10 @@ class BuildListing:
         self._all = not count or count > MOST
         self._key = f"prow-ids-v2|{archive.kept_under}|{archive.bucket}|{folder}"
 
-    def found(self, cancel: Cancel) -> Iterator[Some]:
+    def found(self, cancel: CancelToken) -> Iterator[Some]:
         """The newest first, no more than `count`. (Of all builds of a pull request, each job's newest first.)
 
-        Raises `HttpProblem`s; where the server cannot be asked, gives the last known list, marked as stale.
+        Raises `HttpError`s; where the server cannot be asked, gives the last known list, marked as stale.
         """
         if route(self.folder).place is Place.PULL:
             yield from self._of_pull(cancel)
@@ -66,15 +66,15 @@ class BuildListing:
             for some in self._windows(cancel):
                 listed += [place.build for place in some.places]
                 yield some
-        except HttpProblem as problem:
-            kept = None if listed or isinstance(problem, NotAllowed) else self._kept()
+        except HttpError as problem:
+            kept = None if listed or isinstance(problem, AccessDeniedError) else self._kept()
             if kept is None:
                 raise
             yield self._stale(kept, problem)
             return
         self._keep(listed)
 
-    def _windows(self, cancel: Cancel) -> Iterator[Some]:
+    def _windows(self, cancel: CancelToken) -> Iterator[Some]:
         """Windows of snowflakes from now on backwards, each completely listed before it is given.
 
         Shorter ids (counters) are in every window, wherever their first digits put them, and all of them are older
@@ -83,7 +83,7 @@ class BuildListing:
         seen: set[str] = set()
         shorter: set[str] = set()
         older: set[str] = set()
-        left, low, origin = self.count, "", Origin()
+        left, low, origin = self.count, "", Freshness()
         for low, high in windows(self.since_ms):
             only_counters = bool(shorter) and len(shorter) == len(seen)
             if not self._lists_ranges() or (only_counters and self.since_ms is None):
@@ -112,7 +112,7 @@ class BuildListing:
     def _note(self, cut: bool) -> str:
         return f"Only {MOST:,} builds are listed; the others are older." if cut and self._all else ""
 
-    def _listed(self, low: str, high: str, cancel: Cancel) -> tuple[set[str], Origin, str]:
+    def _listed(self, low: str, high: str, cancel: CancelToken) -> tuple[set[str], Freshness, str]:
         """All ids of a window."""
         found: set[str] = set()
         origin, note = None, ""
@@ -120,9 +120,9 @@ class BuildListing:
             found.update(self._ids(listing))
             origin = listing.origin if origin is None else origin.worse(listing.origin)
             note = note or listing.note
-        return found, origin or Origin(), note
+        return found, origin or Freshness(), note
 
-    def _made_since(self, shorter: set[str], low: str, cancel: Cancel) -> set[str]:
+    def _made_since(self, shorter: set[str], low: str, cancel: CancelToken) -> set[str]:
         """The counters that began since `since_ms`. They have no date, and they were given one after the other: the
         first one that is old enough tells for all before it.
 
@@ -144,20 +144,20 @@ class BuildListing:
                 first = middle + 1
         return set(newest[:first])
 
-    def _is_older(self, builds: list[str], cancel: Cancel) -> bool:
+    def _is_older(self, builds: list[str], cancel: CancelToken) -> bool:
         """Whether the first of them that says when it began did so before `since_ms`; one that does not say is kept."""
         archive = self.archive
         for place in self._places(builds):
             try:
                 folder = place.folder or archive.reader.followed(place, cancel)
                 content = archive.source.read(archive.bucket, Entry(f"{folder}started.json"), cancel=cancel)
-            except NotFound:
+            except NotFoundError:
                 continue
             if (began := seconds_ms(decoded(content).get("timestamp"))) is not None:
                 return self.since_ms is not None and began < self.since_ms
         return False
 
-    def _pages(self, low: str, high: str, cancel: Cancel) -> Iterator[Listing]:
+    def _pages(self, low: str, high: str, cancel: CancelToken) -> Iterator[Listing]:
         archive = self.archive
         start, end = (self.folder + bound if bound else "" for bound in (low, high))
         # Each window's address has the time in it and is never asked again: nothing to store.
@@ -180,7 +180,7 @@ class BuildListing:
     def _places(self, builds: list[str]) -> list[BuildPlace]:
         return [place_of(self.folder, build) for build in builds]
 
-    def _of_pull(self, cancel: Cancel) -> Iterator[Some]:
+    def _of_pull(self, cancel: CancelToken) -> Iterator[Some]:
         """The jobs of a pull request are few, and so are the builds of each."""
         archive = self.archive
         jobs = whole(archive.source, archive.bucket, self.folder, cancel=cancel)
@@ -198,7 +198,7 @@ class BuildListing:
             every.sort(key=lambda place: (order(place.build), place.job), reverse=True)
             yield Some(every[: self.count], origin, note)
 
-    def newer(self, than: str, cancel: Cancel) -> list[BuildPlace]:
+    def newer(self, than: str, cancel: CancelToken) -> list[BuildPlace]:
         """Builds with a greater number than `than`, "" for all."""
         if route(self.folder).place is Place.PULL:
             every = [place for some in self._of_pull(cancel) for place in some.places]
@@ -223,17 +223,17 @@ class BuildListing:
         """Whether `found` has something to give without a server."""
         return self._kept() is not None
 
-    def _kept(self) -> StoredBytes | None:
+    def _kept(self) -> CachedBlob | None:
         return self.archive.stored.get(self._key) if self.archive.stored is not None else None
 
-    def _ids_of(self, kept: StoredBytes) -> list[str]:
+    def _ids_of(self, kept: CachedBlob) -> list[str]:
         ids = decoded(kept.body).get("ids")
         return [one for one in ids if isinstance(one, str) and is_build(one)] if isinstance(ids, list) else []
 
-    def _stale(self, kept: StoredBytes, problem: HttpProblem) -> Some:
+    def _stale(self, kept: CachedBlob, problem: HttpError) -> Some:
         import time
 
         builds = newest_first(one for one in self._ids_of(kept) if not self._is_dated_before(one))
         age = max(time.time() - kept.stored_at, 0.0)
-        origin = Origin(Source.STALE, age, problem.sentence)
+        origin = Freshness(ResponseSource.STALE, age, problem.sentence)
         return Some(self._places(builds[: self.count]), origin, problem.sentence)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from backends.locators.archive import GITHUB, Revision
+from backends.locators.archives import GITHUB, Revision
 from backends.locators.prow import ProwView, View
 from backends.prow.archive import container_of, log_names
 from backends.prow.build_columns import SEPARATOR

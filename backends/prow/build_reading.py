@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.frames.schema import Kind
-from backends.http.errors import HttpProblem, NotFound, clean
+from backends.http.errors import HttpError, NotFoundError, sanitize
 from backends.prow.build_columns import BUILDS, SEPARATOR
 from backends.prow.build_ids import created_ms, order
 from backends.prow.build_state import (
@@ -32,7 +32,7 @@ from backends.prow.gcs_source import epoch_ms
 from backends.prow.source import Entry, Listing, Source, whole
 
 if TYPE_CHECKING:
-    from backends.http.stores import Store
+    from backends.http.stores import BlobCache
 
 Row = dict[str, Any]
 _VERSION = 1  # of the stored rows; raise it when a column or its meaning changes
@@ -53,7 +53,7 @@ class BuildPlace:
     link: str = ""
 
 
-class NoBuild(NotFound):
+class NoBuild(NotFoundError):
     """A link that leads nowhere."""
 
 
@@ -78,14 +78,14 @@ def cells(row: Row) -> tuple[object, ...]:
 class BuildReader:
     """Reads builds of one bucket; thread-safe. `stored`: where rows of ended builds are kept, None for nowhere."""
 
-    def __init__(self, source: Source, bucket: str, stored: Store | None, scope: str = "") -> None:
+    def __init__(self, source: Source, bucket: str, stored: BlobCache | None, scope: str = "") -> None:
         self.source = source
         self.bucket = bucket
         self._stored = stored
         self._prefix = f"prow-build-v{_VERSION}|{source.kind}|{scope}|{bucket}|"
 
-    def row(self, place: BuildPlace, cancel: Cancel) -> Row:
-        """The whole row. What cannot be read stands in its `note`; only `Cancelled` is raised."""
+    def row(self, place: BuildPlace, cancel: CancelToken) -> Row:
+        """The whole row. What cannot be read stands in its `note`; only `OperationCancelledError` is raised."""
         kept = self._kept(place)
         if kept is not None:
             return kept
@@ -95,18 +95,18 @@ class BuildReader:
             listing = whole(self.source, self.bucket, folder, cancel=cancel, most=_MOST_PAGES)
             entries = {one.name.removeprefix(folder): one for one in listing.files}
             told = {name: self._read(entries[name], cancel) for name in _FILES if name in entries}
-        except HttpProblem as problem:
+        except HttpError as problem:
             found["note"] = f"cannot be read: {problem.sentence}"
             return found
         _fill(found, folder, listing, entries, told)
         self._keep(place, found, entries)
         return found
 
-    def may_change(self, place: BuildPlace, folder: str, listing: Listing, cancel: Cancel) -> bool:
+    def may_change(self, place: BuildPlace, folder: str, listing: Listing, cancel: CancelToken) -> bool:
         """Whether the build whose first level is `listing` may still get files, by the rules of its state.
 
         Asks no more than it must: nothing of a build whose id says that it is older than a day, and only finished.json
-        of one that has ended. Raises `HttpProblem`s.
+        of one that has ended. Raises `HttpError`s.
         """
         now, created = time.time() * 1000, created_ms(place.build)
         if created is not None and now - created >= DAY_MS:
@@ -122,20 +122,22 @@ class BuildReader:
         started, finished, prowjob = (told.get(name, {}) for name in _FILES)
         return may_change(state_of(started, finished, prowjob, names, now, created)[0], now, created)
 
-    def followed(self, place: BuildPlace, cancel: Cancel) -> str:
-        """The folder that a link file names. Raises `HttpProblem`s."""
+    def followed(self, place: BuildPlace, cancel: CancelToken) -> str:
+        """The folder that a link file names. Raises `HttpError`s."""
         said = self.source.read(self.bucket, Entry(place.link), cancel=cancel, cap=_LINK_CAP)
         text = said.decode("utf-8", "replace").strip()
         scheme, _, rest = text.partition("://")
         _, _, path = rest.partition("/")
         if scheme not in ("gs", "s3") or not path or any(part in ("", "..") for part in path.rstrip("/").split("/")):
-            raise NoBuild(f"The link {clean(place.link)} says “{clean(text, 80)}”, which is no place.", status=404)
+            raise NoBuild(
+                f"The link {sanitize(place.link)} says “{sanitize(text, 80)}”, which is no place.", status=404
+            )
         return path.rstrip("/") + "/"
 
-    def _read(self, entry: Entry, cancel: Cancel) -> Json:
+    def _read(self, entry: Entry, cancel: CancelToken) -> Json:
         try:
             return decoded(self.source.read(self.bucket, entry, cancel=cancel))
-        except NotFound:  # overwritten since it was listed
+        except NotFoundError:  # overwritten since it was listed
             return decoded(self.source.read(self.bucket, Entry(entry.name), cancel=cancel))
 
     def _kept(self, place: BuildPlace) -> Row | None:
@@ -239,4 +241,4 @@ def _bootstrap_pull(started: Json) -> str:
 
 def _text(value: Any) -> str | None:
     """One line, cut where nobody would read on."""
-    return clean(value, 500) or None if isinstance(value, str) else None
+    return sanitize(value, 500) or None if isinstance(value, str) else None

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
 
-from backends.cancel import Cancel
-from backends.http.answers import Origin
+from backends.cancel import CancelToken
+from backends.http.response import Freshness
 from backends.locators.prow import Place, ProwPath, ProwView, View, route
 from backends.prow.archive import BUILD_LOG, Archive, log_names, place_of
 from backends.prow.build_columns import BUILDS, SEPARATOR, STATES
@@ -60,9 +60,9 @@ class BuildList(Resource):
 
     # ---- the list --------------------------------------------------------------------------------------------------
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """First what listings say, each page as it comes; then the same rows with what the builds' files say."""
-        origin, failed = Origin(), list[Row]()
+        origin, failed = Freshness(), list[Row]()
         with Turns(self.archive.reader.row, cancel, name="builds") as turns:
             self._turns = turns
             for page in self._listed(cancel, turns, failed):
@@ -74,10 +74,10 @@ class BuildList(Resource):
             if failed:  # once, with their number: which of them came when must not show
                 yield Page(build_frame(()), origin, note=_note(len(failed)), partial=True)
 
-    def _listed(self, cancel: Cancel, turns: Turns[BuildPlace, Row], failed: list[Row]) -> Iterator[Page]:
+    def _listed(self, cancel: CancelToken, turns: Turns[BuildPlace, Row], failed: list[Row]) -> Iterator[Page]:
         if self.builds:
             places = [place_of(self.folder, build) for build in dict.fromkeys(self.builds)]
-            yield self._page(places, Origin(), "", turns)
+            yield self._page(places, Freshness(), "", turns)
             return
         for one in self.listing.found(cancel):
             yield self._page(one.places, one.origin, one.note, turns)
@@ -85,7 +85,7 @@ class BuildList(Resource):
                 failed += filter(_failed, rows)
                 yield Page(build_frame(rows), one.origin)
 
-    def _page(self, places: list[BuildPlace], origin: Origin, note: str, turns: Turns[BuildPlace, Row]) -> Page:
+    def _page(self, places: list[BuildPlace], origin: Freshness, note: str, turns: Turns[BuildPlace, Row]) -> Page:
         if self._complete:
             turns.add((place.key, place) for place in places)
         return Page(build_frame(skeleton(place) for place in places), origin, note=note)
@@ -94,7 +94,7 @@ class BuildList(Resource):
         if self._turns is not None:
             self._turns.prefer(keys)
 
-    def updates(self, frame: pl.DataFrame, cancel: Cancel) -> Page | None:
+    def updates(self, frame: pl.DataFrame, cancel: CancelToken) -> Page | None:
         """Builds that have begun since, and what has become of those that had not ended."""
         live = frame.filter(pl.col("state").is_in(list(LIVE)) | pl.col("state").is_null())
         again = [self._place(row) for row in live.iter_rows(named=True)]
@@ -106,7 +106,7 @@ class BuildList(Resource):
         with Turns(self.archive.reader.row, cancel, name="builds") as turns:
             turns.add((place.key, place) for place in again)
             rows = [row for batch in turns.rest() for row in batch if not _failed(row)]
-        return Page(build_frame(rows), Origin())
+        return Page(build_frame(rows), Freshness())
 
     def _place(self, row: Row) -> BuildPlace:
         folder = row.get("folder")
@@ -162,7 +162,7 @@ class BuildList(Resource):
             return None
         return self.archive.document(f"{folder}{name}", f"{name} of {row['build']}")
 
-    def files(self, rows: pl.DataFrame, cancel: Cancel) -> Iterator[list[RemoteFile]]:
+    def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:
         """All files of these builds, each build's tree as it becomes known."""
         return files_of(self.archive, [self._place(row) for row in rows.iter_rows(named=True)], cancel)
 

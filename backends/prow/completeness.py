@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from backends.cancel import Cancel
-from backends.http.answers import Origin
+from backends.cancel import CancelToken
+from backends.http.response import Freshness
 from backends.locators.prow import ProwView, View
 from backends.prow.archive import Archive
 from backends.prow.build_reading import BuildPlace
@@ -32,13 +32,13 @@ class _Completeness(Resource):
     def table(self, found: list[BuildEntries]) -> pl.DataFrame:
         raise NotImplementedError
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """The table of the builds listed so far, again and again until all are."""
         wanted = places(self.archive, self.view, cancel)
         ranks = {place.build: rank for rank, place in enumerate(wanted)}
         self.found = []
 
-        def read(place: BuildPlace, own: Cancel) -> BuildEntries:
+        def read(place: BuildPlace, own: CancelToken) -> BuildEntries:
             return read_entries(self.archive, place, self.levels, own)
 
         shown = 0
@@ -52,9 +52,9 @@ class _Completeness(Resource):
             # How far it is is no note: those stay until the next load.
             note = self._note() if shown == len(wanted) else ""
             partial = any(one.problem for one in self.found)
-            yield Page(self.table(self.found), Origin(), replace=True, note=note, partial=partial)
+            yield Page(self.table(self.found), Freshness(), replace=True, note=note, partial=partial)
         if not wanted:
-            yield Page(self.schema.empty(), Origin(), replace=True)
+            yield Page(self.schema.empty(), Freshness(), replace=True)
 
     def _note(self) -> str:
         failed = [one for one in self.found if one.problem]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from backends.cancel import Cancel
-from backends.http.errors import HttpProblem
+from backends.cancel import CancelToken
+from backends.http.errors import HttpError
 from backends.prow.archive import Archive
 from backends.prow.build_reading import BuildPlace, settled_since
 from backends.prow.source import whole
@@ -38,8 +38,8 @@ class BuildEntries:
         return self.first if level == FIRST else self.artifacts
 
 
-def read_entries(archive: Archive, place: BuildPlace, levels: tuple[str, ...], cancel: Cancel) -> BuildEntries:
-    """One request for each level that there is (and one for a link). Only `Cancelled` is raised."""
+def read_entries(archive: Archive, place: BuildPlace, levels: tuple[str, ...], cancel: CancelToken) -> BuildEntries:
+    """One request for each level that there is (and one for a link). Only `OperationCancelledError` is raised."""
     kept = _kept(archive, place, levels)
     if kept is not None:
         return kept
@@ -59,7 +59,7 @@ def read_entries(archive: Archive, place: BuildPlace, levels: tuple[str, ...], c
                 inner = whole(archive.source, archive.bucket, below, cancel=cancel, most=_MOST_PAGES, hold=-1)
                 artifacts = _names(below, [one.name for one in inner.files], inner.folders)
                 note = note or inner.note
-    except HttpProblem as problem:
+    except HttpError as problem:
         return BuildEntries(place.build, pending, first, None, problem.sentence)
     found = BuildEntries(place.build, pending, first, artifacts, "", note)
     ended = next((one.updated_ms for one in listing.files if one.name == f"{folder}finished.json"), None)

@@ -6,16 +6,16 @@ from typing import Any
 
 import msgspec
 
-from backends.cancel import Cancel
-from backends.http.errors import clean
-from backends.problems import Problem
+from backends.cancel import CancelToken
+from backends.errors import AppError
+from backends.http.errors import sanitize
 from backends.prow.source import Entry, Source
 
 _CAP = 64 << 20
 
 
-def read_document(source: Source, bucket: str, path: str, cancel: Cancel) -> Any:
-    """What the file holds. Raises `Problem` for what is no JSON, and the `HttpProblem`s of reading it."""
+def read_document(source: Source, bucket: str, path: str, cancel: CancelToken) -> Any:
+    """What the file holds. Raises `AppError` for what is no JSON, and the `HttpError`s of reading it."""
     content = source.read(bucket, Entry(path), cancel=cancel, cap=_CAP)
     try:
         return msgspec.json.decode(content)
@@ -25,6 +25,6 @@ def read_document(source: Source, bucket: str, path: str, cancel: Cancel) -> Any
     try:
         return [msgspec.json.decode(line) for line in lines[:10_000]]  # sidecar-logs.json is one object a line
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise Problem(
-            f"{clean(path)} is no JSON: {clean(str(problem), 120)}.", "Press l to read it as a text."
+        raise AppError(
+            f"{sanitize(path)} is no JSON: {sanitize(str(problem), 120)}.", "Press l to read it as a text."
         ) from None

@@ -13,13 +13,13 @@ from typing import Any, ClassVar
 import msgspec
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import AppError, OperationCancelledError
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.answers import Origin
-from backends.http.errors import HttpProblem, clean
+from backends.http.errors import HttpError, sanitize
+from backends.http.response import Freshness
 from backends.locators.prow import Place, ProwView, route
 from backends.logs import ansi
-from backends.problems import Cancelled, Problem
 from backends.prow.archive import Archive
 from backends.prow.build_files import tree_of
 from backends.prow.build_reading import BuildPlace
@@ -54,20 +54,20 @@ EVENTS = Schema(
 EVENTS_OF_BUILDS = Schema((EVENTS["build"], *(one for one in EVENTS if one.name != "build")), key="key")
 
 
-class NoEventsError(Problem):
+class NoEventsError(AppError):
     """The file is JSON, and has no list of events."""
 
 
 def read_events(content: bytes, *, file: str = "", build: str = "", path: str = "", rank: int = 0) -> pl.DataFrame:
     """A frame of `EVENTS`, in order of time, of an EventList, a podinfo, a bare list of events, or e2e-events.
 
-    Raises `Problem` for what is none of them; an event that is not as it should be keeps what can be read of it.
+    Raises `AppError` for what is none of them; an event that is not as it should be keeps what can be read of it.
     """
     try:
         told = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise Problem(
-            f"The events are not JSON: {clean(str(problem), 120)}.", "Press l to read it as a text."
+        raise AppError(
+            f"The events are not JSON: {sanitize(str(problem), 120)}.", "Press l to read it as a text."
         ) from None
     items = told if isinstance(told, list) else next(
         (one for name in ("items", "events") if isinstance(one := mapping(told).get(name), list)), None
@@ -138,7 +138,7 @@ class EventList(Resource):
         self.path = locator.path
         self._lock = threading.Lock()
         self._files = 0
-        self._failed: dict[tuple[int, str], Problem] = {}
+        self._failed: dict[tuple[int, str], AppError] = {}
 
     @property
     def title(self) -> str:
@@ -146,35 +146,35 @@ class EventList(Resource):
             return f"events of {counted(self.view)}"
         return f"{self.path.rpartition('/')[2]} of {route(self.path).build or self.path}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         archive, path = self.archive, self.path
         if path and not path.endswith("/"):
             content = archive.source.read(archive.bucket, Entry(path), cancel=cancel, cap=_CAP)
             found = route(path)
             frame = read_events(content, file=path.removeprefix(found.base), build=found.build, path=path)
-            yield Page(frame.select(self.schema.polars().keys()), Origin())
+            yield Page(frame.select(self.schema.polars().keys()), Freshness())
             return
         self._files, self._failed = 0, {}
         wanted = places(archive, self.view, cancel)
         ranks = {place.key: rank for rank, place in enumerate(wanted)}
 
-        def ask(place: BuildPlace, own: Cancel) -> list[pl.DataFrame]:
+        def ask(place: BuildPlace, own: CancelToken) -> list[pl.DataFrame]:
             return self._build(place, ranks[place.key], own)
 
         for batch in read_each(wanted, ask, cancel):
             for frames in batch:
                 for frame in frames:
-                    yield Page(frame.select(self.schema.polars().keys()), Origin())
+                    yield Page(frame.select(self.schema.polars().keys()), Freshness())
         if self._failed and not self._files:
             raise self._failed[min(self._failed)]
-        yield Page(self.schema.empty(), Origin(), note=self._note(), partial=bool(self._failed))
+        yield Page(self.schema.empty(), Freshness(), note=self._note(), partial=bool(self._failed))
 
-    def _build(self, place: BuildPlace, rank: int, cancel: Cancel) -> list[pl.DataFrame]:
+    def _build(self, place: BuildPlace, rank: int, cancel: CancelToken) -> list[pl.DataFrame]:
         """What the files of one build hold; those that cannot be read are in `_failed`."""
         archive, frames = self.archive, list[pl.DataFrame]()
         try:
             folder = followed(archive, place, cancel)
-        except HttpProblem as problem:
+        except HttpError as problem:
             return self._fail(rank, place.build, problem)
         tree = tree_of(archive, BuildPlace(place.key, place.job, place.build, folder), cancel)
         if tree.problem is not None:
@@ -184,9 +184,9 @@ class EventList(Resource):
             try:
                 content = archive.source.read(archive.bucket, entry, cancel=cancel, cap=_CAP)
                 frames.append(read_events(content, file=name, build=place.build, path=entry.name, rank=rank))
-            except Cancelled:
+            except OperationCancelledError:
                 raise
-            except Problem as problem:
+            except AppError as problem:
                 # A podinfo.json without events is usual; of wider names, not all hold any.
                 if not isinstance(problem, NoEventsError) or name.endswith("/events.json"):
                     self._fail(rank, name, problem)
@@ -195,7 +195,7 @@ class EventList(Resource):
                 self._files += 1
         return frames
 
-    def _fail(self, rank: int, name: str, problem: Problem) -> list[pl.DataFrame]:
+    def _fail(self, rank: int, name: str, problem: AppError) -> list[pl.DataFrame]:
         with self._lock:
             self._failed[rank, name] = problem
         return []
@@ -205,7 +205,7 @@ class EventList(Resource):
             return ""
         rank, name = min(self._failed)
         words = "1 file or build" if len(self._failed) == 1 else f"{len(self._failed):,} files or builds"
-        return f"{words} cannot be read, e.g. {clean(name, 200)}: {self._failed[rank, name].sentence}"
+        return f"{words} cannot be read, e.g. {sanitize(name, 200)}: {self._failed[rank, name].sentence}"
 
     def document(self, row: Row) -> Document:
         path = str(row["path"] or self.path)

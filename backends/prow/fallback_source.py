@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeVar
 
-from backends.cancel import Cancel
-from backends.http.errors import HttpProblem, NetworkFailed, NotAllowed, WrongServer
+from backends.cancel import CancelToken
+from backends.http.errors import AccessDeniedError, HttpError, NetworkError, UnexpectedResponseError
 from backends.prow.source import SMALL, Entry, Listing, Source
 
 T = TypeVar("T")
@@ -47,12 +47,12 @@ class FallbackSource(Source):
             return ask(self.second)
         try:
             found = ask(self.first)
-        except (NotAllowed, NetworkFailed, WrongServer) as problem:
+        except (AccessDeniedError, NetworkError, UnexpectedResponseError) as problem:
             if choice.worked:  # it serves us in general: that one failure is its own
                 raise
             try:
                 found = ask(self.second)
-            except HttpProblem:  # then what the storage said is what there is to say
+            except HttpError:  # then what the storage said is what there is to say
                 raise problem from None
             choice.why = problem.sentence.rstrip(".")
             return found
@@ -64,7 +64,7 @@ class FallbackSource(Source):
         bucket: str,
         prefix: str,
         *,
-        cancel: Cancel,
+        cancel: CancelToken,
         deep: bool = False,
         start: str = "",
         end: str = "",
@@ -86,11 +86,11 @@ class FallbackSource(Source):
     def lists_ranges(self, bucket: str) -> bool:
         return self._now(bucket).lists_ranges(bucket)
 
-    def stat(self, bucket: str, name: str, *, cancel: Cancel) -> Entry:
+    def stat(self, bucket: str, name: str, *, cancel: CancelToken) -> Entry:
         return self._ask(bucket, lambda source: source.stat(bucket, name, cancel=cancel))
 
     @contextmanager
-    def open(self, bucket: str, entry: Entry, *, cancel: Cancel) -> Iterator[Iterator[bytes]]:
+    def open(self, bucket: str, entry: Entry, *, cancel: CancelToken) -> Iterator[Iterator[bytes]]:
         with ExitStack() as opened:
 
             def begun(source: Source) -> Iterator[bytes]:
@@ -100,10 +100,10 @@ class FallbackSource(Source):
 
             yield self._ask(bucket, begun)
 
-    def tail(self, bucket: str, name: str, size: int, *, cancel: Cancel) -> bytes | None:
+    def tail(self, bucket: str, name: str, size: int, *, cancel: CancelToken) -> bytes | None:
         return self._ask(bucket, lambda source: source.tail(bucket, name, size, cancel=cancel))
 
-    def read(self, bucket: str, entry: Entry, *, cancel: Cancel, cap: int = SMALL) -> bytes:
+    def read(self, bucket: str, entry: Entry, *, cancel: CancelToken, cap: int = SMALL) -> bytes:
         return self._ask(bucket, lambda source: source.read(bucket, entry, cancel=cancel, cap=cap))
 
     def address(self, bucket: str, name: str, generation: str = "") -> str:
@@ -113,10 +113,10 @@ class FallbackSource(Source):
     def download(self, bucket: str, entry: Entry) -> tuple[str, str]:
         return self._now(bucket).download(bucket, entry)
 
-    def find_source(self, bucket: str, name: str, cancel: Cancel) -> None:
+    def find_source(self, bucket: str, name: str, cancel: CancelToken) -> None:
         choice = self._choice(bucket)
         if not choice.why and not choice.worked:
-            with suppress(HttpProblem):
+            with suppress(HttpError):
                 self.stat(bucket, name, cancel=cancel)
 
     def page(self, bucket: str, path: str) -> str | None:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.frames.formats import format_bytes
-from backends.http.answers import Origin
+from backends.http.response import Freshness
 from backends.locators import Locator
 from backends.locators.prow import Place, ProwPath, ProwView, View, route
 from backends.prow.archive import Archive, place_of
@@ -63,7 +63,7 @@ class Files(Resource):
             return deck_page(self.archive.bucket, path) or self.archive.source.page(self.archive.bucket, path)
         return self.archive.source.page(self.archive.bucket, path)
 
-    def files(self, rows: pl.DataFrame, cancel: Cancel) -> Iterator[list[RemoteFile]]:
+    def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:
         """These files, and all that is in these folders."""
         yield [remote_file(self.archive, entry) for entry in entries_in(rows)]
         folders = rows.filter(pl.col("kind") == "folder")["path"].to_list()
@@ -100,7 +100,7 @@ class FolderFiles(Files):
             return f"{below} of {found.build}" if below else f"{found.job} {found.build}"
         return self.folder.rstrip("/") or self.archive.bucket
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         archive, build = self.archive, route(self.folder).build
         for listing in pages(archive.source, archive.bucket, self.folder, cancel=cancel):
             rows = [folder_cells(one, self.folder, build) for one in listing.folders]
@@ -148,7 +148,7 @@ class TreeFiles(Files):
             return f"all files of {self.places[0].build or self.places[0].folder.rstrip('/')}"
         return f"all files of {len(self.places):,} builds"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """A page a build (or several); what could not be listed is in the note. Ends at `MOST_FILES`."""
         count, failed = 0, ""
         if len(self.places) == 1 and not self.places[0].link:
@@ -160,12 +160,12 @@ class TreeFiles(Files):
             failed = failed or (f"Not all is listed: {problem.sentence}" if problem else "")
             count += len(rows)
             note = failed or next((tree.note for tree in trees if tree.note), "")
-            yield Page(file_frame(rows), Origin(), note=note, partial=bool(failed))
+            yield Page(file_frame(rows), Freshness(), note=note, partial=bool(failed))
             if count >= MOST_FILES:
-                yield Page(FILES.empty(), Origin(), note=f"Only the first {count:,} files are listed.", partial=True)
+                yield Page(FILES.empty(), Freshness(), note=f"Only the first {count:,} files are listed.", partial=True)
                 return
 
-    def _one(self, place: BuildPlace, cancel: Cancel) -> Iterator[Page]:
+    def _one(self, place: BuildPlace, cancel: CancelToken) -> Iterator[Page]:
         count, archive = 0, self.archive
         for listing in pages(archive.source, archive.bucket, place.folder, cancel=cancel, deep=True):
             count += len(listing.files)

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.frames.formats import format_bytes
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.answers import Origin
+from backends.http.response import Freshness
 from backends.locators.prow import ProwPath, ProwView
 from backends.prow.archive import Archive
 from backends.prow.build_reading import BuildPlace
@@ -76,9 +76,9 @@ class FolderSizes(Resource):
     def title(self) -> str:
         return self._tree.title.replace("all files of", "sizes in")
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         frames, count, shown = [FILES.empty()], 0, 0
-        page = Page(FILES.empty(), Origin())
+        page = Page(FILES.empty(), Freshness())
         for page in self._tree.pages(cancel):
             frames.append(page.frame)
             count += page.frame.height

@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from backends.cancel import Cancel
-from backends.http.errors import SIGN_IN, NotAllowed, NotFound, WrongServer, clean, shown
-from backends.http.policies import Policy
+from backends.cancel import CancelToken
+from backends.http.errors import SIGN_IN, AccessDeniedError, NotFoundError, UnexpectedResponseError, sanitize, short_url
+from backends.http.policies import CachePolicy
 from backends.locators.prow import page_path
 from backends.prow.source import PAGE, SMALL, Entry, Listing, Source
 
@@ -50,7 +50,7 @@ class GcsSource(Source):
         bucket: str,
         prefix: str,
         *,
-        cancel: Cancel,
+        cancel: CancelToken,
         deep: bool = False,
         start: str = "",
         end: str = "",
@@ -61,18 +61,22 @@ class GcsSource(Source):
         params: dict[str, str | int] = {"prefix": prefix, "maxResults": PAGE, "fields": fields, "projection": "noAcl"}
         optional = {"delimiter": "" if deep else "/", "startOffset": start, "endOffset": end, "pageToken": token}
         params |= {name: value for name, value in optional.items() if value}
-        policy = Policy.never() if hold is not None and hold < 0 else Policy(ttl=hold)
+        policy = CachePolicy.never() if hold is not None and hold < 0 else CachePolicy(ttl=hold)
         url = f"{self.base}/storage/v1/b/{segment(bucket)}/o"
         try:
             with self._hint_to_sign_in():
                 told, answer = self.http.json(url, policy=policy, cap=_LIST_CAP, cancel=cancel, params=params)
-        except NotFound:
+        except NotFoundError:
             host = urlsplit(self.base).netloc
-            raise NotFound(f"{host} has no bucket {clean(bucket)} (404).", "Check its name.", status=404) from None
+            raise NotFoundError(
+                f"{host} has no bucket {sanitize(bucket)} (404).", "Check its name.", status=404
+            ) from None
         if not isinstance(told, dict) or not all(
             isinstance(told.get(name, []), list) for name in ("items", "prefixes")
         ):
-            raise WrongServer(f"{shown(url)} answered with something that is no listing.", "Check the storage's URL.")
+            raise UnexpectedResponseError(
+                f"{short_url(url)} answered with something that is no listing.", "Check the storage's URL."
+            )
         files = (entry_of(item) for item in told.get("items", []))
         folders = tuple(one for one in told.get("prefixes", []) if isinstance(one, str) and one != prefix)
         next_token = told.get("nextPageToken")
@@ -87,32 +91,34 @@ class GcsSource(Source):
     def lists_ranges(self, bucket: str) -> bool:
         return True
 
-    def stat(self, bucket: str, name: str, *, cancel: Cancel) -> Entry:
+    def stat(self, bucket: str, name: str, *, cancel: CancelToken) -> Entry:
         url = f"{self.base}/storage/v1/b/{segment(bucket)}/o/{segment(name)}"
         try:
             with self._hint_to_sign_in():
-                told, _ = self.http.json(url, policy=Policy(ttl=0.0), cancel=cancel)
-        except NotFound:
+                told, _ = self.http.json(url, policy=CachePolicy(ttl=0.0), cancel=cancel)
+        except NotFoundError:
             raise _no_object(bucket, name) from None
         entry = entry_of(told)
         if entry is None:
-            raise WrongServer(f"{shown(url)} answered with something that is no object.", "Check the storage's URL.")
+            raise UnexpectedResponseError(
+                f"{short_url(url)} answered with something that is no object.", "Check the storage's URL."
+            )
         return entry
 
     @contextmanager
-    def open(self, bucket: str, entry: Entry, *, cancel: Cancel) -> Iterator[Iterator[bytes]]:
+    def open(self, bucket: str, entry: Entry, *, cancel: CancelToken) -> Iterator[Iterator[bytes]]:
         from backends.logs import sources
 
         body = sources.from_http(self._downloader, self.address(bucket, entry.name, entry.generation))(cancel)
         try:
             with self._hint_to_sign_in():
                 yield body
-        except NotFound:
+        except NotFoundError:
             raise _no_object(bucket, entry.name) from None
         finally:
             body.close()  # type: ignore[attr-defined]
 
-    def tail(self, bucket: str, name: str, size: int, *, cancel: Cancel) -> bytes | None:
+    def tail(self, bucket: str, name: str, size: int, *, cancel: CancelToken) -> bytes | None:
         """Two requests: what the object is, then a range of the very generation that was told.
 
         A part of what is compressed is of no use, whether its metadata say so (then the storage ignores ranges, or
@@ -132,14 +138,14 @@ class GcsSource(Source):
                     return None
         return bytes(found) if len(found) == size and b"\0" not in found else None
 
-    def read(self, bucket: str, entry: Entry, *, cancel: Cancel, cap: int = SMALL) -> bytes:
+    def read(self, bucket: str, entry: Entry, *, cancel: CancelToken, cap: int = SMALL) -> bytes:
         """Kept for ever by generation; without one asked for each time."""
-        policy = Policy.immutable() if entry.generation else Policy(ttl=0.0)
+        policy = CachePolicy.immutable() if entry.generation else CachePolicy(ttl=0.0)
         url = self.address(bucket, entry.name, entry.generation)
         try:
             with self._hint_to_sign_in():
                 return self.http.get(url, policy=policy, accept="*/*", cap=cap, cancel=cancel).body
-        except NotFound:
+        except NotFoundError:
             raise _no_object(bucket, entry.name) from None
 
     def address(self, bucket: str, name: str, generation: str = "") -> str:
@@ -159,7 +165,7 @@ class GcsSource(Source):
         """What to set where the bucket refuses us: it depends on whether we have said who we are."""
         try:
             yield
-        except NotAllowed as problem:
+        except AccessDeniedError as problem:
             problem.hint = sign_in_hint(self.http, self.base, problem.status == 401)
             raise
 
@@ -177,12 +183,12 @@ def sign_in_hint(http: Http, base: str, unknown: bool) -> str:
     if not who:
         return f"If the bucket is private, {SIGN_IN}."
     if unknown:
-        return f"The storage does not accept the credentials ({clean(who)}): get new ones; {SIGN_IN}."
-    return f"You are signed in ({clean(who)}): check that this account may read the bucket."
+        return f"The storage does not accept the credentials ({sanitize(who)}): get new ones; {SIGN_IN}."
+    return f"You are signed in ({sanitize(who)}): check that this account may read the bucket."
 
 
-def _no_object(bucket: str, name: str) -> NotFound:
-    return NotFound(f"There is no {clean(name, 200)} in {clean(bucket)} (404).", _GONE, status=404)
+def _no_object(bucket: str, name: str) -> NotFoundError:
+    return NotFoundError(f"There is no {sanitize(name, 200)} in {sanitize(bucket)} (404).", _GONE, status=404)
 
 
 class _Kept:

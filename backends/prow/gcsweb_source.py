@@ -8,10 +8,10 @@ from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from backends.cancel import Cancel
-from backends.http.answers import Answer
-from backends.http.errors import NotFound, WrongServer, clean, shown
-from backends.http.policies import Policy
+from backends.cancel import CancelToken
+from backends.http.errors import NotFoundError, UnexpectedResponseError, sanitize, short_url
+from backends.http.policies import CachePolicy
+from backends.http.response import Response
 from backends.locators.prow import page_path
 from backends.prow.gcsweb_pages import is_listing, read_page
 from backends.prow.source import SMALL, Entry, Listing, Source
@@ -37,7 +37,7 @@ class GcswebSource(Source):
         bucket: str,
         prefix: str,
         *,
-        cancel: Cancel,
+        cancel: CancelToken,
         deep: bool = False,
         start: str = "",
         end: str = "",
@@ -48,13 +48,13 @@ class GcswebSource(Source):
             return self._deep(bucket, prefix, cancel, hold)
         folder = prefix[: prefix.rfind("/") + 1]
         params: dict[str, str | int] = {"marker": token} if token else {}
-        policy = Policy.never() if hold is not None and hold < 0 else Policy(ttl=hold)
+        policy = CachePolicy.never() if hold is not None and hold < 0 else CachePolicy(ttl=hold)
         try:
             answer = self.http.get(
                 self._url(bucket, folder), policy=policy, accept="text/html", cap=_PAGE_CAP, cancel=cancel,
                 params=params,
             )  # fmt: skip
-        except NotFound:  # the older one redirects to the storage, which has no object of that name
+        except NotFoundError:  # the older one redirects to the storage, which has no object of that name
             return Listing()
         text = self._text(answer)
         page = read_page(text, folder)
@@ -63,7 +63,7 @@ class GcswebSource(Source):
         note = f"{page.odd:,} names on gcsweb's page cannot be read with certainty." if page.odd else ""
         return Listing(files, folders, page.marker, answer.origin, note)
 
-    def _deep(self, bucket: str, prefix: str, cancel: Cancel, hold: float | None) -> Listing:
+    def _deep(self, bucket: str, prefix: str, cancel: CancelToken, hold: float | None) -> Listing:
         """gcsweb shows no tree: one folder after the other."""
         from backends.prow.source import whole
 
@@ -75,13 +75,15 @@ class GcswebSource(Source):
             left += found.folders
         return Listing(tuple(sorted(files, key=lambda one: one.name)))
 
-    def _text(self, answer: Answer) -> str:
+    def _text(self, answer: Response) -> str:
         text = answer.body.decode("utf-8", "replace")
         if not is_listing(text):
-            raise WrongServer(f"{shown(answer.url)} is no page of a gcsweb.", "Check gcsweb's URL in the settings.")
+            raise UnexpectedResponseError(
+                f"{short_url(answer.url)} is no page of a gcsweb.", "Check gcsweb's URL in the settings."
+            )
         return text
 
-    def stat(self, bucket: str, name: str, *, cancel: Cancel) -> Entry:
+    def stat(self, bucket: str, name: str, *, cancel: CancelToken) -> Entry:
         """From the folder's page: a request for the file itself is answered with 200 even if there is none."""
         from backends.prow.source import pages
 
@@ -90,10 +92,10 @@ class GcswebSource(Source):
             for entry in listing.files:
                 if entry.name == name:
                     return entry
-        raise NotFound(f"gcsweb lists no {clean(name)} in {clean(bucket)}.", "Check its name.")
+        raise NotFoundError(f"gcsweb lists no {sanitize(name)} in {sanitize(bucket)}.", "Check its name.")
 
     @contextmanager
-    def open(self, bucket: str, entry: Entry, *, cancel: Cancel) -> Iterator[Iterator[bytes]]:
+    def open(self, bucket: str, entry: Entry, *, cancel: CancelToken) -> Iterator[Iterator[bytes]]:
         from backends.logs import sources
 
         body = sources.from_http(self.http.downloader, self._url(bucket, entry.name))(cancel)
@@ -102,10 +104,10 @@ class GcswebSource(Source):
         finally:
             body.close()  # type: ignore[attr-defined]
 
-    def read(self, bucket: str, entry: Entry, *, cancel: Cancel, cap: int = SMALL) -> bytes:
+    def read(self, bucket: str, entry: Entry, *, cancel: CancelToken, cap: int = SMALL) -> bytes:
         # Its answers have no validator and its pages no generation: a minute is as long as one of them may hold.
         url = self._url(bucket, entry.name)
-        answer = self.http.get(url, policy=Policy.short(60), accept="*/*", cap=cap, cancel=cancel)
+        answer = self.http.get(url, policy=CachePolicy.short(60), accept="*/*", cap=cap, cancel=cancel)
         return b"".join(_checked(iter((answer.body,)), entry.name))
 
     def address(self, bucket: str, name: str, generation: str = "") -> str:
@@ -135,5 +137,7 @@ def _checked(body: Iterator[bytes], name: str) -> Iterator[bytes]:
         if len(head) >= _HEAD:
             break
     if is_listing(head[:_HEAD].decode("utf-8", "replace")):
-        raise NotFound(f"gcsweb has no {clean(name)}: it answered with the page of an empty folder.", "Check its name.")
+        raise NotFoundError(
+            f"gcsweb has no {sanitize(name)}: it answered with the page of an empty folder.", "Check its name."
+        )
     yield from chain((head,) if head else (), body)

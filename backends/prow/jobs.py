@@ -8,9 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.frames.schema import Column, Kind, Schema
-from backends.locators import LocatorProblem, parse
+from backends.locators import InvalidLocatorError, parse
 from backends.locators.prow import ProwPath, ProwView, View, route
 from backends.prow.archive import Archive
 from backends.prow.profiles import deck_page
@@ -51,7 +51,7 @@ class JobList(Resource):
     def title(self) -> str:
         return f"jobs {self.prefix}… in {self.archive.bucket}" if self.prefix else f"jobs in {self.archive.bucket}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         archive = self.archive
         kind = {"directory": "pull request", "batch": "batch"}.get(self.folder.rstrip("/").rpartition("/")[2], "")
         for listing in pages(archive.source, archive.bucket, self.folder + self.prefix, cancel=cancel):
@@ -105,7 +105,7 @@ def visited_jobs(directory: Path, bucket: str) -> dict[str, str]:
     for pinned, _, text in sorted(visits, key=lambda visit: (not visit[0], -visit[1])):
         try:
             locator = parse(text)
-        except LocatorProblem:
+        except InvalidLocatorError:
             continue
         if isinstance(locator, ProwPath | ProwView) and locator.bucket == bucket and (job := route(locator.path).job):
             found.setdefault(job, "pinned" if pinned else "recent")

@@ -9,12 +9,12 @@ from typing import ClassVar
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import AppError, OperationCancelledError
 from backends.frames.schema import Schema
-from backends.http.answers import Origin
-from backends.http.errors import HttpProblem, clean
+from backends.http.errors import HttpError, sanitize
+from backends.http.response import Freshness
 from backends.locators.prow import Place, ProwPath, ProwView, View, route
-from backends.problems import Cancelled, Problem
 from backends.prow.archive import Archive
 from backends.prow.build_files import tree_of
 from backends.prow.build_ids import created_ms
@@ -55,10 +55,10 @@ class Reports:
     listed: str = ""
 
 
-def build_reports(archive: Archive, place: BuildPlace, cancel: Cancel, rank: int = 0) -> Reports:
+def build_reports(archive: Archive, place: BuildPlace, cancel: CancelToken, rank: int = 0) -> Reports:
     """All JUnit files of the build, or of the folder. One that cannot be read has no tests and says why.
 
-    Raises the `HttpProblem` of a build that cannot be listed at all.
+    Raises the `HttpError` of a build that cannot be listed at all.
     """
     folder = followed(archive, place, cancel)
     tree = tree_of(archive, BuildPlace(place.key, place.job, place.build, folder), cancel)
@@ -81,7 +81,7 @@ def build_reports(archive: Archive, place: BuildPlace, cancel: Cancel, rank: int
     return Reports(folder, found, tuple(notes), others, tree.note)
 
 
-def _started(archive: Archive, build: str, folder: str, files: Sequence[Entry], cancel: Cancel) -> int | None:
+def _started(archive: Archive, build: str, folder: str, files: Sequence[Entry], cancel: CancelToken) -> int | None:
     """When the build began: its id says so, or (where ids are counters) its started.json."""
     if (at := created_ms(build)) is not None:
         return at
@@ -90,14 +90,20 @@ def _started(archive: Archive, build: str, folder: str, files: Sequence[Entry], 
         return None
     try:
         return seconds_ms(decoded(archive.source.read(archive.bucket, entry, cancel=cancel)).get("timestamp"))
-    except Cancelled:
+    except OperationCancelledError:
         raise
-    except Problem:
+    except AppError:
         return None
 
 
 def _report(
-    archive: Archive, build: str, folder: str, entry: Entry, cancel: Cancel, rank: int = 0, started: int | None = None
+    archive: Archive,
+    build: str,
+    folder: str,
+    entry: Entry,
+    cancel: CancelToken,
+    rank: int = 0,
+    started: int | None = None,
 ) -> JUnitFile:
     path = entry.name.removeprefix(folder)
     try:
@@ -106,14 +112,14 @@ def _report(
         else:
             with archive.source.open(archive.bucket, entry, cancel=cancel) as body:
                 reading = read_junit(body)
-    except Cancelled:
+    except OperationCancelledError:
         raise
-    except Problem as problem:
+    except AppError as problem:
         return _unread(build, path, problem, rank, started)
     return JUnitFile(build, path, reading, rank, started)
 
 
-def _unread(build: str, path: str, problem: Problem, rank: int, started: int | None) -> JUnitFile:
+def _unread(build: str, path: str, problem: AppError, rank: int, started: int | None) -> JUnitFile:
     return JUnitFile(build, path, Reading((), (f"It cannot be read: {problem.sentence}",), True), rank, started)
 
 
@@ -127,7 +133,7 @@ class _Reports(Resource):
         self.view = locator
         self.archive = archive
         self._folders: dict[str, str] = {}  # of builds, which links may have led to
-        self._problems: dict[int, HttpProblem] = {}  # by the build's rank
+        self._problems: dict[int, HttpError] = {}  # by the build's rank
         self._notes: dict[int, tuple[str, ...]] = {}
         self._listed: set[str] = set()
         self._incomplete: dict[tuple[int, str], str] = {}  # what is missing of a file, by rank and path
@@ -135,20 +141,20 @@ class _Reports(Resource):
         self._files = self._others = 0
         self._lock = threading.Lock()
 
-    def places(self, cancel: Cancel) -> list[BuildPlace]:
+    def places(self, cancel: CancelToken) -> list[BuildPlace]:
         path = self.view.path
         if path and not path.endswith("/"):
             found = route(path)
             return [BuildPlace(path, found.job, found.build, found.base)]
         return places(self.archive, self.view, cancel)
 
-    def read(self, wanted: list[BuildPlace], cancel: Cancel) -> Iterator[list[list[JUnitFile]]]:
+    def read(self, wanted: list[BuildPlace], cancel: CancelToken) -> Iterator[list[list[JUnitFile]]]:
         self._problems, self._notes, self._incomplete, self._without, self._files, self._others = {}, {}, {}, {}, 0, 0
         self._listed = set()
         path = self.view.path
         ranks = {place.key: rank for rank, place in enumerate(wanted)}
 
-        def ask(place: BuildPlace, own: Cancel) -> list[JUnitFile]:
+        def ask(place: BuildPlace, own: CancelToken) -> list[JUnitFile]:
             if place.key == path and not path.endswith("/"):
                 self._folders[place.build] = place.folder
                 entry = self.archive.source.stat(self.archive.bucket, path, cancel=own)
@@ -157,7 +163,7 @@ class _Reports(Resource):
             rank = ranks[place.key]
             try:
                 found = build_reports(self.archive, place, own, rank)
-            except HttpProblem as problem:
+            except HttpError as problem:
                 self._problems[rank] = problem
                 return []
             self._folders[place.build] = found.folder
@@ -192,11 +198,11 @@ class _Reports(Resource):
         if self._incomplete:
             (_, path), missing = min(self._incomplete.items())
             words = "1 file is" if len(self._incomplete) == 1 else f"{len(self._incomplete):,} files are"
-            notes.append(f"{words} incomplete (of {self._files:,}), e.g. {clean(path, 200)}: {missing}")
+            notes.append(f"{words} incomplete (of {self._files:,}), e.g. {sanitize(path, 200)}: {missing}")
         if self._without:
             (_, path), missing = min(self._without.items())
             words = "1 file has" if len(self._without) == 1 else f"{len(self._without):,} files have"
-            notes.append(f"{words} no tests (of {self._files:,}), e.g. {clean(path, 200)}: {missing}")
+            notes.append(f"{words} no tests (of {self._files:,}), e.g. {sanitize(path, 200)}: {missing}")
         left_out = [note for rank in sorted(self._notes) for note in self._notes[rank]]
         for note in dict.fromkeys(left_out):
             times = left_out.count(note)
@@ -210,9 +216,9 @@ class _Reports(Resource):
         """What is known when all has been read, after the whole table if there is one."""
         partial = bool(self._problems or self._incomplete or any(self._notes.values()))
         frame = self.schema.empty() if matrix is None else matrix
-        yield Page(frame, Origin(), replace=matrix is not None, note=self.note(), partial=partial)
+        yield Page(frame, Freshness(), replace=matrix is not None, note=self.note(), partial=partial)
         for note in sorted(self._listed):
-            yield Page(self.schema.empty(), Origin(), note=note)
+            yield Page(self.schema.empty(), Freshness(), note=note)
 
     def path_of(self, row: Row) -> str:
         """The file's name in the bucket, or the build's folder."""
@@ -237,14 +243,14 @@ class TestCases(_Reports):
     def title(self) -> str:
         return f"tests of {self.view.path.rpartition('/')[2] or counted(self.view)}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """A page whenever builds have been read; the last one says which files could not be read completely."""
         wanted = [(name, text) for name, text in self.view.options if name in ("test", "suite", "classname")]
         for batch in self.read(self.places(cancel), cancel):
             frame = junit_rows(report for reports in batch for report in reports)
             for name, text in wanted:
                 frame = frame.filter(pl.col(name) == text)
-            yield Page(frame.select(self.schema.polars().keys()), Origin())
+            yield Page(frame.select(self.schema.polars().keys()), Freshness())
         yield from self.last_pages()
 
     def shows(self, row: Row) -> None:
@@ -290,9 +296,9 @@ class ReportFiles(_Reports):
     def title(self) -> str:
         return f"JUnit files of {counted(self.view)}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         for batch in self.read(self.places(cancel), cancel):
-            yield Page(junit_files(report for reports in batch for report in reports), Origin())
+            yield Page(junit_files(report for reports in batch for report in reports), Freshness())
         yield from self.last_pages()
 
     def open(self, row: Row) -> ProwView:
@@ -314,7 +320,7 @@ class TestMatrix(_Reports):
     def title(self) -> str:
         return f"tests by build, {counted(self.view)}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """The matrix of the builds read so far, again and again until all are."""
         wanted = self.places(cancel)
         frames, done, shown, matrix = [JUNIT_TESTS.empty()], 0, 0, JUNIT_MATRIX.empty()
@@ -329,7 +335,7 @@ class TestMatrix(_Reports):
             shown = done
             rows = pl.concat(frame.cast(JUNIT_TESTS.polars()) for frame in frames)  # type: ignore[arg-type]
             matrix = junit_matrix(rows, builds)
-            yield Page(matrix, Origin(), replace=True)
+            yield Page(matrix, Freshness(), replace=True)
         yield from self.last_pages(matrix)
 
     def open(self, row: Row) -> ProwView:

@@ -13,9 +13,9 @@ from itertools import chain
 from pathlib import Path
 
 from backends.atomic import disk_words
-from backends.cancel import Cancel
-from backends.http.errors import NotFound, clean
-from backends.problems import FileProblem
+from backends.cancel import CancelToken
+from backends.errors import FileError
+from backends.http.errors import NotFoundError, sanitize
 from backends.prow.source import PAGE, Entry, Listing, Source
 
 _PIECE = 256 << 10
@@ -36,7 +36,7 @@ class LocalSource(Source):
         bucket: str,
         prefix: str,
         *,
-        cancel: Cancel,
+        cancel: CancelToken,
         deep: bool = False,
         start: str = "",
         end: str = "",
@@ -60,7 +60,7 @@ class LocalSource(Source):
                 files.append(entry)
         return Listing(tuple(files), tuple(folders))
 
-    def _walk(self, bucket: str, prefix: str, deep: bool, cancel: Cancel) -> Iterator[tuple[str, Entry | None]]:
+    def _walk(self, bucket: str, prefix: str, deep: bool, cancel: CancelToken) -> Iterator[tuple[str, Entry | None]]:
         above, _, first = prefix.rpartition("/")
         folder = self._path(bucket, above) if above else self._path(bucket, "")
         if folder is None:
@@ -68,7 +68,7 @@ class LocalSource(Source):
         yield from self._folder(folder, f"{above}/" if above else "", first, deep, cancel)
 
     def _folder(
-        self, folder: Path, above: str, first: str, deep: bool, cancel: Cancel
+        self, folder: Path, above: str, first: str, deep: bool, cancel: CancelToken
     ) -> Iterator[tuple[str, Entry | None]]:
         cancel.check()
         try:
@@ -89,18 +89,20 @@ class LocalSource(Source):
             elif one.is_file(follow_symlinks=False):
                 yield name, _entry(name, one.stat(follow_symlinks=False))
 
-    def stat(self, bucket: str, name: str, *, cancel: Cancel) -> Entry:
+    def stat(self, bucket: str, name: str, *, cancel: CancelToken) -> Entry:
         path = self._path(bucket, name)
         try:
             found = path.lstat() if path is not None else None
         except OSError:
             found = None
         if found is None or not modes.S_ISREG(found.st_mode):
-            raise NotFound(f"There is no file {clean(name)} in {self.root / clean(bucket)}.", "Check its name.")
+            raise NotFoundError(
+                f"There is no file {sanitize(name)} in {self.root / sanitize(bucket)}.", "Check its name."
+            )
         return _entry(name, found)
 
     @contextmanager
-    def open(self, bucket: str, entry: Entry, *, cancel: Cancel) -> Iterator[Iterator[bytes]]:
+    def open(self, bucket: str, entry: Entry, *, cancel: CancelToken) -> Iterator[Iterator[bytes]]:
         self.stat(bucket, entry.name, cancel=cancel)
         path = self._path(bucket, entry.name)
         assert path is not None
@@ -131,7 +133,7 @@ class LocalSource(Source):
         return self.root.joinpath(*parts)
 
 
-def _content(name: str, read: object, cancel: Cancel) -> Iterator[bytes]:
+def _content(name: str, read: object, cancel: CancelToken) -> Iterator[bytes]:
     """Some tools store compressed objects as they are under the plain name (rclone does): the first bytes tell."""
     from backends.logs.sources import decompressed
 
@@ -153,6 +155,6 @@ def _entry(name: str, found: os.stat_result) -> Entry:
     return Entry(name, found.st_size, found.st_mtime_ns // 1_000_000, generation=version)
 
 
-def _unreadable(path: Path, problem: OSError) -> FileProblem:
+def _unreadable(path: Path, problem: OSError) -> FileError:
     said = disk_words(problem)
-    return FileProblem(f"{path} cannot be read: {said}.", "Check its name and permissions.")
+    return FileError(f"{path} cannot be read: {said}.", "Check its name and permissions.")

@@ -8,12 +8,12 @@ from datetime import timedelta
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import AppError, OperationCancelledError
 from backends.frames.formats import format_bytes
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.answers import Origin
+from backends.http.response import Freshness
 from backends.locators.prow import ProwView
-from backends.problems import Cancelled, Problem
 from backends.prow.archive import Archive, log_names
 from backends.prow.build_reading import BuildPlace, Row
 from backends.prow.row_detail import row_detail
@@ -87,33 +87,33 @@ class LogStatistics(Resource):
     def title(self) -> str:
         return f"logs of {counted(self.view)}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         unread = LOGS.empty()
         for batch in read_each(places(self.archive, self.view, cancel), self._read, cancel):
             frame = LOGS.frame(cells for rows in batch for cells in rows)
             unread = unread.vstack(frame.filter(pl.col("note").str.starts_with(_UNREAD)))
-            yield Page(frame, Origin())
+            yield Page(frame, Freshness())
         if not unread.is_empty():
             first = unread.sort("order", "log", descending=True).row(0, named=True)
             words = "1 log" if len(unread) == 1 else f"{len(unread):,} logs"
             note = f"{words} cannot be read, e.g. of build {first['build']}: {first['note'].removeprefix(_UNREAD)}"
-            yield Page(LOGS.empty(), Origin(), note=note, partial=True)
+            yield Page(LOGS.empty(), Freshness(), note=note, partial=True)
 
-    def _read(self, place: BuildPlace, cancel: Cancel) -> list[tuple[object, ...]]:
+    def _read(self, place: BuildPlace, cancel: CancelToken) -> list[tuple[object, ...]]:
         row = self.archive.reader.row(place, cancel)
         names = log_names(row["names"])
         if not names:
             return [_cells(row, "", None, row["note"] or "has no log")]
         return [self._measured(row, name, cancel) for name in names]
 
-    def _measured(self, row: Row, name: str, cancel: Cancel) -> tuple[object, ...]:
+    def _measured(self, row: Row, name: str, cancel: CancelToken) -> tuple[object, ...]:
         try:
             entry = Entry(f"{row['folder']}{name}")
             with self.archive.source.open(self.archive.bucket, entry, cancel=cancel) as body:
                 return _cells(row, name, measure(body), None)
-        except Cancelled:
+        except OperationCancelledError:
             raise
-        except Problem as problem:
+        except AppError as problem:
             return _cells(row, name, None, f"{_UNREAD}{problem.sentence}")
 
     def detail(self, row: Cells) -> Detail:

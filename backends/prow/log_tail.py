@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 
-from backends.cancel import Cancel
-from backends.http.errors import HttpProblem
+from backends.cancel import CancelToken
+from backends.http.errors import HttpError
 from backends.prow.source import Source
 
 WINDOW = 64 << 10  # bytes asked for at first: 500 lines of usual length
@@ -13,7 +13,7 @@ _LARGEST = 8 << 20  # beyond, the whole is read
 _STEP = 8
 
 
-def last_lines(source: Source, bucket: str, name: str, count: int, cancel: Cancel) -> list[bytes] | None:
+def last_lines(source: Source, bucket: str, name: str, count: int, cancel: CancelToken) -> list[bytes] | None:
     """The last `count` lines with their ends; None where the whole log has to be read for them.
 
     So it is for a compressed log, one shorter than `WINDOW`, lines of megabytes, and whatever goes wrong: reading the
@@ -23,7 +23,7 @@ def last_lines(source: Source, bucket: str, name: str, count: int, cancel: Cance
     while size <= _LARGEST:
         try:
             tail = source.tail(bucket, name, size, cancel=cancel)
-        except HttpProblem:
+        except HttpError:
             return None
         if tail is None:
             return None

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from backends.atomic import disk_words
-from backends.cancel import Cancel
-from backends.http.errors import HttpProblem, IncompleteBody, NotAllowed, NotFound, clean
+from backends.cancel import CancelToken
+from backends.http.errors import AccessDeniedError, HttpError, IncompleteBodyError, NotFoundError, sanitize
 
 if TYPE_CHECKING:
     from backends.http import Downloader
@@ -56,12 +56,12 @@ class ObjectDownloader:
         *,
         offset: int = 0,
         if_range: str | None = None,
-        cancel: Cancel | None = None,
+        cancel: CancelToken | None = None,
         **over_http: Any,
     ) -> AbstractContextManager[Any]:
         """`over_http`: options that only requests over HTTP have."""
         scheme = url.partition(":")[0]
-        token = cancel or Cancel()
+        token = cancel or CancelToken()
         if scheme == "file":
             return _local_file(unquote(urlsplit(url).path), offset, if_range, token)
         if scheme == "s3":
@@ -74,7 +74,7 @@ class ObjectDownloader:
     def __exit__(self, *_: object) -> None:
         self._over_http.close()
 
-    def _s3_object(self, url: str, offset: int, if_range: str | None, cancel: Cancel) -> ObjectStream:
+    def _s3_object(self, url: str, offset: int, if_range: str | None, cancel: CancelToken) -> ObjectStream:
         split = urlsplit(url)
         bucket, name = split.netloc, unquote(split.path[1:])
         found = self._s3.get(bucket, name, offset, if_range, cancel)
@@ -97,24 +97,24 @@ class ObjectDownloader:
         url = self._s3.signed_url(bucket, name) if again else ""
         if not url:
             return True
-        with suppress(HttpProblem), self._over_http.open(url) as answer:
+        with suppress(HttpError), self._over_http.open(url) as answer:
             return not any(header in answer.headers for header in _OWN_KEYS)
         return True
 
 
 @contextmanager
-def _local_file(path: str, offset: int, if_range: str | None, cancel: Cancel) -> Iterator[ObjectStream]:
+def _local_file(path: str, offset: int, if_range: str | None, cancel: CancelToken) -> Iterator[ObjectStream]:
     """No link is followed at its end, and what is no plain file (a pipe would be waited for) is refused."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
-        raise NotFound(f"There is no file {clean(path)}.", "List the folder again.") from None
+        raise NotFoundError(f"There is no file {sanitize(path)}.", "List the folder again.") from None
     except OSError as problem:
         raise _unreadable(path, problem) from None
     try:
         before = os.fstat(descriptor)
         if not modes.S_ISREG(before.st_mode):
-            raise NotAllowed(f"{clean(path)} is not a plain file.", "Only plain files are copied.")
+            raise AccessDeniedError(f"{sanitize(path)} is not a plain file.", "Only plain files are copied.")
         etag, size = _version_of(before), before.st_size
         begin = offset if offset <= size and if_range == etag else 0
         headers = {"etag": etag, "content-length": str(size - begin)}
@@ -126,7 +126,7 @@ def _local_file(path: str, offset: int, if_range: str | None, cancel: Cancel) ->
         os.close(descriptor)
 
 
-def _read(descriptor: int, path: str, etag: str, cancel: Cancel) -> Iterator[bytes]:
+def _read(descriptor: int, path: str, etag: str, cancel: CancelToken) -> Iterator[bytes]:
     while True:
         cancel.check()
         try:
@@ -137,13 +137,13 @@ def _read(descriptor: int, path: str, etag: str, cancel: Cancel) -> Iterator[byt
             break
         yield piece
     if _version_of(os.fstat(descriptor)) != etag:
-        raise IncompleteBody(f"{clean(path)} was written to while it was copied.", "Copy it again.")
+        raise IncompleteBodyError(f"{sanitize(path)} was written to while it was copied.", "Copy it again.")
 
 
 def _version_of(found: os.stat_result) -> str:
     return f'"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"'
 
 
-def _unreadable(path: str, problem: OSError) -> HttpProblem:
+def _unreadable(path: str, problem: OSError) -> HttpError:
     said = disk_words(problem)
-    return NotAllowed(f"{clean(path)} cannot be read: {said}.", "Check its permissions.")
+    return AccessDeniedError(f"{sanitize(path)} cannot be read: {said}.", "Check its permissions.")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.answers import Origin
+from backends.http.response import Freshness
 from backends.locators.prow import ProwView, View
 from backends.prow.archive import Archive
 from backends.prow.build_state import LIVE
@@ -91,7 +91,7 @@ class OverTime(Resource):
     def title(self) -> str:
         return f"{counted(self.view)} by {self.period}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         wanted, found, shown = places(self.archive, self.view, cancel), list[Row](), 0
         for batch in rows(self.archive, wanted, cancel):
             found += batch
@@ -100,7 +100,7 @@ class OverTime(Resource):
             shown = len(found)
             note = unread(found) if shown == len(wanted) else ""
             frame = over_time(build_frame(found), self.period)
-            yield Page(frame, Origin(), replace=True, note=note, partial=bool(note))
+            yield Page(frame, Freshness(), replace=True, note=note, partial=bool(note))
 
     def detail(self, row: Row) -> Detail:
         return row_detail(OVER_TIME, row, self.period.capitalize(), without=("build_ids",))

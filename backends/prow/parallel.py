@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 
 Question = TypeVar("Question")
 Found = TypeVar("Found")
@@ -23,11 +23,15 @@ class Turns(Generic[Question, Found]):
     """
 
     def __init__(
-        self, ask: Callable[[Question, Cancel], Found], cancel: Cancel, workers: int = WORKERS, name: str = "prow"
+        self,
+        ask: Callable[[Question, CancelToken], Found],
+        cancel: CancelToken,
+        workers: int = WORKERS,
+        name: str = "prow",
     ) -> None:
         self._ask = ask
         self._outer = cancel
-        self._own = Cancel()
+        self._own = CancelToken()
         self._workers = workers
         self._name = name
         self._changed = threading.Condition()
@@ -74,7 +78,7 @@ class Turns(Generic[Question, Found]):
             return self._taken()
 
     def rest(self) -> Iterator[list[Found]]:
-        """Batches until all that was asked is answered. Raises `Cancelled`, and what asking raised."""
+        """Batches until all that was asked is answered. Raises `OperationCancelledError`, and what asking raised."""
         while True:
             with self._changed:
                 while not self._answers and self._failure is None and (self._left or self._busy):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from backends.http.errors import clean
+from backends.http.errors import sanitize
 from backends.prow.build_state import Json, mapping
 from backends.prow.gcs_source import epoch_ms
 
@@ -56,7 +56,7 @@ def hint(podinfo: Json) -> str:
         return f"Out of memory: {names} was killed (OOMKilled)."
     why = status.get("reason")
     if phase == "Failed" and isinstance(why, str) and why:
-        return _told(_PODS.get(why, f"The pod failed ({clean(why, 60)})"), status.get("message"))
+        return _told(_PODS.get(why, f"The pod failed ({sanitize(why, 60)})"), status.get("message"))
     for container in every:
         waiting = mapping(mapping(container.get("state")).get("waiting"))
         if waiting.get("reason") in _PULLS:
@@ -105,8 +105,8 @@ def _containers(status: Json, *names: str) -> Iterator[Json]:
 
 def _name(container: Json) -> str:
     name: Any = container.get("name")
-    return clean(name, 60) if isinstance(name, str) else "a container"
+    return sanitize(name, 60) if isinstance(name, str) else "a container"
 
 
 def _told(words: str, message: Any) -> str:
-    return f"{words}: {clean(message, 200)}" if isinstance(message, str) and message.strip() else f"{words}."
+    return f"{words}: {sanitize(message, 200)}" if isinstance(message, str) and message.strip() else f"{words}."

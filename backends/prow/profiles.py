@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from backends.errors import UsageError
 from backends.locators.prow import BUCKET, Place, page_path, route
-from backends.problems import UsageProblem
 from backends.prow.gcs_source import STORAGE, GcsSource
 from backends.prow.source import Source
 
@@ -50,13 +50,13 @@ _choices: dict[tuple[str, str], dict[str, Choice]] = {}
 
 
 def default_bucket(settings: Settings) -> str:
-    """The bucket that is meant where none is named. Raises `UsageProblem` for a setting that names none."""
+    """The bucket that is meant where none is named. Raises `UsageError` for a setting that names none."""
     name = settings.prow_bucket.strip()
     known = {profile.name: profile.bucket for profile in PROFILES}
     if name.lower() in known:
         return known[name.lower()]
     if not BUCKET.fullmatch(name):
-        raise UsageProblem(
+        raise UsageError(
             "prow_bucket names neither a bucket nor a Prow that is known.", f"Known: {', '.join(known)}; or a bucket."
         )
     return name

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import AppError, OperationCancelledError
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.answers import Origin
-from backends.http.errors import clean
+from backends.http.errors import sanitize
+from backends.http.response import Freshness
 from backends.locators.prow import ProwView
 from backends.logs import ansi
 from backends.logs.rules import Severity, matching_rules
-from backends.problems import Cancelled, Problem
 from backends.prow.archive import BUILD_LOG, Archive, log_names
 from backends.prow.build_columns import SEPARATOR
 from backends.prow.build_reading import BuildPlace, Row
@@ -100,43 +100,43 @@ class FailureReasons(Resource):
         super().__init__(locator)
         self.view = locator
         self.archive = archive
-        self._gaps: dict[tuple[str, str], tuple[str, Problem]] = {}  # by order and path: a build, and why not
+        self._gaps: dict[tuple[str, str], tuple[str, AppError]] = {}  # by order and path: a build, and why not
 
     @property
     def title(self) -> str:
         return f"failures of {counted(self.view)}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         self._gaps = {}
         wanted, found = places(self.archive, self.view, cancel), list[Row]()
         for batch in read_each(wanted, self._read, cancel):
             found += batch
             note = unread(found) if len(found) == len(wanted) else ""
-            yield Page(reasons(build_frame(found)), Origin(), replace=True, note=note, partial=bool(note))
+            yield Page(reasons(build_frame(found)), Freshness(), replace=True, note=note, partial=bool(note))
         if self._gaps:
             build, problem = self._gaps[max(self._gaps)]
             count = len({order for order, _ in self._gaps})
             what = "1 build" if count == 1 else f"{count:,} builds"
             note = f"Not all files of {what} could be read, so the reason may be another one, e.g. of {build}: "
             note += problem.sentence
-            yield Page(REASONS.empty(), Origin(), note=note, partial=True)
+            yield Page(REASONS.empty(), Freshness(), note=note, partial=True)
 
-    def _leave_out(self, row: Row, path: str, problem: Problem) -> None:
+    def _leave_out(self, row: Row, path: str, problem: AppError) -> None:
         self._gaps[str(row["order"]), path] = str(row["build"]), problem
 
-    def _read(self, place: BuildPlace, cancel: Cancel) -> Row:
+    def _read(self, place: BuildPlace, cancel: CancelToken) -> Row:
         row = self.archive.reader.row(place, cancel)
         vague = row["reason"] is None or _GENERIC.fullmatch(row["reason"]) is not None
         if row["state"] in FAILED and vague and row["folder"]:
             try:
                 row["reason"] = self._told(row, cancel) or row["reason"]
-            except Cancelled:
+            except OperationCancelledError:
                 raise
-            except Problem as problem:  # then what Prow said has to do
+            except AppError as problem:  # then what Prow said has to do
                 self._leave_out(row, "", problem)
         return row
 
-    def _told(self, row: Row, cancel: Cancel) -> str | None:
+    def _told(self, row: Row, cancel: CancelToken) -> str | None:
         """What the build's own files say."""
         names = str(row["names"] or "").split(SEPARATOR)
         pod = self._pod(row, cancel) if PODINFO in names else {}
@@ -144,23 +144,23 @@ class FailureReasons(Resource):
             return words
         tails = [self._tail(f"{row['folder']}{name}", row, cancel) for name in log_names(row["names"])]
         said = [found[-1].decode("utf-8", "replace") for found in map(_CI_OPERATOR.findall, tails) if found]
-        reported = clean(said[0], 300) if said else ""
+        reported = sanitize(said[0], 300) if said else ""
         failed = self._failed_tests(row, cancel) if "artifacts/" in names else ""
         if reported or failed:  # which step or test is the more telling: a narrow column cuts what comes later
             return f"{failed} ({reported})" if reported and failed else reported or failed
         return exit_codes(pod) or next(filter(None, map(_last_error, tails)), None)
 
-    def _pod(self, row: Row, cancel: Cancel) -> Json:
+    def _pod(self, row: Row, cancel: CancelToken) -> Json:
         try:
             entry = Entry(f"{row['folder']}{PODINFO}")
             return decoded(self.archive.source.read(self.archive.bucket, entry, cancel=cancel))
-        except Cancelled:
+        except OperationCancelledError:
             raise
-        except Problem as problem:  # then the other files have to do
+        except AppError as problem:  # then the other files have to do
             self._leave_out(row, PODINFO, problem)
             return {}
 
-    def _failed_tests(self, row: Row, cancel: Cancel) -> str:
+    def _failed_tests(self, row: Row, cancel: CancelToken) -> str:
         """The failed steps of ci-operator's junit_operator.xml, else the failed tests of the JUnit files beside it."""
         archive = self.archive
         try:
@@ -173,9 +173,9 @@ class FailureReasons(Resource):
                     files = [JUnitFile("", entry.name, read_junit(body))]
                 rows = junit_rows(files)
                 found |= dict.fromkeys(rows.filter(pl.col("state") == "failed")["test"].to_list())
-        except Cancelled:
+        except OperationCancelledError:
             raise
-        except Problem as problem:
+        except AppError as problem:
             self._leave_out(row, "artifacts/", problem)
             return ""
         steps = {f"{match[1]}/{match[2]}" for one in found if (match := _MULTI_STAGE.fullmatch(one))}
@@ -183,23 +183,23 @@ class FailureReasons(Resource):
             return f"step{'' if len(steps) == 1 else 's'} {', '.join(sorted(steps))[:300]} failed"
         if not found:
             return ""
-        first = clean(next(iter(found)), 200)
+        first = sanitize(next(iter(found)), 200)
         return f"test failed: {first}" if len(found) == 1 else f"{len(found):,} tests failed, the first: {first}"
 
-    def _tail(self, path: str, row: Row, cancel: Cancel) -> bytes:
+    def _tail(self, path: str, row: Row, cancel: CancelToken) -> bytes:
         """The end of a log. Only of a plain one is it asked for by itself: it would take a request to learn that
         another one cannot be had so."""
         plain = path.endswith(f"/{BUILD_LOG}") and row["log_compressed"] == "no"
         try:
             tail = self.archive.source.tail(self.archive.bucket, path, _KEPT, cancel=cancel) if plain else None
             return self._end(path, cancel) if tail is None else tail
-        except Cancelled:
+        except OperationCancelledError:
             raise
-        except Problem as problem:
+        except AppError as problem:
             self._leave_out(row, path, problem)
             return b""
 
-    def _end(self, path: str, cancel: Cancel) -> bytes:
+    def _end(self, path: str, cancel: CancelToken) -> bytes:
         tail, count = b"", 0
         with self.archive.source.open(self.archive.bucket, Entry(path), cancel=cancel) as body:
             for piece in body:
@@ -221,5 +221,5 @@ def _last_error(tail: bytes) -> str:
     for line in reversed(tail.splitlines()):
         text = ansi.strip(ansi.decoded(line[:_LONGEST]))
         if any(rule.severity is Severity.ERROR for rule in matching_rules(text)):
-            return f"in the log: {clean(text, 300)}"
+            return f"in the log: {sanitize(text, 300)}"
     return ""

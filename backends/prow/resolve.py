@@ -7,11 +7,11 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from backends.cancel import Cancel
-from backends.http.errors import HttpProblem, NotFound, Offline, clean
-from backends.locators import Locator, LocatorProblem
+from backends.cancel import CancelToken
+from backends.errors import AppError
+from backends.http.errors import HttpError, NotFoundError, OfflineError, sanitize
+from backends.locators import InvalidLocatorError, Locator
 from backends.locators.prow import Place, ProwBuild, ProwJob, ProwLocator, ProwPath, ProwPull, ProwView, route
-from backends.problems import Problem
 from backends.prow.profiles import default_bucket, moved, source_of
 
 if TYPE_CHECKING:
@@ -25,18 +25,18 @@ _MOST_VISITED = 60
 _IN_LINK = re.compile(r"((?:.*/)?pr-logs/directory/[^/]+/[0-9]{1,20})/(.+)", re.ASCII | re.DOTALL)
 
 
-class NotResolved(Problem):
+class NotResolved(AppError):
     """The bucket answered everything, and has nothing by that name."""
 
     exit_code = 3
 
 
-def resolve(locator: Locator, http: Http, settings: Settings, cancel: Cancel | None = None) -> ProwLocator:
+def resolve(locator: Locator, http: Http, settings: Settings, cancel: CancelToken | None = None) -> ProwLocator:
     """A `ProwPath` or a `ProwView` of a bucket under its name of today.
 
-    Raises `NotResolved` with what was tried, and the `Problem`s of the requests.
+    Raises `NotResolved` with what was tried, and the `AppError`s of the requests.
     """
-    cancel = cancel or Cancel()
+    cancel = cancel or CancelToken()
     match locator:
         case ProwView(bucket=bucket):
             return replace(locator, bucket=moved(bucket, settings) if not locator.store else bucket)
@@ -47,7 +47,7 @@ def resolve(locator: Locator, http: Http, settings: Settings, cancel: Cancel | N
             name = moved(bucket or default_bucket(settings), settings)
             try:
                 return _job(source_of("", http, settings), name, job, build, cancel)
-            except HttpProblem:
+            except HttpError:
                 if (known := _known(name, job, build, http, settings)) is None:
                     raise
                 return known
@@ -57,10 +57,10 @@ def resolve(locator: Locator, http: Http, settings: Settings, cancel: Cancel | N
         case ProwPull(_, _, _, bucket):
             name = moved(bucket or default_bucket(settings), settings)
             return _pull(source_of("", http, settings), name, locator, cancel)
-    raise LocatorProblem(f"{locator.text()} does not belong to Prow.")
+    raise InvalidLocatorError(f"{locator.text()} does not belong to Prow.")
 
 
-def _path(at: ProwPath, source: Source, cancel: Cancel) -> ProwPath:
+def _path(at: ProwPath, source: Source, cancel: CancelToken) -> ProwPath:
     if (match := _IN_LINK.fullmatch(at.path)) is not None:
         build = _followed(source, replace(at, path=match[1]), cancel)
         return replace(at, path=f"{build.path}{match[2]}")
@@ -74,18 +74,18 @@ def _path(at: ProwPath, source: Source, cancel: Cancel) -> ProwPath:
         return at
     try:
         source.stat(at.bucket, at.path, cancel=cancel)
-    except NotFound:
+    except NotFoundError:
         # A page's address often lacks the last slash of a folder.
         folder = source.list(at.bucket, f"{at.path}/", cancel=cancel)
         if folder.files or folder.folders:
             return replace(at, path=f"{at.path}/")
         raise
-    except Offline:
+    except OfflineError:
         return at
     return at
 
 
-def _followed(source: Source, at: ProwPath, cancel: Cancel) -> ProwPath:
+def _followed(source: Source, at: ProwPath, cancel: CancelToken) -> ProwPath:
     from backends.prow.archive import Archive, place_of
 
     folder, _, name = at.path.rpartition("/")
@@ -93,7 +93,7 @@ def _followed(source: Source, at: ProwPath, cancel: Cancel) -> ProwPath:
     return replace(at, path=Archive(source, at.bucket, at.store).reader.followed(place, cancel))
 
 
-def _job(source: Source, bucket: str, job: str, build: str, cancel: Cancel) -> ProwPath:
+def _job(source: Source, bucket: str, job: str, build: str, cancel: CancelToken) -> ProwPath:
     """Periodic and postsubmit jobs are under logs/, the others have their links under pr-logs/directory/."""
     tried = [folder.format(job) for folder in _FOLDERS]
     if job.startswith(("pull-", "rehearse-")):
@@ -110,27 +110,27 @@ def _job(source: Source, bucket: str, job: str, build: str, cancel: Cancel) -> P
             return ProwPath(bucket, folder)
     if build:
         raise NotResolved(
-            f"The bucket {clean(bucket)} has no build {clean(build)} of a job {clean(job)}.",
+            f"The bucket {sanitize(bucket)} has no build {sanitize(build)} of a job {sanitize(job)}.",
             "Check the job, the id and the bucket (--bucket, CIEXPLORE_PROW_BUCKET); old builds are deleted.",
         )
     raise NotResolved(
-        f"The bucket {clean(bucket)} has no builds of a job {clean(job)}.",
+        f"The bucket {sanitize(bucket)} has no builds of a job {sanitize(job)}.",
         "Check the name and the bucket: CIEXPLORE_PROW_BUCKET names another one, gs://BUCKET/logs/ lists its jobs.",
     )
 
 
-def _build(source: Source, bucket: str, folder: str, build: str, cancel: Cancel) -> ProwPath | None:
+def _build(source: Source, bucket: str, folder: str, build: str, cancel: CancelToken) -> ProwPath | None:
     """A build of the job in that folder, None if it has none with that id."""
     if route(folder).place is Place.LINKS:
         try:
             return _followed(source, ProwPath(bucket, f"{folder}{build}"), cancel)
-        except NotFound:
+        except NotFoundError:
             return None
     found = source.list(bucket, f"{folder}{build}/", cancel=cancel)
     return ProwPath(bucket, f"{folder}{build}/") if found.files or found.folders or found.token else None
 
 
-def _build_of_any_job(source: Source, bucket: str, build: str, settings: Settings, cancel: Cancel) -> ProwPath:
+def _build_of_any_job(source: Source, bucket: str, build: str, settings: Settings, cancel: CancelToken) -> ProwPath:
     """A build by its id: no listing is by id, so the jobs are asked, those that one has looked at first."""
     from backends.prow.jobs import visited_jobs
     from backends.prow.parallel import Turns
@@ -138,7 +138,7 @@ def _build_of_any_job(source: Source, bucket: str, build: str, settings: Setting
     visited = [folder.format(job) for job in visited_jobs(settings.state_path, bucket) for folder in _FOLDERS]
     complete = True
 
-    def ask(folder: str, own: Cancel) -> ProwPath | None:
+    def ask(folder: str, own: CancelToken) -> ProwPath | None:
         return _build(source, bucket, folder, build, own)
 
     def first(folders: list[str]) -> ProwPath | None:
@@ -157,14 +157,15 @@ def _build_of_any_job(source: Source, bucket: str, build: str, settings: Setting
             complete = False
         elif (place := first([one for one in jobs.folders if one not in visited])) is not None:
             return place
-    what = f"The job of build {clean(build)} cannot be told from its id"
+    what = f"The job of build {sanitize(build)} cannot be told from its id"
     if not complete:
         raise NotResolved(
-            f"{what}: the bucket {clean(bucket)} has more jobs than can be asked.", f"Add the job: JOB/{clean(build)}."
+            f"{what}: the bucket {sanitize(bucket)} has more jobs than can be asked.",
+            f"Add the job: JOB/{sanitize(build)}.",
         )
     raise NotResolved(
-        f"No job of the bucket {clean(bucket)} has a build {clean(build)}.",
-        f"Check the id and the bucket (--bucket, CIEXPLORE_PROW_BUCKET), or add the job: JOB/{clean(build)}.",
+        f"No job of the bucket {sanitize(bucket)} has a build {sanitize(build)}.",
+        f"Check the id and the bucket (--bucket, CIEXPLORE_PROW_BUCKET), or add the job: JOB/{sanitize(build)}.",
     )
 
 
@@ -189,7 +190,7 @@ def _recent(folder: str) -> str:
     return folder + first_at((time.time() - 30 * 86400) * 1000)
 
 
-def _pull(source: Source, bucket: str, pull: ProwPull, cancel: Cancel) -> ProwPath:
+def _pull(source: Source, bucket: str, pull: ProwPull, cancel: CancelToken) -> ProwPath:
     """The three spellings of a repository's folder (prow path_strategy: explicit, legacy, single)."""
     repo = pull.repo.replace("/", "_")
     tried = [f"{pull.org}_{repo}/", f"{repo}/", ""]
@@ -199,6 +200,6 @@ def _pull(source: Source, bucket: str, pull: ProwPull, cancel: Cancel) -> ProwPa
         if found.folders:
             return ProwPath(bucket, folder)
     raise NotResolved(
-        f"The bucket {clean(bucket)} has no builds of {pull.org}/{pull.repo}#{pull.number}.",
+        f"The bucket {sanitize(bucket)} has no builds of {pull.org}/{pull.repo}#{pull.number}.",
         "Its jobs may store their builds elsewhere (CIEXPLORE_PROW_BUCKET), or the builds have been deleted.",
     )

@@ -14,10 +14,17 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from backends.cancel import Cancel
-from backends.http.errors import HttpProblem, NetworkFailed, NotAllowed, NotFound, WrongServer, clean
+from backends.cancel import CancelToken
+from backends.errors import UsageError
+from backends.http.errors import (
+    AccessDeniedError,
+    HttpError,
+    NetworkError,
+    NotFoundError,
+    UnexpectedResponseError,
+    sanitize,
+)
 from backends.net import is_loopback
-from backends.problems import UsageProblem
 from backends.prow.source import PAGE, Entry, Listing, Source
 
 _STATUS = re.compile(r"status code: ([0-9]{3})\b")
@@ -28,11 +35,11 @@ _CREDENTIALS = (
 
 
 def open_store(bucket: str) -> Any:
-    """obstore's store of a bucket. Raises `UsageProblem` where obstore is not installed."""
+    """obstore's store of a bucket. Raises `UsageError` where obstore is not installed."""
     try:
         from obstore.store import S3Store
     except ImportError:
-        raise UsageProblem(
+        raise UsageError(
             "s3:// buckets need the package obstore.", "Install it with: pip install 'ciexplore[s3]'"
         ) from None
     # A download takes as long as it takes; a server that says nothing for a minute is given up.
@@ -65,7 +72,7 @@ class S3Source(Source):
         bucket: str,
         prefix: str,
         *,
-        cancel: Cancel,
+        cancel: CancelToken,
         deep: bool = False,
         start: str = "",
         end: str = "",
@@ -94,13 +101,13 @@ class S3Source(Source):
             ),
         )
 
-    def stat(self, bucket: str, name: str, *, cancel: Cancel) -> Entry:
+    def stat(self, bucket: str, name: str, *, cancel: CancelToken) -> Entry:
         cancel.check()
         with _in_words(bucket, name):
             return _entry(self._store(bucket).head(name))
 
     @contextmanager
-    def open(self, bucket: str, entry: Entry, *, cancel: Cancel) -> Iterator[Iterator[bytes]]:
+    def open(self, bucket: str, entry: Entry, *, cancel: CancelToken) -> Iterator[Iterator[bytes]]:
         from backends.logs.sources import decompressed
 
         cancel.check()
@@ -117,7 +124,7 @@ class S3Source(Source):
 
     # ---- what `object_downloads` needs
 
-    def get(self, bucket: str, name: str, offset: int, if_match: str | None, cancel: Cancel) -> Any:
+    def get(self, bucket: str, name: str, offset: int, if_match: str | None, cancel: CancelToken) -> Any:
         """obstore's result from byte `offset` on of the version that the ETag `if_match` names."""
         cancel.check()
         options: dict[str, Any] = {"range": {"offset": offset}} if offset else {}
@@ -129,7 +136,7 @@ class S3Source(Source):
             raise _changed(bucket, name)
         return found
 
-    def pieces(self, found: Any, bucket: str, name: str, cancel: Cancel) -> Iterator[bytes]:
+    def pieces(self, found: Any, bucket: str, name: str, cancel: CancelToken) -> Iterator[bytes]:
         pieces = _pieces(found, cancel)
         while True:
             with _in_words(bucket, name):
@@ -175,7 +182,7 @@ def _without_marks(store: Any, entries: list[Entry]) -> list[Entry]:
     return kept
 
 
-def _pieces(found: Any, cancel: Cancel) -> Iterator[bytes]:
+def _pieces(found: Any, cancel: CancelToken) -> Iterator[bytes]:
     for piece in found.stream(min_chunk_size=256 << 10):
         cancel.check()
         yield bytes(piece)
@@ -196,15 +203,17 @@ def _entry(meta: Any) -> Entry:
     return Entry(str(meta["path"]), meta.get("size"), int(at.timestamp() * 1000) if at else None, generation=generation)
 
 
-def _changed(bucket: str, name: str) -> WrongServer:
-    return WrongServer(f"{clean(name)} has changed in {clean(bucket)} meanwhile.", "Download it from the start.")
+def _changed(bucket: str, name: str) -> UnexpectedResponseError:
+    return UnexpectedResponseError(
+        f"{sanitize(name)} has changed in {sanitize(bucket)} meanwhile.", "Download it from the start."
+    )
 
 
 @contextmanager
 def _in_words(bucket: str, name: str) -> Iterator[None]:
     try:
         yield
-    except (UsageProblem, HttpProblem):
+    except (UsageError, HttpError):
         raise
     except Exception as error:
         if not type(error).__module__.startswith("obstore") and not isinstance(error, FileNotFoundError):
@@ -212,15 +221,21 @@ def _in_words(bucket: str, name: str) -> Iterator[None]:
         kind, text = type(error).__name__, str(error)
         status = match[1] if (match := _STATUS.search(text)) else ""
         if "NoSuchBucket" in text or (status == "404" and not isinstance(error, FileNotFoundError)):
-            raise NotFound(f"There is no bucket {clean(bucket)} (404).", "Check its name.", status=404) from None
+            raise NotFoundError(
+                f"There is no bucket {sanitize(bucket)} (404).", "Check its name.", status=404
+            ) from None
         if kind == "PreconditionError":
             raise _changed(bucket, name) from None
         if isinstance(error, FileNotFoundError):
-            raise NotFound(f"There is no {clean(name)} in {clean(bucket)}.", "Check its name.", status=404) from None
+            raise NotFoundError(
+                f"There is no {sanitize(name)} in {sanitize(bucket)}.", "Check its name.", status=404
+            ) from None
         if kind in ("PermissionDeniedError", "UnauthenticatedError") or status in ("401", "403"):
-            raise NotAllowed(
-                f"The bucket {clean(bucket)} does not let you read {clean(name)}.",
+            raise AccessDeniedError(
+                f"The bucket {sanitize(bucket)} does not let you read {sanitize(name)}.",
                 "If it is private, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of somebody who may.",
                 status=403,
             ) from None
-        raise NetworkFailed(f"The bucket {clean(bucket)} cannot be read: {clean(text, 200)}.", "Try again.") from None
+        raise NetworkError(
+            f"The bucket {sanitize(bucket)} cannot be read: {sanitize(text, 200)}.", "Try again."
+        ) from None

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import AppError, OperationCancelledError
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.answers import Origin
+from backends.http.response import Freshness
 from backends.locators.prow import ProwPath, ProwView
 from backends.logs.patterns import Pattern, pattern
-from backends.problems import Cancelled, Problem
 from backends.prow.archive import BUILD_LOG, Archive
 from backends.prow.build_files import tree_of
 from backends.prow.build_reading import BuildPlace
@@ -59,11 +59,11 @@ class _Tally:
     bytes: int = 0
     hits: dict[int, int] = field(default_factory=dict)
     cut: set[tuple[int, str]] = field(default_factory=set)
-    failed: dict[tuple[int, str], Problem] = field(default_factory=dict)
+    failed: dict[tuple[int, str], AppError] = field(default_factory=dict)
     left_out: dict[int, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def fail(self, rank: int, name: str, problem: Problem) -> None:
+    def fail(self, rank: int, name: str, problem: AppError) -> None:
         with self.lock:
             self.failed[rank, name] = problem
 
@@ -108,14 +108,14 @@ class LogSearch(Resource):
     def title(self) -> str:
         return f"“{self.view.option('text')}” in {counted(self.view)}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
-        """A page whenever builds have been searched. Raises `UsageProblem` for what is no regular expression."""
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
+        """A page whenever builds have been searched. Raises `UsageError` for what is no regular expression."""
         wanted = pattern(self.view.option("text"))
         tally = self._tally = _Tally()
         found = places(self.archive, self.view, cancel)
         ranks = {place.key: rank for rank, place in enumerate(found)}
 
-        def look(place: BuildPlace, own: Cancel) -> tuple[int, list[Cells]]:
+        def look(place: BuildPlace, own: CancelToken) -> tuple[int, list[Cells]]:
             return self._build(place, ranks[place.key], wanted, tally, own)
 
         done: set[int] = set()
@@ -129,7 +129,7 @@ class LogSearch(Resource):
                 last = tally.last_rank(MOST)
                 if last is None:
                     if new:
-                        yield Page(pl.concat(new.values()), Origin())
+                        yield Page(pl.concat(new.values()), Freshness())
                     continue
                 frames = {rank: frame for rank, frame in frames.items() if rank <= last}
                 if done >= set(range(last + 1)):  # all that are newer have been searched, too
@@ -138,24 +138,24 @@ class LogSearch(Resource):
         notes = _notes(tally, last)
         partial = bool(tally.failed or tally.left_out)
         if last is None:
-            yield Page(HITS.empty(), Origin(), note=" ".join(notes), partial=partial)
+            yield Page(HITS.empty(), Freshness(), note=" ".join(notes), partial=partial)
         else:
             every = pl.concat(frames[rank] for rank in sorted(frames) if rank <= last)
             if (left := len(found) - last - 1) > 0:
                 notes.append(f"Stopped at {len(every):,} lines; the {left:,} older builds are left out.")
-            yield Page(every, Origin(), replace=True, note=" ".join(notes), partial=partial or left > 0)
+            yield Page(every, Freshness(), replace=True, note=" ".join(notes), partial=partial or left > 0)
         if tally.failed and not tally.files:
             raise tally.failed[min(tally.failed)]
 
     def _build(
-        self, place: BuildPlace, rank: int, wanted: Pattern, tally: _Tally, cancel: Cancel
+        self, place: BuildPlace, rank: int, wanted: Pattern, tally: _Tally, cancel: CancelToken
     ) -> tuple[int, list[Cells]]:
         found: list[Cells] = []
         try:
             folder, entries = self._files(place, rank, tally, cancel)
-        except Cancelled:
+        except OperationCancelledError:
             raise
-        except Problem as problem:
+        except AppError as problem:
             tally.fail(rank, place.build, problem)
             return rank, found
         for entry in entries:
@@ -165,9 +165,9 @@ class LogSearch(Resource):
             name = entry.name.removeprefix(folder)
             try:
                 hits = self._file(entry, rank, wanted, tally, cancel)
-            except Cancelled:
+            except OperationCancelledError:
                 raise
-            except Problem as problem:
+            except AppError as problem:
                 tally.fail(rank, name, problem)
                 continue
             found += [
@@ -187,7 +187,7 @@ class LogSearch(Resource):
             ]
         return rank, found
 
-    def _files(self, place: BuildPlace, rank: int, tally: _Tally, cancel: Cancel) -> tuple[str, list[Entry]]:
+    def _files(self, place: BuildPlace, rank: int, tally: _Tally, cancel: CancelToken) -> tuple[str, list[Entry]]:
         """The build's log or logs; with globs whatever they match, however deep."""
         folder = followed(self.archive, place, cancel)
         if self.globs:
@@ -203,7 +203,7 @@ class LogSearch(Resource):
         listing = self.archive.source.list(self.archive.bucket, folder, cancel=cancel, hold=-1)
         return folder, [one for one in listing.files if one.name.endswith((f"/{BUILD_LOG}", f"-{BUILD_LOG}"))]
 
-    def _file(self, entry: Entry, rank: int, wanted: Pattern, tally: _Tally, cancel: Cancel) -> list[_Hit]:
+    def _file(self, entry: Entry, rank: int, wanted: Pattern, tally: _Tally, cancel: CancelToken) -> list[_Hit]:
         hits: list[_Hit] = []
         last: deque[str] = deque(maxlen=self.around)
         owed: list[tuple[int, int]] = []  # hits at the end of a window, and how many lines after them are in the next
@@ -262,7 +262,7 @@ class LogSearch(Resource):
         return f"{builds:,} build{'' if builds == 1 else 's'} · {self._tally.files:,} files searched"
 
 
-def _counted(body: Iterator[bytes], tally: _Tally, cancel: Cancel) -> Iterator[bytes]:
+def _counted(body: Iterator[bytes], tally: _Tally, cancel: CancelToken) -> Iterator[bytes]:
     size = 0
     for piece in body:
         cancel.check()

@@ -4,7 +4,7 @@
     entry = source.stat("bucket", "logs/job/1/finished.json", cancel=cancel)
     with source.open("bucket", entry, cancel=cancel) as body: ...    # content, decoded, in pieces
 
-All of it blocks and belongs in worker threads. Everything raises `Problem`s; a missing object is `NotFound`.
+All of it blocks and belongs in worker threads. Everything raises `AppError`s; a missing object is `NotFoundError`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from backends.cancel import Cancel
-from backends.http.answers import Origin
-from backends.http.errors import TooLarge, clean
+from backends.cancel import CancelToken
+from backends.http.errors import ResponseTooLargeError, sanitize
+from backends.http.response import Freshness
 
 PAGE = 1000  # entries and folders together; the storage gives no more
 EMPTY_PAGES = 200  # in a row; one is usual where a filter leaves nothing of a page
@@ -60,7 +60,7 @@ class Listing:
     files: tuple[Entry, ...] = ()
     folders: tuple[str, ...] = ()
     token: str = ""
-    origin: Origin = field(default_factory=Origin)
+    origin: Freshness = field(default_factory=Freshness)
     note: str = ""
 
 
@@ -75,7 +75,7 @@ class Source(ABC):
         bucket: str,
         prefix: str,
         *,
-        cancel: Cancel,
+        cancel: CancelToken,
         deep: bool = False,
         start: str = "",
         end: str = "",
@@ -89,32 +89,34 @@ class Source(ABC):
         """
 
     @abstractmethod
-    def stat(self, bucket: str, name: str, *, cancel: Cancel) -> Entry:
-        """What is known about one object. Raises `NotFound`."""
+    def stat(self, bucket: str, name: str, *, cancel: CancelToken) -> Entry:
+        """What is known about one object. Raises `NotFoundError`."""
 
     @abstractmethod
-    def open(self, bucket: str, entry: Entry, *, cancel: Cancel) -> AbstractContextManager[Iterator[bytes]]:
+    def open(self, bucket: str, entry: Entry, *, cancel: CancelToken) -> AbstractContextManager[Iterator[bytes]]:
         """The content from its first byte, without content-encoding, in pieces of at most 1 MB.
 
-        Only `entry.name` need be known; with a generation it is that one or `NotFound`.
+        Only `entry.name` need be known; with a generation it is that one or `NotFoundError`.
         """
 
     def lists_ranges(self, bucket: str) -> bool:
         """Whether `start` and `end` of a listing save anything; False where all of the folder is listed anyway."""
         return False
 
-    def read(self, bucket: str, entry: Entry, *, cancel: Cancel, cap: int = SMALL) -> bytes:
-        """The whole content. Raises `TooLarge` beyond `cap` bytes."""
+    def read(self, bucket: str, entry: Entry, *, cancel: CancelToken, cap: int = SMALL) -> bytes:
+        """The whole content. Raises `ResponseTooLargeError` beyond `cap` bytes."""
         pieces, count = [], 0
         with self.open(bucket, entry, cancel=cancel) as body:
             for piece in body:
                 count += len(piece)
                 if count > cap:
-                    raise TooLarge(f"{clean(entry.name)} has more than {cap:,} bytes.", "Download it instead.")
+                    raise ResponseTooLargeError(
+                        f"{sanitize(entry.name)} has more than {cap:,} bytes.", "Download it instead."
+                    )
                 pieces.append(piece)
         return b"".join(pieces)
 
-    def tail(self, bucket: str, name: str, size: int, *, cancel: Cancel) -> bytes | None:
+    def tail(self, bucket: str, name: str, size: int, *, cancel: CancelToken) -> bytes | None:
         """The last `size` bytes of a longer content; None where only the whole can be read, as of compressed ones."""
         return None
 
@@ -127,7 +129,7 @@ class Source(ABC):
         it ("" if nothing does)."""
         return self.address(bucket, entry.name), ""
 
-    def find_source(self, bucket: str, name: str, cancel: Cancel) -> None:  # noqa: B027 - most have only one
+    def find_source(self, bucket: str, name: str, cancel: CancelToken) -> None:  # noqa: B027 - most have only one
         """Finds out (with one request for that object) where `address` leads, if that depends on who answers. Whatever
         goes wrong is said when the address is used."""
 
@@ -137,8 +139,8 @@ class Source(ABC):
 
 
 def pages(
-    source: Source, bucket: str, prefix: str, *, cancel: Cancel, deep: bool = False, start: str = "", end: str = "",
-    hold: float | None = 0.0, most: int = 0,
+    source: Source, bucket: str, prefix: str, *, cancel: CancelToken, deep: bool = False, start: str = "",
+    end: str = "", hold: float | None = 0.0, most: int = 0,
 ) -> Iterator[Listing]:  # fmt: skip
     """Page after page until there is no token; stops (with a note) where a token comes twice or after `most` pages."""
     token, seen, number, empty = "", set[str](), 0, 0
@@ -166,7 +168,7 @@ def pages(
 
 
 def whole(
-    source: Source, bucket: str, prefix: str, *, cancel: Cancel, deep: bool = False, hold: float | None = 0.0,
+    source: Source, bucket: str, prefix: str, *, cancel: CancelToken, deep: bool = False, hold: float | None = 0.0,
     most: int = 0,
 ) -> Listing:  # fmt: skip
     """All pages as one; the origin is the least fresh of them."""
@@ -178,4 +180,4 @@ def whole(
         folders.update(dict.fromkeys(listing.folders))
         origin = listing.origin if origin is None else origin.worse(listing.origin)
         note = note or listing.note
-    return Listing(tuple(files), tuple(folders), "", origin or Origin(), note)
+    return Listing(tuple(files), tuple(folders), "", origin or Freshness(), note)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from backends.cancel import Cancel
-from backends.http.errors import ServerFailed
+from backends.cancel import CancelToken
+from backends.http.errors import ServerError
 from backends.locators.prow import Place, ProwView, View, route
 from backends.prow.archive import Archive
 from backends.prow.build_ids import order
@@ -19,7 +19,7 @@ Found = TypeVar("Found")
 NEWEST = 100  # builds of a view that names none
 
 
-def places(archive: Archive, locator: ProwView, cancel: Cancel) -> list[BuildPlace]:
+def places(archive: Archive, locator: ProwView, cancel: CancelToken) -> list[BuildPlace]:
     """The builds that the view names, the newest first; of a job without any, the newest `NEWEST` (or its option
     `count`)."""
     named = sorted(places_of_view(archive, locator), key=lambda place: order(place.build), reverse=True)
@@ -31,7 +31,7 @@ def places(archive: Archive, locator: ProwView, cancel: Cancel) -> list[BuildPla
 
 
 def read_each(
-    places: list[BuildPlace], read: Callable[[BuildPlace, Cancel], Found], cancel: Cancel
+    places: list[BuildPlace], read: Callable[[BuildPlace, CancelToken], Found], cancel: CancelToken
 ) -> Iterator[list[Found]]:
     """What `read` makes of each build, in batches as it becomes known."""
     with Turns(read, cancel, name="builds") as turns:
@@ -39,18 +39,18 @@ def read_each(
         yield from turns.rest()
 
 
-def rows(archive: Archive, places: list[BuildPlace], cancel: Cancel) -> Iterator[list[Row]]:
+def rows(archive: Archive, places: list[BuildPlace], cancel: CancelToken) -> Iterator[list[Row]]:
     return read_each(places, archive.reader.row, cancel)
 
 
 def unread(rows: list[Row]) -> str:
-    """A sentence about the builds that could not be read, "" if all could. Raises a `Problem` if none could."""
+    """A sentence about the builds that could not be read, "" if all could. Raises a `AppError` if none could."""
     failed = sorted((row for row in rows if row["state"] is None), key=lambda row: str(row["order"]), reverse=True)
     if not failed:
         return ""
     why = str(failed[0]["note"] or "")
     if len(failed) == len(rows):
-        raise ServerFailed(
+        raise ServerError(
             f"None of {len(rows):,} builds can be read: {why.removeprefix('cannot be read: ')}", "Try again."
         )
     verb, first = ("is", "") if len(failed) == 1 else ("are", ", the first")
@@ -58,8 +58,8 @@ def unread(rows: list[Row]) -> str:
     return f"{len(failed):,} of {len(rows):,} builds cannot be read and {verb} left out{because}"
 
 
-def followed(archive: Archive, place: BuildPlace, cancel: Cancel) -> str:
-    """The build's folder, from its link file if need be. Raises `HttpProblem`s."""
+def followed(archive: Archive, place: BuildPlace, cancel: CancelToken) -> str:
+    """The build's folder, from its link file if need be. Raises `HttpError`s."""
     return archive.reader.followed(place, cancel) if place.link and not place.folder else place.folder
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backends.locators import Locator, LocatorProblem
+from backends.locators import InvalidLocatorError, Locator
 from backends.locators.taskcluster import Artifact, Task, TaskArtifacts, TaskclusterLocator, TaskGroup, TaskMeasurements
 from backends.locators.taskcluster_views import Comparison, Contents, GroupView, IndexNamespace, TaskRelation
 from backends.taskcluster.resolve import resolve as resolve
@@ -46,5 +46,5 @@ def resource_for(locator: Locator, http: Http, root: str) -> Resource:
                 listing.first_log = artifact_log(base, task_id, run, name, live=name == LIVE, line=line, last=last)
             return listing
         case TaskclusterLocator():
-            raise LocatorProblem(f"{locator.text()} has to be looked up before it can be listed.")
-    raise LocatorProblem(f"{locator.text()} does not belong to Taskcluster.")
+            raise InvalidLocatorError(f"{locator.text()} has to be looked up before it can be listed.")
+    raise InvalidLocatorError(f"{locator.text()} does not belong to Taskcluster.")

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.extraction import LISTING, listing
 from backends.frames.formats import format_bytes
-from backends.http.answers import Origin
-from backends.http.errors import Offline
+from backends.http.errors import OfflineError
 from backends.http.policies import Mode
+from backends.http.response import Freshness
 from backends.locators.taskcluster_views import Contents
 from backends.resources import Detail, Page, Resource, Row
 from backends.taskcluster import roots
@@ -19,7 +20,6 @@ from backends.taskcluster.artifact_contents import ARCHIVE_CAP, spooled
 from backends.taskcluster.queue import Deployment
 from backends.transfers.files import RemoteFile
 from backends.transfers.layouts import default_parts
-from backends.unpacking import LISTING, listing
 
 if TYPE_CHECKING:
     from backends.http import Http
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class ArchiveMembers(Resource):
     """Name, size and kind of each member (`unpacking.LISTING`), in the archive's order.
 
-    The archive is fetched into a file that is gone afterwards; `pages` raises `FileProblem`s for what is no archive,
-    is damaged or is a bomb, and `TooLarge` above `ARCHIVE_CAP`.
+    The archive is fetched into a file that is gone afterwards; `pages` raises `FileError`s for what is no archive,
+    is damaged or is a bomb, and `ResponseTooLargeError` above `ARCHIVE_CAP`.
     """
 
     schema = LISTING
@@ -46,13 +46,13 @@ class ArchiveMembers(Resource):
     def title(self) -> str:
         return f"in {self.contents.name.rpartition('/')[2]}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         if self.deployment.http.mode is Mode.OFFLINE:
-            raise Offline("Offline: an archive has to be fetched to be looked into.", "Leave offline mode.")
+            raise OfflineError("Offline: an archive has to be fetched to be looked into.", "Leave offline mode.")
         with spooled(self.deployment, self.url, self.contents.name, ARCHIVE_CAP, cancel) as path:
-            yield Page(listing(path, cancel=cancel), Origin())
+            yield Page(listing(path, cancel=cancel), Freshness())
 
-    def files(self, rows: pl.DataFrame, cancel: Cancel) -> Iterator[list[RemoteFile]]:
+    def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:
         """The archive itself: its members cannot be had one by one."""
         one = self.contents
         status, _ = self.deployment.status(one.task_id, cancel)

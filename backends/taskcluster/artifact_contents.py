@@ -12,11 +12,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.extraction import is_archive
 from backends.frames.formats import format_bytes
-from backends.http.backoff import delays, honoured, is_too_long
-from backends.http.decoding import EncodingBroken, decode
-from backends.http.errors import HttpProblem, TooLarge, WrongServer, incomplete, shown, shown_parts, too_large
+from backends.http.backoff import backoff_delays, is_too_long, with_retry_after
+from backends.http.decoding import EncodingError, decode
+from backends.http.errors import (
+    HttpError,
+    ResponseTooLargeError,
+    UnexpectedResponseError,
+    incomplete,
+    short_url,
+    short_url_parts,
+    too_large,
+)
 from backends.locators import Locator
 from backends.locators.taskcluster import SLUGID
 from backends.locators.taskcluster_views import Contents
@@ -25,7 +34,6 @@ from backends.taskcluster.documents import artifact_document
 from backends.taskcluster.measurements import NAMES
 from backends.taskcluster.queue import Deployment
 from backends.taskcluster.task_log import row_log
-from backends.unpacking import is_archive
 
 if TYPE_CHECKING:
     from backends.http import Download
@@ -65,25 +73,26 @@ def kind_words(row: Row) -> str:
 
 
 @contextmanager
-def spooled(deployment: Deployment, url: str, name: str, cap: int, cancel: Cancel) -> Iterator[Path]:
+def spooled(deployment: Deployment, url: str, name: str, cap: int, cancel: CancelToken) -> Iterator[Path]:
     """The content as a file that is gone afterwards, with the transfer's encoding undone and no other.
 
-    Tries again from the start as a download would. Raises `TooLarge` beyond `cap` bytes, and other `HttpProblem`s.
+    Tries again from the start as a download would. Raises `ResponseTooLargeError` beyond `cap` bytes, and other
+    `HttpError`s.
     """
     with TemporaryDirectory(prefix="ciexplore-") as directory:
         # The last part of the name only: its ending tells a tar from another compressed file.
         path = Path(directory) / f"content{Path(name.rpartition('/')[2]).name[-40:].replace('/', '_')}"
-        waits = delays()
+        waits = backoff_delays()
         for left in reversed(range(_TRIES)):
             try:
                 with deployment.http.downloader() as connection, connection.open(url, cancel=cancel) as opened:
                     _write(opened, path, url, cap)
                 break
-            except HttpProblem as problem:
+            except HttpError as problem:
                 if not problem.retryable or not left or is_too_long(problem.retry_after):
                     raise
-                seconds = honoured(next(waits), problem.retry_after)
-                with deployment.http.waits.during(shown_parts(url)[0], seconds, problem):
+                seconds = with_retry_after(next(waits), problem.retry_after)
+                with deployment.http.waits.during(short_url_parts(url)[0], seconds, problem):
                     cancel.sleep(seconds)
         yield path
 
@@ -100,11 +109,13 @@ def _write(opened: Download, path: Path, url: str, cap: int) -> None:
                 if written > cap:
                     raise _too_large(url, cap)
                 file.write(piece)
-    except EncodingBroken as error:
-        if type(error) is not EncodingBroken:
+    except EncodingError as error:
+        if type(error) is not EncodingError:
             raise incomplete(url) from error
-        raise WrongServer(f"{shown(url)} sent a body that cannot be decoded.", "Download it as a file.") from error
+        raise UnexpectedResponseError(
+            f"{short_url(url)} sent a body that cannot be decoded.", "Download it as a file."
+        ) from error
 
 
-def _too_large(url: str, cap: int) -> TooLarge:
+def _too_large(url: str, cap: int) -> ResponseTooLargeError:
     return too_large(url, cap)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from backends.cancel import Cancel
-from backends.http.answers import Origin
-from backends.http.errors import BadRequest, Gone, NotAllowed, NotFound
-from backends.parallel import ask_in_order
-from backends.problems import Problem
+from backends.cancel import CancelToken
+from backends.errors import AppError
+from backends.http.errors import AccessDeniedError, BadRequestError, GoneError, NotFoundError
+from backends.http.response import Freshness
+from backends.pool import map_in_order
 from backends.taskcluster.models import ArtifactEntry
 from backends.taskcluster.queue import RESOLVED, Deployment
 from backends.taskcluster.roots import api_url, artifact_url, segment
@@ -42,7 +42,7 @@ class Listed:
     run: int | None  # None: the latest, whose number is not known
     run_state: str
     entries: tuple[ArtifactEntry, ...]
-    origin: Origin
+    origin: Freshness
     note: str = ""
 
 
@@ -88,7 +88,7 @@ def _listed_file(root: str, listed: Listed, entry: ArtifactEntry) -> RemoteFile:
     )  # fmt: skip
 
 
-def list_runs(deployment: Deployment, task: TaskRuns, cancel: Cancel) -> list[Listed]:
+def list_runs(deployment: Deployment, task: TaskRuns, cancel: CancelToken) -> list[Listed]:
     """The artifacts of every run. The latest run alone would not do: after an automatic retry it is empty."""
     if task.runs is not None:
         states, group_id = ["completed"] * task.runs, task.group_id
@@ -103,21 +103,23 @@ def list_runs(deployment: Deployment, task: TaskRuns, cancel: Cancel) -> list[Li
     return listed
 
 
-def files_of_tasks(deployment: Deployment, tasks: Iterable[TaskRuns], cancel: Cancel) -> Iterator[list[RemoteFile]]:
+def files_of_tasks(
+    deployment: Deployment, tasks: Iterable[TaskRuns], cancel: CancelToken
+) -> Iterator[list[RemoteFile]]:
     """The files of all runs of these tasks, in batches as they become known. Raises what ends the listing."""
 
-    def ask(task: TaskRuns, own: Cancel) -> list[RemoteFile]:
+    def ask(task: TaskRuns, own: CancelToken) -> list[RemoteFile]:
         try:
             runs = list_runs(deployment, task, own)
-        except (BadRequest, Gone, NotAllowed, NotFound) as problem:
+        except (BadRequestError, GoneError, AccessDeniedError, NotFoundError) as problem:
             return [unlisted(deployment.root, task, problem)]
         return [_listed_file(deployment.root, run, entry) for run in runs for entry in run.entries]
 
-    for batch in ask_in_order(ask, tasks, cancel):
+    for batch in map_in_order(ask, tasks, cancel):
         yield [file for files in batch for file in files]
 
 
-def unlisted(root: str, task: TaskRuns, problem: Problem) -> RemoteFile:
+def unlisted(root: str, task: TaskRuns, problem: AppError) -> RemoteFile:
     """Stands in the plan for all that a task may have had."""
     return RemoteFile(
         key=f"{root}/{task.task_id}",

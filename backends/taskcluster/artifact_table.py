@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import AppError
 from backends.frames.formats import labelled
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.answers import Answer
-from backends.http.errors import clean
-from backends.http.policies import Policy
+from backends.http.errors import sanitize
+from backends.http.policies import CachePolicy
+from backends.http.response import Response
 from backends.locators.taskcluster_views import Contents
-from backends.problems import Problem
 from backends.resources import Detail, Page, Resource, Row
 from backends.taskcluster import roots
 from backends.taskcluster.documents import artifact_policy
@@ -33,7 +33,7 @@ COLUMNS = 200  # more than that is no table that anyone looks through; the rest 
 _KEY = "row"
 
 
-class NoTable(Problem):
+class NoTable(AppError):
     """The artifact cannot be read as lines of cells."""
 
     exit_code = 1
@@ -55,7 +55,7 @@ class ArtifactTable(Resource):
     def title(self) -> str:
         return self.contents.name.rpartition("/")[2]
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         answer = _asked(self.deployment, self.contents, cancel)
         frame = _cells(answer, self.contents.name)
         wanted = self.contents.columns or _columns(frame)
@@ -77,22 +77,22 @@ class ArtifactTable(Resource):
         return roots.artifact_page(self.deployment.root, one.task_id, one.run or 0, one.name)
 
 
-def with_columns(deployment: Deployment, locator: Contents, cancel: Cancel | None = None) -> Contents:
-    """The locator with the columns that its file has. Raises `NoTable`, and the `Problem`s of the requests."""
+def with_columns(deployment: Deployment, locator: Contents, cancel: CancelToken | None = None) -> Contents:
+    """The locator with the columns that its file has. Raises `NoTable`, and the `AppError`s of the requests."""
     answer = _asked(deployment, locator, cancel)
     return replace(locator, columns=_columns(_cells(answer, locator.name)))
 
 
-def _asked(deployment: Deployment, locator: Contents, cancel: Cancel | None) -> Answer:
+def _asked(deployment: Deployment, locator: Contents, cancel: CancelToken | None) -> Response:
     url = roots.artifact_url(deployment.root, locator.task_id, locator.run, locator.name)
-    policy = Policy.short(10)
+    policy = CachePolicy.short(10)
     if locator.run is not None:
         runs = deployment.status(locator.task_id, cancel)[0].runs
         policy = artifact_policy(runs[locator.run].state if locator.run < len(runs) else "")
     return deployment.http.get(url, policy=policy, accept="*/*", cap=TABLE_CAP, cancel=cancel)
 
 
-def _cells(answer: Answer, name: str) -> pl.DataFrame:
+def _cells(answer: Response, name: str) -> pl.DataFrame:
     """Every cell as text; the header as it is, made unique."""
     head = answer.body.lstrip(b"\xef\xbb\xbf")[:65536].partition(b"\n")[0]
     if not head.strip():
@@ -105,7 +105,7 @@ def _cells(answer: Answer, name: str) -> pl.DataFrame:
         )
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OverflowError) as error:
         raise NoTable(
-            f"{clean(name, 100)} cannot be read as a table: {clean(str(error).partition('.')[0], 120)}.",
+            f"{sanitize(name, 100)} cannot be read as a table: {sanitize(str(error).partition('.')[0], 120)}.",
             "Read it as a text with l, or download it.",
         ) from error
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.frames.formats import format_value, labelled
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.answers import Origin
-from backends.http.errors import Gone, HttpProblem, NotAllowed, NotFound, Offline
+from backends.http.errors import AccessDeniedError, GoneError, HttpError, NotFoundError, OfflineError
+from backends.http.response import Freshness
 from backends.locators import Locator
 from backends.locators.taskcluster import SLUGID, Artifact, Task, TaskArtifacts
-from backends.parallel import ask_in_order
+from backends.pool import map_in_order
 from backends.resources import Detail, Document, Entry, Link, LogAddress, Page, Resource, Row
 from backends.taskcluster import roots
 from backends.taskcluster.artifact_contents import contents, kind_words
@@ -73,16 +73,16 @@ class TaskArtifactList(Resource):
         name = self._task_name or f"task {self.task_ids[0]}"
         return name + ("" if self.run is None else f" run {self.run}")
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """A page whenever tasks have been listed. Of several tasks, those that cannot be listed are in the note."""
-        failed: list[HttpProblem] = []
+        failed: list[HttpError] = []
         odd: list[str] = []
         unrun = 0
-        for batch in ask_in_order(self._ask, self.task_ids, cancel):
+        for batch in map_in_order(self._ask, self.task_ids, cancel):
             cancel.check()
             runs: list[Listed] = []
             for told in batch:
-                if isinstance(told, HttpProblem):
+                if isinstance(told, HttpError):
                     failed.append(told)
                 else:
                     runs += told
@@ -94,16 +94,16 @@ class TaskArtifactList(Resource):
             note = _note(failed, unrun, len(self.task_ids), odd)
             yield Page(artifact_frame(runs), origin, note=note, partial=bool(failed or odd))
 
-    def _ask(self, task_id: str, cancel: Cancel) -> list[Listed] | HttpProblem:
+    def _ask(self, task_id: str, cancel: CancelToken) -> list[Listed] | HttpError:
         try:
             return self._list(task_id, cancel)
-        except (NotFound, Gone, NotAllowed, Offline) as problem:
+        except (NotFoundError, GoneError, AccessDeniedError, OfflineError) as problem:
             return problem
 
-    def _list(self, task_id: str, cancel: Cancel) -> list[Listed]:
+    def _list(self, task_id: str, cancel: CancelToken) -> list[Listed]:
         try:
             status, origin = self.deployment.status(task_id, cancel)
-        except (NotFound, Gone, NotAllowed) as problem:
+        except (NotFoundError, GoneError, AccessDeniedError) as problem:
             if not self._named:
                 raise
             return [self._alone(task_id, problem)]
@@ -118,18 +118,18 @@ class TaskArtifactList(Resource):
             listed.append(Listed(task_id, name, status.taskGroupId or "", run, state, entries, worse, found.note))
         return listed
 
-    def _alone(self, task_id: str, problem: HttpProblem) -> Listed:
+    def _alone(self, task_id: str, problem: HttpError) -> Listed:
         """The artifact that was named, of whose task nothing is told: it may have outlived it, or be all we may see."""
         kind = "text/plain" if is_text(self._named, "") else None
         note = f"Only the named artifact is shown, the task itself cannot be read: {problem.sentence}"
         entries = (ArtifactEntry(self._named, contentType=kind),)
-        return Listed(task_id, "", "", self.run, "", entries, Origin(), note)
+        return Listed(task_id, "", "", self.run, "", entries, Freshness(), note)
 
-    def _name(self, task_id: str, cancel: Cancel) -> str:
+    def _name(self, task_id: str, cancel: CancelToken) -> str:
         """Only the definition has it. A list without names is still a list, so nothing but a stop ends it here."""
         try:
             return self.deployment.task(task_id, cancel)[0].metadata.name
-        except HttpProblem:
+        except HttpError:
             return ""
 
     def shows(self, row: Row) -> Locator | LogAddress | Document | None:
@@ -161,7 +161,7 @@ class TaskArtifactList(Resource):
             found.append(Link("This artifact as a tree", tree))
         return [*found, *task_entries(self.deployment.root, row, task_document(self.deployment, row))]
 
-    def files(self, rows: pl.DataFrame, cancel: Cancel) -> Iterator[list[RemoteFile]]:
+    def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:
         """From the rows alone; see `artifact_files` for what cannot be fetched."""
         epoch = rows.with_columns(pl.col("expires").dt.timestamp("ms"))
         yield [
@@ -195,7 +195,7 @@ class TaskArtifactList(Resource):
         return " · ".join([*size, *([f"{errors:,} without content"] if errors else [])])
 
 
-class NoSuchRun(NotFound):
+class NoSuchRun(NotFoundError):
     def __init__(self, task_id: str, run: int, runs: int) -> None:
         known = "it has not run yet" if not runs else "it has run 0 only" if runs == 1 else f"it has 0 to {runs - 1}"
         super().__init__(f"Task {task_id} has no run {run}: {known}.", "Open the task without a run.", status=404)
@@ -222,14 +222,14 @@ def artifact_frame(runs: Iterable[Listed]) -> pl.DataFrame:
     return pl.DataFrame(series).unique("key", keep="last", maintain_order=True)
 
 
-def _worst(origins: Iterable[Origin]) -> Origin:
-    worst: Origin | None = None
+def _worst(origins: Iterable[Freshness]) -> Freshness:
+    worst: Freshness | None = None
     for origin in origins:
         worst = origin if worst is None else worst.worse(origin)
-    return worst or Origin()
+    return worst or Freshness()
 
 
-def _note(failed: list[HttpProblem], unrun: int, tasks: int, odd: list[str]) -> str:
+def _note(failed: list[HttpError], unrun: int, tasks: int, odd: list[str]) -> str:
     notes = odd[:1]
     if failed:
         notes.append(f"{len(failed):,} of {tasks:,} tasks could not be listed: {failed[0].sentence}")

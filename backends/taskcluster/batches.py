@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from backends.cancel import Cancel
-from backends.http.answers import Answer, Origin
-from backends.http.errors import BadRequest, Gone, NotAllowed, NotFound, WrongServer
-from backends.http.policies import Policy
-from backends.parallel import ask_all
+from backends.cancel import CancelToken
+from backends.http.errors import AccessDeniedError, BadRequestError, GoneError, NotFoundError, UnexpectedResponseError
+from backends.http.policies import CachePolicy
+from backends.http.response import Freshness, Response
+from backends.pool import map_concurrently
 from backends.taskcluster import tolerant
 from backends.taskcluster.models import Definition, Status, TaskEntry
 from backends.taskcluster.paging import Paging
@@ -25,8 +25,8 @@ from backends.taskcluster.roots import api_url, segment
 
 BATCH = 1000  # ids a request; beyond it the queue answers with a page and a token
 DEFINED = 250  # definitions are large: 5 KB each as a rule, up to 1 MB
-_REFUSED = (BadRequest, NotFound, NotAllowed, WrongServer)
-_LOST = (BadRequest, NotFound, NotAllowed, Gone)
+_REFUSED = (BadRequestError, NotFoundError, AccessDeniedError, UnexpectedResponseError)
+_LOST = (BadRequestError, NotFoundError, AccessDeniedError, GoneError)
 T = TypeVar("T")
 
 
@@ -44,19 +44,19 @@ _NAMED_STATUS = msgspec.json.Decoder(_NamedStatus)
 _NAMED_TASK = msgspec.json.Decoder(_NamedTask)
 
 
-def statuses(deployment: Deployment, task_ids: Sequence[str], cancel: Cancel) -> dict[str, Status]:
-    """The status of each task that the queue knows and lets us see. Raises the `Problem`s of a server that fails."""
+def statuses(deployment: Deployment, task_ids: Sequence[str], cancel: CancelToken) -> dict[str, Status]:
+    """The status of each task that the queue knows and lets us see. Raises the `AppError`s of a server that fails."""
     found: dict[str, Status] = {}
     for start in range(0, len(task_ids), BATCH):
         part = task_ids[start : start + BATCH]
         try:
             found |= dict(_batch(deployment, "tasks/status", part, _status_pages, cancel))
         except _REFUSED:
-            found |= _one_by_one(part, lambda one, own: deployment.status(one, own, Policy.never())[0], cancel)
+            found |= _one_by_one(part, lambda one, own: deployment.status(one, own, CachePolicy.never())[0], cancel)
     return found
 
 
-def definitions(deployment: Deployment, task_ids: Sequence[str], cancel: Cancel) -> dict[str, Definition]:
+def definitions(deployment: Deployment, task_ids: Sequence[str], cancel: CancelToken) -> dict[str, Definition]:
     """The definition of each task that the queue knows and lets us see. Raises as `statuses` does."""
     found: dict[str, Definition] = {}
     for start in range(0, len(task_ids), DEFINED):
@@ -68,7 +68,7 @@ def definitions(deployment: Deployment, task_ids: Sequence[str], cancel: Cancel)
     return found
 
 
-def entries(deployment: Deployment, task_ids: Sequence[str], cancel: Cancel) -> list[TaskEntry]:
+def entries(deployment: Deployment, task_ids: Sequence[str], cancel: CancelToken) -> list[TaskEntry]:
     """What a group's listing would say of these tasks, in their order, without those that cannot be had."""
     known = statuses(deployment, task_ids, cancel)
     defined = definitions(deployment, list(known), cancel)
@@ -76,12 +76,14 @@ def entries(deployment: Deployment, task_ids: Sequence[str], cancel: Cancel) -> 
     return [TaskEntry(known[one], defined.get(one, Definition())) for one in wanted]
 
 
-def dependents(deployment: Deployment, task_id: str, cancel: Cancel) -> Iterator[tuple[list[msgspec.Raw], Origin, str]]:
+def dependents(
+    deployment: Deployment, task_id: str, cancel: CancelToken
+) -> Iterator[tuple[list[msgspec.Raw], Freshness, str]]:
     """(entries as a group lists them, origin, what is odd) of the tasks that wait for this one, page by page."""
     url, paging, token, first = _url(deployment, f"task/{segment(task_id)}/dependents"), Paging(), "", True
     while first or token:
         params: dict[str, str | int] = {"limit": BATCH, **({"continuationToken": token} if token else {})}
-        answer = deployment.http.get(url, policy=Policy.never(), cap=GROUP_PAGE_CAP, cancel=cancel, params=params)
+        answer = deployment.http.get(url, policy=CachePolicy.never(), cap=GROUP_PAGE_CAP, cancel=cancel, params=params)
         envelope = cut(answer, TASKS, "tasks")
         first, token = False, paging.after(envelope.continuationToken, len(envelope.tasks))
         yield envelope.tasks, answer.origin, paging.note
@@ -91,8 +93,8 @@ def _batch(
     deployment: Deployment,
     path: str,
     task_ids: Sequence[str],
-    read: Callable[[Answer], tuple[list[tuple[str, T]], Any, int]],
-    cancel: Cancel,
+    read: Callable[[Response], tuple[list[tuple[str, T]], Any, int]],
+    cancel: CancelToken,
 ) -> Iterator[tuple[str, T]]:
     body = msgspec.json.encode({"taskIds": list(task_ids)})
     paging, token, first = Paging(), "", True
@@ -107,14 +109,14 @@ def _batch(
         yield from told
 
 
-def _status_pages(answer: Answer) -> tuple[list[tuple[str, Status]], Any, int]:
+def _status_pages(answer: Response) -> tuple[list[tuple[str, Status]], Any, int]:
     envelope = cut(answer, STATUSES, "statuses")
     named = [tolerant.read(raw, _NAMED_STATUS, _no_status) for raw in envelope.statuses]
     read = [(one.taskId, tolerant.read(one.status, STATUS, tolerant.status)) for one in named if one is not None]
     return [(name, one) for name, one in read if one is not None], envelope.continuationToken, len(named)
 
 
-def _task_pages(answer: Answer) -> tuple[list[tuple[str, Definition]], Any, int]:
+def _task_pages(answer: Response) -> tuple[list[tuple[str, Definition]], Any, int]:
     envelope = cut(answer, DEFINITIONS, "tasks")
     named = [tolerant.read(raw, _NAMED_TASK, _no_task) for raw in envelope.tasks]
     read = [(one.taskId, tolerant.read(one.task, DEFINITION, tolerant.definition)) for one in named if one is not None]
@@ -133,14 +135,14 @@ def _no_task(value: Any) -> _NamedTask | None:
     return _NamedTask(name, msgspec.Raw(msgspec.json.encode(given.get("task")))) if name else None
 
 
-def _one_by_one(ids: Sequence[str], ask: Callable[[str, Cancel], T], cancel: Cancel) -> dict[str, T]:
-    def one(task_id: str, own: Cancel) -> tuple[str, T | None]:
+def _one_by_one(ids: Sequence[str], ask: Callable[[str, CancelToken], T], cancel: CancelToken) -> dict[str, T]:
+    def one(task_id: str, own: CancelToken) -> tuple[str, T | None]:
         try:
             return task_id, ask(task_id, own)
         except _LOST:
             return task_id, None
 
-    pairs = [pair for batch in ask_all(one, ids, cancel) for pair in batch]
+    pairs = [pair for batch in map_concurrently(one, ids, cancel) for pair in batch]
     return {task_id: found for task_id, found in pairs if found is not None}
 
 

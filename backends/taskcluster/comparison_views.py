@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.frames.formats import labelled
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.answers import Origin
-from backends.locators import LocatorProblem
+from backends.http.response import Freshness
+from backends.locators import InvalidLocatorError
 from backends.locators.taskcluster import SLUGID, Artifact, Task, TaskGroup
 from backends.locators.taskcluster_views import Comparison, compared
-from backends.parallel import ask_all
+from backends.pool import map_concurrently
 from backends.resources import Chart, Detail, Document, Entry, Gathered, Link, LogAddress, Page, Resource, Row, gather
 from backends.taskcluster.documents import task_document
 from backends.taskcluster.group_comparison import (
@@ -65,9 +65,9 @@ class _Compared(Resource):
 
     @staticmethod
     def _group(side: object, root: str) -> TaskGroup:
-        """Raises `LocatorProblem` for a side that has to be looked up first, see `resolve`."""
+        """Raises `InvalidLocatorError` for a side that has to be looked up first, see `resolve`."""
         if not isinstance(side, TaskGroup):
-            raise LocatorProblem("The sides of a comparison have to be looked up before they can be listed.")
+            raise InvalidLocatorError("The sides of a comparison have to be looked up before they can be listed.")
         return replace(side, root_url=normalise_root(side.root_url or root))
 
     @property
@@ -78,9 +78,9 @@ class _Compared(Resource):
     def deployment(self, side: TaskGroup) -> Deployment:
         return Deployment(self.http, side.root_url)
 
-    def both(self, ask: Callable[[TaskGroup, Cancel], T], cancel: Cancel) -> Pair[T]:
+    def both(self, ask: Callable[[TaskGroup, CancelToken], T], cancel: CancelToken) -> Pair[T]:
         found: dict[int, T] = {}
-        for batch in ask_all(lambda at, own: (at, ask(self.sides[at], own)), range(2), cancel):
+        for batch in map_concurrently(lambda at, own: (at, ask(self.sides[at], own)), range(2), cancel):
             found.update(batch)
         return found[0], found[1]
 
@@ -101,7 +101,7 @@ class TaskChanges(_Compared):
         super().__init__(locator, http, root)
         self._labels: list[dict[str, tuple[str, ...]]] = [{}, {}]  # of each side, its tasks by label
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         base, new = self.both(lambda side, own: selected(self.deployment(side), side, own), cancel)
         self._labels = [_label_ids(one) for one in (base, new)]
         found = compare_tasks(base.frame, new.frame)
@@ -161,7 +161,7 @@ class SeriesChanges(_Compared):
     noun = ("series", "series")
     empty_text = "Neither side has perfherder data."
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         base, new = self.both(lambda side, own: measured(self.deployment(side), side, own), cancel)
         found = compare_measurements(base.frame, new.frame)
         note = _notes(*base.notes, *new.notes, *_apart(found))
@@ -207,7 +207,7 @@ class SeriesValues(_Compared):
     def title(self) -> str:
         return " ".join(self.comparison.series[1:4]).strip() or "values"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         sides = self.both(lambda side, own: measured(self.deployment(side), side, own), cancel)
         named = zip(("base", "new"), sides, strict=True)
         rows = pl.concat([_values(side.frame, self.comparison.series, name) for name, side in named])
@@ -226,7 +226,7 @@ class SeriesValues(_Compared):
         return task_document(Deployment(self.http, self._root(row)), row)
 
 
-def measured(deployment: Deployment, side: TaskGroup, cancel: Cancel) -> Gathered:
+def measured(deployment: Deployment, side: TaskGroup, cancel: CancelToken) -> Gathered:
     """What these tasks measured (schema `MEASUREMENTS`)."""
     tasks = selected(deployment, side, cancel)
     values = gather(MeasurementList.of_rows(tasks.frame, deployment.http, deployment.root), cancel)
@@ -234,7 +234,7 @@ def measured(deployment: Deployment, side: TaskGroup, cancel: Cancel) -> Gathere
     return replace(values, origin=_worse(tasks.origin, values.origin), notes=notes)
 
 
-def _worse(one: Origin, other: Origin) -> Origin:
+def _worse(one: Freshness, other: Freshness) -> Freshness:
     return one.worse(other)
 
 

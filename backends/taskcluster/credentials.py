@@ -11,8 +11,8 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from backends.errors import UsageError
 from backends.http.policies import Identity
-from backends.problems import UsageProblem
 
 CLIENT_ID, ACCESS_TOKEN, CERTIFICATE = "TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_ACCESS_TOKEN", "TASKCLUSTER_CERTIFICATE"
 
@@ -22,7 +22,7 @@ def identities(root: str, environment: Mapping[str, str]) -> tuple[Identity, ...
 
     A queue refuses what is signed with empty credentials, where it would have answered an anonymous question.
     Whether they can be used is found out with the first request, for other systems do not need them: only then
-    `UsageProblem` (impossible, or expired) and `HawkMissing` are raised.
+    `UsageError` (impossible, or expired) and `HawkMissingError` are raised.
     """
     client, token = environment.get(CLIENT_ID, "").strip(), environment.get(ACCESS_TOKEN, "").strip()
     if not client or not token:
@@ -57,13 +57,13 @@ class _Signer:
     def headers(self, method: str, url: str) -> Mapping[str, str]:
         if self._expiry is not None and self._expiry < time.time():
             when = datetime.fromtimestamp(self._expiry, UTC).strftime("%Y-%m-%d %H:%M UTC")
-            raise UsageProblem(
+            raise UsageError(
                 f"The temporary Taskcluster credentials in {CERTIFICATE} expired at {when}.",
                 f"Sign in again, or unset {CLIENT_ID} to ask as nobody in particular.",
             )
         if self._identity is None:
             if self._certificate and not _is_object(self._certificate):
-                raise UsageProblem(
+                raise UsageError(
                     f"{CERTIFICATE} is not the JSON object that belongs to temporary credentials.",
                     f"Copy it again, or unset it if {CLIENT_ID} is a permanent client.",
                 )

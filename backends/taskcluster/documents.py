@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from backends.cancel import Cancel
-from backends.http.answers import Answer
-from backends.http.policies import Policy
+from backends.cancel import CancelToken
+from backends.http.policies import CachePolicy
+from backends.http.response import Response
 from backends.locators.taskcluster import SLUGID, Artifact, Task
 from backends.resources import Document, Row
 from backends.taskcluster import tolerant
@@ -25,7 +25,7 @@ def task_document(deployment: Deployment, row: Row) -> Document | None:
         return None
     name = str(row.get("name") or "") if "state" in row else str(row.get("task_name") or "")
 
-    def read(cancel: Cancel) -> dict[str, Any]:
+    def read(cancel: CancelToken) -> dict[str, Any]:
         return told(task_id, deployment.definition_value(task_id, cancel), deployment.status_value(task_id, cancel))
 
     return Document(f"task {name or task_id}", Task(task_id, None, deployment.root), read)
@@ -56,7 +56,7 @@ def artifact_document(deployment: Deployment, row: Row) -> Document | None:
     policy = artifact_policy(str(row.get("run_state") or ""))
     url = artifact_url(deployment.root, task_id, run, name)
 
-    def read(cancel: Cancel) -> Any:
+    def read(cancel: CancelToken) -> Any:
         answer = deployment.http.get(url, policy=policy, accept="*/*", cap=JSON_CAP, cancel=cancel)
         return json_value(answer)
 
@@ -67,12 +67,12 @@ def is_json(name: str, content_type: str) -> bool:
     return name.lower().endswith(".json") or content_type.lower().partition(";")[0].strip() == "application/json"
 
 
-def artifact_policy(run_state: str) -> Policy:
+def artifact_policy(run_state: str) -> CachePolicy:
     """How long an artifact's content holds: that of a resolved run is final."""
-    return Policy.immutable() if run_state in RESOLVED else Policy.short(10)
+    return CachePolicy.immutable() if run_state in RESOLVED else CachePolicy.short(10)
 
 
-def json_value(answer: Answer) -> Any:
+def json_value(answer: Response) -> Any:
     """The artifact as JSON. Raises `NotTaskcluster` for what is none, since it was cut off or only named so."""
     value = tolerant.read(answer.body, ANY, lambda value: value)
     if value is None and answer.body.strip() != b"null":

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import polars as pl
 
+from backends.errors import UsageError
 from backends.frames.schema import Column, Kind, Schema
 from backends.frames.selection import chosen_columns
-from backends.problems import UsageProblem
 from backends.taskcluster.queue import RESOLVED
 from backends.taskcluster.task_columns import TASKS
 
@@ -46,11 +46,11 @@ def statistics_by(tasks: pl.DataFrame, by: str) -> tuple[pl.DataFrame, Schema]:
 
     `failure_rate`: percent of the resolved tasks that failed or ended in an exception. `retried`: tasks that the queue
     ran again by itself, `retries`: how often. `share`: of all machine hours, in percent. Quantiles (of the tasks that
-    have the time) interpolate linearly. Raises `UsageProblem` for a column that is not in `TASKS`.
+    have the time) interpolate linearly. Raises `UsageError` for a column that is not in `TASKS`.
     """
     chosen_columns(TASKS, [by])
     if not (TASKS[by].is_text or TASKS[by].kind is Kind.COUNT):
-        raise UsageProblem(f"Tasks cannot be grouped by {by}: nearly every task has its own.", f"Try {', '.join(BY)}.")
+        raise UsageError(f"Tasks cannot be grouped by {by}: nearly every task has its own.", f"Try {', '.join(BY)}.")
     found = (
         tasks.lazy()
         .group_by(pl.col(by).cast(pl.String).alias("group"), maintain_order=True)

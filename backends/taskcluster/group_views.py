@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.frames.formats import labelled
 from backends.frames.schema import Column, Kind, Schema
 from backends.locators.taskcluster import SLUGID, Task, TaskArtifacts, TaskGroup, TaskMeasurements
@@ -62,7 +62,7 @@ class _OfGroup(Resource):
         some = f"{len(self.group.task_ids):,} tasks of " if self.group.task_ids else ""
         return f"{self.what} of {some}group {self.group.group_id}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         found = selected(self.deployment, self.group, cancel)
         made = self.made(found.frame)
         yield Page(made, found.origin, total=made.height, note=found.note)
@@ -84,7 +84,7 @@ class _OfGroup(Resource):
 class Breakdown(_OfGroup):
     """One row a value of a column of the tasks (`group_statistics.GROUP_STATISTICS`); Enter lists its tasks.
 
-    `pages` raises `UsageProblem` for a column that tasks cannot be grouped by.
+    `pages` raises `UsageError` for a column that tasks cannot be grouped by.
     """
 
     schema = GROUP_STATISTICS

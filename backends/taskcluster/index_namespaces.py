@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import UsageError
 from backends.frames.formats import labelled
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.answers import Answer, Origin
-from backends.http.errors import NotFound
-from backends.http.policies import Policy
+from backends.http.errors import NotFoundError
+from backends.http.policies import CachePolicy
+from backends.http.response import Freshness, Response
 from backends.locators.pasted import escape
 from backends.locators.taskcluster import INDEX_PATH, SLUGID, IndexPath, Push, Task, TaskArtifacts
 from backends.locators.taskcluster_views import IndexNamespace
-from backends.problems import UsageProblem
 from backends.resources import Detail, Document, Entry, Link, Page, Question, Resource, Row
 from backends.taskcluster import tolerant
 from backends.taskcluster.documents import task_document
@@ -66,8 +66,8 @@ class IndexEntries(Resource):
     def title(self) -> str:
         return f"index {self.path or 'root'}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
-        """A page of the list for each of the server's. Raises `Problem`s."""
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
+        """A page of the list for each of the server's. Raises `AppError`s."""
         for kind in ("namespaces", "tasks"):
             for entries, origin, note in index_pages(self.deployment, kind, self.path, cancel):
                 yield Page(index_rows(entries, kind), origin, note=note)
@@ -108,7 +108,7 @@ class IndexEntries(Resource):
     def _named(self, text: str) -> IndexPath | IndexNamespace:
         path = text.strip().strip(".")
         if path and INDEX_PATH.fullmatch(path) is None:
-            raise UsageProblem("This is no path of the index.", "Names with dots between, as gecko.v2.autoland.")
+            raise UsageError("This is no path of the index.", "Names with dots between, as gecko.v2.autoland.")
         return IndexPath(path, self.deployment.root) if path else IndexNamespace("", self.deployment.root)
 
     def detail(self, row: Row) -> Detail:
@@ -129,16 +129,16 @@ class IndexEntries(Resource):
 
 
 def index_pages(
-    deployment: Deployment, kind: str, path: str, cancel: Cancel | None
-) -> Iterator[tuple[list[dict[str, Any]], Origin, str]]:
+    deployment: Deployment, kind: str, path: str, cancel: CancelToken | None
+) -> Iterator[tuple[list[dict[str, Any]], Freshness, str]]:
     """(entries, origin, what is odd) of each page of `namespaces` or `tasks` directly below a path."""
     url = api_url(deployment.root, "index", f"{kind}/{segment(path)}" if path else kind)
     paging, token, first = Paging(), "", True
     while first or token:
         params: dict[str, str | int] = {"limit": PAGE, **({"continuationToken": token} if token else {})}
 
-        def policy(answer: Answer) -> Policy:
-            return Policy.short(60) if _has(answer, kind) else Policy.never()
+        def policy(answer: Response) -> CachePolicy:
+            return CachePolicy.short(60) if _has(answer, kind) else CachePolicy.never()
 
         answer = deployment.http.get(url, policy=policy, cancel=cancel, params=params)
         value = tolerant.members(value_of(answer))
@@ -149,13 +149,13 @@ def index_pages(
         yield entries, answer.origin, paging.note
 
 
-def has_entries(deployment: Deployment, path: str, cancel: Cancel | None) -> bool:
+def has_entries(deployment: Deployment, path: str, cancel: CancelToken | None) -> bool:
     """Whether anything is below that path: to the index every other path is an empty namespace."""
     try:
         return any(
             entries for kind in ("namespaces", "tasks") for entries, _, _ in index_pages(deployment, kind, path, cancel)
         )
-    except NotFound:
+    except NotFoundError:
         return False
 
 
@@ -174,14 +174,14 @@ def index_rows(entries: list[dict[str, Any]], kind: str) -> pl.DataFrame:
 
 
 def push_of(repository: str, revision: str, root: str) -> Push:
-    """A push by what a person types. Raises `UsageProblem` unless it is a whole revision."""
+    """A push by what a person types. Raises `UsageError` unless it is a whole revision."""
     wanted = revision.strip().lower()
     if FULL_REVISION.fullmatch(wanted) is None:
-        raise UsageProblem("The index knows pushes by all 40 digits of their revision.", "Paste the whole revision.")
+        raise UsageError("The index knows pushes by all 40 digits of their revision.", "Paste the whole revision.")
     return Push(repository, wanted, root)
 
 
-def _has(answer: Answer, member: str) -> bool:
+def _has(answer: Response, member: str) -> bool:
     try:
         return isinstance(tolerant.members(value_of(answer)).get(member), list)
     except NotTaskcluster:

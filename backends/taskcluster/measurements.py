@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.frames.formats import labelled
-from backends.http.answers import Answer, Origin
 from backends.http.errors import (
-    BadRequest,
-    Gone,
-    HttpProblem,
-    IncompleteBody,
-    NetworkFailed,
-    NotAllowed,
-    NotFound,
-    Offline,
-    RateLimited,
+    AccessDeniedError,
+    BadRequestError,
+    GoneError,
+    HttpError,
+    IncompleteBodyError,
+    NetworkError,
+    NotFoundError,
+    OfflineError,
+    RateLimitedError,
 )
-from backends.http.policies import Policy
+from backends.http.policies import CachePolicy
+from backends.http.response import Freshness, Response
 from backends.locators.taskcluster import SLUGID, Artifact, Task, TaskMeasurements
-from backends.parallel import WORKERS, ask_in_order
+from backends.pool import WORKERS, map_in_order
 from backends.resources import Detail, Document, Entry, Page, Resource, Row
 from backends.taskcluster import naming, roots
 from backends.taskcluster.artifact_files import remote_file, skip_reason
@@ -69,15 +69,15 @@ class _Told:
     """What reading one task, or all so far, came to."""
 
     readings: list[Reading] = field(default_factory=list)
-    origin: Origin = field(default_factory=Origin)
-    unlisted: list[HttpProblem] = field(default_factory=list)
+    origin: Freshness = field(default_factory=Freshness)
+    unlisted: list[HttpError] = field(default_factory=list)
     without: int = 0
     broken: list[tuple[str, str]] = field(default_factory=list)  # (task and artifact, why)
     refused: list[tuple[str, str]] = field(default_factory=list)  # (task and artifact, the rule that it breaks)
     left_out: int = 0
     notes: list[str] = field(default_factory=list)
 
-    def met(self, origin: Origin) -> None:
+    def met(self, origin: Freshness) -> None:
         self.origin = self.origin.worse(origin)
 
     def add(self, other: _Told) -> None:
@@ -113,7 +113,7 @@ class MeasurementList(Resource):
         self.tasks = [by_id.get(task_id, MeasuredTask(task_id)) for task_id in ids]
         self.run = locator.run if isinstance(locator, Task) else None
         self.artifact = ""  # if set, only this one is read
-        self._unreached: list[HttpProblem] = []  # by the threads of the reading under way
+        self._unreached: list[HttpError] = []  # by the threads of the reading under way
 
     @classmethod
     def of_rows(cls, rows: pl.DataFrame, http: Http, root: str) -> MeasurementList:
@@ -129,15 +129,15 @@ class MeasurementList(Resource):
             return f"measurements of {len(self.tasks):,} tasks"
         return f"measurements of {self.tasks[0].name or self.tasks[0].task_id}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """What is missing is in the note of the last page, for only then is it counted.
 
-        Raises a `Problem` if no task could be listed, or if the server or the network fails, but not for a few files.
+        Raises a `AppError` if no task could be listed, or if the server or the network fails, but not for a few files.
         """
         so_far = _Told()
         self._unreached = []
         found = False
-        for batch in ask_in_order(self._ask, self.tasks, cancel):
+        for batch in map_in_order(self._ask, self.tasks, cancel):
             cancel.check()
             rows = measurement_frame(reading for told in batch for reading in told.readings)
             for told in batch:
@@ -156,11 +156,11 @@ class MeasurementList(Resource):
             partial=bool(so_far.unlisted or so_far.broken),
         )
 
-    def _ask(self, task: MeasuredTask, cancel: Cancel) -> _Told:
+    def _ask(self, task: MeasuredTask, cancel: CancelToken) -> _Told:
         told = _Told()
         try:
             sources = self._sources(task, told, cancel)
-        except (BadRequest, Gone, NotAllowed, NotFound, Offline) as problem:
+        except (BadRequestError, GoneError, AccessDeniedError, NotFoundError, OfflineError) as problem:
             return _Told(unlisted=[problem])
         seen: set[tuple[int, bytes]] = set()
         for source in sources:
@@ -168,7 +168,7 @@ class MeasurementList(Resource):
         told.without = not sources and not told.broken
         return told
 
-    def _sources(self, task: MeasuredTask, told: _Told, cancel: Cancel) -> list[Measured]:
+    def _sources(self, task: MeasuredTask, told: _Told, cancel: CancelToken) -> list[Measured]:
         """The files of one task that are worth asking for; those that are not are noted."""
         states = task.run_states
         if states is None:
@@ -194,25 +194,25 @@ class MeasurementList(Resource):
                     found.append(source)
         return found
 
-    def _named(self, task: MeasuredTask, cancel: Cancel) -> tuple[str, str | None, str | None]:
+    def _named(self, task: MeasuredTask, cancel: CancelToken) -> tuple[str, str | None, str | None]:
         """Name, platform and build type; a list without them is still a list."""
         if task.name is not None:
             return task.name, task.platform, task.build_type
         try:
             definition = self.deployment.task(task.task_id, cancel)[0]
-        except HttpProblem:
+        except HttpError:
             return "", None, None
         return definition.metadata.name, *naming.platform_and_build(definition, definition.metadata.name)
 
-    def _read(self, source: Measured, told: _Told, seen: set[tuple[int, bytes]], cancel: Cancel) -> None:
+    def _read(self, source: Measured, told: _Told, seen: set[tuple[int, bytes]], cancel: CancelToken) -> None:
         resolved = source.run_state in RESOLVED
         url = roots.artifact_url(self.deployment.root, source.task_id, source.run, source.artifact)
         try:
             answer = self.deployment.http.get(
-                url, policy=_immutable if resolved else Policy.short(10), cap=CAP, cancel=cancel
+                url, policy=_immutable if resolved else CachePolicy.short(10), cap=CAP, cancel=cancel
             )
-        except HttpProblem as problem:
-            if isinstance(problem, NetworkFailed | RateLimited) and not isinstance(problem, IncompleteBody):
+        except HttpError as problem:
+            if isinstance(problem, NetworkError | RateLimitedError) and not isinstance(problem, IncompleteBodyError):
                 self._unreached.append(problem)
                 if len(self._unreached) >= WORKERS:
                     raise  # as many as are asked at a time: it would be the same for all others
@@ -242,7 +242,7 @@ class MeasurementList(Resource):
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         return [] if row is None else task_entries(self.deployment.root, row, self.document(row))
 
-    def files(self, rows: pl.DataFrame, cancel: Cancel) -> Iterator[list[RemoteFile]]:
+    def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:
         """The files that these values were read from, each once."""
         wanted = rows.select("task_id", "task_name", "run", "run_state", "artifact").unique(maintain_order=True)
         yield [
@@ -279,9 +279,9 @@ def tasks_of_rows(rows: pl.DataFrame) -> list[MeasuredTask]:
     ]
 
 
-def _immutable(answer: Answer) -> Policy:
+def _immutable(answer: Response) -> CachePolicy:
     """An artifact of a resolved run is final; what is no JSON was cut off on the way, or a login page."""
-    return Policy.never() if decode(answer.body) is None else Policy.immutable()
+    return CachePolicy.never() if decode(answer.body) is None else CachePolicy.immutable()
 
 
 def _place(source: Measured) -> str:

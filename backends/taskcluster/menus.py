@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from backends.locators import Locator, parse
-from backends.locators.archive import of_project
-from backends.locators.submission import TaskJobs
+from backends.locators.archives import of_project
+from backends.locators.submit import TaskJobs
 from backends.locators.taskcluster import SLUGID, Push, Task, TaskGroup
 from backends.locators.taskcluster_short import as_side
 from backends.locators.taskcluster_views import Comparison, GroupView, TaskRelation, compared
@@ -84,6 +84,6 @@ def view(group: TaskGroup, name: str, by: str = "") -> GroupView:
 
 
 def base_of(text: str, group: TaskGroup, measured: bool) -> Comparison:
-    """The comparison of what the text names, as the base, with this group. Raises `LocatorProblem`s."""
+    """The comparison of what the text names, as the base, with this group. Raises `InvalidLocatorError`s."""
     base: Locator = parse(text)
     return compared(as_side(base), group, measured)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backends.locators import LocatorProblem
+from backends.locators import InvalidLocatorError
 from backends.locators.taskcluster import Task, TaskclusterLocator
 from backends.locators.taskcluster_views import Comparison, Contents, GroupView, IndexNamespace, TaskRelation
 from backends.taskcluster.roots import normalise_root
@@ -34,7 +34,7 @@ def view_of(locator: TaskclusterLocator, http: Http, root: str) -> Resource:
             from backends.taskcluster.index_namespaces import IndexEntries
 
             return IndexEntries(locator, http, normalise_root(locator.root_url or root))
-    raise LocatorProblem(f"{locator.text()} cannot be listed.")
+    raise InvalidLocatorError(f"{locator.text()} cannot be listed.")
 
 
 def _around_a_task(locator: TaskRelation, http: Http, root: str) -> Resource:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from backends import config
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.http import Http
 from backends.taskcluster.credentials import identities
 from backends.taskcluster.original_download import OriginalDownload
@@ -45,7 +45,7 @@ def download(
         include_failed=include_failed,
         separator=CODE_SEPARATOR,
     )
-    settings, cancel, place = config.load(), Cancel(), output.expanduser().absolute()
+    settings, cancel, place = config.load(), CancelToken(), output.expanduser().absolute()
     root = normalise_root(settings.taskcluster_root_url)
     with Http(
         cache_dir=settings.cache_path, cache_bytes=settings.cache_bytes, identities=identities(root, os.environ)

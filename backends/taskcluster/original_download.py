@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import UsageError
 from backends.frames.formats import safe_text
-from backends.problems import UsageProblem
 from backends.resources import DownloadWay, Field, Finished, Prepared
 from backends.taskcluster.original_layout import Choices, chosen, suites
 from backends.taskcluster.original_layout_data import Placed, place
@@ -44,8 +44,8 @@ class OriginalDownload:
     _group: GroupInformation | None = None
     _wanted: list[Wanted] = field(default_factory=list)
 
-    def files(self, cancel: Cancel) -> Iterator[list[RemoteFile]]:
-        """In batches as they become known. Raises `UsageProblem` where the choices leave no task, and `Problem`s."""
+    def files(self, cancel: CancelToken) -> Iterator[list[RemoteFile]]:
+        """In batches as they become known. Raises `UsageError` where the choices leave no task, and `AppError`s."""
         # A wrong run is said before 10,000 tasks are listed.
         self.number = choose_run(self.output, self.group_id, self.resume)
         group = self._group = group_information(self.deployment, self.group_id, cancel)
@@ -54,7 +54,7 @@ class OriginalDownload:
         tasks = chosen(frame, self.choices)
         if not tasks:
             there = suites(frame, self.choices)
-            raise UsageProblem(
+            raise UsageError(
                 "No task of this group is of these suites and this platform.",
                 f"There are {len(there):,} suites, such as {safe_text(', '.join(there[:5]))}." if there else
                 "No task's name has this platform in it.",
@@ -76,7 +76,7 @@ class OriginalDownload:
         """The chosen tasks but for failed ones that were not asked for."""
         return [one.task.task_id for one in self._wanted if one.file.skip != FAILED]
 
-    def place(self, cancel: Cancel) -> Placed:
+    def place(self, cancel: CancelToken) -> Placed:
         """What is made of the files once they are there."""
         assert self._group is not None
         return place(self.output, self._group, self.number, self._wanted, self.choices, cancel)
@@ -103,9 +103,9 @@ def original_way(deployment: Deployment, group_id: str, task_ids: Collection[str
         resume = values.get("resume", "").strip() or None
         work = OriginalDownload(deployment, group_id, _choices(values), output, resume, keep)
         if work.resume is not None and work.resume != "last" and not work.resume.isdigit():
-            raise UsageProblem(f"“{work.resume}” is no run.", "Name its number, or last.")
+            raise UsageError(f"“{work.resume}” is no run.", "Name its number, or last.")
 
-        def finish(cancel: Cancel, progress: Callable[[str], None]) -> Finished:
+        def finish(cancel: CancelToken, progress: Callable[[str], None]) -> Finished:
             progress("numbering and unpacking")
             placed = work.place(cancel)
             notes = tuple((note, "left out") for note in placed.notes)

@@ -28,7 +28,7 @@ from fnmatch import fnmatchcase
 
 import polars as pl
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 from backends.transfers.names import safe_name
 
 CODE_SEPARATOR = "+-+"
@@ -44,7 +44,7 @@ class Choices:
     """What to take. `suites`: exact names, globs or /regular expressions/, any of which may fit.
 
     `platform` is a part of the task's name or a /regular expression/; "" is every platform. `chunks_together` puts the
-    chunks of a suite into one directory, under its name without the chunk's number. Raises `UsageProblem`.
+    chunks of a suite into one directory, under its name without the chunk's number. Raises `UsageError`.
     """
 
     suites: tuple[str, ...] = ()
@@ -58,11 +58,11 @@ class Choices:
 
     def __post_init__(self) -> None:
         if not self.suites and not self.all_suites:
-            raise UsageProblem("No suite is chosen.", "Name some with --suite, or take --all-suites.")
+            raise UsageError("No suite is chosen.", "Name some with --suite, or take --all-suites.")
         if not self.artifacts or not all(self.artifacts):
-            raise UsageProblem("No artifact is chosen.", "Name a part of its name, such as perfherder-data.")
+            raise UsageError("No artifact is chosen.", "Name a part of its name, such as perfherder-data.")
         if self.separator not in SEPARATORS:
-            raise UsageProblem(f"“{self.separator}” cannot be the separator.", f"Take {' or '.join(SEPARATORS)}.")
+            raise UsageError(f"“{self.separator}” cannot be the separator.", f"Take {' or '.join(SEPARATORS)}.")
         for text in (*self.suites, self.platform):
             _regex(text)
 
@@ -142,4 +142,4 @@ def _regex(text: str) -> re.Pattern[str] | None:
     try:
         return re.compile(text[1:-1])
     except (re.error, OverflowError, RecursionError) as error:
-        raise UsageProblem(f"{text} is not a regular expression: {error}.", "Correct it, or use a glob.") from error
+        raise UsageError(f"{text} is not a regular expression: {error}.", "Correct it, or use a glob.") from error

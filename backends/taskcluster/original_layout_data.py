@@ -17,8 +17,9 @@ from typing import Any
 import msgspec
 
 from backends.atomic import BlockedPathError, atomic_file
-from backends.cancel import Cancel
-from backends.problems import FileProblem
+from backends.cancel import CancelToken
+from backends.errors import FileError
+from backends.extraction.trees import BATCH, Results, Staged
 from backends.taskcluster.original_layout import CODE_SEPARATOR, Choices, Chosen, data_directory
 from backends.taskcluster.original_layout_files import FAILED, GroupInformation, Wanted
 from backends.taskcluster.original_layout_places import Filled, Folder, Source, linked_files, prepare
@@ -26,7 +27,6 @@ from backends.transfers.manifest import Manifest
 from backends.transfers.names import is_safe
 from backends.transfers.outputs import Output
 from backends.transfers.states import HERE, Entry, Outcome, State
-from backends.unpacking.trees import BATCH, Results, Staged
 
 GROUP_FILE = "task-group-information.json"
 TASKS_FILE = "taskid_to_file_map.json"
@@ -47,11 +47,11 @@ class Placed:
 
 
 def place(
-    output: Path, group: GroupInformation, number: int, wanted: Sequence[Wanted], choices: Choices, cancel: Cancel
+    output: Path, group: GroupInformation, number: int, wanted: Sequence[Wanted], choices: Choices, cancel: CancelToken
 ) -> Placed:
     """Fills the data directories from what the transfer left in `output`, and writes the JSON files.
 
-    Raises `FileProblem` if another run has the directory or it cannot be written, `Cancelled`.
+    Raises `FileError` if another run has the directory or it cannot be written, `OperationCancelledError`.
     """
     with Manifest.open(output) as manifest, Output(output) as opened:
         entries = {key: entry for key, entry in manifest.entries().items() if _is_ours(entry.target.split("/"))}
@@ -70,7 +70,7 @@ class _Placing:
         wanted: Sequence[Wanted],
         choices: Choices,
         entries: Mapping[str, Entry],
-        cancel: Cancel,
+        cancel: CancelToken,
     ) -> None:
         self.output, self.group, self.choices, self.cancel = output, group, choices, cancel
         self.entries = entries
@@ -149,7 +149,7 @@ class _Placing:
             origins["/".join(source.target[2:])] = folder.task_id
         try:
             filled = prepare(self.output, self.results, folder, sources, self.cancel)
-        except FileProblem as problem:
+        except FileError as problem:
             self.placed.problems.append((folder.text, problem.sentence))
             return
         if filled.staged is not None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from backends.cancel import Cancel
-from backends.http.errors import BadRequest, Gone, NotAllowed, NotFound
-from backends.parallel import ask_all
+from backends.cancel import CancelToken
+from backends.http.errors import AccessDeniedError, BadRequestError, GoneError, NotFoundError
+from backends.pool import map_concurrently
 from backends.taskcluster import tolerant
 from backends.taskcluster.artifact_files import remote_file
 from backends.taskcluster.models import ArtifactEntry
@@ -66,7 +66,7 @@ class _Run:
         return any(not file.skip for file in self.files)
 
 
-def group_information(deployment: Deployment, group_id: str, cancel: Cancel) -> GroupInformation:
+def group_information(deployment: Deployment, group_id: str, cancel: CancelToken) -> GroupInformation:
     """Asks the queue, always: what was stored of a group that still runs is out of date."""
     raws: dict[str, bytes] = {}
     frames, notes = [TASKS.empty()], []
@@ -82,23 +82,23 @@ def group_information(deployment: Deployment, group_id: str, cancel: Cancel) -> 
 
 
 def wanted_files(
-    deployment: Deployment, group_id: str, number: int, tasks: Iterable[Chosen], choices: Choices, cancel: Cancel
+    deployment: Deployment, group_id: str, number: int, tasks: Iterable[Chosen], choices: Choices, cancel: CancelToken
 ) -> Iterator[list[Wanted]]:
     """The files of these tasks for the run `number`, in batches as they become known, at least one a task.
 
     Raises what ends the listing: a server or a network that fails.
     """
 
-    def ask(task: Chosen, own: Cancel) -> list[Wanted]:
+    def ask(task: Chosen, own: CancelToken) -> list[Wanted]:
         lister = _Lister(deployment, group_id, number, task, choices, own)
         if task.state == "failed" and not choices.include_failed:
             return [lister.nothing(FAILED)]
         try:
             return lister.files()
-        except (BadRequest, Gone, NotAllowed, NotFound) as problem:
+        except (BadRequestError, GoneError, AccessDeniedError, NotFoundError) as problem:
             return [lister.nothing(f"its artifacts cannot be listed: {problem.sentence}")]
 
-    for batch in ask_all(ask, tasks, cancel):
+    for batch in map_concurrently(ask, tasks, cancel):
         yield [one for files in batch for one in files]
 
 
@@ -111,7 +111,7 @@ class _Lister:
     number: int
     task: Chosen
     choices: Choices
-    cancel: Cancel
+    cancel: CancelToken
 
     def files(self) -> list[Wanted]:
         states = self._run_states()

@@ -1,6 +1,6 @@
 """How one data directory is filled: with hard links to the downloads (or copies), or with what archives hold.
 
-From which content each was made is recorded before it gets its name (`backends.unpacking.trees`), so that a run that
+From which content each was made is recorded before it gets its name (`backends.extraction.trees`), so that a run that
 was killed in between is completed by the next, and what somebody changed is told from what a download replaces.
 """
 
@@ -19,13 +19,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backends.atomic import NEW_FILE, BlockedPathError, DirectoryTree, SymlinkError, disk_words
-from backends.cancel import Cancel
-from backends.problems import FileProblem
+from backends.cancel import CancelToken
+from backends.errors import FileError
+from backends.extraction import ArchiveKind, is_archive
+from backends.extraction.trees import Results, Staged
+from backends.extraction.unpack import unpack_into
 from backends.transfers.names import safe_name
 from backends.transfers.outputs import Output, present
-from backends.unpacking import ArchiveKind, is_archive
-from backends.unpacking.trees import Results, Staged
-from backends.unpacking.unpack import unpack_into
 
 _BESIDE = re.compile(r"\.[0-9a-f]{16}\.new")
 PIECE = 1 << 20
@@ -98,7 +98,7 @@ def linked_files(folders: Mapping[Folder, Sequence[Source]]) -> dict[str, str]:
     }
 
 
-def fill(output: Output, folder: Folder, sources: Sequence[Source], cancel: Cancel) -> Filled:
+def fill(output: Output, folder: Folder, sources: Sequence[Source], cancel: CancelToken) -> Filled:
     """Fills one directory and gives it its name. Raises as `prepare`."""
     results = Results(output)
     filled = prepare(output, results, folder, sources, cancel)
@@ -108,10 +108,10 @@ def fill(output: Output, folder: Folder, sources: Sequence[Source], cancel: Canc
     return filled
 
 
-def prepare(output: Output, results: Results, folder: Folder, sources: Sequence[Source], cancel: Cancel) -> Filled:
+def prepare(output: Output, results: Results, folder: Folder, sources: Sequence[Source], cancel: CancelToken) -> Filled:
     """Fills one directory; one that is unpacked has yet to get its name, by `Results.name`.
 
-    Raises `FileProblem`s, of a damaged archive for instance; then an unpacked directory is as it was.
+    Raises `FileError`s, of a damaged archive for instance; then an unpacked directory is as it was.
     """
     try:
         if any(source.is_unpacked for source in sources):
@@ -126,15 +126,15 @@ def prepare(output: Output, results: Results, folder: Folder, sources: Sequence[
         return filled
     except OSError as error:
         words = f"{folder.text} cannot be written: {disk_words(error, output.path)}."
-        raise FileProblem(words, "Free some space, or check the directory's permissions.") from error
+        raise FileError(words, "Free some space, or check the directory's permissions.") from error
 
 
-def _unpack(output: Output, results: Results, folder: Folder, sources: Sequence[Source], cancel: Cancel) -> Filled:
+def _unpack(output: Output, results: Results, folder: Folder, sources: Sequence[Source], cancel: CancelToken) -> Filled:
     """One archive becomes the directory; of several each becomes a directory in it. Nothing is done twice: a directory
     that was made from the same files stays. It still has to get its name.
     """
     if missing := [source.target[-1] for source in sources if not source.here]:
-        raise FileProblem(f"{missing[0]}, which belongs to it, is missing, so nothing was unpacked.")
+        raise FileError(f"{missing[0]}, which belongs to it, is missing, so nothing was unpacked.")
     target, filled = (*folder.above, str(folder.number)), Filled()
     key, made_from = _key(target), _digest(output, sources)
     path = output.path.joinpath(*target)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from backends.atomic import disk_words
-from backends.problems import FileProblem, UsageProblem
+from backends.errors import FileError, UsageError
 from backends.transfers.names import safe_name
 
 LAST = "last"
@@ -22,14 +22,14 @@ def run_numbers(group: Path) -> list[int]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise FileProblem(f"{group} cannot be read: {disk_words(error, group)}.", "Check its rights.") from error
+        raise FileError(f"{group} cannot be read: {disk_words(error, group)}.", "Check its rights.") from error
     return sorted(int(name) for name in names if name.isascii() and len(name) < 10 and str(int(name)) == name)
 
 
 def choose_run(output: Path, group_id: str, resume: str | None) -> int:
     """The run's number. `resume`: None begins a new run; "last" or a number goes on in that one.
 
-    The last of none is the first. Raises `UsageProblem` for a run that is not there.
+    The last of none is the first. Raises `UsageError` for a run that is not there.
     """
     there = run_numbers(output / safe_name(group_id))
     if resume is None or (resume == LAST and not there):
@@ -38,5 +38,5 @@ def choose_run(output: Path, group_id: str, resume: str | None) -> int:
         return there[-1]
     if resume not in map(str, there):
         known = f"It has {', '.join(map(str, there[-10:]))}." if there else "It has none yet."
-        raise UsageProblem(f"There is no run {resume} of this group in {output}.", known)
+        raise UsageError(f"There is no run {resume} of this group in {output}.", known)
     return int(resume)

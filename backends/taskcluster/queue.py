@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from backends.cancel import Cancel
-from backends.http.answers import Answer, Origin
-from backends.http.policies import Policy
+from backends.cancel import CancelToken
+from backends.http.policies import CachePolicy
+from backends.http.response import Freshness, Response
 from backends.taskcluster import tolerant
 from backends.taskcluster.models import (
     ArtifactEntry,
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 PAGE = 1000  # what the queue gives at most; it answers `limit=0` with an empty page and no token
 GROUP_PAGE_CAP = 512 << 20  # bytes of 1,000 tasks: 6 MB is usual, a definition may have 1 MB
-NOT_KEPT = Policy.never()
+NOT_KEPT = CachePolicy.never()
 RESOLVED = frozenset({"completed", "failed", "exception"})  # of tasks and of runs; any other word may still change
 DAY = 86400.0
 _DEFINED = frozenset({"metadata", "payload", "taskQueueId", "provisionerId", "deadline"})  # a definition has all
@@ -52,7 +52,7 @@ class TaskPage:
     """One page of a task group, its entries still JSON. `note` says what is wrong with the listing as a whole."""
 
     envelope: TasksEnvelope
-    origin: Origin
+    origin: Freshness
     note: str = ""
 
 
@@ -61,45 +61,45 @@ class RunArtifacts:
     """All artifacts of one run, each name once. `note` says what is wrong with the listing."""
 
     entries: list[ArtifactEntry]
-    origin: Origin
+    origin: Freshness
     note: str = ""
 
 
 class Deployment:
-    """One Taskcluster, asked through `http`. All methods raise `Problem`s; all may be called from any thread."""
+    """One Taskcluster, asked through `http`. All methods raise `AppError`s; all may be called from any thread."""
 
     def __init__(self, http: Http, root: str) -> None:
         self.http = http
         self.root = root
 
-    def task_group(self, group_id: str, cancel: Cancel | None = None) -> GroupMembers:
+    def task_group(self, group_id: str, cancel: CancelToken | None = None) -> GroupMembers:
         """Whether there is such a group, until when, and whether it is sealed."""
         url = api_url(self.root, "queue", f"task-group/{segment(group_id)}")
-        answer = self.http.get(url, policy=_if_it_has("taskGroupId", Policy.short(300)), cancel=cancel)
+        answer = self.http.get(url, policy=_if_it_has("taskGroupId", CachePolicy.short(300)), cancel=cancel)
         value = value_of(answer)
         if not isinstance(value, dict) or value.get("taskGroupId") != group_id:
             raise NotTaskcluster(answer.url, "it describes no task group")
         return GroupMembers(**{name: value.get(name) for name in GroupMembers.__struct_fields__})
 
     def iter_task_pages(
-        self, group_id: str, cancel: Cancel, policy: Policy = NOT_KEPT
+        self, group_id: str, cancel: CancelToken, policy: CachePolicy = NOT_KEPT
     ) -> Iterator[TaskPage]:  # fmt: skip
         """The group, page by page; while one is being looked at the next is on its way.
 
         Where it ends is said in `paging`.
         """
         url = api_url(self.root, "queue", f"task-group/{segment(group_id)}/list")
-        own = Cancel()
+        own = CancelToken()
         forget = cancel.on_cancel(own.cancel)
         paging = Paging()
 
-        def fetch(token: str) -> Answer:
+        def fetch(token: str) -> Response:
             params: dict[str, str | int] = {"limit": PAGE, **({"continuationToken": token} if token else {})}
             return self.http.get(url, policy=policy, cap=GROUP_PAGE_CAP, cancel=own, params=params)
 
         ahead = ThreadPoolExecutor(1, thread_name_prefix="task-pages")
         try:
-            coming: Future[Answer] | None = ahead.submit(fetch, "")
+            coming: Future[Response] | None = ahead.submit(fetch, "")
             while coming is not None:
                 answer = coming.result()
                 cancel.check()
@@ -112,23 +112,23 @@ class Deployment:
             own.cancel()
             ahead.shutdown(wait=False, cancel_futures=True)
 
-    def task(self, task_id: str, cancel: Cancel | None = None) -> tuple[Definition, Origin]:
+    def task(self, task_id: str, cancel: CancelToken | None = None) -> tuple[Definition, Freshness]:
         """The definition, which never changes."""
         answer, _ = self._definition(task_id, cancel)
         return _need(tolerant.read(answer.body, DEFINITION, tolerant.definition), answer), answer.origin
 
-    def definition_value(self, task_id: str, cancel: Cancel | None = None) -> dict[str, Any]:
+    def definition_value(self, task_id: str, cancel: CancelToken | None = None) -> dict[str, Any]:
         """The whole definition as JSON values."""
         return self._definition(task_id, cancel)[1]
 
-    def _definition(self, task_id: str, cancel: Cancel | None) -> tuple[Answer, dict[str, Any]]:
-        answer = self._get(f"task/{segment(task_id)}", _if_it_has("metadata", Policy.immutable()), cancel)
+    def _definition(self, task_id: str, cancel: CancelToken | None) -> tuple[Response, dict[str, Any]]:
+        answer = self._get(f"task/{segment(task_id)}", _if_it_has("metadata", CachePolicy.immutable()), cancel)
         value = value_of(answer)
         if not isinstance(value, dict) or not _DEFINED.intersection(value):
             raise NotTaskcluster(answer.url, "it describes no task")
         return answer, value
 
-    def status_value(self, task_id: str, cancel: Cancel | None = None) -> dict[str, Any]:
+    def status_value(self, task_id: str, cancel: CancelToken | None = None) -> dict[str, Any]:
         """The whole status as JSON values."""
         answer = self._get(f"task/{segment(task_id)}/status", status_policy, cancel)
         value = tolerant.members(value_of(answer)).get("status")
@@ -136,17 +136,19 @@ class Deployment:
             raise NotTaskcluster(answer.url, "it describes no status of a task")
         return value
 
-    def status(self, task_id: str, cancel: Cancel | None = None, policy: Policy | None = None) -> tuple[Status, Origin]:
+    def status(
+        self, task_id: str, cancel: CancelToken | None = None, policy: CachePolicy | None = None
+    ) -> tuple[Status, Freshness]:
         """The state and the runs. A resolved task may be run again, so even that holds for a minute only."""
         answer = self._get(f"task/{segment(task_id)}/status", policy or status_policy, cancel)
         return _need(read_status(answer), answer), answer.origin
 
-    def artifacts(self, task_id: str, run: int, resolved: bool, cancel: Cancel | None = None) -> RunArtifacts:
+    def artifacts(self, task_id: str, run: int, resolved: bool, cancel: CancelToken | None = None) -> RunArtifacts:
         """All artifacts of a run. A resolved run gets no new ones; for a day it is not asked again (they expire)."""
-        policy = _if_it_has("artifacts", Policy.short(DAY if resolved else 10))
+        policy = _if_it_has("artifacts", CachePolicy.short(DAY if resolved else 10))
         path = f"task/{segment(task_id)}/runs/{run}/artifacts"
         entries: dict[str, ArtifactEntry] = {}
-        paging, origin, token, lost = Paging(), Origin(), "", 0
+        paging, origin, token, lost = Paging(), Freshness(), "", 0
         first = True
         while first or token:
             answer = self._get(path, policy, cancel, {"limit": PAGE, **({"continuationToken": token} if token else {})})
@@ -161,23 +163,23 @@ class Deployment:
             note = f"{note} {lost} entries without a name are not shown.".strip()
         return RunArtifacts(list(entries.values()), origin, note)
 
-    def find(self, index_path: str, cancel: Cancel | None = None) -> str:
-        """The id of the task at an index path. Raises `NotFound` where there is none."""
+    def find(self, index_path: str, cancel: CancelToken | None = None) -> str:
+        """The id of the task at an index path. Raises `NotFoundError` where there is none."""
         url = api_url(self.root, "index", f"task/{segment(index_path)}")
-        answer = self.http.get(url, policy=_if_it_has("taskId", Policy.short(60)), cancel=cancel)
+        answer = self.http.get(url, policy=_if_it_has("taskId", CachePolicy.short(60)), cancel=cancel)
         return _task_id(answer)
 
     def _get(
         self,
         path: str,
-        policy: Policy | Callable[[Answer], Policy],
-        cancel: Cancel | None,
+        policy: CachePolicy | Callable[[Response], CachePolicy],
+        cancel: CancelToken | None,
         params: dict[str, str | int] | None = None,
-    ) -> Answer:
+    ) -> Response:
         return self.http.get(api_url(self.root, "queue", path), policy=policy, cancel=cancel, params=params)
 
 
-def read_status(answer: Answer) -> Status | None:
+def read_status(answer: Response) -> Status | None:
     try:
         raw = STATUS_REPLY.decode(answer.body).status
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -185,28 +187,28 @@ def read_status(answer: Answer) -> Status | None:
     return tolerant.read(raw, STATUS, tolerant.status)
 
 
-def _if_it_has(member: str, policy: Policy) -> Callable[[Answer], Policy]:
+def _if_it_has(member: str, policy: CachePolicy) -> Callable[[Response], CachePolicy]:
     """Keeps an answer only if it is what was asked for: the page of a wrong root URL or of a hotel's network is not."""
 
-    def decide(answer: Answer) -> Policy:
+    def decide(answer: Response) -> CachePolicy:
         try:
             value = value_of(answer)
         except NotTaskcluster:
-            return Policy.never()
-        return policy if isinstance(value, dict) and member in value else Policy.never()
+            return CachePolicy.never()
+        return policy if isinstance(value, dict) and member in value else CachePolicy.never()
 
     return decide
 
 
-def status_policy(answer: Answer) -> Policy:
+def status_policy(answer: Response) -> CachePolicy:
     try:
         status = read_status(answer)
     except NotTaskcluster:
-        return Policy.never()
-    return Policy.short(60 if status is not None and status.state in RESOLVED else 10)
+        return CachePolicy.never()
+    return CachePolicy.short(60 if status is not None and status.state in RESOLVED else 10)
 
 
-def _task_id(answer: Answer) -> str:
+def _task_id(answer: Response) -> str:
     value = value_of(answer)
     task_id = value.get("taskId") if isinstance(value, dict) else None
     if not isinstance(task_id, str):
@@ -214,7 +216,7 @@ def _task_id(answer: Answer) -> str:
     return task_id
 
 
-def _need(found: T | None, answer: Answer) -> T:
+def _need(found: T | None, answer: Response) -> T:
     if found is None:
         raise NotTaskcluster(answer.url, "its JSON is of another shape")
     return found

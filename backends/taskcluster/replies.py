@@ -9,8 +9,8 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from backends.http.answers import Answer
-from backends.http.errors import WrongServer, shown
+from backends.http.errors import UnexpectedResponseError, short_url
+from backends.http.response import Response
 from backends.taskcluster.models import ArtifactsEnvelope, DefinitionsEnvelope, StatusesEnvelope, TasksEnvelope
 
 Envelope = TypeVar("Envelope", TasksEnvelope, ArtifactsEnvelope, StatusesEnvelope, DefinitionsEnvelope)
@@ -22,17 +22,17 @@ TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[][{},]', re.DOTALL)
 ANY = msgspec.json.Decoder()
 
 
-class NotTaskcluster(WrongServer):
+class NotTaskcluster(UnexpectedResponseError):
     """The address answers, but with a web page, another program's JSON, or a part of an answer."""
 
     def __init__(self, url: str, what: str) -> None:
         super().__init__(
-            f"{shown(url)} answered, but not as a Taskcluster deployment does: {what}.",
+            f"{short_url(url)} answered, but not as a Taskcluster deployment does: {what}.",
             "Check the root URL (TASKCLUSTER_ROOT_URL), or try again if the answer was cut off.",
         )
 
 
-def cut(answer: Answer, decoder: msgspec.json.Decoder[Envelope], member: str) -> Envelope:
+def cut(answer: Response, decoder: msgspec.json.Decoder[Envelope], member: str) -> Envelope:
     """The reply with its list of entries still in bytes. Raises `NotTaskcluster` where there is no such list.
 
     `member` has to be there: an empty object or a null would otherwise pass for an empty task group.
@@ -46,7 +46,7 @@ def cut(answer: Answer, decoder: msgspec.json.Decoder[Envelope], member: str) ->
     return envelope
 
 
-def _cut_slowly(answer: Answer, shape: type[Envelope], member: str) -> Envelope:
+def _cut_slowly(answer: Response, shape: type[Envelope], member: str) -> Envelope:
     """One unreadable entry must not lose the page: cuts at the brackets, whatever msgspec refuses between them.
 
     It refuses lone surrogates, NaN and 1,000 levels of nesting; a task's payload may hold any of these.
@@ -79,12 +79,12 @@ def _cut_slowly(answer: Answer, shape: type[Envelope], member: str) -> Envelope:
     return shape(**{member: entries}, **known)
 
 
-def _lack(answer: Answer, member: str) -> str:
+def _lack(answer: Response, member: str) -> str:
     value_of(answer)  # raises where it is not even JSON
     return f"its JSON has no list of {member}"
 
 
-def value_of(answer: Answer) -> Any:
+def value_of(answer: Response) -> Any:
     """The reply as plain JSON values. Raises `NotTaskcluster` for what is none."""
     body = answer.body
     try:

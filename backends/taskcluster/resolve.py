@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from backends.cancel import Cancel
-from backends.http.errors import NotFound, Offline
-from backends.http.policies import Policy
-from backends.locators import Locator, LocatorProblem
+from backends.cancel import CancelToken
+from backends.errors import AppError
+from backends.http.errors import NotFoundError, OfflineError
+from backends.http.policies import CachePolicy
+from backends.locators import InvalidLocatorError, Locator
 from backends.locators.taskcluster import (
     PUBLIC_TREEHERDER,
     SLUGID,
@@ -24,7 +25,6 @@ from backends.locators.taskcluster import (
     TreeherderJob,
 )
 from backends.locators.taskcluster_views import Comparison, Contents, GroupView, IndexNamespace, TaskRelation, compared
-from backends.problems import Problem
 from backends.taskcluster import tolerant
 from backends.taskcluster.index_namespaces import FULL_REVISION, has_entries
 from backends.taskcluster.listings import Listings
@@ -39,23 +39,23 @@ if TYPE_CHECKING:
 TRUST_DOMAINS = ("gecko", "comm", "mobile")  # the first parts of index paths that Mozilla's repositories use
 
 
-class NotResolved(Problem):
+class NotResolved(AppError):
     """The server answered everything, and knows nothing by that name."""
 
     exit_code = 3
 
 
 def resolve(
-    locator: Locator, http: Http, root: str, cancel: Cancel | None = None, treeherder: str = ""
+    locator: Locator, http: Http, root: str, cancel: CancelToken | None = None, treeherder: str = ""
 ) -> TaskclusterLocator:
     """A TaskGroup, Task, TaskArtifacts or Artifact with its `root_url` set.
 
     `root`: the configured deployment (URL or profile name), for locators that name none; `treeherder`: the configured
     Treeherder, for jobs by their number. Asks the server only about what is not yet clear. Raises `NotResolved` with
-    what was tried, and the `Problem`s of the requests.
+    what was tried, and the `AppError`s of the requests.
     """
     if not isinstance(locator, TaskclusterLocator):
-        raise LocatorProblem(f"{locator.text()} does not belong to Taskcluster.")
+        raise InvalidLocatorError(f"{locator.text()} does not belong to Taskcluster.")
     match locator:
         case TaskGroup(_, named) | TaskRelation(_, _, named) | IndexNamespace(_, named) | GroupView(root_url=named):
             return replace(locator, root_url=normalise_root(named or root))
@@ -80,11 +80,11 @@ def resolve(
             return _job(Deployment(http, normalise_root(root)), locator, base.rstrip("/"), cancel)
         case Push(repository, revision, named):
             return _push(Deployment(http, normalise_root(named or root)), repository, revision, cancel)
-    raise LocatorProblem(f"{locator.text()} cannot be looked up.")
+    raise InvalidLocatorError(f"{locator.text()} cannot be looked up.")
 
 
 def resolve_task(
-    locator: Locator, http: Http, root: str, cancel: Cancel | None = None, treeherder: str = ""
+    locator: Locator, http: Http, root: str, cancel: CancelToken | None = None, treeherder: str = ""
 ) -> TaskclusterLocator:
     """As `resolve`, for who asks for one task: of an id or an index path that a decision task shares with its group
     the task is meant, of the group that a selected job opens the job's."""
@@ -96,29 +96,29 @@ def resolve_task(
     if isinstance(locator, TaskOrGroup) or (isinstance(locator, IndexPath) and not locator.group):
         try:
             Deployment(http, found.root_url).task(found.group_id, cancel)
-        except NotFound:
+        except NotFoundError:
             return found  # a group that somebody made without a decision task
         return Task(found.group_id, None, found.root_url)
     return found
 
 
-def _comparison(locator: Comparison, http: Http, root: str, cancel: Cancel | None) -> Comparison:
+def _comparison(locator: Comparison, http: Http, root: str, cancel: CancelToken | None) -> Comparison:
     """Both sides looked up; those of one deployment are spelled without it."""
     sides = [_as_group(resolve(side, http, root, cancel), http, cancel) for side in (locator.base, locator.new)]
     return compared(sides[0], sides[1], locator.measured, locator.series)
 
 
-def _as_group(found: TaskclusterLocator, http: Http, cancel: Cancel | None) -> TaskGroup:
+def _as_group(found: TaskclusterLocator, http: Http, cancel: CancelToken | None) -> TaskGroup:
     match found:
         case TaskGroup():
             return replace(found, search="", task="")
         case Task(task_id, _, root):
             definition, _ = Deployment(http, root).task(task_id, cancel)
             return TaskGroup(definition.taskGroupId or task_id, root, (task_id,))
-    raise LocatorProblem(f"{found.text()[:100]} is no task group and no task.", "Name a group, a push or a task.")
+    raise InvalidLocatorError(f"{found.text()[:100]} is no task group and no task.", "Name a group, a push or a task.")
 
 
-def _contents(deployment: Deployment, locator: Contents, cancel: Cancel | None) -> Contents:
+def _contents(deployment: Deployment, locator: Contents, cancel: CancelToken | None) -> Contents:
     """A CSV has to be looked at: only it knows its columns."""
     from backends.taskcluster.artifact_contents import is_measurements
     from backends.taskcluster.artifact_table import with_columns
@@ -129,24 +129,24 @@ def _contents(deployment: Deployment, locator: Contents, cancel: Cancel | None) 
     return with_columns(deployment, rooted, cancel)
 
 
-def _task_or_group(deployment: Deployment, slug: str, cancel: Cancel | None) -> TaskclusterLocator:
+def _task_or_group(deployment: Deployment, slug: str, cancel: CancelToken | None) -> TaskclusterLocator:
     """A group before a task: a decision task has its group's id, and the group is what one wants to see of it."""
     root = deployment.root
-    missing: Problem | None = None
+    missing: AppError | None = None
     try:
         deployment.task_group(slug, cancel)
         return TaskGroup(slug, root)
-    except (NotFound, Offline) as problem:
-        if isinstance(problem, Offline):
+    except (NotFoundError, OfflineError) as problem:
+        if isinstance(problem, OfflineError):
             missing = problem
             if Listings(deployment).read(slug) is not None:
                 return TaskGroup(slug, root)
     try:
         deployment.task(slug, cancel)
         return Task(slug, None, root)
-    except Offline as problem:
+    except OfflineError as problem:
         raise missing or problem from None
-    except NotFound:
+    except NotFoundError:
         raise missing or NotResolved(
             f"{root} knows {slug} neither as a task group nor as a task.",
             "It may have expired, or belong to another deployment: paste its whole address, or set "
@@ -154,11 +154,11 @@ def _task_or_group(deployment: Deployment, slug: str, cancel: Cancel | None) -> 
         ) from None
 
 
-def _indexed(deployment: Deployment, locator: IndexPath, cancel: Cancel | None) -> TaskclusterLocator:
+def _indexed(deployment: Deployment, locator: IndexPath, cancel: CancelToken | None) -> TaskclusterLocator:
     path, artifact = locator.path, locator.artifact
     try:
         task_id = deployment.find(path, cancel)
-    except NotFound:
+    except NotFoundError:
         if not artifact and not locator.group and has_entries(deployment, path, cancel):
             return IndexNamespace(path, deployment.root)
         raise NotResolved(
@@ -172,18 +172,18 @@ def _indexed(deployment: Deployment, locator: IndexPath, cancel: Cancel | None) 
     return _opened(deployment, task_id, cancel)
 
 
-def _group_of(deployment: Deployment, task_id: str, cancel: Cancel | None) -> str:
+def _group_of(deployment: Deployment, task_id: str, cancel: CancelToken | None) -> str:
     return deployment.task(task_id, cancel)[0].taskGroupId or task_id
 
 
-def _job(deployment: Deployment, job: TreeherderJob, base: str, cancel: Cancel | None) -> TaskclusterLocator:
+def _job(deployment: Deployment, job: TreeherderJob, base: str, cancel: CancelToken | None) -> TaskclusterLocator:
     """The log of the job's task, or the task in its group; where Treeherder has forgotten the job, its push."""
     if job.task_id:
         return _task_of(deployment, job, job.task_id, job.run, cancel)
     url = f"{base}/api/project/{segment(job.repository)}/jobs/{job.number}/"
     try:
-        value = tolerant.members(value_of(deployment.http.get(url, policy=Policy.short(60), cancel=cancel)))
-    except NotFound:
+        value = tolerant.members(value_of(deployment.http.get(url, policy=CachePolicy.short(60), cancel=cancel)))
+    except NotFoundError:
         if job.revision and not job.log:
             return _push(deployment, job.repository, job.revision, cancel)
         raise NotResolved(
@@ -196,7 +196,7 @@ def _job(deployment: Deployment, job: TreeherderJob, base: str, cancel: Cancel |
         raise NotResolved(f"Job {job.number} of {job.repository} is no task of Taskcluster.", "Only tasks are shown.")
     try:
         return _task_of(deployment, job, task_id, run, cancel)
-    except NotFound:
+    except NotFoundError:
         named = f"Job {job.number} of {job.repository} is task {task_id}"
         raise NotResolved(
             f"{named}, which {deployment.root} does not have (any more).",
@@ -205,17 +205,17 @@ def _job(deployment: Deployment, job: TreeherderJob, base: str, cancel: Cancel |
 
 
 def _task_of(
-    deployment: Deployment, job: TreeherderJob, task_id: str, run: object, cancel: Cancel | None
+    deployment: Deployment, job: TreeherderJob, task_id: str, run: object, cancel: CancelToken | None
 ) -> TaskclusterLocator:
     if not job.log:
         return TaskGroup(_group_of(deployment, task_id, cancel), deployment.root, task=task_id)
     number = run if isinstance(run, int) and not isinstance(run, bool) and run >= 0 else None
-    found = find_log(deployment, task_id, number, cancel or Cancel()).locator
+    found = find_log(deployment, task_id, number, cancel or CancelToken()).locator
     assert isinstance(found, Artifact)
     return replace(found, line=job.line, last=job.last)
 
 
-def _opened(deployment: Deployment, task_id: str, cancel: Cancel | None) -> TaskclusterLocator:
+def _opened(deployment: Deployment, task_id: str, cancel: CancelToken | None) -> TaskclusterLocator:
     """A decision task's group, any other task itself."""
     definition, _ = deployment.task(task_id, cancel)
     if definition.taskGroupId == task_id:
@@ -223,7 +223,7 @@ def _opened(deployment: Deployment, task_id: str, cancel: Cancel | None) -> Task
     return Task(task_id, None, deployment.root)
 
 
-def _push(deployment: Deployment, repository: str, revision: str, cancel: Cancel | None) -> TaskclusterLocator:
+def _push(deployment: Deployment, repository: str, revision: str, cancel: CancelToken | None) -> TaskclusterLocator:
     """The group of the push's decision task, which the index has by the full revision."""
     if FULL_REVISION.fullmatch(revision) is None:
         raise NotResolved(
@@ -237,7 +237,7 @@ def _push(deployment: Deployment, repository: str, revision: str, cancel: Cancel
     for path in tried:
         try:
             task_id = deployment.find(path, cancel)
-        except NotFound:
+        except NotFoundError:
             continue
         definition, _ = deployment.task(task_id, cancel)
         return TaskGroup(definition.taskGroupId or task_id, deployment.root)

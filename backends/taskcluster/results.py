@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from backends.atomic import disk_words
-from backends.problems import FileProblem
+from backends.errors import FileError
+from backends.extraction.kinds import ArchiveKind, is_archive
 from backends.taskcluster.original_layout import data_directory
 from backends.taskcluster.original_layout_runs import run_numbers
 from backends.transfers.names import safe_name
-from backends.unpacking.kinds import ArchiveKind, is_archive
 
 DEFAULT_PLATFORM = "test-linux64-ccov"
 LARGEST = 2 << 30  # bytes of a decompressed file, which is held in memory
@@ -38,11 +38,11 @@ _COMPRESSED = {
 }
 
 
-class NoResults(FileProblem):
+class NoResults(FileError):
     """There is no such group or run below the path."""
 
 
-class UnreadableResult(FileProblem):
+class UnreadableResult(FileError):
     """A file of the results is damaged or cannot be read."""
 
 
@@ -60,7 +60,7 @@ def artifact_downloader(
 
     `output_dir` is the working directory if not given; "all" in `test_suites` is every suite. File names have the
     original's separator, `+-+`. The deployment is the configured one (TASKCLUSTER_ROOT_URL). Files that could not be
-    had are named in a warning. Raises `UsageProblem` where no task is meant, and the other `Problem`s.
+    had are named in a warning. Raises `UsageError` where no task is meant, and the other `AppError`s.
     """
     from backends.taskcluster.original_call import download
 
@@ -137,8 +137,8 @@ def read(file: Path) -> Any:
     """JSON parsed, text as lines, anything else as bytes. Raises `UnreadableResult`."""
     try:
         content, name = _content(file)
-    except (OSError, FileProblem) as error:
-        why = error.sentence if isinstance(error, FileProblem) else disk_words(error, file)
+    except (OSError, FileError) as error:
+        why = error.sentence if isinstance(error, FileError) else disk_words(error, file)
         raise UnreadableResult(f"{file} cannot be read: {why}", "Download it again.") from error
     if name.lower().endswith(".json"):
         try:
@@ -156,14 +156,14 @@ def _content(file: Path) -> tuple[bytes, str]:
     kind = _COMPRESSED.get(file.suffix.lower())
     if kind is None or is_archive(file.name) is not None:
         return file.read_bytes(), file.name
-    from backends.unpacking.decoding import decoded
+    from backends.extraction.decoding import decoded
 
     pieces, size = [], 0
     with file.open("rb") as raw:
         for piece in decoded(raw, kind, file.name):
             size += len(piece)
             if size > LARGEST:
-                raise FileProblem(f"it holds more than {LARGEST >> 30} GB.")
+                raise FileError(f"it holds more than {LARGEST >> 30} GB.")
             pieces.append(piece)
     return b"".join(pieces), file.stem
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from backends.errors import UsageError
 from backends.locators.pasted import SCHEME, escape, split_url
 from backends.locators.taskcluster_forms import RUN_PAGES
 from backends.net import is_loopback
-from backends.problems import UsageProblem
 
 PROFILES = {
     "firefox": "https://firefox-ci-tc.services.mozilla.com",
@@ -22,21 +22,21 @@ PROFILES = {
 def normalise_root(text: str) -> str:
     """The root URL that a setting means: a profile's name or an address, without a slash at the end.
 
-    Raises `UsageProblem`s for what is neither, has a password in it, or is plain http to another machine.
+    Raises `UsageError`s for what is neither, has a password in it, or is plain http to another machine.
     """
     name = text.strip()
     if name.lower() in PROFILES:
         return PROFILES[name.lower()]
     if not name:
-        raise UsageProblem("No Taskcluster deployment is set.", _hint())
+        raise UsageError("No Taskcluster deployment is set.", _hint())
     if SCHEME.match(name) is None:
         host = name.partition("/")[0].rsplit(":", 1)[0].strip("[]").lower()
         if "." not in host and not is_loopback(host):
-            raise UsageProblem("This is neither a root URL nor the name of a deployment.", _hint())
+            raise UsageError("This is neither a root URL nor the name of a deployment.", _hint())
         name = f"{'http' if is_loopback(host) else 'https'}://{name}"
     url = split_url(name)
     if not url.is_web or url.query or url.fragment:
-        raise UsageProblem("A root URL is https://HOST and nothing else.", _hint())
+        raise UsageError("A root URL is https://HOST and nothing else.", _hint())
     return url.server() + url.path.rstrip("/")
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.frames.formats import labelled
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.policies import Policy
+from backends.http.policies import CachePolicy
 from backends.locators.taskcluster import Task
 from backends.locators.taskcluster_views import TaskRelation
 from backends.resources import Detail, Document, Entry, LogAddress, Page, Resource, Row
@@ -71,10 +71,10 @@ class TaskRunList(Resource):
     def title(self) -> str:
         return f"runs of {self._about.get('name') or f'task {self.task_id}'}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         yield self._page(cancel)
 
-    def _page(self, cancel: Cancel, policy: Policy | None = None) -> Page:
+    def _page(self, cancel: CancelToken, policy: CachePolicy | None = None) -> Page:
         status, origin = self.deployment.status(self.task_id, cancel, policy)
         definition, _ = self.deployment.task(self.task_id, cancel)
         self._deadline = milliseconds(status.deadline or definition.deadline)
@@ -86,7 +86,7 @@ class TaskRunList(Resource):
         rows = run_rows(self.task_id, status.runs, worker_pool(status))
         return Page(rows, origin, total=rows.height)
 
-    def updates(self, frame: pl.DataFrame, cancel: Cancel) -> Page | None:
+    def updates(self, frame: pl.DataFrame, cancel: CancelToken) -> Page | None:
         """The runs that changed or were added; None once it cannot be run again, which the queue refuses after the
         task's deadline. Until then somebody may, so that it is looked at now and then."""
         states = frame.sort("run")["state"]
@@ -94,7 +94,7 @@ class TaskRunList(Resource):
         if resolved and self._deadline is not None and self._deadline < time.time() * 1000:
             return None
         self.resting_seconds = RESTING if resolved else 0
-        page = self._page(cancel, Policy.never())
+        page = self._page(cancel, CachePolicy.never())
         known = frame.select(page.frame.columns)
         changed = page.frame.join(known, on=page.frame.columns, how="anti", nulls_equal=True)
         return Page(changed, page.origin)
@@ -114,7 +114,7 @@ class TaskRunList(Resource):
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         return task_entries(self.deployment.root, self._about, task_document(self.deployment, self._about))
 
-    def files(self, rows: pl.DataFrame, cancel: Cancel) -> Iterator[list[RemoteFile]]:
+    def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:
         """All artifacts of these runs."""
         wanted = set(rows["run"].to_list())
         prefixes = tuple(f"{self.deployment.root}/{self.task_id}/{run}/" for run in wanted)
@@ -130,7 +130,7 @@ class TaskRunList(Resource):
         return roots.task_page(self.deployment.root, self.task_id, None if row is None else row.get("run"))
 
 
-def runs_of(deployment: Deployment, task_ids: Sequence[str], cancel: Cancel) -> pl.DataFrame:
+def runs_of(deployment: Deployment, task_ids: Sequence[str], cancel: CancelToken) -> pl.DataFrame:
     """The runs of many tasks (schema `RUNS`), a thousand tasks a request; what cannot be seen is left out."""
     found = statuses(deployment, task_ids, cancel)
     parts = [run_rows(one, found[one].runs, worker_pool(found[one])) for one in task_ids if one in found]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from backends.cancel import Cancel
-from backends.http.answers import Origin, Source
+from backends.cancel import CancelToken
 from backends.http.policies import Mode
+from backends.http.response import Freshness, ResponseSource
 from backends.locators.taskcluster import TaskGroup
 from backends.resources import gather
 from backends.taskcluster.listings import Listing, Listings
@@ -23,21 +23,23 @@ class Selected:
     """`frame` has the schema `TASKS`. `note`: what is missing or odd."""
 
     frame: pl.DataFrame
-    origin: Origin
+    origin: Freshness
     note: str = ""
 
 
-def selected(deployment: Deployment, group: TaskGroup, cancel: Cancel) -> Selected:
+def selected(deployment: Deployment, group: TaskGroup, cancel: CancelToken) -> Selected:
     """The tasks of `group` (or those that it names), listed anew only if the stored listing is old.
 
-    Raises the `Problem`s of the listing.
+    Raises the `AppError`s of the listing.
     """
     from backends.taskcluster.tasks import TaskGroupTasks
 
     stored = Listings(deployment).read(group.group_id)
     offline = deployment.http.mode is Mode.OFFLINE
     if stored is not None and (stored.final or offline or stored.age < _holds(stored)):
-        origin = Origin(Source.STALE if offline else Source.CACHE, stored.age, "offline" if offline else "")
+        origin = Freshness(
+            ResponseSource.STALE if offline else ResponseSource.CACHE, stored.age, "offline" if offline else ""
+        )
         return Selected(only(stored.frame, group.task_ids), origin)
     gathered = gather(TaskGroupTasks(group, deployment.http, deployment.root), cancel)
     return Selected(gathered.frame, gathered.origin, " ".join(gathered.notes))

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from backends.cancel import Cancel
-from backends.http.answers import Origin
+from backends.cancel import CancelToken
+from backends.errors import UsageError
 from backends.http.policies import Mode
+from backends.http.response import Freshness
 from backends.locators import Locator
 from backends.locators.taskcluster import SLUGID, Task, TaskArtifacts, TaskGroup, TaskMeasurements
 from backends.locators.taskcluster_views import Comparison, TaskRelation
-from backends.problems import UsageProblem
 from backends.resources import Detail, Document, Entry, LogAddress, Page, Resource, Row
 from backends.taskcluster import roots
 from backends.taskcluster.artifact_files import TaskRuns, files_of_tasks
@@ -47,7 +47,7 @@ class TaskRows(Resource):
         self.deployment = Deployment(http, root)
         self._lost: set[str] = set()  # ids that the queue does not tell about any more
 
-    def updates(self, frame: pl.DataFrame, cancel: Cancel) -> Page | None:
+    def updates(self, frame: pl.DataFrame, cancel: CancelToken) -> Page | None:
         """What has changed of the unresolved tasks, asked a thousand at a time; None where all are resolved, and
         offline. A resolved task that is run again is not seen this way.
         """
@@ -57,7 +57,7 @@ class TaskRows(Resource):
             return None
         told = statuses(self.deployment, wanted, cancel)
         self._lost |= set(wanted) - told.keys()
-        return Page(refreshed(frame, list(told.values())), Origin())
+        return Page(refreshed(frame, list(told.values())), Freshness())
 
     def open(self, row: Row) -> Task | None:
         task_id = str(row.get("task_id") or "")
@@ -87,16 +87,16 @@ class TaskRows(Resource):
         """What two tasks measured, the one that was created first as the base."""
         two = rows.sort("created", "task_id").select("task_id", "group_id").rows()
         if len(two) != 2:
-            raise UsageProblem(
+            raise UsageError(
                 f"Two tasks are compared; {len(two):,} are marked.",
                 "Mark two, or press x: groups and selections of tasks are compared from there.",
             )
         if any(not SLUGID.fullmatch(one or "") for pair in two for one in pair):
-            raise UsageProblem("One of these tasks has no id that can be asked for.")
+            raise UsageError("One of these tasks has no id that can be asked for.")
         base, new = (TaskGroup(group, "", (task,)) for task, group in two)
         return Comparison(base, new, measured=True, root_url=self.deployment.root)
 
-    def files(self, rows: pl.DataFrame, cancel: Cancel) -> Iterator[list[RemoteFile]]:
+    def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:
         """All artifacts of all runs of these tasks; see `artifact_files` for what cannot be fetched."""
         wanted = [
             # The runs of a resolved task are known from its row, which saves one request a task.
@@ -141,8 +141,8 @@ class RelatedTasks(TaskRows):
             "copies": "The group has no task with this label (any more).",
         }[self.relation]
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
-        """Raises `Problem`s. Tasks that the queue does not tell about are counted in the note."""
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
+        """Raises `AppError`s. Tasks that the queue does not tell about are counted in the note."""
         definition, origin = self.deployment.task(self.task_id, cancel)
         self._name = definition.metadata.name
         if self.relation == "copies":
@@ -155,16 +155,16 @@ class RelatedTasks(TaskRows):
         else:
             yield from self._of_ids([one for one in definition.dependencies if SLUGID.fullmatch(one)], origin, cancel)
 
-    def _of_ids(self, ids: list[str], origin: Origin, cancel: Cancel) -> Iterator[Page]:
+    def _of_ids(self, ids: list[str], origin: Freshness, cancel: CancelToken) -> Iterator[Page]:
         missing = 0
         for start in range(0, len(ids), ASKED):
             part = ids[start : start + ASKED]
             found = entries(self.deployment, part, cancel)
             missing += len(set(part)) - len(found)
             note = f"{missing:,} of {len(ids):,} tasks have expired or cannot be seen." if missing else ""
-            yield Page(rows_of(found), origin.worse(Origin()), total=len(ids) - missing, note=note)
+            yield Page(rows_of(found), origin.worse(Freshness()), total=len(ids) - missing, note=note)
 
-    def _copies(self, group_id: str, cancel: Cancel) -> Iterator[Page]:
+    def _copies(self, group_id: str, cancel: CancelToken) -> Iterator[Page]:
         """By the group's rows, which know the label; the one that was asked for is among them."""
         group = selected(self.deployment, TaskGroup(group_id, self.deployment.root), cancel)
         labels = group.frame.filter(pl.col("task_id") == self.task_id)["label"]

@@ -6,10 +6,10 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from backends.cancel import Cancel
-from backends.http.errors import Gone, HttpProblem, NotAllowed, NotFound, clean
+from backends.cancel import CancelToken
+from backends.errors import AppError
+from backends.http.errors import AccessDeniedError, GoneError, HttpError, NotFoundError, sanitize
 from backends.locators.taskcluster import SLUGID, Artifact, Task
-from backends.problems import Problem
 from backends.resources import LogAddress, Row
 from backends.taskcluster import tolerant
 from backends.taskcluster.models import ArtifactEntry, Run
@@ -29,7 +29,7 @@ _ENDINGS = (
 )  # fmt: skip
 
 
-class NoLog(Problem):
+class NoLog(AppError):
     """There is no log to read (yet)."""
 
 
@@ -68,14 +68,14 @@ def run_log(
     """
     address = artifact_log(deployment.root, task_id, run, LIVE if live else BACKING, live=live)
 
-    def elsewhere(cancel: Cancel) -> LogAddress:
+    def elsewhere(cancel: CancelToken) -> LogAddress:
         return find_log(deployment, task_id, run, cancel)
 
     return replace(address, title=title or address.title, failed=failed, elsewhere=elsewhere)
 
 
-def log_of_task(http: Http, locator: Task, cancel: Cancel) -> LogAddress:
-    """The log of one run, or of a task's last run that began. Raises `NoLog`, and the `Problem`s of the request."""
+def log_of_task(http: Http, locator: Task, cancel: CancelToken) -> LogAddress:
+    """The log of one run, or of a task's last run that began. Raises `NoLog`, and the `AppError`s of the request."""
     deployment = Deployment(http, locator.root_url)
     number, run = _run_of(deployment, locator.task_id, locator.run, cancel)
     return run_log(
@@ -83,8 +83,8 @@ def log_of_task(http: Http, locator: Task, cancel: Cancel) -> LogAddress:
     )  # fmt: skip
 
 
-def log_of_artifact(http: Http, locator: Artifact, cancel: Cancel) -> LogAddress:
-    """An artifact as a text; of the latest run if the locator names none. Raises the `Problem`s of the request.
+def log_of_artifact(http: Http, locator: Artifact, cancel: CancelToken) -> LogAddress:
+    """An artifact as a text; of the latest run if the locator names none. Raises the `AppError`s of the request.
 
     What became of the task is not always to be had: its row may have expired before its artifacts (404), and a role
     may allow the artifact but not the status (403). Then the artifact is taken for whole.
@@ -92,7 +92,7 @@ def log_of_artifact(http: Http, locator: Artifact, cancel: Cancel) -> LogAddress
     deployment = Deployment(http, locator.root_url)
     try:
         runs = deployment.status(locator.task_id, cancel)[0].runs
-    except (NotFound, NotAllowed, Gone):
+    except (NotFoundError, AccessDeniedError, GoneError):
         runs = []
     number = len(runs) - 1 if locator.run is None and runs else locator.run
     state = runs[number].state if number is not None and 0 <= number < len(runs) else ""
@@ -103,7 +103,7 @@ def log_of_artifact(http: Http, locator: Artifact, cancel: Cancel) -> LogAddress
     return replace(found, failed=state in FAILED and locator.name.rpartition("/")[2] in _WHOLE_LOGS)
 
 
-def find_log(deployment: Deployment, task_id: str, run: int | None, cancel: Cancel) -> LogAddress:
+def find_log(deployment: Deployment, task_id: str, run: int | None, cancel: CancelToken) -> LogAddress:
     """The log of a run by its list of artifacts. Raises `NoLog` with the reason where the run left none."""
     number, told = _run_of(deployment, task_id, run, cancel)
     live = told.state not in RESOLVED
@@ -120,7 +120,7 @@ def find_log(deployment: Deployment, task_id: str, run: int | None, cancel: Canc
     return replace(found, failed=told.state in FAILED)
 
 
-def _run_of(deployment: Deployment, task_id: str, run: int | None, cancel: Cancel) -> tuple[int, Run]:
+def _run_of(deployment: Deployment, task_id: str, run: int | None, cancel: CancelToken) -> tuple[int, Run]:
     runs = deployment.status(task_id, cancel)[0].runs
     if run is not None and not 0 <= run < len(runs):
         raise NoLog(f"Task {task_id} has no run {run}.", "Leave the run away for its last one.")
@@ -145,11 +145,11 @@ def _rank(name: str) -> tuple[int, int, str]:
     return kind, 0 if "/logs/" in f"/{name}" else 1, name
 
 
-def _configured(deployment: Deployment, task_id: str, live: bool, cancel: Cancel) -> set[str]:
+def _configured(deployment: Deployment, task_id: str, live: bool, cancel: CancelToken) -> set[str]:
     """The names that the task's payload gives its log: generic-worker's `logs`, docker-worker's `log`."""
     try:
         payload = tolerant.members(deployment.definition_value(task_id, cancel).get("payload"))
-    except HttpProblem:
+    except HttpError:
         return set()
     logs, log = tolerant.members(payload.get("logs")), payload.get("log")
     names = [logs.get("live"), log] if live else [logs.get("backing")]
@@ -164,10 +164,10 @@ def _no_log(task_id: str, number: int, run: Run, listed: list[ArtifactEntry]) ->
         return NoLog(f"Run {number} of task {task_id} has no log yet.", "It is there once its worker has begun one.")
     why = f"{run.state} ({run.reasonResolved})" if run.reasonResolved not in (None, run.state) else run.state
     lost = next((one.name for one in listed if one.storageType == "error" and _is_log(one.name)), "")
-    told = f"; its worker could not store {clean(lost, 100)}" if lost else ""
+    told = f"; its worker could not store {sanitize(lost, 100)}" if lost else ""
     others = f"{len(listed):,} artifact{'s' * (len(listed) != 1)}"
     left = f"Its list of artifacts has {others}." if listed else "It has no artifacts at all."
-    return NoLog(f"Run {number} of task {task_id} left no log: it ended as {clean(why, 100)}{told}.",
+    return NoLog(f"Run {number} of task {task_id} left no log: it ended as {sanitize(why, 100)}{told}.",
                  left + (f" Earlier runs may have one: open run {number - 1}." if number else ""))  # fmt: skip
 
 

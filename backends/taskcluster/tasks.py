@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from backends.cancel import Cancel
-from backends.frames.filter_terms import quoted_if_needed
-from backends.http.answers import Origin, Source
-from backends.http.errors import HttpProblem, NotAllowed, Offline
-from backends.http.policies import Mode, Policy
+from backends.cancel import CancelToken
+from backends.frames.filter_ast import quoted_if_needed
+from backends.http.errors import AccessDeniedError, HttpError, OfflineError
+from backends.http.policies import CachePolicy, Mode
+from backends.http.response import Freshness, ResponseSource
 from backends.locators.taskcluster import TaskGroup
 from backends.resources import Entry, Page, Row
 from backends.taskcluster import roots
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # Seconds between two looks at the whole group while its list is open: a task that is added is seen within a minute.
 # One with many tasks that are still running changes all the time, so that all of it would be sent each time.
 LOOK, LOOK_AT_MANY = 45.0, 300.0
-_REVALIDATED = Policy(ttl=0.0, stale_if_error=False)
+_REVALIDATED = CachePolicy(ttl=0.0, stale_if_error=False)
 
 
 class TaskGroupTasks(TaskRows):
@@ -59,16 +59,16 @@ class TaskGroupTasks(TaskRows):
         some = f"{len(self.task_ids):,} tasks of " if self.task_ids else ""
         return f"{some}{self._push}group {self.group_id}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """The stored listing first; if that can still change, the queue's pages, which replace its rows one by one.
 
         When the queue cannot be asked the stored rows stay, marked as stale with the reason; without any, and where
-        the answer is that we may not look, the `Problem` is raised.
+        the answer is that we may not look, the `AppError` is raised.
         """
         listings = Listings(self.deployment)
         stored = listings.read(self.group_id)
         if stored is not None:
-            origin = Origin(Source.CACHE, stored.age)
+            origin = Freshness(ResponseSource.CACHE, stored.age)
             rows = self._known(stored.frame)
             yield Page(rows, origin, total=rows.height, replace=True)
             if stored.final:
@@ -76,13 +76,13 @@ class TaskGroupTasks(TaskRows):
                 return
         try:
             yield from self._fresh(listings, cancel)
-        except HttpProblem as problem:
-            if stored is None or isinstance(problem, NotAllowed):
+        except HttpError as problem:
+            if stored is None or isinstance(problem, AccessDeniedError):
                 raise
-            why = "offline" if isinstance(problem, Offline) else problem.sentence
-            yield Page(rows, Origin(Source.STALE, stored.age, why), total=rows.height, replace=True)
+            why = "offline" if isinstance(problem, OfflineError) else problem.sentence
+            yield Page(rows, Freshness(ResponseSource.STALE, stored.age, why), total=rows.height, replace=True)
 
-    def _fresh(self, listings: Listings, cancel: Cancel) -> Iterator[Page]:
+    def _fresh(self, listings: Listings, cancel: CancelToken) -> Iterator[Page]:
         fetched = _Fetched(self.group_id)
         for page in self.deployment.iter_task_pages(self.group_id, cancel):
             cancel.check()
@@ -109,7 +109,7 @@ class TaskGroupTasks(TaskRows):
         self.total = frame.height  # of the whole group, as far as it is known
         return only(frame, self.task_ids)
 
-    def updates(self, frame: pl.DataFrame, cancel: Cancel) -> Page | None:
+    def updates(self, frame: pl.DataFrame, cancel: CancelToken) -> Page | None:
         """As `TaskRows.updates`; from time to time also the tasks that were added, and those that were run again.
 
         A group that has ended gets new tasks when somebody retriggers one of its: only one that is sealed or expired
@@ -126,19 +126,19 @@ class TaskGroupTasks(TaskRows):
         listed = self._listed(cancel)
         self._looked = time.monotonic()
         if listed is None:
-            return page or Page(frame.clear(), Origin())
+            return page or Page(frame.clear(), Freshness())
         whole = number_copies(_with(known, listed))
         self.total = whole.height
         changed = whole.join(frame, on=frame.columns, how="anti", nulls_equal=True, maintain_order="left")
         if not whole["state"].is_in(list(RESOLVED)).all():
             self.resting_seconds = 0
-        return Page(changed, Origin())
+        return Page(changed, Freshness())
 
-    def _listed(self, cancel: Cancel) -> pl.DataFrame | None:
+    def _listed(self, cancel: CancelToken) -> pl.DataFrame | None:
         """The rows of the pages that are not as they were; None where all are."""
         frames = []
         for page in self.deployment.iter_task_pages(self.group_id, cancel, _REVALIDATED):
-            if page.origin.source is Source.NETWORK:
+            if page.origin.source is ResponseSource.NETWORK:
                 frames.append(read_rows(page.envelope.tasks, self.group_id)[0])
         return pl.concat(frames) if frames else None
 
@@ -167,7 +167,7 @@ class _Fetched:
         self.frames: list[pl.DataFrame] = []
         self.sealed = False
         self.expires_ms: int | None = None
-        self.origin = Origin()
+        self.origin = Freshness()
         self.complete = True
         self._pages = 0
         self._unreadable = 0

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Protocol
 
-from backends.http.errors import HttpProblem
+from backends.http.errors import HttpError
 
 # deflate reaches 1032:1, so only nested encodings and crafted streams get past this; a size that the server stated
 # is the tighter limit where there is one, and a full disk stops the run.
@@ -37,18 +37,18 @@ _HTML_BEGINNING = re.compile(
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 
 
-class BadBody(HttpProblem):
+class BadBodyError(HttpError):
     """The body arrived and is wrong: not what its headers or the listing promised."""
 
 
 class Decoder(Protocol):
     def feed(self, chunk: bytes) -> Iterator[bytes]: ...
     def finish(self) -> None:
-        """Raises `BadBody` if the stream has not come to its end."""
+        """Raises `BadBodyError` if the stream has not come to its end."""
 
 
 def decoder(encoding: str, place: str) -> Decoder | None:
-    """What undoes this Content-Encoding; None for an unencoded body. `place` names the file in a `BadBody`."""
+    """What undoes this Content-Encoding; None for an unencoded body. `place` names the file in a `BadBodyError`."""
     layers = [name.strip().lower() for name in encoding.split(",")]
     layers = [name for name in layers if name not in ("", "identity")]
     if not layers:
@@ -130,8 +130,8 @@ class _Deflate(_Gzip):
         raise _bad("bad-encoding", f"{self._place} has something else after its deflate stream.")
 
 
-def _bad(reason: str, sentence: str, *, retryable: bool = False) -> BadBody:
-    return BadBody(sentence, reason=reason, retryable=retryable)
+def _bad(reason: str, sentence: str, *, retryable: bool = False) -> BadBodyError:
+    return BadBodyError(sentence, reason=reason, retryable=retryable)
 
 
 def is_html(name: str, content_type: str = "") -> bool:
@@ -151,11 +151,11 @@ def begins_as_html(head: bytes) -> bool:
     return _HTML_BEGINNING.match(head) is not None
 
 
-def page_instead(place: str, head: bytes) -> BadBody:
+def page_instead(place: str, head: bytes) -> BadBodyError:
     """What is said of an HTML page that came where the file is none."""
     found = _TITLE.search(head)
     title = " ".join(found[1].decode("utf-8", "replace").split()) if found else ""
-    return BadBody(
+    return BadBodyError(
         f"The server sent an HTML page{f' (“{title[:80]}”)' if title else ''} instead of {place}.",
         "It may ask for a login or report an error: open the URL in a browser.",
         reason="html-page",

@@ -16,14 +16,14 @@ from collections import deque
 import polars as pl
 
 from backends.transfers import processes as worker_processes
-from backends.transfers.crews import Crew, Threads
+from backends.transfers.concurrency_limiter import ConcurrencyLimiter
 from backends.transfers.listing import TRANSFER_SCHEMA
-from backends.transfers.pace import Pace
 from backends.transfers.progress import Snapshot
 from backends.transfers.recorder import Recorder
 from backends.transfers.runs import Run
 from backends.transfers.states import State
 from backends.transfers.worker import Downloader
+from backends.transfers.worker_pool import Crew, Threads
 
 __all__ = ["TRANSFER_SCHEMA", "Downloader", "Snapshot", "Transfer"]
 
@@ -41,7 +41,7 @@ class Transfer(Run):
     # What the interface and the commands do with it.
 
     def start(self) -> None:
-        """Takes the directory and begins. Raises `FileProblem` if it cannot be written or another run has it."""
+        """Takes the directory and begins. Raises `FileError` if it cannot be written or another run has it."""
         with self._starting:
             if self._started and not self._finished.is_set():
                 return
@@ -55,7 +55,7 @@ class Transfer(Run):
                 self._finished.clear()
                 self._stopping = self._problem = None
                 self._progress.begin()
-                self.pace = Pace((item.file.size for item in self._ready), self._jobs)
+                self.pace = ConcurrencyLimiter((item.file.size for item in self._ready), self._jobs)
                 self._looked, self._cpu = time.monotonic(), time.process_time()
                 crew = self._crew = self._assembled()
             threading.Thread(target=self._record, args=(recorder, crew), name="transfer-recorder", daemon=True).start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.transfers.bodies import is_html
 from backends.transfers.files import RemoteFile
 from backends.transfers.outputs import part_name
@@ -55,7 +55,7 @@ class Item:
         self.noted = False  # whether the manifest knows of the part
         self.recorded = self.state in FINAL  # whether it knows the end
         self.part = part_name(row.file.key)
-        self.cancel: Cancel | None = None
+        self.cancel: CancelToken | None = None
         self.delays: Iterator[float] | None = None
         self.stored: Stored | None = None
 

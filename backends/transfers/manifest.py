@@ -2,7 +2,7 @@
 
 Who may write: one process at a time, by an flock on OUTPUT/.ciexplore/lock, held from `Manifest.open` to `close`. The
 kernel lets go of it when a process dies, however it dies, so there are no stale locks. A second run gets a
-`FileProblem`. Reading needs no lock and, when no writer was killed in between, creates no file.
+`FileError`. Reading needs no lock and, when no writer was killed in between, creates no file.
 
 WAL, because the Transfers pane and a --dry-run read while a run writes. synchronous=FULL: with NORMAL a power cut may
 take back the last transactions, and a file renamed after a forgotten "stored" would look like someone else's. It costs
@@ -28,8 +28,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 import polars as pl
 
 from backends.atomic import SymlinkError, disk_words, is_symlink, open_directory
+from backends.errors import FileError
 from backends.frames.schema import Column, Kind, Schema
-from backends.problems import FileProblem
 from backends.transfers.names import OWN_DIRECTORY
 from backends.transfers.outputs import PARTS
 from backends.transfers.states import Entry, Outcome, State, Stored
@@ -75,7 +75,7 @@ _SECRET_PARAMETERS = frozenset(
 )
 
 
-class DamagedManifest(FileProblem):
+class DamagedManifestError(FileError):
     """The manifest is there and cannot be read."""
 
 
@@ -106,7 +106,7 @@ class Manifest:
 
     @classmethod
     def open(cls, output: Path) -> Manifest:
-        """For a run: creates what is missing and takes the lock. Raises `FileProblem` if another run has it."""
+        """For a run: creates what is missing and takes the lock. Raises `FileError` if another run has it."""
         directory = output / OWN_DIRECTORY
         with _explained(output, "write into"):
             output.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ class Manifest:
             path = directory / FILE
             try:
                 connection = _connect(path, "mode=rwc")
-            except DamagedManifest:
+            except DamagedManifestError:
                 _set_aside(path)
                 connection = _connect(path, "mode=rwc")
             return cls(output, connection, lock)
@@ -228,7 +228,7 @@ class Manifest:
         except sqlite3.OperationalError as error:
             if "full" in str(error):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-            raise FileProblem(
+            raise FileError(
                 f"The record of downloads in {self.output / OWN_DIRECTORY} cannot be written: {error}.",
                 "Check the directory's rights, then try again.",
             ) from error
@@ -259,9 +259,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection | None:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
             connection.close()
-            raise FileProblem(
-                f"{path} was written by a newer ciexplore.", "Update ciexplore, or use another directory."
-            )
+            raise FileError(f"{path} was written by a newer ciexplore.", "Update ciexplore, or use another directory.")
         if mode == "mode=rwc":
             connection.executescript(
                 f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {_TABLES}"
@@ -279,7 +277,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection | None:
             connection.close()
         if "no such" in str(error):
             raise _damaged(path.parent.parent) from error
-        raise FileProblem(f"{path} cannot be opened: {error}.", "Check the directory's permissions.") from error
+        raise FileError(f"{path} cannot be opened: {error}.", "Check the directory's permissions.") from error
     except sqlite3.DatabaseError as error:
         if connection is not None:
             connection.close()
@@ -296,8 +294,8 @@ def _columns(connection: sqlite3.Connection) -> str:
     return ", ".join("''" if name == "checked_by" and name not in known else name for name in _COLUMNS)
 
 
-def _damaged(output: Path) -> DamagedManifest:
-    return DamagedManifest(
+def _damaged(output: Path) -> DamagedManifestError:
+    return DamagedManifestError(
         f"The record of earlier downloads in {output / OWN_DIRECTORY} is damaged.",
         "The next run sets it aside and fetches again what it cannot recognise.",
     )
@@ -325,7 +323,7 @@ def _take_lock(own: int, output: Path) -> int:
     except BlockingIOError:
         holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip()
         os.close(lock)
-        raise FileProblem(
+        raise FileError(
             f"Another ciexplore{f' (process {holder})' if holder.isdigit() else ''} is downloading into {output}.",
             "Wait for it, stop it, or choose another directory.",
         ) from None
@@ -339,7 +337,7 @@ def _explained(output: Path, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise FileProblem(
+        raise FileError(
             f"Cannot {what} {output}: {disk_words(error, output)}.", "Choose another directory, or change its rights."
         ) from error
 
@@ -348,4 +346,4 @@ def _now() -> int:
     return int(time.time() * 1000)
 
 
-__all__ = ["MANIFEST_SCHEMA", "DamagedManifest", "Entry", "Manifest", "State", "without_secrets"]
+__all__ = ["MANIFEST_SCHEMA", "DamagedManifestError", "Entry", "Manifest", "State", "without_secrets"]

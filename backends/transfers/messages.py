@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from backends.http.errors import HttpProblem, RateLimited
-from backends.problems import Cancelled, Problem
-from backends.transfers.bodies import BadBody
+from backends.errors import AppError, OperationCancelledError
+from backends.http.errors import HttpError, RateLimitedError
+from backends.transfers.bodies import BadBodyError
 
 _LENGTH = struct.Struct("<I")
 NOT_BEGUN = "not-begun"  # a child gives an errand back untried
@@ -120,14 +120,16 @@ class Unpacker:
 
 
 def failure(error: BaseException) -> Failure:
-    if isinstance(error, HttpProblem):
-        kind = "body" if isinstance(error, BadBody) else "http"
+    if isinstance(error, HttpError):
+        kind = "body" if isinstance(error, BadBodyError) else "http"
         return Failure(
             kind, _text(error.sentence), _text(error.hint), error.status, error.reason, error.retryable,
             error.retry_after,
         )  # fmt: skip
-    if isinstance(error, Problem):
-        return Failure("cancelled" if isinstance(error, Cancelled) else "refused", _text(error.sentence), error.hint)
+    if isinstance(error, AppError):
+        return Failure(
+            "cancelled" if isinstance(error, OperationCancelledError) else "refused", _text(error.sentence), error.hint
+        )
     if isinstance(error, OSError):
         return Failure("disk", _text(error.strerror or str(error)), number=error.errno or 0)
     return Failure("internal", _text(f"{type(error).__name__}: {error}"[:300]))
@@ -136,15 +138,15 @@ def failure(error: BaseException) -> Failure:
 def raised(said: Failure) -> Exception:
     """The exception again, as far as a run can tell the difference."""
     if said.kind in ("http", "body"):
-        kind = BadBody if said.kind == "body" else RateLimited if said.status == 429 else HttpProblem
+        kind = BadBodyError if said.kind == "body" else RateLimitedError if said.status == 429 else HttpError
         return kind(
             said.sentence, said.hint, status=said.status, retry_after=said.retry_after, reason=said.reason,
             retryable=said.retryable,
         )  # fmt: skip
     if said.kind == "cancelled":
-        return Cancelled()
+        return OperationCancelledError()
     if said.kind == "refused":
-        return Problem(said.sentence, said.hint)
+        return AppError(said.sentence, said.hint)
     if said.kind == "disk":
         return OSError(said.number, said.sentence)
     return RuntimeError(said.sentence)

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from backends.atomic import BlockedPathError, DirectoryTree, SymlinkError, is_symlink
-from backends.problems import FileProblem
+from backends.errors import FileError
 from backends.transfers.names import OWN_DIRECTORY
 
 PARTS = (OWN_DIRECTORY, "parts")
@@ -55,7 +55,7 @@ class Output(DirectoryTree):
         """Waits until no process of a run that was killed writes parts any more; they end as soon as they notice.
 
         The lock belongs to this very opening of the directory, which worker processes inherit: it lasts until the
-        last of them is gone. Raises `FileProblem`.
+        last of them is gone. Raises `FileError`.
         """
         end = time.monotonic() + patience
         while True:
@@ -64,7 +64,7 @@ class Output(DirectoryTree):
                 return
             except BlockingIOError:
                 if time.monotonic() > end:
-                    raise FileProblem(
+                    raise FileError(
                         f"A process of an earlier download still writes into {self.path}.",
                         "Try again when it has ended.",
                     ) from None

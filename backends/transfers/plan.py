@@ -25,12 +25,12 @@ from pathlib import Path
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.frames.formats import format_bytes
 from backends.frames.schema import Column, Kind, Schema
-from backends.transfers import boots, names, preview
+from backends.transfers import boot_id, names, preview
 from backends.transfers.files import RemoteFile
-from backends.transfers.manifest import DamagedManifest, Manifest
+from backends.transfers.manifest import DamagedManifestError, Manifest
 from backends.transfers.outputs import Present, part_name, present
 from backends.transfers.states import HERE, NOTHING, Entry
 
@@ -149,13 +149,13 @@ def make_plan(
     output: Path,
     *,
     manifest: Manifest | None = None,
-    cancel: Cancel | None = None,
+    cancel: CancelToken | None = None,
     overwrite: bool = False,
     rehash: bool = False,
 ) -> Plan:
     """Plans these files into `output`. `manifest`: read from there if not given. Files of one key are one file.
 
-    Raises `FileProblem` if the manifest cannot be read for another reason than damage, `Cancelled`.
+    Raises `FileError` if the manifest cannot be read for another reason than damage, `OperationCancelledError`.
     """
     wanted = _merged(files)
     warnings: list[str] = []
@@ -168,12 +168,12 @@ def make_plan(
         finally:
             if manifest is None:
                 record.close()
-    except DamagedManifest as problem:
+    except DamagedManifestError as problem:
         warnings.append(str(problem))
         entries, revision = {}, -1
     taken = {key: tuple(entry.target.split("/")) for key, entry in entries.items()}
     targets = names.assign(((file.key, file.parts) for file in wanted), taken)
-    look = _Look(output, rehash=rehash, overwrite=overwrite, damaged=revision < 0, cancel=cancel or Cancel())
+    look = _Look(output, rehash=rehash, overwrite=overwrite, damaged=revision < 0, cancel=cancel or CancelToken())
     rows = tuple(look.row(file, targets[file.key], entries.get(file.key)) for file in wanted)
     counts = dict.fromkeys(Action, 0)
     for row in rows:
@@ -212,7 +212,7 @@ def _storable(file: RemoteFile) -> RemoteFile:
 class _Look:
     """Looks at the disk for one file after the other, each directory only once."""
 
-    def __init__(self, output: Path, *, rehash: bool, overwrite: bool, damaged: bool, cancel: Cancel) -> None:
+    def __init__(self, output: Path, *, rehash: bool, overwrite: bool, damaged: bool, cancel: CancelToken) -> None:
         self._output = output
         self._root = str(output)  # joined as text: pathlib costs more than the stat
         self._rehash = rehash
@@ -291,10 +291,10 @@ class _Look:
 
 def is_resumable(entry: Entry) -> bool:
     """Whether the manifest knows enough of a part to ask for the rest of it."""
-    return entry.etag != "" and boots.trusted(entry.part_boot)
+    return entry.etag != "" and boot_id.trusted(entry.part_boot)
 
 
-def _sha256(path: Path, cancel: Cancel) -> str:
+def _sha256(path: Path, cancel: CancelToken) -> str:
     digest = hashlib.sha256()
     buffer = bytearray(1 << 20)
     try:

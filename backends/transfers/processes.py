@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 import backends
-from backends.transfers.crews import Desk, OpenDownloader, Threads
 from backends.transfers.items import Item
 from backends.transfers.messages import (
     NOT_BEGUN,
@@ -41,6 +40,7 @@ from backends.transfers.messages import (
 )
 from backends.transfers.outputs import Present, present
 from backends.transfers.states import Stored
+from backends.transfers.worker_pool import Desk, OpenDownloader, Threads
 
 if TYPE_CHECKING:
     from backends.http.downloads import DownloaderSettings
@@ -144,7 +144,12 @@ class Processes:
             self._dismiss()
 
     def _hire(self) -> None:
-        command = [sys.executable, "-P", "-m", "backends.transfers.child"]  # -P: not what lies in this directory
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "backends.transfers.worker_process",
+        ]  # -P: not what lies in this directory
         try:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 command,

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from backends.problems import Problem
+from backends.errors import AppError
 from backends.transfers.items import Item
 from backends.transfers.states import FINAL, State
 
@@ -62,7 +62,7 @@ class Snapshot:
     elapsed: float
     paused: bool
     finished: bool
-    problem: Problem | None
+    problem: AppError | None
     active: tuple[Active, ...] = field(default=())
     waits: tuple[Wait, ...] = field(default=())
 
@@ -122,7 +122,7 @@ class Progress:
         *,
         paused: bool,
         finished: bool,
-        problem: Problem | None,
+        problem: AppError | None,
         waits: tuple[Wait, ...] = (),
     ) -> Snapshot:
         active = tuple(

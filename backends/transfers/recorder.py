@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 
 from backends.atomic import disk_words
-from backends.problems import FileProblem
-from backends.transfers import boots, durability
+from backends.errors import FileError
+from backends.transfers import boot_id, durability
 from backends.transfers.commit import FULL, commit, full_words
 from backends.transfers.items import Item
 from backends.transfers.manifest import Manifest
@@ -40,7 +40,7 @@ class Recorder:
     def open(cls, plan: Plan, again: Sequence[Item] = ()) -> tuple[Recorder, Plan]:
         """Takes the directory. The plan comes back as it must be now: made anew if another run was here since.
 
-        `again`: the items of this very plan, if it is run a second time. Raises `FileProblem`.
+        `again`: the items of this very plan, if it is run a second time. Raises `FileError`.
         """
         manifest = Manifest.open(plan.output)
         output: Output | None = None
@@ -61,7 +61,7 @@ class Recorder:
                 output.close()
             if not isinstance(error, OSError):
                 raise
-            raise FileProblem(
+            raise FileError(
                 f"Cannot write into {plan.output}: {disk_words(error, plan.output)}.",
                 "Free some space, check its permissions, or choose another directory.",
             ) from error
@@ -102,7 +102,7 @@ class Recorder:
             while not self.over:
                 batch, notes = self._gather()
                 if notes:
-                    self._note([(item.key, item.etag, boots.this_boot()) for item in notes if item.etag])
+                    self._note([(item.key, item.etag, boot_id.this_boot()) for item in notes if item.etag])
                 if batch:
                     self._settle(batch, ended, full)
                     with self._changed:
@@ -156,7 +156,7 @@ class Recorder:
         """Parts of files that did not end well: those worth resuming are synced and remembered, the others go."""
         kept = [item for item in items if item.etag and item.bytes >= WORTH_RESUMING]
         durability.sync_files([item.part for item in kept], self._output.parts)
-        self._note([(item.key, item.etag, boots.SYNCED) for item in kept])
+        self._note([(item.key, item.etag, boot_id.SYNCED) for item in kept])
         for item in items:
             if item not in kept and not item.sha256:
                 self._output.drop(item.part)

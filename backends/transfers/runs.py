@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from backends.atomic import disk_words
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import AppError, FileError, OperationCancelledError
 from backends.http import backoff
-from backends.http.errors import HttpProblem, RateLimited
-from backends.problems import Cancelled, FileProblem, Problem
+from backends.http.errors import HttpError, RateLimitedError
 from backends.transfers.commit import FULL, full_words
-from backends.transfers.crews import Crew, OpenDownloader
+from backends.transfers.concurrency_limiter import ConcurrencyLimiter
 from backends.transfers.items import Item
 from backends.transfers.listing import Listing
-from backends.transfers.pace import Pace
 from backends.transfers.plan import Plan
 from backends.transfers.progress import Progress, Wait
 from backends.transfers.recorder import WORTH_RESUMING, Recorder
 from backends.transfers.states import HERE, NOTHING, Outcome, State, Stored
+from backends.transfers.worker_pool import Crew, OpenDownloader
 
 if TYPE_CHECKING:
     from backends.http.downloads import DownloaderSettings
@@ -57,7 +57,7 @@ class Run:
         settings: DownloaderSettings | None = None,
         processes: int | None = None,
         tries: int = TRIES,
-        delays: Callable[[], Iterator[float]] = backoff.delays,
+        delays: Callable[[], Iterator[float]] = backoff.backoff_delays,
         pause_when_full: bool = False,
     ) -> None:
         self._open_downloader = open_downloader
@@ -73,7 +73,7 @@ class Run:
         self._started = False
         self._paused = False
         self._turn = 0  # how often it was resumed
-        self._problem: Problem | None = None
+        self._problem: AppError | None = None
         self._stopping: tuple[str, str] | None = None  # reason and sentence for what will not be fetched
         self._not_before: dict[str, float] = {}  # host that said 429 -> until when all workers leave it alone
         self._waits: dict[str, tuple[float, str]] = {}  # host that a file waits for -> until when, and why
@@ -81,7 +81,7 @@ class Run:
         self._recorder: Recorder  # from the first start on
         self._crew: Crew | None = None
         self._looked = self._cpu = 0.0  # when, and how much processor time the crew had used by then
-        self.pace = Pace((), jobs)
+        self.pace = ConcurrencyLimiter((), jobs)
         self._adopt(plan)
 
     def _adopt(self, plan: Plan) -> None:
@@ -133,7 +133,7 @@ class Run:
             if not self._ready or len(self._running) >= self.pace.allowed + beyond:
                 return None
             item = self._ready.popleft()
-            item.cancel = Cancel()
+            item.cancel = CancelToken()
             item.tries += 1
             item.turn = self._turn
             self._progress.moved(item, State.RUNNING)
@@ -184,12 +184,12 @@ class Run:
         if isinstance(how, Stored):
             item.stored = self._with_check(item, how)
             self._settle(item, State.STORED)
-        elif isinstance(how, Cancelled):
+        elif isinstance(how, OperationCancelledError):
             reason, detail = self._stopping or ("cancelled", "Stopped by the user.")
             self._settle(item, State.CANCELLED, reason, detail)
-        elif isinstance(how, HttpProblem):
+        elif isinstance(how, HttpError):
             self._failed(item, how)
-        elif isinstance(how, Problem):
+        elif isinstance(how, AppError):
             self._settle(item, State.FAILED, "refused", str(how))
         elif isinstance(how, OSError) and how.errno in FULL:
             with self._lock:  # once it is back, another worker may begin it, and the user may resume
@@ -228,7 +228,7 @@ class Run:
             self._sweep()
 
     def broke(self, error: Exception) -> None:
-        self._problem = FileProblem(f"A download worker failed: {error!r}.", "Start the download again.")
+        self._problem = FileError(f"A download worker failed: {error!r}.", "Start the download again.")
         self._stop("internal", self._problem.sentence)
 
     def _changed(self) -> None:
@@ -237,17 +237,17 @@ class Run:
         if self._crew is not None:
             self._crew.wake()
 
-    def _failed(self, item: Item, problem: HttpProblem) -> None:
+    def _failed(self, item: Item, problem: HttpError) -> None:
         if not problem.retryable or item.tries >= self._tries:
             self._settle(item, State.FAILED, problem.reason, str(problem))
             return
         with self._lock:
             item.delays = item.delays or self._delays()
-            delay = backoff.honoured(next(item.delays), problem.retry_after)
+            delay = backoff.with_retry_after(next(item.delays), problem.retry_after)
             due = time.monotonic() + delay
             overloaded = problem.status in OVERLOADED and self.pace.complained()
             host = host_of(item.url)
-            if overloaded and isinstance(problem, RateLimited):
+            if overloaded and isinstance(problem, RateLimitedError):
                 self._not_before[host] = max(self._not_before.get(host, 0.0), due)
             if delay >= LEAST_SHOWN and due > self._waits.get(host, (0.0, ""))[0]:
                 self._waits[host] = (due, str(problem.status or problem.reason))
@@ -316,7 +316,7 @@ class Run:
         reason, sentence = full_words(error, self.plan.output)
         room = "Delete files there that are not needed" if reason == "no-inodes" else "Free some space"
         then = "resume" if self._pause_when_full else "start the same download again"
-        problem = FileProblem(sentence, f"{room}, then {then}: nothing that has arrived is lost.")
+        problem = FileError(sentence, f"{room}, then {then}: nothing that has arrived is lost.")
         with self._lock:
             if self._problem is None:
                 self._problem = problem
@@ -339,7 +339,7 @@ class Run:
         try:
             recorder.run(self._recorded, self._disk_is_full)
         except Exception as error:
-            self._problem = FileProblem(f"The download could not be recorded: {error!r}.", "Start it again.")
+            self._problem = FileError(f"The download could not be recorded: {error!r}.", "Start it again.")
             self._stop("internal", self._problem.sentence)
         finally:
             with self._lock:

@@ -17,9 +17,9 @@ from pathlib import Path
 import polars as pl
 
 from backends.atomic import BlockedPathError, SymlinkError, disk_words, open_directory
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import FileError, UsageError
 from backends.frames.schema import Column, Kind, Schema
-from backends.problems import FileProblem, UsageProblem
 from backends.transfers.manifest import FILE, Manifest
 from backends.transfers.names import OWN_DIRECTORY, is_safe
 from backends.transfers.states import NOTHING, Entry, State
@@ -69,7 +69,7 @@ class Verification:
 
 def verify_directory(
     output: Path,
-    cancel: Cancel,
+    cancel: CancelToken,
     progress: Progress | None = None,
     *,
     extra: bool = False,
@@ -79,10 +79,10 @@ def verify_directory(
 
     `made`: files and directories that are known to be made of downloads, and so are not extra.
 
-    Raises `UsageProblem` where there is no record, `FileProblem`, `Cancelled`.
+    Raises `UsageError` where there is no record, `FileError`, `OperationCancelledError`.
     """
     if not os.path.lexists(output / OWN_DIRECTORY / FILE):
-        raise UsageProblem(
+        raise UsageError(
             f"{output} has no record of downloads.", "Name the directory that was given to a download with --output."
         )
     with Manifest.read(output) as manifest:
@@ -107,7 +107,7 @@ def verify_directory(
 class _Reader:
     """Opens files below a directory without following a link; the directory opened last stays open."""
 
-    def __init__(self, output: Path, cancel: Cancel, progress: Callable[[int], object]) -> None:
+    def __init__(self, output: Path, cancel: CancelToken, progress: Callable[[int], object]) -> None:
         self._output = output
         self._cancel = cancel
         self._progress = progress
@@ -174,7 +174,7 @@ class _Reader:
         return digest.hexdigest()
 
 
-def _extra(output: Path, known: set[str], cancel: Cancel) -> Iterator[tuple[str, int | None]]:
+def _extra(output: Path, known: set[str], cancel: CancelToken) -> Iterator[tuple[str, int | None]]:
     """What is there beside the recorded files; links are named and not followed."""
     waiting: list[tuple[str, ...]] = [()]
     while waiting:
@@ -195,6 +195,6 @@ def _extra(output: Path, known: set[str], cancel: Cancel) -> Iterator[tuple[str,
                         yield name, one.stat(follow_symlinks=False).st_size if is_file else None
         except OSError as error:
             path = output.joinpath(*above)
-            raise FileProblem(f"{path} cannot be read: {disk_words(error, path)}.", "Check its permissions.") from error
+            raise FileError(f"{path} cannot be read: {disk_words(error, path)}.", "Check its permissions.") from error
         finally:
             os.close(descriptor)

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Protocol
 
 from backends.atomic import SymlinkError
-from backends.cancel import Cancel
-from backends.http.errors import HttpProblem, WrongServer
-from backends.problems import Problem
+from backends.cancel import CancelToken
+from backends.errors import AppError
+from backends.http.errors import HttpError, UnexpectedResponseError
 from backends.transfers import digests
-from backends.transfers.bodies import HEAD, BadBody, Decoder, begins_as_html, decoder, may_be_page, page_instead
+from backends.transfers.bodies import HEAD, BadBodyError, Decoder, begins_as_html, decoder, may_be_page, page_instead
 from backends.transfers.digests import Of
 from backends.transfers.outputs import PARTS
 from backends.transfers.states import DIGEST, LENGTH, NOTHING, Stored
@@ -46,7 +46,7 @@ class Downloader(Protocol):
     """What a worker gets its files through: one connection, used by one thread (backends.http.Downloader)."""
 
     def open(
-        self, url: str, *, offset: int = 0, if_range: str | None = None, cancel: Cancel | None = None
+        self, url: str, *, offset: int = 0, if_range: str | None = None, cancel: CancelToken | None = None
     ) -> AbstractContextManager[Stream]: ...
 
 
@@ -80,11 +80,12 @@ class Wanted(Protocol):
         ...
 
 
-def fetch(item: Wanted, downloader: Downloader, parts: int, hold: Callable[[], None], cancel: Cancel) -> Stored:
+def fetch(item: Wanted, downloader: Downloader, parts: int, hold: Callable[[], None], cancel: CancelToken) -> Stored:
     """Brings the file into its part below the directory `parts` (a descriptor).
 
-    Keeps `item` up to date while it does. `hold` is called between chunks: it may wait. Raises `HttpProblem`s (with
-    `retryable`), `Cancelled`, OSError of the disk. After any of them `item.etag` says whether the part can be resumed.
+    Keeps `item` up to date while it does. `hold` is called between chunks: it may wait. Raises `HttpError`s (with
+    `retryable`), `OperationCancelledError`, OSError of the disk. After any of them `item.etag` says whether the part
+    can be resumed.
     """
     fresh = 0 if item.etag or item.sha256 else os.O_TRUNC
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | fresh
@@ -103,7 +104,7 @@ def fetch(item: Wanted, downloader: Downloader, parts: int, hold: Callable[[], N
         except _StartAgain:
             item.etag = ""
             return attempt.run(downloader)
-    except BadBody as problem:
+    except BadBodyError as problem:
         if problem.reason != "incomplete":
             item.etag = ""  # what is there is not worth adding to
         raise
@@ -111,12 +112,14 @@ def fetch(item: Wanted, downloader: Downloader, parts: int, hold: Callable[[], N
         os.close(descriptor)
 
 
-class _StartAgain(Problem):
+class _StartAgain(AppError):
     """The server has no such range (any more): ask for the whole."""
 
 
 class _Attempt:
-    def __init__(self, item: Wanted, descriptor: int, hold: Callable[[], None], cancel: Cancel, *, empty: bool) -> None:
+    def __init__(
+        self, item: Wanted, descriptor: int, hold: Callable[[], None], cancel: CancelToken, *, empty: bool
+    ) -> None:
         self._item = item
         self._empty = empty
         self._part = descriptor
@@ -144,8 +147,10 @@ class _Attempt:
         try:
             with downloader.open(item.url, offset=offset, if_range=condition, cancel=self._cancel) as stream:
                 return self._receive(stream, offset)
-        except HttpProblem as problem:
-            if offset and (problem.status == 416 or isinstance(problem, WrongServer)):  # another piece than asked for
+        except HttpError as problem:
+            if offset and (
+                problem.status == 416 or isinstance(problem, UnexpectedResponseError)
+            ):  # another piece than asked for
                 raise _StartAgain("") from problem
             raise
 
@@ -207,7 +212,7 @@ class _Attempt:
         if broken is None and verdict.kept is None and not has_length:
             broken = next((doubt for doubt in verdict.doubts if doubt.source != "ETag"), None)
         if broken is not None:
-            raise BadBody(
+            raise BadBodyError(
                 f"{self._place} does not have the {broken.algorithm.upper()} that {broken.source} promised.",
                 reason="wrong-digest",
                 retryable=True,
@@ -234,7 +239,7 @@ class _Attempt:
             return asked
         if asked:
             raise _StartAgain("")
-        raise BadBody(f"The server sent a piece of {self._place} where all was asked for.", reason="bad-range")
+        raise BadBodyError(f"The server sent a piece of {self._place} where all was asked for.", reason="bad-range")
 
     def _write_plain(self, stream: Stream, hashes: list[digests.Hash], size: int | None) -> None:
         """The hot loop: 64 KB chunks, so 16,000 rounds a second at 1 GB/s."""
@@ -293,14 +298,14 @@ class _Attempt:
         item = self._item
         for expected in (length, transfer_length):
             if expected is not None and item.wire != expected:
-                raise BadBody(
+                raise BadBodyError(
                     f"{self._place} came with {item.wire:,} of {expected:,} bytes.", reason="incomplete", retryable=True
                 )
         if size is not None and item.bytes != size:
             raise self._wrong_length(item.bytes, size)
 
-    def _wrong_length(self, got: int, wanted: int) -> BadBody:
-        return BadBody(
+    def _wrong_length(self, got: int, wanted: int) -> BadBodyError:
+        return BadBodyError(
             f"{self._place} has {got:,} bytes where {wanted:,} were promised.", reason="wrong-length", retryable=True
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from backends.locators import Locator, LocatorProblem
+from backends.locators import InvalidLocatorError, Locator
 from backends.locators.datasets import DatasetView, DatasetViews
 from backends.locators.perfherder import (
     AlertSummaries,
@@ -28,14 +28,14 @@ from backends.locators.perfherder import (
 from backends.net import is_loopback
 
 if TYPE_CHECKING:
-    from backends.cancel import Cancel
+    from backends.cancel import CancelToken
     from backends.config import Settings
     from backends.http import Http
     from backends.resources import Resource
     from backends.treeherder.listed import Where
 
 
-def resolve(locator: Locator, http: Http, settings: Settings, cancel: Cancel | None = None) -> Locator:
+def resolve(locator: Locator, http: Http, settings: Settings, cancel: CancelToken | None = None) -> Locator:
     """Only pushes by revision or landing job, and comparisons by hashes or landing jobs, have to be looked up;
     everything else says itself what to list."""
     if not isinstance(locator, PushOf | LandoPush | CompareByReference):
@@ -71,7 +71,7 @@ def resource_for(locator: Locator, http: Http, settings: Settings) -> Resource:
     from backends.treeherder.listed import Where
 
     if not isinstance(locator, PerfherderLocator):
-        raise LocatorProblem(f"{locator.text()} does not belong to Treeherder.")
+        raise InvalidLocatorError(f"{locator.text()} does not belong to Treeherder.")
     if isinstance(locator, DatasetViews | DatasetView):
         from backends.treeherder.datasets import dataset_resource
 
@@ -156,4 +156,4 @@ def _others(locator: PerfherderLocator, where: Where) -> Resource | None:
 
 
 def _unknown(locator: Locator) -> Resource:
-    raise LocatorProblem(f"{locator.text()} has to be looked up before it can be listed.")
+    raise InvalidLocatorError(f"{locator.text()} has to be looked up before it can be listed.")

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from backends.cancel import Cancel
-from backends.http.errors import HttpProblem
+from backends.cancel import CancelToken
+from backends.errors import AppError, UsageError
+from backends.http.errors import HttpError
 from backends.locators.perfherder import (
     AlertSummaries,
     AlertSummary,
@@ -17,7 +18,6 @@ from backends.locators.perfherder import (
     SeriesRef,
 )
 from backends.locators.perfherder_pages import FRAMEWORKS, alerts_url, graph_url
-from backends.problems import Problem, UsageProblem
 from backends.resources import Detail, Entry, Link, LogAddress, Page, Row
 from backends.treeherder.client import AlertFilters, AlertPage
 from backends.treeherder.columns import ALERTS, SUMMARIES, SUMMARY_STATUSES
@@ -38,7 +38,7 @@ _SECTIONS = (
 
 
 def status_number(status: str) -> int | None:
-    """The server's number of a status given by word or number. Raises `UsageProblem`."""
+    """The server's number of a status given by word or number. Raises `UsageError`."""
     if not status:
         return None
     word = status.lower().replace("'", "").replace(" ", "").replace("-", "")
@@ -46,7 +46,7 @@ def status_number(status: str) -> int | None:
         return SUMMARY_STATUSES.index(word)
     if word.isascii() and word.isdigit() and len(word) < 4:
         return int(word)
-    raise UsageProblem(f"There is no alert status {status[:40]!r}.", f"Known: {', '.join(SUMMARY_STATUSES)}.")
+    raise UsageError(f"There is no alert status {status[:40]!r}.", f"Known: {', '.join(SUMMARY_STATUSES)}.")
 
 
 class AlertSummaryList(TreeherderList):
@@ -70,7 +70,7 @@ class AlertSummaryList(TreeherderList):
         words = [at.repository, framework, at.status, at.words and f"“{at.words[:20]}”", *at.flags]
         return " ".join(["alerts", *(word for word in words if word)])
 
-    def filters(self, cancel: Cancel | None = None) -> AlertFilters:
+    def filters(self, cancel: CancelToken | None = None) -> AlertFilters:
         at = self.locator
         return AlertFilters(
             repository=at.repository,
@@ -88,7 +88,7 @@ class AlertSummaryList(TreeherderList):
             monitored="monitored" in at.flags,
         )
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         self._trackers = _trackers(self, cancel)
         self._frameworks = {name: number for number, name in self.treeherder.framework_names(cancel).items()}
         seen = 0
@@ -109,10 +109,10 @@ class AlertSummaryList(TreeherderList):
 
     def compare(self, rows: pl.DataFrame) -> Compare:
         if len(rows) != 1:
-            raise UsageProblem("Only the two pushes of one summary can be compared.", "Mark one row, or none.")
+            raise UsageError("Only the two pushes of one summary can be compared.", "Mark one row, or none.")
         found = _compared(rows.row(0, named=True), self.server)
         if found is None:
-            raise UsageProblem("This summary does not name both pushes.", "Compare revisions by perf:compare/...")
+            raise UsageError("This summary does not name both pushes.", "Compare revisions by perf:compare/...")
         return found
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
@@ -151,7 +151,7 @@ class AlertList(TreeherderList):
         status = f" {self._summary['status']}" if self._summary.get("status") else ""
         return f"alert summary {self.locator.number}{status}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         page = self.treeherder.alert_summary(self.locator.number, cancel)
         self._summary = page.summaries.row(0, named=True) if len(page.summaries) else {}
         self._root = self.root_of(str(self._summary.get("repository") or ""), cancel)
@@ -160,14 +160,14 @@ class AlertList(TreeherderList):
         if page.alerts["repository"].null_count():
             yield self._with_repositories(page, cancel)
 
-    def _with_repositories(self, page: AlertPage, cancel: Cancel) -> Page:
+    def _with_repositories(self, page: AlertPage, cancel: CancelToken) -> Page:
         """An alert does not say of which repository it is; a downstream one is of another than this summary's."""
         foreign = page.alerts.filter(pl.col("repository").is_null())["summary_id"].drop_nulls().unique().to_list()
         known: dict[str, str] = {}
         for number in foreign[:MOST_LOOKED_UP]:
             try:
                 told_by = self.treeherder.alert_summary(int(number), cancel).summaries
-            except Problem:  # its alerts are then listed without a series to open
+            except AppError:  # its alerts are then listed without a series to open
                 cancel.check()
                 continue
             if len(told_by) and told_by["repository"][0]:
@@ -198,7 +198,7 @@ class AlertList(TreeherderList):
         """Whatever is marked: all that the framework measured on the push before and on the one alerted on."""
         found = _compared(self._summary, self.server)
         if found is None:
-            raise UsageProblem("This summary does not name both pushes.", "Compare revisions by perf:compare/...")
+            raise UsageError("This summary does not name both pushes.", "Compare revisions by perf:compare/...")
         return found
 
     def log(self, row: Row) -> LogAddress | None:
@@ -268,10 +268,10 @@ class AlertList(TreeherderList):
         return " · ".join(part for part in parts if part)
 
 
-def _trackers(listed: TreeherderList, cancel: Cancel) -> dict[int, str]:
+def _trackers(listed: TreeherderList, cancel: CancelToken) -> dict[int, str]:
     try:
         return listed.treeherder.issue_trackers(cancel)
-    except HttpProblem:  # then a bug is only a number
+    except HttpError:  # then a bug is only a number
         return {}
 
 

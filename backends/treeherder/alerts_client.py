@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from backends.http.answers import Origin
-from backends.http.errors import NotFound
-from backends.http.policies import Policy
+from backends.http.errors import NotFoundError
+from backends.http.policies import CachePolicy
+from backends.http.response import Freshness
 from backends.treeherder.alert_rows import alert_frame, summary_frame
 from backends.treeherder.answers import NotTreeherder, entries, lenient, value_of
 from backends.treeherder.asking import NoSuchThing
@@ -18,9 +18,9 @@ from backends.treeherder.reference_client import ReferenceClient
 from backends.treeherder.structs import AlertSummary
 
 if TYPE_CHECKING:
-    from backends.cancel import Cancel
+    from backends.cancel import CancelToken
 
-SOON = Policy.short(120)
+SOON = CachePolicy.short(120)
 SUMMARIES_A_PAGE = 100  # more is cut to 100 without a word
 
 
@@ -31,7 +31,7 @@ class AlertPage:
     summaries: pl.DataFrame
     alerts: pl.DataFrame
     total: int | None
-    origin: Origin
+    origin: Freshness
     note: str = ""
 
 
@@ -61,7 +61,7 @@ class AlertFilters:
 class AlertsClient(ReferenceClient):
     """The part of the client that is about alerts."""
 
-    def alert_summaries(self, filters: AlertFilters, cancel: Cancel | None = None) -> Iterator[AlertPage]:
+    def alert_summaries(self, filters: AlertFilters, cancel: CancelToken | None = None) -> Iterator[AlertPage]:
         """Alert summaries, newest alert first, 100 a page. New ones shift the pages: a row may come twice."""
         names = self.framework_names(cancel)
         params = {**self._alert_params(filters, cancel), "limit": SUMMARIES_A_PAGE}
@@ -78,11 +78,11 @@ class AlertsClient(ReferenceClient):
                 return
             page += 1
 
-    def alert_summary(self, number: int, cancel: Cancel | None = None) -> AlertPage:
+    def alert_summary(self, number: int, cancel: CancelToken | None = None) -> AlertPage:
         """One summary by its own address: the list's `id=` would have the server ask Taskcluster for profiles."""
         try:
             answer = self.asker.ask(f"performance/alertsummary/{int(number)}", policy=SOON, cancel=cancel)
-        except NotFound:
+        except NotFoundError:
             raise NoSuchThing(f"Treeherder has no alert summary {number}.", "Check its number.") from None
         value = value_of(answer)
         if not isinstance(value, dict) or "alerts" not in value:
@@ -90,7 +90,7 @@ class AlertsClient(ReferenceClient):
         found = [lenient(AlertSummary, value)]
         return AlertPage(summary_frame(found, self.framework_names(cancel)), alert_frame(found), 1, answer.origin)
 
-    def _alert_params(self, filters: AlertFilters, cancel: Cancel | None) -> dict[str, Any]:
+    def _alert_params(self, filters: AlertFilters, cancel: CancelToken | None) -> dict[str, Any]:
         return {
             "repository": self.repository_id(filters.repository, cancel) if filters.repository else None,
             "framework": filters.framework,

@@ -16,9 +16,9 @@ from typing import Annotated, Any, TypeVar, get_args
 import msgspec
 import polars as pl
 
-from backends.http.answers import Answer, Origin
-from backends.http.errors import NotFound, WrongServer, shown
-from backends.http.policies import Policy
+from backends.http.errors import NotFoundError, UnexpectedResponseError, short_url
+from backends.http.policies import CachePolicy
+from backends.http.response import Freshness, Response
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -28,22 +28,22 @@ LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59
 _ISO = "%Y-%m-%dT%H:%M:%S%.f"
 
 
-class NotTreeherder(WrongServer):
+class NotTreeherder(UnexpectedResponseError):
     """The address answers, but not with what this endpoint says."""
 
     def __init__(self, url: str, what: str) -> None:
         super().__init__(
-            f"{shown(url)} answered, but not as a Treeherder does: {what}.",
+            f"{short_url(url)} answered, but not as a Treeherder does: {what}.",
             "Check the address of the server (CIEXPLORE_TREEHERDER_URL), or try again if the answer was cut off.",
         )
 
 
-class NoSuchEndpoint(NotFound):
+class NoSuchEndpoint(NotFoundError):
     """200 with a web page: the server has no such part of the API (it answers so instead of 404)."""
 
     def __init__(self, url: str) -> None:
         super().__init__(
-            f"{shown(url)} is a web page: this server has no such part of Treeherder's API.",
+            f"{short_url(url)} is a web page: this server has no such part of Treeherder's API.",
             "Check the address of the server (CIEXPLORE_TREEHERDER_URL); an older or newer Treeherder may lack it.",
             status=200,
         )
@@ -54,7 +54,7 @@ class Rows:
     """What an endpoint listed, as a frame; `origin` of its answer; `note`, a sentence about what could not be read."""
 
     frame: pl.DataFrame
-    origin: Origin = field(default_factory=Origin)
+    origin: Freshness = field(default_factory=Freshness)
     note: str = ""
 
 
@@ -71,25 +71,25 @@ class Entries:
         return f"{self.lost:,} entries of the answer could not be read and are not shown." if self.lost else ""
 
 
-def is_page(answer: Answer) -> bool:
+def is_page(answer: Response) -> bool:
     return "html" in answer.headers.get("content-type", "").lower() or answer.body[:200].lstrip()[:1] == b"<"
 
 
-Hold = Policy | Callable[[Answer], Policy]
+Hold = CachePolicy | Callable[[Response], CachePolicy]
 
 
-def kept(policy: Hold) -> Callable[[Answer], Policy]:
+def kept(policy: Hold) -> Callable[[Response], CachePolicy]:
     """`policy` for an answer of the API; a web page in its place is not kept."""
 
-    def hold(answer: Answer) -> Policy:
+    def hold(answer: Response) -> CachePolicy:
         if is_page(answer):
-            return Policy.never()
+            return CachePolicy.never()
         return policy(answer) if callable(policy) else policy
 
     return hold
 
 
-def value_of(answer: Answer) -> Any:
+def value_of(answer: Response) -> Any:
     """The answer as plain JSON values. Raises `NoSuchEndpoint` for a web page, `NotTreeherder` for what is no JSON."""
     if is_page(answer):
         raise NoSuchEndpoint(answer.url)
@@ -115,7 +115,7 @@ def _integer(digits: str) -> int | None:
     return int(digits) if len(digits) < 19 else None  # int() of 5,000 digits raises
 
 
-def entries(answer: Answer, kind: type[T], *, member: str = "", keyed: bool = False) -> Entries:
+def entries(answer: Response, kind: type[T], *, member: str = "", keyed: bool = False) -> Entries:
     """The list of an answer: of the whole answer, of its `member`, or (`keyed`) of an object's values.
 
     Raises what `value_of` raises, and `NotTreeherder` where there is no such list or nothing in it has the shape.

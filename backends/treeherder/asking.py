@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
-from backends.http.answers import Answer
-from backends.problems import Problem
+from backends.errors import AppError
+from backends.http.response import Response
 from backends.treeherder.answers import Hold, kept
 
 if TYPE_CHECKING:
-    from backends.cancel import Cancel
+    from backends.cancel import CancelToken
     from backends.http import Http
 
 Value = str | int | bool | None
@@ -25,7 +25,7 @@ DAY = 86400.0
 CAP = 512 << 20  # bytes, decoded: all subtests of a month were 3.2 MB of a small server; production has 50 times that
 
 
-class NoSuchRepository(Problem):
+class NoSuchRepository(AppError):
     """The server answers, and has no repository of that name."""
 
     exit_code = 3
@@ -38,7 +38,7 @@ class NoSuchRepository(Problem):
         super().__init__(f"Treeherder has no repository “{_shown(name)}”.", hint)
 
 
-class NoSuchThing(Problem):
+class NoSuchThing(AppError):
     """The server answers, and has nothing by that id or revision."""
 
     exit_code = 3
@@ -55,8 +55,10 @@ class Asker:
         self.http = http
         self.base = base.rstrip("/")
 
-    def ask(self, path: str, params: Params | None = None, *, policy: Hold, cancel: Cancel | None = None) -> Answer:
-        """The answer of /api/PATH/. `policy` holds for JSON only. Raises `Problem`s."""
+    def ask(
+        self, path: str, params: Params | None = None, *, policy: Hold, cancel: CancelToken | None = None
+    ) -> Response:
+        """The answer of /api/PATH/. `policy` holds for JSON only. Raises `AppError`s."""
         return self.http.get(self.url(path, params), policy=kept(policy), cap=CAP, cancel=cancel)
 
     def url(self, path: str, params: Params | None = None) -> str:

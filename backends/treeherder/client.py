@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from backends.http.answers import Answer
-from backends.http.errors import BadRequest, NotFound
-from backends.http.policies import Policy
+from backends.http.errors import BadRequestError, NotFoundError
+from backends.http.policies import CachePolicy
+from backends.http.response import Response
 from backends.treeherder.alerts_client import AlertFilters as AlertFilters
 from backends.treeherder.alerts_client import AlertPage as AlertPage
 from backends.treeherder.alerts_client import AlertsClient
@@ -33,10 +33,10 @@ from backends.treeherder.structs import (
 )
 
 if TYPE_CHECKING:
-    from backends.cancel import Cancel
+    from backends.cancel import CancelToken
     from backends.http import Http
 
-SOON = Policy.short(120)
+SOON = CachePolicy.short(120)
 PUSHES_A_PAGE = 1000  # more is refused
 SECOND = timedelta(seconds=1)
 FULL = 40  # hex digits
@@ -44,7 +44,7 @@ LATE = 4 * DAY  # seconds after which a push gets no more scheduled jobs; retrig
 
 
 class Treeherder(AlertsClient, JobsClient):
-    """One server, asked through `http`. All methods raise `Problem`s and may be called from any thread.
+    """One server, asked through `http`. All methods raise `AppError`s and may be called from any thread.
 
     `base`: its address, without /api. `interval`s are seconds back from now; `start` and `end` are aware datetimes and
     exclude an interval.
@@ -70,7 +70,7 @@ class Treeherder(AlertsClient, JobsClient):
         platform: str = "",
         ids: Sequence[int] = (),
         hashes: Sequence[str] = (),
-        cancel: Cancel | None = None,
+        cancel: CancelToken | None = None,
     ) -> Rows:
         """Signatures (schema `SIGNATURES`) that had a value in the interval, all of them in one answer.
 
@@ -86,7 +86,7 @@ class Treeherder(AlertsClient, JobsClient):
             "subtests": None if subtests is None else int(subtests),  # "false" is a 500
             **_period(interval, start, end),
         }
-        hold = Policy.short(min(max((interval or DAY * 14) / 100, 300), 3600))
+        hold = CachePolicy.short(min(max((interval or DAY * 14) / 100, 300), 3600))
         options, names = self.option_names(cancel), self.framework_names(cancel)
 
         def framed(found: Sequence[Signature]) -> pl.DataFrame:
@@ -107,7 +107,7 @@ class Treeherder(AlertsClient, JobsClient):
         start: datetime | None = None,
         end: datetime | None = None,
         no_retriggers: bool = False,
-        cancel: Cancel | None = None,
+        cancel: CancelToken | None = None,
     ) -> Rows:
         """Values (schema `DATA`) of signatures, pushes or jobs, ROUNDED to two decimals; `series` has them in full."""
         if not (signature_ids or push_ids or job_ids):
@@ -139,7 +139,7 @@ class Treeherder(AlertsClient, JobsClient):
         end: datetime | None = None,
         revision: str = "",
         replicates: bool = False,
-        cancel: Cancel | None = None,
+        cancel: CancelToken | None = None,
     ) -> tuple[Summary | None, Rows]:
         """What one signature is, and its values (schema `DATA`) in full, over a period or of one revision.
 
@@ -171,7 +171,7 @@ class Treeherder(AlertsClient, JobsClient):
         subtests: bool = False,
         parent: int | None = None,
         replicates: bool = False,
-        cancel: Cancel | None = None,
+        cancel: CancelToken | None = None,
     ) -> Rows:
         """Values (schema `VALUES`, one row a value, ROUNDED to two decimals) of a revision or a period.
 
@@ -194,7 +194,7 @@ class Treeherder(AlertsClient, JobsClient):
 
     def pushes(
         self, repository: str, *, count: int = 100, before: int | None = None, since: int | None = None,
-        search: Mapping[str, str] | None = None, cancel: Cancel | None = None,
+        search: Mapping[str, str] | None = None, cancel: CancelToken | None = None,
     ) -> Rows:  # fmt: skip
         """The newest pushes (schema `PUSHES`), or those from the second `since` up to the second `before`; pages
         overlap by that second's.
@@ -209,16 +209,16 @@ class Treeherder(AlertsClient, JobsClient):
             **(search or {}),
         }
         past = before is not None and before < self._clock() - LATE
-        hold = Policy.short(DAY) if past else Policy.short(60)
+        hold = CachePolicy.short(DAY) if past else CachePolicy.short(60)
         answer = self._of_repository(repository, project(repository, "push"), params, hold, cancel)
         read = entries(answer, Push, member="results")
         return Rows(push_frame(read.items), answer.origin, read.note)
 
-    def push_by_revision(self, repository: str, revision: str, cancel: Cancel | None = None) -> int:
+    def push_by_revision(self, repository: str, revision: str, cancel: CancelToken | None = None) -> int:
         """The id of the push with this revision, see `push_of`."""
         return int(self.push_of(repository, revision, cancel)["push_id"])
 
-    def push_of(self, repository: str, revision: str, cancel: Cancel | None = None) -> dict[str, Any]:
+    def push_of(self, repository: str, revision: str, cancel: CancelToken | None = None) -> dict[str, Any]:
         """The push (a row of `PUSHES`) with this revision, or its beginning, at its tip, or in full within it."""
         for member in ("revision", "commit_revision")[: 2 if len(revision) == FULL else 1]:
             frame = self.pushes(repository, count=2, search={member: revision}, cancel=cancel).frame
@@ -231,7 +231,7 @@ class Treeherder(AlertsClient, JobsClient):
         )
 
     def revisions_of_hashes(
-        self, repository: str, hashes: tuple[str, str], days: tuple[str, str], cancel: Cancel | None = None
+        self, repository: str, hashes: tuple[str, str], days: tuple[str, str], cancel: CancelToken | None = None
     ) -> tuple[str, str]:
         """The revisions of the pushes (base, new) that `mach try perf` marked with these hashes on these days.
 
@@ -242,7 +242,7 @@ class Treeherder(AlertsClient, JobsClient):
         params = {name: value for name, value in zip(names, (*hashes, *days), strict=True) if value}
         try:
             found = value_of(self.asker.ask(project(repository, "hash/tocommit"), params, policy=SOON, cancel=cancel))
-        except (BadRequest, NotFound):
+        except (BadRequestError, NotFoundError):
             found = {}
         told = found if isinstance(found, dict) else {}
         base, new = (str(told.get(f"{side}Revision") or "") for side in ("base", "new"))
@@ -250,7 +250,7 @@ class Treeherder(AlertsClient, JobsClient):
             return base, new
         return self._search_hash(repository, hashes[0], cancel), self._search_hash(repository, hashes[1], cancel)
 
-    def _search_hash(self, repository: str, hash_: str, cancel: Cancel | None) -> str:
+    def _search_hash(self, repository: str, hash_: str, cancel: CancelToken | None) -> str:
         frame = self.pushes(repository, count=1, search={"search": hash_}, cancel=cancel).frame
         revisions = frame["revision"].drop_nulls()
         if revisions.is_empty():
@@ -271,10 +271,12 @@ class Treeherder(AlertsClient, JobsClient):
         last = end if end is not None else datetime.fromtimestamp(self._clock(), UTC)
         return {"startday": _naive(start - SECOND), "endday": _naive(last + SECOND)}
 
-    def _of_repository(self, repository: str, path: str, params: Params, hold: Policy, cancel: Cancel | None) -> Answer:
+    def _of_repository(
+        self, repository: str, path: str, params: Params, hold: CachePolicy, cancel: CancelToken | None
+    ) -> Response:
         try:
             return self.asker.ask(path, params, policy=hold, cancel=cancel)
-        except NotFound:
+        except NotFoundError:
             raise NoSuchRepository(repository, self.repositories(cancel).frame["name"].to_list()) from None
 
 

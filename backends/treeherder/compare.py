@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from backends.cancel import Cancel
-from backends.http.answers import Origin
+from backends.cancel import CancelToken
+from backends.http.response import Freshness
 from backends.locators.perfherder import Compare, ComparedValues, PerfherderLocator, PushOf, Series, SeriesRef, Side
 from backends.locators.perfherder_pages import compare_url
 from backends.resources import Detail, Entry, Link, Page, Row
@@ -93,7 +93,7 @@ class CompareList(TreeherderList):
     def _subtests_only(self) -> bool:
         return self.locator.base_parent is not None or self.locator.new_parent is not None
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """From values of two decimals; then again, from values in full, the tests for which those are too coarse."""
         framework = framework_id(self.treeherder, self.locator.framework, cancel)
         if framework is not None:
@@ -113,7 +113,7 @@ class CompareList(TreeherderList):
         measured = frame["framework_id"].drop_nulls().unique()
         if not self._framework and len(measured) == 1:
             self._framework = str(measured[0])
-        origin = reduce(Origin.worse, (rows.origin for rows in values.values()))
+        origin = reduce(Freshness.worse, (rows.origin for rows in values.values()))
         unknown = unlisted(self.treeherder, framework, frame, cancel)
         note = " ".join(part for part in (absent, unknown, self._note(pairs, values)) if part)
         yield Page(frame, origin, total=len(frame), note=f"{note} {self._rank_note()}".strip())
@@ -121,13 +121,13 @@ class CompareList(TreeherderList):
         if any(len(one) for _, one in small):
             yield self._refined(frame, small, values, origin, note, cancel)
 
-    def _found(self, push: _Push, cancel: Cancel) -> _Push:
+    def _found(self, push: _Push, cancel: CancelToken) -> _Push:
         """The push in full: values are found by all 40 digits only, and of an unknown revision the server lists
         every signature without a value instead of saying so."""
         found = self.treeherder.push_of(push.repository, push.revision, cancel)
         return replace(push, revision=str(found["revision"]), time=found["push_time"])
 
-    def _find_parents(self, framework: int | None, cancel: Cancel) -> str:
+    def _find_parents(self, framework: int | None, cancel: CancelToken) -> str:
         """Finds the suite in each repository: the same one has another id in each. A sentence where one lacks it.
 
         Two different ids are each side's own. One id is looked up in the repository that it belongs to; the others find
@@ -153,7 +153,7 @@ class CompareList(TreeherderList):
         return f"{' and '.join(lacking)} does not measure this suite." if lacking else ""
 
     def _parents_by_hash(
-        self, number: int, repositories: list[str], framework: int | None, cancel: Cancel
+        self, number: int, repositories: list[str], framework: int | None, cancel: CancelToken
     ) -> dict[str, int | str]:
         home, suite = "", pl.DataFrame()
         for home in repositories:
@@ -172,7 +172,7 @@ class CompareList(TreeherderList):
                 found[repository] = self._same_signature(row, repository, framework, cancel)
         return found
 
-    def _same_signature(self, row: Row, repository: str, framework: int | None, cancel: Cancel) -> int | str:
+    def _same_signature(self, row: Row, repository: str, framework: int | None, cancel: CancelToken) -> int | str:
         """The id of the same suite in another repository, "" if it has none."""
         same = [pl.col(name).eq_missing(pl.lit(row[name], pl.String)) for name in SAME_SUITE]
         by_hash = self.treeherder.signatures(repository, hashes=(str(row["signature_hash"]),), cancel=cancel).frame
@@ -186,7 +186,7 @@ class CompareList(TreeherderList):
         return "" if found.is_empty() else max(map(int, found["signature_id"]))
 
     def _read(
-        self, pairs: list[_Pair], framework: int | None, cancel: Cancel
+        self, pairs: list[_Pair], framework: int | None, cancel: CancelToken
     ) -> dict[tuple[_Push, _Push | None], Rows]:
         """The values of every side, each asked for once. The key of a base without a revision has its new push, too."""
         questions = list(dict.fromkeys(self._key(pair, is_base) for pair in pairs for is_base in (True, False)))
@@ -203,7 +203,7 @@ class CompareList(TreeherderList):
         base = values[self._key(pair, True)].frame
         return base, VALUES.empty() if self.locator.base_only else values[self._key(pair, False)].frame
 
-    def _values(self, push: _Push, before: _Push | None, framework: int | None, cancel: Cancel) -> Rows:
+    def _values(self, push: _Push, before: _Push | None, framework: int | None, cancel: CancelToken) -> Rows:
         if isinstance(push.parent, str):
             return Rows(VALUES.empty())
         return self.treeherder.values(
@@ -243,9 +243,9 @@ class CompareList(TreeherderList):
         frame: pl.DataFrame,
         small: list[tuple[_Pair, pl.DataFrame]],
         values: dict[tuple[_Push, _Push | None], Rows],
-        origin: Origin,
+        origin: Freshness,
         note: str,
-        cancel: Cancel,
+        cancel: CancelToken,
     ) -> Page:
         """The whole list again, in order, with the tests of small values compared in full."""
         most = MOST_REFINED // len(small)  # of each new side
@@ -276,7 +276,7 @@ class CompareList(TreeherderList):
         note = f"{note} {self._rank_note()}".strip()
         return Page(in_order(every), origin, total=len(every), replace=True, note=note)
 
-    def _in_full(self, question: tuple[_Push, _Push | None, int], cancel: Cancel) -> pl.DataFrame:
+    def _in_full(self, question: tuple[_Push, _Push | None, int], cancel: CancelToken) -> pl.DataFrame:
         push, before, signature = question
         replicates, when = self.locator.replicates, self._when(push, before)
         _, rows = self.treeherder.series(push.repository, signature, replicates=replicates, cancel=cancel, **when)

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.frames.bootstrap import median_shift
 from backends.frames.comparison import Comparison, compare_samples
 from backends.frames.formats import format_value
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.answers import Origin
+from backends.http.response import Freshness
 from backends.locators.perfherder import ComparedValues, PushJobs, Series, Side
 from backends.locators.perfherder_pages import values_url
 from backends.locators.taskcluster import Task
@@ -71,7 +71,7 @@ class ValueList(TreeherderList):
     def title(self) -> str:
         return f"values of {self._name or 'both sides'}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         sides = {"base": self.locator.base, "new": self.locator.new}
         if self.locator.base == self.locator.new:  # of one side, its values alone
             del sides["new"]
@@ -88,14 +88,14 @@ class ValueList(TreeherderList):
         frame = pl.concat(frames)
         if not frame.is_empty():
             self._values = (float(frame["value"].min()), float(frame["value"].max()))  # type: ignore[arg-type]
-        origin: Origin = found["base"][1].origin
+        origin: Freshness = found["base"][1].origin
         if "new" in found:
             origin = origin.worse(found["new"][1].origin)
         jobs = frame["job_id"].drop_nulls().unique().to_list()
         tasks = self.treeherder.tasks_of_jobs(map(int, jobs), cancel) if jobs else {}
         yield Page(with_tasks(frame, tasks), origin, total=len(frame))
 
-    def _ask(self, side: Side, cancel: Cancel) -> _Told:
+    def _ask(self, side: Side, cancel: CancelToken) -> _Told:
         repository = side.series.repository
         self._roots[repository] = self.root_of(repository, cancel)
         number = self._number(side, cancel)
@@ -114,7 +114,7 @@ class ValueList(TreeherderList):
             cancel=cancel,
         )
 
-    def _number(self, side: Side, cancel: Cancel) -> int | None:
+    def _number(self, side: Side, cancel: CancelToken) -> int | None:
         if len(side.series.signature) < 40:
             return int(side.series.signature)
         hashes = (side.series.signature,)

@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.errors import HttpProblem
+from backends.http.errors import HttpError
 from backends.locators.perfherder import JobFailures, SimilarJobs
 from backends.locators.perfherder_pages import job_url
 from backends.resources import Detail, Entry, Link, LogAddress, Page, Row
@@ -46,7 +46,7 @@ class FailureLines(TreeherderList):
     def title(self) -> str:
         return f"failures of {self._job.get('name') or f'job {self.locator.job_id}'}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         at = self.locator
         job = self.treeherder.job(at.repository, at.job_id, cancel).frame
         self._job = job.row(0, named=True) if len(job) else {}
@@ -56,7 +56,7 @@ class FailureLines(TreeherderList):
         suggestions: list[dict[str, Any]] = []
         try:
             suggestions = self.treeherder.bug_suggestions(at.repository, at.job_id, cancel)
-        except HttpProblem as problem:
+        except HttpError as problem:
             note = f"Bugs could not be looked for: {problem.sentence}"
         by_line = {one["line_number"]: one for one in suggestions if isinstance(one.get("line_number"), int)}
         rows = [

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.frames.formats import format_value
 from backends.http.policies import Mode
 from backends.locators.perfherder import JobFailures, PushJobs, SimilarJobs
@@ -34,12 +34,12 @@ class _Jobs(TreeherderList):
         self._where = where
         self._root = ""  # the deployment that ran the tasks; known once read
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         self._root = self.root_of(self.repository, cancel)
         rows = self._rows(self.treeherder, cancel)
         yield Page(rows.frame, rows.origin, total=len(rows.frame), note=rows.note)
 
-    def _rows(self, treeherder: Treeherder, cancel: Cancel) -> Rows:
+    def _rows(self, treeherder: Treeherder, cancel: CancelToken) -> Rows:
         raise NotImplementedError
 
     def open(self, row: Row) -> Task | None:
@@ -126,12 +126,12 @@ class JobList(_Jobs):
     def _revision_of(self, row: Row) -> str:
         return self._revision or "" if row.get("push_id") == str(self.locator.push_id) else ""
 
-    def _rows(self, treeherder: Treeherder, cancel: Cancel) -> Rows:
+    def _rows(self, treeherder: Treeherder, cancel: CancelToken) -> Rows:
         if self._revision is None:
             self._revision = treeherder.revision_of_push(self.repository, self.locator.push_id, cancel)
         return treeherder.jobs_of_push(self.repository, self.locator.push_id, cancel)
 
-    def updates(self, frame: pl.DataFrame, cancel: Cancel) -> Page | None:
+    def updates(self, frame: pl.DataFrame, cancel: CancelToken) -> Page | None:
         """The jobs that are new or have changed; None once all have ended."""
         if not frame.is_empty() and not frame["state"].is_in(list(UNFINISHED)).any():
             return None
@@ -157,7 +157,7 @@ class SimilarJobList(_Jobs):
     def title(self) -> str:
         return f"{self.repository} jobs like {self.locator.job_id}"
 
-    def _rows(self, treeherder: Treeherder, cancel: Cancel) -> Rows:
+    def _rows(self, treeherder: Treeherder, cancel: CancelToken) -> Rows:
         return treeherder.similar_jobs(self.repository, self.locator.job_id, cancel=cancel)
 
     def summary(self, frame: pl.DataFrame) -> str:

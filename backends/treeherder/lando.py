@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from backends.http.answers import Answer
-from backends.http.errors import NotFound
-from backends.http.policies import Policy
+from backends.http.errors import NotFoundError
+from backends.http.policies import CachePolicy
+from backends.http.response import Response
 from backends.treeherder.answers import NotTreeherder, is_page, value_of
 from backends.treeherder.asking import DAY, NoSuchThing
 
 if TYPE_CHECKING:
-    from backends.cancel import Cancel
+    from backends.cancel import CancelToken
     from backends.http import Http
 
 # ui/helpers/url.js and perfcompare's logic/lando.ts; no other host is ever asked.
@@ -26,12 +26,12 @@ USUAL = "lando-prod"
 _LANDED = re.compile(rb'"commit_id"\s*:\s*"[0-9a-f]')
 
 
-def revision_of_landing_job(http: Http, number: int, instance: str = "", cancel: Cancel | None = None) -> str:
+def revision_of_landing_job(http: Http, number: int, instance: str = "", cancel: CancelToken | None = None) -> str:
     """The revision that a landing job became. Raises `NoSuchThing` with the job's status where it has not (yet)."""
     url = f"https://{HOSTS.get(instance, HOSTS[USUAL])}/landing_jobs/{int(number)}"
     try:
         answer = http.get(url, policy=_hold, cap=1 << 20, cancel=cancel)
-    except NotFound:
+    except NotFoundError:
         raise NoSuchThing(
             f"Lando has no landing job {number}.", "Check the number, and landoInstance= if given."
         ) from None
@@ -48,6 +48,6 @@ def revision_of_landing_job(http: Http, number: int, instance: str = "", cancel:
     raise NoSuchThing(f"Landing job {number} has not become a push yet: it is {status}.", "Try again in a few minutes.")
 
 
-def _hold(answer: Answer) -> Policy:
+def _hold(answer: Response) -> CachePolicy:
     """A job that has landed never changes again."""
-    return Policy.short(DAY) if _LANDED.search(answer.body) else Policy.never()
+    return CachePolicy.short(DAY) if _LANDED.search(answer.body) else CachePolicy.never()

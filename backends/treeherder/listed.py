@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from backends.errors import UsageError
 from backends.frames.formats import format_value
 from backends.frames.schema import Schema
 from backends.locators.perfherder import PerfherderLocator
 from backends.locators.perfherder_pages import INTERVAL as INTERVAL
 from backends.locators.perfherder_pages import page_url
 from backends.locators.taskcluster import SLUGID, Artifact, Push, Task
-from backends.problems import UsageProblem
 from backends.resources import LogAddress, Resource, Row
 from backends.treeherder.client import Treeherder
 from backends.treeherder.columns import FAILED_RESULTS
 
 if TYPE_CHECKING:
-    from backends.cancel import Cancel
+    from backends.cancel import CancelToken
     from backends.http import Http
 
 LOG = "public/logs/live_backing.log"
@@ -49,7 +49,7 @@ class TreeherderList(Resource):
         self._fixed_root = where.root
         self.last_dataset = where.dataset
 
-    def root_of(self, repository: str, cancel: Cancel) -> str:
+    def root_of(self, repository: str, cancel: CancelToken) -> str:
         """The Taskcluster that ran the repository's tasks, "" if it is not known."""
         return self._fixed_root or self.treeherder.taskcluster_root(repository, cancel)
 
@@ -104,9 +104,9 @@ def counts(frame: pl.DataFrame, column: str, limit: int = 5) -> list[str]:
 
 
 def need(rows: pl.DataFrame, number: int, what: str) -> None:
-    """Raises `UsageProblem` unless exactly that many rows are marked."""
+    """Raises `UsageError` unless exactly that many rows are marked."""
     if len(rows) != number:
-        raise UsageProblem(f"{len(rows):,} rows are marked.", f"Mark {number} {what} with Space, then press =.")
+        raise UsageError(f"{len(rows):,} rows are marked.", f"Mark {number} {what} with Space, then press =.")
 
 
 def epoch(moment: object) -> int | None:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 
-from backends.frames.quantities import parse_quantity
+from backends.errors import UsageError
 from backends.frames.schema import Kind
+from backends.frames.units import parse_quantity
 from backends.locators.perfherder import AlertSummaries, Pushes, Signatures
-from backends.problems import UsageProblem
 from backends.resources import Entry, Link, Question
 from backends.treeherder.columns import SUMMARY_STATUSES
 
@@ -24,10 +24,10 @@ FLAG_WORDS = {
 
 
 def seconds(text: str) -> int:
-    """How far back a person means. Raises `UsageProblem`."""
+    """How far back a person means. Raises `UsageError`."""
     found = int(parse_quantity(text, Kind.DURATION))
     if found <= 0:
-        raise UsageProblem(f"{text[:40]} is no time to look back.", "Write how far back, such as 14d.")
+        raise UsageError(f"{text[:40]} is no time to look back.", "Write how far back, such as 14d.")
     return found
 
 
@@ -110,8 +110,8 @@ def other_pushes(at: Pushes) -> list[Entry]:
 
 
 def day(text: str) -> str:
-    """A day as the server takes it. Raises `UsageProblem`."""
+    """A day as the server takes it. Raises `UsageError`."""
     try:
         return date.fromisoformat(text.strip()).isoformat() if text.strip() else ""
     except ValueError:
-        raise UsageProblem(f"{text[:40]!r} is no day.", "Write it as 2026-11-20.") from None
+        raise UsageError(f"{text[:40]!r} is no day.", "Write it as 2026-11-20.") from None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from backends.cancel import Cancel
-from backends.parallel import ask_all
+from backends.cancel import CancelToken
+from backends.pool import map_concurrently
 
 Question = TypeVar("Question")
 Found = TypeVar("Found")
@@ -15,12 +15,12 @@ WORKERS = 6  # gunicorn's sync workers are few, and nothing but our own patience
 
 
 def answers(
-    ask: Callable[[Question, Cancel], Found], questions: Sequence[Question], cancel: Cancel
+    ask: Callable[[Question, CancelToken], Found], questions: Sequence[Question], cancel: CancelToken
 ) -> Iterator[tuple[Question, Found]]:
     """Each question with its answer, as they come. The first exception ends it; so do `cancel`, and closing it."""
 
-    def paired(question: Question, own: Cancel) -> tuple[Question, Found]:
+    def paired(question: Question, own: CancelToken) -> tuple[Question, Found]:
         return question, ask(question, own)
 
-    for batch in ask_all(paired, questions, cancel, WORKERS):
+    for batch in map_concurrently(paired, questions, cancel, WORKERS):
         yield from batch

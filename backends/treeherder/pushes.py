@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from backends.cancel import Cancel
-from backends.http.answers import Origin
-from backends.http.errors import HttpProblem
-from backends.locators.archive import Revision, of_project, of_repository
+from backends.cancel import CancelToken
+from backends.errors import UsageError
+from backends.http.errors import HttpError
+from backends.http.response import Freshness
+from backends.locators.archives import Revision, of_project, of_repository
 from backends.locators.perfherder import Compare, Pushes, PushJobs
 from backends.locators.perfherder_pages import push_url, pushes_url
-from backends.problems import UsageProblem
 from backends.resources import Detail, Entry, Link, Page, Row
 from backends.treeherder.asking import NoSuchThing
 from backends.treeherder.client import LATE, PUSHES_A_PAGE
@@ -59,9 +59,9 @@ class PushList(TreeherderList):
     def prefer(self, keys: Sequence[str]) -> None:
         self._preferred = keys
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         found: list[pl.DataFrame] = []
-        origin, at = Origin(), self.locator.repository
+        origin, at = Freshness(), self.locator.repository
         for page in self._pushes(cancel):
             found.append(page.frame)
             origin = page.origin
@@ -72,7 +72,7 @@ class PushList(TreeherderList):
         every = pl.concat(found) if found else PUSHES.empty()
         yield from self._counted(every.unique("key", keep="last", maintain_order=True), origin, cancel)
 
-    def _pushes(self, cancel: Cancel) -> Iterator[Page]:
+    def _pushes(self, cancel: CancelToken) -> Iterator[Page]:
         """There is no offset: each page asks for what was pushed until the second of the oldest push so far.
 
         The ends of a range are looked up first: the server crashes on a revision that it does not know, takes only the
@@ -82,7 +82,7 @@ class PushList(TreeherderList):
         wanted = at.count or (MOST_IN_RANGE if at.from_revision else USUAL)
         since, before = (self._time_of(revision, cancel) for revision in (at.from_revision, at.to_revision))
         if since is not None and before is not None and since > before:
-            raise UsageProblem(
+            raise UsageError(
                 f"{at.from_revision[:12]} was pushed after {at.to_revision[:12]}, so no push is between them.",
                 "Swap fromchange and tochange: fromchange is the older one.",
             )
@@ -110,13 +110,13 @@ class PushList(TreeherderList):
                 return
             before = oldest
 
-    def _time_of(self, revision: str, cancel: Cancel) -> int | None:
+    def _time_of(self, revision: str, cancel: CancelToken) -> int | None:
         """When a revision was pushed, in seconds; None of none."""
         if not revision:
             return None
         return epoch(self.treeherder.push_of(self.locator.repository, revision, cancel)["push_time"])
 
-    def _counted(self, frame: pl.DataFrame, origin: Origin, cancel: Cancel) -> Iterator[Page]:
+    def _counted(self, frame: pl.DataFrame, origin: Freshness, cancel: CancelToken) -> Iterator[Page]:
         """A push that cannot be asked about keeps its row without counts; the first failure is told once.
 
         Every row is given again, counted or not: so the order stays that of the pushes, whatever fails.
@@ -136,11 +136,11 @@ class PushList(TreeherderList):
                 rows.append({**left.pop(key), **counts})
             yield Page(pl.DataFrame(rows, schema=PUSHES.polars()), origin, note=note)
 
-    def _ask(self, row: Row, cancel: Cancel) -> dict[str, int] | HttpProblem | NoSuchThing:
+    def _ask(self, row: Row, cancel: CancelToken) -> dict[str, int] | HttpError | NoSuchThing:
         old = (epoch(row["push_time"]) or 0) < time.time() - LATE
         try:
             return self.treeherder.push_counts(self.locator.repository, int(row["push_id"]), old=old, cancel=cancel)
-        except (HttpProblem, NoSuchThing) as problem:
+        except (HttpError, NoSuchThing) as problem:
             return problem
 
     def open(self, row: Row) -> PushJobs:
@@ -152,7 +152,7 @@ class PushList(TreeherderList):
         need(rows, 2, "pushes")
         base, new = rows.sort("push_time", as_number("push_id"))["revision"].to_list()
         if not base or not new:
-            raise UsageProblem("One of the pushes has no revision.")
+            raise UsageError("One of the pushes has no revision.")
         return Compare(self.locator.repository, base, self.locator.repository, new, server=self.server)
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:

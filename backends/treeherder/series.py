@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import UsageError
 from backends.frames.formats import format_value
-from backends.http.answers import Origin
-from backends.http.errors import HttpProblem
+from backends.http.errors import HttpError
+from backends.http.response import Freshness
 from backends.locators.perfherder import (
     AlertSummaries,
     AlertSummary,
@@ -24,7 +25,6 @@ from backends.locators.perfherder import (
 )
 from backends.locators.perfherder_pages import graph_url
 from backends.locators.taskcluster import Task, TaskMeasurements
-from backends.problems import UsageProblem
 from backends.resources import Chart, Detail, Entry, Link, LogAddress, Page, Row
 from backends.treeherder.answers import Rows
 from backends.treeherder.asking import NoSuchThing
@@ -88,7 +88,7 @@ class SeriesPoints(TreeherderList):
         several = len(self.locator.series)
         return self._name or ("a series" if several == 1 else f"{several} series")
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """A page of points a series; then the same rows again, with candidates, alerts and tasks."""
         reads = self._read(cancel)
         known = [one for one in reads if one.summary.signature_id is not None]
@@ -106,7 +106,7 @@ class SeriesPoints(TreeherderList):
         asked = answers(lambda place, own: self._marked(*framed[place], note, own), range(len(framed)), cancel)
         yield from dict(sorted(asked)).values()  # in the order of the series, whichever is answered first
 
-    def _read(self, cancel: Cancel) -> list[_Read]:
+    def _read(self, cancel: CancelToken) -> list[_Read]:
         wanted = self.locator.series[:MOST_SERIES]
         found = dict(answers(self._ask, list(dict.fromkeys(wanted)), cancel))
         reads = [found[ref] for ref in dict.fromkeys(wanted)]
@@ -118,7 +118,7 @@ class SeriesPoints(TreeherderList):
             )
         return reads
 
-    def _ask(self, ref: SeriesRef, cancel: Cancel) -> _Read:
+    def _ask(self, ref: SeriesRef, cancel: CancelToken) -> _Read:
         at = self.locator
         number = self._number(ref, cancel)
         if number is None:
@@ -135,32 +135,32 @@ class SeriesPoints(TreeherderList):
         self._roots[ref.repository] = self.root_of(ref.repository, cancel)
         return _Read(ref, summary or Summary(), rows)
 
-    def _number(self, ref: SeriesRef, cancel: Cancel) -> int | None:
+    def _number(self, ref: SeriesRef, cancel: CancelToken) -> int | None:
         """Of a hash the id, which alone the endpoint of alerts knows."""
         if len(ref.signature) < 40:
             return int(ref.signature)
         frame = self.treeherder.signatures(ref.repository, hashes=(ref.signature,), cancel=cancel).frame
         return None if frame.is_empty() else max(map(int, frame["signature_id"]))
 
-    def _marked(self, one: _Read, points: pl.DataFrame, note: str, cancel: Cancel) -> Page:
+    def _marked(self, one: _Read, points: pl.DataFrame, note: str, cancel: CancelToken) -> Page:
         """What could not be asked about is said and leaves the points as they are."""
         origin, notes = one.rows.origin, [note]
         marked = with_candidates(points, one.summary) if not self.locator.replicates else points
         try:
             marks, told_by = self._alert_marks(int(one.summary.signature_id or 0), cancel)
             marked, origin = with_alerts(marked, marks), origin.worse(told_by)
-        except HttpProblem as problem:
+        except HttpError as problem:
             notes.append(f"Alerts are not marked: {problem.sentence}")
         try:
             jobs = points["job_id"].drop_nulls().unique().to_list()
             marked = with_tasks(marked, self.treeherder.tasks_of_jobs(map(int, jobs), cancel) if jobs else {})
-        except HttpProblem as problem:
+        except HttpError as problem:
             notes.append(f"Tasks are not known: {problem.sentence}")
         return Page(marked, origin, note=" ".join(part for part in notes if part))
 
-    def _alert_marks(self, signature: int, cancel: Cancel) -> tuple[list[AlertMark], Origin]:
+    def _alert_marks(self, signature: int, cancel: CancelToken) -> tuple[list[AlertMark], Freshness]:
         marks: list[AlertMark] = []
-        origin = Origin()
+        origin = Freshness()
         for monitored in (False, True):  # the server gives sheriffed summaries or monitored ones, never both
             filters = AlertFilters(signature=signature, monitored=monitored)
             for number, page in enumerate(self.treeherder.alert_summaries(filters, cancel)):
@@ -221,7 +221,7 @@ class SeriesPoints(TreeherderList):
         need(rows, 2, "points of two pushes, or several points of each of two series")
         before, after = rows.sort("push_time").iter_rows(named=True)
         if before["revision"] == after["revision"] or not before["revision"] or not after["revision"]:
-            raise UsageProblem("Both points are of the same push.", "Mark points of two pushes.")
+            raise UsageError("Both points are of the same push.", "Mark points of two pushes.")
         return Compare(
             before["repository"], before["revision"], after["repository"], after["revision"],
             str(after["framework_id"] or ""), server=self.server,
@@ -318,4 +318,4 @@ def moment(seconds: int | None) -> datetime | None:
     try:
         return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
-        raise UsageProblem(f"{seconds} is no moment in seconds since 1970.") from None
+        raise UsageError(f"{seconds} is no moment in seconds since 1970.") from None

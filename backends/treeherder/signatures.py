@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import UsageError
 from backends.locators.perfherder import (
     AlertSummaries,
     ComparedValues,
@@ -22,7 +23,6 @@ from backends.locators.perfherder import (
     Signatures,
 )
 from backends.locators.perfherder_pages import alerts_url, graph_url, pushes_url, reference_url, signatures_url
-from backends.problems import UsageProblem
 from backends.resources import Detail, Entry, Link, Page, Row
 from backends.treeherder.client import Treeherder
 from backends.treeherder.columns import FRAMEWORKS, REPOSITORIES, SIGNATURES, SUBTESTS
@@ -34,8 +34,8 @@ MOST_SERIES = 6  # as many colours as tell series apart
 DAYS = (1, 7, 14, 30, 60, 90, 365)
 
 
-def framework_id(treeherder: Treeherder, framework: str, cancel: Cancel | None = None) -> int | None:
-    """The number of a framework that is given by name or number; None for "". Raises `UsageProblem`."""
+def framework_id(treeherder: Treeherder, framework: str, cancel: CancelToken | None = None) -> int | None:
+    """The number of a framework that is given by name or number; None for "". Raises `UsageError`."""
     if not framework:
         return None
     names = treeherder.framework_names(cancel)
@@ -44,10 +44,10 @@ def framework_id(treeherder: Treeherder, framework: str, cancel: Cancel | None =
         return by_name[framework.lower()]
     if framework.isascii() and framework.isdigit():  # one that is disabled is not listed and still has signatures
         return int(framework)
-    raise UsageProblem(f"There is no framework {framework[:60]!r}.", f"Known: {', '.join(sorted(by_name))}.")
+    raise UsageError(f"There is no framework {framework[:60]!r}.", f"Known: {', '.join(sorted(by_name))}.")
 
 
-def unlisted(treeherder: Treeherder, number: int | None, frame: pl.DataFrame, cancel: Cancel | None = None) -> str:
+def unlisted(treeherder: Treeherder, number: int | None, frame: pl.DataFrame, cancel: CancelToken | None = None) -> str:
     """What is to be said of an empty list of a framework that the server does not know by this number; "" else."""
     if number is None or len(frame) or number in treeherder.framework_names(cancel):
         return ""
@@ -65,7 +65,7 @@ class RepositoryList(TreeherderList):
     def title(self) -> str:
         return "Perfherder"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         rows = self.treeherder.repositories(cancel)
         yield Page(rows.frame, rows.origin, total=len(rows.frame), note=rows.note)
 
@@ -104,7 +104,7 @@ class FrameworkList(TreeherderList):
     def title(self) -> str:
         return self.locator.repository or "frameworks"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         if self.locator.repository:
             self.treeherder.check_repository(self.locator.repository, cancel)
         rows = self.treeherder.frameworks(cancel)
@@ -163,7 +163,7 @@ class SignatureList(TreeherderList):
             parent = " with subtests"
         return f"{self.locator.repository} {framework}{parent}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """All of them in one answer: the server does not page them."""
         self._framework = number = framework_id(self.treeherder, self.locator.framework, cancel)
         rows = self.treeherder.signatures(

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from backends.demo import DemoOptions, DemoServer, expected_sha256, locators
+from backends.extraction import is_archive
 from backends.transfers.manifest import Manifest
 from backends.transfers.states import Entry
-from backends.unpacking import is_archive
 from tests.commands.calling import Caller
 
 WANTED = ("--match", "*system-info.log", "--match", "*resource-usage.json", "--match", "*.tgz", "--match", "*.zip")

@@ -12,11 +12,11 @@ import polars as pl
 import pytest
 
 from backends import config
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.demo import DemoServer
 from backends.locators import parse
+from backends.session import Session
 from tests.commands.calling import LONGEST, Caller, as_process
-from tui.session import Session
 
 
 def ids(rows: list[dict[str, str]]) -> list[str]:
@@ -161,8 +161,8 @@ _SYSTEMS = {
     "taskcluster": "taskcluster",
     "prow": "prow",
     "perf": "treeherder",
-    "archive": "archiver",
-    "submit": "submission",
+    "archive": "archives",
+    "submit": "submit",
 }
 
 
@@ -174,8 +174,8 @@ def test_every_locator_of_the_demo_opens_a_list_of_its_system(demo: dict[str, st
         for name, text in demo.items():
             locator = parse(text)
             assert locator.system == _SYSTEMS[name.partition(".")[0]], name
-            resource = session.resource(locator, Cancel())
-            pages = resource.pages(Cancel())
+            resource = session.resource(locator, CancelToken())
+            pages = resource.pages(CancelToken())
             rows = next((len(page.frame) for page in pages if len(page.frame)), 0)
             pages.close()  # type: ignore[attr-defined]
             if not rows:

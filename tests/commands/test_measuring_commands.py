@@ -10,7 +10,7 @@ from typing import Any
 import click
 import pytest
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 from tui.cli import cli
 from tui.commands.measuring import breakdown, compare, measurements
 
@@ -121,5 +121,5 @@ def test_a_question_that_has_no_answer_says_what_to_ask(
     demo: dict[str, str], command: click.Command, arguments: list[str], said: str
 ) -> None:
     locators = {"GROUP": demo["taskcluster.finished-group"], "TASK": demo["taskcluster.task"]}
-    with pytest.raises(UsageProblem, match=said):
+    with pytest.raises(UsageError, match=said):
         called(command, *(locators.get(word, word) for word in arguments))

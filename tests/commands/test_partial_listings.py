@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.demo import DemoOptions, DemoServer
-from backends.http.errors import NotAllowed
+from backends.http.errors import AccessDeniedError
 from backends.taskcluster.queue import Deployment
 from tests.commands.calling import Caller, Ended
 
@@ -25,7 +25,7 @@ def test_artifacts_of_tasks_of_which_one_cannot_be_listed_end_with_1(
 
     def refused(self: Deployment, task_id: str, *arguments: object) -> object:
         if task_id == missing:
-            raise NotAllowed("It may not be read.")
+            raise AccessDeniedError("It may not be read.")
         return status(self, task_id, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Deployment, "status", refused)
@@ -42,7 +42,7 @@ def test_builds_of_which_one_cannot_be_read_are_listed_and_end_with_1(
 
     read, broken = BuildReader.row, set[str]()
 
-    def row(self: BuildReader, place: BuildPlace, cancel: Cancel) -> dict[str, object]:
+    def row(self: BuildReader, place: BuildPlace, cancel: CancelToken) -> dict[str, object]:
         found = read(self, place, cancel)
         return {**found, "state": None, "note": "cannot be read: It fails."} if place.build in broken else found
 

@@ -24,7 +24,7 @@ def call(capfdbinary: pytest.CaptureFixture[bytes]) -> Call:
 @pytest.fixture(scope="session")
 def filled(demo_server: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All of autoland that the embedded CI has, as the command fills it, once for all workers; not to be changed."""
-    from backends.cancel import Cancel
+    from backends.cancel import CancelToken
     from backends.http import Http, Mode
     from backends.treeherder.datasets.asking import Pace, Treeherder
     from backends.treeherder.datasets.ledger import now
@@ -42,7 +42,7 @@ def filled(demo_server: DemoServer, tmp_path_factory: pytest.TempPathFactory) ->
         if not done.exists():
             with Store(path, create=True) as store, Http(mode=Mode.NO_CACHE) as http:
                 server = Treeherder(http, demo_server.settings["CIEXPLORE_TREEHERDER_URL"], "autoland", Pace(0))
-                Update(store, server, Wanted("autoland", at - 400 * DAY, at), cancel=Cancel()).run()
+                Update(store, server, Wanted("autoland", at - 400 * DAY, at), cancel=CancelToken()).run()
             done.touch()
     return path
 

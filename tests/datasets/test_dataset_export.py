@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backends.cancel import Cancel
-from backends.problems import FileProblem
+from backends.cancel import CancelToken
+from backends.errors import FileError
 from backends.treeherder.datasets.compat import export
 from backends.treeherder.datasets.compat_alerts import BUG_COLUMNS, FAILING_COLUMNS, SUMMARY_COLUMNS
 from backends.treeherder.datasets.revisions import Window
@@ -53,7 +53,7 @@ def _store(
         "jobs": jobs(known).collect(), "alert_summaries": found.collect().drop("repository"),
         "alerts": alerts.collect(),
     }  # fmt: skip
-    store.commit("autoland", frames, cancel=Cancel())
+    store.commit("autoland", frames, cancel=CancelToken())
     return store
 
 
@@ -81,7 +81,7 @@ def test_every_file_says_what_the_original_would(
             Dataset(store, "autoland", Options(Window(until=START + 2999), commits)),
             base / "out",
             histograms=False,
-            cancel=Cancel(),
+            cancel=CancelToken(),
         )
     assert {name for name, _ in done.files} == {path.name for path in (base / "out").iterdir()}
     shown = Measured([datum for datum in measured.data if datum[4] <= START + 2999])
@@ -217,9 +217,9 @@ WORLD = st.tuples(MEASURED, METADATA, JOB_TABLE, SUMMARIES)
 def test_the_same_store_gives_the_same_bytes(tmp_path_factory: pytest.TempPathFactory, world: Any) -> None:
     base = tmp_path_factory.mktemp("twice")
     with _store(base / "store", *world) as store:
-        first = export(Dataset(store, "autoland"), base / "out", cancel=Cancel())
+        first = export(Dataset(store, "autoland"), base / "out", cancel=CancelToken())
         before = {path.name: path.read_bytes() for path in (base / "out").iterdir()}
-        again = export(Dataset(store, "autoland"), base / "out", cancel=Cancel())
+        again = export(Dataset(store, "autoland"), base / "out", cancel=CancelToken())
     assert {what for _, what in first.files} == {"written"}
     assert {what for _, what in again.files} == {"unchanged"}
     assert {path.name: path.read_bytes() for path in (base / "out").iterdir()} == before
@@ -230,17 +230,17 @@ def test_a_crawl_that_took_hours_is_not_overwritten(tmp_path: Path) -> None:
     with _store(tmp_path / "store", Measured([]), {}, {}, []) as store:
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "alert_summaries.csv").write_text("precious")
-        with pytest.raises(FileProblem):
-            export(Dataset(store, "autoland"), tmp_path / "out", cancel=Cancel())
+        with pytest.raises(FileError):
+            export(Dataset(store, "autoland"), tmp_path / "out", cancel=CancelToken())
         assert (tmp_path / "out" / "alert_summaries.csv").read_text() == "precious"
-        export(Dataset(store, "autoland"), tmp_path / "out", overwrite=True, cancel=Cancel())
+        export(Dataset(store, "autoland"), tmp_path / "out", overwrite=True, cancel=CancelToken())
         assert (tmp_path / "out" / "alert_summaries.csv").read_text() == ",".join(SUMMARY_COLUMNS) + "\n"
 
 
 def test_lists_may_be_json_and_old_names_hold_what_the_server_now_calls_otherwise(tmp_path: Path) -> None:
     summary = {"id": 1, "status": 7, "duplicated_summaries": [{"id": 5, "status": 1}], "alerts": [], "bug_status": 0}
     with _store(tmp_path / "store", Measured([]), {}, {}, [summary]) as store:
-        export(Dataset(store, "autoland"), tmp_path / "out", lists="json", cancel=Cancel())
+        export(Dataset(store, "autoland"), tmp_path / "out", lists="json", cancel=CancelToken())
     row = _rows(tmp_path / "out" / "alert_summaries.csv")[0]
     assert json.loads(row["duplicated_summaries_ids"]) == [5]
     assert row["alerts"] == "[]"
@@ -255,7 +255,7 @@ def test_relabelling_comes_with_its_report(tmp_path: Path) -> None:
         '{"commit_id":"abc","prompt":"p","response":"1"}\n{"commit_id":"d","prompt":"","response":"1"}\n'
     )
     with _store(tmp_path / "store", Measured([]), {3: {"framework_id": 2}}, {}, [summary]) as store:
-        export(Dataset(store, "autoland"), tmp_path / "out", structure=structure, cancel=Cancel())
+        export(Dataset(store, "autoland"), tmp_path / "out", structure=structure, cancel=CancelToken())
     labels = [row["response"] for row in _lines(tmp_path / "out" / "perf_llm_struc_no_fw_2_6_18.jsonl")]
     report = json.loads((tmp_path / "out" / "perf_llm_struc_no_fw_2_6_18_report.json").read_text())
     assert labels == ["0", "1"]
@@ -265,6 +265,6 @@ def test_relabelling_comes_with_its_report(tmp_path: Path) -> None:
 
 def test_a_store_without_anything_exports_headers_and_zeros(tmp_path: Path) -> None:
     with _store(tmp_path / "store", Measured([]), {}, {}, []) as store:
-        export(Dataset(store, "autoland"), tmp_path / "out", cancel=Cancel())
+        export(Dataset(store, "autoland"), tmp_path / "out", cancel=CancelToken())
     assert (tmp_path / "out" / "sig_groups.jsonl").read_text() == ""
     assert pl.read_csv(tmp_path / "out" / "perf_jobs_per_revision.csv")["total_jobs"].to_list() == [0] * 5

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.treeherder.datasets.ledger import now
 from backends.treeherder.datasets.repair import damaged_files, repair
 from backends.treeherder.datasets.shared_rows import shared_rows
@@ -88,7 +88,7 @@ def update(path: Path, at: int) -> None:
 
     with Store(path, create=True) as store:
         wanted = Wanted("autoland", at - 10 * DAY, at, fresh=3600)
-        Update(store, world(at).server(), wanted, cancel=Cancel(), concurrency=1).run()
+        Update(store, world(at).server(), wanted, cancel=CancelToken(), concurrency=1).run()
 
 
 def _check_nothing_is_half(path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_repair_killed_before_any_step_leaves_nothing_that_is_taken_for_known(
             for file in (store.files("pairs")[0], store.files("alerts")[0]):
                 file.write_bytes(b"PAR1")
         killed = run_killed(REPAIR, str(path), step=step)
-        repair(path, Cancel())
+        repair(path, CancelToken())
         update(path, AT)
         _check_complete(path)
         if not killed:

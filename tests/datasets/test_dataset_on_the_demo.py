@@ -13,14 +13,14 @@ from typing import Any
 import polars as pl
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.config import load
 from backends.demo import DemoServer
+from backends.errors import OperationCancelledError, UsageError
 from backends.http import Http, Mode
 from backends.locators import parse
 from backends.locators.datasets import DatasetView, DatasetViews
 from backends.locators.perfherder import Repositories
-from backends.problems import Cancelled, UsageProblem
 from backends.resources import Action, Question, gather
 from backends.treeherder.datasets import dataset_resource, filling
 from backends.treeherder.datasets.compat_alerts import SUMMARY_COLUMNS
@@ -264,7 +264,7 @@ def test_a_locator_may_be_typed_with_bare_slashes() -> None:
 
 @pytest.mark.parametrize("text", ["perf:dataset/", "perf:dataset/x?y=1", "perf:dataset/x?repository=../y"])
 def test_a_broken_locator_is_refused(text: str) -> None:
-    with pytest.raises(UsageProblem):
+    with pytest.raises(UsageError):
         parse(text)
 
 
@@ -277,14 +277,14 @@ def test_the_locators_views_are_the_views() -> None:
 def test_the_app_opens_the_list_and_each_view_from_it(filled: Path) -> None:
     with Http(mode=Mode.OFFLINE) as http:
         found = opener("treeherder")
-        listing = found.resource(found.resolve(DatasetViews(str(filled)), http, load(), Cancel()), http, load())
-        gathered = gather(listing, Cancel())
+        listing = found.resource(found.resolve(DatasetViews(str(filled)), http, load(), CancelToken()), http, load())
+        gathered = gather(listing, CancelToken())
         assert len(gathered.frame) == len(VIEWS)
         assert gathered.frame["key"].is_unique().all()
         row = gathered.frame.row(by_predicate=pl.col("view") == "groups", named=True)
         inner = dataset_resource(listing.open(row))  # type: ignore[arg-type]
         assert (inner.noun, inner.title) == (("group", "groups"), VIEWS["groups"].about)
-        rows = gather(inner, Cancel())
+        rows = gather(inner, CancelToken())
         assert dict(rows.frame.schema) == inner.schema.polars()
         assert rows.frame["group_id"].is_unique().all()
 
@@ -300,22 +300,22 @@ def test_the_app_fetches_into_a_new_store_and_says_what_came(
     with Http(mode=Mode.NO_CACHE) as http:
         repositories = found.resource(Repositories(), http, settings)
         asked = [one for one in repositories.menu({"name": "autoland"}, pl.DataFrame()) if isinstance(one, Question)]
-        with pytest.raises(UsageProblem):
+        with pytest.raises(UsageError):
             asked[-1].opens(" ")
         locator = asked[-1].opens(str(tmp_path / "new"))
         listing = found.resource(locator, http, settings)
-        assert gather(listing, Cancel()).frame.is_empty()
+        assert gather(listing, CancelToken()).frame.is_empty()
         assert not (tmp_path / "new").exists(), "looking makes nothing"
         fetch = listing.menu(None, pl.DataFrame())[0]
         assert isinstance(fetch, Action) and "autoland" in fetch.label and "autoland" not in fetch.confirm
-        stopped = Cancel()
-        with pytest.raises(Cancelled):
+        stopped = CancelToken()
+        with pytest.raises(OperationCancelledError):
             fetch.run(stopped, lambda words: stopped.cancel())
         said: list[str] = []
-        assert "pairs" in fetch.run(Cancel(), said.append)
+        assert "pairs" in fetch.run(CancelToken(), said.append)
         assert any("pushes asked" in words for words in said)
-        assert fetch.run(Cancel(), said.append) == "0 requests: nothing new."
-        assert len(gather(listing, Cancel()).frame) == len(VIEWS)
+        assert fetch.run(CancelToken(), said.append) == "0 requests: nothing new."
+        assert len(gather(listing, CancelToken()).frame) == len(VIEWS)
 
 
 def test_the_directory_of_last_time_is_suggested(tmp_path: Path) -> None:
@@ -356,7 +356,7 @@ SOURCES = {
 @pytest.mark.parametrize("name", SOURCES)
 def test_enter_leads_to_what_a_row_came_from(filled: Path, name: str) -> None:
     resource = dataset_resource(DatasetView(str(filled), name))
-    frame = gather(resource, Cancel()).frame
+    frame = gather(resource, CancelToken()).frame
     for row in frame.head(20).iter_rows(named=True):
         found = resource.open(row)
         assert type(found).__name__ == SOURCES[name]

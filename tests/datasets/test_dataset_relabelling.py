@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 from backends.treeherder.datasets.relabel import Relabelling
 
 ROW = st.one_of(
@@ -55,7 +55,7 @@ def test_labels_are_the_originals(rows: list[Any], failing: dict[str, set[int]],
 
 
 def test_a_broken_line_is_named_not_dropped() -> None:
-    with pytest.raises(UsageProblem, match="Line 2"):
+    with pytest.raises(UsageError, match="Line 2"):
         list(Relabelling({}, {}, {2}).lines([b'{"response": "0"}\n', b'{"response": \n']))
 
 

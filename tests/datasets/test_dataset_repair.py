@@ -13,10 +13,10 @@ import polars as pl
 import pytest
 
 from backends.atomic import SymlinkError
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import FileError, UsageError
 from backends.http import Http
 from backends.locators.datasets import DatasetViews
-from backends.problems import FileProblem, UsageProblem
 from backends.resources import Action
 from backends.treeherder.datasets import dataset_resource, parquet_files
 from backends.treeherder.datasets.compat import export
@@ -56,7 +56,7 @@ def test_a_damaged_file_is_set_aside_and_fetched_again(call: Call, tmp_path: Pat
         before = {name: store.read(name, "autoland") for name in TABLES}
         damaged = store.files(table)[0]
     damaged.write_bytes(b"PAR1 no")
-    with Store(path) as store, pytest.raises(FileProblem) as found:
+    with Store(path) as store, pytest.raises(FileError) as found:
         _fill(store, world, replace(WANTED, until=NOW + 3600, fresh=0))
     assert str(damaged) in found.value.sentence and "repair" in found.value.hint
     ended = call("perf", "dataset", "repair", "--store", str(path))
@@ -86,7 +86,7 @@ def test_a_file_that_is_gone_is_not_counted_as_never_measured(call: Call, tmp_pa
     for words in (("show", "revisions"), ("export", "--compat", str(tmp_path / "out")), ("show",)):
         ended = call("perf", "dataset", *words, "--store", str(path))
         assert ended.code == 1 and str(gone) in ended.err and "missing" in ended.err, words
-    with Store(path) as store, pytest.raises(FileProblem, match="missing"):
+    with Store(path) as store, pytest.raises(FileError, match="missing"):
         _fill(store, world)
     ended = call("perf", "dataset", "repair", "--store", str(path))
     assert ended.code == 0 and f"{gone}  missing  again: " in ended.text
@@ -103,8 +103,8 @@ def test_every_kind_of_damage_is_found_and_nothing_else(tmp_path: Path, damage: 
     with Store(path) as store:
         file = store.files("pairs")[3]
     file.write_bytes(DAMAGES[damage](file.read_bytes()))
-    assert [one.name for one in repair(path, Cancel())] == [file.relative_to(path).as_posix()]
-    assert repair(path, Cancel()) == []
+    assert [one.name for one in repair(path, CancelToken())] == [file.relative_to(path).as_posix()]
+    assert repair(path, CancelToken()) == []
 
 
 def test_all_damaged_files_are_named(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_damaged_ledger_costs_requests_and_no_row(call: Call, tmp_path: Path) 
         stream.write(b"\xff" * 9000)
     ended = call("perf", "dataset", "show", "coverage", "--store", str(path))
     assert ended.code == 1 and "repair" in ended.err
-    assert [one.name for one in repair(path, Cancel())] == [LEDGER]
+    assert [one.name for one in repair(path, CancelToken())] == [LEDGER]
     with Store(path) as store:
         assert _pairs(store) == before
         _fill(store, world)
@@ -141,17 +141,17 @@ def test_the_app_sets_damaged_files_aside_from_the_list_of_views(tmp_path: Path)
     listing = dataset_resource(DatasetViews(str(path)), cast(Http, object()), "http://127.0.0.1:1")
     action = listing.menu(None, pl.DataFrame())[-1]
     assert isinstance(action, Action) and action.label == "Set damaged files aside"
-    assert action.run(Cancel(), lambda words: None).startswith("Every file")
+    assert action.run(CancelToken(), lambda words: None).startswith("Every file")
     with Store(path) as store:
         damaged = store.files("pairs")[0]
     damaged.write_bytes(b"")
-    assert damaged.relative_to(path).as_posix() in action.run(Cancel(), lambda words: None)
+    assert damaged.relative_to(path).as_posix() in action.run(CancelToken(), lambda words: None)
     assert not damaged.exists()
 
 
 def test_what_is_no_dataset_is_not_repaired(tmp_path: Path) -> None:
-    with pytest.raises(UsageProblem):
-        repair(tmp_path, Cancel())
+    with pytest.raises(UsageError):
+        repair(tmp_path, CancelToken())
     assert not list(tmp_path.iterdir())
 
 
@@ -159,12 +159,12 @@ def test_a_damaged_file_does_not_replace_its_whole_copy_in_a_bucket(tmp_path: Pa
     pytest.importorskip("obstore")
     path, url = _filled(tmp_path / "store"), f"file://{tmp_path}/bucket"
     with Store(path) as store:
-        mirror(store, url, cancel=Cancel())
+        mirror(store, url, cancel=CancelToken())
         name = store.files("pushes")[0].relative_to(path)
         whole = (tmp_path / "bucket" / name).read_bytes()
         (path / name).write_bytes(b"PAR1 no")
         with pytest.raises(DamagedDatasetError):
-            mirror(store, url, cancel=Cancel())
+            mirror(store, url, cancel=CancelToken())
     assert (tmp_path / "bucket" / name).read_bytes() == whole
 
 
@@ -202,7 +202,7 @@ def test_a_full_disk_is_said_and_nothing_is_lost(call: Call, tmp_path: Path, mon
     world.measure(1, 9999, 3)
     monkeypatch.setattr(parquet_files, "atomic_file", full)
     with Store(path) as store:
-        with pytest.raises(FileProblem, match="no space left on device"):
+        with pytest.raises(FileError, match="no space left on device"):
             _fill(store, world, replace(WANTED, until=NOW + 3600, fresh=0))
         assert _pairs(store) == before
     monkeypatch.setattr(parquet_files, "atomic_file", real)
@@ -215,11 +215,11 @@ def test_a_full_disk_is_said_and_nothing_is_lost(call: Call, tmp_path: Path, mon
 def test_a_ledger_that_does_not_fit_is_a_full_disk(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / LEDGER)
     ledger._base.execute("PRAGMA max_page_count = 8")
-    with pytest.raises(FileProblem, match="no space left on device"):
+    with pytest.raises(FileError, match="no space left on device"):
         for number in range(100):
-            with ledger.exclusive(Cancel()):
+            with ledger.exclusive(CancelToken()):
                 ledger.note(f"key {number}", "x" * 1000)
-    with ledger.exclusive(Cancel()):  # and it goes on as soon as there is room
+    with ledger.exclusive(CancelToken()):  # and it goes on as soon as there is room
         pass
     ledger.close()
 
@@ -247,9 +247,9 @@ def test_a_planted_link_in_a_store_is_not_written_through(tmp_path: Path, name: 
     frames = {"pairs": measured.pairs.collect(), "pushes": pushes().collect(), "signatures": _signature()}
     try:
         with Store(path, create=True) as store:
-            store.commit("autoland", frames, cancel=Cancel())
+            store.commit("autoland", frames, cancel=CancelToken())
             shared_rows(store, "autoland")
-    except FileProblem:
+    except FileError:
         pass
     assert not (list(outside.iterdir()) if is_directory else outside.exists())
 
@@ -268,7 +268,7 @@ def test_a_planted_link_in_an_export_is_not_written_through(tmp_path: Path, name
     with Store(path) as store:
         for overwrite in (False, True):
             with pytest.raises(SymlinkError):
-                export(Dataset(store, "autoland"), out, histograms=False, overwrite=overwrite, cancel=Cancel())
+                export(Dataset(store, "autoland"), out, histograms=False, overwrite=overwrite, cancel=CancelToken())
     assert not outside.exists() and (out / name).is_symlink()
 
 
@@ -278,8 +278,8 @@ def test_the_rest_of_an_update_is_kept_when_a_day_is_damaged(tmp_path: Path) -> 
     with Store(path) as store:
         store.files("pairs")[0].write_bytes(b"")
         with pytest.raises(DamagedDatasetError):
-            Update(store, world.server(), replace(WANTED, until=NOW + 3600, fresh=0), cancel=Cancel()).run()
-    repair(path, Cancel())
+            Update(store, world.server(), replace(WANTED, until=NOW + 3600, fresh=0), cancel=CancelToken()).run()
+    repair(path, CancelToken())
     with Store(path) as store:
         _fill(store, world, replace(WANTED, until=NOW + 3600, fresh=0))
         assert _pairs(store) == _expected(world)

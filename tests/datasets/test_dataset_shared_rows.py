@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.treeherder.datasets import shared_rows as module
 from backends.treeherder.datasets.shared_rows import COLUMNS, SharedRows, classes, shared_of, shared_rows
 from backends.treeherder.datasets.store import SHARED, Store
@@ -63,7 +63,7 @@ def _pairs(*rows: tuple[int, int, int]) -> pl.DataFrame:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store(tmp_path / "store", create=True) as opened:
-        opened.commit("autoland", {"pairs": _pairs((1, 7, 1), (2, 7, 1), (3, 8, 1))}, cancel=Cancel())
+        opened.commit("autoland", {"pairs": _pairs((1, 7, 1), (2, 7, 1), (3, 8, 1))}, cancel=CancelToken())
         yield opened
 
 
@@ -82,14 +82,14 @@ def test_what_is_kept_is_used_as_long_as_the_pairs_are_the_same(store: Store, mo
 
 def test_new_pairs_are_never_read_from_what_was_kept_before(store: Store) -> None:
     old = shared_rows(store, "autoland")
-    store.commit("autoland", {"pairs": _pairs((2, 9, 1), (4, 9, 2))}, cancel=Cancel())
+    store.commit("autoland", {"pairs": _pairs((2, 9, 1), (4, 9, 2))}, cancel=CancelToken())
     new = shared_rows(store, "autoland")
     assert _told(new) == _plain(store.scan("pairs", "autoland"))
     assert new.members.rows() == [(1, 1), (2, 2), (3, 3), (4, 4)]
     assert len(_told(old)) == 3  # one who still reads it is not disturbed
     for path in _kept(store):
         os.utime(path, (START, START))
-    store.commit("autoland", {"pairs": _pairs((5, 5, 5))}, cancel=Cancel())
+    store.commit("autoland", {"pairs": _pairs((5, 5, 5))}, cancel=CancelToken())
     shared_rows(store, "autoland")
     assert len(_kept(store)) == 1
 
@@ -111,7 +111,7 @@ def test_nothing_is_kept_of_files_that_changed_meanwhile(store: Store, monkeypat
 
     def slow(parts: Iterator[pl.LazyFrame]) -> pl.DataFrame:
         found = before(parts)
-        store.commit("autoland", {"pairs": _pairs((6, 6, 6))}, cancel=Cancel())
+        store.commit("autoland", {"pairs": _pairs((6, 6, 6))}, cancel=CancelToken())
         return found
 
     monkeypatch.setattr(module, "classes", slow)

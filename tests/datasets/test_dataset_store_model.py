@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.cancel import Cancel
-from backends.problems import UsageProblem
+from backends.cancel import CancelToken
+from backends.errors import UsageError
 from backends.treeherder.datasets.ledger import Fetch
 from backends.treeherder.datasets.store import Store
 from backends.treeherder.datasets.tables import JOBS, PAIRS
@@ -81,7 +81,7 @@ def test_a_value_is_there_once_and_a_known_job_is_never_forgotten(
 ) -> None:
     with Store(tmp_path_factory.mktemp("store"), create=True) as store:
         for batch in batches:
-            store.commit("autoland", {"pairs": frame(batch)}, cancel=Cancel())
+            store.commit("autoland", {"pairs": frame(batch)}, cancel=CancelToken())
         expected = model(batches)
         assert stored(store) == [expected[number] for number in sorted(expected)]
 
@@ -91,7 +91,7 @@ def test_two_values_of_one_job_for_one_signature_count_once(tmp_path: Path) -> N
     two = {**one, "datum_id": 99}
     with Store(tmp_path, create=True) as store:
         for datum in (one, two, one):
-            store.commit("autoland", {"pairs": pl.DataFrame([datum], schema=PAIRS.columns)}, cancel=Cancel())
+            store.commit("autoland", {"pairs": pl.DataFrame([datum], schema=PAIRS.columns)}, cancel=CancelToken())
         assert [datum["datum_id"] for datum in stored(store)] == [99]
 
 
@@ -109,7 +109,7 @@ def test_a_job_that_ended_stays_ended(tmp_path_factory: pytest.TempPathFactory, 
                 for number, state, at in batch
             ]
             jobs = pl.DataFrame(rows, schema=JOBS.columns)
-            store.commit("autoland", {"jobs": jobs}, cancel=Cancel())
+            store.commit("autoland", {"jobs": jobs}, cancel=CancelToken())
             for number, state, _ in batch:
                 best[number] = max(best.get(number, 0), {"expired": 0, "completed": 2}.get(state, 1))
         found = dict(store.read("jobs").select("job_id", "state").rows())
@@ -127,7 +127,7 @@ def test_an_alert_that_moved_to_another_summary_leaves_the_first(tmp_path: Path)
     with Store(tmp_path, create=True) as store:
         for found in ([summary(1, 10, 11), summary(2)], [summary(1, 10), summary(2, 11)]):
             summaries, alerts = alert_summaries(found, monitored=False)
-            store.commit("autoland", {"alert_summaries": summaries, "alerts": alerts}, cancel=Cancel())
+            store.commit("autoland", {"alert_summaries": summaries, "alerts": alerts}, cancel=CancelToken())
         rows = store.read("alerts").select("listed_in", "alert_id").rows()
         assert sorted(rows) == [(1, 10), (2, 11)]
 
@@ -138,7 +138,7 @@ def test_a_summary_whose_last_alert_left_has_none(tmp_path: Path) -> None:
     with Store(tmp_path, create=True) as store:
         for alerts_of in ([{"id": 10, "summary_id": 1}], []):
             summaries, alerts = alert_summaries([{"id": 1, "status": 0, "alerts": alerts_of}], monitored=False)
-            store.commit("autoland", {"alert_summaries": summaries, "alerts": alerts}, cancel=Cancel())
+            store.commit("autoland", {"alert_summaries": summaries, "alerts": alerts}, cancel=CancelToken())
         assert store.count("alerts") == 0
 
 
@@ -148,7 +148,7 @@ def test_the_ledger_tells_empty_from_failed_and_keeps_what_had_been_covered(tmp_
 
     with Store(tmp_path, create=True) as store:
         notes = [note("1", "ok", 100, 7), note("2", "empty", 100), note("3", "error", 100), note("1", "error", 200)]
-        store.commit("autoland", {}, notes, cancel=Cancel())
+        store.commit("autoland", {}, notes, cancel=CancelToken())
         known = store.ledger.known("autoland", "pairs")
         assert (known["1"].status, known["1"].fetched_at, known["1"].rows) == ("error", 100, 7)
         assert (known["2"].status, known["2"].fetched_at) == ("empty", 100)
@@ -160,15 +160,15 @@ def test_the_ledger_tells_empty_from_failed_and_keeps_what_had_been_covered(tmp_
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "../up", ".hidden", "x" * 200, "a\x1bb"])
 def test_a_repository_name_never_leads_out_of_the_store(tmp_path: Path, name: str) -> None:
-    with Store(tmp_path, create=True) as store, pytest.raises(UsageProblem):
-        store.commit(name, {}, cancel=Cancel())
+    with Store(tmp_path, create=True) as store, pytest.raises(UsageError):
+        store.commit(name, {}, cancel=CancelToken())
 
 
 def test_a_directory_with_other_things_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").write_text("x")
-    with pytest.raises(UsageProblem):
+    with pytest.raises(UsageError):
         Store(tmp_path, create=True)
-    with pytest.raises(UsageProblem):
+    with pytest.raises(UsageError):
         Store(tmp_path / "nothing")
 
 
@@ -248,7 +248,7 @@ def test_duckdb_reads_the_store_as_it_is(tmp_path: Path) -> None:
     duckdb = pytest.importorskip("duckdb")
     batch = [(number, number % 3 > 0, True, 1.0, 1) for number in range(30)]
     with Store(tmp_path, create=True) as store:
-        store.commit("autoland", {"pairs": frame(batch)}, cancel=Cancel())
+        store.commit("autoland", {"pairs": frame(batch)}, cancel=CancelToken())
         ours = store.scan("pairs").filter(pl.col("job_id").is_not_null()).group_by("repository", "day").agg(
             pl.col("signature_id").n_unique().alias("n")).sort("day").collect()  # fmt: skip
     theirs = duckdb.sql(

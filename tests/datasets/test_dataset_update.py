@@ -11,9 +11,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from backends.cancel import Cancel
-from backends.http.errors import NotAllowed
-from backends.problems import Cancelled
+from backends.cancel import CancelToken
+from backends.errors import OperationCancelledError
+from backends.http.errors import AccessDeniedError
 from backends.treeherder.asking import NoSuchRepository
 from backends.treeherder.datasets import wanted as wanted_module
 from backends.treeherder.datasets.compat import export
@@ -42,8 +42,8 @@ def _world() -> FakeTreeherder:
     return found
 
 
-def _fill(store: Store, world: FakeTreeherder, wanted: Wanted = WANTED, cancel: Cancel | None = None) -> Report:
-    return Update(store, world.server(), wanted, cancel=cancel or Cancel(), concurrency=2).run()
+def _fill(store: Store, world: FakeTreeherder, wanted: Wanted = WANTED, cancel: CancelToken | None = None) -> Report:
+    return Update(store, world.server(), wanted, cancel=cancel or CancelToken(), concurrency=2).run()
 
 
 def _counts(world: FakeTreeherder) -> Counter[str]:
@@ -209,7 +209,7 @@ def test_answers_that_take_too_long_are_asked_for_in_halves(tmp_path: Path) -> N
 
 
 def test_a_fill_that_was_stopped_goes_on_where_it_was(tmp_path: Path, lists: None) -> None:
-    world, cancel = _world(), Cancel()
+    world, cancel = _world(), CancelToken()
 
     def stop(path: str, query: dict[str, list[str]]) -> int:
         if path == "performance/summary":
@@ -218,7 +218,7 @@ def test_a_fill_that_was_stopped_goes_on_where_it_was(tmp_path: Path, lists: Non
 
     world.fails = stop
     with Store(tmp_path, create=True) as store:
-        with pytest.raises(Cancelled):
+        with pytest.raises(OperationCancelledError):
             _fill(store, world, replace(WANTED, jobs="none"), cancel=cancel)
         world.fails = lambda path, query: 0
         world.asked.clear()
@@ -232,7 +232,7 @@ def test_a_refusal_ends_the_run_and_keeps_what_there_is(tmp_path: Path, path: st
     world = _world()
     world.fails = lambda asked, query: 403 if asked == path else 0
     with Store(tmp_path, create=True) as store:
-        with pytest.raises(NotAllowed):
+        with pytest.raises(AccessDeniedError):
             _fill(store, world)
         world.fails = lambda asked, query: 0
         _fill(store, world)
@@ -275,7 +275,7 @@ def test_more_pushes_than_a_page_are_all_listed(tmp_path: Path) -> None:
 def test_an_unknown_repository_is_said_before_the_server_seems_ill(tmp_path: Path) -> None:
     world = _world()
     with Store(tmp_path, create=True) as store, pytest.raises(NoSuchRepository):
-        Update(store, world.server("autolnd"), replace(WANTED, repository="autolnd"), cancel=Cancel()).run()
+        Update(store, world.server("autolnd"), replace(WANTED, repository="autolnd"), cancel=CancelToken()).run()
 
 
 @pytest.mark.parametrize("answer", [b"<html>", b'{"a": [{"id": "x"}]}', b'{"a": [{"id": -1}]}', b"[]", b"{"])
@@ -313,7 +313,7 @@ def test_frameworks_asked_for_alone_do_not_count_as_all(tmp_path: Path) -> None:
 def test_a_dry_run_counts_what_a_run_then_asks(tmp_path: Path) -> None:
     world = _world()
     with Store(tmp_path, create=True) as store:
-        steps = {step.name: step.requests for step in steps_of(store, world.server(), WANTED, Cancel())}
+        steps = {step.name: step.requests for step in steps_of(store, world.server(), WANTED, CancelToken())}
         assert not store.repositories()
         world.asked.clear()
         _fill(store, world)
@@ -323,7 +323,7 @@ def test_a_dry_run_counts_what_a_run_then_asks(tmp_path: Path) -> None:
             made["performance/signatures"], made["push"], made["performance/data"], made["performance/alertsummary"],
         )  # fmt: skip
         assert made["performance/summary"] <= steps["submit times"]
-        again = steps_of(store, world.server(), WANTED, Cancel())
+        again = steps_of(store, world.server(), WANTED, CancelToken())
         assert sum(step.requests for step in again) == 0
 
 
@@ -391,7 +391,7 @@ def test_a_series_that_failed_is_asked_for_again(tmp_path: Path) -> None:
     with Store(tmp_path, create=True) as store:
         assert [what for what, _ in _fill(store, world).problems] == ["digits 1"]
         world.fails = lambda path, query: 0
-        steps = {step.name: step.requests for step in steps_of(store, world.server(), WANTED, Cancel())}
+        steps = {step.name: step.requests for step in steps_of(store, world.server(), WANTED, CancelToken())}
         assert steps["digits"] == 1
         assert not _fill(store, world).problems
         rows = store.read("pairs").filter(pl.col("exact"))
@@ -422,7 +422,7 @@ def test_the_busiest_push_whose_jobs_are_fetched_is_the_one_that_is_exported(
     with Store(tmp_path / "store", create=True) as store:
         _fill(store, world)
         dataset = Dataset(store, "autoland", Options(Window(within=within)))
-        done = export(dataset, tmp_path / "out", histograms=False, cancel=Cancel())
+        done = export(dataset, tmp_path / "out", histograms=False, cancel=CancelToken())
     stats = json.loads((tmp_path / "out" / "job_wait_time_stats.json").read_text())
     jobs = (tmp_path / "out" / "max_revision_jobs.jsonl").read_text().splitlines()
     meant = {row["job_id"] for row in world.data if row["push_id"] == push}
@@ -446,7 +446,9 @@ def test_an_export_of_another_window_says_that_the_jobs_of_its_busiest_push_are_
     with Store(tmp_path / "store", create=True) as store:
         _fill(store, world)
         window = Window(since=NOW - 40 * DAY, until=NOW - 20 * DAY)
-        done = export(Dataset(store, "autoland", Options(window)), tmp_path / "out", histograms=False, cancel=Cancel())
+        done = export(
+            Dataset(store, "autoland", Options(window)), tmp_path / "out", histograms=False, cancel=CancelToken()
+        )
     stats = json.loads((tmp_path / "out" / "job_wait_time_stats.json").read_text())
     missing = stats["unique_job_ids_in_cache"] - stats["detailed_jobs_in_jsonl"]
     assert stats["revision"] == f"{29:040x}" and missing == 9

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.treeherder.datasets.store import Store
 from backends.treeherder.datasets.update import Update
 from backends.treeherder.datasets.wanted import Wanted
@@ -35,4 +35,4 @@ def update(path: Path, seed: int, at: int, jobs: str) -> None:
     world.fails = told
     wanted = Wanted("autoland", at - 120 * DAY, at, jobs=jobs, fresh=3600)  # type: ignore[arg-type]
     with Store(path, create=True) as store:
-        Update(store, world.server(), wanted, cancel=Cancel(), concurrency=2).run()
+        Update(store, world.server(), wanted, cancel=CancelToken(), concurrency=2).run()

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.treeherder.datasets.ledger import Fetch
 from backends.treeherder.datasets.store import Store
 
@@ -34,5 +34,5 @@ def write_all(path: Path, seed: int, count: int) -> None:
             rows = frame(batch)
             assert isinstance(rows, pl.DataFrame)
             note = Fetch("autoland", "batch", str(number), "ok", 1, len(batch))
-            store.commit("autoland", {"pairs": rows}, [note], cancel=Cancel())
+            store.commit("autoland", {"pairs": rows}, [note], cancel=CancelToken())
             print(number, flush=True)

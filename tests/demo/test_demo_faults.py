@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.demo import DemoOptions, DemoServer, expected_bytes, locators
-from backends.demo.faults import KINDS, Faults
+from backends.demo.fault_injection import KINDS, Faults
 from backends.demo.replies import Receive, Scope, Send
 from tui.commands.demo import demo as demo_command
 

@@ -17,9 +17,9 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 
+from backends.errors import FileError, UsageError
 from backends.frames import export
 from backends.frames.schema import Column, Kind, Schema
-from backends.problems import FileProblem, UsageProblem
 
 SCHEMA = Schema(
     (
@@ -137,12 +137,12 @@ def test_columns_come_in_the_order_asked_for() -> None:
 
 @pytest.mark.parametrize(("columns", "words"), [(["nam"], "name"), (["x"], "Columns: name, state"), ([], "No column")])
 def test_a_wrong_choice_of_columns_is_explained(columns: list[str], words: str) -> None:
-    with pytest.raises(UsageProblem, match=words):
+    with pytest.raises(UsageError, match=words):
         written(frame_of("a"), "csv", columns=columns)
 
 
 def test_an_unknown_format_is_explained(tmp_path: Path) -> None:
-    with pytest.raises(UsageProblem, match="csv, jsonl, json, parquet"):
+    with pytest.raises(UsageError, match="csv, jsonl, json, parquet"):
         export.write(frame_of("a"), tmp_path / "a", "xls", schema=SCHEMA)  # type: ignore[arg-type]
 
 
@@ -180,7 +180,7 @@ def test_a_file_appears_whole_and_alone(fmt: export.Format, tmp_path: Path) -> N
 def test_a_file_is_replaced_only_when_that_is_allowed(tmp_path: Path) -> None:
     target = tmp_path / "rows.csv"
     target.write_text("precious")
-    with pytest.raises(FileProblem, match="exists"):
+    with pytest.raises(FileError, match="exists"):
         export.write(frame_of("a"), target, "csv", schema=SCHEMA)
     assert target.read_text() == "precious"
     export.write(frame_of("a"), target, "csv", schema=SCHEMA, overwrite=True)
@@ -192,7 +192,7 @@ def test_a_text_is_written_by_the_same_rules(tmp_path: Path) -> None:
     target = tmp_path / "table.txt"
     export.write_text("é\n", target)
     assert target.read_bytes() == "é\n".encode()
-    with pytest.raises(FileProblem, match="exists"):
+    with pytest.raises(FileError, match="exists"):
         export.write_text("", target)
 
 
@@ -205,7 +205,7 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path, monkeypat
         fsync(handle)
 
     monkeypatch.setattr(os, "fsync", race)
-    with pytest.raises(FileProblem, match="exists"):
+    with pytest.raises(FileError, match="exists"):
         export.write(frame_of("a"), target, "csv", schema=SCHEMA)
     assert target.read_text() == "precious" and list(tmp_path.iterdir()) == [target]
 
@@ -223,7 +223,7 @@ def test_a_full_disk_leaves_nothing_behind_and_says_so(tmp_path: Path, monkeypat
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(FileProblem) as caught:
+    with pytest.raises(FileError) as caught:
         export.write(frame_of("a"), tmp_path / "rows.csv", "csv", schema=SCHEMA)
     assert "no space left" in caught.value.sentence and "Free some space" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
@@ -231,7 +231,7 @@ def test_a_full_disk_leaves_nothing_behind_and_says_so(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize(("name", "hint"), [("no/such/rows.csv", "Create the folder"), (".", "Add a file name")])
 def test_a_place_that_cannot_be_written_is_explained(name: str, hint: str, tmp_path: Path) -> None:
-    with pytest.raises(FileProblem) as caught:
+    with pytest.raises(FileError) as caught:
         export.write(frame_of("a"), tmp_path / name, "csv", schema=SCHEMA)
     assert hint in caught.value.hint
 
@@ -239,7 +239,7 @@ def test_a_place_that_cannot_be_written_is_explained(name: str, hint: str, tmp_p
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_permission_is_explained(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(FileProblem, match="permission denied"):
+    with pytest.raises(FileError, match="permission denied"):
         export.write(frame_of("a"), tmp_path / "rows.csv", "csv", schema=SCHEMA)
 
 
@@ -266,6 +266,6 @@ class Broken(io.RawIOBase):
 def test_a_closed_pipe_is_left_to_the_command_and_a_full_disk_is_explained() -> None:
     with pytest.raises(BrokenPipeError):
         export.write(frame_of("a"), Broken(BrokenPipeError()), "csv", schema=SCHEMA)  # type: ignore[arg-type]
-    with pytest.raises(FileProblem, match="no space"):
+    with pytest.raises(FileError, match="no space"):
         full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         export.write(frame_of("a"), Broken(full), "jsonl", schema=SCHEMA)  # type: ignore[arg-type]

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
+from backends.errors import UsageError
 from backends.frames import filters
 from backends.frames.filters import FilterProblem
 from backends.frames.schema import Column, Kind, Schema
-from backends.problems import UsageProblem
 
 SCHEMA = Schema(
     (
@@ -146,7 +146,7 @@ def test_a_wrong_filter_says_what_is_wrong_where_and_what_to_write(text: str, po
     with pytest.raises(FilterProblem) as caught:
         filters.parse(text, SCHEMA)
     problem = caught.value
-    assert isinstance(problem, UsageProblem) and problem.exit_code == 2
+    assert isinstance(problem, UsageError) and problem.exit_code == 2
     assert problem.position == position
     assert not problem.incomplete
     for word in words:

@@ -276,7 +276,7 @@ def test_states_of_every_system_have_a_sign_and_a_tone(state: str, glyph: str, t
 
 
 def test_no_sign_stands_for_two_tones_and_every_sign_is_one_cell_wide() -> None:
-    from backends.frames.states import _LOOKS
+    from backends.frames.state_styles import _LOOKS
 
     tones: dict[str, set[Tone]] = {}
     for known in _LOOKS.values():

@@ -11,10 +11,10 @@ import pytest
 import scipy.stats
 from hypothesis import given, settings
 
+from backends.errors import UsageError
 from backends.frames import statistics
 from backends.frames.schema import Column, Kind, Schema
 from backends.frames.statistics import Description
-from backends.problems import UsageProblem
 
 NUMBER = Column("v", Kind.NUMBER, "V")
 cells = st.none() | st.floats(-1e6, 1e6) | st.sampled_from([math.nan, math.inf, -math.inf])
@@ -140,7 +140,7 @@ def test_a_report_of_no_rows_has_its_columns() -> None:
 
 @pytest.mark.parametrize(("columns", "by", "words"), [(["state"], None, "no numbers"), (["x"], None, "no column")])
 def test_a_report_of_something_else_is_explained(columns: list[str], by: str | None, words: str) -> None:
-    with pytest.raises(UsageProblem, match=words):
+    with pytest.raises(UsageError, match=words):
         statistics.report(FRAME, SCHEMA, columns=columns, by=by)
-    with pytest.raises(UsageProblem, match="no column 'y'"):
+    with pytest.raises(UsageError, match="no column 'y'"):
         statistics.report(FRAME, SCHEMA, by="y")

@@ -7,9 +7,9 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from backends.frames import tables
-from backends.frames.cells import cell_width, cut, pad
+from backends.frames import text_tables
 from backends.frames.schema import Column, Kind, Schema
+from backends.frames.text_width import cell_width, cut, pad
 
 SCHEMA = Schema(
     (
@@ -27,7 +27,7 @@ rows = st.lists(st.tuples(st.just("k"), cells, cells, st.none() | st.integers(0,
 @settings(deadline=None)
 @given(rows, st.integers(1, 60))
 def test_no_line_is_wider_than_the_terminal_nor_holds_a_control(table: list[tuple[Any, ...]], width: int) -> None:
-    text = tables.render(SCHEMA.frame(table), SCHEMA, width)
+    text = text_tables.render(SCHEMA.frame(table), SCHEMA, width)
     lines = text.split("\n")
     assert 0 <= len(lines) - len(table) - 1 <= 1
     for line in lines:
@@ -45,7 +45,7 @@ FRAME = SCHEMA.frame([("k", "test-linux/opt", "failed", 1_200_000, "x"), ("l", "
 
 
 def test_columns_line_up_with_numbers_at_the_right() -> None:
-    assert tables.render(FRAME, SCHEMA, 80) == (
+    assert text_tables.render(FRAME, SCHEMA, 80) == (
         "Name            State     Size\n"
         "test-linux/opt  failed  1.2 MB\n"
         "漢字            ·          7 B"
@@ -53,11 +53,11 @@ def test_columns_line_up_with_numbers_at_the_right() -> None:
 
 
 def test_the_widest_column_is_cut_first() -> None:
-    assert tables.render(FRAME, SCHEMA, 24).splitlines()[1] == "test-li…  failed  1.2 MB"
+    assert text_tables.render(FRAME, SCHEMA, 24).splitlines()[1] == "test-li…  failed  1.2 MB"
 
 
 def test_what_does_not_fit_is_named() -> None:
-    assert tables.render(FRAME, SCHEMA, 20).splitlines() == [
+    assert text_tables.render(FRAME, SCHEMA, 20).splitlines() == [
         "Name          State",
         "test-linux/…  failed",
         "漢字          ·",
@@ -66,4 +66,4 @@ def test_what_does_not_fit_is_named() -> None:
 
 
 def test_columns_can_be_chosen_hidden_ones_too_in_any_order() -> None:
-    assert tables.render(FRAME, SCHEMA, 0, columns=["hash", "name"]).splitlines()[1] == "x     test-linux/opt"
+    assert text_tables.render(FRAME, SCHEMA, 0, columns=["hash", "name"]).splitlines()[1] == "x     test-linux/opt"

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import OperationCancelledError
 from backends.http import Http
 from backends.http.stack import httpx
-from backends.problems import Cancelled
 
 Talk = Callable[[socket.socket, bytes], None]
 
@@ -125,9 +125,9 @@ def client(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., Http]]:
         http.close()
 
 
-def _cancelled_while(blocked: Callable[[Cancel], Any], is_blocked: Callable[[], object]) -> None:
-    """Runs `blocked` in a thread, pulls the token once it is under way, and expects `Cancelled` without a time-out."""
-    cancel = Cancel()
+def _cancelled_while(blocked: Callable[[CancelToken], Any], is_blocked: Callable[[], object]) -> None:
+    """Runs `blocked` in a thread, cancels it once it is under way and expects `OperationCancelledError`."""
+    cancel = CancelToken()
     found: list[BaseException] = []
 
     def run() -> None:
@@ -142,9 +142,9 @@ def _cancelled_while(blocked: Callable[[Cancel], Any], is_blocked: Callable[[], 
     cancel.cancel()
     thread.join(15)
     assert not thread.is_alive(), "nobody woke it"
-    assert [type(error) for error in found] == [Cancelled]
+    assert [type(error) for error in found] == [OperationCancelledError]
 
 
 @pytest.fixture
-def cancelled_while() -> Callable[[Callable[[Cancel], Any], Callable[[], object]], None]:
+def cancelled_while() -> Callable[[Callable[[CancelToken], Any], Callable[[], object]], None]:
     return _cancelled_while

@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from backends.http import Http, Identity, Policy
+from backends.errors import UsageError
+from backends.http import CachePolicy, Http, Identity
 from backends.http.addresses import parse, redirect_target
-from backends.http.errors import TooManyRedirects, UnsafeRedirect
+from backends.http.errors import TooManyRedirectsError, UnsafeRedirectError
 from backends.http.stack import httpx
 from backends.net import is_inside, is_loopback
-from backends.problems import UsageProblem
 
 Make = Callable[..., Http]
 Serve = Callable[..., "object"]
@@ -43,8 +43,8 @@ def test_what_must_not_be_asked_is_a_usage_problem_without_secrets(url: str, cli
     def handler(request: httpx.Request) -> httpx.Response:
         raise AssertionError("asked")
 
-    with pytest.raises(UsageProblem) as caught:
-        client(handler).get(url, policy=Policy.never())
+    with pytest.raises(UsageError) as caught:
+        client(handler).get(url, policy=CachePolicy.never())
     assert "u:p" not in str(caught.value)
 
 
@@ -76,7 +76,7 @@ def test_credentials_never_follow_to_another_origin(client: Make) -> None:
     }
     seen: list[httpx.Request] = []
     client(redirecting(steps, seen), identities=[identity("https://CI.example:443/")]).get(
-        "https://ci.example/a", policy=Policy.never()
+        "https://ci.example/a", policy=CachePolicy.never()
     )
     assert [request.headers.get("authorization") for request in seen] == [
         "Hawk GET https://ci.example/a",
@@ -91,7 +91,7 @@ def test_another_port_or_name_is_another_origin(elsewhere: str, client: Make) ->
     seen: list[httpx.Request] = []
     steps = {"https://ci.example/a": elsewhere}
     client(redirecting(steps, seen), identities=[identity("https://ci.example")]).get(
-        "https://ci.example/a", policy=Policy.never()
+        "https://ci.example/a", policy=CachePolicy.never()
     )
     assert "authorization" not in seen[1].headers
 
@@ -100,9 +100,9 @@ def test_another_server_cannot_choose_what_we_sign(client: Make) -> None:
     seen: list[httpx.Request] = []
     steps = {"https://evil.example/a": "https://ci.example/secrets"}
     http = client(redirecting(steps, seen), identities=[identity("https://ci.example")])
-    http.get("https://evil.example/a", policy=Policy.never())
+    http.get("https://evil.example/a", policy=CachePolicy.never())
     steps["https://ci.example/x"] = "https://evil.example/a"
-    http.get("https://ci.example/x", policy=Policy.never())
+    http.get("https://ci.example/x", policy=CachePolicy.never())
     assert [str(request.url) for request in seen if "authorization" in request.headers] == ["https://ci.example/x"]
 
 
@@ -111,7 +111,7 @@ def test_who_comes_back_from_another_origin_comes_back_as_nobody(hop: str, clien
     seen: list[httpx.Request] = []
     steps = {"https://ci.example/a": hop, hop: "https://ci.example/c", "https://ci.example/c": "https://ci.example/d"}
     http = client(redirecting(steps, seen), identities=[identity("https://ci.example"), identity(hop[:-2])])
-    http.get("https://ci.example/a", policy=Policy.never())
+    http.get("https://ci.example/a", policy=CachePolicy.never())
     assert [("authorization" in request.headers, "x-me" in request.headers) for request in seen] == [
         (True, True),
         (False, False),
@@ -140,22 +140,22 @@ def test_who_comes_back_from_another_origin_comes_back_as_nobody(hop: str, clien
 )
 def test_unsafe_redirects_are_refused(first: str, target: str, client: Make) -> None:
     seen: list[httpx.Request] = []
-    with pytest.raises(UnsafeRedirect) as caught:
-        client(redirecting({first: target}, seen)).get(first, policy=Policy.never())
+    with pytest.raises(UnsafeRedirectError) as caught:
+        client(redirecting({first: target}, seen)).get(first, policy=CachePolicy.never())
     assert len(seen) == 1
     assert "u:p" not in str(caught.value)
 
 
 def test_a_redirect_through_a_public_host_cannot_come_back_inside(client: Make) -> None:
     steps = {"https://ci.example/a": "https://cdn.example/b", "https://cdn.example/b": "https://10.0.0.1/c"}
-    with pytest.raises(UnsafeRedirect):
-        client(redirecting(steps, [])).get("https://ci.example/a", policy=Policy.never())
+    with pytest.raises(UnsafeRedirectError):
+        client(redirecting(steps, [])).get("https://ci.example/a", policy=CachePolicy.never())
 
 
 def test_a_local_server_may_redirect_within_this_machine(client: Make) -> None:
     seen: list[httpx.Request] = []
     steps = {"http://127.0.0.1:1/a": "http://localhost:2/b", "http://localhost:2/b": "/c"}
-    answer = client(redirecting(steps, seen)).get("http://127.0.0.1:1/a", policy=Policy.never())
+    answer = client(redirecting(steps, seen)).get("http://127.0.0.1:1/a", policy=CachePolicy.never())
     assert str(seen[-1].url) == "http://localhost:2/c"
     assert answer.url == "http://127.0.0.1:1/a", "where a redirect led may be signed and is not told"
 
@@ -170,10 +170,10 @@ def test_ten_redirects_are_followed_and_not_eleven(length: int, fine: bool, clie
     steps = {f"https://h/{number}": f"/{number + 1}" for number in range(length)}
     http = client(redirecting(steps, []))
     if fine:
-        assert http.get("https://h/0", policy=Policy.never()).body == b"end"
+        assert http.get("https://h/0", policy=CachePolicy.never()).body == b"end"
     else:
-        with pytest.raises(TooManyRedirects):
-            http.get("https://h/0", policy=Policy.never())
+        with pytest.raises(TooManyRedirectsError):
+            http.get("https://h/0", policy=CachePolicy.never())
 
 
 def test_locate_tells_where_it_leads_without_going_there(client: Make) -> None:
@@ -188,7 +188,7 @@ def test_credentials_stay_away_from_another_port_on_real_sockets(serve, say, cli
     second = serve(lambda connection, head: connection.sendall(say(b"end")))
     first = serve(lambda connection, head: connection.sendall(say(b"", "302 Found", location=f"{second.url}/b")))
     http = client(identities=[identity(first.url)])
-    assert http.get(f"{first.url}/a", policy=Policy.never()).body == b"end"
+    assert http.get(f"{first.url}/a", policy=CachePolicy.never()).body == b"end"
     assert b"authorization: hawk" in first.heads[0].lower()
     assert b"authorization" not in second.heads[0].lower() and b"x-me" not in second.heads[0].lower()
 

@@ -17,11 +17,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.http import Http, Mode, Policy
-from backends.http.answers import Source
-from backends.http.cache import Shelf, cache_summary, clear
+from backends.http import CachePolicy, Http, Mode
+from backends.http.cache import DiskCache, cache_summary, clear
+from backends.http.response import ResponseSource
 from backends.http.stack import httpx
-from backends.http.stores import Store, pack, unpack
+from backends.http.stores import BlobCache, pack, unpack
 
 Make = Callable[..., Http]
 URL = "https://ci.example/api/x"
@@ -51,7 +51,7 @@ INSERT = (
 
 
 def test_a_pickle_planted_as_a_value_is_not_loaded_but_thrown_away(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "c")
+    shelf = DiskCache(tmp_path / "c")
     assert shelf.put("seed", b"1")
     armed = pickle.dumps(Bomb(tmp_path / "boom"))
     plant(tmp_path / "c", INSERT, ("inline", 1, 4, None, armed))
@@ -68,7 +68,7 @@ def test_a_pickle_planted_as_a_value_is_not_loaded_but_thrown_away(tmp_path: Pat
 def test_a_pickle_planted_as_a_key_is_not_loaded(tmp_path: Path) -> None:
     from backends.http.cache import _open
 
-    shelf = Shelf(tmp_path / "c")
+    shelf = DiskCache(tmp_path / "c")
     shelf.put("seed", b"1")
     plant(tmp_path / "c", INSERT, (pickle.dumps(Bomb(tmp_path / "boom")), 0, 1, None, b"x"))
     assert shelf.get("seed") == b"1"
@@ -95,7 +95,7 @@ def test_nothing_can_be_written_as_a_pickle(tmp_path: Path) -> None:
 def test_a_planted_row_cannot_read_or_delete_a_file_outside(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_bytes(b"private")
-    shelf = Shelf(tmp_path / "c")
+    shelf = DiskCache(tmp_path / "c")
     shelf.put("seed", b"1")
     for number, name in enumerate(["../victim", str(victim), "ab/../../../victim"]):
         plant(tmp_path / "c", INSERT, (f"row{number}", 1, 2, name, None))
@@ -111,7 +111,7 @@ def test_the_directory_is_private_even_if_it_was_not(tmp_path: Path) -> None:
         if before is not None:
             directory.mkdir(mode=before, parents=True)
             directory.chmod(before)
-        Shelf(directory).put("k", b"v")
+        DiskCache(directory).put("k", b"v")
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
 
@@ -161,7 +161,7 @@ def test_a_cache_that_cannot_be_opened_is_said_once_and_then_done_without(
     spoil(tmp_path / "spoiled")
     http = client(answering, cache_dir=tmp_path / "spoiled")
     for _ in range(2):
-        assert http.get(URL, policy=Policy.immutable()).body == b"fresh"
+        assert http.get(URL, policy=CachePolicy.immutable()).body == b"fresh"
     assert str(tmp_path / "spoiled") in http.cache_note
     store = http.stored()
     assert store is not None
@@ -172,7 +172,7 @@ def test_a_cache_that_cannot_be_opened_is_said_once_and_then_done_without(
 
 def filled(directory: Path) -> None:
     """A cache with small and large values, closed."""
-    shelf = Shelf(directory)
+    shelf = DiskCache(directory)
     for number in range(300):
         assert shelf.put(f"k{number}", pack(b"%d" % number * 500, 1.0, {}))
     assert shelf.put("large", pack(b"large" * 20_000, 1.0, {}))
@@ -202,12 +202,12 @@ def test_a_damaged_cache_is_begun_again_and_that_is_said_once(
     (directory / "notes.txt").write_text("mine")
     http = client(answering, cache_dir=directory)
     for number in range(300):
-        assert http.get(f"{URL}/{number}", policy=Policy.immutable()).body == b"fresh"
+        assert http.get(f"{URL}/{number}", policy=CachePolicy.immutable()).body == b"fresh"
     (note,) = http.notes
     assert str(directory) in note and "damaged" in note and "emptied" in note
     assert not list(directory.glob("??/??/*.val")), "nothing is left of values that no row names any more"
     again = client(answering, cache_dir=directory)
-    assert again.get(f"{URL}/0", policy=Policy.immutable()).origin.source is Source.CACHE
+    assert again.get(f"{URL}/0", policy=CachePolicy.immutable()).origin.source is ResponseSource.CACHE
     assert again.notes == () and (directory / "notes.txt").read_text() == "mine"
     again.close()
     assert clear(directory) == 300
@@ -215,7 +215,7 @@ def test_a_damaged_cache_is_begun_again_and_that_is_said_once(
 
 def test_what_another_program_has_under_our_name_is_set_aside_and_not_deleted(tmp_path: Path) -> None:
     garbage_file(tmp_path / "c")
-    shelf = Shelf(tmp_path / "c")
+    shelf = DiskCache(tmp_path / "c")
     assert shelf.put("k", b"v") and shelf.get("k") == b"v" and "emptied" in shelf.note
     assert (tmp_path / "c" / "cache.db.damaged").read_bytes().startswith(b"this is not a database")
 
@@ -230,7 +230,7 @@ def test_looking_at_a_damaged_cache_changes_nothing(tmp_path: Path) -> None:
 def test_two_processes_that_find_the_damage_begin_one_cache(tmp_path: Path) -> None:
     directory = tmp_path / "c"
     filled(directory)
-    one, two = Shelf(directory), Shelf(directory)
+    one, two = DiskCache(directory), DiskCache(directory)
     assert one.get("k1") is not None and two.get("k1") is not None
     for path in directory.glob("cache.db*"):
         path.unlink()
@@ -251,7 +251,7 @@ def test_a_stored_answer_that_is_cut_or_altered_is_fetched_again_and_that_is_sai
 ) -> None:
     body = b"x" * size
     http = client(lambda request: httpx.Response(200, content=body))
-    http.get(URL, policy=Policy.immutable())
+    http.get(URL, policy=CachePolicy.immutable())
     store = http.stored()
     assert store is not None
     store.put("frame", body)
@@ -265,12 +265,12 @@ def test_a_stored_answer_that_is_cut_or_altered_is_fetched_again_and_that_is_sai
     connection.commit()
     connection.close()
     again = client(lambda request: httpx.Response(200, content=body))
-    answer = again.get(URL, policy=Policy.immutable())
-    assert answer.body == body and answer.origin.source is Source.NETWORK
+    answer = again.get(URL, policy=CachePolicy.immutable())
+    assert answer.body == body and answer.origin.source is ResponseSource.NETWORK
     store = again.stored()
     assert store is not None and store.get("frame") is None
     assert len(again.notes) == 1 and "fetched again" in again.notes[0]
-    assert again.get(URL, policy=Policy.immutable()).origin.source is Source.CACHE
+    assert again.get(URL, policy=CachePolicy.immutable()).origin.source is ResponseSource.CACHE
 
 
 def test_what_earlier_versions_stored_is_still_read() -> None:
@@ -291,19 +291,19 @@ def test_clearing_a_damaged_cache_makes_room_for_a_new_one_and_touches_nothing_e
     assert clear(directory) == 1
     assert not value.exists() and (directory / "notes.txt").read_text() == "mine"
     assert (directory / "ab" / "cd" / "mine.val").exists()
-    shelf = Shelf(directory)
+    shelf = DiskCache(directory)
     assert shelf.put("k", b"v") and shelf.get("k") == b"v" and not shelf.note
 
 
 def test_a_cache_damaged_while_it_is_used_is_done_without(tmp_path: Path, client: Make) -> None:
     directory = tmp_path / "cache"
     http = client(answering)
-    http.get(URL, policy=Policy.immutable())
+    http.get(URL, policy=CachePolicy.immutable())
     for path in directory.glob("cache.db*"):
         path.write_bytes(b"\x00garbage" * 4000)
     found: list[bytes] = []
     # A new thread opens a connection of its own, which meets the damage.
-    thread = threading.Thread(target=lambda: found.append(http.get(f"{URL}/2", policy=Policy.immutable()).body))
+    thread = threading.Thread(target=lambda: found.append(http.get(f"{URL}/2", policy=CachePolicy.immutable()).body))
     thread.start()
     thread.join(20)
     assert found == [b"fresh"] and http.cache_note
@@ -357,7 +357,7 @@ def test_what_is_larger_than_an_eighth_of_the_cache_is_not_kept(tmp_path: Path, 
 
     http = client(handler, cache_bytes=1_000_000)
     for path in ("/small", "/small", "/big", "/big"):
-        http.get(f"https://h{path}", policy=Policy.immutable())
+        http.get(f"https://h{path}", policy=CachePolicy.immutable())
     assert asked == ["/small", "/big", "/big"]
 
 
@@ -366,12 +366,12 @@ def test_summary_and_clear_count_and_create_nothing(tmp_path: Path, client: Make
     assert not (tmp_path / "none").exists()
     http = client(answering)
     for number in range(3):
-        http.get(f"{URL}/{number}", policy=Policy.immutable())
+        http.get(f"{URL}/{number}", policy=CachePolicy.immutable())
     entries, size = cache_summary(tmp_path / "cache")
     assert entries == 3 and size > 0
     assert clear(tmp_path / "cache") == 3
     assert cache_summary(tmp_path / "cache")[0] == 0
-    assert http.get(f"{URL}/0", policy=Policy.immutable()).origin.source.value == "network"
+    assert http.get(f"{URL}/0", policy=CachePolicy.immutable()).origin.source.value == "network"
 
 
 def test_frames_are_kept_by_key_with_their_time_and_their_account(client: Make, clock: object) -> None:
@@ -392,8 +392,8 @@ def test_frames_are_kept_by_key_with_their_time_and_their_account(client: Make, 
     [(Mode.NORMAL, 1, 1), (Mode.OFFLINE, 1, 0), (Mode.REFRESH, 0, 1), (Mode.NO_CACHE, 0, 0)],
 )
 def test_frames_follow_the_mode(mode: Mode, reads: int, writes: int, tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "c")
-    normal, other = Store(shelf, Mode.NORMAL), Store(shelf, mode)
+    shelf = DiskCache(tmp_path / "c")
+    normal, other = BlobCache(shelf, Mode.NORMAL), BlobCache(shelf, mode)
     normal.put("a", b"1")
     assert (other.get("a") is not None) == bool(reads)
     other.put("b", b"2")
@@ -402,7 +402,7 @@ def test_frames_follow_the_mode(mode: Mode, reads: int, writes: int, tmp_path: P
 
 def test_no_key_on_the_disk_tells_what_it_was_for(tmp_path: Path, client: Make) -> None:
     http = client(answering)
-    http.get("https://ci.example/secretpath?bewit=TOPSECRET", policy=Policy.immutable())
+    http.get("https://ci.example/secretpath?bewit=TOPSECRET", policy=CachePolicy.immutable())
     http.stored().put("SECRETKEY?X-Amz-Signature=TOPSECRET", b"v")  # type: ignore[union-attr]
     http.close()
     stored = b"".join(path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file())
@@ -413,4 +413,4 @@ def test_no_key_on_the_disk_tells_what_it_was_for(tmp_path: Path, client: Make) 
 def test_without_a_directory_nothing_is_kept(client: Make) -> None:
     http = client(answering, cache_dir=None)
     assert http.stored() is None and http.cache_note == ""
-    assert http.get(URL, policy=Policy.immutable()).body == b"fresh"
+    assert http.get(URL, policy=CachePolicy.immutable()).body == b"fresh"

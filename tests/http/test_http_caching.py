@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from backends.http import Http, Identity, Mode, Policy, errors
-from backends.http.answers import Answer, Source
+from backends.errors import UsageError
+from backends.http import CachePolicy, Http, Identity, Mode, errors
 from backends.http.cache import cache_summary
+from backends.http.response import Response, ResponseSource
 from backends.http.stack import httpx
-from backends.problems import UsageProblem
 
 Make = Callable[..., Http]
 URL = "https://ci.example/api/x"
@@ -48,55 +48,55 @@ def server() -> Server:
 
 
 def test_what_cannot_change_is_fetched_once_in_a_life(server: Server, client: Make, clock: Any) -> None:
-    first = client(server).get(URL, policy=Policy.immutable())
+    first = client(server).get(URL, policy=CachePolicy.immutable())
     clock.now += 1e9
-    again = client(server).get(URL, policy=Policy.immutable())  # another session
+    again = client(server).get(URL, policy=CachePolicy.immutable())  # another session
     assert (again.body, again.url, again.status) == (first.body, first.url, 200)
-    assert again.origin.source is Source.CACHE and again.origin.age == 1e9
+    assert again.origin.source is ResponseSource.CACHE and again.origin.age == 1e9
     assert len(server.requests) == 1
 
 
 def test_a_short_life_ends(server: Server, client: Make, clock: Any) -> None:
     http = client(server)
-    http.get(URL, policy=Policy.short(30))
+    http.get(URL, policy=CachePolicy.short(30))
     clock.now += 29
-    assert http.get(URL, policy=Policy.short(30)).origin.source is Source.CACHE
+    assert http.get(URL, policy=CachePolicy.short(30)).origin.source is ResponseSource.CACHE
     clock.now += 1
     server.version = 2
-    answer = http.get(URL, policy=Policy.short(30))
-    assert b'"version": 2' in answer.body and answer.origin.source is Source.NETWORK
+    answer = http.get(URL, policy=CachePolicy.short(30))
+    assert b'"version": 2' in answer.body and answer.origin.source is ResponseSource.NETWORK
 
 
 def test_what_was_stored_while_it_ran_does_not_hold_for_ever_once_it_is_resolved(
     server: Server, client: Make, clock: Any
 ) -> None:
     http = client(server)
-    http.get(URL, policy=Policy.short(30))
+    http.get(URL, policy=CachePolicy.short(30))
     clock.now += 31
     server.version = 2
-    assert b'"version": 2' in http.get(URL, policy=Policy.immutable()).body
+    assert b'"version": 2' in http.get(URL, policy=CachePolicy.immutable()).body
 
 
 def test_a_reader_in_more_of_a_hurry_than_the_writer_asks_again(server: Server, client: Make, clock: Any) -> None:
     http = client(server)
-    http.get(URL, policy=Policy.immutable())
+    http.get(URL, policy=CachePolicy.immutable())
     clock.now += 10
-    assert http.get(URL, policy=Policy.short(5)).origin.source is Source.REVALIDATED
+    assert http.get(URL, policy=CachePolicy.short(5)).origin.source is ResponseSource.REVALIDATED
 
 
 def test_an_unchanged_body_is_not_sent_again(server: Server, client: Make, clock: Any) -> None:
     http = client(server)
-    first = http.get(URL, policy=Policy.revalidate())
+    first = http.get(URL, policy=CachePolicy.revalidate())
     clock.now += 100
-    again = http.get(URL, policy=Policy.revalidate())
+    again = http.get(URL, policy=CachePolicy.revalidate())
     assert again.body == first.body and again.status == 200
-    assert again.origin.source is Source.REVALIDATED and again.origin.age == 0
+    assert again.origin.source is ResponseSource.REVALIDATED and again.origin.age == 0
     assert server.requests[1].headers["if-none-match"] == '"1"'
     server.version = 2
-    assert http.get(URL, policy=Policy.revalidate()).origin.source is Source.NETWORK
+    assert http.get(URL, policy=CachePolicy.revalidate()).origin.source is ResponseSource.NETWORK
     server.down = 503
-    stale = http.get(URL, policy=Policy.revalidate())
-    assert stale.origin.source is Source.STALE and b'"version": 2' in stale.body
+    stale = http.get(URL, policy=CachePolicy.revalidate())
+    assert stale.origin.source is ResponseSource.STALE and b'"version": 2' in stale.body
 
 
 def test_a_date_serves_where_there_is_no_etag(client: Make) -> None:
@@ -107,8 +107,8 @@ def test_a_date_serves_where_there_is_no_etag(client: Make) -> None:
         return httpx.Response(304 if seen[-1] else 200, headers={"last-modified": "Sat, 21 Nov 2026 22:00:00 GMT"})
 
     http = client(handler)
-    http.get(URL, policy=Policy.revalidate())
-    assert http.get(URL, policy=Policy.revalidate()).origin.source is Source.REVALIDATED
+    http.get(URL, policy=CachePolicy.revalidate())
+    assert http.get(URL, policy=CachePolicy.revalidate()).origin.source is ResponseSource.REVALIDATED
     assert seen == [None, "Sat, 21 Nov 2026 22:00:00 GMT"]
 
 
@@ -117,12 +117,12 @@ def test_when_the_server_fails_the_last_known_answer_is_shown_with_its_age(
     down: Any, server: Server, client: Make, clock: Any
 ) -> None:
     http = client(server)
-    http.get(URL, policy=Policy.short(30))
+    http.get(URL, policy=CachePolicy.short(30))
     clock.now += 3600
     server.down = down
-    answer = http.get(URL, policy=Policy.short(30))
+    answer = http.get(URL, policy=CachePolicy.short(30))
     assert b'"version": 1' in answer.body
-    assert answer.origin.source is Source.STALE and answer.origin.age == 3600
+    assert answer.origin.source is ResponseSource.STALE and answer.origin.age == 3600
     assert "ci.example" in answer.origin.reason
     assert len(server.requests) == 3, "two tries are enough when there is something to show"
 
@@ -130,86 +130,86 @@ def test_when_the_server_fails_the_last_known_answer_is_shown_with_its_age(
 @pytest.mark.parametrize("down", [404, 403, 410])
 def test_a_server_that_says_no_is_not_hidden_behind_an_old_answer(down: int, server: Server, client: Make) -> None:
     http = client(server)
-    http.get(URL, policy=Policy.revalidate())
+    http.get(URL, policy=CachePolicy.revalidate())
     server.down = down
-    with pytest.raises(errors.HttpProblem):
-        http.get(URL, policy=Policy.revalidate())
+    with pytest.raises(errors.HttpError):
+        http.get(URL, policy=CachePolicy.revalidate())
 
 
 def test_who_wants_no_stale_answer_gets_the_error(server: Server, client: Make) -> None:
     http = client(server)
-    http.get(URL, policy=Policy(ttl=0, stale_if_error=False))
+    http.get(URL, policy=CachePolicy(ttl=0, stale_if_error=False))
     server.down = 503
-    with pytest.raises(errors.ServerFailed):
-        http.get(URL, policy=Policy(ttl=0, stale_if_error=False))
+    with pytest.raises(errors.ServerError):
+        http.get(URL, policy=CachePolicy(ttl=0, stale_if_error=False))
 
 
 def test_offline_shows_what_there_is_however_old(server: Server, client: Make, clock: Any) -> None:
-    client(server).get(URL, policy=Policy.short(30))
-    client(server).get(f"{URL}/fixed", policy=Policy.immutable())
+    client(server).get(URL, policy=CachePolicy.short(30))
+    client(server).get(f"{URL}/fixed", policy=CachePolicy.immutable())
     clock.now += 1e7
     http = client(server, mode=Mode.OFFLINE)
-    old, fixed = http.get(URL, policy=Policy.short(30)), http.get(f"{URL}/fixed", policy=Policy.immutable())
-    assert (old.origin.source, old.origin.age, old.origin.reason) == (Source.STALE, 1e7, "offline")
-    assert fixed.origin.source is Source.CACHE
-    assert http.json(URL, policy=lambda answer: Policy.never())[0]["version"] == 1
+    old, fixed = http.get(URL, policy=CachePolicy.short(30)), http.get(f"{URL}/fixed", policy=CachePolicy.immutable())
+    assert (old.origin.source, old.origin.age, old.origin.reason) == (ResponseSource.STALE, 1e7, "offline")
+    assert fixed.origin.source is ResponseSource.CACHE
+    assert http.json(URL, policy=lambda answer: CachePolicy.never())[0]["version"] == 1
     assert len(server.requests) == 2
-    with pytest.raises(errors.Offline):
-        http.get(f"{URL}/unseen", policy=Policy.immutable())
+    with pytest.raises(errors.OfflineError):
+        http.get(f"{URL}/unseen", policy=CachePolicy.immutable())
 
 
 def test_refresh_asks_even_for_what_cannot_change_and_stores_it(server: Server, client: Make) -> None:
     http = client(server)
-    http.get(URL, policy=Policy.immutable())
+    http.get(URL, policy=CachePolicy.immutable())
     server.version = 2
     fresh = http.with_mode(Mode.REFRESH)
-    assert b'"version": 2' in fresh.get(URL, policy=Policy.immutable()).body
+    assert b'"version": 2' in fresh.get(URL, policy=CachePolicy.immutable()).body
     assert "if-none-match" not in server.requests[-1].headers
-    assert b'"version": 2' in http.get(URL, policy=Policy.immutable()).body
+    assert b'"version": 2' in http.get(URL, policy=CachePolicy.immutable()).body
     assert len(server.requests) == 2 and http.mode is Mode.NORMAL
     server.down = 503
-    with pytest.raises(errors.ServerFailed):
-        fresh.get(URL, policy=Policy.immutable())
+    with pytest.raises(errors.ServerError):
+        fresh.get(URL, policy=CachePolicy.immutable())
 
 
 def test_no_cache_neither_reads_nor_writes(server: Server, client: Make) -> None:
-    client(server).get(URL, policy=Policy.immutable())
+    client(server).get(URL, policy=CachePolicy.immutable())
     server.version = 2
     http = client(server, mode=Mode.NO_CACHE)
-    assert b'"version": 2' in http.get(URL, policy=Policy.immutable()).body
-    assert b'"version": 1' in client(server).get(URL, policy=Policy.immutable()).body
+    assert b'"version": 2' in http.get(URL, policy=CachePolicy.immutable()).body
+    assert b'"version": 1' in client(server).get(URL, policy=CachePolicy.immutable()).body
 
 
 def test_the_answer_itself_may_say_how_long_it_holds(server: Server, client: Make, clock: Any) -> None:
-    def policy(answer: Answer) -> Policy:
-        return Policy.immutable() if json.loads(answer.body)["version"] > 1 else Policy.short(10)
+    def policy(answer: Response) -> CachePolicy:
+        return CachePolicy.immutable() if json.loads(answer.body)["version"] > 1 else CachePolicy.short(10)
 
     http = client(server)
     http.get(URL, policy=policy)
-    assert http.get(URL, policy=policy).origin.source is Source.CACHE
+    assert http.get(URL, policy=policy).origin.source is ResponseSource.CACHE
     clock.now += 11
-    assert http.get(URL, policy=policy).origin.source is Source.REVALIDATED
+    assert http.get(URL, policy=policy).origin.source is ResponseSource.REVALIDATED
     server.version = 2
     clock.now += 11
-    assert http.get(URL, policy=policy).origin.source is Source.NETWORK
+    assert http.get(URL, policy=policy).origin.source is ResponseSource.NETWORK
     clock.now += 1e9
-    assert http.get(URL, policy=policy).origin.source is Source.CACHE
+    assert http.get(URL, policy=policy).origin.source is ResponseSource.CACHE
     assert len(server.requests) == 3
 
 
 def test_an_answer_not_worth_keeping_leaves_the_last_good_one(server: Server, client: Make, clock: Any) -> None:
     http = client(server)
-    http.get(URL, policy=Policy.short(10))
+    http.get(URL, policy=CachePolicy.short(10))
     clock.now += 11
     server.version = 2  # say, a login page with status 200
-    http.get(URL, policy=lambda answer: Policy.never())
+    http.get(URL, policy=lambda answer: CachePolicy.never())
     server.down = httpx.ConnectError("x")
-    assert b'"version": 1' in http.get(URL, policy=Policy.short(10)).body
+    assert b'"version": 1' in http.get(URL, policy=CachePolicy.short(10)).body
 
 
 @pytest.mark.parametrize("status", [201, 203, 204, 206])
 def test_only_a_plain_200_is_kept(status: int, tmp_path: Path, client: Make) -> None:
-    client(lambda request: httpx.Response(status, content=b"1")).get(URL, policy=Policy.immutable())
+    client(lambda request: httpx.Response(status, content=b"1")).get(URL, policy=CachePolicy.immutable())
     assert cache_summary(tmp_path / "cache")[0] == 0
 
 
@@ -218,8 +218,8 @@ def test_a_body_that_ended_early_leaves_nothing_behind(tmp_path: Path, client: M
         connection.sendall(say(b"x" * 100)[:-1])
         connection.close()
 
-    with pytest.raises(errors.IncompleteBody):
-        client(tries=2).get(f"{serve(talk).url}/x", policy=Policy.immutable())
+    with pytest.raises(errors.IncompleteBodyError):
+        client(tries=2).get(f"{serve(talk).url}/x", policy=CachePolicy.immutable())
     assert cache_summary(tmp_path / "cache")[0] == 0
 
 
@@ -231,12 +231,12 @@ def test_the_body_stays_packed_on_the_disk_and_comes_back_whole(tmp_path: Path, 
         return httpx.Response(200, content=iter([packed]), headers={"content-encoding": "gzip"})
 
     http = client(handler)
-    first, again = (http.get(URL, policy=Policy.immutable()) for _ in range(2))
-    assert first.body == again.body == body and again.origin.source is Source.CACHE
+    first, again = (http.get(URL, policy=CachePolicy.immutable()) for _ in range(2))
+    assert first.body == again.body == body and again.origin.source is ResponseSource.CACHE
     assert "content-encoding" not in first.headers and "content-encoding" not in again.headers
     assert cache_summary(tmp_path / "cache")[1] < 200_000
-    with pytest.raises(errors.TooLarge):
-        http.get(URL, policy=Policy.immutable(), cap=1_000_000)
+    with pytest.raises(errors.ResponseTooLargeError):
+        http.get(URL, policy=CachePolicy.immutable(), cap=1_000_000)
 
 
 def test_cookies_and_signed_targets_are_not_kept(tmp_path: Path, server: Server, client: Make) -> None:
@@ -256,9 +256,9 @@ def test_cookies_and_signed_targets_are_not_kept(tmp_path: Path, server: Server,
 
     me = Identity("https://ci.example", "me", lambda method, url: {"authorization": "AUTH"})
     http = client(handler, identities=[me])
-    http.get(URL, policy=Policy.immutable())
-    answer = http.get(URL, policy=Policy.immutable())
-    assert answer.origin.source is Source.CACHE
+    http.get(URL, policy=CachePolicy.immutable())
+    answer = http.get(URL, policy=CachePolicy.immutable())
+    assert answer.origin.source is ResponseSource.CACHE
     assert dict(answer.headers) == {"x-goog-generation": "17", "link": "<next>"}
     http.close()
     stored = b"".join(path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file())
@@ -271,48 +271,48 @@ def test_what_one_may_see_is_not_shown_to_another(server: Server, client: Make) 
     def as_whom(scope: str, token: str) -> list[Identity]:
         return [Identity("https://ci.example", scope, lambda method, url: {"authorization": token})]
 
-    client(server, identities=as_whom("alice", "t1")).get(URL, policy=Policy.immutable())
-    client(server, identities=as_whom("alice", "t2")).get(URL, policy=Policy.immutable())
+    client(server, identities=as_whom("alice", "t1")).get(URL, policy=CachePolicy.immutable())
+    client(server, identities=as_whom("alice", "t2")).get(URL, policy=CachePolicy.immutable())
     assert len(server.requests) == 1, "a new token of the same client is the same reader"
-    client(server, identities=as_whom("bob", "t3")).get(URL, policy=Policy.immutable())
-    client(server).get(URL, policy=Policy.immutable())
+    client(server, identities=as_whom("bob", "t3")).get(URL, policy=CachePolicy.immutable())
+    client(server).get(URL, policy=CachePolicy.immutable())
     assert len(server.requests) == 3
 
 
 def test_another_accept_is_another_answer(server: Server, client: Make) -> None:
     http = client(server)
-    http.get(URL, policy=Policy.immutable())
-    http.get(URL, policy=Policy.immutable(), accept="text/html")
+    http.get(URL, policy=CachePolicy.immutable())
+    http.get(URL, policy=CachePolicy.immutable(), accept="text/html")
     assert len(server.requests) == 2
 
 
 def test_a_clock_set_back_does_not_make_old_answers_young(server: Server, client: Make, clock: Any) -> None:
     http = client(server)
-    http.get(URL, policy=Policy.short(30))
+    http.get(URL, policy=CachePolicy.short(30))
     clock.now -= 86_400
-    assert http.get(URL, policy=Policy.short(30)).origin.source is Source.REVALIDATED
+    assert http.get(URL, policy=CachePolicy.short(30)).origin.source is ResponseSource.REVALIDATED
 
 
 def test_a_stored_body_that_cannot_be_unpacked_is_fetched_again(server: Server, client: Make, tmp_path: Path) -> None:
     http = client(server)
-    http.get(URL, policy=Policy.immutable())
+    http.get(URL, policy=CachePolicy.immutable())
     shelf = http._shelf
     assert shelf is not None
-    from backends.http.entries import Entry, key_of
+    from backends.http.entries import CacheEntry, key_of
 
     key = key_of("GET", URL, "application/json", "")
-    entry = Entry.unpacked(shelf.get(key))
+    entry = CacheEntry.unpacked(shelf.get(key))
     assert entry is not None
-    spoiled = Entry(entry.headers, "gzip", b"\x1f\x8bnot gzip", entry.vouched_at, entry.until)
+    spoiled = CacheEntry(entry.headers, "gzip", b"\x1f\x8bnot gzip", entry.vouched_at, entry.until)
     shelf.put(key, spoiled.packed())
-    assert b'"version": 1' in http.get(URL, policy=Policy.immutable()).body
+    assert b'"version": 1' in http.get(URL, policy=CachePolicy.immutable()).body
     assert "if-none-match" not in server.requests[-1].headers
-    assert b'"version": 1' in http.get(URL, policy=Policy.immutable()).body
+    assert b'"version": 1' in http.get(URL, policy=CachePolicy.immutable()).body
     for account in ({}, {"headers": 3, "encoding": "", "until": None}, {"headers": {}, "encoding": "", "until": "x"}):
         from backends.http.stores import pack
 
         shelf.put(key, pack(b"x", 1.0, account))
-        assert b'"version": 1' in http.get(URL, policy=Policy.immutable()).body
+        assert b'"version": 1' in http.get(URL, policy=CachePolicy.immutable()).body
 
 
 def test_an_etag_of_any_bytes_does_no_harm(client: Make, serve: Any) -> None:
@@ -320,10 +320,10 @@ def test_an_etag_of_any_bytes_does_no_harm(client: Make, serve: Any) -> None:
     server = serve(lambda connection, head: connection.sendall(reply))
     http = client()
     for _ in range(2):
-        assert http.get(f"{server.url}/x", policy=Policy.revalidate()).body == b"x"
+        assert http.get(f"{server.url}/x", policy=CachePolicy.revalidate()).body == b"x"
     assert b"if-none-match: " in server.heads[1]
 
 
 def test_an_identity_for_a_place_that_must_not_be_asked_is_the_users_mistake(client: Make) -> None:
-    with pytest.raises(UsageProblem):
+    with pytest.raises(UsageError):
         client(Server(), identities=[Identity("http://ci.example", "me", lambda method, url: {})])

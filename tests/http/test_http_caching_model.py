@@ -11,8 +11,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from backends.http import Http, Mode, Policy, errors
-from backends.http.answers import Source
+from backends.http import CachePolicy, Http, Mode, errors
+from backends.http.response import ResponseSource
 from backends.http.stack import httpx
 
 
@@ -79,7 +79,7 @@ class AgainstAModel(RuleBasedStateMachine):
         mode=st.sampled_from([Mode.NORMAL, Mode.NORMAL, Mode.NORMAL, *Mode]),
     )
     def somebody_asks(self, path: str, ttl: float | None, store: bool, stale: bool, late: bool, mode: Mode) -> None:
-        policy = Policy(store, ttl, stale)
+        policy = CachePolicy(store, ttl, stale)
         expected = self.expected(path, policy, late, mode)
         asked = len(self.server.requests)
         try:
@@ -87,13 +87,13 @@ class AgainstAModel(RuleBasedStateMachine):
                 f"https://h/{path}", policy=(lambda answer: policy) if late else policy
             )
             outcome: Any = (found[0]["version"], found[1].origin.source, found[1].origin.age)
-        except errors.HttpProblem as problem:
+        except errors.HttpError as problem:
             outcome = type(problem)
         assert outcome == expected
-        if isinstance(expected, tuple) and expected[1] is Source.CACHE:
+        if isinstance(expected, tuple) and expected[1] is ResponseSource.CACHE:
             assert len(self.server.requests) == asked
 
-    def expected(self, path: str, policy: Policy, late: bool, mode: Mode) -> Any:
+    def expected(self, path: str, policy: CachePolicy, late: bool, mode: Mode) -> Any:
         readable = mode.reads and (late or policy.store)
         known = self.stored.get(path) if readable else None
         if known is not None:
@@ -101,19 +101,19 @@ class AgainstAModel(RuleBasedStateMachine):
             limit = None if late else policy.ttl
             young = (until is None or self.now < until) and (limit is None or self.now - at < limit)
             if young or mode is Mode.OFFLINE:
-                return version, Source.CACHE if young else Source.STALE, self.now - at
+                return version, ResponseSource.CACHE if young else ResponseSource.STALE, self.now - at
         if mode is Mode.OFFLINE:
-            return errors.Offline
+            return errors.OfflineError
         if self.server.down is not None:
             if known is not None and (late or policy.stale_if_error) and self.server.down != 404:
-                return known[0], Source.STALE, self.now - known[1]
-            kinds = {503: errors.ServerFailed, 404: errors.NotFound}
-            return kinds[self.server.down] if isinstance(self.server.down, int) else errors.NetworkFailed
+                return known[0], ResponseSource.STALE, self.now - known[1]
+            kinds = {503: errors.ServerError, 404: errors.NotFoundError}
+            return kinds[self.server.down] if isinstance(self.server.down, int) else errors.NetworkError
         same = known is not None and known[0] == self.server.version
         if mode.writes and policy.store:
             until = None if policy.ttl is None else self.now + policy.ttl
             self.stored[path] = (self.server.version, self.now, until)
-        return self.server.version, Source.REVALIDATED if same else Source.NETWORK, 0.0
+        return self.server.version, ResponseSource.REVALIDATED if same else ResponseSource.NETWORK, 0.0
 
     @invariant()
     def nobody_is_left_flying(self) -> None:

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from backends.cancel import Cancel
-from backends.http import Downloader, Http, Policy
+from backends.cancel import CancelToken
+from backends.errors import OperationCancelledError
+from backends.http import CachePolicy, Downloader, Http
 from backends.http.exchange import Timeouts
-from backends.problems import Cancelled
 
 Make = Callable[..., Http]
 Serve = Callable[..., Any]
 Say = Callable[..., bytes]
-Watch = Callable[[Callable[[Cancel], Any], Callable[[], object]], None]
+Watch = Callable[[Callable[[CancelToken], Any], Callable[[], object]], None]
 BODY = bytes(range(256)) * 400
 PATIENT = Timeouts(connect=300, read=300, write=300, pool=300)  # so that no time-out passes for being woken
 
@@ -67,7 +67,7 @@ def test_cancel_wakes_a_download_that_stalls_in_its_body(
 ) -> None:
     server, began = serve(stalling(prefix)), threading.Event()
 
-    def blocked(cancel: Cancel) -> None:
+    def blocked(cancel: CancelToken) -> None:
         with downloader.open(f"{server.url}/f", cancel=cancel) as download:
             for chunk in download.chunks():
                 assert chunk == b"abc"
@@ -107,7 +107,7 @@ def test_cancel_wakes_a_request_that_a_pane_waits_for(client: Make, serve: Serve
     server = serve(SILENT)
     http = client(timeouts=PATIENT)
     cancelled_while(
-        lambda cancel: http.get(f"{server.url}/x", policy=Policy.never(), cancel=cancel),
+        lambda cancel: http.get(f"{server.url}/x", policy=CachePolicy.never(), cancel=cancel),
         lambda: server.seen.acquire(timeout=15),
     )
     cancelled_while(
@@ -144,10 +144,10 @@ def test_cancel_wakes_a_connection_that_is_not_taken(downloader: Downloader) -> 
         assert entered.wait(15)
         cancel.cancel()
         thread.join(15)
-        assert not thread.is_alive() and [type(error) for error in found] == [Cancelled]
+        assert not thread.is_alive() and [type(error) for error in found] == [OperationCancelledError]
 
 
-class NoticedCancel(Cancel):
+class NoticedCancel(CancelToken):
     """Tells when it is first looked at after a socket was made: `Lease.hold` does, right before it blocks."""
 
     def __init__(self, entered: threading.Event) -> None:
@@ -166,7 +166,7 @@ def test_a_token_pulled_after_the_end_does_not_touch_the_next_user_of_the_connec
     downloader: Downloader, serve: Serve, say: Say
 ) -> None:
     server = serve(always(say(b"x")))
-    cancel = Cancel()
+    cancel = CancelToken()
     assert read(downloader, f"{server.url}/f", cancel=cancel) == b"x"
     with downloader.open(f"{server.url}/f") as download:
         cancel.cancel()
@@ -181,13 +181,13 @@ def test_many_tokens_pulled_at_any_moment_leave_whole_files_or_cancelled_ones(se
     def work(number: int) -> None:
         with Downloader() as downloader:
             for turn in range(40):
-                cancel = Cancel()
+                cancel = CancelToken()
                 puller = threading.Thread(target=cancel.cancel)
                 if (turn + number) % 2:
                     puller.start()
                 try:
                     outcomes.append("whole" if read(downloader, f"{server.url}/f", cancel=cancel) == BODY else "half")
-                except Cancelled:
+                except OperationCancelledError:
                     outcomes.append("cancelled" if cancel.cancelled else "wrong")
                 if puller.ident:
                     puller.join()

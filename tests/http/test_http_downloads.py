@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from backends.http import Downloader, Identity, Policy, errors
+from backends.http import CachePolicy, Downloader, Identity, errors
 
 Serve = Callable[..., Any]
 Say = Callable[..., bytes]
@@ -87,7 +87,7 @@ def test_a_body_that_ends_early_is_an_error_that_may_be_tried_again(
     reply: bytes, downloader: Downloader, serve: Serve
 ) -> None:
     server = serve(always(reply, then_close=True))
-    with downloader.open(f"{server.url}/f?sig=SECRET") as download, pytest.raises(errors.IncompleteBody) as caught:
+    with downloader.open(f"{server.url}/f?sig=SECRET") as download, pytest.raises(errors.IncompleteBodyError) as caught:
         list(download.chunks())
     assert caught.value.retryable and caught.value.reason == "incomplete"
     assert "SECRET" not in str(caught.value) and "/f" in caught.value.sentence
@@ -100,7 +100,7 @@ def test_a_reset_in_the_middle_is_an_error_too(downloader: Downloader, serve: Se
         connection.close()
 
     # The reset may overtake the head.
-    with pytest.raises(errors.NetworkFailed):
+    with pytest.raises(errors.NetworkError):
         read(downloader, f"{serve(talk).url}/f")
 
 
@@ -113,7 +113,7 @@ def test_chunked_and_unframed_bodies_that_end_as_they_should_are_whole(downloade
 
 @pytest.mark.parametrize("garbage", [b"SSH-2.0-OpenSSH_9.6\r\n", b"\x16\x03\x01\x02garbage\r\n\r\n", b""])
 def test_a_server_that_speaks_something_else_is_told(garbage: bytes, downloader: Downloader, serve: Serve) -> None:
-    with pytest.raises(errors.NetworkFailed):
+    with pytest.raises(errors.NetworkError):
         downloader.open(f"{serve(always(garbage, then_close=True)).url}/f")
 
 
@@ -141,24 +141,24 @@ def test_a_file_that_has_changed_comes_whole(downloader: Downloader, serve: Serv
 @pytest.mark.parametrize("part", ["bytes 50-99/1000", "bytes 0-99/1000", "", "lines 100-101/1000"])
 def test_another_part_than_asked_for_is_not_taken(part: str, downloader: Downloader, serve: Serve, say: Say) -> None:
     server = serve(always(say(b"x", "206 Partial Content", content_range=part)))
-    with pytest.raises(errors.WrongServer):
+    with pytest.raises(errors.UnexpectedResponseError):
         downloader.open(f"{server.url}/f", offset=100)
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        ("404 Not Found", errors.NotFound),
-        ("403 Forbidden", errors.NotAllowed),
-        ("410 Gone", errors.Gone),
-        ("416 Range Not Satisfiable", errors.BadRequest),
-        ("424 Failed Dependency", errors.FailedDependency),
-        ("503 Service Unavailable", errors.ServerFailed),
-        ("204 No Content", errors.WrongServer),
+        ("404 Not Found", errors.NotFoundError),
+        ("403 Forbidden", errors.AccessDeniedError),
+        ("410 Gone", errors.GoneError),
+        ("416 Range Not Satisfiable", errors.BadRequestError),
+        ("424 Failed Dependency", errors.FailedDependencyError),
+        ("503 Service Unavailable", errors.ServerError),
+        ("204 No Content", errors.UnexpectedResponseError),
     ],
 )
 def test_what_is_no_file_is_an_error_at_once_and_the_next_file_still_comes(
-    status: str, kind: type[errors.HttpProblem], downloader: Downloader, serve: Serve, say: Say
+    status: str, kind: type[errors.HttpError], downloader: Downloader, serve: Serve, say: Say
 ) -> None:
     def talk(connection: socket.socket, head: bytes) -> None:
         body = b"" if status.startswith("204") else b'{"message": "because"}'
@@ -213,14 +213,14 @@ def test_a_kept_connection_that_breaks_is_repeated_once_and_not_again(serve: Ser
     server = closing(serve, say, 1)
     with Downloader() as downloader:
         assert read(downloader, f"{server.url}/f") == b"x"
-        with pytest.raises(errors.NetworkFailed):
+        with pytest.raises(errors.NetworkError):
             downloader.open(f"{server.url}/f")
     assert len(server.heads) == 3 and len(server.connections) == 2
 
 
 def test_a_new_connection_that_breaks_is_not_repeated_at_all(serve: Serve, say: Say) -> None:
     server = closing(serve, say, 0)
-    with Downloader() as downloader, pytest.raises(errors.NetworkFailed):
+    with Downloader() as downloader, pytest.raises(errors.NetworkError):
         downloader.open(f"{server.url}/f")
     assert len(server.heads) == len(server.connections) == 1
 
@@ -228,8 +228,8 @@ def test_a_new_connection_that_breaks_is_not_repeated_at_all(serve: Serve, say: 
 def test_what_has_an_effect_is_not_repeated_on_a_kept_connection(serve: Serve, say: Say, client: Any) -> None:
     server = closing(serve, say, 1)
     http = client()
-    http.get(f"{server.url}/f", policy=Policy.never())
-    with pytest.raises(errors.NetworkFailed):
+    http.get(f"{server.url}/f", policy=CachePolicy.never())
+    with pytest.raises(errors.NetworkError):
         http.post(f"{server.url}/f", b"{}")
     assert len(server.heads) == 2
 
@@ -244,7 +244,7 @@ def test_a_download_left_in_the_middle_does_not_spoil_the_next(downloader: Downl
 def test_nobody_there_is_told_without_the_query() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with Downloader() as downloader, pytest.raises(errors.NetworkFailed) as caught:
+    with Downloader() as downloader, pytest.raises(errors.NetworkError) as caught:
         downloader.open(f"http://127.0.0.1:{port}/f?bewit=SECRET")
     assert "Nothing listens" in caught.value.sentence and "SECRET" not in str(caught.value)
     assert caught.value.retryable

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backends.errors import AppError
 from backends.http import errors
-from backends.problems import Problem
 
 URL = "https://user:hunter2@ci.example/api/queue/v1/task-group/abc?bewit=SECRET&x=1#frag"
 
@@ -19,21 +19,21 @@ URL = "https://user:hunter2@ci.example/api/queue/v1/task-group/abc?bewit=SECRET&
 @pytest.mark.parametrize(
     ("status", "kind", "retryable"),
     [
-        (400, errors.BadRequest, False),
-        (401, errors.NotAllowed, False),
-        (403, errors.NotAllowed, False),
-        (404, errors.NotFound, False),
-        (410, errors.Gone, False),
-        (416, errors.BadRequest, False),
-        (424, errors.FailedDependency, False),
-        (429, errors.RateLimited, True),
-        (500, errors.ServerFailed, True),
-        (503, errors.ServerFailed, True),
-        (599, errors.ServerFailed, True),
-        (304, errors.WrongServer, False),
+        (400, errors.BadRequestError, False),
+        (401, errors.AccessDeniedError, False),
+        (403, errors.AccessDeniedError, False),
+        (404, errors.NotFoundError, False),
+        (410, errors.GoneError, False),
+        (416, errors.BadRequestError, False),
+        (424, errors.FailedDependencyError, False),
+        (429, errors.RateLimitedError, True),
+        (500, errors.ServerError, True),
+        (503, errors.ServerError, True),
+        (599, errors.ServerError, True),
+        (304, errors.UnexpectedResponseError, False),
     ],
 )
-def test_each_status_has_its_own_problem(status: int, kind: type[errors.HttpProblem], retryable: bool) -> None:
+def test_each_status_has_its_own_problem(status: int, kind: type[errors.HttpError], retryable: bool) -> None:
     problem = errors.from_response(URL, status, {}, b"")
     assert type(problem) is kind
     assert problem.status == status and problem.reason == f"http-{status}"
@@ -88,8 +88,8 @@ def test_words_hold_neither_password_nor_signature() -> None:
 )
 def test_a_url_is_shown_with_all_but_its_secrets(url: str, redacted: str | None) -> None:
     assert errors.redact_url(url) == (url if redacted is None else redacted)
-    assert "hunter2" not in errors.shown(url) and ("://" not in url or "hunter2" not in errors.clean(url))
-    assert "ter2" not in errors.shown(url)
+    assert "hunter2" not in errors.short_url(url) and ("://" not in url or "hunter2" not in errors.sanitize(url))
+    assert "ter2" not in errors.short_url(url)
 
 
 @pytest.mark.parametrize(
@@ -109,20 +109,20 @@ def test_a_url_is_shown_with_all_but_its_secrets(url: str, redacted: str | None)
     ],
 )
 def test_no_secret_in_a_servers_words_is_repeated(words: str) -> None:
-    assert "hunter2" not in errors.clean(f"It said: {words}, so there")
+    assert "hunter2" not in errors.sanitize(f"It said: {words}, so there")
 
 
 def test_words_that_only_sound_like_secrets_are_kept() -> None:
     images = "docker.io/img:tag@sha256:12 https://h:80/a/@b"
     words = f"{images}. No such Key: a/b.json. The token is missing. Policy: read only. signature of job 7"
-    assert errors.clean(words) == words
+    assert errors.sanitize(words) == words
 
 
 @given(st.text(max_size=200))
 def test_no_text_is_too_odd_to_be_shown(text: str) -> None:
     errors.redact_url(text)
     errors.redact_url(f"https://{text}")
-    errors.shown(f"https://{text}")
+    errors.short_url(f"https://{text}")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_retry_after_reaches_whoever_waits() -> None:
 def test_a_problem_can_be_copied_for_another_thread() -> None:
     problem = errors.from_response("https://h/p", 503, {"retry-after": "7"}, b"")
     for twin in (copy.copy(problem), pickle.loads(pickle.dumps(problem))):
-        assert isinstance(twin, Problem) and type(twin) is type(problem)
+        assert isinstance(twin, AppError) and type(twin) is type(problem)
         assert (twin.sentence, twin.hint, twin.status, twin.retry_after, twin.reason, twin.retryable) == (
             problem.sentence,
             problem.hint,
@@ -175,13 +175,13 @@ def test_a_problem_can_be_copied_for_another_thread() -> None:
 
 
 def test_a_very_long_path_is_cut_in_the_middle() -> None:
-    shown = errors.shown("https://h/" + "a" * 500 + "END")
+    shown = errors.short_url("https://h/" + "a" * 500 + "END")
     assert len(shown) < 200 and shown.endswith("END") and "…" in shown
 
 
 def test_naming_an_error_or_an_answer_does_not_load_the_http_library() -> None:
     code = (
-        "import sys, backends.http, backends.http.answers, backends.http.errors, backends.http.backoff;"
+        "import sys, backends.http, backends.http.response, backends.http.errors, backends.http.backoff;"
         "print([m for m in ('httpx', 'httpcore', 'diskcache', 'ssl') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from backends.cancel import Cancel
-from backends.http import Http, Policy, errors
-from backends.http.flights import Flights
+from backends.cancel import CancelToken
+from backends.errors import OperationCancelledError
+from backends.http import CachePolicy, Http, errors
+from backends.http.single_flight import SingleFlight
 from backends.http.stack import httpx
-from backends.problems import Cancelled
 
 Make = Callable[..., Http]
 URL = "https://ci.example/api/x"
@@ -57,7 +57,7 @@ class Gate:
         return self._make()
 
 
-class Joined(Cancel):
+class Joined(CancelToken):
     """Tells when its owner has joined a flight: that is when it asks to be woken."""
 
     def __init__(self) -> None:
@@ -75,12 +75,12 @@ def wait_for(*tokens: Joined) -> None:
         assert token.joined.wait(20)
 
 
-def flights_of(http: Http) -> Flights[Any]:
+def flights_of(http: Http) -> SingleFlight[Any]:
     return http._answering._flights
 
 
-@pytest.mark.parametrize("policy", [Policy.immutable(), Policy.never()])
-def test_equal_requests_at_once_are_one(policy: Policy, client: Make) -> None:
+@pytest.mark.parametrize("policy", [CachePolicy.immutable(), CachePolicy.never()])
+def test_equal_requests_at_once_are_one(policy: CachePolicy, client: Make) -> None:
     gate = Gate(lambda: httpx.Response(200, content=b"[1]"))
     http, crowd = client(gate), Crowd()
     tokens = [Joined() for _ in range(6)]
@@ -106,10 +106,10 @@ def test_a_request_holds_its_place_until_its_answer_is_stored(client: Make, monk
         return put(key, value)
 
     monkeypatch.setattr(http._shelf, "put", slow)
-    crowd.ask("first", lambda: http.get(URL, policy=Policy.immutable()))
+    crowd.ask("first", lambda: http.get(URL, policy=CachePolicy.immutable()))
     assert storing.wait(20)
     token = Joined()
-    crowd.ask("second", lambda: http.get(URL, policy=Policy.immutable(), cancel=token))
+    crowd.ask("second", lambda: http.get(URL, policy=CachePolicy.immutable(), cancel=token))
     wait_for(token)
     go.set()
     crowd.join()
@@ -126,16 +126,16 @@ def test_those_who_wait_take_over_from_one_who_was_cancelled(client: Make, serve
         connection.sendall(say(b"[2]"))
 
     server = serve(talk)
-    http, crowd, cancel = client(), Crowd(), Cancel()
-    crowd.ask("leader", lambda: http.json(f"{server.url}/x", policy=Policy.immutable(), cancel=cancel))
+    http, crowd, cancel = client(), Crowd(), CancelToken()
+    crowd.ask("leader", lambda: http.json(f"{server.url}/x", policy=CachePolicy.immutable(), cancel=cancel))
     assert server.seen.acquire(timeout=20)
     tokens = {"a": Joined(), "b": Joined()}
     for name, token in tokens.items():
-        crowd.ask(name, lambda token=token: http.json(f"{server.url}/x", policy=Policy.immutable(), cancel=token))
+        crowd.ask(name, lambda token=token: http.json(f"{server.url}/x", policy=CachePolicy.immutable(), cancel=token))
     wait_for(*tokens.values())
     cancel.cancel()
     crowd.join()
-    assert isinstance(crowd.got["leader"], Cancelled)
+    assert isinstance(crowd.got["leader"], OperationCancelledError)
     assert crowd.got["a"][0] == crowd.got["b"][0] == [2]
     assert len(server.heads) == 2, "one of the two took over, the other waited for it"
 
@@ -143,13 +143,13 @@ def test_those_who_wait_take_over_from_one_who_was_cancelled(client: Make, serve
 def test_one_who_waits_can_be_cancelled_alone(client: Make) -> None:
     gate = Gate(lambda: httpx.Response(200, content=b"1"))
     http, crowd, cancel = client(gate), Crowd(), Joined()
-    crowd.ask("leader", lambda: http.get(URL, policy=Policy.never()).body)
+    crowd.ask("leader", lambda: http.get(URL, policy=CachePolicy.never()).body)
     assert gate.arrived.acquire(timeout=20)
-    crowd.ask("waiter", lambda: http.get(URL, policy=Policy.never(), cancel=cancel))
+    crowd.ask("waiter", lambda: http.get(URL, policy=CachePolicy.never(), cancel=cancel))
     wait_for(cancel)
     cancel.cancel()
     crowd.threads[1].join(20)
-    assert isinstance(crowd.got["waiter"], Cancelled) and "leader" not in crowd.got
+    assert isinstance(crowd.got["waiter"], OperationCancelledError) and "leader" not in crowd.got
     gate.go.set()
     crowd.join()
     assert crowd.got["leader"] == b"1"
@@ -160,19 +160,19 @@ def test_a_failure_is_everybodys_and_each_gets_an_error_of_its_own(client: Make)
     http, crowd = client(gate), Crowd()
     tokens = {name: Joined() for name in "abc"}
     for name, token in tokens.items():
-        crowd.ask(name, lambda token=token: http.get(URL, policy=Policy.immutable(), cancel=token))
+        crowd.ask(name, lambda token=token: http.get(URL, policy=CachePolicy.immutable(), cancel=token))
     assert gate.arrived.acquire(timeout=20)
     wait_for(*tokens.values())
     gate.go.set()
     crowd.join()
     assert gate.count == 1
-    assert {type(crowd.got[name]) for name in "abc"} == {errors.NotFound}
+    assert {type(crowd.got[name]) for name in "abc"} == {errors.NotFoundError}
     assert len({id(crowd.got[name]) for name in "abc"}) == 3
     assert len({str(crowd.got[name]) for name in "abc"}) == 1
 
 
 def test_an_accident_of_one_is_not_the_others(client: Make) -> None:
-    flights: Flights[int] = Flights()
+    flights: SingleFlight[int] = SingleFlight()
     inside, go, crowd = threading.Event(), threading.Event(), Crowd()
 
     def broken() -> int:
@@ -194,11 +194,11 @@ def test_different_requests_do_not_wait_for_each_other(client: Make) -> None:
     gate = Gate(lambda: httpx.Response(200, content=b"[]"))
     http, crowd = client(gate), Crowd()
     asks: list[Callable[[], Any]] = [
-        lambda: http.get(URL, policy=Policy.never()),
-        lambda: http.get(f"{URL}?a=1", policy=Policy.never()),
-        lambda: http.get(URL, policy=Policy.never(), accept="text/html"),
-        lambda: http.get(URL, policy=Policy.never(), cap=10),
-        lambda: http.json(URL, policy=Policy.never(), type=list[int]),
+        lambda: http.get(URL, policy=CachePolicy.never()),
+        lambda: http.get(f"{URL}?a=1", policy=CachePolicy.never()),
+        lambda: http.get(URL, policy=CachePolicy.never(), accept="text/html"),
+        lambda: http.get(URL, policy=CachePolicy.never(), cap=10),
+        lambda: http.json(URL, policy=CachePolicy.never(), type=list[int]),
     ]
     for number, ask in enumerate(asks):
         crowd.ask(str(number), ask)

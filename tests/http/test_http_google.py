@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from backends import config
-from backends.http import Downloader, Http, Mode, Policy, errors, google
+from backends.errors import UsageError
+from backends.http import CachePolicy, Downloader, Http, Mode, errors, google
 from backends.http.google import GoogleAuthMissingError, google_identity
 from backends.http.policies import Identity
-from backends.problems import UsageProblem
-from tui.session import Session
+from backends.session import Session
 
 Serve = Callable[..., Any]
 SECRETS = ("ya29.first", "ya29.second", "1//refresh", "GOCSPX-secret", "PRIVATE KEY")
@@ -122,7 +122,7 @@ def test_a_service_account_reads_with_a_signed_grant(
     me = identity_of(storage.url, GOOGLE_APPLICATION_CREDENTIALS=str(service_account))
     http: Http = client(identities=[me])
     for _ in range(3):
-        http.get(f"{storage.url}/storage/v1/b/private/o", policy=Policy.never())
+        http.get(f"{storage.url}/storage/v1/b/private/o", policy=CachePolicy.never())
     assert [sent(head) for head in storage.heads] == ["Bearer ya29.first"] * 3
     assert [grant["grant_type"] for grant in oauth.grants] == ["urn:ietf:params:oauth:grant-type:jwt-bearer"]
     claims = oauth.claims[0]
@@ -141,7 +141,7 @@ def test_a_login_of_gcloud_is_used_wherever_it_lies(
         user.parent.rename(tmp_path / ".config" / "gcloud")
     place = {"GOOGLE_APPLICATION_CREDENTIALS": user, "CLOUDSDK_CONFIG": user.parent, "HOME": tmp_path}[variable]
     http: Http = client(identities=[identity_of(storage.url, **{variable: str(place)})])
-    http.get(f"{storage.url}/x", policy=Policy.never())
+    http.get(f"{storage.url}/x", policy=CachePolicy.never())
     assert sent(storage.heads[0]) == "Bearer ya29.first"
     assert oauth.grants == [
         {
@@ -157,7 +157,7 @@ def test_a_login_of_gcloud_is_used_wherever_it_lies(
 def test_a_token_in_the_environment_goes_before_all_files(name: str, user: Path, storage: Any, client: Any) -> None:
     environment = {name: " ya29.mine\n", "GOOGLE_APPLICATION_CREDENTIALS": str(user)}
     http: Http = client(identities=[identity_of(storage.url, **environment)])
-    http.get(f"{storage.url}/x", policy=Policy.never())
+    http.get(f"{storage.url}/x", policy=CachePolicy.never())
     assert sent(storage.heads[0]) == "Bearer ya29.mine"
 
 
@@ -197,8 +197,8 @@ def test_the_token_stays_at_the_storage_that_is_configured(
     storage = serve(redirect)
     me = identity_of(storage.url, CLOUDSDK_CONFIG=str(user.parent))
     http: Http = client(identities=[me])
-    http.get(f"{storage.url}/x", policy=Policy.never())
-    http.get(f"{other.url}/x", policy=Policy.never())
+    http.get(f"{storage.url}/x", policy=CachePolicy.never())
+    http.get(f"{other.url}/x", policy=CachePolicy.never())
     with Downloader(identities=[me]) as downloader, downloader.open(f"{storage.url}/f") as download:
         list(download.chunks())
     assert [sent(head) for head in storage.heads] == ["Bearer ya29.first"] * 2
@@ -218,7 +218,7 @@ def test_an_expired_login_is_said_and_public_buckets_are_still_read(
     oauth.refusal = ("400 Bad Request", b'{"error": "invalid_grant", "error_description": "1//refresh has expired"}')
     http: Http = client(identities=[identity_of(storage.url, CLOUDSDK_CONFIG=str(user.parent))])
     for _ in range(3):
-        http.get(f"{storage.url}/x", policy=Policy.never())
+        http.get(f"{storage.url}/x", policy=CachePolicy.never())
     assert [sent(head) for head in storage.heads] == ["", "", ""] and len(oauth.grants) == 1
     (note,) = http.notes
     assert "invalid_grant" in note and "gcloud auth application-default login" in note
@@ -230,8 +230,8 @@ def test_credentials_that_were_named_and_do_not_work_are_an_error(
 ) -> None:
     oauth.refusal = ("400 Bad Request", b'{"error": "invalid_grant", "error_description": "1//refresh has expired"}')
     http: Http = client(identities=[identity_of(storage.url, GOOGLE_APPLICATION_CREDENTIALS=str(user))])
-    with pytest.raises(UsageProblem, match="invalid_grant") as caught:
-        http.get(f"{storage.url}/x", policy=Policy.never())
+    with pytest.raises(UsageError, match="invalid_grant") as caught:
+        http.get(f"{storage.url}/x", policy=CachePolicy.never())
     assert not storage.heads and not any(secret in str(caught.value) for secret in SECRETS)
 
 
@@ -255,7 +255,7 @@ def test_files_that_are_no_credentials_are_a_sentence_without_their_content(
     if content is not None:
         path.write_text(content)
     me = identity_of("https://storage.googleapis.com", GOOGLE_APPLICATION_CREDENTIALS=str(path))
-    with pytest.raises(UsageProblem) as caught:
+    with pytest.raises(UsageError) as caught:
         me.sign("GET", "https://storage.googleapis.com/x")
     assert "key.json" in caught.value.sentence and caught.value.hint
     assert not any(secret in str(caught.value) for secret in SECRETS)
@@ -264,7 +264,7 @@ def test_files_that_are_no_credentials_are_a_sentence_without_their_content(
 @pytest.mark.parametrize("token", ["two words", "a\r\nX-Evil: 1", "ä"])
 def test_a_token_that_cannot_be_one_is_refused_without_being_shown(token: str) -> None:
     me = identity_of("https://storage.googleapis.com", CIEXPLORE_GCS_TOKEN=token)
-    with pytest.raises(UsageProblem) as caught:
+    with pytest.raises(UsageError) as caught:
         me.sign("GET", "https://storage.googleapis.com/x")
     assert token not in str(caught.value) and "CIEXPLORE_GCS_TOKEN" in caught.value.sentence
 
@@ -273,7 +273,7 @@ def test_a_token_that_cannot_be_one_is_refused_without_being_shown(token: str) -
 def test_a_token_server_that_answers_something_else_is_named(body: bytes, user: Path, oauth: TokenServer) -> None:
     oauth.refusal = ("200 OK", body)
     me = identity_of("https://storage.googleapis.com", GOOGLE_APPLICATION_CREDENTIALS=str(user))
-    with pytest.raises((errors.WrongServer, UsageProblem), match=r"127\.0\.0\.1"):
+    with pytest.raises((errors.UnexpectedResponseError, UsageError), match=r"127\.0\.0\.1"):
         me.sign("GET", "https://storage.googleapis.com/x")
 
 
@@ -292,8 +292,8 @@ def test_no_token_is_kept_on_the_disk_or_shown(
 ) -> None:
     me = identity_of(storage.url, CLOUDSDK_CONFIG=str(user.parent))
     http: Http = client(identities=[me], cache_dir=tmp_path / "kept")
-    http.get(f"{storage.url}/x", policy=Policy.immutable())
-    assert http.with_mode(Mode.OFFLINE).get(f"{storage.url}/x", policy=Policy.immutable()).body
+    http.get(f"{storage.url}/x", policy=CachePolicy.immutable())
+    assert http.with_mode(Mode.OFFLINE).get(f"{storage.url}/x", policy=CachePolicy.immutable()).body
     http.close()
     kept = b"".join(path.read_bytes() for path in (tmp_path / "kept").rglob("*") if path.is_file())
     assert len(kept) > 1000 and not any(secret.encode() in kept for secret in SECRETS)
@@ -310,7 +310,7 @@ def test_the_configured_storage_gets_the_token_and_taskcluster_does_not(
     for is_demo, expected in ((False, "Bearer ya29.mine"), (True, "")):
         session = Session(config.load(), demo=is_demo)
         for server in (storage, queue):
-            session.http.get(f"{server.url}/x", policy=Policy.never())
+            session.http.get(f"{server.url}/x", policy=CachePolicy.never())
         session.close()
         assert sent(storage.heads[-1]) == expected and sent(queue.heads[-1]) == ""
 

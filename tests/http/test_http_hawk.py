@@ -10,8 +10,8 @@ from base64 import b64decode
 import mohawk
 import pytest
 
-from backends.http.hawk import HawkMissing, hawk_identity
-from backends.problems import UsageProblem
+from backends.errors import UsageError
+from backends.http.hawk import HawkMissingError, hawk_identity
 
 KEY = "a-key-that-must-not-show"
 URL = "http://localhost:8080/api/queue/v1/task/x?limit=2"
@@ -52,14 +52,14 @@ def test_temporary_credentials_carry_their_certificate() -> None:
     ("client", "key"), [("", KEY), ("me", ""), ("", ""), ("me", KEY + "\n"), ("me", KEY + "é"), ('m"e', KEY)]
 )
 def test_impossible_credentials_are_refused_without_being_shown(client: str, key: str) -> None:
-    with pytest.raises(UsageProblem) as refused:
+    with pytest.raises(UsageError) as refused:
         hawk_identity("http://localhost:8080", client, key)
     assert KEY not in "".join(traceback.format_exception(refused.value))
 
 
 @pytest.mark.parametrize("certificate", ["not json", "[1]", '"text"', "{"])
 def test_a_certificate_that_is_none_is_refused_without_being_shown(certificate: str) -> None:
-    with pytest.raises(UsageProblem) as refused:
+    with pytest.raises(UsageError) as refused:
         hawk_identity("http://localhost:8080", "me", KEY, certificate=certificate)
     assert "not json" not in "".join(traceback.format_exception(refused.value))
 
@@ -71,5 +71,5 @@ def test_no_repr_shows_the_key() -> None:
 
 def test_without_the_library_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mohawk", None)
-    with pytest.raises(HawkMissing, match=r"pip install 'ciexplore\[hawk\]'"):
+    with pytest.raises(HawkMissingError, match=r"pip install 'ciexplore\[hawk\]'"):
         hawk_identity("http://localhost:8080", "me", KEY)

@@ -12,17 +12,17 @@ import msgspec
 import pytest
 
 from backends import __version__
-from backends.cancel import Cancel
-from backends.http import Http, Mode, Policy, errors
-from backends.http.answers import Source
+from backends.cancel import CancelToken
+from backends.errors import OperationCancelledError, UsageError
+from backends.http import CachePolicy, Http, Mode, errors
 from backends.http.cache import cache_summary
+from backends.http.response import ResponseSource
 from backends.http.stack import httpx
 from backends.http.waits import Waits
-from backends.problems import Cancelled, UsageProblem
 
 Make = Callable[..., Http]
 URL = "https://ci.example/api/x"
-NEVER = Policy.never()
+NEVER = CachePolicy.never()
 
 
 class Script:
@@ -66,7 +66,7 @@ def test_a_server_can_tell_who_asks_and_what_it_may_send(client: Make) -> None:
 def test_headers_come_in_lower_case_and_without_cookies(client: Make) -> None:
     answer = client(Script(ok(b"{}", ETag='"1"', Set_Cookie="s=1", Link="<a>"))).get(URL, policy=NEVER)
     assert answer.headers["etag"] == '"1"' and answer.headers["link"] == "<a>"
-    assert "set-cookie" not in answer.headers and answer.origin.source is Source.NETWORK
+    assert "set-cookie" not in answer.headers and answer.origin.source is ResponseSource.NETWORK
 
 
 @pytest.mark.parametrize(
@@ -93,13 +93,13 @@ def test_passing_trouble_is_not_shown_to_anybody(trouble: Any, client: Make) -> 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 408, 410, 416, 424])
 def test_an_answer_that_will_not_change_is_asked_for_once(code: int, client: Make) -> None:
     script = Script(status(code))
-    with pytest.raises(errors.HttpProblem) as caught:
+    with pytest.raises(errors.HttpError) as caught:
         client(script).get(URL, policy=NEVER)
     assert caught.value.status == code and len(script.requests) == 1
 
 
 @pytest.mark.parametrize(
-    ("trouble", "kind"), [(status(502), errors.ServerFailed), (httpx.ReadTimeout("x"), errors.TimedOut)]
+    ("trouble", "kind"), [(status(502), errors.ServerError), (httpx.ReadTimeout("x"), errors.RequestTimeoutError)]
 )
 def test_lasting_trouble_is_told_after_five_tries(trouble: Any, kind: type[Exception], client: Make) -> None:
     script = Script(trouble)
@@ -115,7 +115,7 @@ def test_retry_after_is_waited_for(client: Make) -> None:
 
 def test_nobody_waits_an_hour_without_being_told(client: Make) -> None:
     script = Script(status(503, retry_after="3600"), ok())
-    with pytest.raises(errors.ServerFailed) as caught:
+    with pytest.raises(errors.ServerError) as caught:
         client(script).get(URL, policy=NEVER)
     assert caught.value.retry_after == 3600 and len(script.requests) == 1
 
@@ -126,7 +126,7 @@ def test_a_server_may_make_us_wait_two_minutes_and_not_a_second_more(code: int, 
     assert client.waits == [120.0]  # type: ignore[attr-defined]
     for seconds in ("121", "300", "1200"):
         script = Script(status(code, retry_after=seconds), ok())
-        with pytest.raises(errors.HttpProblem) as caught:
+        with pytest.raises(errors.HttpError) as caught:
             client(script).get(URL, policy=NEVER)
         assert len(script.requests) == 1 and client.waits == [120.0]  # type: ignore[attr-defined]
         assert caught.value.retry_after == int(seconds)
@@ -168,7 +168,7 @@ def test_a_signature_that_a_server_quotes_back_is_not_shown(client: Make) -> Non
     quoted = 'Hawk id="me", ts="1", nonce="n", mac="6R4rV5iE+NPoym+WwjeHzjAGXUtLNIxmo1vpMofpLAE="'
     for words in (quoted, "Bad mac=6R4rV5iE+NPoym+WwjeHzjAGXUtLNIxmo1vpMofpLAE= in it", 'mac: "6R4rV5iE+NPoym"'):
         script = Script(status(401, msgspec.json.encode({"message": f"Bad request: {words}"})))
-        with pytest.raises(errors.NotAllowed) as caught:
+        with pytest.raises(errors.AccessDeniedError) as caught:
             client(script).get(URL, policy=NEVER)
         assert "6R4rV5iE" not in str(caught.value) and "It says" in caught.value.sentence
 
@@ -176,14 +176,14 @@ def test_a_signature_that_a_server_quotes_back_is_not_shown(client: Make) -> Non
 def test_cancel_ends_the_wait_between_tries(client: Make) -> None:
     from backends.http.caching import pause
 
-    cancel = Cancel()
+    cancel = CancelToken()
     script = Script(status(503, retry_after="100"))
 
-    def cut(seconds: float, given: Cancel | None) -> None:
+    def cut(seconds: float, given: CancelToken | None) -> None:
         cancel.cancel()
         pause(seconds, given)
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(OperationCancelledError):
         client(script, pause=cut).get(URL, policy=NEVER, cancel=cancel)
     assert len(script.requests) == 1
 
@@ -191,7 +191,7 @@ def test_cancel_ends_the_wait_between_tries(client: Make) -> None:
 @pytest.mark.parametrize(("idempotent", "tries"), [(False, 1), (True, 5)])
 def test_a_post_is_repeated_only_when_that_is_said_to_be_safe(idempotent: bool, tries: int, client: Make) -> None:
     script = Script(status(503))
-    with pytest.raises(errors.ServerFailed):
+    with pytest.raises(errors.ServerError):
         client(script).post(URL, b"{}", idempotent=idempotent)
     assert len(script.requests) == tries
     assert script.requests[0].method == "POST" and script.requests[0].content == b"{}"
@@ -200,7 +200,7 @@ def test_a_post_is_repeated_only_when_that_is_said_to_be_safe(idempotent: bool, 
 
 def test_a_post_is_never_repeated_at_another_address_nor_stored(client: Make) -> None:
     script = Script(status(307, location="https://other.example/"))
-    with pytest.raises(errors.HttpProblem):
+    with pytest.raises(errors.HttpError):
         client(script).post(URL, b"{}", idempotent=True)
     assert len(script.requests) == 1
     http = client(Script(ok(b"1"), ok(b"2")))
@@ -216,7 +216,7 @@ def endless(sent: list[int]) -> Iterator[bytes]:
 def test_a_body_without_an_end_is_dropped_at_the_cap(client: Make) -> None:
     sent: list[int] = []
     script = Script(lambda: httpx.Response(200, content=endless(sent)))
-    with pytest.raises(errors.TooLarge) as caught:
+    with pytest.raises(errors.ResponseTooLargeError) as caught:
         client(script).get(URL, policy=NEVER, cap=1 << 20)
     assert sum(sent) <= (1 << 20) + 65536 and "1 MB" in caught.value.sentence
     assert len(script.requests) == 1, "too large stays too large"
@@ -225,14 +225,14 @@ def test_a_body_without_an_end_is_dropped_at_the_cap(client: Make) -> None:
 def test_an_announced_length_above_the_cap_is_not_read_at_all(client: Make) -> None:
     sent: list[int] = []
     script = Script(lambda: httpx.Response(200, headers={"content-length": "655360000"}, content=endless(sent)))
-    with pytest.raises(errors.TooLarge):
+    with pytest.raises(errors.ResponseTooLargeError):
         client(script).get(URL, policy=NEVER)
     assert not sent
 
 
 def test_a_body_of_exactly_the_cap_is_given(client: Make) -> None:
     assert len(client(Script(ok(bytes(1000)))).get(URL, policy=NEVER, cap=1000).body) == 1000
-    with pytest.raises(errors.TooLarge):
+    with pytest.raises(errors.ResponseTooLargeError):
         client(Script(ok(bytes(1001)))).get(URL, policy=NEVER, cap=1000)
 
 
@@ -240,13 +240,13 @@ def test_a_compressed_body_that_ends_early_is_tried_again_and_not_taken_for_whol
     packed = gzip.compress(b"[" + b"1," * 5000 + b"1]")
     script = Script(ok(packed[:-9], content_encoding="gzip"), ok(packed, content_encoding="gzip"))
     assert client(script).get(URL, policy=NEVER).body == gzip.decompress(packed)
-    with pytest.raises(errors.IncompleteBody):
+    with pytest.raises(errors.IncompleteBodyError):
         client(Script(ok(packed[:-9], content_encoding="gzip"))).get(URL, policy=NEVER)
 
 
 def test_a_body_that_the_server_itself_stores_cut_is_asked_for_twice_and_not_five_times(client: Make) -> None:
     script = Script(ok(gzip.compress(b"[1]")[:-9], content_encoding="gzip"))
-    with pytest.raises(errors.IncompleteBody) as caught:
+    with pytest.raises(errors.IncompleteBodyError) as caught:
         client(script).get(URL, policy=NEVER)
     assert len(script.requests) == 2 and sum(client.waits) < 0.5  # type: ignore[attr-defined]
     assert "its end is missing" in caught.value.sentence
@@ -254,7 +254,7 @@ def test_a_body_that_the_server_itself_stores_cut_is_asked_for_twice_and_not_fiv
 
 @pytest.mark.parametrize("encoding", ["gzip", "compress", "gzip, gzip, gzip", "zstd"])
 def test_a_body_that_is_not_what_its_encoding_says_is_the_wrong_server(encoding: str, client: Make) -> None:
-    with pytest.raises(errors.WrongServer):
+    with pytest.raises(errors.UnexpectedResponseError):
         client(Script(ok(b"plain text", content_encoding=encoding))).get(URL, policy=NEVER)
 
 
@@ -287,23 +287,23 @@ def test_what_is_no_json_of_that_shape_is_told_and_never_stored(
 ) -> None:
     script = Script(ok(body), ok(b'{"taskId": "a"}'))
     http = client(script)
-    with pytest.raises(errors.WrongServer) as caught:
-        http.json(URL, policy=Policy.immutable(), type=Task)
+    with pytest.raises(errors.UnexpectedResponseError) as caught:
+        http.json(URL, policy=CachePolicy.immutable(), type=Task)
     assert words in caught.value.sentence
     assert cache_summary(tmp_path / "cache")[0] == 0
-    assert http.json(URL, policy=Policy.immutable(), type=Task)[0] == Task("a")
+    assert http.json(URL, policy=CachePolicy.immutable(), type=Task)[0] == Task("a")
 
 
 def test_json_nested_a_hundred_thousand_deep_is_an_error_and_not_a_crash(client: Make) -> None:
-    with pytest.raises(errors.WrongServer):
+    with pytest.raises(errors.UnexpectedResponseError):
         client(Script(ok(b"[" * 100_000))).json(URL, policy=NEVER)
 
 
 def test_an_answer_stored_for_another_shape_is_asked_for_again(client: Make) -> None:
     script = Script(ok(b'{"id": "old"}'), ok(b'{"taskId": "new"}'))
     http = client(script)
-    http.json(URL, policy=Policy.immutable())
-    assert http.json(URL, policy=Policy.immutable(), type=Task)[0] == Task("new")
+    http.json(URL, policy=CachePolicy.immutable())
+    assert http.json(URL, policy=CachePolicy.immutable(), type=Task)[0] == Task("new")
     assert len(script.requests) == 2
 
 
@@ -312,13 +312,13 @@ def test_offline_sends_nothing(client: Make) -> None:
     http = client(script, mode=Mode.OFFLINE)
     for ask in (
         lambda: http.get(URL, policy=NEVER),
-        lambda: http.get(URL, policy=Policy.immutable()),
+        lambda: http.get(URL, policy=CachePolicy.immutable()),
         lambda: http.json(URL, policy=lambda answer: NEVER),
         lambda: http.post(URL, b""),
         lambda: http.locate(URL),
         lambda: http.downloader().open(URL),
     ):
-        with pytest.raises(errors.Offline) as caught:
+        with pytest.raises(errors.OfflineError) as caught:
             ask()
         assert caught.value.hint
     assert not script.requests
@@ -365,14 +365,14 @@ def test_cancel_wakes_who_waits_for_a_free_slot(client: Make) -> None:
     busy = threading.Thread(target=http.get, args=("https://h/1",), kwargs={"policy": NEVER})
     busy.start()
     assert arrived.wait(20)
-    cancel = Cancel()
+    cancel = CancelToken()
     waiting = threading.Thread(target=cancel.cancel)
     found: list[BaseException] = []
 
     def ask() -> None:
         try:
             http.get("https://h/2", policy=NEVER, cancel=cancel)
-        except Cancelled as error:
+        except OperationCancelledError as error:
             found.append(error)
 
     asker = threading.Thread(target=ask)
@@ -386,13 +386,13 @@ def test_cancel_wakes_who_waits_for_a_free_slot(client: Make) -> None:
 
 def test_a_cancelled_token_sends_nothing(client: Make) -> None:
     script = Script(ok())
-    cancel = Cancel()
+    cancel = CancelToken()
     cancel.cancel()
-    with pytest.raises(Cancelled):
+    with pytest.raises(OperationCancelledError):
         client(script).get(URL, policy=NEVER, cancel=cancel)
     assert not script.requests
 
 
 def test_params_that_are_no_address_are_the_users_mistake(client: Make) -> None:
-    with pytest.raises(UsageProblem):
+    with pytest.raises(UsageError):
         client(Script(ok())).get("https://h:port/", policy=NEVER)

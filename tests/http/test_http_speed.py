@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from backends.http import Downloader, Http, Policy, errors, speed
+from backends.http import CachePolicy, Downloader, Http, errors, speed
 from backends.http.speed import Meter, Timeouts
 
 Serve = Callable[..., Any]
@@ -78,7 +78,7 @@ def test_interim_responses_without_an_end_do_not_fill_the_minute(serve: Serve) -
         while True:
             connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
 
-    with Downloader() as downloader, pytest.raises(errors.WrongServer, match="headers without an end"):
+    with Downloader() as downloader, pytest.raises(errors.UnexpectedResponseError, match="headers without an end"):
         downloader.open(f"{serve(talk).url}/f")
 
 
@@ -127,7 +127,7 @@ def test_a_trickling_answer_is_asked_for_twice_and_then_told(pace: Pace, serve: 
     server = serve(talk)
     http: Http = client()
     with pytest.raises(errors.TooSlowError):
-        http.get(f"{server.url}/api", policy=Policy.never())
+        http.get(f"{server.url}/api", policy=CachePolicy.never())
     assert len(server.heads) == 2
 
 

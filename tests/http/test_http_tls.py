@@ -14,21 +14,21 @@ from typing import Any
 
 import pytest
 
-from backends.cancel import Cancel
-from backends.http import Downloader, Http, Identity, Policy, errors, wire
+from backends.cancel import CancelToken
+from backends.http import CachePolicy, Downloader, Http, Identity, errors, transport
 from backends.http.exchange import Timeouts
 from backends.http.stack import httpx
 
 Make = Callable[..., Http]
 Serve = Callable[..., Any]
 Say = Callable[..., bytes]
-Watch = Callable[[Callable[[Cancel], Any], Callable[[], object]], None]
+Watch = Callable[[Callable[[CancelToken], Any], Callable[[], object]], None]
 BODY = bytes(range(256)) * 400
 
 
 def test_all_downloaders_share_one_tls_context(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = wire.shared_context()
-    assert wire.shared_context() is first
+    first = transport.shared_context()
+    assert transport.shared_context() is first
     assert first.verify_mode is ssl.CERT_REQUIRED and first.check_hostname
 
 
@@ -63,8 +63,8 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_once_and_with_advice(
     certificate: Path, client: Make, serve: Serve, say: Say
 ) -> None:
     server = serve(tls_server(certificate, say(b"x")), greets=True)
-    with pytest.raises(errors.NetworkFailed) as caught:
-        client().get(server.url.replace("http:", "https:"), policy=Policy.never())
+    with pytest.raises(errors.NetworkError) as caught:
+        client().get(server.url.replace("http:", "https:"), policy=CachePolicy.never())
     assert "certificate" in caught.value.sentence and "SSL_CERT_FILE" in caught.value.hint
     assert len(server.connections) == 1
 
@@ -73,7 +73,7 @@ def test_files_come_and_cancel_works_over_tls(
     certificate: Path, serve: Serve, say: Say, monkeypatch: pytest.MonkeyPatch, cancelled_while: Watch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    wire._make_context.cache_clear()
+    transport._make_context.cache_clear()
     try:
         whole = serve(tls_server(certificate, say(BODY)), greets=True)
         stalled = serve(tls_server(certificate, say(BODY)[:-10]), greets=True)
@@ -83,7 +83,7 @@ def test_files_come_and_cancel_works_over_tls(
                 with downloader.open(whole.url.replace("http:", "https:")) as download:
                     assert b"".join(download.chunks()) == BODY
 
-            def blocked(cancel: Cancel) -> None:
+            def blocked(cancel: CancelToken) -> None:
                 with downloader.open(stalled.url.replace("http:", "https:"), cancel=cancel) as download:
                     size = 0
                     for chunk in download.chunks():
@@ -94,20 +94,20 @@ def test_files_come_and_cancel_works_over_tls(
             cancelled_while(blocked, lambda: began.wait(15))
         assert len(whole.connections) == 1
     finally:
-        wire._make_context.cache_clear()
+        transport._make_context.cache_clear()
 
 
 def test_no_proxy_is_used_for_this_machine_and_the_named_one_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", "internal.example")
-    wire._environment_proxies.cache_clear()
+    transport._environment_proxies.cache_clear()
     try:
-        assert wire.proxy_of(httpx.URL("https://ci.example/")) == "http://proxy.example:3128"
-        assert wire.proxy_of(httpx.URL("https://internal.example/")) == ""
-        assert wire.proxy_of(httpx.URL("http://127.0.0.1:80/")) == ""
+        assert transport.proxy_of(httpx.URL("https://ci.example/")) == "http://proxy.example:3128"
+        assert transport.proxy_of(httpx.URL("https://internal.example/")) == ""
+        assert transport.proxy_of(httpx.URL("http://127.0.0.1:80/")) == ""
     finally:
-        wire._environment_proxies.cache_clear()
+        transport._environment_proxies.cache_clear()
 
 
 def test_a_proxy_is_asked_to_connect_and_never_sees_who_we_are(
@@ -115,13 +115,13 @@ def test_a_proxy_is_asked_to_connect_and_never_sees_who_we_are(
 ) -> None:
     server = serve(lambda connection, head: connection.sendall(say(b"", "407 Proxy Authentication Required")))
     monkeypatch.setenv("HTTPS_PROXY", server.url.replace("http://", "http://user:pw@"))
-    wire._environment_proxies.cache_clear()
+    transport._environment_proxies.cache_clear()
     me = Identity("https://ci.example", "me", lambda method, url: {"authorization": "Hawk secret"})
     try:
-        with Downloader(identities=[me]) as downloader, pytest.raises(errors.NetworkFailed) as caught:
+        with Downloader(identities=[me]) as downloader, pytest.raises(errors.NetworkError) as caught:
             downloader.open("https://ci.example/f?bewit=1")
     finally:
-        wire._environment_proxies.cache_clear()
+        transport._environment_proxies.cache_clear()
     assert caught.value.reason == "proxy" and "HTTPS_PROXY" in caught.value.hint
     assert server.heads[0].startswith(b"CONNECT ci.example:443 ") and b"Proxy-Authorization: Basic" in server.heads[0]
     assert b"Hawk" not in server.heads[0] and b"bewit" not in server.heads[0]

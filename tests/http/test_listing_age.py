@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.cancel import Cancel
-from backends.http import Http, Mode, Policy
-from backends.http.answers import Origin, Source
+from backends.cancel import CancelToken
+from backends.http import CachePolicy, Http, Mode
+from backends.http.response import Freshness, ResponseSource
 from backends.prow.source import Listing, whole
 from backends.resources import Page, gather
 from backends.taskcluster.models import TasksEnvelope
@@ -26,29 +26,29 @@ from tests.panes import made_up
 from tests.panes.made_up import Place, Things
 from tests.taskcluster.fake_queue import ROOT, task_id
 
-NEW, OLD = Origin(), Origin(Source.CACHE, 600.0)
-ORIGINS = st.builds(Origin, st.sampled_from(Source), st.floats(0, 1e7))
+NEW, OLD = Freshness(), Freshness(ResponseSource.CACHE, 600.0)
+ORIGINS = st.builds(Freshness, st.sampled_from(ResponseSource), st.floats(0, 1e7))
 
 
 @given(st.lists(ORIGINS, min_size=1, max_size=6))
-def test_the_oldest_page_gives_the_age_and_the_stalest_the_word(origins: list[Origin]) -> None:
+def test_the_oldest_page_gives_the_age_and_the_stalest_the_word(origins: list[Freshness]) -> None:
     found = origins[0]
     for origin in origins[1:]:
         found = found.worse(origin)
     assert found.age == max(origin.age for origin in origins)
-    assert (found.source is Source.STALE) == any(origin.source is Source.STALE for origin in origins)
+    assert (found.source is ResponseSource.STALE) == any(origin.source is ResponseSource.STALE for origin in origins)
 
 
 @pytest.mark.parametrize("origins", list(permutations([NEW, OLD, NEW])))
-def test_a_gathered_list_is_as_old_as_its_oldest_page(origins: tuple[Origin, ...]) -> None:
+def test_a_gathered_list_is_as_old_as_its_oldest_page(origins: tuple[Freshness, ...]) -> None:
     pages = [Page(made_up.rows([number]), origin) for number, origin in enumerate(origins)]
     resource: Any = SimpleNamespace(schema=made_up.SCHEMA, pages=lambda cancel: iter(pages))
-    found = gather(resource, Cancel())
+    found = gather(resource, CancelToken())
     assert found.frame.height == 3 and found.origin == OLD
 
 
 @pytest.mark.parametrize("origins", list(permutations([NEW, OLD, NEW])))
-def test_a_task_group_is_as_old_as_its_oldest_page(origins: tuple[Origin, ...]) -> None:
+def test_a_task_group_is_as_old_as_its_oldest_page(origins: tuple[Freshness, ...]) -> None:
     fetched = _Fetched("group")
     for origin in origins:
         fetched.add(TaskPage(TasksEnvelope(taskGroupId="group"), origin))
@@ -56,13 +56,13 @@ def test_a_task_group_is_as_old_as_its_oldest_page(origins: tuple[Origin, ...]) 
 
 
 @pytest.mark.parametrize("origins", list(permutations([NEW, OLD, NEW])))
-def test_a_folder_of_a_bucket_is_as_old_as_its_oldest_page(origins: tuple[Origin, ...]) -> None:
+def test_a_folder_of_a_bucket_is_as_old_as_its_oldest_page(origins: tuple[Freshness, ...]) -> None:
     listings = iter(
         Listing((), (f"folder{number}/",), "" if number == 2 else f"token{number}", origin)
         for number, origin in enumerate(origins)
     )
     source: Any = SimpleNamespace(list=lambda *_, **__: next(listings))
-    found = whole(source, "bucket", "", cancel=Cancel())
+    found = whole(source, "bucket", "", cancel=CancelToken())
     assert len(found.folders) == 3 and found.origin == OLD
 
 
@@ -81,16 +81,16 @@ def test_the_artifacts_of_a_run_are_as_old_as_the_older_of_two_pages(refreshed: 
         now[0] += 600
         url = f"{ROOT}/api/queue/v1/task/{task_id(1)}/runs/0/artifacts"
         params: dict[str, str | int] = {"limit": 1000, **({"continuationToken": "next"} if refreshed else {})}
-        http.with_mode(Mode.REFRESH).get(url, policy=Policy.short(86_400), params=params)
+        http.with_mode(Mode.REFRESH).get(url, policy=CachePolicy.short(86_400), params=params)
         found = deployment.artifacts(task_id(1), 0, True)
     assert found.origin == OLD and len(found.entries) == 2
 
 
 @pytest.mark.parametrize("origins", [(OLD, NEW), (NEW, OLD)])
 async def test_the_app_tells_the_age_of_the_oldest_page(
-    origins: tuple[Origin, ...], monkeypatch: pytest.MonkeyPatch
+    origins: tuple[Freshness, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def pages(self: Things, cancel: Cancel) -> Iterator[Page]:
+    def pages(self: Things, cancel: CancelToken) -> Iterator[Page]:
         for number, origin in enumerate(origins):
             yield Page(made_up.rows([number]), origin)
 

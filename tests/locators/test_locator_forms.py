@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backends.locators import LocatorProblem, accepted_forms, parse
+from backends.locators import InvalidLocatorError, accepted_forms, parse
 from backends.locators.taskcluster import (
     Artifact,
     IndexPath,
@@ -217,25 +217,25 @@ def test_what_stands_around_an_address_in_a_chat_message_does_no_harm(around: st
     ],
 )
 def test_what_cannot_be_opened_says_why(text: str, said: str) -> None:
-    with pytest.raises(LocatorProblem, match=said):
+    with pytest.raises(InvalidLocatorError, match=said):
         parse(text)
 
 
 def test_a_refused_address_never_shows_the_password_in_it() -> None:
-    with pytest.raises(LocatorProblem) as raised:
+    with pytest.raises(InvalidLocatorError) as raised:
         parse(f"https://me:hunter2@tc.example/tasks/{T}")
     assert "hunter2" not in str(raised.value)
 
 
 def test_an_unknown_text_is_answered_with_what_is_accepted_and_without_its_escapes() -> None:
-    with pytest.raises(LocatorProblem) as raised:
+    with pytest.raises(InvalidLocatorError) as raised:
         parse("\x1b[31mred")
     assert "\x1b" not in str(raised.value)
     assert "task group" in raised.value.hint
 
 
 def test_a_paste_of_a_whole_log_is_refused_by_its_length() -> None:
-    with pytest.raises(LocatorProblem, match="10,000,000 characters"):
+    with pytest.raises(InvalidLocatorError, match="10,000,000 characters"):
         parse("a." * 5_000_000)
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.locators import LocatorProblem, parse
-from backends.locators.pasted import Pasted
+from backends.locators import InvalidLocatorError, parse
+from backends.locators.pasted import PastedText
 
 BUILD = "gs://b-1/logs/job/1383510269677801472"
 PAGE = "https://prow.example.org/view/gs/b-1/logs/job/1383510269677801472"
@@ -53,19 +53,19 @@ AROUND = {
 
 @pytest.mark.parametrize("text", AROUND)
 def test_the_address_in_what_was_pasted_is_meant(text: str) -> None:
-    assert Pasted(text).text == AROUND[text]
+    assert PastedText(text).text == AROUND[text]
 
 
 @pytest.mark.parametrize(
     "text", ["/a dir/jobs https://a.example/x", "~/a b", "./a https://a.example/x", "submit:/a b https://a.example/x"]
 )
 def test_paths_and_our_own_short_forms_are_taken_as_they_are(text: str) -> None:
-    assert Pasted(text).text == text
+    assert PastedText(text).text == text
 
 
 @pytest.mark.parametrize("text", ["gs://b-1/logs/job/7/a b.txt", "s3://b-1/logs/job/7/a  b|c;d.txt"])
 def test_names_in_a_bucket_keep_what_addresses_cannot_hold(text: str) -> None:
-    assert Pasted(text).text == text
+    assert PastedText(text).text == text
 
 
 def test_an_address_that_was_broken_over_two_lines_is_one() -> None:
@@ -75,12 +75,12 @@ def test_an_address_that_was_broken_over_two_lines_is_one() -> None:
 @pytest.mark.parametrize("between", [" ", "\n", "\t"])
 @pytest.mark.parametrize("first", [PAGE, BUILD])
 def test_of_two_addresses_none_is_opened(first: str, between: str) -> None:
-    with pytest.raises(LocatorProblem, match="2 addresses"):
+    with pytest.raises(InvalidLocatorError, match="2 addresses"):
         parse(f"{first}{between}https://prow.example.org/view/gs/b-1/logs/job/8")
 
 
 def test_several_addresses_are_counted_and_none_is_guessed() -> None:
-    with pytest.raises(LocatorProblem, match="2 addresses"):
+    with pytest.raises(InvalidLocatorError, match="2 addresses"):
         parse("https://a.example/x".join(["see ", " and https://b.example/y"]))
 
 
@@ -89,4 +89,4 @@ def test_several_addresses_are_counted_and_none_is_guessed() -> None:
     | st.lists(st.sampled_from(["[", "](", ")", "gs://", "https://", " ", "a", "*", "gsutil "])).map("".join)
 )
 def test_no_text_is_too_odd_to_look_through(text: str) -> None:
-    assert Pasted(text).addresses >= 0
+    assert PastedText(text).addresses >= 0

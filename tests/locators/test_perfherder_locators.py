@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.locators import Locator, LocatorProblem, parse
+from backends.locators import InvalidLocatorError, Locator, parse
 from backends.locators.perfherder import (
     ALERT_FLAGS,
     AlertSummaries,
@@ -246,7 +246,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_cannot_be_opened_says_why(text: str) -> None:
-    with pytest.raises(LocatorProblem) as raised:
+    with pytest.raises(InvalidLocatorError) as raised:
         parse(text)
     assert REFUSED[text] in str(raised.value)
 
@@ -319,7 +319,7 @@ shapes = st.sampled_from(
 @settings(deadline=None, max_examples=300)
 @given(st.builds(str.__add__, shapes, anything))
 def test_no_text_breaks_the_perfherder_parser(text: str) -> None:
-    with contextlib.suppress(LocatorProblem):
+    with contextlib.suppress(InvalidLocatorError):
         locator = parse(text)
         assert parse(locator.text()) == locator
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.locators import Locator, LocatorProblem, parse
+from backends.locators import InvalidLocatorError, Locator, parse
 from backends.locators.prow import Place, ProwBuild, ProwJob, ProwPath, ProwPull, ProwView, View, normal, route
 
 B = "test-platform-results"
@@ -117,7 +117,7 @@ def test_every_form_in_use_opens_what_it_shows(text: str, locator: Locator) -> N
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_cannot_be_opened_says_so(text: str) -> None:
-    with pytest.raises(LocatorProblem):
+    with pytest.raises(InvalidLocatorError):
         parse(text)
 
 
@@ -189,7 +189,7 @@ def test_a_normal_path_stays_as_it_is(path: str) -> None:
 @settings(deadline=None)
 @given(st.sampled_from(["gs://", "prow:", "prow:at/gs/", "https://h/view/gs/", "https://h/gcs/", "file:///"]), names)
 def test_no_text_does_worse_than_a_problem(shape: str, text: str) -> None:
-    with contextlib.suppress(LocatorProblem):
+    with contextlib.suppress(InvalidLocatorError):
         parse(shape + text)
 
 
@@ -291,6 +291,6 @@ def test_a_path_that_is_not_there_is_said_and_not_taken_for_a_wrong_address(
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(LocatorProblem) as problem:
+    with pytest.raises(InvalidLocatorError) as problem:
         parse(text)
     assert problem.value.sentence == f"There is no file or directory {text}."

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.locators import LocatorProblem, parse
-from backends.locators.submission import VIEWS, JobFile, OutboxLocator, TaskJobs
-from backends.locators.submission_forms import FORMS
+from backends.locators import InvalidLocatorError, parse
+from backends.locators.submit import VIEWS, JobFile, OutboxLocator, TaskJobs
+from backends.locators.submit_forms import FORMS
 
 TASK = "fN1SbArXTPSVFNUvaOlinQ"
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=30)
@@ -46,7 +46,7 @@ def test_short_forms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
      "submit:x%00y", "submit:~nobody-of-this-name/x", "submit:outbox?view=lint&x=1"],
 )  # fmt: skip
 def test_what_cannot_be_opened_says_so(text: str) -> None:
-    with pytest.raises(LocatorProblem):
+    with pytest.raises(InvalidLocatorError):
         parse(text)
 
 
@@ -61,6 +61,6 @@ def test_a_path_of_job_data_needs_no_prefix(path: str) -> None:
 def test_files_of_a_build_are_not_taken_for_job_data(path: str) -> None:
     try:
         found = parse(path)
-    except LocatorProblem:
+    except InvalidLocatorError:
         return
     assert not isinstance(found, JobFile)

@@ -8,45 +8,45 @@ from hypothesis import strategies as st
 
 from backends.frames.formats import safe_text
 from backends.logs import ansi
-from backends.logs.ansi import Look, Span, parse
+from backends.logs.ansi import SgrState, Span, parse
 
-RED = Look(foreground=1)
+RED = SgrState(foreground=1)
 HOSTILE = st.text(
     st.sampled_from("\x1b\x9b\x9d\x90[]PX^_\\;:0123456789mHJKhl?>\x07\x9c ab漢\x00\r\t\x7f\u202e\x85"), max_size=60
 )
 
 
-def look(text: str) -> Look:
+def look(text: str) -> SgrState:
     spans = parse(f"{text}x")[1]
-    return spans[-1].look if spans else Look()
+    return spans[-1].look if spans else SgrState()
 
 
 def test_colours_become_spans_over_the_bare_text() -> None:
     assert parse("\x1b[31mERRO\x1b[0m[12] \x1b[1;4mbad\x1b[22m!") == (
         "ERRO[12] bad!",
-        (Span(0, 4, RED), Span(9, 12, Look(bold=True, underline=True)), Span(12, 13, Look(underline=True))),
+        (Span(0, 4, RED), Span(9, 12, SgrState(bold=True, underline=True)), Span(12, 13, SgrState(underline=True))),
     )
 
 
 @pytest.mark.parametrize(
     ("sgr", "expected"),
     [
-        ("38;5;200", Look(foreground=200)),
-        ("48;5;16", Look(background=16)),
-        ("38;2;1;2;3", Look(foreground=(1, 2, 3))),
-        ("38:2::1:2:3", Look(foreground=(1, 2, 3))),
-        ("38:2:1:2:3", Look(foreground=(1, 2, 3))),
-        ("97;104", Look(foreground=15, background=12)),
-        ("38;5;999", Look()),
-        ("38;2;1", Look()),
-        ("31;39", Look()),
-        ("", Look()),
-        ("4:0", Look()),
-        ("99999999999999999999", Look()),
-        ("1;2;3;7;9", Look(bold=True, dim=True, italic=True, reverse=True, strike=True)),
+        ("38;5;200", SgrState(foreground=200)),
+        ("48;5;16", SgrState(background=16)),
+        ("38;2;1;2;3", SgrState(foreground=(1, 2, 3))),
+        ("38:2::1:2:3", SgrState(foreground=(1, 2, 3))),
+        ("38:2:1:2:3", SgrState(foreground=(1, 2, 3))),
+        ("97;104", SgrState(foreground=15, background=12)),
+        ("38;5;999", SgrState()),
+        ("38;2;1", SgrState()),
+        ("31;39", SgrState()),
+        ("", SgrState()),
+        ("4:0", SgrState()),
+        ("99999999999999999999", SgrState()),
+        ("1;2;3;7;9", SgrState(bold=True, dim=True, italic=True, reverse=True, strike=True)),
     ],
 )
-def test_each_colour_is_what_the_standard_says(sgr: str, expected: Look) -> None:
+def test_each_colour_is_what_the_standard_says(sgr: str, expected: SgrState) -> None:
     assert look(f"\x1b[{sgr}m") == look(f"\x9b{sgr}m") == expected
 
 

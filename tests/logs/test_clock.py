@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.logs.clock import Clock, spelled, stamp
+from backends.logs.timestamps import Clock, spelled, stamp
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.http import Http, Mode
-from backends.http.errors import HttpProblem, Offline
-from backends.logs import kept
-from backends.logs.kept import from_http_kept
+from backends.http.errors import HttpError, OfflineError
+from backends.logs import log_cache
+from backends.logs.log_cache import from_http_kept
 
 URL = "https://tc.example/log"
 
@@ -46,12 +46,12 @@ def server() -> Server:
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Cancel, "sleep", lambda self, seconds: None)
+    monkeypatch.setattr(CancelToken, "sleep", lambda self, seconds: None)
 
 
 def read(server: Server, cache: Path | None, mode: Mode = Mode.NORMAL, **options: bool) -> bytes:
     with Http(cache_dir=cache, mode=mode, transport=httpx.MockTransport(server)) as http:
-        return b"".join(from_http_kept(http, URL, **options)(Cancel()))
+        return b"".join(from_http_kept(http, URL, **options)(CancelToken()))
 
 
 def test_a_log_is_fetched_once_and_read_offline(server: Server, tmp_path: Path) -> None:
@@ -61,19 +61,19 @@ def test_a_log_is_fetched_once_and_read_offline(server: Server, tmp_path: Path) 
 
 
 def test_a_log_that_was_never_read_is_not_there_offline(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(Offline):
+    with pytest.raises(OfflineError):
         read(server, tmp_path, Mode.OFFLINE)
 
 
 def test_half_a_log_is_not_kept(server: Server, tmp_path: Path) -> None:
     with Http(cache_dir=tmp_path, transport=httpx.MockTransport(server)) as http:
-        reading = from_http_kept(http, URL)(Cancel())
+        reading = from_http_kept(http, URL)(CancelToken())
         next(reading)  # and the reader goes back
         reading.close()  # type: ignore[attr-defined]
     server.breaks = True
-    with pytest.raises(HttpProblem):
+    with pytest.raises(HttpError):
         read(server, tmp_path)
-    with pytest.raises(Offline):
+    with pytest.raises(OfflineError):
         read(server, tmp_path, Mode.OFFLINE)
 
 
@@ -81,7 +81,7 @@ def test_a_live_log_is_never_kept(server: Server, tmp_path: Path) -> None:
     read(server, tmp_path, live=True)
     read(server, tmp_path, live=True)
     assert server.asked == 2
-    with pytest.raises(Offline):
+    with pytest.raises(OfflineError):
         read(server, tmp_path, Mode.OFFLINE)
 
 
@@ -102,7 +102,7 @@ def test_refresh_asks_again(server: Server, tmp_path: Path) -> None:
 def test_a_log_above_the_limit_is_read_and_not_kept(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept, "CAP", 100)
+    monkeypatch.setattr(log_cache, "CAP", 100)
     assert read(server, tmp_path) == server.body
     assert read(server, tmp_path) == server.body and server.asked == 2
 

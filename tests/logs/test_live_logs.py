@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.http import Http
 from backends.logs import sources
 from backends.logs.spool import LogSpool
@@ -91,7 +91,7 @@ def test_a_line_is_there_as_soon_as_the_task_has_written_it(encoding: str) -> No
         for number in range(3):
             size = spool.size
             log.say(b"line %d\n" % number)
-            assert spool.wait(size, Cancel(), PATIENCE)
+            assert spool.wait(size, CancelToken(), PATIENCE)
             assert spool.lines(number, 1)[0].content == b"line %d" % number and not spool.complete
         log.say(b"")
         filler.join(PATIENCE)
@@ -106,7 +106,7 @@ def test_leaving_a_live_log_ends_its_connection_at_once() -> None:
         filler = threading.Thread(target=spool.fill)
         filler.start()
         log.say(b"line\n")
-        assert spool.wait(0, Cancel(), PATIENCE)
+        assert spool.wait(0, CancelToken(), PATIENCE)
         spool.stop()
         filler.join(PATIENCE)
         assert not filler.is_alive() and spool.lines(0, 1)[0].content == b"line"
@@ -134,7 +134,7 @@ def stamped(seconds: float, words: str = "x" * 80) -> bytes:
 def until_now(clock: Clock, chunks: Iterator[bytes]) -> tuple[int, bool]:
     """(chunks that were given, whether it ended before the log did)"""
     reading = sources.UntilNow(lambda _: chunks, monotonic=clock, wall=clock)
-    return sum(1 for _ in reading.chunks(Cancel())), reading.early
+    return sum(1 for _ in reading.chunks(CancelToken())), reading.early
 
 
 def test_a_log_to_which_lines_are_added_for_ever_ends_by_itself() -> None:
@@ -215,7 +215,7 @@ def test_a_live_log_over_a_real_socket_ends_while_lines_keep_coming(monkeypatch:
         log.say(b"what was there\n")
         writer.start()
         reading = sources.UntilNow(sources.from_http(http.downloader, log.url, live=True))
-        text = b"".join(reading.chunks(Cancel()))
+        text = b"".join(reading.chunks(CancelToken()))
         stop.set()
         log.say(b"")
     assert reading.early and text.startswith(b"what was there\n")
@@ -224,9 +224,9 @@ def test_a_live_log_over_a_real_socket_ends_while_lines_keep_coming(monkeypatch:
 def test_the_first_bytes_are_waited_for_longer_than_a_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "SILENCE", 0.1)
 
-    def slow(cancel: Cancel) -> Iterator[bytes]:
+    def slow(cancel: CancelToken) -> Iterator[bytes]:
         cancel.sleep(0.5)
         yield b"late\n"
 
     reading = sources.UntilNow(slow)
-    assert b"".join(reading.chunks(Cancel())) == b"late\n" and not reading.early
+    assert b"".join(reading.chunks(CancelToken())) == b"late\n" and not reading.early

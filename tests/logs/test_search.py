@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.cancel import Cancel
-from backends.logs import sources, windows
-from backends.logs.hits import Hits
+from backends.cancel import CancelToken
+from backends.errors import UsageError
+from backends.logs import chunks, sources
+from backends.logs.matches import Hits
 from backends.logs.patterns import has_capital, pattern
 from backends.logs.search import Search
 from backends.logs.spool import LogSpool
-from backends.problems import UsageProblem
 
 LINES = st.lists(
     st.sampled_from(["", "error here", "Error: 12ms", "took 7ms", "é漢字 ok", "a.b", "  x", "ab\tab"]), max_size=40
@@ -64,7 +64,7 @@ def test_a_search_finds_what_pythons_re_finds_line_by_line(
     compiled = re.compile(text, 0 if has_capital(text) else re.IGNORECASE)
     shown = [line.decode().rstrip("\r") for line in content.split(b"\n")][: spool.line_count]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(windows, "WINDOW", window)
+        patch.setattr(chunks, "WINDOW", window)
         assert found(spool, text, start) == [number for number, line in enumerate(shown) if compiled.search(line)]
 
 
@@ -110,7 +110,7 @@ def test_a_pattern_that_would_hang_pythons_re_does_not(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["(", "[a", "*", "a{2,1}", "\\", "(?=x)", r"(a)\1", "a{99999}{9999}", ""])
 def test_a_wrong_pattern_is_refused_in_words(text: str) -> None:
-    with pytest.raises(UsageProblem) as refused:
+    with pytest.raises(UsageError) as refused:
         pattern(text)
     words = str(refused.value)
     assert words.endswith(".") and "\n" not in words and "polars" not in words and "col(" not in words
@@ -143,7 +143,7 @@ def test_the_marks_are_where_the_matches_are(words: list[str], text: str) -> Non
 def test_a_search_goes_on_while_the_log_grows_and_stops_when_told() -> None:
     gate = threading.Semaphore(0)
 
-    def slow(_cancel: Cancel) -> Iterator[bytes]:
+    def slow(_cancel: CancelToken) -> Iterator[bytes]:
         for chunk in (b"one match\npart of a ", b"match\n", b"third match"):
             gate.acquire(timeout=30)
             yield chunk

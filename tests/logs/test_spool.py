@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import AppError, FileError, OperationCancelledError
 from backends.logs import index, sources
 from backends.logs import spool as spools
 from backends.logs.spool import LINE_CAP, Line, LogSpool
-from backends.problems import Cancelled, FileProblem, Problem
 
 PIECES = st.lists(
     st.sampled_from([b"a", b"\n", b"\r", b"\r\n", b"\0", b"\xff", "é漢".encode(), b"word " * 9, b"\n\n\n"])
@@ -105,7 +105,7 @@ def test_a_reader_sees_whole_lines_while_the_log_comes_in() -> None:
     gate = threading.Semaphore(0)
     chunks = [b"first\nsec", b"ond\n", b"third"]
 
-    def slow(_cancel: Cancel) -> Iterator[bytes]:
+    def slow(_cancel: CancelToken) -> Iterator[bytes]:
         for chunk in chunks:
             gate.acquire(timeout=30)
             yield chunk
@@ -117,7 +117,7 @@ def test_a_reader_sees_whole_lines_while_the_log_comes_in() -> None:
     for _ in chunks:
         size = spool.size
         gate.release()
-        while not spool.wait(size, Cancel(), seconds=30):
+        while not spool.wait(size, CancelToken(), seconds=30):
             assert not spool.complete
         seen.append([line.content for line in spool.lines(0, 9)])
     thread.join(30)
@@ -126,9 +126,9 @@ def test_a_reader_sees_whole_lines_while_the_log_comes_in() -> None:
 
 
 def test_what_came_before_a_failure_stays_and_the_failure_has_words() -> None:
-    def broken(_cancel: Cancel) -> Iterator[bytes]:
+    def broken(_cancel: CancelToken) -> Iterator[bytes]:
         yield b"all that came\n"
-        raise Problem("The server went away.", "Try again.")
+        raise AppError("The server went away.", "Try again.")
 
     spool = LogSpool(broken)
     spool.fill()
@@ -137,7 +137,7 @@ def test_what_came_before_a_failure_stays_and_the_failure_has_words() -> None:
 
 
 def test_a_defect_of_a_source_does_not_leave_a_log_that_loads_for_ever() -> None:
-    def defective(_cancel: Cancel) -> Iterator[bytes]:
+    def defective(_cancel: CancelToken) -> Iterator[bytes]:
         yield b"x"
         raise RuntimeError("not for the user")
 
@@ -156,7 +156,7 @@ def test_a_full_disk_is_told_and_what_came_is_still_readable(monkeypatch: pytest
 
     monkeypatch.setattr(os, "write", full)
     spool = filled(b"fits\n", b"does not fit\n")
-    assert isinstance(spool.problem, FileProblem) and "no space left" in spool.problem.sentence
+    assert isinstance(spool.problem, FileError) and "no space left" in spool.problem.sentence
     assert spool.lines(0, 9) == [Line(b"fits")]
 
 
@@ -167,7 +167,7 @@ def test_a_disk_that_takes_half_of_a_chunk_is_asked_again(monkeypatch: pytest.Mo
 
 
 def test_no_place_for_the_log_is_said_at_once(tmp_path: Path) -> None:
-    with pytest.raises(FileProblem):
+    with pytest.raises(FileError):
         LogSpool(sources.from_bytes(), tmp_path / "missing")
 
 
@@ -181,18 +181,18 @@ def test_nobody_else_can_read_the_log_or_find_its_file(tmp_path: Path) -> None:
 def test_saving_gives_every_byte_back() -> None:
     content = b"\x1b[31mred\r\n\0\xff\n" * 200_000 + b"end"
     spool, target = filled(content), io.BytesIO()
-    assert spool.save(target, Cancel()) == len(content)
+    assert spool.save(target, CancelToken()) == len(content)
     assert target.getvalue() == content
 
 
 def test_saving_can_be_stopped_and_a_closed_log_is_never_saved_short() -> None:
-    spool, stop = filled(b"x\n" * 10), Cancel()
+    spool, stop = filled(b"x\n" * 10), CancelToken()
     stop.cancel()
-    with pytest.raises(Cancelled):
+    with pytest.raises(OperationCancelledError):
         spool.save(io.BytesIO(), stop)
     spool.discard()
-    with pytest.raises(FileProblem):
-        spool.save(io.BytesIO(), Cancel())
+    with pytest.raises(FileError):
+        spool.save(io.BytesIO(), CancelToken())
     assert spool.lines(0, 5) == []
     assert os.fstat(spool._descriptor).st_size == 0
 
@@ -200,7 +200,7 @@ def test_saving_can_be_stopped_and_a_closed_log_is_never_saved_short() -> None:
 def test_closing_ends_a_source_that_waits_for_more() -> None:
     ended = threading.Event()
 
-    def endless(cancel: Cancel) -> Iterator[bytes]:
+    def endless(cancel: CancelToken) -> Iterator[bytes]:
         try:
             yield b"begun\n"
             while True:
@@ -211,7 +211,7 @@ def test_closing_ends_a_source_that_waits_for_more() -> None:
     spool = LogSpool(endless)
     thread = threading.Thread(target=spool.fill)
     thread.start()
-    while not spool.wait(0, Cancel(), seconds=30):
+    while not spool.wait(0, CancelToken(), seconds=30):
         pass
     spool.stop()
     thread.join(30)

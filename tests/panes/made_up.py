@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import AppError, UsageError
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.answers import Origin
+from backends.http.response import Freshness
 from backends.locators import Locator
-from backends.problems import Problem, UsageProblem
 from backends.resources import Action, Chart, Document, Entry, Link, Page, Question, Resource, Row
 from tui import registry
 
@@ -53,8 +53,8 @@ class Things(Resource):
     def title(self) -> str:
         return f"things of {self.locator.text()}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
-        yield Page(rows(range(30)), Origin())
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
+        yield Page(rows(range(30)), Freshness())
         if Things.hold is not None:
             while not Things.hold.wait(0.01):
                 cancel.check()
@@ -62,12 +62,12 @@ class Things(Resource):
     def prefer(self, keys: Sequence[str]) -> None:
         Things.preferred.append(list(keys))
 
-    def updates(self, frame: pl.DataFrame, cancel: Cancel) -> Page | None:
+    def updates(self, frame: pl.DataFrame, cancel: CancelToken) -> Page | None:
         Things.asked += 1
         if Things.asked == 1:
-            return Page(rows([3], state="failed"), Origin())
+            return Page(rows([3], state="failed"), Freshness())
         if Things.asked == 2:
-            raise Problem("The server is away.", "Wait.")
+            raise AppError("The server is away.", "Wait.")
         return None
 
     def document(self, row: Row) -> Document | None:
@@ -77,16 +77,16 @@ class Things(Resource):
 
     def compare(self, marked: pl.DataFrame) -> Locator | None:
         if len(marked) != 2:
-            raise UsageProblem("Two marked things can be compared.", "Mark two with Space.")
+            raise UsageError("Two marked things can be compared.", "Mark two with Space.")
         return Place("+".join(marked["name"]))
 
     def menu(self, row: Row | None, rows_: pl.DataFrame) -> list[Entry]:
         def search(text: str) -> Locator:
             if not text:
-                raise UsageProblem("There is nothing to search for.")
+                raise UsageError("There is nothing to search for.")
             return Place(f"search-{text}-{len(rows_)}")
 
-        def work(cancel: Cancel, progress: Any) -> str:
+        def work(cancel: CancelToken, progress: Any) -> str:
             progress("half done")
             Things.done.append(row["name"] if row else "")
             return "It is done."

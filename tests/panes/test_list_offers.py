@@ -12,13 +12,13 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from backends.session import Session
 from tests.driving import loaded, screen_text, shown_view, status, until, view
 from tests.panes import made_up
 from tests.panes.made_up import Place, Things
 from tui.app import Explorer
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.menu import AskScreen, MenuScreen
-from tui.session import Session
 from tui.widgets.chart_panel import ChartPanel
 from tui.widgets.log_view_prompt import LogPrompt, PromptInput
 from tui.widgets.tree_level import TreeLevel

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.http import Http
 from backends.locators import parse
@@ -76,7 +76,7 @@ def archive(bucket: Bucket, http: Http, text: str = f"gs://{NAME}/{JOB}") -> Arc
 
 def rows(resource: Resource) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for page in resource.pages(Cancel()):
+    for page in resource.pages(CancelToken()):
         if page.replace:
             found.clear()
         found.update((str(row[resource.schema.key]), row) for row in page.frame.iter_rows(named=True))
@@ -87,7 +87,7 @@ def arriving(order: Random) -> type[Any]:
     """Stands in for `Turns`: the same answers, in an order and in batches that chance decides."""
 
     class Arriving:
-        def __init__(self, ask: Any, cancel: Cancel, workers: int = 16, name: str = "") -> None:
+        def __init__(self, ask: Any, cancel: CancelToken, workers: int = 16, name: str = "") -> None:
             self.ask, self.cancel, self.questions = ask, cancel, list[Any]()
 
         def __enter__(self) -> Arriving:
@@ -111,5 +111,5 @@ def arriving(order: Random) -> type[Any]:
 
 def printed(resource: Resource) -> tuple[str, tuple[str, ...], bool]:
     """What a verb prints: the rows in the list's own order as CSV, and the notes; and whether something is missing."""
-    found = gather(resource, Cancel())
+    found = gather(resource, CancelToken())
     return filtered(found.frame, resource, "").write_csv(), found.notes, found.partial

@@ -7,10 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.http import Http, Mode
-from backends.http.answers import Source
-from backends.http.errors import NotAllowed
+from backends.http.errors import AccessDeniedError
+from backends.http.response import ResponseSource
 from backends.locators.prow import ProwPath, ProwView
 from backends.prow.builds import BuildList
 from backends.prow.resolve import NotResolved
@@ -28,14 +28,14 @@ def listing(bucket: Bucket, http: Http, **more: object) -> BuildList:
 
 def whole(builds: Resource) -> pl.DataFrame:
     """All rows, as they are when nothing more comes."""
-    return gather(builds, Cancel()).frame
+    return gather(builds, CancelToken()).frame
 
 
 def test_five_thousand_builds_show_the_newest_after_one_listing_request(bucket: Bucket, http: Http) -> None:
     every = [snowflake(hour * 3600) for hour in range(5000)]
     for one in every:
         bucket.put(f"{JOB}{one}/started.json", "{}")
-    pages = listing(bucket, http, complete=False).pages(Cancel())
+    pages = listing(bucket, http, complete=False).pages(CancelToken())
     first = next(pages)
     assert len(bucket.asked) == 1
     newest = first.frame.sort("order", descending=True)["build"].to_list()
@@ -115,7 +115,7 @@ def test_what_is_on_the_screen_is_read_first(bucket: Bucket, http: Http) -> None
     builds = listing(bucket, http)
     wanted = [f"periodic-a/{one}" for one in every[-10:]]
     order: list[str] = []
-    for page in builds.pages(Cancel()):
+    for page in builds.pages(CancelToken()):
         builds.prefer(wanted)
         order += page.frame.filter(page.frame["state"].is_not_null())["key"].to_list()
     assert len(order) == 200 and max(order.index(key) for key in wanted) < 100
@@ -141,7 +141,7 @@ def test_updates_bring_new_builds_and_the_ends_of_old_ones(bucket: Bucket, http:
     build(bucket, running, result="FAILURE", seconds=60)
     new = snowflake(10)
     build(bucket, new, result=None)
-    page = builds.updates(shown, Cancel())
+    page = builds.updates(shown, CancelToken())
     assert page is not None
     assert dict(page.frame.select("build", "state").iter_rows()) == {running: "failure", new: "running"}
 
@@ -151,14 +151,14 @@ def test_without_the_network_the_last_known_list_is_shown_as_old(bucket: Bucket,
         build(bucket, snowflake((number + 2) * DAY))
     assert len(rows(listing(bucket, http))) == 3
     offline = listing(bucket, http.with_mode(Mode.OFFLINE))
-    pages = list(offline.pages(Cancel()))
-    assert pages[0].origin.source is Source.STALE and pages[0].frame.height == 3
+    pages = list(offline.pages(CancelToken()))
+    assert pages[0].origin.source is ResponseSource.STALE and pages[0].frame.height == 3
     assert {row["state"] for row in rows(offline)} == {"success"}
 
 
 def test_a_private_bucket_is_not_an_empty_one(bucket: Bucket, http: Http) -> None:
     bucket.private = True
-    with pytest.raises(NotAllowed):
+    with pytest.raises(AccessDeniedError):
         rows(listing(bucket, http))
 
 
@@ -292,7 +292,7 @@ def test_the_menu_has_the_log_of_each_container_and_what_became_of_the_pod(bucke
     bucket.put(f"{folder}test-build-log.txt", "test")
     resource = opened(bucket, http, f"gs://{NAME}/{JOB}")
     (row,) = rows(resource)
-    menu = resource.menu(row, gather(resource, Cancel()).frame)
+    menu = resource.menu(row, gather(resource, CancelToken()).frame)
     links = {one.label: one.opens for one in menu if isinstance(one, Link)}
     logs = {label: one for label, one in links.items() if label.startswith("Log of container")}
     assert list(logs) == ["Log of container test", "Log of container b"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.http import Http
 from backends.prow.builds import BuildList
 from backends.prow.files import FolderFiles, TreeFiles
@@ -23,10 +23,10 @@ LOG = b"a line of the log\n" * 20_000
 
 def files(resource: Resource) -> list[RemoteFile]:
     frame = resource.schema.empty()
-    for page in resource.pages(Cancel()):
+    for page in resource.pages(CancelToken()):
         known = page.frame[resource.schema.key].to_list()
         frame = frame.filter(~frame[resource.schema.key].is_in(known)).vstack(page.frame)
-    return [file for batch in resource.files(frame, Cancel()) for file in batch]
+    return [file for batch in resource.files(frame, CancelToken()) for file in batch]
 
 
 def carried_out(wanted: list[RemoteFile], output: Path, http: Http) -> Transfer:
@@ -115,9 +115,9 @@ def test_files_of_marked_folders_and_of_whole_builds(bucket: Bucket, http: Http,
 
 def test_a_build_that_cannot_be_listed_stays_in_the_plan(bucket: Bucket, http: Http, folder: str) -> None:
     builds = opened(bucket, http, f"gs://{NAME}/{JOB}")
-    frame = gather(builds, Cancel()).frame  # not the last page: which rows that one has depends on who was faster
+    frame = gather(builds, CancelToken()).frame  # not the last page: which rows that one has depends on who was faster
     bucket.private = True
-    found = [file for batch in builds.files(frame, Cancel()) for file in batch]
+    found = [file for batch in builds.files(frame, CancelToken()) for file in batch]
     assert len(found) == 1 and "cannot be listed" in found[0].skip
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import AppError
 from backends.http import Http
 from backends.locators.prow import ProwPath, ProwView, View
-from backends.problems import Problem
 from backends.prow.file_openings import is_events, is_junit, is_text
 from backends.prow.jobs import JobList, visited_jobs
 from backends.resources import Document, LogAddress, Question
@@ -51,7 +51,7 @@ def test_ten_thousand_jobs_arrive_page_by_page(bucket: Bucket, http: Http) -> No
     bucket.page = 100
     for number in range(350):
         bucket.put(f"logs/job-{number:04d}/1/x", "")
-    pages = list(opened(bucket, http, f"gs://{NAME}/logs/").pages(Cancel()))
+    pages = list(opened(bucket, http, f"gs://{NAME}/logs/").pages(CancelToken()))
     assert [page.frame.height for page in pages] == [100, 100, 100, 50]
 
 
@@ -70,7 +70,7 @@ def test_enter_shows_each_file_as_what_it_is(bucket: Bucket, http: Http) -> None
     assert inner.shows(by["junit_01.xml"]) == ProwView(View.JUNIT, NAME, f"{folder}artifacts/junit_01.xml")
     assert inner.shows(by["picture.png"]) is None
     podinfo = opened(bucket, http, ProwView(View.EVENTS, NAME, f"{folder}podinfo.json").text())
-    with pytest.raises(Problem):
+    with pytest.raises(AppError):
         rows(podinfo)
 
 
@@ -92,11 +92,11 @@ def test_a_document_that_is_no_json_says_so_and_lines_of_json_are_read(bucket: B
     level = opened(bucket, http, f"gs://{NAME}/{folder}")
     by = {row["name"]: row for row in rows(level)}
     lines = level.document(by["sidecar-logs.json"])
-    assert lines is not None and lines.read(Cancel()) == [{"a": 1}, {"a": 2}]
+    assert lines is not None and lines.read(CancelToken()) == [{"a": 1}, {"a": 2}]
     broken = level.document(by["broken.json"])
     assert broken is not None
-    with pytest.raises(Problem):
-        broken.read(Cancel())
+    with pytest.raises(AppError):
+        broken.read(CancelToken())
 
 
 def test_all_files_of_marked_builds_are_one_list(bucket: Bucket, http: Http) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.http import Http, Mode
-from backends.http.errors import HttpProblem
+from backends.http.errors import HttpError
 from backends.locators.prow import ProwJob, ProwPath, ProwView, View
 from backends.prow import resolve, resource_for
 from backends.resources import gather
@@ -33,7 +33,7 @@ def filled(bucket: Bucket, *, finished: bool = True, updated: str = "2021-04-27T
 
 def seen(bucket: Bucket, http: Http, view: View, **options: str) -> list[dict[str, object]]:
     locator = ProwView(view, "ci", f"logs/{JOB}/", IDS, tuple(options.items()))
-    return gather(resource_for(locator, http, Settings(gcs_url=bucket.url)), Cancel()).frame.to_dicts()
+    return gather(resource_for(locator, http, Settings(gcs_url=bucket.url)), CancelToken()).frame.to_dicts()
 
 
 def offline(tmp_path: Path) -> Http:
@@ -79,9 +79,9 @@ def test_a_bare_job_name_is_known_offline_once_it_was_listed(bucket: Bucket, htt
     filled(bucket)
     settings, job = Settings(gcs_url=bucket.url, prow_bucket="ci-logs"), ProwJob(JOB, "", "")
     found = resolve(job, http, settings)
-    gather(resource_for(found, http, settings), Cancel())
+    gather(resource_for(found, http, settings), CancelToken())
     with offline(tmp_path) as other:
         assert resolve(job, other, settings) == found == ProwPath("ci-logs", f"logs/{JOB}/")
-        assert len(gather(resource_for(found, other, settings), Cancel()).frame) == 2
-        with pytest.raises(HttpProblem):
+        assert len(gather(resource_for(found, other, settings), CancelToken()).frame) == 2
+        with pytest.raises(HttpError):
             resolve(ProwJob("periodic-other", "", ""), other, settings)

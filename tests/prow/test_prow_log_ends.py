@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.http import Http
 from backends.locators.prow import ProwPath
@@ -24,7 +24,7 @@ LINES = [b"line %d of the log\n" % number for number in range(200_000)]
 
 
 def ends(bucket: Bucket, http: Http, count: int) -> list[bytes] | None:
-    return last_lines(GcsSource(http, bucket.url), "ci", LOG, count, Cancel())
+    return last_lines(GcsSource(http, bucket.url), "ci", LOG, count, CancelToken())
 
 
 def ranges(bucket: Bucket) -> list[str]:
@@ -70,7 +70,7 @@ def test_a_short_log_and_too_many_lines_are_read_whole(bucket: Bucket, http: Htt
 
 def address_of(bucket: Bucket, http: Http) -> LogAddress:
     builds = resource_for(ProwPath("ci", "logs/job/"), http, Settings(gcs_url=bucket.url))
-    address = builds.log(gather(builds, Cancel()).frame.row(0, named=True))
+    address = builds.log(gather(builds, CancelToken()).frame.row(0, named=True))
     assert address is not None
     return address
 

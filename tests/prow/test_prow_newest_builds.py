@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.http import Http
 from backends.locators.prow import ProwPath
 from backends.prow.archive import Archive
@@ -129,7 +129,7 @@ def listing(store: Store, folder: str, count: int = 0, since_ms: float | None = 
 
 
 def ids(found: BuildListing) -> list[str]:
-    return [place.build for some in found.found(Cancel()) for place in some.places]
+    return [place.build for some in found.found(CancelToken()) for place in some.places]
 
 
 def filled(store: Store, names: list[str]) -> str:
@@ -174,7 +174,7 @@ def test_the_newest_listed_are_the_newest_by_number(store: Store, job: set[str],
     assert set(ids(listing(store, folder))) == set(builds)
     if len(newest) > 1:
         than = newest[min(count, len(newest) - 1)]
-        newer = listing(store, folder).newer(str(int(than)), Cancel())
+        newer = listing(store, folder).newer(str(int(than)), CancelToken())
         assert {place.build for place in newer} == {one for one in builds if int(one) > int(than)}
 
 
@@ -188,19 +188,19 @@ def test_the_refresh_of_counters_sees_what_text_order_puts_before(store: Store) 
     folder = filled(store, ["8", "9"])
     new = snowflake(60)
     builds = BuildList(ProwPath(NAME, folder), Archive(store.source, NAME), complete=False)
-    shown = gather(builds, Cancel()).frame
+    shown = gather(builds, CancelToken()).frame
     for name in ("10", new):
         store.put(f"{folder}{name}/build-log.txt", b"x")
-    page = builds.updates(shown, Cancel())
+    page = builds.updates(shown, CancelToken())
     assert page is not None and {"10", new} <= set(page.frame["build"].to_list())
 
 
 def test_a_job_without_builds_shows_its_first_one_when_it_comes(store: Store) -> None:
     folder = f"logs/job-{next(store.folders)}/"
     builds = BuildList(ProwPath(NAME, folder), Archive(store.source, NAME), complete=False)
-    shown = gather(builds, Cancel()).frame
+    shown = gather(builds, CancelToken()).frame
     store.put(f"{folder}1/build-log.txt", b"x")
-    page = builds.updates(shown, Cancel())
+    page = builds.updates(shown, CancelToken())
     assert shown.is_empty() and page is not None and page.frame["build"].to_list() == ["1"]
 
 
@@ -229,7 +229,7 @@ def test_a_bounded_list_has_the_newest_and_says_that_there_are_more(
     monkeypatch.setattr("backends.prow.build_listing.MOST", 50)
     for number in range(1, 131):
         bucket.put(f"logs/j/{number}/x", "")
-    some = list(BuildListing(Archive(GcsSource(http, bucket.url), NAME), "logs/j/").found(Cancel()))
+    some = list(BuildListing(Archive(GcsSource(http, bucket.url), NAME), "logs/j/").found(CancelToken()))
     found = [place.build for one in some for place in one.places]
     assert found == [str(number) for number in range(130, 80, -1)]
     assert [one.note for one in some if one.note] == ["Only 50 builds are listed; the others are older."]

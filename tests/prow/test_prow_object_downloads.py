@@ -10,20 +10,20 @@ from pathlib import Path
 import httpx
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.config import Settings
+from backends.errors import OperationCancelledError
 from backends.http import Http
-from backends.http.errors import HttpProblem
-from backends.problems import Cancelled
+from backends.http.errors import HttpError
 from backends.prow.object_downloads import ObjectDownloader
 from backends.prow.s3_source import S3Source, open_store
 from backends.resources import gather
+from backends.session import Session
 from backends.transfers.engine import Transfer
 from backends.transfers.plan import make_plan
 from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, build, opened, snowflake
-from tui.session import Session
 
 LOG = b"a line of the log\n" * 20_000
 DAY = 86400
@@ -117,7 +117,7 @@ def damaged(s3: str, http: Http, output: Path, monkeypatch: pytest.MonkeyPatch) 
     from backends.prow.archive import Archive
     from backends.prow.build_files import remote_file
 
-    entry = source.stat(NAME, f"{folder}finished.json", cancel=Cancel())
+    entry = source.stat(NAME, f"{folder}finished.json", cancel=CancelToken())
     plan = make_plan([remote_file(Archive(source, NAME, "s3"), entry)], output)
     transfer = Transfer(
         plan,
@@ -162,7 +162,7 @@ def test_a_download_of_s3_goes_on_where_it_stopped(s3: str, http: Http) -> None:
             assert rest.status == 206 and rest.headers["content-range"] == f"bytes 1000-{len(LOG) - 1}/{len(LOG)}"
             assert b"".join(rest.chunks()) == LOG[1000:]
         put(s3, f"{folder}build-log.txt", LOG.swapcase())
-        with pytest.raises(HttpProblem) as failed, downloader.open(url, offset=1000, if_range=etag):
+        with pytest.raises(HttpError) as failed, downloader.open(url, offset=1000, if_range=etag):
             pass
         assert failed.value.reason == "wrong-server"  # what the transfer answers with a start from the first byte
 
@@ -226,7 +226,7 @@ def test_no_link_and_no_pipe_of_a_tree_is_copied(tmp_path: Path, http: Http) -> 
     os.mkfifo(tmp_path / "pipe")
     with ObjectDownloader(http.downloader(), S3Source()) as downloader:
         for name in ("link", "pipe", "missing", "."):
-            with pytest.raises(HttpProblem), downloader.open((tmp_path / name).as_uri()):
+            with pytest.raises(HttpError), downloader.open((tmp_path / name).as_uri()):
                 pass
 
 
@@ -238,18 +238,18 @@ def test_a_file_that_is_written_to_meanwhile_is_not_taken_for_whole(tmp_path: Pa
         next(pieces)
         with path.open("ab") as stream_too:
             stream_too.write(b"more")
-        with pytest.raises(HttpProblem) as failed:
+        with pytest.raises(HttpError) as failed:
             list(pieces)
         assert failed.value.retryable
 
 
 def test_copying_is_stopped_at_once(tmp_path: Path, http: Http) -> None:
     (tmp_path / "log").write_bytes(b"x" * 600_000)
-    cancel = Cancel()
+    cancel = CancelToken()
     downloader = ObjectDownloader(http.downloader(), S3Source())
     with downloader, downloader.open((tmp_path / "log").as_uri(), cancel=cancel) as stream:
         cancel.cancel()
-        with pytest.raises(Cancelled):
+        with pytest.raises(OperationCancelledError):
             list(stream.chunks())
 
 
@@ -300,10 +300,10 @@ def test_a_build_that_was_deleted_meanwhile_is_said(bucket: Bucket, http: Http) 
     for one in (gone, there):
         build(bucket, one)
     builds = opened(bucket, http, f"gs://{NAME}/{JOB}")
-    frame = gather(builds, Cancel()).frame
+    frame = gather(builds, CancelToken()).frame
     for name in [name for name in bucket.objects if gone in name]:
         del bucket.objects[name]
-    files = [file for batch in builds.files(frame, Cancel()) for file in batch]
+    files = [file for batch in builds.files(frame, CancelToken()) for file in batch]
     assert [file.skip for file in files if file.unlisted] == ["its files cannot be listed: the build has none any more"]
     assert len(files) == 7
 

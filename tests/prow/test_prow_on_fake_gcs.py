@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.http import Http
 from backends.locators import parse
@@ -127,7 +127,7 @@ def test_the_recorded_prowjob_tells_what_was_tested(recorded: str, http: Http) -
         and row["state"] in ("success", "failure")
     )
     document = builds.document(row)
-    assert document is not None and "spec" in document.read(Cancel())
+    assert document is not None and "spec" in document.read(CancelToken())
 
 
 def test_all_recorded_reports_and_metadata_are_read(prow_samples: Path) -> None:
@@ -152,10 +152,10 @@ def test_compressed_and_strange_objects_arrive_whole(storage: str, http: Http, t
     for name, (body, packed) in wanted.items():
         put(storage, "own", folder + name, body, packed=packed)
     source = GcsSource(http, storage)
-    entries = whole(source, "own", folder, cancel=Cancel(), deep=True).files
+    entries = whole(source, "own", folder, cancel=CancelToken(), deep=True).files
     assert {one.name.removeprefix(folder) for one in entries} == wanted.keys()
     for one in entries:
-        with source.open("own", one, cancel=Cancel()) as body:
+        with source.open("own", one, cancel=CancelToken()) as body:
             assert b"".join(body) == wanted[one.name.removeprefix(folder)][0]
     builds = opened(storage, http, f"gs://own/{folder}")
     archive = builds.archive  # type: ignore[attr-defined]

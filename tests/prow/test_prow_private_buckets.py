@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.http import Http
-from backends.http.errors import NotAllowed
+from backends.http.errors import AccessDeniedError
 from backends.http.policies import Identity
 from backends.resources import gather
 from backends.transfers.engine import Transfer
@@ -36,9 +36,9 @@ def test_a_private_bucket_is_listed_read_and_downloaded_with_credentials(
     bucket: Bucket, owner: Http, tmp_path: Path
 ) -> None:
     builds = opened(bucket, owner, f"gs://{NAME}/{JOB}")
-    found = gather(builds, Cancel()).frame
+    found = gather(builds, CancelToken()).frame
     assert found["state"].to_list() == ["success"]
-    files = [file for batch in builds.files(found, Cancel()) for file in batch]
+    files = [file for batch in builds.files(found, CancelToken()) for file in batch]
     assert len(files) == 6 and not any(file.skip for file in files)
     plan = make_plan(files, tmp_path / "out")
     transfer = Transfer(plan, open_downloader=owner.downloader, settings=owner.downloader_settings(), jobs=2)
@@ -54,13 +54,13 @@ def test_what_was_read_with_credentials_is_not_shown_without(
     assert rows(opened(bucket, owner, f"gs://{NAME}/{JOB}"))
     assert rows(opened(bucket, owner, f"prow:completeness/gs/{NAME}/{JOB}"))
     for text in (f"gs://{NAME}/{JOB}", f"prow:completeness/gs/{NAME}/{JOB}"):
-        with pytest.raises(NotAllowed):
+        with pytest.raises(AccessDeniedError):
             rows(opened(bucket, http, text))
 
 
 def test_who_is_not_signed_in_is_told_what_to_set(bucket: Bucket, http: Http) -> None:
     bucket.private = True
-    with pytest.raises(NotAllowed) as refused:
+    with pytest.raises(AccessDeniedError) as refused:
         rows(opened(bucket, http, f"gs://{NAME}/{JOB}"))
     for word in ("gcloud auth application-default login", "GOOGLE_APPLICATION_CREDENTIALS", "CIEXPLORE_GCS_TOKEN"):
         assert word in refused.value.hint
@@ -68,11 +68,11 @@ def test_who_is_not_signed_in_is_told_what_to_set(bucket: Bucket, http: Http) ->
 
 def test_who_is_signed_in_is_told_as_whom(bucket: Bucket, owner: Http) -> None:
     bucket.token = "of somebody else"
-    with pytest.raises(NotAllowed) as refused:
+    with pytest.raises(AccessDeniedError) as refused:
         rows(opened(bucket, owner, f"gs://{NAME}/{JOB}"))
     assert "owner@x" in refused.value.hint and "may read" in refused.value.hint
     bucket.faults += [("/o?", 401)]
-    with pytest.raises(NotAllowed) as refused:
+    with pytest.raises(AccessDeniedError) as refused:
         rows(opened(bucket, owner, f"gs://{NAME}/{JOB}"))
     assert "owner@x" in refused.value.hint and "get new ones" in refused.value.hint
 

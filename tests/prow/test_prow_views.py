@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import AppError, OperationCancelledError, UsageError
 from backends.http import Http
 from backends.locators.prow import ProwPath, ProwView, View
-from backends.problems import Cancelled, Problem, UsageProblem
 from backends.prow.archive import place_of
 from backends.prow.build_reading import skeleton
 from backends.prow.builds import build_frame
@@ -76,7 +76,7 @@ def test_any_files_can_be_searched_and_binary_ones_are_left_out(bucket: Bucket, 
 def test_a_search_that_finds_too_much_says_so(bucket: Bucket, http: Http) -> None:
     build(bucket, snowflake(1000), log="x\n" * 5000)
     resource = view(bucket, http, View.SEARCH, text="x")
-    pages = list(resource.pages(Cancel()))
+    pages = list(resource.pages(CancelToken()))
     assert sum(page.frame.height for page in pages) == 500 and "more than 500" in pages[-1].note
 
 
@@ -84,7 +84,7 @@ def test_a_wrong_expression_is_said_before_anything_is_read(bucket: Bucket, http
     build(bucket, snowflake(1000))
     resource = view(bucket, http, View.SEARCH, text="(")
     bucket.asked.clear()
-    with pytest.raises(UsageProblem):
+    with pytest.raises(UsageError):
         rows(resource)
     assert not bucket.asked
 
@@ -94,7 +94,7 @@ def test_a_file_that_fails_is_told_and_the_others_are_searched(bucket: Bucket, h
     build(bucket, good, log="needle")
     build(bucket, bad, log="needle")
     bucket.faults += [(f"{bad}%2Fbuild-log.txt?", 500)] * 20
-    pages = list(view(bucket, http, View.SEARCH, text="needle").pages(Cancel()))
+    pages = list(view(bucket, http, View.SEARCH, text="needle").pages(CancelToken()))
     assert [row for page in pages for row in page.frame["build"]] == [good]
     assert any("could not be searched" in page.note for page in pages)
 
@@ -150,12 +150,12 @@ def test_logs_and_builds_that_cannot_be_read_are_said_and_not_only_left_empty(bu
     folder = build(bucket, snowflake(2 * DAY), result="FAILURE")
     build(bucket, snowflake(3 * DAY), result="FAILURE")
     bucket.faults += [(f"{folder.split('/')[-2]}%2Ffinished.json", 403)] * 20
-    found = gather(view(bucket, http, View.REASONS), Cancel())
+    found = gather(view(bucket, http, View.REASONS), CancelToken())
     assert found.partial
     assert found.notes[0].startswith("1 of 2 builds cannot be read and is left out because: 127.0.0.1")
     bucket.faults.clear()
     bucket.faults += [(f"{folder.split('/')[-2]}%2Fbuild-log.txt", 403)] * 20
-    found = gather(view(bucket, http, View.LOGS), Cancel())
+    found = gather(view(bucket, http, View.LOGS), CancelToken())
     assert found.partial
     assert found.notes[0].startswith(f"1 log cannot be read, e.g. of build {folder.split('/')[-2]}: 127.0.0.1")
 
@@ -166,7 +166,7 @@ def test_a_reason_that_was_found_without_all_files_says_so(bucket: Bucket, http:
     bucket.put(f"{folder}artifacts/junit_1.xml", '<testsuite><testcase name="t"><failure/></testcase></testsuite>')
     number = folder.split("/")[-2]
     bucket.faults += [(f"{number}%2F{file}", 403)] * 20
-    found = gather(view(bucket, http, View.REASONS), Cancel())
+    found = gather(view(bucket, http, View.REASONS), CancelToken())
     assert found.partial and len(found.frame) == 1
     (note,) = found.notes
     assert note.startswith(
@@ -382,7 +382,7 @@ def test_events_of_every_file_that_has_them(around: str) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{", b"3", b"{}", b'{"items": 3}', b"\xff"])
 def test_what_holds_no_events_says_so(content: bytes) -> None:
-    with pytest.raises(Problem):
+    with pytest.raises(AppError):
         read_events(content)
 
 
@@ -401,30 +401,30 @@ def test_stopping_ends_a_hundred_questions(bucket: Bucket, http: Http) -> None:
     for number in range(300):
         bucket.put(f"{JOB}{snowflake(number * 1000 + 100)}/artifacts/x", "")
     bucket.latency = 0.02
-    cancel = Cancel()
+    cancel = CancelToken()
     resource = view(bucket, http, View.COMPLETENESS)
     pages = resource.pages(cancel)
     next(pages)
     cancel.cancel()
-    with pytest.raises(Cancelled):
+    with pytest.raises(OperationCancelledError):
         list(pages)
     assert len(bucket.asked) < 500
 
 
 def test_what_one_question_raises_ends_all_of_them() -> None:
-    def ask(question: int, cancel: Cancel) -> int:
+    def ask(question: int, cancel: CancelToken) -> int:
         if question == 7:
-            raise Problem("seven")
+            raise AppError("seven")
         return question
 
-    with Turns(ask, Cancel()) as turns, pytest.raises(Problem, match="seven"):
+    with Turns(ask, CancelToken()) as turns, pytest.raises(AppError, match="seven"):
         turns.add((str(number), number) for number in range(20))
         list(turns.rest())
 
 
 @given(st.lists(st.integers(0, 50), unique=True), st.lists(st.integers(0, 60)))
 def test_every_question_is_answered_once_whatever_is_preferred(questions: list[int], preferred: list[int]) -> None:
-    with Turns(lambda question, cancel: question, Cancel()) as turns:
+    with Turns(lambda question, cancel: question, CancelToken()) as turns:
         turns.prefer([str(one) for one in preferred])
         turns.add((str(one), one) for one in questions)
         turns.prefer([str(one) for one in preferred])
@@ -442,7 +442,7 @@ def test_a_server_that_fails_is_not_an_empty_list(bucket: Bucket, http: Http, ki
     builds = tuple(snowflake(number * 1000 + 100) for number in range(3))
     resource = opened(bucket, http, ProwView(kind, NAME, JOB, builds, (("text", "x"),)).text())
     bucket.private = True
-    with pytest.raises(Problem):
+    with pytest.raises(AppError):
         rows(resource)
 
 
@@ -530,7 +530,7 @@ def test_events_of_all_builds_of_a_job_say_whose_they_are_and_a_damaged_file_is_
         bucket.put(f"{build(bucket, one)}artifacts/build-resources/events.json", {"items": [EVENT]} if number else "{")
     resource = opened(bucket, http, ProwView(View.EVENTS, NAME, JOB).text())
     assert next(iter(resource.schema)).name == "build"
-    pages = list(resource.pages(Cancel()))
+    pages = list(resource.pages(CancelToken()))
     shown = [row for page in pages for row in page.frame.sort("order").iter_rows(named=True)]
     assert sorted(row["build"] for row in shown) == sorted(builds[1:])
     assert pages[-1].note.startswith("1 file or build cannot be read, e.g. artifacts/build-resources/events.json")

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.http import Http, Mode
 from backends.resources import Page
 
@@ -121,7 +121,7 @@ def shown(pages: Iterable[Page]) -> dict[str, dict[str, Any]]:
 
 
 def listed(resource: Any) -> list[Page]:
-    return list(resource.pages(Cancel()))
+    return list(resource.pages(CancelToken()))
 
 
 def as_json(value: Any) -> bytes:

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.demo import DemoServer
+from backends.errors import AppError, FileError
 from backends.frames.schema import Kind
-from backends.http.errors import FailedDependency, TooLarge, WrongServer
+from backends.http.errors import FailedDependencyError, ResponseTooLargeError, UnexpectedResponseError
 from backends.locators.taskcluster import Task
 from backends.locators.taskcluster_views import Contents
-from backends.problems import FileProblem, Problem
 from backends.resources import Document, LogAddress, gather
 from backends.taskcluster import resolve, resource_for
 from backends.taskcluster.artifact_table import ArtifactTable
@@ -94,7 +94,7 @@ def content(queue: FakeQueue) -> Any:
 
 def opened(queue: FakeQueue, locator: Contents) -> Any:
     http = queue.http()
-    return gather(resource_for(resolve(locator, http, ROOT), http, ROOT), Cancel())
+    return gather(resource_for(resolve(locator, http, ROOT), http, ROOT), CancelToken())
 
 
 def zipped() -> bytes:
@@ -129,10 +129,10 @@ def test_an_archive_that_was_compressed_once_more_on_the_way_is_read(queue: Fake
 
 def test_an_archive_that_is_none_or_cut_off_says_so(queue: FakeQueue, content: Any) -> None:
     for body in (b"<html>", zipped()[:-20], tarred()[:-9], b""):
-        with pytest.raises(FileProblem):
+        with pytest.raises(FileError):
             opened(queue, content("public/a.zip", body, "archive"))
     broken = gzip.compress(tarred())[:-9]
-    with pytest.raises(Problem):
+    with pytest.raises(AppError):
         opened(queue, content("public/a.tgz", broken, "archive", **{"content-encoding": "gzip"}))
 
 
@@ -140,14 +140,14 @@ def test_an_archive_above_the_cap_is_not_fetched_whole(
     queue: FakeQueue, content: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("backends.taskcluster.archive_members.ARCHIVE_CAP", 50)
-    with pytest.raises(TooLarge):
+    with pytest.raises(ResponseTooLargeError):
         opened(queue, content("public/a.zip", zipped(), "archive"))
 
 
 def test_nothing_is_left_of_a_spooled_archive(queue: FakeQueue, content: Any, tmp_path: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     opened(queue, content("public/a.zip", zipped(), "archive"))
-    with pytest.raises(FileProblem):
+    with pytest.raises(FileError):
         opened(queue, content("public/a.zip", b"no zip", "archive"))
     assert list(tmp_path.iterdir()) == []
 
@@ -161,7 +161,7 @@ def test_a_table_has_its_own_columns_with_numbers_as_numbers(queue: FakeQueue, c
     http = queue.http()
     resource = resource_for(resolve(content("public/x.csv", body, "table"), http, ROOT), http, ROOT)
     assert isinstance(resource, ArtifactTable)
-    found = gather(resource, Cancel())
+    found = gather(resource, CancelToken())
     assert [column.name for column in resource.schema][:3] == ["cpu", "phase", "row_3"]
     assert [column.kind for column in resource.schema][:3] == [Kind.TEXT, Kind.TEXT, Kind.NUMBER]
     assert len({column.name for column in resource.schema}) == 4
@@ -183,7 +183,7 @@ def test_whatever_is_called_a_table_is_rows_or_words(body: bytes) -> None:
     queue.answers[url] = httpx.Response(200, content=body)
     try:
         found = opened(queue, Contents("table", one, 0, "public/x.csv"))
-    except Problem:
+    except AppError:
         return
     assert found.frame["row"].is_unique().all()
 
@@ -193,13 +193,13 @@ def test_a_json_artifact_is_a_tree_and_a_cut_one_is_not(queue: FakeQueue, conten
         content("public/x.json", body, "archive")
         document = listing(queue).document(row("public/x.json", task_id=queue.task(1, [])))
         assert document is not None
-        read = document.read(Cancel())
+        read = document.read(CancelToken())
         assert len(read["a"]) == value if isinstance(value, int) else True
     content("public/x.json", b'{"a": [1, ', "archive")
     document = listing(queue).document(row("public/x.json", task_id=queue.task(1, [])))
     assert document is not None
-    with pytest.raises(WrongServer):
-        document.read(Cancel())
+    with pytest.raises(UnexpectedResponseError):
+        document.read(CancelToken())
 
 
 def test_everything_in_the_embedded_cis_task_of_all_kinds_opens_or_says_why(demo: dict[str, str]) -> None:
@@ -209,14 +209,14 @@ def test_everything_in_the_embedded_cis_task_of_all_kinds_opens_or_says_why(demo
     root = demo["taskcluster.artifact-kinds-task"].rpartition("/tasks/")[0]
     with Http() as http:
         resource = resource_for(resolve(parse(demo["taskcluster.artifact-kinds-task"]), http, root), http, root)
-        frame = gather(resource, Cancel()).frame
+        frame = gather(resource, CancelToken()).frame
         shown = {one["name"]: resource.shows(one) for one in frame.iter_rows(named=True)}
         table = shown["public/kinds/resource-use.csv"]
         assert isinstance(table, Contents)
-        found = gather(resource_for(resolve(table, http, root), http, root), Cancel()).frame
+        found = gather(resource_for(resolve(table, http, root), http, root), CancelToken()).frame
         assert found.height == 120 and found["second"].to_list() == list(range(120))
         assert all(shown[name] is None for name in shown if "/error-" in name)
-        with pytest.raises(FailedDependency):
+        with pytest.raises(FailedDependencyError):
             http.locate(
                 f"{root}/api/queue/v1/task/{frame['task_id'][0]}/runs/0/artifacts/public/kinds/error-file-missing-on-worker"
             )
@@ -234,11 +234,11 @@ def test_archives_of_the_embedded_ci_survive_its_faults() -> None:
     ):
         group = parse(demo_locators(server.options, server.root_url)["taskcluster.finished-group"])
         tasks = resource_for(resolve(group, http, server.root_url), http, server.root_url)
-        marked = tasks.open_marked(gather(tasks, Cancel()).frame)
+        marked = tasks.open_marked(gather(tasks, CancelToken()).frame)
         assert marked is not None
-        listed = gather(resource_for(marked, http, server.root_url), Cancel()).frame
+        listed = gather(resource_for(marked, http, server.root_url), CancelToken()).frame
         archives = [one for one in listed.iter_rows(named=True) if one["name"].endswith((".zip", ".tgz", ".xz"))][:6]
         assert archives
         for one in archives:
             locator = Contents("archive", one["task_id"], one["run"], one["name"])
-            assert gather(resource_for(locator, http, server.root_url), Cancel()).frame.height > 0
+            assert gather(resource_for(locator, http, server.root_url), CancelToken()).frame.height > 0

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from backends.cancel import Cancel
-from backends.http.errors import HttpProblem, NotFound
+from backends.cancel import CancelToken
+from backends.errors import OperationCancelledError
+from backends.http.errors import HttpError, NotFoundError
 from backends.locators.taskcluster import Artifact, Task, TaskArtifacts, TaskGroup
-from backends.problems import Cancelled
 from backends.taskcluster.artifacts import TaskArtifactList
 from backends.taskcluster.roots import artifact_url
 from backends.taskcluster.tasks import TaskGroupTasks
@@ -31,7 +31,7 @@ def artifacts_of(queue: FakeQueue, *ids: str, run: int | None = None, cache: Pat
 
 def files_of(resource: Any, queue: FakeQueue) -> list[RemoteFile]:
     frame = listed(resource)[-1].frame
-    return [file for batch in resource.files(frame, Cancel()) for file in batch]
+    return [file for batch in resource.files(frame, CancelToken()) for file in batch]
 
 
 def test_the_artifacts_of_earlier_runs_are_shown_too(queue: FakeQueue) -> None:
@@ -69,7 +69,7 @@ def test_a_task_that_has_not_run_says_so(queue: FakeQueue) -> None:
 
 def test_a_run_that_does_not_exist_is_named_with_those_that_do(queue: FakeQueue) -> None:
     one = queue.task(1, [[LOG], [LOG]])
-    with pytest.raises(NotFound, match="has no run 7: it has 0 to 1"):
+    with pytest.raises(NotFoundError, match="has no run 7: it has 0 to 1"):
         listed(artifacts_of(queue, one, run=7))
 
 
@@ -81,12 +81,12 @@ def test_of_several_tasks_the_missing_ones_do_not_hide_the_others(queue: FakeQue
 
 
 def test_when_no_task_can_be_listed_it_is_a_failure_and_not_an_empty_list(queue: FakeQueue) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         listed(artifacts_of(queue, task_id(1)))
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         listed(artifacts_of(queue, task_id(1), task_id(2)))
     queue.down = True
-    with pytest.raises(HttpProblem):
+    with pytest.raises(HttpError):
         listed(artifacts_of(queue, task_id(1), task_id(2)))
 
 
@@ -164,10 +164,10 @@ def test_a_resolved_runs_artifacts_are_there_offline(queue: FakeQueue, tmp_path:
     assert shown(listed(artifacts_of(queue, one, cache=tmp_path))) == before
 
 
-def group_files(queue: FakeQueue, cancel: Cancel | None = None) -> list[RemoteFile]:
+def group_files(queue: FakeQueue, cancel: CancelToken | None = None) -> list[RemoteFile]:
     resource = TaskGroupTasks(TaskGroup(GROUP, ROOT), queue.http(), ROOT)
     frame = listed(resource)[-1].frame
-    return [file for batch in resource.files(frame, cancel or Cancel()) for file in batch]
+    return [file for batch in resource.files(frame, cancel or CancelToken()) for file in batch]
 
 
 def test_a_bulk_download_of_tasks_has_all_artifacts_of_all_their_runs(queue: FakeQueue) -> None:
@@ -198,12 +198,12 @@ def test_a_task_whose_artifacts_cannot_be_listed_stays_in_the_plan_with_the_reas
 def test_a_server_that_fails_ends_the_bulk_download_instead_of_shortening_it(queue: FakeQueue) -> None:
     queue.group([[entry(1), entry(2)]])
     queue.answers[f"/api/queue/v1/task/{task_id(2)}/runs/0/artifacts"] = reply({}, 503)
-    with pytest.raises(HttpProblem):
+    with pytest.raises(HttpError):
         group_files(queue)
 
 
 def test_a_stopped_bulk_download_asks_for_no_more_tasks(queue: FakeQueue) -> None:
-    cancel = Cancel()
+    cancel = CancelToken()
 
     def stop(request: httpx.Request) -> httpx.Response:
         cancel.cancel()
@@ -213,7 +213,7 @@ def test_a_stopped_bulk_download_asks_for_no_more_tasks(queue: FakeQueue) -> Non
     for number in range(count):
         queue.answers[f"/api/queue/v1/task/{task_id(number)}/runs/0/artifacts"] = stop
     queue.group([[entry(number) for number in range(count)]])
-    with pytest.raises(Cancelled):
+    with pytest.raises(OperationCancelledError):
         group_files(queue, cancel)
     assert len(queue.asked) < 100
 
@@ -221,5 +221,5 @@ def test_a_stopped_bulk_download_asks_for_no_more_tasks(queue: FakeQueue) -> Non
 def test_globs_find_the_files_of_a_list_and_of_a_group_alike(queue: FakeQueue) -> None:
     one = queue.task(1, [[LOG, LIVE]])
     resource = artifacts_of(queue, one)
-    files = [file for batch in resource.files(listed(resource)[-1].frame, Cancel()) for file in batch]
+    files = [file for batch in resource.files(listed(resource)[-1].frame, CancelToken()) for file in batch]
     assert {file.name for file in files} == {LOG["name"], LIVE["name"]}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.demo import DemoOptions, DemoServer
 from backends.demo import locators as demo_locators
 from backends.http import Http
@@ -168,10 +168,10 @@ def test_the_retriggers_of_the_demo_differ_by_noise_only_and_a_shift_is_found() 
         group = resource_for(
             parse(demo_locators(options, server.root_url)["taskcluster.finished-group"]), http, server.root_url
         )
-        tasks = gather(group, Cancel()).frame
+        tasks = gather(group, CancelToken()).frame
         assert set(compare_tasks(tasks, tasks)["change"]) == {"same"}
         amazon = tasks.filter(pl.col("suite").str.contains("amazon"))
-        base = gather(MeasurementList.of_rows(amazon, http, server.root_url), Cancel()).frame
+        base = gather(MeasurementList.of_rows(amazon, http, server.root_url), CancelToken()).frame
     same = compare_measurements(base, base)
     assert set(same["t_verdict"]) == {"no change"} and set(same["verdict"]) == {"too few"}
     slower = base.with_columns(pl.when(subtest="fcp").then(pl.col("value") * 1.5).otherwise("value").alias("value"))

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import UsageError
 from backends.locators.taskcluster import TaskGroup
-from backends.problems import UsageProblem
 from backends.resources import gather
 from backends.taskcluster.group_statistics import BY, GROUP_STATISTICS, statistics_by
 from backends.taskcluster.group_statistics_path import CRITICAL_PATH, critical_path, edges_of_rows
@@ -92,9 +92,9 @@ def test_the_costliest_group_comes_first_with_its_times() -> None:
 def test_what_cannot_be_grouped_by_is_said() -> None:
     for by in BY:
         statistics_by(tasks(), by)
-    with pytest.raises(UsageProblem, match="no column"):
+    with pytest.raises(UsageError, match="no column"):
         statistics_by(tasks(), "suit")
-    with pytest.raises(UsageProblem, match="cannot be grouped by duration"):
+    with pytest.raises(UsageError, match="cannot be grouped by duration"):
         statistics_by(tasks(), "duration")
 
 
@@ -173,7 +173,7 @@ def test_a_group_without_an_end_or_with_a_cycle_has_a_path_that_ends() -> None:
 def test_the_rows_of_a_group_know_which_tasks_each_waits_for(queue: FakeQueue) -> None:
     odd = entry(3, dependencies=["B", 5, task_id(0)])
     queue.group([[entry(1, dependencies=[task_id(0)])], [entry(2, dependencies=[task_id(0), task_id(1)]), odd]])
-    rows = gather(TaskGroupTasks(TaskGroup(GROUP), queue.http(), ROOT), Cancel()).frame
+    rows = gather(TaskGroupTasks(TaskGroup(GROUP), queue.http(), ROOT), CancelToken()).frame
     assert edges_of_rows(rows).rows() == [
         (task_id(1), task_id(0)), (task_id(2), task_id(0)), (task_id(2), task_id(1)), (task_id(3), task_id(0))
     ]  # fmt: skip

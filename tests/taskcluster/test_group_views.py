@@ -8,14 +8,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.demo import DemoOptions, DemoServer
 from backends.demo import locators as demo_locators
+from backends.errors import UsageError
 from backends.http import Http
-from backends.locators import Locator, LocatorProblem, parse
+from backends.locators import InvalidLocatorError, Locator, parse
 from backends.locators.taskcluster import Push, Task, TaskArtifacts, TaskGroup, TaskMeasurements
 from backends.locators.taskcluster_views import Comparison, GroupView
-from backends.problems import UsageProblem
 from backends.resources import Link, Question, Resource, gather
 from backends.taskcluster import resolve, resource_for
 from backends.taskcluster.group_comparison import SERIES_CHANGES, TASK_CHANGES
@@ -51,7 +51,7 @@ class Demo:
         return resource_for(resolve(locator, self.http, self.root), self.http, self.root)
 
     def rows(self, text: str | Locator) -> pl.DataFrame:
-        return gather(self.open(text), Cancel()).frame
+        return gather(self.open(text), CancelToken()).frame
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def demo(server: DemoServer, http: Http) -> Demo:
 def test_a_breakdown_counts_every_task_once_and_opens_them(demo: Demo, by: str) -> None:
     tasks = demo.rows("finished-group")
     view = demo.open(f"taskcluster:breakdown/{demo.finished}/{by}")
-    frame = gather(view, Cancel()).frame
+    frame = gather(view, CancelToken()).frame
     assert frame.schema == pl.Schema(GROUP_STATISTICS.polars()) and frame["tasks"].sum() == tasks.height
     seen: list[str] = []
     for row in frame.iter_rows(named=True):
@@ -83,7 +83,7 @@ def test_a_breakdown_counts_every_task_once_and_opens_them(demo: Demo, by: str) 
 def test_a_breakdown_of_marked_tasks_is_of_these_alone(demo: Demo) -> None:
     tasks = demo.rows("finished-group")
     group = demo.open("finished-group")
-    gather(group, Cancel())
+    gather(group, CancelToken())
     entries = [one for one in group.menu(None, tasks.head(7)) if isinstance(one, Link)]
     view = next(one.opens for one in entries if isinstance(one.opens, GroupView) and one.opens.by == "kind")
     assert view.task_ids == tuple(tasks.head(7)["task_id"])
@@ -94,13 +94,13 @@ def test_a_breakdown_of_marked_tasks_is_of_these_alone(demo: Demo) -> None:
 
 def test_a_breakdown_by_what_nearly_every_task_has_its_own_of_says_so(demo: Demo) -> None:
     for by in ("created", "nothing"):
-        with pytest.raises(UsageProblem):
+        with pytest.raises(UsageError):
             demo.rows(f"taskcluster:breakdown/{demo.finished}/{by}")
 
 
 def test_the_timeline_is_drawn_as_two_lines(demo: Demo) -> None:
     view = demo.open(f"taskcluster:timeline/{demo.finished}")
-    frame = gather(view, Cancel()).frame
+    frame = gather(view, CancelToken()).frame
     assert frame.schema == pl.Schema(LINES.polars()) and frame["key"].is_unique().all()
     chart = view.chart
     assert chart is not None and chart.joined and {chart.x, chart.y, chart.by} <= set(frame.columns)
@@ -112,7 +112,7 @@ def test_the_critical_path_needs_no_second_reading_of_the_group(demo: Demo, serv
     tasks = demo.rows("finished-group")
     server.requests.clear()
     view = demo.open(f"taskcluster:critical-path/{demo.finished}")
-    frame = gather(view, Cancel()).frame
+    frame = gather(view, CancelToken()).frame
     assert list(server.requests) == []
     assert frame.schema == pl.Schema(CRITICAL_PATH.polars()) and frame.height > 1
     assert frame.equals(critical_path(tasks))
@@ -126,19 +126,19 @@ def test_an_old_listing_is_not_taken_for_the_group(
 ) -> None:
     http = queue.http(tmp_path)
     queue.group([[entry(1)]])
-    gather(resource_for(TaskGroup(GROUP), http, ROOT), Cancel())
+    gather(resource_for(TaskGroup(GROUP), http, ROOT), CancelToken())
     queue.group([[entry(1), entry(2)]])
     view = GroupView("breakdown", GROUP, "kind")
-    assert gather(resource_for(view, http, ROOT), Cancel()).frame["tasks"].sum() == 1
+    assert gather(resource_for(view, http, ROOT), CancelToken()).frame["tasks"].sum() == 1
     monkeypatch.setattr("backends.taskcluster.selections.FRESH", 0.0)
-    assert gather(resource_for(view, http, ROOT), Cancel()).frame["tasks"].sum() == 2
+    assert gather(resource_for(view, http, ROOT), CancelToken()).frame["tasks"].sum() == 2
 
 
 def test_views_of_an_empty_group_are_empty_and_say_why(demo: Demo) -> None:
     empty = parse(demo.known["taskcluster.empty-group"]).group_id  # type: ignore[attr-defined]
     for view in (f"breakdown/{empty}/suite", f"timeline/{empty}", f"critical-path/{empty}"):
         resource = demo.open(f"taskcluster:{view}")
-        frame = gather(resource, Cancel()).frame
+        frame = gather(resource, CancelToken()).frame
         assert frame.is_empty() and resource.empty_text and resource.summary(frame) is not None
 
 
@@ -158,7 +158,7 @@ def test_two_groups_are_compared_by_label_and_each_row_opens_its_task(queue: Fak
     two_groups(queue)
     http = queue.http()
     view = resource_for(resolve(parse(f"taskcluster:compare/{GROUP}..{OTHER}"), http, ROOT), http, ROOT)
-    frame = gather(view, Cancel()).frame
+    frame = gather(view, CancelToken()).frame
     assert frame.schema == pl.Schema(TASK_CHANGES.polars())
     changes = dict(frame.select("label", "change").rows())
     assert changes == {
@@ -181,7 +181,7 @@ def test_one_side_that_is_gone_is_said_and_not_taken_for_missing_tasks(queue: Fa
     http = queue.http()
     view = resource_for(resolve(parse(f"taskcluster:compare/{GROUP}..{OTHER}"), http, ROOT), http, ROOT)
     with pytest.raises(Exception, match="404"):
-        gather(view, Cancel())
+        gather(view, CancelToken())
 
 
 def test_a_push_is_a_side_as_good_as_a_group(demo: Demo) -> None:
@@ -193,29 +193,29 @@ def test_a_push_is_a_side_as_good_as_a_group(demo: Demo) -> None:
 
 def test_what_holds_no_tasks_is_no_side(demo: Demo) -> None:
     group = demo.open("finished-group")
-    frame = gather(group, Cancel()).frame
+    frame = gather(group, CancelToken()).frame
     question = next(one for one in group.menu(None, frame) if isinstance(one, Question))
-    with pytest.raises(LocatorProblem):
+    with pytest.raises(InvalidLocatorError):
         question.opens("taskcluster:artifact/fN1SbArXTPSVFNUvaOlinQ/0/public/x")
-    with pytest.raises(LocatorProblem):
+    with pytest.raises(InvalidLocatorError):
         question.opens("nonsense")
     answer = question.opens(demo.running)
     assert isinstance(answer, Comparison)
-    assert gather(demo.open(answer), Cancel()).frame["tasks_base"].sum() > 0
+    assert gather(demo.open(answer), CancelToken()).frame["tasks_base"].sum() > 0
 
 
 def test_the_series_of_two_tasks_are_compared_down_to_their_values(demo: Demo) -> None:
     group = demo.open("finished-group")
-    frame = gather(group, Cancel()).frame
+    frame = gather(group, CancelToken()).frame
     perf = frame.filter(pl.col("suite").str.contains("browsertime|talos") & (pl.col("state") == "completed")).head(2)
     locator = group.compare(perf)
     assert isinstance(locator, Comparison) and parse(locator.text()) == locator
     view = demo.open(locator)
-    series = gather(view, Cancel()).frame
+    series = gather(view, CancelToken()).frame
     assert series.schema == pl.Schema(SERIES_CHANGES.polars()) and series.height > 1
     row = series.row(0, named=True)
     values = demo.open(view.open(row))  # type: ignore[arg-type]
-    told = gather(values, Cancel()).frame
+    told = gather(values, CancelToken()).frame
     sides = dict(told["side"].value_counts().iter_rows())
     assert sides.get("base", 0) == row["n_base"] and sides.get("new", 0) == row["n_new"]
     for side, median in (("base", row["median_base"]), ("new", row["median_new"])):
@@ -228,11 +228,11 @@ def test_the_series_of_two_tasks_are_compared_down_to_their_values(demo: Demo) -
 
 def test_tasks_that_measured_nothing_in_common_are_told_why_no_series_has_a_verdict(demo: Demo) -> None:
     group = demo.open("finished-group")
-    frame = gather(group, Cancel()).frame
+    frame = gather(group, CancelToken()).frame
     perf = frame.filter(pl.col("suite").str.contains("browsertime") & (pl.col("state") == "completed"))
     locator = group.compare(perf.unique("platform", maintain_order=True).head(2))
     assert locator is not None
-    found = gather(demo.open(locator), Cancel())
+    found = gather(demo.open(locator), CancelToken())
     assert found.frame["verdict"].null_count() == found.frame.height > 0
     assert any("No series is on both sides" in note for note in found.notes)
 
@@ -240,8 +240,8 @@ def test_tasks_that_measured_nothing_in_common_are_told_why_no_series_has_a_verd
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_comparing_anything_but_two_says_how_many_are_marked(demo: Demo, count: int) -> None:
     group = demo.open("finished-group")
-    with pytest.raises(UsageProblem, match=f"{count} are marked"):
-        group.compare(gather(group, Cancel()).frame.head(count))
+    with pytest.raises(UsageError, match=f"{count} are marked"):
+        group.compare(gather(group, CancelToken()).frame.head(count))
 
 
 def test_groups_of_two_deployments_can_be_compared(queue: FakeQueue) -> None:
@@ -251,4 +251,4 @@ def test_groups_of_two_deployments_can_be_compared(queue: FakeQueue) -> None:
     locator = Comparison(TaskGroup(GROUP), parse(there))  # type: ignore[arg-type]
     found = resolve(locator, http, ROOT)
     assert parse(found.text()) == found
-    assert gather(resource_for(found, http, ROOT), Cancel()).frame.height == 3
+    assert gather(resource_for(found, http, ROOT), CancelToken()).frame.height == 3

@@ -8,14 +8,14 @@ import httpx
 import polars as pl
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.demo import DemoOptions, DemoServer
 from backends.demo import locators as demo_locators
+from backends.errors import UsageError
 from backends.http import Http
 from backends.locators import Locator, parse
 from backends.locators.taskcluster import IndexPath, Task, TaskGroup
 from backends.locators.taskcluster_views import IndexNamespace
-from backends.problems import UsageProblem
 from backends.resources import Link, Question, Resource, gather
 from backends.taskcluster import resolve, resource_for
 from backends.taskcluster.index_namespaces import INDEX
@@ -43,14 +43,14 @@ def opened(server: DemoServer, http: Http, text: str | Locator) -> Resource:
 def test_enter_leads_from_the_root_down_to_a_push(server: DemoServer, http: Http) -> None:
     resource: Resource = opened(server, http, "taskcluster:namespace/")
     for name in ("gecko", "v2", "autoland", "latest", "taskgraph"):
-        frame = gather(resource, Cancel()).frame
+        frame = gather(resource, CancelToken()).frame
         assert frame.schema == pl.Schema(INDEX.polars())
         row = next(row for row in frame.iter_rows(named=True) if row["name"] == name)
         assert row["kind"] == "namespace"
         down = resource.open(row)
         assert down is not None and parse(down.text()) == down
         resource = opened(server, http, down)
-    row = next(row for row in gather(resource, Cancel()).frame.iter_rows(named=True) if row["kind"] == "task")
+    row = next(row for row in gather(resource, CancelToken()).frame.iter_rows(named=True) if row["kind"] == "task")
     found = resource.open(row)
     assert isinstance(found, IndexPath)
     assert isinstance(resolve(found, http, server.root_url), TaskGroup)  # it is a decision task
@@ -76,13 +76,13 @@ def test_a_branch_offers_its_latest_push_and_a_push_by_revision(server: DemoServ
     group = parse(demo_locators(server.options, server.root_url)["taskcluster.finished-group"])
     revision = parse(demo_locators(server.options)["taskcluster.push"]).revision  # type: ignore[attr-defined]
     resource = opened(server, http, "gecko.v2.autoland")
-    menu = resource.menu(None, gather(resource, Cancel()).frame)
+    menu = resource.menu(None, gather(resource, CancelToken()).frame)
     latest = next(one for one in menu if isinstance(one, Link) and one.label.startswith("The latest push"))
     assert isinstance(latest.opens, IndexPath)
     assert isinstance(resolve(latest.opens, http, server.root_url), TaskGroup)
     question = next(one for one in menu if isinstance(one, Question) and "revision" in one.label)
     assert resolve(question.opens(f" {revision.upper()} "), http, server.root_url) == group
-    with pytest.raises(UsageProblem):
+    with pytest.raises(UsageError):
         question.opens(revision[:12])
 
 
@@ -94,7 +94,7 @@ def test_another_path_is_asked_for_and_a_wrong_one_refused(server: DemoServer, h
     assert question.value == "gecko.v2.autoland"
     assert question.opens("gecko.v2.try.") == IndexPath("gecko.v2.try", server.root_url)
     assert question.opens(" ") == IndexNamespace("", server.root_url)
-    with pytest.raises(UsageProblem):
+    with pytest.raises(UsageError):
         question.opens("no path/at all")
 
 
@@ -106,7 +106,7 @@ def test_a_long_namespace_is_listed_to_its_last_page(queue: FakeQueue) -> None:
 
     queue.answers["/api/index/v1/namespaces/a"] = page
     queue.answers["/api/index/v1/tasks/a"] = {"tasks": [{"namespace": "a.n0", "taskId": task_id(1), "rank": 5}]}
-    found = gather(resource_for(IndexNamespace("a"), queue.http(), ROOT), Cancel()).frame
+    found = gather(resource_for(IndexNamespace("a"), queue.http(), ROOT), CancelToken()).frame
     assert found["path"].to_list() == ["a.n0", "a.n1", "a.n2", "a.n3", "a.n0"]  # a path may be both
     assert found["kind"].to_list() == ["namespace"] * 4 + ["task"] and found["rank"][-1] == 5.0
 
@@ -115,7 +115,7 @@ def test_odd_entries_are_left_out_and_lose_no_others(queue: FakeQueue) -> None:
     queue.answers["/api/index/v1/namespaces/a"] = {"namespaces": [None, 5, {}, {"namespace": "a.b", "expires": "soon"}]}
     queue.answers["/api/index/v1/tasks/a"] = {"tasks": [{"namespace": "a.t", "taskId": 7, "rank": "high"}]}
     resource = resource_for(IndexNamespace("a"), queue.http(), ROOT)
-    frame = gather(resource, Cancel()).frame
+    frame = gather(resource, CancelToken()).frame
     assert frame["path"].to_list() == ["a.b", "a.t"]
     for row in frame.iter_rows(named=True):
         resource.detail(row), resource.menu(row, frame), resource.web_url(row)

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import zstandard
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.locators.taskcluster import TaskGroup
 from backends.resources import gather
 from backends.taskcluster.tasks import TaskGroupTasks
@@ -64,6 +64,6 @@ def test_two_thousand_tasks_are_listed_whole_in_any_coding(queue: FakeQueue, bod
         return httpx.Response(200, stream=Pieces(CODINGS[coding](body)), headers=headers)
 
     queue.answers[f"/api/queue/v1/task-group/{GROUP}/list"] = page
-    found = gather(TaskGroupTasks(TaskGroup(GROUP), queue.http(), ROOT), Cancel())
+    found = gather(TaskGroupTasks(TaskGroup(GROUP), queue.http(), ROOT), CancelToken())
     assert found.frame["task_id"].to_list() == [task_id(number) for number in range(COUNT)]
     assert not found.partial and found.frame["name"].null_count() == 0

@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.demo import DemoOptions, DemoServer
 from backends.demo import locators as demo_locators
+from backends.errors import OperationCancelledError
 from backends.frames import export, filters, statistics
 from backends.http import Http, Mode
-from backends.http.answers import Source
-from backends.http.errors import NetworkFailed, NotFound
+from backends.http.errors import NetworkError, NotFoundError
+from backends.http.response import ResponseSource
 from backends.locators import parse
 from backends.locators.taskcluster import Artifact, Task, TaskArtifacts
-from backends.problems import Cancelled
 from backends.resources import Gathered, gather
 from backends.taskcluster import resource_for
 from backends.taskcluster.measurements import CAP, MeasurementList, tasks_of_rows
@@ -59,7 +59,7 @@ def with_file(queue: FakeQueue, number: int, content: Any, name: str = NAME) -> 
 
 def measured(queue: FakeQueue, *ids: str, cache: Path | None = None, mode: Mode = Mode.NORMAL) -> Gathered:
     locator = Task(ids[0], None, ROOT) if len(ids) == 1 else TaskArtifacts(ids, ROOT)
-    return gather(MeasurementList(locator, queue.http(cache, mode), ROOT), Cancel())
+    return gather(MeasurementList(locator, queue.http(cache, mode), ROOT), CancelToken())
 
 
 def test_a_suite_and_its_subtests_are_rows_with_all_that_tells_series_apart() -> None:
@@ -211,10 +211,10 @@ def test_a_file_that_perfherder_would_refuse_is_shown_and_named(queue: FakeQueue
 
 
 def test_nothing_at_all_is_an_error_only_if_no_task_can_be_listed(queue: FakeQueue) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         measured(queue, task_id(98), task_id(99))
     queue.down = True
-    with pytest.raises(NetworkFailed):
+    with pytest.raises(NetworkError):
         measured(queue, task_id(1))
 
 
@@ -224,11 +224,11 @@ def test_a_few_lost_files_are_counted_and_a_lost_network_is_an_error(queue: Fake
 
     lost = [with_file(queue, number, gone) for number in range(60)]
     good = with_file(queue, 90, perf(suite(value=1)))
-    with pytest.raises(NetworkFailed):
+    with pytest.raises(NetworkError):
         measured(queue, lost[0])
     few = measured(queue, *lost[:3], good)
     assert len(few.frame) == 1 and "3 files could not be read" in few.notes[0]
-    with pytest.raises(NetworkFailed):
+    with pytest.raises(NetworkError):
         measured(queue, good, *lost)
 
 
@@ -241,18 +241,18 @@ def test_a_finished_runs_file_is_asked_for_once_and_a_cut_off_one_again(queue: F
     assert len(measured(queue, one, cache=tmp_path).frame) == 1
     assert not [path for path in queue.asked if path.endswith("perfherder-data.json")]
     offline = measured(queue, one, cache=tmp_path, mode=Mode.OFFLINE)
-    assert len(offline.frame) == 1 and offline.origin.source is not Source.NETWORK
+    assert len(offline.frame) == 1 and offline.origin.source is not ResponseSource.NETWORK
 
 
 def test_a_cancelled_reading_ends_as_cancelled(queue: FakeQueue) -> None:
-    cancel = Cancel()
+    cancel = CancelToken()
 
     def stop(request: httpx.Request) -> httpx.Response:
         cancel.cancel()
         return reply(perf(suite(value=1)))
 
     ids = [with_file(queue, number, stop) for number in range(40)]
-    with pytest.raises(Cancelled):
+    with pytest.raises(OperationCancelledError):
         gather(MeasurementList(TaskArtifacts(tuple(ids), ROOT), queue.http(), ROOT), cancel)
     assert len([path for path in queue.asked if path.endswith("perfherder-data.json")]) < 40
 
@@ -260,10 +260,10 @@ def test_a_cancelled_reading_ends_as_cancelled(queue: FakeQueue) -> None:
 def test_a_row_leads_to_its_file(queue: FakeQueue) -> None:
     one = with_file(queue, 1, perf(suite(value=1, subtests=[{"name": "a", "value": 2}])))
     resource = MeasurementList(Task(one, None, ROOT), queue.http(), ROOT)
-    frame = gather(resource, Cancel()).frame
+    frame = gather(resource, CancelToken()).frame
     row = frame.row(0, named=True)
     assert resource.open(row) == Artifact(one, 0, NAME, ROOT)
-    assert [file.name for file in next(resource.files(frame, Cancel()))] == [NAME]
+    assert [file.name for file in next(resource.files(frame, CancelToken()))] == [NAME]
     assert resource.web_url(row) and resource.web_url() and "name-1" not in resource.title
     assert resource.detail(row).title == "amazon" and resource.summary(frame) == "1 suite · 1 task"
     assert row["task_name"] == "name-1"
@@ -282,9 +282,9 @@ def test_the_retriggers_of_a_page_load_test_are_read_filtered_described_and_expo
         group = resource_for(
             parse(demo_locators(demo.options, demo.root_url)["taskcluster.finished-group"]), http, demo.root_url
         )
-        tasks = gather(group, Cancel()).frame
+        tasks = gather(group, CancelToken()).frame
         amazon = tasks.filter(pl.col("suite").str.contains("amazon"))
-        found = gather(MeasurementList.of_rows(amazon, http, demo.root_url), Cancel())
+        found = gather(MeasurementList.of_rows(amazon, http, demo.root_url), CancelToken())
         frame = found.frame
         assert frame["task_id"].n_unique() == len(amazon) >= 3
         assert not any(found.notes), found.notes  # the demo's files are as Perfherder wants them
@@ -295,7 +295,7 @@ def test_the_retriggers_of_a_page_load_test_are_read_filtered_described_and_expo
         export.write(frame, tmp_path / "m.csv", "csv", schema=MEASUREMENTS)
         again = pl.read_csv(tmp_path / "m.csv", schema_overrides={"replicates": pl.String, "value": pl.Float64})
         assert by_replicate(again.with_columns(key=pl.lit("")))["value"].sum() == by_replicate(frame)["value"].sum()
-        builds = gather(MeasurementList.of_rows(tasks.filter(kind="build"), http, demo.root_url), Cancel()).frame
+        builds = gather(MeasurementList.of_rows(tasks.filter(kind="build"), http, demo.root_url), CancelToken()).frame
         assert set(builds["framework"]) == {"build_metrics"}
 
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from backends.demo import DemoServer, expected_bytes
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 from backends.taskcluster.results import artifact_downloader, get_task_data, get_task_data_paths
 
 
@@ -90,5 +90,5 @@ def test_what_could_not_be_had_is_named_in_a_warning(demo: dict[str, str], tmp_p
 
 
 def test_no_suites_are_said_to_be_none(demo: dict[str, str], tmp_path: Path) -> None:
-    with pytest.raises(UsageProblem, match="No suite is chosen"):
+    with pytest.raises(UsageError, match="No suite is chosen"):
         artifact_downloader(group_of(demo), tmp_path)

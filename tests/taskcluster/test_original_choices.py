@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.cancel import Cancel
-from backends.problems import FileProblem, UsageProblem
+from backends.cancel import CancelToken
+from backends.errors import FileError, UsageError
 from backends.taskcluster.original_layout import Choices, Chosen, chosen, suite_of
 from backends.taskcluster.original_layout_data import numbered, remembered
 from backends.taskcluster.original_layout_files import Wanted, group_information, wanted_files
@@ -22,8 +22,8 @@ from backends.transfers.manifest import Manifest
 from backends.transfers.outputs import Output
 from backends.transfers.plan import make_plan
 from backends.transfers.states import Entry
+from tests.extraction.making import made
 from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, task_id
-from tests.unpacking.making import made
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -47,14 +47,14 @@ def test_the_suite_is_what_the_original_calls_it(name: str, chunk: str | None, s
 def listed(queue: FakeQueue, choices: Choices) -> list[Wanted]:
     with queue.http() as http:
         deployment = Deployment(http, ROOT)
-        group = group_information(deployment, GROUP, Cancel())
+        group = group_information(deployment, GROUP, CancelToken())
         tasks = chosen(group.frame, choices)
-        return [one for batch in wanted_files(deployment, GROUP, 1, tasks, choices, Cancel()) for one in batch]
+        return [one for batch in wanted_files(deployment, GROUP, 1, tasks, choices, CancelToken()) for one in batch]
 
 
 def names(queue: FakeQueue, **choices: object) -> set[str]:
     with queue.http() as http:
-        group = group_information(Deployment(http, ROOT), GROUP, Cancel())
+        group = group_information(Deployment(http, ROOT), GROUP, CancelToken())
     return {one.suite for one in chosen(group.frame, Choices(**choices))}  # type: ignore[arg-type]
 
 
@@ -99,7 +99,7 @@ def test_a_platform_is_a_part_of_the_name_or_a_regex(mochitests: FakeQueue) -> N
      {"all_suites": True, "artifacts": ("",)}, {"all_suites": True, "separator": "|"}],
 )  # fmt: skip
 def test_choices_that_mean_nothing_are_refused_with_words(wrong: dict[str, object]) -> None:
-    with pytest.raises(UsageProblem):
+    with pytest.raises(UsageError):
         Choices(**wrong)  # type: ignore[arg-type]
 
 
@@ -159,7 +159,7 @@ def test_the_newest_run_with_the_artifact_is_taken_and_only_that(queue: FakeQueu
 def test_a_group_whose_listing_changes_has_each_task_once(queue: FakeQueue) -> None:
     queue.group([[entry(1, state="running"), entry(2)], [entry(1)]])
     with queue.http() as http:
-        group = group_information(Deployment(http, ROOT), GROUP, Cancel())
+        group = group_information(Deployment(http, ROOT), GROUP, CancelToken())
     import json
 
     told = {one["status"]["taskId"]: one["status"]["state"] for one in json.loads(group.entries)}
@@ -210,14 +210,14 @@ def test_a_damaged_archive_leaves_no_directory_and_what_was_there(tmp_path: Path
     with Output(tmp_path) as output:
         source = Source(target, unpacked=True, new=True, here=True)
         path.write_bytes(content["cut"])
-        with pytest.raises(FileProblem):
-            fill(output, folder, [source], Cancel())
+        with pytest.raises(FileError):
+            fill(output, folder, [source], CancelToken())
         assert list(data.iterdir()) == []
         path.write_bytes(content["whole"])
-        assert fill(output, folder, [source], Cancel()).names == ["a"]
+        assert fill(output, folder, [source], CancelToken()).names == ["a"]
         path.write_bytes(content["cut"])
-        with pytest.raises(FileProblem):
-            fill(output, folder, [source], Cancel())
+        with pytest.raises(FileError):
+            fill(output, folder, [source], CancelToken())
         assert [one.name for one in data.iterdir()] == ["0"]
         assert (data / "0" / "a").read_bytes() == b"1"
 
@@ -231,5 +231,5 @@ def test_several_archives_of_a_task_do_not_mix(tmp_path: Path) -> None:
         path.write_bytes(content)
     with Output(tmp_path) as output:
         sources = [Source(target, unpacked=True, new=True, here=True) for target in targets]
-        filled = fill(output, Folder(("g", "1"), "s", "x_data", 3, "T"), sources, Cancel())
+        filled = fill(output, Folder(("g", "1"), "s", "x_data", 3, "T"), sources, CancelToken())
     assert filled.names == ["T_a.zip/x", "T_b.tgz/x", "T_c.json"]

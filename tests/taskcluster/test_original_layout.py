@@ -12,15 +12,15 @@ import httpx
 import pytest
 
 from backends import config
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.demo import DemoOptions, DemoServer, expected_bytes, locators
-from backends.problems import UsageProblem
+from backends.errors import UsageError
+from backends.session import Session
 from backends.taskcluster import original_layout_places, results
 from backends.taskcluster.original_layout import Choices
 from backends.taskcluster.original_layout_files import _Lister
 from backends.transfers.manifest import Manifest
 from tui.commands.original_layout import carry_out_original
-from tui.session import Session
 
 EVERY = Choices(all_suites=True, artifacts=("perfherder-data",))
 
@@ -42,7 +42,7 @@ def download(demo: dict[str, str], tmp_path: Path) -> Download:
     def run(choices: Choices = EVERY, *, name: str = "finished-group", **options: Any) -> int:
         with session() as opened:
             locator = demo[f"taskcluster.{name}"]
-            return carry_out_original(opened, locator, choices, tmp_path, cancel=Cancel(), **options)
+            return carry_out_original(opened, locator, choices, tmp_path, cancel=CancelToken(), **options)
 
     return run
 
@@ -200,7 +200,7 @@ def test_continuing_goes_on_in_the_last_run_and_fetches_only_what_is_missing(
     asked = [one for one in demo_server.requests if "/artifacts/public/" in one.path]
     assert len(asked) == len(lost)
     assert download(resume="1") == 0
-    with pytest.raises(UsageProblem, match="no run 5"):
+    with pytest.raises(UsageError, match="no run 5"):
         download(resume="5")
 
 
@@ -221,7 +221,7 @@ def test_a_running_groups_information_is_that_of_now(tmp_path: Path, monkeypatch
         def states_now(resume: str | None) -> tuple[list[str], int]:
             with session() as opened:
                 choices = Choices(all_suites=True, artifacts=("system-info.log",))
-                assert carry_out_original(opened, locator, choices, tmp_path, cancel=Cancel(), resume=resume) == 0
+                assert carry_out_original(opened, locator, choices, tmp_path, cancel=CancelToken(), resume=resume) == 0
             entries = json.loads((group / "1" / "task-group-information.json").read_text())
             return [entry["status"]["state"] for entry in entries], len(list(group.glob("1/*/downloads/*")))
 
@@ -250,9 +250,9 @@ def test_a_task_that_ran_again_is_counted_once(tmp_path: Path, monkeypatch: pyte
         choices = Choices(all_suites=True, artifacts=("live_backing",))
         with session() as opened, monkeypatch.context() as earlier:
             earlier.setattr(_Lister, "_run_states", lambda self: ["exception"])
-            carry_out_original(opened, locator, choices, tmp_path, cancel=Cancel())
+            carry_out_original(opened, locator, choices, tmp_path, cancel=CancelToken())
         with session() as opened:
-            assert carry_out_original(opened, locator, choices, tmp_path, cancel=Cancel(), resume="last") == 0
+            assert carry_out_original(opened, locator, choices, tmp_path, cancel=CancelToken(), resume="last") == 0
         run = tmp_path / locator.rpartition("/")[2] / "1"
         assert len(list(run.glob(f"*/downloads/{task}_*"))) == 2
         (left,) = run.glob(f"*/live_backing_data/*/{task}_*")
@@ -345,7 +345,9 @@ def test_with_faults_every_file_is_accounted_for_and_a_second_run_gets_the_rest(
         codes = []
         for resume in (None, "last", "last"):
             with session() as opened:
-                codes.append(carry_out_original(opened, locator, choices, tmp_path, cancel=Cancel(), resume=resume))
+                codes.append(
+                    carry_out_original(opened, locator, choices, tmp_path, cancel=CancelToken(), resume=resume)
+                )
             told = states(tmp_path)
             assert told.keys() <= {"verified", "unchanged", "failed", "skipped"}
         assert codes[-1] == 0
@@ -354,8 +356,8 @@ def test_with_faults_every_file_is_accounted_for_and_a_second_run_gets_the_rest(
 
 
 def test_a_locator_of_a_task_and_a_suite_that_is_not_there_are_said(download: Download) -> None:
-    with pytest.raises(UsageProblem, match="for task groups"):
+    with pytest.raises(UsageError, match="for task groups"):
         download(name="task")
-    with pytest.raises(UsageProblem) as caught:
+    with pytest.raises(UsageError) as caught:
         download(Choices(suites=("no-such-suite",), artifacts=("x",)))
     assert "suites, such as" in caught.value.hint

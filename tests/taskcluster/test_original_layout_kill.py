@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.taskcluster.original_layout import Choices, Chosen
 from backends.taskcluster.original_layout_data import Placed, place
 from backends.taskcluster.original_layout_files import GroupInformation, Wanted
@@ -83,7 +83,7 @@ def seen_again(output: Path) -> None:
 def placed(output: Path, unzip: bool) -> Placed:
     group = GroupInformation("group", TASKS.empty(), b"[]\n", ())
     choices = Choices(all_suites=True, artifacts=("results",), unzip=unzip)
-    return place(output, group, 1, wanted(), choices, Cancel())
+    return place(output, group, 1, wanted(), choices, CancelToken())
 
 
 def content(output: Path, number: int, unzip: bool) -> dict[str, bytes]:

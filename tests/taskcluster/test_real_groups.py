@@ -12,7 +12,7 @@ import httpx
 import polars as pl
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.locators.taskcluster import Task, TaskGroup
 from backends.taskcluster.artifacts import TaskArtifactList
 from backends.taskcluster.tasks import TaskGroupTasks
@@ -109,7 +109,7 @@ def test_real_artifact_listings_are_shown_whole(directory: Path, queue: FakeQueu
     rows = shown(listed(resource))
     assert len(rows) == count
     assert {row["name"] for row in rows.values()} == {artifact["name"] for artifact in recorded}
-    files = [file for batch in resource.files(listed(resource)[-1].frame, Cancel()) for file in batch]
+    files = [file for batch in resource.files(listed(resource)[-1].frame, CancelToken()) for file in batch]
     assert {"/".join(file.parts[4:]) for file in files} == {artifact["name"] for artifact in recorded}
 
 

@@ -12,9 +12,16 @@ from urllib.parse import unquote, urlsplit
 import httpx
 import pytest
 
-from backends.cancel import Cancel
-from backends.http import Http, Policy
-from backends.http.errors import BadRequest, FailedDependency, Gone, HttpProblem, NotAllowed, NotFound
+from backends.cancel import CancelToken
+from backends.http import CachePolicy, Http
+from backends.http.errors import (
+    AccessDeniedError,
+    BadRequestError,
+    FailedDependencyError,
+    GoneError,
+    HttpError,
+    NotFoundError,
+)
 from backends.locators import parse
 from backends.locators.taskcluster import Artifact, IndexPath, Task, TaskclusterLocator, TaskGroup
 from backends.taskcluster.index_namespaces import index_pages
@@ -23,7 +30,13 @@ from backends.taskcluster.task_rows import read_rows
 from tests.taskcluster.fake_queue import ROOT
 
 FILE = "taskcluster/real-queue-v106-captures/http_exchanges.json"
-PROBLEMS = {400: BadRequest, 403: NotAllowed, 404: NotFound, 410: Gone, 424: FailedDependency}
+PROBLEMS = {
+    400: BadRequestError,
+    403: AccessDeniedError,
+    404: NotFoundError,
+    410: GoneError,
+    424: FailedDependencyError,
+}
 Exchange = dict[str, Any]
 
 
@@ -63,7 +76,7 @@ def ask(deployment: Deployment, exchange: Exchange) -> Callable[[], Any]:
         case ["queue", "v1", "task-group", group]:
             return partial(deployment.task_group, group)
         case ["queue", "v1", "task-group", group, "list"]:
-            return lambda: next(deployment.iter_task_pages(group, Cancel()))
+            return lambda: next(deployment.iter_task_pages(group, CancelToken()))
         case ["queue", "v1", "task", task]:
             return partial(deployment.task, task)
         case ["queue", "v1", "task", task, "status"]:
@@ -76,7 +89,7 @@ def ask(deployment: Deployment, exchange: Exchange) -> Callable[[], Any]:
             return lambda: next(index_pages(deployment, "tasks", namespace, None))[0]
     if exchange["status"] == 303 or "artifacts" in parts[4:]:
         return partial(http.locate, ROOT + exchange["request"]["path"])
-    return partial(http.get, ROOT + exchange["request"]["path"], policy=Policy.never())
+    return partial(http.get, ROOT + exchange["request"]["path"], policy=CachePolicy.never())
 
 
 @queue_exchanges
@@ -84,7 +97,7 @@ def test_an_answer_is_read_as_what_it_is(exchange: Exchange) -> None:
     deployment = Deployment(replaying(exchange), ROOT)
     question, status = ask(deployment, exchange), exchange["status"]
     if status in PROBLEMS:
-        with pytest.raises(HttpProblem) as raised:
+        with pytest.raises(HttpError) as raised:
             question()
         assert type(raised.value) is PROBLEMS[status]
         body = exchange["body"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from backends.problems import Problem
+from backends.errors import AppError
 from backends.taskcluster.results import (
     NoResults,
     UnreadableResult,
@@ -74,7 +74,7 @@ def test_a_group_or_run_that_is_missing_is_said_and_never_none(tmp_path: Path) -
     with pytest.raises(NoResults):
         get_task_data_paths(GROUP, tmp_path, run_number="../1")
     stored(tmp_path, "../other/1/config.json", 1)
-    with pytest.raises(Problem, match="No run"):
+    with pytest.raises(AppError, match="No run"):
         get_task_data("other", tmp_path)
 
 

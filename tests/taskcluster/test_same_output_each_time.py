@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.http import Http
 from backends.locators.taskcluster import TaskArtifacts, TaskGroup, TaskMeasurements
-from backends.parallel import ask_in_order
+from backends.pool import map_in_order
 from backends.resources import gather
 from backends.taskcluster import resource_for
 from backends.taskcluster.runs import runs_of
@@ -61,7 +61,7 @@ IDS = tuple(task_id(number) for number in reversed(range(COUNT)))
 
 
 def frames(http: Http, locator: Any) -> bytes:
-    return gather(resource_for(locator, http, ROOT), Cancel()).frame.write_csv().encode()
+    return gather(resource_for(locator, http, ROOT), CancelToken()).frame.write_csv().encode()
 
 
 @pytest.mark.parametrize("locator", [TaskArtifacts(IDS, ROOT), TaskMeasurements(IDS, ROOT), TaskGroup(GROUP, ROOT)])
@@ -70,7 +70,7 @@ def test_a_list_is_the_same_bytes_each_time(http: Callable[[int], Http], locator
 
 
 def test_artifacts_are_in_the_order_of_their_tasks_then_runs_then_names(http: Callable[[int], Http]) -> None:
-    frame = gather(resource_for(TaskArtifacts(IDS, ROOT), http(7), ROOT), Cancel()).frame
+    frame = gather(resource_for(TaskArtifacts(IDS, ROOT), http(7), ROOT), CancelToken()).frame
     names = ["public/a.json", "public/perfherder-data.json", "public/z.log"]
     assert frame.select("task_id", "run", "name").rows() == [
         (one, run, name) for one in IDS for run in range(2) for name in names
@@ -81,23 +81,23 @@ def test_the_runs_and_the_files_of_many_tasks_are_in_the_order_of_the_tasks(http
     from backends.taskcluster.queue import Deployment
 
     for seed in range(3):
-        found = runs_of(Deployment(http(seed), ROOT), IDS, Cancel())  # asked one by one: the fake has no batch
+        found = runs_of(Deployment(http(seed), ROOT), IDS, CancelToken())  # asked one by one: the fake has no batch
         assert found["task_id"].unique(maintain_order=True).to_list() == list(IDS)
     group = TaskGroupTasks(TaskGroup(GROUP), http(1), ROOT)
-    rows = gather(group, Cancel()).frame
-    keys = [[file.key for batch in group.files(rows, Cancel()) for file in batch] for _ in range(3)]
+    rows = gather(group, CancelToken()).frame
+    keys = [[file.key for batch in group.files(rows, CancelToken()) for file in batch] for _ in range(3)]
     assert keys[0] == keys[1] == keys[2] and len(keys[0]) == COUNT * 3
 
 
 def test_answers_come_in_the_order_of_their_questions() -> None:
     gates = [threading.Event() for _ in range(20)]
 
-    def ask(number: int, cancel: Cancel) -> int:
+    def ask(number: int, cancel: CancelToken) -> int:
         if number:
             gates[number - 1].set()
         if number % 4 == 0:  # waits for a later one
             gates[number].wait(30)
         return number
 
-    found = list(ask_in_order(ask, range(19), Cancel()))
+    found = list(map_in_order(ask, range(19), CancelToken()))
     assert [one for batch in found for one in batch] == list(range(19))

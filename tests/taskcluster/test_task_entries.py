@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.http.answers import Answer
+from backends.http.response import Response
 from backends.taskcluster import tolerant
 from backends.taskcluster.models import ArtifactEntry, TaskEntry
 from backends.taskcluster.paging import token_text
@@ -79,7 +79,7 @@ def mutated(path: tuple[Any, ...], value: Any) -> Any:
 
 def frame(entries: list[Any], text: bytes | None = None) -> Any:
     content = text if text is not None else json.dumps({"taskGroupId": "g", "tasks": entries}).encode()
-    envelope = cut(Answer("https://tc.example/x", 200, {}, content), ENVELOPE, "tasks")
+    envelope = cut(Response("https://tc.example/x", 200, {}, content), ENVELOPE, "tasks")
     return read_rows(envelope.tasks, "g")[0]
 
 
@@ -155,7 +155,7 @@ def test_a_payload_that_no_strict_parser_takes_loses_no_other_task(payload: byte
     odd = json.dumps(entry(2, payload="HERE")).encode().replace(b'"HERE"', payload)
     others = [json.dumps(entry(number)).encode() for number in (1, 3)]
     text = b'{"taskGroupId": "g", "tasks": [%s, %s , %s], "continuationToken": "next"}' % (others[0], odd, others[1])
-    envelope = cut(Answer("https://tc.example/x", 200, {}, text), ENVELOPE, "tasks")
+    envelope = cut(Response("https://tc.example/x", 200, {}, text), ENVELOPE, "tasks")
     assert envelope.continuationToken == "next"
     assert {task_id(1), task_id(3)} <= set(read_rows(envelope.tasks, "g")[0]["task_id"])
 

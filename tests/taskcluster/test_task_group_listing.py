@@ -8,12 +8,12 @@ import httpx
 import polars as pl
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import OperationCancelledError
 from backends.http import Http, Identity, Mode
-from backends.http.answers import Source
-from backends.http.errors import HttpProblem, NotAllowed, NotFound
+from backends.http.errors import AccessDeniedError, HttpError, NotFoundError
+from backends.http.response import ResponseSource
 from backends.locators.taskcluster import Task, TaskArtifacts, TaskGroup
-from backends.problems import Cancelled
 from backends.taskcluster.tasks import TaskGroupTasks
 from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, listed, reply, shown, task_id
 
@@ -27,7 +27,7 @@ def tasks_of(http: Http) -> TaskGroupTasks:
 
 def test_all_pages_are_shown_and_the_first_before_the_second_is_read(queue: FakeQueue) -> None:
     queue.group([[entry(1), entry(2)], [], [entry(3)]])
-    pages = tasks_of(queue.http()).pages(Cancel())
+    pages = tasks_of(queue.http()).pages(CancelToken())
     first = next(pages)
     assert first.frame["task_id"].to_list() == [task_id(1), task_id(2)]
     assert not first.replace
@@ -56,7 +56,7 @@ def test_a_token_that_comes_again_ends_the_listing_and_is_told(queue: FakeQueue,
     assert "repeated a page token" in pages[-1].note and pages[-1].partial  # a command that lists it ends with 1
     assert len(queue.asked) == 2
     queue.down = True
-    with pytest.raises(HttpProblem):  # half a listing is not kept as the group's last known one
+    with pytest.raises(HttpError):  # half a listing is not kept as the group's last known one
         listed(tasks_of(queue.http(tmp_path)))
 
 
@@ -113,7 +113,7 @@ def test_a_finished_group_opens_without_asking_the_server(queue: FakeQueue, tmp_
     queue.down = True
     pages = listed(tasks_of(queue.http(tmp_path)))
     assert shown(pages) == fresh
-    assert [page.origin.source for page in pages] == [Source.CACHE]
+    assert [page.origin.source for page in pages] == [ResponseSource.CACHE]
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,9 @@ def test_a_group_that_can_still_change_is_shown_at_once_and_asked_for_again(
     queue.group([[entry(1), last]], **members)
     listed(tasks_of(queue.http(tmp_path)))
     queue.group([[entry(1), entry(3)]], **members)
-    pages = tasks_of(queue.http(tmp_path)).pages(Cancel())
+    pages = tasks_of(queue.http(tmp_path)).pages(CancelToken())
     first = next(pages)
-    assert first.replace and first.origin.source is Source.CACHE and first.frame.height == 2
+    assert first.replace and first.origin.source is ResponseSource.CACHE and first.frame.height == 2
     assert shown([first, *pages]).keys() == {task_id(1), task_id(3)}
 
 
@@ -144,7 +144,7 @@ def test_ten_thousand_stored_rows_never_shrink_to_the_first_page_while_it_is_ref
     queue.group([[entry(number)] for number in range(4)])
     listed(tasks_of(queue.http(tmp_path)))
     counts, rows = [], {}
-    for page in tasks_of(queue.http(tmp_path)).pages(Cancel()):
+    for page in tasks_of(queue.http(tmp_path)).pages(CancelToken()):
         rows = shown([page]) if page.replace else {**rows, **shown([page])}
         counts.append(len(rows))
     assert counts == [4] * 6
@@ -159,7 +159,7 @@ def test_without_the_server_the_last_known_list_stays_and_says_why_it_is_old(
     queue.down = True
     pages = listed(tasks_of(queue.http(tmp_path, mode)))
     assert shown(pages) == before
-    assert pages[-1].origin.source is Source.STALE
+    assert pages[-1].origin.source is ResponseSource.STALE
     assert pages[-1].origin.reason and not pages[-1].note  # it is said once
 
 
@@ -175,18 +175,18 @@ def test_a_listing_that_breaks_off_keeps_the_stored_rows(queue: FakeQueue, tmp_p
     queue.answers[f"/api/queue/v1/task-group/{GROUP}/list"] = broken
     pages = listed(tasks_of(queue.http(tmp_path)))
     assert shown(pages) == before
-    assert pages[-1].origin.source is Source.STALE
+    assert pages[-1].origin.source is ResponseSource.STALE
 
 
 def test_a_hotel_network_in_the_way_does_not_take_the_list_away(queue: FakeQueue, tmp_path: Path) -> None:
     queue.group([[entry(1, state="running")]])
     listed(tasks_of(queue.http(tmp_path)))
     queue.answers[f"/api/queue/v1/task-group/{GROUP}/list"] = httpx.Response(200, html="<html>Please log in</html>")
-    assert listed(tasks_of(queue.http(tmp_path)))[-1].origin.source is Source.STALE
+    assert listed(tasks_of(queue.http(tmp_path)))[-1].origin.source is ResponseSource.STALE
 
 
 def test_an_unknown_group_is_a_sentence(queue: FakeQueue) -> None:
-    with pytest.raises(NotFound, match="404"):
+    with pytest.raises(NotFoundError, match="404"):
         listed(tasks_of(queue.http()))
 
 
@@ -194,7 +194,7 @@ def test_whoever_may_no_longer_look_is_told_so(queue: FakeQueue, tmp_path: Path)
     queue.group([[entry(1, state="running")]])
     listed(tasks_of(queue.http(tmp_path)))
     queue.answers[f"/api/queue/v1/task-group/{GROUP}/list"] = reply({"code": "InsufficientScopes"}, 403)
-    with pytest.raises(NotAllowed):
+    with pytest.raises(AccessDeniedError):
         listed(tasks_of(queue.http(tmp_path)))
 
 
@@ -203,7 +203,7 @@ def test_what_one_client_id_was_shown_is_not_shown_to_another(queue: FakeQueue, 
     identity = Identity(ROOT, "sheriff", lambda method, url: {})
     listed(tasks_of(Http(cache_dir=tmp_path, identities=[identity], transport=httpx.MockTransport(queue))))
     queue.down = True
-    with pytest.raises(HttpProblem):
+    with pytest.raises(HttpError):
         listed(tasks_of(queue.http(tmp_path)))
 
 
@@ -233,11 +233,11 @@ def test_refresh_asks_the_server_even_for_a_finished_group(queue: FakeQueue, tmp
 
 def test_a_stopped_listing_stops(queue: FakeQueue) -> None:
     queue.group([[entry(1)], [entry(2)], [entry(3)]])
-    cancel = Cancel()
+    cancel = CancelToken()
     pages = tasks_of(queue.http()).pages(cancel)
     next(pages)
     cancel.cancel()
-    with pytest.raises(Cancelled):
+    with pytest.raises(OperationCancelledError):
         list(pages)
 
 

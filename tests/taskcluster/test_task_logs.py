@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from backends.cancel import Cancel
-from backends.http.errors import NotAllowed, NotFound
+from backends.cancel import CancelToken
+from backends.http.errors import AccessDeniedError, NotFoundError
 from backends.locators import parse
 from backends.locators.taskcluster import Artifact, IndexPath, Task, TaskGroup, TaskOrGroup
-from backends.logs.kept import from_log
+from backends.logs.log_cache import from_log
 from backends.resources import LogAddress
 from backends.taskcluster import resource_for
 from backends.taskcluster.resolve import resolve, resolve_task
@@ -44,11 +44,11 @@ def task(queue: FakeQueue, *runs: dict[str, Any], artifacts: list[Any], payload:
 
 
 def read(queue: FakeQueue, address: LogAddress) -> str:
-    return b"".join(from_log(queue.http(), address)(Cancel())).decode()
+    return b"".join(from_log(queue.http(), address)(CancelToken())).decode()
 
 
 def log(queue: FakeQueue, one: str, number: int | None = None) -> str:
-    return read(queue, log_of_task(queue.http(), Task(one, number, ROOT), Cancel()))
+    return read(queue, log_of_task(queue.http(), Task(one, number, ROOT), CancelToken()))
 
 
 BACKING = "public/logs/live_backing.log"
@@ -146,8 +146,8 @@ def test_a_running_task_without_a_log_yet_is_said_to_be_one(queue: FakeQueue) ->
 def test_a_live_log_under_another_name_is_live(queue: FakeQueue) -> None:
     artifacts = [{**s3("public/mine"), "storageType": "reference"}]
     one = task(queue, run("running"), artifacts=artifacts, payload={"logs": {"live": "public/mine"}})
-    address = log_of_task(queue.http(), Task(one, None, ROOT), Cancel())
-    assert address.live and address.elsewhere is not None and address.elsewhere(Cancel()).live
+    address = log_of_task(queue.http(), Task(one, None, ROOT), CancelToken())
+    assert address.live and address.elsewhere is not None and address.elsewhere(CancelToken()).live
     assert read(queue, address) == "says public/mine"
 
 
@@ -156,10 +156,10 @@ def test_the_list_of_tasks_of_runs_and_the_command_find_the_same_log(queue: Fake
 
     one = task(queue, run("failed", "failed"), artifacts=[s3("public/only.log")])
     runs: Any = resource_for(TaskRelation("runs", one, ROOT), queue.http(), ROOT)
-    (page,) = runs.pages(Cancel())
+    (page,) = runs.pages(CancelToken())
     address = runs.log(page.frame.row(0, named=True))
     assert address.failed and read(queue, address) == "says public/only.log"  # opens at the first error
-    assert not log_of_task(queue.http(), Task(task(queue, run(), artifacts=[]), None, ROOT), Cancel()).failed
+    assert not log_of_task(queue.http(), Task(task(queue, run(), artifacts=[]), None, ROOT), CancelToken()).failed
 
 
 @pytest.mark.parametrize("status", [403, 404])
@@ -173,22 +173,22 @@ def test_an_artifact_that_outlived_its_task_or_is_all_one_may_see_opens(
     for gone in (path, f"{path}/status", f"{path}/runs/0/artifacts"):
         queue.answers[gone] = reply({"code": "X", "message": "no"}, status)
     named = Artifact(one, number, "public/a.log", ROOT)
-    address = log_of_artifact(queue.http(), named, Cancel())
+    address = log_of_artifact(queue.http(), named, CancelToken())
     assert not address.live and read(queue, address) == "says public/a.log"
     listing = resource_for(named, queue.http(), ROOT)
-    (page,) = listing.pages(Cancel())
+    (page,) = listing.pages(CancelToken())
     assert page.frame["name"].to_list() == ["public/a.log"] and "cannot be read" in page.note
     row = page.frame.row(0, named=True)
     assert listing.open(row) == named and read(queue, listing.log(row)) == "says public/a.log"
-    (file,) = next(iter(listing.files(page.frame, Cancel())))
+    (file,) = next(iter(listing.files(page.frame, CancelToken())))
     assert file.url == address.url and not file.skip
-    with pytest.raises((NotFound, NotAllowed)):
-        list(resource_for(Task(one, number, ROOT), queue.http(), ROOT).pages(Cancel()))
+    with pytest.raises((NotFoundError, AccessDeniedError)):
+        list(resource_for(Task(one, number, ROOT), queue.http(), ROOT).pages(CancelToken()))
 
 
 def test_an_artifact_that_is_not_there_is_said_not_to_be(queue: FakeQueue) -> None:
-    address = log_of_artifact(queue.http(), Artifact(task_id(7), 0, "public/a.log", ROOT), Cancel())
-    with pytest.raises(NotFound):
+    address = log_of_artifact(queue.http(), Artifact(task_id(7), 0, "public/a.log", ROOT), CancelToken())
+    with pytest.raises(NotFoundError):
         read(queue, address)
 
 
@@ -198,11 +198,11 @@ def test_the_log_of_a_failed_task_opens_at_its_first_error_from_every_list(queue
     definition = queue.answers[f"/api/queue/v1/task/{one}"]
     queue.group([[{"status": status, "task": definition}, entry(2)]])
     group: Any = resource_for(TaskGroup(GROUP, ROOT), queue.http(), ROOT)
-    failed, passed = list(group.pages(Cancel()))[-1].frame.sort("state", descending=True).iter_rows(named=True)
+    failed, passed = list(group.pages(CancelToken()))[-1].frame.sort("state", descending=True).iter_rows(named=True)
     assert group.log(failed).failed and not group.log(passed).failed
     artifacts: Any = resource_for(Task(one, None, ROOT), queue.http(), ROOT)
-    (page,) = artifacts.pages(Cancel())
+    (page,) = artifacts.pages(CancelToken())
     assert [artifacts.log(row).failed for row in page.frame.sort("name").iter_rows(named=True)] == [True, False]
     for named in (Artifact(one, None, BACKING, ROOT), Artifact(one, 0, BACKING, ROOT)):
-        assert log_of_artifact(queue.http(), named, Cancel()).failed
-    assert log_of_task(queue.http(), Task(one, None, ROOT), Cancel()).failed
+        assert log_of_artifact(queue.http(), named, CancelToken()).failed
+    assert log_of_task(queue.http(), Task(one, None, ROOT), CancelToken()).failed

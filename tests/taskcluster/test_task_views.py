@@ -9,14 +9,14 @@ import httpx
 import polars as pl
 import pytest
 
-from backends import config, submission
-from backends.cancel import Cancel
+from backends import config, submit
+from backends.cancel import CancelToken
 from backends.demo import DemoOptions, DemoServer
 from backends.demo import locators as demo_locators
 from backends.http import Http
-from backends.http.errors import NotFound
+from backends.http.errors import NotFoundError
 from backends.locators import Locator, parse
-from backends.locators.submission import TaskJobs
+from backends.locators.submit import TaskJobs
 from backends.locators.taskcluster import Task, TaskGroup
 from backends.locators.taskcluster_views import TaskRelation
 from backends.resources import Gathered, Link, Resource, gather
@@ -45,7 +45,7 @@ def opened(server: DemoServer, http: Http, text: str | Locator) -> Resource:
 
 
 def whole(resource: Resource) -> Gathered:
-    return gather(resource, Cancel())
+    return gather(resource, CancelToken())
 
 
 def relation(server: DemoServer, http: Http, name: str, role: str) -> Resource:
@@ -61,7 +61,7 @@ def test_a_tasks_tree_has_its_state_its_runs_and_every_part_of_its_definition(se
     row = whole(group).frame.row(0, named=True)
     document = group.document(row)
     assert document is not None and document.locator == Task(row["task_id"], None, server.root_url)
-    value = document.read(Cancel())
+    value = document.read(CancelToken())
     assert (value["taskId"], value["state"]) == (row["task_id"], row["state"])
     assert list(value)[:3] == ["taskId", "state", "runs"] and len(value["runs"]) == row["runs"]
     definition = http.json(f"{server.root_url}/api/queue/v1/task/{row['task_id']}", policy=_never())[0]
@@ -71,9 +71,9 @@ def test_a_tasks_tree_has_its_state_its_runs_and_every_part_of_its_definition(se
 
 
 def _never() -> object:
-    from backends.http.policies import Policy
+    from backends.http.policies import CachePolicy
 
-    return Policy.never()
+    return CachePolicy.never()
 
 
 def test_a_hostile_definition_is_a_tree_like_any_other(server: DemoServer, http: Http) -> None:
@@ -81,7 +81,7 @@ def test_a_hostile_definition_is_a_tree_like_any_other(server: DemoServer, http:
     for row in whole(group).frame.iter_rows(named=True):
         document = group.document(row)
         if document is not None:
-            assert document.read(Cancel())["taskId"] == row["task_id"]
+            assert document.read(CancelToken())["taskId"] == row["task_id"]
 
 
 def test_a_task_that_is_gone_has_no_tree_but_words(queue: FakeQueue) -> None:
@@ -89,8 +89,8 @@ def test_a_task_that_is_gone_has_no_tree_but_words(queue: FakeQueue) -> None:
     group = resource_for(TaskGroup(GROUP), queue.http(), ROOT)
     document = group.document(whole(group).frame.row(0, named=True))
     assert document is not None
-    with pytest.raises(NotFound):
-        document.read(Cancel())
+    with pytest.raises(NotFoundError):
+        document.read(CancelToken())
 
 
 # ---- runs -----------------------------------------------------------------------------------------------------
@@ -121,7 +121,7 @@ def test_a_run_that_never_began_has_no_log(server: DemoServer, http: Http) -> No
 def test_the_files_of_one_run_are_of_that_run(server: DemoServer, http: Http) -> None:
     resource = relation(server, http, "runs", "retried-task")
     frame = whole(resource).frame
-    keys = [file.key for batch in resource.files(frame.head(1), Cancel()) for file in batch]
+    keys = [file.key for batch in resource.files(frame.head(1), CancelToken()) for file in batch]
     assert keys and all("/0/" in key for key in keys)
 
 
@@ -190,7 +190,7 @@ def test_thousands_of_dependencies_come_in_pages(queue: FakeQueue) -> None:
 
     queue.answers["/api/queue/v1/tasks/status"] = statuses
     queue.answers["/api/queue/v1/tasks"] = {"tasks": []}
-    pages = list(resource_for(TaskRelation("dependencies", task_id(9999)), queue.http(), ROOT).pages(Cancel()))
+    pages = list(resource_for(TaskRelation("dependencies", task_id(9999)), queue.http(), ROOT).pages(CancelToken()))
     assert [page.frame.height for page in pages] == [1000, 1000, 500] and asked == [1000, 1000, 500]
 
 
@@ -246,7 +246,7 @@ def test_marked_tasks_are_linted_and_published_as_treeherder_jobs(server: DemoSe
     assert one.task_ids == (marked["task_id"][0],) and three.task_ids == tuple(marked["task_id"])
     assert label == "3 tasks as Treeherder jobs: lint, preview, publish"
     assert parse(three.text()) == three
-    made = gather(submission.resource_for(three, http, settings), Cancel()).frame
+    made = gather(submit.resource_for(three, http, settings), CancelToken()).frame
     assert made["name"].to_list() == marked["name"].to_list() and set(made["form"]) == {"pulse"}
     many = pl.concat([frame] * (1 + 300 // frame.height))
     label, first = jobs(many)[1]

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.config import load
 from backends.demo import DemoOptions, DemoServer, expected_bytes, locators
 from backends.demo.taskcluster import hawk
+from backends.errors import UsageError
 from backends.http import Http
-from backends.http.errors import NotAllowed, from_response
+from backends.http.errors import AccessDeniedError, from_response
 from backends.locators import parse
-from backends.problems import UsageProblem
+from backends.session import Session
 from backends.taskcluster.credentials import half_set, identities
 from backends.taskcluster.roots import artifact_url
 from backends.transfers.engine import Transfer
 from backends.transfers.files import RemoteFile
 from backends.transfers.plan import make_plan
 from tests.commands.calling import Caller
-from tui.session import Session
 
 RIGHT = {"TASKCLUSTER_CLIENT_ID": hawk.CLIENT_ID, "TASKCLUSTER_ACCESS_TOKEN": hawk.ACCESS_TOKEN}
 SECRET = "private/secret.txt"
@@ -54,7 +54,7 @@ def test_a_private_artifact_is_downloaded_through_its_signed_address(server: Dem
 
 def test_without_credentials_the_missing_scope_is_named(server: DemoServer) -> None:
     _, url = private(server)
-    with Http() as http, http.downloader() as downloader, pytest.raises(NotAllowed) as refused:
+    with Http() as http, http.downloader() as downloader, pytest.raises(AccessDeniedError) as refused:
         downloader.open(url)
     assert "it needs the scope queue:get-artifact:private/secret.txt." in refused.value.sentence
     assert "TASKCLUSTER_CLIENT_ID" in refused.value.hint
@@ -114,7 +114,7 @@ def test_credentials_that_are_set_in_part_are_said_to_be(environment: dict[str, 
 @pytest.mark.parametrize("certificate", ["x", "{", "[]", "null", '"x"'])
 def test_a_certificate_that_is_none_is_said_to_be_before_anything_is_asked(certificate: str) -> None:
     (identity,) = identities("https://tc.example", {**RIGHT, "TASKCLUSTER_CERTIFICATE": certificate})
-    with pytest.raises(UsageProblem, match="TASKCLUSTER_CERTIFICATE is not") as told:
+    with pytest.raises(UsageError, match="TASKCLUSTER_CERTIFICATE is not") as told:
         identity.sign("GET", "https://tc.example/")
     assert hawk.ACCESS_TOKEN not in str(told.value)
 
@@ -135,7 +135,7 @@ def test_a_command_says_that_they_are_set_in_part_and_ends_with_2_where_they_are
 
 def test_wrong_credentials_are_not_taken_for_none(server: DemoServer) -> None:
     wrong = {**RIGHT, "TASKCLUSTER_ACCESS_TOKEN": "not-it"}
-    with Http(identities=identities(server.root_url, wrong)) as http, pytest.raises(NotAllowed, match="401"):
+    with Http(identities=identities(server.root_url, wrong)) as http, pytest.raises(AccessDeniedError, match="401"):
         http.locate(private(server)[1])
 
 
@@ -149,14 +149,17 @@ def test_the_token_is_in_no_text_that_is_printed_or_logged(monkeypatch: pytest.M
 
 
 def test_another_deployment_is_asked_as_nobody(server: DemoServer) -> None:
-    with Http(identities=identities("https://tc.example", RIGHT)) as http, pytest.raises(NotAllowed, match="403"):
+    with (
+        Http(identities=identities("https://tc.example", RIGHT)) as http,
+        pytest.raises(AccessDeniedError, match="403"),
+    ):
         http.locate(private(server)[1])
 
 
 def test_expired_temporary_credentials_say_so_before_anything_is_asked() -> None:
     certificate = json.dumps({"version": 1, "expiry": int((time.time() - 60) * 1000), "signature": "s"})
     (identity,) = identities("https://tc.example", {**RIGHT, "TASKCLUSTER_CERTIFICATE": certificate})
-    with pytest.raises(UsageProblem, match="expired at"):
+    with pytest.raises(UsageError, match="expired at"):
         identity.sign("GET", "https://tc.example/")
 
 
@@ -173,12 +176,12 @@ def test_the_session_uses_them_for_the_configured_deployment(
         monkeypatch.setenv(name, value)
     session = Session(load())
     try:
-        assert session.http.locate(private(server)[1], cancel=Cancel()).url.startswith(server.storage_url)
+        assert session.http.locate(private(server)[1], cancel=CancelToken()).url.startswith(server.storage_url)
     finally:
         session.close()
     embedded = Session(load(), demo=True)
     try:
-        with pytest.raises(NotAllowed):
+        with pytest.raises(AccessDeniedError):
             embedded.http.locate(private(server)[1])
     finally:
         embedded.close()

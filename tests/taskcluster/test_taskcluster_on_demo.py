@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.demo import DemoOptions, DemoServer
 from backends.demo import locators as demo_locators
 from backends.http import Http
-from backends.http.answers import Source
+from backends.http.response import ResponseSource
 from backends.locators import parse
 from backends.resources import Resource
 from backends.taskcluster import resolve, resource_for
@@ -39,10 +39,10 @@ def test_the_finished_group_is_listed_reopened_and_plans_its_files(demo: DemoSer
         assert dict(pages[-1].frame.schema) == TASKS.polars()
         assert {row["group_id"] for row in rows.values()} == {group.locator.group_id}  # type: ignore[attr-defined]
         again = listed(group)
-        assert again[0].origin.source is Source.CACHE
+        assert again[0].origin.source is ResponseSource.CACHE
         assert shown(again) == rows
         some = pages[-1].frame.head(10)
-        files = [file for batch in group.files(some, Cancel()) for file in batch]
+        files = [file for batch in group.files(some, CancelToken()) for file in batch]
         marked = group.open_marked(some)
         assert marked is not None
         listed_one_by_one = shown(listed(resource_for(marked, http, demo.root_url)))
@@ -58,7 +58,7 @@ def test_hostile_names_are_rows_like_all_others(demo: DemoServer) -> None:
         frame = listed(group)[-1].frame
         assert frame.height > 5
         assert all(group.detail(row) is not None for row in frame.iter_rows(named=True))
-        files = [file for batch in group.files(frame, Cancel()) for file in batch]
+        files = [file for batch in group.files(frame, CancelToken()) for file in batch]
         assert files and all(file.url.startswith(f"{demo.root_url}/api/queue/v1/task/") for file in files)
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from backends.errors import AppError, UsageError
 from backends.http import Mode
-from backends.http.errors import HttpProblem
-from backends.locators import LocatorProblem, parse
+from backends.http.errors import HttpError
+from backends.locators import InvalidLocatorError, parse
 from backends.locators.base import Locator
 from backends.locators.taskcluster import (
     Artifact,
@@ -21,7 +22,6 @@ from backends.locators.taskcluster import (
     TaskOrGroup,
     TreeherderJob,
 )
-from backends.problems import Problem, UsageProblem
 from backends.taskcluster import normalise_root, resolve, resource_for
 from backends.taskcluster.artifacts import TaskArtifactList
 from backends.taskcluster.replies import NotTaskcluster
@@ -58,7 +58,7 @@ def test_offline_an_id_still_opens_a_group_that_was_seen_by_its_address(queue: F
     listed(TaskGroupTasks(TaskGroup(GROUP, ROOT), queue.http(tmp_path), ROOT))
     offline = queue.http(tmp_path, Mode.OFFLINE)
     assert resolve(TaskOrGroup(GROUP), offline, ROOT) == TaskGroup(GROUP, ROOT)
-    with pytest.raises(HttpProblem, match="Offline"):
+    with pytest.raises(HttpError, match="Offline"):
         resolve(TaskOrGroup(task_id(5)), offline, ROOT)
 
 
@@ -135,7 +135,7 @@ def test_each_locator_has_its_list(queue: FakeQueue) -> None:
     assert isinstance(resource_for(TaskArtifacts((GROUP,)), http, ROOT), TaskArtifactList)
     run = resource_for(Artifact(GROUP, 1, "x"), http, ROOT)
     assert isinstance(run, TaskArtifactList) and run.run == 1
-    with pytest.raises(LocatorProblem, match="looked up"):
+    with pytest.raises(InvalidLocatorError, match="looked up"):
         resource_for(parse(GROUP), http, ROOT)
 
 
@@ -158,7 +158,7 @@ def test_a_root_url_has_one_spelling(text: str, root: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "nonsense", "http://tc.example", "https://a:b@tc.example", "ftp://x.example"])
 def test_a_root_url_that_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(UsageProblem):
+    with pytest.raises(UsageError):
         normalise_root(text)
 
 
@@ -195,7 +195,7 @@ def test_a_log_viewers_page_that_names_the_task_opens_its_log_without_asking_tre
 
 def test_a_job_whose_task_left_no_log_says_why(queue: FakeQueue) -> None:
     queue.answers[JOB] = {"task_id": run_task(queue, 1), "retry_id": 1}
-    with pytest.raises(Problem, match="left no log"):
+    with pytest.raises(AppError, match="left no log"):
         resolve(TreeherderJob("try", 123, log=True, server=ROOT), queue.http(), ROOT)
 
 

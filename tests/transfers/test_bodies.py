@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.transfers import bodies
-from backends.transfers.bodies import BadBody, decoder
+from backends.transfers.bodies import BadBodyError, decoder
 
 
 def decode(encoding: str, wire: bytes, step: int = 7) -> bytes:
@@ -28,14 +28,14 @@ def test_gzip_of_several_members_and_padding_comes_out_whole(members: list[bytes
 @given(st.binary(min_size=1, max_size=300), st.data())
 def test_gzip_cut_anywhere_is_never_taken_for_whole(content: bytes, data: st.DataObject) -> None:
     wire = gzip.compress(content)
-    with pytest.raises(BadBody) as raised:
+    with pytest.raises(BadBodyError) as raised:
         decode("gzip", wire[: data.draw(st.integers(1, len(wire) - 1))])
     assert raised.value.reason == "incomplete" and raised.value.retryable
 
 
 @pytest.mark.parametrize("rest", [b"x", b"\0\0x", b"<html>", b"\x1f"])
 def test_garbage_after_gzip_is_not_a_success(rest: bytes) -> None:
-    with pytest.raises(BadBody):
+    with pytest.raises(BadBodyError):
         decode("gzip", gzip.compress(b"hello") + rest)
 
 
@@ -45,7 +45,7 @@ def test_garbage_after_gzip_is_not_a_success(rest: bytes) -> None:
     ids=["plain", "garbage", "crc"],  # the bytes hold the time
 )
 def test_what_is_not_gzip_is_not_a_success(wire: bytes) -> None:
-    with pytest.raises(BadBody) as raised:
+    with pytest.raises(BadBodyError) as raised:
         decode("gzip", wire)
     assert raised.value.reason == "bad-encoding"
 
@@ -70,7 +70,7 @@ def test_both_kinds_of_deflate_are_undone() -> None:
 
 @pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "compress", "made-up"])
 def test_encoding_that_cannot_be_undone_is_not_stored_as_the_file(encoding: str) -> None:
-    with pytest.raises(BadBody) as raised:
+    with pytest.raises(BadBodyError) as raised:
         decoder(encoding, "file")
     assert raised.value.reason == "bad-encoding" and not raised.value.retryable
 
@@ -86,7 +86,7 @@ def test_bomb_is_stopped_and_never_held_whole(monkeypatch: pytest.MonkeyPatch) -
     undo = decoder("gzip", "file")
     assert undo is not None
     sizes = []
-    with pytest.raises(BadBody) as raised:
+    with pytest.raises(BadBodyError) as raised:
         for piece in undo.feed(gzip.compress(bytes(64 << 20))):
             sizes.append(len(piece))
     assert raised.value.reason == "too-large" and max(sizes) <= bodies.PIECE and sum(sizes) <= 6 << 20

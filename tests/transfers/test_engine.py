@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.problems import FileProblem
+from backends.errors import FileError
 from backends.transfers import worker
 from backends.transfers.engine import Transfer
 from backends.transfers.files import RemoteFile
@@ -261,7 +261,7 @@ def test_name_that_is_no_text_is_one_file_that_fails_not_a_crash(site: Site, run
 
 def test_unwritable_directory_is_said_before_anything_starts(site: Site, runner: Runner) -> None:
     runner.output.write_bytes(b"a file")
-    with pytest.raises(FileProblem, match="Cannot write into"):
+    with pytest.raises(FileError, match="Cannot write into"):
         runner.start(file(site, "/a"))
     assert site.requests == []
 
@@ -270,7 +270,7 @@ def test_two_runs_on_one_directory_do_not_meet(site: Site, runner: Runner) -> No
     release = threading.Event()
     site.add("/a", BIG, stall(10, release))
     first = runner.start(file(site, "/a"))
-    with pytest.raises(FileProblem, match="Another ciexplore"):
+    with pytest.raises(FileError, match="Another ciexplore"):
         runner.start(file(site, "/a"))
     release.set()
     assert first.wait(20) and ends(first) == {"/a": VERIFIED}

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from backends.problems import FileProblem
+from backends.errors import FileError
 from backends.transfers import worker
 from backends.transfers.engine import Transfer
 from backends.transfers.items import Item
@@ -40,7 +40,7 @@ def test_full_disk_stops_the_run_with_one_sentence(site: Site, runner: Runner, m
     transfer = runner.start(*files, jobs=4)
     assert transfer.wait(20)
     problem = transfer.snapshot().problem
-    assert isinstance(problem, FileProblem) and "full" in str(problem)
+    assert isinstance(problem, FileError) and "full" in str(problem)
     assert set(ends(transfer).values()) == {("cancelled", "disk-full")}
     assert len(site.requests) <= 8, "it went on asking"
     full.clear()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.problems import FileProblem
-from backends.transfers.manifest import MANIFEST_SCHEMA, DamagedManifest, Manifest, without_secrets
+from backends.errors import FileError
+from backends.transfers.manifest import MANIFEST_SCHEMA, DamagedManifestError, Manifest, without_secrets
 from backends.transfers.states import Entry, Outcome, State, Stored
 
 HOLD = """
@@ -32,7 +32,7 @@ def test_second_run_is_told_who_has_the_directory_and_a_killed_one_blocks_nobody
         [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-    with pytest.raises(FileProblem, match=f"process {holder.pid}"):
+    with pytest.raises(FileError, match=f"process {holder.pid}"):
         Manifest.open(tmp_path)
     assert Manifest.read(tmp_path).entries() == {}
     os.kill(holder.pid, signal.SIGKILL)
@@ -88,7 +88,7 @@ def test_damaged_manifest_is_said_and_set_aside_not_overwritten(tmp_path: Path, 
     Manifest.open(tmp_path).close()
     path = tmp_path / ".ciexplore" / "manifest.sqlite"
     path.write_bytes(damage)
-    with pytest.raises(DamagedManifest, match="damaged"):
+    with pytest.raises(DamagedManifestError, match="damaged"):
         Manifest.read(tmp_path)
     with Manifest.open(tmp_path) as manifest:
         assert manifest.entries() == {}
@@ -103,7 +103,7 @@ def test_manifest_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     connection.close()
     before = path.read_bytes()
     for opened in (Manifest.read, Manifest.open):
-        with pytest.raises(FileProblem, match="newer"):
+        with pytest.raises(FileError, match="newer"):
             opened(tmp_path)
     assert path.read_bytes() == before
 
@@ -119,7 +119,7 @@ def test_manifest_that_turns_read_only_is_a_sentence(tmp_path: Path) -> None:
     with Manifest.open(tmp_path) as manifest:
         assert manifest._connection is not None
         manifest._connection.execute("PRAGMA query_only=ON")
-        with pytest.raises(FileProblem, match="cannot be written"):
+        with pytest.raises(FileError, match="cannot be written"):
             manifest.begin([entry("a")])
 
 
@@ -130,14 +130,14 @@ def test_planted_link_does_not_lead_the_manifest_out(tmp_path: Path, link: str) 
     path = tmp_path / "out" / link
     path.parent.mkdir(parents=True)
     path.symlink_to(outside)
-    with pytest.raises(FileProblem):
+    with pytest.raises(FileError):
         Manifest.open(tmp_path / "out")
     assert list(outside.iterdir()) == []
 
 
 def test_directory_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(FileProblem, match="Cannot write into"):
+    with pytest.raises(FileError, match="Cannot write into"):
         Manifest.open(tmp_path / "file" / "out")
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.http.errors import HttpProblem, NotFound, RateLimited
-from backends.problems import Cancelled, Problem
-from backends.transfers.bodies import BadBody
+from backends.errors import AppError, OperationCancelledError
+from backends.http.errors import HttpError, NotFoundError, RateLimitedError
+from backends.transfers.bodies import BadBodyError
 from backends.transfers.messages import MOST, Orders, ToChild, Unpacker, failure, packed, raised
 
 
@@ -33,23 +33,23 @@ def test_garbage_on_the_pipe_is_no_memory_for_us() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        RateLimited("Slower.", "Wait.", status=429, retry_after=3.0),
-        NotFound("None.", "Look.", status=404),
-        HttpProblem("Broke.", reason="incomplete", retryable=True),
-        BadBody("Short.", reason="wrong-length", retryable=True),
+        RateLimitedError("Slower.", "Wait.", status=429, retry_after=3.0),
+        NotFoundError("None.", "Look.", status=404),
+        HttpError("Broke.", reason="incomplete", retryable=True),
+        BadBodyError("Short.", reason="wrong-length", retryable=True),
     ],
 )
-def test_what_decides_about_the_next_try_survives_the_way(error: HttpProblem) -> None:
+def test_what_decides_about_the_next_try_survives_the_way(error: HttpError) -> None:
     said = msgspec.msgpack.decode(msgspec.msgpack.encode(failure(error)), type=type(failure(error)))
     again = raised(said)
-    assert isinstance(again, HttpProblem) and isinstance(again, RateLimited) == isinstance(error, RateLimited)
+    assert isinstance(again, HttpError) and isinstance(again, RateLimitedError) == isinstance(error, RateLimitedError)
     for name in ("sentence", "hint", "status", "reason", "retryable", "retry_after"):
         assert getattr(again, name) == getattr(error, name)
 
 
 def test_other_ends_stay_what_they_were() -> None:
-    assert isinstance(raised(failure(Cancelled())), Cancelled)
-    assert isinstance(raised(failure(Problem("No."))), Problem)
+    assert isinstance(raised(failure(OperationCancelledError())), OperationCancelledError)
+    assert isinstance(raised(failure(AppError("No."))), AppError)
     full = raised(failure(OSError(errno.ENOSPC, "full")))
     assert isinstance(full, OSError) and full.errno == errno.ENOSPC
     lone = failure(ValueError("\ud800"))

@@ -10,8 +10,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backends.http.errors import IncompleteBody, NetworkFailed, NotFound, ServerFailed
-from backends.problems import Cancelled
+from backends.errors import OperationCancelledError
+from backends.http.errors import IncompleteBodyError, NetworkError, NotFoundError, ServerError
 from backends.transfers import recorder, worker
 from backends.transfers.engine import Transfer
 from backends.transfers.files import RemoteFile
@@ -41,9 +41,9 @@ class FakeStream:
     def chunks(self) -> Iterator[bytes]:
         for number, piece in enumerate(self.pieces):
             if number and self.fault == "cut":
-                raise IncompleteBody("It ended early.")
+                raise IncompleteBodyError("It ended early.")
             if number and self.fault == "cancel":
-                raise Cancelled
+                raise OperationCancelledError
             yield piece
 
 
@@ -67,11 +67,11 @@ class FakeServer:
         body = self.bodies[url]
         tag = f'"{hash(body)}"'
         if fault == "refuse":
-            raise NetworkFailed("Refused.")
+            raise NetworkError("Refused.")
         if fault == "500":
-            raise ServerFailed("It failed.", status=500)
+            raise ServerError("It failed.", status=500)
         if fault == "404":
-            raise NotFound("It is not there.", status=404)
+            raise NotFoundError("It is not there.", status=404)
         headers = {"etag": tag, "content-length": str(len(body))}
         if fault == "lie":
             body = b"!" + body[:-1] + b"!" if body else b"!"

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.transfers.pace import JOBS, JOBS_FOR_SMALL, QUIET, Pace
+from backends.transfers.concurrency_limiter import JOBS, JOBS_FOR_SMALL, QUIET, ConcurrencyLimiter
 
 SMALL = [100_000] * 3
 
@@ -15,7 +15,7 @@ class Clock:
         return self.now
 
 
-def later(pace: Pace, clock: Clock, seconds: float, busy: float = 0.0) -> None:
+def later(pace: ConcurrencyLimiter, clock: Clock, seconds: float, busy: float = 0.0) -> None:
     for _ in range(int(seconds * 20)):
         clock.now += 0.05
         if pace.due():
@@ -24,7 +24,7 @@ def later(pace: Pace, clock: Clock, seconds: float, busy: float = 0.0) -> None:
 
 def test_small_files_get_more_connections_within_a_second_while_latency_is_the_limit() -> None:
     clock = Clock()
-    pace = Pace(SMALL, None, clock)
+    pace = ConcurrencyLimiter(SMALL, None, clock)
     assert pace.allowed == JOBS
     later(pace, clock, 1.0, busy=0.9)
     assert pace.allowed == JOBS, "more would only fight for the processor"
@@ -33,13 +33,13 @@ def test_small_files_get_more_connections_within_a_second_while_latency_is_the_l
 
 
 def test_big_files_and_a_number_that_the_user_chose_do_not_grow() -> None:
-    for pace, most in ((Pace([200_000_000], None), JOBS), (Pace(SMALL, 5), 5)):
+    for pace, most in ((ConcurrencyLimiter([200_000_000], None), JOBS), (ConcurrencyLimiter(SMALL, 5), 5)):
         assert pace.allowed == pace.most == most and not pace.due()
 
 
 def test_server_that_complains_is_asked_less_at_once_and_long() -> None:
     clock = Clock()
-    pace = Pace(SMALL, 64, clock)
+    pace = ConcurrencyLimiter(SMALL, 64, clock)
     for _ in range(64):
         pace.complained()
     assert pace.allowed == 32, "64 refusals of one moment are one complaint"
@@ -50,7 +50,7 @@ def test_server_that_complains_is_asked_less_at_once_and_long() -> None:
 
 
 def test_a_server_that_refuses_one_answer_in_ten_is_not_taken_for_an_overloaded_one() -> None:
-    pace = Pace(SMALL, 64, Clock())
+    pace = ConcurrencyLimiter(SMALL, 64, Clock())
     for number in range(200):
         if number % 10:
             pace.served()
@@ -62,7 +62,7 @@ def test_a_server_that_refuses_one_answer_in_ten_is_not_taken_for_an_overloaded_
 @given(st.integers(1, 200), st.lists(st.tuples(st.sampled_from(["complain", "wait"]), st.floats(0, 10)), max_size=30))
 def test_there_is_always_at_least_one_and_never_more_than_the_most(most: int, events: list[tuple[str, float]]) -> None:
     clock = Clock()
-    pace = Pace(SMALL, most, clock)
+    pace = ConcurrencyLimiter(SMALL, most, clock)
     for what, seconds in events:
         clock.now += seconds
         if what == "complain":

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.cancel import Cancel
-from backends.problems import Cancelled
+from backends.cancel import CancelToken
+from backends.errors import OperationCancelledError
 from backends.transfers.files import RemoteFile
 from backends.transfers.plan import PLAN_SCHEMA, Action, make_plan
 from tests.transfers.conftest import Runner, file
@@ -153,9 +153,9 @@ def test_tree_fits_the_screen_and_counts_everything(runner: Runner) -> None:
 
 
 def test_plan_can_be_cancelled(runner: Runner) -> None:
-    cancel = Cancel()
+    cancel = CancelToken()
     cancel.cancel()
-    with pytest.raises(Cancelled):
+    with pytest.raises(OperationCancelledError):
         make_plan([remote("a")], runner.output, cancel=cancel)
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from backends.cancel import Cancel
-from backends.problems import FileProblem
+from backends.cancel import CancelToken
+from backends.errors import FileError
+from backends.extraction.downloads import unpack_downloads
 from backends.transfers.outputs import part_name
-from backends.unpacking.downloads import unpack_downloads
+from tests.extraction.test_unpacked_downloads import zipped
 from tests.taskcluster import test_original_layout_kill as layout
 from tests.transfers.conftest import Runner, ends, file
 from tests.transfers.site import Site
-from tests.unpacking.test_unpacked_downloads import zipped
 
 CONTENT = zipped(name="content")
 OWN = [
@@ -66,7 +66,7 @@ def test_a_download_writes_through_no_planted_link_and_says_so(
     plant(runner.output / planted, victim.path / leads_to)
     try:
         transfer = runner.start(file(site, "/a.zip"))
-    except FileProblem as problem:
+    except FileError as problem:
         assert planted in OWN and "symbolic link" in str(problem)
     else:
         assert transfer.wait(20)
@@ -92,8 +92,8 @@ def test_unpacking_writes_through_no_planted_link_and_says_so(
         moved.rename(runner.output.parent / "was")
     plant(moved, victim.path / leads_to)
     try:
-        told = unpack_downloads(runner.output, None, Cancel())
-    except FileProblem as problem:
+        told = unpack_downloads(runner.output, None, CancelToken())
+    except FileError as problem:
         assert "symbolic link" in str(problem)
     else:
         assert told.unpacked == 0
@@ -137,7 +137,7 @@ def test_the_layout_writes_through_no_planted_link_and_says_so(
     plant(moved, victim.path / leads_to)
     try:
         placed = layout.placed(output, unzip)
-    except FileProblem as problem:
+    except FileError as problem:
         assert "symbolic link" in str(problem)
     else:
         assert placed.problems
@@ -153,7 +153,7 @@ def test_reading_a_manifest_follows_no_planted_link(site: Site, runner: Runner, 
     (own / "manifest.sqlite").rename(tmp_path / "elsewhere.sqlite")
     (own / "manifest.sqlite").symlink_to(tmp_path / "elsewhere.sqlite")
     before = hashlib.sha256((tmp_path / "elsewhere.sqlite").read_bytes()).digest()
-    with pytest.raises(FileProblem, match="symbolic link"):
+    with pytest.raises(FileError, match="symbolic link"):
         runner.plan(file(site, "/a.zip"))
     assert hashlib.sha256((tmp_path / "elsewhere.sqlite").read_bytes()).digest() == before
     assert sorted(os.listdir(tmp_path)) == ["elsewhere.sqlite", "out"]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from backends.errors import FileError
 from backends.http import Http, Identity
-from backends.problems import FileProblem
 from backends.transfers import processes
 from backends.transfers.engine import Transfer
 from backends.transfers.outputs import Output
@@ -190,7 +190,7 @@ def test_children_die_with_the_run_and_the_next_one_waits_for_them(site: Site, r
     os.kill(child, signal.SIGSTOP)
     try:
         kill(running)
-        with Output(runner.output) as output, pytest.raises(FileProblem, match="still writes"):
+        with Output(runner.output) as output, pytest.raises(FileError, match="still writes"):
             output.claim(0.05)
     finally:
         os.kill(child, signal.SIGCONT)
@@ -222,7 +222,7 @@ def test_full_disk_stops_the_run_with_one_sentence(site: Site, runner: Runner, m
     files = [file(site, f"/{number}") for number in range(200)]
     transfer = start(runner, *files, jobs=4)
     assert transfer.wait(20) and set(ends(transfer).values()) == {("cancelled", "disk-full")}
-    assert isinstance(transfer.snapshot().problem, FileProblem)
+    assert isinstance(transfer.snapshot().problem, FileError)
     monkeypatch.setattr(processes, "raised", said)
     for one in files:
         site.add(one.key, b"content")

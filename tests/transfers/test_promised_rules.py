@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.transfers import boots, processes
+from backends.transfers import boot_id, processes
 from backends.transfers.manifest import Manifest
 from backends.transfers.names import assign, is_safe
 from backends.transfers.plan import Action
@@ -95,7 +95,7 @@ def test_a_part_of_an_earlier_boot_is_only_resumed_if_its_bytes_were_on_the_disk
     transfer.cancel()
     release.set()
     assert transfer.wait(20)
-    monkeypatch.setattr(boots, "this_boot", lambda: "this boot")
+    monkeypatch.setattr(boot_id, "this_boot", lambda: "this boot")
     with Manifest.open(runner.output) as manifest:
         (entry,) = manifest.entries().values()
         manifest.note_parts([(entry.key, entry.etag, boot)])

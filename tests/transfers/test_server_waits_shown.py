@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.config import load
+from backends.session import Session
 from backends.transfers.plan import make_plan
 from tests.driving import running, screen_text, until
 from tests.transfers.conftest import file
 from tests.transfers.site import Site, status
 from tui.commands import download
-from tui.session import Session
 
 FILES = 30
 
@@ -43,7 +43,7 @@ def test_a_headless_download_says_that_it_waits(site: Site, tmp_path: Path, caps
     session = Session(load())
     try:
         code = download.carry_out(
-            session, files, tmp_path / "out", cancel=Cancel(), overwrite=False, rehash=False, dry=False
+            session, files, tmp_path / "out", cancel=CancelToken(), overwrite=False, rehash=False, dry=False
         )
     finally:
         session.close()

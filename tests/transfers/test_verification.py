@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from backends.cancel import Cancel
-from backends.problems import Cancelled
+from backends.cancel import CancelToken
+from backends.errors import OperationCancelledError
+from backends.extraction.downloads import unpack_downloads
 from backends.transfers.files import RemoteFile
 from backends.transfers.verification import Verification, verify_directory
-from backends.unpacking.downloads import unpack_downloads
 from tests.commands.calling import Caller
 from tests.taskcluster import test_original_layout_kill as layout
 from tests.transfers.conftest import Runner, file
@@ -43,7 +43,7 @@ def findings(found: Verification) -> dict[str, str]:
 
 def test_a_directory_as_it_was_downloaded_is_right_and_says_what_was_never_checked(output: Path) -> None:
     before = sorted(path.name for path in output.rglob("*"))
-    found = verify_directory(output, Cancel(), extra=True)
+    found = verify_directory(output, CancelToken(), extra=True)
     assert found.is_right
     assert findings(found).pop("group/unchecked") == "unchecked"
     assert set(findings(found).values()) == {"unchanged", "unchecked"}
@@ -66,7 +66,7 @@ def test_what_changed_or_went_is_found_without_any_server(output: Path, site: Si
     (group / "below").rename(tmp_path / "below")
     (group / "below").symlink_to(tmp_path / "below")
     (group / "extra").write_bytes(b"mine")
-    found = verify_directory(output, Cancel())
+    found = verify_directory(output, CancelToken())
     assert not found.is_right
     assert findings(found)["group/changed"] == "changed", "of the same size and time"
     assert findings(found)["group/resized"] == "changed"
@@ -74,12 +74,12 @@ def test_what_changed_or_went_is_found_without_any_server(output: Path, site: Si
     assert findings(found)["group/linked"] == "changed", "a link to the very same content"
     assert findings(found)["group/below/link"] == "changed", "reached through a link"
     assert "group/extra" not in findings(found)
-    assert findings(verify_directory(output, Cancel(), extra=True))["group/extra"] == "extra"
+    assert findings(verify_directory(output, CancelToken(), extra=True))["group/extra"] == "extra"
 
 
 def test_it_can_be_stopped_in_the_middle_of_a_file(output: Path) -> None:
-    cancel = Cancel()
-    with pytest.raises(Cancelled):
+    cancel = CancelToken()
+    with pytest.raises(OperationCancelledError):
         verify_directory(output, cancel, lambda done, of, read: cancel.cancel() if read else None)
 
 
@@ -110,14 +110,14 @@ def test_a_fifo_in_the_place_of_a_file_holds_nothing_up(output: Path) -> None:
 
     (output / "group" / "same").unlink()
     os.mkfifo(output / "group" / "same")
-    assert findings(verify_directory(output, Cancel()))["group/same"] == "changed"
+    assert findings(verify_directory(output, CancelToken()))["group/same"] == "changed"
 
 
 def test_what_was_unpacked_or_placed_from_downloads_is_not_extra(tmp_path: Path, ciexplore: Caller) -> None:
     layout.downloaded(tmp_path, "new")
     layout.placed(tmp_path, False)
     layout.placed(tmp_path, True)
-    unpack_downloads(tmp_path, None, Cancel())
+    unpack_downloads(tmp_path, None, CancelToken())
     assert ciexplore("verify", str(tmp_path), "--extra").code == 0
     (tmp_path / "group" / "mine.txt").write_text("mine")
     found = ciexplore("verify", str(tmp_path), "--extra", "--format", "csv")

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.config import load
 from backends.http import Http
 from backends.locators import Locator, parse
@@ -45,8 +45,8 @@ def listed(demo: dict[str, str], uncached: Http) -> Lists:
     def lists(what: Locator | str) -> tuple[Any, pl.DataFrame]:
         locator = parse(demo.get(what, what)) if isinstance(what, str) else what
         settings = load()
-        resource = resource_for(resolve(locator, uncached, settings, Cancel()), uncached, settings)
-        frame = gather(resource, Cancel()).frame
+        resource = resource_for(resolve(locator, uncached, settings, CancelToken()), uncached, settings)
+        frame = gather(resource, CancelToken()).frame
         check_list(resource, frame)
         return resource, frame
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import httpx
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.http import Http, Mode
-from backends.http.answers import Answer
+from backends.http.response import Response
 from backends.resources import Page, Resource
 from backends.treeherder import resolve, resource_for
 from backends.treeherder.client import Treeherder
@@ -83,16 +83,16 @@ class FakeTreeherder:
 
 def opened(locator: Any, http: Http, base: str = BASE) -> Resource:
     settings = Settings(treeherder_url=base)
-    return resource_for(resolve(locator, http, settings, Cancel()), http, settings)
+    return resource_for(resolve(locator, http, settings, CancelToken()), http, settings)
 
 
 def pages(resource: Resource) -> list[Page]:
-    return list(resource.pages(Cancel()))
+    return list(resource.pages(CancelToken()))
 
 
-def answer(value: Any, content_type: str = "application/json") -> Answer:
+def answer(value: Any, content_type: str = "application/json") -> Response:
     body = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return Answer(f"{BASE}/api/x/", 200, {"content-type": content_type}, body)
+    return Response(f"{BASE}/api/x/", 200, {"content-type": content_type}, body)
 
 
 class RecordedTreeherder(FakeTreeherder):

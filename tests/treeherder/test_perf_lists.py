@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import UsageError
 from backends.frames import filters
 from backends.locators.perfherder import (
     AlertSummaries,
@@ -20,7 +21,6 @@ from backends.locators.perfherder import (
     Signatures,
 )
 from backends.locators.taskcluster import Push, Task
-from backends.problems import UsageProblem
 from backends.resources import LogAddress, gather
 from backends.treeherder.compared_values import ValueList
 from tests.treeherder.listing import Lists, asked, entry
@@ -57,12 +57,12 @@ def test_of_more_than_six_series_six_are_read_and_that_is_said(listed: Lists) ->
     signatures, frame = listed(Signatures("autoland", "browsertime"))
     resource, points = listed(signatures.open_marked(frame.slice(5, 8)))
     assert points["signature_id"].n_unique() <= 6
-    assert "Only the first 6 series are read; 2 more" in gather(resource, Cancel()).notes[0]
+    assert "Only the first 6 series are read; 2 more" in gather(resource, CancelToken()).notes[0]
 
 
 def test_two_signatures_are_compared_by_what_they_measured(listed: Lists) -> None:
     signatures, frame = listed(Signatures("autoland", "browsertime"))
-    with pytest.raises(UsageProblem, match="3 rows are marked"):
+    with pytest.raises(UsageError, match="3 rows are marked"):
         signatures.compare(frame.head(3))
     compared = signatures.compare(frame.filter(pl.col("suite") == "amazon").head(2))
     assert isinstance(compared, ComparedValues)
@@ -127,7 +127,7 @@ def test_two_points_compare_their_pushes_and_points_of_two_series_their_windows(
     resource, values = listed(windows)
     assert len(values) == frame.filter(pl.col("series").is_in(names[:2])).height
     assert "p " in resource.summary(values)
-    with pytest.raises(UsageProblem):
+    with pytest.raises(UsageError):
         series.compare(frame.head(1))
 
 
@@ -159,7 +159,7 @@ def test_the_menu_asks_for_another_framework_time_status_or_author(listed: Lists
         (summaries, "status", "open"),
         (pushes, "Since", "yesterday"),
     ):
-        with pytest.raises(UsageProblem):
+        with pytest.raises(UsageError):
             asked(resource, none, words, text)
     hidden = entry(summaries, None, none, "Without improvements")
     assert hidden.flags == ("hide-improvements",)
@@ -178,7 +178,7 @@ def test_summaries_by_the_servers_filters(listed: Lists) -> None:
     _, words = listed(AlertSummaries(words="amazon"))
     assert 0 < len(words) < len(every)
     for problem in (AlertSummaries(status="broken"), AlertSummaries(framework="nosuch")):
-        with pytest.raises(UsageProblem, match="Known"):
+        with pytest.raises(UsageError, match="Known"):
             listed(problem)
 
 

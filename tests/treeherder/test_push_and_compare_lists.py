@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.locators import parse
 from backends.locators.perfherder import (
     AlertSummaries,
@@ -69,12 +69,12 @@ def test_a_push_whose_jobs_have_ended_is_not_asked_about_again(listed: Lists) ->
     jobs, frame = listed(PushJobs("autoland", int(quiet["push_id"])))
     if frame["state"].is_in(["running", "pending"]).any():  # tier 3 is not counted in a push's status
         pytest.skip("every push of this demo has a job that runs")
-    assert jobs.updates(frame, Cancel()) is None
+    assert jobs.updates(frame, CancelToken()) is None
     busy, frame = listed(PushJobs("autoland", int(newest["push_id"][0])))
-    page = busy.updates(frame, Cancel())
+    page = busy.updates(frame, CancelToken())
     assert page is not None and set(page.frame["key"]) <= set(frame["key"])
     older = frame.with_columns(pl.lit("pending").alias("result"))
-    page = busy.updates(older, Cancel())
+    page = busy.updates(older, CancelToken())
     assert page is not None and len(page.frame) == frame.filter(pl.col("result") != "pending").height
 
 

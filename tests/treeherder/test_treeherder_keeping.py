@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from backends.http import Mode
-from backends.http.answers import Source
+from backends.http.response import ResponseSource
 from backends.treeherder.asking import NoSuchThing
 from backends.treeherder.lando import revision_of_landing_job
 from tests.treeherder.fake_treeherder import FakeTreeherder
@@ -31,7 +31,7 @@ def test_reference_data_is_asked_for_once(fake: FakeTreeherder, tmp_path: Path) 
         assert fake.client(cache_dir=tmp_path).framework_names() == {13: "browsertime"}
     assert len(calls) == 1
     offline = fake.client(cache_dir=tmp_path, mode=Mode.OFFLINE).frameworks()
-    assert offline.origin.source is Source.CACHE
+    assert offline.origin.source is ResponseSource.CACHE
 
 
 ENDED = {"id": 1, "push_id": 7, "state": "completed", "result": "success", "end_timestamp": 1_600_000_000}

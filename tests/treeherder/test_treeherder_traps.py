@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.http.errors import BadRequest, NotFound, ServerFailed
-from backends.problems import Problem
+from backends.errors import AppError
+from backends.http.errors import BadRequestError, NotFoundError, ServerError
 from backends.treeherder import columns
 from backends.treeherder.alert_rows import alert_frame, percent, summary_frame
 from backends.treeherder.answers import NoSuchEndpoint, NotTreeherder, entries, epochs, iso_times, lenient
@@ -77,14 +77,14 @@ ERRORS = {
 @pytest.mark.parametrize("body", ERRORS)
 def test_an_error_of_each_shape_is_told_in_the_servers_own_words(fake: FakeTreeherder, body: str) -> None:
     fake.answers[SIGNATURES] = httpx.Response(400, content=body, headers={"content-type": "application/json"})
-    with pytest.raises(BadRequest) as raised:
+    with pytest.raises(BadRequestError) as raised:
         fake.client().signatures("autoland")
     assert ERRORS[body] in raised.value.sentence
 
 
 def test_an_error_500_as_a_web_page_is_a_failure_of_the_server(fake: FakeTreeherder) -> None:
     fake.answers[SIGNATURES] = page("<h1>Server Error (500)</h1>", 500)
-    with pytest.raises(ServerFailed) as raised:
+    with pytest.raises(ServerError) as raised:
         fake.client().signatures("autoland")
     assert "500" in raised.value.sentence and "<" not in raised.value.sentence
 
@@ -105,7 +105,7 @@ def test_an_inactive_repository_is_not_listed_and_can_still_be_read(fake: FakeTr
 
 
 def test_a_repository_with_odd_characters_cannot_leave_its_place_in_the_address(fake: FakeTreeherder) -> None:
-    with pytest.raises(Problem):
+    with pytest.raises(AppError):
         fake.client().signatures("../../x?y#z")
     assert all(asked.startswith("/api/project/..%2F..%2Fx%3Fy%23z/") for asked in fake.asked)
 
@@ -429,7 +429,7 @@ def test_what_is_not_there_is_said_and_not_taken_for_an_empty_list(fake: FakeTre
 
 
 def test_a_deployment_without_the_endpoint_is_not_a_missing_job(fake: FakeTreeherder) -> None:
-    with pytest.raises(NotFound) as raised:
+    with pytest.raises(NotFoundError) as raised:
         fake.client().job("autoland", 5)
     assert isinstance(raised.value, NoSuchEndpoint)
 

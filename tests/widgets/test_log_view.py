@@ -12,11 +12,11 @@ from rich.cells import cell_len
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import AppError, UsageError
 from backends.logs import sources
-from backends.logs.reading import Reading
+from backends.logs.reader import Reading
 from backends.logs.spool import Source
-from backends.problems import Problem, UsageProblem
 from tests.driving import until
 from tui.keymap import KEYS
 from tui.widgets.log_view import LogView
@@ -82,7 +82,7 @@ class Gate:
         self._chunks.append(chunk)
         self._ready.release()
 
-    def __call__(self, cancel: Cancel) -> Iterator[bytes]:
+    def __call__(self, cancel: CancelToken) -> Iterator[bytes]:
         while True:
             while not self._ready.acquire(timeout=0.05):
                 cancel.check()
@@ -220,7 +220,7 @@ async def test_a_wrong_pattern_leaves_everything_as_it_was() -> None:
     async with shown(sources.from_bytes(numbered(30))) as (view, _):
         view.search("line 2")
         before = view.current_search
-        with pytest.raises(UsageProblem):
+        with pytest.raises(UsageError):
             view.search("line (")
         assert view.current_search is before
 
@@ -288,7 +288,7 @@ async def test_errors_found_while_a_folded_log_grows_are_unfolded() -> None:
     ("chunks", "words"),
     [
         ([b""], "This log is empty."),
-        ([Problem("The log is gone.", "Look for a newer run.")], "✖ The log is gone."),
+        ([AppError("The log is gone.", "Look for a newer run.")], "✖ The log is gone."),
         ([], "Waiting for the first bytes"),
     ],
 )
@@ -305,7 +305,7 @@ async def test_a_log_without_lines_says_why(chunks: list[bytes | Exception], wor
 async def test_a_log_that_ends_early_says_so_beside_what_came() -> None:
     gate = Gate()
     gate.give(numbered(5))
-    gate.give(Problem("The server went away.", "Try again."))
+    gate.give(AppError("The server went away.", "Try again."))
     async with shown(gate) as (view, _):
         assert "cut short: The server went away." in view.status_text and rows(view)[0] == "▌     1 line 1"
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 from tui.cli import connection_options
 from tui.commands.listing import listed, session_of
 from tui.commands.output import Progress, check_output, emit, output_options, say
 
 if TYPE_CHECKING:
-    from backends.archiver.engine import Engine, Got
-    from backends.archiver.reports import Report
-    from backends.archiver.wanted import Request
-    from backends.cancel import Cancel
-    from tui.session import Session
+    from backends.archives.engine import Engine, Got
+    from backends.archives.reports import Report
+    from backends.archives.wanted import Request
+    from backends.cancel import CancelToken
+    from backends.session import Session
 
 SUFFIXES = ("zip", "tar.gz", "tar.bz2")
 
@@ -72,7 +72,7 @@ def get(
     REPO is a name on the server or an address; REV a changeset, branch, tag or bookmark. With the address of a
     revision, REV may be left out. The archive stays in the cache, so that it is fetched once.
     """
-    from backends.archiver.placing import place
+    from backends.archives.placing import place
 
     overrides = {"hg_url": hg_url, "archive_buckets": buckets, "archiver_url": server}
     with session_of(None, mode, **overrides) as (session, cancel):
@@ -103,15 +103,15 @@ def get(
 
 def _request(repository: str, revision: str | None, subdirectory: str, suffix: str | None) -> Request:
     """From a name and a revision, or from what a person pasted."""
-    from backends.archiver.wanted import Request
-    from backends.locators import LocatorProblem, parse
-    from backends.locators.archive import Repository, Revision
+    from backends.archives.wanted import Request
+    from backends.locators import InvalidLocatorError, parse
+    from backends.locators.archives import Repository, Revision
 
     named: Any = None
     if "/" in repository or ":" in repository:
         try:
             named = parse(repository)
-        except LocatorProblem:
+        except InvalidLocatorError:
             if ":" in repository:
                 raise
     if isinstance(named, Revision):
@@ -123,35 +123,35 @@ def _request(repository: str, revision: str | None, subdirectory: str, suffix: s
     if isinstance(named, Repository):
         repository, root = named.repository, named.root
     elif named is not None and ":" in repository:
-        raise UsageProblem(f"{repository} is no repository.", "Name one, such as mozilla-central.")
+        raise UsageError(f"{repository} is no repository.", "Name one, such as mozilla-central.")
     if revision is None:
-        raise UsageProblem("No revision is named.", "ciexplore archive get REPO REV --output DIR")
+        raise UsageError("No revision is named.", "ciexplore archive get REPO REV --output DIR")
     return Request(repository, revision, subdirectory, suffix or "zip", root)
 
 
 def _asked(request: Request) -> None:
     """Whole trees are asked about: their size is not known before, and hg.mozilla.org's are hundreds of megabytes."""
     if not _on_a_terminal():
-        raise UsageProblem(
+        raise UsageError(
             f"The whole of {request.repository} may have hundreds of MB, and nobody can be asked here.",
             "Say --yes, or name a part with --subdir.",
         )
     question = f"Fetch the whole of {request.repository}? Its size is unknown, often hundreds of MB"
     if not click.confirm(question, err=True):
-        raise UsageProblem("Nothing was fetched.", "Name a part with --subdir.")
+        raise UsageError("Nothing was fetched.", "Name a part with --subdir.")
 
 
 def _on_a_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _fetched(session: Session, request: Request, region: str, cancel: Cancel, tell: Any) -> Got:
+def _fetched(session: Session, request: Request, region: str, cancel: CancelToken, tell: Any) -> Got:
     from backends.http.policies import Mode
 
     engine = _engine(session)
     server = session.settings.archiver_url
     if server:
-        from backends.archiver.protocol import ArchiverClient
+        from backends.archives.protocol import ArchiverClient
 
         return ArchiverClient(server, engine).get(request, cancel, tell, region)
     if region and engine.mirror is None:
@@ -162,8 +162,8 @@ def _fetched(session: Session, request: Request, region: str, cancel: Cancel, te
 
 
 def _engine(session: Session) -> Engine:
-    from backends.archiver.engine import Engine
-    from backends.archiver.mirror import mirror_of
+    from backends.archives.engine import Engine
+    from backends.archives.mirror import mirror_of
 
     return Engine(session.http, session.settings, mirror=mirror_of(session.settings))
 
@@ -198,13 +198,13 @@ def revisions(
 ) -> None:
     """List the newest revisions of REPO, a name or an address."""
     from backends.locators import parse
-    from backends.locators.archive import Repository, Revision
+    from backends.locators.archives import Repository, Revision
 
     named = parse(repository) if ":" in repository else Repository(repository)
     if isinstance(named, Revision):
         named = Repository(named.repository, named.root)
     if not isinstance(named, Repository):
-        raise UsageProblem(f"{repository} is no repository.", "Name one, such as mozilla-central.")
+        raise UsageError(f"{repository} is no repository.", "Name one, such as mozilla-central.")
     _list(named.text(), text, mode, {"hg_url": hg_url, "archive_buckets": buckets}, output)
 
 
@@ -228,11 +228,11 @@ def status(task: str | None, text: str, server: str | None, mode: str | None, **
 @click.option("--all", "every", is_flag=True, help="All of them; without it --filter has to choose.")
 def remove(text: str, every: bool) -> None:
     """Delete archives that are kept here. What was saved elsewhere, and copies in buckets, stay."""
-    from backends.archiver.engine import store_of
+    from backends.archives.engine import store_of
     from backends.frames.formats import format_bytes
 
     if not (text.strip() or every):
-        raise UsageProblem("Nothing is chosen.", "Use --filter F, or --all.")
+        raise UsageError("Nothing is chosen.", "Use --filter F, or --all.")
     with session_of(None, None) as (session, cancel):
         _, gathered = listed(session, cancel, "archive:held", text)
         store, size = store_of(session.settings), 0
@@ -251,13 +251,13 @@ def _list(locator: str, text: str, mode: str | None, overrides: dict[str, Any], 
         emit(gathered.frame, resource.schema, **output)
 
 
-def _task_shown(session: Session, task: str, cancel: Cancel, output: dict[str, Any]) -> None:
+def _task_shown(session: Session, task: str, cancel: CancelToken, output: dict[str, Any]) -> None:
     """One row. The addresses are signed and good for minutes only: they are fetched with `get`, not shown."""
-    from backends.archiver.protocol import TASK_STATE, ArchiverClient
+    from backends.archives.protocol import TASK_STATE, ArchiverClient
 
     check_output(TASK_STATE, output)
     if not session.settings.archiver_url:
-        raise UsageProblem("No Archiver is named.", "Use --server URL, or set CIEXPLORE_ARCHIVER_URL.")
+        raise UsageError("No Archiver is named.", "Use --server URL, or set CIEXPLORE_ARCHIVER_URL.")
     state = ArchiverClient(session.settings.archiver_url, _engine(session)).status(task, cancel)
     regions = " ".join(sorted(state.s3_urls))
     frame = TASK_STATE.frame([(task.rpartition("/")[2], state.shown_state, state.status, state.src_url, regions)])
@@ -274,9 +274,9 @@ def serve(host: str, port: int, mode: str | None, hg_url: str | None, buckets: s
     With buckets the archives are copied to them and given by addresses that are signed for 300 s; without, from this
     machine. Nobody is asked who they are: listen on the loopback, or behind something that asks.
     """
-    from backends.archiver.listening import ArchiverServer
+    from backends.archives.listening import ArchiverServer
+    from backends.errors import OperationCancelledError
     from backends.net import is_loopback
-    from backends.problems import Cancelled
 
     with session_of(None, mode, hg_url=hg_url, archive_buckets=buckets) as (session, cancel):
         if not is_loopback(host):
@@ -287,7 +287,7 @@ def serve(host: str, port: int, mode: str | None, hg_url: str | None, buckets: s
             signal.signal(signal.SIGTERM, lambda *_: cancel.cancel())
             click.echo(f"export CIEXPLORE_ARCHIVER_URL={server.url}")
             sys.stdout.flush()
-            with contextlib.suppress(Cancelled, KeyboardInterrupt):
+            with contextlib.suppress(OperationCancelledError, KeyboardInterrupt):
                 while True:
                     cancel.sleep(3600)
     return 0

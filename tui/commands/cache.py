@@ -15,7 +15,7 @@ def cache() -> None:
 @cache.command()
 def info() -> None:
     """Show where the store is, and how many answers and source archives it holds and how big they are."""
-    from backends.archiver.engine import store_of
+    from backends.archives.engine import store_of
     from backends.frames.formats import format_bytes
     from backends.http.cache import cache_summary
 
@@ -32,7 +32,7 @@ def info() -> None:
 @cache.command()
 def clear() -> None:
     """Remove every stored answer and every kept source archive. Downloads, settings and recent locators stay."""
-    from backends.archiver.engine import store_of
+    from backends.archives.engine import store_of
     from backends.http.cache import clear as clear_cache
 
     settings = config.load()

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 
 
 @click.command()
@@ -52,7 +52,7 @@ def demo(
     the names that --locators prints.
     """
     from backends.demo import DemoOptions
-    from backends.demo.faults import KINDS
+    from backends.demo.fault_injection import KINDS
 
     each = fault / len(KINDS)  # the demo's own rate is that of each kind of fault
     chosen: dict[str, Any] = {"tasks": tasks, "latency_ms": latency, "fault": each, "port": port}
@@ -97,13 +97,13 @@ def _open(options: Any, locator: str | None) -> None:
     from backends import config
     from backends.demo import DemoProcess, locators
     from backends.locators import parse
-    from backends.submission.credentials import VARIABLES
+    from backends.session import Session
+    from backends.submit.credentials import VARIABLES
     from tui.history import History
-    from tui.opening import open_app
-    from tui.session import Session
+    from tui.launch import open_app
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageProblem("The demo needs a terminal.", "Without one: ciexplore demo --serve, or demo --locators.")
+        raise UsageError("The demo needs a terminal.", "Without one: ciexplore demo --serve, or demo --locators.")
     own = Path(tempfile.mkdtemp(prefix="ciexplore-demo-"))
     try:
         with DemoProcess(options) as server:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.frames.formats import format_bytes, safe_text
 from backends.transfers.engine import Transfer
 from backends.transfers.plan import Action, Plan, make_plan
@@ -23,14 +23,21 @@ from tui.commands.output import Progress, say
 if TYPE_CHECKING:
     import polars as pl
 
+    from backends.session import Session
     from backends.transfers.files import RemoteFile
-    from tui.session import Session
 
 LISTED = 20  # failures named on stderr; the manifest has all of them
 
 
 def carry_out(
-    session: Session, files: list[RemoteFile], output: Path, *, cancel: Cancel, overwrite: bool, rehash: bool, dry: bool
+    session: Session,
+    files: list[RemoteFile],
+    output: Path,
+    *,
+    cancel: CancelToken,
+    overwrite: bool,
+    rehash: bool,
+    dry: bool,
 ) -> int:
     """Plans, says what will be done, does it, and returns the exit code: 0 all is there, 1 something is not, 130."""
     plan = make_plan(files, output, cancel=cancel, overwrite=overwrite, rehash=rehash)
@@ -149,9 +156,9 @@ def checks_words(frame: pl.DataFrame) -> str:
     return ", ".join(f"{what} ({count:,})" for what, count in counts.iter_rows())
 
 
-def unpack_what_came(files: list[RemoteFile], output: Path, cancel: Cancel) -> int:
+def unpack_what_came(files: list[RemoteFile], output: Path, cancel: CancelToken) -> int:
     """Unpacks the archives among these files, says what came of it, and returns the exit code: 1 if one was not."""
-    from backends.unpacking.downloads import unpack_downloads
+    from backends.extraction.downloads import unpack_downloads
 
     progress = Progress()
     try:

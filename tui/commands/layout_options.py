@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 
 if TYPE_CHECKING:
     from backends.taskcluster.original_layout import Choices
@@ -54,19 +54,19 @@ def layout_options(command: Any) -> Any:
 def layout_choices(
     layout: str | None, resume: str | None, globs: Sequence[str], chosen: Mapping[str, Any]
 ) -> Choices | None:
-    """What was chosen; None without --layout. Raises `UsageProblem` for options that do not go together."""
+    """What was chosen; None without --layout. Raises `UsageError` for options that do not go together."""
     from backends.taskcluster.original_layout import Choices
 
     if layout is None:
         if resume or any(chosen.values()):
-            raise UsageProblem(
+            raise UsageError(
                 "These options go with --layout artifact-downloader.", "Add it, or use --filter and --match."
             )
         return None
     if globs:
-        raise UsageProblem("--match does not go with --layout.", "Use --artifact.")
+        raise UsageError("--match does not go with --layout.", "Use --artifact.")
     if not chosen["suites"] and not chosen["all_suites"]:
-        raise UsageProblem("No suite is chosen.", "Name some with --suite S, or take --all-suites.")
+        raise UsageError("No suite is chosen.", "Name some with --suite S, or take --all-suites.")
     return Choices(
         suites=tuple(chosen["suites"]),
         all_suites=chosen["all_suites"],

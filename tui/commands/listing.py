@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backends import config
-from backends.cancel import Cancel
-from backends.http.errors import clean
-from backends.problems import UsageProblem
+from backends.cancel import CancelToken
+from backends.errors import UsageError
+from backends.http.errors import sanitize
 from tui.commands.output import Progress, done_with_failures, say, say_wait
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
     from backends.locators import Locator
     from backends.resources import Gathered, Resource
-    from tui.session import Session
+    from backends.session import Session
 
 
 @contextmanager
-def session_of(root_url: str | None, mode: str | None, **overrides: Any) -> Iterator[tuple[Session, Cancel]]:
-    from backends.http.errors import NotAllowed
-    from tui.session import Session
+def session_of(root_url: str | None, mode: str | None, **overrides: Any) -> Iterator[tuple[Session, CancelToken]]:
+    from backends.http.errors import AccessDeniedError
+    from backends.session import Session
 
     session = Session(config.load(overrides={"taskcluster_root_url": root_url, **overrides}), mode=mode or "normal")
-    cancel = Cancel()
+    cancel = CancelToken()
     session.waits.subscribe(say_wait)
     context = click.get_current_context(silent=True)
     asks_taskcluster = context is not None and "taskcluster" in context.command_path.split()
@@ -43,19 +43,19 @@ def session_of(root_url: str | None, mode: str | None, **overrides: Any) -> Iter
     with _heeding_ctrl_c(cancel):
         try:
             yield session, cancel
-        except NotAllowed as problem:
+        except AccessDeniedError as problem:
             if not note:
                 raise
-            raise UsageProblem(problem.sentence, note) from problem
+            raise UsageError(problem.sentence, note) from problem
         finally:
             cancel.cancel()
             for other in session.notes:
-                say(f"note: {clean(other, 1000)}")
+                say(f"note: {sanitize(other, 1000)}")
             session.close()
 
 
 @contextmanager
-def _heeding_ctrl_c(cancel: Cancel) -> Iterator[None]:
+def _heeding_ctrl_c(cancel: CancelToken) -> Iterator[None]:
     """Ctrl+C pulls the token, whatever the main thread waits for.
 
     polars takes SIGINT over with a handler after which a waiting thread goes on waiting, and even without it Python
@@ -82,7 +82,7 @@ def _heeding_ctrl_c(cancel: Cancel) -> Iterator[None]:
         os.close(reading)
 
 
-def _watch(reading: int, cancel: Cancel) -> None:
+def _watch(reading: int, cancel: CancelToken) -> None:
     while number := os.read(reading, 1):
         if number[0] == signal.SIGINT:
             cancel.cancel()
@@ -90,7 +90,7 @@ def _watch(reading: int, cancel: Cancel) -> None:
 
 def listed(
     session: Session,
-    cancel: Cancel,
+    cancel: CancelToken,
     locator: str,
     filter_text: str = "",
     prepare: Callable[[Resource], None] | None = None,
@@ -122,7 +122,7 @@ def listed(
 
 
 def gather_shown(
-    resource: Resource, cancel: Cancel, words: Callable[[int, int | None], str | Callable[[], str]]
+    resource: Resource, cancel: CancelToken, words: Callable[[int, int | None], str | Callable[[], str]]
 ) -> Gathered:
     """The whole list. `words(rows, total)` say on stderr how far it is; then what should be known about it is told."""
     from backends.resources import gather
@@ -142,10 +142,10 @@ def say_none_fits(count: int, noun: tuple[str, str]) -> None:
 
 def tell_notes(gathered: Gathered) -> None:
     """Says on stderr what should be known about a listing; one that lacks something makes the command end with 1."""
-    from backends.http.answers import Source
+    from backends.http.response import ResponseSource
     from tui.widgets.status_line import origin_words
 
-    stale = gathered.origin.source is Source.STALE
+    stale = gathered.origin.source is ResponseSource.STALE
     context = click.get_current_context(silent=True)
     said: set[str] = set() if context is None else context.find_root().meta.setdefault("ciexplore.notes", set())
     for note in gathered.notes:  # of two lists that a command reads, each may say the same
@@ -161,7 +161,7 @@ def tell_notes(gathered: Gathered) -> None:
 def _only(frame: pl.DataFrame, opened: Locator) -> pl.DataFrame:
     """The app opens an artifact in the list of its run; a command means the artifact itself, of the latest run if none
     is named."""
-    from backends.http.errors import NotFound
+    from backends.http.errors import NotFoundError
     from backends.locators.taskcluster import Artifact, IndexPath
 
     name = opened.name if isinstance(opened, Artifact) else opened.artifact if isinstance(opened, IndexPath) else ""
@@ -169,7 +169,9 @@ def _only(frame: pl.DataFrame, opened: Locator) -> pl.DataFrame:
         return frame
     found = frame.filter(frame["name"] == name)
     if found.is_empty():
-        raise NotFound(f"There is no artifact {clean(name)} in what the server lists.", "Check its name and its run.")
+        raise NotFoundError(
+            f"There is no artifact {sanitize(name)} in what the server lists.", "Check its name and its run."
+        )
     return found.filter(found["run"].eq_missing(found["run"].max()))
 
 

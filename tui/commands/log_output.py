@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 from tui.commands.output import say
 
 LINE = 1 << 20  # bytes of a line without an end that are given at once
@@ -25,7 +25,7 @@ def write_log(
     """`tail`: only the last so many lines. `line`: where printing begins, from 1, and `last`: where it ends; a file
     gets the whole.
 
-    A file appears under its name only when it is whole. Raises the `Problem`s of the source and of the file.
+    A file appears under its name only when it is whole. Raises the `AppError`s of the source and of the file.
     """
     if tail is not None:
         pieces = deque(lines_of(pieces), tail)
@@ -47,7 +47,7 @@ def _some_lines(pieces: Iterable[bytes], line: int, last: int | None) -> Iterato
             yield content
     ends = f"the log ends at line {number:,}"
     if number < line:
-        raise UsageProblem(f"There is no line {line:,}: {ends}.", "Leave the line number away for the whole.")
+        raise UsageError(f"There is no line {line:,}: {ends}.", "Leave the line number away for the whole.")
     if last is not None and number < last:
         say(f"note: {ends}.")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 from tui.cli import connection_options
 from tui.commands.listing import gather_shown, listed, session_of
 from tui.commands.output import check_output, emit, output_options
@@ -14,10 +14,10 @@ from tui.commands.output import check_output, emit, output_options
 if TYPE_CHECKING:
     import polars as pl
 
-    from backends.cancel import Cancel
+    from backends.cancel import CancelToken
     from backends.frames.schema import Schema
+    from backends.session import Session
     from backends.taskcluster.measurements import MeasurementList
-    from tui.session import Session
 
 
 def _common(command: Any) -> Any:
@@ -79,7 +79,7 @@ def compare(
     from backends.taskcluster import group_comparison
 
     if replicates and not measured:
-        raise UsageProblem("--replicates belongs to --measurements.", "Add --measurements, or leave it out.")
+        raise UsageError("--replicates belongs to --measurements.", "Add --measurements, or leave it out.")
     schema = group_comparison.SERIES_CHANGES if measured else group_comparison.TASK_CHANGES
     wanted = _filter(where, schema)
     check_output(schema, output)
@@ -116,7 +116,7 @@ def breakdown(
     from backends.taskcluster import group_statistics, group_statistics_path, group_statistics_timeline
 
     if (by is not None) + timeline + critical_path > 1:
-        raise UsageProblem("--by, --timeline and --critical-path are three different tables.", "Ask for one of them.")
+        raise UsageError("--by, --timeline and --critical-path are three different tables.", "Ask for one of them.")
     schema = (
         group_statistics_timeline.TIMELINE
         if timeline
@@ -149,23 +149,23 @@ def _filter(text: str, schema: Schema) -> Any:
     return keep
 
 
-def _tasks(session: Session, cancel: Cancel, locator: str, text: str) -> tuple[Any, pl.DataFrame]:
+def _tasks(session: Session, cancel: CancelToken, locator: str, text: str) -> tuple[Any, pl.DataFrame]:
     """The group and those of its tasks that the filter leaves."""
 
     resource, gathered = listed(session, cancel, locator, text)
     if resource.noun[0] != "task":
-        raise UsageProblem(f"This locator lists {resource.noun[1]}, not tasks.", "Name a task group or a push.")
+        raise UsageError(f"This locator lists {resource.noun[1]}, not tasks.", "Name a task group or a push.")
     return resource, gathered.frame
 
 
-def _measured(session: Session, cancel: Cancel, locator: str, text: str) -> pl.DataFrame:
+def _measured(session: Session, cancel: CancelToken, locator: str, text: str) -> pl.DataFrame:
     resource = _measurements_of(session, cancel, locator, text)
     total = len(resource.tasks)
     words = "task" if total == 1 else "tasks"
     return gather_shown(resource, cancel, lambda rows, _: f"{rows:,} values so far, of {total:,} {words}").frame
 
 
-def _measurements_of(session: Session, cancel: Cancel, locator: str, text: str) -> MeasurementList:
+def _measurements_of(session: Session, cancel: CancelToken, locator: str, text: str) -> MeasurementList:
     from backends.locators import parse
     from backends.locators.taskcluster import Task, TaskArtifacts, TaskMeasurements
     from backends.taskcluster.measurements import MeasurementList
@@ -174,16 +174,14 @@ def _measurements_of(session: Session, cancel: Cancel, locator: str, text: str) 
     if resource.noun[0] == "task":
         group, tasks = _tasks(session, cancel, locator, text)
         if tasks.is_empty():
-            raise UsageProblem("No task is left to read measurements of.", "Loosen --filter, or check the locator.")
+            raise UsageError("No task is left to read measurements of.", "Loosen --filter, or check the locator.")
         return MeasurementList.of_rows(tasks, session.http, group.deployment.root)
     if text:
-        raise UsageProblem(
-            "--filter chooses tasks of a group; this locator is no group.", "Use --where for its values."
-        )
+        raise UsageError("--filter chooses tasks of a group; this locator is no group.", "Use --where for its values.")
     if isinstance(resource, MeasurementList):
         return resource
     if not isinstance(resource.locator, Task | TaskArtifacts):
-        raise UsageProblem(f"This locator lists {resource.noun[1]}, which measure nothing.", "Name a task or a group.")
+        raise UsageError(f"This locator lists {resource.noun[1]}, which measure nothing.", "Name a task or a group.")
     several = resource.locator
     meant = several if isinstance(several, Task) else TaskMeasurements(several.task_ids, several.root_url)
     return MeasurementList(meant, session.http, resource.deployment.root)

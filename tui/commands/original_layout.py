@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import UsageError
 from backends.frames.formats import safe_text
-from backends.problems import UsageProblem
 from backends.taskcluster.original_download import OriginalDownload, placed_words
 from backends.taskcluster.original_layout import Choices
 from backends.taskcluster.original_layout_data import Placed
@@ -18,9 +18,9 @@ from tui.commands.output import Progress, say
 if TYPE_CHECKING:
     import polars as pl
 
+    from backends.session import Session
     from backends.taskcluster.tasks import TaskGroupTasks
     from backends.transfers.files import RemoteFile
-    from tui.session import Session
 
 
 def carry_out_original(
@@ -29,7 +29,7 @@ def carry_out_original(
     choices: Choices,
     output: Path,
     *,
-    cancel: Cancel,
+    cancel: CancelToken,
     resume: str | None = None,
     filter_text: str = "",
     overwrite: bool = False,
@@ -38,7 +38,7 @@ def carry_out_original(
 ) -> int:
     """Does all of it and returns the exit code: 0 all is there, 1 something is not, 130 interrupted.
 
-    `resume` is None for a new run, "last" or a run's number to go on in it. Raises `Problem`s.
+    `resume` is None for a new run, "last" or a run's number to go on in it. Raises `AppError`s.
     """
     resource = _group(session, locator, cancel)
     work = OriginalDownload(
@@ -57,13 +57,13 @@ def carry_out_original(
     return _told(work.place(cancel), code, work.number)
 
 
-def _group(session: Session, locator: str, cancel: Cancel) -> TaskGroupTasks:
+def _group(session: Session, locator: str, cancel: CancelToken) -> TaskGroupTasks:
     from backends.locators import parse
     from backends.taskcluster.tasks import TaskGroupTasks
 
     resource = session.resource(parse(locator), cancel)
     if not isinstance(resource, TaskGroupTasks):
-        raise UsageProblem(
+        raise UsageError(
             f"ArtifactDownloader's layout is for task groups; this locator lists {resource.noun[1]}.",
             "Give the locator of a group or a push, or leave --layout away.",
         )
@@ -78,7 +78,7 @@ def _filtered(frame: pl.DataFrame, text: str) -> pl.DataFrame:
     return frame if wanted.is_empty else frame.filter(wanted.mask(frame))
 
 
-def _listed(work: OriginalDownload, cancel: Cancel) -> list[RemoteFile]:
+def _listed(work: OriginalDownload, cancel: CancelToken) -> list[RemoteFile]:
     progress = Progress()
     files: list[RemoteFile] = []
     try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backends.atomic import disk_words
-from backends.problems import FileProblem, UsageProblem
+from backends.errors import FileError, UsageError
 from tui.cli import FAILURES
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def chosen_format(fmt: str | None, target: str | None) -> str:
 def check_output(schema: Schema, output: Mapping[str, Any]) -> None:
     """Refuses what `emit` would refuse, before anything is asked of a server. `output`: the values of its options.
 
-    Raises `UsageProblem` for a column of --columns that the schema lacks.
+    Raises `UsageError` for a column of --columns that the schema lacks.
     """
     from backends.frames.selection import chosen_columns
 
@@ -76,21 +76,21 @@ def emit(
     overwrite: bool = False,
 ) -> None:
     """Writes the frame where and how the options say."""
-    from backends.frames import export, tables
+    from backends.frames import export, text_tables
 
     names = _names(columns)
     form: Any = chosen_format(fmt, target)
     to_stdout = target is None or target == "-"
     if form == "table":
         width = shutil.get_terminal_size((200, 24)).columns if sys.stdout.isatty() and to_stdout else 10_000
-        text = tables.render(frame, schema, width, columns=names)
+        text = text_tables.render(frame, schema, width, columns=names)
         if to_stdout:
             _print(text)
         else:
             export.write_text(text + "\n", Path(str(target)), overwrite=overwrite)
         return
     if to_stdout and form == "parquet" and sys.stdout.isatty():
-        raise UsageProblem("Parquet is not for a terminal.", "Name a file with -o FILE, or send it into a pipe.")
+        raise UsageError("Parquet is not for a terminal.", "Name a file with -o FILE, or send it into a pipe.")
     on_terminal = to_stdout and sys.stdout.isatty()
     shown = io.BytesIO()
     destination: Any = shown if on_terminal else sys.stdout.buffer if to_stdout else Path(str(target))
@@ -116,7 +116,7 @@ def _print(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise FileProblem(
+        raise FileError(
             f"Writing the output failed: {disk_words(error)}.", "Make room, or write to another place."
         ) from error
 

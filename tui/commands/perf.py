@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 from tui.cli import connection_options
 from tui.commands.output import check_output, emit, output_options
 from tui.commands.perf_dataset import dataset
@@ -218,7 +218,7 @@ def jobs(push: str, repository: str, similar: bool, failures: bool, **options: A
     from tui.commands.perf_places import jobs_of
 
     if similar and failures:
-        raise UsageProblem("--similar and --failures list different things.", "Choose one of them.")
+        raise UsageError("--similar and --failures list different things.", "Choose one of them.")
     _show(jobs_of(push, repository, "similar" if similar else "failures" if failures else "jobs"), **options)
 
 

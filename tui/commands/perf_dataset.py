@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 from tui.commands.listing import say_none_fits, session_of
 from tui.commands.output import Progress, check_output, emit, output_options, say
 
@@ -110,11 +110,11 @@ def update(
     from backends.treeherder.datasets.wanted import Wanted
 
     if since and interval:
-        raise UsageProblem("--since and --interval say the same thing.", "Give one of them.")
+        raise UsageError("--since and --interval say the same thing.", "Give one of them.")
     until = now()
     begin = _moment(since, "--since") if since else until - _seconds(interval or "30d", "--interval")
     if begin > until:
-        raise UsageProblem("--since is in the future.", "Name the day of the oldest push that is meant.")
+        raise UsageError("--since is in the future.", "Name the day of the oldest push that is meant.")
     wanted = Wanted(
         repository, begin, until, _frameworks(frameworks), jobs, not no_alerts, monitored,
         _seconds(fresh, "--fresh"), _seconds(settle, "--settle"), digits=digits,
@@ -187,7 +187,7 @@ def show(
     without_expired: bool, commits: Path | None, tolerance: float | None, excluded: str, **output: Any,
 ) -> None:  # fmt: skip
     """Print a view of a dataset; without VIEW, which views there are and what they rest on."""
-    from backends.cancel import Cancel
+    from backends.cancel import CancelToken
     from backends.frames import filters
     from backends.locators.datasets import DatasetViews
     from backends.resources import gather
@@ -199,7 +199,7 @@ def show(
         with Store(store) as opened_store:  # else there would be a list without rows, as in the app, where x fills it
             if repository is not None:
                 opened_store.only_repository(repository)
-        gathered = gather(DatasetList(DatasetViews(str(store), repository or "")), Cancel())
+        gathered = gather(DatasetList(DatasetViews(str(store), repository or "")), CancelToken())
         for note in gathered.notes:
             say(f"note: {note}")
         _emit(gathered.frame, LIST, text, output)
@@ -244,7 +244,7 @@ def export(
 ) -> None:  # fmt: skip
     """Write a dataset in the formats of the original scripts, or one view of it."""
     if sum(one is not None for one in (compat, name, mirror)) != 1:
-        raise UsageProblem("Say what to export.", "One of --compat DIR, --view VIEW and --mirror URL.")
+        raise UsageError("Say what to export.", "One of --compat DIR, --view VIEW and --mirror URL.")
     if mirror is not None:
         _mirror(store, mirror)
         return
@@ -278,10 +278,10 @@ def export(
 def repair(store: Path) -> None:
     """Set damaged files of a dataset aside, note those that are missing; the next update fetches what they held.
     Asks no server."""
-    from backends.cancel import Cancel
+    from backends.cancel import CancelToken
     from backends.treeherder.datasets.repair import repair as repaired
 
-    done = repaired(store, Cancel())
+    done = repaired(store, CancelToken())
     for one in done:
         gone = "  missing" if one.missing else "  removed"
         moved = f"  set aside as {store / one.moved_to}" if one.moved_to else gone
@@ -347,7 +347,7 @@ def _options(
         not without_expired,
     )
     if window.since is not None and window.until is not None and window.since > window.until:
-        raise UsageProblem("--since is after --until.", "Swap them.")
+        raise UsageError("--since is after --until.", "Swap them.")
     return Options(window, commits, tolerance, _numbers(excluded, "--exclude-framework-ids"))
 
 
@@ -360,19 +360,19 @@ def _moment(text: str, option: str) -> int:
 
 
 def _quantity(text: str, option: str, kind: str) -> float:
-    from backends.frames.quantities import QuantityProblem, parse_quantity
     from backends.frames.schema import Kind
+    from backends.frames.units import QuantityError, parse_quantity
 
     try:
         return parse_quantity(text, Kind[kind])
-    except QuantityProblem as problem:
-        raise UsageProblem(f"{option}: {problem.sentence}", problem.hint) from None
+    except QuantityError as problem:
+        raise UsageError(f"{option}: {problem.sentence}", problem.hint) from None
 
 
 def _numbers(text: str, option: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
-        raise UsageProblem(f"{option} takes numbers with commas between them.", "Write it like this: 2,6,18.")
+        raise UsageError(f"{option} takes numbers with commas between them.", "Write it like this: 2,6,18.")
     return tuple(map(int, parts))
 
 
@@ -383,5 +383,5 @@ def _frameworks(text: str | None) -> tuple[int, ...]:
     words = [word.strip() for word in (text or "").split(",") if word.strip()]
     unknown = [word for word in words if word not in ids and not word.isdigit()]
     if unknown:
-        raise UsageProblem(f"There is no framework {unknown[0]!r}.", f"Frameworks: {', '.join(ids)}.")
+        raise UsageError(f"There is no framework {unknown[0]!r}.", f"Frameworks: {', '.join(ids)}.")
     return _numbers(",".join(ids.get(word, word) for word in words), "--frameworks")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from backends.frames.quantities import parse_quantity
+from backends.errors import UsageError
 from backends.frames.schema import Kind
-from backends.locators import Locator, LocatorProblem, parse
-from backends.locators.pasted import Pasted
+from backends.frames.units import parse_quantity
+from backends.locators import InvalidLocatorError, Locator, parse
+from backends.locators.pasted import PastedText
 from backends.locators.perfherder import (
     AlertSummaries,
     AlertSummary,
@@ -27,7 +28,6 @@ from backends.locators.perfherder import (
 from backends.locators.perfherder_api import HASH, NUMBER, REPOSITORY, REVISION
 from backends.locators.taskcluster import Push
 from backends.locators.treeherder_forms import push_of_page
-from backends.problems import UsageProblem
 
 Period = tuple[int | None, int | None]
 
@@ -35,16 +35,16 @@ Period = tuple[int | None, int | None]
 def period(start: str, end: str) -> Period:
     """Epoch seconds of two times as the filter language writes them; None for what is not given."""
     if end and not start:
-        raise UsageProblem("--until belongs to --since.", "Give --since too, or --interval.")
+        raise UsageError("--until belongs to --since.", "Give --since too, or --interval.")
     first, last = (int(parse_quantity(text, Kind.TIME)) if text else None for text in (start, end))
     if first is not None and last is not None and first >= last:
-        raise UsageProblem("--since is not before --until.", "Swap them.")
+        raise UsageError("--since is not before --until.", "Swap them.")
     return first, last
 
 
 def series_of(ids: tuple[str, ...], repository: str, interval: int | None, when: Period, replicates: bool) -> Series:
     if interval is not None and when[0] is not None:
-        raise UsageProblem("--interval and --since both say since when.", "Give one of them.")
+        raise UsageError("--interval and --since both say since when.", "Give one of them.")
     refs: list[SeriesRef] = []
     for text in ids:
         found = _ref(text, repository)
@@ -53,7 +53,7 @@ def series_of(ids: tuple[str, ...], repository: str, interval: int | None, when:
             continue
         opened = _parsed(text)
         if not isinstance(opened, Series):
-            raise UsageProblem(f"{text[:60]!r} names no series.", "Write a signature's id, or REPOSITORY:ID.")
+            raise UsageError(f"{text[:60]!r} names no series.", "Write a signature's id, or REPOSITORY:ID.")
         if len(ids) == 1 and when[0] is None and interval is None:
             return Series(
                 opened.series, opened.interval, opened.start, opened.end, replicates or opened.replicates, opened.server
@@ -81,12 +81,12 @@ def alerts_of(text: str | None, given: AlertSummaries) -> AlertSummary | AlertSu
         flags = tuple(sorted({*opened.flags, *given.flags}))
         return replace(opened, **{**wanted, "flags": flags})
     if isinstance(opened, AlertSummary) and wanted:
-        raise UsageProblem(
+        raise UsageError(
             "These options choose alert summaries, not the alerts of one.", "Leave them out, or use --filter."
         )
     if isinstance(opened, AlertSummary):
         return opened
-    raise UsageProblem(f"{text[:60]!r} names no alert summary.", "Write its number, or its Perfherder address.")
+    raise UsageError(f"{text[:60]!r} names no alert summary.", "Write its number, or its Perfherder address.")
 
 
 def jobs_of(text: str, repository: str, what: str) -> Locator:
@@ -94,7 +94,7 @@ def jobs_of(text: str, repository: str, what: str) -> Locator:
     number = NUMBER.fullmatch(text) is not None
     if what != "jobs":
         if not number:
-            raise UsageProblem(f"{text[:60]!r} is no job's id.", "It is the number that `perf jobs` lists as job_id.")
+            raise UsageError(f"{text[:60]!r} is no job's id.", "It is the number that `perf jobs` lists as job_id.")
         return SimilarJobs(repository, int(text)) if what == "similar" else JobFailures(repository, int(text))
     if (
         number and len(text) < 12
@@ -106,8 +106,8 @@ def jobs_of(text: str, repository: str, what: str) -> Locator:
     opened = _push(text) or _parsed(text)
     if isinstance(opened, PushJobs | PushOf | LandoPush | SimilarJobs | JobFailures):
         return opened
-    raise UsageProblem(
-        f"{Pasted(text).quoted()} names no push.",
+    raise UsageError(
+        f"{PastedText(text).quoted()} names no push.",
         "Write its id, its revision, REPOSITORY:REVISION, or its Treeherder address.",
     )
 
@@ -116,7 +116,7 @@ def pushes_of(address: str | None, given: Pushes) -> Pushes:
     """The list of pushes that an address names, with what is `given` beside it; without one, what is given."""
     if address is None:
         if not given.repository:
-            raise UsageProblem("Which repository?", "Add --repository autoland, or another, or the address of a page.")
+            raise UsageError("Which repository?", "Add --repository autoland, or another, or the address of a page.")
         return given
     one = _push(address)
     opened = (
@@ -125,12 +125,12 @@ def pushes_of(address: str | None, given: Pushes) -> Pushes:
         else Pushes(one.repository, "", "", "", "", None, one.server, one.revision, one.revision)
     )
     if isinstance(opened, LandoPush):
-        raise UsageProblem(
+        raise UsageError(
             "This address is of one push, that of a landing job.", "`ciexplore perf jobs ADDRESS` lists its jobs."
         )
     if not isinstance(opened, Pushes):
-        raise UsageProblem(
-            f"{Pasted(address).quoted()} names no list of pushes.",
+        raise UsageError(
+            f"{PastedText(address).quoted()} names no list of pushes.",
             "Copy the address of Treeherder's page of jobs, such as https://treeherder.mozilla.org/jobs?repo=autoland.",
         )
     names = ("repository", "author", "words", "start", "end", "count", "from_revision", "to_revision")
@@ -139,7 +139,7 @@ def pushes_of(address: str | None, given: Pushes) -> Pushes:
 
 def revision_of(text: str) -> str:
     if text and not REVISION.fullmatch(text.lower()):
-        raise UsageProblem(f"{text[:60]!r} is not a revision.", "Write 8 to 40 hex digits.")
+        raise UsageError(f"{text[:60]!r} is not a revision.", "Write 8 to 40 hex digits.")
     return text.lower()
 
 
@@ -171,7 +171,7 @@ def compared(
             opened = replace(opened, framework=framework or opened.framework)
             if isinstance(opened, CompareByReference):
                 if parent is not None or interval is not None:
-                    raise UsageProblem(
+                    raise UsageError(
                         "--subtests-of and --interval need revisions, which this address does not name.",
                         "Open the address without them first.",
                     )
@@ -181,15 +181,15 @@ def compared(
             return opened if interval is None else replace(opened, interval=interval)
         if isinstance(opened, ComparedValues):
             return opened
-        raise UsageProblem("There is nothing to compare BASE with.", "Give NEW too, or the address of a comparison.")
+        raise UsageError("There is nothing to compare BASE with.", "Give NEW too, or the address of a comparison.")
     before, after = _side(base, repository), tuple(_side(new, repository) for new in news)
     if not all(revision for _, revision in after):
-        raise UsageProblem("NEW must be a revision.", "Only BASE can be history.")
+        raise UsageError("NEW must be a revision.", "Only BASE can be history.")
     if before[1] and interval is not None:
-        raise UsageProblem("--interval belongs to BASE history.", "Leave it out, or write history for BASE.")
+        raise UsageError("--interval belongs to BASE history.", "Leave it out, or write history for BASE.")
     servers = {server for text in (base, *news) if (server := _server(text))}
     if len(servers) > 1:
-        raise UsageProblem("These addresses are of two servers.", "Compare pushes of one Treeherder.")
+        raise UsageError("These addresses are of two servers.", "Compare pushes of one Treeherder.")
     return Compare(
         *before, *after[0], framework, parent, parent, interval, bool(replicates), "".join(servers), after[1:]
     )
@@ -210,14 +210,14 @@ def _side(text: str, repository: str) -> tuple[str, str]:
     opened = _push(text) or _parsed(text)
     if isinstance(opened, PushOf):
         return opened.repository, opened.revision
-    raise UsageProblem(
+    raise UsageError(
         f"{text[:60]!r} is no revision.", "Write 8 to 40 hex digits, REPOSITORY:REVISION, or a Treeherder push address."
     )
 
 
 def _push(text: str) -> PushOf | None:
     """The push that an address names, whatever is selected on its page, on the server of the address."""
-    opened = push_of_page(Pasted(text)) or _parsed(text)
+    opened = push_of_page(PastedText(text)) or _parsed(text)
     if isinstance(opened, Push):
         return PushOf(opened.repository, opened.revision)
     return opened if isinstance(opened, PushOf) else None
@@ -232,7 +232,7 @@ def _server(text: str) -> str:
 def _parsed(text: str) -> Locator | None:
     try:
         return parse(text)
-    except LocatorProblem:
+    except InvalidLocatorError:
         if "://" in text:  # a URL says itself what is wrong with it
             raise
         return None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 from tui.commands.output import check_output, emit, output_options
 from tui.commands.prow_session import (
     chosen_builds,
@@ -21,9 +21,9 @@ from tui.commands.prow_session import (
 if TYPE_CHECKING:
     import polars as pl
 
-    from backends.cancel import Cancel
+    from backends.cancel import CancelToken
     from backends.resources import Resource
-    from tui.session import Session
+    from backends.session import Session
 
 
 @click.group()
@@ -64,7 +64,7 @@ def jobs(
         if isinstance(found, ProwPath) and not found.path:
             found = ProwPath(found.bucket, "logs/", found.store)
         if not isinstance(found, ProwPath) or found.route.place is not Place.JOBS:
-            raise UsageProblem(f"{locator} is no folder of jobs.", "Name one, such as gs://BUCKET/logs/.")
+            raise UsageError(f"{locator} is no folder of jobs.", "Name one, such as gs://BUCKET/logs/.")
         view = ProwView(View.JOBS, found.bucket, found.path, (), (("prefix", prefix),) if prefix else (), found.store)
         resource = session.resource(view, cancel)
         check_output(resource.schema, output)
@@ -135,7 +135,7 @@ def files(
 
 
 def tree(
-    session: Session, cancel: Cancel, locator: str, count: int | None, since: str | None, flat: bool = False
+    session: Session, cancel: CancelToken, locator: str, count: int | None, since: str | None, flat: bool = False
 ) -> Resource:
     """All files of what a locator names."""
     from backends.locators.prow import Place, ProwPath, ProwView, View
@@ -152,7 +152,7 @@ def tree(
     listing, frame = chosen_builds(session, cancel, found.text(), "", count, since)
     several = listing.view(View.TREE, frame)
     if several is None:
-        raise UsageProblem("These builds are of several jobs.", "Name one job of the pull request.")
+        raise UsageError("These builds are of several jobs.", "Name one job of the pull request.")
     return session.resource(several, cancel)
 
 

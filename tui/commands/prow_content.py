@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backends.problems import Problem, UsageProblem
+from backends.errors import AppError, UsageError
 from tui.commands.log_output import write_log
 from tui.commands.output import Progress, say
 from tui.commands.prow_session import chosen_builds, common_options, opened, prow_session, window_options
@@ -15,11 +15,11 @@ from tui.commands.prow_session import chosen_builds, common_options, opened, pro
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from backends.cancel import Cancel
+    from backends.cancel import CancelToken
     from backends.prow.archive import Archive
     from backends.resources import LogAddress
+    from backends.session import Session
     from backends.transfers.files import RemoteFile
-    from tui.session import Session
 
 
 @click.command()
@@ -51,7 +51,7 @@ def log(
     """
     with prow_session(mode, gcs_url, gcsweb_url, bucket) as (session, cancel):
         from backends.logs.findings import error_lines
-        from backends.logs.kept import from_log
+        from backends.logs.log_cache import from_log
 
         address = _address(session, cancel, locator, text, container, step)
         pieces: Iterable[bytes] | None = None
@@ -66,7 +66,7 @@ def log(
             say(f"{address.title} in {target}")
 
 
-def _end(session: Session, cancel: Cancel, address: LogAddress, count: int) -> list[bytes] | None:
+def _end(session: Session, cancel: CancelToken, address: LogAddress, count: int) -> list[bytes] | None:
     """The last lines without the others, where the storage can give them and nothing stored has them already."""
     from backends.http import Mode
     from backends.locators.prow import ProwPath
@@ -81,7 +81,7 @@ def _end(session: Session, cancel: Cancel, address: LogAddress, count: int) -> l
 
 
 def _address(
-    session: Session, cancel: Cancel, locator: str, text: str, container: str | None, step: str | None
+    session: Session, cancel: CancelToken, locator: str, text: str, container: str | None, step: str | None
 ) -> LogAddress:
     from backends.locators.prow import ProwPath
     from backends.prow import archive_of
@@ -92,7 +92,7 @@ def _address(
         return resource.first_log
     found = resource.locator
     if not isinstance(found, ProwPath):
-        raise UsageProblem(f"{locator} is no build and no file.", "Name a build or a file of one.")
+        raise UsageError(f"{locator} is no build and no file.", "Name a build or a file of one.")
     archive = archive_of(found, session.http, session.settings)
     if step:
         return _step_log(session, cancel, found, step)
@@ -105,7 +105,7 @@ def _address(
         return _container_log(archive, row, container)
     address = listing.log(row)
     if address is None:
-        raise UsageProblem(
+        raise UsageError(
             f"Build {row['build']} ({row['state'] or 'unreadable'}) has no log.",
             "It is written when the build has ended; `prow files` lists what is there.",
         )
@@ -129,13 +129,13 @@ def _container_log(archive: Archive, row: dict[str, Any], container: str) -> Log
     name, known = f"{container}-build-log.txt", log_names(row["names"])
     named = archive.log(f"{row['folder']}{name}", f"{container} of {row['build']}", of=row) if name in known else None
     if named is None:
-        raise UsageProblem(
+        raise UsageError(
             f"Build {row['build']} has no log of a container {container}.", f"Its logs: {', '.join(known) or 'none'}."
         )
     return named
 
 
-def _step_log(session: Session, cancel: Cancel, found: Any, step: str) -> LogAddress:
+def _step_log(session: Session, cancel: CancelToken, found: Any, step: str) -> LogAddress:
     from backends.locators.prow import ProwView, View
     from backends.prow import archive_of
     from backends.resources import gather
@@ -146,7 +146,7 @@ def _step_log(session: Session, cancel: Cancel, found: Any, step: str) -> LogAdd
     fitting = [name for name in names if name.removesuffix("/build-log.txt").endswith(step)]
     if not fitting:
         known = ", ".join(name.split("/")[-2] for name in names[:20])
-        raise UsageProblem(f"No step of this build is called {step}.", f"Its steps: {known or 'none'}.")
+        raise UsageError(f"No step of this build is called {step}.", f"Its steps: {known or 'none'}.")
     if others := fitting[1:]:
         say(f"note: this is the log of {fitting[0]}; {len(others):,} more end so: {', '.join(others[:20])}")
     address = archive_of(found, session.http, session.settings).log(base + fitting[0], fitting[0])
@@ -197,12 +197,12 @@ def download(
         files = _files(session, cancel, locator, text, count, since, globs)
         if is_there := [file for file in files if file.url.partition("?")[0] == place.joinpath(*file.parts).as_uri()]:
             words = "1 file is" if len(is_there) == 1 else f"{len(is_there):,} files are"
-            raise UsageProblem(f"{words} in {place} already.", "Name another directory.")
+            raise UsageError(f"{words} in {place} already.", "Name another directory.")
         return carry_out(session, files, place, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
 
 
 def _files(
-    session: Session, cancel: Cancel, locator: str, text: str, count: int | None, since: str | None,
+    session: Session, cancel: CancelToken, locator: str, text: str, count: int | None, since: str | None,
     globs: tuple[str, ...],
 ) -> list[RemoteFile]:  # fmt: skip
     from backends.locators.prow import Place, ProwPath
@@ -233,19 +233,19 @@ def _files(
     finally:
         progress.clear()
     if not files and empty:
-        raise UsageProblem(f"No files are in {found.text()}.", "Check its name; builds are deleted after some months.")
+        raise UsageError(f"No files are in {found.text()}.", "Check its name; builds are deleted after some months.")
     if not files:
-        raise UsageProblem("There is nothing to download.", "Check --match against what `prow files` lists.")
+        raise UsageError("There is nothing to download.", "Check --match against what `prow files` lists.")
     if all(file.unlisted for file in files):
         raise _nothing_listed(session, files, "builds" if not base else "folders", getattr(found, "store", ""))
     return files
 
 
-def _nothing_listed(session: Session, files: list[RemoteFile], noun: str, store: str) -> Problem:
+def _nothing_listed(session: Session, files: list[RemoteFile], noun: str, store: str) -> AppError:
     """Of a download that cannot even begin, with the reasons and how often each: "12 builds: 403, the bucket ..."."""
     from collections import Counter
 
-    from backends.http.errors import ServerFailed
+    from backends.http.errors import ServerError
     from backends.prow.gcs_source import sign_in_hint
 
     reasons = Counter(file.skip.partition(": ")[2] for file in files)
@@ -257,7 +257,7 @@ def _nothing_listed(session: Session, files: list[RemoteFile], noun: str, store:
         hint = "If the bucket is private, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
     elif "refuses" in said:
         hint = sign_in_hint(session.http, session.settings.gcs_url, "401" in said)
-    return ServerFailed(f"Nothing can be downloaded. {said}.", hint)
+    return ServerError(f"Nothing can be downloaded. {said}.", hint)
 
 
 def _inner(name: str, base: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 from tui.cli import connection_options
 from tui.commands.listing import counted, gather_shown, say_none_fits, session_of
 from tui.commands.output import say
@@ -20,11 +20,11 @@ from tui.commands.output import say
 if TYPE_CHECKING:
     import polars as pl
 
-    from backends.cancel import Cancel
+    from backends.cancel import CancelToken
     from backends.locators import Locator
     from backends.prow.builds import BuildList
     from backends.resources import Gathered, Resource
-    from tui.session import Session
+    from backends.session import Session
 
 DEFAULT_COUNT = 100
 _AGE = re.compile(r"([0-9]{1,6})([hdw])")
@@ -59,12 +59,12 @@ def window_options(command: Any) -> Any:
 
 def prow_session(
     mode: str | None, gcs_url: str | None, gcsweb_url: str | None, bucket: str | None, **overrides: Any
-) -> AbstractContextManager[tuple[Session, Cancel]]:
+) -> AbstractContextManager[tuple[Session, CancelToken]]:
     return session_of(None, mode, gcs_url=gcs_url, gcsweb_url=gcsweb_url, prow_bucket=bucket, **overrides)
 
 
 def since_ms(text: str | None) -> float | None:
-    """The moment that an age or a date (UTC) means. Raises `UsageProblem`."""
+    """The moment that an age or a date (UTC) means. Raises `UsageError`."""
     if not text:
         return None
     if match := _AGE.fullmatch(text.strip().lower()):
@@ -74,13 +74,11 @@ def since_ms(text: str | None) -> float | None:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageProblem(
-            f"--since {text} is neither an age nor a date.", "Write 12h, 7d, 4w or 2026-11-20."
-        ) from None
+        raise UsageError(f"--since {text} is neither an age nor a date.", "Write 12h, 7d, 4w or 2026-11-20.") from None
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000
 
 
-def opened(session: Session, cancel: Cancel, text: str) -> Resource:
+def opened(session: Session, cancel: CancelToken, text: str) -> Resource:
     """What a pasted text lists; where a bucket has moved, a word about it."""
     locator = _located(session, on_disk(text))
     resource = session.resource(locator, cancel)
@@ -108,7 +106,7 @@ def _located(session: Session, text: str) -> Locator:
     """What a text stands for; any name is a job's where nothing else is meant, or where --bucket names a bucket, and a
     path that begins with logs/ or pr-logs/ is that bucket's."""
     from backends.config import Settings
-    from backends.locators import LocatorProblem, parse
+    from backends.locators import InvalidLocatorError, parse
     from backends.locators.prow import ROOTS, ProwPath, normal
     from backends.locators.prow_forms import recognise_name
     from backends.prow.profiles import default_bucket
@@ -118,7 +116,7 @@ def _located(session: Session, text: str) -> Locator:
         known = ProwPath(default_bucket(session.settings), normal(text))
     try:
         locator = parse(text)
-    except LocatorProblem:
+    except InvalidLocatorError:
         if known is None:
             raise
         return known
@@ -126,10 +124,10 @@ def _located(session: Session, text: str) -> Locator:
         return locator
     if known is not None and session.settings.prow_bucket != Settings().prow_bucket:
         return known
-    raise UsageProblem(f"{locator.text()} belongs to {locator.system}.", f"Use `ciexplore {locator.system}` for it.")
+    raise UsageError(f"{locator.text()} belongs to {locator.system}.", f"Use `ciexplore {locator.system}` for it.")
 
 
-def gathered(resource: Resource, cancel: Cancel, noun: str = "") -> Gathered:
+def gathered(resource: Resource, cancel: CancelToken, noun: str = "") -> Gathered:
     """The whole list, with progress and what should be known about it on stderr."""
     found = gather_shown(resource, cancel, partial(counted, noun or resource.noun[1]))
     if found.frame.is_empty() and not found.notes:
@@ -149,13 +147,13 @@ def filtered(frame: pl.DataFrame, resource: Resource, text: str) -> pl.DataFrame
 
 
 def chosen_builds(
-    session: Session, cancel: Cancel, locator: str, text: str, count: int | None, since: str | None,
+    session: Session, cancel: CancelToken, locator: str, text: str, count: int | None, since: str | None,
     *, complete: bool | None = None, some: bool = True,
 ) -> tuple[BuildList, pl.DataFrame]:  # fmt: skip
     """The builds that a job's (or a build's) locator, --count, --since and --filter mean, the newest first.
 
     `complete` None reads their states only if the filter may need them. `some`: without any there is nothing to do,
-    which is a `UsageProblem`; a list of none is still a list.
+    which is a `UsageError`; a list of none is still a list.
     """
     from backends.frames import filters
     from backends.locators.prow import Place, ProwPath, ProwView, View
@@ -170,7 +168,7 @@ def chosen_builds(
     named = isinstance(found, ProwView) and found.builds
     listable = isinstance(found, ProwPath) and found.route.place in (Place.BUILDS, Place.LINKS, Place.PULL)
     if not named and not listable:
-        raise UsageProblem(
+        raise UsageError(
             f"{locator} is neither a job nor a build nor a pull request.",
             "`prow jobs` and `prow files` list what is there.",
         )
@@ -189,5 +187,5 @@ def chosen_builds(
     if frame.is_empty() and not some and not whole.is_empty():
         say_none_fits(len(whole), listing.noun)
     if frame.is_empty() and some:
-        raise UsageProblem("No build is left.", "Loosen --filter, --since or --count, or check the locator.")
+        raise UsageError("No build is left.", "Loosen --filter, --since or --count, or check the locator.")
     return listing, frame

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 from tui.commands.output import check_output, emit, output_options
 from tui.commands.prow_session import (
     chosen_builds,
@@ -33,7 +33,7 @@ def _show(
         listing, frame = chosen_builds(session, cancel, locator, **chosen)
         found = listing.view(View(view), frame, **options)
         if found is None:
-            raise UsageProblem("These builds are of several jobs.", "Name one job of the pull request.")
+            raise UsageError("These builds are of several jobs.", "Name one job of the pull request.")
         resource = session.resource(found, cancel)
         filters.parse(where, resource.schema)  # a wrong one is said before anything is read
         check_output(resource.schema, output)

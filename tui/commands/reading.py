@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backends.cancel import Cancel
-from backends.problems import Problem, UsageProblem
+from backends.cancel import CancelToken
+from backends.errors import AppError, UsageError
 from tui.cli import connection_options
 from tui.commands.listing import listed, session_of
 from tui.commands.log_output import write_log
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from backends.resources import Document, LogAddress
-    from tui.session import Session
+    from backends.session import Session
 
 
 def _common(command: Any) -> Any:
@@ -48,7 +48,7 @@ def runs(locator: str, mode: str | None, root_url: str | None, text: str, column
         emit(frame, RUNS, columns=columns, **output)
 
 
-def _runs(session: Session, cancel: Cancel, locator: str, text: str) -> tuple[bool, pl.DataFrame]:
+def _runs(session: Session, cancel: CancelToken, locator: str, text: str) -> tuple[bool, pl.DataFrame]:
     """(whether they are of several tasks, the rows)."""
     from backends.locators import parse
     from backends.locators.taskcluster_views import TaskRelation
@@ -59,10 +59,10 @@ def _runs(session: Session, cancel: Cancel, locator: str, text: str) -> tuple[bo
         _, gathered = listed(session, cancel, locator, text)
         return True, runs_of(resource.deployment, gathered.frame["task_id"].to_list(), cancel)
     if text:
-        raise UsageProblem("--filter chooses tasks of a group; this locator is no group.", "Leave --filter away.")
+        raise UsageError("--filter chooses tasks of a group; this locator is no group.", "Leave --filter away.")
     task_id = getattr(resource.locator, "task_id", "")
     if not task_id:
-        raise UsageProblem(f"This locator lists {resource.noun[1]}, which have no runs.", "Name a task or a group.")
+        raise UsageError(f"This locator lists {resource.noun[1]}, which have no runs.", "Name a task or a group.")
     own = TaskRelation("runs", task_id, resource.deployment.root)
     frame = listed(session, cancel, own.text())[1].frame
     number = getattr(resource.locator, "run", None)
@@ -90,11 +90,11 @@ def show(locator: str, mode: str | None, root_url: str | None) -> None:
             # ASCII: nothing in it reaches the terminal as anything else than text.
             text = json.dumps(document.read(cancel), indent=2).replace("\x7f", "\\u007f")
         except RecursionError:
-            raise Problem("This is nested too deeply to be printed.", "Open it in the app.") from None
+            raise AppError("This is nested too deeply to be printed.", "Open it in the app.") from None
         click.echo(text)
 
 
-def _document(session: Session, cancel: Cancel, locator: str) -> Document:
+def _document(session: Session, cancel: CancelToken, locator: str) -> Document:
     from backends.locators import parse
     from backends.locators.taskcluster import Artifact
     from backends.taskcluster.documents import artifact_document, task_document
@@ -111,7 +111,7 @@ def _document(session: Session, cancel: Cancel, locator: str) -> Document:
     elif deployment is not None:
         document = task_document(deployment, row)
     if document is None:
-        raise UsageProblem("This locator is no task and no JSON artifact.", "`list` lists it, `log` prints texts.")
+        raise UsageError("This locator is no task and no JSON artifact.", "`list` lists it, `log` prints texts.")
     return document
 
 
@@ -142,7 +142,7 @@ def log(
             write_log(pieces, target, overwrite=overwrite, line=address.line, last=address.last)
 
 
-def _address(session: Session, cancel: Cancel, locator: str) -> LogAddress:
+def _address(session: Session, cancel: CancelToken, locator: str) -> LogAddress:
     from backends.locators import parse
     from backends.locators.taskcluster import Artifact, Task
     from backends.taskcluster.resolve import resolve_task
@@ -155,14 +155,14 @@ def _address(session: Session, cancel: Cancel, locator: str) -> LogAddress:
             return log_of_task(session.http, found, cancel)
         case Artifact():
             return log_of_artifact(session.http, found, cancel)
-    raise UsageProblem(
+    raise UsageError(
         "This locator names several tasks, or none.", "Name one task, a run of it, or an artifact that is a text."
     )
 
 
-def _read(session: Session, address: LogAddress, cancel: Cancel, follow: bool) -> Iterator[bytes]:
+def _read(session: Session, address: LogAddress, cancel: CancelToken, follow: bool) -> Iterator[bytes]:
     """The bytes; of a log that still grows those that are there, or with `follow` all until the task ends."""
-    from backends.logs.kept import from_log
+    from backends.logs.log_cache import from_log
     from backends.logs.sources import UntilNow
 
     source = from_log(session.http, address, session.open_downloader)

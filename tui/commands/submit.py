@@ -11,8 +11,8 @@ from tui.commands.submit_files import FORMS, entries_of_files
 from tui.commands.submit_publishing import publish, registration, routes, status
 
 if TYPE_CHECKING:
-    from backends.submission.findings import Report
-    from backends.submission.forms import Entry
+    from backends.submit.findings import Report
+    from backends.submit.forms import Entry
 
 
 @click.group()
@@ -46,8 +46,8 @@ def lint(files: tuple[str, ...], form: str | None, generation: bool, errors_only
 
     One row a finding, with its JSON path and what to write instead. Exit code 1 if there is an error.
     """
-    from backends.submission.findings import FINDINGS, findings_frame
-    from backends.submission.generation import GENERATION, generation_frame
+    from backends.submit.findings import FINDINGS, findings_frame
+    from backends.submit.generation import GENERATION, generation_frame
 
     check_output(GENERATION if generation else FINDINGS, output)
     entries = entries_of_files(files, form, for_lint=not generation)
@@ -72,7 +72,7 @@ def lint(files: tuple[str, ...], form: str | None, generation: bool, errors_only
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def preview(files: tuple[str, ...], form: str | None, against: str | None, **output: Any) -> int:
     """Show how Treeherder would draw the jobs: platform row, group and symbol, colour, tier, duration, logs."""
-    from backends.submission.preview import PREVIEW, preview_frame
+    from backends.submit.preview import PREVIEW, preview_frame
 
     check_output(PREVIEW, output)
     entries = entries_of_files(files, form)
@@ -99,8 +99,8 @@ def convert(
     from pathlib import Path
 
     from backends.frames.export import write_text
-    from backends.submission.conversion import convert as converted
-    from backends.submission.forms import Form
+    from backends.submit.conversion import convert as converted
+    from backends.submit.forms import Form
 
     bodies = []
     for entry in entries_of_files(files, form):
@@ -124,7 +124,7 @@ def convert(
 
 
 def _linted(entries: list[Entry]) -> list[Report]:
-    from backends.submission.lint import lint as check
+    from backends.submit.lint import lint as check
 
     progress = Progress()
     try:
@@ -134,7 +134,7 @@ def _linted(entries: list[Entry]) -> list[Report]:
 
 
 def _counted(reports: list[Report]) -> str:
-    from backends.submission.findings import Level
+    from backends.submit.findings import Level
 
     errors, warnings = (sum(one.count(level) for one in reports) for level in (Level.ERROR, Level.WARNING))
     failed = sum(one.verdict == "failed" for one in reports)
@@ -146,7 +146,7 @@ def _counted(reports: list[Report]) -> str:
 
 
 def _changes(entries: list[Entry], against: str) -> dict[str, str]:
-    from backends.submission.server_jobs import changes
+    from backends.submit.server_jobs import changes
     from tui.commands.listing import session_of
 
     with session_of(None, None) as (session, cancel):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 
 if TYPE_CHECKING:
-    from backends.cancel import Cancel
-    from backends.submission.forms import Entry, Form
-    from tui.session import Session
+    from backends.cancel import CancelToken
+    from backends.session import Session
+    from backends.submit.forms import Entry, Form
 
 FORMS = ("pulse", "pulse-2018", "collection", "task", "performance")
 
@@ -20,7 +20,7 @@ def entries_of_files(files: tuple[str, ...], form: str | None, *, for_lint: bool
     from tui.commands.listing import session_of
 
     if not any(file.lower().startswith("submit:") for file in files):
-        from backends.submission.reading import read_files
+        from backends.submit.reading import read_files
 
         return read_files(files, _form(form))
     with session_of(None, None) as (session, cancel):
@@ -28,20 +28,20 @@ def entries_of_files(files: tuple[str, ...], form: str | None, *, for_lint: bool
 
 
 def entries_with(
-    session: Session, cancel: Cancel, files: tuple[str, ...], form: str | None, *, for_lint: bool = False
+    session: Session, cancel: CancelToken, files: tuple[str, ...], form: str | None, *, for_lint: bool = False
 ) -> list[Entry]:
     """The same with a session that is there already."""
     from backends.locators import parse
-    from backends.locators.submission import JobFile, TaskJobs
-    from backends.submission.reading import read_files
-    from backends.submission.source import entries_of
+    from backends.locators.submit import JobFile, TaskJobs
+    from backends.submit.reading import read_files
+    from backends.submit.source import entries_of
 
     entries: list[Entry] = []
     for file in files:
         if file.lower().startswith("submit:"):
             locator = parse(file)
             if not isinstance(locator, JobFile | TaskJobs):
-                raise UsageProblem(f"{file} is no list of jobs.", "Name a file, or submit:tasks/ID,ID.")
+                raise UsageError(f"{file} is no list of jobs.", "Name a file, or submit:tasks/ID,ID.")
             found = entries_of(locator, session.http, session.settings, cancel, for_lint=for_lint)
         else:
             found = read_files([file], _form(form))
@@ -50,6 +50,6 @@ def entries_with(
 
 
 def _form(form: str | None) -> Form | None:
-    from backends.submission.forms import Form
+    from backends.submit.forms import Form
 
     return Form(form) if form else None

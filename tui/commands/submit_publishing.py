@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backends.problems import Problem, UsageProblem
+from backends.errors import AppError, UsageError
 from tui.commands.listing import session_of
 from tui.commands.output import Progress, check_output, emit, output_options, say
 from tui.commands.submit_files import FORMS, entries_with
 
 if TYPE_CHECKING:
-    from backends.submission.forms import Entry
-    from backends.submission.publishing import Route
-    from tui.session import Session
+    from backends.session import Session
+    from backends.submit.forms import Entry
+    from backends.submit.publishing import Route
 
 STATES = ("queued", "sending", "acknowledged", "returned", "failed", "cancelled")
 
@@ -63,8 +63,8 @@ def publish(
     Nothing is queued if a job has an error. Exit code 1 if a job was returned or refused; what could not be sent stays
     in the outbox, and the same command sends it.
     """
-    from backends.submission.publishing import publish as send
-    from backends.submission.routes import open_outbox, route_named
+    from backends.submit.publishing import publish as send
+    from backends.submit.routes import open_outbox, route_named
 
     overrides = {
         "pulse_url" if via == "pulse" else "submit_url": url,
@@ -81,7 +81,7 @@ def publish(
         with open_outbox(session.settings) as outbox:
             try:
                 tally = send(outbox, route, cancel, lambda words: progress.show(words), patience)
-            except Problem as problem:
+            except AppError as problem:
                 progress.clear()
                 waiting = sum(count for name, place, count in outbox.waiting() if place == route.destination)
                 if waiting:
@@ -96,8 +96,8 @@ def publish(
 
 
 def _queue(session: Session, route: Route, entries: list[Entry], skip_invalid: bool, dry: bool) -> int:
-    from backends.submission.letters import letters, refusal
-    from backends.submission.routes import open_outbox
+    from backends.submit.letters import letters, refusal
+    from backends.submit.routes import open_outbox
 
     if not entries:
         return 0
@@ -129,14 +129,14 @@ def _ask(what: str, hidden: bool) -> str:
 @output_options
 def status(states: str | None, retry: bool, take_back: bool, forget: bool, **output: Any) -> int:
     """List the outbox: each job, where it goes, its state, and the other side's words."""
-    from backends.submission.outbox_list import OUTBOX, outbox_frame
-    from backends.submission.routes import open_outbox
+    from backends.submit.outbox_list import OUTBOX, outbox_frame
+    from backends.submit.routes import open_outbox
 
     wanted = [state.strip() for state in states.split(",")] if states else list(STATES)
     if unknown := [state for state in wanted if state not in STATES]:
-        raise UsageProblem(f"'{unknown[0]}' is no state of a job in the outbox.", f"States: {', '.join(STATES)}.")
+        raise UsageError(f"'{unknown[0]}' is no state of a job in the outbox.", f"States: {', '.join(STATES)}.")
     if retry + take_back + forget > 1:
-        raise UsageProblem("--retry, --cancel and --forget are three different things.", "Use one of them.")
+        raise UsageError("--retry, --cancel and --forget are three different things.", "Use one of them.")
     check_output(OUTBOX, output)
     with session_of(None, None) as (session, _), open_outbox(session.settings) as outbox:
         frame = outbox_frame(outbox)
@@ -162,7 +162,7 @@ def status(states: str | None, retry: bool, take_back: bool, forget: bool, **out
 @output_options
 def routes(project: str, url: str | None, exchange: str | None, routing_key: str | None, **output: Any) -> int:
     """Say which routes there are and which of them the configured server still accepts."""
-    from backends.submission.routes import ROUTES, TODAY, routes_frame
+    from backends.submit.routes import ROUTES, TODAY, routes_frame
 
     with session_of(None, None, submit_url=url, pulse_exchange=exchange, pulse_routing_key=routing_key) as (
         session,
@@ -186,14 +186,14 @@ def registration(
     import os
 
     from backends import config
-    from backends.submission.letters import registration as block
+    from backends.submit.letters import registration as block
 
     settings = config.load(overrides={"pulse_exchange": exchange, "pulse_routing_key": routing_key})
     name = settings.pulse_exchange
     if not name:
         who = user or os.environ.get("CIEXPLORE_PULSE_USER", "")
         if not who:
-            raise UsageProblem("Whose exchange is it?", "Name it with --exchange, or its owner with --user.")
+            raise UsageError("Whose exchange is it?", "Name it with --exchange, or its owner with --user.")
         name = f"exchange/{who}/v1/jobs"
     click.echo(json.dumps(block(name, settings.pulse_routing_key, projects), indent=2))
     return 0

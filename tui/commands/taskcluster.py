@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backends.cancel import Cancel
-from backends.problems import UsageProblem
+from backends.cancel import CancelToken
+from backends.errors import UsageError
 from tui.cli import connection_options
 from tui.commands.layout_options import layout_choices, layout_options
 from tui.commands.listing import listed, session_of
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from backends.resources import Resource
+    from backends.session import Session
     from backends.transfers.files import RemoteFile
-    from tui.session import Session
 
 
 @click.group()
@@ -58,7 +58,7 @@ def _matching(command: Any) -> Any:
 
 def _one_kind(resource: Resource, noun: str, verb: str) -> None:
     if resource.noun[0] != noun:
-        raise UsageProblem(
+        raise UsageError(
             f"`{verb}` lists {noun}s; this locator lists {resource.noun[1]}.",
             "Use `ciexplore taskcluster list` for it.",
         )
@@ -89,7 +89,7 @@ def artifacts(
 
 
 def _artifacts(
-    session: Session, cancel: Cancel, locator: str, text: str, output: dict[str, Any]
+    session: Session, cancel: CancelToken, locator: str, text: str, output: dict[str, Any]
 ) -> tuple[Resource, pl.DataFrame]:
     from backends.taskcluster.artifacts import ARTIFACTS
 
@@ -101,7 +101,7 @@ def _artifacts(
     if resource.noun[0] != "task":
         return resource, frame
     if frame.is_empty():
-        raise UsageProblem("No task is left to list artifacts of.", "Loosen --filter, or check the locator.")
+        raise UsageError("No task is left to list artifacts of.", "Loosen --filter, or check the locator.")
     several = resource.open_marked(frame)
     assert several is not None
     listing, found = listed(session, cancel, several.text())
@@ -178,7 +178,7 @@ def download(
 
     choices = layout_choices(layout, resume, globs, chosen)
     if choices is not None and unpacking:
-        raise UsageProblem("--unpack does not go with --layout.", "Use --unzip, which puts them where that tool does.")
+        raise UsageError("--unpack does not go with --layout.", "Use --unzip, which puts them where that tool does.")
     place = Path(output).expanduser().absolute()
     with session_of(root_url, mode, jobs=jobs) as (session, cancel):
         if choices is not None:
@@ -193,7 +193,7 @@ def download(
         return unpack_what_came(files, place, cancel) or code
 
 
-def _files(session: Session, cancel: Cancel, locator: str, text: str, globs: tuple[str, ...]) -> list[RemoteFile]:
+def _files(session: Session, cancel: CancelToken, locator: str, text: str, globs: tuple[str, ...]) -> list[RemoteFile]:
     from backends.transfers.matching import matching
 
     resource, gathered = listed(session, cancel, locator, text)
@@ -206,7 +206,5 @@ def _files(session: Session, cancel: Cancel, locator: str, text: str, globs: tup
     finally:
         progress.clear()
     if not files:
-        raise UsageProblem(
-            "There is nothing to download.", "Check --filter and --match against what `artifacts` lists."
-        )
+        raise UsageError("There is nothing to download.", "Check --filter and --match against what `artifacts` lists.")
     return files

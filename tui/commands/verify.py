@@ -23,12 +23,12 @@ def verify(directory: Path, everything: bool, extra: bool, columns: str | None, 
     downloads is neither compared nor extra.
     Exits with 0 if every file is as recorded and with 1 if one is missing, changed or, with --extra, not in the record.
     """
-    from backends.cancel import Cancel
+    from backends.cancel import CancelToken
     from backends.frames.formats import format_bytes
     from backends.transfers.verification import VERIFICATION, Finding, verify_directory
     from tui.commands.listing import _heeding_ctrl_c
 
-    place, cancel, progress = directory.expanduser().absolute(), Cancel(), Progress()
+    place, cancel, progress = directory.expanduser().absolute(), CancelToken(), Progress()
 
     def show(done: int, of: int, read: int) -> None:
         progress.show(lambda: f"{done:,} of {of:,} files read, {format_bytes(read)}")
@@ -51,9 +51,9 @@ def verify(directory: Path, everything: bool, extra: bool, columns: str | None, 
 
 def _made_of_downloads(output: Path) -> set[str]:
     """Unpacked trees, and in ArtifactDownloader's layout the data directories and the files about the run."""
+    from backends.extraction.trees import result_paths
     from backends.taskcluster.original_layout_data import CONFIG_FILE, FILES_FILE, GROUP_FILE, TASKS_FILE
     from backends.transfers.names import OWN_DIRECTORY
-    from backends.unpacking.trees import result_paths
 
     if not (output / OWN_DIRECTORY).is_dir():
         return set()

@@ -58,7 +58,7 @@ HOMES: tuple[Home, ...] = (
     Home(
         "archive",
         "f4",
-        "archiver",
+        "archives",
         "Archives",
         "Source archives at a revision, verified and kept",
         roots=(("Repositories", "archive:repositories"), ("Archives kept here", "archive:held")),
@@ -66,7 +66,7 @@ HOMES: tuple[Home, ...] = (
     Home(
         "submit",
         "f5",
-        "submission",
+        "submit",
         "Submit",
         "Job data for Treeherder: checked, previewed and published",
         roots=(("Outbox", "submit:outbox"),),

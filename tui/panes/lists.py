@@ -18,7 +18,7 @@ from tui.widgets.start import Start
 
 if TYPE_CHECKING:
     from backends.resources import Document, LogAddress
-    from tui.session import Session
+    from backends.session import Session
     from tui.widgets.log_level import LogLevel
     from tui.widgets.log_view_pane import LogPane
     from tui.widgets.resource_view import ResourceView

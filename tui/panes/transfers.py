@@ -14,24 +14,24 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import AppError
 from backends.frames.formats import format_bytes, safe_text
-from backends.problems import Problem
 from backends.resources import Finished
 from backends.transfers.engine import Transfer
 from backends.transfers.listing import TRANSFER_SCHEMA
 from backends.transfers.plan import Plan
 from backends.transfers.progress import Snapshot
 from backends.transfers.states import State
-from tui import faults
+from tui import crash_log
 from tui.keymap import bindings
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.frame_table import FrameTable
 from tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
+    from backends.session import Session
     from tui.screens.download_dialog import Finish
-    from tui.session import Session
 
 TICK = 0.2  # seconds between looks at a transfer; the eye asks for no more
 PROBLEMS = 3  # named of the work after a download
@@ -56,11 +56,11 @@ class Job:
     title: str
     plan: Plan
     transfer: Transfer | None = None
-    problem: Problem | None = None
+    problem: AppError | None = None
     starting: bool = False
     told: bool = False
     finish: Finish | None = None
-    finishing: Cancel | None = None  # what stops the work that comes after the files
+    finishing: CancelToken | None = None  # what stops the work that comes after the files
     how_far: str = ""
     finished: Finished | None = None
 
@@ -175,14 +175,14 @@ class TransfersPane(Vertical):
                 pause_when_full=True,
             )
             transfer.start()
-        except Problem as problem:
+        except AppError as problem:
             job.problem = problem
         except Exception as error:
-            job.problem = faults.as_problem(error)
+            job.problem = crash_log.as_problem(error)
         else:
             job.transfer = transfer
 
-    def _finish(self, job: Job, finish: Finish, cancel: Cancel) -> None:
+    def _finish(self, job: Job, finish: Finish, cancel: CancelToken) -> None:
         """In a worker thread: unpacking and the like, once the files are there."""
 
         def progress(words: str) -> None:
@@ -190,10 +190,10 @@ class TransfersPane(Vertical):
 
         try:
             job.finished = finish(cancel, progress)
-        except Problem as problem:
+        except AppError as problem:
             job.finished = Finished("", (("", str(problem)),))
         except Exception as error:
-            job.finished = Finished("", (("", str(faults.as_problem(error))),))
+            job.finished = Finished("", (("", str(crash_log.as_problem(error))),))
         finally:
             job.finishing = None
 
@@ -206,7 +206,7 @@ class TransfersPane(Vertical):
                 self.app.tell(job.problem)  # type: ignore[attr-defined]
             elif job.transfer is not None and not job.told and not job.running:
                 if job.finish is not None and job.finished is None and not _was_cancelled(job.transfer.snapshot()):
-                    job.finishing, job.how_far = Cancel(), "working on the files"
+                    job.finishing, job.how_far = CancelToken(), "working on the files"
                     work = partial(self._finish, job, job.finish, job.finishing)
                     self.run_worker(work, thread=True, group="finish", exit_on_error=False)
                     continue
@@ -296,7 +296,7 @@ class TransfersPane(Vertical):
     def action_cancel_all(self) -> None:
         for job in self._jobs:
             if job.waiting:
-                job.problem = Problem("Cancelled before it began.")
+                job.problem = AppError("Cancelled before it began.")
             else:
                 self._stop(job)
         self._look()

@@ -15,19 +15,19 @@ from textual.containers import Horizontal, ScrollableContainer, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Static
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import AppError, OperationCancelledError
 from backends.frames.formats import format_bytes, safe_text
-from backends.problems import Cancelled, Problem
 from backends.resources import Finished, Prepared, Progress
 from backends.transfers.files import RemoteFile
 from backends.transfers.matching import matching
 from backends.transfers.plan import Action, Plan, make_plan
-from tui import faults
+from tui import crash_log
 from tui.widgets.ticked import Tick
 
 TREE_LINES = 400
-Finish = Callable[[Cancel, Progress], Finished]
-Collect = Callable[[Cancel], Iterator[list[RemoteFile]]]
+Finish = Callable[[CancelToken, Progress], Finished]
+Collect = Callable[[CancelToken], Iterator[list[RemoteFile]]]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class DownloadDialog(ModalScreen[Agreed | None]):
         self._prepared = prepared
         self._files: list[RemoteFile] | None = None
         self._plan: Plan | None = None
-        self._cancel = Cancel()
+        self._cancel = CancelToken()
         self._number = 0
         self._agreed = False
 
@@ -113,24 +113,24 @@ class DownloadDialog(ModalScreen[Agreed | None]):
                 files += batch
                 self._tell(self._say, f"Asking which files there are… {len(files):,} so far")
             self._tell(self._gathered, files)
-        except Cancelled:
+        except OperationCancelledError:
             pass
-        except Problem as problem:
+        except AppError as problem:
             self._tell(self._say, str(problem))
         except Exception as error:
-            self._tell(self._say, str(faults.as_problem(error)))
+            self._tell(self._say, str(crash_log.as_problem(error)))
 
     def _make(self, number: int, files: list[RemoteFile], globs: list[str], output: Path, overwrite: bool) -> None:
         try:
             plan = make_plan(matching(files, globs), output, overwrite=overwrite, cancel=self._cancel)
             tree = plan.tree(TREE_LINES)
-        except Cancelled:
+        except OperationCancelledError:
             return
-        except Problem as problem:
+        except AppError as problem:
             self._tell(self._failed, number, str(problem))
             return
         except Exception as error:
-            self._tell(self._failed, number, str(faults.as_problem(error)))
+            self._tell(self._failed, number, str(crash_log.as_problem(error)))
             return
         self._tell(self._planned, number, plan, tree)
 
@@ -202,9 +202,9 @@ class DownloadDialog(ModalScreen[Agreed | None]):
         self.dismiss(None)
 
 
-def unpacked(output: Path, keys: Sequence[str], cancel: Cancel, progress: Progress) -> Finished:
-    """Unpacks the archives among what was downloaded. In a worker thread; raises `Problem`s."""
-    from backends.unpacking.downloads import unpack_downloads
+def unpacked(output: Path, keys: Sequence[str], cancel: CancelToken, progress: Progress) -> Finished:
+    """Unpacks the archives among what was downloaded. In a worker thread; raises `AppError`s."""
+    from backends.extraction.downloads import unpack_downloads
 
     told = unpack_downloads(output, keys, cancel, lambda done, total: progress(f"unpacking, {done:,} of {total:,}"))
     words = f"{told.unpacked:,} archive{'s' * (told.unpacked != 1)} unpacked"

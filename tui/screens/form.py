@@ -12,7 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Static
 
-from backends.problems import Problem
+from backends.errors import AppError
 from backends.resources import DownloadWay, Prepared
 from tui.widgets.ticked import Tick
 
@@ -73,7 +73,7 @@ class WayScreen(ModalScreen[Prepared | None]):
         output = Path(self.query_one("#way--output", Input).value or ".").expanduser().absolute()
         try:
             prepared = self._way.prepare(values, output)
-        except Problem as problem:
+        except AppError as problem:
             self.query_one("#way-problem", Static).update(Text(str(problem)))
             return
         self.dismiss(prepared)

@@ -13,9 +13,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from backends.errors import AppError
 from backends.frames.formats import safe_text
 from backends.locators import Locator
-from backends.problems import Problem
 from backends.resources import Action, Entry, Link, Question
 
 _KEYS = "123456789abcdefghilmnoprstuvwxyz"  # j, k and q have their usual meaning
@@ -112,7 +112,7 @@ class AskScreen(ModalScreen[Locator | None]):
         make: Callable[[str], Locator] = self._question.opens
         try:
             locator = make(event.value)
-        except Problem as problem:
+        except AppError as problem:
             self.query_one("#ask-problem", Static).update(Text(str(problem)))
             return
         self.dismiss(locator)

@@ -14,8 +14,8 @@ from textual.color import Color
 from textual.message import Message
 from textual.widget import Widget
 
+from backends.frames.bin_edges import linear_edges
 from backends.frames.charts import MOST_SERIES, Drawing, Points, Window, number, points, span
-from backends.frames.edges import linear_edges
 from backends.frames.formats import safe_text
 from backends.frames.schema import Column, Kind, Schema
 from backends.resources import Chart

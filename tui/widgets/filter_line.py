@@ -12,7 +12,7 @@ from textual.containers import Horizontal
 from textual.widgets import Input, Static
 
 from backends.frames import filters
-from backends.frames.filters import FilterProblem
+from backends.frames.filter_ast import FilterSyntaxError
 from tui.widgets.frame_table import FrameTable
 
 
@@ -97,7 +97,7 @@ class FilterLine(Horizontal):
             if typing and filters.parse(text, table.schema).unfinished:
                 return
             table.set_filter(text)
-        except FilterProblem as wrong:
+        except FilterSyntaxError as wrong:
             problem = "" if typing and wrong.incomplete else str(wrong)
         words = Text(f" {problem} " if problem else "", no_wrap=True, overflow="ellipsis")
         self.query_one("#filter-problem", Static).update(words)

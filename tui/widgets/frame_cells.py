@@ -5,8 +5,9 @@ from __future__ import annotations
 import polars as pl
 from rich.cells import cell_len, set_cell_size
 
-from backends.frames.formats import Tone, format_series, look
+from backends.frames.formats import Tone, format_series
 from backends.frames.schema import Kind
+from backends.frames.state_styles import state_style
 from tui.widgets.frame_columns import Slot
 from tui.widgets.frame_model import FrameModel
 
@@ -90,7 +91,7 @@ class Cells:
         values = self._part(block)[column.name]
         texts = format_series(values, column)
         if column.kind is Kind.STATE:
-            looks = [look(text) for text in texts]
+            looks = [state_style(text) for text in texts]
             self._tones[block, column.name] = [look.tone for look in looks]
             texts = [
                 f"{look.glyph} {text}" if look.glyph != text else text for look, text in zip(looks, texts, strict=True)

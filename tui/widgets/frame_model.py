@@ -79,7 +79,7 @@ class FrameModel:
         self.version += 1
 
     def set_filter(self, text: str) -> None:
-        """Raises `FilterProblem`, and then nothing has changed."""
+        """Raises `FilterSyntaxError`, and then nothing has changed."""
         self.wanted = filters.parse(text, self.schema)
         self.filter_text = text
         self._hit = None

@@ -126,7 +126,7 @@ class FrameTable(FrameCanvas):
         return self._working
 
     def set_filter(self, text: str) -> None:
-        """Raises `FilterProblem` and leaves the table as it was."""
+        """Raises `FilterSyntaxError` and leaves the table as it was."""
         if text != self._model.filter_text:
             self._model.set_filter(text)
             self._home = True

@@ -13,8 +13,8 @@ from textual.message import Message
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from backends.errors import AppError
 from backends.locators import Locator, parse
-from backends.problems import Problem
 from tui.history import Visit
 
 
@@ -110,7 +110,7 @@ class LocatorBox(Vertical):
     def _choose(self, text: str) -> None:
         try:
             locator = parse(text)
-        except Problem as problem:
+        except AppError as problem:
             self.query_one("#locator-problem", Static).update(Text(f"{problem.sentence}\n{problem.hint}".strip()))
             return
         self.query_one(Input).value = ""

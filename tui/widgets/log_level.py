@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backends.logs import kept
+from backends.logs import log_cache
 from backends.resources import LogAddress
 from tui.widgets.log_view_pane import LogPane
 
 if TYPE_CHECKING:
-    from tui.session import Session
+    from backends.session import Session
 
 
 class LogLevel(LogPane):
     """Reads one address; `title` and `locator` are what the pane's path and the history show."""
 
     def __init__(self, session: Session, address: LogAddress) -> None:
-        source = kept.from_log(session.http, address, session.open_downloader)
+        source = log_cache.from_log(session.http, address, session.open_downloader)
 
         def link(line: int) -> str:
             return address.locator.at_line(line).text()

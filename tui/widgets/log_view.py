@@ -19,7 +19,7 @@ from textual.timer import Timer
 
 from backends.frames.formats import safe_text
 from backends.logs.folding import CONTEXT, Folding, fold
-from backends.logs.reading import Reading
+from backends.logs.reader import Reading
 from backends.logs.rules import Severity
 from backends.logs.search import Search
 from tui.keymap import bindings

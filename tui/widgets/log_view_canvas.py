@@ -13,7 +13,7 @@ from textual.strip import Strip
 
 from backends.logs.folding import Folding, Row
 from backends.logs.patterns import Pattern
-from backends.logs.reading import Reading
+from backends.logs.reader import Reading
 from tui.widgets.log_view_colours import CSS as ANSI_CSS
 from tui.widgets.log_view_colours import NAMES
 from tui.widgets.log_view_colours import PREFIX as ANSI_PREFIX

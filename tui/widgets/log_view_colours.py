@@ -8,7 +8,8 @@ from dataclasses import replace
 from rich.style import Style
 from textual.color import Color
 
-from backends.logs.ansi import Colour, Look
+from backends.logs.ansi import Color as TextColor
+from backends.logs.ansi import SgrState
 
 # The eight names of a terminal as roles of the theme, which are legible on its background by design.
 NAMES = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
@@ -39,12 +40,12 @@ class Colours:
 
     def __init__(self, style_of: Callable[[str], Style]) -> None:
         self._style_of = style_of
-        self._styles: dict[tuple[Look, Style], Style] = {}
+        self._styles: dict[tuple[SgrState, Style], Style] = {}
 
     def forget(self) -> None:
         self._styles.clear()
 
-    def style(self, look: Look, base: Style) -> Style:
+    def style(self, look: SgrState, base: Style) -> Style:
         """`base` is how the line looks where nothing was asked for."""
         style = self._styles.get((look, base))
         if style is None:
@@ -53,7 +54,7 @@ class Colours:
             style = self._styles[look, base] = self._made(look, base)
         return style
 
-    def _made(self, look: Look, base: Style) -> Style:
+    def _made(self, look: SgrState, base: Style) -> Style:
         words = Style(
             bold=look.bold or None,
             dim=look.dim or None,
@@ -74,7 +75,7 @@ class Colours:
             return base + words
         return base + words + self._ink(look.foreground, base)
 
-    def _ink(self, colour: Colour, base: Style) -> Style:
+    def _ink(self, colour: TextColor, base: Style) -> Style:
         ink = Color(*_rgb(colour))
         if isinstance(colour, int) and colour < 16:
             named = self._style_of(PREFIX + NAMES[colour % 8]).color
@@ -95,7 +96,7 @@ class Colours:
         return Style(color=readable.rich_color)
 
 
-def _rgb(colour: Colour) -> tuple[int, int, int]:
+def _rgb(colour: TextColor) -> tuple[int, int, int]:
     if not isinstance(colour, int):
         return colour
     if colour < 16:

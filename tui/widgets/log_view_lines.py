@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backends.logs import ansi, clock
-from backends.logs.clock import Clock, Stamp
+from backends.logs import ansi, timestamps
 from backends.logs.patterns import Pattern
 from backends.logs.spool import Line, LogSpool
+from backends.logs.timestamps import Clock, Stamp
 
 BLOCK = 32  # lines that are made together
 _KEPT_BLOCKS = 16
@@ -84,6 +84,6 @@ class Lines:
         texts = [text for text, _, _ in parsed]
         matches = self._pattern.spans(texts) if self._pattern is not None else [[] for _ in texts]
         return [
-            ShownLine(text, looks, cut, clock.stamp(text), tuple(found))
+            ShownLine(text, looks, cut, timestamps.stamp(text), tuple(found))
             for (text, looks, cut), found in zip(parsed, matches, strict=True)
         ]

@@ -14,8 +14,8 @@ from textual.strip import Strip
 from backends.frames.formats import safe_text
 from backends.logs import ansi
 from backends.logs.ansi import PLAIN
-from backends.logs.clock import spelled
 from backends.logs.rules import Severity
+from backends.logs.timestamps import spelled
 from tui.widgets.log_view_colours import Colours
 from tui.widgets.log_view_lines import ShownLine
 
@@ -130,7 +130,7 @@ class Paint:
         return Strip([Segment(f"  {text}", self.style(""))]).adjust_cell_length(width, self.style(""))
 
 
-def _pieces(line: ShownLine, begin: int) -> Iterator[tuple[int, int, ansi.Look, bool]]:
+def _pieces(line: ShownLine, begin: int) -> Iterator[tuple[int, int, ansi.SgrState, bool]]:
     """(start, end, look, whether it is a match) for each run of characters that look the same."""
     size = len(line.text)
     edges = {begin, size}

@@ -19,12 +19,12 @@ from textual.message import Message
 from textual.widgets import Static
 
 from backends.atomic import atomic_file
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import AppError
 from backends.frames.formats import format_bytes, safe_text
 from backends.logs import ansi
-from backends.logs.reading import Reading
+from backends.logs.reader import Reading
 from backends.logs.spool import Source
-from backends.problems import Problem
 from tui.widgets.log_view import LogView
 from tui.widgets.log_view_prompt import LogPrompt
 
@@ -82,14 +82,14 @@ class LogPane(Vertical):
         self._locator = locator
         self._save_as = save_as if save_as is not None else Path(re.sub(r"[^\w.+-]+", "_", title)[-80:] or "log.txt")
         self._reading: Reading | None = None
-        self._failed: Problem | None = None
+        self._failed: AppError | None = None
         self._origin = 0
-        self._saving = Cancel()
+        self._saving = CancelToken()
 
     def compose(self) -> ComposeResult:
         try:
             self._reading = Reading(self._source, self._folder)
-        except Problem as problem:
+        except AppError as problem:
             yield Static(Text(f"✖ {problem}"), id="log-failed")
             return
         yield Static(Text(self._title, no_wrap=True, overflow="ellipsis"), id="log-title")
@@ -180,7 +180,7 @@ class LogPane(Vertical):
         done = isinstance(event, LogPrompt.Answered)
         try:
             self._obey(event.what, event.text, done)
-        except Problem as problem:
+        except AppError as problem:
             self.query_one(LogPrompt).say(str(problem))
             return
         self.query_one(LogPrompt).say("")
@@ -188,7 +188,7 @@ class LogPane(Vertical):
             self._close_prompt()
 
     def _obey(self, what: str, text: str, done: bool) -> None:
-        """Raises `Problem` for an answer that is none."""
+        """Raises `AppError` for an answer that is none."""
         if what == "search":
             search = self.view.current_search
             if text != (search.pattern.text if search is not None else ""):
@@ -196,11 +196,11 @@ class LogPane(Vertical):
         elif what == "line" and done:
             digits = text.strip().replace(",", "").replace("_", "")
             if not (digits.isascii() and digits.isdigit()) or len(digits) > 15:
-                raise Problem("That is no line number.", "Type digits.")
+                raise AppError("That is no line number.", "Type digits.")
             self.view.go_to_line(int(digits))
         elif what == "save" and done:
             if not text.strip():
-                raise Problem("There is no name.", "Type where to save the log.")
+                raise AppError("There is no name.", "Type where to save the log.")
             self._save_as = Path(text.strip()).expanduser()
             work = partial(self._save, self.view.reading, self._save_as)
             self.run_worker(work, thread=True, group="save", exit_on_error=False)
@@ -224,7 +224,7 @@ class LogPane(Vertical):
             complete = reading.spool.complete
             with atomic_file(target) as stream:
                 size = reading.spool.save(stream, self._saving)
-        except Problem as problem:
+        except AppError as problem:
             app.call_from_thread(
                 partial(app.notify, str(problem), title="Not saved", severity="error", timeout=10, markup=False)
             )

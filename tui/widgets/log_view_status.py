@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backends.errors import OperationCancelledError
 from backends.frames.formats import format_bytes, safe_text
-from backends.logs.reading import Reading
+from backends.logs.reader import Reading
 from backends.logs.rules import Severity
 from backends.logs.search import Search
 from backends.logs.spool import LogSpool
-from backends.problems import Cancelled
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class State:
 
 
 def _problem(spool: LogSpool) -> str:
-    if spool.problem is None or isinstance(spool.problem, Cancelled):
+    if spool.problem is None or isinstance(spool.problem, OperationCancelledError):
         return ""
     return safe_text(str(spool.problem), 300)
 

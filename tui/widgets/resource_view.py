@@ -16,13 +16,13 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Static
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import AppError, OperationCancelledError
 from backends.frames.charts import nearest
-from backends.http.answers import Origin
+from backends.http.response import Freshness
 from backends.locators import Locator
-from backends.problems import Cancelled, Problem
 from backends.resources import Page, Resource
-from tui import faults
+from tui import crash_log
 from tui.keymap import bindings
 from tui.widgets import frame_messages
 from tui.widgets.chart_panel import ChartPanel
@@ -35,7 +35,7 @@ from tui.widgets.status_line import StatusLine
 from tui.widgets.upkeep import Upkeep
 
 if TYPE_CHECKING:
-    from tui.session import Session
+    from backends.session import Session
 
 BESIDE = 126  # from this width on the detail panel stands beside the table by itself
 
@@ -70,10 +70,10 @@ class ResourceView(RowActions):
         self.locator = locator
         self.resource: Resource | None = None
         self.title = "…"
-        self.problem: Problem | None = None
-        self._cancel = Cancel()
+        self.problem: AppError | None = None
+        self._cancel = CancelToken()
         self._load = 0
-        self._origin: Origin | None = None
+        self._origin: Freshness | None = None
         self._panel_wanted: bool | None = None
         self._upkeep = Upkeep(self)
         self._first_key = ""  # of the row that the locator meant, until it has come
@@ -117,7 +117,7 @@ class ResourceView(RowActions):
         """Starts to fetch the list, dropping an earlier fetch that still runs."""
         self._upkeep.end()
         self._cancel.cancel()
-        self._cancel = Cancel()
+        self._cancel = CancelToken()
         self._load += 1
         self._origin = None
         self.problem = None
@@ -128,7 +128,7 @@ class ResourceView(RowActions):
             partial(self._fetch, self._load, self._cancel, refresh), thread=True, group="load", exit_on_error=False
         )
 
-    def _fetch(self, number: int, cancel: Cancel, refresh: bool) -> None:
+    def _fetch(self, number: int, cancel: CancelToken, refresh: bool) -> None:
         """In a worker thread: everything that waits."""
         try:
             resource = self.session.resource(self.locator, cancel, refresh=refresh)
@@ -137,10 +137,10 @@ class ResourceView(RowActions):
                 cancel.check()
                 self._tell(number, self._arrived, page)
             self._tell(number, self._ended, None)
-        except Problem as problem:
+        except AppError as problem:
             self._tell(number, self._ended, problem)
         except Exception as error:  # a fault of ours must be seen, and must not end the app
-            self._tell(number, self._ended, faults.as_problem(error))
+            self._tell(number, self._ended, crash_log.as_problem(error))
 
     def _tell(self, number: int, method: Any, argument: Any) -> None:
         if number == self._load and self.is_attached and self.app.is_running:
@@ -196,11 +196,11 @@ class ResourceView(RowActions):
             if self.screen.focused is self:  # has_focus is true only once the event has been handled
                 table.focus()
 
-    def _ended(self, problem: Problem | None) -> None:
+    def _ended(self, problem: AppError | None) -> None:
         self.problem = problem
         status, rows = self.query_one(StatusLine), self.table.total_count if self.table is not None else 0
         words = ""
-        if isinstance(problem, Cancelled):
+        if isinstance(problem, OperationCancelledError):
             words = "Stopped. Press r to load again."
             status.show(loading=False, problem="", note="stopped before the end, r loads again")
         elif problem is not None:

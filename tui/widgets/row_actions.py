@@ -10,11 +10,11 @@ from textual import work
 from textual.containers import Vertical
 from textual.message import Message
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
+from backends.errors import AppError, OperationCancelledError
 from backends.locators import Locator
-from backends.problems import Cancelled, Problem
 from backends.resources import Action, Document, DownloadWay, Entry, Link, LogAddress, Question, Resource, Row
-from tui import faults
+from tui import crash_log
 from tui.exporting import export_table
 from tui.widgets.frame_table import FrameTable
 
@@ -40,7 +40,7 @@ class RowActions(Vertical):
     """The part of a list's view that acts on the marked rows, or on the one under the cursor."""
 
     resource: Resource | None
-    doing: Cancel | None = None  # what stops the action under way
+    doing: CancelToken | None = None  # what stops the action under way
     locator: Locator
     title: str
 
@@ -113,7 +113,7 @@ class RowActions(Vertical):
             return
         try:
             locator = self.resource.compare(self.table.marked)
-        except Problem as problem:
+        except AppError as problem:
             self.app.tell(problem)  # type: ignore[attr-defined]
             return
         if locator is None:
@@ -160,30 +160,30 @@ class RowActions(Vertical):
 
         if action.confirm and not await self.app.push_screen_wait(ConfirmScreen(action.confirm, action.label)):
             return
-        cancel = self.doing = Cancel()
+        cancel = self.doing = CancelToken()
         self.told(f"{action.label}…")
         self.run_worker(partial(self._carry_out, action, cancel), thread=True, group="do", exit_on_error=False)
 
-    def _carry_out(self, action: Action, cancel: Cancel) -> None:
+    def _carry_out(self, action: Action, cancel: CancelToken) -> None:
         """In a worker thread."""
-        problem: Problem | None = None
+        problem: AppError | None = None
         words = ""
         try:
             words = action.run(cancel, partial(self._from_thread, self.told))
-        except Problem as told:
+        except AppError as told:
             problem = told
         except Exception as error:
-            problem = faults.as_problem(error)
+            problem = crash_log.as_problem(error)
         self._from_thread(self._done, words, problem)
 
     def _from_thread(self, method: Callable[..., None], *arguments: object) -> None:
         if self.is_attached and self.app.is_running:
             self.app.call_from_thread(method, *arguments)
 
-    def _done(self, words: str, problem: Problem | None) -> None:
+    def _done(self, words: str, problem: AppError | None) -> None:
         self.doing = None
         self.told("")
-        if isinstance(problem, Cancelled):
+        if isinstance(problem, OperationCancelledError):
             self.app.notify("Stopped.")
         elif problem is not None:
             self.app.tell(problem)  # type: ignore[attr-defined]

@@ -16,12 +16,12 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from backends.frames import summaries
-from backends.frames.cells import cell_width, pad
 from backends.frames.formats import MISSING, format_value, safe_text
 from backends.frames.schema import Column, Kind, Schema
 from backends.frames.statistics import NUMBERS, Description, numbers
 from backends.frames.summaries import Summary
-from tui import faults
+from backends.frames.text_width import cell_width, pad
+from tui import crash_log
 from tui.widgets.bars import horizontal_bar
 from tui.widgets.plot import Plot
 
@@ -165,7 +165,7 @@ class StatisticsPanel(Widget):
             by = next((column for column in groups if column.name == question.by), None)
             summary = summaries.summarise(question.frame, question.column, question.bins, log=question.log, by=by)
         except Exception as error:
-            failure = str(faults.as_problem(error))
+            failure = str(crash_log.as_problem(error))
         finally:  # also when polars panics, which is no Exception: the next question must not wait for ever
             self.post_message(self._Answered(question, summary, groups, failure))
 

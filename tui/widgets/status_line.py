@@ -10,7 +10,7 @@ from rich.text import Text
 from textual.widgets import Static
 
 from backends.frames.formats import safe_text
-from backends.http.answers import Origin, Source
+from backends.http.response import Freshness, ResponseSource
 
 TICK = 5.0  # seconds between redraws of the age
 
@@ -25,7 +25,7 @@ class Status:
     marked: int = 0
     loading: bool = False
     expected: int | None = None
-    origin: Origin | None = None
+    origin: Freshness | None = None
     at: float = field(default_factory=time.monotonic)
     summary: str = ""
     note: str = ""
@@ -83,12 +83,12 @@ def drawn(status: Status, now: float, waiting: str = "") -> Text:
     return text
 
 
-def origin_words(origin: Origin, since: float) -> str:
+def origin_words(origin: Freshness, since: float) -> str:
     """ "fetched 12 s ago", "stored 5 min ago", "⚠ stored copy, 2 h old: the server did not answer"."""
     age = _age(origin.age + since)
-    if origin.source is Source.STALE:
+    if origin.source is ResponseSource.STALE:
         return f"⚠ stored copy, {age} old" + (f": {origin.reason}" if origin.reason else "")
-    if origin.source is Source.CACHE:
+    if origin.source is ResponseSource.CACHE:
         return f"stored {age} ago"
     return f"fetched {age} ago"
 

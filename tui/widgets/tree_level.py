@@ -16,13 +16,13 @@ from textual.widgets import Static
 
 from backends import documents
 from backends.atomic import atomic_file
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.documents import Nodes
+from backends.errors import AppError, OperationCancelledError
 from backends.frames.formats import safe_text
 from backends.logs.patterns import Pattern, pattern
-from backends.problems import Cancelled, Problem
 from backends.resources import Document
-from tui import faults
+from tui import crash_log
 from tui.widgets.log_view_prompt import LogPrompt
 from tui.widgets.tree_view import TreeView
 
@@ -47,7 +47,7 @@ class TreeLevel(Vertical):
         """The user is done with the document."""
 
     class _Read(Message):
-        def __init__(self, value: Any, problem: Problem | None) -> None:
+        def __init__(self, value: Any, problem: AppError | None) -> None:
             super().__init__()
             self.value, self.problem = value, problem
 
@@ -61,7 +61,7 @@ class TreeLevel(Vertical):
         self.title = document.title
         self.locator = document.locator
         self._document = document
-        self._cancel = Cancel()
+        self._cancel = CancelToken()
         self._index: Nodes | None = None
         self._wanted: Pattern | None = None
         self._hits: list[int] = []
@@ -94,12 +94,12 @@ class TreeLevel(Vertical):
         """In a worker thread."""
         try:
             value, problem = self._document.read(self._cancel), None
-        except Cancelled:
+        except OperationCancelledError:
             return
-        except Problem as told:
+        except AppError as told:
             value, problem = None, told
         except Exception as error:
-            value, problem = None, faults.as_problem(error)
+            value, problem = None, crash_log.as_problem(error)
         self.post_message(self._Read(value, problem))
 
     @on(_Read)
@@ -186,7 +186,7 @@ class TreeLevel(Vertical):
                 self._search(event.text)
             elif done:
                 self._save(event.text)
-        except Problem as problem:
+        except AppError as problem:
             self.query_one(LogPrompt).say(str(problem))
             return
         if done:
@@ -209,7 +209,7 @@ class TreeLevel(Vertical):
         self._draw()
 
     def _search(self, text: str) -> None:
-        """Raises `Problem` for a pattern that is none."""
+        """Raises `AppError` for a pattern that is none."""
         self._number += 1
         if not text:
             self._forget_search()
@@ -226,7 +226,7 @@ class TreeLevel(Vertical):
         try:
             nodes = self._index or Nodes(document, self._cancel)
             self.post_message(self._Found(number, wanted, nodes, nodes.find(wanted)))
-        except Cancelled:
+        except OperationCancelledError:
             pass
 
     @on(_Found)
@@ -248,7 +248,7 @@ class TreeLevel(Vertical):
 
     def _save(self, text: str) -> None:
         if not text.strip():
-            raise Problem("There is no name.", "Type where to save the document.")
+            raise AppError("There is no name.", "Type where to save the document.")
         assert self.view is not None
         work = partial(self._write, self.view.document, Path(text.strip()).expanduser())
         self.run_worker(work, thread=True, group="save", exit_on_error=False)
@@ -259,7 +259,7 @@ class TreeLevel(Vertical):
         try:
             with atomic_file(target) as stream:
                 stream.write(documents.written(value).encode("utf-8", "surrogatepass"))
-        except Problem as problem:
+        except AppError as problem:
             app.call_from_thread(
                 partial(app.notify, str(problem), title="Not saved", severity="error", timeout=10, markup=False)
             )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from backends.cancel import Cancel
-from backends.problems import Cancelled, Problem
+from backends.cancel import CancelToken
+from backends.errors import AppError, OperationCancelledError
 from backends.resources import Page, Resource
-from tui import faults
+from tui import crash_log
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +24,7 @@ class Upkeep:
 
     def __init__(self, view: ResourceView) -> None:
         self._view = view
-        self._cancel = Cancel()
+        self._cancel = CancelToken()
         self._told: list[str] = []
         self._pause = 0.0
         self._changed = False  # since the list was loaded
@@ -44,7 +44,7 @@ class Upkeep:
 
     def begin(self, resource: Resource) -> None:
         self.end()
-        self._cancel, self._changed = Cancel(), False
+        self._cancel, self._changed = CancelToken(), False
         if resource.poll_seconds > 0 and self._view.session.mode == "normal":
             self._pause = resource.poll_seconds
             self._wait(resource, self._cancel)
@@ -52,10 +52,10 @@ class Upkeep:
     def end(self) -> None:
         self._cancel.cancel()
 
-    def _wait(self, resource: Resource, cancel: Cancel) -> None:
+    def _wait(self, resource: Resource, cancel: CancelToken) -> None:
         self._view.set_timer(self._pause, partial(self._ask, resource, cancel))
 
-    def _ask(self, resource: Resource, cancel: Cancel) -> None:
+    def _ask(self, resource: Resource, cancel: CancelToken) -> None:
         view = self._view
         if cancel.cancelled or not view.is_attached or view.table is None:
             return
@@ -65,22 +65,22 @@ class Upkeep:
         work = partial(self._work, resource, view.table.frame, cancel)
         view.run_worker(work, thread=True, group="poll", exit_on_error=False)
 
-    def _work(self, resource: Resource, frame: pl.DataFrame, cancel: Cancel) -> None:
+    def _work(self, resource: Resource, frame: pl.DataFrame, cancel: CancelToken) -> None:
         """In a worker thread."""
         page: Page | None = None
-        problem: Problem | None = None
+        problem: AppError | None = None
         try:
             page = resource.updates(frame, cancel)
-        except Cancelled:
+        except OperationCancelledError:
             return
-        except Problem as told:
+        except AppError as told:
             problem = told
         except Exception as error:
-            problem = faults.as_problem(error)
+            problem = crash_log.as_problem(error)
         if not cancel.cancelled and self._view.is_attached and self._view.app.is_running:
             self._view.app.call_from_thread(self._back, resource, page, problem, cancel)
 
-    def _back(self, resource: Resource, page: Page | None, problem: Problem | None, cancel: Cancel) -> None:
+    def _back(self, resource: Resource, page: Page | None, problem: AppError | None, cancel: CancelToken) -> None:
         if cancel.cancelled or not self._view.is_attached:
             return
         if problem is not None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from backends.cancel import Cancel
-from backends.http.policies import Policy
+from backends.cancel import CancelToken
+from backends.http.policies import CachePolicy
 from backends.treeherder.asking import Asker, NoSuchRepository, project
 from backends.treeherder.datasets import answers
 
@@ -33,7 +33,7 @@ class Pace:
         self._lock = threading.Lock()
         self._next = 0.0
 
-    def wait(self, cancel: Cancel) -> None:
+    def wait(self, cancel: CancelToken) -> None:
         with self._lock:
             at = max(self._next, self._clock())
             self._next = at + self._gap
@@ -47,7 +47,8 @@ class Treeherder:
     """The endpoints of one repository, in the server's own words: the pane's client gives frames for the eye, a store
     needs which fields an object has. Thread-safe. Answers are not kept: the store is what keeps them.
 
-    Every method raises `HttpProblem`s (an answer of another shape is a `WrongServer`) and `Cancelled`. `requests`
+    Every method raises `HttpError`s (an answer of another shape is a `UnexpectedResponseError`) and
+    `OperationCancelledError`. `requests`
     counts what was asked.
     """
 
@@ -58,7 +59,9 @@ class Treeherder:
     requests: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def signatures(self, frameworks: Sequence[int], interval: int | None, cancel: Cancel) -> dict[str, dict[str, Any]]:
+    def signatures(
+        self, frameworks: Sequence[int], interval: int | None, cancel: CancelToken
+    ) -> dict[str, dict[str, Any]]:
         """All of them with all their fields in one request; `interval`: only those with data in so many seconds."""
         asked = [("framework", number) for number in frameworks]
         if interval is not None:
@@ -68,13 +71,15 @@ class Treeherder:
         )
         return found
 
-    def pushes(self, since: int, until: int, cancel: Cancel) -> list[answers.Push]:
+    def pushes(self, since: int, until: int, cancel: CancelToken) -> list[answers.Push]:
         """The newest thousand pushes from `since` to `until`, both included, epoch seconds; the newest first."""
         asked = [("count", PUSHES_A_PAGE), ("push_timestamp__gte", since), ("push_timestamp__lte", until)]
         found: answers.Pushes = self._project("push/", asked, answers.Pushes, cancel)
         return [push for push in found.results if since <= push.push_timestamp <= until]
 
-    def pairs(self, pushes: Sequence[int], frameworks: Sequence[int], cancel: Cancel) -> dict[str, list[answers.Datum]]:
+    def pairs(
+        self, pushes: Sequence[int], frameworks: Sequence[int], cancel: CancelToken
+    ) -> dict[str, list[answers.Datum]]:
         """All values of these pushes; a push without any is absent."""
         asked = [("push_id", number) for number in pushes] + [("framework", number) for number in frameworks]
         found: dict[str, list[answers.Datum]] = self._project(
@@ -82,7 +87,7 @@ class Treeherder:
         )
         return found
 
-    def series(self, signature: int, since: int, cancel: Cancel) -> list[answers.SeriesData]:
+    def series(self, signature: int, since: int, cancel: CancelToken) -> list[answers.SeriesData]:
         """The values of one signature with all their digits, from `since` (epoch seconds) until now: every endpoint
         that answers for more than one rounds to two decimals. With them comes when their jobs were submitted."""
         asked: list[tuple[str, Any]] = [
@@ -96,14 +101,14 @@ class Treeherder:
         found: list[answers.SeriesData] = self._ask("performance/summary/", asked, list[answers.SeriesData], cancel)
         return [one for one in found if one.signature_id == signature]
 
-    def jobs(self, ids: Sequence[int], cancel: Cancel) -> list[dict[str, Any]]:
+    def jobs(self, ids: Sequence[int], cancel: CancelToken) -> list[dict[str, Any]]:
         """The jobs with these ids (at most `JOBS_A_REQUEST`), in no order; expired ones are absent."""
         asked = [("id__in", ",".join(map(str, ids))), ("count", 2000)]
         found: answers.JobPage = self._project("jobs/", asked, answers.JobPage, cancel)
         wanted = set(ids)  # a filter that the server does not know, it ignores
         return [job for job in found.results if job.get("id") in wanted]
 
-    def submit_times(self, framework: int, since: int, until: int, cancel: Cancel) -> list[answers.SubmitTimes]:
+    def submit_times(self, framework: int, since: int, until: int, cancel: CancelToken) -> list[answers.SubmitTimes]:
         """When the jobs of a framework's tests were submitted, of pushes of that span.
 
         Suites and tests without a suite are enough for nearly all: a subtest is measured by the job of its suite, but
@@ -119,7 +124,7 @@ class Treeherder:
         found: list[answers.SubmitTimes] = self._ask("performance/summary/", asked, list[answers.SubmitTimes], cancel)
         return found
 
-    def repository_id(self, cancel: Cancel) -> int:
+    def repository_id(self, cancel: CancelToken) -> int:
         """Its number. Raises `NoSuchRepository`: most endpoints answer an unknown name as if the server were ill."""
         found: list[answers.Repository] = self._ask("repository/", [], list[answers.Repository], cancel)
         for one in found:
@@ -128,7 +133,7 @@ class Treeherder:
         raise NoSuchRepository(self.repository, [one.name for one in found])
 
     def alert_summaries(
-        self, repository_id: int, page: int, timerange: int | None, monitored: bool, cancel: Cancel
+        self, repository_id: int, page: int, timerange: int | None, monitored: bool, cancel: CancelToken
     ) -> answers.SummaryPage:
         """A page, the oldest first, so that one that is made meanwhile moves none from page to page."""
         asked: list[tuple[str, Any]] = [
@@ -144,10 +149,10 @@ class Treeherder:
         found: answers.SummaryPage = self._ask("performance/alertsummary/", asked, answers.SummaryPage, cancel)
         return found
 
-    def _project(self, endpoint: str, asked: Sequence[tuple[str, Any]], kind: Any, cancel: Cancel) -> Any:
+    def _project(self, endpoint: str, asked: Sequence[tuple[str, Any]], kind: Any, cancel: CancelToken) -> Any:
         return self._ask(project(self.repository, endpoint), asked, kind, cancel)
 
-    def _ask(self, endpoint: str, asked: Sequence[tuple[str, Any]], kind: Any, cancel: Cancel) -> Any:
+    def _ask(self, endpoint: str, asked: Sequence[tuple[str, Any]], kind: Any, cancel: CancelToken) -> Any:
         self.pace.wait(cancel)
         with self._lock:
             self.requests += 1
@@ -155,7 +160,7 @@ class Treeherder:
         for name, value in asked:
             several.setdefault(name, []).append(value)
         url = Asker(self.http, self.base).url(endpoint, several)
-        return self.http.json(url, policy=Policy.never(), cap=CAP, cancel=cancel, type=kind)[0]
+        return self.http.json(url, policy=CachePolicy.never(), cap=CAP, cancel=cancel, type=kind)[0]
 
 
 def _iso(seconds: int) -> str:

@@ -8,7 +8,7 @@ import msgspec
 import polars as pl
 
 from backends.atomic import disk_words
-from backends.problems import FileProblem, UsageProblem
+from backends.errors import FileError, UsageError
 
 COMMITS = {"revision": pl.String(), "commit_ts": pl.Int64()}
 
@@ -21,7 +21,7 @@ class _Commit(msgspec.Struct):
 def read_commits(path: Path) -> pl.DataFrame:
     """revision, commit_ts (epoch seconds), in the order of the file, each revision once (its last line counts).
 
-    Raises `FileProblem`, `UsageProblem` for a line that is no commit.
+    Raises `FileError`, `UsageError` for a line that is no commit.
     """
     known: dict[str, int] = {}
     try:
@@ -33,10 +33,10 @@ def read_commits(path: Path) -> pl.DataFrame:
                     commit = msgspec.json.decode(line, type=_Commit)
                     known[commit.node] = int(commit.date[0])
                 except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, ValueError, IndexError) as error:
-                    raise UsageProblem(
+                    raise UsageError(
                         f"Line {number} of {path} is no commit: {error}.",
                         'Each line is an object of `hg log -Tjson`: {"node": ..., "date": [seconds, offset], ...}.',
                     ) from error
     except OSError as problem:
-        raise FileProblem(f"{path} cannot be read: {disk_words(problem)}.") from problem
+        raise FileError(f"{path} cannot be read: {disk_words(problem)}.") from problem
     return pl.DataFrame({"revision": list(known), "commit_ts": list(known.values())}, schema=COMMITS)

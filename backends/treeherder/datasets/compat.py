@@ -14,8 +14,8 @@ from typing import Any
 import polars as pl
 
 from backends.atomic import disk_words
-from backends.cancel import Cancel
-from backends.problems import FileProblem
+from backends.cancel import CancelToken
+from backends.errors import FileError
 from backends.treeherder.datasets import compat_jobs
 from backends.treeherder.datasets.alert_views import failing_signatures
 from backends.treeherder.datasets.compat_alerts import Lists, write_alerts
@@ -42,13 +42,13 @@ def export(
     structure: Path | None = None,
     histograms: bool = True,
     overwrite: bool = False,
-    cancel: Cancel,
+    cancel: CancelToken,
     progress: Callable[[str], None] = lambda words: None,
 ) -> Exported:
     """Writes all files of the original into `directory`; the same store gives the same bytes.
 
     `structure`: a perf_llm_struc.jsonl to relabel. `histograms`: the PNG files, too, where matplotlib is there. Raises
-    `FileProblem`, `UsageProblem`, `Cancelled`; files that were written before stay.
+    `FileError`, `UsageError`, `OperationCancelledError`; files that were written before stay.
     """
     folder = Folder(directory, overwrite=overwrite, cancel=cancel)
     missing_jobs = list[str]()
@@ -116,7 +116,7 @@ def relabelled(dataset: Dataset, structure: Path, folder: Folder, limit: int | N
         with structure.expanduser().open("rb") as lines:
             folder.write(f"{name}.jsonl", lambda stream: stream.writelines(work.lines(lines, limit)))
     except OSError as problem:
-        raise FileProblem(f"{structure} cannot be read: {disk_words(problem)}.") from problem
+        raise FileError(f"{structure} cannot be read: {disk_words(problem)}.") from problem
     report = work.report()
     folder.json(f"{name}_report.json", report, sort_keys=True, line_end=True)
     return report

@@ -17,8 +17,8 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from backends.atomic import OPEN_DIRECTORY, atomic_file, disk_words
-from backends.cancel import Cancel
-from backends.problems import FileProblem
+from backends.cancel import CancelToken
+from backends.errors import FileError
 
 _SLICE = 50_000
 _PART = re.compile(r"\.[a-z0-9_]+\.(csv|json|jsonl|png)\.[0-9a-f]{8}\.part", re.ASCII)
@@ -61,14 +61,14 @@ def _digest(path: Path) -> bytes | None:
 class Folder:
     """Where files are written to. `written`: (name, "written" or "unchanged"), in order."""
 
-    def __init__(self, path: Path, *, overwrite: bool, cancel: Cancel) -> None:
+    def __init__(self, path: Path, *, overwrite: bool, cancel: CancelToken) -> None:
         self.path, self._overwrite, self._cancel = path.expanduser().absolute(), overwrite, cancel
         self.written: list[tuple[str, str]] = []
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._directory = os.open(self.path, OPEN_DIRECTORY)
         except OSError as problem:
-            raise FileProblem(f"{path} cannot be made: {disk_words(problem)}.", "Choose another place.") from problem
+            raise FileError(f"{path} cannot be made: {disk_words(problem)}.", "Choose another place.") from problem
         self._sweep()
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class Folder:
                 os.unlink(name, dir_fd=self._directory)
 
     def write(self, name: str, fill: Callable[[Any], object]) -> None:
-        """A file that `fill` writes; one that is there and differs is only replaced with leave (`FileProblem`)."""
+        """A file that `fill` writes; one that is there and differs is only replaced with leave (`FileError`)."""
         self._cancel.check()
         target = self.path / name
         try:
@@ -95,7 +95,7 @@ class Folder:
                 if there == told.digest:
                     raise _UnchangedError
                 if there is not None and not self._overwrite:
-                    raise FileProblem(f"{target} exists and differs.", "Add --overwrite, or choose another directory.")
+                    raise FileError(f"{target} exists and differs.", "Add --overwrite, or choose another directory.")
         except _UnchangedError:
             self.written.append((name, "unchanged"))
             return

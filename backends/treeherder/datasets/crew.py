@@ -7,8 +7,15 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from backends.cancel import Cancel
-from backends.http.errors import HttpProblem, NetworkFailed, NotAllowed, Offline, RateLimited, TimedOut
+from backends.cancel import CancelToken
+from backends.http.errors import (
+    AccessDeniedError,
+    HttpError,
+    NetworkError,
+    OfflineError,
+    RateLimitedError,
+    RequestTimeoutError,
+)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -20,7 +27,7 @@ class Outcome(Generic[Item, Result]):
 
     items: Sequence[Item]
     result: Result | None
-    problem: HttpProblem | None = None
+    problem: HttpError | None = None
 
 
 def ask_all(
@@ -28,7 +35,7 @@ def ask_all(
     ask: Callable[[Sequence[Item]], Result],
     *,
     concurrency: int,
-    cancel: Cancel,
+    cancel: CancelToken,
 ) -> Iterator[Outcome[Item, Result]]:
     """The outcomes as they come. A batch that fails is asked again in halves, down to single items: Treeherder's
     requests end after 30 seconds, and how much fits into them nobody can know.
@@ -48,7 +55,7 @@ def ask_all(
                     items = running.pop(one)
                     try:
                         yield Outcome(items, one.result())
-                    except HttpProblem as problem:
+                    except HttpError as problem:
                         if _hopeless(problem):
                             raise
                         if len(items) > 1:
@@ -60,10 +67,10 @@ def ask_all(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _hopeless(problem: HttpProblem) -> bool:
-    if isinstance(problem, NotAllowed | Offline | RateLimited):
+def _hopeless(problem: HttpError) -> bool:
+    if isinstance(problem, AccessDeniedError | OfflineError | RateLimitedError):
         return True
-    return isinstance(problem, NetworkFailed) and not isinstance(problem, TimedOut)
+    return isinstance(problem, NetworkError) and not isinstance(problem, RequestTimeoutError)
 
 
 def batches(items: Sequence[Item], size: int) -> list[Sequence[Item]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.frames.schema import Column, Kind, Schema
 from backends.treeherder.datasets.asking import (
     JOBS_A_REQUEST,
@@ -112,7 +112,7 @@ def ceiling(count: int, size: int) -> int:
     return -(-count // size)
 
 
-def steps_of(store: Store, server: Treeherder, wanted: Wanted, cancel: Cancel) -> list[Step]:
+def steps_of(store: Store, server: Treeherder, wanted: Wanted, cancel: CancelToken) -> list[Step]:
     """What an update of this store will ask now. Lists the missing pushes and counts the alert summaries, which takes
     few requests and is not kept; writes nothing."""
     ledger, repository = store.ledger, wanted.repository
@@ -146,7 +146,7 @@ def steps_of(store: Store, server: Treeherder, wanted: Wanted, cancel: Cancel) -
     ]  # fmt: skip
 
 
-def _pushes(store: Store, server: Treeherder, wanted: Wanted, cancel: Cancel) -> tuple[int, pl.DataFrame]:
+def _pushes(store: Store, server: Treeherder, wanted: Wanted, cancel: CancelToken) -> tuple[int, pl.DataFrame]:
     """How many pages are to be listed, and all pushes: push_id, push_ts."""
     known = store.ledger.known(wanted.repository, "pushes").get("")
     before, parts = server.requests, [known_pushes(store, wanted)]
@@ -168,7 +168,7 @@ def _frameworks(store: Store) -> int:
     return int(found) or 11  # as many as were enabled in 2026
 
 
-def _alert_pages(store: Store, server: Treeherder, wanted: Wanted, number: int, cancel: Cancel) -> int:
+def _alert_pages(store: Store, server: Treeherder, wanted: Wanted, number: int, cancel: CancelToken) -> int:
     pages = 0
     for monitored in (False, True)[: int(wanted.alerts) + int(wanted.alerts and wanted.monitored)]:
         known = store.ledger.known(wanted.repository, "alerts:monitored" if monitored else "alerts").get("")

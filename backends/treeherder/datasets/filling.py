@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.cancel import Cancel
-from backends.locators import LocatorProblem, parse
+from backends.cancel import CancelToken
+from backends.errors import UsageError
+from backends.locators import InvalidLocatorError, parse
 from backends.locators.datasets import DatasetView, DatasetViews
-from backends.problems import UsageProblem
 from backends.resources import Action, Question
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def question(repository: str, last: str) -> Question:
 
     def opens(answer: str) -> DatasetViews:
         if not answer.strip() or "\0" in answer:
-            raise UsageProblem("Name a directory.", "One that does not exist yet can be filled from its menu.")
+            raise UsageError("Name a directory.", "One that does not exist yet can be filled from its menu.")
         return DatasetViews(str(Path(answer.strip()).expanduser().absolute()), repository)
 
     label = f"Dataset of {repository}…" if repository else "A dataset on this machine…"
@@ -43,7 +43,7 @@ def last_dataset(directory: Path) -> str:
         if text.startswith("perf:dataset/"):
             try:
                 found = parse(text)
-            except LocatorProblem:
+            except InvalidLocatorError:
                 continue
             if isinstance(found, DatasetViews | DatasetView):
                 return found.store
@@ -65,7 +65,7 @@ def fetching(store: Path, repository: str, http: Http, url: str) -> list[Action]
 def repairing(store: Path) -> Action:
     """To set damaged files aside, as `perf dataset repair` does."""
 
-    def run(cancel: Cancel, progress: Callable[[str], None]) -> str:
+    def run(cancel: CancelToken, progress: Callable[[str], None]) -> str:
         from backends.treeherder.datasets.repair import repair
 
         progress("reading every file of the dataset")
@@ -83,8 +83,8 @@ def repairing(store: Path) -> Action:
 
 def _run(
     store: Path, repository: str, http: Http, url: str, days: int
-) -> Callable[[Cancel, Callable[[str], None]], str]:
-    def run(cancel: Cancel, progress: Callable[[str], None]) -> str:
+) -> Callable[[CancelToken, Callable[[str], None]], str]:
+    def run(cancel: CancelToken, progress: Callable[[str], None]) -> str:
         from backends.treeherder.datasets.asking import Pace, Treeherder
         from backends.treeherder.datasets.ledger import now
         from backends.treeherder.datasets.store import Store, checked

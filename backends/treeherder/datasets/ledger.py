@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from backends.atomic import SymlinkError
-from backends.cancel import Cancel
-from backends.problems import FileProblem
+from backends.cancel import CancelToken
+from backends.errors import FileError
 
 Status = Literal["ok", "empty", "error"]
 FORMAT = "1"
@@ -102,15 +102,15 @@ class Ledger:
             self._base.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (FORMAT,))
             found = self._base.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
         except sqlite3.Error as error:
-            raise FileProblem(
+            raise FileError(
                 f"{path} cannot be used as a dataset's ledger: {error}.",
                 "Name a store that this program made; if it is damaged, `perf dataset repair` begins a new ledger.",
             ) from error
         if found[0] != FORMAT:
-            raise FileProblem(f"{path.parent} was written by a newer version (format {found[0]}).", "Update ciexplore.")
+            raise FileError(f"{path.parent} was written by a newer version (format {found[0]}).", "Update ciexplore.")
 
     @contextlib.contextmanager
-    def exclusive(self, cancel: Cancel) -> Iterator[None]:
+    def exclusive(self, cancel: CancelToken) -> Iterator[None]:
         """Alone among all processes with this store; what is recorded inside is kept only if the block ends well."""
         while True:
             try:
@@ -119,7 +119,7 @@ class Ledger:
                 break
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error) and "busy" not in str(error):
-                    raise FileProblem(f"The dataset's ledger cannot be written: {error}.") from error
+                    raise FileError(f"The dataset's ledger cannot be written: {error}.") from error
                 cancel.sleep(0.02)
         try:
             yield
@@ -143,10 +143,10 @@ class Ledger:
             yield
         except sqlite3.Error as error:
             if "full" in str(error):
-                raise FileProblem(
+                raise FileError(
                     f"{self._path} cannot be written: no space left on device.", "Free some space, and try again."
                 ) from error
-            raise FileProblem(
+            raise FileError(
                 f"{self._path}, the dataset's ledger, cannot be used: {error}.",
                 f"If it is damaged, `ciexplore perf dataset repair --store {self._path.parent}` begins a new one.",
             ) from error
@@ -164,7 +164,7 @@ class Ledger:
         except sqlite3.OperationalError as error:
             if "locked" in str(error) or "busy" in str(error):
                 return True
-            raise FileProblem(f"{path} cannot be opened: {error}.", "Check its permissions.") from error
+            raise FileError(f"{path} cannot be opened: {error}.", "Check its permissions.") from error
         except sqlite3.Error:
             return False
         return bool(found[0] == "ok") and ("meta" in tables or not tables)

@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from backends.atomic import disk_words
-from backends.cancel import Cancel
-from backends.http.errors import clean
-from backends.problems import FileProblem, Problem, UsageProblem
+from backends.cancel import CancelToken
+from backends.errors import AppError, FileError, UsageError
+from backends.http.errors import sanitize
 from backends.treeherder.datasets.parquet_files import DamagedDatasetError, is_whole
 from backends.treeherder.datasets.store import LEDGER, Store
 from backends.treeherder.datasets.tables import TABLES
@@ -23,7 +23,7 @@ from backends.treeherder.datasets.tables import TABLES
 SCHEMES = ("s3", "gs", "file")
 
 
-class BucketProblem(Problem):
+class BucketProblem(AppError):
     """The bucket, or the way to it, said no."""
 
     exit_code = 3
@@ -38,8 +38,10 @@ class Mirrored:
     size: int
 
 
-def mirror(store: Store, url: str, *, cancel: Cancel, progress: Callable[[str], None] = lambda words: None) -> Mirrored:
-    """Copies what `url` lacks or has in another state. Raises `UsageProblem`, `BucketProblem`, `Cancelled`,
+def mirror(
+    store: Store, url: str, *, cancel: CancelToken, progress: Callable[[str], None] = lambda words: None
+) -> Mirrored:
+    """Copies what `url` lacks or has in another state. Raises `UsageError`, `BucketProblem`, `OperationCancelledError`,
     `DamagedDatasetError` after all that is whole; what was copied before stays and is not copied again."""
     bucket = _bucket(url)
     there = _listed(bucket, url)
@@ -74,25 +76,25 @@ def mirror(store: Store, url: str, *, cancel: Cancel, progress: Callable[[str], 
 
 def _bucket(url: str) -> Any:
     if urlsplit(url).scheme not in SCHEMES:
-        raise UsageProblem(f"{clean(url, 80)} is no bucket.", "Write s3://BUCKET/PREFIX or gs://BUCKET/PREFIX.")
+        raise UsageError(f"{sanitize(url, 80)} is no bucket.", "Write s3://BUCKET/PREFIX or gs://BUCKET/PREFIX.")
     try:
         from obstore.exceptions import BaseError
         from obstore.store import from_url
     except ImportError:
-        raise UsageProblem("Buckets need the extra s3.", "Install it with: pip install 'ciexplore[s3]'.") from None
+        raise UsageError("Buckets need the extra s3.", "Install it with: pip install 'ciexplore[s3]'.") from None
     if urlsplit(url).scheme == "file":
         Path(urlsplit(url).path).mkdir(parents=True, exist_ok=True)
     try:
         return from_url(url)
     except (BaseError, ValueError) as error:
-        raise UsageProblem(f"{clean(url, 80)} is no bucket: {clean(str(error), 200)}.") from error
+        raise UsageError(f"{sanitize(url, 80)} is no bucket: {sanitize(str(error), 200)}.") from error
 
 
 def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as problem:
-        raise FileProblem(f"{path} cannot be read: {disk_words(problem)}.", "Try again.") from problem
+        raise FileError(f"{path} cannot be read: {disk_words(problem)}.", "Try again.") from problem
 
 
 def _listed(bucket: Any, url: str) -> dict[str, int]:
@@ -117,6 +119,6 @@ def _put(bucket: Any, name: str, content: bytes, url: str) -> int:
 
 def _problem(url: str, error: Exception) -> BucketProblem:
     return BucketProblem(
-        f"{clean(url, 80)} cannot be used: {clean(str(error).partition(': <')[0].rpartition(' - ')[2], 200)}.",
+        f"{sanitize(url, 80)} cannot be used: {sanitize(str(error).partition(': <')[0].rpartition(' - ')[2], 200)}.",
         "Check its name and the credentials in the environment (AWS_..., GOOGLE_...).",
     )

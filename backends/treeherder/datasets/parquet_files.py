@@ -9,13 +9,13 @@ from pathlib import Path
 import polars as pl
 
 from backends.atomic import atomic_file, disk_words
-from backends.problems import FileProblem
+from backends.errors import FileError
 from backends.treeherder.datasets.tables import Table
 
 TOLD = 3  # damaged files that a sentence names
 
 
-class DamagedDatasetError(FileProblem):
+class DamagedDatasetError(FileError):
     """Files of a dataset cannot be read, or are no longer there. `files`: all of them."""
 
     def __init__(self, files: Sequence[Path], store: Path, *, missing: bool = False) -> None:
@@ -32,7 +32,7 @@ class DamagedDatasetError(FileProblem):
 
 
 def write_parquet(rows: pl.DataFrame, target: Path, *, below: Path) -> None:
-    """Writes a file that replaces the one there, never through a link below `below`. Raises `FileProblem`.
+    """Writes a file that replaces the one there, never through a link below `below`. Raises `FileError`.
 
     The bytes are made in memory: polars, writing to a disk that is full, says so in an error of its own.
     """
@@ -40,7 +40,7 @@ def write_parquet(rows: pl.DataFrame, target: Path, *, below: Path) -> None:
     try:
         rows.write_parquet(made, compression="zstd", statistics=True, row_group_size=256_000)
     except (pl.exceptions.PolarsError, MemoryError) as problem:
-        raise FileProblem(f"{target} cannot be written: {polars_words(problem)}.") from problem
+        raise FileError(f"{target} cannot be written: {polars_words(problem)}.") from problem
     with atomic_file(target, overwrite=True, below=below) as stream:
         stream.write(made.getbuffer())
 

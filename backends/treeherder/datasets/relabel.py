@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from backends.problems import UsageProblem
+from backends.errors import UsageError
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Relabelling:
     flipped: list[str] = field(default_factory=list)
 
     def lines(self, found: Iterable[bytes], limit: int | None = None) -> Iterator[bytes]:
-        """The lines, each with its line end; blank ones are dropped. Raises `UsageProblem` for what is no JSON."""
+        """The lines, each with its line end; blank ones are dropped. Raises `UsageError` for what is no JSON."""
         for number, line in enumerate(found, 1):
             stripped = line.strip()
             if not stripped:
@@ -41,7 +41,7 @@ class Relabelling:
             try:
                 row = msgspec.json.decode(stripped)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise UsageProblem(f"Line {number} is no JSON: {error}.", "Mend it, or make the file anew.") from error
+                raise UsageError(f"Line {number} is no JSON: {error}.", "Mend it, or make the file anew.") from error
             self.counters["output_records_written"] += 1
             yield self._line(row, stripped) + b"\n"
 

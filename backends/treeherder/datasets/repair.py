@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backends.atomic import open_directory
-from backends.cancel import Cancel
-from backends.problems import FileProblem, UsageProblem
+from backends.cancel import CancelToken
+from backends.errors import FileError, UsageError
 from backends.treeherder.datasets.ledger import Ledger
 from backends.treeherder.datasets.parquet_files import is_whole, polars_words
 from backends.treeherder.datasets.store import FILE, LEDGER, SHARED, Store
@@ -40,12 +40,12 @@ def damaged_files(store: Path) -> list[Path]:
     return [path for name, paths in found.items() for path in paths if not is_whole(path, TABLES[name])]
 
 
-def repair(store: Path, cancel: Cancel) -> list[SetAside]:
-    """Sets the damaged files of the dataset in that directory aside. Raises `FileProblem`, `UsageProblem`,
-    `Cancelled`."""
+def repair(store: Path, cancel: CancelToken) -> list[SetAside]:
+    """Sets the damaged files of the dataset in that directory aside. Raises `FileError`, `UsageError`,
+    `OperationCancelledError`."""
     store = store.expanduser().absolute()
     if not any((store / name).exists() for name in (LEDGER, *TABLES)):
-        raise UsageProblem(f"There is no dataset in {store}.", "Name the directory of one.")
+        raise UsageError(f"There is no dataset in {store}.", "Name the directory of one.")
     done = []
     if (store / LEDGER).exists() and not Ledger.is_whole(store / LEDGER):
         done.append(_moved(store, store / LEDGER, "everything: the ledger said what was known; no row is lost"))
@@ -103,7 +103,7 @@ def _moved(store: Path, path: Path, again: str) -> SetAside:
         finally:
             os.close(source)
     except OSError as problem:
-        raise FileProblem(
+        raise FileError(
             f"{path} cannot be set aside: {polars_words(problem)}.", "Free some space or check its permissions."
         ) from problem
     return SetAside(name, f"{DAMAGED}/{place}", again)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import polars as pl
 
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.answers import Origin
-from backends.locators import Locator, LocatorProblem
+from backends.http.response import Freshness
+from backends.locators import InvalidLocatorError, Locator
 from backends.locators.datasets import DatasetView, DatasetViews
 from backends.locators.perfherder import AlertSummary, PushJobs, PushOf, Series, SeriesRef
 from backends.locators.taskcluster import SLUGID, Task
@@ -43,13 +43,13 @@ LIST = Schema(
 def dataset_resource(locator: Locator, http: Http | None = None, url: str = "") -> Resource:
     """The list that a dataset's locator opens; `http`, `url`: where its menu fetches from.
 
-    Raises `LocatorProblem` for any other locator, `UsageProblem` for an unknown view.
+    Raises `InvalidLocatorError` for any other locator, `UsageError` for an unknown view.
     """
     if isinstance(locator, DatasetViews):
         return DatasetList(locator, http, url)
     if isinstance(locator, DatasetView):
         return DatasetRows(locator)
-    raise LocatorProblem(f"{locator.text()} is no dataset.")
+    raise InvalidLocatorError(f"{locator.text()} is no dataset.")
 
 
 class DatasetList(Resource):
@@ -68,9 +68,9 @@ class DatasetList(Resource):
     def title(self) -> str:
         return f"dataset {Path(self._meant.store).name}"
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         if not (Path(self._meant.store).expanduser() / LEDGER).is_file():
-            yield Page(LIST.empty(), Origin(), total=0)
+            yield Page(LIST.empty(), Freshness(), total=0)
             return
         with Store(Path(self._meant.store)) as store:
             named = self._meant.repository
@@ -80,7 +80,7 @@ class DatasetList(Resource):
                 cancel.check()
                 with store.reading():
                     frame, note = _listed(store, repository), _note(store, repository)
-                yield Page(frame, Origin(), note=note)
+                yield Page(frame, Freshness(), note=note)
 
     def open(self, row: Row) -> Locator | None:
         return DatasetView(self._meant.store, str(row["view"]), str(row["repository"]))
@@ -158,14 +158,14 @@ class DatasetRows(Resource):
     def title(self) -> str:
         return self._view.about
 
-    def pages(self, cancel: Cancel) -> Iterator[Page]:
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
         with Store(Path(self._meant.store)) as store:
             dataset = Dataset(store, store.only_repository(self._meant.repository or None))
             self._repository = dataset.repository
             cancel.check()
             with store.reading():
                 frame, note = self._view.build(dataset), view_note(dataset, self._view.needs)
-            yield Page(frame, Origin(), total=len(frame), note=note)
+            yield Page(frame, Freshness(), total=len(frame), note=note)
 
     def open(self, row: Row) -> Locator | None:
         """Where the row came from: an alert summary, a push, a task, the series of a signature or of a group."""

@@ -27,7 +27,7 @@ from pathlib import Path
 import polars as pl
 
 from backends.atomic import open_directory
-from backends.problems import FileProblem
+from backends.errors import FileError
 from backends.treeherder.datasets.parquet_files import write_parquet
 from backends.treeherder.datasets.store import SHARED, Store
 from backends.treeherder.datasets.tables import PAIRS
@@ -61,12 +61,12 @@ def shared_rows(store: Store, repository: str) -> SharedRows:
         rows.collect_schema()
         return SharedRows(pl.read_parquet(there / "members.parquet", hive_partitioning=False), rows)
     if is_there:  # and is damaged
-        with contextlib.suppress(OSError, FileProblem):
+        with contextlib.suppress(OSError, FileError):
             _remove(store.path, home, state)
     members = classes(rows for _, rows in store.by_file("pairs", repository))
     found = SharedRows(members, _of_leaders(store.scan("pairs", repository), members))
     if _state(store, repository) == state:  # else some of it is of before and some of after an update
-        with contextlib.suppress(OSError, FileProblem):
+        with contextlib.suppress(OSError, FileError):
             _keep(found, store.path, home, state)
     return found
 

@@ -23,8 +23,8 @@ from types import TracebackType
 import polars as pl
 
 from backends.atomic import disk_words, open_directory
-from backends.cancel import Cancel
-from backends.problems import FileProblem, UsageProblem
+from backends.cancel import CancelToken
+from backends.errors import FileError, UsageError
 from backends.treeherder.datasets.ledger import Fetch, Ledger
 from backends.treeherder.datasets.merging import merged
 from backends.treeherder.datasets.parquet_files import (
@@ -50,7 +50,7 @@ class Store:
         self.path = path.expanduser().absolute()
         if not (self.path / LEDGER).is_file():
             if not create:
-                raise UsageProblem(f"There is no dataset in {path}.", _HINT)
+                raise UsageError(f"There is no dataset in {path}.", _HINT)
             self._make(path)
         self.ledger = Ledger(self.path / LEDGER)
 
@@ -64,19 +64,17 @@ class Store:
                 and not (entry.name in TABLES and any(entry.glob("repository=*")))
             ]
         except OSError as problem:
-            raise FileProblem(
-                f"{path} cannot hold a dataset: {disk_words(problem)}.", "Choose another place."
-            ) from None
+            raise FileError(f"{path} cannot hold a dataset: {disk_words(problem)}.", "Choose another place.") from None
         if others:
-            raise UsageProblem(f"{path} holds other things and no dataset.", "Name an empty or a new directory.")
+            raise UsageError(f"{path} holds other things and no dataset.", "Name an empty or a new directory.")
 
     def commit(
-        self, repository: str, frames: Mapping[str, pl.DataFrame], fetches: Sequence[Fetch] = (), *, cancel: Cancel
+        self, repository: str, frames: Mapping[str, pl.DataFrame], fetches: Sequence[Fetch] = (), *, cancel: CancelToken
     ) -> None:
         """Takes the rows in, then notes what was asked. All or, after a kill, some of the rows and none of the notes.
 
         `frames`: table name -> rows with that table's columns; alerts come with the summaries that list them. Raises
-        `FileProblem`, `Cancelled` (before it began).
+        `FileError`, `OperationCancelledError` (before it began).
         """
         checked(repository)
         with self.ledger.exclusive(cancel):
@@ -105,7 +103,7 @@ class Store:
                 old = read_parquet(target, table)
         except (OSError, pl.exceptions.PolarsError) as problem:
             if isinstance(problem, FileNotFoundError):
-                raise FileProblem(f"{target} cannot be read: {polars_words(problem)}.") from problem
+                raise FileError(f"{target} cannot be read: {polars_words(problem)}.") from problem
             raise DamagedDatasetError([target], self.path) from problem
         found = merged(table, old, rows, listed)
         if not found.equals(old):
@@ -124,7 +122,7 @@ class Store:
             finally:
                 os.close(directory)
         except OSError as problem:
-            raise FileProblem(
+            raise FileError(
                 f"{home} cannot be written to: {disk_words(problem)}.", "Free some space or check its permissions."
             ) from problem
 
@@ -169,17 +167,17 @@ class Store:
         return sorted(found | {row[0] for row in self.ledger.summary()})
 
     def only_repository(self, named: str | None) -> str:
-        """The repository that is meant: the named one, else the only one there is. Raises `UsageProblem`."""
+        """The repository that is meant: the named one, else the only one there is. Raises `UsageError`."""
         there = self.repositories()
         if named is not None:
             if named not in there:
-                raise UsageProblem(
+                raise UsageError(
                     f"The dataset holds nothing of {named!r}.", f"It has: {', '.join(there) or 'nothing'}."
                 )
             return named
         if len(there) != 1:
             what = "several repositories" if there else "nothing yet"
-            raise UsageProblem(f"The dataset holds {what}.", f"Name one: {', '.join(there)}." if there else _HINT)
+            raise UsageError(f"The dataset holds {what}.", f"Name one: {', '.join(there)}." if there else _HINT)
         return there[0]
 
     def count(self, table: str, repository: str | None = None) -> int:
@@ -202,10 +200,10 @@ class Store:
             if damaged:
                 raise DamagedDatasetError(damaged, self.path) from problem
             if derived:
-                raise FileProblem(
+                raise FileError(
                     f"{derived[0]} was damaged.", "It is removed and will be made anew: try again."
                 ) from None
-            raise FileProblem(
+            raise FileError(
                 f"The dataset in {self.path} cannot be worked with: {polars_words(problem)}.", "Try again."
             ) from problem
 
@@ -234,7 +232,7 @@ class Store:
 
 
 def checked(repository: str) -> str:
-    """A repository's name, which becomes a directory's. Raises `UsageProblem` for what cannot be one."""
+    """A repository's name, which becomes a directory's. Raises `UsageError` for what cannot be one."""
     if REPOSITORY.fullmatch(repository) is None:
-        raise UsageProblem(f"{repository[:60]!r} is not a repository's name.", "Write it as Treeherder does: autoland.")
+        raise UsageError(f"{repository[:60]!r} is not a repository's name.", "Write it as Treeherder does: autoland.")
     return repository

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from backends.cancel import Cancel
-from backends.http.errors import HttpProblem
+from backends.cancel import CancelToken
+from backends.http.errors import HttpError
 from backends.treeherder.datasets import answers
 from backends.treeherder.datasets.asking import (
     JOBS_A_REQUEST,
@@ -65,7 +65,7 @@ class Update:
         server: Treeherder,
         wanted: Wanted,
         *,
-        cancel: Cancel,
+        cancel: CancelToken,
         concurrency: int = 4,
         progress: Callable[[str], None] = lambda words: None,
     ) -> None:
@@ -74,7 +74,7 @@ class Update:
         self.report = Report()
 
     def run(self) -> Report:
-        """All steps. Raises the `Problem` that would stop every further request; what came before it is kept."""
+        """All steps. Raises the `AppError` that would stop every further request; what came before it is kept."""
         try:
             steps = (self._repository, self._signatures, self._pushes, self._pairs, self._digits, self._submit_times)
             for step in (*steps, self._jobs, self._alerts, self._shared):
@@ -111,7 +111,7 @@ class Update:
         status = "ok" if rows else "empty"
         return Fetch(self._wanted.repository, endpoint, key, status, now(), rows, *span)  # type: ignore[arg-type]
 
-    def _failed(self, endpoint: str, key: str, problem: HttpProblem) -> Fetch:
+    def _failed(self, endpoint: str, key: str, problem: HttpError) -> Fetch:
         self.report.problems.append((f"{endpoint} {key}".strip(), problem.sentence))
         return Fetch(self._wanted.repository, endpoint, key, "error", now(), reason=problem.reason)
 
@@ -399,7 +399,7 @@ def push_spans(known: Known | None, wanted: Wanted) -> list[tuple[int, int, bool
     return spans
 
 
-def listed_pushes(server: Treeherder, since: int, until: int, cancel: Cancel) -> Iterator[list[answers.Push]]:
+def listed_pushes(server: Treeherder, since: int, until: int, cancel: CancelToken) -> Iterator[list[answers.Push]]:
     """The pushes of a span page by page, the newest first; there is no offset, so each page begins where one ended."""
     seen: set[int] = set()
     while True:

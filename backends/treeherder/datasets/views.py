@@ -9,8 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
+from backends.errors import UsageError
 from backends.frames.schema import Column, Kind, Schema
-from backends.problems import UsageProblem
 from backends.treeherder.datasets import alert_views, job_views, revisions, signature_sets, signature_views
 from backends.treeherder.datasets.commits import read_commits
 from backends.treeherder.datasets.groups import signature_groups
@@ -157,7 +157,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class View:
-    """`build` reads the store and calculates, up to seconds for 20 million pairs; it raises `Problem`s."""
+    """`build` reads the store and calculates, up to seconds for 20 million pairs; it raises `AppError`s."""
 
     name: str
     about: str
@@ -177,7 +177,7 @@ def _revisions(dataset: Dataset) -> pl.DataFrame:
 
 def _commits(dataset: Dataset) -> pl.DataFrame:
     if dataset.options.commits is None:
-        raise UsageProblem(
+        raise UsageError(
             "Treeherder does not list commits, only pushes.",
             "Name the list with --commits all_commits.jsonl, or look at the view `revisions`.",
         )
@@ -290,8 +290,8 @@ VIEWS = {
 
 
 def view(name: str) -> View:
-    """The view of that name. Raises `UsageProblem`."""
+    """The view of that name. Raises `UsageError`."""
     try:
         return VIEWS[name]
     except KeyError:
-        raise UsageProblem(f"There is no view {name[:40]!r}.", f"Views: {', '.join(VIEWS)}.") from None
+        raise UsageError(f"There is no view {name[:40]!r}.", f"Views: {', '.join(VIEWS)}.") from None

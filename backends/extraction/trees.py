@@ -1,0 +1,313 @@
+"""What is made of downloaded files (unpacked directories, links): from which content, recorded before it is named.
+
+A directory gets its name in these steps, each durable before the next:
+1. it is filled under a hidden name beside its target, `.NAME.xxxxxxxx.new`;
+2. OUTPUT/.ciexplore/unpacked.json says what is about to be named, and made from which content;
+3. what stood under the name becomes `.NAME.xxxxxxxx.old`, and the new one gets the name;
+4. the old one is removed, and the record says from which content the target was made.
+A run killed before step 3 is over leaves the hidden directory: the next one undoes what it had begun. Killed later, the
+hidden directory has gone and the target is there: then the record was true, and the next run finishes it.
+
+A link to a download (or its copy) is recognised by its content: the record names what it had and what it is to have.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backends.atomic import (
+    NAME_BYTES,
+    BlockedPathError,
+    DirectoryTree,
+    SymlinkError,
+    atomic_file,
+    disk_words,
+    open_directory,
+    temporary_name,
+)
+from backends.errors import FileError
+from backends.transfers.names import OWN_DIRECTORY, Target, is_safe
+from backends.transfers.outputs import Output
+
+RECORD = "unpacked.json"
+BATCH = 16  # directories that are named together: the record is written twice for each batch
+_HIDDEN = re.compile(r"\.(.*)\.[0-9a-f]{8}\.(?:new|old)|\.(.*)\.unpacking-[0-9a-f]{8}", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """`made_from`: digest of the content that the target was made from. The rest, while another one is to be named:
+    `following`, its digest, and for directories where they are.
+    """
+
+    made_from: str = ""
+    following: str = ""
+    target: str = ""
+    staged: str = ""
+    old: str = ""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A directory that is complete but for its name. `replaces`: whether one of an older content has the name."""
+
+    key: str
+    target: Target
+    name: str
+    made_from: str
+    replaces: bool
+    tree: DirectoryTree
+
+    @property
+    def path(self) -> Target:
+        return (*self.target[:-1], self.name)
+
+
+class Results:
+    """The record of one output directory, whose lock the caller holds. `key` names a result in it."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._entries = _read_record(output.directory((OWN_DIRECTORY,)), output.path)
+        self._staged: set[Target] = set()
+        self._settle()
+
+    def made_from(self, key: str) -> str:
+        """The digest of what the target was made from; "" if it is not from here."""
+        return self._entries.get(key, _Entry()).made_from
+
+    def is_ours(self, key: str, digest: str) -> bool:
+        """Whether a file with this content under the key's name is one that we put there."""
+        entry = self._entries.get(key)
+        return entry is not None and digest != "" and digest in (entry.made_from, entry.following)
+
+    def check_free(self, target: Target, key: str) -> bool:
+        """Whether there is a directory of ours to replace; False if there is nothing. Raises `BlockedPathError`."""
+        try:
+            mode = os.stat(target[-1], dir_fd=self._output.directory(target[:-1]), follow_symlinks=False).st_mode
+        except FileNotFoundError:
+            return False
+        path = self._output.path.joinpath(*target)
+        if stat.S_ISDIR(mode) and self.made_from(key):
+            return True
+        what = "is a symbolic link" if stat.S_ISLNK(mode) else "is there already"
+        raise BlockedPathError(f"{path} {what}, and not from here.", "Move it away, then try again.")
+
+    def stage(self, key: str, target: Target, made_from: str, *, replaces: bool) -> Staged:
+        """A new hidden directory to fill. What killed runs left for this target is removed first."""
+        directory = self._output.directory(target[:-1])
+        for name in os.listdir(directory):  # noqa: PTH208 - by descriptor, not by name
+            if _is_hidden(name, target[-1]) and (*target[:-1], name) not in self._staged:
+                self._remove(target[:-1], name)
+        name = temporary_name(target[-1], "new")
+        os.mkdir(name, dir_fd=directory)
+        path = (*target[:-1], name)
+        self._staged.add(path)
+        tree = DirectoryTree(self._output.path.joinpath(*path), os.dup(self._output.directory(path)))
+        return Staged(key, target, name, made_from, replaces, tree)
+
+    def drop(self, staged: Staged) -> None:
+        staged.tree.close()
+        self._remove(staged.target[:-1], staged.name)
+
+    def name(self, batch: Sequence[Staged]) -> list[tuple[Staged, FileError]]:
+        """Gives these directories their names; returns those that did not get them, and why."""
+        before = {one.key: self._entries.get(one.key, _Entry()) for one in batch}
+        for one in batch:
+            one.tree.close()
+            self._entries[one.key] = _Entry(
+                before[one.key].made_from,
+                one.made_from,
+                "/".join(one.target),
+                one.name,
+                temporary_name(one.target[-1], "old") if one.replaces else "",
+            )
+        problems = []
+        try:
+            self.write()
+            for one in batch:
+                try:
+                    self._give_name(one, self._entries[one.key].old)
+                except OSError as error:
+                    path = self._output.path.joinpath(*one.target)
+                    words = f"{path} cannot get its name: {disk_words(error, path)}."
+                    problems.append((one, FileError(words, "Check what is there, then try again.")))
+            for above in {one.target[:-1] for one in batch}:
+                with contextlib.suppress(OSError):  # some network file systems do not sync directories
+                    os.fsync(self._output.directory(above))
+        except BaseException:
+            with contextlib.suppress(Exception):  # a full disk again: the next run does it
+                self._settle()
+            raise
+        failed = {one.key for one, _ in problems}
+        for one in batch:
+            if one.key in failed:
+                self._entries[one.key] = before[one.key]
+                continue
+            if old := self._entries[one.key].old:
+                self._remove(one.target[:-1], old)
+            self._entries[one.key] = _Entry(one.made_from)
+        self.write()
+        for one, _ in problems:
+            self._remove(one.target[:-1], one.name)
+        return problems
+
+    def _give_name(self, one: Staged, old: str) -> None:
+        directory, name = self._output.directory(one.target[:-1]), one.target[-1]
+        self._output.forget(one.target)
+        self._output.forget(one.path)
+        if old:
+            os.rename(name, old, src_dir_fd=directory, dst_dir_fd=directory)
+        try:
+            os.rename(one.name, name, src_dir_fd=directory, dst_dir_fd=directory)
+        except OSError:
+            if old:
+                os.rename(old, name, src_dir_fd=directory, dst_dir_fd=directory)
+            raise
+
+    def expect_files(self, digests: Mapping[str, str]) -> None:
+        """Files (key -> digest) that are about to be named: whatever of them a killed run leaves is known as ours."""
+        changed = False
+        for key, digest in digests.items():
+            known = self._entries.get(key, _Entry())
+            if known.made_from != digest or known.following:
+                self._entries[key] = _Entry(known.made_from, digest)
+                changed = True
+        if changed:
+            self.write()
+
+    def finish_files(self, named: Mapping[str, str]) -> None:
+        """Those that have their names. Of the others both contents stay known as ours."""
+        changed = {key: _Entry(digest) for key, digest in named.items() if self._entries.get(key) != _Entry(digest)}
+        self._entries.update(changed)
+        if changed:
+            self.write()
+
+    def write(self) -> None:
+        """Raises `FileError`."""
+        value = {key: _packed(entry) for key, entry in self._entries.items()}
+        path = self._output.path / OWN_DIRECTORY / RECORD
+        with atomic_file(path, overwrite=True, below=self._output.path) as file:
+            file.write(json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
+
+    def _settle(self) -> None:
+        """Undoes or finishes what a killed run had begun to name."""
+        begun = [(key, entry) for key, entry in self._entries.items() if entry.staged]
+        left: list[tuple[Target, str]] = []
+        for key, entry in begun:
+            target = tuple(entry.target.split("/"))
+            with contextlib.suppress(FileNotFoundError):
+                directory = self._output.directory(target[:-1])
+                self._output.forget(target)
+                if _is_directory(entry.staged, directory) or not _is_directory(target[-1], directory):  # not yet named
+                    if entry.old and _is_directory(entry.old, directory):
+                        with contextlib.suppress(OSError):  # something of the user's has the name by now
+                            os.rename(entry.old, target[-1], src_dir_fd=directory, dst_dir_fd=directory)
+                    left.append((target, entry.staged))
+                    self._entries[key] = _Entry(entry.made_from)
+                else:
+                    if entry.old:
+                        self._remove(target[:-1], entry.old)
+                    self._entries[key] = _Entry(entry.following)
+        if begun:
+            # Before the hidden directories go: without them the record would mean that they have got their names.
+            self._entries = {key: entry for key, entry in self._entries.items() if entry != _Entry()}
+            self.write()
+        for target, name in left:
+            self._remove(target[:-1], name)
+
+    def _remove(self, above: Target, name: str) -> None:
+        directory = self._output.directory(above)
+        self._output.forget((*above, name))
+        if _is_directory(name, directory):
+            shutil.rmtree(name, ignore_errors=True, dir_fd=directory)
+
+
+def result_paths(output: Path) -> set[str]:
+    """What was made of downloads below a directory (unpacked trees, data directories, links), for reading only.
+
+    Raises `FileError`.
+    """
+    try:
+        descriptor = open_directory(output, (OWN_DIRECTORY,))
+    except OSError as error:
+        raise FileError(f"{output} cannot be read: {disk_words(error, output)}.", "Check its permissions.") from error
+    try:
+        keys = _read_record(descriptor, output)
+    finally:
+        os.close(descriptor)
+    return keys.keys() | {f"{key}.unpacked" for key in keys}
+
+
+def _is_directory(name: str, directory: int) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _is_hidden(name: str, target: str) -> bool:
+    """Whether a name is one of those that a target has while it is made (in this version and the one before)."""
+    found = _HIDDEN.fullmatch(name)
+    if found is None:
+        return False
+    begin, earlier = found[1], found[2]
+    if begin is None:
+        return bool(earlier == target[:100])
+    is_cut = len(os.fsencode(begin)) > NAME_BYTES - 20
+    return bool(begin) and (begin == target or (is_cut and target.startswith(begin)))
+
+
+def _packed(entry: _Entry) -> str | dict[str, str]:
+    if not entry.following:
+        return entry.made_from
+    words = {
+        "from": entry.made_from, "next": entry.following, "target": entry.target, "staged": entry.staged,
+        "old": entry.old,
+    }  # fmt: skip
+    return {name: value for name, value in words.items() if value}
+
+
+def _unpacked(value: Any) -> _Entry | None:
+    if isinstance(value, str):
+        return _Entry(value)
+    if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+        return None
+    entry = _Entry(*(value.get(name, "") for name in ("from", "next", "target", "staged", "old")))
+    if entry.staged and not (  # the record is a file and can be edited
+        is_safe(tuple(entry.target.split("/")))
+        and _is_hidden(entry.staged, entry.target.rpartition("/")[2])
+        and (not entry.old or _is_hidden(entry.old, entry.target.rpartition("/")[2]))
+    ):
+        return None
+    return entry
+
+
+def _read_record(directory: int, output: Path) -> dict[str, _Entry]:
+    try:
+        descriptor = os.open(RECORD, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        path = output / OWN_DIRECTORY / RECORD
+        if path.is_symlink():
+            raise SymlinkError(path) from error
+        raise FileError(f"{path} cannot be read: {disk_words(error, path)}.", "Check its rights.") from error
+    try:
+        with os.fdopen(descriptor, "rb") as file:
+            value = json.loads(file.read())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(value, dict):
+        return {}
+    found = ((name, _unpacked(one)) for name, one in value.items())
+    return {name: entry for name, entry in found if entry is not None}

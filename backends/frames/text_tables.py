@@ -1,0 +1,71 @@
+"""How a frame reads on a terminal without the app: a table of fixed width, safe to print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import polars as pl
+
+from backends.frames.formats import format_series, safe_text
+from backends.frames.schema import Column, Schema
+from backends.frames.selection import chosen_columns
+from backends.frames.text_width import cell_width, cut, pad
+
+_GAP = "  "
+_NARROWEST = 6  # a column is not squeezed below this while there are others to leave out
+_BLOCK = 4096
+
+
+def render(frame: pl.DataFrame, schema: Schema, width: int, columns: Sequence[str] | None = None) -> str:
+    """The rows as text, a header line first; no line is wider than `width` cells (0: as wide as it needs).
+
+    `columns`: which ones, by default those that are not hidden. Where they do not fit, the widest are cut first, then
+    the last ones are left out and named in a line below. There is no newline at the end.
+    """
+    return "\n".join(lines(frame, schema, width, columns))
+
+
+def lines(frame: pl.DataFrame, schema: Schema, width: int, columns: Sequence[str] | None = None) -> Iterator[str]:
+    """The lines of `render`, formatted as they are asked for."""
+    names = columns if columns is not None else [column.name for column in schema if not column.hidden]
+    wanted = [schema[name] for name in chosen_columns(schema, names)]
+    head = frame.head(_BLOCK)
+    natural = [_natural_width(column, head.get_column(column.name)) for column in wanted]
+    widths = _fitted(natural, width)
+    shown, left_out = wanted[: len(widths)], wanted[len(widths) :]
+    yield _line([safe_text(column.label) for column in shown], shown, widths)
+    for start in range(0, len(frame), _BLOCK):
+        part = frame.slice(start, _BLOCK)
+        cells = [format_series(part.get_column(column.name), column) for column in shown]
+        for row in zip(*cells, strict=True):
+            yield _line(row, shown, widths)
+    if left_out:
+        note = f"(not shown: {', '.join(column.name for column in left_out)})"
+        yield cut(note, width)
+
+
+def _line(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:
+    padded = (
+        pad(cell, width, right=column.is_numeric) for cell, column, width in zip(cells, columns, widths, strict=True)
+    )
+    return _GAP.join(padded).rstrip()
+
+
+def _natural_width(column: Column, values: pl.Series) -> int:
+    cells = map(cell_width, format_series(values, column))
+    return max(cell_width(column.label), max(cells, default=1))
+
+
+def _fitted(natural: list[int], width: int) -> list[int]:
+    """The widths to draw with, fewer than asked if even squeezed columns do not fit."""
+    if width <= 0:
+        return natural
+    widths = list(natural)
+    while len(widths) > 1 and sum(min(one, _NARROWEST) for one in widths) + len(_GAP) * (len(widths) - 1) > width:
+        widths.pop()
+    room = width - len(_GAP) * (len(widths) - 1)
+    # From the narrowest on each takes what it needs but no more than an equal share of what is left.
+    for rank, place in enumerate(sorted(range(len(widths)), key=lambda place: natural[place])):
+        widths[place] = max(1, min(widths[place], room // (len(widths) - rank)))
+        room -= widths[place]
+    return widths
