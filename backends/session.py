@@ -11,8 +11,7 @@ from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.errors import UsageError
 from backends.http.waits import Waits
-from backends.locators.base import configured
-from tui.registry import opener
+from backends.systems import open_resource, parse_locator
 
 if TYPE_CHECKING:
     from backends.http import Http
@@ -41,7 +40,6 @@ class Session:
 
     def __init__(self, settings: Settings, *, mode: str = "normal", demo: bool = False) -> None:
         self.settings = settings
-        configured.hgweb = settings.hg_url
         self.mode = mode
         self.demo = demo
         self.waits = Waits()
@@ -109,9 +107,11 @@ class Session:
         from backends.http import Mode
 
         http = self.http.with_mode(Mode.REFRESH) if refresh and self.mode == "normal" else self.http
-        found = opener(locator.system)
-        resolved = found.resolve(locator, http, self.settings, cancel or CancelToken())
-        return found.resource(resolved, http, self.settings)
+        return open_resource(locator, http, self.settings, cancel or CancelToken())
+
+    def parse(self, text: str) -> Locator:
+        """The locator of what a user pasted or typed. Raises `InvalidLocatorError`."""
+        return parse_locator(text, self.settings)
 
     def close(self) -> None:
         with self._lock:

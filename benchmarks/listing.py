@@ -25,8 +25,8 @@ import httpx
 from backends.cancel import CancelToken
 from backends.demo import DemoOptions, DemoProcess, locators
 from backends.http import Http, Mode
-from backends.locators import parse
 from backends.resources import gather
+from backends.systems import parse_locator
 from backends.taskcluster import resource_for
 
 TOKEN = re.compile(rb'"continuationToken": ?"([^"]+)"')
@@ -74,7 +74,7 @@ async def in_the_app(text: str | None) -> None:
         await app.workers.wait_for_complete()
         began, first = time.perf_counter(), 0.0
         if text:
-            app.open_locator(parse(text))
+            app.open_locator(parse_locator(text))
             while True:
                 await asyncio.sleep(0.002)  # the pilot would wait for an idle processor
                 top = app.current_list.top if app.current_list else None
@@ -105,7 +105,7 @@ def main() -> None:
         return
     options = DemoOptions(tasks=asked.tasks, latency_ms=asked.latency)
     with tempfile.TemporaryDirectory() as scratch, DemoProcess(options, warm=True) as server:
-        locator = parse(locators(options, server.root_url)["taskcluster.finished-group"])
+        locator = parse_locator(locators(options, server.root_url)["taskcluster.finished-group"])
         group = locator.group_id  # type: ignore[attr-defined]
         cancel = CancelToken()
 

@@ -65,9 +65,9 @@ async def picture() -> str:
         group = locators(server.options, server.root_url)["taskcluster.finished-group"]
         app = Explorer(Session(settings, demo=True), None)
         async with app.run_test(size=(140, 36)) as pilot:
-            from backends.locators import parse
+            from backends.systems import parse_locator
 
-            app.open_locator(parse(group))
+            app.open_locator(parse_locator(group))
             while True:
                 await pilot.pause(0.05)
                 top = app.current_list.top if app.current_list is not None else None

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from backends import config
-from backends.locators import accepted_forms
+from backends.systems import accepted_forms
 from tui import keymap
 
 ROOT = Path(__file__).parents[1]

@@ -12,12 +12,12 @@ from textual.message import Message
 from textual.widgets import ContentSwitcher, Footer
 
 from backends.errors import AppError
-from backends.locators import Locator, parse
+from backends.locators import Locator
+from backends.systems import systems
 from tui import crash_log
 from tui.history import History
 from tui.keymap import bindings, checked
 from tui.palette import KeyProvider
-from tui.panes.homes import BY_PANE, BY_SYSTEM
 from tui.panes.lists import ListPane
 from tui.serial_keys import KeysInOrder
 from tui.widgets.top_bar import TopBar
@@ -52,7 +52,7 @@ class Explorer(KeysInOrder):
     def compose(self) -> ComposeResult:
         yield TopBar(self.session.mode, self.session.demo)
         with ContentSwitcher(initial="taskcluster"):
-            yield ListPane(self.session, self.history, BY_PANE["taskcluster"])
+            yield ListPane(self.session, self.history, systems()["taskcluster"])
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
@@ -76,11 +76,9 @@ class Explorer(KeysInOrder):
 
     @work(thread=True, group="warm", exit_on_error=False)
     def _warm(self) -> None:
-        import tui.registry
-        import tui.widgets.resource_view
+        import tui.widgets.resource_view  # noqa: F401 - opening the first locator then takes 0.2 s less
 
         _ = self.session.http
-        tui.registry.warm()
         # What is imported by now never goes. Without this each full collection walks all of it: 50 ms quiet, 300 ms on
         # a busy machine, in which no key is answered.
         gc.collect()
@@ -89,7 +87,7 @@ class Explorer(KeysInOrder):
 
     def _open_start(self, text: str) -> None:
         try:
-            locator = parse(text)
+            locator = self.session.parse(text)
         except AppError as problem:
             self.tell(problem)
             return
@@ -138,12 +136,12 @@ class Explorer(KeysInOrder):
     @work(group="open")
     async def open_locator(self, locator: Locator) -> None:
         """Opens a locator in the pane of its system."""
-        home = BY_SYSTEM.get(locator.system)
-        if home is None:
-            self.notify(f"No pane opens {locator.system} yet.", severity="warning", markup=False)
+        system = systems().get(locator.system)
+        if system is None or not system.key:
+            self.notify(f"No pane opens {locator.system} locators.", severity="warning", markup=False)
             return
-        await self.action_pane(home.pane)
-        await self.query_one(f"#{home.pane}", ListPane).open(locator)
+        await self.action_pane(system.name)
+        await self.query_one(f"#{system.name}", ListPane).open(locator)
 
     def notify(self, message: str, *, title: str = "", markup: bool = False, **options: Any) -> None:
         """A toast. What servers name stands in many of them, so that none is markup and no escape goes out raw."""
@@ -189,7 +187,7 @@ class Explorer(KeysInOrder):
         if pane == "transfers":
             await self.transfers_pane()
         elif not self.query(f"#{pane}"):  # the others are made when they are first wanted: each costs the start 5 ms
-            await self.query_one(ContentSwitcher).mount(ListPane(self.session, self.history, BY_PANE[pane]))
+            await self.query_one(ContentSwitcher).mount(ListPane(self.session, self.history, systems()[pane]))
         if pane != "transfers":
             self._last_list = pane
         self.query_one(ContentSwitcher).current = pane

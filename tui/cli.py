@@ -7,78 +7,64 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib
 import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
 from backends import __version__
 from backends.errors import AppError
+from backends.systems import load, system_of, systems
+from tui.commands.options import FAILURES, connection_options
 
-FAILURES = "ciexplore.failures"  # in the context of a command line whose command could not have all it wanted
-# name -> (module, attribute, one line for --help)
-COMMANDS: dict[str, tuple[str, str, str]] = {
-    "taskcluster": (
-        "tui.commands.taskcluster",
-        "taskcluster",
-        "Tasks, artifacts, downloads and statistics of task groups.",
-    ),
-    "prow": ("tui.commands.prow", "prow", "Jobs, builds, files, completeness, logs and tests of Prow's archives."),
-    "perf": (
-        "tui.commands.perf",
-        "perf",
-        "Performance signatures, series, alerts, comparisons; pushes and jobs.",
-    ),
-    "archive": ("tui.commands.archive", "archive", "Source archives at a revision: fetched, verified, kept, served."),
-    "submit": ("tui.commands.submit", "submit", "Lint, preview and publish job data for Treeherder."),
-    "demo": ("tui.commands.demo", "demo", "Open the app on an embedded CI with synthetic data."),
-    "verify": ("tui.commands.verify", "verify", "Compare a downloaded directory with its record, without a server."),
-    "cache": ("tui.commands.cache", "cache", "Show or empty the store of answers."),
-    "config": ("tui.commands.config", "config", "Show the settings in force and where each came from."),
-    "completion": ("tui.commands.completion", "completion", "Print the completion script of a shell."),
+# Beside the systems: name -> (module:attribute, one line for --help)
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("tui.commands.demo:demo", "Open the app on an embedded CI with synthetic data."),
+    "verify": ("tui.commands.verify:verify", "Compare a downloaded directory with its record, without a server."),
+    "cache": ("tui.commands.cache:cache", "Show or clear the cache."),
+    "config": ("tui.commands.config:config", "Show the settings in force and where each came from."),
+    "completion": ("tui.commands.completion:completion", "Print the completion script of a shell."),
 }
 # Slugids may begin with "-", which click would read as options (services/queue/schemas/constants.yml has the form).
 _DASHED_SLUG = re.compile(r"-[A-Za-z0-9_-]{7}[Q-T][A-Za-z0-9_-][CGKOSWaeimquy26-][A-Za-z0-9_-]{10}[AQgw]")
 
 
 class Commands(click.Group):
-    """A group that imports a command when it is run, and takes anything that is no command for a locator."""
+    """Imports a command when it is run; takes anything that is not a command for a locator."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*systems(), *COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        command: click.Command
+        if (system := system_of(cmd_name)) is not None:
+            command = load("tui.commands.verbs:SystemGroup")(system)
+        elif cmd_name in COMMANDS:
+            command = load(COMMANDS[cmd_name][0])
+        else:
             return None
-        module, attribute, _ = COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [
+            *((one.name, one.summary) for one in systems().values()),
+            *((n, short) for n, (_, short) in COMMANDS.items()),
+        ]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, short) for name, (_, _, short) in COMMANDS.items()])
+            formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] in COMMANDS:
             return super().resolve_command(ctx, args)
+        if args and (system := system_of(args[0])) is not None:
+            if args[0] != system.name:
+                click.echo(f"note: `ciexplore {args[0]}` is now `ciexplore {system.name}`.", err=True)
+            return super().resolve_command(ctx, [system.name, *args[1:]])
         return "open", _open, args[1:] if args[:1] == ["open"] else args
-
-
-def connection_options(command: Any) -> Any:
-    """The options that every command which asks a server has."""
-    for option in (
-        click.option("--no-cache", "mode", flag_value="no-cache", help="Neither read nor write the store of answers."),
-        click.option("--refresh", "mode", flag_value="refresh", help="Ask the servers even for what is stored."),
-        click.option("--offline", "mode", flag_value="offline", help="Show what is stored; ask no server."),
-    ):
-        command = option(command)
-    return command
 
 
 @click.command("open", hidden=True)

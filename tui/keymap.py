@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from textual.binding import Binding
 
 from backends.errors import UsageError
-from tui.panes.homes import HOMES
+from backends.systems import panes
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,7 @@ class Key:
 
 KEYS: tuple[Key, ...] = (
     # The app, from anywhere
-    *(
-        Key(f"pane-{home.pane}", home.key, f"pane('{home.pane}')", "app", f"{home.label}: {home.greeting}")
-        for home in HOMES
-    ),
+    *(Key(f"pane-{one.name}", one.key, f"pane('{one.name}')", "app", f"{one.label}: {one.summary}") for one in panes()),
     Key("pane-transfers", "f6", "pane('transfers')", "app", "Transfers: downloads under way and done"),
     Key("help", "question_mark", "help", "app", "This help", "Help"),
     Key("locate", "ctrl+o", "locate", "app", "Open whatever you paste: a URL, an id, a revision", "Open"),

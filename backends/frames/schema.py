@@ -1,10 +1,12 @@
-"""What a column means: its name, kind, label and unit, and the dtype that its kind always has."""
+"""What a column means and where its values come from; a schema builds frames and detail panels from its columns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import attrgetter
+from typing import Any
 
 import polars as pl
 
@@ -13,7 +15,7 @@ class Kind(StrEnum):
     """What sort of value a column holds; filters, formats, alignment and statistics follow from it alone."""
 
     TEXT = "text"  # String
-    ID = "id"  # String, shown whole, never summarised
+    ID = "id"  # String, never shortened, never summarised
     STATE = "state"  # String from an open set, drawn with a glyph and a colour
     TIME = "time"  # Datetime("ms", "UTC")
     DURATION = "duration"  # Float64 seconds
@@ -37,13 +39,31 @@ NUMERIC_KINDS = frozenset({Kind.DURATION, Kind.BYTES, Kind.COUNT, Kind.NUMBER})
 
 
 @dataclass(frozen=True)
-class Column:
-    """One column. `name` is the frame's and the filter language's; `label` is the header's.
+class FromRows:
+    """A getter that needs all rows at once: `read(rows, context)` returns one value per row (a list or a Series)."""
 
-    `hidden`: not drawn until the user asks for it, still filtered by `name:`, exported and shown in the detail.
-    `width`: cells to start with; 0 measures the first rows. `searched`: plain filter words look into it. `keeps_end`:
-    a text that does not fit loses its middle, since what tells it from its neighbours stands at its end. `sort_by`: the
-    column whose order this one has, where its own texts do not sort as a user means them (999 before 1500).
+    read: Callable[[Sequence[Any], Any], Any]
+
+
+# Where a column's values come from:
+#   "name"            the attribute of that name of each row
+#   lambda row: ...   computed from each row
+#   FromRows(f)       computed from all rows at once, and from the context that the caller passes to `Schema.build`
+#   pl.Expr           computed from other columns of the frame
+#   None              not in the response; null until the listing fills it in
+Getter = str | Callable[[Any], Any] | FromRows | pl.Expr | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `name` is used in frames, filters and exports; `label` is the header.
+
+    `get`: where its values come from (see `Getter`). `section`: the section of the detail panel that shows it, "" for
+    none. `hidden`: not drawn until the user asks for it, but filtered, exported and shown in the detail panel.
+    `width`: initial width in cells; 0 measures the first rows. `searched`: plain filter words look into it.
+    `keeps_end`: a text that does not fit loses its middle. `sort_by`: the column whose order this one has, where its
+    own texts do not sort as a user expects (999 before 1500). `cell`: what `get` returns if that is not the column's
+    dtype (server ids are integers in JSON and texts here).
     """
 
     name: str
@@ -55,6 +75,9 @@ class Column:
     searched: bool = True
     keeps_end: bool = False
     sort_by: str = ""
+    section: str = ""
+    cell: pl.DataType | None = None
+    get: Getter = field(default=None, compare=False, repr=False)
 
     @property
     def dtype(self) -> pl.DataType:
@@ -68,16 +91,36 @@ class Column:
     def is_numeric(self) -> bool:
         return self.kind in NUMERIC_KINDS
 
+    def values(self, rows: Sequence[Any], context: Any = None) -> pl.Series:
+        """The column of these rows. Raises `TypeError` with the column's name where a value has the wrong type."""
+        get = self.get
+        if get is None or isinstance(get, pl.Expr):
+            return pl.Series(self.name, [None] * len(rows), dtype=self.dtype)
+        cells = get.read(rows, context) if isinstance(get, FromRows) else list(map(_reader(get), rows))
+        if isinstance(cells, pl.Series):
+            return cells.rename(self.name).cast(self.dtype)
+        try:
+            found = pl.Series(self.name, cells, dtype=self.cell or self.dtype)
+        except TypeError as error:
+            raise TypeError(f"column {self.name!r} ({self.kind}): {error}") from error
+        return found if self.cell is None else found.cast(self.dtype)
+
+
+def _reader(get: str | Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return attrgetter(get) if isinstance(get, str) else get
+
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of a resource in drawing order, and the name of the one that identifies a row (`key`).
+    """The columns of a list in drawing order, and the name of the one that identifies a row (`key`).
 
-    The key column is String and unique; it need not be among `columns` (then it is neither drawn nor exported).
+    The key column is String and unique. If it is not among `columns`, it is neither drawn nor exported, and `key_get`
+    (a `Getter` of one row) says how it is made.
     """
 
     columns: tuple[Column, ...]
     key: str
+    key_get: str | Callable[[Any], Any] | None = field(default=None, compare=False, repr=False)
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self.columns)
@@ -108,8 +151,45 @@ class Schema:
     def empty(self) -> pl.DataFrame:
         return pl.DataFrame(schema=self.polars())
 
+    def build(self, rows: Sequence[Any], context: Any = None) -> pl.DataFrame:
+        """A frame with one row for each of `rows` (usually msgspec structs), column by column.
+
+        Later duplicates of a key replace earlier ones. `context` is handed to `FromRows` getters.
+        """
+        series = [column.values(rows, context) for column in self.columns]
+        if self.key not in self:
+            assert self.key_get is not None, f"the schema has no getter for its key {self.key!r}"
+            series.insert(0, pl.Series(self.key, list(map(str, map(_reader(self.key_get), rows))), dtype=pl.String))
+        frame = pl.DataFrame(series)
+        computed = [
+            column.get.cast(column.dtype).alias(column.name)
+            for column in self.columns
+            if isinstance(column.get, pl.Expr)
+        ]
+        frame = frame.with_columns(computed) if computed else frame
+        if frame[self.key].n_unique() == len(frame):  # nearly always, and ten times cheaper than `unique`
+            return frame
+        return frame.unique(self.key, keep="last", maintain_order=True)
+
+    def sections(self) -> dict[str, tuple[Column, ...]]:
+        """The detail panel: section -> its columns, both in the order of the columns."""
+        found: dict[str, list[Column]] = {}
+        for column in self.columns:
+            if column.section:
+                found.setdefault(column.section, []).append(column)
+        return {name: tuple(columns) for name, columns in found.items()}
+
+    def describe(self, row: Mapping[str, Any]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+        """The sections of the detail panel for one row: (section, ((label, text), ...)); empty cells are left out."""
+        from backends.frames.formats import format_value
+
+        return tuple(
+            (name, tuple((c.label, format_value(row[c.name], c)) for c in columns if row.get(c.name) not in (None, "")))
+            for name, columns in self.sections().items()
+        )
+
     def frame(self, rows: Iterable[tuple[object, ...]]) -> pl.DataFrame:
-        """A frame of this schema from rows in the order of `polars()`; TIME cells are epoch milliseconds or None."""
+        """Deprecated: a frame from positional tuples in the order of `polars()`. Use `build`."""
         wanted = self.polars()
         raw = {name: pl.Int64() if isinstance(dtype, pl.Datetime) else dtype for name, dtype in wanted.items()}
         return pl.DataFrame(list(rows), schema=raw, orient="row").cast(wanted)  # type: ignore[arg-type]

@@ -38,3 +38,23 @@ class Response:
     headers: Mapping[str, str]
     body: bytes
     origin: Freshness = field(default_factory=Freshness)
+
+
+def describe_freshness(freshness: Freshness, since: float = 0.0) -> str:
+    """ "fetched 12 s ago", "stored 5 min ago", "⚠ stored copy, 2 h old: the server did not answer"."""
+    age = _format_age(freshness.age + since)
+    if freshness.source is ResponseSource.STALE:
+        return f"⚠ stored copy, {age} old" + (f": {freshness.reason}" if freshness.reason else "")
+    if freshness.source is ResponseSource.CACHE:
+        return f"stored {age} ago"
+    return f"fetched {age} ago"
+
+
+def _format_age(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds // 5 * 5:.0f} s" if seconds >= 5 else "a moment"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 172_800:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 86_400:.0f} days"

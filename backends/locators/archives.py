@@ -183,10 +183,12 @@ def of_repository(url: str, revision: str) -> Revision | None:
 
     Mozilla's own hgweb is the configured one then, as it is for names without an address.
     """
-    from backends.locators import InvalidLocatorError, parse
+    from backends.locators.archives_forms import recognise
+    from backends.locators.base import InvalidLocatorError
+    from backends.locators.pasted import PastedText
 
     try:
-        found = parse(url) if "://" in url else None
+        found = recognise(PastedText(url)) if "://" in url else None
     except InvalidLocatorError:
         return None
     if not isinstance(found, Repository):

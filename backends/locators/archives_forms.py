@@ -20,7 +20,7 @@ from backends.locators.archives import (
     Repository,
     Revision,
 )
-from backends.locators.base import InvalidLocatorError, configured
+from backends.locators.base import InvalidLocatorError
 from backends.locators.pasted import SCHEME, PastedText, PastedUrl, split_url, unescape
 
 _ARCHIVE = re.compile(r"(.+)\.(zip|tar\.gz|tar\.bz2)", re.DOTALL)
@@ -33,10 +33,10 @@ _GITHUB_PAGES = frozenset({"settings", "orgs", "topics", "features", "marketplac
 
 def recognise_configured(pasted: PastedText) -> ArchiveLocator | None:
     """The source on the configured hgweb that an address names, None for every other text."""
-    if not configured.hgweb or pasted.url is None or not pasted.url.is_web:
+    if not pasted.hgweb or pasted.url is None or not pasted.url.is_web:
         return None
     try:
-        home = split_url(configured.hgweb)
+        home = split_url(pasted.hgweb)
     except InvalidLocatorError:
         return None
     url, above = pasted.url, home.path.rstrip("/")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import ClassVar
 
 from backends.errors import UsageError
@@ -20,6 +19,11 @@ class Locator(ABC):
     @abstractmethod
     def text(self) -> str: ...
 
+    def listing(self) -> str:
+        """ "module:Class" of the listing that opens it, constructed with the locator and its system's context; "" for
+        none."""
+        return ""
+
     def at_line(self, line: int) -> Locator:
         """Of a text: the locator of that line, from 1. Of whatever has no lines, itself."""
         return self
@@ -27,13 +31,3 @@ class Locator(ABC):
 
 class InvalidLocatorError(UsageError):
     """The text is nothing that can be opened, or something that must not be opened."""
-
-
-@dataclass
-class Configured:
-    """Servers of the settings in force that can be at any host and path: pasted addresses are theirs by that alone."""
-
-    hgweb: str = ""
-
-
-configured = Configured()

@@ -93,10 +93,11 @@ class PastedText:
     """`text` is what was meant; `url` its parts when it is an address (a missing scheme is supplied).
 
     Of a command, a Markdown link or a sentence the one address in it is meant. `addresses`: how many different ones
-    there are, where it is not clear which one.
+    there are, where it is not clear which one. `hgweb`: the URL of the hgweb that the settings name.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, hgweb: str = "") -> None:
+        self.hgweb = hgweb
         self.text, self.addresses = _meant(_unwrapped(text))
 
     @cached_property

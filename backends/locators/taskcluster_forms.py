@@ -39,6 +39,13 @@ _POOL_PAGES = frozenset({"provisioners", "worker-manager"})
 RUN_PAGES = frozenset({"", "details", "artifacts", "logs"})  # tools.taskcluster.net's tabs of a run
 
 
+def recognise_all(pasted: PastedText) -> TaskclusterLocator | None:
+    """The locator of a Taskcluster or Treeherder jobs page, an id or an index path; None for every other text."""
+    from backends.locators import treeherder_forms
+
+    return recognise(pasted) or treeherder_forms.recognise(pasted)
+
+
 def recognise(pasted: PastedText) -> TaskclusterLocator | None:
     """The Taskcluster locator of a pasted text, None if it is not Taskcluster's."""
     text = pasted.text

@@ -10,12 +10,13 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.frames.schema import Column, Kind, Schema
-from backends.locators import InvalidLocatorError, parse
+from backends.locators import InvalidLocatorError
 from backends.locators.prow import ProwPath, ProwView, View, route
 from backends.prow.archive import Archive
 from backends.prow.profiles import deck_page
 from backends.prow.source import pages
 from backends.resources import Entry, Link, Page, Question, Resource, Row
+from backends.systems import parse_locator
 
 JOBS = Schema(
     (
@@ -104,7 +105,7 @@ def visited_jobs(directory: Path, bucket: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for pinned, _, text in sorted(visits, key=lambda visit: (not visit[0], -visit[1])):
         try:
-            locator = parse(text)
+            locator = parse_locator(text)
         except InvalidLocatorError:
             continue
         if isinstance(locator, ProwPath | ProwView) and locator.bucket == bucket and (job := route(locator.path).job):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from backends.locators import Locator, parse
+from backends.locators import Locator
 from backends.locators.archives import of_project
 from backends.locators.submit import TaskJobs
 from backends.locators.taskcluster import SLUGID, Push, Task, TaskGroup
 from backends.locators.taskcluster_short import as_side
 from backends.locators.taskcluster_views import Comparison, GroupView, TaskRelation, compared
 from backends.resources import Document, Entry, Link, Question, Row
+from backends.systems import parse_locator
 
 TREEHERDER = "https://treeherder.mozilla.org"
 BREAKDOWNS = ("suite", "platform", "worker_pool", "kind", "state")
@@ -85,5 +86,5 @@ def view(group: TaskGroup, name: str, by: str = "") -> GroupView:
 
 def base_of(text: str, group: TaskGroup, measured: bool) -> Comparison:
     """The comparison of what the text names, as the base, with this group. Raises `InvalidLocatorError`s."""
-    base: Locator = parse(text)
+    base: Locator = parse_locator(text)
     return compared(as_side(base), group, measured)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.locators import InvalidLocatorError, Locator, parse
+from backends.locators import InvalidLocatorError, Locator
 from backends.locators.archives import (
     COMMANDS,
     GITHUB,
@@ -22,6 +22,7 @@ from backends.locators.archives import (
     of_project,
 )
 from backends.locators.base import configured
+from backends.systems import parse_locator
 from tests.archives.mercurial_server import Hgweb
 from tests.commands.calling import Caller
 
@@ -93,18 +94,18 @@ OTHERS = [
 
 @pytest.mark.parametrize("text", FORMS)
 def test_a_pasted_source_address_opens_that_source(text: str) -> None:
-    assert parse(text) == FORMS[text]
+    assert parse_locator(text) == FORMS[text]
 
 
 @pytest.mark.parametrize("text", FORMS)
 def test_a_source_locator_can_be_copied_and_pasted_again(text: str) -> None:
-    assert parse(parse(text).text()) == FORMS[text]
+    assert parse_locator(parse_locator(text).text()) == FORMS[text]
 
 
 @pytest.mark.parametrize("text", OTHERS)
 def test_the_addresses_of_other_systems_are_left_to_them(text: str) -> None:
     with contextlib.suppress(InvalidLocatorError):
-        assert parse(text).system != "archiver"
+        assert parse_locator(text).system != "archiver"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_the_addresses_of_other_systems_are_left_to_them(text: str) -> None:
 )
 def test_a_source_address_that_cannot_be_asked_says_why(text: str, said: str) -> None:
     with pytest.raises(InvalidLocatorError, match=said):
-        parse(text)
+        parse_locator(text)
 
 
 def test_the_push_of_a_task_leads_to_the_repository_where_hg_has_it() -> None:
@@ -147,7 +148,7 @@ locators: st.SearchStrategy[Locator] = st.one_of(
 @settings(deadline=None)
 @given(locators)
 def test_a_copied_source_pastes_as_itself(locator: Locator) -> None:
-    assert parse(locator.text()) == locator
+    assert parse_locator(locator.text()) == locator
 
 
 @settings(deadline=None)
@@ -162,8 +163,8 @@ def test_a_copied_source_pastes_as_itself(locator: Locator) -> None:
 )
 def test_no_text_breaks_the_recogniser_of_sources(text: str) -> None:
     with contextlib.suppress(InvalidLocatorError):
-        locator = parse(text)
-        assert parse(locator.text()) == locator
+        locator = parse_locator(text)
+        assert parse_locator(locator.text()) == locator
 
 
 @pytest.fixture
@@ -197,9 +198,9 @@ def at_code(monkeypatch: pytest.MonkeyPatch) -> str:
 def test_pages_of_the_configured_hgweb_are_known_at_any_host_and_path(
     at_code: str, path: str, locator: Locator
 ) -> None:
-    assert parse(at_code + path) == replace(locator, root=at_code)  # type: ignore[type-var]
-    assert parse(f"  <{at_code.removeprefix('https://')}{path or '/'}> ") == replace(locator, root=at_code)  # type: ignore[type-var]
-    assert parse(parse(at_code + path).text()) == parse(at_code + path)
+    assert parse_locator(at_code + path) == replace(locator, root=at_code)  # type: ignore[type-var]
+    assert parse_locator(f"  <{at_code.removeprefix('https://')}{path or '/'}> ") == replace(locator, root=at_code)  # type: ignore[type-var]
+    assert parse_locator(parse_locator(at_code + path).text()) == parse_locator(at_code + path)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +209,7 @@ def test_pages_of_the_configured_hgweb_are_known_at_any_host_and_path(
 )  # fmt: skip
 def test_its_neighbours_are_not_taken_for_the_configured_hgweb(at_code: str, text: str) -> None:
     with pytest.raises(InvalidLocatorError):
-        parse(text)
+        parse_locator(text)
 
 
 def test_the_session_tells_the_parser_which_hgweb_is_configured(
@@ -239,9 +240,9 @@ def test_what_a_browser_shows_of_a_source_opens_the_same_source_when_pasted(
         if root == GITHUB:
             repository, suffix = "mozilla/gecko-dev", "" if subdirectory or suffix == "tar.bz2" else suffix
         for locator in (Repository(repository, root), Revision(repository, revision, subdirectory, suffix, root)):
-            assert parse(locator.page()) == locator, locator.page()
+            assert parse_locator(locator.page()) == locator, locator.page()
         if root != GITHUB:
-            assert parse(Repositories(root).page()) == Repositories(root)
+            assert parse_locator(Repositories(root).page()) == Repositories(root)
     finally:
         configured.hgweb = before
 
@@ -251,7 +252,7 @@ def test_what_a_browser_shows_of_a_source_opens_the_same_source_when_pasted(
 def test_a_named_revision_s_page_opens_the_same_name(at_code: str, name: str, suffix: str) -> None:
     for root in (at_code, HG):
         locator = Revision("integration/autoland", name, "", suffix, root)
-        assert parse(locator.page()) == locator
+        assert parse_locator(locator.page()) == locator
 
 
 def test_open_in_browser_leads_to_what_was_opened(hgweb: Hgweb, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,13 +277,13 @@ def test_open_in_browser_leads_to_what_was_opened(hgweb: Hgweb, monkeypatch: pyt
             resource = resource_for(locator, http, chosen)
             frame = gather(resource, CancelToken()).frame
             url = resource.web_url()
-            assert url is not None and parse(url) == locator
+            assert url is not None and parse_locator(url) == locator
             assert httpx.get(url, timeout=60).status_code == 200, url
             row = frame.row(0, named=True)
             url = resource.web_url(row)
             assert url is not None and httpx.get(url, timeout=60).status_code == 200, url
             if isinstance(locator, Revision):  # not the page of the whole revision where a directory is listed
-                assert parse(url) == Revision("projects/ash", first, locator.subdirectory, root=hgweb.url)
+                assert parse_locator(url) == Revision("projects/ash", first, locator.subdirectory, root=hgweb.url)
     finally:
         http.close()
 
@@ -295,4 +296,4 @@ def test_the_page_of_a_directory_on_github_is_that_directory_although_only_the_w
     locator = Revision("mozilla/example", "a" * 40, "docs/a b.", root=GITHUB)
     http = Http(transport=httpx.MockTransport(lambda request: httpx.Response(500)))
     url = resource_for(locator, http, config.load({})).web_url()
-    assert url is not None and parse(url) == locator
+    assert url is not None and parse_locator(url) == locator

@@ -19,9 +19,10 @@ from backends.demo.archives.history import AUTOLAND, REVISIONS
 from backends.errors import AppError, UsageError
 from backends.http import Http
 from backends.http.response import ResponseSource
-from backends.locators import InvalidLocatorError, parse
+from backends.locators import InvalidLocatorError
 from backends.locators.archives import Repository, Revision
 from backends.resources import Action, Document, Link, Question, Resource, Row, gather
+from backends.systems import parse_locator
 from tests.archives.mercurial_server import Hgweb
 
 Opened = Callable[..., Resource]
@@ -35,7 +36,7 @@ def opened(tmp_path: Path) -> Iterator[Opened]:
         def open_(text: str, url: str = "") -> Resource:
             settings = replace(config.load(), output=str(tmp_path / "downloads"))
             settings = replace(settings, hg_url=url) if url else settings
-            return resource_for(resolve(parse(text), http, settings, CancelToken()), http, settings)
+            return resource_for(resolve(parse_locator(text), http, settings, CancelToken()), http, settings)
 
         yield open_
 
@@ -99,7 +100,7 @@ def test_the_demo_s_push_is_that_of_its_finished_task_group(demo: dict[str, str]
     from backends.locators.archives import of_project
     from backends.locators.taskcluster import Push
 
-    push = parse(demo["taskcluster.push"])
+    push = parse_locator(demo["taskcluster.push"])
     assert isinstance(push, Push)
     locator = of_project(push.repository, push.revision)
     assert locator.text() == demo["archive.revision"]
@@ -168,7 +169,7 @@ def test_a_part_is_fetched_without_a_question_and_shows_what_is_in_it(demo: dict
     assert top["testing"]["mozharness"]["latest"] == "symbolic link"
     assert tree["archive"]["sha256"] == found["sha256"]
     locator = resource.open(found)
-    assert locator is not None and parse(locator.text()) == locator
+    assert locator is not None and parse_locator(locator.text()) == locator
 
 
 def test_d_fetches_what_is_marked_asks_once_and_saves_what_is_kept(demo: dict[str, str], opened: Opened) -> None:
@@ -279,7 +280,7 @@ async def test_enter_goes_from_the_repositories_to_the_archives_in_the_app(demo:
     async with running(None, size=(100, 30)) as (app, pilot):
         pane = app.current_list
         assert pane is not None
-        await pane.open(parse("archive:repositories"))
+        await pane.open(parse_locator("archive:repositories"))
         await until(pilot, lambda: loaded(app))
         assert "integration/autoland" in screen_text(app)
         await pilot.press("enter")

@@ -10,11 +10,11 @@ import pytest
 
 from backends import config
 from backends.cancel import CancelToken
-from backends.locators import parse
 from backends.locators.archives import GITHUB, Repository, Revision, of_project, of_repository
 from backends.prow.build_menu import source_of
 from backends.resources import Link, Resource, Row, gather
 from backends.session import Session
+from backends.systems import parse_locator
 
 REV = "16982c3917d48705cec95cd128fe1639072bb844"
 
@@ -35,12 +35,12 @@ def source_links(resource: Resource, row: Row) -> list[Revision]:
 
 
 def first(session: Session, locator: str) -> tuple[Resource, Row]:
-    resource = session.resource(parse(locator), CancelToken())
+    resource = session.resource(parse_locator(locator), CancelToken())
     return resource, gather(resource, CancelToken()).frame.row(0, named=True)
 
 
 def test_a_task_leads_to_the_archives_of_its_push(session: Session, demo: dict[str, str]) -> None:
-    resource = session.resource(parse(demo["taskcluster.push"]), CancelToken())
+    resource = session.resource(parse_locator(demo["taskcluster.push"]), CancelToken())
     frame = gather(resource, CancelToken()).frame
     row = frame.filter(frame["revision"] == REV).row(0, named=True)
     (source,) = source_links(resource, row)
@@ -57,7 +57,7 @@ def test_a_task_of_no_push_leads_to_no_archives(session: Session, demo: dict[str
 def test_a_push_leads_to_the_archives_where_treeherder_says_its_repository_is(
     session: Session, demo: dict[str, str]
 ) -> None:
-    resource = session.resource(parse(demo["perf.pushes"]), CancelToken())
+    resource = session.resource(parse_locator(demo["perf.pushes"]), CancelToken())
     frame = gather(resource, CancelToken()).frame
     row = frame.filter(frame["revision"] == REV).row(0, named=True)
     (source,) = source_links(resource, row)
@@ -73,12 +73,12 @@ def test_a_push_leads_to_the_archives_where_treeherder_says_its_repository_is(
 
 
 def test_a_build_leads_to_the_archives_of_the_commit_it_tested(session: Session, demo: dict[str, str]) -> None:
-    resource = session.resource(parse(demo["prow.pull-job"]), CancelToken())
+    resource = session.resource(parse_locator(demo["prow.pull-job"]), CancelToken())
     frame = gather(resource, CancelToken()).frame
     row = frame.filter(frame["commit"].is_not_null() & frame["base"].is_not_null()).row(0, named=True)
     (source,) = source_links(resource, row)
     assert source == Revision(row["base"].partition("@")[0], row["commit"], root=GITHUB)
-    assert parse(source.text()) == source
+    assert parse_locator(source.text()) == source
 
 
 @pytest.mark.parametrize(
@@ -118,5 +118,5 @@ def test_a_repository_s_address_is_taken_only_if_it_is_plainly_one(url: str, fou
 def test_every_repository_of_treeherder_is_where_its_name_says(samples: Path) -> None:
     """Taskcluster knows the names only: they must lead where Treeherder's recorded list says."""
     for one in json.loads((samples / "treeherder" / "repository.json").read_text()):
-        assert isinstance(parse(one["url"]), Repository)
+        assert isinstance(parse_locator(one["url"]), Repository)
         assert of_project(one["name"], REV) == of_repository(one["url"], REV), one["name"]

@@ -14,8 +14,8 @@ import pytest
 from backends import config
 from backends.cancel import CancelToken
 from backends.demo import DemoServer
-from backends.locators import parse
 from backends.session import Session
+from backends.systems import parse_locator
 from tests.commands.calling import LONGEST, Caller, as_process
 
 
@@ -172,7 +172,7 @@ def test_every_locator_of_the_demo_opens_a_list_of_its_system(demo: dict[str, st
     session, empty = Session(config.load()), set[str]()
     try:
         for name, text in demo.items():
-            locator = parse(text)
+            locator = parse_locator(text)
             assert locator.system == _SYSTEMS[name.partition(".")[0]], name
             resource = session.resource(locator, CancelToken())
             pages = resource.pages(CancelToken())

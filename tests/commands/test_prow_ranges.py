@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from backends.locators import parse
 from backends.locators.prow import ProwPath
+from backends.systems import parse_locator
 from tests.commands.calling import Caller
 
 JOB = "prow.job-openshift"
 
 
 def test_a_link_to_a_range_of_lines_prints_those_lines(ciexplore: Caller, demo: dict[str, str]) -> None:
-    place = parse(demo["prow.build-failed"])
+    place = parse_locator(demo["prow.build-failed"])
     assert isinstance(place, ProwPath)
     log = f"gs://{place.bucket}/{place.path}build-log.txt"
     whole = ciexplore("prow", "log", log).out.splitlines(keepends=True)
@@ -52,7 +52,7 @@ def test_events_of_a_build_and_of_a_job_need_no_file(ciexplore: Caller, demo: di
 
 
 def test_a_job_is_meant_by_any_name_in_a_named_bucket(ciexplore: Caller, demo: dict[str, str]) -> None:
-    place = parse(demo[JOB])
+    place = parse_locator(demo[JOB])
     assert isinstance(place, ProwPath)
     build = ciexplore("prow", "builds", demo[JOB], "--count", "1").rows[0]["build"]
     job, named = place.route.job, ("--bucket", place.bucket)

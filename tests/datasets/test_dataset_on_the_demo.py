@@ -18,17 +18,16 @@ from backends.config import load
 from backends.demo import DemoServer
 from backends.errors import OperationCancelledError, UsageError
 from backends.http import Http, Mode
-from backends.locators import parse
 from backends.locators.datasets import DatasetView, DatasetViews
 from backends.locators.perfherder import Repositories
 from backends.resources import Action, Question, gather
+from backends.systems import parse_locator, systems
 from backends.treeherder.datasets import dataset_resource, filling
 from backends.treeherder.datasets.compat_alerts import SUMMARY_COLUMNS
 from backends.treeherder.datasets.filling import last_dataset
 from backends.treeherder.datasets.store import Store
 from backends.treeherder.datasets.views import VIEWS
 from tests.datasets.conftest import Call
-from tui.registry import opener
 
 
 @pytest.mark.timeout(300)
@@ -254,18 +253,18 @@ LOCATORS: list[Any] = [
 
 @pytest.mark.parametrize("locator", LOCATORS)
 def test_a_locator_survives_the_clipboard(locator: Any) -> None:
-    assert parse(locator.text()) == locator
+    assert parse_locator(locator.text()) == locator
 
 
 def test_a_locator_may_be_typed_with_bare_slashes() -> None:
-    assert parse("perf:dataset//home/me/perf/groups") == DatasetView("/home/me/perf", "groups")
-    assert parse("perf:dataset/data/perf") == DatasetViews("data/perf")
+    assert parse_locator("perf:dataset//home/me/perf/groups") == DatasetView("/home/me/perf", "groups")
+    assert parse_locator("perf:dataset/data/perf") == DatasetViews("data/perf")
 
 
 @pytest.mark.parametrize("text", ["perf:dataset/", "perf:dataset/x?y=1", "perf:dataset/x?repository=../y"])
 def test_a_broken_locator_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
-        parse(text)
+        parse_locator(text)
 
 
 def test_the_locators_views_are_the_views() -> None:
@@ -276,8 +275,8 @@ def test_the_locators_views_are_the_views() -> None:
 
 def test_the_app_opens_the_list_and_each_view_from_it(filled: Path) -> None:
     with Http(mode=Mode.OFFLINE) as http:
-        found = opener("treeherder")
-        listing = found.resource(found.resolve(DatasetViews(str(filled)), http, load(), CancelToken()), http, load())
+        found = systems()["treeherder"]
+        listing = found.resource(DatasetViews(str(filled)), http, load(), CancelToken())
         gathered = gather(listing, CancelToken())
         assert len(gathered.frame) == len(VIEWS)
         assert gathered.frame["key"].is_unique().all()
@@ -296,14 +295,14 @@ def test_the_app_fetches_into_a_new_store_and_says_what_came(
     """Through the menus: repositories, a directory that does not exist yet, its list, and one more time."""
     monkeypatch.setattr(filling, "RATE", 0.0)
     settings = replace(load(), treeherder_url=demo_server.settings["CIEXPLORE_TREEHERDER_URL"], state_dir=str(tmp_path))
-    found = opener("treeherder")
+    found = systems()["treeherder"]
     with Http(mode=Mode.NO_CACHE) as http:
-        repositories = found.resource(Repositories(), http, settings)
+        repositories = found.resource(Repositories(), http, settings, CancelToken())
         asked = [one for one in repositories.menu({"name": "autoland"}, pl.DataFrame()) if isinstance(one, Question)]
         with pytest.raises(UsageError):
             asked[-1].opens(" ")
         locator = asked[-1].opens(str(tmp_path / "new"))
-        listing = found.resource(locator, http, settings)
+        listing = found.resource(locator, http, settings, CancelToken())
         assert gather(listing, CancelToken()).frame.is_empty()
         assert not (tmp_path / "new").exists(), "looking makes nothing"
         fetch = listing.menu(None, pl.DataFrame())[0]
@@ -363,4 +362,4 @@ def test_enter_leads_to_what_a_row_came_from(filled: Path, name: str) -> None:
         detail = resource.detail(row)
         assert detail is not None and len(detail.sections[0][1]) > 1
         if found is not None:
-            assert parse(found.text()) == found
+            assert parse_locator(found.text()) == found

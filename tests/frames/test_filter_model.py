@@ -12,7 +12,7 @@ import polars as pl
 from hypothesis import given, settings
 
 from backends.frames import filters
-from backends.frames.filters import FilterProblem
+from backends.frames.filter_ast import FilterSyntaxError
 from backends.frames.schema import Column, Kind, Schema
 
 SCHEMA = Schema(
@@ -151,7 +151,7 @@ def test_exactly_the_rows_of_the_naive_model_are_kept(table: list[Row], wanted: 
 def test_whatever_is_typed_is_a_filter_that_prints_and_reads_alike_or_a_problem_in_words(text: str) -> None:
     try:
         parsed = filters.parse(text, SCHEMA)
-    except FilterProblem as problem:
+    except FilterSyntaxError as problem:
         assert problem.sentence and 0 <= problem.position <= len(text)
         assert problem.sentence.isprintable() and problem.hint.isprintable()
     else:

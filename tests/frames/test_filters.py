@@ -9,7 +9,7 @@ import pytest
 
 from backends.errors import UsageError
 from backends.frames import filters
-from backends.frames.filters import FilterProblem
+from backends.frames.filter_ast import FilterSyntaxError
 from backends.frames.schema import Column, Kind, Schema
 
 SCHEMA = Schema(
@@ -143,7 +143,7 @@ def test_a_filter_keeps_the_rows_that_it_says(text: str, rows: list[int]) -> Non
     ],
 )
 def test_a_wrong_filter_says_what_is_wrong_where_and_what_to_write(text: str, position: int, words: list[str]) -> None:
-    with pytest.raises(FilterProblem) as caught:
+    with pytest.raises(FilterSyntaxError) as caught:
         filters.parse(text, SCHEMA)
     problem = caught.value
     assert isinstance(problem, UsageError) and problem.exit_code == 2
@@ -161,14 +161,14 @@ ONLY_THE_END_IS_MISSING = [
 
 @pytest.mark.parametrize("text", ONLY_THE_END_IS_MISSING)
 def test_a_filter_that_only_lacks_its_end_is_told_from_a_wrong_one(text: str) -> None:
-    with pytest.raises(FilterProblem) as caught:
+    with pytest.raises(FilterSyntaxError) as caught:
         filters.parse(text, SCHEMA)
     assert caught.value.incomplete
 
 
 @pytest.mark.parametrize("text", ["size> more", "- more", "duration>1h3 more", "started>yest more", "size= more"])
 def test_what_is_missing_in_the_middle_is_wrong(text: str) -> None:
-    with pytest.raises(FilterProblem) as caught:
+    with pytest.raises(FilterSyntaxError) as caught:
         filters.parse(text, SCHEMA)
     assert not caught.value.incomplete
 
@@ -178,7 +178,7 @@ def test_typing_a_condition_key_by_key_is_never_called_wrong() -> None:
         for end in range(1, len(text) + 1):
             try:
                 filters.parse(text[:end], SCHEMA)
-            except FilterProblem as problem:
+            except FilterSyntaxError as problem:
                 assert problem.incomplete, text[:end]
 
 

@@ -14,18 +14,18 @@ from rich.cells import cell_len
 from backends.frames.formats import (
     LIMIT,
     MISSING,
-    QuantityProblem,
     Tone,
     format_series,
     format_value,
     labelled,
-    look,
     parse_quantity,
     safe_text,
     state_glyph,
     state_tone,
 )
 from backends.frames.schema import Column, Kind
+from backends.frames.state_styles import state_style
+from backends.frames.units import QuantityError
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -217,7 +217,7 @@ def test_quantities_mean_what_people_type(text: str, kind: Kind, value: float) -
     ],
 )
 def test_what_is_no_quantity_says_how_to_write_one(text: str, kind: Kind) -> None:
-    with pytest.raises(QuantityProblem) as caught:
+    with pytest.raises(QuantityError) as caught:
         parse_quantity(text, kind, NOW)
     assert caught.value.hint
     assert len(caught.value.sentence) < 120
@@ -227,7 +227,7 @@ def test_what_is_no_quantity_says_how_to_write_one(text: str, kind: Kind) -> Non
 def test_any_typing_is_a_finite_number_or_a_problem(text: str, kind: Kind) -> None:
     try:
         value = parse_quantity(text, kind, NOW)
-    except QuantityProblem:
+    except QuantityError:
         return
     assert value - value == 0
 
@@ -283,7 +283,7 @@ def test_no_sign_stands_for_two_tones_and_every_sign_is_one_cell_wide() -> None:
         tones.setdefault(known.glyph, set()).add(known.tone)
     assert all(len(found) == 1 for found in tones.values())
     assert all(cell_len(glyph) == 1 for glyph in tones)
-    assert look("completed").tone is Tone.GOOD
+    assert state_style("completed").tone is Tone.GOOD
 
 
 def test_a_number_beside_its_label_alone_carries_its_unit() -> None:

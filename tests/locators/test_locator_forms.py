@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backends.locators import InvalidLocatorError, accepted_forms, parse
+from backends.locators import InvalidLocatorError
 from backends.locators.taskcluster import (
     Artifact,
     IndexPath,
@@ -17,6 +17,7 @@ from backends.locators.taskcluster import (
     TreeherderJob,
 )
 from backends.locators.taskcluster_views import Comparison, Contents, GroupView, IndexNamespace, TaskRelation
+from backends.systems import accepted_forms, parse_locator
 
 G = "fN1SbArXTPSVFNUvaOlinQ"
 T = "A-mgp6ruSLWYD2BPAAQ_vQ"
@@ -174,18 +175,18 @@ FORMS = {
 
 @pytest.mark.parametrize("text", FORMS)
 def test_a_pasted_address_opens_what_its_page_shows(text: str) -> None:
-    assert parse(text) == FORMS[text]
+    assert parse_locator(text) == FORMS[text]
 
 
 @pytest.mark.parametrize("text", FORMS)
 def test_what_was_parsed_can_be_copied_and_pasted_again(text: str) -> None:
-    assert parse(parse(text).text()) == FORMS[text]
+    assert parse_locator(parse_locator(text).text()) == FORMS[text]
 
 
 @pytest.mark.parametrize("around", ["  {}\n", "<{}>", '"{}"', "'{}'", "`{}`", "({}).", "“{}”,", "{}!", "see: {}"[5:]])
 @pytest.mark.parametrize("text", [G, MINUS, f"{FX}/tasks/groups/{G}", f"{TH}/jobs?repo=try&revision={REV}"])
 def test_what_stands_around_an_address_in_a_chat_message_does_no_harm(around: str, text: str) -> None:
-    assert parse(around.format(text)) == FORMS.get(text, parse(text))
+    assert parse_locator(around.format(text)) == FORMS.get(text, parse_locator(text))
 
 
 @pytest.mark.parametrize(
@@ -193,12 +194,12 @@ def test_what_stands_around_an_address_in_a_chat_message_does_no_harm(around: st
     [
         ("", "empty"),
         ("   ", "empty"),
-        ("hello", "looks like"),
-        (G[:-1], "looks like"),
-        (f"{G[:-1]}b", "looks like"),  # the last character of a slugid holds two bits
-        ("https://example.org/", "looks like"),
-        (f"{FX}/tasks/{T[:-1]}", "looks like"),
-        (f"{FX}/tasks/{T}/runs/x", "looks like"),
+        ("hello", "Unrecognized"),
+        (G[:-1], "Unrecognized"),
+        (f"{G[:-1]}b", "Unrecognized"),  # the last character of a slugid holds two bits
+        ("https://example.org/", "Unrecognized"),
+        (f"{FX}/tasks/{T[:-1]}", "Unrecognized"),
+        (f"{FX}/tasks/{T}/runs/x", "Unrecognized"),
         (f"http://firefox-ci-tc.services.mozilla.com/tasks/{T}", "plain http"),
         (f"http://10.0.0.1/tasks/{T}", "plain http"),
         (f"http://127.0.0.1.evil.example/tasks/{T}", "plain http"),
@@ -218,25 +219,25 @@ def test_what_stands_around_an_address_in_a_chat_message_does_no_harm(around: st
 )
 def test_what_cannot_be_opened_says_why(text: str, said: str) -> None:
     with pytest.raises(InvalidLocatorError, match=said):
-        parse(text)
+        parse_locator(text)
 
 
 def test_a_refused_address_never_shows_the_password_in_it() -> None:
     with pytest.raises(InvalidLocatorError) as raised:
-        parse(f"https://me:hunter2@tc.example/tasks/{T}")
+        parse_locator(f"https://me:hunter2@tc.example/tasks/{T}")
     assert "hunter2" not in str(raised.value)
 
 
 def test_an_unknown_text_is_answered_with_what_is_accepted_and_without_its_escapes() -> None:
     with pytest.raises(InvalidLocatorError) as raised:
-        parse("\x1b[31mred")
+        parse_locator("\x1b[31mred")
     assert "\x1b" not in str(raised.value)
     assert "task group" in raised.value.hint
 
 
 def test_a_paste_of_a_whole_log_is_refused_by_its_length() -> None:
     with pytest.raises(InvalidLocatorError, match="10,000,000 characters"):
-        parse("a." * 5_000_000)
+        parse_locator("a." * 5_000_000)
 
 
 def test_the_forms_of_the_help_are_told_with_their_meaning() -> None:

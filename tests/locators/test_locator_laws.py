@@ -7,7 +7,7 @@ import contextlib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.locators import InvalidLocatorError, Locator, parse
+from backends.locators import InvalidLocatorError, Locator
 from backends.locators.taskcluster import (
     SLUGID,
     Artifact,
@@ -29,6 +29,7 @@ from backends.locators.taskcluster_views import (
     IndexNamespace,
     TaskRelation,
 )
+from backends.systems import parse_locator
 
 slugs = st.from_regex(SLUGID, fullmatch=True)
 roots = st.sampled_from(
@@ -112,21 +113,21 @@ shapes = st.sampled_from(
 @settings(deadline=None)
 @given(locators)
 def test_a_copied_locator_pastes_as_itself(locator: Locator) -> None:
-    assert parse(locator.text()) == locator
+    assert parse_locator(locator.text()) == locator
 
 
 @settings(deadline=None)
 @given(st.text(st.characters()) | st.builds(str.__add__, shapes, st.text(st.characters())))
 def test_no_text_breaks_the_parser(text: str) -> None:
     with contextlib.suppress(InvalidLocatorError):
-        locator = parse(text)
-        assert parse(locator.text()) == locator
+        locator = parse_locator(text)
+        assert parse_locator(locator.text()) == locator
 
 
 @settings(deadline=None)
 @given(st.text(st.characters(), max_size=60))
 def test_no_tail_of_a_task_address_leaves_the_deployment_that_it_names(tail: str) -> None:
     with contextlib.suppress(InvalidLocatorError):
-        locator = parse(f"https://h.example/tasks/fN1SbArXTPSVFNUvaOlinQ/{tail}")
+        locator = parse_locator(f"https://h.example/tasks/fN1SbArXTPSVFNUvaOlinQ/{tail}")
         assert isinstance(locator, Task | Artifact)
         assert (locator.task_id, locator.root_url) == ("fN1SbArXTPSVFNUvaOlinQ", "https://h.example")

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.locators import InvalidLocatorError, parse
+from backends.locators import InvalidLocatorError
 from backends.locators.pasted import PastedText
+from backends.systems import parse_locator
 
 BUILD = "gs://b-1/logs/job/1383510269677801472"
 PAGE = "https://prow.example.org/view/gs/b-1/logs/job/1383510269677801472"
@@ -69,19 +70,19 @@ def test_names_in_a_bucket_keep_what_addresses_cannot_hold(text: str) -> None:
 
 
 def test_an_address_that_was_broken_over_two_lines_is_one() -> None:
-    assert parse(f"{PAGE[:40]}\n{PAGE[40:]}") == parse(PAGE)
+    assert parse_locator(f"{PAGE[:40]}\n{PAGE[40:]}") == parse_locator(PAGE)
 
 
 @pytest.mark.parametrize("between", [" ", "\n", "\t"])
 @pytest.mark.parametrize("first", [PAGE, BUILD])
 def test_of_two_addresses_none_is_opened(first: str, between: str) -> None:
-    with pytest.raises(InvalidLocatorError, match="2 addresses"):
-        parse(f"{first}{between}https://prow.example.org/view/gs/b-1/logs/job/8")
+    with pytest.raises(InvalidLocatorError, match="2 URLs"):
+        parse_locator(f"{first}{between}https://prow.example.org/view/gs/b-1/logs/job/8")
 
 
 def test_several_addresses_are_counted_and_none_is_guessed() -> None:
-    with pytest.raises(InvalidLocatorError, match="2 addresses"):
-        parse("https://a.example/x".join(["see ", " and https://b.example/y"]))
+    with pytest.raises(InvalidLocatorError, match="2 URLs"):
+        parse_locator("https://a.example/x".join(["see ", " and https://b.example/y"]))
 
 
 @given(

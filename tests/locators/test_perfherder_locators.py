@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.locators import InvalidLocatorError, Locator, parse
+from backends.locators import InvalidLocatorError, Locator
 from backends.locators.perfherder import (
     ALERT_FLAGS,
     AlertSummaries,
@@ -30,6 +30,7 @@ from backends.locators.perfherder import (
     SimilarJobs,
 )
 from backends.locators.taskcluster import Push, Task
+from backends.systems import parse_locator
 
 TH = "https://treeherder.mozilla.org"
 REV = "461f03d1372ca4aef42a5af93fa4e5e1f14fe5b3"
@@ -194,14 +195,14 @@ FORMS: dict[str, Locator] = {
 
 @pytest.mark.parametrize("text", FORMS)
 def test_an_address_opens_what_its_page_shows(text: str) -> None:
-    assert parse(text) == FORMS[text]
+    assert parse_locator(text) == FORMS[text]
 
 
 def test_a_job_page_still_opens_the_task_group_or_the_task() -> None:
-    assert parse(f"{TH}/jobs?repo=autoland&revision={REV}") == Push("autoland", REV)
-    assert parse(f"{TH}/#/jobs?repo=autoland&revision={REV}") == Push("autoland", REV)
+    assert parse_locator(f"{TH}/jobs?repo=autoland&revision={REV}") == Push("autoland", REV)
+    assert parse_locator(f"{TH}/#/jobs?repo=autoland&revision={REV}") == Push("autoland", REV)
     task = "A-mgp6ruSLWYD2BPAAQ_vQ"
-    assert parse(f"{TH}/jobs?repo=try&revision={REV}&selectedTaskRun={task}.1") == Task(task, 1)
+    assert parse_locator(f"{TH}/jobs?repo=try&revision={REV}&selectedTaskRun={task}.1") == Task(task, 1)
 
 
 REFUSED = {
@@ -247,7 +248,7 @@ REFUSED = {
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_cannot_be_opened_says_why(text: str) -> None:
     with pytest.raises(InvalidLocatorError) as raised:
-        parse(text)
+        parse_locator(text)
     assert REFUSED[text] in str(raised.value)
 
 
@@ -301,7 +302,7 @@ locators: st.SearchStrategy[Locator] = st.one_of(
 @settings(deadline=None, max_examples=400)
 @given(locators)
 def test_a_copied_perfherder_locator_pastes_as_itself(locator: Locator) -> None:
-    assert parse(locator.text()) == locator
+    assert parse_locator(locator.text()) == locator
 
 
 shapes = st.sampled_from(
@@ -320,15 +321,15 @@ shapes = st.sampled_from(
 @given(st.builds(str.__add__, shapes, anything))
 def test_no_text_breaks_the_perfherder_parser(text: str) -> None:
     with contextlib.suppress(InvalidLocatorError):
-        locator = parse(text)
-        assert parse(locator.text()) == locator
+        locator = parse_locator(text)
+        assert parse_locator(locator.text()) == locator
 
 
 def test_a_status_that_is_no_number_is_what_the_page_makes_of_it() -> None:
-    assert parse(f"{TH}/perfherder/alerts?status=abc") == parse(f"{TH}/perfherder/alerts")
-    assert parse(f"{TH}/perfherder/alerts?status=07") == parse(f"{TH}/perfherder/alerts?status=7")
+    assert parse_locator(f"{TH}/perfherder/alerts?status=abc") == parse_locator(f"{TH}/perfherder/alerts")
+    assert parse_locator(f"{TH}/perfherder/alerts?status=07") == parse_locator(f"{TH}/perfherder/alerts?status=7")
 
 
 def test_an_address_of_values_keeps_the_time_that_they_are_of() -> None:
     address = f"{TH}/api/project/autoland/performance/data/?signature_id=7&start_date=2026-11-01&end_date=2026-11-10"
-    assert parse(address) == Series((SeriesRef("autoland", "7"),), None, 1_793_491_200, 1_794_268_800)
+    assert parse_locator(address) == Series((SeriesRef("autoland", "7"),), None, 1_793_491_200, 1_794_268_800)

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.locators import InvalidLocatorError, Locator, parse
+from backends.locators import InvalidLocatorError, Locator
 from backends.locators.prow import Place, ProwBuild, ProwJob, ProwPath, ProwPull, ProwView, View, normal, route
+from backends.systems import parse_locator
 
 B = "test-platform-results"
 JOB = "logs/periodic-ci-a"
@@ -111,14 +112,14 @@ REFUSED = [
 
 @pytest.mark.parametrize(("text", "locator"), FORMS)
 def test_every_form_in_use_opens_what_it_shows(text: str, locator: Locator) -> None:
-    assert parse(text) == locator
-    assert parse(locator.text()) == locator
+    assert parse_locator(text) == locator
+    assert parse_locator(locator.text()) == locator
 
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_cannot_be_opened_says_so(text: str) -> None:
     with pytest.raises(InvalidLocatorError):
-        parse(text)
+        parse_locator(text)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ locators: st.SearchStrategy[Locator] = st.one_of(
 @settings(deadline=None)
 @given(locators)
 def test_what_is_copied_opens_the_same(locator: Locator) -> None:
-    assert parse(locator.text()) == locator
+    assert parse_locator(locator.text()) == locator
 
 
 @given(names)
@@ -190,7 +191,7 @@ def test_a_normal_path_stays_as_it_is(path: str) -> None:
 @given(st.sampled_from(["gs://", "prow:", "prow:at/gs/", "https://h/view/gs/", "https://h/gcs/", "file:///"]), names)
 def test_no_text_does_worse_than_a_problem(shape: str, text: str) -> None:
     with contextlib.suppress(InvalidLocatorError):
-        parse(shape + text)
+        parse_locator(shape + text)
 
 
 # ---- places on this disk
@@ -223,16 +224,16 @@ def test_a_path_of_this_disk_opens_the_tree_that_it_is_in(
     store = directory if directory.startswith("/") else f"{tmp_path}/{directory}".rstrip("/")
     if text.startswith("../"):
         store += "/up"
-    found = parse(text)
+    found = parse_locator(text)
     assert found == ProwPath(bucket, path, f"file:{store}")
-    assert parse(found.text()) == found
+    assert parse_locator(found.text()) == found
 
 
 def test_a_downloaded_tree_is_told_from_a_directory_of_files(tmp_path: Path) -> None:
     (tmp_path / "logs" / "tree" / "logs" / "job").mkdir(parents=True)
     (tmp_path / "reports").mkdir()
-    assert parse(f"{tmp_path}/logs/tree") == ProwPath("tree", "", f"file:{tmp_path}/logs")
-    assert parse(f"{tmp_path}/reports") == ProwPath(tmp_path.name, "reports/", f"file:{tmp_path.parent}")
+    assert parse_locator(f"{tmp_path}/logs/tree") == ProwPath("tree", "", f"file:{tmp_path}/logs")
+    assert parse_locator(f"{tmp_path}/reports") == ProwPath(tmp_path.name, "reports/", f"file:{tmp_path.parent}")
 
 
 # ---- what the browser shows
@@ -270,7 +271,7 @@ def page_of(place: ProwPath, gcsweb: str = "") -> str | None:
 def test_the_page_of_a_place_opens_that_place(bucket: str, path: str, gcsweb: str) -> None:
     place = ProwPath(bucket, path)
     page = page_of(place, gcsweb)
-    assert page is not None and parse(page) == place
+    assert page is not None and parse_locator(page) == place
 
 
 @settings(deadline=None)
@@ -279,7 +280,7 @@ def test_the_page_of_lines_opens_those_lines(job: str, build: str, name: str, li
     last = min(line + more, 999_999_999) if more and line < 999_999_999 else None
     place = ProwPath("test-platform-results", f"logs/{job}/{build}/{name}", "", min(line, 999_999_999), last)
     page = page_of(place)
-    assert page is not None and parse(page) == place
+    assert page is not None and parse_locator(page) == place
 
 
 @pytest.mark.parametrize(
@@ -292,5 +293,5 @@ def test_a_path_that_is_not_there_is_said_and_not_taken_for_a_wrong_address(
     monkeypatch.chdir(tmp_path / "cwd")
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(InvalidLocatorError) as problem:
-        parse(text)
+        parse_locator(text)
     assert problem.value.sentence == f"There is no file or directory {text}."

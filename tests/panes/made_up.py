@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from backends import session
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
 from backends.locators import Locator
 from backends.resources import Action, Chart, Document, Entry, Link, Page, Question, Resource, Row
-from tui import registry
 
 SCHEMA = Schema(
     (
@@ -114,5 +114,4 @@ def rows(numbers: Any, state: str = "running") -> pl.DataFrame:
 def install(monkeypatch: Any) -> None:
     """The system as one that the app opens, with nothing remembered of earlier tests."""
     Things.preferred, Things.done, Things.asked, Things.hold = [], [], 0, None
-    opener = registry.Opener(lambda locator, http, settings, cancel: locator, lambda locator, *_: Things(locator))
-    monkeypatch.setitem(registry._OPENERS, "taskcluster", lambda: opener)
+    monkeypatch.setattr(session, "open_resource", lambda locator, *_: Things(locator))

@@ -10,11 +10,11 @@ from typing import Any
 from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.http import Http
-from backends.locators import parse
 from backends.prow import archive_of, resolve, resource_for
 from backends.prow.archive import Archive
 from backends.prow.build_ids import EPOCH_MS
 from backends.resources import Resource, gather
+from backends.systems import parse_locator
 from tests.prow.bucket_server import Bucket
 from tui.commands.prow_session import filtered
 
@@ -66,11 +66,11 @@ def settings(bucket: Bucket, **more: Any) -> Settings:
 def opened(bucket: Bucket, http: Http, text: str, **more: Any) -> Resource:
     """What a text lists in the bucket's storage."""
     made = settings(bucket, **more)
-    return resource_for(resolve(parse(text), http, made), http, made)
+    return resource_for(resolve(parse_locator(text), http, made), http, made)
 
 
 def archive(bucket: Bucket, http: Http, text: str = f"gs://{NAME}/{JOB}") -> Archive:
-    locator = parse(text)
+    locator = parse_locator(text)
     return archive_of(locator, http, settings(bucket))  # type: ignore[arg-type]
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from backends.http import Http
-from backends.locators import parse
 from backends.locators.prow import ProwPath
 from backends.prow import resolve
 from backends.prow.resolve import NotResolved
+from backends.systems import parse_locator
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import NAME, build, settings, snowflake
 
@@ -19,7 +19,7 @@ DAY = 86400
 
 
 def found(bucket: Bucket, http: Http, text: str, **more: object) -> object:
-    return resolve(parse(text), http, settings(bucket, prow_bucket=NAME, **more))
+    return resolve(parse_locator(text), http, settings(bucket, prow_bucket=NAME, **more))
 
 
 def linked(bucket: Bucket, job: str, number: str) -> str:

@@ -16,7 +16,6 @@ import pytest
 from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.http import Http
-from backends.locators import parse
 from backends.locators.prow import ProwPath, ProwView, View
 from backends.prow import build_ids, resolve, resource_for
 from backends.prow.build_files import remote_file
@@ -25,6 +24,7 @@ from backends.prow.gcs_source import GcsSource
 from backends.prow.junit_reading import read_junit
 from backends.prow.source import whole
 from backends.resources import Resource
+from backends.systems import parse_locator
 from backends.transfers.engine import Transfer
 from backends.transfers.plan import make_plan
 from tests.prow.making import rows
@@ -58,7 +58,7 @@ def put(storage: str, bucket: str, name: str, body: bytes, *, packed: bool = Fal
 
 def opened(storage: str, http: Http, text: str) -> Resource:
     made = Settings(gcs_url=storage, prow_bucket=BUCKET)
-    return resource_for(resolve(parse(text), http, made), http, made)
+    return resource_for(resolve(parse_locator(text), http, made), http, made)
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,11 @@ from backends import config
 from backends.cancel import CancelToken
 from backends.errors import AppError
 from backends.http import Http
-from backends.locators import parse
 from backends.locators.submit import JobFile
 from backends.resources import Action, Document, Gathered, Link, Resource, gather
 from backends.submit import resolve, resource_for
 from backends.submit.credentials import VARIABLES
+from backends.systems import parse_locator
 from tests.commands.calling import Caller
 from tests.submit.jobs import message
 
@@ -33,7 +33,7 @@ def ciexplore(
 
 def opened(text: str) -> tuple[Resource, Gathered]:
     settings, http = config.load(), Http()
-    locator = parse(text)
+    locator = parse_locator(text)
     resource = resource_for(resolve(locator, http, settings), http, settings)
     return resource, gather(resource, CancelToken())
 
@@ -46,7 +46,7 @@ def test_every_locator_of_the_demo_opens_and_copies_itself(demo: dict[str, str])
     names = [name for name in demo if name.startswith("submit.")]
     assert len(names) >= 8
     for name in names:
-        assert parse(demo[name]).text() == demo[name]
+        assert parse_locator(demo[name]).text() == demo[name]
         resource, gathered = opened(demo[name])
         assert gathered.frame.schema == resource.schema.polars()
         assert len(gathered.frame) > 0 or name == "submit.outbox"
@@ -136,7 +136,7 @@ def test_tasks_of_the_taskcluster_pane_are_jobs(demo: dict[str, str]) -> None:
 
 
 def test_lint_on_the_command_line(demo: dict[str, str], ciexplore: Caller) -> None:
-    broken, good = (parse(demo[name]).path for name in ("submit.example-broken", "submit.example"))  # type: ignore[attr-defined]
+    broken, good = (parse_locator(demo[name]).path for name in ("submit.example-broken", "submit.example"))  # type: ignore[attr-defined]
     ended = ciexplore("submit", "lint", broken)
     assert ended.code == 1 and {row["level"] for row in ended.rows} >= {"error", "warning"}
     assert all(row["instead"] for row in ended.rows if row["level"] == "error")
@@ -147,16 +147,16 @@ def test_lint_on_the_command_line(demo: dict[str, str], ciexplore: Caller) -> No
 
 
 def test_generation_and_preview_on_the_command_line(demo: dict[str, str], ciexplore: Caller) -> None:
-    collection = parse(demo["submit.example-collection"]).path  # type: ignore[attr-defined]
+    collection = parse_locator(demo["submit.example-collection"]).path  # type: ignore[attr-defined]
     rows = ciexplore("submit", "lint", "--generation", collection).rows
     assert [row["rule"] for row in rows[:5]] == ["1", "2", "3", "4", "5"]
-    good = parse(demo["submit.example"]).path  # type: ignore[attr-defined]
+    good = parse_locator(demo["submit.example"]).path  # type: ignore[attr-defined]
     rows = ciexplore("submit", "preview", good, "--against", os.environ["CIEXPLORE_SUBMIT_URL"]).rows
     assert rows[1]["symbol"] == "SM(e)" and rows[1]["colour"] == "green" and rows[1]["changes"]
 
 
 def test_convert_says_what_is_lost_and_writes_what_lint_takes(demo: dict[str, str], ciexplore: Caller) -> None:
-    collection = parse(demo["submit.example-collection"]).path  # type: ignore[attr-defined]
+    collection = parse_locator(demo["submit.example-collection"]).path  # type: ignore[attr-defined]
     ended = ciexplore("submit", "convert", "--to", "pulse", collection, "-o", "out.json")
     assert ended.code == 0 and "lost: " in ended.err and "made up: " in ended.err
     assert ciexplore("submit", "lint", "out.json").code == 0
@@ -164,7 +164,7 @@ def test_convert_says_what_is_lost_and_writes_what_lint_takes(demo: dict[str, st
 
 
 def test_publish_and_status_on_the_command_line(demo: dict[str, str], ciexplore: Caller) -> None:
-    good, broken = (parse(demo[name]).path for name in ("submit.example-table", "submit.example-broken"))  # type: ignore[attr-defined]
+    good, broken = (parse_locator(demo[name]).path for name in ("submit.example-table", "submit.example-broken"))  # type: ignore[attr-defined]
     assert ciexplore("submit", "publish", broken, "--via", "hawk").code == 1
     assert ciexplore("submit", "publish", good, "--via", "hawk", "--dry-run").err.startswith("5 would go to http")
     ended = ciexplore("submit", "publish", good, "--via", "hawk", "--queue-only")
@@ -180,7 +180,7 @@ def test_publish_and_status_on_the_command_line(demo: dict[str, str], ciexplore:
 
 
 def test_a_server_that_is_down_is_exit_code_3_and_the_jobs_stay(demo: dict[str, str], ciexplore: Caller) -> None:
-    good = parse(demo["submit.example-table"]).path  # type: ignore[attr-defined]
+    good = parse_locator(demo["submit.example-table"]).path  # type: ignore[attr-defined]
     ended = ciexplore("submit", "publish", good, "--via", "hawk", "--url", "http://127.0.0.1:1", "--patience", "0")
     assert ended.code == 3 and "5 jobs stay in the outbox" in ended.err
     assert len(ciexplore("submit", "status", "--state", "queued").rows) == 5
@@ -214,7 +214,7 @@ def test_without_credentials_nothing_is_queued(
 ) -> None:
     for variable in VARIABLES:
         monkeypatch.delenv(variable, raising=False)
-    good = parse(demo["submit.example-table"]).path  # type: ignore[attr-defined]
+    good = parse_locator(demo["submit.example-table"]).path  # type: ignore[attr-defined]
     for via in ("pulse", "hawk"):
         ended = ciexplore("submit", "publish", good, "--via", via)
         assert ended.code == 2 and "credentials" in ended.err

@@ -204,11 +204,11 @@ def test_a_json_artifact_is_a_tree_and_a_cut_one_is_not(queue: FakeQueue, conten
 
 def test_everything_in_the_embedded_cis_task_of_all_kinds_opens_or_says_why(demo: dict[str, str]) -> None:
     from backends.http import Http
-    from backends.locators import parse
+    from backends.systems import parse_locator
 
     root = demo["taskcluster.artifact-kinds-task"].rpartition("/tasks/")[0]
     with Http() as http:
-        resource = resource_for(resolve(parse(demo["taskcluster.artifact-kinds-task"]), http, root), http, root)
+        resource = resource_for(resolve(parse_locator(demo["taskcluster.artifact-kinds-task"]), http, root), http, root)
         frame = gather(resource, CancelToken()).frame
         shown = {one["name"]: resource.shows(one) for one in frame.iter_rows(named=True)}
         table = shown["public/kinds/resource-use.csv"]
@@ -226,13 +226,13 @@ def test_archives_of_the_embedded_ci_survive_its_faults() -> None:
     from backends.demo import DemoOptions
     from backends.demo import locators as demo_locators
     from backends.http import Http
-    from backends.locators import parse
+    from backends.systems import parse_locator
 
     with (
         DemoServer(DemoOptions(tasks=20, fault=0.1), stall_seconds=0.01) as server,
         Http(pause=lambda seconds, cancel: None) as http,
     ):
-        group = parse(demo_locators(server.options, server.root_url)["taskcluster.finished-group"])
+        group = parse_locator(demo_locators(server.options, server.root_url)["taskcluster.finished-group"])
         tasks = resource_for(resolve(group, http, server.root_url), http, server.root_url)
         marked = tasks.open_marked(gather(tasks, CancelToken()).frame)
         assert marked is not None

@@ -13,8 +13,8 @@ from backends.cancel import CancelToken
 from backends.demo import DemoOptions, DemoServer
 from backends.demo import locators as demo_locators
 from backends.http import Http
-from backends.locators import parse
 from backends.resources import gather
+from backends.systems import parse_locator
 from backends.taskcluster import resource_for
 from backends.taskcluster.group_comparison import (
     SERIES_CHANGES,
@@ -166,7 +166,7 @@ def test_the_retriggers_of_the_demo_differ_by_noise_only_and_a_shift_is_found() 
     options = DemoOptions(tasks=60)
     with DemoServer(options) as server, Http() as http:
         group = resource_for(
-            parse(demo_locators(options, server.root_url)["taskcluster.finished-group"]), http, server.root_url
+            parse_locator(demo_locators(options, server.root_url)["taskcluster.finished-group"]), http, server.root_url
         )
         tasks = gather(group, CancelToken()).frame
         assert set(compare_tasks(tasks, tasks)["change"]) == {"same"}

@@ -13,10 +13,11 @@ from backends.demo import DemoOptions, DemoServer
 from backends.demo import locators as demo_locators
 from backends.errors import UsageError
 from backends.http import Http
-from backends.locators import InvalidLocatorError, Locator, parse
+from backends.locators import InvalidLocatorError, Locator
 from backends.locators.taskcluster import Push, Task, TaskArtifacts, TaskGroup, TaskMeasurements
 from backends.locators.taskcluster_views import Comparison, GroupView
 from backends.resources import Link, Question, Resource, gather
+from backends.systems import parse_locator
 from backends.taskcluster import resolve, resource_for
 from backends.taskcluster.group_comparison import SERIES_CHANGES, TASK_CHANGES
 from backends.taskcluster.group_statistics import GROUP_STATISTICS
@@ -43,11 +44,11 @@ class Demo:
     def __init__(self, server: DemoServer, http: Http) -> None:
         self.root, self.http, self.server = server.root_url, http, server
         self.known = demo_locators(server.options, server.root_url)
-        self.finished = parse(self.known["taskcluster.finished-group"]).group_id  # type: ignore[attr-defined]
-        self.running = parse(self.known["taskcluster.running-group"]).group_id  # type: ignore[attr-defined]
+        self.finished = parse_locator(self.known["taskcluster.finished-group"]).group_id  # type: ignore[attr-defined]
+        self.running = parse_locator(self.known["taskcluster.running-group"]).group_id  # type: ignore[attr-defined]
 
     def open(self, text: str | Locator) -> Resource:
-        locator = parse(self.known.get(f"taskcluster.{text}", text)) if isinstance(text, str) else text
+        locator = parse_locator(self.known.get(f"taskcluster.{text}", text)) if isinstance(text, str) else text
         return resource_for(resolve(locator, self.http, self.root), self.http, self.root)
 
     def rows(self, text: str | Locator) -> pl.DataFrame:
@@ -71,7 +72,7 @@ def test_a_breakdown_counts_every_task_once_and_opens_them(demo: Demo, by: str) 
     seen: list[str] = []
     for row in frame.iter_rows(named=True):
         opened = view.open(row)
-        assert isinstance(opened, TaskGroup) and parse(opened.text()) == opened
+        assert isinstance(opened, TaskGroup) and parse_locator(opened.text()) == opened
         there = demo.rows(opened)
         assert there.height == row["tasks"] and set(there[by]) == {row["group"]}
         seen += there["task_id"].to_list()
@@ -135,7 +136,7 @@ def test_an_old_listing_is_not_taken_for_the_group(
 
 
 def test_views_of_an_empty_group_are_empty_and_say_why(demo: Demo) -> None:
-    empty = parse(demo.known["taskcluster.empty-group"]).group_id  # type: ignore[attr-defined]
+    empty = parse_locator(demo.known["taskcluster.empty-group"]).group_id  # type: ignore[attr-defined]
     for view in (f"breakdown/{empty}/suite", f"timeline/{empty}", f"critical-path/{empty}"):
         resource = demo.open(f"taskcluster:{view}")
         frame = gather(resource, CancelToken()).frame
@@ -157,7 +158,7 @@ def two_groups(queue: FakeQueue) -> None:
 def test_two_groups_are_compared_by_label_and_each_row_opens_its_task(queue: FakeQueue) -> None:
     two_groups(queue)
     http = queue.http()
-    view = resource_for(resolve(parse(f"taskcluster:compare/{GROUP}..{OTHER}"), http, ROOT), http, ROOT)
+    view = resource_for(resolve(parse_locator(f"taskcluster:compare/{GROUP}..{OTHER}"), http, ROOT), http, ROOT)
     frame = gather(view, CancelToken()).frame
     assert frame.schema == pl.Schema(TASK_CHANGES.polars())
     changes = dict(frame.select("label", "change").rows())
@@ -172,20 +173,20 @@ def test_two_groups_are_compared_by_label_and_each_row_opens_its_task(queue: Fak
     }
     links = [one for one in view.menu(frame.row(0, named=True), frame.head(2)) if isinstance(one, Link)]
     narrow = next(one.opens for one in links if isinstance(one.opens, Comparison))
-    assert narrow.measured and parse(narrow.text()) == narrow
+    assert narrow.measured and parse_locator(narrow.text()) == narrow
     assert view.summary(frame) == "1 fixed · 1 missing"
 
 
 def test_one_side_that_is_gone_is_said_and_not_taken_for_missing_tasks(queue: FakeQueue) -> None:
     queue.group([[entry(1)]])
     http = queue.http()
-    view = resource_for(resolve(parse(f"taskcluster:compare/{GROUP}..{OTHER}"), http, ROOT), http, ROOT)
+    view = resource_for(resolve(parse_locator(f"taskcluster:compare/{GROUP}..{OTHER}"), http, ROOT), http, ROOT)
     with pytest.raises(Exception, match="404"):
         gather(view, CancelToken())
 
 
 def test_a_push_is_a_side_as_good_as_a_group(demo: Demo) -> None:
-    push = parse(demo.known["taskcluster.push"])
+    push = parse_locator(demo.known["taskcluster.push"])
     assert isinstance(push, Push)
     found = resolve(Comparison(push, TaskGroup(demo.running), False), demo.http, demo.root)
     assert found == Comparison(TaskGroup(demo.finished), TaskGroup(demo.running), False, (), demo.root)
@@ -209,7 +210,7 @@ def test_the_series_of_two_tasks_are_compared_down_to_their_values(demo: Demo) -
     frame = gather(group, CancelToken()).frame
     perf = frame.filter(pl.col("suite").str.contains("browsertime|talos") & (pl.col("state") == "completed")).head(2)
     locator = group.compare(perf)
-    assert isinstance(locator, Comparison) and parse(locator.text()) == locator
+    assert isinstance(locator, Comparison) and parse_locator(locator.text()) == locator
     view = demo.open(locator)
     series = gather(view, CancelToken()).frame
     assert series.schema == pl.Schema(SERIES_CHANGES.polars()) and series.height > 1
@@ -248,7 +249,7 @@ def test_groups_of_two_deployments_can_be_compared(queue: FakeQueue) -> None:
     two_groups(queue)
     there = f"https://other.example/tasks/groups/{OTHER}"
     http = queue.http()
-    locator = Comparison(TaskGroup(GROUP), parse(there))  # type: ignore[arg-type]
+    locator = Comparison(TaskGroup(GROUP), parse_locator(there))  # type: ignore[arg-type]
     found = resolve(locator, http, ROOT)
-    assert parse(found.text()) == found
+    assert parse_locator(found.text()) == found
     assert gather(resource_for(found, http, ROOT), CancelToken()).frame.height == 3

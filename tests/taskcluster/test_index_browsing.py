@@ -13,10 +13,11 @@ from backends.demo import DemoOptions, DemoServer
 from backends.demo import locators as demo_locators
 from backends.errors import UsageError
 from backends.http import Http
-from backends.locators import Locator, parse
+from backends.locators import Locator
 from backends.locators.taskcluster import IndexPath, Task, TaskGroup
 from backends.locators.taskcluster_views import IndexNamespace
 from backends.resources import Link, Question, Resource, gather
+from backends.systems import parse_locator
 from backends.taskcluster import resolve, resource_for
 from backends.taskcluster.index_namespaces import INDEX
 from backends.taskcluster.resolve import NotResolved
@@ -36,7 +37,7 @@ def http() -> Iterator[Http]:
 
 
 def opened(server: DemoServer, http: Http, text: str | Locator) -> Resource:
-    locator = parse(text) if isinstance(text, str) else text
+    locator = parse_locator(text) if isinstance(text, str) else text
     return resource_for(resolve(locator, http, server.root_url), http, server.root_url)
 
 
@@ -48,7 +49,7 @@ def test_enter_leads_from_the_root_down_to_a_push(server: DemoServer, http: Http
         row = next(row for row in frame.iter_rows(named=True) if row["name"] == name)
         assert row["kind"] == "namespace"
         down = resource.open(row)
-        assert down is not None and parse(down.text()) == down
+        assert down is not None and parse_locator(down.text()) == down
         resource = opened(server, http, down)
     row = next(row for row in gather(resource, CancelToken()).frame.iter_rows(named=True) if row["kind"] == "task")
     found = resource.open(row)
@@ -63,18 +64,18 @@ def test_enter_leads_from_the_root_down_to_a_push(server: DemoServer, http: Http
     "text", ["gecko.v2", "index:gecko.v2.autoland", "gecko.v2.autoland.latest", "{root}/tasks/index/gecko.v2.autoland"]
 )
 def test_a_path_without_a_task_is_taken_for_a_namespace(server: DemoServer, http: Http, text: str) -> None:
-    found = resolve(parse(text.format(root=server.root_url)), http, server.root_url)
+    found = resolve(parse_locator(text.format(root=server.root_url)), http, server.root_url)
     assert isinstance(found, IndexNamespace) and found.root_url == server.root_url
 
 
 def test_a_path_of_nothing_is_said_to_be_nothing(server: DemoServer, http: Http) -> None:
     with pytest.raises(NotResolved, match="neither a task nor a namespace"):
-        resolve(parse("gecko.v2.no-such-branch.latest"), http, server.root_url)
+        resolve(parse_locator("gecko.v2.no-such-branch.latest"), http, server.root_url)
 
 
 def test_a_branch_offers_its_latest_push_and_a_push_by_revision(server: DemoServer, http: Http) -> None:
-    group = parse(demo_locators(server.options, server.root_url)["taskcluster.finished-group"])
-    revision = parse(demo_locators(server.options)["taskcluster.push"]).revision  # type: ignore[attr-defined]
+    group = parse_locator(demo_locators(server.options, server.root_url)["taskcluster.finished-group"])
+    revision = parse_locator(demo_locators(server.options)["taskcluster.push"]).revision  # type: ignore[attr-defined]
     resource = opened(server, http, "gecko.v2.autoland")
     menu = resource.menu(None, gather(resource, CancelToken()).frame)
     latest = next(one for one in menu if isinstance(one, Link) and one.label.startswith("The latest push"))

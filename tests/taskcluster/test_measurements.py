@@ -21,9 +21,9 @@ from backends.frames import export, filters, statistics
 from backends.http import Http, Mode
 from backends.http.errors import NetworkError, NotFoundError
 from backends.http.response import ResponseSource
-from backends.locators import parse
 from backends.locators.taskcluster import Artifact, Task, TaskArtifacts
 from backends.resources import Gathered, gather
+from backends.systems import parse_locator
 from backends.taskcluster import resource_for
 from backends.taskcluster.measurements import CAP, MeasurementList, tasks_of_rows
 from backends.taskcluster.measurements_reading import MEASUREMENTS, Measured, by_replicate, measurement_frame, read
@@ -280,7 +280,7 @@ def test_the_retriggers_of_a_page_load_test_are_read_filtered_described_and_expo
 ) -> None:
     with Http(cache_dir=tmp_path / "cache") as http:
         group = resource_for(
-            parse(demo_locators(demo.options, demo.root_url)["taskcluster.finished-group"]), http, demo.root_url
+            parse_locator(demo_locators(demo.options, demo.root_url)["taskcluster.finished-group"]), http, demo.root_url
         )
         tasks = gather(group, CancelToken()).frame
         amazon = tasks.filter(pl.col("suite").str.contains("amazon"))

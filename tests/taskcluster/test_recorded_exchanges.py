@@ -22,8 +22,8 @@ from backends.http.errors import (
     HttpError,
     NotFoundError,
 )
-from backends.locators import parse
 from backends.locators.taskcluster import Artifact, IndexPath, Task, TaskclusterLocator, TaskGroup
+from backends.systems import parse_locator
 from backends.taskcluster.index_namespaces import index_pages
 from backends.taskcluster.queue import Deployment
 from backends.taskcluster.task_rows import read_rows
@@ -149,7 +149,7 @@ def test_every_recorded_address_pastes_as_what_it_is(exchange: Exchange) -> None
         pytest.skip("an address of nothing that can be opened")
     if "/index/v1/tasks" in path or "/index/v1/namespaces" in path:
         pytest.skip("a namespace is no task")
-    found = parse(ROOT + path)
+    found = parse_locator(ROOT + path)
     parts = unquote(urlsplit(path).path).split("/")
     expected: type[TaskclusterLocator] = TaskGroup if "task-group" in parts else Task
     if parts[2] == "index":
@@ -157,4 +157,4 @@ def test_every_recorded_address_pastes_as_what_it_is(exchange: Exchange) -> None
     elif parts[-1] != "artifacts" and any(part.startswith("artifact") for part in parts):
         expected = Artifact
     assert type(found) is expected
-    assert parse(found.text()) == found
+    assert parse_locator(found.text()) == found

@@ -8,10 +8,10 @@ import pytest
 
 from backends.cancel import CancelToken
 from backends.http.errors import AccessDeniedError, NotFoundError
-from backends.locators import parse
 from backends.locators.taskcluster import Artifact, IndexPath, Task, TaskGroup, TaskOrGroup
 from backends.logs.log_cache import from_log
 from backends.resources import LogAddress
+from backends.systems import parse_locator
 from backends.taskcluster import resource_for
 from backends.taskcluster.resolve import resolve, resolve_task
 from backends.taskcluster.task_log import NoLog, log_of_artifact, log_of_task
@@ -133,9 +133,9 @@ def test_the_log_of_a_decision_task_is_read_by_the_id_that_its_group_has_too(que
 
 def test_a_link_to_lines_of_treeherders_log_viewer_opens_the_log_at_them(queue: FakeQueue) -> None:
     one = task(queue, run(), artifacts=[s3("public/only.log")])
-    link = parse(f"https://treeherder.mozilla.org/logviewer?job_id=1&repo=try&task={one}.0&lineNumber=10-20")
+    link = parse_locator(f"https://treeherder.mozilla.org/logviewer?job_id=1&repo=try&task={one}.0&lineNumber=10-20")
     assert resolve(link, queue.http(), ROOT) == Artifact(one, 0, "public/only.log", ROOT, 10, 20)
-    assert parse(link.text()) == link and not [path for path in queue.asked if "project" in path]
+    assert parse_locator(link.text()) == link and not [path for path in queue.asked if "project" in path]
 
 
 def test_a_running_task_without_a_log_yet_is_said_to_be_one(queue: FakeQueue) -> None:

@@ -16,10 +16,10 @@ from backends.demo import DemoOptions, DemoServer
 from backends.demo import locators as demo_locators
 from backends.http import Http
 from backends.http.errors import NetworkError
-from backends.locators import parse
 from backends.locators.taskcluster import TaskGroup
 from backends.locators.taskcluster_views import TaskRelation
 from backends.resources import gather
+from backends.systems import parse_locator
 from backends.taskcluster import resource_for
 from backends.taskcluster.queue import RESOLVED
 from backends.taskcluster.task_columns import TASKS
@@ -245,7 +245,7 @@ def test_some_tasks_of_a_group_are_polled_alone(queue: FakeQueue) -> None:
 def test_the_running_group_of_the_embedded_ci_comes_to_its_end_by_updates_alone() -> None:
     clock = [300.0]
     with DemoServer(DemoOptions(tasks=20), elapsed=lambda: clock[0]) as server, Http() as http:
-        locator = parse(demo_locators(server.options, server.root_url)["taskcluster.running-group"])
+        locator = parse_locator(demo_locators(server.options, server.root_url)["taskcluster.running-group"])
         resource = resource_for(locator, http, server.root_url)
         frame = gather(resource, CancelToken()).frame
         assert not frame["state"].is_in(list(RESOLVED)).all()

@@ -15,11 +15,12 @@ from backends.demo import DemoOptions, DemoServer
 from backends.demo import locators as demo_locators
 from backends.http import Http
 from backends.http.errors import NotFoundError
-from backends.locators import Locator, parse
+from backends.locators import Locator
 from backends.locators.submit import TaskJobs
 from backends.locators.taskcluster import Task, TaskGroup
 from backends.locators.taskcluster_views import TaskRelation
 from backends.resources import Gathered, Link, Resource, gather
+from backends.systems import parse_locator
 from backends.taskcluster import resolve, resource_for
 from backends.taskcluster.runs import RUNS
 from backends.taskcluster.task_columns import TASKS
@@ -40,7 +41,7 @@ def http() -> Iterator[Http]:
 
 def opened(server: DemoServer, http: Http, text: str | Locator) -> Resource:
     known = demo_locators(server.options, server.root_url)
-    locator = parse(known.get(f"taskcluster.{text}", text)) if isinstance(text, str) else text
+    locator = parse_locator(known.get(f"taskcluster.{text}", text)) if isinstance(text, str) else text
     return resource_for(resolve(locator, http, server.root_url), http, server.root_url)
 
 
@@ -49,7 +50,7 @@ def whole(resource: Resource) -> Gathered:
 
 
 def relation(server: DemoServer, http: Http, name: str, role: str) -> Resource:
-    task = parse(demo_locators(server.options, server.root_url)[f"taskcluster.{role}"])
+    task = parse_locator(demo_locators(server.options, server.root_url)[f"taskcluster.{role}"])
     return opened(server, http, f"taskcluster:{name}/{task.task_id}")  # type: ignore[attr-defined]
 
 
@@ -227,7 +228,7 @@ def test_every_entry_of_a_tasks_menu_leads_somewhere(server: DemoServer, http: H
     assert len(set(labels)) == len(labels) > 12
     for one in entries:
         if isinstance(one, Link) and isinstance(one.opens, Locator):
-            assert parse(one.opens.text()) == one.opens
+            assert parse_locator(one.opens.text()) == one.opens
             if one.opens.system == "taskcluster":  # the archives of its source are another system's list
                 whole(opened(server, http, one.opens))
 
@@ -245,7 +246,7 @@ def test_marked_tasks_are_linted_and_published_as_treeherder_jobs(server: DemoSe
     (_, one), (label, three) = jobs(marked)
     assert one.task_ids == (marked["task_id"][0],) and three.task_ids == tuple(marked["task_id"])
     assert label == "3 tasks as Treeherder jobs: lint, preview, publish"
-    assert parse(three.text()) == three
+    assert parse_locator(three.text()) == three
     made = gather(submit.resource_for(three, http, settings), CancelToken()).frame
     assert made["name"].to_list() == marked["name"].to_list() and set(made["form"]) == {"pulse"}
     many = pl.concat([frame] * (1 + 300 // frame.height))
@@ -261,7 +262,7 @@ def test_provenance_names_the_push_and_the_job_in_treeherder(server: DemoServer,
     told = dict(dict(detail.sections)["Provenance"])
     assert told["Push"] == f"{row['project']} {row['revision']}"
     assert told["Treeherder"].endswith(f"&selectedTaskRun={row['task_id']}.1")
-    assert resolve(parse(told["Treeherder"]), http, server.root_url) == Task(row["task_id"], 1, server.root_url)
+    assert resolve(parse_locator(told["Treeherder"]), http, server.root_url) == Task(row["task_id"], 1, server.root_url)
 
 
 def test_a_task_without_a_push_promises_no_treeherder(queue: FakeQueue) -> None:

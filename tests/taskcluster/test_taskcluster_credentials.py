@@ -16,8 +16,8 @@ from backends.demo.taskcluster import hawk
 from backends.errors import UsageError
 from backends.http import Http
 from backends.http.errors import AccessDeniedError, from_response
-from backends.locators import parse
 from backends.session import Session
+from backends.systems import parse_locator
 from backends.taskcluster.credentials import half_set, identities
 from backends.taskcluster.roots import artifact_url
 from backends.transfers.engine import Transfer
@@ -37,7 +37,7 @@ def server() -> Iterator[DemoServer]:
 
 def private(server: DemoServer) -> tuple[str, str]:
     """(task id, address) of the demo's private artifact."""
-    task = parse(locators(server.options, server.root_url)["taskcluster.artifact-kinds-task"])
+    task = parse_locator(locators(server.options, server.root_url)["taskcluster.artifact-kinds-task"])
     task_id = task.task_id  # type: ignore[attr-defined]
     return task_id, artifact_url(server.root_url, task_id, 0, SECRET)
 

@@ -12,8 +12,8 @@ from backends.demo import DemoOptions, DemoServer
 from backends.demo import locators as demo_locators
 from backends.http import Http
 from backends.http.response import ResponseSource
-from backends.locators import parse
 from backends.resources import Resource
+from backends.systems import parse_locator
 from backends.taskcluster import resolve, resource_for
 from backends.taskcluster.task_columns import TASKS
 from tests.taskcluster.fake_queue import listed, shown
@@ -26,7 +26,7 @@ def demo() -> Iterator[DemoServer]:
 
 
 def opened(demo: DemoServer, http: Http, name: str) -> Resource:
-    locator = parse(demo_locators(demo.options, demo.root_url)[name])
+    locator = parse_locator(demo_locators(demo.options, demo.root_url)[name])
     return resource_for(resolve(locator, http, demo.root_url), http, demo.root_url)
 
 

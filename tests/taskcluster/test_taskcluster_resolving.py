@@ -10,7 +10,7 @@ import pytest
 from backends.errors import AppError, UsageError
 from backends.http import Mode
 from backends.http.errors import HttpError
-from backends.locators import InvalidLocatorError, parse
+from backends.locators import InvalidLocatorError
 from backends.locators.base import Locator
 from backends.locators.taskcluster import (
     Artifact,
@@ -22,6 +22,7 @@ from backends.locators.taskcluster import (
     TaskOrGroup,
     TreeherderJob,
 )
+from backends.systems import parse_locator
 from backends.taskcluster import normalise_root, resolve, resource_for
 from backends.taskcluster.artifacts import TaskArtifactList
 from backends.taskcluster.replies import NotTaskcluster
@@ -136,7 +137,7 @@ def test_each_locator_has_its_list(queue: FakeQueue) -> None:
     run = resource_for(Artifact(GROUP, 1, "x"), http, ROOT)
     assert isinstance(run, TaskArtifactList) and run.run == 1
     with pytest.raises(InvalidLocatorError, match="looked up"):
-        resource_for(parse(GROUP), http, ROOT)
+        resource_for(parse_locator(GROUP), http, ROOT)
 
 
 @pytest.mark.parametrize(
@@ -188,9 +189,9 @@ def test_a_log_viewers_page_opens_the_log_of_that_jobs_task(queue: FakeQueue, sh
 def test_a_log_viewers_page_that_names_the_task_opens_its_log_without_asking_treeherder(queue: FakeQueue) -> None:
     """Today's links all name it; they opened the list of artifacts, and lost the line."""
     one = run_task(queue, 1, LOG)
-    found = parse(f"https://treeherder.mozilla.org/logviewer?job_id=123&repo=try&task={one}.1&lineNumber=10-20")
+    found = parse_locator(f"https://treeherder.mozilla.org/logviewer?job_id=123&repo=try&task={one}.1&lineNumber=10-20")
     assert resolve(found, queue.http(), ROOT) == Artifact(one, 1, LOG["name"], ROOT, 10, 20)
-    assert parse(found.text()) == found
+    assert parse_locator(found.text()) == found
 
 
 def test_a_job_whose_task_left_no_log_says_why(queue: FakeQueue) -> None:

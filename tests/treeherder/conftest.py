@@ -12,8 +12,9 @@ import pytest
 from backends.cancel import CancelToken
 from backends.config import load
 from backends.http import Http
-from backends.locators import Locator, parse
+from backends.locators import Locator
 from backends.resources import gather
+from backends.systems import parse_locator
 from backends.treeherder import resolve, resource_for
 from tests.treeherder.fake_treeherder import FakeTreeherder, RecordedTreeherder
 from tests.treeherder.listing import Lists, check_list
@@ -43,7 +44,7 @@ def listed(demo: dict[str, str], uncached: Http) -> Lists:
     """Lists a locator or a name of the demo: the resource and all its rows."""
 
     def lists(what: Locator | str) -> tuple[Any, pl.DataFrame]:
-        locator = parse(demo.get(what, what)) if isinstance(what, str) else what
+        locator = parse_locator(demo.get(what, what)) if isinstance(what, str) else what
         settings = load()
         resource = resource_for(resolve(locator, uncached, settings, CancelToken()), uncached, settings)
         frame = gather(resource, CancelToken()).frame

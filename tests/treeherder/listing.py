@@ -6,8 +6,9 @@ from typing import Any
 
 import polars as pl
 
-from backends.locators import Locator, parse
+from backends.locators import Locator
 from backends.resources import Question, Resource, Row
+from backends.systems import parse_locator
 
 Lists = Any
 
@@ -27,12 +28,12 @@ def check_list(resource: Resource, frame: pl.DataFrame) -> None:
         assert detail is not None and detail.title and any(lines for _, lines in detail.sections)
         for found in (resource.open(row), resource.shows(row)):
             if isinstance(found, Locator):
-                assert parse(found.text()) == found
+                assert parse_locator(found.text()) == found
         for entry in resource.menu(row, frame.head(2)):
             opens = getattr(entry, "opens", None)
             assert entry.label
             if isinstance(opens, Locator):
-                assert parse(opens.text()) == opens
+                assert parse_locator(opens.text()) == opens
             elif isinstance(opens, str):
                 assert opens.startswith("http")
         assert str(resource.web_url(row)).startswith("http")

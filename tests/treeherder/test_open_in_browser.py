@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.http import Http
-from backends.locators import parse
 from backends.locators.perfherder import (
     ALERT_FLAGS,
     AlertSummaries,
@@ -34,6 +33,7 @@ from backends.locators.perfherder import (
 )
 from backends.locators.taskcluster import Push, Task
 from backends.resources import Resource, gather
+from backends.systems import parse_locator
 from backends.treeherder import resource_for
 from tests.treeherder.fake_treeherder import FakeTreeherder
 from tests.treeherder.listing import Lists
@@ -109,7 +109,7 @@ def test_the_page_that_the_browser_opens_is_the_list_on_the_screen(locator: Perf
         locator = replace(locator, others=())  # no page and no API of a server of one's own shows several
     locator = replace(locator, server=server)  # type: ignore[call-arg]
     url = shown(locator).web_url()
-    assert url is not None and parse(url) == locator
+    assert url is not None and parse_locator(url) == locator
 
 
 @settings(deadline=None)
@@ -118,7 +118,7 @@ def test_a_graph_is_asked_for_with_the_framework_of_each_series(
     series: tuple[SeriesRef, ...], limits: tuple[int, int] | None
 ) -> None:
     at = Series(series) if limits is None else zoomed(series, limits, False)
-    opened = parse(str(shown(at).web_url()))
+    opened = parse_locator(str(shown(at).web_url()))
     assert isinstance(opened, Series)
     assert [ref.framework for ref in opened.series] == [ref.framework for ref in series]
 
@@ -133,7 +133,7 @@ NAMES = {
 
 @pytest.mark.parametrize("locator", NAMES)
 def test_pages_get_numbers_where_a_person_wrote_names(locator: PerfherderLocator) -> None:
-    assert parse(str(shown(locator).web_url())) == NAMES[locator]
+    assert parse_locator(str(shown(locator).web_url())) == NAMES[locator]
 
 
 def query_of(url: str | None) -> dict[str, list[str]]:
@@ -192,12 +192,12 @@ def test_the_graph_of_two_sides_has_the_framework_of_each_and_marks_the_revision
 def test_alerts_and_signatures_lead_to_the_graph_of_their_own_framework(listed: Lists) -> None:
     signatures, frame = listed("perf.signatures")
     row = frame.row(0, named=True)
-    opened = parse(str(signatures.web_url(row)))
+    opened = parse_locator(str(signatures.web_url(row)))
     assert replace(opened, server="") == replace(signatures.open(row), server="")
     assert opened.series[0].framework == row["framework_id"] == "13"
     alerts, frame = listed("perf.alert-summary")
     row = frame.row(0, named=True)
-    opened = parse(str(alerts.web_url(row)))
+    opened = parse_locator(str(alerts.web_url(row)))
     assert replace(opened, server="") == replace(alerts.open(row), server="")
     assert opened.series[0].framework == row["framework_id"] != "1"
 
@@ -205,22 +205,22 @@ def test_alerts_and_signatures_lead_to_the_graph_of_their_own_framework(listed: 
 def test_a_push_and_a_job_lead_to_the_push_that_shows_them(listed: Lists) -> None:
     pushes, frame = listed(Pushes("autoland", count=3))
     push = frame.row(1, named=True)
-    assert parse(str(pushes.web_url(push))) == Push("autoland", push["revision"])
+    assert parse_locator(str(pushes.web_url(push))) == Push("autoland", push["revision"])
     for locator in (pushes.open(push), PushJobs("autoland", int(push["push_id"]))):
         jobs, frame = listed(locator)
-        assert parse(str(jobs.web_url())) == Push("autoland", push["revision"])
+        assert parse_locator(str(jobs.web_url())) == Push("autoland", push["revision"])
         row = frame.filter(pl.col("task_id").is_not_null()).row(0, named=True)
         assert query_of(jobs.web_url(row))["revision"] == [push["revision"]]
-        assert parse(str(jobs.web_url(row))) == Task(row["task_id"], row["run"])
+        assert parse_locator(str(jobs.web_url(row))) == Task(row["task_id"], row["run"])
 
 
 def test_a_row_of_a_comparison_leads_to_its_subtests_or_its_framework() -> None:
     resource = shown(Compare("try", A, "autoland", C))
     row = {"suite": "amazon", "test": "fcp", "framework_id": "13", "base_signature": "4", "new_signature": "5"}
-    assert parse(str(resource.web_url(row))) == Compare("try", A, "autoland", C, "13")
+    assert parse_locator(str(resource.web_url(row))) == Compare("try", A, "autoland", C, "13")
     assert query_of(resource.web_url(row))["search"] == ["amazon fcp"]
     below = Compare("try", A, "autoland", C, "13", 4, 5)
-    assert parse(str(resource.web_url({**row, "subtests": "yes"}))) == below
+    assert parse_locator(str(resource.web_url({**row, "subtests": "yes"}))) == below
 
 
 def test_a_comparison_that_the_server_fails_on_opens_in_the_view_that_works(fake: FakeTreeherder) -> None:
@@ -229,4 +229,4 @@ def test_a_comparison_that_the_server_fails_on_opens_in_the_view_that_works(fake
     assert query_of(resource.web_url())["test_version"] == ["mann-whitney-u"]
     resource._constant = 1  # type: ignore[attr-defined]
     assert query_of(resource.web_url())["test_version"] == ["student-t"]
-    assert parse(str(resource.web_url())) == resource.locator
+    assert parse_locator(str(resource.web_url())) == resource.locator

@@ -14,9 +14,9 @@ import pytest
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
-from backends.locators import parse
 from backends.locators.perfherder import Compare, ComparedValues, Pushes, Series, SeriesRef, Side
 from backends.resources import gather
+from backends.systems import parse_locator
 from tests.treeherder.fake_treeherder import FakeTreeherder
 from tests.treeherder.listing import Lists, entry
 
@@ -28,7 +28,7 @@ REPOSITORIES = ("try", "autoland", "mozilla-central")
 
 
 def rows_of(fake: FakeTreeherder, address: str) -> tuple[Any, pl.DataFrame]:
-    resource = fake.list(parse(address))
+    resource = fake.list(parse_locator(address))
     return resource, gather(resource, CancelToken()).frame
 
 
@@ -151,7 +151,7 @@ def test_a_range_of_pushes_has_both_its_ends_and_all_between(
     monkeypatch.setattr("backends.treeherder.pushes.PUSHES_A_PAGE", page)
     names = [f"{place:08x}{place:032x}" for place in range(200)]
     in_range(fake, {name: NOON + place for place, name in enumerate(names)})
-    resource = fake.list(parse(f"{TH}/jobs?repo=autoland&fromchange={names[30]}&tochange={names[180][:12]}"))
+    resource = fake.list(parse_locator(f"{TH}/jobs?repo=autoland&fromchange={names[30]}&tochange={names[180][:12]}"))
     resource.with_counts = False  # type: ignore[attr-defined]
     frame = gather(resource, CancelToken()).frame
     assert frame["revision"].to_list() == names[30:181][::-1]
@@ -250,9 +250,9 @@ def test_hashes_without_their_days_are_searched_for_in_the_messages(fake: FakeTr
 
     fake.answers["/api/project/try/push/"] = push
     address = f"{PC}/compare-hash-results?baseHash=12&newHash=345&baseRepo=try&newRepo=try&framework=13"
-    assert fake.list(parse(address)).locator == Compare("try", A, "try", C, "13", replicates=True)
+    assert fake.list(parse_locator(address)).locator == Compare("try", A, "try", C, "13", replicates=True)
     with pytest.raises(AppError, match="the hash 99 in its message"):
-        fake.list(parse(address.replace("345", "99")))
+        fake.list(parse_locator(address.replace("345", "99")))
 
 
 def with_suites(fake: FakeTreeherder, ids: dict[str, int], hashes: dict[str, str]) -> None:
@@ -294,7 +294,7 @@ def test_subtests_of_two_repositories_are_paired_whichever_id_is_given(
         resource = fake.list(at)
         [row] = gather(resource, CancelToken()).frame.iter_rows(named=True)
         assert (row["test"], row["n_base"], row["n_new"]) == ("fcp", 2, 2)
-        page = parse(str(resource.web_url()))
+        page = parse_locator(str(resource.web_url()))
         assert isinstance(page, Compare) and (page.base_parent, page.new_parent) == (351, 7)
         assert (row["base_signature"], row["new_signature"]) == ("401", "57")
 

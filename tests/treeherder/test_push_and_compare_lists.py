@@ -6,7 +6,6 @@ import polars as pl
 import pytest
 
 from backends.cancel import CancelToken
-from backends.locators import parse
 from backends.locators.perfherder import (
     AlertSummaries,
     AlertSummary,
@@ -23,6 +22,7 @@ from backends.locators.perfherder import (
 )
 from backends.locators.taskcluster import Push, Task
 from backends.resources import LogAddress, Resource
+from backends.systems import parse_locator
 from tests.treeherder.listing import Lists, entry
 
 
@@ -114,7 +114,7 @@ def test_small_values_are_compared_in_full(listed: Lists) -> None:
 
 
 def test_a_revision_is_compared_with_the_time_before_it(listed: Lists, demo: dict[str, str]) -> None:
-    both = parse(demo["perf.compare"])
+    both = parse_locator(demo["perf.compare"])
     assert isinstance(both, Compare)
     history = Compare("autoland", "", both.new_repository, both.new_revision, "13", interval=30 * 86400)
     compare, frame = listed(history)
@@ -125,7 +125,7 @@ def test_a_revision_is_compared_with_the_time_before_it(listed: Lists, demo: dic
 
 
 def test_every_performance_locator_of_the_demo_opens(listed: Lists, demo: dict[str, str]) -> None:
-    opened = {name: parse(text) for name, text in demo.items() if name.startswith("perf.")}
+    opened = {name: parse_locator(text) for name, text in demo.items() if name.startswith("perf.")}
     ours = {name: locator for name, locator in opened.items() if locator.system == "treeherder"}
     assert len(ours) > 6
     for name, locator in ours.items():

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backends.errors import UsageError
-from tui.cli import connection_options
 from tui.commands.listing import listed, session_of
+from tui.commands.options import connection_options
 from tui.commands.output import Progress, check_output, emit, output_options, say
 
 if TYPE_CHECKING:
@@ -104,13 +104,14 @@ def get(
 def _request(repository: str, revision: str | None, subdirectory: str, suffix: str | None) -> Request:
     """From a name and a revision, or from what a person pasted."""
     from backends.archives.wanted import Request
-    from backends.locators import InvalidLocatorError, parse
+    from backends.locators import InvalidLocatorError
     from backends.locators.archives import Repository, Revision
+    from backends.systems import parse_locator
 
     named: Any = None
     if "/" in repository or ":" in repository:
         try:
-            named = parse(repository)
+            named = parse_locator(repository)
         except InvalidLocatorError:
             if ":" in repository:
                 raise
@@ -197,10 +198,10 @@ def revisions(
     repository: str, text: str, mode: str | None, hg_url: str | None, buckets: str | None, **output: Any
 ) -> None:
     """List the newest revisions of REPO, a name or an address."""
-    from backends.locators import parse
     from backends.locators.archives import Repository, Revision
+    from backends.systems import parse_locator
 
-    named = parse(repository) if ":" in repository else Repository(repository)
+    named = parse_locator(repository) if ":" in repository else Repository(repository)
     if isinstance(named, Revision):
         named = Repository(named.repository, named.root)
     if not isinstance(named, Repository):

@@ -72,7 +72,7 @@ def _print_locators(options: Any) -> None:
     from dataclasses import replace
 
     from backends.demo import locators
-    from backends.locators import parse
+    from backends.systems import parse_locator
 
     root = os.environ.get("TASKCLUSTER_ROOT_URL", "")
     if root.startswith("http://127.0.0.1:"):  # the settings of a demo that serves are in force: whole addresses
@@ -82,7 +82,7 @@ def _print_locators(options: Any) -> None:
     found = {}
     for name, text in locators(options, "http://127.0.0.1").items():
         short = name.startswith("taskcluster.")
-        found[name] = replace(parse(text), root_url="").text() if short else text  # type: ignore[type-var]
+        found[name] = replace(parse_locator(text), root_url="").text() if short else text  # type: ignore[type-var]
     click.echo(json.dumps(found, indent=1))
 
 
@@ -96,9 +96,9 @@ def _serve(options: Any) -> int:
 def _open(options: Any, locator: str | None) -> None:
     from backends import config
     from backends.demo import DemoProcess, locators
-    from backends.locators import parse
     from backends.session import Session
     from backends.submit.credentials import VARIABLES
+    from backends.systems import parse_locator
     from tui.history import History
     from tui.launch import open_app
 
@@ -122,7 +122,7 @@ def _open(options: Any, locator: str | None) -> None:
             names = locators(options, settings.taskcluster_root_url)
             history = History(settings.state_path)
             for name, text in reversed(names.items()):
-                history.add(text, name, parse(text).system)
+                history.add(text, name, parse_locator(text).system)
             open_app(Session(settings, demo=True), names.get(locator, locator) if locator else None)
     finally:
         shutil.rmtree(own, ignore_errors=True)

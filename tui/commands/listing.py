@@ -91,7 +91,7 @@ def _watch(reading: int, cancel: CancelToken) -> None:
 def listed(
     session: Session,
     cancel: CancelToken,
-    locator: str,
+    locator: str | Locator,
     filter_text: str = "",
     prepare: Callable[[Resource], None] | None = None,
 ) -> tuple[Resource, Gathered]:
@@ -101,9 +101,8 @@ def listed(
     Gives the rows that the filter leaves; of an artifact's locator, that artifact alone.
     """
     from backends.frames import filters
-    from backends.locators import parse
 
-    opened = parse(locator)
+    opened = session.parse(locator) if isinstance(locator, str) else locator
     resource = session.resource(opened, cancel)
     if prepare is not None:
         prepare(resource)
@@ -142,8 +141,7 @@ def say_none_fits(count: int, noun: tuple[str, str]) -> None:
 
 def tell_notes(gathered: Gathered) -> None:
     """Says on stderr what should be known about a listing; one that lacks something makes the command end with 1."""
-    from backends.http.response import ResponseSource
-    from tui.widgets.status_line import origin_words
+    from backends.http.response import ResponseSource, describe_freshness
 
     stale = gathered.origin.source is ResponseSource.STALE
     context = click.get_current_context(silent=True)
@@ -153,7 +151,7 @@ def tell_notes(gathered: Gathered) -> None:
             say(f"note: {note}")
             said.add(note)
     if stale:
-        say(f"note: {origin_words(gathered.origin, 0)}")
+        say(f"note: {describe_freshness(gathered.origin)}")
     if gathered.partial:
         done_with_failures()
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backends.errors import UsageError
-from tui.cli import connection_options
 from tui.commands.listing import gather_shown, listed, session_of
+from tui.commands.options import connection_options
 from tui.commands.output import check_output, emit, output_options
 
 if TYPE_CHECKING:
@@ -166,11 +166,11 @@ def _measured(session: Session, cancel: CancelToken, locator: str, text: str) ->
 
 
 def _measurements_of(session: Session, cancel: CancelToken, locator: str, text: str) -> MeasurementList:
-    from backends.locators import parse
     from backends.locators.taskcluster import Task, TaskArtifacts, TaskMeasurements
+    from backends.systems import parse_locator
     from backends.taskcluster.measurements import MeasurementList
 
-    resource: Any = session.resource(parse(locator), cancel)
+    resource: Any = session.resource(parse_locator(locator), cancel)
     if resource.noun[0] == "task":
         group, tasks = _tasks(session, cancel, locator, text)
         if tasks.is_empty():

@@ -58,10 +58,10 @@ def carry_out_original(
 
 
 def _group(session: Session, locator: str, cancel: CancelToken) -> TaskGroupTasks:
-    from backends.locators import parse
+    from backends.systems import parse_locator
     from backends.taskcluster.tasks import TaskGroupTasks
 
-    resource = session.resource(parse(locator), cancel)
+    resource = session.resource(parse_locator(locator), cancel)
     if not isinstance(resource, TaskGroupTasks):
         raise UsageError(
             f"ArtifactDownloader's layout is for task groups; this locator lists {resource.noun[1]}.",

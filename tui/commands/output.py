@@ -14,7 +14,7 @@ import click
 
 from backends.atomic import disk_words
 from backends.errors import FileError, UsageError
-from tui.cli import FAILURES
+from tui.commands.options import FAILURES
 
 if TYPE_CHECKING:
     import polars as pl

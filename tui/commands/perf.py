@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backends.errors import UsageError
-from tui.cli import connection_options
+from tui.commands.options import connection_options
 from tui.commands.output import check_output, emit, output_options
 from tui.commands.perf_dataset import dataset
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from backends.errors import UsageError
 from backends.frames.schema import Kind
 from backends.frames.units import parse_quantity
-from backends.locators import InvalidLocatorError, Locator, parse
+from backends.locators import InvalidLocatorError, Locator
 from backends.locators.pasted import PastedText
 from backends.locators.perfherder import (
     AlertSummaries,
@@ -28,6 +28,7 @@ from backends.locators.perfherder import (
 from backends.locators.perfherder_api import HASH, NUMBER, REPOSITORY, REVISION
 from backends.locators.taskcluster import Push
 from backends.locators.treeherder_forms import push_of_page
+from backends.systems import parse_locator
 
 Period = tuple[int | None, int | None]
 
@@ -231,7 +232,7 @@ def _server(text: str) -> str:
 
 def _parsed(text: str) -> Locator | None:
     try:
-        return parse(text)
+        return parse_locator(text)
     except InvalidLocatorError:
         if "://" in text:  # a URL says itself what is wrong with it
             raise

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backends.errors import UsageError
-from tui.cli import connection_options
 from tui.commands.listing import counted, gather_shown, say_none_fits, session_of
+from tui.commands.options import connection_options
 from tui.commands.output import say
 
 if TYPE_CHECKING:
@@ -106,16 +106,17 @@ def _located(session: Session, text: str) -> Locator:
     """What a text stands for; any name is a job's where nothing else is meant, or where --bucket names a bucket, and a
     path that begins with logs/ or pr-logs/ is that bucket's."""
     from backends.config import Settings
-    from backends.locators import InvalidLocatorError, parse
+    from backends.locators import InvalidLocatorError
     from backends.locators.prow import ROOTS, ProwPath, normal
     from backends.locators.prow_forms import recognise_name
     from backends.prow.profiles import default_bucket
+    from backends.systems import parse_locator
 
     known = recognise_name(text)
     if known is None and text.partition("/")[0] in ROOTS:
         known = ProwPath(default_bucket(session.settings), normal(text))
     try:
-        locator = parse(text)
+        locator = parse_locator(text)
     except InvalidLocatorError:
         if known is None:
             raise

@@ -10,9 +10,9 @@ import click
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
-from tui.cli import connection_options
 from tui.commands.listing import listed, session_of
 from tui.commands.log_output import write_log
+from tui.commands.options import connection_options
 from tui.commands.output import check_output, emit, output_options, say
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ def runs(locator: str, mode: str | None, root_url: str | None, text: str, column
 
 def _runs(session: Session, cancel: CancelToken, locator: str, text: str) -> tuple[bool, pl.DataFrame]:
     """(whether they are of several tasks, the rows)."""
-    from backends.locators import parse
     from backends.locators.taskcluster_views import TaskRelation
+    from backends.systems import parse_locator
     from backends.taskcluster.runs import runs_of
 
-    resource: Any = session.resource(parse(locator), cancel)
+    resource: Any = session.resource(parse_locator(locator), cancel)
     if resource.noun[0] == "task":
         _, gathered = listed(session, cancel, locator, text)
         return True, runs_of(resource.deployment, gathered.frame["task_id"].to_list(), cancel)
@@ -95,14 +95,16 @@ def show(locator: str, mode: str | None, root_url: str | None) -> None:
 
 
 def _document(session: Session, cancel: CancelToken, locator: str) -> Document:
-    from backends.locators import parse
     from backends.locators.taskcluster import Artifact
+    from backends.systems import parse_locator
     from backends.taskcluster.documents import artifact_document, task_document
     from backends.taskcluster.queue import Deployment
     from backends.taskcluster.resolve import resolve_task
 
     settings = session.settings
-    found = resolve_task(parse(locator), session.http, settings.taskcluster_root_url, cancel, settings.treeherder_url)
+    found = resolve_task(
+        parse_locator(locator), session.http, settings.taskcluster_root_url, cancel, settings.treeherder_url
+    )
     row = {"task_id": getattr(found, "task_id", "")}
     deployment = Deployment(session.http, found.root_url) if row["task_id"] else None  # type: ignore[attr-defined]
     document = None
@@ -143,13 +145,15 @@ def log(
 
 
 def _address(session: Session, cancel: CancelToken, locator: str) -> LogAddress:
-    from backends.locators import parse
     from backends.locators.taskcluster import Artifact, Task
+    from backends.systems import parse_locator
     from backends.taskcluster.resolve import resolve_task
     from backends.taskcluster.task_log import log_of_artifact, log_of_task
 
     settings = session.settings
-    found = resolve_task(parse(locator), session.http, settings.taskcluster_root_url, cancel, settings.treeherder_url)
+    found = resolve_task(
+        parse_locator(locator), session.http, settings.taskcluster_root_url, cancel, settings.treeherder_url
+    )
     match found:
         case Task():
             return log_of_task(session.http, found, cancel)

@@ -31,15 +31,15 @@ def entries_with(
     session: Session, cancel: CancelToken, files: tuple[str, ...], form: str | None, *, for_lint: bool = False
 ) -> list[Entry]:
     """The same with a session that is there already."""
-    from backends.locators import parse
     from backends.locators.submit import JobFile, TaskJobs
     from backends.submit.reading import read_files
     from backends.submit.source import entries_of
+    from backends.systems import parse_locator
 
     entries: list[Entry] = []
     for file in files:
         if file.lower().startswith("submit:"):
-            locator = parse(file)
+            locator = parse_locator(file)
             if not isinstance(locator, JobFile | TaskJobs):
                 raise UsageError(f"{file} is no list of jobs.", "Name a file, or submit:tasks/ID,ID.")
             found = entries_of(locator, session.http, session.settings, cancel, for_lint=for_lint)

@@ -9,10 +9,10 @@ import click
 
 from backends.cancel import CancelToken
 from backends.errors import UsageError
-from tui.cli import connection_options
 from tui.commands.layout_options import layout_choices, layout_options
 from tui.commands.listing import listed, session_of
 from tui.commands.measuring import breakdown, compare, measurements
+from tui.commands.options import connection_options
 from tui.commands.output import Progress, check_output, emit, output_options
 from tui.commands.reading import listing, log, runs, show
 

@@ -11,8 +11,8 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from backends.locators import Locator
+from backends.systems import System
 from tui.history import History, Visit
-from tui.panes.homes import Home
 from tui.widgets.locator_box import LocatorBox
 from tui.widgets.start import Start
 
@@ -39,22 +39,22 @@ class ListPane(Vertical):
     ListPane.-open Start { display: none; }
     """
 
-    def __init__(self, session: Session, history: History, home: Home) -> None:
-        super().__init__(id=home.pane)
+    def __init__(self, session: Session, history: History, system: System) -> None:
+        super().__init__(id=system.name)
         self._session = session
         self._history = history
-        self._home = home
+        self._system = system
         self._stack: list[Level] = []
 
     def compose(self) -> ComposeResult:
         yield Static("", id="pane-path")
-        yield Start(self._offers(), self._home.greeting, self._home.system)
+        yield Start(self._offers(), self._system.summary, self._system.name)
 
     def _offers(self) -> list[Visit]:
         """What was opened here before, then the lists to begin with."""
-        visits = self._history.of(self._home.system)
+        visits = self._history.of(self._system.name)
         seen = {visit.text for visit in visits}
-        return [*visits, *(Visit(text, title, 0.0) for title, text in self._home.roots if text not in seen)]
+        return [*visits, *(Visit(text, title, 0.0) for title, text in self._system.roots if text not in seen)]
 
     @property
     def top(self) -> Level | None:
@@ -139,12 +139,12 @@ class ListPane(Vertical):
         self._draw_path()
         top = self.top
         if top is not None and len(self._stack) == 1:
-            self._history.add(top.locator.text(), top.title, self._home.system)
+            self._history.add(top.locator.text(), top.title, self._system.name)
 
     def on_row_actions_pin(self, event: RowActions.Pin) -> None:
         event.stop()
         if self.top is not None:
-            pinned = self._history.toggle_pin(self.top.locator.text(), self.top.title, self._home.system)
+            pinned = self._history.toggle_pin(self.top.locator.text(), self.top.title, self._system.name)
             self.app.notify("Pinned: the start screen shows it first." if pinned else "No longer pinned.")
 
     def _draw_path(self) -> None:

@@ -14,7 +14,8 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from backends.errors import AppError
-from backends.locators import Locator, parse
+from backends.locators import Locator
+from backends.systems import parse_locator
 from tui.history import Visit
 
 
@@ -109,7 +110,7 @@ class LocatorBox(Vertical):
 
     def _choose(self, text: str) -> None:
         try:
-            locator = parse(text)
+            locator = parse_locator(text)
         except AppError as problem:
             self.query_one("#locator-problem", Static).update(Text(f"{problem.sentence}\n{problem.hint}".strip()))
             return

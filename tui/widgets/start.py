@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from backends.locators import accepted_forms
+from backends.systems import accepted_forms
 from tui.history import Visit
 from tui.widgets.locator_box import LocatorBox
 

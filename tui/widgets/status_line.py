@@ -10,7 +10,7 @@ from rich.text import Text
 from textual.widgets import Static
 
 from backends.frames.formats import safe_text
-from backends.http.response import Freshness, ResponseSource
+from backends.http.response import Freshness, describe_freshness
 
 TICK = 5.0  # seconds between redraws of the age
 
@@ -75,29 +75,9 @@ def drawn(status: Status, now: float, waiting: str = "") -> Text:
     if status.marked:
         text.append(f" · ● {status.marked:,} marked", "bold")
     if status.origin is not None:
-        text.append(f" · {origin_words(status.origin, now - status.at)}")
+        text.append(f" · {describe_freshness(status.origin, now - status.at)}")
     if status.note:
         text.append(f" · {safe_text(status.note)}")
     if status.summary:
         text.append(f" · {safe_text(status.summary)}")
     return text
-
-
-def origin_words(origin: Freshness, since: float) -> str:
-    """ "fetched 12 s ago", "stored 5 min ago", "⚠ stored copy, 2 h old: the server did not answer"."""
-    age = _age(origin.age + since)
-    if origin.source is ResponseSource.STALE:
-        return f"⚠ stored copy, {age} old" + (f": {origin.reason}" if origin.reason else "")
-    if origin.source is ResponseSource.CACHE:
-        return f"stored {age} ago"
-    return f"fetched {age} ago"
-
-
-def _age(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds // TICK * TICK:.0f} s" if seconds >= TICK else "a moment"
-    if seconds < 6000:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 172_800:
-        return f"{seconds / 3600:.0f} h"
-    return f"{seconds / 86_400:.0f} days"

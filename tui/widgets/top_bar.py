@@ -7,9 +7,9 @@ from textual import events
 from textual.message import Message
 from textual.widgets import Static
 
-from tui.panes.homes import HOMES
+from backends.systems import panes
 
-PANES = (*((home.key, home.pane, home.label) for home in HOMES), ("f6", "transfers", "Transfers"))
+PANES = (*((one.key, one.name, one.label) for one in panes()), ("f6", "transfers", "Transfers"))
 _ROOMY = 96  # cells; with fewer the name of the app gives way to its panes
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from backends.cancel import CancelToken
 from backends.errors import UsageError
-from backends.locators import InvalidLocatorError, parse
+from backends.locators import InvalidLocatorError
 from backends.locators.datasets import DatasetView, DatasetViews
 from backends.resources import Action, Question
+from backends.systems import parse_locator
 
 if TYPE_CHECKING:
     from backends.http import Http
@@ -42,7 +43,7 @@ def last_dataset(directory: Path) -> str:
     for _, text in visits:
         if text.startswith("perf:dataset/"):
             try:
-                found = parse(text)
+                found = parse_locator(text)
             except InvalidLocatorError:
                 continue
             if isinstance(found, DatasetViews | DatasetView):

@@ -1,0 +1,86 @@
+"""Laws of every declared locator, derived from its template: nothing here names a list."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backends.locators import InvalidLocatorError
+from backends.locators.declared import DeclaredLocator, param
+from backends.locators.template import FieldKind
+from backends.systems import parse_locator, systems
+
+LOCATORS = [cls for system in systems().values() for cls in system.locator_classes]
+SERVERS = ["https://th.example", "http://127.0.0.1:8200", "http://[::1]:9"]
+PUNCTUATION = st.sampled_from(["", ".", ",", ")", ":", "!", "…", "»"])
+
+
+def values(kind: FieldKind, name: str) -> st.SearchStrategy[Any]:
+    if name == "server":
+        return st.sampled_from(SERVERS)
+    if kind.choices:
+        return st.sets(st.sampled_from(kind.choices)).map(lambda chosen: tuple(w for w in kind.choices if w in chosen))
+    if kind.pattern == r"(?s:.*)":
+        return st.text(st.characters(), max_size=20)
+    return st.from_regex(rf"\A(?:{kind.pattern})\Z", alphabet=st.characters(codec="ascii")).map(kind.parse)
+
+
+def locators(cls: type[DeclaredLocator]) -> st.SearchStrategy[DeclaredLocator]:
+    fields = {}
+    for one in dataclasses.fields(cls):
+        fields[one.name] = values(cls.template.kind(one.name), one.name)
+        if one.default is not dataclasses.MISSING:
+            fields[one.name] |= st.just(one.default)
+    return st.builds(cls, **fields)
+
+
+@pytest.mark.parametrize("cls", LOCATORS, ids=lambda cls: cls.__name__)
+@settings(max_examples=40)
+@given(data=st.data(), behind=PUNCTUATION)
+def test_a_copied_locator_pastes_as_itself_even_from_a_sentence(
+    cls: type[DeclaredLocator], data: st.DataObject, behind: str
+) -> None:
+    locator = data.draw(locators(cls))
+    assert parse_locator(f"({locator.text()}{behind}") == locator
+
+
+@pytest.mark.parametrize("cls", LOCATORS, ids=lambda cls: cls.__name__)
+def test_every_template_completes_from_its_own_beginning_and_shows_its_syntax(cls: type[DeclaredLocator]) -> None:
+    template = cls.template
+    head = f"{template.prefix}:{template.head}"
+    assert head in template.complete(f"{template.prefix}:")
+    assert template.syntax.startswith(head)
+    assert cls.__doc__ and cls.__doc__.partition("\n")[0].endswith((".", "own.", "."))
+
+
+needs_treeherder = pytest.mark.skipif(not systems()["treeherder"].locators, reason="its lists are not declared yet")
+
+
+@needs_treeherder
+def test_options_and_fields_are_completed() -> None:
+    [system] = [one for one in systems().values() if one.name == "treeherder"]
+    known = {"repository": ["autoland", "try"]}
+    assert system.complete("treeherder:pu") == ["treeherder:push", "treeherder:pushes"]
+    assert system.complete("treeherder:pushes/a", lambda name: known.get(name, [])) == ["treeherder:pushes/autoland"]
+    assert system.complete("treeherder:pushes/try?author=x&c") == ["treeherder:pushes/try?author=x&count="]
+    assert system.complete("treeherder:alerts/all/all?mon") == ["treeherder:alerts/all/all?monitored="]
+
+
+@needs_treeherder
+def test_a_refusal_names_the_field_and_shows_the_syntax() -> None:
+    with pytest.raises(InvalidLocatorError) as refused:
+        parse_locator("treeherder:pushes/try?from=yesterday")
+    assert "'yesterday' is not a day (YYYY-MM-DD)" in refused.value.sentence
+    assert refused.value.hint.startswith("Syntax: treeherder:pushes/REPOSITORY[?author=TEXT")
+
+
+def test_a_template_that_does_not_fit_its_fields_is_refused_when_it_is_declared() -> None:
+    with pytest.raises(ValueError, match="its fields are"):
+
+        class Wrong(DeclaredLocator, template="x:y/{name}"):
+            name: str = param()
+            other: str = param(default="")

@@ -1,0 +1,53 @@
+"""Command line options that several verbs have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+FAILURES = "ciexplore.failures"  # key in the context of a command line whose command could not get all it was asked for
+
+
+def connection_options(command: Any) -> Any:
+    """--no-cache, --refresh and --offline: what every command that asks a server has."""
+    for option in (
+        click.option("--no-cache", "mode", flag_value="no-cache", help="Bypass the cache."),
+        click.option("--refresh", "mode", flag_value="refresh", help="Refetch, ignoring the cache."),
+        click.option("--offline", "mode", flag_value="offline", help="Cached data only, no network."),
+    ):
+        command = option(command)
+    return command
+
+
+def filter_option(command: Any) -> Any:
+    """--filter."""
+    option = click.option(
+        "--filter", "filter_text", metavar="F", default="", help="Filter rows (same syntax as in the app)."
+    )
+    return option(command)
+
+
+def match_option(command: Any) -> Any:
+    """--match, repeatable: globs of file names."""
+    option = click.option(
+        "--match",
+        "globs",
+        metavar="GLOB",
+        multiple=True,
+        help="Only files whose path matches; repeatable. Matches the file name if it has no /; !GLOB excludes.",
+    )
+    return option(command)
+
+
+def download_options(command: Any) -> Any:
+    """What every download verb has: --output, --jobs, --overwrite, --rehash, --dry-run."""
+    for option in (
+        click.option("--dry-run", is_flag=True, help="Show the plan; fetch and write nothing."),
+        click.option("--rehash", is_flag=True, help="Verify existing files by their SHA-256."),
+        click.option("--overwrite", is_flag=True, help="Replace existing files that ciexplore did not create."),
+        click.option("--jobs", type=click.IntRange(1, 64), help="Parallel downloads [default: auto]."),
+        click.option("--output", metavar="DIR", required=True, help="Output directory (created if missing)."),
+    ):
+        command = option(command)
+    return command
