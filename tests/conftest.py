@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,8 +24,9 @@ PRIVATE = (
     "GOOGLE_APPLICATION_CREDENTIALS",
 )
 # No test asserts how long something takes: on a busy machine an example may well need more than 200 ms.
-hypothesis.settings.register_profile("ciexplore", deadline=None)
-hypothesis.settings.load_profile("ciexplore")
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=500)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 LOOPBACK = ("127.", "::1", "localhost")
 
