@@ -135,6 +135,11 @@ class Ci:
         assert self._server.stdout is not None
         self._server.stdout.close()
 
+    @property
+    def pid(self) -> int:
+        """The process of the embedded CI."""
+        return self._server.pid
+
     def fill(self, text: str) -> str:
         """`<NAME>` in the template of a command is a locator of the embedded CI, or the folder of its examples."""
 
