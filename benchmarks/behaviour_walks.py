@@ -59,6 +59,7 @@ KEYS = {
     "ctrl+o": "\x0f",
     "ctrl+p": "\x10",
 }
+_LOADING = re.compile("^ *◌ loading")
 # Textual asks the terminal for modes and the keyboard protocol; pyte would print what it does not know of that.
 _UNKNOWN = re.compile(rb"\x1b\[[<>=?][0-9;]*u|\x1b\[\?[0-9;]*\$p|\x1b\[>[0-9;]*[a-zA-Z]|\x1b\[=[0-9;]*[a-zA-Z]")
 
@@ -107,7 +108,7 @@ class Terminal:
 
     def wait_until_still(self, others: list[int], quiet: float = QUIET) -> bool:
         """Waits until nothing changes and no thread of the program, or of the processes `others`, runs."""
-        began = changed = idle = time.monotonic()
+        began = changed = idle = loading = time.monotonic()
         lines = self.lines
         while time.monotonic() - began < PATIENCE and self.program.poll() is None:
             with self._changed:
@@ -115,10 +116,12 @@ class Terminal:
             now, shown = time.monotonic(), self.lines
             if shown != lines:
                 changed, lines = now, shown
+            if any(_LOADING.search(line) for line in shown):
+                loading = idle = now
             if any(runs(pid) for pid in [self.program.pid, *others]):
                 idle = now
             # A clock that ticks has a thread run now and then, for nothing that is seen.
-            if now - max(changed, idle) >= quiet or now - changed >= 5 * QUIET:
+            if now - max(changed, idle) >= quiet or (now - changed >= 5 * QUIET and now - loading >= quiet):
                 return True
         return self.program.poll() is not None
 
@@ -181,7 +184,7 @@ def runs(pid: int) -> bool:
 
 @dataclass(frozen=True)
 class Walk:
-    """Steps on one embedded CI, each `NAME | KEYS | TEXT`; a screen without a name is not stored."""
+    """Steps on one embedded CI, each `NAME | KEYS | TEXT`; `-`: no text to wait for."""
 
     name: str
     text: str
@@ -224,8 +227,7 @@ WALKS = [
         range marked | u v up up up v | ●
         inverted | i | ●
         help | u ? | -
-        palette | escape ctrl+p | -
-        palette searched | "statist" | -
+        palette searched | escape ctrl+p "statist" | -
         open box | escape ctrl+o | -
         wrong locator | "nonsense" enter | nonsense
         breakdown | escape ctrl+o "taskcluster:breakdown/<id:taskcluster.finished-group>/suite" enter | xpcshell
@@ -273,7 +275,7 @@ WALKS = [
         f"""
         start | f2 | -
         jobs | "gs://test-platform-results/logs/" enter | e2e-gcp
-        builds | ctrl+o "<prow.job-openshift>" enter | 2123570075066699778
+        builds | ctrl+o "<prow.job-openshift>" enter down | 2123570075066699778
         builds filtered | / "state:failure" enter | failure
         build of the cursor | p | failure
         files | p enter | build-log.txt
@@ -304,7 +306,7 @@ WALKS = [
         further | { | -
         chart hidden | c | -
         point | c down down p | -
-        series with an alert | p ctrl+o "<perf.series>" enter | 2026-10-23
+        series with an alert | p ctrl+o "<perf.series>" enter | ▽
         point at the end | G | -
         statistics | h | -
         alerts | h ctrl+o "<perf.alerts>" enter | 46331
@@ -361,6 +363,7 @@ def settle_screen(ci: Ci, lines: list[str]) -> list[str]:
         moments = ci.settle_moments(line, lambda text: re.sub(r"\d", "#", text))
         if moments != line:
             moments = re.sub(r"\b\d+(?:\.\d+)?(?=(?:ms|[smhd])\b)", masked, moments)
+        moments = re.sub(r"(\bAge +)\d\S*", r"\1{age}", moments)
         fetched = re.sub(r"(fetched|stored) [\w ]+? ago", r"\1 {age}", moments)
         # Where the end of a line does not fit, what is left of it depends on the age.
         settled.append(re.sub(r"(\{age\}).*…$", r"\1…", fetched))
