@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.logs.patterns import Pattern
+from backends.logs.patterns import TextPattern
 
 Path = tuple[str | int, ...]
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -88,7 +88,7 @@ class Nodes:
             texts.append(name if is_branch(value) else f"{name}\n{leaf_text(value)}")
         self._texts = pl.Series(texts, dtype=pl.String)
 
-    def find(self, pattern: Pattern) -> list[int]:
+    def find(self, pattern: TextPattern) -> list[int]:
         """Numbers (into `paths`) of the nodes whose name or text matches, in the order of the tree."""
         hits = self._texts.str.contains(f"(?m){pattern.regex}").arg_true()
         return list(hits.to_list())

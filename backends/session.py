@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 def _is_url(url: str) -> bool:
     """A wrong URL is said where it is used."""
-    from backends.http.addresses import parse
+    from backends.http.urls import parse_url
 
     try:
-        return bool(parse(url))
+        return bool(parse_url(url))
     except UsageError:
         return False
 

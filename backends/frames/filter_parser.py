@@ -18,15 +18,14 @@ from backends.frames.filter_ast import (
     Missing,
     Moment,
     Pattern,
-    Search,
+    SearchTerm,
     Term,
     Text,
     Word,
     quoted_if_needed,
 )
-from backends.frames.formats import safe_text
+from backends.frames.formats import QuantityError, parse_quantity, safe_text
 from backends.frames.schema import Column, Kind, Schema
-from backends.frames.units import QuantityError, parse_quantity
 
 _OPERATOR = re.compile(r'([^\s:<>="]*?)(>=|<=|!=|[:<>=])')
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(?![\d])")
@@ -119,7 +118,7 @@ class Reader:
                 sign = "/" if following == "/" else sign + following
             pieces.append(sign)
             self.at += 1
-        shown = _shown(self.text[start:].split()[0])
+        shown = _quote_word(self.text[start:].split()[0])
         raise FilterSyntaxError(
             "A regular expression is open.", f"End it with /, or search for the text: {shown}", position=position,
             incomplete=True,
@@ -144,7 +143,7 @@ class Reader:
                 raise FilterSyntaxError('"" looks for nothing.', "Write a word in the quotes.", position=position)
             term = Word(text, negated)
         elif sign == "/":
-            term = Search(self._pattern(position), negated)
+            term = SearchTerm(self._pattern(position), negated)
         elif found := _OPERATOR.match(self.text, self.at):
             term = self._match(position, negated, found[1], found[2])
         else:
@@ -233,7 +232,7 @@ class Reader:
         if not name:
             return FilterSyntaxError(
                 f"{operator!r} has no column name before it.",
-                f"Write a condition without spaces, such as {self._example()}, or quote the text: {_shown(term)}",
+                f"Write a condition without spaces, such as {self._example()}, or quote the text: {_quote_word(term)}",
                 position=position,
             )
         lowered = {column.name.lower(): column.name for column in self.schema}
@@ -241,7 +240,7 @@ class Reader:
         columns = f"Did you mean {', '.join(near)}?" if near else f"Columns: {', '.join(self.schema.names)}."
         return FilterSyntaxError(
             f"There is no column {name[:_SHOWN]!r}.",
-            f"{columns} To search for the text, quote it: {_shown(term)}",
+            f"{columns} To search for the text, quote it: {_quote_word(term)}",
             position=position,
         )
 
@@ -252,7 +251,7 @@ class Reader:
         return f"{self.schema.names[0]}:value" if self.schema.names else "column:value"
 
 
-def _shown(text: str) -> str:
+def _quote_word(text: str) -> str:
     """The text as a quoted word, cut and made safe to print."""
     return quoted_if_needed(safe_text(text, _SHOWN))
 

@@ -18,10 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.http import CachePolicy, Http, Mode
-from backends.http.cache import DiskCache, cache_summary, clear
+from backends.http.cache import BlobCache, DiskCache, cache_summary, clear, pack, unpack
+from backends.http.httpx_loader import httpx
 from backends.http.response import ResponseSource
-from backends.http.stack import httpx
-from backends.http.stores import BlobCache, pack, unpack
 
 Make = Callable[..., Http]
 URL = "https://ci.example/api/x"
@@ -333,7 +332,7 @@ def test_a_full_disk_costs_the_entry_and_not_the_answer(tmp_path: Path) -> None:
 import resource, signal, sys
 from pathlib import Path
 from backends.http import Http, CachePolicy
-from backends.http.stack import httpx
+from backends.http.httpx_loader import httpx
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 transport = httpx.MockTransport(lambda request: httpx.Response(200, content=bytes(900000)))
 http = Http(cache_dir=Path(sys.argv[1]), transport=transport)

@@ -360,8 +360,8 @@ def _moment(text: str, option: str) -> int:
 
 
 def _quantity(text: str, option: str, kind: str) -> float:
+    from backends.frames.formats import QuantityError, parse_quantity
     from backends.frames.schema import Kind
-    from backends.frames.units import QuantityError, parse_quantity
 
     try:
         return parse_quantity(text, Kind[kind])

@@ -20,7 +20,7 @@ from backends.cancel import CancelToken
 from backends.documents import Nodes
 from backends.errors import AppError, OperationCancelledError
 from backends.frames.formats import safe_text
-from backends.logs.patterns import Pattern, pattern
+from backends.logs.patterns import TextPattern, parse_pattern
 from backends.resources import Document
 from tui import crash_log
 from tui.widgets.log_view_prompt import LogPrompt
@@ -52,7 +52,7 @@ class TreeLevel(Vertical):
             self.value, self.problem = value, problem
 
     class _Found(Message):
-        def __init__(self, number: int, wanted: Pattern, nodes: Nodes, hits: list[int]) -> None:
+        def __init__(self, number: int, wanted: TextPattern, nodes: Nodes, hits: list[int]) -> None:
             super().__init__()
             self.number, self.wanted, self.nodes, self.hits = number, wanted, nodes, hits
 
@@ -63,7 +63,7 @@ class TreeLevel(Vertical):
         self._document = document
         self._cancel = CancelToken()
         self._index: Nodes | None = None
-        self._wanted: Pattern | None = None
+        self._wanted: TextPattern | None = None
         self._hits: list[int] = []
         self._at = -1  # which hit the cursor was put on
         self._number = 0  # of the newest search
@@ -214,14 +214,14 @@ class TreeLevel(Vertical):
         if not text:
             self._forget_search()
             return
-        wanted = pattern(text)
+        wanted = parse_pattern(text)
         if self._wanted is not None and self._wanted.text == text and self._index is not None:
             return
         assert self.view is not None
         work = partial(self._find, self._number, wanted, self.view.document)
         self.run_worker(work, thread=True, group="search", exit_on_error=False)
 
-    def _find(self, number: int, wanted: Pattern, document: Any) -> None:
+    def _find(self, number: int, wanted: TextPattern, document: Any) -> None:
         """In a worker thread."""
         try:
             nodes = self._index or Nodes(document, self._cancel)

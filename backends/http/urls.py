@@ -23,12 +23,12 @@ def origin_of(url: httpx.URL) -> str:
     return f"{url.scheme}://{host}" if url.port is None else f"{url.scheme}://{host}:{url.port}"
 
 
-def parse(url: str, params: Mapping[str, str | int] | None = None) -> httpx.URL:
+def parse_url(url: str, params: Mapping[str, str | int] | None = None) -> httpx.URL:
     """The address of a request that a user or a setting asks for.
 
     Raises `UsageError` for what is no address, is neither https nor http to this machine, or holds a password.
     """
-    from backends.http.stack import httpx
+    from backends.http.httpx_loader import httpx
 
     try:
         if params and "?" not in url and "#" not in url:  # httpx takes 0.13 ms of CPU to put them in
@@ -40,14 +40,14 @@ def parse(url: str, params: Mapping[str, str | int] | None = None) -> httpx.URL:
         raise UsageError(
             f"{sanitize(short_url(url), 120)} is not an address.", "It should look like https://host/."
         ) from None
-    if reason := refusal(parsed):
+    if reason := refuse_url(parsed):
         raise UsageError(
             f"{sanitize(short_url(url), 120)} {reason}.", "Use https; plain http works to this machine only."
         )
     return parsed
 
 
-def refusal(url: httpx.URL) -> str:
+def refuse_url(url: httpx.URL) -> str:
     """Why no request may go to that address, or an empty string."""
     if url.scheme not in ("http", "https") or not url.host:
         return "is neither an https nor an http address"
@@ -68,13 +68,13 @@ def redirect_target(first: httpx.URL, current: httpx.URL, location: str) -> http
     Nothing but http(s), no step down from https to http (but within this machine), and from a public host
     neither into this machine nor into its network. `first` is the address that was asked for to begin with.
     """
-    from backends.http.stack import httpx
+    from backends.http.httpx_loader import httpx
 
     try:
         target = current.join(location)
     except (httpx.InvalidURL, ValueError, TypeError):
         raise UnsafeRedirectError(f"{short_url(str(current))} redirects to something that is no address.") from None
-    reason = refusal(target)
+    reason = refuse_url(target)
     if not reason and current.scheme == "https" and target.scheme == "http" and not is_loopback(current.host):
         reason = "is plain http"
     if not reason and not is_inside(first.host) and is_inside(target.host):

@@ -1,16 +1,17 @@
-"""One request to its end: identity, redirects, and a body that is read raw; no retries, no cache."""
+"""Sends one request: signs it, limits how many go to a host at a time, follows redirects, words what went wrong."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import ssl
+import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from backends import __version__
 from backends.cancel import CancelToken
 from backends.errors import OperationCancelledError
-from backends.http.addresses import origin_of, parse, redirect_target
 from backends.http.errors import (
     HttpError,
     NetworkError,
@@ -20,12 +21,54 @@ from backends.http.errors import (
     short_url,
     short_url_parts,
 )
-from backends.http.host_limiter import HostLimiter
+from backends.http.httpx_loader import httpx
 from backends.http.policies import Identity
-from backends.http.speed import Meter
-from backends.http.speed import Timeouts as Timeouts
-from backends.http.stack import httpx
-from backends.http.wakeable import Lease
+from backends.http.transport import Lease, Meter
+from backends.http.transport import Timeouts as Timeouts
+from backends.http.urls import origin_of, parse_url, redirect_target
+
+
+class HostLimiter:
+    """A counter a host; waiting for a free one ends at once when the cancel token is pulled."""
+
+    def __init__(self, per_host: int) -> None:
+        self._per_host = max(1, per_host)
+        self._taken: Counter[str] = Counter()
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def take(self, host: str, cancel: CancelToken | None) -> Iterator[None]:
+        self._acquire(host, cancel)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken[host] -= 1
+                if not self._taken[host]:
+                    del self._taken[host]
+                self._changed.notify_all()
+
+    def _acquire(self, host: str, cancel: CancelToken | None) -> None:
+        with self._changed:
+            if self._taken[host] < self._per_host:
+                self._taken[host] += 1
+                return
+        forget = cancel.on_cancel(self._wake) if cancel is not None else None
+        try:
+            with self._changed:
+                while self._taken[host] >= self._per_host:
+                    if cancel is not None:
+                        cancel.check()
+                    self._changed.wait()
+                self._taken[host] += 1
+        finally:
+            if forget is not None:
+                forget()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
 
 USER_AGENT = f"ciexplore/{__version__}"
 MOST_REDIRECTS = 10
@@ -33,7 +76,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _DRAINED = 64 << 10  # of a redirect's body: cheaper than a new connection
 
 
-class Reply:
+class RawResponse:
     """An answer whose body has not been read. `headers` has lower-case names; `hops`: the redirects before it."""
 
     def __init__(
@@ -41,7 +84,7 @@ class Reply:
     ) -> None:
         self.url = url
         self.status = response.status_code
-        self.headers = _lowered(response.headers.raw)
+        self.headers = _lower_names(response.headers.raw)
         self.hops: tuple[tuple[str, Mapping[str, str]], ...] = ()
         self._response = response
         self._cancel = cancel
@@ -73,7 +116,7 @@ class Reply:
         finally:
             self._cleanup.close()
 
-    def __enter__(self) -> Reply:
+    def __enter__(self) -> RawResponse:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -87,7 +130,7 @@ class Reply:
         return translate(error, self.url)
 
 
-class Exchange:
+class Sender:
     """How requests of one kind are sent: through which transport, as whom, how patiently, how many to a host."""
 
     def __init__(
@@ -100,7 +143,7 @@ class Exchange:
         accept_encoding: str = "gzip",
     ) -> None:
         self._transport = transport
-        self._identities = {origin_of(parse(identity.origin)): identity for identity in identities}
+        self._identities = {origin_of(parse_url(identity.origin)): identity for identity in identities}
         self._timeouts = timeouts or Timeouts()
         self._extension = self._timeouts.extension()
         self._slots = slots
@@ -121,7 +164,7 @@ class Exchange:
         cancel: CancelToken | None = None,
         follow: bool = True,
         check_speed: bool = True,
-    ) -> Reply:
+    ) -> RawResponse:
         """The first answer that is no redirect; the caller closes it. Raises `HttpError`, `OperationCancelledError`.
 
         Whom we are is told to the origin that was asked first and only as long as no other one has come between:
@@ -155,7 +198,7 @@ class Exchange:
         cancel: CancelToken | None,
         ours: bool,
         check_speed: bool,
-    ) -> Reply:
+    ) -> RawResponse:
         if cancel is not None:
             cancel.check()
         with contextlib.ExitStack() as cleanup:
@@ -178,11 +221,11 @@ class Exchange:
                     raise OperationCancelledError from error
                 raise translate(error, url) from error
             meter.end_headers()
-            return Reply(url, response, cancel, cleanup.pop_all())
+            return RawResponse(url, response, cancel, cleanup.pop_all())
         raise AssertionError("unreachable")
 
 
-def _lowered(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
+def _lower_names(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in raw:
         key, text = name.decode("latin-1").lower(), _text(value)
