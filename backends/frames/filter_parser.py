@@ -87,7 +87,7 @@ class Reader:
             self.at += 1
         return self.text[start : self.at]
 
-    def _quoted(self, position: int) -> str:
+    def _read_string(self, position: int) -> str:
         self.at += 1
         pieces: list[str] = []
         while not self._ended:
@@ -138,7 +138,7 @@ class Reader:
             )  # fmt: skip
         term: Term
         if sign == '"':
-            text = self._quoted(position)
+            text = self._read_string(position)
             if not text:
                 raise FilterSyntaxError('"" looks for nothing.', "Write a word in the quotes.", position=position)
             term = Word(text, negated)
@@ -179,7 +179,7 @@ class Reader:
         return next((column for column in self.schema if column.name.lower() == name.lower()), None)
 
     def _bound(self, position: int, column: Column, operator: str) -> Choice:
-        text = self._quoted(position) if self._peek() == '"' else self._run()
+        text = self._read_string(position) if self._peek() == '"' else self._run()
         if not text:
             raise self._no_value(position, column, operator)
         return self._choice(position, column, text)
@@ -189,7 +189,7 @@ class Reader:
         found: list[Choice] = []
         while True:
             if self._peek() == '"':
-                text = self._quoted(position)
+                text = self._read_string(position)
                 found.append(self._choice(position, column, text) if text else Missing())
             elif self._peek() == "/" and operator == ":" and column.is_text:
                 found.append(self._pattern(position, closers=","))
@@ -232,7 +232,7 @@ class Reader:
         if not name:
             return FilterSyntaxError(
                 f"{operator!r} has no column name before it.",
-                f"Write a condition without spaces, such as {self._example()}, or quote the text: {_quote_word(term)}",
+                f"Write a condition without spaces, e.g. {self._example()}, or quote the text: {_quote_word(term)}",
                 position=position,
             )
         lowered = {column.name.lower(): column.name for column in self.schema}
@@ -280,7 +280,7 @@ def _checked(pattern: str, position: int) -> Pattern:
         reason = said.rsplit("error: ", 1)[-1].strip().rstrip(".")
         raise FilterSyntaxError(
             f"/{safe_text(pattern, _SHOWN)}/ is not a regular expression: {safe_text(reason)}.",
-            "Quote the text to search for it as it stands.",
+            "Quote the text to search for it literally.",
             position=position,
         ) from None
     return Pattern(pattern)

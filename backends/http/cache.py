@@ -35,7 +35,7 @@ class BytesDisk(diskcache.Disk):  # type: ignore[misc]
 
     def get(self, key: Any, raw: Any) -> Any:
         if not raw or type(key) is not str:
-            raise ValueError("a cache key that is no text was refused")
+            raise ValueError("a cache key that is not a string was refused")
         return key
 
     def store(self, value: Any, read: bool, key: Any = diskcache.UNKNOWN) -> Any:
@@ -109,7 +109,7 @@ class DiskCache:
         self._may_repair = repair
 
     def get(self, key: str) -> bytes | None:
-        cache = self._opened()
+        cache = self._open_cache()
         if cache is None:
             return None
         try:
@@ -123,7 +123,7 @@ class DiskCache:
         return value if isinstance(value, bytes) else None
 
     def put(self, key: str, value: bytes) -> bool:
-        cache = self._opened() if len(value) <= self.largest else None
+        cache = self._open_cache() if len(value) <= self.largest else None
         if cache is None:
             return False
         try:
@@ -133,7 +133,7 @@ class DiskCache:
             return False
 
     def delete(self, key: str) -> None:
-        cache = self._opened()
+        cache = self._open_cache()
         if cache is None:
             return
         try:
@@ -153,7 +153,7 @@ class DiskCache:
             with contextlib.suppress(Exception):
                 cache.close()
 
-    def _opened(self) -> Any:
+    def _open_cache(self) -> Any:
         if self._cache is not None or self._given_up:
             return self._cache
         with self._lock:
@@ -234,7 +234,7 @@ def cache_summary(directory: Path) -> tuple[int, int]:
     if not (directory / "cache.db").is_file():
         return 0, 0
     shelf = DiskCache(directory, repair=False)
-    cache = shelf._opened()
+    cache = shelf._open_cache()
     if cache is None:
         return 0, _bytes_below(directory)
     try:
@@ -254,7 +254,7 @@ def clear(directory: Path) -> int:
         return 0
     if (directory / "cache.db").is_file():
         shelf = DiskCache(directory, repair=False)
-        cache = shelf._opened()
+        cache = shelf._open_cache()
         try:
             if cache is not None:
                 return int(cache.clear(retry=True))

@@ -123,13 +123,13 @@ class CacheEntry:
     until: float | None
 
     @classmethod
-    def made(cls, reply: RawResponse, wire: bytes, policy: CachePolicy, now: float) -> CacheEntry:
+    def from_response(cls, reply: RawResponse, wire: bytes, policy: CachePolicy, now: float) -> CacheEntry:
         kept = {name: value for name, value in reply.headers.items() if _is_kept(name)}
         encoding = reply.headers.get("content-encoding", "")
         return cls(kept, encoding, wire, now, None if policy.ttl is None else now + policy.ttl)
 
     @classmethod
-    def unpacked(cls, row: bytes | None) -> CacheEntry | None:
+    def from_row(cls, row: bytes | None) -> CacheEntry | None:
         stored = unpack(row)
         if stored is None:
             return None
@@ -207,7 +207,7 @@ def read_body(reply: RawResponse, url: str, cap: int) -> tuple[Response, bytes]:
     except EncodingError as error:
         raise UnexpectedResponseError(
             f"{short_url(url)} sent a body that cannot be decoded ({error}).",
-            "Check the address; a proxy may be at fault.",
+            "Check the URL; a proxy may be at fault.",
         ) from error
     headers = {name: value for name, value in reply.headers.items() if name not in _DROPPED}
     return Response(url, reply.status, headers, body), b"".join(wire) if encoding else body
@@ -312,7 +312,7 @@ class CachingClient:
         """`kind`: requests of different kinds do not share an answer, because they vet it differently."""
         if asked.cancel is not None:
             asked.cancel.check()
-        hit = self._held(asked, mode, self._entry(asked, mode))
+        hit = self._lookup(asked, mode, self._entry(asked, mode))
         if hit is not None:
             return hit
         if mode is Mode.OFFLINE:
@@ -327,12 +327,12 @@ class CachingClient:
         if self._shelf is None or not mode.reads or not asked.may_store:
             return None
         row = self._shelf.get(asked.key)
-        entry = CacheEntry.unpacked(row)
+        entry = CacheEntry.from_row(row)
         if row is not None and entry is None:
             self._shelf.discard_damaged(asked.key)
         return entry
 
-    def _held(self, asked: CacheableRequest, mode: Mode, entry: CacheEntry | None) -> Response | None:
+    def _lookup(self, asked: CacheableRequest, mode: Mode, entry: CacheEntry | None) -> Response | None:
         if entry is None:
             return None
         now = self._clock()
@@ -344,7 +344,7 @@ class CachingClient:
 
     def _lead(self, asked: CacheableRequest, mode: Mode) -> Response:
         entry = self._entry(asked, mode)  # again: it may have landed since
-        hit = self._held(asked, mode, entry)
+        hit = self._lookup(asked, mode, entry)
         if hit is not None:
             return hit
         fallback = entry if asked.may_be_stale else None
@@ -365,14 +365,14 @@ class CachingClient:
         with self._exchange.send("GET", asked.url, headers=headers, cancel=asked.cancel) as reply:
             if reply.status == 304 and entry is not None:
                 reply.start(_ERROR_BODY)
-                answer = self._vouched(asked, mode, entry, reply)
+                answer = self._revalidated(asked, mode, entry, reply)
                 if answer is not None:
                     return answer
             else:
-                return self._taken(asked, mode, reply)
+                return self._store(asked, mode, reply)
         return self._fetch(asked, mode, None)  # it holds, but our copy cannot be read any more
 
-    def _vouched(self, asked: CacheableRequest, mode: Mode, entry: CacheEntry, reply: RawResponse) -> Response | None:
+    def _revalidated(self, asked: CacheableRequest, mode: Mode, entry: CacheEntry, reply: RawResponse) -> Response | None:
         answer = entry.answer(str(asked.url), asked.cap, Freshness(ResponseSource.REVALIDATED))
         if answer is not None and self._shelf is not None and mode.writes:
             policy = asked.decided(answer)
@@ -380,7 +380,7 @@ class CachingClient:
                 self._shelf.put(asked.key, entry.vouched(reply.headers, policy, self._clock()).packed())
         return answer
 
-    def _taken(self, asked: CacheableRequest, mode: Mode, reply: RawResponse) -> Response:
+    def _store(self, asked: CacheableRequest, mode: Mode, reply: RawResponse) -> Response:
         raise_for_status(reply)
         answer, wire = read_body(reply, str(asked.url), asked.cap)
         asked.vet(answer)
@@ -388,7 +388,7 @@ class CachingClient:
             return answer
         policy = asked.decided(answer)
         if policy.store:  # else what is stored stays the last known answer: this one may be a proxy's login page
-            self._shelf.put(asked.key, CacheEntry.made(reply, wire, policy, self._clock()).packed())
+            self._shelf.put(asked.key, CacheEntry.from_response(reply, wire, policy, self._clock()).packed())
         return answer
 
 

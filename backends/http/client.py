@@ -122,7 +122,7 @@ class Http:
         `HttpError` (each status has its class), `UsageError` for an address that must not be asked,
         `OperationCancelledError`.
         """
-        return self._answering.ask(self._asked(url, params, policy, accept, cap, cancel), self.mode)
+        return self._answering.ask(self._request(url, params, policy, accept, cap, cancel), self.mode)
 
     def json(
         self,
@@ -143,7 +143,7 @@ class Http:
         def vet(answer: Response) -> None:
             vetted.append((answer.body, _decode(answer, type)))
 
-        asked = self._asked(url, params, policy, "application/json", cap, cancel, vet)
+        asked = self._request(url, params, policy, "application/json", cap, cancel, vet)
         answer = self._answering.ask(asked, self.mode, _hashable(type))
         if vetted and vetted[-1][0] is answer.body:
             return vetted[-1][1], answer
@@ -211,7 +211,7 @@ class Http:
             return None
         return DownloaderSettings(self.mode, self._timeouts)
 
-    def stored(self) -> BlobCache | None:
+    def blob_cache(self) -> BlobCache | None:
         """Where parsed frames are kept; None without a cache."""
         return BlobCache(self._shelf, self.mode, self._clock) if self._shelf is not None else None
 
@@ -226,7 +226,7 @@ class Http:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _asked(
+    def _request(
         self,
         url: str,
         params: Mapping[str, str | int] | None,
@@ -250,7 +250,7 @@ def _hashable(kind: Any) -> Hashable:
 
 
 def _decode(answer: Response, kind: Any) -> Any:
-    hint = "Check the address of the system in the settings."
+    hint = "Check the URL of the system in the settings."
     try:
         return msgspec.json.decode(answer.body, type=kind)
     except msgspec.ValidationError as error:
@@ -259,6 +259,6 @@ def _decode(answer: Response, kind: Any) -> Any:
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         is_page = "html" in answer.headers.get("content-type", "") or answer.body.lstrip()[:1] == b"<"
-        what = "a web page" if is_page else "something that is no JSON"
+        what = "a web page" if is_page else "something that is not JSON"
         more = " A login page or a proxy may be in the way." if is_page else ""
         raise UnexpectedResponseError(f"{short_url(answer.url)} answered with {what}.", hint + more) from error

@@ -95,7 +95,7 @@ class RawResponse:
         try:
             yield from self._response.stream  # type: ignore[misc]
         except Exception as error:
-            raise self._told(error) from error
+            raise self._describe(error) from error
         if self._cancel is not None:  # a woken read looks like the end of a body without a length
             self._cancel.check()
 
@@ -122,7 +122,7 @@ class RawResponse:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _told(self, error: Exception) -> Exception:
+    def _describe(self, error: Exception) -> Exception:
         if self._cancel is not None and self._cancel.cancelled:
             return OperationCancelledError()
         if isinstance(error, (httpx.RemoteProtocolError, httpx.ReadError)):
@@ -173,7 +173,7 @@ class Sender:
         first, ours = url, True
         hops: list[tuple[str, Mapping[str, str]]] = []
         while True:
-            reply = self._one(method, url, headers, content, cancel, ours, check_speed)
+            reply = self._send_once(method, url, headers, content, cancel, ours, check_speed)
             location = reply.headers.get("location", "")
             if not follow or reply.status not in _REDIRECTS or not location:
                 reply.hops = tuple(hops)
@@ -184,12 +184,12 @@ class Sender:
             if len(hops) > MOST_REDIRECTS:
                 raise TooManyRedirectsError(
                     f"{short_url(str(first))} redirects more than {MOST_REDIRECTS} times.",
-                    "Check the address of the system in the settings.",
+                    "Check the URL of the system in the settings.",
                 )
             url = redirect_target(first, url, location)
             ours = ours and origin_of(url) == origin_of(first)
 
-    def _one(
+    def _send_once(
         self,
         method: str,
         url: httpx.URL,
@@ -253,7 +253,7 @@ def translate(error: Exception, url: httpx.URL) -> Exception:
             f"The proxy on the way to {host} refused.", "Check HTTPS_PROXY and NO_PROXY.", reason="proxy"
         )
     if isinstance(error, (httpx.LocalProtocolError, httpx.UnsupportedProtocol)):
-        return NetworkError(f"The request to {host} cannot be sent.", "Check the address.", retryable=False)
+        return NetworkError(f"The request to {host} cannot be sent.", "Check the URL.", retryable=False)
     if isinstance(error, httpx.RemoteProtocolError):
         return NetworkError(f"{host} closed the connection or does not speak HTTP.", "Try again.")
     if isinstance(error, httpx.HTTPError):
@@ -271,16 +271,16 @@ def _unreachable(error: Exception, host: str) -> NetworkError:
             retryable=False,
         )
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return NetworkError(f"{host} does not speak TLS as it should.", "Check the address and the port.")
+        return NetworkError(f"{host} does not speak TLS as it should.", "Check the URL and the port.")
     unknown = [cause for cause in causes if isinstance(cause, socket.gaierror)]
     if unknown:
         return NetworkError(
             f"The name {host} is not known.",
-            "Check the address and the network; a VPN may be missing.",
+            "Check the URL and the network; a VPN may be missing.",
             retryable=unknown[0].errno != socket.EAI_NONAME,
         )
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return NetworkError(f"Nothing listens at {host}.", "Check the address and the port, or start the server.")
+        return NetworkError(f"Nothing listens at {host}.", "Check the URL and the port, or start the server.")
     return NetworkError(f"{host} cannot be reached.", "Check the network; a proxy or a VPN may be missing.")
 
 

@@ -38,7 +38,7 @@ def parse_url(url: str, params: Mapping[str, str | int] | None = None) -> httpx.
             parsed = parsed.copy_merge_params({name: str(value) for name, value in params.items()})
     except (httpx.InvalidURL, ValueError, TypeError):
         raise UsageError(
-            f"{sanitize(short_url(url), 120)} is not an address.", "It should look like https://host/."
+            f"{sanitize(short_url(url), 120)} is not a URL.", "It should look like https://host/."
         ) from None
     if reason := refuse_url(parsed):
         raise UsageError(
@@ -50,7 +50,7 @@ def parse_url(url: str, params: Mapping[str, str | int] | None = None) -> httpx.
 def refuse_url(url: httpx.URL) -> str:
     """Why no request may go to that address, or an empty string."""
     if url.scheme not in ("http", "https") or not url.host:
-        return "is neither an https nor an http address"
+        return "is neither an https nor an http URL"
     if not _HOST.fullmatch(url.raw_host):
         return "has a host name that cannot be"
     if url.port is not None and not 0 < url.port < 65536:
@@ -73,7 +73,7 @@ def redirect_target(first: httpx.URL, current: httpx.URL, location: str) -> http
     try:
         target = current.join(location)
     except (httpx.InvalidURL, ValueError, TypeError):
-        raise UnsafeRedirectError(f"{short_url(str(current))} redirects to something that is no address.") from None
+        raise UnsafeRedirectError(f"{short_url(str(current))} redirects to something that is not a URL.") from None
     reason = refuse_url(target)
     if not reason and current.scheme == "https" and target.scheme == "http" and not is_loopback(current.host):
         reason = "is plain http"
@@ -82,6 +82,6 @@ def redirect_target(first: httpx.URL, current: httpx.URL, location: str) -> http
     if reason:
         raise UnsafeRedirectError(
             f"{short_url(str(current))} redirects to {short_url(str(target))}, which {reason}.",
-            "It was not followed. Check the address of the system in the settings.",
+            "It was not followed. Check the URL of the system in the settings.",
         )
     return target

@@ -273,19 +273,19 @@ class Findings:
 
     def next(self, line: int, *, warnings: bool = False) -> int | None:
         """The next error (or warning) below the line, or the first of all."""
-        chosen = self._chosen(warnings)
+        chosen = self._choose(warnings)
         found = [at for hits in chosen if (at := hits.after(line)) is not None]
         first = [at for hits in chosen if (at := hits.first) is not None]
         return min(found) if found else min(first, default=None)
 
     def previous(self, line: int, *, warnings: bool = False) -> int | None:
         """The next error (or warning) above the line, or the last of all."""
-        chosen = self._chosen(warnings)
+        chosen = self._choose(warnings)
         found = [at for hits in chosen if (at := hits.before(line)) is not None]
         last = [at for hits in chosen if (at := hits.last) is not None]
         return max(found) if found else max(last, default=None)
 
-    def _chosen(self, warnings: bool) -> list[Matches]:
+    def _choose(self, warnings: bool) -> list[Matches]:
         chosen = [self._hits[Severity.ERROR]]
         return [*chosen, self._hits[Severity.WARNING]] if warnings else chosen
 

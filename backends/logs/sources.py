@@ -298,7 +298,7 @@ def from_http_cached(http: Http, url: str, *, live: bool = False, final: bool = 
     """
 
     def read(cancel: CancelToken) -> Iterator[bytes]:
-        store, key = http.stored(), f"log-v1|{http.scope(url)}|{url}"
+        store, key = http.blob_cache(), f"log-v1|{http.scope(url)}|{url}"
         passing = f"{key}|passing"  # what was read while it could still change is never taken for the final text
         offline = http.mode is Mode.OFFLINE
         if store is not None and (offline or (final and not live)):

@@ -301,7 +301,7 @@ def test_a_stored_body_that_cannot_be_unpacked_is_fetched_again(server: Server, 
     from backends.http.caching import CacheEntry, key_of
 
     key = key_of("GET", URL, "application/json", "")
-    entry = CacheEntry.unpacked(shelf.get(key))
+    entry = CacheEntry.from_row(shelf.get(key))
     assert entry is not None
     spoiled = CacheEntry(entry.headers, "gzip", b"\x1f\x8bnot gzip", entry.vouched_at, entry.until)
     shelf.put(key, spoiled.packed())

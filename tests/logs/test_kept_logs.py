@@ -110,7 +110,7 @@ def test_a_log_above_the_limit_is_read_and_not_kept(
 def test_damaged_stored_bytes_are_fetched_anew(server: Server, tmp_path: Path) -> None:
     read(server, tmp_path)
     with Http(cache_dir=tmp_path) as http:
-        store = http.stored()
+        store = http.blob_cache()
         assert store is not None
         assert store.get(f"log-v1||{URL}") is not None, "the key of this test is not the one in use"
         store.put(f"log-v1||{URL}", b"\x1f\x8bdamaged")

@@ -124,13 +124,13 @@ class TreeLevel(Vertical):
         view = self.view
         if view is None:
             return
-        words = safe_text(documents.spelled(view.path), limit=400)
+        words = safe_text(documents.format_path(view.path), limit=400)
         if self._wanted is not None:
             of = f"{self._at + 1:,} of " if self._at >= 0 else ""
             words = f"/{safe_text(self._wanted.text, 40)}: {of}{len(self._hits):,} found (n N)  {words}"
         self.query_one("#tree-status", Static).update(Text(words, no_wrap=True, overflow="ellipsis"))
         if self.has_class("-whole"):
-            text = documents.written(documents.at(view.document, view.path))
+            text = documents.format_document(documents.value_at(view.document, view.path))
             more = f"\n… {len(text) - _WHOLE:,} more characters (y copies, s saves)" if len(text) > _WHOLE else ""
             lines = (safe_text(line, limit=_WHOLE) for line in text[:_WHOLE].split("\n"))
             self.query_one("#tree-whole-text", Static).update(Text("\n".join(lines) + more, overflow="fold"))
@@ -155,9 +155,9 @@ class TreeLevel(Vertical):
             self.action_back()
         else:
             path = view.path
-            text = documents.spelled(path)
+            text = documents.format_path(path)
             if event.what == "copy":
-                text = documents.written(documents.at(view.document, path))
+                text = documents.format_document(documents.value_at(view.document, path))
             self.app.copy_to_clipboard(text[:_COPIED])
             self.app.notify(safe_text(text, 200), title="Copied", markup=False)
 
@@ -258,7 +258,7 @@ class TreeLevel(Vertical):
         app = self.app
         try:
             with atomic_file(target) as stream:
-                stream.write(documents.written(value).encode("utf-8", "surrogatepass"))
+                stream.write(documents.format_document(value).encode("utf-8", "surrogatepass"))
         except AppError as problem:
             app.call_from_thread(
                 partial(app.notify, str(problem), title="Not saved", severity="error", timeout=10, markup=False)
