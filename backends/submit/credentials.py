@@ -1,6 +1,6 @@
-"""Who we are to a broker or a server: from the environment, from a file that only its owner can read, or asked for.
+"""Credentials for a broker or a server: from the environment, from a file that only its owner can read, or asked for.
 
-Nothing here is ever written anywhere; a `Secret` shows itself to nobody who does not ask for it by name.
+Nothing here is ever written anywhere; a `Secret` is shown only by `reveal()`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ NAMES = {
     "hawk": (("client_id", "CIEXPLORE_HAWK_CLIENT_ID"), ("key", "CIEXPLORE_HAWK_KEY")),
 }
 VARIABLES = frozenset(variable for pair in NAMES.values() for _, variable in pair)
-Ask = Callable[[str, bool], str]  # (what for, hidden) -> what was typed
+Ask = Callable[[str, bool], str]  # (prompt, hidden) -> what the user typed
 
 
 class Secret:
-    """A text that neither repr, str, format nor pickle give away."""
+    """A text that neither repr, str, format nor pickle reveal."""
 
     __slots__ = ("_text",)
 
@@ -44,7 +44,7 @@ class Secret:
     __str__ = __repr__
 
     def __reduce__(self) -> str:
-        raise TypeError("a secret is not written down")
+        raise TypeError("a secret is not pickled")
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class Credentials:
 
 
 def credentials_path(settings: Settings) -> Path:
-    """The file that is named, else credentials.toml beside the settings file."""
-    named = settings.submit_credentials
-    return Path(named).expanduser() if named else config_path().with_name("credentials.toml")
+    """The file that the settings name, else credentials.toml beside the settings file."""
+    configured = settings.submit_credentials
+    return Path(configured).expanduser() if configured else config_path().with_name("credentials.toml")
 
 
-def credentials(
+def load_credentials(
     kind: str, settings: Settings, ask: Ask | None = None, environment: Mapping[str, str] | None = None
 ) -> Credentials:
     """The credentials for "pulse" or "hawk". Environment before file before `ask`.
@@ -72,10 +72,10 @@ def credentials(
     environment = os.environ if environment is None else environment
     (who_name, who_variable), (secret_name, secret_variable) = NAMES[kind]
     path = credentials_path(settings)
-    table = _table(path, kind)
+    table = _read_table(path, kind)
     who = environment.get(who_variable) or table.get(who_name, "")
     secret, origin = environment.get(secret_variable, ""), secret_variable
-    if not secret and table.get(who_name) == who:  # the file's secret is that of the file's name
+    if not secret and table.get(who_name) == who:  # the file's secret belongs to the file's name
         secret, origin = table.get(secret_name, ""), str(path)
     if ask is not None and not who:
         who = ask(f"{kind.capitalize()} {who_name.replace('_', ' ')}", False)
@@ -90,14 +90,14 @@ def credentials(
     return Credentials(who, Secret(secret), origin)
 
 
-def _table(path: Path, kind: str) -> dict[str, str]:
+def _read_table(path: Path, kind: str) -> dict[str, str]:
     """That table of the file, {} without one. No error quotes what the file holds."""
     try:
         with path.open("rb") as stream:
             status = os.fstat(stream.fileno())
             if stat.S_IMODE(status.st_mode) & 0o077:
                 raise UsageError(
-                    f"{path} holds credentials and others can read it.", f"Close it first: chmod 600 {path}"
+                    f"{path} holds credentials and others can read it.", f"Protect it first: chmod 600 {path}"
                 )
             document = tomllib.load(stream)
     except FileNotFoundError:
@@ -105,7 +105,7 @@ def _table(path: Path, kind: str) -> dict[str, str]:
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"The credentials file {path} cannot be read.") from None
     except tomllib.TOMLDecodeError:
-        raise UsageError(f"The credentials file {path} is no valid TOML.", f'[{kind}], then name = "value"') from None
+        raise UsageError(f"The credentials file {path} is not valid TOML.", f'[{kind}], then name = "value"') from None
     table = document.get(kind, {})
     if not isinstance(table, dict):
         return {}

@@ -16,7 +16,7 @@ from backends.demo import locators as demo_locators
 from backends.http import Http
 from backends.http.errors import NotFoundError
 from backends.locators import Locator
-from backends.locators.submit import TaskJobs
+from backends.submit.locators import TaskJobs
 from backends.locators.taskcluster import Task, TaskGroup
 from backends.locators.taskcluster_views import TaskRelation
 from backends.resources import Gathered, Link, Resource, gather
