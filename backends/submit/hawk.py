@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -35,6 +35,7 @@ from backends.submit.outbox import (
     MessageState,
     Publisher,
     PublisherError,
+    split_batches,
 )
 
 CHUNK = 100  # jobs in a post
@@ -64,13 +65,12 @@ class HawkPublisher(Publisher):
     def deliver(self, session: DeliverySession, cancel: CancelToken) -> None:
         with HawkPoster(self._signer) as self._poster:
             while messages := session.take(CHUNK):
-                for project, batch in _by_project(messages):
-                    self._post(project, batch, session, cancel)
+                for batch in split_batches(messages, by_project=True):
+                    self._post(batch, session, cancel)
 
-    def _post(
-        self, project: str, messages: list[ClaimedMessage], session: DeliverySession, cancel: CancelToken
-    ) -> None:
-        content = b"[" + b",".join(message.content for message in messages) + b"]"
+    def _post(self, messages: list[ClaimedMessage], session: DeliverySession, cancel: CancelToken) -> None:
+        """Posts messages of one project and reports what became of each."""
+        project, content = messages[0].project, b"[" + b",".join(message.content for message in messages) + b"]"
         try:
             self._post_with_retries(project, content, session, cancel)
         except NotFoundError:
@@ -79,14 +79,14 @@ class HawkPublisher(Publisher):
         except HttpError as error:
             if error.status in (400, 413, 500) and len(messages) > 1:
                 half = len(messages) // 2  # one job can spoil a post for all: find it
-                self._post(project, messages[:half], session, cancel)
-                self._post(project, messages[half:], session, cancel)
+                self._post(messages[:half], session, cancel)
+                self._post(messages[half:], session, cancel)
             elif error.status is not None and error.status <= 500:
                 _report_all(session, messages, MessageState.FAILED, sanitize(error.sentence, 300))
             else:
                 raise ConnectionLostError(error.sentence, error.hint) from error
         else:
-            self._read_back(project, messages, session, cancel)
+            self._read_back(messages, session, cancel)
 
     def _post_with_retries(self, project: str, content: bytes, session: DeliverySession, cancel: CancelToken) -> None:
         waits = backoff_delays(first=1.0)
@@ -110,11 +110,10 @@ class HawkPublisher(Publisher):
                     session.tell(f"{error.sentence} Waiting {min(wait, LONGEST_WAIT):.0f} s.")
                 cancel.sleep(min(wait, LONGEST_WAIT))
 
-    def _read_back(
-        self, project: str, messages: list[ClaimedMessage], session: DeliverySession, cancel: CancelToken
-    ) -> None:
+    def _read_back(self, messages: list[ClaimedMessage], session: DeliverySession, cancel: CancelToken) -> None:
+        ids = [message.job for message in messages]
         try:
-            there = fetch_jobs(self._http, self.destination, project, [message.job for message in messages], cancel)
+            there = fetch_jobs(self._http, self.destination, messages[0].project, ids, cancel)
         except HttpError as error:
             words = f"accepted, but it could not be read back: {sanitize(error.sentence, 200)}"
             _report_all(session, messages, MessageState.RETURNED, words)
@@ -177,21 +176,6 @@ def _earlier_values(message: ClaimedMessage, row: Mapping[str, Any]) -> str:
 def _report_all(session: DeliverySession, messages: list[ClaimedMessage], state: MessageState, words: str) -> None:
     for message in messages:
         session.report(message, state, words)
-
-
-def _by_project(messages: list[ClaimedMessage]) -> Iterator[tuple[str, list[ClaimedMessage]]]:
-    """In the order of queueing; the states of one job never share a post, for a server may store a post in any
-    order."""
-    project, batch, jobs = "", list[ClaimedMessage](), set[str]()
-    for message in messages:
-        if batch and (message.project != project or message.job in jobs):
-            yield project, batch
-            batch, jobs = [], set()
-        project = message.project
-        batch.append(message)
-        jobs.add(message.job)
-    if batch:
-        yield project, batch
 
 
 def _refusal(error: HttpError, server: str) -> PublisherError:

@@ -14,6 +14,7 @@ import json
 import os
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -100,15 +101,6 @@ class ClaimedMessage:
     content: bytes = field(repr=False)
 
 
-@dataclass(frozen=True)
-class DeliveryResult:
-    """What became of a message, and what the receiver said."""
-
-    number: int
-    state: MessageState
-    words: str = ""
-
-
 class OutboxRow(NamedTuple):
     """A message without its body. `words`: what the receiver said; times in seconds since 1970, `size` in bytes."""
 
@@ -193,12 +185,13 @@ class Outbox:
             )
         return [ClaimedMessage(number, job, project, key, bytes(body)) for number, job, project, key, body in rows]
 
-    def record(self, results: Sequence[DeliveryResult]) -> None:
+    def record(self, results: Sequence[tuple[int, MessageState, str]]) -> None:
+        """What became of messages: (number, state, what the receiver said)."""
         now = time.time()
         with self.database.transaction() as db:
             db.executemany(
                 "UPDATE jobs SET state = ?, words = ?, changed = ? WHERE id = ?",
-                [(str(result.state), result.words, now, result.number) for result in results],
+                [(str(state), words, now, number) for number, state, words in results],
             )
 
     @contextlib.contextmanager
@@ -314,16 +307,16 @@ class DeliverySession:
 
     def __init__(self, outbox: Outbox, route: str, destination: str, tell: Tell) -> None:
         self._outbox, self._route, self._destination, self.tell = outbox, route, destination, tell
-        self._results: list[DeliveryResult] = []
+        self._results: list[tuple[int, MessageState, str]] = []
         self._flushed = self.progressed = time.monotonic()
-        self.counts: dict[MessageState, int] = {}
+        self.counts: Counter[MessageState] = Counter()
 
     def take(self, limit: int) -> list[ClaimedMessage]:
         return self._outbox.claim(self._route, self._destination, limit)
 
     def report(self, message: ClaimedMessage, state: MessageState, words: str = "") -> None:
-        self._results.append(DeliveryResult(message.number, state, words))
-        self.counts[state] = self.counts.get(state, 0) + 1
+        self._results.append((message.number, state, words))
+        self.counts[state] += 1
         self.progressed = time.monotonic()
         if len(self._results) >= _FLUSH_COUNT or self.progressed - self._flushed > _FLUSH_SECONDS:
             self.flush()
@@ -332,8 +325,22 @@ class DeliverySession:
         results, self._results = self._results, []
         if results:
             self._outbox.record(results)
-            self.tell(f"{sum(self.counts.values()):,} sent")
+            self.tell(f"{self.counts.total():,} sent")
         self._flushed = time.monotonic()
+
+
+def split_batches(messages: Iterable[ClaimedMessage], *, by_project: bool = False) -> Iterator[list[ClaimedMessage]]:
+    """In the order of queueing, no job twice in a batch: receivers may take a batch in any order, and the states of one
+    job must arrive in theirs. `by_project`: and only one project in a batch."""
+    batch: list[ClaimedMessage] = []
+    for message in messages:
+        other_project = by_project and batch and message.project != batch[0].project
+        if other_project or message.job in {one.job for one in batch}:
+            yield batch
+            batch = []
+        batch.append(message)
+    if batch:
+        yield batch
 
 
 class Publisher(ABC):
@@ -366,24 +373,23 @@ def publish(
         session = DeliverySession(outbox, publisher.name, publisher.destination, tell)
         pauses = backoff_delays()
         while True:
-            before = session.progressed
+            before, lost = session.progressed, None
             try:
                 publisher.deliver(session, cancel)
-                break
             except ConnectionLostError as error:
-                session.flush()
-                doubtful += outbox.requeue_interrupted()
-                if time.monotonic() - session.progressed > patience:
-                    raise
-                if session.progressed > before:
-                    pauses = backoff_delays()
-                tell(f"{error.sentence} Trying again.")
-                cancel.sleep(next(pauses))
+                lost = error
             finally:  # whatever ends it: nothing stays `sending` with nobody sending
                 session.flush()
                 doubtful += outbox.requeue_interrupted()
-        counts = session.counts
-    acknowledged, returned, failed = (
-        counts.get(state, 0) for state in (MessageState.ACKNOWLEDGED, MessageState.RETURNED, MessageState.FAILED)
+            if lost is None:
+                break
+            if time.monotonic() - session.progressed > patience:
+                raise lost
+            if session.progressed > before:
+                pauses = backoff_delays()
+            tell(f"{lost.sentence} Trying again.")
+            cancel.sleep(next(pauses))
+    counts = session.counts
+    return PublishResult(
+        counts[MessageState.ACKNOWLEDGED], counts[MessageState.RETURNED], counts[MessageState.FAILED], resumed, doubtful
     )
-    return PublishResult(acknowledged, returned, failed, resumed, doubtful)

@@ -146,7 +146,7 @@ def check_collection(body: Any) -> Findings:
         return
     yield from _check_revision(body.get("revision"))
     if body.get("coalesced"):
-        yield warning("$.coalesced", "coalesced", "the server of 2018 reads only superseded", "superseded instead")
+        yield warning("$.coalesced", "coalesced", "the server of 2018 reads only superseded", "superseded")
     job = body.get("job")
     if not isinstance(job, Mapping):
         return

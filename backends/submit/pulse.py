@@ -12,7 +12,6 @@ import contextlib
 import errno
 import logging
 import ssl
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -29,10 +28,10 @@ from backends.submit.outbox import (
     MessageState,
     Publisher,
     PublisherError,
+    split_batches,
 )
 
-CHUNK = 64  # messages taken from the outbox at a time: what is taken when the broker dies is in doubt
-IN_FLIGHT = 64  # unconfirmed at a time
+CHUNK = 64  # messages in flight at a time: what is unconfirmed when the broker dies is in doubt
 CONNECT_SECONDS = 15.0
 CONFIRM_SECONDS = 30.0
 _CLOSE_SECONDS = 2.0
@@ -144,7 +143,7 @@ class PulsePublisher(Publisher):
             stack.push_async_callback(_close, connection)
             exchange = await self._open_exchange(connection)
             while messages := session.take(CHUNK):
-                for batch in _batches(messages):
+                for batch in split_batches(messages):  # aiormq tells returned messages apart by their id
                     await self._send_batch(exchange, batch, session)
 
     async def _connect(self) -> Any:
@@ -288,21 +287,6 @@ class PulsePublisher(Publisher):
         return ConnectionLostError(
             f"The connection to {self.broker.label} broke.", "What was being sent is sent again."
         )
-
-
-def _batches(messages: list[ClaimedMessage]) -> Iterator[list[ClaimedMessage]]:
-    """At most IN_FLIGHT at a time and no job twice: aiormq tells returned messages apart by their message id, so that
-    of two with one id the first would count as acknowledged."""
-    batch: list[ClaimedMessage] = []
-    jobs: set[str] = set()
-    for message in messages:
-        if len(batch) >= IN_FLIGHT or message.job in jobs:
-            yield batch
-            batch, jobs = [], set()
-        batch.append(message)
-        jobs.add(message.job)
-    if batch:
-        yield batch
 
 
 async def _open_channel(connection: Any) -> Any:

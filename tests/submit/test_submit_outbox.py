@@ -14,7 +14,6 @@ from backends.errors import FileError
 from backends.sqlite import DamagedDatabaseError, Database, NewerDatabaseError
 from backends.submit.outbox import (
     ConnectionLostError,
-    DeliveryResult,
     DeliverySession,
     Message,
     MessageState,
@@ -85,14 +84,8 @@ def test_what_was_returned_or_refused_is_queued_again_by_queueing_or_by_retry(ou
     outbox.add([message("a"), message("b"), message("c")])
     with outbox.sending():
         claimed = outbox.claim("pulse", "here", 10)
-        outbox.record(
-            [
-                DeliveryResult(one.number, state, "words")
-                for one, state in zip(
-                    claimed, (MessageState.RETURNED, MessageState.FAILED, MessageState.ACKNOWLEDGED), strict=True
-                )
-            ]
-        )
+        states = (MessageState.RETURNED, MessageState.FAILED, MessageState.ACKNOWLEDGED)
+        outbox.record([(one.number, state, "words") for one, state in zip(claimed, states, strict=True)])
     assert outbox.add([message("a")]) == (1, 0)
     assert outbox.retry([one.number for one in claimed]) == 1
     assert outbox.counts() == {"queued": 2, "acknowledged": 1}
@@ -103,7 +96,7 @@ def test_taking_back_never_touches_what_has_arrived(outbox: Outbox) -> None:
     with outbox.sending():
         (claimed,) = outbox.claim("pulse", "here", 1)
         assert outbox.cancel([1, 2]) == 1, "one is under way"
-        outbox.record([DeliveryResult(claimed.number, MessageState.ACKNOWLEDGED)])
+        outbox.record([(claimed.number, MessageState.ACKNOWLEDGED, "")])
     assert outbox.cancel([1, 2]) == 0
     assert outbox.counts() == {"acknowledged": 1, "cancelled": 1}
     publisher = Memory()

@@ -9,12 +9,13 @@ import click
 
 from backends.errors import AppError, UsageError
 from backends.submit.locators import FORMS, PREFIX, JobFile, TaskJobs
+from tui.commands.listing import session_of
 from tui.commands.output import Progress, check_output, chosen_format, emit, output_options, say
 
 if TYPE_CHECKING:
     from backends.cancel import CancelToken
     from backends.session import Session
-    from backends.submit.entries import JobEntry, JobForm
+    from backends.submit.entries import JobEntry
     from backends.submit.outbox import Publisher
 
 STATES = ("queued", "sending", "acknowledged", "returned", "failed", "cancelled")
@@ -28,23 +29,13 @@ def submit() -> None:
     """
 
 
-def read_entries(files: tuple[str, ...], form: str | None, *, for_lint: bool = False) -> list[JobEntry]:
-    """The entries of all files, numbered consecutively. Asks a server only where one is a `submit:` locator."""
-    from tui.commands.listing import session_of
-
-    if not any(file.lower().startswith(PREFIX) for file in files):
-        from backends.submit.read import read_files
-
-        return read_files(files, _form(form))
-    with session_of(None, None) as (session, cancel):
-        return _read_entries(session, cancel, files, form, for_lint=for_lint)
-
-
-def _read_entries(
+def _read(
     session: Session, cancel: CancelToken, files: tuple[str, ...], form: str | None, *, for_lint: bool = False
 ) -> list[JobEntry]:
+    """The entries of all files and `submit:` locators, numbered consecutively."""
     from dataclasses import replace
 
+    from backends.submit.entries import JobForm
     from backends.submit.read import read_files, read_locator
 
     entries: list[JobEntry] = []
@@ -55,15 +46,9 @@ def _read_entries(
                 raise UsageError(f"{file} is not a list of jobs.", "Name a file, or submit:tasks/ID,ID.")
             found = read_locator(locator, session.http, session.settings, cancel, for_lint=for_lint)
         else:
-            found = read_files([file], _form(form))
+            found = read_files([file], JobForm(form) if form else None)
         entries += [replace(entry, number=len(entries) + number) for number, entry in enumerate(found)]
     return entries
-
-
-def _form(form: str | None) -> JobForm | None:
-    from backends.submit.entries import JobForm
-
-    return JobForm(form) if form else None
 
 
 _files = click.argument("files", nargs=-1, required=True, metavar="FILE...")
@@ -75,8 +60,12 @@ _form_option = click.option(
 def _publisher_options(command: Any) -> Any:
     for option in (
         click.option("--url", metavar="URL", help="Broker (pulse) or server (hawk) [default: the settings]."),
-        click.option("--exchange", metavar="NAME", help="Pulse: the exchange [default: exchange/USER/v1/jobs]."),
-        click.option("--routing-key", metavar="TEMPLATE", help="Pulse: e.g. treeherder.{project}._"),
+        click.option(
+            "--exchange", "pulse_exchange", metavar="NAME", help="Pulse: the exchange [default: exchange/USER/v1/jobs]."
+        ),
+        click.option(
+            "--routing-key", "pulse_routing_key", metavar="TEMPLATE", help="Pulse: e.g. treeherder.{project}._"
+        ),
     ):
         command = option(command)
     return command
@@ -99,17 +88,18 @@ def lint(files: tuple[str, ...], form: str | None, generation: bool, errors_only
     from backends.submit.validation import Level
 
     check_output(POSTING_RULES if generation else FINDINGS, output)
-    entries = read_entries(files, form, for_lint=not generation)
-    if generation:
-        emit(posting_rules_frame(entries), POSTING_RULES, **output)
-        return 0
-    progress = Progress()
-    try:
-        reports = lint_entries(
-            entries, progress=lambda done: progress.show(f"{done:,} of {len(entries):,} jobs linted")
-        )
-    finally:
-        progress.clear()
+    with session_of(None, None) as (session, cancel):
+        entries = _read(session, cancel, files, form, for_lint=not generation)
+        if generation:
+            emit(posting_rules_frame(entries), POSTING_RULES, **output)
+            return 0
+        progress = Progress()
+        try:
+            reports = lint_entries(
+                entries, cancel, lambda done: progress.show(f"{done:,} of {len(entries):,} jobs linted")
+            )
+        finally:
+            progress.clear()
     frame = findings_frame(reports)
     if errors_only:
         frame = frame.filter(frame["level"] == "error")
@@ -117,15 +107,16 @@ def lint(files: tuple[str, ...], form: str | None, generation: bool, errors_only
         say("No problems found.")
     else:
         emit(frame, FINDINGS, **output)
-    errors, warnings = (sum(report.count(level) for report in reports) for level in (Level.ERROR, Level.WARNING))
     failed = sum(report.verdict == "failed" for report in reports)
-    entries_counted = f"{len(reports):,} entr{'y' if len(reports) == 1 else 'ies'}"
-    say(f"{entries_counted}, {failed:,} with errors ({_count(errors, 'error')}, {_count(warnings, 'warning')}).")
+    errors, warnings = (
+        _count(sum(report.count(level) for report in reports), level) for level in (Level.ERROR, Level.WARNING)
+    )
+    say(f"{_count(len(reports), 'entry')}, {failed:,} with errors ({errors}, {warnings}).")
     return 1 if failed else 0
 
 
 def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"{count:,} {noun if count == 1 else 'entries' if noun == 'entry' else f'{noun}s'}"
 
 
 @submit.command()
@@ -136,14 +127,11 @@ def _count(count: int, noun: str) -> str:
 def preview(files: tuple[str, ...], form: str | None, against: str | None, **output: Any) -> int:
     """Show how Treeherder would show the jobs: platform row, group and symbol, colour, tier, duration, logs."""
     from backends.submit.preview import PREVIEW, compare_with_server, preview_frame
-    from tui.commands.listing import session_of
 
     check_output(PREVIEW, output)
-    entries = read_entries(files, form)
-    changes = None
-    if against:
-        with session_of(None, None) as (session, cancel):
-            changes = compare_with_server(entries, session.http, against, cancel)
+    with session_of(None, None) as (session, cancel):
+        entries = _read(session, cancel, files, form)
+        changes = compare_with_server(entries, session.http, against, cancel) if against else None
     frame = preview_frame(entries, changes)
     emit(frame, PREVIEW, **output)
     if len(frame) < len(entries):
@@ -169,8 +157,10 @@ def convert(
     from backends.submit.convert import convert as convert_entry
     from backends.submit.entries import JobForm
 
+    with session_of(None, None) as (session, cancel):
+        entries = _read(session, cancel, files, form)
     bodies = []
-    for entry in read_entries(files, form):
+    for entry in entries:
         converted = convert_entry(entry, JobForm(target_form))
         bodies.append(converted.body)
         for path, reason in converted.lost:
@@ -214,8 +204,7 @@ def publish(
     dry_run: bool,
     patience: float,
     url: str | None,
-    exchange: str | None,
-    routing_key: str | None,
+    **settings: str | None,
 ) -> int:
     """Queue jobs and publish them; without FILE, what is still queued for that destination.
 
@@ -225,12 +214,11 @@ def publish(
     from backends.submit.outbox import open_outbox
     from backends.submit.outbox import publish as publish_outbox
     from backends.submit.publishers import configured_publisher
-    from tui.commands.listing import session_of
 
-    server = {"pulse_url" if via == "pulse" else "submit_url": url}
-    with session_of(None, None, **server, pulse_exchange=exchange, pulse_routing_key=routing_key) as (session, cancel):
+    settings["pulse_url" if via == "pulse" else "submit_url"] = url
+    with session_of(None, None, **settings) as (session, cancel):
         publisher = configured_publisher(via, session.settings, session.http, _ask if sys.stdin.isatty() else None)
-        entries = _read_entries(session, cancel, files, form)
+        entries = _read(session, cancel, files, form)
         left_out = _queue(session, publisher, entries, skip_invalid, dry_run) if entries else 0
         if queue_only or dry_run:
             return 1 if left_out else 0
@@ -283,7 +271,6 @@ def status(states: str | None, retry: bool, cancel_jobs: bool, forget: bool, **o
     """List the outbox: each job, its destination, its state, and the response."""
     from backends.submit.lists import OUTBOX, outbox_frame
     from backends.submit.outbox import open_outbox
-    from tui.commands.listing import session_of
 
     selected = [state.strip() for state in states.split(",")] if states else list(STATES)
     if unknown := [state for state in selected if state not in STATES]:
@@ -312,13 +299,14 @@ def status(states: str | None, retry: bool, cancel_jobs: bool, forget: bool, **o
 @click.option("--project", default="autoland", show_default=True, help="The repository to ask about.")
 @_publisher_options
 @output_options
-def routes(project: str, url: str | None, exchange: str | None, routing_key: str | None, **output: Any) -> int:
+def routes(
+    project: str, url: str | None, pulse_exchange: str | None, pulse_routing_key: str | None, **output: Any
+) -> int:
     """Show the routes to a Treeherder and which of them the configured server still accepts."""
     from backends.submit.publishers import ROUTES, TODAY, routes_frame
-    from tui.commands.listing import session_of
 
     check_output(ROUTES, output)
-    settings = {"submit_url": url, "pulse_exchange": exchange, "pulse_routing_key": routing_key}
+    settings = {"submit_url": url, "pulse_exchange": pulse_exchange, "pulse_routing_key": pulse_routing_key}
     with session_of(None, None, **settings) as (session, cancel):
         emit(routes_frame(session.settings, project, cancel), ROUTES, **output)
     say(TODAY)
@@ -329,9 +317,7 @@ def routes(project: str, url: str | None, exchange: str | None, routing_key: str
 @click.option("--project", "projects", multiple=True, metavar="NAME", help="A repository; repeatable [default: all].")
 @click.option("--user", metavar="NAME", help="The Pulse user that owns the exchange [default: the credentials' user].")
 @_publisher_options
-def registration(
-    projects: tuple[str, ...], user: str | None, url: str | None, exchange: str | None, routing_key: str | None
-) -> int:
+def registration(projects: tuple[str, ...], user: str | None, url: str | None, **overrides: str | None) -> int:
     """Print the JSON that a Treeherder's operator needs to listen to your exchange."""
     import json
     import os
@@ -339,7 +325,7 @@ def registration(
     from backends import config
     from backends.submit.publishers import exchange_config
 
-    settings = config.load(overrides={"pulse_exchange": exchange, "pulse_routing_key": routing_key})
+    settings = config.load(overrides=overrides)
     user = user or os.environ.get("CIEXPLORE_PULSE_USER", "")
     if not settings.pulse_exchange and not user:
         raise UsageError("The owner of the exchange is unknown.", "Name it with --exchange, or its owner with --user.")
