@@ -169,7 +169,7 @@ def test_our_schema_judges_as_treeherders(form: JobForm, examples: Path) -> None
     reference = theirs(form, examples)
     ours = type(reference)(schema_of(form))
 
-    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(deadline=None, suppress_health_check=list(HealthCheck))
     @given(mutated(form))
     def judged(body: Any) -> None:
         assert verdict(ours, body) == verdict(reference, body)
@@ -179,7 +179,7 @@ def test_our_schema_judges_as_treeherders(form: JobForm, examples: Path) -> None
 
 @pytest.mark.parametrize("form", list(JobForm))
 def test_the_quick_answer_never_overlooks_an_error(form: JobForm) -> None:
-    @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(deadline=None, suppress_health_check=list(HealthCheck))
     @given(mutated(form))
     def judged(body: Any) -> None:
         if quick_check_of(form)(body):
@@ -237,7 +237,7 @@ def test_what_counts_as_a_time(text: str, right: bool) -> None:
 
 @pytest.mark.parametrize("form", list(JobForm))
 def test_a_mutated_job_is_linted_drawn_and_converted(form: JobForm) -> None:
-    @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(deadline=None, suppress_health_check=list(HealthCheck))
     @given(mutated(form))
     def carried(body: Any) -> None:
         body = {"routes": [], "metadata": {}, "extra": {"treeherder": body}} if form is JobForm.TASK else body
