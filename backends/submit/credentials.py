@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,9 +35,6 @@ class Secret:
     def reveal(self) -> str:
         return self._text
 
-    def __bool__(self) -> bool:
-        return bool(self._text)
-
     def __repr__(self) -> str:
         return "Secret(…)"
 
@@ -49,11 +46,10 @@ class Secret:
 
 @dataclass(frozen=True)
 class Credentials:
-    """`who` is public (a user name, a client id), `secret` is not. `origin`: where they came from."""
+    """`who` is public (a user name, a client id), `secret` is not."""
 
     who: str
     secret: Secret
-    origin: str
 
 
 def credentials_path(settings: Settings) -> Path:
@@ -62,32 +58,29 @@ def credentials_path(settings: Settings) -> Path:
     return Path(configured).expanduser() if configured else config_path().with_name("credentials.toml")
 
 
-def load_credentials(
-    kind: str, settings: Settings, ask: Ask | None = None, environment: Mapping[str, str] | None = None
-) -> Credentials:
+def load_credentials(kind: str, settings: Settings, ask: Ask | None = None) -> Credentials:
     """The credentials for "pulse" or "hawk". Environment before file before `ask`.
 
     Raises `UsageError` where there are none, and for a file that others can read.
     """
-    environment = os.environ if environment is None else environment
     (who_name, who_variable), (secret_name, secret_variable) = NAMES[kind]
     path = credentials_path(settings)
     table = _read_table(path, kind)
-    who = environment.get(who_variable) or table.get(who_name, "")
-    secret, origin = environment.get(secret_variable, ""), secret_variable
+    who = os.environ.get(who_variable) or table.get(who_name, "")
+    secret = os.environ.get(secret_variable, "")
     if not secret and table.get(who_name) == who:  # the file's secret belongs to the file's name
-        secret, origin = table.get(secret_name, ""), str(path)
+        secret = table.get(secret_name, "")
     if ask is not None and not who:
         who = ask(f"{kind.capitalize()} {who_name.replace('_', ' ')}", False)
     if ask is not None and who and not secret:
-        secret, origin = ask(f"{kind.capitalize()} {secret_name} of {who}", True), "typed in"
+        secret = ask(f"{kind.capitalize()} {secret_name} of {who}", True)
     if not who or not secret:
         raise UsageError(
             f"There are no {kind.capitalize()} credentials.",
             f"Set {who_variable} and {secret_variable}, or write [{kind}] {who_name} and {secret_name} into {path} "
             "(mode 0600).",
         )
-    return Credentials(who, Secret(secret), origin)
+    return Credentials(who, Secret(secret))
 
 
 def _read_table(path: Path, kind: str) -> dict[str, str]:

@@ -59,9 +59,6 @@ class HawkPublisher(Publisher):
         self._interval, self._next = interval, 0.0
         self._signer = HawkSigner(credentials.who, credentials.secret.reveal())
 
-    def __repr__(self) -> str:
-        return f"HawkPublisher({self.destination!r})"
-
     def deliver(self, session: DeliverySession, cancel: CancelToken) -> None:
         with HawkPoster(self._signer) as self._poster:
             while messages := session.take(CHUNK):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import ssl
 from dataclasses import dataclass
@@ -113,9 +112,6 @@ class PulsePublisher(Publisher):
         self._connect_seconds, self._confirm_seconds = connect_seconds, confirm_seconds
         import_aio_pika()
 
-    def __repr__(self) -> str:
-        return f"PulsePublisher({self.destination!r})"
-
     def deliver(self, session: DeliverySession, cancel: CancelToken) -> None:
         asyncio.run(self._deliver(session, cancel))
 
@@ -161,7 +157,7 @@ class PulsePublisher(Publisher):
                 )
         except Exception as error:
             # From None: the error's own description of the connection holds the password.
-            raise self._setup_error(error) from None
+            raise self._describe(error) from None
 
     async def _open_exchange(self, connection: Any) -> Any:
         """The exchange: one of the user's is declared, which creates it, or refuses an existing one of another kind (a
@@ -177,7 +173,7 @@ class PulsePublisher(Publisher):
                         return await channel.declare_exchange(self.exchange, pika.ExchangeType.TOPIC, durable=True)
                 return await (await _open_channel(connection)).get_exchange(self.exchange, ensure=True)
         except Exception as error:
-            raise self._setup_error(error) from None
+            raise self._describe(error) from None
 
     async def _send_batch(self, exchange: Any, messages: list[ClaimedMessage], session: DeliverySession) -> None:
         results = await asyncio.gather(*(self._send(exchange, one) for one in messages), return_exceptions=True)
@@ -218,75 +214,89 @@ class PulsePublisher(Publisher):
                 "Check the state of the broker.",
             ) from None
         except Exception as error:
-            raise (self._refusal(error) or self._connection_error(error)) from None
+            raise self._describe(error) from None
         return MessageState.ACKNOWLEDGED, ""
 
-    # What a broker's refusals and silences mean: the library's own messages are empty, or about frames.
-
-    def _setup_error(self, error: Exception) -> PublisherError:
-        """Why there is no connection, or no exchange. `ConnectionLostError` where waiting may help."""
-        from aiormq import exceptions as amqp
-
-        where, user = self.broker.label, sanitize(self._credentials.who, 60)
-        if isinstance(error, TimeoutError):
-            return ConnectionLostError(f"{where} does not respond.", "Check the state of the broker and the port.")
-        if refusal := self._refusal(error):
-            return refusal
-        if isinstance(error, (amqp.ProbableAuthenticationError, amqp.AuthenticationError)):
-            return PublisherError(
-                f"{where} does not let user {user} in.", "Check the user's name and the password (PulseGuardian)."
-            )
-        if isinstance(error, amqp.ConnectionNotAllowed) or "OpenOk" in repr(error):
-            return PublisherError(
-                f"{where} has no virtual host {sanitize(self.broker.vhost, 60)} for user {user}.",
-                "Pulse has only /: write the URL without a path.",
-            )
-        tls_hint = "Port 5671 speaks TLS (amqps), 5672 plain amqp; for a certificate of your own set SSL_CERT_FILE."
-        text = " ".join(f"{type(cause).__name__} {cause}" for cause in _causes(error))
-        certificate = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
-        if certificate or "CERTIFICATE_VERIFY_FAILED" in text:
-            return PublisherError(f"The certificate of {where} is not trusted.", tls_hint)
-        if self.broker.tls and ("SSL" in text or "TLS" in text):
-            return PublisherError(f"{where} does not speak TLS.", tls_hint)
-        return self._connection_error(error)
-
-    def _refusal(self, error: Exception) -> PublisherError | None:
-        """What the broker refuses by rule; None for anything else."""
-        from aiormq import exceptions as amqp
-
-        name, user = sanitize(self.exchange, 120), sanitize(self._credentials.who, 60)
-        if isinstance(error, amqp.ChannelAccessRefused):
-            return PublisherError(
-                f"User {user} may not publish to the exchange {name} (403 ACCESS_REFUSED).",
-                f"On Pulse everyone owns exchange/<user>/...: exchange/{user}/v1/jobs",
-            )
-        if isinstance(error, amqp.ChannelNotFoundEntity):
-            return PublisherError(
-                f"There is no exchange {name} (404 NOT_FOUND).",
-                "Check its name; only its owner can create it.",
-            )
-        if isinstance(error, amqp.ChannelPreconditionFailed):
-            return PublisherError(
-                f"The exchange {name} exists, but is not a durable topic exchange (406 PRECONDITION_FAILED).",
-                "Use another name, or have it deleted.",
-            )
-        return None
-
-    def _connection_error(self, error: Exception) -> ConnectionLostError:
-        """The connection is not there, or no longer."""
-        numbers = [getattr(cause, "errno", None) for cause in _causes(error)]
-        if errno.ECONNREFUSED in numbers or "Errno 111" in str(error) or "Connect call failed" in str(error):
-            return ConnectionLostError(
-                f"Nothing listens at {self.broker.label}.", "Check host and port, or start the broker."
-            )
-        unknown = ("Name or service", "getaddrinfo", "nodename", "Temporary failure in name")
-        if any(words in str(error) for words in unknown):
-            return ConnectionLostError(
-                f"Unknown host {sanitize(self.broker.host, 100)}.", "Check the name and the network."
-            )
+    def _describe(self, error: Exception) -> PublisherError:
+        """What a broker's refusal or silence means: the library's own messages are empty, or about frames."""
+        text = " ".join(
+            f"{' '.join(cls.__name__ for cls in type(cause).__mro__)} {cause!r} {cause}" for cause in _causes(error)
+        )
+        values = {
+            "broker": self.broker.label,
+            "host": sanitize(self.broker.host, 100),
+            "vhost": sanitize(self.broker.vhost, 60),
+            "exchange": sanitize(self.exchange, 120),
+            "user": sanitize(self._credentials.who, 60),
+        }
+        for words, kind, sentence, hint in _ERRORS:
+            if any(word in text for word in words) and (self.broker.tls or words is not _TLS_WORDS):
+                return kind(sentence.format(**values), hint.format(**values))
         return ConnectionLostError(
             f"The connection to {self.broker.label} broke.", "What was being sent is sent again."
         )
+
+
+_TLS_WORDS = ("SSL", "TLS")
+_TLS_HINT = "Port 5671 speaks TLS (amqps), 5672 plain amqp; for a certificate of your own set SSL_CERT_FILE."
+# Words in the names or texts of an exception and its causes -> what it means. A ConnectionLostError is tried again.
+_ERRORS: tuple[tuple[tuple[str, ...], type[PublisherError], str, str], ...] = (
+    (
+        ("TimeoutError",),
+        ConnectionLostError,
+        "{broker} does not respond.",
+        "Check the state of the broker and the port.",
+    ),
+    (
+        ("ChannelAccessRefused",),
+        PublisherError,
+        "User {user} may not publish to the exchange {exchange} (403 ACCESS_REFUSED).",
+        "On Pulse everyone owns exchange/<user>/...: exchange/{user}/v1/jobs",
+    ),
+    (
+        ("ChannelNotFoundEntity",),
+        PublisherError,
+        "There is no exchange {exchange} (404 NOT_FOUND).",
+        "Check its name; only its owner can create it.",
+    ),
+    (
+        ("ChannelPreconditionFailed",),
+        PublisherError,
+        "The exchange {exchange} exists, but is not a durable topic exchange (406 PRECONDITION_FAILED).",
+        "Use another name, or have it deleted.",
+    ),
+    (
+        ("AuthenticationError",),
+        PublisherError,
+        "{broker} does not let user {user} in.",
+        "Check the user's name and the password (PulseGuardian).",
+    ),
+    (
+        ("ConnectionNotAllowed", "OpenOk"),
+        PublisherError,
+        "{broker} has no virtual host {vhost} for user {user}.",
+        "Pulse has only /: write the URL without a path.",
+    ),
+    (
+        ("SSLCertVerificationError", "CERTIFICATE_VERIFY_FAILED"),
+        PublisherError,
+        "The certificate of {broker} is not trusted.",
+        _TLS_HINT,
+    ),
+    (_TLS_WORDS, PublisherError, "{broker} does not speak TLS.", _TLS_HINT),
+    (
+        ("ConnectionRefusedError", "Errno 111", "Connect call failed"),
+        ConnectionLostError,
+        "Nothing listens at {broker}.",
+        "Check host and port, or start the broker.",
+    ),
+    (
+        ("Name or service", "getaddrinfo", "nodename", "Temporary failure in name"),
+        ConnectionLostError,
+        "Unknown host {host}.",
+        "Check the name and the network.",
+    ),
+)
 
 
 async def _open_channel(connection: Any) -> Any:

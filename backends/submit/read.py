@@ -51,10 +51,6 @@ _PROFILES = {
 }
 
 
-class UnreadableJobsError(FileError):
-    """The file is there, but it does not hold job data."""
-
-
 @dataclass(frozen=True)
 class ParsedValue:
     """One value and its place, or the reason why it could not be read; see `JobEntry`."""
@@ -118,7 +114,7 @@ def read_text(name: str, text: str, form: JobForm | None = None, first: int = 0)
     """The entries of one file's text; the suffix of its name says the format."""
     parsed = list(_parse(name, text, form))
     if not parsed:
-        raise UnreadableJobsError(f"{name} has no jobs.", "Write one JSON object, a list of them, or one per line.")
+        raise FileError(f"{name} has no jobs.", "Write one JSON object, a list of them, or one per line.")
     entries = []
     surrogates = any(half in text for half in _SURROGATES)
     for number, one in enumerate(parsed, first):
@@ -178,7 +174,7 @@ def _content(path: str) -> str:
             return raw.decode(encoding)
         except UnicodeDecodeError as error:
             line = raw[: error.start].count(b"\n") + 1
-    raise UnreadableJobsError(f"{path} is not UTF-8 text: line {line} has other bytes.", "Save it as UTF-8.")
+    raise FileError(f"{path} is not UTF-8 text: line {line} has other bytes.", "Save it as UTF-8.")
 
 
 # JSON

@@ -32,7 +32,7 @@ def server() -> Iterator[HawkReceiver]:
 
 
 def route(server: HawkReceiver, key: str = KEY, client: str = CLIENT) -> HawkPublisher:
-    return HawkPublisher(server.url, Credentials(client, Secret(key), "test"), Http(), interval=0)
+    return HawkPublisher(server.url, Credentials(client, Secret(key)), Http(), interval=0)
 
 
 def queued(outbox: Outbox, to: HawkPublisher, bodies: list[dict[str, Any]], project: str = "autoland") -> None:

@@ -126,7 +126,7 @@ def test_a_server_that_asks_for_hours_is_asked_again_after_two_minutes(monkeypat
         def tell(self, words: str) -> None:
             self.words = words
 
-    route = HawkPublisher("https://th.example", Credentials("me", Secret("key"), "test"), Http(), interval=0)
+    route = HawkPublisher("https://th.example", Credentials("me", Secret("key")), Http(), interval=0)
     route._poster, asked, said = Busy(), _Asked(), Said()  # type: ignore[assignment]
     monkeypatch.setattr(hawk.time, "monotonic", lambda: 1000.0)
     route._post_with_retries("autoland", b"[]", said, asked)  # type: ignore[arg-type]
@@ -168,7 +168,7 @@ def test_a_way_that_stays_broken_is_given_up_after_a_minute_and_the_jobs_stay_qu
 
 def test_a_server_gets_no_more_than_220_posts_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     """More it answered with 429. Of an hour it was never the rule: 221 posts take a minute, not an hour."""
-    route = HawkPublisher("https://th.example", Credentials("me", Secret("key"), "test"), Http())
+    route = HawkPublisher("https://th.example", Credentials("me", Secret("key")), Http())
     route._poster, asked = _Poster(), _Asked()  # type: ignore[assignment]
     monkeypatch.setattr(hawk.time, "monotonic", lambda: 1000.0 + sum(asked.slept))
     for _ in range(221):

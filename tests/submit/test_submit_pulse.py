@@ -24,7 +24,7 @@ EXCHANGE = f"exchange/{USER}/v1/jobs"
 
 
 def credentials(user: str = USER, password: str = PASSWORD) -> Credentials:
-    return Credentials(user, Secret(password), "test")
+    return Credentials(user, Secret(password))
 
 
 def route(rabbit: Rabbit, exchange: str = "", *, confirm: float = 30, **who: str) -> PulsePublisher:
