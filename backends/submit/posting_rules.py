@@ -82,6 +82,14 @@ class _Row:
     found: PostingRule
 
     @property
+    def rule(self) -> str:
+        return str(self.found.rule or "-")
+
+    @property
+    def generates(self) -> str:
+        return ", ".join(self.found.generates) or "nothing"
+
+    @property
     def logs(self) -> str:
         logs = get_objects(self.job, "log_references")
         return ", ".join(f"{log.get('name')} ({log.get('parse_status') or 'no parse_status'})" for log in logs)
@@ -93,20 +101,14 @@ class _Row:
 
 POSTING_RULES = Schema(
     (
-        Column("rule", Kind.TEXT, "Rule", get=lambda row: str(row.found.rule or "-")),
-        Column(
-            "generates",
-            Kind.TEXT,
-            "Treeherder will generate",
-            width=36,
-            get=lambda row: ", ".join(row.found.generates) or "nothing",
-        ),
-        Column("job", Kind.ID, "Job", get="entry.job_id"),
-        Column("logs", Kind.TEXT, "Logs", get="logs"),
-        Column("artifacts", Kind.TEXT, "Artifacts", get="artifacts"),
-        Column("remark", Kind.TEXT, "Remark", get="found.remark"),
-        Column("place", Kind.TEXT, "Place", get="entry.place"),
-        Column("file", Kind.TEXT, "File", keeps_end=True, get="entry.file"),
+        Column("rule", Kind.TEXT, "Rule", get="rule", section="Job"),
+        Column("generates", Kind.TEXT, "Treeherder will generate", width=36, get="generates", section="Job"),
+        Column("job", Kind.ID, "Job", get="entry.job_id", section="Job"),
+        Column("logs", Kind.TEXT, "Logs", get="logs", section="Job"),
+        Column("artifacts", Kind.TEXT, "Artifacts", get="artifacts", section="Job"),
+        Column("remark", Kind.TEXT, "Remark", get="found.remark", section="Job"),
+        Column("place", Kind.TEXT, "Place", get="entry.place", section="Job"),
+        Column("file", Kind.TEXT, "File", keeps_end=True, get="entry.file", section="Job"),
     ),
     key="entry",
     key_get="entry.key",

@@ -143,19 +143,10 @@ def _parse(name: str, text: str, form: JobForm | None) -> Iterator[ParsedValue]:
 
 
 def _without_surrogates(parsed: ParsedValue) -> ParsedValue:
-    value = _replace_surrogates(parsed.value)
+    """The same with ? for each half of a pair, and a warning if there was one."""
+    value = json.loads(json.dumps(parsed.value, ensure_ascii=False).encode("utf-8", "replace"))
     warnings = ("holds half a character, which became ?",) if value != parsed.value else ()
     return replace(parsed, value=value, warnings=(*parsed.warnings, *warnings))
-
-
-def _replace_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, dict):
-        return {_replace_surrogates(name): _replace_surrogates(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_replace_surrogates(item) for item in value]
-    return value
 
 
 def _content(path: str) -> str:

@@ -49,7 +49,7 @@ def test_every_locator_of_the_demo_opens_and_copies_itself(demo: dict[str, str])
         assert len(gathered.frame) > 0 or name == "submit.outbox"
         assert resource.title
         for row in gathered.frame.to_dicts():
-            resource.detail(row)
+            assert resource.detail(row).sections
             document = resource.document(row)
             assert document is None or document.read(CancelToken()) is not None
             resource.menu(row, gathered.frame)
