@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from backends.http.errors import sanitize
@@ -43,16 +44,10 @@ class LintFinding:
 Findings = Iterator[LintFinding]
 
 
-def error(path: str, rule: str, message: str, suggestion: str = "") -> LintFinding:
-    return LintFinding(Level.ERROR, path, rule, message, suggestion)
-
-
-def warning(path: str, rule: str, message: str, suggestion: str = "") -> LintFinding:
-    return LintFinding(Level.WARNING, path, rule, message, suggestion)
-
-
-def info(path: str, rule: str, message: str, suggestion: str = "") -> LintFinding:
-    return LintFinding(Level.INFO, path, rule, message, suggestion)
+# Called as error(path, rule, message, suggestion="").
+error = partial(LintFinding, Level.ERROR)
+warning = partial(LintFinding, Level.WARNING)
+info = partial(LintFinding, Level.INFO)
 
 
 def _schema_file(form: JobForm) -> tuple[str, str]:

@@ -159,7 +159,7 @@ def test_two_states_of_one_job_arrive_in_their_order(rabbit: Rabbit, outbox: Out
 
 def test_a_broker_that_is_killed_and_restarted_costs_no_job(rabbit: Rabbit, outbox: Outbox, queue: str) -> None:
     to = route(rabbit)
-    bodies = messages(3000)
+    bodies = messages(1000)
     queued(outbox, to, bodies)
     killed = threading.Event()
 
@@ -171,7 +171,7 @@ def test_a_broker_that_is_killed_and_restarted_costs_no_job(rabbit: Rabbit, outb
 
     tally = publish(outbox, to, CancelToken(), told, patience=120)
     assert killed.is_set()
-    assert states(outbox) == {"acknowledged": 3000}, tally
+    assert states(outbox) == {"acknowledged": 1000}, tally
     rabbit.ctl("await_startup")
     arrived = [one.message_id for one in rabbit.messages(queue)]
     assert set(arrived) == {body["taskId"] for body in bodies}, "lost"
