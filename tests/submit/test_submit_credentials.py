@@ -42,7 +42,7 @@ def test_a_file_that_others_can_read_is_refused_unread(settings: config.Settings
     Path(settings.submit_credentials).chmod(mode)
     with pytest.raises(UsageError, match="chmod 600") as refused:
         load_credentials("pulse", settings)
-    assert SECRET not in shown(refused.value)
+    assert SECRET not in full_traceback(refused.value)
 
 
 def test_the_environment_is_asked_first(settings: config.Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +72,7 @@ def test_a_file_that_is_no_toml_is_said_without_quoting_it(settings: config.Sett
     Path(settings.submit_credentials).write_text(f'[pulse\npassword = "{SECRET}"')
     with pytest.raises(UsageError) as told:
         load_credentials("pulse", settings)
-    assert SECRET not in shown(told.value)
+    assert SECRET not in full_traceback(told.value)
 
 
 def test_a_secret_does_not_show_itself() -> None:
@@ -82,7 +82,7 @@ def test_a_secret_does_not_show_itself() -> None:
         pickle.dumps(found)
 
 
-def shown(error: BaseException) -> str:
+def full_traceback(error: BaseException) -> str:
     """All that a traceback says, with the local variables, as a crash report would hold it."""
     report = traceback.TracebackException.from_exception(error, capture_locals=True)
     return "".join(report.format()) + repr(error)
@@ -102,7 +102,7 @@ def test_a_failing_publishing_shows_no_password_anywhere(
             outbox.add([Message("pulse", to.destination, "k", "a", "p", "S", "f", {})])
             with pytest.raises(AppError) as failed:
                 publish(outbox, to, CancelToken(), patience=0)
-            assert SECRET not in shown(failed.value)
+            assert SECRET not in full_traceback(failed.value)
     finally:
         logging.getLogger().removeHandler(handler)
         logging.getLogger().setLevel(logging.WARNING)

@@ -42,7 +42,7 @@ def queued(outbox: Outbox, to: HawkPublisher, bodies: list[dict[str, Any]], proj
     )
 
 
-def words(outbox: Outbox) -> set[str]:
+def responses(outbox: Outbox) -> set[str]:
     return {row[9] for row in outbox.rows()}
 
 
@@ -61,9 +61,9 @@ def test_a_job_that_the_server_drops_in_silence_is_not_called_stored(server: Haw
     to, bodies = route(server), messages(5)
     server.drop = {bodies[3]["taskId"]}
     queued(outbox, to, bodies)
-    tally = publish(outbox, to, CancelToken())
-    assert (tally.acknowledged, tally.returned) == (4, 1)
-    assert "accepted (200), but not stored: perhaps no push has this revision" in words(outbox)
+    result = publish(outbox, to, CancelToken())
+    assert (result.acknowledged, result.returned) == (4, 1)
+    assert "accepted (200), but not stored: perhaps no push has this revision" in responses(outbox)
 
 
 def test_an_earlier_job_of_the_same_id_is_no_proof_of_a_later_one(server: HawkReceiver, outbox: Outbox) -> None:
@@ -74,8 +74,8 @@ def test_an_earlier_job_of_the_same_id_is_no_proof_of_a_later_one(server: HawkRe
     server.drop = {body["taskId"]}
     queued(outbox, to, [{**body, "result": "fail"}, {**body, "state": "running", "result": "unknown"}])
     assert publish(outbox, to, CancelToken()).returned == 2
-    assert "accepted (200), but the server keeps what it had under this id: result success" in words(outbox)
-    assert "accepted (200), but the server keeps what it had under this id: state completed" in words(outbox)
+    assert "accepted (200), but the server keeps what it had under this id: result success" in responses(outbox)
+    assert "accepted (200), but the server keeps what it had under this id: state completed" in responses(outbox)
     outbox.retry([row[0] for row in outbox.rows()])
     server.drop = set()
     assert publish(outbox, to, CancelToken()).acknowledged == 2
@@ -143,8 +143,8 @@ def test_one_poisonous_job_does_not_cost_the_others(server: HawkReceiver, outbox
     to, bodies = route(server), messages(20)
     server.poison = {bodies[7]["taskId"]}
     queued(outbox, to, bodies)
-    tally = publish(outbox, to, CancelToken())
-    assert (tally.acknowledged, tally.failed) == (19, 1)
+    result = publish(outbox, to, CancelToken())
+    assert (result.acknowledged, result.failed) == (19, 1)
 
 
 def test_a_server_that_asks_for_patience_gets_it(server: HawkReceiver, outbox: Outbox) -> None:
@@ -168,8 +168,8 @@ def test_a_repository_that_the_server_does_not_know_fails_its_jobs_only(server: 
     to, bodies = route(server), messages(4)
     queued(outbox, to, bodies[:2], "nowhere")
     queued(outbox, to, bodies[2:])
-    tally = publish(outbox, to, CancelToken())
-    assert (tally.acknowledged, tally.failed) == (2, 2)
+    result = publish(outbox, to, CancelToken())
+    assert (result.acknowledged, result.failed) == (2, 2)
 
 
 def test_a_server_that_is_down_keeps_the_jobs(outbox: Outbox) -> None:

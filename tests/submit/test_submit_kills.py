@@ -102,7 +102,7 @@ class _Poster:
         self.posts += 1
 
 
-class _Asked(CancelToken):
+class _RecordingToken(CancelToken):
     def __init__(self) -> None:
         super().__init__()
         self.slept: list[float] = []
@@ -120,17 +120,17 @@ def test_a_server_that_asks_for_hours_is_asked_again_after_two_minutes(monkeypat
             if self.posts == 1:
                 raise RateLimitedError("It is busy.", status=429, retry_after=86_400.0)
 
-    class Said:
+    class Session:
         words = ""
 
         def tell(self, words: str) -> None:
             self.words = words
 
     route = HawkPublisher("https://th.example", Credentials("me", Secret("key")), Http(), interval=0)
-    route._poster, asked, said = Busy(), _Asked(), Said()  # type: ignore[assignment]
+    route._poster, token, session = Busy(), _RecordingToken(), Session()  # type: ignore[assignment]
     monkeypatch.setattr(hawk.time, "monotonic", lambda: 1000.0)
-    route._post_with_retries("autoland", b"[]", said, asked)  # type: ignore[arg-type]
-    assert asked.slept == [0.0, 120.0, 0.0] and "120 s" in said.words
+    route._post_with_retries("autoland", b"[]", session, token)  # type: ignore[arg-type]
+    assert token.slept == [0.0, 120.0, 0.0] and "120 s" in session.words
 
 
 def test_what_was_taken_back_may_be_queued_again(tmp_path: Path) -> None:
@@ -156,22 +156,22 @@ def test_a_way_that_stays_broken_is_given_up_after_a_minute_and_the_jobs_stay_qu
             session.take(1)
             raise ConnectionLostError("It broke.")
 
-    asked = _Asked()
-    monkeypatch.setattr(outbox_module.time, "monotonic", lambda: 1000.0 + sum(asked.slept))
+    token = _RecordingToken()
+    monkeypatch.setattr(outbox_module.time, "monotonic", lambda: 1000.0 + sum(token.slept))
     with Outbox(tmp_path / "outbox.sqlite") as outbox:
         outbox.add([Message("pulse", "here", "key", "1", "p", "S", "f", {})])
         with pytest.raises(ConnectionLostError):
-            publish(outbox, Broken(), asked)
+            publish(outbox, Broken(), token)
         assert outbox.counts() == {"queued": 1}
-    assert sum(asked.slept[:-1]) <= 60 < sum(asked.slept)
+    assert sum(token.slept[:-1]) <= 60 < sum(token.slept)
 
 
 def test_a_server_gets_no_more_than_220_posts_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     """More it answered with 429. Of an hour it was never the rule: 221 posts take a minute, not an hour."""
     route = HawkPublisher("https://th.example", Credentials("me", Secret("key")), Http())
-    route._poster, asked = _Poster(), _Asked()  # type: ignore[assignment]
-    monkeypatch.setattr(hawk.time, "monotonic", lambda: 1000.0 + sum(asked.slept))
+    route._poster, token = _Poster(), _RecordingToken()  # type: ignore[assignment]
+    monkeypatch.setattr(hawk.time, "monotonic", lambda: 1000.0 + sum(token.slept))
     for _ in range(221):
-        route._post_with_retries("autoland", b"[]", None, asked)  # type: ignore[arg-type]
+        route._post_with_retries("autoland", b"[]", None, token)  # type: ignore[arg-type]
     assert route._poster.posts == 221  # type: ignore[attr-defined]
-    assert sum(asked.slept) == pytest.approx(60)
+    assert sum(token.slept) == pytest.approx(60)

@@ -58,13 +58,13 @@ NAMES = [
 ]
 
 
-def found(body: Any, form: JobForm | None = None) -> list[LintFinding]:
+def lint_one(body: Any, form: JobForm | None = None) -> list[LintFinding]:
     (report,) = lint([JobEntry("f", "line 1", 0, form or guess_form(body), body)])
     return list(report.findings)
 
 
 def rules(body: Any, level: Level, form: JobForm | None = None) -> set[tuple[str, str]]:
-    return {(one.path, one.rule) for one in found(body, form) if one.level is level}
+    return {(one.path, one.rule) for one in lint_one(body, form) if one.level is level}
 
 
 def entry(**job: Any) -> dict[str, Any]:
@@ -86,7 +86,7 @@ BUGS = {"type": "json", "name": "Bug suggestions", "blob": []}
 
 
 def test_a_good_job_gets_no_complaint() -> None:
-    assert found(message()) == []
+    assert lint_one(message()) == []
 
 
 def test_a_job_without_owner_would_be_lost_although_the_schema_takes_it() -> None:
@@ -116,8 +116,8 @@ def test_a_job_without_owner_would_be_lost_although_the_schema_takes_it() -> Non
     ],
 )
 def test_what_to_write_instead(changes: dict[str, Any], instead: str) -> None:
-    assert any(instead in one.suggestion for one in found(message(**changes))), [
-        one.suggestion for one in found(message(**changes))
+    assert any(instead in one.suggestion for one in lint_one(message(**changes))), [
+        one.suggestion for one in lint_one(message(**changes))
     ]
 
 
@@ -134,7 +134,7 @@ def test_what_to_write_instead(changes: dict[str, Any], instead: str) -> None:
     ],
 )
 def test_what_would_be_shown_otherwise_is_a_warning(changes: dict[str, Any], rule: str) -> None:
-    assert rule in {one.rule for one in found(message(**changes)) if one.level is Level.WARNING}
+    assert rule in {one.rule for one in lint_one(message(**changes)) if one.level is Level.WARNING}
 
 
 LOST_TIMES = [
@@ -149,7 +149,7 @@ LOST_TIMES = [
 def test_a_time_that_dateutil_cannot_parse_loses_the_job(name: str, value: str) -> None:
     """5 of 7 such jobs were acknowledged by the broker and never seen again; lint had but warned."""
     assert (f"$.{name}", "times") in rules(message(**{name: value}), Level.ERROR)
-    assert not any(one.rule == "format" for one in found(message(**{name: value})))
+    assert not any(one.rule == "format" for one in lint_one(message(**{name: value})))
 
 
 @pytest.mark.parametrize(
@@ -208,16 +208,16 @@ def test_a_line_break_in_what_is_looked_up_loses_the_job(name: str, value: str) 
 
 @pytest.mark.parametrize("body", ['{"taskId": "x"}', 5, None, [], True, {"payload": {}, "_meta": {}}])
 def test_what_is_no_job_at_all_is_an_error_and_no_crash(body: Any) -> None:
-    assert any(one.level is Level.ERROR for one in found(body))
+    assert any(one.level is Level.ERROR for one in lint_one(body))
 
 
 def test_an_owner_that_treeherder_cuts_is_mentioned() -> None:
     """It is cut to 49 before the schema is checked: it was called refused."""
     for length in (51, 5000):
-        (one,) = found(message(owner="x" * length))
+        (one,) = lint_one(message(owner="x" * length))
         assert (one.level, one.rule) == (Level.INFO, "owner") and "first 49 characters" in one.message
     assert len(as_validated({"owner": "x" * 51})["owner"]) == 49
-    assert found(message(owner="x" * 50)) == []
+    assert lint_one(message(owner="x" * 50)) == []
     assert rules(message(owner=""), Level.ERROR) == {("$.owner", "minLength")}
 
 
@@ -247,7 +247,7 @@ def _links(**changes: str) -> dict[str, Any]:
     ],
 )
 def test_what_the_schema_takes_and_the_database_refuses_is_an_error(changes: dict[str, Any], path: str) -> None:
-    assert path in {one.path for one in found(message(**changes)) if one.level is Level.ERROR}
+    assert path in {one.path for one in lint_one(message(**changes)) if one.level is Level.ERROR}
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_what_the_schema_takes_and_the_database_refuses_is_an_error(changes: dic
     ],
 )
 def test_what_treeherder_stores_is_no_error(changes: dict[str, Any]) -> None:
-    assert {one.level for one in found(message(**changes))} <= {Level.INFO}
+    assert {one.level for one in lint_one(message(**changes))} <= {Level.INFO}
 
 
 # Field -> characters that the schema lets pass, that Treeherder's column holds, what becomes of a longer text, and
@@ -309,7 +309,7 @@ def test_every_limit_of_treeherders_database_is_what_lint_says(field: str) -> No
         errors = rules(body, Level.ERROR)
         assert bool(errors) == (length > longest and beyond in ("refused", "lost")), (length, errors)
         if length > longest and beyond == "cut":
-            assert {one.rule for one in found(body)} & {"owner", "maxLength"}
+            assert {one.rule for one in lint_one(body)} & {"owner", "maxLength"}
     if may_be_missing:
         assert rules(_without(field), Level.ERROR) == set()
 
@@ -353,7 +353,7 @@ def test_true_is_no_1(field: str) -> None:
     body = message(**{field: True}) if field in ("version", "tier", "retryId") else message(
         **{holder: {**MESSAGE[holder], field: True} for holder in (["origin"] if field == "id" else ["display"])}
     )  # fmt: skip
-    assert {one.path.rpartition(".")[2] for one in found(body) if one.level is Level.ERROR} == {field}
+    assert {one.path.rpartition(".")[2] for one in lint_one(body) if one.level is Level.ERROR} == {field}
     (row,) = preview_frame([JobEntry("f", "", 0, JobForm.PULSE, body)]).to_dicts()
     assert row["tier"] != 1 or field != "tier"
 
@@ -444,7 +444,7 @@ def test_a_custom_log_name_must_stand_in_both_places() -> None:
     ],
 )
 def test_what_the_server_of_2018_did_in_silence(job: dict[str, Any], level: Level, rule: str) -> None:
-    assert rule in {one.rule for one in found(entry(**job)) if one.level is level}
+    assert rule in {one.rule for one in lint_one(entry(**job)) if one.level is level}
 
 
 @pytest.mark.parametrize(
@@ -461,13 +461,13 @@ def test_what_the_server_of_2018_did_in_silence(job: dict[str, Any], level: Leve
 )
 def test_job_info_elements(detail: Any, level: Level) -> None:
     artifact = {"type": "json", "name": "Job Info", "blob": {"job_details": [detail]}}
-    assert level in {one.level for one in found(entry(artifacts=[artifact])) if one.rule == "job-info"}
+    assert level in {one.level for one in lint_one(entry(artifacts=[artifact])) if one.rule == "job-info"}
 
 
 def test_a_blob_that_is_a_text_of_json_is_looked_into() -> None:
     blob = json.dumps({"job_details": [{"value": "x"}]})
     artifact = {"type": "json", "name": "Job Info", "blob": blob}
-    assert any("title" in one.message for one in found(entry(artifacts=[artifact])))
+    assert any("title" in one.message for one in lint_one(entry(artifacts=[artifact])))
 
 
 def test_only_superseded_counts_in_a_collection() -> None:
@@ -481,7 +481,7 @@ def test_a_short_revision_passes_the_client_and_is_warned_of() -> None:
 
 def test_a_performance_artifact_in_a_collection_is_validated() -> None:
     artifact = {"type": "json", "name": "performance_data", "blob": {"framework": {"name": "talos"}, "suites": [{}]}}
-    paths = {one.path for one in found(entry(artifacts=[artifact])) if one.level is Level.ERROR}
+    paths = {one.path for one in lint_one(entry(artifacts=[artifact])) if one.level is Level.ERROR}
     assert "$.job.artifacts[0].blob.suites[0]" in paths
 
 
@@ -513,13 +513,13 @@ ROUTE = task()["routes"][1]
     ],
 )
 def test_a_task_that_treeherder_would_pass_over(changes: dict[str, Any], path: str) -> None:
-    assert path in {one.path for one in found(task(**changes), JobForm.TASK) if one.level is Level.ERROR}
+    assert path in {one.path for one in lint_one(task(**changes), JobForm.TASK) if one.level is Level.ERROR}
 
 
 def test_a_good_task_gets_no_complaint_also_with_its_status_around_it() -> None:
-    assert found(task()) == []
-    assert found({"task": task(), "status": {}}) == []
-    assert found(task(routes=[f"tc-treeherder.v2.me/repo.{'a' * 40}"]), JobForm.TASK) == []
+    assert lint_one(task()) == []
+    assert lint_one({"task": task(), "status": {}}) == []
+    assert lint_one(task(routes=[f"tc-treeherder.v2.me/repo.{'a' * 40}"]), JobForm.TASK) == []
 
 
 def test_the_demos_good_examples_are_good() -> None:
@@ -548,7 +548,7 @@ def test_linting_stops_when_it_is_told_to() -> None:
 
 
 def test_a_hostile_name_does_not_reach_the_terminal_raw() -> None:
-    for one in found(message(**{"\x1b[31mred\x9b": 1})):
+    for one in lint_one(message(**{"\x1b[31mred\x9b": 1})):
         assert all(character.isprintable() for character in one.path + one.message + one.suggestion)
 
 

@@ -30,7 +30,7 @@ def ciexplore(
     yield Caller(capsysbinary)
 
 
-def opened(text: str) -> tuple[Resource, Gathered]:
+def open_list(text: str) -> tuple[Resource, Gathered]:
     resource = open_resource(parse_locator(text), Http(), config.load(), CancelToken())
     return resource, gather(resource, CancelToken())
 
@@ -44,7 +44,7 @@ def test_every_locator_of_the_demo_opens_and_copies_itself(demo: dict[str, str])
     assert len(names) >= 8
     for name in names:
         assert parse_locator(demo[name]).text() == demo[name]
-        resource, gathered = opened(demo[name])
+        resource, gathered = open_list(demo[name])
         assert gathered.frame.schema == resource.schema.polars()
         assert len(gathered.frame) > 0 or name == "submit.outbox"
         assert resource.title
@@ -56,7 +56,7 @@ def test_every_locator_of_the_demo_opens_and_copies_itself(demo: dict[str, str])
 
 
 def test_the_jobs_of_a_file_with_their_state(demo: dict[str, str]) -> None:
-    resource, gathered = opened(demo["submit.example"])
+    resource, gathered = open_list(demo["submit.example"])
     symbols = gathered.frame["symbol"].to_list()
     assert symbols[:3] == ["B", "SM(e)", "M(bc5)"]
     assert gathered.frame["shown"].to_list()[2:6] == ["testfailed", "exception", "running", "pending"]
@@ -67,10 +67,10 @@ def test_the_jobs_of_a_file_with_their_state(demo: dict[str, str]) -> None:
 
 
 def test_enter_on_a_broken_job_shows_its_findings_only(demo: dict[str, str]) -> None:
-    resource, gathered = opened(demo["submit.example-broken"].partition("?")[0])
+    resource, gathered = open_list(demo["submit.example-broken"].partition("?")[0])
     row = gathered.frame.to_dicts()[1]
     shown: Any = resource.shows(row)
-    findings = opened(shown.text())[1].frame
+    findings = open_list(shown.text())[1].frame
     assert set(findings["job"]) == {row["job"]}
     assert row["errors"] == (findings["level"] == "error").sum()
 
@@ -79,39 +79,39 @@ def test_enter_on_a_broken_job_shows_its_findings_only(demo: dict[str, str]) -> 
 def test_what_is_marked_in_any_view_of_the_jobs_can_be_published(demo: dict[str, str], view: str) -> None:
     """In the preview above all: whoever has seen what will be preview_job wants to send it."""
     path = demo["submit.example"].partition("?")[0]
-    resource, gathered = opened(f"{path}?view={view}" if view != "jobs" else path)
+    resource, gathered = open_list(f"{path}?view={view}" if view != "jobs" else path)
     labels = [one.label for one in resource.menu(None, gathered.frame.head(2)) if isinstance(one, Action)]
     assert labels == ["Publish 2 jobs via Pulse", "Publish 2 jobs via a signed POST (Hawk)"]
 
 
 def test_publishing_from_the_pane_and_what_became_of_it(demo: dict[str, str]) -> None:
-    resource, gathered = opened(demo["submit.example"])
+    resource, gathered = open_list(demo["submit.example"])
     publish = actions(resource, gathered)["Publish 8 jobs via a signed POST (Hawk)"]
     assert publish.confirm.startswith("Publish 8 jobs to http://127.0.0.1:")
-    said: list[str] = []
-    assert publish.run(CancelToken(), said.append) == "8 acknowledged."
-    outbox, rows = opened("submit:outbox")
+    progress: list[str] = []
+    assert publish.run(CancelToken(), progress.append) == "8 acknowledged."
+    outbox, rows = open_list("submit:outbox")
     assert set(rows.frame["state"]) == {"acknowledged"} and outbox.summary(rows.frame) == "8 acknowledged"
-    preview = opened(demo["submit.example-preview"])[1].frame
+    preview = open_list(demo["submit.example-preview"])[1].frame
     assert set(preview["changes"]) == {"same"}
-    assert actions(outbox, rows)["Forget (acknowledged, cancelled)"].run(CancelToken(), said.append) == "8 removed."
+    assert actions(outbox, rows)["Forget (acknowledged, cancelled)"].run(CancelToken(), progress.append) == "8 removed."
 
 
 def test_a_broken_job_keeps_all_from_being_published(demo: dict[str, str]) -> None:
-    resource, gathered = opened(demo["submit.example-broken"].partition("?")[0])
+    resource, gathered = open_list(demo["submit.example-broken"].partition("?")[0])
     publish = actions(resource, gathered)["Publish 4 jobs via a signed POST (Hawk)"]
     with pytest.raises(AppError, match="nothing was queued"):
         publish.run(CancelToken(), lambda words: None)
-    assert opened("submit:outbox")[1].frame.is_empty()
+    assert open_list("submit:outbox")[1].frame.is_empty()
 
 
 def test_a_job_that_the_server_drops_comes_back_and_can_be_taken_back(demo: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "lost.json"
     path.write_text(json.dumps([message(origin={"project": "autoland", "revision": "0" * 40})]))
-    resource, gathered = opened(f"submit:{path}")
+    resource, gathered = open_list(f"submit:{path}")
     publish = actions(resource, gathered)["Publish 1 job via a signed POST (Hawk)"]
     assert publish.run(CancelToken(), lambda words: None) == "0 acknowledged, 1 returned."
-    outbox, rows = opened("submit:outbox")
+    outbox, rows = open_list("submit:outbox")
     assert "no push" in rows.frame["words"][0]
     document = outbox.shows(rows.frame.to_dicts()[0])
     assert isinstance(document, Document) and document.read(CancelToken())["project"] == "autoland"
@@ -125,11 +125,11 @@ def test_a_job_that_the_server_drops_comes_back_and_can_be_taken_back(demo: dict
 def test_tasks_of_the_taskcluster_pane_are_jobs(demo: dict[str, str]) -> None:
     task_id = demo["taskcluster.task"].rsplit("/", 1)[1]
     root = os.environ["TASKCLUSTER_ROOT_URL"]
-    resource, gathered = opened(f"submit:tasks/{task_id}?root={root}")
+    resource, gathered = open_list(f"submit:tasks/{task_id}?root={root}")
     assert resource.title == "1 task"
     (row,) = gathered.frame.to_dicts()
     assert row["form"] in ("pulse", "task")
-    opened(f"submit:tasks/{task_id}?root={root}&view=lint")
+    open_list(f"submit:tasks/{task_id}?root={root}&view=lint")
 
 
 def test_lint_on_the_command_line(demo: dict[str, str], ciexplore: Caller) -> None:

@@ -163,20 +163,20 @@ def test_a_broker_that_is_killed_and_restarted_costs_no_job(rabbit: Rabbit, outb
     queued(outbox, to, bodies)
     killed = threading.Event()
 
-    def told(words: str) -> None:
+    def on_progress(words: str) -> None:
         if not killed.is_set() and words.endswith(" sent"):
             killed.set()
             rabbit.kill()
             threading.Thread(target=rabbit.start, daemon=True).start()
 
-    tally = publish(outbox, to, CancelToken(), told, patience=120)
+    result = publish(outbox, to, CancelToken(), on_progress, patience=120)
     assert killed.is_set()
-    assert states(outbox) == {"acknowledged": 1000}, tally
+    assert states(outbox) == {"acknowledged": 1000}, result
     rabbit.ctl("await_startup")
     arrived = [one.message_id for one in rabbit.messages(queue)]
     assert set(arrived) == {body["taskId"] for body in bodies}, "lost"
     doubled = len(arrived) - len(set(arrived))
-    assert doubled <= tally.doubtful, "more than those in doubt, which keep their id"
+    assert doubled <= result.doubtful, "more than those in doubt, which keep their id"
 
 
 def test_a_frozen_broker_is_given_up_and_the_jobs_stay(rabbit: Rabbit, outbox: Outbox, queue: str) -> None:
@@ -184,7 +184,7 @@ def test_a_frozen_broker_is_given_up_and_the_jobs_stay(rabbit: Rabbit, outbox: O
     queued(outbox, to, messages(200))
     frozen = threading.Event()
 
-    def told(words: str) -> None:
+    def on_progress(words: str) -> None:
         if not frozen.is_set():
             frozen.set()
             rabbit.signal(signal.SIGSTOP)
@@ -192,7 +192,7 @@ def test_a_frozen_broker_is_given_up_and_the_jobs_stay(rabbit: Rabbit, outbox: O
     short = PulsePublisher(to.broker, to.exchange, credentials(), connect_seconds=1, confirm_seconds=1)
     try:
         with pytest.raises(ConnectionLostError, match=r"not confirmed in time|does not respond|broke"):
-            publish(outbox, short, CancelToken(), told, patience=0.5)
+            publish(outbox, short, CancelToken(), on_progress, patience=0.5)
     finally:
         rabbit.signal(signal.SIGCONT)
     assert "sending" not in states(outbox)
