@@ -1,0 +1,328 @@
+"""Treeherder's responses as rows of the store's tables.
+
+Shapes and units are those of Treeherder's REST API of 2026 (see docs/perfherder-datasets.md): times are naive UTC, in
+some places epoch seconds and in others ISO 8601; 0 is a time that is not known yet. Unknown fields are ignored, missing
+ones are null; a row without its ids, or with impossible ones, makes the response invalid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+import polars as pl
+
+from backends.treeherder.datasets.tables import (
+    ALERT_SUMMARIES,
+    ALERTS,
+    EXPIRED,
+    ID,
+    JOB_NUMBERS,
+    JOB_TEXTS,
+    JOBS,
+    MEASUREMENTS,
+    PUSHES,
+    SIGNATURES,
+)
+
+LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59
+Id = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+LongId = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Epoch = Annotated[int, msgspec.Meta(ge=0, le=LAST_SECOND)]
+
+
+class PushDatum(msgspec.Struct):
+    """performance/data: one value of one job for one signature."""
+
+    id: LongId
+    signature_id: Id
+    push_id: Id
+    push_timestamp: Epoch
+    job_id: Id | None = None
+    revision: str | None = None
+    value: float | None = None
+
+
+class SeriesDatum(msgspec.Struct):
+    """performance/summary of one signature with all_data: a value with all its digits, and the job that produced it."""
+
+    id: LongId
+    push_id: Id
+    push_timestamp: str
+    value: float | None = None
+    job_id: Id | None = None
+    submit_time: str | None = None
+    machine_name: str | None = None
+
+
+class SeriesReply(msgspec.Struct):
+    """performance/summary of one signature."""
+
+    signature_id: Id
+    data: list[SeriesDatum] = []
+
+
+class SubmitTimesReply(msgspec.Struct):
+    """performance/summary without a signature: two parallel arrays; a job that has expired is null in both."""
+
+    job_ids: list[Id | None] = []
+    submit_times: list[str | None] = []
+
+
+class PushCommit(msgspec.Struct):
+    """push: one of the newest 20 commits of a push."""
+
+    revision: str = ""
+
+
+class DatasetPush(msgspec.Struct):
+    """push: one push."""
+
+    id: Id
+    revision: str
+    push_timestamp: Epoch
+    author: str | None = None
+    revision_count: int | None = None
+    revisions: list[PushCommit] = []
+
+
+class PushPage(msgspec.Struct):
+    """push"""
+
+    results: list[DatasetPush]
+
+
+class RepositoryId(msgspec.Struct):
+    """repository: one repository."""
+
+    id: int
+    name: str
+
+
+class JobPage(msgspec.Struct):
+    """jobs"""
+
+    results: list[dict[str, Any]]
+
+
+class SummaryPage(msgspec.Struct):
+    """performance/alertsummary"""
+
+    results: list[dict[str, Any]]
+    count: int | None = None
+
+
+def measurement_rows(reply: Mapping[str, Sequence[PushDatum]], seen_at: int) -> pl.DataFrame:
+    """Rows of `MEASUREMENTS`, unordered; `submit_ts` and `machine_name` are null, which this endpoint lacks, and values
+    have two decimals."""
+    data = [datum for series in reply.values() for datum in series]
+    columns: dict[str, Any] = {
+        "signature_id": [datum.signature_id for datum in data],
+        "job_id": [datum.job_id for datum in data],
+        "datum_id": [datum.id for datum in data],
+        "push_id": [datum.push_id for datum in data],
+        "push_ts": [datum.push_timestamp for datum in data],
+        "submit_ts": [None] * len(data),
+        "value": [datum.value for datum in data],
+        "seen_at": [seen_at] * len(data),
+        "machine_name": [None] * len(data),
+        "exact": [False] * len(data),
+    }
+    return pl.DataFrame(columns, schema=MEASUREMENTS.columns)
+
+
+def exact_rows(reply: Iterable[SeriesReply], seen_at: int) -> pl.DataFrame:
+    """Rows of `MEASUREMENTS` of one signature, with all digits; a value whose push time is invalid is left out."""
+    rows = [
+        {
+            "signature_id": series.signature_id,
+            "job_id": datum.job_id,
+            "datum_id": datum.id,
+            "push_id": datum.push_id,
+            "push_ts": pushed,
+            "submit_ts": parse_epoch(datum.submit_time),
+            "value": datum.value,
+            "seen_at": seen_at,
+            "machine_name": datum.machine_name,
+            "exact": datum.value is not None,
+        }
+        for series in reply
+        for datum in series.data
+        if (pushed := parse_epoch(datum.push_timestamp)) is not None
+    ]
+    return pl.DataFrame(rows, schema=MEASUREMENTS.columns)
+
+
+def push_rows(pushes: Iterable[DatasetPush]) -> pl.DataFrame:
+    """Rows of `PUSHES`."""
+    rows = [
+        {
+            "push_id": push.id,
+            "revision": push.revision,
+            "push_ts": push.push_timestamp,
+            "author": push.author,
+            "commits": push.revision_count,
+            "commit_revisions": [commit.revision for commit in push.revisions],
+        }
+        for push in pushes
+    ]
+    return pl.DataFrame(rows, schema=PUSHES.columns)
+
+
+def signature_rows(reply: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
+    """Rows of `SIGNATURES`, sorted by id. Absent fields have their default: lower is better, no test, ..."""
+    rows = []
+    for key, fields in reply.items():
+        number = as_int(fields.get("id", key))
+        if number is None or not 0 <= number < 2**32:
+            continue
+        rows.append(
+            {
+                "signature_id": number,
+                "framework_id": as_int(fields.get("framework_id")),
+                **{name: as_text(fields.get(name)) for name in _SIGNATURE_TEXTS},
+                "test": as_text(fields.get("test")) or "",
+                "application": as_text(fields.get("application")) or "",
+                "lower_is_better": fields.get("lower_is_better") is not False,
+                "has_subtests": fields.get("has_subtests") is True,
+                "should_alert": as_bool(fields.get("should_alert")),
+                "extra_options": as_texts(fields.get("extra_options")),
+                "tags": as_texts(fields.get("tags")),
+                "raw": msgspec.json.encode({**fields, "id": number}).decode(),
+            }
+        )
+    return pl.DataFrame(rows, schema=SIGNATURES.columns).sort("signature_id")
+
+
+_SIGNATURE_TEXTS = (
+    "signature_hash", "option_collection_hash", "machine_platform", "suite", "parent_signature", "measurement_unit",
+)  # fmt: skip
+
+
+def alert_rows(results: Iterable[Mapping[str, Any]], *, monitored: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows of `ALERT_SUMMARIES` and of `ALERTS`; a summary without an id is left out."""
+    summaries, alerts = [], list[dict[str, Any]]()
+    for summary in results:
+        number = as_int(summary.get("id"))
+        if number is None:
+            continue
+        own = {name: value for name, value in summary.items() if name not in ("alerts", "related_alerts")}
+        summaries.append(
+            {
+                "summary_id": number,
+                "framework_id": as_int(summary.get("framework")),
+                "status": as_int(summary.get("status")),
+                "push_id": as_int(summary.get("push_id")),
+                "revision": as_text(summary.get("revision")),
+                "original_revision": as_text(summary.get("original_revision")),
+                "prev_push_revision": as_text(summary.get("prev_push_revision")),
+                "push_ts": parse_epoch(summary.get("push_timestamp")),
+                "created_ts": parse_epoch(summary.get("created")),
+                "first_triaged_ts": parse_epoch(summary.get("first_triaged")),
+                "bug_updated_ts": parse_epoch(summary.get("bug_updated")),
+                "bug_number": as_int(summary.get("bug_number")),
+                "monitored": monitored,
+                "assignee": as_text(summary.get("assignee_username")),
+                "notes": as_text(summary.get("notes")),
+                "raw": msgspec.json.encode(own).decode(),
+            }
+        )
+        alerts += _alerts_of(number, summary.get("alerts"), related=False)
+        alerts += _alerts_of(number, summary.get("related_alerts"), related=True)
+    return (
+        pl.DataFrame(summaries, schema=ALERT_SUMMARIES.columns),
+        pl.DataFrame(alerts, schema=ALERTS.columns),
+    )
+
+
+def _alerts_of(summary: int, alerts: Any, *, related: bool) -> Iterator[dict[str, Any]]:
+    for position, alert in enumerate(alerts if isinstance(alerts, list) else []):
+        number = as_int(alert.get("id")) if isinstance(alert, dict) else None
+        if number is None:
+            continue
+        series = alert.get("series_signature")
+        series = series if isinstance(series, dict) else {}
+        signature = as_int(series.get("id"))
+        yield {
+            "listed_in": summary,
+            "related": related,
+            "position": position,
+            "alert_id": number,
+            "summary_id": as_int(alert.get("summary_id")),
+            "related_summary_id": as_int(alert.get("related_summary_id")),
+            "signature_id": signature if signature is not None and 0 <= signature < 2**32 else None,
+            "status": as_int(alert.get("status")),
+            "is_regression": as_bool(alert.get("is_regression")),
+            **{name: as_text(series.get(name)) for name in ("suite", "test", "machine_platform")},
+            **{name: as_float(alert.get(name)) for name in ("prev_value", "new_value", "amount_pct", "t_value")},
+            "raw": msgspec.json.encode(alert).decode(),
+        }
+
+
+def job_rows(results: Iterable[Mapping[str, Any]], requested: Iterable[int], seen_at: int) -> pl.DataFrame:
+    """Rows of `JOBS`; those that were requested and are not in the results have the state expired."""
+    rows, missing = [], dict.fromkeys(requested)
+    for job in results:
+        number = as_int(job.get("id"))
+        if number is None or not 0 <= number < 2**32:
+            continue
+        missing.pop(number, None)
+        numbers = {name: _as_long(job.get(name)) for name in JOB_NUMBERS}
+        rows.append({"job_id": number, "seen_at": seen_at, **numbers, **{n: as_text(job.get(n)) for n in JOB_TEXTS}})
+    rows += [{"job_id": number, "seen_at": seen_at, "state": EXPIRED} for number in missing]
+    return pl.DataFrame(rows, schema=JOBS.columns)
+
+
+def submit_time_rows(replies: Iterable[SubmitTimesReply]) -> pl.DataFrame:
+    """job_id (UInt32), submit_ts (Int64, epoch seconds), one row per job."""
+    known = {
+        job: seconds
+        for series in replies
+        for job, time in zip(series.job_ids, series.submit_times, strict=False)
+        if job is not None and (seconds := parse_epoch(time)) is not None
+    }
+    columns = {"job_id": list(known), "submit_ts": list(known.values())}
+    return pl.DataFrame(columns, schema={"job_id": ID, "submit_ts": pl.Int64()})
+
+
+def parse_epoch(value: Any) -> int | None:
+    """Epoch seconds from a naive UTC time in ISO 8601 or from epoch seconds; None for 0 and what is not a time."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return int(value) if 0 < value <= LAST_SECOND else None
+    if not isinstance(value, str):
+        return None
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
+
+
+def as_int(value: Any) -> int | None:
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
+    return _as_long(value)
+
+
+def _as_long(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else None
+
+
+def as_float(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def as_bool(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def as_text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def as_texts(value: Any) -> list[str]:
+    return [text for text in value if isinstance(text, str) and text] if isinstance(value, list) else []
