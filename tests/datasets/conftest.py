@@ -23,14 +23,14 @@ def call(capfdbinary: pytest.CaptureFixture[bytes]) -> Call:
 
 @pytest.fixture(scope="session")
 def filled(demo_server: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All of autoland that the embedded CI has, as the command fills it, once for all workers; not to be changed."""
+    """Two frameworks of the embedded CI's autoland, fetched once for all workers; not to be changed."""
     from backends.cancel import CancelToken
     from backends.http import Http, Mode
-    from backends.treeherder.datasets.asking import Pace, Treeherder
-    from backends.treeherder.datasets.ledger import now
-    from backends.treeherder.datasets.store import Store
-    from backends.treeherder.datasets.update import Update
-    from backends.treeherder.datasets.wanted import DAY, Wanted
+    from backends.treeherder.datasets.client import DatasetClient, RateLimiter
+    from backends.treeherder.datasets.fetch_log import now
+    from backends.treeherder.datasets.store import DAY, DatasetStore
+    from backends.treeherder.datasets.update import DatasetUpdate
+    from backends.treeherder.datasets.update_plan import UpdateOptions
 
     home = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -40,9 +40,11 @@ def filled(demo_server: DemoServer, tmp_path_factory: pytest.TempPathFactory) ->
     with (path.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
-            with Store(path, create=True) as store, Http(mode=Mode.NO_CACHE) as http:
-                server = Treeherder(http, demo_server.settings["CIEXPLORE_TREEHERDER_URL"], "autoland", Pace(0))
-                Update(store, server, Wanted("autoland", at - 400 * DAY, at), cancel=CancelToken()).run()
+            options = UpdateOptions("autoland", at - 400 * DAY, at, frameworks=(1, 2))
+            server = demo_server.settings["CIEXPLORE_TREEHERDER_URL"]
+            with DatasetStore(path, create=True) as store, Http(mode=Mode.NO_CACHE) as http:
+                client = DatasetClient(http, server, "autoland", RateLimiter(0))
+                DatasetUpdate(store, client, options, cancel=CancelToken()).run()
             done.touch()
     return path
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from backends.http import Http, Mode
-from backends.treeherder.datasets.asking import Pace, Treeherder
+from backends.treeherder.datasets.client import DatasetClient, RateLimiter
 
 DAY = 86_400
 _ROUTES = {
@@ -65,9 +65,9 @@ class FakeTreeherder:
             if row["job_id"] == job:
                 row["job_id"] = None
 
-    def server(self, repository: str = "autoland") -> Treeherder:
+    def server(self, repository: str = "autoland") -> DatasetClient:
         http = Http(mode=Mode.NO_CACHE, transport=httpx.MockTransport(self._answer), tries=1)
-        return Treeherder(http, "https://th.example", repository, Pace(0))
+        return DatasetClient(http, "https://th.example", repository, RateLimiter(0))
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         split = urlsplit(str(request.url))
