@@ -40,14 +40,6 @@ def test_no_row_is_lost_and_none_is_mixed_up(measured: MeasuredData) -> None:
     assert (by_day.members["leader"] <= by_day.members["signature_id"]).all()
 
 
-@given(MEASURED)
-def test_rows_that_only_their_hashes_make_alike_are_told_apart(measured: MeasuredData) -> None:
-    same = [pl.len().alias("len"), pl.lit(0).alias("h1"), pl.lit(0).alias("h2")]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_row_hashes", lambda: same)
-        assert _expand(share(measured.pairs)) == _plain(measured.pairs)
-
-
 def _pairs(*rows: tuple[int, int, int]) -> pl.DataFrame:
     """(signature, job, push)."""
     columns = [

@@ -7,7 +7,7 @@ ones are null; a row without its ids, or with impossible ones, makes the respons
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -19,12 +19,11 @@ from backends.treeherder.datasets.tables import (
     ALERTS,
     EXPIRED,
     ID,
-    JOB_NUMBERS,
-    JOB_TEXTS,
     JOBS,
     MEASUREMENTS,
     PUSHES,
     SIGNATURES,
+    DatasetTable,
 )
 
 LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59
@@ -175,30 +174,19 @@ def signature_rows(reply: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
     """Rows of `SIGNATURES`, sorted by id. Absent fields have their default: lower is better, no test, ..."""
     rows = []
     for key, fields in reply.items():
-        number = as_int(fields.get("id", key))
-        if number is None or not 0 <= number < 2**32:
-            continue
-        rows.append(
-            {
-                "signature_id": number,
-                "framework_id": as_int(fields.get("framework_id")),
-                **{name: as_text(fields.get(name)) for name in _SIGNATURE_TEXTS},
-                "test": as_text(fields.get("test")) or "",
-                "application": as_text(fields.get("application")) or "",
-                "lower_is_better": fields.get("lower_is_better") is not False,
-                "has_subtests": fields.get("has_subtests") is True,
-                "should_alert": as_bool(fields.get("should_alert")),
-                "extra_options": as_texts(fields.get("extra_options")),
-                "tags": as_texts(fields.get("tags")),
-                "raw": msgspec.json.encode({**fields, "id": number}).decode(),
-            }
-        )
+        if (number := _as_id(fields.get("id", key))) is not None:
+            rows.append(
+                {
+                    **_cells(SIGNATURES, fields),
+                    "signature_id": number,
+                    "test": as_text(fields.get("test")) or "",
+                    "application": as_text(fields.get("application")) or "",
+                    "lower_is_better": fields.get("lower_is_better") is not False,
+                    "has_subtests": fields.get("has_subtests") is True,
+                    "raw": msgspec.json.encode({**fields, "id": number}).decode(),
+                }
+            )
     return pl.DataFrame(rows, schema=SIGNATURES.columns).sort("signature_id")
-
-
-_SIGNATURE_TEXTS = (
-    "signature_hash", "option_collection_hash", "machine_platform", "suite", "parent_signature", "measurement_unit",
-)  # fmt: skip
 
 
 def alert_rows(results: Iterable[Mapping[str, Any]], *, monitored: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -211,66 +199,52 @@ def alert_rows(results: Iterable[Mapping[str, Any]], *, monitored: bool) -> tupl
         own = {name: value for name, value in summary.items() if name not in ("alerts", "related_alerts")}
         summaries.append(
             {
+                **_cells(ALERT_SUMMARIES, summary, _SUMMARY_FIELDS),
                 "summary_id": number,
-                "framework_id": as_int(summary.get("framework")),
-                "status": as_int(summary.get("status")),
-                "push_id": as_int(summary.get("push_id")),
-                "revision": as_text(summary.get("revision")),
-                "original_revision": as_text(summary.get("original_revision")),
-                "prev_push_revision": as_text(summary.get("prev_push_revision")),
-                "push_ts": parse_epoch(summary.get("push_timestamp")),
-                "created_ts": parse_epoch(summary.get("created")),
-                "first_triaged_ts": parse_epoch(summary.get("first_triaged")),
-                "bug_updated_ts": parse_epoch(summary.get("bug_updated")),
-                "bug_number": as_int(summary.get("bug_number")),
                 "monitored": monitored,
-                "assignee": as_text(summary.get("assignee_username")),
-                "notes": as_text(summary.get("notes")),
                 "raw": msgspec.json.encode(own).decode(),
             }
         )
         alerts += _alerts_of(number, summary.get("alerts"), related=False)
         alerts += _alerts_of(number, summary.get("related_alerts"), related=True)
-    return (
-        pl.DataFrame(summaries, schema=ALERT_SUMMARIES.columns),
-        pl.DataFrame(alerts, schema=ALERTS.columns),
-    )
+    return pl.DataFrame(summaries, schema=ALERT_SUMMARIES.columns), pl.DataFrame(alerts, schema=ALERTS.columns)
+
+
+_SUMMARY_FIELDS = {
+    "framework_id": "framework",
+    "push_ts": "push_timestamp",
+    "created_ts": "created",
+    "first_triaged_ts": "first_triaged",
+    "bug_updated_ts": "bug_updated",
+    "assignee": "assignee_username",
+}
 
 
 def _alerts_of(summary: int, alerts: Any, *, related: bool) -> Iterator[dict[str, Any]]:
     for position, alert in enumerate(alerts if isinstance(alerts, list) else []):
         number = as_int(alert.get("id")) if isinstance(alert, dict) else None
-        if number is None:
-            continue
-        series = alert.get("series_signature")
-        series = series if isinstance(series, dict) else {}
-        signature = as_int(series.get("id"))
-        yield {
-            "listed_in": summary,
-            "related": related,
-            "position": position,
-            "alert_id": number,
-            "summary_id": as_int(alert.get("summary_id")),
-            "related_summary_id": as_int(alert.get("related_summary_id")),
-            "signature_id": signature if signature is not None and 0 <= signature < 2**32 else None,
-            "status": as_int(alert.get("status")),
-            "is_regression": as_bool(alert.get("is_regression")),
-            **{name: as_text(series.get(name)) for name in ("suite", "test", "machine_platform")},
-            **{name: as_float(alert.get(name)) for name in ("prev_value", "new_value", "amount_pct", "t_value")},
-            "raw": msgspec.json.encode(alert).decode(),
-        }
+        if number is not None:
+            series = alert.get("series_signature")
+            series = series if isinstance(series, dict) else {}
+            yield {
+                **_cells(ALERTS, alert),
+                "listed_in": summary,
+                "related": related,
+                "position": position,
+                "alert_id": number,
+                "signature_id": _as_id(series.get("id")),
+                **{name: as_text(series.get(name)) for name in ("suite", "test", "machine_platform")},
+                "raw": msgspec.json.encode(alert).decode(),
+            }
 
 
 def job_rows(results: Iterable[Mapping[str, Any]], requested: Iterable[int], seen_at: int) -> pl.DataFrame:
     """Rows of `JOBS`; those that were requested and are not in the results have the state expired."""
     rows, missing = [], dict.fromkeys(requested)
     for job in results:
-        number = as_int(job.get("id"))
-        if number is None or not 0 <= number < 2**32:
-            continue
-        missing.pop(number, None)
-        numbers = {name: _as_long(job.get(name)) for name in JOB_NUMBERS}
-        rows.append({"job_id": number, "seen_at": seen_at, **numbers, **{n: as_text(job.get(n)) for n in JOB_TEXTS}})
+        if (number := _as_id(job.get("id"))) is not None:
+            missing.pop(number, None)
+            rows.append({**_cells(JOBS, job), "job_id": number, "seen_at": seen_at})
     rows += [{"job_id": number, "seen_at": seen_at, "state": EXPIRED} for number in missing]
     return pl.DataFrame(rows, schema=JOBS.columns)
 
@@ -305,11 +279,12 @@ def parse_epoch(value: Any) -> int | None:
 def as_int(value: Any) -> int | None:
     if isinstance(value, str):
         return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
-    return _as_long(value)
-
-
-def _as_long(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else None
+
+
+def _as_id(value: Any) -> int | None:
+    number = as_int(value)
+    return number if number is not None and 0 <= number < 2**32 else None
 
 
 def as_float(value: Any) -> float | None:
@@ -326,3 +301,24 @@ def as_text(value: Any) -> str | None:
 
 def as_texts(value: Any) -> list[str]:
     return [text for text in value if isinstance(text, str) and text] if isinstance(value, list) else []
+
+
+_READ: dict[pl.DataType, Callable[[Any], Any]] = {
+    ID: _as_id,
+    pl.Int64(): as_int,
+    pl.Float64(): as_float,
+    pl.Boolean(): as_bool,
+    pl.String(): as_text,
+    pl.List(pl.String()): as_texts,
+}
+
+
+_READERS = {
+    table.name: [(name, parse_epoch if name.endswith("_ts") else _READ[dtype]) for name, dtype in table.columns.items()]
+    for table in (SIGNATURES, ALERT_SUMMARIES, ALERTS, JOBS)
+}
+
+
+def _cells(table: DatasetTable, fields: Mapping[str, Any], names: Mapping[str, str] = {}) -> dict[str, Any]:
+    """The table's columns from the fields of the same name, or of that in `names`; null if one has another type."""
+    return {column: read(fields.get(names.get(column, column))) for column, read in _READERS[table.name]}

@@ -1,8 +1,7 @@
 """Signatures that come from the same jobs: their rows kept once, their groups, and what the signatures of a job share.
 
 The measurements of one job differ in signature and value alone. Signatures whose rows are the same but for values form
-a class, whose rows are those of its lowest signature, the leader: a sixth of the rows in a real-looking crawl. Classes
-are found by hashes and then compared row by row, so that a class is never too large.
+a class, whose rows are those of its lowest signature, the leader: a sixth of the rows in a real-looking crawl.
 
     STORE/.shared/repository=autoland/STATE/members.parquet    signature_id, leader
     STORE/.shared/repository=autoland/STATE/rows.parquet       signature_id (a leader's), job_id, push_id, ...
@@ -116,7 +115,7 @@ def _write_cache(shared: SharedRows, store: Path, home: Path, state: str) -> Non
 
 
 def share_rows(measurements: pl.LazyFrame, parts: Iterable[pl.LazyFrame]) -> SharedRows:
-    """`parts`: the same rows, e.g. by day, best sorted by signature and job: what is equal in each part is equal."""
+    """`parts`: the same rows, e.g. by day: what is equal in each part is equal."""
     members = find_classes(parts)
     leaders = members.lazy().select(pl.col("leader").unique().alias("signature_id"))
     rows = measurements.select(COLUMNS).join(leaders, on="signature_id", how="semi")
@@ -135,35 +134,11 @@ def find_classes(parts: Iterable[pl.LazyFrame]) -> pl.DataFrame:
     return by_signature.select("signature_id", leader).sort("signature_id")
 
 
-def _row_hashes() -> list[pl.Expr]:
-    """A guess whether rows are equal; the sums wrap around and do not depend on the order."""
-    job, submitted = pl.col("job_id").hash(1), pl.col("submit_ts").hash(2)
-    return [pl.len().alias("len"), job.sum().alias("h1"), submitted.sum().alias("h2")]
-
-
 def _classes_of_part(part: pl.LazyFrame) -> pl.DataFrame:
-    """signature_id, leader: the lowest one whose run of rows is equal, row by row."""
-    rows = part.select(COLUMNS).collect()
-    runs = rows["signature_id"].rle().struct.unnest()
-    if runs["value"].n_unique() < len(runs):
-        rows = rows.sort("signature_id", "job_id", nulls_last=True)
-        runs = rows["signature_id"].rle().struct.unnest()
-    hashes = rows.group_by("signature_id").agg(_row_hashes())
-    guess = runs.select(
-        pl.col("value").alias("signature_id"),
-        pl.int_range(pl.len(), dtype=ID).alias("run"),
-        (pl.col("len").cum_sum() - pl.col("len")).cast(pl.Int64).alias("start"),
-    ).join(hashes, on="signature_id", maintain_order="left")
-    guess = guess.with_columns(pl.col("run").first().over("len", "h1", "h2").alias("leading_run"))
-    shift = (guess["start"].gather(guess["leading_run"]) - guess["start"]).gather(rows["signature_id"].rle_id())
-    leading = rows.select(COLUMNS[1:])[pl.int_range(len(rows), dtype=pl.Int64, eager=True) + shift]
-    equal = rows.select(pl.all_horizontal(rows[name].eq_missing(leading[name]).alias(name) for name in COLUMNS[1:]))
-    different = rows["signature_id"].filter(~equal.to_series()).unique().to_list()
-    leader = guess["signature_id"].gather(guess["leading_run"]).alias("leader")
-    alone = pl.col("signature_id").is_in(different)
-    return guess.select("signature_id", leader).with_columns(
-        pl.when(alone).then("signature_id").otherwise("leader").alias("leader")
-    )
+    """signature_id, leader: the lowest signature with the same rows here."""
+    rows = part.select(COLUMNS).collect().sort("signature_id", "job_id", nulls_last=True)
+    lists = rows.group_by("signature_id").agg(pl.struct(COLUMNS[1:]).alias("rows"))
+    return lists.select("signature_id", pl.col("signature_id").min().over("rows").alias("leader"))
 
 
 def signature_groups(

@@ -18,33 +18,14 @@ JOBS_PER_BLOCK = 1_000_000
 
 # Statuses from treeherder/perf/models.py (infra since June 2026), frameworks from its fixtures. A number that is not
 # here is shown as it is: servers are newer than programs.
-SUMMARY_STATUS = {
-    0: "untriaged",
-    1: "downstream",
-    2: "reassigned",
-    3: "invalid",
-    4: "improvement",
-    5: "investigating",
-    6: "wontfix",
-    7: "fixed",
-    8: "backedout",
-    9: "infra",
-}
+SUMMARY_STATUS = dict(enumerate((
+    "untriaged", "downstream", "reassigned", "invalid", "improvement", "investigating", "wontfix", "fixed", "backedout",
+    "infra",
+)))  # fmt: skip
 FRAMEWORK = {
-    1: "talos",
-    2: "build_metrics",
-    4: "awsy",
-    5: "awfy",
-    6: "platform_microbench",
-    11: "js-bench",
-    12: "devtools",
-    13: "browsertime",
-    14: "vcs",
-    15: "mozperftest",
-    16: "fxrecord",
-    17: "telemetry",
-    18: "mozharness",
-}
+    1: "talos", 2: "build_metrics", 4: "awsy", 5: "awfy", 6: "platform_microbench", 11: "js-bench", 12: "devtools",
+    13: "browsertime", 14: "vcs", 15: "mozperftest", 16: "fxrecord", 17: "telemetry", 18: "mozharness",
+}  # fmt: skip
 BUG_STATUSES = (6, 7, 8)  # wontfix, fixed, backedout: the original counts these as settled regressions
 HIDDEN_STATUSES = (1, 2, 3)  # what the API's hide_related_and_invalid leaves out
 

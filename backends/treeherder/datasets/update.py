@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Generic, TypeVar
 
 import polars as pl
@@ -19,6 +19,7 @@ from backends.http.errors import (
     RateLimitedError,
     RequestTimeoutError,
 )
+from backends.pool import map_concurrently
 from backends.treeherder.datasets import decode
 from backends.treeherder.datasets.client import (
     JOBS_PER_REQUEST,
@@ -51,41 +52,21 @@ class BatchResult(Generic[Item, Reply]):
     error: HttpError | None = None
 
 
-def fetch_batches(
-    batches: Sequence[Sequence[Item]],
-    fetch: Callable[[Sequence[Item]], Reply],
-    *,
-    concurrency: int,
-    cancel: CancelToken,
-) -> Iterator[BatchResult[Item, Reply]]:
-    """The results as they arrive. A batch that fails is requested again in halves, down to single items: Treeherder's
+def fetch_batch(fetch: Callable[[Sequence[Item]], Reply], items: Sequence[Item]) -> list[BatchResult[Item, Reply]]:
+    """The results of one batch. If it fails, it is requested again in halves, down to single items: Treeherder's
     requests end after 30 seconds, and nobody knows how much fits into them.
 
     Raises errors that every other batch would have, too: no network, no permission, too many requests, cancelled.
     """
-    waiting = list(reversed(batches))
-    running: dict[Future[Reply], Sequence[Item]] = {}
-    with ThreadPoolExecutor(max(1, concurrency), thread_name_prefix="dataset") as pool:
-        try:
-            while waiting or running:
-                while waiting and len(running) < concurrency:
-                    items = waiting.pop()
-                    running[pool.submit(fetch, items)] = items
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    items = running.pop(future)
-                    try:
-                        yield BatchResult(items, future.result())
-                    except HttpError as error:
-                        if _affects_all(error):
-                            raise
-                        if len(items) > 1:
-                            waiting += [items[len(items) // 2 :], items[: len(items) // 2]]
-                        else:
-                            yield BatchResult(items, None, error)
-                cancel.check()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    try:
+        return [BatchResult(items, fetch(items))]
+    except HttpError as error:
+        if _affects_all(error):
+            raise
+        if len(items) == 1:
+            return [BatchResult(items, None, error)]
+    half = len(items) // 2
+    return [*fetch_batch(fetch, items[:half]), *fetch_batch(fetch, items[half:])]
 
 
 def _affects_all(error: HttpError) -> bool:
@@ -190,7 +171,10 @@ class DatasetUpdate:
         """
         frames, records, done, failed = Frames(), Records(), 0, False
         total = sum(map(len, batches))
-        results = fetch_batches(batches, fetch, concurrency=self._concurrency, cancel=self._cancel)
+        replies = map_concurrently(
+            lambda batch, _: fetch_batch(fetch, batch), batches, self._cancel, workers=self._concurrency
+        )
+        results = chain.from_iterable(result for done in replies for result in done)
         try:
             for count, result in enumerate(results, 1):
                 done += len(result.items)
