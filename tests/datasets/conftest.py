@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from backends.demo import DemoServer
+from backends.treeherder.datasets import legacy_export
 from tests.commands.calling import Caller, Ended
 
 Call = Callable[..., Ended]
@@ -53,3 +54,9 @@ def filled(demo_server: DemoServer, tmp_path_factory: pytest.TempPathFactory) ->
 def store(filled: Path, tmp_path: Path) -> Path:
     """A copy of it."""
     return Path(shutil.copytree(filled, tmp_path / "store"))
+
+
+@pytest.fixture
+def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exports without histograms, which take most of the time of an export of little data."""
+    monkeypatch.setattr(legacy_export, "can_plot", lambda: False)

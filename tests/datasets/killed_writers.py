@@ -6,6 +6,7 @@ import random
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from backends.cancel import CancelToken
 from backends.treeherder.datasets import legacy_export, mirror
@@ -61,9 +62,8 @@ def share(path: str) -> None:
 
 
 def export(path: str, target: str) -> None:
-    with DatasetStore(Path(path)) as store:
-        dataset = Dataset(store, "autoland")
-        legacy_export.export(dataset, Path(target), histograms=False, overwrite=True, cancel=CancelToken())
+    with DatasetStore(Path(path)) as store, mock.patch.object(legacy_export, "can_plot", lambda: False):
+        legacy_export.export(Dataset(store, "autoland"), Path(target), overwrite=True, cancel=CancelToken())
 
 
 def repair(path: str) -> None:

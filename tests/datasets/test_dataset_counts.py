@@ -42,14 +42,12 @@ def test_counts_per_commit_are_the_originals(
     assert found["total"].to_list() == [len(ids) for _, _, ids in expected]
 
 
-@given(MEASURED, METADATA, st.sampled_from([("id",), ("id", "suite"), ()]))
-def test_common_features_are_the_originals(
-    measured: MeasuredData, metadata: dict[int, dict[str, Any]], excluded: tuple[str, ...]
-) -> None:
-    found = signatures_per_job(share(measured.pairs), signatures(metadata), excluded=excluded)
+@given(MEASURED, METADATA)
+def test_common_features_are_the_originals(measured: MeasuredData, metadata: dict[int, dict[str, Any]]) -> None:
+    found = signatures_per_job(share(measured.pairs), signatures(metadata))
     full = {number: {"id": number, **fields} for number, fields in metadata.items()}
     expected = [
-        (job, ids, original.common_features(ids, full, set(excluded)))
+        (job, ids, original.common_features(ids, full, {"id"}))
         for job, ids in original.signatures_by_job(measured.data).items()
     ]
     assert found.select("job_id", "signature_ids", "common_sig_features").rows() == expected
@@ -63,7 +61,7 @@ def test_rectified_counts_are_the_originals(
     shared = share(measured.pairs)
     counted = dataset.count_per_commit(_commits(commits), pushes(), shared, window)
     groups = signature_groups(measured.pairs)
-    found = dataset.count_groups(counted, groups, signatures(metadata), shared, excluded=excluded)
+    found = dataset.count_groups(counted, groups, signatures(metadata), shared, excluded)
     lists = original.groups(original.signatures_by_job(measured.data))
     frameworks = {number: fields["framework_id"] for number, fields in metadata.items()}
     plain = original.signatures_per_commit(measured.data, REVISION_OF, commits, None, None, 600)

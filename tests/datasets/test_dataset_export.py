@@ -38,7 +38,11 @@ from tests.datasets.random_data import (
 csv.field_size_limit(sys.maxsize)
 COMMITS = [("rev0", START + 10), ("rev1", START + 1010), ("other", START + 1020), ("rev3", START + 3000)]
 REVISION_OF = {number: f"rev{number}" for number in range(5)}
-SHAPE = {"deadline": None, "max_examples": 20, "suppress_health_check": [HealthCheck.too_slow]}
+SHAPE = {
+    "deadline": None,
+    "max_examples": 20,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+}
 
 
 def _store(
@@ -64,6 +68,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
+@pytest.mark.usefixtures("no_plots")
 @settings(**SHAPE)
 @given(MEASURED, METADATA, JOB_TABLE, SUMMARIES)
 def test_every_file_says_what_the_original_would(
@@ -78,7 +83,6 @@ def test_every_file_says_what_the_original_would(
         done = export(
             Dataset(store, "autoland", ViewOptions(PushWindow(until=START + 2999), commits)),
             base / "out",
-            histograms=False,
             cancel=CancelToken(),
         )
     assert {name for name, _ in done.files} == {path.name for path in (base / "out").iterdir()}

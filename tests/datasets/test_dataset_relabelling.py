@@ -43,7 +43,6 @@ def test_labels_are_the_originals(rows: list[Any], failing: dict[str, set[int]],
         assert json.loads(after) == ({**row, "response": "0"} if clean else row)
         assert clean or before == after
         flipped += [row["commit_id"]] if clean else []
-    assert work.flipped == flipped
     report = work.report()["relabel"]
     regressors = [row for row in rows if isinstance(row, dict) and row["response"] == "1"]
     assert report["input_lines_total"] == report["output_records_written"] == len(rows)

@@ -412,6 +412,7 @@ def _measured_late(world: FakeTreeherder) -> None:
         world.measure(signature, 5000 + signature, 5)
 
 
+@pytest.mark.usefixtures("no_plots")
 @pytest.mark.parametrize("by_lists", [True, False])
 @pytest.mark.parametrize(("within", "push"), [(600, 5), (None, 7)])
 def test_the_busiest_push_whose_jobs_are_fetched_is_the_one_that_is_exported(
@@ -425,7 +426,7 @@ def test_the_busiest_push_whose_jobs_are_fetched_is_the_one_that_is_exported(
     with DatasetStore(tmp_path / "store", create=True) as store:
         _fill(store, world)
         dataset = Dataset(store, "autoland", ViewOptions(PushWindow(within=within)))
-        done = export(dataset, tmp_path / "out", histograms=False, cancel=CancelToken())
+        done = export(dataset, tmp_path / "out", cancel=CancelToken())
     stats = json.loads((tmp_path / "out" / "job_wait_time_stats.json").read_text())
     jobs = (tmp_path / "out" / "max_revision_jobs.jsonl").read_text().splitlines()
     meant = {row["job_id"] for row in world.data if row["push_id"] == push}
@@ -436,6 +437,7 @@ def test_the_busiest_push_whose_jobs_are_fetched_is_the_one_that_is_exported(
     assert not any("lacks the details" in note for note in done.notes)
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_an_export_of_another_window_says_that_the_jobs_of_its_busiest_push_are_not_there(
     tmp_path: Path, lists: None
 ) -> None:
@@ -449,9 +451,7 @@ def test_an_export_of_another_window_says_that_the_jobs_of_its_busiest_push_are_
     with DatasetStore(tmp_path / "store", create=True) as store:
         _fill(store, world)
         window = PushWindow(since=NOW - 40 * DAY, until=NOW - 20 * DAY)
-        done = export(
-            Dataset(store, "autoland", ViewOptions(window)), tmp_path / "out", histograms=False, cancel=CancelToken()
-        )
+        done = export(Dataset(store, "autoland", ViewOptions(window)), tmp_path / "out", cancel=CancelToken())
     stats = json.loads((tmp_path / "out" / "job_wait_time_stats.json").read_text())
     missing = stats["unique_job_ids_in_cache"] - stats["detailed_jobs_in_jsonl"]
     assert stats["revision"] == f"{29:040x}" and missing == 9

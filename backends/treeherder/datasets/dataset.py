@@ -151,7 +151,7 @@ class Dataset:
     def rectified(self) -> pl.DataFrame:
         """As `count_groups` returns them, with at (epoch seconds) and all (signatures)."""
         counts = self.counts.with_columns(pl.col("total").alias("all"))
-        return count_groups(counts, self.groups, self.table("signatures"), self.shared, excluded=self.options.excluded)
+        return count_groups(counts, self.groups, self.table("signatures"), self.shared, self.options.excluded)
 
     def fetch_status(self) -> pl.DataFrame:
         """push_id, status: how fetching its values ended; a success counts even if a later attempt failed."""
@@ -345,8 +345,7 @@ def count_groups(
     groups: pl.DataFrame,
     signatures: pl.LazyFrame,
     shared: SharedRows,
-    *,
-    excluded: Collection[int] = EXCLUDED_FRAMEWORKS,
+    excluded: Collection[int],
 ) -> pl.DataFrame:
     """Counts of groups instead of signatures: the original's rectified counts.
 

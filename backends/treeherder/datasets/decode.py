@@ -40,7 +40,6 @@ class PushDatum(msgspec.Struct):
     push_id: Id
     push_timestamp: Epoch
     job_id: Id | None = None
-    revision: str | None = None
     value: float | None = None
 
 

@@ -65,7 +65,6 @@ def export(
     *,
     lists: ListFormat = "python",
     structure: Path | None = None,
-    histograms: bool = True,
     overwrite: bool = False,
     cancel: CancelToken,
     progress: Callable[[str], None] = lambda message: None,
@@ -73,11 +72,11 @@ def export(
     """Writes all files of the original into `directory`; the same store gives the same bytes.
 
     `lists`: how lists and objects are written in a cell of a CSV: as Python's repr, like the original, or as JSON.
-    `structure`: a perf_llm_struc.jsonl to relabel. `histograms`: the PNG files, too, if matplotlib is installed. Raises
-    `FileError`, `UsageError`, `OperationCancelledError`; files that were written before stay.
+    `structure`: a perf_llm_struc.jsonl to relabel. The PNG files need matplotlib. Raises `FileError`, `UsageError`,
+    `OperationCancelledError`; files that were written before stay.
     """
     folder = ExportFolder(directory, overwrite=overwrite, cancel=cancel)
-    png = histograms and can_plot()
+    png = can_plot()
     missing_jobs = list[str]()
     steps: list[tuple[str, Callable[[], object]]] = [
         ("alerts", lambda: write_alerts(dataset, folder, repr if lists == "python" else json.dumps)),
@@ -87,17 +86,14 @@ def export(
         ("durations", lambda: write_durations(dataset, folder, png=png)),
         ("wait times", lambda: missing_jobs.append(write_waits(dataset, folder))),
     ]
-    try:
-        for name, step in steps:
-            cancel.check()
-            progress(name)
-            with dataset.store.reading():
-                step()
-        if structure is not None:
-            write_relabelled(dataset, structure, folder)
-    finally:
-        folder.close()
-    notes = [] if png or not histograms else ["The histograms (PNG) need matplotlib: install ciexplore[png]."]
+    for name, step in steps:
+        cancel.check()
+        progress(name)
+        with dataset.store.reading():
+            step()
+    if structure is not None:
+        write_relabelled(dataset, structure, folder)
+    notes = [] if png else ["The histograms (PNG) need matplotlib: install ciexplore[png]."]
     if dataset.options.commits is None:
         notes.append("Without --commits the revisions are the heads of pushes, each at the time of its push.")
     notes += filter(None, [*missing_jobs, _note_rounded(dataset)])
@@ -367,15 +363,14 @@ class Relabelling:
     A row {"commit_id", "prompt", "response": "0"|"1"} with response "1" becomes "0" if the failing signatures of its
     revision are known, at least one, and all of them belong to excluded frameworks. Nothing else changes, not a byte.
 
-    `failing`: revision -> ids of its failing signatures; `frameworks`: signature -> framework. After `relabel`,
-    `counters` and `flipped` (revisions) say what was done.
+    `failing`: revision -> ids of its failing signatures; `frameworks`: signature -> framework. `counters`
+    say what `relabel` has done.
     """
 
     failing: Mapping[str, Collection[int]]
     frameworks: Mapping[int, int]
     excluded: Collection[int]
     counters: Counter[str] = field(default_factory=Counter)
-    flipped: list[str] = field(default_factory=list)
 
     def relabel(self, lines: Iterable[bytes]) -> Iterator[bytes]:
         """The lines, each with its line end, without blank ones. Raises `UsageError` for what is not JSON."""
@@ -403,7 +398,6 @@ class Relabelling:
         revision = str(row.get("commit_id"))
         if self._is_clean(revision):
             self.counters["regressor_flipped_to_clean"] += 1
-            self.flipped.append(revision)
             return msgspec.json.encode({**row, "response": "0"})
         self.counters["regressor_kept_as_regressor"] += 1
         return line

@@ -6,16 +6,13 @@ the standard deviation of a population, everything else has linear percentiles a
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import fcntl
 import hashlib
 import importlib.util
 import io
 import json
 import math
 import os
-import re
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -23,12 +20,11 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
-from backends.atomic import OPEN_DIRECTORY, atomic_file, disk_words
+from backends.atomic import atomic_file, disk_words
 from backends.cancel import CancelToken
 from backends.errors import FileError
 
 _ROWS_PER_WRITE = 50_000
-_PART = re.compile(r"\.[a-z0-9_]+\.(csv|json|jsonl|png)\.[0-9a-f]{8}\.part", re.ASCII)
 PERCENTILES = (25, 75, 90, 95, 99)
 BINS = 50
 
@@ -75,22 +71,8 @@ class ExportFolder:
         self.files: list[tuple[str, str]] = []
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._directory = os.open(self.path, OPEN_DIRECTORY)
         except OSError as error:
             raise FileError(f"{path} cannot be created: {disk_words(error)}.", "Choose another place.") from error
-        self._remove_parts()
-
-    def close(self) -> None:
-        os.close(self._directory)
-
-    def _remove_parts(self) -> None:
-        """Removes what a killed export left behind, unless another one is running here."""
-        with contextlib.suppress(OSError):
-            fcntl.flock(self._directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with os.scandir(self._directory) as entries:
-                parts = [entry.name for entry in entries if _PART.fullmatch(entry.name)]
-            for name in parts:
-                os.unlink(name, dir_fd=self._directory)
 
     def write(self, name: str, fill: Callable[[Any], object]) -> None:
         """A file that `fill` writes. An existing file that differs is only replaced with `overwrite` (`FileError`)."""

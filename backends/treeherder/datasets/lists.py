@@ -104,17 +104,12 @@ class DatasetList(Listing):
         def run(cancel: CancelToken, progress: Callable[[str], None]) -> str:
             from backends.treeherder.datasets.client import DatasetClient, RateLimiter
             from backends.treeherder.datasets.fetch_log import now
-            from backends.treeherder.datasets.update import DatasetUpdate
+            from backends.treeherder.datasets.update import update_dataset
             from backends.treeherder.datasets.update_plan import UpdateOptions
 
-            until, limiter = now(), RateLimiter(MENU_RATE)
-            client = DatasetClient(context.http, context.base, check_repository(repository), limiter)
-            options = UpdateOptions(repository, until - days * DAY, until)
-            with DatasetStore(self._path, create=True) as store:
-                report = DatasetUpdate(
-                    store, client, options, cancel=cancel,
-                    progress=lambda message: progress(f"{client.requests:,} requests: {message}"),
-                ).run()  # fmt: skip
+            options = UpdateOptions(check_repository(repository), now() - days * DAY, now())
+            client = DatasetClient(context.http, context.base, repository, RateLimiter(MENU_RATE))
+            report = update_dataset(self._path, client, options, cancel=cancel, progress=progress)
             failed = f" {len(report.failures):,} failed; the view `coverage` says why." if report.failures else ""
             return " ".join([report.sentence + failed, *report.notes])
 

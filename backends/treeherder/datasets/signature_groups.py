@@ -3,8 +3,8 @@
 The measurements of one job differ in signature and value alone. Signatures whose rows are the same but for values form
 a class, whose rows are those of its lowest signature, the leader: a sixth of the rows in a real-looking crawl.
 
-    STORE/.shared/repository=autoland/STATE/members.parquet    signature_id, leader
-    STORE/.shared/repository=autoland/STATE/rows.parquet       signature_id (a leader's), job_id, push_id, ...
+    STORE/.shared/repository=autoland/STATE-members.parquet    signature_id, leader
+    STORE/.shared/repository=autoland/STATE-rows.parquet       signature_id (a leader's), job_id, push_id, ...
 
 STATE is a digest of the measurements' files: a cache that does not match them is not read. It may be deleted any time.
 """
@@ -14,11 +14,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
 import shutil
 import struct
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,23 +65,17 @@ class SharedRows:
 def shared_rows(store: DatasetStore, repository: str) -> SharedRows:
     """From the cache, or calculated (3 s of CPU for 20 million measurements) and cached if the disk permits."""
     home, state = store.path / SHARED / f"repository={repository}", _state(store, repository)
-    cached = home / state
-    is_cached = cached.exists()
+    members_file, rows_file = home / f"{state}-members.parquet", home / f"{state}-rows.parquet"
     with contextlib.suppress(OSError, pl.exceptions.PolarsError):
-        rows = pl.scan_parquet(cached / "rows.parquet", hive_partitioning=False)
+        rows = pl.scan_parquet(rows_file, hive_partitioning=False)
         rows.collect_schema()
-        return SharedRows(pl.read_parquet(cached / "members.parquet", hive_partitioning=False), rows)
-    if is_cached:  # and is damaged
-        with contextlib.suppress(OSError, FileError):
-            directory = open_directory(store.path, home.relative_to(store.path).parts)
-            try:
-                shutil.rmtree(state, ignore_errors=True, dir_fd=directory)
-            finally:
-                os.close(directory)
+        return SharedRows(pl.read_parquet(members_file, hive_partitioning=False), rows)
     shared = share_rows(store.scan("pairs", repository), store.by_file("pairs", repository))
     if _state(store, repository) == state:  # otherwise some rows are older than an update, and some newer
         with contextlib.suppress(OSError, FileError):
-            _write_cache(shared, store.path, home, state)
+            write_parquet(shared.members, members_file, below=store.path)
+            write_parquet(shared.rows.collect(), rows_file, below=store.path)
+            _remove_stale(store.path, home, state)
     return shared
 
 
@@ -94,22 +87,17 @@ def _state(store: DatasetStore, repository: str) -> str:
     return digest.hexdigest()
 
 
-def _write_cache(shared: SharedRows, store: Path, home: Path, state: str) -> None:
-    """Both files in a directory that is renamed into place when it is complete; no link below the store is followed."""
-    part = f".{state}.{secrets.token_hex(4)}"
-    directory = open_directory(store, home.relative_to(store).parts, create=True)
+def _remove_stale(store: Path, home: Path, state: str) -> None:
+    """Removes what belongs to earlier states, also the directories of earlier versions; follows no link."""
+    directory = open_directory(store, home.relative_to(store).parts)
     try:
-        try:
-            write_parquet(shared.members, home / part / "members.parquet", below=store)
-            write_parquet(shared.rows.collect(), home / part / "rows.parquet", below=store)
-            with contextlib.suppress(FileExistsError):  # another process was faster
-                os.rename(part, state, src_dir_fd=directory, dst_dir_fd=directory)
-        finally:
-            shutil.rmtree(part, ignore_errors=True, dir_fd=directory)
         with os.scandir(directory) as entries:
-            for entry in list(entries):
-                if entry.name != state and time.time() - entry.stat(follow_symlinks=False).st_mtime > STALE:
-                    shutil.rmtree(entry.name, ignore_errors=True, dir_fd=directory)
+            others = [entry for entry in entries if not entry.name.startswith(state)]
+        for entry in others:
+            if time.time() - os.stat(entry.name, dir_fd=directory, follow_symlinks=False).st_mtime > STALE:
+                shutil.rmtree(entry.name, ignore_errors=True, dir_fd=directory)
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.name, dir_fd=directory)
     finally:
         os.close(directory)
 
@@ -218,19 +206,17 @@ def _connected(edges: Iterable[tuple[int, int]]) -> dict[int, int]:
     return {member: root(member) for member in list(parent)}
 
 
-def signatures_per_job(
-    shared: SharedRows, signatures: pl.LazyFrame, *, excluded: Collection[str] = ("id",)
-) -> pl.DataFrame:
+def signatures_per_job(shared: SharedRows, signatures: pl.LazyFrame) -> pl.DataFrame:
     """One row per known job (columns of `JOB_SETS`; the ids sorted and unique), sorted by job.
 
-    `common_sig_features`: the fields that all its signatures have, with equal values, sorted by name, without those
-    `excluded`. As in the original a field counts only if Treeherder sends it, which it does not do for a default; a
-    signature without metadata has no field, so that nothing is common to its job.
+    `common_sig_features`: the fields but id that all its signatures have, with equal values, sorted by name. As in the
+    original a field counts only if Treeherder sends it, which it does not do for a default; a signature without
+    metadata has no field, so that nothing is common to its job.
     """
     jobs, sets = _job_sets(shared)
     described = sets.group_by("set").agg(pl.col("signature_id").unique().sort().alias("signature_ids")).with_columns(
         pl.col("signature_ids").list.len().cast(pl.Int64).alias("signatures")
-    ).join(_common_features(sets, signatures, excluded), on="set")  # fmt: skip
+    ).join(_common_features(sets, signatures), on="set")  # fmt: skip
     return jobs.join(described, on="set").sort("job_id").select(list(JOB_SETS)).cast(JOB_SETS)  # type: ignore[arg-type]
 
 
@@ -253,9 +239,9 @@ def _job_sets(shared: SharedRows) -> tuple[pl.DataFrame, pl.DataFrame]:
     return jobs.join(sets.select(*key, "set"), on=key).select("job_id", "set"), members
 
 
-def _common_features(sets: pl.DataFrame, signatures: pl.LazyFrame, excluded: Collection[str]) -> pl.DataFrame:
+def _common_features(sets: pl.DataFrame, signatures: pl.LazyFrame) -> pl.DataFrame:
     """set, common_sig_features."""
-    codes, names = _field_codes(signatures, excluded)
+    codes, names = _field_codes(signatures)
     if not names:
         return sets.select("set").unique().with_columns(pl.lit([], pl.List(pl.String())).alias("common_sig_features"))
     is_common = (
@@ -269,12 +255,12 @@ def _common_features(sets: pl.DataFrame, signatures: pl.LazyFrame, excluded: Col
 _ABSENT = object()
 
 
-def _field_codes(signatures: pl.LazyFrame, excluded: Collection[str]) -> tuple[pl.DataFrame, list[str]]:
+def _field_codes(signatures: pl.LazyFrame) -> tuple[pl.DataFrame, list[str]]:
     """signature_id and a number per field, equal where the field's values are equal, null where it is absent; the
     names of the fields."""
     rows = signatures.select("signature_id", "raw").collect()
     fields: list[dict[str, Any]] = [msgspec.json.decode(raw) for raw in rows["raw"].to_list()]
-    names = sorted({name for signature in fields for name in signature} - set(excluded))
+    names = sorted({name for signature in fields for name in signature} - {"id"})
     encode = msgspec.json.Encoder(order="sorted").encode
 
     def codes(values: Iterable[Any]) -> list[int | None]:

@@ -117,7 +117,6 @@ class DatasetStore:
     def _rewrite(self, table: DatasetTable, home: Path, rows: pl.DataFrame, listed: pl.Series | None) -> None:
         target = home / FILE
         old = table.empty()
-        self._remove_parts(home)
         try:
             if target.exists():
                 old = read_parquet(target, table)
@@ -128,18 +127,6 @@ class DatasetStore:
         merged = merge_rows(table, old, rows, listed)
         if not merged.equals(old):
             write_parquet(merged, target, below=self.path)
-
-    def _remove_parts(self, home: Path) -> None:
-        """Removes what a killed writer left behind: inside the lock nobody else writes here."""
-        try:
-            with _directory(self.path, home, create=True) as directory, os.scandir(directory) as entries:
-                for name in [entry.name for entry in entries]:
-                    if name.startswith(f".{FILE}.") and name.endswith(".part"):
-                        os.unlink(name, dir_fd=directory)
-        except OSError as error:
-            raise FileError(
-                f"{home} cannot be written to: {disk_words(error)}.", "Free some space or check its permissions."
-            ) from error
 
     def files(self, table: str, repository: str | None = None) -> list[Path]:
         return sorted((self.path / table).glob(f"repository={repository or '*'}/**/{FILE}"))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import polars as pl
@@ -93,6 +94,24 @@ class UpdateReport:
     def sentence(self) -> str:
         rows = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in self.rows.items() if count)
         return f"{self.requests:,} request{'s' * (self.requests != 1)}: {rows or 'nothing new'}."
+
+
+def update_dataset(
+    path: Path,
+    client: DatasetClient,
+    options: UpdateOptions,
+    *,
+    cancel: CancelToken,
+    concurrency: int = 4,
+    progress: Callable[[str], None],
+) -> UpdateReport:
+    """Fills the dataset in a directory, which is created, or brings it up to date. Raises `AppError`s."""
+
+    def show(message: str) -> None:
+        progress(f"{client.requests:,} request{'s' * (client.requests != 1)}: {message}")
+
+    with DatasetStore(path, create=True) as store:
+        return DatasetUpdate(store, client, options, cancel=cancel, concurrency=concurrency, progress=show).run()
 
 
 class DatasetUpdate:
