@@ -25,7 +25,7 @@ from backends.treeherder.datasets import lists
 from backends.treeherder.datasets.fetch_log import now
 from backends.treeherder.datasets.legacy_export import SUMMARY_COLUMNS
 from backends.treeherder.datasets.lists import DatasetRows, last_dataset
-from backends.treeherder.datasets.locators import VIEW_NAMES, DatasetView, DatasetViews
+from backends.treeherder.datasets.locators import DatasetView, DatasetViews
 from backends.treeherder.datasets.store import DAY, DatasetStore
 from backends.treeherder.datasets.views import VIEWS
 from tests.datasets.conftest import Call
@@ -261,32 +261,6 @@ def test_what_follows_from_the_pairs_heals_when_it_is_damaged(call: Call, store:
     ended = call(*show)
     assert ended.code == 1 and "try again" in ended.err
     assert call(*show).rows == whole
-
-
-LOCATORS: list[Any] = [
-    DatasetViews("/home/me/perf"), DatasetViews("perf data", "try"), DatasetView("/a/b.c/groups", "groups", "autoland"),
-    DatasetView("./d?x=1#y", "waits-by-hour"), DatasetViews("/ends/in/groups"), DatasetViews("/"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("locator", LOCATORS)
-def test_a_locator_survives_the_clipboard(locator: Any) -> None:
-    assert parse_locator(locator.text()) == locator
-
-
-def test_a_locator_may_be_typed_with_bare_slashes() -> None:
-    assert parse_locator("perf:dataset//home/me/perf/groups") == DatasetView("/home/me/perf", "groups")
-    assert parse_locator("perf:dataset/data/perf") == DatasetViews("data/perf")
-
-
-@pytest.mark.parametrize("text", ["perf:dataset/", "perf:dataset/x?y=1", "perf:dataset/x?repository=../y"])
-def test_a_broken_locator_is_refused(text: str) -> None:
-    with pytest.raises(UsageError):
-        parse_locator(text)
-
-
-def test_the_locators_views_are_the_views() -> None:
-    assert tuple(VIEWS) == VIEW_NAMES
 
 
 def test_the_app_opens_the_list_and_each_view_from_it(filled: Path) -> None:
