@@ -66,7 +66,7 @@ def test_each_step_is_counted_from_the_one_that_it_says(found: list[dict[str, An
     by_id = {str(one["id"]): one for one in found}
     pushed = {f"rev{number}": START + number * 1000 for number in range(5)}
 
-    def at(text: str | None) -> int | None:
+    def seconds(text: str | None) -> int | None:
         return None if text is None else int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
     def span(later: int | None, earlier: int | None) -> float | None:
@@ -76,11 +76,11 @@ def test_each_step_is_counted_from_the_one_that_it_says(found: list[dict[str, An
         one = by_id[row["summary"]]
         moved = one["original_revision"] != one["revision"]
         first = pushed.get(one["original_revision"]) if moved else one["push_timestamp"]
-        assert row["culprit"] == span(at(one["created"]), one["push_timestamp"])
-        assert row["detect"] == span(at(one["created"]), first)
-        assert row["triage"] == span(at(one["first_triaged"]), at(one["created"]))
-        assert row["bug"] == span(at(one["bug_updated"]), at(one["created"]))
-        assert row["landed_to_bug"] == span(at(one["bug_updated"]), one["push_timestamp"])
+        assert row["culprit"] == span(seconds(one["created"]), one["push_timestamp"])
+        assert row["detect"] == span(seconds(one["created"]), first)
+        assert row["triage"] == span(seconds(one["first_triaged"]), seconds(one["created"]))
+        assert row["bug"] == span(seconds(one["bug_updated"]), seconds(one["created"]))
+        assert row["landed_to_bug"] == span(seconds(one["bug_updated"]), one["push_timestamp"])
         assert row["moved"] == ("yes" if moved else "no")
         assert row["regression"] == ("yes" if any(alert["is_regression"] for alert in one["alerts"]) else "no")
 

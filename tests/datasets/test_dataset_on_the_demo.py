@@ -105,7 +105,7 @@ def test_a_filter_leaves_what_it_says(call: Call, filled: Path) -> None:
     assert expired and {row["state"] for row in expired} == {"job expired"}
     assert call(*states, "nothing:here").code == 2
     none = call(*states, "state:running")
-    assert none.code == 0 and not none.rows and "none fits" in none.err
+    assert none.code == 0 and not none.rows and "filter" in none.err
 
 
 def test_windows_and_the_ten_minutes_change_the_counts(call: Call, filled: Path) -> None:
@@ -322,8 +322,8 @@ def test_the_directory_of_last_time_is_suggested(tmp_path: Path) -> None:
 
 def test_numbers_of_pushes_that_were_not_asked_for_are_missing_and_not_zero(call: Call, store: Path) -> None:
     gone = "1700290"
-    with sqlite3.connect(store / "ledger.sqlite") as ledger:
-        ledger.execute("DELETE FROM fetches WHERE endpoint LIKE 'pairs%' AND key = ?", (gone,))
+    with sqlite3.connect(store / "ledger.sqlite") as log:
+        log.execute("DELETE FROM fetches WHERE endpoint LIKE 'pairs%' AND key = ?", (gone,))
     for path in store.glob("pairs/**/rows.parquet"):
         pl.read_parquet(path, hive_partitioning=False).filter(pl.col("push_id") != int(gone)).write_parquet(path)
     base = ("--store", str(store), "--format", "csv")

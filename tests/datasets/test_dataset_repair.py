@@ -49,7 +49,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("table", TABLES)
 def test_a_damaged_file_is_set_aside_and_fetched_again(call: Call, tmp_path: Path, table: str) -> None:
-    """One damaged day made the whole dataset unusable, and could not be fetched again: the ledger said it was known."""
+    """One damaged day made the whole dataset unusable, and could not be fetched again: the log said it was known."""
     path, world = _filled(tmp_path / "store"), _world()
     with DatasetStore(path) as store:
         before = {name: store.read(name, "autoland") for name in TABLES}
@@ -117,7 +117,7 @@ def test_all_damaged_files_are_named(tmp_path: Path) -> None:
         assert "and 2 more are damaged" in found.value.sentence
 
 
-def test_a_damaged_ledger_costs_requests_and_no_row(call: Call, tmp_path: Path) -> None:
+def test_a_damaged_fetch_log_costs_requests_and_no_row(call: Call, tmp_path: Path) -> None:
     path, world = _filled(tmp_path / "store"), _world()
     with DatasetStore(path) as store:
         before = _pairs(store)
@@ -211,16 +211,16 @@ def test_a_full_disk_is_said_and_nothing_is_lost(call: Call, tmp_path: Path, mon
         assert _pairs(store) == _expected(world)
 
 
-def test_a_ledger_that_does_not_fit_is_a_full_disk(tmp_path: Path) -> None:
-    ledger = FetchLog(tmp_path / FETCH_LOG)
-    ledger._db.execute("PRAGMA max_page_count = 8")
+def test_a_fetch_log_that_does_not_fit_is_a_full_disk(tmp_path: Path) -> None:
+    log = FetchLog(tmp_path / FETCH_LOG)
+    log._db.execute("PRAGMA max_page_count = 8")
     with pytest.raises(FileError, match="no space left on device"):
         for number in range(100):
-            with ledger.exclusive(CancelToken()):
-                ledger.set_fact(f"key {number}", "x" * 1000)
-    with ledger.exclusive(CancelToken()):  # and it goes on as soon as there is room
+            with log.exclusive(CancelToken()):
+                log.set_fact(f"key {number}", "x" * 1000)
+    with log.exclusive(CancelToken()):  # and it works again as soon as there is room
         pass
-    ledger.close()
+    log.close()
 
 
 PLANTED = [

@@ -96,7 +96,7 @@ def test_a_summary_whose_last_alert_left_has_none(tmp_path: Path) -> None:
         assert store.count("alerts") == 0
 
 
-def test_the_ledger_tells_empty_from_failed_and_keeps_what_had_been_covered(tmp_path: Path) -> None:
+def test_the_fetch_log_tells_empty_from_failed_and_keeps_what_had_been_covered(tmp_path: Path) -> None:
     def note(key: str, status: Any, at: int, rows: int = 0) -> FetchRecord:
         return FetchRecord(
             "autoland", "pairs", key, status, at, rows, 5, 9, reason="timeout" if status == "error" else ""

@@ -100,8 +100,8 @@ class Dataset:
         """Over rows of pushes and measurements: in the window by the push's time, or by the commit list's."""
         window, dated = self.options.window, list[int]()
         if self.options.commits is not None:
-            meant = self.commits.filter(window.contains("commit_ts")).lazy()
-            heads = self.store.scan("pushes", self.repository).join(meant, on="revision", how="semi")
+            in_window = self.commits.filter(window.contains("commit_ts")).lazy()
+            heads = self.store.scan("pushes", self.repository).join(in_window, on="revision", how="semi")
             dated = heads.select("push_id").collect()["push_id"].to_list()
         return window.contains("push_ts") | pl.col("push_id").is_in(dated)
 

@@ -107,7 +107,7 @@ class FetchLog:
         except sqlite3.Error as error:
             raise FileError(
                 f"{path} cannot be used as the fetch log of a dataset: {error}.",
-                "Name a store that this program made; if it is damaged, `treeherder dataset repair` starts a new log.",
+                "Name a store that this program made; `ciexplore treeherder dataset repair` replaces a damaged log.",
             ) from error
         if version != FORMAT:
             raise FileError(f"{path.parent} was written by a newer version (format {version}).", "Update ciexplore.")
@@ -151,7 +151,7 @@ class FetchLog:
                 ) from error
             raise FileError(
                 f"{self._path}, the fetch log of the dataset, cannot be used: {error}.",
-                f"If it is damaged, `treeherder dataset repair --store {self._path.parent}` starts a new one.",
+                f"Start a new one with `ciexplore treeherder dataset repair --store {self._path.parent}`.",
             ) from error
 
     def record(self, fetches: Iterable[FetchRecord]) -> None:

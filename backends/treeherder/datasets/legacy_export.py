@@ -171,7 +171,7 @@ def _summary_cells(
         }
         if "duplicated_summaries_ids" not in complete:
             duplicates = complete.get("duplicated_summaries") or []
-            complete["duplicated_summaries_ids"] = [one.get("id") for one in duplicates if isinstance(one, dict)]
+            complete["duplicated_summaries_ids"] = [item.get("id") for item in duplicates if isinstance(item, dict)]
         values = (complete.get(name) for name in SUMMARY_COLUMNS)
         yield [format_cell(value) if isinstance(value, list | dict) else value for value in values]
 
@@ -215,9 +215,9 @@ def series_of_signatures(dataset: Dataset) -> Iterator[pl.DataFrame]:
     revisions = dataset.table("pushes").select("push_id", "revision").collect().lazy()
     machines = dataset.table("jobs").select("job_id", pl.col("machine_name").alias("job_machine")).collect().lazy()
     for part in ids.to_frame().iter_slices(SIGNATURES_PER_READ):
-        some = part["signature_id"]
+        numbers = part["signature_id"]
         series = (
-            measurements.filter(pl.col("signature_id").is_between(some.min(), some.max()))
+            measurements.filter(pl.col("signature_id").is_between(numbers.min(), numbers.max()))
             .join(revisions, on="push_id", how="left")
             .join(machines, on="job_id", how="left")
             .sort("push_ts", "push_id", "job_id", "datum_id", nulls_last=True)

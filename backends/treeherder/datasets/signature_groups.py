@@ -113,10 +113,10 @@ def share_rows(measurements: pl.LazyFrame, parts: Iterable[pl.LazyFrame]) -> Sha
 def find_classes(parts: Iterable[pl.LazyFrame]) -> pl.DataFrame:
     """signature_id, leader (the lowest signature with the same rows but for values), by signature."""
     with ThreadPoolExecutor(2, thread_name_prefix="classes") as pool:
-        found = list(pool.map(_classes_of_part, parts))
-    if not found:
+        classes = list(pool.map(_classes_of_part, parts))
+    if not classes:
         return pl.DataFrame(schema={"signature_id": ID, "leader": ID})
-    numbered = pl.concat(part.with_columns(pl.lit(number, ID).alias("part")) for number, part in enumerate(found))
+    numbered = pl.concat(part.with_columns(pl.lit(number, ID).alias("part")) for number, part in enumerate(classes))
     by_signature = numbered.group_by("signature_id", maintain_order=True).agg("part", "leader")
     leader = pl.col("signature_id").min().over("part", "leader").alias("leader")
     return by_signature.select("signature_id", leader).sort("signature_id")

@@ -51,9 +51,9 @@ class DamagedDatasetError(FileError):
         verb, them, whose = ("is", "it", "its") if len(files) == 1 else ("are", "them", "their")
         what = f"missing, although {whose} rows were fetched" if missing else "damaged; the other files are intact"
         action = "records that" if missing else f"sets {them} aside"
+        command = f"ciexplore treeherder dataset repair --store {store}"
         super().__init__(
-            f"{named}{more} {verb} {what}.",
-            f"`treeherder dataset repair --store {store}` {action}, and the next update fetches {them} again.",
+            f"{named}{more} {verb} {what}.", f"`{command}` {action}, and the next update fetches {them} again."
         )
         self.files = tuple(files)
 
@@ -150,15 +150,15 @@ class DatasetStore:
 
     def scan(self, table: str, repository: str | None = None) -> pl.LazyFrame:
         """The rows of a table with `DatasetTable.columns` and `hive`, of all repositories or of one."""
-        found = TABLES[table]
-        schema = {**found.columns, **found.hive()}
+        spec = TABLES[table]
+        schema = {**spec.columns, **spec.hive()}
         files = self.files(table, repository)
         if not files:
             return pl.LazyFrame(schema=schema)
         return pl.scan_parquet(
             files,
             hive_partitioning=True,
-            hive_schema=found.hive(),
+            hive_schema=spec.hive(),
             schema=schema,
             missing_columns="insert",
             extra_columns="ignore",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -53,21 +53,23 @@ class BatchResult(Generic[Item, Reply]):
     error: HttpError | None = None
 
 
-def fetch_batch(fetch: Callable[[Sequence[Item]], Reply], items: Sequence[Item]) -> list[BatchResult[Item, Reply]]:
+def fetch_batch(
+    fetch: Callable[[Sequence[Item], CancelToken], Reply], items: Sequence[Item], cancel: CancelToken
+) -> list[BatchResult[Item, Reply]]:
     """The results of one batch. If it fails, it is requested again in halves, down to single items: Treeherder's
     requests end after 30 seconds, and nobody knows how much fits into them.
 
     Raises errors that every other batch would have, too: no network, no permission, too many requests, cancelled.
     """
     try:
-        return [BatchResult(items, fetch(items))]
+        return [BatchResult(items, fetch(items, cancel))]
     except HttpError as error:
         if _affects_all(error):
             raise
         if len(items) == 1:
             return [BatchResult(items, None, error)]
     half = len(items) // 2
-    return [*fetch_batch(fetch, items[:half]), *fetch_batch(fetch, items[half:])]
+    return [*fetch_batch(fetch, items[:half], cancel), *fetch_batch(fetch, items[half:], cancel)]
 
 
 def _affects_all(error: HttpError) -> bool:
@@ -174,7 +176,7 @@ class DatasetUpdate:
     def _fetch_all(
         self,
         batches: Sequence[Sequence[Item]],
-        fetch: Callable[[Sequence[Item]], Reply],
+        fetch: Callable[[Sequence[Item], CancelToken], Reply],
         decode_reply: Callable[[Sequence[Item], Reply], tuple[pl.DataFrame, Records]],
         commit: Callable[[Frames, Records], None],
         *,
@@ -190,12 +192,8 @@ class DatasetUpdate:
         """
         frames, records, done, failed = Frames(), Records(), 0, False
         total = sum(map(len, batches))
-        replies = map_concurrently(
-            lambda batch, _: fetch_batch(fetch, batch), batches, self._cancel, workers=self._concurrency
-        )
-        results = chain.from_iterable(result for done in replies for result in done)
         try:
-            for count, result in enumerate(results, 1):
+            for count, result in enumerate(self._fetch_batches(batches, fetch), 1):
                 done += len(result.items)
                 if result.reply is None:
                     assert result.error is not None
@@ -213,6 +211,15 @@ class DatasetUpdate:
             if (frames or records) and not self._cancel.cancelled:
                 commit(frames, records)
         return not failed
+
+    def _fetch_batches(
+        self, batches: Sequence[Sequence[Item]], fetch: Callable[[Sequence[Item], CancelToken], Reply]
+    ) -> Iterator[BatchResult[Item, Reply]]:
+        """The results as they arrive."""
+        for results in map_concurrently(
+            lambda batch, cancel: fetch_batch(fetch, batch, cancel), batches, self._cancel, workers=self._concurrency
+        ):
+            yield from chain.from_iterable(results)
 
     def _fetch_repository_id(self) -> None:
         """First, because an unknown repository makes most endpoints fail with server errors."""
@@ -264,7 +271,7 @@ class DatasetUpdate:
 
         self._fetch_all(
             split_batches(list(pushed), PUSHES_PER_REQUEST),
-            lambda pushes: self._client.measurements(pushes, options.frameworks, self._cancel),
+            lambda pushes, cancel: self._client.measurements(pushes, options.frameworks, cancel),
             decode_reply,
             lambda frames, records: self._commit({"pairs": pl.concat(frames)} if frames else {}, records),
             failure=(endpoint, str),
@@ -289,7 +296,7 @@ class DatasetUpdate:
 
         self._fetch_all(
             [[number] for number in since],
-            lambda ids: self._client.series(ids[0], since[ids[0]], self._cancel),
+            lambda ids, cancel: self._client.series(ids[0], since[ids[0]], cancel),
             decode_reply,
             commit,
             failure=("digits", str),
@@ -307,10 +314,10 @@ class DatasetUpdate:
             return
         days = [[(framework, day) for day in days] for framework, days in sorted(spans, key=lambda span: span[1])]
 
-        def fetch(span: Sequence[tuple[int, int]]) -> list[decode.SubmitTimesReply]:
+        def fetch(span: Sequence[tuple[int, int]], cancel: CancelToken) -> list[decode.SubmitTimesReply]:
             framework, first, last = span[0][0], span[0][1], span[-1][1]
             # One second more on both sides, because the server excludes the bounds.
-            return self._client.submit_times(framework, first - 1, last + DAY + 1, self._cancel)
+            return self._client.submit_times(framework, first - 1, last + DAY + 1, cancel)
 
         def decode_reply(
             span: Sequence[tuple[int, int]], reply: list[decode.SubmitTimesReply]
@@ -373,7 +380,7 @@ class DatasetUpdate:
     def _fetch_job_details(self, jobs: list[int]) -> None:
         complete = self._fetch_all(
             split_batches(jobs, JOBS_PER_REQUEST),
-            lambda ids: self._client.jobs(ids, self._cancel),
+            lambda ids, cancel: self._client.jobs(ids, cancel),
             lambda ids, reply: (decode.job_rows(reply, ids, now()), []),
             lambda frames, records: self._commit({"jobs": pl.concat(frames)} if frames else {}, records),
             failure=("jobs", lambda number: ""),
@@ -394,8 +401,8 @@ class DatasetUpdate:
         repository_id, timerange = int(self._store.log.fact(self._id_key) or 0), self._plan.alert_timerange(endpoint)
         total = 0
 
-        def fetch(pages: Sequence[int]) -> decode.SummaryPage:
-            return self._client.alert_summaries(repository_id, pages[0], timerange, monitored, self._cancel)
+        def fetch(pages: Sequence[int], cancel: CancelToken) -> decode.SummaryPage:
+            return self._client.alert_summaries(repository_id, pages[0], timerange, monitored, cancel)
 
         def store(page: decode.SummaryPage) -> pl.DataFrame:
             nonlocal total
@@ -404,7 +411,7 @@ class DatasetUpdate:
             total += len(summaries)
             return summaries
 
-        first = fetch([1])
+        first = fetch([1], self._cancel)
         store(first)
         complete = self._fetch_all(
             [[page] for page in range(2, ceil_div(first.count or 0, SUMMARIES_PER_PAGE) + 1)],

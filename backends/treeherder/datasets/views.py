@@ -170,13 +170,15 @@ def bugs(dataset: Dataset) -> pl.DataFrame:
     """`regressed_tests`, newest first."""
     rows = regressed_tests(dataset.table("alert_summaries"), dataset.table("alerts"))
 
-    def joined(field: str) -> pl.Expr:
+    def join_field(field: str) -> pl.Expr:
         values = pl.col("tests").list.eval(pl.element().struct.field(field)).list.unique().list.sort()
         return values.list.eval(pl.element().filter(pl.element() != "")).list.join(", ")
 
     count = pl.col("tests").list.len().fill_null(0).alias("count")
     bug = pl.col("bug_number").cast(pl.String).alias("bug")
-    described = rows.with_columns(count, bug, joined("platform").alias("platforms"), joined("test").alias("tests"))
+    described = rows.with_columns(
+        count, bug, join_field("platform").alias("platforms"), join_field("test").alias("tests")
+    )
     return _summary_rows(described.lazy(), BUGS)
 
 
