@@ -88,7 +88,7 @@ def test_a_file_that_is_gone_is_not_counted_as_never_measured(call: Call, tmp_pa
     with DatasetStore(path) as store, pytest.raises(FileError, match="missing"):
         _fill(store, world)
     ended = call("treeherder", "dataset", "repair", "--store", str(path))
-    assert ended.code == 0 and f"{gone}  missing  again: " in ended.text
+    assert ended.code == 0 and f"{gone}  missing; fetched again: " in ended.text
     with DatasetStore(path) as store:
         assert not _fill(store, world, replace(OPTIONS, until=NOW + 1)).failures
         keys = list(TABLES[table].key)

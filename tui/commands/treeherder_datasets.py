@@ -153,7 +153,7 @@ def _client(url: str | None, repository: str, rate: float) -> Iterator[tuple[Dat
 @click.option("--no-alerts", is_flag=True, help="Do not fetch alerts.")
 @click.option("--monitored", is_flag=True, help="Include monitored (unsheriffed) alerts.")
 @click.option("--concurrency", type=click.IntRange(1, 16), default=4, show_default=True, help="Parallel requests.")
-@click.option("--rate", type=click.FloatRange(0), default=8.0, show_default=True, help="Requests per second; 0: any.")
+@click.option("--rate", type=click.FloatRange(0), default=8.0, show_default=True, help="Requests/second; 0: no limit.")
 @click.option(
     "--fresh", callback=_DURATION, metavar="T", default="10m", show_default=True, help="Minimum age before refetching."
 )
@@ -328,7 +328,7 @@ def repair(store: Path) -> None:
     files = repair_store(store, CancelToken())
     for file in files:
         state = "missing" if file.missing else f"set aside as {store / file.moved_to}" if file.moved_to else "removed"
-        click.echo(f"{store / file.name}  {state}  again: {file.refetched}")
+        click.echo(f"{store / file.name}  {state}; fetched again: {file.refetched}")
     if files:
         say(f"{len(files):,} damaged or missing; `ciexplore treeherder dataset update` fetches what they held.")
     else:

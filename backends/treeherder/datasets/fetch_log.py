@@ -89,6 +89,13 @@ class FetchOutcome:
     reason: str
 
 
+def extend_coverage(last: FetchOutcome | None, since: int, until: int) -> tuple[int, int]:
+    """The span that is covered after a success from `since` to `until`, adjacent to what `last` covers."""
+    bounds = [since, until, *((last.covers_from, last.covers_to) if last is not None else ())]
+    known = [bound for bound in bounds if bound is not None]
+    return min(known), max(known)
+
+
 class FetchLog:
     """One SQLite file, for one thread. `exclusive()` is the lock of the store among processes."""
 

@@ -28,7 +28,7 @@ from backends.treeherder.datasets.client import (
     SUMMARIES_PER_PAGE,
     DatasetClient,
 )
-from backends.treeherder.datasets.fetch_log import FetchRecord, now
+from backends.treeherder.datasets.fetch_log import FetchRecord, extend_coverage, now
 from backends.treeherder.datasets.signature_groups import shared_rows
 from backends.treeherder.datasets.store import DAY, DatasetStore
 from backends.treeherder.datasets.tables import MEASUREMENTS
@@ -243,18 +243,15 @@ class DatasetUpdate:
 
     def _fetch_pushes(self) -> None:
         for since, until, newer in self._plan.push_spans():
-            before = self._plan.outcome("pushes")
-            newest = until if before is None or before.covers_to is None else max(until, before.covers_to)
+            _, newest = extend_coverage(self._plan.outcome("pushes"), since, until)
             for page in self._client.push_pages(since, until, self._cancel):
                 oldest = min(push.push_timestamp for push in page)
                 self._progress(f"{len(page):,} pushes listed")
                 # Going back in time every page extends the known span; a newer span closes its gap only when complete.
                 records = [] if newer else [self._success("pushes", "", len(page), oldest, newest)]
                 self._commit({"pushes": decode.push_rows(page)}, records)
-            last = self._plan.outcome("pushes")
-            low = since if last is None or last.covers_from is None else min(since, last.covers_from)
-            high = until if last is None or last.covers_to is None else max(until, last.covers_to)
-            self._commit({}, [self._success("pushes", "", len(self._plan.pushes()), low, high)])
+            covered = extend_coverage(self._plan.outcome("pushes"), since, until)
+            self._commit({}, [self._success("pushes", "", len(self._plan.pushes()), *covered)])
 
     def _fetch_measurements(self) -> None:
         options, endpoint = self._options, self._options.endpoint("pairs")
@@ -397,7 +394,7 @@ class DatasetUpdate:
                 self._fetch_alert_list(endpoint, monitored=monitored)
 
     def _fetch_alert_list(self, endpoint: str, *, monitored: bool) -> None:
-        last, since = self._plan.outcome(endpoint), self._options.since
+        covered = extend_coverage(self._plan.outcome(endpoint), self._options.since, self._options.until)
         repository_id, timerange = int(self._store.log.fact(self._id_key) or 0), self._plan.alert_timerange(endpoint)
         total = 0
 
@@ -422,8 +419,7 @@ class DatasetUpdate:
             noun="pages of alert summaries",
         )
         if complete:
-            low = since if last is None or last.covers_from is None else min(since, last.covers_from)
-            self._commit({}, [self._success(endpoint, "", total, low, self._options.until)])
+            self._commit({}, [self._success(endpoint, "", total, *covered)])
 
     def _cache_shared_rows(self) -> None:
         """Last, so that no view has to wait for it."""

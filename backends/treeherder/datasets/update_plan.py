@@ -3,7 +3,6 @@ that takes (--dry-run)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -149,11 +148,6 @@ class UpdatePlan:
             for number, pushed in rows
             if not any(self.has_push(known.get(str(number)), pushed) for known in (same, every))
         ]
-
-    def names_more(self, pushes: Sequence[tuple[int, int]]) -> bool:
-        """Whether some of these pushes were never fetched: the jobs and series they name cannot be counted yet."""
-        known = self.store.log.outcomes(self.options.repository, self.options.endpoint("pairs"))
-        return any(not self.has_push(known.get(str(number)), pushed) for number, pushed in pushes)
 
     def series_to_fetch(self) -> list[tuple[int, int]]:
         """(signature, time of its first push of the span) of those whose values need all their digits."""
@@ -326,21 +320,19 @@ def planned_steps(
             pushes.append(pl.DataFrame(rows, schema=pushes[0].schema, orient="row"))
     listed = client.requests - listed
     missing = plan.pushes_to_fetch(pl.concat(pushes).unique("push_id"))
-    more = plan.names_more(missing)
     jobs = plan.job_requests()
-    lists = new_lists = 0
+    lists = min(jobs.lists, jobs.more_jobs)
+    instead = 0 if jobs.use_lists else lists  # requests for jobs that provide submission times are not counted twice
+    days, frameworks = len({pushed // DAY for _, pushed in missing}), len(options.frameworks)
+    new_lists = 0
     if options.jobs != "all":  # otherwise jobs provide the submission times
-        lists = min(jobs.lists, jobs.more_jobs)
-        days = len({pushed // DAY for _, pushed in missing})
-        new_lists = ceil_div(days, DAYS_PER_SPAN) * (len(options.frameworks) or _count_frameworks(store)) if more else 0
-    # If jobs provide the submission times, their requests count as those and not twice.
-    instead = 0 if options.jobs == "all" or jobs.use_lists else lists
+        new_lists = ceil_div(days, DAYS_PER_SPAN) * (frameworks or _count_frameworks(store))
     summaries = 0
     for monitored, endpoint in options.alert_lists():
         if not plan.has_list(endpoint):
             first = client.alert_summaries(repository_id, 1, plan.alert_timerange(endpoint), monitored, cancel)
             summaries += max(1, ceil_div(first.count or 0, SUMMARIES_PER_PAGE))
-    at_least = "at least: the new values name more"
+    at_least = "at least: the new values name more" if missing else "exact"
     return [
         PlannedStep("repository", int(stored is None), reason="its id, once"),
         PlannedStep("signatures", int(not plan.has_list(options.endpoint("signatures"))),
@@ -348,11 +340,11 @@ def planned_steps(
         PlannedStep("pushes", listed, "exact, requested to find out", f"{PUSHES_PER_PAGE:,} pushes a page"),
         PlannedStep("values", ceil_div(len(missing), PUSHES_PER_REQUEST),
                     reason=f"{len(missing):,} pushes, {PUSHES_PER_REQUEST} a request"),
-        PlannedStep("digits", len(plan.series_to_fetch()), at_least if more and options.digits != "none" else "exact",
+        PlannedStep("digits", len(plan.series_to_fetch()), "exact" if options.digits == "none" else at_least,
                     "one signature a request: values with all digits (--digits)"),
         PlannedStep("submit times", lists + new_lists, "at most" if new_lists else "exact",
                     f"{DAYS_PER_SPAN} days of a framework, or {JOBS_PER_REQUEST} jobs, a request: whichever is less"),
-        PlannedStep("jobs", ceil_div(len(jobs.jobs), JOBS_PER_REQUEST) - instead, at_least if more else "exact",
+        PlannedStep("jobs", ceil_div(len(jobs.jobs), JOBS_PER_REQUEST) - instead, at_least,
                     f"{JOBS_PER_REQUEST} ids a request"),
         PlannedStep("alerts", summaries, "exact, requested to find out", f"{SUMMARIES_PER_PAGE} summaries a page"),
     ]  # fmt: skip
