@@ -51,7 +51,7 @@ class DatasetLocator(DeclaredLocator):
     kinds = {
         **KINDS,
         "store": FieldKind(r"[^\0]+", "a directory", "STORE"),
-        "view": FieldKind(r"[a-z-]+", "a view", "VIEW", choices=VIEW_NAMES),
+        "view": FieldKind("|".join(VIEW_NAMES), "a view", "VIEW"),
     }
 
     def __init_subclass__(cls, **rest: Any) -> None:
