@@ -30,7 +30,7 @@ def test_values(recorded: Any, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["push-autoland-count100", "push-try-count40"])
 def test_pushes(recorded: Any, name: str) -> None:
-    rows = decode.push_rows(msgspec.json.decode(recorded(name), type=decode.PushPage).results)
+    rows = decode.push_rows(msgspec.json.decode(recorded(name), type=decode.ResultPage[decode.DatasetPush]).results)
     plain = json.loads(recorded(name))["results"]
     assert dict(rows.schema) == PUSHES.columns
     assert rows.select("push_id", "revision", "push_ts").rows() == [
@@ -51,7 +51,7 @@ def test_signatures_keep_which_fields_they_have(recorded: Any, name: str) -> Non
 
 
 def test_jobs_and_those_that_are_gone(recorded: Any) -> None:
-    found = msgspec.json.decode(recorded("jobs-project-autoland-push"), type=decode.JobPage).results
+    found = msgspec.json.decode(recorded("jobs-project-autoland-push"), type=decode.JsonPage).results
     rows = decode.job_rows(found, [*(one["id"] for one in found), 999_999], 5)
     assert dict(rows.schema) == JOBS.columns
     assert rows.filter(rows["state"] == "expired")["job_id"].to_list() == [999_999]
@@ -63,7 +63,7 @@ def test_jobs_and_those_that_are_gone(recorded: Any) -> None:
 
 
 def test_alert_summaries_come_back_as_they_were(recorded: Any) -> None:
-    page = msgspec.json.decode(recorded("alertsummary-limit100-page1"), type=decode.SummaryPage)
+    page = msgspec.json.decode(recorded("alertsummary-limit100-page1"), type=decode.JsonPage)
     summaries, alerts = decode.alert_rows(page.results, monitored=False)
     assert (dict(summaries.schema), dict(alerts.schema)) == (ALERT_SUMMARIES.columns, ALERTS.columns)
     own = {row["summary_id"]: json.loads(row["raw"]) for row in summaries.iter_rows(named=True)}

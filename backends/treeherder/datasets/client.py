@@ -14,13 +14,12 @@ from backends.http.policies import CachePolicy
 from backends.treeherder.asking import Asker, NoSuchRepository, project
 from backends.treeherder.datasets.decode import (
     DatasetPush,
-    JobPage,
+    JsonPage,
     PushDatum,
-    PushPage,
     RepositoryId,
+    ResultPage,
     SeriesReply,
     SubmitTimesReply,
-    SummaryPage,
 )
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ class DatasetClient:
     def pushes(self, since: int, until: int, cancel: CancelToken) -> list[DatasetPush]:
         """The newest thousand pushes from `since` to `until`, both included, epoch seconds; newest first."""
         params = {"count": PUSHES_PER_PAGE, "push_timestamp__gte": since, "push_timestamp__lte": until}
-        page: PushPage = self._get_project("push/", params, PushPage, cancel)
+        page: ResultPage[DatasetPush] = self._get_project("push/", params, ResultPage[DatasetPush], cancel)
         return [push for push in page.results if since <= push.push_timestamp <= until]
 
     def push_pages(self, since: int, until: int, cancel: CancelToken) -> Iterator[list[DatasetPush]]:
@@ -115,7 +114,7 @@ class DatasetClient:
     def jobs(self, ids: Sequence[int], cancel: CancelToken) -> list[dict[str, Any]]:
         """The jobs with these ids (at most `JOBS_PER_REQUEST`), unordered; expired ones are absent."""
         params = {"id__in": ",".join(map(str, ids)), "count": 2000}
-        page: JobPage = self._get_project("jobs/", params, JobPage, cancel)
+        page: JsonPage = self._get_project("jobs/", params, JsonPage, cancel)
         requested = set(ids)  # the server ignores a filter that it does not know
         return [job for job in page.results if job.get("id") in requested]
 
@@ -144,7 +143,7 @@ class DatasetClient:
 
     def alert_summaries(
         self, repository_id: int, page: int, timerange: int, monitored: bool, cancel: CancelToken
-    ) -> SummaryPage:
+    ) -> JsonPage:
         """A page of those whose push is at most `timerange` seconds old, oldest first, so that a new one shifts no
         others between pages."""
         params: dict[str, Any] = {
@@ -155,7 +154,7 @@ class DatasetClient:
             "timerange": timerange,
             "monitored_alerts": 1 if monitored else None,
         }
-        return self._get("performance/alertsummary/", params, SummaryPage, cancel)  # type: ignore[no-any-return]
+        return self._get("performance/alertsummary/", params, JsonPage, cancel)  # type: ignore[no-any-return]
 
     def _get_project(self, endpoint: str, params: dict[str, Any], kind: Any, cancel: CancelToken) -> Any:
         return self._get(project(self.repository, endpoint), params, kind, cancel)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 import polars as pl
@@ -26,6 +26,7 @@ from backends.treeherder.datasets.tables import (
     DatasetTable,
 )
 
+Result = TypeVar("Result")
 LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59
 Id = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
 LongId = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -86,12 +87,6 @@ class DatasetPush(msgspec.Struct):
     revisions: list[PushCommit] = []
 
 
-class PushPage(msgspec.Struct):
-    """push"""
-
-    results: list[DatasetPush]
-
-
 class RepositoryId(msgspec.Struct):
     """repository: one repository."""
 
@@ -99,17 +94,14 @@ class RepositoryId(msgspec.Struct):
     name: str
 
 
-class JobPage(msgspec.Struct):
-    """jobs"""
+class ResultPage(msgspec.Struct, Generic[Result]):
+    """A page of a list. `count`: of all pages, if the endpoint tells it."""
 
-    results: list[dict[str, Any]]
-
-
-class SummaryPage(msgspec.Struct):
-    """performance/alertsummary"""
-
-    results: list[dict[str, Any]]
+    results: list[Result]
     count: int | None = None
+
+
+JsonPage = ResultPage[dict[str, Any]]  # of objects whose unknown fields are kept: jobs, alert summaries
 
 
 def measurement_rows(reply: Mapping[str, Sequence[PushDatum]], seen_at: int) -> pl.DataFrame:

@@ -398,10 +398,10 @@ class DatasetUpdate:
         repository_id, timerange = int(self._store.log.fact(self._id_key) or 0), self._plan.alert_timerange(endpoint)
         total = 0
 
-        def fetch(pages: Sequence[int], cancel: CancelToken) -> decode.SummaryPage:
+        def fetch(pages: Sequence[int], cancel: CancelToken) -> decode.JsonPage:
             return self._client.alert_summaries(repository_id, pages[0], timerange, monitored, cancel)
 
-        def store(page: decode.SummaryPage) -> pl.DataFrame:
+        def store(page: decode.JsonPage) -> pl.DataFrame:
             nonlocal total
             summaries, alerts = decode.alert_rows(page.results, monitored=monitored)
             self._commit({"alert_summaries": summaries, "alerts": alerts}, [])
