@@ -156,8 +156,8 @@ class Dataset:
     def fetch_status(self) -> pl.DataFrame:
         """push_id, status: how fetching its values ended; a success counts even if a later attempt failed."""
         status: dict[int, str] = {}
-        for endpoint in {row[1] for row in self.store.log.summary() if row[0] == self.repository}:
-            if endpoint.partition(":")[0] != "pairs":
+        for repository, endpoint, *_ in self.store.log.summary():
+            if repository != self.repository or endpoint.partition(":")[0] != "pairs":
                 continue
             for key, last in self.store.log.outcomes(self.repository, endpoint).items():
                 if status.get(int(key)) != "ok":
