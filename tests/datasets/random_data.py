@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 import polars as pl
 from hypothesis import strategies as st
 
-from backends.treeherder.datasets.tables import JOBS, PAIRS, PUSHES, SIGNATURES
+from backends.treeherder.datasets import decode
+from backends.treeherder.datasets.signature_groups import SharedRows, share_rows, signature_groups
+from backends.treeherder.datasets.store import DatasetStore
+from backends.treeherder.datasets.tables import MEASUREMENTS, PUSHES
 from tests.datasets.original import Datum
 
 START = 1_790_000_000
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredData:
     """Values as plain rows, and the same as the store's frame (unique, as ingest guarantees)."""
 
     data: list[Datum]
@@ -28,10 +31,10 @@ class Measured:
             (signature, job, datum, push, pushed, submitted, 1.0, START, None, False)
             for signature, job, datum, push, pushed, submitted in self.data
         ]
-        return pl.DataFrame(rows, schema=PAIRS.columns, orient="row").lazy()
+        return pl.DataFrame(rows, schema=MEASUREMENTS.columns, orient="row").lazy()
 
 
-def _data(rows: list[tuple[int, int, bool, int | None]]) -> Measured:
+def _data(rows: list[tuple[int, int, bool, int | None]]) -> MeasuredData:
     """A job belongs to one push and measures a signature once; expired ones leave only their values."""
     found: dict[tuple[int, int], Datum] = {}
     for signature, job, expired, after in rows:
@@ -41,7 +44,7 @@ def _data(rows: list[tuple[int, int, bool, int | None]]) -> Measured:
         number = 10_000 + signature * 100 + job
         known = (signature, None if expired else 500 + job, number, push, pushed, submitted)
         found.setdefault((signature, job), known)
-    return Measured(list(found.values()))
+    return MeasuredData(list(found.values()))
 
 
 AFTER = st.one_of(st.none(), st.sampled_from([-1, 0, 599, 600, 601, 90_000]))
@@ -50,7 +53,7 @@ SUITE = st.sets(st.integers(1, 6), min_size=1)
 RUNS = st.tuples(SUITE, st.integers(0, 11), st.booleans(), AFTER)
 
 
-def _suites(runs: list[tuple[set[int], int, bool, int | None]]) -> Measured:
+def _suites(runs: list[tuple[set[int], int, bool, int | None]]) -> MeasuredData:
     """Jobs that measured several signatures at once, as suites do, so that many have the very same rows."""
     return _data([(one, job, expired, after) for ids, job, expired, after in runs for one in sorted(ids)])
 
@@ -74,10 +77,7 @@ METADATA = st.dictionaries(st.integers(1, 6), FIELDS, max_size=6)
 
 
 def signatures(metadata: dict[int, dict[str, Any]]) -> pl.LazyFrame:
-    from backends.treeherder.datasets.answers import signatures as read
-
-    named = {str(number): {"id": number, **fields} for number, fields in metadata.items()}
-    return read(named).select(list(SIGNATURES.columns)).lazy()
+    return decode.signature_rows({str(number): {"id": number, **fields} for number, fields in metadata.items()}).lazy()
 
 
 def pushes(count: int = 5) -> pl.LazyFrame:
@@ -96,16 +96,10 @@ JOB_TABLE = st.dictionaries(st.integers(500, 511), JOB, max_size=12)
 
 
 def jobs(known: dict[int, dict[str, Any]]) -> pl.LazyFrame:
-    from backends.treeherder.datasets.answers import jobs as read
-
     found = [
-        {"id": number, "state": "completed", "push_id": (number - 500) // 3, **one} for number, one in known.items()
+        {"id": number, "state": "completed", "push_id": (number - 500) // 3, **job} for number, job in known.items()
     ]
-    return read(found, [], START).select(list(JOBS.columns)).lazy()
-
-
-def decoded(raw: str) -> Any:
-    return msgspec.json.decode(raw)
+    return decode.job_rows(found, [], START).lazy()
 
 
 # Alerts as the API lists them: an alert belongs to one summary and may be related to another.
@@ -152,7 +146,7 @@ SUMMARY = st.fixed_dictionaries(
 )
 
 
-def _numbered(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _with_ids(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     alert = 0
     rows = []
     for number, one in enumerate(found, 1):
@@ -163,11 +157,69 @@ def _numbered(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-SUMMARIES = st.lists(SUMMARY, max_size=6).map(_numbered)
+SUMMARIES = st.lists(SUMMARY, max_size=6).map(_with_ids)
 
 
 def alert_frames(found: list[dict[str, Any]]) -> tuple[pl.LazyFrame, pl.LazyFrame]:
-    from backends.treeherder.datasets.answers import alert_summaries
-
-    summaries, alerts = alert_summaries(found, monitored=False)
+    summaries, alerts = decode.alert_rows(found, monitored=False)
     return summaries.with_columns(repository=pl.lit("autoland")).lazy(), alerts.lazy()
+
+
+class FakeDataset:
+    """A `Dataset` without a store: tables by name, and what views calculate from them."""
+
+    def __init__(self, **tables: pl.LazyFrame) -> None:
+        self._tables = tables
+
+    def table(self, name: str) -> pl.LazyFrame:
+        return self._tables[name]
+
+    @property
+    def shared(self) -> SharedRows:
+        return share(self._tables["pairs"])
+
+    @property
+    def groups(self) -> pl.DataFrame:
+        return signature_groups(self._tables["pairs"])
+
+
+def share(rows: pl.LazyFrame) -> SharedRows:
+    return share_rows(rows, [rows])
+
+
+def measurement_row(datum: tuple[int, bool, bool, float | None, int]) -> dict[str, Any]:
+    number, with_job, with_submit, value, seen = datum
+    push = number // 4
+    return {
+        "signature_id": number % 4,
+        "job_id": 1000 + push * 2 + number % 2 if with_job else None,
+        "datum_id": number,
+        "push_id": push,
+        "push_ts": START + push * 86_400 // 2,
+        "submit_ts": START + number if with_job and with_submit else None,
+        "value": value,
+        "seen_at": seen,
+        "machine_name": f"machine-{number % 3}" if with_job and with_submit else None,
+        "exact": False,
+    }
+
+
+def measurement_frame(batch: list[Any]) -> pl.DataFrame:
+    return pl.DataFrame([measurement_row(datum) for datum in batch], schema=MEASUREMENTS.columns)
+
+
+def merge_model(batches: Iterable[list[Any]]) -> dict[int, dict[str, Any]]:
+    known: dict[int, dict[str, Any]] = {}
+    for batch in batches:
+        for datum in map(measurement_row, batch):
+            old = known.setdefault(datum["datum_id"], dict(datum))
+            for name, value in datum.items():
+                if name == "seen_at":
+                    old[name] = min(old[name], value)
+                elif value is not None:
+                    old[name] = value
+    return known
+
+
+def stored_rows(store: DatasetStore) -> list[dict[str, Any]]:
+    return store.read("pairs", "autoland").select(list(MEASUREMENTS.columns)).sort("datum_id").to_dicts()
