@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backends.frames import filters
-from backends.frames.filters import FilterProblem
+from backends.frames.filter_ast import FilterSyntaxError
 from tests.widgets.frame_app import TableApp, frame, lines, running, settled
 from tui.widgets.frame_rows import Arrangement, Question, SortKey
 from tui.widgets.frame_table import FrameTable
@@ -17,7 +17,7 @@ async def test_a_wrong_filter_leaves_the_table_as_it_was() -> None:
     async with running(frame(9)) as (_, table, _pilot):
         table.set_filter("task -state:failed")
         before = lines(table)
-        with pytest.raises(FilterProblem):
+        with pytest.raises(FilterSyntaxError):
             table.set_filter("runs>many")
         assert (table.filter_text, lines(table)) == ("task -state:failed", before)
 

@@ -42,8 +42,8 @@ def _read_by(read: Callable[[str], Any]) -> Callable[[click.Context, click.Param
 
 
 def _read_quantity(text: str, kind: str) -> int:
+    from backends.frames.formats import parse_quantity
     from backends.frames.schema import Kind
-    from backends.frames.units import parse_quantity
 
     return int(parse_quantity(text, Kind[kind]))
 
