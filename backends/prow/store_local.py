@@ -6,7 +6,7 @@ Symbolic links are not followed: a tree that came from a server must not lead ou
 from __future__ import annotations
 
 import os
-import stat as modes
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -15,15 +15,15 @@ from pathlib import Path
 from backends.atomic import disk_words
 from backends.cancel import CancelToken
 from backends.errors import FileError
-from backends.http.errors import NotFoundError, sanitize
-from backends.prow.source import PAGE, Entry, Listing, Source
+from backends.http.errors import AccessDeniedError, IncompleteBodyError, NotFoundError, sanitize
+from backends.prow.store import PAGE_SIZE, BlobInfo, BlobPage, BlobStore, BlobStream
 
 _PIECE = 256 << 10
 _OWN = ".ciexplore"  # where downloads keep their record
 _COMPRESSED_NAMES = (".gz", ".gzip", ".tgz")
 
 
-class LocalSource(Source):
+class LocalStore(BlobStore):
     """Objects are files below ROOT/BUCKET; the order of names is the storage's."""
 
     kind = "file"
@@ -41,9 +41,9 @@ class LocalSource(Source):
         start: str = "",
         end: str = "",
         token: str = "",
-        hold: float | None = 0.0,
-    ) -> Listing:
-        files: list[Entry] = []
+        max_age: float | None = 0.0,
+    ) -> BlobPage:
+        files: list[BlobInfo] = []
         folders: list[str] = []
         begin = max(start, token)
         for name, entry in self._walk(bucket, prefix, deep, cancel):
@@ -52,15 +52,15 @@ class LocalSource(Source):
                 continue
             if end and name >= end:
                 continue
-            if len(files) + len(folders) >= PAGE:
-                return Listing(tuple(files), tuple(folders), name)
+            if len(files) + len(folders) >= PAGE_SIZE:
+                return BlobPage(tuple(files), tuple(folders), name)
             if entry is None:
                 folders.append(name)
             else:
                 files.append(entry)
-        return Listing(tuple(files), tuple(folders))
+        return BlobPage(tuple(files), tuple(folders))
 
-    def _walk(self, bucket: str, prefix: str, deep: bool, cancel: CancelToken) -> Iterator[tuple[str, Entry | None]]:
+    def _walk(self, bucket: str, prefix: str, deep: bool, cancel: CancelToken) -> Iterator[tuple[str, BlobInfo | None]]:
         above, _, first = prefix.rpartition("/")
         folder = self._path(bucket, above) if above else self._path(bucket, "")
         if folder is None:
@@ -69,15 +69,15 @@ class LocalSource(Source):
 
     def _folder(
         self, folder: Path, above: str, first: str, deep: bool, cancel: CancelToken
-    ) -> Iterator[tuple[str, Entry | None]]:
+    ) -> Iterator[tuple[str, BlobInfo | None]]:
         cancel.check()
         try:
             with os.scandir(folder) as found:
                 entries = [one for one in found if one.name.startswith(first) and one.name != _OWN]
         except (FileNotFoundError, NotADirectoryError):
             return
-        except OSError as problem:
-            raise _unreadable(folder, problem) from problem
+        except OSError as error:
+            raise _unreadable(folder, error) from error
         names = {f"{above}{one.name}{'/' if one.is_dir(follow_symlinks=False) else ''}": one for one in entries}
         for name in sorted(names):
             one = names[name]
@@ -87,38 +87,38 @@ class LocalSource(Source):
                 else:
                     yield name, None
             elif one.is_file(follow_symlinks=False):
-                yield name, _entry(name, one.stat(follow_symlinks=False))
+                yield name, _blob_info(name, one.stat(follow_symlinks=False))
 
-    def stat(self, bucket: str, name: str, *, cancel: CancelToken) -> Entry:
+    def stat(self, bucket: str, name: str, *, cancel: CancelToken) -> BlobInfo:
         path = self._path(bucket, name)
         try:
             found = path.lstat() if path is not None else None
         except OSError:
             found = None
-        if found is None or not modes.S_ISREG(found.st_mode):
+        if found is None or not stat.S_ISREG(found.st_mode):
             raise NotFoundError(
                 f"There is no file {sanitize(name)} in {self.root / sanitize(bucket)}.", "Check its name."
             )
-        return _entry(name, found)
+        return _blob_info(name, found)
 
     @contextmanager
-    def open(self, bucket: str, entry: Entry, *, cancel: CancelToken) -> Iterator[Iterator[bytes]]:
-        self.stat(bucket, entry.name, cancel=cancel)
-        path = self._path(bucket, entry.name)
+    def open(self, bucket: str, info: BlobInfo, *, cancel: CancelToken) -> Iterator[Iterator[bytes]]:
+        self.stat(bucket, info.name, cancel=cancel)
+        path = self._path(bucket, info.name)
         assert path is not None
         try:
             with path.open("rb", buffering=0) as stream:
-                yield _content(entry.name, stream.read, cancel)
-        except OSError as problem:
-            raise _unreadable(path, problem) from problem
+                yield _content(info.name, stream.read, cancel)
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
-    def address(self, bucket: str, name: str, generation: str = "") -> str:
+    def url(self, bucket: str, name: str, generation: str = "") -> str:
         path = self._path(bucket, name)
         return path.absolute().as_uri() if path is not None else ""
 
-    def download(self, bucket: str, entry: Entry) -> tuple[str, str]:
-        version = f"version={entry.generation}"
-        url = self.address(bucket, entry.name)
+    def download_url(self, bucket: str, info: BlobInfo) -> tuple[str, str]:
+        version = f"version={info.generation}"
+        url = self.url(bucket, info.name)
         return (f"{url}?{version}", version) if url else ("", "")
 
     def _path(self, bucket: str, name: str) -> Path | None:
@@ -150,11 +150,59 @@ def _content(name: str, read: object, cancel: CancelToken) -> Iterator[bytes]:
     return iter(rest)
 
 
-def _entry(name: str, found: os.stat_result) -> Entry:
-    version = f"{found.st_mtime_ns}-{found.st_size}"
-    return Entry(name, found.st_size, found.st_mtime_ns // 1_000_000, generation=version)
+def _blob_info(name: str, status: os.stat_result) -> BlobInfo:
+    version = f"{status.st_mtime_ns}-{status.st_size}"
+    return BlobInfo(name, status.st_size, status.st_mtime_ns // 1_000_000, generation=version)
 
 
-def _unreadable(path: Path, problem: OSError) -> FileError:
-    said = disk_words(problem)
-    return FileError(f"{path} cannot be read: {said}.", "Check its name and permissions.")
+def _unreadable(path: Path, error: OSError) -> FileError:
+    return FileError(f"{path} cannot be read: {disk_words(error)}.", "Check its name and permissions.")
+
+
+@contextmanager
+def open_download(path: str, offset: int, if_range: str | None, cancel: CancelToken) -> Iterator[BlobStream]:
+    """What a download reads of a file from byte `offset` on, if it is still the version that `if_range` names.
+
+    No link is followed at the end of the path, and what is not a plain file (a pipe would be waited for) is refused.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFoundError(f"There is no file {sanitize(path)}.", "List the folder again.") from None
+    except OSError as error:
+        raise _not_permitted(path, error) from None
+    try:
+        before = os.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            raise AccessDeniedError(f"{sanitize(path)} is not a plain file.", "Only plain files are copied.")
+        etag, size = _etag(before), before.st_size
+        begin = offset if offset <= size and if_range == etag else 0
+        headers = {"etag": etag, "content-length": str(size - begin)}
+        if begin:
+            headers["content-range"] = f"bytes {begin}-{size - 1}/{size}"
+            os.lseek(descriptor, begin, os.SEEK_SET)
+        yield BlobStream(206 if begin else 200, headers, _read_unchanged(descriptor, path, etag, cancel))
+    finally:
+        os.close(descriptor)
+
+
+def _read_unchanged(descriptor: int, path: str, etag: str, cancel: CancelToken) -> Iterator[bytes]:
+    while True:
+        cancel.check()
+        try:
+            piece = os.read(descriptor, _PIECE)
+        except OSError as error:
+            raise _not_permitted(path, error) from None
+        if not piece:
+            break
+        yield piece
+    if _etag(os.fstat(descriptor)) != etag:
+        raise IncompleteBodyError(f"{sanitize(path)} was written to while it was copied.", "Copy it again.")
+
+
+def _etag(status: os.stat_result) -> str:
+    return f'"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"'
+
+
+def _not_permitted(path: str, error: OSError) -> AccessDeniedError:
+    return AccessDeniedError(f"{sanitize(path)} cannot be read: {disk_words(error)}.", "Check its permissions.")
