@@ -31,10 +31,7 @@ _BATCH_SECONDS = 0.1  # results that arrive within this time form one batch: a t
 
 
 def map_concurrently(
-    work: Callable[[Item, CancelToken], Result],
-    items: Iterable[Item],
-    cancel: CancelToken,
-    workers: int = WORKERS,
+    work: Callable[[Item, CancelToken], Result], items: Iterable[Item], cancel: CancelToken, workers: int = WORKERS
 ) -> Iterator[list[Result]]:
     """Batches of results as they arrive. The first exception ends it; so does `cancel`, and closing it."""
     own = CancelToken()
@@ -55,10 +52,7 @@ def map_concurrently(
 
 
 def map_pairs(
-    work: Callable[[Item, CancelToken], Result],
-    items: Iterable[Item],
-    cancel: CancelToken,
-    workers: int = WORKERS,
+    work: Callable[[Item, CancelToken], Result], items: Iterable[Item], cancel: CancelToken, workers: int = WORKERS
 ) -> Iterator[tuple[Item, Result]]:
     """(item, result) pairs as they arrive; otherwise as `map_concurrently`."""
 
@@ -70,10 +64,7 @@ def map_pairs(
 
 
 def map_in_order(
-    work: Callable[[Item, CancelToken], Result],
-    items: Iterable[Item],
-    cancel: CancelToken,
-    workers: int = WORKERS,
+    work: Callable[[Item, CancelToken], Result], items: Iterable[Item], cancel: CancelToken, workers: int = WORKERS
 ) -> Iterator[list[Result]]:
     """As `map_concurrently`, but the results come in the order of their items: the same output each time."""
 

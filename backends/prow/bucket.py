@@ -89,6 +89,18 @@ class BucketReader:
         """See `store.list_all`."""
         return list_all(self.blobs, self.bucket, prefix, cancel=cancel, **options)
 
+    def list_page(self, prefix: str, cancel: CancelToken, **options: Any) -> BlobPage:
+        """The first page only."""
+        return self.blobs.list(self.bucket, prefix, cancel=cancel, **options)
+
+    def stat(self, name: str, cancel: CancelToken) -> BlobInfo:
+        """Raises `NotFoundError`."""
+        return self.blobs.stat(self.bucket, name, cancel=cancel)
+
+    def tail(self, name: str, size: int, cancel: CancelToken) -> bytes | None:
+        """The last bytes of a longer object, None where all of it has to be read."""
+        return self.blobs.tail(self.bucket, name, size, cancel=cancel)
+
     def read(self, info: BlobInfo | str, cancel: CancelToken, max_bytes: int = MAX_JSON_BYTES) -> bytes:
         """The content of an object, by its description or its name alone."""
         info = BlobInfo(info) if isinstance(info, str) else info
@@ -122,7 +134,7 @@ class BucketReader:
         size = TAIL_BYTES
         while size <= _MAX_TAIL_BYTES:
             try:
-                tail = self.blobs.tail(self.bucket, path, size, cancel=cancel)
+                tail = self.tail(path, size, cancel)
             except HttpError:
                 return None
             if tail is None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 import msgspec
 
 from backends.cancel import CancelToken
+from backends.errors import AppError, OperationCancelledError
 from backends.frames.formats import format_value
 from backends.http.errors import AccessDeniedError, HttpError, NotFoundError, ServerError
 from backends.http.response import Freshness, ResponseSource
@@ -131,13 +132,10 @@ class BuildListing:
 
     def _list_ids(self, low: str, high: str, cancel: CancelToken) -> tuple[set[str], Freshness, str]:
         """All ids of a window."""
-        ids: set[str] = set()
-        origin, note = None, ""
-        for page in self._list_pages(low, high, cancel):
-            ids.update(self._ids_in(page))
-            origin = page.origin if origin is None else origin.worse(page.origin)
-            note = note or page.note
-        return ids, origin or Freshness(), note
+        start, end = (self.folder + bound if bound else "" for bound in (low, high))
+        # Each window's URL has the time in it and is never requested again: nothing to cache.
+        page = self.bucket.list_all(self.folder, cancel, start=start, end=end, max_age=-1, max_pages=_MAX_PAGES)
+        return set(self._ids_in(page)), page.origin, page.note
 
     def _counters_since(self, shorter: set[str], low: str, cancel: CancelToken) -> set[str]:
         """The counters that began since `since_ms`. They have no date, and they were given one after the other: the
@@ -146,11 +144,10 @@ class BuildListing:
         `low`: what has been listed ends there. A snowflake below it is older than asked for, and so are all counters.
         """
         assert self.since_ms is not None
-        for page in self._list_pages("", low, cancel) if low else ():
-            ids = self._ids_in(page)
-            if any(created_ms(build) is not None for build in ids):
-                return set()
-            shorter |= {build for build in ids if not is_long(build)}
+        ids, _, _ = self._list_ids("", low, cancel) if low else (set[str](), None, "")
+        if any(created_ms(build) is not None for build in ids):
+            return set()
+        shorter |= {build for build in ids if not is_long(build)}
         newest = newest_first(shorter)
         first, last = 0, len(newest)
         while first < last:
@@ -172,11 +169,6 @@ class BuildListing:
             if (began := seconds_ms(parse_object(content).get("timestamp"))) is not None:
                 return self.since_ms is not None and began < self.since_ms
         return False
-
-    def _list_pages(self, low: str, high: str, cancel: CancelToken) -> Iterator[BlobPage]:
-        start, end = (self.folder + bound if bound else "" for bound in (low, high))
-        # Each window's URL has the time in it and is never requested again: nothing to cache.
-        return self.bucket.list_pages(self.folder, cancel, start=start, end=end, max_age=-1, max_pages=_MAX_PAGES)
 
     def _ids_in(self, page: BlobPage) -> list[str]:
         if route(self.folder).place is Place.LINKS:
@@ -218,7 +210,7 @@ class BuildListing:
             return [place for place in every if not than or sort_key(place.build) > sort_key(than)]
         # Greater numbers than a counter's can be anywhere among the names: all are listed.
         start = than if than and is_long(than) else ""
-        ids = [build for page in self._list_pages(start, "", cancel) for build in self._ids_in(page)]
+        ids, _, _ = self._list_ids(start, "", cancel)
         newest = newest_first(build for build in ids if not than or sort_key(build) > sort_key(than))
         return self._places([build for build in newest if not self._is_before_since(build)][:MAX_BUILDS])
 
@@ -337,6 +329,22 @@ class BuildView(Listing):
 
     def row_title(self, row: Row) -> str:
         return self.detail_title
+
+
+class ErrorHandler:
+    """A context that hands the `AppError` of its body to `handle` and goes on behind it; cancellation passes."""
+
+    def __init__(self, handle: Callable[[AppError], None]) -> None:
+        self._handle = handle
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if not isinstance(error, AppError) or isinstance(error, OperationCancelledError):
+            return False
+        self._handle(error)
+        return True
 
 
 def unread_note(rows: list[BuildRow]) -> str:

@@ -212,10 +212,6 @@ class BuildRow(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     folder: str | None
     order: str | None
 
-    @property
-    def is_failed(self) -> bool:
-        return self.state in FAILED
-
 
 _MS = pl.Int64()
 BUILDS = Schema(

@@ -14,13 +14,13 @@ import msgspec
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.errors import AppError, OperationCancelledError
+from backends.errors import AppError
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import sanitize
 from backends.http.response import Freshness
 from backends.logs import ansi
 from backends.prow.bucket import BucketReader
-from backends.prow.build_listing import BuildView
+from backends.prow.build_listing import BuildView, ErrorHandler
 from backends.prow.build_reader import BuildPlace, mapping
 from backends.prow.files import is_events, list_tree
 from backends.prow.locators import EventsView, route
@@ -151,7 +151,10 @@ def _text(value: Any) -> str | None:
 
 
 class EventList(BuildView):
-    """Columns are those of `EVENTS`; the locator's path is a file, a build's or a job's folder, or any other one."""
+    """Columns are those of `EVENTS`, of many builds in the order of `EVENTS_OF_BUILDS`.
+
+    The locator's path is a file, a build's or a job's folder, or any other one.
+    """
 
     schema = EVENTS
     noun = ("event", "events")
@@ -165,6 +168,8 @@ class EventList(BuildView):
     def __init__(self, locator: EventsView, bucket: BucketReader) -> None:
         super().__init__(locator, bucket)
         self.path = locator.path
+        if locator.is_of_many_builds:
+            self.schema = EVENTS_OF_BUILDS  # type: ignore[misc]
         self._lock = threading.Lock()
         self._files = 0
         self._errors: dict[tuple[int, str], AppError] = {}  # by rank of the build and name
@@ -202,26 +207,21 @@ class EventList(BuildView):
         frames: list[pl.DataFrame] = []
         tree = list_tree(self.bucket, place, cancel)
         if tree.error is not None:
-            self._record_error(rank, tree.folder or place.build, tree.error)
+            self._errors[rank, tree.folder or place.build] = tree.error
         for info in (info for info in tree.files if is_events(info.name)):
             name = info.name.removeprefix(tree.folder)
-            try:
-                content = self.bucket.read(info, cancel, _MAX_BYTES)
-                frames.append(parse_events(content, file=name, build=place.build, path=info.name, rank=rank))
-            except OperationCancelledError:
-                raise
-            except AppError as error:
+
+            def record(error: AppError, name: str = name) -> None:
                 # A podinfo.json without events is usual; of wider names, not all hold any.
                 if not isinstance(error, NoEventsError) or name.endswith("/events.json"):
-                    self._record_error(rank, name, error)
-                continue
-            with self._lock:
-                self._files += 1
-        return frames
+                    self._errors[rank, name] = error
 
-    def _record_error(self, rank: int, name: str, error: AppError) -> None:
+            with ErrorHandler(record):
+                content = self.bucket.read(info, cancel, _MAX_BYTES)
+                frames.append(parse_events(content, file=name, build=place.build, path=info.name, rank=rank))
         with self._lock:
-            self._errors[rank, name] = error
+            self._files += len(frames)
+        return frames
 
     def _note(self) -> str:
         if not self._errors:
@@ -242,9 +242,3 @@ class EventList(BuildView):
         """ "12 FailedScheduling · 40 Pulled": the commonest reasons."""
         counts = frame.group_by("reason").agg(pl.col("count").sum()).sort("count", "reason", descending=[True, False])
         return " · ".join(f"{count:,} {reason or '(none)'}" for reason, count in counts.head(5).iter_rows())
-
-
-class EventsOfBuilds(EventList):
-    """The same of several builds: which one stands first."""
-
-    schema = EVENTS_OF_BUILDS

@@ -10,14 +10,14 @@ from typing import Any
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.errors import AppError, OperationCancelledError
+from backends.errors import AppError
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import sanitize
 from backends.http.response import Freshness
 from backends.logs import ansi
 from backends.logs.rules import Severity, matching_rules
 from backends.prow.bucket import TAIL_BYTES, BucketReader
-from backends.prow.build_listing import BuildView, unread_note
+from backends.prow.build_listing import BuildView, ErrorHandler, unread_note
 from backends.prow.build_reader import (
     BUILD_LOG,
     BUILDS,
@@ -156,19 +156,20 @@ class FailureReasons(BuildView):
             note = f"Not all files of {words} could be read, so the reason may be another one, e.g. of {build}: "
             yield Page(REASONS.empty(), Freshness(), note=note + error.sentence, partial=True)
 
-    def _record_gap(self, row: BuildRow, path: str, error: AppError) -> None:
-        self._gaps[str(row.order), path] = row.build, error
+    def _gap(self, row: BuildRow, path: str) -> ErrorHandler:
+        """What of a build's file cannot be read is noted, and the other files have to do."""
+
+        def record(error: AppError) -> None:
+            self._gaps[str(row.order), path] = row.build, error
+
+        return ErrorHandler(record)
 
     def _read(self, place: BuildPlace, cancel: CancelToken) -> BuildRow:
         row = self.reader.read_row(place, cancel)
         is_vague = row.reason is None or _GENERIC.fullmatch(row.reason) is not None
-        if row.is_failed and is_vague and row.folder:
-            try:
+        if row.state in FAILED and is_vague and row.folder:
+            with self._gap(row, ""):
                 row.reason = self._reason_in_files(row, cancel) or row.reason
-            except OperationCancelledError:
-                raise
-            except AppError as error:  # then what Prow said has to do
-                self._record_gap(row, "", error)
         return row
 
     def _reason_in_files(self, row: BuildRow, cancel: CancelToken) -> str | None:
@@ -186,52 +187,32 @@ class FailureReasons(BuildView):
         return describe_exit_codes(pod) or next(filter(None, map(_last_error, tails)), None)
 
     def _read_pod(self, row: BuildRow, cancel: CancelToken) -> Json:
-        try:
+        with self._gap(row, PODINFO):
             return parse_object(self.bucket.read(f"{row.folder}{PODINFO}", cancel))
-        except OperationCancelledError:
-            raise
-        except AppError as error:  # then the other files have to do
-            self._record_gap(row, PODINFO, error)
-            return {}
+        return {}
 
     def _failed_tests(self, row: BuildRow, cancel: CancelToken) -> str:
         """The failed steps of ci-operator's junit_operator.xml, else the failed tests of the JUnit files beside it."""
-        bucket = self.bucket
-        try:
-            page = bucket.blobs.list(bucket.bucket, f"{row.folder}artifacts/", cancel=cancel)
+        tests: dict[str, None] = {}
+        with self._gap(row, "artifacts/"):
+            page = self.bucket.list_page(f"{row.folder}artifacts/", cancel)
             reports = [info for info in page.files if is_junit(info.name)]
             operator = [info for info in reports if info.name.endswith("/junit_operator.xml")]
-            tests: dict[str, None] = {}
             for info in (operator or reports)[:_MAX_REPORTS]:
-                with bucket.open(info, cancel) as body:
+                with self.bucket.open(info, cancel) as body:
                     rows = junit_rows([JUnitFile("", info.name, read_junit(body))])
                 tests |= dict.fromkeys(rows.filter(pl.col("state") == "failed")["test"].to_list())
-        except OperationCancelledError:
-            raise
-        except AppError as error:
-            self._record_gap(row, "artifacts/", error)
-            return ""
-        steps = {f"{match[1]}/{match[2]}" for test in tests if (match := _MULTI_STAGE.fullmatch(test))}
-        if steps:  # the phases that they are in fail with them
-            return f"step{'' if len(steps) == 1 else 's'} {', '.join(sorted(steps))[:300]} failed"
-        if not tests:
-            return ""
-        first = sanitize(next(iter(tests)), 200)
-        return f"test failed: {first}" if len(tests) == 1 else f"{len(tests):,} tests failed, the first: {first}"
+            return _describe_tests(tests)
+        return ""
 
     def _read_tail(self, path: str, row: BuildRow, cancel: CancelToken) -> bytes:
         """The end of a log. Only of a plain one is it requested by itself: it would take a request to learn that
         another one cannot be had so."""
-        blobs, bucket = self.bucket.blobs, self.bucket.bucket
         is_plain = path.endswith(f"/{BUILD_LOG}") and row.log_compressed == "no"
-        try:
-            tail = blobs.tail(bucket, path, TAIL_BYTES, cancel=cancel) if is_plain else None
+        with self._gap(row, path):
+            tail = self.bucket.tail(path, TAIL_BYTES, cancel) if is_plain else None
             return self._read_to_end(path, cancel) if tail is None else tail
-        except OperationCancelledError:
-            raise
-        except AppError as error:
-            self._record_gap(row, path, error)
-            return b""
+        return b""
 
     def _read_to_end(self, path: str, cancel: CancelToken) -> bytes:
         tail, count = b"", 0
@@ -245,6 +226,16 @@ class FailureReasons(BuildView):
 
     def open(self, row: Row) -> BuildsView | None:
         return self.open_builds(row)
+
+
+def _describe_tests(tests: dict[str, None]) -> str:
+    steps = {f"{match[1]}/{match[2]}" for test in tests if (match := _MULTI_STAGE.fullmatch(test))}
+    if steps:  # the phases that they are in fail with them
+        return f"step{'' if len(steps) == 1 else 's'} {', '.join(sorted(steps))[:300]} failed"
+    if not tests:
+        return ""
+    first = sanitize(next(iter(tests)), 200)
+    return f"test failed: {first}" if len(tests) == 1 else f"{len(tests):,} tests failed, the first: {first}"
 
 
 def _last_error(tail: bytes) -> str:

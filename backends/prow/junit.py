@@ -16,12 +16,12 @@ import msgspec
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.errors import AppError, OperationCancelledError
+from backends.errors import AppError
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError, sanitize
 from backends.http.response import Freshness
 from backends.prow.bucket import BucketReader
-from backends.prow.build_listing import BuildView
+from backends.prow.build_listing import BuildView, ErrorHandler
 from backends.prow.build_reader import BuildPlace, created_ms, parse_object, seconds_ms
 from backends.prow.files import is_junit, list_tree
 from backends.prow.junit_reader import EMPTY, NO_SUITE, JUnitCase, JUnitContent, read_junit
@@ -387,12 +387,9 @@ def _read_started(
     info = next((info for info in files if build and info.name == f"{folder}started.json"), None)
     if info is None:
         return None
-    try:
+    with ErrorHandler(lambda error: None):
         return seconds_ms(parse_object(bucket.read(info, cancel)).get("timestamp"))
-    except OperationCancelledError:
-        raise
-    except AppError:
-        return None
+    return None
 
 
 def _read_file(
@@ -404,18 +401,15 @@ def _read_file(
     rank: int = 0,
     started: int | None = None,
 ) -> JUnitFile:
-    path = info.name.removeprefix(folder)
-    try:
+    path, errors = info.name.removeprefix(folder), list[AppError]()
+    with ErrorHandler(errors.append):
         if info.generation and (info.content_size or _MAX_CACHED_BYTES + 1) <= _MAX_CACHED_BYTES:
             content = read_junit([bucket.read(info, cancel)])  # cached by its generation, for the next matrix
         else:
             with bucket.open(info, cancel) as body:
                 content = read_junit(body)
-    except OperationCancelledError:
-        raise
-    except AppError as error:
-        return _unread_file(build, path, error, rank, started)
-    return JUnitFile(build, path, content, rank, started)
+        return JUnitFile(build, path, content, rank, started)
+    return _unread_file(build, path, errors[0], rank, started)
 
 
 def _unread_file(build: str, path: str, error: AppError, rank: int, started: int | None) -> JUnitFile:
@@ -471,7 +465,7 @@ class _JUnitView(BuildView):
     def _read_build(self, place: BuildPlace, rank: int, cancel: CancelToken) -> list[JUnitFile]:
         bucket = self.bucket
         if self.is_of_file:
-            info = bucket.blobs.stat(bucket.bucket, place.key, cancel=cancel)
+            info = bucket.stat(place.key, cancel)
             started = created_ms(place.build)
             files = [_read_file(bucket, place.build, place.folder, info, cancel, 0, started)]
             found = BuildReports(place.folder, files)
@@ -539,16 +533,25 @@ class _JUnitView(BuildView):
 
 
 class TestCases(_JUnitView):
-    """Columns are those of `JUNIT_TESTS`."""
+    """Columns are those of `JUNIT_TESTS`; with the option test=NAME, the results of that test in every build."""
 
     locator: JUnitView
-    schema = JUNIT_TESTS
+    schema: Schema = JUNIT_TESTS  # type: ignore[misc]
     noun = ("test", "tests")
     detail_title = "Test"
     long_texts = ("message", "text", "output")
 
+    def __init__(self, locator: JUnitView, bucket: BucketReader) -> None:
+        super().__init__(locator, bucket)
+        if locator.test:
+            self.schema = JUNIT_RESULTS
+        elif locator.is_of_many_builds:
+            self.schema = JUNIT_TESTS_OF_BUILDS
+
     @property
     def title(self) -> str:
+        if self.locator.test:
+            return f"{self.locator.test} in {self.builds_title}"
         return f"tests of {self.locator.path.rpartition('/')[2] or self.builds_title}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
@@ -573,22 +576,6 @@ class TestCases(_JUnitView):
 
     def summary(self, frame: pl.DataFrame) -> str:
         return _count_states(frame["state"])
-
-
-class TestCasesOfBuilds(TestCases):
-    """The same of several builds: which one, and when, stands first."""
-
-    schema: Schema = JUNIT_TESTS_OF_BUILDS  # type: ignore[misc]
-
-
-class ResultsOfTest(TestCases):
-    """One test's results in several builds, the newest first."""
-
-    schema: Schema = JUNIT_RESULTS  # type: ignore[misc]
-
-    @property
-    def title(self) -> str:
-        return f"{self.locator.test} in {self.builds_title}"
 
 
 class ReportFiles(_JUnitView):

@@ -146,10 +146,7 @@ class ProwLocator(DeclaredLocator):
     }  # fmt: skip
 
 
-class ProwPath(
-    ProwLocator,
-    template="prow:at/{store:store}/{bucket:name}[/{path:path}]?line={lines:lines}",
-):
+class ProwPath(ProwLocator, template="prow:at/{store:store}/{bucket:name}[/{path:path}]?line={lines:lines}"):
     """A folder (its path ends in "/" or is empty) or a file of a bucket.
 
     `lines`: of a text, the line to show first, from 1, or the first and the last line of a range.
@@ -328,11 +325,7 @@ class JUnitView(
     count: int | None = None
 
     def listing(self) -> str:
-        if self.by:
-            return "backends.prow.junit:ReportFiles"
-        if self.test:
-            return "backends.prow.junit:ResultsOfTest"
-        return f"backends.prow.junit:{'TestCasesOfBuilds' if self.is_of_many_builds else 'TestCases'}"
+        return f"backends.prow.junit:{'ReportFiles' if self.by else 'TestCases'}"
 
 
 class JUnitMatrixView(
@@ -352,13 +345,12 @@ class FileTreeView(ProwView, template=f"prow:tree/{_AT}?by={{by:folders}}&{_BUIL
         return f"backends.prow.files:{'FolderSizes' if self.by else 'TreeFiles'}"
 
 
-class EventsView(ProwView, template=f"prow:events/{_AT}?count={{count}}&{_BUILDS}"):
+class EventsView(
+    ProwView, template=f"prow:events/{_AT}?count={{count}}&{_BUILDS}", opens="backends.prow.events:EventList"
+):
     """The Kubernetes events of builds, of a folder or of one file."""
 
     count: int | None = None
-
-    def listing(self) -> str:
-        return f"backends.prow.events:{'EventsOfBuilds' if self.is_of_many_builds else 'EventList'}"
 
 
 LOCATORS = (

@@ -17,7 +17,7 @@ import msgspec
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.errors import AppError, OperationCancelledError
+from backends.errors import AppError
 from backends.frames.formats import format_bytes
 from backends.frames.getters import optional
 from backends.frames.schema import Column, Kind, Schema
@@ -26,7 +26,7 @@ from backends.logs.ansi import ESCAPES
 from backends.logs.patterns import Pattern, pattern
 from backends.pool import PriorityPool
 from backends.prow.bucket import BucketReader
-from backends.prow.build_listing import BuildView
+from backends.prow.build_listing import BuildView, ErrorHandler
 from backends.prow.build_reader import BUILD_LOG, UNREAD, BuildPlace, BuildRow, list_logs, log_flags
 from backends.prow.files import is_text, list_tree
 from backends.prow.locators import LogSearchView, ProwPath
@@ -87,9 +87,9 @@ class _Progress:
     left_out: dict[int, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def fail(self, rank: int, name: str, error: AppError) -> None:
-        with self.lock:
-            self.failed[rank, name] = error
+    def note_error(self, rank: int, name: str) -> ErrorHandler:
+        """The error of a build or a file is kept, and the others are searched."""
+        return ErrorHandler(lambda error: self.failed.update({(rank, name): error}))
 
     def last_rank(self) -> int | None:
         """The build with which, from the newest on, enough lines are found; None if there never are."""
@@ -188,29 +188,20 @@ class LogSearch(BuildView):
         self, place: BuildPlace, rank: int, regex: Pattern, progress: _Progress, cancel: CancelToken
     ) -> list[MatchRow]:
         rows: list[MatchRow] = []
-        try:
+        folder, files = "", list[BlobInfo]()
+        with progress.note_error(rank, place.build):
             folder, files = self._list_files(place, rank, progress, cancel)
-        except OperationCancelledError:
-            raise
-        except AppError as error:
-            progress.fail(rank, place.build, error)
-            return rows
         for info in files:
             if len(rows) >= MAX_MATCHES or not progress.needs(rank):
                 break
             cancel.check()
             name = info.name.removeprefix(folder)
-            try:
+            with progress.note_error(rank, name):
                 found = self._search_file(info, rank, regex, progress, cancel)
-            except OperationCancelledError:
-                raise
-            except AppError as error:
-                progress.fail(rank, name, error)
-                continue
-            for row in found:
-                row.build, row.file, row.job, row.path = place.build, name, place.job, info.name
-                row.order = f"{rank:05d}{name}:{row.line:011d}"
-            rows += found
+                for row in found:
+                    row.build, row.file, row.job, row.path = place.build, name, place.job, info.name
+                    row.order = f"{rank:05d}{name}:{row.line:011d}"
+                rows += found
         return rows
 
     def _list_files(
@@ -228,7 +219,7 @@ class LogSearch(BuildView):
                     progress.left_out[rank] = len(texts) - MAX_BUILD_FILES
             return tree.folder, texts[:MAX_BUILD_FILES]
         folder = self.reader.folder_of(place, cancel)
-        page = self.bucket.blobs.list(self.bucket.bucket, folder, cancel=cancel, max_age=-1)
+        page = self.bucket.list_page(folder, cancel, max_age=-1)
         return folder, [info for info in page.files if info.name.endswith((f"/{BUILD_LOG}", f"-{BUILD_LOG}"))]
 
     def _search_file(
@@ -462,13 +453,10 @@ class LogStatistics(BuildView):
         return [self._measure(build, name, cancel) for name in names]
 
     def _measure(self, build: BuildRow, name: str, cancel: CancelToken) -> LogRow:
-        try:
-            with self.bucket.open(f"{build.folder}{name}", cancel) as body:
-                return LogRow(build, name, measure_text(body))
-        except OperationCancelledError:
-            raise
-        except AppError as error:
-            return LogRow(build, name, note=f"{UNREAD}{error.sentence}")
+        errors: list[AppError] = []
+        with ErrorHandler(errors.append), self.bucket.open(f"{build.folder}{name}", cancel) as body:
+            return LogRow(build, name, measure_text(body))
+        return LogRow(build, name, note=f"{UNREAD}{errors[0].sentence}")
 
     def log(self, row: Row) -> LogAddress | None:
         path = row.get("path")

@@ -73,7 +73,7 @@ def _resolve_path(locator: ProwPath, bucket: BucketReader, cancel: CancelToken) 
         bucket.blobs.choose_store(bucket.bucket, locator.path, cancel)
         return locator
     try:
-        bucket.blobs.stat(bucket.bucket, locator.path, cancel=cancel)
+        bucket.stat(locator.path, cancel)
     except NotFoundError:
         # A page's URL often lacks the last slash of a folder.
         if _has_entries(bucket, f"{locator.path}/", cancel):
@@ -85,7 +85,7 @@ def _resolve_path(locator: ProwPath, bucket: BucketReader, cancel: CancelToken) 
 
 
 def _has_entries(bucket: BucketReader, folder: str, cancel: CancelToken, start: str = "") -> bool:
-    page = bucket.blobs.list(bucket.bucket, folder, cancel=cancel, start=start)
+    page = bucket.list_page(folder, cancel, start=start)
     return bool(page.files or page.folders or page.token)
 
 
@@ -153,7 +153,7 @@ def _find_build(bucket: BucketReader, build: str, settings: Settings, cancel: Ca
     if (locator := find_first(visited[:_MAX_VISITED])) is not None:
         return locator
     for folder in _FOLDERS:
-        jobs = bucket.blobs.list(bucket.bucket, folder.removesuffix("{}/"), cancel=cancel)
+        jobs = bucket.list_page(folder.removesuffix("{}/"), cancel)
         if jobs.token:  # thousands of jobs: a request for each would take minutes
             is_complete = False
         elif (locator := find_first([job for job in jobs.folders if job not in visited])) is not None:
@@ -187,7 +187,7 @@ def _resolve_pull(bucket: BucketReader, pull: ProwPull, cancel: CancelToken) -> 
     repo = pull.repo.replace("/", "_")
     for middle in (f"{pull.org}_{repo}/", f"{repo}/", ""):
         folder = f"pr-logs/pull/{middle}{pull.number}/"
-        if bucket.blobs.list(bucket.bucket, folder, cancel=cancel).folders:
+        if bucket.list_page(folder, cancel).folders:
             return bucket.locator(folder)
     raise UnresolvedError(
         f"The bucket {sanitize(bucket.bucket)} has no builds of {pull.org}/{pull.repo}#{pull.number}.",

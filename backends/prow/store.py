@@ -53,6 +53,31 @@ class BlobInfo:
 
 
 @dataclass(frozen=True)
+class ListQuery:
+    """Which names are listed: those that begin with `prefix`; `deep` descends into folders, else they are named.
+
+    Only names from `start` (included) to `end` (not included), both full object names. `token`: for the next page.
+    `max_age`: seconds for which a cached response is as good as a new one, None for ever, less than 0 caches none.
+    """
+
+    prefix: str
+    deep: bool = False
+    start: str = ""
+    end: str = ""
+    token: str = ""
+    max_age: float | None = 0.0
+
+    @property
+    def folder(self) -> str:
+        return self.prefix[: self.prefix.rfind("/") + 1]
+
+    def matches(self, name: str) -> bool:
+        """Whether a name is within the query; a folder (it ends in "/") is if one of its objects can be."""
+        last = f"{name}\U0010ffff" if name.endswith("/") else name
+        return name.startswith(self.prefix) and last >= self.start and (not self.end or name < self.end)
+
+
+@dataclass(frozen=True)
 class BlobPage:
     """One page of a listing. `folders`: full names that end in "/". `token`: asks for the next page, "" after the last.
 
@@ -85,24 +110,13 @@ class BlobStore(ABC):
 
     kind: str
 
-    @abstractmethod
-    def list(
-        self,
-        bucket: str,
-        prefix: str,
-        *,
-        cancel: CancelToken,
-        deep: bool = False,
-        start: str = "",
-        end: str = "",
-        token: str = "",
-        max_age: float | None = 0.0,
-    ) -> BlobPage:
-        """A page of what begins with `prefix`, in order of name; `deep` descends into folders, else they are named.
+    def list(self, bucket: str, prefix: str, *, cancel: CancelToken, **options: Any) -> BlobPage:
+        """A page of what begins with `prefix`; `options`: the other fields of `ListQuery`."""
+        return self.list_page(bucket, ListQuery(prefix, **options), cancel)
 
-        Only names from `start` (included) to `end` (not included), both full object names. `max_age`: seconds for
-        which a cached response is as good as a new one, None for ever, less than 0 caches none.
-        """
+    @abstractmethod
+    def list_page(self, bucket: str, query: ListQuery, cancel: CancelToken) -> BlobPage:
+        """A page of what the query matches, in order of name."""
 
     @abstractmethod
     def stat(self, bucket: str, name: str, *, cancel: CancelToken) -> BlobInfo:

@@ -17,7 +17,7 @@ from backends.cancel import CancelToken
 from backends.http.errors import SIGN_IN, AccessDeniedError, NotFoundError, UnexpectedResponseError, sanitize, short_url
 from backends.http.policies import CachePolicy
 from backends.prow.locators import page_path
-from backends.prow.store import MAX_JSON_BYTES, PAGE_SIZE, BlobInfo, BlobPage, BlobStore, epoch_ms
+from backends.prow.store import MAX_JSON_BYTES, PAGE_SIZE, BlobInfo, BlobPage, BlobStore, ListQuery, epoch_ms
 
 if TYPE_CHECKING:
     from backends.http import Downloader, Http
@@ -45,32 +45,18 @@ class GcsStore(BlobStore):
         self.base = base.rstrip("/")
         self._threads = threading.local()
 
-    def list(
-        self,
-        bucket: str,
-        prefix: str,
-        *,
-        cancel: CancelToken,
-        deep: bool = False,
-        start: str = "",
-        end: str = "",
-        token: str = "",
-        max_age: float | None = 0.0,
-    ) -> BlobPage:
-        fields = f"nextPageToken,prefixes,items({_FIELDS})"
-        params: dict[str, str | int] = {
-            "prefix": prefix,
-            "maxResults": PAGE_SIZE,
-            "fields": fields,
-            "projection": "noAcl",
-        }
-        optional = {"delimiter": "" if deep else "/", "startOffset": start, "endOffset": end, "pageToken": token}
+    def list_page(self, bucket: str, query: ListQuery, cancel: CancelToken) -> BlobPage:
+        params: dict[str, str | int] = {"prefix": query.prefix, "maxResults": PAGE_SIZE, "projection": "noAcl"}
+        params["fields"] = f"nextPageToken,prefixes,items({_FIELDS})"
+        offsets = {"startOffset": query.start, "endOffset": query.end}
+        optional = {"delimiter": "" if query.deep else "/", **offsets, "pageToken": query.token}
         params |= {name: value for name, value in optional.items() if value}
-        policy = CachePolicy.never() if max_age is not None and max_age < 0 else CachePolicy(ttl=max_age)
         url = f"{self.base}/storage/v1/b/{quote_name(bucket)}/o"
         try:
             with self._with_sign_in_hint():
-                reply, response = self.http.json(url, policy=policy, cap=_MAX_PAGE_BYTES, cancel=cancel, params=params)
+                reply, response = self.http.json(
+                    url, policy=list_policy(query), cap=_MAX_PAGE_BYTES, cancel=cancel, params=params
+                )
         except NotFoundError:
             host = urlsplit(self.base).netloc
             raise NotFoundError(
@@ -83,7 +69,7 @@ class GcsStore(BlobStore):
                 f"{short_url(url)} returned something that is not a listing.", "Check the storage's URL."
             )
         files = (parse_blob_info(item) for item in reply.get("items", []))
-        folders = tuple(one for one in reply.get("prefixes", []) if isinstance(one, str) and one != prefix)
+        folders = tuple(one for one in reply.get("prefixes", []) if isinstance(one, str) and one != query.prefix)
         next_token = reply.get("nextPageToken")
         following = next_token if isinstance(next_token, str) and len(next_token) <= _MAX_TOKEN else ""
         note = (
@@ -194,6 +180,13 @@ def sign_in_hint(http: Http, base: str, unknown: bool) -> str:
 
 def _object_not_found(bucket: str, name: str) -> NotFoundError:
     return NotFoundError(f"There is no {sanitize(name, 200)} in {sanitize(bucket)} (404).", _CHECK_NAME, status=404)
+
+
+def list_policy(query: ListQuery) -> CachePolicy:
+    """How the response to a listing is cached."""
+    if query.max_age is not None and query.max_age < 0:
+        return CachePolicy.never()
+    return CachePolicy(ttl=query.max_age)
 
 
 class _SharedDownloader:

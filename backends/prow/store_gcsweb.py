@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import chain
@@ -32,7 +32,8 @@ from backends.http.errors import (
 from backends.http.policies import CachePolicy
 from backends.http.response import Response
 from backends.prow.locators import page_path
-from backends.prow.store import MAX_JSON_BYTES, BlobInfo, BlobPage, BlobStore, list_all, list_pages
+from backends.prow.store import MAX_JSON_BYTES, BlobInfo, BlobPage, BlobStore, ListQuery, list_all, list_pages
+from backends.prow.store_gcs import list_policy
 
 if TYPE_CHECKING:
     from backends.http import Http
@@ -51,48 +52,32 @@ class GcswebStore(BlobStore):
         self.http = http
         self.base = base.rstrip("/").removesuffix("/gcs")
 
-    def list(
-        self,
-        bucket: str,
-        prefix: str,
-        *,
-        cancel: CancelToken,
-        deep: bool = False,
-        start: str = "",
-        end: str = "",
-        token: str = "",
-        max_age: float | None = 0.0,
-    ) -> BlobPage:
-        if deep:
-            return self._deep(bucket, prefix, cancel, max_age)
-        folder = prefix[: prefix.rfind("/") + 1]
-        params: dict[str, str | int] = {"marker": token} if token else {}
-        policy = CachePolicy.never() if max_age is not None and max_age < 0 else CachePolicy(ttl=max_age)
+    def list_page(self, bucket: str, query: ListQuery, cancel: CancelToken) -> BlobPage:
+        if query.deep:
+            return self._list_deep(bucket, query, cancel)
+        params: dict[str, str | int] = {"marker": query.token} if query.token else {}
         try:
             response = self.http.get(
-                self._url(bucket, folder), policy=policy, accept="text/html", cap=_MAX_PAGE_BYTES, cancel=cancel,
-                params=params,
+                self._url(bucket, query.folder), policy=list_policy(query), accept="text/html", cap=_MAX_PAGE_BYTES,
+                cancel=cancel, params=params,
             )  # fmt: skip
         except NotFoundError:  # the older one redirects to the storage, which has no object of that name
             return BlobPage()
-        text = self._text(response)
-        page = read_page(text, folder)
-        files = tuple(one for one in page.files if _is_in_range(one.name, prefix, start, end))
-        folders = tuple(
-            one for one in page.folders if _is_in_range(one, prefix, "", end) and f"{one}\U0010ffff" >= start
-        )
+        page = parse_page(self._text(response), query.folder)
+        files = tuple(info for info in page.files if query.matches(info.name))
+        folders = tuple(filter(query.matches, page.folders))
         note = f"{page.odd:,} names on gcsweb's page cannot be read with certainty." if page.odd else ""
         return BlobPage(files, folders, page.marker, response.origin, note)
 
-    def _deep(self, bucket: str, prefix: str, cancel: CancelToken, max_age: float | None) -> BlobPage:
+    def _list_deep(self, bucket: str, query: ListQuery, cancel: CancelToken) -> BlobPage:
         """gcsweb shows no tree: one folder after the other."""
         files: list[BlobInfo] = []
-        left = [prefix]
+        left = [query.prefix]
         while left:
-            found = list_all(self, bucket, left.pop(0), cancel=cancel, max_age=max_age)
-            files += found.files
-            left += found.folders
-        return BlobPage(tuple(sorted(files, key=lambda one: one.name)))
+            page = list_all(self, bucket, left.pop(0), cancel=cancel, max_age=query.max_age)
+            files += page.files
+            left += page.folders
+        return BlobPage(tuple(sorted(files, key=lambda info: info.name)))
 
     def _text(self, response: Response) -> str:
         text = response.body.decode("utf-8", "replace")
@@ -142,10 +127,6 @@ class GcswebStore(BlobStore):
         return f"{self.base}/gcs/{quote(bucket, safe='')}/{quote(path, errors='replace')}"
 
 
-def _is_in_range(name: str, prefix: str, start: str, end: str) -> bool:
-    return name.startswith(prefix) and name >= start and (not end or name < end)
-
-
 def _refuse_empty_page(body: Iterator[bytes], name: str) -> Iterator[bytes]:
     """Today's gcsweb returns 200 and the page of an empty folder for a file that does not exist."""
     head = b""
@@ -185,7 +166,7 @@ def is_listing(text: str) -> bool:
     return _TITLE.search(text[:4000]) is not None
 
 
-def read_page(text: str, prefix: str) -> GcswebPage:
+def parse_page(text: str, prefix: str) -> GcswebPage:
     """The rows of the page of the folder `prefix` (which ends in "/" or is empty); names are full names."""
     files: list[BlobInfo] = []
     folders: list[str] = []
@@ -245,10 +226,10 @@ _NOTE = "The storage cannot be read ({}); this listing comes from gcsweb."
 
 @dataclass
 class StoreChoice:
-    """What is known of a bucket's two stores: whether the first `worked`, or `why` the second one is used instead."""
+    """What is known of a bucket's two stores: whether the first `worked`, or the `reason` why the second is used."""
 
     worked: bool = False
-    why: str = ""
+    reason: str = ""
     since: float = field(default_factory=time.monotonic)
 
 
@@ -269,7 +250,7 @@ class FallbackStore(BlobStore):
 
     def _call(self, bucket: str, call: Callable[[BlobStore], T]) -> T:
         choice = self._choice(bucket)
-        if choice.why:
+        if choice.reason:
             return call(self.second)
         try:
             found = call(self.first)
@@ -280,34 +261,17 @@ class FallbackStore(BlobStore):
                 found = call(self.second)
             except HttpError:  # then the error of the storage is the one to report
                 raise error from None
-            choice.why = error.sentence.rstrip(".")
+            choice.reason = error.sentence.rstrip(".")
             return found
         choice.worked = True
         return found
 
-    def list(
-        self,
-        bucket: str,
-        prefix: str,
-        *,
-        cancel: CancelToken,
-        deep: bool = False,
-        start: str = "",
-        end: str = "",
-        token: str = "",
-        max_age: float | None = 0.0,
-    ) -> BlobPage:
-        found = self._call(
-            bucket,
-            lambda store: store.list(
-                bucket, prefix, cancel=cancel, deep=deep, start=start, end=end, token=token, max_age=max_age
-            ),
-        )
-        why = self._choice(bucket).why
-        if not why:
-            return found
-        note = f"{_NOTE.format(why)} {found.note}".strip()
-        return BlobPage(found.files, found.folders, found.token, found.origin, note)
+    def list_page(self, bucket: str, query: ListQuery, cancel: CancelToken) -> BlobPage:
+        page = self._call(bucket, lambda store: store.list_page(bucket, query, cancel))
+        reason = self._choice(bucket).reason
+        if not reason:
+            return page
+        return replace(page, note=f"{_NOTE.format(reason)} {page.note}".strip())
 
     def lists_ranges(self, bucket: str) -> bool:
         return self._current(bucket).lists_ranges(bucket)
@@ -341,7 +305,7 @@ class FallbackStore(BlobStore):
 
     def choose_store(self, bucket: str, name: str, cancel: CancelToken) -> None:
         choice = self._choice(bucket)
-        if not choice.why and not choice.worked:
+        if not choice.reason and not choice.worked:
             with suppress(HttpError):
                 self.stat(bucket, name, cancel=cancel)
 
@@ -349,7 +313,7 @@ class FallbackStore(BlobStore):
         return self.second.web_page(bucket, path)
 
     def _current(self, bucket: str) -> BlobStore:
-        return self.second if self._choice(bucket).why else self.first
+        return self.second if self._choice(bucket).reason else self.first
 
     def _choice(self, bucket: str) -> StoreChoice:
         if bucket not in self._chosen:

@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from backends.atomic import disk_words
 from backends.cancel import CancelToken
 from backends.errors import FileError
 from backends.http.errors import AccessDeniedError, IncompleteBodyError, NotFoundError, sanitize
-from backends.prow.store import PAGE_SIZE, BlobInfo, BlobPage, BlobStore, BlobStream
+from backends.prow.store import PAGE_SIZE, BlobInfo, BlobPage, BlobStore, BlobStream, ListQuery
 
 _PIECE = 256 << 10
 _OWN = ".ciexplore"  # where downloads keep their record
@@ -31,63 +32,45 @@ class LocalStore(BlobStore):
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def list(
-        self,
-        bucket: str,
-        prefix: str,
-        *,
-        cancel: CancelToken,
-        deep: bool = False,
-        start: str = "",
-        end: str = "",
-        token: str = "",
-        max_age: float | None = 0.0,
-    ) -> BlobPage:
+    def list_page(self, bucket: str, query: ListQuery, cancel: CancelToken) -> BlobPage:
         files: list[BlobInfo] = []
         folders: list[str] = []
-        begin = max(start, token)
-        for name, entry in self._walk(bucket, prefix, deep, cancel):
-            # A folder is within the range if one of its objects can be: only its name bounds them.
-            if (entry is not None and name < begin) or (entry is None and f"{name}\U0010ffff" < begin):
-                continue
-            if end and name >= end:
+        query = replace(query, start=max(query.start, query.token))
+        directory = self._path(bucket, query.folder.rstrip("/"))
+        for name, info in self._walk(directory, query.folder, query, cancel) if directory is not None else ():
+            if not query.matches(name):
                 continue
             if len(files) + len(folders) >= PAGE_SIZE:
                 return BlobPage(tuple(files), tuple(folders), name)
-            if entry is None:
+            if info is None:
                 folders.append(name)
             else:
-                files.append(entry)
+                files.append(info)
         return BlobPage(tuple(files), tuple(folders))
 
-    def _walk(self, bucket: str, prefix: str, deep: bool, cancel: CancelToken) -> Iterator[tuple[str, BlobInfo | None]]:
-        above, _, first = prefix.rpartition("/")
-        folder = self._path(bucket, above) if above else self._path(bucket, "")
-        if folder is None:
-            return
-        yield from self._folder(folder, f"{above}/" if above else "", first, deep, cancel)
-
-    def _folder(
-        self, folder: Path, above: str, first: str, deep: bool, cancel: CancelToken
+    def _walk(
+        self, directory: Path, above: str, query: ListQuery, cancel: CancelToken
     ) -> Iterator[tuple[str, BlobInfo | None]]:
+        """(full name, description) of what is in a directory, in order of name; None for folders."""
         cancel.check()
         try:
-            with os.scandir(folder) as found:
-                entries = [one for one in found if one.name.startswith(first) and one.name != _OWN]
+            with os.scandir(directory) as entries:
+                names = {
+                    f"{above}{entry.name}{'/' if entry.is_dir(follow_symlinks=False) else ''}": entry
+                    for entry in entries
+                    if entry.name != _OWN and f"{above}{entry.name}".startswith(query.prefix)
+                }
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
-            raise _unreadable(folder, error) from error
-        names = {f"{above}{one.name}{'/' if one.is_dir(follow_symlinks=False) else ''}": one for one in entries}
-        for name in sorted(names):
-            one = names[name]
-            if name.endswith("/"):
-                if deep:
-                    yield from self._folder(folder / one.name, name, "", deep, cancel)
-                else:
-                    yield name, None
-            elif one.is_file(follow_symlinks=False):
-                yield name, _blob_info(name, one.stat(follow_symlinks=False))
+            raise _unreadable(directory, error) from error
+        for name, entry in sorted(names.items()):
+            if name.endswith("/") and query.deep:
+                yield from self._walk(directory / entry.name, name, query, cancel)
+            elif name.endswith("/"):
+                yield name, None
+            elif entry.is_file(follow_symlinks=False):
+                yield name, _blob_info(name, entry.stat(follow_symlinks=False))
 
     def stat(self, bucket: str, name: str, *, cancel: CancelToken) -> BlobInfo:
         path = self._path(bucket, name)

@@ -27,7 +27,7 @@ from backends.http.errors import (
     sanitize,
 )
 from backends.net import is_loopback
-from backends.prow.store import PAGE_SIZE, BlobInfo, BlobPage, BlobStore, BlobStream
+from backends.prow.store import PAGE_SIZE, BlobInfo, BlobPage, BlobStore, BlobStream, ListQuery
 
 if TYPE_CHECKING:
     from backends.http import Downloader
@@ -78,39 +78,23 @@ class S3Store(BlobStore):
         self._downloaded: set[str] = set()
         self._lock = threading.Lock()
 
-    def list(
-        self,
-        bucket: str,
-        prefix: str,
-        *,
-        cancel: CancelToken,
-        deep: bool = False,
-        start: str = "",
-        end: str = "",
-        token: str = "",
-        max_age: float | None = 0.0,
-    ) -> BlobPage:
+    def list_page(self, bucket: str, query: ListQuery, cancel: CancelToken) -> BlobPage:
         """`token` is the last name before the page; without `deep` all of a folder is one page."""
         cancel.check()
-        store, folder = self._store(bucket), prefix[: prefix.rfind("/") + 1]
-        with _translate_errors(bucket, prefix):
-            if deep:
-                offset = token or _before(start)
-                found: Any = next(iter(store.list(folder or None, offset=offset or None, chunk_size=PAGE_SIZE)), [])
-                entries = [_parse_blob_info(meta) for meta in found]
-                last = entries[-1].name if len(entries) >= PAGE_SIZE else ""
-                entries = _drop_folder_marks(store, entries)
-                kept = [one for one in entries if one.name.startswith(prefix) and (not end or one.name < end)]
-                return BlobPage(tuple(kept), (), "" if end and last >= end else last)
-            told = store.list_with_delimiter(folder or None)
-        files = [_parse_blob_info(meta) for meta in told["objects"]]
-        folders = [f"{name.rstrip('/')}/" for name in told["common_prefixes"]]
-        return BlobPage(
-            tuple(one for one in files if one.name.startswith(prefix) and start <= one.name and _below(one.name, end)),
-            tuple(
-                one for one in folders if one.startswith(prefix) and f"{one}\U0010ffff" >= start and _below(one, end)
-            ),
-        )
+        store = self._store(bucket)
+        with _translate_errors(bucket, query.prefix):
+            if not query.deep:
+                result = store.list_with_delimiter(query.folder or None)
+                files = [info for meta in result["objects"] if query.matches((info := _parse_blob_info(meta)).name)]
+                folders = [f"{name.rstrip('/')}/" for name in result["common_prefixes"]]
+                return BlobPage(tuple(files), tuple(filter(query.matches, folders)))
+            offset = query.token or _before(query.start)
+            chunks = store.list(query.folder or None, offset=offset or None, chunk_size=PAGE_SIZE)
+            infos = [_parse_blob_info(meta) for meta in next(iter(chunks), [])]
+            last = infos[-1].name if len(infos) >= PAGE_SIZE else ""
+            is_last = query.end and last >= query.end
+            infos = [info for info in _drop_folder_marks(store, infos) if query.matches(info.name)]
+            return BlobPage(tuple(infos), (), "" if is_last else last)
 
     def stat(self, bucket: str, name: str, *, cancel: CancelToken) -> BlobInfo:
         cancel.check()
@@ -225,10 +209,6 @@ def _translated_pieces(result: Any, bucket: str, name: str, cancel: CancelToken)
 def _before(start: str) -> str:
     """obstore's offset is not included: the greatest name below `start`, near enough."""
     return f"{start[:-1]}{chr(ord(start[-1]) - 1)}\U0010ffff" if start else ""
-
-
-def _below(name: str, end: str) -> bool:
-    return not end or name < end
 
 
 def _parse_blob_info(meta: Any) -> BlobInfo:

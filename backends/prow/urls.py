@@ -94,8 +94,7 @@ def _parse_bucket_url(text: str, store: str) -> ProwPath:
     if "*" in path:
         folder = f"{store or 'gs'}://{bucket}/{path[: path.index('*')].rpartition('/')[0]}/"
         raise InvalidLocatorError(
-            "A pattern with * cannot be opened.",
-            f"Paste {folder} and choose the files by --match, or by / in the app.",
+            "A pattern with * cannot be opened.", f"Paste {folder} and choose the files by --match, or by / in the app."
         )
     return _path_in(bucket, path, store)
 

@@ -8,7 +8,7 @@ import pytest
 
 from backends.cancel import CancelToken
 from backends.http import Http
-from backends.prow.junit import ResultsOfTest
+from backends.prow.junit import TestCases as JUnitList
 from backends.prow.locators import (
     CompletenessView,
     EventsView,
@@ -83,7 +83,7 @@ def test_a_test_across_builds_says_which_build_and_when(bucket: Bucket, http: Ht
     matrix = opened(bucket, http, JUnitMatrixView(NAME, JOB, tuple(builds)).text())
     (row,) = [one for one in rows(matrix) if one["test"] == "fails"]
     resource = opened(bucket, http, matrix.open(row).text())  # type: ignore[union-attr]
-    assert isinstance(resource, ResultsOfTest) and resource.title.startswith("fails in")
+    assert isinstance(resource, JUnitList) and resource.title.startswith("fails in")
     found = sorted(rows(resource), key=lambda one: str(one["order"]))
     assert [one["build"] for one in found] == builds
     assert all(one["started"] is not None for one in found)

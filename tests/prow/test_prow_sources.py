@@ -21,7 +21,7 @@ from backends.http.errors import (
 )
 from backends.prow.store import BlobInfo, BlobStore, list_all, list_pages
 from backends.prow.store_gcs import GcsStore, parse_blob_info
-from backends.prow.store_gcsweb import FallbackStore, GcswebStore, read_page
+from backends.prow.store_gcsweb import FallbackStore, GcswebStore, parse_page
 from backends.prow.store_local import LocalStore
 from backends.prow.store_s3 import S3Store
 from tests.commands.calling import Caller
@@ -255,23 +255,23 @@ def test_all_recorded_pages_are_read(prow_samples: Path) -> None:
     prefix = "logs/periodic-ci-openshift-release-master-ci-4.8-e2e-gcp/"
     for generation in ("rendered-2019", "rendered-current"):
         folder = prow_samples / "gcsweb-html" / generation
-        jobs = read_page((folder / "logs_.html").read_text(), "logs/")
+        jobs = parse_page((folder / "logs_.html").read_text(), "logs/")
         assert len(jobs.folders) == 2 and prefix in jobs.folders and not jobs.odd
-        builds = read_page((folder / f"{prefix.rstrip('/').replace('/', '_')}_.html").read_text(), prefix)
+        builds = parse_page((folder / f"{prefix.rstrip('/').replace('/', '_')}_.html").read_text(), prefix)
         # the original notebook's own code takes two links of today's footer for builds
         assert len(builds.folders) == 53 and all(one.removeprefix(prefix)[:-1].isdigit() for one in builds.folders)
         assert [one.name.removeprefix(prefix) for one in builds.files] == ["latest-build.txt"]
-        build = read_page(next(folder.glob("*1378441280396201984_.html")).read_text(), f"{prefix}1378441280396201984/")
+        build = parse_page(next(folder.glob("*1378441280396201984_.html")).read_text(), f"{prefix}1378441280396201984/")
         assert [one.name.rpartition("/")[2] for one in build.files] == [
             "build-log.txt",
             "finished.json",
             "started.json",
         ]
         assert build.files[0].size == 4078 and build.files[0].updated_ms is not None
-    missing = read_page((prow_samples / "gcsweb-html/rendered-current/logs_does-not-exist_.html").read_text(), "x/")
+    missing = parse_page((prow_samples / "gcsweb-html/rendered-current/logs_does-not-exist_.html").read_text(), "x/")
     assert not missing.files and not missing.folders
     for page in (prow_samples / "gcsweb-html" / "upstream-expected").glob("*.html"):
-        found = read_page(page.read_text(), "pr-logs/12345/")
+        found = parse_page(page.read_text(), "pr-logs/12345/")
         assert found.files or found.folders
 
 

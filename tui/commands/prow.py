@@ -450,13 +450,7 @@ def _find_step_log(run: ProwRun, found: ProwPath, step: str) -> LogAddress:
 @match_option
 @download_options
 def download(
-    run: ProwRun,
-    globs: tuple[str, ...],
-    output: str,
-    jobs: int | None,
-    overwrite: bool,
-    rehash: bool,
-    dry_run: bool,
+    run: ProwRun, globs: tuple[str, ...], output: str, jobs: int | None, overwrite: bool, rehash: bool, dry_run: bool
 ) -> int:
     """Download files of a build, a folder, or of builds of a job (--filter chooses builds), resumable.
 
@@ -483,7 +477,7 @@ def _list_downloads(run: ProwRun, globs: tuple[str, ...]) -> list[RemoteFile]:
     base = ""
     if isinstance(found, ProwPath) and found.route.place is Place.FILE:
         bucket = run.bucket(found)
-        return [remote_file(bucket, bucket.blobs.stat(found.bucket, found.path, cancel=run.cancel))]
+        return [remote_file(bucket, bucket.stat(found.path, run.cancel))]
     if isinstance(found, ProwPath) and found.route.place in (Place.BUILD, Place.FOLDER, Place.JOBS):
         base = found.path
         batches = list_files(run.bucket(found), [BuildPlace(base, "", "", base)], run.cancel)
