@@ -15,7 +15,7 @@ import msgspec
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
 from backends.http.errors import HttpError, sanitize
-from backends.prow.locators import BUCKET, Place, ProwPath, ProwView, page_path, route
+from backends.prow.locators import BUCKET, ProwPath, ProwView, page_path, route
 from backends.prow.store import MAX_JSON_BYTES, BlobInfo, BlobPage, BlobStore, list_all, list_pages
 from backends.prow.store_gcs import STORAGE, GcsStore
 from backends.resources import Document, LogAddress
@@ -265,7 +265,7 @@ def current_name(bucket: str, settings: Settings) -> str:
 def deck_page(bucket: str, path: str, view: str = "view") -> str | None:
     """Where the bucket's Deck shows a path: `view` of a build, `job-history` of a job (none below pr-logs/pull/)."""
     prow = next((prow for prow in PUBLIC_PROWS if bucket == prow.bucket or bucket in prow.moved), None)
-    has_history = route(path).place in (Place.BUILDS, Place.LINKS) and "pr-logs/pull/" not in path
+    has_history = route(path).place.is_job and "pr-logs/pull/" not in path
     if prow is None or (view == "job-history" and not has_history):
         return None
     return f"{prow.deck}/{view}/gs/{bucket}/{page_path(path.rstrip('/'))}"

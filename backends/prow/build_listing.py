@@ -188,7 +188,7 @@ class BuildListing:
     def _list_pull(self, cancel: CancelToken) -> Iterator[BuildBatch]:
         """The jobs of a pull request are few, and so are the builds of each."""
         jobs = self.bucket.list_all(self.folder, cancel)
-        every: list[BuildPlace] = []
+        all_places: list[BuildPlace] = []
         origin, note = jobs.origin, jobs.note
         for job in jobs.folders:
             page = self.bucket.list_all(job, cancel)
@@ -198,16 +198,16 @@ class BuildListing:
             origin, note = origin.worse(page.origin), note or page.note
             if self._all:
                 yield BuildBatch(places, page.origin, page.note or jobs.note)
-            every += places
+            all_places += places
         if not self._all:
-            every.sort(key=lambda place: (sort_key(place.build), place.job), reverse=True)
-            yield BuildBatch(every[: self.count], origin, note)
+            all_places.sort(key=lambda place: (sort_key(place.build), place.job), reverse=True)
+            yield BuildBatch(all_places[: self.count], origin, note)
 
     def list_newer(self, than: str, cancel: CancelToken) -> list[BuildPlace]:
         """Builds with a greater number than `than`, "" for all."""
         if route(self.folder).place is Place.PULL:
-            every = [place for batch in self._list_pull(cancel) for place in batch.places]
-            return [place for place in every if not than or sort_key(place.build) > sort_key(than)]
+            all_places = [place for batch in self._list_pull(cancel) for place in batch.places]
+            return [place for place in all_places if not than or sort_key(place.build) > sort_key(than)]
         # Greater numbers than a counter's can be anywhere among the names: all are listed.
         start = than if than and is_long(than) else ""
         ids, _, _ = self._list_ids(start, "", cancel)
@@ -256,7 +256,7 @@ def named_places(locator: ProwView) -> list[BuildPlace]:
     if locator.builds:
         return [place_of(locator.path, build) for build in dict.fromkeys(locator.builds)]
     path = route(locator.path)
-    if path.place in (Place.BUILDS, Place.LINKS):
+    if path.place.is_job:
         return []
     return [BuildPlace(locator.path, path.job, path.build, locator.path)]
 
@@ -295,7 +295,7 @@ class BuildView(Listing):
         option `count`)."""
         locator = self.locator
         named = sorted(named_places(locator), key=lambda place: sort_key(place.build), reverse=True)
-        if named or route(locator.path).place not in (Place.BUILDS, Place.LINKS):
+        if named or not route(locator.path).place.is_job:
             return named
         count = getattr(locator, "count", None)
         listing = BuildListing(self.bucket, locator.path, DEFAULT_COUNT if count is None else count)

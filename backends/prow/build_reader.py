@@ -149,8 +149,8 @@ def state_of(
     if seconds_ms(finished.get("timestamp")) is not None:
         return _final_state(finished, job_state), ""
     if job_state in ENDED or status.get("completionTime"):
-        odd = "finished.json has no time" if "finished.json" in names else "no finished.json"
-        return job_state if job_state in ENDED else UNKNOWN, odd
+        oddity = "finished.json has no time" if "finished.json" in names else "no finished.json"
+        return job_state if job_state in ENDED else UNKNOWN, oddity
     began = seconds_ms(started.get("timestamp"))
     if began is not None:
         if now_ms - began < DAY_MS:
@@ -404,7 +404,7 @@ def _fill(row: BuildRow, folder: str, page: BlobPage, files: dict[str, BlobInfo]
     started, finished, prowjob = (documents.get(name, {}) for name in _FILES)
     now = time.time() * 1000
     names = sorted([*files, *(name.removeprefix(folder) for name in page.folders)])
-    state, odd = state_of(started, finished, prowjob, names, now, created_ms(row.build))
+    state, oddity = state_of(started, finished, prowjob, names, now, created_ms(row.build))
     status = mapping(prowjob.get("status"))
     began = seconds_ms(started.get("timestamp")) or epoch_ms(status.get("startTime"))
     ended = seconds_ms(finished.get("timestamp")) or epoch_ms(status.get("completionTime"))
@@ -420,9 +420,9 @@ def _fill(row: BuildRow, folder: str, page: BlobPage, files: dict[str, BlobInfo]
     row.names = SEPARATOR.join(names)
     row.folder = folder
     row.node = _one_line(started.get("node"))
-    row.note = odd or None
+    row.note = oddity or None
     _fill_job(row, started, finished, prowjob)
-    row.reason = odd if state == INCOMPLETE else _one_line(status.get("description")) if state != "success" else None
+    row.reason = oddity if state == INCOMPLETE else _one_line(status.get("description")) if state != "success" else None
 
 
 def _fill_job(row: BuildRow, started: Json, finished: Json, prowjob: Json) -> None:

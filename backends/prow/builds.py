@@ -197,24 +197,24 @@ class BuildList(Listing):
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         """Views of `rows`; where those are of several jobs (of a pull request), of those of the row's own job."""
         entries: list[Entry] = []
-        every = self.view(BuildsView, rows)
-        if every is None and row is not None:
+        all_builds = self.view(BuildsView, rows)
+        if all_builds is None and row is not None:
             rows = rows.filter(pl.col("job") == row["job"])
-            every = self.view(BuildsView, rows)
-        if every is not None:
+            all_builds = self.view(BuildsView, rows)
+        if all_builds is not None:
             words = f"{len(rows):,} build{'' if len(rows) == 1 else 's'}"
-            entries += [Link(label.format(words), every.change_view(view)) for label, view in _VIEWS]
-            entries.append(self._search_entry(words, every))
+            entries += [Link(label.format(words), all_builds.change_view(view)) for label, view in _VIEWS]
+            entries.append(self._search_entry(words, all_builds))
         if row is not None:
             entries += self._row_entries(row)
         return entries
 
-    def _search_entry(self, words: str, every: BuildsView) -> Question:
+    def _search_entry(self, words: str, all_builds: BuildsView) -> Question:
         def search(text: str) -> LogSearchView:
             from backends.logs.patterns import pattern
 
             pattern(text)  # an invalid one is reported in the box, not in an empty list
-            return every.change_view(LogSearchView, pattern=text)
+            return all_builds.change_view(LogSearchView, pattern=text)
 
         return Question(f"Search the logs of {words}", "Text or regular expression", search)
 

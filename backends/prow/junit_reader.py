@@ -17,6 +17,7 @@ from __future__ import annotations
 import codecs
 import math
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from xml.sax import SAXException, SAXParseException
@@ -93,13 +94,13 @@ class JUnitReader:
         self._parse(f"<{_ROOT}>")
 
     @property
-    def done(self) -> bool:
+    def is_done(self) -> bool:
         """Whether more pieces would change nothing."""
         return bool(self._broken) or self._read >= self._limit or self._full
 
     def feed(self, piece: bytes) -> Iterator[JUnitCase]:
         for start in range(0, len(piece), _PIECE):
-            if self.done:
+            if self.is_done:
                 self._read += len(piece) - start  # so that it is known that there was more
                 return
             part = piece[start : start + min(_PIECE, self._limit - self._read)]
@@ -151,17 +152,17 @@ class JUnitReader:
     @property
     def missing(self) -> tuple[str, ...]:
         """What is not as in the file, in sentences."""
-        found, handler = [], self._handler
+        sentences, handler = [], self._handler
         if self._broken:
-            found.append(f"{self._broken}; {_count_words(handler.count)} before that.")
+            sentences.append(f"{self._broken}; {_count_words(handler.count)} before that.")
         elif self._read > self._limit:
-            found.append(f"Only its first {self._limit:,} bytes were read: {_count_words(handler.count)}.")
+            sentences.append(f"Only its first {self._limit:,} bytes were read: {_count_words(handler.count)}.")
         elif self._full:
-            found.append(f"Only its first {MAX_CASES:,} tests were read.")
+            sentences.append(f"Only its first {MAX_CASES:,} tests were read.")
         elif self._finished and not handler.count and not handler.suites:
-            found.append(NO_SUITE if self._read else EMPTY)
+            sentences.append(NO_SUITE if self._read else EMPTY)
         if self._cleaner.declares_entities or self._cleaner.entities:
-            found.append("It uses entities of its own, which are not expanded.")
+            sentences.append("It uses entities of its own, which are not expanded.")
         for count, one, many in (
             (self._cleaner.replaced, "invalid character was replaced", "invalid characters were replaced"),
             (handler.bad_times, "time is not a number", "times are not numbers"),
@@ -169,10 +170,10 @@ class JUnitReader:
             (handler.cut, "text was cut", "texts were cut"),
         ):
             if count:
-                found.append(f"{count:,} {one if count == 1 else many}.")
+                sentences.append(f"{count:,} {one if count == 1 else many}.")
         if handler.too_deep:
-            found.append(f"What is nested more than {_MAX_DEPTH} deep was left out.")
-        return tuple(found)
+            sentences.append(f"What is nested more than {_MAX_DEPTH} deep was left out.")
+        return tuple(sentences)
 
 
 def read_junit(content: bytes | Iterable[bytes], *, limit: int = MAX_BYTES) -> JUnitContent:
@@ -180,7 +181,7 @@ def read_junit(content: bytes | Iterable[bytes], *, limit: int = MAX_BYTES) -> J
     reader = JUnitReader(limit)
     cases: list[JUnitCase] = []
     for piece in (content,) if isinstance(content, bytes) else content:
-        done = reader.done
+        done = reader.is_done
         cases += reader.feed(piece)
         if done and piece:  # one piece more than is read, to know that there is one
             break
@@ -198,7 +199,7 @@ class _Parser(DefusedExpatParser):  # type: ignore[misc]
 
 @dataclass
 class _OpenCase:
-    """A testcase whose end has not come yet."""
+    """A testcase whose end has not come yet. `texts`: by what they are; "earlier ..." those of the last earlier run."""
 
     depth: int
     suite: str
@@ -206,14 +207,14 @@ class _OpenCase:
     name: str
     seconds: float | None
     marks: set[str] = field(default_factory=set)
-    message: list[str] = field(default_factory=list)
-    text: list[str] = field(default_factory=list)
-    output: list[str] = field(default_factory=list)
+    texts: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    sizes: Counter[str] = field(default_factory=Counter)
     reruns: int = 0
-    earlier_message: list[str] = field(default_factory=list)
-    earlier_text: list[str] = field(default_factory=list)
-    earlier_output: list[str] = field(default_factory=list)
-    sizes: dict[str, int] = field(default_factory=dict)
+
+    def drop_earlier(self) -> None:
+        for name in ("earlier message", "earlier text", "earlier output"):
+            self.texts[name].clear()
+            self.sizes[name] = 0
 
 
 class _Handler(ContentHandler):
@@ -233,8 +234,8 @@ class _Handler(ContentHandler):
         self._cases: list[JUnitCase] = []
 
     def take_cases(self) -> list[JUnitCase]:
-        found, self._cases = self._cases, []
-        return found
+        cases, self._cases = self._cases, []
+        return cases
 
     def startElement(self, name: str, attrs: AttributesImpl) -> None:
         self.depth += 1
@@ -251,18 +252,12 @@ class _Handler(ContentHandler):
             self._inside, self._inside_depth = kind, self.depth
             self._case.marks.add(kind)
             if not kind.startswith("system-") and (message := self._limit(attrs.get("message", ""))):
-                self._add("message", self._case.message, message)
+                self._add("message", message)
         elif self._case is not None and kind in _EARLIER and not self._inside:
             self._inside, self._inside_depth = kind, self.depth
             self._case.reruns += 1
-            for of, texts in (
-                ("earlier message", self._case.earlier_message),
-                ("earlier text", self._case.earlier_text),
-                ("earlier output", self._case.earlier_output),
-            ):  # the last one counts
-                texts.clear()
-                self._case.sizes[of] = 0
-            self._add("earlier message", self._case.earlier_message, self._limit(attrs.get("message", "")))
+            self._case.drop_earlier()
+            self._add("earlier message", self._limit(attrs.get("message", "")))
         elif self._case is not None and self._inside in _EARLIER and kind.startswith("system-"):
             self._printed_depth = self._printed_depth or self.depth
 
@@ -296,13 +291,11 @@ class _Handler(ContentHandler):
         if self._case is None or not self._inside:
             return
         if self._printed_depth:
-            self._add("earlier output", self._case.earlier_output, content)
+            self._add("earlier output", content)
         elif self._inside in _EARLIER:
-            self._add("earlier text", self._case.earlier_text, content)
-        elif self._inside.startswith("system-"):
-            self._add("output", self._case.output, content)
+            self._add("earlier text", content)
         else:
-            self._add("text", self._case.text, content)
+            self._add("output" if self._inside.startswith("system-") else "text", content)
 
     def endElement(self, name: str) -> None:
         depth, self.depth = self.depth, self.depth - 1
@@ -325,12 +318,12 @@ class _Handler(ContentHandler):
     def _close(self, case: _OpenCase) -> None:
         # The lens, too, takes a case for skipped that is marked as both.
         state = "S" if "skipped" in case.marks else "F" if {"failure", "error"} & case.marks else "P"
-        # Passed in the end: what is told is why it did not at once.
-        earlier = state == "P" and case.reruns > 0
-        text = _join(case.earlier_text if earlier else case.text)
-        message = strip_escapes("\n".join(case.earlier_message if earlier else case.message)).strip()
+        # Of a test that passed in the end, the texts say why it did not at once.
+        earlier = "earlier " if state == "P" and case.reruns > 0 else ""
+        text = _join(case.texts[f"{earlier}text"])
+        message = strip_escapes("\n".join(case.texts[f"{earlier}message"])).strip()
         message = message or text.strip().partition("\n")[0].strip()
-        output = _join(case.earlier_output if earlier else case.output if state == "F" else ())
+        output = _join(case.texts[f"{earlier}output"] if earlier or state == "F" else ())
         self._cases.append(
             JUnitCase(case.suite, case.classname, case.name, state, case.seconds, message, text, output, case.reruns)
         )
@@ -338,15 +331,15 @@ class _Handler(ContentHandler):
         self.count += 1
         self._case, self._inside, self._printed_depth = None, "", 0
 
-    def _add(self, which: str, to: list[str], content: str) -> None:
+    def _add(self, name: str, content: str) -> None:
         assert self._case is not None
-        most = MAX_CHARACTERS if self._room > 0 else _SHORT_CHARACTERS
-        size = self._case.sizes.get(which, 0)
-        if size < most:
-            to.append(content[: most - size])
-        if size <= most < size + len(content):
+        limit = MAX_CHARACTERS if self._room > 0 else _SHORT_CHARACTERS
+        size = self._case.sizes[name]
+        if size < limit:
+            self._case.texts[name].append(content[: limit - size])
+        if size <= limit < size + len(content):
             self.cut += 1
-        self._case.sizes[which] = size + len(content)
+        self._case.sizes[name] += len(content)
 
     def _limit(self, text: str) -> str:
         text = strip_escapes(text)
@@ -364,7 +357,7 @@ def _count_words(count: int) -> str:
 
 # What XML 1.0 (section 2.2) does not let a document hold.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-# References that every file is full of need no look of ours: 60 MB with 3.6 million of them took 19 s, now 4.
+# References that every file is full of are left to the parser: 60 MB with 3.6 million of them took 19 s, now 4.
 _USUAL = (
     r"(?:amp|lt|gt|quot|apos|#(?:9|10|13|3[2-9]|[4-9]\d|1[01]\d|12[0-6])|#x(?:[9aAdD]|[2-6][0-9a-fA-F]|7[0-9a-eA-E]));"
 )
@@ -450,19 +443,17 @@ class XmlCleaner:
         text = _FORBIDDEN.sub("\ufffd", text.replace(_ESCAPE, _SYMBOL))
         self.replaced += text.count("\ufffd")
         text = self._held + text
-        found: list[str] = []
-        at = 0
-        while at < len(text):
+        parts: list[str] = []
+        position = 0
+        while position < len(text):
             step = self._text if self._mode == "text" else self._other
-            taken, shown = step(text, at, final)
-            found.append(shown)
-            if taken == at and self._mode == "text":
+            end, part = step(text, position, final)
+            parts.append(part)
+            if end == position and (self._mode == "text" or not part):
                 break
-            if taken == at and self._mode != "text" and not shown:
-                break
-            at = taken
-        self._held = text[at:]
-        return "".join(found)
+            position = end
+        self._held = text[position:]
+        return "".join(parts)
 
     def _text(self, text: str, at: int, final: bool) -> tuple[int, str]:
         """One run of text and the special thing behind it."""
@@ -474,8 +465,8 @@ class XmlCleaner:
         if not final and _may_continue(text, here):
             return here, before
         if match[0] == "&":
-            end, shown = self._reference(text, here)
-            return end, before + shown
+            end, replacement = self._reference(text, here)
+            return end, before + replacement
         if match[0] == "<":
             return here + 1, before + "&lt;"
         self._mode = match[0]
@@ -505,9 +496,9 @@ class XmlCleaner:
         if self._mode == "<!" and "<!ENTITY" in text[at : None if end < 0 else end]:
             self.declares_entities = True
         if end < 0:
-            # A document type is looked for its end from its beginning, so it is kept whole; it is dropped when large.
-            whole = self._mode == "<!" and len(text) - at < 1 << 16
-            end = after = len(text) if final else at if whole else max(at, len(text) - 8)
+            # A document type is looked for its end from its beginning, so all of it is held; it is dropped when large.
+            is_held = self._mode == "<!" and len(text) - at < 1 << 16
+            end = after = len(text) if final else at if is_held else max(at, len(text) - 8)
         else:
             closing, self._mode = self._mode, "text"
             return after, _section_text(text[at:end], closing)

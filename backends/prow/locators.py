@@ -35,6 +35,15 @@ class Place(StrEnum):
     FOLDER = "folder"
     FILE = "file"
 
+    @property
+    def is_job(self) -> bool:
+        """Whether its builds are those of one job."""
+        return self in (Place.BUILDS, Place.LINKS)
+
+    @property
+    def lists_builds(self) -> bool:
+        return self.is_job or self is Place.PULL
+
 
 @dataclass(frozen=True)
 class Route:
@@ -172,12 +181,10 @@ class ProwPath(ProwLocator, template="prow:at/{store:store}/{bucket:name}[/{path
         return super().text()
 
     def listing(self) -> str:
-        match self.route.place:
-            case Place.JOBS:
-                return "backends.prow.jobs:JobList"
-            case Place.BUILDS | Place.LINKS | Place.PULL:
-                return "backends.prow.builds:BuildList"
-        return "backends.prow.files:FolderFiles"
+        place = self.route.place
+        if place is Place.JOBS:
+            return "backends.prow.jobs:JobList"
+        return "backends.prow.builds:BuildList" if place.lists_builds else "backends.prow.files:FolderFiles"
 
 
 class ProwPull(ProwLocator, template="prow:pull/{org:name}/{repo:name}/{number:number}?bucket={bucket}"):
@@ -220,7 +227,7 @@ class ProwView(ProwLocator):
     @property
     def is_of_many_builds(self) -> bool:
         """Whether its rows may be of several builds of a job."""
-        of_job = self.path.endswith("/") and route(self.path).place in (Place.BUILDS, Place.LINKS)
+        of_job = self.path.endswith("/") and route(self.path).place.is_job
         return of_job and len(self.builds) != 1
 
     def change_view(self, view: type[V], **options: Any) -> V:

@@ -177,10 +177,10 @@ class LogSearch(BuildView):
         if last is None:
             yield Page(MATCHES.empty(), Freshness(), note=" ".join(notes), partial=partial)
         else:
-            every = pl.concat(frames[rank] for rank in sorted(frames) if rank <= last)
+            complete = pl.concat(frames[rank] for rank in sorted(frames) if rank <= last)
             if (left := len(places) - last - 1) > 0:
-                notes.append(f"Stopped at {len(every):,} lines; the {left:,} older builds are left out.")
-            yield Page(every, Freshness(), replace=True, note=" ".join(notes), partial=partial or left > 0)
+                notes.append(f"Stopped at {len(complete):,} lines; the {left:,} older builds are left out.")
+            yield Page(complete, Freshness(), replace=True, note=" ".join(notes), partial=partial or left > 0)
         if progress.failed and not progress.files:
             raise progress.failed[min(progress.failed)]
 
@@ -390,7 +390,7 @@ class LogRow(msgspec.Struct, gc=False):
         return f"{self.build.folder}{self.log}" if self.log else None
 
     @property
-    def stored(self) -> int | None:
+    def stored_bytes(self) -> int | None:
         return self.build.log_size if self.log == BUILD_LOG else None
 
 
@@ -409,7 +409,7 @@ LOG_SIZES = Schema(
         Column("longest", Kind.BYTES, "Longest line", "B", get=_size("longest")),
         Column("duration", Kind.DURATION, "Duration", "s", get="build.duration"),
         Column("started", Kind.TIME, "Started", cell=pl.Int64(), get="build.started"),
-        Column("stored", Kind.BYTES, "Stored", "B", get="stored"),
+        Column("stored", Kind.BYTES, "Stored", "B", get="stored_bytes"),
         Column("note", Kind.TEXT, "Note", get="note"),
         Column("path", Kind.TEXT, "Path", hidden=True, searched=False, get="path"),
         Column("order", Kind.ID, "Order", hidden=True, searched=False, get="build.order"),

@@ -29,8 +29,8 @@ MAX_JSON_BYTES = 8 << 20  # of a JSON file of a build that is read
 class BlobInfo:
     """One object as its store describes it.
 
-    `size`: stored bytes, None if not said; with `encoding` ("gzip") those are compressed. `generation`: changes with
-    each overwrite, "" where the store has none. `md5`, `crc32c`: base64, of the stored bytes, "" if not said.
+    `size`: stored bytes, None if unknown; with `encoding` ("gzip") those are compressed. `generation`: changes with
+    each overwrite, "" where the store has none. `md5`, `crc32c`: base64, of the stored bytes, "" if unknown.
     """
 
     name: str

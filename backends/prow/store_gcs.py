@@ -69,7 +69,7 @@ class GcsStore(BlobStore):
                 f"{short_url(url)} returned something that is not a listing.", "Check the storage's URL."
             )
         files = (parse_blob_info(item) for item in reply.get("items", []))
-        folders = tuple(one for one in reply.get("prefixes", []) if isinstance(one, str) and one != query.prefix)
+        folders = tuple(name for name in reply.get("prefixes", []) if isinstance(name, str) and name != query.prefix)
         next_token = reply.get("nextPageToken")
         following = next_token if isinstance(next_token, str) and len(next_token) <= _MAX_TOKEN else ""
         note = (

@@ -66,7 +66,7 @@ class GcswebStore(BlobStore):
         page = parse_page(self._text(response), query.folder)
         files = tuple(info for info in page.files if query.matches(info.name))
         folders = tuple(filter(query.matches, page.folders))
-        note = f"{page.odd:,} names on gcsweb's page cannot be read with certainty." if page.odd else ""
+        note = f"{page.ambiguous:,} names on gcsweb's page cannot be read with certainty." if page.ambiguous else ""
         return BlobPage(files, folders, page.marker, response.origin, note)
 
     def _list_deep(self, bucket: str, query: ListQuery, cancel: CancelToken) -> BlobPage:
@@ -153,12 +153,12 @@ _TITLE = re.compile(r"<title>(?:GCS|S3) browser: ")
 
 @dataclass(frozen=True)
 class GcswebPage:
-    """`marker`: what asks for the next page, "" on the last. `odd`: rows whose name and link contradict each other."""
+    """`marker`: what asks for the next page, "" on the last. `ambiguous`: rows whose name and link disagree."""
 
     files: tuple[BlobInfo, ...]
     folders: tuple[str, ...]
     marker: str = ""
-    odd: int = 0
+    ambiguous: int = 0
 
 
 def is_listing(text: str) -> bool:
@@ -170,33 +170,33 @@ def parse_page(text: str, prefix: str) -> GcswebPage:
     """The rows of the page of the folder `prefix` (which ends in "/" or is empty); names are full names."""
     files: list[BlobInfo] = []
     folders: list[str] = []
-    odd = 0
-    for href, icon, shown, size, modified in _ROW.findall(text):
+    ambiguous = 0
+    for href, icon, label, size, modified in _ROW.findall(text):
         if icon == "back":
             continue
-        name, agrees = _name(shown.rstrip("\r\n"), href)
-        odd += not agrees
+        name, agrees = _name(label.rstrip("\r\n"), href)
+        ambiguous += not agrees
         if not name or "/" in name.rstrip("/"):
-            odd += agrees
+            ambiguous += agrees
         elif icon == "dir":
             folders.append(f"{prefix}{name.rstrip('/')}/")
         else:
             files.append(
                 BlobInfo(prefix + name, int(size) if size.isascii() and size.isdigit() else None, _time(modified))
             )
-    return GcswebPage(tuple(files), tuple(folders), _marker(text), odd)
+    return GcswebPage(tuple(files), tuple(folders), _marker(text), ambiguous)
 
 
-def _name(shown: str, href: str) -> tuple[str, bool]:
+def _name(label: str, href: str) -> tuple[str, bool]:
     """The text is the name as it is; a page that does escape is noticed by its link, which then says another one."""
     tail = href.rstrip("/").rpartition("/")[2]
-    bare = shown.rstrip("/")
+    bare = label.rstrip("/")
     if tail in (bare, html.escape(bare)) or unquote(tail) == bare:
-        return shown, True
-    unescaped = html.unescape(shown)
-    if unescaped != shown and unquote(html.unescape(tail)) == unescaped.rstrip("/"):
+        return label, True
+    unescaped = html.unescape(label)
+    if unescaped != label and unquote(html.unescape(tail)) == unescaped.rstrip("/"):
         return unescaped, True
-    return shown, False
+    return label, False
 
 
 def _marker(text: str) -> str:

@@ -175,19 +175,19 @@ class S3Store(BlobStore):
             return self._stores[bucket]
 
 
-def _drop_folder_marks(store: Any, entries: list[BlobInfo]) -> list[BlobInfo]:
+def _drop_folder_marks(store: Any, infos: list[BlobInfo]) -> list[BlobInfo]:
     """Without what tools leave to mark a folder, an empty object called FOLDER/, which obstore lists as FOLDER."""
-    kept = []
-    for entry, following in zip(entries, [*entries[1:], None], strict=True):
-        is_mark = not entry.size and following is not None and following.name.startswith(f"{entry.name}/")
-        if not entry.size and not is_mark and "." not in entry.name.rsplit("/", 1)[-1]:
+    objects = []
+    for info, following in zip(infos, [*infos[1:], None], strict=True):
+        is_mark = not info.size and following is not None and following.name.startswith(f"{info.name}/")
+        if not info.size and not is_mark and "." not in info.name.rsplit("/", 1)[-1]:
             try:
-                store.head(entry.name)
+                store.head(info.name)
             except FileNotFoundError:
                 is_mark = True
         if not is_mark:
-            kept.append(entry)
-    return kept
+            objects.append(info)
+    return objects
 
 
 def _pieces(result: Any, cancel: CancelToken) -> Iterator[bytes]:

@@ -156,8 +156,8 @@ def _parse_relative_path(text: str) -> ProwPath | None:
         path.endswith(_REPORTS) or Path(path).is_dir()
     ):
         if not os.path.exists(path):  # noqa: PTH110 - takes any text
-            shown = "".join(char if char.isprintable() else "\ufffd" for char in text[:200])
-            raise InvalidLocatorError(f"No such file or directory: {shown}.", "Check its name.")
+            printable = "".join(char if char.isprintable() else "\ufffd" for char in text[:200])
+            raise InvalidLocatorError(f"No such file or directory: {printable}.", "Check its name.")
         return None
     return _parse_local_path(f"{path}/" if text.endswith("/") and path != "/" else path)
 
@@ -204,7 +204,7 @@ def _parse_storage_url(url: PastedUrl) -> ProwLocator | None:
 def _parse_sippy_page(url: PastedUrl) -> ProwLocator | None:
     """A run or a job of Sippy: /sippy-ng/job_runs/ID[/JOB[/ORG_REPO[/PULL]]]/intervals, .../jobs/RELEASE/runs with the
     job in its filter, and what these pages ask its API (sippy sippy-ng/src/App.jsx, helpers.jsx)."""
-    names = [unescape(one) for one in url.path.strip("/").split("/")]
+    names = [unescape(name) for name in url.path.strip("/").split("/")]
     query = url.query
     run = query.get("prow_job_run_id", query.get("job_run_id", ""))
     job = query.get("job_name", query.get("prow_job_name", ""))
@@ -225,11 +225,11 @@ def _filtered_job(text: str) -> str:
     """The one job that a filter of Sippy's tables leaves, "" if it does not say."""
     try:
         items = json.loads(text or "{}")["items"]
-        equal = [one for one in items if one.get("operatorValue", "") in ("equals", "=") and not one.get("not")]
-        found = {str(one["value"]) for one in equal if one.get("columnField") in ("job", "name")}
+        equal = [item for item in items if item.get("operatorValue", "") in ("equals", "=") and not item.get("not")]
+        jobs = {str(item["value"]) for item in equal if item.get("columnField") in ("job", "name")}
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return ""
-    return found.pop() if len(found) == 1 else ""
+    return jobs.pop() if len(jobs) == 1 else ""
 
 
 def _parse_page(url: PastedUrl) -> ProwLocator | None:
@@ -237,7 +237,7 @@ def _parse_page(url: PastedUrl) -> ProwLocator | None:
     names = url.path.lstrip("/").split("/")
     match names:
         case ["view", "prowjob", job, *rest] if JOB.fullmatch(job):
-            build = next((one for one in rest if BUILD.fullmatch(one)), "")
+            build = next((name for name in rest if BUILD.fullmatch(name)), "")
             return ProwJob(job, build)
         case ["view", provider, bucket, *path] if provider in _PROVIDERS and bucket:
             return _with_lines(_path_in(bucket, unescape("/".join(path)), _PROVIDERS[provider]), url.fragment)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backends.errors import AppError, UsageError
+from backends.prow import locators
+from backends.prow.locators import BuildsView, FileTreeView, Place, ProwPath, ProwView
 from tui.commands.listing import counted, gather_shown, say_none_fits, session_of
 from tui.commands.log_output import write_log
 from tui.commands.options import connection_options, download_options, filter_option, match_option
@@ -25,11 +27,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from backends.cancel import CancelToken
-    from backends.frames.schema import Schema
     from backends.locators import Locator
     from backends.prow.bucket import BucketReader
     from backends.prow.builds import BuildList
-    from backends.prow.locators import ProwPath, ProwView
     from backends.resources import LogAddress, Resource
     from backends.session import Session
     from backends.transfers.files import RemoteFile
@@ -48,11 +48,14 @@ def prow() -> None:
 # ---- what every verb begins with
 
 
-def verb(*, window: bool = False, table: bool = True, name: str | None = None) -> Callable[[Any], click.Command]:
+def verb(
+    *, window: bool = False, view: bool = False, table: bool = True, name: str | None = None
+) -> Callable[[Any], click.Command]:
     """Makes a verb of a function that gets a `ProwRun` and the options of its own.
 
     Every verb has LOCATOR, --filter, the connection options and where the storage is; with `window` also --count and
-    --since (which builds of a job), with `table` the options of what is printed.
+    --since (which builds of a job), with `view` these and --where (which rows of the output), with `table` the options
+    of what is printed.
     """
 
     def decorate(function: Callable[..., Any]) -> click.Command:
@@ -68,7 +71,9 @@ def verb(*, window: bool = False, table: bool = True, name: str | None = None) -
 
         command: Any = run
         options: list[Any] = [output_options] if table else []
-        if window:
+        if view:
+            options += [click.option("--where", metavar="F", default="", help="Filter the rows of the output.")]
+        if window or view:
             options += [
                 click.option("--since", metavar="AGE|DATE", help="Only builds made since: 12h, 7d, 4w, or 2026-11-20."),
                 click.option(
@@ -90,9 +95,6 @@ def verb(*, window: bool = False, table: bool = True, name: str | None = None) -
         return prow.command(name)(command)
 
     return decorate
-
-
-where_option = click.option("--where", metavar="F", default="", help="Filter the rows of the output.")
 
 
 @dataclass
@@ -131,9 +133,6 @@ class ProwRun:
             say(f"note: {resource.empty_text}")
         return found.frame
 
-    def emit(self, frame: pl.DataFrame, schema: Schema) -> None:
-        emit(frame, schema, **self.output)
-
     def emit_list(self, resource: Resource, *filters: str) -> None:
         """Prints the rows that all filters leave. Filters and columns are checked before anything is read."""
         from backends.frames.filters import parse
@@ -144,7 +143,7 @@ class ProwRun:
         frame = self.gather(resource)
         for text in filters or ("",):
             frame = filter_rows(frame, resource, text)
-        self.emit(frame, resource.schema)
+        emit(frame, resource.schema, **self.output)
 
     def emit_view(self, view: type[ProwView], where: str, **options: Any) -> None:
         """Prints that view of the builds that --filter, --count and --since choose."""
@@ -166,7 +165,6 @@ class ProwRun:
         from backends.frames import filters
         from backends.prow.build_reader import BUILDS
         from backends.prow.builds import BuildList
-        from backends.prow.locators import BuildsView, Place, ProwPath
 
         text = self.filter_text if filter_text is None else filter_text
         count = self.count if count is None else count
@@ -176,7 +174,7 @@ class ProwRun:
             base, build = found.route.base, found.route.build
             found = BuildsView(found.bucket, base[: -len(build) - 1], (build,), found.store)
         names_builds = isinstance(found, BuildsView) and found.builds
-        is_listable = isinstance(found, ProwPath) and found.route.place in (Place.BUILDS, Place.LINKS, Place.PULL)
+        is_listable = isinstance(found, ProwPath) and found.route.place.lists_builds
         if not names_builds and not is_listable:
             raise UsageError(
                 f"{self.locator} is not a job, a build or a pull request.",
@@ -190,10 +188,10 @@ class ProwRun:
             since_ms=since_ms(self.since),
             complete=bool(text.strip()) if complete is None else complete,
         )
-        every = self.gather(listing).sort(BUILDS.key)  # not in the order in which the builds were read
-        frame = filter_rows(every, listing, text)
-        if frame.is_empty() and not required and not every.is_empty():
-            say_none_fits(len(every), listing.noun)
+        unfiltered = self.gather(listing).sort(BUILDS.key)  # not in the order in which the builds were read
+        frame = filter_rows(unfiltered, listing, text)
+        if frame.is_empty() and not required and not unfiltered.is_empty():
+            say_none_fits(len(unfiltered), listing.noun)
         if frame.is_empty() and required:
             raise UsageError("No builds match.", "Loosen --filter, --since or --count, or check the locator.")
         return listing, frame
@@ -245,13 +243,12 @@ def _parse(session: Session, text: str) -> Locator:
     from backends.config import Settings
     from backends.locators import InvalidLocatorError
     from backends.prow.bucket import default_bucket
-    from backends.prow.locators import ROOTS, ProwPath, normal
     from backends.prow.urls import parse_name
     from backends.systems import parse_locator
 
     by_name: Locator | None = parse_name(text)
-    if by_name is None and text.partition("/")[0] in ROOTS:
-        by_name = ProwPath(default_bucket(session.settings), normal(text))
+    if by_name is None and text.partition("/")[0] in locators.ROOTS:
+        by_name = ProwPath(default_bucket(session.settings), locators.normal(text))
     try:
         locator = parse_locator(text)
     except InvalidLocatorError:
@@ -272,16 +269,14 @@ def _parse(session: Session, text: str) -> Locator:
 @click.option("--prefix", metavar="P", default="", help="Only jobs whose names begin so; filtered by the server.")
 def jobs(run: ProwRun, prefix: str) -> None:
     """List the jobs of a bucket, e.g. gs://test-platform-results/logs/ or .../pr-logs/directory/."""
-    from backends.prow.locators import JobsView, Place, ProwPath
-
     found = run.open().locator
     if isinstance(found, ProwPath) and not found.path:
         found = ProwPath(found.bucket, "logs/", found.store)
     if not isinstance(found, ProwPath) or found.route.place is not Place.JOBS:
         raise UsageError(f"{run.locator} is not a folder of jobs.", "Use e.g. gs://BUCKET/logs/.")
-    resource = run.resource(JobsView(found.bucket, found.path, store=found.store, prefix=prefix))
-    check_output(resource.schema, run.output)
-    run.emit(filter_rows(run.gather(resource), resource, run.filter_text), resource.schema)
+    run.emit_list(
+        run.resource(locators.JobsView(found.bucket, found.path, store=found.store, prefix=prefix)), run.filter_text
+    )
 
 
 @verb(window=True)
@@ -292,7 +287,7 @@ def builds(run: ProwRun, fast: bool) -> None:
 
     check_output(BUILDS, run.output)
     listing, frame = run.choose_builds(complete=not fast, required=False)
-    run.emit(frame, listing.schema)
+    emit(frame, listing.schema, **run.output)
 
 
 @verb(window=True)
@@ -304,25 +299,22 @@ def files(run: ProwRun, globs: tuple[str, ...], flat: bool, sizes: bool) -> None
     from backends.prow.files import SIZES, sum_folders
     from backends.transfers.matching import matches
 
-    if sizes:
-        check_output(SIZES, run.output)
     resource = _file_list(run, flat)
-    if not sizes:
-        check_output(resource.schema, run.output)
+    check_output(SIZES if sizes else resource.schema, run.output)
     frame = filter_rows(run.gather(resource), resource, run.filter_text)
     if globs:
         frame = frame.filter([matches(name, globs) for name in frame["name"].to_list()])
-    run.emit(sum_folders(frame) if sizes else frame, SIZES if sizes else resource.schema)
+    if sizes:
+        frame = sum_folders(frame)
+    emit(frame, SIZES if sizes else resource.schema, **run.output)
 
 
 def _file_list(run: ProwRun, flat: bool) -> Resource:
     """All files of what LOCATOR names."""
-    from backends.prow.locators import BuildsView, FileTreeView, Place, ProwPath, ProwView
-
     found = run.open().locator
     if isinstance(found, ProwView) and not isinstance(found, BuildsView):
         return run.resource(found)
-    if isinstance(found, ProwPath) and found.route.place not in (Place.BUILDS, Place.LINKS, Place.PULL):
+    if isinstance(found, ProwPath) and not found.route.place.lists_builds:
         folder = found.path if not found.path or found.path.endswith("/") else found.path.rpartition("/")[0] + "/"
         if flat:
             return run.resource(ProwPath(found.bucket, folder, found.store))
@@ -345,14 +337,9 @@ def _file_list(run: ProwRun, flat: bool) -> Resource:
 @click.option("-o", "--to", "target", metavar="FILE", help="Write to FILE; - is stdout.")
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 def log(
-    run: ProwRun,
-    container: str | None,
-    step: str | None,
-    errors: bool,
-    tail: int | None,
-    target: str | None,
+    run: ProwRun, container: str | None, step: str | None, errors: bool, tail: int | None, target: str | None,
     overwrite: bool,
-) -> None:
+) -> None:  # fmt: skip
     """Print the log of a build, or any text file.
 
     Escape sequences and what else could reach into a terminal are taken out; with -o the bytes stay as they are. A URL
@@ -362,9 +349,7 @@ def log(
     from backends.logs.log_cache import from_log
 
     log = _find_log(run, container, step)
-    pieces: Iterable[bytes] | None = None
-    if tail is not None and not errors:
-        pieces = _last_lines(run, log, tail)
+    pieces: Iterable[bytes] | None = _last_lines(run, log, tail) if tail is not None and not errors else None
     if pieces is None:
         body = from_log(run.session.http, log, run.session.open_downloader)(run.cancel)
         pieces = error_lines(body) if errors else body
@@ -377,7 +362,6 @@ def log(
 def _last_lines(run: ProwRun, log: LogAddress, count: int) -> list[bytes] | None:
     """The last lines without the others, where the storage can give them and they are not cached already."""
     from backends.http import Mode
-    from backends.prow.locators import ProwPath
 
     found = log.locator
     if log.live or run.session.http.mode is Mode.OFFLINE or not isinstance(found, ProwPath):
@@ -387,7 +371,6 @@ def _last_lines(run: ProwRun, log: LogAddress, count: int) -> list[bytes] | None
 
 def _find_log(run: ProwRun, container: str | None, step: str | None) -> LogAddress:
     from backends.prow.build_reader import container_of, list_logs
-    from backends.prow.locators import ProwPath
 
     resource = run.open()
     if resource.first_log is not None:
@@ -426,7 +409,6 @@ def _find_log(run: ProwRun, container: str | None, step: str | None) -> LogAddre
 
 
 def _find_step_log(run: ProwRun, found: ProwPath, step: str) -> LogAddress:
-    from backends.prow.locators import FileTreeView
     from backends.resources import gather
 
     base = found.route.base or found.path
@@ -470,7 +452,6 @@ def download(
 def _list_downloads(run: ProwRun, globs: tuple[str, ...]) -> list[RemoteFile]:
     from backends.prow.build_reader import BuildPlace
     from backends.prow.files import list_files, remote_file
-    from backends.prow.locators import Place, ProwPath, route
     from backends.transfers.matching import matches
 
     found = run.open().locator
@@ -478,7 +459,11 @@ def _list_downloads(run: ProwRun, globs: tuple[str, ...]) -> list[RemoteFile]:
     if isinstance(found, ProwPath) and found.route.place is Place.FILE:
         bucket = run.bucket(found)
         return [remote_file(bucket, bucket.stat(found.path, run.cancel))]
-    if isinstance(found, ProwPath) and found.route.place in (Place.BUILD, Place.FOLDER, Place.JOBS):
+    if isinstance(found, ProwPath) and found.route.place in (
+        Place.BUILD,
+        Place.FOLDER,
+        Place.JOBS,
+    ):
         base = found.path
         batches = list_files(run.bucket(found), [BuildPlace(base, "", "", base)], run.cancel)
     else:
@@ -490,7 +475,7 @@ def _list_downloads(run: ProwRun, globs: tuple[str, ...]) -> list[RemoteFile]:
         for batch in batches:
             is_empty = is_empty and not batch
             for file in batch:  # matched by the path within the build, as `prow files` shows it
-                if file.unlisted or matches(file.name.removeprefix(route(file.name).base or base), globs):
+                if file.unlisted or matches(file.name.removeprefix(locators.route(file.name).base or base), globs):
                     files.append(file)
             progress.show(f"{len(files):,} files found")
     finally:
@@ -524,7 +509,7 @@ def _nothing_listed(run: ProwRun, files: list[RemoteFile], noun: str, store: str
 # ---- what is made of many builds
 
 
-@verb(window=True)
+@verb(view=True)
 @click.option("--level", type=click.Choice(["1", "2", "all"]), default="all", help="First level, artifacts/, or both.")
 @click.option(
     "--by",
@@ -532,56 +517,44 @@ def _nothing_listed(run: ProwRun, files: list[RemoteFile], noun: str, store: str
     default="sets",
     help="Distinct sets of entries, numbers of entries, or each file by itself.",
 )
-@where_option
 def completeness(run: ProwRun, level: str, by: str, where: str) -> None:
     """Count which sets of files builds have, at their first level and under artifacts/; --filter chooses builds."""
-    from backends.prow.locators import CompletenessView, MissingFilesView
-
     level = level if level != "all" else ""
     if by == "files":
-        run.emit_view(MissingFilesView, where, level=level)
+        run.emit_view(locators.MissingFilesView, where, level=level)
     else:
-        run.emit_view(CompletenessView, where, level=level, by="counts" if by == "counts" else "")
+        run.emit_view(locators.CompletenessView, where, level=level, by="counts" if by == "counts" else "")
 
 
-@verb(window=True)
+@verb(view=True)
 @click.option("--text", "pattern", metavar="REGEX", required=True, help="A text or regular expression (smart case).")
 @click.option("--match", "globs", metavar="GLOB", multiple=True, help="In these files instead of the build logs.")
 @click.option("--context", type=click.IntRange(0, 20), default=2, help="Lines around each, in columns before, after.")
-@where_option
 def search(run: ProwRun, pattern: str, globs: tuple[str, ...], context: int, where: str) -> None:
     """Search the logs, or any matching files, of the builds of a job; one row a line."""
-    from backends.prow.locators import LogSearchView
-
-    run.emit_view(LogSearchView, where, pattern=pattern, match="\n".join(globs), context=context)
+    run.emit_view(locators.LogSearchView, where, pattern=pattern, match="\n".join(globs), context=context)
 
 
-@verb(window=True)
-@where_option
+@verb(view=True)
 def stats(run: ProwRun, where: str) -> None:
     """Measure the logs of builds: bytes, lines, words, longest line, beside durations."""
-    from backends.prow.locators import LogStatisticsView
-
-    run.emit_view(LogStatisticsView, where)
+    run.emit_view(locators.LogStatisticsView, where)
 
 
-@verb(window=True)
+@verb(view=True)
 @click.option(
     "--by",
     type=click.Choice(["tests", "matrix", "files"]),
     default="tests",
     help="Tests of each build, tests across builds, or the JUnit files themselves.",
 )
-@where_option
 def junit(run: ProwRun, by: str, where: str) -> None:
     """List the test cases of builds, the newest build and its failures first, or each test across builds with pass
     rate and history.
 
     LOCATOR is a job, a build, a pull request's job, a folder, or one JUnit file; on this disk also ./FILE or ./DIR.
     """
-    from backends.prow.locators import JUnitMatrixView, JUnitView
-
-    view: type[ProwView] = JUnitMatrixView if by == "matrix" else JUnitView
+    view: type[ProwView] = locators.JUnitMatrixView if by == "matrix" else locators.JUnitView
     options: dict[str, Any] = {"by": "files"} if by == "files" else {}
     if (found := _file_or_folder(run.open().locator)) is not None:
         run.emit_list(run.resource(view(found.bucket, found.path, store=found.store, **options)), where)
@@ -589,47 +562,36 @@ def junit(run: ProwRun, by: str, where: str) -> None:
         run.emit_view(view, where, **options)
 
 
-@verb(window=True, name="over-time")
+@verb(view=True, name="over-time")
 @click.option("--by", type=click.Choice(["day", "week", "month"]), default="day", help="One row for each.")
-@where_option
 def over_time(run: ProwRun, by: str, where: str) -> None:
     """Pass rate, results and durations of a job by day, week or month."""
-    from backends.prow.locators import TrendsView
-
-    run.emit_view(TrendsView, where, by=by)
+    run.emit_view(locators.TrendsView, where, by=by)
 
 
-@verb(window=True)
-@where_option
+@verb(view=True)
 def reasons(run: ProwRun, where: str) -> None:
     """Why the builds of a job failed, and how often."""
-    from backends.prow.locators import FailureReasonsView
-
-    run.emit_view(FailureReasonsView, where)
+    run.emit_view(locators.FailureReasonsView, where)
 
 
-@verb(window=True)
-@where_option
+@verb(view=True)
 def events(run: ProwRun, where: str) -> None:
     """List the Kubernetes events of builds: of all files of a build, or of the builds of a job, that have any.
 
     LOCATOR is a job, a build, a folder, or one events.json or podinfo.json (then --filter filters its rows).
     """
-    from backends.prow.locators import EventsView
-
     locator = run.open().locator
     if (found := _file_or_folder(locator)) is not None:
-        locator = EventsView(found.bucket, found.path, store=found.store)
-    if isinstance(locator, EventsView):
+        locator = locators.EventsView(found.bucket, found.path, store=found.store)
+    if isinstance(locator, locators.EventsView):
         run.emit_list(run.resource(locator), *filter(None, (run.filter_text, where)))
     else:
-        run.emit_view(EventsView, where)
+        run.emit_view(locators.EventsView, where)
 
 
 def _file_or_folder(locator: Locator) -> ProwPath | None:
     """The locator of a file, or of a folder inside a build or on this disk; None for others."""
-    from backends.prow.locators import Place, ProwPath
-
     if not isinstance(locator, ProwPath):
         return None
     place = locator.route.place
