@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from backends.cancel import CancelToken
 from backends.pool import PriorityPool
 from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket
@@ -68,7 +67,7 @@ def test_the_same_question_has_the_same_answer_byte_by_byte(
     bucket: Bucket, builds: list[str], ciexplore: Caller, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = set()
-    for seed in range(5):
+    for seed in range(3):
         monkeypatch.setattr(Shuffled, "seed", seed)
         done = ciexplore("prow", *arguments, "--gcs-url", bucket.url, "--no-cache")
         answers.add((done.code, done.out, done.err))
@@ -82,15 +81,6 @@ def test_files_of_several_builds_are_the_newest_build_s_first(
     done = ciexplore("prow", "files", f"gs://{NAME}/{JOB}", "--count", "9", "--gcs-url", bucket.url)
     listed = list(dict.fromkeys(row["build"] for row in done.rows))
     assert listed == [one for number, one in enumerate(builds) if number not in (2, 5)]
-
-
-def test_an_answer_waits_only_for_those_before_it() -> None:
-    class Arriving(PriorityPool[str, str]):
-        def batches(self) -> Iterator[list[str]]:
-            yield from [["b"], ["a", "d"], ["c"]]
-
-    pool = Arriving(lambda item, cancel: item, CancelToken())
-    assert list(pool.batches_in_order(["a", "b", "c", "d"], str)) == [["a", "b"], ["c", "d"]]
 
 
 class Early(Shuffled):

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError, UsageError
 from backends.http import Http
-from backends.pool import PriorityPool
 from backends.prow.build_reader import BUILDS, place_of, row_from_id
 from backends.prow.events import parse_events
 from backends.prow.failure_reasons import count_reasons, describe_exit_codes, explain_pod
@@ -418,26 +417,6 @@ def test_stopping_ends_a_hundred_questions(bucket: Bucket, http: Http) -> None:
     with pytest.raises(OperationCancelledError):
         list(pages)
     assert len(bucket.asked) < 500
-
-
-def test_what_one_question_raises_ends_all_of_them() -> None:
-    def ask(question: int, cancel: CancelToken) -> int:
-        if question == 7:
-            raise AppError("seven")
-        return question
-
-    with PriorityPool(ask, CancelToken()) as turns, pytest.raises(AppError, match="seven"):
-        turns.submit((str(number), number) for number in range(20))
-        list(turns.batches())
-
-
-@given(st.lists(st.integers(0, 50), unique=True), st.lists(st.integers(0, 60)))
-def test_every_question_is_answered_once_whatever_is_preferred(questions: list[int], preferred: list[int]) -> None:
-    with PriorityPool(lambda question, cancel: question, CancelToken()) as turns:
-        turns.prefer([str(one) for one in preferred])
-        turns.submit((str(one), one) for one in questions)
-        turns.prefer([str(one) for one in preferred])
-        assert sorted(one for batch in turns.batches() for one in batch) == sorted(questions)
 
 
 def test_numbers_in_reasons() -> None:
