@@ -291,14 +291,13 @@ class BuildView(Listing):
         return f"{f'{len(builds):,}' if builds else 'the newest'} builds of {self.job}"
 
     def find_places(self, cancel: CancelToken) -> list[BuildPlace]:
-        """The builds that the view names, the newest first; of a job without any, the newest `DEFAULT_COUNT` (or its
-        option `count`)."""
+        """The builds that the view names, the newest first; of a job without any, the newest `count`."""
         locator = self.locator
         named = sorted(named_places(locator), key=lambda place: sort_key(place.build), reverse=True)
         if named or not route(locator.path).place.is_job:
             return named
-        count = getattr(locator, "count", None)
-        listing = BuildListing(self.bucket, locator.path, DEFAULT_COUNT if count is None else count)
+        count = DEFAULT_COUNT if locator.count is None else locator.count
+        listing = BuildListing(self.bucket, locator.path, count)
         return [place for batch in listing.batches(cancel) for place in batch.places]
 
     def read_each(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -179,7 +179,7 @@ class BuildList(Listing):
     def open_marked(self, rows: pl.DataFrame) -> ProwView | None:
         return self.view(FileTreeView, rows)
 
-    def view(self, view: type[V], rows: pl.DataFrame, **options: object) -> V | None:
+    def view(self, view: type[V], rows: pl.DataFrame, **options: Any) -> V | None:
         """That view of these builds; None where they are not all of one job."""
         folders = {self.folder}
         if route(self.folder).place is Place.PULL:

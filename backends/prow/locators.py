@@ -215,14 +215,16 @@ class ProwBuild(ProwLocator, template="prow:build/{build:name}?bucket={bucket}")
 class ProwView(ProwLocator):
     """Base of what can be made of some builds of one job, or of a folder or file.
 
-    `path`: the job's folder; `builds`: their ids, none meaning the newest. Views that have a `count` read so many
-    of those.
+    `path`: the job's folder; `builds`: their ids, none meaning the newest `count`.
     """
+
+    common: ClassVar[str] = "count={count}&builds={builds:builds}"
 
     bucket: str
     path: str = ""
     builds: tuple[str, ...] = ()
     store: str = ""
+    count: int | None = None
 
     @property
     def is_of_many_builds(self) -> bool:
@@ -237,14 +239,13 @@ class ProwView(ProwLocator):
 
 V = TypeVar("V", bound=ProwView)
 _AT = "{store:store}/{bucket:name}[/{path:path}]"
-_BUILDS = "builds={builds:builds}"
 
 
-class BuildsView(ProwView, template=f"prow:builds/{_AT}?{_BUILDS}", opens="backends.prow.builds:BuildList"):
+class BuildsView(ProwView, template=f"prow:builds/{_AT}", opens="backends.prow.builds:BuildList"):
     """Some builds of a job."""
 
 
-class JobsView(ProwView, template=f"prow:jobs/{_AT}?prefix={{prefix}}&{_BUILDS}", opens="backends.prow.jobs:JobList"):
+class JobsView(ProwView, template=f"prow:jobs/{_AT}?prefix={{prefix}}", opens="backends.prow.jobs:JobList"):
     """The jobs of a folder whose names begin with a prefix."""
 
     prefix: str = ""
@@ -252,59 +253,50 @@ class JobsView(ProwView, template=f"prow:jobs/{_AT}?prefix={{prefix}}&{_BUILDS}"
 
 class CompletenessView(
     ProwView,
-    template=f"prow:completeness/{_AT}?level={{level:level}}&by={{by:counts}}&count={{count}}&{_BUILDS}",
+    template=f"prow:completeness/{_AT}?level={{level:level}}&by={{by:counts}}",
     opens="backends.prow.completeness:CompletenessSets",
 ):
     """Which sets of files builds have; by=counts: how many entries they have."""
 
     level: str = ""
     by: str = ""
-    count: int | None = None
 
 
 class MissingFilesView(
     ProwView,
-    template=f"prow:presence/{_AT}?level={{level:level}}&count={{count}}&{_BUILDS}",
+    template=f"prow:presence/{_AT}?level={{level:level}}",
     opens="backends.prow.completeness:MissingFiles",
 ):
     """Which file is missing in how many builds."""
 
     level: str = ""
-    count: int | None = None
 
 
 class TrendsView(
     ProwView,
-    template=f"prow:over-time/{_AT}?by={{by:period}}&count={{count}}&{_BUILDS}",
+    template=f"prow:over-time/{_AT}?by={{by:period}}",
     opens="backends.prow.trends:Trends",
 ):
     """Pass rate and durations of builds by day, week or month."""
 
     by: str = ""
-    count: int | None = None
 
 
 class FailureReasonsView(
     ProwView,
-    template=f"prow:reasons/{_AT}?count={{count}}&{_BUILDS}",
+    template=f"prow:reasons/{_AT}",
     opens="backends.prow.failure_reasons:FailureReasons",
 ):
     """Why builds failed, and how often."""
 
-    count: int | None = None
 
-
-class LogStatisticsView(
-    ProwView, template=f"prow:logs/{_AT}?count={{count}}&{_BUILDS}", opens="backends.prow.logs:LogStatistics"
-):
+class LogStatisticsView(ProwView, template=f"prow:logs/{_AT}", opens="backends.prow.logs:LogStatistics"):
     """How large the logs of builds are."""
-
-    count: int | None = None
 
 
 class LogSearchView(
     ProwView,
-    template=f"prow:search/{_AT}?text={{pattern:text}}&match={{match}}&lines={{context}}&count={{count}}&{_BUILDS}",
+    template=f"prow:search/{_AT}?text={{pattern:text}}&match={{match}}&lines={{context}}",
     opens="backends.prow.logs:LogSearch",
 ):
     """A text or regular expression in the logs, or in any files, of builds.
@@ -315,13 +307,10 @@ class LogSearchView(
     pattern: str = ""
     match: str = ""
     context: int | None = None
-    count: int | None = None
 
 
 class JUnitView(
-    ProwView,
-    template=f"prow:junit/{_AT}?by={{by:files}}&test={{test}}&suite={{suite}}&classname={{classname}}"
-    f"&count={{count}}&{_BUILDS}",
+    ProwView, template=f"prow:junit/{_AT}?by={{by:files}}&test={{test}}&suite={{suite}}&classname={{classname}}"
 ):
     """The test cases in the JUnit files of builds, of a folder or of one file; by=files: the JUnit files themselves."""
 
@@ -329,21 +318,16 @@ class JUnitView(
     test: str = ""
     suite: str = ""
     classname: str = ""
-    count: int | None = None
 
     def listing(self) -> str:
         return f"backends.prow.junit:{'ReportFiles' if self.by else 'TestCases'}"
 
 
-class JUnitMatrixView(
-    ProwView, template=f"prow:matrix/{_AT}?count={{count}}&{_BUILDS}", opens="backends.prow.junit:TestMatrix"
-):
+class JUnitMatrixView(ProwView, template=f"prow:matrix/{_AT}", opens="backends.prow.junit:TestMatrix"):
     """Each test across builds: history, pass rate, trend."""
 
-    count: int | None = None
 
-
-class FileTreeView(ProwView, template=f"prow:tree/{_AT}?by={{by:folders}}&{_BUILDS}"):
+class FileTreeView(ProwView, template=f"prow:tree/{_AT}?by={{by:folders}}"):
     """All files of builds or below a folder; by=folders: number and size of the files in each folder."""
 
     by: str = ""
@@ -352,12 +336,8 @@ class FileTreeView(ProwView, template=f"prow:tree/{_AT}?by={{by:folders}}&{_BUIL
         return f"backends.prow.files:{'FolderSizes' if self.by else 'TreeFiles'}"
 
 
-class EventsView(
-    ProwView, template=f"prow:events/{_AT}?count={{count}}&{_BUILDS}", opens="backends.prow.events:EventList"
-):
+class EventsView(ProwView, template=f"prow:events/{_AT}", opens="backends.prow.events:EventList"):
     """The Kubernetes events of builds, of a folder or of one file."""
-
-    count: int | None = None
 
 
 LOCATORS = (

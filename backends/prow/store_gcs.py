@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -20,7 +20,7 @@ from backends.prow.locators import page_path
 from backends.prow.store import MAX_JSON_BYTES, PAGE_SIZE, BlobInfo, BlobPage, BlobStore, ListQuery, epoch_ms
 
 if TYPE_CHECKING:
-    from backends.http import Downloader, Http
+    from backends.http import Http
 
 
 STORAGE = "https://storage.googleapis.com"
@@ -160,12 +160,11 @@ class GcsStore(BlobStore):
             error.hint = sign_in_hint(self.http, self.base, error.status == 401)
             raise
 
-    def _downloader(self) -> Downloader:
-        """One for each thread: a connection of its own that the next file uses again."""
+    def _downloader(self) -> Any:
+        """One for each thread, left open: the next file uses its connection again."""
         if not hasattr(self._threads, "downloader"):
-            self._threads.downloader = _SharedDownloader(self.http.downloader())
-        downloader: Any = self._threads.downloader
-        return downloader  # type: ignore[no-any-return]
+            self._threads.downloader = self.http.downloader()
+        return nullcontext(self._threads.downloader)
 
 
 def sign_in_hint(http: Http, base: str, unknown: bool) -> str:
@@ -187,19 +186,6 @@ def list_policy(query: ListQuery) -> CachePolicy:
     if query.max_age is not None and query.max_age < 0:
         return CachePolicy.never()
     return CachePolicy(ttl=query.max_age)
-
-
-class _SharedDownloader:
-    """A downloader that stays open when its user is done with it."""
-
-    def __init__(self, downloader: Downloader) -> None:
-        self.open = downloader.open
-
-    def __enter__(self) -> _SharedDownloader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 def parse_blob_info(item: Any) -> BlobInfo | None:

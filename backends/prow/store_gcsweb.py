@@ -90,8 +90,8 @@ class GcswebStore(BlobStore):
     def stat(self, bucket: str, name: str, *, cancel: CancelToken) -> BlobInfo:
         """From the folder's page: a request for the file itself returns 200 even if there is none."""
         folder = name[: name.rfind("/") + 1]
-        for listing in list_pages(self, bucket, folder, cancel=cancel):
-            for info in listing.files:
+        for page in list_pages(self, bucket, folder, cancel=cancel):
+            for info in page.files:
                 if info.name == name:
                     return info
         raise NotFoundError(f"gcsweb lists no {sanitize(name)} in {sanitize(bucket)}.", "Check its name.")
@@ -107,7 +107,7 @@ class GcswebStore(BlobStore):
             body.close()  # type: ignore[attr-defined]
 
     def read(self, bucket: str, info: BlobInfo, *, cancel: CancelToken, max_bytes: int = MAX_JSON_BYTES) -> bytes:
-        # Its responses have no validator and its pages no generation: a minute is as long as one of them may max_age.
+        # Its responses have no validator and its pages no generation: they are cached for a minute.
         url = self._url(bucket, info.name)
         response = self.http.get(url, policy=CachePolicy.short(60), accept="*/*", cap=max_bytes, cancel=cancel)
         return b"".join(_refuse_empty_page(iter((response.body,)), info.name))
@@ -141,7 +141,9 @@ def _refuse_empty_page(body: Iterator[bytes], name: str) -> Iterator[bytes]:
     yield from chain((head,) if head else (), body)
 
 
-# By what stands between the columns: a name may max_age "<", "&", quotes and even tags of its own.
+# ---- pages ---------------------------------------------------------------------------------------------------------
+
+# By what stands between the columns: a name may contain "<", "&", quotes and even tags of its own.
 _ROW = re.compile(
     r'<li class="pure-g grid-row">\s*<div class="pure-u-2-5"><a href="(.*?)"><img src="/icons/(back|dir|file)\.png"> ?'
     r'(.*?)</a></div>\s*<div class="pure-u-1-5">(.*?)</div>\s*<div class="pure-u-2-5">(.*?)</div>\s*</li>',
@@ -188,7 +190,7 @@ def parse_page(text: str, prefix: str) -> GcswebPage:
 
 
 def _name(label: str, href: str) -> tuple[str, bool]:
-    """The text is the name as it is; a page that does escape is noticed by its link, which then says another one."""
+    """(name, whether the link agrees): the text is the name as it is, but for pages that escape it."""
     tail = href.rstrip("/").rpartition("/")[2]
     bare = label.rstrip("/")
     if tail in (bare, html.escape(bare)) or unquote(tail) == bare:
@@ -200,24 +202,26 @@ def _name(label: str, href: str) -> tuple[str, bool]:
 
 
 def _marker(text: str) -> str:
-    found = _NEXT.search(text)
-    if found is None:
+    match = _NEXT.search(text)
+    if match is None:
         return ""
-    return parse_qs(urlsplit(html.unescape(found[1])).query).get("marker", [""])[0]
+    return parse_qs(urlsplit(html.unescape(match[1])).query).get("marker", [""])[0]
 
 
 def _time(text: str) -> int | None:
     """`02 Jan 2006 15:04:05` (2019, UTC) or RFC 1123."""
     try:
-        at = datetime.strptime(text.strip(), "%d %b %Y %H:%M:%S").replace(tzinfo=UTC)
+        time = datetime.strptime(text.strip(), "%d %b %Y %H:%M:%S").replace(tzinfo=UTC)
     except ValueError:
         try:
-            at = parsedate_to_datetime(text.strip())
+            time = parsedate_to_datetime(text.strip())
         except (ValueError, TypeError):
             return None
-    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return int(at.timestamp() * 1000) if at.year > 1970 else None
+    time = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    return int(time.timestamp() * 1000) if time.year > 1970 else None
 
+
+# ---- fallback ------------------------------------------------------------------------------------------------------
 
 T = TypeVar("T")
 _RETRY_AFTER = 600.0  # seconds after which new lists try the first store again
@@ -253,18 +257,18 @@ class FallbackStore(BlobStore):
         if choice.reason:
             return call(self.second)
         try:
-            found = call(self.first)
+            result = call(self.first)
         except (AccessDeniedError, NetworkError, UnexpectedResponseError) as error:
             if choice.worked:  # it works in general: this failure is about one object
                 raise
             try:
-                found = call(self.second)
+                result = call(self.second)
             except HttpError:  # then the error of the storage is the one to report
                 raise error from None
             choice.reason = error.sentence.rstrip(".")
-            return found
+            return result
         choice.worked = True
-        return found
+        return result
 
     def list_page(self, bucket: str, query: ListQuery, cancel: CancelToken) -> BlobPage:
         page = self._call(bucket, lambda store: store.list_page(bucket, query, cancel))
@@ -281,11 +285,11 @@ class FallbackStore(BlobStore):
 
     @contextmanager
     def open(self, bucket: str, info: BlobInfo, *, cancel: CancelToken) -> Iterator[Iterator[bytes]]:
-        with ExitStack() as opened:
+        with ExitStack() as stack:
 
             def open_body(store: BlobStore) -> Iterator[bytes]:
                 """With its first bytes: only they tell whether the store lets us read."""
-                body = iter(opened.enter_context(store.open(bucket, info, cancel=cancel)))
+                body = iter(stack.enter_context(store.open(bucket, info, cancel=cancel)))
                 return chain([next(body, b"")], body)
 
             yield self._call(bucket, open_body)

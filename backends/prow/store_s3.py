@@ -212,11 +212,10 @@ def _before(start: str) -> str:
 
 
 def _parse_blob_info(meta: Any) -> BlobInfo:
-    at = meta.get("last_modified")
+    modified = meta.get("last_modified")
+    updated_ms = int(modified.timestamp() * 1000) if modified else None
     generation = str(meta.get("version") or meta.get("e_tag") or "")
-    return BlobInfo(
-        str(meta["path"]), meta.get("size"), int(at.timestamp() * 1000) if at else None, generation=generation
-    )
+    return BlobInfo(str(meta["path"]), meta.get("size"), updated_ms, generation=generation)
 
 
 def _object_changed(bucket: str, name: str) -> UnexpectedResponseError:

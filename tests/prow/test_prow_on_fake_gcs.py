@@ -112,8 +112,9 @@ def test_every_recorded_log_is_measured_and_searched(recorded: str, http: Http) 
         path = f"logs/periodic-ci-openshift-release-master-ci-{job}/"
         logs = rows(opened(recorded, http, LogStatisticsView(BUCKET, path).text()))
         assert any(row["lines"] for row in logs) and not any("cannot" in (row["note"] or "") for row in logs)
-        options = (("text", r"ERRO\[|^error:"), ("match", "*.txt"))
-        assert rows(opened(recorded, http, LogSearchView(BUCKET, path, (), options).text()))
+        assert rows(
+            opened(recorded, http, LogSearchView(BUCKET, path, pattern=r"ERRO\[|^error:", match="*.txt").text())
+        )
 
 
 def test_the_recorded_prowjob_tells_what_was_tested(recorded: str, http: Http) -> None:
