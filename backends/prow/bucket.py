@@ -41,22 +41,13 @@ class PublicProw:
     name: str
     bucket: str
     deck: str
-    gcsweb: str
     moved: tuple[str, ...] = ()
 
 
 # openshift/release core-services/prow/02_config (bucket_aliases); kubernetes/test-infra issue 33381 (moved 2024).
 PUBLIC_PROWS = (
-    PublicProw(
-        "openshift",
-        "test-platform-results",
-        "https://prow.ci.openshift.org",
-        "https://gcsweb-ci.apps.ci.l2s4.p1.openshiftapps.com",
-        ("origin-ci-test",),
-    ),
-    PublicProw(
-        "kubernetes", "kubernetes-ci-logs", "https://prow.k8s.io", "https://gcsweb.k8s.io", ("kubernetes-jenkins",)
-    ),
+    PublicProw("openshift", "test-platform-results", "https://prow.ci.openshift.org", ("origin-ci-test",)),
+    PublicProw("kubernetes", "kubernetes-ci-logs", "https://prow.k8s.io", ("kubernetes-jenkins",)),
 )
 
 

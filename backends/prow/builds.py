@@ -13,6 +13,7 @@ from backends.http.response import Freshness
 from backends.listings import Listing
 from backends.locators.archives import GITHUB, Revision
 from backends.pool import PriorityPool
+from backends.prow import locators
 from backends.prow.bucket import BucketReader, live_log
 from backends.prow.build_listing import BuildListing
 from backends.prow.build_reader import (
@@ -33,23 +34,7 @@ from backends.prow.build_reader import (
     row_from_id,
 )
 from backends.prow.files import PODINFO, list_files
-from backends.prow.locators import (
-    BuildsView,
-    CompletenessView,
-    EventsView,
-    FailureReasonsView,
-    FileTreeView,
-    JUnitMatrixView,
-    JUnitView,
-    LogSearchView,
-    LogStatisticsView,
-    MissingFilesView,
-    Place,
-    ProwPath,
-    ProwView,
-    TrendsView,
-    route,
-)
+from backends.prow.locators import BuildsView, FileTreeView, LogSearchView, Place, ProwPath, ProwView, route
 from backends.resources import Detail, Document, Entry, Link, LogAddress, Page, Question, Row
 from backends.transfers.files import RemoteFile
 
@@ -59,14 +44,14 @@ _MAX_NAMES = 30  # of the first level in the detail panel
 _ORIGIN = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}@", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{7,40}", re.ASCII)
 _VIEWS: tuple[tuple[str, type[ProwView]], ...] = (
-    ("Completeness: which sets of files {} have", CompletenessView),
-    ("Missing files: which file is missing how often in {}", MissingFilesView),
-    ("Over time: pass rate and durations of {} by day", TrendsView),
-    ("Failure reasons of {}", FailureReasonsView),
-    ("Tests of {} (JUnit): test by build", JUnitMatrixView),
-    ("Test cases of {} (JUnit)", JUnitView),
-    ("Kubernetes events of {}", EventsView),
-    ("Log statistics of {}: sizes, lines, words", LogStatisticsView),
+    ("Completeness: which sets of files {} have", locators.CompletenessView),
+    ("Missing files: which file is missing how often in {}", locators.MissingFilesView),
+    ("Over time: pass rate and durations of {} by day", locators.TrendsView),
+    ("Failure reasons of {}", locators.FailureReasonsView),
+    ("Tests of {} (JUnit): test by build", locators.JUnitMatrixView),
+    ("Test cases of {} (JUnit)", locators.JUnitView),
+    ("Kubernetes events of {}", locators.EventsView),
+    ("Log statistics of {}: sizes, lines, words", locators.LogStatisticsView),
     ("All files of {}", FileTreeView),
 )
 
@@ -223,8 +208,8 @@ class BuildList(Listing):
         if (document := self.document(row)) is not None:
             own = BuildsView(self.bucket.bucket, self._job_folder(row), (str(row["build"]),), self.bucket.store)
             entries.append(Link(document.title, document))
-            entries.append(Link(f"Test cases of {row['build']} (JUnit)", own.change_view(JUnitView)))
-            entries.append(Link(f"Kubernetes events of {row['build']}", own.change_view(EventsView)))
+            entries.append(Link(f"Test cases of {row['build']} (JUnit)", own.change_view(locators.JUnitView)))
+            entries.append(Link(f"Kubernetes events of {row['build']}", own.change_view(locators.EventsView)))
         folder, names = row.get("folder"), list_logs(row.get("names"))
         for name in names if folder and len(names) > 1 else ():  # `l` opens the first
             if (log := self.named_log(row, name)) is not None:

@@ -26,7 +26,7 @@ from backends.http.response import Freshness
 from backends.prow.bucket import BucketReader
 from backends.prow.build_listing import BuildView
 from backends.prow.build_reader import SEPARATOR, BuildPlace, BuildReader, is_settled
-from backends.prow.locators import BuildsView, CompletenessView, MissingFilesView
+from backends.prow.locators import CompletenessView, MissingFilesView
 from backends.prow.store import BlobPage
 from backends.resources import Entry, Link, Page, Row
 
@@ -265,26 +265,17 @@ class _EntriesOfBuilds(BuildView):
         """The table of the builds listed so far, again and again until all are."""
         places = self.find_places(cancel)
         ranks = {place.build: rank for rank, place in enumerate(places)}
-        builds: list[BuildEntries] = []
-        drawn = 0
-        for batch in self.read_each(
-            places, lambda place, own: read_entries(self.reader, place, self.levels, own), cancel
-        ):
-            builds += batch
-            # A table of 20,000 builds is not made again for each ten of them.
-            if len(builds) < max(drawn * 1.5, 1) and len(builds) < len(places):
-                continue
-            drawn = len(builds)
+
+        def read(place: BuildPlace, own: CancelToken) -> BuildEntries:
+            return read_entries(self.reader, place, self.levels, own)
+
+        for builds, is_complete in self.read_all(places, read, cancel):
             builds.sort(key=lambda build: ranks.get(build.build, 0))
-            # How far it is belongs in no note: those stay until the next load.
-            note = _note(builds) if drawn == len(places) else ""
+            note = _note(builds) if is_complete else ""
             partial = any(build.error for build in builds)
             yield Page(self.table(builds), Freshness(), replace=True, note=note, partial=partial)
         if not places:
             yield Page(self.schema.empty(), Freshness(), replace=True)
-
-    def open(self, row: Row) -> BuildsView | None:
-        return self.open_builds(row)
 
     def row_title(self, row: Row) -> str:
         return str(row.get("name") or self.detail_title)
@@ -296,10 +287,7 @@ class CompletenessSets(_EntriesOfBuilds):
     locator: CompletenessView
     schema = SETS
     noun = ("set", "sets")
-
-    @property
-    def title(self) -> str:
-        return f"completeness of {self.builds_title}"
+    title_pattern = "completeness of {}"
 
     def table(self, builds: list[BuildEntries]) -> pl.DataFrame:
         return (count_entries if self.locator.by else count_sets)(builds, self.levels)
@@ -325,10 +313,7 @@ class MissingFiles(_EntriesOfBuilds):
 
     schema = FILE_COUNTS
     noun = ("name", "names")
-
-    @property
-    def title(self) -> str:
-        return f"files of {self.builds_title}"
+    title_pattern = "files of {}"
 
     def table(self, builds: list[BuildEntries]) -> pl.DataFrame:
         return count_files(builds, self.levels)

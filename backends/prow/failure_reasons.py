@@ -34,9 +34,9 @@ from backends.prow.build_reader import (
 from backends.prow.files import PODINFO, is_junit
 from backends.prow.junit import JUnitFile, junit_rows
 from backends.prow.junit_reader import read_junit
-from backends.prow.locators import BuildsView, FailureReasonsView
+from backends.prow.locators import FailureReasonsView
 from backends.prow.store import epoch_ms
-from backends.resources import Page, Row
+from backends.resources import Page
 
 REASONS = Schema(
     (
@@ -131,6 +131,7 @@ class FailureReasons(BuildView):
 
     schema = REASONS
     noun = ("reason", "reasons")
+    title_pattern = "failures of {}"
     detail_title = "Reason"
     empty_text = "None of these builds failed."
 
@@ -138,16 +139,10 @@ class FailureReasons(BuildView):
         super().__init__(locator, bucket)
         self._gaps: dict[tuple[str, str], tuple[str, AppError]] = {}  # by order and path: a build, and the error
 
-    @property
-    def title(self) -> str:
-        return f"failures of {self.builds_title}"
-
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         self._gaps = {}
-        places, rows = self.find_places(cancel), list[BuildRow]()
-        for batch in self.read_each(places, self._read, cancel):
-            rows += batch
-            note = unread_note(rows) if len(rows) == len(places) else ""
+        for rows, is_complete in self.read_all(self.find_places(cancel), self._read, cancel):
+            note = unread_note(rows) if is_complete else ""
             yield Page(count_reasons(BUILDS.build(rows)), Freshness(), replace=True, note=note, partial=bool(note))
         if self._gaps:
             build, error = self._gaps[max(self._gaps)]
@@ -223,9 +218,6 @@ class FailureReasons(BuildView):
                 if count > _MAX_LOG_BYTES:
                     break
         return tail
-
-    def open(self, row: Row) -> BuildsView | None:
-        return self.open_builds(row)
 
 
 def _describe_tests(tests: dict[str, None]) -> str:

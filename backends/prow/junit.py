@@ -583,11 +583,8 @@ class ReportFiles(_JUnitView):
 
     schema = JUNIT_FILES
     noun = ("file", "files")
+    title_pattern = "JUnit files of {}"
     detail_title = "File"
-
-    @property
-    def title(self) -> str:
-        return f"JUnit files of {self.builds_title}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         for batch in self.read_files(self.find_places(cancel), cancel):
@@ -606,11 +603,8 @@ class TestMatrix(_JUnitView):
     noun = ("test", "tests")
     default_sort = None
     detail_title = "Test"
+    title_pattern = "tests by build, {}"
     long_texts = ("message",)
-
-    @property
-    def title(self) -> str:
-        return f"tests by build, {self.builds_title}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """The matrix of the builds read so far, again and again until all are."""

@@ -426,11 +426,8 @@ class LogStatistics(BuildView):
     noun = ("log", "logs")
     default_sort = ("order", True)
     empty_text = "There are no builds to look at."
+    title_pattern = "logs of {}"
     detail_title = "Log"
-
-    @property
-    def title(self) -> str:
-        return f"logs of {self.builds_title}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         unread: list[LogRow] = []

@@ -11,8 +11,8 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
 from backends.prow.bucket import BucketReader
 from backends.prow.build_listing import BuildView, unread_note
-from backends.prow.build_reader import BUILDS, LIVE, BuildRow
-from backends.prow.locators import BuildsView, TrendsView
+from backends.prow.build_reader import BUILDS, LIVE
+from backends.prow.locators import TrendsView
 from backends.resources import Chart, Entry, Link, Page, Row
 
 PERIODS = {"day": "1d", "week": "1w", "month": "1mo"}
@@ -90,21 +90,13 @@ class Trends(BuildView):
         return f"{self.builds_title} by {self.period}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
-        places, rows, drawn = self.find_places(cancel), list[BuildRow](), 0
-        for batch in self.read_each(places, self.reader.read_row, cancel):
-            rows += batch
-            if len(rows) < max(drawn * 1.5, 1) and len(rows) < len(places):
-                continue
-            drawn = len(rows)
-            note = unread_note(rows) if drawn == len(places) else ""
+        for rows, is_complete in self.read_all(self.find_places(cancel), self.reader.read_row, cancel):
+            note = unread_note(rows) if is_complete else ""
             frame = summarize_periods(BUILDS.build(rows), self.period)
             yield Page(frame, Freshness(), replace=True, note=note, partial=bool(note))
 
     def row_title(self, row: Row) -> str:
         return self.period.capitalize()
-
-    def open(self, row: Row) -> BuildsView | None:
-        return self.open_builds(row)
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         others = (period for period in PERIODS if period != self.period)
