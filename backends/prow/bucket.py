@@ -15,17 +15,18 @@ import msgspec
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
 from backends.http.errors import HttpError, sanitize
+from backends.prow import store_local
 from backends.prow.locators import BUCKET, ProwPath, ProwView, page_path, route
 from backends.prow.store import MAX_JSON_BYTES, BlobInfo, BlobPage, BlobStore, list_all, list_pages
 from backends.prow.store_gcs import STORAGE, GcsStore
+from backends.prow.store_gcsweb import FallbackStore, GcswebStore, StoreChoice
+from backends.prow.store_s3 import S3Store
 from backends.resources import Document, LogAddress
 
 if TYPE_CHECKING:
     from backends.config import Settings
     from backends.http import Downloader, Http
     from backends.http.stores import BlobCache
-    from backends.prow.store_gcsweb import StoreChoice
-    from backends.prow.store_s3 import S3Store
 
 TAIL_BYTES = 64 << 10  # asked for at first: 500 lines of usual length
 _MAX_TAIL_BYTES = 8 << 20  # beyond, the complete log is read
@@ -176,16 +177,10 @@ _choices: dict[tuple[str, str], dict[str, StoreChoice]] = {}
 def open_store(store: str, http: Http, settings: Settings) -> BlobStore:
     """What reads a locator's store; see `backends.prow.locators` for the names."""
     if store.startswith("file:"):
-        from backends.prow.store_local import LocalStore
-
-        return LocalStore(Path(store[5:]))
+        return store_local.LocalStore(Path(store[5:]))
     if store == "s3":
-        from backends.prow.store_s3 import S3Store
-
         return S3Store()
     if settings.gcsweb_url:
-        from backends.prow.store_gcsweb import FallbackStore, GcswebStore
-
         known = _choices.setdefault((settings.gcs_url, settings.gcsweb_url), {})
         return FallbackStore(GcsStore(http, settings.gcs_url), GcswebStore(http, settings.gcsweb_url), known)
     return GcsStore(http, settings.gcs_url)
@@ -213,8 +208,6 @@ class ObjectDownloader:
         **http_options: Any,
     ) -> AbstractContextManager[Any]:
         """`http_options`: options that only requests over HTTP have."""
-        from backends.prow import store_local
-
         scheme = url.partition(":")[0]
         token = cancel or CancelToken()
         if scheme == "file":

@@ -11,7 +11,11 @@ from backends.cancel import CancelToken
 from backends.errors import AppError
 from backends.http.errors import HttpError, NotFoundError, OfflineError, sanitize
 from backends.locators import InvalidLocatorError, Locator
+from backends.pool import HOST_WORKERS, map_concurrently
 from backends.prow.bucket import BucketReader, current_name, default_bucket, open_bucket
+from backends.prow.build_listing import BuildListing
+from backends.prow.build_reader import BuildReader, first_id_at, place_of
+from backends.prow.jobs import visited_jobs
 from backends.prow.locators import Place, ProwBuild, ProwJob, ProwPath, ProwPull, ProwView, route
 
 if TYPE_CHECKING:
@@ -90,8 +94,6 @@ def _has_entries(bucket: BucketReader, folder: str, cancel: CancelToken, start: 
 
 
 def _follow_link(bucket: BucketReader, locator: ProwPath, cancel: CancelToken) -> ProwPath:
-    from backends.prow.build_reader import BuildReader, place_of
-
     folder, _, name = locator.path.rpartition("/")
     place = place_of(f"{folder}/", name.removesuffix(".txt"))
     return replace(locator, path=BuildReader(bucket).folder_of(place, cancel))
@@ -99,8 +101,6 @@ def _follow_link(bucket: BucketReader, locator: ProwPath, cancel: CancelToken) -
 
 def _resolve_job(bucket: BucketReader, job: str, build: str, cancel: CancelToken) -> ProwPath:
     """Periodic and postsubmit jobs are under logs/, the others have their links under pr-logs/directory/."""
-    from backends.prow.build_reader import first_id_at
-
     folders = [folder.format(job) for folder in _FOLDERS]
     if job.startswith(("pull-", "rehearse-")):
         folders = [folders[1], folders[2], folders[0]]
@@ -135,9 +135,6 @@ def _find_in_folder(bucket: BucketReader, folder: str, build: str, cancel: Cance
 
 def _find_build(bucket: BucketReader, build: str, settings: Settings, cancel: CancelToken) -> ProwPath:
     """A build by its id: no listing is by id, so the jobs are tried, those that one has looked at first."""
-    from backends.pool import HOST_WORKERS, map_concurrently
-    from backends.prow.jobs import visited_jobs
-
     visited = [folder.format(job) for job in visited_jobs(settings.state_path, bucket.bucket) for folder in _FOLDERS]
     is_complete = True
 
@@ -172,8 +169,6 @@ def _find_build(bucket: BucketReader, build: str, settings: Settings, cancel: Ca
 
 def _cached_job(bucket: BucketReader, job: str, build: str) -> ProwPath | None:
     """Where a job's builds were when they were last listed: offline, or while a server fails."""
-    from backends.prow.build_listing import BuildListing
-
     for folder in (folder.format(job) for folder in _FOLDERS):
         if BuildListing(bucket, folder).is_cached:
             if build and route(folder).place is Place.LINKS:

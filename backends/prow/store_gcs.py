@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 from backends.cancel import CancelToken
 from backends.http.errors import SIGN_IN, AccessDeniedError, NotFoundError, UnexpectedResponseError, sanitize, short_url
 from backends.http.policies import CachePolicy
+from backends.logs.sources import from_http
 from backends.prow.locators import page_path
 from backends.prow.store import MAX_JSON_BYTES, PAGE_SIZE, BlobInfo, BlobPage, BlobStore, ListQuery, epoch_ms
 
@@ -98,9 +99,7 @@ class GcsStore(BlobStore):
 
     @contextmanager
     def open(self, bucket: str, info: BlobInfo, *, cancel: CancelToken) -> Iterator[Iterator[bytes]]:
-        from backends.logs import sources
-
-        body = sources.from_http(self._downloader, self.url(bucket, info.name, info.generation))(cancel)
+        body = from_http(self._downloader, self.url(bucket, info.name, info.generation))(cancel)
         try:
             with self._with_sign_in_hint():
                 yield body

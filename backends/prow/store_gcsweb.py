@@ -31,6 +31,7 @@ from backends.http.errors import (
 )
 from backends.http.policies import CachePolicy
 from backends.http.response import Response
+from backends.logs.sources import from_http
 from backends.prow.locators import page_path
 from backends.prow.store import MAX_JSON_BYTES, BlobInfo, BlobPage, BlobStore, ListQuery, list_all, list_pages
 from backends.prow.store_gcs import list_policy
@@ -98,9 +99,7 @@ class GcswebStore(BlobStore):
 
     @contextmanager
     def open(self, bucket: str, info: BlobInfo, *, cancel: CancelToken) -> Iterator[Iterator[bytes]]:
-        from backends.logs import sources
-
-        body = sources.from_http(self.http.downloader, self._url(bucket, info.name))(cancel)
+        body = from_http(self.http.downloader, self._url(bucket, info.name))(cancel)
         try:
             yield _refuse_empty_page(body, info.name)
         finally:

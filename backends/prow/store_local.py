@@ -10,18 +10,18 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 
 from backends.atomic import disk_words
 from backends.cancel import CancelToken
 from backends.errors import FileError
 from backends.http.errors import AccessDeniedError, IncompleteBodyError, NotFoundError, sanitize
+from backends.logs.sources import from_path
 from backends.prow.store import PAGE_SIZE, BlobInfo, BlobPage, BlobStore, BlobStream, ListQuery
 
 _PIECE = 256 << 10
 _OWN = ".ciexplore"  # where downloads keep their record
-_COMPRESSED_NAMES = (".gz", ".gzip", ".tgz")
+_COMPRESSED_NAMES = (".gz", ".gzip", ".tgz", ".zst", ".tzst")
 
 
 class LocalStore(BlobStore):
@@ -89,9 +89,13 @@ class LocalStore(BlobStore):
         self.stat(bucket, info.name, cancel=cancel)
         path = self._path(bucket, info.name)
         assert path is not None
+        if not info.name.endswith(_COMPRESSED_NAMES):
+            # Some tools (rclone) store compressed objects as they are under the plain name: the first bytes tell.
+            yield from_path(path)(cancel)
+            return
         try:
             with path.open("rb", buffering=0) as stream:
-                yield _content(info.name, stream.read, cancel)
+                yield iter(lambda: stream.read(_PIECE), b"")
         except OSError as error:
             raise _unreadable(path, error) from error
 
@@ -114,23 +118,6 @@ class LocalStore(BlobStore):
         except UnicodeEncodeError:
             return None
         return self.root.joinpath(*parts)
-
-
-def _content(name: str, read: object, cancel: CancelToken) -> Iterator[bytes]:
-    """Some tools store compressed objects as they are under the plain name (rclone does): the first bytes tell."""
-    from backends.logs.sources import decompressed
-
-    def pieces() -> Iterator[bytes]:
-        while piece := read(_PIECE):  # type: ignore[operator]
-            cancel.check()
-            yield piece
-
-    stream = pieces()
-    head = next(stream, b"")
-    rest = chain([head] if head else [], stream)
-    if head.startswith(b"\x1f\x8b") and not name.endswith(_COMPRESSED_NAMES):
-        return decompressed(rest)
-    return iter(rest)
 
 
 def _blob_info(name: str, status: os.stat_result) -> BlobInfo:

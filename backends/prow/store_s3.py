@@ -26,6 +26,7 @@ from backends.http.errors import (
     UnexpectedResponseError,
     sanitize,
 )
+from backends.logs.sources import decompressed
 from backends.net import is_loopback
 from backends.prow.store import PAGE_SIZE, BlobInfo, BlobPage, BlobStore, BlobStream, ListQuery
 
@@ -103,8 +104,6 @@ class S3Store(BlobStore):
 
     @contextmanager
     def open(self, bucket: str, info: BlobInfo, *, cancel: CancelToken) -> Iterator[Iterator[bytes]]:
-        from backends.logs.sources import decompressed
-
         cancel.check()
         with _translate_errors(bucket, info.name):
             result = self._store(bucket).get(info.name)

@@ -268,7 +268,7 @@ def _parse(session: Session, text: str) -> Locator:
 @verb()
 @click.option("--prefix", metavar="P", default="", help="Only jobs whose names begin so; filtered by the server.")
 def jobs(run: ProwRun, prefix: str) -> None:
-    """List the jobs of a bucket, e.g. gs://test-platform-results/logs/ or .../pr-logs/directory/."""
+    """List the jobs of a bucket: gs://BUCKET/logs/ or gs://BUCKET/pr-logs/directory/."""
     found = run.open().locator
     if isinstance(found, ProwPath) and not found.path:
         found = ProwPath(found.bucket, "logs/", found.store)
