@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import msgspec
@@ -23,7 +23,7 @@ from backends.http.response import Freshness
 from backends.prow.bucket import BucketReader
 from backends.prow.build_listing import BuildView, ErrorHandler
 from backends.prow.build_reader import BuildPlace, created_ms, parse_object, seconds_ms
-from backends.prow.files import is_junit, list_tree
+from backends.prow.files import FileTree, is_junit, list_tree
 from backends.prow.junit_reader import EMPTY, NO_SUITE, JUnitCase, JUnitContent, read_junit
 from backends.prow.locators import JUnitMatrixView, JUnitView, ProwPath, ProwView, route
 from backends.prow.store import BlobInfo
@@ -364,8 +364,8 @@ def read_reports(bucket: BucketReader, place: BuildPlace, cancel: CancelToken, r
     # In a folder that is not a build's, files may be called as they like: what they hold tells them apart.
     is_plain = not route(folder).base
     named = [info for info in tree.files if (info.name.lower().endswith(_XML) if is_plain else is_junit(info.name))]
-    started = _read_started(bucket, place.build, folder, tree.files, cancel)
-    files = [_read_file(bucket, place.build, folder, info, cancel, rank, started) for info in named[:MAX_BUILD_FILES]]
+    blank = JUnitFile(place.build, "", JUnitContent(), rank, _read_started(bucket, place.build, tree, cancel))
+    files = [_read_file(bucket, folder, info, blank, cancel) for info in named[:MAX_BUILD_FILES]]
     notes = []
     if len(named) > MAX_BUILD_FILES:
         notes.append(f"Only {MAX_BUILD_FILES:,} of {len(named):,} JUnit files were read.")
@@ -374,17 +374,15 @@ def read_reports(bucket: BucketReader, place: BuildPlace, cancel: CancelToken, r
         files = [file for file in files if file.content.missing[:1] != (NO_SUITE,)]
     others = count - len(files)
     if tree.error is not None:
-        files.append(_unread_file(place.build, "", tree.error, rank, started))
+        files.append(replace(blank, content=_unread_content(tree.error)))
     return BuildReports(folder, files, tuple(notes), others, tree.note)
 
 
-def _read_started(
-    bucket: BucketReader, build: str, folder: str, files: Sequence[BlobInfo], cancel: CancelToken
-) -> int | None:
+def _read_started(bucket: BucketReader, build: str, tree: FileTree, cancel: CancelToken) -> int | None:
     """When the build began: its id says so, or (where ids are counters) its started.json."""
     if (created := created_ms(build)) is not None:
         return created
-    info = next((info for info in files if build and info.name == f"{folder}started.json"), None)
+    info = next((info for info in tree.files if build and info.name == f"{tree.folder}started.json"), None)
     if info is None:
         return None
     with ErrorHandler(lambda error: None):
@@ -392,15 +390,8 @@ def _read_started(
     return None
 
 
-def _read_file(
-    bucket: BucketReader,
-    build: str,
-    folder: str,
-    info: BlobInfo,
-    cancel: CancelToken,
-    rank: int = 0,
-    started: int | None = None,
-) -> JUnitFile:
+def _read_file(bucket: BucketReader, folder: str, info: BlobInfo, blank: JUnitFile, cancel: CancelToken) -> JUnitFile:
+    """The file as `blank` has its build."""
     path, errors = info.name.removeprefix(folder), list[AppError]()
     with ErrorHandler(errors.append):
         if info.generation and (info.content_size or _MAX_CACHED_BYTES + 1) <= _MAX_CACHED_BYTES:
@@ -408,12 +399,12 @@ def _read_file(
         else:
             with bucket.open(info, cancel) as body:
                 content = read_junit(body)
-        return JUnitFile(build, path, content, rank, started)
-    return _unread_file(build, path, errors[0], rank, started)
+        return replace(blank, path=path, content=content)
+    return replace(blank, path=path, content=_unread_content(errors[0]))
 
 
-def _unread_file(build: str, path: str, error: AppError, rank: int, started: int | None) -> JUnitFile:
-    return JUnitFile(build, path, JUnitContent((), (f"It cannot be read: {error.sentence}",), True), rank, started)
+def _unread_content(error: AppError) -> JUnitContent:
+    return JUnitContent((), (f"It cannot be read: {error.sentence}",), True)
 
 
 # ---- lists ---------------------------------------------------------------------------------------------------------
@@ -465,10 +456,9 @@ class _JUnitView(BuildView):
     def _read_build(self, place: BuildPlace, rank: int, cancel: CancelToken) -> list[JUnitFile]:
         bucket = self.bucket
         if self.is_of_file:
+            blank = JUnitFile(place.build, "", JUnitContent(), 0, created_ms(place.build))
             info = bucket.stat(place.key, cancel)
-            started = created_ms(place.build)
-            files = [_read_file(bucket, place.build, place.folder, info, cancel, 0, started)]
-            found = BuildReports(place.folder, files)
+            found = BuildReports(place.folder, [_read_file(bucket, place.folder, info, blank, cancel)])
         else:
             try:
                 found = read_reports(bucket, place, cancel, rank)
