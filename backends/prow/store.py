@@ -150,14 +150,20 @@ class BlobStore(ABC):
         """The last `size` bytes of a longer content; None where only all of it can be read, e.g. of compressed ones."""
         return None
 
-    def url(self, bucket: str, name: str, generation: str = "") -> str:
+    def url(self, bucket: str, name: str) -> str:
         """Where curl gets the object, "" if nowhere."""
         return ""
 
+    def version_query(self, info: BlobInfo) -> str:
+        """What names this version of an object in a URL's query, "" if nothing does."""
+        return ""
+
     def download_url(self, bucket: str, info: BlobInfo) -> tuple[str, str]:
-        """Where a download gets the object ("" if nowhere), and the part of that URL that names this version of it
-        ("" if nothing does)."""
-        return self.url(bucket, info.name), ""
+        """Where a download gets this version of the object ("" if nowhere), and what names the version in that URL."""
+        url, version = self.url(bucket, info.name), self.version_query(info)
+        if not url or not version:
+            return url, ""
+        return f"{url}{'&' if '?' in url else '?'}{version}", version
 
     def choose_store(self, bucket: str, name: str, cancel: CancelToken) -> None:  # noqa: B027 - most have only one
         """Finds out (with one request for that object) where `url` leads, if that depends on which store responds.

@@ -99,7 +99,7 @@ class GcsStore(BlobStore):
 
     @contextmanager
     def open(self, bucket: str, info: BlobInfo, *, cancel: CancelToken) -> Iterator[Iterator[bytes]]:
-        body = from_http(self._downloader, self.url(bucket, info.name, info.generation))(cancel)
+        body = from_http(self._downloader, self.download_url(bucket, info)[0])(cancel)
         try:
             with self._with_sign_in_hint():
                 yield body
@@ -117,7 +117,7 @@ class GcsStore(BlobStore):
         info = self.stat(bucket, name, cancel=cancel)
         if info.is_compressed or info.size is None or info.size <= size:
             return None
-        url = self.url(bucket, name, info.generation)
+        url, _ = self.download_url(bucket, info)
         with self._downloader() as connection, connection.open(url, offset=info.size - size, cancel=cancel) as body:
             if body.status != 206 or body.encoding:
                 return None
@@ -131,20 +131,18 @@ class GcsStore(BlobStore):
     def read(self, bucket: str, info: BlobInfo, *, cancel: CancelToken, max_bytes: int = MAX_JSON_BYTES) -> bytes:
         """Cached for ever by generation; without one requested each time."""
         policy = CachePolicy.immutable() if info.generation else CachePolicy(ttl=0.0)
-        url = self.url(bucket, info.name, info.generation)
+        url, _ = self.download_url(bucket, info)
         try:
             with self._with_sign_in_hint():
                 return self.http.get(url, policy=policy, accept="*/*", cap=max_bytes, cancel=cancel).body
         except NotFoundError:
             raise _object_not_found(bucket, info.name) from None
 
-    def url(self, bucket: str, name: str, generation: str = "") -> str:
-        pinned = f"&generation={quote_name(generation)}" if generation else ""
-        return f"{self.base}/storage/v1/b/{quote_name(bucket)}/o/{quote_name(name)}?alt=media{pinned}"
+    def url(self, bucket: str, name: str) -> str:
+        return f"{self.base}/storage/v1/b/{quote_name(bucket)}/o/{quote_name(name)}?alt=media"
 
-    def download_url(self, bucket: str, info: BlobInfo) -> tuple[str, str]:
-        version = f"generation={quote_name(info.generation)}" if info.generation else ""
-        return self.url(bucket, info.name, info.generation), version
+    def version_query(self, info: BlobInfo) -> str:
+        return f"generation={quote_name(info.generation)}" if info.generation else ""
 
     def web_page(self, bucket: str, path: str) -> str | None:
         kind = "" if not path or path.endswith("/") else "_details/"

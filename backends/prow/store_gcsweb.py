@@ -59,7 +59,7 @@ class GcswebStore(BlobStore):
         params: dict[str, str | int] = {"marker": query.token} if query.token else {}
         try:
             response = self.http.get(
-                self._url(bucket, query.folder), policy=list_policy(query), accept="text/html", cap=_MAX_PAGE_BYTES,
+                self.url(bucket, query.folder), policy=list_policy(query), accept="text/html", cap=_MAX_PAGE_BYTES,
                 cancel=cancel, params=params,
             )  # fmt: skip
         except NotFoundError:  # the older one redirects to the storage, which has no object of that name
@@ -99,7 +99,7 @@ class GcswebStore(BlobStore):
 
     @contextmanager
     def open(self, bucket: str, info: BlobInfo, *, cancel: CancelToken) -> Iterator[Iterator[bytes]]:
-        body = from_http(self.http.downloader, self._url(bucket, info.name))(cancel)
+        body = from_http(self.http.downloader, self.url(bucket, info.name))(cancel)
         try:
             yield _refuse_empty_page(body, info.name)
         finally:
@@ -107,23 +107,19 @@ class GcswebStore(BlobStore):
 
     def read(self, bucket: str, info: BlobInfo, *, cancel: CancelToken, max_bytes: int = MAX_JSON_BYTES) -> bytes:
         # Its responses have no validator and its pages no generation: they are cached for a minute.
-        url = self._url(bucket, info.name)
+        url = self.url(bucket, info.name)
         response = self.http.get(url, policy=CachePolicy.short(60), accept="*/*", cap=max_bytes, cancel=cancel)
         return b"".join(_refuse_empty_page(iter((response.body,)), info.name))
 
-    def url(self, bucket: str, name: str, generation: str = "") -> str:
-        return self._url(bucket, name)
+    def url(self, bucket: str, name: str) -> str:
+        return f"{self.base}/gcs/{quote(bucket, safe='')}/{quote(name, errors='replace')}"
 
-    def download_url(self, bucket: str, info: BlobInfo) -> tuple[str, str]:
-        """It knows no versions: what its page says of the object is one, in a query that it does not look at."""
-        version = f"listed={info.size}-{info.updated_ms}"
-        return f"{self._url(bucket, info.name)}?{version}", version
+    def version_query(self, info: BlobInfo) -> str:
+        """gcsweb has no versions: what its page says of the object is one, in a query that it ignores."""
+        return f"listed={info.size}-{info.updated_ms}"
 
     def web_page(self, bucket: str, path: str) -> str | None:
         return f"{self.base}/gcs/{quote(bucket, safe='')}/{page_path(path)}"
-
-    def _url(self, bucket: str, path: str) -> str:
-        return f"{self.base}/gcs/{quote(bucket, safe='')}/{quote(path, errors='replace')}"
 
 
 def _refuse_empty_page(body: Iterator[bytes], name: str) -> Iterator[bytes]:
@@ -299,9 +295,9 @@ class FallbackStore(BlobStore):
     def read(self, bucket: str, info: BlobInfo, *, cancel: CancelToken, max_bytes: int = MAX_JSON_BYTES) -> bytes:
         return self._call(bucket, lambda store: store.read(bucket, info, cancel=cancel, max_bytes=max_bytes))
 
-    def url(self, bucket: str, name: str, generation: str = "") -> str:
+    def url(self, bucket: str, name: str) -> str:
         """Of the store that is used for the bucket, if that is known by now; `choose_store` finds it out."""
-        return self._current(bucket).url(bucket, name, generation)
+        return self._current(bucket).url(bucket, name)
 
     def download_url(self, bucket: str, info: BlobInfo) -> tuple[str, str]:
         return self._current(bucket).download_url(bucket, info)

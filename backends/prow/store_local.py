@@ -99,14 +99,12 @@ class LocalStore(BlobStore):
         except OSError as error:
             raise _unreadable(path, error) from error
 
-    def url(self, bucket: str, name: str, generation: str = "") -> str:
+    def url(self, bucket: str, name: str) -> str:
         path = self._path(bucket, name)
         return path.absolute().as_uri() if path is not None else ""
 
-    def download_url(self, bucket: str, info: BlobInfo) -> tuple[str, str]:
-        version = f"version={info.generation}"
-        url = self.url(bucket, info.name)
-        return (f"{url}?{version}", version) if url else ("", "")
+    def version_query(self, info: BlobInfo) -> str:
+        return f"version={info.generation}"
 
     def _path(self, bucket: str, name: str) -> Path | None:
         """None where a part is one that would lead elsewhere."""

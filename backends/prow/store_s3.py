@@ -109,12 +109,11 @@ class S3Store(BlobStore):
             result = self._store(bucket).get(info.name)
             yield decompressed(_pieces(result, cancel))
 
-    def url(self, bucket: str, name: str, generation: str = "") -> str:
+    def url(self, bucket: str, name: str) -> str:
         return f"s3://{bucket}/{quote(name, errors='replace')}"
 
-    def download_url(self, bucket: str, info: BlobInfo) -> tuple[str, str]:
-        version = f"version={re.sub('[^A-Za-z0-9-]', '', info.generation)}" if info.generation else ""
-        return self.url(bucket, info.name) + (f"?{version}" if version else ""), version
+    def version_query(self, info: BlobInfo) -> str:
+        return f"version={re.sub('[^A-Za-z0-9-]', '', info.generation)}" if info.generation else ""
 
     def open_download(
         self, url: str, offset: int, if_match: str | None, cancel: CancelToken, over_http: Downloader
