@@ -256,7 +256,7 @@ def test_all_recorded_pages_are_read(prow_samples: Path) -> None:
     for generation in ("rendered-2019", "rendered-current"):
         folder = prow_samples / "gcsweb-html" / generation
         jobs = parse_page((folder / "logs_.html").read_text(), "logs/")
-        assert len(jobs.folders) == 2 and prefix in jobs.folders and not jobs.odd
+        assert len(jobs.folders) == 2 and prefix in jobs.folders and not jobs.ambiguous
         builds = parse_page((folder / f"{prefix.rstrip('/').replace('/', '_')}_.html").read_text(), prefix)
         # the original notebook's own code takes two links of today's footer for builds
         assert len(builds.folders) == 53 and all(one.removeprefix(prefix)[:-1].isdigit() for one in builds.folders)
