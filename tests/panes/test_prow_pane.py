@@ -24,11 +24,11 @@ async def test_l_reads_the_log_of_a_build(demo: dict[str, str]) -> None:
 
 
 async def test_completeness_opens_as_a_table(demo: dict[str, str]) -> None:
-    from backends.locators.prow import ProwView, View
+    from backends.prow.locators import CompletenessView
     from backends.systems import parse_locator
 
     place = parse_locator(demo["prow.completeness-job"])
-    wanted = ProwView(View.COMPLETENESS, place.bucket, place.path, (), (("count", "140"),))  # type: ignore[attr-defined]
+    wanted = CompletenessView(place.bucket, place.path, count=140)  # type: ignore[attr-defined]
     async with running(wanted.text()) as (app, pilot):
         await until(pilot, lambda: "135" in screen_text(app))
         first = view(app)

@@ -1,4 +1,4 @@
-"""Which place of which bucket a text names: storage addresses, Deck's, gcsweb's and Gubernator's pages, our own forms.
+"""Locators of pasted texts: storage URLs, pages of Deck, gcsweb, Gubernator and Sippy, paths on this disk, job names.
 
 The web shapes are those of Prow's Deck (prow cmd/deck), gcsweb (test-infra gcsweb) and Google's storage pages. Any
 host whose path has a shape counts: every Prow has hosts of its own.
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from backends.locators.base import InvalidLocatorError
 from backends.locators.pasted import PastedText, PastedUrl, split_url, unescape
-from backends.locators.prow import (
+from backends.prow.locators import (
     BUCKET,
     BUILD,
     JOB,
@@ -25,10 +25,7 @@ from backends.locators.prow import (
     ProwLocator,
     ProwPath,
     ProwPull,
-    ProwView,
-    View,
     normal,
-    route,
 )
 
 _BARE_JOB = re.compile(
@@ -40,7 +37,6 @@ _PULL = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]{0,38})/([A-Za-z0-9._-]{1,100})#([0
 _LIKE_JOB = re.compile(r"[A-Za-z0-9]+[-_][A-Za-z0-9._-]*[A-Za-z0-9]", re.ASCII)
 _SNOWFLAKE = re.compile(r"[0-9]{17,19}", re.ASCII)
 _SPYGLASS_LINE = re.compile(r"(?:[0-9]+:)?(.+?):([0-9]{1,9})(?:-([0-9]{1,9}))?", re.ASCII)
-_LINES = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?", re.ASCII)
 _GENERATION = re.compile(r"#[0-9]{16}$", re.ASCII)  # gsutil ls -a
 _S3_HOST = re.compile(r"(?:(.+)\.)?s3[.-](?:dualstack\.)?(?:[a-z]{2,4}(?:-[a-z]+)+-[0-9]\.)?amazonaws\.com")
 _S3_CONSOLE = re.compile(r"(?:s3|[a-z]{2,4}(?:-[a-z]+)+-[0-9])\.console\.aws\.amazon\.com")
@@ -50,26 +46,20 @@ _ON_DISK = ("/", "./", "../", "~/")
 _REPORTS = (".xml", ".xml.gz")  # of this disk, what nothing but JUnit is
 _OF_JOBS = ("latest-build.txt", "jobResultsCache.json")
 _PROVIDERS = {"gs": "", "gcs": "", "s3": "s3"}
-_FORMS = (
-    "Forms: prow:job/NAME[/BUILD], prow:build/ID, prow:pull/ORG/REPO/NUMBER, gs://BUCKET/PATH, prow:at/gs/BUCKET/PATH, "
-    "prow:VIEW/gs/BUCKET/PATH[?builds=ID,ID]."
-)
 
 
-def recognise(pasted: PastedText) -> ProwLocator | None:
-    """The Prow locator of a pasted text, None if it is not Prow's."""
+def parse_text(pasted: PastedText) -> ProwLocator | None:
+    """The Prow locator of a URL, a path or an id, None if it is not Prow's. Raises `InvalidLocatorError`."""
     text = pasted.text
     lowered = text[:8].lower()
-    if lowered.startswith("prow:") and not text.startswith("prow://"):
-        return _short_form(text[5:])
     if lowered.startswith(("gs://", "s3://")):
-        return _raw(text[5:], "s3" if lowered[0] == "s" else "")
+        return _parse_bucket_url(text[5:], "s3" if lowered[0] == "s" else "")
     if lowered.startswith("file://"):
-        return _local(unescape(urlsplit(text).path))
+        return _parse_local_path(unescape(urlsplit(text).path))
     if _RELATIVE_PAGE.fullmatch(text) and not os.path.exists(text):  # noqa: PTH110 - takes any text
-        return _web(split_url(f"https://prow/{text.lstrip('/')}"))
-    if text.startswith(_ON_DISK) and "\0" not in text and (found := _relative(text)) is not None:
-        return found
+        return _parse_page(split_url(f"https://prow/{text.lstrip('/')}"))
+    if text.startswith(_ON_DISK) and "\0" not in text and (locator := _parse_relative_path(text)) is not None:
+        return locator
     if match := _PULL.fullmatch(text):
         return ProwPull(match[1], match[2], int(match[3]))
     if _BARE_JOB.fullmatch(text) and "." not in text.split("-")[0]:
@@ -77,11 +67,11 @@ def recognise(pasted: PastedText) -> ProwLocator | None:
     if _SNOWFLAKE.fullmatch(text):
         return ProwBuild(text)
     if pasted.url is not None and pasted.url.is_web:
-        return _from_url(pasted.url)
+        return _parse_url(pasted.url)
     return None
 
 
-def recognise_name(text: str) -> ProwLocator | None:
+def parse_name(text: str) -> ProwLocator | None:
     """A job's name, JOB/BUILD or a build's id, of which a bucket has to be asked whether it knows them: for texts that
     are nothing else, and where it is clear that one of Prow's is meant."""
     job, slash, build = text.strip().removesuffix("/").partition("/")
@@ -92,31 +82,30 @@ def recognise_name(text: str) -> ProwLocator | None:
     return ProwJob(job, build)
 
 
-def recognise_last(pasted: PastedText) -> ProwLocator | None:
-    """The same of a text that no recogniser knows, if it looks like a job's name."""
-    return recognise_name(pasted.text) if _LIKE_JOB.fullmatch(pasted.text.partition("/")[0]) else None
+def parse_bare_name(pasted: PastedText) -> ProwLocator | None:
+    """The same for a text that no system parses, if it looks like a job's name."""
+    return parse_name(pasted.text) if _LIKE_JOB.fullmatch(pasted.text.partition("/")[0]) else None
 
 
-def _raw(text: str, store: str) -> ProwPath:
+def _parse_bucket_url(text: str, store: str) -> ProwPath:
     bucket, _, path = text.partition("/")
     if not store:
         path = _GENERATION.sub("", path)
     if "*" in path:
         folder = f"{store or 'gs'}://{bucket}/{path[: path.index('*')].rpartition('/')[0]}/"
         raise InvalidLocatorError(
-            "A pattern with * cannot be opened.",
-            f"Paste {folder} and choose the files by --match, or by / in the app.",
+            "A pattern with * cannot be opened.", f"Paste {folder} and choose the files by --match, or by / in the app."
         )
-    return _place(bucket, path, store)
+    return _path_in(bucket, path, store)
 
 
-def _place(bucket: str, path: str, store: str = "", line: int | None = None) -> ProwPath:
+def _path_in(bucket: str, path: str, store: str = "") -> ProwPath:
     if not BUCKET.fullmatch(bucket):
-        raise InvalidLocatorError("This names no bucket that can be.", "Bucket names are lower-case: gs://BUCKET/PATH.")
-    return ProwPath(bucket, normal(path), store, line)
+        raise InvalidLocatorError("This is not a valid bucket name.", "Bucket names are lower-case: gs://BUCKET/PATH.")
+    return ProwPath(bucket, normal(path), store)
 
 
-def _local(path: str) -> ProwPath:
+def _parse_local_path(path: str) -> ProwPath:
     """A path on this disk: the bucket is the directory above logs/ or pr-logs/, else the last one, else (of what is
     not laid out as a bucket) the directory that holds it."""
     path = os.path.normpath(path) + ("/" if path.endswith("/") else "")
@@ -155,109 +144,67 @@ def _holds_builds(path: str) -> bool:
     return any((Path(path) / root).is_dir() for root in ROOTS)
 
 
-def _relative(text: str) -> ProwPath | None:
+def _parse_relative_path(text: str) -> ProwPath | None:
     """./DIR, ~/DIR or /DIR; None for what may be another system's file."""
     try:
         path = os.path.abspath(Path(text).expanduser())  # noqa: PTH100 - takes .. away without asking the disk
     except (OSError, RuntimeError) as error:  # the current directory is gone
         raise InvalidLocatorError(
-            "The current directory does not exist any more.", "Paste the complete path."
+            "The current directory does not exist any longer.", "Paste the complete path."
         ) from error
     if _root_at([name for name in path.split("/") if name]) is None and not (
         path.endswith(_REPORTS) or Path(path).is_dir()
     ):
         if not os.path.exists(path):  # noqa: PTH110 - takes any text
-            shown = "".join(char if char.isprintable() else "\ufffd" for char in text[:200])
-            raise InvalidLocatorError(f"There is no file or directory {shown}.", "Check its name.")
+            printable = "".join(char if char.isprintable() else "\ufffd" for char in text[:200])
+            raise InvalidLocatorError(f"No such file or directory: {printable}.", "Check its name.")
         return None
-    return _local(f"{path}/" if text.endswith("/") and path != "/" else path)
+    return _parse_local_path(f"{path}/" if text.endswith("/") and path != "/" else path)
 
 
-def _short_form(text: str) -> ProwLocator:
-    body, _, query = text.partition("?")
-    options = _options(query)
-    what, _, rest = body.partition("/")
-    found = _short(what, rest.split("/"), options)
-    if found is None:
-        raise InvalidLocatorError("This prow: text is incomplete or names nothing that is known.", _FORMS)
-    return found
-
-
-def _options(query: str) -> dict[str, str]:
-    pairs = [pair.partition("=") for pair in query.split("&") if pair]
-    return {name: value for name, _, value in pairs}
-
-
-def _short(what: str, parts: list[str], options: dict[str, str]) -> ProwLocator | None:
-    bucket = unescape(options.get("bucket", ""))
-    match what, len(parts):
-        case "job", 1 | 2 if parts[0]:
-            build = unescape(parts[1]) if len(parts) == 2 else ""
-            return ProwJob(unescape(parts[0]), build, bucket)
-        case "build", 1 if parts[0]:
-            return ProwBuild(unescape(parts[0]), bucket)
-        case "pull", 3 if parts[0] and parts[1] and re.fullmatch(r"[0-9]{1,18}", parts[2], re.ASCII):
-            return ProwPull(unescape(parts[0]), unescape(parts[1]), int(parts[2]), bucket)
-    if len(parts) < 2 or not parts[1]:
-        return None
-    store, bucket, path = unescape(parts[0]), unescape(parts[1]), unescape("/".join(parts[2:]))
-    store = "" if store == "gs" else store
-    if store not in ("", "s3") and not store.startswith("file:/"):
-        return None
-    if what == "at":
-        lines = _LINES.fullmatch(options.get("line", ""))
-        line, last = (int(lines[1]) or None, int(lines[2]) if lines[2] else None) if lines else (None, None)
-        return ProwPath(bucket, path, store, line, last)
-    if what in set(View):
-        builds = tuple(unescape(one) for one in options.pop("builds", "").split(",") if one)
-        pairs = tuple((name, unescape(value)) for name, value in options.items())
-        return ProwView(View(what), bucket, path, builds, pairs, store)
-    return None
-
-
-def _from_url(url: PastedUrl) -> ProwLocator | None:
+def _parse_url(url: PastedUrl) -> ProwLocator | None:
     if url.host in ("google.com", "www.google.com") and url.path == "/url" and (inner := url.query.get("q")):
-        return _from_url(split_url(inner)) if "://" in inner else None  # Spyglass wraps its links so
-    found = _storage(url) or _sippy(url) or _web(url)
-    if found is None and url.host.startswith("testgrid") and url.fragment:
+        return _parse_url(split_url(inner)) if "://" in inner else None  # Spyglass wraps its links so
+    locator = _parse_storage_url(url) or _parse_sippy_page(url) or _parse_page(url)
+    if locator is None and url.host.startswith("testgrid") and url.fragment:
         tab = unescape(url.fragment).partition("&")[0]
         if _BARE_JOB.fullmatch(tab):  # OpenShift's tabs are named like their jobs
             return ProwJob(tab)
         raise InvalidLocatorError(
             "A TestGrid tab does not say which bucket its builds are in.",
-            "Open one of its columns and paste that page.",
+            "Open one of its columns and paste the URL of that page.",
         )
-    return found
+    return locator
 
 
-def _storage(url: PastedUrl) -> ProwLocator | None:
-    """An address of the storage itself, or of Google's pages about it."""
+def _parse_storage_url(url: PastedUrl) -> ProwLocator | None:
+    """A URL of the storage itself, or of Google's or Amazon's pages about it."""
     path = url.path.lstrip("/")
     host = url.host
     if host.endswith(".storage.googleapis.com"):
-        return _place(host.removesuffix(".storage.googleapis.com"), unescape(path))
+        return _path_in(host.removesuffix(".storage.googleapis.com"), unescape(path))
     if host == "console.cloud.google.com":
         match = re.match(r"storage/browser/(?:_details/)?([^/;]+)/?([^;]*)", path)
-        return _place(unescape(match[1]), unescape(match[2]) or url.query.get("prefix", "")) if match else None
+        return _path_in(unescape(match[1]), unescape(match[2]) or url.query.get("prefix", "")) if match else None
     if _S3_CONSOLE.fullmatch(host):
         match = re.match(r"s3/(?:buckets|object)/([^/]+)$", path)
-        return _place(unescape(match[1]), url.query.get("prefix", ""), "s3") if match else None
+        return _path_in(unescape(match[1]), url.query.get("prefix", ""), "s3") if match else None
     if match := _S3_HOST.fullmatch(host):
         bucket, rest = (match[1], path) if match[1] else path.split("/", 1) if "/" in path else (path, "")
-        return _place(bucket, unescape(rest or url.query.get("prefix", "")), "s3") if bucket else None
+        return _path_in(bucket, unescape(rest or url.query.get("prefix", "")), "s3") if bucket else None
     api = re.match(r"(?:download/)?storage/v1/b/([^/]+)/o(?:/([^/]*))?$", path)
     if api:
-        return _place(unescape(api[1]), unescape(api[2] or url.query.get("prefix", "")))
+        return _path_in(unescape(api[1]), unescape(api[2] or url.query.get("prefix", "")))
     if host in _STORAGE and path:
         bucket, _, rest = path.partition("/")
-        return _place(bucket, unescape(rest or url.query.get("prefix", "")))
+        return _path_in(bucket, unescape(rest or url.query.get("prefix", "")))
     return None
 
 
-def _sippy(url: PastedUrl) -> ProwLocator | None:
+def _parse_sippy_page(url: PastedUrl) -> ProwLocator | None:
     """A run or a job of Sippy: /sippy-ng/job_runs/ID[/JOB[/ORG_REPO[/PULL]]]/intervals, .../jobs/RELEASE/runs with the
     job in its filter, and what these pages ask its API (sippy sippy-ng/src/App.jsx, helpers.jsx)."""
-    names = [unescape(one) for one in url.path.strip("/").split("/")]
+    names = [unescape(name) for name in url.path.strip("/").split("/")]
     query = url.query
     run = query.get("prow_job_run_id", query.get("job_run_id", ""))
     job = query.get("job_name", query.get("prow_job_name", ""))
@@ -278,56 +225,56 @@ def _filtered_job(text: str) -> str:
     """The one job that a filter of Sippy's tables leaves, "" if it does not say."""
     try:
         items = json.loads(text or "{}")["items"]
-        equal = [one for one in items if one.get("operatorValue", "") in ("equals", "=") and not one.get("not")]
-        found = {str(one["value"]) for one in equal if one.get("columnField") in ("job", "name")}
+        equal = [item for item in items if item.get("operatorValue", "") in ("equals", "=") and not item.get("not")]
+        jobs = {str(item["value"]) for item in equal if item.get("columnField") in ("job", "name")}
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return ""
-    return found.pop() if len(found) == 1 else ""
+    return jobs.pop() if len(jobs) == 1 else ""
 
 
-def _web(url: PastedUrl) -> ProwLocator | None:
+def _parse_page(url: PastedUrl) -> ProwLocator | None:
     """A page of Deck, gcsweb or Gubernator."""
     names = url.path.lstrip("/").split("/")
     match names:
         case ["view", "prowjob", job, *rest] if JOB.fullmatch(job):
-            build = next((one for one in rest if BUILD.fullmatch(one)), "")
+            build = next((name for name in rest if BUILD.fullmatch(name)), "")
             return ProwJob(job, build)
         case ["view", provider, bucket, *path] if provider in _PROVIDERS and bucket:
-            return _viewed(_place(bucket, unescape("/".join(path)), _PROVIDERS[provider]), url.fragment)
+            return _with_lines(_path_in(bucket, unescape("/".join(path)), _PROVIDERS[provider]), url.fragment)
         case ["job-history", provider, bucket, *path] if provider in _PROVIDERS and bucket:
-            return _place(bucket, unescape("/".join(path)), _PROVIDERS[provider])
+            return _path_in(bucket, unescape("/".join(path)), _PROVIDERS[provider])
         case ["job-history", bucket, *path] if path:
-            return _place(bucket, unescape("/".join(path)))
+            return _path_in(bucket, unescape("/".join(path)))
         case ["spyglass", "lens", _, "iframe"]:
-            return _lens(url)
+            return _parse_lens(url)
         case ["build", bucket, *path] if "gubernator" in url.host and path:
-            return _place(bucket, unescape("/".join(path)))
+            return _path_in(bucket, unescape("/".join(path)))
         case [("gcs" | "s3") as provider, bucket, *path] if BUCKET.fullmatch(bucket):
-            return _place(bucket, unescape("/".join(path)), _PROVIDERS[provider])
-    return _asked(url, names)
+            return _path_in(bucket, unescape("/".join(path)), _PROVIDERS[provider])
+    return _parse_query(url, names)
 
 
-def _lens(url: PastedUrl) -> ProwLocator | None:
+def _parse_lens(url: PastedUrl) -> ProwLocator | None:
     """A frame of Spyglass, opened by itself, says in its query what the page around it shows."""
     try:
         source = str(json.loads(url.query.get("req", ""))["src"])
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
     provider, _, rest = source.partition("/")
-    return _raw(rest, _PROVIDERS[provider]) if provider in _PROVIDERS else None
+    return _parse_bucket_url(rest, _PROVIDERS[provider]) if provider in _PROVIDERS else None
 
 
-def _viewed(build: ProwPath, fragment: str) -> ProwPath:
+def _with_lines(build: ProwPath, fragment: str) -> ProwPath:
     """Spyglass marks a line of an artifact behind the #, which its frame prefixes with the number of a lens."""
     match = _SPYGLASS_LINE.fullmatch(unescape(fragment)) if fragment else None
     if match is None or build.route.place is not Place.BUILD or not int(match[2]):
         return build
     line, last = int(match[2]), int(match[3] or 0)
     folder = f"{build.path.removesuffix('.txt').rstrip('/')}/"  # of a link, the folder that it stands for
-    return ProwPath(build.bucket, folder + match[1], build.store, line, last if last > line else None)
+    return ProwPath(build.bucket, folder + match[1], build.store, (line, last) if last > line else (line,))
 
 
-def _asked(url: PastedUrl, names: list[str]) -> ProwLocator | None:
+def _parse_query(url: PastedUrl, names: list[str]) -> ProwLocator | None:
     """Pages that say in their query what they show, and pull requests."""
     query = url.query
     if url.host == "github.com" and len(names) >= 4 and names[2] == "pull" and BUILD.fullmatch(names[3]):
@@ -345,9 +292,7 @@ def _asked(url: PastedUrl, names: list[str]) -> ProwLocator | None:
         return ProwJob(job, build if page == "log" and BUILD.fullmatch(build) else "")
     if page == "prowjob" and "prowjob" in query:
         raise InvalidLocatorError(
-            "A ProwJob's id leads to no bucket; Deck forgets it after two days.", "Paste the address of its build."
+            "The id of a ProwJob does not say which bucket it is in; Deck forgets it after two days.",
+            "Paste the URL of its build.",
         )
     return None
-
-
-__all__ = ["recognise", "recognise_last", "recognise_name", "route"]

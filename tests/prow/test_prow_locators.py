@@ -10,8 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.locators import InvalidLocatorError, Locator
-from backends.locators.prow import Place, ProwBuild, ProwJob, ProwPath, ProwPull, ProwView, View, normal, route
-from backends.systems import parse_locator
+from backends.prow.locators import (
+    JUnitView,
+    LogSearchView,
+    Place,
+    ProwBuild,
+    ProwJob,
+    ProwPath,
+    ProwPull,
+    normal,
+    route,
+)
+from backends.resources import Resource
+from backends.systems import load, parse_locator
 
 B = "test-platform-results"
 JOB = "logs/periodic-ci-a"
@@ -36,13 +47,13 @@ FORMS: list[tuple[str, Locator]] = [
     (f"https://prow.ci.openshift.org/view/gs/{B}/{JOB}/1234", ProwPath(B, f"{JOB}/1234/")),
     (f"https://prow.ci.openshift.org/view/gcs/{B}/{JOB}/1234/", ProwPath(B, f"{JOB}/1234/")),
     (f"https://prow.k8s.io/view/gs/{B}/{JOB}/1234#1:build-log.txt%3A123",
-     ProwPath(B, f"{JOB}/1234/build-log.txt", "", 123)),
+     ProwPath(B, f"{JOB}/1234/build-log.txt", "", (123,))),
     (f"https://prow.k8s.io/view/gs/{B}/{JOB}/1234#build-log.txt:12-34",
-     ProwPath(B, f"{JOB}/1234/build-log.txt", "", 12, 34)),
+     ProwPath(B, f"{JOB}/1234/build-log.txt", "", (12, 34))),
     (f"https://prow.ci.openshift.org/view/gs/{B}/{JOB}/{ID}#1:build-log.txt:101-103",
-     ProwPath(B, f"{JOB}/{ID}/build-log.txt", "", 101, 103)),
+     ProwPath(B, f"{JOB}/{ID}/build-log.txt", "", (101, 103))),
     (f"https://prow.ci.openshift.org/view/gs/{B}/{JOB}/{ID}#2:artifacts%2Fe2e%2Fbuild-log.txt%3A7-7",
-     ProwPath(B, f"{JOB}/{ID}/artifacts/e2e/build-log.txt", "", 7)),
+     ProwPath(B, f"{JOB}/{ID}/artifacts/e2e/build-log.txt", "", (7,))),
     (f"https://prow.ci.openshift.org/view/s3/{B}/{JOB}/{ID}", ProwPath(B, f"{JOB}/{ID}/", "s3")),
     ("kubevirt-e2e-k8s-1.31-sig-compute", ProwJob("kubevirt-e2e-k8s-1.31-sig-compute")),
     ("unit-tests_istio", ProwJob("unit-tests_istio")),
@@ -101,7 +112,7 @@ FORMS: list[tuple[str, Locator]] = [
      ProwJob("periodic-a", ID)),
     (f"gs://{B}/{JOB}/1234/build-log.txt#1699999999000001", ProwPath(B, f"{JOB}/1234/build-log.txt")),  # gsutil ls -a
     (f"https://prow.k8s.io/view/gs/{B}/{JOB}/1234#1:build-log.txt:103-101",
-     ProwPath(B, f"{JOB}/1234/build-log.txt", "", 103)),
+     ProwPath(B, f"{JOB}/1234/build-log.txt", "", (103,))),
 ]  # fmt: skip
 REFUSED = [
     "prow:", "prow:at/", "prow:at/gs/", "prow:at/ftp/b/x", "prow:pull/a/b/c", "prow:nonsense/gs/b/x", "gs://", "gs://B!/x",
@@ -160,18 +171,15 @@ names = st.text(st.characters(), max_size=30) | st.sampled_from(
     ["..", "/", "a//b", "%23", "a#b?c", "x.", "\ud800", "logs/j/1"]
 )
 some = st.text(st.characters(), min_size=1, max_size=12)
+lines = st.lists(st.integers(1, 10**9), max_size=2).map(tuple)
 stores = st.sampled_from(["", "s3", "file:/", "file:/home/a b/ü#?"])
 locators: st.SearchStrategy[Locator] = st.one_of(
-    st.builds(ProwPath, some | st.just("bucket"), names, stores, st.none() | st.integers(1, 10**9)),
-    st.builds(ProwPath, some, names, stores, st.integers(1, 10**9), st.integers(1, 10**9)),
+    st.builds(ProwPath, some | st.just("bucket"), names, stores, lines),
     st.builds(ProwBuild, some, st.just("") | some),
     st.builds(ProwJob, some, st.just("") | some, st.just("") | some),
     st.builds(ProwPull, some, some, st.integers(0, 10**9), st.just("") | some),
-    st.builds(
-        ProwView, st.sampled_from(View), some, names, st.lists(some, max_size=3).map(tuple),
-        st.dictionaries(st.sampled_from(["text", "match", "by"]), names, max_size=2).map(lambda d: tuple(d.items())),
-        stores,
-    ),
+    st.builds(LogSearchView, some, names, st.lists(some, max_size=3).map(tuple), stores, pattern=names, match=names),
+    st.builds(JUnitView, some, names, st.lists(some, max_size=3).map(tuple), stores, test=names, suite=names),
 )  # fmt: skip
 
 
@@ -257,10 +265,12 @@ PATHS = st.one_of(
 def page_of(place: ProwPath, gcsweb: str = "") -> str | None:
     from backends.config import Settings
     from backends.http import Http
-    from backends.prow import resource_for
+    from backends.prow.bucket import open_bucket
 
+    settings = Settings(gcsweb_url=gcsweb)
     with Http() as http:
-        return resource_for(place, http, Settings(gcsweb_url=gcsweb)).web_url()
+        listing: Resource = load(place.listing())(place, open_bucket(place, http, settings))
+        return listing.web_url()
 
 
 @settings(deadline=None)
@@ -277,8 +287,9 @@ def test_the_page_of_a_place_opens_that_place(bucket: str, path: str, gcsweb: st
 @settings(deadline=None)
 @given(JOBS, IDS, NAMES, st.integers(1, 10**9), st.integers(0, 10**4))
 def test_the_page_of_lines_opens_those_lines(job: str, build: str, name: str, line: int, more: int) -> None:
-    last = min(line + more, 999_999_999) if more and line < 999_999_999 else None
-    place = ProwPath("test-platform-results", f"logs/{job}/{build}/{name}", "", min(line, 999_999_999), last)
+    first, last = min(line, 999_999_999), min(line + more, 999_999_999)
+    lines = (first, last) if last > first else (first,)
+    place = ProwPath("test-platform-results", f"logs/{job}/{build}/{name}", "", lines)
     page = page_of(place)
     assert page is not None and parse_locator(page) == place
 
@@ -294,4 +305,4 @@ def test_a_path_that_is_not_there_is_said_and_not_taken_for_a_wrong_address(
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(InvalidLocatorError) as problem:
         parse_locator(text)
-    assert problem.value.sentence == f"There is no file or directory {text}."
+    assert problem.value.sentence == f"No such file or directory: {text}."

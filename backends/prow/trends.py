@@ -1,4 +1,4 @@
-"""How a job did day by day or week by week: builds by result, pass rate, durations."""
+"""How a job did day by day, week by week or month by month: builds by result, pass rate, durations."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ import polars as pl
 from backends.cancel import CancelToken
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
-from backends.locators.prow import ProwView, View
-from backends.prow.archive import Archive
-from backends.prow.build_state import LIVE
-from backends.prow.builds import build_frame
-from backends.prow.row_detail import row_detail
-from backends.prow.view_builds import builds_view, counted, places, rows, unread
-from backends.resources import Chart, Detail, Entry, Link, Page, Resource, Row
+from backends.prow.bucket import BucketReader
+from backends.prow.build_listing import BuildView, unread_note
+from backends.prow.build_reader import BUILDS, LIVE
+from backends.prow.locators import TrendsView
+from backends.resources import Chart, Entry, Link, Page, Row
 
-_RESULTS = ("success", "failure", "error", "aborted", "incomplete")
 PERIODS = {"day": "1d", "week": "1w", "month": "1mo"}
-OVER_TIME = Schema(
+_RESULTS = ("success", "failure", "error", "aborted", "incomplete")
+TRENDS = Schema(
     (
         Column("period", Kind.TIME, "From"),
         Column("builds", Kind.COUNT, "Builds"),
@@ -36,8 +34,8 @@ OVER_TIME = Schema(
 )
 
 
-def over_time(builds: pl.DataFrame, period: str) -> pl.DataFrame:
-    """One row a period (UTC; weeks begin on Monday) of a frame of `BUILDS`, the latest first.
+def summarize_periods(builds: pl.DataFrame, period: str) -> pl.DataFrame:
+    """One row a period (UTC; weeks begin on Monday) of a frame of `BUILDS`, the latest first (schema `TRENDS`).
 
     `pass_rate`: percent of success among all that ended but the aborted, which say nothing about the code. Durations
     are those of successful builds, for a failure ends early or late; quantiles interpolate linearly. Builds without a
@@ -46,7 +44,7 @@ def over_time(builds: pl.DataFrame, period: str) -> pl.DataFrame:
     passed = pl.col("state") == "success"
     judged = pl.col("state").is_in(["success", "failure", "error", "incomplete"])
     duration = pl.col("duration").filter(passed)
-    found = (
+    periods = (
         builds.lazy()
         .drop_nulls("started")
         .with_columns(period=pl.col("started").dt.truncate(PERIODS[period]))
@@ -70,51 +68,36 @@ def over_time(builds: pl.DataFrame, period: str) -> pl.DataFrame:
         .sort("period", descending=True)
         .collect()
     )
-    return found.select(pl.col(name).cast(dtype) for name, dtype in OVER_TIME.polars().items())
+    return periods.select(pl.col(name).cast(dtype) for name, dtype in TRENDS.polars().items())
 
 
-class OverTime(Resource):
-    """Columns are those of `OVER_TIME`. Enter lists the builds of a period."""
+class Trends(BuildView):
+    """Columns are those of `TRENDS`. Enter lists the builds of a period."""
 
-    schema = OVER_TIME
+    locator: TrendsView
+    schema = TRENDS
     noun = ("period", "periods")
+    detail_title = "Period"
     chart = Chart("period", "pass_rate", joined=True)
     empty_text = "There are no builds with a time."
 
-    def __init__(self, locator: ProwView, archive: Archive) -> None:
-        super().__init__(locator)
-        self.view = locator
-        self.archive = archive
-        self.period = locator.option("by") if locator.option("by") in PERIODS else "day"
+    def __init__(self, locator: TrendsView, bucket: BucketReader) -> None:
+        super().__init__(locator, bucket)
+        self.period = locator.by or "day"
 
     @property
     def title(self) -> str:
-        return f"{counted(self.view)} by {self.period}"
+        return f"{self.builds_title} by {self.period}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
-        wanted, found, shown = places(self.archive, self.view, cancel), list[Row](), 0
-        for batch in rows(self.archive, wanted, cancel):
-            found += batch
-            if len(found) < max(shown * 1.5, 1) and len(found) < len(wanted):
-                continue
-            shown = len(found)
-            note = unread(found) if shown == len(wanted) else ""
-            frame = over_time(build_frame(found), self.period)
+        for rows, is_complete in self.read_all(self.find_places(cancel), self.reader.read_row, cancel):
+            note = unread_note(rows) if is_complete else ""
+            frame = summarize_periods(BUILDS.build(rows), self.period)
             yield Page(frame, Freshness(), replace=True, note=note, partial=bool(note))
 
-    def detail(self, row: Row) -> Detail:
-        return row_detail(OVER_TIME, row, self.period.capitalize(), without=("build_ids",))
-
-    def open(self, row: Row) -> ProwView | None:
-        return builds_view(self.view, row.get("build_ids"))
+    def row_title(self, row: Row) -> str:
+        return self.period.capitalize()
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
-        view = self.view
-        return [
-            Link(
-                f"By {period}",
-                ProwView(View.OVER_TIME, view.bucket, view.path, view.builds, (("by", period),), view.store),
-            )
-            for period in PERIODS
-            if period != self.period
-        ]
+        others = (period for period in PERIODS if period != self.period)
+        return [Link(f"By {period}", self.locator.change_view(TrendsView, by=period)) for period in others]
