@@ -26,7 +26,7 @@ from backends.resources import Document, LogAddress
 if TYPE_CHECKING:
     from backends.config import Settings
     from backends.http import Downloader, Http
-    from backends.http.stores import BlobCache
+    from backends.http.cache import BlobCache
 
 TAIL_BYTES = 64 << 10  # asked for at first: 500 lines of usual length
 _MAX_TAIL_BYTES = 8 << 20  # beyond, the complete log is read
@@ -167,7 +167,7 @@ def open_bucket(locator: ProwPath | ProwView, http: Http, settings: Settings) ->
     user = ""
     with suppress(UsageError):  # a wrong URL of the storage is reported where it is used
         user = http.scope(settings.gcs_url)
-    return BucketReader(blobs, locator.bucket, "", http.stored(), settings.gcs_url, user, settings.state_path)
+    return BucketReader(blobs, locator.bucket, "", http.blob_cache(), settings.gcs_url, user, settings.state_path)
 
 
 # (storage, gcsweb) -> which of the two is used for a bucket; every list makes a store of its own.

@@ -196,9 +196,9 @@ class BuildList(Listing):
 
     def _search_entry(self, words: str, all_builds: BuildsView) -> Question:
         def search(text: str) -> LogSearchView:
-            from backends.logs.patterns import pattern
+            from backends.logs.patterns import parse_pattern
 
-            pattern(text)  # an invalid one is reported in the box, not in an empty list
+            parse_pattern(text)  # an invalid one is reported in the box, not in an empty list
             return all_builds.change_view(LogSearchView, pattern=text)
 
         return Question(f"Search the logs of {words}", "Text or regular expression", search)

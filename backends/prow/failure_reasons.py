@@ -233,7 +233,7 @@ def _describe_tests(tests: dict[str, None]) -> str:
 def _last_error(tail: bytes) -> str:
     """The last line that the rules for logs call an error, "" if none is."""
     for line in reversed(tail.splitlines()):
-        text = ansi.strip(ansi.decoded(line[:_MAX_LINE_BYTES]))
+        text = ansi.strip(ansi.decode_line(line[:_MAX_LINE_BYTES]))
         if any(rule.severity is Severity.ERROR for rule in matching_rules(text)):
             return f"in the log: {sanitize(text, 300)}"
     return ""

@@ -23,7 +23,7 @@ from backends.frames.getters import optional
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
 from backends.logs.ansi import ESCAPES
-from backends.logs.patterns import Pattern, pattern
+from backends.logs.patterns import TextPattern, parse_pattern
 from backends.pool import PriorityPool
 from backends.prow.bucket import BucketReader
 from backends.prow.build_listing import BuildView, ErrorHandler
@@ -147,7 +147,7 @@ class LogSearch(BuildView):
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """A page whenever builds have been searched. Raises `UsageError` for an invalid regular expression."""
-        regex = pattern(self.locator.pattern)
+        regex = parse_pattern(self.locator.pattern)
         progress = self._progress = _Progress()
         places = self.find_places(cancel)
         ranks = {place.key: rank for rank, place in enumerate(places)}
@@ -185,7 +185,7 @@ class LogSearch(BuildView):
             raise progress.failed[min(progress.failed)]
 
     def _search_build(
-        self, place: BuildPlace, rank: int, regex: Pattern, progress: _Progress, cancel: CancelToken
+        self, place: BuildPlace, rank: int, regex: TextPattern, progress: _Progress, cancel: CancelToken
     ) -> list[MatchRow]:
         rows: list[MatchRow] = []
         folder, files = "", list[BlobInfo]()
@@ -223,7 +223,7 @@ class LogSearch(BuildView):
         return folder, [info for info in page.files if info.name.endswith((f"/{BUILD_LOG}", f"-{BUILD_LOG}"))]
 
     def _search_file(
-        self, info: BlobInfo, rank: int, regex: Pattern, progress: _Progress, cancel: CancelToken
+        self, info: BlobInfo, rank: int, regex: TextPattern, progress: _Progress, cancel: CancelToken
     ) -> list[MatchRow]:
         rows: list[MatchRow] = []
         last: deque[str] = deque(maxlen=self.context)

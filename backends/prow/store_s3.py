@@ -26,7 +26,7 @@ from backends.http.errors import (
     UnexpectedResponseError,
     sanitize,
 )
-from backends.logs.sources import decompressed
+from backends.logs.sources import decompress
 from backends.net import is_loopback
 from backends.prow.store import PAGE_SIZE, BlobInfo, BlobPage, BlobStore, BlobStream, ListQuery
 
@@ -107,7 +107,7 @@ class S3Store(BlobStore):
         cancel.check()
         with _translate_errors(bucket, info.name):
             result = self._store(bucket).get(info.name)
-            yield decompressed(_pieces(result, cancel))
+            yield decompress(_pieces(result, cancel))
 
     def url(self, bucket: str, name: str) -> str:
         return f"s3://{bucket}/{quote(name, errors='replace')}"

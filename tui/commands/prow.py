@@ -345,8 +345,8 @@ def log(
     Escape sequences and what else could reach into a terminal are taken out; with -o the bytes stay as they are. A URL
     of a line is printed from that line on, one of a range of lines (…:101-103) as those lines.
     """
-    from backends.logs.findings import error_lines
-    from backends.logs.log_cache import from_log
+    from backends.logs.rules import error_lines
+    from backends.logs.sources import from_log
 
     log = _find_log(run, container, step)
     pieces: Iterable[bytes] | None = _last_lines(run, log, tail) if tail is not None and not errors else None
