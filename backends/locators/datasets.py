@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
-from backends.locators.base import InvalidLocatorError
+from backends.locators.base import InvalidLocatorError, Locator
 from backends.locators.pasted import PastedText, escape, unescape
-from backends.locators.perfherder import PerfherderLocator
 
 _PREFIX = "perf:dataset/"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,40}", re.ASCII)
@@ -15,9 +15,10 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class DatasetViews(PerfherderLocator):
+class DatasetViews(Locator):
     """The views of the dataset in directory `store`; `repository` "" is the only one, or all."""
 
+    system: ClassVar[str] = "treeherder"
     store: str
     repository: str = ""
 
@@ -26,9 +27,10 @@ class DatasetViews(PerfherderLocator):
 
 
 @dataclass(frozen=True)
-class DatasetView(PerfherderLocator):
+class DatasetView(Locator):
     """One view of it, by name."""
 
+    system: ClassVar[str] = "treeherder"
     store: str
     view: str
     repository: str = ""

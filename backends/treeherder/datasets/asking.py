@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from backends.cancel import CancelToken
 from backends.http.policies import CachePolicy
-from backends.treeherder.asking import Asker, NoSuchRepository, project
+from backends.treeherder.api import ApiClient, UnknownRepositoryError, project_path
 from backends.treeherder.datasets import answers
 
 if TYPE_CHECKING:
@@ -125,12 +125,12 @@ class Treeherder:
         return found
 
     def repository_id(self, cancel: CancelToken) -> int:
-        """Its number. Raises `NoSuchRepository`: most endpoints answer an unknown name as if the server were ill."""
+        """Its number. Raises `UnknownRepositoryError`: most endpoints return a 500 for an unknown name."""
         found: list[answers.Repository] = self._ask("repository/", [], list[answers.Repository], cancel)
         for one in found:
             if one.name == self.repository:
                 return one.id
-        raise NoSuchRepository(self.repository, [one.name for one in found])
+        raise UnknownRepositoryError(self.repository, [one.name for one in found])
 
     def alert_summaries(
         self, repository_id: int, page: int, timerange: int | None, monitored: bool, cancel: CancelToken
@@ -150,7 +150,7 @@ class Treeherder:
         return found
 
     def _project(self, endpoint: str, asked: Sequence[tuple[str, Any]], kind: Any, cancel: CancelToken) -> Any:
-        return self._ask(project(self.repository, endpoint), asked, kind, cancel)
+        return self._ask(project_path(self.repository, endpoint), asked, kind, cancel)
 
     def _ask(self, endpoint: str, asked: Sequence[tuple[str, Any]], kind: Any, cancel: CancelToken) -> Any:
         self.pace.wait(cancel)
@@ -159,7 +159,7 @@ class Treeherder:
         several: dict[str, list[Any]] = {}
         for name, value in asked:
             several.setdefault(name, []).append(value)
-        url = Asker(self.http, self.base).url(endpoint, several)
+        url = ApiClient(self.http, self.base).url(endpoint, several)
         return self.http.json(url, policy=CachePolicy.never(), cap=CAP, cancel=cancel, type=kind)[0]
 
 

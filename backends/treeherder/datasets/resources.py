@@ -13,14 +13,14 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
 from backends.locators import InvalidLocatorError, Locator
 from backends.locators.datasets import DatasetView, DatasetViews
-from backends.locators.perfherder import AlertSummary, PushJobs, PushOf, Series, SeriesRef
 from backends.locators.taskcluster import SLUGID, Task
 from backends.resources import Detail, Entry, Page, Resource, Row
+from backends.treeherder.base import labeled_cells
 from backends.treeherder.datasets.filling import fetching, repairing
 from backends.treeherder.datasets.store import LEDGER, Store
 from backends.treeherder.datasets.tables import EXPIRED, TABLES
 from backends.treeherder.datasets.views import VIEWS, Dataset, job_horizon, view
-from backends.treeherder.listed import told
+from backends.treeherder.locators import AlertSummary, PushJobs, PushOf, Series, SeriesRef
 
 if TYPE_CHECKING:
     from backends.http import Http
@@ -86,7 +86,7 @@ class DatasetList(Resource):
         return DatasetView(self._meant.store, str(row["view"]), str(row["repository"]))
 
     def detail(self, row: Row) -> Detail:
-        return Detail(str(row["view"]), ((str(row["about"]), told(row, LIST, LIST.names[2:])),))
+        return Detail(str(row["view"]), ((str(row["about"]), labeled_cells(row, LIST, LIST.names[2:])),))
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         repository = str(row["repository"]) if row else self._meant.repository or "autoland"
@@ -174,7 +174,7 @@ class DatasetRows(Resource):
     def detail(self, row: Row) -> Detail:
         """All that the row has: at 80 columns most of it is out of sight, and lists of ids are hidden."""
         name = "position" if "position" in self._names else self._names[0]
-        return Detail(f"{self.noun[0]} {row[name]}", ((self.title, told(row, self.schema, self._names)),))
+        return Detail(f"{self.noun[0]} {row[name]}", ((self.title, labeled_cells(row, self.schema, self._names)),))
 
     @property
     def _names(self) -> list[str]:
