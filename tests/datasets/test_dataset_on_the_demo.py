@@ -19,7 +19,7 @@ from backends.demo import DemoServer
 from backends.errors import OperationCancelledError, UsageError
 from backends.http import Http, Mode
 from backends.locators.datasets import DatasetView, DatasetViews
-from backends.locators.perfherder import Repositories
+from backends.treeherder.locators import Repositories
 from backends.resources import Action, Question, gather
 from backends.systems import parse_locator, systems
 from backends.treeherder.datasets import dataset_resource, filling

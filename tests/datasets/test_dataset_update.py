@@ -14,7 +14,7 @@ import pytest
 from backends.cancel import CancelToken
 from backends.errors import OperationCancelledError
 from backends.http.errors import AccessDeniedError
-from backends.treeherder.asking import NoSuchRepository
+from backends.treeherder.api import UnknownRepositoryError
 from backends.treeherder.datasets import wanted as wanted_module
 from backends.treeherder.datasets.compat import export
 from backends.treeherder.datasets.dry_run import Description, original_requests, steps_for, steps_of
@@ -274,7 +274,7 @@ def test_more_pushes_than_a_page_are_all_listed(tmp_path: Path) -> None:
 
 def test_an_unknown_repository_is_said_before_the_server_seems_ill(tmp_path: Path) -> None:
     world = _world()
-    with Store(tmp_path, create=True) as store, pytest.raises(NoSuchRepository):
+    with Store(tmp_path, create=True) as store, pytest.raises(UnknownRepositoryError):
         Update(store, world.server("autolnd"), replace(WANTED, repository="autolnd"), cancel=CancelToken()).run()
 
 

@@ -14,8 +14,7 @@ from backends.config import load
 from backends.http import Http
 from backends.locators import Locator
 from backends.resources import gather
-from backends.systems import parse_locator
-from backends.treeherder import resolve, resource_for
+from backends.systems import open_resource, parse_locator
 from tests.treeherder.fake_treeherder import FakeTreeherder, RecordedTreeherder
 from tests.treeherder.listing import Lists, check_list
 
@@ -45,8 +44,7 @@ def listed(demo: dict[str, str], uncached: Http) -> Lists:
 
     def lists(what: Locator | str) -> tuple[Any, pl.DataFrame]:
         locator = parse_locator(demo.get(what, what)) if isinstance(what, str) else what
-        settings = load()
-        resource = resource_for(resolve(locator, uncached, settings, CancelToken()), uncached, settings)
+        resource = open_resource(locator, uncached, load(), CancelToken())
         frame = gather(resource, CancelToken()).frame
         check_list(resource, frame)
         return resource, frame

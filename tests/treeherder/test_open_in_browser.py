@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.http import Http
-from backends.locators.perfherder import (
+from backends.locators.taskcluster import Push, Task
+from backends.resources import Resource, gather
+from backends.systems import open_resource, parse_locator
+from backends.treeherder.locators import (
     ALERT_FLAGS,
     AlertSummaries,
     AlertSummary,
     Compare,
     ComparedValues,
     Frameworks,
-    PerfherderLocator,
     Pushes,
     PushJobs,
     Repositories,
@@ -30,11 +32,8 @@ from backends.locators.perfherder import (
     Side,
     Signatures,
     SimilarJobs,
+    TreeherderLocator,
 )
-from backends.locators.taskcluster import Push, Task
-from backends.resources import Resource, gather
-from backends.systems import parse_locator
-from backends.treeherder import resource_for
 from tests.treeherder.fake_treeherder import FakeTreeherder
 from tests.treeherder.listing import Lists
 
@@ -44,10 +43,10 @@ A, C, D = "a" * 40, "c" * 40, "d" * 40
 DAYS = (1, 2, 7, 14, 30, 60, 90, 365)  # the time ranges that the pages offer
 
 
-def shown(locator: PerfherderLocator, base: str = TH) -> Resource:
+def shown(locator: TreeherderLocator, base: str = TH) -> Resource:
     """The list of a locator, before any server has been asked."""
-    return resource_for(locator, Http(transport=httpx.MockTransport(lambda request: httpx.Response(500))),
-                        Settings(treeherder_url=base))  # fmt: skip
+    http = Http(transport=httpx.MockTransport(lambda request: httpx.Response(500)))
+    return open_resource(locator, http, Settings(treeherder_url=base), CancelToken())
 
 
 repositories = st.sampled_from(["autoland", "mozilla-central", "try", "comm.x_1"])
@@ -80,7 +79,7 @@ def compared(base: tuple[str, str], new: tuple[str, str], framework: str, replic
 
 
 sides = st.tuples(repositories, revisions)
-locators: st.SearchStrategy[PerfherderLocator] = st.one_of(
+locators: st.SearchStrategy[TreeherderLocator] = st.one_of(
     st.builds(Series, some_refs, st.none() | spans, replicates=st.booleans()),
     st.builds(zoomed, some_refs, moments, st.booleans()),
     st.builds(AlertSummaries, names, st.just("") | frameworks, statuses, words, words, maybe, maybe, flags),
@@ -104,7 +103,7 @@ locators: st.SearchStrategy[PerfherderLocator] = st.one_of(
 
 @settings(deadline=None, max_examples=500)
 @given(locators, servers)
-def test_the_page_that_the_browser_opens_is_the_list_on_the_screen(locator: PerfherderLocator, server: str) -> None:
+def test_the_page_that_the_browser_opens_is_the_list_on_the_screen(locator: TreeherderLocator, server: str) -> None:
     if server and isinstance(locator, Compare) and locator.others:
         locator = replace(locator, others=())  # no page and no API of a server of one's own shows several
     locator = replace(locator, server=server)  # type: ignore[call-arg]
@@ -132,7 +131,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize("locator", NAMES)
-def test_pages_get_numbers_where_a_person_wrote_names(locator: PerfherderLocator) -> None:
+def test_pages_get_numbers_where_a_person_wrote_names(locator: TreeherderLocator) -> None:
     assert parse_locator(str(shown(locator).web_url())) == NAMES[locator]
 
 

@@ -14,9 +14,9 @@ import pytest
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
-from backends.locators.perfherder import Compare, ComparedValues, Pushes, Series, SeriesRef, Side
 from backends.resources import gather
 from backends.systems import parse_locator
+from backends.treeherder.locators import Compare, ComparedValues, Pushes, Series, SeriesRef, Side
 from tests.treeherder.fake_treeherder import FakeTreeherder
 from tests.treeherder.listing import Lists, entry
 
@@ -206,7 +206,7 @@ def test_a_landing_job_of_lando_leads_to_the_push_that_it_became_or_says_why_not
 
 
 def test_landing_jobs_are_asked_for_at_landos_own_hosts_only(fake: FakeTreeherder) -> None:
-    from backends.treeherder.lando import HOSTS, revision_of_landing_job
+    from backends.treeherder.client import LANDO_HOSTS, revision_of_landing_job
 
     hosts: list[str] = []
 
@@ -217,7 +217,7 @@ def test_landing_jobs_are_asked_for_at_landos_own_hosts_only(fake: FakeTreeherde
     fake.handle = handle  # type: ignore[method-assign]
     for instance in ("", "lando-prod-2025", "evil.example"):
         assert revision_of_landing_job(fake.http(), 7, instance) == C
-    assert hosts == [HOSTS["lando-prod"], "lando.moz.tools", HOSTS["lando-prod"]]
+    assert hosts == [LANDO_HOSTS["lando-prod"], "lando.moz.tools", LANDO_HOSTS["lando-prod"]]
 
 
 def test_a_comparison_by_hashes_or_landing_jobs_compares_the_pushes_that_they_became(fake: FakeTreeherder) -> None:

@@ -8,7 +8,9 @@ import pytest
 from backends.cancel import CancelToken
 from backends.errors import UsageError
 from backends.frames import filters
-from backends.locators.perfherder import (
+from backends.locators.taskcluster import Push, Task
+from backends.resources import LogAddress, gather
+from backends.treeherder.locators import (
     AlertSummaries,
     AlertSummary,
     Compare,
@@ -20,10 +22,8 @@ from backends.locators.perfherder import (
     Series,
     Signatures,
 )
-from backends.locators.taskcluster import Push, Task
-from backends.resources import LogAddress, gather
-from backends.treeherder.compared_values import ValueList
-from tests.treeherder.listing import Lists, asked, entry
+from backends.treeherder.value_comparison import ValueList
+from tests.treeherder.listing import Lists, answer_question, entry
 from tui.widgets.frame_columns import Columns, header_label
 
 
@@ -144,27 +144,27 @@ def test_before_and_after_a_point_are_two_windows(listed: Lists) -> None:
 
 def test_the_menu_asks_for_another_framework_time_status_or_author(listed: Lists) -> None:
     signatures, frame = listed(Signatures("autoland", "browsertime"))
-    assert asked(signatures, frame, "framework", "talos") == Signatures("autoland", "talos")
-    assert asked(signatures, frame, "another time", "2d") == Signatures("autoland", "browsertime", 2 * 86400)
+    assert answer_question(signatures, frame, "framework", "talos") == Signatures("autoland", "talos")
+    assert answer_question(signatures, frame, "time range", "2d") == Signatures("autoland", "browsertime", 2 * 86400)
     summaries, frame = listed(AlertSummaries("autoland"))
-    assert asked(summaries, frame, "status", "fixed") == AlertSummaries("autoland", status="fixed")
-    assert asked(summaries, frame, "pushes of a time", "3d").timerange == 3 * 86400
+    assert answer_question(summaries, frame, "Status", "fixed") == AlertSummaries("autoland", status="fixed")
+    assert answer_question(summaries, frame, "Push date", "3d").timerange == 3 * 86400
     pushes, frame = listed(Pushes("autoland", count=5))
-    assert asked(pushes, frame, "author", "a@example.org").author == "a@example.org"
-    assert asked(pushes, frame, "Since", "2026-11-20").start == "2026-11-20"
+    assert answer_question(pushes, frame, "author", "a@example.org").author == "a@example.org"
+    assert answer_question(pushes, frame, "Since", "2026-11-20").start == "2026-11-20"
     none = frame.head(0)
     for resource, words, text in (
-        (signatures, "another time", "soon"),
-        (signatures, "another time", "0d"),
-        (summaries, "status", "open"),
+        (signatures, "time range", "soon"),
+        (signatures, "time range", "0d"),
+        (summaries, "Status", "open"),
         (pushes, "Since", "yesterday"),
     ):
         with pytest.raises(UsageError):
-            asked(resource, none, words, text)
-    hidden = entry(summaries, None, none, "Without improvements")
+            answer_question(resource, none, words, text)
+    hidden = entry(summaries, None, none, "Hide improvements")
     assert hidden.flags == ("hide-improvements",)
     again, frame = listed(hidden)
-    assert entry(again, None, frame, "Not: without improvements") == AlertSummaries("autoland")
+    assert entry(again, None, frame, "Show improvements") == AlertSummaries("autoland")
 
 
 def test_summaries_by_the_servers_filters(listed: Lists) -> None:

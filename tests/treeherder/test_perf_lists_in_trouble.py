@@ -16,7 +16,9 @@ from backends.errors import OperationCancelledError
 from backends.http import Mode
 from backends.http.errors import OfflineError
 from backends.http.response import ResponseSource
-from backends.locators.perfherder import (
+from backends.resources import gather
+from backends.treeherder.api import UnknownItemError
+from backends.treeherder.locators import (
     AlertSummaries,
     AlertSummary,
     Compare,
@@ -29,8 +31,6 @@ from backends.locators.perfherder import (
     Side,
     Signatures,
 )
-from backends.resources import gather
-from backends.treeherder.asking import NoSuchThing
 from tests.treeherder.fake_treeherder import REPOSITORIES, FakeTreeherder, page, pages
 
 SUMMARY = "/api/performance/summary/"
@@ -76,7 +76,7 @@ def test_a_series_by_its_hash_is_the_one_with_that_hash(fake: FakeTreeherder) ->
     fake.answers["/api/project/autoland/performance/signatures/"] = {"5": {"id": 5, "signature_hash": digits}}
     assert len(gather(fake.list(Series((SeriesRef("autoland", digits),))), CancelToken()).frame) == 1
     fake.answers["/api/project/autoland/performance/signatures/"] = {}
-    with pytest.raises(NoSuchThing, match="has no signature 9d9d"):
+    with pytest.raises(UnknownItemError, match="has no signature 9d9d"):
         pages(fake.list(Series((SeriesRef("autoland", digits),))))
 
 
@@ -182,7 +182,7 @@ def test_a_comparison_with_a_side_that_has_no_results_says_which(fake: FakeTreeh
 def test_values_of_signatures_that_do_not_exist_are_said_to_be_missing(fake: FakeTreeherder) -> None:
     fake.answers[SUMMARY] = []
     side = Side(FIVE, "a" * 40)
-    with pytest.raises(NoSuchThing, match="Neither side"):
+    with pytest.raises(UnknownItemError, match="Neither side"):
         pages(fake.list(ComparedValues(side, side)))
 
 

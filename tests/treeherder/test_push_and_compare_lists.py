@@ -6,7 +6,10 @@ import polars as pl
 import pytest
 
 from backends.cancel import CancelToken
-from backends.locators.perfherder import (
+from backends.locators.taskcluster import Push, Task
+from backends.resources import LogAddress, Resource
+from backends.systems import parse_locator
+from backends.treeherder.locators import (
     AlertSummaries,
     AlertSummary,
     Compare,
@@ -20,9 +23,6 @@ from backends.locators.perfherder import (
     SeriesRef,
     SimilarJobs,
 )
-from backends.locators.taskcluster import Push, Task
-from backends.resources import LogAddress, Resource
-from backends.systems import parse_locator
 from tests.treeherder.listing import Lists, entry
 
 
@@ -58,7 +58,7 @@ def test_failures_come_first_and_lead_to_task_log_lines_and_jobs_alike(listed: L
     failures, lines = listed(entry(jobs, row, frame, "failure lines"))
     assert len(lines) >= 1 and lines["line"].str.len_chars().min() > 5
     assert isinstance(failures.shows(lines.row(0, named=True)), LogAddress)
-    similar, alike = listed(entry(jobs, row, frame, "Jobs like it"))
+    similar, alike = listed(entry(jobs, row, frame, "Similar jobs"))
     assert set(alike["name"]) == {row["name"]}
     assert isinstance(similar, Resource) and "%" in similar.summary(alike)
 
@@ -99,7 +99,7 @@ def test_the_values_behind_a_row_give_the_rows_numbers(listed: Lists) -> None:
     compare, frame = listed("perf.compare")
     for row in frame.filter((pl.col("n_base") > 0) & (pl.col("n_new") > 0)).head(4).iter_rows(named=True):
         resource, values = listed(compare.open(row))
-        found = resource.compared(values)
+        found = resource.compare_sides(values)
         assert (found.n_base, found.n_new, found.verdict) == (row["n_base"], row["n_new"], row["verdict"])
         assert found.median_base == pytest.approx(row["median_base"], abs=0.0051)
         assert found.delta == pytest.approx(row["delta"], abs=0.0101)

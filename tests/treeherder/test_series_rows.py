@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.treeherder.series_rows import (
+from backends.treeherder.models import SeriesSummary, SeriesValue
+from backends.treeherder.series import (
     SERIES,
     AlertMark,
+    data_frame,
     labels,
     noise_percent,
     point_frame,
@@ -20,24 +22,22 @@ from backends.treeherder.series_rows import (
     with_candidates,
     with_tasks,
 )
-from backends.treeherder.signature_rows import series_frame
-from backends.treeherder.structs import FullDatum, Summary
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
-DAMP = Summary(signature_id=5, suite="damp", platform="linux", name="damp opt e10s", measurement_unit="ms")
+DAMP = SeriesSummary(signature_id=5, suite="damp", platform="linux", name="damp opt e10s", measurement_unit="ms")
 
 
-def points(*pushes: list[float], summary: Summary = DAMP) -> pl.DataFrame:
+def points(*pushes: list[float], summary: SeriesSummary = DAMP) -> pl.DataFrame:
     """The rows of a series that measured these values on consecutive pushes."""
     rows = [
-        FullDatum(
+        SeriesValue(
             id=100 * push + place, job_id=1000 * push + place, push_id=push, value=value, revision=f"{push:040x}",
             push_timestamp=(START + timedelta(hours=push)).strftime("%Y-%m-%dT%H:%M:%S"),
         )
         for push, values in enumerate(pushes)
         for place, value in enumerate(values)
     ]  # fmt: skip
-    return point_frame(series_frame(rows, 5), summary, "autoland", "damp linux")
+    return point_frame(data_frame(rows, 5), summary, "autoland", "damp linux")
 
 
 def test_the_rows_have_the_schema_and_their_series() -> None:
@@ -75,9 +75,9 @@ def test_candidates_follow_the_signatures_own_threshold() -> None:
     [push] = usual.filter(pl.col("candidate").is_not_null())["push_id"].to_list()
     assert push == "30"
     assert usual["candidate"].drop_nulls()[0].endswith("+3.0 %")
-    stricter = Summary(signature_id=5, alert_threshold=5.0)
+    stricter = SeriesSummary(signature_id=5, alert_threshold=5.0)
     assert with_candidates(points(*step), stricter)["candidate"].null_count() == 60
-    absolute = Summary(signature_id=5, alert_threshold=2.0, alert_change_type=1)
+    absolute = SeriesSummary(signature_id=5, alert_threshold=2.0, alert_change_type=1)
     assert with_candidates(points(*step), absolute)["candidate"].null_count() == 59
 
 
@@ -97,8 +97,8 @@ def test_too_short_a_series_has_no_noise() -> None:
     assert noise_percent(points(*[[0.0]] * 9)) is None
 
 
-def summary(number: int, **members: str) -> Summary:
-    return Summary(signature_id=number, **{"suite": "damp", "platform": "linux", "name": "damp opt", **members})  # type: ignore[arg-type]
+def summary(number: int, **members: str) -> SeriesSummary:
+    return SeriesSummary(signature_id=number, **{"suite": "damp", "platform": "linux", "name": "damp opt", **members})  # type: ignore[arg-type]
 
 
 def test_series_are_named_by_what_tells_them_apart() -> None:
@@ -113,7 +113,7 @@ def test_series_are_named_by_what_tells_them_apart() -> None:
 
 
 texts = st.sampled_from(["", "damp", "linux", "opt cold", "mac"])
-summaries = st.builds(Summary, st.integers(1, 5), suite=texts, test=texts, platform=texts, name=texts)
+summaries = st.builds(SeriesSummary, st.integers(1, 5), suite=texts, test=texts, platform=texts, name=texts)
 
 
 @given(
@@ -123,7 +123,7 @@ summaries = st.builds(Summary, st.integers(1, 5), suite=texts, test=texts, platf
         unique_by=lambda one: one[1].signature_id,
     )
 )
-def test_no_two_series_have_the_same_name(given_summaries: list[tuple[str, Summary]]) -> None:
+def test_no_two_series_have_the_same_name(given_summaries: list[tuple[str, SeriesSummary]]) -> None:
     found = labels(given_summaries)
     assert len(found) == len(given_summaries) == len(set(found))
     assert all(found)

@@ -11,8 +11,8 @@ import pytest
 
 from backends.http import Mode
 from backends.http.response import ResponseSource
-from backends.treeherder.asking import NoSuchThing
-from backends.treeherder.lando import revision_of_landing_job
+from backends.treeherder.api import UnknownItemError
+from backends.treeherder.client import revision_of_landing_job
 from tests.treeherder.fake_treeherder import FakeTreeherder
 
 SIGNATURES = "/api/project/autoland/performance/signatures/"
@@ -96,7 +96,7 @@ def test_counts_of_an_old_finished_push_hold_for_a_day_others_for_a_minute(
 def test_a_landing_job_is_asked_for_until_it_has_landed_and_then_kept(fake: FakeTreeherder, tmp_path: Path) -> None:
     fake.answers["/landing_jobs/7"] = {"commit_id": "", "status": "SUBMITTED"}
     for _ in range(2):
-        with pytest.raises(NoSuchThing, match="not become a push yet: it is submitted"):
+        with pytest.raises(UnknownItemError, match="not become a push yet: it is submitted"):
             revision_of_landing_job(fake.http(cache_dir=tmp_path), 7)
     fake.answers["/landing_jobs/7"] = {"commit_id": "a" * 40, "status": "LANDED"}
     for _ in range(2):
@@ -108,14 +108,14 @@ def test_a_long_look_back_at_signatures_is_kept_longer(fake: FakeTreeherder) -> 
     held: dict[int, float | None] = {}
     fake.answers[SIGNATURES] = {}
     treeherder = fake.client()
-    ask = treeherder.asker.ask
+    ask = treeherder.api.get
 
     def noted(path: str, params: Any = None, *, policy: Any, cancel: Any = None) -> Any:
         if "signatures" in path:
             held[params["interval"]] = policy.ttl
         return ask(path, params, policy=policy, cancel=cancel)
 
-    treeherder.asker.ask = noted  # type: ignore[method-assign]
+    treeherder.api.get = noted  # type: ignore[method-assign]
     for seconds in (3600, 86400, 2 * 86400, 14 * 86400, 365 * 86400):
         treeherder.signatures("autoland", interval=seconds)
     assert list(held.values()) == [300, 864, 1728, 3600, 3600]

@@ -9,12 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.locators import InvalidLocatorError, Locator
-from backends.locators.perfherder import (
+from backends.locators.taskcluster import Push, Task
+from backends.systems import parse_locator
+from backends.treeherder.locators import (
     ALERT_FLAGS,
     AlertSummaries,
     AlertSummary,
     Compare,
-    CompareByReference,
+    CompareByHash,
+    CompareByLandingJob,
     ComparedValues,
     Frameworks,
     JobFailures,
@@ -29,8 +32,6 @@ from backends.locators.perfherder import (
     Signatures,
     SimilarJobs,
 )
-from backends.locators.taskcluster import Push, Task
-from backends.systems import parse_locator
 
 TH = "https://treeherder.mozilla.org"
 REV = "461f03d1372ca4aef42a5af93fa4e5e1f14fe5b3"
@@ -124,13 +125,10 @@ FORMS: dict[str, Locator] = {
         "try", REV, "try", NEW, "1", replicates=True
     ),
     f"{PC}/compare-hash-results?baseHash=12&newHash=345&baseRepo=try&newRepo=try&framework=1"
-    "&baseHashDate=2026-11-20&newHashDate=2026-11-21": CompareByReference(
-        "hash", "try", "12", "try", "345", "2026-11-20", "2026-11-21", framework="1", replicates=True
+    "&baseHashDate=2026-11-20&newHashDate=2026-11-21": CompareByHash("try", "12", "try", "345", "2026-11-20", "2026-11-21", framework="1", replicates=True
     ),
     f"{PC}/compare-lando-results?baseLando=12&newLando=345&baseRepo=try&newRepo=try&landoInstance=lando-prod-2025"
-    "&test_version=student-t": CompareByReference(
-        "lando", "try", "12", "try", "345", instance="lando-prod-2025", framework="1"
-    ),
+    "&test_version=student-t": CompareByLandingJob("try", 12, "try", 345, "lando-prod-2025", "1"),
     f"{TH}/jobs?repo=autoland&fromchange={REV}&tochange={NEW}": Pushes("autoland", from_revision=REV, to_revision=NEW),
     f"{TH}/jobs?fromchange={REV[:12]}": Pushes("autoland", from_revision=REV[:12]),
     f"{TH}/jobs?repo=autoland&tochange={REV}&startdate=2026-11-01": Pushes(
@@ -224,24 +222,24 @@ REFUSED = {
     f"{TH}/perfherder/alerts?status=99": "no status 99",
     f"{TH}/api/performance/alertsummary/?id=abc": "one alert summary",
     f"{TH}/api/performance/alertsummary/?status=99": "no status 99",
-    f"{TH}/api/performance/summary/?repository=a&signature=1&startday=garbage": "startday= of this address",
-    f"{TH}/api/project/a/performance/data/?signature_id=1&start_date=x": "start_date= of this address",
-    f"{TH}/jobs?repo=autoland&startdate=2026-13-01": "startdate= of this address is not a day",
-    f"{TH}/jobs?repo=autoland&enddate=yesterday": "enddate= of this address is not a day",
-    f"{TH}/jobs?repo=autoland&fromchange=tip": "fromchange= of this address is not a revision",
-    f"{TH}/api/project/autoland/push/?tochange=12345": "tochange= of this address is not a revision",
-    "perf:pushes/try?from=2026-02-30": "incomplete",
+    f"{TH}/api/performance/summary/?repository=a&signature=1&startday=garbage": "startday= of this URL",
+    f"{TH}/api/project/a/performance/data/?signature_id=1&start_date=x": "start_date= of this URL",
+    f"{TH}/jobs?repo=autoland&startdate=2026-13-01": "startdate= of this URL is not a day",
+    f"{TH}/jobs?repo=autoland&enddate=yesterday": "enddate= of this URL is not a day",
+    f"{TH}/jobs?repo=autoland&fromchange=tip": "fromchange= of this URL is not a revision",
+    f"{TH}/api/project/autoland/push/?tochange=12345": "tochange= of this URL is not a revision",
+    "perf:pushes/try?from=2026-02-30": "'2026-02-30' is not a day",
     f"{PC}/compare-hash-results?baseRepo=try&newRepo=try&baseHash=1": "two hashes",
     f"{TH}/api/jobs/?push_id=280": "of which repository",
     f"{TH}/jobs?repo=try&landoCommitID=abc": "no valid landoCommitID",
     "http://treeherder.allizom.org/perfherder/alerts?id=1": "plain http",
-    "perf:series/autoland": "incomplete",
-    "perf:series/autoland:1,autoland:x": "incomplete",
-    "perf:jobs/autoland/abc": "incomplete",
-    "perf:nothing/there": "incomplete",
+    "perf:series/autoland": "'autoland' is not REPOSITORY:ID",
+    "perf:series/autoland:1,autoland:x": "is not REPOSITORY:ID",
+    "perf:jobs/autoland/abc": "'abc' is not a number",
+    "perf:nothing/there": "unknown list: 'nothing'",
     "perf:signatures/autoland/1?server=treeherder.example": "names its server",
-    f"perf:compare/try/{REV}/try": "incomplete",
-    "perf:pushes/try?from=yesterday": "incomplete",
+    f"perf:compare/try/{REV}/try": "NEW_REVISION is missing",
+    "treeherder:pushes/try?from=yesterday": "'yesterday' is not a day",
 }
 
 
@@ -287,12 +285,11 @@ locators: st.SearchStrategy[Locator] = st.one_of(
         st.booleans(), servers, st.lists(st.tuples(repositories, revisions), max_size=3).map(tuple),
     ),
     st.builds(
-        CompareByReference, st.just("hash"), repositories, references, repositories, references, days, days,
-        st.just(""), anything, st.booleans(), servers,
+        CompareByHash, repositories, references, repositories, references, days, days, anything, st.booleans(), servers,
     ),
     st.builds(
-        CompareByReference, st.just("lando"), repositories, numbers.map(str), repositories, numbers.map(str), days,
-        days, st.sampled_from(["", "lando-prod-2025"]), anything, st.booleans(), servers,
+        CompareByLandingJob, repositories, numbers, repositories, numbers, st.sampled_from(["", "lando-prod-2025"]),
+        anything, st.booleans(), servers,
     ),
     st.builds(LandoPush, repositories, numbers, st.sampled_from(["", "lando-prod-2025"]), servers),
     st.builds(ComparedValues, sides, sides, st.booleans(), servers),
