@@ -135,11 +135,7 @@ COMPARED_TESTS = with_sections(
 )  # fmt: skip
 COMPARED_SEVERAL = replace(  # of one base with several new revisions
     COMPARED_TESTS,
-    columns=(
-        *COMPARED_TESTS.columns[:2],
-        Column("new", Kind.TEXT, "New", width=16),
-        *COMPARED_TESTS.columns[2:],
-    ),
+    columns=(*COMPARED_TESTS.columns[:2], Column("new", Kind.TEXT, "New", width=16), *COMPARED_TESTS.columns[2:]),
 )
 COMPARED_SUBTESTS = with_layout(COMPARED_TESTS, hidden=("suite",), test=24)  # of one suite, which the title names
 
@@ -166,10 +162,7 @@ def compare_values(base: pl.DataFrame, new: pl.DataFrame, *, precision: str = "2
     bounds of the difference of the medians. A test that only one side has is listed without a verdict.
     """
     sides = [
-        side.with_columns(
-            _lower=pl.col("lower_is_better") != "no",
-            _run=pl.coalesce("job_id", "key"),
-        )
+        side.with_columns(_lower=pl.col("lower_is_better") != "no", _run=pl.coalesce("job_id", "key"))
         for side in (base, new)
     ]
     tests = compare(sides[0], sides[1], SAME, lower_is_better="_lower", run="_run")

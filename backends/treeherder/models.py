@@ -18,7 +18,8 @@ class ApiEntry(msgspec.Struct, gc=False):
     """Base: no garbage collection, for an entry never refers to itself and 100,000 of them are read at once."""
 
 
-class RepositoryGroup(ApiEntry):
+class NamedId(ApiEntry):
+    id: Int | None = None
     name: str | None = None
 
 
@@ -28,26 +29,16 @@ class TreeherderRepository(ApiEntry):
     dvcs_type: str | None = None
     url: str | None = None
     codebase: str | None = None
-    description: str | None = None
     active_status: str | None = None
     is_try_repo: bool | None = None
     performance_alerts_enabled: bool | None = None
     tc_root_url: str | None = None
-    repository_group: RepositoryGroup | None = None
-
-
-class NamedId(ApiEntry):
-    id: Int | None = None
-    name: str | None = None
-
-
-class BuildOption(ApiEntry):
-    name: str | None = None
+    repository_group: NamedId | None = None
 
 
 class OptionCollection(ApiEntry):
     option_collection_hash: str | None = None
-    options: list[BuildOption] = []
+    options: list[NamedId] = []
 
 
 class PerformanceSignature(ApiEntry):
@@ -84,25 +75,19 @@ class SeriesValue(ApiEntry):
 class SeriesSummary(ApiEntry):
     signature_id: Int | None = None
     framework_id: Int | None = None
-    signature_hash: str | None = None
     platform: str | None = None
     test: str | None = None
     suite: str | None = None
     lower_is_better: bool | None = None
     has_subtests: bool | None = None
-    tags: str | None = None
     values: list[float | None] = []
     name: str | None = None
-    parent_signature: Int | None = None
     job_ids: list[Int | None] = []
-    repository_name: str | None = None
     data: list[SeriesValue] = []
     measurement_unit: str | None = None
     application: str | None = None
-    should_alert: bool | None = None
     alert_change_type: Int | None = None
     alert_threshold: float | None = None
-    submit_times: list[str | None] = []
 
 
 class AlertSignature(ApiEntry):
@@ -113,8 +98,6 @@ class AlertSignature(ApiEntry):
     suite: str | None = None
     test: str | None = None
     lower_is_better: bool | None = None
-    has_subtests: bool | None = None
-    option_collection_hash: str | None = None
     tags: list[str] = []
     extra_options: list[str] = []
     measurement_unit: str | None = None
@@ -177,16 +160,13 @@ class PerformanceAlertSummary(ApiEntry):
 
 class PushCommit(ApiEntry):
     revision: str | None = None
-    author: str | None = None
     comments: str | None = None
-    repository_id: Int | None = None
 
 
 class TreeherderPush(ApiEntry):
     id: Int | None = None
     revision: str | None = None
     author: str | None = None
-    branch: str | None = None
     revisions: list[PushCommit] = []
     revision_count: Int | None = None
     push_timestamp: Int | None = None

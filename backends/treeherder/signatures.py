@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from operator import attrgetter
-from typing import Any
 
 import polars as pl
 
@@ -27,6 +27,7 @@ from backends.treeherder.base import (
     require_marked,
     row_words,
     with_layout,
+    with_sections,
 )
 from backends.treeherder.datasets.filling import last_dataset, question
 from backends.treeherder.locators import (
@@ -51,21 +52,19 @@ MOST_SERIES = 6  # as many colours as tell series apart
 REPOSITORIES = Schema(
     (
         Column("name", Kind.TEXT, "Repository", width=20, get="name"),
-        Column(
-            "group", Kind.TEXT, "Group", section="Repository",
-            get=lambda row: None if row.repository_group is None else row.repository_group.name,
-        ),
-        Column("codebase", Kind.TEXT, "Codebase", section="Repository", get=optional("codebase")),
-        Column("alerts", Kind.TEXT, "Perf alerts", section="Repository", get=yes_if("performance_alerts_enabled")),
-        Column("try", Kind.TEXT, "Try", section="Repository", get=yes_if("is_try_repo")),
-        Column("dvcs", Kind.TEXT, "VCS", section="Repository", get="dvcs_type"),
-        Column("url", Kind.TEXT, "URL", section="Repository", get="url"),
-        Column("status", Kind.STATE, "Status", hidden=True, section="Repository", get="active_status"),
-        id_column("repository_id", "Id", hidden=True, section="Repository", get="id"),
-        Column("tc_root_url", Kind.TEXT, "Taskcluster", hidden=True, section="Repository", get=optional("tc_root_url")),
+        Column("group", Kind.TEXT, "Group", get=lambda row: row.repository_group and row.repository_group.name),
+        Column("codebase", Kind.TEXT, "Codebase", get=optional("codebase")),
+        Column("alerts", Kind.TEXT, "Perf alerts", get=yes_if("performance_alerts_enabled")),
+        Column("try", Kind.TEXT, "Try", get=yes_if("is_try_repo")),
+        Column("dvcs", Kind.TEXT, "VCS", get="dvcs_type"),
+        Column("url", Kind.TEXT, "URL", get="url"),
+        Column("status", Kind.STATE, "Status", hidden=True, get="active_status"),
+        id_column("repository_id", "Id", hidden=True, get="id"),
+        Column("tc_root_url", Kind.TEXT, "Taskcluster", hidden=True, get=optional("tc_root_url")),
     ),
     key="name",
-)  # fmt: skip
+)
+REPOSITORIES = with_sections(REPOSITORIES, {"Repository": REPOSITORIES.names[1:]})
 
 FRAMEWORKS = Schema(
     (
@@ -88,14 +87,15 @@ class _Names:
 def _joined_words(name: str) -> FromRows:
     """A tuple of texts on one line; the same few tuples come 100,000 times."""
     read = attrgetter(name)
+    return FromRows(lambda rows, _: list(map(cache(join_words), map(read, rows))))
 
-    def join(rows: Sequence[Any], _: Any) -> list[str | None]:
-        texts: dict[tuple[str, ...], str | None] = {}
-        return [
-            texts[parts] if parts in texts else texts.setdefault(parts, join_words(parts)) for parts in map(read, rows)
-        ]
 
-    return FromRows(join)
+def _option(row: PerformanceSignature, names: _Names) -> str | None:
+    return names.options.get(row.option_collection_hash or "")
+
+
+def _framework(row: PerformanceSignature, names: _Names) -> str | None:
+    return names.frameworks.get(row.framework_id or 0)
 
 
 def _should_alert(row: PerformanceSignature) -> str | None:
@@ -103,48 +103,38 @@ def _should_alert(row: PerformanceSignature) -> str | None:
     return None if row.should_alert is None else "yes" if row.should_alert else "no"
 
 
+def _better(row: PerformanceSignature) -> str:
+    return "lower" if row.lower_is_better else "higher"
+
+
 SIGNATURES = Schema(
     (
         Column("suite", Kind.TEXT, "Suite", width=19, get="suite"),
         Column("test", Kind.TEXT, "Test", width=8, get=optional("test")),
-        Column("platform", Kind.TEXT, "Platform", width=19, section="Signature", get="machine_platform"),
-        Column("options", Kind.TEXT, "Options", width=15, section="Signature", get=_joined_words("extra_options")),
-        Column("application", Kind.TEXT, "Application", section="Signature", get=optional("application")),
-        Column(
-            "option", Kind.TEXT, "Build", section="Signature",
-            get=with_context(lambda row, names: names.options.get(row.option_collection_hash)),
-        ),
-        Column("unit", Kind.TEXT, "Unit", section="Signature", get=optional("measurement_unit")),
-        Column(
-            "better", Kind.TEXT, "Better", section="Signature",
-            get=lambda row: "lower" if row.lower_is_better else "higher",
-        ),
-        Column("should_alert", Kind.TEXT, "Alerts", section="Signature", get=_should_alert),
-        Column("tags", Kind.TEXT, "Tags", section="Signature", get=_joined_words("tags")),
-        Column("subtests", Kind.TEXT, "Subtests", section="Signature", get=yes_if("has_subtests")),
-        Column(
-            "framework", Kind.TEXT, "Framework", section="Signature",
-            get=with_context(lambda row, names: names.frameworks.get(row.framework_id)),
-        ),
-        id_column("signature_id", "Id", section="Signature", get="id"),
-        Column("signature_hash", Kind.ID, "Hash", hidden=True, section="Signature", get="signature_hash"),
-        Column(
-            "parent_hash", Kind.ID, "Parent hash", hidden=True, searched=False, section="Signature",
-            get="parent_signature",
-        ),
-        id_column("framework_id", "Framework id", hidden=True, section="Signature", get="framework_id"),
-        Column(
-            "option_hash", Kind.ID, "Option hash", hidden=True, searched=False, section="Signature",
-            get="option_collection_hash",
-        ),
+        Column("platform", Kind.TEXT, "Platform", width=19, get="machine_platform"),
+        Column("options", Kind.TEXT, "Options", width=15, get=_joined_words("extra_options")),
+        Column("application", Kind.TEXT, "Application", get=optional("application")),
+        Column("option", Kind.TEXT, "Build", get=with_context(_option)),
+        Column("unit", Kind.TEXT, "Unit", get=optional("measurement_unit")),
+        Column("better", Kind.TEXT, "Better", get=_better),
+        Column("should_alert", Kind.TEXT, "Alerts", get=_should_alert),
+        Column("tags", Kind.TEXT, "Tags", get=_joined_words("tags")),
+        Column("subtests", Kind.TEXT, "Subtests", get=yes_if("has_subtests")),
+        Column("framework", Kind.TEXT, "Framework", get=with_context(_framework)),
+        id_column("signature_id", "Id", get="id"),
+        Column("signature_hash", Kind.ID, "Hash", hidden=True, get="signature_hash"),
+        Column("parent_hash", Kind.ID, "Parent hash", hidden=True, searched=False, get="parent_signature"),
+        id_column("framework_id", "Framework id", hidden=True, get="framework_id"),
+        Column("option_hash", Kind.ID, "Option hash", hidden=True, searched=False, get="option_collection_hash"),
         Column(
             "repository", Kind.TEXT, "Repository", hidden=True, searched=False,
-            get=FromRows(lambda rows, names: [names.repository] * len(rows)),
+            get=with_context(lambda row, names: names.repository),
         ),
     ),
     key="key",
     key_get="id",
 )  # fmt: skip
+SIGNATURES = with_sections(SIGNATURES, {"Signature": SIGNATURES.names[2:-1]})
 SUBTESTS = with_layout(SIGNATURES, hidden=("suite",), test=26)  # of one suite, which the title names
 
 

@@ -146,12 +146,7 @@ def _page_status(status: str, flags: set[str]) -> str:
 
 
 def compare_url(
-    base: str,
-    at: Compare,
-    frameworks: Mapping[str, int] | None = None,
-    *,
-    student_t: bool = False,
-    search: str = "",
+    base: str, at: Compare, frameworks: Mapping[str, int] | None = None, *, student_t: bool = False, search: str = ""
 ) -> str:
     """The comparison on perf.compare, which knows Mozilla's Treeherder only; of another server, the API's response.
 

@@ -19,7 +19,6 @@ from backends.demo import DemoServer
 from backends.errors import OperationCancelledError, UsageError
 from backends.http import Http, Mode
 from backends.locators.datasets import DatasetView, DatasetViews
-from backends.treeherder.locators import Repositories
 from backends.resources import Action, Question, gather
 from backends.systems import parse_locator, systems
 from backends.treeherder.datasets import dataset_resource, filling
@@ -27,6 +26,7 @@ from backends.treeherder.datasets.compat_alerts import SUMMARY_COLUMNS
 from backends.treeherder.datasets.filling import last_dataset
 from backends.treeherder.datasets.store import Store
 from backends.treeherder.datasets.views import VIEWS
+from backends.treeherder.locators import Repositories
 from tests.datasets.conftest import Call
 
 

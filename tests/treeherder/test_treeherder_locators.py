@@ -125,7 +125,8 @@ FORMS: dict[str, Locator] = {
         "try", REV, "try", NEW, "1", replicates=True
     ),
     f"{PC}/compare-hash-results?baseHash=12&newHash=345&baseRepo=try&newRepo=try&framework=1"
-    "&baseHashDate=2026-11-20&newHashDate=2026-11-21": CompareByHash("try", "12", "try", "345", "2026-11-20", "2026-11-21", framework="1", replicates=True
+    "&baseHashDate=2026-11-20&newHashDate=2026-11-21": CompareByHash(
+        "try", "12", "try", "345", "2026-11-20", "2026-11-21", framework="1", replicates=True
     ),
     f"{PC}/compare-lando-results?baseLando=12&newLando=345&baseRepo=try&newRepo=try&landoInstance=lando-prod-2025"
     "&test_version=student-t": CompareByLandingJob("try", 12, "try", 345, "lando-prod-2025", "1"),

@@ -92,11 +92,7 @@ def _read_period(start: str, end: str) -> tuple[int | None, int | None]:
 
 
 def _read_series(
-    ids: tuple[str, ...],
-    repository: str,
-    interval: int | None,
-    period: tuple[int | None, int | None],
-    replicates: bool,
+    ids: tuple[str, ...], repository: str, interval: int | None, period: tuple[int | None, int | None], replicates: bool
 ) -> Series:
     from backends.treeherder.locators import HASH, NUMBER, REPOSITORY, Series, SeriesRef
     from backends.treeherder.urls import find_locator
@@ -243,9 +239,7 @@ def _read_comparison(
     if not isinstance(found, Compare | CompareByHash | CompareByLandingJob):
         raise UsageError("There is nothing to compare BASE with.", "Give NEW too, or the URL of a comparison.")
     found = replace(
-        found,
-        framework=framework or found.framework,
-        replicates=found.replicates if replicates is None else replicates,
+        found, framework=framework or found.framework, replicates=found.replicates if replicates is None else replicates
     )
     if isinstance(found, Compare):
         if parent is not None:
