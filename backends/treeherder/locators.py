@@ -151,7 +151,7 @@ class Signatures(
 ):  # fmt: skip
     """Signatures with values in the last `interval` seconds: suites, with `subtests` all, of `parent` (a hash) its own.
 
-    `framework` "" is every framework.
+    `framework` "" means all of them.
     """
 
     repository: str = param(help="E.g. autoland or try.", metavar="R")
@@ -194,8 +194,11 @@ class AlertSummaries(
         argument="summary", optional_argument=True, read="backends.treeherder.urls:read_alerts",
     ),
 ):  # fmt: skip
-    """Alert summaries by the server's own filters. `status`: one of `SUMMARY_STATUSES`, also given by its number or as
-    people write it ("Won't fix"); `flags`: of `ALERT_FLAGS`."""
+    """Alert summaries by the server's own filters.
+
+    `status`: one of `SUMMARY_STATUSES`, also given by its number or as people write it ("Won't fix"); `flags`: of
+    `ALERT_FLAGS`.
+    """
 
     repository: str = param(default="", help="Only this one, e.g. autoland.", metavar="R")
     framework: str = param(default="", help="By name or id, e.g. browsertime or 13.", metavar="F")
@@ -233,8 +236,11 @@ class Pushes(
     "&count={count}&fromchange={from_revision:revision}&tochange={to_revision:revision}",
     opens="backends.treeherder.pushes:PushList",
 ):
-    """The newest `count` pushes, or those by an author, with words in a comment, or between two days (YYYY-MM-DD) or
-    two revisions, both included (`from_revision` is the older one; then all of them unless `count` says less)."""
+    """Pushes of a repository, newest first: the newest, by author, words, days or between two revisions.
+
+    Both days (YYYY-MM-DD) and both revisions are included. `from_revision` is the older one; then all of them are
+    listed unless `count` says less.
+    """
 
     repository: str = param()
     author: str = param(default="")
@@ -248,7 +254,10 @@ class Pushes(
 
 
 class PushOf(TreeherderLocator, template="treeherder:push/{repository:repository}/{revision:revision}"):
-    """A push by revision. The server is asked for its id, then its jobs open."""
+    """The jobs of a push given by its revision.
+
+    The server is asked for its id, then it opens as `PushJobs`.
+    """
 
     repository: str = param()
     revision: str = param()
@@ -258,7 +267,10 @@ class PushOf(TreeherderLocator, template="treeherder:push/{repository:repository
 class LandoPush(
     TreeherderLocator, template="treeherder:lando/{repository:repository}/{number}?instance={instance:word}"
 ):
-    """The push that a landing job of Lando became. `instance`: Lando's name of its deployment, "" for the usual one."""
+    """The jobs of the push that a landing job of Lando became.
+
+    `instance`: Lando's name of its deployment, "" for the usual one.
+    """
 
     repository: str = param()
     number: int = param()
@@ -275,7 +287,10 @@ class PushJobs(
         argument="push_id", read="backends.treeherder.urls:read_push", defaults={"repository": "autoland"},
     ),
 ):  # fmt: skip
-    """The jobs of one push. `revision`: its tip where that is known; the id alone identifies the push."""
+    """The jobs of one push.
+
+    `revision`: its tip where that is known; the id alone identifies the push.
+    """
 
     repository: str = param(help="The repository of an id or revision.", metavar="R")
     push_id: int = param(metavar="PUSH")
@@ -363,8 +378,10 @@ class CompareByHash(
     template="treeherder:compare-hash/{base_repository:repository}/{base:push_hash}/{new_repository:repository}"
     "/{new:push_hash}?base-day={base_day:day}&new-day={new_day:day}&framework={framework}&replicates={replicates}",
 ):
-    """A comparison of the pushes that `mach try perf` marked with these hashes in their commit messages, on these days.
-    The server is asked for their revisions, then it opens as a `Compare`."""
+    """A comparison of two pushes by the hashes that `mach try perf` wrote in their commit messages.
+
+    `base_day`, `new_day`: when they were pushed. The server is asked for their revisions, then it opens as a `Compare`.
+    """
 
     base_repository: str = param()
     base: str = param()
@@ -382,8 +399,10 @@ class CompareByLandingJob(
     template="treeherder:compare-lando/{base_repository:repository}/{base}/{new_repository:repository}/{new}"
     "?instance={instance:word}&framework={framework}&replicates={replicates}",
 ):
-    """A comparison of the pushes that two landing jobs became. Lando is asked for their revisions, then it opens as a
-    `Compare`."""
+    """A comparison of the pushes that two landing jobs of Lando became.
+
+    Lando is asked for their revisions, then it opens as a `Compare`.
+    """
 
     base_repository: str = param()
     base: int = param()
