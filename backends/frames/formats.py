@@ -13,10 +13,11 @@ import math
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import polars as pl
 
-from backends.frames.schema import Column, Kind
+from backends.frames.schema import Column, Kind, Schema
 from backends.frames.state_styles import Tone, state_glyph, state_tone
 from backends.frames.units import parse_quantity
 
@@ -24,6 +25,7 @@ __all__ = [
     "LIMIT",
     "MISSING",
     "Tone",
+    "describe_row",
     "format_bytes",
     "format_series",
     "format_value",
@@ -90,6 +92,15 @@ def format_value(value: object, column: Column) -> str:
     if number_format is not None and isinstance(value, int | float) and not isinstance(value, bool):
         return number_format(value)
     return safe_text(value) if isinstance(value, str) else safe_text(str(value))
+
+
+def describe_row(schema: Schema, row: Mapping[str, Any]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    """The sections of the detail panel for one row: (section, ((label, text), ...)); empty cells are left out."""
+    sections = (
+        (name, tuple((c.label, format_value(row[c.name], c)) for c in columns if row.get(c.name) not in (None, "")))
+        for name, columns in schema.sections().items()
+    )
+    return tuple(section for section in sections if section[1])
 
 
 def labelled(row: Mapping[str, object], columns: Iterable[Column]) -> tuple[tuple[str, str], ...]:

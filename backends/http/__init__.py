@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BlobCache", "CachePolicy", "CachedBlob", "Downloader", "Http", "Identity", "Mode"]
 
-_WHERE = {"Http": "client", "Downloader": "downloads", "Store": "stores", "StoredBytes": "stores"}
+_WHERE = {"Http": "client", "Downloader": "downloads", "BlobCache": "stores", "CachedBlob": "stores"}
 
 
 def __getattr__(name: str) -> Any:

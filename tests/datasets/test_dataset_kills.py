@@ -28,13 +28,13 @@ update(Path(sys.argv[1]), int(sys.argv[2]))
 """
 EXPORT = """
 from pathlib import Path
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.treeherder.datasets.compat import export
 from backends.treeherder.datasets.store import Store
 from backends.treeherder.datasets.views import Dataset
 with Store(Path(sys.argv[1])) as store:
     start_counting()
-    export(Dataset(store, "autoland"), Path(sys.argv[2]), histograms=False, overwrite=True, cancel=Cancel())
+    export(Dataset(store, "autoland"), Path(sys.argv[2]), histograms=False, overwrite=True, cancel=CancelToken())
 """
 SHARE = """
 from pathlib import Path
@@ -46,14 +46,14 @@ with Store(Path(sys.argv[1])) as store:
 """
 REPAIR = """
 from pathlib import Path
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.treeherder.datasets.repair import repair
 start_counting()
-repair(Path(sys.argv[1]), Cancel())
+repair(Path(sys.argv[1]), CancelToken())
 """
 MIRROR = """
 from pathlib import Path
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.treeherder.datasets import mirror
 from backends.treeherder.datasets.store import Store
 put = mirror._put
@@ -65,7 +65,7 @@ def step(*arguments):  # what is written by the library of buckets is seen by no
 mirror._put = step
 with Store(Path(sys.argv[1])) as store:
     start_counting()
-    mirror.mirror(store, sys.argv[2], cancel=Cancel())
+    mirror.mirror(store, sys.argv[2], cancel=CancelToken())
 """
 
 

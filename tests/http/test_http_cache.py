@@ -313,8 +313,8 @@ def test_a_cache_that_is_cut_short_while_it_is_used_does_not_end_the_process(tmp
     code = """
 import os, sys
 from pathlib import Path
-from backends.http.cache import Shelf
-shelf = Shelf(Path(sys.argv[1]))
+from backends.http.cache import DiskCache
+shelf = DiskCache(Path(sys.argv[1]))
 for number in range(2000):
     shelf.put(f"k{number}", b"x" * 2000)
     shelf.get(f"k{number}")
@@ -332,15 +332,15 @@ def test_a_full_disk_costs_the_entry_and_not_the_answer(tmp_path: Path) -> None:
     code = """
 import resource, signal, sys
 from pathlib import Path
-from backends.http import Http, Policy
+from backends.http import Http, CachePolicy
 from backends.http.stack import httpx
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 transport = httpx.MockTransport(lambda request: httpx.Response(200, content=bytes(900000)))
 http = Http(cache_dir=Path(sys.argv[1]), transport=transport)
-http.get("https://h/small", policy=Policy.never())
+http.get("https://h/small", policy=CachePolicy.never())
 http.stored().put("seed", b"x")
 resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000))
-print(len(http.get("https://h/big", policy=Policy.immutable()).body), bool(http.cache_note))
+print(len(http.get("https://h/big", policy=CachePolicy.immutable()).body), bool(http.cache_note))
 """
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "c")], capture_output=True, text=True, check=False

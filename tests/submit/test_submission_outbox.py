@@ -140,7 +140,7 @@ def test_a_file_that_is_no_outbox_is_said(tmp_path: Path) -> None:
 CHILD = """
 import os, signal, sys
 from pathlib import Path
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.submit.outbox import Letter, Outbox, Outcome, State
 from backends.submit import publishing
 from backends.submit.publishing import Route, publish
@@ -182,7 +182,7 @@ with Killed(home / "outbox.sqlite") as outbox:
     jobs = [str(number) for number in range(10)]
     outbox.add(Letter("pulse", "here", "k", job, "p", "S", "f", {"taskId": job}) for job in jobs)
     (home / "queued").touch()
-    publish(outbox, Disk(), Cancel())
+    publish(outbox, Disk(), CancelToken())
 print(steps)
 """
 
