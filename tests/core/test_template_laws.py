@@ -43,7 +43,7 @@ def locators(cls: type[DeclaredLocator]) -> st.SearchStrategy[DeclaredLocator]:
 
 
 @pytest.mark.parametrize("cls", LOCATORS, ids=lambda cls: cls.__name__)
-@settings(max_examples=40)
+@settings(deadline=None)
 @given(data=st.data(), behind=PUNCTUATION)
 def test_a_copied_locator_pastes_as_itself_even_from_a_sentence(
     cls: type[DeclaredLocator], data: st.DataObject, behind: str

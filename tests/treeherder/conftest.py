@@ -39,7 +39,7 @@ def uncached() -> Iterator[Http]:
 
 
 @pytest.fixture
-def listed(demo: dict[str, str], uncached: Http) -> Lists:
+def open_list(demo: dict[str, str], uncached: Http) -> Lists:
     """Lists a locator or a name of the demo: the resource and all its rows."""
 
     def lists(what: Locator | str) -> tuple[Any, pl.DataFrame]:

@@ -78,10 +78,10 @@ class FakeTreeherder:
         return TreeherderClient(self.http(**options), BASE)
 
     def list(self, locator: Any, **options: Any) -> Resource:
-        return opened(locator, self.http(**options))
+        return open_resource_of(locator, self.http(**options))
 
 
-def opened(locator: Any, http: Http, base: str = BASE) -> Resource:
+def open_resource_of(locator: Any, http: Http, base: str = BASE) -> Resource:
     return open_resource(locator, http, Settings(treeherder_url=base), CancelToken())
 
 

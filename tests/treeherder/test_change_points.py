@@ -89,7 +89,7 @@ def by_hand(pushes: list[list[float]], place: int, since: int) -> float:
 pushes_strategy = st.lists(st.lists(st.sampled_from([1.0, 1.1, 2.0, 5.0]), min_size=1, max_size=3), max_size=60)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None)
 @given(pushes_strategy, st.lists(st.sampled_from([9.0, 9.5, 1.0]), max_size=30))
 def test_each_candidate_is_where_the_rule_written_down_once_more_has_it(
     pushes: list[list[float]], more: list[float]
@@ -105,7 +105,7 @@ def test_each_candidate_is_where_the_rule_written_down_once_more_has_it(
         assert ts[one.push] >= max(ts[one.push - 1], *ts[one.push + 1 : one.push + 2], 0)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.floats(0.01, 1000))
 def test_the_unit_of_a_series_changes_nothing(seed: int, factor: float) -> None:
     pushes = [*noise(30, seed=seed), *noise(30, mean=108, seed=seed + 1)]

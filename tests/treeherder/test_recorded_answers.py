@@ -88,8 +88,8 @@ LISTED: dict[str, tuple[Frames, Schema]] = {
 
 @pytest.mark.parametrize("name", LISTED)
 def test_a_recorded_answer_becomes_rows(recorded: RecordedTreeherder, name: str) -> None:
-    listed, schema = LISTED[name]
-    frame = listed(recorded.client())
+    build, schema = LISTED[name]
+    frame = build(recorded.client())
     assert name in recorded.used
     assert frame.schema == pl.Schema(schema.polars())
     expected = _count_entries(recorded, name) if name != "alertsummary-one.json" else 7

@@ -81,7 +81,7 @@ def test_candidates_follow_the_signatures_own_threshold() -> None:
     assert with_candidates(points(*step), absolute)["candidate"].null_count() == 59
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.floats(0.5, 5))
 def test_noise_is_the_spread_from_push_to_push_whatever_the_steps(seed: int, spread: float) -> None:
     draw = random.Random(seed)

@@ -388,7 +388,7 @@ class UnorderedJobs:
         turned = (wanted[shift:] + wanted[:shift])[: int(request.url.params["count"])]
         return httpx.Response(200, json={"results": [job for one in turned for job in _jobs(range(one, one + 1))]})
 
-    def ordered(self, request: httpx.Request) -> httpx.Response:
+    def list_by_id(self, request: httpx.Request) -> httpx.Response:
         number, count = int(request.url.params["page"]), int(request.url.params["count"])
         rows = [[1, one] for one in self.ids[(number - 1) * count : number * count]]
         more = "https://th.example/next" if number * count < len(self.ids) else None
@@ -399,7 +399,7 @@ class UnorderedJobs:
 @pytest.mark.parametrize("number", [0, 1, 1999, 2000, 2001, 4500])
 def test_a_push_with_more_jobs_than_a_page_is_listed_whole_and_once(fake: FakeTreeherder, number: int) -> None:
     served = UnorderedJobs(number)
-    fake.answers[JOBS], fake.answers["/api/jobs/"] = served.by_project, served.ordered
+    fake.answers[JOBS], fake.answers["/api/jobs/"] = served.by_project, served.list_by_id
     jobs = fake.client().jobs_of_push("autoland", 7).items
     assert Counter(job.id for job in jobs) == Counter(served.ids)
 
