@@ -296,17 +296,17 @@ class AlertSummaryList(TreeherderList):
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         self._trackers = _issue_trackers(self.client, cancel)
-        names = self.client.framework_names(cancel)
+        names = self.client.fetch_framework_names(cancel)
         self._frameworks = {name: number for number, name in names.items()}
-        framework = self.client.framework_id(self.locator.framework, cancel)
+        framework = self.client.find_framework_id(self.locator.framework, cancel)
         status = status_number(self.locator.status)
         seen = 0
-        for found in self.client.alert_summaries(self.locator, framework=framework, status=status, cancel=cancel):
+        for found in self.client.fetch_alert_summaries(self.locator, framework=framework, status=status, cancel=cancel):
             cancel.check()
             frame = summary_frame(found.items, names)
             seen += len(frame)
             more = found.total is not None and found.total > MOST_SUMMARIES and seen >= MOST_SUMMARIES
-            note = found.note or ("" if seen else self.client.unknown_framework_note(framework, cancel))
+            note = found.note or ("" if seen else self.client.describe_unknown_framework(framework, cancel))
             if more:
                 note = f"The newest {seen:,} of {found.total:,} summaries are shown; filters reach older ones."
             yield Page(frame, found.origin, total=None if more else found.total, note=note)
@@ -384,8 +384,8 @@ class AlertList(TreeherderList):
         return f"alert summary {self.locator.number}{status}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
-        found = self.client.alert_summary(self.locator.number, cancel)
-        summaries = summary_frame(found.items, self.client.framework_names(cancel))
+        found = self.client.fetch_alert_summary(self.locator.number, cancel)
+        summaries = summary_frame(found.items, self.client.fetch_framework_names(cancel))
         self._summary = summaries.row(0, named=True) if len(summaries) else {}
         self._root = self.root_of(str(self._summary.get("repository") or ""), cancel)
         self._trackers = _issue_trackers(self.client, cancel)
@@ -402,7 +402,7 @@ class AlertList(TreeherderList):
         repositories: dict[str, str] = {}
         for number in summaries[:MOST_LOOKED_UP]:
             try:
-                [other] = self.client.alert_summary(int(number), cancel).items
+                [other] = self.client.fetch_alert_summary(int(number), cancel).items
             except AppError:  # its alerts are then listed without a series to open
                 cancel.check()
                 continue
@@ -486,7 +486,7 @@ class AlertList(TreeherderList):
 
 def _issue_trackers(client: TreeherderClient, cancel: CancelToken) -> dict[int, str]:
     try:
-        return client.issue_trackers(cancel)
+        return client.fetch_issue_trackers(cancel)
     except HttpError:  # then a bug is only a number
         return {}
 

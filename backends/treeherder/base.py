@@ -88,7 +88,7 @@ def resolve(locator: Locator, http: Http, settings: Settings, cancel: CancelToke
             new = revision_of_landing_job(http, locator.new, locator.instance, cancel)
         else:
             hashes, days = (locator.base, locator.new), (locator.base_day, locator.new_day)
-            base, new = client.revisions_of_hashes(locator.base_repository, hashes, days, cancel)
+            base, new = client.find_revisions(locator.base_repository, hashes, days, cancel)
         return Compare(
             locator.base_repository, base, locator.new_repository, new, locator.framework,
             replicates=locator.replicates, server=locator.server,
@@ -98,7 +98,7 @@ def resolve(locator: Locator, http: Http, settings: Settings, cancel: CancelToke
         if isinstance(locator, PushOf)
         else revision_of_landing_job(http, locator.number, locator.instance, cancel)
     )
-    push = client.push_of(locator.repository, revision, cancel)
+    push = client.find_push(locator.repository, revision, cancel)
     return PushJobs(locator.repository, push.id or 0, locator.server, push.revision or "")
 
 
@@ -113,7 +113,7 @@ class TreeherderList(Listing):
 
     def root_of(self, repository: str, cancel: CancelToken) -> str:
         """The Taskcluster that ran the repository's tasks, "" if it is not known."""
-        return self.context.root or self.client.taskcluster_root(repository, cancel)
+        return self.context.root or self.client.find_taskcluster_root(repository, cancel)
 
     def jobs_url(self, repository: str, revision: str, task: str = "", run: int | None = None) -> str:
         """The page of a push, with a task selected."""

@@ -98,37 +98,37 @@ class TreeherderClient:
 
     # Reference data
 
-    def repositories(self, cancel: CancelToken | None = None) -> Result[TreeherderRepository]:
+    def fetch_repositories(self, cancel: CancelToken | None = None) -> Result[TreeherderRepository]:
         """Active repositories."""
         response = self.api.get("repository", policy=REFERENCE, cancel=cancel)
         return decode_list(response, TreeherderRepository)
 
-    def frameworks(self, cancel: CancelToken | None = None) -> Result[NamedId]:
+    def fetch_frameworks(self, cancel: CancelToken | None = None) -> Result[NamedId]:
         """Enabled frameworks."""
         return decode_list(self.api.get("performance/framework", policy=REFERENCE, cancel=cancel), NamedId)
 
-    def framework_names(self, cancel: CancelToken | None = None) -> dict[int, str]:
+    def fetch_framework_names(self, cancel: CancelToken | None = None) -> dict[int, str]:
         """Name by id."""
-        return {one.id: one.name for one in self.frameworks(cancel).items if one.id is not None and one.name}
+        return {one.id: one.name for one in self.fetch_frameworks(cancel).items if one.id is not None and one.name}
 
-    def framework_id(self, framework: str, cancel: CancelToken | None = None) -> int | None:
+    def find_framework_id(self, framework: str, cancel: CancelToken | None = None) -> int | None:
         """The number of a framework given by name or number; None for "". Raises `UsageError`."""
         if not framework:
             return None
-        by_name = {name.lower(): number for number, name in self.framework_names(cancel).items()}
+        by_name = {name.lower(): number for number, name in self.fetch_framework_names(cancel).items()}
         if framework.lower() in by_name:
             return by_name[framework.lower()]
         if framework.isascii() and framework.isdigit():  # one that is disabled is not listed and still has signatures
             return int(framework)
         raise UsageError(f"There is no framework {framework[:60]!r}.", f"Known: {', '.join(sorted(by_name))}.")
 
-    def unknown_framework_note(self, number: int | None, cancel: CancelToken | None = None) -> str:
+    def describe_unknown_framework(self, number: int | None, cancel: CancelToken | None = None) -> str:
         """Why a list of a framework is empty: the server does not know it by this number; "" if it does."""
-        if number is None or number in self.framework_names(cancel):
+        if number is None or number in self.fetch_framework_names(cancel):
             return ""
         return f"Treeherder has no framework {number}, or has switched it off."
 
-    def option_names(self, cancel: CancelToken | None = None) -> dict[str, str]:
+    def fetch_option_names(self, cancel: CancelToken | None = None) -> dict[str, str]:
         """Build options ("opt") by the hash that signatures name them with."""
         response = self.api.get("optioncollectionhash", policy=REFERENCE, cancel=cancel)
         return {
@@ -137,7 +137,7 @@ class TreeherderClient:
             if one.option_collection_hash
         }
 
-    def issue_trackers(self, cancel: CancelToken | None = None) -> dict[int, str]:
+    def fetch_issue_trackers(self, cancel: CancelToken | None = None) -> dict[int, str]:
         """The URL that a bug's number is appended to, by tracker."""
         trackers = decode_json(self.api.get("performance/issue-tracker", policy=REFERENCE, cancel=cancel))
         return {
@@ -148,7 +148,7 @@ class TreeherderClient:
             and str(one.get("issue_tracker_url", "")).startswith("https://")
         }
 
-    def classifications(self, cancel: CancelToken | None = None) -> dict[int, str]:
+    def fetch_classifications(self, cancel: CancelToken | None = None) -> dict[int, str]:
         """What sheriffs call a failure, by number."""
         response = self.api.get("failureclassification", policy=REFERENCE, cancel=cancel)
         return {one.id: one.name for one in decode_list(response, NamedId).items if one.id is not None and one.name}
@@ -165,24 +165,24 @@ class TreeherderClient:
             raise UnknownRepositoryError(name, names) from None
 
     def _repository_names(self, cancel: CancelToken | None) -> list[str]:
-        return [one.name for one in self.repositories(cancel).items if one.name]
+        return [one.name for one in self.fetch_repositories(cancel).items if one.name]
 
-    def repository_id(self, name: str, cancel: CancelToken | None = None) -> int:
+    def find_repository_id(self, name: str, cancel: CancelToken | None = None) -> int:
         """The number that alert summaries are filtered by, of a name or of that number itself, as URLs of the API
         have it. Raises `UnknownRepositoryError`."""
         if name.isascii() and name.isdigit():
             return int(name)
-        for one in self.repositories(cancel).items:
+        for one in self.fetch_repositories(cancel).items:
             if one.name == name and one.id is not None:
                 return one.id
         raise UnknownRepositoryError(name, self._repository_names(cancel))
 
-    def taskcluster_root(self, repository: str, cancel: CancelToken | None = None) -> str:
+    def find_taskcluster_root(self, repository: str, cancel: CancelToken | None = None) -> str:
         """The Taskcluster deployment that runs a repository's tasks, "" if it is not known.
 
         Requests will go where a server says here, so it must plainly be a deployment's URL.
         """
-        found = self._repository(repository, cancel)
+        found = self._find_repository(repository, cancel)
         try:
             url = split_url(((found and found.tc_root_url) or "").rstrip("/"))
         except InvalidLocatorError:
@@ -190,20 +190,20 @@ class TreeherderClient:
         plain = url.scheme == "https" and not url.path and not url.query and not url.fragment
         return url.origin if plain and not is_loopback(url.host) else ""
 
-    def repository_url(self, repository: str, cancel: CancelToken | None = None) -> str:
+    def find_repository_url(self, repository: str, cancel: CancelToken | None = None) -> str:
         """Where a repository's source is, as the server says; "" if it is not known."""
-        found = self._repository(repository, cancel)
+        found = self._find_repository(repository, cancel)
         return (found and found.url) or ""
 
-    def _repository(self, name: str, cancel: CancelToken | None) -> TreeherderRepository | None:
+    def _find_repository(self, name: str, cancel: CancelToken | None) -> TreeherderRepository | None:
         try:
-            return next((one for one in self.repositories(cancel).items if one.name == name), None)
+            return next((one for one in self.fetch_repositories(cancel).items if one.name == name), None)
         except HttpError:
             return None
 
     # Performance
 
-    def signatures(
+    def fetch_signatures(
         self,
         repository: str,
         *,
@@ -235,14 +235,14 @@ class TreeherderClient:
         response = self.api.get(path, params, policy=policy, cancel=cancel)
         return decode_list(response, PerformanceSignature, keyed=True)
 
-    def signature_id(self, repository: str, signature: str, cancel: CancelToken | None = None) -> int | None:
+    def find_signature_id(self, repository: str, signature: str, cancel: CancelToken | None = None) -> int | None:
         """The id of a signature given by id or hash, None if the repository has none with that hash."""
         if len(signature) < FULL_REVISION:
             return int(signature)
-        found = self.signatures(repository, hashes=(signature,), cancel=cancel).items
+        found = self.fetch_signatures(repository, hashes=(signature,), cancel=cancel).items
         return max((one.id for one in found if one.id is not None), default=None)
 
-    def series(
+    def fetch_series(
         self,
         repository: str,
         signature_id: int,
@@ -261,12 +261,12 @@ class TreeherderClient:
             "signature": signature_id,
             "all_data": True,
             "replicates": replicates or None,
-            **self._span(interval, start, end, revision),
+            **self._time_params(interval, start, end, revision),
         }
         found = decode_list(self.api.get("performance/summary", params, policy=SOON, cancel=cancel), SeriesSummary)
         return replace(found, items=[one for one in found.items if one.signature_id == signature_id][:1])
 
-    def values(
+    def fetch_values(
         self,
         repository: str,
         *,
@@ -291,11 +291,11 @@ class TreeherderClient:
             "no_subtests": None if subtests or parent is not None else True,
             "parent_signature": parent,
             "replicates": replicates or None,
-            **self._span(interval, start, end, revision),
+            **self._time_params(interval, start, end, revision),
         }
         return decode_list(self.api.get("performance/summary", params, policy=SOON, cancel=cancel), SeriesSummary)
 
-    def _span(
+    def _time_params(
         self, interval: int | None, start: datetime | None, end: datetime | None, revision: str
     ) -> dict[str, Any]:
         """What the summary endpoint needs one of: a revision, an interval, or a start and an end (both exclusive)."""
@@ -308,7 +308,7 @@ class TreeherderClient:
 
     # Alerts
 
-    def alert_summaries(
+    def fetch_alert_summaries(
         self,
         filters: AlertSummaries,
         *,
@@ -321,7 +321,7 @@ class TreeherderClient:
         `framework`, `status`: the server's numbers for those of `filters`. Text filters heed the case.
         """
         params: dict[str, Any] = {
-            "repository": self.repository_id(filters.repository, cancel) if filters.repository else None,
+            "repository": self.find_repository_id(filters.repository, cancel) if filters.repository else None,
             "framework": framework,
             "status": status,
             "filter_text": filters.words or None,
@@ -343,7 +343,7 @@ class TreeherderClient:
                 return
             page += 1
 
-    def alert_summary(self, number: int, cancel: CancelToken | None = None) -> Result[PerformanceAlertSummary]:
+    def fetch_alert_summary(self, number: int, cancel: CancelToken | None = None) -> Result[PerformanceAlertSummary]:
         """One summary by its own URL: the list's `id=` would have the server ask Taskcluster for profiles."""
         try:
             response = self.api.get(f"performance/alertsummary/{int(number)}", policy=SOON, cancel=cancel)
@@ -356,7 +356,7 @@ class TreeherderClient:
 
     # Pushes
 
-    def pushes(
+    def fetch_pushes(
         self, repository: str, *, count: int = 100, before: int | None = None, since: int | None = None,
         search: Mapping[str, str] | None = None, cancel: CancelToken | None = None,
     ) -> Result[TreeherderPush]:  # fmt: skip
@@ -380,11 +380,11 @@ class TreeherderClient:
             raise UnknownRepositoryError(repository, self._repository_names(cancel)) from None
         return decode_list(response, TreeherderPush, member="results")
 
-    def push_of(self, repository: str, revision: str, cancel: CancelToken | None = None) -> TreeherderPush:
+    def find_push(self, repository: str, revision: str, cancel: CancelToken | None = None) -> TreeherderPush:
         """The push with this revision, or its beginning, at its tip, or in full within it; its `id` and `revision` are
         set."""
         for member in ("revision", "commit_revision")[: 2 if len(revision) == FULL_REVISION else 1]:
-            pushes = self.pushes(repository, count=2, search={member: revision}, cancel=cancel).items
+            pushes = self.fetch_pushes(repository, count=2, search={member: revision}, cancel=cancel).items
             known = [push for push in pushes if push.revision is not None and push.id is not None]
             if known:
                 return max(known, key=lambda push: (push.push_timestamp or 0, push.id))
@@ -393,7 +393,7 @@ class TreeherderClient:
             "A commit inside a push is found by its full 40 digits only; the push may also be in another repository.",
         )
 
-    def revisions_of_hashes(
+    def find_revisions(
         self, repository: str, hashes: tuple[str, str], days: tuple[str, str], cancel: CancelToken | None = None
     ) -> tuple[str, str]:
         """The revisions of the pushes (base, new) that `mach try perf` marked with these hashes on these days.
@@ -416,7 +416,7 @@ class TreeherderClient:
         return self._search_hash(repository, hashes[0], cancel), self._search_hash(repository, hashes[1], cancel)
 
     def _search_hash(self, repository: str, hash_: str, cancel: CancelToken | None) -> str:
-        pushes = self.pushes(repository, count=1, search={"search": hash_}, cancel=cancel).items
+        pushes = self.fetch_pushes(repository, count=1, search={"search": hash_}, cancel=cancel).items
         revision = next((push.revision for push in pushes if push.revision is not None), None)
         if revision is None:
             raise UnknownItemError(
@@ -425,7 +425,7 @@ class TreeherderClient:
             )
         return revision
 
-    def push_counts(
+    def count_jobs(
         self, repository: str, push_id: int, *, old: bool = False, cancel: CancelToken | None = None
     ) -> dict[str, int]:
         """How many jobs of a push have which result or state, as the server says; tier 3 and classified ones left out.
@@ -449,7 +449,7 @@ class TreeherderClient:
             if isinstance(count, int) and not isinstance(count, bool) and count >= 0
         }
 
-    def revision_of_push(self, repository: str, push_id: int, cancel: CancelToken | None = None) -> str:
+    def find_revision(self, repository: str, push_id: int, cancel: CancelToken | None = None) -> str:
         """The revision of a push's tip; "" where that cannot be had: it only leads to the push's page."""
         try:
             path = project_path(repository, f"push/{int(push_id)}")
@@ -460,16 +460,16 @@ class TreeherderClient:
 
     # Jobs
 
-    def jobs_of_push(self, repository: str, push_id: int, cancel: CancelToken | None = None) -> Result[TreeherderJob]:
+    def fetch_jobs(self, repository: str, push_id: int, cancel: CancelToken | None = None) -> Result[TreeherderJob]:
         """All jobs of a push, in no order."""
-        first = self._jobs(repository, {"push_id": push_id, "count": self.jobs_a_page}, cancel)
+        first = self._fetch_jobs_page(repository, {"push_id": push_id, "count": self.jobs_a_page}, cancel)
         jobs, origin = {job.id: job for job in first.items}, first.origin
         if len(jobs) >= self.jobs_a_page:
             for lowest, highest in self._id_windows(push_id, cancel):
                 query: Params = {
                     "push_id": push_id, "id__gte": lowest, "id__lte": highest, "count": self.jobs_a_page,
                 }  # fmt: skip
-                page = self._jobs(repository, query, cancel)
+                page = self._fetch_jobs_page(repository, query, cancel)
                 jobs.update((job.id, job) for job in page.items)
                 origin = origin.worse(page.origin)
         # A filter that the endpoint does not understand is ignored by it, and all jobs come.
@@ -495,7 +495,7 @@ class TreeherderClient:
                 return
             page += 1
 
-    def _jobs(self, repository: str, query: Params, cancel: CancelToken | None) -> Result[TreeherderJob]:
+    def _fetch_jobs_page(self, repository: str, query: Params, cancel: CancelToken | None) -> Result[TreeherderJob]:
         try:
             response = self.api.get(project_path(repository, "jobs"), query, policy=_while_running, cancel=cancel)
         except NotFoundError:
@@ -503,7 +503,7 @@ class TreeherderClient:
         found = decode_list(response, TreeherderJob, member="results")
         return replace(found, items=[job for job in found.items if job.id is not None])
 
-    def similar_jobs(
+    def fetch_similar_jobs(
         self, repository: str, job_id: int, *, count: int = 100, cancel: CancelToken | None = None
     ) -> Result[TreeherderJob]:
         """The latest jobs of the same type and build."""
@@ -511,7 +511,7 @@ class TreeherderClient:
         response = self._get_of_job(path, job_id, {"count": count}, CachePolicy.short(120), cancel)
         return decode_list(response, TreeherderJob, member="results")
 
-    def job(self, repository: str, job_id: int, cancel: CancelToken | None = None) -> TreeherderJob:
+    def fetch_job(self, repository: str, job_id: int, cancel: CancelToken | None = None) -> TreeherderJob:
         """One job by its id."""
         path = project_path(repository, f"jobs/{int(job_id)}")
         response = self._get_of_job(path, job_id, None, _while_running, cancel)
@@ -520,18 +520,20 @@ class TreeherderClient:
             raise NotTreeherderError(response.url, "it does not describe a job")
         return lenient(TreeherderJob, value)
 
-    def log_errors(self, repository: str, job_id: int, cancel: CancelToken | None = None) -> Result[TextLogError]:
+    def fetch_log_errors(self, repository: str, job_id: int, cancel: CancelToken | None = None) -> Result[TextLogError]:
         """The lines that Treeherder took for failures; none until it has read the log."""
         path = project_path(repository, f"jobs/{int(job_id)}/text_log_errors")
         return decode_list(self._get_of_job(path, job_id, None, _unless_empty, cancel), TextLogError)
 
-    def bug_suggestions(self, repository: str, job_id: int, cancel: CancelToken | None = None) -> list[dict[str, Any]]:
+    def fetch_bug_suggestions(
+        self, repository: str, job_id: int, cancel: CancelToken | None = None
+    ) -> list[dict[str, Any]]:
         """What each failure line was searched for and which bugs were found, as the server says it."""
         path = project_path(repository, f"jobs/{int(job_id)}/bug_suggestions")
         found = decode_json(self._get_of_job(path, job_id, None, _unless_empty, cancel))
         return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
-    def tasks_of_jobs(self, job_ids: Iterable[int], cancel: CancelToken | None = None) -> dict[int, tuple[str, int]]:
+    def fetch_tasks(self, job_ids: Iterable[int], cancel: CancelToken | None = None) -> dict[int, tuple[str, int]]:
         """Job -> (task id, run) in Taskcluster. A job's task never changes."""
         ids = sorted(set(job_ids))
         tasks: dict[int, tuple[str, int]] = {}

@@ -314,7 +314,7 @@ class CompareList(TreeherderList):
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """From values of two decimals; then again, from values in full, the tests for which those are too coarse."""
         at = self.locator
-        framework = self.client.framework_id(at.framework, cancel)
+        framework = self.client.find_framework_id(at.framework, cancel)
         if framework is not None:
             self._frameworks = {at.framework.lower(): framework}
         self._news = tuple(self._look_up(push, cancel) for push in self._news)
@@ -333,7 +333,7 @@ class CompareList(TreeherderList):
         if not self._framework and len(frameworks) == 1:
             self._framework = str(frameworks[0])
         origin = reduce(Freshness.worse, (one.origin for one in values.values()))
-        unknown = self.client.unknown_framework_note(framework, cancel) if frame.is_empty() else ""
+        unknown = self.client.describe_unknown_framework(framework, cancel) if frame.is_empty() else ""
         note = " ".join(filter(None, (absent, unknown, self._note(pairs, values))))
         yield Page(frame, origin, total=len(frame), note=f"{note} {self._rank_note()}".strip())
         coarse = [] if at.base_only else [(pair, coarse_tests(one)) for pair, one in compared]
@@ -343,7 +343,7 @@ class CompareList(TreeherderList):
     def _look_up(self, push: _PushSide, cancel: CancelToken) -> _PushSide:
         """The push in full: values are found by all 40 digits only, and of an unknown revision the server lists
         every signature without a value instead of saying so."""
-        found = self.client.push_of(push.repository, push.revision, cancel)
+        found = self.client.find_push(push.repository, push.revision, cancel)
         return replace(push, revision=str(found.revision), time=time_of(found.push_timestamp or None))
 
     def _find_parents(self, framework: int | None, cancel: CancelToken) -> str:
@@ -375,7 +375,7 @@ class CompareList(TreeherderList):
         self, number: int, repositories: list[str], framework: int | None, cancel: CancelToken
     ) -> dict[str, int | str]:
         for home in repositories:
-            found = self.client.signatures(home, ids=(number,), cancel=cancel).items
+            found = self.client.fetch_signatures(home, ids=(number,), cancel=cancel).items
             if found:
                 break
         else:
@@ -393,14 +393,14 @@ class CompareList(TreeherderList):
     ) -> int | str:
         """The id of the same suite in another repository, "" if it has none."""
         hashes = (suite.signature_hash or "",)
-        found = self.client.signatures(repository, hashes=hashes, cancel=cancel).items
+        found = self.client.fetch_signatures(repository, hashes=hashes, cancel=cancel).items
         found = [one for one in found if one.framework_id == suite.framework_id]
         if len(found) > 1:
             found = [one for one in found if (one.application or None) == (suite.application or None)]
         if not found:
             number = suite.framework_id or framework
             frameworks = () if number is None else (number,)
-            suites = self.client.signatures(repository, frameworks=frameworks, subtests=False, cancel=cancel)
+            suites = self.client.fetch_signatures(repository, frameworks=frameworks, subtests=False, cancel=cancel)
             found = [one for one in suites.items if _identity(one) == _identity(suite)]
         return max((one.id for one in found if one.id is not None), default="")
 
@@ -416,7 +416,7 @@ class CompareList(TreeherderList):
             push = key[0]
             if isinstance(push.parent, str):
                 return _SideValues(VALUES.empty(), Freshness(), "")
-            found = self.client.values(
+            found = self.client.fetch_values(
                 push.repository,
                 frameworks=() if framework is None else (framework,),
                 parent=push.parent,
@@ -478,7 +478,7 @@ class CompareList(TreeherderList):
         def fetch(question: tuple[_SideKey, int], own: CancelToken) -> pl.DataFrame:
             key, signature = question
             replicates = self.locator.replicates
-            found = self.client.series(
+            found = self.client.fetch_series(
                 key[0].repository, signature, replicates=replicates, cancel=own, **self._period(key)
             )
             data = [value for summary in found.items for value in summary.data]

@@ -119,7 +119,7 @@ class _Jobs(TreeherderList):
 
     def _page(self, client: TreeherderClient, cancel: CancelToken) -> Page:
         found = self._fetch(client, cancel)
-        frame = job_frame(found.items, client.classifications(cancel))
+        frame = job_frame(found.items, client.fetch_classifications(cancel))
         return Page(frame, found.origin, total=len(frame), note=found.note)
 
     def _fetch(self, client: TreeherderClient, cancel: CancelToken) -> Result[TreeherderJob]:
@@ -205,8 +205,8 @@ class JobList(_Jobs):
 
     def _fetch(self, client: TreeherderClient, cancel: CancelToken) -> Result[TreeherderJob]:
         if self._revision is None:
-            self._revision = client.revision_of_push(self.repository, self.locator.push_id, cancel)
-        return client.jobs_of_push(self.repository, self.locator.push_id, cancel)
+            self._revision = client.find_revision(self.repository, self.locator.push_id, cancel)
+        return client.fetch_jobs(self.repository, self.locator.push_id, cancel)
 
     def updates(self, frame: pl.DataFrame, cancel: CancelToken) -> Page | None:
         """The jobs that are new or have changed; None once all have ended."""
@@ -237,7 +237,7 @@ class SimilarJobList(_Jobs):
         return replace(page, frame=page.frame.sort("submitted", descending=True, nulls_last=True))
 
     def _fetch(self, client: TreeherderClient, cancel: CancelToken) -> Result[TreeherderJob]:
-        return client.similar_jobs(self.repository, self.locator.job_id, cancel=cancel)
+        return client.fetch_similar_jobs(self.repository, self.locator.job_id, cancel=cancel)
 
     def summary(self, frame: pl.DataFrame) -> str:
         ended = frame.filter(pl.col("state") == "completed")
@@ -301,14 +301,14 @@ class FailureLines(TreeherderList):
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         at = self.locator
-        job = job_frame([self.client.job(at.repository, at.job_id, cancel)])
+        job = job_frame([self.client.fetch_job(at.repository, at.job_id, cancel)])
         self._job = job.row(0, named=True) if len(job) else {}
         self._root = self.root_of(at.repository, cancel)
-        errors = self.client.log_errors(at.repository, at.job_id, cancel)
+        errors = self.client.fetch_log_errors(at.repository, at.job_id, cancel)
         note = ""
         suggestions: list[dict[str, Any]] = []
         try:
-            suggestions = self.client.bug_suggestions(at.repository, at.job_id, cancel)
+            suggestions = self.client.fetch_bug_suggestions(at.repository, at.job_id, cancel)
         except HttpError as error:
             note = f"Bugs could not be looked for: {error.sentence}"
         by_line = {one["line_number"]: one for one in suggestions if isinstance(one.get("line_number"), int)}

@@ -133,7 +133,7 @@ class PushList(TreeherderList):
             frames.append(push_frame(found.items))
             origin = found.origin
             yield Page(frames[-1], origin, note=found.note)
-            self._repository_url = self._repository_url or self.client.repository_url(at, cancel)
+            self._repository_url = self._repository_url or self.client.find_repository_url(at, cancel)
         if self.with_counts:
             yield from self._counts.pages(pl.concat(frames), origin, cancel)
 
@@ -159,7 +159,7 @@ class PushList(TreeherderList):
         seen: set[int] = set()
         while len(seen) < wanted:
             count = min(wanted - len(seen) + bool(seen), PUSHES_A_PAGE)
-            page = self.client.pushes(
+            page = self.client.fetch_pushes(
                 at.repository, count=count, before=before, since=since, search=search, cancel=cancel
             )
             pushes = {push.id: push for push in page.items if push.id is not None}
@@ -173,12 +173,12 @@ class PushList(TreeherderList):
 
     def _push_time(self, revision: str, cancel: CancelToken) -> int | None:
         """When a revision was pushed, in epoch seconds; None of none."""
-        return self.client.push_of(self.locator.repository, revision, cancel).push_timestamp if revision else None
+        return self.client.find_push(self.locator.repository, revision, cancel).push_timestamp if revision else None
 
     def _count(self, row: Row, cancel: CancelToken) -> Mapping[str, int] | AppError:
         old = (epoch_of(row["push_time"]) or 0) < time.time() - LATE
         try:
-            status = self.client.push_counts(self.locator.repository, int(row["push_id"]), old=old, cancel=cancel)
+            status = self.client.count_jobs(self.locator.repository, int(row["push_id"]), old=old, cancel=cancel)
         except (HttpError, UnknownItemError) as error:
             return error
         return counts_of(status)

@@ -325,10 +325,10 @@ class SeriesPoints(TreeherderList):
 
     def _read_series(self, ref: SeriesRef, cancel: CancelToken) -> _SeriesRead:
         at = self.locator
-        number = self.client.signature_id(ref.repository, ref.signature, cancel)
+        number = self.client.find_signature_id(ref.repository, ref.signature, cancel)
         if number is None:
             return _SeriesRead(ref, None, DATA.empty(), Result([]))
-        result = self.client.series(
+        result = self.client.fetch_series(
             ref.repository,
             number,
             interval=at.interval or INTERVAL if at.start is None else None,
@@ -356,7 +356,7 @@ class SeriesPoints(TreeherderList):
             notes.append(f"Alerts are not marked: {error.sentence}")
         try:
             jobs = points["job_id"].drop_nulls().unique().to_list()
-            points = with_tasks(points, self.client.tasks_of_jobs(map(int, jobs), cancel) if jobs else {})
+            points = with_tasks(points, self.client.fetch_tasks(map(int, jobs), cancel) if jobs else {})
         except HttpError as error:
             notes.append(f"Tasks are not known: {error.sentence}")
         return Page(points, origin, note=" ".join(filter(None, notes)))
@@ -366,7 +366,7 @@ class SeriesPoints(TreeherderList):
         origin = Freshness()
         for flags in ((), ("monitored",)):  # the server gives sheriffed summaries or monitored ones, never both
             filters = AlertSummaries(signature=signature, flags=flags)
-            for number, page in enumerate(self.client.alert_summaries(filters, cancel=cancel)):
+            for number, page in enumerate(self.client.fetch_alert_summaries(filters, cancel=cancel)):
                 pushes = {summary.id: summary.push_id for summary in page.items}
                 for summary in page.items:
                     for alert in (*summary.alerts, *summary.related_alerts):

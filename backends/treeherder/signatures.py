@@ -181,7 +181,7 @@ class RepositoryList(TreeherderList):
         return "Perfherder"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
-        found = self.client.repositories(cancel)
+        found = self.client.fetch_repositories(cancel)
         frame = repository_frame(found.items)
         yield Page(frame, found.origin, total=len(frame), note=found.note)
 
@@ -224,7 +224,7 @@ class FrameworkList(TreeherderList):
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         if self.locator.repository:
             self.client.check_repository(self.locator.repository, cancel)
-        found = self.client.frameworks(cancel)
+        found = self.client.fetch_frameworks(cancel)
         frame = framework_frame(found.items)
         yield Page(frame, found.origin, total=len(frame), note=found.note)
 
@@ -284,8 +284,8 @@ class SignatureList(TreeherderList):
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """All of them in one response: the server does not page them."""
         at, client = self.locator, self.client
-        self._framework = client.framework_id(at.framework, cancel)
-        found = client.signatures(
+        self._framework = client.find_framework_id(at.framework, cancel)
+        found = client.fetch_signatures(
             at.repository,
             frameworks=() if self._framework is None else (self._framework,),
             interval=None if at.parent else self.interval,
@@ -294,11 +294,11 @@ class SignatureList(TreeherderList):
             platform=at.platform,
             cancel=cancel,
         )
-        options, frameworks = client.option_names(cancel), client.framework_names(cancel)
+        options, frameworks = client.fetch_option_names(cancel), client.fetch_framework_names(cancel)
         frame = signature_frame(found.items, at.repository, options, frameworks)
         suites = frame["suite"].drop_nulls().unique()
         self._suite = str(suites[0]) if len(suites) == 1 else ""
-        unknown = client.unknown_framework_note(self._framework, cancel) if frame.is_empty() else ""
+        unknown = client.describe_unknown_framework(self._framework, cancel) if frame.is_empty() else ""
         yield Page(frame, found.origin, total=len(frame), note=f"{found.note} {unknown}".strip())
 
     def open(self, row: Row) -> Series:

@@ -106,19 +106,19 @@ class ValueList(TreeherderList):
         self._range = value_range(frame)
         origin = reads[0].origin if len(reads) == 1 else reads[0].origin.worse(reads[1].origin)
         jobs = frame["job_id"].drop_nulls().unique().to_list()
-        tasks = self.client.tasks_of_jobs(map(int, jobs), cancel) if jobs else {}
+        tasks = self.client.fetch_tasks(map(int, jobs), cancel) if jobs else {}
         yield Page(with_tasks(frame, tasks), origin, total=len(frame))
 
     def _read(self, name: str, side: Side, cancel: CancelToken) -> _SideRead:
         repository = side.series.repository
         self._roots[repository] = self.root_of(repository, cancel)
-        number = self.client.signature_id(repository, side.series.signature, cancel)
+        number = self.client.find_signature_id(repository, side.series.signature, cancel)
         if number is None:
             return _SideRead(None, SIDE_VALUES.empty(), Freshness())
         start, end = time_of(side.start), time_of(side.end)
         if start is None and end is not None:
             start = time_of((side.end or 0) - INTERVAL)
-        found = self.client.series(
+        found = self.client.fetch_series(
             repository,
             number,
             revision=side.revision,

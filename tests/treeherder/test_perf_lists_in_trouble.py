@@ -278,7 +278,7 @@ def test_a_tracker_without_https_is_no_place_for_a_bug(fake: FakeTreeherder) -> 
         {"id": 2, "issue_tracker_url": "http://bugs.example/?id="},
         {"id": 3, "issue_tracker_url": "https://bugs.example/?id="},
     ]
-    assert fake.client().issue_trackers() == {3: "https://bugs.example/?id="}
+    assert fake.client().fetch_issue_trackers() == {3: "https://bugs.example/?id="}
 
 
 @pytest.mark.parametrize(("days", "seconds"), [(3.9, 60), (4.1, 86400)])
@@ -302,7 +302,7 @@ def test_pushes_older_than_four_days_hold_for_a_day_newer_ones_for_a_minute(
         before = int(time.time() - days * 86400)
         fake.asked.clear()
         for later, asked in ((0.0, 1), (seconds * 2 / 3, 1), (seconds + 5.0, 2)):
-            fake.client(cache_dir=tmp_path, later=later).pushes("autoland", before=before)
+            fake.client(cache_dir=tmp_path, later=later).fetch_pushes("autoland", before=before)
             assert len(fake.asked) == asked
 
 
@@ -312,9 +312,9 @@ def test_failure_lines_that_are_not_there_yet_are_looked_for_again_after_a_minut
     path = "/api/project/autoland/jobs/9/text_log_errors/"
     fake.answers[path] = []
     for later, asked in ((0.0, 1), (40.0, 1), (65.0, 2)):
-        fake.client(cache_dir=tmp_path, later=later).log_errors("autoland", 9)
+        fake.client(cache_dir=tmp_path, later=later).fetch_log_errors("autoland", 9)
         assert len(fake.asked) == asked
     fake.answers[path] = [{"id": 1, "line": "boom", "line_number": 3}]
     for later, asked in ((200.0, 3), (86_400.0, 3), (86_700.0, 4)):
-        fake.client(cache_dir=tmp_path, later=later).log_errors("autoland", 9)
+        fake.client(cache_dir=tmp_path, later=later).fetch_log_errors("autoland", 9)
         assert len(fake.asked) == asked

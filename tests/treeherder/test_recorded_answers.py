@@ -60,13 +60,13 @@ def _count_entries(recorded: RecordedTreeherder, name: str) -> int:
 
 
 def _signatures(**options: Any) -> Callable[[TreeherderClient], pl.DataFrame]:
-    return lambda th: signature_frame(th.signatures("autoland", **options).items, "autoland", {}, {})
+    return lambda th: signature_frame(th.fetch_signatures("autoland", **options).items, "autoland", {}, {})
 
 
 Frames = Callable[[TreeherderClient], pl.DataFrame]
 LISTED: dict[str, tuple[Frames, Schema]] = {
-    "repository.json": (lambda th: repository_frame(th.repositories().items), REPOSITORIES),
-    "performance-framework.json": (lambda th: framework_frame(th.frameworks().items), FRAMEWORKS),
+    "repository.json": (lambda th: repository_frame(th.fetch_repositories().items), REPOSITORIES),
+    "performance-framework.json": (lambda th: framework_frame(th.fetch_frameworks().items), FRAMEWORKS),
     "signatures-autoland-framework1.json": (_signatures(frameworks=[1]), SIGNATURES),
     "signatures-autoland-framework2.json": (_signatures(frameworks=[2]), SIGNATURES),
     "signatures-autoland-framework4.json": (_signatures(frameworks=[4]), SIGNATURES),
@@ -75,14 +75,14 @@ LISTED: dict[str, tuple[Frames, Schema]] = {
     "signatures-autoland-framework15.json": (_signatures(frameworks=[15]), SIGNATURES),
     "signatures-autoland-parent.json": (_signatures(parent=HASH), SIGNATURES),
     "signatures-autoland-id.json": (_signatures(ids=[351, 3816]), SIGNATURES),
-    "alertsummary-one.json": (lambda th: alert_frame(th.alert_summary(288).items), ALERTS),
-    "alertsummary-62.json": (lambda th: summary_frame(th.alert_summary(62).items, {}), SUMMARIES),
-    "jobs-project-autoland-push.json": (lambda th: job_frame(th.jobs_of_push("autoland", 280).items), JOBS),
-    "jobs-project-autoland-alert-push.json": (lambda th: job_frame(th.jobs_of_push("autoland", 292).items), JOBS),
-    "job-autoland-one.json": (lambda th: job_frame([th.job("autoland", 1016)]), JOBS),
-    "similar_jobs-autoland.json": (lambda th: job_frame(th.similar_jobs("autoland", 1016, count=5).items), JOBS),
-    "push-autoland-count100.json": (lambda th: push_frame(th.pushes("autoland").items), PUSHES),
-    "push-try-count40.json": (lambda th: push_frame(th.pushes("try", count=40).items), PUSHES),
+    "alertsummary-one.json": (lambda th: alert_frame(th.fetch_alert_summary(288).items), ALERTS),
+    "alertsummary-62.json": (lambda th: summary_frame(th.fetch_alert_summary(62).items, {}), SUMMARIES),
+    "jobs-project-autoland-push.json": (lambda th: job_frame(th.fetch_jobs("autoland", 280).items), JOBS),
+    "jobs-project-autoland-alert-push.json": (lambda th: job_frame(th.fetch_jobs("autoland", 292).items), JOBS),
+    "job-autoland-one.json": (lambda th: job_frame([th.fetch_job("autoland", 1016)]), JOBS),
+    "similar_jobs-autoland.json": (lambda th: job_frame(th.fetch_similar_jobs("autoland", 1016, count=5).items), JOBS),
+    "push-autoland-count100.json": (lambda th: push_frame(th.fetch_pushes("autoland").items), PUSHES),
+    "push-try-count40.json": (lambda th: push_frame(th.fetch_pushes("try", count=40).items), PUSHES),
 }
 
 
@@ -158,15 +158,15 @@ def test_a_recorded_answer_of_another_query_becomes_rows(recorded: RecordedTreeh
 
 def test_the_small_answers(recorded: RecordedTreeherder) -> None:
     treeherder = recorded.client()
-    assert treeherder.option_names() == {"102210fe594ee9b33d82058545b1ed14f4c8206e": "opt"}
-    assert treeherder.classifications()[4] == "intermittent"
-    assert treeherder.issue_trackers()[1] == "https://bugzilla.mozilla.org/show_bug.cgi?id="
-    assert counts_of(treeherder.push_counts("autoland", 280)) == {
+    assert treeherder.fetch_option_names() == {"102210fe594ee9b33d82058545b1ed14f4c8206e": "opt"}
+    assert treeherder.fetch_classifications()[4] == "intermittent"
+    assert treeherder.fetch_issue_trackers()[1] == "https://bugzilla.mozilla.org/show_bug.cgi?id="
+    assert counts_of(treeherder.count_jobs("autoland", 280)) == {
         "success": 61, "failed": 1, "exception": 1, "running": 0, "pending": 0, "other": 0, "total": 63,
     }  # fmt: skip
-    [line] = treeherder.log_errors("autoland", 9).items
+    [line] = treeherder.fetch_log_errors("autoland", 9).items
     assert (line.line_number, line.new_failure) == (1009, False)
-    [suggestion] = treeherder.bug_suggestions("autoland", 9)
+    [suggestion] = treeherder.fetch_bug_suggestions("autoland", 9)
     assert suggestion["bugs"]["open_recent"][0]["id"] == 1800333
     tasks = decode_list(answer((recorded.directory / "taskclustermetadata.json").read_bytes()), JobTask).items
     assert {one.job: one.retry_id for one in tasks} == {9: 0, 1016: 0}
@@ -199,7 +199,7 @@ def test_replicates_share_their_datum_and_are_rows_of_their_own(recorded: Record
 
 
 def test_an_alert_reads_as_its_page_shows_it(recorded: RecordedTreeherder) -> None:
-    found = recorded.client().alert_summary(288)
+    found = recorded.client().fetch_alert_summary(288)
     row = alert_frame(found.items).row(by_predicate=pl.col("alert_id") == "1500", named=True)
     assert (row["change"], row["status"], row["percent"], row["t"]) == ("regression", "untriaged", 31.84, 26.68)
     assert (row["task_id"], row["task_run"], row["prev_task_id"]) == (

@@ -61,14 +61,14 @@ def test_every_address_ends_in_a_slash(fake: FakeTreeherder) -> None:
     fake.answers[SIGNATURES] = {}
     fake.answers["/api/project/autoland/push/"] = {"results": []}
     treeherder = fake.client()
-    treeherder.signatures("autoland", frameworks=[13], interval=5)
-    treeherder.pushes("autoland")
+    treeherder.fetch_signatures("autoland", frameworks=[13], interval=5)
+    treeherder.fetch_pushes("autoland")
     assert all(urlsplit(asked).path.endswith("/") for asked in fake.asked)
 
 
 def test_a_web_page_with_status_200_means_that_there_is_no_such_thing(fake: FakeTreeherder) -> None:
     with pytest.raises(MissingEndpointError) as raised:
-        fake.client().signatures("autoland")
+        fake.client().fetch_signatures("autoland")
     assert "no such part of Treeherder's API" in raised.value.sentence
     assert raised.value.exit_code == 3
 
@@ -76,9 +76,9 @@ def test_a_web_page_with_status_200_means_that_there_is_no_such_thing(fake: Fake
 def test_a_web_page_is_never_kept(fake: FakeTreeherder, tmp_path: Path) -> None:
     treeherder = fake.client(cache_dir=tmp_path)
     with pytest.raises(MissingEndpointError):
-        treeherder.signatures("autoland")
+        treeherder.fetch_signatures("autoland")
     fake.answers[SIGNATURES] = {"5": {"id": 5}}
-    assert treeherder.signatures("autoland").items[0].id == 5
+    assert treeherder.fetch_signatures("autoland").items[0].id == 5
 
 
 ERRORS = {
@@ -95,14 +95,14 @@ ERRORS = {
 def test_an_error_of_each_shape_is_told_in_the_servers_own_words(fake: FakeTreeherder, body: str) -> None:
     fake.answers[SIGNATURES] = httpx.Response(400, content=body, headers={"content-type": "application/json"})
     with pytest.raises(BadRequestError) as raised:
-        fake.client().signatures("autoland")
+        fake.client().fetch_signatures("autoland")
     assert ERRORS[body] in raised.value.sentence
 
 
 def test_an_error_500_as_a_web_page_is_a_failure_of_the_server(fake: FakeTreeherder) -> None:
     fake.answers[SIGNATURES] = page("<h1>Server Error (500)</h1>", 500)
     with pytest.raises(ServerError) as raised:
-        fake.client().signatures("autoland")
+        fake.client().fetch_signatures("autoland")
     assert "500" in raised.value.sentence and "<" not in raised.value.sentence
 
 
@@ -110,7 +110,7 @@ def test_an_unknown_repository_is_said_before_the_server_fails_over_it(fake: Fak
     fake.answers["/api/project/autolan/push/"] = httpx.Response(404, json={"detail": "No project with name autolan"})
     fake.answers["/api/project/autolan/performance/signatures/"] = page("Server Error", 500)
     with pytest.raises(UnknownRepositoryError) as raised:
-        fake.client().signatures("autolan")
+        fake.client().fetch_signatures("autolan")
     assert "Did you mean autoland?" in raised.value.hint
     assert not [asked for asked in fake.asked if "signatures" in asked]
 
@@ -118,12 +118,12 @@ def test_an_unknown_repository_is_said_before_the_server_fails_over_it(fake: Fak
 def test_an_inactive_repository_is_not_listed_and_can_still_be_read(fake: FakeTreeherder) -> None:
     fake.answers["/api/project/esr10/push/"] = {"results": []}
     fake.answers["/api/project/esr10/performance/signatures/"] = {"7": {"id": 7, "suite": "tp5"}}
-    assert [one.id for one in fake.client().signatures("esr10").items] == [7]
+    assert [one.id for one in fake.client().fetch_signatures("esr10").items] == [7]
 
 
 def test_a_repository_with_odd_characters_cannot_leave_its_place_in_the_address(fake: FakeTreeherder) -> None:
     with pytest.raises(AppError):
-        fake.client().signatures("../../x?y#z")
+        fake.client().fetch_signatures("../../x?y#z")
     assert all(asked.startswith("/api/project/..%2F..%2Fx%3Fy%23z/") for asked in fake.asked)
 
 
@@ -131,7 +131,7 @@ def test_a_repository_with_odd_characters_cannot_leave_its_place_in_the_address(
 def test_an_answer_that_was_cut_off_or_is_of_another_kind_is_said(fake: FakeTreeherder, body: bytes) -> None:
     fake.answers[SIGNATURES] = httpx.Response(200, content=body, headers={"content-type": "application/json"})
     with pytest.raises(NotTreeherderError):
-        fake.client().signatures("autoland")
+        fake.client().fetch_signatures("autoland")
 
 
 # Entries
@@ -156,10 +156,10 @@ def test_true_is_not_one(fake: FakeTreeherder) -> None:
     assert (odd.id, odd.framework_id, odd.suite) == (None, None, None)
     assert lenient(SeriesValue, {"id": 7, "value": True}).value is None
     fake.answers["/api/project/autoland/push/1/status/"] = {"success": True, "testfailed": 2, "completed": True}
-    counts = counts_of(fake.client().push_counts("autoland", 1))
+    counts = counts_of(fake.client().count_jobs("autoland", 1))
     assert (counts["success"], counts["failed"], counts["running"], counts["total"]) == (0, 2, 0, 2)
     fake.answers["/api/performance/issue-tracker/"] = [{"id": True, "issue_tracker_url": "https://bugs.example/"}]
-    assert fake.client().issue_trackers() == {}
+    assert fake.client().fetch_issue_trackers() == {}
 
 
 def test_an_answer_is_read_up_to_half_a_gigabyte(fake: FakeTreeherder) -> None:
@@ -173,7 +173,7 @@ def test_an_answer_is_read_up_to_half_a_gigabyte(fake: FakeTreeherder) -> None:
         return get(*arguments, **options)
 
     client.api.http.get = noted  # type: ignore[method-assign]
-    client.frameworks()
+    client.fetch_frameworks()
     assert caps == [536_870_912]
 
 
@@ -187,7 +187,7 @@ def test_a_server_that_always_names_a_next_page_is_asked_for_as_many_as_it_count
         return httpx.Response(200, json={"count": 150, "next": "https://th.example/again", "results": rows})
 
     fake.answers["/api/performance/alertsummary/"] = listing
-    found = list(fake.client().alert_summaries(AlertSummaries()))
+    found = list(fake.client().fetch_alert_summaries(AlertSummaries()))
     assert asked == ["1", "2"] and sum(len(page.items) for page in found) == 150
 
 
@@ -309,16 +309,16 @@ def test_points_are_in_the_order_of_pushes_whatever_the_order_of_arrival() -> No
 def test_suites_and_subtests_are_asked_for_as_the_endpoint_means_them(fake: FakeTreeherder) -> None:
     fake.answers[SUMMARY] = []
     treeherder = fake.client()
-    treeherder.values("autoland", frameworks=[13], interval=60)
-    treeherder.values("autoland", frameworks=[13], interval=60, subtests=True)
-    treeherder.values("autoland", frameworks=[13], interval=60, parent=351)
+    treeherder.fetch_values("autoland", frameworks=[13], interval=60)
+    treeherder.fetch_values("autoland", frameworks=[13], interval=60, subtests=True)
+    treeherder.fetch_values("autoland", frameworks=[13], interval=60, parent=351)
     assert [query(asked).get("no_subtests") for asked in fake.asked] == [["true"], None, None]
     assert query(fake.asked[2])["parent_signature"] == ["351"]
 
 
 def test_subtests_of_signatures_are_a_number(fake: FakeTreeherder) -> None:
     fake.answers[SIGNATURES] = {}
-    fake.client().signatures("autoland", frameworks=[1, 13], subtests=False)
+    fake.client().fetch_signatures("autoland", frameworks=[1, 13], subtests=False)
     asked = query(fake.asked[0])
     assert (asked["subtests"], asked["framework"]) == (["0"], ["1", "13"])
 
@@ -327,7 +327,7 @@ def test_an_interval_and_dates_are_never_sent_together(fake: FakeTreeherder) -> 
     fake.answers[SUMMARY] = []
     day = datetime(2026, 11, 1, 12, tzinfo=UTC)
     treeherder = fake.client()
-    treeherder.series("autoland", 5, interval=60, start=day, end=day)
+    treeherder.fetch_series("autoland", 5, interval=60, start=day, end=day)
     [asked] = map(query, fake.asked)
     assert "interval" not in asked
     # Both ends are exclusive on the server, and inclusive here.
@@ -341,14 +341,14 @@ def test_alerts_are_filtered_by_the_number_of_a_repository(fake: FakeTreeherder)
         or httpx.Response(200, json={"count": 0, "next": None, "results": []})
     )
     filters = AlertSummaries("autoland", words="tp5o é", flags=("hide-related", "monitored"))
-    list(fake.client().alert_summaries(filters, framework=13, status=0))
+    list(fake.client().fetch_alert_summaries(filters, framework=13, status=0))
     asked = query(seen[0])
     assert (asked["repository"], asked["framework"], asked["status"]) == (["77"], ["13"], ["0"])
     assert asked["monitored_alerts"] == ["1"]
     assert asked["filter_text"] == ["tp5o é"] and asked["hide_related_and_invalid"] == ["true"]
     assert "hide_improvements" not in asked
     with pytest.raises(UnknownRepositoryError):
-        list(fake.client().alert_summaries(AlertSummaries(repository="nosuch")))
+        list(fake.client().fetch_alert_summaries(AlertSummaries(repository="nosuch")))
 
 
 # Paging
@@ -363,7 +363,7 @@ def test_summaries_are_paged_by_number_to_the_end_and_never_by_the_servers_own_a
         return httpx.Response(200, json={"count": 207, "next": more, "results": rows})
 
     fake.answers[ALERTS] = listing
-    found = list(fake.client().alert_summaries(AlertSummaries()))
+    found = list(fake.client().fetch_alert_summaries(AlertSummaries()))
     assert [len(one.items) for one in found] == [100, 100, 7] and found[0].total == 207
 
 
@@ -400,13 +400,13 @@ class UnorderedJobs:
 def test_a_push_with_more_jobs_than_a_page_is_listed_whole_and_once(fake: FakeTreeherder, number: int) -> None:
     served = UnorderedJobs(number)
     fake.answers[JOBS], fake.answers["/api/jobs/"] = served.by_project, served.list_by_id
-    jobs = fake.client().jobs_of_push("autoland", 7).items
+    jobs = fake.client().fetch_jobs("autoland", 7).items
     assert Counter(job.id for job in jobs) == Counter(served.ids)
 
 
 def test_jobs_of_another_push_are_not_shown_when_the_server_ignores_the_filter(fake: FakeTreeherder) -> None:
     fake.answers[JOBS] = {"results": [*_jobs(range(3)), {"id": 9, "push_id": 8, "state": "completed"}]}
-    assert len(fake.client().jobs_of_push("autoland", 7).items) == 3
+    assert len(fake.client().fetch_jobs("autoland", 7).items) == 3
 
 
 def test_what_is_not_there_is_said_and_not_taken_for_an_empty_list(fake: FakeTreeherder) -> None:
@@ -415,9 +415,9 @@ def test_what_is_not_there_is_said_and_not_taken_for_an_empty_list(fake: FakeTre
     fake.answers["/api/performance/alertsummary/5/"] = httpx.Response(404, json={"detail": "No match"})
     treeherder = fake.client()
     for ask in (
-        lambda: treeherder.push_of("autoland", "f" * 40),
-        lambda: treeherder.job("autoland", 5),
-        lambda: treeherder.alert_summary(5),
+        lambda: treeherder.find_push("autoland", "f" * 40),
+        lambda: treeherder.fetch_job("autoland", 5),
+        lambda: treeherder.fetch_alert_summary(5),
     ):
         with pytest.raises(UnknownItemError) as raised:
             ask()
@@ -428,7 +428,7 @@ def test_what_is_not_there_is_said_and_not_taken_for_an_empty_list(fake: FakeTre
 
 def test_a_deployment_without_the_endpoint_is_not_a_missing_job(fake: FakeTreeherder) -> None:
     with pytest.raises(NotFoundError) as raised:
-        fake.client().job("autoland", 5)
+        fake.client().fetch_job("autoland", 5)
     assert isinstance(raised.value, MissingEndpointError)
 
 
