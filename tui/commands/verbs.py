@@ -91,7 +91,13 @@ def verb_of(system: System, cls: type[DeclaredLocator]) -> click.Command:
             next((f.metadata["metavar"] for f in dataclasses.fields(cls) if f.name == verb.argument), "")
             or verb.argument
         )
-        parameters.append(click.Argument([verb.argument], metavar=name.upper(), required=not verb.optional_argument))
+        parameters.append(
+            click.Argument(
+                [verb.argument],
+                metavar=f"[{name.upper()}]" if verb.optional_argument else name.upper(),
+                required=not verb.optional_argument,
+            )
+        )
 
     def run(**given: Any) -> None:
         output = {name: given.pop(name) for name in _OUTPUT}
@@ -124,12 +130,11 @@ def _options(cls: type[DeclaredLocator], verb: Verb, field: dataclasses.Field[An
     required = field.default is dataclasses.MISSING and field.name not in verb.defaults
     if kind.pattern == "1":
         return [click.Option([flag, field.name], is_flag=True, help=meta["help"])]
-    default = verb.defaults.get(field.name)
+    default = {"default": verb.defaults[field.name], "show_default": True} if field.name in verb.defaults else {}
     return [
         click.Option(
-            [flag, field.name], metavar=meta["metavar"] or kind.placeholder, required=required, default=default,
-            show_default=default is not None, help=meta["help"] or None,
-            type=click.Choice(kind.choices) if kind.choices else str,
+            [flag, field.name], metavar=meta["metavar"] or kind.placeholder, required=required,
+            help=meta["help"] or None, type=click.Choice(kind.choices) if kind.choices else str, **default,
         )
     ]  # fmt: skip
 

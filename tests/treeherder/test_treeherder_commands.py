@@ -1,8 +1,9 @@
-"""`ciexplore perf ...` on the embedded CI: what scripts and people get, and what they are told when it cannot be."""
+"""`ciexplore treeherder ...` on the embedded CI: what scripts and people get, and what they are told when it cannot be."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import httpx
 import polars as pl
@@ -16,7 +17,7 @@ from tests.treeherder.fake_treeherder import FakeTreeherder, serving
 def perf(capsysbinary: pytest.CaptureFixture[bytes], demo: dict[str, str], tmp_path: Path, monkeypatch) -> Caller:  # type: ignore[no-untyped-def]
     monkeypatch.chdir(tmp_path)
     caller = Caller(capsysbinary)
-    return lambda *arguments: caller("perf", *arguments)  # type: ignore[return-value]
+    return lambda *arguments: caller("treeherder", *arguments)  # type: ignore[return-value]
 
 
 def good(ended: Ended) -> Ended:
@@ -229,7 +230,14 @@ def test_a_table_for_a_person(perf: Caller) -> None:
     assert "\x1b" not in "".join(lines)
 
 
+def test_the_old_name_of_the_command_works_with_a_note(demo: dict[str, str], capsysbinary: Any) -> None:
+    ended = good(Caller(capsysbinary)("perf", "frameworks"))
+    assert ended.rows and "now `ciexplore treeherder`" in ended.err
+
+
 WRONG = {
+    ("signatures",): (2, "Missing option '--repository'"),
+    ("signatures", "--repository", "autoland", "--columns", "nosuch"): (2, "nosuch"),
     ("signatures", "--repository", "autoland", "--framework", "nosuch"): (2, "There is no framework 'nosuch'"),
     ("signatures", "--repository", "autolan"): (3, "Did you mean autoland?"),
     ("signatures", "--repository", "autoland", "--interval", "0d"): (2, "not a duration to look back"),
