@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -257,16 +258,60 @@ def noise_percent(points: pl.DataFrame) -> float | None:
 
 
 @dataclass(frozen=True)
-class _SeriesRead:
-    """What was read of a signature: no `summary` where its repository does not have it."""
+class SeriesRead:
+    """What was read of a signature. `summary` has no id where its repository lacks it; `data`: rows of `DATA`."""
 
     ref: SeriesRef
-    summary: SeriesSummary | None
+    summary: SeriesSummary
     data: pl.DataFrame
-    result: Result[SeriesSummary]
+    origin: Freshness
+    note: str
 
 
-class SeriesPoints(TreeherderList):
+class MeasuredList(TreeherderList):
+    """Base of lists with one row a measured value. Enter: the task that measured it, else the jobs of its push."""
+
+    locator: Series | ComparedValues
+
+    def __init__(self, locator: Series | ComparedValues, context: Context) -> None:
+        super().__init__(locator, context)
+        self._roots: dict[str, str] = {}  # repository -> Taskcluster deployment; known once read
+        self._range: tuple[float, float] | None = None  # the lowest and the highest value; known once read
+
+    def read_series(self, ref: SeriesRef, cancel: CancelToken, **period: Any) -> SeriesRead:
+        """`period`: what `TreeherderClient.fetch_series` takes."""
+        replicates = self.locator.replicates
+        number = self.client.find_signature_id(ref.repository, ref.signature, cancel)
+        found: Result[SeriesSummary] = Result([])
+        if number is not None:
+            found = self.client.fetch_series(ref.repository, number, replicates=replicates, cancel=cancel, **period)
+        self._roots[ref.repository] = self.root_of(ref.repository, cancel)
+        summary = found.items[0] if found.items else SeriesSummary()
+        return SeriesRead(
+            ref, summary, data_frame(summary.data, number or 0, replicates=replicates), found.origin, found.note
+        )
+
+    def fetch_tasks(self, frame: pl.DataFrame, cancel: CancelToken) -> pl.DataFrame:
+        """The rows with the tasks of their jobs."""
+        jobs = frame["job_id"].drop_nulls().unique().to_list()
+        return with_tasks(frame, self.client.fetch_tasks(map(int, jobs), cancel) if jobs else {})
+
+    def root_of_row(self, row: Row) -> str:
+        return self._roots.get(str(row.get("repository")), "")
+
+    def open(self, row: Row) -> Task | PushJobs | None:
+        return task_of(row, self.root_of_row(row)) or self.push_of_row(row)
+
+    def push_of_row(self, row: Row) -> PushJobs | None:
+        if row.get("push_id") is None:
+            return None
+        return PushJobs(str(row["repository"]), int(row["push_id"]), self.server, str(row.get("revision") or ""))
+
+    def log(self, row: Row) -> LogAddress | None:
+        return log_of(row, self.root_of_row(row))
+
+
+class SeriesPoints(MeasuredList):
     """One row a value, in the order of pushes. Enter: the task that measured it, else the jobs of its push."""
 
     schema = SERIES
@@ -277,10 +322,8 @@ class SeriesPoints(TreeherderList):
 
     def __init__(self, locator: Series, context: Context) -> None:
         super().__init__(locator, context)
-        self._roots: dict[str, str] = {}  # repository -> Taskcluster deployment; known once read
         self._name = ""
         self._frameworks: dict[SeriesRef, str] = {}  # known once read
-        self._range: tuple[float, float] | None = None  # the lowest and the highest value
 
     @property
     def title(self) -> str:
@@ -290,73 +333,52 @@ class SeriesPoints(TreeherderList):
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """A page of points a series; then the same rows again, with candidates, alerts and tasks."""
         reads = self._read(cancel)
-        summaries = [one.summary for one in reads if one.summary is not None]
-        measured = [one for one in reads if one.summary is not None]
-        self._frameworks = {
-            one.ref: str(summary.framework_id or one.ref.framework)
-            for one, summary in zip(measured, summaries, strict=True)
-        }
-        self._range = value_range(pl.concat([DATA.empty(), *(one.data for one in measured)]))
-        names = labels([(one.ref.repository, summary) for one, summary in zip(measured, summaries, strict=True)])
+        self._frameworks = {one.ref: str(one.summary.framework_id or one.ref.framework) for one in reads}
+        self._range = value_range(pl.concat([DATA.empty(), *(one.data for one in reads)]))
+        names = labels([(one.ref.repository, one.summary) for one in reads])
         self._name = names[0] if len(names) == 1 else ""
-        note = self._note(measured)
+        note = self._note(reads)
         points: list[pl.DataFrame] = []
-        for one, summary, name in zip(measured, summaries, names, strict=True):
-            points.append(point_frame(one.data, summary, one.ref.repository, name))
-            yield Page(points[-1], one.result.origin, note=note)
+        for one, name in zip(reads, names, strict=True):
+            points.append(point_frame(one.data, one.summary, one.ref.repository, name))
+            yield Page(points[-1], one.origin, note=note)
 
         def complete(place: int, own: CancelToken) -> Page:
-            return self._completed(points[place], summaries[place], measured[place].result.origin, note, own)
+            return self._complete(points[place], reads[place], note, own)
 
         pages = map_in_parallel(complete, range(len(points)), cancel)
-        yield from dict(sorted(pages)).values()  # in the order of the series, whichever is answered first
+        yield from dict(sorted(pages)).values()  # in the order of the series, whichever is completed first
 
-    def _read(self, cancel: CancelToken) -> list[_SeriesRead]:
-        refs = list(dict.fromkeys(self.locator.series[:MOST_SERIES]))
-        by_ref = dict(map_in_parallel(self._read_series, refs, cancel))
-        reads = [by_ref[ref] for ref in refs]
-        missing = [one.ref for one in reads if one.summary is None]
-        if missing and len(missing) == len(reads):
+    def _read(self, cancel: CancelToken) -> list[SeriesRead]:
+        """Those of the series that their repositories have."""
+        at = self.locator
+        period = {
+            "interval": at.interval or INTERVAL if at.start is None else None,
+            "start": time_of(at.start),
+            "end": time_of(at.end),
+        }
+        refs = list(dict.fromkeys(at.series[:MOST_SERIES]))
+        by_ref = dict(map_in_parallel(lambda ref, own: self.read_series(ref, own, **period), refs, cancel))
+        reads = [by_ref[ref] for ref in refs if by_ref[ref].summary.signature_id is not None]
+        if refs and not reads:
             raise UnknownItemError(
-                f"The repository {missing[0].repository} has no signature {missing[0].signature}.",
+                f"The repository {refs[0].repository} has no signature {refs[0].signature}.",
                 "Signatures are found by their id, in the repository that they belong to.",
             )
         return reads
 
-    def _read_series(self, ref: SeriesRef, cancel: CancelToken) -> _SeriesRead:
-        at = self.locator
-        number = self.client.find_signature_id(ref.repository, ref.signature, cancel)
-        if number is None:
-            return _SeriesRead(ref, None, DATA.empty(), Result([]))
-        result = self.client.fetch_series(
-            ref.repository,
-            number,
-            interval=at.interval or INTERVAL if at.start is None else None,
-            start=time_of(at.start),
-            end=time_of(at.end),
-            replicates=at.replicates,
-            cancel=cancel,
-        )
-        self._roots[ref.repository] = self.root_of(ref.repository, cancel)
-        summary = result.items[0] if result.items else None
-        data = data_frame(summary.data if summary is not None else [], number, replicates=at.replicates)
-        return _SeriesRead(ref, summary, data, result)
-
-    def _completed(
-        self, points: pl.DataFrame, summary: SeriesSummary, origin: Freshness, note: str, cancel: CancelToken
-    ) -> Page:
+    def _complete(self, points: pl.DataFrame, read: SeriesRead, note: str, cancel: CancelToken) -> Page:
         """With candidates, alerts and tasks. What could not be had is said and leaves the points as they are."""
-        notes = [note]
+        origin, notes = read.origin, [note]
         if not self.locator.replicates:
-            points = with_candidates(points, summary)
+            points = with_candidates(points, read.summary)
         try:
-            marks, alerts_origin = self._alert_marks(int(summary.signature_id or 0), cancel)
+            marks, alerts_origin = self._alert_marks(int(read.summary.signature_id or 0), cancel)
             points, origin = with_alerts(points, marks), origin.worse(alerts_origin)
         except HttpError as error:
             notes.append(f"Alerts are not marked: {error.sentence}")
         try:
-            jobs = points["job_id"].drop_nulls().unique().to_list()
-            points = with_tasks(points, self.client.fetch_tasks(map(int, jobs), cancel) if jobs else {})
+            points = self.fetch_tasks(points, cancel)
         except HttpError as error:
             notes.append(f"Tasks are not known: {error.sentence}")
         return Page(points, origin, note=" ".join(filter(None, notes)))
@@ -382,39 +404,25 @@ class SeriesPoints(TreeherderList):
                     break
         return marks, origin
 
-    def _note(self, measured: list[_SeriesRead]) -> str:
-        notes = [one.result.note for one in measured if one.result.note][:1]
-        refs = {one.ref for one in measured}
+    def _note(self, reads: list[SeriesRead]) -> str:
+        notes = [one.note for one in reads if one.note][:1]
+        refs = {one.ref for one in reads}
         missing = [ref.signature for ref in self.locator.series[:MOST_SERIES] if ref not in refs]
         if missing:
             notes.append(f"Not found in their repository: {', '.join(missing)}.")
         more = len(self.locator.series) - MOST_SERIES
         if more > 0:
             notes.append(f"Only the first {MOST_SERIES} series are read; {more} more were named.")
-        expired = sum(one.data["job_id"].null_count() for one in measured)
+        expired = sum(one.data["job_id"].null_count() for one in reads)
         if expired:
             notes.append(f"The jobs of {expired:,} points have expired (they are kept for 120 days).")
         return " ".join(notes)
-
-    def _root(self, row: Row) -> str:
-        return self._roots.get(str(row.get("repository")), "")
-
-    def open(self, row: Row) -> Task | PushJobs | None:
-        return task_of(row, self._root(row)) or self._push(row)
-
-    def _push(self, row: Row) -> PushJobs | None:
-        if row.get("push_id") is None:
-            return None
-        return PushJobs(str(row["repository"]), int(row["push_id"]), self.server, str(row.get("revision") or ""))
 
     def measurements(self, rows: pl.DataFrame) -> TaskMeasurements | None:
         """Of points of one repository: its tasks are of one deployment."""
         repositories = rows["repository"].unique().to_list()
         ids = task_ids(rows)
         return TaskMeasurements(ids, self._roots.get(repositories[0], "")) if ids and len(repositories) == 1 else None
-
-    def log(self, row: Row) -> LogAddress | None:
-        return log_of(row, self._root(row))
 
     def compare(self, rows: pl.DataFrame) -> Compare | ComparedValues:
         """Of points of two pushes: all that the framework measured on them. Of points of two series: the values of both
@@ -453,7 +461,7 @@ class SeriesPoints(TreeherderList):
         if row.get("alert_summary") is not None:
             summary = int(row["alert_summary"])
             entries.append(Link(f"Alert summary {summary}", AlertSummary(summary, self.server)))
-        push = self._push(row)
+        push = self.push_of_row(row)
         if push is not None:
             entries.append(Link("The jobs of its push", push))
         if revision:

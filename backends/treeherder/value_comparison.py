@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import reduce
 
 import polars as pl
 
@@ -13,23 +14,12 @@ from backends.frames.comparison import Comparison, compare_samples
 from backends.frames.formats import format_value
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
-from backends.locators.taskcluster import Task
-from backends.resources import Chart, Entry, Link, LogAddress, Page, Row
+from backends.resources import Chart, Entry, Link, Page, Row
 from backends.treeherder.api import UnknownItemError
-from backends.treeherder.base import (
-    Context,
-    TreeherderList,
-    id_column,
-    log_of,
-    map_in_parallel,
-    select_schema,
-    task_of,
-    time_of,
-    with_sections,
-)
-from backends.treeherder.locators import INTERVAL, ComparedValues, PushJobs, Series, Side
+from backends.treeherder.base import Context, id_column, map_in_parallel, select_schema, time_of, with_sections
+from backends.treeherder.locators import INTERVAL, ComparedValues, Series, Side
 from backends.treeherder.models import SeriesSummary
-from backends.treeherder.series import data_frame, replicates_link, value_range, with_tasks
+from backends.treeherder.series import MeasuredList, SeriesRead, replicates_link, value_range
 from backends.treeherder.web_urls import values_url
 
 SIDE_VALUES = Schema(
@@ -56,16 +46,7 @@ SIDE_VALUES = Schema(
 SIDE_VALUES = with_sections(SIDE_VALUES, {"Value": SIDE_VALUES.names})
 
 
-@dataclass(frozen=True)
-class _SideRead:
-    """What was read of a side: no `summary` where its repository does not have the signature."""
-
-    summary: SeriesSummary | None
-    frame: pl.DataFrame
-    origin: Freshness
-
-
-class ValueList(TreeherderList):
+class ValueList(MeasuredList):
     """Base first, then new, each in the order of pushes and in full precision. Enter: the task that measured it."""
 
     schema = SIDE_VALUES
@@ -77,10 +58,8 @@ class ValueList(TreeherderList):
     def __init__(self, locator: ComparedValues, context: Context) -> None:
         super().__init__(locator, context)
         self._lower_is_better = True
-        self._roots: dict[str, str] = {}
         self._name = ""
         self._frameworks: dict[str, str] = {}  # by side; known once read
-        self._range: tuple[float, float] | None = None
 
     @property
     def title(self) -> str:
@@ -90,71 +69,30 @@ class ValueList(TreeherderList):
         sides = {"base": self.locator.base, "new": self.locator.new}
         if self.locator.base == self.locator.new:  # of one side, its values alone
             del sides["new"]
-        by_name = dict(map_in_parallel(lambda name, own: self._read(name, sides[name], own), list(sides), cancel))
-        reads = [by_name[name] for name in sides]
-        summary = next((one.summary for one in reads if one.summary is not None), None)
+        by_name = dict(map_in_parallel(lambda name, own: self._read(sides[name], own), list(sides), cancel))
+        reads = {name: by_name[name] for name in sides}
+        summary = next((one.summary for one in reads.values() if one.summary.signature_id is not None), None)
         if summary is None:
             raise UnknownItemError("Neither side's repository has the signature that was named.", "Check the ids.")
         self._lower_is_better = summary.lower_is_better is not False
         self._name = _series_name(summary)
         self._frameworks = {
-            name: str(one.summary.framework_id)
-            for name, one in by_name.items()
-            if one.summary is not None and one.summary.framework_id
+            name: str(one.summary.framework_id) for name, one in reads.items() if one.summary.framework_id
         }
-        frame = pl.concat([one.frame for one in reads])
+        frame = pl.concat([_side_frame(name, one) for name, one in reads.items()])
         self._range = value_range(frame)
-        origin = reads[0].origin if len(reads) == 1 else reads[0].origin.worse(reads[1].origin)
-        jobs = frame["job_id"].drop_nulls().unique().to_list()
-        tasks = self.client.fetch_tasks(map(int, jobs), cancel) if jobs else {}
-        yield Page(with_tasks(frame, tasks), origin, total=len(frame))
+        origin = reduce(Freshness.worse, (one.origin for one in reads.values()))
+        yield Page(self.fetch_tasks(frame, cancel), origin, total=len(frame))
 
-    def _read(self, name: str, side: Side, cancel: CancelToken) -> _SideRead:
-        repository = side.series.repository
-        self._roots[repository] = self.root_of(repository, cancel)
-        number = self.client.find_signature_id(repository, side.series.signature, cancel)
-        if number is None:
-            return _SideRead(None, SIDE_VALUES.empty(), Freshness())
+    def _read(self, side: Side, cancel: CancelToken) -> SeriesRead:
         start, end = time_of(side.start), time_of(side.end)
         if start is None and end is not None:
             start = time_of((side.end or 0) - INTERVAL)
-        found = self.client.fetch_series(
-            repository,
-            number,
-            revision=side.revision,
-            start=start,
-            end=end,
-            replicates=self.locator.replicates,
-            cancel=cancel,
-        )
-        if not found.items:
-            return _SideRead(None, SIDE_VALUES.empty(), found.origin)
-        summary = found.items[0]
-        data = data_frame(summary.data, number, replicates=self.locator.replicates)
-        frame = data.with_row_index("number", 1).with_columns(
-            pl.concat_str(pl.lit(f"{name}/"), "key").alias("key"),
-            pl.lit(name).alias("side"),
-            pl.lit(summary.measurement_unit or None, pl.String).alias("unit"),
-            pl.lit(_series_name(summary)).alias("series"),
-            pl.lit(repository).alias("repository"),
-        )
-        return _SideRead(summary, select_schema(frame, SIDE_VALUES), found.origin)
+        return self.read_series(side.series, cancel, revision=side.revision, start=start, end=end)
 
     def compare_sides(self, frame: pl.DataFrame) -> Comparison:
         """The comparison of the two sides of these rows."""
         return compare_samples(*_samples(frame), lower_is_better=self._lower_is_better)
-
-    def _root(self, row: Row) -> str:
-        return self._roots.get(str(row.get("repository")), "")
-
-    def open(self, row: Row) -> Task | PushJobs | None:
-        task = task_of(row, self._root(row))
-        if task is not None or row.get("push_id") is None:
-            return task
-        return PushJobs(str(row["repository"]), int(row["push_id"]), self.server)
-
-    def log(self, row: Row) -> LogAddress | None:
-        return log_of(row, self._root(row))
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         at = self.locator
@@ -192,6 +130,18 @@ class ValueList(TreeherderList):
         parts += [f"Cliff's δ {found.cliffs_delta:.2f} {found.effect}"] if found.cliffs_delta is not None else []
         parts += [f"t {found.t:.1f} {found.confidence or ''}".rstrip()] if found.t is not None else []
         return ", ".join(parts)
+
+
+def _side_frame(name: str, read: SeriesRead) -> pl.DataFrame:
+    """Rows of `SIDE_VALUES` of one side, without tasks."""
+    frame = read.data.with_row_index("number", 1).with_columns(
+        pl.concat_str(pl.lit(f"{name}/"), "key").alias("key"),
+        pl.lit(name).alias("side"),
+        pl.lit(read.summary.measurement_unit or None, pl.String).alias("unit"),
+        pl.lit(_series_name(read.summary)).alias("series"),
+        pl.lit(read.ref.repository).alias("repository"),
+    )
+    return select_schema(frame, SIDE_VALUES)
 
 
 def _samples(frame: pl.DataFrame) -> list[pl.Series]:

@@ -1,4 +1,4 @@
-"""`ciexplore treeherder ...` on the embedded CI: what scripts and people get, and what they are told when it cannot be."""
+"""`ciexplore treeherder ...` on the embedded CI: what scripts and people get, and the messages where it fails."""
 
 from __future__ import annotations
 
