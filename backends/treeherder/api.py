@@ -9,11 +9,10 @@ members: 100,000 signatures must not depend on the shape of one.
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -22,7 +21,7 @@ from backends.errors import AppError
 from backends.http.errors import NotFoundError, UnexpectedResponseError, short_url
 from backends.http.policies import CachePolicy
 from backends.http.response import Freshness, Response
-from backends.treeherder.models import LARGEST
+from backends.lenient_json import lenient, loads
 
 if TYPE_CHECKING:
     from backends.cancel import CancelToken
@@ -138,25 +137,9 @@ def decode_json(response: Response) -> Any:
     if is_page(response):
         raise MissingEndpointError(response.url)
     try:
-        return msgspec.json.decode(response.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    try:  # takes lone surrogates and NaN, which msgspec refuses
-        return _without_surrogates(json.loads(response.body.decode("utf-8", "replace"), parse_int=_parse_int))
-    except (ValueError, RecursionError) as error:
-        raise NotTreeherderError(response.url, "its JSON is damaged or cut off") from error
-
-
-def _without_surrogates(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_surrogates(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_without_surrogates(part) for part in value]
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) and not value.isascii() else value
-
-
-def _parse_int(digits: str) -> int | None:
-    return int(digits) if len(digits) < 19 else None  # int() of 5,000 digits raises
+        return loads(response.body)
+    except ValueError as error:
+        raise NotTreeherderError(response.url, str(error)) from error
 
 
 def decode_list(response: Response, kind: type[S], *, member: str = "", keyed: bool = False) -> Result[S]:
@@ -194,42 +177,3 @@ def decode_list(response: Response, kind: type[S], *, member: str = "", keyed: b
 def _decoder(kind: type[msgspec.Struct], keyed: bool) -> msgspec.json.Decoder[Any]:
     shape: Any = dict[str, kind] if keyed else list[kind]  # type: ignore[valid-type]
     return msgspec.json.Decoder(shape)
-
-
-def lenient(kind: type[S], item: dict[str, Any]) -> S:
-    """`item` as a `kind`: members of another type become what they can be read as, or else the default."""
-    try:
-        return msgspec.convert(item, kind)
-    except (msgspec.ValidationError, RecursionError):
-        pass
-    members: dict[str, Any] = {}
-    for name, wanted, encoded in _fields(kind):
-        if encoded in item:
-            try:
-                members[name] = msgspec.convert(item[encoded], wanted)
-            except (msgspec.ValidationError, RecursionError):
-                converted = _convert(item[encoded], wanted)
-                if converted is not None:
-                    members[name] = converted
-    return kind(**members)
-
-
-@lru_cache(maxsize=64)
-def _fields(kind: type[msgspec.Struct]) -> tuple[tuple[str, Any, str], ...]:
-    return tuple((one.name, one.type, one.encode_name) for one in msgspec.structs.fields(kind))
-
-
-def _convert(value: Any, wanted: Any) -> Any:
-    """A number from its digits, a text from a number; None for anything else."""
-    kinds = {getattr(part, "__origin__", part) for part in (get_args(wanted) or (wanted,))}
-    if isinstance(value, bool):
-        return None
-    try:
-        if int in kinds and isinstance(value, str | float):
-            number = int(value)
-            return number if abs(number) <= LARGEST else None
-        if float in kinds and isinstance(value, str):
-            return float(value)
-    except (ValueError, OverflowError):
-        return None
-    return str(value) if str in kinds and isinstance(value, int | float) else None

@@ -21,6 +21,7 @@ from backends.errors import UsageError
 from backends.http.errors import BadRequestError, HttpError, NotFoundError
 from backends.http.policies import CachePolicy
 from backends.http.response import Response
+from backends.lenient_json import as_text, lenient
 from backends.locators import InvalidLocatorError
 from backends.locators.pasted import split_url
 from backends.net import is_loopback
@@ -36,7 +37,6 @@ from backends.treeherder.api import (
     decode_json,
     decode_list,
     is_page,
-    lenient,
     project_path,
 )
 from backends.treeherder.locators import FLAG_PARAMETERS, AlertSummaries
@@ -518,7 +518,8 @@ class TreeherderClient:
         value = decode_json(response)
         if not isinstance(value, dict) or "id" not in value:
             raise NotTreeherderError(response.url, "it does not describe a job")
-        return lenient(TreeherderJob, value)
+        job: TreeherderJob = lenient(TreeherderJob, value)
+        return job
 
     def fetch_log_errors(self, repository: str, job_id: int, cancel: CancelToken | None = None) -> Result[TextLogError]:
         """The lines that Treeherder took for failures; none until it has read the log."""
@@ -577,11 +578,11 @@ def revision_of_landing_job(http: Http, number: int, instance: str = "", cancel:
     job = None if is_page(response) else decode_json(response)
     if not isinstance(job, dict):
         raise NotTreeherderError(url, "it does not describe a landing job of Lando")
-    revision = str(job.get("commit_id") or "")
+    revision = as_text(job.get("commit_id")) or ""
     if revision:
         return revision
-    status = str(job.get("status") or "unknown").lower().replace("_", " ")[:40]
-    reason = str(job.get("error") or "").strip().split("\n")[0][:200]
+    status = (as_text(job.get("status")) or "unknown").lower().replace("_", " ")[:40]
+    reason = (as_text(job.get("error")) or "").strip().split("\n")[0][:200]
     if reason:
         raise UnknownItemError(f"Landing job {number} became no push: it is {status} ({reason}).", "Ask Lando why.")
     raise UnknownItemError(

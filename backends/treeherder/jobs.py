@@ -14,6 +14,7 @@ from backends.frames.getters import epoch_seconds, iso_time, optional, seconds_b
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError
 from backends.http.policies import Mode
+from backends.lenient_json import as_text
 from backends.locators.taskcluster import Task, TaskArtifacts, TaskMeasurements
 from backends.resources import Entry, Link, LogAddress, Page, Row
 from backends.treeherder.api import Result
@@ -255,7 +256,7 @@ class _FailureLine:
         """(number, summary), open and recent ones first."""
         bugs = self.suggestion.get("bugs")
         found = [*_dicts(bugs, "open_recent"), *_dicts(bugs, "all_others")]
-        return [(bug["id"], _text(bug.get("summary"))) for bug in found if isinstance(bug.get("id"), int)]
+        return [(bug["id"], as_text(bug.get("summary"))) for bug in found if isinstance(bug.get("id"), int)]
 
     def bug_numbers(self) -> str | None:
         return " ".join(str(number) for number, _ in self.bugs()) or None
@@ -273,7 +274,7 @@ FAILURE_LINES = Schema(
         Column("new", Kind.TEXT, "New", section="Failure", get=yes_if("error.new_failure")),
         Column(
             "search", Kind.TEXT, "Searched for", hidden=True, section="Failure",
-            get=lambda line: _text(line.suggestion.get("search")),
+            get=lambda line: as_text(line.suggestion.get("search")),
         ),
     ),
     key="key",
@@ -341,7 +342,3 @@ class FailureLines(TreeherderList):
 def _dicts(value: Any, name: str) -> list[dict[str, Any]]:
     items = value.get(name) if isinstance(value, dict) else None
     return [one for one in items if isinstance(one, dict)] if isinstance(items, list) else []
-
-
-def _text(value: Any) -> str | None:
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else None

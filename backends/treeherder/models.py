@@ -10,7 +10,8 @@ from typing import Annotated
 
 import msgspec
 
-LARGEST = 2**53
+from backends.lenient_json import LARGEST
+
 Int = Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST)]  # what JSON's readers agree on, and an Int64 column holds
 
 

@@ -11,8 +11,9 @@ import polars as pl
 import pytest
 
 from backends.frames.schema import Schema
+from backends.lenient_json import lenient
 from backends.treeherder.alerts import ALERTS, SUMMARIES, alert_frame, summary_frame
-from backends.treeherder.api import decode_json, decode_list, lenient
+from backends.treeherder.api import decode_json, decode_list
 from backends.treeherder.client import TreeherderClient
 from backends.treeherder.compare import VALUES, value_frame
 from backends.treeherder.jobs import JOBS, job_frame

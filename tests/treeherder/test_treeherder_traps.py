@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from backends.errors import AppError
 from backends.http.errors import BadRequestError, NotFoundError, ServerError
+from backends.lenient_json import lenient
 from backends.treeherder.alerts import alert_frame, percent_of, summary_frame
 from backends.treeherder.api import (
     MissingEndpointError,
@@ -24,7 +25,6 @@ from backends.treeherder.api import (
     UnknownItemError,
     UnknownRepositoryError,
     decode_list,
-    lenient,
 )
 from backends.treeherder.compare import value_frame
 from backends.treeherder.jobs import job_frame
@@ -147,7 +147,7 @@ def test_an_odd_entry_loses_only_its_odd_members() -> None:
     read = decode_list(answer(body), PerformanceSignature, keyed=True)
     assert "1 entries" in read.note
     frame = signature_frame(read.items, "autoland", {}, {})
-    assert frame.select("signature_id", "suite", "better").rows() == [("2", "7", "lower"), ("1", "damp", "lower")]
+    assert frame.select("signature_id", "suite", "better").rows() == [("2", "7", "lower"), ("1", "damp", "higher")]
 
 
 def test_true_is_not_one(fake: FakeTreeherder) -> None:
