@@ -246,31 +246,22 @@ class _PushSide:
     """One side of a comparison.
 
     `parent`: the id, in the push's own repository, of the suite whose subtests are compared; "" where the suite is not
-    measured there at all, None where suites are compared.
+    measured there at all, None where suites are compared. `before`: of a base without a revision, which is what was
+    measured until then: the time of the new push.
     """
 
     repository: str
     revision: str
     time: datetime | None = None
     parent: int | str | None = None
+    before: datetime | None = None
 
     @property
     def name(self) -> str:
         return f"{self.repository} {self.revision[:12]}"
 
 
-@dataclass(frozen=True)
-class _Pair:
-    base: _PushSide
-    new: _PushSide
-
-    def key(self, is_base: bool) -> _SideKey:
-        """Of a side's values. That of a base without a revision has its new push, too."""
-        push = self.base if is_base else self.new
-        return push, None if push.revision else self.new
-
-
-_SideKey = tuple[_PushSide, _PushSide | None]
+_Pair = tuple[_PushSide, _PushSide]  # base, new
 
 
 @dataclass(frozen=True)
@@ -321,7 +312,7 @@ class CompareList(TreeherderList):
         if self._base.revision:
             self._base = self._look_up(self._base, cancel)
         absent = self._find_parents(framework, cancel) if at.of_subtests else ""
-        pairs = [_Pair(self._base, new) for new in self._news]
+        pairs = [self._pair(new) for new in self._news]
         values = self._fetch_values(pairs, framework, cancel)
         compared = [(pair, self._compare_pair(pair, values)) for pair in pairs]
         frame = self._combine([self._with_new_name(pair, one) for pair, one in compared])
@@ -404,16 +395,19 @@ class CompareList(TreeherderList):
             found = [one for one in suites.items if _identity(one) == _identity(suite)]
         return max((one.id for one in found if one.id is not None), default="")
 
+    def _pair(self, new: _PushSide) -> _Pair:
+        base = self._base if self._base.revision else replace(self._base, before=new.time)
+        return base, new
+
     def _fetch_values(
         self, pairs: list[_Pair], framework: int | None, cancel: CancelToken
-    ) -> dict[_SideKey, _SideValues]:
+    ) -> dict[_PushSide, _SideValues]:
         """The values of every side, each fetched once."""
-        keys = list(dict.fromkeys(pair.key(is_base) for pair in pairs for is_base in (True, False)))
+        pushes = list(dict.fromkeys(push for pair in pairs for push in pair))
         if self.locator.base_only:
-            keys = keys[:1]
+            pushes = pushes[:1]
 
-        def fetch(key: _SideKey, own: CancelToken) -> _SideValues:
-            push = key[0]
+        def fetch(push: _PushSide, own: CancelToken) -> _SideValues:
             if isinstance(push.parent, str):
                 return _SideValues(VALUES.empty(), Freshness(), "")
             found = self.client.fetch_values(
@@ -423,26 +417,25 @@ class CompareList(TreeherderList):
                 subtests=self.locator.of_subtests,
                 replicates=self.locator.replicates,
                 cancel=own,
-                **self._period(key),
+                **self._period(push),
             )
             return _SideValues(value_frame(found.items), found.origin, found.note)
 
-        values = dict(map_in_parallel(fetch, keys, cancel))
-        return {key: values[key] for key in keys}
+        values = dict(map_in_parallel(fetch, pushes, cancel))
+        return {push: values[push] for push in pushes}
 
-    def _period(self, key: _SideKey) -> dict[str, Any]:
+    def _period(self, push: _PushSide) -> dict[str, Any]:
         """A revision, or without one the time before the new push."""
-        push, before = key
         if push.revision:
             return {"revision": push.revision}
         length = self.locator.interval or INTERVAL
-        if before is None or before.time is None:
+        if push.before is None:
             return {"interval": length}
-        return {"start": before.time - timedelta(seconds=length), "end": before.time - timedelta(seconds=1)}
+        return {"start": push.before - timedelta(seconds=length), "end": push.before - timedelta(seconds=1)}
 
-    def _compare_pair(self, pair: _Pair, values: dict[_SideKey, _SideValues]) -> pl.DataFrame:
-        new = VALUES.empty() if self.locator.base_only else values[pair.key(False)].frame
-        return compare_values(values[pair.key(True)].frame, new)
+    def _compare_pair(self, pair: _Pair, values: dict[_PushSide, _SideValues]) -> pl.DataFrame:
+        new = VALUES.empty() if self.locator.base_only else values[pair[1]].frame
+        return compare_values(values[pair[0]].frame, new)
 
     def _with_new_name(self, pair: _Pair, frame: pl.DataFrame) -> pl.DataFrame:
         """The rows of one new side, in a list of several with its name."""
@@ -452,46 +445,43 @@ class CompareList(TreeherderList):
         return frames[0]
 
     def _pair_of(self, row: Row) -> _Pair:
-        return _Pair(self._base, self._news[0])
+        return self._pair(self._news[0])
 
     def _refine(
         self,
         frame: pl.DataFrame,
         coarse: list[tuple[_Pair, pl.DataFrame]],
-        values: dict[_SideKey, _SideValues],
+        values: dict[_PushSide, _SideValues],
         origin: Freshness,
         note: str,
         cancel: CancelToken,
     ) -> Page:
         """All rows again, in order, with the tests of small values compared in full."""
         most = MOST_REFINED // len(coarse)  # of each new side
-        sides = ((True, "base_signature"), (False, "new_signature"))
-        wanted = list(
-            dict.fromkeys(
-                (pair.key(is_base), int(signature))
-                for pair, rows in coarse
-                for is_base, name in sides
-                for signature in rows.head(most)[name]
-            )
+        names = ("base_signature", "new_signature")
+        wanted = dict.fromkeys(
+            (push, int(signature))
+            for pair, rows in coarse
+            for push, name in zip(pair, names, strict=True)
+            for signature in rows.head(most)[name]
         )
 
-        def fetch(question: tuple[_SideKey, int], own: CancelToken) -> pl.DataFrame:
-            key, signature = question
+        def fetch(question: tuple[_PushSide, int], own: CancelToken) -> pl.DataFrame:
+            push, signature = question
             replicates = self.locator.replicates
             found = self.client.fetch_series(
-                key[0].repository, signature, replicates=replicates, cancel=own, **self._period(key)
+                push.repository, signature, replicates=replicates, cancel=own, **self._period(push)
             )
             data = [value for summary in found.items for value in summary.data]
             return data_frame(data, signature, replicates=replicates)
 
-        data = dict(map_in_parallel(fetch, wanted, cancel))
+        data = dict(map_in_parallel(fetch, list(wanted), cancel))
         refined: list[pl.DataFrame] = []
         for pair, rows in coarse:
             full: list[pl.DataFrame] = []
-            for is_base, name in sides:
-                key = pair.key(is_base)
+            for push, name in zip(pair, names, strict=True):
                 numbers = [int(number) for number in rows.head(most)[name]]
-                parts = [_with_values(values[key].frame, number, data[key, number]) for number in numbers]
+                parts = [_with_values(values[push].frame, number, data[push, number]) for number in numbers]
                 full.append(pl.concat([VALUES.empty(), *parts]))
             refined.append(self._with_new_name(pair, compare_values(full[0], full[1], precision="in full")))
         left = sum(max(len(rows) - most, 0) for _, rows in coarse)
@@ -512,42 +502,36 @@ class CompareList(TreeherderList):
             "that (error 500). It is computed here instead; perf.compare opens in its Student's t view."
         )
 
-    def _note(self, pairs: list[_Pair], values: dict[_SideKey, _SideValues]) -> str:
+    def _note(self, pairs: list[_Pair], values: dict[_PushSide, _SideValues]) -> str:
         notes = [side.note for side in values.values() if side.note][:1]
         if self.locator.base_only:
             return " ".join(notes)
-        sides = [("base", values[pairs[0].key(True)])]
-        for pair in pairs:
-            name = "new" if len(pairs) == 1 else f"new {pair.new.name}"
-            sides.append((name, values[pair.key(False)]))
+        sides = [("base", values[pairs[0][0]])]
+        for _, new in pairs:
+            sides.append(("new" if len(pairs) == 1 else f"new {new.name}", values[new]))
         lacking = [name for name, side in sides if side.frame.is_empty()]
         if len(lacking) < len(sides):
             notes += [f"The {name} side has no results (yet)." for name in lacking]
         return " ".join(notes)
 
     def open(self, row: Row) -> ComparedValues | None:
-        pair = self._pair_of(row)
-        if row.get("base_signature") is None or (row.get("new_signature") is None and not self.locator.base_only):
+        sides = [self._side(push, ref) for push, ref in self._refs(row) if ref is not None]
+        if len(sides) < (1 if self.locator.base_only else 2):
             return None
-        base = self._side(pair, True, row)
-        new = base if self.locator.base_only else self._side(pair, False, row)
-        return ComparedValues(base, new, self.locator.replicates, self.server)
+        return ComparedValues(sides[0], sides[-1], self.locator.replicates, self.server)
 
-    def _ref(self, pair: _Pair, is_base: bool, row: Row) -> SeriesRef | None:
-        signature = row.get("base_signature" if is_base else "new_signature")
-        if signature is None:
-            return None
-        push = pair.base if is_base else pair.new
-        return SeriesRef(push.repository, str(signature), str(row.get("framework_id") or ""))
+    def _refs(self, row: Row) -> list[tuple[_PushSide, SeriesRef | None]]:
+        """Each push with the signature that the row compares there, None where it lacks the test."""
+        refs: list[tuple[_PushSide, SeriesRef | None]] = []
+        for push, name in zip(self._pair_of(row), ("base_signature", "new_signature"), strict=True):
+            framework = str(row.get("framework_id") or "")
+            refs.append((push, SeriesRef(push.repository, str(row[name]), framework) if row.get(name) else None))
+        return refs[: 1 if self.locator.base_only else 2]
 
-    def _side(self, pair: _Pair, is_base: bool, row: Row) -> Side:
-        key = pair.key(is_base)
-        ref, period = self._ref(pair, is_base, row), self._period(key)
-        assert ref is not None
-        if "revision" in period:
-            return Side(ref, key[0].revision)
+    def _side(self, push: _PushSide, ref: SeriesRef) -> Side:
+        period = self._period(push)
         start, end = period.get("start"), period.get("end")
-        return Side(ref, start=int(start.timestamp()) if start else None, end=int(end.timestamp()) if end else None)
+        return Side(ref, push.revision, *(int(time.timestamp()) if time else None for time in (start, end)))
 
     def shows(self, row: Row) -> TreeherderLocator | None:
         return self._subtests(row) or self.open(row)
@@ -555,25 +539,23 @@ class CompareList(TreeherderList):
     def _subtests(self, row: Row) -> Compare | None:
         if row.get("subtests") != "yes":
             return None
-        pair = self._pair_of(row)
+        base_push, new_push = self._pair_of(row)
         if self.locator.base_only:
-            pair = replace(pair, new=pair.base)
+            new_push = base_push
         base, new = (_number(row.get(f"{side}_signature")) for side in ("base", "new"))
         return replace(
-            self.locator, base_revision=pair.base.revision, new_repository=pair.new.repository,
-            new_revision=pair.new.revision, framework=str(row.get("framework_id") or self.locator.framework),
+            self.locator, base_revision=base_push.revision, new_repository=new_push.repository,
+            new_revision=new_push.revision, framework=str(row.get("framework_id") or self.locator.framework),
             base_parent=base, new_parent=base if self.locator.base_only else new, others=(),
         )  # fmt: skip
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         entries: list[Entry] = []
         if row is not None:
-            pair = self._pair_of(row)
             subtests, values = self._subtests(row), self.open(row)
             entries += [Link("Its subtests", subtests)] if subtests is not None else []
             entries += [Link("The values of both sides", values)] if values is not None else []
-            sides = (self._ref(pair, is_base, row) for is_base in (True, False))
-            refs = dict.fromkeys(ref for ref in sides if ref is not None)
+            refs = dict.fromkeys(ref for _, ref in self._refs(row) if ref is not None)
             entries.append(Link("Its series", Series(tuple(refs), server=self.server)))
         entries.append(replicates_link(self.locator))
         if len(self._news) > 1:
@@ -632,8 +614,8 @@ class SeveralCompareList(CompareList):
 
     def _with_new_name(self, pair: _Pair, frame: pl.DataFrame) -> pl.DataFrame:
         named = frame.with_columns(
-            pl.lit(self._name_of(pair.new), pl.String).alias("new"),
-            pl.concat_str(pl.lit(f"{pair.new.repository}:{pair.new.revision}\x1f"), "key").alias("key"),
+            pl.lit(self._name_of(pair[1]), pl.String).alias("new"),
+            pl.concat_str(pl.lit(f"{pair[1].repository}:{pair[1].revision}\x1f"), "key").alias("key"),
         )
         return select_schema(named, COMPARED_SEVERAL)
 
@@ -645,7 +627,7 @@ class SeveralCompareList(CompareList):
 
     def _pair_of(self, row: Row) -> _Pair:
         new = next((push for push in self._news if self._name_of(push) == row.get("new")), self._news[0])
-        return _Pair(self._base, new)
+        return self._pair(new)
 
 
 def _identity(signature: PerformanceSignature) -> tuple[object, ...]:
