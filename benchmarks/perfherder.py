@@ -27,7 +27,7 @@ import polars as pl
 from backends.frames import filters
 from backends.http.response import Response
 from backends.treeherder.api import decode_list
-from backends.treeherder.detection import candidates_of
+from backends.treeherder.detection import find_candidates_by_push
 from backends.treeherder.models import PerformanceSignature, SeriesSummary
 from backends.treeherder.series import SERIES, data_frame, point_frame
 from backends.treeherder.signatures import SIGNATURES, signature_frame
@@ -232,7 +232,7 @@ def main() -> None:
         (f"parse {given.points:,} points ({len(series) / 1e6:.0f} MB)", lambda: points_of(series), None),
         (f"reduce them to {COLUMNS} columns", lambda: reduced(points), None),
         ("filter them by value", lambda: points.filter(value.mask(points)), None),
-        ("look for change points", lambda: candidates_of(points), None),
+        ("look for change points", lambda: find_candidates_by_push(points), None),
     ]
     gc.collect()
     gc.freeze()  # as the app does once it has started: the lists made above are not walked by each collection

@@ -82,13 +82,13 @@ def status_number(status: str) -> int | None:
     raise UsageError(f"There is no alert status {status[:40]!r}.", f"Known: {', '.join(SUMMARY_STATUSES)}.")
 
 
-def change_of(alert: PerformanceAlert) -> str | None:
+def describe_change(alert: PerformanceAlert) -> str | None:
     if alert.is_regression is None:
         return None
     return "regression" if alert.is_regression else "improvement"
 
 
-def percent_of(alert: PerformanceAlert) -> float | None:
+def signed_percent(alert: PerformanceAlert) -> float | None:
     """The change with the sign of the value's movement; `amount_pct` itself is never negative."""
     size = alert.amount_pct
     if size is None:
@@ -117,7 +117,9 @@ class _SummaryRow(msgspec.Struct, gc=False):
 
     def worst_percent(self) -> float | None:
         """The largest change, signed as the value moved."""
-        return max((change for one in self.alerts if (change := percent_of(one)) is not None), key=abs, default=None)
+        return max(
+            (change for one in self.alerts if (change := signed_percent(one)) is not None), key=abs, default=None
+        )
 
 
 def _framework(row: _SummaryRow, names: Mapping[int, str]) -> str | None:
@@ -212,8 +214,8 @@ class _AlertRow(msgspec.Struct, gc=False):
 
 ALERTS = Schema(
     (
-        Column("change", Kind.STATE, "Change", width=12, section="Alert", get=lambda row: change_of(row.alert)),
-        Column("percent", Kind.NUMBER, "Δ %", section="Alert", get=lambda row: percent_of(row.alert)),
+        Column("change", Kind.STATE, "Change", width=12, section="Alert", get=lambda row: describe_change(row.alert)),
+        Column("percent", Kind.NUMBER, "Δ %", section="Alert", get=lambda row: signed_percent(row.alert)),
         Column("suite", Kind.TEXT, "Suite", width=16, get="series.suite"),
         Column("test", Kind.TEXT, "Test", width=14, get=optional("series.test")),
         Column("platform", Kind.TEXT, "Platform", width=19, section="Series", get="series.machine_platform"),

@@ -614,7 +614,7 @@ class SeveralCompareList(CompareList):
 
     def _with_new_name(self, pair: _Pair, frame: pl.DataFrame) -> pl.DataFrame:
         named = frame.with_columns(
-            pl.lit(self._name_of(pair[1]), pl.String).alias("new"),
+            pl.lit(self._format_name(pair[1]), pl.String).alias("new"),
             pl.concat_str(pl.lit(f"{pair[1].repository}:{pair[1].revision}\x1f"), "key").alias("key"),
         )
         return select_schema(named, COMPARED_SEVERAL)
@@ -622,11 +622,11 @@ class SeveralCompareList(CompareList):
     def _combine(self, frames: list[pl.DataFrame]) -> pl.DataFrame:
         return sort_tests(pl.concat(frames))
 
-    def _name_of(self, push: _PushSide) -> str:
+    def _format_name(self, push: _PushSide) -> str:
         return f"{push.repository}:{push.revision[:12]}"
 
     def _pair_of(self, row: Row) -> _Pair:
-        new = next((push for push in self._news if self._name_of(push) == row.get("new")), self._news[0])
+        new = next((push for push in self._news if self._format_name(push) == row.get("new")), self._news[0])
         return self._pair(new)
 
 

@@ -45,7 +45,7 @@ class _PushScore:
     after: float = 0.0
 
 
-def candidates(
+def find_candidates(
     pushes: Sequence[Sequence[float]], *, threshold: float = ALERT_PERCENT, absolute: bool = False
 ) -> list[Candidate]:
     """The candidates among pushes in order of time, each with its values (retriggers together; at least one).
@@ -67,7 +67,7 @@ def candidates(
     return found
 
 
-def candidates_of(
+def find_candidates_by_push(
     frame: pl.DataFrame, *, threshold: float = ALERT_PERCENT, absolute: bool = False
 ) -> dict[str, Candidate]:
     """The same of a series' rows (schema `DATA`), by push id."""
@@ -78,7 +78,7 @@ def candidates_of(
         .agg("value")
     )
     ids = grouped["push_id"].to_list()
-    found = candidates(grouped["value"].to_list(), threshold=threshold, absolute=absolute)
+    found = find_candidates(grouped["value"].to_list(), threshold=threshold, absolute=absolute)
     return {ids[one.push]: one for one in found}
 
 

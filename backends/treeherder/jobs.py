@@ -165,12 +165,12 @@ class _Jobs(TreeherderList):
         task = str(row.get("task_id") or "") if row is not None else ""
         if row is None or not task:
             return self._list_url()
-        return self.jobs_url(self.repository, self._revision_of(row), task, row.get("run"))
+        return self.jobs_url(self.repository, self._find_revision(row), task, row.get("run"))
 
     def _list_url(self) -> str:
         raise NotImplementedError
 
-    def _revision_of(self, row: Row) -> str:
+    def _find_revision(self, row: Row) -> str:
         """The revision of the row's push, "" where it is not known."""
         return ""
 
@@ -201,7 +201,7 @@ class JobList(_Jobs):
     def _list_url(self) -> str:
         return push_url(self.client.base, replace(self.locator, revision=self._revision or ""))
 
-    def _revision_of(self, row: Row) -> str:
+    def _find_revision(self, row: Row) -> str:
         return self._revision or "" if row.get("push_id") == str(self.locator.push_id) else ""
 
     def _fetch(self, client: TreeherderClient, cancel: CancelToken) -> Result[TreeherderJob]:

@@ -85,7 +85,7 @@ def push_frame(pushes: Sequence[TreeherderPush]) -> pl.DataFrame:
     return frame.sort("push_time", as_number("push_id"), descending=True, nulls_last=True)
 
 
-def counts_of(status: Mapping[str, int]) -> dict[str, int]:
+def count_results(status: Mapping[str, int]) -> dict[str, int]:
     """The columns `COUNTS` of the counts that the server has by result and state. `completed` there is the total of the
     results, not one of them."""
     results = {name: count for name, count in status.items() if name not in ("completed", "pending", "running")}
@@ -181,7 +181,7 @@ class PushList(TreeherderList):
             status = self.client.count_jobs(self.locator.repository, int(row["push_id"]), old=old, cancel=cancel)
         except (HttpError, UnknownItemError) as error:
             return error
-        return counts_of(status)
+        return count_results(status)
 
     def open(self, row: Row) -> PushJobs:
         revision = str(row.get("revision") or "")

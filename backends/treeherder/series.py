@@ -18,7 +18,7 @@ from backends.http.errors import HttpError
 from backends.http.response import Freshness
 from backends.locators.taskcluster import Push, Task, TaskMeasurements
 from backends.resources import Chart, Entry, Link, LogAddress, Page, Row
-from backends.treeherder.alerts import change_of, percent_of
+from backends.treeherder.alerts import describe_change, signed_percent
 from backends.treeherder.api import Result, UnknownItemError
 from backends.treeherder.base import (
     Context,
@@ -36,7 +36,7 @@ from backends.treeherder.base import (
     with_layout,
     with_sections,
 )
-from backends.treeherder.detection import ALERT_PERCENT, Candidate, candidates_of
+from backends.treeherder.detection import ALERT_PERCENT, Candidate, find_candidates_by_push
 from backends.treeherder.locators import (
     INTERVAL,
     AlertSummaries,
@@ -151,7 +151,7 @@ def data_frame(values: Sequence[SeriesValue], signature_id: int, *, replicates: 
     )
 
 
-def labels(summaries: Sequence[tuple[str, SeriesSummary]]) -> list[str]:
+def label_series(summaries: Sequence[tuple[str, SeriesSummary]]) -> list[str]:
     """A name for each series (repository, signature): suite and test, then only what tells it from the others.
 
     Of a single one that is its platform; of several, in this order: the platforms, the options that not all of them
@@ -208,7 +208,7 @@ def point_frame(data: pl.DataFrame, summary: SeriesSummary, repository: str, lab
 def with_candidates(points: pl.DataFrame, summary: SeriesSummary) -> pl.DataFrame:
     """The column `candidate`, on all values of the push, as "t 9.3, +4.2 %"; by the signature's own threshold."""
     threshold = summary.alert_threshold if summary.alert_threshold else ALERT_PERCENT
-    candidates = candidates_of(points, threshold=threshold, absolute=summary.alert_change_type == 1)
+    candidates = find_candidates_by_push(points, threshold=threshold, absolute=summary.alert_change_type == 1)
     return points.with_columns(
         _mapped("push_id", {push: _candidate_words(one) for push, one in candidates.items()}).alias("candidate")
     )
@@ -335,7 +335,7 @@ class SeriesPoints(MeasuredList):
         reads = self._read(cancel)
         self._frameworks = {one.ref: str(one.summary.framework_id or one.ref.framework) for one in reads}
         self._range = value_range(pl.concat([DATA.empty(), *(one.data for one in reads)]))
-        names = labels([(one.ref.repository, one.summary) for one in reads])
+        names = label_series([(one.ref.repository, one.summary) for one in reads])
         self._name = names[0] if len(names) == 1 else ""
         note = self._note(reads)
         points: list[pl.DataFrame] = []
@@ -395,9 +395,9 @@ class SeriesPoints(MeasuredList):
                         push = pushes.get(alert.summary_id) or summary.push_id
                         of_it = alert.series_signature is not None and alert.series_signature.id == signature
                         if of_it and push is not None and alert.id is not None and summary.id is not None:
-                            percent = percent_of(alert)
+                            percent = signed_percent(alert)
                             change = "" if percent is None else f" {percent:+.1f} %"
-                            words = f"{summary.id} {change_of(alert) or 'alert'}{change}"
+                            words = f"{summary.id} {describe_change(alert) or 'alert'}{change}"
                             marks.append(AlertMark(str(push), str(summary.id), words))
                 origin = origin.worse(page.origin)
                 if number + 1 >= ALERT_PAGES:

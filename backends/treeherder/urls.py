@@ -74,7 +74,7 @@ PAGE_STATUSES = {
 }
 
 
-def recognise(pasted: PastedText) -> Locator | None:
+def parse_url(pasted: PastedText) -> Locator | None:
     """The locator of a URL of Treeherder or perf.compare, or of a dataset; None for every other text.
 
     Raises `InvalidLocatorError`.

@@ -25,7 +25,7 @@ from backends.treeherder.models import (
     TreeherderJob,
     TreeherderPush,
 )
-from backends.treeherder.pushes import PUSHES, counts_of, push_frame
+from backends.treeherder.pushes import PUSHES, count_results, push_frame
 from backends.treeherder.series import DATA, data_frame
 from backends.treeherder.signatures import (
     FRAMEWORKS,
@@ -162,7 +162,7 @@ def test_the_small_answers(recorded: RecordedTreeherder) -> None:
     assert treeherder.fetch_option_names() == {"102210fe594ee9b33d82058545b1ed14f4c8206e": "opt"}
     assert treeherder.fetch_classifications()[4] == "intermittent"
     assert treeherder.fetch_issue_trackers()[1] == "https://bugzilla.mozilla.org/show_bug.cgi?id="
-    assert counts_of(treeherder.count_jobs("autoland", 280)) == {
+    assert count_results(treeherder.count_jobs("autoland", 280)) == {
         "success": 61, "failed": 1, "exception": 1, "running": 0, "pending": 0, "other": 0, "total": 63,
     }  # fmt: skip
     [line] = treeherder.fetch_log_errors("autoland", 9).items
@@ -216,6 +216,6 @@ def test_an_alert_reads_as_its_page_shows_it(recorded: RecordedTreeherder) -> No
 
 
 def test_counts_of_a_push_do_not_count_the_total_as_a_result() -> None:
-    assert counts_of({"completed": 5, "pending": 1, "running": 2, "success": 3, "busted": 1, "retry": 1}) == {
+    assert count_results({"completed": 5, "pending": 1, "running": 2, "success": 3, "busted": 1, "retry": 1}) == {
         "success": 3, "failed": 1, "exception": 0, "running": 2, "pending": 1, "other": 1, "total": 5,
     }  # fmt: skip

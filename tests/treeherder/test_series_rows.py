@@ -15,7 +15,7 @@ from backends.treeherder.series import (
     SERIES,
     AlertMark,
     data_frame,
-    labels,
+    label_series,
     noise_percent,
     point_frame,
     with_alerts,
@@ -102,14 +102,23 @@ def summary(number: int, **members: str) -> SeriesSummary:
 
 
 def test_series_are_named_by_what_tells_them_apart() -> None:
-    assert labels([("autoland", summary(1))]) == ["damp linux"]
-    assert labels([("autoland", summary(1)), ("autoland", summary(2, suite="tp5", name="tp5 opt"))]) == ["damp", "tp5"]
+    assert label_series([("autoland", summary(1))]) == ["damp linux"]
+    assert label_series([("autoland", summary(1)), ("autoland", summary(2, suite="tp5", name="tp5 opt"))]) == [
+        "damp",
+        "tp5",
+    ]
     warm = summary(2, name="damp opt warm")
-    assert labels([("autoland", summary(1, name="damp opt cold")), ("autoland", warm)]) == ["damp cold", "damp warm"]
-    assert labels([("autoland", summary(1)), ("try", summary(1))]) == ["damp autoland", "damp try"]
-    assert labels([("try", summary(1, platform="mac", test="a")), ("try", summary(2))]) == ["damp a mac", "damp linux"]
-    assert labels([("try", summary(1)), ("try", summary(2))]) == ["damp 1", "damp 2"]
-    assert labels([]) == []
+    assert label_series([("autoland", summary(1, name="damp opt cold")), ("autoland", warm)]) == [
+        "damp cold",
+        "damp warm",
+    ]
+    assert label_series([("autoland", summary(1)), ("try", summary(1))]) == ["damp autoland", "damp try"]
+    assert label_series([("try", summary(1, platform="mac", test="a")), ("try", summary(2))]) == [
+        "damp a mac",
+        "damp linux",
+    ]
+    assert label_series([("try", summary(1)), ("try", summary(2))]) == ["damp 1", "damp 2"]
+    assert label_series([]) == []
 
 
 texts = st.sampled_from(["", "damp", "linux", "opt cold", "mac"])
@@ -124,6 +133,6 @@ summaries = st.builds(SeriesSummary, st.integers(1, 5), suite=texts, test=texts,
     )
 )
 def test_no_two_series_have_the_same_name(given_summaries: list[tuple[str, SeriesSummary]]) -> None:
-    found = labels(given_summaries)
+    found = label_series(given_summaries)
     assert len(found) == len(given_summaries) == len(set(found))
     assert all(found)

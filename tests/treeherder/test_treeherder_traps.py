@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from backends.errors import AppError
 from backends.http.errors import BadRequestError, NotFoundError, ServerError
 from backends.lenient_json import lenient
-from backends.treeherder.alerts import alert_frame, percent_of, summary_frame
+from backends.treeherder.alerts import alert_frame, signed_percent, summary_frame
 from backends.treeherder.api import (
     MissingEndpointError,
     NotTreeherderError,
@@ -38,7 +38,7 @@ from backends.treeherder.models import (
     SeriesValue,
     TreeherderJob,
 )
-from backends.treeherder.pushes import counts_of
+from backends.treeherder.pushes import count_results
 from backends.treeherder.series import data_frame
 from backends.treeherder.signatures import SIGNATURES as COLUMNS
 from backends.treeherder.signatures import signature_frame
@@ -156,7 +156,7 @@ def test_true_is_not_one(fake: FakeTreeherder) -> None:
     assert (odd.id, odd.framework_id, odd.suite) == (None, None, None)
     assert lenient(SeriesValue, {"id": 7, "value": True}).value is None
     fake.answers["/api/project/autoland/push/1/status/"] = {"success": True, "testfailed": 2, "completed": True}
-    counts = counts_of(fake.client().count_jobs("autoland", 1))
+    counts = count_results(fake.client().count_jobs("autoland", 1))
     assert (counts["success"], counts["failed"], counts["running"], counts["total"]) == (0, 2, 0, 2)
     fake.answers["/api/performance/issue-tracker/"] = [{"id": True, "issue_tracker_url": "https://bugs.example/"}]
     assert fake.client().fetch_issue_trackers() == {}
@@ -252,17 +252,17 @@ def test_the_same_number_is_another_status_of_a_summary_than_of_an_alert() -> No
 
 
 def test_the_sign_of_a_change_is_that_of_the_value() -> None:
-    assert percent_of(PerformanceAlert(amount_pct=5.0, amount_abs=-2.0)) == -5.0
-    assert percent_of(PerformanceAlert(amount_pct=5.0, amount_abs=2.0, is_regression=False)) == 5.0
-    assert percent_of(PerformanceAlert(amount_pct=5.0, prev_value=4.0, new_value=3.0)) == -5.0
-    assert percent_of(PerformanceAlert(amount_pct=5.0)) == 5.0
+    assert signed_percent(PerformanceAlert(amount_pct=5.0, amount_abs=-2.0)) == -5.0
+    assert signed_percent(PerformanceAlert(amount_pct=5.0, amount_abs=2.0, is_regression=False)) == 5.0
+    assert signed_percent(PerformanceAlert(amount_pct=5.0, prev_value=4.0, new_value=3.0)) == -5.0
+    assert signed_percent(PerformanceAlert(amount_pct=5.0)) == 5.0
     # Of small values the rounded ones seem not to have moved; what was made of them says whither.
     still: dict[str, float] = {"amount_pct": 7.52, "prev_value": 0.01, "new_value": 0.01, "amount_abs": 0.0}
-    assert percent_of(PerformanceAlert(**still, is_regression=True)) == 7.52
-    assert percent_of(PerformanceAlert(**still, is_regression=False)) == -7.52
+    assert signed_percent(PerformanceAlert(**still, is_regression=True)) == 7.52
+    assert signed_percent(PerformanceAlert(**still, is_regression=False)) == -7.52
     higher = AlertSignature(lower_is_better=False)
-    assert percent_of(PerformanceAlert(**still, is_regression=True, series_signature=higher)) == -7.52
-    assert percent_of(PerformanceAlert()) is None
+    assert signed_percent(PerformanceAlert(**still, is_regression=True, series_signature=higher)) == -7.52
+    assert signed_percent(PerformanceAlert()) is None
 
 
 def test_a_job_that_has_not_started_did_not_start_in_1970() -> None:
