@@ -3,7 +3,8 @@
 A line is a command without `ciexplore`. `*` before it: once in each output format. `<NAME>` is a locator of the demo
 (`ciexplore demo --locators`), `<id:NAME>` the task or group id in it, `<base>` and `<new>` are the revisions of its
 comparison, `<revision>` that of its archive, `<examples>` the folder of its job data. `VARIABLE=VALUE` before a command
-is its environment, `< FILE` after it its standard input. The old spellings of renamed verbs are used throughout.
+is its environment, `< FILE` after it its standard input, `SERVER --` before it what serves meanwhile. The old spellings
+of renamed verbs are used throughout.
 """
 
 from __future__ import annotations
@@ -342,6 +343,8 @@ SCENES = [
         archive get mozilla-central default --subdir testing --suffix tar.bz2 --output tar
         archive get <archive.directory> --output by-address --suffix zip
         archive get integration/autoland <revision> --output whole --yes
+        archive serve --port 0 -- archive get <archive.directory> --output served
+        archive serve --port 0 -- archive status AAAAAAAAAAAAAAAAAAAAAA
         archive get integration/autoland 000000000000 --output none --subdir testing
         archive get integration/autoland <revision> --subdir no/such/folder --output none
         * archive status

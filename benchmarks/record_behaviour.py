@@ -34,6 +34,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -94,23 +95,9 @@ class Ci:
 
     def __enter__(self) -> Self:
         options = ["--tasks", str(TASKS), "--seed", str(SEED)]
-        self._server = subprocess.Popen(
-            [str(self.command), "demo", "--serve", *options],
-            stdout=subprocess.PIPE,
-            env=self.environment,
-            cwd=self.work,
-            start_new_session=True,
-        )
-        assert self._server.stdout is not None
-        said = b""
-        while not said.endswith(b"\n"):  # all settings are written at once
-            piece = os.read(self._server.stdout.fileno(), 1 << 16)
-            if not piece:
-                raise SystemExit(f"{self.command} demo --serve ended at once")
-            said += piece
-        for line in said.decode().splitlines():
-            name, _, value = line.removeprefix("export ").partition("=")
-            self.environment[name] = shlex.split(value)[0]
+        self._server, settings = self.serve(["demo", "--serve", *options], self.environment)
+        self.environment |= settings
+        for name, value in settings.items():
             if found := re.search(r"127\.0\.0\.1:(\d+)", value):
                 self._names.append((found[1], name.lower().removesuffix("_url")))
         self.environment["CIEXPLORE_PULSE_URL"] = f"amqp://127.0.0.1:{CLOSED_PORT}"
@@ -126,14 +113,31 @@ class Ci:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._server.send_signal(signal.SIGTERM)
-        try:
-            self._server.wait(20)
-        except subprocess.TimeoutExpired:
-            self._server.kill()
-            self._server.wait()
-        assert self._server.stdout is not None
-        self._server.stdout.close()
+        stop(self._server)
+
+    def serve(self, words: list[str], environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], dict[str, str]]:
+        """Starts a command that prints `export NAME=VALUE` lines and serves; gives it and those settings."""
+        server = subprocess.Popen(
+            [str(self.command), *words],
+            stdout=subprocess.PIPE,
+            env=environment,
+            cwd=self.work,
+            start_new_session=True,
+        )
+        assert server.stdout is not None
+        said = b""
+        while not said.endswith(b"\n"):  # all settings are written at once
+            piece = os.read(server.stdout.fileno(), 1 << 16)
+            if not piece:
+                raise SystemExit(f"{self.command} {' '.join(words)} ended at once")
+            said += piece
+        pairs = [line.removeprefix("export ").partition("=") for line in said.decode().splitlines()]
+        return server, {name: shlex.split(value)[0] for name, _, value in pairs}
+
+    @property
+    def pid(self) -> int:
+        """The process of the embedded CI."""
+        return self._server.pid
 
     def fill(self, text: str) -> str:
         """`<NAME>` in the template of a command is a locator of the embedded CI, or the folder of its examples."""
@@ -148,7 +152,7 @@ class Ci:
                 form = "[\\w-]{22}" if found[1] else ".*"
             system, _, rest = name.partition(".")
             locator = self.locators.get(name) or self.locators[f"{RENAMED_PREFIXES.get(system, system)}.{rest}"]
-            return re.findall(form, locator)[0]
+            return str(re.findall(form, locator)[0])
 
         return re.sub(r"<(id:)?([a-z.-]+)>", value, text)
 
@@ -238,6 +242,17 @@ class Tree:
         return [{name: settled(value) for name, value in row.items()} for row in read_parquet(content)]
 
 
+def stop(server: subprocess.Popen[bytes]) -> None:
+    server.send_signal(signal.SIGTERM)
+    try:
+        server.wait(20)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+    assert server.stdout is not None
+    server.stdout.close()
+
+
 def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
@@ -264,23 +279,35 @@ def read_manifests(ci: Ci, changed: set[str]) -> dict[str, list[dict[str, Any]]]
 
 
 def run_step(ci: Ci, scene: Scene, template: str, tree: Tree) -> Record:
-    """Runs one command of a scene. `VARIABLE=VALUE` before it is its environment, `< FILE` at its end its input."""
+    """Runs one command of a scene. `VARIABLE=VALUE` before it is its environment, `< FILE` at its end its input, and
+    what stands before ` -- ` is a command that serves meanwhile.
+    """
     words = [ci.fill(word) for word in shlex.split(template)]
     environment = dict(ci.environment)
     while re.match(r"[A-Z_]+=", words[0]):
         name, _, value = words.pop(0).partition("=")
         environment[name] = value
+    server = None
+    if "--" in words:
+        at = words.index("--")
+        server, settings = ci.serve(words[:at], environment)
+        environment |= settings
+        words = words[at + 1 :]
     given = b""
     if len(words) > 2 and words[-2] == "<":
         given, words = (ci.work / words[-1]).read_bytes(), words[:-2]
-    done = subprocess.run(
-        [str(ci.command), *words],
-        input=given,
-        capture_output=True,
-        env=environment,
-        cwd=ci.work,
-        timeout=PATIENCE,
-    )
+    try:
+        done = subprocess.run(
+            [str(ci.command), *words],
+            input=given,
+            capture_output=True,
+            env=environment,
+            cwd=ci.work,
+            timeout=PATIENCE,
+        )
+    finally:
+        if server is not None:
+            stop(server)
     kind = kind_of(words)
     data, said = read_output(ci, kind, done.stdout)
     error = ci.settle(done.stderr.decode(errors="replace")).splitlines()
@@ -400,7 +427,7 @@ def record(command: Path, out: Path, only: str, jobs: int, screens: bool) -> int
         work += behaviour_walks.jobs(command, base, out, only)
     for scene in SCENES:
         if steps := choose_steps(scene, only):
-            work.append((scene.name, lambda scene=scene, steps=steps: record_scene(command, base, scene, steps, out)))
+            work.append((scene.name, partial(record_scene, command, base, scene, steps, out)))
     try:
         with ThreadPoolExecutor(jobs) as pool:
             running = [(name, pool.submit(job)) for name, job in work]
