@@ -95,9 +95,11 @@ SYSTEMS = (
             ("https://treeherder.mozilla.org/jobs?repo=R&fromchange=A&tochange=B", "the pushes from A to B"),
             ("https://treeherder.mozilla.org/jobs?repo=R&landoCommitID=N", "the push that a Lando job became"),
             ("https://treeherder.mozilla.org/api/performance/summary/?...", "the same by the API's URLs"),
-            ("treeherder:dataset/STORE[/VIEW]", "a dataset that `treeherder dataset update` filled"),
-            ("treeherder:signatures/autoland/browsertime", "what Perfherder measures"),
-            ("treeherder:pushes/autoland", "the pushes of a repository"),
+            ("treeherder:dataset/STORE[/VIEW]", "a dataset on this machine"),
+            (
+                "treeherder:signatures/autoland/browsertime, treeherder:pushes/autoland",
+                "what Perfherder measures, pushes",
+            ),
         ),
     ),
     System(
