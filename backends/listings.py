@@ -56,8 +56,10 @@ class RowCompleter:
         while left:
             first = [key for key in self.preferred if key in left]
             keys = [*first, *(key for key in left if key not in set(first))][: self.batch]
+            results = dict(self.map_concurrently(lambda key, own: self.fetch(left[key], own), keys, cancel))
             cells: dict[str, Mapping[str, Any]] = {}
-            for key, found in self.map_concurrently(lambda key, own: self.fetch(left[key], own), keys, cancel):
+            for key in keys:  # the first failure in the order of the rows is told, whichever comes first
+                found = results[key]
                 if isinstance(found, AppError):
                     note = note or f"{self.failed}: {found.sentence}"
                 else:

@@ -26,12 +26,11 @@ import polars as pl
 
 from backends.frames import filters
 from backends.http.response import Response
-from backends.treeherder.answers import entries
-from backends.treeherder.columns import SIGNATURES
-from backends.treeherder.detection import candidates_of
-from backends.treeherder.series_rows import SERIES, point_frame
-from backends.treeherder.signature_rows import series_frame, signature_frame
-from backends.treeherder.structs import Signature, Summary
+from backends.treeherder.api import decode_list
+from backends.treeherder.detection import find_candidates_by_push
+from backends.treeherder.models import PerformanceSignature, SeriesSummary
+from backends.treeherder.series import SERIES, data_frame, point_frame
+from backends.treeherder.signatures import SIGNATURES, signature_frame
 
 ISO = "%Y-%m-%dT%H:%M:%S"
 COLUMNS = 160  # of a wide terminal's plot
@@ -94,13 +93,15 @@ def milliseconds(work: Callable[[], object], runs: int) -> tuple[float, float]:
 
 def parsed(body: bytes) -> pl.DataFrame:
     answer = Response("https://th.example/api/", 200, {"content-type": "application/json"}, body)
-    return signature_frame(entries(answer, Signature, keyed=True).items, "autoland", {}, {13: "browsertime"})
+    return signature_frame(
+        decode_list(answer, PerformanceSignature, keyed=True).items, "autoland", {}, {13: "browsertime"}
+    )
 
 
-def points_of(body: bytes) -> tuple[pl.DataFrame, Summary]:
+def points_of(body: bytes) -> tuple[pl.DataFrame, SeriesSummary]:
     answer = Response("https://th.example/api/", 200, {"content-type": "application/json"}, body)
-    [summary] = entries(answer, Summary).items
-    return point_frame(series_frame(summary.data, 5), summary, "autoland", "damp linux"), summary
+    [summary] = decode_list(answer, SeriesSummary).items
+    return point_frame(data_frame(summary.data, 5), summary, "autoland", "damp linux"), summary
 
 
 def reduced(points: pl.DataFrame) -> pl.DataFrame:
@@ -231,7 +232,7 @@ def main() -> None:
         (f"parse {given.points:,} points ({len(series) / 1e6:.0f} MB)", lambda: points_of(series), None),
         (f"reduce them to {COLUMNS} columns", lambda: reduced(points), None),
         ("filter them by value", lambda: points.filter(value.mask(points)), None),
-        ("look for change points", lambda: candidates_of(points), None),
+        ("look for change points", lambda: find_candidates_by_push(points), None),
     ]
     gc.collect()
     gc.freeze()  # as the app does once it has started: the lists made above are not walked by each collection

@@ -23,10 +23,12 @@ from backends.locators.base import InvalidLocatorError, Locator
 from backends.locators.template import KINDS, FieldKind, Mismatch, Template
 
 
-def param(*, default: Any = dataclasses.MISSING, help: str = "", flag: str = "", metavar: str = "") -> Any:
+def param(
+    *, default: Any = dataclasses.MISSING, help: str = "", flag: str = "", metavar: str = "", compare: bool = True
+) -> Any:
     """A field of a locator. `help`, `flag` ("--search"), `metavar`: its command line option, see
-    `tui.commands.verbs`."""
-    return field(default=default, metadata={"help": help, "flag": flag, "metavar": metavar})
+    `tui.commands.verbs`. `compare` False: something known besides, neither written in the text nor compared."""
+    return field(default=default, compare=compare, metadata={"help": help, "flag": flag, "metavar": metavar})
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class DeclaredLocator(Locator):
             return
         dataclass(frozen=True)(cls)
         cls.opens, cls.verb = opens, verb
-        annotations = {one.name: str(one.type) for one in dataclasses.fields(cls)}
+        annotations = {one.name: str(one.type) for one in dataclasses.fields(cls) if one.compare}
         if cls.common:
             template += ("&" if "?" in template else "?") + cls.common
         cls.template = Template.compile(template, annotations, cls.kinds)

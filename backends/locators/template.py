@@ -16,6 +16,7 @@ import importlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from backends.errors import UsageError
@@ -31,7 +32,8 @@ class FieldKind:
     `choices`: all values, or the set of words of an option without a name; `raw`: `parse` and `format` do the
     percent-encoding themselves (fields with separators of their own); `rest`: as the last field of a path it takes all
     that is left of it, bare slashes included; `option`: "module:function" that reads what a user types behind a command
-    line option, where that may be more than the locator has ("14d" for 1209600).
+    line option, where that may be more than the locator has ("14d" for 1209600). `parse` raises `ValueError` for what
+    fits the pattern and still is not a value, e.g. 2026-02-30.
     """
 
     pattern: str
@@ -49,9 +51,12 @@ class FieldKind:
         if self.option:
             module, _, function = self.option.partition(":")
             return getattr(importlib.import_module(module), function)(text)
-        if not re.fullmatch(self.pattern, text, re.ASCII):
-            raise UsageError(f"{name}{': ' if name else ''}{text[:60]!r} is not {self.noun}.")
-        return self.parse(text)
+        try:
+            if re.fullmatch(self.pattern, text, re.ASCII):
+                return self.parse(text)
+        except ValueError:
+            pass
+        raise UsageError(f"{name}{': ' if name else ''}{text[:60]!r} is not {self.noun}.")
 
 
 def _server(text: str) -> str:
@@ -65,7 +70,9 @@ KINDS: dict[str, FieldKind] = {
     "text": FieldKind(r"(?s:.*)", "a text", "TEXT"),
     "word": FieldKind(_WORD, "a name", "NAME"),
     "int": FieldKind(r"[0-9]{1,15}", "a number", "N", int),
-    "day": FieldKind(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", "a day (YYYY-MM-DD)", "DAY"),
+    "day": FieldKind(
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}", "a day (YYYY-MM-DD)", "DAY", lambda text: date.fromisoformat(text).isoformat()
+    ),
     "revision": FieldKind(r"[0-9a-f]{8,40}", "a revision (8 to 40 hex digits)", "REVISION"),
     "hash": FieldKind(r"[0-9a-f]{40}", "a hash (40 hex digits)", "HASH"),
     "repository": FieldKind(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", "a repository name", "REPOSITORY"),
@@ -268,6 +275,9 @@ def _shown(option: Option) -> list[str]:
 
 def _value(kind: FieldKind, text: str, name: str, depth: int) -> Any:
     decoded = text if kind.raw else unescape(text)
-    if not re.fullmatch(kind.pattern, decoded, re.ASCII):
-        raise Mismatch(f"{name}: {decoded[:60]!r} is not {kind.noun}", depth)
-    return kind.parse(decoded)
+    try:
+        if re.fullmatch(kind.pattern, decoded, re.ASCII):
+            return kind.parse(decoded)
+    except ValueError:
+        pass
+    raise Mismatch(f"{name}: {decoded[:60]!r} is not {kind.noun}", depth)

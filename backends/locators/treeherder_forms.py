@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl
 
 from backends.locators.base import InvalidLocatorError
 from backends.locators.pasted import PastedText, PastedUrl
-from backends.locators.perfherder import PushOf
 from backends.locators.taskcluster import (
     PUBLIC_TREEHERDER,
     SLUGID,
@@ -64,18 +63,6 @@ def recognise(pasted: PastedText) -> TaskclusterLocator | None:
         "This Treeherder address names neither one push nor one task.",
         "Select a job (the address then has selectedTaskRun=) or a push (revision= with 12 to 40 hex digits).",
     )
-
-
-def push_of_page(pasted: PastedText) -> PushOf | None:
-    """The push of a page of jobs, whichever of its jobs is selected, on the server of the address; None for others."""
-    url = pasted.url
-    if url is None or not url.is_web:
-        return None
-    page, query = _page(url)
-    repository, revision = _repository(page, query, url), query.get("revision", "").lower()
-    if page != "jobs" or not REPOSITORY.fullmatch(repository) or not REVISION.fullmatch(revision):
-        return None
-    return PushOf(repository, revision, "" if url.host == PUBLIC_TREEHERDER else url.server())
 
 
 def _repository(page: str, query: dict[str, str], url: PastedUrl) -> str:

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
+import msgspec
 import polars as pl
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
+from backends.frames.getters import epoch_seconds, iso_time, optional, seconds_between, with_context, yes_if
+from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError
-from backends.locators.perfherder import (
+from backends.listings import refine
+from backends.locators.taskcluster import Push
+from backends.resources import Entry, Link, LogAddress, Page, Question, Row
+from backends.treeherder.api import Result
+from backends.treeherder.base import (
+    Context,
+    TreeherderList,
+    count_values,
+    epoch_of,
+    format_days,
+    id_column,
+    join_words,
+    labeled_cells,
+    log_of,
+    parse_seconds,
+    row_words,
+    task_of,
+)
+from backends.treeherder.client import TreeherderClient
+from backends.treeherder.locators import (
+    SUMMARY_STATUSES,
     AlertSummaries,
     AlertSummary,
     Compare,
@@ -17,36 +41,238 @@ from backends.locators.perfherder import (
     Series,
     SeriesRef,
 )
-from backends.locators.perfherder_pages import FRAMEWORKS, alerts_url, graph_url
-from backends.resources import Detail, Entry, Link, LogAddress, Page, Row
-from backends.treeherder.client import AlertFilters, AlertPage
-from backends.treeherder.columns import ALERTS, SUMMARIES, SUMMARY_STATUSES
-from backends.treeherder.listed import TreeherderList, Where, counts, epoch, group_of, log_of, task_of, told
-from backends.treeherder.narrowing import other_summaries
-from backends.treeherder.signatures import framework_id, unlisted
+from backends.treeherder.models import AlertSignature, PerformanceAlert, PerformanceAlertSummary, TaskMetadata
+from backends.treeherder.web_urls import FRAMEWORKS, alerts_url, graph_url
 
 AROUND = 14 * 86400  # seconds before and after an alert's push that its series is shown for
 MOST_SUMMARIES = 2000  # about two months of all frameworks; the filters reach further back
 MOST_LOOKED_UP = 20
-_SECTIONS = (
-    ("Summary", ("status", "title", "framework", "repository", "notes", "tags")),
-    ("Alerts", ("regressions", "improvements", "worst_percent", "related", "platforms")),
-    ("Push", ("push_time", "revision", "prev_revision", "original_revision")),
-    ("Times", ("created", "detect", "triaged", "triage", "triage_due", "bug_updated", "bug_after", "bug_due")),
-    ("Bug", ("bug", "bug_status", "assignee", "assignee_email")),
-)
+# An enumeration that agrees with `SUMMARY_STATUSES` up to 3 and not beyond (perf/models.py: PerformanceAlert).
+ALERT_STATUSES = ("untriaged", "downstream", "reassigned", "invalid", "acknowledged", "infra")
+BUG_STATUSES = (
+    "NEW", "FIXED", "INVALID", "INACTIVE", "DUPLICATE", "WONTFIX", "WORKSFORME", "INCOMPLETE", "MOVED",
+)  # fmt: skip
+FLAG_LABELS = {
+    "untriaged-regressions": ("Untriaged regressions only", 'Clear "untriaged regressions only"'),
+    "untriaged-improvements": ("Untriaged improvements only", 'Clear "untriaged improvements only"'),
+    "hide-improvements": ("Hide improvements", "Show improvements"),
+    "hide-related": (
+        "Hide downstream, reassigned and invalid ones", "Show downstream, reassigned and invalid ones",
+    ),
+    "sheriffed": ("Sheriffed frameworks only", 'Clear "sheriffed frameworks only"'),
+    "monitored": ("Monitored instead of sheriffed", "Sheriffed instead of monitored"),
+}  # fmt: skip
+
+
+def status_word(number: int | None, known: Sequence[str]) -> str | None:
+    """The word for a status; a number that nobody knows yet is shown as it is."""
+    if number is None:
+        return None
+    return known[number] if 0 <= number < len(known) else f"status {number}"
 
 
 def status_number(status: str) -> int | None:
-    """The server's number of a status given by word or number. Raises `UsageError`."""
+    """The server's number of a status of `AlertSummaries`. Raises `UsageError`."""
     if not status:
         return None
-    word = status.lower().replace("'", "").replace(" ", "").replace("-", "")
-    if word in SUMMARY_STATUSES:
-        return SUMMARY_STATUSES.index(word)
-    if word.isascii() and word.isdigit() and len(word) < 4:
-        return int(word)
+    if status in SUMMARY_STATUSES:
+        return SUMMARY_STATUSES.index(status)
+    if status.isascii() and status.isdigit() and len(status) < 4:
+        return int(status)
     raise UsageError(f"There is no alert status {status[:40]!r}.", f"Known: {', '.join(SUMMARY_STATUSES)}.")
+
+
+def describe_change(alert: PerformanceAlert) -> str | None:
+    if alert.is_regression is None:
+        return None
+    return "regression" if alert.is_regression else "improvement"
+
+
+def signed_percent(alert: PerformanceAlert) -> float | None:
+    """The change with the sign of the value's movement; `amount_pct` itself is never negative."""
+    size = alert.amount_pct
+    if size is None:
+        return None
+    if alert.amount_abs:
+        fell = alert.amount_abs < 0
+    elif alert.prev_value is not None and alert.new_value is not None and alert.new_value != alert.prev_value:
+        fell = alert.new_value < alert.prev_value
+    elif alert.is_regression is not None:  # all three are rounded to two decimals: small values seem not to move
+        lower_is_better = alert.series_signature is None or alert.series_signature.lower_is_better is not False
+        fell = alert.is_regression != lower_is_better
+    else:
+        return size
+    return -size if fell else size
+
+
+class _SummaryRow(msgspec.Struct, gc=False):
+    """A summary with its own alerts and those that other summaries handed to it."""
+
+    summary: PerformanceAlertSummary
+    alerts: list[PerformanceAlert]
+
+    def distinct(self, name: str) -> str | None:
+        values = [getattr(one.series_signature, name) for one in self.alerts if one.series_signature is not None]
+        return ", ".join(dict.fromkeys(filter(None, values))) or None
+
+    def worst_percent(self) -> float | None:
+        """The largest change, signed as the value moved."""
+        return max(
+            (change for one in self.alerts if (change := signed_percent(one)) is not None), key=abs, default=None
+        )
+
+
+def _framework(row: _SummaryRow, names: Mapping[int, str]) -> str | None:
+    number = row.summary.framework
+    return None if number is None else names.get(number, f"framework {number}")
+
+
+def _bug(row: _SummaryRow) -> str | None:
+    return None if row.summary.bug_number is None else str(row.summary.bug_number)
+
+
+# Durations are negative where the summary's push was changed after the alert.
+SUMMARIES = Schema(
+    (
+        id_column("summary_id", "Alert", get="summary.id"),
+        Column("status", Kind.STATE, "Status", width=14, section="Summary",
+               get=lambda row: status_word(row.summary.status, SUMMARY_STATUSES)),
+        Column("worst_percent", Kind.NUMBER, "Largest %", section="Alerts", get=_SummaryRow.worst_percent),
+        Column("title", Kind.TEXT, "Suites", width=24, section="Summary", get=lambda row: row.distinct("suite")),
+        Column("framework", Kind.TEXT, "Framework", section="Summary", get=with_context(_framework)),
+        Column("repository", Kind.TEXT, "Repository", section="Summary", get="summary.repository"),
+        Column("regressions", Kind.COUNT, "Regr.", section="Alerts",
+               get=lambda row: [one.is_regression for one in row.alerts].count(True)),
+        Column("improvements", Kind.COUNT, "Impr.", section="Alerts",
+               get=lambda row: [one.is_regression for one in row.alerts].count(False)),
+        Column("bug", Kind.TEXT, "Bug", section="Bug", get=_bug),
+        Column("bug_status", Kind.TEXT, "Bug status", section="Bug",
+               get=lambda row: status_word(row.summary.bug_status, BUG_STATUSES)),
+        Column("assignee", Kind.TEXT, "Assignee", section="Bug", get=optional("summary.assignee_username")),
+        Column("push_time", Kind.TIME, "Pushed", section="Push", get=epoch_seconds("summary.push_timestamp")),
+        Column("created", Kind.TIME, "Alerted", section="Times", get=iso_time("summary.created")),
+        Column("detect", Kind.DURATION, "Time to alert", "s", section="Times",
+               get=seconds_between("push_time", "created", negative=True)),
+        Column("triage", Kind.DURATION, "Time to triage", "s", section="Times",
+               get=seconds_between("created", "triaged", negative=True)),
+        Column("bug_after", Kind.DURATION, "Time to bug", "s", section="Times",
+               get=seconds_between("created", "bug_updated", negative=True)),
+        Column("revision", Kind.ID, "Revision", width=12, section="Push", get="summary.revision"),
+        Column("tags", Kind.TEXT, "Tags", section="Summary", get=lambda row: join_words(row.summary.performance_tags)),
+        Column("platforms", Kind.TEXT, "Platforms", width=24, section="Alerts",
+               get=lambda row: row.distinct("machine_platform")),
+        Column("related", Kind.COUNT, "Related", section="Alerts", get=lambda row: len(row.summary.related_alerts)),
+        Column("triaged", Kind.TIME, "Triaged", hidden=True, section="Times", get=iso_time("summary.first_triaged")),
+        Column("bug_updated", Kind.TIME, "Bug updated", hidden=True, section="Times",
+               get=iso_time("summary.bug_updated")),
+        Column("triage_due", Kind.TIME, "Triage due", hidden=True, section="Times",
+               get=iso_time("summary.triage_due_date")),
+        Column("bug_due", Kind.TIME, "Bug due", hidden=True, section="Times", get=iso_time("summary.bug_due_date")),
+        Column("notes", Kind.TEXT, "Notes", hidden=True, section="Summary", get=optional("summary.notes")),
+        Column("prev_revision", Kind.ID, "Previous push", hidden=True, section="Push",
+               get="summary.prev_push_revision"),
+        Column("original_revision", Kind.ID, "Original push", hidden=True, section="Push",
+               get="summary.original_revision"),
+        id_column("push_id", "Push", hidden=True, get="summary.push_id"),
+        id_column("prev_push_id", "Previous push id", hidden=True, get="summary.prev_push_id"),
+        id_column("issue_tracker", "Tracker", hidden=True, get="summary.issue_tracker"),
+        id_column("framework_id", "Framework id", hidden=True, get="summary.framework"),
+        Column("original_prev_revision", Kind.ID, "Push before the original", hidden=True, searched=False,
+               get="summary.original_prev_push_revision"),
+        Column("assignee_email", Kind.TEXT, "Assignee's e-mail", hidden=True, section="Bug",
+               get=optional("summary.assignee_email")),
+    ),
+    key="key",
+    key_get="summary.id",
+)  # fmt: skip
+
+
+def summary_frame(summaries: Sequence[PerformanceAlertSummary], frameworks: Mapping[int, str]) -> pl.DataFrame:
+    """In the order of arrival."""
+    known = [one for one in summaries if one.id is not None]
+    return SUMMARIES.build([_SummaryRow(one, [*one.alerts, *one.related_alerts]) for one in known], frameworks)
+
+
+class _AlertRow(msgspec.Struct, gc=False):
+    """An alert in the summary that lists it; `related`: handed to it by another summary."""
+
+    alert: PerformanceAlert
+    series: AlertSignature
+    summary: PerformanceAlertSummary
+    related: bool
+    task: TaskMetadata  # of a job that has expired the server gives an empty object
+    prev_task: TaskMetadata
+
+    def relation(self) -> str:
+        """ "own", or how the alert came from or went to another summary."""
+        if not self.related:
+            other = self.alert.related_summary_id
+            return "own" if other is None else f"handed to {other}"
+        how = status_word(self.alert.status, ALERT_STATUSES)
+        return f"{how if how in ('downstream', 'reassigned') else 'related'}, from {self.alert.summary_id}"
+
+
+ALERTS = Schema(
+    (
+        Column("change", Kind.STATE, "Change", width=12, section="Alert", get=lambda row: describe_change(row.alert)),
+        Column("percent", Kind.NUMBER, "Δ %", section="Alert", get=lambda row: signed_percent(row.alert)),
+        Column("suite", Kind.TEXT, "Suite", width=16, get="series.suite"),
+        Column("test", Kind.TEXT, "Test", width=14, get=optional("series.test")),
+        Column("platform", Kind.TEXT, "Platform", width=19, section="Series", get="series.machine_platform"),
+        Column("status", Kind.STATE, "Status", width=12, section="Alert",
+               get=lambda row: status_word(row.alert.status, ALERT_STATUSES)),
+        Column("options", Kind.TEXT, "Options", width=20, section="Series",
+               get=lambda row: join_words(row.series.extra_options)),
+        Column("prev_value", Kind.NUMBER, "Before", section="Alert", get="alert.prev_value"),
+        Column("new_value", Kind.NUMBER, "After", section="Alert", get="alert.new_value"),
+        Column("amount", Kind.NUMBER, "Δ", section="Alert", get="alert.amount_abs"),
+        Column("unit", Kind.TEXT, "Unit", section="Alert", get=optional("series.measurement_unit")),
+        Column("t", Kind.NUMBER, "t (alert)", section="Alert", get="alert.t_value"),
+        Column("noise", Kind.TEXT, "Noise", section="Alert", get="alert.noise_profile"),
+        Column("better", Kind.TEXT, "Better", section="Alert",
+               get=lambda row: "higher" if row.series.lower_is_better is False else "lower"),
+        Column("relation", Kind.TEXT, "Relation", section="Alert", get=_AlertRow.relation),
+        Column("starred", Kind.TEXT, "Starred", section="Series", get=yes_if("alert.starred")),
+        Column("manual", Kind.TEXT, "Manual", section="Series", get=yes_if("alert.manually_created")),
+        Column("classifier", Kind.TEXT, "Classifier", section="Series", get=optional("alert.classifier")),
+        id_column("alert_id", "Alert", section="Series", get="alert.id"),
+        id_column("signature_id", "Signature", section="Series", get="series.id"),
+        Column("task_id", Kind.ID, "Task", hidden=True, section="Series", get="task.task_id"),
+        Column("task_run", Kind.COUNT, "Run", hidden=True, section="Series", get="task.retry_id"),
+        Column("prev_task_id", Kind.ID, "Task before", hidden=True, section="Series", get="prev_task.task_id"),
+        Column("prev_task_run", Kind.COUNT, "Run before", hidden=True, section="Series", get="prev_task.retry_id"),
+        Column("profile_url", Kind.TEXT, "Profile", hidden=True, section="Series", get=optional("alert.profile_url")),
+        Column("prev_profile_url", Kind.TEXT, "Profile before", hidden=True, section="Series",
+               get=optional("alert.prev_profile_url")),
+        id_column("summary_id", "Summary", hidden=True, section="Series", get="alert.summary_id"),
+        id_column("related_summary_id", "Related summary", hidden=True, section="Series",
+                  get="alert.related_summary_id"),
+        id_column("listed_in", "Listed in", hidden=True, section="Series", get="summary.id"),
+        id_column("framework_id", "Framework id", hidden=True, section="Series", get="series.framework_id"),
+        Column("signature_hash", Kind.ID, "Hash", hidden=True, section="Series", get="series.signature_hash"),
+        Column("repository", Kind.TEXT, "Repository", hidden=True, section="Series",  # an alert does not name its own
+               get=lambda row: None if row.related else row.summary.repository),
+        Column("tags", Kind.TEXT, "Tags", hidden=True, section="Series", get=lambda row: join_words(row.series.tags)),
+    ),
+    key="key",
+    key_get=lambda row: f"{row.summary.id}/{row.alert.id}",
+)  # fmt: skip
+
+
+def alert_frame(summaries: Sequence[PerformanceAlertSummary]) -> pl.DataFrame:
+    """One row per alert of each summary, related alerts included; an alert that two summaries list gives two rows."""
+    return ALERTS.build(
+        [
+            _AlertRow(
+                alert, alert.series_signature or AlertSignature(), summary, related,
+                alert.taskcluster_metadata or TaskMetadata(), alert.prev_taskcluster_metadata or TaskMetadata(),
+            )
+            for summary in summaries
+            for related, alerts in ((False, summary.alerts), (True, summary.related_alerts))
+            for alert in alerts
+            if alert.id is not None and summary.id is not None
+        ]
+    )  # fmt: skip
 
 
 class AlertSummaryList(TreeherderList):
@@ -54,11 +280,11 @@ class AlertSummaryList(TreeherderList):
 
     schema = SUMMARIES
     noun = ("alert summary", "alert summaries")
-    empty_text = "No alert summary is like this; the filters of the address may be too narrow."
+    empty_text = "No matching alert summaries; the filters of the URL may be too narrow."
     locator: AlertSummaries
 
-    def __init__(self, locator: AlertSummaries, where: Where) -> None:
-        super().__init__(locator, where)
+    def __init__(self, locator: AlertSummaries, context: Context) -> None:
+        super().__init__(locator, context)
         self._trackers: dict[int, str] = {}
         self._frameworks: dict[str, int] = {}  # number by name; known once read
 
@@ -68,39 +294,24 @@ class AlertSummaryList(TreeherderList):
         frameworks = {str(number): name for name, number in (self._frameworks or FRAMEWORKS).items()}
         framework = frameworks.get(at.framework, at.framework)
         words = [at.repository, framework, at.status, at.words and f"“{at.words[:20]}”", *at.flags]
-        return " ".join(["alerts", *(word for word in words if word)])
-
-    def filters(self, cancel: CancelToken | None = None) -> AlertFilters:
-        at = self.locator
-        return AlertFilters(
-            repository=at.repository,
-            framework=framework_id(self.treeherder, at.framework, cancel),
-            status=status_number(at.status),
-            text=at.words,
-            timerange=at.timerange,
-            signature=at.signature,
-            assignee=at.assignee,
-            hide_improvements="hide-improvements" in at.flags,
-            hide_related_and_invalid="hide-related" in at.flags,
-            untriaged_regressions="untriaged-regressions" in at.flags,
-            untriaged_improvements="untriaged-improvements" in at.flags,
-            sheriffed_frameworks="sheriffed" in at.flags,
-            monitored="monitored" in at.flags,
-        )
+        return " ".join(["alerts", *filter(None, words)])
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
-        self._trackers = _trackers(self, cancel)
-        self._frameworks = {name: number for number, name in self.treeherder.framework_names(cancel).items()}
+        self._trackers = _issue_trackers(self.client, cancel)
+        names = self.client.fetch_framework_names(cancel)
+        self._frameworks = {name: number for number, name in names.items()}
+        framework = self.client.find_framework_id(self.locator.framework, cancel)
+        status = status_number(self.locator.status)
         seen = 0
-        filters = self.filters(cancel)
-        for page in self.treeherder.alert_summaries(filters, cancel):
+        for found in self.client.fetch_alert_summaries(self.locator, framework=framework, status=status, cancel=cancel):
             cancel.check()
-            seen += len(page.summaries)
-            more = page.total is not None and page.total > MOST_SUMMARIES and seen >= MOST_SUMMARIES
-            note = page.note or ("" if seen else unlisted(self.treeherder, filters.framework, page.summaries, cancel))
+            frame = summary_frame(found.items, names)
+            seen += len(frame)
+            more = found.total is not None and found.total > MOST_SUMMARIES and seen >= MOST_SUMMARIES
+            note = found.note or ("" if seen else self.client.describe_unknown_framework(framework, cancel))
             if more:
-                note = f"The newest {seen:,} of {page.total:,} summaries are shown; filters reach older ones."
-            yield Page(page.summaries, page.origin, total=None if more else page.total, note=note)
+                note = f"The newest {seen:,} of {found.total:,} summaries are shown; filters reach older ones."
+            yield Page(frame, found.origin, total=None if more else found.total, note=note)
             if more:
                 return
 
@@ -110,26 +321,49 @@ class AlertSummaryList(TreeherderList):
     def compare(self, rows: pl.DataFrame) -> Compare:
         if len(rows) != 1:
             raise UsageError("Only the two pushes of one summary can be compared.", "Mark one row, or none.")
-        found = _compared(rows.row(0, named=True), self.server)
-        if found is None:
-            raise UsageError("This summary does not name both pushes.", "Compare revisions by perf:compare/...")
-        return found
+        return _require_comparison(rows.row(0, named=True), self.server)
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
-        found = [] if row is None else _of_summary(self, row, self._trackers)
-        return [*found, *other_summaries(self.locator)]
+        at = self.locator
+        return [
+            *([] if row is None else _summary_menu(self, row, self._trackers)),
+            *(
+                Link(labels[flag in at.flags], replace(at, flags=tuple(sorted(set(at.flags) ^ {flag}))))
+                for flag, labels in FLAG_LABELS.items()
+            ),
+            Question(
+                "Status", f"One of {', '.join(SUMMARY_STATUSES)} (blank for all)", _with_status(at), at.status
+            ),
+            refine(
+                at, "words", "Filter by text",
+                "All words, in suite, test, platform, options, bug or revision (case-sensitive)",
+            ),
+            refine(at, "framework", "Framework", "Framework, by name or id (blank for all)"),
+            Question(
+                "Push date range", "How far back, e.g. 30d (blank for all)",
+                lambda text: replace(at, timerange=parse_seconds(text) if text.strip() else None),
+                format_days(at.timerange),
+            ),
+            refine(at, "assignee", "Assignee", "Treeherder's name of the person (blank for any)"),
+        ]  # fmt: skip
 
-    def detail(self, row: Row) -> Detail:
-        return Detail(
-            f"Alert summary {row['summary_id']}",
-            tuple((words, told(row, SUMMARIES, names)) for words, names in _SECTIONS),
-        )
+    def row_title(self, row: Row) -> str:
+        return f"Alert summary {row['summary_id']}"
 
     def web_url(self, row: Row | None = None) -> str:
-        return alerts_url(self.treeherder.base, self.locator if row is None else self.open(row), self._frameworks)
+        return alerts_url(self.client.base, self.locator if row is None else self.open(row), self._frameworks)
 
     def summary(self, frame: pl.DataFrame) -> str:
-        return " · ".join(counts(frame, "status"))
+        return " · ".join(count_values(frame, "status"))
+
+
+def _with_status(at: AlertSummaries) -> Callable[[str], AlertSummaries]:
+    def change(text: str) -> AlertSummaries:
+        changed = replace(at, status=text.strip())
+        status_number(changed.status)
+        return changed
+
+    return change
 
 
 class AlertList(TreeherderList):
@@ -140,8 +374,8 @@ class AlertList(TreeherderList):
     empty_text = "This summary has no alerts (any more)."
     locator: AlertSummary
 
-    def __init__(self, locator: AlertSummary, where: Where) -> None:
-        super().__init__(locator, where)
+    def __init__(self, locator: AlertSummary, context: Context) -> None:
+        super().__init__(locator, context)
         self._summary: Row = {}  # of the schema SUMMARIES; known once read
         self._root = ""
         self._trackers: dict[int, str] = {}
@@ -152,28 +386,32 @@ class AlertList(TreeherderList):
         return f"alert summary {self.locator.number}{status}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
-        page = self.treeherder.alert_summary(self.locator.number, cancel)
-        self._summary = page.summaries.row(0, named=True) if len(page.summaries) else {}
+        found = self.client.fetch_alert_summary(self.locator.number, cancel)
+        summaries = summary_frame(found.items, self.client.fetch_framework_names(cancel))
+        self._summary = summaries.row(0, named=True) if len(summaries) else {}
         self._root = self.root_of(str(self._summary.get("repository") or ""), cancel)
-        self._trackers = _trackers(self, cancel)
-        yield Page(page.alerts, page.origin, total=len(page.alerts), note=page.note)
-        if page.alerts["repository"].null_count():
-            yield self._with_repositories(page, cancel)
+        self._trackers = _issue_trackers(self.client, cancel)
+        frame = alert_frame(found.items)
+        yield Page(frame, found.origin, total=len(frame), note=found.note)
+        if frame["repository"].null_count():
+            yield self._with_repositories(frame, found, cancel)
 
-    def _with_repositories(self, page: AlertPage, cancel: CancelToken) -> Page:
+    def _with_repositories(
+        self, frame: pl.DataFrame, found: Result[PerformanceAlertSummary], cancel: CancelToken
+    ) -> Page:
         """An alert does not say of which repository it is; a downstream one is of another than this summary's."""
-        foreign = page.alerts.filter(pl.col("repository").is_null())["summary_id"].drop_nulls().unique().to_list()
-        known: dict[str, str] = {}
-        for number in foreign[:MOST_LOOKED_UP]:
+        summaries = frame.filter(pl.col("repository").is_null())["summary_id"].drop_nulls().unique().to_list()
+        repositories: dict[str, str] = {}
+        for number in summaries[:MOST_LOOKED_UP]:
             try:
-                told_by = self.treeherder.alert_summary(int(number), cancel).summaries
+                [other] = self.client.fetch_alert_summary(int(number), cancel).items
             except AppError:  # its alerts are then listed without a series to open
                 cancel.check()
                 continue
-            if len(told_by) and told_by["repository"][0]:
-                known[number] = str(told_by["repository"][0])
-        looked_up = pl.col("summary_id").replace_strict(known, default=None, return_dtype=pl.String)
-        return Page(page.alerts.with_columns(pl.col("repository").fill_null(looked_up)), page.origin, note=page.note)
+            if other.repository:
+                repositories[number] = other.repository
+        repository = pl.col("summary_id").replace_strict(repositories, default=None, return_dtype=pl.String)
+        return Page(frame.with_columns(pl.col("repository").fill_null(repository)), found.origin, note=found.note)
 
     def open(self, row: Row) -> Series | None:
         ref = self._ref(row)
@@ -185,7 +423,7 @@ class AlertList(TreeherderList):
         return SeriesRef(str(row["repository"]), str(row["signature_id"]), str(row.get("framework_id") or ""))
 
     def _series(self, refs: tuple[SeriesRef, ...]) -> Series:
-        when = epoch(self._summary.get("push_time"))
+        when = epoch_of(self._summary.get("push_time"))
         if when is None:
             return Series(refs, server=self.server)
         return Series(refs, None, when - AROUND, when + AROUND, server=self.server)
@@ -196,86 +434,67 @@ class AlertList(TreeherderList):
 
     def compare(self, rows: pl.DataFrame) -> Compare:
         """Whatever is marked: all that the framework measured on the push before and on the one alerted on."""
-        found = _compared(self._summary, self.server)
-        if found is None:
-            raise UsageError("This summary does not name both pushes.", "Compare revisions by perf:compare/...")
-        return found
+        return _require_comparison(self._summary, self.server)
 
     def log(self, row: Row) -> LogAddress | None:
-        return log_of(
-            {**row, "name": f"{row.get('suite')} {row.get('platform')}", "run": row.get("task_run")}, self._root
-        )
+        name = f"{row.get('suite')} {row.get('platform')}"
+        return log_of({**row, "name": name, "run": row.get("task_run")}, self._root)
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
-        found: list[Entry] = []
-        if row is not None:
-            for words, name, run in (
-                ("The task", "task_id", "task_run"),
-                ("The task before", "prev_task_id", "prev_task_run"),
-            ):
-                task = task_of(row, self._root, name, run)
-                if task is not None:
-                    found.append(Link(words, task))
-            for words, name in (("Its profile", "profile_url"), ("The profile before", "prev_profile_url")):
-                if str(row.get(name) or "").startswith("https://"):
-                    found.append(Link(f"{words} in the browser", str(row[name])))
-            other = row.get("related_summary_id")
-            other = other if other not in (None, str(self.locator.number)) else row.get("summary_id")
-            if other not in (None, str(self.locator.number)):
-                found.append(Link(f"Alert summary {other}", AlertSummary(int(other), self.server)))
-            if row.get("signature_id") is not None:
-                every = AlertSummaries(
-                    str(row.get("repository") or ""), signature=int(row["signature_id"]), server=self.server
-                )
-                found.append(Link("All alerts on this series", every))
-        return found + (_of_summary(self, self._summary, self._trackers) if self._summary else [])
+        entries = [] if row is None else self._menu_of_alert(row)
+        return entries + (_summary_menu(self, self._summary, self._trackers) if self._summary else [])
 
-    def detail(self, row: Row) -> Detail:
-        first = (
-            "change",
-            "prev_value",
-            "new_value",
-            "percent",
-            "amount",
-            "unit",
-            "better",
-            "t",
-            "noise",
-            "status",
-            "relation",
+    def _menu_of_alert(self, row: Row) -> list[Entry]:
+        entries: list[Entry] = []
+        for label, prefix in (("The task", ""), ("Previous task", "prev_")):
+            task = task_of(row, self._root, f"{prefix}task_id", f"{prefix}task_run")
+            if task is not None:
+                entries.append(Link(label, task))
+        for label, name in (("Profile", "profile_url"), ("Previous profile", "prev_profile_url")):
+            if str(row.get(name) or "").startswith("https://"):
+                entries.append(Link(f"{label} in the browser", str(row[name])))
+        own = str(self.locator.number)
+        other = next(
+            (row[name] for name in ("related_summary_id", "summary_id") if row.get(name) not in (None, own)), ""
         )
-        rest = [name for name in ALERTS.names if name not in first and name not in ("suite", "test")]
-        title = " ".join(str(row[name]) for name in ("suite", "test", "platform") if row.get(name))
-        return Detail(title, (("Alert", told(row, ALERTS, first)), ("Series", told(row, ALERTS, rest))))
+        if other:
+            entries.append(Link(f"Alert summary {other}", AlertSummary(int(other), self.server)))
+        if row.get("signature_id") is not None:
+            repository, signature = str(row.get("repository") or ""), int(row["signature_id"])
+            summaries = AlertSummaries(repository, signature=signature, server=self.server)
+            entries.append(Link("All alerts on this series", summaries))
+        return entries
+
+    def row_title(self, row: Row) -> str:
+        return row_words(row, "suite", "test", "platform")
 
     def web_url(self, row: Row | None = None) -> str:
         series = None if row is None else self.open(row)
         if row is None or series is None:
-            return alerts_url(self.treeherder.base, self.locator)
+            return alerts_url(self.client.base, self.locator)
         values = [row[name] for name in ("prev_value", "new_value") if row.get(name) is not None]
-        return graph_url(self.treeherder.base, series, values=(min(values), max(values)) if values else None)
+        return graph_url(self.client.base, series, values=(min(values), max(values)) if values else None)
 
     def summary(self, frame: pl.DataFrame) -> str:
-        """The status of the whole, its bug, and how long each step took."""
-        parts = counts(frame, "change")
+        """The summary's status, its bug, and how long each step took."""
+        parts = count_values(frame, "change")
         row = self._summary
         if row:
-            bug = f"bug {row['bug']}" if row.get("bug") else "no bug"
-            parts += [str(row.get("status") or ""), bug]
-            parts += [
-                f"{label.lower()} {text}" for label, text in told(row, SUMMARIES, ("detect", "triage", "bug_after"))
-            ]
-        return " · ".join(part for part in parts if part)
+            parts += [str(row.get("status") or ""), f"bug {row['bug']}" if row.get("bug") else "no bug"]
+            cells = labeled_cells(row, SUMMARIES, ("detect", "triage", "bug_after"))
+            parts += [f"{label.lower()} {text}" for label, text in cells]
+        return " · ".join(filter(None, parts))
 
 
-def _trackers(listed: TreeherderList, cancel: CancelToken) -> dict[int, str]:
+def _issue_trackers(client: TreeherderClient, cancel: CancelToken) -> dict[int, str]:
     try:
-        return listed.treeherder.issue_trackers(cancel)
+        return client.fetch_issue_trackers(cancel)
     except HttpError:  # then a bug is only a number
         return {}
 
 
-def _compared(row: Row, server: str) -> Compare | None:
+def _comparison(row: Row, server: str) -> Compare | None:
+    """Of the two pushes of a summary, None where it does not name both."""
     names = ("repository", "prev_revision", "revision")
     repository, base, new = (str(row.get(name) or "") for name in names)
     if not (repository and base and new):
@@ -283,18 +502,27 @@ def _compared(row: Row, server: str) -> Compare | None:
     return Compare(repository, base, repository, new, str(row.get("framework_id") or ""), server=server)
 
 
-def _of_summary(listed: TreeherderList, row: Row, trackers: dict[int, str]) -> list[Entry]:
+def _require_comparison(row: Row, server: str) -> Compare:
+    found = _comparison(row, server)
+    if found is None:
+        raise UsageError(
+            "This summary does not name both pushes.", "Compare revisions by a treeherder:compare/... locator."
+        )
+    return found
+
+
+def _summary_menu(shown: TreeherderList, row: Row, trackers: dict[int, str]) -> list[Entry]:
     """What leads on from a summary, for the menus of both lists."""
-    found: list[Entry] = []
+    entries: list[Entry] = []
     repository, revision = str(row.get("repository") or ""), str(row.get("revision") or "")
-    compared = _compared(row, listed.server)
-    if compared is not None:
-        found.append(Link("Compare with the push before", compared))
+    comparison = _comparison(row, shown.server)
+    if comparison is not None:
+        entries.append(Link("Compare with the push before", comparison))
     if repository and revision:
-        found.append(Link("The jobs of its push", PushOf(repository, revision, listed.server)))
-        found.append(Link("The task group of its push", group_of(repository, revision)))
-        found.append(Link("Its push in the browser", listed.jobs_url(repository, revision)))
+        entries.append(Link("The jobs of its push", PushOf(repository, revision, shown.server)))
+        entries.append(Link("The task group of its push", Push(repository, revision)))
+        entries.append(Link("Its push in the browser", shown.jobs_url(repository, revision)))
     tracker = trackers.get(int(row.get("issue_tracker") or 1))
     if row.get("bug") and tracker:
-        found.append(Link(f"Bug {row['bug']} in the browser", f"{tracker}{row['bug']}"))
-    return found
+        entries.append(Link(f"Bug {row['bug']} in the browser", f"{tracker}{row['bug']}"))
+    return entries

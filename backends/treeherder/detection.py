@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from backends.treeherder.signature_rows import as_number
+from backends.treeherder.base import as_number
 
 T_THRESHOLD = 7.0
 MIN_BACK, MAX_BACK, FORE = 12, 24, 12
@@ -37,7 +37,7 @@ class Candidate:
 
 
 @dataclass
-class _Judged:
+class _PushScore:
     t: float = 0.0
     n_back: int = 0
     n_fore: int = 0
@@ -45,20 +45,20 @@ class _Judged:
     after: float = 0.0
 
 
-def candidates(
+def find_candidates(
     pushes: Sequence[Sequence[float]], *, threshold: float = ALERT_PERCENT, absolute: bool = False
 ) -> list[Candidate]:
     """The candidates among pushes in order of time, each with its values (retriggers together; at least one).
 
     `threshold`: the smallest change that counts, in percent, or with `absolute` in the unit of the series.
     """
-    judged = _judge(pushes)
+    scores = _score(pushes)
     found = []
-    for place in range(1, len(judged)):
-        one = judged[place]
+    for place in range(1, len(scores)):
+        one = scores[place]
         if one.n_back < MIN_BACK or one.n_fore < FORE or one.t <= T_THRESHOLD:
             continue
-        if judged[place - 1].t > one.t or (place + 1 < len(judged) and judged[place + 1].t > one.t):
+        if scores[place - 1].t > one.t or (place + 1 < len(scores) and scores[place + 1].t > one.t):
             continue
         change = one.after - one.before
         percent = 100 * change / one.before if one.before else 0.0
@@ -67,7 +67,7 @@ def candidates(
     return found
 
 
-def candidates_of(
+def find_candidates_by_push(
     frame: pl.DataFrame, *, threshold: float = ALERT_PERCENT, absolute: bool = False
 ) -> dict[str, Candidate]:
     """The same of a series' rows (schema `DATA`), by push id."""
@@ -78,15 +78,15 @@ def candidates_of(
         .agg("value")
     )
     ids = grouped["push_id"].to_list()
-    found = candidates(grouped["value"].to_list(), threshold=threshold, absolute=absolute)
+    found = find_candidates(grouped["value"].to_list(), threshold=threshold, absolute=absolute)
     return {ids[one.push]: one for one in found}
 
 
-def _judge(pushes: Sequence[Sequence[float]]) -> list[_Judged]:
+def _score(pushes: Sequence[Sequence[float]]) -> list[_PushScore]:
     since_change = 0
-    judged = [_Judged() for _ in pushes]
+    scores = [_PushScore() for _ in pushes]
     for place in range(1, len(pushes)):
-        one = judged[place]
+        one = scores[place]
         reach = min(max(since_change, MIN_BACK), MAX_BACK)
         back: list[Sequence[float]] = []
         behind = place - 1
@@ -103,7 +103,7 @@ def _judge(pushes: Sequence[Sequence[float]]) -> list[_Judged]:
         one.before, one.after = _mean(back, one.n_back), _mean(fore, one.n_fore)
         one.t = _t(back, one.n_back, fore, one.n_fore)
         since_change = 0 if one.t > T_THRESHOLD else since_change + 1
-    return judged
+    return scores
 
 
 def _mean(window: Sequence[Sequence[float]], count: int) -> float:

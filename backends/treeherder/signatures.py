@@ -3,55 +3,166 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from operator import attrgetter
 
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.errors import UsageError
-from backends.locators.perfherder import (
+from backends.frames.getters import optional, with_context, yes_if
+from backends.frames.schema import Column, FromRows, Kind, Schema
+from backends.listings import refine
+from backends.resources import Entry, Link, Page, Question, Row
+from backends.treeherder.base import (
+    Context,
+    TreeherderList,
+    as_number,
+    count_values,
+    format_days,
+    id_column,
+    join_words,
+    parse_seconds,
+    require_marked,
+    row_words,
+    with_layout,
+    with_sections,
+)
+from backends.treeherder.datasets.lists import dataset_question, last_dataset
+from backends.treeherder.locators import (
+    INTERVAL,
     AlertSummaries,
     ComparedValues,
     Frameworks,
-    PerfherderLocator,
     Pushes,
     Repositories,
     Series,
     SeriesRef,
     Side,
     Signatures,
+    TreeherderLocator,
 )
-from backends.locators.perfherder_pages import alerts_url, graph_url, pushes_url, reference_url, signatures_url
-from backends.resources import Detail, Entry, Link, Page, Row
-from backends.treeherder.client import Treeherder
-from backends.treeherder.columns import FRAMEWORKS, REPOSITORIES, SIGNATURES, SUBTESTS
-from backends.treeherder.datasets.lists import dataset_question
-from backends.treeherder.listed import INTERVAL, TreeherderList, Where, counts, need, told
-from backends.treeherder.narrowing import other_signatures
+from backends.treeherder.models import NamedId, PerformanceSignature, TreeherderRepository
+from backends.treeherder.web_urls import alerts_url, graph_url, pushes_url, reference_url, signatures_url
 
 MOST_SERIES = 6  # as many colours as tell series apart
-DAYS = (1, 7, 14, 30, 60, 90, 365)
+
+# Those columns come first by which rows are judged and told apart: of most lists 80 cells show five or six.
+REPOSITORIES = Schema(
+    (
+        Column("name", Kind.TEXT, "Repository", width=20, get="name"),
+        Column("group", Kind.TEXT, "Group", get=lambda row: row.repository_group and row.repository_group.name),
+        Column("codebase", Kind.TEXT, "Codebase", get=optional("codebase")),
+        Column("alerts", Kind.TEXT, "Perf alerts", get=yes_if("performance_alerts_enabled")),
+        Column("try", Kind.TEXT, "Try", get=yes_if("is_try_repo")),
+        Column("dvcs", Kind.TEXT, "VCS", get="dvcs_type"),
+        Column("url", Kind.TEXT, "URL", get="url"),
+        Column("status", Kind.STATE, "Status", hidden=True, get="active_status"),
+        id_column("repository_id", "Id", hidden=True, get="id"),
+        Column("tc_root_url", Kind.TEXT, "Taskcluster", hidden=True, get=optional("tc_root_url")),
+    ),
+    key="name",
+)
+REPOSITORIES = with_sections(REPOSITORIES, {"Repository": REPOSITORIES.names[1:]})
+
+FRAMEWORKS = Schema(
+    (
+        id_column("framework_id", "Id", section="Framework", get="id"),
+        Column("name", Kind.TEXT, "Framework", width=24, section="Framework", get="name"),
+    ),
+    key="name",
+)
 
 
-def framework_id(treeherder: Treeherder, framework: str, cancel: CancelToken | None = None) -> int | None:
-    """The number of a framework that is given by name or number; None for "". Raises `UsageError`."""
-    if not framework:
-        return None
-    names = treeherder.framework_names(cancel)
-    by_name = {name.lower(): number for number, name in names.items()}
-    if framework.lower() in by_name:
-        return by_name[framework.lower()]
-    if framework.isascii() and framework.isdigit():  # one that is disabled is not listed and still has signatures
-        return int(framework)
-    raise UsageError(f"There is no framework {framework[:60]!r}.", f"Known: {', '.join(sorted(by_name))}.")
+@dataclass(frozen=True)
+class _Names:
+    """What signatures do not say themselves: their repository, the names of build options and frameworks."""
+
+    repository: str
+    options: Mapping[str, str]
+    frameworks: Mapping[int, str]
 
 
-def unlisted(treeherder: Treeherder, number: int | None, frame: pl.DataFrame, cancel: CancelToken | None = None) -> str:
-    """What is to be said of an empty list of a framework that the server does not know by this number; "" else."""
-    if number is None or len(frame) or number in treeherder.framework_names(cancel):
-        return ""
-    return f"Treeherder has no framework {number}, or has switched it off."
+def _joined_words(name: str) -> FromRows:
+    """A tuple of texts on one line; the same few tuples come 100,000 times."""
+    read = attrgetter(name)
+    return FromRows(lambda rows, _: list(map(cache(join_words), map(read, rows))))
+
+
+def _option(row: PerformanceSignature, names: _Names) -> str | None:
+    return names.options.get(row.option_collection_hash or "")
+
+
+def _framework(row: PerformanceSignature, names: _Names) -> str | None:
+    return names.frameworks.get(row.framework_id or 0)
+
+
+def _should_alert(row: PerformanceSignature) -> str | None:
+    """Null for no preference: then a suite alerts, and a subtest only if its suite has no value of its own."""
+    return None if row.should_alert is None else "yes" if row.should_alert else "no"
+
+
+def _better(row: PerformanceSignature) -> str:
+    return "lower" if row.lower_is_better else "higher"
+
+
+SIGNATURES = Schema(
+    (
+        Column("suite", Kind.TEXT, "Suite", width=19, get="suite"),
+        Column("test", Kind.TEXT, "Test", width=8, get=optional("test")),
+        Column("platform", Kind.TEXT, "Platform", width=19, get="machine_platform"),
+        Column("options", Kind.TEXT, "Options", width=15, get=_joined_words("extra_options")),
+        Column("application", Kind.TEXT, "Application", get=optional("application")),
+        Column("option", Kind.TEXT, "Build", get=with_context(_option)),
+        Column("unit", Kind.TEXT, "Unit", get=optional("measurement_unit")),
+        Column("better", Kind.TEXT, "Better", get=_better),
+        Column("should_alert", Kind.TEXT, "Alerts", get=_should_alert),
+        Column("tags", Kind.TEXT, "Tags", get=_joined_words("tags")),
+        Column("subtests", Kind.TEXT, "Subtests", get=yes_if("has_subtests")),
+        Column("framework", Kind.TEXT, "Framework", get=with_context(_framework)),
+        id_column("signature_id", "Id", get="id"),
+        Column("signature_hash", Kind.ID, "Hash", hidden=True, get="signature_hash"),
+        Column("parent_hash", Kind.ID, "Parent hash", hidden=True, searched=False, get="parent_signature"),
+        id_column("framework_id", "Framework id", hidden=True, get="framework_id"),
+        Column("option_hash", Kind.ID, "Option hash", hidden=True, searched=False, get="option_collection_hash"),
+        Column(
+            "repository", Kind.TEXT, "Repository", hidden=True, searched=False,
+            get=with_context(lambda row, names: names.repository),
+        ),
+    ),
+    key="key",
+    key_get="id",
+)  # fmt: skip
+SIGNATURES = with_sections(SIGNATURES, {"Signature": SIGNATURES.names[2:-1]})
+SUBTESTS = with_layout(SIGNATURES, hidden=("suite",), test=26)  # of one suite, which the title names
+
+
+def repository_frame(repositories: Sequence[TreeherderRepository]) -> pl.DataFrame:
+    """Those that raise performance alerts first, then by name."""
+    frame = REPOSITORIES.build([row for row in repositories if row.name])
+    return frame.sort(pl.col("alerts").is_null(), "name")
+
+
+def framework_frame(frameworks: Sequence[NamedId]) -> pl.DataFrame:
+    """By id."""
+    return FRAMEWORKS.build([row for row in frameworks if row.name and row.id is not None]).sort(
+        as_number("framework_id")
+    )
+
+
+def signature_frame(
+    signatures: Sequence[PerformanceSignature], repository: str, options: Mapping[str, str],
+    frameworks: Mapping[int, str],
+) -> pl.DataFrame:  # fmt: skip
+    """By suite, test and platform. `options`: names of build options by hash.
+
+    Reading 100,000 signatures (45 MB) costs 0.7 s of CPU (benchmarks/perfherder.py); with lists for tags and options,
+    which unlike tuples of texts the garbage collector goes on walking, it was 1.0 s.
+    """
+    rows = [row for row in signatures if row.id is not None]
+    frame = SIGNATURES.build(rows, _Names(repository, options, frameworks))
+    return frame.sort("suite", "test", "platform", as_number("signature_id"), nulls_last=False)
 
 
 class RepositoryList(TreeherderList):
@@ -61,13 +172,18 @@ class RepositoryList(TreeherderList):
     noun = ("repository", "repositories")
     locator: Repositories
 
+    def __init__(self, locator: Repositories, context: Context) -> None:
+        super().__init__(locator, context)
+        self._last_dataset = last_dataset(context.state_path)
+
     @property
     def title(self) -> str:
         return "Perfherder"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
-        rows = self.treeherder.repositories(cancel)
-        yield Page(rows.frame, rows.origin, total=len(rows.frame), note=rows.note)
+        found = self.client.fetch_repositories(cancel)
+        frame = repository_frame(found.items)
+        yield Page(frame, found.origin, total=len(frame), note=found.note)
 
     def open(self, row: Row) -> Frameworks:
         return Frameworks(str(row["name"]), self.server)
@@ -75,21 +191,18 @@ class RepositoryList(TreeherderList):
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         general: list[Entry] = [Link("All alerts, newest first", AlertSummaries(server=self.server))]
         if row is None:
-            return [*general, dataset_question("", self.last_dataset)]
+            return [*general, dataset_question("", self._last_dataset)]
         name = str(row["name"])
         return [
             Link(f"Pushes of {name}", Pushes(name, server=self.server)),
             Link(f"Alerts on {name}", AlertSummaries(name, server=self.server)),
             Link(f"Signatures of {name}, all frameworks", Signatures(name, server=self.server)),
             *general,
-            dataset_question(name, self.last_dataset),
+            dataset_question(name, self._last_dataset),
         ]
 
-    def detail(self, row: Row) -> Detail:
-        return Detail(str(row["name"]), (("Repository", told(row, REPOSITORIES, REPOSITORIES.names[1:])),))
-
     def web_url(self, row: Row | None = None) -> str:
-        base = self.treeherder.base
+        base = self.client.base
         return reference_url(base, self.locator) if row is None else pushes_url(base, Pushes(str(row["name"])))
 
 
@@ -100,15 +213,20 @@ class FrameworkList(TreeherderList):
     noun = ("framework", "frameworks")
     locator: Frameworks
 
+    def __init__(self, locator: Frameworks, context: Context) -> None:
+        super().__init__(locator, context)
+        self._last_dataset = last_dataset(context.state_path)
+
     @property
     def title(self) -> str:
         return self.locator.repository or "frameworks"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         if self.locator.repository:
-            self.treeherder.check_repository(self.locator.repository, cancel)
-        rows = self.treeherder.frameworks(cancel)
-        yield Page(rows.frame, rows.origin, total=len(rows.frame), note=rows.note)
+            self.client.check_repository(self.locator.repository, cancel)
+        found = self.client.fetch_frameworks(cancel)
+        frame = framework_frame(found.items)
+        yield Page(frame, found.origin, total=len(frame), note=found.note)
 
     def open(self, row: Row) -> Signatures | AlertSummaries:
         name = str(row["name"])
@@ -118,27 +236,27 @@ class FrameworkList(TreeherderList):
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         repository = self.locator.repository
-        found: list[Entry] = []
+        entries: list[Entry] = []
         if row is not None:
             name = str(row["name"])
             if repository:
-                several = Signatures(repository, name, subtests=True, server=self.server)
-                found.append(Link(f"Signatures of {name} with subtests", several))
-            found.append(Link(f"Alerts of {name}", AlertSummaries(repository, name, server=self.server)))
+                signatures = Signatures(repository, name, subtests=True, server=self.server)
+                entries.append(Link(f"Signatures of {name} with subtests", signatures))
+            entries.append(Link(f"Alerts of {name}", AlertSummaries(repository, name, server=self.server)))
         if repository:
-            every = Signatures(repository, server=self.server)
-            found.append(Link("Signatures of all frameworks", every))
-            found.append(Link("Signatures of all frameworks with subtests", replace(every, subtests=True)))
-            found.append(Link(f"Pushes of {repository}", Pushes(repository, server=self.server)))
-        return [*found, dataset_question(repository, self.last_dataset)]
+            signatures = Signatures(repository, server=self.server)
+            entries.append(Link("Signatures of all frameworks", signatures))
+            entries.append(Link("Signatures of all frameworks with subtests", replace(signatures, subtests=True)))
+            entries.append(Link(f"Pushes of {repository}", Pushes(repository, server=self.server)))
+        return [*entries, dataset_question(repository, self._last_dataset)]
 
-    def detail(self, row: Row) -> Detail:
-        return Detail(str(row["name"]), (("Framework", told(row, FRAMEWORKS, FRAMEWORKS.names)),))
+    def row_title(self, row: Row) -> str:
+        return str(row["name"])
 
     def web_url(self, row: Row | None = None) -> str:
         if row is None:
-            return reference_url(self.treeherder.base, self.locator)
-        return alerts_url(self.treeherder.base, AlertSummaries(framework=str(row["framework_id"])))
+            return reference_url(self.client.base, self.locator)
+        return alerts_url(self.client.base, AlertSummaries(framework=str(row["framework_id"])))
 
 
 class SignatureList(TreeherderList):
@@ -149,8 +267,8 @@ class SignatureList(TreeherderList):
     empty_text = "Nothing was measured here in this interval; x offers longer ones."
     locator: Signatures
 
-    def __init__(self, locator: Signatures, where: Where) -> None:
-        super().__init__(locator, where)
+    def __init__(self, locator: Signatures, context: Context) -> None:
+        super().__init__(locator, context)
         self.interval = locator.interval or INTERVAL
         self._suite = ""  # known with the first rows
         self._framework: int | None = None  # its number; known once read
@@ -164,26 +282,29 @@ class SignatureList(TreeherderList):
         return f"{self.locator.repository} {framework}{parent}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
-        """All of them in one answer: the server does not page them."""
-        self._framework = number = framework_id(self.treeherder, self.locator.framework, cancel)
-        rows = self.treeherder.signatures(
-            self.locator.repository,
-            frameworks=() if number is None else (number,),
-            interval=None if self.locator.parent else self.interval,
-            subtests=None if self.locator.subtests or self.locator.parent else False,
-            parent=self.locator.parent,
-            platform=self.locator.platform,
+        """All of them in one response: the server does not page them."""
+        at, client = self.locator, self.client
+        self._framework = client.find_framework_id(at.framework, cancel)
+        found = client.fetch_signatures(
+            at.repository,
+            frameworks=() if self._framework is None else (self._framework,),
+            interval=None if at.parent else self.interval,
+            subtests=None if at.subtests or at.parent else False,
+            parent=at.parent,
+            platform=at.platform,
             cancel=cancel,
         )
-        suites = rows.frame["suite"].drop_nulls().unique()
+        options, frameworks = client.fetch_option_names(cancel), client.fetch_framework_names(cancel)
+        frame = signature_frame(found.items, at.repository, options, frameworks)
+        suites = frame["suite"].drop_nulls().unique()
         self._suite = str(suites[0]) if len(suites) == 1 else ""
-        note = " ".join(part for part in (rows.note, unlisted(self.treeherder, number, rows.frame, cancel)) if part)
-        yield Page(rows.frame, rows.origin, total=len(rows.frame), note=note)
+        unknown = client.describe_unknown_framework(self._framework, cancel) if frame.is_empty() else ""
+        yield Page(frame, found.origin, total=len(frame), note=f"{found.note} {unknown}".strip())
 
     def open(self, row: Row) -> Series:
         return Series((self._ref(row),), self.locator.interval, server=self.server)
 
-    def shows(self, row: Row) -> PerfherderLocator:
+    def shows(self, row: Row) -> TreeherderLocator:
         return self._subtests(row) or self.open(row)
 
     def _ref(self, row: Row) -> SeriesRef:
@@ -199,48 +320,54 @@ class SignatureList(TreeherderList):
         )  # fmt: skip
 
     def open_marked(self, rows: pl.DataFrame) -> Series:
-        """The list of points says so where it is more than it reads."""
+        """The list of points notes where it is more than it reads."""
         refs = tuple(self._ref(row) for row in rows.iter_rows(named=True))
         return Series(refs, self.locator.interval, server=self.server)
 
     def compare(self, rows: pl.DataFrame) -> ComparedValues:
-        """The values of two signatures over the interval, such as those of two platforms."""
-        need(rows, 2, "signatures")
+        """The values of two signatures over the interval, e.g. those of two platforms."""
+        require_marked(rows, 2, "signatures")
         start = int(time.time()) - self.interval
         base, new = (Side(self._ref(row), start=start) for row in rows.iter_rows(named=True))
         return ComparedValues(base, new, server=self.server)
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
-        found: list[Entry] = []
+        at = self.locator
+        entries: list[Entry] = []
         if row is not None:
-            found.append(Link("Its series", self.open(row)))
+            entries.append(Link("Its series", self.open(row)))
             subtests = self._subtests(row)
             if subtests is not None:
-                found.append(Link("Its subtests", subtests))
+                entries.append(Link("Its subtests", subtests))
             signature = int(row["signature_id"])
-            found.append(
-                Link("Alerts on it", AlertSummaries(self.locator.repository, signature=signature, server=self.server))
-            )
+            entries.append(Link("Alerts on it", AlertSummaries(at.repository, signature=signature, server=self.server)))
         if 0 < len(rows) <= MOST_SERIES:
-            found.append(Link(f"The series of these {len(rows)}", self.open_marked(rows)))
-        return found if self.locator.parent else [*found, *other_signatures(self.locator, self.interval)]
+            entries.append(Link(f"The series of these {len(rows)}", self.open_marked(rows)))
+        if at.parent:
+            return entries
+        return [
+            *entries,
+            Link("Suites only" if at.subtests else "With subtests", replace(at, subtests=not at.subtests)),
+            refine(at, "framework", "Another framework", "Framework, by name or id (blank for all)"),
+            Question(
+                "Change time range", "How far back, e.g. 2d or 12w",
+                lambda text: replace(at, interval=parse_seconds(text)), format_days(self.interval),
+            ),
+            refine(at, "platform", "Filter by platform", "The platform's full name (blank for all)"),
+        ]  # fmt: skip
 
-    def detail(self, row: Row) -> Detail:
-        names = [name for name in SIGNATURES.names if name not in ("suite", "test", "repository")]
-        title = " ".join(str(row[name]) for name in ("suite", "test") if row.get(name))
-        alerts = {"yes": "yes", "no": "no"}.get(str(row.get("should_alert")), "no preference: if nothing above it does")
-        lines = tuple((label, alerts if label == "Alerts" else text) for label, text in told(row, SIGNATURES, names))
-        return Detail(title, (("Signature", lines),))
+    def row_title(self, row: Row) -> str:
+        return row_words(row, "suite", "test")
 
     def web_url(self, row: Row | None = None) -> str:
         if row is not None:
-            return graph_url(self.treeherder.base, self.open(row))
+            return graph_url(self.client.base, self.open(row))
         frameworks = {} if self._framework is None else {self.locator.framework.lower(): self._framework}
-        return signatures_url(self.treeherder.base, self.locator, frameworks)
+        return signatures_url(self.client.base, self.locator, frameworks)
 
     def summary(self, frame: pl.DataFrame) -> str:
         suites, platforms = frame["suite"].n_unique(), frame["platform"].n_unique()
-        return " · ".join([f"{suites:,} suites", f"{platforms:,} platforms", *counts(frame, "framework", 3)])
+        return " · ".join([f"{suites:,} suites", f"{platforms:,} platforms", *count_values(frame, "framework", 3)])
 
 
 class SubtestList(SignatureList):

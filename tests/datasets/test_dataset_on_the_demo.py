@@ -18,7 +18,6 @@ from backends.config import load
 from backends.demo import DemoServer
 from backends.errors import OperationCancelledError, UsageError
 from backends.http import Http, Mode
-from backends.locators.perfherder import Repositories
 from backends.resources import Action, Question, gather
 from backends.systems import parse_locator, systems
 from backends.treeherder.datasets import lists
@@ -28,6 +27,7 @@ from backends.treeherder.datasets.lists import DatasetRows, last_dataset
 from backends.treeherder.datasets.locators import DatasetView, DatasetViews
 from backends.treeherder.datasets.store import DAY, DatasetStore
 from backends.treeherder.datasets.views import VIEWS
+from backends.treeherder.locators import Repositories
 from tests.datasets.conftest import Call
 
 LAST_DAY = int(datetime(2026, 11, 21, tzinfo=UTC).timestamp())  # of the demo's pushes

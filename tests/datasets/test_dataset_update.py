@@ -14,7 +14,7 @@ import pytest
 from backends.cancel import CancelToken
 from backends.errors import OperationCancelledError
 from backends.http.errors import AccessDeniedError
-from backends.treeherder.asking import NoSuchRepository
+from backends.treeherder.api import UnknownRepositoryError
 from backends.treeherder.datasets import update_plan
 from backends.treeherder.datasets.dataset import Dataset, PushWindow, ViewOptions
 from backends.treeherder.datasets.fetch_log import now
@@ -275,7 +275,7 @@ def test_more_pushes_than_a_page_are_all_listed(tmp_path: Path) -> None:
 
 def test_an_unknown_repository_is_said_before_the_server_seems_ill(tmp_path: Path) -> None:
     world = _world()
-    with DatasetStore(tmp_path, create=True) as store, pytest.raises(NoSuchRepository):
+    with DatasetStore(tmp_path, create=True) as store, pytest.raises(UnknownRepositoryError):
         DatasetUpdate(
             store, world.server("autolnd"), replace(OPTIONS, repository="autolnd"), cancel=CancelToken()
         ).run()

@@ -14,8 +14,7 @@ from backends.config import load
 from backends.http import Http
 from backends.locators import Locator
 from backends.resources import gather
-from backends.systems import parse_locator
-from backends.treeherder import resolve, resource_for
+from backends.systems import open_resource, parse_locator
 from tests.treeherder.fake_treeherder import FakeTreeherder, RecordedTreeherder
 from tests.treeherder.listing import Lists, check_list
 
@@ -39,16 +38,23 @@ def uncached() -> Iterator[Http]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def opened_lists() -> dict[str, tuple[Any, pl.DataFrame]]:
+    """What `open_list` has listed: most tests only read a list of the demo."""
+    return {}
+
+
 @pytest.fixture
-def listed(demo: dict[str, str], uncached: Http) -> Lists:
-    """Lists a locator or a name of the demo: the resource and all its rows."""
+def open_list(demo: dict[str, str], uncached: Http, opened_lists: dict[str, tuple[Any, pl.DataFrame]]) -> Lists:
+    """Lists a locator or a name of the demo: the resource and all its rows. `again`: also if it was listed before."""
 
-    def lists(what: Locator | str) -> tuple[Any, pl.DataFrame]:
+    def open_and_check(what: Locator | str, *, again: bool = False) -> tuple[Any, pl.DataFrame]:
         locator = parse_locator(demo.get(what, what)) if isinstance(what, str) else what
-        settings = load()
-        resource = resource_for(resolve(locator, uncached, settings, CancelToken()), uncached, settings)
-        frame = gather(resource, CancelToken()).frame
-        check_list(resource, frame)
-        return resource, frame
+        if again or repr(locator) not in opened_lists:
+            resource = open_resource(locator, uncached, load(), CancelToken())
+            frame = gather(resource, CancelToken()).frame
+            check_list(resource, frame)
+            opened_lists[repr(locator)] = resource, frame
+        return opened_lists[repr(locator)]
 
-    return lists
+    return open_and_check

@@ -19,8 +19,8 @@ from backends.config import Settings
 from backends.http import Http, Mode
 from backends.http.response import Response
 from backends.resources import Page, Resource
-from backends.treeherder import resolve, resource_for
-from backends.treeherder.client import Treeherder
+from backends.systems import open_resource
+from backends.treeherder.client import TreeherderClient
 
 BASE = "https://th.example"
 SPA = "<!doctype html><title>Treeherder</title>"
@@ -74,16 +74,15 @@ class FakeTreeherder:
             clock=lambda: time.time() + later,
         )
 
-    def client(self, **options: Any) -> Treeherder:
-        return Treeherder(self.http(**options), BASE)
+    def client(self, **options: Any) -> TreeherderClient:
+        return TreeherderClient(self.http(**options), BASE)
 
     def list(self, locator: Any, **options: Any) -> Resource:
-        return opened(locator, self.http(**options))
+        return open_resource_of(locator, self.http(**options))
 
 
-def opened(locator: Any, http: Http, base: str = BASE) -> Resource:
-    settings = Settings(treeherder_url=base)
-    return resource_for(resolve(locator, http, settings, CancelToken()), http, settings)
+def open_resource_of(locator: Any, http: Http, base: str = BASE) -> Resource:
+    return open_resource(locator, http, Settings(treeherder_url=base), CancelToken())
 
 
 def pages(resource: Resource) -> list[Page]:

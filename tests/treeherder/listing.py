@@ -47,7 +47,7 @@ def entry(resource: Resource, row: Row | None, frame: pl.DataFrame, words: str) 
     return found[0].opens  # type: ignore[union-attr]
 
 
-def asked(resource: Resource, frame: pl.DataFrame, words: str, text: str) -> Any:
+def answer_question(resource: Resource, frame: pl.DataFrame, words: str, text: str) -> Any:
     """What the menu's question with these words makes of an answer."""
     [question] = [one for one in resource.menu(None, frame) if isinstance(one, Question) and words in one.label]
     return question.opens(text)

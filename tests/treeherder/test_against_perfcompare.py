@@ -10,8 +10,7 @@ import polars as pl
 import pytest
 
 from backends.frames.comparison import compare_samples
-from backends.treeherder.columns import VALUES
-from backends.treeherder.compare_rows import compare_values
+from backends.treeherder.compare import VALUES, compare_values
 from tests.treeherder.fake_treeherder import RecordedTreeherder
 
 ROUNDED = 0.005 + 1e-9  # their numbers have two decimals, and so have the values that ours are of

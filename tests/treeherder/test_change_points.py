@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.treeherder.detection import INFINITE_T, candidates, candidates_of
+from backends.treeherder.detection import INFINITE_T, find_candidates, find_candidates_by_push
 
 
 def noise(number: int, *, mean: float = 100, spread: float = 1, seed: int = 5) -> list[list[float]]:
@@ -19,7 +19,7 @@ def noise(number: int, *, mean: float = 100, spread: float = 1, seed: int = 5) -
 
 
 def test_a_step_is_found_at_the_push_that_brought_it() -> None:
-    [found] = candidates([*noise(40), *noise(40, mean=110, seed=6)])
+    [found] = find_candidates([*noise(40), *noise(40, mean=110, seed=6)])
     assert found.push == 40
     assert found.t > 7 and found.percent == pytest.approx(10, abs=1.5)
     assert found.before == pytest.approx(100, abs=1) and found.after == pytest.approx(110, abs=1)
@@ -27,38 +27,38 @@ def test_a_step_is_found_at_the_push_that_brought_it() -> None:
 
 def test_noise_alone_is_no_change() -> None:
     for seed in range(20):
-        assert candidates(noise(200, seed=seed)) == []
+        assert find_candidates(noise(200, seed=seed)) == []
 
 
 def test_a_step_has_to_be_seen_by_twelve_values_after_it() -> None:
     eleven = [*noise(40), *noise(11, mean=120, seed=6)]
-    assert candidates(eleven) == []
-    assert [one.push for one in candidates([*eleven, [120.3]])] == [40]
+    assert find_candidates(eleven) == []
+    assert [one.push for one in find_candidates([*eleven, [120.3]])] == [40]
     # Retriggers count as values: the same eleven pushes, one of them run twice.
-    assert [one.push for one in candidates([*eleven[:-1], [*eleven[-1], 120.3]])] == [40]
+    assert [one.push for one in find_candidates([*eleven[:-1], [*eleven[-1], 120.3]])] == [40]
 
 
 def test_a_step_has_to_be_preceded_by_twelve_values() -> None:
-    assert candidates([*noise(11), *noise(30, mean=130, seed=6)]) == []
-    assert [one.push for one in candidates([*noise(12), *noise(30, mean=130, seed=6)])] == [12]
+    assert find_candidates([*noise(11), *noise(30, mean=130, seed=6)]) == []
+    assert [one.push for one in find_candidates([*noise(12), *noise(30, mean=130, seed=6)])] == [12]
 
 
 def test_a_change_below_the_threshold_is_left_out_and_the_threshold_may_be_absolute() -> None:
     small = [*noise(40, spread=0.1), *noise(40, mean=101, spread=0.1, seed=6)]
-    assert candidates(small) == []
-    assert [one.push for one in candidates(small, threshold=0.5)] == [40]
-    assert [one.push for one in candidates(small, threshold=0.5, absolute=True)] == [40]
-    assert candidates(small, threshold=1.5, absolute=True) == []
+    assert find_candidates(small) == []
+    assert [one.push for one in find_candidates(small, threshold=0.5)] == [40]
+    assert [one.push for one in find_candidates(small, threshold=0.5, absolute=True)] == [40]
+    assert find_candidates(small, threshold=1.5, absolute=True) == []
 
 
 def test_values_without_any_spread_are_as_sure_as_can_be() -> None:
-    [found] = candidates([[5.0]] * 20 + [[6.0]] * 20)
+    [found] = find_candidates([[5.0]] * 20 + [[6.0]] * 20)
     assert (found.push, found.t, found.percent) == (20, INFINITE_T, 20.0)
 
 
 def test_a_change_from_zero_has_no_percentage() -> None:
-    assert candidates([[0.0]] * 20 + [[6.0]] * 20) == []
-    [found] = candidates([[0.0]] * 20 + [[6.0]] * 20, threshold=1, absolute=True)
+    assert find_candidates([[0.0]] * 20 + [[6.0]] * 20) == []
+    [found] = find_candidates([[0.0]] * 20 + [[6.0]] * 20, threshold=1, absolute=True)
     assert found.percent == 0.0
 
 
@@ -89,7 +89,7 @@ def by_hand(pushes: list[list[float]], place: int, since: int) -> float:
 pushes_strategy = st.lists(st.lists(st.sampled_from([1.0, 1.1, 2.0, 5.0]), min_size=1, max_size=3), max_size=60)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None)
 @given(pushes_strategy, st.lists(st.sampled_from([9.0, 9.5, 1.0]), max_size=30))
 def test_each_candidate_is_where_the_rule_written_down_once_more_has_it(
     pushes: list[list[float]], more: list[float]
@@ -99,18 +99,18 @@ def test_each_candidate_is_where_the_rule_written_down_once_more_has_it(
     for place in range(1, len(every)):
         ts.append(by_hand(every, place, since))
         since = 0 if ts[-1] > 7 else since + 1
-    for one in candidates(every):
+    for one in find_candidates(every):
         assert one.t == pytest.approx(min(ts[one.push], INFINITE_T), rel=1e-9)
         assert ts[one.push] > 7
         assert ts[one.push] >= max(ts[one.push - 1], *ts[one.push + 1 : one.push + 2], 0)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.floats(0.01, 1000))
 def test_the_unit_of_a_series_changes_nothing(seed: int, factor: float) -> None:
     pushes = [*noise(30, seed=seed), *noise(30, mean=108, seed=seed + 1)]
     scaled = [[value * factor for value in values] for values in pushes]
-    assert [one.push for one in candidates(pushes)] == [one.push for one in candidates(scaled)]
+    assert [one.push for one in find_candidates(pushes)] == [one.push for one in find_candidates(scaled)]
 
 
 def test_a_frame_in_any_order_gives_candidates_by_push() -> None:
@@ -123,4 +123,4 @@ def test_a_frame_in_any_order_gives_candidates_by_push() -> None:
             "value": [value for [value] in values],
         }
     )
-    assert list(candidates_of(frame.sample(fraction=1, shuffle=True, seed=1))) == ["40"]
+    assert list(find_candidates_by_push(frame.sample(fraction=1, shuffle=True, seed=1))) == ["40"]

@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.http import Http
-from backends.locators.perfherder import (
+from backends.locators.taskcluster import Push, Task
+from backends.resources import Resource, gather
+from backends.systems import open_resource, parse_locator
+from backends.treeherder.locators import (
     ALERT_FLAGS,
     AlertSummaries,
     AlertSummary,
     Compare,
     ComparedValues,
     Frameworks,
-    PerfherderLocator,
     Pushes,
     PushJobs,
     Repositories,
@@ -30,11 +32,8 @@ from backends.locators.perfherder import (
     Side,
     Signatures,
     SimilarJobs,
+    TreeherderLocator,
 )
-from backends.locators.taskcluster import Push, Task
-from backends.resources import Resource, gather
-from backends.systems import parse_locator
-from backends.treeherder import resource_for
 from tests.treeherder.fake_treeherder import FakeTreeherder
 from tests.treeherder.listing import Lists
 
@@ -44,10 +43,10 @@ A, C, D = "a" * 40, "c" * 40, "d" * 40
 DAYS = (1, 2, 7, 14, 30, 60, 90, 365)  # the time ranges that the pages offer
 
 
-def shown(locator: PerfherderLocator, base: str = TH) -> Resource:
+def open_unread(locator: TreeherderLocator, base: str = TH) -> Resource:
     """The list of a locator, before any server has been asked."""
-    return resource_for(locator, Http(transport=httpx.MockTransport(lambda request: httpx.Response(500))),
-                        Settings(treeherder_url=base))  # fmt: skip
+    http = Http(transport=httpx.MockTransport(lambda request: httpx.Response(500)))
+    return open_resource(locator, http, Settings(treeherder_url=base), CancelToken())
 
 
 repositories = st.sampled_from(["autoland", "mozilla-central", "try", "comm.x_1"])
@@ -80,7 +79,7 @@ def compared(base: tuple[str, str], new: tuple[str, str], framework: str, replic
 
 
 sides = st.tuples(repositories, revisions)
-locators: st.SearchStrategy[PerfherderLocator] = st.one_of(
+locators: st.SearchStrategy[TreeherderLocator] = st.one_of(
     st.builds(Series, some_refs, st.none() | spans, replicates=st.booleans()),
     st.builds(zoomed, some_refs, moments, st.booleans()),
     st.builds(AlertSummaries, names, st.just("") | frameworks, statuses, words, words, maybe, maybe, flags),
@@ -102,13 +101,13 @@ locators: st.SearchStrategy[PerfherderLocator] = st.one_of(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None)
 @given(locators, servers)
-def test_the_page_that_the_browser_opens_is_the_list_on_the_screen(locator: PerfherderLocator, server: str) -> None:
+def test_the_page_that_the_browser_opens_is_the_list_on_the_screen(locator: TreeherderLocator, server: str) -> None:
     if server and isinstance(locator, Compare) and locator.others:
         locator = replace(locator, others=())  # no page and no API of a server of one's own shows several
     locator = replace(locator, server=server)  # type: ignore[call-arg]
-    url = shown(locator).web_url()
+    url = open_unread(locator).web_url()
     assert url is not None and parse_locator(url) == locator
 
 
@@ -118,7 +117,7 @@ def test_a_graph_is_asked_for_with_the_framework_of_each_series(
     series: tuple[SeriesRef, ...], limits: tuple[int, int] | None
 ) -> None:
     at = Series(series) if limits is None else zoomed(series, limits, False)
-    opened = parse_locator(str(shown(at).web_url()))
+    opened = parse_locator(str(open_unread(at).web_url()))
     assert isinstance(opened, Series)
     assert [ref.framework for ref in opened.series] == [ref.framework for ref in series]
 
@@ -132,8 +131,8 @@ NAMES = {
 
 
 @pytest.mark.parametrize("locator", NAMES)
-def test_pages_get_numbers_where_a_person_wrote_names(locator: PerfherderLocator) -> None:
-    assert parse_locator(str(shown(locator).web_url())) == NAMES[locator]
+def test_pages_get_numbers_where_a_person_wrote_names(locator: TreeherderLocator) -> None:
+    assert parse_locator(str(open_unread(locator).web_url())) == NAMES[locator]
 
 
 def query_of(url: str | None) -> dict[str, list[str]]:
@@ -189,25 +188,25 @@ def test_the_graph_of_two_sides_has_the_framework_of_each_and_marks_the_revision
     assert query["highlightedRevisions"] == [A[:12], C[:12]]
 
 
-def test_alerts_and_signatures_lead_to_the_graph_of_their_own_framework(listed: Lists) -> None:
-    signatures, frame = listed("perf.signatures")
+def test_alerts_and_signatures_lead_to_the_graph_of_their_own_framework(open_list: Lists) -> None:
+    signatures, frame = open_list("perf.signatures")
     row = frame.row(0, named=True)
     opened = parse_locator(str(signatures.web_url(row)))
     assert replace(opened, server="") == replace(signatures.open(row), server="")
     assert opened.series[0].framework == row["framework_id"] == "13"
-    alerts, frame = listed("perf.alert-summary")
+    alerts, frame = open_list("perf.alert-summary")
     row = frame.row(0, named=True)
     opened = parse_locator(str(alerts.web_url(row)))
     assert replace(opened, server="") == replace(alerts.open(row), server="")
     assert opened.series[0].framework == row["framework_id"] != "1"
 
 
-def test_a_push_and_a_job_lead_to_the_push_that_shows_them(listed: Lists) -> None:
-    pushes, frame = listed(Pushes("autoland", count=3))
+def test_a_push_and_a_job_lead_to_the_push_that_shows_them(open_list: Lists) -> None:
+    pushes, frame = open_list(Pushes("autoland", count=3))
     push = frame.row(1, named=True)
     assert parse_locator(str(pushes.web_url(push))) == Push("autoland", push["revision"])
     for locator in (pushes.open(push), PushJobs("autoland", int(push["push_id"]))):
-        jobs, frame = listed(locator)
+        jobs, frame = open_list(locator)
         assert parse_locator(str(jobs.web_url())) == Push("autoland", push["revision"])
         row = frame.filter(pl.col("task_id").is_not_null()).row(0, named=True)
         assert query_of(jobs.web_url(row))["revision"] == [push["revision"]]
@@ -215,7 +214,7 @@ def test_a_push_and_a_job_lead_to_the_push_that_shows_them(listed: Lists) -> Non
 
 
 def test_a_row_of_a_comparison_leads_to_its_subtests_or_its_framework() -> None:
-    resource = shown(Compare("try", A, "autoland", C))
+    resource = open_unread(Compare("try", A, "autoland", C))
     row = {"suite": "amazon", "test": "fcp", "framework_id": "13", "base_signature": "4", "new_signature": "5"}
     assert parse_locator(str(resource.web_url(row))) == Compare("try", A, "autoland", C, "13")
     assert query_of(resource.web_url(row))["search"] == ["amazon fcp"]
@@ -225,7 +224,7 @@ def test_a_row_of_a_comparison_leads_to_its_subtests_or_its_framework() -> None:
 
 def test_a_comparison_that_the_server_fails_on_opens_in_the_view_that_works(fake: FakeTreeherder) -> None:
     """Treeherder's Mann-Whitney U is an error 500 as soon as one test has the same value everywhere."""
-    resource = shown(Compare("try", A, "try", C, "13", replicates=True))
+    resource = open_unread(Compare("try", A, "try", C, "13", replicates=True))
     assert query_of(resource.web_url())["test_version"] == ["mann-whitney-u"]
     resource._constant = 1  # type: ignore[attr-defined]
     assert query_of(resource.web_url())["test_version"] == ["student-t"]

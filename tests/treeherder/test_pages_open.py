@@ -14,9 +14,9 @@ import pytest
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
-from backends.locators.perfherder import Compare, ComparedValues, Pushes, Series, SeriesRef, Side
 from backends.resources import gather
 from backends.systems import parse_locator
+from backends.treeherder.locators import Compare, ComparedValues, Pushes, Series, SeriesRef, Side
 from tests.treeherder.fake_treeherder import FakeTreeherder
 from tests.treeherder.listing import Lists, entry
 
@@ -50,14 +50,14 @@ def with_values(fake: FakeTreeherder, values: Callable[[httpx.QueryParams], list
     fake.answers["/api/performance/summary/"] = lambda request: httpx.Response(200, json=values(request.url.params))
 
 
-def measured(number: int, values: list[float], **more: Any) -> dict[str, Any]:
+def measure(number: int, values: list[float], **more: Any) -> dict[str, Any]:
     suite = {"suite": f"suite{number}", "name": f"suite{number} opt", "platform": "linux"}
     return {"signature_id": number, "framework_id": 13, "values": values, **suite, **more}
 
 
 def test_each_of_three_new_revisions_is_compared_with_the_one_base(fake: FakeTreeherder) -> None:
     level = {A: 100.0, C: 200.0, D: 300.0}
-    with_values(fake, lambda query: [measured(5, [level[query["revision"]] + one for one in range(8)])])
+    with_values(fake, lambda query: [measure(5, [level[query["revision"]] + one for one in range(8)])])
     address = (
         f"{PC}/compare-results?baseRev={A}&baseRepo=try&newRev={C}&newRepo=try&newRev={D}&newRepo=autoland"
         f"&newRev={A}&newRepo=mozilla-central&framework=13"
@@ -76,7 +76,7 @@ def test_each_of_three_new_revisions_is_compared_with_the_one_base(fake: FakeTre
 
 
 def test_a_comparison_without_a_new_revision_shows_the_base_alone(fake: FakeTreeherder) -> None:
-    with_values(fake, lambda query: [measured(5, [100.0, 102.0])])
+    with_values(fake, lambda query: [measure(5, [100.0, 102.0])])
     resource, frame = rows_of(fake, f"{PC}/compare-results?baseRev={A}&baseRepo=try&framework=13")
     [row] = frame.iter_rows(named=True)
     assert (row["n_base"], row["n_new"], row["median_base"], row["verdict"]) == (2, 0, 101.0, None)
@@ -85,7 +85,7 @@ def test_a_comparison_without_a_new_revision_shows_the_base_alone(fake: FakeTree
 
 
 def test_replicates_and_the_framework_are_asked_for_as_the_page_does(fake: FakeTreeherder) -> None:
-    with_values(fake, lambda query: [measured(5, [100.0, 102.0])])
+    with_values(fake, lambda query: [measure(5, [100.0, 102.0])])
     sides = f"baseRev={A}&baseRepo=try&newRev={C}&newRepo=try"
     for options, replicates, framework in (
         ("", True, "1"),
@@ -160,13 +160,13 @@ def test_a_range_of_pushes_has_both_its_ends_and_all_between(
     assert len(gather(resource, CancelToken()).frame) == 3
 
 
-def test_a_range_and_a_day_both_hold(listed: Lists) -> None:
+def test_a_range_and_a_day_both_hold(open_list: Lists) -> None:
     """The server lets the day stand for the beginning of the range."""
-    _, every = listed(Pushes("autoland", count=60))
+    _, every = open_list(Pushes("autoland", count=60))
     oldest = every.row(-1, named=True)
     for at, first in ((10, every["push_time"][10]), (50, None)):
         day = f"{every['push_time'][30]:%Y-%m-%d}"
-        _, frame = listed(Pushes("autoland", start=day, from_revision=every["revision"][at]))
+        _, frame = open_list(Pushes("autoland", start=day, from_revision=every["revision"][at]))
         assert frame["revision"][0] == every["revision"][0]
         assert frame["push_time"].min() >= every["push_time"][30].replace(hour=0, minute=0, second=0)
         assert frame["push_time"].min() > oldest["push_time"]
@@ -206,7 +206,7 @@ def test_a_landing_job_of_lando_leads_to_the_push_that_it_became_or_says_why_not
 
 
 def test_landing_jobs_are_asked_for_at_landos_own_hosts_only(fake: FakeTreeherder) -> None:
-    from backends.treeherder.lando import HOSTS, revision_of_landing_job
+    from backends.treeherder.client import LANDO_HOSTS, revision_of_landing_job
 
     hosts: list[str] = []
 
@@ -217,11 +217,11 @@ def test_landing_jobs_are_asked_for_at_landos_own_hosts_only(fake: FakeTreeherde
     fake.handle = handle  # type: ignore[method-assign]
     for instance in ("", "lando-prod-2025", "evil.example"):
         assert revision_of_landing_job(fake.http(), 7, instance) == C
-    assert hosts == [HOSTS["lando-prod"], "lando.moz.tools", HOSTS["lando-prod"]]
+    assert hosts == [LANDO_HOSTS["lando-prod"], "lando.moz.tools", LANDO_HOSTS["lando-prod"]]
 
 
 def test_a_comparison_by_hashes_or_landing_jobs_compares_the_pushes_that_they_became(fake: FakeTreeherder) -> None:
-    with_values(fake, lambda query: [measured(5, [100.0 if query["revision"] == A else 200.0] * 4)])
+    with_values(fake, lambda query: [measure(5, [100.0 if query["revision"] == A else 200.0] * 4)])
     fake.answers["/api/project/try/hash/tocommit/"] = {"baseRevision": A, "newRevision": C}
     repos = "baseRepo=try&newRepo=try"
     days = "&baseHashDate=2026-11-20&newHashDate=2026-11-21"
@@ -237,7 +237,7 @@ def test_a_comparison_by_hashes_or_landing_jobs_compares_the_pushes_that_they_be
 
 def test_hashes_without_their_days_are_searched_for_in_the_messages(fake: FakeTreeherder) -> None:
     """`/hash/tocommit/` refuses to look without the days that the page's address has."""
-    with_values(fake, lambda query: [measured(5, [1.0])])
+    with_values(fake, lambda query: [measure(5, [1.0])])
     fake.answers["/api/project/try/hash/tocommit/"] = httpx.Response(400, json={"basehashdate": ["required"]})
     exact = fake.answers["/api/project/try/push/"]
 
@@ -276,7 +276,7 @@ def with_suites(fake: FakeTreeherder, ids: dict[str, int], hashes: dict[str, str
     def values(query: httpx.QueryParams) -> list[dict[str, Any]]:
         if query.get("parent_signature") != str(ids[query["repository"]]):
             return []
-        return [{**measured(50 + ids[query["repository"]], [100.0, 104.0]), "suite": "amazon", "test": "fcp",
+        return [{**measure(50 + ids[query["repository"]], [100.0, 104.0]), "suite": "amazon", "test": "fcp",
                  "name": "amazon fcp opt fission"}]  # fmt: skip
 
     with_values(fake, values)
@@ -304,9 +304,9 @@ def test_sixty_tests_of_small_values_are_compared_in_full_and_the_rest_is_said(f
 
     def values(query: httpx.QueryParams) -> list[dict[str, Any]]:
         if "signature" not in query:
-            return [measured(number, [0.5, 0.75]) for number in range(1, 71)]
+            return [measure(number, [0.5, 0.75]) for number in range(1, 71)]
         data = [{"id": one, "value": 0.5 + one / 1000} for one in (1, 2)]
-        return [{**measured(int(query["signature"]), []), "data": data}]
+        return [{**measure(int(query["signature"]), []), "data": data}]
 
     with_values(fake, values)
     found = gather(fake.list(Compare("try", A, "try", C, "13")), CancelToken())
@@ -337,7 +337,7 @@ def test_a_suite_that_the_other_repository_does_not_measure_is_said(fake: FakeTr
 
 
 def test_a_comparison_that_the_servers_rank_test_fails_on_is_made_here_and_that_is_said(fake: FakeTreeherder) -> None:
-    with_values(fake, lambda query: [measured(5, [100.0] * 9), measured(6, [1000.0 + len(query["revision"]), 7.0])])
+    with_values(fake, lambda query: [measure(5, [100.0] * 9), measure(6, [1000.0 + len(query["revision"]), 7.0])])
     found = gather(fake.list(Compare("try", A, "try", C, "13", replicates=True)), CancelToken())
     assert set(found.frame["verdict"]) <= {"no change", "too few"}
     assert "1 test has the same value everywhere" in found.notes[0] and "error 500" in found.notes[0]
@@ -348,9 +348,9 @@ def test_small_values_that_only_look_alike_are_not_said_to_be_the_same(fake: Fak
 
     def values(query: httpx.QueryParams) -> list[dict[str, Any]]:
         if "signature" not in query:
-            return [measured(5, [0.0] * 9)]
+            return [measure(5, [0.0] * 9)]
         data = [{"id": one, "value": one / 1000} for one in range(1, 5)]
-        return [{**measured(5, []), "data": data}]
+        return [{**measure(5, []), "data": data}]
 
     with_values(fake, values)
     found = gather(fake.list(Compare("try", A, "try", C, "13", replicates=True)), CancelToken())
@@ -381,11 +381,9 @@ def test_a_comparison_is_in_the_same_order_whichever_answer_comes_first(seed: in
             if "signature" in query:
                 number = int(query["signature"])
                 data = [{"id": one, "value": 0.5 + one / 100 + (0.5 if new else 0)} for one in range(8)]
-                return [{**measured(number, []), "data": data}]
-            rows = [
-                measured(number, [0.5 + one / 100 + (0.5 if new else 0) for one in range(8)]) for number in range(9)
-            ]
-            rows += [measured(number, [5000.0 + one for one in range(8)]) for number in range(9, 20)]
+                return [{**measure(number, []), "data": data}]
+            rows = [measure(number, [0.5 + one / 100 + (0.5 if new else 0) for one in range(8)]) for number in range(9)]
+            rows += [measure(number, [5000.0 + one for one in range(8)]) for number in range(9, 20)]
             chance.shuffle(rows)
             return rows
 
@@ -405,7 +403,7 @@ def test_series_come_in_the_order_that_was_asked_for_whichever_answer_comes_firs
     def summary(request: httpx.Request) -> httpx.Response:
         number = int(request.url.params["signature"])
         data = [{"id": one, "push_id": one, "push_timestamp": "2026-11-01T00:00:00", "value": 1.0} for one in (1, 2)]
-        return httpx.Response(200, json=[{**measured(number, []), "data": data}])
+        return httpx.Response(200, json=[{**measure(number, []), "data": data}])
 
     fake.answers["/api/performance/summary/"] = summary
     shuffled_answers(fake, seed)
@@ -427,16 +425,16 @@ def test_pushes_stay_in_order_where_some_cannot_be_counted(fake: FakeTreeherder)
     assert len(found.notes) == 1 and "no push 59." in found.notes[0]
 
 
-def test_alerts_signatures_series_and_jobs_are_in_the_same_order_every_time(listed: Lists) -> None:
+def test_alerts_signatures_series_and_jobs_are_in_the_same_order_every_time(open_list: Lists) -> None:
     names = ("perf.alerts", "perf.alert-summary", "perf.signatures", "perf.three-series", "perf.push")
     for name in names:
-        first, again = (listed(name)[1] for _ in range(2))
-        assert first["key"].to_list() == again["key"].to_list(), name
+        first, second = open_list(name)[1], open_list(name, again=True)[1]
+        assert first["key"].to_list() == second["key"].to_list(), name
 
 
 def test_the_base_alone_keeps_its_parts(fake: FakeTreeherder) -> None:
     """Its values and its subtests are its own, too."""
-    with_values(fake, lambda query: [measured(5, [100.0, 102.0], has_subtests=True)])
+    with_values(fake, lambda query: [measure(5, [100.0, 102.0], has_subtests=True)])
     resource, frame = rows_of(fake, f"{PC}/compare-results?baseRev={A}&baseRepo=try&framework=13")
     row = frame.row(0, named=True)
     assert resource.shows(row) == replace(resource.locator, base_parent=5, new_parent=5)

@@ -16,7 +16,9 @@ from backends.errors import OperationCancelledError
 from backends.http import Mode
 from backends.http.errors import OfflineError
 from backends.http.response import ResponseSource
-from backends.locators.perfherder import (
+from backends.resources import gather
+from backends.treeherder.api import UnknownItemError
+from backends.treeherder.locators import (
     AlertSummaries,
     AlertSummary,
     Compare,
@@ -29,8 +31,6 @@ from backends.locators.perfherder import (
     Side,
     Signatures,
 )
-from backends.resources import gather
-from backends.treeherder.asking import NoSuchThing
 from tests.treeherder.fake_treeherder import REPOSITORIES, FakeTreeherder, page, pages
 
 SUMMARY = "/api/performance/summary/"
@@ -76,7 +76,7 @@ def test_a_series_by_its_hash_is_the_one_with_that_hash(fake: FakeTreeherder) ->
     fake.answers["/api/project/autoland/performance/signatures/"] = {"5": {"id": 5, "signature_hash": digits}}
     assert len(gather(fake.list(Series((SeriesRef("autoland", digits),))), CancelToken()).frame) == 1
     fake.answers["/api/project/autoland/performance/signatures/"] = {}
-    with pytest.raises(NoSuchThing, match="has no signature 9d9d"):
+    with pytest.raises(UnknownItemError, match="has no signature 9d9d"):
         pages(fake.list(Series((SeriesRef("autoland", digits),))))
 
 
@@ -182,7 +182,7 @@ def test_a_comparison_with_a_side_that_has_no_results_says_which(fake: FakeTreeh
 def test_values_of_signatures_that_do_not_exist_are_said_to_be_missing(fake: FakeTreeherder) -> None:
     fake.answers[SUMMARY] = []
     side = Side(FIVE, "a" * 40)
-    with pytest.raises(NoSuchThing, match="Neither side"):
+    with pytest.raises(UnknownItemError, match="Neither side"):
         pages(fake.list(ComparedValues(side, side)))
 
 
@@ -278,7 +278,7 @@ def test_a_tracker_without_https_is_no_place_for_a_bug(fake: FakeTreeherder) -> 
         {"id": 2, "issue_tracker_url": "http://bugs.example/?id="},
         {"id": 3, "issue_tracker_url": "https://bugs.example/?id="},
     ]
-    assert fake.client().issue_trackers() == {3: "https://bugs.example/?id="}
+    assert fake.client().fetch_issue_trackers() == {3: "https://bugs.example/?id="}
 
 
 @pytest.mark.parametrize(("days", "seconds"), [(3.9, 60), (4.1, 86400)])
@@ -302,7 +302,7 @@ def test_pushes_older_than_four_days_hold_for_a_day_newer_ones_for_a_minute(
         before = int(time.time() - days * 86400)
         fake.asked.clear()
         for later, asked in ((0.0, 1), (seconds * 2 / 3, 1), (seconds + 5.0, 2)):
-            fake.client(cache_dir=tmp_path, later=later).pushes("autoland", before=before)
+            fake.client(cache_dir=tmp_path, later=later).fetch_pushes("autoland", before=before)
             assert len(fake.asked) == asked
 
 
@@ -312,9 +312,9 @@ def test_failure_lines_that_are_not_there_yet_are_looked_for_again_after_a_minut
     path = "/api/project/autoland/jobs/9/text_log_errors/"
     fake.answers[path] = []
     for later, asked in ((0.0, 1), (40.0, 1), (65.0, 2)):
-        fake.client(cache_dir=tmp_path, later=later).log_errors("autoland", 9)
+        fake.client(cache_dir=tmp_path, later=later).fetch_log_errors("autoland", 9)
         assert len(fake.asked) == asked
     fake.answers[path] = [{"id": 1, "line": "boom", "line_number": 3}]
     for later, asked in ((200.0, 3), (86_400.0, 3), (86_700.0, 4)):
-        fake.client(cache_dir=tmp_path, later=later).log_errors("autoland", 9)
+        fake.client(cache_dir=tmp_path, later=later).fetch_log_errors("autoland", 9)
         assert len(fake.asked) == asked

@@ -10,34 +10,34 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.treeherder.series_rows import (
+from backends.treeherder.models import SeriesSummary, SeriesValue
+from backends.treeherder.series import (
     SERIES,
     AlertMark,
-    labels,
+    data_frame,
+    label_series,
     noise_percent,
     point_frame,
     with_alerts,
     with_candidates,
     with_tasks,
 )
-from backends.treeherder.signature_rows import series_frame
-from backends.treeherder.structs import FullDatum, Summary
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
-DAMP = Summary(signature_id=5, suite="damp", platform="linux", name="damp opt e10s", measurement_unit="ms")
+DAMP = SeriesSummary(signature_id=5, suite="damp", platform="linux", name="damp opt e10s", measurement_unit="ms")
 
 
-def points(*pushes: list[float], summary: Summary = DAMP) -> pl.DataFrame:
+def points(*pushes: list[float], summary: SeriesSummary = DAMP) -> pl.DataFrame:
     """The rows of a series that measured these values on consecutive pushes."""
     rows = [
-        FullDatum(
+        SeriesValue(
             id=100 * push + place, job_id=1000 * push + place, push_id=push, value=value, revision=f"{push:040x}",
             push_timestamp=(START + timedelta(hours=push)).strftime("%Y-%m-%dT%H:%M:%S"),
         )
         for push, values in enumerate(pushes)
         for place, value in enumerate(values)
     ]  # fmt: skip
-    return point_frame(series_frame(rows, 5), summary, "autoland", "damp linux")
+    return point_frame(data_frame(rows, 5), summary, "autoland", "damp linux")
 
 
 def test_the_rows_have_the_schema_and_their_series() -> None:
@@ -75,13 +75,13 @@ def test_candidates_follow_the_signatures_own_threshold() -> None:
     [push] = usual.filter(pl.col("candidate").is_not_null())["push_id"].to_list()
     assert push == "30"
     assert usual["candidate"].drop_nulls()[0].endswith("+3.0 %")
-    stricter = Summary(signature_id=5, alert_threshold=5.0)
+    stricter = SeriesSummary(signature_id=5, alert_threshold=5.0)
     assert with_candidates(points(*step), stricter)["candidate"].null_count() == 60
-    absolute = Summary(signature_id=5, alert_threshold=2.0, alert_change_type=1)
+    absolute = SeriesSummary(signature_id=5, alert_threshold=2.0, alert_change_type=1)
     assert with_candidates(points(*step), absolute)["candidate"].null_count() == 59
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.floats(0.5, 5))
 def test_noise_is_the_spread_from_push_to_push_whatever_the_steps(seed: int, spread: float) -> None:
     draw = random.Random(seed)
@@ -97,23 +97,32 @@ def test_too_short_a_series_has_no_noise() -> None:
     assert noise_percent(points(*[[0.0]] * 9)) is None
 
 
-def summary(number: int, **members: str) -> Summary:
-    return Summary(signature_id=number, **{"suite": "damp", "platform": "linux", "name": "damp opt", **members})  # type: ignore[arg-type]
+def summary(number: int, **members: str) -> SeriesSummary:
+    return SeriesSummary(signature_id=number, **{"suite": "damp", "platform": "linux", "name": "damp opt", **members})  # type: ignore[arg-type]
 
 
 def test_series_are_named_by_what_tells_them_apart() -> None:
-    assert labels([("autoland", summary(1))]) == ["damp linux"]
-    assert labels([("autoland", summary(1)), ("autoland", summary(2, suite="tp5", name="tp5 opt"))]) == ["damp", "tp5"]
+    assert label_series([("autoland", summary(1))]) == ["damp linux"]
+    assert label_series([("autoland", summary(1)), ("autoland", summary(2, suite="tp5", name="tp5 opt"))]) == [
+        "damp",
+        "tp5",
+    ]
     warm = summary(2, name="damp opt warm")
-    assert labels([("autoland", summary(1, name="damp opt cold")), ("autoland", warm)]) == ["damp cold", "damp warm"]
-    assert labels([("autoland", summary(1)), ("try", summary(1))]) == ["damp autoland", "damp try"]
-    assert labels([("try", summary(1, platform="mac", test="a")), ("try", summary(2))]) == ["damp a mac", "damp linux"]
-    assert labels([("try", summary(1)), ("try", summary(2))]) == ["damp 1", "damp 2"]
-    assert labels([]) == []
+    assert label_series([("autoland", summary(1, name="damp opt cold")), ("autoland", warm)]) == [
+        "damp cold",
+        "damp warm",
+    ]
+    assert label_series([("autoland", summary(1)), ("try", summary(1))]) == ["damp autoland", "damp try"]
+    assert label_series([("try", summary(1, platform="mac", test="a")), ("try", summary(2))]) == [
+        "damp a mac",
+        "damp linux",
+    ]
+    assert label_series([("try", summary(1)), ("try", summary(2))]) == ["damp 1", "damp 2"]
+    assert label_series([]) == []
 
 
 texts = st.sampled_from(["", "damp", "linux", "opt cold", "mac"])
-summaries = st.builds(Summary, st.integers(1, 5), suite=texts, test=texts, platform=texts, name=texts)
+summaries = st.builds(SeriesSummary, st.integers(1, 5), suite=texts, test=texts, platform=texts, name=texts)
 
 
 @given(
@@ -123,7 +132,7 @@ summaries = st.builds(Summary, st.integers(1, 5), suite=texts, test=texts, platf
         unique_by=lambda one: one[1].signature_id,
     )
 )
-def test_no_two_series_have_the_same_name(given_summaries: list[tuple[str, Summary]]) -> None:
-    found = labels(given_summaries)
+def test_no_two_series_have_the_same_name(given_summaries: list[tuple[str, SeriesSummary]]) -> None:
+    found = label_series(given_summaries)
     assert len(found) == len(given_summaries) == len(set(found))
     assert all(found)

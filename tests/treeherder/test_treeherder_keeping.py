@@ -11,8 +11,8 @@ import pytest
 
 from backends.http import Mode
 from backends.http.response import ResponseSource
-from backends.treeherder.asking import NoSuchThing
-from backends.treeherder.lando import revision_of_landing_job
+from backends.treeherder.api import UnknownItemError
+from backends.treeherder.client import revision_of_landing_job
 from tests.treeherder.fake_treeherder import FakeTreeherder
 
 SIGNATURES = "/api/project/autoland/performance/signatures/"
@@ -28,9 +28,9 @@ def test_reference_data_is_asked_for_once(fake: FakeTreeherder, tmp_path: Path) 
 
     fake.answers["/api/performance/framework/"] = listing
     for _ in range(3):
-        assert fake.client(cache_dir=tmp_path).framework_names() == {13: "browsertime"}
+        assert fake.client(cache_dir=tmp_path).fetch_framework_names() == {13: "browsertime"}
     assert len(calls) == 1
-    offline = fake.client(cache_dir=tmp_path, mode=Mode.OFFLINE).frameworks()
+    offline = fake.client(cache_dir=tmp_path, mode=Mode.OFFLINE).fetch_frameworks()
     assert offline.origin.source is ResponseSource.CACHE
 
 
@@ -46,8 +46,8 @@ KEPT = {
 def test_jobs_are_kept_only_once_they_cannot_change(fake: FakeTreeherder, tmp_path: Path, name: str) -> None:
     jobs, calls = KEPT[name]
     fake.answers[JOBS] = {"results": jobs}
-    fake.client(cache_dir=tmp_path).jobs_of_push("autoland", 7)
-    fake.client(cache_dir=tmp_path, later=600).jobs_of_push("autoland", 7)
+    fake.client(cache_dir=tmp_path).fetch_jobs("autoland", 7)
+    fake.client(cache_dir=tmp_path, later=600).fetch_jobs("autoland", 7)
     assert len(fake.asked) == calls
 
 
@@ -71,10 +71,10 @@ def test_jobs_that_ended_days_ago_are_asked_for_again_after_an_hour_others_after
             for place, (state, days) in enumerate(jobs, 1)
         ]
     }
-    fake.client(cache_dir=tmp_path).jobs_of_push("autoland", 7)
-    fake.client(cache_dir=tmp_path, later=seconds * 2 / 3).jobs_of_push("autoland", 7)
+    fake.client(cache_dir=tmp_path).fetch_jobs("autoland", 7)
+    fake.client(cache_dir=tmp_path, later=seconds * 2 / 3).fetch_jobs("autoland", 7)
     assert len(fake.asked) == 1
-    fake.client(cache_dir=tmp_path, later=seconds + 5).jobs_of_push("autoland", 7)
+    fake.client(cache_dir=tmp_path, later=seconds + 5).fetch_jobs("autoland", 7)
     assert len(fake.asked) == 2
 
 
@@ -89,14 +89,14 @@ def test_counts_of_an_old_finished_push_hold_for_a_day_others_for_a_minute(
     fake.answers["/api/project/autoland/push/7/status/"] = status
     for later, asked in ((0, 1), (seconds * 2 / 3, 1), (seconds + 5, 2)):
         client = fake.client(cache_dir=tmp_path, later=later)
-        assert client.push_counts("autoland", 7, old=old)["success"] == 2
+        assert client.count_jobs("autoland", 7, old=old)["success"] == 2
         assert len(fake.asked) == asked
 
 
 def test_a_landing_job_is_asked_for_until_it_has_landed_and_then_kept(fake: FakeTreeherder, tmp_path: Path) -> None:
     fake.answers["/landing_jobs/7"] = {"commit_id": "", "status": "SUBMITTED"}
     for _ in range(2):
-        with pytest.raises(NoSuchThing, match="not become a push yet: it is submitted"):
+        with pytest.raises(UnknownItemError, match="not become a push yet: it is submitted"):
             revision_of_landing_job(fake.http(cache_dir=tmp_path), 7)
     fake.answers["/landing_jobs/7"] = {"commit_id": "a" * 40, "status": "LANDED"}
     for _ in range(2):
@@ -108,14 +108,14 @@ def test_a_long_look_back_at_signatures_is_kept_longer(fake: FakeTreeherder) -> 
     held: dict[int, float | None] = {}
     fake.answers[SIGNATURES] = {}
     treeherder = fake.client()
-    ask = treeherder.asker.ask
+    ask = treeherder.api.get
 
     def noted(path: str, params: Any = None, *, policy: Any, cancel: Any = None) -> Any:
         if "signatures" in path:
             held[params["interval"]] = policy.ttl
         return ask(path, params, policy=policy, cancel=cancel)
 
-    treeherder.asker.ask = noted  # type: ignore[method-assign]
+    treeherder.api.get = noted  # type: ignore[method-assign]
     for seconds in (3600, 86400, 2 * 86400, 14 * 86400, 365 * 86400):
-        treeherder.signatures("autoland", interval=seconds)
+        treeherder.fetch_signatures("autoland", interval=seconds)
     assert list(held.values()) == [300, 864, 1728, 3600, 3600]

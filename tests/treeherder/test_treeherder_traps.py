@@ -17,14 +17,31 @@ from hypothesis import strategies as st
 
 from backends.errors import AppError
 from backends.http.errors import BadRequestError, NotFoundError, ServerError
-from backends.treeherder import columns
-from backends.treeherder.alert_rows import alert_frame, percent, summary_frame
-from backends.treeherder.answers import NoSuchEndpoint, NotTreeherder, entries, epochs, iso_times, lenient
-from backends.treeherder.asking import NoSuchRepository, NoSuchThing
-from backends.treeherder.client import AlertFilters
-from backends.treeherder.job_rows import counted, job_frame
-from backends.treeherder.signature_rows import series_frame, signature_frame, value_frame
-from backends.treeherder.structs import Alert, AlertSeries, AlertSummary, FullDatum, Job, Signature, Summary
+from backends.lenient_json import lenient
+from backends.treeherder.alerts import alert_frame, signed_percent, summary_frame
+from backends.treeherder.api import (
+    MissingEndpointError,
+    NotTreeherderError,
+    UnknownItemError,
+    UnknownRepositoryError,
+    decode_list,
+)
+from backends.treeherder.compare import value_frame
+from backends.treeherder.jobs import job_frame
+from backends.treeherder.locators import AlertSummaries
+from backends.treeherder.models import (
+    AlertSignature,
+    PerformanceAlert,
+    PerformanceAlertSummary,
+    PerformanceSignature,
+    SeriesSummary,
+    SeriesValue,
+    TreeherderJob,
+)
+from backends.treeherder.pushes import count_results
+from backends.treeherder.series import data_frame
+from backends.treeherder.signatures import SIGNATURES as COLUMNS
+from backends.treeherder.signatures import signature_frame
 from tests.treeherder.fake_treeherder import FakeTreeherder, answer, page
 
 SIGNATURES = "/api/project/autoland/performance/signatures/"
@@ -44,24 +61,24 @@ def test_every_address_ends_in_a_slash(fake: FakeTreeherder) -> None:
     fake.answers[SIGNATURES] = {}
     fake.answers["/api/project/autoland/push/"] = {"results": []}
     treeherder = fake.client()
-    treeherder.signatures("autoland", frameworks=[13], interval=5)
-    treeherder.pushes("autoland")
+    treeherder.fetch_signatures("autoland", frameworks=[13], interval=5)
+    treeherder.fetch_pushes("autoland")
     assert all(urlsplit(asked).path.endswith("/") for asked in fake.asked)
 
 
 def test_a_web_page_with_status_200_means_that_there_is_no_such_thing(fake: FakeTreeherder) -> None:
-    with pytest.raises(NoSuchEndpoint) as raised:
-        fake.client().signatures("autoland")
+    with pytest.raises(MissingEndpointError) as raised:
+        fake.client().fetch_signatures("autoland")
     assert "no such part of Treeherder's API" in raised.value.sentence
     assert raised.value.exit_code == 3
 
 
 def test_a_web_page_is_never_kept(fake: FakeTreeherder, tmp_path: Path) -> None:
     treeherder = fake.client(cache_dir=tmp_path)
-    with pytest.raises(NoSuchEndpoint):
-        treeherder.signatures("autoland")
+    with pytest.raises(MissingEndpointError):
+        treeherder.fetch_signatures("autoland")
     fake.answers[SIGNATURES] = {"5": {"id": 5}}
-    assert treeherder.signatures("autoland").frame["signature_id"].to_list() == ["5"]
+    assert treeherder.fetch_signatures("autoland").items[0].id == 5
 
 
 ERRORS = {
@@ -78,22 +95,22 @@ ERRORS = {
 def test_an_error_of_each_shape_is_told_in_the_servers_own_words(fake: FakeTreeherder, body: str) -> None:
     fake.answers[SIGNATURES] = httpx.Response(400, content=body, headers={"content-type": "application/json"})
     with pytest.raises(BadRequestError) as raised:
-        fake.client().signatures("autoland")
+        fake.client().fetch_signatures("autoland")
     assert ERRORS[body] in raised.value.sentence
 
 
 def test_an_error_500_as_a_web_page_is_a_failure_of_the_server(fake: FakeTreeherder) -> None:
     fake.answers[SIGNATURES] = page("<h1>Server Error (500)</h1>", 500)
     with pytest.raises(ServerError) as raised:
-        fake.client().signatures("autoland")
+        fake.client().fetch_signatures("autoland")
     assert "500" in raised.value.sentence and "<" not in raised.value.sentence
 
 
 def test_an_unknown_repository_is_said_before_the_server_fails_over_it(fake: FakeTreeherder) -> None:
     fake.answers["/api/project/autolan/push/"] = httpx.Response(404, json={"detail": "No project with name autolan"})
     fake.answers["/api/project/autolan/performance/signatures/"] = page("Server Error", 500)
-    with pytest.raises(NoSuchRepository) as raised:
-        fake.client().signatures("autolan")
+    with pytest.raises(UnknownRepositoryError) as raised:
+        fake.client().fetch_signatures("autolan")
     assert "Did you mean autoland?" in raised.value.hint
     assert not [asked for asked in fake.asked if "signatures" in asked]
 
@@ -101,20 +118,20 @@ def test_an_unknown_repository_is_said_before_the_server_fails_over_it(fake: Fak
 def test_an_inactive_repository_is_not_listed_and_can_still_be_read(fake: FakeTreeherder) -> None:
     fake.answers["/api/project/esr10/push/"] = {"results": []}
     fake.answers["/api/project/esr10/performance/signatures/"] = {"7": {"id": 7, "suite": "tp5"}}
-    assert fake.client().signatures("esr10").frame["repository"].to_list() == ["esr10"]
+    assert [one.id for one in fake.client().fetch_signatures("esr10").items] == [7]
 
 
 def test_a_repository_with_odd_characters_cannot_leave_its_place_in_the_address(fake: FakeTreeherder) -> None:
     with pytest.raises(AppError):
-        fake.client().signatures("../../x?y#z")
+        fake.client().fetch_signatures("../../x?y#z")
     assert all(asked.startswith("/api/project/..%2F..%2Fx%3Fy%23z/") for asked in fake.asked)
 
 
 @pytest.mark.parametrize("body", [b'{"1": {"id": 1}', b"", b"null", b"7", b'"x"'])
 def test_an_answer_that_was_cut_off_or_is_of_another_kind_is_said(fake: FakeTreeherder, body: bytes) -> None:
     fake.answers[SIGNATURES] = httpx.Response(200, content=body, headers={"content-type": "application/json"})
-    with pytest.raises(NotTreeherder):
-        fake.client().signatures("autoland")
+    with pytest.raises(NotTreeherderError):
+        fake.client().fetch_signatures("autoland")
 
 
 # Entries
@@ -127,41 +144,36 @@ def test_an_odd_entry_loses_only_its_odd_members() -> None:
         "3": ["no", "object"],
         "4": {"id": 2**70, "suite": "huge"},
     }
-    read = entries(answer(body), Signature, keyed=True)
-    assert read.lost == 1 and "1 entries" in read.note
+    read = decode_list(answer(body), PerformanceSignature, keyed=True)
+    assert "1 entries" in read.note
     frame = signature_frame(read.items, "autoland", {}, {})
-    assert frame.select("signature_id", "suite", "better").rows() == [("2", "7", "lower"), ("1", "damp", "lower")]
+    assert frame.select("signature_id", "suite", "better").rows() == [("2", "7", "lower"), ("1", "damp", "higher")]
 
 
 def test_true_is_not_one(fake: FakeTreeherder) -> None:
     """Python takes True for 1: a server's `true` must become neither signature 1 nor a count of one job."""
-    odd = lenient(Signature, {"id": True, "framework_id": True, "suite": True})
+    odd = lenient(PerformanceSignature, {"id": True, "framework_id": True, "suite": True})
     assert (odd.id, odd.framework_id, odd.suite) == (None, None, None)
-    assert lenient(FullDatum, {"id": 7, "value": True}).value is None
-    counts = counted({"success": True, "testfailed": 2, "running": True, "completed": True})
+    assert lenient(SeriesValue, {"id": 7, "value": True}).value is None
+    fake.answers["/api/project/autoland/push/1/status/"] = {"success": True, "testfailed": 2, "completed": True}
+    counts = count_results(fake.client().count_jobs("autoland", 1))
     assert (counts["success"], counts["failed"], counts["running"], counts["total"]) == (0, 2, 0, 2)
     fake.answers["/api/performance/issue-tracker/"] = [{"id": True, "issue_tracker_url": "https://bugs.example/"}]
-    assert fake.client().issue_trackers() == {}
-
-
-def test_jobs_that_nobody_asked_for_are_not_shown_when_the_server_ignores_their_ids(fake: FakeTreeherder) -> None:
-    rows = [{"id": one, "job_type_name": "build"} for one in (1, 2, 3)]
-    fake.answers["/api/project/autoland/jobs/"] = {"results": rows}
-    assert fake.client().jobs_by_id("autoland", [2]).frame["job_id"].to_list() == ["2"]
+    assert fake.client().fetch_issue_trackers() == {}
 
 
 def test_an_answer_is_read_up_to_half_a_gigabyte(fake: FakeTreeherder) -> None:
     """More is a mistake or an attack, and would not fit into memory as a table either."""
     caps: list[int] = []
     client = fake.client()
-    get = client.asker.http.get
+    get = client.api.http.get
 
     def noted(*arguments: Any, **options: Any) -> Any:
         caps.append(options["cap"])
         return get(*arguments, **options)
 
-    client.asker.http.get = noted  # type: ignore[method-assign]
-    client.frameworks()
+    client.api.http.get = noted  # type: ignore[method-assign]
+    client.fetch_frameworks()
     assert caps == [536_870_912]
 
 
@@ -175,18 +187,18 @@ def test_a_server_that_always_names_a_next_page_is_asked_for_as_many_as_it_count
         return httpx.Response(200, json={"count": 150, "next": "https://th.example/again", "results": rows})
 
     fake.answers["/api/performance/alertsummary/"] = listing
-    found = list(fake.client().alert_summaries(AlertFilters()))
-    assert asked == ["1", "2"] and sum(len(page.summaries) for page in found) == 150
+    found = list(fake.client().fetch_alert_summaries(AlertSummaries()))
+    assert asked == ["1", "2"] and sum(len(page.items) for page in found) == 150
 
 
 def test_a_number_of_5000_digits_loses_itself_and_not_the_answer() -> None:
     body = b'[{"id": 1, "suite": "kept", "x": NaN}, {"id": ' + b"9" * 5000 + b', "suite": "huge"}]'
-    read = entries(answer(body), Signature)
+    read = decode_list(answer(body), PerformanceSignature)
     assert [(one.id, one.suite) for one in read.items] == [(1, "kept"), (None, "huge")]
 
 
 def test_characters_that_no_text_can_hold_do_not_lose_the_answer() -> None:
-    read = entries(answer(b'[{"id": 1, "suite": "a\\ud800b"}, {"id": 2, "suite": "ok"}]'), Signature)
+    read = decode_list(answer(b'[{"id": 1, "suite": "a\\ud800b"}, {"id": 2, "suite": "ok"}]'), PerformanceSignature)
     frame = signature_frame(read.items, "autoland", {}, {})
     assert frame["suite"].to_list() == ["a?b", "ok"]
 
@@ -195,14 +207,14 @@ members = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | 
 
 
 @settings(deadline=None)
-@given(st.dictionaries(st.sampled_from(Signature.__struct_fields__), members))
+@given(st.dictionaries(st.sampled_from(PerformanceSignature.__struct_fields__), members))
 def test_no_entry_breaks_the_listing(entry: dict[str, Any]) -> None:
-    frame = signature_frame([lenient(Signature, entry)], "autoland", {}, {})
-    assert frame.schema == pl.Schema(columns.SIGNATURES.polars())
+    frame = signature_frame([lenient(PerformanceSignature, entry)], "autoland", {}, {})
+    assert frame.schema == pl.Schema(COLUMNS.polars())
 
 
 def test_what_a_signature_leaves_out_is_its_default() -> None:
-    [bare, full] = entries(
+    [bare, full] = decode_list(
         answer(
             {
                 "1": {"id": 1, "signature_hash": "a", "framework_id": 13, "suite": "a", "should_alert": None},
@@ -213,7 +225,7 @@ def test_what_a_signature_leaves_out_is_its_default() -> None:
                 },
             }
         ),
-        Signature,
+        PerformanceSignature,
         keyed=True,
     ).items  # fmt: skip
     frame = signature_frame([bare, full], "autoland", {"h": "opt"}, {13: "browsertime"})
@@ -226,41 +238,47 @@ def test_what_a_signature_leaves_out_is_its_default() -> None:
 
 def test_tags_of_one_empty_text_are_no_tags() -> None:
     alert = {"id": 5, "status": 4, "series_signature": {"id": 1, "tags": [""], "extra_options": []}}
-    frame = alert_frame([lenient(AlertSummary, {"id": 1, "alerts": [alert]})])
+    frame = alert_frame([lenient(PerformanceAlertSummary, {"id": 1, "alerts": [alert]})])
     assert frame["tags"].to_list() == [None] and frame["options"].to_list() == [None]
 
 
 def test_the_same_number_is_another_status_of_a_summary_than_of_an_alert() -> None:
     alerts = [{"id": number, "status": number, "is_regression": True} for number in (4, 5, 77)]
-    found = [lenient(AlertSummary, {"id": number, "status": number, "alerts": alerts}) for number in (4, 5, 9, 77)]
+    found = [
+        lenient(PerformanceAlertSummary, {"id": number, "status": number, "alerts": alerts}) for number in (4, 5, 9, 77)
+    ]
     assert summary_frame(found, {})["status"].to_list() == ["improvement", "investigating", "infra", "status 77"]
     assert alert_frame(found[:1])["status"].to_list() == ["acknowledged", "infra", "status 77"]
 
 
 def test_the_sign_of_a_change_is_that_of_the_value() -> None:
-    assert percent(Alert(amount_pct=5.0, amount_abs=-2.0)) == -5.0
-    assert percent(Alert(amount_pct=5.0, amount_abs=2.0, is_regression=False)) == 5.0
-    assert percent(Alert(amount_pct=5.0, prev_value=4.0, new_value=3.0)) == -5.0
-    assert percent(Alert(amount_pct=5.0)) == 5.0
+    assert signed_percent(PerformanceAlert(amount_pct=5.0, amount_abs=-2.0)) == -5.0
+    assert signed_percent(PerformanceAlert(amount_pct=5.0, amount_abs=2.0, is_regression=False)) == 5.0
+    assert signed_percent(PerformanceAlert(amount_pct=5.0, prev_value=4.0, new_value=3.0)) == -5.0
+    assert signed_percent(PerformanceAlert(amount_pct=5.0)) == 5.0
     # Of small values the rounded ones seem not to have moved; what was made of them says whither.
     still: dict[str, float] = {"amount_pct": 7.52, "prev_value": 0.01, "new_value": 0.01, "amount_abs": 0.0}
-    assert percent(Alert(**still, is_regression=True)) == 7.52
-    assert percent(Alert(**still, is_regression=False)) == -7.52
-    higher = AlertSeries(lower_is_better=False)
-    assert percent(Alert(**still, is_regression=True, series_signature=higher)) == -7.52
-    assert percent(Alert()) is None
+    assert signed_percent(PerformanceAlert(**still, is_regression=True)) == 7.52
+    assert signed_percent(PerformanceAlert(**still, is_regression=False)) == -7.52
+    higher = AlertSignature(lower_is_better=False)
+    assert signed_percent(PerformanceAlert(**still, is_regression=True, series_signature=higher)) == -7.52
+    assert signed_percent(PerformanceAlert()) is None
 
 
 def test_a_job_that_has_not_started_did_not_start_in_1970() -> None:
-    frame = job_frame([Job(id=1, state="pending", result="unknown", submit_timestamp=1795115238, start_timestamp=0)])
+    frame = job_frame(
+        [TreeherderJob(id=1, state="pending", result="unknown", submit_timestamp=1795115238, start_timestamp=0)]
+    )
     row = frame.row(0, named=True)
     assert (row["started"], row["wait"], row["duration"], row["result"]) == (None, None, None, "pending")
-    assert epochs("t", [0, None, -5, 2**60]).null_count() == 4
+    for odd in (None, -5, 2**60):
+        assert job_frame([TreeherderJob(id=1, start_timestamp=odd)])["started"].null_count() == 1
 
 
 def test_times_without_a_zone_are_utc_and_may_have_a_fraction() -> None:
     texts = ["2026-11-19T19:02:01", "2026-11-19T19:02:01.194022", "2026-11-19 19:02:01", "2026-11-19T21:02:01+02:00"]
-    assert iso_times("t", [*texts, "soon", None]).to_list() == [
+    jobs = [TreeherderJob(id=number, last_modified=text) for number, text in enumerate([*texts, "soon", None])]
+    assert job_frame(jobs)["modified"].to_list() == [
         datetime(2026, 11, 19, 19, 2, 1, tzinfo=UTC),
         datetime(2026, 11, 19, 19, 2, 1, 194000, tzinfo=UTC),
         datetime(2026, 11, 19, 19, 2, 1, tzinfo=UTC),
@@ -271,18 +289,18 @@ def test_times_without_a_zone_are_utc_and_may_have_a_fraction() -> None:
 
 
 def test_lists_that_are_not_equally_long_lose_no_value() -> None:
-    found = Summary(signature_id=1, values=[1.0, 2.0, 3.0], job_ids=[9], submit_times=[])
+    found = SeriesSummary(signature_id=1, values=[1.0, 2.0, 3.0], job_ids=[9])
     frame = value_frame([found])
     assert frame.select("value", "job_id").rows() == [(1.0, "9"), (2.0, None), (3.0, None)]
 
 
 def test_points_are_in_the_order_of_pushes_whatever_the_order_of_arrival() -> None:
     rows = [
-        FullDatum(id=12, push_id=100, push_timestamp="2026-11-02T00:00:00", value=3.0),
-        FullDatum(id=11, push_id=99, push_timestamp="2026-11-02T00:00:00", value=2.0),
-        FullDatum(id=10, push_id=9, push_timestamp="2026-11-01T00:00:00", value=1.0),
+        SeriesValue(id=12, push_id=100, push_timestamp="2026-11-02T00:00:00", value=3.0),
+        SeriesValue(id=11, push_id=99, push_timestamp="2026-11-02T00:00:00", value=2.0),
+        SeriesValue(id=10, push_id=9, push_timestamp="2026-11-01T00:00:00", value=1.0),
     ]
-    assert series_frame(rows, 1)["value"].to_list() == [1.0, 2.0, 3.0]
+    assert data_frame(rows, 1)["value"].to_list() == [1.0, 2.0, 3.0]
 
 
 # Parameters
@@ -291,37 +309,29 @@ def test_points_are_in_the_order_of_pushes_whatever_the_order_of_arrival() -> No
 def test_suites_and_subtests_are_asked_for_as_the_endpoint_means_them(fake: FakeTreeherder) -> None:
     fake.answers[SUMMARY] = []
     treeherder = fake.client()
-    treeherder.values("autoland", frameworks=[13], interval=60)
-    treeherder.values("autoland", frameworks=[13], interval=60, subtests=True)
-    treeherder.values("autoland", frameworks=[13], interval=60, parent=351)
+    treeherder.fetch_values("autoland", frameworks=[13], interval=60)
+    treeherder.fetch_values("autoland", frameworks=[13], interval=60, subtests=True)
+    treeherder.fetch_values("autoland", frameworks=[13], interval=60, parent=351)
     assert [query(asked).get("no_subtests") for asked in fake.asked] == [["true"], None, None]
     assert query(fake.asked[2])["parent_signature"] == ["351"]
 
 
 def test_subtests_of_signatures_are_a_number(fake: FakeTreeherder) -> None:
     fake.answers[SIGNATURES] = {}
-    fake.client().signatures("autoland", frameworks=[1, 13], subtests=False)
+    fake.client().fetch_signatures("autoland", frameworks=[1, 13], subtests=False)
     asked = query(fake.asked[0])
     assert (asked["subtests"], asked["framework"]) == (["0"], ["1", "13"])
 
 
 def test_an_interval_and_dates_are_never_sent_together(fake: FakeTreeherder) -> None:
-    fake.answers[SIGNATURES] = {}
     fake.answers[SUMMARY] = []
     day = datetime(2026, 11, 1, 12, tzinfo=UTC)
     treeherder = fake.client()
-    treeherder.signatures("autoland", interval=60, start=day)
-    treeherder.series("autoland", 5, interval=60, start=day, end=day)
-    first, second = map(query, fake.asked)
-    assert "interval" not in first and first["start_date"] == ["2026-11-01T12:00:00"]
-    assert "interval" not in second
+    treeherder.fetch_series("autoland", 5, interval=60, start=day, end=day)
+    [asked] = map(query, fake.asked)
+    assert "interval" not in asked
     # Both ends are exclusive on the server, and inclusive here.
-    assert (second["startday"], second["endday"]) == (["2026-11-01T11:59:59"], ["2026-11-01T12:00:01"])
-
-
-def test_no_values_are_asked_of_an_endpoint_that_refuses_to_list_all(fake: FakeTreeherder) -> None:
-    assert fake.client().performance_data("autoland").frame.is_empty()
-    assert not fake.asked
+    assert (asked["startday"], asked["endday"]) == (["2026-11-01T11:59:59"], ["2026-11-01T12:00:01"])
 
 
 def test_alerts_are_filtered_by_the_number_of_a_repository(fake: FakeTreeherder) -> None:
@@ -330,16 +340,15 @@ def test_alerts_are_filtered_by_the_number_of_a_repository(fake: FakeTreeherder)
         seen.append(request.url.raw_path.decode())
         or httpx.Response(200, json={"count": 0, "next": None, "results": []})
     )
-    filters = AlertFilters(
-        repository="autoland", framework=13, status=0, text="tp5o é", hide_related_and_invalid=True, monitored=True
-    )
-    list(fake.client().alert_summaries(filters))
+    filters = AlertSummaries("autoland", words="tp5o é", flags=("hide-related", "monitored"))
+    list(fake.client().fetch_alert_summaries(filters, framework=13, status=0))
     asked = query(seen[0])
-    assert asked["repository"] == ["77"] and asked["monitored_alerts"] == ["1"]
+    assert (asked["repository"], asked["framework"], asked["status"]) == (["77"], ["13"], ["0"])
+    assert asked["monitored_alerts"] == ["1"]
     assert asked["filter_text"] == ["tp5o é"] and asked["hide_related_and_invalid"] == ["true"]
     assert "hide_improvements" not in asked
-    with pytest.raises(NoSuchRepository):
-        list(fake.client().alert_summaries(AlertFilters(repository="nosuch")))
+    with pytest.raises(UnknownRepositoryError):
+        list(fake.client().fetch_alert_summaries(AlertSummaries(repository="nosuch")))
 
 
 # Paging
@@ -354,8 +363,8 @@ def test_summaries_are_paged_by_number_to_the_end_and_never_by_the_servers_own_a
         return httpx.Response(200, json={"count": 207, "next": more, "results": rows})
 
     fake.answers[ALERTS] = listing
-    found = list(fake.client().alert_summaries(AlertFilters()))
-    assert [len(one.summaries) for one in found] == [100, 100, 7] and found[0].total == 207
+    found = list(fake.client().fetch_alert_summaries(AlertSummaries()))
+    assert [len(one.items) for one in found] == [100, 100, 7] and found[0].total == 207
 
 
 def _jobs(ids: range) -> list[dict[str, Any]]:
@@ -379,7 +388,7 @@ class UnorderedJobs:
         turned = (wanted[shift:] + wanted[:shift])[: int(request.url.params["count"])]
         return httpx.Response(200, json={"results": [job for one in turned for job in _jobs(range(one, one + 1))]})
 
-    def ordered(self, request: httpx.Request) -> httpx.Response:
+    def list_by_id(self, request: httpx.Request) -> httpx.Response:
         number, count = int(request.url.params["page"]), int(request.url.params["count"])
         rows = [[1, one] for one in self.ids[(number - 1) * count : number * count]]
         more = "https://th.example/next" if number * count < len(self.ids) else None
@@ -390,25 +399,14 @@ class UnorderedJobs:
 @pytest.mark.parametrize("number", [0, 1, 1999, 2000, 2001, 4500])
 def test_a_push_with_more_jobs_than_a_page_is_listed_whole_and_once(fake: FakeTreeherder, number: int) -> None:
     served = UnorderedJobs(number)
-    fake.answers[JOBS], fake.answers["/api/jobs/"] = served.by_project, served.ordered
-    frame = fake.client().jobs_of_push("autoland", 7).frame
-    assert Counter(frame["key"].to_list()) == Counter(str(one) for one in served.ids)
+    fake.answers[JOBS], fake.answers["/api/jobs/"] = served.by_project, served.list_by_id
+    jobs = fake.client().fetch_jobs("autoland", 7).items
+    assert Counter(job.id for job in jobs) == Counter(served.ids)
 
 
 def test_jobs_of_another_push_are_not_shown_when_the_server_ignores_the_filter(fake: FakeTreeherder) -> None:
     fake.answers[JOBS] = {"results": [*_jobs(range(3)), {"id": 9, "push_id": 8, "state": "completed"}]}
-    assert len(fake.client().jobs_of_push("autoland", 7).frame) == 3
-
-
-def test_many_jobs_are_asked_for_by_their_ids_in_addresses_that_pass(fake: FakeTreeherder) -> None:
-    def listing(request: httpx.Request) -> httpx.Response:
-        ids = [int(one) for one in request.url.params["id__in"].split(",")]
-        return httpx.Response(200, json={"results": [{"id": one, "push_id": 1} for one in ids]})
-
-    fake.answers[JOBS] = listing
-    wanted = list(range(500_000_000, 500_000_700))
-    assert len(fake.client().jobs_by_id("autoland", [*wanted, *wanted[:5]]).frame) == 700
-    assert len(fake.asked) == 3 and max(map(len, fake.asked)) < 8000
+    assert len(fake.client().fetch_jobs("autoland", 7).items) == 3
 
 
 def test_what_is_not_there_is_said_and_not_taken_for_an_empty_list(fake: FakeTreeherder) -> None:
@@ -417,11 +415,11 @@ def test_what_is_not_there_is_said_and_not_taken_for_an_empty_list(fake: FakeTre
     fake.answers["/api/performance/alertsummary/5/"] = httpx.Response(404, json={"detail": "No match"})
     treeherder = fake.client()
     for ask in (
-        lambda: treeherder.push_by_revision("autoland", "f" * 40),
-        lambda: treeherder.job("autoland", 5),
-        lambda: treeherder.alert_summary(5),
+        lambda: treeherder.find_push("autoland", "f" * 40),
+        lambda: treeherder.fetch_job("autoland", 5),
+        lambda: treeherder.fetch_alert_summary(5),
     ):
-        with pytest.raises(NoSuchThing) as raised:
+        with pytest.raises(UnknownItemError) as raised:
             ask()
         assert raised.value.exit_code == 3
     # A whole revision may be one within a push, a beginning of one only its tip.
@@ -430,8 +428,8 @@ def test_what_is_not_there_is_said_and_not_taken_for_an_empty_list(fake: FakeTre
 
 def test_a_deployment_without_the_endpoint_is_not_a_missing_job(fake: FakeTreeherder) -> None:
     with pytest.raises(NotFoundError) as raised:
-        fake.client().job("autoland", 5)
-    assert isinstance(raised.value, NoSuchEndpoint)
+        fake.client().fetch_job("autoland", 5)
+    assert isinstance(raised.value, MissingEndpointError)
 
 
 def test_the_recorded_errors_are_told_in_words(recorded: Any) -> None:

@@ -19,13 +19,13 @@ from backends.locators.base import InvalidLocatorError, Locator
 from backends.locators.declared import DeclaredLocator, Verb
 from backends.systems import System, load, parse_locator
 from tui.commands.options import connection_options, download_options, filter_option, match_option
-from tui.commands.output import emit, output_options
+from tui.commands.output import check_output, emit, output_options
 
 # System -> the click group with its hand-written verbs.
 BUILT_IN = {
     "taskcluster": "tui.commands.taskcluster:taskcluster",
     "prow": "tui.commands.prow:prow",
-    "treeherder": "tui.commands.perf:perf",
+    "treeherder": "tui.commands.treeherder:treeherder",
     "archives": "tui.commands.archive:archive",
     "submit": "tui.commands.submit:submit",
 }
@@ -52,12 +52,10 @@ class SystemGroup(click.Group):
 
     def _current_spelling(self, args: list[str]) -> list[str]:
         """The arguments with an old command line (`System.aliases`) replaced by today's."""
-        verb, *rest = args
         for old, new in self.system.aliases.items():
-            size = len(old) - 1
-            for start in range(len(rest) - size + 1 if verb == old[0] else 0):
-                if tuple(rest[start : start + size]) == old[1:]:
-                    return [*new, *rest[:start], *rest[start + size :]]
+            for words in (old[1:], ("=".join(old[1:]),)):
+                while (start := _position(args, old[0], words)) is not None:
+                    args = [*new, *args[1:start], *args[start + len(words) :]]
         return args
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -73,23 +71,33 @@ class SystemGroup(click.Group):
         return _list_verb(self.system) if cmd_name == "list" else _download_verb(self.system)
 
 
+def _position(args: list[str], verb: str, words: tuple[str, ...]) -> int | None:
+    """Where `words` stand in a command line of that verb."""
+    places = range(1, len(args) - len(words) + 1) if args[:1] == [verb] else range(0)
+    return next((place for place in places if tuple(args[place : place + len(words)]) == words), None)
+
+
 def verb_of(system: System, cls: type[DeclaredLocator]) -> click.Command:
     """The command that lists what a locator class names."""
     verb = cls.verb
     assert verb is not None
     parameters: list[click.Parameter] = []
     for field in dataclasses.fields(cls):
-        if field.name == "server" or field.name in verb.hidden:
+        if field.name in ("server", verb.argument, *verb.hidden) or not field.compare:
             continue  # the server is an option of the system, see `_common`
-        if field.name == verb.argument:
-            continue
         parameters += _options(cls, verb, field)
     if verb.argument:
         name = (
             next((f.metadata["metavar"] for f in dataclasses.fields(cls) if f.name == verb.argument), "")
             or verb.argument
         )
-        parameters.append(click.Argument([verb.argument], metavar=name.upper(), required=not verb.optional_argument))
+        parameters.append(
+            click.Argument(
+                [verb.argument],
+                metavar=f"[{name.upper()}]" if verb.optional_argument else name.upper(),
+                required=not verb.optional_argument,
+            )
+        )
 
     def run(**given: Any) -> None:
         output = {name: given.pop(name) for name in _OUTPUT}
@@ -122,12 +130,11 @@ def _options(cls: type[DeclaredLocator], verb: Verb, field: dataclasses.Field[An
     required = field.default is dataclasses.MISSING and field.name not in verb.defaults
     if kind.pattern == "1":
         return [click.Option([flag, field.name], is_flag=True, help=meta["help"])]
-    default = verb.defaults.get(field.name)
+    default = {"default": verb.defaults[field.name], "show_default": True} if field.name in verb.defaults else {}
     return [
         click.Option(
-            [flag, field.name], metavar=meta["metavar"] or kind.placeholder, required=required, default=default,
-            show_default=default is not None, help=meta["help"] or None,
-            type=click.Choice(kind.choices) if kind.choices else str,
+            [flag, field.name], metavar=meta["metavar"] or kind.placeholder, required=required,
+            help=meta["help"] or None, type=click.Choice(kind.choices) if kind.choices else str, **default,
         )
     ]  # fmt: skip
 
@@ -140,7 +147,8 @@ def _locator(cls: type[DeclaredLocator], verb: Verb, given: dict[str, Any]) -> L
             words.setdefault(name.partition("__")[0], []).append(name.partition("__")[2].replace("_", "-"))
     text = given.pop(verb.argument, None) if verb.argument else None
     if text is not None and verb.read:
-        found: Locator = load(verb.read)(text, given)
+        flags = {name: tuple(chosen) for name, chosen in words.items()}
+        found: Locator = load(verb.read)(text, {**given, **flags})
         return found
     values: dict[str, Any] = {name: tuple(chosen) for name, chosen in words.items()}
     for name, value in {**given, **({verb.argument: text} if text is not None else {})}.items():
@@ -193,7 +201,9 @@ def _show(
 
     overrides = {system.url_setting: url} if system.url_setting else {}
     with session_of(None, mode, **overrides) as (session, cancel):
-        resource, gathered = listed(session, cancel, locator, text)
+        resource, gathered = listed(
+            session, cancel, locator, text, prepare=lambda found: check_output(found.schema, output)
+        )
         emit(gathered.frame, resource.schema, **output)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from backends.cancel import CancelToken
 from backends.http.policies import CachePolicy
-from backends.treeherder.asking import Asker, NoSuchRepository, project
+from backends.treeherder.api import ApiClient, UnknownRepositoryError, project_path
 from backends.treeherder.datasets.decode import (
     DatasetPush,
     JsonPage,
@@ -134,12 +134,12 @@ class DatasetClient:
         return self._get("performance/summary/", params, list[SubmitTimesReply], cancel)  # type: ignore[no-any-return]
 
     def repository_id(self, cancel: CancelToken) -> int:
-        """Raises `NoSuchRepository`: most endpoints answer an unknown name with a server error."""
+        """Raises `UnknownRepositoryError`: most endpoints answer an unknown name with a server error."""
         known: list[RepositoryId] = self._get("repository/", {}, list[RepositoryId], cancel)
         for repository in known:
             if repository.name == self.repository:
                 return repository.id
-        raise NoSuchRepository(self.repository, [repository.name for repository in known])
+        raise UnknownRepositoryError(self.repository, [repository.name for repository in known])
 
     def alert_summaries(
         self, repository_id: int, page: int, timerange: int, monitored: bool, cancel: CancelToken
@@ -157,13 +157,13 @@ class DatasetClient:
         return self._get("performance/alertsummary/", params, JsonPage, cancel)  # type: ignore[no-any-return]
 
     def _get_project(self, endpoint: str, params: dict[str, Any], kind: Any, cancel: CancelToken) -> Any:
-        return self._get(project(self.repository, endpoint), params, kind, cancel)
+        return self._get(project_path(self.repository, endpoint), params, kind, cancel)
 
     def _get(self, endpoint: str, params: dict[str, Any], kind: Any, cancel: CancelToken) -> Any:
         self.limiter.wait(cancel)
         with self._lock:
             self.requests += 1
-        url = Asker(self.http, self.base).url(endpoint, params)
+        url = ApiClient(self.http, self.base).url(endpoint, params)
         return self.http.json(url, policy=CachePolicy.never(), cap=MAX_BYTES, cancel=cancel, type=kind)[0]
 
 

@@ -18,7 +18,6 @@ from backends.http.response import Freshness
 from backends.listings import Listing
 from backends.locators import InvalidLocatorError, Locator
 from backends.locators.pasted import PastedText
-from backends.locators.perfherder import AlertSummary, PushJobs, PushOf, Series, SeriesRef
 from backends.locators.taskcluster import SLUGID, Task
 from backends.resources import Action, Detail, Entry, Page, Question, Row
 from backends.treeherder.datasets.dataset import Dataset
@@ -26,6 +25,7 @@ from backends.treeherder.datasets.locators import DatasetLocator, DatasetView, D
 from backends.treeherder.datasets.store import DAY, FETCH_LOG, DatasetStore, check_repository, repair
 from backends.treeherder.datasets.tables import EXPIRED, TABLES
 from backends.treeherder.datasets.views import VIEWS, build_frame, find_view
+from backends.treeherder.locators import AlertSummary, PushJobs, PushOf, Series, SeriesRef
 
 if TYPE_CHECKING:
     from backends.config import Settings

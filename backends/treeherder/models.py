@@ -1,4 +1,4 @@
-"""The answers' entries as Treeherder's serializers write them; every member may be absent.
+"""Entries of Treeherder's responses as its serializers write them; every member may be absent.
 
 Members that are left out when they have the usual value have that value as their default here
 (webapp/api/performance_data.py of commit dc3080dd, 2026-08-21).
@@ -6,48 +6,43 @@ Members that are left out when they have the usual value have that value as thei
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
-from backends.treeherder.answers import Int
+from backends.lenient_json import LARGEST
+
+Int = Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST)]  # what JSON's readers agree on, and an Int64 column holds
 
 
-class Entry(msgspec.Struct, gc=False):
+class ApiEntry(msgspec.Struct, gc=False):
     """Base: no garbage collection, for an entry never refers to itself and 100,000 of them are read at once."""
 
 
-class Group(Entry):
+class NamedId(ApiEntry):
+    id: Int | None = None
     name: str | None = None
 
 
-class Repository(Entry):
+class TreeherderRepository(ApiEntry):
     id: Int | None = None
     name: str | None = None
     dvcs_type: str | None = None
     url: str | None = None
     codebase: str | None = None
-    description: str | None = None
     active_status: str | None = None
     is_try_repo: bool | None = None
     performance_alerts_enabled: bool | None = None
     tc_root_url: str | None = None
-    repository_group: Group | None = None
+    repository_group: NamedId | None = None
 
 
-class Named(Entry):
-    id: Int | None = None
-    name: str | None = None
-
-
-class Option(Entry):
-    name: str | None = None
-
-
-class OptionCollection(Entry):
+class OptionCollection(ApiEntry):
     option_collection_hash: str | None = None
-    options: list[Option] = []
+    options: list[NamedId] = []
 
 
-class Signature(Entry):
+class PerformanceSignature(ApiEntry):
     id: Int | None = None
     signature_hash: str | None = None
     framework_id: Int | None = None
@@ -65,19 +60,7 @@ class Signature(Entry):
     measurement_unit: str | None = None
 
 
-class Datum(Entry):
-    """A value of performance/data (rounded to 2 decimals, push_timestamp in epoch seconds)."""
-
-    id: Int | None = None
-    signature_id: Int | None = None
-    job_id: Int | None = None
-    push_id: Int | None = None
-    revision: str | None = None
-    push_timestamp: Int | None = None
-    value: float | None = None
-
-
-class FullDatum(Entry):
+class SeriesValue(ApiEntry):
     """A value of performance/summary with all_data (in full, push_timestamp as ISO text)."""
 
     id: Int | None = None
@@ -90,31 +73,25 @@ class FullDatum(Entry):
     value: float | None = None
 
 
-class Summary(Entry):
+class SeriesSummary(ApiEntry):
     signature_id: Int | None = None
     framework_id: Int | None = None
-    signature_hash: str | None = None
     platform: str | None = None
     test: str | None = None
     suite: str | None = None
     lower_is_better: bool | None = None
     has_subtests: bool | None = None
-    tags: str | None = None
     values: list[float | None] = []
     name: str | None = None
-    parent_signature: Int | None = None
     job_ids: list[Int | None] = []
-    repository_name: str | None = None
-    data: list[FullDatum] = []
+    data: list[SeriesValue] = []
     measurement_unit: str | None = None
     application: str | None = None
-    should_alert: bool | None = None
     alert_change_type: Int | None = None
     alert_threshold: float | None = None
-    submit_times: list[str | None] = []
 
 
-class AlertSeries(Entry):
+class AlertSignature(ApiEntry):
     id: Int | None = None
     framework_id: Int | None = None
     signature_hash: str | None = None
@@ -122,24 +99,22 @@ class AlertSeries(Entry):
     suite: str | None = None
     test: str | None = None
     lower_is_better: bool | None = None
-    has_subtests: bool | None = None
-    option_collection_hash: str | None = None
     tags: list[str] = []
     extra_options: list[str] = []
     measurement_unit: str | None = None
 
 
-class TaskRef(Entry):
+class TaskMetadata(ApiEntry):
     task_id: str | None = None
     retry_id: Int | None = None
 
 
-class Alert(Entry):
+class PerformanceAlert(ApiEntry):
     id: Int | None = None
     status: Int | None = None
-    series_signature: AlertSeries | None = None
-    taskcluster_metadata: TaskRef | None = None
-    prev_taskcluster_metadata: TaskRef | None = None
+    series_signature: AlertSignature | None = None
+    taskcluster_metadata: TaskMetadata | None = None
+    prev_taskcluster_metadata: TaskMetadata | None = None
     profile_url: str | None = None
     prev_profile_url: str | None = None
     is_regression: bool | None = None
@@ -156,7 +131,7 @@ class Alert(Entry):
     noise_profile: str | None = None
 
 
-class AlertSummary(Entry):
+class PerformanceAlertSummary(ApiEntry):
     id: Int | None = None
     push_id: Int | None = None
     prev_push_id: Int | None = None
@@ -171,8 +146,8 @@ class AlertSummary(Entry):
     bug_updated: str | None = None
     repository: str | None = None
     framework: Int | None = None
-    alerts: list[Alert] = []
-    related_alerts: list[Alert] = []
+    alerts: list[PerformanceAlert] = []
+    related_alerts: list[PerformanceAlert] = []
     status: Int | None = None
     bug_number: Int | None = None
     bug_status: Int | None = None
@@ -184,25 +159,22 @@ class AlertSummary(Entry):
     performance_tags: list[str] = []
 
 
-class Commit(Entry):
+class PushCommit(ApiEntry):
     revision: str | None = None
-    author: str | None = None
     comments: str | None = None
-    repository_id: Int | None = None
 
 
-class Push(Entry):
+class TreeherderPush(ApiEntry):
     id: Int | None = None
     revision: str | None = None
     author: str | None = None
-    branch: str | None = None
-    revisions: list[Commit] = []
+    revisions: list[PushCommit] = []
     revision_count: Int | None = None
     push_timestamp: Int | None = None
     repository_id: Int | None = None
 
 
-class Job(Entry):
+class TreeherderJob(ApiEntry):
     id: Int | None = None
     push_id: Int | None = None
     job_guid: str | None = None
@@ -228,21 +200,13 @@ class Job(Entry):
     retry_id: Int | None = None
 
 
-class JobLog(Entry):
-    id: Int | None = None
-    job_id: Int | None = None
-    name: str | None = None
-    url: str | None = None
-    parse_status: str | None = None
-
-
-class JobTask(Entry):
+class JobTask(ApiEntry):
     job: Int | None = None
     task_id: str | None = None
     retry_id: Int | None = None
 
 
-class LogError(Entry):
+class TextLogError(ApiEntry):
     id: Int | None = None
     line: str | None = None
     line_number: Int | None = None

@@ -1,4 +1,4 @@
-"""The URL of the web page that shows what a Treeherder locator means: `perfherder_forms` reads it back as the locator.
+"""The URL of the web page that shows what a Treeherder locator means: `backends.treeherder.urls` reads it back.
 
 Perfherder's alerts and graphs pages, the pages of jobs, and perf.compare, by their sources of August 2026. A list that
 no page shows has the URL of the API's own response. What a page has no parameter for stands in its URL under the API's
@@ -11,8 +11,10 @@ import time
 from collections.abc import Iterable, Mapping
 
 from backends.locators.pasted import escape
-from backends.locators.perfherder import (
-    STATUSES,
+from backends.treeherder.locators import (
+    FLAG_PARAMETERS,
+    INTERVAL,
+    SUMMARY_STATUSES,
     AlertSummaries,
     AlertSummary,
     Compare,
@@ -31,7 +33,6 @@ from backends.locators.perfherder import (
 
 PUBLIC = "https://treeherder.mozilla.org"
 COMPARE = "https://perf.compare"
-INTERVAL = 14 * 86400  # what Perfherder's pages begin with
 # The pages know no other time ranges (ui/perfherder/perf-helpers/constants.js, perfcompare's common/constants.ts).
 TIME_RANGES = tuple(days * 86400 for days in (1, 2, 7, 14, 30, 60, 90, 365))
 # Framework numbers of Mozilla's Treeherder, for names in a URL that is written before the server has been asked.
@@ -41,12 +42,6 @@ FRAMEWORKS = {
 }  # fmt: skip
 ALL_STATUSES, ALL_REGRESSIONS, UNTRIAGED_REGRESSIONS, UNTRIAGED_IMPROVEMENTS = "-2", "-1", "10", "11"
 ALL_FRAMEWORKS, SHERIFFED_FRAMEWORKS = "-1", "-2"
-# Flag of a list of alert summaries -> the API's parameter.
-FLAG_PARAMETERS = {
-    "hide-improvements": "hide_improvements", "hide-related": "hide_related_and_invalid",
-    "monitored": "monitored_alerts", "sheriffed": "show_sheriffed_frameworks",
-    "untriaged-improvements": "untriaged_improvements", "untriaged-regressions": "untriaged_regressions",
-}  # fmt: skip
 Pairs = Iterable[tuple[str, object]]
 
 
@@ -138,7 +133,7 @@ def alerts_url(base: str, at: AlertSummaries | AlertSummary, frameworks: Mapping
 def _page_status(status: str, flags: set[str]) -> str:
     """The page's number for the status; a flag that it expresses is taken out of `flags`."""
     if status:
-        return str(STATUSES.index(status)) if status in STATUSES else status
+        return str(SUMMARY_STATUSES.index(status)) if status in SUMMARY_STATUSES else status
     for flag, number in (
         ("untriaged-regressions", UNTRIAGED_REGRESSIONS),
         ("untriaged-improvements", UNTRIAGED_IMPROVEMENTS),
@@ -151,12 +146,7 @@ def _page_status(status: str, flags: set[str]) -> str:
 
 
 def compare_url(
-    base: str,
-    at: Compare,
-    frameworks: Mapping[str, int] | None = None,
-    *,
-    student_t: bool = False,
-    search: str = "",
+    base: str, at: Compare, frameworks: Mapping[str, int] | None = None, *, student_t: bool = False, search: str = ""
 ) -> str:
     """The comparison on perf.compare, which knows Mozilla's Treeherder only; of another server, the API's response.
 
@@ -166,10 +156,9 @@ def compare_url(
     framework = framework_number(at.framework, frameworks)
     if base != PUBLIC:
         return _api_comparison(base, at, framework)
-    subtests = at.base_parent is not None or at.new_parent is not None
-    page = f"{'subtests-' if subtests else ''}compare-{'' if at.base_revision else 'over-time-'}results"
+    page = f"{'subtests-' if at.of_subtests else ''}compare-{'' if at.base_revision else 'over-time-'}results"
     pairs: list[tuple[str, object]] = [("baseRev", at.base_revision), ("baseRepo", at.base_repository)]
-    if not at.base_only or subtests:
+    if not at.base_only or at.of_subtests:
         for repository, revision in at.news:
             pairs += [("newRev", revision), ("newRepo", repository)]
     pairs += [
@@ -185,7 +174,6 @@ def compare_url(
 
 
 def _api_comparison(base: str, at: Compare, framework: str) -> str:
-    subtests = at.base_parent is not None or at.new_parent is not None
     pairs: list[tuple[str, object]] = [
         ("base_repository", at.base_repository),
         ("base_revision", at.base_revision),
@@ -193,7 +181,7 @@ def _api_comparison(base: str, at: Compare, framework: str) -> str:
         ("new_revision", at.new_revision),
         ("framework", framework),
         ("interval", None if at.base_revision else at.interval or INTERVAL),
-        ("no_subtests", None if subtests else True),
+        ("no_subtests", None if at.of_subtests else True),
         ("base_parent_signature", at.base_parent),
         ("new_parent_signature", at.new_parent),
         ("replicates", True if at.replicates else None),

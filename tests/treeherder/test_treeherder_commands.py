@@ -1,8 +1,9 @@
-"""`ciexplore perf ...` on the embedded CI: what scripts and people get, and what they are told when it cannot be."""
+"""`ciexplore treeherder ...` on the embedded CI: what scripts and people get, and the messages where it fails."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import httpx
 import polars as pl
@@ -16,7 +17,7 @@ from tests.treeherder.fake_treeherder import FakeTreeherder, serving
 def perf(capsysbinary: pytest.CaptureFixture[bytes], demo: dict[str, str], tmp_path: Path, monkeypatch) -> Caller:  # type: ignore[no-untyped-def]
     monkeypatch.chdir(tmp_path)
     caller = Caller(capsysbinary)
-    return lambda *arguments: caller("perf", *arguments)  # type: ignore[return-value]
+    return lambda *arguments: caller("treeherder", *arguments)  # type: ignore[return-value]
 
 
 def good(ended: Ended) -> Ended:
@@ -64,8 +65,8 @@ def test_alerts_by_status_and_one_summary(perf: Caller) -> None:
     assert untriaged and {row["status"] for row in untriaged} == {"untriaged"}
     alerts = good(perf("alerts", untriaged[0]["summary_id"])).rows
     assert len(alerts) == int(untriaged[0]["regressions"]) + int(untriaged[0]["improvements"])
-    hidden = good(perf("alerts", "--hide", "related", "--interval", "20d", "--filter", "status:reassigned")).rows
-    assert not hidden
+    for option in (("--hide", "related"), ("--hide=related",), ("--hide-related",)):  # old spellings, and today's
+        assert not good(perf("alerts", *option, "--interval", "20d", "--filter", "status:reassigned")).rows
 
 
 def test_the_address_of_a_page_of_alerts_lists_what_the_page_shows(perf: Caller) -> None:
@@ -229,32 +230,39 @@ def test_a_table_for_a_person(perf: Caller) -> None:
     assert "\x1b" not in "".join(lines)
 
 
+def test_the_old_name_of_the_command_works_with_a_note(demo: dict[str, str], capsysbinary: Any) -> None:
+    ended = good(Caller(capsysbinary)("perf", "frameworks"))
+    assert ended.rows and "now `ciexplore treeherder`" in ended.err
+
+
 WRONG = {
+    ("signatures",): (2, "Missing option '--repository'"),
+    ("signatures", "--repository", "autoland", "--columns", "nosuch"): (2, "nosuch"),
     ("signatures", "--repository", "autoland", "--framework", "nosuch"): (2, "There is no framework 'nosuch'"),
     ("signatures", "--repository", "autolan"): (3, "Did you mean autoland?"),
-    ("signatures", "--repository", "autoland", "--interval", "0d"): (2, "no time to look back"),
+    ("signatures", "--repository", "autoland", "--interval", "0d"): (2, "not a duration to look back"),
     ("signatures", "--repository", "autoland", "--filter", "nosuch:1"): (2, "nosuch"),
     ("series", "1"): (3, "has no signature 1"),
-    ("series", "words"): (2, "names no series"),
+    ("series", "words"): (2, "is not a series"),
     ("series", "1", "--until", "2026-11-01"): (2, "--until belongs to --since"),
     ("series", "1", "--since", "2026-11-02", "--until", "2026-11-01"): (2, "--since is not before --until"),
     ("series", "1", "--since", "2026-11-02", "--interval", "1d"): (2, "both say since when"),
     ("alerts", "--status", "open"): (2, "There is no alert status 'open'"),
     ("alerts", "999999999"): (3, "no alert summary 999999999"),
-    ("alerts", "words"): (2, "names no alert summary"),
+    ("alerts", "words"): (2, "is not an alert summary"),
     ("alerts", "62", "--status", "fixed"): (2, "not the alerts of one"),
     ("pushes", "--repository", "nosuch"): (3, "no repository “nosuch”"),
-    ("pushes", "--repository", "try", "--since", "yesterday"): (2, "is no day"),
+    ("pushes", "--repository", "try", "--since", "yesterday"): (2, "is not a day"),
     ("pushes",): (2, "Which repository?"),
-    ("pushes", "words"): (2, "names no list of pushes"),
+    ("pushes", "words"): (2, "is not a list of pushes"),
     ("pushes", "--repository", "try", "--from-revision", "words"): (2, "is not a revision"),
     ("pushes", "--repository", "try", "--from-revision", "f" * 40): (3, "has no push ffff"),
     ("compare", f"https://perf.compare/compare-results?baseRev={'f' * 40}"): (2, "two repositories and revisions"),
     ("jobs", "f" * 40): (3, "has no push ffff"),
-    ("jobs", "words"): (2, "names no push"),
-    ("jobs", "--similar", "words"): (2, "is no job's id"),
-    ("jobs", "--similar", "--failures", "1"): (2, "Choose one of them"),
-    ("compare", "words", "f" * 40): (2, "is no revision"),
+    ("jobs", "words"): (2, "is not a push"),
+    ("jobs", "--similar", "words"): (2, "job_id: 'words' is not a number"),
+    ("jobs", "--similar", "--failures", "1"): (2, "No such option"),
+    ("compare", "words", "f" * 40): (2, "is not a revision"),
     ("compare", "f" * 40): (2, "nothing to compare BASE with"),
     ("compare", "f" * 40, "history"): (2, "NEW must be a revision"),
     ("compare", "f" * 40, "e" * 40): (3, "has no push"),
