@@ -13,9 +13,8 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.errors import UsageError
-from backends.frames.formats import format_value
+from backends.frames.formats import format_value, parse_quantity
 from backends.frames.schema import Column, Kind, Schema
-from backends.frames.units import parse_quantity
 from backends.listings import Listing
 from backends.locators.base import Locator
 from backends.locators.taskcluster import SLUGID, Artifact, Task

@@ -17,8 +17,7 @@ import msgspec
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.frames.bootstrap import median_shift
-from backends.frames.comparison import COMPARED, compare
+from backends.frames.comparison import COMPARED, compare, median_shift
 from backends.frames.getters import optional, yes_if
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness

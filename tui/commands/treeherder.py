@@ -80,8 +80,8 @@ def series(
 
 def _read_period(start: str, end: str) -> tuple[int | None, int | None]:
     """Epoch seconds of two times as the filter language writes them; None for what is not given."""
+    from backends.frames.formats import parse_quantity
     from backends.frames.schema import Kind
-    from backends.frames.units import parse_quantity
 
     if end and not start:
         raise UsageError("--until belongs to --since.", "Give --since too, or --interval.")
