@@ -47,7 +47,8 @@ class System:
     `name`: `Locator.system` of its locators, the prefix of their texts, its command group, the id of its pane.
     `locators`: its locator classes, or a reference to a tuple of them. `context(locator, http, settings)`: what its
     listings are constructed with, after the locator. `resolve(locator, http, settings, cancel)`: replaces a locator
-    that a server has to be asked about. `urls(pasted)`: the locator of a pasted URL, None if it is not this system's;
+    that a server has to be asked about. `urls(pasted)`: the locator of a pasted URL, or of a text with the prefix whose
+    locator is not declared, None if it is not this system's;
     `settings_urls(pasted)`: the same for URLs of servers that only the settings name, asked before all systems' `urls`;
     `names(pasted)`: the same for bare names, asked last. `default`: what the bare prefix opens. `url_setting`: the
     setting that the option --NAME-url overrides. `old_names`: earlier prefixes, which keep working. `commands`:
@@ -98,7 +99,8 @@ class System:
         if self.locators and colon and prefix.lower() in (self.name, *self.old_names) and not body.startswith("//"):
             from backends.locators.declared import parse_declared
 
-            return parse_declared(self.name, body or self.default, self._by_head)
+            other = _ask(self.urls, pasted)  # a locator with a syntax of its own
+            return other or parse_declared(self.name, body or self.default, self._by_head)
         return _ask(self.urls, pasted)
 
     def syntax(self) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ from backends.demo import DemoOptions, DemoProcess, locators
 from backends.http import Http, Mode
 from backends.resources import gather
 from backends.systems import parse_locator
-from backends.taskcluster import resource_for
+from tests.taskcluster.fake_queue import open_list
 
 TOKEN = re.compile(rb'"continuationToken": ?"([^"]+)"')
 
@@ -112,7 +112,7 @@ def main() -> None:
         def listed(mode: Mode, cache: Path) -> int:
             http = Http(cache_dir=cache, mode=mode)
             try:
-                return len(gather(resource_for(locator, http, server.root_url), cancel).frame)
+                return len(gather(open_list(locator, http, server.root_url), cancel).frame)
             finally:
                 http.close()
 

@@ -53,8 +53,8 @@ from backends.locators.perfherder_pages import (
     UNTRIAGED_IMPROVEMENTS,
     UNTRIAGED_REGRESSIONS,
 )
-from backends.locators.treeherder_forms import ONE_PUSH
 
+ONE_PUSH = ("revision", "selectedTaskRun", "selectedJob", "job_id", "task")
 REFERENCE = re.compile(r"-?[0-9A-Za-z]{1,64}", re.ASCII)
 SIDE = re.compile(r"([^:@/]+):([0-9a-f]{1,40})@(?:([0-9a-f]{8,40})|([0-9]{0,15})\.\.([0-9]{0,15}))", re.ASCII)
 PUBLIC_HOST = "treeherder.mozilla.org"

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from backends.locators.base import InvalidLocatorError
 from backends.locators.pasted import SCHEME, PastedText, split_url, unescape
 from backends.locators.submit import VIEWS, JobFile, OutboxLocator, SubmissionLocator, TaskJobs
-from backends.locators.taskcluster import SLUGID
+from backends.taskcluster.locators import SLUGID
 
 PREFIX = "submit:"
 FORMS = ("pulse", "pulse-2018", "collection", "task", "performance")

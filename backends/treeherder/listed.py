@@ -14,7 +14,7 @@ from backends.frames.schema import Schema
 from backends.locators.perfherder import PerfherderLocator
 from backends.locators.perfherder_pages import INTERVAL as INTERVAL
 from backends.locators.perfherder_pages import page_url
-from backends.locators.taskcluster import SLUGID, Artifact, Push, Task
+from backends.taskcluster.locators import SLUGID, Artifact, PushGroup, Task
 from backends.resources import LogAddress, Resource, Row
 from backends.treeherder.client import Treeherder
 from backends.treeherder.columns import FAILED_RESULTS
@@ -83,8 +83,8 @@ def log_of(row: Row, root: str, *, live: bool = False) -> LogAddress | None:
     return LogAddress(artifact.text(), str(row.get("name") or task.task_id), artifact, live, failed=failed)
 
 
-def group_of(repository: str, revision: str) -> Push:
-    return Push(repository, revision)
+def group_of(repository: str, revision: str) -> PushGroup:
+    return PushGroup(repository, revision)
 
 
 def told(row: Row, schema: Schema, names: Iterable[str]) -> tuple[tuple[str, str], ...]:

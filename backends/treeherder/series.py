@@ -24,7 +24,7 @@ from backends.locators.perfherder import (
     Side,
 )
 from backends.locators.perfherder_pages import graph_url
-from backends.locators.taskcluster import Task, TaskMeasurements
+from backends.taskcluster.locators import Task, TaskMeasurements
 from backends.resources import Chart, Detail, Entry, Link, LogAddress, Page, Row
 from backends.treeherder.answers import Rows
 from backends.treeherder.asking import NoSuchThing

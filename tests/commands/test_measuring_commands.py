@@ -12,7 +12,9 @@ import pytest
 
 from backends.errors import UsageError
 from tui.cli import cli
-from tui.commands.measuring import breakdown, compare, measurements
+from tui.commands.taskcluster import breakdown
+from tui.commands.taskcluster import compare_groups as compare
+from tui.commands.taskcluster import list_measurements as measurements
 
 
 def called(command: click.Command, *arguments: str) -> None:

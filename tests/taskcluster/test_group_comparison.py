@@ -15,16 +15,10 @@ from backends.demo import locators as demo_locators
 from backends.http import Http
 from backends.resources import gather
 from backends.systems import parse_locator
-from backends.taskcluster import resource_for
-from backends.taskcluster.group_comparison import (
-    SERIES_CHANGES,
-    TASK_CHANGES,
-    compare_measurements,
-    compare_tasks,
-)
-from backends.taskcluster.measurements import MeasurementList
-from backends.taskcluster.measurements_reading import MEASUREMENTS
-from backends.taskcluster.task_columns import STATES, TASKS
+from backends.taskcluster.compare import SERIES_CHANGES, TASK_CHANGES, compare_measurements, compare_tasks
+from backends.taskcluster.measurements import MEASUREMENTS, MeasurementList
+from backends.taskcluster.task_rows import STATES, TASKS
+from tests.taskcluster.fake_queue import open_list
 
 
 def tasks(*rows: tuple[str | None, str, float | None], prefix: str = "T") -> pl.DataFrame:
@@ -165,7 +159,7 @@ def test_many_replicates_of_one_run_do_not_pass_for_many_runs() -> None:
 def test_the_retriggers_of_the_demo_differ_by_noise_only_and_a_shift_is_found() -> None:
     options = DemoOptions(tasks=60)
     with DemoServer(options) as server, Http() as http:
-        group = resource_for(
+        group = open_list(
             parse_locator(demo_locators(options, server.root_url)["taskcluster.finished-group"]), http, server.root_url
         )
         tasks = gather(group, CancelToken()).frame

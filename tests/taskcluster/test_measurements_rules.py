@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.taskcluster.measurements_rules import first_violation, violations
+from backends.taskcluster.perfherder_artifact import first_violation, violations
 
 GOOD: dict[str, Any] = {
     "framework": {"name": "browsertime"},

@@ -12,7 +12,7 @@ import pytest
 
 from backends.demo import DemoServer, expected_bytes
 from backends.errors import UsageError
-from backends.taskcluster.results import artifact_downloader, get_task_data, get_task_data_paths
+from backends.taskcluster.artifact_downloader.results import artifact_downloader, get_task_data, get_task_data_paths
 
 
 def group_of(demo: dict[str, str]) -> str:

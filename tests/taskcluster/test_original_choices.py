@@ -12,11 +12,18 @@ from hypothesis import strategies as st
 
 from backends.cancel import CancelToken
 from backends.errors import FileError, UsageError
-from backends.taskcluster.original_layout import Choices, Chosen, chosen, suite_of
-from backends.taskcluster.original_layout_data import numbered, remembered
-from backends.taskcluster.original_layout_files import Wanted, group_information, wanted_files
-from backends.taskcluster.original_layout_places import Folder, Source, fill
-from backends.taskcluster.queue import Deployment
+from backends.extraction.trees import Results
+from backends.taskcluster.artifact_downloader import Choices, PlannedFile, SelectedTask, select_tasks, suite_of
+from backends.taskcluster.artifact_downloader.download import fetch_group_information, plan_files
+from backends.taskcluster.artifact_downloader.placement import (
+    DataFolder,
+    FilledFolder,
+    SourceFile,
+    assign_numbers,
+    fill_folder,
+    read_numbers,
+)
+from backends.taskcluster.client import Client
 from backends.transfers.files import RemoteFile
 from backends.transfers.manifest import Manifest
 from backends.transfers.outputs import Output
@@ -44,18 +51,18 @@ def test_the_suite_is_what_the_original_calls_it(name: str, chunk: str | None, s
     assert suite_of(name, chunk) == suite
 
 
-def listed(queue: FakeQueue, choices: Choices) -> list[Wanted]:
+def listed(queue: FakeQueue, choices: Choices) -> list[PlannedFile]:
     with queue.http() as http:
-        deployment = Deployment(http, ROOT)
-        group = group_information(deployment, GROUP, CancelToken())
-        tasks = chosen(group.frame, choices)
-        return [one for batch in wanted_files(deployment, GROUP, 1, tasks, choices, CancelToken()) for one in batch]
+        deployment = Client(http, ROOT)
+        group = fetch_group_information(deployment, GROUP, CancelToken())
+        tasks = select_tasks(group.frame, choices)
+        return [one for batch in plan_files(deployment, GROUP, 1, tasks, choices, CancelToken()) for one in batch]
 
 
 def names(queue: FakeQueue, **choices: object) -> set[str]:
     with queue.http() as http:
-        group = group_information(Deployment(http, ROOT), GROUP, CancelToken())
-    return {one.suite for one in chosen(group.frame, Choices(**choices))}  # type: ignore[arg-type]
+        group = fetch_group_information(Client(http, ROOT), GROUP, CancelToken())
+    return {one.suite for one in select_tasks(group.frame, Choices(**choices))}  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -159,7 +166,7 @@ def test_the_newest_run_with_the_artifact_is_taken_and_only_that(queue: FakeQueu
 def test_a_group_whose_listing_changes_has_each_task_once(queue: FakeQueue) -> None:
     queue.group([[entry(1, state="running"), entry(2)], [entry(1)]])
     with queue.http() as http:
-        group = group_information(Deployment(http, ROOT), GROUP, CancelToken())
+        group = fetch_group_information(Client(http, ROOT), GROUP, CancelToken())
     import json
 
     told = {one["status"]["taskId"]: one["status"]["state"] for one in json.loads(group.entries)}
@@ -170,12 +177,12 @@ def test_a_group_whose_listing_changes_has_each_task_once(queue: FakeQueue) -> N
 def numbers(order: list[int], known: dict[int, int], *, without: set[int] = frozenset()) -> dict[str, int]:  # type: ignore[assignment]
     files = []
     for number in order:
-        task = Chosen(task_id(number), "", "suite", "completed", 1, NOON + timedelta(seconds=number))
+        task = SelectedTask(task_id(number), "", "suite", "completed", 1, NOON + timedelta(seconds=number))
         key = task.task_id
         file = RemoteFile(key=key, url="", parts=(), skip="error artifact" if number in without else "")
-        files.append((Wanted(task, "grcov", file), Entry(key, "", f"g/1/suite/downloads/{key}", "verified")))
+        files.append((PlannedFile(task, "grcov", file), Entry(key, "", f"g/1/suite/downloads/{key}", "verified")))
     before = {("suite", "grcov_data"): {task_id(number): place for number, place in known.items()}}
-    return numbered(files, Choices(all_suites=True), before if known else {}).get(("suite", "grcov_data"), {})
+    return assign_numbers(files, Choices(all_suites=True), before if known else {}).get(("suite", "grcov_data"), {})
 
 
 def test_numbers_follow_creation_and_leave_no_gap_for_tasks_without_the_artifact() -> None:
@@ -192,32 +199,40 @@ def test_numbers_do_not_depend_on_the_order_and_stay(order: list[int], first: se
 
 
 def test_what_an_earlier_run_told_is_read_and_nonsense_is_not() -> None:
-    found = remembered({
+    found = read_numbers({
         "a": "/out/g/1/suite/grcov_data/4", "b": ["x/suite/grcov_data/0", "x/suite/other_data/1"], "c": 7, "d": [None],
         "e": "/out/g/1/suite/grcov_data/4", "f": "/../../x", "g": "a/b_data/-1", "h": "../grcov_data/2", "i": "",
     })  # fmt: skip
     assert found == {("suite", "grcov_data"): {"a": 4, "b": 0}, ("suite", "other_data"): {"b": 1}}
 
 
+def fill(output: Output, folder: DataFolder, sources: list[SourceFile]) -> FilledFolder:
+    results = Results(output)
+    filled = fill_folder(output, results, folder, sources, CancelToken())
+    if filled.staged is not None:
+        assert list(results.name([filled.staged])) == []
+    return filled
+
+
 def test_a_damaged_archive_leaves_no_directory_and_what_was_there(tmp_path: Path) -> None:
     content = defaultdict(bytes, {"whole": made("zip", ("a", b"1")), "cut": made("zip", ("a", b"2"))[:-9]})
     target = ("g", "1", "suite", "downloads", "T_x.zip")
-    folder = Folder(("g", "1"), "suite", "x_data", 0, "T")
+    folder = DataFolder(("g", "1"), "suite", "x_data", 0, "T")
     path = tmp_path.joinpath(*target)
     path.parent.mkdir(parents=True)
     Manifest.open(tmp_path).close()
     data = tmp_path / "g" / "1" / "suite" / "x_data"
     with Output(tmp_path) as output:
-        source = Source(target, unpacked=True, new=True, here=True)
+        source = SourceFile(target, unpacked=True, new=True, here=True)
         path.write_bytes(content["cut"])
         with pytest.raises(FileError):
-            fill(output, folder, [source], CancelToken())
+            fill(output, folder, [source])
         assert list(data.iterdir()) == []
         path.write_bytes(content["whole"])
-        assert fill(output, folder, [source], CancelToken()).names == ["a"]
+        assert fill(output, folder, [source]).names == ["a"]
         path.write_bytes(content["cut"])
         with pytest.raises(FileError):
-            fill(output, folder, [source], CancelToken())
+            fill(output, folder, [source])
         assert [one.name for one in data.iterdir()] == ["0"]
         assert (data / "0" / "a").read_bytes() == b"1"
 
@@ -230,6 +245,6 @@ def test_several_archives_of_a_task_do_not_mix(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     with Output(tmp_path) as output:
-        sources = [Source(target, unpacked=True, new=True, here=True) for target in targets]
-        filled = fill(output, Folder(("g", "1"), "s", "x_data", 3, "T"), sources, CancelToken())
+        sources = [SourceFile(target, unpacked=True, new=True, here=True) for target in targets]
+        filled = fill(output, DataFolder(("g", "1"), "s", "x_data", 3, "T"), sources)
     assert filled.names == ["T_a.zip/x", "T_b.tgz/x", "T_c.json"]

@@ -16,11 +16,10 @@ from backends.cancel import CancelToken
 from backends.demo import DemoOptions, DemoServer, expected_bytes, locators
 from backends.errors import UsageError
 from backends.session import Session
-from backends.taskcluster import original_layout_places, results
-from backends.taskcluster.original_layout import Choices
-from backends.taskcluster.original_layout_files import _Lister
+from backends.taskcluster.artifact_downloader import Choices, placement, results
+from backends.taskcluster.artifact_downloader.download import _TaskLister
 from backends.transfers.manifest import Manifest
-from tui.commands.original_layout import carry_out_original
+from tui.commands.artifact_downloader import download_in_layout
 
 EVERY = Choices(all_suites=True, artifacts=("perfherder-data",))
 
@@ -42,7 +41,7 @@ def download(demo: dict[str, str], tmp_path: Path) -> Download:
     def run(choices: Choices = EVERY, *, name: str = "finished-group", **options: Any) -> int:
         with session() as opened:
             locator = demo[f"taskcluster.{name}"]
-            return carry_out_original(opened, locator, choices, tmp_path, cancel=CancelToken(), **options)
+            return download_in_layout(opened, locator, choices, tmp_path, cancel=CancelToken(), **options)
 
     return run
 
@@ -221,7 +220,7 @@ def test_a_running_groups_information_is_that_of_now(tmp_path: Path, monkeypatch
         def states_now(resume: str | None) -> tuple[list[str], int]:
             with session() as opened:
                 choices = Choices(all_suites=True, artifacts=("system-info.log",))
-                assert carry_out_original(opened, locator, choices, tmp_path, cancel=CancelToken(), resume=resume) == 0
+                assert download_in_layout(opened, locator, choices, tmp_path, cancel=CancelToken(), resume=resume) == 0
             entries = json.loads((group / "1" / "task-group-information.json").read_text())
             return [entry["status"]["state"] for entry in entries], len(list(group.glob("1/*/downloads/*")))
 
@@ -249,10 +248,10 @@ def test_a_task_that_ran_again_is_counted_once(tmp_path: Path, monkeypatch: pyte
         task = locators(server.options, server.root_url)["taskcluster.retried-task"].rpartition("/")[2]
         choices = Choices(all_suites=True, artifacts=("live_backing",))
         with session() as opened, monkeypatch.context() as earlier:
-            earlier.setattr(_Lister, "_run_states", lambda self: ["exception"])
-            carry_out_original(opened, locator, choices, tmp_path, cancel=CancelToken())
+            earlier.setattr(_TaskLister, "_run_states", lambda self: ["exception"])
+            download_in_layout(opened, locator, choices, tmp_path, cancel=CancelToken())
         with session() as opened:
-            assert carry_out_original(opened, locator, choices, tmp_path, cancel=CancelToken(), resume="last") == 0
+            assert download_in_layout(opened, locator, choices, tmp_path, cancel=CancelToken(), resume="last") == 0
         run = tmp_path / locator.rpartition("/")[2] / "1"
         assert len(list(run.glob(f"*/downloads/{task}_*"))) == 2
         (left,) = run.glob(f"*/live_backing_data/*/{task}_*")
@@ -303,7 +302,7 @@ def test_data_files_are_copies_where_links_cannot_be(
         raise OSError(1, "Operation not permitted")
 
     assert download(Choices(suites=("browsertime-*",), artifacts=("perfherder-data",))) == 0
-    monkeypatch.setattr(original_layout_places.os, "link", refuse)
+    monkeypatch.setattr(placement.os, "link", refuse)
     assert download(Choices(suites=("browsertime-*",), artifacts=("perfherder-data",))) == 0
     group = tmp_path / group_of(demo)
     for path in (group / "2").rglob("perfherder-data_data/*/*"):
@@ -346,7 +345,7 @@ def test_with_faults_every_file_is_accounted_for_and_a_second_run_gets_the_rest(
         for resume in (None, "last", "last"):
             with session() as opened:
                 codes.append(
-                    carry_out_original(opened, locator, choices, tmp_path, cancel=CancelToken(), resume=resume)
+                    download_in_layout(opened, locator, choices, tmp_path, cancel=CancelToken(), resume=resume)
                 )
             told = states(tmp_path)
             assert told.keys() <= {"verified", "unchanged", "failed", "skipped"}

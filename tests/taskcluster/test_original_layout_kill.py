@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 
 from backends.cancel import CancelToken
-from backends.taskcluster.original_layout import Choices, Chosen
-from backends.taskcluster.original_layout_data import Placed, place
-from backends.taskcluster.original_layout_files import GroupInformation, Wanted
-from backends.taskcluster.task_columns import TASKS
+from backends.taskcluster.artifact_downloader import Choices, GroupInformation, PlannedFile, SelectedTask
+from backends.taskcluster.artifact_downloader.placement import Placed, place_files
+from backends.taskcluster.task_rows import TASKS
 from backends.transfers.files import RemoteFile
 from backends.transfers.manifest import Manifest
 from backends.transfers.states import Entry, Outcome, State, Stored
@@ -49,13 +48,13 @@ def archive(word: str) -> bytes:
     return target.getvalue()
 
 
-def wanted() -> list[Wanted]:
+def wanted() -> list[PlannedFile]:
     found = []
     for number, task_id in enumerate(TASK_IDS):
         created = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(hours=number)
-        task = Chosen(task_id, "test/opt-suite", "suite", "completed", 1, created)
+        task = SelectedTask(task_id, "test/opt-suite", "suite", "completed", 1, created)
         parts = ("group", "1", "suite", "downloads", f"{task_id}_results.zip")
-        found.append(Wanted(task, "results", RemoteFile(task_id, "https://tc.example/x", parts)))
+        found.append(PlannedFile(task, "results", RemoteFile(task_id, "https://tc.example/x", parts)))
     return found
 
 
@@ -83,7 +82,7 @@ def seen_again(output: Path) -> None:
 def placed(output: Path, unzip: bool) -> Placed:
     group = GroupInformation("group", TASKS.empty(), b"[]\n", ())
     choices = Choices(all_suites=True, artifacts=("results",), unzip=unzip)
-    return place(output, group, 1, wanted(), choices, CancelToken())
+    return place_files(output, group, 1, wanted(), choices, CancelToken())
 
 
 def content(output: Path, number: int, unzip: bool) -> dict[str, bytes]:

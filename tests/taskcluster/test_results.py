@@ -12,9 +12,9 @@ import pytest
 import zstandard
 
 from backends.errors import AppError
-from backends.taskcluster.results import (
-    NoResults,
-    UnreadableResult,
+from backends.taskcluster.artifact_downloader.results import (
+    NoResultsError,
+    UnreadableResultError,
     get_task_data,
     get_task_data_paths,
     task_id_of,
@@ -66,12 +66,12 @@ def test_without_a_run_it_is_the_highest_that_has_something(tmp_path: Path) -> N
 
 
 def test_a_group_or_run_that_is_missing_is_said_and_never_none(tmp_path: Path) -> None:
-    with pytest.raises(NoResults, match=GROUP):
+    with pytest.raises(NoResultsError, match=GROUP):
         get_task_data(GROUP, tmp_path)
     stored(tmp_path, "1/suite/grcov_data/0/a.json", 1)
-    with pytest.raises(NoResults, match="no run 7"):
+    with pytest.raises(NoResultsError, match="no run 7"):
         get_task_data_paths(GROUP, tmp_path, run_number="7")
-    with pytest.raises(NoResults):
+    with pytest.raises(NoResultsError):
         get_task_data_paths(GROUP, tmp_path, run_number="../1")
     stored(tmp_path, "../other/1/config.json", 1)
     with pytest.raises(AppError, match="No run"):
@@ -102,7 +102,7 @@ def test_binary_files_and_archives_are_bytes(tmp_path: Path) -> None:
 )
 def test_a_damaged_file_is_named(name: str, content: bytes, tmp_path: Path) -> None:
     stored(tmp_path, f"1/s/x_data/0/{name}", content)
-    with pytest.raises(UnreadableResult, match=name):
+    with pytest.raises(UnreadableResultError, match=name):
         get_task_data(GROUP, tmp_path)
 
 

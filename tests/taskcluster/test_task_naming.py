@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from backends.taskcluster import naming
-from backends.taskcluster.models import Definition
+from backends.taskcluster import task_rows
+from backends.taskcluster.models import TaskDefinition
 
 CASES: list[tuple[str, dict[str, Any], tuple[str | None, ...]]] = [
     (  # 2018
@@ -73,16 +73,16 @@ CASES: list[tuple[str, dict[str, Any], tuple[str | None, ...]]] = [
 def test_a_task_is_named_as_treeherder_names_it(
     name: str, members: dict[str, Any], expected: tuple[str | None, ...]
 ) -> None:
-    task = msgspec.convert(members, Definition)
+    task = msgspec.convert(members, TaskDefinition)
     found = (
-        naming.suite(task, name),
-        *naming.platform_and_build(task, name),
-        naming.chunk(task.extra),
-        naming.symbol(task.extra.treeherder),
+        task_rows.suite_of(task, name),
+        *task_rows.platform_and_build(task, name),
+        task_rows.format_chunk(task.extra),
+        task_rows.format_symbol(task.extra.treeherder),
     )
     assert found == expected
 
 
 def test_the_push_is_read_from_the_treeherder_route() -> None:
-    assert naming.push(["index.x", "tc-treeherder.v2.try.0b445bf.432115"]) == ("try", "0b445bf")
-    assert naming.push(["tc-treeherder.v2.try"]) == (None, None)
+    assert task_rows.push_of_routes(["index.x", "tc-treeherder.v2.try.0b445bf.432115"]) == ("try", "0b445bf")
+    assert task_rows.push_of_routes(["tc-treeherder.v2.try"]) == (None, None)

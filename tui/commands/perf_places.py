@@ -26,8 +26,8 @@ from backends.locators.perfherder import (
     SimilarJobs,
 )
 from backends.locators.perfherder_api import HASH, NUMBER, REPOSITORY, REVISION
-from backends.locators.taskcluster import Push
-from backends.locators.treeherder_forms import push_of_page
+from backends.taskcluster.locators import PushGroup
+from backends.taskcluster.urls import push_of_page
 from backends.systems import parse_locator
 
 Period = tuple[int | None, int | None]
@@ -219,7 +219,7 @@ def _side(text: str, repository: str) -> tuple[str, str]:
 def _push(text: str) -> PushOf | None:
     """The push that an address names, whatever is selected on its page, on the server of the address."""
     opened = push_of_page(PastedText(text)) or _parsed(text)
-    if isinstance(opened, Push):
+    if isinstance(opened, PushGroup):
         return PushOf(opened.repository, opened.revision)
     return opened if isinstance(opened, PushOf) else None
 

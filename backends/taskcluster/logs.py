@@ -1,4 +1,4 @@
-"""Which text of a task or of an artifact can be read line by line, and where it is."""
+"""The log of a task or a run, and artifacts that can be read as text: which one it is, and where."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from backends.cancel import CancelToken
 from backends.errors import AppError
 from backends.http.errors import AccessDeniedError, GoneError, HttpError, NotFoundError, sanitize
-from backends.locators.taskcluster import SLUGID, Artifact, Task
+from backends.lenient_json import as_dict
 from backends.resources import LogAddress, Row
-from backends.taskcluster import tolerant
-from backends.taskcluster.models import ArtifactEntry, Run
-from backends.taskcluster.queue import RESOLVED, Deployment
-from backends.taskcluster.roots import artifact_url
+from backends.taskcluster.client import RESOLVED, Client
+from backends.taskcluster.locators import Artifact, Task, is_slugid
+from backends.taskcluster.models import ArtifactEntry, TaskRun
+from backends.taskcluster.urls import artifact_url
 
 if TYPE_CHECKING:
     from backends.http import Http
@@ -29,7 +29,7 @@ _ENDINGS = (
 )  # fmt: skip
 
 
-class NoLog(AppError):
+class NoLogError(AppError):
     """There is no log to read (yet)."""
 
 
@@ -50,48 +50,48 @@ def artifact_log(
     return LogAddress(artifact_url(root, task_id, run, name), title, locator, live, final=final, line=line, last=last)
 
 
-def task_log(deployment: Deployment, row: Row) -> LogAddress | None:
+def task_log(client: Client, row: Row) -> LogAddress | None:
     """The log of a task's last run that began: the live one while it runs, its copy afterwards."""
     task_id, state, runs = str(row.get("task_id") or ""), str(row.get("state") or ""), int(row.get("runs") or 0)
-    if not SLUGID.fullmatch(task_id) or not runs or row.get("started") is None:
+    if not is_slugid(task_id) or not runs or row.get("started") is None:
         return None
     title = f"log of {row.get('name') or task_id}"
-    return run_log(deployment, task_id, runs - 1, live=state not in RESOLVED, failed=state in FAILED, title=title)
+    return run_log(client, task_id, runs - 1, live=state not in RESOLVED, failed=state in FAILED, title=title)
 
 
 def run_log(
-    deployment: Deployment, task_id: str, run: int | None, *, live: bool, failed: bool = False, title: str = ""
+    client: Client, task_id: str, run: int | None, *, live: bool, failed: bool = False, title: str = ""
 ) -> LogAddress:
-    """By the workers' usual name, and by whatever the list of artifacts shows where nothing is there.
+    """By the workers' usual name, or else by the list of artifacts.
 
     `run` None: of the latest run, or of the last one that began.
     """
-    address = artifact_log(deployment.root, task_id, run, LIVE if live else BACKING, live=live)
+    address = artifact_log(client.root, task_id, run, LIVE if live else BACKING, live=live)
 
-    def elsewhere(cancel: CancelToken) -> LogAddress:
-        return find_log(deployment, task_id, run, cancel)
+    def find(cancel: CancelToken) -> LogAddress:
+        return find_log(client, task_id, run, cancel)
 
-    return replace(address, title=title or address.title, failed=failed, elsewhere=elsewhere)
+    return replace(address, title=title or address.title, failed=failed, elsewhere=find)
 
 
 def log_of_task(http: Http, locator: Task, cancel: CancelToken) -> LogAddress:
-    """The log of one run, or of a task's last run that began. Raises `NoLog`, and the `AppError`s of the request."""
-    deployment = Deployment(http, locator.root_url)
-    number, run = _run_of(deployment, locator.task_id, locator.run, cancel)
+    """The log of one run, or of a task's last run that began. Raises `NoLogError`, and the `AppError`s of the request."""
+    client = Client(http, locator.root_url)
+    number, run = _run_of(client, locator.task_id, locator.run, cancel)
     return run_log(
-        deployment, locator.task_id, number, live=run.state not in RESOLVED, failed=run.state in FAILED
+        client, locator.task_id, number, live=run.state not in RESOLVED, failed=run.state in FAILED
     )  # fmt: skip
 
 
 def log_of_artifact(http: Http, locator: Artifact, cancel: CancelToken) -> LogAddress:
     """An artifact as a text; of the latest run if the locator names none. Raises the `AppError`s of the request.
 
-    What became of the task is not always to be had: its row may have expired before its artifacts (404), and a role
-    may allow the artifact but not the status (403). Then the artifact is taken for whole.
+    The task's status may be missing: it may have expired before its artifacts (404), and a role may allow the artifact
+    but not the status (403). Then the artifact is taken as complete.
     """
-    deployment = Deployment(http, locator.root_url)
+    client = Client(http, locator.root_url)
     try:
-        runs = deployment.status(locator.task_id, cancel)[0].runs
+        runs = client.fetch_status(locator.task_id, cancel)[0].runs
     except (NotFoundError, AccessDeniedError, GoneError):
         runs = []
     number = len(runs) - 1 if locator.run is None and runs else locator.run
@@ -103,31 +103,31 @@ def log_of_artifact(http: Http, locator: Artifact, cancel: CancelToken) -> LogAd
     return replace(found, failed=state in FAILED and locator.name.rpartition("/")[2] in _WHOLE_LOGS)
 
 
-def find_log(deployment: Deployment, task_id: str, run: int | None, cancel: CancelToken) -> LogAddress:
-    """The log of a run by its list of artifacts. Raises `NoLog` with the reason where the run left none."""
-    number, told = _run_of(deployment, task_id, run, cancel)
-    live = told.state not in RESOLVED
-    listed = deployment.artifacts(task_id, number, not live, cancel).entries
+def find_log(client: Client, task_id: str, run: int | None, cancel: CancelToken) -> LogAddress:
+    """The log of a run by its list of artifacts. Raises `NoLogError` with the reason where the run left none."""
+    number, ran = _run_of(client, task_id, run, cancel)
+    live = ran.state not in RESOLVED
+    listed = client.fetch_artifacts(task_id, number, not live, cancel).entries
     readable = {one.name: one for one in listed if one.storageType != "error"}
     name = min((one for one in readable if _is_log(one)), key=_rank, default="")
     usual = _rank(name) == _rank(BACKING) or (live and name == LIVE)
-    if not usual and (configured := _configured(deployment, task_id, live, cancel).intersection(readable)):
+    if not usual and (configured := _configured(client, task_id, live, cancel).intersection(readable)):
         name = min(configured, key=_rank)
     if not name:
-        raise _no_log(task_id, number, told, listed)
+        raise _no_log(task_id, number, ran, listed)
     growing = live and readable[name].storageType == "reference"
-    found = artifact_log(deployment.root, task_id, number, name, live=growing)
-    return replace(found, failed=told.state in FAILED)
+    found = artifact_log(client.root, task_id, number, name, live=growing)
+    return replace(found, failed=ran.state in FAILED)
 
 
-def _run_of(deployment: Deployment, task_id: str, run: int | None, cancel: CancelToken) -> tuple[int, Run]:
-    runs = deployment.status(task_id, cancel)[0].runs
+def _run_of(client: Client, task_id: str, run: int | None, cancel: CancelToken) -> tuple[int, TaskRun]:
+    runs = client.fetch_status(task_id, cancel)[0].runs
     if run is not None and not 0 <= run < len(runs):
-        raise NoLog(f"Task {task_id} has no run {run}.", "Leave the run away for its last one.")
+        raise NoLogError(f"Task {task_id} has no run {run}.", "Leave the run out for its last one.")
     numbers = reversed(range(len(runs))) if run is None else [run]
     number = next((one for one in numbers if runs[one].started), None)
     if number is None:
-        raise NoLog(f"Task {task_id} has not begun to run, so it has no log.", "It is there once a run begins.")
+        raise NoLogError(f"Task {task_id} has not begun to run, so it has no log.", "It is there once a run begins.")
     return number, runs[number]
 
 
@@ -136,7 +136,7 @@ def _is_log(name: str) -> bool:
 
 
 def _rank(name: str) -> tuple[int, int, str]:
-    """The likeliest to be all that a run wrote comes first: then what a harness wrote, of that the most verbose."""
+    """The most likely to have all that a run wrote comes first, then what a harness wrote, of that the most verbose."""
     last = name.rpartition("/")[2]
     kinds = (r"live_backing\.log", r"live\.log",
              r"(?:task|terminal|output|console|build)(?:_backing)?\.log|log|log\.txt",
@@ -145,13 +145,13 @@ def _rank(name: str) -> tuple[int, int, str]:
     return kind, 0 if "/logs/" in f"/{name}" else 1, name
 
 
-def _configured(deployment: Deployment, task_id: str, live: bool, cancel: CancelToken) -> set[str]:
+def _configured(client: Client, task_id: str, live: bool, cancel: CancelToken) -> set[str]:
     """The names that the task's payload gives its log: generic-worker's `logs`, docker-worker's `log`."""
     try:
-        payload = tolerant.members(deployment.definition_value(task_id, cancel).get("payload"))
+        payload = as_dict(client.fetch_definition_json(task_id, cancel).get("payload"))
     except HttpError:
         return set()
-    logs, log = tolerant.members(payload.get("logs")), payload.get("log")
+    logs, log = as_dict(payload.get("logs")), payload.get("log")
     names = [logs.get("live"), log] if live else [logs.get("backing")]
     if not live and isinstance(log, str):  # docker-worker's copy has _backing before its ending
         stem, dot, ending = log.rpartition(".")
@@ -159,15 +159,17 @@ def _configured(deployment: Deployment, task_id: str, live: bool, cancel: Cancel
     return {name for name in names if isinstance(name, str)}
 
 
-def _no_log(task_id: str, number: int, run: Run, listed: list[ArtifactEntry]) -> NoLog:
+def _no_log(task_id: str, number: int, run: TaskRun, listed: list[ArtifactEntry]) -> NoLogError:
     if run.state not in RESOLVED:
-        return NoLog(f"Run {number} of task {task_id} has no log yet.", "It is there once its worker has begun one.")
+        return NoLogError(
+            f"Run {number} of task {task_id} has no log yet.", "It is there once its worker has begun one."
+        )
     why = f"{run.state} ({run.reasonResolved})" if run.reasonResolved not in (None, run.state) else run.state
     lost = next((one.name for one in listed if one.storageType == "error" and _is_log(one.name)), "")
-    told = f"; its worker could not store {sanitize(lost, 100)}" if lost else ""
+    failure = f"; its worker could not store {sanitize(lost, 100)}" if lost else ""
     others = f"{len(listed):,} artifact{'s' * (len(listed) != 1)}"
-    left = f"Its list of artifacts has {others}." if listed else "It has no artifacts at all."
-    return NoLog(f"Run {number} of task {task_id} left no log: it ended as {sanitize(why, 100)}{told}.",
+    left = f"Its list of artifacts has {others}." if listed else "It has no artifacts."
+    return NoLogError(f"Run {number} of task {task_id} left no log: it ended as {sanitize(why, 100)}{failure}.",
                  left + (f" Earlier runs may have one: open run {number - 1}." if number else ""))  # fmt: skip
 
 
@@ -175,7 +177,7 @@ def row_log(root: str, row: Row) -> LogAddress | None:
     """The text of one artifact, as the list of artifacts has it."""
     task_id, name = str(row.get("task_id") or ""), str(row.get("name") or "")
     readable = is_text(name, str(row.get("content_type") or "")) and row.get("storage") != "error"
-    if not readable or not SLUGID.fullmatch(task_id):
+    if not readable or not is_slugid(task_id):
         return None
     live = row.get("storage") == "reference" and row.get("run_state") not in RESOLVED
     failed = row.get("run_state") in FAILED and name.rpartition("/")[2] in _WHOLE_LOGS

@@ -8,28 +8,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.locators import InvalidLocatorError, Locator
-from backends.locators.taskcluster import (
+from backends.systems import parse_locator
+from backends.taskcluster.locators import (
+    CONTENT_VIEWS,
     SLUGID,
     Artifact,
+    ArtifactContents,
+    GroupComparison,
+    GroupView,
+    IndexedGroup,
+    IndexNamespace,
     IndexPath,
-    Push,
+    PushGroup,
     Task,
     TaskArtifacts,
+    TaskDependencies,
+    TaskDependents,
     TaskGroup,
     TaskMeasurements,
     TaskOrGroup,
+    TaskRetriggers,
+    TaskRuns,
     TreeherderJob,
 )
-from backends.locators.taskcluster_views import (
-    CONTENTS,
-    RELATIONS,
-    Comparison,
-    Contents,
-    GroupView,
-    IndexNamespace,
-    TaskRelation,
-)
-from backends.systems import parse_locator
 
 slugs = st.from_regex(SLUGID, fullmatch=True)
 roots = st.sampled_from(
@@ -52,7 +53,7 @@ many = st.lists(slugs, min_size=1, max_size=5).map(tuple)
 sides = st.one_of(
     st.builds(TaskGroup, slugs, roots, many | st.just(())),
     st.builds(TaskOrGroup, slugs, roots),
-    st.builds(Push, names, names, roots),
+    st.builds(PushGroup, names, names, roots),
     st.builds(IndexPath, names, roots),
 )
 
@@ -62,7 +63,7 @@ servers = st.sampled_from(["", "https://treeherder.allizom.org", "http://localho
 locators: st.SearchStrategy[Locator] = st.one_of(
     st.builds(TaskGroup, slugs, roots),
     st.builds(TaskGroup, slugs, roots, many | st.just(()), names.map(str.strip), slugs | st.just("")),
-    st.builds(IndexPath, names, roots, st.just(""), st.just(True)),
+    st.builds(IndexedGroup, names, roots),
     st.builds(TreeherderJob, repositories, numbers, st.just(True), st.just(""), servers, numbers, st.none()),
     st.builds(TreeherderJob, repositories, numbers, st.just(False), st.from_regex("[0-9a-f]{12,40}", fullmatch=True)),
     st.builds(Artifact, slugs, runs, names, roots, st.integers(1, 999), st.integers(1000, 10**9)),
@@ -74,14 +75,14 @@ locators: st.SearchStrategy[Locator] = st.one_of(
     st.builds(IndexPath, names | st.from_regex(r"[a-z]{1,5}(\.[a-z0-9!'()~*_-]{1,5}){0,4}", fullmatch=True), roots),
     st.builds(IndexPath, names, roots, names),
     st.builds(TaskGroup, slugs, roots, many),
-    st.builds(TaskRelation, st.sampled_from(RELATIONS), slugs, roots),
+    *(st.builds(kind, slugs, roots) for kind in (TaskRuns, TaskDependencies, TaskDependents, TaskRetriggers)),
     st.builds(GroupView, st.just("breakdown"), slugs, names, many | st.just(()), roots),
     st.builds(GroupView, st.sampled_from(["timeline", "critical-path"]), slugs, st.just(""), many | st.just(()), roots),
     st.builds(IndexNamespace, names | st.just(""), roots),
-    st.builds(Contents, st.sampled_from(CONTENTS), slugs, st.none() | runs, names, roots),
-    st.builds(Comparison, sides, sides, st.booleans(), st.just(()), roots),
-    st.builds(Comparison, sides, sides, st.just(True), st.tuples(*[names | st.just("")] * 7), roots),
-    st.builds(Push, names, st.from_regex("[0-9a-f]{12,40}", fullmatch=True) | names, roots),
+    st.builds(ArtifactContents, st.sampled_from(CONTENT_VIEWS), slugs, st.none() | runs, names, roots),
+    st.builds(GroupComparison, sides, sides, st.booleans(), st.just(()), roots),
+    st.builds(GroupComparison, sides, sides, st.just(True), st.tuples(*[names | st.just("")] * 7), roots),
+    st.builds(PushGroup, names, st.from_regex("[0-9a-f]{12,40}", fullmatch=True) | names, roots),
 )
 
 shapes = st.sampled_from(

@@ -5,19 +5,25 @@ from __future__ import annotations
 import pytest
 
 from backends.locators import InvalidLocatorError
-from backends.locators.taskcluster import (
+from backends.systems import accepted_forms, parse_locator
+from backends.taskcluster.locators import (
     Artifact,
+    ArtifactContents,
+    GroupComparison,
+    GroupView,
+    IndexedGroup,
+    IndexNamespace,
     IndexPath,
-    Push,
+    PushGroup,
     Task,
     TaskArtifacts,
+    TaskDependents,
     TaskGroup,
     TaskMeasurements,
     TaskOrGroup,
+    TaskRuns,
     TreeherderJob,
 )
-from backends.locators.taskcluster_views import Comparison, Contents, GroupView, IndexNamespace, TaskRelation
-from backends.systems import accepted_forms, parse_locator
 
 G = "fN1SbArXTPSVFNUvaOlinQ"
 T = "A-mgp6ruSLWYD2BPAAQ_vQ"
@@ -62,11 +68,11 @@ FORMS = {
     f"{FX}/tasks/groups/{T}?limit=50#xpcshell": TaskGroup(T, FX, search="xpcshell"),
     f"taskcluster:group/{T}#xpcshell": TaskGroup(T, search="xpcshell"),
     f"taskcluster:group/{T}/{T}?root={FX}": TaskGroup(T, FX, task=T),
-    f"{FX}/tasks/index/gecko.v2.try.latest.firefox/linux64-opt/task-group": IndexPath(
-        "gecko.v2.try.latest.firefox.linux64-opt", FX, group=True
+    f"{FX}/tasks/index/gecko.v2.try.latest.firefox/linux64-opt/task-group": IndexedGroup(
+        "gecko.v2.try.latest.firefox.linux64-opt", FX
     ),
     f"{FX}/tasks/index/gecko.v2.try/task-group": IndexPath("gecko.v2.try.task-group", FX),
-    f"{TH}/jobs?revision={REV}": Push("autoland", REV),
+    f"{TH}/jobs?revision={REV}": PushGroup("autoland", REV),
     f"{TH}/jobs?repo=&selectedJob=7": TreeherderJob("autoland", 7),
     f"{TH}/logviewer?job_id=123&repo=autoland": TreeherderJob("autoland", 123, log=True),
     f"{TH}/logviewer?job_id=123&repo=autoland&lineNumber=10-20": TreeherderJob("autoland", 123, True, line=10, last=20),
@@ -113,15 +119,15 @@ FORMS = {
     ),
     f"https://tools.taskcluster.net/groups/{G}/tasks/{T}/details": Task(T),
     f"https://tools.taskcluster.net/tasks/{T}": Task(T),
-    f"{TH}/jobs?repo=autoland&revision={REV}": Push("autoland", REV),
-    f"{TH}/#/jobs?repo=autoland&revision={REV}": Push("autoland", REV),
+    f"{TH}/jobs?repo=autoland&revision={REV}": PushGroup("autoland", REV),
+    f"{TH}/#/jobs?repo=autoland&revision={REV}": PushGroup("autoland", REV),
     f"{TH}/#/jobs?repo=try&revision={REV[:12]}&selectedJob=1": TreeherderJob("try", 1, False, REV[:12]),
-    f"http://{TH[8:]}/#/jobs?repo=try&revision={REV}": Push("try", REV),
+    f"http://{TH[8:]}/#/jobs?repo=try&revision={REV}": PushGroup("try", REV),
     f"{TH}/jobs?repo=autoland&revision={REV}&selectedTaskRun={T}.4": Task(T, 4),
     f"{TH}/jobs?repo=autoland&selectedTaskRun={MINUS}.0": Task(MINUS, 0),
     f"{TH}/jobs?repo=try&revision={REV}&selectedTaskRun={T}-0": Task(T, 0),
-    f"https://treeherder.allizom.org/jobs?repo=try&revision={REV}&tier=1%2C2": Push("try", REV),
-    f"http://localhost:5000/jobs?repo=try&revision={REV}": Push("try", REV),
+    f"https://treeherder.allizom.org/jobs?repo=try&revision={REV}&tier=1%2C2": PushGroup("try", REV),
+    f"http://localhost:5000/jobs?repo=try&revision={REV}": PushGroup("try", REV),
     f"{TH}/logviewer?task={T}.1&lineNumber=10-20": TreeherderJob("", 0, log=True, line=10, last=20, task_id=T, run=1),
     f"{TH}/logviewer?job_id=1&repo=try&task={T}.1&lineNumber=9": TreeherderJob(
         "try", 1, log=True, line=9, task_id=T, run=1
@@ -143,7 +149,7 @@ FORMS = {
     f"taskcluster:artifacts/{T},{MINUS}": TaskArtifacts((T, MINUS)),
     f"taskcluster:measurements/{T},{MINUS}": TaskMeasurements((T, MINUS)),
     "taskcluster:index/gecko.v2.x": IndexPath("gecko.v2.x"),
-    f"taskcluster:push/autoland/{REV}": Push("autoland", REV),
+    f"taskcluster:push/autoland/{REV}": PushGroup("autoland", REV),
     f"{FX}/tasks/index": IndexNamespace("", FX),
     f"{FX}/tasks/index/gecko.v2.autoland": IndexPath("gecko.v2.autoland", FX),
     f"{FX}/api/index/v1/namespaces/gecko.v2": IndexNamespace("gecko.v2", FX),
@@ -153,17 +159,17 @@ FORMS = {
     "gecko.v2": IndexPath("gecko.v2"),
     "taskcluster:namespace/": IndexNamespace(""),
     f"taskcluster:group/{G}:{T},{MINUS}": TaskGroup(G, "", (T, MINUS)),
-    f"taskcluster:runs/{T}": TaskRelation("runs", T),
-    f"taskcluster:dependents/{MINUS}?root={FX}": TaskRelation("dependents", MINUS, FX),
+    f"taskcluster:runs/{T}": TaskRuns(T),
+    f"taskcluster:dependents/{MINUS}?root={FX}": TaskDependents(MINUS, FX),
     f"taskcluster:breakdown/{G}/suite": GroupView("breakdown", G, "suite"),
     f"taskcluster:critical-path/{G}:{T}": GroupView("critical-path", G, "", (T,)),
-    f"taskcluster:compare/{G}..{T}": Comparison(TaskGroup(G), TaskGroup(T)),
-    f"taskcluster:compare-measurements/{G}:{T}..{G}:{MINUS}": Comparison(
+    f"taskcluster:compare/{G}..{T}": GroupComparison(TaskGroup(G), TaskGroup(T)),
+    f"taskcluster:compare-measurements/{G}:{T}..{G}:{MINUS}": GroupComparison(
         TaskGroup(G, "", (T,)), TaskGroup(G, "", (MINUS,)), True
     ),
-    f"taskcluster:compare/taskcluster%3Apush%2Ftry%2F{REV}..{G}": Comparison(Push("try", REV), TaskGroup(G)),
-    f"taskcluster:archive/{T}/0/public/a.zip": Contents("archive", T, 0, "public/a.zip"),
-    f"taskcluster:table/{T}/latest/public/a.csv": Contents("table", T, None, "public/a.csv"),
+    f"taskcluster:compare/taskcluster%3Apush%2Ftry%2F{REV}..{G}": GroupComparison(PushGroup("try", REV), TaskGroup(G)),
+    f"taskcluster:archive/{T}/0/public/a.zip": ArtifactContents("archive", T, 0, "public/a.zip"),
+    f"taskcluster:table/{T}/latest/public/a.csv": ArtifactContents("table", T, None, "public/a.csv"),
     f"http://127.0.0.1:8080/tasks/{T}": Task(T, None, "http://127.0.0.1:8080"),
     f"http://[::1]:8080/tasks/{T}": Task(T, None, "http://[::1]:8080"),
     f"HTTPS://Firefox-CI-TC.services.mozilla.com:443/tasks/{T}": Task(T, None, FX),

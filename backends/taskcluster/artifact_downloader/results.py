@@ -1,6 +1,6 @@
 """What a download in ArtifactDownloader's layout holds, by suite: its `task_processor` for our trees and for its own.
 
->>> from backends.taskcluster import results
+>>> from backends.taskcluster.artifact_downloader import results
 >>> results.get_task_data("SssyewAFQiKm40PIouxo_g", "analysis/", artifact="perfherder-data", run_number="4")
 {"browsertime-tp6": [{"file": "analysis/.../0/TASKID_perfherder-data.json", "data": {...}}, ...], ...}
 
@@ -21,8 +21,7 @@ from typing import Any
 from backends.atomic import disk_words
 from backends.errors import FileError
 from backends.extraction.kinds import ArchiveKind, is_archive
-from backends.taskcluster.original_layout import data_directory
-from backends.taskcluster.original_layout_runs import run_numbers
+from backends.taskcluster.artifact_downloader import data_directory, run_numbers
 from backends.transfers.names import safe_name
 
 DEFAULT_PLATFORM = "test-linux64-ccov"
@@ -38,11 +37,11 @@ _COMPRESSED = {
 }
 
 
-class NoResults(FileError):
+class NoResultsError(FileError):
     """There is no such group or run below the path."""
 
 
-class UnreadableResult(FileError):
+class UnreadableResultError(FileError):
     """A file of the results is damaged or cannot be read."""
 
 
@@ -62,13 +61,13 @@ def artifact_downloader(
     original's separator, `+-+`. The deployment is the configured one (TASKCLUSTER_ROOT_URL). Files that could not be
     had are named in a warning. Raises `UsageError` where no task is meant, and the other `AppError`s.
     """
-    from backends.taskcluster.original_call import download
+    from backends.taskcluster.artifact_downloader.download import download
 
     return download(
         task_group_id,
         Path(output_dir) if output_dir is not None else Path.cwd(),
-        [test_suites] if isinstance(test_suites, str) else list(test_suites),
-        [artifact_to_get] if isinstance(artifact_to_get, str) else list(artifact_to_get),
+        (test_suites,) if isinstance(test_suites, str) else tuple(test_suites),
+        (artifact_to_get,) if isinstance(artifact_to_get, str) else tuple(artifact_to_get),
         include_failed=download_failures,
         unzip=unzip_artifact,
         platform=platform,
@@ -92,7 +91,7 @@ def get_task_data_paths(
     unpacked browsertime-results, is given as itself. Where no directory of data is named so, the files whose names it
     is a part of. `artifact_dir` names the directory outright, `<artifact_dir>_data`; then `artifact` only
     chooses among its files. `suite_matcher` is a part of the suite's name. `silent` has no effect: nothing is
-    printed. Raises `NoResults`.
+    printed. Raises `NoResultsError`.
     """
     run = _run(task_group_id, Path(path), run_number)
     wanted = [artifact] if isinstance(artifact, str) else list(artifact)
@@ -114,7 +113,7 @@ def get_task_data(
     silent: bool = False,
 ) -> dict[str, list[dict[str, Any]]]:
     """Suite -> [{"data": what the file holds, "file": its path}, ...]; parameters and order as in
-    `get_task_data_paths`, of directories all files in them. Raises `NoResults`, `UnreadableResult`.
+    `get_task_data_paths`, of directories all files in them. Raises `NoResultsError`, `UnreadableResultError`.
     """
     paths = get_task_data_paths(task_group_id, path, run_number, artifact, artifact_dir, suite_matcher, silent)
     return {
@@ -134,17 +133,17 @@ def task_id_of(file_name: str) -> str | None:
 
 
 def read(file: Path) -> Any:
-    """JSON parsed, text as lines, anything else as bytes. Raises `UnreadableResult`."""
+    """JSON parsed, text as lines, anything else as bytes. Raises `UnreadableResultError`."""
     try:
         content, name = _content(file)
     except (OSError, FileError) as error:
         why = error.sentence if isinstance(error, FileError) else disk_words(error, file)
-        raise UnreadableResult(f"{file} cannot be read: {why}", "Download it again.") from error
+        raise UnreadableResultError(f"{file} cannot be read: {why}", "Download it again.") from error
     if name.lower().endswith(".json"):
         try:
             return json.loads(content)
         except (ValueError, RecursionError) as error:
-            raise UnreadableResult(f"{file} is not JSON: {error}.", "Download it again.") from error
+            raise UnreadableResultError(f"{file} is not JSON: {error}.", "Download it again.") from error
     try:
         return content if b"\0" in content else content.decode().splitlines(keepends=True)
     except UnicodeDecodeError:
@@ -173,17 +172,17 @@ def _run(group_id: str, path: Path, run_number: int | str | None) -> Path:
     if not group.is_dir() and path.name == group.name:
         group = path  # the original forbids to give the group's own directory; there is no reason to
     if not group.is_dir():
-        raise NoResults(f"There is no group {group_id} in {path}.", "Give the output directory of the download.")
+        raise NoResultsError(f"There is no group {group_id} in {path}.", "Give the output directory of the download.")
     numbers = run_numbers(group)
     if run_number is None:
         filled = [number for number in numbers if any(_directories(group / str(number)))]
         if not filled:
-            raise NoResults(f"No run in {group} has any suite.", "Did the download finish?")
+            raise NoResultsError(f"No run in {group} has any suite.", "Did the download finish?")
         return group / str(filled[-1])
     wanted = str(run_number).strip()
     if wanted not in map(str, numbers):
         known = f"It has {', '.join(map(str, numbers[-10:]))}." if numbers else "It has none."
-        raise NoResults(f"There is no run {wanted} in {group}.", known)
+        raise NoResultsError(f"There is no run {wanted} in {group}.", known)
     return group / wanted
 
 
