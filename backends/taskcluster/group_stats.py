@@ -345,9 +345,10 @@ class BreakdownList(GroupViewList):
         return f"breakdown by {self.by.replace('_', ' ')}"
 
     def compute(self, tasks: pl.DataFrame) -> pl.DataFrame:
+        rows = group_statistics(tasks, self.by)
         ids = tasks.group_by(pl.col(self.by).cast(pl.String).alias("group"), maintain_order=True).agg("task_id").rows()
         self._ids = {"none" if value is None else f"={value}": tuple(members) for value, members in ids}
-        return group_statistics(tasks, self.by)
+        return rows
 
     def open(self, row: Row) -> TaskGroup | None:
         ids = self._ids.get(str(row.get("key") or ""))

@@ -136,7 +136,7 @@ def test_an_old_listing_is_not_taken_for_the_group(
     queue.group([[entry(1), entry(2)]])
     view = GroupView("breakdown", GROUP, "kind")
     assert gather(open_list(view, http, ROOT), CancelToken()).frame["tasks"].sum() == 1
-    monkeypatch.setattr("backends.taskcluster.selections.FRESH", 0.0)
+    monkeypatch.setattr("backends.taskcluster.group_cache.FRESH", 0.0)
     assert gather(open_list(view, http, ROOT), CancelToken()).frame["tasks"].sum() == 2
 
 

@@ -359,4 +359,4 @@ def test_a_locator_of_a_task_and_a_suite_that_is_not_there_are_said(download: Do
         download(name="task")
     with pytest.raises(UsageError) as caught:
         download(Choices(suites=("no-such-suite",), artifacts=("x",)))
-    assert "suites, such as" in caught.value.hint
+    assert "suites, e.g." in caught.value.hint

@@ -246,7 +246,7 @@ def test_marked_tasks_are_linted_and_published_as_treeherder_jobs(server: DemoSe
     assert one.task_ids == (marked["task_id"][0],) and three.task_ids == tuple(marked["task_id"])
     assert label == "3 tasks as Treeherder jobs: lint, preview, publish"
     assert parse_locator(three.text()) == three
-    made = gather(submit.open_list(three, http, settings), CancelToken()).frame
+    made = gather(submit.resource_for(three, http, settings), CancelToken()).frame
     assert made["name"].to_list() == marked["name"].to_list() and set(made["form"]) == {"pulse"}
     many = pl.concat([frame] * (1 + 300 // frame.height))
     label, first = jobs(many)[1]

@@ -26,9 +26,9 @@ from backends.locators.perfherder import (
     SimilarJobs,
 )
 from backends.locators.perfherder_api import HASH, NUMBER, REPOSITORY, REVISION
+from backends.systems import parse_locator
 from backends.taskcluster.locators import PushGroup
 from backends.taskcluster.urls import push_of_page
-from backends.systems import parse_locator
 
 Period = tuple[int | None, int | None]
 

@@ -122,7 +122,7 @@ class _TaskLister:
         if not states:
             return [self.skip(f"it has not run ({self.task.state or 'state unknown'})")]
         unfinished = "" if states[-1] in RESOLVED else f" yet (the task is {self.task.state})"
-        return [self.skip(f"it has no artifact that matches {' or '.join(self.choices.artifacts)}{unfinished}")]
+        return [self.skip(f"it has no artifact like {' or '.join(self.choices.artifacts)}{unfinished}")]
 
     def skip(self, reason: str) -> PlannedFile:
         """Represents all that a task may have had."""
