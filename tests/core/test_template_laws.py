@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from backends.locators import InvalidLocatorError
 from backends.locators.declared import DeclaredLocator, param
-from backends.locators.template import FieldKind
+from backends.locators.template import KINDS, FieldKind
 from backends.systems import parse_locator, systems
 
 LOCATORS = [cls for system in systems().values() for cls in system.locator_classes]
@@ -20,7 +20,7 @@ PUNCTUATION = st.sampled_from(["", ".", ",", ")", ":", "!", "…", "»"])
 
 
 def values(kind: FieldKind, name: str) -> st.SearchStrategy[Any]:
-    if name == "server":
+    if kind is KINDS["server"] or name == "server":
         return st.sampled_from(SERVERS)
     if kind.choices:
         return st.sets(st.sampled_from(kind.choices)).map(lambda chosen: tuple(w for w in kind.choices if w in chosen))
