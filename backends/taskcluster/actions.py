@@ -56,7 +56,7 @@ def task_entries(root: str, row: Row, document: Document | None) -> list[Entry]:
 
 
 def treeherder_url(row: Row) -> str:
-    """The page of the task's last run in Treeherder, as its own interface links it (ui/helpers/job.js); "" if unknown."""
+    """The page of the task's last run in Treeherder, as linked by ui/helpers/job.js; "" if its push is unknown."""
     project, revision, task_id = (str(row.get(name) or "") for name in ("project", "revision", "task_id"))
     if not project or not revision:
         return ""

@@ -125,7 +125,7 @@ class Client:
         self.http = http
         self.root = root
 
-    def at(self, root: str) -> Client:
+    def with_root(self, root: str) -> Client:
         return Client(self.http, root)
 
     # ---- groups

@@ -197,7 +197,7 @@ def _select(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     return frame.select(pl.col(name).cast(dtype) for name, dtype in schema.polars().items())
 
 
-# ---- lists ------------------------------------------------------------------------------------------------------------
+# ---- lists -----------------------------------------------------------------------------------------------------------
 
 SERIES_VALUES = Schema(
     (
@@ -237,7 +237,7 @@ class _ComparisonList(Listing):
         return f"{base} → {new}"
 
     def client_of(self, side: int) -> Client:
-        return self.client.at(self.sides[side].root_url)
+        return self.client.with_root(self.sides[side].root_url)
 
     def load_both(self, load: Callable[[Client, TaskGroup, CancelToken], T], cancel: CancelToken) -> Pair[T]:
         loaded: dict[int, T] = {}
@@ -359,7 +359,8 @@ def _note_without_pairs(rows: pl.DataFrame) -> str:
 
 
 class SeriesValueList(_ComparisonList):
-    """Every value of one series on both sides (columns `SERIES_VALUES`), for its histogram by `side`; Enter opens the file."""
+    """Every value of one series on both sides (columns `SERIES_VALUES`), for its histogram by `side`; Enter opens the
+    file."""
 
     schema = SERIES_VALUES
     noun = ("value", "values")

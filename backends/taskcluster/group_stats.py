@@ -61,8 +61,9 @@ def group_statistics(tasks: pl.DataFrame, by: str) -> pl.DataFrame:
     """One row a value of the column `by` (schema `GROUP_STATISTICS`), the most machine hours first.
 
     A missing value of `by` is null. `failure_rate`: percent of the resolved tasks that failed or ended in an exception.
-    `retried`: tasks that the queue ran again on its own, `retries`: how often. `share`: of all machine hours, in percent. Quantiles (of the tasks that
-    have the time) interpolate linearly. Raises `UsageError` for a column that is not in `TASKS`.
+    `retried`: tasks that the queue ran again on its own, `retries`: how often. `share`: of all machine hours, in
+    percent. Quantiles (of the tasks that have the time) interpolate linearly. Raises `UsageError` for a column that is
+    not in `TASKS`.
     """
     chosen_columns(TASKS, [by])
     if not (TASKS[by].is_text or TASKS[by].kind is Kind.COUNT):
@@ -110,7 +111,7 @@ def _span_statistics() -> list[pl.Expr]:
     return expressions
 
 
-# ---- critical path ----------------------------------------------------------------------------------------------------
+# ---- critical path ---------------------------------------------------------------------------------------------------
 
 EDGES = {"task_id": pl.String(), "depends_on": pl.String()}
 
@@ -184,7 +185,7 @@ def _chain(ended: pl.DataFrame, edges: pl.DataFrame) -> list[str]:
     return chain[::-1]
 
 
-# ---- over time --------------------------------------------------------------------------------------------------------
+# ---- over time -------------------------------------------------------------------------------------------------------
 
 # Each bin holds the mean over its length, so that running times the bin's length, added up, is the machine time: a peak
 # of one second is not drawn as if it had lasted.
@@ -273,7 +274,7 @@ def _moments(moments: pl.Series, edges: pl.Series) -> pl.Series:
     return counts
 
 
-# ---- lists ------------------------------------------------------------------------------------------------------------
+# ---- lists -----------------------------------------------------------------------------------------------------------
 
 BINS = 120
 
@@ -376,7 +377,8 @@ class BreakdownList(GroupViewList):
 
 
 class TimelineList(GroupViewList):
-    """How many tasks were running and pending, in at most `BINS` bins; means over each bin (columns `TIMELINE_LINES`)."""
+    """How many tasks were running and pending, in at most `BINS` bins; means over each bin (columns
+    `TIMELINE_LINES`)."""
 
     schema = TIMELINE_LINES
     noun = ("row", "rows")

@@ -75,7 +75,7 @@ def run_log(
 
 
 def log_of_task(http: Http, locator: Task, cancel: CancelToken) -> LogAddress:
-    """The log of one run, or of a task's last run that began. Raises `NoLogError`, and the `AppError`s of the request."""
+    """The log of one run, or of a task's last run that began. Raises `NoLogError` and `AppError`s."""
     client = Client(http, locator.root_url)
     number, run = _run_of(client, locator.task_id, locator.run, cancel)
     return run_log(

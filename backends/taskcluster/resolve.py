@@ -119,7 +119,7 @@ def _as_group(client: Client, side: Locator, cancel: CancelToken | None) -> Task
         case TaskGroup():
             return replace(side, search="", task="")
         case Task(task_id, _, root):
-            return TaskGroup(_group_of(client.at(root), task_id, cancel), root, (task_id,))
+            return TaskGroup(_group_of(client.with_root(root), task_id, cancel), root, (task_id,))
     raise InvalidLocatorError(f"{side.text()[:100]} is neither a task group nor a task.", "Name a group or a push.")
 
 

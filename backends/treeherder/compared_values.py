@@ -15,8 +15,8 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
 from backends.locators.perfherder import ComparedValues, PushJobs, Series, Side
 from backends.locators.perfherder_pages import values_url
-from backends.taskcluster.locators import Task
 from backends.resources import Chart, Detail, Entry, Link, LogAddress, Page, Row
+from backends.taskcluster.locators import Task
 from backends.treeherder.answers import Rows
 from backends.treeherder.asking import NoSuchThing
 from backends.treeherder.columns import numbered

@@ -13,8 +13,8 @@ from backends.frames.formats import format_value
 from backends.http.policies import Mode
 from backends.locators.perfherder import JobFailures, PushJobs, SimilarJobs
 from backends.locators.perfherder_pages import job_url, push_url
-from backends.taskcluster.locators import Task, TaskArtifacts, TaskMeasurements
 from backends.resources import Detail, Entry, Link, LogAddress, Page, Row
+from backends.taskcluster.locators import Task, TaskArtifacts, TaskMeasurements
 from backends.treeherder.answers import Rows
 from backends.treeherder.client import Treeherder
 from backends.treeherder.columns import FAILED_RESULTS, JOBS

@@ -14,8 +14,8 @@ from backends.frames.schema import Schema
 from backends.locators.perfherder import PerfherderLocator
 from backends.locators.perfherder_pages import INTERVAL as INTERVAL
 from backends.locators.perfherder_pages import page_url
-from backends.taskcluster.locators import SLUGID, Artifact, PushGroup, Task
 from backends.resources import LogAddress, Resource, Row
+from backends.taskcluster.locators import SLUGID, Artifact, PushGroup, Task
 from backends.treeherder.client import Treeherder
 from backends.treeherder.columns import FAILED_RESULTS
 

@@ -24,8 +24,8 @@ from backends.locators.perfherder import (
     Side,
 )
 from backends.locators.perfherder_pages import graph_url
-from backends.taskcluster.locators import Task, TaskMeasurements
 from backends.resources import Chart, Detail, Entry, Link, LogAddress, Page, Row
+from backends.taskcluster.locators import Task, TaskMeasurements
 from backends.treeherder.answers import Rows
 from backends.treeherder.asking import NoSuchThing
 from backends.treeherder.client import AlertFilters

@@ -16,7 +16,7 @@ import pytest
 
 from backends.cancel import CancelToken
 from backends.taskcluster.artifact_downloader import Choices, GroupInformation, PlannedFile, SelectedTask
-from backends.taskcluster.artifact_downloader.placement import Placed, place_files
+from backends.taskcluster.artifact_downloader.placement import PlacementResult, place_files
 from backends.taskcluster.task_rows import TASKS
 from backends.transfers.files import RemoteFile
 from backends.transfers.manifest import Manifest
@@ -79,7 +79,7 @@ def seen_again(output: Path) -> None:
         manifest.finish([Outcome(one.file.key, State.UNCHANGED) for one in wanted()])
 
 
-def placed(output: Path, unzip: bool) -> Placed:
+def placed(output: Path, unzip: bool) -> PlacementResult:
     group = GroupInformation("group", TASKS.empty(), b"[]\n", ())
     choices = Choices(all_suites=True, artifacts=("results",), unzip=unzip)
     return place_files(output, group, 1, wanted(), choices, CancelToken())

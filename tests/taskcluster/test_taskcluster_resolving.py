@@ -116,9 +116,7 @@ def test_a_locator_without_a_deployment_means_the_configured_one(queue: FakeQueu
 def test_a_web_page_in_place_of_a_deployment_points_to_the_root_url(queue: FakeQueue, tmp_path: Path) -> None:
     page = httpx.Response(200, html="<!doctype html><title>Treeherder</title>")
     queue.answers[f"/api/queue/v1/task-group/{GROUP}"] = queue.answers[f"/api/queue/v1/task/{GROUP}"] = page
-    with pytest.raises(
-        NotTaskclusterError, match="deployment does: it is a web page"
-    ):
+    with pytest.raises(NotTaskclusterError, match="deployment does: it is a web page"):
         resolve(TaskOrGroup(GROUP), queue.http(tmp_path), ROOT)
     queue.group([[]])
     assert resolve(TaskOrGroup(GROUP), queue.http(tmp_path), ROOT) == TaskGroup(GROUP, ROOT)

@@ -31,9 +31,9 @@ from backends.locators.perfherder import (
     Signatures,
     SimilarJobs,
 )
-from backends.taskcluster.locators import PushGroup, Task
 from backends.resources import Resource, gather
 from backends.systems import parse_locator
+from backends.taskcluster.locators import PushGroup, Task
 from backends.treeherder import resource_for
 from tests.treeherder.fake_treeherder import FakeTreeherder
 from tests.treeherder.listing import Lists

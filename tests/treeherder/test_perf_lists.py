@@ -20,8 +20,8 @@ from backends.locators.perfherder import (
     Series,
     Signatures,
 )
-from backends.taskcluster.locators import PushGroup, Task
 from backends.resources import LogAddress, gather
+from backends.taskcluster.locators import PushGroup, Task
 from backends.treeherder.compared_values import ValueList
 from tests.treeherder.listing import Lists, asked, entry
 from tui.widgets.frame_columns import Columns, header_label

@@ -20,9 +20,9 @@ from backends.locators.perfherder import (
     SeriesRef,
     SimilarJobs,
 )
-from backends.taskcluster.locators import PushGroup, Task
 from backends.resources import LogAddress, Resource
 from backends.systems import parse_locator
+from backends.taskcluster.locators import PushGroup, Task
 from tests.treeherder.listing import Lists, entry
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from backends.session import Session
     from backends.taskcluster.artifact_downloader import Choices
     from backends.taskcluster.artifact_downloader.download import LayoutDownload
-    from backends.taskcluster.artifact_downloader.placement import Placed
+    from backends.taskcluster.artifact_downloader.placement import PlacementResult
     from backends.taskcluster.tasks import GroupTaskList
     from backends.transfers.files import RemoteFile
 
@@ -150,7 +150,7 @@ def _list_files(work: LayoutDownload, cancel: CancelToken) -> list[RemoteFile]:
     return files
 
 
-def _report(placed: Placed, code: int, number: int) -> int:
+def _report(placed: PlacementResult, code: int, number: int) -> int:
     from backends.frames.formats import safe_text
     from backends.taskcluster.artifact_downloader.download import describe_placed
     from tui.commands.download import LISTED

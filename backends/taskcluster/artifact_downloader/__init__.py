@@ -105,8 +105,8 @@ class GroupInformation:
 class PlannedFile:
     """A file to fetch for a task, and the pattern that takes it; "" where the file represents a task without any.
 
-    `stand_in`: the key of the file that represented, or would represent, the task. `older`: keys that this artifact had, or
-    would have had, while an earlier run of the task was the newest.
+    `stand_in`: the key of the file that represented, or would represent, the task. `older`: keys that this artifact
+    had, or would have had, while an earlier run of the task was the newest.
     """
 
     task: SelectedTask
@@ -191,7 +191,8 @@ def run_numbers(group: Path) -> list[int]:
 def choose_run(output: Path, group_id: str, resume: str | None) -> int:
     """The number of the run directory of a download: a new one, or one that is resumed.
 
-    `resume`: None begins a new run; "last" or a number resumes that one. The last of none is the first. Raises `UsageError` for a run that is not there.
+    `resume`: None begins a new run; "last" or a number resumes that one. The last of none is the first. Raises
+    `UsageError` for a run that is not there.
     """
     there = run_numbers(output / safe_name(group_id))
     if resume is None or (resume == LAST and not there):

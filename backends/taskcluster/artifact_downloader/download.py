@@ -35,7 +35,7 @@ from backends.taskcluster.artifact_downloader import (
     list_suites,
     select_tasks,
 )
-from backends.taskcluster.artifact_downloader.placement import Placed, place_files
+from backends.taskcluster.artifact_downloader.placement import PlacementResult, place_files
 from backends.taskcluster.artifacts import remote_file
 from backends.taskcluster.client import RESOLVED, Client
 from backends.taskcluster.models import ArtifactEntry
@@ -225,7 +225,7 @@ class LayoutDownload:
         """The chosen tasks but for failed ones that were not asked for."""
         return [one.task.task_id for one in self._planned if one.file.skip != FAILED]
 
-    def place(self, cancel: CancelToken) -> Placed:
+    def place(self, cancel: CancelToken) -> PlacementResult:
         """Fills the data directories once the files are there."""
         assert self._group is not None
         return place_files(self.output, self._group, self.number, self._planned, self.choices, cancel)
@@ -264,7 +264,7 @@ def download_way(client: Client, group_id: str, task_ids: Collection[str] = ()) 
     return DownloadWay("Download in ArtifactDownloader's layout…", FIELDS, prepare)
 
 
-def describe_placed(placed: Placed, number: int) -> str:
+def describe_placed(placed: PlacementResult, number: int) -> str:
     """How it went, in a line."""
     directories = "directory" if placed.folders == 1 else "directories"
     archives = "archive" if placed.unpacked == 1 else "archives"

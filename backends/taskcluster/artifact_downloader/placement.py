@@ -82,8 +82,9 @@ class DataFolder:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A downloaded file. `new`: this round fetched it. `here`: it is there, complete. `stale`: downloads of the same artifact from runs of the task that are no longer its newest. `top`: how the original's code
-    renames the directory at the top of an unpacked tar, (from, to); empty names for none.
+    """A downloaded file. `new`: this round fetched it. `here`: it is there, complete. `stale`: downloads of the same
+    artifact from runs of the task that are no longer its newest. `top`: how the original's code renames the directory
+    at the top of an unpacked tar, (from, to); empty names for none.
     """
 
     target: tuple[str, ...]
@@ -114,7 +115,7 @@ class FilledFolder:
 
 
 @dataclass
-class Placed:
+class PlacementResult:
     """What became of a run. `folders`: complete data directories. `problems`: (what, why) of those that are not."""
 
     run: Path
@@ -131,7 +132,7 @@ def place_files(
     planned: Sequence[PlannedFile],
     choices: Choices,
     cancel: CancelToken,
-) -> Placed:
+) -> PlacementResult:
     """Fills the data directories from what the transfer left in `output`, and writes the JSON files.
 
     Raises `FileError` if another run has the directory or it cannot be written, `OperationCancelledError`.
@@ -160,12 +161,12 @@ class _Placement:
         self.files = [(one, entries[one.file.key]) for one in planned if one.file.key in entries]
         first = self.files[0][1].target.split("/")[:2] if self.files else [group.group_id, str(number)]
         self.run = (first[0], first[1])
-        self.placed = Placed(output.path.joinpath(*self.run))
+        self.placed = PlacementResult(output.path.joinpath(*self.run))
         self.results = Results(output)
         self.batch: list[tuple[Staged, DataFolder, FilledFolder]] = []
         self.linked: set[str] = set()  # keys of the links that have their names
 
-    def place(self) -> Placed:
+    def place(self) -> PlacementResult:
         before = self._read(TASKS_FILE)
         numbers = assign_numbers(self.files, self.choices, read_numbers(before))
         origins = self._read_origins()
@@ -355,7 +356,8 @@ def _json(value: Any) -> bytes:
 
 
 def linked_files(folders: Mapping[DataFolder, Sequence[SourceFile]]) -> dict[str, str]:
-    """The files that `fill_folder` will link: their keys in the record of results, and the SHA-256 that each is to have."""
+    """The files that `fill_folder` will link: their keys in the record of results, and the SHA-256 that each is to
+    have."""
     return {
         _key((*folder.above, str(folder.number), source.target[-1])): source.sha256
         for folder, sources in folders.items()

@@ -14,8 +14,8 @@ from backends.http.response import Freshness
 from backends.locators import InvalidLocatorError, Locator
 from backends.locators.datasets import DatasetView, DatasetViews
 from backends.locators.perfherder import AlertSummary, PushJobs, PushOf, Series, SeriesRef
-from backends.taskcluster.locators import SLUGID, Task
 from backends.resources import Detail, Entry, Page, Resource, Row
+from backends.taskcluster.locators import SLUGID, Task
 from backends.treeherder.datasets.filling import fetching, repairing
 from backends.treeherder.datasets.store import LEDGER, Store
 from backends.treeherder.datasets.tables import EXPIRED, TABLES
