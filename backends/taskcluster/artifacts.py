@@ -76,6 +76,14 @@ ARTIFACTS = Schema(
 )
 
 
+def row_of_cells(row: Row) -> ArtifactRow:
+    """The artifact of a row of `ARTIFACTS` with `expires` as text; cells that it does not have are unknown."""
+    get = row.get
+    entry = ArtifactEntry(row["name"], get("storage") or "", get("content_type"), get("expires"), get("size"))
+    run_state, name, group_id = (str(get(one) or "") for one in ("run_state", "task_name", "group_id"))
+    return ArtifactRow(entry, row["run"], run_state, row["task_id"], name, group_id)
+
+
 class NoSuchRunError(NotFoundError):
     def __init__(self, task_id: str, run: int, runs: int) -> None:
         known = "it has not run yet" if not runs else "it has run 0 only" if runs == 1 else f"it has 0 to {runs - 1}"
@@ -200,16 +208,8 @@ class ArtifactList(Listing):
 
     def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:
         """From the rows alone."""
-        epoch = rows.with_columns(pl.col("expires").dt.timestamp("ms"))
-        yield [
-            remote_file(
-                self.client.root, group_id=row["group_id"] or "", task_name=row["task_name"] or "",
-                task_id=row["task_id"], run=row["run"], run_state=row["run_state"] or "", name=row["name"],
-                storage=row["storage"] or "", size=row["size"], content_type=row["content_type"] or "",
-                expires_ms=row["expires"],
-            )
-            for row in epoch.iter_rows(named=True)
-        ]  # fmt: skip
+        expires = pl.col("expires").dt.to_string("%Y-%m-%dT%H:%M:%S%.3f")
+        yield [remote_file(self.client.root, row_of_cells(row)) for row in rows.with_columns(expires).to_dicts()]
 
     def row_title(self, row: Row) -> str:
         return str(row.get("name") or "")
@@ -294,30 +294,19 @@ def skip_reason(storage: str, run_state: str) -> str:
     return ""
 
 
-def remote_file(
-    root: str, *, group_id: str, task_name: str, task_id: str, run: int | None, run_state: str,
-    name: str, storage: str, size: int | None, content_type: str, expires_ms: int | None,
-) -> RemoteFile:  # fmt: skip
+def remote_file(root: str, row: ArtifactRow) -> RemoteFile:
     """One artifact of one run as a file to fetch."""
-    return RemoteFile(
-        key=f"{root}/{task_id}/{'latest' if run is None else run}/{name}",
-        name=name,
-        url=urls.artifact_url(root, task_id, run, name),
-        parts=default_parts(group_id, task_name, task_id, run, name),
-        size=size,
-        content_type=content_type,
-        skip=skip_reason(storage, run_state),
-        expires_ms=expires_ms,
-    )
-
-
-def row_file(root: str, row: ArtifactRow) -> RemoteFile:
     entry = row.entry
-    return remote_file(
-        root, group_id=row.group_id, task_name=row.task_name, task_id=row.task_id, run=row.run,
-        run_state=row.run_state, name=entry.name, storage=entry.storageType, size=entry.contentLength,
-        content_type=entry.contentType or "", expires_ms=iso_milliseconds(entry.expires),
-    )  # fmt: skip
+    return RemoteFile(
+        key=f"{root}/{row.task_id}/{'latest' if row.run is None else row.run}/{entry.name}",
+        name=entry.name,
+        url=urls.artifact_url(root, row.task_id, row.run, entry.name),
+        parts=default_parts(row.group_id, row.task_name, row.task_id, row.run, entry.name),
+        size=entry.contentLength,
+        content_type=entry.contentType or "",
+        skip=skip_reason(entry.storageType, row.run_state),
+        expires_ms=iso_milliseconds(entry.expires),
+    )
 
 
 def files_of_tasks(client: Client, tasks: Iterable[ListedTask], cancel: CancelToken) -> Iterator[list[RemoteFile]]:
@@ -336,7 +325,7 @@ def files_of_tasks(client: Client, tasks: Iterable[ListedTask], cancel: CancelTo
             listed = fetch_runs(client, task.task_id, task.name, group_id, enumerate(states), own)
         except (BadRequestError, GoneError, AccessDeniedError, NotFoundError) as error:
             return [unlisted_file(client.root, task, error)]
-        return [row_file(client.root, row) for row in listed.rows]
+        return [remote_file(client.root, row) for row in listed.rows]
 
     for batch in map_in_order(fetch, tasks, cancel):
         yield [file for files in batch for file in files]

@@ -15,12 +15,11 @@ import polars as pl
 from backends.cancel import CancelToken
 from backends.frames.comparison import COMPARED, compare
 from backends.frames.schema import Column, Kind, Schema
-from backends.listings import Listing
 from backends.locators import InvalidLocatorError, Locator
 from backends.pool import map_concurrently
 from backends.resources import Chart, Document, Entry, Gathered, Link, LogAddress, Page, Row, gather
 from backends.taskcluster.client import Client
-from backends.taskcluster.contents import task_document
+from backends.taskcluster.contents import ClientListing, task_document
 from backends.taskcluster.group_cache import GroupTasks, load_tasks
 from backends.taskcluster.locators import Artifact, GroupComparison, Task, TaskGroup, compare_groups, is_slugid
 from backends.taskcluster.logs import run_log
@@ -216,13 +215,12 @@ SERIES_VALUES = Schema(
 )
 
 
-class _ComparisonList(Listing):
+class _ComparisonList(ClientListing):
     """Both sides are read at the same time, and compared once both are there."""
 
     def __init__(self, locator: GroupComparison, client: Client) -> None:
-        super().__init__(locator)
+        super().__init__(locator, client)
         self.comparison = locator
-        self.client = client
         self.sides = (self._group(locator.base), self._group(locator.new))
 
     def _group(self, side: Locator) -> TaskGroup:

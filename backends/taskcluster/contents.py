@@ -67,6 +67,17 @@ class NotATableError(AppError):
     exit_code = 1
 
 
+class ClientListing(Listing):
+    """A list of one deployment. `t` shows the task of a row that has a `task_id`."""
+
+    def __init__(self, locator: Locator, client: Client) -> None:
+        super().__init__(locator)
+        self.client = client
+
+    def document(self, row: Row) -> Document | None:
+        return task_document(self.client, row)
+
+
 # ---- trees ------------------------------------------------------------------------------------------------------
 
 
@@ -159,7 +170,19 @@ def describe_type(row: Row) -> str:
 # ---- tables -----------------------------------------------------------------------------------------------------
 
 
-class TableRowList(Listing):
+class _ContentList(Listing):
+    """What is in one artifact."""
+
+    def __init__(self, locator: ArtifactContents, client: Client) -> None:
+        super().__init__(locator)
+        self.contents = locator
+        self.client = client
+
+    def web_url(self, row: Row | None = None) -> str:
+        return artifact_page(self.client.root, self.contents.task_id, self.contents.run or 0, self.contents.name)
+
+
+class TableRowList(_ContentList):
     """The rows of a CSV or TSV, as they are in the file. Columns whose every cell is a number are numbers, all others
     text."""
 
@@ -167,9 +190,7 @@ class TableRowList(Listing):
     empty_text = "This table has no rows."
 
     def __init__(self, locator: ArtifactContents, client: Client) -> None:
-        super().__init__(locator)
-        self.contents = locator
-        self.client = client
+        super().__init__(locator, client)
         self.schema = _table_schema(locator.columns)  # type: ignore[misc]  # each file has its own
 
     @property
@@ -192,9 +213,6 @@ class TableRowList(Listing):
     def detail(self, row: Row) -> Detail:
         lines = labelled(row, self.schema)
         return Detail(f"row {int(row.get(_KEY) or 0) + 1:,}", ((self.title, lines),))
-
-    def web_url(self, row: Row | None = None) -> str:
-        return artifact_page(self.client.root, self.contents.task_id, self.contents.run or 0, self.contents.name)
 
 
 def with_columns(client: Client, locator: ArtifactContents, cancel: CancelToken | None = None) -> ArtifactContents:
@@ -223,7 +241,7 @@ def _read_cells(response: Response, name: str) -> pl.DataFrame:
         return pl.read_csv(
             response.body, separator=separator, infer_schema=False, truncate_ragged_lines=True, encoding="utf8-lossy"
         )
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError, OverflowError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, OverflowError) as error:
         raise NotATableError(
             f"{sanitize(name, 100)} cannot be read as a table: {sanitize(str(error).partition('.')[0], 120)}.",
             "Read it as text with l, or download it.",
@@ -256,7 +274,7 @@ def _table_schema(columns: tuple[tuple[str, bool], ...]) -> Schema:
 # ---- archives ---------------------------------------------------------------------------------------------------
 
 
-class ArchiveMemberList(Listing):
+class ArchiveMemberList(_ContentList):
     """Name, size and kind of each member (`extraction.LISTING`), in the archive's order, without unpacking anything.
 
     The archive is fetched into a temporary file; `pages` raises `FileError`s for what is not an archive, is damaged or
@@ -268,9 +286,7 @@ class ArchiveMemberList(Listing):
     empty_text = "This archive is empty."
 
     def __init__(self, locator: ArtifactContents, client: Client) -> None:
-        super().__init__(locator)
-        self.contents = locator
-        self.client = client
+        super().__init__(locator, client)
         self.url = artifact_url(client.root, locator.task_id, locator.run, locator.name)
 
     @property
@@ -301,9 +317,6 @@ class ArchiveMemberList(Listing):
             ("Archive", self.contents.name),
         )
         return Detail(str(row.get("name") or ""), (("Member", lines),))
-
-    def web_url(self, row: Row | None = None) -> str:
-        return artifact_page(self.client.root, self.contents.task_id, self.contents.run or 0, self.contents.name)
 
     def summary(self, frame: pl.DataFrame) -> str:
         """ "12 MB unpacked · 1 symbolic link"; what unpacking would leave out is named."""

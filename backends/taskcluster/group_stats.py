@@ -19,12 +19,11 @@ from backends.frames.bin_edges import linear_edges
 from backends.frames.formats import labelled
 from backends.frames.schema import Column, Kind, Schema
 from backends.frames.selection import chosen_columns
-from backends.listings import Listing
-from backends.resources import Chart, Detail, Document, Entry, Link, LogAddress, Page, Row
+from backends.resources import Chart, Detail, Entry, Link, LogAddress, Page, Row
 from backends.taskcluster import urls
 from backends.taskcluster.actions import group_entries, task_entries, view_of
 from backends.taskcluster.client import RESOLVED, Client
-from backends.taskcluster.contents import task_document
+from backends.taskcluster.contents import ClientListing
 from backends.taskcluster.group_cache import load_tasks
 from backends.taskcluster.locators import GroupView, Task, TaskArtifacts, TaskGroup, TaskMeasurements, is_slugid
 from backends.taskcluster.logs import task_log
@@ -292,15 +291,14 @@ TIMELINE_LINES = Schema(
 )
 
 
-class GroupViewList(Listing):
+class GroupViewList(ClientListing):
     """Computed from the rows of a group, or of some tasks of it; one page. `pages` raises the group's `AppError`s."""
 
     what: ClassVar[str]
     empty_text = "This task group has no tasks (yet)."
 
     def __init__(self, locator: GroupView, client: Client) -> None:
-        super().__init__(locator)
-        self.client = client
+        super().__init__(locator, client)
         self.group = TaskGroup(locator.group_id, client.root, locator.task_ids)
 
     @property
@@ -427,9 +425,6 @@ class CriticalPathList(GroupViewList):
 
     def log(self, row: Row) -> LogAddress | None:
         return task_log(self.client, row)
-
-    def document(self, row: Row) -> Document | None:
-        return task_document(self.client, row)
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         own = task_entries(self.client.root, row, self.document(row)) if row is not None else []

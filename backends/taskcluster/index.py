@@ -13,11 +13,10 @@ from backends.errors import UsageError
 from backends.frames.getters import iso_time
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import NotFoundError
-from backends.listings import Listing
 from backends.locators.pasted import escape
-from backends.resources import Document, Entry, Link, Page, Question, Row
+from backends.resources import Entry, Link, Page, Question, Row
 from backends.taskcluster.client import Client
-from backends.taskcluster.contents import task_document
+from backends.taskcluster.contents import ClientListing
 from backends.taskcluster.locators import (
     INDEX_PATH,
     IndexNamespace,
@@ -60,7 +59,7 @@ INDEX = Schema(
 )
 
 
-class IndexList(Listing):
+class IndexList(ClientListing):
     """What a namespace holds: namespaces first, then tasks. Enter descends, or opens a task (a decision task's group).
 
     A path may be both; then it has two rows.
@@ -71,9 +70,8 @@ class IndexList(Listing):
     empty_text = "The index has nothing below this path. Entries expire with their tasks."
 
     def __init__(self, locator: IndexNamespace, client: Client) -> None:
-        super().__init__(locator)
+        super().__init__(locator, client)
         self.path = locator.path
-        self.client = client
 
     @property
     def title(self) -> str:
@@ -94,9 +92,6 @@ class IndexList(Listing):
     def open_marked(self, rows: pl.DataFrame) -> TaskArtifacts | None:
         ids = tuple(one for one in rows["task_id"].to_list() if is_slugid(one))
         return TaskArtifacts(ids, self.client.root) if ids else None
-
-    def document(self, row: Row) -> Document | None:
-        return task_document(self.client, row)
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         root = self.client.root

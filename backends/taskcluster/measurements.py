@@ -31,14 +31,13 @@ from backends.http.errors import (
 from backends.http.policies import CachePolicy
 from backends.http.response import Freshness, Response
 from backends.lenient_json import as_dict, as_list, as_text
-from backends.listings import Listing
 from backends.pool import WORKERS, map_in_order
-from backends.resources import Document, Entry, Page, Row
+from backends.resources import Entry, Page, Row
 from backends.taskcluster import urls
 from backends.taskcluster.actions import task_entries
-from backends.taskcluster.artifacts import ArtifactRow, fetch_runs, remote_file, skip_reason
+from backends.taskcluster.artifacts import ArtifactRow, fetch_runs, remote_file, row_of_cells, skip_reason
 from backends.taskcluster.client import RESOLVED, Client
-from backends.taskcluster.contents import task_document
+from backends.taskcluster.contents import ClientListing
 from backends.taskcluster.locators import (
     Artifact,
     ArtifactContents,
@@ -167,7 +166,7 @@ class ReadSummary:
         self.notes += other.notes
 
 
-class MeasurementList(Listing):
+class MeasurementList(ClientListing):
     """One row a value; a page whenever tasks have been read.
 
     Of a `Task` all runs (or the one it names), of `TaskMeasurements` all runs of each, of `ArtifactContents` one file.
@@ -185,8 +184,7 @@ class MeasurementList(Listing):
         client: Client,
         known: Sequence[MeasuredTask] = (),
     ) -> None:
-        super().__init__(locator)
-        self.client = client
+        super().__init__(locator, client)
         ids = locator.task_ids if isinstance(locator, TaskMeasurements) else (locator.task_id,)
         by_id = {task.task_id: task for task in known}
         self.tasks = [by_id.get(task_id, MeasuredTask(task_id)) for task_id in dict.fromkeys(ids)]
@@ -310,23 +308,14 @@ class MeasurementList(Listing):
             return None
         return Artifact(task_id, row.get("run"), artifact, self.client.root)
 
-    def document(self, row: Row) -> Document | None:
-        return task_document(self.client, row)
-
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         return [] if row is None else task_entries(self.client.root, row, self.document(row))
 
     def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:
         """The files that these values were read from, each once."""
-        files = rows.select("task_id", "task_name", "run", "run_state", "artifact").unique(maintain_order=True)
-        yield [
-            remote_file(
-                self.client.root, group_id="", task_name=row["task_name"] or "", task_id=row["task_id"],
-                run=row["run"], run_state=row["run_state"] or "", name=row["artifact"], storage="", size=None,
-                content_type="application/json", expires_ms=None,
-            )
-            for row in files.iter_rows(named=True)
-        ]  # fmt: skip
+        names = pl.col("artifact").alias("name"), pl.lit("application/json").alias("content_type")
+        files = rows.select("task_id", "task_name", "run", "run_state", *names).unique(maintain_order=True)
+        yield [remote_file(self.client.root, row_of_cells(row)) for row in files.to_dicts()]
 
     def row_title(self, row: Row) -> str:
         return " ".join(str(row[part]) for part in ("suite", "subtest") if row.get(part))

@@ -12,13 +12,12 @@ from backends.cancel import CancelToken
 from backends.frames.getters import iso_milliseconds, iso_time, optional, seconds_between
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.policies import CachePolicy
-from backends.listings import Listing
 from backends.resources import Document, Entry, LogAddress, Page, Row
 from backends.taskcluster import urls
 from backends.taskcluster.actions import task_entries
 from backends.taskcluster.artifacts import ListedTask, files_of_tasks
 from backends.taskcluster.client import RESOLVED, Client
-from backends.taskcluster.contents import task_document
+from backends.taskcluster.contents import ClientListing, task_document
 from backends.taskcluster.locators import Task, TaskRuns
 from backends.taskcluster.logs import FAILED, run_log
 from backends.taskcluster.models import TaskRun, TaskStatus
@@ -66,7 +65,7 @@ RUNS = Schema(
 )
 
 
-class RunList(Listing):
+class RunList(ClientListing):
     """One task's runs, the first first. Enter opens a run's artifacts, `l` its log."""
 
     schema = RUNS
@@ -75,9 +74,8 @@ class RunList(Listing):
     poll_seconds = 10.0
 
     def __init__(self, locator: TaskRuns, client: Client) -> None:
-        super().__init__(locator)
+        super().__init__(locator, client)
         self.task_id = locator.task_id
-        self.client = client
         self._deadline: int | None = None
         self._task: Row = {"task_id": locator.task_id}  # known with the first page
 

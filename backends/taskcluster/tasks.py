@@ -13,15 +13,14 @@ from backends.frames.filter_ast import quoted_if_needed
 from backends.http.errors import AccessDeniedError, HttpError, OfflineError
 from backends.http.policies import CachePolicy, Mode
 from backends.http.response import Freshness, ResponseSource
-from backends.listings import Listing
 from backends.locators import Locator
-from backends.resources import Detail, Document, Entry, LogAddress, Page, Row
+from backends.resources import Detail, Entry, LogAddress, Page, Row
 from backends.taskcluster import urls
 from backends.taskcluster.actions import group_entries, job_entries, task_entries, treeherder_url
 from backends.taskcluster.artifact_downloader.download import download_way
 from backends.taskcluster.artifacts import ListedTask, files_of_tasks
 from backends.taskcluster.client import PAGE, RESOLVED, Client
-from backends.taskcluster.contents import task_document
+from backends.taskcluster.contents import ClientListing
 from backends.taskcluster.group_cache import GroupCache, GroupListing, load_tasks
 from backends.taskcluster.locators import (
     GroupComparison,
@@ -58,7 +57,7 @@ def slugids(rows: pl.DataFrame) -> tuple[str, ...]:
     return tuple(one for one in rows["task_id"].to_list() if is_slugid(one))
 
 
-class TaskList(Listing):
+class TaskList(ClientListing):
     """A list whose rows have the schema `TASKS`; subclasses say which tasks."""
 
     schema = TASKS
@@ -67,8 +66,7 @@ class TaskList(Listing):
     poll_seconds = 10.0
 
     def __init__(self, locator: Locator, client: Client) -> None:
-        super().__init__(locator)
-        self.client = client
+        super().__init__(locator, client)
         self._lost: set[str] = set()  # ids that the queue no longer knows
 
     def updates(self, frame: pl.DataFrame, cancel: CancelToken) -> Page | None:
@@ -97,9 +95,6 @@ class TaskList(Listing):
 
     def log(self, row: Row) -> LogAddress | None:
         return task_log(self.client, row)
-
-    def document(self, row: Row) -> Document | None:
-        return task_document(self.client, row)
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         entries = [] if row is None else task_entries(self.client.root, row, self.document(row))

@@ -36,7 +36,7 @@ from backends.taskcluster.artifact_downloader import (
     select_tasks,
 )
 from backends.taskcluster.artifact_downloader.placement import PlacementResult, place_files
-from backends.taskcluster.artifacts import remote_file
+from backends.taskcluster.artifacts import ArtifactRow, remote_file
 from backends.taskcluster.client import RESOLVED, Client
 from backends.taskcluster.models import ArtifactEntry
 from backends.taskcluster.task_rows import ENTRY, TASKS, count_retriggers, decode_rows, filter_ids
@@ -149,14 +149,11 @@ class _TaskLister:
         return replace(run, files=tuple(self._file(run, entry) for _, entry in matching))
 
     def _file(self, run: _RunFiles, entry: ArtifactEntry) -> RemoteFile:
-        file = remote_file(
-            self.client.root, group_id=self.group_id, task_name=self.task.name, task_id=self.task.task_id,
-            run=run.number, run_state=run.state, name=entry.name, storage=entry.storageType,
-            size=entry.contentLength, content_type=entry.contentType or "", expires_ms=None,
-        )  # fmt: skip
+        row = ArtifactRow(entry, run.number, run.state, self.task.task_id, self.task.name, self.group_id)
+        file = remote_file(self.client.root, row)
         basename = entry.name.rpartition("/")[2] or "unnamed"
         parts = self._parts(f"{self.task.task_id}{self.choices.separator}{basename}")
-        return replace(file, key=self._key(file.key), parts=parts)
+        return replace(file, key=self._key(file.key), parts=parts, expires_ms=None)
 
     def _older(self, run: int, name: str) -> tuple[str, ...]:
         """As `remote_file` makes keys."""
