@@ -173,7 +173,7 @@ def test_a_table_divided_by_tabs_or_semicolons_is_read(queue: FakeQueue, content
     assert opened(queue, content("public/x.csv", b"a;b\n1;x\n", "table")).frame["b"].to_list() == ["x"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_whatever_is_called_a_table_is_rows_or_words(body: bytes) -> None:
     queue = FakeQueue()

@@ -61,7 +61,7 @@ TASK = st.fixed_dictionaries(
 GROUPS = st.lists(TASK, max_size=25).map(lambda rows: tasks(*rows))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None)
 @given(GROUPS, st.sampled_from(["suite", "state", "runs", "owner"]))
 def test_every_task_is_counted_once_whatever_it_is_grouped_by(frame: pl.DataFrame, by: str) -> None:
     found = group_statistics(frame, by)
@@ -104,7 +104,7 @@ def test_what_cannot_be_grouped_by_is_said() -> None:
         group_statistics(tasks(), "duration")
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None)
 @given(GROUPS, st.integers(1, 40))
 def test_the_timeline_adds_up_to_the_machine_time(frame: pl.DataFrame, bins: int) -> None:
     now = START + timedelta(minutes=1500)

@@ -32,7 +32,7 @@ def test_the_page_of_an_artifact_is_that_artifact_when_it_is_pasted(name: str) -
     assert parse_locator(str(page_of_artifact(name, 2))) == Artifact(TASK, 2, name, ROOT)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1), st.integers(0, 9999))
 def test_no_name_loses_anything_in_the_page_of_an_artifact(name: str, run: int) -> None:
     assert parse_locator(str(page_of_artifact(name, run))) == Artifact(TASK, run, name, ROOT)

@@ -118,7 +118,7 @@ def objects(members: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]
     return st.dictionaries(st.sampled_from(["framework", "suites", "name", "value", "tags", "subtests"]), members)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None)
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda one: st.lists(one) | objects(one)))
 def test_no_shape_of_json_is_too_odd_to_be_judged(value: Any) -> None:
     list(violations(value))

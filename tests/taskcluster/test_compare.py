@@ -99,7 +99,7 @@ LABELS, WORDS = st.sampled_from(["a", "b", "c", None]), st.sampled_from([*STATES
 SIDE = st.lists(st.tuples(LABELS, WORDS, st.none() | st.floats(0, 1e6)), max_size=12).map(lambda rows: tasks(*rows))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None)
 @given(SIDE, SIDE)
 def test_no_task_of_either_side_is_passed_over(base: pl.DataFrame, new: pl.DataFrame) -> None:
     found = changes(base, new)
