@@ -33,7 +33,8 @@ class Thing(msgspec.Struct):
 DECODER = msgspec.json.Decoder(Thing)
 ODD = {
     "id": 7, "count": "12", "rate": "fast", "on": 1, "inner": "x", "either": {"label": 3},
-    "items": [{}, 5, {"label": "a"}], "tags": {"a": True, "b": 2, "c": None, "d": "e"}, "re-named": "y", "anything": [1],
+    "items": [{}, 5, {"label": "a"}], "tags": {"a": True, "b": 2, "c": None, "d": "e"}, "re-named": "y",
+    "anything": [1],
 }  # fmt: skip
 
 
