@@ -79,7 +79,7 @@ UNUSABLE = "The server sent a page token that cannot be sent back; the listing i
 EMPTY_PAGES = 50  # in a row; the real queue sends one at most
 LONGEST_TOKEN = 4000  # characters; real ones have 10 to 200, and the URL that carries it has to be accepted
 
-# A batch is refused as a whole where one id is; single tasks may also have expired.
+# A batch is refused if one id of it is; single tasks may also have expired.
 _BATCH_REFUSED = (BadRequestError, NotFoundError, AccessDeniedError, UnexpectedResponseError)
 _UNAVAILABLE = (BadRequestError, NotFoundError, AccessDeniedError, GoneError)
 _TOKENS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[][{},]', re.DOTALL)
@@ -97,7 +97,7 @@ class NotTaskclusterError(UnexpectedResponseError):
 
 @dataclass(frozen=True)
 class TaskPage:
-    """One page of a task group, its entries still JSON. `note` says what is wrong with the listing as a whole."""
+    """One page of a task group, its entries still JSON. `note` says what is wrong with the listing."""
 
     envelope: TasksEnvelope
     origin: Freshness
@@ -271,7 +271,7 @@ class Client:
         return found
 
     def fetch_tasks(self, task_ids: Sequence[str], cancel: CancelToken) -> list[TaskEntry]:
-        """What a group's listing would say of these tasks, in their order, without those that cannot be had."""
+        """These tasks as a group's listing has them, in their order, without those that are not available."""
         statuses = self.fetch_statuses(task_ids, cancel)
         definitions = self.fetch_definitions(list(statuses), cancel)
         return [

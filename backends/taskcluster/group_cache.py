@@ -103,7 +103,7 @@ def _read_frame(body: bytes) -> pl.DataFrame | None:
 
 
 class GroupListing:
-    """What the pages of one listing said so far. Once all are there, `rows` is the complete group."""
+    """The pages of one listing so far. Once all have been fetched, `rows` is the complete group."""
 
     def __init__(self, group_id: str) -> None:
         self.group_id = group_id

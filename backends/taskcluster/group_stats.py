@@ -143,9 +143,9 @@ def edges_of_rows(tasks: pl.DataFrame) -> pl.DataFrame:
 def critical_path(tasks: pl.DataFrame) -> pl.DataFrame:
     """The chain (schema `CRITICAL_PATH`), first task first, that ends with the task whose run ended last.
 
-    Only tasks that ran count: one that waited for its deadline, a day, held up nobody. Before each task stands that
+    Only tasks that ran count: one that waited for its deadline, a day, delayed none. Before each task comes that
     dependency of it, in the group, which was resolved last: the one that it waited for. `waited`: from that one's end
-    until this was scheduled (null for the first, and where clocks disagree). `share`: of the whole time from the first
+    until this was scheduled (null for the first, and where clocks disagree). `share`: of the total time from the first
     task's scheduling to the last end, from the end of the one before to this one's end. A dependency outside the group
     ends the chain. Empty while no run has ended.
     """
@@ -157,12 +157,12 @@ def critical_path(tasks: pl.DataFrame) -> pl.DataFrame:
     steps = order.join(tasks, on="task_id", how="left", maintain_order="left")
     before = pl.col("resolved").shift(1)
     first = pl.coalesce("scheduled", "started", "resolved").first()
-    whole = (pl.col("resolved").last() - first).dt.total_milliseconds()
+    total = (pl.col("resolved").last() - first).dt.total_milliseconds()
     since_before = pl.col("resolved") - before.fill_null(first)
     waited = ((pl.col("scheduled") - before).dt.total_milliseconds() / 1000).round(3)
     found = steps.with_columns(
         pl.when(waited >= 0).then(waited).alias("waited"),
-        pl.when(whole > 0).then(100 * since_before.dt.total_milliseconds() / whole).alias("share"),
+        pl.when(total > 0).then(100 * since_before.dt.total_milliseconds() / total).alias("share"),
     )
     return found.select(pl.col(name).cast(dtype) for name, dtype in CRITICAL_PATH.polars().items())
 

@@ -333,7 +333,8 @@ class MeasurementList(ClientListing):
 
 
 def tasks_of_rows(rows: pl.DataFrame) -> list[MeasuredTask]:
-    """What a task group's rows already say of its tasks. The run of a task that ran once has the task's state."""
+    """The tasks of a task group's rows, with what these already contain. The run of a task that ran once has the
+    task's state."""
     columns = rows.select("task_id", "name", "platform", "build_type", "state", "runs")
     return [
         MeasuredTask(task_id, name or "", platform, build, (state,) if runs == 1 and state in RESOLVED else None)

@@ -120,7 +120,7 @@ class NamedDefinition(msgspec.Struct, gc=False):
 
 
 class GroupMembers(msgspec.Struct):
-    """What a task group says about itself; each member may have any shape."""
+    """The members of a response about a task group besides its tasks; each may have any shape."""
 
     taskGroupId: Any = None
     schedulerId: Any = None

@@ -90,7 +90,7 @@ def resolve_task(
     locator: Locator, http: Http, root: str, cancel: CancelToken | None = None, treeherder: str = ""
 ) -> Locator:
     """As `resolve`, where one task is asked for: of an id or an index path that a decision task shares with its group
-    the task is meant, of the group that a selected job opens the job's."""
+    it is the task, of the group that a selected job opens it is the job's."""
     found = resolve(locator, http, root, cancel, treeherder)
     if not isinstance(found, TaskGroup):
         return found

@@ -87,9 +87,9 @@ STATES = ("completed", "failed", "exception", "running", "pending", "unscheduled
 ENTRY = msgspec.json.Decoder(TaskEntry)
 AUTOMATIC = frozenset({"retry", "task-retry"})
 LONGEST = 2000  # characters of a cell; a name is at most 255 by the queue's schema, tags are joined
-ID_LENGTH = 22  # of a slugid; a dependency that is not one is counted and not kept
+ID_LENGTH = 22  # of a slugid; a dependency that is not one is counted and not listed
 STEP = 50  # entries decoded at a time
-# What a status alone says of a task.
+# The columns that a status has.
 _OF_STATUS = (
     "task_id", "state", "runs", "retries", "reason", "started", "resolved", "worker_pool", "priority", "scheduled",
     "worker", "run_states", "deadline", "expires", "duration", "queue_time",
@@ -233,7 +233,7 @@ def filter_ids(frame: pl.DataFrame, task_ids: Sequence[str]) -> pl.DataFrame:
     return frame.filter(pl.col("task_id").is_in(list(task_ids))) if task_ids else frame
 
 
-# ---- what a status says -----------------------------------------------------------------------------------------
+# ---- from a status ----------------------------------------------------------------------------------------------
 
 
 def shown_run(runs: Sequence[TaskRun]) -> TaskRun:
@@ -266,7 +266,7 @@ def format_run_states(runs: Sequence[TaskRun]) -> str:
     return " · ".join(parts)
 
 
-# ---- what a definition says -------------------------------------------------------------------------------------
+# ---- from a definition ------------------------------------------------------------------------------------------
 
 
 def platform_and_build(task: TaskDefinition, name: str) -> tuple[str | None, str | None]:

@@ -239,7 +239,7 @@ class GroupTaskList(TaskList):
         return Page(changed, Freshness())
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
-        """Around the task under the cursor, then of the rows as a whole."""
+        """Around the task under the cursor, then of all rows together."""
         some = () if rows.height >= self.total else tuple(rows["task_id"].to_list())
         chosen = some or self.task_ids
         views = group_entries(TaskGroup(self.group_id, self.client.root, chosen))

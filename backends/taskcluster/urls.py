@@ -45,7 +45,7 @@ PROFILES = {
     "community": "https://community-tc.services.mozilla.com",
 }
 # The deployments of the CDN and the retired hosts. "" is the configured one: https://taskcluster.net itself is gone,
-# and what it held has expired, so asking the user's own server gives the clearer answer.
+# and its contents have expired, so asking the user's own server gives the clearer answer.
 ARTIFACT_HOSTS = {"firefoxci.taskcluster-artifacts.net": PROFILES["firefox"], "public-artifacts.taskcluster.net": ""}
 RETIRED_HOSTS = {"tools.taskcluster.net", "queue.taskcluster.net", "index.taskcluster.net", "taskcluster.net"}
 SHORT_FORMS = (
@@ -109,7 +109,7 @@ def parse_taskcluster(pasted: PastedText) -> Locator | None:
 
 
 def _short_form(text: str) -> Locator | None:
-    """The locator of what stands behind `taskcluster:`; None if a template declares it. Raises `InvalidLocatorError`
+    """The locator of the text after `taskcluster:`; None if a template declares it. Raises `InvalidLocatorError`
     for everything else."""
     before, _, fragment = text.rpartition("#")
     if LINES.fullmatch(fragment) and text.startswith("artifact/"):

@@ -36,7 +36,7 @@ from backends.transfers.names import safe_name
 CODE_SEPARATOR = "+-+"
 SEPARATORS = ("_", CODE_SEPARATOR)  # "|", which its first version wrote, is not allowed on every disk
 ALL = "all"  # its word for every suite
-ALWAYS_UNPACKED = "grcov"  # its code unpacks this pattern whatever it is told
+ALWAYS_UNPACKED = "grcov"  # its code unpacks this pattern whatever its options say
 
 FAILED = "the task failed, and failed tasks were not asked for"
 LAST = "last"  # the run to resume
@@ -79,7 +79,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class SelectedTask:
-    """A task of the group that was asked for, with what the listing says of it."""
+    """A task of the group that the choices select."""
 
     task_id: str
     name: str

@@ -6,7 +6,7 @@ it); one that comes later gets the lowest free one. A file that failed leaves it
 
 A directory is filled with hard links to the downloads (or copies), or with what archives hold. From which content each
 was made is recorded before it gets its name (`backends.extraction.trees`), so that a run that was killed in between is
-completed by the next, and what a user changed is told from what a download replaces.
+completed by the next, and what a user changed is never taken for an older download.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 >>> results.get_task_data("SssyewAFQiKm40PIouxo_g", "analysis/", artifact="perfherder-data", run_number="4")
 {"browsertime-tp6": [{"file": "analysis/.../0/TASKID_perfherder-data.json", "data": {...}}, ...], ...}
 
-It reads trees whatever separator stands behind the task id (`_`, `|` or `+-+`). JSON files are parsed, text files are
+It reads trees whatever separator follows the task id (`_`, `|` or `+-+`). JSON files are parsed, text files are
 lists of lines with their ends, anything else is bytes; `.gz`, `.bz2`, `.xz` and `.zst` are decompressed first, but for
 archives, which are bytes. Unlike the original it prints nothing, changes no directory and never gives None.
 """
@@ -87,7 +87,7 @@ def get_task_data_paths(
     """Suite -> paths of its files, in natural order (2 before 10); an empty list where a suite has none.
 
     `path` is the output directory. `run_number` None is the highest run that has suites. `artifact`: the pattern (or
-    patterns) that the files were downloaded with; none means all. A directory whose name it is a part of, such as an
+    patterns) that the files were downloaded with; none means all. A directory whose name it is a part of, e.g. an
     unpacked browsertime-results, is given as itself. Where no directory of data is named so, the files whose names it
     is a part of. `artifact_dir` names the directory outright, `<artifact_dir>_data`; then `artifact` only
     chooses among its files. `suite_matcher` is a part of the suite's name. `silent` has no effect: nothing is
@@ -151,7 +151,7 @@ def read(file: Path) -> Any:
 
 
 def _content(file: Path) -> tuple[bytes, str]:
-    """(the bytes, decompressed; the name without what said that they are compressed)."""
+    """(the bytes, decompressed; the name without the ending of the compression)."""
     kind = _COMPRESSED.get(file.suffix.lower())
     if kind is None or is_archive(file.name) is not None:
         return file.read_bytes(), file.name
