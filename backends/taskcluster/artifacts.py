@@ -27,14 +27,13 @@ from backends.http.errors import (
     OfflineError,
 )
 from backends.http.response import Freshness
-from backends.listings import Listing
 from backends.locators import Locator
 from backends.pool import map_in_order
 from backends.resources import Detail, Document, Entry, Link, LogAddress, Page, Row
 from backends.taskcluster import urls
 from backends.taskcluster.actions import task_entries
 from backends.taskcluster.client import RESOLVED, Client
-from backends.taskcluster.contents import artifact_document, describe_type, task_document, view_artifact
+from backends.taskcluster.contents import ClientListing, artifact_document, describe_type, task_document, view_artifact
 from backends.taskcluster.locators import Artifact, Task, TaskArtifacts, is_slugid
 from backends.taskcluster.logs import LIVE, artifact_log, is_text, row_log
 from backends.taskcluster.models import ArtifactEntry
@@ -100,7 +99,7 @@ class TaskArtifactRows(NamedTuple):
     error: HttpError | None = None
 
 
-class ArtifactList(Listing):
+class ArtifactList(ClientListing):
     """Of a `Task` all runs (or the one it names), of `TaskArtifacts` all runs of each task.
 
     Of an `Artifact` the list of its run, with the artifact's text to be opened first; it is shown alone where the task
@@ -112,17 +111,14 @@ class ArtifactList(Listing):
     empty_text = "No run of this task has artifacts (yet)."
 
     def __init__(self, locator: Task | TaskArtifacts | Artifact, client: Client) -> None:
+        of_run = Task(locator.task_id, locator.run, locator.root_url) if isinstance(locator, Artifact) else locator
+        super().__init__(of_run, client)
         self._name = locator.name if isinstance(locator, Artifact) else ""
-        if isinstance(locator, Artifact):
-            super().__init__(Task(locator.task_id, locator.run, locator.root_url))
-            if locator.line is not None or is_text(locator.name, ""):
-                self.first_log = artifact_log(
-                    client.root, locator.task_id, locator.run, locator.name, live=locator.name == LIVE,
-                    line=locator.line, last=locator.last,
-                )  # fmt: skip
-        else:
-            super().__init__(locator)
-        self.client = client
+        if isinstance(locator, Artifact) and (locator.line is not None or is_text(locator.name, "")):
+            self.first_log = artifact_log(
+                client.root, locator.task_id, locator.run, locator.name, live=locator.name == LIVE,
+                line=locator.line, last=locator.last,
+            )  # fmt: skip
         ids = locator.task_ids if isinstance(locator, TaskArtifacts) else (locator.task_id,)
         self.task_ids = tuple(dict.fromkeys(ids))
         self.run = None if isinstance(locator, TaskArtifacts) else locator.run
@@ -185,7 +181,7 @@ class ArtifactList(Listing):
 
     def document(self, row: Row) -> Document | None:
         """A JSON artifact; of any other its task."""
-        return artifact_document(self.client, row) or task_document(self.client, row)
+        return artifact_document(self.client, row) or super().document(row)
 
     def open(self, row: Row) -> Artifact | None:
         task_id, name = str(row.get("task_id") or ""), str(row.get("name") or "")

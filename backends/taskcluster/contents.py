@@ -170,13 +170,12 @@ def describe_type(row: Row) -> str:
 # ---- tables -----------------------------------------------------------------------------------------------------
 
 
-class _ContentList(Listing):
+class _ContentList(ClientListing):
     """What is in one artifact."""
 
     def __init__(self, locator: ArtifactContents, client: Client) -> None:
-        super().__init__(locator)
+        super().__init__(locator, client)
         self.contents = locator
-        self.client = client
 
     def web_url(self, row: Row | None = None) -> str:
         return artifact_page(self.client.root, self.contents.task_id, self.contents.run or 0, self.contents.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from backends.session import Session
     from backends.taskcluster.artifact_downloader import Choices
-    from backends.taskcluster.artifact_downloader.download import LayoutDownload
     from backends.taskcluster.artifact_downloader.placement import PlacementResult
     from backends.taskcluster.tasks import GroupTaskList
     from backends.transfers.files import RemoteFile
@@ -114,7 +113,7 @@ def download_in_layout(
         resource.client, resource.group_id, choices, output, resume,
         lambda frame: keep(filter_ids(frame, resource.task_ids)),
     )  # fmt: skip
-    files = _list_files(work, cancel)
+    files = collect_files(work.files(cancel))
     for note in work.notes:
         _say_note(note)
     code = carry_out(session, files, output, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry)
@@ -138,11 +137,12 @@ def _open_group(session: Session, locator: str, cancel: CancelToken) -> GroupTas
     return resource
 
 
-def _list_files(work: LayoutDownload, cancel: CancelToken) -> list[RemoteFile]:
+def collect_files(batches: Iterable[list[RemoteFile]]) -> list[RemoteFile]:
+    """All files of the batches, with progress on stderr."""
     progress = Progress()
     files: list[RemoteFile] = []
     try:
-        for batch in work.files(cancel):
+        for batch in batches:
             files += batch
             progress.show(f"{len(files):,} files found")
     finally:

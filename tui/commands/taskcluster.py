@@ -11,10 +11,10 @@ import click
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
-from tui.commands.artifact_downloader import download_in_layout, layout_choices, layout_options
+from tui.commands.artifact_downloader import collect_files, download_in_layout, layout_choices, layout_options
 from tui.commands.listing import gather_shown, listed, session_of
 from tui.commands.options import connection_options, download_options, filter_option, match_option
-from tui.commands.output import Progress, check_output, emit, output_options, say
+from tui.commands.output import check_output, emit, output_options, say
 
 if TYPE_CHECKING:
     import polars as pl
@@ -331,14 +331,7 @@ def _list_files(
     from backends.transfers.matching import matching
 
     resource, gathered = listed(session, cancel, locator, filter_text)
-    progress = Progress()
-    files: list[RemoteFile] = []
-    try:
-        for batch in resource.files(gathered.frame, cancel):
-            files += matching(batch, globs)
-            progress.show(f"{len(files):,} files found")
-    finally:
-        progress.clear()
+    files = collect_files(matching(batch, globs) for batch in resource.files(gathered.frame, cancel))
     if not files:
         raise UsageError("There is nothing to download.", "Check --filter and --match against what `artifacts` lists.")
     return files
