@@ -78,6 +78,11 @@ class ClientListing(Listing):
         return task_document(self.client, row)
 
 
+def slugids(rows: pl.DataFrame) -> tuple[str, ...]:
+    """The valid task ids of rows."""
+    return tuple(one for one in rows["task_id"].to_list() if is_slugid(one))
+
+
 # ---- trees ------------------------------------------------------------------------------------------------------
 
 

@@ -114,11 +114,11 @@ class GroupListing:
         self.origin = Freshness()
         self.complete = True
         self._unreadable = 0
-        self._notes: list[str] = []
+        self.notes: list[str] = []
 
     @property
     def note(self) -> str:
-        return " ".join(self._notes)
+        return " ".join(self.notes)
 
     @property
     def is_closed(self) -> bool:
@@ -130,8 +130,7 @@ class GroupListing:
         for page in client.iter_group_pages(self.group_id, cancel):
             cancel.check()
             yield self.add(page), page.origin
-        every = pl.concat(self.frames) if self.frames else TASKS.empty()
-        self.rows = count_retriggers(every.unique("task_id", keep="last", maintain_order=True))
+        self.finish()
         if self.complete:
             GroupCache(client).write(self.group_id, self.rows, sealed=self.sealed, expires_ms=self.expires_ms)
 
@@ -145,12 +144,16 @@ class GroupListing:
         self.expires_ms = iso_milliseconds(expires) if isinstance(expires, str) else None
         if page.note:
             self.complete = False
-            self._notes.append(page.note)
+            self.notes.append(page.note)
         return frame
+
+    def finish(self) -> None:
+        every = pl.concat(self.frames) if self.frames else TASKS.empty()
+        self.rows = count_retriggers(every.unique("task_id", keep="last", maintain_order=True))
 
     def final_note(self) -> str:
         """What is missing or odd, once all pages are there."""
-        notes = list(self._notes)
+        notes = list(self.notes)
         if self._unreadable:
             notes.append(f"{self._unreadable:,} entries of the listing have no task id and are not shown.")
         twice = sum(frame.height for frame in self.frames) - self.rows.height

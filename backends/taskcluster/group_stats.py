@@ -23,7 +23,7 @@ from backends.resources import Chart, Detail, Entry, Link, LogAddress, Page, Row
 from backends.taskcluster import urls
 from backends.taskcluster.actions import group_entries, task_entries, view_of
 from backends.taskcluster.client import RESOLVED, Client
-from backends.taskcluster.contents import ClientListing
+from backends.taskcluster.contents import ClientListing, slugids
 from backends.taskcluster.group_cache import load_tasks
 from backends.taskcluster.locators import GroupView, Task, TaskArtifacts, TaskGroup, TaskMeasurements, is_slugid
 from backends.taskcluster.logs import task_log
@@ -420,7 +420,7 @@ class CriticalPathList(GroupViewList):
         return Task(task_id, None, self.client.root) if is_slugid(task_id) else None
 
     def open_marked(self, rows: pl.DataFrame) -> TaskArtifacts | None:
-        ids = tuple(one for one in rows["task_id"].to_list() if is_slugid(one))
+        ids = slugids(rows)
         return TaskArtifacts(ids, self.client.root) if ids else None
 
     def log(self, row: Row) -> LogAddress | None:

@@ -16,7 +16,7 @@ from backends.http.errors import NotFoundError
 from backends.locators.pasted import escape
 from backends.resources import Entry, Link, Page, Question, Row
 from backends.taskcluster.client import Client
-from backends.taskcluster.contents import ClientListing
+from backends.taskcluster.contents import ClientListing, slugids
 from backends.taskcluster.locators import (
     INDEX_PATH,
     IndexNamespace,
@@ -90,7 +90,7 @@ class IndexList(ClientListing):
         return IndexNamespace(path, self.client.root) if is_namespace else IndexPath(path, self.client.root)
 
     def open_marked(self, rows: pl.DataFrame) -> TaskArtifacts | None:
-        ids = tuple(one for one in rows["task_id"].to_list() if is_slugid(one))
+        ids = slugids(rows)
         return TaskArtifacts(ids, self.client.root) if ids else None
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:

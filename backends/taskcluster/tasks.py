@@ -20,7 +20,7 @@ from backends.taskcluster.actions import group_entries, job_entries, task_entrie
 from backends.taskcluster.artifact_downloader.download import download_way
 from backends.taskcluster.artifacts import ListedTask, files_of_tasks
 from backends.taskcluster.client import PAGE, RESOLVED, Client
-from backends.taskcluster.contents import ClientListing
+from backends.taskcluster.contents import ClientListing, slugids
 from backends.taskcluster.group_cache import GroupCache, GroupListing, load_tasks
 from backends.taskcluster.locators import (
     GroupComparison,
@@ -50,11 +50,6 @@ from backends.transfers.files import RemoteFile
 # One with many tasks that are still running changes all the time, so that all of it would be sent each time.
 LOOK, LOOK_AT_MANY = 45.0, 300.0
 _REVALIDATED = CachePolicy(ttl=0.0, stale_if_error=False)
-
-
-def slugids(rows: pl.DataFrame) -> tuple[str, ...]:
-    """The task ids of rows, without what cannot be asked for."""
-    return tuple(one for one in rows["task_id"].to_list() if is_slugid(one))
 
 
 class TaskList(ClientListing):

@@ -38,39 +38,27 @@ from backends.taskcluster.artifact_downloader import (
 from backends.taskcluster.artifact_downloader.placement import PlacementResult, place_files
 from backends.taskcluster.artifacts import ArtifactRow, remote_file
 from backends.taskcluster.client import RESOLVED, Client
+from backends.taskcluster.group_cache import GroupListing
 from backends.taskcluster.models import ArtifactEntry
-from backends.taskcluster.task_rows import ENTRY, TASKS, count_retriggers, decode_rows, filter_ids
+from backends.taskcluster.task_rows import ENTRY, filter_ids
 from backends.taskcluster.urls import api_url, normalise_root, quote_segment
 from backends.transfers.files import RemoteFile
 
 WARNED = 5  # failures that a warning names; the manifest has all
 
 
-@dataclass(frozen=True)
-class _RunFiles:
-    number: int
-    state: str
-    matching: tuple[tuple[str, ArtifactEntry], ...]  # (pattern, artifact)
-    files: tuple[RemoteFile, ...] = ()
-
-    @property
-    def fetchable(self) -> bool:
-        return any(not file.skip for file in self.files)
-
-
 def fetch_group_information(client: Client, group_id: str, cancel: CancelToken) -> GroupInformation:
     """Always from the queue: the cached listing of a group that still runs is out of date."""
-    raws: dict[str, bytes] = {}
-    frames, notes = [TASKS.empty()], []
+    listing, raws = GroupListing(group_id), dict[str, bytes]()
     for page in client.iter_group_pages(group_id, cancel):
         cancel.check()
-        frames.append(decode_rows(page.envelope.tasks, group_id)[0])
+        listing.add(page)
         for raw in page.envelope.tasks:
             entry = lenient_json.decode(raw, ENTRY)
             raws[entry.status.taskId if entry is not None else f"unread {len(raws)}"] = bytes(raw)
-        notes += [page.note] if page.note and page.note not in notes else []
-    frame = count_retriggers(pl.concat(frames).unique("task_id", keep="last", maintain_order=True))
-    return GroupInformation(group_id, frame, b"[" + b",\n".join(raws.values()) + b"]\n", tuple(notes))
+    listing.finish()
+    entries = b"[" + b",\n".join(raws.values()) + b"]\n"
+    return GroupInformation(group_id, listing.rows, entries, tuple(dict.fromkeys(listing.notes)))
 
 
 def plan_files(
@@ -107,17 +95,19 @@ class _TaskLister:
 
     def files(self) -> list[PlannedFile]:
         states = self._run_states()
-        best: _RunFiles | None = None
+        best: tuple[int, list[tuple[str, str, RemoteFile]]] | None = None
         for number in reversed(range(len(states))):
-            run = self._run(number, states[number])
-            if run.fetchable or (run.matching and best is None):
-                best = run
-            if run.fetchable:
+            matching = self._matching(number, states[number])
+            fetchable = any(not file.skip for _, _, file in matching)
+            if fetchable or (matching and best is None):
+                best = number, matching
+            if fetchable:
                 break
         if best is not None:
+            number, matching = best
             return [
-                PlannedFile(self.task, pattern, file, self._stand_in, self._older(best.number, entry.name))
-                for (pattern, entry), file in zip(best.matching, best.files, strict=True)
+                PlannedFile(self.task, pattern, file, self._stand_in, self._older(number, name))
+                for pattern, name, file in matching
             ]
         if not states:
             return [self.skip(f"it has not run ({self.task.state or 'state unknown'})")]
@@ -140,16 +130,17 @@ class _TaskLister:
             return ["completed"] * self.task.runs
         return [run.state for run in self.client.fetch_status(self.task.task_id, self.cancel)[0].runs]
 
-    def _run(self, number: int, state: str) -> _RunFiles:
+    def _matching(self, number: int, state: str) -> list[tuple[str, str, RemoteFile]]:
+        """(pattern, artifact, file) of what the choices take of a run."""
         entries = self.client.fetch_artifacts(self.task.task_id, number, state in RESOLVED, self.cancel).entries
-        matching = tuple(
-            (pattern, entry) for entry in entries if (pattern := self.choices.pattern_of(entry.name)) is not None
-        )
-        run = _RunFiles(number, state, matching)
-        return replace(run, files=tuple(self._file(run, entry) for _, entry in matching))
+        return [
+            (pattern, entry.name, self._file(number, state, entry))
+            for entry in entries
+            if (pattern := self.choices.pattern_of(entry.name)) is not None
+        ]
 
-    def _file(self, run: _RunFiles, entry: ArtifactEntry) -> RemoteFile:
-        row = ArtifactRow(entry, run.number, run.state, self.task.task_id, self.task.name, self.group_id)
+    def _file(self, number: int, state: str, entry: ArtifactEntry) -> RemoteFile:
+        row = ArtifactRow(entry, number, state, self.task.task_id, self.task.name, self.group_id)
         file = remote_file(self.client.root, row)
         basename = entry.name.rpartition("/")[2] or "unnamed"
         parts = self._parts(f"{self.task.task_id}{self.choices.separator}{basename}")
