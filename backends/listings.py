@@ -15,7 +15,7 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.errors import AppError
-from backends.frames.formats import describe_row
+from backends.frames.formats import describe_row, with_unit
 from backends.http.response import Freshness
 from backends.locators.declared import DeclaredLocator
 from backends.resources import Detail, Page, Question, Resource, Row
@@ -24,14 +24,16 @@ L = TypeVar("L", bound=DeclaredLocator)
 
 
 class Listing(Resource):
-    """A list whose detail panel follows from the sections of its schema."""
+    """A list whose detail panel follows from the sections of its schema; without any, it is one section of all columns
+    that have a value."""
 
     def row_title(self, row: Row) -> str:
         """The title of a row's detail panel."""
         return str(row.get(self.schema.columns[0].name) or row[self.schema.key])
 
     def detail(self, row: Row) -> Detail:
-        return Detail(self.row_title(row), describe_row(self.schema, row))
+        sections = describe_row(self.schema, row) or ((self.noun[0].capitalize(), with_unit(row, self.schema)),)
+        return Detail(self.row_title(row), tuple(section for section in sections if section[1]))
 
 
 @dataclass

@@ -77,7 +77,7 @@ class Session:
         """Who we are to the configured Taskcluster and Google storage; the embedded CI gets nobody's credentials."""
         from backends.http.google import google_identity
         from backends.taskcluster.credentials import identities
-        from backends.taskcluster.roots import normalise_root
+        from backends.taskcluster.urls import normalise_root
 
         if self.demo:
             return ()

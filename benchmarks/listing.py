@@ -27,7 +27,9 @@ from backends.demo import DemoOptions, DemoProcess, locators
 from backends.http import Http, Mode
 from backends.resources import gather
 from backends.systems import parse_locator
-from backends.taskcluster import resource_for
+from backends.taskcluster.client import Client
+from backends.taskcluster.locators import TaskGroup
+from backends.taskcluster.tasks import GroupTaskList
 
 TOKEN = re.compile(rb'"continuationToken": ?"([^"]+)"')
 
@@ -106,13 +108,14 @@ def main() -> None:
     options = DemoOptions(tasks=asked.tasks, latency_ms=asked.latency)
     with tempfile.TemporaryDirectory() as scratch, DemoProcess(options, warm=True) as server:
         locator = parse_locator(locators(options, server.root_url)["taskcluster.finished-group"])
-        group = locator.group_id  # type: ignore[attr-defined]
+        assert isinstance(locator, TaskGroup)
+        group = locator.group_id
         cancel = CancelToken()
 
         def listed(mode: Mode, cache: Path) -> int:
             http = Http(cache_dir=cache, mode=mode)
             try:
-                return len(gather(resource_for(locator, http, server.root_url), cancel).frame)
+                return len(gather(GroupTaskList(locator, Client(http, server.root_url)), cancel).frame)
             finally:
                 http.close()
 

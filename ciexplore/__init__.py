@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from backends.locators import Locator
     from backends.resources import Page, Resource
     from backends.session import Session
-    from backends.taskcluster.results import get_task_data, get_task_data_paths
+    from backends.taskcluster.artifact_downloader.results import get_task_data, get_task_data_paths
 
 __all__ = ["AppError", "Listing", "get_task_data", "get_task_data_paths", "open"]
 
 _LAZY = {
     "AppError": "backends.errors",
-    "get_task_data": "backends.taskcluster.results",
-    "get_task_data_paths": "backends.taskcluster.results",
+    "get_task_data": "backends.taskcluster.artifact_downloader.results",
+    "get_task_data_paths": "backends.taskcluster.artifact_downloader.results",
 }
 
 

@@ -1,7 +1,7 @@
-"""Who we are to the configured deployment: the official clients' environment variables, as a Hawk identity.
+"""Credentials for the configured deployment: the official clients' environment variables, as a Hawk identity.
 
 TASKCLUSTER_CLIENT_ID and TASKCLUSTER_ACCESS_TOKEN, and TASKCLUSTER_CERTIFICATE for temporary credentials. They are read
-from the environment only, are no settings, and are kept nowhere.
+from the environment only, are not settings, and are not stored.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CLIENT_ID, ACCESS_TOKEN, CERTIFICATE = "TASKCLUSTER_CLIENT_ID", "TASKCLUSTER_ACC
 def identities(root: str, environment: Mapping[str, str]) -> tuple[Identity, ...]:
     """The identity for `root`'s origin and no other; none unless both the client and its token are set.
 
-    A queue refuses what is signed with empty credentials, where it would have answered an anonymous question.
+    A queue refuses what is signed with empty credentials, which it would accept without any.
     Whether they can be used is found out with the first request, for other systems do not need them: only then
     `UsageError` (impossible, or expired) and `HawkMissingError` are raised.
     """
@@ -59,7 +59,7 @@ class _Signer:
             when = datetime.fromtimestamp(self._expiry, UTC).strftime("%Y-%m-%d %H:%M UTC")
             raise UsageError(
                 f"The temporary Taskcluster credentials in {CERTIFICATE} expired at {when}.",
-                f"Sign in again, or unset {CLIENT_ID} to ask as nobody in particular.",
+                f"Sign in again, or unset {CLIENT_ID} for anonymous requests.",
             )
         if self._identity is None:
             if self._certificate and not _is_object(self._certificate):
@@ -81,7 +81,7 @@ def _is_object(text: str) -> bool:
 
 
 def _expiry(certificate: str) -> float | None:
-    """The end of temporary credentials, in seconds since 1970; None if the certificate does not say it."""
+    """The end of temporary credentials, in seconds since 1970; None if the certificate does not have it."""
     try:
         value = json.loads(certificate)["expiry"]
     except (ValueError, TypeError, KeyError, RecursionError):

@@ -1,7 +1,7 @@
-"""The few members of a task, a status and an artifact that are shown, read fast where they have the right shape.
+"""The members of a task, a status and an artifact that are shown, decoded fast where they have the right shape.
 
-A reply of the queue is cut into its entries first (`msgspec.Raw`: no copy, no objects), then each entry is read by
-itself. An entry of another shape costs a slower reading (`tolerant`), never the page.
+A response of the queue is split into its entries first (`msgspec.Raw`: no copy, no objects), then each entry is decoded
+on its own. An entry of another shape is read by `backends.lenient_json`, which is slower; it never costs the page.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 import msgspec
 
-# What a polars Int64 and a JavaScript client both hold exactly; beyond it `tolerant` drops the number.
+# What a polars Int64 and a JavaScript client both hold exactly; beyond it `lenient_json` drops the number.
 WholeNumber = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
 
 
-class Run(msgspec.Struct, gc=False):
+class TaskRun(msgspec.Struct, gc=False):
     state: str = ""
     reasonCreated: str = ""
     reasonResolved: str | None = None
@@ -25,7 +25,7 @@ class Run(msgspec.Struct, gc=False):
     resolved: str | None = None
 
 
-class Status(msgspec.Struct, gc=False):
+class TaskStatus(msgspec.Struct, gc=False):
     taskId: str
     provisionerId: str | None = None
     workerType: str | None = None
@@ -35,44 +35,44 @@ class Status(msgspec.Struct, gc=False):
     deadline: str | None = None
     expires: str | None = None
     state: str = ""
-    runs: list[Run] = []
+    runs: list[TaskRun] = []
 
 
-class Metadata(msgspec.Struct, gc=False):
+class TaskMetadata(msgspec.Struct, gc=False):
     name: str = ""
     owner: str | None = None
 
 
-class Chunks(msgspec.Struct, gc=False):
+class TaskChunks(msgspec.Struct, gc=False):
     current: WholeNumber | None = None
     total: WholeNumber | None = None
 
 
-class Suite(msgspec.Struct, gc=False):
+class SuiteExtra(msgspec.Struct, gc=False):
     name: str | None = None
     flavor: str | None = None
 
 
-class Machine(msgspec.Struct, gc=False):
+class MachineExtra(msgspec.Struct, gc=False):
     platform: str | None = None
 
 
-class Treeherder(msgspec.Struct, gc=False):
+class TreeherderExtra(msgspec.Struct, gc=False):
     tier: WholeNumber | None = None
     symbol: str | None = None
     groupSymbol: str | None = None
-    machine: Machine | None = None
+    machine: MachineExtra | None = None
     collection: dict[str, bool] | None = None
 
 
-class Extra(msgspec.Struct, gc=False):
-    suite: str | Suite | None = None
-    chunks: Chunks | None = None
-    treeherder: Treeherder | None = None
+class TaskExtra(msgspec.Struct, gc=False):
+    suite: str | SuiteExtra | None = None
+    chunks: TaskChunks | None = None
+    treeherder: TreeherderExtra | None = None
     platform: str | None = msgspec.field(default=None, name="treeherder-platform")
 
 
-class Definition(msgspec.Struct, gc=False):
+class TaskDefinition(msgspec.Struct, gc=False):
     taskGroupId: str | None = None
     created: str | None = None
     deadline: str | None = None
@@ -80,14 +80,14 @@ class Definition(msgspec.Struct, gc=False):
     priority: str | None = None
     dependencies: list[str] = []
     routes: list[str] = []
-    metadata: Metadata = msgspec.field(default_factory=Metadata)
+    metadata: TaskMetadata = msgspec.field(default_factory=TaskMetadata)
     tags: dict[str, str] = {}
-    extra: Extra = msgspec.field(default_factory=Extra)
+    extra: TaskExtra = msgspec.field(default_factory=TaskExtra)
 
 
 class TaskEntry(msgspec.Struct, gc=False):
-    status: Status
-    task: Definition = msgspec.field(default_factory=Definition)
+    status: TaskStatus
+    task: TaskDefinition = msgspec.field(default_factory=TaskDefinition)
 
 
 class ArtifactEntry(msgspec.Struct, gc=False):
@@ -98,12 +98,29 @@ class ArtifactEntry(msgspec.Struct, gc=False):
     contentLength: WholeNumber | None = None
 
 
-class StatusReply(msgspec.Struct, gc=False):
+class IndexEntry(msgspec.Struct, gc=False):
+    namespace: str
+    taskId: str | None = None
+    rank: float | None = None
+    expires: str | None = None
+
+
+class StatusEnvelope(msgspec.Struct, gc=False):
     status: msgspec.Raw
 
 
+class NamedStatus(msgspec.Struct, gc=False):
+    taskId: str
+    status: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+
+
+class NamedDefinition(msgspec.Struct, gc=False):
+    taskId: str
+    task: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+
+
 class GroupMembers(msgspec.Struct):
-    """What a task group says about itself; any member may have any shape, see `tolerant.text`."""
+    """The members of a response about a task group besides its tasks; each may have any shape."""
 
     taskGroupId: Any = None
     schedulerId: Any = None
@@ -126,6 +143,6 @@ class StatusesEnvelope(msgspec.Struct):
     continuationToken: Any = None
 
 
-class DefinitionsEnvelope(msgspec.Struct):
-    tasks: list[msgspec.Raw] = msgspec.field(default_factory=list)
+class NamespacesEnvelope(msgspec.Struct):
+    namespaces: list[msgspec.Raw] = msgspec.field(default_factory=list)
     continuationToken: Any = None

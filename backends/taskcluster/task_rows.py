@@ -1,259 +1,344 @@
-"""How the entries of a task group become rows of a frame.
+"""A task as a row: the columns of every list of tasks, and how the queue's entries become them.
 
 Times, all of one run: the last run that was started, else the last run. `duration` = resolved - started and
 `queue_time` = started - scheduled of that run; a running task has no duration yet, only `started`. `state` is the
-task's, `reason` the last run's. `retries` counts the runs that the queue made by itself (reasonCreated retry or
+task's, `reason` the last run's. `retries` counts the runs that the queue made on its own (reasonCreated retry or
 task-retry); a rerun by hand counts in `runs` only.
+
+Firefox tasks state suite, platform, build type, chunk and symbol in `extra` and `tags`, in ways that changed over the
+years (samples of 2018 to 2020 and the names of 2026); where they do not, the name has them:
+`<kind>-<platform>/<build type>-<suite>[-<chunk>]`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import polars as pl
 
-from backends.frames.schema import Kind
-from backends.taskcluster import naming, tolerant
-from backends.taskcluster.models import Run, Status, TaskEntry
-from backends.taskcluster.task_columns import TASKS
+from backends import lenient_json
+from backends.frames.getters import iso_time, seconds_between
+from backends.frames.schema import Column, Kind, Schema
+from backends.taskcluster.models import (
+    SuiteExtra,
+    TaskChunks,
+    TaskDefinition,
+    TaskEntry,
+    TaskExtra,
+    TaskRun,
+    TaskStatus,
+    TreeherderExtra,
+)
+
+# At 80 cells: state, name, duration and the first of suite. Hidden columns serve filters, exports and the detail.
+TASKS = Schema(
+    (
+        Column("state", Kind.STATE, "State", width=13, section="Task", get="state"),
+        Column("name", Kind.TEXT, "Name", width=42, keeps_end=True, get="name"),
+        # Rounded: polars divides 97451 by 1000 to 97.45100000000001.
+        Column(
+            "duration", Kind.DURATION, "Duration", "s", section="Times",
+            get=seconds_between("started", "resolved").round(3),
+        ),
+        Column("suite", Kind.TEXT, "Suite", width=28, keeps_end=True, section="Task", get="suite"),
+        Column("platform", Kind.TEXT, "Platform", section="Task", get="platform"),
+        Column("build_type", Kind.TEXT, "Build", section="Task", get="build_type"),
+        Column("chunk", Kind.TEXT, "Chunk", section="Task", get="chunk"),
+        Column("symbol", Kind.TEXT, "Symbol", section="Treeherder", get="symbol"),
+        Column("runs", Kind.COUNT, "Runs", section="Runs", get="runs"),
+        Column("retries", Kind.COUNT, "Retries", section="Runs", get="retries"),
+        Column("reason", Kind.TEXT, "Reason", section="Task", get="reason"),
+        Column(
+            "queue_time", Kind.DURATION, "Queued", "s", section="Times",
+            get=seconds_between("scheduled", "started").round(3),
+        ),
+        Column("started", Kind.TIME, "Started", section="Times", get=iso_time("started")),
+        Column("resolved", Kind.TIME, "Resolved", section="Times", get=iso_time("resolved")),
+        Column("tier", Kind.COUNT, "Tier", section="Treeherder", get="tier"),
+        # How many tasks of the group have this label, and which of them, by creation, this is: see `count_retriggers`.
+        Column("copy", Kind.COUNT, "Retrigger", get=pl.lit(1)),
+        Column("copies", Kind.COUNT, "Retriggers", get=pl.lit(1)),
+        Column("worker_pool", Kind.TEXT, "Worker pool", section="Task", get="worker_pool"),
+        Column("kind", Kind.TEXT, "Kind", section="Task", get="kind"),
+        Column("owner", Kind.TEXT, "Owner", section="Task", get="owner"),
+        Column("priority", Kind.TEXT, "Priority", section="Task", get="priority"),
+        Column("dependencies", Kind.COUNT, "Depends on", section="Task", get="dependencies"),
+        Column("scheduled", Kind.TIME, "Scheduled", section="Times", get=iso_time("scheduled")),
+        Column("created", Kind.TIME, "Created", section="Times", get=iso_time("created")),
+        Column("task_id", Kind.ID, "Task", section="Ids", get="task_id"),
+        # Task ids with a space between two. 22 bytes each: 2 MB for 10,000 tasks of Firefox, and no second request for
+        # the group for its critical path.
+        Column("depends_on", Kind.TEXT, "Depends on tasks", hidden=True, searched=False, get="depends_on"),
+        Column("label", Kind.TEXT, "Label", hidden=True, searched=False, section="Ids", get="label"),
+        Column("tags", Kind.TEXT, "Tags", hidden=True, section="Task", get="tags"),
+        Column("project", Kind.TEXT, "Project", hidden=True, searched=False, get="project"),
+        Column("revision", Kind.TEXT, "Revision", hidden=True, searched=False, get="revision"),
+        Column("worker", Kind.TEXT, "Worker", hidden=True, section="Task", get="worker"),
+        Column("run_states", Kind.TEXT, "All runs", hidden=True, searched=False, section="Runs", get="run_states"),
+        Column("deadline", Kind.TIME, "Deadline", hidden=True, section="Times", get=iso_time("deadline")),
+        Column("expires", Kind.TIME, "Expires", hidden=True, section="Times", get=iso_time("expires")),
+        Column("group_id", Kind.ID, "Task group", hidden=True, searched=False, section="Ids", get="group_id"),
+    ),
+    key="task_id",
+)  # fmt: skip
+STATES = ("completed", "failed", "exception", "running", "pending", "unscheduled")
 
 ENTRY = msgspec.json.Decoder(TaskEntry)
 AUTOMATIC = frozenset({"retry", "task-retry"})
 LONGEST = 2000  # characters of a cell; a name is at most 255 by the queue's schema, tags are joined
-ISO = "%Y-%m-%dT%H:%M:%S%.fZ"
-ID_LENGTH = 22  # of a slugid; what is none is counted and not kept
-Columns = tuple[list[object], ...]
-STEP = 50  # entries read at a time
-FIRST_MOMENT, LAST_MOMENT = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999: all that Python can hold
+ID_LENGTH = 22  # of a slugid; a dependency that is not one is counted and not listed
+STEP = 50  # entries decoded at a time
+# The columns that a status has.
+_OF_STATUS = (
+    "task_id", "state", "runs", "retries", "reason", "started", "resolved", "worker_pool", "priority", "scheduled",
+    "worker", "run_states", "deadline", "expires", "duration", "queue_time",
+)  # fmt: skip
 
 
-def read_rows(raws: Sequence[msgspec.Raw], group_id: str) -> tuple[pl.DataFrame, int]:
-    """(the tasks as rows of the schema `TASKS`, how many entries could not be read as one).
+class TaskRow(msgspec.Struct, gc=False):
+    """The cells of one task that `TASKS` does not compute; times as the queue writes them."""
+
+    task_id: str
+    state: str
+    name: str
+    suite: str | None
+    platform: str | None
+    build_type: str | None
+    chunk: str | None
+    symbol: str | None
+    runs: int
+    retries: int
+    reason: str | None
+    started: str | None
+    resolved: str | None
+    tier: int | None
+    worker_pool: str | None
+    kind: str | None
+    owner: str | None
+    priority: str | None
+    dependencies: int
+    scheduled: str | None
+    created: str | None
+    depends_on: str | None
+    label: str | None
+    tags: str
+    project: str | None
+    revision: str | None
+    worker: str | None
+    run_states: str | None
+    deadline: str | None
+    expires: str | None
+    group_id: str | None
+
+
+def decode_rows(raws: Sequence[msgspec.Raw], group_id: str) -> tuple[pl.DataFrame, int]:
+    """(the tasks as rows of the schema `TASKS`, how many entries could not be decoded as one).
 
     In the listing's order; of a task that comes twice the last. Raises nothing, whatever an entry holds.
     """
-    columns: Columns = tuple([] for _ in _FILLED)
-    known = 0
+    rows: list[TaskRow] = []
     # A thousand entries alive at once set off the garbage collector 12 times a page, with pauses of 50 ms in a large
-    # app; 50 at a time are gone before it counts them.
+    # app; 50 at a time are gone before it counts them, and it does not count rows.
     for start in range(0, len(raws), STEP):
-        read = [tolerant.read(raw, ENTRY, tolerant.entry) for raw in raws[start : start + STEP]]
-        known += _add([entry for entry in read if entry is not None and entry.status.taskId], columns)
-    return _frame(dict(zip(_FILLED, columns, strict=True)), group_id), len(raws) - known
+        entries = [lenient_json.decode(raw, ENTRY) for raw in raws[start : start + STEP]]
+        rows += [task_row(entry, group_id) for entry in entries if entry is not None and entry.status.taskId]
+    return build_rows(rows), len(raws) - len(rows)
 
 
-def rows_of(entries: Sequence[TaskEntry]) -> pl.DataFrame:
-    """The same of entries that have been read, each of whatever group it says; in their order."""
-    columns: Columns = tuple([] for _ in _FILLED)
-    _add(entries, columns)
-    groups = [entry.status.taskGroupId or entry.task.taskGroupId for entry in entries]
-    return _frame(dict(zip(_FILLED, columns, strict=True)), pl.Series(groups, dtype=pl.String))
+def rows_of_entries(entries: Iterable[TaskEntry]) -> pl.DataFrame:
+    """Rows of the schema `TASKS`, each in the group that its entry names."""
+    return build_rows([task_row(entry, entry.status.taskGroupId or entry.task.taskGroupId) for entry in entries])
 
 
-def _add(entries: Sequence[TaskEntry], columns: Columns) -> int:
-    rows = [_cells(entry) for entry in entries]
-    for column, cells in zip(columns, zip(*rows, strict=True), strict=False):  # no rows: no cells at all
-        column.extend(cells)
-    return len(rows)
-
-
-def _frame(columns: dict[str, list[Any]], group_id: str | pl.Series) -> pl.DataFrame:
-    series = [
-        times(name, cells) if TASKS[name].kind is Kind.TIME else pl.Series(name, cells, dtype=TASKS[name].dtype)
-        for name, cells in columns.items()
-    ]
-    frame = pl.DataFrame(series).with_columns(
-        duration=seconds_between("started", "resolved"),
-        queue_time=seconds_between("scheduled", "started"),
-        group_id=pl.lit(group_id) if isinstance(group_id, str) else group_id,
-        copy=pl.lit(1, pl.Int64),
-        copies=pl.lit(1, pl.Int64),
-    )
-    shortened = _shortened(frame.select(TASKS.names))
-    return shortened.unique("task_id", keep="last", maintain_order=True)
-
-
-def refreshed(frame: pl.DataFrame, statuses: Sequence[Status]) -> pl.DataFrame:
-    """Those rows of `frame` (schema `TASKS`) that differ by these newer statuses, as they are now."""
-    columns = zip(*map(_told, statuses), strict=True)
-    cells = {name: list(column) for name, column in zip(_OF_STATUS, columns, strict=False)}
-    if not cells:
-        return frame.clear()
-    newer = pl.DataFrame(
-        [
-            times(name, column) if TASKS[name].kind is Kind.TIME else pl.Series(name, column, dtype=TASKS[name].dtype)
-            for name, column in cells.items()
-        ]
-    ).unique("task_id", keep="last")
-    newer = _shortened(newer).with_columns(
-        duration=seconds_between("started", "resolved"), queue_time=seconds_between("scheduled", "started")
-    )
-    names = [name for name in newer.columns if name != "task_id"]
-    both = frame.join(newer, on="task_id", suffix="|new", maintain_order="left")
-    # A status may leave these out, and then they are what they were.
-    kept = {name: pl.coalesce(f"{name}|new", name) for name in ("priority", "worker_pool", "deadline", "expires")}
-    now = {name: kept.get(name, pl.col(f"{name}|new")) for name in names}
-    changed = both.filter(pl.any_horizontal(pl.col(name).ne_missing(new) for name, new in now.items()))
-    return changed.with_columns(**now).select(frame.columns)
-
-
-def number_copies(frame: pl.DataFrame) -> pl.DataFrame:
-    """With `copies`, how many tasks of the group have the same label, and `copy`, the how-manieth by creation it is.
-
-    A retrigger is a new task with the label of the first, so copy > 1 is one. (The tag `retrigger` says only that a
-    task may be retriggered.)
-    """
-    numbered = frame.with_columns(
-        copies=pl.when(pl.col("label").is_null()).then(1).otherwise(pl.len().over("label")).cast(pl.Int64),
-        copy=pl.struct("created", "task_id").rank("ordinal").over("label").cast(pl.Int64),
-    )
-    return numbered.with_columns(copy=pl.when(pl.col("copies") == 1).then(1).otherwise("copy").cast(pl.Int64))
-
-
-def times(name: str, values: Sequence[str | None]) -> pl.Series:
-    """A TIME column from ISO texts; what is no time becomes null."""
-    texts = pl.Series(name, values, dtype=pl.String)
-    read = texts.str.to_datetime(ISO, time_unit="ms", time_zone="UTC", strict=False)
-    if read.null_count() > texts.null_count():
-        other = [None if there else milliseconds(text) for text, there in zip(values, read.is_not_null(), strict=True)]
-        read = read.zip_with(read.is_not_null(), pl.Series(name, other, dtype=pl.Int64).cast(read.dtype))
-    ticks = read.to_physical()
-    within = ticks.is_between(FIRST_MOMENT, LAST_MOMENT)
-    return read if within.all() else read.set(~within, None)
-
-
-def milliseconds(text: str | None) -> int | None:
-    """A time that is not spelled as the queue does: with an offset, or without one and then UTC."""
-    try:
-        moment = datetime.fromisoformat(text or "")
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-    except (ValueError, OverflowError):
-        return None
-
-
-def seconds_between(start: str, end: str) -> pl.Expr:
-    """Seconds between two times; null when the clocks of two machines make it negative."""
-    seconds = ((pl.col(end) - pl.col(start)).dt.total_milliseconds() / 1000).round(3)  # not 97.45100000000001
-    return pl.when(seconds >= 0).then(seconds)
-
-
-def _shortened(frame: pl.DataFrame) -> pl.DataFrame:
+def build_rows(rows: Sequence[TaskRow]) -> pl.DataFrame:
     """No cell is longer than a screen: a name of 10 MB would be copied by every filter."""
-    whole = ("task_id", "group_id", "depends_on")
-    texts = [name for name in frame.columns if frame[name].dtype == pl.String and name not in whole]
+    frame = TASKS.build(rows)
+    complete = ("task_id", "group_id", "depends_on")
+    texts = [name for name in frame.columns if frame[name].dtype == pl.String and name not in complete]
     long = [name for name in texts if (frame[name].str.len_bytes().max() or 0) > LONGEST]  # type: ignore[operator]
     return frame.with_columns(pl.col(long).str.slice(0, LONGEST)) if long else frame
 
 
-def shown_run(runs: Sequence[Run]) -> Run:
+def task_row(entry: TaskEntry, group_id: str | None) -> TaskRow:
+    status, task = entry.status, entry.task
+    runs, run, tags, name = status.runs, shown_run(status.runs), task.tags, task.metadata.name
+    last = runs[-1] if runs else run
+    platform, build_type = platform_and_build(task, name)
+    project, revision = push_of_routes(task.routes)
+    treeherder = task.extra.treeherder
+    return TaskRow(
+        task_id=status.taskId,
+        state=state_of(status),
+        name=name,
+        suite=suite_of(task, name),
+        platform=platform,
+        build_type=build_type,
+        chunk=format_chunk(task.extra),
+        symbol=format_symbol(treeherder),
+        runs=len(runs),
+        retries=sum([one.reasonCreated in AUTOMATIC for one in runs]),
+        reason=last.reasonResolved,
+        started=run.started,
+        resolved=run.resolved,
+        tier=treeherder.tier if treeherder is not None else None,
+        worker_pool=worker_pool(status),
+        kind=tags.get("kind"),
+        owner=tags.get("createdForUser") or task.metadata.owner,
+        priority=status.priority or task.priority,
+        dependencies=len(task.dependencies),
+        scheduled=run.scheduled,
+        created=task.created,
+        depends_on=" ".join([one for one in task.dependencies if len(one) == ID_LENGTH]) or None,
+        label=tags.get("label") or name or None,
+        tags=" ".join([f"{key}={value}" for key, value in tags.items()]),
+        project=project,
+        revision=revision,
+        worker=f"{last.workerGroup or ''}/{last.workerId or ''}" if last.workerId else None,
+        run_states=format_run_states(runs) if runs else None,
+        deadline=status.deadline or task.deadline,
+        expires=status.expires or task.expires,
+        group_id=group_id,
+    )
+
+
+def updated_rows(frame: pl.DataFrame, statuses: Sequence[TaskStatus]) -> pl.DataFrame:
+    """Those rows of `frame` (schema `TASKS`) that differ by these newer statuses, as they are now."""
+    if not statuses:
+        return frame.clear()
+    newer = rows_of_entries(TaskEntry(status) for status in statuses).select(_OF_STATUS)
+    both = frame.join(newer, on="task_id", suffix="|new", maintain_order="left")
+    # A status may leave these out, and then they are what they were.
+    optional = {name: pl.coalesce(f"{name}|new", name) for name in ("priority", "worker_pool", "deadline", "expires")}
+    now = {name: optional.get(name, pl.col(f"{name}|new")) for name in _OF_STATUS[1:]}
+    changed = both.filter(pl.any_horizontal(pl.col(name).ne_missing(new) for name, new in now.items()))
+    return changed.with_columns(**now).select(frame.columns)
+
+
+def count_retriggers(frame: pl.DataFrame) -> pl.DataFrame:
+    """With `copies`, how many tasks of the group have the same label, and `copy`, which of them by creation it is.
+
+    A retrigger is a new task with the label of the first, so copy > 1 is one. (The tag `retrigger` says only that a
+    task may be retriggered.)
+    """
+    counted = frame.with_columns(
+        copies=pl.when(pl.col("label").is_null()).then(1).otherwise(pl.len().over("label")).cast(pl.Int64),
+        copy=pl.struct("created", "task_id").rank("ordinal").over("label").cast(pl.Int64),
+    )
+    return counted.with_columns(copy=pl.when(pl.col("copies") == 1).then(1).otherwise("copy").cast(pl.Int64))
+
+
+def filter_ids(frame: pl.DataFrame, task_ids: Sequence[str]) -> pl.DataFrame:
+    """All rows, or those of the tasks that are named."""
+    return frame.filter(pl.col("task_id").is_in(list(task_ids))) if task_ids else frame
+
+
+# ---- from a status ----------------------------------------------------------------------------------------------
+
+
+def shown_run(runs: Sequence[TaskRun]) -> TaskRun:
     """The run whose times a task shows."""
     for run in reversed(runs):
         if run.started:
             return run
-    return runs[-1] if runs else Run()
+    return runs[-1] if runs else TaskRun()
 
 
-def state_of(status: Status) -> str:
+def state_of(status: TaskStatus) -> str:
     """The queue's word, which is an open set; a status without one has the state of its last run."""
     return status.state or (status.runs[-1].state if status.runs else "") or "unknown"
 
 
-def worker_pool(status: Status) -> str | None:
-    """taskQueueId; older replies have its two halves only."""
+def worker_pool(status: TaskStatus) -> str | None:
+    """taskQueueId; older responses have its two halves only."""
     if status.taskQueueId:
         return status.taskQueueId
     halves = [half for half in (status.provisionerId, status.workerType) if half]
     return "/".join(halves) or None
 
 
-def run_states(runs: Sequence[Run]) -> str:
+def format_run_states(runs: Sequence[TaskRun]) -> str:
     """ "0 exception (claim-expired) · 1 completed"."""
-    told = []
+    parts = []
     for number, run in enumerate(runs[:100]):
         why = run.reasonResolved
-        told.append(f"{number} {run.state}" + (f" ({why})" if why and why != run.state else ""))
-    return " · ".join(told)
+        parts.append(f"{number} {run.state}" + (f" ({why})" if why and why != run.state else ""))
+    return " · ".join(parts)
 
 
-_FILLED = (
-    "task_id", "state", "name", "suite", "platform", "build_type", "chunk", "symbol", "runs", "retries", "reason",
-    "started", "resolved", "tier", "worker_pool", "kind", "owner", "priority", "dependencies", "scheduled", "created",
-    "depends_on", "label", "tags", "project", "revision", "worker", "run_states", "deadline", "expires",
-)  # fmt: skip
+# ---- from a definition ------------------------------------------------------------------------------------------
 
 
-_OF_STATUS = (
-    "task_id", "state", "runs", "retries", "reason", "started", "resolved", "worker_pool", "priority", "scheduled",
-    "worker", "run_states", "deadline", "expires",
-)  # fmt: skip
+def platform_and_build(task: TaskDefinition, name: str) -> tuple[str | None, str | None]:
+    """1. extra["treeherder-platform"] "linux64/asan" (2019 on), 2. the tag test-platform of the same form,
+    3. extra.treeherder.machine.platform with the first key of collection (2018), 4. the name around its slash.
+    """
+    stated = task.extra.platform or task.tags.get("test-platform")
+    if stated:
+        platform, slash, build = stated.rpartition("/")
+        return (platform, build) if slash else (stated, None)
+    treeherder = task.extra.treeherder
+    if treeherder is not None and treeherder.machine is not None and treeherder.machine.platform:
+        return treeherder.machine.platform, next((key for key, on in (treeherder.collection or {}).items() if on), None)
+    left, slash, right = name.partition("/")
+    if not slash or "/" in right or " " in name:  # prose like "Action: Retrigger" has no platform in it
+        return None, None
+    kind = f"{task.tags.get('kind')}-"
+    platform = left.removeprefix(kind) if left.startswith(kind) else left.partition("-")[2] or left
+    return platform or None, right.partition("-")[0] or None
 
 
-def _told(status: Status) -> tuple[object, ...]:
-    """What a status alone says, in the order of `_OF_STATUS`."""
-    runs, run = status.runs, shown_run(status.runs)
-    last = runs[-1] if runs else run
-    return (
-        status.taskId,
-        state_of(status),
-        len(runs),
-        sum(one.reasonCreated in AUTOMATIC for one in runs),
-        last.reasonResolved,
-        run.started,
-        run.resolved,
-        worker_pool(status),
-        status.priority,
-        run.scheduled,
-        f"{last.workerGroup or ''}/{last.workerId or ''}" if last.workerId else None,
-        run_states(runs) if runs else None,
-        status.deadline,
-        status.expires,
-    )
+def suite_of(task: TaskDefinition, name: str) -> str | None:
+    """1. extra.suite, a string (2019 on) or {name, flavor} (2018: jsreftest of reftest is "jsreftest", plain-chunked
+    of mochitest is "mochitest-plain-chunked"), 2. the tags test-suite and test-type, 3. the name after its slash and
+    build type, less the chunk.
+    """
+    stated = task.extra.suite
+    if isinstance(stated, SuiteExtra):
+        stated = _with_flavor(stated.name, stated.flavor)
+    stated = stated or task.tags.get("test-suite")
+    if stated:
+        return stated
+    rest = name.partition("/")[2].partition("-")[2] if " " not in name else ""
+    if rest:
+        return _without_chunk(rest, task.extra.chunks)
+    return task.tags.get("test-type")
 
 
-def _cells(entry: TaskEntry) -> tuple[object, ...]:
-    """The cells of one task in the order of `_FILLED`."""
-    status, task = entry.status, entry.task
-    tags, extra = task.tags, task.extra
-    name = task.metadata.name
-    platform, build = naming.platform_and_build(task, name)
-    project, revision = naming.push(task.routes)
-    treeherder = extra.treeherder
-    (
-        task_id, state, runs, retries, reason, started, resolved, pool, priority, scheduled, worker, every, deadline,
-        expires,
-    ) = _told(status)  # fmt: skip
-    return (
-        task_id,
-        state,
-        name,
-        naming.suite(task, name),
-        platform,
-        build,
-        naming.chunk(extra),
-        naming.symbol(treeherder),
-        runs,
-        retries,
-        reason,
-        started,
-        resolved,
-        treeherder.tier if treeherder is not None else None,
-        pool,
-        tags.get("kind"),
-        tags.get("createdForUser") or task.metadata.owner,
-        priority or task.priority,
-        len(task.dependencies),
-        scheduled,
-        task.created,
-        " ".join([one for one in task.dependencies if len(one) == ID_LENGTH]) or None,
-        tags.get("label") or name or None,
-        " ".join([f"{key}={value}" for key, value in tags.items()]),
-        project,
-        revision,
-        worker,
-        every,
-        deadline or task.deadline,
-        expires or task.expires,
-    )
+def _with_flavor(name: str | None, flavor: str | None) -> str | None:
+    if not name or not flavor:
+        return name or flavor
+    return flavor if name in flavor else f"{name}-{flavor}"
+
+
+def _without_chunk(rest: str, chunks: TaskChunks | None) -> str:
+    """Only a number that extra.chunks confirms: raptor-tp6-7 is the suite's own name."""
+    if chunks is None or not chunks.total or chunks.total < 2:
+        return rest
+    return rest.removesuffix(f"-{chunks.current}")
+
+
+def format_chunk(extra: TaskExtra) -> str | None:
+    """ "3/16" from extra.chunks; nothing where there is only one."""
+    chunks = extra.chunks
+    if chunks is None or chunks.current is None or not chunks.total or chunks.total < 2:
+        return None
+    return f"{chunks.current}/{chunks.total}"
+
+
+def format_symbol(treeherder: TreeherderExtra | None) -> str | None:
+    """As Treeherder shows it: M(3), or the bare symbol; "?" is its word for no group."""
+    if treeherder is None:
+        return None
+    group = treeherder.groupSymbol
+    return f"{group}({treeherder.symbol or ''})" if group and group != "?" else treeherder.symbol or None
+
+
+def push_of_routes(routes: list[str]) -> tuple[str | None, str | None]:
+    """(project, revision) from the route tc-treeherder.v2.<project>.<revision>.<push log id>."""
+    for route in routes:
+        if route.startswith("tc-treeherder.v2."):
+            parts = route.split(".")
+            if len(parts) >= 4:
+                return parts[2], parts[3]
+    return None, None

@@ -1,49 +1,155 @@
-"""The tasks of a task group, as a list: stored rows at once, fresh rows page by page."""
+"""Lists of tasks: a task group (cached rows at once, fresh rows page by page), and the tasks around one task."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from backends.cancel import CancelToken
+from backends.errors import UsageError
 from backends.frames.filter_ast import quoted_if_needed
 from backends.http.errors import AccessDeniedError, HttpError, OfflineError
 from backends.http.policies import CachePolicy, Mode
 from backends.http.response import Freshness, ResponseSource
-from backends.locators.taskcluster import TaskGroup
-from backends.resources import Entry, Page, Row
-from backends.taskcluster import roots
-from backends.taskcluster.listings import Listings
-from backends.taskcluster.menus import as_jobs, group_entries
-from backends.taskcluster.original_download import original_way
-from backends.taskcluster.queue import PAGE, RESOLVED, TaskPage
-from backends.taskcluster.selections import only
-from backends.taskcluster.task_columns import TASKS
-from backends.taskcluster.task_list import TaskRows
-from backends.taskcluster.task_rows import milliseconds, number_copies, read_rows
+from backends.locators import Locator
+from backends.resources import Detail, Entry, LogAddress, Page, Row
+from backends.taskcluster import urls
+from backends.taskcluster.actions import group_entries, job_entries, task_entries, treeherder_url
+from backends.taskcluster.artifact_downloader.download import download_way
+from backends.taskcluster.artifacts import ListedTask, files_of_tasks
+from backends.taskcluster.client import PAGE, RESOLVED, Client
+from backends.taskcluster.contents import ClientListing, slugids
+from backends.taskcluster.group_cache import GroupCache, GroupListing, load_tasks
+from backends.taskcluster.locators import (
+    GroupComparison,
+    Task,
+    TaskArtifacts,
+    TaskDependencies,
+    TaskDependents,
+    TaskGroup,
+    TaskMeasurements,
+    TaskRetriggers,
+    is_slugid,
+)
+from backends.taskcluster.logs import task_log
+from backends.taskcluster.models import TaskDefinition
+from backends.taskcluster.task_rows import (
+    STATES,
+    TASKS,
+    count_retriggers,
+    decode_rows,
+    filter_ids,
+    rows_of_entries,
+    updated_rows,
+)
+from backends.transfers.files import RemoteFile
 
-if TYPE_CHECKING:
-    from backends.http import Http
-
-
-# Seconds between two looks at the whole group while its list is open: a task that is added is seen within a minute.
+# Seconds between two looks at the complete group while its list is open: a task that is added is seen within a minute.
 # One with many tasks that are still running changes all the time, so that all of it would be sent each time.
 LOOK, LOOK_AT_MANY = 45.0, 300.0
 _REVALIDATED = CachePolicy(ttl=0.0, stale_if_error=False)
 
 
-class TaskGroupTasks(TaskRows):
-    """One task group, or some tasks of it. Columns are those of `task_columns.TASKS`; rows come in the queue's order,
-    by task id.
-    """
+class TaskList(ClientListing):
+    """A list whose rows have the schema `TASKS`; subclasses say which tasks."""
+
+    schema = TASKS
+    noun = ("task", "tasks")
+    default_sort = ("name", False)  # the queue's order is that of random ids
+    poll_seconds = 10.0
+
+    def __init__(self, locator: Locator, client: Client) -> None:
+        super().__init__(locator, client)
+        self._lost: set[str] = set()  # ids that the queue no longer knows
+
+    def updates(self, frame: pl.DataFrame, cancel: CancelToken) -> Page | None:
+        """What has changed of the unresolved tasks, a thousand in a request; None where all are resolved, and offline.
+        A resolved task that is run again is not seen this way.
+        """
+        unresolved = frame.filter(~pl.col("state").is_in(list(RESOLVED)))["task_id"].to_list()
+        ids = [one for one in unresolved if one not in self._lost]
+        if not ids or self.client.http.mode is Mode.OFFLINE:
+            return None
+        statuses = self.client.fetch_statuses(ids, cancel)
+        self._lost |= set(ids) - statuses.keys()
+        return Page(updated_rows(frame, list(statuses.values())), Freshness())
+
+    def open(self, row: Row) -> Task | None:
+        task_id = str(row.get("task_id") or "")
+        return Task(task_id, None, self.client.root) if is_slugid(task_id) else None
+
+    def open_marked(self, rows: pl.DataFrame) -> TaskArtifacts | None:
+        ids = slugids(rows)
+        return TaskArtifacts(ids, self.client.root) if ids else None
+
+    def measurements(self, rows: pl.DataFrame) -> TaskMeasurements | None:
+        ids = slugids(rows)
+        return TaskMeasurements(ids, self.client.root) if ids else None
+
+    def log(self, row: Row) -> LogAddress | None:
+        return task_log(self.client, row)
+
+    def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
+        entries = [] if row is None else task_entries(self.client.root, row, self.document(row))
+        here = TaskGroup(getattr(self.locator, "group_id", ""), self.client.root)
+        own = here if not getattr(self.locator, "task_ids", ()) else None  # leads from this list to itself
+        return [one for one in entries if getattr(one, "opens", None) != own]
+
+    def compare(self, rows: pl.DataFrame) -> GroupComparison:
+        """The measurements of two tasks, the one that was created first as the base."""
+        two = rows.sort("created", "task_id").select("task_id", "group_id").rows()
+        if len(two) != 2:
+            raise UsageError(
+                f"Two tasks are compared; {len(two):,} are marked.",
+                "Mark two, or press x: groups and selections of tasks are compared from there.",
+            )
+        if not all(is_slugid(one) for pair in two for one in pair):
+            raise UsageError("One of these tasks has no valid id.")
+        base, new = (TaskGroup(group, "", (task,)) for task, group in two)
+        return GroupComparison(base, new, measured=True, root_url=self.client.root)
+
+    def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:
+        """All artifacts of all runs of these tasks; `artifacts` says what cannot be fetched."""
+        tasks = [
+            # The runs of a resolved task are known from its row, which saves one request a task.
+            ListedTask(task_id, name or "", group_id or "", runs if state in RESOLVED else None)
+            for task_id, name, group_id, state, runs in rows.select(
+                "task_id", "name", "group_id", "state", "runs"
+            ).iter_rows()
+        ]
+        return files_of_tasks(self.client, tasks, cancel)
+
+    def row_title(self, row: Row) -> str:
+        return str(row.get("name") or row.get("task_id") or "")
+
+    def detail(self, row: Row) -> Detail:
+        sections = dict(TASKS.describe(row))
+        if row.get("copy") is not None:
+            label = f"{row['copy']} of {row.get('copies')} tasks with this label"
+            sections["Runs"] = (*sections.get("Runs", ()), ("Retrigger", label))
+        if url := treeherder_url(row):
+            sections["Provenance"] = (("Push", f"{row['project']} {row['revision']}"), ("Treeherder", url))
+        return Detail(self.row_title(row), tuple((title, lines) for title, lines in sections.items() if lines))
+
+    def web_url(self, row: Row | None = None) -> str | None:
+        return None if row is None else urls.task_page(self.client.root, str(row.get("task_id") or ""))
+
+    def summary(self, frame: pl.DataFrame) -> str:
+        """ "1,162 completed · 22 failed": the states in the usual order, then those we do not know."""
+        counts = dict(frame["state"].value_counts().iter_rows())
+        order = [*(state for state in STATES if state in counts), *sorted(counts.keys() - set(STATES))]
+        return " · ".join(f"{counts[state]:,} {state}" for state in order)
+
+
+class GroupTaskList(TaskList):
+    """One task group, or some tasks of it. Rows come in the queue's order, by task id."""
 
     empty_text = "This task group has no tasks (yet)."
 
-    def __init__(self, locator: TaskGroup, http: Http, root: str) -> None:
-        super().__init__(locator, http, root)
+    def __init__(self, locator: TaskGroup, client: Client) -> None:
+        super().__init__(locator, client)
         self.group_id = locator.group_id
         self.task_ids = locator.task_ids
         self.search = locator.search
@@ -51,8 +157,8 @@ class TaskGroupTasks(TaskRows):
         self.first_key = locator.task
         self._push = ""  # known with the first rows
         self._closed = False  # no task can be added
-        self._looked = time.monotonic()  # at the whole group
-        self.total = 0
+        self._looked = time.monotonic()  # at the complete group
+        self.total = 0  # tasks of the complete group, as far as it is known
 
     @property
     def title(self) -> str:
@@ -60,149 +166,154 @@ class TaskGroupTasks(TaskRows):
         return f"{some}{self._push}group {self.group_id}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
-        """The stored listing first; if that can still change, the queue's pages, which replace its rows one by one.
+        """The cached listing first; if that can still change, the queue's pages, which replace its rows one by one.
 
-        When the queue cannot be asked the stored rows stay, marked as stale with the reason; without any, and where
-        the answer is that we may not look, the `AppError` is raised.
+        When the queue cannot be reached the cached rows stay, marked as stale with the reason; without any, and where
+        access is denied, the `AppError` is raised.
         """
-        listings = Listings(self.deployment)
-        stored = listings.read(self.group_id)
-        if stored is not None:
-            origin = Freshness(ResponseSource.CACHE, stored.age)
-            rows = self._known(stored.frame)
-            yield Page(rows, origin, total=rows.height, replace=True)
-            if stored.final:
+        cached = GroupCache(self.client).read(self.group_id)
+        rows = TASKS.empty()
+        if cached is not None:
+            rows = self._rows_to_show(cached.frame)
+            yield Page(rows, Freshness(ResponseSource.CACHE, cached.age), total=rows.height, replace=True)
+            if cached.is_final:
                 self._closed = True
                 return
+        listing = GroupListing(self.group_id)
         try:
-            yield from self._fresh(listings, cancel)
-        except HttpError as problem:
-            if stored is None or isinstance(problem, AccessDeniedError):
+            for frame, origin in listing.fetch(self.client, cancel):
+                yield Page(self._rows_to_show(frame), origin, note=listing.note)
+        except HttpError as error:
+            if cached is None or isinstance(error, AccessDeniedError):
                 raise
-            why = "offline" if isinstance(problem, OfflineError) else problem.sentence
-            yield Page(rows, Freshness(ResponseSource.STALE, stored.age, why), total=rows.height, replace=True)
-
-    def _fresh(self, listings: Listings, cancel: CancelToken) -> Iterator[Page]:
-        fetched = _Fetched(self.group_id)
-        for page in self.deployment.iter_task_pages(self.group_id, cancel):
-            cancel.check()
-            yield Page(self._known(fetched.add(page)), page.origin, note=fetched.note)
-        whole = fetched.whole()
-        rows = self._known(whole)
-        # Only the last page replaces: 10,000 stored rows must not shrink to the first page's 1,000. It takes away
+            why = "offline" if isinstance(error, OfflineError) else error.sentence
+            yield Page(rows, Freshness(ResponseSource.STALE, cached.age, why), total=rows.height, replace=True)
+            return
+        # Only the last page replaces: 10,000 cached rows must not shrink to the first page's 1,000. It takes away
         # tasks that are gone, and brings `copies`, which no single page can count.
-        note, partial = fetched.last_note(whole), not fetched.complete
-        yield Page(rows, fetched.origin, total=rows.height, replace=True, note=note, partial=partial)
-        self._looked = time.monotonic()
-        self._closed = fetched.sealed or (fetched.expires_ms is not None and fetched.expires_ms < time.time() * 1000)
-        if fetched.complete:
-            listings.write(self.group_id, whole, sealed=fetched.sealed, expires_ms=fetched.expires_ms)
+        rows, note = self._rows_to_show(listing.rows), listing.final_note()
+        yield Page(rows, listing.origin, total=rows.height, replace=True, note=note, partial=not listing.complete)
+        self._looked, self._closed = time.monotonic(), listing.is_closed
 
-    def _known(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The rows that are meant. Learns which push the group is of, for the title: a list of recent groups that
-        shows ids tells nobody anything.
-        """
-        known = frame.select("project", "revision").drop_nulls().head(1)
-        if not self._push and not known.is_empty():
-            project, revision = known.row(0)
+    def _rows_to_show(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The tasks that the locator names. Learns the group's push for the title: an id alone tells a user nothing."""
+        push = frame.select("project", "revision").drop_nulls().head(1)
+        if not self._push and not push.is_empty():
+            project, revision = push.row(0)
             self._push = f"{project[:40]} {revision[:12]} "
-        self.total = frame.height  # of the whole group, as far as it is known
-        return only(frame, self.task_ids)
+        self.total = frame.height
+        return filter_ids(frame, self.task_ids)
 
     def updates(self, frame: pl.DataFrame, cancel: CancelToken) -> Page | None:
-        """As `TaskRows.updates`; from time to time also the tasks that were added, and those that were run again.
+        """As `TaskList.updates`; from time to time also the tasks that were added, and those that were run again.
 
         A group that has ended gets new tasks when somebody retriggers one of its: only one that is sealed or expired
-        cannot. What has not changed is not sent again, for the pages are asked for with their ETags.
+        cannot. What has not changed is not sent again, since the pages are revalidated by their ETags.
         """
         page = super().updates(frame, cancel)
-        if self.task_ids or self._closed or self.deployment.http.mode is Mode.OFFLINE:
+        if self.task_ids or self._closed or self.client.http.mode is Mode.OFFLINE:
             return page
         pause = LOOK if page is None or frame.height <= 3 * PAGE else LOOK_AT_MANY
         self.resting_seconds = LOOK if page is None else 0
         if page is not None and time.monotonic() < self._looked + pause:
             return page
-        known = frame if page is None else _with(frame, page.frame)
-        listed = self._listed(cancel)
+        known = frame if page is None else _replace_rows(frame, page.frame)
+        changed_pages = [
+            decode_rows(fetched.envelope.tasks, self.group_id)[0]
+            for fetched in self.client.iter_group_pages(self.group_id, cancel, _REVALIDATED)
+            if fetched.origin.source is ResponseSource.NETWORK
+        ]
         self._looked = time.monotonic()
-        if listed is None:
+        if not changed_pages:
             return page or Page(frame.clear(), Freshness())
-        whole = number_copies(_with(known, listed))
-        self.total = whole.height
-        changed = whole.join(frame, on=frame.columns, how="anti", nulls_equal=True, maintain_order="left")
-        if not whole["state"].is_in(list(RESOLVED)).all():
+        group = count_retriggers(_replace_rows(known, pl.concat(changed_pages)))
+        self.total = group.height
+        changed = group.join(frame, on=frame.columns, how="anti", nulls_equal=True, maintain_order="left")
+        if not group["state"].is_in(list(RESOLVED)).all():
             self.resting_seconds = 0
         return Page(changed, Freshness())
 
-    def _listed(self, cancel: CancelToken) -> pl.DataFrame | None:
-        """The rows of the pages that are not as they were; None where all are."""
-        frames = []
-        for page in self.deployment.iter_task_pages(self.group_id, cancel, _REVALIDATED):
-            if page.origin.source is ResponseSource.NETWORK:
-                frames.append(read_rows(page.envelope.tasks, self.group_id)[0])
-        return pl.concat(frames) if frames else None
-
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
-        """Around the task under the cursor, then of the rows as a whole."""
+        """Around the task under the cursor, then of all rows together."""
         some = () if rows.height >= self.total else tuple(rows["task_id"].to_list())
         chosen = some or self.task_ids
-        views = group_entries(TaskGroup(self.group_id, self.deployment.root, chosen))
-        views += as_jobs(self.deployment.root, rows["task_id"].to_list())
-        views.append(original_way(self.deployment, self.group_id, chosen))
+        views = group_entries(TaskGroup(self.group_id, self.client.root, chosen))
+        views += job_entries(self.client.root, rows["task_id"].to_list())
+        views.append(download_way(self.client, self.group_id, chosen))
         return [*super().menu(row, rows), *(views if rows.height else [])]
 
     def web_url(self, row: Row | None = None) -> str:
-        return super().web_url(row) or roots.group_page(self.deployment.root, self.group_id, self.search)
+        return super().web_url(row) or urls.group_page(self.client.root, self.group_id, self.search)
 
 
-def _with(frame: pl.DataFrame, newer: pl.DataFrame) -> pl.DataFrame:
+def _replace_rows(frame: pl.DataFrame, newer: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([frame, newer.select(frame.columns)]).unique("task_id", keep="last", maintain_order=True)
 
 
-class _Fetched:
-    """What the pages of one listing said so far."""
+class _RelatedTaskList(TaskList):
+    """Tasks around one task. `pages` raises `AppError`s."""
 
-    def __init__(self, group_id: str) -> None:
-        self.group_id = group_id
-        self.frames: list[pl.DataFrame] = []
-        self.sealed = False
-        self.expires_ms: int | None = None
-        self.origin = Freshness()
-        self.complete = True
-        self._pages = 0
-        self._unreadable = 0
-        self._notes: list[str] = []
+    title_template = ""
+
+    def __init__(self, locator: TaskDependencies | TaskDependents | TaskRetriggers, client: Client) -> None:
+        super().__init__(locator, client)
+        self.task_id = locator.task_id
+        self._name = ""  # known with the first page
 
     @property
-    def note(self) -> str:
-        return " ".join(self._notes)
+    def title(self) -> str:
+        return self.title_template.format(self._name or f"task {self.task_id}")
 
-    def add(self, page: TaskPage) -> pl.DataFrame:
-        frame, unreadable = read_rows(page.envelope.tasks, self.group_id)
-        self.frames.append(frame)
-        self._pages += 1
-        self._unreadable += unreadable
-        self.origin = page.origin if self._pages == 1 else self.origin.worse(page.origin)
-        self.sealed = page.envelope.sealed not in (None, False, "")
-        expires = page.envelope.expires
-        self.expires_ms = milliseconds(expires) if isinstance(expires, str) else None
-        if page.note:
-            self.complete = False
-            self._notes.append(page.note)
-        return frame
+    def fetch_definition(self, cancel: CancelToken) -> tuple[TaskDefinition, Freshness]:
+        definition, origin = self.client.fetch_definition(self.task_id, cancel)
+        self._name = definition.metadata.name
+        return definition, origin
 
-    def whole(self) -> pl.DataFrame:
-        every = pl.concat(self.frames) if self.frames else TASKS.empty()
-        return number_copies(every.unique("task_id", keep="last", maintain_order=True))
+    def web_url(self, row: Row | None = None) -> str:
+        return super().web_url(row) or urls.task_page(self.client.root, self.task_id)
 
-    def last_note(self, whole: pl.DataFrame) -> str:
-        """What is missing or odd, once all pages are there."""
-        notes = list(self._notes)
-        if self._unreadable:
-            notes.append(f"{self._unreadable:,} entries of the listing have no task id and are not shown.")
-        twice = sum(frame.height for frame in self.frames) - whole.height
-        if twice:
-            notes.append(f"{twice:,} tasks came twice: the group changed while it was listed. Refresh to be sure.")
-        elif self._pages > 1 and not self.sealed and not whole["state"].is_in(list(RESOLVED)).all():
-            notes.append("The group is still open: a task added while it was listed may be missing.")
-        return " ".join(notes)
+
+class DependencyList(_RelatedTaskList):
+    """The tasks that a task depends on. Those that the queue no longer knows are counted in the note."""
+
+    title_template = "what {} depends on"
+    empty_text = "This task depends on no other."
+
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
+        definition, origin = self.fetch_definition(cancel)
+        ids, missing = [one for one in definition.dependencies if is_slugid(one)], 0
+        for start in range(0, len(ids), PAGE):
+            part = ids[start : start + PAGE]
+            entries = self.client.fetch_tasks(part, cancel)
+            missing += len(set(part)) - len(entries)
+            note = f"{missing:,} of {len(ids):,} tasks have expired or cannot be seen." if missing else ""
+            yield Page(rows_of_entries(entries), origin.worse(Freshness()), total=len(ids) - missing, note=note)
+
+
+class DependentList(_RelatedTaskList):
+    """The tasks that depend on a task."""
+
+    title_template = "what depends on {}"
+    empty_text = "No task depends on this one."
+
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
+        group_id = self.fetch_definition(cancel)[0].taskGroupId or ""
+        for raws, origin, note in self.client.fetch_dependents(self.task_id, cancel):
+            rows, unreadable = decode_rows(raws, group_id)
+            odd = f" {unreadable:,} entries have no task id and are not shown." if unreadable else ""
+            yield Page(rows, origin, note=f"{note}{odd}".strip())
+
+
+class RetriggerList(_RelatedTaskList):
+    """The tasks with the label of one task in its group, itself included."""
+
+    title_template = "retriggers of {}"
+    empty_text = "The group has no task with this label (any more)."
+
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
+        """From the group's rows, which have the labels."""
+        group_id = self.fetch_definition(cancel)[0].taskGroupId or self.task_id
+        group = load_tasks(self.client, TaskGroup(group_id, self.client.root), cancel)
+        labels = group.frame.filter(pl.col("task_id") == self.task_id)["label"]
+        rows = count_retriggers(group.frame.filter(pl.col("label").is_in(labels.to_list())))
+        yield Page(rows, group.origin, total=rows.height, note=group.note)

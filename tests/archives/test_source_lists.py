@@ -98,10 +98,10 @@ def test_all_pages_of_the_revisions_are_listed_once(demo: dict[str, str], opened
 
 def test_the_demo_s_push_is_that_of_its_finished_task_group(demo: dict[str, str], opened: Opened) -> None:
     from backends.locators.archives import of_project
-    from backends.locators.taskcluster import Push
+    from backends.taskcluster.locators import PushGroup
 
     push = parse_locator(demo["taskcluster.push"])
-    assert isinstance(push, Push)
+    assert isinstance(push, PushGroup)
     locator = of_project(push.repository, push.revision)
     assert locator.text() == demo["archive.revision"]
     assert len(listed(opened(locator.text()))) == 3

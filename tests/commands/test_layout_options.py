@@ -52,8 +52,11 @@ def test_the_original_tree_is_made_and_continued(demo: dict[str, str], tmp_path:
 
 
 def test_one_of_a_thing_is_not_called_by_its_plural(tmp_path: Path) -> None:
-    from backends.taskcluster.original_download import placed_words
-    from backends.taskcluster.original_layout_data import Placed
+    from backends.taskcluster.artifact_downloader.download import describe_placed
+    from backends.taskcluster.artifact_downloader.placement import PlacementResult
 
-    assert placed_words(Placed(tmp_path, 1, 1), 3) == f"run 3: 1 data directory, 1 archive unpacked in {tmp_path}"
-    assert placed_words(Placed(tmp_path, 2), 3) == f"run 3: 2 data directories in {tmp_path}"
+    assert (
+        describe_placed(PlacementResult(tmp_path, 1, 1), 3)
+        == f"run 3: 1 data directory, 1 archive unpacked in {tmp_path}"
+    )
+    assert describe_placed(PlacementResult(tmp_path, 2), 3) == f"run 3: 2 data directories in {tmp_path}"

@@ -12,7 +12,9 @@ import pytest
 
 from backends.errors import UsageError
 from tui.cli import cli
-from tui.commands.measuring import breakdown, compare, measurements
+from tui.commands.taskcluster import breakdown
+from tui.commands.taskcluster import compare_groups as compare
+from tui.commands.taskcluster import list_measurements as measurements
 
 
 def called(command: click.Command, *arguments: str) -> None:
@@ -113,7 +115,7 @@ def test_a_group_is_broken_down_over_names_over_time_and_along_its_chain(
         (compare, ["GROUP", "GROUP", "--replicates"], "belongs to --measurements"),
         (compare, ["GROUP", "TASK"], "not tasks"),
         (measurements, ["GROUP", "--filter", "suite:nosuch"], "No task is left"),
-        (measurements, ["TASK", "--filter", "suite:amazon"], "no group"),
+        (measurements, ["TASK", "--filter", "suite:amazon"], "not a group"),
         (measurements, ["TASK", "--where", "valu>3"], "valu"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from backends.cancel import CancelToken
 from backends.demo import DemoOptions, DemoServer
 from backends.http.errors import AccessDeniedError
-from backends.taskcluster.queue import Deployment
+from backends.taskcluster.client import Client
 from tests.commands.calling import Caller, Ended
 
 
@@ -21,14 +21,14 @@ def test_artifacts_of_tasks_of_which_one_cannot_be_listed_end_with_1(
 ) -> None:
     whole = listed(ciexplore, demo)
     assert whole.code == 0 and whole.rows
-    missing, status = whole.rows[0]["task_id"], Deployment.status
+    missing, status = whole.rows[0]["task_id"], Client.fetch_status
 
-    def refused(self: Deployment, task_id: str, *arguments: object) -> object:
+    def refused(self: Client, task_id: str, *arguments: object) -> object:
         if task_id == missing:
             raise AccessDeniedError("It may not be read.")
         return status(self, task_id, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Deployment, "status", refused)
+    monkeypatch.setattr(Client, "fetch_status", refused)
     part = listed(ciexplore, demo)
     assert part.code == 1
     assert "1 of " in part.err and "could not be listed: It may not be read." in part.err

@@ -201,7 +201,7 @@ def test_a_log_that_is_still_written_is_printed_as_far_as_it_is(
         newest = max(running, key=lambda row: row["started"])
         done = ciexplore("taskcluster", "log", f"taskcluster:task/{newest['task_id']}")
         assert done.code == 0 and b"Task ID" in done.out
-        assert "--follow goes on" in done.err or b"Task Finished" in done.out
+        assert "--follow continues" in done.err or b"Task Finished" in done.out
 
 
 def test_ctrl_c_ends_following_a_log(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ PUNCTUATION = st.sampled_from(["", ".", ",", ")", ":", "!", "…", "»"])
 
 
 def values(kind: FieldKind, name: str) -> st.SearchStrategy[Any]:
-    if name == "server":
+    if kind is KINDS["server"] or name == "server":
         return st.sampled_from(SERVERS)
     if kind.choices:
         return st.sets(st.sampled_from(kind.choices)).map(lambda chosen: tuple(w for w in kind.choices if w in chosen))

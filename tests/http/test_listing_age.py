@@ -18,9 +18,9 @@ from backends.http import CachePolicy, Http, Mode
 from backends.http.response import Freshness, ResponseSource
 from backends.prow.store import BlobPage, list_all
 from backends.resources import Page, gather
+from backends.taskcluster.client import Client, TaskPage
+from backends.taskcluster.group_cache import GroupListing
 from backends.taskcluster.models import TasksEnvelope
-from backends.taskcluster.queue import Deployment, TaskPage
-from backends.taskcluster.tasks import _Fetched
 from tests.driving import loaded, running, shown_view, status, until, view
 from tests.panes import made_up
 from tests.panes.made_up import Place, Things
@@ -49,7 +49,7 @@ def test_a_gathered_list_is_as_old_as_its_oldest_page(origins: tuple[Freshness, 
 
 @pytest.mark.parametrize("origins", list(permutations([NEW, OLD, NEW])))
 def test_a_task_group_is_as_old_as_its_oldest_page(origins: tuple[Freshness, ...]) -> None:
-    fetched = _Fetched("group")
+    fetched = GroupListing("group")
     for origin in origins:
         fetched.add(TaskPage(TasksEnvelope(taskGroupId="group"), origin))
     assert fetched.origin == OLD
@@ -76,13 +76,13 @@ def test_the_artifacts_of_a_run_are_as_old_as_the_older_of_two_pages(refreshed: 
         return httpx.Response(200, json={"artifacts": [{"name": f"public/{page}", "storageType": "s3"}], **token})
 
     with Http(cache_dir=tmp_path / "c", transport=httpx.MockTransport(answer), clock=lambda: now[0]) as http:
-        deployment = Deployment(http, ROOT)
-        assert len(deployment.artifacts(task_id(1), 0, True).entries) == 2
+        deployment = Client(http, ROOT)
+        assert len(deployment.fetch_artifacts(task_id(1), 0, True).entries) == 2
         now[0] += 600
         url = f"{ROOT}/api/queue/v1/task/{task_id(1)}/runs/0/artifacts"
         params: dict[str, str | int] = {"limit": 1000, **({"continuationToken": "next"} if refreshed else {})}
         http.with_mode(Mode.REFRESH).get(url, policy=CachePolicy.short(86_400), params=params)
-        found = deployment.artifacts(task_id(1), 0, True)
+        found = deployment.fetch_artifacts(task_id(1), 0, True)
     assert found.origin == OLD and len(found.entries) == 2
 
 

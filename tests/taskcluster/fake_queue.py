@@ -11,7 +11,11 @@ import httpx
 
 from backends.cancel import CancelToken
 from backends.http import Http, Mode
+from backends.locators import Locator
 from backends.resources import Page
+from backends.systems import load
+from backends.taskcluster.client import Client
+from backends.taskcluster.urls import normalise_root
 
 ROOT = "https://tc.example"
 GROUP = "fN1SbArXTPSVFNUvaOlinQ"
@@ -118,6 +122,11 @@ def shown(pages: Iterable[Page]) -> dict[str, dict[str, Any]]:
         key = "task_id" if "state" in page.frame.columns else "key"
         rows.update((row[key], row) for row in page.frame.iter_rows(named=True))
     return rows
+
+
+def open_list(locator: Locator, http: Http, root: str) -> Any:
+    """The list that a locator opens, on the deployment that it names or else on `root`."""
+    return load(locator.listing())(locator, Client(http, normalise_root(getattr(locator, "root_url", "") or root)))
 
 
 def listed(resource: Any) -> list[Page]:

@@ -19,13 +19,12 @@ from backends.demo import DemoServer
 from backends.errors import AppError, FileError
 from backends.frames.schema import Kind
 from backends.http.errors import FailedDependencyError, ResponseTooLargeError, UnexpectedResponseError
-from backends.locators.taskcluster import Task
-from backends.locators.taskcluster_views import Contents
 from backends.resources import Document, LogAddress, gather
-from backends.taskcluster import resolve, resource_for
-from backends.taskcluster.artifact_table import ArtifactTable
-from backends.taskcluster.artifacts import TaskArtifactList
-from tests.taskcluster.fake_queue import ROOT, FakeQueue
+from backends.taskcluster.artifacts import ArtifactList
+from backends.taskcluster.contents import TableRowList
+from backends.taskcluster.locators import ArtifactContents, Task
+from backends.taskcluster.resolve import resolve
+from tests.taskcluster.fake_queue import ROOT, FakeQueue, open_list
 
 ROWS = [
     ("public/build/target.tests.zip", "application/zip", "archive"),
@@ -51,15 +50,15 @@ def row(name: str, content_type: str = "", **members: Any) -> dict[str, Any]:
     return {**given, "storage": "s3", "run_state": "completed", "task_name": "t", **members}
 
 
-def listing(queue: FakeQueue) -> TaskArtifactList:
-    return TaskArtifactList(Task("fN1SbArXTPSVFNUvaOlinQ"), queue.http(), ROOT)
+def listing(queue: FakeQueue) -> ArtifactList:
+    return open_list(Task("fN1SbArXTPSVFNUvaOlinQ"), queue.http(), ROOT)
 
 
 @pytest.mark.parametrize(("name", "content_type", "shown"), ROWS)
 def test_each_kind_is_shown_as_what_it_is(queue: FakeQueue, name: str, content_type: str, shown: str) -> None:
     found = listing(queue).shows(row(name, content_type))
     kinds = {Document: "document", LogAddress: "log", type(None): "none"}
-    assert (found.view if isinstance(found, Contents) else kinds[type(found)]) == shown
+    assert (found.view if isinstance(found, ArtifactContents) else kinds[type(found)]) == shown
     detail = dict(listing(queue).detail(row(name, content_type)).sections[0][1])
     assert ("Content" in detail) is (shown == "none")
     if shown == "none":
@@ -75,26 +74,26 @@ def test_what_has_no_content_or_is_too_large_for_a_tree_is_not_promised_as_one(q
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing here waits between two tries."""
-    monkeypatch.setattr("backends.taskcluster.artifact_contents.backoff_delays", lambda: itertools.repeat(0.0))
+    monkeypatch.setattr("backends.taskcluster.contents.backoff_delays", lambda: itertools.repeat(0.0))
 
 
 @pytest.fixture
 def content(queue: FakeQueue) -> Any:
     """Puts bytes behind an artifact's address, and gives the locator of what is in it."""
 
-    def put(name: str, body: bytes, view: str, **headers: str) -> Contents:
+    def put(name: str, body: bytes, view: str, **headers: str) -> ArtifactContents:
         one = queue.task(1, [[{"name": name}]])
         queue.answers[f"/api/queue/v1/task/{one}/runs/0/artifacts/{name}"] = httpx.Response(
             200, content=body, headers=headers
         )
-        return Contents(view, one, 0, name)
+        return ArtifactContents(view, one, 0, name)
 
     return put
 
 
-def opened(queue: FakeQueue, locator: Contents) -> Any:
+def opened(queue: FakeQueue, locator: ArtifactContents) -> Any:
     http = queue.http()
-    return gather(resource_for(resolve(locator, http, ROOT), http, ROOT), CancelToken())
+    return gather(open_list(resolve(locator, http, ROOT), http, ROOT), CancelToken())
 
 
 def zipped() -> bytes:
@@ -139,7 +138,7 @@ def test_an_archive_that_is_none_or_cut_off_says_so(queue: FakeQueue, content: A
 def test_an_archive_above_the_cap_is_not_fetched_whole(
     queue: FakeQueue, content: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backends.taskcluster.archive_members.ARCHIVE_CAP", 50)
+    monkeypatch.setattr("backends.taskcluster.contents.ARCHIVE_CAP", 50)
     with pytest.raises(ResponseTooLargeError):
         opened(queue, content("public/a.zip", zipped(), "archive"))
 
@@ -159,8 +158,8 @@ def test_a_name_of_slashes_and_dots_cannot_place_the_spool(queue: FakeQueue, con
 def test_a_table_has_its_own_columns_with_numbers_as_numbers(queue: FakeQueue, content: Any) -> None:
     body = b'\xef\xbb\xbfCPU %,Phase,row,CPU %\n1.5,"a, b",7,\n2,c,8,3\nx\n'
     http = queue.http()
-    resource = resource_for(resolve(content("public/x.csv", body, "table"), http, ROOT), http, ROOT)
-    assert isinstance(resource, ArtifactTable)
+    resource = open_list(resolve(content("public/x.csv", body, "table"), http, ROOT), http, ROOT)
+    assert isinstance(resource, TableRowList)
     found = gather(resource, CancelToken())
     assert [column.name for column in resource.schema][:3] == ["cpu", "phase", "row_3"]
     assert [column.kind for column in resource.schema][:3] == [Kind.TEXT, Kind.TEXT, Kind.NUMBER]
@@ -174,7 +173,7 @@ def test_a_table_divided_by_tabs_or_semicolons_is_read(queue: FakeQueue, content
     assert opened(queue, content("public/x.csv", b"a;b\n1;x\n", "table")).frame["b"].to_list() == ["x"]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_whatever_is_called_a_table_is_rows_or_words(body: bytes) -> None:
     queue = FakeQueue()
@@ -182,7 +181,7 @@ def test_whatever_is_called_a_table_is_rows_or_words(body: bytes) -> None:
     url = f"/api/queue/v1/task/{one}/runs/0/artifacts/public/x.csv"
     queue.answers[url] = httpx.Response(200, content=body)
     try:
-        found = opened(queue, Contents("table", one, 0, "public/x.csv"))
+        found = opened(queue, ArtifactContents("table", one, 0, "public/x.csv"))
     except AppError:
         return
     assert found.frame["row"].is_unique().all()
@@ -208,12 +207,12 @@ def test_everything_in_the_embedded_cis_task_of_all_kinds_opens_or_says_why(demo
 
     root = demo["taskcluster.artifact-kinds-task"].rpartition("/tasks/")[0]
     with Http() as http:
-        resource = resource_for(resolve(parse_locator(demo["taskcluster.artifact-kinds-task"]), http, root), http, root)
+        resource = open_list(resolve(parse_locator(demo["taskcluster.artifact-kinds-task"]), http, root), http, root)
         frame = gather(resource, CancelToken()).frame
         shown = {one["name"]: resource.shows(one) for one in frame.iter_rows(named=True)}
         table = shown["public/kinds/resource-use.csv"]
-        assert isinstance(table, Contents)
-        found = gather(resource_for(resolve(table, http, root), http, root), CancelToken()).frame
+        assert isinstance(table, ArtifactContents)
+        found = gather(open_list(resolve(table, http, root), http, root), CancelToken()).frame
         assert found.height == 120 and found["second"].to_list() == list(range(120))
         assert all(shown[name] is None for name in shown if "/error-" in name)
         with pytest.raises(FailedDependencyError):
@@ -233,12 +232,12 @@ def test_archives_of_the_embedded_ci_survive_its_faults() -> None:
         Http(pause=lambda seconds, cancel: None) as http,
     ):
         group = parse_locator(demo_locators(server.options, server.root_url)["taskcluster.finished-group"])
-        tasks = resource_for(resolve(group, http, server.root_url), http, server.root_url)
+        tasks = open_list(resolve(group, http, server.root_url), http, server.root_url)
         marked = tasks.open_marked(gather(tasks, CancelToken()).frame)
         assert marked is not None
-        listed = gather(resource_for(marked, http, server.root_url), CancelToken()).frame
+        listed = gather(open_list(marked, http, server.root_url), CancelToken()).frame
         archives = [one for one in listed.iter_rows(named=True) if one["name"].endswith((".zip", ".tgz", ".xz"))][:6]
         assert archives
         for one in archives:
-            locator = Contents("archive", one["task_id"], one["run"], one["name"])
-            assert gather(resource_for(locator, http, server.root_url), CancelToken()).frame.height > 0
+            locator = ArtifactContents("archive", one["task_id"], one["run"], one["name"])
+            assert gather(open_list(locator, http, server.root_url), CancelToken()).frame.height > 0

@@ -12,21 +12,20 @@ import pytest
 from backends.cancel import CancelToken
 from backends.errors import OperationCancelledError
 from backends.http.errors import HttpError, NotFoundError
-from backends.locators.taskcluster import Artifact, Task, TaskArtifacts, TaskGroup
-from backends.taskcluster.artifacts import TaskArtifactList
-from backends.taskcluster.roots import artifact_url
-from backends.taskcluster.tasks import TaskGroupTasks
+from backends.taskcluster.artifacts import ArtifactList
+from backends.taskcluster.locators import Artifact, Task, TaskArtifacts, TaskGroup
+from backends.taskcluster.urls import artifact_url
 from backends.transfers.files import RemoteFile
-from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, listed, reply, shown, task_id
+from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, listed, open_list, reply, shown, task_id
 
 LOG = {"storageType": "s3", "name": "public/logs/live_backing.log", "contentType": "text/plain", "contentLength": 9}
 LIVE = {"storageType": "reference", "name": "public/logs/live.log", "contentType": "text/plain"}
 BROKEN = {"storageType": "error", "name": "public/missing.json"}
 
 
-def artifacts_of(queue: FakeQueue, *ids: str, run: int | None = None, cache: Path | None = None) -> TaskArtifactList:
+def artifacts_of(queue: FakeQueue, *ids: str, run: int | None = None, cache: Path | None = None) -> ArtifactList:
     locator = Task(ids[0], run, ROOT) if len(ids) == 1 else TaskArtifacts(ids, ROOT)
-    return TaskArtifactList(locator, queue.http(cache), ROOT)
+    return open_list(locator, queue.http(cache), ROOT)
 
 
 def files_of(resource: Any, queue: FakeQueue) -> list[RemoteFile]:
@@ -165,7 +164,7 @@ def test_a_resolved_runs_artifacts_are_there_offline(queue: FakeQueue, tmp_path:
 
 
 def group_files(queue: FakeQueue, cancel: CancelToken | None = None) -> list[RemoteFile]:
-    resource = TaskGroupTasks(TaskGroup(GROUP, ROOT), queue.http(), ROOT)
+    resource = open_list(TaskGroup(GROUP, ROOT), queue.http(), ROOT)
     frame = listed(resource)[-1].frame
     return [file for batch in resource.files(frame, cancel or CancelToken()) for file in batch]
 

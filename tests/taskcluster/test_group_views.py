@@ -14,16 +14,21 @@ from backends.demo import locators as demo_locators
 from backends.errors import UsageError
 from backends.http import Http
 from backends.locators import InvalidLocatorError, Locator
-from backends.locators.taskcluster import Push, Task, TaskArtifacts, TaskGroup, TaskMeasurements
-from backends.locators.taskcluster_views import Comparison, GroupView
 from backends.resources import Link, Question, Resource, gather
 from backends.systems import parse_locator
-from backends.taskcluster import resolve, resource_for
-from backends.taskcluster.group_comparison import SERIES_CHANGES, TASK_CHANGES
-from backends.taskcluster.group_statistics import GROUP_STATISTICS
-from backends.taskcluster.group_statistics_path import CRITICAL_PATH, critical_path
-from backends.taskcluster.group_views import LINES
-from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, task_id
+from backends.taskcluster.compare import SERIES_CHANGES, TASK_CHANGES
+from backends.taskcluster.group_stats import CRITICAL_PATH, GROUP_STATISTICS, TIMELINE_LINES, critical_path
+from backends.taskcluster.locators import (
+    GroupComparison,
+    GroupView,
+    PushGroup,
+    Task,
+    TaskArtifacts,
+    TaskGroup,
+    TaskMeasurements,
+)
+from backends.taskcluster.resolve import resolve
+from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, open_list, task_id
 
 OTHER = "gN1SbArXTPSVFNUvaOlinQ"
 
@@ -49,7 +54,7 @@ class Demo:
 
     def open(self, text: str | Locator) -> Resource:
         locator = parse_locator(self.known.get(f"taskcluster.{text}", text)) if isinstance(text, str) else text
-        return resource_for(resolve(locator, self.http, self.root), self.http, self.root)
+        return open_list(resolve(locator, self.http, self.root), self.http, self.root)
 
     def rows(self, text: str | Locator) -> pl.DataFrame:
         return gather(self.open(text), CancelToken()).frame
@@ -102,7 +107,7 @@ def test_a_breakdown_by_what_nearly_every_task_has_its_own_of_says_so(demo: Demo
 def test_the_timeline_is_drawn_as_two_lines(demo: Demo) -> None:
     view = demo.open(f"taskcluster:timeline/{demo.finished}")
     frame = gather(view, CancelToken()).frame
-    assert frame.schema == pl.Schema(LINES.polars()) and frame["key"].is_unique().all()
+    assert frame.schema == pl.Schema(TIMELINE_LINES.polars()) and frame["key"].is_unique().all()
     chart = view.chart
     assert chart is not None and chart.joined and {chart.x, chart.y, chart.by} <= set(frame.columns)
     assert set(frame[chart.by]) == {"running", "pending"} and frame[chart.x].dtype == pl.Datetime("ms", "UTC")
@@ -127,12 +132,12 @@ def test_an_old_listing_is_not_taken_for_the_group(
 ) -> None:
     http = queue.http(tmp_path)
     queue.group([[entry(1)]])
-    gather(resource_for(TaskGroup(GROUP), http, ROOT), CancelToken())
+    gather(open_list(TaskGroup(GROUP), http, ROOT), CancelToken())
     queue.group([[entry(1), entry(2)]])
     view = GroupView("breakdown", GROUP, "kind")
-    assert gather(resource_for(view, http, ROOT), CancelToken()).frame["tasks"].sum() == 1
-    monkeypatch.setattr("backends.taskcluster.selections.FRESH", 0.0)
-    assert gather(resource_for(view, http, ROOT), CancelToken()).frame["tasks"].sum() == 2
+    assert gather(open_list(view, http, ROOT), CancelToken()).frame["tasks"].sum() == 1
+    monkeypatch.setattr("backends.taskcluster.group_cache.FRESH", 0.0)
+    assert gather(open_list(view, http, ROOT), CancelToken()).frame["tasks"].sum() == 2
 
 
 def test_views_of_an_empty_group_are_empty_and_say_why(demo: Demo) -> None:
@@ -158,7 +163,7 @@ def two_groups(queue: FakeQueue) -> None:
 def test_two_groups_are_compared_by_label_and_each_row_opens_its_task(queue: FakeQueue) -> None:
     two_groups(queue)
     http = queue.http()
-    view = resource_for(resolve(parse_locator(f"taskcluster:compare/{GROUP}..{OTHER}"), http, ROOT), http, ROOT)
+    view = open_list(resolve(parse_locator(f"taskcluster:compare/{GROUP}..{OTHER}"), http, ROOT), http, ROOT)
     frame = gather(view, CancelToken()).frame
     assert frame.schema == pl.Schema(TASK_CHANGES.polars())
     changes = dict(frame.select("label", "change").rows())
@@ -172,7 +177,7 @@ def test_two_groups_are_compared_by_label_and_each_row_opens_its_task(queue: Fak
         "3": Task(task_id(3), None, ROOT),
     }
     links = [one for one in view.menu(frame.row(0, named=True), frame.head(2)) if isinstance(one, Link)]
-    narrow = next(one.opens for one in links if isinstance(one.opens, Comparison))
+    narrow = next(one.opens for one in links if isinstance(one.opens, GroupComparison))
     assert narrow.measured and parse_locator(narrow.text()) == narrow
     assert view.summary(frame) == "1 fixed · 1 missing"
 
@@ -180,16 +185,16 @@ def test_two_groups_are_compared_by_label_and_each_row_opens_its_task(queue: Fak
 def test_one_side_that_is_gone_is_said_and_not_taken_for_missing_tasks(queue: FakeQueue) -> None:
     queue.group([[entry(1)]])
     http = queue.http()
-    view = resource_for(resolve(parse_locator(f"taskcluster:compare/{GROUP}..{OTHER}"), http, ROOT), http, ROOT)
+    view = open_list(resolve(parse_locator(f"taskcluster:compare/{GROUP}..{OTHER}"), http, ROOT), http, ROOT)
     with pytest.raises(Exception, match="404"):
         gather(view, CancelToken())
 
 
 def test_a_push_is_a_side_as_good_as_a_group(demo: Demo) -> None:
     push = parse_locator(demo.known["taskcluster.push"])
-    assert isinstance(push, Push)
-    found = resolve(Comparison(push, TaskGroup(demo.running), False), demo.http, demo.root)
-    assert found == Comparison(TaskGroup(demo.finished), TaskGroup(demo.running), False, (), demo.root)
+    assert isinstance(push, PushGroup)
+    found = resolve(GroupComparison(push, TaskGroup(demo.running), False), demo.http, demo.root)
+    assert found == GroupComparison(TaskGroup(demo.finished), TaskGroup(demo.running), False, (), demo.root)
 
 
 def test_what_holds_no_tasks_is_no_side(demo: Demo) -> None:
@@ -201,7 +206,7 @@ def test_what_holds_no_tasks_is_no_side(demo: Demo) -> None:
     with pytest.raises(InvalidLocatorError):
         question.opens("nonsense")
     answer = question.opens(demo.running)
-    assert isinstance(answer, Comparison)
+    assert isinstance(answer, GroupComparison)
     assert gather(demo.open(answer), CancelToken()).frame["tasks_base"].sum() > 0
 
 
@@ -210,7 +215,7 @@ def test_the_series_of_two_tasks_are_compared_down_to_their_values(demo: Demo) -
     frame = gather(group, CancelToken()).frame
     perf = frame.filter(pl.col("suite").str.contains("browsertime|talos") & (pl.col("state") == "completed")).head(2)
     locator = group.compare(perf)
-    assert isinstance(locator, Comparison) and parse_locator(locator.text()) == locator
+    assert isinstance(locator, GroupComparison) and parse_locator(locator.text()) == locator
     view = demo.open(locator)
     series = gather(view, CancelToken()).frame
     assert series.schema == pl.Schema(SERIES_CHANGES.polars()) and series.height > 1
@@ -249,7 +254,7 @@ def test_groups_of_two_deployments_can_be_compared(queue: FakeQueue) -> None:
     two_groups(queue)
     there = f"https://other.example/tasks/groups/{OTHER}"
     http = queue.http()
-    locator = Comparison(TaskGroup(GROUP), parse_locator(there))  # type: ignore[arg-type]
+    locator = GroupComparison(TaskGroup(GROUP), parse_locator(there))  # type: ignore[arg-type]
     found = resolve(locator, http, ROOT)
     assert parse_locator(found.text()) == found
-    assert gather(resource_for(found, http, ROOT), CancelToken()).frame.height == 3
+    assert gather(open_list(found, http, ROOT), CancelToken()).frame.height == 3

@@ -14,14 +14,12 @@ from backends.demo import locators as demo_locators
 from backends.errors import UsageError
 from backends.http import Http
 from backends.locators import Locator
-from backends.locators.taskcluster import IndexPath, Task, TaskGroup
-from backends.locators.taskcluster_views import IndexNamespace
 from backends.resources import Link, Question, Resource, gather
 from backends.systems import parse_locator
-from backends.taskcluster import resolve, resource_for
-from backends.taskcluster.index_namespaces import INDEX
-from backends.taskcluster.resolve import NotResolved
-from tests.taskcluster.fake_queue import ROOT, FakeQueue, reply, task_id
+from backends.taskcluster.index import INDEX
+from backends.taskcluster.locators import IndexNamespace, IndexPath, Task, TaskGroup
+from backends.taskcluster.resolve import NotResolvedError, resolve
+from tests.taskcluster.fake_queue import ROOT, FakeQueue, open_list, reply, task_id
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +36,7 @@ def http() -> Iterator[Http]:
 
 def opened(server: DemoServer, http: Http, text: str | Locator) -> Resource:
     locator = parse_locator(text) if isinstance(text, str) else text
-    return resource_for(resolve(locator, http, server.root_url), http, server.root_url)
+    return open_list(resolve(locator, http, server.root_url), http, server.root_url)
 
 
 def test_enter_leads_from_the_root_down_to_a_push(server: DemoServer, http: Http) -> None:
@@ -69,7 +67,7 @@ def test_a_path_without_a_task_is_taken_for_a_namespace(server: DemoServer, http
 
 
 def test_a_path_of_nothing_is_said_to_be_nothing(server: DemoServer, http: Http) -> None:
-    with pytest.raises(NotResolved, match="neither a task nor a namespace"):
+    with pytest.raises(NotResolvedError, match="neither a task nor a namespace"):
         resolve(parse_locator("gecko.v2.no-such-branch.latest"), http, server.root_url)
 
 
@@ -107,7 +105,7 @@ def test_a_long_namespace_is_listed_to_its_last_page(queue: FakeQueue) -> None:
 
     queue.answers["/api/index/v1/namespaces/a"] = page
     queue.answers["/api/index/v1/tasks/a"] = {"tasks": [{"namespace": "a.n0", "taskId": task_id(1), "rank": 5}]}
-    found = gather(resource_for(IndexNamespace("a"), queue.http(), ROOT), CancelToken()).frame
+    found = gather(open_list(IndexNamespace("a"), queue.http(), ROOT), CancelToken()).frame
     assert found["path"].to_list() == ["a.n0", "a.n1", "a.n2", "a.n3", "a.n0"]  # a path may be both
     assert found["kind"].to_list() == ["namespace"] * 4 + ["task"] and found["rank"][-1] == 5.0
 
@@ -115,7 +113,7 @@ def test_a_long_namespace_is_listed_to_its_last_page(queue: FakeQueue) -> None:
 def test_odd_entries_are_left_out_and_lose_no_others(queue: FakeQueue) -> None:
     queue.answers["/api/index/v1/namespaces/a"] = {"namespaces": [None, 5, {}, {"namespace": "a.b", "expires": "soon"}]}
     queue.answers["/api/index/v1/tasks/a"] = {"tasks": [{"namespace": "a.t", "taskId": 7, "rank": "high"}]}
-    resource = resource_for(IndexNamespace("a"), queue.http(), ROOT)
+    resource = open_list(IndexNamespace("a"), queue.http(), ROOT)
     frame = gather(resource, CancelToken()).frame
     assert frame["path"].to_list() == ["a.b", "a.t"]
     for row in frame.iter_rows(named=True):

@@ -21,16 +21,23 @@ from backends.frames import export, filters, statistics
 from backends.http import Http, Mode
 from backends.http.errors import NetworkError, NotFoundError
 from backends.http.response import ResponseSource
-from backends.locators.taskcluster import Artifact, Task, TaskArtifacts
 from backends.resources import Gathered, gather
 from backends.systems import parse_locator
-from backends.taskcluster import resource_for
-from backends.taskcluster.measurements import CAP, MeasurementList, tasks_of_rows
-from backends.taskcluster.measurements_reading import MEASUREMENTS, Measured, by_replicate, measurement_frame, read
-from tests.taskcluster.fake_queue import ROOT, FakeQueue, body, reply, task_id
+from backends.taskcluster.client import Client
+from backends.taskcluster.locators import Artifact, Task, TaskMeasurements
+from backends.taskcluster.measurements import (
+    CAP,
+    MEASUREMENTS,
+    DataFile,
+    MeasurementList,
+    by_replicate,
+    read_data,
+    tasks_of_rows,
+)
+from tests.taskcluster.fake_queue import ROOT, FakeQueue, body, open_list, reply, task_id
 
 NAME = "public/test_info/perfherder-data.json"
-SOURCE = Measured("T", "test-linux64/opt-perf", "linux64", "opt", 0, "completed", NAME)
+SOURCE = DataFile("T", "test-linux64/opt-perf", "linux64", "opt", 0, "completed", NAME)
 
 
 def suite(name: str = "amazon", **members: Any) -> dict[str, Any]:
@@ -43,7 +50,7 @@ def perf(*suites: Any, **members: Any) -> dict[str, Any]:
 
 def rows_of(value: Any) -> list[dict[str, Any]]:
     content = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return measurement_frame([read(content, SOURCE)]).to_dicts()
+    return MEASUREMENTS.build(read_data(content, SOURCE).rows).to_dicts()
 
 
 def listing(name: str = NAME, storage: str = "s3") -> dict[str, Any]:
@@ -58,8 +65,8 @@ def with_file(queue: FakeQueue, number: int, content: Any, name: str = NAME) -> 
 
 
 def measured(queue: FakeQueue, *ids: str, cache: Path | None = None, mode: Mode = Mode.NORMAL) -> Gathered:
-    locator = Task(ids[0], None, ROOT) if len(ids) == 1 else TaskArtifacts(ids, ROOT)
-    return gather(MeasurementList(locator, queue.http(cache, mode), ROOT), CancelToken())
+    locator = Task(ids[0], None, ROOT) if len(ids) == 1 else TaskMeasurements(ids, ROOT)
+    return gather(MeasurementList(locator, Client(queue.http(cache, mode), ROOT)), CancelToken())
 
 
 def test_a_suite_and_its_subtests_are_rows_with_all_that_tells_series_apart() -> None:
@@ -102,16 +109,16 @@ def test_a_list_of_files_in_one_is_read_whole() -> None:
 def test_values_that_are_no_numbers_are_counted_and_the_others_kept() -> None:
     odd = ["5", True, None, 1e13, -1e13, [], 10**400]
     subtests = [*({"name": "x", "value": value} for value in odd), {"value": 1}, "noise", {"name": "good", "value": 0}]
-    reading = read(json.dumps(perf(suite(subtests=subtests))).encode(), SOURCE)
-    assert [row[2:4] for row in reading.rows] == [("good", 0.0)]
+    reading = read_data(json.dumps(perf(suite(subtests=subtests))).encode(), SOURCE)
+    assert [(row.subtest, row.value) for row in reading.rows] == [("good", 0.0)]
     assert reading.left_out == len(odd) + 2 and reading.violation.startswith("suites[0].subtests[0].value")
 
 
 def test_nan_which_python_writes_into_json_loses_only_itself() -> None:
     subtest = {"name": "a", "value": 1, "replicates": [math.nan, 2]}
     content = json.dumps(perf(suite(value=math.nan, subtests=[subtest])))
-    reading = read(content.encode(), SOURCE)
-    assert reading.left_out == 1 and [row[-1] for row in reading.rows] == ["2.0"]
+    reading = read_data(content.encode(), SOURCE)
+    assert reading.left_out == 1 and [row.replicates for row in reading.rows] == [[2.0]]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +136,7 @@ def test_nan_which_python_writes_into_json_loses_only_itself() -> None:
     ],
 )
 def test_what_holds_no_measurement_says_why(content: bytes) -> None:
-    reading = read(content, SOURCE)
+    reading = read_data(content, SOURCE)
     assert reading.unusable and not reading.rows
 
 
@@ -143,15 +150,15 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 @given(JSON, st.integers(0, 400))
 def test_no_file_is_too_odd_to_be_read(value: Any, length: int) -> None:
     content = json.dumps(value).encode()
     for part in (content, content[:length]):
-        assert measurement_frame([read(part, SOURCE)]).schema == pl.Schema(MEASUREMENTS.polars())
+        assert MEASUREMENTS.build(read_data(part, SOURCE).rows).schema == pl.Schema(MEASUREMENTS.polars())
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 @given(st.lists(st.floats(-1e12, 1e12), max_size=20), st.floats(-1e12, 1e12))
 def test_replicates_come_back_as_the_numbers_that_they_were(replicates: list[float], value: float) -> None:
     rows = rows_of(perf(suite(value=value, replicates=replicates), suite("other", value=1)))
@@ -253,13 +260,13 @@ def test_a_cancelled_reading_ends_as_cancelled(queue: FakeQueue) -> None:
 
     ids = [with_file(queue, number, stop) for number in range(40)]
     with pytest.raises(OperationCancelledError):
-        gather(MeasurementList(TaskArtifacts(tuple(ids), ROOT), queue.http(), ROOT), cancel)
+        gather(MeasurementList(TaskMeasurements(tuple(ids), ROOT), Client(queue.http(), ROOT)), cancel)
     assert len([path for path in queue.asked if path.endswith("perfherder-data.json")]) < 40
 
 
 def test_a_row_leads_to_its_file(queue: FakeQueue) -> None:
     one = with_file(queue, 1, perf(suite(value=1, subtests=[{"name": "a", "value": 2}])))
-    resource = MeasurementList(Task(one, None, ROOT), queue.http(), ROOT)
+    resource = MeasurementList(Task(one, None, ROOT), Client(queue.http(), ROOT))
     frame = gather(resource, CancelToken()).frame
     row = frame.row(0, named=True)
     assert resource.open(row) == Artifact(one, 0, NAME, ROOT)
@@ -279,12 +286,12 @@ def test_the_retriggers_of_a_page_load_test_are_read_filtered_described_and_expo
     demo: DemoServer, tmp_path: Path
 ) -> None:
     with Http(cache_dir=tmp_path / "cache") as http:
-        group = resource_for(
+        group = open_list(
             parse_locator(demo_locators(demo.options, demo.root_url)["taskcluster.finished-group"]), http, demo.root_url
         )
         tasks = gather(group, CancelToken()).frame
         amazon = tasks.filter(pl.col("suite").str.contains("amazon"))
-        found = gather(MeasurementList.of_rows(amazon, http, demo.root_url), CancelToken())
+        found = gather(MeasurementList.of_rows(amazon, Client(http, demo.root_url)), CancelToken())
         frame = found.frame
         assert frame["task_id"].n_unique() == len(amazon) >= 3
         assert not any(found.notes), found.notes  # the demo's files are as Perfherder wants them
@@ -295,7 +302,9 @@ def test_the_retriggers_of_a_page_load_test_are_read_filtered_described_and_expo
         export.write(frame, tmp_path / "m.csv", "csv", schema=MEASUREMENTS)
         again = pl.read_csv(tmp_path / "m.csv", schema_overrides={"replicates": pl.String, "value": pl.Float64})
         assert by_replicate(again.with_columns(key=pl.lit("")))["value"].sum() == by_replicate(frame)["value"].sum()
-        builds = gather(MeasurementList.of_rows(tasks.filter(kind="build"), http, demo.root_url), CancelToken()).frame
+        builds = gather(
+            MeasurementList.of_rows(tasks.filter(kind="build"), Client(http, demo.root_url)), CancelToken()
+        ).frame
         assert set(builds["framework"]) == {"build_metrics"}
 
 

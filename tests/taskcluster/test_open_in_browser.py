@@ -9,11 +9,9 @@ from hypothesis import strategies as st
 
 from backends.http import Http
 from backends.locators import Locator
-from backends.locators.taskcluster import Artifact, Task, TaskGroup
 from backends.systems import parse_locator
-from backends.taskcluster import resource_for
-from backends.taskcluster.artifacts import TaskArtifactList
-from tests.taskcluster.fake_queue import GROUP, ROOT, task_id
+from backends.taskcluster.locators import Artifact, Task, TaskGroup
+from tests.taskcluster.fake_queue import GROUP, ROOT, open_list, task_id
 
 HTTP = Http(transport=httpx.MockTransport(lambda request: httpx.Response(500)))
 TASK = task_id(1)
@@ -25,7 +23,7 @@ NAMES = [
 
 
 def page_of_artifact(name: str, run: int) -> str | None:
-    resource = TaskArtifactList(Task(TASK, run, ROOT), HTTP, ROOT)
+    resource = open_list(Task(TASK, run, ROOT), HTTP, ROOT)
     return resource.web_url({"task_id": TASK, "run": run, "name": name})
 
 
@@ -34,7 +32,7 @@ def test_the_page_of_an_artifact_is_that_artifact_when_it_is_pasted(name: str) -
     assert parse_locator(str(page_of_artifact(name, 2))) == Artifact(TASK, 2, name, ROOT)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1), st.integers(0, 9999))
 def test_no_name_loses_anything_in_the_page_of_an_artifact(name: str, run: int) -> None:
     assert parse_locator(str(page_of_artifact(name, run))) == Artifact(TASK, run, name, ROOT)
@@ -46,4 +44,4 @@ def test_no_name_loses_anything_in_the_page_of_an_artifact(name: str, run: int) 
      Task(TASK, None, ROOT), Task(TASK, 0, ROOT), Task(TASK, 3, ROOT)],
 )  # fmt: skip
 def test_the_page_of_a_list_is_that_list_when_it_is_pasted(locator: Locator) -> None:
-    assert parse_locator(str(resource_for(locator, HTTP, ROOT).web_url())) == locator
+    assert parse_locator(str(open_list(locator, HTTP, ROOT).web_url())) == locator

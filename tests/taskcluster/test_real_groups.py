@@ -13,10 +13,9 @@ import polars as pl
 import pytest
 
 from backends.cancel import CancelToken
-from backends.locators.taskcluster import Task, TaskGroup
-from backends.taskcluster.artifacts import TaskArtifactList
-from backends.taskcluster.tasks import TaskGroupTasks
-from tests.taskcluster.fake_queue import ROOT, FakeQueue, listed, shown
+from backends.taskcluster.locators import Task, TaskGroup
+from backends.taskcluster.tasks import GroupTaskList
+from tests.taskcluster.fake_queue import ROOT, FakeQueue, listed, open_list, shown
 
 
 @pytest.fixture
@@ -24,7 +23,7 @@ def directory(samples: Path) -> Path:
     return samples / "taskcluster"
 
 
-def serve(queue: FakeQueue, pages: list[Any]) -> TaskGroupTasks:
+def serve(queue: FakeQueue, pages: list[Any]) -> GroupTaskList:
     group = pages[0]["taskGroupId"]
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -33,7 +32,7 @@ def serve(queue: FakeQueue, pages: list[Any]) -> TaskGroupTasks:
         return httpx.Response(200, json=pages[before.index(wanted)])
 
     queue.answers[f"/api/queue/v1/task-group/{group}/list"] = answer
-    return TaskGroupTasks(TaskGroup(group, ROOT), queue.http(), ROOT)
+    return open_list(TaskGroup(group, ROOT), queue.http(), ROOT)
 
 
 def seconds(run: dict[str, str], start: str, end: str) -> float | None:
@@ -105,7 +104,7 @@ def test_the_real_retriggers_are_numbered_within_their_label(directory: Path, qu
 def test_real_artifact_listings_are_shown_whole(directory: Path, queue: FakeQueue, name: str, count: int) -> None:
     recorded = json.loads((directory / f"code-coverage/{name}.json").read_text())["artifacts"]
     one = queue.task(1, [recorded])
-    resource = TaskArtifactList(Task(one, None, ROOT), queue.http(), ROOT)
+    resource = open_list(Task(one, None, ROOT), queue.http(), ROOT)
     rows = shown(listed(resource))
     assert len(rows) == count
     assert {row["name"] for row in rows.values()} == {artifact["name"] for artifact in recorded}
@@ -116,8 +115,8 @@ def test_real_artifact_listings_are_shown_whole(directory: Path, queue: FakeQueu
 def test_ninety_one_real_definitions_are_read_without_a_detour(directory: Path) -> None:
     import msgspec
 
-    from backends.taskcluster.models import Definition
+    from backends.taskcluster.models import TaskDefinition
 
     definitions = json.loads((directory / "treeherder/taskcluster_tasks_91_definitions.json").read_text())
-    read = [msgspec.json.decode(json.dumps(one).encode(), type=Definition) for one in definitions.values()]
+    read = [msgspec.json.decode(json.dumps(one).encode(), type=TaskDefinition) for one in definitions.values()]
     assert [one.metadata.name for one in read] == [one["metadata"]["name"] for one in definitions.values()]

@@ -22,11 +22,10 @@ from backends.http.errors import (
     HttpError,
     NotFoundError,
 )
-from backends.locators.taskcluster import Artifact, IndexPath, Task, TaskclusterLocator, TaskGroup
 from backends.systems import parse_locator
-from backends.taskcluster.index_namespaces import index_pages
-from backends.taskcluster.queue import Deployment
-from backends.taskcluster.task_rows import read_rows
+from backends.taskcluster.client import Client
+from backends.taskcluster.locators import Artifact, IndexPath, Task, TaskclusterLocator, TaskGroup
+from backends.taskcluster.task_rows import decode_rows
 from tests.taskcluster.fake_queue import ROOT
 
 FILE = "taskcluster/real-queue-v106-captures/http_exchanges.json"
@@ -66,27 +65,27 @@ def replaying(exchange: Exchange) -> Http:
     return Http(transport=httpx.MockTransport(answer), tries=1, pause=lambda seconds, cancel: None)
 
 
-def ask(deployment: Deployment, exchange: Exchange) -> Callable[[], Any]:
+def ask(client: Client, exchange: Exchange) -> Callable[[], Any]:
     """What of ours asks for this path."""
-    path, http = unquote(urlsplit(exchange["request"]["path"]).path), deployment.http
+    path, http = unquote(urlsplit(exchange["request"]["path"]).path), client.http
     if exchange["request"]["method"] == "POST":
         return partial(http.post, ROOT + path, b"{}", idempotent=True)
     parts = path.split("/")[2:]
     match parts:
         case ["queue", "v1", "task-group", group]:
-            return partial(deployment.task_group, group)
+            return partial(client.fetch_group, group)
         case ["queue", "v1", "task-group", group, "list"]:
-            return lambda: next(deployment.iter_task_pages(group, CancelToken()))
+            return lambda: next(client.iter_group_pages(group, CancelToken()))
         case ["queue", "v1", "task", task]:
-            return partial(deployment.task, task)
+            return partial(client.fetch_definition, task)
         case ["queue", "v1", "task", task, "status"]:
-            return partial(deployment.status, task)
+            return partial(client.fetch_status, task)
         case ["queue", "v1", "task", task, "runs", run, "artifacts"]:
-            return partial(deployment.artifacts, task, int(run), True)
+            return partial(client.fetch_artifacts, task, int(run), True)
         case ["index", "v1", "task", index_path]:
-            return partial(deployment.find, index_path)
+            return partial(client.find_task, index_path)
         case ["index", "v1", "tasks", namespace]:
-            return lambda: next(index_pages(deployment, "tasks", namespace, None))[0]
+            return lambda: next(client.fetch_index("tasks", namespace, None))[0]
     if exchange["status"] == 303 or "artifacts" in parts[4:]:
         return partial(http.locate, ROOT + exchange["request"]["path"])
     return partial(http.get, ROOT + exchange["request"]["path"], policy=CachePolicy.never())
@@ -94,8 +93,8 @@ def ask(deployment: Deployment, exchange: Exchange) -> Callable[[], Any]:
 
 @queue_exchanges
 def test_an_answer_is_read_as_what_it_is(exchange: Exchange) -> None:
-    deployment = Deployment(replaying(exchange), ROOT)
-    question, status = ask(deployment, exchange), exchange["status"]
+    client = Client(replaying(exchange), ROOT)
+    question, status = ask(client, exchange), exchange["status"]
     if status in PROBLEMS:
         with pytest.raises(HttpError) as raised:
             question()
@@ -115,14 +114,14 @@ def test_an_answer_is_read_as_what_it_is(exchange: Exchange) -> None:
 
 @pytest.mark.parametrize("exchange", [one for one in EXCHANGES if one.values[0] and one.values[0]["status"] == 200])
 def test_what_an_answer_holds_is_kept(exchange: Exchange) -> None:
-    deployment = Deployment(replaying(exchange), ROOT)
+    client = Client(replaying(exchange), ROOT)
     body = exchange["body"]
     if not isinstance(body, dict) or exchange["request"]["method"] != "GET":
         pytest.skip("not an answer that is read")
-    found = ask(deployment, exchange)()
+    found = ask(client, exchange)()
     path = exchange["request"]["path"]
     if "/list" in path:
-        frame, unreadable = read_rows(found.envelope.tasks, "g")
+        frame, unreadable = decode_rows(found.envelope.tasks, "g")
         assert unreadable == 0
         assert frame["task_id"].to_list() == [one["status"]["taskId"] for one in body["tasks"]]
         assert frame["state"].to_list() == [one["status"]["state"] for one in body["tasks"]]

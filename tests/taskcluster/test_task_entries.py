@@ -11,13 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.http.response import Response
-from backends.taskcluster import tolerant
+from backends.lenient_json import lenient
+from backends.taskcluster.client import TASKS_ENVELOPE as ENVELOPE
+from backends.taskcluster.client import NotTaskclusterError, split_entries, token_text
 from backends.taskcluster.models import ArtifactEntry, TaskEntry
-from backends.taskcluster.paging import token_text
-from backends.taskcluster.replies import TASKS as ENVELOPE
-from backends.taskcluster.replies import NotTaskcluster, cut
-from backends.taskcluster.task_columns import TASKS
-from backends.taskcluster.task_rows import read_rows
+from backends.taskcluster.task_rows import TASKS, decode_rows
 from tests.taskcluster.fake_queue import entry, task_id
 
 scalars = (
@@ -79,8 +77,8 @@ def mutated(path: tuple[Any, ...], value: Any) -> Any:
 
 def frame(entries: list[Any], text: bytes | None = None) -> Any:
     content = text if text is not None else json.dumps({"taskGroupId": "g", "tasks": entries}).encode()
-    envelope = cut(Response("https://tc.example/x", 200, {}, content), ENVELOPE, "tasks")
-    return read_rows(envelope.tasks, "g")[0]
+    envelope = split_entries(Response("https://tc.example/x", 200, {}, content), ENVELOPE, "tasks")
+    return decode_rows(envelope.tasks, "g")[0]
 
 
 @settings(deadline=None)
@@ -108,12 +106,12 @@ def test_a_wrong_member_costs_no_more_than_what_is_made_of_it(path: tuple[Any, .
 
 
 def test_the_slow_reading_of_a_right_task_is_the_fast_one() -> None:
-    from backends.taskcluster import tolerant
+    from backends.lenient_json import lenient
 
     for number in range(3):
         one = whole_entry(number)
         fast = msgspec.json.decode(json.dumps(one).encode(), type=TaskEntry)
-        assert tolerant.entry(one) == fast
+        assert lenient(TaskEntry, one) == fast
 
 
 def test_numbers_in_strings_and_strings_in_numbers_are_still_shown() -> None:
@@ -155,9 +153,9 @@ def test_a_payload_that_no_strict_parser_takes_loses_no_other_task(payload: byte
     odd = json.dumps(entry(2, payload="HERE")).encode().replace(b'"HERE"', payload)
     others = [json.dumps(entry(number)).encode() for number in (1, 3)]
     text = b'{"taskGroupId": "g", "tasks": [%s, %s , %s], "continuationToken": "next"}' % (others[0], odd, others[1])
-    envelope = cut(Response("https://tc.example/x", 200, {}, text), ENVELOPE, "tasks")
+    envelope = split_entries(Response("https://tc.example/x", 200, {}, text), ENVELOPE, "tasks")
     assert envelope.continuationToken == "next"
-    assert {task_id(1), task_id(3)} <= set(read_rows(envelope.tasks, "g")[0]["task_id"])
+    assert {task_id(1), task_id(3)} <= set(decode_rows(envelope.tasks, "g")[0]["task_id"])
 
 
 @pytest.mark.parametrize(
@@ -176,7 +174,7 @@ def test_a_payload_that_no_strict_parser_takes_loses_no_other_task(payload: byte
     ],
 )
 def test_what_is_no_listing_is_named_and_not_taken_for_an_empty_group(text: bytes, said: str) -> None:
-    with pytest.raises(NotTaskcluster, match=said) as raised:
+    with pytest.raises(NotTaskclusterError, match=said) as raised:
         frame([], text)
     assert "root URL" in raised.value.hint
 
@@ -218,9 +216,9 @@ def test_an_automatically_retried_task_shows_the_run_that_ran() -> None:
 
 def test_true_is_not_taken_for_the_number_1() -> None:
     odd = entry(1, extra={"chunks": {"current": True, "total": True}, "treeherder": {"tier": True}})
-    rows, unreadable = read_rows([msgspec.Raw(json.dumps(odd).encode())], "")
+    rows, unreadable = decode_rows([msgspec.Raw(json.dumps(odd).encode())], "")
     row = rows.row(0, named=True)
     assert unreadable == 0 and row["tier"] is None and row["chunk"] is None
-    assert tolerant.artifact({"name": "x", "contentLength": True}) == ArtifactEntry("x")
-    assert tolerant.artifact({"name": "x", "contentLength": 1}) == ArtifactEntry("x", contentLength=1)
+    assert lenient(ArtifactEntry, {"name": "x", "contentLength": True}) == ArtifactEntry("x")
+    assert lenient(ArtifactEntry, {"name": "x", "contentLength": 1}) == ArtifactEntry("x", contentLength=1)
     assert token_text(True) == token_text(None) == "" and token_text(1) == "1"

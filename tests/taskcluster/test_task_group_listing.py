@@ -13,16 +13,16 @@ from backends.errors import OperationCancelledError
 from backends.http import Http, Identity, Mode
 from backends.http.errors import AccessDeniedError, HttpError, NotFoundError
 from backends.http.response import ResponseSource
-from backends.locators.taskcluster import Task, TaskArtifacts, TaskGroup
-from backends.taskcluster.tasks import TaskGroupTasks
-from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, listed, reply, shown, task_id
+from backends.taskcluster.locators import Task, TaskArtifacts, TaskGroup
+from backends.taskcluster.tasks import GroupTaskList
+from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, listed, open_list, reply, shown, task_id
 
 PAST = "2026-01-01T00:00:00.000Z"
 FUTURE = "2999-01-01T00:00:00.000Z"
 
 
-def tasks_of(http: Http) -> TaskGroupTasks:
-    return TaskGroupTasks(TaskGroup(GROUP, ROOT), http, ROOT)
+def tasks_of(http: Http) -> GroupTaskList:
+    return open_list(TaskGroup(GROUP, ROOT), http, ROOT)
 
 
 def test_all_pages_are_shown_and_the_first_before_the_second_is_read(queue: FakeQueue) -> None:

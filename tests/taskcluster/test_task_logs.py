@@ -8,14 +8,13 @@ import pytest
 
 from backends.cancel import CancelToken
 from backends.http.errors import AccessDeniedError, NotFoundError
-from backends.locators.taskcluster import Artifact, IndexPath, Task, TaskGroup, TaskOrGroup
-from backends.logs.sources import from_log
+from backends.logs.log_cache import from_log
 from backends.resources import LogAddress
 from backends.systems import parse_locator
-from backends.taskcluster import resource_for
+from backends.taskcluster.locators import Artifact, IndexPath, Task, TaskGroup, TaskOrGroup
+from backends.taskcluster.logs import NoLogError, log_of_artifact, log_of_task
 from backends.taskcluster.resolve import resolve, resolve_task
-from backends.taskcluster.task_log import NoLog, log_of_artifact, log_of_task
-from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, body, entry, reply, task_id
+from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, body, entry, open_list, reply, task_id
 
 STARTED = "2026-11-20T10:01:00.000Z"
 
@@ -92,14 +91,14 @@ def test_the_usual_name_costs_no_look_at_the_list(queue: FakeQueue) -> None:
 )
 def test_a_run_that_left_no_log_says_why(queue: FakeQueue, state: str, reason: str, words: str) -> None:
     one = task(queue, run(), run(state, reason), artifacts=[s3("public/x.json")], number=1)
-    with pytest.raises(NoLog, match="left no log") as told:
+    with pytest.raises(NoLogError, match="left no log") as told:
         log(queue, one)
     assert words in told.value.sentence and "open run 0" in told.value.hint
 
 
 def test_a_log_that_the_worker_could_not_store_is_said_to_be_lost(queue: FakeQueue) -> None:
     one = task(queue, run("failed", "failed"), artifacts=[{"storageType": "error", "name": BACKING}])
-    with pytest.raises(NoLog, match="could not store public/logs/"):
+    with pytest.raises(NoLogError, match="could not store public/logs/"):
         log(queue, one)
 
 
@@ -113,7 +112,7 @@ def test_a_log_that_the_queue_says_was_never_made_is_looked_for_among_the_artifa
     queue.answers[f"{path}/{BACKING}"] = reply({"code": "InputError", "message": "Artifact is an error"}, status)
     assert log(queue, one) == "says public/only.log"
     queue.answers[path] = {"artifacts": [lost]}
-    with pytest.raises(NoLog, match=r"ended as failed; its worker could not store public/logs/live_backing\.log"):
+    with pytest.raises(NoLogError, match=r"ended as failed; its worker could not store public/logs/live_backing\.log"):
         log(queue, one)
 
 
@@ -139,7 +138,7 @@ def test_a_link_to_lines_of_treeherders_log_viewer_opens_the_log_at_them(queue: 
 
 
 def test_a_running_task_without_a_log_yet_is_said_to_be_one(queue: FakeQueue) -> None:
-    with pytest.raises(NoLog, match="no log yet"):
+    with pytest.raises(NoLogError, match="no log yet"):
         log(queue, task(queue, run("running"), artifacts=[]))
 
 
@@ -152,10 +151,10 @@ def test_a_live_log_under_another_name_is_live(queue: FakeQueue) -> None:
 
 
 def test_the_list_of_tasks_of_runs_and_the_command_find_the_same_log(queue: FakeQueue) -> None:
-    from backends.locators.taskcluster_views import TaskRelation
+    from backends.taskcluster.locators import TaskRuns
 
     one = task(queue, run("failed", "failed"), artifacts=[s3("public/only.log")])
-    runs: Any = resource_for(TaskRelation("runs", one, ROOT), queue.http(), ROOT)
+    runs: Any = open_list(TaskRuns(one, ROOT), queue.http(), ROOT)
     (page,) = runs.pages(CancelToken())
     address = runs.log(page.frame.row(0, named=True))
     assert address.failed and read(queue, address) == "says public/only.log"  # opens at the first error
@@ -175,7 +174,7 @@ def test_an_artifact_that_outlived_its_task_or_is_all_one_may_see_opens(
     named = Artifact(one, number, "public/a.log", ROOT)
     address = log_of_artifact(queue.http(), named, CancelToken())
     assert not address.live and read(queue, address) == "says public/a.log"
-    listing = resource_for(named, queue.http(), ROOT)
+    listing = open_list(named, queue.http(), ROOT)
     (page,) = listing.pages(CancelToken())
     assert page.frame["name"].to_list() == ["public/a.log"] and "cannot be read" in page.note
     row = page.frame.row(0, named=True)
@@ -183,7 +182,7 @@ def test_an_artifact_that_outlived_its_task_or_is_all_one_may_see_opens(
     (file,) = next(iter(listing.files(page.frame, CancelToken())))
     assert file.url == address.url and not file.skip
     with pytest.raises((NotFoundError, AccessDeniedError)):
-        list(resource_for(Task(one, number, ROOT), queue.http(), ROOT).pages(CancelToken()))
+        list(open_list(Task(one, number, ROOT), queue.http(), ROOT).pages(CancelToken()))
 
 
 def test_an_artifact_that_is_not_there_is_said_not_to_be(queue: FakeQueue) -> None:
@@ -197,10 +196,10 @@ def test_the_log_of_a_failed_task_opens_at_its_first_error_from_every_list(queue
     status = queue.answers[f"/api/queue/v1/task/{one}/status"]["status"]
     definition = queue.answers[f"/api/queue/v1/task/{one}"]
     queue.group([[{"status": status, "task": definition}, entry(2)]])
-    group: Any = resource_for(TaskGroup(GROUP, ROOT), queue.http(), ROOT)
+    group: Any = open_list(TaskGroup(GROUP, ROOT), queue.http(), ROOT)
     failed, passed = list(group.pages(CancelToken()))[-1].frame.sort("state", descending=True).iter_rows(named=True)
     assert group.log(failed).failed and not group.log(passed).failed
-    artifacts: Any = resource_for(Task(one, None, ROOT), queue.http(), ROOT)
+    artifacts: Any = open_list(Task(one, None, ROOT), queue.http(), ROOT)
     (page,) = artifacts.pages(CancelToken())
     assert [artifacts.log(row).failed for row in page.frame.sort("name").iter_rows(named=True)] == [True, False]
     for named in (Artifact(one, None, BACKING, ROOT), Artifact(one, 0, BACKING, ROOT)):

@@ -16,15 +16,13 @@ from backends.demo import DemoOptions, DemoServer
 from backends.demo import locators as demo_locators
 from backends.http import Http
 from backends.http.errors import NetworkError
-from backends.locators.taskcluster import TaskGroup
-from backends.locators.taskcluster_views import TaskRelation
 from backends.resources import gather
 from backends.systems import parse_locator
-from backends.taskcluster import resource_for
-from backends.taskcluster.queue import RESOLVED
-from backends.taskcluster.task_columns import TASKS
-from backends.taskcluster.tasks import TaskGroupTasks
-from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, reply, task_id
+from backends.taskcluster.client import RESOLVED
+from backends.taskcluster.locators import TaskGroup, TaskRuns
+from backends.taskcluster.task_rows import TASKS
+from backends.taskcluster.tasks import GroupTaskList
+from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, open_list, reply, task_id
 
 BATCH = "/api/queue/v1/tasks/status"
 
@@ -48,9 +46,9 @@ def status(one: str, state: str) -> dict[str, Any]:
     return {**entry(0, state=state)["status"], "taskId": one}
 
 
-def group(queue: FakeQueue, *states: str) -> tuple[TaskGroupTasks, pl.DataFrame]:
+def group(queue: FakeQueue, *states: str) -> tuple[GroupTaskList, pl.DataFrame]:
     queue.group([[entry(number, state=state) for number, state in enumerate(states)]])
-    resource = TaskGroupTasks(TaskGroup(GROUP), queue.http(), ROOT)
+    resource = open_list(TaskGroup(GROUP), queue.http(), ROOT)
     return resource, gather(resource, CancelToken()).frame
 
 
@@ -70,7 +68,7 @@ def test_nothing_is_asked_once_everything_is_resolved_and_nothing_can_be_added(
     queue: FakeQueue, members: dict[str, str]
 ) -> None:
     queue.group([[entry(0), entry(1, state="failed")]], **members)
-    resource = TaskGroupTasks(TaskGroup(GROUP), queue.http(), ROOT)
+    resource = open_list(TaskGroup(GROUP), queue.http(), ROOT)
     frame = gather(resource, CancelToken()).frame
     queue.asked.clear()
     assert resource.updates(frame, CancelToken()) is None
@@ -106,7 +104,7 @@ def test_a_retrigger_in_a_group_that_has_ended_is_seen_and_nothing_else_is_sent_
     queue: FakeQueue, tmp_path: Path
 ) -> None:
     pages = Pages(queue, *(labelled(number, f"test-{number}") for number in range(6)))
-    resource = TaskGroupTasks(TaskGroup(GROUP), queue.http(tmp_path), ROOT)
+    resource = open_list(TaskGroup(GROUP), queue.http(tmp_path), ROOT)
     frame = gather(resource, CancelToken()).frame
     for _ in range(2):  # the first look stores the pages, from then on they are only asked for
         page = resource.updates(frame, CancelToken())
@@ -124,7 +122,7 @@ def test_a_retrigger_in_a_group_that_has_ended_is_seen_and_nothing_else_is_sent_
 
 def test_a_task_that_is_run_again_is_seen_too(queue: FakeQueue, tmp_path: Path) -> None:
     pages = Pages(queue, entry(0), entry(1, state="failed"))
-    resource = TaskGroupTasks(TaskGroup(GROUP), queue.http(tmp_path), ROOT)
+    resource = open_list(TaskGroup(GROUP), queue.http(tmp_path), ROOT)
     frame = gather(resource, CancelToken()).frame
     pages.tasks[1] = entry(1, state="pending")
     page = resource.updates(frame, CancelToken())
@@ -133,7 +131,7 @@ def test_a_task_that_is_run_again_is_seen_too(queue: FakeQueue, tmp_path: Path) 
 
 def test_a_group_without_a_store_is_looked_at_all_the_same(queue: FakeQueue) -> None:
     pages = Pages(queue, entry(0))
-    resource = TaskGroupTasks(TaskGroup(GROUP), queue.http(), ROOT)
+    resource = open_list(TaskGroup(GROUP), queue.http(), ROOT)
     frame = gather(resource, CancelToken()).frame
     pages.tasks.append(entry(1))
     page = resource.updates(frame, CancelToken())
@@ -142,7 +140,7 @@ def test_a_group_without_a_store_is_looked_at_all_the_same(queue: FakeQueue) -> 
 
 def test_a_look_that_fails_is_a_problem_and_no_empty_update(queue: FakeQueue, tmp_path: Path) -> None:
     Pages(queue, entry(0))
-    resource = TaskGroupTasks(TaskGroup(GROUP), queue.http(tmp_path), ROOT)
+    resource = open_list(TaskGroup(GROUP), queue.http(tmp_path), ROOT)
     frame = gather(resource, CancelToken()).frame
     assert resource.updates(frame, CancelToken()) is not None  # what is stored now does not stand for the server
     queue.down = True
@@ -152,7 +150,7 @@ def test_a_look_that_fails_is_a_problem_and_no_empty_update(queue: FakeQueue, tm
 
 def test_a_task_that_is_run_again_gets_its_new_run_in_the_list_of_runs(queue: FakeQueue) -> None:
     one = queue.task(1, [[]])
-    runs: Any = resource_for(TaskRelation("runs", one, ROOT), queue.http(), ROOT)
+    runs: Any = open_list(TaskRuns(one, ROOT), queue.http(), ROOT)
     frame = gather(runs, CancelToken()).frame
     path = f"/api/queue/v1/task/{one}/status"
     status: Any = queue.answers[path]["status"]
@@ -201,9 +199,9 @@ def test_statuses_are_asked_fresh_whatever_is_stored(queue: FakeQueue, tmp_path:
     one = task_id(0)
     queue.answers[f"/api/queue/v1/task/{one}/status"] = {"status": status(one, "running")}
     http = queue.http(tmp_path)
-    resource = TaskGroupTasks(TaskGroup(GROUP), http, ROOT)
+    resource = open_list(TaskGroup(GROUP), http, ROOT)
     frame = gather(resource, CancelToken()).frame
-    resource.deployment.status(one)  # now it is stored
+    resource.client.fetch_status(one)  # now it is stored
     queue.answers[f"/api/queue/v1/task/{one}/status"] = {"status": status(one, "completed")}
     page = resource.updates(frame, CancelToken())
     assert page is not None and page.frame["state"].to_list() == ["completed"]
@@ -234,7 +232,7 @@ def test_odd_replies_change_nothing(queue: FakeQueue, odd: Any) -> None:
 
 def test_some_tasks_of_a_group_are_polled_alone(queue: FakeQueue) -> None:
     group(queue, "running", "running")
-    resource = TaskGroupTasks(TaskGroup(GROUP, "", (task_id(1),)), queue.http(), ROOT)
+    resource = open_list(TaskGroup(GROUP, "", (task_id(1),)), queue.http(), ROOT)
     frame = gather(resource, CancelToken()).frame
     assert frame["task_id"].to_list() == [task_id(1)]
     statuses = Statuses(queue, t1="running")
@@ -246,7 +244,7 @@ def test_the_running_group_of_the_embedded_ci_comes_to_its_end_by_updates_alone(
     clock = [300.0]
     with DemoServer(DemoOptions(tasks=20), elapsed=lambda: clock[0]) as server, Http() as http:
         locator = parse_locator(demo_locators(server.options, server.root_url)["taskcluster.running-group"])
-        resource = resource_for(locator, http, server.root_url)
+        resource = open_list(locator, http, server.root_url)
         frame = gather(resource, CancelToken()).frame
         assert not frame["state"].is_in(list(RESOLVED)).all()
         for _ in range(6):

@@ -9,22 +9,21 @@ import httpx
 import polars as pl
 import pytest
 
-from backends import config
+from backends import config, submit
 from backends.cancel import CancelToken
 from backends.demo import DemoOptions, DemoServer
 from backends.demo import locators as demo_locators
 from backends.http import Http
 from backends.http.errors import NotFoundError
 from backends.locators import Locator
-from backends.locators.taskcluster import Task, TaskGroup
-from backends.locators.taskcluster_views import TaskRelation
+from backends.locators.submit import TaskJobs
 from backends.resources import Gathered, Link, Resource, gather
-from backends.submit.locators import TaskJobs
-from backends.systems import open_resource, parse_locator
-from backends.taskcluster import resolve, resource_for
+from backends.systems import parse_locator
+from backends.taskcluster.locators import Task, TaskDependencies, TaskDependents, TaskGroup, TaskRuns
+from backends.taskcluster.resolve import resolve
 from backends.taskcluster.runs import RUNS
-from backends.taskcluster.task_columns import TASKS
-from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, not_found, reply, task_id
+from backends.taskcluster.task_rows import TASKS
+from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, not_found, open_list, reply, task_id
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +41,7 @@ def http() -> Iterator[Http]:
 def opened(server: DemoServer, http: Http, text: str | Locator) -> Resource:
     known = demo_locators(server.options, server.root_url)
     locator = parse_locator(known.get(f"taskcluster.{text}", text)) if isinstance(text, str) else text
-    return resource_for(resolve(locator, http, server.root_url), http, server.root_url)
+    return open_list(resolve(locator, http, server.root_url), http, server.root_url)
 
 
 def whole(resource: Resource) -> Gathered:
@@ -87,7 +86,7 @@ def test_a_hostile_definition_is_a_tree_like_any_other(server: DemoServer, http:
 
 def test_a_task_that_is_gone_has_no_tree_but_words(queue: FakeQueue) -> None:
     queue.group([[entry(1)]])
-    group = resource_for(TaskGroup(GROUP), queue.http(), ROOT)
+    group = open_list(TaskGroup(GROUP), queue.http(), ROOT)
     document = group.document(whole(group).frame.row(0, named=True))
     assert document is not None
     with pytest.raises(NotFoundError):
@@ -134,7 +133,7 @@ def test_runs_with_clocks_that_disagree_or_odd_words_are_rows(queue: FakeQueue) 
         None,
     ]
     queue.answers[f"/api/queue/v1/task/{one}/status"] = {"status": {"taskId": one, "state": "x", "runs": runs}}
-    frame = whole(resource_for(TaskRelation("runs", one), queue.http(), ROOT)).frame
+    frame = whole(open_list(TaskRuns(one), queue.http(), ROOT)).frame
     assert frame["state"].to_list() == ["completed", "new word", "unknown"]
     assert frame["queue_time"].to_list() == [None] * 3
 
@@ -160,7 +159,7 @@ def test_dependencies_that_have_expired_are_counted(queue: FakeQueue) -> None:
     known = entry(2)
     queue.answers["/api/queue/v1/tasks/status"] = {"statuses": [{"taskId": task_id(2), "status": known["status"]}]}
     queue.answers["/api/queue/v1/tasks"] = {"tasks": [{"taskId": task_id(2), "task": known["task"]}]}
-    found = whole(resource_for(TaskRelation("dependencies", task_id(1)), queue.http(), ROOT))
+    found = whole(open_list(TaskDependencies(task_id(1)), queue.http(), ROOT))
     assert found.frame["name"].to_list() == ["test-linux/opt-suite-2"]
     assert found.notes == ("1 of 2 tasks have expired or cannot be seen.",)
 
@@ -175,7 +174,7 @@ def test_a_queue_without_batches_is_asked_task_by_task(queue: FakeQueue) -> None
         one = entry(number)
         queue.answers[f"/api/queue/v1/task/{task_id(number)}"] = one["task"]
         queue.answers[f"/api/queue/v1/task/{task_id(number)}/status"] = {"status": one["status"]}
-    found = whole(resource_for(TaskRelation("dependencies", task_id(1)), queue.http(), ROOT)).frame
+    found = whole(open_list(TaskDependencies(task_id(1)), queue.http(), ROOT)).frame
     assert sorted(found["task_id"]) == [task_id(2), task_id(3)] and set(found["group_id"]) == {GROUP}
 
 
@@ -191,7 +190,7 @@ def test_thousands_of_dependencies_come_in_pages(queue: FakeQueue) -> None:
 
     queue.answers["/api/queue/v1/tasks/status"] = statuses
     queue.answers["/api/queue/v1/tasks"] = {"tasks": []}
-    pages = list(resource_for(TaskRelation("dependencies", task_id(9999)), queue.http(), ROOT).pages(CancelToken()))
+    pages = list(open_list(TaskDependencies(task_id(9999)), queue.http(), ROOT).pages(CancelToken()))
     assert [page.frame.height for page in pages] == [1000, 1000, 500] and asked == [1000, 1000, 500]
 
 
@@ -204,7 +203,7 @@ def test_dependents_go_on_to_the_last_page(queue: FakeQueue) -> None:
         return reply({"taskId": one, "tasks": [entry(10 + number)], **more})
 
     queue.answers[f"/api/queue/v1/task/{one}/dependents"] = page
-    frame = whole(resource_for(TaskRelation("dependents", one), queue.http(), ROOT)).frame
+    frame = whole(open_list(TaskDependents(one), queue.http(), ROOT)).frame
     assert frame["task_id"].to_list() == [task_id(10), task_id(11), task_id(12)]
 
 
@@ -247,7 +246,7 @@ def test_marked_tasks_are_linted_and_published_as_treeherder_jobs(server: DemoSe
     assert one.task_ids == (marked["task_id"][0],) and three.task_ids == tuple(marked["task_id"])
     assert label == "3 tasks as Treeherder jobs: lint, preview, publish"
     assert parse_locator(three.text()) == three
-    made = gather(open_resource(three, http, settings, CancelToken()), CancelToken()).frame
+    made = gather(submit.resource_for(three, http, settings), CancelToken()).frame
     assert made["name"].to_list() == marked["name"].to_list() and set(made["form"]) == {"pulse"}
     many = pl.concat([frame] * (1 + 300 // frame.height))
     label, first = jobs(many)[1]
@@ -267,7 +266,7 @@ def test_provenance_names_the_push_and_the_job_in_treeherder(server: DemoServer,
 
 def test_a_task_without_a_push_promises_no_treeherder(queue: FakeQueue) -> None:
     queue.group([[entry(1)]])
-    group = resource_for(TaskGroup(GROUP), queue.http(), ROOT)
+    group = open_list(TaskGroup(GROUP), queue.http(), ROOT)
     frame = whole(group).frame
     row = frame.row(0, named=True)
     assert not any("Treeherder" in one.label for one in group.menu(row, frame))

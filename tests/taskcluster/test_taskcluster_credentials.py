@@ -19,7 +19,7 @@ from backends.http.errors import AccessDeniedError, from_response
 from backends.session import Session
 from backends.systems import parse_locator
 from backends.taskcluster.credentials import half_set, identities
-from backends.taskcluster.roots import artifact_url
+from backends.taskcluster.urls import artifact_url
 from backends.transfers.engine import Transfer
 from backends.transfers.files import RemoteFile
 from backends.transfers.plan import make_plan

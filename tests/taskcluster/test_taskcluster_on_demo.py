@@ -14,9 +14,9 @@ from backends.http import Http
 from backends.http.response import ResponseSource
 from backends.resources import Resource
 from backends.systems import parse_locator
-from backends.taskcluster import resolve, resource_for
-from backends.taskcluster.task_columns import TASKS
-from tests.taskcluster.fake_queue import listed, shown
+from backends.taskcluster.resolve import resolve
+from backends.taskcluster.task_rows import TASKS
+from tests.taskcluster.fake_queue import listed, open_list, shown
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def demo() -> Iterator[DemoServer]:
 
 def opened(demo: DemoServer, http: Http, name: str) -> Resource:
     locator = parse_locator(demo_locators(demo.options, demo.root_url)[name])
-    return resource_for(resolve(locator, http, demo.root_url), http, demo.root_url)
+    return open_list(resolve(locator, http, demo.root_url), http, demo.root_url)
 
 
 def test_the_finished_group_is_listed_reopened_and_plans_its_files(demo: DemoServer, tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_the_finished_group_is_listed_reopened_and_plans_its_files(demo: DemoSer
         files = [file for batch in group.files(some, CancelToken()) for file in batch]
         marked = group.open_marked(some)
         assert marked is not None
-        listed_one_by_one = shown(listed(resource_for(marked, http, demo.root_url)))
+        listed_one_by_one = shown(listed(open_list(marked, http, demo.root_url)))
         assert len(files) == len({file.key for file in files}) == len(listed_one_by_one)
 
 

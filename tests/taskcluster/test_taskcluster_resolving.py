@@ -10,25 +10,25 @@ import pytest
 from backends.errors import AppError, UsageError
 from backends.http import Mode
 from backends.http.errors import HttpError
-from backends.locators import InvalidLocatorError
 from backends.locators.base import Locator
-from backends.locators.taskcluster import (
+from backends.systems import parse_locator
+from backends.taskcluster.artifacts import ArtifactList
+from backends.taskcluster.client import NotTaskclusterError
+from backends.taskcluster.locators import (
     Artifact,
+    IndexedGroup,
     IndexPath,
-    Push,
+    PushGroup,
     Task,
     TaskArtifacts,
     TaskGroup,
     TaskOrGroup,
     TreeherderJob,
 )
-from backends.systems import parse_locator
-from backends.taskcluster import normalise_root, resolve, resource_for
-from backends.taskcluster.artifacts import TaskArtifactList
-from backends.taskcluster.replies import NotTaskcluster
-from backends.taskcluster.resolve import NotResolved
-from backends.taskcluster.tasks import TaskGroupTasks
-from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, listed, reply, task_id
+from backends.taskcluster.resolve import NotResolvedError, resolve
+from backends.taskcluster.tasks import GroupTaskList
+from backends.taskcluster.urls import normalise_root
+from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, listed, open_list, reply, task_id
 
 REV = "0b445bf4228a963505183b157758c37664921791"
 PATH = "gecko.v2.autoland.latest.taskgraph.decision"
@@ -50,13 +50,13 @@ def test_an_id_is_a_group_if_there_is_such_a_group_and_else_a_task(queue: FakeQu
 
 
 def test_an_unknown_id_says_that_both_were_tried(queue: FakeQueue) -> None:
-    with pytest.raises(NotResolved, match="neither as a task group nor as a task"):
+    with pytest.raises(NotResolvedError, match="neither as a task group nor as a task"):
         resolve(TaskOrGroup(GROUP), queue.http(), ROOT)
 
 
 def test_offline_an_id_still_opens_a_group_that_was_seen_by_its_address(queue: FakeQueue, tmp_path: Path) -> None:
     queue.group([[entry(1)]])
-    listed(TaskGroupTasks(TaskGroup(GROUP, ROOT), queue.http(tmp_path), ROOT))
+    listed(open_list(TaskGroup(GROUP, ROOT), queue.http(tmp_path), ROOT))
     offline = queue.http(tmp_path, Mode.OFFLINE)
     assert resolve(TaskOrGroup(GROUP), offline, ROOT) == TaskGroup(GROUP, ROOT)
     with pytest.raises(HttpError, match="Offline"):
@@ -73,7 +73,7 @@ def test_a_decision_tasks_index_path_opens_its_group_and_any_other_the_task(queu
 
 
 def test_an_index_path_without_a_task_is_named(queue: FakeQueue) -> None:
-    with pytest.raises(NotResolved, match=r"neither a task nor a namespace at gecko\.v2\.nope"):
+    with pytest.raises(NotResolvedError, match=r"neither a task nor a namespace at gecko\.v2\.nope"):
         resolve(IndexPath("gecko.v2.nope"), queue.http(), ROOT)
 
 
@@ -84,17 +84,17 @@ def test_an_index_path_without_a_task_is_named(queue: FakeQueue) -> None:
 def test_a_push_opens_the_group_of_its_decision_task(queue: FakeQueue, repository: str, domain: str) -> None:
     index(queue, f"{domain}.v2.{repository}.revision.{REV}.taskgraph.decision", task_id(1))
     decision(queue, task_id(1), GROUP)  # the group's id is taken from the task, not guessed from its own
-    assert resolve(Push(repository, REV), queue.http(), ROOT) == TaskGroup(GROUP, ROOT)
+    assert resolve(PushGroup(repository, REV), queue.http(), ROOT) == TaskGroup(GROUP, ROOT)
 
 
 def test_a_push_that_is_not_indexed_says_where_was_looked(queue: FakeQueue) -> None:
-    with pytest.raises(NotResolved, match=r"gecko\.v2\.try, comm\.v2\.try, mobile\.v2\.try"):
-        resolve(Push("try", REV), queue.http(), ROOT)
+    with pytest.raises(NotResolvedError, match=r"gecko\.v2\.try, comm\.v2\.try, mobile\.v2\.try"):
+        resolve(PushGroup("try", REV), queue.http(), ROOT)
 
 
 def test_a_short_revision_asks_for_the_full_one_without_asking_the_server(queue: FakeQueue) -> None:
-    with pytest.raises(NotResolved, match="all 40 digits"):
-        resolve(Push("try", REV[:12]), queue.http(), ROOT)
+    with pytest.raises(NotResolvedError, match="all 40 digits"):
+        resolve(PushGroup("try", REV[:12]), queue.http(), ROOT)
     assert queue.asked == []
 
 
@@ -116,7 +116,7 @@ def test_a_locator_without_a_deployment_means_the_configured_one(queue: FakeQueu
 def test_a_web_page_in_place_of_a_deployment_points_to_the_root_url(queue: FakeQueue, tmp_path: Path) -> None:
     page = httpx.Response(200, html="<!doctype html><title>Treeherder</title>")
     queue.answers[f"/api/queue/v1/task-group/{GROUP}"] = queue.answers[f"/api/queue/v1/task/{GROUP}"] = page
-    with pytest.raises(NotTaskcluster, match="not as a Taskcluster deployment does: it is a web page"):
+    with pytest.raises(NotTaskclusterError, match="deployment does: it is a web page"):
         resolve(TaskOrGroup(GROUP), queue.http(tmp_path), ROOT)
     queue.group([[]])
     assert resolve(TaskOrGroup(GROUP), queue.http(tmp_path), ROOT) == TaskGroup(GROUP, ROOT)
@@ -124,7 +124,7 @@ def test_a_web_page_in_place_of_a_deployment_points_to_the_root_url(queue: FakeQ
 
 def test_a_wrong_answer_for_a_definition_is_not_kept_for_ever(queue: FakeQueue, tmp_path: Path) -> None:
     queue.answers[f"/api/queue/v1/task/{GROUP}"] = {"hello": "world"}
-    with pytest.raises(NotTaskcluster):
+    with pytest.raises(NotTaskclusterError):
         resolve(TaskOrGroup(GROUP), queue.http(tmp_path), ROOT)
     decision(queue, GROUP, GROUP)
     assert resolve(TaskOrGroup(GROUP), queue.http(tmp_path), ROOT) == Task(GROUP, None, ROOT)
@@ -132,12 +132,11 @@ def test_a_wrong_answer_for_a_definition_is_not_kept_for_ever(queue: FakeQueue, 
 
 def test_each_locator_has_its_list(queue: FakeQueue) -> None:
     http = queue.http()
-    assert isinstance(resource_for(TaskGroup(GROUP), http, ROOT), TaskGroupTasks)
-    assert isinstance(resource_for(TaskArtifacts((GROUP,)), http, ROOT), TaskArtifactList)
-    run = resource_for(Artifact(GROUP, 1, "x"), http, ROOT)
-    assert isinstance(run, TaskArtifactList) and run.run == 1
-    with pytest.raises(InvalidLocatorError, match="looked up"):
-        resource_for(parse_locator(GROUP), http, ROOT)
+    assert isinstance(open_list(TaskGroup(GROUP), http, ROOT), GroupTaskList)
+    assert isinstance(open_list(TaskArtifacts((GROUP,)), http, ROOT), ArtifactList)
+    run = open_list(Artifact(GROUP, 1, "x"), http, ROOT)
+    assert isinstance(run, ArtifactList) and run.run == 1
+    assert parse_locator(GROUP).listing() == ""  # a server has to be asked first
 
 
 @pytest.mark.parametrize(
@@ -205,33 +204,33 @@ def test_a_selected_job_opens_its_push_with_the_cursor_on_it(queue: FakeQueue) -
     queue.answers[JOB] = {"task_id": one, "retry_id": 0}
     found = resolve(TreeherderJob("try", 123), queue.http(), ROOT, None, ROOT)  # the configured Treeherder
     assert found == TaskGroup(GROUP, ROOT, task=one)
-    assert resource_for(found, queue.http(), ROOT).first_key == one
+    assert open_list(found, queue.http(), ROOT).first_key == one
 
 
 def test_a_job_that_treeherder_forgot_opens_the_push_or_says_so(queue: FakeQueue) -> None:
     index(queue, f"gecko.v2.try.revision.{REV}.taskgraph.decision", task_id(1))
     decision(queue, task_id(1), GROUP)
     assert resolve(TreeherderJob("try", 123, False, REV, ROOT), queue.http(), ROOT) == TaskGroup(GROUP, ROOT)
-    with pytest.raises(NotResolved, match="no job 123 of try"):
+    with pytest.raises(NotResolvedError, match="no job 123 of try"):
         resolve(TreeherderJob("try", 123, log=True, server=ROOT), queue.http(), ROOT)
 
 
 @pytest.mark.parametrize("odd", [{}, {"task_id": None}, {"task_id": "../x"}, {"taskcluster_metadata": 5}, []])
 def test_a_job_of_another_ci_is_said_to_be_one(queue: FakeQueue, odd: object) -> None:
     queue.answers[JOB] = lambda _: reply(odd)
-    with pytest.raises(NotResolved, match="no task of Taskcluster"):
+    with pytest.raises(NotResolvedError, match="is not a task of Taskcluster"):
         resolve(TreeherderJob("try", 123, server=ROOT), queue.http(), ROOT)
 
 
 def test_the_group_of_an_indexed_task_is_that_of_its_definition(queue: FakeQueue) -> None:
     index(queue, "gecko.v2.try.build", queue.task(1, []))
-    assert resolve(IndexPath("gecko.v2.try.build", group=True), queue.http(), ROOT) == TaskGroup(GROUP, ROOT)
-    with pytest.raises(NotResolved):
-        resolve(IndexPath("gecko.v2.nope", group=True), queue.http(), ROOT)
+    assert resolve(IndexedGroup("gecko.v2.try.build"), queue.http(), ROOT) == TaskGroup(GROUP, ROOT)
+    with pytest.raises(NotResolvedError):
+        resolve(IndexedGroup("gecko.v2.nope"), queue.http(), ROOT)
 
 
 @pytest.mark.parametrize("log", [True, False])
 def test_a_job_whose_task_has_expired_says_so_and_not_which_request_failed(queue: FakeQueue, log: bool) -> None:
     queue.answers[JOB] = {"task_id": task_id(9), "retry_id": 0}
-    with pytest.raises(NotResolved, match=f"is task {task_id(9)}, which {ROOT} does not have"):
+    with pytest.raises(NotResolvedError, match=f"is task {task_id(9)}, which {ROOT} does not have"):
         resolve(TreeherderJob("try", 123, log, server=ROOT), queue.http(), ROOT)

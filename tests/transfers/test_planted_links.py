@@ -13,7 +13,7 @@ from backends.errors import FileError
 from backends.extraction.downloads import unpack_downloads
 from backends.transfers.outputs import part_name
 from tests.extraction.test_unpacked_downloads import zipped
-from tests.taskcluster import test_original_layout_kill as layout
+from tests.taskcluster import test_artifact_downloader_killed as layout
 from tests.transfers.conftest import Runner, ends, file
 from tests.transfers.site import Site
 

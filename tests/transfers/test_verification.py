@@ -13,7 +13,7 @@ from backends.extraction.downloads import unpack_downloads
 from backends.transfers.files import RemoteFile
 from backends.transfers.verification import Verification, verify_directory
 from tests.commands.calling import Caller
-from tests.taskcluster import test_original_layout_kill as layout
+from tests.taskcluster import test_artifact_downloader_killed as layout
 from tests.transfers.conftest import Runner, file
 from tests.transfers.site import Site, status
 from tests.transfers.test_verified import unsized

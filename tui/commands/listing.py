@@ -160,7 +160,7 @@ def _only(frame: pl.DataFrame, opened: Locator) -> pl.DataFrame:
     """The app opens an artifact in the list of its run; a command means the artifact itself, of the latest run if none
     is named."""
     from backends.http.errors import NotFoundError
-    from backends.locators.taskcluster import Artifact, IndexPath
+    from backends.taskcluster.locators import Artifact, IndexPath
 
     name = opened.name if isinstance(opened, Artifact) else opened.artifact if isinstance(opened, IndexPath) else ""
     if not name:

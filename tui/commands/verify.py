@@ -52,7 +52,7 @@ def verify(directory: Path, everything: bool, extra: bool, columns: str | None, 
 def _made_of_downloads(output: Path) -> set[str]:
     """Unpacked trees, and in ArtifactDownloader's layout the data directories and the files about the run."""
     from backends.extraction.trees import result_paths
-    from backends.taskcluster.original_layout_data import CONFIG_FILE, FILES_FILE, GROUP_FILE, TASKS_FILE
+    from backends.taskcluster.artifact_downloader.placement import CONFIG_FILE, FILES_FILE, GROUP_FILE, TASKS_FILE
     from backends.transfers.names import OWN_DIRECTORY
 
     if not (output / OWN_DIRECTORY).is_dir():

@@ -1,0 +1,102 @@
+"""The menu (`x`) of a task and of a group: the lists around it, its provenance, its statistics and comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from backends.locators import Locator
+from backends.locators.archives import of_project
+from backends.locators.submit import TaskJobs
+from backends.resources import Document, Entry, Link, Question, Row
+from backends.systems import parse_locator
+from backends.taskcluster.locators import (
+    GroupComparison,
+    GroupView,
+    PushGroup,
+    Task,
+    TaskDependencies,
+    TaskDependents,
+    TaskGroup,
+    TaskRetriggers,
+    TaskRuns,
+    compare_groups,
+    is_slugid,
+)
+from backends.taskcluster.urls import require_side
+
+TREEHERDER = "https://treeherder.mozilla.org"
+BREAKDOWNS = ("suite", "platform", "worker_pool", "kind", "state")
+MOST_JOBS = 200  # tasks converted to jobs at a time: each is two requests, and its id is in the locator
+
+
+def task_entries(root: str, row: Row, document: Document | None) -> list[Entry]:
+    """Of one task's row, which needs `task_id` and may have group, project, revision and runs."""
+    task_id, group_id = str(row.get("task_id") or ""), str(row.get("group_id") or "")
+    if not is_slugid(task_id):
+        return []
+    found: list[Entry] = [Link("Definition and runs as a tree", document)] if document is not None else []
+    found += [
+        Link("Artifacts of this task", Task(task_id, None, root)),
+        Link("Runs of this task", TaskRuns(task_id, root)),
+        Link("Tasks it depends on", TaskDependencies(task_id, root)),
+        Link("Tasks that depend on it", TaskDependents(task_id, root)),
+        Link("Its retriggers: the same label in this group", TaskRetriggers(task_id, root)),
+    ]
+    if is_slugid(group_id):
+        found.append(Link("Its task group", TaskGroup(group_id, root)))
+    project, revision = str(row.get("project") or ""), str(row.get("revision") or "")
+    if project and revision:
+        found.append(Link(f"The group of its push: {project} {revision[:12]}", PushGroup(project, revision, root)))
+        found.append(Link("Archives of its source", of_project(project, revision)))
+        if url := treeherder_url(row):
+            found.append(Link("This job in Treeherder", url))
+        found.append(Link("As a Treeherder job: lint, preview, publish", TaskJobs((task_id,), root)))
+    return found
+
+
+def treeherder_url(row: Row) -> str:
+    """The page of the task's last run in Treeherder, as linked by ui/helpers/job.js; "" if its push is unknown."""
+    project, revision, task_id = (str(row.get(name) or "") for name in ("project", "revision", "task_id"))
+    if not project or not revision:
+        return ""
+    run = max(int(row.get("runs") or 1) - 1, 0)
+    return (
+        f"{TREEHERDER}/jobs?repo={quote(project, safe='')}&revision={quote(revision, safe='')}"
+        f"&selectedTaskRun={quote(task_id, safe='')}.{run}"
+    )
+
+
+def group_entries(group: TaskGroup) -> list[Entry]:
+    """Of a group, or of some tasks of it."""
+    what = f"{len(group.task_ids):,} tasks" if group.task_ids else "the group"
+    found: list[Entry] = [Link(f"{what.capitalize()} as a list of their own", group)] if group.task_ids else []
+    found += [
+        Link(f"Breakdown of {what} by {by.replace('_', ' ')}", view_of(group, "breakdown", by)) for by in BREAKDOWNS
+    ]
+    found.append(Link(f"Timeline of {what}: running and pending", view_of(group, "timeline")))
+    found.append(Link(f"Critical path of {what}", view_of(group, "critical-path")))
+    asks = "The base: a task group, a push or an index path"
+    found.append(Question(f"Compare {what} with…", asks, lambda text: compare_with(text, group, False)))
+    found.append(Question(f"Compare what {what} measured with…", asks, lambda text: compare_with(text, group, True)))
+    return found
+
+
+def job_entries(root: str, task_ids: Sequence[str]) -> list[Entry]:
+    """The tasks as the jobs that Treeherder would make of them, the first `MOST_JOBS`; nothing for a single one."""
+    count = len(task_ids)
+    if count < 2:
+        return []
+    what = f"{count:,} tasks" if count <= MOST_JOBS else f"First {MOST_JOBS:,} of {count:,} tasks"
+    jobs = TaskJobs(tuple(task_ids[:MOST_JOBS]), root)
+    return [Link(f"{what} as Treeherder jobs: lint, preview, publish", jobs)]
+
+
+def view_of(group: TaskGroup, name: str, by: str = "") -> GroupView:
+    return GroupView(name, group.group_id, by, group.task_ids, group.root_url)
+
+
+def compare_with(text: str, group: TaskGroup, measured: bool) -> GroupComparison:
+    """The comparison of what the text names, as the base, with this group. Raises `InvalidLocatorError`s."""
+    base: Locator = parse_locator(text)
+    return compare_groups(require_side(base), group, measured)
