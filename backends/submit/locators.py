@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 from backends.locators.base import InvalidLocatorError, Locator
 from backends.locators.pasted import SCHEME, PastedText, escape, split_url, unescape
-from backends.locators.taskcluster import SLUGID
+from backends.taskcluster.locators import SLUGID
 
 PREFIX = "submit:"
 VIEWS = ("jobs", "lint", "preview", "generation")

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from backends.locators import Locator
 from backends.locators.archives import of_project
-from backends.locators.submit import TaskJobs
 from backends.resources import Document, Entry, Link, Question, Row
+from backends.submit.locators import TaskJobs
 from backends.systems import parse_locator
 from backends.taskcluster.locators import (
     GroupComparison,

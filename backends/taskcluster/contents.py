@@ -21,11 +21,11 @@ from backends.cancel import CancelToken
 from backends.errors import AppError
 from backends.extraction import LISTING, is_archive
 from backends.extraction import listing as list_members
-from backends.frames.formats import format_bytes, labelled
+from backends.frames.formats import format_bytes, with_unit
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.backoff import backoff_delays, is_too_long, with_retry_after
-from backends.http.decoding import EncodingError
-from backends.http.decoding import decode as decode_body
+from backends.http.content_encoding import EncodingError
+from backends.http.content_encoding import decode as decode_body
 from backends.http.errors import (
     HttpError,
     OfflineError,
@@ -215,7 +215,7 @@ class TableRowList(_ContentList):
         yield Page(rows.select(list(self.schema.polars())), response.origin, total=rows.height, note=note)
 
     def detail(self, row: Row) -> Detail:
-        lines = labelled(row, self.schema)
+        lines = with_unit(row, self.schema)
         return Detail(f"row {int(row.get(_KEY) or 0) + 1:,}", ((self.title, lines),))
 
 

@@ -63,7 +63,7 @@ class GroupCache:
     """The cached listings of one deployment; without a store (caching is off) it remembers nothing."""
 
     def __init__(self, client: Client) -> None:
-        self._store = client.http.stored()
+        self._store = client.http.blob_cache()
         self._prefix = f"taskcluster-group-v{VERSION}|{client.root}|{client.http.scope(client.root)}|"
 
     def read(self, group_id: str) -> CachedGroup | None:

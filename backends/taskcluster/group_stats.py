@@ -15,10 +15,10 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.errors import UsageError
-from backends.frames.bin_edges import linear_edges
-from backends.frames.formats import labelled
+from backends.frames.export import select_columns
+from backends.frames.formats import with_unit
+from backends.frames.histograms import linear_edges
 from backends.frames.schema import Column, Kind, Schema
-from backends.frames.selection import chosen_columns
 from backends.resources import Chart, Detail, Entry, Link, LogAddress, Page, Row
 from backends.taskcluster import urls
 from backends.taskcluster.actions import group_entries, task_entries, view_of
@@ -64,7 +64,7 @@ def group_statistics(tasks: pl.DataFrame, by: str) -> pl.DataFrame:
     percent. Quantiles (of the tasks that have the time) interpolate linearly. Raises `UsageError` for a column that is
     not in `TASKS`.
     """
-    chosen_columns(TASKS, [by])
+    select_columns(TASKS, [by])
     if not (TASKS[by].is_text or TASKS[by].kind is Kind.COUNT):
         raise UsageError(f"Tasks cannot be grouped by {by}: nearly every task has its own.", f"Try {', '.join(BY)}.")
     statistics = (
@@ -318,7 +318,7 @@ class GroupViewList(ClientListing):
         return [Link("The tasks", self.group), *group_entries(self.group)]
 
     def detail(self, row: Row) -> Detail:
-        lines = labelled(row, self.schema)
+        lines = with_unit(row, self.schema)
         return Detail(lines[0][1] if lines else "", ((self.what.capitalize(), lines),))
 
     def web_url(self, row: Row | None = None) -> str:

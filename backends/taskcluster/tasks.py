@@ -10,6 +10,7 @@ import polars as pl
 from backends.cancel import CancelToken
 from backends.errors import UsageError
 from backends.frames.filter_ast import quoted_if_needed
+from backends.frames.formats import describe_row
 from backends.http.errors import AccessDeniedError, HttpError, OfflineError
 from backends.http.policies import CachePolicy, Mode
 from backends.http.response import Freshness, ResponseSource
@@ -125,7 +126,7 @@ class TaskList(ClientListing):
         return str(row.get("name") or row.get("task_id") or "")
 
     def detail(self, row: Row) -> Detail:
-        sections = dict(TASKS.describe(row))
+        sections = dict(describe_row(TASKS, row))
         if row.get("copy") is not None:
             label = f"{row['copy']} of {row.get('copies')} tasks with this label"
             sections["Runs"] = (*sections.get("Runs", ()), ("Retrigger", label))

@@ -15,7 +15,6 @@ from urllib.parse import parse_qsl, quote
 from backends.errors import UsageError
 from backends.locators.base import InvalidLocatorError, Locator
 from backends.locators.pasted import SCHEME, PastedText, PastedUrl, escape, split_url, unescape
-from backends.locators.perfherder import PushOf
 from backends.net import is_loopback
 from backends.taskcluster.locators import (
     CONTENT_VIEWS,
@@ -378,18 +377,6 @@ def parse_treeherder_page(pasted: PastedText) -> Locator | None:
         "This Treeherder URL has neither one push nor one task.",
         "Select a job (the URL then has selectedTaskRun=) or a push (revision= with 12 to 40 hex digits).",
     )
-
-
-def push_of_page(pasted: PastedText) -> PushOf | None:
-    """The push of a page of jobs, whichever of its jobs is selected, on the server of the URL; None for others."""
-    url = pasted.url
-    if url is None or not url.is_web:
-        return None
-    page, query = _page_and_query(url)
-    repository, revision = _repository(page, query, url), query.get("revision", "").lower()
-    if page != "jobs" or not REPOSITORY.fullmatch(repository) or not REVISION.fullmatch(revision):
-        return None
-    return PushOf(repository, revision, _server(url))
 
 
 def _server(url: PastedUrl) -> str:

@@ -14,8 +14,8 @@ from backends.frames.getters import epoch_seconds, iso_time, optional, seconds_b
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError
 from backends.listings import refine
-from backends.locators.taskcluster import Push
 from backends.resources import Entry, Link, LogAddress, Page, Question, Row
+from backends.taskcluster.locators import PushGroup
 from backends.treeherder.api import Result
 from backends.treeherder.base import (
     Context,
@@ -520,7 +520,7 @@ def _summary_menu(shown: TreeherderList, row: Row, trackers: dict[int, str]) -> 
         entries.append(Link("Compare with the push before", comparison))
     if repository and revision:
         entries.append(Link("The jobs of its push", PushOf(repository, revision, shown.server)))
-        entries.append(Link("The task group of its push", Push(repository, revision)))
+        entries.append(Link("The task group of its push", PushGroup(repository, revision)))
         entries.append(Link("Its push in the browser", shown.jobs_url(repository, revision)))
     tracker = trackers.get(int(row.get("issue_tracker") or 1))
     if row.get("bug") and tracker:

@@ -17,10 +17,10 @@ from backends.frames.formats import format_value, parse_quantity
 from backends.frames.schema import Column, Kind, Schema
 from backends.listings import Listing
 from backends.locators.base import Locator
-from backends.locators.taskcluster import SLUGID, Artifact, Task
 from backends.net import is_loopback
 from backends.pool import map_concurrently
 from backends.resources import LogAddress, Row
+from backends.taskcluster.locators import SLUGID, Artifact, Task
 from backends.treeherder.client import TreeherderClient, revision_of_landing_job
 from backends.treeherder.locators import (
     Compare,

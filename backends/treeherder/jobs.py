@@ -15,8 +15,8 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError
 from backends.http.policies import Mode
 from backends.lenient_json import as_text
-from backends.locators.taskcluster import Task, TaskArtifacts, TaskMeasurements
 from backends.resources import Entry, Link, LogAddress, Page, Row
+from backends.taskcluster.locators import Task, TaskArtifacts, TaskMeasurements
 from backends.treeherder.api import Result
 from backends.treeherder.base import (
     FAILED_RESULTS,

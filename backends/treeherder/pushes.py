@@ -17,8 +17,8 @@ from backends.http.errors import HttpError
 from backends.http.response import Freshness
 from backends.listings import RowCompleter, refine
 from backends.locators.archives import Revision, of_project, of_repository
-from backends.locators.taskcluster import Push
 from backends.resources import Entry, Link, Page, Row
+from backends.taskcluster.locators import PushGroup
 from backends.treeherder.api import Result, UnknownItemError
 from backends.treeherder.base import (
     Context,
@@ -203,7 +203,7 @@ class PushList(TreeherderList):
             if revision:
                 history = Compare(at.repository, "", at.repository, revision, interval=WEEK, server=self.server)
                 entries += [
-                    Link("Its task group", Push(at.repository, revision)),
+                    Link("Its task group", PushGroup(at.repository, revision)),
                     Link("Archives of its source", self._source_of(revision)),
                     Link("Compare what it measured with the week before", history),
                 ]

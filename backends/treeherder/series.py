@@ -16,8 +16,8 @@ from backends.frames.getters import iso_time
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError
 from backends.http.response import Freshness
-from backends.locators.taskcluster import Push, Task, TaskMeasurements
 from backends.resources import Chart, Entry, Link, LogAddress, Page, Row
+from backends.taskcluster.locators import PushGroup, Task, TaskMeasurements
 from backends.treeherder.alerts import describe_change, signed_percent
 from backends.treeherder.api import Result, UnknownItemError
 from backends.treeherder.base import (
@@ -465,7 +465,7 @@ class SeriesPoints(MeasuredList):
         if push is not None:
             entries.append(Link("The jobs of its push", push))
         if revision:
-            entries.append(Link("The task group of its push", Push(repository, revision)))
+            entries.append(Link("The task group of its push", PushGroup(repository, revision)))
             entries.append(Link("Its push in the browser", self.jobs_url(repository, revision)))
         when = epoch_of(row.get("push_time"))
         if when is not None:

@@ -17,8 +17,8 @@ from urllib.parse import parse_qsl
 from backends.errors import UsageError
 from backends.locators.base import InvalidLocatorError, Locator
 from backends.locators.pasted import PastedText, PastedUrl, unescape
-from backends.locators.taskcluster import Push
 from backends.systems import parse_locator
+from backends.taskcluster.locators import PushGroup
 from backends.treeherder.datasets.locators import parse_dataset
 from backends.treeherder.locators import (
     FLAG_PARAMETERS,
@@ -635,7 +635,7 @@ def find_push(text: str) -> PushOf | None:
         if page == "jobs" and REPOSITORY.fullmatch(repository) and REVISION.fullmatch(revision):
             return PushOf(repository, revision, _server(url))
     found = find_locator(text)
-    if isinstance(found, Push):
+    if isinstance(found, PushGroup):
         return PushOf(found.repository, found.revision)
     return found if isinstance(found, PushOf) else None
 

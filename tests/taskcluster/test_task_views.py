@@ -16,8 +16,8 @@ from backends.demo import locators as demo_locators
 from backends.http import Http
 from backends.http.errors import NotFoundError
 from backends.locators import Locator
-from backends.locators.submit import TaskJobs
 from backends.resources import Gathered, Link, Resource, gather
+from backends.submit.locators import TaskJobs
 from backends.systems import parse_locator
 from backends.taskcluster.locators import Task, TaskDependencies, TaskDependents, TaskGroup, TaskRuns
 from backends.taskcluster.resolve import resolve

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.http import Http
-from backends.locators.taskcluster import Push, Task
 from backends.resources import Resource, gather
 from backends.systems import open_resource, parse_locator
+from backends.taskcluster.locators import PushGroup, Task
 from backends.treeherder.locators import (
     ALERT_FLAGS,
     AlertSummaries,
@@ -204,10 +204,10 @@ def test_alerts_and_signatures_lead_to_the_graph_of_their_own_framework(open_lis
 def test_a_push_and_a_job_lead_to_the_push_that_shows_them(open_list: Lists) -> None:
     pushes, frame = open_list(Pushes("autoland", count=3))
     push = frame.row(1, named=True)
-    assert parse_locator(str(pushes.web_url(push))) == Push("autoland", push["revision"])
+    assert parse_locator(str(pushes.web_url(push))) == PushGroup("autoland", push["revision"])
     for locator in (pushes.open(push), PushJobs("autoland", int(push["push_id"]))):
         jobs, frame = open_list(locator)
-        assert parse_locator(str(jobs.web_url())) == Push("autoland", push["revision"])
+        assert parse_locator(str(jobs.web_url())) == PushGroup("autoland", push["revision"])
         row = frame.filter(pl.col("task_id").is_not_null()).row(0, named=True)
         assert query_of(jobs.web_url(row))["revision"] == [push["revision"]]
         assert parse_locator(str(jobs.web_url(row))) == Task(row["task_id"], row["run"])

@@ -8,8 +8,8 @@ import pytest
 from backends.cancel import CancelToken
 from backends.errors import UsageError
 from backends.frames import filters
-from backends.locators.taskcluster import Push, Task
 from backends.resources import LogAddress, gather
+from backends.taskcluster.locators import PushGroup, Task
 from backends.treeherder.locators import (
     AlertSummaries,
     AlertSummary,
@@ -87,7 +87,7 @@ def test_a_series_marks_its_alerts_and_leads_to_task_jobs_and_summary(open_list:
     summary = entry(series, row, frame, "Alert summary")
     assert isinstance(summary, AlertSummary)
     assert isinstance(entry(series, row, frame, "jobs of its push"), PushJobs)
-    assert entry(series, row, frame, "task group") == Push("autoland", row["revision"])
+    assert entry(series, row, frame, "task group") == PushGroup("autoland", row["revision"])
     assert row["delta_percent"] > 5
     assert "median" in series.summary(frame) and "alert" in series.summary(frame)
 

@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 from backends.cancel import CancelToken
-from backends.locators.taskcluster import Push, Task
 from backends.resources import LogAddress, Resource
 from backends.systems import parse_locator
+from backends.taskcluster.locators import PushGroup, Task
 from backends.treeherder.locators import (
     AlertSummaries,
     AlertSummary,
@@ -34,7 +34,7 @@ def test_pushes_have_the_results_of_their_jobs(open_list: Lists) -> None:
     assert pushes.open(row) == PushJobs("autoland", int(row["push_id"]))
     compared = pushes.compare(frame.slice(2, 2))
     assert (compared.base_revision, compared.new_revision) == (frame["revision"][3], frame["revision"][2])
-    assert entry(pushes, row, frame, "task group") == Push("autoland", row["revision"])
+    assert entry(pushes, row, frame, "task group") == PushGroup("autoland", row["revision"])
     assert "with failures" in pushes.summary(frame)
 
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.locators import InvalidLocatorError, Locator
-from backends.locators.taskcluster import Push, Task
 from backends.systems import parse_locator
+from backends.taskcluster.locators import PushGroup, Task
 from backends.treeherder.locators import (
     AlertSummaries,
     AlertSummary,
@@ -197,8 +197,8 @@ def test_an_address_opens_what_its_page_shows(text: str) -> None:
 
 
 def test_a_job_page_still_opens_the_task_group_or_the_task() -> None:
-    assert parse_locator(f"{TH}/jobs?repo=autoland&revision={REV}") == Push("autoland", REV)
-    assert parse_locator(f"{TH}/#/jobs?repo=autoland&revision={REV}") == Push("autoland", REV)
+    assert parse_locator(f"{TH}/jobs?repo=autoland&revision={REV}") == PushGroup("autoland", REV)
+    assert parse_locator(f"{TH}/#/jobs?repo=autoland&revision={REV}") == PushGroup("autoland", REV)
     task = "A-mgp6ruSLWYD2BPAAQ_vQ"
     assert parse_locator(f"{TH}/jobs?repo=try&revision={REV}&selectedTaskRun={task}.1") == Task(task, 1)
 

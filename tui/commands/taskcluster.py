@@ -242,7 +242,7 @@ def print_log(
         log = _find_log(session, cancel, locator)
         pieces: Iterable[bytes] = _read_log(session, log, cancel, follow)
         if errors:
-            from backends.logs.findings import error_lines
+            from backends.logs.rules import error_lines
 
             write_log(error_lines(pieces), target, overwrite=overwrite)
         else:
@@ -263,8 +263,7 @@ def _find_log(session: Session, cancel: CancelToken, locator: str) -> LogAddress
 
 def _read_log(session: Session, log: LogAddress, cancel: CancelToken, follow: bool) -> Iterator[bytes]:
     """The bytes; of a log that still grows those that exist now, or with `follow` all until the task ends."""
-    from backends.logs.log_cache import from_log
-    from backends.logs.sources import UntilNow
+    from backends.logs.sources import UntilNow, from_log
 
     source = from_log(session.http, log, session.open_downloader)
     if not log.live or follow:

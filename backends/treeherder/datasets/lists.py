@@ -18,8 +18,8 @@ from backends.http.response import Freshness
 from backends.listings import Listing
 from backends.locators import InvalidLocatorError, Locator
 from backends.locators.pasted import PastedText
-from backends.locators.taskcluster import SLUGID, Task
 from backends.resources import Action, Detail, Entry, Page, Question, Row
+from backends.taskcluster.locators import SLUGID, Task
 from backends.treeherder.datasets.dataset import Dataset
 from backends.treeherder.datasets.locators import DatasetLocator, DatasetView, DatasetViews, parse_dataset
 from backends.treeherder.datasets.store import DAY, FETCH_LOG, DatasetStore, check_repository, repair
