@@ -8,7 +8,6 @@ from urllib.parse import quote
 from backends.locators import Locator
 from backends.locators.archives import of_project
 from backends.resources import Document, Entry, Link, Question, Row
-from backends.submit.locators import TaskJobs
 from backends.systems import parse_locator
 from backends.taskcluster.locators import (
     GroupComparison,
@@ -51,7 +50,7 @@ def task_entries(root: str, row: Row, document: Document | None) -> list[Entry]:
         found.append(Link("Archives of its source", of_project(project, revision)))
         if url := treeherder_url(row):
             found.append(Link("This job in Treeherder", url))
-        found.append(Link("As a Treeherder job: lint, preview, publish", TaskJobs((task_id,), root)))
+        found.append(Link("As a Treeherder job: lint, preview, publish", _jobs_of((task_id,), root)))
     return found
 
 
@@ -88,7 +87,7 @@ def job_entries(root: str, task_ids: Sequence[str]) -> list[Entry]:
     if count < 2:
         return []
     what = f"{count:,} tasks" if count <= MOST_JOBS else f"First {MOST_JOBS:,} of {count:,} tasks"
-    jobs = TaskJobs(tuple(task_ids[:MOST_JOBS]), root)
+    jobs = _jobs_of(task_ids[:MOST_JOBS], root)
     return [Link(f"{what} as Treeherder jobs: lint, preview, publish", jobs)]
 
 
@@ -100,3 +99,9 @@ def compare_with(text: str, group: TaskGroup, measured: bool) -> GroupComparison
     """The comparison of what the text names, as the base, with this group. Raises `InvalidLocatorError`s."""
     base: Locator = parse_locator(text)
     return compare_groups(require_side(base), group, measured)
+
+
+def _jobs_of(task_ids: Sequence[str], root: str) -> Locator:
+    """The tasks as the jobs that Treeherder would make of them; that system knows its own locators."""
+    query = f"?root={quote(root, safe=':/')}" if root else ""
+    return parse_locator(f"submit:tasks/{','.join(task_ids)}{query}")
