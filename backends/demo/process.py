@@ -1,4 +1,4 @@
-"""The embedded CI in a process of its own, so that its work does not share the interpreter lock with the app."""
+"""The embedded CI in a child process, so that it does not share the interpreter lock with the app."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _ROOT = Path(__file__).parents[2]
 _STOP_SECONDS = 10.0
 
 
-class DemoProblem(AppError):
+class DemoStartError(AppError):
     """The child process did not come up."""
 
     exit_code = 3
 
 
 class DemoProcess:
-    """Starts `python -m backends.demo` and reads its settings; the child ends with this process, however that ends.
+    """Starts `python -m backends.demo` and reads its settings; it ends with this process, even if that is killed.
 
     `warm` has the child make the finished group's pages before `start()` returns.
     """
@@ -42,7 +42,7 @@ class DemoProcess:
 
     @property
     def pid(self) -> int:
-        """The child's process id, for those who measure it."""
+        """The child's process id, for benchmarks."""
         assert self._child is not None
         return self._child.pid
 
@@ -56,17 +56,17 @@ class DemoProcess:
         return [*command, "--warm"] if self._warm else command
 
     def start(self) -> None:
-        """Returns when the child listens. Raises DemoProblem with the child's words if it cannot."""
+        """Returns when the child listens. Raises DemoStartError with the child's output if it cannot."""
         paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-        # A file for its complaints: a pipe that nobody reads would stop it when full; the terminal belongs to the app.
-        with tempfile.TemporaryFile("w+") as complaints:
-            # Its standard input is the string it hangs on: the kernel closes it when this process dies.
+        # A file for stderr: a pipe that nobody reads would block the child when full; the terminal belongs to the app.
+        with tempfile.TemporaryFile("w+") as errors:
+            # The kernel closes its standard input when this process dies: then it ends, too.
             self._child = subprocess.Popen(  # noqa: S603 - our own module
                 self.command(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=complaints,
+                stderr=errors,
                 text=True,
                 env=environment,
                 start_new_session=True,
@@ -78,8 +78,8 @@ class DemoProcess:
                 name, _, value = line.strip().removeprefix("export ").partition("=")
                 self.settings[name] = shlex.split(value)[0]
             self.stop()
-            complaints.seek(0)
-            raise DemoProblem("The demo could not be started.", complaints.read().strip()[-500:])
+            errors.seek(0)
+            raise DemoStartError("The demo could not be started.", errors.read().strip()[-500:])
 
     def stop(self) -> None:
         child, self._child = self._child, None
