@@ -29,6 +29,8 @@ def verify_request(
 
     `with_body`: the signature must include the body. `skew`: tolerated seconds between the two clocks.
     """
+    if "authorization" not in request.headers:
+        raise HawkRefused("Authentication credentials were not provided.")
     try:
         import mohawk
     except ImportError:
@@ -43,10 +45,10 @@ def verify_request(
     try:
         return mohawk.Receiver(
             credentials,
-            request.headers.get("authorization", ""),
+            request.headers["authorization"],
             request.url,
             request.method,
-            seen_nonce=seen_nonce,
+            seen_nonce=seen_nonce or (lambda *_: False),
             accept_untrusted_content=not with_body,
             timestamp_skew_in_seconds=skew,
             **content,

@@ -1,4 +1,4 @@
-"""Does the demo fail in every promised way, at the promised rate, and never for ever?"""
+"""Does the demo fail in every promised way, at the promised rate, and never more than three times in a row?"""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.demo import DemoOptions, DemoServer, expected_bytes, locators
+from backends.demo.asgi import Receive, Scope, Send
 from backends.demo.fault_injection import KINDS, Faults
-from backends.demo.replies import Receive, Scope, Send
 from tui.commands.demo import demo as demo_command
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from backends.demo import DemoOptions, DemoProcess, DemoServer, locators
 from backends.demo.__main__ import main
-from backends.demo.process import DemoProblem
+from backends.demo.process import DemoStartError
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -76,7 +76,7 @@ def test_a_taken_port_is_said_in_words() -> None:
     with DemoServer(DemoOptions(tasks=20)) as server:
         port = int(server.root_url.rsplit(":", 1)[1])
         child = DemoProcess(DemoOptions(tasks=20, port=port))
-        with pytest.raises(DemoProblem, match=f"Port {port} cannot be used"):
+        with pytest.raises(DemoStartError, match=f"Port {port} cannot be used"):
             child.start()
 
 

@@ -160,14 +160,11 @@ class StoredObject:
         return b64encode(b"\x08" + self.generation.to_bytes(8, "big") + b"\x10\x01").decode()
 
     @cached_property
-    def crc32c(self) -> str:
-        return self.body.crc32c()
-
-    @cached_property
-    def md5(self) -> str:
-        """ "" of an object that was uploaded in parts and composed."""
+    def hashes(self) -> dict[str, str]:
+        """Base64 by algorithm. An object that was uploaded in parts and composed has no MD5."""
         composite = self.entry.kind == "build-log.txt" and self.entry.build.role == "big-log" and not self.encoding
-        return "" if composite else self.body.md5()
+        hashes = {"crc32c": self.body.crc32c(), "md5": "" if composite else self.body.md5()}
+        return {name: value for name, value in hashes.items() if value}
 
     @property
     def updated(self) -> datetime:
@@ -250,12 +247,12 @@ def _resource(stored: StoredObject, url: str) -> dict[str, Any]:
         "contentType": stored.content_type,
         "storageClass": "STANDARD",
         "size": str(stored.body.size),
-        "crc32c": stored.crc32c,
+        **{name: value for name, value in stored.hashes.items() if name == "crc32c"},
         "etag": stored.etag,
         "timeCreated": stamp,
         "updated": stamp,
         "timeStorageClassUpdated": stamp,
-        **({"md5Hash": stored.md5} if stored.md5 else {"componentCount": 4}),
+        **({"md5Hash": stored.hashes["md5"]} if "md5" in stored.hashes else {"componentCount": 4}),
     }
     if stored.encoding:
         resource["contentEncoding"] = stored.encoding

@@ -262,8 +262,7 @@ def _send_object(request: Request, stored: StoredObject, error_reply: ErrorReply
         ("x-goog-stored-content-encoding", stored.encoding or "identity"),
         ("x-goog-stored-content-length", str(stored.body.size)),
         ("x-goog-storage-class", "STANDARD"),
-        ("x-goog-hash", f"crc32c={stored.crc32c}"),
-        *((("x-goog-hash", f"md5={stored.md5}"),) if stored.md5 else ()),
+        *(("x-goog-hash", f"{name}={value}") for name, value in stored.hashes.items()),
         *((("Cache-Control", stored.cache_control),) if stored.cache_control else ()),
         *((("x-goog-meta-link", stored.decoded.to_bytes().decode()),) if stored.entry.kind == "link" else ()),
     )

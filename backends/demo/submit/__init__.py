@@ -79,8 +79,6 @@ class SubmissionServer:
         return json_reply({"results": jobs, "meta": {"count": len(jobs), "offset": 0}})
 
     def _post(self, request: Request) -> Reply:
-        if "authorization" not in request.headers:
-            return json_reply({"detail": "Authentication credentials were not provided."}, 401)
         try:
             receiver = verify_request(request, CLIENT_ID, KEY, with_body=True, seen_nonce=self._seen_nonce)
         except HawkRefused as error:

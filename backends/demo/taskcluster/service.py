@@ -281,9 +281,11 @@ class Taskcluster:
 
     def _list_dependents(self, request: Request) -> Reply:
         group, task = self._task(request)
-        entries = [self._entry(group, other) for other in group.present()]
-        dependents = [entry for entry in entries if task.id in (entry["task"].get("dependencies") or ())]
-        return self._json(request, {"taskId": task.id} | _page(request, "tasks", dependents))
+        definitions = [(other, task_definition(self.fixtures.seed, group, other)) for other in group.present()]
+        dependents = [(other, one) for other, one in definitions if task.id in (one.get("dependencies") or ())]
+        page = _page(request, "tasks", dependents)
+        page["tasks"] = [{"status": task_status(group, other), "task": one} for other, one in page["tasks"]]
+        return self._json(request, {"taskId": task.id} | page)
 
     def _get_tasks(self, request: Request) -> Reply:
         entries = [
