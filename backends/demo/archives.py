@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import html
 import io
+import json
 import re
 import time
 import zipfile
 from bisect import bisect
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,11 +24,7 @@ from backends.demo.deterministic_random import generator, hexadecimal
 from backends.demo.taskcluster.fixtures import FINISHED_AT, Fixtures
 
 AUTOLAND, CENTRAL, TRY = "integration/autoland", "mozilla-central", "try"
-_DESCRIPTIONS = {
-    AUTOLAND: "Where reviewed changes land first (embedded demo)",
-    CENTRAL: "What nightly builds are made of (embedded demo)",
-    TRY: "Pushes that are only tested (embedded demo)",
-}
+_DATA = json.loads((Path(__file__).parent / "archives.json").read_bytes())
 # More than the pane asks for at a time, so that its second page is seen; hg.mozilla.org has 900,000.
 REVISIONS = 230
 _NEWER = 3  # revisions of autoland after the finished group's push
@@ -35,27 +33,6 @@ _HEX = re.compile(r"[0-9a-f]{12,40}", re.ASCII)
 _HTML: Headers = (("Content-Type", "text/html; charset=UTF-8"),)
 _SUFFIXES = ("zip", "tar.gz", "tar.bz2")
 _CHUNK_BYTES = 16 << 10
-_PEOPLE = ("Ada Berg", "Lin Okafor", "Jonas Weiß", "Mira Sato", "Piotr Nowak", "Zoë Laurent", "Sam Ortiz")
-_COMPONENTS = ("layout", "dom", "gfx", "netwerk", "js", "browser", "testing", "mozharness", "toolkit", "devtools")
-_CHANGES = (
-    "Do not paint twice after a resize", "Remove the last caller of the old allocator", "Cache parsed style sheets",
-    "Update the pinned toolchain", "Enable the test on Android again", "Count retries in the harness",
-    "Make the timer monotonic", "Rename the preference", "Fix a leak in the worker's shutdown", "Split a long function",
-)  # fmt: skip
-_LINES = (
-    "def run(self):\n", "    for name in sorted(self.names):\n", "        self.log.info('running %s', name)\n",
-    "    return 0\n", "# see the documentation\n", "import os\n", "CONFIG = {'retries': 3}\n", "\n",
-)  # fmt: skip
-_FILES = (
-    "README.txt", "mach", "moz.build", "browser/app/nsBrowserApp.cpp", "browser/config/version.txt",
-    "dom/base/Document.cpp", "dom/base/Document.h", "dom/base/test/test_document.html", "gfx/layers/Layers.cpp",
-    "js/src/jit/Ion.cpp", "js/src/jit/Ion.h", "layout/base/PresShell.cpp", "layout/reftests/reftest.list",
-    "netwerk/base/nsSocketTransport2.cpp", "taskcluster/ci/config.yml", "taskcluster/kinds/build/kind.yml",
-    "testing/mozharness/README.txt", "testing/mozharness/configs/unittests/linux_unittest.py",
-    "testing/mozharness/configs/unittests/win_unittest.py", "testing/mozharness/mozharness/base/log.py",
-    "testing/mozharness/mozharness/base/script.py", "testing/mozharness/scripts/desktop_unittest.py",
-    "testing/raptor/raptor/raptor.py", "testing/talos/talos/run_tests.py", "toolkit/mozapps/update/updater.cpp",
-)  # fmt: skip
 _EXECUTABLE = frozenset({"mach", "testing/mozharness/scripts/desktop_unittest.py"})
 _LINK, _LINK_TARGET = "testing/mozharness/latest", "configs"
 
@@ -114,9 +91,9 @@ class Hgweb:
             node = known if is_known else hexadecimal(40, self._seed, name, "node", index)
             push += begins[index]
             seconds += waits[index]
-            author, pusher = random.choice(_PEOPLE), random.choice(_PEOPLE)
+            author, pusher = random.choice(_DATA["people"]), random.choice(_DATA["people"])
             bug = 1_700_000 + random.randrange(200_000)
-            component, change = random.choice(_COMPONENTS), random.choice(_CHANGES)
+            component, change = random.choice(_DATA["components"]), random.choice(_DATA["changes"])
             reviewer = pusher.split()[0].lower()
             text = f"Bug {bug} - {change}. r={reviewer}\n\nSeen in {component}; the tests say more than this message."
             parent = changesets[-1].node if changesets else "0" * 40
@@ -174,7 +151,7 @@ class Hgweb:
             return Reply(200, b"<title>Mercurial Repositories Index</title>The embedded CI of ciexplore.", _HTML)
         entries = [
             {
-                "name": name, "description": _DESCRIPTIONS[name], "contact": "demo@example.org",
+                "name": name, "description": _DATA["descriptions"][name], "contact": "demo@example.org",
                 "lastchange": [changesets[-1].seconds, 0], "labels": [],
             }
             for name, changesets in self.repositories.items()
@@ -268,7 +245,7 @@ def _error_page(status: int, text: str) -> Reply:
 def _make_zip(seed: int, top: str, first_node: str, changeset: Changeset, subdirectory: str) -> bytes | None:
     """The zip of a changeset below the folder `top`; None if it has nothing below `subdirectory`."""
     prefix = f"{subdirectory}/" if subdirectory else ""
-    names = [name for name in sorted((*_FILES, _LINK)) if name.startswith(prefix) or name == subdirectory]
+    names = [name for name in sorted((*_DATA["files"], _LINK)) if name.startswith(prefix) or name == subdirectory]
     if not names:
         return None
     buffer, timestamp = io.BytesIO(), time.gmtime(changeset.seconds)[:6]
@@ -293,7 +270,7 @@ def _make_zip(seed: int, top: str, first_node: str, changeset: Changeset, subdir
 
 def _file_content(seed: int, name: str, changeset: Changeset) -> bytes:
     random = generator(seed, "source", name)
-    lines = [random.choice(_LINES) for _ in range(random.randrange(60, 900))]
+    lines = [random.choice(_DATA["lines"]) for _ in range(random.randrange(60, 900))]
     changed = generator(seed, "change", name, changeset.number // 7).randrange(len(lines))
     lines[changed] = f"# changed in {changeset.number // 7}\n"
     return "".join(lines).encode()

@@ -142,18 +142,9 @@ def byte_range(header: str, size: int) -> tuple[int, int] | None:
 
 
 def choose_coding(accept_encoding: str, offered: Sequence[str] = CODINGS) -> str:
-    """The offered coding that an Accept-Encoding header prefers, "" for none; ties go to the first offered."""
-    weights: dict[str, float] = {}
-    for part in accept_encoding.lower().split(","):
-        name, *parameters = (text.strip() for text in part.split(";"))
-        quality = next((text[2:] for text in parameters if text.startswith("q=")), "1")
-        try:
-            weights[name] = float(quality)
-        except ValueError:
-            weights[name] = 0.0
-    preference = {name: weights.get(name, weights.get("*", 0.0)) for name in offered}
-    best = max(offered, key=lambda name: preference[name], default="")
-    return best if best and preference[best] > 0 else ""
+    """The first offered coding that an Accept-Encoding header lists, "" for none; its weights are ignored."""
+    accepted = {part.partition(";")[0].strip().lower() for part in accept_encoding.split(",")}
+    return next((name for name in offered if name in accepted), "")
 
 
 def compress(body: bytes, coding: str) -> bytes:

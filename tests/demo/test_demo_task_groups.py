@@ -126,12 +126,9 @@ def test_answers_are_indented_json_and_gzipped_only_when_asked(demo: Demo) -> No
     [
         ("gzip, br, zstd", "br"),
         ("gzip, deflate", "gzip"),
-        ("gzip;q=1.0, br;q=0.5", "gzip"),
-        ("br;q=0, *", "gzip"),
         ("zstd", "zstd"),
         ("identity", None),
         ("", None),
-        ("gzip;q=x", None),
     ],
 )
 def test_listings_are_compressed_as_a_real_queue_would(accept: str, coding: str | None, demo: Demo) -> None:

@@ -16,6 +16,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
@@ -35,6 +36,7 @@ _XML: Headers = (("Content-Type", "application/xml; charset=UTF-8"),)
 _OBJECT_PATH = compile_route("/(?P<download>download/)?storage/v1/b/{bucket}(?:/o(?:/(?P<object>.*))?)?")
 CURRENT_GCSWEB, OLD_GCSWEB = "/gcsweb", "/gcsweb-2019"
 _GCSWEB_PATH = compile_route(rf"(?P<place>{CURRENT_GCSWEB}|{OLD_GCSWEB})/gcs/{{bucket}}(?P<path>/.*)?")
+_HEAD, _GRID, _NEXT, _DOWNLOAD, _ROW = (Path(__file__).parent / "gcsweb.html").read_text().split("%%%")
 _FIELD = re.compile(r"(\w+)(?:\(([\w,]+)\))?(?:,(?=\w)|$)")
 ErrorReply = Callable[[int, str, str], Reply]  # status, reason, message
 
@@ -320,63 +322,21 @@ def _gcsweb(buckets: Buckets, request: Request) -> Reply:
 
 
 def _gcsweb_page(buckets: Buckets, bucket: str, prefix: str, page: ListPage, place: str, more: str = "") -> str:
+    def row(icon: str, href: str, name: str, size: str = "-", modified: str = "-") -> str:
+        return _ROW.format(icon=icon, href=href, name=name, size=size, modified=modified)
+
     base, current = f"{place}/gcs/{bucket}/", place == CURRENT_GCSWEB
     files = base if current else f"{buckets.url}/{bucket}/"
     time_format = "%a, %d %b %Y %H:%M:%S UTC" if current else "%d %b %Y %H:%M:%S"
     parent = f"{base}{prefix.rstrip('/').rpartition('/')[0]}".rstrip("/") + "/"
-    rows = [_gcsweb_row("back", parent, "..")] if prefix else []
-    rows += [_gcsweb_row("dir", base + name, name.removeprefix(prefix)) for name in page.prefixes]
+    rows = [row("back", parent, "..")] if prefix else []
+    rows += [row("dir", base + name, name.removeprefix(prefix)) for name in page.prefixes]
     for name in page.names:
         stored = buckets.find(bucket, name)
         if stored is not None and name != prefix:  # a marker object of the folder itself is not listed in it
             size, modified = str(stored.body.size), stored.updated.strftime(time_format)
-            rows.append(_gcsweb_row("file", files + name, name.removeprefix(prefix), size, modified))
-    button = _NEXT.format(more) if more else ""
-    foot = _DOWNLOAD.format(f"{bucket}/{prefix}") if current else ""
-    head = _TOP.replace("{bucket}", bucket).replace("{path}", f"/{bucket}/{prefix}")
+            rows.append(row("file", files + name, name.removeprefix(prefix), size, modified))
+    button = _NEXT.format(url=more) if more else ""
+    foot = _DOWNLOAD.format(path=f"{bucket}/{prefix}") if current else ""
+    head = _HEAD.format(bucket=bucket, path=f"/{bucket}/{prefix}")
     return "".join([head, button, _GRID, *rows, button, "</ul>", foot, "</body></html>"])
-
-
-def _gcsweb_row(icon: str, href: str, name: str, size: str = "-", modified: str = "-") -> str:
-    return (
-        f'\n    <li class="pure-g grid-row">\n\t    <div class="pure-u-2-5"><a href="{href}">'
-        f'<img src="/icons/{icon}.png"> {name}</a></div>\n\t    <div class="pure-u-1-5">{size}</div>\n'
-        f'\t    <div class="pure-u-2-5">{modified}</div>\n\t</li>\n'
-    )
-
-
-_TOP = """
-    <!doctype html>
-   \t<html>
-   \t<head>
-   \t    <link rel="stylesheet" type="text/css" href="/styles/style.css">
-   \t    <meta charset="utf-8">
-   \t    <title>GCS browser: {bucket}</title>
-   \t</head>
-   \t<body>
-
-    <header>
-        <h1>{bucket}</h1>
-        <h3>{path}</h3>
-    </header>
-    <ul class="resource-grid">
-"""
-_GRID = """
-\t<li class="pure-g">
-\t\t<div class="pure-u-2-5 grid-head">Name</div>
-\t\t<div class="pure-u-1-5 grid-head">Size</div>
-\t\t<div class="pure-u-2-5 grid-head">Modified</div>
-\t</li>
-"""
-_NEXT = '\n    <a href="{}"\n\t   class="pure-button next-button">\n\t   Next page\n\t</a>\n'
-_DOWNLOAD = """
-<details>
-\t<summary style="display: list-item; padding-left: 1em">Download</summary>
-\t<div style="padding: 1em">
-\t\tTo have all of it, use <a href="https://cloud.google.com/storage/docs/gsutil">gsutil</a>:
-\t\t<pre>gsutil -m cp -r gs://{0} .</pre>
-\t\tor the <a href="https://cloud.google.com/sdk/docs/install">gcloud storage</a> command:
-\t\t<pre>gcloud storage cp -r gs://{0} .</pre>
-\t</div>
-</details>
-"""

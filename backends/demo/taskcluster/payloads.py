@@ -10,16 +10,16 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import json
 import lzma
 import struct
 import tarfile
-import threading
 import zipfile
 import zlib
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from pathlib import Path
 from random import Random
 from statistics import geometric_mean, median
 from typing import Any
@@ -36,8 +36,6 @@ Json = dict[str, Any]
 
 BLOCK = 1 << 16
 _POOL_BYTES = 1 << 22
-# Enough for the artifacts that one screen or one wave of downloads requests twice (HEAD or Range, then GET).
-_CACHE_BYTES = 64 << 20
 # Archives have this time stamp so that their bytes never change.
 _STAMP = 1_795_161_600
 _ZIP_STAMP = (2026, 11, 20, 8, 0, 0)
@@ -49,27 +47,8 @@ _WORDS = (
     "basic", "nested", "async", "load", "resize", "focus", "scroll", "paint", "fetch", "worker", "cache", "storage",
     "event", "layer", "frame",
 )  # fmt: skip
-# name, unit, lower is better, typical value, relative spread between replicates
-_PAGE_LOAD = (
-    ("fcp", "ms", True, 420.0, 0.05),
-    ("ContentfulSpeedIndex", "ms", True, 900.0, 0.06),
-    ("PerceptualSpeedIndex", "ms", True, 980.0, 0.06),
-    ("SpeedIndex", "ms", True, 940.0, 0.07),
-    ("FirstVisualChange", "ms", True, 450.0, 0.05),
-    ("LastVisualChange", "ms", True, 2100.0, 0.12),
-    ("largestContentfulPaint", "ms", True, 760.0, 0.08),
-    ("loadtime", "ms", True, 1500.0, 0.09),
-    ("timeToFirstByte", "ms", True, 130.0, 0.15),
-    ("cpuTime", "ms", True, 3100.0, 0.03),
-    ("totalTransferSize", "bytes", True, 2_400_000.0, 0.002),
-)
-_BENCHMARK = (
-    ("TodoMVC-React", "ms", True, 38.0, 0.03),
-    ("TodoMVC-Vue", "ms", True, 27.0, 0.03),
-    ("TodoMVC-Angular", "ms", True, 41.0, 0.04),
-    ("Charts-chartjs", "ms", True, 33.0, 0.05),
-    ("Editor-CodeMirror", "ms", True, 24.0, 0.04),
-)
+# `typical` value and `spread` between replicates, relative to it
+_METRICS = json.loads((Path(__file__).parent / "measurements.json").read_bytes())
 _REPLICATES = 25
 _TIERS = (("export", 0.05), ("compile", 0.75), ("libs", 0.12), ("package", 0.08))
 
@@ -85,66 +64,34 @@ class Payload:
     chunks: Callable[[int, int], Iterator[bytes]]
 
 
-class PayloadCache:
+class Payloads:
     """Generates payloads and keeps the recent ones; thread-safe."""
 
     def __init__(self, fixtures: Fixtures) -> None:
         self._fixtures = fixtures
-        self._lock = threading.Lock()
-        self._payloads: OrderedDict[tuple[str, int, str], bytes] = OrderedDict()
-        self._size = 0
-        self._lengths: dict[tuple[str, int, str], int] = {}
+        self._stored = lru_cache(maxsize=256)(self._generate)
+        self._length = lru_cache(maxsize=None)(lambda *key: len(self._stored(*key)[0]))
 
-    def length(self, group: Group, task: Task, run_id: int, artifact: Artifact) -> int:
+    def length(self, task: Task, run_id: int, artifact: Artifact) -> int:
         """The length before content encoding: contentLength in the queue's lists."""
-        if artifact.size is not None:
-            return artifact.size
-        key = (task.id, run_id, artifact.name)
-        if key not in self._lengths:
-            self.payload(group, task, run_id, artifact)
-        return self._lengths[key]
+        return artifact.size if artifact.size is not None else self._length(task.id, run_id, artifact)
 
-    def payload(self, group: Group, task: Task, run_id: int, artifact: Artifact) -> Payload:
-        key = (task.id, run_id, artifact.name)
-        etag = f'"{hexadecimal(32, self._fixtures.seed, *key)}"'
+    def payload(self, task: Task, run_id: int, artifact: Artifact) -> Payload:
+        key, seed = f"{task.id}/{run_id}/{artifact.name}", self._fixtures.seed
+        etag = f'"{hexadecimal(32, seed, task.id, run_id, artifact.name)}"'
         if artifact.content == "random":
-            name = f"{task.id}/{run_id}/{artifact.name}"
             size = artifact.size or 0
-            return Payload(
-                artifact.content_type, "", size, etag,
-                lambda start, stop: random_bytes(self._fixtures.seed, name, start, stop),
-            )  # fmt: skip
-        stored = self._stored_bytes(key, group, task, run_id, artifact)
-        return Payload(
-            artifact.content_type, "gzip" if artifact.gzipped else "", len(stored), etag,
-            lambda start, stop: _slice(stored, start, stop),
-        )  # fmt: skip
+            return Payload(artifact.content_type, "", size, etag, partial(random_bytes, seed, key))
+        _, stored = self._stored(task.id, run_id, artifact)
+        encoding = "gzip" if artifact.gzipped else ""
+        return Payload(artifact.content_type, encoding, len(stored), etag, lambda *ends: iter([stored[slice(*ends)]]))
 
-    def is_cached(self, task_id: str, run_id: int, name: str) -> bool:
-        """Whether that payload needs not be generated first."""
-        return (task_id, run_id, name) in self._payloads
-
-    def _stored_bytes(
-        self, key: tuple[str, int, str], group: Group, task: Task, run_id: int, artifact: Artifact
-    ) -> bytes:
-        with self._lock:
-            if key in self._payloads:
-                self._payloads.move_to_end(key)
-                return self._payloads[key]
-        decoded = generate_payload(self._fixtures, group, task, run_id, artifact)
-        stored = gzip.compress(decoded, 6, mtime=0) if artifact.gzipped else decoded
-        with self._lock:
-            self._lengths[key] = len(decoded)
-            if key not in self._payloads:
-                self._payloads[key] = stored
-                self._size += len(stored)
-            while self._size > _CACHE_BYTES:
-                self._size -= len(self._payloads.popitem(last=False)[1])
-        return stored
-
-
-def _slice(stored: bytes, start: int, stop: int) -> Iterator[bytes]:
-    yield stored if (start, stop) == (0, len(stored)) else stored[start:stop]
+    def _generate(self, task_id: str, run_id: int, artifact: Artifact) -> tuple[bytes, bytes]:
+        """The decoded and the stored content."""
+        found = self._fixtures.find(task_id)
+        assert found is not None
+        decoded = generate_payload(self._fixtures, *found, run_id, artifact)
+        return decoded, gzip.compress(decoded, 6, mtime=0) if artifact.gzipped else decoded
 
 
 @lru_cache(maxsize=2)
@@ -194,7 +141,7 @@ def generate_payload(fixtures: Fixtures, group: Group, task: Task, run_id: int, 
         case "label-to-taskid" | "target-tasks" | "task-graph" | "full-task-graph" | "runnable-jobs":
             return _encode(_graph(group, artifact.content))
         case _:
-            return _encode(_some_encode(seed, task, run_id, name))
+            return _encode(_usage(seed, task, run_id, name))
 
 
 def _encode(value: object) -> bytes:
@@ -218,7 +165,7 @@ def _graph(group: Group, which: str) -> object:
     }
 
 
-def _some_encode(seed: int, task: Task, run_id: int, name: str) -> object:
+def _usage(seed: int, task: Task, run_id: int, name: str) -> object:
     random = generator(seed, task.id, run_id, name, "json")
     samples = [
         {"start": second, "cpu_percent": round(random.uniform(5, 100), 1), "memory": random.randint(10**8, 10**10)}
@@ -236,32 +183,48 @@ def _csv(seed: int, task: Task, run_id: int, name: str) -> bytes:
     return ("\r\n".join(lines) + "\r\n").encode()
 
 
-@lru_cache(maxsize=2)
-def _cached_fixtures(options: DemoOptions) -> Fixtures:
-    return Fixtures(options)
-
-
-def _find_by_id(options: DemoOptions, task_id: str, run_id: int, name: str) -> tuple[Fixtures, Group, Task, Artifact]:
-    fixtures = _cached_fixtures(options)
-    found = fixtures.find(task_id)
-    if found is None:
-        raise KeyError(task_id)
-    group, task = found
-    artifact = find_artifact(fixtures.seed, group, task, run_id, name)
-    if artifact is None:
-        raise KeyError(name)
-    return fixtures, group, task, artifact
+_cached_fixtures = lru_cache(maxsize=2)(Fixtures)
 
 
 def expected_bytes(options: DemoOptions, task_id: str, run_id: int, name: str) -> bytes:
-    """The decoded content that a correct download of that artifact has; for tests. Links are not followed."""
-    fixtures, group, task, artifact = _find_by_id(options, task_id, run_id, name)
-    return generate_payload(fixtures, group, task, run_id, artifact)
+    """The decoded content that a correct download of that artifact has; for tests. Links are not followed.
+
+    Raises KeyError for an unknown task or artifact.
+    """
+    fixtures = _cached_fixtures(options)
+    found = fixtures.find(task_id)
+    artifact = None if found is None else find_artifact(fixtures.seed, *found, run_id, name)
+    if found is None or artifact is None:
+        raise KeyError(task_id, name)
+    return generate_payload(fixtures, *found, run_id, artifact)
 
 
 def expected_sha256(options: DemoOptions, task_id: str, run_id: int, name: str) -> str:
     """The same, as a hexadecimal SHA-256."""
     return hashlib.sha256(expected_bytes(options, task_id, run_id, name)).hexdigest()
+
+
+# Logs
+
+_LOG_HEAD = """[taskcluster {stamp}] Task ID: {task.id}
+[taskcluster {stamp}] Run ID: {run_id}
+[taskcluster {stamp}] Worker Pool: {task.label.pool}
+[taskcluster {stamp}] Worker Group: {run.worker_group}
+[taskcluster {stamp}] === Task Starting ===
+[setup {stamp}] run-task started in /builds/worker/checkouts
+[vcs {stamp}] updated to {revision}
+"""
+_LOG_TAILS = {
+    "completed": """[taskcluster {stamp}] === Task Finished ===
+[taskcluster {stamp}] Successful task run, exit 0
+""",
+    "failed": """[task {stamp}] {clock}    ERROR - # TBPL FAILURE #
+[task {stamp}] {clock}    FATAL - Harness returned 1 for {suite}
+[taskcluster {stamp}] === Task Finished ===
+[taskcluster:error] {stamp} exit status 1
+""",
+}
+_LOG_TAIL = "[taskcluster:error] {stamp} Task aborted: {run.reason}\n"
 
 
 @lru_cache(maxsize=8)
@@ -292,73 +255,28 @@ def log_text(seed: int, group: Group, task: Task, run_id: int, name: str, size: 
     if size <= 0:
         return b""
     run = task.history[run_id]
-    failed = run.state == "failed"
     started = run.started or 0.0
     duration = max((run.ended or started) - started, 1.0)
-    head = _head(group, task, run_id, started)
-    tail = _tail(group, task, run.state, run.reason, started + duration)
-    if len(head) + len(tail) >= size:
-        return (head + tail)[: size - 1] + b"\n"
+    end = group.stamp(started + duration)
+    suite = task.label.suite or task.label.kind
+    head = _LOG_HEAD.format(stamp=group.stamp(started), task=task, run_id=run_id, run=run, revision=group.revision)
+    tail = _LOG_TAILS.get(run.state, _LOG_TAIL).format(stamp=end, clock=end[11:19], suite=suite, run=run)
     room = size - len(head) - len(tail)
-    body = _body(seed, group, task, run_id, name, failed, started, duration, room)
-    return head + body + tail
-
-
-def _body(
-    seed: int,
-    group: Group,
-    task: Task,
-    run_id: int,
-    name: str,
-    failed: bool,
-    started: float,
-    duration: float,
-    room: int,
-) -> bytes:
-    bodies = _log_lines(seed, failed)
+    if room <= 0:
+        return (head + tail)[: size - 1].encode("ascii", "replace") + b"\n"
+    pool = _log_lines(seed, run.state == "failed")
     draw = number(seed, task.id, run_id, name, "lines") & 0x7FFFFFFF
     lines: list[str] = []
-    written = 0
-    prefix, clock = "", ""
+    written, prefix = 0, ""
     while written < room:
         if len(lines) % 8 == 0:
             stamp = group.stamp(started + duration * written / room)
-            prefix, clock = f"[task {stamp}] ", stamp[11:19]
+            prefix = f"[task {stamp}] {stamp[11:19]} "
         draw = (draw * 1103515245 + 12345) & 0x7FFFFFFF
-        line = f"{prefix}{clock} {bodies[(draw >> 8) % len(bodies)]}\n"
-        lines.append(line)
-        written += len(line)
-    return ("".join(lines)[: room - 1] + "\n").encode("ascii")
-
-
-def _head(group: Group, task: Task, run_id: int, started: float) -> bytes:
-    stamp = group.stamp(started)
-    lines = [
-        f"[taskcluster {stamp}] Task ID: {task.id}",
-        f"[taskcluster {stamp}] Run ID: {run_id}",
-        f"[taskcluster {stamp}] Worker Pool: {task.label.pool}",
-        f"[taskcluster {stamp}] Worker Group: {task.history[run_id].worker_group}",
-        f"[taskcluster {stamp}] === Task Starting ===",
-        f"[setup {stamp}] run-task started in /builds/worker/checkouts",
-        f"[vcs {stamp}] updated to {group.revision}",
-    ]
-    return ("\n".join(lines) + "\n").encode("ascii", "replace")
-
-
-def _tail(group: Group, task: Task, state: str, reason: str, ended: float) -> bytes:
-    stamp = group.stamp(ended)
-    if state == "completed":
-        lines = [f"[taskcluster {stamp}] === Task Finished ===", f"[taskcluster {stamp}] Successful task run, exit 0"]
-    elif state == "failed":
-        lines = [
-            f"[task {stamp}] {stamp[11:19]}    ERROR - # TBPL FAILURE #",
-            f"[task {stamp}] {stamp[11:19]}    FATAL - Harness returned 1 for {task.label.suite or task.label.kind}",
-            f"[taskcluster {stamp}] === Task Finished ===",
-            f"[taskcluster:error] {stamp} exit status 1",
-        ]
-    else:
-        lines = [f"[taskcluster:error] {stamp} Task aborted: {reason}"]
-    return ("\n".join(lines) + "\n").encode("ascii", "replace")
+        lines.append(f"{prefix}{pool[(draw >> 8) % len(pool)]}\n")
+        written += len(lines[-1])
+    body = "".join(lines)[: room - 1] + "\n"
+    return f"{head}{body}{tail}".encode("ascii", "replace")
 
 
 def _errorsummary(seed: int, task: Task, run_id: int) -> bytes:
@@ -371,18 +289,9 @@ def _errorsummary(seed: int, task: Task, run_id: int) -> bytes:
         bad = failed and line == 1
         if bad:
             test = group.replace(".toml", f"_{random.choice(_WORDS)}.js")
-            lines.append(
-                {
-                    "action": "test_result",
-                    "test": test,
-                    "group": group,
-                    "subtest": "waits for the event",
-                    "status": "FAIL",
-                    "expected": "PASS",
-                    "message": "Test timed out",
-                    "line": line,
-                }
-            )
+            failure = {"subtest": "waits for the event", "status": "FAIL", "expected": "PASS"}
+            result = {"action": "test_result", "test": test, "group": group, **failure}
+            lines.append({**result, "message": "Test timed out", "line": line})
         status = "ERROR" if bad else "OK"
         duration = random.randint(100, 90_000)
         lines.append({"action": "group_result", "group": group, "status": status, "duration": duration, "line": line})
@@ -472,8 +381,8 @@ def _perfherder_data(seed: int, task: Task, run_id: int) -> Json:
     framework = "talos" if label.category == "talos" else "browsertime"
     name = label.suite.removeprefix("browsertime-tp6-firefox-").removeprefix("browsertime-benchmark-firefox-")
     options = ["fission", "webrender"] if label.variant != "nofis" else ["webrender"]
-    metrics = _BENCHMARK if "benchmark" in label.suite else _PAGE_LOAD
-    suites = []
+    metrics = _METRICS["benchmark" if "benchmark" in label.suite else "pageload"]
+    suites: list[Json] = []
     for kind in ("cold", "warm") if "tp6" in label.suite else ("",):
         subtests = [_subtest(level, noise, metric, 0.7 if kind == "warm" else 1.0) for metric in metrics]
         suites.append(
@@ -490,7 +399,10 @@ def _perfherder_data(seed: int, task: Task, run_id: int) -> Json:
             }
         )
     if "benchmark" in label.suite:
-        suites.append(_score(level, noise, name, options))
+        subtest = _subtest(level, noise, _METRICS["score"][0], 1.0)
+        names = {"name": f"{name}-score", "extraOptions": options, "lowerIsBetter": False, "unit": "score"}
+        values = {"value": subtest["value"], "replicates": subtest["replicates"], "subtests": [subtest]}
+        suites.append(names | values)
     return {
         "framework": {"name": framework},
         "application": {"name": "firefox", "version": "147.0a1"},
@@ -499,36 +411,23 @@ def _perfherder_data(seed: int, task: Task, run_id: int) -> Json:
     }
 
 
-def _subtest(level: Random, noise: Random, metric: tuple[str, str, bool, float, float], factor: float) -> Json:
-    name, unit, lower, typical, spread = metric
-    centre = typical * factor * level.lognormvariate(0, 0.35)
+def _subtest(level: Random, noise: Random, metric: Json, factor: float) -> Json:
+    center = metric["typical"] * factor * level.lognormvariate(0, 0.35)
+    spread = metric["spread"]
     drift = noise.gauss(1, spread / 3)
     # A slow replicate now and then: real page loads are skewed to the right.
     replicates = [
-        round(centre * drift * noise.gauss(1, spread) * (1.6 if noise.random() < 0.03 else 1.0), 3)
+        round(center * drift * noise.gauss(1, spread) * (1.6 if noise.random() < 0.03 else 1.0), 3)
         for _ in range(_REPLICATES)
     ]
     return {
-        "name": name,
+        "name": metric["name"],
         "value": round(median(replicates), 4),
-        "unit": unit,
-        "lowerIsBetter": lower,
+        "unit": metric["unit"],
+        "lowerIsBetter": metric["lower"],
         "alertThreshold": 2.0,
-        "shouldAlert": unit == "ms",
+        "shouldAlert": metric["unit"] == "ms",
         "replicates": replicates,
-    }
-
-
-def _score(level: Random, noise: Random, name: str, options: list[str]) -> Json:
-    subtest = _subtest(level, noise, ("score", "score", False, 24.0, 0.01), 1.0)
-    return {
-        "name": f"{name}-score",
-        "extraOptions": options,
-        "lowerIsBetter": False,
-        "unit": "score",
-        "value": subtest["value"],
-        "replicates": subtest["replicates"],
-        "subtests": [subtest],
     }
 
 

@@ -1,8 +1,7 @@
 """The synthetic Taskcluster: queue and index services at the root URL, and the storage that has the artifacts' bytes.
 
-The services answer indented JSON with weak ETags, compressed, and errors that name their method. Lists have the real
-services' page tokens: a group's token is a scrambled offset (a damaged one means the first page, one with characters
-outside its alphabet is refused); an artifact list's token is base64 of the last name.
+The services answer indented JSON with weak ETags, compressed, and errors that name their method. As on
+the real services a damaged page token means the first page, and one with impossible characters is refused.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from backends.demo.asgi import (
     compile_route,
     compress,
 )
-from backends.demo.deterministic_random import digest, number
+from backends.demo.deterministic_random import digest, hexadecimal
 from backends.demo.hawk import HawkRefused, verify_request
 from backends.demo.taskcluster.artifacts import (
     Artifact,
@@ -50,7 +49,7 @@ from backends.demo.taskcluster.artifacts import (
 from backends.demo.taskcluster.definitions import Json, task_definition, task_status
 from backends.demo.taskcluster.fixtures import Fixtures, IndexEntry
 from backends.demo.taskcluster.model import Group, Task
-from backends.demo.taskcluster.payloads import Payload, PayloadCache, log_text
+from backends.demo.taskcluster.payloads import Payload, Payloads, log_text
 
 T = TypeVar("T")
 
@@ -63,9 +62,6 @@ _HAWK_SKEW = 15 * 60
 PAGE = 1_000
 _LEAST_COMPRESSED = 1024  # bytes
 _PAGE_CACHE_BYTES = 160 << 20  # ten pages of a thousand tasks have 90 MB in both codings
-_ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ1234567890"
-_CHECK_BITS = 24
-_SCRAMBLE = 0x5DEECE66D3A9
 _STATUSES = {
     "InvalidRequestArguments": 400, "InputError": 400, "MalformedPayload": 400, "AuthenticationFailed": 401,
     "InsufficientScopes": 403, "ResourceNotFound": 404, "ResourceExpired": 410,
@@ -335,7 +331,7 @@ class Taskcluster:
                 "contentType": artifact.content_type,
             }
             if artifact.storage in ("s3", "object") and has_content_length(seed, task):
-                entry["contentLength"] = self._storage.payloads.length(group, task, run_id, artifact)
+                entry["contentLength"] = self._storage.payloads.length(task, run_id, artifact)
             entries.append(entry)
         body: Json = {"artifacts": entries}
         if artifacts and len(artifacts) == size:
@@ -458,28 +454,15 @@ def _offset(request: Request) -> int:
 
 
 def offset_token(offset: int) -> str:
-    value = ((offset << _CHECK_BITS) | _checksum(offset)) ^ _SCRAMBLE
-    letters = ""
-    while value:
-        value, place = divmod(value, len(_ALPHABET))
-        letters += _ALPHABET[place]
-    return letters
+    return f"{offset}x{hexadecimal(8, 'offset token', offset)}"
 
 
 def offset_in_token(token: str) -> int:
     """The offset in a token, 0 if it is damaged. Raises ValueError for characters that no token has."""
-    if not token or any(letter not in _ALPHABET for letter in token):
+    if not re.fullmatch("[A-Za-z0-9]+", token):
         raise ValueError(token)
-    value = 0
-    for letter in reversed(token):
-        value = value * len(_ALPHABET) + _ALPHABET.index(letter)
-    value ^= _SCRAMBLE
-    offset = value >> _CHECK_BITS
-    return offset if value & ((1 << _CHECK_BITS) - 1) == _checksum(offset) else 0
-
-
-def _checksum(offset: int) -> int:
-    return number("offset token", offset) & ((1 << _CHECK_BITS) - 1)
+    offset = token.partition("x")[0]
+    return int(offset) if offset.isdecimal() and offset_token(int(offset)) == token else 0
 
 
 def _name_in_token(token: str, task_id: str, run_id: int) -> str:
@@ -502,7 +485,7 @@ class Storage:
         self._fixtures, self._now = fixtures, now
         self._url = ""
         self._secret = digest(fixtures.seed, "storage secret")
-        self.payloads = PayloadCache(fixtures)
+        self.payloads = Payloads(fixtures)
 
     def ready(self, url: str) -> None:
         self._url = url
@@ -511,8 +494,7 @@ class Storage:
         return {}
 
     def is_slow(self, request: Request) -> bool:
-        match = _STORAGE_PATH.fullmatch(request.path)
-        return match is not None and not self.payloads.is_cached(match["task"], int(match["run"]), match["name"])
+        return True
 
     def sign(self, task_id: str, run_id: int, artifact: Artifact) -> str:
         """The URL of an artifact; all but references and live logs have a signature that is valid for half an hour."""
@@ -549,7 +531,7 @@ class Storage:
         if artifact is None or artifact.content in ("missing", "link", "error"):
             return _xml_error(404, "NoSuchKey", "The specified key does not exist.")
         if artifact.content != "live":
-            return _send_payload(request, self.payloads.payload(group, task, run_id, artifact))
+            return _send_payload(request, self.payloads.payload(task, run_id, artifact))
         backing = artifacts_by_name(self._fixtures.seed, task, run_id)["public/logs/live_backing.log"]
         text = log_text(self._fixtures.seed, group, task, run_id, backing.name, backing.size or 0)
         run = task.history[run_id]
