@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from backends.demo.asgi import Reply, Request, compile_route, json_reply
 from backends.demo.hawk import HawkRefused, verify_request
@@ -20,24 +19,6 @@ KEY = "synthetic-key-of-the-embedded-submission-server"
 REPOSITORIES = frozenset({"autoland", "mozilla-central", "mozilla-inbound", "try"})
 MAX_JOBS = 100_000
 _ROUTE = compile_route("/api/project/{project}/jobs/?")
-# name -> file and view
-_EXAMPLES = {
-    "example": ("jobs.json", "jobs"),
-    "example-broken": ("broken.json", "lint"),
-    "example-preview": ("jobs.json", "preview"),
-    "example-collection": ("collection.json", "generation"),
-    "example-table": ("jobs.csv", "jobs"),
-    "example-yaml": ("jobs.yml", "jobs"),
-    "example-tasks": ("tasks.json", "lint"),
-}
-
-
-def locators() -> dict[str, str]:
-    found = {
-        name: f"submit:{quote(str(EXAMPLES / file))}" + (f"?view={view}" if view != "jobs" else "")
-        for name, (file, view) in _EXAMPLES.items()
-    }
-    return {**found, "outbox": "submit:outbox"}
 
 
 class SubmissionServer:
