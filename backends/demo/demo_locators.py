@@ -56,7 +56,7 @@ def _ids(options: DemoOptions) -> dict[str, str | int]:
     for build in prow.kubernetes_builds(seed):
         if build.role:
             builds["big-plain-log" if build.role == "big-log" else build.role] = build
-    values = {
+    values: dict[str, str | int] = {
         **{name: group.id for name, group in groups.items()},
         "hostile": fixtures.hostile.id,
         "finished_revision": fixtures.finished.revision,

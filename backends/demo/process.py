@@ -1,12 +1,19 @@
-"""The embedded CI in a child process, so that it does not share the interpreter lock with the app."""
+"""Serving the embedded CI: in this process for a shell, or in a child process beside the app.
+
+A child does not share the interpreter lock with the app.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,6 +29,38 @@ class DemoStartError(AppError):
     """The child process did not come up."""
 
     exit_code = 3
+
+
+def serve(options: DemoOptions, *, until_eof: bool = False, warm: bool = False) -> int:
+    """Prints the settings as `export NAME=VALUE` lines and serves until interrupted; returns the exit code.
+
+    `until_eof`: also until standard input is closed; an empty line tells the parent that all settings are printed.
+    """
+    from backends.demo.server import DemoServer
+
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    server = DemoServer(options)
+    try:
+        server.start()
+    except OSError as error:
+        print(f"Port {options.port} cannot be used: {error.strerror}.", file=sys.stderr)
+        return 3
+    if warm:
+        server.warm()
+    if until_eof:
+        threading.Thread(target=_set_on_eof, args=(ended,), daemon=True).start()
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in server.settings.items()]
+    print("\n".join([*lines, *([""] if until_eof else [])]), flush=True)
+    ended.wait()
+    server.stop()
+    return 0
+
+
+def _set_on_eof(ended: threading.Event) -> None:
+    sys.stdin.buffer.read()
+    ended.set()
 
 
 class DemoProcess:
@@ -46,15 +85,6 @@ class DemoProcess:
         assert self._child is not None
         return self._child.pid
 
-    def command(self) -> list[str]:
-        options = self.options
-        command = [
-            sys.executable, "-m", "backends.demo", "--serve", "--until-eof", "--port", str(options.port),
-            "--tasks", str(options.tasks), "--latency", str(options.latency_ms), "--fault", str(options.fault),
-            "--seed", str(options.seed),
-        ]  # fmt: skip
-        return [*command, "--warm"] if self._warm else command
-
     def start(self) -> None:
         """Returns when the child listens. Raises DemoStartError with the child's output if it cannot."""
         paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -63,7 +93,7 @@ class DemoProcess:
         with tempfile.TemporaryFile("w+") as errors:
             # The kernel closes its standard input when this process dies: then it ends, too.
             self._child = subprocess.Popen(  # noqa: S603 - our own module
-                self.command(),
+                [sys.executable, "-m", "backends.demo", json.dumps({**asdict(self.options), "warm": self._warm})],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -85,11 +85,11 @@ def test_a_rate_on_the_command_line_is_the_share_of_all_requests(monkeypatch: py
     """As --help says: 0.1 is one request in ten, not one in two because there are five kinds of faults."""
     chosen: list[DemoOptions] = []
 
-    def taken(**members: Any) -> DemoOptions:
+    def record_options(**members: Any) -> DemoOptions:
         chosen.append(DemoOptions(**members))
         return chosen[-1]
 
-    monkeypatch.setattr("backends.demo.DemoOptions", taken)
+    monkeypatch.setattr("backends.demo.DemoOptions", record_options)
     assert CliRunner().invoke(demo_command, ["--locators", "--fault", "0.1"]).exit_code == 0
     faults = Faults(nothing, chosen[0].fault, 1)
     wrong = sum(bool(faults.next_kind(f"/{number}")) for number in range(4000))

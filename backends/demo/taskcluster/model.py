@@ -82,7 +82,7 @@ class Run:
     worker_group: str = ""
     worker_id: str = ""
 
-    def at(self, now: float) -> Run:
+    def visible_at(self, now: float) -> Run:
         """The run as the queue describes it at `now`."""
         if self.ended is not None and self.ended <= now:
             return self
@@ -119,7 +119,7 @@ class Task:
     role: str = ""
 
     def runs_at(self, now: float) -> tuple[Run, ...]:
-        return tuple(run.at(now) for run in self.history if run.scheduled <= now)
+        return tuple(run.visible_at(now) for run in self.history if run.scheduled <= now)
 
 
 def state_of(runs: Sequence[Run]) -> str:

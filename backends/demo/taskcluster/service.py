@@ -1,7 +1,7 @@
 """The synthetic Taskcluster: queue and index services at the root URL, and the storage that has the artifacts' bytes.
 
-The services answer indented JSON with weak ETags, compressed, and errors that name their method. As on
-the real services a damaged page token means the first page, and one with impossible characters is refused.
+The services answer indented JSON with weak ETags, compressed, and errors that name their method. As on the
+real services a damaged page token means the first page, and one with impossible characters is refused.
 """
 
 from __future__ import annotations
@@ -12,14 +12,12 @@ import hashlib
 import hmac
 import json
 import re
-import threading
 import time
 from base64 import b64decode, b64encode
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -61,7 +59,7 @@ _PATTERNS = {"taskId": SLUGID, "taskGroupId": SLUGID, "runId": _RUN_ID, "limit":
 _HAWK_SKEW = 15 * 60
 PAGE = 1_000
 _LEAST_COMPRESSED = 1024  # bytes
-_PAGE_CACHE_BYTES = 160 << 20  # ten pages of a thousand tasks have 90 MB in both codings
+_CACHED_FROM = 1 << 20  # bytes
 _STATUSES = {
     "InvalidRequestArguments": 400, "InputError": 400, "MalformedPayload": 400, "AuthenticationFailed": 401,
     "InsufficientScopes": 403, "ResourceNotFound": 404, "ResourceExpired": 410,
@@ -111,26 +109,7 @@ class _Route:
         return compile_route(self.path)
 
 
-class JsonDocument:
-    """A JSON body with its ETag and compressed forms, each made once: pages of 8 MB are served repeatedly."""
-
-    def __init__(self, compact: bytes) -> None:
-        self.identity = msgspec.json.format(compact, indent=2)
-        self._compressed: dict[str, bytes] = {}
-
-    def compressed(self, coding: str) -> bytes:
-        if coding not in self._compressed:
-            self._compressed[coding] = compress(self.identity, coding)
-        return self._compressed[coding]
-
-    @cached_property
-    def etag(self) -> str:
-        tag = b64encode(hashlib.sha1(self.identity, usedforsecurity=False).digest()).decode().rstrip("=")
-        return f'W/"{len(self.identity):x}-{tag}"'
-
-    @property
-    def size(self) -> int:
-        return len(self.identity) + sum(map(len, self._compressed.values()))
+_compress_page = lru_cache(maxsize=16)(compress)  # pages of 8 MB are served repeatedly
 
 
 class Taskcluster:
@@ -139,8 +118,7 @@ class Taskcluster:
     def __init__(self, fixtures: Fixtures, storage: Storage, codings: tuple[str, ...] = CODINGS) -> None:
         self.fixtures, self._storage, self._codings = fixtures, storage, codings
         self._url = ""
-        self._pages: OrderedDict[tuple[str, int, int], JsonDocument] = OrderedDict()
-        self._lock = threading.Lock()
+        self._cached_page = lru_cache(maxsize=16)(self._group_page)
         queue, index = "/api/queue/v1", "/api/index/v1"
         group, task = f"{queue}/task-group/{{taskGroupId}}", f"{queue}/task/{{taskId}}"
         run = f"{task}/runs/{{runId}}"
@@ -188,8 +166,7 @@ class Taskcluster:
         """Generates all pages of the finished group, so that a benchmark measures its client only."""
         group = self.fixtures.finished
         for offset in range(0, len(group.tasks) + 1, PAGE):
-            page = self._group_page(group, offset, PAGE)
-            assert page.compressed(self._codings[0]) and page.etag
+            _compress_page(self._cached_page(group.id, offset, PAGE), self._codings[0])
 
     def _find_route(self, request: Request) -> tuple[_Route | None, Request]:
         method = "GET" if request.method == "HEAD" else request.method
@@ -202,18 +179,20 @@ class Taskcluster:
     # Replies
 
     def _json(self, request: Request, value: object, status: int = 200, headers: Headers = ()) -> Reply:
-        return self._document(request, JsonDocument(_encode(value)), status, headers)
+        return self._body(request, msgspec.json.format(_encode(value), indent=2), status, headers)
 
-    def _document(self, request: Request, document: JsonDocument, status: int = 200, headers: Headers = ()) -> Reply:
-        headers = (*_HEADERS, *headers, ("ETag", document.etag))
-        if status == 200 and request.headers.get("if-none-match") == document.etag:
+    def _body(self, request: Request, body: bytes, status: int = 200, headers: Headers = ()) -> Reply:
+        sha1 = hashlib.sha1(body, usedforsecurity=False).digest()
+        etag = f'W/"{len(body):x}-{b64encode(sha1).decode().rstrip("=")}"'
+        headers = (*_HEADERS, *headers, ("ETag", etag))
+        if status == 200 and request.headers.get("if-none-match") == etag:
             return Reply(304, b"", headers)
         coding = choose_coding(request.headers.get("accept-encoding", ""), self._codings)
-        if coding and len(document.identity) >= _LEAST_COMPRESSED:
+        if coding and len(body) >= _LEAST_COMPRESSED:
             # The real services compress while sending and do not know the length beforehand either.
-            headers = (*headers, ("Content-Encoding", coding))
-            return Reply(status, document.compressed(coding), headers, chunked=True)
-        return Reply(status, document.identity, headers)
+            encode = _compress_page if len(body) >= _CACHED_FROM else compress
+            return Reply(status, encode(body, coding), (*headers, ("Content-Encoding", coding)), chunked=True)
+        return Reply(status, body, headers)
 
     def _error(self, name: str, request: Request, error: TaskclusterError) -> Reply:
         now, status = datetime.now(UTC), _STATUSES[error.code]
@@ -245,26 +224,19 @@ class Taskcluster:
         return self._json(request, _group_head(self._group(request)))
 
     def _list_group(self, request: Request) -> Reply:
-        return self._document(request, self._group_page(self._group(request), _offset(request), _page_size(request)))
+        group = self._group(request)
+        make_page = self._group_page if group.changes else self._cached_page
+        return self._body(request, make_page(group.id, _offset(request), _page_size(request)))
 
-    def _group_page(self, group: Group, offset: int, size: int) -> JsonDocument:
-        key = (group.id, offset, size)
-        with self._lock:
-            page = self._pages.get(key)
-        if page is not None and not group.changes:
-            return page
+    def _group_page(self, group_id: str, offset: int, size: int) -> bytes:
+        group = self.fixtures.groups[group_id]
         tasks = group.present()[offset : offset + size]
         entries = b",".join(_encode(self._entry(group, task)) for task in tasks)
         compact = _encode(_group_head(group))[:-1] + b',"tasks":[' + entries + b"]"
         if size and len(tasks) == size:
             # A full page has a token even if nothing follows: the next page is then empty.
             compact += b',"continuationToken":' + _encode(offset_token(offset + size))
-        page = JsonDocument(compact + b"}")
-        with self._lock:
-            self._pages[key] = page
-            while sum(one.size for one in self._pages.values()) > _PAGE_CACHE_BYTES and len(self._pages) > 1:
-                self._pages.popitem(last=False)
-        return page
+        return msgspec.json.format(compact + b"}", indent=2)
 
     def _entry(self, group: Group, task: Task) -> Json:
         return {"status": task_status(group, task), "task": task_definition(self.fixtures.seed, group, task)}

@@ -252,7 +252,7 @@ def _plan_summaries(repository: DemoRepository) -> list[DemoAlertSummary]:
     all_pushes = [push for push in repository.pushes if push.perf == "all" and push.group is None]
     pushes = all_pushes[_QUIET_BEFORE:-1]
     configs_by_push: dict[int, set[int]] = {}
-    for config, jobs in repository.measured.items():
+    for config, jobs in repository.measured_jobs.items():
         for job in jobs:
             configs_by_push.setdefault(job.push.order, set()).add(config)
     by_config: dict[int, list[PerfSignature]] = {}

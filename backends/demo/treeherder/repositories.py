@@ -113,7 +113,7 @@ class DemoJob(NamedTuple):
         return self.submit < NOW - JOBS_LIVE_DAYS * DAY
 
     @property
-    def measured(self) -> bool:
+    def has_values(self) -> bool:
         return self.config >= 0 and self.result == "success"
 
     def task_of(self, seed: int) -> tuple[str, int]:
@@ -492,19 +492,19 @@ class DemoRepository:
         return self._jobs_by_push.get(push_id, [])
 
     @cached_property
-    def measured(self) -> dict[int, list[DemoJob]]:
+    def measured_jobs(self) -> dict[int, list[DemoJob]]:
         """By configuration: the jobs with values, in the order of their pushes, including deleted ones."""
         jobs = sorted(self.all_jobs, key=lambda job: (job.push.order, job.id))
-        return _group_jobs((job for job in jobs if job.measured), lambda job: job.config)
+        return _group_jobs((job for job in jobs if job.has_values), lambda job: job.config)
 
     @cached_property
     def measured_by_push(self) -> dict[int, list[DemoJob]]:
-        return _group_jobs((job for job in self.all_jobs if job.measured), lambda job: job.push.id)
+        return _group_jobs((job for job in self.all_jobs if job.has_values), lambda job: job.push.id)
 
     @cached_property
     def live_signatures(self) -> list[PerfSignature]:
         """Those that were measured here at least once: a signature is created by its first value."""
-        return [signature for signature in self.signatures if signature.config.index in self.measured]
+        return [signature for signature in self.signatures if signature.config.index in self.measured_jobs]
 
     @cached_property
     def by_id(self) -> dict[int, PerfSignature]:
@@ -520,7 +520,7 @@ class DemoRepository:
         return None if signature.parent is None else self._all_signatures[signature.parent].hash
 
     def last_updated(self, signature: PerfSignature) -> int:
-        return self.measured[signature.config.index][-1].push.time
+        return self.measured_jobs[signature.config.index][-1].push.time
 
     def orders(self, begin: float, end: float) -> range:
         """The orders of the pushes after `begin` and before `end`, both exclusive."""
@@ -529,11 +529,11 @@ class DemoRepository:
 
     @cached_property
     def _orders_by_config(self) -> dict[int, list[int]]:
-        return {config: [job.push.order for job in jobs] for config, jobs in self.measured.items()}
+        return {config: [job.push.order for job in jobs] for config, jobs in self.measured_jobs.items()}
 
     def data(self, signature: PerfSignature, orders: range | None = None) -> list[DemoDatum]:
         """In the order of the pushes; only of those whose order is in the range."""
-        measured = self.measured.get(signature.config.index, [])
+        measured = self.measured_jobs.get(signature.config.index, [])
         values = self._series.get(signature.index)
         if values is None:
             steps = self.steps.get(signature.index, ())

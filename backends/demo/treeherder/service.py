@@ -153,16 +153,16 @@ def _list_pushes(call: _Call) -> Json:
 
 
 def _push_filters(repository: DemoRepository, query: Query) -> Iterator[Callable[[DemoPush], bool]]:
-    def made(push: DemoPush) -> list[tuple[str, str, str]]:
+    def commits_of(push: DemoPush) -> list[tuple[str, str, str]]:
         return commits(repository.seed, repository.name, push)
 
     def searched(push: DemoPush) -> str:
-        return " ".join((push.author, *(part for commit in made(push) for part in commit))).lower()
+        return " ".join((push.author, *(part for commit in commits_of(push) for part in commit))).lower()
 
     if text := query.text("revision"):
         yield lambda push, text=text: push.revision.startswith(text)  # type: ignore[misc]
     if text := query.text("commit_revision"):
-        yield lambda push, text=text: any(commit[0] == text for commit in made(push))  # type: ignore[misc]
+        yield lambda push, text=text: any(commit[0] == text for commit in commits_of(push))  # type: ignore[misc]
     if text := query.text("search"):
         words = text.lower().split()
         yield lambda push: all(word in searched(push) for word in words)
@@ -393,7 +393,7 @@ def _logs_of(seed: int, job: DemoJob) -> list[tuple[str, str]]:
     task, run = job.task_of(seed)
     base = f"{_TC_ROOT}/api/queue/v1/task/{task}/runs/{run}/artifacts/public"
     logs = [("live_backing_log", f"{base}/logs/live_backing.log")]
-    if job.measured:
+    if job.has_values:
         logs.append(("perfherder-data.json", f"{base}/test_info/perfherder-data.json"))
     return logs
 
