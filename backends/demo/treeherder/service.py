@@ -7,9 +7,10 @@ import json
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from math import inf
 from pathlib import Path
 from uuid import UUID
 
@@ -138,8 +139,7 @@ def _list_pushes(call: _Call) -> Json:
         raise TreeherderError(400, {"detail": f"count requires a positive integer, not: {count}"})
     if count > _MAX_PUSHES:
         raise TreeherderError(400, {"detail": f"Specified count exceeds api limit: {_MAX_PUSHES}"})
-    tests = list(_push_filters(repository, query))
-    pushes = [push for push in repository.listed_pushes if all(test(push) for test in tests)]
+    pushes = [push for push in repository.listed_pushes if _push_matches(repository, query, push)]
     pushes = sorted(pushes, key=lambda push: (-push.time, -push.id))[:count]
     meta: Json = {"count": len(pushes), "repository": repository.name, "filter_params": {}}
     for name, values in query.values.items():
@@ -152,51 +152,35 @@ def _list_pushes(call: _Call) -> Json:
     return {"meta": meta, "results": [_push_json(repository, push) for push in pushes]}
 
 
-def _push_filters(repository: DemoRepository, query: Query) -> Iterator[Callable[[DemoPush], bool]]:
-    def commits_of(push: DemoPush) -> list[tuple[str, str, str]]:
-        return commits(repository.seed, repository.name, push)
-
-    def searched(push: DemoPush) -> str:
-        return " ".join((push.author, *(part for commit in commits_of(push) for part in commit))).lower()
-
-    if text := query.text("revision"):
-        yield lambda push, text=text: push.revision.startswith(text)  # type: ignore[misc]
-    if text := query.text("commit_revision"):
-        yield lambda push, text=text: any(commit[0] == text for commit in commits_of(push))  # type: ignore[misc]
-    if text := query.text("search"):
-        words = text.lower().split()
-        yield lambda push: all(word in searched(push) for word in words)
-    if text := query.text("author"):
-        yield lambda push, text=text: push.author == text  # type: ignore[misc]
-    if text := query.text("author_contains"):
-        yield lambda push, text=text: text.lower() in push.author  # type: ignore[misc]
-    first, last = (_push_with_revision(repository, query.text(name)) for name in ("fromchange", "tochange"))
-    if first is not None:
-        yield lambda push: push.id >= first.id
-    if last is not None:
-        yield lambda push: push.id <= last.id
+def _push_matches(repository: DemoRepository, query: Query, push: DemoPush) -> bool:
+    made = commits(repository.seed, repository.name, push)
+    words = " ".join((push.author, *(part for commit in made for part in commit))).lower()
     # The server's own times for these take the place of the ones in the query: such a range cannot be paged by time.
-    since, until = query.number("push_timestamp__gte"), query.number("push_timestamp__lte")
-    if since is not None and "fromchange" not in query and "startdate" not in query:
-        yield lambda push: push.time >= since
-    if until is not None and "tochange" not in query:
-        yield lambda push: push.time <= until
-    if "startdate" in query:
-        start = query.time("startdate")
-        yield lambda push: push.time >= start
-    if "enddate" in query:
-        end = query.time("enddate") + DAY
-        yield lambda push: push.time < end
+    since = None if {"fromchange", "startdate"} & query.values.keys() else query.number("push_timestamp__gte")
+    until = None if "tochange" in query else query.number("push_timestamp__lte")
+    return (
+        push.revision.startswith(query.text("revision"))
+        and query.text("commit_revision") in ("", *(revision for revision, _, _ in made))
+        and all(word in words for word in query.text("search").lower().split())
+        and query.text("author") in ("", push.author)
+        and query.text("author_contains").lower() in push.author
+        and _id_of(repository, query.text("fromchange"), 0) <= push.id
+        and _id_of(repository, query.text("tochange"), inf) >= push.id
+        and (since is None or push.time >= since)
+        and (until is None or push.time <= until)
+        and ("startdate" not in query or push.time >= query.time("startdate"))
+        and ("enddate" not in query or push.time < query.time("enddate") + DAY)
+    )
 
 
-def _push_with_revision(repository: DemoRepository, revision: str) -> DemoPush | None:
+def _id_of(repository: DemoRepository, revision: str, default: float) -> float:
     """An unknown revision crashes the server."""
     if not revision:
-        return None
-    found = next((push for push in repository.listed_pushes if push.revision.startswith(revision)), None)
-    if found is None:
-        raise TreeherderError(500)
-    return found
+        return default
+    for push in repository.listed_pushes:
+        if push.revision.startswith(revision):
+            return push.id
+    raise TreeherderError(500)
 
 
 def _push_json(repository: DemoRepository, push: DemoPush) -> Json:
@@ -630,9 +614,7 @@ def _full_datum(seed: int, datum: DemoDatum, value: float) -> Json:
 
 def _list_summaries(call: _Call) -> Json:
     query = call.query
-    tests = list(_summary_filters(call))
-    found = [summary for summary in call.alerts.summaries.values() if all(test(summary) for test in tests)]
-    found = _filter_by_text(call, found)
+    found = [one for one in call.alerts.summaries.values() if _summary_matches(query, one) and _text_matches(call, one)]
     found.sort(key=lambda one: (-one.created, -one.id))
     if query.text("ordering") == "id":
         found.sort(key=lambda one: one.id)
@@ -641,60 +623,44 @@ def _list_summaries(call: _Call) -> Json:
     return {**page, "results": [call.alerts.summary_json(summary) for summary in page["results"]]}
 
 
-def _summary_filters(call: _Call) -> Iterator[Callable[[DemoAlertSummary], bool]]:
-    query = call.query
-
-    def regressions(summary: DemoAlertSummary) -> list[bool]:
-        return [alert.regression for alert in summary.alerts]
-
+def _summary_matches(query: Query, summary: DemoAlertSummary) -> bool:
     status, framework, repository, timerange = (
         query.number(name, {name: ["Enter a number."]}) for name in ("status", "framework", "repository", "timerange")
     )
-    yield lambda one: one.sheriffed != query.flag("monitored_alerts")
-    if status is not None:
-        yield lambda one: one.status == status
-    if framework is not None:
-        yield lambda one: one.framework == framework
-    if repository is not None:
-        yield lambda one: repository == REPOSITORY_IDS[AUTOLAND]
-    if timerange is not None:
-        yield lambda one: one.push.time >= NOW - timerange
-    if query.flag("hide_improvements"):
-        yield lambda one: any(regressions(one))
-    if query.flag("hide_related_and_invalid"):
-        yield lambda one: one.status not in (DOWNSTREAM, REASSIGNED, INVALID)
-    if query.flag("untriaged_regressions"):
-        yield lambda one: one.status == UNTRIAGED and any(regressions(one))
-    if query.flag("untriaged_improvements"):
-        yield lambda one: one.status == UNTRIAGED and not all(regressions(one))
-    if query.flag("show_sheriffed_frameworks"):
-        yield lambda one: one.framework in _SHERIFFED_FRAMEWORKS
+    regressions = [alert.regression for alert in summary.alerts]
+    untriaged = summary.status == UNTRIAGED
+    return (
+        summary.sheriffed != query.flag("monitored_alerts")
+        and status in (None, summary.status)
+        and framework in (None, summary.framework)
+        and repository in (None, REPOSITORY_IDS[AUTOLAND])
+        and (timerange is None or summary.push.time >= NOW - timerange)
+        and (any(regressions) or not query.flag("hide_improvements"))
+        and (summary.status not in (DOWNSTREAM, REASSIGNED, INVALID) or not query.flag("hide_related_and_invalid"))
+        and ((untriaged and any(regressions)) or not query.flag("untriaged_regressions"))
+        and ((untriaged and not all(regressions)) or not query.flag("untriaged_improvements"))
+        and (summary.framework in _SHERIFFED_FRAMEWORKS or not query.flag("show_sheriffed_frameworks"))
+    )
 
 
-def _filter_by_text(call: _Call, summaries: list[DemoAlertSummary]) -> list[DemoAlertSummary]:
+def _text_matches(call: _Call, summary: DemoAlertSummary) -> bool:
     """The filters on the JSON: a series, an assignee, and words, which must all be in one alert."""
     series, person = call.query.number("alerts__series_signature"), call.query.text("with_assignee")
     words = call.query.text("filter_text").split()
     if series is None and not person and not words:
-        return summaries
-
-    def matches(summary: DemoAlertSummary) -> bool:
-        fields = call.alerts.summary_json(summary)
-        signatures = [alert["series_signature"] for alert in fields["alerts"]]
-        texts = [
-            " ".join((
-                one["suite"], one["test"], one["machine_platform"], *one["extra_options"],
-                str(fields["bug_number"] or ""), fields["revision"],
-            ))
-            for one in signatures
-        ]  # fmt: skip
-        return (
-            (series is None or any(one["id"] == series for one in signatures))
-            and (not person or fields["assignee_username"] == person)
-            and any(all(word in text for word in words) for text in texts)
-        )
-
-    return [summary for summary in summaries if matches(summary)]
+        return True
+    fields = call.alerts.summary_json(summary)
+    signatures = [alert["series_signature"] for alert in fields["alerts"]]
+    ends = f"{fields['bug_number'] or ''} {fields['revision']}"
+    texts = [
+        " ".join((one["suite"], one["test"], one["machine_platform"], *one["extra_options"], ends))
+        for one in signatures
+    ]  # fmt: skip
+    return (
+        (series is None or any(one["id"] == series for one in signatures))
+        and person in ("", fields["assignee_username"])
+        and any(all(word in text for word in words) for text in texts)
+    )
 
 
 def _get_summary(call: _Call) -> Json:
