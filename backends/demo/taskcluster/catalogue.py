@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -45,6 +46,8 @@ class Suite(NamedTuple):
 
 _DATA = json.loads((Path(__file__).parent / "firefox.json").read_bytes())
 PLATFORMS = tuple(Platform(*row) for row in _DATA["platforms"])
+PERF_PLATFORMS = tuple(platform for platform in PLATFORMS if platform.perf_pool)
+DESKTOP_PLATFORMS = tuple(platform for platform in PERF_PLATFORMS if not platform.name.startswith("android"))
 SUITES = tuple(Suite(*row) for row in _DATA["suites"])
 SITES, BENCHMARKS, TALOS, OWNERS = (tuple(_DATA[name]) for name in ("sites", "benchmarks", "talos", "owners"))
 BUILDS = tuple(tuple(row) for row in _DATA["builds"])  # kind-platform/buildtype, Treeherder machine, operating system
@@ -115,89 +118,56 @@ def perf_label(platform: Platform, suite: str, symbol: str, category: str, minut
     )  # fmt: skip
 
 
-def _perf_labels() -> Iterator[Label]:
-    for platform in (platform for platform in PLATFORMS if platform.perf_pool):
-        for site in SITES:
-            tier = 1 if len(site) < 9 else 2
-            yield perf_label(platform, f"browsertime-tp6-firefox-{site}-e10s", site[:6], "browsertime", 12, tier)
-        for number, benchmark in enumerate(BENCHMARKS):
-            suite = f"browsertime-benchmark-firefox-{benchmark}-e10s"
-            yield perf_label(platform, suite, benchmark[:5], "browsertime", 8 + number % 5 * 3)
-        if not platform.name.startswith("android"):
-            for suite in TALOS:
-                yield perf_label(platform, f"talos-{suite}-e10s", suite[:6], "talos", 9)
+def browsertime_labels(platform: Platform, application: str = "firefox") -> Iterator[tuple[str, str, Label]]:
+    """Kind ("pageload" or "benchmark"), name of the site or benchmark, and label."""
+    for site in SITES:
+        suite, tier = f"browsertime-tp6-{application}-{site}-e10s", 1 if len(site) < 9 else 2
+        yield "pageload", site, perf_label(platform, suite, site[:6], "browsertime", 12, tier)
+    for number, benchmark in enumerate(BENCHMARKS):
+        suite = f"browsertime-benchmark-{application}-{benchmark}-e10s"
+        yield "benchmark", benchmark, perf_label(platform, suite, benchmark[:5], "browsertime", 8 + number % 5 * 3)
 
 
-def _test_units() -> list[list[Label]]:
-    """Every suite on every platform, each with all of its chunks."""
-    return [
-        [test_label(platform, buildtype, suite, variant, chunk) for chunk in range(1, suite.chunks + 1)]
-        for platform in PLATFORMS
-        for buildtype in platform.builds
-        for suite in SUITES
-        for variant in ("", *suite.variants)
-    ]
-
-
-def _platform(name: str) -> Platform:
-    return next(platform for platform in PLATFORMS if platform.name == name)
-
-
-def _suite(name: str) -> Suite:
-    return next(suite for suite in SUITES if suite.name == name)
-
-
-def _special_tasks() -> list[Planned]:
-    """The first tasks of every group, in a fixed order."""
-    linux, windows = _platform("linux2404-64"), _platform("windows11-64-24h2")
-    fast = _platform("linux1804-64-shippable-qr")
-    mochitest, wpt, xpcshell = _suite("mochitest-plain"), _suite("web-platform-tests"), _suite("xpcshell")
-    amazon = perf_label(fast, "browsertime-tp6-firefox-amazon-e10s", "amazon", "browsertime", 12)
-    youtube = perf_label(fast, "browsertime-tp6-firefox-youtube-e10s", "youtub", "browsertime", 12, 2)
-    return [
-        Planned(decision_label(), "completed", "decision"),
-        Planned(build_label(*BUILDS[0]), "completed"),
-        Planned(build_label(*BUILDS[1]), "completed", "big"),
-        Planned(source_test_label(SOURCE_TESTS[0]), "completed"),
-        Planned(amazon, "completed", "perf"),
-        Planned(amazon, "completed", retrigger=True),
-        Planned(amazon, "completed", retrigger=True),
-        Planned(test_label(linux, "opt", mochitest, "", 1), "failed", "failed"),
-        Planned(test_label(linux, "opt", mochitest, "", 2), "retried-completed", "retried"),
-        Planned(test_label(linux, "opt", mochitest, "", 3), "retried-lost", "retried-empty"),
-        Planned(test_label(linux, "debug", xpcshell, "", 1), "intermittent"),
-        Planned(test_label(linux, "debug", xpcshell, "", 2), "claim-expired"),
-        Planned(test_label(linux, "debug", xpcshell, "", 3), "unscheduled", "unscheduled"),
-        Planned(test_label(windows, "opt", wpt, "", 1), "completed", "many-artifacts"),
-        Planned(test_label(windows, "opt", wpt, "", 2), "completed", "artifact-kinds"),
-        Planned(action_label("rt", "Retrigger"), "completed"),
-        Planned(perf_label(fast, "talos-tp5o-e10s", "tp5o", "talos", 9), "completed"),
-        Planned(test_label(windows, "opt", wpt, "", 3), "deadline-exceeded"),
-        Planned(youtube, "failed"),
-        Planned(youtube, "completed", retrigger=True),
-    ]
+def talos_labels(platform: Platform) -> list[tuple[str, Label]]:
+    return [(suite, perf_label(platform, f"talos-{suite}-e10s", suite[:6], "talos", 9)) for suite in TALOS]
 
 
 @lru_cache(maxsize=2)
 def plan_tasks(seed: int, tasks: int) -> tuple[Planned, ...]:
     """The tasks of a push of that size: 3 % builds, 2 % source tests, 18 % performance, 6 % retriggers, else tests."""
     random = generator(seed, "catalogue", tasks)
-    planned = _special_tasks()
-    taken = {entry.label.name for entry in planned}
-    perf_labels = [label for label in _perf_labels() if label.name not in taken]
-    random.shuffle(perf_labels)
-    units = _test_units()
-    random.shuffle(units)
+    perf: list[Label] = []
+    for platform in PERF_PLATFORMS:
+        perf += [label for _, _, label in browsertime_labels(platform)]
+        perf += [label for _, label in talos_labels(platform)] if platform in DESKTOP_PLATFORMS else []
+    # Every suite on every platform, each with all of its chunks.
+    suites = [
+        [test_label(platform, buildtype, suite, variant, chunk) for chunk in range(1, suite.chunks + 1)]
+        for platform in PLATFORMS
+        for buildtype in platform.builds
+        for suite in SUITES
+        for variant in ("", *suite.variants)
+    ]
+    builds = [build_label(*entry) for entry in BUILDS]
+    sources = [source_test_label(name) for name in SOURCE_TESTS]
+    others = (decision_label(), action_label("rt", "Retrigger"))
+    by_name = {label.name: label for label in chain(perf, *suites, builds, sources, others)}
+    planned = [_special_task(by_name[name], *rest) for name, *rest in _DATA["special_tasks"]]
+    special = {task.label.name for task in planned}
+    perf = [label for label in perf if label.name not in special]
+    random.shuffle(perf)
+    random.shuffle(suites)
     room = tasks - len(planned)
-    builds = [build_label(*entry) for entry in BUILDS[2:]][: room * 3 // 100]
-    sources = [source_test_label(name) for name in SOURCE_TESTS[1:]][: room * 2 // 100]
-    some_perf = perf_labels[: room * 18 // 100]
-    fixed = [*builds, *sources, *some_perf]
-    wanted_tests = room - len(fixed) - room * 6 // 100
-    tests = [label for label in chain.from_iterable(units) if label.name not in taken][:wanted_tests]
+    fixed = [*builds[2:][: room * 3 // 100], *sources[1:][: room * 2 // 100], *perf[: room * 18 // 100]]
+    test_count = room - len(fixed) - room * 6 // 100
+    tests = [label for label in chain.from_iterable(suites) if label.name not in special][:test_count]
     planned += [Planned(label) for label in chain(fixed, tests)]
     planned += _retriggers(random, planned, tasks - len(planned))
     return tuple(planned[:tasks])
+
+
+def _special_task(label: Label, outcome: str, role: str = "", retrigger: bool = False, tier: int = 0) -> Planned:
+    return Planned(replace(label, tier=tier) if tier else label, outcome, role, retrigger)
 
 
 def _retriggers(random: Random, planned: list[Planned], count: int) -> list[Planned]:

@@ -30,14 +30,7 @@ from backends.demo.taskcluster.catalogue import (
 )
 from backends.demo.taskcluster.fixtures import FINISHED_AT, Fixtures
 from backends.demo.taskcluster.model import Group, Label, Run, Task
-from backends.demo.treeherder.test_configs import (
-    AGES,
-    SHARES,
-    PerfSignature,
-    TestConfig,
-    plan_configs,
-    plan_signatures,
-)
+from backends.demo.treeherder.test_configs import AGES, SHARES, PerfSignature, TestConfig, plan_configs, plan_signatures
 
 Json = dict[str, Any]
 StepsByIndex = dict[int, list[tuple[int, float]]]

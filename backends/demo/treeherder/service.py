@@ -17,14 +17,7 @@ from uuid import UUID
 from backends.demo.asgi import Reply, Request, compile_route
 from backends.demo.deterministic_random import digest, number
 from backends.demo.taskcluster.fixtures import Fixtures
-from backends.demo.treeherder.alerts import (
-    DOWNSTREAM,
-    INVALID,
-    REASSIGNED,
-    UNTRIAGED,
-    AlertTable,
-    DemoAlertSummary,
-)
+from backends.demo.treeherder.alerts import DOWNSTREAM, INVALID, REASSIGNED, UNTRIAGED, AlertTable, DemoAlertSummary
 from backends.demo.treeherder.api import Query, TreeherderError, html_page, json_answer, paginate
 from backends.demo.treeherder.repositories import (
     AUTOLAND,

@@ -16,13 +16,14 @@ from typing import NamedTuple
 
 from backends.demo.deterministic_random import fraction
 from backends.demo.taskcluster.catalogue import (
-    BENCHMARKS,
     BUILDS,
+    DESKTOP_PLATFORMS,
+    PERF_PLATFORMS,
     PLATFORMS,
-    SITES,
-    TALOS,
+    browsertime_labels,
     build_label,
     perf_label,
+    talos_labels,
 )
 from backends.demo.taskcluster.model import Label
 
@@ -35,8 +36,6 @@ SHARES = {"half": 0.5, "weekly": 0.12}
 # The ages, in days, between which a configuration ran; of "gone" ones all jobs have been deleted since.
 AGES = {"dead": (60, 999), "gone": (124, 999), "new": (0, 10)}
 _CADENCES = (("dense", 0.6), ("half", 0.86), ("weekly", 0.93), ("dead", 0.955), ("gone", 0.97), ("new", 1.0))
-_PERF_PLATFORMS = tuple(platform for platform in PLATFORMS if platform.perf_pool)
-_DESKTOP = tuple(platform for platform in _PERF_PLATFORMS if not platform.name.startswith("android"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,24 +112,17 @@ def _draw_cadence(seed: int, index: int) -> str:
 
 
 def _browsertime_configs(application: str) -> Iterator[TestConfig]:
-    for platform in _PERF_PLATFORMS:
+    for platform in PERF_PLATFORMS:
         # The label says firefox on Android too; what is measured there is Fenix.
-        measured = "fenix" if application == "firefox" and platform.name.startswith("android") else application
-        for site in SITES:
-            suite = f"browsertime-tp6-{application}-{site}-e10s"
-            label = perf_label(platform, suite, site[:6], "browsertime", 12, 1 if len(site) < 9 else 2)
-            yield TestConfig(0, 13, "pageload", site, label, "", measured, 5)
-        for number, benchmark in enumerate(BENCHMARKS):
-            suite = f"browsertime-benchmark-{application}-{benchmark}-e10s"
-            label = perf_label(platform, suite, benchmark[:5], "browsertime", 8 + number % 5 * 3)
-            cadence = "speedometer" if benchmark == "speedometer3" else ""
-            yield TestConfig(0, 13, "benchmark", benchmark, label, cadence, measured, 10)
+        measured = "fenix" if application == "firefox" and platform not in DESKTOP_PLATFORMS else application
+        for kind, name, label in browsertime_labels(platform, application):
+            cadence = "speedometer" if name == "speedometer3" else ""
+            yield TestConfig(0, 13, kind, name, label, cadence, measured, 5 if kind == "pageload" else 10)
 
 
 def _other_configs() -> Iterator[TestConfig]:
-    for platform in _DESKTOP:
-        for suite in TALOS:
-            label = perf_label(platform, f"talos-{suite}-e10s", suite[:6], "talos", 9)
+    for platform in DESKTOP_PLATFORMS:
+        for suite, label in talos_labels(platform):
             framework, kind = (12, "damp") if suite == "damp" else (1, "talos")
             yield TestConfig(0, framework, kind, suite, label, "", replicates=3)
         for variant, symbol in (("awsy", "sy"), ("awsy-base", "ab")):
@@ -141,9 +133,9 @@ def _other_configs() -> Iterator[TestConfig]:
             yield TestConfig(0, 4, "awsy", variant, label, "")
     for entry in BUILDS[:8]:
         yield TestConfig(0, 2, "build", entry[0], build_label(*entry), "build")
-    for platform in _DESKTOP[:3]:
+    for platform in DESKTOP_PLATFORMS[:3]:
         yield TestConfig(0, 6, "micro", "gtest", _label(platform.name, "gtest-1proc", "GTest", 6), "half", "")
-    for platform in _DESKTOP[:2]:
+    for platform in DESKTOP_PLATFORMS[:2]:
         shell = _label(platform.name, "jsshell-bench-all", "js", 20)
         yield TestConfig(0, 11, "shell", "jsshell-bench", shell, "half", "")
         perftest = _label(platform.name, "perftest-all", "perftest", 15)
