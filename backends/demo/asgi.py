@@ -21,6 +21,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = tuple[tuple[str, str], ...]
+Chunks = Callable[[int, int], Iterator[bytes]]
 
 MAX_REQUEST_BYTES = 1 << 22
 CODINGS = ("br", "gzip", "zstd")
@@ -128,17 +129,19 @@ def compile_route(path: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\{(\w+)(?::(\w+))?\}", group, path), re.DOTALL)
 
 
-def byte_range(header: str, size: int) -> tuple[int, int] | None:
-    """Start and stop of a Range header; None for all bytes. A range with start >= stop cannot be satisfied (416)."""
-    match = _RANGE.fullmatch(header)
-    if match is None or match.groups() == ("", ""):
-        return None
-    first, last = match.groups()
-    if not first:
-        return (max(size - int(last), 0), size) if int(last) else (size, size)
-    if last and int(last) < int(first):
-        return None
-    return int(first), min(int(last) + 1 if last else size, size)
+def ranged_reply(asked: str, headers: Headers, size: int, chunks: Chunks, not_satisfiable: Reply) -> Reply:
+    """All bytes, or those of the Range header `asked`, from `chunks(start, stop)`; 416 if there are none."""
+    match = _RANGE.fullmatch(asked)
+    first, last = match.groups() if match else ("", "")
+    if (not first and not last) or (first and last and int(last) < int(first)):
+        return Reply(200, b"", headers, chunks(0, size), size)
+    start = int(first) if first else max(size - int(last), 0)
+    stop = min(int(last) + 1, size) if first and last else size
+    if start >= stop:
+        content_range = ("Content-Range", f"bytes */{size}")
+        return Reply(416, not_satisfiable.body, (*not_satisfiable.headers, content_range))
+    content_range = ("Content-Range", f"bytes {start}-{stop - 1}/{size}")
+    return Reply(206, b"", (*headers, content_range), chunks(start, stop), stop - start)
 
 
 def choose_coding(accept_encoding: str, offered: Sequence[str] = CODINGS) -> str:

@@ -23,7 +23,7 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
-from backends.demo.asgi import HTML, Headers, Reply, Request, byte_range, compile_route
+from backends.demo.asgi import HTML, Headers, Reply, Request, compile_route, ranged_reply
 from backends.demo.prow.bucket import Buckets, StoredObject
 from backends.demo.prow.builds import PRIVATE_BUCKET
 
@@ -276,16 +276,8 @@ def _send_object(request: Request, stored: StoredObject, error_reply: ErrorReply
     headers += (("ETag", etag), ("Accept-Ranges", "bytes"))
     if stored.encoding:
         headers += (("Content-Encoding", stored.encoding), ("Vary", "Accept-Encoding"))
-    size = stored.body.size
-    asked = byte_range(request.headers.get("range", ""), size)
-    if asked is None:
-        return Reply(200, b"", headers, stored.body.chunks(0, size), size)
-    start, stop = asked
-    if start >= stop:
-        error = error_reply(416, "requestedRangeNotSatisfiable", "The requested range cannot be satisfied.")
-        return Reply(416, error.body, (*error.headers, ("Content-Range", f"bytes */{size}")))
-    headers += (("Content-Range", f"bytes {start}-{stop - 1}/{size}"),)
-    return Reply(206, b"", headers, stored.body.chunks(start, stop), stop - start)
+    error = error_reply(416, "requestedRangeNotSatisfiable", "The requested range cannot be satisfied.")
+    return ranged_reply(request.headers.get("range", ""), headers, stored.body.size, stored.body.chunks, error)
 
 
 # gcsweb

@@ -16,7 +16,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from typing import Any
 
 import msgspec
 
+from backends.demo.asgi import Chunks
 from backends.demo.deterministic_random import digest, generator, hexadecimal, number
 from backends.demo.options import DemoOptions
 from backends.demo.taskcluster.artifacts import Artifact, find_artifact
@@ -61,7 +62,7 @@ class Payload:
     encoding: str
     size: int
     etag: str
-    chunks: Callable[[int, int], Iterator[bytes]]
+    chunks: Chunks
 
 
 class Payloads:

@@ -29,10 +29,10 @@ from backends.demo.asgi import (
     Headers,
     Reply,
     Request,
-    byte_range,
     choose_coding,
     compile_route,
     compress,
+    ranged_reply,
 )
 from backends.demo.deterministic_random import digest, hexadecimal
 from backends.demo.hawk import HawkRefused, verify_request
@@ -545,15 +545,10 @@ def _send_payload(request: Request, payload: Payload) -> Reply:
     )
     if request.headers.get("if-none-match") == payload.etag:
         return Reply(304, b"", headers)
-    size, asked = payload.size, byte_range(request.headers.get("range", ""), payload.size)
-    if asked is None or request.headers.get("if-range", payload.etag) != payload.etag:
-        return Reply(200, b"", headers, payload.chunks(0, size), size)
-    start, stop = asked
-    if start >= stop:
-        content_range = (("Content-Range", f"bytes */{size}"),)
-        return _xml_error(416, "InvalidRange", "The requested range is not satisfiable", content_range)
-    headers = (*headers, ("Content-Range", f"bytes {start}-{stop - 1}/{size}"))
-    return Reply(206, b"", headers, payload.chunks(start, stop), stop - start)
+    unchanged = request.headers.get("if-range", payload.etag) == payload.etag
+    asked = request.headers.get("range", "") if unchanged else ""
+    error = _xml_error(416, "InvalidRange", "The requested range is not satisfiable")
+    return ranged_reply(asked, headers, payload.size, payload.chunks, error)
 
 
 def _quote_name(name: str) -> str:
@@ -563,6 +558,6 @@ def _quote_name(name: str) -> str:
     return quote(name, safe="/")
 
 
-def _xml_error(status: int, code: str, message: str, headers: Headers = ()) -> Reply:
+def _xml_error(status: int, code: str, message: str) -> Reply:
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>'
-    return Reply(status, body.encode(), (("Content-Type", "application/xml"), *headers))
+    return Reply(status, body.encode(), (("Content-Type", "application/xml"),))
