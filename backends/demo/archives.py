@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from backends.demo.asgi import Headers, Reply, Request, json_reply
+from backends.demo.asgi import DemoReply, DemoRequest, Headers, json_reply
 from backends.demo.deterministic_random import generator, hexadecimal
 from backends.demo.taskcluster.fixtures import FINISHED_AT, Fixtures
 
@@ -38,7 +38,7 @@ _LINK, _LINK_TARGET = "testing/mozharness/latest", "configs"
 
 
 @dataclass(frozen=True)
-class Changeset:
+class DemoChangeset:
     node: str
     number: int
     author: str
@@ -50,12 +50,12 @@ class Changeset:
     tags: tuple[str, ...] = ()
 
 
-class Hgweb:
+class DemoHgweb:
     """`repositories` by name: their changesets, the oldest first."""
 
     def __init__(self, fixtures: Fixtures) -> None:
         self._fixtures, self._seed, self._url = fixtures, fixtures.seed, ""
-        self._treeherder_pushes: dict[str, dict[str, Changeset]] = {}
+        self._treeherder_pushes: dict[str, dict[str, DemoChangeset]] = {}
 
     def ready(self, url: str) -> None:
         self._url = url
@@ -63,11 +63,11 @@ class Hgweb:
     def settings(self) -> dict[str, str]:
         return {"CIEXPLORE_HG_URL": self._url}
 
-    def is_slow(self, request: Request) -> bool:
+    def is_slow(self, request: DemoRequest) -> bool:
         return False
 
     @cached_property
-    def repositories(self) -> dict[str, list[Changeset]]:
+    def repositories(self) -> dict[str, list[DemoChangeset]]:
         finished, running = self._fixtures.finished, self._fixtures.running
         return {
             AUTOLAND: self._make_changesets(AUTOLAND, finished.revision, finished.pushlog, _NEWER),
@@ -75,7 +75,7 @@ class Hgweb:
             TRY: self._make_changesets(TRY, running.revision, running.pushlog, 0),
         }
 
-    def _make_changesets(self, name: str, known: str, push: int, newer: int) -> list[Changeset]:
+    def _make_changesets(self, name: str, known: str, push: int, newer: int) -> list[DemoChangeset]:
         """`known` is the revision `newer` places below the tip, in the push of that number."""
         random = generator(self._seed, "repository", name)
         known_index = REVISIONS - 1 - newer
@@ -85,7 +85,7 @@ class Hgweb:
         push -= sum(begins[: known_index + 1])
         seconds = int(FINISHED_AT) - 60 - sum(waits[: known_index + 1])
         tags = {REVISIONS - 1: ("tip",), 100: ("NIGHTLY_BASE",)}
-        changesets: list[Changeset] = []
+        changesets: list[DemoChangeset] = []
         for index in range(REVISIONS):
             is_known = known and index == known_index
             node = known if is_known else hexadecimal(40, self._seed, name, "node", index)
@@ -98,10 +98,10 @@ class Hgweb:
             text = f"Bug {bug} - {change}. r={reviewer}\n\nSeen in {component}; the tests say more than this message."
             parent = changesets[-1].node if changesets else "0" * 40
             names = f"{author} <{_mail(author)}>", seconds, text, push, _mail(pusher), parent
-            changesets.append(Changeset(node, index, *names, tags.get(index, ())))
+            changesets.append(DemoChangeset(node, index, *names, tags.get(index, ())))
         return changesets
 
-    def _find(self, repository: str, name: str) -> Changeset | None:
+    def _find(self, repository: str, name: str) -> DemoChangeset | None:
         """By tip, branch, tag, number, or at least 6 digits of its node; also pushes of the synthetic Treeherder."""
         changesets = self.repositories[repository]
         if name in ("tip", "default"):
@@ -114,7 +114,7 @@ class Hgweb:
         pushed = self._pushes_of(repository).get(name[:_SHORT]) if _HEX.fullmatch(name) else None
         return pushed if pushed is not None and pushed.node.startswith(name) else None
 
-    def _pushes_of(self, repository: str) -> dict[str, Changeset]:
+    def _pushes_of(self, repository: str) -> dict[str, DemoChangeset]:
         """The Treeherder's pushes by their first digits; generated only for a revision that is not known otherwise."""
         if repository not in self._treeherder_pushes:
             from backends.demo.treeherder.repositories import TreeherderData, commits
@@ -127,14 +127,14 @@ class Hgweb:
                 parent = changesets[number - 1].node if number else "0" * 40
                 text = commits(self._seed, name, push)[0][2]
                 author = f"{push.name} <{push.author}>"
-                found[push.revision[:_SHORT]] = Changeset(
+                found[push.revision[:_SHORT]] = DemoChangeset(
                     push.revision, number, author, push.time, text, push.id, push.author, parent
                 )
         return self._treeherder_pushes[repository]
 
     # Requests
 
-    def reply(self, request: Request) -> Reply:
+    def reply(self, request: DemoRequest) -> DemoReply:
         # Split before it is decoded: like hgweb it does not find names with an encoded slash.
         segments = [unquote(part) for part in request.raw_path.partition("?")[0].strip("/").split("/") if part]
         if not segments:
@@ -144,11 +144,11 @@ class Hgweb:
             if name in self.repositories:
                 return self._repository(name, segments[count:], request)
         unknown = html.escape(request.path.strip("/"))
-        return Reply(404, f"<title>Mercurial repository not found</title>{unknown} is unknown".encode(), _HTML)
+        return DemoReply(404, f"<title>Mercurial repository not found</title>{unknown} is unknown".encode(), _HTML)
 
-    def _list_repositories(self, request: Request) -> Reply:
+    def _list_repositories(self, request: DemoRequest) -> DemoReply:
         if request.query.get("style") != "json":
-            return Reply(200, b"<title>Mercurial Repositories Index</title>The embedded CI of ciexplore.", _HTML)
+            return DemoReply(200, b"<title>Mercurial Repositories Index</title>The embedded CI of ciexplore.", _HTML)
         entries = [
             {
                 "name": name, "description": _DATA["descriptions"][name], "contact": "demo@example.org",
@@ -158,7 +158,7 @@ class Hgweb:
         ]  # fmt: skip
         return json_reply({"entries": entries})
 
-    def _repository(self, name: str, rest: list[str], request: Request) -> Reply:
+    def _repository(self, name: str, rest: list[str], request: DemoRequest) -> DemoReply:
         changesets = self.repositories[name]
         tip = changesets[-1]
         match rest:
@@ -179,9 +179,9 @@ class Hgweb:
                 return self._archive(name, file, "/".join(part for part in below if part != "."))
             case [command, *_] if command.startswith("json-"):
                 return json_reply({"error": "method not found"}, 400)
-        return Reply(200, f"<title>{html.escape(name)}</title>The embedded CI of ciexplore.".encode(), _HTML)
+        return DemoReply(200, f"<title>{html.escape(name)}</title>The embedded CI of ciexplore.".encode(), _HTML)
 
-    def _log(self, name: str, start: str, request: Request) -> Reply:
+    def _log(self, name: str, start: str, request: DemoRequest) -> DemoReply:
         changesets, first = self.repositories[name], self._find(name, start)
         if first is None:
             return json_reply({"error": f"unknown revision '{start}'"}, 404)
@@ -191,7 +191,7 @@ class Hgweb:
         entries = [_log_entry(changeset) for changeset in (first, *reversed(older))]
         return json_reply({"node": first.node, "changeset_count": len(changesets), "changesets": entries})
 
-    def _pushlog(self, name: str, request: Request) -> Reply:
+    def _pushlog(self, name: str, request: DemoRequest) -> DemoReply:
         """Version 2 with `startID` (exclusive) and `endID`, as the app asks for it."""
         first, last = int(request.query.get("startID", 0)), int(request.query.get("endID", 1 << 40))
         changesets = self.repositories[name]
@@ -204,7 +204,7 @@ class Hgweb:
                 push["git_changesets"].append(None)
         return json_reply({"lastpushid": changesets[-1].push, "pushes": pushes})
 
-    def _archive(self, name: str, file: str, subdirectory: str) -> Reply:
+    def _archive(self, name: str, file: str, subdirectory: str) -> DemoReply:
         suffix = next((suffix for suffix in _SUFFIXES if file.endswith(f".{suffix}")), "")
         if suffix != "zip":
             return (
@@ -221,7 +221,7 @@ class Hgweb:
             return _error_page(404, "file(s) not found")
         headers = (("Content-Type", "application/zip"), ("Content-Disposition", f"attachment; filename={top}.zip"))
         chunks = (content[start : start + _CHUNK_BYTES] for start in range(0, len(content), _CHUNK_BYTES))
-        return Reply(200, headers=headers, stream=chunks)
+        return DemoReply(200, headers=headers, stream=chunks)
 
 
 def _mail(name: str) -> str:
@@ -229,7 +229,7 @@ def _mail(name: str) -> str:
     return f"{letters[0]}@example.org"
 
 
-def _log_entry(one: Changeset) -> dict[str, Any]:
+def _log_entry(one: DemoChangeset) -> dict[str, Any]:
     return {
         "node": one.node, "date": [float(one.seconds), 0], "desc": one.description, "branch": "default",
         "bookmarks": [], "tags": list(one.tags), "user": one.author, "phase": "public", "parents": [one.parent],
@@ -237,12 +237,12 @@ def _log_entry(one: Changeset) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _error_page(status: int, text: str) -> Reply:
-    return Reply(status, f"<title>error</title><p>{html.escape(text)}</p>".encode(), _HTML)
+def _error_page(status: int, text: str) -> DemoReply:
+    return DemoReply(status, f"<title>error</title><p>{html.escape(text)}</p>".encode(), _HTML)
 
 
 @lru_cache(64)
-def _make_zip(seed: int, top: str, first_node: str, changeset: Changeset, subdirectory: str) -> bytes | None:
+def _make_zip(seed: int, top: str, first_node: str, changeset: DemoChangeset, subdirectory: str) -> bytes | None:
     """The zip of a changeset below the folder `top`; None if it has nothing below `subdirectory`."""
     prefix = f"{subdirectory}/" if subdirectory else ""
     names = [name for name in sorted((*_DATA["files"], _LINK)) if name.startswith(prefix) or name == subdirectory]
@@ -268,7 +268,7 @@ def _make_zip(seed: int, top: str, first_node: str, changeset: Changeset, subdir
     return buffer.getvalue()
 
 
-def _file_content(seed: int, name: str, changeset: Changeset) -> bytes:
+def _file_content(seed: int, name: str, changeset: DemoChangeset) -> bytes:
     random = generator(seed, "source", name)
     lines = [random.choice(_DATA["lines"]) for _ in range(random.randrange(60, 900))]
     changed = generator(seed, "change", name, changeset.number // 7).randrange(len(lines))

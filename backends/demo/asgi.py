@@ -37,7 +37,7 @@ _ENCODERS: dict[str, Callable[[bytes], bytes]] = {
 
 
 @dataclass(frozen=True)
-class Request:
+class DemoRequest:
     """`path` is decoded, `raw_path` is not; `query` has the last value of each parameter."""
 
     method: str
@@ -60,7 +60,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Reply:
+class DemoReply:
     """A stream without `length`, or `chunked`, is sent without Content-Length. HEAD gets the headers only."""
 
     status: int
@@ -71,7 +71,7 @@ class Reply:
     chunked: bool = False
 
 
-async def read_request(scope: Scope, receive: Receive) -> Request:
+async def read_request(scope: Scope, receive: Receive) -> DemoRequest:
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     body, more = b"", scope["method"] == "POST"
     while more and len(body) <= MAX_REQUEST_BYTES:
@@ -79,10 +79,10 @@ async def read_request(scope: Scope, receive: Receive) -> Request:
         body, more = body + message.get("body", b""), message.get("more_body", False)
     raw_path, raw_query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
     query = dict(parse_qsl(raw_query, keep_blank_values=True))
-    return Request(scope["method"], scope["path"], raw_path, query, raw_query, headers, body)
+    return DemoRequest(scope["method"], scope["path"], raw_path, query, raw_query, headers, body)
 
 
-async def send_reply(request: Request, reply: Reply, receive: Receive, send: Send) -> None:
+async def send_reply(request: DemoRequest, reply: DemoReply, receive: Receive, send: Send) -> None:
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers]
     length = reply.length if reply.stream is not None else len(reply.body)
     if length is not None and not reply.chunked and reply.status != 304:
@@ -116,8 +116,8 @@ async def _stream_until_disconnect(stream: AsyncIterator[bytes], receive: Receiv
         disconnect.cancel()
 
 
-def json_reply(value: object, status: int = 200, headers: Headers = ()) -> Reply:
-    return Reply(status, json.dumps(value).encode(), (("Content-Type", "application/json"), *headers))
+def json_reply(value: object, status: int = 200, headers: Headers = ()) -> DemoReply:
+    return DemoReply(status, json.dumps(value).encode(), (("Content-Type", "application/json"), *headers))
 
 
 def compile_route(path: str) -> re.Pattern[str]:
@@ -129,19 +129,19 @@ def compile_route(path: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\{(\w+)(?::(\w+))?\}", group, path), re.DOTALL)
 
 
-def ranged_reply(asked: str, headers: Headers, size: int, chunks: Chunks, not_satisfiable: Reply) -> Reply:
+def ranged_reply(asked: str, headers: Headers, size: int, chunks: Chunks, not_satisfiable: DemoReply) -> DemoReply:
     """All bytes, or those of the Range header `asked`, from `chunks(start, stop)`; 416 if there are none."""
     match = _RANGE.fullmatch(asked)
     first, last = match.groups() if match else ("", "")
     if (not first and not last) or (first and last and int(last) < int(first)):
-        return Reply(200, b"", headers, chunks(0, size), size)
+        return DemoReply(200, b"", headers, chunks(0, size), size)
     start = int(first) if first else max(size - int(last), 0)
     stop = min(int(last) + 1, size) if first and last else size
     if start >= stop:
         content_range = ("Content-Range", f"bytes */{size}")
-        return Reply(416, not_satisfiable.body, (*not_satisfiable.headers, content_range))
+        return DemoReply(416, not_satisfiable.body, (*not_satisfiable.headers, content_range))
     content_range = ("Content-Range", f"bytes {start}-{stop - 1}/{size}")
-    return Reply(206, b"", (*headers, content_range), chunks(start, stop), stop - start)
+    return DemoReply(206, b"", (*headers, content_range), chunks(start, stop), stop - start)
 
 
 def choose_coding(accept_encoding: str, offered: Sequence[str] = CODINGS) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from backends.demo.asgi import Request
+from backends.demo.asgi import DemoRequest
 
 
 class HawkRefused(Exception):
@@ -17,7 +17,7 @@ class HawkRefused(Exception):
 
 
 def verify_request(
-    request: Request,
+    request: DemoRequest,
     client_id: str,
     key: str,
     *,

@@ -11,15 +11,15 @@ from collections.abc import Callable, MutableMapping
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
 
-from backends.demo.archives import Hgweb
-from backends.demo.asgi import CODINGS, App, Receive, Reply, Request, Scope, Send, read_request, send_reply
+from backends.demo.archives import DemoHgweb
+from backends.demo.asgi import CODINGS, App, DemoReply, DemoRequest, Receive, Scope, Send, read_request, send_reply
 from backends.demo.fault_injection import CuttableProtocol, Faults
 from backends.demo.options import DemoOptions
 from backends.demo.prow.storage_api import ProwStorage
 from backends.demo.submit import SubmissionServer
 from backends.demo.taskcluster.fixtures import Fixtures
 from backends.demo.taskcluster.service import Storage, Taskcluster
-from backends.demo.treeherder.service import Treeherder
+from backends.demo.treeherder.service import DemoTreeherder
 from backends.listener import Server, configure
 
 # A demo that runs for days must not keep every request.
@@ -36,11 +36,11 @@ class Service(Protocol):
         """Environment variables that make ciexplore use it."""
         ...
 
-    def is_slow(self, request: Request) -> bool:
+    def is_slow(self, request: DemoRequest) -> bool:
         """Whether the reply takes long enough to be worth a thread (which costs a tenth of a millisecond)."""
         ...
 
-    def reply(self, request: Request) -> Reply: ...
+    def reply(self, request: DemoRequest) -> DemoReply: ...
 
 
 class ServedRequest(NamedTuple):
@@ -89,7 +89,12 @@ class DemoServer:
         self.fixtures = Fixtures(options, self._elapsed)
         storage = Storage(self.fixtures, self._now)
         self.taskcluster = Taskcluster(self.fixtures, storage, self._codings)
-        others = (ProwStorage(options.seed), Treeherder(self.fixtures), Hgweb(self.fixtures), SubmissionServer())
+        others = (
+            ProwStorage(options.seed),
+            DemoTreeherder(self.fixtures),
+            DemoHgweb(self.fixtures),
+            SubmissionServer(),
+        )
         sockets: list[socket.socket] = []
         for service in (self.taskcluster, storage, *others):
             sockets.append(_listen(0 if sockets else options.port))

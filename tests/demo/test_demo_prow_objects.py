@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.demo import DemoOptions
-from backends.demo.asgi import Request
+from backends.demo.asgi import DemoRequest
 from backends.demo.prow.build_files import BIG_BYTES
 from backends.demo.prow.builds import KUBERNETES_BUCKET, OPENSHIFT_BUCKET, OPENSHIFT_JOB
 from backends.demo.prow.chunked_bytes import Chunk, ChunkedBytes
@@ -172,7 +172,7 @@ def test_a_pending_build_began_shortly_before_the_demo() -> None:
     names = prow.buckets.names(OPENSHIFT_BUCKET) or []
     newest = max(name.split("/")[2] for name in names if name.startswith(f"logs/{OPENSHIFT_JOB}/2"))
     path = f"/{OPENSHIFT_BUCKET}/logs/{OPENSHIFT_JOB}/{newest}/started.json"
-    reply = prow.reply(Request("GET", path, path, {}, "", {}))
+    reply = prow.reply(DemoRequest("GET", path, path, {}, "", {}))
     assert msgspec.json.decode(b"".join(reply.stream or ())) == {"timestamp": 2_000_000_000 - 1_500}  # type: ignore[arg-type]
 
 

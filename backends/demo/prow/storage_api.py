@@ -23,7 +23,7 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
-from backends.demo.asgi import HTML, Headers, Reply, Request, compile_route, ranged_reply
+from backends.demo.asgi import HTML, DemoReply, DemoRequest, Headers, compile_route, ranged_reply
 from backends.demo.prow.bucket import Buckets, StoredObject
 from backends.demo.prow.builds import PRIVATE_BUCKET
 
@@ -38,7 +38,7 @@ CURRENT_GCSWEB, OLD_GCSWEB = "/gcsweb", "/gcsweb-2019"
 _GCSWEB_PATH = compile_route(rf"(?P<place>{CURRENT_GCSWEB}|{OLD_GCSWEB})/gcs/{{bucket}}(?P<path>/.*)?")
 _HEAD, _GRID, _NEXT, _DOWNLOAD, _ROW = (Path(__file__).parent / "gcsweb.html").read_text().split("%%%")
 _FIELD = re.compile(r"(\w+)(?:\(([\w,]+)\))?(?:,(?=\w)|$)")
-ErrorReply = Callable[[int, str, str], Reply]  # status, reason, message
+ErrorReply = Callable[[int, str, str], DemoReply]  # status, reason, message
 
 
 class ProwStorage:
@@ -54,10 +54,10 @@ class ProwStorage:
         url = self.buckets.url
         return {"CIEXPLORE_GCS_URL": url, "CIEXPLORE_GCSWEB_URL": url + CURRENT_GCSWEB}
 
-    def is_slow(self, request: Request) -> bool:
+    def is_slow(self, request: DemoRequest) -> bool:
         return True  # names of 20,000 objects or hashes of 40 MB are computed on first use
 
-    def reply(self, request: Request) -> Reply:
+    def reply(self, request: DemoRequest) -> DemoReply:
         if request.path.startswith((f"{CURRENT_GCSWEB}/", f"{OLD_GCSWEB}/")):
             return _gcsweb(self.buckets, request)
         if request.path.startswith(("/storage/v1/", "/download/storage/v1/")):
@@ -134,11 +134,11 @@ def name_in_token(token: str) -> str:
 # The JSON API
 
 
-def _json_api(buckets: Buckets, request: Request) -> Reply:
+def _json_api(buckets: Buckets, request: DemoRequest) -> DemoReply:
     """The raw path is matched, since an object's slashes are %2F in it."""
     match = _OBJECT_PATH.fullmatch(request.raw_path)
     if match is None:
-        return Reply(404, b"Not Found", _API_HTML)
+        return DemoReply(404, b"Not Found", _API_HTML)
     if request.method not in ("GET", "HEAD"):
         return _permission_error(f"storage.objects.{'delete' if request.method == 'DELETE' else 'create'}")
     bucket, name = unquote(match["bucket"]), unquote(match["object"] or "")
@@ -153,7 +153,7 @@ def _json_api(buckets: Buckets, request: Request) -> Reply:
     return _json_listing(buckets, request, bucket)
 
 
-def _json_listing(buckets: Buckets, request: Request, bucket: str) -> Reply:
+def _json_listing(buckets: Buckets, request: DemoRequest, bucket: str) -> DemoReply:
     query = request.query
     fields = query.get("fields", "")
     mask = dict(_FIELD.findall(fields))
@@ -183,7 +183,7 @@ def _json_listing(buckets: Buckets, request: Request, bucket: str) -> Reply:
     # Without items in the selection their contents need not be generated.
     if page.names and (not mask or "items" in mask):
         body["items"] = [_select(buckets.resource(bucket, name), mask.get("items", "")) for name in page.names]
-    return Reply(200, msgspec.json.encode(_select(body, ",".join(mask))), _JSON)
+    return DemoReply(200, msgspec.json.encode(_select(body, ",".join(mask))), _JSON)
 
 
 def _select(resource: dict[str, Any], fields: str) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def _select(resource: dict[str, Any], fields: str) -> dict[str, Any]:
     return {name: resource[name] for name in fields.split(",") if name in resource} if fields else resource
 
 
-def _json_object(buckets: Buckets, request: Request, bucket: str, name: str, *, download: bool) -> Reply:
+def _json_object(buckets: Buckets, request: DemoRequest, bucket: str, name: str, *, download: bool) -> DemoReply:
     media = request.query.get("alt") == "media"
     error_reply = _media_error if media or download else _json_error
     stored = buckets.find(bucket, name)
@@ -199,24 +199,24 @@ def _json_object(buckets: Buckets, request: Request, bucket: str, name: str, *, 
         return error_reply(404, "notFound", f"No such object: {bucket}/{name}")
     if media:
         return _send_object(request, stored, _media_error)
-    return Reply(200, msgspec.json.encode(buckets.resource(bucket, name)), (*_JSON, ("ETag", stored.etag)))
+    return DemoReply(200, msgspec.json.encode(buckets.resource(bucket, name)), (*_JSON, ("ETag", stored.etag)))
 
 
-def _json_error(status: int, reason: str, message: str, location: str = "") -> Reply:
+def _json_error(status: int, reason: str, message: str, location: str = "") -> DemoReply:
     detail = {"message": message, "domain": "global", "reason": reason}
     if location:
         detail |= {"locationType": "parameter" if location == "fields" else "header", "location": location}
-    return Reply(
+    return DemoReply(
         status, msgspec.json.encode({"error": {"code": status, "message": message, "errors": [detail]}}), _JSON
     )
 
 
-def _media_error(status: int, reason: str, message: str) -> Reply:
+def _media_error(status: int, reason: str, message: str) -> DemoReply:
     """With alt=media an error is a bare sentence with the type of HTML."""
-    return Reply(status, message.encode(), _API_HTML)
+    return DemoReply(status, message.encode(), _API_HTML)
 
 
-def _permission_error(permission: str) -> Reply:
+def _permission_error(permission: str) -> DemoReply:
     message = (
         f"Anonymous caller does not have {permission} access to the Google Cloud Storage bucket. "
         f"Permission '{permission}' denied on resource (or it may not exist)."
@@ -227,7 +227,7 @@ def _permission_error(permission: str) -> Reply:
 # Plain object URLs, /bucket/object
 
 
-def _plain_object(buckets: Buckets, request: Request) -> Reply:
+def _plain_object(buckets: Buckets, request: DemoRequest) -> DemoReply:
     bucket, _, name = unquote(request.raw_path).lstrip("/").partition("/")
     if bucket == PRIVATE_BUCKET:
         return _xml_error("AccessDenied", 403, "AccessDenied", "Access denied.")
@@ -237,17 +237,17 @@ def _plain_object(buckets: Buckets, request: Request) -> Reply:
     return _send_object(request, stored, partial(_xml_error, "InvalidRange"))
 
 
-def _xml_error(code: str, status: int, reason: str, message: str) -> Reply:
+def _xml_error(code: str, status: int, reason: str, message: str) -> DemoReply:
     body = (
         f'<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>'
     )
-    return Reply(status, body.encode(), _XML)
+    return DemoReply(status, body.encode(), _XML)
 
 
 # Contents
 
 
-def _send_object(request: Request, stored: StoredObject, error_reply: ErrorReply) -> Reply:
+def _send_object(request: DemoRequest, stored: StoredObject, error_reply: ErrorReply) -> DemoReply:
     """As stored, a range of it, or decompressed for clients that do not accept gzip.
 
     Decompression ignores Range, sends no length and hashes that are not those of what arrives; a client that accepts
@@ -255,7 +255,7 @@ def _send_object(request: Request, stored: StoredObject, error_reply: ErrorReply
     """
     etag = f'"{stored.etag}"'
     if request.headers.get("if-none-match", "").strip('"') == stored.etag:
-        return Reply(304, b"", (("ETag", etag),))
+        return DemoReply(304, b"", (("ETag", etag),))
     headers: Headers = (
         ("Content-Type", stored.content_type),
         ("Last-Modified", stored.updated.strftime("%a, %d %b %Y %H:%M:%S GMT")),
@@ -272,7 +272,7 @@ def _send_object(request: Request, stored: StoredObject, error_reply: ErrorReply
         plain = stored.decoded
         headers += (("ETag", f"W/{etag}"), ("Warning", "214 UploadServer gunzipped"))
         headers += (("Accept-Ranges", "none"), ("Vary", "Accept-Encoding"))
-        return Reply(200, b"", headers, plain.chunks(0, plain.size), plain.size, chunked=True)
+        return DemoReply(200, b"", headers, plain.chunks(0, plain.size), plain.size, chunked=True)
     headers += (("ETag", etag), ("Accept-Ranges", "bytes"))
     if stored.encoding:
         headers += (("Content-Encoding", stored.encoding), ("Vary", "Accept-Encoding"))
@@ -283,34 +283,34 @@ def _send_object(request: Request, stored: StoredObject, error_reply: ErrorReply
 # gcsweb
 
 
-def _gcsweb(buckets: Buckets, request: Request) -> Reply:
+def _gcsweb(buckets: Buckets, request: DemoRequest) -> DemoReply:
     if request.method != "GET":
-        return Reply(405, b"Method not allowed", _PLAIN)
+        return DemoReply(405, b"Method not allowed", _PLAIN)
     match = _GCSWEB_PATH.fullmatch(unquote(request.raw_path))
     bucket = match["bucket"] if match else ""
     names = buckets.names(bucket)
     if match is None or names is None:
         if bucket and request.path.endswith("/"):  # this gcsweb is not configured for the bucket
             console = f"https://console.cloud.google.com/storage/browser/{bucket}"
-            return Reply(303, b"", (("Location", console), *HTML))
-        return Reply(404, b"404 page not found\n", _PLAIN)
+            return DemoReply(303, b"", (("Location", console), *HTML))
+        return DemoReply(404, b"404 page not found\n", _PLAIN)
     path = (match["path"] or "/").lstrip("/")
     prefix = path.rstrip("/") + "/" if path.strip("/") else ""
     if match["place"] == OLD_GCSWEB:
         page = list_page(names, prefix, "/", after=request.query.get("marker", ""))
         if prefix and not (page.names or page.prefixes):
             raw = request.raw_path.partition(f"/gcs/{bucket}")[2].lstrip("/")
-            return Reply(307, b"", (("Location", f"{buckets.url}/{bucket}/{raw}"), *HTML))
+            return DemoReply(307, b"", (("Location", f"{buckets.url}/{bucket}/{raw}"), *HTML))
         more = f"{OLD_GCSWEB}/gcs/{bucket}/{prefix}?marker={page.next}" if page.next else ""
-        return Reply(200, _gcsweb_page(buckets, bucket, prefix, page, OLD_GCSWEB, more).encode(), HTML)
+        return DemoReply(200, _gcsweb_page(buckets, bucket, prefix, page, OLD_GCSWEB, more).encode(), HTML)
     stored = None if path.endswith("/") else buckets.find(bucket, path)
     if stored is not None:  # no length, no ranges, no ETag; always decompressed, but still "charset=gzip"
         content_type = stored.content_type + (f"; charset={stored.encoding}" if stored.encoding else "")
         plain = stored.decoded
         chunks = plain.chunks(0, plain.size)
-        return Reply(200, b"", (("Content-Type", content_type),), chunks, plain.size, chunked=True)
+        return DemoReply(200, b"", (("Content-Type", content_type),), chunks, plain.size, chunked=True)
     page = list_page(names, prefix, "/", limit=len(names))
-    return Reply(200, _gcsweb_page(buckets, bucket, prefix, page, CURRENT_GCSWEB).encode(), HTML)
+    return DemoReply(200, _gcsweb_page(buckets, bucket, prefix, page, CURRENT_GCSWEB).encode(), HTML)
 
 
 def _gcsweb_page(buckets: Buckets, bucket: str, prefix: str, page: ListPage, place: str, more: str = "") -> str:

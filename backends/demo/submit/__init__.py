@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from backends.demo.asgi import Reply, Request, compile_route, json_reply
+from backends.demo.asgi import DemoReply, DemoRequest, compile_route, json_reply
 from backends.demo.hawk import HawkRefused, verify_request
 
 EXAMPLES = Path(__file__).parent / "examples"
@@ -41,10 +41,10 @@ class SubmissionServer:
             "CIEXPLORE_PULSE_URL": "amqp://127.0.0.1:5672",
         }
 
-    def is_slow(self, request: Request) -> bool:
+    def is_slow(self, request: DemoRequest) -> bool:
         return False
 
-    def reply(self, request: Request) -> Reply:
+    def reply(self, request: DemoRequest) -> DemoReply:
         match = _ROUTE.fullmatch(request.path)
         if match is None:
             return json_reply({"detail": "Not found."}, 404)
@@ -52,14 +52,14 @@ class SubmissionServer:
             return json_reply({"detail": f"No project with name {match['project']}"}, 404)
         return self._post(request) if request.method == "POST" else self._list(request)
 
-    def _list(self, request: Request) -> Reply:
+    def _list(self, request: DemoRequest) -> DemoReply:
         guids = request.query.get("job_guid__in") or request.query.get("job_guid", "")
         count = request.query.get("count", "")
         limit = int(count) if count.isdigit() else 10
         jobs = [self._jobs[guid] for guid in (guids.split(",") if guids else self._jobs) if guid in self._jobs][:limit]
         return json_reply({"results": jobs, "meta": {"count": len(jobs), "offset": 0}})
 
-    def _post(self, request: Request) -> Reply:
+    def _post(self, request: DemoRequest) -> DemoReply:
         try:
             receiver = verify_request(request, CLIENT_ID, KEY, with_body=True, seen_nonce=self._seen_nonce)
         except HawkRefused as error:
@@ -76,7 +76,7 @@ class SubmissionServer:
                 self._jobs[job["job_guid"]] = job
         reply = json_reply({"message": "Job successfully updated"})
         receiver.respond(content=reply.body, content_type="application/json")
-        return Reply(200, reply.body, (*reply.headers, ("Server-Authorization", receiver.response_header)))
+        return DemoReply(200, reply.body, (*reply.headers, ("Server-Authorization", receiver.response_header)))
 
     def _seen_nonce(self, client_id: str, nonce: str, timestamp: str) -> bool:
         seen = (nonce, timestamp) in self._nonces

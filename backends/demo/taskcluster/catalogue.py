@@ -30,7 +30,7 @@ class Platform(NamedTuple):
     perf_pool: str
 
 
-class Suite(NamedTuple):
+class DemoSuite(NamedTuple):
     """A test suite with a `flavor` has the older {name, flavor} object as extra.suite."""
 
     name: str
@@ -48,7 +48,7 @@ _DATA = json.loads((Path(__file__).parent / "firefox.json").read_bytes())
 PLATFORMS = tuple(Platform(*row) for row in _DATA["platforms"])
 PERF_PLATFORMS = tuple(platform for platform in PLATFORMS if platform.perf_pool)
 DESKTOP_PLATFORMS = tuple(platform for platform in PERF_PLATFORMS if not platform.name.startswith("android"))
-SUITES = tuple(Suite(*row) for row in _DATA["suites"])
+SUITES = tuple(DemoSuite(*row) for row in _DATA["suites"])
 SITES, BENCHMARKS, TALOS, OWNERS = (tuple(_DATA[name]) for name in ("sites", "benchmarks", "talos", "owners"))
 BUILDS = tuple(tuple(row) for row in _DATA["builds"])  # kind-platform/buildtype, Treeherder machine, operating system
 SOURCE_TESTS = tuple(_DATA["source_tests"])
@@ -96,7 +96,7 @@ def source_test_label(name: str) -> Label:
     )  # fmt: skip
 
 
-def test_label(platform: Platform, buildtype: str, suite: Suite, variant: str, chunk: int) -> Label:
+def test_label(platform: Platform, buildtype: str, suite: DemoSuite, variant: str, chunk: int) -> Label:
     name = f"test-{platform.name}/{buildtype}-{suite.name}"
     name += (f"-{variant}" if variant else "") + (f"-{chunk}" if suite.chunks > 1 else "")
     slow = 1.9 if buildtype == "debug" else 1.6 if "san" in platform.name else 1.0

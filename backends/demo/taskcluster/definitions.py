@@ -11,7 +11,7 @@ import msgspec
 from backends.demo.deterministic_random import hexadecimal, number
 from backends.demo.taskcluster.catalogue import OWNERS
 from backends.demo.taskcluster.fixtures import apply_quirk
-from backends.demo.taskcluster.model import Group, Run, Task, state_of
+from backends.demo.taskcluster.model import DemoGroup, DemoRun, DemoTask, state_of
 
 Json = dict[str, Any]
 
@@ -23,7 +23,7 @@ _CLAIM = 20 * 60.0
 _BUILD_URL = "https://firefox-ci-tc.services.mozilla.com/api/queue/v1/task/{}/artifacts/public/build"
 
 
-def task_status(group: Group, task: Task) -> Json:
+def task_status(group: DemoGroup, task: DemoTask) -> Json:
     """The task status structure at this moment."""
     runs = task.runs_at(group.elapsed())
     provisioner, worker_type = task.label.pool.split("/")
@@ -46,7 +46,7 @@ def task_status(group: Group, task: Task) -> Json:
     return status
 
 
-def _run_status(group: Group, run_id: int, run: Run) -> Json:
+def _run_status(group: DemoGroup, run_id: int, run: DemoRun) -> Json:
     entry: Json = {"runId": run_id, "state": run.state, "reasonCreated": run.created_for}
     if run.ended is not None:
         entry["reasonResolved"] = run.reason
@@ -62,7 +62,7 @@ def _run_status(group: Group, run_id: int, run: Run) -> Json:
     return entry
 
 
-def task_definition(seed: int, group: Group, task: Task) -> Json:
+def task_definition(seed: int, group: DemoGroup, task: DemoTask) -> Json:
     """The task definition, as `GET /task/:id` returns it."""
     label, revision, builder = task.label, group.revision, _builder(group, task)
     provisioner, worker_type = label.pool.split("/")
@@ -101,14 +101,14 @@ def task_definition(seed: int, group: Group, task: Task) -> Json:
     return found
 
 
-def _builder(group: Group, task: Task) -> str:
+def _builder(group: DemoGroup, task: DemoTask) -> str:
     """The build that a task needs: the push's first Linux or Windows build; a build needs only the decision task."""
     if task.label.kind != "test" or len(group.tasks) < 3:
         return group.id
     return group.tasks[2 if task.label.os == "windows" else 1].id
 
 
-def _index_routes(group: Group, task: Task) -> list[str]:
+def _index_routes(group: DemoGroup, task: DemoTask) -> list[str]:
     root, revision = f"index.gecko.v2.{group.project}", f"revision.{group.revision}"
     if task.label.kind == "decision-task":
         paths = ("latest.taskgraph", f"{revision}.taskgraph", f"pushlog-id.{group.pushlog}")
@@ -119,7 +119,7 @@ def _index_routes(group: Group, task: Task) -> list[str]:
     return []
 
 
-def _tags(task: Task, project: str, owner: str) -> Json:
+def _tags(task: DemoTask, project: str, owner: str) -> Json:
     label = task.label
     tags = {"kind": label.kind, "createdForUser": owner}
     if label.kind in ("decision-task", "action-task"):
@@ -139,7 +139,7 @@ def _tags(task: Task, project: str, owner: str) -> Json:
     return tags
 
 
-def _extra(group: Group, task: Task) -> Json:
+def _extra(group: DemoGroup, task: DemoTask) -> Json:
     label = task.label
     treeherder: Json = {
         "jobKind": label.kind if label.kind in ("test", "build") else "other",

@@ -20,7 +20,7 @@ from typing import Any
 from backends.demo.deterministic_random import fraction, generator, hexadecimal, number, slugid
 from backends.demo.options import DemoOptions
 from backends.demo.taskcluster.catalogue import Planned, plan_tasks, source_test_label
-from backends.demo.taskcluster.model import Group, Run, Task, draw_outcome, plan_runs
+from backends.demo.taskcluster.model import DemoGroup, DemoRun, DemoTask, draw_outcome, plan_runs
 
 # The finished group is always this one push, so that its bytes are the same on every day.
 FINISHED_AT = datetime(2026, 11, 20, 8, 0, tzinfo=UTC).timestamp()
@@ -58,21 +58,21 @@ class Fixtures:
         self.hostile = self._group("hostile", "try", partial(_hostile_tasks, seed))
         self.groups = {group.id: group for group in (self.finished, self.running, self.empty, self.hostile)}
 
-    def _group(self, name: str, project: str, make_tasks: Callable[[], Sequence[Task]]) -> Group:
+    def _group(self, name: str, project: str, make_tasks: Callable[[], Sequence[DemoTask]]) -> DemoGroup:
         """A finished group; its decision task, index 0, has the group's id."""
         revision = hexadecimal(40, self.seed, name, "revision")
         pushlog = 200_000 + number(self.seed, name, "pushlog") % 90_000
         group_id = slugid(self.seed, name, 0)
-        return Group(group_id, project, revision, pushlog, FINISHED_AT, lambda: inf, make_tasks)
+        return DemoGroup(group_id, project, revision, pushlog, FINISHED_AT, lambda: inf, make_tasks)
 
-    def find(self, task_id: str) -> tuple[Group, Task] | None:
+    def find(self, task_id: str) -> tuple[DemoGroup, DemoTask] | None:
         for group in self.groups.values():
             task = group.find(task_id)
             if task is not None:
                 return group, task
         return None
 
-    def task_with_role(self, role: str) -> Task:
+    def task_with_role(self, role: str) -> DemoTask:
         """A special task, e.g. `retried`: of the finished group, else of the running one."""
         return next(task for group in (self.finished, self.running) for task in group.tasks if task.role == role)
 
@@ -92,11 +92,11 @@ class Fixtures:
         return {entry.namespace: entry for entry in sorted(entries, key=lambda entry: entry.namespace)}
 
 
-def _finished_tasks(options: DemoOptions) -> list[Task]:
+def _finished_tasks(options: DemoOptions) -> list[DemoTask]:
     return [_finished_task(options.seed, *item) for item in enumerate(plan_tasks(options.seed, options.tasks))]
 
 
-def _finished_task(seed: int, index: int, planned: Planned) -> Task:
+def _finished_task(seed: int, index: int, planned: Planned) -> DemoTask:
     random = generator(seed, "finished", index)
     label = planned.label
     outcome, role = planned.outcome or draw_outcome(random), planned.role
@@ -110,18 +110,18 @@ def _finished_task(seed: int, index: int, planned: Planned) -> Task:
         scheduled = created + builds_done * random.lognormvariate(0, 0.2) + random.uniform(0.2, 3)
     runs = plan_runs(random, label, outcome, scheduled)
     lost = sum(run.reason in ("worker-shutdown", "claim-expired", "intermittent-task") for run in runs)
-    return Task(
+    return DemoTask(
         slugid(seed, "finished", index), slugid(seed, "finished", 0), index, label, round(created, 3), runs,
         max(5 - lost, 0), planned.retrigger, role,
     )  # fmt: skip
 
 
-def _running_tasks(seed: int) -> list[Task]:
+def _running_tasks(seed: int) -> list[DemoTask]:
     """Four fifths exist from the start, the rest are added later; all are resolved after ten minutes."""
     return [_running_task(seed, *item) for item in enumerate(plan_tasks(seed, RUNNING_TASKS))]
 
 
-def _running_task(seed: int, index: int, planned: Planned) -> Task:
+def _running_task(seed: int, index: int, planned: Planned) -> DemoTask:
     random = generator(seed, "running", index)
     late = index > 20 and fraction(seed, "late", index) < 0.2
     created = 0.0 if index == 0 else random.uniform(RUNNING_HEAD_START, 460) if late else random.uniform(2, 20)
@@ -134,13 +134,13 @@ def _running_task(seed: int, index: int, planned: Planned) -> Task:
         outcome = "canceled"
     runs = plan_runs(random, planned.label, outcome, scheduled, speed=0.1)
     role = "unscheduled" if planned.role == "unscheduled" else ""
-    return Task(
+    return DemoTask(
         slugid(seed, "running", index), slugid(seed, "running", 0), index, planned.label, round(created, 3),
         _limit_runs(runs, RUNNING_HEAD_START + RUNNING_SECONDS), role=role,
     )  # fmt: skip
 
 
-def _limit_runs(runs: tuple[Run, ...], limit: float) -> tuple[Run, ...]:
+def _limit_runs(runs: tuple[DemoRun, ...], limit: float) -> tuple[DemoRun, ...]:
     """The same runs, compressed so that the last one ends before `limit`; short runs stay as they are."""
     if not runs or runs[-1].ended is None or runs[-1].ended <= limit:
         return runs
@@ -151,13 +151,13 @@ def _limit_runs(runs: tuple[Run, ...], limit: float) -> tuple[Run, ...]:
     return tuple(run.compress(first, room / last) for run in runs)
 
 
-def _hostile_tasks(seed: int) -> list[Task]:
+def _hostile_tasks(seed: int) -> list[DemoTask]:
     tasks = []
     for index, quirk in enumerate(_QUIRKS.values()):
         label = replace(source_test_label("mozlint-eslint"), name=_expand(quirk["name"]), symbol=f"H{index}")
         runs = plan_runs(generator(seed, "hostile", index), label, "completed", 1.0)
         ids = slugid(seed, "hostile", index), slugid(seed, "hostile", 0)
-        tasks.append(Task(*ids, index, label, 0.0, runs, role=quirk["role"]))
+        tasks.append(DemoTask(*ids, index, label, 0.0, runs, role=quirk["role"]))
     return tasks
 
 

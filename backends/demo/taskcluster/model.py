@@ -70,7 +70,7 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class DemoRun:
     """One planned run; times are seconds after the group's epoch, None for what never happens."""
 
     created_for: str
@@ -82,7 +82,7 @@ class Run:
     worker_group: str = ""
     worker_id: str = ""
 
-    def visible_at(self, now: float) -> Run:
+    def visible_at(self, now: float) -> DemoRun:
         """The run as the queue describes it at `now`."""
         if self.ended is not None and self.ended <= now:
             return self
@@ -90,7 +90,7 @@ class Run:
             return replace(self, ended=None, state="running", reason="")
         return replace(self, started=None, ended=None, state="pending", reason="", worker_group="", worker_id="")
 
-    def compress(self, origin: float, factor: float) -> Run:
+    def compress(self, origin: float, factor: float) -> DemoRun:
         """The same run with all its times moved towards `origin`."""
 
         def move(second: float) -> float:
@@ -105,7 +105,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class DemoTask:
     """One task and all of its runs, of which `runs_at` returns those that have begun."""
 
     id: str
@@ -113,21 +113,21 @@ class Task:
     index: int
     label: Label
     created: float
-    history: tuple[Run, ...]
+    history: tuple[DemoRun, ...]
     retries_left: int = 5
     retrigger: bool = False
     role: str = ""
 
-    def runs_at(self, now: float) -> tuple[Run, ...]:
+    def runs_at(self, now: float) -> tuple[DemoRun, ...]:
         return tuple(run.visible_at(now) for run in self.history if run.scheduled <= now)
 
 
-def state_of(runs: Sequence[Run]) -> str:
+def state_of(runs: Sequence[DemoRun]) -> str:
     return runs[-1].state if runs else "unscheduled"
 
 
 @dataclass(frozen=True)
-class Group:
+class DemoGroup:
     """A task group. `epoch` is the UTC timestamp of its second 0; `elapsed` returns the current second.
 
     `tasks_by_id` has also tasks that do not exist yet; `present()` returns those that do.
@@ -139,23 +139,23 @@ class Group:
     pushlog: int
     epoch: float
     elapsed: Callable[[], float]
-    make: Callable[[], Sequence[Task]]
+    make: Callable[[], Sequence[DemoTask]]
     changes: bool = False
 
     @cached_property
-    def tasks(self) -> Sequence[Task]:
+    def tasks(self) -> Sequence[DemoTask]:
         return self.make()
 
     @cached_property
-    def tasks_by_id(self) -> dict[str, Task]:
+    def tasks_by_id(self) -> dict[str, DemoTask]:
         """In the order in which the queue lists them: by id."""
         return {task.id: task for task in sorted(self.tasks, key=lambda task: task.id)}
 
-    def present(self) -> list[Task]:
+    def present(self) -> list[DemoTask]:
         now = self.elapsed()
         return [task for task in self.tasks_by_id.values() if task.created <= now]
 
-    def find(self, task_id: str) -> Task | None:
+    def find(self, task_id: str) -> DemoTask | None:
         task = self.tasks_by_id.get(task_id)
         return task if task is not None and task.created <= self.elapsed() else None
 
@@ -195,10 +195,10 @@ def _worker(random: Random, label: Label) -> tuple[str, str]:
     return random.choice(_REGIONS), str(random.randint(10**17, 10**19))
 
 
-def plan_runs(random: Random, label: Label, outcome: str, scheduled: float, speed: float = 1.0) -> tuple[Run, ...]:
+def plan_runs(random: Random, label: Label, outcome: str, scheduled: float, speed: float = 1.0) -> tuple[DemoRun, ...]:
     """The runs that lead to `outcome`, each scheduled when the previous one was resolved; `speed` below 1 shortens
     waiting and running."""
-    runs: list[Run] = []
+    runs: list[DemoRun] = []
     clock = scheduled
 
     def append(started: float | None, ended: float, state: str, reason: str, group: str = "", worker: str = "") -> None:
@@ -207,7 +207,7 @@ def plan_runs(random: Random, label: Label, outcome: str, scheduled: float, spee
         if runs:
             created_for = "task-retry" if runs[-1].reason == "intermittent-task" else "retry"
         begun = None if started is None else round(started, 3)
-        runs.append(Run(created_for, round(clock, 3), begun, round(ended, 3), state, reason, group, worker))
+        runs.append(DemoRun(created_for, round(clock, 3), begun, round(ended, 3), state, reason, group, worker))
         clock = ended
 
     for state, reason, share in _CLAIMED_RUNS.get(outcome, ((outcome, outcome, 1.0),)):

@@ -29,9 +29,9 @@ import msgspec
 from backends.demo.asgi import Chunks
 from backends.demo.deterministic_random import digest, generator, hexadecimal, number
 from backends.demo.options import DemoOptions
-from backends.demo.taskcluster.artifacts import Artifact, find_artifact
+from backends.demo.taskcluster.artifacts import DemoArtifact, find_artifact
 from backends.demo.taskcluster.fixtures import Fixtures
-from backends.demo.taskcluster.model import Group, Task
+from backends.demo.taskcluster.model import DemoGroup, DemoTask
 
 Json = dict[str, Any]
 
@@ -73,11 +73,11 @@ class Payloads:
         self._stored = lru_cache(maxsize=256)(self._generate)
         self._length = lru_cache(maxsize=None)(lambda *key: len(self._stored(*key)[0]))
 
-    def length(self, task: Task, run_id: int, artifact: Artifact) -> int:
+    def length(self, task: DemoTask, run_id: int, artifact: DemoArtifact) -> int:
         """The length before content encoding: contentLength in the queue's lists."""
         return artifact.size if artifact.size is not None else self._length(task.id, run_id, artifact)
 
-    def payload(self, task: Task, run_id: int, artifact: Artifact) -> Payload:
+    def payload(self, task: DemoTask, run_id: int, artifact: DemoArtifact) -> Payload:
         key, seed = f"{task.id}/{run_id}/{artifact.name}", self._fixtures.seed
         etag = f'"{hexadecimal(32, seed, task.id, run_id, artifact.name)}"'
         if artifact.content == "random":
@@ -87,7 +87,7 @@ class Payloads:
         encoding = "gzip" if artifact.gzipped else ""
         return Payload(artifact.content_type, encoding, len(stored), etag, lambda *ends: iter([stored[slice(*ends)]]))
 
-    def _generate(self, task_id: str, run_id: int, artifact: Artifact) -> tuple[bytes, bytes]:
+    def _generate(self, task_id: str, run_id: int, artifact: DemoArtifact) -> tuple[bytes, bytes]:
         """The decoded and the stored content."""
         found = self._fixtures.find(task_id)
         assert found is not None
@@ -113,7 +113,9 @@ def random_bytes(seed: int, name: str, start: int, stop: int) -> Iterator[bytes]
         position += length
 
 
-def generate_payload(fixtures: Fixtures, group: Group, task: Task, run_id: int, artifact: Artifact) -> bytes:
+def generate_payload(
+    fixtures: Fixtures, group: DemoGroup, task: DemoTask, run_id: int, artifact: DemoArtifact
+) -> bytes:
     """The complete decoded content of one artifact."""
     seed, name = fixtures.seed, artifact.name
     match artifact.content:
@@ -149,7 +151,7 @@ def _encode(value: object) -> bytes:
     return msgspec.json.encode(value)
 
 
-def _graph(group: Group, which: str) -> object:
+def _graph(group: DemoGroup, which: str) -> object:
     originals = [task for task in group.tasks if not task.retrigger and task.label.kind != "action-task"]
     if which == "label-to-taskid":
         return {task.label.name: task.id for task in originals}
@@ -166,7 +168,7 @@ def _graph(group: Group, which: str) -> object:
     }
 
 
-def _usage(seed: int, task: Task, run_id: int, name: str) -> object:
+def _usage(seed: int, task: DemoTask, run_id: int, name: str) -> object:
     random = generator(seed, task.id, run_id, name, "json")
     samples = [
         {"start": second, "cpu_percent": round(random.uniform(5, 100), 1), "memory": random.randint(10**8, 10**10)}
@@ -175,7 +177,7 @@ def _usage(seed: int, task: Task, run_id: int, name: str) -> object:
     return {"name": name.rsplit("/", 1)[-1], "task": task.label.name, "run": run_id, "samples": samples}
 
 
-def _csv(seed: int, task: Task, run_id: int, name: str) -> bytes:
+def _csv(seed: int, task: DemoTask, run_id: int, name: str) -> bytes:
     random = generator(seed, task.id, run_id, name, "csv")
     lines = ["Second,CPU %,Phase,Memory (B)"]
     for second in range(120):
@@ -251,7 +253,7 @@ def _log_lines(seed: int, failed: bool) -> tuple[str, ...]:
     return tuple(bodies)
 
 
-def log_text(seed: int, group: Group, task: Task, run_id: int, name: str, size: int) -> bytes:
+def log_text(seed: int, group: DemoGroup, task: DemoTask, run_id: int, name: str, size: int) -> bytes:
     """A log of exactly `size` bytes that ends with a newline, with errors if the run failed."""
     if size <= 0:
         return b""
@@ -280,7 +282,7 @@ def log_text(seed: int, group: Group, task: Task, run_id: int, name: str, size: 
     return f"{head}{body}{tail}".encode("ascii", "replace")
 
 
-def _errorsummary(seed: int, task: Task, run_id: int) -> bytes:
+def _errorsummary(seed: int, task: DemoTask, run_id: int) -> bytes:
     """The harness's JSON lines: groups, their results, and an unexpected one if the run failed."""
     random = generator(seed, task.id, run_id, "errorsummary")
     groups = [f"{random.choice(_DIRECTORIES)}/test/{word}.toml" for word in random.sample(_WORDS, 5)]
@@ -374,7 +376,7 @@ def _evil_zip() -> bytes:
     return _zip([(name, b"harmless\n" if name == "harmless.txt" else b"escaped\n") for name in names])
 
 
-def _perfherder_data(seed: int, task: Task, run_id: int) -> Json:
+def _perfherder_data(seed: int, task: DemoTask, run_id: int) -> Json:
     """The suites of one run. The level depends on the label, the noise on the run: retriggers differ only by noise."""
     label = task.label
     level = generator(seed, label.name, "level")
@@ -432,7 +434,7 @@ def _subtest(level: Random, noise: Random, metric: Json, factor: float) -> Json:
     }
 
 
-def _build_metrics(seed: int, task: Task, run_id: int) -> Json:
+def _build_metrics(seed: int, task: DemoTask, run_id: int) -> Json:
     """Sizes and times of a build, in the framework `build_metrics`."""
     level = generator(seed, task.label.name, "build level")
     noise = generator(seed, task.id, run_id, "build noise")

@@ -26,9 +26,9 @@ import msgspec
 from backends.demo.asgi import (
     CODINGS,
     HTML,
+    DemoReply,
+    DemoRequest,
     Headers,
-    Reply,
-    Request,
     choose_coding,
     compile_route,
     compress,
@@ -37,7 +37,7 @@ from backends.demo.asgi import (
 from backends.demo.deterministic_random import digest, hexadecimal
 from backends.demo.hawk import HawkRefused, verify_request
 from backends.demo.taskcluster.artifacts import (
-    Artifact,
+    DemoArtifact,
     artifacts_by_name,
     expires,
     find_artifact,
@@ -46,7 +46,7 @@ from backends.demo.taskcluster.artifacts import (
 )
 from backends.demo.taskcluster.definitions import Json, task_definition, task_status
 from backends.demo.taskcluster.fixtures import Fixtures, IndexEntry
-from backends.demo.taskcluster.model import Group, Task
+from backends.demo.taskcluster.model import DemoGroup, DemoTask
 from backends.demo.taskcluster.payloads import Payload, Payloads, log_text
 
 T = TypeVar("T")
@@ -99,7 +99,7 @@ class _Route:
 
     name: str
     path: str
-    handle: Callable[[Request], Reply]
+    handle: Callable[[DemoRequest], DemoReply]
     method: str = "GET"
     paged: bool = False
     slow: bool = False
@@ -145,17 +145,17 @@ class Taskcluster:
     def settings(self) -> dict[str, str]:
         return {"TASKCLUSTER_ROOT_URL": self._url}
 
-    def is_slow(self, request: Request) -> bool:
+    def is_slow(self, request: DemoRequest) -> bool:
         route, _ = self._find_route(request)
         return route is not None and route.slow
 
-    def reply(self, request: Request) -> Reply:
+    def reply(self, request: DemoRequest) -> DemoReply:
         route, request = self._find_route(request)
         if route is None:
             if request.path.startswith("/api/"):
                 return self._json(request, {"error": "Not found"}, 404)
             # Every other path is the single-page web interface: a client with a wrong root URL gets HTML and 200.
-            return Reply(200, _WEB_PAGE, HTML)
+            return DemoReply(200, _WEB_PAGE, HTML)
         try:
             _check(route, request)
             return route.handle(request)
@@ -168,7 +168,7 @@ class Taskcluster:
         for offset in range(0, len(group.tasks) + 1, PAGE):
             _compress_page(self._cached_page(group.id, offset, PAGE), self._codings[0])
 
-    def _find_route(self, request: Request) -> tuple[_Route | None, Request]:
+    def _find_route(self, request: DemoRequest) -> tuple[_Route | None, DemoRequest]:
         method = "GET" if request.method == "HEAD" else request.method
         for route in self._routes:
             if route.method == method and (match := route.pattern.fullmatch(request.path)):
@@ -178,23 +178,23 @@ class Taskcluster:
 
     # Replies
 
-    def _json(self, request: Request, value: object, status: int = 200, headers: Headers = ()) -> Reply:
+    def _json(self, request: DemoRequest, value: object, status: int = 200, headers: Headers = ()) -> DemoReply:
         return self._body(request, msgspec.json.format(_encode(value), indent=2), status, headers)
 
-    def _body(self, request: Request, body: bytes, status: int = 200, headers: Headers = ()) -> Reply:
+    def _body(self, request: DemoRequest, body: bytes, status: int = 200, headers: Headers = ()) -> DemoReply:
         sha1 = hashlib.sha1(body, usedforsecurity=False).digest()
         etag = f'W/"{len(body):x}-{b64encode(sha1).decode().rstrip("=")}"'
         headers = (*_HEADERS, *headers, ("ETag", etag))
         if status == 200 and request.headers.get("if-none-match") == etag:
-            return Reply(304, b"", headers)
+            return DemoReply(304, b"", headers)
         coding = choose_coding(request.headers.get("accept-encoding", ""), self._codings)
         if coding and len(body) >= _LEAST_COMPRESSED:
             # The real services compress while sending and do not know the length beforehand either.
             encode = _compress_page if len(body) >= _CACHED_FROM else compress
-            return Reply(status, encode(body, coding), (*headers, ("Content-Encoding", coding)), chunked=True)
-        return Reply(status, body, headers)
+            return DemoReply(status, encode(body, coding), (*headers, ("Content-Encoding", coding)), chunked=True)
+        return DemoReply(status, body, headers)
 
-    def _error(self, name: str, request: Request, error: TaskclusterError) -> Reply:
+    def _error(self, name: str, request: DemoRequest, error: TaskclusterError) -> DemoReply:
         now, status = datetime.now(UTC), _STATUSES[error.code]
         moment = now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03d}Z"
         message = (
@@ -206,24 +206,24 @@ class Taskcluster:
 
     # Groups and tasks
 
-    def _group(self, request: Request) -> Group:
+    def _group(self, request: DemoRequest) -> DemoGroup:
         group_id = request.params["taskGroupId"]
         group = self.fixtures.groups.get(group_id)
         if group is None:
             raise TaskclusterError("ResourceNotFound", f"No task-group with taskGroupId: `{group_id}`")
         return group
 
-    def _task(self, request: Request) -> tuple[Group, Task]:
+    def _task(self, request: DemoRequest) -> tuple[DemoGroup, DemoTask]:
         found = self.fixtures.find(request.params["taskId"])
         if found is None:
             text = f"`{request.params['taskId']}` does not correspond to a task that exists."
             raise TaskclusterError("ResourceNotFound", f"{text}\nAre you sure this task has already been submitted?")
         return found
 
-    def _get_group(self, request: Request) -> Reply:
+    def _get_group(self, request: DemoRequest) -> DemoReply:
         return self._json(request, _group_head(self._group(request)))
 
-    def _list_group(self, request: Request) -> Reply:
+    def _list_group(self, request: DemoRequest) -> DemoReply:
         group = self._group(request)
         make_page = self._group_page if group.changes else self._cached_page
         return self._body(request, make_page(group.id, _offset(request), _page_size(request)))
@@ -238,16 +238,16 @@ class Taskcluster:
             compact += b',"continuationToken":' + _encode(offset_token(offset + size))
         return msgspec.json.format(compact + b"}", indent=2)
 
-    def _entry(self, group: Group, task: Task) -> Json:
+    def _entry(self, group: DemoGroup, task: DemoTask) -> Json:
         return {"status": task_status(group, task), "task": task_definition(self.fixtures.seed, group, task)}
 
-    def _get_task(self, request: Request) -> Reply:
+    def _get_task(self, request: DemoRequest) -> DemoReply:
         return self._json(request, task_definition(self.fixtures.seed, *self._task(request)))
 
-    def _get_status(self, request: Request) -> Reply:
+    def _get_status(self, request: DemoRequest) -> DemoReply:
         return self._json(request, {"status": task_status(*self._task(request))})
 
-    def _list_dependents(self, request: Request) -> Reply:
+    def _list_dependents(self, request: DemoRequest) -> DemoReply:
         group, task = self._task(request)
         definitions = [(other, task_definition(self.fixtures.seed, group, other)) for other in group.present()]
         dependents = [(other, one) for other, one in definitions if task.id in (one.get("dependencies") or ())]
@@ -255,20 +255,20 @@ class Taskcluster:
         page["tasks"] = [{"status": task_status(group, other), "task": one} for other, one in page["tasks"]]
         return self._json(request, {"taskId": task.id} | page)
 
-    def _get_tasks(self, request: Request) -> Reply:
+    def _get_tasks(self, request: DemoRequest) -> DemoReply:
         entries = [
             {"taskId": task.id, "task": task_definition(self.fixtures.seed, group, task)}
             for group, task in self._requested_tasks(request)
         ]
         return self._json(request, _page(request, "tasks", entries))
 
-    def _get_statuses(self, request: Request) -> Reply:
+    def _get_statuses(self, request: DemoRequest) -> DemoReply:
         entries = [
             {"taskId": task.id, "status": task_status(group, task)} for group, task in self._requested_tasks(request)
         ]
         return self._json(request, _page(request, "statuses", entries))
 
-    def _requested_tasks(self, request: Request) -> list[tuple[Group, Task]]:
+    def _requested_tasks(self, request: DemoRequest) -> list[tuple[DemoGroup, DemoTask]]:
         """The tasks of the body's ids; unknown ones are left out."""
         try:
             ids = msgspec.json.decode(request.body, type=dict[str, list[str]])["taskIds"]
@@ -278,7 +278,7 @@ class Taskcluster:
 
     # Artifacts
 
-    def _run(self, request: Request) -> tuple[Group, Task, int]:
+    def _run(self, request: DemoRequest) -> tuple[DemoGroup, DemoTask, int]:
         group, task = self._task(request)
         runs = task.runs_at(group.elapsed())
         run_id = request.params.get("runId")
@@ -289,7 +289,7 @@ class Taskcluster:
             raise TaskclusterError("ResourceNotFound", "Task doesn't have any runs")
         return group, task, len(runs) - 1 if run_id is None else int(run_id)
 
-    def _list_artifacts(self, request: Request) -> Reply:
+    def _list_artifacts(self, request: DemoRequest) -> DemoReply:
         group, task, run_id = self._run(request)
         seed, size = self.fixtures.seed, _page_size(request)
         after = _name_in_token(request.query.get("continuationToken", ""), task.id, run_id)
@@ -311,7 +311,7 @@ class Taskcluster:
             body["continuationToken"] = b64encode(token).decode()
         return self._json(request, body)
 
-    def _get_artifact(self, request: Request) -> Reply:
+    def _get_artifact(self, request: DemoRequest) -> DemoReply:
         group, task, run_id = self._run(request)
         names = [request.params["name"]]
         artifact = self._find_artifact(request, group, task, run_id, names[0])
@@ -331,7 +331,9 @@ class Taskcluster:
         url = self._storage.sign(task.id, run_id, artifact)
         return self._json(request, {"storageType": artifact.storage, "url": url}, 303, (*headers, ("location", url)))
 
-    def _find_artifact(self, request: Request, group: Group, task: Task, run_id: int, name: str) -> Artifact:
+    def _find_artifact(
+        self, request: DemoRequest, group: DemoGroup, task: DemoTask, run_id: int, name: str
+    ) -> DemoArtifact:
         # The hostile tasks' artifacts are all public: `-rf` and `/etc/passwd` must reach those who save files.
         private = not name.startswith("public/") and not task.role.startswith("hostile-")
         if private and "authorization" not in request.headers:
@@ -352,19 +354,19 @@ class Taskcluster:
     def _index_expires(self) -> str:
         return self.fixtures.finished.stamp(3650 * 86400.0)
 
-    def _find_indexed_task(self, request: Request) -> Reply:
+    def _find_indexed_task(self, request: DemoRequest) -> DemoReply:
         entry = self.fixtures.index.get(request.params["indexPath"])
         if entry is None:
             raise TaskclusterError("ResourceNotFound", "Indexed task not found")
         return self._json(request, self._index_entry(entry))
 
-    def _list_indexed_tasks(self, request: Request) -> Reply:
+    def _list_indexed_tasks(self, request: DemoRequest) -> DemoReply:
         """The tasks directly in a namespace."""
         namespace, index = request.params.get("namespace", ""), self.fixtures.index
         entries = [one for one in index.values() if one.namespace.rpartition(".")[0] == namespace]
         return self._json(request, _page(request, "tasks", [self._index_entry(entry) for entry in entries]))
 
-    def _list_namespaces(self, request: Request) -> Reply:
+    def _list_namespaces(self, request: DemoRequest) -> DemoReply:
         """The namespaces directly in a namespace; a path whose last part is a task is not one."""
         namespace = request.params.get("namespace", "")
         prefix = f"{namespace}." if namespace else ""
@@ -374,7 +376,7 @@ class Taskcluster:
         return self._json(request, _page(request, "namespaces", entries))
 
 
-def _check(route: _Route, request: Request) -> None:
+def _check(route: _Route, request: DemoRequest) -> None:
     """Refuses malformed ids, unknown query parameters and wrong credentials, in the words of the real services."""
     problems = []
     for name, value in request.params.items():
@@ -403,21 +405,21 @@ def _encode(value: object) -> bytes:
         return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _group_head(group: Group) -> Json:
+def _group_head(group: DemoGroup) -> Json:
     return {"taskGroupId": group.id, "schedulerId": "gecko-level-3", "expires": group.stamp(3651 * 86400.0)}
 
 
-def _page_size(request: Request) -> int:
+def _page_size(request: DemoRequest) -> int:
     return min(int(request.query.get("limit", PAGE)), PAGE)
 
 
-def _page(request: Request, key: str, entries: Sequence[T]) -> Json:
+def _page(request: DemoRequest, key: str, entries: Sequence[T]) -> Json:
     size, offset = _page_size(request), _offset(request)
     more = {"continuationToken": offset_token(offset + size)} if size and len(entries) > offset + size else {}
     return {key: entries[offset : offset + size]} | more
 
 
-def _offset(request: Request) -> int:
+def _offset(request: DemoRequest) -> int:
     token = request.query.get("continuationToken")
     try:
         return 0 if token is None else offset_in_token(token)
@@ -465,10 +467,10 @@ class Storage:
     def settings(self) -> dict[str, str]:
         return {}
 
-    def is_slow(self, request: Request) -> bool:
+    def is_slow(self, request: DemoRequest) -> bool:
         return True
 
-    def sign(self, task_id: str, run_id: int, artifact: Artifact) -> str:
+    def sign(self, task_id: str, run_id: int, artifact: DemoArtifact) -> str:
         """The URL of an artifact; all but references and live logs have a signature that is valid for half an hour."""
         key = f"{task_id}/{run_id}/{_quote_name(artifact.name)}"
         if artifact.content == "live":
@@ -487,7 +489,7 @@ class Storage:
     def _signature(self, path: str, stamp: str) -> str:
         return hmac.new(self._secret, f"{path}\n{stamp}\n{SIGNED_SECONDS}".encode(), hashlib.sha256).hexdigest()
 
-    def reply(self, request: Request) -> Reply:
+    def reply(self, request: DemoRequest) -> DemoReply:
         if request.method not in ("GET", "HEAD"):
             return _xml_error(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
         if "authorization" in request.headers or "cookie" in request.headers:
@@ -508,9 +510,9 @@ class Storage:
         text = log_text(self._fixtures.seed, group, task, run_id, backing.name, backing.size or 0)
         run = task.history[run_id]
         stream = _stream_live_log(group, text, run.started or 0.0, run.ended or 0.0)
-        return Reply(200, headers=(("Content-Type", artifact.content_type),), stream=stream)
+        return DemoReply(200, headers=(("Content-Type", artifact.content_type),), stream=stream)
 
-    def _check_signature(self, request: Request) -> Reply | None:
+    def _check_signature(self, request: DemoRequest) -> DemoReply | None:
         stamp = request.query.get("X-Amz-Date", "")
         if not hmac.compare_digest(self._signature(request.path, stamp), request.query.get("X-Amz-Signature", "")):
             return _xml_error(403, "SignatureDoesNotMatch", "The request signature we calculated does not match.")
@@ -520,7 +522,7 @@ class Storage:
         return None
 
 
-async def _stream_live_log(group: Group, text: bytes, started: float, ended: float) -> AsyncIterator[bytes]:
+async def _stream_live_log(group: DemoGroup, text: bytes, started: float, ended: float) -> AsyncIterator[bytes]:
     """The log's lines as they are written, until the run is resolved: the connection stays open that long."""
     sent = 0
     while True:
@@ -534,7 +536,7 @@ async def _stream_live_log(group: Group, text: bytes, started: float, ended: flo
         await asyncio.sleep(_LIVE_POLL_SECONDS)
 
 
-def _send_payload(request: Request, payload: Payload) -> Reply:
+def _send_payload(request: DemoRequest, payload: Payload) -> DemoReply:
     """A stored payload or the requested range of it (of the stored bytes, so of the gzip file if it is one)."""
     headers: Headers = (
         ("Content-Type", payload.content_type),
@@ -544,7 +546,7 @@ def _send_payload(request: Request, payload: Payload) -> Reply:
         *((("Content-Encoding", payload.encoding),) if payload.encoding else ()),
     )
     if request.headers.get("if-none-match") == payload.etag:
-        return Reply(304, b"", headers)
+        return DemoReply(304, b"", headers)
     unchanged = request.headers.get("if-range", payload.etag) == payload.etag
     asked = request.headers.get("range", "") if unchanged else ""
     error = _xml_error(416, "InvalidRange", "The requested range is not satisfiable")
@@ -558,6 +560,6 @@ def _quote_name(name: str) -> str:
     return quote(name, safe="/")
 
 
-def _xml_error(status: int, code: str, message: str) -> Reply:
+def _xml_error(status: int, code: str, message: str) -> DemoReply:
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>'
-    return Reply(status, body.encode(), (("Content-Type", "application/xml"),))
+    return DemoReply(status, body.encode(), (("Content-Type", "application/xml"),))

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode
 
 import msgspec
 
-from backends.demo.asgi import HTML, Headers, Reply, Request
+from backends.demo.asgi import HTML, DemoReply, DemoRequest, Headers
 from backends.demo.treeherder.repositories import NOW, Json
 
 T = TypeVar("T")
@@ -44,23 +44,23 @@ class TreeherderError(Exception):
         super().__init__(status, body)
         self.status, self.body = status, body
 
-    def reply(self, request: Request) -> Reply:
+    def reply(self, request: DemoRequest) -> DemoReply:
         if self.body is None:
-            return Reply(self.status, _ERROR_PAGE.encode(), (*HTML, *_HEADERS[1:]))
+            return DemoReply(self.status, _ERROR_PAGE.encode(), (*HTML, *_HEADERS[1:]))
         return json_answer(request, self.body, self.status)
 
 
-def json_answer(request: Request, value: object, status: int = 200) -> Reply:
+def json_answer(request: DemoRequest, value: object, status: int = 200) -> DemoReply:
     """Compact JSON, gzipped for clients that accept it."""
     headers: Headers = (("Content-Type", "application/json"), *_HEADERS)
     body = msgspec.json.encode(value)
     if request.accepts_gzip and len(body) >= _LEAST_COMPRESSED:
-        return Reply(status, gzip.compress(body, 1, mtime=0), (*headers, ("Content-Encoding", "gzip")))
-    return Reply(status, body, headers)
+        return DemoReply(status, gzip.compress(body, 1, mtime=0), (*headers, ("Content-Encoding", "gzip")))
+    return DemoReply(status, body, headers)
 
 
-def html_page(body: bytes) -> Reply:
-    return Reply(200, body, (*HTML, *_HEADERS[1:]))
+def html_page(body: bytes) -> DemoReply:
+    return DemoReply(200, body, (*HTML, *_HEADERS[1:]))
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Query:
     values: dict[str, list[str]]
 
     @classmethod
-    def parse(cls, request: Request) -> Query:
+    def parse(cls, request: DemoRequest) -> Query:
         return cls(parse_qs(request.raw_query, keep_blank_values=True))
 
     def __contains__(self, name: str) -> bool:
@@ -113,7 +113,7 @@ def _read(parse: Callable[[str], T], text: str, error: object = None) -> T:
         raise (TreeherderError(500) if error is None else TreeherderError(400, error)) from None
 
 
-def paginate(request: Request, base: str, rows: Sequence[Any], page: int, size: int) -> Json:
+def paginate(request: DemoRequest, base: str, rows: Sequence[Any], page: int, size: int) -> Json:
     """The page-number envelope of all rows. Raises the server's 404 for a page that does not exist."""
     pages = max(-(-len(rows) // size), 1)
     if not 1 <= page <= pages:
@@ -126,7 +126,7 @@ def paginate(request: Request, base: str, rows: Sequence[Any], page: int, size: 
     }
 
 
-def _page_url(request: Request, base: str, page: int) -> str:
+def _page_url(request: DemoRequest, base: str, page: int) -> str:
     """The same URL with its parameters sorted; the first page has no number."""
     kept = [(key, value) for key, value in parse_qsl(request.raw_query, keep_blank_values=True) if key != "page"]
     if page > 1:

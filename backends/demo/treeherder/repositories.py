@@ -29,7 +29,7 @@ from backends.demo.taskcluster.catalogue import (
     test_label,
 )
 from backends.demo.taskcluster.fixtures import FINISHED_AT, Fixtures
-from backends.demo.taskcluster.model import Group, Label, Run, Task
+from backends.demo.taskcluster.model import DemoGroup, DemoRun, DemoTask, Label
 from backends.demo.treeherder.test_configs import AGES, SHARES, PerfSignature, TestConfig, plan_configs, plan_signatures
 
 Json = dict[str, Any]
@@ -77,7 +77,7 @@ class DemoPush(NamedTuple):
     time: int
     perf: str
     builds: bool
-    group: Group | None = None
+    group: DemoGroup | None = None
 
     @property
     def name(self) -> str:
@@ -135,7 +135,7 @@ class DemoDatum(NamedTuple):
 # Pushes
 
 
-def _plan_pushes(seed: int, spec: RepositorySpec, group: Group | None) -> list[DemoPush]:
+def _plan_pushes(seed: int, spec: RepositorySpec, group: DemoGroup | None) -> list[DemoPush]:
     """Oldest first. `group`: the finished task group, whose revision is one of these pushes."""
     random = generator(seed, "pushes", spec.name)
     recent = NOW - _RECENT_DAYS * DAY
@@ -159,7 +159,7 @@ def _random_time(random: Random, begin: int, end: int) -> int:
             return second
 
 
-def _make_push(seed: int, spec: RepositorySpec, order: int, time: int, group: Group | None) -> DemoPush:
+def _make_push(seed: int, spec: RepositorySpec, order: int, time: int, group: DemoGroup | None) -> DemoPush:
     random = generator(seed, "push", spec.name, order)
     owner, chance = random.choice(OWNERS), random.random()
     perf = "all" if chance < 0.36 else "speedometer" if chance < 0.46 else ""
@@ -271,7 +271,7 @@ def _random_job(random: Random, push: DemoPush, config: int, label: Label, submi
     return DemoJob(0, push, config, label, submit, start, end, "completed", result)
 
 
-def _jobs_of_group(push: DemoPush, group: Group, configs: Sequence[TestConfig]) -> Iterator[DemoJob]:
+def _jobs_of_group(push: DemoPush, group: DemoGroup, configs: Sequence[TestConfig]) -> Iterator[DemoJob]:
     """One job for each run that there is by now of each task; the label says which configuration it measures."""
 
     def second(moment: float | None) -> int:
@@ -289,7 +289,7 @@ def _jobs_of_group(push: DemoPush, group: Group, configs: Sequence[TestConfig]) 
             yield DemoJob(0, push, config, task.label, *times, state, _result_of(task, run), (task.id, run_id))
 
 
-def _result_of(task: Task, run: Run) -> str:
+def _result_of(task: DemoTask, run: DemoRun) -> str:
     """Treeherder's result for the state of a run in Taskcluster."""
     if run.state == "failed":
         return "testfailed" if task.label.kind == "test" else "busted"
@@ -396,7 +396,7 @@ class DemoRepository:
         spec: RepositorySpec,
         configs: Sequence[TestConfig],
         signatures: Sequence[PerfSignature],
-        group: Group | None,
+        group: DemoGroup | None,
     ) -> None:
         """`group`: the task group that one of the pushes is; a running one is the youngest, and measures nothing."""
         self.seed, self.spec, self.name, self.id = seed, spec, spec.name, REPOSITORY_IDS[spec.name]

@@ -14,7 +14,7 @@ from math import inf
 from pathlib import Path
 from uuid import UUID
 
-from backends.demo.asgi import Reply, Request, compile_route
+from backends.demo.asgi import DemoReply, DemoRequest, compile_route
 from backends.demo.deterministic_random import digest, number
 from backends.demo.taskcluster.fixtures import Fixtures
 from backends.demo.treeherder.alerts import DOWNSTREAM, INVALID, REASSIGNED, UNTRIAGED, AlertTable, DemoAlertSummary
@@ -68,7 +68,7 @@ class _Call:
 
     data: TreeherderData
     alerts: AlertTable
-    request: Request
+    request: DemoRequest
     query: Query
     params: Mapping[str, str]
     url: str
@@ -85,7 +85,7 @@ class _Call:
         return self.data.repositories[name]
 
 
-class Treeherder:
+class DemoTreeherder:
     def __init__(self, fixtures: Fixtures) -> None:
         self._fixtures = fixtures
         self._url = ""
@@ -103,10 +103,10 @@ class Treeherder:
     def settings(self) -> dict[str, str]:
         return {"CIEXPLORE_TREEHERDER_URL": self._url}
 
-    def is_slow(self, request: Request) -> bool:
+    def is_slow(self, request: DemoRequest) -> bool:
         return True
 
-    def reply(self, request: Request) -> Reply:
+    def reply(self, request: DemoRequest) -> DemoReply:
         try:
             for pattern, handle in _ROUTES:
                 if match := pattern.fullmatch(request.path):
