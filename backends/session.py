@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 def _is_url(url: str) -> bool:
     """A wrong URL is said where it is used."""
-    from backends.http.addresses import parse
+    from backends.http.urls import parse_url
 
     try:
-        return bool(parse(url))
+        return bool(parse_url(url))
     except UsageError:
         return False
 
@@ -89,8 +89,8 @@ class Session:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know once: about the cache, and about credentials that are not used."""
-        return self._http.notes if self._http is not None else ()
+        """What a user should know once: about old names of settings, the cache, and credentials that are not used."""
+        return (*self.settings.notes, *(self._http.notes if self._http is not None else ()))
 
     @property
     def credentials_note(self) -> str:

@@ -28,7 +28,7 @@ def archive_of(locator: ProwPath | ProwView, http: Http, settings: Settings) -> 
     who = ""
     with suppress(UsageError):  # a wrong URL of the storage is said where it is used
         who = http.scope(settings.gcs_url)
-    return Archive(source, locator.bucket, "", http.stored(), settings.gcs_url, who)
+    return Archive(source, locator.bucket, "", http.blob_cache(), settings.gcs_url, who)
 
 
 def resource_for(locator: Locator, http: Http, settings: Settings) -> Resource:

@@ -14,7 +14,7 @@ from backends.prow.source import Source
 from backends.resources import Document, LogAddress
 
 if TYPE_CHECKING:
-    from backends.http.stores import BlobCache
+    from backends.http.cache import BlobCache
 
 BUILD_LOG = "build-log.txt"
 

@@ -25,7 +25,7 @@ from backends.prow.build_state import decoded, seconds_ms
 from backends.prow.source import Entry, Listing, pages, whole
 
 if TYPE_CHECKING:
-    from backends.http.stores import CachedBlob
+    from backends.http.cache import CachedBlob
 
 MOST = 20_000  # builds of one list: 20 pages; the largest job seen has 40,879
 _KEPT = 5000

@@ -87,9 +87,9 @@ def _one(builds: BuildList, view: View, row: Row) -> ProwView:
 
 def _search(every: ProwView) -> Callable[[str], ProwView]:
     def opens(text: str) -> ProwView:
-        from backends.logs.patterns import pattern
+        from backends.logs.patterns import parse_pattern
 
-        pattern(text)  # a wrong one is said in the box, not in an empty list
+        parse_pattern(text)  # a wrong one is said in the box, not in an empty list
         return replace(every, view=View.SEARCH, options=(("text", text),))
 
     return opens

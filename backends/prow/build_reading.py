@@ -32,7 +32,7 @@ from backends.prow.gcs_source import epoch_ms
 from backends.prow.source import Entry, Listing, Source, whole
 
 if TYPE_CHECKING:
-    from backends.http.stores import BlobCache
+    from backends.http.cache import BlobCache
 
 Row = dict[str, Any]
 _VERSION = 1  # of the stored rows; raise it when a column or its meaning changes

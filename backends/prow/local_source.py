@@ -135,7 +135,7 @@ class LocalSource(Source):
 
 def _content(name: str, read: object, cancel: CancelToken) -> Iterator[bytes]:
     """Some tools store compressed objects as they are under the plain name (rclone does): the first bytes tell."""
-    from backends.logs.sources import decompressed
+    from backends.logs.sources import decompress
 
     def pieces() -> Iterator[bytes]:
         while piece := read(_PIECE):  # type: ignore[operator]
@@ -146,7 +146,7 @@ def _content(name: str, read: object, cancel: CancelToken) -> Iterator[bytes]:
     head = next(stream, b"")
     rest = chain([head] if head else [], stream)
     if head.startswith(b"\x1f\x8b") and not name.endswith(_COMPRESSED_NAMES):
-        return decompressed(rest)
+        return decompress(rest)
     return iter(rest)
 
 

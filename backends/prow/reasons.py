@@ -219,7 +219,7 @@ class FailureReasons(Resource):
 def _last_error(tail: bytes) -> str:
     """The last line that the rules for logs call an error, "" if none is."""
     for line in reversed(tail.splitlines()):
-        text = ansi.strip(ansi.decoded(line[:_LONGEST]))
+        text = ansi.strip(ansi.decode_line(line[:_LONGEST]))
         if any(rule.severity is Severity.ERROR for rule in matching_rules(text)):
             return f"in the log: {sanitize(text, 300)}"
     return ""

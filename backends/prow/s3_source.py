@@ -108,12 +108,12 @@ class S3Source(Source):
 
     @contextmanager
     def open(self, bucket: str, entry: Entry, *, cancel: CancelToken) -> Iterator[Iterator[bytes]]:
-        from backends.logs.sources import decompressed
+        from backends.logs.sources import decompress
 
         cancel.check()
         with _in_words(bucket, entry.name):
             found = self._store(bucket).get(entry.name)
-            yield decompressed(_pieces(found, cancel))
+            yield decompress(_pieces(found, cancel))
 
     def address(self, bucket: str, name: str, generation: str = "") -> str:
         return f"s3://{bucket}/{quote(name, errors='replace')}"

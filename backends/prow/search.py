@@ -18,7 +18,7 @@ from backends.errors import AppError, OperationCancelledError
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
 from backends.locators.prow import ProwPath, ProwView
-from backends.logs.patterns import Pattern, pattern
+from backends.logs.patterns import TextPattern, parse_pattern
 from backends.prow.archive import BUILD_LOG, Archive
 from backends.prow.build_files import tree_of
 from backends.prow.build_reading import BuildPlace
@@ -110,7 +110,7 @@ class LogSearch(Resource):
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """A page whenever builds have been searched. Raises `UsageError` for what is no regular expression."""
-        wanted = pattern(self.view.option("text"))
+        wanted = parse_pattern(self.view.option("text"))
         tally = self._tally = _Tally()
         found = places(self.archive, self.view, cancel)
         ranks = {place.key: rank for rank, place in enumerate(found)}
@@ -148,7 +148,7 @@ class LogSearch(Resource):
             raise tally.failed[min(tally.failed)]
 
     def _build(
-        self, place: BuildPlace, rank: int, wanted: Pattern, tally: _Tally, cancel: CancelToken
+        self, place: BuildPlace, rank: int, wanted: TextPattern, tally: _Tally, cancel: CancelToken
     ) -> tuple[int, list[Cells]]:
         found: list[Cells] = []
         try:
@@ -203,7 +203,7 @@ class LogSearch(Resource):
         listing = self.archive.source.list(self.archive.bucket, folder, cancel=cancel, hold=-1)
         return folder, [one for one in listing.files if one.name.endswith((f"/{BUILD_LOG}", f"-{BUILD_LOG}"))]
 
-    def _file(self, entry: Entry, rank: int, wanted: Pattern, tally: _Tally, cancel: CancelToken) -> list[_Hit]:
+    def _file(self, entry: Entry, rank: int, wanted: TextPattern, tally: _Tally, cancel: CancelToken) -> list[_Hit]:
         hits: list[_Hit] = []
         last: deque[str] = deque(maxlen=self.around)
         owed: list[tuple[int, int]] = []  # hits at the end of a window, and how many lines after them are in the next

@@ -282,7 +282,7 @@ def test_what_is_kept_for_offline_has_no_older_build_before_a_newer_one(
     for number in range(990, 1012):
         bucket.put(f"logs/j/{number}/x", "")
     build(bucket, snowflake(60), "logs/j/")
-    ids(BuildListing(Archive(GcsSource(http, bucket.url), NAME, "", http.stored()), "logs/j/", 3))
+    ids(BuildListing(Archive(GcsSource(http, bucket.url), NAME, "", http.blob_cache()), "logs/j/", 3))
     offline = http.with_mode(Mode.OFFLINE)
     kept = ids(BuildListing(Archive(GcsSource(offline, bucket.url), NAME, "", offline.stored()), "logs/j/", 3))
     assert kept[1:] == ["1011", "1010"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from backends.frames.filters import FilterProblem
+from backends.frames.filter_ast import FilterSyntaxError
 from backends.frames.schema import Column, Kind, Schema
 from tui.widgets.frame_model import FrameModel
 from tui.widgets.frame_rows import SortKey
@@ -108,7 +108,7 @@ class TableRules(RuleBasedStateMachine):
 
     @rule()
     def wrong_filter(self) -> None:
-        with pytest.raises(FilterProblem):
+        with pytest.raises(FilterSyntaxError):
             self.model.set_filter("runs>many")
 
     @rule(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backends.frames import filters
-from backends.frames.filters import FilterProblem
+from backends.frames.filter_ast import FilterSyntaxError
 from tests.widgets.frame_app import TableApp, frame, lines, running, settled
 from tui.widgets.frame_rows import Arrangement, Question, SortKey
 from tui.widgets.frame_table import FrameTable
@@ -17,7 +17,7 @@ async def test_a_wrong_filter_leaves_the_table_as_it_was() -> None:
     async with running(frame(9)) as (_, table, _pilot):
         table.set_filter("task -state:failed")
         before = lines(table)
-        with pytest.raises(FilterProblem):
+        with pytest.raises(FilterSyntaxError):
             table.set_filter("runs>many")
         assert (table.filter_text, lines(table)) == ("task -state:failed", before)
 
@@ -66,7 +66,7 @@ async def test_a_big_table_is_filtered_in_a_thread_and_only_the_newest_filter_co
 async def test_opening_the_filter_of_a_big_table_prepares_its_first_word(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FrameTable, "INLINE_ROWS", 0)
     made: list[int] = []
-    haystack = filters.haystack
+    haystack = filters.search_text
     monkeypatch.setattr(filters, "haystack", lambda frame, schema: made.append(len(frame)) or haystack(frame, schema))
     async with running(frame(30)) as (app, table, pilot):
         table.prepare_filter()

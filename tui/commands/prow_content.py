@@ -50,8 +50,8 @@ def log(
     address of a line is printed from that line on, one of a range of lines (…:101-103) as those lines.
     """
     with prow_session(mode, gcs_url, gcsweb_url, bucket) as (session, cancel):
-        from backends.logs.findings import error_lines
-        from backends.logs.log_cache import from_log
+        from backends.logs.rules import error_lines
+        from backends.logs.sources import from_log
 
         address = _address(session, cancel, locator, text, container, step)
         pieces: Iterable[bytes] | None = None

@@ -14,9 +14,9 @@ from textual.color import Color
 from textual.message import Message
 from textual.widget import Widget
 
-from backends.frames.bin_edges import linear_edges
-from backends.frames.charts import MOST_SERIES, Drawing, Points, Window, number, points, span
+from backends.frames.charts import MOST_SERIES, AxisWindow, Drawing, Points, chart_points, number, span
 from backends.frames.formats import safe_text
+from backends.frames.histograms import linear_edges
 from backends.frames.schema import Column, Kind, Schema
 from backends.resources import Chart
 from tui.widgets.frame_cells import fit_ends
@@ -54,7 +54,7 @@ class ChartPanel(Widget):
         self._chart: Chart | None = None
         self._at: tuple[float, float] | None = None
         self._share = 1.0  # of the whole range of x that is in sight
-        self._window: Window | None = None
+        self._window: AxisWindow | None = None
         self._left = 0  # cells before the plot's first column
         self._cells = 0
         self._drawn: tuple[tuple[object, ...], Text] | None = None
@@ -116,7 +116,7 @@ class ChartPanel(Widget):
         return self._drawn[1]
 
     def _draw(self, frame: pl.DataFrame, schema: Schema, chart: Chart, width: int, height: int) -> Text:
-        found = points(frame, chart.x, chart.y, by=chart.by, marks=chart.marks, zoom=self._range(frame, chart))
+        found = chart_points(frame, chart.x, chart.y, by=chart.by, marks=chart.marks, zoom=self._range(frame, chart))
         window = self._window = found.window
         if window is None:
             return Text("No row that is shown has both values of the chart.", style="italic")
@@ -142,7 +142,7 @@ class ChartPanel(Widget):
         title.truncate(width, overflow="ellipsis")
         return Text("\n", no_wrap=True, overflow="ellipsis").join([title, text])
 
-    def _cursor_cell(self, window: Window, lines: int) -> tuple[int, int] | None:
+    def _cursor_cell(self, window: AxisWindow, lines: int) -> tuple[int, int] | None:
         if self._at is None or not (window.x0 <= self._at[0] <= window.x1 and window.y0 <= self._at[1] <= window.y1):
             return None
         return round(window.across(self._at[0], self._cells)), round(window.up(self._at[1], lines))
@@ -221,7 +221,7 @@ def _plotted(
     return _ESCAPE.sub("", figure.build().string()).rstrip("\n")
 
 
-def _x_ticks(window: Window, column: Column, cells: int) -> Ticks:
+def _x_ticks(window: AxisWindow, column: Column, cells: int) -> Ticks:
     if window.x1 <= window.x0:
         return [(0, tick_labels([window.x0], column)[0])]
     edges = linear_edges(window.x0, window.x1, cells, whole=column.kind is Kind.COUNT, kind=column.kind)
@@ -232,7 +232,7 @@ def _x_ticks(window: Window, column: Column, cells: int) -> Ticks:
     return [(place, label) for place, label in found if 0 <= place <= cells - 1]
 
 
-def _y_ticks(window: Window, column: Column, lines: int) -> Ticks:
+def _y_ticks(window: AxisWindow, column: Column, lines: int) -> Ticks:
     if window.y1 <= window.y0:
         return [(0, tick_labels([window.y0], column)[0])]
     whole = column.kind in {Kind.COUNT, Kind.BYTES}

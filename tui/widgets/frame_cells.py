@@ -5,9 +5,8 @@ from __future__ import annotations
 import polars as pl
 from rich.cells import cell_len, set_cell_size
 
-from backends.frames.formats import Tone, format_series
+from backends.frames.formats import Tone, format_series, state_style
 from backends.frames.schema import Kind
-from backends.frames.state_styles import state_style
 from tui.widgets.frame_columns import Slot
 from tui.widgets.frame_model import FrameModel
 

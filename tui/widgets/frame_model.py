@@ -67,7 +67,7 @@ class FrameModel:
         new = last_of_each_key(frame, self.schema.key)
         joint = splice(self._keys(), new[self.schema.key])
         if self._haystack is not None:
-            fresh = filters.haystack(new, self.schema)
+            fresh = filters.search_text(new, self.schema)
             self._haystack = joint.series(self._haystack, fresh)
             if self._hit is not None:
                 self._hit = joint.series(self._hit, self.wanted.mask(new, fresh))

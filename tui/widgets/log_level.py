@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backends.logs import log_cache
+from backends.logs import sources
 from backends.resources import LogAddress
 from tui.widgets.log_view_pane import LogPane
 
@@ -16,7 +16,7 @@ class LogLevel(LogPane):
     """Reads one address; `title` and `locator` are what the pane's path and the history show."""
 
     def __init__(self, session: Session, address: LogAddress) -> None:
-        source = log_cache.from_log(session.http, address, session.open_downloader)
+        source = sources.from_log(session.http, address, session.open_downloader)
 
         def link(line: int) -> str:
             return address.locator.at_line(line).text()

@@ -19,9 +19,9 @@ from textual.timer import Timer
 
 from backends.frames.formats import safe_text
 from backends.logs.folding import CONTEXT, Folding, fold
-from backends.logs.reader import Reading
+from backends.logs.reader import LogReader
 from backends.logs.rules import Severity
-from backends.logs.search import Search
+from backends.logs.search import LogSearcher
 from tui.keymap import bindings
 from tui.widgets.log_view_canvas import LogCanvas
 from tui.widgets.log_view_status import Pending, State, words_instead
@@ -62,7 +62,7 @@ class LogView(LogCanvas):
             return self.view
 
     def __init__(
-        self, reading: Reading, *, line: int | None = None, last: int | None = None, follow: bool = False,
+        self, reading: LogReader, *, line: int | None = None, last: int | None = None, follow: bool = False,
         failed: bool = False, **kwargs: Any,
     ) -> None:  # fmt: skip
         """`line`: the line to begin at, from 1, and `last` the end of a range of lines that is marked; `follow`: stay
@@ -73,7 +73,7 @@ class LogView(LogCanvas):
         if line is not None:
             self._pending = Pending("line", line - 1)
             self.linked = range(line - 1, last if last is not None else line - 1)
-        self._search: Search | None = None
+        self._search: LogSearcher | None = None
         self._note = ""
         self._stamp: tuple[object, ...] = ()
         self._drawn_before: tuple[object, ...] = ()
@@ -140,7 +140,7 @@ class LogView(LogCanvas):
     # ---- state -------------------------------------------------------------------------------------------------
 
     @property
-    def reading(self) -> Reading:
+    def reading(self) -> LogReader:
         return self._reading
 
     @property
@@ -165,7 +165,7 @@ class LogView(LogCanvas):
         return self._following
 
     @property
-    def current_search(self) -> Search | None:
+    def current_search(self) -> LogSearcher | None:
         return self._search
 
     def _words(self) -> list[str]:

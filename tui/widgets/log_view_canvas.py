@@ -11,9 +11,9 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from backends.logs.folding import Folding, Row
-from backends.logs.patterns import Pattern
-from backends.logs.reader import Reading
+from backends.logs.folding import FoldedRow, Folding
+from backends.logs.patterns import TextPattern
+from backends.logs.reader import LogReader
 from tui.widgets.log_view_colours import CSS as ANSI_CSS
 from tui.widgets.log_view_colours import NAMES
 from tui.widgets.log_view_colours import PREFIX as ANSI_PREFIX
@@ -50,7 +50,7 @@ class LogCanvas(ScrollView, can_focus=True, inherit_bindings=False):
     numbered: reactive[bool] = reactive(True)
     timed: reactive[bool] = reactive(False)
 
-    def __init__(self, reading: Reading, **kwargs: Any) -> None:
+    def __init__(self, reading: LogReader, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._reading = reading
         self._lines = Lines(reading.spool)
@@ -86,7 +86,7 @@ class LogCanvas(ScrollView, can_focus=True, inherit_bindings=False):
         self._lines_now = count
         self._fit_virtual_size()
 
-    def set_pattern(self, pattern: Pattern | None) -> None:
+    def set_pattern(self, pattern: TextPattern | None) -> None:
         """Marks what matches in the lines in sight."""
         self._lines.pattern = pattern
         self._texts.clear()
@@ -112,10 +112,10 @@ class LogCanvas(ScrollView, can_focus=True, inherit_bindings=False):
     def row_count(self) -> int:
         return self._folding.row_count if self._folding is not None else self._lines_now
 
-    def _row_at(self, row: int) -> Row | None:
+    def _row_at(self, row: int) -> FoldedRow | None:
         if not 0 <= row < self.row_count:
             return None
-        return self._folding.at(row) if self._folding is not None else Row(row)
+        return self._folding.at(row) if self._folding is not None else FoldedRow(row)
 
     def _rows_in_sight(self) -> range:
         top = self.scroll_offset.y
@@ -124,7 +124,7 @@ class LogCanvas(ScrollView, can_focus=True, inherit_bindings=False):
     def _row_of(self, line: int) -> int:
         return self._folding.row_of(line) if self._folding is not None else line
 
-    def _row_at_cursor(self) -> Row | None:
+    def _row_at_cursor(self) -> FoldedRow | None:
         return self._row_at(self._row_of(self.cursor))
 
     def _fit_virtual_size(self) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backends.logs import ansi, timestamps
-from backends.logs.patterns import Pattern
+from backends.logs.patterns import TextPattern
 from backends.logs.spool import Line, LogSpool
-from backends.logs.timestamps import Clock, Stamp
+from backends.logs.timestamps import LogClock, Timestamp
 
 BLOCK = 32  # lines that are made together
 _KEPT_BLOCKS = 16
@@ -23,7 +23,7 @@ class ShownLine:
     text: str
     looks: tuple[ansi.Span, ...]
     cut: int
-    stamp: Stamp | None
+    stamp: Timestamp | None
     matches: tuple[tuple[int, int], ...]
 
 
@@ -33,15 +33,15 @@ class Lines:
     def __init__(self, spool: LogSpool) -> None:
         self._spool = spool
         self._blocks: dict[int, list[ShownLine]] = {}
-        self._clock = Clock()
-        self._pattern: Pattern | None = None
+        self._clock = LogClock()
+        self._pattern: TextPattern | None = None
 
     @property
-    def pattern(self) -> Pattern | None:
+    def pattern(self) -> TextPattern | None:
         return self._pattern
 
     @pattern.setter
-    def pattern(self, pattern: Pattern | None) -> None:
+    def pattern(self, pattern: TextPattern | None) -> None:
         self._pattern = pattern
         self._blocks.clear()
 
@@ -60,10 +60,10 @@ class Lines:
             lines = self._blocks[block] = self._made(block * BLOCK)
         return lines[place] if place < len(lines) else None
 
-    def elapsed(self, found: Stamp) -> float | None:
+    def elapsed(self, found: Timestamp) -> float | None:
         if not self._clock.is_set:
             heads = self._spool.lines(0, _FIRST_LINES)
-            self._clock.start(ansi.strip(ansi.decoded(line.content[:SHOWN])) for line in heads)
+            self._clock.start(ansi.strip(ansi.decode_line(line.content[:SHOWN])) for line in heads)
         return self._clock.elapsed(found)
 
     def whole(self, number: int, most: int) -> ShownLine:
@@ -77,13 +77,13 @@ class Lines:
     def _shown(self, lines: list[Line], most: int) -> list[ShownLine]:
         parsed = []
         for line in lines:
-            decoded = ansi.decoded(line.content)
+            decoded = ansi.decode_line(line.content)
             text, looks = ansi.parse(decoded[: 2 * most])
             cut = line.cut + max(len(decoded) - 2 * most, 0) + max(len(text) - most, 0)
             parsed.append((text[:most], looks, cut))
         texts = [text for text, _, _ in parsed]
         matches = self._pattern.spans(texts) if self._pattern is not None else [[] for _ in texts]
         return [
-            ShownLine(text, looks, cut, timestamps.stamp(text), tuple(found))
+            ShownLine(text, looks, cut, timestamps.parse_timestamp(text), tuple(found))
             for (text, looks, cut), found in zip(parsed, matches, strict=True)
         ]

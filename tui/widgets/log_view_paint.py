@@ -15,7 +15,7 @@ from backends.frames.formats import safe_text
 from backends.logs import ansi
 from backends.logs.ansi import PLAIN
 from backends.logs.rules import Severity
-from backends.logs.timestamps import spelled
+from backends.logs.timestamps import format_elapsed
 from tui.widgets.log_view_colours import Colours
 from tui.widgets.log_view_lines import ShownLine
 
@@ -74,7 +74,7 @@ class Paint:
         if look.numbers:
             segments.append(Segment(f"{number + 1:>{look.numbers}} ", quiet))
         if look.timed:
-            words = spelled(look.elapsed) if look.elapsed is not None else ""
+            words = format_elapsed(look.elapsed) if look.elapsed is not None else ""
             segments.append(Segment(f"{words:>{_ELAPSED}} ", quiet))
         return segments
 

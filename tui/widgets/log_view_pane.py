@@ -23,7 +23,7 @@ from backends.cancel import CancelToken
 from backends.errors import AppError
 from backends.frames.formats import format_bytes, safe_text
 from backends.logs import ansi
-from backends.logs.reader import Reading
+from backends.logs.reader import LogReader
 from backends.logs.spool import Source
 from tui.widgets.log_view import LogView
 from tui.widgets.log_view_prompt import LogPrompt
@@ -81,14 +81,14 @@ class LogPane(Vertical):
         self._seeks_error = failed
         self._locator = locator
         self._save_as = save_as if save_as is not None else Path(re.sub(r"[^\w.+-]+", "_", title)[-80:] or "log.txt")
-        self._reading: Reading | None = None
+        self._reading: LogReader | None = None
         self._failed: AppError | None = None
         self._origin = 0
         self._saving = CancelToken()
 
     def compose(self) -> ComposeResult:
         try:
-            self._reading = Reading(self._source, self._folder)
+            self._reading = LogReader(self._source, self._folder)
         except AppError as problem:
             yield Static(Text(f"✖ {problem}"), id="log-failed")
             return
@@ -154,7 +154,7 @@ class LogPane(Vertical):
 
     def _copy_line(self) -> None:
         raw = self.view.reading.spool.whole_line(self.view.cursor, _COPIED)
-        self.app.copy_to_clipboard(ansi.strip(ansi.decoded(raw)))
+        self.app.copy_to_clipboard(ansi.strip(ansi.decode_line(raw)))
         self.app.notify(f"Copied line {self.view.cursor + 1:,}.", markup=False)
 
     def _copy_locator(self) -> None:
@@ -217,7 +217,7 @@ class LogPane(Vertical):
         self.query_one(LogPrompt).close()
         self.focus_log()
 
-    def _save(self, reading: Reading, target: Path) -> None:
+    def _save(self, reading: LogReader, target: Path) -> None:
         """In a worker thread."""
         app = self.app
         try:

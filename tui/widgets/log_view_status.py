@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from backends.errors import OperationCancelledError
 from backends.frames.formats import format_bytes, safe_text
-from backends.logs.reader import Reading
+from backends.logs.reader import LogReader
 from backends.logs.rules import Severity
-from backends.logs.search import Search
+from backends.logs.search import LogSearcher
 from backends.logs.spool import LogSpool
 
 
@@ -52,8 +52,8 @@ class State:
     @classmethod
     def of(
         cls,
-        reading: Reading,
-        search: Search | None,
+        reading: LogReader,
+        search: LogSearcher | None,
         *,
         cursor: int,
         folded: bool,

@@ -20,7 +20,7 @@ from backends.cancel import CancelToken
 from backends.documents import Nodes
 from backends.errors import AppError, OperationCancelledError
 from backends.frames.formats import safe_text
-from backends.logs.patterns import Pattern, pattern
+from backends.logs.patterns import TextPattern, parse_pattern
 from backends.resources import Document
 from tui import crash_log
 from tui.widgets.log_view_prompt import LogPrompt
@@ -52,7 +52,7 @@ class TreeLevel(Vertical):
             self.value, self.problem = value, problem
 
     class _Found(Message):
-        def __init__(self, number: int, wanted: Pattern, nodes: Nodes, hits: list[int]) -> None:
+        def __init__(self, number: int, wanted: TextPattern, nodes: Nodes, hits: list[int]) -> None:
             super().__init__()
             self.number, self.wanted, self.nodes, self.hits = number, wanted, nodes, hits
 
@@ -63,7 +63,7 @@ class TreeLevel(Vertical):
         self._document = document
         self._cancel = CancelToken()
         self._index: Nodes | None = None
-        self._wanted: Pattern | None = None
+        self._wanted: TextPattern | None = None
         self._hits: list[int] = []
         self._at = -1  # which hit the cursor was put on
         self._number = 0  # of the newest search
@@ -124,13 +124,13 @@ class TreeLevel(Vertical):
         view = self.view
         if view is None:
             return
-        words = safe_text(documents.spelled(view.path), limit=400)
+        words = safe_text(documents.format_path(view.path), limit=400)
         if self._wanted is not None:
             of = f"{self._at + 1:,} of " if self._at >= 0 else ""
             words = f"/{safe_text(self._wanted.text, 40)}: {of}{len(self._hits):,} found (n N)  {words}"
         self.query_one("#tree-status", Static).update(Text(words, no_wrap=True, overflow="ellipsis"))
         if self.has_class("-whole"):
-            text = documents.written(documents.at(view.document, view.path))
+            text = documents.format_document(documents.value_at(view.document, view.path))
             more = f"\n… {len(text) - _WHOLE:,} more characters (y copies, s saves)" if len(text) > _WHOLE else ""
             lines = (safe_text(line, limit=_WHOLE) for line in text[:_WHOLE].split("\n"))
             self.query_one("#tree-whole-text", Static).update(Text("\n".join(lines) + more, overflow="fold"))
@@ -155,9 +155,9 @@ class TreeLevel(Vertical):
             self.action_back()
         else:
             path = view.path
-            text = documents.spelled(path)
+            text = documents.format_path(path)
             if event.what == "copy":
-                text = documents.written(documents.at(view.document, path))
+                text = documents.format_document(documents.value_at(view.document, path))
             self.app.copy_to_clipboard(text[:_COPIED])
             self.app.notify(safe_text(text, 200), title="Copied", markup=False)
 
@@ -214,14 +214,14 @@ class TreeLevel(Vertical):
         if not text:
             self._forget_search()
             return
-        wanted = pattern(text)
+        wanted = parse_pattern(text)
         if self._wanted is not None and self._wanted.text == text and self._index is not None:
             return
         assert self.view is not None
         work = partial(self._find, self._number, wanted, self.view.document)
         self.run_worker(work, thread=True, group="search", exit_on_error=False)
 
-    def _find(self, number: int, wanted: Pattern, document: Any) -> None:
+    def _find(self, number: int, wanted: TextPattern, document: Any) -> None:
         """In a worker thread."""
         try:
             nodes = self._index or Nodes(document, self._cancel)
@@ -258,7 +258,7 @@ class TreeLevel(Vertical):
         app = self.app
         try:
             with atomic_file(target) as stream:
-                stream.write(documents.written(value).encode("utf-8", "surrogatepass"))
+                stream.write(documents.format_document(value).encode("utf-8", "surrogatepass"))
         except AppError as problem:
             app.call_from_thread(
                 partial(app.notify, str(problem), title="Not saved", severity="error", timeout=10, markup=False)

@@ -63,7 +63,7 @@ class TreeView(Tree[Path | None], inherit_bindings=False):
 
     # ---- filling -------------------------------------------------------------------------------------------------
     def _value(self, node: TreeNode[Path | None]) -> Any:
-        return documents.at(self.document, node.data) if node.data is not None else None
+        return documents.value_at(self.document, node.data) if node.data is not None else None
 
     def _fill(self, node: TreeNode[Path | None], least: int = 0) -> None:
         """Adds the next part of a branch's children, at least up to number `least`."""
@@ -115,7 +115,7 @@ class TreeView(Tree[Path | None], inherit_bindings=False):
         """Opens what is above a node and puts the cursor on it."""
         node = self.root
         for depth in range(len(path)):
-            below = documents.children(documents.at(self.document, path[:depth]))
+            below = documents.children(documents.value_at(self.document, path[:depth]))
             number = next(place for place, (key, _) in enumerate(below) if key == path[depth])
             if len(node.children) <= number or node.children[number].data is None:
                 self._fill(node, number)
