@@ -93,7 +93,7 @@ class DemoProcess:
         with tempfile.TemporaryFile("w+") as errors:
             # The kernel closes its standard input when this process dies: then it ends, too.
             self._child = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", "backends.demo", json.dumps({**asdict(self.options), "warm": self._warm})],
+                [sys.executable, "-P", "-m", "backends.demo", json.dumps({**asdict(self.options), "warm": self._warm})],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

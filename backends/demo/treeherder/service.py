@@ -146,7 +146,8 @@ def _list_pushes(call: _Call) -> Json:
 
 
 def _push_matches(repository: DemoRepository, query: Query, push: DemoPush) -> bool:
-    made = commits(repository.seed, repository.name, push)
+    reads_commits = not {"commit_revision", "search"}.isdisjoint(query.values)
+    made = commits(repository.seed, repository.name, push) if reads_commits else []
     words = " ".join((push.author, *(part for commit in made for part in commit))).lower()
     # The server's own times for these take the place of the ones in the query: such a range cannot be paged by time.
     since = None if {"fromchange", "startdate"} & query.values.keys() else query.number("push_timestamp__gte")
