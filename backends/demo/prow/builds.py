@@ -7,6 +7,7 @@ without podinfo.json and one each of three other sets; under artifacts/ 92 have 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -31,26 +32,11 @@ SNOWFLAKE_EPOCH = 1_288_834_974_657
 NEWEST = 1_795_197_600  # 2026-11-20 18:00:00 UTC
 LONG_BUILDS = 5_000
 
-COMPLETE = ("artifacts/", "build-log.txt", "finished.json", "podinfo.json", "prowjob.json", "started.json")
-FIRST_LEVEL: tuple[tuple[int, tuple[str, ...]], ...] = (
-    (135, COMPLETE),
-    (2, ("artifacts/", "build-log.txt", "finished.json", "prowjob.json", "started.json")),
-    (1, ("build-log.txt", "finished.json", "prowjob.json", "started.json")),
-    (1, ("build-log.txt", "finished.json", "podinfo.json", "prowjob.json", "started.json")),
-    (1, ("artifacts/", "prowjob.json", "started.json")),
-)
-# TEST/ stands for the multi-stage test's folder. The two builds without artifacts/ complete the 140.
-SECOND_LEVEL: tuple[tuple[int, tuple[str, ...]], ...] = (
-    (92, ("build-resources/", "TEST/", "release/", "junit_operator.xml", "metadata.json")),
-    (27, ("build-resources/", "TEST/", "junit_operator.xml", "metadata.json")),
-    (9, ("build-resources/", "release/", "junit_operator.xml", "metadata.json")),
-    (4, ("build-resources/", "TEST/", "release/", "ci-operator.log", "junit_operator.xml", "metadata.json")),
-    (2, ("build-resources/", "junit_operator.xml", "metadata.json")),
-    (1, ("junit_job.xml",)),
-    (1, ("junit_job.xml", "metadata.json")),
-    (1, ("TEST/", "release/")),
-    (1, ("release/",)),
-)
+# How many of the 140 real builds have which entries, below the build and below artifacts/. TEST/ stands for the
+# multi-stage test's folder; the two builds without artifacts/ complete the 140.
+FIRST_LEVEL: list[tuple[int, list[str]]] = CATALOGUE["first_level"]
+SECOND_LEVEL: list[tuple[int, list[str]]] = CATALOGUE["second_level"]
+COMPLETE = tuple(FIRST_LEVEL[0][1])
 
 
 @dataclass(frozen=True)
@@ -70,8 +56,8 @@ class Build:
     started: int
     ended: int | None
     result: str
-    entries: tuple[str, ...]
-    artifacts: tuple[str, ...] = ()
+    entries: Sequence[str]
+    artifacts: Sequence[str] = ()
     role: str = ""
     pull: int = 0
     repo: str = ""
@@ -132,10 +118,10 @@ def _with_real_completeness(seed: int, builds: list[Build]) -> list[Build]:
     random.shuffle(second)
     builds_of_job = []
     for build, entries in zip(builds, first, strict=True):
-        artifacts = second.pop() if "artifacts/" in entries else ()
+        artifacts = second.pop() if "artifacts/" in entries else []
         ended = build.ended if "finished.json" in entries else None
         # A build whose log or test is missing has not passed.
-        result = build.result if entries == COMPLETE and "TEST/" in artifacts else "FAILURE"
+        result = build.result if tuple(entries) == COMPLETE and "TEST/" in artifacts else "FAILURE"
         builds_of_job.append(replace(build, entries=entries, artifacts=artifacts, ended=ended, result=result))
     return builds_of_job
 
@@ -144,28 +130,9 @@ def completeness_builds(seed: int) -> list[Build]:
     return _with_real_completeness(seed, _series(seed, OPENSHIFT_BUCKET, COMPLETENESS_JOB, 140, 43_200, 0.4))
 
 
-# The ten newest builds have one peculiarity each: which members of `Build` differ from a complete failed build's.
-_SPECIAL: dict[str, dict[str, Any]] = {
-    "only-artifacts": {"entries": ("artifacts/",), "started": 0, "ended": None, "result": ""},
-    "big-log": {},
-    "never-started": {"entries": ("prowjob.json",), "started": 0, "ended": None, "result": "", "artifacts": ()},
-    "success": {"result": "SUCCESS"},
-    "multi-container": {
-        "result": "SUCCESS",
-        "entries": (*(name for name in COMPLETE if name != "build-log.txt"), "sidecar-logs.json", "test-build-log.txt",
-                    "proxy-build-log.txt"),
-    },
-    # Crier writes the ProwJob's state, in lower case, when no pod utility could.
-    "error": {"result": "error", "entries": ("finished.json", "prowjob.json", "started.json"), "artifacts": ()},
-    "hostile": {},
-    "failed": {},
-    "aborted": {
-        "result": "ABORTED",
-        "entries": ("artifacts/", "build-log.txt", "finished.json", "prowjob.json", "started.json"),
-        "artifacts": ("build-resources/", "TEST/"),
-    },
-    "pending": {"entries": ("prowjob.json", "started.json"), "ended": None, "result": "", "artifacts": ()},
-}  # fmt: skip
+# The ten newest builds have one peculiarity each: which members of `Build` differ from a complete failed build's. Crier
+# writes "error", the ProwJob's state in lower case, when no pod utility could write a result.
+_SPECIAL: dict[str, dict[str, Any]] = CATALOGUE["special_builds"]
 
 
 @lru_cache(maxsize=4)
