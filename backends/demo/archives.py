@@ -63,9 +63,6 @@ class DemoHgweb:
     def settings(self) -> dict[str, str]:
         return {"CIEXPLORE_HG_URL": self._url}
 
-    def is_slow(self, request: DemoRequest) -> bool:
-        return False
-
     @cached_property
     def repositories(self) -> dict[str, list[DemoChangeset]]:
         finished, running = self._fixtures.finished, self._fixtures.running

@@ -36,10 +36,6 @@ class Service(Protocol):
         """Environment variables that make ciexplore use it."""
         ...
 
-    def is_slow(self, request: DemoRequest) -> bool:
-        """Whether the reply takes long enough to be worth a thread (which costs a tenth of a millisecond)."""
-        ...
-
     def reply(self, request: DemoRequest) -> DemoReply: ...
 
 
@@ -135,8 +131,8 @@ class DemoServer:
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         service = self._services[scope["server"][1]]
         request = await read_request(scope, receive)
-        slow = service.is_slow(request)
-        reply = await asyncio.to_thread(service.reply, request) if slow else service.reply(request)
+        # In a thread (which costs a tenth of a millisecond): contents may have to be generated first.
+        reply = await asyncio.to_thread(service.reply, request)
         await send_reply(request, reply, receive, send)
 
     def _wrapped(self, app: App) -> App:

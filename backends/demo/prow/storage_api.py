@@ -54,9 +54,6 @@ class ProwStorage:
         url = self.buckets.url
         return {"CIEXPLORE_GCS_URL": url, "CIEXPLORE_GCSWEB_URL": url + CURRENT_GCSWEB}
 
-    def is_slow(self, request: DemoRequest) -> bool:
-        return True  # names of 20,000 objects or hashes of 40 MB are computed on first use
-
     def reply(self, request: DemoRequest) -> DemoReply:
         if request.path.startswith((f"{CURRENT_GCSWEB}/", f"{OLD_GCSWEB}/")):
             return _gcsweb(self.buckets, request)

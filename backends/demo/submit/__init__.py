@@ -41,9 +41,6 @@ class SubmissionServer:
             "CIEXPLORE_PULSE_URL": "amqp://127.0.0.1:5672",
         }
 
-    def is_slow(self, request: DemoRequest) -> bool:
-        return False
-
     def reply(self, request: DemoRequest) -> DemoReply:
         match = _ROUTE.fullmatch(request.path)
         if match is None:

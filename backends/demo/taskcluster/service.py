@@ -95,14 +95,13 @@ class TaskclusterError(Exception):
 
 @dataclass(frozen=True)
 class _Route:
-    """`paged` ones have a limit and a token; `slow` ones generate contents and are kept off the event loop."""
+    """`paged` ones have a limit and a continuation token."""
 
     name: str
     path: str
     handle: Callable[[DemoRequest], DemoReply]
     method: str = "GET"
     paged: bool = False
-    slow: bool = False
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -123,16 +122,16 @@ class Taskcluster:
         group, task = f"{queue}/task-group/{{taskGroupId}}", f"{queue}/task/{{taskId}}"
         run = f"{task}/runs/{{runId}}"
         self._routes = [
-            _Route("listTaskGroup", f"{group}/list", self._list_group, paged=True, slow=True),
+            _Route("listTaskGroup", f"{group}/list", self._list_group, paged=True),
             _Route("getTaskGroup", group, self._get_group),
             _Route("task", task, self._get_task),
             _Route("status", f"{task}/status", self._get_status),
-            _Route("listDependentTasks", f"{task}/dependents", self._list_dependents, paged=True, slow=True),
-            _Route("tasks", f"{queue}/tasks", self._get_tasks, "POST", paged=True, slow=True),
-            _Route("statuses", f"{queue}/tasks/status", self._get_statuses, "POST", paged=True, slow=True),
-            _Route("listArtifacts", f"{run}/artifacts", self._list_artifacts, paged=True, slow=True),
+            _Route("listDependentTasks", f"{task}/dependents", self._list_dependents, paged=True),
+            _Route("tasks", f"{queue}/tasks", self._get_tasks, "POST", paged=True),
+            _Route("statuses", f"{queue}/tasks/status", self._get_statuses, "POST", paged=True),
+            _Route("listArtifacts", f"{run}/artifacts", self._list_artifacts, paged=True),
             _Route("getArtifact", f"{run}/artifacts/{{name:path}}", self._get_artifact),
-            _Route("listLatestArtifacts", f"{task}/artifacts", self._list_artifacts, paged=True, slow=True),
+            _Route("listLatestArtifacts", f"{task}/artifacts", self._list_artifacts, paged=True),
             _Route("getLatestArtifact", f"{task}/artifacts/{{name:path}}", self._get_artifact),
             _Route("findTask", f"{index}/task/{{indexPath}}", self._find_indexed_task),
             _Route("listNamespaces", f"{index}/namespaces(?:/{{namespace}})?", self._list_namespaces, paged=True),
@@ -144,10 +143,6 @@ class Taskcluster:
 
     def settings(self) -> dict[str, str]:
         return {"TASKCLUSTER_ROOT_URL": self._url}
-
-    def is_slow(self, request: DemoRequest) -> bool:
-        route, _ = self._find_route(request)
-        return route is not None and route.slow
 
     def reply(self, request: DemoRequest) -> DemoReply:
         route, request = self._find_route(request)
@@ -466,9 +461,6 @@ class Storage:
 
     def settings(self) -> dict[str, str]:
         return {}
-
-    def is_slow(self, request: DemoRequest) -> bool:
-        return True
 
     def sign(self, task_id: str, run_id: int, artifact: DemoArtifact) -> str:
         """The URL of an artifact; all but references and live logs have a signature that is valid for half an hour."""

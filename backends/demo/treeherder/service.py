@@ -103,9 +103,6 @@ class DemoTreeherder:
     def settings(self) -> dict[str, str]:
         return {"CIEXPLORE_TREEHERDER_URL": self._url}
 
-    def is_slow(self, request: DemoRequest) -> bool:
-        return True
-
     def reply(self, request: DemoRequest) -> DemoReply:
         try:
             for pattern, handle in _ROUTES:
