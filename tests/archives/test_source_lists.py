@@ -15,7 +15,7 @@ from backends import config
 from backends.archives import resolve, resource_for
 from backends.archives.hgweb import PAGE
 from backends.cancel import CancelToken
-from backends.demo.archives.history import AUTOLAND, REVISIONS
+from backends.demo.archives import AUTOLAND, REVISIONS
 from backends.errors import AppError, UsageError
 from backends.http import Http
 from backends.http.response import ResponseSource

@@ -8,7 +8,7 @@ from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from backends.demo import DemoOptions, DemoServer, locators
-from backends.demo.replies import App, Receive, Scope, Send
+from backends.demo.asgi import App, Receive, Scope, Send
 
 PATIENCE = 60.0  # seconds; only a hang takes that long
 

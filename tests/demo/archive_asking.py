@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import httpx
 
-from backends.demo import DemoOptions, DemoServer, locators
-from backends.demo.prow.names import OPENSHIFT_BUCKET
+from backends.demo import DemoServer, locators
+from backends.demo.prow.builds import OPENSHIFT_BUCKET
 
 
 class Archive:
@@ -55,6 +55,3 @@ class Archive:
         """The build folder behind the locator `prow.<name>`."""
         path = self.locators[f"prow.{name}"].partition("/logs/")[2].removesuffix("/build-log.txt").rstrip("/")
         return f"logs/{path}/"
-
-
-OPTIONS = DemoOptions(tasks=30)

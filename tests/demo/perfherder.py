@@ -50,13 +50,9 @@ class Perfherder:
     def summary(self) -> int:
         return int(self.of("perf.alert-summary")["id"])
 
-    def compared(self, **more: str) -> dict[str, str]:
-        sides = self.of("perf.compare")
-        return {
-            "base_repository": sides["baseRepo"], "base_revision": sides["baseRev"],
-            "new_repository": sides["newRepo"], "new_revision": sides["newRev"],
-            "framework": "13", "no_subtests": "true", **more,
-        }  # fmt: skip
+    @property
+    def compared_suite(self) -> int:
+        return int(self.of("perf.compare-subtests")["originalSignature"])
 
     def jobs(self, push_id: int) -> list[dict[str, Any]]:
         return self.json(f"/api/project/autoland/jobs/?push_id={push_id}&count=2000")["results"]  # type: ignore[no-any-return]

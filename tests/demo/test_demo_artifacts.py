@@ -9,19 +9,19 @@ import tarfile
 import time
 import zipfile
 import zlib
-from base64 import b64encode, urlsafe_b64encode
+from base64 import b64encode
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.demo import expected_sha256
-from backends.demo.taskcluster.contents import random_bytes
-from backends.demo.taskcluster.hawk import ACCESS_TOKEN, CLIENT_ID
+from backends.demo.taskcluster.payloads import random_bytes
+from backends.demo.taskcluster.service import ACCESS_TOKEN, CLIENT_ID
 from tests.demo.asking import OPTIONS, Demo
 
 PERFHERDER = "public/test_info/perfherder-data.json"
@@ -107,17 +107,6 @@ def test_a_redirect_leads_to_another_origin_and_head_gets_it_too(demo: Demo) -> 
     assert encoded.status_code == 303
 
 
-def test_artifact_info_and_content_do_not_redirect(demo: Demo) -> None:
-    base = f"/task/{demo.id('artifact-kinds-task')}"
-    info = demo.json(f"{base}/artifact-info/{KINDS}link.log")
-    assert (info["storageType"], info["name"]) == ("link", f"{KINDS}link.log")
-    content = demo.json(f"{base}/artifact-content/{KINDS}link.log")
-    assert content["storageType"] == "s3"
-    error = demo.json(f"{base}/runs/0/artifact-content/{KINDS}error-file-missing-on-worker")
-    assert (error["storageType"], error["reason"]) == ("error", "file-missing-on-worker")
-    assert "credentials" in demo.json(f"{base}/artifact-content/{KINDS}object.bin")
-
-
 def mac(*lines: str) -> str:
     text = "\n".join(lines) + "\n"
     return b64encode(hmac.new(ACCESS_TOKEN.encode(), text.encode(), hashlib.sha256).digest()).decode()
@@ -132,11 +121,8 @@ def test_private_artifacts_open_for_the_demos_own_client(demo: Demo) -> None:
     signed = demo.get(demo.server.root_url + path, headers={"Authorization": header})
     assert signed.status_code == 303
     assert httpx.get(signed.headers["location"]).status_code == 200
-    expiry = str(int(time.time()) + 60)
-    signature = mac("hawk.1.bewit", expiry, "", "GET", path, host, port, "", "")
-    bewit = urlsafe_b64encode("\\".join([CLIENT_ID, expiry, signature, ""]).encode()).decode().rstrip("=")
-    assert demo.get(f"{demo.server.root_url}{path}?bewit={bewit}").status_code == 303
-    assert demo.get(f"{demo.server.root_url}{path}?bewit={bewit[:-8]}").status_code == 401
+    wrong = header.replace(signature, mac("hawk.1.header", seconds, "other", "GET", path, host, port, "", ""))
+    assert demo.get(demo.server.root_url + path, headers={"Authorization": wrong}).status_code == 401
 
 
 @pytest.mark.parametrize("header", ["Authorization", "Cookie"])
@@ -180,7 +166,6 @@ def test_a_big_file_is_the_sum_of_its_ranges(demo: Demo) -> None:
     assert whole.hexdigest() == expected_sha256(OPTIONS, demo.id("big-artifact"), 0, name)
 
 
-@settings(max_examples=50)
 @given(st.integers(0, 300_000), st.integers(0, 300_000), st.integers(0, 300_000))
 def test_any_cut_of_a_random_file_gives_the_same_bytes(start: int, middle: int, stop: int) -> None:
     start, middle, stop = sorted((start, middle, stop))

@@ -1,4 +1,4 @@
-"""Does the demo fail in every promised way, at the promised rate, and never for ever?"""
+"""Does the demo fail in every promised way, at the promised rate, and never more than three times in a row?"""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.demo import DemoOptions, DemoServer, expected_bytes, locators
+from backends.demo.asgi import Receive, Scope, Send
 from backends.demo.fault_injection import KINDS, Faults
-from backends.demo.replies import Receive, Scope, Send
 from tui.commands.demo import demo as demo_command
 
 
@@ -85,11 +85,11 @@ def test_a_rate_on_the_command_line_is_the_share_of_all_requests(monkeypatch: py
     """As --help says: 0.1 is one request in ten, not one in two because there are five kinds of faults."""
     chosen: list[DemoOptions] = []
 
-    def taken(**members: Any) -> DemoOptions:
+    def record_options(**members: Any) -> DemoOptions:
         chosen.append(DemoOptions(**members))
         return chosen[-1]
 
-    monkeypatch.setattr("backends.demo.DemoOptions", taken)
+    monkeypatch.setattr("backends.demo.DemoOptions", record_options)
     assert CliRunner().invoke(demo_command, ["--locators", "--fault", "0.1"]).exit_code == 0
     faults = Faults(nothing, chosen[0].fault, 1)
     wrong = sum(bool(faults.next_kind(f"/{number}")) for number in range(4000))

@@ -10,13 +10,16 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
 from backends.demo import DemoOptions, DemoProcess, DemoServer, locators
-from backends.demo.__main__ import main
-from backends.demo.process import DemoProblem
+from backends.demo.process import DemoStartError
+from backends.errors import UsageError
+from tui.commands.demo import demo as demo_command
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -61,7 +64,7 @@ def test_the_child_ends_when_its_parent_is_killed() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_ends_well(number: signal.Signals) -> None:
-    command = [sys.executable, "-m", "backends.demo", "--serve", "--tasks", "20"]
+    command = [sys.executable, "-m", "ciexplore", "demo", "--serve", "--tasks", "20"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as demo:
         assert demo.stdout is not None
         line = demo.stdout.readline()
@@ -76,20 +79,20 @@ def test_a_taken_port_is_said_in_words() -> None:
     with DemoServer(DemoOptions(tasks=20)) as server:
         port = int(server.root_url.rsplit(":", 1)[1])
         child = DemoProcess(DemoOptions(tasks=20, port=port))
-        with pytest.raises(DemoProblem, match=f"Port {port} cannot be used"):
+        with pytest.raises(DemoStartError, match=f"Port {port} cannot be used"):
             child.start()
 
 
-def test_locators_are_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--locators", "--port", "4321"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["taskcluster.finished-group"].startswith("http://127.0.0.1:4321/tasks/groups/")
-    assert main(["--locators"]) == 0
-    assert json.loads(capsys.readouterr().out)["taskcluster.finished-group"].startswith("taskcluster:group/")
+def test_locators_are_one_json_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TASKCLUSTER_ROOT_URL", raising=False)
+    groups = [json.loads(CliRunner().invoke(demo_command, ["--locators"]).stdout)["taskcluster.finished-group"]]
+    monkeypatch.setenv("TASKCLUSTER_ROOT_URL", "http://127.0.0.1:4321")
+    groups.append(json.loads(CliRunner().invoke(demo_command, ["--locators"]).stdout)["taskcluster.finished-group"])
+    assert groups[0].startswith("taskcluster:group/")
+    assert groups[1].startswith("http://127.0.0.1:4321/tasks/groups/")
 
 
-@pytest.mark.parametrize("wrong", [["--tasks", "3"], ["--fault", "2"], ["--latency", "-1"], ["--port", "70000"]])
-def test_impossible_options_are_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["--locators", *wrong])
-    assert ended.value.code == 2
+@pytest.mark.parametrize("wrong", [{"tasks": 3}, {"fault": 2.0}, {"latency_ms": -1.0}, {"port": 70000}])
+def test_impossible_options_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        DemoOptions(**wrong)

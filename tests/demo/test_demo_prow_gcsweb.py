@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import pytest
 
-from backends.demo import DemoServer
-from backends.demo.prow.names import COMPLETENESS_JOB, KUBERNETES_BUCKET, LONG_JOB, OPENSHIFT_BUCKET, OPENSHIFT_JOB
-from tests.demo.archive_asking import OPTIONS, Archive
+from backends.demo.prow.builds import COMPLETENESS_JOB, KUBERNETES_BUCKET, LONG_JOB, OPENSHIFT_BUCKET, OPENSHIFT_JOB
+from tests.demo.archive_asking import Archive
 
 ROW = re.compile(
     r'\n    <li class="pure-g grid-row">\n'
     r'\t    <div class="pure-u-2-5"><a href="([^\n]*)"><img src="/icons/(\w+)\.png"> ([^\n]*)</a></div>\n'
     r'\t    <div class="pure-u-1-5">([^<]*)</div>\n\t    <div class="pure-u-2-5">([^<]*)</div>\n\t</li>\n'
 )
-
-
-@pytest.fixture(scope="module")
-def archive() -> Iterator[Archive]:
-    with DemoServer(OPTIONS) as server:
-        yield Archive(server)
 
 
 def page(archive: Archive, path: str, place: str = "gcsweb", bucket: str = OPENSHIFT_BUCKET) -> httpx.Response:

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from backends.demo import DemoOptions, DemoServer
-from backends.demo.taskcluster.artifacts import by_name
-from backends.demo.taskcluster.contents import make
-from backends.demo.taskcluster.world import World
+from backends.demo.taskcluster.artifacts import artifacts_by_name
+from backends.demo.taskcluster.fixtures import Fixtures
+from backends.demo.taskcluster.payloads import generate_payload
 from tests.demo.asking import Demo
 
 LIVE = "public/logs/live.log"
@@ -38,8 +38,8 @@ def test_the_same_second_looks_the_same(demo: Demo) -> None:
 
 def test_no_run_ever_goes_back(demo: Demo) -> None:
     order = ["unscheduled", "pending", "running", "completed", "failed", "exception"]
-    world = World(demo.server.options, elapsed=lambda: 0.0)
-    for task in world.running.tasks:
+    fixtures = Fixtures(demo.server.options, elapsed=lambda: 0.0)
+    for task in fixtures.running.tasks:
         seen = [task.runs_at(second) for second in range(0, 730, 10)]
         for before, after in pairwise(seen):
             assert len(before) <= len(after)
@@ -48,8 +48,8 @@ def test_no_run_ever_goes_back(demo: Demo) -> None:
 
 
 def test_a_run_that_has_not_begun_has_no_log_and_one_that_ended_links_to_its_backing(demo: Demo) -> None:
-    world = demo.server.taskcluster.world
-    task = next(task for task in world.running.tasks if task.history and task.history[0].state == "completed")
+    fixtures = demo.server.fixtures
+    task = next(task for task in fixtures.running.tasks if task.history and task.history[0].state == "completed")
     run = task.history[0]
     assert run.started is not None and run.ended is not None
     demo.clock.elapsed = run.started - 120 - 0.5
@@ -63,12 +63,13 @@ def test_a_run_that_has_not_begun_has_no_log_and_one_that_ended_links_to_its_bac
 
 
 def test_a_live_log_grows_until_the_run_ends_and_is_then_the_backing_log(demo: Demo) -> None:
-    world = demo.server.taskcluster.world
-    task = next(task for task in world.running.tasks if task.history and task.history[0].state == "completed")
+    fixtures = demo.server.fixtures
+    task = next(task for task in fixtures.running.tasks if task.history and task.history[0].state == "completed")
     run = task.history[0]
     assert run.started is not None and run.ended is not None
     demo.clock.elapsed = (run.started + run.ended) / 2 - 120
-    expected = make(world, world.running, task, 0, by_name(world.seed, task, 0)["public/logs/live_backing.log"])
+    backing = artifacts_by_name(fixtures.seed, task, 0)["public/logs/live_backing.log"]
+    expected = generate_payload(fixtures, fixtures.running, task, 0, backing)
     with httpx.stream("GET", demo.locate(task.id, LIVE)) as answer:
         pieces = answer.iter_bytes()
         first = next(pieces)
@@ -82,8 +83,10 @@ def test_a_live_log_grows_until_the_run_ends_and_is_then_the_backing_log(demo: D
 def test_stopping_the_server_does_not_wait_for_a_live_log() -> None:
     server = DemoServer(DemoOptions(), elapsed=lambda: 0.0)
     server.start()
-    world = server.taskcluster.world
-    task = next(task for task in world.running.tasks if task.runs_at(120) and task.runs_at(120)[-1].state == "running")
+    fixtures = server.fixtures
+    task = next(
+        task for task in fixtures.running.tasks if task.runs_at(120) and task.runs_at(120)[-1].state == "running"
+    )
     queue = f"{server.root_url}/api/queue/v1"
     where = httpx.get(f"{queue}/task/{task.id}/artifacts/{LIVE}").headers["location"]
     with httpx.stream("GET", where) as answer:

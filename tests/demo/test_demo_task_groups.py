@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.demo.seeds import slugid
-from backends.demo.taskcluster.api import SLUGID
-from backends.demo.taskcluster.paging import offset_of, offset_token
+from backends.demo.deterministic_random import slugid
+from backends.demo.taskcluster.service import SLUGID, offset_in_token, offset_token
 from tests.demo.asking import OPTIONS, Demo
 
 UNKNOWN = "AAAAAAAAQAKAAAAAAAAAAA"
@@ -56,7 +55,7 @@ def test_a_damaged_token_silently_starts_again(demo: Demo) -> None:
 
 @given(st.integers(0, 10**7))
 def test_a_token_leads_to_its_offset(offset: int) -> None:
-    assert offset_of(offset_token(offset)) == offset
+    assert offset_in_token(offset_token(offset)) == offset
 
 
 @given(st.integers())
@@ -127,12 +126,9 @@ def test_answers_are_indented_json_and_gzipped_only_when_asked(demo: Demo) -> No
     [
         ("gzip, br, zstd", "br"),
         ("gzip, deflate", "gzip"),
-        ("gzip;q=1.0, br;q=0.5", "gzip"),
-        ("br;q=0, *", "gzip"),
         ("zstd", "zstd"),
         ("identity", None),
         ("", None),
-        ("gzip;q=x", None),
     ],
 )
 def test_listings_are_compressed_as_a_real_queue_would(accept: str, coding: str | None, demo: Demo) -> None:
@@ -163,13 +159,6 @@ def test_the_decision_task_gives_the_group_its_id_and_the_index_finds_it(demo: D
     spaces = demo.json(f"{demo.index}/namespaces/gecko.v2")
     assert [entry["name"] for entry in spaces["namespaces"]] == ["autoland", "try"]
     assert demo.get(f"{demo.index}/task/gecko.v2.nope").json()["code"] == "ResourceNotFound"
-
-
-def test_an_indexed_tasks_artifact_is_a_redirect_to_the_queue(demo: Demo) -> None:
-    path = "gecko.v2.autoland.latest.taskgraph.decision/artifacts/public/task-graph.json"
-    answer = demo.get(f"{demo.index}/task/{path}")
-    assert answer.status_code == 303
-    assert answer.headers["location"].endswith("/artifacts/public%2Ftask-graph.json")
 
 
 def test_batches_answer_known_ids_and_drop_the_others(demo: Demo) -> None:

@@ -23,19 +23,13 @@ from backends.errors import UsageError
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="With --serve: the port (default: any free one)."
 )
+@click.option("--locators", "show_locators", is_flag=True, help="Print the locators as JSON and exit.")
 @click.option(
-    "--locators", "show_locators", is_flag=True, help="Print what there is to open, as a JSON object, and end."
+    "--tasks", type=click.IntRange(1, 100_000), default=1200, show_default=True, help="Tasks in the finished group."
 )
-@click.option(
-    "--tasks", type=click.IntRange(1, 100_000), default=1200, show_default=True, help="Tasks of the finished group."
-)
-@click.option(
-    "--latency", type=click.FloatRange(0, 10_000), default=0, metavar="MS", help="Wait so long before each answer."
-)
-@click.option(
-    "--fault", type=click.FloatRange(0, 1), default=0, metavar="RATE", help="Share of requests that go wrong."
-)
-@click.option("--seed", type=int, default=None, help="Another synthetic CI.")
+@click.option("--latency", type=click.FloatRange(0, 10_000), default=0, metavar="MS", help="Added latency (ms).")
+@click.option("--fault", type=click.FloatRange(0, 1), default=0, metavar="RATE", help="Share of requests that fail.")
+@click.option("--seed", type=int, default=None, help="Random seed.")
 def demo(
     locator: str | None,
     serve: bool,
@@ -51,18 +45,18 @@ def demo(
     It keeps its own cache and settings and never touches yours. LOCATOR is what to open first: a locator, or one of
     the names that --locators prints.
     """
-    from backends.demo import DemoOptions
+    from backends.demo import DemoOptions, process
     from backends.demo.fault_injection import KINDS
 
-    each = fault / len(KINDS)  # the demo's own rate is that of each kind of fault
-    chosen: dict[str, Any] = {"tasks": tasks, "latency_ms": latency, "fault": each, "port": port}
+    each = fault / len(KINDS)  # DemoOptions.fault is the rate of each kind
+    members: dict[str, Any] = {"tasks": tasks, "latency_ms": latency, "fault": each, "port": port}
     if seed is not None:
-        chosen["seed"] = seed
-    options = DemoOptions(**chosen)
+        members["seed"] = seed
+    options = DemoOptions(**members)
     if show_locators:
         _print_locators(options)
     elif serve:
-        return _serve(options)
+        return process.serve(options)
     else:
         _open(options, locator)
     return 0
@@ -75,22 +69,15 @@ def _print_locators(options: Any) -> None:
     from backends.systems import parse_locator
 
     root = os.environ.get("TASKCLUSTER_ROOT_URL", "")
-    if root.startswith("http://127.0.0.1:"):  # the settings of a demo that serves are in force: whole addresses
+    if root.startswith("http://127.0.0.1:"):  # the settings of a demo that serves are in force: full URLs
         click.echo(json.dumps(locators(options, root), indent=1))
         return
-    # No port is known: the short forms, which mean whatever deployment is configured when they are used.
-    found = {}
+    # No port is known: the short forms, which mean the deployment that is configured when they are used.
+    texts = {}
     for name, text in locators(options, "http://127.0.0.1").items():
         short = name.startswith("taskcluster.")
-        found[name] = replace(parse_locator(text), root_url="").text() if short else text  # type: ignore[type-var]
-    click.echo(json.dumps(found, indent=1))
-
-
-def _serve(options: Any) -> int:
-    from backends.demo.__main__ import main
-
-    rates = ["--latency", str(options.latency_ms), "--fault", str(options.fault), "--seed", str(options.seed)]
-    return main(["--serve", "--port", str(options.port), "--tasks", str(options.tasks), *rates])
+        texts[name] = replace(parse_locator(text), root_url="").text() if short else text  # type: ignore[type-var]
+    click.echo(json.dumps(texts, indent=1))
 
 
 def _open(options: Any, locator: str | None) -> None:
@@ -114,7 +101,7 @@ def _open(options: Any, locator: str | None) -> None:
                 "CIEXPLORE_CONFIG": str(own / "config.toml"),
                 "CIEXPLORE_CREDENTIALS": str(own / "credentials.toml"),
             }
-            for variable in VARIABLES:  # the demo gets to know its own credentials, and nobody else's
+            for variable in VARIABLES:  # the demo must not get the user's credentials
                 os.environ.pop(variable, None)
                 if variable in server.settings:
                     os.environ[variable] = server.settings[variable]

@@ -1,4 +1,4 @@
-"""Which builds each synthetic job has: ids, times, results, and how much of each was uploaded.
+"""The builds of each synthetic job: ids, times, results, and how much of each was uploaded.
 
 The completeness of a job's finished builds is that of 140 real builds of 2021: 135 with all six entries (96.4 %), two
 without podinfo.json and one each of three other sets; under artifacts/ 92 have the most common set (65.7 %).
@@ -6,51 +6,44 @@ without podinfo.json and one each of three other sets; under artifacts/ 92 have 
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
-from backends.demo.prow.names import (
-    COMPLETENESS_JOB,
-    KUBERNETES_BUCKET,
-    KUBERNETES_JOB,
-    LONG_JOB,
-    OPENSHIFT_BUCKET,
-    OPENSHIFT_JOB,
-    PULL_JOB,
-)
-from backends.demo.seeds import generator, number
+from backends.demo.deterministic_random import generator, number
+
+OPENSHIFT_BUCKET = "test-platform-results"
+KUBERNETES_BUCKET = "kubernetes-ci-logs"
+PRIVATE_BUCKET = "origin-ci-private"
+BUCKETS = (OPENSHIFT_BUCKET, KUBERNETES_BUCKET)
+OPENSHIFT_JOB = "periodic-ci-openshift-release-master-ci-4.8-e2e-gcp"
+COMPLETENESS_JOB = "periodic-ci-openshift-release-master-ci-4.6-upgrade-from-stable-4.5-e2e-gcp-upgrade"
+KUBERNETES_JOB = "ci-kubernetes-e2e-gci-gce"
+PULL_JOB = "pull-kubernetes-e2e-gce"
+LONG_JOB = "ci-kubernetes-unit"
+STEPS = ("ipi-conf", "ipi-conf-gcp", "ipi-install-rbac", "ipi-install-install", "openshift-e2e-test", "gather-extra")
+UPGRADE_STEPS = ("ipi-conf", "ipi-install-stableinitial", "openshift-e2e-test", "gather-must-gather")
+CATALOGUE = json.loads((Path(__file__).parent / "catalogue.json").read_bytes())
 
 SNOWFLAKE_EPOCH = 1_288_834_974_657
 NEWEST = 1_795_197_600  # 2026-11-20 18:00:00 UTC
 LONG_BUILDS = 5_000
 
-WHOLE = ("artifacts/", "build-log.txt", "finished.json", "podinfo.json", "prowjob.json", "started.json")
-FIRST_LEVEL: tuple[tuple[int, tuple[str, ...]], ...] = (
-    (135, WHOLE),
-    (2, ("artifacts/", "build-log.txt", "finished.json", "prowjob.json", "started.json")),
-    (1, ("build-log.txt", "finished.json", "prowjob.json", "started.json")),
-    (1, ("build-log.txt", "finished.json", "podinfo.json", "prowjob.json", "started.json")),
-    (1, ("artifacts/", "prowjob.json", "started.json")),
-)
-# TEST/ stands for the multi-stage test's folder. The two builds without artifacts/ complete the 140.
-SECOND_LEVEL: tuple[tuple[int, tuple[str, ...]], ...] = (
-    (92, ("build-resources/", "TEST/", "release/", "junit_operator.xml", "metadata.json")),
-    (27, ("build-resources/", "TEST/", "junit_operator.xml", "metadata.json")),
-    (9, ("build-resources/", "release/", "junit_operator.xml", "metadata.json")),
-    (4, ("build-resources/", "TEST/", "release/", "ci-operator.log", "junit_operator.xml", "metadata.json")),
-    (2, ("build-resources/", "junit_operator.xml", "metadata.json")),
-    (1, ("junit_job.xml",)),
-    (1, ("junit_job.xml", "metadata.json")),
-    (1, ("TEST/", "release/")),
-    (1, ("release/",)),
-)
+# How many of the 140 real builds have which entries, below the build and below artifacts/. TEST/ stands for the
+# multi-stage test's folder; the two builds without artifacts/ complete the 140.
+FIRST_LEVEL: list[tuple[int, list[str]]] = CATALOGUE["first_level"]
+SECOND_LEVEL: list[tuple[int, list[str]]] = CATALOGUE["second_level"]
+COMPLETE = tuple(FIRST_LEVEL[0][1])
 
 
 @dataclass(frozen=True)
 class Build:
     """One build. Times are UTC seconds; `ended` is None where finished.json is missing, `started` 0 where the start is.
 
-    `folder` ends in a slash. `result` is finished.json's word. `role` names what is special about it, "" if nothing.
+    `folder` ends in a slash. `result` is that of finished.json. `role` names what is special about it, "" if nothing.
     `entries` are the first level, `artifacts` the second.
     """
 
@@ -63,8 +56,8 @@ class Build:
     started: int
     ended: int | None
     result: str
-    entries: tuple[str, ...]
-    artifacts: tuple[str, ...] = ()
+    entries: Sequence[str]
+    artifacts: Sequence[str] = ()
     role: str = ""
     pull: int = 0
     repo: str = ""
@@ -79,26 +72,31 @@ class Build:
 
     @property
     def test(self) -> str:
-        """The multi-stage test's name."""
+        """The name of the multi-stage test."""
         return "e2e-gcp-upgrade" if self.job == COMPLETENESS_JOB else "e2e-gcp"
 
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps of the multi-stage test."""
+        return UPGRADE_STEPS if self.job == COMPLETENESS_JOB else STEPS
 
-def snowflake(seconds: float, step: int = 0) -> str:
+
+def _snowflake(seconds: float, step: int = 0) -> str:
     """The build id of that moment, of node 1 as all of Prow's."""
     return str((round(seconds * 1000) - SNOWFLAKE_EPOCH) << 22 | 1 << 12 | step)
 
 
 @lru_cache(maxsize=4)
-def _build(seed: int, bucket: str, job: str, index: int, created: int, failing: float) -> Build:
+def _make_build(seed: int, bucket: str, job: str, index: int, created: int, failing: float) -> Build:
     random = generator(seed, job, index)
     # Created to started: 1.4 to 575 s, median 2.9, over 837 real builds.
     started = created + 2 + int(random.expovariate(1 / 3)) % 570
     failed = random.random() < failing
     duration = random.randint(3_000, 7_500) if not failed else random.randint(600, 9_000)
-    build_id = snowflake(created + random.random(), random.randrange(3))
+    build_id = _snowflake(created + random.random(), random.randrange(3))
     return Build(
         bucket, job, build_id, index, f"logs/{job}/{build_id}/", created, started, started + duration,
-        "FAILURE" if failed else "SUCCESS", WHOLE,
+        "FAILURE" if failed else "SUCCESS", COMPLETE,
     )  # fmt: skip
 
 
@@ -108,71 +106,44 @@ def _series(seed: int, bucket: str, job: str, count: int, spacing: int, failing:
         NEWEST - (count - 1 - index) * spacing - number(seed, job, index, "jitter") % (spacing // 4)
         for index in range(count)
     ]
-    return [_build(seed, bucket, job, index, created, failing) for index, created in enumerate(times)]
+    return [_make_build(seed, bucket, job, index, created, failing) for index, created in enumerate(times)]
 
 
-def _spread(seed: int, builds: list[Build]) -> list[Build]:
+def _with_real_completeness(seed: int, builds: list[Build]) -> list[Build]:
     """140 builds with the real distribution of their first and second level."""
     random = generator(seed, builds[0].job, "completeness")
     first = [entries for count, entries in FIRST_LEVEL for _ in range(count)]
     random.shuffle(first)
     second = [entries for count, entries in SECOND_LEVEL for _ in range(count)]
     random.shuffle(second)
-    found = []
+    builds_of_job = []
     for build, entries in zip(builds, first, strict=True):
-        artifacts = second.pop() if "artifacts/" in entries else ()
+        artifacts = second.pop() if "artifacts/" in entries else []
         ended = build.ended if "finished.json" in entries else None
         # A build whose log or test is missing has not passed.
-        result = build.result if entries == WHOLE and "TEST/" in artifacts else "FAILURE"
-        found.append(replace(build, entries=entries, artifacts=artifacts, ended=ended, result=result))
-    return found
+        result = build.result if tuple(entries) == COMPLETE and "TEST/" in artifacts else "FAILURE"
+        builds_of_job.append(replace(build, entries=entries, artifacts=artifacts, ended=ended, result=result))
+    return builds_of_job
 
 
 def completeness_builds(seed: int) -> list[Build]:
-    return _spread(seed, _series(seed, OPENSHIFT_BUCKET, COMPLETENESS_JOB, 140, 43_200, 0.4))
+    return _with_real_completeness(seed, _series(seed, OPENSHIFT_BUCKET, COMPLETENESS_JOB, 140, 43_200, 0.4))
 
 
-SPECIAL = (
-    "only-artifacts", "big-log", "never-started", "success", "multi-container", "error", "hostile", "failed",
-    "aborted", "pending",
-)  # fmt: skip
+# The ten newest builds have one peculiarity each: which members of `Build` differ from a complete failed build's. Crier
+# writes "error", the ProwJob's state in lower case, when no pod utility could write a result.
+_SPECIAL: dict[str, dict[str, Any]] = CATALOGUE["special_builds"]
 
 
 @lru_cache(maxsize=4)
 def openshift_builds(seed: int) -> tuple[Build, ...]:
-    """150 builds: 140 of the usual completeness, then the ten newest with one peculiarity each."""
-    builds = _series(seed, OPENSHIFT_BUCKET, OPENSHIFT_JOB, 140 + len(SPECIAL), 28_800, 0.3)
-    usual = SECOND_LEVEL[0][1]
+    """150 builds: 140 of the usual completeness, then the special ones."""
+    builds = _series(seed, OPENSHIFT_BUCKET, OPENSHIFT_JOB, 140 + len(_SPECIAL), 28_800, 0.3)
     special = [
-        _special(replace(build, role=role, artifacts=usual)) for build, role in zip(builds[140:], SPECIAL, strict=True)
+        replace(build, **{"role": role, "artifacts": SECOND_LEVEL[0][1], "result": "FAILURE", **differences})
+        for build, (role, differences) in zip(builds[140:], _SPECIAL.items(), strict=True)
     ]
-    return (*_spread(seed, builds[:140]), *special)
-
-
-def _special(build: Build) -> Build:
-    entries: tuple[str, ...]
-    match build.role:
-        case "only-artifacts":
-            return replace(build, entries=("artifacts/",), started=0, ended=None, result="")
-        case "never-started":
-            return replace(build, entries=("prowjob.json",), started=0, ended=None, result="", artifacts=())
-        case "error":
-            # Crier writes the ProwJob's state, in lower case, when no pod utility could.
-            entries = ("finished.json", "prowjob.json", "started.json")
-            return replace(build, entries=entries, result="error", artifacts=())
-        case "aborted":
-            entries = ("artifacts/", "build-log.txt", "finished.json", "prowjob.json", "started.json")
-            return replace(build, entries=entries, result="ABORTED", artifacts=("build-resources/", "TEST/"))
-        case "pending":
-            return replace(build, entries=("prowjob.json", "started.json"), ended=None, result="", artifacts=())
-        case "multi-container":
-            entries = tuple(name for name in WHOLE if name != "build-log.txt")
-            logs = ("sidecar-logs.json", "test-build-log.txt", "proxy-build-log.txt")
-            return replace(build, entries=(*entries, *logs), result="SUCCESS")
-        case "success":
-            return replace(build, result="SUCCESS")
-        case _:
-            return replace(build, result="FAILURE")
+    return (*_with_real_completeness(seed, builds[:140]), *special)
 
 
 _CLONED = ("artifacts/", "build-log.txt", "clone-log.txt", "clone-records.json", "finished.json", "podinfo.json",
@@ -215,4 +186,4 @@ def long_build(seed: int, index: int) -> Build:
     """One of the 5,000 small builds of a unit test job, one every 40 minutes."""
     created = NEWEST - (LONG_BUILDS - 1 - index) * 2_400 - number(seed, LONG_JOB, index, "jitter") % 600
     entries = ("build-log.txt", "finished.json", "prowjob.json", "started.json")
-    return replace(_build(seed, KUBERNETES_BUCKET, LONG_JOB, index, created, 0.08), entries=entries)
+    return replace(_make_build(seed, KUBERNETES_BUCKET, LONG_JOB, index, created, 0.08), entries=entries)

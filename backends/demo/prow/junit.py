@@ -1,7 +1,7 @@
-"""Which tests passed, failed and flaked in each synthetic build, as JUnit files in the shapes of the two systems.
+"""JUnit files of synthetic builds, in the formats of both systems.
 
-A test has a habit for the whole job: steady, flaky, broken for a stretch of builds, ever slower, or skipped. A retry is
-a second testcase of the same name, as both systems write it.
+A test behaves in one way in all builds of a job: steady, flaky, broken for some builds, slower with each build, or
+skipped. A retry is a second testcase of the same name, as both systems write it.
 """
 
 from __future__ import annotations
@@ -9,16 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
-from backends.demo.prow.builds import Build
-from backends.demo.prow.names import KUBERNETES_TESTS, OPENSHIFT_TESTS, STEPS, UPGRADE_STEPS
-from backends.demo.seeds import fraction, generator, number
+from backends.demo.deterministic_random import fraction, generator, number
+from backends.demo.prow.builds import CATALOGUE, Build
 
+OPENSHIFT_TESTS = tuple(CATALOGUE["tests"])
+KUBERNETES_TESTS = tuple(
+    name.rpartition(" [")[0].replace("[sig-", "Kubernetes e2e suite.[It] [sig-") + " [Conformance]"
+    for name in OPENSHIFT_TESTS
+)
 _BROKEN_FOR = 25  # builds
 TRUNCATED, CONTROL_CHARACTERS, BAD_TIMES, TWO_ROOTS = 61, 62, 63, 64  # builds of each job whose first file is damaged
 
 
 @dataclass(frozen=True)
-class Case:
+class JUnitCase:
     """One testcase: `state` is P, F or S."""
 
     name: str
@@ -27,41 +31,41 @@ class Case:
     text: str = ""
 
 
-def cases(seed: int, build: Build) -> list[Case]:
+def test_cases(seed: int, build: Build) -> list[JUnitCase]:
     """In the order of the file; a flake is a failure and then a pass of the same name."""
     tests = OPENSHIFT_TESTS if build.openshift else KUBERNETES_TESTS
-    found: list[Case] = []
+    results: list[JUnitCase] = []
     for position, test in enumerate(tests):
-        found += _runs(seed, build, position, test)
-    failed = {case.name for case in found if case.state == "F"} - {case.name for case in found if case.state == "P"}
+        results += _runs(seed, build, position, test)
+    failed = {case.name for case in results if case.state == "F"} - {case.name for case in results if case.state == "P"}
     if not build.passed and build.result and not failed:
-        found.append(Case(tests[1], "F", 61.5, _text(seed, build, tests[1])))
-    return found
+        results.append(JUnitCase(tests[1], "F", 61.5, _failure_text(seed, build, tests[1])))
+    return results
 
 
-def _runs(seed: int, build: Build, position: int, test: str) -> list[Case]:
+def _runs(seed: int, build: Build, position: int, test: str) -> list[JUnitCase]:
     random = generator(seed, build.job, build.index, test)
     usual = 5 + number(seed, test, "seconds") % 240
     seconds = round(usual * random.uniform(0.8, 1.3), 3)
-    failure = Case(test, "F", round(seconds * 1.8, 3), _text(seed, build, test))
+    failure = JUnitCase(test, "F", round(seconds * 1.8, 3), _failure_text(seed, build, test))
     match position % 9:
         case 3:  # flaky
             if random.random() < 0.18:
-                return [failure, Case(test, "P", seconds)]
-            return [failure] if not build.passed and random.random() < 0.1 else [Case(test, "P", seconds)]
+                return [failure, JUnitCase(test, "P", seconds)]
+            return [failure] if not build.passed and random.random() < 0.1 else [JUnitCase(test, "P", seconds)]
         case 5:  # broken for a while
             begin = number(seed, build.job, test, "broken") % 110
             broken = begin <= build.index < begin + _BROKEN_FOR and not build.passed
-            return [failure] if broken else [Case(test, "P", seconds)]
+            return [failure] if broken else [JUnitCase(test, "P", seconds)]
         case 7:  # slower by half a percent a build
-            return [Case(test, "P", round(seconds * (1 + build.index / 200), 3))]
+            return [JUnitCase(test, "P", round(seconds * (1 + build.index / 200), 3))]
         case 8:
-            return [Case(test, "S", 0.0, "skip [k8s.io/kubernetes/test/e2e]: not supported on this provider")]
+            return [JUnitCase(test, "S", 0.0, "skip [k8s.io/kubernetes/test/e2e]: not supported on this provider")]
         case _:
-            return [Case(test, "P", seconds)]
+            return [JUnitCase(test, "P", seconds)]
 
 
-def _text(seed: int, build: Build, test: str) -> str:
+def _failure_text(seed: int, build: Build, test: str) -> str:
     number_ = number(seed, build.id, test) % 900
     return (
         f"fail [k8s.io/kubernetes@v1.31.1/test/e2e/framework/util.go:{number_}]: timed out waiting for the condition\n"
@@ -71,25 +75,25 @@ def _text(seed: int, build: Build, test: str) -> str:
 
 
 def suite_file(seed: int, build: Build, part: int, parts: int) -> bytes:
-    """One of `parts` files of the build's cases; that of four builds of a job is damaged, each in its way."""
-    chosen = [case for position, case in enumerate(cases(seed, build)) if position % parts == part or parts == 1]
+    """One of `parts` files of the build's cases; the first one is damaged in four builds, in a different way each."""
+    selected = [case for position, case in enumerate(test_cases(seed, build)) if position % parts == part or parts == 1]
     name = "openshift-tests" if build.openshift else "Kubernetes e2e suite"
-    lines = [_case(build, case) for case in chosen]
-    failures = sum(case.state == "F" for case in chosen)
-    skipped = sum(case.state == "S" for case in chosen)
-    total = round(sum(case.seconds for case in chosen), 3)
-    head = f'<testsuite name="{name}" tests="{len(chosen)}" skipped="{skipped}" failures="{failures}" time="{total}">'
+    lines = [_case(build, case) for case in selected]
+    failures = sum(case.state == "F" for case in selected)
+    skipped = sum(case.state == "S" for case in selected)
+    total = round(sum(case.seconds for case in selected), 3)
+    head = f'<testsuite name="{name}" tests="{len(selected)}" skipped="{skipped}" failures="{failures}" time="{total}">'
     if build.openshift:
-        whole = "\n".join([head, '<property name="TestVersion" value="v4.8.0"></property>', *lines, "</testsuite>"])
+        text = "\n".join([head, '<property name="TestVersion" value="v4.8.0"></property>', *lines, "</testsuite>"])
     else:
-        opening = f'<testsuites tests="{len(chosen)}" failures="{failures}" time="{total}">'
-        whole = "\n".join(
+        opening = f'<testsuites tests="{len(selected)}" failures="{failures}" time="{total}">'
+        text = "\n".join(
             ['<?xml version="1.0" encoding="UTF-8"?>', opening, head, *lines, "</testsuite>", "</testsuites>"]
         )
-    return _damaged(whole, build.index) if part == 0 else whole.encode()
+    return _damage(text, build.index) if part == 0 else text.encode()
 
 
-def _case(build: Build, case: Case) -> str:
+def _case(build: Build, case: JUnitCase) -> str:
     classname = "" if build.openshift else ' classname="Kubernetes e2e suite"'
     head = f'<testcase name={quoteattr(case.name)}{classname} time="{case.seconds}"'
     if case.state == "P":
@@ -103,23 +107,23 @@ def _case(build: Build, case: Case) -> str:
     )
 
 
-def _damaged(whole: str, index: int) -> bytes:
+def _damage(text: str, index: int) -> bytes:
     match index:
         case 61:
-            return whole.encode()[: len(whole) * 2 // 3]
+            return text.encode()[: len(text) * 2 // 3]
         case 62:
-            return whole.replace("timed out", "\x1b[31mtimed\x00 out\x1b[0m").encode().replace(b"e2e", b"e\xff2e", 3)
+            return text.replace("timed out", "\x1b[31mtimed\x00 out\x1b[0m").encode().replace(b"e2e", b"e\xff2e", 3)
         case 63:
-            return whole.replace('time="', 'time="about ').encode()
+            return text.replace('time="', 'time="about ').encode()
         case 64:
-            return b"<!-- junk before the declaration -->\n" + whole.encode() + b"\n" + whole.encode()
+            return b"<!-- junk before the declaration -->\n" + text.encode() + b"\n" + text.encode()
         case _:
-            return whole.encode()
+            return text.encode()
 
 
 def operator_file(seed: int, build: Build) -> bytes:
     """ci-operator's junit_operator.xml: the graph's steps and the multi-stage test's containers."""
-    steps = UPGRADE_STEPS if build.test == "e2e-gcp-upgrade" else STEPS
+    steps = build.steps
     failing = steps[number(seed, build.id, "failing step") % len(steps)] if not build.passed else ""
     lines = [
         _step("Find the input image root and tag it into the pipeline", 0.0),
@@ -139,6 +143,6 @@ def _step(name: str, seconds: float, failure: str = "") -> str:
 
 
 def job_file(build: Build) -> bytes:
-    """ci-operator's junit_job.xml, which is all that a job leaves whose lease was never given."""
+    """ci-operator's junit_job.xml, the only file of a job that never acquired a lease."""
     case = _step("job", 1.0, "" if build.passed else "failed to acquire lease: resources not found")
     return f'<testsuite name="job" tests="1" failures="{int(not build.passed)}">{case}</testsuite>'.encode()

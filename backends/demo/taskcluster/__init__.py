@@ -1,1 +1,1 @@
-"""A synthetic Taskcluster: queue and index services, and the storage that holds its artifacts."""
+"""A synthetic Taskcluster: queue and index services, and the storage of its artifacts."""

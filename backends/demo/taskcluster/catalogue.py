@@ -1,56 +1,83 @@
-"""Which tasks a push consists of: the labels of the finished group, one of every special kind first.
+"""The tasks of a push: platforms, suites, benchmarks and builds of the synthetic Firefox (firefox.json) as labels.
 
-Suites come whole (all chunks together) and in an order shuffled by the seed, so that a small group is as varied as a
-large one. What a group larger than the catalogue holds beyond it are retriggers, as on a real sheriffed branch.
+The special tasks come first. Suites come with all of their chunks, in an order shuffled by the seed, so that a small
+group is as varied as a large one. A group that is larger than the catalogue has more retriggers.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from itertools import chain
+from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from backends.demo.seeds import generator
+from backends.demo.deterministic_random import generator
 from backends.demo.taskcluster.model import Label
-from backends.demo.taskcluster.names import (
-    BENCHMARKS,
-    BUILDS,
-    PLATFORMS,
-    SITES,
-    SOURCE_TESTS,
-    SUITES,
-    TALOS,
-    Platform,
-    Suite,
-)
+
+
+class Platform(NamedTuple):
+    """`perf_pool` is the hardware that performance tests run on, "" without any."""
+
+    name: str
+    os: str
+    builds: list[str]
+    pool: str
+    worker: str
+    perf_pool: str
+
+
+class DemoSuite(NamedTuple):
+    """A test suite with a `flavor` has the older {name, flavor} object as extra.suite."""
+
+    name: str
+    category: str
+    group_symbol: str
+    group_name: str
+    symbol: str
+    chunks: int
+    minutes: float
+    flavor: str
+    variants: list[str]
+
+
+_DATA = json.loads((Path(__file__).parent / "firefox.json").read_bytes())
+PLATFORMS = tuple(Platform(*row) for row in _DATA["platforms"])
+PERF_PLATFORMS = tuple(platform for platform in PLATFORMS if platform.perf_pool)
+DESKTOP_PLATFORMS = tuple(platform for platform in PERF_PLATFORMS if not platform.name.startswith("android"))
+SUITES = tuple(DemoSuite(*row) for row in _DATA["suites"])
+SITES, BENCHMARKS, TALOS, OWNERS = (tuple(_DATA[name]) for name in ("sites", "benchmarks", "talos", "owners"))
+BUILDS = tuple(tuple(row) for row in _DATA["builds"])  # kind-platform/buildtype, Treeherder machine, operating system
+SOURCE_TESTS = tuple(_DATA["source_tests"])
 
 
 class Planned(NamedTuple):
-    """One task to be: its label, the fate it is given (`""`: drawn by lot), and whether it is a retrigger."""
+    """A task to create. `outcome` "" is drawn at random; `role` names a special task."""
 
     label: Label
-    fate: str = ""
+    outcome: str = ""
     role: str = ""
     retrigger: bool = False
 
 
-def decision() -> Label:
+def decision_label() -> Label:
     return Label(
         "Gecko Decision Task", "decision-task", "gecko-decision/opt", "gecko-decision", "opt", "linux",
         "gecko-3/decision-gcp", "docker-worker", 2.5, "D",
     )  # fmt: skip
 
 
-def action(symbol: str, name: str) -> Label:
+def action_label(symbol: str, name: str) -> Label:
     return Label(
         f"Action: {name}", "action-task", "gecko-decision/opt", "gecko-decision", "opt", "linux",
         "gecko-3/decision-gcp", "docker-worker", 1.5, symbol,
     )  # fmt: skip
 
 
-def build(name: str, machine: str, os: str) -> Label:
+def build_label(name: str, machine: str, os: str) -> Label:
     platform, buildtype = name.split("-", 1)[1].split("/")
     spidermonkey = name.startswith("spidermonkey")
     return Label(
@@ -62,14 +89,14 @@ def build(name: str, machine: str, os: str) -> Label:
     )  # fmt: skip
 
 
-def source_test(name: str) -> Label:
+def source_test_label(name: str) -> Label:
     return Label(
         f"source-test-{name}", "source-test", "lint/opt", "lint", "opt", "linux", "gecko-t/t-linux-docker-amd64",
         "docker-worker", 4, name.split("-", 1)[1][:10], name.split("-")[0], f"{name.split('-')[0]} checks", 1,
     )  # fmt: skip
 
 
-def test(platform: Platform, buildtype: str, suite: Suite, variant: str, chunk: int) -> Label:
+def test_label(platform: Platform, buildtype: str, suite: DemoSuite, variant: str, chunk: int) -> Label:
     name = f"test-{platform.name}/{buildtype}-{suite.name}"
     name += (f"-{variant}" if variant else "") + (f"-{chunk}" if suite.chunks > 1 else "")
     slow = 1.9 if buildtype == "debug" else 1.6 if "san" in platform.name else 1.0
@@ -82,7 +109,7 @@ def test(platform: Platform, buildtype: str, suite: Suite, variant: str, chunk: 
     )  # fmt: skip
 
 
-def perf(platform: Platform, suite: str, symbol: str, category: str, minutes: float, tier: int = 1) -> Label:
+def perf_label(platform: Platform, suite: str, symbol: str, category: str, minutes: float, tier: int = 1) -> Label:
     group = {"browsertime": ("Btime", "Browsertime performance tests on Firefox"), "talos": ("T", "Talos performance")}
     return Label(
         f"test-{platform.name}/opt-{suite}", "test", f"{platform.name}/opt", platform.name, "opt", platform.os,
@@ -91,98 +118,65 @@ def perf(platform: Platform, suite: str, symbol: str, category: str, minutes: fl
     )  # fmt: skip
 
 
-def _perf_labels() -> Iterator[Label]:
-    for platform in (platform for platform in PLATFORMS if platform.perf_pool):
-        for site in SITES:
-            tier = 1 if len(site) < 9 else 2
-            yield perf(platform, f"browsertime-tp6-firefox-{site}-e10s", site[:6], "browsertime", 12, tier)
-        for number, benchmark in enumerate(BENCHMARKS):
-            suite = f"browsertime-benchmark-firefox-{benchmark}-e10s"
-            yield perf(platform, suite, benchmark[:5], "browsertime", 8 + number % 5 * 3)
-        if not platform.name.startswith("android"):
-            for suite in TALOS:
-                yield perf(platform, f"talos-{suite}-e10s", suite[:6], "talos", 9)
+def browsertime_labels(platform: Platform, application: str = "firefox") -> Iterator[tuple[str, str, Label]]:
+    """Kind ("pageload" or "benchmark"), name of the site or benchmark, and label."""
+    for site in SITES:
+        suite, tier = f"browsertime-tp6-{application}-{site}-e10s", 1 if len(site) < 9 else 2
+        yield "pageload", site, perf_label(platform, suite, site[:6], "browsertime", 12, tier)
+    for number, benchmark in enumerate(BENCHMARKS):
+        suite = f"browsertime-benchmark-{application}-{benchmark}-e10s"
+        yield "benchmark", benchmark, perf_label(platform, suite, benchmark[:5], "browsertime", 8 + number % 5 * 3)
 
 
-def _test_units() -> list[list[Label]]:
-    """Every suite on every platform, each with all its chunks."""
-    return [
-        [test(platform, buildtype, suite, variant, chunk) for chunk in range(1, suite.chunks + 1)]
+def talos_labels(platform: Platform) -> list[tuple[str, Label]]:
+    return [(suite, perf_label(platform, f"talos-{suite}-e10s", suite[:6], "talos", 9)) for suite in TALOS]
+
+
+@lru_cache(maxsize=2)
+def plan_tasks(seed: int, tasks: int) -> tuple[Planned, ...]:
+    """The tasks of a push of that size: 3 % builds, 2 % source tests, 18 % performance, 6 % retriggers, else tests."""
+    random = generator(seed, "catalogue", tasks)
+    perf: list[Label] = []
+    for platform in PERF_PLATFORMS:
+        perf += [label for _, _, label in browsertime_labels(platform)]
+        perf += [label for _, label in talos_labels(platform)] if platform in DESKTOP_PLATFORMS else []
+    # Every suite on every platform, each with all of its chunks.
+    suites = [
+        [test_label(platform, buildtype, suite, variant, chunk) for chunk in range(1, suite.chunks + 1)]
         for platform in PLATFORMS
         for buildtype in platform.builds
         for suite in SUITES
         for variant in ("", *suite.variants)
     ]
-
-
-def _platform(name: str) -> Platform:
-    return next(platform for platform in PLATFORMS if platform.name == name)
-
-
-def _suite(name: str) -> Suite:
-    return next(suite for suite in SUITES if suite.name == name)
-
-
-def special() -> list[Planned]:
-    """The first tasks of the group, in a fixed order, so that any size of group has every one of them."""
-    linux, windows = _platform("linux2404-64"), _platform("windows11-64-24h2")
-    fast = _platform("linux1804-64-shippable-qr")
-    mochitest, wpt, xpcshell = _suite("mochitest-plain"), _suite("web-platform-tests"), _suite("xpcshell")
-    amazon = perf(fast, "browsertime-tp6-firefox-amazon-e10s", "amazon", "browsertime", 12)
-    youtube = perf(fast, "browsertime-tp6-firefox-youtube-e10s", "youtub", "browsertime", 12, 2)
-    return [
-        Planned(decision(), "completed", "decision"),
-        Planned(build(*BUILDS[0]), "completed"),
-        Planned(build(*BUILDS[1]), "completed", "big"),
-        Planned(source_test(SOURCE_TESTS[0]), "completed"),
-        Planned(amazon, "completed", "perf"),
-        Planned(amazon, "completed", retrigger=True),
-        Planned(amazon, "completed", retrigger=True),
-        Planned(test(linux, "opt", mochitest, "", 1), "failed", "failed"),
-        Planned(test(linux, "opt", mochitest, "", 2), "retried-completed", "retried"),
-        Planned(test(linux, "opt", mochitest, "", 3), "retried-lost", "retried-empty"),
-        Planned(test(linux, "debug", xpcshell, "", 1), "intermittent"),
-        Planned(test(linux, "debug", xpcshell, "", 2), "claim-expired"),
-        Planned(test(linux, "debug", xpcshell, "", 3), "unscheduled", "unscheduled"),
-        Planned(test(windows, "opt", wpt, "", 1), "completed", "many-artifacts"),
-        Planned(test(windows, "opt", wpt, "", 2), "completed", "artifact-kinds"),
-        Planned(action("rt", "Retrigger"), "completed"),
-        Planned(perf(fast, "talos-tp5o-e10s", "tp5o", "talos", 9), "completed"),
-        Planned(test(windows, "opt", wpt, "", 3), "deadline-exceeded"),
-        Planned(youtube, "failed"),
-        Planned(youtube, "completed", retrigger=True),
-    ]
-
-
-@lru_cache(maxsize=2)
-def plan(seed: int, tasks: int) -> tuple[Planned, ...]:
-    """The tasks of a push of that size: 3 % builds, 2 % source tests, 18 % performance, 6 % retriggers, else tests."""
-    random = generator(seed, "catalogue", tasks)
-    planned = special()
-    taken = {entry.label.name for entry in planned}
-    perf_labels = [label for label in _perf_labels() if label.name not in taken]
-    random.shuffle(perf_labels)
-    units = _test_units()
-    random.shuffle(units)
+    builds = [build_label(*entry) for entry in BUILDS]
+    sources = [source_test_label(name) for name in SOURCE_TESTS]
+    others = (decision_label(), action_label("rt", "Retrigger"))
+    by_name = {label.name: label for label in chain(perf, *suites, builds, sources, others)}
+    planned = [_special_task(by_name[name], *rest) for name, *rest in _DATA["special_tasks"]]
+    special = {task.label.name for task in planned}
+    perf = [label for label in perf if label.name not in special]
+    random.shuffle(perf)
+    random.shuffle(suites)
     room = tasks - len(planned)
-    builds = [build(*entry) for entry in BUILDS[2:]][: room * 3 // 100]
-    sources = [source_test(name) for name in SOURCE_TESTS[1:]][: room * 2 // 100]
-    some_perf = perf_labels[: room * 18 // 100]
-    fixed = [*builds, *sources, *some_perf]
-    wanted_tests = room - len(fixed) - room * 6 // 100
-    tests = [label for label in chain.from_iterable(units) if label.name not in taken][:wanted_tests]
+    fixed = [*builds[2:][: room * 3 // 100], *sources[1:][: room * 2 // 100], *perf[: room * 18 // 100]]
+    test_count = room - len(fixed) - room * 6 // 100
+    tests = [label for label in chain.from_iterable(suites) if label.name not in special][:test_count]
     planned += [Planned(label) for label in chain(fixed, tests)]
     planned += _retriggers(random, planned, tasks - len(planned))
     return tuple(planned[:tasks])
 
 
+def _special_task(label: Label, outcome: str, role: str = "", retrigger: bool = False, tier: int = 0) -> Planned:
+    return Planned(replace(label, tier=tier) if tier else label, outcome, role, retrigger)
+
+
 def _retriggers(random: Random, planned: list[Planned], count: int) -> list[Planned]:
-    """People retrigger performance tasks five at a time, others once or twice; an action task makes a few batches."""
-    candidates = [entry.label for entry in planned if entry.label.kind == "test"]
+    """Performance tasks are retriggered five at a time, others once or twice, some by an action task."""
+    labels = [task.label for task in planned if task.label.kind == "test"]
     batches: list[Planned] = []
     while len(batches) < count:
-        label = random.choice(candidates)
+        label = random.choice(labels)
         if random.random() < 0.25:
-            batches.append(Planned(action("rt", "Retrigger"), "completed"))
+            batches.append(Planned(action_label("rt", "Retrigger"), "completed"))
         batches += [Planned(label, retrigger=True)] * (5 if label.is_perf else random.randint(1, 2))
     return batches[:count]

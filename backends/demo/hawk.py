@@ -1,0 +1,61 @@
+"""Hawk on the server's side. mohawk is an optional dependency: without it every signed request is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from backends.demo.asgi import DemoRequest
+
+
+class HawkRefused(Exception):
+    """`challenge` is the value of WWW-Authenticate; for a wrong clock it contains the server's signed time."""
+
+    def __init__(self, message: str, challenge: str = "Hawk") -> None:
+        super().__init__(message)
+        self.challenge = challenge
+
+
+def verify_request(
+    request: DemoRequest,
+    client_id: str,
+    key: str,
+    *,
+    with_body: bool = False,
+    skew: int = 60,
+    seen_nonce: Callable[[str, str, str], bool] | None = None,
+) -> Any:
+    """The mohawk.Receiver that has verified the request; it can sign the response. Raises `HawkRefused`.
+
+    `with_body`: the signature must include the body. `skew`: tolerated seconds between the two clocks.
+    """
+    if "authorization" not in request.headers:
+        raise HawkRefused("Authentication credentials were not provided.")
+    try:
+        import mohawk
+    except ImportError:
+        raise HawkRefused("The demo cannot verify signatures: mohawk is not installed.") from None
+
+    def credentials(sender: str) -> dict[str, str]:
+        if sender != client_id:
+            raise LookupError(sender)
+        return {"id": client_id, "key": key, "algorithm": "sha256"}
+
+    content = {"content": request.body, "content_type": request.headers.get("content-type", "")} if with_body else {}
+    try:
+        return mohawk.Receiver(
+            credentials,
+            request.headers["authorization"],
+            request.url,
+            request.method,
+            seen_nonce=seen_nonce or (lambda *_: False),
+            accept_untrusted_content=not with_body,
+            timestamp_skew_in_seconds=skew,
+            **content,
+        )
+    except mohawk.exc.TokenExpired as error:
+        raise HawkRefused("Stale timestamp", error.www_authenticate) from error
+    except mohawk.exc.CredentialsLookupError as error:
+        raise HawkRefused("Unknown client id") from error
+    except mohawk.exc.HawkFail as error:
+        raise HawkRefused(f"Bad signature ({type(error).__name__})") from error
