@@ -162,7 +162,6 @@ class Ci:
             text = text.replace(path, name)
         for port, name in self._names:
             text = re.sub(rf"\b127\.0\.0\.1([:_]|%3[Aa]){port}\b", f"{{{name}}}", text)
-            text = re.sub(rf"(?<![\d.]){port}(?![\d.])", f"{{{name}-port}}", text)
         for form, name in _CHANGING:
             text = re.sub(form, name, text)
         return self.settle_moments(text)
