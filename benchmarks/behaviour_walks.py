@@ -349,7 +349,7 @@ WALKS = [
 ]
 
 
-def settle_screen(ci: Ci, lines: list[str]) -> list[str]:
+def settle_screen(ci: Ci, lines: list[str], columns: int) -> list[str]:
     """The lines without ports, temporary names and what depends on the clock, each in the width that it had."""
 
     def masked(found: re.Match[str]) -> str:
@@ -365,8 +365,9 @@ def settle_screen(ci: Ci, lines: list[str]) -> list[str]:
             moments = re.sub(r"\b\d+(?:\.\d+)?(?=(?:ms|[smhd])\b)", masked, moments)
         moments = re.sub(r"(\bAge +)\d\S*", r"\1{age}", moments)
         fetched = re.sub(r"(fetched|stored) [\w ]+? ago", r"\1 {age}", moments)
-        # Where the end of a line does not fit, what is left of it depends on the age.
-        settled.append(re.sub(r"(\{age\}).*…$", r"\1…", fetched))
+        if fetched.endswith("…") or len(fetched) + 20 > columns:  # whether its end fits, depends on the age
+            fetched = re.sub(r"(\{age\}).*", r"\1…", fetched)
+        settled.append(fetched)
     return settled
 
 
@@ -390,7 +391,7 @@ def take_walk(command: Path, base: Path, walk: Walk, size: tuple[int, int], out:
                     terminal.wait_until_still([ci.pid], 0.12)
             came = text == "-" or terminal.wait_for(text)
             still = terminal.wait_until_still([ci.pid])
-            screen = settle_screen(ci, terminal.lines)
+            screen = settle_screen(ci, terminal.lines, size[0])
             if not came or not still:
                 screen.append(f"[{text!r} never came]" if not came else "[never still]")
             record = {"id": title, "scene": f"{number:02} {name}", "keys": keys, "screen": screen}
