@@ -46,10 +46,11 @@ from backends.taskcluster.locators import (
     is_perfherder_data,
     is_slugid,
 )
-from backends.taskcluster.perfherder_artifact import LARGEST_VALUE, first_violation
+from backends.taskcluster.perfherder_artifact import first_violation
 from backends.taskcluster.task_rows import LONGEST, platform_and_build
 from backends.transfers.files import RemoteFile
 
+MAX_VALUE = 1e12  # of a measured value, as the schema of perfherder artifacts has it
 CAP = 8 << 20  # bytes; usual are 2 to 200 KB, and eight are decoded at a time
 
 _YES_NO: dict[bool | None, str | None] = {True: "yes", False: "no", None: None}
@@ -450,7 +451,7 @@ def _values(part: dict[str, Any], file: DataFile, number: int) -> Iterator[Measu
 def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if abs(value) <= LARGEST_VALUE else None  # NaN is not
+    return float(value) if abs(value) <= MAX_VALUE else None  # NaN is not
 
 
 def _text(value: Any) -> str | None:
