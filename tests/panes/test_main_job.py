@@ -12,7 +12,7 @@ from backends.demo import DemoOptions, DemoServer, locators
 from backends.transfers.states import State
 from tests.driving import loaded, running, screen_text, shown_view, status, until, view, words
 from tui.screens.download_dialog import DownloadDialog
-from tui.widgets.filter_line import FilterInput
+from tui.widgets.inputs import FilterInput
 
 
 async def test_all_tasks_of_a_group_are_listed(demo: dict[str, str]) -> None:

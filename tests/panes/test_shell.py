@@ -8,17 +8,15 @@ import pytest
 from textual.widgets import Input
 
 from tests.driving import loaded, running, screen_text, shown_view, until, view
-from tui.screens.confirm import ConfirmScreen
+from tui.screens.dialogs import ConfirmDialog, HelpDialog, LocateDialog
 from tui.screens.download_dialog import DownloadDialog
-from tui.screens.help import HelpScreen
-from tui.screens.locate import LocateScreen
-from tui.widgets.start import Start
+from tui.widgets.list_pane import HomeScreen
 
 
 async def test_the_start_screen_takes_a_pasted_locator(demo: dict[str, str]) -> None:
     async with running(None) as (app, pilot):
         assert "paste" in screen_text(app)
-        app.query_one(Start).query_one(Input).value = f"  {demo['taskcluster.finished-group']} "
+        app.query_one(HomeScreen).query_one(Input).value = f"  {demo['taskcluster.finished-group']} "
         await pilot.press("enter")
         await until(pilot, lambda: view(app) is not None and loaded(app))
         assert shown_view(app).table.total_count == 150
@@ -26,7 +24,7 @@ async def test_the_start_screen_takes_a_pasted_locator(demo: dict[str, str]) -> 
 
 async def test_what_cannot_be_opened_is_said_where_it_was_pasted(demo: dict[str, str]) -> None:
     async with running(None) as (app, pilot):
-        app.query_one(Start).query_one(Input).value = "https://example.org/nothing/known"
+        app.query_one(HomeScreen).query_one(Input).value = "https://example.org/nothing/known"
         await pilot.press("enter")
         assert "ccepted" in screen_text(app)
         assert view(app) is None
@@ -36,7 +34,7 @@ async def test_a_locator_can_be_opened_over_any_list(demo: dict[str, str]) -> No
     async with running(demo["taskcluster.finished-group"]) as (app, pilot):
         first = view(app)
         await pilot.press("ctrl+o")
-        assert isinstance(app.screen, LocateScreen)
+        assert isinstance(app.screen, LocateDialog)
         app.screen.query_one(Input).value = demo["taskcluster.task"]
         await pilot.press("enter")
         await until(pilot, lambda: view(app) not in (None, first) and loaded(app))
@@ -68,10 +66,10 @@ async def test_help_lists_the_keys_as_they_are_remapped(own_directories: Path) -
     (own_directories / "config.toml").write_text("[keys]\ndownload = 'ctrl+d'\n")
     async with running(None) as (app, pilot):
         await pilot.press("f6", "question_mark")
-        assert isinstance(app.screen, HelpScreen)
+        assert isinstance(app.screen, HelpDialog)
         assert "Ctrl+D" in screen_text(app)
         await pilot.press("escape")
-        assert not isinstance(app.screen, HelpScreen)
+        assert not isinstance(app.screen, HelpDialog)
 
 
 async def test_a_remapped_key_does_what_it_was_given(demo: dict[str, str], own_directories: Path) -> None:
@@ -110,9 +108,9 @@ async def test_quitting_during_a_download_asks_first_and_escape_stays(
         await until(pilot, lambda: app.transfers.job.transfer is not None)
         app.transfers.job.transfer.pause()
         await pilot.press("q")
-        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
         await pilot.press("escape")
-        await until(pilot, lambda: not isinstance(app.screen, ConfirmScreen))
+        await until(pilot, lambda: not isinstance(app.screen, ConfirmDialog))
         assert app.transfers.active
         await pilot.press("f6", "X")
         await until(pilot, lambda: not app.transfers.active)
@@ -132,7 +130,7 @@ async def test_an_unwritable_export_target_says_what_to_do(demo: dict[str, str],
         (tmp_path / "file").write_text("")
         app.screen.query_one("#export-path", Input).value = str(tmp_path / "file" / "x.csv")
         await pilot.press("f2")
-        await until(pilot, lambda: "Not exported" in screen_text(app))
+        await until(pilot, lambda: "Export failed" in screen_text(app))
 
 
 async def test_ctrl_c_says_how_to_leave_and_toasts_keep_their_lines(demo: dict[str, str]) -> None:

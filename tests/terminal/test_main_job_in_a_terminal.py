@@ -54,7 +54,7 @@ def test_paste_filter_mark_measure_export_and_download(ci: dict[str, str], tmp_p
         terminal.press("*_errorsummary.log")
         terminal.wait_for(lambda text: re.search(r" [1-9] files? to fetch", text))
         terminal.press("f2")
-        terminal.wait_for("Download ended")
+        terminal.wait_for("Download finished")
         terminal.press("f6")
         screen = terminal.wait_for(lambda text: "100%" in text and "verified" in text)
         verified = re.search(r"(\d+) verified", screen)

@@ -24,7 +24,7 @@ from backends.locators.taskcluster import Push, Task
 from backends.resources import LogAddress, gather
 from backends.treeherder.compared_values import ValueList
 from tests.treeherder.listing import Lists, asked, entry
-from tui.widgets.frame_columns import Columns, header_label
+from tui.widgets.table_drawing import Columns, header_label
 
 
 def test_from_the_repositories_to_the_series_of_three_suites(listed: Lists) -> None:

@@ -11,8 +11,7 @@ from textual.app import App, ComposeResult
 from backends.frames.schema import Column, Kind, Schema
 from backends.resources import Chart
 from tests.driving import until
-from tui.widgets.chart_panel import ChartPanel
-from tui.widgets.plot import plotext_is_loaded
+from tui.widgets.charts import ChartPanel, plotext_is_loaded
 
 SCHEMA = Schema(
     (

@@ -11,7 +11,7 @@ from textual.widgets import Button, Input, RadioSet
 
 from backends.frames.schema import Column, Kind, Schema
 from tui.screens.export_dialog import ExportChoice, ExportDialog
-from tui.widgets.ticked import TickList
+from tui.widgets.inputs import TickList
 
 SCHEMA = Schema(
     (

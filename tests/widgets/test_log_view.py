@@ -39,7 +39,7 @@ class LogApp(App[None]):
     def compose(self) -> ComposeResult:
         yield self.view
 
-    def on_log_view_asked(self, event: LogView.Asked) -> None:
+    def on_log_view_requested(self, event: LogView.Requested) -> None:
         self.asked.append(event.what)
 
 
@@ -344,7 +344,7 @@ async def test_wide_signs_and_long_lines_fit_every_terminal(size: tuple[int, int
         for key in ("right", "right", "right", "left", "t", "z", "number_sign"):
             await pilot.press(key)
             widths = {cell_len(view.render_line(y).text) for y in range(view.size.height)}
-            assert widths == {view.in_sight.width}
+            assert widths == {view.line_width}
 
 
 async def test_a_long_line_can_be_read_sideways_and_says_that_it_goes_on() -> None:

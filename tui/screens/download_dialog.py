@@ -1,7 +1,8 @@
-"""What a download would do, shown before a byte moves: which files, how much, where to, what is already there."""
+"""Before a download: the options of a special one, then its plan: which files, how much, where to, what exists."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,32 +19,31 @@ from textual.widgets import Button, Input, Label, Static
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
 from backends.frames.formats import format_bytes, safe_text
-from backends.resources import Finished, Prepared, Progress
+from backends.resources import DownloadWay, Finished, Prepared, Progress
 from backends.transfers.files import RemoteFile
 from backends.transfers.matching import matching
 from backends.transfers.plan import Action, Plan, make_plan
 from tui import crash_log
-from tui.widgets.ticked import Tick
+from tui.widgets.inputs import TickBox
 
-TREE_LINES = 400
+_TREE_LINES = 400
 Finish = Callable[[CancelToken, Progress], Finished]
 Collect = Callable[[CancelToken], Iterator[list[RemoteFile]]]
 
 
 @dataclass(frozen=True)
-class Agreed:
-    """The plan that the user agreed to, and what is to be done when its files are there; None if nothing."""
+class ConfirmedDownload:
+    """The plan that the user confirmed, and what to do when its files have arrived; None for nothing."""
 
     plan: Plan
     finish: Finish | None = None
 
 
-class DownloadDialog(ModalScreen[Agreed | None]):
-    """Lists the files, plans them anew as globs or directory change, and gives the plan that was agreed to.
+class DownloadDialog(ModalScreen[ConfirmedDownload | None]):
+    """Lists the files, plans them again as globs or directory change, and gives the plan that was confirmed.
 
-    A `prepared` download has its directory and its files already, and something of its own to do with them.
-
-    All of that happens in worker threads; each has a number, and what an older one says is dropped.
+    A `prepared` download has its directory and its files already, and something of its own to do with them. Listing
+    and planning happen in worker threads; each plan has a number, and an older one is dropped.
     """
 
     DEFAULT_CSS = """
@@ -57,39 +57,40 @@ class DownloadDialog(ModalScreen[Agreed | None]):
         background: $boost; }
     DownloadDialog #download-counts { height: auto; margin: 1 0; }
     DownloadDialog #download-tree { height: 1fr; min-height: 3; border-top: solid $panel; }
-    DownloadDialog Tick, DownloadDialog Tick:focus { border: none; height: 1; padding: 0; background: transparent; }
+    DownloadDialog TickBox, DownloadDialog TickBox:focus { border: none; height: 1; padding: 0;
+        background: transparent; }
     DownloadDialog #download-tree-text { width: auto; }
     DownloadDialog .buttons { height: 1; margin-top: 1; }
     DownloadDialog Button { margin-right: 2; height: 1; border: none; min-width: 12; }
     """
-    BINDINGS = [Binding("escape", "give_up", "Cancel"), Binding("ctrl+j,f2", "go", "Start", show=False)]
+    BINDINGS = [Binding("escape", "cancel", "Cancel"), Binding("ctrl+j,f2", "go", "Start", show=False)]
 
-    def __init__(self, what: str, collect: Collect, output: Path, prepared: Prepared | None = None) -> None:
+    def __init__(self, title: str, collect: Collect, output: Path, prepared: Prepared | None = None) -> None:
         super().__init__()
-        self._what = what
-        self._collect = collect if prepared is None else prepared.files
-        self._output = output if prepared is None else prepared.output
+        self._title = title
+        self._collect = collect
+        self._output = output
         self._prepared = prepared
         self._files: list[RemoteFile] | None = None
         self._plan: Plan | None = None
         self._cancel = CancelToken()
         self._number = 0
-        self._agreed = False
+        self._confirmed = False
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Static(Text(f"Download from {safe_text(self._what)}"), id="download-title")
-            whole = self._prepared is not None
+            yield Static(Text(f"Download from {safe_text(self._title)}"), id="download-title")
+            fixed = self._prepared is not None
             with Horizontal(classes="field"):
                 yield Label("Only")
-                hint = "all that was chosen" if whole else "globs, such as *.json !*_info.json; empty is all"
-                yield Input(placeholder=hint, id="download-globs", disabled=whole)
+                hint = "everything selected" if fixed else "globs, e.g. *.json !*_info.json (blank for all)"
+                yield Input(placeholder=hint, id="download-globs", disabled=fixed)
             with Horizontal(classes="field"):
                 yield Label("To")
-                yield Input(str(self._output), id="download-output", disabled=whole)
-            yield Tick("Replace files there that ciexplore did not put there", id="download-overwrite")
-            if not whole:
-                yield Tick("Unpack archives, each beside itself", id="download-unpack")
+                yield Input(str(self._output), id="download-output", disabled=fixed)
+            yield TickBox("Replace existing files that ciexplore did not create", id="download-overwrite")
+            if not fixed:
+                yield TickBox("Unpack archives beside themselves", id="download-unpack")
             yield Static("", id="download-counts")
             with ScrollableContainer(id="download-tree", can_focus=True):
                 yield Static("", id="download-tree-text")
@@ -99,84 +100,77 @@ class DownloadDialog(ModalScreen[Agreed | None]):
 
     def on_mount(self) -> None:
         self.query_one("#download-tree" if self._prepared is not None else "#download-globs").focus()
-        self._say("Asking which files there are…")
-        self.run_worker(self._gather, thread=True, group="collect", exit_on_error=False)
+        self._show_counts("Listing files…")
+        self.run_worker(self._list_files, thread=True, group="collect", exit_on_error=False)
 
     def on_unmount(self) -> None:
         self._cancel.cancel()
 
     # ---- in worker threads -----------------------------------------------------------------------------------
-    def _gather(self) -> None:
-        files: list[RemoteFile] = []
-        try:
+    def _list_files(self) -> None:
+        def collect() -> list[RemoteFile]:
+            files: list[RemoteFile] = []
             for batch in self._collect(self._cancel):
                 files += batch
-                self._tell(self._say, f"Asking which files there are… {len(files):,} so far")
-            self._tell(self._gathered, files)
-        except OperationCancelledError:
-            pass
-        except AppError as problem:
-            self._tell(self._say, str(problem))
-        except Exception as error:
-            self._tell(self._say, str(crash_log.as_problem(error)))
+                self._call(self._show_counts, f"Listing files… {len(files):,} so far")
+            return files
 
-    def _make(self, number: int, files: list[RemoteFile], globs: list[str], output: Path, overwrite: bool) -> None:
-        try:
-            plan = make_plan(matching(files, globs), output, overwrite=overwrite, cancel=self._cancel)
-            tree = plan.tree(TREE_LINES)
-        except OperationCancelledError:
-            return
-        except AppError as problem:
-            self._tell(self._failed, number, str(problem))
-            return
-        except Exception as error:
-            self._tell(self._failed, number, str(crash_log.as_problem(error)))
-            return
-        self._tell(self._planned, number, plan, tree)
+        files, error = crash_log.attempt(collect)
+        if files is not None:
+            self._call(self._set_files, files)
+        elif not isinstance(error, OperationCancelledError):
+            self._call(self._show_counts, str(error))
 
-    def _tell(self, method: Callable[..., None], *arguments: object) -> None:
+    def _make_plan(self, number: int, files: list[RemoteFile], globs: list[str], output: Path, overwrite: bool) -> None:
+        def plan() -> tuple[Plan, str]:
+            made = make_plan(matching(files, globs), output, overwrite=overwrite, cancel=self._cancel)
+            return made, made.tree(_TREE_LINES)
+
+        result, error = crash_log.attempt(plan)
+        if not isinstance(error, OperationCancelledError):
+            self._call(self._show_plan, number, result, str(error))
+
+    def _call(self, method: Callable[..., None], *arguments: object) -> None:
         if not self._cancel.cancelled and self.app.is_running:
             self.app.call_from_thread(method, *arguments)
 
     # ---- back on the interface's loop ------------------------------------------------------------------------
-    def _say(self, words: str) -> None:
+    def _show_counts(self, text: str) -> None:
         if self.is_attached:
-            self.query_one("#download-counts", Static).update(Text(words))
+            self.query_one("#download-counts", Static).update(Text(text))
 
-    def _gathered(self, files: list[RemoteFile]) -> None:
+    def _set_files(self, files: list[RemoteFile]) -> None:
         self._files = files
         self._replan()
 
-    def _failed(self, number: int, words: str) -> None:
-        if number == self._number:
-            self._plan = None
-            self.query_one("#download-go", Button).disabled = True
-            self._say(words)
-
-    def _planned(self, number: int, plan: Plan, tree: str) -> None:
+    def _show_plan(self, number: int, result: tuple[Plan, str] | None, error: str) -> None:
         if number != self._number or not self.is_attached:
             return
-        self._plan = plan
         go = self.query_one("#download-go", Button)
-        go.disabled = not plan.rows
+        if result is None:
+            self._plan, go.disabled = None, True
+            self._show_counts(error)
+            return
+        plan, tree = result
+        self._plan, go.disabled = plan, not plan.rows
         if self._prepared is not None and self.focused is self.query_one("#download-tree"):
             go.focus()  # there is nothing to choose: Enter starts it
-        if self._agreed:
+        if self._confirmed:
             self.action_go()
-        self.query_one("#download-counts", Static).update(counts(plan))
+        self.query_one("#download-counts", Static).update(describe_plan(plan))
         self.query_one("#download-tree-text", Static).update(Text(tree, no_wrap=True))
 
     @on(Input.Changed)
-    @on(Tick.Changed, "#download-overwrite")
+    @on(TickBox.Changed, "#download-overwrite")
     def _replan(self) -> None:
         if self._files is None:
             return
         self._number += 1
-        self._plan, self._agreed = None, False
+        self._plan, self._confirmed = None, False
         globs = self.query_one("#download-globs", Input).value.split()
         output = Path(self.query_one("#download-output", Input).value or ".").expanduser().absolute()
-        overwrite = self.query_one("#download-overwrite", Tick).value
-        work = partial(self._make, self._number, self._files, globs, output, overwrite)
+        overwrite = self.query_one("#download-overwrite", TickBox).value
+        work = partial(self._make_plan, self._number, self._files, globs, output, overwrite)
         self.run_worker(work, thread=True, group="plan", exit_on_error=False)
 
     @on(Input.Submitted)
@@ -186,35 +180,35 @@ class DownloadDialog(ModalScreen[Agreed | None]):
     @on(Button.Pressed, "#download-go")
     def action_go(self) -> None:
         if self._plan is None and self._files is not None:
-            self._agreed = True  # to the plan that is being made: it starts when it is there
+            self._confirmed = True  # the plan that is being made: it starts when it is ready
         elif self._plan is not None and self._plan.rows:
-            self.dismiss(Agreed(self._plan, self._finish(self._plan)))
+            self.dismiss(ConfirmedDownload(self._plan, self._finish(self._plan)))
 
     def _finish(self, plan: Plan) -> Finish | None:
         if self._prepared is not None:
             return self._prepared.finish
-        if not self.query_one("#download-unpack", Tick).value:
+        if not self.query_one("#download-unpack", TickBox).value:
             return None
-        return partial(unpacked, plan.output, [row.file.key for row in plan.rows])
+        return partial(unpack, plan.output, [row.file.key for row in plan.rows])
 
     @on(Button.Pressed, "#download-no")
-    def action_give_up(self) -> None:
+    def action_cancel(self) -> None:
         self.dismiss(None)
 
 
-def unpacked(output: Path, keys: Sequence[str], cancel: CancelToken, progress: Progress) -> Finished:
+def unpack(output: Path, keys: Sequence[str], cancel: CancelToken, progress: Progress) -> Finished:
     """Unpacks the archives among what was downloaded. In a worker thread; raises `AppError`s."""
     from backends.extraction.downloads import unpack_downloads
 
-    told = unpack_downloads(output, keys, cancel, lambda done, total: progress(f"unpacking, {done:,} of {total:,}"))
-    words = f"{told.unpacked:,} archive{'s' * (told.unpacked != 1)} unpacked"
-    words += f", {told.kept:,} were already" if told.kept else ""
-    left_out = tuple((f"{archive}: {member}", why) for archive, member, why in told.skipped)
-    return Finished(words, (*told.problems, *left_out))
+    result = unpack_downloads(output, keys, cancel, lambda done, total: progress(f"unpacking, {done:,} of {total:,}"))
+    sentence = f"{result.unpacked:,} archive{'s' * (result.unpacked != 1)} unpacked"
+    sentence += f", {result.kept:,} already unpacked" if result.kept else ""
+    left_out = tuple((f"{archive}: {member}", why) for archive, member, why in result.skipped)
+    return Finished(sentence, (*result.problems, *left_out))
 
 
-def counts(plan: Plan) -> Text:
-    """The plan in a few lines: what is fetched, what is there, what is left out and why, room, warnings."""
+def describe_plan(plan: Plan) -> Text:
+    """The plan in a few lines: what is fetched, what exists, what is left out and why, free space, warnings."""
     unknown = f" and {plan.unknown_sizes:,} of unknown size" if plan.unknown_sizes else ""
     size = format_bytes(plan.bytes_to_fetch) + unknown
     if plan.unknown_sizes == plan.to_fetch > 0:
@@ -222,31 +216,86 @@ def counts(plan: Plan) -> Text:
     text = Text(f"{plan.to_fetch:,} file{'s' * (plan.to_fetch != 1)} to fetch, {size}", style="bold")
     if plan.free is not None:
         text.append(f" · {format_bytes(plan.free)} free there", style="not bold")
-    words = {
-        Action.RESUME: "of them go on where they stopped",
-        Action.UNCHANGED: f"are already there, {'verified' if not plan.unchecked else f'{plan.unchecked:,} unchecked'}",
-        Action.SKIP: "are skipped",
-        Action.CONFLICT: "are in conflict with other files",
+    states = {
+        Action.RESUME: "to resume",
+        Action.UNCHANGED: f"already there, {'verified' if not plan.unchecked else f'{plan.unchecked:,} unchecked'}",
+        Action.SKIP: "skipped",
+        Action.CONFLICT: "in conflict with other files",
     }
-    one = {
-        Action.RESUME: "of them goes on where it stopped",
-        Action.UNCHANGED: words[Action.UNCHANGED].replace("are", "is", 1),
-        Action.SKIP: "is skipped",
-        Action.CONFLICT: "is in conflict with another file",
-    }
-    parts = [
-        f"{number:,} {one[action] if number == 1 else what}"
-        for action, what in words.items()
-        if (number := plan.counts.get(action, 0))
-    ]
+    parts = [f"{number:,} {state}" for action, state in states.items() if (number := plan.counts.get(action, 0))]
     if parts:
         text.append("\n" + " · ".join(parts), style="not bold")
-    reasons: dict[str, int] = {}
-    for row in plan.rows:
-        if row.action is Action.SKIP:
-            reasons[row.reason] = reasons.get(row.reason, 0) + 1
+    reasons = Counter(row.reason for row in plan.rows if row.action is Action.SKIP)
     for reason, number in sorted(reasons.items()):
         text.append(f"\n  – skipped: {safe_text(reason)} ({number:,})", style="dim")
     for warning in plan.warnings:
         text.append(f"\n⚠ {safe_text(warning)}", style="not bold")
     return text
+
+
+class DownloadOptionsDialog(ModalScreen[Prepared | None]):
+    """The options of a download of a special kind; invalid ones show their error. Gives the prepared download."""
+
+    DEFAULT_CSS = """
+    DownloadOptionsDialog { align: center middle; }
+    DownloadOptionsDialog > Vertical { width: 96%; max-width: 110; height: auto; border: round $primary;
+        background: $surface; padding: 0 1; }
+    DownloadOptionsDialog #way-title { text-style: bold; }
+    DownloadOptionsDialog .field { height: 1; }
+    DownloadOptionsDialog .field Label { width: 14; color: $text-muted; }
+    DownloadOptionsDialog Input, DownloadOptionsDialog Input:focus { border: none; height: 1; width: 1fr; padding: 0 1;
+        background: $boost; }
+    DownloadOptionsDialog TickBox, DownloadOptionsDialog TickBox:focus { border: none; height: 1; padding: 0;
+        background: transparent; }
+    DownloadOptionsDialog #way-error { color: $text-error; height: auto; }
+    DownloadOptionsDialog .buttons { height: 1; margin-top: 1; }
+    DownloadOptionsDialog Button { margin-right: 2; height: 1; border: none; min-width: 12; }
+    """
+    BINDINGS = [Binding("escape", "dismiss(None)", "Cancel"), Binding("ctrl+j,f2", "go", "Show the plan", show=False)]
+
+    def __init__(self, way: DownloadWay, output: Path) -> None:
+        super().__init__()
+        self._way = way
+        self._output = output
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Static(Text(self._way.label.rstrip("…")), id="way-title")
+            for field in self._way.fields:
+                if field.tick:
+                    yield TickBox(field.label, bool(field.value), id=f"way-{field.name}")
+                    continue
+                with Horizontal(classes="field"):
+                    yield Label(field.label)
+                    yield Input(field.value, placeholder=field.hint, id=f"way-{field.name}")
+            with Horizontal(classes="field"):
+                yield Label("To")
+                yield Input(str(self._output), id="way-output-directory")
+            yield Static("", id="way-error")
+            with Horizontal(classes="buttons"):
+                yield Button("Show the plan", id="way-go", variant="primary", compact=True)
+                yield Button("Cancel (Esc)", id="way-no", compact=True)
+
+    def on_mount(self) -> None:
+        self.query(Input).first().focus()
+
+    @on(Input.Submitted)
+    @on(Button.Pressed, "#way-go")
+    def action_go(self) -> None:
+        values = {}
+        for field in self._way.fields:
+            if field.tick:
+                values[field.name] = "yes" if self.query_one(f"#way-{field.name}", TickBox).value else ""
+            else:
+                values[field.name] = self.query_one(f"#way-{field.name}", Input).value
+        output = Path(self.query_one("#way-output-directory", Input).value or ".").expanduser().absolute()
+        try:
+            prepared = self._way.prepare(values, output)
+        except AppError as error:
+            self.query_one("#way-error", Static).update(Text(str(error)))
+            return
+        self.dismiss(prepared)
+
+    @on(Button.Pressed, "#way-no")
+    def _cancel(self) -> None:
+        self.dismiss(None)
