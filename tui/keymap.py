@@ -29,6 +29,18 @@ class Key:
     footer: str = ""
 
 
+def _movement(where: str, prefix: str, noun: str, more_page_down: str = "") -> tuple[Key, ...]:
+    """The keys that move the cursor of a list of lines."""
+    return (
+        Key(f"{prefix}up", "up,k", "cursor(-1)", where, f"{noun} up"),
+        Key(f"{prefix}down", "down,j", "cursor(1)", where, f"{noun} down"),
+        Key(f"{prefix}page-up", "pageup,ctrl+b", "page(-1)", where, "Page up"),
+        Key(f"{prefix}page-down", f"pagedown,ctrl+f{more_page_down}", "page(1)", where, "Page down"),
+        Key(f"{prefix}top", "g,home", "jump(0)", where, f"First {noun.lower()}"),
+        Key(f"{prefix}bottom", "G,end", "jump(-1)", where, f"Last {noun.lower()}"),
+    )
+
+
 KEYS: tuple[Key, ...] = (
     # The app, from anywhere
     *(
@@ -74,12 +86,7 @@ KEYS: tuple[Key, ...] = (
     Key("mark-all", "a", "mark_shown", "table", "Mark all shown rows"),
     Key("invert", "i", "invert", "table", "Invert the marks of the shown rows"),
     Key("unmark", "u", "unmark", "table", "Unmark all"),
-    Key("up", "up,k", "cursor(-1)", "table", "Row up"),
-    Key("down", "down,j", "cursor(1)", "table", "Row down"),
-    Key("page-up", "pageup,ctrl+b", "page(-1)", "table", "Page up"),
-    Key("page-down", "pagedown,ctrl+f", "page(1)", "table", "Page down"),
-    Key("top", "g,home", "jump(0)", "table", "First row"),
-    Key("bottom", "G,end", "jump(-1)", "table", "Last row"),
+    *_movement("table", "", "Row"),
     Key("left", "left", "column(-1)", "table", "Column to the left"),
     Key("right", "right", "column(1)", "table", "Column to the right"),
     Key("sort", "s", "sort_focused", "table", "Sort by the column under the cursor; again reverses"),
@@ -109,12 +116,7 @@ KEYS: tuple[Key, ...] = (
     Key("log-copy", "y", "request('copy')", "log", "Copy the line"),
     Key("log-copy-locator", "Y", "request('copy_locator')", "log", "Copy a link to the line"),
     Key("log-save", "s", "request('save')", "log", "Save the log to a file", "Save"),
-    Key("log-up", "up,k", "cursor(-1)", "log", "Line up"),
-    Key("log-down", "down,j", "cursor(1)", "log", "Line down"),
-    Key("log-page-up", "pageup,ctrl+b", "page(-1)", "log", "Page up"),
-    Key("log-page-down", "pagedown,ctrl+f,space", "page(1)", "log", "Page down"),
-    Key("log-top", "g,home", "jump(0)", "log", "First line"),
-    Key("log-bottom", "G,end", "jump(-1)", "log", "Last line"),
+    *_movement("log", "log-", "Line", ",space"),
     Key("log-left", "left", "sideways(-1)", "log", "Scroll to the left"),
     Key("log-right", "right", "sideways(1)", "log", "Scroll to the right"),
     Key("log-back", "escape,backspace", "request('back')", "log", "Back", "Back"),
@@ -130,12 +132,7 @@ KEYS: tuple[Key, ...] = (
     Key("tree-copy", "y", "request('copy')", "tree", "Copy the value", "Copy"),
     Key("tree-copy-path", "Y", "request('copy-path')", "tree", "Copy the path of the value"),
     Key("tree-save", "s", "request('save')", "tree", "Save the document to a file", "Save"),
-    Key("tree-up", "up,k", "step(-1)", "tree", "Line up"),
-    Key("tree-down", "down,j", "step(1)", "tree", "Line down"),
-    Key("tree-page-up", "pageup,ctrl+b", "page(-1)", "tree", "Page up"),
-    Key("tree-page-down", "pagedown,ctrl+f", "page(1)", "tree", "Page down"),
-    Key("tree-top", "g,home", "jump(0)", "tree", "First line"),
-    Key("tree-bottom", "G,end", "jump(-1)", "tree", "Last line"),
+    *_movement("tree", "tree-", "Line"),
     Key("tree-back", "escape,backspace", "request('back')", "tree", "Back", "Back"),
     # Transfers
     Key("pause", "p", "pause", "transfers", "Pause/resume", "Pause"),

@@ -51,7 +51,7 @@ async def test_the_original_tools_tree_is_made_from_the_menu_of_a_group(demo: di
         app.screen.query_one("#way-platform", Input).value = "linux"
         await pilot.press("f2")
         await until(pilot, lambda: isinstance(app.screen, DownloadDialog) and app.screen._plan is not None)
-        await until(pilot, lambda: getattr(app.focused, "id", "") == "download-go")
+        await until(pilot, lambda: getattr(app.focused, "id", "") == "go")
         await pilot.press("enter")  # which must not tick "Replace files there"
         await until(pilot, lambda: app.transfers is not None and app.transfers.job is not None)
         await until(pilot, lambda: app.transfers.job.finished is not None and app.transfers.job.announced)

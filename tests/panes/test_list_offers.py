@@ -19,7 +19,7 @@ from tests.panes.made_up import Place, Things
 from tui.app import Explorer
 from tui.screens.dialogs import ConfirmDialog, MenuDialog, QuestionDialog
 from tui.widgets.charts import ChartPanel
-from tui.widgets.reader_pane import PromptInput, PromptLine
+from tui.widgets.reader_pane import PromptLine
 from tui.widgets.tree import TreePane, TreeView
 
 
@@ -125,7 +125,7 @@ async def test_a_document_is_read_searched_copied_and_saved(monkeypatch: pytest.
         await until(pilot, lambda: app.clipboard == "index.route.1100")
         await pilot.press("s")
         await until(pilot, lambda: app.query_one(PromptLine).has_class("-shown"))
-        app.query_one(PromptInput).value = "out.json"
+        app.query_one(PromptLine).query_one(Input).value = "out.json"
         await pilot.press("enter")
         await until(pilot, lambda: (tmp_path / "out.json").exists())
         assert json.loads((tmp_path / "out.json").read_text()) == made_up.DOCUMENT

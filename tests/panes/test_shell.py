@@ -10,13 +10,13 @@ from textual.widgets import Input
 from tests.driving import loaded, running, screen_text, shown_view, until, view
 from tui.screens.dialogs import ConfirmDialog, HelpDialog, LocateDialog
 from tui.screens.download_dialog import DownloadDialog
-from tui.widgets.list_pane import HomeScreen
+from tui.widgets.list_pane import ListPane
 
 
 async def test_the_start_screen_takes_a_pasted_locator(demo: dict[str, str]) -> None:
     async with running(None) as (app, pilot):
         assert "paste" in screen_text(app)
-        app.query_one(HomeScreen).query_one(Input).value = f"  {demo['taskcluster.finished-group']} "
+        app.query_one(ListPane).query_one(Input).value = f"  {demo['taskcluster.finished-group']} "
         await pilot.press("enter")
         await until(pilot, lambda: view(app) is not None and loaded(app))
         assert shown_view(app).table.total_count == 150
@@ -24,7 +24,7 @@ async def test_the_start_screen_takes_a_pasted_locator(demo: dict[str, str]) -> 
 
 async def test_what_cannot_be_opened_is_said_where_it_was_pasted(demo: dict[str, str]) -> None:
     async with running(None) as (app, pilot):
-        app.query_one(HomeScreen).query_one(Input).value = "https://example.org/nothing/known"
+        app.query_one(ListPane).query_one(Input).value = "https://example.org/nothing/known"
         await pilot.press("enter")
         assert "ccepted" in screen_text(app)
         assert view(app) is None

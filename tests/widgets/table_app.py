@@ -41,9 +41,9 @@ def frame(count: int, start: int = 0, word: str = "task") -> pl.DataFrame:
 
 
 class TableApp(App[None]):
-    def __init__(self, schema: Schema = SCHEMA, **options: Any) -> None:
+    def __init__(self, schema: Schema = SCHEMA) -> None:
         super().__init__()
-        self.table = FrameTable(schema, **options)
+        self.table = FrameTable(schema)
         self.seen: list[Message] = []
 
     def compose(self) -> ComposeResult:
@@ -63,9 +63,9 @@ class TableApp(App[None]):
 
 @asynccontextmanager
 async def running(
-    rows: pl.DataFrame | None = None, size: tuple[int, int] = (60, 12), schema: Schema = SCHEMA, **options: Any
+    rows: pl.DataFrame | None = None, size: tuple[int, int] = (60, 12), schema: Schema = SCHEMA
 ) -> AsyncIterator[tuple[TableApp, FrameTable, Pilot[None]]]:
-    app = TableApp(schema, **options)
+    app = TableApp(schema)
     async with app.run_test(size=size) as pilot:
         app.table.focus()
         if rows is not None:

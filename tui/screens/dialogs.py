@@ -1,8 +1,9 @@
-"""The small dialogs: confirming, the menu and its questions, opening what is pasted, help."""
+"""The bases of all dialogs, and the small ones: confirming, the menu and its questions, opening a text, help."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Generic, TypeVar
 
 from rich.table import Table
 from rich.text import Text
@@ -22,6 +23,7 @@ from tui.history import Visit
 from tui.keymap import help_rows
 from tui.widgets.list_pane import LocatorBox, Parse
 
+T = TypeVar("T")
 _MENU_KEYS = "123456789abcdefghilmnoprstuvwxyz"  # j, k and q have their usual meaning
 _FILTERS = (
     ("linux mochitest", "rows with both words, in any text column"),
@@ -35,13 +37,55 @@ _FILTERS = (
 )
 
 
-class ConfirmDialog(ModalScreen[bool]):
+class Dialog(ModalScreen[T], Generic[T]):
+    """A box in the middle of the screen."""
+
+    DEFAULT_CSS = """
+    Dialog { align: center middle; }
+    Dialog > Vertical { width: 96%; height: auto; border: round $primary; background: $surface; padding: 0 1; }
+    Dialog .title { text-style: bold; }
+    Dialog .error { color: $text-error; height: auto; }
+    """
+
+
+class FormDialog(Dialog[T | None]):
+    """Inputs and tick boxes, a button that goes ahead (also F2) and one that cancels (also Esc).
+
+    Subclasses define `action_go`.
+    """
+
+    DEFAULT_CSS = """
+    FormDialog .field { height: 1; }
+    FormDialog .field Label { width: 12; color: $text-muted; }
+    FormDialog Input, FormDialog Input:focus { border: none; height: 1; width: 1fr; padding: 0 1; background: $boost; }
+    FormDialog TickBox, FormDialog TickBox:focus { border: none; height: 1; padding: 0; background: transparent; }
+    FormDialog .buttons { height: 1; margin-top: 1; }
+    FormDialog Button { margin-right: 2; height: 1; border: none; min-width: 12; }
+    """
+    BINDINGS = [Binding("escape", "dismiss(None)", "Cancel"), Binding("ctrl+j,f2", "go", show=False)]
+
+    def compose_buttons(self, label: str, *, disabled: bool = False) -> ComposeResult:
+        with Horizontal(classes="buttons"):
+            yield Button(label, id="go", variant="primary", disabled=disabled, compact=True)
+            yield Button("Cancel (Esc)", id="cancel", compact=True)
+
+    @on(Button.Pressed)
+    def _press(self, event: Button.Pressed) -> None:
+        event.stop()
+        if event.button.id == "go":
+            self.action_go()
+        else:
+            self.dismiss(None)
+
+    def action_go(self) -> None:
+        raise NotImplementedError
+
+
+class ConfirmDialog(Dialog[bool]):
     """A yes-or-no question; Esc and `n` mean no."""
 
     DEFAULT_CSS = """
-    ConfirmDialog { align: center middle; }
-    ConfirmDialog > Vertical { width: 70; max-width: 95%; height: auto; border: round $warning; background: $surface;
-        padding: 1 2; }
+    ConfirmDialog > Vertical { width: 70; max-width: 95%; border: round $warning; padding: 1 2; }
     ConfirmDialog Horizontal { height: auto; margin-top: 1; }
     ConfirmDialog Button { margin-right: 2; }
     """
@@ -67,14 +111,12 @@ class ConfirmDialog(ModalScreen[bool]):
         self.dismiss(event.button.id == "yes")
 
 
-class MenuDialog(ModalScreen[Entry | None]):
+class MenuDialog(Dialog[Entry | None]):
     """What else can be opened or done from a list; chosen by arrow keys, by its key or by the mouse."""
 
     DEFAULT_CSS = """
-    MenuDialog { align: center middle; }
-    MenuDialog > Vertical { width: 80; max-width: 96%; height: auto; max-height: 90%; border: round $primary;
-        background: $surface; padding: 0 1; }
-    MenuDialog #menu-title { text-style: bold; text-wrap: nowrap; text-overflow: ellipsis; }
+    MenuDialog > Vertical { width: 80; max-width: 96%; max-height: 90%; }
+    MenuDialog .title { text-wrap: nowrap; text-overflow: ellipsis; }
     MenuDialog OptionList, MenuDialog OptionList:focus { height: auto; max-height: 30; border: none; padding: 0;
         background: transparent; text-wrap: nowrap; text-overflow: ellipsis; }
     """
@@ -92,7 +134,7 @@ class MenuDialog(ModalScreen[Entry | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Static(Text(safe_text(self._title), no_wrap=True, overflow="ellipsis"), id="menu-title")
+            yield Static(Text(safe_text(self._title), no_wrap=True, overflow="ellipsis"), classes="title")
             yield OptionList(*(Option(_entry_label(number, entry)) for number, entry in enumerate(self._entries)))
 
     def on_mount(self) -> None:
@@ -124,15 +166,10 @@ def _entry_label(number: int, entry: Entry) -> Text:
     return text.append(f"  ({kind})", "dim") if kind else text
 
 
-class QuestionDialog(ModalScreen[Locator | None]):
+class QuestionDialog(Dialog[Locator | None]):
     """One question whose answer becomes a locator; an invalid answer shows its error and can be corrected."""
 
-    DEFAULT_CSS = """
-    QuestionDialog { align: center middle; }
-    QuestionDialog > Vertical { width: 90; max-width: 96%; height: auto; border: round $primary; background: $surface;
-        padding: 0 1; }
-    QuestionDialog #question-error { color: $text-error; height: auto; }
-    """
+    DEFAULT_CSS = "QuestionDialog > Vertical { width: 90; max-width: 96%; }"
     BINDINGS = [Binding("escape", "dismiss(None)", "Cancel")]
 
     def __init__(self, question: Question) -> None:
@@ -143,14 +180,14 @@ class QuestionDialog(ModalScreen[Locator | None]):
         with Vertical():
             yield Static(Text(safe_text(self._question.asks, limit=400)))
             yield Input(self._question.value)
-            yield Static("", id="question-error")
+            yield Static("", classes="error")
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()
 
     @on(Input.Changed)
     def _text_changed(self) -> None:
-        self.query_one("#question-error", Static).update("")
+        self.query_one(".error", Static).update("")
 
     @on(Input.Submitted)
     def _text_submitted(self, event: Input.Submitted) -> None:
@@ -158,16 +195,15 @@ class QuestionDialog(ModalScreen[Locator | None]):
         try:
             self.dismiss(self._question.opens(event.value))
         except AppError as error:
-            self.query_one("#question-error", Static).update(Text(str(error)))
+            self.query_one(".error", Static).update(Text(str(error)))
 
 
-class LocateDialog(ModalScreen[Locator | None]):
+class LocateDialog(Dialog[Locator | None]):
     """Ctrl+O: paste something to open, over whatever is shown."""
 
     DEFAULT_CSS = """
     LocateDialog { align: center top; }
-    LocateDialog > Vertical { width: 90%; max-width: 120; height: auto; max-height: 90%; margin-top: 2;
-        border: round $primary; background: $surface; padding: 0 1; }
+    LocateDialog > Vertical { width: 90%; max-width: 120; max-height: 90%; margin-top: 2; }
     LocateDialog Label { text-style: bold; padding: 0 1; }
     """
     BINDINGS = [Binding("escape", "dismiss(None)", "Close")]
@@ -190,11 +226,10 @@ class LocateDialog(ModalScreen[Locator | None]):
         self.dismiss(event.locator)
 
 
-class HelpDialog(ModalScreen[None]):
+class HelpDialog(Dialog[None]):
     """`?`: every key, from the same table as the bindings, and the filter language. Scrolls; Esc, q or ? closes it."""
 
     DEFAULT_CSS = """
-    HelpDialog { align: center middle; }
     HelpDialog VerticalScroll { width: 90%; max-width: 110; height: 90%; border: round $primary; background: $surface;
         padding: 0 2; }
     HelpDialog Static { height: auto; margin-bottom: 1; }

@@ -11,9 +11,7 @@ from pathlib import Path
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Horizontal, ScrollableContainer, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Static
 
 from backends.cancel import CancelToken
@@ -24,6 +22,7 @@ from backends.transfers.files import RemoteFile
 from backends.transfers.matching import matching
 from backends.transfers.plan import Action, Plan, make_plan
 from tui import crash_log
+from tui.screens.dialogs import FormDialog
 from tui.widgets.inputs import TickBox
 
 _TREE_LINES = 400
@@ -39,7 +38,7 @@ class ConfirmedDownload:
     finish: Finish | None = None
 
 
-class DownloadDialog(ModalScreen[ConfirmedDownload | None]):
+class DownloadDialog(FormDialog[ConfirmedDownload]):
     """Lists the files, plans them again as globs or directory change, and gives the plan that was confirmed.
 
     A `prepared` download has its directory and its files already, and something of its own to do with them. Listing
@@ -47,23 +46,11 @@ class DownloadDialog(ModalScreen[ConfirmedDownload | None]):
     """
 
     DEFAULT_CSS = """
-    DownloadDialog { align: center middle; }
-    DownloadDialog > Vertical { width: 96%; max-width: 130; height: 96%; max-height: 44; border: round $primary;
-        background: $surface; padding: 0 1; }
-    DownloadDialog #download-title { text-style: bold; }
-    DownloadDialog .field { height: 1; }
-    DownloadDialog .field Label { width: 12; color: $text-muted; }
-    DownloadDialog Input, DownloadDialog Input:focus { border: none; height: 1; width: 1fr; padding: 0 1;
-        background: $boost; }
+    DownloadDialog > Vertical { max-width: 130; height: 96%; max-height: 44; }
     DownloadDialog #download-counts { height: auto; margin: 1 0; }
     DownloadDialog #download-tree { height: 1fr; min-height: 3; border-top: solid $panel; }
-    DownloadDialog TickBox, DownloadDialog TickBox:focus { border: none; height: 1; padding: 0;
-        background: transparent; }
     DownloadDialog #download-tree-text { width: auto; }
-    DownloadDialog .buttons { height: 1; margin-top: 1; }
-    DownloadDialog Button { margin-right: 2; height: 1; border: none; min-width: 12; }
     """
-    BINDINGS = [Binding("escape", "cancel", "Cancel"), Binding("ctrl+j,f2", "go", "Start", show=False)]
 
     def __init__(self, title: str, collect: Collect, output: Path, prepared: Prepared | None = None) -> None:
         super().__init__()
@@ -79,7 +66,7 @@ class DownloadDialog(ModalScreen[ConfirmedDownload | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Static(Text(f"Download from {safe_text(self._title)}"), id="download-title")
+            yield Static(Text(f"Download from {safe_text(self._title)}"), classes="title")
             fixed = self._prepared is not None
             with Horizontal(classes="field"):
                 yield Label("Only")
@@ -94,9 +81,7 @@ class DownloadDialog(ModalScreen[ConfirmedDownload | None]):
             yield Static("", id="download-counts")
             with ScrollableContainer(id="download-tree", can_focus=True):
                 yield Static("", id="download-tree-text")
-            with Horizontal(classes="buttons"):
-                yield Button("Start", id="download-go", variant="primary", disabled=True, compact=True)
-                yield Button("Cancel (Esc)", id="download-no", compact=True)
+            yield from self.compose_buttons("Start", disabled=True)
 
     def on_mount(self) -> None:
         self.query_one("#download-tree" if self._prepared is not None else "#download-globs").focus()
@@ -146,7 +131,7 @@ class DownloadDialog(ModalScreen[ConfirmedDownload | None]):
     def _show_plan(self, number: int, result: tuple[Plan, str] | None, error: str) -> None:
         if number != self._number or not self.is_attached:
             return
-        go = self.query_one("#download-go", Button)
+        go = self.query_one("#go", Button)
         if result is None:
             self._plan, go.disabled = None, True
             self._show_counts(error)
@@ -175,9 +160,8 @@ class DownloadDialog(ModalScreen[ConfirmedDownload | None]):
 
     @on(Input.Submitted)
     def _submitted(self) -> None:
-        self.query_one("#download-go").focus()
+        self.query_one("#go").focus()
 
-    @on(Button.Pressed, "#download-go")
     def action_go(self) -> None:
         if self._plan is None and self._files is not None:
             self._confirmed = True  # the plan that is being made: it starts when it is ready
@@ -190,10 +174,6 @@ class DownloadDialog(ModalScreen[ConfirmedDownload | None]):
         if not self.query_one("#download-unpack", TickBox).value:
             return None
         return partial(unpack, plan.output, [row.file.key for row in plan.rows])
-
-    @on(Button.Pressed, "#download-no")
-    def action_cancel(self) -> None:
-        self.dismiss(None)
 
 
 def unpack(output: Path, keys: Sequence[str], cancel: CancelToken, progress: Progress) -> Finished:
@@ -233,25 +213,13 @@ def describe_plan(plan: Plan) -> Text:
     return text
 
 
-class DownloadOptionsDialog(ModalScreen[Prepared | None]):
+class DownloadOptionsDialog(FormDialog[Prepared]):
     """The options of a download of a special kind; invalid ones show their error. Gives the prepared download."""
 
     DEFAULT_CSS = """
-    DownloadOptionsDialog { align: center middle; }
-    DownloadOptionsDialog > Vertical { width: 96%; max-width: 110; height: auto; border: round $primary;
-        background: $surface; padding: 0 1; }
-    DownloadOptionsDialog #way-title { text-style: bold; }
-    DownloadOptionsDialog .field { height: 1; }
-    DownloadOptionsDialog .field Label { width: 14; color: $text-muted; }
-    DownloadOptionsDialog Input, DownloadOptionsDialog Input:focus { border: none; height: 1; width: 1fr; padding: 0 1;
-        background: $boost; }
-    DownloadOptionsDialog TickBox, DownloadOptionsDialog TickBox:focus { border: none; height: 1; padding: 0;
-        background: transparent; }
-    DownloadOptionsDialog #way-error { color: $text-error; height: auto; }
-    DownloadOptionsDialog .buttons { height: 1; margin-top: 1; }
-    DownloadOptionsDialog Button { margin-right: 2; height: 1; border: none; min-width: 12; }
+    DownloadOptionsDialog > Vertical { max-width: 110; }
+    DownloadOptionsDialog .field Label { width: 14; }
     """
-    BINDINGS = [Binding("escape", "dismiss(None)", "Cancel"), Binding("ctrl+j,f2", "go", "Show the plan", show=False)]
 
     def __init__(self, way: DownloadWay, output: Path) -> None:
         super().__init__()
@@ -260,7 +228,7 @@ class DownloadOptionsDialog(ModalScreen[Prepared | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Static(Text(self._way.label.rstrip("…")), id="way-title")
+            yield Static(Text(self._way.label.rstrip("…")), classes="title")
             for field in self._way.fields:
                 if field.tick:
                     yield TickBox(field.label, bool(field.value), id=f"way-{field.name}")
@@ -270,17 +238,14 @@ class DownloadOptionsDialog(ModalScreen[Prepared | None]):
                     yield Input(field.value, placeholder=field.hint, id=f"way-{field.name}")
             with Horizontal(classes="field"):
                 yield Label("To")
-                yield Input(str(self._output), id="way-output-directory")
-            yield Static("", id="way-error")
-            with Horizontal(classes="buttons"):
-                yield Button("Show the plan", id="way-go", variant="primary", compact=True)
-                yield Button("Cancel (Esc)", id="way-no", compact=True)
+                yield Input(str(self._output), id="way--output")
+            yield Static("", classes="error")
+            yield from self.compose_buttons("Show the plan")
 
     def on_mount(self) -> None:
         self.query(Input).first().focus()
 
     @on(Input.Submitted)
-    @on(Button.Pressed, "#way-go")
     def action_go(self) -> None:
         values = {}
         for field in self._way.fields:
@@ -288,14 +253,10 @@ class DownloadOptionsDialog(ModalScreen[Prepared | None]):
                 values[field.name] = "yes" if self.query_one(f"#way-{field.name}", TickBox).value else ""
             else:
                 values[field.name] = self.query_one(f"#way-{field.name}", Input).value
-        output = Path(self.query_one("#way-output-directory", Input).value or ".").expanduser().absolute()
+        output = Path(self.query_one("#way--output", Input).value or ".").expanduser().absolute()
         try:
             prepared = self._way.prepare(values, output)
         except AppError as error:
-            self.query_one("#way-error", Static).update(Text(str(error)))
+            self.query_one(".error", Static).update(Text(str(error)))
             return
         self.dismiss(prepared)
-
-    @on(Button.Pressed, "#way-no")
-    def _cancel(self) -> None:
-        self.dismiss(None)

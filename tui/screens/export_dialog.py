@@ -12,15 +12,14 @@ import polars as pl
 from rich.text import Text
 from textual import on
 from textual.app import App, ComposeResult
-from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, RadioSet, Static
 from textual.widgets.selection_list import Selection
 
 from backends.frames.formats import safe_text
 from backends.frames.schema import Schema
 from tui import crash_log
+from tui.screens.dialogs import FormDialog
 from tui.widgets.inputs import RadioDot, TickBox, TickList
 from tui.widgets.table import FrameTable
 
@@ -43,20 +42,14 @@ class ExportChoice:
     overwrite: bool
 
 
-class ExportDialog(ModalScreen[ExportChoice | None]):
+class ExportDialog(FormDialog[ExportChoice]):
     """Gives an `ExportChoice`, or None when it was left. Writes nothing itself."""
 
     DEFAULT_CSS = """
-    ExportDialog { align: center middle; }
-    ExportDialog > Vertical { width: 96%; max-width: 100; height: 22; max-height: 98%; border: round $primary;
-        background: $surface; padding: 0 1; }
-    ExportDialog #export-title { text-style: bold; color: $primary; height: 1; }
-    ExportDialog .field { height: 1; }
-    ExportDialog .field Label { width: 10; color: $text-muted; }
-    ExportDialog Input, ExportDialog Input:focus { border: none; height: 1; padding: 0 1; background: $boost;
-        width: 1fr; }
+    ExportDialog > Vertical { max-width: 100; height: 22; max-height: 98%; }
+    ExportDialog .title { color: $primary; height: 1; }
+    ExportDialog .field Label { width: 10; }
     ExportDialog Input:focus { background: $primary 30%; }
-    ExportDialog TickBox, ExportDialog TickBox:focus { border: none; padding: 0; background: transparent; }
     ExportDialog #export-options { height: 1fr; margin: 1 0; }
     ExportDialog .group { height: 100%; margin-right: 1; }
     ExportDialog .group > Label { color: $text-muted; }
@@ -68,13 +61,8 @@ class ExportDialog(ModalScreen[ExportChoice | None]):
     ExportDialog TickList, ExportDialog TickList:focus { border: none; padding: 0; height: 1fr;
         background: $boost; }
     ExportDialog #export-note { height: 1; color: $warning; }
-    ExportDialog .buttons { height: 1; }
-    ExportDialog Button { margin-right: 2; height: 1; border: none; min-width: 12; }
+    ExportDialog .buttons { margin-top: 0; }
     """
-    BINDINGS = [
-        Binding("escape", "cancel", "Cancel"),
-        Binding("ctrl+j,f2", "go", "Export", show=False),
-    ]
 
     def __init__(self, schema: Schema, *, marked: int, shown: int, total: int, path: Path) -> None:
         """`path`: the file to suggest."""
@@ -86,7 +74,7 @@ class ExportDialog(ModalScreen[ExportChoice | None]):
     def compose(self) -> ComposeResult:
         first = next((rows for rows in _ROWS if self._counts[rows]), "all")
         with Vertical():
-            yield Static("Export", id="export-title")
+            yield Static("Export", classes="title")
             with Horizontal(classes="field"):
                 yield Label("To")
                 yield Input(str(_with_suffix(self._path, "csv")), id="export-path")
@@ -115,9 +103,7 @@ class ExportDialog(ModalScreen[ExportChoice | None]):
             yield TickBox("Replace the file if it exists", id="export-overwrite")
             yield TickBox("For a spreadsheet: escape text that begins with = + - @ (CSV)", id="export-safe")
             yield Static("", id="export-note")
-            with Horizontal(classes="buttons"):
-                yield Button("Export", id="export-go", variant="primary", compact=True)
-                yield Button("Cancel (Esc)", id="export-no", compact=True)
+            yield from self.compose_buttons("Export")
 
     def on_mount(self) -> None:
         self.query_one("#export-path", Input).focus()
@@ -158,18 +144,13 @@ class ExportDialog(ModalScreen[ExportChoice | None]):
         elif not self.query_one("#export-path", Input).value.strip():
             note = "Enter a file name."
         self.query_one("#export-note", Static).update(note)
-        self.query_one("#export-go", Button).disabled = bool(note)
+        self.query_one("#go", Button).disabled = bool(note)
 
     # ---- leaving ---------------------------------------------------------------------------------------------
     @on(Input.Submitted)
-    @on(Button.Pressed, "#export-go")
     def action_go(self) -> None:
         if (choice := self.choice) is not None:
             self.dismiss(choice)
-
-    @on(Button.Pressed, "#export-no")
-    def action_cancel(self) -> None:
-        self.dismiss(None)
 
 
 def _with_suffix(path: Path, form: Format) -> Path:

@@ -34,8 +34,8 @@ class LineList(ScrollView, can_focus=True, inherit_bindings=False):
     """
     cursor: reactive[int] = reactive(0, repaint=False, init=False)
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self) -> None:
+        super().__init__()
         self._styles: dict[str, Style] = {}
         self._strips: dict[Any, Strip] = {}
 

@@ -34,29 +34,19 @@ if TYPE_CHECKING:
 Parse = Callable[[str], Locator]  # raises InvalidLocatorError
 
 
-class LocatorInput(Input):
-    """An input whose Down key leads into the list below it."""
-
-    BINDINGS = [Binding("down", "into_list", show=False)]
-
-    class ListRequested(Message):
-        """The user wants one of those below."""
-
-    def action_into_list(self) -> None:
-        self.post_message(self.ListRequested())
-
-
 class LocatorBox(Vertical):
     """An input for pasted text, its error, and those of the recent and pinned locators that contain its words."""
 
     DEFAULT_CSS = """
     LocatorBox { height: auto; }
-    LocatorBox LocatorInput { border: tall $primary; height: 3; }
+    LocatorBox Input { border: tall $primary; height: 3; }
     LocatorBox #locator-error { color: $text-error; height: auto; max-height: 6; padding: 0 1; }
     LocatorBox OptionList { height: auto; max-height: 12; border: none; text-wrap: nowrap; text-overflow: ellipsis;
         background: transparent; padding: 0 1; }
     LocatorBox OptionList.-empty { display: none; }
     """
+
+    BINDINGS = [Binding("down", "into_list", show=False)]  # reached from the input only: the list has a Down of its own
 
     class Selected(Message):
         """A locator was pasted or picked."""
@@ -72,7 +62,7 @@ class LocatorBox(Vertical):
         self._matching: list[Visit] = []
 
     def compose(self) -> ComposeResult:
-        yield LocatorInput(placeholder="Paste a URL, an id or a revision, then Enter")
+        yield Input(placeholder="Paste a URL, an id or a revision, then Enter")
         yield Static("", id="locator-error")
         yield OptionList()
 
@@ -99,9 +89,7 @@ class LocatorBox(Vertical):
         # At once: focus() asks for it later, and would take it from a list that has been opened in between.
         self.screen.set_focus(self.query_one(Input))
 
-    @on(LocatorInput.ListRequested)
-    def _enter_list(self, event: LocatorInput.ListRequested) -> None:
-        event.stop()
+    def action_into_list(self) -> None:
         choices = self.query_one(OptionList)
         if choices.option_count:
             choices.focus()
@@ -142,26 +130,6 @@ def _visit_label(visit: Visit) -> Text:
     return label
 
 
-class HomeScreen(VerticalScroll, can_focus=False):
-    """Shown in a pane while nothing is open: where to paste, what was opened before, what is accepted."""
-
-    DEFAULT_CSS = """
-    HomeScreen { padding: 1 2; }
-    HomeScreen #home-title { text-style: bold; color: $primary; }
-    HomeScreen #home-forms { color: $text-muted; margin-top: 1; text-wrap: nowrap; text-overflow: ellipsis; }
-    """
-
-    def __init__(self, system: System, parse: Parse, visits: Sequence[Visit]) -> None:
-        super().__init__()
-        self._system = system
-        self._box = LocatorBox(parse, visits)
-
-    def compose(self) -> ComposeResult:
-        yield Static(Text(self._system.summary), id="home-title")
-        yield self._box
-        yield Static(_accepted_forms(self._system), id="home-forms")
-
-
 def _accepted_forms(system: System) -> Text:
     """Plain padded text: a rich Table of the same rows costs 20 ms of every start."""
     forms = [("paste", "To open"), *(accepted_forms(system.name) or system.syntax())]
@@ -180,7 +148,10 @@ class ListPane(Vertical):
     ListPane #pane-path { height: 1; padding: 0 1; text-style: bold; color: $primary; display: none;
         text-wrap: nowrap; text-overflow: ellipsis; }
     ListPane.-open #pane-path { display: block; }
-    ListPane.-open HomeScreen { display: none; }
+    ListPane #home { padding: 1 2; }
+    ListPane.-open #home { display: none; }
+    ListPane #home-title { text-style: bold; color: $primary; }
+    ListPane #home-forms { color: $text-muted; margin-top: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
     def __init__(self, session: Session, history: History, system: System) -> None:
@@ -192,7 +163,10 @@ class ListPane(Vertical):
 
     def compose(self) -> ComposeResult:
         yield Static("", id="pane-path")
-        yield HomeScreen(self._system, self._session.parse, self._visits())
+        with VerticalScroll(id="home", can_focus=False):
+            yield Static(Text(self._system.summary), id="home-title")
+            yield LocatorBox(self._session.parse, self._visits())
+            yield Static(_accepted_forms(self._system), id="home-forms")
 
     def _visits(self) -> list[Visit]:
         """What was opened here before, then the lists to begin with."""

@@ -59,7 +59,7 @@ _NEEDED_METHODS = {
 
 
 @dataclass(frozen=True)
-class Status:
+class ListStatus:
     """What the status line says. `at`: time.monotonic() when the age in `freshness` was true."""
 
     noun: tuple[str, str] = ("row", "rows")
@@ -86,7 +86,7 @@ class StatusLine(Static):
     def __init__(self, waits: Callable[[], str]) -> None:
         """`waits` says which server is waited for, "" for none; it is shown while the list is loading."""
         super().__init__("")
-        self.status = Status()
+        self.status = ListStatus()
         self._waits = waits
 
     def on_mount(self) -> None:
@@ -101,7 +101,7 @@ class StatusLine(Static):
         self.update(format_status(self.status, time.monotonic(), waiting))
 
 
-def format_status(status: Status, now: float, waiting: str = "") -> Text:
+def format_status(status: ListStatus, now: float, waiting: str = "") -> Text:
     """The line; what matters most comes first, since 80 columns cut the rest."""
     text = Text(no_wrap=True, overflow="ellipsis")
     noun = status.noun[status.total != 1]

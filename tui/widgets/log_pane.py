@@ -48,14 +48,13 @@ class LogPane(ReaderPane):
         locator: Locator | None = None,
         folder: Path | None = None,
         save_as: Path | None = None,
-        **kwargs: Any,
     ) -> None:
         """`line`: where to begin, from 1; `last`: the end of a range from there on, which is marked; `failed`: else at
         the first error or the end. `locator`: what leads to the log again; links to its lines come from it.
 
         `folder`: where the log is spooled. `save_as`: what the prompt suggests, by default the title.
         """
-        super().__init__(**kwargs)
+        super().__init__()
         self.title = title
         self.locator = locator
         self._source, self._folder = source, folder

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.segment import Segment
 from textual import events
@@ -100,12 +100,17 @@ class LogView(LineList):
             self.what = what
 
     def __init__(
-        self, reading: Reading, *, line: int | None = None, last: int | None = None, follow: bool = False,
-        failed: bool = False, **kwargs: Any,
-    ) -> None:  # fmt: skip
+        self,
+        reading: Reading,
+        *,
+        line: int | None = None,
+        last: int | None = None,
+        follow: bool = False,
+        failed: bool = False,
+    ) -> None:
         """`line`: the line to begin at, from 1, and `last` the end of a range of lines that is marked; `follow`: stay
         at the end; `failed`: without a `line`, begin at the first error as soon as there is one, or at the end."""
-        super().__init__(**kwargs)
+        super().__init__()
         self._reading = reading
         self._lines = LogLines(reading.spool)
         self._line_count = 0  # what the rest goes by; the spool may have more already

@@ -39,16 +39,6 @@ PROMPTS = {
 }
 
 
-class PromptInput(Input):
-    """Esc cancels, Enter submits."""
-
-    # A binding, not a key method: after that the key would also go to the log, where Esc means back.
-    BINDINGS = [Binding("escape", "cancel", "Cancel", show=True)]
-
-    def action_cancel(self) -> None:
-        self.post_message(PromptLine.Cancelled())
-
-
 class PromptLine(Horizontal):
     """One line, shown while it asks for something: `purpose` is one of `PROMPTS`, "" while it is hidden."""
 
@@ -56,10 +46,13 @@ class PromptLine(Horizontal):
     PromptLine { height: 1; display: none; background: $boost; }
     PromptLine.-shown { display: block; }
     PromptLine #prompt-sign { width: auto; padding: 0 1; color: $text-muted; }
-    PromptLine PromptInput, PromptLine PromptInput:focus { border: none; height: 1; width: 1fr; min-width: 16;
+    PromptLine Input, PromptLine Input:focus { border: none; height: 1; width: 1fr; min-width: 16;
         padding: 0; background: $boost; }
     PromptLine #prompt-error { width: auto; max-width: 60%; color: $text-error; }
     """
+
+    # A binding, not a key method: after that the key would also go to the log, where Esc means back.
+    BINDINGS = [Binding("escape", "cancel", "Cancel", show=True)]
 
     class Typed(Message):
         """The user has paused in a live prompt."""
@@ -83,20 +76,23 @@ class PromptLine(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield Static("", id="prompt-sign", markup=False)
-        yield PromptInput()
+        yield Input()
         yield Static("", id="prompt-error")
 
     def open(self, purpose: str, value: str = "") -> None:
         self.purpose = purpose
         self._tried = value
         self.query_one("#prompt-sign", Static).update(PROMPTS[purpose].sign)
-        box = self.query_one(PromptInput)
+        box = self.query_one(Input)
         box.placeholder = PROMPTS[purpose].placeholder
         box.value = value
         box.cursor_position = len(value)
         self.show_error("")
         self.add_class("-shown")
         box.focus()
+
+    def action_cancel(self) -> None:
+        self.post_message(self.Cancelled())
 
     def show_error(self, error: str) -> None:
         """What is wrong with what was typed; "" if nothing is."""
@@ -116,7 +112,7 @@ class PromptLine(Horizontal):
             self._pause = self.set_timer(_TYPING_PAUSE, self._post_typed)
 
     def _post_typed(self) -> None:
-        text = self.query_one(PromptInput).value
+        text = self.query_one(Input).value
         if self.purpose and text != self._tried:
             self._tried = text
             self.post_message(self.Typed(self.purpose, text))

@@ -98,11 +98,10 @@ class FrameTable(LineList):
             super().__init__()
             self.request, self.text = request, text
 
-    def __init__(self, schema: Schema, *, fixed_columns: int = 1, **kwargs: Any) -> None:
-        """`fixed_columns`: so many stay in sight when the rest scrolls sideways. `kwargs` go to `Widget`."""
-        super().__init__(**kwargs)
+    def __init__(self, schema: Schema) -> None:
+        super().__init__()
         self._model = FrameModel(schema)
-        self._columns = Columns(schema, fixed_columns)
+        self._columns = Columns(schema, fixed=1)
         self._painter = RowPainter(CellTexts(self._model), self.style_of)
         self._strips_version: tuple[object, ...] = ()
         self._held: int | None = None  # the row that the user put the cursor on
@@ -378,7 +377,7 @@ class FrameTable(LineList):
             self._columns_changed()
 
     def action_show_columns(self) -> None:
-        self._columns.show()
+        self._columns.show_all()
         self._columns.observe(self._model.frame)
         self._columns_changed()
 

@@ -75,6 +75,7 @@ class Columns:
     """The widths that the content wants, what the user changed, and the column under the cursor."""
 
     def __init__(self, schema: Schema, fixed: int) -> None:
+        """`fixed`: so many columns stay in sight when the rest scrolls sideways."""
         self.schema = schema
         self.hidden = {column.name for column in schema if column.hidden}
         self.version = 0
@@ -105,10 +106,9 @@ class Columns:
         self.focus(self.focused)
         return True
 
-    def show(self, *names: str) -> None:
-        """Show these columns, or all of them."""
+    def show_all(self) -> None:
         focused = self.focused_column
-        self.hidden -= set(names or self.schema.names)
+        self.hidden.clear()
         self._changed()
         if focused is not None:
             self.focus(self.visible.index(focused))

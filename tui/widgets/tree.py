@@ -159,11 +159,11 @@ class TreeView(Tree[Path | None], inherit_bindings=False):
         if self.cursor_node is not None:
             self._enter(self.cursor_node)
 
-    def action_step(self, lines: int) -> None:
+    def action_cursor(self, lines: int) -> None:
         self.cursor_line = max(0, min(self.cursor_line + lines, self.last_line))
 
     def action_page(self, pages: int) -> None:
-        self.action_step(pages * max(1, self.size.height - 1))
+        self.action_cursor(pages * max(1, self.size.height - 1))
 
     def action_jump(self, where: int) -> None:
         self.cursor_line = self.last_line if where < 0 else where
@@ -175,7 +175,7 @@ class TreeView(Tree[Path | None], inherit_bindings=False):
         if node.allow_expand and not node.is_expanded:
             self._open(node)
         elif node.children:
-            self.action_step(1)
+            self.action_cursor(1)
 
     def action_outward(self) -> None:
         node = self.cursor_node
