@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from backends import config
 from backends.session import Session
 from tui.app import Explorer
+from tui.widgets.inputs import FilterInput
 from tui.widgets.list_view import ResourceView, StatusLine, format_status
 
 PATIENCE = 60.0  # seconds; far more than anything takes, so that only a hang ends it
@@ -69,6 +70,13 @@ def words(app: Explorer) -> str:
     """The words that stand in place of the table, "" if the table is shown."""
     found = shown_view(app)
     return str(found.query_one("#view-message").render()) if found.has_class("-message") else ""
+
+
+async def filter_rows(app: Explorer, pilot: Pilot[None], text: str) -> None:
+    """Opens the filter line, pastes a filter and goes back to the table."""
+    await pilot.press("slash")
+    shown_view(app).query_one(FilterInput).value = text
+    await pilot.press("enter")
 
 
 def screen_text(app: App[None]) -> str:

@@ -88,7 +88,7 @@ async def test_the_menu_opens_asks_and_does(monkeypatch: pytest.MonkeyPatch) -> 
         await until(pilot, lambda: "It is done." in screen_text(app))
 
 
-async def test_comparing_says_how_many_rows_it_wants_and_opens_what_two_give(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_comparing_says_how_many_rows_it_needs_and_opens_what_two_give(monkeypatch: pytest.MonkeyPatch) -> None:
     async with things(monkeypatch) as (app, pilot):
         await pilot.press("=")
         await until(pilot, lambda: "Two marked things" in screen_text(app))
@@ -108,7 +108,9 @@ async def test_the_chart_follows_the_filter_and_the_cursor(monkeypatch: pytest.M
         assert not app.query_one(ChartPanel).display
 
 
-async def test_a_document_is_read_searched_copied_and_saved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_a_document_is_shown_in_parts_searched_copied_and_saved(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     async with things(monkeypatch) as (app, pilot):
         await pilot.press("t")
@@ -116,6 +118,11 @@ async def test_a_document_is_read_searched_copied_and_saved(monkeypatch: pytest.
         tree = app.query_one(TreeView)
         await until(pilot, lambda: tree.has_focus and tree.path)
         assert "MOZ_LOG" in screen_text(app)
+        tree.show_path(("routes", 0))  # in a branch that is longer than what is shown at once
+        await until(pilot, lambda: tree.path == ("routes", 0))
+        assert "700 more" in tree.cursor_node.parent.children[-1].label.plain
+        await pilot.press("G", "k", "enter")
+        await until(pilot, lambda: tree.path == ("routes", 500))
         assert "\x1b" not in screen_text(app)
         await pilot.press("slash", *"route.1100", "enter")
         await until(pilot, lambda: tree.path == ("routes", 1100))
@@ -132,31 +139,10 @@ async def test_a_document_is_read_searched_copied_and_saved(monkeypatch: pytest.
         await until(pilot, lambda: tree.has_focus)
         await pilot.press("escape", "escape")  # out of the search, then out of the document
         await until(pilot, lambda: not isinstance(view(app), TreePane))
-
-
-async def test_a_branch_longer_than_the_screen_is_shown_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with things(monkeypatch) as (app, pilot):
-        await pilot.press("t")
-        await until(pilot, lambda: app.query(TreeView))
-        tree = app.query_one(TreeView)
-        await until(pilot, lambda: tree.has_focus and tree.path)
-        tree.show_path(("routes", 0))
-        await until(pilot, lambda: tree.path == ("routes", 0))
-        assert "700 more" in tree.cursor_node.parent.children[-1].label.plain
-        await pilot.press("G", "k", "enter")
-        await until(pilot, lambda: tree.path == ("routes", 500))
-
-
-async def test_a_row_without_a_document_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with things(monkeypatch) as (app, pilot):
-        await pilot.press("j", "t")
+        await pilot.press("j", "t")  # a row that has none
         await until(pilot, lambda: "nothing to show as a tree" in screen_text(app))
 
-
-async def test_no_toast_and_no_status_line_lets_an_escape_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An action's last words and its progress name what servers named, such as a repository of an hgweb's index."""
-    evil = "\x1b]0;renamed\x07[bold]evil"
-    async with things(monkeypatch) as (app, pilot):
+        evil = "\x1b]0;renamed\x07[bold]evil"  # an action's sentences contain names from servers
         app.notify(f"{evil} is pinned.")
         view(app).show_progress(f"Reading {evil}")
         await until(pilot, lambda: "is pinned" in screen_text(app) and "Reading" in status(app))
