@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.command import CommandList, CommandPalette
 from textual.widgets import Input
 
 from tests.driving import loaded, running, screen_text, shown_view, until, view
@@ -137,3 +138,20 @@ async def test_keys_in_a_text_box_are_text_ctrl_c_says_how_to_leave_and_toasts_a
         await until(pilot, lambda: "Started." in screen_text(app))
         assert "\x1b" not in screen_text(app) and "\x07" not in screen_text(app)
         assert "]0;owned" in screen_text(app)
+
+
+async def test_paging_in_a_palette_that_has_no_room_closes_it_and_does_not_end_the_app() -> None:
+    """A dialog of the library that fails (tests/terminal has more of it)."""
+    async with running(None, size=(80, 24)) as (app, pilot):
+        for key in ("pagedown", "pageup"):
+            await pilot.press("ctrl+p")
+            await until(pilot, lambda: isinstance(app.screen, CommandPalette) and app.screen.query(CommandList))
+            await pilot.resize_terminal(80, 4)
+            for _ in range(3):
+                await pilot.press("down", key)
+            await pilot.resize_terminal(80, 24)
+            if isinstance(app.screen, CommandPalette):
+                await pilot.press("escape")
+            await until(pilot, lambda: not isinstance(app.screen, CommandPalette))
+        await pilot.press("f2")
+        await until(pilot, lambda: app.query("#prow"))
