@@ -19,7 +19,7 @@ from backends.systems import panes, systems
 from tui import crash_log
 from tui.history import History
 from tui.keymap import KeyProvider, bindings, check_remapped
-from tui.widgets.list_pane import ListPane
+from tui.widgets.list_pane import ListPane, LocateDialog
 
 if TYPE_CHECKING:
     from backends.resources import DownloadWay
@@ -308,8 +308,6 @@ class Explorer(SerialKeyApp):
         await self.action_pane(event.pane)
 
     def action_locate(self) -> None:
-        from tui.screens.dialogs import LocateDialog
-
         def open_selected(locator: Locator | None) -> None:
             if locator is not None:
                 self.open_locator(locator)

@@ -9,9 +9,9 @@ from textual.command import CommandList, CommandPalette
 from textual.widgets import Input
 
 from tests.driving import loaded, running, screen_text, shown_view, until, view
-from tui.screens.dialogs import ConfirmDialog, HelpDialog, LocateDialog
+from tui.screens.dialogs import ConfirmDialog, HelpDialog
 from tui.screens.download_dialog import DownloadDialog
-from tui.widgets.list_pane import ListPane
+from tui.widgets.list_pane import ListPane, LocateDialog
 
 
 async def test_the_home_screen_takes_a_pasted_locator_and_says_what_it_cannot_open(demo: dict[str, str]) -> None:

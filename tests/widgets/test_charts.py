@@ -140,7 +140,7 @@ MANY = ("slow", [(hour, 900.0 + hour) for hour in range(60)])
 LATE = ("fast", [(hour, 400.0) for hour in range(70, 100)])
 
 
-async def drawn(app: Alone, pilot: Any) -> str:
+async def read_chart(app: Alone, pilot: Any) -> str:
     panel = app.query_one(ChartPanel)
     await until(pilot, lambda: plotext_is_loaded() and len(str(panel.render())) > 10)
     return str(panel.render())
@@ -153,17 +153,17 @@ async def test_range_keys_keep_each_series_sign_even_where_it_has_no_points() ->
         frame = rows(MANY, LATE)
         panel.show(frame, SCHEMA, CHART)
         panel.point(frame.row(-1, named=True))
-        whole = await drawn(app, pilot)
+        whole = await read_chart(app, pilot)
         assert "● slow" in whole and "▲ fast" in whole
         for _ in range(3):
             panel.zoom(1)
-        closer = await drawn(app, pilot)
+        closer = await read_chart(app, pilot)
         title, plot = closer.split("\n", 1)
         assert "▲ fast" in title and "● slow" in title
         assert "▲" in plot and "●" not in plot and "◉" in plot
         for _ in range(3):
             panel.zoom(-1)
-        assert await drawn(app, pilot) == whole
+        assert await read_chart(app, pilot) == whole
 
 
 async def test_alerts_are_marked_where_they_are() -> None:
@@ -171,7 +171,7 @@ async def test_alerts_are_marked_where_they_are() -> None:
     async with app.run_test(size=(100, 20)) as pilot:
         panel = app.query_one(ChartPanel)
         panel.show(rows(MANY, alert_at=30), SCHEMA, CHART)
-        text = await drawn(app, pilot)
+        text = await read_chart(app, pilot)
         [line] = [line for line in text.splitlines()[1:] if "▽" in line]
         assert "1 ▽ marked" in text.splitlines()[0]
         assert 40 < line.index("▽") < 65  # in the middle of the axis

@@ -33,9 +33,9 @@ class DialogApp(App[None]):
         self.result: ExportChoice | str | None = NOTHING
 
     def on_mount(self) -> None:
-        self.push_screen(self.dialog, self._chosen)
+        self.push_screen(self.dialog, self._keep_choice)
 
-    def _chosen(self, choice: ExportChoice | None) -> None:
+    def _keep_choice(self, choice: ExportChoice | None) -> None:
         self.result = choice
 
 

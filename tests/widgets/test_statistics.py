@@ -53,7 +53,7 @@ async def settled(pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
-async def shown(pilot: Pilot[None], frame: pl.DataFrame = FRAME, schema: Schema = SCHEMA) -> StatisticsPanel:
+async def show_rows(pilot: Pilot[None], frame: pl.DataFrame = FRAME, schema: Schema = SCHEMA) -> StatisticsPanel:
     panel = pilot.app.query_one(StatisticsPanel)
     panel.show(frame, schema, f"{len(frame):,} shown tasks")
     await settled(pilot)
@@ -69,7 +69,7 @@ def text_of(app: App[Any], selector: str) -> str:
 async def test_a_first_look_shows_durations_with_all_their_numbers() -> None:
     app = PanelApp()
     async with app.run_test(size=(200, 60)) as pilot:
-        await shown(pilot)
+        await show_rows(pilot)
         assert text_of(app, "#stats-column").strip() == "Duration"
         assert text_of(app, "#stats-scope").strip() == "200 shown tasks"
         rows = dict(line.split(maxsplit=1) for line in text_of(app, "#stats-numbers").splitlines() if line.strip())
@@ -92,7 +92,7 @@ async def test_a_first_look_shows_durations_with_all_their_numbers() -> None:
 async def test_at_80x24_all_numbers_and_the_plot_are_seen() -> None:
     app = PanelApp()
     async with app.run_test(size=(80, 24)) as pilot:
-        await shown(pilot)
+        await show_rows(pilot)
         numbers = text_of(app, "#stats-numbers")
         for name in ("n", "missing", "min", "mean", "median", "p90", "p95", "p99", "max", "std"):
             assert name in numbers.split()
@@ -104,7 +104,7 @@ async def test_at_80x24_all_numbers_and_the_plot_are_seen() -> None:
 async def test_columns_go_round_without_identifiers() -> None:
     app = PanelApp()
     async with app.run_test(size=(100, 30)) as pilot:
-        panel = await shown(pilot)
+        panel = await show_rows(pilot)
         seen = []
         for _ in range(6):
             seen.append(text_of(app, "#stats-column").strip())
@@ -119,7 +119,7 @@ async def test_columns_go_round_without_identifiers() -> None:
 async def test_text_is_counted_with_bars() -> None:
     app = PanelApp()
     async with app.run_test(size=(100, 30)) as pilot:
-        panel = await shown(pilot)
+        panel = await show_rows(pilot)
         panel.step_column(-1)
         await settled(pilot)
         assert not app.query_one(HistogramPlot).display
@@ -135,7 +135,7 @@ async def test_text_is_counted_with_bars() -> None:
 async def test_grouping_offers_the_columns_with_few_values_then_none() -> None:
     app = PanelApp()
     async with app.run_test(size=(100, 30)) as pilot:
-        panel = await shown(pilot)
+        panel = await show_rows(pilot)
         assert text_of(app, "#stats-group").strip() == "not grouped"
         panel.step_group()
         await settled(pilot)
@@ -150,7 +150,7 @@ async def test_a_logarithmic_scale_says_what_it_leaves_out() -> None:
     app = PanelApp()
     frame = FRAME.with_columns(pl.col("duration") - 3)
     async with app.run_test(size=(100, 30)) as pilot:
-        panel = await shown(pilot, frame)
+        panel = await show_rows(pilot, frame)
         panel.toggle_log()
         await settled(pilot)
         assert text_of(app, "#stats-log").strip() == "log"
@@ -160,7 +160,7 @@ async def test_a_logarithmic_scale_says_what_it_leaves_out() -> None:
 async def test_clicks_do_what_keys_do() -> None:
     app = PanelApp()
     async with app.run_test(size=(100, 30)) as pilot:
-        await shown(pilot)
+        await show_rows(pilot)
         for selector, shows, words in (
             ("#stats-next", "#stats-column", "Size"),
             ("#stats-previous", "#stats-column", "Duration"),
@@ -178,7 +178,7 @@ async def test_clicks_do_what_keys_do() -> None:
 async def test_nothing_to_measure_is_said_in_words(frame: pl.DataFrame) -> None:
     app = PanelApp()
     async with app.run_test(size=(100, 30)) as pilot:
-        panel = await shown(pilot, frame)
+        panel = await show_rows(pilot, frame)
         assert "No finite values in duration." in text_of(app, "HistogramPlot")
         assert "·" in text_of(app, "#stats-numbers")
         panel.step_column(-1)
@@ -191,7 +191,7 @@ async def test_hostile_text_is_shown_and_not_obeyed() -> None:
     frame = schema.frame([("1", HOSTILE, 1.0), ("2", "b", 2.0)])
     app = PanelApp()
     async with app.run_test(size=(100, 30)) as pilot:
-        panel = await shown(pilot, frame, schema)
+        panel = await show_rows(pilot, frame, schema)
         panel.step_group()
         await settled(pilot)
         plot, name = text_of(app, "HistogramPlot"), text_of(app, "#stats-column")
@@ -237,7 +237,7 @@ async def test_a_failure_is_shown_and_the_next_question_is_answered(monkeypatch:
     app = PanelApp()
     async with app.run_test(size=(100, 30)) as pilot:
         monkeypatch.setattr(summaries, "summarise", broken)
-        panel = await shown(pilot)
+        panel = await show_rows(pilot)
         assert "ZeroDivisionError" in text_of(app, "#stats-numbers")
         monkeypatch.setattr(summaries, "summarise", real)
         panel.step_column(1)
@@ -248,7 +248,7 @@ async def test_a_failure_is_shown_and_the_next_question_is_answered(monkeypatch:
 async def test_the_plot_follows_the_size_of_the_terminal() -> None:
     app = PanelApp()
     async with app.run_test(size=(160, 50)) as pilot:
-        await shown(pilot)
+        await show_rows(pilot)
         assert "┤" in text_of(app, "HistogramPlot")
         await pilot.resize_terminal(80, 24)
         await settled(pilot)
@@ -261,7 +261,7 @@ async def test_the_plot_follows_the_size_of_the_terminal() -> None:
 async def test_the_plot_follows_the_theme() -> None:
     app = PanelApp()
     async with app.run_test(size=(160, 50)) as pilot:
-        await shown(pilot)
+        await show_rows(pilot)
         seen = set()
         for theme in ("textual-dark", "textual-light", "nord"):
             app.theme = theme
@@ -279,7 +279,7 @@ async def test_a_schema_without_anything_to_measure_says_so() -> None:
     schema = Schema((Column("id", Kind.ID, "Id"),), key="id")
     app = PanelApp()
     async with app.run_test(size=(100, 30)) as pilot:
-        panel = await shown(pilot, schema.frame([("a",)]), schema)
+        panel = await show_rows(pilot, schema.frame([("a",)]), schema)
         for action in (lambda: panel.step_column(1), panel.toggle_log, panel.step_group):
             action()
         await settled(pilot)

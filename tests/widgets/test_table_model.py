@@ -85,7 +85,7 @@ class TableRules(RuleBasedStateMachine):
         self.keys: tuple[SortKey, ...] = ()
 
     @property
-    def shown(self) -> list[Row]:
+    def expected_rows(self) -> list[Row]:
         return naive_sort([row for row in self.rows if FILTERS[self.text](row)], self.keys)
 
     @rule(rows=batches)
@@ -128,26 +128,26 @@ class TableRules(RuleBasedStateMachine):
     @rule(position=st.integers(0, 20))
     def toggle(self, position: int) -> None:
         row = self.model.row_at(position)
-        assert (row is None) == (position >= len(self.shown))
+        assert (row is None) == (position >= len(self.expected_rows))
         if row is not None:
             self.model.toggle(row)
-            self.marks ^= {self.shown[position]["key"]}
+            self.marks ^= {self.expected_rows[position]["key"]}
 
     @rule(first=st.integers(0, 20), last=st.integers(0, 20))
     def mark_range(self, first: int, last: int) -> None:
-        if max(first, last) < len(self.shown):
+        if max(first, last) < len(self.expected_rows):
             self.model.mark_positions(first, last)
-            self.marks |= {row["key"] for row in self.shown[min(first, last) : max(first, last) + 1]}
+            self.marks |= {row["key"] for row in self.expected_rows[min(first, last) : max(first, last) + 1]}
 
     @rule()
     def mark_shown(self) -> None:
         self.model.mark_shown()
-        self.marks |= {row["key"] for row in self.shown}
+        self.marks |= {row["key"] for row in self.expected_rows}
 
     @rule()
     def invert(self) -> None:
         self.model.invert_shown()
-        self.marks ^= {row["key"] for row in self.shown}
+        self.marks ^= {row["key"] for row in self.expected_rows}
 
     @rule()
     def unmark(self) -> None:
@@ -156,7 +156,7 @@ class TableRules(RuleBasedStateMachine):
 
     @invariant()
     def agrees(self) -> None:
-        shown = self.shown
+        shown = self.expected_rows
         assert by_key(self.model.shown_rows.rows(named=True)) == by_key(shown)
         assert by_key(self.model.frame.rows(named=True)) == by_key(self.rows)
         assert (self.model.row_count, len(self.model.frame)) == (len(shown), len(self.rows))

@@ -1,4 +1,4 @@
-"""The bases of all dialogs, and the small ones: confirming, the menu and its questions, opening a text, help."""
+"""The bases of all dialogs, and the small ones: confirming, the menu and its questions, help."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Label, OptionList, Static
+from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from backends.errors import AppError
 from backends.frames.formats import safe_text
 from backends.locators import Locator
 from backends.resources import Action, Entry, Link, Question
-from tui.history import Visit
 from tui.keymap import help_rows
-from tui.widgets.list_pane import LocatorBox, Parse
 
 T = TypeVar("T")
 _MENU_KEYS = "123456789abcdefghilmnoprstuvwxyz"  # j, k and q have their usual meaning
@@ -196,34 +194,6 @@ class QuestionDialog(Dialog[Locator | None]):
             self.dismiss(self._question.opens(event.value))
         except AppError as error:
             self.query_one(".error", Static).update(Text(str(error)))
-
-
-class LocateDialog(Dialog[Locator | None]):
-    """Ctrl+O: paste something to open, over whatever is shown."""
-
-    DEFAULT_CSS = """
-    LocateDialog { align: center top; }
-    LocateDialog > Vertical { width: 90%; max-width: 120; max-height: 90%; margin-top: 2; }
-    LocateDialog Label { text-style: bold; padding: 0 1; }
-    """
-    BINDINGS = [Binding("escape", "dismiss(None)", "Close")]
-
-    def __init__(self, parse: Parse, visits: Sequence[Visit]) -> None:
-        super().__init__()
-        self._box = LocatorBox(parse, visits)
-
-    def compose(self) -> ComposeResult:
-        with Vertical():
-            yield Label("Open")
-            yield self._box
-
-    def on_mount(self) -> None:
-        self._box.focus_input()
-
-    @on(LocatorBox.Selected)
-    def _select(self, event: LocatorBox.Selected) -> None:
-        event.stop()
-        self.dismiss(event.locator)
 
 
 class HelpDialog(Dialog[None]):

@@ -1,4 +1,4 @@
-"""The pane of one system: its home screen, then one list on top of another, with the path above.
+"""The pane of one system: its home screen, then one list on top of another; the box that takes a pasted text.
 
 Imported before the first paint: nothing heavy here. The views are imported when the first locator is opened.
 """
@@ -14,7 +14,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
-from textual.widgets import Input, OptionList, Static
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from backends.errors import AppError
@@ -45,7 +46,6 @@ class LocatorBox(Vertical):
         background: transparent; padding: 0 1; }
     LocatorBox OptionList.-empty { display: none; }
     """
-
     BINDINGS = [Binding("down", "into_list", show=False)]  # reached from the input only: the list has a Down of its own
 
     class Selected(Message):
@@ -128,6 +128,35 @@ def _visit_label(visit: Visit) -> Text:
     label = Text.assemble(("★ " if visit.pinned else "  ", "bold"), (title, ""), ("  " + visit.text[:200], "dim"))
     label.no_wrap, label.overflow = True, "ellipsis"
     return label
+
+
+class LocateDialog(ModalScreen[Locator | None]):
+    """Ctrl+O: the box over whatever is shown."""
+
+    DEFAULT_CSS = """
+    LocateDialog { align: center top; }
+    LocateDialog > Vertical { width: 90%; max-width: 120; height: auto; max-height: 90%; margin-top: 2;
+        border: round $primary; background: $surface; padding: 0 1; }
+    LocateDialog Label { text-style: bold; padding: 0 1; }
+    """
+    BINDINGS = [Binding("escape", "dismiss(None)", "Close")]
+
+    def __init__(self, parse: Parse, visits: Sequence[Visit]) -> None:
+        super().__init__()
+        self._box = LocatorBox(parse, visits)
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Label("Open")
+            yield self._box
+
+    def on_mount(self) -> None:
+        self._box.focus_input()
+
+    @on(LocatorBox.Selected)
+    def _select(self, event: LocatorBox.Selected) -> None:
+        event.stop()
+        self.dismiss(event.locator)
 
 
 def _accepted_forms(system: System) -> Text:
