@@ -19,8 +19,13 @@ def main() -> None:
             print(f"ciexplore {__version__}", flush=True)
             return
     if not arguments:
+        # Without click the first paint comes 30 ms earlier.
+        from backends import config
+        from backends.session import Session
+        from tui.launch import open_app
+
         try:
-            _open()
+            open_app(Session(config.load()))
             return
         except AppError:
             pass  # `run` meets it again and reports it
@@ -40,13 +45,6 @@ def _prepare_streams() -> None:
             setattr(sys, name, open(number, "r" if not number else "w", closefd=False))  # noqa: SIM115
         elif number and stream.errors == "strict":
             stream.reconfigure(errors="replace")
-
-
-def _open() -> None:
-    """Without click the first paint comes 30 ms earlier."""
-    from tui.launch import open_default
-
-    open_default()
 
 
 if __name__ == "__main__":

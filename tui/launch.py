@@ -78,11 +78,3 @@ def _exit_later(code: int) -> None:
     timer = threading.Timer(_EXIT_TIMEOUT, os._exit, [code])
     timer.daemon = True
     timer.start()
-
-
-def open_default() -> None:
-    """`ciexplore` without arguments."""
-    from backends import config
-    from backends.session import Session
-
-    open_app(Session(config.load()))

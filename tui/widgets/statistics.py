@@ -30,9 +30,8 @@ _NUMBER_LINES = len(NUMBERS) + 2  # lines that all the numbers need below each o
 
 @dataclass(frozen=True, eq=False)
 class _SummaryRequest:
-    """What is to be computed; `number` tells a late answer from the one that is waited for."""
+    """What is to be computed."""
 
-    number: int
     frame: pl.DataFrame
     schema: Schema
     column: Column
@@ -65,9 +64,9 @@ class StatisticsPanel(Widget):
     """
 
     class _Computed(Message):
-        def __init__(self, request: _SummaryRequest, result: tuple[Summary, list[Column]] | None, failure: str) -> None:
+        def __init__(self, result: tuple[Summary, list[Column]] | None, failure: str) -> None:
             super().__init__()
-            self.request, self.result, self.failure = request, result, failure
+            self.result, self.failure = result, failure
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,9 +78,8 @@ class StatisticsPanel(Widget):
         self._log = False
         self._groups: list[Column] = []
         self._summary: Summary | None = None
-        self._number = 0
         self._busy = False
-        self._waiting: _SummaryRequest | None = None
+        self._rerun = False  # the request that runs is out of date
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="stats-choices"):
@@ -96,7 +94,7 @@ class StatisticsPanel(Widget):
             yield HistogramPlot()
             yield ValueCounts()
 
-    # ---- what others call ------------------------------------------------------------------------------------
+    # ---- choices ---------------------------------------------------------------------------------------------
     def show(self, frame: pl.DataFrame, schema: Schema, scope_text: str) -> None:
         """Measures these rows, as soon as what is being measured now is done. `scope_text`: "1,234 shown tasks"."""
         if schema is not self._schema:
@@ -127,7 +125,7 @@ class StatisticsPanel(Widget):
         self._by = names[(names.index(self._by) + 1) % len(names)] if self._by in names else None
         self._update()
 
-    # ---- asking, in one thread at a time ---------------------------------------------------------------------
+    # ---- computing, in one thread at a time -------------------------------------------------------------------
     def _update(self) -> None:
         if self._frame is None or self._schema is None or not self.is_mounted:
             return
@@ -135,15 +133,15 @@ class StatisticsPanel(Widget):
         if self._column is None:
             self.query_one("#stats-numbers", Static).update("No numeric columns.")
             return
-        self._number += 1
+        # A page or a key arrives faster than a million rows are measured: only the newest request is computed next.
+        if self._busy:
+            self._rerun = True
+            return
         column = self._schema[self._column]
         bins = max(_MIN_BINS, self._plot_width(column) // 2)
-        request = _SummaryRequest(self._number, self._frame, self._schema, column, bins, self._log, self._by)
-        # A page or a key arrives faster than a million rows are measured: only the newest request waits its turn.
-        if self._busy:
-            self._waiting = request
-        else:
-            self._start(request)
+        request = _SummaryRequest(self._frame, self._schema, column, bins, self._log, self._by)
+        self._busy, self._rerun = True, False
+        self.run_worker(partial(self._measure, request), thread=True, group="statistics", exit_on_error=False)
 
     def _plot_width(self, column: Column) -> int:
         """Cells beside the numbers, which take 22 (times 29) a column with their padding."""
@@ -151,25 +149,20 @@ class StatisticsPanel(Widget):
         numbers_width = 29 if column.kind is Kind.TIME else 22
         return body.width - numbers_width * (2 if body.height < _NUMBER_LINES else 1)
 
-    def _start(self, request: _SummaryRequest) -> None:
-        self._busy, self._waiting = True, None
-        self.run_worker(partial(self._measure, request), thread=True, group="statistics", exit_on_error=False)
-
     def _measure(self, request: _SummaryRequest) -> None:
         """In a worker thread."""
         result, error = None, None
         try:
             result, error = crash_log.attempt(_summarise, request)
         finally:  # also when polars panics, which is not an Exception: the next request must not wait for ever
-            self.post_message(self._Computed(request, result, str(error or "This column cannot be summarized.")))
+            self.post_message(self._Computed(result, str(error or "This column cannot be summarized.")))
 
     @on(_Computed)
     def _show_summary(self, event: _Computed) -> None:
         event.stop()
         self._busy = False
-        if self._waiting is not None:
-            self._start(self._waiting)
-        if event.request.number != self._number:
+        if self._rerun:
+            self._update()
             return
         self._summary, self._groups = event.result if event.result is not None else (None, [])
         self._draw_choices()
