@@ -71,12 +71,8 @@ class LogLines:
         self._clock = Clock()
         self._pattern: Pattern | None = None
 
-    @property
-    def pattern(self) -> Pattern | None:
-        return self._pattern
-
-    @pattern.setter
-    def pattern(self, pattern: Pattern | None) -> None:
+    def set_pattern(self, pattern: Pattern | None) -> None:
+        """Marks what matches from now on."""
         self._pattern = pattern
         self._blocks.clear()
 

@@ -111,19 +111,19 @@ class LogView(LineList):
         """`line`: the line to begin at, from 1, and `last` the end of a range of lines that is marked; `follow`: stay
         at the end; `failed`: without a `line`, begin at the first error as soon as there is one, or at the end."""
         super().__init__()
-        self._reading = reading
+        self.reading = reading
         self._lines = LogLines(reading.spool)
         self._line_count = 0  # what the rest goes by; the spool may have more already
         self._painter = LinePainter(self.style_of)
         self._widest = 0
         self._folding: Folding | None = None
-        self._following = follow
+        self.following = follow
         self._pending: PendingJump | None = PendingJump("error", 1, -1, or_end=True) if failed else None
         self._linked = range(0)  # the lines that a link named
         if line is not None:
             self._pending = PendingJump("line", line - 1)
             self._linked = range(line - 1, last if last is not None else line - 1)
-        self._search: Search | None = None
+        self.current_search: Search | None = None
         self._note = ""
         self._progress: tuple[object, ...] = ()
         self._visible_before: tuple[object, ...] = ()
@@ -131,25 +131,13 @@ class LogView(LineList):
         self._fold_next = 0.0
         self._timer: Timer | None = None
 
-    @property
-    def reading(self) -> Reading:
-        return self._reading
-
-    @property
-    def following(self) -> bool:
-        return self._following
-
-    @property
-    def current_search(self) -> Search | None:
-        return self._search
-
     # ---- what has come since -----------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
         self._timer = self.set_interval(_FIRST_POLL, self._poll)
 
     def _poll(self) -> None:
-        spool, findings, search = self._reading.spool, self._reading.findings, self._search
+        spool, findings, search = self.reading.spool, self.reading.findings, self.current_search
         progress = (
             spool.size,
             spool.complete,
@@ -165,7 +153,7 @@ class LogView(LineList):
             self._timer.stop()
             self._timer = self.set_interval(self.POLL, self._poll)
         self._refold()
-        if self._following:
+        if self.following:
             self._place(self._line_count - 1)
         self._try_pending()
         visible = self._visible_state()
@@ -176,8 +164,8 @@ class LogView(LineList):
 
     def _count_lines(self) -> None:
         """The spool may have more than before; its last line may have changed."""
-        count = self._reading.spool.line_count
-        if count != self._line_count or not self._reading.spool.complete:
+        count = self.reading.spool.line_count
+        if count != self._line_count or not self.reading.spool.complete:
             last = max(self._line_count - 1, 0)
             self._lines.forget_from(last)
             for key in [key for key in self._strips if key[0] >= last]:
@@ -191,8 +179,8 @@ class LogView(LineList):
         rows = map(self._row_at, range(top, min(top + self.page_rows, self.row_count)))
         lines = [row.line for row in rows if row is not None]
         growing = self._line_count if lines and lines[-1] >= self._line_count - 1 else 0
-        size = self._reading.spool.size if growing else 0
-        return lines, [self._reading.findings.severity(line) for line in lines], growing, size
+        size = self.reading.spool.size if growing else 0
+        return lines, [self.reading.findings.severity(line) for line in lines], growing, size
 
     # ---- rows, folding and the cursor --------------------------------------------------------------------------
 
@@ -241,7 +229,7 @@ class LogView(LineList):
 
     def _end_waiting(self) -> None:
         """The user moves: where to go later is out of date."""
-        self._following = False
+        self.following = False
         self._pending = None
         self._note = ""
 
@@ -251,14 +239,14 @@ class LogView(LineList):
 
     def _fold_around_findings(self) -> Folding:
         """Around errors; around warnings if there are no errors."""
-        findings = self._reading.findings
+        findings = self.reading.findings
         hits = findings.of(Severity.ERROR) if findings.count(Severity.ERROR) else findings.of(Severity.WARNING)
         return fold(hits.kept, findings.of(Severity.SECTION).kept, self._line_count)
 
     def _refold(self) -> None:
         if self._folding is None:
             return
-        findings = self._reading.findings
+        findings = self.reading.findings
         version = (self._line_count, *(findings.count(severity) for severity in Severity))
         now = time.monotonic()
         if version != self._fold_version and (now >= self._fold_next or findings.complete):
@@ -307,18 +295,18 @@ class LogView(LineList):
         Raises `UsageError` for an invalid pattern, and then nothing has changed.
         """
         start = self.cursor if origin is None else origin
-        self._search = self._reading.search(text, start) if text else None
+        self.current_search = self.reading.search(text, start) if text else None
         self._progress = ()  # a quick search can end with the very numbers of the one before
-        if self._search is None:
-            self._reading.end_search()
-        self._mark_matches(self._search.pattern if self._search is not None else None)
+        if self.current_search is None:
+            self.reading.end_search()
+        self._mark_matches(self.current_search.pattern if self.current_search is not None else None)
         self._end_waiting()
-        if self._search is not None:
+        if self.current_search is not None:
             self._pending = PendingJump("match", 1, start - 1)
         self._changed()
 
     def _mark_matches(self, pattern: Pattern | None) -> None:
-        self._lines.pattern = pattern
+        self._lines.set_pattern(pattern)
         self._strips.clear()
         self.refresh()
 
@@ -334,7 +322,7 @@ class LogView(LineList):
         if pending is None:
             return
         if pending.kind == "line":
-            if pending.value < self._line_count or self._reading.spool.complete:
+            if pending.value < self._line_count or self.reading.spool.complete:
                 self._pending = None
                 self._reveal(min(pending.value, self._line_count - 1))
                 if pending.value >= self._line_count:
@@ -356,12 +344,12 @@ class LogView(LineList):
         """(line, whether no better one can turn up, what it is called)"""
         forward = pending.value > 0
         if pending.kind == "match":
-            search = self._search
+            search = self.current_search
             if search is None:
                 return None, True, "search (/ starts one)"
             step = search.next if forward else search.previous
             return step(pending.origin), search.complete, "match"
-        findings = self._reading.findings
+        findings = self.reading.findings
         warnings = pending.kind == "warning"
         look = findings.next if forward else findings.previous
         return look(pending.origin, warnings=warnings), findings.complete, "error or warning" if warnings else "error"
@@ -380,9 +368,9 @@ class LogView(LineList):
         self.post_message(self.Requested(what))
 
     def action_follow(self) -> None:
-        following = not self._following
+        following = not self.following
         self._end_waiting()
-        self._following = following
+        self.following = following
         if following:
             self._place(self._line_count - 1)
         self._changed()
@@ -410,7 +398,7 @@ class LogView(LineList):
             self._changed()
 
     def on_mouse_scroll_up(self) -> None:
-        self._following = False
+        self.following = False
 
     # ---- drawing -----------------------------------------------------------------------------------------------
 
@@ -422,7 +410,7 @@ class LogView(LineList):
         scrolled, top = self.scroll_offset
         width = self.line_width
         if not self._line_count:
-            lines = describe_empty_log(self._reading.spool)
+            lines = describe_empty_log(self.reading.spool)
             return self._painter.message(safe_text(lines[y]) if y < len(lines) else "", width)
         row = self._row_at(top + y)
         if row is None:
@@ -441,7 +429,7 @@ class LogView(LineList):
         elapsed = self._lines.elapsed(line.stamp) if self.timed and line.stamp is not None else None
         return LineLook(
             number == self.cursor,
-            self._reading.findings.severity(number),
+            self.reading.findings.severity(number),
             len(f"{max(self._line_count, 1000)}") if self.numbered else 0,
             self.timed,
             elapsed,
@@ -469,7 +457,7 @@ class LogView(LineList):
     def status_text(self) -> str:
         """Where one is, how much there is, what was found, what still runs; the most important first, since 80
         columns cut the rest."""
-        spool, findings = self._reading.spool, self._reading.findings
+        spool, findings = self.reading.spool, self.reading.findings
         parts = []
         if spool.problem is not None and not isinstance(spool.problem, OperationCancelledError):
             reason = safe_text(str(spool.problem), 300)
@@ -478,14 +466,14 @@ class LogView(LineList):
             parts.append(self._pending.describe())
         if self._note:
             parts.append(self._note)
-        if self._search is not None:
-            parts.append(self._describe_search(self._search))
+        if self.current_search is not None:
+            parts.append(self._describe_search(self.current_search))
         if spool.line_count:
             parts.append(f"line {self.cursor + 1:,} of {spool.line_count:,}")
         if not spool.complete:
             parts.append(f"◌ coming in, {format_bytes(spool.size)}" if spool.size else "◌ waiting for the log")
         parts.append(f"✖ {findings.count(Severity.ERROR):,} ⚠ {findings.count(Severity.WARNING):,}")
-        if self._following:
+        if self.following:
             parts.append("following")
         if self._folding is not None:
             parts.append("folded")
@@ -494,7 +482,7 @@ class LogView(LineList):
         return " · ".join(parts)
 
     def _describe_search(self, search: Search) -> str:
-        spool, count = self._reading.spool, search.count
+        spool, count = self.reading.spool, search.count
         text = f"/{safe_text(search.pattern.text, 24)}/ "
         if self.cursor in search:
             text += f"{search.rank(self.cursor):,} of {count:,}"

@@ -109,7 +109,7 @@ class FrameTable(LineList):
         self._range_start = 0  # and its position
         self._placing = False
         self._flashed: frozenset[int] = frozenset()
-        self._busy = False
+        self.busy = False  # whether a thread computes what will be shown
         self._rerun = False  # another view is wanted once the thread is done
         self._home = False  # whether a cursor whose row is gone belongs at the top, once it is known what is shown
         self._highlighted_key: str | None = None
@@ -185,11 +185,6 @@ class FrameTable(LineList):
     def sort_keys(self) -> tuple[SortKey, ...]:
         return self._model.sort_keys
 
-    @property
-    def busy(self) -> bool:
-        """Whether a thread still computes what will be shown."""
-        return self._busy
-
     def set_filter(self, text: str) -> None:
         """Raises `FilterSyntaxError` and leaves the table unchanged."""
         if text != self._model.filter_text:
@@ -232,10 +227,10 @@ class FrameTable(LineList):
         request = self._model.view_request()
         if request.is_quick or len(request.frame) <= self.INLINE_ROWS or not self.is_running:
             self._apply_view(request, request.compute())
-        elif self._busy:
+        elif self.busy:
             self._rerun = True
         else:
-            self._busy = True
+            self.busy = True
             self.run_worker(partial(self._compute_view, request), thread=True, group="view", exit_on_error=False)
 
     def _compute_view(self, request: ViewRequest) -> None:
@@ -249,7 +244,7 @@ class FrameTable(LineList):
     @on(_ViewComputed)
     def _view_computed(self, event: _ViewComputed) -> None:
         event.stop()
-        self._busy = False
+        self.busy = False
         fits = event.state is not None and self._apply_view(event.request, event.state)
         if self._rerun or (event.state is not None and not fits):
             self._rerun = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -62,10 +61,6 @@ class DownloadJob:
     finish_cancel: CancelToken | None = None  # while that work runs
     finish_progress: str = ""
     finished: Finished | None = None
-
-    @property
-    def output(self) -> Path:
-        return self.plan.output
 
     @property
     def waiting(self) -> bool:
@@ -156,10 +151,10 @@ class TransfersPane(Vertical):
             job.transfer.cancel()
 
     def _start_waiting(self) -> None:
-        busy = {job.output for job in self._jobs if job.running or (job.waiting and job.starting)}
+        busy = {job.plan.output for job in self._jobs if job.running or (job.waiting and job.starting)}
         for job in self._jobs:
-            if job.waiting and not job.starting and job.output not in busy:
-                busy.add(job.output)
+            if job.waiting and not job.starting and job.plan.output not in busy:
+                busy.add(job.plan.output)
                 job.starting = True
                 self.run_worker(partial(self._start, job), thread=True, group="begin", exit_on_error=False)
 
@@ -248,7 +243,9 @@ class TransfersPane(Vertical):
 
     def _head(self, job: DownloadJob) -> Text:
         place = f" ({self._shown + 1} of {len(self._jobs)}, n: next)" if len(self._jobs) > 1 else ""
-        text = Text(f"{safe_text(job.title)} → {job.output}{place}\n", style="bold", no_wrap=True, overflow="ellipsis")
+        text = Text(
+            f"{safe_text(job.title)} → {job.plan.output}{place}\n", style="bold", no_wrap=True, overflow="ellipsis"
+        )
         if job.error is not None:
             return text.append(f"✖ {job.error}", style="not bold")
         if job.transfer is None and job.starting:
