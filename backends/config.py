@@ -19,8 +19,9 @@ _DEEPEST_KEY = 5  # dots; ours have one
 _MOST_WORK = 10_000**2  # tomllib's time grows with the square of the dots in a key: a minute for one of 50,000
 
 
-def _setting(default: Any, *, env: str = "", toml: str = "") -> Any:
-    return field(default=default, metadata={"env": env, "toml": toml})
+def _setting(default: Any, *, env: str = "", toml: str = "", old: tuple[str, ...] = ()) -> Any:
+    """A setting. `old`: earlier names of it (keys and environment variables), which keep working with a note."""
+    return field(default=default, metadata={"env": env, "toml": toml, "old": old})
 
 
 @dataclass(frozen=True)
@@ -47,16 +48,27 @@ class Settings:
     prow_aliases: Mapping[str, str] = field(default_factory=dict, metadata={"toml": "prow.aliases"})
     """Buckets that have moved: [prow.aliases] with old name = "new name"."""
 
-    hg_url: str = _setting("https://hg.mozilla.org", env="CIEXPLORE_HG_URL", toml="archive.hg_url")
+    hg_url: str = _setting(
+        "https://hg.mozilla.org", env="CIEXPLORE_HG_URL", toml="archives.hg_url", old=("archive.hg_url",)
+    )
     """The hgweb whose repositories are archived."""
 
-    archiver_url: str = _setting("", env="CIEXPLORE_ARCHIVER_URL", toml="archive.url")
+    archiver_url: str = _setting(
+        "", env="CIEXPLORE_ARCHIVES_URL", toml="archives.url", old=("archive.url", "CIEXPLORE_ARCHIVER_URL")
+    )
     """A server of the Archiver protocol to ask for archives; empty makes them here."""
 
-    archive_url_template: str = _setting("", env="ARCHIVER_HGMO_URL_TEMPLATE", toml="archive.url_template")
+    archive_url_template: str = _setting(
+        "", env="ARCHIVER_HGMO_URL_TEMPLATE", toml="archives.url_template", old=("archive.url_template",)
+    )
     """Where that hgweb has its archives, with {repo}, {rev}, {suffix} and {subdir}; empty is where every hgweb does."""
 
-    archive_buckets: str = _setting("", env="CIEXPLORE_ARCHIVE_BUCKETS", toml="archive.buckets")
+    archive_buckets: str = _setting(
+        "",
+        env="CIEXPLORE_ARCHIVES_BUCKETS",
+        toml="archives.buckets",
+        old=("archive.buckets", "CIEXPLORE_ARCHIVE_BUCKETS"),
+    )
     """S3 buckets that archives are copied to: REGION=BUCKET, ...; credentials and endpoint as for any AWS tool."""
 
     pulse_url: str = _setting("amqps://pulse.mozilla.org:5671", env="CIEXPLORE_PULSE_URL", toml="submit.pulse_url")
@@ -100,6 +112,9 @@ class Settings:
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Setting name -> where its value came from."""
 
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """Sentences about settings that are made by an old name."""
+
     @property
     def cache_path(self) -> Path:
         return Path(self.cache_dir).expanduser() if self.cache_dir else _platform("cache")
@@ -137,6 +152,11 @@ def setting_names() -> list[tuple[str, str, str]]:
     return [(f.name, f.metadata.get("env", ""), f.metadata["toml"]) for f in fields(Settings) if "toml" in f.metadata]
 
 
+def _old_names() -> dict[str, str]:
+    """Old key or environment variable -> field name."""
+    return {old: f.name for f in fields(Settings) for old in f.metadata.get("old", ())}
+
+
 def load(environment: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
     """The settings in force. `overrides` are the command line's (None values are left out).
 
@@ -146,22 +166,32 @@ def load(environment: Mapping[str, str] | None = None, overrides: Mapping[str, A
     path = config_path(environment)
     values: dict[str, Any] = {}
     origins = {f.name: "default" for f in fields(Settings) if "toml" in f.metadata}
-    for name, value in _from_file(path).items():
+    notes: list[str] = []
+    for name, value in _from_file(path, notes).items():
         values[name], origins[name] = value, str(path)
-    for name, env, _ in setting_names():
+    current = {name: env for name, env, _ in setting_names()}
+    variables = [(name, env) for env, name in _old_names().items() if "." not in env]
+    for name, env in [*variables, *current.items()]:
         if env and (text := environment.get(env, "")):
+            if env != current[name]:
+                notes.append(f"{env} is now {current[name]}.")
             values[name], origins[name] = _typed(name, text, f"the environment variable {env}"), env
     for name, value in (overrides or {}).items():
         if value is not None:
             values[name], origins[name] = value, "command line"
-    return replace(_checked(Settings(**values), origins), origins=origins)
+    return replace(_checked(Settings(**values), origins), origins=origins, notes=tuple(notes))
 
 
-def _from_file(path: Path) -> dict[str, Any]:
+def _from_file(path: Path, notes: list[str]) -> dict[str, Any]:
     document = _parse(path)
     known = {toml: name for name, _, toml in setting_names()}
+    current, old = {name: toml for toml, name in known.items()}, _old_names()
     values: dict[str, Any] = {}
-    for key, value in _flatten(document, set(known)):
+    for key, value in _flatten(document, {*known, *old}):
+        if key in old:
+            values.setdefault(old[key], _typed(old[key], value, f"'{key}' in {path}"))
+            notes.append(f"The setting {key} in {path} is now {current[old[key]]}.")
+            continue
         if key not in known:
             import difflib
 

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.logs.patterns import Pattern
+from backends.logs.patterns import TextPattern
 
 Path = tuple[str | int, ...]
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -29,7 +29,7 @@ def children(value: Any) -> list[tuple[str | int, Any]]:
     return list(enumerate(value)) if isinstance(value, list | tuple) else []
 
 
-def at(document: Any, path: Path) -> Any:
+def value_at(document: Any, path: Path) -> Any:
     """The value at a path that `walk` or `children` gave."""
     for key in path:
         document = document[key]
@@ -46,7 +46,7 @@ def size_words(value: Any) -> str:
     return f"{{{len(value)}}}" if isinstance(value, dict) else f"[{len(value)}]"
 
 
-def spelled(path: Path) -> str:
+def format_path(path: Path) -> str:
     """The path as jq writes it: .payload.env.MOZ_X, .runs[0], ."odd name"; "." is the whole."""
     text = ""
     for key in path:
@@ -59,7 +59,7 @@ def spelled(path: Path) -> str:
     return text or "."
 
 
-def written(value: Any) -> str:
+def format_document(value: Any) -> str:
     """The value as indented JSON; a text as it is."""
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
@@ -88,7 +88,7 @@ class Nodes:
             texts.append(name if is_branch(value) else f"{name}\n{leaf_text(value)}")
         self._texts = pl.Series(texts, dtype=pl.String)
 
-    def find(self, pattern: Pattern) -> list[int]:
+    def find(self, pattern: TextPattern) -> list[int]:
         """Numbers (into `paths`) of the nodes whose name or text matches, in the order of the tree."""
         hits = self._texts.str.contains(f"(?m){pattern.regex}").arg_true()
         return list(hits.to_list())

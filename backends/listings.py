@@ -15,6 +15,7 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.errors import AppError
+from backends.frames.formats import describe_row
 from backends.http.response import Freshness
 from backends.locators.declared import DeclaredLocator
 from backends.resources import Detail, Page, Question, Resource, Row
@@ -30,7 +31,7 @@ class Listing(Resource):
         return str(row.get(self.schema.columns[0].name) or row[self.schema.key])
 
     def detail(self, row: Row) -> Detail:
-        return Detail(self.row_title(row), tuple(section for section in self.schema.describe(row) if section[1]))
+        return Detail(self.row_title(row), describe_row(self.schema, row))
 
 
 @dataclass

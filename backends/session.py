@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from backends.http import Http
     from backends.http.policies import Identity
     from backends.locators import Locator
-    from backends.prow.object_downloads import ObjectDownloader
-    from backends.prow.s3_source import S3Source
+    from backends.prow.bucket import ObjectDownloader
+    from backends.prow.store_s3 import S3Store
     from backends.resources import Resource
 
 
 def _is_url(url: str) -> bool:
     """A wrong URL is said where it is used."""
-    from backends.http.addresses import parse
+    from backends.http.urls import parse_url
 
     try:
-        return bool(parse(url))
+        return bool(parse_url(url))
     except UsageError:
         return False
 
@@ -45,7 +45,7 @@ class Session:
         self.waits = Waits()
         self.credentials_told = False  # that they are set in part
         self._http: Http | None = None
-        self._s3: S3Source | None = None
+        self._s3: S3Store | None = None
         self._lock = threading.Lock()
 
     @property
@@ -66,11 +66,11 @@ class Session:
 
     def open_downloader(self) -> ObjectDownloader:
         """What one worker of a transfer fetches with: over HTTP, from S3 buckets and from this disk."""
-        from backends.prow.object_downloads import ObjectDownloader
-        from backends.prow.s3_source import S3Source
+        from backends.prow.bucket import ObjectDownloader
+        from backends.prow.store_s3 import S3Store
 
         with self._lock:
-            self._s3 = self._s3 or S3Source()
+            self._s3 = self._s3 or S3Store()
         return ObjectDownloader(self.http.downloader(), self._s3)
 
     def _identities(self) -> tuple[Identity, ...]:
@@ -89,8 +89,8 @@ class Session:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know once: about the cache, and about credentials that are not used."""
-        return self._http.notes if self._http is not None else ()
+        """What a user should know once: about old names of settings, the cache, and credentials that are not used."""
+        return (*self.settings.notes, *(self._http.notes if self._http is not None else ()))
 
     @property
     def credentials_note(self) -> str:

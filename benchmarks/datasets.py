@@ -6,7 +6,7 @@ The pairs are synthetic: suites of log-normal size (at most 60 signatures a job,
 quarter of the jobs submitted later than ten minutes after their push. Each case is a process of its own, its peak is
 the process's (VmHWM, imports included). The plain side is the algorithm of the scripts that this replaces, given
 plain lists of numbers that are in memory before its clock starts, which is kinder than what those scripts did; our
-side reads its files within its time. Results are checked to be equal. At the end: the requests of a full refresh.
+side reads its files within its time. Results are checked to be equal.
 """
 
 from __future__ import annotations
@@ -29,13 +29,11 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from backends.treeherder.datasets import revisions, signature_sets
-from backends.treeherder.datasets.compat_jobs import series_of
-from backends.treeherder.datasets.groups import signature_groups
-from backends.treeherder.datasets.shared_rows import shared_rows
-from backends.treeherder.datasets.store import FILE, SHARED, Store
-from backends.treeherder.datasets.tables import PAIRS, SIGNATURES
-from backends.treeherder.datasets.views import Dataset
+from backends.treeherder.datasets.dataset import Dataset, with_signatures
+from backends.treeherder.datasets.legacy_export import series_of_signatures
+from backends.treeherder.datasets.signature_groups import shared_rows, signature_groups, signatures_per_job
+from backends.treeherder.datasets.store import FILE, SHARED, DatasetStore
+from backends.treeherder.datasets.tables import MEASUREMENTS, SIGNATURES
 
 START = 1_750_291_200  # 2025-06-19
 DAYS = 128
@@ -79,13 +77,14 @@ def make(path: Path, wanted: int) -> None:
         }
     )
     datum = 0
-    with Store(path, create=True) as store:
+    with DatasetStore(path, create=True) as store:
         home = store.path
     for (day,), part in jobs_frame.group_by(["day"], maintain_order=True):
         rows = (
             part.with_columns(pl.int_ranges("first", pl.col("first") + pl.col("size")).alias("signature_id"))
             .explode("signature_id")
             .with_columns(pl.col("signature_id").cast(pl.UInt32), value=pl.lit(1.0), seen_at=pl.lit(START))
+            .with_columns(machine_name=pl.lit(None, pl.String), exact=pl.lit(False))
         )
         rows = rows.with_columns(datum_id=pl.int_range(datum, datum + len(rows)))
         datum += len(rows)
@@ -94,8 +93,10 @@ def make(path: Path, wanted: int) -> None:
         )
         where = where.with_name(where.name[:14])
         where.mkdir(parents=True)
-        fitted = rows.select(pl.col(name).cast(dtype) for name, dtype in PAIRS.columns.items()).sort(PAIRS.order)
-        fitted.write_parquet(where / FILE, compression="zstd", row_group_size=256_000)
+        fitted = rows.select(pl.col(name).cast(dtype) for name, dtype in MEASUREMENTS.columns.items()).sort(
+            MEASUREMENTS.order
+        )
+        fitted.sort(MEASUREMENTS.order).write_parquet(where / FILE, compression="zstd", row_group_size=256_000)
     _signatures(home, sizes)
     heads = jobs_frame.select("push_id", "push_ts").unique("push_id").sort("push_id")
     where = home / "pushes" / "repository=autoland"
@@ -138,7 +139,7 @@ def _totals(frame: pl.DataFrame) -> list[list[int]]:
     return [[int(revision), total] for revision, total in frame.select("revision", "total").sort("revision").rows()]
 
 
-def ours(case: str, store: Store) -> tuple[Spent, str]:
+def ours(case: str, store: DatasetStore) -> tuple[Spent, str]:
     if case == "shared":  # what an update does once at its end; the other cases find it done
         shutil.rmtree(store.path / SHARED, ignore_errors=True)
         began = clock()
@@ -147,25 +148,24 @@ def ours(case: str, store: Store) -> tuple[Spent, str]:
     began = clock()
     dataset = Dataset(store, "autoland")
     if case in ("groups", "groups-of-pairs"):
-        parts = [rows for _, rows in store.by_file("pairs", "autoland")]
-        frame = dataset.groups if case == "groups" else signature_groups(parts)
+        frame = dataset.groups if case == "groups" else signature_groups(store.scan("pairs", "autoland"))
         used = spent(began)
         lists = frame.group_by("position", maintain_order=True).agg("signature_id")["signature_id"].to_list()
         return used, digest(lists)
     if case in ("counts", "counts-jsonl"):
-        frame = dataset.counted
+        frame = dataset.counts
         return spent(began), digest(_totals(frame))
     if case == "counts-with-ids":
-        frame = revisions.with_signatures(dataset.counted, dataset.shared)
+        frame = with_signatures(dataset.counts, dataset.shared)
         used = spent(began)
         rows = frame.sort(pl.col("revision").cast(pl.Int64))["signature_ids"].to_list()
         return used, digest([sum(ids) for ids in rows])
     if case == "rectified":
-        assert len(dataset.counted) and len(dataset.groups)
+        assert len(dataset.counts) and len(dataset.groups)
         began = clock()
         frame = dataset.rectified
         return spent(began), digest(_totals(frame))
-    frame = signature_sets.common_features(dataset.shared, dataset.table("signatures"))
+    frame = signatures_per_job(dataset.shared, dataset.table("signatures"))
     used = spent(began)
     rows = frame.sort("job_id").select(pl.col("common_sig_features").list.join(",")).to_series().to_list()
     return used, digest(rows)
@@ -190,7 +190,7 @@ def from_cache(path: Path) -> tuple[Spent, str]:
     return spent(began), digest(found)
 
 
-def plain(case: str, store: Store) -> tuple[Spent, str]:
+def plain(case: str, store: DatasetStore) -> tuple[Spent, str]:
     if case == "counts-jsonl":
         return from_cache(store.path.parent / "perf_jobs_by_signature.jsonl")
     columns = store.read("pairs", "autoland").select("signature_id", "job_id", "push_id", "push_ts", "submit_ts")
@@ -285,29 +285,10 @@ CASES = ("shared", "groups", "groups-of-pairs", "counts", "counts-with-ids", "co
 MOST_LINES = 3_000_000  # at 20 million pairs the cache has 3.9 GB and Python would need 13 GB to hold it
 
 
-def _cache(store: Store, home: Path) -> None:
+def _cache(store: DatasetStore, home: Path) -> None:
     with (home / "perf_jobs_by_signature.jsonl").open("wb") as stream:
-        for frame in series_of(Dataset(store, "autoland")):
+        for frame in series_of_signatures(Dataset(store, "autoland")):
             frame.write_ndjson(stream)
-
-
-def requests() -> None:
-    from backends.treeherder.datasets.dry_run import Description, original_requests, steps_for
-
-    description = Description(
-        signatures=20_000, pushes=12_800, days=128, frameworks=11, summaries=4_000, groups=3_267, jobs=3_394_387,
-        busiest_jobs=1_500,
-    )  # fmt: skip
-    print(f"\nrequests of a full refresh: {description}")
-    original = original_requests(description)
-    print(f"  the original           {original:>8,}")
-    for jobs in ("sample", "all"):
-        steps = steps_for(description, jobs)
-        total = sum(step.requests for step in steps)
-        print(
-            f"  ciexplore --jobs {jobs:6} {total:>8,}  {original / total:.0f} x fewer: "
-            + ", ".join(f"{step.name} {step.requests:,}" for step in steps)
-        )
 
 
 def main() -> None:
@@ -320,7 +301,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.side:
-        with Store(asked.work) as store:
+        with DatasetStore(asked.work) as store:
             (seconds, used), result = (ours if asked.side == "ours" else plain)(asked.case, store)
         peak = _peak()
         print(json.dumps({"seconds": seconds, "cpu": used, "peak": peak, "result": result}))
@@ -329,7 +310,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as work:
             path = Path(work) / "store"
             make(path, wanted)
-            with Store(path) as store:
+            with DatasetStore(path) as store:
                 size = sum(one.stat().st_size for one in store.files("pairs"))
                 print(
                     f"\n{store.count('pairs'):,} pairs, {store.count('signatures'):,} signatures, {size / 1e6:,.0f} MB"
@@ -351,7 +332,6 @@ def main() -> None:
                         f" {theirs['cpu'] / best['cpu']:5.1f} CPU {theirs['peak'] / best['peak']:4.1f} memory"
                     )
                 print(line, flush=True)
-    requests()
 
 
 if __name__ == "__main__":

@@ -186,8 +186,8 @@ async def app_case(path: Path, *, freeze: bool = False) -> dict[str, float]:
 def search_case(path: Path) -> dict[str, float]:
     """Megabytes a second of the bare engine, without an app."""
     from backends.logs import sources
-    from backends.logs.findings import Findings
-    from backends.logs.search import Search
+    from backends.logs.rules import Findings
+    from backends.logs.search import LogSearcher
     from backends.logs.spool import LogSpool
 
     result = {}
@@ -197,7 +197,7 @@ def search_case(path: Path) -> dict[str, float]:
     size = spool.size / 1e6
     result["spool and index"] = size / (time.perf_counter() - before)
     for name, text in SEARCHES.items():
-        search = Search(spool, text)
+        search = LogSearcher(spool, text)
         before = time.perf_counter()
         search.run()
         result[f"search: {name}"] = size / (time.perf_counter() - before)

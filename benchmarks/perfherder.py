@@ -204,7 +204,7 @@ def main() -> None:
 
     body = answer_of_signatures(given.signatures)
     frame, dicts = parsed(body), rows_of_dicts(body)
-    haystack = filters.haystack(frame, SIGNATURES)
+    haystack = filters.search_text(frame, SIGNATURES)
     words = filters.parse("suite-7 linux cold", SIGNATURES)
     column = filters.parse("suite:suite-7 platform:linux", SIGNATURES)
 
@@ -225,7 +225,7 @@ def main() -> None:
             lambda: parsed(body),
             lambda: rows_of_dicts(body),
         ),
-        ("make them searchable, once", lambda: filters.haystack(frame, SIGNATURES), None),
+        ("make them searchable, once", lambda: filters.search_text(frame, SIGNATURES), None),
         ("filter by three words", lambda: frame.filter(words.mask(frame, haystack)), search),
         ("filter by two columns", lambda: frame.filter(column.mask(frame)), None),
         (f"parse {given.points:,} points ({len(series) / 1e6:.0f} MB)", lambda: points_of(series), None),

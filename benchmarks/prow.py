@@ -23,9 +23,9 @@ from urllib.parse import urlencode, urlsplit
 from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.http import Http, Mode
-from backends.locators.prow import ProwPath, ProwView, View
-from backends.prow import resource_for
-from backends.prow.parallel import WORKERS
+from backends.pool import HOST_WORKERS
+from backends.prow.locators import CompletenessView, LogSearchView, ProwPath
+from backends.systems import open_resource
 
 BUCKET = "ci-logs"
 JOB, LOGS = "logs/periodic-many/", "logs/periodic-logs/"
@@ -68,7 +68,7 @@ class Peak(threading.Thread):
 
 def first_screen(url: str, http: Http) -> None:
     asked(url)
-    builds = resource_for(ProwPath(BUCKET, JOB), http, Settings(gcs_url=url))
+    builds = open_resource(ProwPath(BUCKET, JOB), http, Settings(gcs_url=url), CancelToken())
     began = time.perf_counter()
     pages = builds.pages(cancel := CancelToken())
     first = next(pages)
@@ -93,27 +93,29 @@ def bare(url: str, builds: int, latency: float) -> None:
                 connection.getresponse().read()
         connection.close()
 
-    threads = [threading.Thread(target=ask) for _ in range(WORKERS)]
+    threads = [threading.Thread(target=ask) for _ in range(HOST_WORKERS)]
     began = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    took, least = time.perf_counter() - began, builds * latency / WORKERS
-    print(f"  the same requests, http.client in {WORKERS} threads: {took:.2f} s = {took / least:.2f} x {least:.2f} s")
+    took, least = time.perf_counter() - began, builds * latency / HOST_WORKERS
+    print(
+        f"  the same requests, http.client in {HOST_WORKERS} threads: {took:.2f} s = {took / least:.2f} x {least:.2f} s"
+    )
 
 
 def completeness(url: str, http: Http, latency: float, builds: int = 500) -> None:
     ids = tuple(str(one) for one in _ids(builds))
-    view = ProwView(View.COMPLETENESS, BUCKET, JOB, ids, (("level", "1"),))
-    resource = resource_for(view, http, Settings(gcs_url=url))
+    view = CompletenessView(BUCKET, JOB, ids, level="1")
+    resource = open_resource(view, http, Settings(gcs_url=url), CancelToken())
     asked(url)
     began = time.perf_counter()
     last = None
     for page in resource.pages(CancelToken()):
         last = page
     took, requests = time.perf_counter() - began, asked(url)
-    least = requests * latency / WORKERS
+    least = requests * latency / HOST_WORKERS
     assert last is not None and last.frame["builds"].sum() == builds
     print(f"completeness of {builds} builds: {requests} requests, {took:.2f} s = {took / least:.2f} x {least:.2f} s")
 
@@ -123,8 +125,8 @@ def _ids(count: int) -> range:
 
 
 def search(url: str, http: Http) -> None:
-    view = ProwView(View.SEARCH, BUCKET, LOGS, (), (("text", r"panicked|nothing here matches \d+$"), ("count", "4")))
-    resource = resource_for(view, http, Settings(gcs_url=url))
+    view = LogSearchView(BUCKET, LOGS, pattern=r"panicked|nothing here matches \d+$", count=4)
+    resource = open_resource(view, http, Settings(gcs_url=url), CancelToken())
     before, peak = resident(), Peak()
     peak.start()
     began = time.perf_counter()

@@ -126,3 +126,15 @@ def test_every_setting_a_user_can_make_says_how() -> None:
         field = source.split(f"    {name}:", 1)[1]
         own = re.split(r"^    \w+: ", field, maxsplit=1, flags=re.MULTILINE)[0]
         assert re.search(r'^    """.+"""$', own, re.MULTILINE), f"{name} has no words for the manual"
+
+
+def test_old_names_of_settings_keep_working_with_a_note(tmp_path: Path) -> None:
+    got = settings(tmp_path, "[archive]\nhg_url = 'https://hg.example'\n", CIEXPLORE_ARCHIVER_URL="https://a.example")
+    assert (got.hg_url, got.archiver_url) == ("https://hg.example", "https://a.example")
+    assert [note.split()[-1] for note in got.notes] == ["archives.hg_url.", "CIEXPLORE_ARCHIVES_URL."]
+    both = settings(tmp_path, "[archives]\nhg_url = 'https://new.example'\n[archive]\nhg_url = 'https://old.example'\n")
+    assert both.hg_url == "https://new.example"
+    assert (
+        settings(tmp_path, "", CIEXPLORE_ARCHIVER_URL="https://old", CIEXPLORE_ARCHIVES_URL="https://new").archiver_url
+        == "https://new"
+    )

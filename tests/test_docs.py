@@ -56,3 +56,12 @@ def test_every_command_in_the_readme_exists() -> None:
 
 def test_there_is_something_to_paste_for_everything() -> None:
     assert len(accepted_forms()) >= 10
+
+
+def test_the_code_of_the_page_on_extending_is_that_of_the_toy_system() -> None:
+    page = (ROOT / "docs" / "extending.md").read_text("utf-8")
+    toy = " ".join((ROOT / "tests" / "core" / "toy" / "toy_ci.py").read_text("utf-8").split())
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 4
+    for block in blocks:
+        assert " ".join(block.split()) in toy, block

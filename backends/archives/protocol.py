@@ -31,7 +31,7 @@ from backends.http.errors import HttpError, NotFoundError, UnexpectedResponseErr
 from backends.http.policies import CachePolicy, Mode
 
 if TYPE_CHECKING:
-    from backends.http.client import Location
+    from backends.http.client import RedirectTarget
 
 PATIENCE = 65 * 60.0  # seconds; the original ends a task after 60 minutes
 PENDING_SECONDS = 60.0  # as long as the original lets a task wait before it starts it anew
@@ -213,7 +213,7 @@ class ArchiverClient:
             self._pause(wait * random.uniform(0.8, 1.2), cancel)  # noqa: S311 - so that many do not ask at once
             wait = min(wait * 1.5, _LONGEST_WAIT)
 
-    def _asked(self, asked: str, cancel: CancelToken) -> Location:
+    def _asked(self, asked: str, cancel: CancelToken) -> RedirectTarget:
         try:
             answer = self._http.locate(asked, cancel=cancel, accept="application/json")
         except NotFoundError as problem:  # an Archiver has an answer for every repository

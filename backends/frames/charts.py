@@ -14,7 +14,7 @@ Cell = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Window:
+class AxisWindow:
     """The range of x that is drawn and the range of y of the points in it; in the columns' units, times in ms."""
 
     x0: float
@@ -50,7 +50,7 @@ class Points:
     """
 
     frame: pl.DataFrame
-    window: Window | None
+    window: AxisWindow | None
     names: tuple[str, ...]
     missing: int
     outside: int
@@ -74,7 +74,7 @@ class Points:
         return Drawing(tuple(series), tuple(marks))
 
 
-def points(
+def chart_points(
     frame: pl.DataFrame, x: str, y: str, *, by: str = "", marks: str = "", zoom: tuple[float, float] | None = None
 ) -> Points:
     """The points of the rows: columns `x` and `y` are TIME or numeric, `by` and `marks` text.
@@ -92,7 +92,7 @@ def points(
     window = None
     if not inside.is_empty():
         low, high = zoom or (inside["x"].min(), inside["x"].max())
-        window = Window(*(float(end) for end in (low, high, inside["y"].min(), inside["y"].max())))  # type: ignore[arg-type]
+        window = AxisWindow(*(float(end) for end in (low, high, inside["y"].min(), inside["y"].max())))  # type: ignore[arg-type]
     # Of all points, not of those inside: a series keeps its sign and colour while one looks closer.
     names = finite["by"].value_counts().sort("count", "by", descending=[True, False])["by"].to_list()
     return Points(inside, window, tuple(names), len(whole) - len(finite), len(finite) - len(inside))
@@ -104,7 +104,7 @@ def span(frame: pl.DataFrame, x: str) -> tuple[float, float] | None:
     return None if values.is_empty() else (float(values.min()), float(values.max()))  # type: ignore[arg-type]
 
 
-def nearest(frame: pl.DataFrame, x: str, value: float, key: str) -> str | None:
+def nearest_row(frame: pl.DataFrame, x: str, value: float, key: str) -> str | None:
     """The key of the row whose `x` is nearest to a place on the axis."""
     distance = (_number(pl.col(x), frame.schema[x]) - value).abs()
     found = frame.select(key, distance.alias("distance")).filter(pl.col("distance").is_finite())

@@ -1,14 +1,8 @@
-"""How rows leave the app: CSV, JSON lines, JSON or Parquet, into a file that is whole or not there, or a stream.
-
-Times are written as ISO 8601 in UTC with milliseconds (2026-11-21T22:07:16.123Z), durations as seconds, sizes as
-bytes; Parquet keeps the columns' own types. CSV follows RFC 4180 but for its line ends (LF): a missing cell is empty,
-an empty text is "". A row of CSV is one line, whatever its cells hold: a line break in a text is written as the two
-characters \\n, so that wc, grep and awk see rows; the other formats keep it. JSON has null for missing and for NaN
-and infinities, which it cannot say.
-"""
+"""Frames written to CSV, JSON lines, JSON and Parquet, complete or not at all."""
 
 from __future__ import annotations
 
+import difflib
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,7 +13,21 @@ import polars as pl
 from backends.atomic import atomic_file, disk_words
 from backends.errors import FileError, UsageError
 from backends.frames.schema import Schema
-from backends.frames.selection import chosen_columns
+
+
+def select_columns(schema: Schema, names: Sequence[str] | None) -> tuple[str, ...]:
+    """The names in the order given, each once; all of the schema for None. Raises `UsageError` for an unknown one."""
+    if names is None:
+        return schema.names
+    for name in names:
+        if name not in schema:
+            near = difflib.get_close_matches(name[:60], schema.names, n=3, cutoff=0.5)
+            hint = f"Did you mean {', '.join(near)}?" if near else f"Columns: {', '.join(schema.names)}."
+            raise UsageError(f"There is no column {name[:60]!r}.", hint)
+    if not names:
+        raise UsageError("No column is chosen.", f"Columns: {', '.join(schema.names)}.")
+    return tuple(dict.fromkeys(names))
+
 
 Format = Literal["csv", "jsonl", "json", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -54,7 +62,7 @@ def write(
     """
     if fmt not in FORMATS:
         raise UsageError(f"There is no format {str(fmt)[:40]!r}.", f"Formats: {', '.join(FORMATS)}.")
-    rows = frame.select(chosen_columns(schema, columns))
+    rows = frame.select(select_columns(schema, columns))
     if isinstance(target, Path):
         with atomic_file(target, overwrite=overwrite) as stream:
             _write_stream(rows, stream, fmt, schema, spreadsheet_safe)

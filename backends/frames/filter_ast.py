@@ -14,8 +14,8 @@ from operator import or_
 import polars as pl
 
 from backends.errors import UsageError
+from backends.frames.formats import parse_quantity
 from backends.frames.schema import Column, Kind
-from backends.frames.units import parse_quantity
 
 HAYSTACK = "\0haystack"  # the name of the joined column inside `Filter.mask`; no schema can have it
 SEPARATOR = "\0"
@@ -180,7 +180,7 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Search:
+class SearchTerm:
     """A regular expression that one of the searched columns matches."""
 
     pattern: Pattern
@@ -226,7 +226,7 @@ class Match:
         return found & present(self.column) if self.column.dtype.is_float() else found
 
 
-Term = Word | Search | Match
+Term = Word | SearchTerm | Match
 
 
 def any_of(expressions: list[pl.Expr]) -> pl.Expr:

@@ -18,15 +18,14 @@ from backends.frames.filter_ast import (
     Missing,
     Moment,
     Pattern,
-    Search,
+    SearchTerm,
     Term,
     Text,
     Word,
     quoted_if_needed,
 )
-from backends.frames.formats import safe_text
+from backends.frames.formats import QuantityError, parse_quantity, safe_text
 from backends.frames.schema import Column, Kind, Schema
-from backends.frames.units import QuantityError, parse_quantity
 
 _OPERATOR = re.compile(r'([^\s:<>="]*?)(>=|<=|!=|[:<>=])')
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(?![\d])")
@@ -88,7 +87,7 @@ class Reader:
             self.at += 1
         return self.text[start : self.at]
 
-    def _quoted(self, position: int) -> str:
+    def _read_string(self, position: int) -> str:
         self.at += 1
         pieces: list[str] = []
         while not self._ended:
@@ -119,7 +118,7 @@ class Reader:
                 sign = "/" if following == "/" else sign + following
             pieces.append(sign)
             self.at += 1
-        shown = _shown(self.text[start:].split()[0])
+        shown = _quote_word(self.text[start:].split()[0])
         raise FilterSyntaxError(
             "A regular expression is open.", f"End it with /, or search for the text: {shown}", position=position,
             incomplete=True,
@@ -139,12 +138,12 @@ class Reader:
             )  # fmt: skip
         term: Term
         if sign == '"':
-            text = self._quoted(position)
+            text = self._read_string(position)
             if not text:
                 raise FilterSyntaxError('"" looks for nothing.', "Write a word in the quotes.", position=position)
             term = Word(text, negated)
         elif sign == "/":
-            term = Search(self._pattern(position), negated)
+            term = SearchTerm(self._pattern(position), negated)
         elif found := _OPERATOR.match(self.text, self.at):
             term = self._match(position, negated, found[1], found[2])
         else:
@@ -180,7 +179,7 @@ class Reader:
         return next((column for column in self.schema if column.name.lower() == name.lower()), None)
 
     def _bound(self, position: int, column: Column, operator: str) -> Choice:
-        text = self._quoted(position) if self._peek() == '"' else self._run()
+        text = self._read_string(position) if self._peek() == '"' else self._run()
         if not text:
             raise self._no_value(position, column, operator)
         return self._choice(position, column, text)
@@ -190,7 +189,7 @@ class Reader:
         found: list[Choice] = []
         while True:
             if self._peek() == '"':
-                text = self._quoted(position)
+                text = self._read_string(position)
                 found.append(self._choice(position, column, text) if text else Missing())
             elif self._peek() == "/" and operator == ":" and column.is_text:
                 found.append(self._pattern(position, closers=","))
@@ -233,7 +232,7 @@ class Reader:
         if not name:
             return FilterSyntaxError(
                 f"{operator!r} has no column name before it.",
-                f"Write a condition without spaces, such as {self._example()}, or quote the text: {_shown(term)}",
+                f"Write a condition without spaces, e.g. {self._example()}, or quote the text: {_quote_word(term)}",
                 position=position,
             )
         lowered = {column.name.lower(): column.name for column in self.schema}
@@ -241,7 +240,7 @@ class Reader:
         columns = f"Did you mean {', '.join(near)}?" if near else f"Columns: {', '.join(self.schema.names)}."
         return FilterSyntaxError(
             f"There is no column {name[:_SHOWN]!r}.",
-            f"{columns} To search for the text, quote it: {_shown(term)}",
+            f"{columns} To search for the text, quote it: {_quote_word(term)}",
             position=position,
         )
 
@@ -252,7 +251,7 @@ class Reader:
         return f"{self.schema.names[0]}:value" if self.schema.names else "column:value"
 
 
-def _shown(text: str) -> str:
+def _quote_word(text: str) -> str:
     """The text as a quoted word, cut and made safe to print."""
     return quoted_if_needed(safe_text(text, _SHOWN))
 
@@ -281,7 +280,7 @@ def _checked(pattern: str, position: int) -> Pattern:
         reason = said.rsplit("error: ", 1)[-1].strip().rstrip(".")
         raise FilterSyntaxError(
             f"/{safe_text(pattern, _SHOWN)}/ is not a regular expression: {safe_text(reason)}.",
-            "Quote the text to search for it as it stands.",
+            "Quote the text to search for it literally.",
             position=position,
         ) from None
     return Pattern(pattern)

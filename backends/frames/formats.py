@@ -1,38 +1,209 @@
-"""How a value reads to a person: one line of text, nothing in it that a terminal would obey.
-
-    format_value(3723.4, column)   "1h 02m 03s"     durations; "4m 05s" and "12.3s" when shorter
-    format_value(1_234_567, ...)   "1.2 MB"         bytes, SI
-    format_value(None, ...)        "·"              missing, whatever the kind
-
-The glyph of a state is not part of its text: see `state_glyph`.
-"""
+"""How values read and are written: units, durations, sizes and times in both directions; glyph and color of a state."""
 
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, NamedTuple
 
 import polars as pl
 
-from backends.frames.schema import Column, Kind
-from backends.frames.state_styles import Tone, state_glyph, state_tone
-from backends.frames.units import parse_quantity
+from backends.errors import UsageError
+from backends.frames.schema import Column, Kind, Schema
 
-__all__ = [
-    "LIMIT",
-    "MISSING",
-    "Tone",
-    "format_bytes",
-    "format_series",
-    "format_value",
-    "labelled",
-    "parse_quantity",
-    "safe_text",
-    "state_glyph",
-    "state_tone",
-]
+_SECONDS = {
+    "ms": 0.001,
+    "s": 1.0,
+    "sec": 1.0,
+    "second": 1.0,
+    "m": 60.0,
+    "min": 60.0,
+    "minute": 60.0,
+    "h": 3600.0,
+    "hr": 3600.0,
+    "hour": 3600.0,
+    "d": 86400.0,
+    "day": 86400.0,
+    "w": 604800.0,
+    "week": 604800.0,
+}
+# "k" alone is a thousand (1k jobs, 1 kB); only the -i- forms are powers of 1024 (IEC 80000-13).
+_POWERS = {prefix: power for power, prefix in enumerate(("", "k", "m", "g", "t", "p", "e"))}
+
+_NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)"
+_DURATION = re.compile(rf"(?:{_NUMBER}\s*[a-z]+\s*)+")
+_DURATION_PART = re.compile(rf"({_NUMBER})\s*([a-z]+)\s*")
+_CLOCK = re.compile(r"(?:(\d+):)?(\d{1,3}):(\d{2}(?:\.\d*)?)")
+_BYTES = re.compile(rf"({_NUMBER}(?:e[+-]?\d+)?)\s*([kmgtpe]?)(i?)(?:b|bytes?)?")
+_COUNT = re.compile(rf"({_NUMBER}(?:e[+-]?\d+)?)\s*([kmgtpe]?)")
+_LONGEST = 64  # a quantity is short; anything longer is a mistake not worth matching
+
+
+class QuantityError(UsageError):
+    """The text is not a quantity of the wanted kind."""
+
+
+_EXAMPLES = {
+    Kind.TIME: "2026-11-20, 2026-11-20 22:07, today, 2h ago",
+    Kind.DURATION: "30m, 1h30m, 12.5s, 1:02:03",
+    Kind.BYTES: "500, 1MB, 2GiB",
+    Kind.COUNT: "1234, 1,234, 10k",
+    Kind.NUMBER: "12.5, 1,234, 1e6",
+}
+
+
+def parse_quantity(text: str, kind: Kind, now: datetime | None = None) -> float:
+    """The number that `text` means in a column of `kind`, in the unit of that column.
+
+    Seconds for DURATION, bytes for BYTES, POSIX seconds (UTC) for TIME, the number itself for COUNT and NUMBER.
+    A time without zone is UTC, a date is its first moment, "2h" and "2h ago" count back from `now`. Always finite.
+    Raises `QuantityError` with examples of what would be understood.
+    """
+    word = " ".join(text[: _LONGEST + 1].lower().split())
+    value = _READERS[kind](word, now) if kind in _READERS and 0 < len(word) <= _LONGEST else None
+    if value is None or not math.isfinite(value):
+        shown = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+        raise QuantityError(f"{shown!r} is not a {kind.value}.", f"Write it like {_EXAMPLES.get(kind, 'text')}.")
+    return value
+
+
+def _signed(word: str) -> tuple[float, str]:
+    return (-1.0, word[1:].lstrip()) if word.startswith("-") else (1.0, word.removeprefix("+").lstrip())
+
+
+def _duration(word: str, _now: datetime | None = None) -> float | None:
+    sign, word = _signed(word)
+    if clock := _CLOCK.fullmatch(word):
+        hours, minutes, seconds = (float(part or 0) for part in clock.groups())
+        return sign * (hours * 3600 + minutes * 60 + seconds)
+    if not _DURATION.fullmatch(word):
+        plain = _plain(word)
+        return None if plain is None else sign * plain
+    total = 0.0
+    for number, unit in _DURATION_PART.findall(word):
+        scale = _SECONDS.get(unit) or _SECONDS.get(unit.removesuffix("s"))
+        if scale is None:
+            return None
+        total += float(number) * scale
+    return sign * total
+
+
+def _plain(word: str) -> float | None:
+    """A number with or without thousands separators, exponents allowed; never "nan", "inf" or "1_000"."""
+    if not re.fullmatch(rf"(?:{_NUMBER}|\d{{1,3}}(?:,\d{{3}})+(?:\.\d*)?)(?:e[+-]?\d+)?", word):
+        return None
+    return float(word.replace(",", ""))
+
+
+def _number(word: str, _now: datetime | None = None) -> float | None:
+    sign, word = _signed(word)
+    value = _plain(word)
+    if value is None and (found := _COUNT.fullmatch(word)):
+        value = float(found[1]) * 1000.0 ** _POWERS[found[2]]
+    return None if value is None else sign * value
+
+
+def _bytes(word: str, _now: datetime | None = None) -> float | None:
+    sign, word = _signed(word)
+    value = _plain(word)
+    if value is None and (found := _BYTES.fullmatch(word)) and (found[2] or not found[3]):
+        value = float(found[1]) * (1024.0 if found[3] else 1000.0) ** _POWERS[found[2]]
+    return None if value is None else sign * value
+
+
+def _time(word: str, now: datetime | None) -> float | None:
+    now = now if now is not None else datetime.now(UTC)
+    now = now if now.tzinfo is not None else now.replace(tzinfo=UTC)
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    named = {"now": now, "today": midnight, "yesterday": midnight - timedelta(days=1)}
+    if word in named:
+        return named[word].timestamp()
+    if any(unit.isalpha() for unit in word) and not word.startswith(("-", "+")):
+        back = _duration(word.removesuffix("ago").rstrip())
+        if back is not None:
+            return now.timestamp() - back
+    try:
+        moment = datetime.fromisoformat(word.upper())
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+_READERS: dict[Kind, Callable[[str, datetime | None], float | None]] = {
+    Kind.DURATION: _duration,
+    Kind.BYTES: _bytes,
+    Kind.COUNT: _number,
+    Kind.NUMBER: _number,
+    Kind.TIME: _time,
+}
+
+
+class Tone(StrEnum):
+    """What a state means to its reader; the interface maps each tone to a colour of the theme."""
+
+    GOOD = "good"
+    BAD = "bad"
+    WARNING = "warning"
+    ACTIVE = "active"
+    QUIET = "quiet"
+    PLAIN = "plain"
+
+
+class StateStyle(NamedTuple):
+    """One sign of exactly one cell, and a tone. No two tones share a sign: colour is never the only difference."""
+
+    glyph: str
+    tone: Tone
+
+
+_GOOD = StateStyle("✔", Tone.GOOD)
+_BAD = StateStyle("✖", Tone.BAD)
+_BROKEN = StateStyle("⚠", Tone.WARNING)  # the infrastructure failed, not the code under test
+_STOPPED = StateStyle("⊘", Tone.WARNING)
+_AGAIN = StateStyle("↻", Tone.WARNING)
+_RUNNING = StateStyle("▶", Tone.ACTIVE)
+_PENDING = StateStyle("◌", Tone.QUIET)
+_WAITING = StateStyle("○", Tone.QUIET)
+_SKIPPED = StateStyle("–", Tone.QUIET)
+_UNKNOWN = StateStyle("?", Tone.PLAIN)
+_OTHER = StateStyle("·", Tone.PLAIN)
+
+_WORDS: dict[StateStyle, str] = {
+    _GOOD: "completed success succeeded passed pass ok verified fixed improvement finished green acknowledged",
+    _BAD: "failed failure fail new-failure testfailed busted regression rejected red",
+    _BROKEN: "exception error errored broken infra warning unchecked incomplete backedout downstream",
+    _STOPPED: "aborted cancelled canceled usercancel superseded deadline-exceeded timeout timedout",
+    _AGAIN: "retry retriggered intermittent flaky rerun reassigned returned",
+    _RUNNING: "running active started investigating confirming downloading sending in-progress",
+    _PENDING: "pending triggered scheduling queued untriaged requested accepted",
+    _WAITING: "unscheduled scheduled waiting coalesced",
+    _SKIPPED: "skipped unchanged neutral invalid wontfix expired disabled",
+    _UNKNOWN: "unknown",
+}
+_LOOKS: dict[str, StateStyle] = {word: look for look, words in _WORDS.items() for word in words.split()}
+
+
+def state_style(state: str) -> StateStyle:
+    """The look of a state word; spelling variants ("Timed Out", "timed_out", "TIMEDOUT") are the same word."""
+    found = _LOOKS.get(state)
+    if found is not None:
+        return found
+    word = state[:40].strip().lower().replace("_", "-").replace(" ", "-")
+    return _LOOKS.get(word) or _LOOKS.get(word.replace("-", "")) or (_OTHER if word else _UNKNOWN)
+
+
+def state_glyph(state: str) -> str:
+    """One sign, one cell wide."""
+    return state_style(state).glyph
+
+
+def state_tone(state: str) -> Tone:
+    return state_style(state).tone
+
 
 MISSING = "·"
 LIMIT = 512  # characters of a cell that are ever looked at; no column is wider
@@ -92,7 +263,16 @@ def format_value(value: object, column: Column) -> str:
     return safe_text(value) if isinstance(value, str) else safe_text(str(value))
 
 
-def labelled(row: Mapping[str, object], columns: Iterable[Column]) -> tuple[tuple[str, str], ...]:
+def describe_row(schema: Schema, row: Mapping[str, Any]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    """The sections of the detail panel for one row: (section, ((label, text), ...)); empty cells are left out."""
+    sections = (
+        (name, tuple((c.label, format_value(row[c.name], c)) for c in columns if row.get(c.name) not in (None, "")))
+        for name, columns in schema.sections().items()
+    )
+    return tuple(section for section in sections if section[1])
+
+
+def with_unit(row: Mapping[str, object], columns: Iterable[Column]) -> tuple[tuple[str, str], ...]:
     """(label, text) of what a row has, for a panel that shows one row: there a number carries its unit itself."""
     told = ((column, row.get(column.name)) for column in columns)
     return tuple(

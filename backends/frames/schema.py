@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import attrgetter
@@ -178,15 +178,6 @@ class Schema:
             if column.section:
                 found.setdefault(column.section, []).append(column)
         return {name: tuple(columns) for name, columns in found.items()}
-
-    def describe(self, row: Mapping[str, Any]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
-        """The sections of the detail panel for one row: (section, ((label, text), ...)); empty cells are left out."""
-        from backends.frames.formats import format_value
-
-        return tuple(
-            (name, tuple((c.label, format_value(row[c.name], c)) for c in columns if row.get(c.name) not in (None, "")))
-            for name, columns in self.sections().items()
-        )
 
     def frame(self, rows: Iterable[tuple[object, ...]]) -> pl.DataFrame:
         """Deprecated: a frame from positional tuples in the order of `polars()`. Use `build`."""

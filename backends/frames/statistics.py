@@ -1,8 +1,4 @@
-"""What the values of a column look like in a few numbers: how many, how large in the middle, in the tail, how spread.
-
-Quantiles interpolate linearly between the two nearest order statistics (type 7 of Hyndman and Fan 1996, the default
-of NumPy and R); `std` is the sample's (n - 1). Nulls, NaN and infinities are missing values everywhere.
-"""
+"""Statistics of a column: count, mean, quantiles, by group; which columns can be measured; counts of values."""
 
 from __future__ import annotations
 
@@ -12,8 +8,9 @@ from dataclasses import asdict, astuple, dataclass
 import polars as pl
 
 from backends.errors import UsageError
+from backends.frames.export import select_columns
+from backends.frames.histograms import Histogram, as_float, by_group, histogram
 from backends.frames.schema import Column, Kind, Schema
-from backends.frames.selection import chosen_columns
 
 NUMBERS = ("min", "mean", "median", "p90", "p95", "p99", "max", "std")
 _QUANTILES = {"median": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
@@ -29,7 +26,7 @@ _REPORT = (
 
 
 @dataclass(frozen=True)
-class Description:
+class ColumnStatistics:
     """Numbers in the unit of the column; of a time column in epoch milliseconds (its `std` in milliseconds).
 
     `n`: how many finite values; `missing`: how many others. All numbers are None without a value, `std` below two.
@@ -47,25 +44,20 @@ class Description:
     std: float | None = None
 
 
-def finite(values: pl.Series) -> pl.Series:
-    """The finite values as Float64; times as epoch milliseconds, integers above 2^53 rounded."""
-    return values.to_frame("v").select(_as_float(values.dtype)).to_series().drop_nulls()
-
-
-def describe(values: pl.Series, column: Column) -> Description:
+def describe(values: pl.Series, column: Column) -> ColumnStatistics:
     """The description of one column's values; text has no numbers, only `n` and `missing` (null or empty)."""
     if column.is_text:
         present = len(values) - int(((values == "").fill_null(True)).sum())
-        return Description(present, len(values) - present)
-    row = values.to_frame("v").lazy().select(_as_float(values.dtype)).select(_summary()).collect().row(0, named=True)
-    return Description(**row)
+        return ColumnStatistics(present, len(values) - present)
+    row = values.to_frame("v").lazy().select(as_float(values.dtype)).select(_summary()).collect().row(0, named=True)
+    return ColumnStatistics(**row)
 
 
 def describe_by(frame: pl.DataFrame, column: str, by: str) -> pl.DataFrame:
     """One row a group, the largest first: group (as `by`), n, missing, then `NUMBERS`; a missing group is null."""
     groups = (
         frame.lazy()
-        .select(pl.col(by).alias("group"), _as_float(frame.schema[column], column).alias("v"))
+        .select(pl.col(by).alias("group"), as_float(frame.schema[column], column).alias("v"))
         .group_by("group")
         .agg(_summary())
         .sort("n", "group", descending=[True, False], nulls_last=True)
@@ -82,17 +74,17 @@ def report(
     """
     numeric = [column for column in schema if column.is_numeric]
     if columns is not None:
-        numeric = [schema[name] for name in chosen_columns(schema, columns)]
+        numeric = [schema[name] for name in select_columns(schema, columns)]
     for column in numeric:
         if not column.is_numeric:
             known = ", ".join(other.name for other in schema if other.is_numeric)
             raise UsageError(f"{column.name} has no numbers to describe.", f"Columns with numbers: {known}.")
     if by is not None:
-        chosen_columns(schema, [by])
+        select_columns(schema, [by])
     shown = Schema(tuple(column for column in _REPORT if by is not None or column.name != "group"), key="column")
     parts = [shown.empty()]
     for column in numeric:
-        described = _described(frame, column, by).with_columns(
+        described = _describe_column(frame, column, by).with_columns(
             pl.lit(column.name).alias("column"),
             pl.lit(column.unit or _UNITS.get(column.kind, "")).alias("unit"),
             pl.col("group").cast(pl.String),
@@ -101,7 +93,7 @@ def report(
     return pl.concat(parts), shown
 
 
-def _described(frame: pl.DataFrame, column: Column, by: str | None) -> pl.DataFrame:
+def _describe_column(frame: pl.DataFrame, column: Column, by: str | None) -> pl.DataFrame:
     if by is not None:
         return describe_by(frame, column.name, by)
     return pl.DataFrame([{"group": None, **asdict(describe(frame.get_column(column.name), column))}])
@@ -117,12 +109,6 @@ def value_counts(values: pl.Series, limit: int) -> pl.DataFrame:
         .with_columns(pl.col("count").cast(pl.Int64))
         .with_columns((pl.col("count") / max(len(present), 1)).alias("share"))
     )
-
-
-def _as_float(dtype: pl.DataType, name: str = "v") -> pl.Expr:
-    value = pl.col(name).dt.epoch("ms") if isinstance(dtype, pl.Datetime) else pl.col(name)
-    number = value.cast(pl.Float64)
-    return pl.when(number.is_finite()).then(number).alias(name)
 
 
 def _summary() -> list[pl.Expr]:
@@ -142,6 +128,62 @@ def _summary() -> list[pl.Expr]:
     ]
 
 
-def numbers(description: Description) -> list[tuple[str, float | None]]:
+def numbers(description: ColumnStatistics) -> list[tuple[str, float | None]]:
     """(name, value) in the order of `NUMBERS`, for tables of one description."""
     return list(zip(NUMBERS, astuple(description)[2:], strict=True))
+
+
+FEWEST_GROUPS, MOST_GROUPS = 2, 50
+_VALUES = 100
+
+
+@dataclass(frozen=True)
+class ColumnSummary:
+    """`histogram` for numbers and times; `values` (value, count, share) and how many are `distinct` for text.
+
+    `by`: the column that the histogram is grouped by, None if it was not or could not be.
+    """
+
+    column: Column
+    description: ColumnStatistics
+    histogram: Histogram | None = None
+    values: pl.DataFrame | None = None
+    distinct: int = 0
+    by: Column | None = None
+
+
+def measurable(schema: Schema) -> list[Column]:
+    """The columns worth summarising: all but identifiers."""
+    return [column for column in schema if column.kind is not Kind.ID]
+
+
+def first_choice(columns: list[Column]) -> Column | None:
+    """What most people want to see first: how long, else how large, else any number, else states."""
+    order = (Kind.DURATION, Kind.NUMBER, Kind.BYTES, Kind.COUNT, Kind.STATE, Kind.TIME, Kind.TEXT)
+    visible = [column for column in columns if not column.hidden] or columns
+    return min(visible, key=lambda column: order.index(column.kind), default=None)
+
+
+def groupings(frame: pl.DataFrame, schema: Schema) -> list[Column]:
+    """The text columns with few enough values to colour a histogram by."""
+    texts = [column for column in measurable(schema) if column.is_text]
+    if not texts:
+        return []
+    counts = frame.select(pl.col(column.name).n_unique() for column in texts).row(0)
+    return [column for column, count in zip(texts, counts, strict=True) if FEWEST_GROUPS <= count <= MOST_GROUPS]
+
+
+def summarize(
+    frame: pl.DataFrame, column: Column, bins: int, *, log: bool = False, by: Column | None = None
+) -> ColumnSummary:
+    """The summary of one column; `log` and `by` have no meaning for text."""
+    values = frame.get_column(column.name)
+    description = describe(values, column)
+    if column.is_text:
+        return ColumnSummary(
+            column, description, values=value_counts(values, _VALUES), distinct=values.drop_nulls().n_unique()
+        )
+    log = log and column.kind is not Kind.TIME
+    if by is None:
+        return ColumnSummary(column, description, histogram(values, bins, log=log, kind=column.kind))
+    return ColumnSummary(column, description, by_group(frame, column.name, by.name, bins, log, kind=column.kind), by=by)

@@ -1,34 +1,72 @@
-"""How a frame reads on a terminal without the app: a table of fixed width, safe to print."""
+"""Text cut and padded to terminal cells, and a frame as a table of text."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import polars as pl
 
+from backends.frames.export import select_columns
 from backends.frames.formats import format_series, safe_text
 from backends.frames.schema import Column, Schema
-from backends.frames.selection import chosen_columns
-from backends.frames.text_width import cell_width, cut, pad
+
+_COMBINING = frozenset({"Mn", "Me", "Cf"})
+
+
+@lru_cache(maxsize=4096)
+def _sign_width(sign: str) -> int:
+    if unicodedata.category(sign) in _COMBINING:
+        return 0
+    return 2 if unicodedata.east_asian_width(sign) in {"W", "F"} else 1
+
+
+def cell_width(text: str) -> int:
+    """Cells of a one-line text without control characters."""
+    return len(text) if text.isascii() else sum(map(_sign_width, text))
+
+
+def cut_text(text: str, width: int) -> str:
+    """The text in at most `width` cells, the last one "…" if it is longer."""
+    if cell_width(text) <= width:
+        return text
+    if width <= 0:
+        return ""
+    kept, used = [], 0
+    for sign in text:
+        used += _sign_width(sign)
+        if used > width - 1:
+            break
+        kept.append(sign)
+    return "".join(kept) + "…"
+
+
+def pad_text(text: str, width: int, *, right: bool = False) -> str:
+    """The text in exactly `width` cells; `right`: its end stands at the right."""
+    text = cut_text(text, width)
+    space = " " * (width - cell_width(text))
+    return space + text if right else text + space
+
 
 _GAP = "  "
 _NARROWEST = 6  # a column is not squeezed below this while there are others to leave out
 _BLOCK = 4096
 
 
-def render(frame: pl.DataFrame, schema: Schema, width: int, columns: Sequence[str] | None = None) -> str:
+def render_table(frame: pl.DataFrame, schema: Schema, width: int, columns: Sequence[str] | None = None) -> str:
     """The rows as text, a header line first; no line is wider than `width` cells (0: as wide as it needs).
 
     `columns`: which ones, by default those that are not hidden. Where they do not fit, the widest are cut first, then
     the last ones are left out and named in a line below. There is no newline at the end.
     """
-    return "\n".join(lines(frame, schema, width, columns))
+    return "\n".join(table_lines(frame, schema, width, columns))
 
 
-def lines(frame: pl.DataFrame, schema: Schema, width: int, columns: Sequence[str] | None = None) -> Iterator[str]:
-    """The lines of `render`, formatted as they are asked for."""
+def table_lines(frame: pl.DataFrame, schema: Schema, width: int, columns: Sequence[str] | None = None) -> Iterator[str]:
+    """The lines of `render_table`, formatted as they are asked for."""
     names = columns if columns is not None else [column.name for column in schema if not column.hidden]
-    wanted = [schema[name] for name in chosen_columns(schema, names)]
+    wanted = [schema[name] for name in select_columns(schema, names)]
     head = frame.head(_BLOCK)
     natural = [_natural_width(column, head.get_column(column.name)) for column in wanted]
     widths = _fitted(natural, width)
@@ -41,12 +79,13 @@ def lines(frame: pl.DataFrame, schema: Schema, width: int, columns: Sequence[str
             yield _line(row, shown, widths)
     if left_out:
         note = f"(not shown: {', '.join(column.name for column in left_out)})"
-        yield cut(note, width)
+        yield cut_text(note, width)
 
 
 def _line(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:
     padded = (
-        pad(cell, width, right=column.is_numeric) for cell, column, width in zip(cells, columns, widths, strict=True)
+        pad_text(cell, width, right=column.is_numeric)
+        for cell, column, width in zip(cells, columns, widths, strict=True)
     )
     return _GAP.join(padded).rstrip()
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from backends.http.policies import CachePolicy, Identity, Mode
 
 if TYPE_CHECKING:
+    from backends.http.cache import BlobCache, CachedBlob
     from backends.http.client import Http
     from backends.http.downloads import Downloader
-    from backends.http.stores import BlobCache, CachedBlob
 
 __all__ = ["BlobCache", "CachePolicy", "CachedBlob", "Downloader", "Http", "Identity", "Mode"]
 
-_WHERE = {"Http": "client", "Downloader": "downloads", "Store": "stores", "StoredBytes": "stores"}
+_WHERE = {"Http": "client", "Downloader": "downloads", "BlobCache": "cache", "CachedBlob": "cache"}
 
 
 def __getattr__(name: str) -> Any:

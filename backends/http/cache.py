@@ -1,16 +1,63 @@
-"""The directory of stored answers: bytes by key, opened in one place, and never a reason for a request to fail."""
+"""The cache on this disk: what is stored (raw bytes only, never pickled), its size limit, damage, and blobs by key."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import re
 import sqlite3
 import stat
+import struct
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import diskcache
+
+from backends.http.policies import Mode
+
+_STORED_TYPES = (bytes, str, int, float)
+# How diskcache names its value files: 32 hex digits, split over two levels of directories.
+_STORED_FILE = re.compile(r"[0-9a-f]{2}[/\\][0-9a-f]{2}[/\\][0-9a-f]{28}\.val")
+_RAW, _BINARY, _TEXT = 1, 2, 3  # diskcache's modes; 4 is pickle
+
+
+class BytesDisk(diskcache.Disk):  # type: ignore[misc]
+    def put(self, key: Any) -> Any:
+        if type(key) is not str:
+            raise TypeError("cache keys are str")
+        return super().put(key)
+
+    def get(self, key: Any, raw: Any) -> Any:
+        if not raw or type(key) is not str:
+            raise ValueError("a cache key that is not a string was refused")
+        return key
+
+    def store(self, value: Any, read: bool, key: Any = diskcache.UNKNOWN) -> Any:
+        if read or type(value) not in _STORED_TYPES:
+            raise TypeError(f"a {type(value).__name__} is not cached")
+        return super().store(value, read, key)
+
+    def fetch(self, mode: Any, filename: Any, value: Any, read: bool) -> Any:
+        if mode not in (_RAW, _BINARY, _TEXT):
+            raise ValueError("a cache value that is neither bytes nor text was refused")
+        if filename is not None and not _is_stored_file(filename):
+            raise ValueError("a cache value in a file that is not the cache's was refused")
+        return super().fetch(mode, filename, value, read)
+
+    def remove(self, file_path: Any) -> None:
+        if _is_stored_file(file_path):  # eviction and clear() delete what the rows name
+            super().remove(file_path)
+
+
+def _is_stored_file(name: Any) -> bool:
+    return isinstance(name, str) and _STORED_FILE.fullmatch(name) is not None
+
 
 CACHE_BYTES = 2 << 30
 _LOCK_SECONDS = 5.0  # what another process may keep us waiting before an answer is simply not stored
@@ -23,8 +70,6 @@ _VALUE_FILE = re.compile(r"[0-9a-f]{28}\.val")
 def _open(directory: Path, size_limit: int) -> Any:
     """The only place where a diskcache is opened: the class that keeps pickle out is not stored in the cache itself."""
     import diskcache  # 9 ms, and not needed for --help
-
-    from backends.http.bytesdisk import BytesDisk
 
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = directory.stat()
@@ -64,7 +109,7 @@ class DiskCache:
         self._may_repair = repair
 
     def get(self, key: str) -> bytes | None:
-        cache = self._opened()
+        cache = self._open_cache()
         if cache is None:
             return None
         try:
@@ -78,7 +123,7 @@ class DiskCache:
         return value if isinstance(value, bytes) else None
 
     def put(self, key: str, value: bytes) -> bool:
-        cache = self._opened() if len(value) <= self.largest else None
+        cache = self._open_cache() if len(value) <= self.largest else None
         if cache is None:
             return False
         try:
@@ -88,7 +133,7 @@ class DiskCache:
             return False
 
     def delete(self, key: str) -> None:
-        cache = self._opened()
+        cache = self._open_cache()
         if cache is None:
             return
         try:
@@ -108,7 +153,7 @@ class DiskCache:
             with contextlib.suppress(Exception):
                 cache.close()
 
-    def _opened(self) -> Any:
+    def _open_cache(self) -> Any:
         if self._cache is not None or self._given_up:
             return self._cache
         with self._lock:
@@ -117,17 +162,18 @@ class DiskCache:
                     self._cache = _open(self.directory, self._size_limit)
                 except Exception as error:  # sqlite, the file system, or rows of another program's making
                     self._given_up = True
-                    self.note = f"The cache in {self.directory} cannot be opened ({_told(error)}): no answers are kept."
+                    why = _describe_error(error)
+                    self.note = f"The cache in {self.directory} cannot be opened ({why}): no responses are cached."
                     if _is_damage(error) and self._may_repair:
                         self._rebuild(error)
             return self._cache
 
     def _trouble(self, error: Exception, what: str) -> None:
-        self.note = f"The cache in {self.directory} could not be {what} ({_told(error)})."
+        self.note = f"The cache in {self.directory} could not be {what} ({_describe_error(error)})."
         if _is_damage(error):
             # Nothing after this would go better, and each try costs time.
             with self._lock:
-                self.note = f"The cache in {self.directory} is damaged ({_told(error)}): no answers are kept."
+                self.note = f"The cache in {self.directory} is damaged ({_describe_error(error)}): no answers are kept."
                 self._given_up = True
                 self._cache = None
                 if self._may_repair:
@@ -144,10 +190,10 @@ class DiskCache:
                     _remove_files(self.directory, keep=_SET_ASIDE)
                 self._cache = _open(self.directory, self._size_limit)
         except Exception as trouble:
-            self.note = f"The cache in {self.directory} is damaged ({_told(trouble)}): no answers are kept."
+            self.note = f"The cache in {self.directory} is damaged ({_describe_error(trouble)}): no answers are kept."
             return
         self._given_up = False
-        self.note = f"The cache in {self.directory} was damaged ({_told(error)}) and has been emptied."
+        self.note = f"The cache in {self.directory} was damaged ({_describe_error(error)}) and has been emptied."
 
 
 def _is_damage(error: Exception) -> bool:
@@ -177,7 +223,7 @@ def _locked(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _told(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return str(error) or type(error).__name__
@@ -188,7 +234,7 @@ def cache_summary(directory: Path) -> tuple[int, int]:
     if not (directory / "cache.db").is_file():
         return 0, 0
     shelf = DiskCache(directory, repair=False)
-    cache = shelf._opened()
+    cache = shelf._open_cache()
     if cache is None:
         return 0, _bytes_below(directory)
     try:
@@ -208,7 +254,7 @@ def clear(directory: Path) -> int:
         return 0
     if (directory / "cache.db").is_file():
         shelf = DiskCache(directory, repair=False)
-        cache = shelf._opened()
+        cache = shelf._open_cache()
         try:
             if cache is not None:
                 return int(cache.clear(retry=True))
@@ -244,3 +290,88 @@ def _value_files(directory: Path) -> list[Path]:
 def _bytes_below(directory: Path) -> int:
     paths = [*_value_files(directory), *(directory / name for name in _OWN_FILES)]
     return sum(path.stat().st_size for path in paths if path.is_file())
+
+
+# One row and not two: an account and a body of different fetches can never meet.
+_FORMAT = b"cix2"
+_UNCHECKED = b"cix1"  # as earlier versions stored them, without a digest
+_HEAD = struct.Struct("<4sIQ")  # format, length of the account, length of the body; then the digest of all the rest
+_DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True)
+class CachedBlob:
+    """`stored_at`: seconds since 1970, UTC. `meta`: whatever JSON was put with it."""
+
+    body: bytes
+    stored_at: float
+    meta: Mapping[str, Any]
+
+
+def pack(body: bytes, stored_at: float, meta: Mapping[str, Any]) -> bytes:
+    account = json.dumps({"at": stored_at, "meta": dict(meta)}, separators=(",", ":")).encode()
+    head = _HEAD.pack(_FORMAT, len(account), len(body))
+    return b"".join((head, _digest(head, account, body), account, body))
+
+
+def unpack(row: bytes | None) -> CachedBlob | None:
+    """None for what is missing, cut short, altered or not ours."""
+    if row is None or len(row) < _HEAD.size:
+        return None
+    form, account_length, body_length = _HEAD.unpack_from(row)
+    start = _HEAD.size + (_DIGEST_BYTES if form == _FORMAT else 0)
+    begin = start + account_length
+    if form not in (_FORMAT, _UNCHECKED) or len(row) != begin + body_length:
+        return None
+    if form == _FORMAT and row[_HEAD.size : start] != _digest(row[: _HEAD.size], memoryview(row)[start:]):
+        return None
+    try:
+        account = json.loads(row[start:begin])
+        return CachedBlob(row[begin:], float(account["at"]), dict(account["meta"]))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _digest(*parts: bytes | memoryview) -> bytes:
+    """Against a disk that gives back other bytes than it was given, not against whoever may write to the cache."""
+    found = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    for part in parts:
+        found.update(part)
+    return found.digest()
+
+
+def hashed(*parts: str) -> str:
+    """A key that tells nothing: parts of it may be signed addresses."""
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class BlobCache:
+    """Bytes that we computed ourselves (parsed frames), by any string key, next to the answers they come from.
+
+    Follows the mode: refresh and no-cache read nothing, offline and no-cache write nothing.
+    """
+
+    def __init__(self, shelf: DiskCache, mode: Mode, clock: Callable[[], float] = time.time) -> None:
+        self._shelf = shelf
+        self._mode = mode
+        self._clock = clock
+
+    def get(self, key: str) -> CachedBlob | None:
+        row = self._shelf.get(_own(key)) if self._mode.reads else None
+        found = unpack(row)
+        if row is not None and found is None:
+            self._shelf.discard_damaged(_own(key))
+        return found
+
+    def put(self, key: str, body: bytes, meta: Mapping[str, Any] | None = None) -> None:
+        """Keeps `body` (unless it is above an eighth of the cache) with `meta`, which must be JSON."""
+        if self._mode.writes:
+            self._shelf.put(_own(key), pack(body, self._clock(), meta or {}))
+
+    def delete(self, key: str) -> None:
+        if self._mode is not Mode.NO_CACHE:
+            self._shelf.delete(_own(key))
+
+
+def _own(key: str) -> str:
+    return f"f:{hashed(key)}"

@@ -12,21 +12,26 @@ from typing import Any
 import msgspec
 
 from backends.cancel import CancelToken
-from backends.http.addresses import parse
-from backends.http.cache import CACHE_BYTES, DiskCache
-from backends.http.caching import Answering, Asked, Pause, Retries, pause, raise_unless_ok
-from backends.http.decoding import accepted
+from backends.http.cache import CACHE_BYTES, BlobCache, DiskCache
+from backends.http.caching import (
+    CacheableRequest,
+    CachingClient,
+    Pause,
+    Retries,
+    key_of,
+    pause,
+    raise_for_status,
+    read_body,
+)
+from backends.http.content_encoding import accepted
 from backends.http.downloads import Downloader, DownloaderSettings
-from backends.http.entries import key_of, read_whole
 from backends.http.errors import UnexpectedResponseError, offline, sanitize, short_url
-from backends.http.exchange import Exchange
-from backends.http.host_limiter import HostLimiter
+from backends.http.httpx_loader import httpx
 from backends.http.policies import CachePolicy, Identity, Mode
 from backends.http.response import Response, ResponseSource
-from backends.http.speed import Timeouts
-from backends.http.stack import httpx
-from backends.http.stores import BlobCache
-from backends.http.transport import Transport
+from backends.http.sender import HostLimiter, Sender
+from backends.http.transport import Timeouts, Transport
+from backends.http.urls import parse_url
 from backends.http.waits import Waits
 
 CAP = 64 << 20
@@ -34,7 +39,7 @@ TRIES = 5
 
 
 @dataclass(frozen=True)
-class Location:
+class RedirectTarget:
     """Where an address leads, not followed. `url` is empty when the server did not redirect."""
 
     status: int
@@ -69,7 +74,7 @@ class Http:
         self._timeouts = timeouts or Timeouts()
         self._given = transport
         self._transport = transport or Transport()
-        self._exchange = Exchange(
+        self._exchange = Sender(
             self._transport,
             identities=self._identities,
             timeouts=self._timeouts,
@@ -78,7 +83,7 @@ class Http:
         )
         self._retries = Retries(max(1, tries), pause, self.waits)
         self._shelf = DiskCache(cache_dir, cache_bytes) if cache_dir is not None else None
-        self._answering = Answering(self._exchange, self._shelf, self._retries, clock)
+        self._answering = CachingClient(self._exchange, self._shelf, self._retries, clock)
         self._clock = clock
 
     @property
@@ -99,7 +104,7 @@ class Http:
 
     def scope(self, url: str) -> str:
         """The public name of who we are to this URL's origin, "" for nobody: what is kept for one is not for others."""
-        return self._exchange.scope(parse(url))
+        return self._exchange.scope(parse_url(url))
 
     def get(
         self,
@@ -117,7 +122,7 @@ class Http:
         `HttpError` (each status has its class), `UsageError` for an address that must not be asked,
         `OperationCancelledError`.
         """
-        return self._answering.ask(self._asked(url, params, policy, accept, cap, cancel), self.mode)
+        return self._answering.ask(self._request(url, params, policy, accept, cap, cancel), self.mode)
 
     def json(
         self,
@@ -136,14 +141,14 @@ class Http:
         vetted: list[tuple[bytes, Any]] = []
 
         def vet(answer: Response) -> None:
-            vetted.append((answer.body, _decoded(answer, type)))
+            vetted.append((answer.body, _decode(answer, type)))
 
-        asked = self._asked(url, params, policy, "application/json", cap, cancel, vet)
+        asked = self._request(url, params, policy, "application/json", cap, cancel, vet)
         answer = self._answering.ask(asked, self.mode, _hashable(type))
         if vetted and vetted[-1][0] is answer.body:
             return vetted[-1][1], answer
         try:
-            return _decoded(answer, type), answer
+            return _decode(answer, type), answer
         except UnexpectedResponseError:
             if (
                 answer.origin.source is not ResponseSource.CACHE
@@ -153,7 +158,7 @@ class Http:
         # It was stored by a version that expected another shape: ask the server, which knows better.
         self._answering.forget(asked)
         answer = self._answering.ask(asked, self.mode, _hashable(type))
-        return _decoded(answer, type), answer
+        return _decode(answer, type), answer
 
     def post(
         self,
@@ -167,7 +172,7 @@ class Http:
         idempotent: bool = False,
     ) -> Response:
         """Sends `content`; never stored, redirects not followed. Tried again only if `idempotent` says it may be."""
-        address = parse(url)
+        address = parse_url(url)
         if self.mode is Mode.OFFLINE:
             raise offline(url)
         headers = {"accept": accept, "content-type": content_type}
@@ -175,24 +180,24 @@ class Http:
         def attempt() -> Response:
             reply = self._exchange.send("POST", address, headers=headers, content=content, cancel=cancel, follow=False)
             with reply:
-                raise_unless_ok(reply)
-                return read_whole(reply, str(address), cap)[0]
+                raise_for_status(reply)
+                return read_body(reply, str(address), cap)[0]
 
         return self._retries.run(attempt, address, cancel, None if idempotent else 1)
 
-    def locate(self, url: str, *, accept: str = "*/*", cancel: CancelToken | None = None) -> Location:
+    def locate(self, url: str, *, accept: str = "*/*", cancel: CancelToken | None = None) -> RedirectTarget:
         """Where an address redirects to, without going there. The target may be signed: not for logs or disks."""
-        address = parse(url)
+        address = parse_url(url)
         if self.mode is Mode.OFFLINE:
             raise offline(url)
 
-        def attempt() -> Location:
+        def attempt() -> RedirectTarget:
             with self._exchange.send("GET", address, headers={"accept": accept}, cancel=cancel, follow=False) as reply:
                 target = reply.headers.get("location", "")
                 if not (target and 300 <= reply.status < 400):
-                    raise_unless_ok(reply)
+                    raise_for_status(reply)
                     target = ""
-                return Location(reply.status, reply.headers, str(address.join(target)) if target else "")
+                return RedirectTarget(reply.status, reply.headers, str(address.join(target)) if target else "")
 
         return self._retries.run(attempt, address, cancel)
 
@@ -206,7 +211,7 @@ class Http:
             return None
         return DownloaderSettings(self.mode, self._timeouts)
 
-    def stored(self) -> BlobCache | None:
+    def blob_cache(self) -> BlobCache | None:
         """Where parsed frames are kept; None without a cache."""
         return BlobCache(self._shelf, self.mode, self._clock) if self._shelf is not None else None
 
@@ -221,7 +226,7 @@ class Http:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _asked(
+    def _request(
         self,
         url: str,
         params: Mapping[str, str | int] | None,
@@ -230,10 +235,10 @@ class Http:
         cap: int,
         cancel: CancelToken | None,
         vet: Callable[[Response], None] = lambda answer: None,
-    ) -> Asked:
-        address = parse(url, params)
+    ) -> CacheableRequest:
+        address = parse_url(url, params)
         key = key_of("GET", str(address), accept, self._exchange.scope(address))
-        return Asked(address, key, policy, accept, cap, cancel, vet)
+        return CacheableRequest(address, key, policy, accept, cap, cancel, vet)
 
 
 def _hashable(kind: Any) -> Hashable:
@@ -244,8 +249,8 @@ def _hashable(kind: Any) -> Hashable:
     return kind  # type: ignore[no-any-return]
 
 
-def _decoded(answer: Response, kind: Any) -> Any:
-    hint = "Check the address of the system in the settings."
+def _decode(answer: Response, kind: Any) -> Any:
+    hint = "Check the URL of the system in the settings."
     try:
         return msgspec.json.decode(answer.body, type=kind)
     except msgspec.ValidationError as error:
@@ -254,6 +259,6 @@ def _decoded(answer: Response, kind: Any) -> Any:
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         is_page = "html" in answer.headers.get("content-type", "") or answer.body.lstrip()[:1] == b"<"
-        what = "a web page" if is_page else "something that is no JSON"
+        what = "a web page" if is_page else "something that is not JSON"
         more = " A login page or a proxy may be in the way." if is_page else ""
         raise UnexpectedResponseError(f"{short_url(answer.url)} answered with {what}.", hint + more) from error

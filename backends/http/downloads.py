@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from backends.cancel import CancelToken
-from backends.http.addresses import parse
 from backends.http.errors import UnexpectedResponseError, from_response, offline, short_url
-from backends.http.exchange import Exchange, Reply
+from backends.http.httpx_loader import httpx
 from backends.http.policies import Identity, Mode
-from backends.http.speed import Timeouts
-from backends.http.stack import httpx
-from backends.http.transport import Transport
+from backends.http.sender import RawResponse, Sender
+from backends.http.transport import Timeouts, Transport
+from backends.http.urls import parse_url
 
 _ERROR_BODY = 64 << 10
 
@@ -24,7 +23,7 @@ class Download:
     answers as (url, headers), `encoding` the content-encoding that `chunks()` leaves on.
     """
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: RawResponse) -> None:
         self._reply = reply
         self.status = reply.status
         self.url = str(reply.url)
@@ -71,7 +70,7 @@ class Downloader:
     ) -> None:
         self._mode = mode
         self._own = None if transport is not None else Transport(max_connections=4, max_keepalive=4)
-        self._exchange = Exchange(transport or self._own or Transport(), identities=identities, timeouts=timeouts)
+        self._exchange = Sender(transport or self._own or Transport(), identities=identities, timeouts=timeouts)
 
     def open(
         self,
@@ -89,7 +88,7 @@ class Downloader:
 
         Raises `HttpError` for every answer that is neither 200 nor, with an offset, 206 for that offset.
         """
-        address = parse(url)
+        address = parse_url(url)
         if self._mode is Mode.OFFLINE:
             raise offline(url)
         headers = {"accept": "*/*"}
@@ -127,7 +126,7 @@ class DownloaderSettings:
         return Downloader(mode=self.mode, timeouts=self.timeouts)
 
 
-def _check(reply: Reply, offset: int) -> None:
+def _check(reply: RawResponse, offset: int) -> None:
     if reply.status == 200:
         return
     if reply.status == 206 and offset:

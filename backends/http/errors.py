@@ -319,11 +319,11 @@ def from_response(url: str, status: int, headers: Mapping[str, str], body: bytes
         )
     if 400 <= status < 500:
         return BadRequestError(
-            f"{host} refused {path} ({status}).{says}", "Check the id and the address of the system.", status=status
+            f"{host} refused {path} ({status}).{says}", "Check the id and the URL of the system.", status=status
         )
     return UnexpectedResponseError(
         f"{host} answered {path} with {status}, which means nothing here.",
-        "Check the address of the system in the settings.",
+        "Check the URL of the system in the settings.",
         status=status,
     )
 

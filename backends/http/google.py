@@ -180,14 +180,13 @@ def _account(info: Mapping[str, Any]) -> str:
 
 def _fetch_token(info: Mapping[str, Any], path: Path) -> tuple[str, float]:
     """A new access token and the seconds that it lives."""
-    from backends.http.addresses import parse
-    from backends.http.caching import raise_unless_ok
-    from backends.http.entries import read_whole
+    from backends.http.caching import raise_for_status, read_body
     from backends.http.errors import AccessDeniedError, BadRequestError, UnexpectedResponseError
-    from backends.http.exchange import Exchange
+    from backends.http.sender import Sender
     from backends.http.transport import Transport
+    from backends.http.urls import parse_url
 
-    url = parse(str(info.get("token_uri") or TOKEN_URL))
+    url = parse_url(str(info.get("token_uri") or TOKEN_URL))
     if info["type"] == "service_account":
         form = {"grant_type": _JWT_GRANT, "assertion": _assertion(info, str(url), path)}
     else:
@@ -195,10 +194,10 @@ def _fetch_token(info: Mapping[str, Any], path: Path) -> tuple[str, float]:
     headers = {"accept": "application/json", "content-type": "application/x-www-form-urlencoded"}
     wire = Transport()
     try:
-        sent = Exchange(wire).send("POST", url, headers=headers, content=urlencode(form).encode(), follow=False)
+        sent = Sender(wire).send("POST", url, headers=headers, content=urlencode(form).encode(), follow=False)
         with sent as reply:
-            raise_unless_ok(reply)
-            answer = json.loads(read_whole(reply, str(url), 1 << 16)[0].body)
+            raise_for_status(reply)
+            answer = json.loads(read_body(reply, str(url), 1 << 16)[0].body)
         token, seconds = str(answer["access_token"]), float(answer.get("expires_in") or 3600)
     except (BadRequestError, AccessDeniedError) as problem:
         raise UsageError(

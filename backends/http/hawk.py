@@ -47,8 +47,8 @@ class HawkSigner:
     """
 
     def __init__(self, client_id: str, key: str, *, ext: str | None = None) -> None:
-        self.client_id = _checked(client_id, "client id")
-        self._key = _checked(key, "key").encode("ascii")
+        self.client_id = _check_credentials(client_id, "client id")
+        self._key = _check_credentials(key, "key").encode("ascii")
         self._ext = ext
         self.offset = 0
         mohawk()
@@ -98,11 +98,13 @@ def _certificate_ext(certificate: str) -> str:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):  # "from None" and no quotation: the certificate is a secret, too
-        raise UsageError("The certificate of the credentials is not a JSON object.", "Copy it whole, or sign in anew.")
+        raise UsageError(
+            "The certificate of the credentials is not a JSON object.", "Copy it completely, or sign in again."
+        )
     return b64encode(json.dumps({"certificate": document}).encode()).decode("ascii")
 
 
-def _checked(value: str, what: str) -> str:
+def _check_credentials(value: str, what: str) -> str:
     if not value:
         raise UsageError(f"The {what} of the Hawk credentials is empty.", "Set both the client id and the key.")
     if not _ATTRIBUTE.fullmatch(value):

@@ -7,15 +7,14 @@ import time
 from typing import Any
 
 from backends.cancel import CancelToken
-from backends.http.addresses import parse
+from backends.http.caching import read_body
 from backends.http.client import CAP
-from backends.http.entries import read_whole
 from backends.http.errors import HttpError, UnexpectedResponseError, from_response, short_url
-from backends.http.exchange import Exchange, Reply
 from backends.http.hawk import HawkSigner, mohawk
 from backends.http.response import Response
-from backends.http.speed import Timeouts
-from backends.http.transport import Transport
+from backends.http.sender import RawResponse, Sender
+from backends.http.transport import Timeouts, Transport
+from backends.http.urls import parse_url
 
 _START = 64 << 10  # of an error's body
 
@@ -26,7 +25,7 @@ class HawkPoster:
     def __init__(self, signer: HawkSigner, timeouts: Timeouts | None = None) -> None:
         self._signer = signer
         self._wire = Transport()
-        self._exchange = Exchange(self._wire, timeouts=timeouts)
+        self._exchange = Sender(self._wire, timeouts=timeouts)
 
     def close(self) -> None:
         self._wire.close()
@@ -45,7 +44,7 @@ class HawkPoster:
         A 401 with the server's time, signed with our key, sets our clock by it. Raises `HttpError`s as `Http` does,
         and `UnexpectedResponseError` for an answer that its signature does not fit.
         """
-        address = parse(url)
+        address = parse_url(url)
         for attempt in range(2):
             sender = self._signer.sender("POST", str(address), content, "application/json")
             headers = {"accept": accept, "content-type": "application/json", "authorization": sender.request_header}
@@ -56,8 +55,8 @@ class HawkPoster:
                     reply.start(_START)
                     continue
                 if not 200 <= reply.status < 300:
-                    raise _problem(str(address), reply)
-                answer = read_whole(reply, str(address), CAP)[0]
+                    raise _error_of(str(address), reply)
+                answer = read_body(reply, str(address), CAP)[0]
             self._check(sender, answer)
             return answer
         raise AssertionError("unreachable")
@@ -103,9 +102,9 @@ def asks_for_hawk(url: str, timeouts: Timeouts | None = None, cancel: CancelToke
     is no server."""
     wire = Transport()
     try:
-        with Exchange(wire, timeouts=timeouts).send(
+        with Sender(wire, timeouts=timeouts).send(
             "POST",
-            parse(url),
+            parse_url(url),
             headers={"accept": "application/json", "content-type": "application/json"},
             content=b"[]",
             cancel=cancel,
@@ -118,5 +117,5 @@ def asks_for_hawk(url: str, timeouts: Timeouts | None = None, cancel: CancelToke
         wire.close()
 
 
-def _problem(url: str, reply: Reply) -> HttpError:
+def _error_of(url: str, reply: RawResponse) -> HttpError:
     return from_response(url, reply.status, reply.headers, reply.start(_START))

@@ -75,13 +75,6 @@ FORMS_HINT = (
 )
 
 
-def recognise_all(pasted: PastedText) -> PerfherderLocator | None:
-    """The locator of a perf: text or of a URL of Treeherder or perf.compare; None for every other text."""
-    from backends.locators import datasets
-
-    return datasets.recognise(pasted) or recognise(pasted)
-
-
 def recognise(pasted: PastedText) -> PerfherderLocator | None:
     """The Perfherder locator of a pasted text, None if it is not Perfherder's."""
     text = pasted.text

@@ -29,8 +29,9 @@ class FieldKind:
 
     `pattern`: what a decoded value looks like; `noun`: for messages ("a day"); `placeholder`: for syntax help;
     `choices`: all values, or the set of words of an option without a name; `raw`: `parse` and `format` do the
-    percent-encoding themselves (fields with separators of their own); `option`: "module:function" that reads what a
-    user types behind a command line option, where that may be more than the locator has ("14d" for 1209600).
+    percent-encoding themselves (fields with separators of their own); `rest`: as the last field of a path it takes all
+    that is left of it, bare slashes included; `option`: "module:function" that reads what a user types behind a command
+    line option, where that may be more than the locator has ("14d" for 1209600).
     """
 
     pattern: str
@@ -40,6 +41,7 @@ class FieldKind:
     format: Callable[[Any], str] = str
     choices: tuple[str, ...] = ()
     raw: bool = False
+    rest: bool = False
     option: str = ""
 
     def read_input(self, text: str, name: str = "") -> Any:
@@ -199,7 +201,7 @@ class Template:
         """The fields in the text behind the prefix. Raises `Mismatch`; `InvalidLocatorError` for what must not be
         opened."""
         path, _, query = body.partition("?")
-        given, found = path.rstrip("/").split("/"), dict[str, Any]()
+        given, found = self._parts(path), dict[str, Any]()
         for depth, segment in enumerate(self.segments):
             if depth >= len(given):
                 if segment.optional:
@@ -219,6 +221,13 @@ class Template:
             elif pairs.get(option.name):
                 found[option.field] = _value(option.kind, pairs[option.name], option.name, len(self.segments))
         return found
+
+    def _parts(self, path: str) -> list[str]:
+        """The segments of a path; the last field may take all that is left."""
+        last = self.segments[-1].kind
+        if last is not None and last.rest:
+            return path.split("/", len(self.segments) - 1)
+        return path.rstrip("/").split("/")
 
     def complete(self, text: str, values: Callable[[str], list[str]] = lambda name: []) -> list[str]:
         """Texts that continue `text` by one segment or option. `values(field)` offers values of a field."""

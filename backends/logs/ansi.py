@@ -56,7 +56,7 @@ class Span:
     look: SgrState
 
 
-def decoded(content: bytes) -> str:
+def decode_line(content: bytes) -> str:
     """A line as text: what its last carriage return left standing, U+FFFD for bytes that are not UTF-8."""
     if b"\r" in content:
         content = content.rstrip(b"\r")
@@ -84,7 +84,7 @@ def parse(text: str) -> tuple[str, tuple[Span, ...]]:
             break
         length = _add(text[position : token.start()], length, look, parts, spans)
         position = token.end()
-        look = _turned(look, token[1])
+        look = _apply_sgr(look, token[1])
     _add(text[position:], length, look, parts, spans)
     return "".join(parts), tuple(spans)
 
@@ -123,7 +123,7 @@ _SWITCHES: dict[int, dict[str, bool]] = {
 
 
 @lru_cache(maxsize=1024)
-def _turned(look: SgrState, parameters: str) -> SgrState:
+def _apply_sgr(look: SgrState, parameters: str) -> SgrState:
     codes = iter(_codes(parameters))
     for code in codes:
         if code == 0:

@@ -18,7 +18,7 @@ HEAD, TAIL = 5, 10
 
 
 @dataclass(frozen=True)
-class Row:
+class FoldedRow:
     """What one row of a folded log stands for: a line, or `hidden` lines from `line` on."""
 
     line: int
@@ -42,18 +42,18 @@ class Folding:
         rows = self._rows[last] + shown_to - self._starts[last] if self._count else 0
         self.row_count: int = rows + (shown_to < lines)
 
-    def at(self, row: int) -> Row:
+    def at(self, row: int) -> FoldedRow:
         """Raises IndexError for a row that there is not."""
         if not 0 <= row < self.row_count:
             raise IndexError(row)
         number = _last_at_most(self._rows, row)
         if number < 0:
-            return Row(0, self._starts[0] if self._count else self._lines)
+            return FoldedRow(0, self._starts[0] if self._count else self._lines)
         line = self._starts[number] + row - self._rows[number]
         if line < self._ends[number]:
-            return Row(line)
+            return FoldedRow(line)
         following = self._starts[number + 1] if number + 1 < self._count else self._lines
-        return Row(self._ends[number], following - self._ends[number])
+        return FoldedRow(self._ends[number], following - self._ends[number])
 
     def row_of(self, line: int) -> int:
         """The row that shows the line, or the fold that hides it."""
@@ -69,7 +69,7 @@ class Folding:
     def opened(self, start: int, count: int) -> Folding:
         """The same with these lines shown."""
         more = pl.DataFrame({"start": [start], "end": [start + count]})
-        return Folding(_joined(pl.concat([self._ranges, more]), self._lines), self._lines)
+        return Folding(_join_ranges(pl.concat([self._ranges, more]), self._lines), self._lines)
 
 
 def fold(hits: Iterable[int], headings: Iterable[int], lines: int) -> Folding:
@@ -78,10 +78,10 @@ def fold(hits: Iterable[int], headings: Iterable[int], lines: int) -> Folding:
     around = pl.Series("line", hits, dtype=pl.Int64).to_frame().select(start=line - CONTEXT, end=line + CONTEXT + 1)
     alone = pl.Series("line", headings, dtype=pl.Int64).to_frame().select(start=line, end=line + 1)
     ends = pl.DataFrame({"start": [0, lines - TAIL], "end": [HEAD, lines]})
-    return Folding(_joined(pl.concat([around, alone, ends]), lines), lines)
+    return Folding(_join_ranges(pl.concat([around, alone, ends]), lines), lines)
 
 
-def _joined(ranges: pl.DataFrame, lines: int) -> pl.DataFrame:
+def _join_ranges(ranges: pl.DataFrame, lines: int) -> pl.DataFrame:
     """Ranges in order, as one where a fold between them would not be worth its row, and so at both ends of the log."""
     start, end = pl.col("start"), pl.col("end")
     ordered = ranges.select(pl.all().clip(0, lines)).filter(start < end).sort("start").with_columns(end.cum_max())

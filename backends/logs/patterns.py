@@ -34,7 +34,7 @@ _PLAIN = {
 
 
 @dataclass(frozen=True)
-class Pattern:
+class TextPattern:
     """`text` as typed; `regex` for one line, `window_regex` for many at once ("" where they could differ)."""
 
     text: str
@@ -58,7 +58,7 @@ class Pattern:
         ]
 
 
-def pattern(text: str) -> Pattern:
+def parse_pattern(text: str) -> TextPattern:
     """Case matters only if the pattern has a capital. Raises `UsageError` in words for one that is not right."""
     if not text:
         raise UsageError("There is nothing to search for.", "Type a word or a regular expression.")
@@ -67,9 +67,9 @@ def pattern(text: str) -> Pattern:
     try:
         pl.Series([""]).str.contains(regex)
     except pl.exceptions.PolarsError as problem:
-        raise UsageError(f"Not a regular expression: {_words(str(problem))}.", _hint(text)) from None
+        raise UsageError(f"Not a regular expression: {_message(str(problem))}.", _hint(text)) from None
     window = "" if _WINDOW_SENSITIVE.search(text) else f"(?m){regex}"
-    return Pattern(text, regex, window)
+    return TextPattern(text, regex, window)
 
 
 def has_capital(text: str) -> bool:
@@ -78,7 +78,7 @@ def has_capital(text: str) -> bool:
     return bare != bare.lower()
 
 
-def _words(said: str) -> str:
+def _message(said: str) -> str:
     found = _ERROR.search(said)
     if found:
         return _PLAIN.get(found[1], found[1].rstrip("."))

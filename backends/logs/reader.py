@@ -6,25 +6,25 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from backends.logs.findings import Findings
-from backends.logs.search import Search
+from backends.logs.rules import Findings
+from backends.logs.search import LogSearcher
 from backends.logs.spool import LogSpool, Source
 
 
-class Reading:
+class LogReader:
     """Begins at once and never waits; `close` ends all of it. Meant for one owner, such as the view that shows it."""
 
     def __init__(self, source: Source, folder: Path | None = None) -> None:
         """Raises `FileError` when there is no place to put the log."""
         self.spool = LogSpool(source, folder)
         self.findings = Findings(self.spool)
-        self._search: Search | None = None
+        self._search: LogSearcher | None = None
         _start(self.spool.fill, "log fill")
         _start(self.findings.run, "log findings")
 
-    def search(self, text: str, start: int = 0) -> Search:
+    def search(self, text: str, start: int = 0) -> LogSearcher:
         """Looks for a pattern from a line on, and ends the search before. Raises `UsageError`."""
-        search = Search(self.spool, text, start)
+        search = LogSearcher(self.spool, text, start)
         self.end_search()
         self._search = search
         _start(search.run, "log search")

@@ -1,18 +1,19 @@
-r"""What makes a line an error, a warning or the heading of a section: rules as data, each with what it is for.
-
-A rule looks at the line without escape sequences (on a real OpenShift log the patterns of its own Prow match 0 lines
-with the colours in and 21 without). Precision counts more than recall: a jump to nothing teaches not to jump. So words
-like "error" alone never count, and a level counts only where a logger puts it.
-
-Of two real Taskcluster logs every error that these find was read and is one. Of 18 real Prow logs the matches were
-read; one thing is wider than a person would have it: whole ERRO[...] blocks, since ci-operator logs them as errors.
-"""
+"""Which lines of a log are errors: one set of rules, and the lines of a log that match them."""
 
 from __future__ import annotations
 
 import re
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+
+from backends.cancel import CancelToken
+from backends.errors import OperationCancelledError
+from backends.logs.patterns import TextPattern, parse_pattern
+from backends.logs.search import LONGEST, WINDOW, Chunk, Matches, one_cell, read_chunks
+from backends.logs.spool import LogSpool
 
 
 class Severity(StrEnum):
@@ -192,7 +193,7 @@ NOTHING = (
 )
 
 
-def joined(severity: Severity | None = None) -> str:
+def rules_regex(severity: Severity | None = None) -> str:
     """One regular expression for all rules (of a severity). What may stand before a tool's words is in it once."""
     chosen = [rule for rule in RULES if severity in (None, rule.severity)]
     begins = "|".join(f"(?:{rule.words})" for rule in chosen if rule.begins)
@@ -206,3 +207,139 @@ def matching_rules(line: str) -> list[Rule]:
     return [
         rule for rule in RULES if re.search(rule.regex, line) and (rule.severity is Severity.SECTION or not nothing)
     ]
+
+
+AROUND = 5  # lines that are given before and after an error, as Prow's own viewer shows
+_KEPT = 100_000  # of each severity; nobody jumps so often
+
+
+def _rule_pattern(severity: Severity | None) -> TextPattern:
+    made = parse_pattern(rules_regex(severity))
+    return TextPattern(
+        made.text, rules_regex(severity), f"(?m){rules_regex(severity)}"
+    )  # case matters, whatever the rules hold
+
+
+@cache
+def _match_nothing() -> TextPattern:
+    return TextPattern(NOTHING, NOTHING, "")
+
+
+class Findings:
+    """Runs in a thread of its own; may be asked at any time for what it has found so far."""
+
+    def __init__(self, spool: LogSpool) -> None:
+        self._spool = spool
+        self.cancel = CancelToken()
+        self.scanned = 0  # bytes looked at
+        self.complete = False
+        self._hits = {severity: Matches(_KEPT) for severity in Severity}
+
+    def run(self) -> None:
+        """Blocks until the whole log has been looked at and grows no more, or `cancel` is pulled."""
+        any_rule = _rule_pattern(None)
+        each = [(severity, _rule_pattern(severity)) for severity in Severity]
+        try:
+            for window in read_chunks(self._spool, self.cancel):
+                self._look(window, any_rule, each)
+                self.scanned = window.end
+            self.complete = True
+        except OperationCancelledError:
+            pass
+
+    def _look(self, window: Chunk, any_rule: TextPattern, each: list[tuple[Severity, TextPattern]]) -> None:
+        if not any_rule.may_match(window.text):
+            return
+        lines = window.lines()
+        numbers = any_rule.lines(lines).arg_true()
+        for severity, rules in each:  # the most severe that fits is what the line is
+            chosen = lines.gather(numbers)
+            found = rules.lines(chosen)
+            if severity is not Severity.SECTION and found.any():
+                found &= ~_match_nothing().lines(chosen)
+            if found.any():
+                self._hits[severity].add((numbers.filter(found) + window.first_line).to_list())
+                numbers = numbers.filter(~found)
+
+    def of(self, severity: Severity) -> Matches:
+        return self._hits[severity]
+
+    def count(self, severity: Severity) -> int:
+        return self._hits[severity].count
+
+    def severity(self, line: int) -> Severity | None:
+        """What the line is, as far as it has been looked at."""
+        return next((severity for severity, hits in self._hits.items() if line in hits), None)
+
+    def next(self, line: int, *, warnings: bool = False) -> int | None:
+        """The next error (or warning) below the line, or the first of all."""
+        chosen = self._choose(warnings)
+        found = [at for hits in chosen if (at := hits.after(line)) is not None]
+        first = [at for hits in chosen if (at := hits.first) is not None]
+        return min(found) if found else min(first, default=None)
+
+    def previous(self, line: int, *, warnings: bool = False) -> int | None:
+        """The next error (or warning) above the line, or the last of all."""
+        chosen = self._choose(warnings)
+        found = [at for hits in chosen if (at := hits.before(line)) is not None]
+        last = [at for hits in chosen if (at := hits.last) is not None]
+        return max(found) if found else max(last, default=None)
+
+    def _choose(self, warnings: bool) -> list[Matches]:
+        chosen = [self._hits[Severity.ERROR]]
+        return [*chosen, self._hits[Severity.WARNING]] if warnings else chosen
+
+
+def error_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a log that are errors, with `AROUND` before and after; "... N lines" where some are left out.
+
+    The same lines that the app marks and counts.
+    """
+    before: deque[bytes] = deque(maxlen=AROUND)
+    after = skipped = 0
+    for line, is_error in _match_lines(pieces):
+        if is_error:
+            if skipped > len(before):
+                yield b"... %d lines\n" % (skipped - len(before))
+            yield from before
+            yield line
+            before.clear()
+            after, skipped = AROUND, 0
+        elif after:
+            yield line
+            after -= 1
+        else:
+            before.append(line)
+            skipped += 1
+    if skipped:
+        yield b"... %d lines\n" % skipped
+
+
+def _match_lines(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Each line with its end, and whether it is an error."""
+    rules = _rule_pattern(Severity.ERROR)
+    for raw in _split_lines(pieces):
+        window = Chunk(0, one_cell(raw), len(raw))
+        numbers = window.matching(rules)
+        if len(numbers):
+            numbers = numbers.filter(~_match_nothing().lines(window.lines().gather(numbers)))
+        marked = set(numbers.to_list())
+        for number, line in enumerate(raw.removesuffix(b"\n").split(b"\n")):
+            yield line + b"\n", number in marked
+
+
+def _split_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """As many lines at a time as are looked at together; one that goes on for longer than `LONGEST` comes in parts."""
+    held, size = list[bytes](), 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size < WINDOW:
+            continue
+        raw = b"".join(held)
+        cut = raw.rfind(b"\n") + 1 or (len(raw) if size >= LONGEST else 0)
+        if cut:
+            yield raw[:cut]
+        held, size = [raw[cut:]], len(raw) - cut
+    if size:
+        yield b"".join(held)

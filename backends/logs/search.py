@@ -1,27 +1,175 @@
-"""Every line of a log that matches, from where one looks to the end, then from the start, then whatever is added."""
+"""Search in a log while it grows: chunks of complete lines, matches, a pattern's occurrences."""
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
 from backends.cancel import CancelToken
 from backends.errors import OperationCancelledError
-from backends.logs.chunks import windows
-from backends.logs.matches import Hits
-from backends.logs.patterns import Pattern, pattern
-from backends.logs.spool import LogSpool
+from backends.logs.ansi import ESCAPES
+from backends.logs.patterns import TextPattern, parse_pattern
+from backends.logs.spool import NEWLINE, LogSpool
+
+WINDOW = 256 << 10
+# A line that is longer than this comes in parts; what would match only across the 64 KB that they share is not found.
+LONGEST = 4 << 20
+SHARED = 64 << 10
+_RETURNS = r"\r+\n"
 
 
-class Search:
+@dataclass(frozen=True)
+class Chunk:
+    """Whole lines, or a part of a very long one. `text` is one cell, with neither escape sequences nor CRs at ends."""
+
+    first_line: int
+    text: pl.Series
+    end: int  # the offset behind it
+
+    def matching(self, pattern: TextPattern) -> pl.Series:
+        """The numbers within the window of the lines that match, rising."""
+        if not pattern.may_match(self.text):
+            return _NONE
+        return pattern.lines(self.lines()).arg_true()
+
+    def lines(self) -> pl.Series:
+        return self.text.str.split("\n").explode()
+
+
+_NONE = pl.Series([], dtype=pl.UInt32)
+
+
+def read_chunks(spool: LogSpool, cancel: CancelToken, start: int = 0, end: int | None = None) -> Iterator[Chunk]:
+    """From the line that begins at offset `start` to `end`, or for as long as the log grows.
+
+    A last line without a newline comes only when the log is complete. Raises `OperationCancelledError`.
+    """
+    offset, line = start, spool.line_at(start)
+    while end is None or offset < end:
+        cancel.check()
+        complete = spool.complete  # before the size: what is complete now grows no more
+        limit = spool.size if end is None else min(end, spool.size)
+        raw, whole = _next_piece(spool, offset, limit, complete or end is not None)
+        if not raw:
+            if complete or (end is not None and offset >= limit):
+                return
+            # What there is, is one line that has not ended: wait for more than all of it.
+            spool.wait(limit, cancel)
+            continue
+        newlines = raw.count(NEWLINE)
+        offset += len(raw)
+        yield Chunk(line, one_cell(raw), offset)
+        line += newlines
+        if not whole:
+            offset -= SHARED
+
+
+def _next_piece(spool: LogSpool, offset: int, limit: int, final: bool) -> tuple[bytes, bool]:
+    """Whole lines from the offset on (b"" if there are none yet); False for a part of a line that goes on."""
+    size = WINDOW
+    while True:
+        raw = spool.read(offset, min(size, limit - offset))
+        cut = raw.rfind(NEWLINE) + 1
+        if cut:
+            return (raw[:cut] if cut < len(raw) else raw), True
+        if offset + len(raw) >= limit:
+            return (raw, True) if final else (b"", True)
+        if not raw:
+            return b"", True
+        if size >= LONGEST:
+            return raw, False
+        size = LONGEST
+
+
+def one_cell(raw: bytes) -> pl.Series:
+    """Lines as `Window.text` holds them; as many as there are in `raw`."""
+    content = raw[:-1] if raw.endswith(NEWLINE) else raw
+    try:
+        text = pl.Series([content], dtype=pl.Binary).cast(pl.String)
+    except pl.exceptions.PolarsError:  # not UTF-8; the check is 5 times faster than a decoding that repairs
+        text = pl.Series([content.decode("utf-8", "replace")])
+    if b"\x1b" in raw or b"\xc2" in raw:  # ESC, or the first byte of a C1 control in UTF-8
+        text = text.str.replace_all(ESCAPES, "")
+    if b"\r" in raw:
+        text = text.str.replace_all(_RETURNS, "\n").str.strip_chars_end("\r")
+    return text
+
+
+# 8 MB; beyond it lines are still counted, but `n` cannot go to them.
+CAP = 1_000_000
+
+
+class Matches:
+    """Line numbers in rising order, added by one thread and looked up by any."""
+
+    def __init__(self, cap: int = CAP) -> None:
+        self._lines = array("Q")
+        self._cap = cap
+        self._latest = -1
+        self.count = 0
+
+    def add(self, lines: list[int]) -> None:
+        """Numbers in order, not smaller than those before; the last one before may come again."""
+        if lines and lines[0] == self._latest:
+            lines = lines[1:]
+        if not lines:
+            return
+        self._latest = lines[-1]
+        self.count += len(lines)
+        room = self._cap - len(self._lines)
+        if room > 0:
+            self._lines.extend(lines if len(lines) <= room else lines[:room])
+
+    @property
+    def kept(self) -> array[int]:
+        """All that can be gone to; it may grow while one looks."""
+        return self._lines
+
+    @property
+    def capped(self) -> bool:
+        return self.count > len(self._lines)
+
+    def __contains__(self, line: int) -> bool:
+        at = bisect_left(self._lines, line)
+        return at < len(self._lines) and self._lines[at] == line
+
+    def after(self, line: int) -> int | None:
+        at = bisect_right(self._lines, line)
+        return self._lines[at] if at < len(self._lines) else None
+
+    def before(self, line: int) -> int | None:
+        at = bisect_left(self._lines, line)
+        return self._lines[at - 1] if at else None
+
+    def rank(self, line: int) -> int:
+        """How many are at or before the line."""
+        return bisect_right(self._lines, line)
+
+    @property
+    def first(self) -> int | None:
+        return self._lines[0] if self._lines else None
+
+    @property
+    def last(self) -> int | None:
+        return self._lines[-1] if self._lines else None
+
+
+class LogSearcher:
     """Runs in a thread of its own; may be asked at any time for what it has found so far."""
 
     def __init__(self, spool: LogSpool, text: str, start: int = 0) -> None:
         """`start`: the line that is looked at first. Raises `UsageError` for what is no regular expression."""
-        self.pattern: Pattern = pattern(text)
+        self.pattern: TextPattern = parse_pattern(text)
         self.cancel = CancelToken()
         self.scanned = 0  # bytes looked at
         self.complete = False
         self._spool = spool
         self._start = min(start, spool.ended_lines)
-        self._before, self._after = Hits(), Hits()
+        self._before, self._after = Matches(), Matches()
         self._reached = 0  # the offset behind the last window below the start
 
     def run(self) -> None:
@@ -36,10 +184,10 @@ class Search:
         except OperationCancelledError:
             pass
 
-    def _sweep(self, hits: Hits, begin: int, end: int | None) -> None:
+    def _sweep(self, hits: Matches, begin: int, end: int | None) -> None:
         if end is not None and begin >= end:
             return
-        for window in windows(self._spool, self.cancel, begin, end):
+        for window in read_chunks(self._spool, self.cancel, begin, end):
             found = window.matching(self.pattern)
             if len(found):
                 hits.add((found + window.first_line).to_list())

@@ -1,22 +1,26 @@
-"""Where the bytes of a log come from: a server, a file, or memory; compressed or not."""
+"""Where the bytes of a log come from: a file, HTTP, a log that still grows, the cache."""
 
 from __future__ import annotations
 
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import unquote, urlsplit
 
 from backends.atomic import disk_words
 from backends.cancel import CancelToken
 from backends.errors import AppError, FileError, OperationCancelledError
-from backends.http.decoding import EncodingError, TruncatedEncodingError, decode
+from backends.http.content_encoding import EncodingError, TruncatedEncodingError, decode
+from backends.http.policies import Mode
 from backends.logs import ansi, timestamps
 
 if TYPE_CHECKING:
-    from backends.http import Downloader
+    from backends.http import Downloader, Http
     from backends.logs.spool import Source
 
 _PIECE = 256 << 10
@@ -40,7 +44,7 @@ def from_path(path: Path) -> Source:
     def read(cancel: CancelToken) -> Iterator[bytes]:
         try:
             with path.open("rb", buffering=0) as stream:
-                yield from decompressed(_pieces(stream.read, cancel))
+                yield from decompress(_read_pieces(stream.read, cancel))
         except OSError as problem:
             said = disk_words(problem)
             raise FileError(f"{path} cannot be read: {said}.", "Check its name and permissions.") from problem
@@ -63,7 +67,7 @@ def from_http(downloader: Callable[[], Downloader], url: str, *, live: bool = Fa
         while True:
             before = done
             try:
-                for chunk in _skipped(_body(downloader, url, cancel, live), done):
+                for chunk in _skip_bytes(_body(downloader, url, cancel, live), done):
                     done += len(chunk)
                     yield chunk
                 return
@@ -98,7 +102,7 @@ class UntilNow:
         own = CancelToken()
         forget = cancel.on_cancel(own.cancel)
         silence = _Silence(own)
-        pace = _Pace(self._monotonic, self._wall)
+        pace = _PollInterval(self._monotonic, self._wall)
         silence.wait(FIRST)
         try:
             for chunk in self._source(own):
@@ -117,7 +121,7 @@ class UntilNow:
             own.cancel()
 
 
-class _Pace:
+class _PollInterval:
     """Tells what was written before from what is written now, by how much comes and by the dates of its lines."""
 
     def __init__(self, monotonic: Callable[[], float], wall: Callable[[], float]) -> None:
@@ -154,7 +158,7 @@ class _Pace:
 def _last_date(chunk: bytes) -> float | None:
     """When the last of the chunk's lines that says so was written, in seconds since 1970."""
     for line in reversed(chunk[-4096:].splitlines()):
-        found = timestamps.stamp(ansi.strip(ansi.decoded(line)))
+        found = timestamps.parse_timestamp(ansi.strip(ansi.decode_line(line)))
         if found is not None and found.scale == "date":
             return found.seconds
     return None
@@ -177,7 +181,7 @@ class _Silence:
             self._timer.cancel()
 
 
-def decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def decompress(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The bytes, or what they are the gzip or zstd of. Raises `AppError` where they are damaged or cut short."""
     stream = iter(chunks)
     head = b""
@@ -187,17 +191,17 @@ def decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
             break
     rest = chain([head] if head else [], stream)
     encoding = "gzip" if head.startswith(_GZIP) else "zstd" if head.startswith(_ZSTD) else ""
-    return _in_words(decode(rest, encoding) if encoding else rest)
+    return _translate_errors(decode(rest, encoding) if encoding else rest)
 
 
 def _body(downloader: Callable[[], Downloader], url: str, cancel: CancelToken, live: bool) -> Iterator[bytes]:
     # A log that is followed may be nearly silent for hours.
     with downloader() as connection, connection.open(url, cancel=cancel, check_speed=not live) as stream:
         chunks = stream.chunks()
-        yield from decompressed(_in_words(decode(chunks, stream.encoding)) if stream.encoding else chunks)
+        yield from decompress(_translate_errors(decode(chunks, stream.encoding)) if stream.encoding else chunks)
 
 
-def _in_words(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _translate_errors(chunks: Iterable[bytes]) -> Iterator[bytes]:
     try:
         yield from chunks
     except TruncatedEncodingError:
@@ -211,7 +215,7 @@ def _in_words(chunks: Iterable[bytes]) -> Iterator[bytes]:
         ) from None
 
 
-def _skipped(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
+def _skip_bytes(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
     for chunk in chunks:
         if count >= len(chunk):
             count -= len(chunk)
@@ -220,7 +224,118 @@ def _skipped(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:
         count = 0
 
 
-def _pieces(read: Callable[[int], bytes], cancel: CancelToken) -> Iterator[bytes]:
+def _read_pieces(read: Callable[[int], bytes], cancel: CancelToken) -> Iterator[bytes]:
     while piece := read(_PIECE):
         cancel.check()
         yield piece
+
+
+Downloaders = Callable[[], AbstractContextManager[Any]]
+CAP = 32 << 20  # decoded bytes
+_LEVEL = 1  # 100 MB/s and more, for a tenth to a twentieth of the size
+
+
+def from_address(
+    http: Http,
+    url: str,
+    *,
+    live: bool = False,
+    final: bool = True,
+    downloader: Downloaders | None = None,
+) -> Source:
+    """A log on a server, kept as below, or on this disk by its file: address. `downloader`: opens what `http` cannot,
+    such as s3: addresses; those are not kept.
+    """
+    if url.startswith("file:"):
+        return from_path(Path(unquote(urlsplit(url).path)))
+    if downloader is not None and not url.startswith(("http:", "https:")):
+        return from_http(downloader, url)  # type: ignore[arg-type]
+    return from_http_cached(http, url, live=live, final=final)
+
+
+class LogLocation(Protocol):
+    """What is needed of `backends.resources.LogAddress`."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def live(self) -> bool: ...
+    @property
+    def final(self) -> bool: ...
+    @property
+    def elsewhere(self) -> Callable[[CancelToken], LogLocation] | None: ...
+
+
+def from_log(http: Http, address: LogLocation, downloader: Downloaders | None = None) -> Source:
+    """The text of an address; where there is nothing at its URL, the one that `elsewhere` finds."""
+    first = from_address(http, address.url, live=address.live, final=address.final, downloader=downloader)
+    elsewhere = address.elsewhere
+    if elsewhere is None:
+        return first
+
+    def read(cancel: CancelToken) -> Iterator[bytes]:
+        from backends.http.errors import FailedDependencyError, GoneError, HttpError, NotFoundError
+
+        begun = False
+        try:
+            for chunk in first(cancel):
+                begun = True
+                yield chunk
+            return
+        except HttpError as problem:
+            # A live log is served by the worker itself: nobody listens there once the run is over.
+            if begun or not (address.live or isinstance(problem, (NotFoundError, GoneError, FailedDependencyError))):
+                raise
+        found = elsewhere(cancel)
+        yield from from_address(http, found.url, live=found.live, final=found.final, downloader=downloader)(cancel)
+
+    return read
+
+
+def from_http_cached(http: Http, url: str, *, live: bool = False, final: bool = True) -> Source:
+    """As `sources.from_http`. `final`: what stands at `url` is never another text once it is whole; what is not is
+    given from the store only when the server cannot be asked (offline). A `live` log is not kept: it has no end yet.
+    """
+
+    def read(cancel: CancelToken) -> Iterator[bytes]:
+        store, key = http.blob_cache(), f"log-v1|{http.scope(url)}|{url}"
+        passing = f"{key}|passing"  # what was read while it could still change is never taken for the final text
+        offline = http.mode is Mode.OFFLINE
+        if store is not None and (offline or (final and not live)):
+            found = store.get(key) or (store.get(passing) if offline else None)
+            text = None if found is None else _unpack_text(found.body)
+            if text is not None:
+                cancel.check()
+                yield from text
+                return
+        source = from_http(http.downloader, url, live=live)
+        if store is None or live or offline:
+            yield from source(cancel)
+            return
+        kept: list[bytes] | None = []
+        size, packing = 0, zlib.compressobj(_LEVEL, wbits=31)
+        for chunk in source(cancel):
+            size += len(chunk)
+            if size > CAP:
+                kept = None
+            if kept is not None:
+                kept.append(packing.compress(chunk))
+            yield chunk
+        if kept is not None:
+            store.put(key if final else passing, b"".join([*kept, packing.flush()]))
+
+    return read
+
+
+def _unpack_text(packed: bytes) -> list[bytes] | None:
+    """The text in pieces; None for stored bytes that are damaged, which are then fetched anew."""
+    pieces, size = [], 0
+    try:
+        for piece in decode([packed], "gzip"):
+            size += len(piece)
+            if size > CAP:
+                return None
+            pieces.append(piece)
+    except EncodingError:
+        return None
+    return pieces

@@ -32,7 +32,7 @@ _INSIDE = re.compile(rf"{_DATE}T{_TIME}{_ZONE}", re.ASCII)  # logrus: time="2021
 
 
 @dataclass(frozen=True)
-class Stamp:
+class Timestamp:
     """`seconds` since the epoch, since the year began or since midnight, as `scale` says; `end`: characters that it
     takes at the line's start, 0 if it stands further inside."""
 
@@ -41,17 +41,17 @@ class Stamp:
     end: int
 
 
-def stamp(text: str) -> Stamp | None:
+def parse_timestamp(text: str) -> Timestamp | None:
     """The time at (or soon after) the start of a line, None if there is none or it is no time that can be."""
     head = text[:_LOOKED_AT]
     for form in _FORMS:
         if found := form.match(head):
-            return _stamp(found, found.end())
+            return _make_timestamp(found, found.end())
     inside = _INSIDE.search(head)
-    return _stamp(inside, 0) if inside else None
+    return _make_timestamp(inside, 0) if inside else None
 
 
-class Clock:
+class LogClock:
     """Measures from the first line that has a time. Each scale has its own zero, since they cannot be compared."""
 
     def __init__(self) -> None:
@@ -64,10 +64,10 @@ class Clock:
     def start(self, lines: Iterable[str]) -> None:
         """From the first lines of the log, in order."""
         for line in lines:
-            if found := stamp(line):
+            if found := parse_timestamp(line):
                 self._zero.setdefault(found.scale, found.seconds)
 
-    def elapsed(self, found: Stamp) -> float | None:
+    def elapsed(self, found: Timestamp) -> float | None:
         """Seconds; None on a scale that the first lines did not have. A time of day is right for a log of a day."""
         zero = self._zero.get(found.scale)
         if zero is None:
@@ -76,7 +76,7 @@ class Clock:
         return seconds + _DAY if found.scale == "day" and seconds < -_HALF_DAY else seconds
 
 
-def spelled(seconds: float) -> str:
+def format_elapsed(seconds: float) -> str:
     """ "+0.000", "+1:02.345", "+1:02:03.456"; always with milliseconds, so that columns of them line up."""
     sign = "-" if seconds < -0.0005 else "+"
     milliseconds = round(abs(seconds) * 1000)
@@ -88,14 +88,14 @@ def spelled(seconds: float) -> str:
     return f"{sign}{minutes}:{whole:02d}.{part:03d}" if minutes else f"{sign}{whole}.{part:03d}"
 
 
-def _stamp(found: re.Match[str], end: int) -> Stamp | None:
+def _make_timestamp(found: re.Match[str], end: int) -> Timestamp | None:
     groups = found.groupdict()
     hour, minute, second = int(groups["hour"]), int(groups["minute"]), int(groups["second"])
     if hour > 23 or minute > 59 or second > 60:
         return None
     seconds = hour * 3600 + minute * 60 + second + float(f"0.{groups['part'] or 0}")
     if groups.get("month") is None:
-        return Stamp(seconds, "day", end)
+        return Timestamp(seconds, "day", end)
     try:
         # klog has no year: any leap year will do, for a log that does not cross New Year.
         day = datetime(int(groups.get("year") or 2000), int(groups["month"]), int(groups["day"]), tzinfo=UTC)
@@ -104,4 +104,4 @@ def _stamp(found: re.Match[str], end: int) -> Stamp | None:
     zone = groups.get("zone") or "Z"
     if zone != "Z":
         seconds -= (1 if zone[0] == "+" else -1) * (int(zone[1:3]) * 3600 + int(zone[-2:]) * 60)
-    return Stamp(day.timestamp() + seconds, "date" if groups.get("year") else "year", end)
+    return Timestamp(day.timestamp() + seconds, "date" if groups.get("year") else "year", end)

@@ -2,111 +2,152 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 import polars as pl
 
 from backends.cancel import CancelToken
 from backends.http.response import Freshness
-from backends.locators.prow import Place, ProwPath, ProwView, View, route
-from backends.prow.archive import BUILD_LOG, Archive, log_names, place_of
-from backends.prow.build_columns import BUILDS, SEPARATOR, STATES
-from backends.prow.build_detail import detail
-from backends.prow.build_files import files_of
+from backends.listings import Listing
+from backends.locators.archives import GITHUB, Revision
+from backends.pool import PriorityPool
+from backends.prow import locators
+from backends.prow.bucket import BucketReader, live_log
 from backends.prow.build_listing import BuildListing
-from backends.prow.build_menu import entries
-from backends.prow.build_reading import BuildPlace, Row, cells, skeleton
-from backends.prow.build_state import ENDED, INCOMPLETE, LIVE
-from backends.prow.parallel import Turns
-from backends.prow.profiles import deck_page, live_log
-from backends.resources import Detail, Document, Entry, LogAddress, Page, Resource
+from backends.prow.build_reader import (
+    BUILD_LOG,
+    BUILDS,
+    ENDED,
+    INCOMPLETE,
+    LIVE,
+    SEPARATOR,
+    STATES,
+    BuildPlace,
+    BuildReader,
+    BuildRow,
+    container_of,
+    list_logs,
+    log_flags,
+    place_of,
+    row_from_id,
+)
+from backends.prow.files import PODINFO, list_files
+from backends.prow.locators import BuildsView, FileTreeView, LogSearchView, Place, ProwPath, ProwView, route
+from backends.resources import Detail, Document, Entry, Link, LogAddress, Page, Question, Row
 from backends.transfers.files import RemoteFile
 
+V = TypeVar("V", bound=ProwView)
+_MAX_NAMES = 30  # of the first level in the detail panel
+# GitHub's names of an owner and a repository, before the branch.
+_ORIGIN = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}@", re.ASCII)
+_COMMIT = re.compile(r"[0-9a-f]{7,40}", re.ASCII)
+_VIEWS: tuple[tuple[str, type[ProwView]], ...] = (
+    ("Completeness: which sets of files {} have", locators.CompletenessView),
+    ("Missing files: which file is missing how often in {}", locators.MissingFilesView),
+    ("Over time: pass rate and durations of {} by day", locators.TrendsView),
+    ("Failure reasons of {}", locators.FailureReasonsView),
+    ("Tests of {} (JUnit): test by build", locators.JUnitMatrixView),
+    ("Test cases of {} (JUnit)", locators.JUnitView),
+    ("Kubernetes events of {}", locators.EventsView),
+    ("Log statistics of {}: sizes, lines, words", locators.LogStatisticsView),
+    ("All files of {}", FileTreeView),
+)
 
-class BuildList(Resource):
-    """Columns are those of `build_columns.BUILDS`. `builds`: only these ids; `count`, `since_ms`: only the newest.
 
-    `complete` False leaves it at what ids and names say.
+class BuildList(Listing):
+    """Columns are those of `build_reader.BUILDS`. `count`, `since_ms`: only the newest builds.
+
+    `complete` False leaves the rows at what ids and names say.
     """
 
     schema = BUILDS
     noun = ("build", "builds")
     default_sort = ("order", True)
-    empty_text = "No builds are here: the job may never have run, or its builds have been deleted."
+    empty_text = "No builds: the job may never have run, or its builds have been deleted."
     poll_seconds = 60
 
     def __init__(
         self,
-        locator: ProwPath | ProwView,
-        archive: Archive,
+        locator: ProwPath | BuildsView,
+        bucket: BucketReader,
         *,
         count: int = 0,
         since_ms: float | None = None,
         complete: bool = True,
     ) -> None:
         super().__init__(locator)
-        self.archive = archive
+        self.bucket = bucket
+        self.reader = BuildReader(bucket)
         self.folder = locator.path
-        self.builds = locator.builds if isinstance(locator, ProwView) else ()
-        self.listing = BuildListing(archive, self.folder, count, since_ms)
+        self.builds = locator.builds if isinstance(locator, BuildsView) else ()
+        self.build_listing = BuildListing(bucket, self.folder, count, since_ms)
         self._complete = complete
-        self._turns: Turns[BuildPlace, Row] | None = None
+        self._pool: PriorityPool[BuildPlace, BuildRow] | None = None
 
     @property
     def title(self) -> str:
-        found = route(self.folder)
-        of = f"PR {found.pull}" if found.place is Place.PULL else found.job or self.folder
-        return f"{len(self.builds):,} builds of {of}" if self.builds else of
+        path = route(self.folder)
+        name = f"PR {path.pull}" if path.place is Place.PULL else path.job or self.folder
+        return f"{len(self.builds):,} builds of {name}" if self.builds else name
 
-    # ---- the list --------------------------------------------------------------------------------------------------
+    # ---- the list
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """First what listings say, each page as it comes; then the same rows with what the builds' files say."""
-        origin, failed = Freshness(), list[Row]()
-        with Turns(self.archive.reader.row, cancel, name="builds") as turns:
-            self._turns = turns
-            for page in self._listed(cancel, turns, failed):
+        origin, unread = Freshness(), list[BuildRow]()
+        with PriorityPool(self.reader.read_row, cancel, name="builds") as pool:
+            self._pool = pool
+            for page in self._list_pages(cancel, pool, unread):
                 origin = page.origin
                 yield page
-            for rows in turns.rest():
-                failed += filter(_failed, rows)
-                yield Page(build_frame(rows), origin, partial=bool(failed))
-            if failed:  # once, with their number: which of them came when must not show
-                yield Page(build_frame(()), origin, note=_note(len(failed)), partial=True)
+            for rows in pool.batches():
+                unread += (row for row in rows if row.state is None)
+                yield Page(BUILDS.build(rows), origin, partial=bool(unread))
+            if unread:  # once, with their number: which of them came when must not show
+                words = "1 build cannot be read; its note says why."
+                if len(unread) > 1:
+                    words = f"{len(unread):,} builds cannot be read; their notes say why."
+                yield Page(BUILDS.empty(), origin, note=words, partial=True)
 
-    def _listed(self, cancel: CancelToken, turns: Turns[BuildPlace, Row], failed: list[Row]) -> Iterator[Page]:
+    def _list_pages(
+        self, cancel: CancelToken, pool: PriorityPool[BuildPlace, BuildRow], unread: list[BuildRow]
+    ) -> Iterator[Page]:
         if self.builds:
             places = [place_of(self.folder, build) for build in dict.fromkeys(self.builds)]
-            yield self._page(places, Freshness(), "", turns)
+            yield self._page_from_ids(places, Freshness(), "", pool)
             return
-        for one in self.listing.found(cancel):
-            yield self._page(one.places, one.origin, one.note, turns)
-            if rows := turns.ready():
-                failed += filter(_failed, rows)
-                yield Page(build_frame(rows), one.origin)
+        for batch in self.build_listing.batches(cancel):
+            yield self._page_from_ids(batch.places, batch.origin, batch.note, pool)
+            if rows := pool.completed():
+                unread += (row for row in rows if row.state is None)
+                yield Page(BUILDS.build(rows), batch.origin)
 
-    def _page(self, places: list[BuildPlace], origin: Freshness, note: str, turns: Turns[BuildPlace, Row]) -> Page:
+    def _page_from_ids(
+        self, places: list[BuildPlace], origin: Freshness, note: str, pool: PriorityPool[BuildPlace, BuildRow]
+    ) -> Page:
         if self._complete:
-            turns.add((place.key, place) for place in places)
-        return Page(build_frame(skeleton(place) for place in places), origin, note=note)
+            pool.submit((place.key, place) for place in places)
+        return Page(BUILDS.build([row_from_id(place) for place in places]), origin, note=note)
 
     def prefer(self, keys: Sequence[str]) -> None:
-        if self._turns is not None:
-            self._turns.prefer(keys)
+        if self._pool is not None:
+            self._pool.prefer(keys)
 
     def updates(self, frame: pl.DataFrame, cancel: CancelToken) -> Page | None:
         """Builds that have begun since, and what has become of those that had not ended."""
         live = frame.filter(pl.col("state").is_in(list(LIVE)) | pl.col("state").is_null())
-        again = [self._place(row) for row in live.iter_rows(named=True)]
-        if self.builds and not again:
+        places = [self._place(row) for row in live.iter_rows(named=True)]
+        if self.builds and not places:
             return None
         if not self.builds:
             newest = max(frame["order"].to_list(), default="")[2:]
-            again += self.listing.newer(newest, cancel)
-        with Turns(self.archive.reader.row, cancel, name="builds") as turns:
-            turns.add((place.key, place) for place in again)
-            rows = [row for batch in turns.rest() for row in batch if not _failed(row)]
-        return Page(build_frame(rows), Freshness())
+            places += self.build_listing.list_newer(newest, cancel)
+        with PriorityPool(self.reader.read_row, cancel, name="builds") as pool:
+            pool.submit((place.key, place) for place in places)
+            rows = [row for batch in pool.batches() for row in batch if row.state is not None]
+        return Page(BUILDS.build(rows), Freshness())
 
     def _place(self, row: Row) -> BuildPlace:
         folder = row.get("folder")
@@ -114,90 +155,130 @@ class BuildList(Resource):
             return BuildPlace(row["key"], row["job"], row["build"], folder)
         return place_of(self.folder, row["build"])
 
-    # ---- what opens from it ----------------------------------------------------------------------------------------
+    # ---- what opens from it
 
     def open(self, row: Row) -> ProwPath:
         place = self._place(row)
-        return self.archive.at(place.folder or place.link.removesuffix(".txt"))
+        return self.bucket.locator(place.folder or place.link.removesuffix(".txt"))
 
     def open_marked(self, rows: pl.DataFrame) -> ProwView | None:
-        return self.view(View.TREE, rows)
+        return self.view(FileTreeView, rows)
 
-    def view(self, view: View, rows: pl.DataFrame, **options: str) -> ProwView | None:
+    def view(self, view: type[V], rows: pl.DataFrame, **options: Any) -> V | None:
         """That view of these builds; None where they are not all of one job."""
         folders = {self.folder}
         if route(self.folder).place is Place.PULL:
-            folders = {self.job_folder(row) for row in rows.select("job", "build", "folder").iter_rows(named=True)}
+            folders = {self._job_folder(row) for row in rows.select("job", "build", "folder").iter_rows(named=True)}
         if len(folders) != 1 or rows.is_empty():
             return None
-        pairs = tuple((name, value) for name, value in options.items() if value)
-        return ProwView(
-            view, self.archive.bucket, folders.pop(), tuple(rows["build"].to_list()), pairs, self.archive.store
-        )
+        return view(self.bucket.bucket, folders.pop(), tuple(rows["build"].to_list()), self.bucket.store, **options)
 
-    def job_folder(self, row: Row) -> str:
+    def _job_folder(self, row: Row) -> str:
         """The folder whose builds these are: a pull request's rows are of several jobs."""
         if route(self.folder).place is not Place.PULL or not row.get("folder"):
             return self.folder
         return str(row["folder"]).removesuffix(f"{row['build']}/")
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
-        return entries(self, row, rows)
+        """Views of `rows`; where those are of several jobs (of a pull request), of those of the row's own job."""
+        entries: list[Entry] = []
+        all_builds = self.view(BuildsView, rows)
+        if all_builds is None and row is not None:
+            rows = rows.filter(pl.col("job") == row["job"])
+            all_builds = self.view(BuildsView, rows)
+        if all_builds is not None:
+            words = f"{len(rows):,} build{'' if len(rows) == 1 else 's'}"
+            entries += [Link(label.format(words), all_builds.change_view(view)) for label, view in _VIEWS]
+            entries.append(self._search_entry(words, all_builds))
+        if row is not None:
+            entries += self._row_entries(row)
+        return entries
+
+    def _search_entry(self, words: str, all_builds: BuildsView) -> Question:
+        def search(text: str) -> LogSearchView:
+            from backends.logs.patterns import parse_pattern
+
+            parse_pattern(text)  # an invalid one is reported in the box, not in an empty list
+            return all_builds.change_view(LogSearchView, pattern=text)
+
+        return Question(f"Search the logs of {words}", "Text or regular expression", search)
+
+    def _row_entries(self, row: Row) -> list[Entry]:
+        entries: list[Entry] = []
+        if (document := self.document(row)) is not None:
+            own = BuildsView(self.bucket.bucket, self._job_folder(row), (str(row["build"]),), self.bucket.store)
+            entries.append(Link(document.title, document))
+            entries.append(Link(f"Test cases of {row['build']} (JUnit)", own.change_view(locators.JUnitView)))
+            entries.append(Link(f"Kubernetes events of {row['build']}", own.change_view(locators.EventsView)))
+        folder, names = row.get("folder"), list_logs(row.get("names"))
+        for name in names if folder and len(names) > 1 else ():  # `l` opens the first
+            if (log := self.named_log(row, name)) is not None:
+                entries.append(Link(f"Log of container {container_of(name)}", log))
+        if folder and PODINFO in str(row.get("names") or "").split(SEPARATOR):
+            entries.append(Link(PODINFO, self.bucket.document(f"{folder}{PODINFO}", f"{PODINFO} of {row['build']}")))
+        if (source := source_of(row)) is not None:
+            entries.append(Link(f"Archives of its source: {source.repository} {source.revision[:12]}", source))
+        return entries
 
     def log(self, row: Row) -> LogAddress | None:
-        """The whole log; of several containers the first, the others are among the files. While it runs, Deck's."""
-        folder, names = row.get("folder"), log_names(row.get("names"))
+        """The complete log; of several containers the first, the others are among the files. While it runs, Deck's."""
+        folder, names = row.get("folder"), list_logs(row.get("names"))
         if row.get("state") in LIVE and not names:
-            url = live_log(self.archive.bucket, str(row["job"]), str(row["build"]), self.archive.scope)
+            url = live_log(self.bucket.bucket, str(row["job"]), str(row["build"]), self.bucket.scope)
             return LogAddress(url, f"log of {row['build']}", self.open(row), live=True) if url else None
         if not folder or (not names and row.get("names")):
             return None
-        name = names[0] if names else BUILD_LOG
-        return self.archive.log(f"{folder}{name}", f"{name} of {row['build']}", of=row)
+        return self.named_log(row, names[0] if names else BUILD_LOG)
+
+    def named_log(self, row: Row, name: str) -> LogAddress | None:
+        """The log of that name in the build's folder."""
+        flags = log_flags(row.get("state"), row.get("finished"))
+        return self.bucket.log(f"{row['folder']}{name}", f"{name} of {row['build']}", **flags)
 
     def document(self, row: Row) -> Document | None:
         folder, names = row.get("folder"), str(row.get("names") or "").split(SEPARATOR)
-        name = next((one for one in ("prowjob.json", "finished.json", "started.json") if one in names), None)
+        name = next((name for name in ("prowjob.json", "finished.json", "started.json") if name in names), None)
         if not folder or name is None:
             return None
-        return self.archive.document(f"{folder}{name}", f"{name} of {row['build']}")
+        return self.bucket.document(f"{folder}{name}", f"{name} of {row['build']}")
 
     def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:
         """All files of these builds, each build's tree as it becomes known."""
-        return files_of(self.archive, [self._place(row) for row in rows.iter_rows(named=True)], cancel)
+        return list_files(self.bucket, [self._place(row) for row in rows.iter_rows(named=True)], cancel)
+
+    def row_title(self, row: Row) -> str:
+        return f"{row.get('job') or ''} {row.get('build') or ''}".strip()
 
     def detail(self, row: Row) -> Detail:
-        return detail(row)
+        found = super().detail(row)
+        if not row.get("names"):
+            return found
+        names = tuple(("", name) for name in str(row["names"]).split(SEPARATOR)[:_MAX_NAMES])
+        return Detail(found.title, (*found.sections, ("First level", names)))
 
     def web_url(self, row: Row | None = None) -> str | None:
-        bucket = self.archive.bucket
         if row is not None and row.get("folder"):
-            return deck_page(bucket, row["folder"]) or self.archive.source.page(bucket, row["folder"])
+            return self.bucket.web_page(row["folder"])
         if self.builds:
             return None  # no page shows some builds of a job
-        return deck_page(bucket, self.folder, "job-history") or self.archive.source.page(bucket, self.folder)
+        return self.bucket.web_page(self.folder, "job-history")
 
     def summary(self, frame: pl.DataFrame) -> str:
         """ "12 success · 3 failure · 80.0 % passed": by state, and the share of those that ended."""
         counts = dict(frame["state"].drop_nulls().value_counts().iter_rows())
-        known = [*(state for state in STATES if state in counts), *sorted(counts.keys() - set(STATES))]
-        words = [f"{counts[state]:,} {state}" for state in known]
+        states = [*(state for state in STATES if state in counts), *sorted(counts.keys() - set(STATES))]
+        words = [f"{counts[state]:,} {state}" for state in states]
         ended = sum(counts.get(state, 0) for state in (*ENDED, INCOMPLETE))
         if ended:
             words.append(f"{100 * counts.get('success', 0) / ended:.1f} % passed")
         return " · ".join(words)
 
 
-def build_frame(rows: Iterable[Row]) -> pl.DataFrame:
-    """A frame of the schema `BUILDS`."""
-    return BUILDS.frame(cells(row) for row in rows)
+def source_of(row: Row) -> Revision | None:
+    """The commit that a build tested, on GitHub; None where the build's files do not say both repository and commit.
 
-
-def _failed(row: Row) -> bool:
-    return row["state"] is None
-
-
-def _note(failed: int) -> str:
-    if failed == 1:
-        return "1 build cannot be read; its note says why."
-    return f"{failed:,} builds cannot be read; their notes say why."
+    Gerrit's repositories (an organisation that is a URL) have no archives.
+    """
+    repository = (_ORIGIN.match(str(row.get("base") or "")) or [""])[0].removesuffix("@")
+    commit = str(row.get("commit") or "")
+    return Revision(repository, commit, root=GITHUB) if repository and _COMMIT.fullmatch(commit) else None

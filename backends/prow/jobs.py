@@ -3,111 +3,115 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import polars as pl
 
 from backends.cancel import CancelToken
 from backends.frames.schema import Column, Kind, Schema
+from backends.listings import Listing
 from backends.locators import InvalidLocatorError
-from backends.locators.prow import ProwPath, ProwView, View, route
-from backends.prow.archive import Archive
-from backends.prow.profiles import deck_page
-from backends.prow.source import pages
-from backends.resources import Entry, Link, Page, Question, Resource, Row
+from backends.prow.bucket import BucketReader
+from backends.prow.locators import JobsView, ProwPath, ProwView, route
+from backends.resources import Entry, Link, Page, Question, Row
 from backends.systems import parse_locator
+
+
+class JobRow(msgspec.Struct, gc=False):
+    """A row of `JOBS`. `rank` sorts visited jobs first; `path`: the job's folder in the bucket."""
+
+    job: str
+    visited: str | None
+    kind: str
+    rank: str
+    path: str
+
 
 JOBS = Schema(
     (
-        Column("job", Kind.TEXT, "Job", width=70, keeps_end=True),
-        Column("visited", Kind.TEXT, "Visited"),
-        Column("kind", Kind.TEXT, "Kind"),
-        Column("rank", Kind.ID, "Rank", hidden=True, searched=False),
-        Column("path", Kind.TEXT, "Path", hidden=True, searched=False),
+        Column("job", Kind.TEXT, "Job", width=70, keeps_end=True, section="Job", get="job"),
+        Column("visited", Kind.TEXT, "Visited", section="Job", get="visited"),
+        Column("kind", Kind.TEXT, "Kind", section="Job", get="kind"),
+        Column("rank", Kind.ID, "Rank", hidden=True, searched=False, get="rank"),
+        Column("path", Kind.TEXT, "Path", hidden=True, searched=False, get="path"),
     ),
     key="path",
 )
 
 
-class JobList(Resource):
-    """One folder of jobs. `visited`: job -> "pinned" or "recent", in order; those come first."""
+class JobList(Listing):
+    """One folder of jobs. Those in the app's history ("pinned" or "recent") come first."""
 
     schema = JOBS
     noun = ("job", "jobs")
     default_sort = ("rank", False)
-    empty_text = "No jobs are here."
+    empty_text = "This folder has no jobs."
 
-    def __init__(
-        self, locator: ProwPath | ProwView, archive: Archive, visited: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, locator: ProwPath | JobsView, bucket: BucketReader) -> None:
         super().__init__(locator)
-        self.archive = archive
+        self.bucket = bucket
         self.folder = locator.path
-        self.prefix = locator.option("prefix") if isinstance(locator, ProwView) else ""
-        self._visited = dict(visited or {})
-        self._ranks = {job: f"{place:04d}" for place, job in enumerate(self._visited)}
+        self.prefix = locator.prefix if isinstance(locator, JobsView) else ""
 
     @property
     def title(self) -> str:
-        return f"jobs {self.prefix}… in {self.archive.bucket}" if self.prefix else f"jobs in {self.archive.bucket}"
+        return f"jobs {self.prefix}… in {self.bucket.bucket}" if self.prefix else f"jobs in {self.bucket.bucket}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
-        archive = self.archive
-        kind = {"directory": "pull request", "batch": "batch"}.get(self.folder.rstrip("/").rpartition("/")[2], "")
-        for listing in pages(archive.source, archive.bucket, self.folder + self.prefix, cancel=cancel):
-            names = [(one.removeprefix(self.folder).rstrip("/"), one) for one in listing.folders]
-            rows = [
-                (
-                    name,
-                    self._visited.get(name),
-                    kind or "periodic or postsubmit",
-                    self._ranks.get(name, "9") + name,
-                    path,
-                )
-                for name, path in names
-            ]
-            yield Page(JOBS.frame(rows), listing.origin, note=listing.note)
+        state_path = self.bucket.state_path
+        visited = visited_jobs(state_path, self.bucket.bucket) if state_path is not None else {}
+        ranks = {job: f"{rank:04d}" for rank, job in enumerate(visited)}
+        last = self.folder.rstrip("/").rpartition("/")[2]
+        kind = {"directory": "pull request", "batch": "batch"}.get(last, "periodic or postsubmit")
+        for page in self.bucket.list_pages(self.folder + self.prefix, cancel):
+            rows = []
+            for path in page.folders:
+                job = path.removeprefix(self.folder).rstrip("/")
+                rows.append(JobRow(job, visited.get(job), kind, ranks.get(job, "9") + job, path))
+            yield Page(JOBS.build(rows), page.origin, note=page.note)
 
     def open(self, row: Row) -> ProwPath:
-        return self.archive.at(str(row["path"]))
+        return self.bucket.locator(str(row["path"]))
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
-        archive, folder = self.archive, self.folder
+        bucket, folder = self.bucket, self.folder
 
-        def beginning(text: str) -> ProwView:
-            return ProwView(View.JOBS, archive.bucket, folder, (), (("prefix", text.strip()),), archive.store)
+        def with_prefix(text: str) -> JobsView:
+            return JobsView(bucket.bucket, folder, store=bucket.store, prefix=text.strip())
 
-        entries: list[Entry] = [Question("Jobs whose names begin with …", "Beginning of the name", beginning)]
-        at = folder.rfind("pr-logs/") if "pr-logs/" in folder else folder.rfind("logs/")
-        root = folder[:at] if at > 0 else ""
+        entries: list[Entry] = [Question("Jobs whose names begin with …", "Beginning of the name", with_prefix)]
+        start = folder.rfind("pr-logs/") if "pr-logs/" in folder else folder.rfind("logs/")
+        root = folder[:start] if start > 0 else ""
         if "pr-logs" not in folder:
-            entries.append(Link("Jobs of pull requests", archive.at(f"{root}pr-logs/directory/")))
+            entries.append(Link("Jobs of pull requests", bucket.locator(f"{root}pr-logs/directory/")))
         else:
-            entries.append(Link("Periodic and postsubmit jobs", archive.at(f"{root}logs/")))
+            entries.append(Link("Periodic and postsubmit jobs", bucket.locator(f"{root}logs/")))
         return entries
 
     def web_url(self, row: Row | None = None) -> str | None:
         if row is None and self.prefix:
             return None  # no page shows a part of the jobs
-        path = self.folder if row is None else str(row["path"])
-        deck = deck_page(self.archive.bucket, path, "job-history") if row is not None else None
-        return deck or self.archive.source.page(self.archive.bucket, path)
+        if row is None:
+            return self.bucket.blobs.web_page(self.bucket.bucket, self.folder)
+        return self.bucket.web_page(str(row["path"]), "job-history")
 
 
 def visited_jobs(directory: Path, bucket: str) -> dict[str, str]:
-    """The jobs of a bucket in the history that the app keeps, pinned ones first, then the latest."""
+    """The jobs of a bucket in the history that the app keeps: job -> "pinned" or "recent", pinned ones first, then the
+    latest."""
     try:
-        told = json.loads((directory / "history.json").read_text("utf-8"))
-        visits = [(one["pinned"] is True, float(one["at"]), str(one["text"])) for one in told]
+        history = json.loads((directory / "history.json").read_text("utf-8"))
+        visits = [(visit["pinned"] is True, float(visit["at"]), str(visit["text"])) for visit in history]
     except (OSError, ValueError, TypeError, KeyError):
         return {}
-    found: dict[str, str] = {}
+    jobs: dict[str, str] = {}
     for pinned, _, text in sorted(visits, key=lambda visit: (not visit[0], -visit[1])):
         try:
             locator = parse_locator(text)
         except InvalidLocatorError:
             continue
         if isinstance(locator, ProwPath | ProwView) and locator.bucket == bucket and (job := route(locator.path).job):
-            found.setdefault(job, "pinned" if pinned else "recent")
-    return found
+            jobs.setdefault(job, "pinned" if pinned else "recent")
+    return jobs

@@ -11,195 +11,180 @@ from backends.cancel import CancelToken
 from backends.errors import AppError
 from backends.http.errors import HttpError, NotFoundError, OfflineError, sanitize
 from backends.locators import InvalidLocatorError, Locator
-from backends.locators.prow import Place, ProwBuild, ProwJob, ProwLocator, ProwPath, ProwPull, ProwView, route
-from backends.prow.profiles import default_bucket, moved, source_of
+from backends.pool import HOST_WORKERS, map_concurrently
+from backends.prow.bucket import BucketReader, current_name, default_bucket, open_bucket
+from backends.prow.build_listing import BuildListing
+from backends.prow.build_reader import BuildReader, first_id_at, place_of
+from backends.prow.jobs import visited_jobs
+from backends.prow.locators import Place, ProwBuild, ProwJob, ProwPath, ProwPull, ProwView, route
 
 if TYPE_CHECKING:
     from backends.config import Settings
     from backends.http import Http
-    from backends.prow.source import Source
 
 
 _FOLDERS = ("logs/{}/", "pr-logs/directory/{}/", "pr-logs/pull/batch/{}/")  # where a job's builds may be
-_MOST_VISITED = 60
+_MAX_VISITED = 60
 _IN_LINK = re.compile(r"((?:.*/)?pr-logs/directory/[^/]+/[0-9]{1,20})/(.+)", re.ASCII | re.DOTALL)
 
 
-class NotResolved(AppError):
-    """The bucket answered everything, and has nothing by that name."""
+class UnresolvedError(AppError):
+    """The bucket was readable, and has nothing by that name."""
 
     exit_code = 3
 
 
-def resolve(locator: Locator, http: Http, settings: Settings, cancel: CancelToken | None = None) -> ProwLocator:
+def resolve(locator: Locator, http: Http, settings: Settings, cancel: CancelToken | None = None) -> ProwPath | ProwView:
     """A `ProwPath` or a `ProwView` of a bucket under its name of today.
 
-    Raises `NotResolved` with what was tried, and the `AppError`s of the requests.
+    Raises `UnresolvedError` with what was tried, and the `AppError`s of the requests.
     """
     cancel = cancel or CancelToken()
+    if isinstance(locator, ProwPath | ProwView):
+        if not locator.store:
+            locator = replace(locator, bucket=current_name(locator.bucket, settings))
+        if isinstance(locator, ProwView):
+            return locator
+        return _resolve_path(locator, open_bucket(locator, http, settings), cancel)
+    if not isinstance(locator, ProwJob | ProwBuild | ProwPull):
+        raise InvalidLocatorError(f"{locator.text()} does not belong to Prow.")
+    name = current_name(locator.bucket or default_bucket(settings), settings)
+    bucket = open_bucket(ProwPath(name), http, settings)
     match locator:
-        case ProwView(bucket=bucket):
-            return replace(locator, bucket=moved(bucket, settings) if not locator.store else bucket)
-        case ProwPath(bucket=bucket, store=store):
-            at = replace(locator, bucket=moved(bucket, settings)) if not store else locator
-            return _path(at, source_of(store, http, settings), cancel)
-        case ProwJob(job, build, bucket):
-            name = moved(bucket or default_bucket(settings), settings)
+        case ProwPull():
+            return _resolve_pull(bucket, locator, cancel)
+        case ProwBuild(build):
+            return _find_build(bucket, build, settings, cancel)
+        case ProwJob(job, build):
             try:
-                return _job(source_of("", http, settings), name, job, build, cancel)
+                return _resolve_job(bucket, job, build, cancel)
             except HttpError:
-                if (known := _known(name, job, build, http, settings)) is None:
+                if (cached := _cached_job(bucket, job, build)) is None:
                     raise
-                return known
-        case ProwBuild(build, bucket):
-            name = moved(bucket or default_bucket(settings), settings)
-            return _build_of_any_job(source_of("", http, settings), name, build, settings, cancel)
-        case ProwPull(_, _, _, bucket):
-            name = moved(bucket or default_bucket(settings), settings)
-            return _pull(source_of("", http, settings), name, locator, cancel)
-    raise InvalidLocatorError(f"{locator.text()} does not belong to Prow.")
+                return cached
 
 
-def _path(at: ProwPath, source: Source, cancel: CancelToken) -> ProwPath:
-    if (match := _IN_LINK.fullmatch(at.path)) is not None:
-        build = _followed(source, replace(at, path=match[1]), cancel)
-        return replace(at, path=f"{build.path}{match[2]}")
-    found = route(at.path)
-    if found.place is Place.BUILD and not found.base:  # a link, as Deck takes it too
-        return _followed(source, at, cancel)
-    if found.place is not Place.FILE:
-        return at
-    if at.line is not None:
-        source.find_source(at.bucket, at.path, cancel)
-        return at
+def _resolve_path(locator: ProwPath, bucket: BucketReader, cancel: CancelToken) -> ProwPath:
+    if (match := _IN_LINK.fullmatch(locator.path)) is not None:
+        build = _follow_link(bucket, replace(locator, path=match[1]), cancel)
+        return replace(locator, path=f"{build.path}{match[2]}")
+    path = route(locator.path)
+    if path.place is Place.BUILD and not path.base:  # a link, as Deck takes it too
+        return _follow_link(bucket, locator, cancel)
+    if path.place is not Place.FILE:
+        return locator
+    if locator.lines:
+        bucket.blobs.choose_store(bucket.bucket, locator.path, cancel)
+        return locator
     try:
-        source.stat(at.bucket, at.path, cancel=cancel)
+        bucket.stat(locator.path, cancel)
     except NotFoundError:
-        # A page's address often lacks the last slash of a folder.
-        folder = source.list(at.bucket, f"{at.path}/", cancel=cancel)
-        if folder.files or folder.folders:
-            return replace(at, path=f"{at.path}/")
+        # A page's URL often lacks the last slash of a folder.
+        if _has_entries(bucket, f"{locator.path}/", cancel):
+            return replace(locator, path=f"{locator.path}/")
         raise
     except OfflineError:
-        return at
-    return at
+        return locator
+    return locator
 
 
-def _followed(source: Source, at: ProwPath, cancel: CancelToken) -> ProwPath:
-    from backends.prow.archive import Archive, place_of
+def _has_entries(bucket: BucketReader, folder: str, cancel: CancelToken, start: str = "") -> bool:
+    page = bucket.list_page(folder, cancel, start=start)
+    return bool(page.files or page.folders or page.token)
 
-    folder, _, name = at.path.rpartition("/")
+
+def _follow_link(bucket: BucketReader, locator: ProwPath, cancel: CancelToken) -> ProwPath:
+    folder, _, name = locator.path.rpartition("/")
     place = place_of(f"{folder}/", name.removesuffix(".txt"))
-    return replace(at, path=Archive(source, at.bucket, at.store).reader.followed(place, cancel))
+    return replace(locator, path=BuildReader(bucket).folder_of(place, cancel))
 
 
-def _job(source: Source, bucket: str, job: str, build: str, cancel: CancelToken) -> ProwPath:
+def _resolve_job(bucket: BucketReader, job: str, build: str, cancel: CancelToken) -> ProwPath:
     """Periodic and postsubmit jobs are under logs/, the others have their links under pr-logs/directory/."""
-    tried = [folder.format(job) for folder in _FOLDERS]
+    folders = [folder.format(job) for folder in _FOLDERS]
     if job.startswith(("pull-", "rehearse-")):
-        tried = [tried[1], tried[2], tried[0]]
-    for folder in tried:
+        folders = [folders[1], folders[2], folders[0]]
+    # The first page of a job with 40,000 builds is 1,000 of its oldest: the last month first.
+    recent = first_id_at((time.time() - 30 * 86400) * 1000)
+    for folder in folders:
         if build:
-            if (place := _build(source, bucket, folder, build, cancel)) is not None:
-                return place
-            continue
-        found = source.list(bucket, folder, cancel=cancel, start=_recent(folder))
-        if not (found.files or found.folders):
-            found = source.list(bucket, folder, cancel=cancel)
-        if found.files or found.folders or found.token:
-            return ProwPath(bucket, folder)
+            if (locator := _find_in_folder(bucket, folder, build, cancel)) is not None:
+                return locator
+        elif _has_entries(bucket, folder, cancel, start=folder + recent) or _has_entries(bucket, folder, cancel):
+            return bucket.locator(folder)
     if build:
-        raise NotResolved(
-            f"The bucket {sanitize(bucket)} has no build {sanitize(build)} of a job {sanitize(job)}.",
+        raise UnresolvedError(
+            f"The bucket {sanitize(bucket.bucket)} has no build {sanitize(build)} of a job {sanitize(job)}.",
             "Check the job, the id and the bucket (--bucket, CIEXPLORE_PROW_BUCKET); old builds are deleted.",
         )
-    raise NotResolved(
-        f"The bucket {sanitize(bucket)} has no builds of a job {sanitize(job)}.",
-        "Check the name and the bucket: CIEXPLORE_PROW_BUCKET names another one, gs://BUCKET/logs/ lists its jobs.",
+    raise UnresolvedError(
+        f"The bucket {sanitize(bucket.bucket)} has no builds of a job {sanitize(job)}.",
+        "Check the name and the bucket: CIEXPLORE_PROW_BUCKET sets another one, gs://BUCKET/logs/ lists its jobs.",
     )
 
 
-def _build(source: Source, bucket: str, folder: str, build: str, cancel: CancelToken) -> ProwPath | None:
+def _find_in_folder(bucket: BucketReader, folder: str, build: str, cancel: CancelToken) -> ProwPath | None:
     """A build of the job in that folder, None if it has none with that id."""
     if route(folder).place is Place.LINKS:
         try:
-            return _followed(source, ProwPath(bucket, f"{folder}{build}"), cancel)
+            return _follow_link(bucket, bucket.locator(f"{folder}{build}"), cancel)
         except NotFoundError:
             return None
-    found = source.list(bucket, f"{folder}{build}/", cancel=cancel)
-    return ProwPath(bucket, f"{folder}{build}/") if found.files or found.folders or found.token else None
+    return bucket.locator(f"{folder}{build}/") if _has_entries(bucket, f"{folder}{build}/", cancel) else None
 
 
-def _build_of_any_job(source: Source, bucket: str, build: str, settings: Settings, cancel: CancelToken) -> ProwPath:
-    """A build by its id: no listing is by id, so the jobs are asked, those that one has looked at first."""
-    from backends.prow.jobs import visited_jobs
-    from backends.prow.parallel import Turns
+def _find_build(bucket: BucketReader, build: str, settings: Settings, cancel: CancelToken) -> ProwPath:
+    """A build by its id: no listing is by id, so the jobs are tried, those that one has looked at first."""
+    visited = [folder.format(job) for job in visited_jobs(settings.state_path, bucket.bucket) for folder in _FOLDERS]
+    is_complete = True
 
-    visited = [folder.format(job) for job in visited_jobs(settings.state_path, bucket) for folder in _FOLDERS]
-    complete = True
+    def find(folder: str, own: CancelToken) -> ProwPath | None:
+        return _find_in_folder(bucket, folder, build, own)
 
-    def ask(folder: str, own: CancelToken) -> ProwPath | None:
-        return _build(source, bucket, folder, build, own)
-
-    def first(folders: list[str]) -> ProwPath | None:
-        with Turns(ask, cancel, name="builds") as turns:
-            turns.add((folder, folder) for folder in folders)
-            for batch in turns.rest():
-                if hits := [place for place in batch if place is not None]:
-                    return hits[0]
+    def find_first(folders: list[str]) -> ProwPath | None:
+        for batch in map_concurrently(find, folders, cancel, HOST_WORKERS):
+            if locator := next(filter(None, batch), None):
+                return locator
         return None
 
-    if (known := first(visited[:_MOST_VISITED])) is not None:
-        return known
+    if (locator := find_first(visited[:_MAX_VISITED])) is not None:
+        return locator
     for folder in _FOLDERS:
-        jobs = source.list(bucket, folder.removesuffix("{}/"), cancel=cancel)
+        jobs = bucket.list_page(folder.removesuffix("{}/"), cancel)
         if jobs.token:  # thousands of jobs: a request for each would take minutes
-            complete = False
-        elif (place := first([one for one in jobs.folders if one not in visited])) is not None:
-            return place
-    what = f"The job of build {sanitize(build)} cannot be told from its id"
-    if not complete:
-        raise NotResolved(
-            f"{what}: the bucket {sanitize(bucket)} has more jobs than can be asked.",
+            is_complete = False
+        elif (locator := find_first([job for job in jobs.folders if job not in visited])) is not None:
+            return locator
+    if not is_complete:
+        raise UnresolvedError(
+            f"The job of build {sanitize(build)} is unknown: the bucket {sanitize(bucket.bucket)} has too many jobs to "
+            "try each.",
             f"Add the job: JOB/{sanitize(build)}.",
         )
-    raise NotResolved(
-        f"No job of the bucket {sanitize(bucket)} has a build {sanitize(build)}.",
+    raise UnresolvedError(
+        f"No job of the bucket {sanitize(bucket.bucket)} has a build {sanitize(build)}.",
         f"Check the id and the bucket (--bucket, CIEXPLORE_PROW_BUCKET), or add the job: JOB/{sanitize(build)}.",
     )
 
 
-def _known(bucket: str, job: str, build: str, http: Http, settings: Settings) -> ProwPath | None:
-    """Where a job's builds were when they were last listed: there is no asking offline, or while a server fails."""
-    from backends.prow import archive_of
-    from backends.prow.build_listing import BuildListing
-
-    for folder in (one.format(job) for one in _FOLDERS):
-        at = ProwPath(bucket, folder)
-        if BuildListing(archive_of(at, http, settings), folder).is_kept:
+def _cached_job(bucket: BucketReader, job: str, build: str) -> ProwPath | None:
+    """Where a job's builds were when they were last listed: offline, or while a server fails."""
+    for folder in (folder.format(job) for folder in _FOLDERS):
+        if BuildListing(bucket, folder).is_cached:
             if build and route(folder).place is Place.LINKS:
                 return None
-            return ProwPath(bucket, f"{folder}{build}/" if build else folder)
+            return bucket.locator(f"{folder}{build}/" if build else folder)
     return None
 
 
-def _recent(folder: str) -> str:
-    """Where the last month begins: the first page of a job with 40,000 builds is 1,000 of its oldest."""
-    from backends.prow.build_ids import first_at
-
-    return folder + first_at((time.time() - 30 * 86400) * 1000)
-
-
-def _pull(source: Source, bucket: str, pull: ProwPull, cancel: CancelToken) -> ProwPath:
+def _resolve_pull(bucket: BucketReader, pull: ProwPull, cancel: CancelToken) -> ProwPath:
     """The three spellings of a repository's folder (prow path_strategy: explicit, legacy, single)."""
     repo = pull.repo.replace("/", "_")
-    tried = [f"{pull.org}_{repo}/", f"{repo}/", ""]
-    for middle in tried:
+    for middle in (f"{pull.org}_{repo}/", f"{repo}/", ""):
         folder = f"pr-logs/pull/{middle}{pull.number}/"
-        found = source.list(bucket, folder, cancel=cancel)
-        if found.folders:
-            return ProwPath(bucket, folder)
-    raise NotResolved(
-        f"The bucket {sanitize(bucket)} has no builds of {pull.org}/{pull.repo}#{pull.number}.",
+        if bucket.list_page(folder, cancel).folders:
+            return bucket.locator(folder)
+    raise UnresolvedError(
+        f"The bucket {sanitize(bucket.bucket)} has no builds of {pull.org}/{pull.repo}#{pull.number}.",
         "Its jobs may store their builds elsewhere (CIEXPLORE_PROW_BUCKET), or the builds have been deleted.",
     )

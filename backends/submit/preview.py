@@ -1,46 +1,23 @@
-"""How Treeherder would draw a job: its platform row, group and symbol, colour, tier, times and logs."""
+"""How Treeherder would show a job: its platform row, group and symbol, colour, tier, times and logs; and how that
+differs from what a server has."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
+from backends.cancel import CancelToken
 from backends.frames.schema import Column, Kind, Schema
-from backends.submit.conversion import result_shown, to_collection
-from backends.submit.conversion_parts import taken
-from backends.submit.forms import Entry, Form
-from backends.submit.generation import logs_of, objects
-from backends.submit.loader_limits import UNKNOWN
-from backends.submit.times import epoch_of
+from backends.http import Http
+from backends.http.errors import NotFoundError
+from backends.submit.convert import shown_result, to_collection
+from backends.submit.entries import UNKNOWN, JobEntry, JobForm, get_object, get_objects, parse_time
+from backends.submit.hawk import fetch_jobs
 
 NO_GROUP = "?"
-
-PREVIEW = Schema(
-    (
-        Column("symbol", Kind.TEXT, "Symbol"),
-        Column("shown", Kind.STATE, "Shown as"),
-        Column("platform", Kind.TEXT, "Platform row"),
-        Column("changes", Kind.TEXT, "On the server"),
-        Column("name", Kind.TEXT, "Job", width=30),
-        Column("tier", Kind.COUNT, "Tier"),
-        Column("colour", Kind.TEXT, "Colour"),
-        Column("duration", Kind.DURATION, "Duration", "s"),
-        Column("started", Kind.TIME, "Started"),
-        Column("logs", Kind.TEXT, "Logs"),
-        Column("project", Kind.TEXT, "Project"),
-        Column("revision", Kind.ID, "Revision", width=12),
-        Column("group", Kind.TEXT, "Group", hidden=True),
-        Column("scheduled", Kind.TIME, "Scheduled", hidden=True),
-        Column("ended", Kind.TIME, "Ended", hidden=True),
-        Column("job", Kind.ID, "Job id", hidden=True),
-        Column("place", Kind.TEXT, "Place", hidden=True),
-        Column("file", Kind.TEXT, "File", hidden=True, keeps_end=True),
-    ),
-    key="entry",
-)
 # ui/helpers/job.js and the colours of ui/css/treeherder-job-buttons.css: failures of tests are orange, of builds red.
 COLOURS = {
     "success": "green",
@@ -59,21 +36,21 @@ COLOURS = {
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """One job as it would be drawn. Times in seconds since 1970, `duration` in seconds."""
+class JobPreview:
+    """One job as it would be shown. Times in milliseconds since 1970."""
 
-    project: str
-    revision: str
-    platform: str
-    symbol: str
-    group: str
-    name: str
-    shown: str
-    tier: int | None
-    scheduled: float | None
-    started: float | None
-    ended: float | None
-    logs: str
+    project: str = ""
+    revision: str = ""
+    platform: str = ""
+    symbol: str = ""
+    group: str = ""
+    name: str = ""
+    shown: str = ""
+    tier: int | None = None
+    scheduled: int | None = None
+    started: int | None = None
+    ended: int | None = None
+    logs: str = ""
 
     @property
     def colour(self) -> str:
@@ -81,102 +58,153 @@ class Drawn:
 
     @property
     def duration(self) -> float | None:
+        """Seconds."""
         if self.started is None or self.ended is None or self.ended < self.started:
             return None
-        return self.ended - self.started
+        return (self.ended - self.started) / 1000
 
 
-def drawn(entry: Entry) -> Drawn | None:
-    """None for what is no job."""
+class _Row(NamedTuple):
+    entry: JobEntry
+    job: JobPreview
+    changes: str
+
+
+def _time(name: str, label: str, *, hidden: bool = False) -> Column:
+    return Column(name, Kind.TIME, label, hidden=hidden, get=f"job.{name}", cell=pl.Int64(), section="Job")
+
+
+PREVIEW = Schema(
+    (
+        Column("symbol", Kind.TEXT, "Symbol", get="job.symbol", section="Job"),
+        Column("shown", Kind.STATE, "Shown as", get="job.shown", section="Job"),
+        Column("platform", Kind.TEXT, "Platform row", get="job.platform", section="Job"),
+        Column("changes", Kind.TEXT, "On the server", get="changes", section="Job"),
+        Column("name", Kind.TEXT, "Job", width=30, get="job.name", section="Job"),
+        Column("tier", Kind.COUNT, "Tier", get="job.tier", section="Job"),
+        Column("colour", Kind.TEXT, "Colour", get="job.colour", section="Job"),
+        Column("duration", Kind.DURATION, "Duration", "s", get="job.duration", section="Job"),
+        _time("started", "Started"),
+        Column("logs", Kind.TEXT, "Logs", get="job.logs", section="Job"),
+        Column("project", Kind.TEXT, "Project", get="job.project", section="Job"),
+        Column("revision", Kind.ID, "Revision", width=12, get="job.revision", section="Job"),
+        Column("group", Kind.TEXT, "Group", hidden=True, get="job.group", section="Job"),
+        _time("scheduled", "Scheduled", hidden=True),
+        _time("ended", "Ended", hidden=True),
+        Column("job", Kind.ID, "Job id", hidden=True, get="entry.job_id", section="Job"),
+        Column("place", Kind.TEXT, "Place", hidden=True, get="entry.place", section="Job"),
+        Column("file", Kind.TEXT, "File", hidden=True, keeps_end=True, get="entry.file", section="Job"),
+    ),
+    key="entry",
+    key_get="entry.key",
+)
+
+
+def preview_frame(entries: Iterable[JobEntry], changes: Mapping[str, str] | None = None) -> pl.DataFrame:
+    """One row per job (schema `PREVIEW`), in their order. `changes`: see `compare_with_server`."""
+    rows = []
+    for entry in entries:
+        job = preview_job(entry)
+        if job is not None:
+            rows.append(_Row(entry, job, (changes or {}).get(entry.job_id, "")))
+    return PREVIEW.build(rows)
+
+
+def preview_job(entry: JobEntry) -> JobPreview | None:
+    """None for what is not a job."""
     if not isinstance(entry.body, Mapping) or not entry.form.is_job:
         return None
-    if entry.form is Form.COLLECTION:
-        return _drawn(entry.body, "")
-    message = entry.body
-    return _drawn(to_collection(message).body, result_shown(message), _extra_logs(message))
+    if entry.form is JobForm.COLLECTION:
+        return _preview(entry.body, "", [])
+    # Links whose text ends in _errorsummary.log are taken for logs, too (job_loader.py).
+    links = get_objects(get_object(entry.body, "jobInfo"), "links")
+    logs = ["errorsummary_json" for link in links if str(link.get("linkText", "")).endswith("_errorsummary.log")]
+    return _preview(to_collection(entry.body).body, shown_result(entry.body), logs)
 
 
-def _drawn(body: Mapping[str, Any], result: str, extra: tuple[str, ...] = ()) -> Drawn:
-    job = taken(body, "job")
+def _preview(body: Mapping[str, Any], result: str, more_logs: list[str]) -> JobPreview:
+    job = get_object(body, "job")
     state = str(job.get("state") or "unknown")
-    shown = (result or str(job.get("result") or "unknown")) if state == "completed" else state
-    times = [epoch_of(job.get(name)) for name in ("submit_timestamp", "start_timestamp", "end_timestamp")]
-    group = _text(job.get("group_symbol")) or NO_GROUP
-    return Drawn(
+    scheduled, started, ended = map(
+        _milliseconds, map(job.get, ("submit_timestamp", "start_timestamp", "end_timestamp"))
+    )
+    tier = job.get("tier", 1)
+    return JobPreview(
         project=_text(body.get("project")),
         revision=_text(body.get("revision")),
         platform=_platform(job),
-        symbol=symbol(group, _text(job.get("job_symbol")) or UNKNOWN),
+        symbol=join_symbol(_text(job.get("group_symbol")) or NO_GROUP, _text(job.get("job_symbol")) or UNKNOWN),
         group=_text(job.get("group_name")) or UNKNOWN,
         name=_text(job.get("name")) or UNKNOWN,
-        shown=shown,
-        tier=_tier(job.get("tier", 1)),
-        scheduled=times[0] or None,
-        started=times[1] or None,
-        ended=times[2] or None,
-        logs=", ".join([*(_text(log.get("name")) for log in logs_of(job)), *extra]),
+        shown=(result or str(job.get("result") or "unknown")) if state == "completed" else state,
+        tier=tier if type(tier) is int and abs(tier) < 1 << 31 else None,
+        scheduled=scheduled,
+        started=started,
+        ended=ended,
+        logs=", ".join([*(_text(log.get("name")) for log in get_objects(job, "log_references")), *more_logs]),
     )
 
 
-def symbol(group: str, job: str) -> str:
+def join_symbol(group: str, job: str) -> str:
     """`SM(e)`; without a group (its symbol is ?) the job's symbol alone."""
     return job if group in ("", NO_GROUP) else f"{group}({job})"
 
 
 def _platform(job: Mapping[str, Any]) -> str:
-    """`linux64 opt`: the platform, preferably of the machine it was built for, and its options in their order."""
-    machine = taken(job, "build_platform") or taken(job, "machine_platform")
-    options = sorted(str(name) for name, on in taken(job, "option_collection").items() if on)
+    """`linux64 opt`: the platform, preferably the one it was built for, and its options in alphabetical order."""
+    machine = get_object(job, "build_platform") or get_object(job, "machine_platform")
+    options = sorted(str(name) for name, on in get_object(job, "option_collection").items() if on)
     return " ".join([_text(machine.get("platform")) or "unknown", *options])
 
 
-def _extra_logs(message: Mapping[str, Any]) -> tuple[str, ...]:
-    """Links whose text ends in _errorsummary.log are taken for logs, too (job_loader.py)."""
-    links = objects(taken(message, "jobInfo").get("links"))
-    return tuple("errorsummary_json" for link in links if str(link.get("linkText", "")).endswith("_errorsummary.log"))
-
-
-def _tier(value: Any) -> int | None:
-    return value if type(value) is int and abs(value) < 1 << 31 else None
+def _milliseconds(value: Any) -> int | None:
+    """0 means "not yet" in a collection."""
+    seconds = parse_time(value)
+    return round(seconds * 1000) if seconds else None
 
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else "" if value is None else str(value)
 
 
-def preview_frame(entries: Iterable[Entry], changes: Mapping[str, str] | None = None) -> pl.DataFrame:
-    """One row a job (schema `PREVIEW`), in their order. `changes`: job id -> what the server has else."""
-    rows: list[tuple[object, ...]] = []
+def compare_with_server(entries: Sequence[JobEntry], http: Http, server: str, cancel: CancelToken) -> dict[str, str]:
+    """Job id -> "new", "same", or what would change on that Treeherder, e.g. "running → success; tier 1 → 2".
+
+    Raises the `AppError`s of the requests; for a repository that the server does not know it is "no such repository".
+    """
+    jobs: dict[str, dict[str, JobPreview]] = {}
     for entry in entries:
-        one = drawn(entry)
-        if one is None:
+        job = preview_job(entry)
+        if job is not None and job.project and entry.job_id:
+            jobs.setdefault(job.project, {})[entry.job_id] = job
+    changes: dict[str, str] = {}
+    for project, ours in jobs.items():
+        try:
+            theirs = fetch_jobs(http, server, project, list(ours), cancel)
+        except NotFoundError:
+            changes.update(dict.fromkeys(ours, "no such repository"))
             continue
-        differs = (changes or {}).get(entry.job_id, "")
-        rows.append(
-            (
-                entry.key,
-                one.symbol,
-                one.shown,
-                one.platform,
-                differs,
-                one.name,
-                one.tier,
-                one.colour,
-                one.duration,
-                _ms(one.started),
-                one.logs,
-                one.project,
-                one.revision,
-                one.group,
-                _ms(one.scheduled),
-                _ms(one.ended),
-                entry.job_id,
-                entry.place,
-                entry.file,
-            )
-        )
-    return PREVIEW.frame(rows)
+        for job_id, job in ours.items():
+            changes[job_id] = _difference(job, theirs[job_id]) if job_id in theirs else "new"
+    return changes
 
 
-def _ms(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1000)
+def _difference(ours: JobPreview, row: Mapping[str, Any]) -> str:
+    state, result = str(row.get("state")), str(row.get("result"))
+    theirs = result if state == "completed" else state
+    if state == "completed" and theirs != ours.shown:
+        return f"stays {theirs}: a completed job never changes"
+    platform = f"{row.get('platform')} {row.get('platform_option') or ''}".strip()
+    pairs = [
+        ("", theirs, ours.shown),
+        ("", join_symbol(str(row.get("job_group_symbol")), str(row.get("job_type_symbol"))), ours.symbol),
+        ("", platform, ours.platform),
+        ("tier ", str(row.get("tier")), str(ours.tier)),
+        ("started ", _second(_milliseconds(row.get("start_timestamp"))), _second(ours.started)),
+        ("ended ", _second(_milliseconds(row.get("end_timestamp"))), _second(ours.ended)),
+    ]
+    return "; ".join(f"{name}{before} → {after}" for name, before, after in pairs if before != after) or "same"
+
+
+def _second(milliseconds: int | None) -> str:
+    return "-" if milliseconds is None else str(milliseconds // 1000)

@@ -16,7 +16,7 @@ from backends.cancel import CancelToken
 from backends.extraction import is_archive
 from backends.frames.formats import format_bytes
 from backends.http.backoff import backoff_delays, is_too_long, with_retry_after
-from backends.http.decoding import EncodingError, decode
+from backends.http.content_encoding import EncodingError, decode
 from backends.http.errors import (
     HttpError,
     ResponseTooLargeError,

@@ -14,7 +14,7 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.errors import AppError
-from backends.frames.formats import labelled
+from backends.frames.formats import with_unit
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import sanitize
 from backends.http.policies import CachePolicy
@@ -69,7 +69,7 @@ class ArtifactTable(Resource):
         yield Page(rows.select(list(self.schema.polars())), answer.origin, total=rows.height, note=note)
 
     def detail(self, row: Row) -> Detail:
-        lines = labelled(row, self.schema)
+        lines = with_unit(row, self.schema)
         return Detail(f"row {int(row.get(_KEY) or 0) + 1:,}", ((self.title, lines),))
 
     def web_url(self, row: Row | None = None) -> str:

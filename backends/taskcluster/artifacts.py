@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.frames.formats import format_value, labelled
+from backends.frames.formats import format_value, with_unit
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import AccessDeniedError, GoneError, HttpError, NotFoundError, OfflineError
 from backends.http.response import Freshness
@@ -175,7 +175,7 @@ class TaskArtifactList(Resource):
         ]  # fmt: skip
 
     def detail(self, row: Row) -> Detail:
-        told = labelled(row, ARTIFACTS)
+        told = with_unit(row, ARTIFACTS)
         skip = skip_reason(str(row.get("storage") or ""), str(row.get("run_state") or ""))
         told = (*told, ("Download", f"not possible: {skip}")) if skip else told
         if not skip and contents(self.deployment, row) is None:

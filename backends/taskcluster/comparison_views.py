@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.frames.formats import labelled
+from backends.frames.formats import with_unit
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
 from backends.locators import InvalidLocatorError
@@ -85,7 +85,7 @@ class _Compared(Resource):
         return found[0], found[1]
 
     def detail(self, row: Row) -> Detail:
-        lines = labelled(row, self.schema)
+        lines = with_unit(row, self.schema)
         return Detail(" ".join(str(row[name]) for name in ("label", "suite", "subtest") if row.get(name)),
                       (("Comparison", lines),))  # fmt: skip
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import polars as pl
 
 from backends.errors import UsageError
+from backends.frames.export import select_columns
 from backends.frames.schema import Column, Kind, Schema
-from backends.frames.selection import chosen_columns
 from backends.taskcluster.queue import RESOLVED
 from backends.taskcluster.task_columns import TASKS
 
@@ -48,7 +48,7 @@ def statistics_by(tasks: pl.DataFrame, by: str) -> tuple[pl.DataFrame, Schema]:
     ran again by itself, `retries`: how often. `share`: of all machine hours, in percent. Quantiles (of the tasks that
     have the time) interpolate linearly. Raises `UsageError` for a column that is not in `TASKS`.
     """
-    chosen_columns(TASKS, [by])
+    select_columns(TASKS, [by])
     if not (TASKS[by].is_text or TASKS[by].kind is Kind.COUNT):
         raise UsageError(f"Tasks cannot be grouped by {by}: nearly every task has its own.", f"Try {', '.join(BY)}.")
     found = (

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from backends.frames.bin_edges import linear_edges
+from backends.frames.histograms import linear_edges
 from backends.frames.schema import Column, Kind, Schema
 from backends.taskcluster.queue import RESOLVED
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.frames.formats import labelled
+from backends.frames.formats import with_unit
 from backends.frames.schema import Column, Kind, Schema
 from backends.locators.taskcluster import SLUGID, Task, TaskArtifacts, TaskGroup, TaskMeasurements
 from backends.locators.taskcluster_views import GroupView
@@ -74,7 +74,7 @@ class _OfGroup(Resource):
         return [Link("The tasks", self.group), *group_entries(self.group)]
 
     def detail(self, row: Row) -> Detail:
-        lines = labelled(row, self.schema)
+        lines = with_unit(row, self.schema)
         return Detail(lines[0][1] if lines else "", ((self.what.capitalize(), lines),))
 
     def web_url(self, row: Row | None = None) -> str:

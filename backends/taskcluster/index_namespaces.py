@@ -10,7 +10,7 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.errors import UsageError
-from backends.frames.formats import labelled
+from backends.frames.formats import with_unit
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import NotFoundError
 from backends.http.policies import CachePolicy
@@ -112,7 +112,7 @@ class IndexEntries(Resource):
         return IndexPath(path, self.deployment.root) if path else IndexNamespace("", self.deployment.root)
 
     def detail(self, row: Row) -> Detail:
-        lines = labelled(row, INDEX)
+        lines = with_unit(row, INDEX)
         return Detail(str(row.get("name") or ""), (("Index", lines),))
 
     def web_url(self, row: Row | None = None) -> str:

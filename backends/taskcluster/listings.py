@@ -49,7 +49,7 @@ class Listings:
     """The stored listings of one deployment; without a store (caching is off) it remembers nothing."""
 
     def __init__(self, deployment: Deployment) -> None:
-        self._store = deployment.http.stored()
+        self._store = deployment.http.blob_cache()
         self._prefix = f"taskcluster-group-v{VERSION}|{deployment.root}|{deployment.http.scope(deployment.root)}|"
 
     def read(self, group_id: str) -> Listing | None:

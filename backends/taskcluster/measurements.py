@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.frames.formats import labelled
+from backends.frames.formats import with_unit
 from backends.http.errors import (
     AccessDeniedError,
     BadRequestError,
@@ -255,7 +255,7 @@ class MeasurementList(Resource):
         ]  # fmt: skip
 
     def detail(self, row: Row) -> Detail:
-        lines = labelled(row, MEASUREMENTS)
+        lines = with_unit(row, MEASUREMENTS)
         return Detail(" ".join(str(row[part]) for part in ("suite", "subtest") if row.get(part)), (("Value", lines),))
 
     def web_url(self, row: Row | None = None) -> str | None:

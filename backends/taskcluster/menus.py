@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 from backends.locators import Locator
 from backends.locators.archives import of_project
-from backends.locators.submit import TaskJobs
 from backends.locators.taskcluster import SLUGID, Push, Task, TaskGroup
 from backends.locators.taskcluster_short import as_side
 from backends.locators.taskcluster_views import Comparison, GroupView, TaskRelation, compared
 from backends.resources import Document, Entry, Link, Question, Row
+from backends.submit.locators import TaskJobs
 from backends.systems import parse_locator
 
 TREEHERDER = "https://treeherder.mozilla.org"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.frames.formats import labelled
+from backends.frames.formats import with_unit
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.policies import CachePolicy
 from backends.locators.taskcluster import Task
@@ -123,7 +123,7 @@ class TaskRunList(Resource):
             yield [file for file in batch if file.key.startswith(prefixes) or file.skip.startswith("its artifacts")]
 
     def detail(self, row: Row) -> Detail:
-        lines = labelled(row, RUNS)
+        lines = with_unit(row, RUNS)
         return Detail(f"run {row.get('run')} of {self._about.get('name') or self.task_id}", (("Run", lines),))
 
     def web_url(self, row: Row | None = None) -> str:

@@ -19,8 +19,8 @@ import msgspec
 
 from backends.cancel import CancelToken
 from backends.http.downloads import DownloaderSettings
-from backends.http.exchange import Timeouts
 from backends.http.policies import Mode
+from backends.http.sender import Timeouts
 from backends.transfers import worker
 from backends.transfers.messages import (
     NOT_BEGUN,

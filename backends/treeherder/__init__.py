@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from backends.locators import InvalidLocatorError, Locator
-from backends.locators.datasets import DatasetView, DatasetViews
 from backends.locators.perfherder import (
     AlertSummaries,
     AlertSummary,
@@ -72,10 +71,6 @@ def resource_for(locator: Locator, http: Http, settings: Settings) -> Resource:
 
     if not isinstance(locator, PerfherderLocator):
         raise InvalidLocatorError(f"{locator.text()} does not belong to Treeherder.")
-    if isinstance(locator, DatasetViews | DatasetView):
-        from backends.treeherder.datasets import dataset_resource
-
-        return dataset_resource(locator, http, settings.treeherder_url)
     server: str = getattr(locator, "server", "")
     base = server or settings.treeherder_url
     # A Treeherder on this machine (a demo, a development server) tells the public deployment for its repositories,
@@ -83,7 +78,7 @@ def resource_for(locator: Locator, http: Http, settings: Settings) -> Resource:
     local = _is_local(base) and _is_local(settings.taskcluster_root_url)
     dataset = ""
     if isinstance(locator, Repositories | Frameworks):
-        from backends.treeherder.datasets.filling import last_dataset
+        from backends.treeherder.datasets.lists import last_dataset
 
         dataset = last_dataset(settings.state_path)
     where = Where(http, base, server, settings.taskcluster_root_url.rstrip("/") if local else "", dataset)

@@ -9,8 +9,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from backends.frames.bootstrap import median_shift
-from backends.frames.comparison import COMPARED, compare
+from backends.frames.comparison import COMPARED, compare, median_shift
 from backends.frames.schema import Column, Kind, Schema
 from backends.treeherder.columns import numbered, redrawn
 from backends.treeherder.signature_rows import as_number

@@ -8,8 +8,7 @@ from dataclasses import replace
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.frames.bootstrap import median_shift
-from backends.frames.comparison import Comparison, compare_samples
+from backends.frames.comparison import GroupComparison, compare_samples, median_shift
 from backends.frames.formats import format_value
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
@@ -121,7 +120,7 @@ class ValueList(TreeherderList):
         frame = self.treeherder.signatures(side.series.repository, hashes=hashes, cancel=cancel).frame
         return None if frame.is_empty() else max(map(int, frame["signature_id"]))
 
-    def compared(self, frame: pl.DataFrame) -> Comparison:
+    def compared(self, frame: pl.DataFrame) -> GroupComparison:
         """The comparison of the two sides of these rows."""
         sides = [frame.filter(pl.col("side") == name)["value"] for name in ("base", "new")]
         return compare_samples(*sides, lower_is_better=self._lower_is_better)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import date
 
 from backends.errors import UsageError
+from backends.frames.formats import parse_quantity
 from backends.frames.schema import Kind
-from backends.frames.units import parse_quantity
 from backends.locators.perfherder import AlertSummaries, Pushes, Signatures
 from backends.resources import Entry, Link, Question
 from backends.treeherder.columns import SUMMARY_STATUSES

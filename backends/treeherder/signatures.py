@@ -26,7 +26,7 @@ from backends.locators.perfherder_pages import alerts_url, graph_url, pushes_url
 from backends.resources import Detail, Entry, Link, Page, Row
 from backends.treeherder.client import Treeherder
 from backends.treeherder.columns import FRAMEWORKS, REPOSITORIES, SIGNATURES, SUBTESTS
-from backends.treeherder.datasets.filling import question
+from backends.treeherder.datasets.lists import dataset_question
 from backends.treeherder.listed import INTERVAL, TreeherderList, Where, counts, need, told
 from backends.treeherder.narrowing import other_signatures
 
@@ -75,14 +75,14 @@ class RepositoryList(TreeherderList):
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         general: list[Entry] = [Link("All alerts, newest first", AlertSummaries(server=self.server))]
         if row is None:
-            return [*general, question("", self.last_dataset)]
+            return [*general, dataset_question("", self.last_dataset)]
         name = str(row["name"])
         return [
             Link(f"Pushes of {name}", Pushes(name, server=self.server)),
             Link(f"Alerts on {name}", AlertSummaries(name, server=self.server)),
             Link(f"Signatures of {name}, all frameworks", Signatures(name, server=self.server)),
             *general,
-            question(name, self.last_dataset),
+            dataset_question(name, self.last_dataset),
         ]
 
     def detail(self, row: Row) -> Detail:
@@ -130,7 +130,7 @@ class FrameworkList(TreeherderList):
             found.append(Link("Signatures of all frameworks", every))
             found.append(Link("Signatures of all frameworks with subtests", replace(every, subtests=True)))
             found.append(Link(f"Pushes of {repository}", Pushes(repository, server=self.server)))
-        return [*found, question(repository, self.last_dataset)]
+        return [*found, dataset_question(repository, self.last_dataset)]
 
     def detail(self, row: Row) -> Detail:
         return Detail(str(row["name"]), (("Framework", told(row, FRAMEWORKS, FRAMEWORKS.names)),))

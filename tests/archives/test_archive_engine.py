@@ -13,10 +13,10 @@ import pytest
 from backends.archives.placing import place
 from backends.archives.sources import NotThere
 from backends.archives.store import Rotten
-from backends.archives.verifying import DamagedArchive
 from backends.archives.wanted import Request
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError, UsageError
+from backends.extraction.limits import DamagedArchiveError
 from backends.http.errors import NetworkError
 from backends.http.policies import Mode
 from tests.archives.conftest import Benches
@@ -122,7 +122,7 @@ def test_a_server_that_fails_half_way_and_says_200_is_noticed(hgweb: Hgweb, benc
     assert raw.status_code == 200, "hgweb tells it today; then this test proves nothing"
     for suffix in ("zip", "tar.gz", "tar.bz2"):
         made = bench(hgweb.url)
-        with pytest.raises(DamagedArchive):
+        with pytest.raises(DamagedArchiveError):
             made.get("broken", node, suffix=suffix)
         assert made.states.count("RETRY") == 1 == len(made.waits)
         assert made.engine.store.all() == []

@@ -58,8 +58,9 @@ def test_whoever_waits_can_stop_waiting(tmp_path: Path) -> None:
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     script = (
-        "import os, signal, pathlib\nfrom backends.archives.locks import locked\nfrom backends.cancel import Cancel\n"
-        f"with locked(pathlib.Path({str(tmp_path / 'x')!r}), Cancel()):\n os.kill(os.getpid(), signal.SIGKILL)\n"
+        "import os, signal, pathlib\nfrom backends.archives.locks import locked\n"
+        "from backends.cancel import CancelToken\n"
+        f"with locked(pathlib.Path({str(tmp_path / 'x')!r}), CancelToken()):\n os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     subprocess.run([sys.executable, "-c", script], env=environment(), timeout=60)
     assert (tmp_path / "x").exists()

@@ -144,20 +144,20 @@ from pathlib import Path
 from backends.archives.placing import place
 from backends.archives.store import Account, Store
 from backends.archives.wanted import Wanted
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 import backends.transfers.durability, hashlib
 cache, out = map(Path, sys.argv[1:])
 store, wanted = Store(cache / "archives"), Wanted("https://hg.example", "projects/ash", "a" * 40, "", "zip")
 content = b"content" * 1000
 start_counting()
-with store.lock(wanted, Cancel()):
+with store.lock(wanted, CancelToken()):
     kept = store.find(wanted)
     if kept is None:
         with store.writing(wanted) as (stream, _):
             stream.write(content)
         digest = hashlib.sha256(content).hexdigest()
         kept = store.keep(Account(wanted.root, wanted.repository, wanted.node, "", "zip", "", 7000, digest, 1, 7000))
-place(store, kept, out, Cancel())
+place(store, kept, out, CancelToken())
 """
 
 
@@ -188,13 +188,13 @@ from pathlib import Path
 from backends import config
 from backends.archives.engine import Engine
 from backends.archives.wanted import Request
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 from backends.http import Http
 import backends.transfers.durability, backends.transfers.bodies, backends.archives.hgweb, backends.extraction.forward
 url, cache = sys.argv[1:]
 engine = Engine(Http(tries=1), replace(config.load(), hg_url=url, cache_dir=cache))
 start_counting()
-engine.get(Request("projects/ash", "REL_1", suffix="tar.gz"), Cancel())
+engine.get(Request("projects/ash", "REL_1", suffix="tar.gz"), CancelToken())
 """
 
 
@@ -222,7 +222,7 @@ from backends.archives.mirror import Mirror
 from backends.archives.store import Store
 from pathlib import Path
 from dataclasses import replace
-from backends.cancel import Cancel
+from backends.cancel import CancelToken
 import json, os
 url, cache, storage = sys.argv[1:]
 from backends import config
@@ -233,7 +233,7 @@ environment = {"AWS_ENDPOINT_URL": storage, "AWS_ACCESS_KEY_ID": "test-key", "AW
 mirror = Mirror({"us-east-1": "killed-copies"}, url, environment)
 engine = Engine(Http(tries=1), replace(config.load(), hg_url=url, cache_dir=cache), mirror=mirror)
 start_counting()
-got = engine.get(Request("projects/ash", "REL_1"), Cancel())
+got = engine.get(Request("projects/ash", "REL_1"), CancelToken())
 assert got.kept.account.regions == {"us-east-1": "killed-copies"}, got
 """
 

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.archives.repacking import repack
-from backends.archives.verifying import DamagedArchive, NotAnArchive, WrongArchive, verify
+from backends.archives.verifying import WrongArchive, verify
 from backends.archives.wanted import Wanted
 from backends.cancel import CancelToken
 from backends.errors import FileError
+from backends.extraction.limits import DamagedArchiveError, NotAnArchiveError
 
 NODE = "0b445bf4228a963505183b157758c37664921791"
 WHOLE = Wanted("https://hg.example", "projects/ash", NODE, "", "zip")
@@ -76,24 +77,24 @@ def test_another_archive_than_was_asked_for_is_refused(
 
 
 def test_an_archive_without_members_is_no_success(tmp_path: Path) -> None:
-    with pytest.raises(DamagedArchive, match="empty"):
+    with pytest.raises(DamagedArchiveError, match="empty"):
         verify(zipped(tmp_path / "a.zip", {}), WHOLE, CancelToken())
 
 
 def test_the_words_of_a_failing_server_behind_an_archive_are_noticed(tmp_path: Path) -> None:
     whole = zipped(tmp_path / "a.zip", GOOD).read_bytes()
     (tmp_path / "b.zip").write_bytes(whole[: len(whole) * 2 // 3] + b"Internal Server Error")
-    with pytest.raises(DamagedArchive):
+    with pytest.raises(DamagedArchiveError):
         verify(tmp_path / "b.zip", WHOLE, CancelToken())
     whole = tarred(tmp_path / "a.tar.gz", GOOD).read_bytes()
     (tmp_path / "b.tar.gz").write_bytes(whole + b"Internal Server Error")
-    with pytest.raises(DamagedArchive):
+    with pytest.raises(DamagedArchiveError):
         verify(tmp_path / "b.tar.gz", WHOLE.as_suffix("tar.gz"), CancelToken())
 
 
 def test_a_web_page_in_place_of_an_archive_is_none(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(b"<!doctype html><title>Sign in</title>" * 40)
-    with pytest.raises((NotAnArchive, DamagedArchive)):
+    with pytest.raises((NotAnArchiveError, DamagedArchiveError)):
         verify(tmp_path / "a.zip", WHOLE, CancelToken())
 
 

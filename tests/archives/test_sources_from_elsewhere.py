@@ -11,7 +11,7 @@ import pytest
 from backends import config
 from backends.cancel import CancelToken
 from backends.locators.archives import GITHUB, Repository, Revision, of_project, of_repository
-from backends.prow.build_menu import source_of
+from backends.prow.builds import source_of
 from backends.resources import Link, Resource, Row, gather
 from backends.session import Session
 from backends.systems import parse_locator

@@ -38,15 +38,17 @@ def test_artifacts_of_tasks_of_which_one_cannot_be_listed_end_with_1(
 def test_builds_of_which_one_cannot_be_read_are_listed_and_end_with_1(
     ciexplore: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from backends.prow.build_reading import BuildPlace, BuildReader
+    from backends.prow.build_reader import BuildPlace, BuildReader, BuildRow
 
-    read, broken = BuildReader.row, set[str]()
+    read, broken = BuildReader.read_row, set[str]()
 
-    def row(self: BuildReader, place: BuildPlace, cancel: CancelToken) -> dict[str, object]:
-        found = read(self, place, cancel)
-        return {**found, "state": None, "note": "cannot be read: It fails."} if place.build in broken else found
+    def read_row(self: BuildReader, place: BuildPlace, cancel: CancelToken) -> BuildRow:
+        row = read(self, place, cancel)
+        if place.build in broken:
+            row.state, row.note = None, "cannot be read: It fails."
+        return row
 
-    monkeypatch.setattr(BuildReader, "row", row)
+    monkeypatch.setattr(BuildReader, "read_row", read_row)
     job = "gs://test-platform-results/logs/periodic-ci-openshift-release-master-ci-4.8-e2e-gcp/"
     with DemoServer(DemoOptions(tasks=20)) as server:
         for name, value in server.settings.items():

@@ -145,4 +145,4 @@ def test_a_filter_that_leaves_no_build_gives_an_empty_list_but_nothing_to_work_o
     assert (listed.code, listed.rows) == (0, []) and "none fits the filter" in listed.err
     assert listed.out.startswith(b"state,build,")
     worked = ciexplore("prow", "completeness", demo[JOB], "--count", "5", "--filter", "state:nosuch")
-    assert worked.code == 2 and "No build is left" in worked.err
+    assert worked.code == 2 and "No builds match" in worked.err

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.locators.prow import ProwPath
+from backends.prow.locators import ProwPath
 from backends.systems import parse_locator
 from tests.commands.calling import Caller
 

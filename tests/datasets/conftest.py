@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from backends.demo import DemoServer
+from backends.treeherder.datasets import legacy_export
 from tests.commands.calling import Caller, Ended
 
 Call = Callable[..., Ended]
@@ -23,14 +24,14 @@ def call(capfdbinary: pytest.CaptureFixture[bytes]) -> Call:
 
 @pytest.fixture(scope="session")
 def filled(demo_server: DemoServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All of autoland that the embedded CI has, as the command fills it, once for all workers; not to be changed."""
+    """Two frameworks of the embedded CI's autoland, fetched once for all workers; not to be changed."""
     from backends.cancel import CancelToken
     from backends.http import Http, Mode
-    from backends.treeherder.datasets.asking import Pace, Treeherder
-    from backends.treeherder.datasets.ledger import now
-    from backends.treeherder.datasets.store import Store
-    from backends.treeherder.datasets.update import Update
-    from backends.treeherder.datasets.wanted import DAY, Wanted
+    from backends.treeherder.datasets.client import DatasetClient, RateLimiter
+    from backends.treeherder.datasets.fetch_log import now
+    from backends.treeherder.datasets.store import DAY, DatasetStore
+    from backends.treeherder.datasets.update import DatasetUpdate
+    from backends.treeherder.datasets.update_plan import UpdateOptions
 
     home = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -40,9 +41,11 @@ def filled(demo_server: DemoServer, tmp_path_factory: pytest.TempPathFactory) ->
     with (path.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
-            with Store(path, create=True) as store, Http(mode=Mode.NO_CACHE) as http:
-                server = Treeherder(http, demo_server.settings["CIEXPLORE_TREEHERDER_URL"], "autoland", Pace(0))
-                Update(store, server, Wanted("autoland", at - 400 * DAY, at), cancel=CancelToken()).run()
+            options = UpdateOptions("autoland", at - 400 * DAY, at, frameworks=(1, 2))
+            server = demo_server.settings["CIEXPLORE_TREEHERDER_URL"]
+            with DatasetStore(path, create=True) as store, Http(mode=Mode.NO_CACHE) as http:
+                client = DatasetClient(http, server, "autoland", RateLimiter(0))
+                DatasetUpdate(store, client, options, cancel=CancelToken()).run()
             done.touch()
     return path
 
@@ -51,3 +54,9 @@ def filled(demo_server: DemoServer, tmp_path_factory: pytest.TempPathFactory) ->
 def store(filled: Path, tmp_path: Path) -> Path:
     """A copy of it."""
     return Path(shutil.copytree(filled, tmp_path / "store"))
+
+
+@pytest.fixture
+def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exports without histograms, which take most of the time of an export of little data."""
+    monkeypatch.setattr(legacy_export, "can_plot", lambda: False)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from backends.http import Http, Mode
-from backends.treeherder.datasets.asking import Pace, Treeherder
+from backends.treeherder.datasets.client import DatasetClient, RateLimiter
 
 DAY = 86_400
 _ROUTES = {
@@ -21,7 +21,7 @@ _ROUTES = {
     "performance/alertsummary": "alerts",
     "push": "pushed",
     "jobs": "jobs",
-    "repository": "known",
+    "repository": "repositories",
 }
 
 
@@ -65,9 +65,9 @@ class FakeTreeherder:
             if row["job_id"] == job:
                 row["job_id"] = None
 
-    def server(self, repository: str = "autoland") -> Treeherder:
+    def server(self, repository: str = "autoland") -> DatasetClient:
         http = Http(mode=Mode.NO_CACHE, transport=httpx.MockTransport(self._answer), tries=1)
-        return Treeherder(http, "https://th.example", repository, Pace(0))
+        return DatasetClient(http, "https://th.example", repository, RateLimiter(0))
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         split = urlsplit(str(request.url))
@@ -81,7 +81,7 @@ class FakeTreeherder:
         name = _ROUTES[path]
         return httpx.Response(200, json=getattr(self, f"_{name}")(query))
 
-    def _known(self, query: dict[str, list[str]]) -> Any:
+    def _repositories(self, query: dict[str, list[str]]) -> Any:
         return [{"id": 77, "name": "autoland"}, {"id": 4, "name": "try"}]
 
     def _signatures(self, query: dict[str, list[str]]) -> Any:
@@ -92,9 +92,9 @@ class FakeTreeherder:
     def _pushed(self, query: dict[str, list[str]]) -> Any:
         low, high = int(query["push_timestamp__gte"][0]), int(query["push_timestamp__lte"][0])
         found = sorted(((at, one) for one, at in self.pushes.items() if low <= at <= high), reverse=True)
-        told = {"author": "me", "revision_count": 1, "revisions": []}
+        other = {"author": "me", "revision_count": 1, "revisions": []}
         some = found[: int(query["count"][0])]
-        return {"results": [{"id": one, "revision": f"{one:040x}", "push_timestamp": at, **told} for at, one in some]}
+        return {"results": [{"id": one, "revision": f"{one:040x}", "push_timestamp": at, **other} for at, one in some]}
 
     def _values(self, query: dict[str, list[str]]) -> Any:
         wanted = set(map(int, query["push_id"]))

@@ -9,32 +9,35 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 
-from backends.treeherder.datasets import alert_views
+from backends.treeherder.datasets import views
 from tests.datasets import original
-from tests.datasets.worlds import START, SUMMARIES, alert_frames, pushes
+from tests.datasets.random_data import START, SUMMARIES, FakeDataset, alert_frames, pushes
+
+
+def _dataset(summaries: pl.LazyFrame, alerts: pl.LazyFrame) -> Any:
+    return FakeDataset(alert_summaries=summaries, alerts=alerts, pushes=pushes())
 
 
 def _same(found: list[dict[str, Any]]) -> None:
     summaries, alerts = alert_frames(found)
     expected = original.join_table(found)
-    rows = alert_views.regressed_tests(summaries, alerts)
+    rows = views.regressed_tests(summaries, alerts)
     told = [
         (row["bug_number"], {(one["test"], one["platform"]) for one in row["tests"] or []}, row["summary_id"])
         for row in rows.iter_rows(named=True)
     ]
     assert sorted(told, key=lambda row: row[2]) == sorted((row[:3] for row in expected), key=lambda row: row[2])
-    failing = alert_views.failing_signatures(summaries, alerts)
+    failing = views.failing_signatures(summaries, alerts)
     assert failing.rows() == original.failing(found, [row[2] for row in expected])
-    shown = alert_views.bugs(summaries, alerts)
+    shown = views.bugs(_dataset(summaries, alerts))
     assert shown["count"].to_list() == [
         len(row["tests"] or [])
         for row in rows.sort(["created_ts", "summary_id"], descending=True, nulls_last=True).iter_rows(named=True)
     ]
 
 
-@settings(max_examples=150, deadline=None)
 @given(SUMMARIES)
 def test_bugs_and_failing_signatures_are_the_originals(found: list[dict[str, Any]]) -> None:
     _same(found)
@@ -50,21 +53,20 @@ def test_recorded_summaries_give_the_originals_tables(samples: Path) -> None:
     _same(found)
     summaries, alerts = alert_frames(found)
     assert len(alerts.collect()) == sum(len(one["alerts"]) + len(one["related_alerts"]) for one in found)
-    times = alert_views.time_to_culprit(summaries, alerts, pushes())
+    times = views.time_to_culprit(_dataset(summaries, alerts))
     whole = [math.floor(round(hours * 3600, 6)) for hours in original.culprit_hours(found)]  # ours are whole seconds
     assert sorted(times["culprit"].drop_nulls().to_list()) == sorted(whole)
 
 
-@settings(max_examples=150, deadline=None)
 @given(SUMMARIES)
 def test_each_step_is_counted_from_the_one_that_it_says(found: list[dict[str, Any]]) -> None:
     summaries, alerts = alert_frames(found)
-    times = alert_views.time_to_culprit(summaries, alerts, pushes())
-    assert dict(times.schema) == alert_views.CULPRIT.polars()
+    times = views.time_to_culprit(_dataset(summaries, alerts))
+    assert dict(times.schema) == views.CULPRIT.polars()
     by_id = {str(one["id"]): one for one in found}
     pushed = {f"rev{number}": START + number * 1000 for number in range(5)}
 
-    def at(text: str | None) -> int | None:
+    def seconds(text: str | None) -> int | None:
         return None if text is None else int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
     def span(later: int | None, earlier: int | None) -> float | None:
@@ -74,21 +76,20 @@ def test_each_step_is_counted_from_the_one_that_it_says(found: list[dict[str, An
         one = by_id[row["summary"]]
         moved = one["original_revision"] != one["revision"]
         first = pushed.get(one["original_revision"]) if moved else one["push_timestamp"]
-        assert row["culprit"] == span(at(one["created"]), one["push_timestamp"])
-        assert row["detect"] == span(at(one["created"]), first)
-        assert row["triage"] == span(at(one["first_triaged"]), at(one["created"]))
-        assert row["bug"] == span(at(one["bug_updated"]), at(one["created"]))
-        assert row["landed_to_bug"] == span(at(one["bug_updated"]), one["push_timestamp"])
+        assert row["culprit"] == span(seconds(one["created"]), one["push_timestamp"])
+        assert row["detect"] == span(seconds(one["created"]), first)
+        assert row["triage"] == span(seconds(one["first_triaged"]), seconds(one["created"]))
+        assert row["bug"] == span(seconds(one["bug_updated"]), seconds(one["created"]))
+        assert row["landed_to_bug"] == span(seconds(one["bug_updated"]), one["push_timestamp"])
         assert row["moved"] == ("yes" if moved else "no")
         assert row["regression"] == ("yes" if any(alert["is_regression"] for alert in one["alerts"]) else "no")
 
 
-@settings(max_examples=50, deadline=None)
 @given(SUMMARIES)
 def test_a_status_or_framework_that_is_newer_than_us_is_shown_as_its_number(found: list[dict[str, Any]]) -> None:
     summaries, alerts = alert_frames(found)
-    shown = alert_views.summaries(summaries, alerts)
-    assert dict(shown.schema) == alert_views.SUMMARIES.polars()
+    shown = views.alerts(_dataset(summaries, alerts))
+    assert dict(shown.schema) == views.ALERTS.polars()
     by_id = {str(one["id"]): one for one in found}
     for row in shown.iter_rows(named=True):
         one = by_id[row["summary"]]
@@ -100,6 +101,6 @@ def test_a_status_or_framework_that_is_newer_than_us_is_shown_as_its_number(foun
 
 def test_an_answer_without_its_usual_fields_still_gives_rows() -> None:
     summaries, alerts = alert_frames([{"id": 1}, {"id": 2, "alerts": [{"id": 3}], "status": "x"}, {"no": "id"}])
-    assert alert_views.summaries(summaries, alerts)["summary"].to_list() == ["2", "1"]
-    assert alert_views.bugs(summaries, alerts).is_empty()
+    assert views.alerts(_dataset(summaries, alerts))["summary"].to_list() == ["2", "1"]
+    assert views.bugs(_dataset(summaries, alerts)).is_empty()
     assert alerts.select(pl.len()).collect().item() == 1

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.treeherder.datasets import revisions, signature_sets
-from backends.treeherder.datasets.groups import signature_groups
-from backends.treeherder.datasets.revisions import Window
-from backends.treeherder.datasets.shared_rows import shared_of
+from backends.treeherder.datasets import dataset
+from backends.treeherder.datasets.dataset import PushWindow
+from backends.treeherder.datasets.signature_groups import signature_groups, signatures_per_job
 from tests.datasets import original
-from tests.datasets.worlds import MEASURED, METADATA, START, Measured, pushes, signatures
+from tests.datasets.random_data import MEASURED, METADATA, START, MeasuredData, pushes, share, signatures
 
 BOUND = st.one_of(st.none(), st.integers(START - 1, START + 4001))
 COMMITS = st.lists(
@@ -31,45 +30,38 @@ def _commits(rows: list[tuple[str, int]]) -> pl.DataFrame:
 REVISION_OF = {number: f"rev{number}" for number in range(5)}
 
 
-@settings(max_examples=150, deadline=None)
 @given(MEASURED, COMMITS, WINDOWS)
 def test_counts_per_commit_are_the_originals(
-    measured: Measured, commits: list[tuple[str, int]], window: tuple[Any, Any, Any]
+    measured: MeasuredData, commits: list[tuple[str, int]], window: tuple[Any, Any, Any]
 ) -> None:
-    shared = shared_of(measured.pairs)
-    found = revisions.per_commit(_commits(commits), pushes(), shared, Window(*window))
-    found = revisions.with_signatures(found, shared)
+    shared = share(measured.pairs)
+    found = dataset.count_per_commit(_commits(commits), pushes(), shared, PushWindow(*window))
+    found = dataset.with_signatures(found, shared)
     expected = original.signatures_per_commit(measured.data, REVISION_OF, commits, *window)
     assert found.select("revision", "commit_ts", "signature_ids").rows() == expected
     assert found["total"].to_list() == [len(ids) for _, _, ids in expected]
 
 
-@settings(max_examples=100, deadline=None)
-@given(MEASURED, METADATA, st.sampled_from([("id",), ("id", "suite"), ()]))
-def test_common_features_are_the_originals(
-    measured: Measured, metadata: dict[int, dict[str, Any]], excluded: tuple[str, ...]
-) -> None:
-    found = signature_sets.signatures_per_job(shared_of(measured.pairs), signatures(metadata), excluded=excluded)
+@given(MEASURED, METADATA)
+def test_common_features_are_the_originals(measured: MeasuredData, metadata: dict[int, dict[str, Any]]) -> None:
+    found = signatures_per_job(share(measured.pairs), signatures(metadata))
     full = {number: {"id": number, **fields} for number, fields in metadata.items()}
     expected = [
-        (job, ids, original.common_features(ids, full, set(excluded)))
+        (job, ids, original.common_features(ids, full, {"id"}))
         for job, ids in original.signatures_by_job(measured.data).items()
     ]
     assert found.select("job_id", "signature_ids", "common_sig_features").rows() == expected
-    features = [set(names) for _, _, names in expected]
-    assert signature_sets.always_common(found) == (sorted(set.intersection(*features)) if features else [])
 
 
-@settings(max_examples=100, deadline=None)
 @given(MEASURED, METADATA, COMMITS, st.sets(st.sampled_from([2, 6, 18, 13]), max_size=3))
 def test_rectified_counts_are_the_originals(
-    measured: Measured, metadata: dict[int, dict[str, Any]], commits: list[tuple[str, int]], excluded: set[int]
+    measured: MeasuredData, metadata: dict[int, dict[str, Any]], commits: list[tuple[str, int]], excluded: set[int]
 ) -> None:
-    window = Window()
-    shared = shared_of(measured.pairs)
-    counted = revisions.per_commit(_commits(commits), pushes(), shared, window)
+    window = PushWindow()
+    shared = share(measured.pairs)
+    counted = dataset.count_per_commit(_commits(commits), pushes(), shared, window)
     groups = signature_groups(measured.pairs)
-    found = revisions.rectified(counted, groups, signatures(metadata), shared, excluded=excluded)
+    found = dataset.count_groups(counted, groups, signatures(metadata), shared, excluded)
     lists = original.groups(original.signatures_by_job(measured.data))
     frameworks = {number: fields["framework_id"] for number, fields in metadata.items()}
     plain = original.signatures_per_commit(measured.data, REVISION_OF, commits, None, None, 600)
@@ -80,16 +72,15 @@ def test_rectified_counts_are_the_originals(
     assert found["unknown"].to_list() == [sum(one not in grouped for one in ids) for _, _, ids in plain]
 
 
-@settings(max_examples=100, deadline=None)
 @given(MEASURED, st.dictionaries(st.integers(0, 4), st.sampled_from(["ok", "empty", "error"])), st.booleans())
 def test_a_push_without_values_is_zero_only_if_it_was_asked_for(
-    measured: Measured, asked: dict[int, str], expired: bool
+    measured: MeasuredData, asked: dict[int, str], expired: bool
 ) -> None:
     status = pl.DataFrame(
         {"push_id": list(asked), "status": list(asked.values())}, schema={"push_id": pl.UInt32, "status": pl.String}
     )
-    window = Window(expired=expired)
-    found = revisions.per_push(pushes(), shared_of(measured.pairs), signature_groups(measured.pairs), status, window)
+    window = PushWindow(expired=expired)
+    found = dataset.count_per_push(pushes(), share(measured.pairs), signature_groups(measured.pairs), status, window)
     for row in found.iter_rows(named=True):
         push = row["push_id"]
         here = [datum for datum in measured.data if datum[3] == push]

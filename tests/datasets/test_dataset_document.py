@@ -18,7 +18,7 @@ def test_views_and_tables_are_documented() -> None:
 
 
 def test_options_that_the_document_shows_exist() -> None:
-    from tui.commands.perf_dataset import dataset
+    from tui.commands.treeherder_datasets import dataset
 
     options = {option for command in dataset.commands.values() for one in command.params for option in one.opts}
     words = {word.strip("`|,.;:()") for word in DOCUMENT.split()}

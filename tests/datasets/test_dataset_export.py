@@ -18,19 +18,17 @@ from hypothesis import strategies as st
 
 from backends.cancel import CancelToken
 from backends.errors import FileError
-from backends.treeherder.datasets.compat import export
-from backends.treeherder.datasets.compat_alerts import BUG_COLUMNS, FAILING_COLUMNS, SUMMARY_COLUMNS
-from backends.treeherder.datasets.revisions import Window
-from backends.treeherder.datasets.store import Store
-from backends.treeherder.datasets.views import Dataset, Options
+from backends.treeherder.datasets.dataset import Dataset, PushWindow, ViewOptions
+from backends.treeherder.datasets.legacy_export import BUG_COLUMNS, FAILING_COLUMNS, SUMMARY_COLUMNS, export
+from backends.treeherder.datasets.store import DatasetStore
 from tests.datasets import original
-from tests.datasets.worlds import (
+from tests.datasets.random_data import (
     JOB_TABLE,
     MEASURED,
     METADATA,
     START,
     SUMMARIES,
-    Measured,
+    MeasuredData,
     alert_frames,
     jobs,
     pushes,
@@ -40,13 +38,17 @@ from tests.datasets.worlds import (
 csv.field_size_limit(sys.maxsize)
 COMMITS = [("rev0", START + 10), ("rev1", START + 1010), ("other", START + 1020), ("rev3", START + 3000)]
 REVISION_OF = {number: f"rev{number}" for number in range(5)}
-SHAPE = {"deadline": None, "max_examples": 20, "suppress_health_check": [HealthCheck.too_slow]}
+SHAPE = {
+    "deadline": None,
+    "max_examples": 20,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+}
 
 
 def _store(
-    path: Path, measured: Measured, metadata: dict[int, Any], known: dict[int, Any], summaries: list[Any]
-) -> Store:
-    store = Store(path, create=True)
+    path: Path, measured: MeasuredData, metadata: dict[int, Any], known: dict[int, Any], summaries: list[Any]
+) -> DatasetStore:
+    store = DatasetStore(path, create=True)
     found, alerts = alert_frames(summaries)
     frames = {
         "pairs": measured.pairs.collect(), "pushes": pushes().collect(), "signatures": signatures(metadata).collect(),
@@ -66,10 +68,11 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
+@pytest.mark.usefixtures("no_plots")
 @settings(**SHAPE)
 @given(MEASURED, METADATA, JOB_TABLE, SUMMARIES)
 def test_every_file_says_what_the_original_would(
-    tmp_path_factory: pytest.TempPathFactory, measured: Measured, metadata: dict[int, Any], known: dict[int, Any],
+    tmp_path_factory: pytest.TempPathFactory, measured: MeasuredData, metadata: dict[int, Any], known: dict[int, Any],
     summaries: list[Any],
 ) -> None:  # fmt: skip
     base = tmp_path_factory.mktemp("export")
@@ -78,13 +81,12 @@ def test_every_file_says_what_the_original_would(
                                for node, at in COMMITS))  # fmt: skip
     with _store(base / "store", measured, metadata, known, summaries) as store:
         done = export(
-            Dataset(store, "autoland", Options(Window(until=START + 2999), commits)),
+            Dataset(store, "autoland", ViewOptions(PushWindow(until=START + 2999), commits)),
             base / "out",
-            histograms=False,
             cancel=CancelToken(),
         )
     assert {name for name, _ in done.files} == {path.name for path in (base / "out").iterdir()}
-    shown = Measured([datum for datum in measured.data if datum[4] <= START + 2999])
+    shown = MeasuredData([datum for datum in measured.data if datum[4] <= START + 2999])
     kept = [one for one in summaries if (one["push_timestamp"] or _seconds(one["created"])) <= START + 2999]
     ids = {datum[0] for datum in shown.data} | {
         alert["series_signature"]["id"] for one in kept for alert in (*one["alerts"], *one["related_alerts"])
@@ -98,7 +100,7 @@ def _seconds(said: str) -> float:
     return datetime.fromisoformat(said).replace(tzinfo=UTC).timestamp()
 
 
-def _check_counts(out: Path, measured: Measured, metadata: dict[int, Any]) -> None:
+def _check_counts(out: Path, measured: MeasuredData, metadata: dict[int, Any]) -> None:
     by_job = original.signatures_by_job(measured.data)
     full = {number: {"id": number, **fields} for number, fields in metadata.items()}
     assert _lines(out / "sigs_by_job_id.jsonl") == [
@@ -145,7 +147,7 @@ def _check_counts(out: Path, measured: Measured, metadata: dict[int, Any]) -> No
             ]  # fmt: skip
 
 
-def _check_jobs(out: Path, measured: Measured, known: dict[int, Any]) -> None:
+def _check_jobs(out: Path, measured: MeasuredData, known: dict[int, Any]) -> None:
     means = original.durations(measured.data, known)
     assert {int(row["signature_id"]): row["duration_minutes"] for row in _rows(out / "job_durations.csv")} == {
         one: f"{minutes:.2f}" for one, minutes in means.items()
@@ -227,7 +229,7 @@ def test_the_same_store_gives_the_same_bytes(tmp_path_factory: pytest.TempPathFa
 
 
 def test_a_crawl_that_took_hours_is_not_overwritten(tmp_path: Path) -> None:
-    with _store(tmp_path / "store", Measured([]), {}, {}, []) as store:
+    with _store(tmp_path / "store", MeasuredData([]), {}, {}, []) as store:
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "alert_summaries.csv").write_text("precious")
         with pytest.raises(FileError):
@@ -239,7 +241,7 @@ def test_a_crawl_that_took_hours_is_not_overwritten(tmp_path: Path) -> None:
 
 def test_lists_may_be_json_and_old_names_hold_what_the_server_now_calls_otherwise(tmp_path: Path) -> None:
     summary = {"id": 1, "status": 7, "duplicated_summaries": [{"id": 5, "status": 1}], "alerts": [], "bug_status": 0}
-    with _store(tmp_path / "store", Measured([]), {}, {}, [summary]) as store:
+    with _store(tmp_path / "store", MeasuredData([]), {}, {}, [summary]) as store:
         export(Dataset(store, "autoland"), tmp_path / "out", lists="json", cancel=CancelToken())
     row = _rows(tmp_path / "out" / "alert_summaries.csv")[0]
     assert json.loads(row["duplicated_summaries_ids"]) == [5]
@@ -254,7 +256,7 @@ def test_relabelling_comes_with_its_report(tmp_path: Path) -> None:
     structure.write_text(
         '{"commit_id":"abc","prompt":"p","response":"1"}\n{"commit_id":"d","prompt":"","response":"1"}\n'
     )
-    with _store(tmp_path / "store", Measured([]), {3: {"framework_id": 2}}, {}, [summary]) as store:
+    with _store(tmp_path / "store", MeasuredData([]), {3: {"framework_id": 2}}, {}, [summary]) as store:
         export(Dataset(store, "autoland"), tmp_path / "out", structure=structure, cancel=CancelToken())
     labels = [row["response"] for row in _lines(tmp_path / "out" / "perf_llm_struc_no_fw_2_6_18.jsonl")]
     report = json.loads((tmp_path / "out" / "perf_llm_struc_no_fw_2_6_18_report.json").read_text())
@@ -264,7 +266,7 @@ def test_relabelling_comes_with_its_report(tmp_path: Path) -> None:
 
 
 def test_a_store_without_anything_exports_headers_and_zeros(tmp_path: Path) -> None:
-    with _store(tmp_path / "store", Measured([]), {}, {}, []) as store:
+    with _store(tmp_path / "store", MeasuredData([]), {}, {}, []) as store:
         export(Dataset(store, "autoland"), tmp_path / "out", cancel=CancelToken())
     assert (tmp_path / "out" / "sig_groups.jsonl").read_text() == ""
     assert pl.read_csv(tmp_path / "out" / "perf_jobs_per_revision.csv")["total_jobs"].to_list() == [0] * 5

@@ -6,20 +6,27 @@ import statistics
 from typing import Any
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 
-from backends.treeherder.datasets import compat_statistics, job_views
-from backends.treeherder.datasets.groups import signature_groups
-from backends.treeherder.datasets.wanted import sampled
+from backends.treeherder.datasets import legacy_export_files, views
+from backends.treeherder.datasets.update_plan import sample_jobs
 from tests.datasets import original
-from tests.datasets.worlds import JOB_TABLE, MEASURED, METADATA, Measured, jobs, pushes, signatures
+from tests.datasets.random_data import (
+    JOB_TABLE,
+    MEASURED,
+    METADATA,
+    FakeDataset,
+    MeasuredData,
+    jobs,
+    pushes,
+    signatures,
+)
 
 
-@settings(max_examples=100, deadline=None)
 @given(MEASURED)
-def test_the_sampled_jobs_are_the_originals_first_middle_and_last(measured: Measured) -> None:
+def test_the_sampled_jobs_are_the_originals_first_middle_and_last(measured: MeasuredData) -> None:
     found: dict[int, list[int | None]] = {}
-    for signature, job in sampled(measured.pairs).collect().rows():
+    for signature, job in sample_jobs(measured.pairs).collect().rows():
         found.setdefault(signature, []).append(job)
     expected = {
         one: [values[0][1], values[len(values) // 2][1], values[-1][1]]
@@ -28,19 +35,22 @@ def test_the_sampled_jobs_are_the_originals_first_middle_and_last(measured: Meas
     assert found == expected
 
 
+def _dataset(measured: MeasuredData, known: dict[int, Any], metadata: dict[int, Any] | None = None) -> Any:
+    tables = {"jobs": jobs(known), "pushes": pushes(), "signatures": signatures(metadata or {})}
+    return FakeDataset(pairs=measured.pairs, **tables)
+
+
 def _span(job: dict[str, Any], first: str, second: str) -> int | None:
     a, b = job[first], job[second]
     return b - a if a and b and b >= a else None
 
 
-@settings(max_examples=100, deadline=None)
 @given(MEASURED, JOB_TABLE, METADATA)
 def test_durations_of_a_group_are_those_of_its_jobs_by_result(
-    measured: Measured, known: dict[int, dict[str, Any]], metadata: dict[int, dict[str, Any]]
+    measured: MeasuredData, known: dict[int, dict[str, Any]], metadata: dict[int, dict[str, Any]]
 ) -> None:
-    groups = signature_groups(measured.pairs)
-    found = job_views.durations_by_group(measured.pairs, jobs(known), groups, signatures(metadata))
-    assert dict(found.schema) == job_views.BY_GROUP.polars()
+    found = views.durations(_dataset(measured, known, metadata))
+    assert dict(found.schema) == views.DURATIONS.polars()
     assert found["key"].is_unique().all()
     by_job = original.signatures_by_job(measured.data)
     expected: dict[tuple[int, str], list[int]] = {}
@@ -58,13 +68,12 @@ def test_durations_of_a_group_are_those_of_its_jobs_by_result(
         assert abs(told[key]["mean"] - statistics.fmean(spans)) < 1e-6
 
 
-@settings(max_examples=100, deadline=None)
 @given(MEASURED, JOB_TABLE, METADATA)
 def test_durations_of_a_signature_are_those_of_its_jobs(
-    measured: Measured, known: dict[int, dict[str, Any]], metadata: dict[int, dict[str, Any]]
+    measured: MeasuredData, known: dict[int, dict[str, Any]], metadata: dict[int, dict[str, Any]]
 ) -> None:
-    found = job_views.durations_by_signature(measured.pairs, jobs(known), signatures(metadata))
-    assert dict(found.schema) == job_views.BY_SIGNATURE.polars()
+    found = views.durations_by_signature(_dataset(measured, known, metadata))
+    assert dict(found.schema) == views.DURATIONS_BY_SIGNATURE.polars()
     expected: dict[str, int] = {}
     for signature, job, *_ in measured.data:
         if job in known and _span(known[job], "start_timestamp", "end_timestamp") is not None:
@@ -73,14 +82,13 @@ def test_durations_of_a_signature_are_those_of_its_jobs(
     assert dict(every.select("signature", "jobs").rows()) == expected
 
 
-@settings(max_examples=100, deadline=None)
 @given(MEASURED, JOB_TABLE)
 def test_waits_by_push_platform_and_hour_are_those_of_the_jobs(
-    measured: Measured, known: dict[int, dict[str, Any]]
+    measured: MeasuredData, known: dict[int, dict[str, Any]]
 ) -> None:
-    table = jobs(known)
+    dataset = _dataset(measured, known)
     by_push = {int(row["push"]): row for row in
-               job_views.waits_by_push(measured.pairs, table, pushes()).iter_rows(named=True)}  # fmt: skip
+               views.waits_by_push(dataset).iter_rows(named=True)}  # fmt: skip
     for push in range(5):
         expected = original.waits(measured.data, push, known)
         assert (push in by_push) == bool(expected)
@@ -96,11 +104,11 @@ def test_waits_by_push_platform_and_hour_are_those_of_the_jobs(
             platforms[known[job]["platform"]] = platforms.get(known[job]["platform"], 0) + 1
             hour = known[job]["submit_timestamp"] // 3600 % 24
             hours[hour] = hours.get(hour, 0) + 1
-    platform = job_views.waits_by_platform(measured.pairs, table)
+    platform = views.waits_by_platform(dataset)
     assert dict(platform.select("platform", "jobs").rows()) == platforms
-    assert dict(job_views.waits_by_hour(measured.pairs, table).select("hour", "jobs").rows()) == hours
-    each = job_views.waits(measured.pairs, table, pushes())
-    assert dict(each.schema) == job_views.WAITS.polars()
+    assert dict(views.waits_by_hour(dataset).select("hour", "jobs").rows()) == hours
+    each = views.waits(dataset)
+    assert dict(each.schema) == views.WAITS.polars()
     assert {int(job): wait for job, wait in each.select("job", "wait").rows()} == {
         job: None if span is None else float(span) for job, span in spans.items() if known[job]["submit_timestamp"]
     }
@@ -114,14 +122,14 @@ def test_the_hour_of_a_wait_is_the_hour_of_the_day() -> None:
         501: {"submit_timestamp": day + 14 * 3600, "start_timestamp": day + 14 * 3600 + 90},
         502: {"submit_timestamp": day + 86_400 + 13 * 3600, "start_timestamp": day + 86_400 + 13 * 3600 + 60},
     }
-    measured = Measured([(1, job, 9000 + job, 0, day, None) for job in known])
-    each = job_views.waits(measured.pairs, jobs(known), pushes())
+    measured = MeasuredData([(1, job, 9000 + job, 0, day, None) for job in known])
+    each = views.waits(_dataset(measured, known))
     assert dict(each.select("job", "hour").rows()) == {"500": 13, "501": 14, "502": 13}
-    found = job_views.waits_by_hour(measured.pairs, jobs(known))
+    found = views.waits_by_hour(_dataset(measured, known))
     assert found.select("hour", "jobs", "median").rows() == [(13, 2, 45.0), (14, 1, 90.0)]
 
 
 def test_the_exported_minutes_are_sixty_seconds() -> None:
-    stats = compat_statistics.waiting([90, 30])
+    stats = legacy_export_files.wait_statistics([90, 30])
     assert (stats["mean"], stats["max"]) == (60, 90)
-    assert compat_statistics.culprit([7200.0], rows=1, invalid=0)["mean_hours"] == 2.0
+    assert legacy_export_files.culprit_statistics([7200.0], rows=1, invalid=0)["mean_hours"] == 2.0

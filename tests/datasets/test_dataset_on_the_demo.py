@@ -18,49 +18,63 @@ from backends.config import load
 from backends.demo import DemoServer
 from backends.errors import OperationCancelledError, UsageError
 from backends.http import Http, Mode
-from backends.locators.datasets import DatasetView, DatasetViews
 from backends.locators.perfherder import Repositories
 from backends.resources import Action, Question, gather
 from backends.systems import parse_locator, systems
-from backends.treeherder.datasets import dataset_resource, filling
-from backends.treeherder.datasets.compat_alerts import SUMMARY_COLUMNS
-from backends.treeherder.datasets.filling import last_dataset
-from backends.treeherder.datasets.store import Store
+from backends.treeherder.datasets import lists
+from backends.treeherder.datasets.fetch_log import now
+from backends.treeherder.datasets.legacy_export import SUMMARY_COLUMNS
+from backends.treeherder.datasets.lists import DatasetRows, last_dataset
+from backends.treeherder.datasets.locators import DatasetView, DatasetViews
+from backends.treeherder.datasets.store import DAY, DatasetStore
 from backends.treeherder.datasets.views import VIEWS
 from tests.datasets.conftest import Call
+
+LAST_DAY = int(datetime(2026, 11, 21, tzinfo=UTC).timestamp())  # of the demo's pushes
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.usefixtures("demo")
 def test_one_command_fills_the_store_and_the_next_has_nothing_to_ask(call: Call, tmp_path: Path) -> None:
-    where = ("--store", str(tmp_path / "new"), "--interval", "15d", "--rate", "0", "--digits", "none")
-    plan = call("perf", "dataset", "update", *where, "--dry-run", "--format", "csv")
+    where = (
+        "--store",
+        str(tmp_path / "new"),
+        "--interval",
+        "15d",
+        "--rate",
+        "0",
+        "--digits",
+        "none",
+        "--frameworks",
+        "1",
+    )
+    plan = call("treeherder", "dataset", "update", *where, "--dry-run", "--format", "csv")
     assert plan.code == 0
     assert not (tmp_path / "new").exists()
     planned = {row["step"]: int(row["requests"]) for row in plan.rows}
-    first = call("perf", "dataset", "update", *where)
+    first = call("treeherder", "dataset", "update", *where)
     assert first.code == 0, first.err
     made = int(first.err.split(" requests")[0].replace(",", ""))
     assert 0 < made <= sum(planned.values()) + 10
-    again = call("perf", "dataset", "update", *where)
+    again = call("treeherder", "dataset", "update", *where)
     assert again.err.strip() == "0 requests: nothing new."
 
 
 @pytest.mark.usefixtures("demo")
 def test_an_update_that_finds_nothing_says_what_is_not_there(call: Call, tmp_path: Path) -> None:
     """Days without a push and a framework that nobody measures ended as "nothing new"."""
-    where = ("perf", "dataset", "update", "--rate", "0", "--no-alerts", "--jobs", "none", "--store")
-    quiet = call(*where, str(tmp_path / "a"), "--interval", "1h", "--frameworks", "13")
+    where = ("treeherder", "dataset", "update", "--rate", "0", "--no-alerts", "--jobs", "none", "--store")
+    quiet = call(*where, str(tmp_path / "a"), "--interval", "1h", "--frameworks", "15")
     assert quiet.code == 0 and "note: autoland has no pushes since " in quiet.err
-    unknown = call(*where, str(tmp_path / "b"), "--interval", "90d", "--frameworks", "13,99")
+    unknown = call(*where, str(tmp_path / "b"), "--interval", "90d", "--frameworks", "15,99")
     assert unknown.code == 0 and "has no signatures of framework 99." in unknown.err
-    assert "framework 13" not in unknown.err and "no pushes" not in unknown.err
+    assert "framework 15" not in unknown.err and "no pushes" not in unknown.err
     future = call(*where, str(tmp_path / "c"), "--since", "2999-01-01")
     assert future.code == 2 and "in the future" in future.err and not (tmp_path / "c").exists()
 
 
 def test_days_that_a_dataset_does_not_cover_are_said_to_be_none_of_it(call: Call, filled: Path) -> None:
-    where = ("perf", "dataset", "show", "revisions", "--store", str(filled))
+    where = ("treeherder", "dataset", "show", "revisions", "--store", str(filled))
     early = call(*where, "--until", "2001-01-01")
     assert early.code == 0 and not early.rows and "no pushes and no pairs of these days" in early.err
     wrong = call(*where, "--since", "2026-11-21", "--until", "2026-11-20")
@@ -69,33 +83,33 @@ def test_days_that_a_dataset_does_not_cover_are_said_to_be_none_of_it(call: Call
 
 @pytest.mark.parametrize("name", [name for name in VIEWS if name != "commits"])
 def test_every_view_shows_something(call: Call, filled: Path, name: str) -> None:
-    shown = call("perf", "dataset", "show", name, "--store", str(filled), "--format", "csv")
+    shown = call("treeherder", "dataset", "show", name, "--store", str(filled), "--format", "csv")
     assert shown.code == 0
     assert shown.rows
     assert list(shown.rows[0]) == list(VIEWS[name].schema.names)
-    table = call("perf", "dataset", "show", name, "--store", str(filled), "--format", "table")
+    table = call("treeherder", "dataset", "show", name, "--store", str(filled), "--format", "table")
     assert "\x1b" not in table.text
 
 
 def test_of_every_known_job_it_is_known_when_it_was_submitted(filled: Path) -> None:
     """Without, its values would count as if it had expired, however late it was asked for."""
-    with Store(filled) as store:
+    with DatasetStore(filled) as store:
         known = store.read("pairs").filter(pl.col("job_id").is_not_null())
-    assert len(known) > 100_000
+    assert len(known) > 10_000
     assert known["submit_ts"].null_count() == 0
 
 
 def test_a_filter_leaves_what_it_says(call: Call, filled: Path) -> None:
-    states = ("perf", "dataset", "show", "revisions", "--store", str(filled), "--format", "csv", "--filter")
+    states = ("treeherder", "dataset", "show", "revisions", "--store", str(filled), "--format", "csv", "--filter")
     expired = call(*states, 'state:"job expired"').rows
     assert expired and {row["state"] for row in expired} == {"job expired"}
     assert call(*states, "nothing:here").code == 2
     none = call(*states, "state:running")
-    assert none.code == 0 and not none.rows and "none fits" in none.err
+    assert none.code == 0 and not none.rows and "filter" in none.err
 
 
 def test_windows_and_the_ten_minutes_change_the_counts(call: Call, filled: Path) -> None:
-    base = ("perf", "dataset", "show", "revisions", "--store", str(filled), "--format", "csv")
+    base = ("treeherder", "dataset", "show", "revisions", "--store", str(filled), "--format", "csv")
     usual, every, strict = (
         call(*base, *more).rows for more in ((), ("--within", "any"), ("--without-expired",))
     )  # fmt: skip
@@ -106,26 +120,26 @@ def test_windows_and_the_ten_minutes_change_the_counts(call: Call, filled: Path)
 
 
 def test_the_list_of_views_tells_what_each_rests_on(call: Call, filled: Path) -> None:
-    shown = call("perf", "dataset", "show", "--store", str(filled), "--format", "csv")
+    shown = call("treeherder", "dataset", "show", "--store", str(filled), "--format", "csv")
     rows = {row["view"]: row for row in shown.rows}
     assert rows.keys() == VIEWS.keys()
-    assert int(rows["groups"]["rows"]) > 100_000
+    assert int(rows["groups"]["rows"]) > 10_000
     assert "only values are known" in shown.err
-    whole = call("perf", "dataset", "show", "durations", "--store", str(filled), "--format", "csv")
+    whole = call("treeherder", "dataset", "show", "durations", "--store", str(filled), "--format", "csv")
     assert "--jobs all" not in whole.err
 
 
 def test_a_view_of_a_sample_of_jobs_says_so(call: Call, store: Path) -> None:
     for path in store.glob("jobs/**/rows.parquet"):
         pl.read_parquet(path, hive_partitioning=False).gather_every(2).write_parquet(path)
-    sampled = call("perf", "dataset", "show", "durations", "--store", str(store), "--format", "csv")
+    sampled = call("treeherder", "dataset", "show", "durations", "--store", str(store), "--format", "csv")
     assert "--jobs all" in sampled.err
 
 
 def test_the_window_narrows_every_file_of_an_export(call: Call, filled: Path, tmp_path: Path) -> None:
     """Before, it narrowed the counts per revision alone: the groups, jobs and alerts beside them were of all times."""
     since, until = "2026-11-10", "2026-11-12"
-    arguments = ("perf", "dataset", "export", "--store", str(filled), "--compat", str(tmp_path / "out"))
+    arguments = ("treeherder", "dataset", "export", "--store", str(filled), "--compat", str(tmp_path / "out"))
     assert call(*arguments, "--since", since, "--until", until).code == 0
 
     def lines(name: str) -> list[Any]:
@@ -146,13 +160,15 @@ def test_the_window_narrows_every_file_of_an_export(call: Call, filled: Path, tm
         for alert in ast.literal_eval(row[name])
     }
     measured = {row["signature_id"] for row in lines("perf_jobs_by_signature.jsonl") if row["jobs"]}
-    assert {row["id"] for row in lines("all_signatures.jsonl")} == measured | alerted
+    with DatasetStore(filled) as store:
+        known = set(store.read("signatures")["signature_id"])
+    assert {row["id"] for row in lines("all_signatures.jsonl")} == measured | (alerted & known)
     assert {one for row in lines("sig_groups.jsonl") for one in row["signatures"]} <= measured
     durations = pl.read_csv(tmp_path / "out" / "job_durations.csv")
     assert set(durations["signature_id"]) <= measured
     stats = json.loads((tmp_path / "out" / "time_to_culprit_stats.json").read_text())["stats"]
     assert stats["total_rows"] == len(summaries)
-    shown = call("perf", "dataset", "show", "groups", "--store", str(filled), "--format", "csv", "--since", since,
+    shown = call("treeherder", "dataset", "show", "groups", "--store", str(filled), "--format", "csv", "--since", since,
                  "--until", until).rows  # fmt: skip
     assert sum(int(row["size"]) for row in shown) == len(measured & {
         one for row in lines("sig_groups.jsonl") for one in row["signatures"]
@@ -161,7 +177,7 @@ def test_the_window_narrows_every_file_of_an_export(call: Call, filled: Path, tm
 
 def test_the_files_end_their_lines_as_the_originals(call: Call, filled: Path, tmp_path: Path) -> None:
     """csv.writer wrote CR LF, pandas LF; json.dump no line break, but where the scripts add one."""
-    assert call("perf", "dataset", "export", "--store", str(filled), "--compat", str(tmp_path / "out")).code == 0
+    assert call("treeherder", "dataset", "export", "--store", str(filled), "--compat", str(tmp_path / "out")).code == 0
     out = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     for name in ("perf_jobs_per_revision.csv", "job_durations.csv", "sig_group_job_durations.csv",
                  "alert_summary_fail_perf_sigs.csv"):  # fmt: skip
@@ -181,10 +197,10 @@ def test_the_files_end_their_lines_as_the_originals(call: Call, filled: Path, tm
 
 
 def test_commits_need_their_list(call: Call, filled: Path, tmp_path: Path) -> None:
-    base = ("perf", "dataset", "show", "commits", "--store", str(filled), "--format", "csv")
+    base = ("treeherder", "dataset", "show", "commits", "--store", str(filled), "--format", "csv")
     refused = call(*base)
     assert refused.code == 2 and "--commits" in refused.err
-    pushes = call("perf", "dataset", "show", "revisions", "--store", str(filled), "--format", "csv").rows[:5]
+    pushes = call("treeherder", "dataset", "show", "revisions", "--store", str(filled), "--format", "csv").rows[:5]
     commits = tmp_path / "all_commits.jsonl"
     listed = [{"node": row["revision"], "date": [1_790_000_000 + place, 0]} for place, row in enumerate(pushes)]
     commits.write_text("".join(json.dumps(one) + "\n" for one in [*listed, {"node": "f" * 40, "date": [1, 0]}]))
@@ -195,33 +211,35 @@ def test_commits_need_their_list(call: Call, filled: Path, tmp_path: Path) -> No
 
 
 def test_the_export_is_the_same_twice_and_readable_as_before(call: Call, filled: Path, tmp_path: Path) -> None:
-    arguments = ("perf", "dataset", "export", "--store", str(filled), "--compat", str(tmp_path / "out"))
+    arguments = ("treeherder", "dataset", "export", "--store", str(filled), "--compat", str(tmp_path / "out"))
     first = call(*arguments)
     assert first.code == 0 and first.text.count("written") == 20
     assert call(*arguments).text.count("unchanged") == 20
     heading = (tmp_path / "out" / "alert_summaries.csv").open().readline().strip()
     assert heading == ",".join(SUMMARY_COLUMNS)
     alone = tmp_path / "groups.parquet"
-    assert call("perf", "dataset", "export", "--store", str(filled), "--view", "groups", "-o", str(alone)).code == 0
+    assert (
+        call("treeherder", "dataset", "export", "--store", str(filled), "--view", "groups", "-o", str(alone)).code == 0
+    )
     assert alone.read_bytes()[:4] == b"PAR1"
-    assert call("perf", "dataset", "export", "--store", str(filled)).code == 2
+    assert call("treeherder", "dataset", "export", "--store", str(filled)).code == 2
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
         ("show", "nothing"), ("show", "groups", "--repository", "try"), ("show", "groups", "--within", "soon"),
-        ("show", "rectified", "--exclude-framework-ids", "talos"), ("update", "--frameworks", "nothing"),
+        ("show", "rectified", "--exclude-framework-ids", "2;6"), ("update", "--frameworks", "nothing"),
         ("update", "--since", "1d", "--interval", "2d"), ("update", "--repository", "../up"),
     ],
 )  # fmt: skip
 def test_a_wrong_word_is_said_before_anything_is_done(call: Call, store: Path, arguments: tuple[str, ...]) -> None:
-    ended = call("perf", "dataset", *arguments, "--store", str(store))
+    ended = call("treeherder", "dataset", *arguments, "--store", str(store))
     assert ended.code == 2 and ended.err.startswith("ciexplore: ")
 
 
 def test_a_directory_without_dataset_is_no_empty_dataset(call: Call, tmp_path: Path) -> None:
-    ended = call("perf", "dataset", "show", "groups", "--store", str(tmp_path))
+    ended = call("treeherder", "dataset", "show", "groups", "--store", str(tmp_path))
     assert ended.code == 2 and "update" in ended.err
     assert not list(tmp_path.iterdir())
 
@@ -229,48 +247,20 @@ def test_a_directory_without_dataset_is_no_empty_dataset(call: Call, tmp_path: P
 def test_a_damaged_file_is_named(call: Call, store: Path) -> None:
     damaged = next(store.glob("jobs/**/rows.parquet"))
     damaged.write_bytes(b"PAR1 no")
-    ended = call("perf", "dataset", "show", "waits", "--store", str(store))
+    ended = call("treeherder", "dataset", "show", "waits", "--store", str(store))
     assert ended.code == 1 and "rows.parquet" in ended.err
 
 
 def test_what_follows_from_the_pairs_heals_when_it_is_damaged(call: Call, store: Path) -> None:
-    show = ("perf", "dataset", "show", "groups", "--store", str(store), "--format", "csv")
+    show = ("treeherder", "dataset", "show", "groups", "--store", str(store), "--format", "csv")
     whole = call(*show).rows
-    rows = max(store.glob(".shared/**/rows.parquet"), key=lambda path: path.stat().st_mtime_ns)  # not the copied one
+    rows = max(store.glob(".shared/**/*-rows.parquet"), key=lambda path: path.stat().st_mtime_ns)  # not the copied one
     with rows.open("r+b") as stream:  # the end is whole, the middle is not
         stream.seek(4)
         stream.write(b"\xff" * 5000)
     ended = call(*show)
     assert ended.code == 1 and "try again" in ended.err
     assert call(*show).rows == whole
-
-
-LOCATORS: list[Any] = [
-    DatasetViews("/home/me/perf"), DatasetViews("perf data", "try"), DatasetView("/a/b.c/groups", "groups", "autoland"),
-    DatasetView("./d?x=1#y", "waits-by-hour"), DatasetViews("/ends/in/groups"), DatasetViews("/"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("locator", LOCATORS)
-def test_a_locator_survives_the_clipboard(locator: Any) -> None:
-    assert parse_locator(locator.text()) == locator
-
-
-def test_a_locator_may_be_typed_with_bare_slashes() -> None:
-    assert parse_locator("perf:dataset//home/me/perf/groups") == DatasetView("/home/me/perf", "groups")
-    assert parse_locator("perf:dataset/data/perf") == DatasetViews("data/perf")
-
-
-@pytest.mark.parametrize("text", ["perf:dataset/", "perf:dataset/x?y=1", "perf:dataset/x?repository=../y"])
-def test_a_broken_locator_is_refused(text: str) -> None:
-    with pytest.raises(UsageError):
-        parse_locator(text)
-
-
-def test_the_locators_views_are_the_views() -> None:
-    from backends.locators.datasets import NAMES
-
-    assert VIEWS.keys() == NAMES
 
 
 def test_the_app_opens_the_list_and_each_view_from_it(filled: Path) -> None:
@@ -281,7 +271,7 @@ def test_the_app_opens_the_list_and_each_view_from_it(filled: Path) -> None:
         assert len(gathered.frame) == len(VIEWS)
         assert gathered.frame["key"].is_unique().all()
         row = gathered.frame.row(by_predicate=pl.col("view") == "groups", named=True)
-        inner = dataset_resource(listing.open(row))  # type: ignore[arg-type]
+        inner = found.resource(listing.open(row), http, load(), CancelToken())  # type: ignore[arg-type]
         assert (inner.noun, inner.title) == (("group", "groups"), VIEWS["groups"].about)
         rows = gather(inner, CancelToken())
         assert dict(rows.frame.schema) == inner.schema.polars()
@@ -293,7 +283,8 @@ def test_the_app_fetches_into_a_new_store_and_says_what_came(
     demo_server: DemoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Through the menus: repositories, a directory that does not exist yet, its list, and one more time."""
-    monkeypatch.setattr(filling, "RATE", 0.0)
+    monkeypatch.setattr(lists, "MENU_RATE", 0.0)
+    monkeypatch.setattr(lists, "MENU_DAYS", ((now() - LAST_DAY) // DAY + 1,))
     settings = replace(load(), treeherder_url=demo_server.settings["CIEXPLORE_TREEHERDER_URL"], state_dir=str(tmp_path))
     found = systems()["treeherder"]
     with Http(mode=Mode.NO_CACHE) as http:
@@ -312,7 +303,7 @@ def test_the_app_fetches_into_a_new_store_and_says_what_came(
             fetch.run(stopped, lambda words: stopped.cancel())
         said: list[str] = []
         assert "pairs" in fetch.run(CancelToken(), said.append)
-        assert any("pushes asked" in words for words in said)
+        assert any(words.endswith("pushes") for words in said)
         assert fetch.run(CancelToken(), said.append) == "0 requests: nothing new."
         assert len(gather(listing, CancelToken()).frame) == len(VIEWS)
 
@@ -331,14 +322,14 @@ def test_the_directory_of_last_time_is_suggested(tmp_path: Path) -> None:
 
 def test_numbers_of_pushes_that_were_not_asked_for_are_missing_and_not_zero(call: Call, store: Path) -> None:
     gone = "1700290"
-    with sqlite3.connect(store / "ledger.sqlite") as ledger:
-        ledger.execute("DELETE FROM fetches WHERE endpoint = 'pairs' AND key = ?", (gone,))
+    with sqlite3.connect(store / "ledger.sqlite") as log:
+        log.execute("DELETE FROM fetches WHERE endpoint LIKE 'pairs%' AND key = ?", (gone,))
     for path in store.glob("pairs/**/rows.parquet"):
         pl.read_parquet(path, hive_partitioning=False).filter(pl.col("push_id") != int(gone)).write_parquet(path)
     base = ("--store", str(store), "--format", "csv")
-    pushes = {row["push"]: row for row in call("perf", "dataset", "show", "revisions", *base).rows}
+    pushes = {row["push"]: row for row in call("treeherder", "dataset", "show", "revisions", *base).rows}
     assert pushes[gone]["state"] == "not asked"
-    rows = {row["revision"]: row for row in call("perf", "dataset", "show", "rectified", *base).rows}
+    rows = {row["revision"]: row for row in call("treeherder", "dataset", "show", "rectified", *base).rows}
     assert rows[pushes[gone]["revision"]]["total"] == ""
     others = [row for revision, row in rows.items() if revision != pushes[gone]["revision"]]
     assert all(row["total"] for row in others)
@@ -354,7 +345,7 @@ SOURCES = {
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_enter_leads_to_what_a_row_came_from(filled: Path, name: str) -> None:
-    resource = dataset_resource(DatasetView(str(filled), name))
+    resource = DatasetRows(DatasetView(str(filled), name))
     frame = gather(resource, CancelToken()).frame
     for row in frame.head(20).iter_rows(named=True):
         found = resource.open(row)

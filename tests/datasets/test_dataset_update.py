@@ -15,20 +15,19 @@ from backends.cancel import CancelToken
 from backends.errors import OperationCancelledError
 from backends.http.errors import AccessDeniedError
 from backends.treeherder.asking import NoSuchRepository
-from backends.treeherder.datasets import wanted as wanted_module
-from backends.treeherder.datasets.compat import export
-from backends.treeherder.datasets.dry_run import Description, original_requests, steps_for, steps_of
-from backends.treeherder.datasets.ledger import now
-from backends.treeherder.datasets.revisions import Window
-from backends.treeherder.datasets.store import Store
-from backends.treeherder.datasets.update import Report, Update
-from backends.treeherder.datasets.views import VIEWS, Dataset, Options
-from backends.treeherder.datasets.wanted import Wanted
+from backends.treeherder.datasets import update_plan
+from backends.treeherder.datasets.dataset import Dataset, PushWindow, ViewOptions
+from backends.treeherder.datasets.fetch_log import now
+from backends.treeherder.datasets.legacy_export import export
+from backends.treeherder.datasets.store import DatasetStore
+from backends.treeherder.datasets.update import DatasetUpdate, UpdateReport
+from backends.treeherder.datasets.update_plan import UpdateOptions, planned_steps
+from backends.treeherder.datasets.views import VIEWS
 from tests.datasets.fake_treeherder import DAY, FakeTreeherder
 
 NOW = now()
-WANTED = Wanted("autoland", NOW - 60 * DAY, NOW)
-LATER = replace(WANTED, until=NOW + 3600)  # as if the next run began an hour later
+OPTIONS = UpdateOptions("autoland", NOW - 60 * DAY, NOW)
+LATER = replace(OPTIONS, until=NOW + 3600)  # as if the next run began an hour later
 
 
 def _world() -> FakeTreeherder:
@@ -42,15 +41,17 @@ def _world() -> FakeTreeherder:
     return found
 
 
-def _fill(store: Store, world: FakeTreeherder, wanted: Wanted = WANTED, cancel: CancelToken | None = None) -> Report:
-    return Update(store, world.server(), wanted, cancel=cancel or CancelToken(), concurrency=2).run()
+def _fill(
+    store: DatasetStore, world: FakeTreeherder, wanted: UpdateOptions = OPTIONS, cancel: CancelToken | None = None
+) -> UpdateReport:
+    return DatasetUpdate(store, world.server(), wanted, cancel=cancel or CancelToken(), concurrency=2).run()
 
 
 def _counts(world: FakeTreeherder) -> Counter[str]:
     return Counter(path for path, _ in world.asked)
 
 
-def _pairs(store: Store) -> list[tuple[Any, ...]]:
+def _pairs(store: DatasetStore) -> list[tuple[Any, ...]]:
     columns = ["datum_id", "signature_id", "job_id", "push_id", "submit_ts"]
     return store.read("pairs", "autoland").select(columns).sort("datum_id").rows()
 
@@ -65,14 +66,14 @@ def _expected(world: FakeTreeherder) -> list[tuple[Any, ...]]:
 @pytest.fixture
 def lists(monkeypatch: pytest.MonkeyPatch) -> None:
     """Times of submission come from lists: as if a request took one job."""
-    monkeypatch.setattr(wanted_module, "JOBS_A_REQUEST", 1)
+    monkeypatch.setattr(update_plan, "JOBS_PER_REQUEST", 1)
 
 
 def test_a_fill_takes_few_requests_and_the_next_one_none(tmp_path: Path) -> None:
     world = _world()
-    with Store(tmp_path, create=True) as store:
+    with DatasetStore(tmp_path, create=True) as store:
         report = _fill(store, world)
-        assert not report.problems
+        assert not report.failures
         assert _pairs(store) == _expected(world)
         assert _counts(world) == {
             "repository": 1, "performance/signatures": 1, "push": 1, "performance/data": 3, "jobs": 1,
@@ -86,8 +87,8 @@ def test_a_fill_takes_few_requests_and_the_next_one_none(tmp_path: Path) -> None
 
 def test_all_jobs_need_no_times_of_submission(tmp_path: Path) -> None:
     world = _world()
-    with Store(tmp_path, create=True) as store:
-        _fill(store, world, replace(WANTED, jobs="all"))
+    with DatasetStore(tmp_path, create=True) as store:
+        _fill(store, world, replace(OPTIONS, jobs="all"))
         assert _pairs(store) == _expected(world)
         assert _counts(world)["performance/summary"] == 0
         assert store.count("jobs") == len(world.jobs)
@@ -95,8 +96,8 @@ def test_all_jobs_need_no_times_of_submission(tmp_path: Path) -> None:
 
 def test_lists_tell_the_times_of_submission_where_they_are_fewer_requests(tmp_path: Path, lists: None) -> None:
     world = _world()
-    with Store(tmp_path, create=True) as store:
-        _fill(store, world, replace(WANTED, jobs="none"))
+    with DatasetStore(tmp_path, create=True) as store:
+        _fill(store, world, replace(OPTIONS, jobs="none"))
         assert _pairs(store) == _expected(world)
         assert _counts(world)["jobs"] == 0
         assert 0 < _counts(world)["performance/summary"] <= 2 * 10
@@ -105,12 +106,12 @@ def test_lists_tell_the_times_of_submission_where_they_are_fewer_requests(tmp_pa
 def test_times_of_submission_come_from_the_jobs_where_that_is_fewer_requests(tmp_path: Path) -> None:
     """24 jobs are one request; their lists are one for each day and framework: 16."""
     world = _world()
-    with Store(tmp_path, create=True) as store:
-        assert not _fill(store, world, replace(WANTED, jobs="none")).problems
+    with DatasetStore(tmp_path, create=True) as store:
+        assert not _fill(store, world, replace(OPTIONS, jobs="none")).failures
         assert _pairs(store) == _expected(world)
         assert (_counts(world)["jobs"], _counts(world)["performance/summary"]) == (1, 0)
         world.asked.clear()
-        _fill(store, world, replace(WANTED, jobs="none"))
+        _fill(store, world, replace(OPTIONS, jobs="none"))
         assert world.asked == []
 
 
@@ -119,8 +120,8 @@ def test_a_job_with_values_of_subtests_alone_is_no_expired_one(tmp_path: Path, j
     """No list tells when it was submitted: its values would count as if nobody could know."""
     world = _world()
     world.only_subtests = {1002, 2001, 2002}
-    wanted = replace(WANTED, jobs=jobs)
-    with Store(tmp_path, create=True) as store:
+    wanted = replace(OPTIONS, jobs=jobs)
+    with DatasetStore(tmp_path, create=True) as store:
         _fill(store, world, wanted)
         assert _pairs(store) == _expected(world)
         assert _counts(world)["jobs"] == 1
@@ -132,18 +133,18 @@ def test_a_job_with_values_of_subtests_alone_is_no_expired_one(tmp_path: Path, j
 def test_lists_of_times_that_failed_are_not_asked_for_job_by_job(tmp_path: Path, lists: None) -> None:
     world = _world()
     world.fails = lambda path, query: 500 if path == "performance/summary" else 0
-    with Store(tmp_path, create=True) as store:
-        assert _fill(store, world, replace(WANTED, jobs="none")).problems
+    with DatasetStore(tmp_path, create=True) as store:
+        assert _fill(store, world, replace(OPTIONS, jobs="none")).failures
         assert _counts(world)["jobs"] == 0
 
 
 def test_what_has_settled_is_not_asked_again_and_what_is_young_is(tmp_path: Path) -> None:
     world = _world()
-    with Store(tmp_path, create=True) as store:
+    with DatasetStore(tmp_path, create=True) as store:
         _fill(store, world)
         world.asked.clear()
         world.measure(1, 9999, 3)  # a backfill on a push of three days ago
-        _fill(store, world, replace(LATER, fresh=0))
+        _fill(store, world, replace(LATER, min_refetch_interval=0))
         asked = {int(one) for path, query in world.asked if path == "performance/data" for one in query["push_id"]}
         assert asked == set(range(1, 7))  # the seventh was a week old when it was asked for
         assert _pairs(store) == _expected(world)
@@ -151,11 +152,11 @@ def test_what_has_settled_is_not_asked_again_and_what_is_young_is(tmp_path: Path
 
 def test_a_job_that_expires_later_stays_known(tmp_path: Path) -> None:
     world = _world()
-    with Store(tmp_path, create=True) as store:
+    with DatasetStore(tmp_path, create=True) as store:
         _fill(store, world)
         before = _pairs(store)
         world.expire(500)
-        _fill(store, world, replace(LATER, fresh=0, settle=400 * DAY))
+        _fill(store, world, replace(LATER, min_refetch_interval=0, final_after=400 * DAY))
         assert _pairs(store) == before
         known = store.read("jobs").filter(pl.col("job_id") == 500)
         assert known["state"].to_list() == ["completed"]
@@ -164,26 +165,26 @@ def test_a_job_that_expires_later_stays_known(tmp_path: Path) -> None:
 def test_a_job_that_was_not_listed_for_once_is_asked_for_again(tmp_path: Path) -> None:
     world = _world()
     hidden, world.jobs = world.jobs, {}
-    with Store(tmp_path, create=True) as store:
-        _fill(store, world, replace(WANTED, jobs="all"))
+    with DatasetStore(tmp_path, create=True) as store:
+        _fill(store, world, replace(OPTIONS, jobs="all"))
         assert set(store.read("jobs")["state"].to_list()) == {"expired"}
         world.jobs = hidden
-        _fill(store, world, replace(LATER, jobs="all", fresh=0))
+        _fill(store, world, replace(LATER, jobs="all", min_refetch_interval=0))
         assert set(store.read("jobs")["state"].to_list()) == {"completed"}
         assert _pairs(store) == _expected(world)
         world.jobs = {}
         world.asked.clear()
-        _fill(store, world, replace(WANTED, jobs="all", until=NOW + 200 * DAY, fresh=0, alerts=False))
+        _fill(store, world, replace(OPTIONS, jobs="all", until=NOW + 200 * DAY, min_refetch_interval=0, alerts=False))
         assert _counts(world)["jobs"] == 0
 
 
 def test_failed_pushes_are_noted_and_asked_for_again(tmp_path: Path) -> None:
     world = _world()
     world.fails = lambda path, query: 504 if path == "performance/data" and "10" in query["push_id"] else 0
-    with Store(tmp_path, create=True) as store:
+    with DatasetStore(tmp_path, create=True) as store:
         report = _fill(store, world)
-        assert [what for what, _ in report.problems] == ["pairs 10"]
-        known = store.ledger.known("autoland", "pairs")
+        assert [what for what, _ in report.failures] == ["pairs 10"]
+        known = store.log.outcomes("autoland", "pairs")
         assert (known["10"].status, known["10"].fetched_at, known["10"].reason) == ("error", None, "http-504")
         assert (known["5"].status, known["6"].status) == ("ok", "empty")
         shown = VIEWS["revisions"].build(Dataset(store, "autoland"))
@@ -203,8 +204,8 @@ def test_failed_pushes_are_noted_and_asked_for_again(tmp_path: Path) -> None:
 def test_answers_that_take_too_long_are_asked_for_in_halves(tmp_path: Path) -> None:
     world = _world()
     world.fails = lambda path, query: 502 if path == "performance/data" and len(query["push_id"]) > 6 else 0
-    with Store(tmp_path, create=True) as store:
-        assert not _fill(store, world).problems
+    with DatasetStore(tmp_path, create=True) as store:
+        assert not _fill(store, world).failures
         assert _pairs(store) == _expected(world)
 
 
@@ -217,9 +218,9 @@ def test_a_fill_that_was_stopped_goes_on_where_it_was(tmp_path: Path, lists: Non
         return 0
 
     world.fails = stop
-    with Store(tmp_path, create=True) as store:
+    with DatasetStore(tmp_path, create=True) as store:
         with pytest.raises(OperationCancelledError):
-            _fill(store, world, replace(WANTED, jobs="none"), cancel=cancel)
+            _fill(store, world, replace(OPTIONS, jobs="none"), cancel=cancel)
         world.fails = lambda path, query: 0
         world.asked.clear()
         _fill(store, world)
@@ -231,7 +232,7 @@ def test_a_fill_that_was_stopped_goes_on_where_it_was(tmp_path: Path, lists: Non
 def test_a_refusal_ends_the_run_and_keeps_what_there_is(tmp_path: Path, path: str) -> None:
     world = _world()
     world.fails = lambda asked, query: 403 if asked == path else 0
-    with Store(tmp_path, create=True) as store:
+    with DatasetStore(tmp_path, create=True) as store:
         with pytest.raises(AccessDeniedError):
             _fill(store, world)
         world.fails = lambda asked, query: 0
@@ -243,39 +244,41 @@ def test_a_refusal_ends_the_run_and_keeps_what_there_is(tmp_path: Path, path: st
 def test_a_page_of_alerts_that_failed_leaves_the_list_unfinished(tmp_path: Path) -> None:
     world = _world()
     world.fails = lambda path, query: 500 if query.get("page") == ["2"] else 0
-    with Store(tmp_path, create=True) as store:
-        assert _fill(store, world).problems
+    with DatasetStore(tmp_path, create=True) as store:
+        assert _fill(store, world).failures
         assert store.count("alert_summaries") == 150
         world.fails = lambda path, query: 0
-        assert not _fill(store, world).problems
+        assert not _fill(store, world).failures
         assert store.count("alert_summaries") == 250
 
 
 def test_an_older_beginning_adds_only_what_lies_before(tmp_path: Path) -> None:
     world = _world()
-    with Store(tmp_path, create=True) as store:
-        _fill(store, world, replace(WANTED, since=NOW - 20 * DAY - 5))
+    with DatasetStore(tmp_path, create=True) as store:
+        _fill(store, world, replace(OPTIONS, since=NOW - 20 * DAY - 5))
         assert store.count("pushes") == 20
         world.asked.clear()
         _fill(store, world)
         asked = {int(one) for path, query in world.asked if path == "performance/data" for one in query["push_id"]}
         assert asked == set(range(21, 51))
         assert _pairs(store) == _expected(world)
-        assert store.ledger.known("autoland", "pushes")[""].covers_from == WANTED.since
+        assert store.log.outcomes("autoland", "pushes")[""].covers_from == OPTIONS.since
 
 
 def test_more_pushes_than_a_page_are_all_listed(tmp_path: Path) -> None:
     world = FakeTreeherder({number: NOW - number // 2 * 60 - 60 for number in range(1, 2501)})  # two at each moment
-    with Store(tmp_path, create=True) as store:
-        _fill(store, world, replace(WANTED, jobs="none", alerts=False))
+    with DatasetStore(tmp_path, create=True) as store:
+        _fill(store, world, replace(OPTIONS, jobs="none", alerts=False))
         assert store.count("pushes") == 2500
         assert _counts(world)["push"] == 3
 
 
 def test_an_unknown_repository_is_said_before_the_server_seems_ill(tmp_path: Path) -> None:
     world = _world()
-    with Store(tmp_path, create=True) as store, pytest.raises(NoSuchRepository):
-        Update(store, world.server("autolnd"), replace(WANTED, repository="autolnd"), cancel=CancelToken()).run()
+    with DatasetStore(tmp_path, create=True) as store, pytest.raises(NoSuchRepository):
+        DatasetUpdate(
+            store, world.server("autolnd"), replace(OPTIONS, repository="autolnd"), cancel=CancelToken()
+        ).run()
 
 
 @pytest.mark.parametrize("answer", [b"<html>", b'{"a": [{"id": "x"}]}', b'{"a": [{"id": -1}]}', b"[]", b"{"])
@@ -291,29 +294,29 @@ def test_an_answer_of_another_shape_is_a_failure_and_no_row(tmp_path: Path, answ
         return before(request)
 
     world._answer = odd  # type: ignore[method-assign]
-    with Store(tmp_path, create=True) as store:
+    with DatasetStore(tmp_path, create=True) as store:
         report = _fill(store, world)
-        assert len(report.problems) == 50
+        assert len(report.failures) == 50
         assert store.count("pairs") == 0
-        assert {one.status for one in store.ledger.known("autoland", "pairs").values()} == {"error"}
+        assert {one.status for one in store.log.outcomes("autoland", "pairs").values()} == {"error"}
 
 
 def test_frameworks_asked_for_alone_do_not_count_as_all(tmp_path: Path) -> None:
     world = _world()
-    with Store(tmp_path, create=True) as store:
-        _fill(store, world, replace(WANTED, frameworks=(1,)))
+    with DatasetStore(tmp_path, create=True) as store:
+        _fill(store, world, replace(OPTIONS, frameworks=(1,)))
         world.asked.clear()
         _fill(store, world)
         assert _counts(world)["performance/data"] == 3
         world.asked.clear()
-        _fill(store, world, replace(WANTED, frameworks=(2,)))
+        _fill(store, world, replace(OPTIONS, frameworks=(2,)))
         assert _counts(world)["performance/data"] == 0
 
 
 def test_a_dry_run_counts_what_a_run_then_asks(tmp_path: Path) -> None:
     world = _world()
-    with Store(tmp_path, create=True) as store:
-        steps = {step.name: step.requests for step in steps_of(store, world.server(), WANTED, CancelToken())}
+    with DatasetStore(tmp_path, create=True) as store:
+        steps = {step.name: step.requests for step in planned_steps(store, world.server(), OPTIONS, CancelToken())}
         assert not store.repositories()
         world.asked.clear()
         _fill(store, world)
@@ -323,7 +326,7 @@ def test_a_dry_run_counts_what_a_run_then_asks(tmp_path: Path) -> None:
             made["performance/signatures"], made["push"], made["performance/data"], made["performance/alertsummary"],
         )  # fmt: skip
         assert made["performance/summary"] <= steps["submit times"]
-        again = steps_of(store, world.server(), WANTED, CancelToken())
+        again = planned_steps(store, world.server(), OPTIONS, CancelToken())
         assert sum(step.requests for step in again) == 0
 
 
@@ -341,7 +344,7 @@ def test_a_value_of_0_0037_is_not_stored_as_0(tmp_path: Path, least: float) -> N
     """The lists of whole pushes round to two decimals: where that may be half a percent, the series is asked for."""
     world = _world()
     exact = _small(world, least)
-    with Store(tmp_path, create=True) as store:
+    with DatasetStore(tmp_path, create=True) as store:
         _fill(store, world)
         asked = [query["signature"] for path, query in world.asked if "signature" in query]
         assert asked == [["1"]]
@@ -360,15 +363,15 @@ def test_a_value_of_0_0037_is_not_stored_as_0(tmp_path: Path, least: float) -> N
 def test_all_digits_stay_when_the_rounded_values_come_again(tmp_path: Path) -> None:
     world = _world()
     exact = _small(world)
-    with Store(tmp_path, create=True) as store:
-        _fill(store, world, replace(WANTED, digits="all"))
-        _fill(store, world, replace(LATER, digits="none", fresh=0, settle=400 * DAY))
+    with DatasetStore(tmp_path, create=True) as store:
+        _fill(store, world, replace(OPTIONS, digits="all"))
+        _fill(store, world, replace(LATER, digits="none", min_refetch_interval=0, final_after=400 * DAY))
         rows = store.read("pairs")
         assert dict(rows.select("datum_id", "value").rows()) == exact
         assert rows["exact"].all()
         changed = world.data[0]
         changed["value"] = 77.777  # a value that the server corrects is another one, and not the same rounded
-        _fill(store, world, replace(LATER, digits="none", fresh=0, settle=400 * DAY))
+        _fill(store, world, replace(LATER, digits="none", min_refetch_interval=0, final_after=400 * DAY))
         row = store.read("pairs").filter(pl.col("datum_id") == changed["id"])
         assert row.select("value", "exact").rows() == [(77.78, False)]
 
@@ -378,7 +381,7 @@ def test_a_push_that_failed_does_not_look_measured_by_one_signature(tmp_path: Pa
     world = _world()
     _small(world)
     world.fails = lambda path, query: 504 if path == "performance/data" and "10" in query["push_id"] else 0
-    with Store(tmp_path, create=True) as store:
+    with DatasetStore(tmp_path, create=True) as store:
         _fill(store, world)
         row = VIEWS["revisions"].build(Dataset(store, "autoland")).filter(pl.col("push") == "10")
         assert row.select("state", "total").rows() == [("failed", None)]
@@ -388,12 +391,12 @@ def test_a_series_that_failed_is_asked_for_again(tmp_path: Path) -> None:
     world = _world()
     exact = _small(world)
     world.fails = lambda path, query: 500 if "signature" in query else 0
-    with Store(tmp_path, create=True) as store:
-        assert [what for what, _ in _fill(store, world).problems] == ["digits 1"]
+    with DatasetStore(tmp_path, create=True) as store:
+        assert [what for what, _ in _fill(store, world).failures] == ["digits 1"]
         world.fails = lambda path, query: 0
-        steps = {step.name: step.requests for step in steps_of(store, world.server(), WANTED, CancelToken())}
+        steps = {step.name: step.requests for step in planned_steps(store, world.server(), OPTIONS, CancelToken())}
         assert steps["digits"] == 1
-        assert not _fill(store, world).problems
+        assert not _fill(store, world).failures
         rows = store.read("pairs").filter(pl.col("exact"))
         assert dict(rows.select("datum_id", "value").rows()).items() <= exact.items()
         assert len(rows) == 10
@@ -409,6 +412,7 @@ def _measured_late(world: FakeTreeherder) -> None:
         world.measure(signature, 5000 + signature, 5)
 
 
+@pytest.mark.usefixtures("no_plots")
 @pytest.mark.parametrize("by_lists", [True, False])
 @pytest.mark.parametrize(("within", "push"), [(600, 5), (None, 7)])
 def test_the_busiest_push_whose_jobs_are_fetched_is_the_one_that_is_exported(
@@ -416,13 +420,13 @@ def test_the_busiest_push_whose_jobs_are_fetched_is_the_one_that_is_exported(
 ) -> None:
     """Else the files are there, with 0 bytes and all null. 10 jobs of push 5 and the 3 of every fifth push; 20 of 7."""
     if by_lists:
-        monkeypatch.setattr(wanted_module, "JOBS_A_REQUEST", 1)
+        monkeypatch.setattr(update_plan, "JOBS_PER_REQUEST", 1)
     world = _world()
     _measured_late(world)
-    with Store(tmp_path / "store", create=True) as store:
+    with DatasetStore(tmp_path / "store", create=True) as store:
         _fill(store, world)
-        dataset = Dataset(store, "autoland", Options(Window(within=within)))
-        done = export(dataset, tmp_path / "out", histograms=False, cancel=CancelToken())
+        dataset = Dataset(store, "autoland", ViewOptions(PushWindow(within=within)))
+        done = export(dataset, tmp_path / "out", cancel=CancelToken())
     stats = json.loads((tmp_path / "out" / "job_wait_time_stats.json").read_text())
     jobs = (tmp_path / "out" / "max_revision_jobs.jsonl").read_text().splitlines()
     meant = {row["job_id"] for row in world.data if row["push_id"] == push}
@@ -433,6 +437,7 @@ def test_the_busiest_push_whose_jobs_are_fetched_is_the_one_that_is_exported(
     assert not any("lacks the details" in note for note in done.notes)
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_an_export_of_another_window_says_that_the_jobs_of_its_busiest_push_are_not_there(
     tmp_path: Path, lists: None
 ) -> None:
@@ -443,12 +448,10 @@ def test_an_export_of_another_window_says_that_the_jobs_of_its_busiest_push_are_
             world.measure(signature, 1000 * push + signature, push)
         for job in range(3):
             world.measure(signature, 2910 + job, 29)
-    with Store(tmp_path / "store", create=True) as store:
+    with DatasetStore(tmp_path / "store", create=True) as store:
         _fill(store, world)
-        window = Window(since=NOW - 40 * DAY, until=NOW - 20 * DAY)
-        done = export(
-            Dataset(store, "autoland", Options(window)), tmp_path / "out", histograms=False, cancel=CancelToken()
-        )
+        window = PushWindow(since=NOW - 40 * DAY, until=NOW - 20 * DAY)
+        done = export(Dataset(store, "autoland", ViewOptions(window)), tmp_path / "out", cancel=CancelToken())
     stats = json.loads((tmp_path / "out" / "job_wait_time_stats.json").read_text())
     missing = stats["unique_job_ids_in_cache"] - stats["detailed_jobs_in_jsonl"]
     assert stats["revision"] == f"{29:040x}" and missing == 9
@@ -461,15 +464,8 @@ def test_700_jobs_are_three_requests_whose_addresses_gunicorn_takes(tmp_path: Pa
     world = FakeTreeherder({1: NOW - DAY})
     for number in range(700):
         world.measure(1 + number % 7, 533_007_041 + number, 1)
-    with Store(tmp_path, create=True) as store:
-        assert not _fill(store, world, replace(WANTED, jobs="all")).problems
+    with DatasetStore(tmp_path, create=True) as store:
+        assert not _fill(store, world, replace(OPTIONS, jobs="all")).failures
         assert store.count("jobs") == 700
     sizes = [len(query["id__in"][0].split(",")) for path, query in world.asked if path == "jobs"]
     assert sorted(sizes) == [100, 300, 300]
-
-
-def test_a_full_refresh_of_20_000_signatures_takes_a_fraction_of_the_originals_requests() -> None:
-    whole = Description(20_000, 12_800, 128, 11, 4_000, 3_267, 3_394_387, 1_500)
-    assert original_requests(whole) > 100_000
-    assert sum(step.requests for step in steps_for(whole, "sample")) < 1_200
-    assert sum(step.requests for step in steps_for(whole, "all")) < 12_500

@@ -15,10 +15,10 @@ from tests.extraction.test_unpacked_downloads import downloaded, zipped
 
 CODE = """
 from pathlib import Path
-from backends.cancel import Cancel
-from backends.extraction.downloads import unpack_downloads
+from backends.cancel import CancelToken
+from backends.extraction.downloads import extract_downloads
 def run(output):
-    told = unpack_downloads(Path(output), None, Cancel())
+    told = extract_downloads(Path(output), None, CancelToken())
     assert not told.problems, told.problems
 """
 

@@ -141,7 +141,7 @@ def test_exactly_the_rows_of_the_naive_model_are_kept(table: list[Row], wanted: 
     parsed = filters.parse(text, SCHEMA)
     expected = [all(test(row) for _, test in wanted) for row in table]
     assert parsed.mask(frame).to_list() == expected
-    assert parsed.mask(frame, filters.haystack(frame, SCHEMA)).to_list() == expected
+    assert parsed.mask(frame, filters.search_text(frame, SCHEMA)).to_list() == expected
     again = filters.parse(str(parsed), SCHEMA)
     assert again == parsed and str(again) == str(parsed)
 

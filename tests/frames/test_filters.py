@@ -217,7 +217,7 @@ def test_relative_times_move_with_the_clock_unless_now_is_fixed() -> None:
 
 
 def test_a_prebuilt_haystack_gives_the_same_rows() -> None:
-    hay = filters.haystack(FRAME, SCHEMA)
+    hay = filters.search_text(FRAME, SCHEMA)
     assert hay.null_count() == 0
     for text in ("linux", "-linux", "a /b/ -state:failed"):
         parsed = filters.parse(text, SCHEMA)

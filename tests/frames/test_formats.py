@@ -14,18 +14,18 @@ from rich.cells import cell_len
 from backends.frames.formats import (
     LIMIT,
     MISSING,
+    QuantityError,
     Tone,
     format_series,
     format_value,
-    labelled,
     parse_quantity,
     safe_text,
     state_glyph,
+    state_style,
     state_tone,
+    with_unit,
 )
 from backends.frames.schema import Column, Kind
-from backends.frames.state_styles import state_style
-from backends.frames.units import QuantityError
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -276,7 +276,7 @@ def test_states_of_every_system_have_a_sign_and_a_tone(state: str, glyph: str, t
 
 
 def test_no_sign_stands_for_two_tones_and_every_sign_is_one_cell_wide() -> None:
-    from backends.frames.state_styles import _LOOKS
+    from backends.frames.formats import _LOOKS
 
     tones: dict[str, set[Tone]] = {}
     for known in _LOOKS.values():
@@ -292,7 +292,7 @@ def test_a_number_beside_its_label_alone_carries_its_unit() -> None:
         Column("took", Kind.DURATION, "Took", "s"),
         Column("gone", Kind.TEXT, "Gone"),
     )
-    assert labelled({"rate": 5.5, "took": 61.0, "gone": None}, columns) == (
+    assert with_unit({"rate": 5.5, "took": 61.0, "gone": None}, columns) == (
         ("Failure rate", "5.500 %"),
         ("Took", "1m 01s"),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from backends.frames.charts import points
+from backends.frames.charts import chart_points
 
 # Over all of x there is more of "a"; between 8 and 10 there is more of "b", and none of "c".
 FRAME = pl.DataFrame(
@@ -17,11 +17,11 @@ FRAME = pl.DataFrame(
 
 
 def test_looking_closer_does_not_exchange_the_signs_of_two_series() -> None:
-    whole, closer = points(FRAME, "x", "y", by="by"), points(FRAME, "x", "y", by="by", zoom=(8, 10))
+    whole, closer = chart_points(FRAME, "x", "y", by="by"), chart_points(FRAME, "x", "y", by="by", zoom=(8, 10))
     assert whole.names == closer.names == ("a", "b", "c")
     assert closer.outside == 5
 
 
 def test_a_series_without_points_in_sight_has_no_cells() -> None:
-    drawn = points(FRAME, "x", "y", by="by", zoom=(8, 10)).draw(60, 10)
+    drawn = chart_points(FRAME, "x", "y", by="by", zoom=(8, 10)).draw(60, 10)
     assert {name: len(cells) for name, cells in drawn.series} == {"a": 1, "b": 3, "c": 0}

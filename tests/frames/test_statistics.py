@@ -14,16 +14,16 @@ from hypothesis import given, settings
 from backends.errors import UsageError
 from backends.frames import statistics
 from backends.frames.schema import Column, Kind, Schema
-from backends.frames.statistics import Description
+from backends.frames.statistics import ColumnStatistics
 
 NUMBER = Column("v", Kind.NUMBER, "V")
 cells = st.none() | st.floats(-1e6, 1e6) | st.sampled_from([math.nan, math.inf, -math.inf])
 
 
-def assert_like_numpy(described: Description, values: np.ndarray, scale: float) -> None:
+def assert_like_numpy(described: ColumnStatistics, values: np.ndarray, scale: float) -> None:
     assert described.n == len(values)
     if not len(values):
-        assert described == Description(0, described.missing)
+        assert described == ColumnStatistics(0, described.missing)
         return
     quantiles = np.quantile(values, [0, 0.5, 0.9, 0.95, 0.99, 1], method="linear")
     found = [described.min, described.median, described.p90, described.p95, described.p99, described.max]
@@ -71,7 +71,7 @@ def test_times_are_described_in_epoch_milliseconds() -> None:
 
 def test_text_has_a_count_and_no_numbers() -> None:
     values = pl.Series(["a", "", None, "b"])
-    assert statistics.describe(values, Column("s", Kind.STATE, "S")) == Description(2, 2)
+    assert statistics.describe(values, Column("s", Kind.STATE, "S")) == ColumnStatistics(2, 2)
 
 
 def test_value_counts_are_in_one_order_whatever_the_order_of_the_rows() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from backends.frames import summaries
+from backends.frames import statistics
 from backends.frames.schema import Column, Kind, Schema
 
 SCHEMA = Schema(
@@ -23,34 +23,34 @@ FRAME = SCHEMA.frame([(f"{n}", f"name {n}", "ab"[n % 2], "x", n, None, n * 1000)
 
 
 def test_identifiers_are_not_measured_and_visible_numbers_come_first() -> None:
-    columns = summaries.measurable(SCHEMA)
+    columns = statistics.measurable(SCHEMA)
     assert [column.name for column in columns] == ["name", "state", "same", "size", "waited", "started"]
-    first = summaries.first_choice(columns)
+    first = statistics.first_choice(columns)
     assert first is not None and first.name == "size"  # a hidden duration is not what one wants to see
-    assert summaries.first_choice([]) is None
+    assert statistics.first_choice([]) is None
 
 
 def test_only_columns_with_a_few_different_values_group() -> None:
-    assert [column.name for column in summaries.groupings(FRAME, SCHEMA)] == ["state"]
-    assert summaries.groupings(SCHEMA.empty(), SCHEMA) == []
+    assert [column.name for column in statistics.groupings(FRAME, SCHEMA)] == ["state"]
+    assert statistics.groupings(SCHEMA.empty(), SCHEMA) == []
 
 
 def test_numbers_have_a_histogram_and_text_has_values() -> None:
-    size = summaries.summarise(FRAME, SCHEMA["size"], 10, by=SCHEMA["state"])
+    size = statistics.summarize(FRAME, SCHEMA["size"], 10, by=SCHEMA["state"])
     assert size.values is None and size.histogram is not None and size.histogram.groups == ("a", "b")
     assert size.description.n == size.histogram.n == 60
-    state = summaries.summarise(FRAME, SCHEMA["state"], 10)
+    state = statistics.summarize(FRAME, SCHEMA["state"], 10)
     assert state.histogram is None and state.values is not None and state.distinct == 2
     assert state.values.rows() == [("a", 30, 0.5), ("b", 30, 0.5)]
 
 
 def test_a_logarithm_of_a_time_is_not_attempted() -> None:
-    started = summaries.summarise(FRAME, SCHEMA["started"], 10, log=True)
+    started = statistics.summarize(FRAME, SCHEMA["started"], 10, log=True)
     assert started.histogram is not None and not started.histogram.log and started.histogram.n == 60
 
 
 def test_a_column_without_values_is_summarised_too() -> None:
-    waited = summaries.summarise(FRAME, SCHEMA["waited"], 10)
+    waited = statistics.summarize(FRAME, SCHEMA["waited"], 10)
     assert waited.histogram is not None
     assert (waited.description.n, waited.histogram.n, waited.histogram.missing) == (0, 0, 60)
-    assert summaries.summarise(pl.DataFrame(FRAME.clear()), SCHEMA["name"], 10).distinct == 0
+    assert statistics.summarize(pl.DataFrame(FRAME.clear()), SCHEMA["name"], 10).distinct == 0

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from backends.frames import text_tables
 from backends.frames.schema import Column, Kind, Schema
-from backends.frames.text_width import cell_width, cut, pad
+from backends.frames.text_tables import cell_width, cut_text, pad_text
 
 SCHEMA = Schema(
     (
@@ -27,7 +27,7 @@ rows = st.lists(st.tuples(st.just("k"), cells, cells, st.none() | st.integers(0,
 @settings(deadline=None)
 @given(rows, st.integers(1, 60))
 def test_no_line_is_wider_than_the_terminal_nor_holds_a_control(table: list[tuple[Any, ...]], width: int) -> None:
-    text = text_tables.render(SCHEMA.frame(table), SCHEMA, width)
+    text = text_tables.render_table(SCHEMA.frame(table), SCHEMA, width)
     lines = text.split("\n")
     assert 0 <= len(lines) - len(table) - 1 <= 1
     for line in lines:
@@ -37,15 +37,15 @@ def test_no_line_is_wider_than_the_terminal_nor_holds_a_control(table: list[tupl
 
 @given(st.text("a漢\u0301é", max_size=10), st.integers(0, 12))
 def test_padding_gives_exactly_the_cells_asked_for(text: str, width: int) -> None:
-    assert cell_width(pad(text, width)) == width == cell_width(pad(text, width, right=True))
-    assert cut(text, width) == text if cell_width(text) <= width else cell_width(cut(text, width)) <= width
+    assert cell_width(pad_text(text, width)) == width == cell_width(pad_text(text, width, right=True))
+    assert cut_text(text, width) == text if cell_width(text) <= width else cell_width(cut_text(text, width)) <= width
 
 
 FRAME = SCHEMA.frame([("k", "test-linux/opt", "failed", 1_200_000, "x"), ("l", "漢字", None, 7, "y")])
 
 
 def test_columns_line_up_with_numbers_at_the_right() -> None:
-    assert text_tables.render(FRAME, SCHEMA, 80) == (
+    assert text_tables.render_table(FRAME, SCHEMA, 80) == (
         "Name            State     Size\n"
         "test-linux/opt  failed  1.2 MB\n"
         "漢字            ·          7 B"
@@ -53,11 +53,11 @@ def test_columns_line_up_with_numbers_at_the_right() -> None:
 
 
 def test_the_widest_column_is_cut_first() -> None:
-    assert text_tables.render(FRAME, SCHEMA, 24).splitlines()[1] == "test-li…  failed  1.2 MB"
+    assert text_tables.render_table(FRAME, SCHEMA, 24).splitlines()[1] == "test-li…  failed  1.2 MB"
 
 
 def test_what_does_not_fit_is_named() -> None:
-    assert text_tables.render(FRAME, SCHEMA, 20).splitlines() == [
+    assert text_tables.render_table(FRAME, SCHEMA, 20).splitlines() == [
         "Name          State",
         "test-linux/…  failed",
         "漢字          ·",
@@ -66,4 +66,6 @@ def test_what_does_not_fit_is_named() -> None:
 
 
 def test_columns_can_be_chosen_hidden_ones_too_in_any_order() -> None:
-    assert text_tables.render(FRAME, SCHEMA, 0, columns=["hash", "name"]).splitlines()[1] == "x     test-linux/opt"
+    assert (
+        text_tables.render_table(FRAME, SCHEMA, 0, columns=["hash", "name"]).splitlines()[1] == "x     test-linux/opt"
+    )

@@ -14,7 +14,7 @@ import pytest
 from backends.cancel import CancelToken
 from backends.errors import OperationCancelledError
 from backends.http import Http
-from backends.http.stack import httpx
+from backends.http.httpx_loader import httpx
 
 Talk = Callable[[socket.socket, bytes], None]
 

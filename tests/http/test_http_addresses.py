@@ -6,9 +6,9 @@ import pytest
 
 from backends.errors import UsageError
 from backends.http import CachePolicy, Http, Identity
-from backends.http.addresses import parse, redirect_target
 from backends.http.errors import TooManyRedirectsError, UnsafeRedirectError
-from backends.http.stack import httpx
+from backends.http.httpx_loader import httpx
+from backends.http.urls import parse_url, redirect_target
 from backends.net import is_inside, is_loopback
 
 Make = Callable[..., Http]
@@ -49,7 +49,7 @@ def test_what_must_not_be_asked_is_a_usage_problem_without_secrets(url: str, cli
 
 
 def test_plain_http_to_this_machine_is_fine() -> None:
-    assert str(parse("http://127.0.0.1:8080/a", {"limit": 5, "q": "a b&c"})).startswith(
+    assert str(parse_url("http://127.0.0.1:8080/a", {"limit": 5, "q": "a b&c"})).startswith(
         "http://127.0.0.1:8080/a?limit=5&q=a"
     )
 

@@ -18,10 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.http import CachePolicy, Http, Mode
-from backends.http.cache import DiskCache, cache_summary, clear
+from backends.http.cache import BlobCache, DiskCache, cache_summary, clear, pack, unpack
+from backends.http.httpx_loader import httpx
 from backends.http.response import ResponseSource
-from backends.http.stack import httpx
-from backends.http.stores import BlobCache, pack, unpack
 
 Make = Callable[..., Http]
 URL = "https://ci.example/api/x"
@@ -163,7 +162,7 @@ def test_a_cache_that_cannot_be_opened_is_said_once_and_then_done_without(
     for _ in range(2):
         assert http.get(URL, policy=CachePolicy.immutable()).body == b"fresh"
     assert str(tmp_path / "spoiled") in http.cache_note
-    store = http.stored()
+    store = http.blob_cache()
     assert store is not None
     store.put("k", b"v")
     assert store.get("k") is None
@@ -252,7 +251,7 @@ def test_a_stored_answer_that_is_cut_or_altered_is_fetched_again_and_that_is_sai
     body = b"x" * size
     http = client(lambda request: httpx.Response(200, content=body))
     http.get(URL, policy=CachePolicy.immutable())
-    store = http.stored()
+    store = http.blob_cache()
     assert store is not None
     store.put("frame", body)
     http.close()
@@ -313,8 +312,8 @@ def test_a_cache_that_is_cut_short_while_it_is_used_does_not_end_the_process(tmp
     code = """
 import os, sys
 from pathlib import Path
-from backends.http.cache import Shelf
-shelf = Shelf(Path(sys.argv[1]))
+from backends.http.cache import DiskCache
+shelf = DiskCache(Path(sys.argv[1]))
 for number in range(2000):
     shelf.put(f"k{number}", b"x" * 2000)
     shelf.get(f"k{number}")
@@ -332,15 +331,15 @@ def test_a_full_disk_costs_the_entry_and_not_the_answer(tmp_path: Path) -> None:
     code = """
 import resource, signal, sys
 from pathlib import Path
-from backends.http import Http, Policy
-from backends.http.stack import httpx
+from backends.http import Http, CachePolicy
+from backends.http.httpx_loader import httpx
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 transport = httpx.MockTransport(lambda request: httpx.Response(200, content=bytes(900000)))
 http = Http(cache_dir=Path(sys.argv[1]), transport=transport)
-http.get("https://h/small", policy=Policy.never())
-http.stored().put("seed", b"x")
+http.get("https://h/small", policy=CachePolicy.never())
+http.blob_cache().put("seed", b"x")
 resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000))
-print(len(http.get("https://h/big", policy=Policy.immutable()).body), bool(http.cache_note))
+print(len(http.get("https://h/big", policy=CachePolicy.immutable()).body), bool(http.cache_note))
 """
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "c")], capture_output=True, text=True, check=False
@@ -403,7 +402,7 @@ def test_frames_follow_the_mode(mode: Mode, reads: int, writes: int, tmp_path: P
 def test_no_key_on_the_disk_tells_what_it_was_for(tmp_path: Path, client: Make) -> None:
     http = client(answering)
     http.get("https://ci.example/secretpath?bewit=TOPSECRET", policy=CachePolicy.immutable())
-    http.stored().put("SECRETKEY?X-Amz-Signature=TOPSECRET", b"v")  # type: ignore[union-attr]
+    http.blob_cache().put("SECRETKEY?X-Amz-Signature=TOPSECRET", b"v")  # type: ignore[union-attr]
     http.close()
     stored = b"".join(path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file())
     for secret in (b"TOPSECRET", b"SECRETKEY", b"bewit", b"secretpath", b"ci.example"):
@@ -412,5 +411,5 @@ def test_no_key_on_the_disk_tells_what_it_was_for(tmp_path: Path, client: Make) 
 
 def test_without_a_directory_nothing_is_kept(client: Make) -> None:
     http = client(answering, cache_dir=None)
-    assert http.stored() is None and http.cache_note == ""
+    assert http.blob_cache() is None and http.cache_note == ""
     assert http.get(URL, policy=CachePolicy.immutable()).body == b"fresh"

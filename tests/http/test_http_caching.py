@@ -13,8 +13,8 @@ import pytest
 from backends.errors import UsageError
 from backends.http import CachePolicy, Http, Identity, Mode, errors
 from backends.http.cache import cache_summary
+from backends.http.httpx_loader import httpx
 from backends.http.response import Response, ResponseSource
-from backends.http.stack import httpx
 
 Make = Callable[..., Http]
 URL = "https://ci.example/api/x"
@@ -298,10 +298,10 @@ def test_a_stored_body_that_cannot_be_unpacked_is_fetched_again(server: Server, 
     http.get(URL, policy=CachePolicy.immutable())
     shelf = http._shelf
     assert shelf is not None
-    from backends.http.entries import CacheEntry, key_of
+    from backends.http.caching import CacheEntry, key_of
 
     key = key_of("GET", URL, "application/json", "")
-    entry = CacheEntry.unpacked(shelf.get(key))
+    entry = CacheEntry.from_row(shelf.get(key))
     assert entry is not None
     spoiled = CacheEntry(entry.headers, "gzip", b"\x1f\x8bnot gzip", entry.vouched_at, entry.until)
     shelf.put(key, spoiled.packed())
@@ -309,7 +309,7 @@ def test_a_stored_body_that_cannot_be_unpacked_is_fetched_again(server: Server, 
     assert "if-none-match" not in server.requests[-1].headers
     assert b'"version": 1' in http.get(URL, policy=CachePolicy.immutable()).body
     for account in ({}, {"headers": 3, "encoding": "", "until": None}, {"headers": {}, "encoding": "", "until": "x"}):
-        from backends.http.stores import pack
+        from backends.http.cache import pack
 
         shelf.put(key, pack(b"x", 1.0, account))
         assert b'"version": 1' in http.get(URL, policy=CachePolicy.immutable()).body

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from backends.http import CachePolicy, Http, Mode, errors
+from backends.http.httpx_loader import httpx
 from backends.http.response import ResponseSource
-from backends.http.stack import httpx
 
 
 class Server:

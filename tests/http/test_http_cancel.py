@@ -13,7 +13,7 @@ import pytest
 from backends.cancel import CancelToken
 from backends.errors import OperationCancelledError
 from backends.http import CachePolicy, Downloader, Http
-from backends.http.exchange import Timeouts
+from backends.http.sender import Timeouts
 
 Make = Callable[..., Http]
 Serve = Callable[..., Any]

@@ -12,7 +12,7 @@ import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from backends.http.decoding import EncodingError, TruncatedEncodingError, accepted, decode
+from backends.http.content_encoding import EncodingError, TruncatedEncodingError, accepted, decode
 
 ENCODERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,

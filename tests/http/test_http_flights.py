@@ -11,8 +11,8 @@ import pytest
 from backends.cancel import CancelToken
 from backends.errors import OperationCancelledError
 from backends.http import CachePolicy, Http, errors
-from backends.http.single_flight import SingleFlight
-from backends.http.stack import httpx
+from backends.http.caching import SingleFlight
+from backends.http.httpx_loader import httpx
 
 Make = Callable[..., Http]
 URL = "https://ci.example/api/x"

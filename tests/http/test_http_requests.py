@@ -16,8 +16,8 @@ from backends.cancel import CancelToken
 from backends.errors import OperationCancelledError, UsageError
 from backends.http import CachePolicy, Http, Mode, errors
 from backends.http.cache import cache_summary
+from backends.http.httpx_loader import httpx
 from backends.http.response import ResponseSource
-from backends.http.stack import httpx
 from backends.http.waits import Waits
 
 Make = Callable[..., Http]

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from backends.http import CachePolicy, Downloader, Http, errors, speed
-from backends.http.speed import Meter, Timeouts
+from backends.http import CachePolicy, Downloader, Http, errors, transport
+from backends.http.transport import Meter, Timeouts
 
 Serve = Callable[..., Any]
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n"
@@ -44,7 +44,7 @@ class Pace:
 @pytest.fixture
 def pace(monkeypatch: pytest.MonkeyPatch) -> Pace:
     pace = Pace()
-    monkeypatch.setattr(speed, "clock", pace)
+    monkeypatch.setattr(transport, "clock", pace)
     return pace
 
 
@@ -143,7 +143,7 @@ class Hands:
 @pytest.fixture
 def hands(monkeypatch: pytest.MonkeyPatch) -> Hands:
     hands = Hands()
-    monkeypatch.setattr(speed, "clock", hands)
+    monkeypatch.setattr(transport, "clock", hands)
     return hands
 
 

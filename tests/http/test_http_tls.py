@@ -16,8 +16,8 @@ import pytest
 
 from backends.cancel import CancelToken
 from backends.http import CachePolicy, Downloader, Http, Identity, errors, transport
-from backends.http.exchange import Timeouts
-from backends.http.stack import httpx
+from backends.http.httpx_loader import httpx
+from backends.http.sender import Timeouts
 
 Make = Callable[..., Http]
 Serve = Callable[..., Any]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from backends.cancel import CancelToken
 from backends.http import CachePolicy, Http, Mode
 from backends.http.response import Freshness, ResponseSource
-from backends.prow.source import Listing, whole
+from backends.prow.store import BlobPage, list_all
 from backends.resources import Page, gather
 from backends.taskcluster.models import TasksEnvelope
 from backends.taskcluster.queue import Deployment, TaskPage
@@ -58,11 +58,11 @@ def test_a_task_group_is_as_old_as_its_oldest_page(origins: tuple[Freshness, ...
 @pytest.mark.parametrize("origins", list(permutations([NEW, OLD, NEW])))
 def test_a_folder_of_a_bucket_is_as_old_as_its_oldest_page(origins: tuple[Freshness, ...]) -> None:
     listings = iter(
-        Listing((), (f"folder{number}/",), "" if number == 2 else f"token{number}", origin)
+        BlobPage((), (f"folder{number}/",), "" if number == 2 else f"token{number}", origin)
         for number, origin in enumerate(origins)
     )
     source: Any = SimpleNamespace(list=lambda *_, **__: next(listings))
-    found = whole(source, "bucket", "", cancel=CancelToken())
+    found = list_all(source, "bucket", "", cancel=CancelToken())
     assert len(found.folders) == 3 and found.origin == OLD
 
 

@@ -94,4 +94,4 @@ def test_a_line_full_of_beginnings_is_read_to_its_end(introducer: str) -> None:
     [(b"10%\r50%\r100%", "100%"), (b"dos\r", "dos"), (b"a\rb\r\r", "b"), (b"\xff\xc3\xa9", "\ufffdé"), (b"\r", "")],
 )
 def test_a_progress_bar_shows_its_last_state(content: bytes, text: str) -> None:
-    assert ansi.decoded(content) == text
+    assert ansi.decode_line(content) == text

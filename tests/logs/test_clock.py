@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.logs.timestamps import Clock, spelled, stamp
+from backends.logs.timestamps import LogClock, format_elapsed, parse_timestamp
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,9 @@ from backends.logs.timestamps import Clock, spelled, stamp
     ],
 )
 def test_time_since_the_first_line(first: str, later: str, seconds: float, left: str) -> None:
-    clock = Clock()
+    clock = LogClock()
     clock.start(["no time here", first])
-    found = stamp(later)
+    found = parse_timestamp(later)
     assert found is not None and clock.elapsed(found) == pytest.approx(seconds)
     assert later[found.end :] == left
 
@@ -45,19 +45,19 @@ def test_time_since_the_first_line(first: str, later: str, seconds: float, left:
     "line", ["", "no time", "99:99:99 x", "2021-13-45T00:00:00Z", "version 1.2.3", "12:30 x", "x" * 500]
 )
 def test_what_is_no_time_is_none(line: str) -> None:
-    assert stamp(line) is None
+    assert parse_timestamp(line) is None
 
 
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_clock(text: str) -> None:
-    stamp(text)
-    stamp(f"[task 2025-02-12T02:47:20.604Z] {text}")
+    parse_timestamp(text)
+    parse_timestamp(f"[task 2025-02-12T02:47:20.604Z] {text}")
 
 
 def test_a_scale_that_the_first_lines_did_not_have_is_not_compared() -> None:
-    clock = Clock()
+    clock = LogClock()
     clock.start(["2026-11-20T08:43:25.678Z a"])
-    found = stamp("08:44:25     INFO - b")
+    found = parse_timestamp("08:44:25     INFO - b")
     assert found is not None and clock.elapsed(found) is None
 
 
@@ -66,17 +66,17 @@ def test_a_scale_that_the_first_lines_did_not_have_is_not_compared() -> None:
     [(0, "+0.000"), (59.9996, "+1:00.000"), (62.345, "+1:02.345"), (3723.4, "+1:02:03.400"), (-1.5, "-1.500")],
 )
 def test_elapsed_time_reads_as_a_stopwatch(seconds: float, words: str) -> None:
-    assert spelled(seconds) == words
+    assert format_elapsed(seconds) == words
 
 
 @pytest.mark.parametrize(
     "line", ["24:00:00 x", "23:60:00 x", "23:59:61 x", "2026-11-20T24:00:00Z x", "[task 2026-11-20T09:60:00Z] x"]
 )
 def test_an_hour_a_minute_or_a_second_that_no_clock_has_is_no_time(line: str) -> None:
-    assert stamp(line) is None
+    assert parse_timestamp(line) is None
 
 
 @pytest.mark.parametrize(("line", "seconds"), [("23:59:59 x", 86399.0), ("23:59:60 x", 86400.0), ("00:00:00 x", 0.0)])
 def test_the_first_and_the_last_moment_of_a_day_are_times(line: str, seconds: float) -> None:
-    found = stamp(line)
+    found = parse_timestamp(line)
     assert found is not None and found.seconds == seconds

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from backends.logs import ansi, rules, sources
-from backends.logs.findings import Findings, error_lines
-from backends.logs.rules import RULES, Rule, Severity
+from backends.logs.rules import RULES, Findings, Rule, Severity, error_lines
 from backends.logs.spool import LogSpool
 
 INNOCENT = [
@@ -333,14 +332,14 @@ def test_the_rules_agree_with_pythons_re_on_real_logs(samples: Path) -> None:
     logs = sorted(samples.glob("taskcluster/treeherder/*.log.gz")) + sorted(samples.glob("prow/**/build-log*.txt"))
     if not logs:
         pytest.skip("there are no recorded logs on this machine")
-    compiled = {severity: re.compile(rules.joined(severity)) for severity in Severity}
+    compiled = {severity: re.compile(rules.rules_regex(severity)) for severity in Severity}
     for path in logs:
         spool = LogSpool(sources.from_path(path))
         spool.fill()
         found = Findings(spool)
         found.run()
         for number, line in enumerate(spool.lines(0, spool.line_count)):
-            text = ansi.strip(ansi.decoded(line.content))
+            text = ansi.strip(ansi.decode_line(line.content))
             nothing = re.search(rules.NOTHING, text)
             expected = next(
                 (

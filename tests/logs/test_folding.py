@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.logs.folding import CONTEXT, HEAD, SHORTEST_FOLD, TAIL, Folding, Row, fold
+from backends.logs.folding import CONTEXT, HEAD, SHORTEST_FOLD, TAIL, FoldedRow, Folding, fold
 
 NUMBERS = st.lists(st.integers(0, 300), max_size=12).map(lambda numbers: sorted(set(numbers)))
 
 
-def walked(folding: Folding, lines: int) -> list[Row]:
+def walked(folding: Folding, lines: int) -> list[FoldedRow]:
     """All rows, which must stand for every line once."""
     rows = [folding.at(row) for row in range(folding.row_count)]
     at = 0

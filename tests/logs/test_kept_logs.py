@@ -11,8 +11,8 @@ import pytest
 from backends.cancel import CancelToken
 from backends.http import Http, Mode
 from backends.http.errors import HttpError, OfflineError
-from backends.logs import log_cache
-from backends.logs.log_cache import from_http_kept
+from backends.logs import sources
+from backends.logs.sources import from_http_cached
 
 URL = "https://tc.example/log"
 
@@ -51,7 +51,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def read(server: Server, cache: Path | None, mode: Mode = Mode.NORMAL, **options: bool) -> bytes:
     with Http(cache_dir=cache, mode=mode, transport=httpx.MockTransport(server)) as http:
-        return b"".join(from_http_kept(http, URL, **options)(CancelToken()))
+        return b"".join(from_http_cached(http, URL, **options)(CancelToken()))
 
 
 def test_a_log_is_fetched_once_and_read_offline(server: Server, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_log_that_was_never_read_is_not_there_offline(server: Server, tmp_path
 
 def test_half_a_log_is_not_kept(server: Server, tmp_path: Path) -> None:
     with Http(cache_dir=tmp_path, transport=httpx.MockTransport(server)) as http:
-        reading = from_http_kept(http, URL)(CancelToken())
+        reading = from_http_cached(http, URL)(CancelToken())
         next(reading)  # and the reader goes back
         reading.close()  # type: ignore[attr-defined]
     server.breaks = True
@@ -102,7 +102,7 @@ def test_refresh_asks_again(server: Server, tmp_path: Path) -> None:
 def test_a_log_above_the_limit_is_read_and_not_kept(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_cache, "CAP", 100)
+    monkeypatch.setattr(sources, "CAP", 100)
     assert read(server, tmp_path) == server.body
     assert read(server, tmp_path) == server.body and server.asked == 2
 
@@ -110,7 +110,7 @@ def test_a_log_above_the_limit_is_read_and_not_kept(
 def test_damaged_stored_bytes_are_fetched_anew(server: Server, tmp_path: Path) -> None:
     read(server, tmp_path)
     with Http(cache_dir=tmp_path) as http:
-        store = http.stored()
+        store = http.blob_cache()
         assert store is not None
         assert store.get(f"log-v1||{URL}") is not None, "the key of this test is not the one in use"
         store.put(f"log-v1||{URL}", b"\x1f\x8bdamaged")

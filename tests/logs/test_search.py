@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from backends.cancel import CancelToken
 from backends.errors import UsageError
-from backends.logs import chunks, sources
-from backends.logs.matches import Hits
-from backends.logs.patterns import has_capital, pattern
-from backends.logs.search import Search
+from backends.logs import search, sources
+from backends.logs.patterns import has_capital, parse_pattern
+from backends.logs.search import LogSearcher, Matches
 from backends.logs.spool import LogSpool
 
 LINES = st.lists(
@@ -49,7 +48,7 @@ def filled(content: bytes) -> LogSpool:
 
 
 def found(spool: LogSpool, text: str, start: int = 0) -> list[int]:
-    search = Search(spool, text, start)
+    search = LogSearcher(spool, text, start)
     search.run()
     assert search.complete
     return [line for line in range(spool.line_count) if line in search]
@@ -64,14 +63,14 @@ def test_a_search_finds_what_pythons_re_finds_line_by_line(
     compiled = re.compile(text, 0 if has_capital(text) else re.IGNORECASE)
     shown = [line.decode().rstrip("\r") for line in content.split(b"\n")][: spool.line_count]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chunks, "WINDOW", window)
+        patch.setattr(search, "WINDOW", window)
         assert found(spool, text, start) == [number for number, line in enumerate(shown) if compiled.search(line)]
 
 
 @given(LINES, st.integers(0, 45))
 def test_next_and_previous_visit_every_match_once_around(lines: list[str], start: int) -> None:
     spool = filled("\n".join(lines).encode())
-    search = Search(spool, "error", start)
+    search = LogSearcher(spool, "error", start)
     search.run()
     expected = [number for number, line in enumerate(lines) if "error" in line.lower()]
     assert search.count == len(expected)
@@ -98,7 +97,7 @@ def test_bytes_that_are_not_utf8_do_not_stop_a_search() -> None:
 
 def test_a_match_at_the_end_of_ten_megabytes_without_a_newline_is_found_once() -> None:
     spool = filled(b"first\n" + b"x" * 10_000_000 + b"needle" + b"y" * 5_000_000 + b"needle\nlast needle\n")
-    search = Search(spool, "needle")
+    search = LogSearcher(spool, "needle")
     search.run()
     assert [line for line in range(3) if line in search] == [1, 2] and search.count == 2
 
@@ -111,7 +110,7 @@ def test_a_pattern_that_would_hang_pythons_re_does_not(text: str) -> None:
 @pytest.mark.parametrize("text", ["(", "[a", "*", "a{2,1}", "\\", "(?=x)", r"(a)\1", "a{99999}{9999}", ""])
 def test_a_wrong_pattern_is_refused_in_words(text: str) -> None:
     with pytest.raises(UsageError) as refused:
-        pattern(text)
+        parse_pattern(text)
     words = str(refused.value)
     assert words.endswith(".") and "\n" not in words and "polars" not in words and "col(" not in words
 
@@ -135,7 +134,7 @@ def test_a_capital_is_one_that_is_searched_for(text: str, capital: bool) -> None
 )
 def test_the_marks_are_where_the_matches_are(words: list[str], text: str) -> None:
     line = " ".join(words)
-    spans = pattern(text).spans([line])[0]
+    spans = parse_pattern(text).spans([line])[0]
     compiled = re.compile(text, re.IGNORECASE)
     assert [line[start:end] for start, end in spans] == [m[0] for m in compiled.finditer(line) if m[0]]
 
@@ -151,8 +150,8 @@ def test_a_search_goes_on_while_the_log_grows_and_stops_when_told() -> None:
     spool = LogSpool(slow)
     filler = threading.Thread(target=spool.fill)
     filler.start()
-    search = Search(spool, "match")
-    stopped = Search(spool, "match")
+    search = LogSearcher(spool, "match")
+    stopped = LogSearcher(spool, "match")
     threads = [threading.Thread(target=search.run), threading.Thread(target=stopped.run)]
     for thread in threads:
         thread.start()
@@ -168,13 +167,13 @@ def test_a_search_goes_on_while_the_log_grows_and_stops_when_told() -> None:
 
 def test_a_search_from_below_finds_what_is_above_too() -> None:
     spool = filled(b"".join(b"line %d\n" % number for number in range(1000)))
-    search = Search(spool, "line .*7$", start=500)
+    search = LogSearcher(spool, "line .*7$", start=500)
     search.run()
     assert search.count == 100 and search.next(499) == 507 and search.previous(500) == 497 and search.next(997) == 7
 
 
 def test_hits_beyond_the_cap_are_counted_and_not_kept() -> None:
-    hits = Hits(cap=3)
+    hits = Matches(cap=3)
     hits.add([1, 2])
     hits.add([2, 5, 9, 11])
     hits.add([11, 12])
@@ -194,7 +193,7 @@ def test_a_match_where_two_parts_of_a_very_long_line_meet_is_found(at: int) -> N
 def hits_of(text: bytes, wanted: str) -> list[int]:
     spool = LogSpool(sources.from_bytes(text))
     spool.fill()
-    search = Search(spool, wanted)
+    search = LogSearcher(spool, wanted)
     search.run()
     found = [line for line in range(spool.line_count) if line in search]
     assert search.count == len(found)

@@ -164,6 +164,6 @@ def test_a_log_that_is_cut_off_or_damaged_says_which_and_keeps_what_was_read() -
     for damaged, words in ((whole[:-9], "cut off"), (whole + b"\x1f\x8bjunkjunkjunk", "compressed bytes are damaged")):
         read = bytearray()
         with pytest.raises(AppError, match=words):
-            for chunk in sources.decompressed([damaged]):
+            for chunk in sources.decompress([damaged]):
                 read += chunk
         assert bytes(read) == b"line\n" * 10

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, FileError, OperationCancelledError
-from backends.logs import index, sources
+from backends.logs import sources
 from backends.logs import spool as spools
 from backends.logs.spool import LINE_CAP, Line, LogSpool
 
@@ -63,7 +63,6 @@ def test_blocks_lines_and_chunks_of_every_size_fit_together(lengths: list[int], 
     content = b"\n".join(bytes([97 + number % 26]) * length for number, length in enumerate(lengths))
     content += b"\n" if ended and content else b""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(index, "BLOCK", 64)
         patch.setattr(spools, "BLOCK", 64)
         patch.setattr(spools, "LINE_CAP", 64)
         spool = filled(*(content[at : at + chunk] for at in range(0, len(content), chunk)))

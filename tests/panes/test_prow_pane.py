@@ -21,11 +21,11 @@ async def test_a_job_opens_with_its_builds_enter_lists_files_and_l_reads_the_log
 
 
 async def test_completeness_opens_as_a_table(demo: dict[str, str]) -> None:
-    from backends.locators.prow import ProwView, View
+    from backends.prow.locators import CompletenessView
     from backends.systems import parse_locator
 
     place = parse_locator(demo["prow.completeness-job"])
-    wanted = ProwView(View.COMPLETENESS, place.bucket, place.path, (), (("count", "140"),))  # type: ignore[attr-defined]
+    wanted = CompletenessView(place.bucket, place.path, count=140)  # type: ignore[attr-defined]
     async with running(wanted.text()) as (app, pilot):
         await until(pilot, lambda: "135" in screen_text(app))
         first = view(app)

@@ -10,13 +10,12 @@ from typing import Any
 from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.http import Http
-from backends.prow import archive_of, resolve, resource_for
-from backends.prow.archive import Archive
-from backends.prow.build_ids import EPOCH_MS
+from backends.prow.bucket import BucketReader, open_bucket
+from backends.prow.build_reader import EPOCH_MS
 from backends.resources import Resource, gather
-from backends.systems import parse_locator
+from backends.systems import open_resource, parse_locator
 from tests.prow.bucket_server import Bucket
-from tui.commands.prow_session import filtered
+from tui.commands.prow import filter_rows
 
 NAME = "ci-logs"
 JOB = "logs/periodic-a/"
@@ -65,13 +64,11 @@ def settings(bucket: Bucket, **more: Any) -> Settings:
 
 def opened(bucket: Bucket, http: Http, text: str, **more: Any) -> Resource:
     """What a text lists in the bucket's storage."""
-    made = settings(bucket, **more)
-    return resource_for(resolve(parse_locator(text), http, made), http, made)
+    return open_resource(parse_locator(text), http, settings(bucket, **more), CancelToken())
 
 
-def archive(bucket: Bucket, http: Http, text: str = f"gs://{NAME}/{JOB}") -> Archive:
-    locator = parse_locator(text)
-    return archive_of(locator, http, settings(bucket))  # type: ignore[arg-type]
+def archive(bucket: Bucket, http: Http, text: str = f"gs://{NAME}/{JOB}") -> BucketReader:
+    return open_bucket(parse_locator(text), http, settings(bucket))  # type: ignore[arg-type]
 
 
 def rows(resource: Resource) -> list[dict[str, Any]]:
@@ -84,7 +81,7 @@ def rows(resource: Resource) -> list[dict[str, Any]]:
 
 
 def arriving(order: Random) -> type[Any]:
-    """Stands in for `Turns`: the same answers, in an order and in batches that chance decides."""
+    """Stands in for `PriorityPool`: the same results, in an order and in batches that chance decides."""
 
     class Arriving:
         def __init__(self, ask: Any, cancel: CancelToken, workers: int = 16, name: str = "") -> None:
@@ -96,10 +93,10 @@ def arriving(order: Random) -> type[Any]:
         def __exit__(self, *_: object) -> None:
             return None
 
-        def add(self, questions: Any) -> None:
+        def submit(self, questions: Any) -> None:
             self.questions += [question for _, question in questions]
 
-        def rest(self) -> Iterator[list[Any]]:
+        def batches(self) -> Iterator[list[Any]]:
             order.shuffle(self.questions)
             while self.questions:
                 size = order.randint(1, 3)
@@ -112,4 +109,4 @@ def arriving(order: Random) -> type[Any]:
 def printed(resource: Resource) -> tuple[str, tuple[str, ...], bool]:
     """What a verb prints: the rows in the list's own order as CSV, and the notes; and whether something is missing."""
     found = gather(resource, CancelToken())
-    return filtered(found.frame, resource, "").write_csv(), found.notes, found.partial
+    return filter_rows(found.frame, resource, "").write_csv(), found.notes, found.partial

@@ -9,9 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.demo.prow import builds, junit
-from backends.prow.junit_matrix import ABSENT, JUNIT_MATRIX, LETTERS, junit_matrix
-from backends.prow.junit_reading import read_junit
-from backends.prow.junit_rows import JUNIT_TESTS, STATES, JUnitFile, junit_rows
+from backends.prow.junit import (
+    JUNIT_MATRIX,
+    JUNIT_TESTS,
+    LETTERS,
+    NOT_REPORTED,
+    STATES,
+    JUnitFile,
+    junit_matrix,
+    junit_rows,
+)
+from backends.prow.junit_reader import read_junit
 
 Row = tuple[str, str, str, float | None]  # test, build, state, duration
 
@@ -51,7 +59,7 @@ def naive(rows: list[Row], order: list[str]) -> dict[str, dict[str, object]]:
             trend = (median(known[:half]) / median(known[-half:]) - 1) * 100
         found[test] = {
             "state": states[0],
-            "history": "".join(LETTERS[of[build][0]] if build in of else ABSENT for build in order),
+            "history": "".join(LETTERS[of[build][0]] if build in of else NOT_REPORTED for build in order),
             "runs": runs,
             "failures": len(failed),
             "flakes": flakes,

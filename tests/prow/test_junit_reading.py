@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.demo.prow import builds, junit
-from backends.prow import junit_reading
-from backends.prow.junit_cleaning import Cleaner, encoding_of
-from backends.prow.junit_reading import MOST_CHARACTERS, Case, JUnitReader, read_junit
+from backends.prow import junit_reader
+from backends.prow.junit_reader import MAX_CHARACTERS, JUnitCase, JUnitReader, XmlCleaner, encoding_of, read_junit
 
 SIMPLE = b"""<?xml version="1.0" encoding="UTF-8"?>
 <testsuites><testsuite name="outer"><testsuite name="inner">
@@ -32,10 +31,10 @@ second line</error></testcase>
 def test_a_sound_file_is_read_as_it_is() -> None:
     found = read_junit(SIMPLE)
     assert found.cases == (
-        Case("outer / inner", "c", "passes", "P", 1.5),
-        Case("outer / inner", "c", "fails", "F", 1234.5, "why", "long <why> & <raw>", "printed"),
-        Case("outer / inner", "c", "errs", "F", None, "first line", "first line\nsecond line"),
-        Case("outer / inner", "c", "skipped", "S", None),
+        JUnitCase("outer / inner", "c", "passes", "P", 1.5),
+        JUnitCase("outer / inner", "c", "fails", "F", 1234.5, "why", "long <why> & <raw>", "printed"),
+        JUnitCase("outer / inner", "c", "errs", "F", None, "first line", "first line\nsecond line"),
+        JUnitCase("outer / inner", "c", "skipped", "S", None),
     )
     assert found.missing == ("1 time is not a number.",)
     assert not found.partial
@@ -60,7 +59,7 @@ def test_the_first_tests_of_a_cut_off_file_are_read() -> None:
 
 def test_a_failure_counts_that_is_cut_off_itself_and_a_pass_does_not() -> None:
     failing = read_junit(b'<testsuite><testcase name="a"><failure message="why">beg')
-    assert failing.cases == (Case("", "", "a", "F", None, "why", "beg"),)
+    assert failing.cases == (JUnitCase("", "", "a", "F", None, "why", "beg"),)
     assert read_junit(b'<testsuite><testcase name="a"><system-out>beg').cases == ()
 
 
@@ -127,13 +126,13 @@ def test_endless_nesting_is_left_out() -> None:
 
 
 def test_long_texts_are_cut_and_said_to_be() -> None:
-    long = b"x" * (MOST_CHARACTERS + 1)
+    long = b"x" * (MAX_CHARACTERS + 1)
     found = read_junit(
         b'<testsuite><testcase name="%s"><failure message="%s">%s</failure><system-out>%s</system-out></testcase>'
         b"</testsuite>" % (long, long, long, long)
     )
     (case,) = found.cases
-    assert {len(text) for text in (case.name, case.message, case.text, case.output)} == {MOST_CHARACTERS}
+    assert {len(text) for text in (case.name, case.message, case.text, case.output)} == {MAX_CHARACTERS}
     assert found.missing == ("4 texts were cut.",)
 
 
@@ -152,7 +151,7 @@ def test_what_is_no_junit_at_all_is_said() -> None:
 
 
 def test_a_flood_of_text_and_tests_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(junit_reading, "MOST_CASES", 5_000)
+    monkeypatch.setattr(junit_reader, "MAX_CASES", 5_000)
 
     def flood() -> Iterator[bytes]:
         yield b'<testsuite><testcase name="a"><failure>'
@@ -176,7 +175,7 @@ def test_the_tests_of_a_suite_share_its_name() -> None:
     suites = b'<testsuite name="%s">' % (b"n" * 9_000) * 3
     cases = read_junit(suites + b"<testcase name='a'/><testcase name='b'/>").cases
     assert cases[0].suite is cases[1].suite
-    assert len(cases[0].suite) == MOST_CHARACTERS
+    assert len(cases[0].suite) == MAX_CHARACTERS
 
 
 def test_all_the_samples_are_read(samples: Path) -> None:
@@ -245,7 +244,7 @@ def test_it_does_not_matter_in_what_pieces_a_file_comes(content: bytes, sizes: l
 
 @given(st.text(max_size=40))
 def test_text_that_is_no_markup_is_kept_by_the_cleaner(text: str) -> None:
-    cleaner = Cleaner()
+    cleaner = XmlCleaner()
     escaped = text.replace("&", "&amp;").replace("<", "&lt;")
     if any(0xD800 <= ord(letter) < 0xE000 for letter in text):
         return
@@ -266,7 +265,7 @@ SUREFIRE = b"""<testsuite name="t"><testcase classname="c" name="flaked" time="0
 
 def test_earlier_runs_inside_a_case_make_it_flaky_or_failed_with_reruns() -> None:
     flaked, failed, both = read_junit(SUREFIRE).cases
-    assert flaked == Case("t", "c", "flaked", "P", 0.5, "second try", "at b.java:2", "", 2)
+    assert flaked == JUnitCase("t", "c", "flaked", "P", 0.5, "second try", "at b.java:2", "", 2)
     assert (failed.state, failed.message, failed.text, failed.reruns) == ("F", "the end", "text", 2)
     assert both.state == "S"  # as the lens has it
 
@@ -287,7 +286,7 @@ def test_colours_are_no_part_of_a_test_s_name(escape: str) -> None:
         f'<failure message="{escape}why">{escape}text</failure><system-out>{escape}out</system-out></testcase>'
     )
     (case,) = read_junit(content.encode()).cases
-    assert case == Case("suite", "class", "a test", "F", None, "why", "text", "out")
+    assert case == JUnitCase("suite", "class", "a test", "F", None, "why", "text", "out")
 
 
 PYTEST = b"""<?xml version="1.0" encoding="utf-8"?><testsuites name="pytest tests">

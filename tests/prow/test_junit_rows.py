@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from backends.demo.prow import builds, junit
-from backends.prow.junit_reading import Case, Reading, read_junit
-from backends.prow.junit_rows import JUNIT_FILES, JUNIT_TESTS, UNNAMED, JUnitFile, junit_files, junit_rows, state_of
+from backends.prow.junit import (
+    JUNIT_FILES,
+    JUNIT_TESTS,
+    UNNAMED,
+    JUnitFile,
+    junit_file_rows,
+    junit_rows,
+    state_of_results,
+)
+from backends.prow.junit_reader import JUnitCase, JUnitContent, read_junit
 
 
 def file(path: str, *cases: tuple[str, str], build: str = "1") -> JUnitFile:
     made = tuple(
-        Case("s", "", name, state, float(place), f"{state}{place}", f"text {place}", "")
+        JUnitCase("s", "", name, state, float(place), f"{state}{place}", f"text {place}", "")
         for place, (name, state) in enumerate(cases)
     )
-    return JUnitFile(build, path, Reading(made))
+    return JUnitFile(build, path, JUnitContent(made))
 
 
 def test_failures_come_first_then_flakes_passes_and_skips_in_the_files_order() -> None:
@@ -50,7 +58,7 @@ def test_the_same_test_of_two_builds_is_two_rows() -> None:
 
 
 def test_a_skip_beside_other_results_does_not_hide_them() -> None:
-    assert [state_of(letters) for letters in ("S", "SP", "SF", "SPF", "FP")] == [
+    assert [state_of_results(letters) for letters in ("S", "SP", "SF", "SPF", "FP")] == [
         "skipped", "passed", "failed", "flaky", "flaky",
     ]  # fmt: skip
 
@@ -61,7 +69,7 @@ def test_a_test_without_a_name_is_a_row() -> None:
 
 def test_files_say_what_is_missing_from_them() -> None:
     cut = JUnitFile("1", "b.xml", read_junit(b'<testsuite><testcase name="a" time="2"/>'))
-    found = junit_files([file("a.xml", ("t", "F"), ("u", "S")), cut, file("c.xml", ("t", "P"))])
+    found = junit_file_rows([file("a.xml", ("t", "F"), ("u", "S")), cut, file("c.xml", ("t", "P"))])
     assert dict(found.schema) == JUNIT_FILES.polars()
     assert found["state"].to_list() == ["failed", "incomplete", "passed"]
     assert found.row(1, named=True)["missing"] == "It ends in the middle; 1 test was read before that."
@@ -71,7 +79,7 @@ def test_files_say_what_is_missing_from_them() -> None:
 
 def test_nothing_read_is_an_empty_frame() -> None:
     assert junit_rows([]).schema == JUNIT_TESTS.empty().schema
-    assert junit_files([]).schema == JUNIT_FILES.empty().schema
+    assert junit_file_rows([]).schema == JUNIT_FILES.empty().schema
 
 
 def test_the_demos_damaged_files_are_all_rows_or_words() -> None:
@@ -84,10 +92,10 @@ def test_the_demos_damaged_files_are_all_rows_or_words() -> None:
 
 
 def test_a_case_that_lists_its_failed_runs_is_flaky_or_failed_with_reruns() -> None:
-    flaked = Case("s", "c", "flaked", "P", 0.5, "second try", "trace", "", 2)
-    failed = Case("s", "c", "failed", "F", 1.5, "the end", "", "", 1)
-    found = junit_rows([JUnitFile("1", "TEST-a.xml", Reading((flaked, failed)))])
+    flaked = JUnitCase("s", "c", "flaked", "P", 0.5, "second try", "trace", "", 2)
+    failed = JUnitCase("s", "c", "failed", "F", 1.5, "the end", "", "", 1)
+    found = junit_rows([JUnitFile("1", "TEST-a.xml", JUnitContent((flaked, failed)))])
     told = found.select("test", "state", "runs", "message", "duration").rows()
     assert told == [("failed", "failed", 2, "the end", 1.5), ("flaked", "flaky", 3, "second try", 0.5)]
-    (row,) = junit_files([JUnitFile("1", "TEST-a.xml", Reading((flaked, failed)))]).rows(named=True)
+    (row,) = junit_file_rows([JUnitFile("1", "TEST-a.xml", JUnitContent((flaked, failed)))]).rows(named=True)
     assert (row["state"], row["tests"], row["failures"], row["flaky"]) == ("failed", 2, 1, 1)

@@ -11,9 +11,9 @@ from backends.cancel import CancelToken
 from backends.http import Http, Mode
 from backends.http.errors import AccessDeniedError
 from backends.http.response import ResponseSource
-from backends.locators.prow import ProwPath, ProwView
 from backends.prow.builds import BuildList
-from backends.prow.resolve import NotResolved
+from backends.prow.locators import LogSearchView, ProwPath, ProwView
+from backends.prow.resolve import UnresolvedError
 from backends.resources import Link, LogAddress, Question, Resource, gather
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, archive, build, opened, rows, settings, snowflake
@@ -184,7 +184,7 @@ def test_a_pull_request_is_found_however_its_repository_is_spelled(bucket: Bucke
         build(bucket, snowflake(1000), f"pr-logs/pull/{folder}/{job}/")
     found = opened(bucket, http, "o/r#12", prow_bucket=NAME)
     assert {row["job"] for row in rows(found)} == {"pull-a", "pull-b"}
-    with pytest.raises(NotResolved):
+    with pytest.raises(UnresolvedError):
         opened(bucket, http, "o/r#13", prow_bucket=NAME)
 
 
@@ -193,7 +193,7 @@ def test_a_bare_name_finds_its_job_and_an_unknown_one_is_said(bucket: Bucket, ht
     bucket.put("pr-logs/directory/pull-y/1.txt", "x")
     assert opened(bucket, http, "periodic-b", prow_bucket=NAME).locator == ProwPath(NAME, "logs/periodic-b/")
     assert opened(bucket, http, "pull-y", prow_bucket=NAME).locator == ProwPath(NAME, "pr-logs/directory/pull-y/")
-    with pytest.raises(NotResolved):
+    with pytest.raises(UnresolvedError):
         opened(bucket, http, "periodic-c", prow_bucket=NAME)
 
 
@@ -207,12 +207,12 @@ def test_an_address_without_its_last_slash_opens_the_folder(bucket: Bucket, http
 
 def test_buckets_that_have_moved_are_opened_where_they_are(http: Http) -> None:
     from backends.config import Settings
-    from backends.prow.profiles import moved
+    from backends.prow.bucket import current_name
 
-    assert moved("origin-ci-test", Settings()) == "test-platform-results"
-    assert moved("kubernetes-jenkins", Settings()) == "kubernetes-ci-logs"
-    assert moved("origin-ci-test", Settings(gcs_url="http://127.0.0.1:1")) == "origin-ci-test"
-    assert moved("mine", Settings(prow_aliases={"mine": "yours"})) == "yours"
+    assert current_name("origin-ci-test", Settings()) == "test-platform-results"
+    assert current_name("kubernetes-jenkins", Settings()) == "kubernetes-ci-logs"
+    assert current_name("origin-ci-test", Settings(gcs_url="http://127.0.0.1:1")) == "origin-ci-test"
+    assert current_name("mine", Settings(prow_aliases={"mine": "yours"})) == "yours"
 
 
 def test_logs_of_several_containers_and_of_none(bucket: Bucket, http: Http) -> None:
@@ -236,7 +236,7 @@ def test_the_menu_offers_views_of_the_marked_builds(bucket: Bucket, http: Http) 
     frame = whole(builds)
     menu = builds.menu(found[0], frame)
     views = [one.opens for one in menu if isinstance(one, Link) and isinstance(one.opens, ProwView)]
-    assert {str(one.view) for one in views} >= {
+    assert {one.template.head for one in views} >= {
         "completeness",
         "presence",
         "over-time",
@@ -247,7 +247,7 @@ def test_the_menu_offers_views_of_the_marked_builds(bucket: Bucket, http: Http) 
     }
     question = next(one for one in menu if isinstance(one, Question))
     search = question.opens("panic")
-    assert isinstance(search, ProwView) and search.option("text") == "panic" and len(search.builds) == 3
+    assert isinstance(search, LogSearchView) and search.pattern == "panic" and len(search.builds) == 3
     for one in views:
         assert rows(opened(bucket, http, one.text())) is not None
     assert "3 success" in builds.summary(frame) and "100.0 % passed" in builds.summary(frame)
@@ -266,19 +266,17 @@ def test_the_menu_of_a_pull_request_is_about_the_job_under_the_cursor(bucket: Bu
 
 
 def test_the_menu_of_five_thousand_builds_is_made_at_once(bucket: Bucket, http: Http) -> None:
-    from backends.prow.archive import place_of
-    from backends.prow.build_reading import skeleton
-    from backends.prow.builds import build_frame
+    from backends.prow.build_reader import BUILDS, place_of, row_from_id
 
     builds = listing(bucket, http)
-    frame = build_frame(skeleton(place_of(JOB, snowflake(number))) for number in range(5000))
+    frame = BUILDS.build([row_from_id(place_of(JOB, snowflake(number))) for number in range(5000)])
     links = [one for one in builds.menu(None, frame) if isinstance(one, Link)]
     # one tuple of ids for all of them, not one each
     assert len({id(one.opens.builds) for one in links}) == 1  # type: ignore[union-attr]
 
 
 def test_a_running_build_s_log_is_deck_s_where_there_is_one(http: Http) -> None:
-    from backends.prow.profiles import live_log
+    from backends.prow.bucket import live_log
 
     url = live_log("test-platform-results", "periodic a", "12", "https://storage.googleapis.com")
     assert url == "https://prow.ci.openshift.org/log?job=periodic%20a&id=12"

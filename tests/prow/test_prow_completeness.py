@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.http import Http
-from backends.locators.prow import ProwPath, ProwView, View
-from backends.prow import resource_for
-from backends.prow.completeness_reading import BuildEntries
-from backends.prow.completeness_sets import counts, presence, sets
+from backends.prow.completeness import BuildEntries, count_entries, count_files, count_sets
+from backends.prow.locators import CompletenessView, MissingFilesView, ProwPath, ProwView
 from backends.resources import Resource
+from backends.systems import open_resource
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, build, opened, rows, snowflake
 
@@ -39,8 +39,8 @@ def notebook(bucket: Bucket) -> None:
             build(bucket, snowflake(number * DAY / 4 + 3 * DAY), leave_out=left_out, artifacts=artifacts)
 
 
-def view(bucket: Bucket, http: Http, kind: View = View.COMPLETENESS, **options: str) -> Any:
-    locator = ProwView(kind, NAME, JOB, (), tuple(({"count": "140"} | options).items()))
+def view(bucket: Bucket, http: Http, kind: type[ProwView] = CompletenessView, **options: Any) -> Any:
+    locator = kind(NAME, JOB, **{"count": 140} | options)
     return opened(bucket, http, locator.text())
 
 
@@ -76,7 +76,7 @@ def test_one_request_a_build_and_level(bucket: Bucket, http: Http) -> None:
 
 def test_which_file_is_missing_how_often(bucket: Bucket, http: Http) -> None:
     notebook(bucket)
-    by = {row["level"] + row["name"]: row for row in rows(view(bucket, http, View.PRESENCE))}
+    by = {row["level"] + row["name"]: row for row in rows(view(bucket, http, MissingFilesView))}
     assert (by["/podinfo.json"]["present"], by["/podinfo.json"]["missing"]) == (136, 4)
     assert (by["artifacts/metadata.json"]["present"], by["artifacts/metadata.json"]["missing"]) == (138, 2)
 
@@ -103,23 +103,27 @@ def test_pending_absent_and_unlisted_builds_are_no_incomplete_ones(bucket: Bucke
 def test_a_set_is_measured_against_ended_builds_only() -> None:
     ended = [BuildEntries(str(number), False, ("a", "b")) for number in range(2)]
     pending = [BuildEntries(str(number), True, ("a",)) for number in range(10, 15)]
-    table = sets([*ended, *pending], ("/",))
+    table = count_sets([*ended, *pending], ("/",))
     assert table.filter(table["kind"] == "ok")["builds"].to_list() == [2]
-    assert presence([*ended, *pending], ("/",)).select("name", "present", "pending").rows() == [
+    assert count_files([*ended, *pending], ("/",)).select("name", "present", "pending").rows() == [
         ("a", 2, 5),
         ("b", 2, 0),
     ]
 
 
 def test_no_builds_and_no_names_are_tables_too() -> None:
-    assert sets([], ("/",)).is_empty() and counts([], ("/",)).is_empty() and presence([], ("/",)).is_empty()
-    lost = [BuildEntries("1", problem="no")]
-    assert sets(lost, ("/",))["kind"].to_list() == ["failed"] and presence(lost, ("/",)).is_empty()
+    assert (
+        count_sets([], ("/",)).is_empty()
+        and count_entries([], ("/",)).is_empty()
+        and count_files([], ("/",)).is_empty()
+    )
+    lost = [BuildEntries("1", error="no")]
+    assert count_sets(lost, ("/",))["kind"].to_list() == ["failed"] and count_files(lost, ("/",)).is_empty()
 
 
 def test_names_with_spaces_do_not_make_two_sets_one() -> None:
     found = [BuildEntries("1", first=("a b",)), BuildEntries("2", first=("a", "b"))]
-    frame = sets(found, ["/"])
+    frame = count_sets(found, ["/"])
     assert frame["builds"].to_list() == [1, 1] and frame["key"].n_unique() == 2
 
 
@@ -135,14 +139,14 @@ def copied(tmp_path: Path, http: Http, builds: dict[str, dict[str, Any]]) -> dic
             (folder / name).write_text(body if isinstance(body, str) else json.dumps(body))
     at = f"file:{tmp_path}"
     states = {row["build"]: row["state"] for row in rows(made(http, ProwPath(NAME, JOB, at)))}
-    table = rows(made(http, ProwView(View.COMPLETENESS, NAME, JOB, (), (("level", "1"),), at)))
+    table = rows(made(http, CompletenessView(NAME, JOB, store=at, level="1")))
     kinds = {build: row["kind"] for row in table for build in row["build_ids"].split(",")}
     assert states.keys() == kinds.keys() == builds.keys()
     return {build: (states[build], kinds[build]) for build in builds}
 
 
 def made(http: Http, locator: ProwPath | ProwView) -> Resource:
-    return resource_for(locator, http, Settings())
+    return open_resource(locator, http, Settings(), CancelToken())
 
 
 def test_a_copied_tree_has_no_pending_builds_of_years_ago(tmp_path: Path, http: Http) -> None:
@@ -184,7 +188,7 @@ def test_a_build_that_runs_is_pending_whatever_the_times_of_its_copied_files(tmp
     assert copied(tmp_path, http, {"7": files}) == {"7": ("running", "pending")}
     for path in (tmp_path / NAME / JOB / "7").iterdir():
         os.utime(path, (now - 90 * DAY, now - 90 * DAY))
-    table = rows(made(http, ProwView(View.COMPLETENESS, NAME, JOB, (), (("level", "1"),), f"file:{tmp_path}")))
+    table = rows(made(http, CompletenessView(NAME, JOB, store=f"file:{tmp_path}", level="1")))
     assert [row["kind"] for row in table] == ["pending"]
 
 

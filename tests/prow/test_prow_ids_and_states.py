@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.prow import build_ids
-from backends.prow.build_state import decoded, state_of
+from backends.prow import build_reader
+from backends.prow.build_reader import parse_object, state_of
 
 NOW = 1_700_000_000_000.0
 HOUR = 3600
 
 
 def test_a_real_id_has_its_date() -> None:
-    assert build_ids.created_ms("1378441280396201984", NOW) == 1_617_480_986_104
+    assert build_reader.created_ms("1378441280396201984", NOW) == 1_617_480_986_104
 
 
 @pytest.mark.parametrize(
@@ -36,20 +36,20 @@ def test_a_real_id_has_its_date() -> None:
 )
 def test_counters_truncated_ids_and_other_nodes_have_no_date(text: str) -> None:
     """189489678293716582 stood in a real latest-build.txt: 18 digits of a truncated id, months away."""
-    at = build_ids.created_ms(text, time.time() * 1000)
+    at = build_reader.created_ms(text, time.time() * 1000)
     assert at is None or (text == "189489678293716582" and at < 1_400_000_000_000)
 
 
 def test_counters_sort_by_number_and_snowflakes_above_them() -> None:
     ids = ["2", "10", "9", "1378441280396201984", "999999999999999999"]
-    assert sorted(ids, key=build_ids.order) == ["2", "9", "10", "999999999999999999", "1378441280396201984"]
+    assert sorted(ids, key=build_reader.sort_key) == ["2", "9", "10", "999999999999999999", "1378441280396201984"]
 
 
 @given(st.text("0123456789", min_size=1, max_size=20), st.floats(1.6e12, 1.9e12))
 def test_every_id_lies_in_exactly_one_window(build: str, now: float) -> None:
     inside = [
         (low, high)
-        for low, high in build_ids.windows(None, now)
+        for low, high in build_reader.id_windows(None, now)
         if (not low or build >= low) and (not high or build < high)
     ]
     assert len(inside) == 1
@@ -57,9 +57,9 @@ def test_every_id_lies_in_exactly_one_window(build: str, now: float) -> None:
 
 @given(st.integers(1_500_000_000_000, 1_900_000_000_000), st.integers(0, 4095))
 def test_a_moment_s_first_id_is_not_above_the_ids_of_that_moment(ms: int, step: int) -> None:
-    number = (ms - build_ids.EPOCH_MS) << 22 | 1 << 12 | step
-    assert int(build_ids.first_at(ms)) <= number < int(build_ids.first_at(ms + 1))
-    assert build_ids.created_ms(str(number), 1_900_000_000_000) == ms
+    number = (ms - build_reader.EPOCH_MS) << 22 | 1 << 12 | step
+    assert int(build_reader.first_id_at(ms)) <= number < int(build_reader.first_id_at(ms + 1))
+    assert build_reader.created_ms(str(number), 1_900_000_000_000) == ms
 
 
 STARTED = {"timestamp": NOW / 1000 - HOUR}
@@ -120,5 +120,5 @@ def test_whatever_the_files_hold_there_is_a_word_for_it(
 
 @given(st.binary(max_size=40))
 def test_bytes_that_are_no_object_are_an_empty_one(content: bytes) -> None:
-    assert isinstance(decoded(content), dict)
-    assert decoded(b"[" * 100_000) == {} and decoded(b"[1]") == {} and decoded(None) == {}
+    assert isinstance(parse_object(content), dict)
+    assert parse_object(b"[" * 100_000) == {} and parse_object(b"[1]") == {} and parse_object(None) == {}

@@ -10,9 +10,9 @@ import pytest
 from backends.cancel import CancelToken
 from backends.errors import AppError
 from backends.http import Http
-from backends.locators.prow import ProwPath, ProwView, View
-from backends.prow.file_openings import is_events, is_junit, is_text
+from backends.prow.files import is_events, is_junit, is_text
 from backends.prow.jobs import JobList, visited_jobs
+from backends.prow.locators import EventsView, FileTreeView, JUnitView, ProwPath
 from backends.resources import Document, LogAddress, Question
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, build, opened, rows, snowflake
@@ -66,10 +66,10 @@ def test_enter_shows_each_file_as_what_it_is(bucket: Bucket, http: Http) -> None
     assert isinstance(level.shows(by["build-log.txt"]), LogAddress)
     inner = opened(bucket, http, f"gs://{NAME}/{folder}artifacts/")
     by = {row["name"]: row for row in rows(inner)}
-    assert inner.shows(by["events.json"]) == ProwView(View.EVENTS, NAME, f"{folder}artifacts/events.json")
-    assert inner.shows(by["junit_01.xml"]) == ProwView(View.JUNIT, NAME, f"{folder}artifacts/junit_01.xml")
+    assert inner.shows(by["events.json"]) == EventsView(NAME, f"{folder}artifacts/events.json")
+    assert inner.shows(by["junit_01.xml"]) == JUnitView(NAME, f"{folder}artifacts/junit_01.xml")
     assert inner.shows(by["picture.png"]) is None
-    podinfo = opened(bucket, http, ProwView(View.EVENTS, NAME, f"{folder}podinfo.json").text())
+    podinfo = opened(bucket, http, EventsView(NAME, f"{folder}podinfo.json").text())
     with pytest.raises(AppError):
         rows(podinfo)
 
@@ -103,7 +103,7 @@ def test_all_files_of_marked_builds_are_one_list(bucket: Bucket, http: Http) -> 
     several = (snowflake(1000), snowflake(2000))
     for one in several:
         build(bucket, one, artifacts=("a/b/c.txt", "metadata.json"))
-    tree = opened(bucket, http, ProwView(View.TREE, NAME, JOB, several).text())
+    tree = opened(bucket, http, FileTreeView(NAME, JOB, several).text())
     found = rows(tree)
     assert len(found) == 14 and {row["build"] for row in found} == set(several)
     assert "artifacts/a/b/c.txt" in {row["name"] for row in found}
@@ -113,7 +113,7 @@ def test_folders_have_the_number_and_size_of_all_that_is_in_them(bucket: Bucket,
     folder = build(bucket, snowflake(1000), artifacts=(), leave_out=("prowjob.json", "podinfo.json"))
     bucket.put(f"{folder}artifacts/a/b.txt", b"x" * 100)
     bucket.put(f"{folder}artifacts/c.txt", b"x" * 50)
-    sizes = opened(bucket, http, ProwView(View.TREE, NAME, folder, (), (("by", "folders"),)).text())
+    sizes = opened(bucket, http, FileTreeView(NAME, folder, by="folders").text())
     by = {row["folder"]: row for row in rows(sizes)}
     assert (by["artifacts/"]["files"], by["artifacts/"]["size"], by["artifacts/"]["largest"]) == (2, 150, 100)
     assert by["."]["files"] == 3 and sizes.open(by["."]) == ProwPath(NAME, folder)

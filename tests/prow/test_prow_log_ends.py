@@ -10,11 +10,11 @@ import pytest
 from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.http import Http
-from backends.locators.prow import ProwPath
-from backends.prow import resource_for
-from backends.prow.gcs_source import GcsSource
-from backends.prow.log_tail import WINDOW, last_lines
+from backends.prow.bucket import TAIL_BYTES, BucketReader
+from backends.prow.locators import ProwPath
+from backends.prow.store_gcs import GcsStore
 from backends.resources import LogAddress, gather
+from backends.systems import open_resource
 from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import NAME, build, snowflake
@@ -24,7 +24,7 @@ LINES = [b"line %d of the log\n" % number for number in range(200_000)]
 
 
 def ends(bucket: Bucket, http: Http, count: int) -> list[bytes] | None:
-    return last_lines(GcsSource(http, bucket.url), "ci", LOG, count, CancelToken())
+    return BucketReader(GcsStore(http, bucket.url), "ci").last_lines(LOG, count, CancelToken())
 
 
 def ranges(bucket: Bucket) -> list[str]:
@@ -34,7 +34,7 @@ def ranges(bucket: Bucket) -> list[str]:
 def test_the_end_of_a_plain_log_comes_without_the_rest(bucket: Bucket, http: Http) -> None:
     stored = bucket.put(LOG, b"".join(LINES))
     assert ends(bucket, http, 3) == LINES[-3:]
-    assert ranges(bucket) == [f"bytes={len(stored.body) - WINDOW}-"]
+    assert ranges(bucket) == [f"bytes={len(stored.body) - TAIL_BYTES}-"]
     assert "generation=1" in bucket.asked[-1], "another text may have taken its place since its size was told"
 
 
@@ -69,7 +69,7 @@ def test_a_short_log_and_too_many_lines_are_read_whole(bucket: Bucket, http: Htt
 
 
 def address_of(bucket: Bucket, http: Http) -> LogAddress:
-    builds = resource_for(ProwPath("ci", "logs/job/"), http, Settings(gcs_url=bucket.url))
+    builds = open_resource(ProwPath("ci", "logs/job/"), http, Settings(gcs_url=bucket.url), CancelToken())
     address = builds.log(gather(builds, CancelToken()).frame.row(0, named=True))
     assert address is not None
     return address

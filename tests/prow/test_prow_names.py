@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from backends.http import Http
-from backends.locators.prow import ProwPath
-from backends.prow import resolve
-from backends.prow.resolve import NotResolved
+from backends.prow.locators import ProwPath
+from backends.prow.resolve import UnresolvedError, resolve
 from backends.systems import parse_locator
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import NAME, build, settings, snowflake
@@ -39,7 +38,7 @@ def test_a_build_is_found_by_its_job_and_id_wherever_the_job_keeps_its_builds(bu
     batch = ProwPath(NAME, f"pr-logs/pull/batch/unit-tests_istio/{three}/")
     assert found(bucket, http, f"unit-tests_istio/{three}") == batch
     assert found(bucket, http, f"unit-tests_istio/{two}") == ProwPath(NAME, folder)
-    with pytest.raises(NotResolved, match="has no build 77 of a job unit-tests_istio"):
+    with pytest.raises(UnresolvedError, match="has no build 77 of a job unit-tests_istio"):
         found(bucket, http, "unit-tests_istio/77")
 
 
@@ -53,7 +52,7 @@ def test_a_build_is_found_by_its_id_alone(bucket: Bucket, http: Http) -> None:
     assert found(bucket, http, two) == ProwPath(NAME, folder)
     sippy = f"https://sippy.dptools.openshift.org/sippy-ng/job_runs/{one}/intervals"
     assert found(bucket, http, sippy) == ProwPath(NAME, f"logs/b-job/{one}/")
-    with pytest.raises(NotResolved, match="has a build") as problem:
+    with pytest.raises(UnresolvedError, match="has a build") as problem:
         found(bucket, http, snowflake(3 * DAY))
     assert "JOB/" in problem.value.hint
 
@@ -66,7 +65,7 @@ def test_of_thousands_of_jobs_only_visited_ones_are_asked_for_a_build(
         bucket.put(f"logs/job-{number}/1/started.json", {})
     build(bucket, one, "logs/job-7/")
     bucket.page = 5
-    with pytest.raises(NotResolved, match="more jobs than can be asked") as problem:
+    with pytest.raises(UnresolvedError, match="too many jobs to try each") as problem:
         found(bucket, http, one)
     assert problem.value.hint == f"Add the job: JOB/{one}."
     visit = {"text": f"gs://{NAME}/logs/job-7/", "pinned": False, "at": 1.0}
@@ -78,4 +77,4 @@ def test_a_line_of_a_build_that_deck_shows_by_its_link_keeps_its_number(bucket: 
     two = snowflake(2 * DAY)
     folder = linked(bucket, "pull-x", two)
     page = f"https://prow.ci.openshift.org/view/gs/{NAME}/pr-logs/directory/pull-x/{two}#1:build-log.txt:5-7"
-    assert found(bucket, http, page) == ProwPath(NAME, f"{folder}build-log.txt", "", 5, 7)
+    assert found(bucket, http, page) == ProwPath(NAME, f"{folder}build-log.txt", "", (5, 7))

@@ -18,17 +18,16 @@ from hypothesis import strategies as st
 
 from backends.cancel import CancelToken
 from backends.http import Http
-from backends.locators.prow import ProwPath
-from backends.prow.archive import Archive
-from backends.prow.build_ids import EPOCH_MS
+from backends.prow.bucket import BucketReader
 from backends.prow.build_listing import BuildListing
+from backends.prow.build_reader import EPOCH_MS
 from backends.prow.builds import BuildList
-from backends.prow.fallback_source import FallbackSource
-from backends.prow.gcs_source import GcsSource
-from backends.prow.gcsweb_source import GcswebSource
-from backends.prow.local_source import LocalSource
-from backends.prow.s3_source import S3Source
-from backends.prow.source import Source
+from backends.prow.locators import ProwPath
+from backends.prow.store import BlobStore
+from backends.prow.store_gcs import GcsStore
+from backends.prow.store_gcsweb import FallbackStore, GcswebStore
+from backends.prow.store_local import LocalStore
+from backends.prow.store_s3 import S3Store
 from backends.resources import gather
 from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket, serving
@@ -42,7 +41,7 @@ SINCE_2018 = 1_530_000_000  # ids have 19 digits since May 2018
 class Store:
     """A store to list, and how an object gets into it."""
 
-    source: Source
+    source: BlobStore
     put: Callable[[str, bytes], object]
     folders: Iterator[int]
 
@@ -55,20 +54,20 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Http]:
 
 def _json_api(http: Http, directory: Path) -> Iterator[Store]:
     with serving(Bucket(page=7)) as bucket:
-        yield Store(GcsSource(http, bucket.url), bucket.put, itertools.count())
+        yield Store(GcsStore(http, bucket.url), bucket.put, itertools.count())
 
 
 def _gcsweb(generation: str) -> Callable[[Http, Path], Iterator[Store]]:
     def made(http: Http, directory: Path) -> Iterator[Store]:
         with serving(Bucket(page=7, gcsweb=generation)) as bucket:
-            yield Store(GcswebSource(http, bucket.url), bucket.put, itertools.count())
+            yield Store(GcswebStore(http, bucket.url), bucket.put, itertools.count())
 
     return made
 
 
 def _fallback(http: Http, directory: Path) -> Iterator[Store]:
     with serving(Bucket(page=7, private=True)) as bucket:
-        both = FallbackSource(GcsSource(http, bucket.url), GcswebSource(http, bucket.url))
+        both = FallbackStore(GcsStore(http, bucket.url), GcswebStore(http, bucket.url))
         yield Store(both, bucket.put, itertools.count())
 
 
@@ -78,7 +77,7 @@ def _local(http: Http, directory: Path) -> Iterator[Store]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(body)
 
-    yield Store(LocalSource(directory), put, itertools.count())
+    yield Store(LocalStore(directory), put, itertools.count())
 
 
 def _fake_gcs(http: Http, directory: Path) -> Iterator[Store]:
@@ -93,7 +92,7 @@ def _fake_gcs(http: Http, directory: Path) -> Iterator[Store]:
             params = {"uploadType": "media", "name": name}
             httpx.post(uploads, params=params, content=body).raise_for_status()
 
-        yield Store(GcsSource(http, server.url), put, itertools.count())
+        yield Store(GcsStore(http, server.url), put, itertools.count())
 
 
 def _moto(http: Http, directory: Path) -> Iterator[Store]:
@@ -108,7 +107,7 @@ def _moto(http: Http, directory: Path) -> Iterator[Store]:
             client_options={"allow_http": True},
         )  # fmt: skip
         httpx.put(f"http://{host}:{port}/{NAME}").raise_for_status()
-        yield Store(S3Source(lambda bucket: made), made.put, itertools.count())
+        yield Store(S3Store(lambda bucket: made), made.put, itertools.count())
     finally:
         server.stop()
 
@@ -125,11 +124,11 @@ def store(request: pytest.FixtureRequest, client: Http, tmp_path_factory: pytest
 
 
 def listing(store: Store, folder: str, count: int = 0, since_ms: float | None = None) -> BuildListing:
-    return BuildListing(Archive(store.source, NAME), folder, count, since_ms)
+    return BuildListing(BucketReader(store.source, NAME), folder, count, since_ms)
 
 
 def ids(found: BuildListing) -> list[str]:
-    return [place.build for some in found.found(CancelToken()) for place in some.places]
+    return [place.build for some in found.batches(CancelToken()) for place in some.places]
 
 
 def filled(store: Store, names: list[str]) -> str:
@@ -174,7 +173,7 @@ def test_the_newest_listed_are_the_newest_by_number(store: Store, job: set[str],
     assert set(ids(listing(store, folder))) == set(builds)
     if len(newest) > 1:
         than = newest[min(count, len(newest) - 1)]
-        newer = listing(store, folder).newer(str(int(than)), CancelToken())
+        newer = listing(store, folder).list_newer(str(int(than)), CancelToken())
         assert {place.build for place in newer} == {one for one in builds if int(one) > int(than)}
 
 
@@ -187,7 +186,7 @@ def test_the_refresh_of_counters_sees_what_text_order_puts_before(store: Store) 
     """After 9 comes 10, and after 999 come 1000 and the first snowflake: all of them are smaller as texts."""
     folder = filled(store, ["8", "9"])
     new = snowflake(60)
-    builds = BuildList(ProwPath(NAME, folder), Archive(store.source, NAME), complete=False)
+    builds = BuildList(ProwPath(NAME, folder), BucketReader(store.source, NAME), complete=False)
     shown = gather(builds, CancelToken()).frame
     for name in ("10", new):
         store.put(f"{folder}{name}/build-log.txt", b"x")
@@ -197,7 +196,7 @@ def test_the_refresh_of_counters_sees_what_text_order_puts_before(store: Store) 
 
 def test_a_job_without_builds_shows_its_first_one_when_it_comes(store: Store) -> None:
     folder = f"logs/job-{next(store.folders)}/"
-    builds = BuildList(ProwPath(NAME, folder), Archive(store.source, NAME), complete=False)
+    builds = BuildList(ProwPath(NAME, folder), BucketReader(store.source, NAME), complete=False)
     shown = gather(builds, CancelToken()).frame
     store.put(f"{folder}1/build-log.txt", b"x")
     page = builds.updates(shown, CancelToken())
@@ -226,10 +225,10 @@ def test_since_leaves_out_the_counters_of_a_job_that_has_snowflakes_now(store: S
 def test_a_bounded_list_has_the_newest_and_says_that_there_are_more(
     bucket: Bucket, http: Http, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backends.prow.build_listing.MOST", 50)
+    monkeypatch.setattr("backends.prow.build_listing.MAX_BUILDS", 50)
     for number in range(1, 131):
         bucket.put(f"logs/j/{number}/x", "")
-    some = list(BuildListing(Archive(GcsSource(http, bucket.url), NAME), "logs/j/").found(CancelToken()))
+    some = list(BuildListing(BucketReader(GcsStore(http, bucket.url), NAME), "logs/j/").batches(CancelToken()))
     found = [place.build for one in some for place in one.places]
     assert found == [str(number) for number in range(130, 80, -1)]
     assert [one.note for one in some if one.note] == ["Only 50 builds are listed; the others are older."]
@@ -240,7 +239,7 @@ def test_counters_cost_two_windows_and_snowflakes_only_as_many_as_needed(bucket:
         bucket.put(f"logs/counters/{number}/x", "")
     for day in range(20):
         bucket.put(f"logs/snowflakes/{snowflake(day * DAY + 60)}/x", "")
-    archive = Archive(GcsSource(http, bucket.url), NAME)
+    archive = BucketReader(GcsStore(http, bucket.url), NAME)
     assert len(ids(BuildListing(archive, "logs/counters/", 3))) == 3
     assert len(bucket.lists()) == 2
     bucket.asked.clear()
@@ -251,7 +250,7 @@ def test_counters_cost_two_windows_and_snowflakes_only_as_many_as_needed(bucket:
 def test_gcsweb_is_asked_for_its_one_page_once(bucket: Bucket, http: Http) -> None:
     for ago in (900, 901, 2000):
         bucket.put(f"logs/j/{snowflake(ago * DAY)}/x", "")
-    assert len(ids(BuildListing(Archive(GcswebSource(http, bucket.url), NAME), "logs/j/"))) == 3
+    assert len(ids(BuildListing(BucketReader(GcswebStore(http, bucket.url), NAME), "logs/j/"))) == 3
     assert len(bucket.asked) == 1
 
 
@@ -270,7 +269,7 @@ def test_the_builds_of_a_pull_request_are_the_newest_of_all_its_jobs(bucket: Buc
     folder = "pr-logs/pull/o_r/12/"
     for job, number in (("pull-a", 9), ("pull-a", 101), ("pull-b", 100), ("pull-b", 8), ("pull-c", 102)):
         bucket.put(f"{folder}{job}/{number}/x", "")
-    found = ids(BuildListing(Archive(GcsSource(http, bucket.url), NAME), folder, 3))
+    found = ids(BuildListing(BucketReader(GcsStore(http, bucket.url), NAME), folder, 3))
     assert found == ["102", "101", "100"]
 
 
@@ -282,9 +281,9 @@ def test_what_is_kept_for_offline_has_no_older_build_before_a_newer_one(
     for number in range(990, 1012):
         bucket.put(f"logs/j/{number}/x", "")
     build(bucket, snowflake(60), "logs/j/")
-    ids(BuildListing(Archive(GcsSource(http, bucket.url), NAME, "", http.stored()), "logs/j/", 3))
+    ids(BuildListing(BucketReader(GcsStore(http, bucket.url), NAME, "", http.stored()), "logs/j/", 3))
     offline = http.with_mode(Mode.OFFLINE)
-    kept = ids(BuildListing(Archive(GcsSource(offline, bucket.url), NAME, "", offline.stored()), "logs/j/", 3))
+    kept = ids(BuildListing(BucketReader(GcsStore(offline, bucket.url), NAME, "", offline.stored()), "logs/j/", 3))
     assert kept[1:] == ["1011", "1010"]
 
 
@@ -297,20 +296,19 @@ def test_a_recorded_page_of_gcsweb_gives_its_newest_builds(prow_samples: Path, g
         lambda request: httpx.Response(200, text=page, headers={"content-type": "text/html"})
     )
     with Http(transport=transport) as client:
-        archive = Archive(GcswebSource(client, "https://gcsweb.example"), NAME)
+        archive = BucketReader(GcswebStore(client, "https://gcsweb.example"), NAME)
         assert [int(one) for one in ids(BuildListing(archive, folder, 5))] == numbers[:5]
         assert len(numbers) == 53 == len(ids(BuildListing(archive, folder)))
 
 
 def test_a_list_sorted_by_its_builds_is_in_the_order_of_their_numbers() -> None:
     from backends.frames import filters
-    from backends.prow.archive import place_of
-    from backends.prow.build_columns import BUILDS
-    from backends.prow.build_reading import skeleton
-    from backends.prow.builds import build_frame
+    from backends.prow.build_reader import BUILDS, place_of, row_from_id
     from tui.widgets.table_model import SortKey, ViewRequest
 
-    frame = build_frame(skeleton(place_of("logs/j/", one)) for one in ("999", "1500", "1000", "21", snowflake(60)))
+    frame = BUILDS.build(
+        [row_from_id(place_of("logs/j/", one)) for one in ("999", "1500", "1000", "21", snowflake(60))]
+    )
     request = ViewRequest((0, 0), frame, BUILDS, filters.parse("", BUILDS), (SortKey("build", descending=True),))
     view = request.compute().view
     assert view is not None and frame[view]["build"].to_list()[1:] == ["1500", "1000", "999", "21"]

@@ -15,8 +15,9 @@ from backends.config import Settings
 from backends.errors import OperationCancelledError
 from backends.http import Http
 from backends.http.errors import HttpError
-from backends.prow.object_downloads import ObjectDownloader
-from backends.prow.s3_source import S3Source, open_store
+from backends.prow import store_s3
+from backends.prow.bucket import ObjectDownloader
+from backends.prow.store_s3 import S3Store, open_store
 from backends.resources import gather
 from backends.session import Session
 from backends.transfers.engine import Transfer
@@ -109,16 +110,16 @@ def test_no_credentials_are_left_in_the_record_of_a_download(s3: str, ciexplore:
 def damaged(s3: str, http: Http, output: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """How a download of other bytes than those that the ETag is of ends."""
     folder = filled_s3(s3)
-    source = S3Source()
-    whole = S3Source.pieces
+    source = S3Store()
+    whole = store_s3._translated_pieces
     monkeypatch.setattr(
-        S3Source, "pieces", lambda *given: (bytes(byte ^ 1 for byte in piece) for piece in whole(*given))
+        store_s3, "_translated_pieces", lambda *given: (bytes(byte ^ 1 for byte in piece) for piece in whole(*given))
     )
-    from backends.prow.archive import Archive
-    from backends.prow.build_files import remote_file
+    from backends.prow.bucket import BucketReader
+    from backends.prow.files import remote_file
 
     entry = source.stat(NAME, f"{folder}finished.json", cancel=CancelToken())
-    plan = make_plan([remote_file(Archive(source, NAME, "s3"), entry)], output)
+    plan = make_plan([remote_file(BucketReader(source, NAME, "s3"), entry)], output)
     transfer = Transfer(
         plan,
         open_downloader=lambda: ObjectDownloader(http.downloader(), source),
@@ -153,7 +154,7 @@ def test_an_etag_of_an_object_with_a_key_of_its_own_is_no_md5(
 
 def test_a_download_of_s3_goes_on_where_it_stopped(s3: str, http: Http) -> None:
     folder = filled_s3(s3)
-    with ObjectDownloader(http.downloader(), S3Source()) as downloader:
+    with ObjectDownloader(http.downloader(), S3Store()) as downloader:
         url = f"s3://{NAME}/{folder}build-log.txt"
         with downloader.open(url) as whole:
             etag = whole.headers["etag"]
@@ -224,7 +225,7 @@ def test_no_link_and_no_pipe_of_a_tree_is_copied(tmp_path: Path, http: Http) -> 
     (tmp_path / "secret").write_text("s")
     (tmp_path / "link").symlink_to(tmp_path / "secret")
     os.mkfifo(tmp_path / "pipe")
-    with ObjectDownloader(http.downloader(), S3Source()) as downloader:
+    with ObjectDownloader(http.downloader(), S3Store()) as downloader:
         for name in ("link", "pipe", "missing", "."):
             with pytest.raises(HttpError), downloader.open((tmp_path / name).as_uri()):
                 pass
@@ -233,7 +234,7 @@ def test_no_link_and_no_pipe_of_a_tree_is_copied(tmp_path: Path, http: Http) -> 
 def test_a_file_that_is_written_to_meanwhile_is_not_taken_for_whole(tmp_path: Path, http: Http) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"x" * 600_000)
-    with ObjectDownloader(http.downloader(), S3Source()) as downloader, downloader.open(path.as_uri()) as stream:
+    with ObjectDownloader(http.downloader(), S3Store()) as downloader, downloader.open(path.as_uri()) as stream:
         pieces = stream.chunks()
         next(pieces)
         with path.open("ab") as stream_too:
@@ -246,7 +247,7 @@ def test_a_file_that_is_written_to_meanwhile_is_not_taken_for_whole(tmp_path: Pa
 def test_copying_is_stopped_at_once(tmp_path: Path, http: Http) -> None:
     (tmp_path / "log").write_bytes(b"x" * 600_000)
     cancel = CancelToken()
-    downloader = ObjectDownloader(http.downloader(), S3Source())
+    downloader = ObjectDownloader(http.downloader(), S3Store())
     with downloader, downloader.open((tmp_path / "log").as_uri(), cancel=cancel) as stream:
         cancel.cancel()
         with pytest.raises(OperationCancelledError):
@@ -304,7 +305,7 @@ def test_a_build_that_was_deleted_meanwhile_is_said(bucket: Bucket, http: Http) 
     for name in [name for name in bucket.objects if gone in name]:
         del bucket.objects[name]
     files = [file for batch in builds.files(frame, CancelToken()) for file in batch]
-    assert [file.skip for file in files if file.unlisted] == ["its files cannot be listed: the build has none any more"]
+    assert [file.skip for file in files if file.unlisted] == ["its files cannot be listed: the build no longer has any"]
     assert len(files) == 7
 
 

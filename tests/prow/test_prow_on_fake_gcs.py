@@ -1,4 +1,4 @@
-"""The whole way against a server that others wrote: listings, transcoding, downloads; and all recorded builds."""
+"""The list_all way against a server that others wrote: listings, transcoding, downloads; and all recorded builds."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ import pytest
 from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.http import Http
-from backends.locators.prow import ProwPath, ProwView, View
-from backends.prow import build_ids, resolve, resource_for
-from backends.prow.build_files import remote_file
+from backends.prow import build_reader
 from backends.prow.builds import BuildList
-from backends.prow.gcs_source import GcsSource
-from backends.prow.junit_reading import read_junit
-from backends.prow.source import whole
+from backends.prow.files import remote_file
+from backends.prow.junit_reader import read_junit
+from backends.prow.locators import LogSearchView, LogStatisticsView, ProwPath
+from backends.prow.store import list_all
+from backends.prow.store_gcs import GcsStore
 from backends.resources import Resource
-from backends.systems import parse_locator
+from backends.systems import open_resource, parse_locator
 from backends.transfers.engine import Transfer
 from backends.transfers.plan import make_plan
 from tests.prow.making import rows
@@ -58,7 +58,7 @@ def put(storage: str, bucket: str, name: str, body: bytes, *, packed: bool = Fal
 
 def opened(storage: str, http: Http, text: str) -> Resource:
     made = Settings(gcs_url=storage, prow_bucket=BUCKET)
-    return resource_for(resolve(parse_locator(text), http, made), http, made)
+    return open_resource(parse_locator(text), http, made, CancelToken())
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_every_recorded_id_is_dated_close_to_its_start(prow_samples: Path) -> No
             begun = next((value for name, value in row.items() if name and "start" in name.lower()), "")
             if not build or not begun:
                 continue
-            at = build_ids.created_ms(build)
+            at = build_reader.created_ms(build)
             assert at is not None
             seconds = float(begun) if begun.replace(".", "").isdigit() else datetime.fromisoformat(begun).timestamp()
             assert -1 < seconds - at / 1000 < 600
@@ -110,10 +110,11 @@ def test_every_recorded_id_is_dated_close_to_its_start(prow_samples: Path) -> No
 def test_every_recorded_log_is_measured_and_searched(recorded: str, http: Http) -> None:
     for job in ("4.8-e2e-gcp", "4.6-upgrade-from-stable-4.5-e2e-gcp-upgrade"):
         path = f"logs/periodic-ci-openshift-release-master-ci-{job}/"
-        logs = rows(opened(recorded, http, ProwView(View.LOGS, BUCKET, path).text()))
+        logs = rows(opened(recorded, http, LogStatisticsView(BUCKET, path).text()))
         assert any(row["lines"] for row in logs) and not any("cannot" in (row["note"] or "") for row in logs)
-        options = (("text", r"ERRO\[|^error:"), ("match", "*.txt"))
-        assert rows(opened(recorded, http, ProwView(View.SEARCH, BUCKET, path, (), options).text()))
+        assert rows(
+            opened(recorded, http, LogSearchView(BUCKET, path, pattern=r"ERRO\[|^error:", match="*.txt").text())
+        )
 
 
 def test_the_recorded_prowjob_tells_what_was_tested(recorded: str, http: Http) -> None:
@@ -131,13 +132,13 @@ def test_the_recorded_prowjob_tells_what_was_tested(recorded: str, http: Http) -
 
 
 def test_all_recorded_reports_and_metadata_are_read(prow_samples: Path) -> None:
-    from backends.prow.build_state import decoded, state_of
+    from backends.prow.build_reader import parse_object, state_of
 
     for path in (prow_samples / "junit").rglob("*.xml"):
         found = read_junit(path.read_bytes())
         assert found.cases or found.missing, path
     for path in (prow_samples / "prow-docs").glob("*.json"):
-        told = decoded(path.read_bytes())
+        told = parse_object(path.read_bytes())
         assert told and state_of(told, told, {}, [path.name], 1.7e12)[0]
 
 
@@ -151,14 +152,14 @@ def test_compressed_and_strange_objects_arrive_whole(storage: str, http: Http, t
     }
     for name, (body, packed) in wanted.items():
         put(storage, "own", folder + name, body, packed=packed)
-    source = GcsSource(http, storage)
-    entries = whole(source, "own", folder, cancel=CancelToken(), deep=True).files
+    source = GcsStore(http, storage)
+    entries = list_all(source, "own", folder, cancel=CancelToken(), deep=True).files
     assert {one.name.removeprefix(folder) for one in entries} == wanted.keys()
     for one in entries:
         with source.open("own", one, cancel=CancelToken()) as body:
             assert b"".join(body) == wanted[one.name.removeprefix(folder)][0]
     builds = opened(storage, http, f"gs://own/{folder}")
-    archive = builds.archive  # type: ignore[attr-defined]
+    archive = builds.bucket  # type: ignore[attr-defined]
     plan = make_plan([remote_file(archive, one) for one in entries], tmp_path / "out")
     transfer = Transfer(plan, open_downloader=http.downloader, jobs=2)
     transfer.start()

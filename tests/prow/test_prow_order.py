@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backends.prow.parallel import Turns, in_order
+from backends.pool import PriorityPool
 from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, build, snowflake
@@ -17,13 +17,13 @@ DAY = 86400
 LINKS = "pr-logs/pull/o_r/12/"
 
 
-class Shuffled(Turns[Any, Any]):
+class Shuffled(PriorityPool[Any, Any]):
     """The answers in batches and in an order that chance decides."""
 
     seed = 0
 
-    def rest(self) -> Iterator[list[Any]]:
-        found = [one for batch in super().rest() for one in batch]
+    def batches(self) -> Iterator[list[Any]]:
+        found = [one for batch in super().batches() for one in batch]
         chance = random.Random(self.seed)
         chance.shuffle(found)
         while found:
@@ -43,8 +43,8 @@ def builds(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         for job in ("pull-a", "pull-b"):  # counters: the same number in both
             bucket.put(f"{LINKS}{job}/{number}/started.json", {"timestamp": 1_700_000_000 + number})
     bucket.put("logs/other/1/x", "")
-    for module in ("builds", "build_files", "view_builds"):
-        monkeypatch.setattr(f"backends.prow.{module}.Turns", Shuffled)
+    for module in ("builds", "files", "build_listing"):
+        monkeypatch.setattr(f"backends.prow.{module}.PriorityPool", Shuffled)
     return made
 
 
@@ -67,7 +67,7 @@ def test_the_same_question_has_the_same_answer_byte_by_byte(
     bucket: Bucket, builds: list[str], ciexplore: Caller, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = set()
-    for seed in range(5):
+    for seed in range(3):
         monkeypatch.setattr(Shuffled, "seed", seed)
         done = ciexplore("prow", *arguments, "--gcs-url", bucket.url, "--no-cache")
         answers.add((done.code, done.out, done.err))
@@ -83,22 +83,17 @@ def test_files_of_several_builds_are_the_newest_build_s_first(
     assert listed == [one for number, one in enumerate(builds) if number not in (2, 5)]
 
 
-def test_an_answer_waits_only_for_those_before_it() -> None:
-    batches = iter([["b"], ["a", "d"], ["c"]])
-    assert list(in_order(batches, ["a", "b", "c", "d"], str)) == [["a", "b"], ["c", "d"]]
-
-
 class Early(Shuffled):
     """All answers are there by the time that the listing goes on."""
 
-    def ready(self) -> list[Any]:
-        return [one for batch in super().rest() for one in batch]
+    def completed(self) -> list[Any]:
+        return [one for batch in super().batches() for one in batch]
 
 
 def test_builds_that_cannot_be_read_are_counted_however_soon_that_is_known(
     builds: list[str], bucket: Bucket, ciexplore: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backends.prow.builds.Turns", Early)
+    monkeypatch.setattr("backends.prow.builds.PriorityPool", Early)
     found = ciexplore("prow", "builds", f"gs://{NAME}/{JOB}", "--gcs-url", bucket.url, "--no-cache")
     assert found.code == 1
     assert "2 builds cannot be read; their notes say why." in found.err

@@ -43,9 +43,9 @@ def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[[str, str], str]:
-    def written(name: str, text: str) -> str:
+    def write_file(name: str, text: str) -> str:
         path = tmp_path / name
         path.write_text(text, "utf-8")
         return str(path)
 
-    return written
+    return write_file

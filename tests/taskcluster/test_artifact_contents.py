@@ -75,7 +75,7 @@ def test_what_has_no_content_or_is_too_large_for_a_tree_is_not_promised_as_one(q
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing here waits between two tries."""
-    monkeypatch.setattr("backends.taskcluster.artifact_contents.delays", lambda: itertools.repeat(0.0))
+    monkeypatch.setattr("backends.taskcluster.artifact_contents.backoff_delays", lambda: itertools.repeat(0.0))
 
 
 @pytest.fixture

@@ -211,7 +211,7 @@ def test_damaged_stored_bytes_are_listed_anew(queue: FakeQueue, tmp_path: Path) 
     queue.group([[entry(1)]], sealed=PAST)
     http = queue.http(tmp_path)
     listed(tasks_of(http))
-    store = http.stored()
+    store = http.blob_cache()
     assert store is not None
     key = f"taskcluster-group-v2|{ROOT}||{GROUP}"
     kept = store.get(key)

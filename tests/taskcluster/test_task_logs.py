@@ -9,7 +9,7 @@ import pytest
 from backends.cancel import CancelToken
 from backends.http.errors import AccessDeniedError, NotFoundError
 from backends.locators.taskcluster import Artifact, IndexPath, Task, TaskGroup, TaskOrGroup
-from backends.logs.log_cache import from_log
+from backends.logs.sources import from_log
 from backends.resources import LogAddress
 from backends.systems import parse_locator
 from backends.taskcluster import resource_for

@@ -9,18 +9,18 @@ import httpx
 import polars as pl
 import pytest
 
-from backends import config, submit
+from backends import config
 from backends.cancel import CancelToken
 from backends.demo import DemoOptions, DemoServer
 from backends.demo import locators as demo_locators
 from backends.http import Http
 from backends.http.errors import NotFoundError
 from backends.locators import Locator
-from backends.locators.submit import TaskJobs
 from backends.locators.taskcluster import Task, TaskGroup
 from backends.locators.taskcluster_views import TaskRelation
 from backends.resources import Gathered, Link, Resource, gather
-from backends.systems import parse_locator
+from backends.submit.locators import TaskJobs
+from backends.systems import open_resource, parse_locator
 from backends.taskcluster import resolve, resource_for
 from backends.taskcluster.runs import RUNS
 from backends.taskcluster.task_columns import TASKS
@@ -247,7 +247,7 @@ def test_marked_tasks_are_linted_and_published_as_treeherder_jobs(server: DemoSe
     assert one.task_ids == (marked["task_id"][0],) and three.task_ids == tuple(marked["task_id"])
     assert label == "3 tasks as Treeherder jobs: lint, preview, publish"
     assert parse_locator(three.text()) == three
-    made = gather(submit.resource_for(three, http, settings), CancelToken()).frame
+    made = gather(open_resource(three, http, settings, CancelToken()), CancelToken()).frame
     assert made["name"].to_list() == marked["name"].to_list() and set(made["form"]) == {"pulse"}
     many = pl.concat([frame] * (1 + 300 // frame.height))
     label, first = jobs(many)[1]

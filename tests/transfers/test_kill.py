@@ -171,7 +171,7 @@ def test_kill_between_any_two_steps_of_a_commit_costs_no_second_fetch(
 
 STEPS = """
 from pathlib import Path
-import backends.http.stack
+import backends.http.httpx_loader
 from backends.http import Http
 from backends.transfers.engine import Transfer
 from backends.transfers.files import RemoteFile

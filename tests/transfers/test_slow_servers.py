@@ -7,11 +7,11 @@ import threading
 import pytest
 
 from backends.http import Http
-from backends.http.exchange import Timeouts
+from backends.http.sender import Timeouts
 from tests.transfers.conftest import Runner, ends, file
 from tests.transfers.site import Answer, Handler, Site
 
-pytest.importorskip("backends.http.speed")
+pytest.importorskip("backends.http.transport")
 TINY = b"x" * 100_000
 
 

@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
 from backends.logs import sources
-from backends.logs.reader import Reading
+from backends.logs.reader import LogReader
 from backends.logs.spool import Source
 from tests.driving import until
 from tui.keymap import KEYS
@@ -32,7 +32,7 @@ def number_lines(count: int, errors: tuple[int, ...] = ()) -> bytes:
 class LogApp(App[None]):
     def __init__(self, source: Source, **options: Any) -> None:
         super().__init__()
-        self.reading = Reading(source)
+        self.reading = LogReader(source)
         self.view = LogView(self.reading, **options)
         self.asked: list[str] = []
 

@@ -12,7 +12,7 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from backends.frames import summaries
+from backends.frames import statistics
 from backends.frames.schema import Column, Kind, Schema
 from tui.widgets.charts import HistogramPlot
 from tui.widgets.statistics import StatisticsPanel, ValueCounts
@@ -203,16 +203,16 @@ async def test_hostile_text_is_shown_and_not_obeyed() -> None:
 
 async def test_the_last_question_wins_over_a_slow_earlier_one(monkeypatch: pytest.MonkeyPatch) -> None:
     held, gate, measured = threading.Event(), threading.Event(), []
-    real = summaries.summarise
+    real = statistics.summarize
 
-    def slow(frame: pl.DataFrame, *arguments: Any, **options: Any) -> summaries.Summary:
+    def slow(frame: pl.DataFrame, *arguments: Any, **options: Any) -> statistics.ColumnSummary:
         measured.append(len(frame))
         if len(frame) == 200:
             held.set()
             assert gate.wait(30)
         return real(frame, *arguments, **options)
 
-    monkeypatch.setattr(summaries, "summarise", slow)
+    monkeypatch.setattr(statistics, "summarize", slow)
     app = PanelApp()
     async with app.run_test(size=(100, 30)) as pilot:
         await pilot.pause()
@@ -229,17 +229,17 @@ async def test_the_last_question_wins_over_a_slow_earlier_one(monkeypatch: pytes
 
 
 async def test_a_failure_is_shown_and_the_next_question_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = summaries.summarise
+    real = statistics.summarize
 
-    def broken(*_arguments: Any, **_options: Any) -> summaries.Summary:
+    def broken(*_arguments: Any, **_options: Any) -> statistics.ColumnSummary:
         raise ZeroDivisionError
 
     app = PanelApp()
     async with app.run_test(size=(100, 30)) as pilot:
-        monkeypatch.setattr(summaries, "summarise", broken)
+        monkeypatch.setattr(statistics, "summarize", broken)
         panel = await show_rows(pilot)
         assert "ZeroDivisionError" in text_of(app, "#stats-numbers")
-        monkeypatch.setattr(summaries, "summarise", real)
+        monkeypatch.setattr(statistics, "summarize", real)
         panel.step_column(1)
         await settled(pilot)
         assert "median" in text_of(app, "#stats-numbers")

@@ -249,8 +249,10 @@ async def test_a_big_table_is_filtered_in_a_thread_and_only_the_newest_filter_co
 async def test_opening_the_filter_of_a_big_table_prepares_its_first_word(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FrameTable, "INLINE_ROWS", 0)
     made: list[int] = []
-    haystack = filters.haystack
-    monkeypatch.setattr(filters, "haystack", lambda frame, schema: made.append(len(frame)) or haystack(frame, schema))
+    haystack = filters.search_text
+    monkeypatch.setattr(
+        filters, "search_text", lambda frame, schema: made.append(len(frame)) or haystack(frame, schema)
+    )
     async with running(frame(30)) as (app, table, pilot):
         table.prepare_filter()
         await settled(app, pilot)

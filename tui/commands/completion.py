@@ -7,13 +7,12 @@ import click
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> None:
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
     """Print the completion script of SHELL, to be sourced by its start-up file."""
     from click.shell_completion import get_completion_class
-
-    from tui.cli import cli
 
     found = get_completion_class(shell)
     if found is None:
         raise click.UsageError(f"No completion for {shell}.")
-    click.echo(found(cli, {}, "ciexplore", "_CIEXPLORE_COMPLETE").source())
+    click.echo(found(context.find_root().command, {}, "ciexplore", "_CIEXPLORE_COMPLETE").source())

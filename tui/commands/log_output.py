@@ -98,7 +98,7 @@ def _line(content: bytes) -> bytes:
     from backends.frames.formats import safe_text
     from backends.logs import ansi
 
-    text = ansi.strip(ansi.decoded(content.rstrip(b"\r")))
+    text = ansi.strip(ansi.decode_line(content.rstrip(b"\r")))
     if text.isascii() and text.isprintable():
         return text.encode() + b"\n"
     return "\t".join(safe_text(part, len(part) + 1) for part in text.split("\t")).encode("utf-8", "replace") + b"\n"

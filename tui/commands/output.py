@@ -56,9 +56,9 @@ def check_output(schema: Schema, output: Mapping[str, Any]) -> None:
 
     Raises `UsageError` for a column of --columns that the schema lacks.
     """
-    from backends.frames.selection import chosen_columns
+    from backends.frames.export import select_columns
 
-    chosen_columns(schema, _names(output["columns"]))
+    select_columns(schema, _names(output["columns"]))
 
 
 def _names(columns: str | None) -> list[str] | None:
@@ -83,7 +83,7 @@ def emit(
     to_stdout = target is None or target == "-"
     if form == "table":
         width = shutil.get_terminal_size((200, 24)).columns if sys.stdout.isatty() and to_stdout else 10_000
-        text = text_tables.render(frame, schema, width, columns=names)
+        text = text_tables.render_table(frame, schema, width, columns=names)
         if to_stdout:
             _print(text)
         else:

@@ -9,7 +9,7 @@ import click
 from backends.errors import UsageError
 from tui.commands.options import connection_options
 from tui.commands.output import check_output, emit, output_options
-from tui.commands.perf_dataset import dataset
+from tui.commands.treeherder_datasets import dataset
 
 if TYPE_CHECKING:
     from collections.abc import Callable

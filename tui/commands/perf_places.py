@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 
 from backends.errors import UsageError
+from backends.frames.formats import parse_quantity
 from backends.frames.schema import Kind
-from backends.frames.units import parse_quantity
 from backends.locators import InvalidLocatorError, Locator
 from backends.locators.pasted import PastedText
 from backends.locators.perfherder import (

@@ -137,7 +137,7 @@ def log(
         address = _address(session, cancel, locator)
         pieces: Iterable[bytes] = _read(session, address, cancel, follow)
         if errors:
-            from backends.logs.findings import error_lines
+            from backends.logs.rules import error_lines
 
             write_log(error_lines(pieces), target, overwrite=overwrite)
         else:
@@ -166,8 +166,7 @@ def _address(session: Session, cancel: CancelToken, locator: str) -> LogAddress:
 
 def _read(session: Session, address: LogAddress, cancel: CancelToken, follow: bool) -> Iterator[bytes]:
     """The bytes; of a log that still grows those that are there, or with `follow` all until the task ends."""
-    from backends.logs.log_cache import from_log
-    from backends.logs.sources import UntilNow
+    from backends.logs.sources import UntilNow, from_log
 
     source = from_log(session.http, address, session.open_downloader)
     if not address.live or follow:

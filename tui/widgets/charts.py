@@ -23,10 +23,9 @@ from textual.color import Color
 from textual.message import Message
 from textual.widget import Widget
 
-from backends.frames.bin_edges import linear_edges
-from backends.frames.charts import MOST_SERIES, Drawing, Points, Window, number, points, span
+from backends.frames.charts import MOST_SERIES, AxisWindow, Drawing, Points, chart_points, number, span
 from backends.frames.formats import format_value, safe_text
-from backends.frames.histograms import Histogram
+from backends.frames.histograms import Histogram, linear_edges
 from backends.frames.schema import Column, Kind, Schema
 from backends.resources import Chart
 from tui.widgets.table_drawing import fit_ends
@@ -255,7 +254,7 @@ class ChartPanel(PlotWidget):
         self._chart: Chart | None = None
         self._at: tuple[float, float] | None = None
         self._share = 1.0  # of the whole range of x that is in sight
-        self._window: Window | None = None
+        self._window: AxisWindow | None = None
         self._left = 0  # cells before the plot's first column
         self._cells = 0
         self._version = 0
@@ -301,7 +300,7 @@ class ChartPanel(PlotWidget):
         return self.keep_drawing(key, lambda: self._draw(frame, schema, chart, width, height))
 
     def _draw(self, frame: pl.DataFrame, schema: Schema, chart: Chart, width: int, height: int) -> Text:
-        found = points(frame, chart.x, chart.y, by=chart.by, marks=chart.marks, zoom=self._range(frame, chart))
+        found = chart_points(frame, chart.x, chart.y, by=chart.by, marks=chart.marks, zoom=self._range(frame, chart))
         window = self._window = found.window
         if window is None:
             return Text("No row that is shown has both values of the chart.", style="italic")
@@ -327,7 +326,7 @@ class ChartPanel(PlotWidget):
         title.truncate(width, overflow="ellipsis")
         return Text("\n", no_wrap=True, overflow="ellipsis").join([title, text])
 
-    def _cursor_cell(self, window: Window, lines: int) -> tuple[int, int] | None:
+    def _cursor_cell(self, window: AxisWindow, lines: int) -> tuple[int, int] | None:
         if self._at is None or not (window.x0 <= self._at[0] <= window.x1 and window.y0 <= self._at[1] <= window.y1):
             return None
         return round(window.across(self._at[0], self._cells)), round(window.up(self._at[1], lines))
@@ -391,7 +390,7 @@ def _plot_points(
     return _characters(figure)
 
 
-def _x_ticks(window: Window, column: Column, cells: int) -> Ticks:
+def _x_ticks(window: AxisWindow, column: Column, cells: int) -> Ticks:
     if window.x1 <= window.x0:
         return [(0, tick_labels([window.x0], column)[0])]
     edges = linear_edges(window.x0, window.x1, cells, whole=column.kind is Kind.COUNT, kind=column.kind)
@@ -402,7 +401,7 @@ def _x_ticks(window: Window, column: Column, cells: int) -> Ticks:
     return [(place, label) for place, label in found if 0 <= place <= cells - 1]
 
 
-def _y_ticks(window: Window, column: Column, lines: int) -> Ticks:
+def _y_ticks(window: AxisWindow, column: Column, lines: int) -> Ticks:
     if window.y1 <= window.y0:
         return [(0, tick_labels([window.y0], column)[0])]
     whole = column.kind in {Kind.COUNT, Kind.BYTES}

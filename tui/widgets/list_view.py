@@ -24,7 +24,7 @@ from textual.widgets import Static
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
-from backends.frames.charts import nearest
+from backends.frames.charts import nearest_row
 from backends.frames.formats import safe_text
 from backends.http.response import Freshness, describe_freshness
 from backends.locators import Locator
@@ -493,7 +493,7 @@ class ResourceView(Vertical):
         """The cursor goes to the row that is nearest to where the chart was clicked."""
         event.stop()
         table, chart = self.table, self.resource.chart if self.resource is not None else None
-        key = nearest(table.shown_rows, chart.x, event.x, table.schema.key) if table is not None and chart else None
+        key = nearest_row(table.shown_rows, chart.x, event.x, table.schema.key) if table is not None and chart else None
         if table is not None and key is not None:
             table.move_to_key(key)
 

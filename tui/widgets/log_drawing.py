@@ -19,10 +19,10 @@ from backends.frames.formats import safe_text
 from backends.logs import ansi, timestamps
 from backends.logs.ansi import PLAIN, SgrState
 from backends.logs.ansi import Color as LogColour
-from backends.logs.patterns import Pattern
+from backends.logs.patterns import TextPattern
 from backends.logs.rules import Severity
 from backends.logs.spool import Line, LogSpool
-from backends.logs.timestamps import Clock, Stamp
+from backends.logs.timestamps import LogClock, Timestamp
 
 # Signs, so that neither the cursor nor the severity of a line needs colour to be seen.
 CURSOR, IN_RANGE = "▌", "│"
@@ -58,7 +58,7 @@ class DecodedLine:
     text: str
     spans: tuple[ansi.Span, ...]
     cut: int
-    stamp: Stamp | None
+    stamp: Timestamp | None
     matches: tuple[tuple[int, int], ...]
 
 
@@ -68,10 +68,10 @@ class LogLines:
     def __init__(self, spool: LogSpool) -> None:
         self._spool = spool
         self._blocks: dict[int, list[DecodedLine]] = {}
-        self._clock = Clock()
-        self._pattern: Pattern | None = None
+        self._clock = LogClock()
+        self._pattern: TextPattern | None = None
 
-    def set_pattern(self, pattern: Pattern | None) -> None:
+    def set_pattern(self, pattern: TextPattern | None) -> None:
         """Marks what matches from now on."""
         self._pattern = pattern
         self._blocks.clear()
@@ -91,10 +91,10 @@ class LogLines:
             lines = self._blocks[block] = self._decode_block(block * _BLOCK)
         return lines[place] if place < len(lines) else None
 
-    def elapsed(self, found: Stamp) -> float | None:
+    def elapsed(self, found: Timestamp) -> float | None:
         if not self._clock.is_set:
             heads = self._spool.lines(0, _FIRST_LINES)
-            self._clock.start(ansi.strip(ansi.decoded(line.content[:_MAX_CHARACTERS])) for line in heads)
+            self._clock.start(ansi.strip(ansi.decode_line(line.content[:_MAX_CHARACTERS])) for line in heads)
         return self._clock.elapsed(found)
 
     def line_up_to(self, number: int, most: int) -> DecodedLine:
@@ -108,14 +108,14 @@ class LogLines:
     def _decode(self, lines: list[Line], most: int) -> list[DecodedLine]:
         parsed = []
         for line in lines:
-            decoded = ansi.decoded(line.content)
+            decoded = ansi.decode_line(line.content)
             text, spans = ansi.parse(decoded[: 2 * most])
             cut = line.cut + max(len(decoded) - 2 * most, 0) + max(len(text) - most, 0)
             parsed.append((text[:most], spans, cut))
         texts = [text for text, _, _ in parsed]
         matches = self._pattern.spans(texts) if self._pattern is not None else [[] for _ in texts]
         return [
-            DecodedLine(text, spans, cut, timestamps.stamp(text), tuple(found))
+            DecodedLine(text, spans, cut, timestamps.parse_timestamp(text), tuple(found))
             for (text, spans, cut), found in zip(parsed, matches, strict=True)
         ]
 
@@ -251,7 +251,7 @@ class LinePainter:
         if look.numbers:
             segments.append(Segment(f"{number + 1:>{look.numbers}} ", quiet))
         if look.timed:
-            elapsed = timestamps.spelled(look.elapsed) if look.elapsed is not None else ""
+            elapsed = timestamps.format_elapsed(look.elapsed) if look.elapsed is not None else ""
             segments.append(Segment(f"{elapsed:>{_ELAPSED}} ", quiet))
         return segments
 

@@ -15,8 +15,8 @@ from backends.cancel import CancelToken
 from backends.errors import AppError
 from backends.frames.formats import format_bytes, safe_text
 from backends.locators import Locator
-from backends.logs import ansi, log_cache
-from backends.logs.reader import Reading
+from backends.logs import ansi, sources
+from backends.logs.reader import LogReader
 from backends.logs.spool import Source
 from backends.resources import LogAddress
 from tui.widgets.log_view import LogView
@@ -60,7 +60,7 @@ class LogPane(ReaderPane):
         self._source, self._folder = source, folder
         self._options: dict[str, Any] = {"line": line, "last": last, "follow": follow, "failed": failed}
         self._save_as = save_as if save_as is not None else Path(re.sub(r"[^\w.+-]+", "_", title)[-80:] or "log.txt")
-        self._reading: Reading | None = None
+        self._reading: LogReader | None = None
         self._origin = 0  # the line that a search began at
         self._saving = CancelToken()
 
@@ -68,7 +68,7 @@ class LogPane(ReaderPane):
     def at_address(cls, session: Session, address: LogAddress) -> LogPane:
         """The pane of a log that a list gave."""
         return cls(
-            log_cache.from_log(session.http, address, session.open_downloader),
+            sources.from_log(session.http, address, session.open_downloader),
             address.title,
             line=address.line,
             last=address.last,
@@ -79,7 +79,7 @@ class LogPane(ReaderPane):
 
     def compose(self) -> ComposeResult:
         try:
-            self._reading = Reading(self._source, self._folder)
+            self._reading = LogReader(self._source, self._folder)
         except AppError as error:
             self.can_focus = True
             yield Static(Text(f"✖ {error}"), id="log-failed")
@@ -120,7 +120,7 @@ class LogPane(ReaderPane):
             self.action_back()
         elif event.what == "copy":
             raw = view.reading.spool.whole_line(view.cursor, _MAX_COPIED)
-            self.app.copy_to_clipboard(ansi.strip(ansi.decoded(raw)))
+            self.app.copy_to_clipboard(ansi.strip(ansi.decode_line(raw)))
             self.app.notify(f"Copied line {view.cursor + 1:,}.", markup=False)
         elif event.what == "copy_locator":
             self._copy_locator()

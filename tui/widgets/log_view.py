@@ -1,6 +1,6 @@
 """LogView: a log of any size on the screen, while it still comes in.
 
-    view = LogView(Reading(sources.from_http(http.downloader, url, live=True)), follow=True)
+    view = LogView(LogReader(sources.from_http(http.downloader, url, live=True)), follow=True)
     view.search("channel error")      # raises UsageError for an invalid regular expression
     view.go_to_line(1234)             # from 1; waits for the line if it has not come yet
 
@@ -22,11 +22,11 @@ from textual.timer import Timer
 
 from backends.errors import OperationCancelledError
 from backends.frames.formats import format_bytes, safe_text
-from backends.logs.folding import CONTEXT, Folding, Row, fold
-from backends.logs.patterns import Pattern
-from backends.logs.reader import Reading
+from backends.logs.folding import CONTEXT, FoldedRow, Folding, fold
+from backends.logs.patterns import TextPattern
+from backends.logs.reader import LogReader
 from backends.logs.rules import Severity
-from backends.logs.search import Search
+from backends.logs.search import LogSearcher
 from backends.logs.spool import LogSpool
 from tui.keymap import bindings
 from tui.widgets.line_list import LineList
@@ -101,7 +101,7 @@ class LogView(LineList):
 
     def __init__(
         self,
-        reading: Reading,
+        reading: LogReader,
         *,
         line: int | None = None,
         last: int | None = None,
@@ -123,7 +123,7 @@ class LogView(LineList):
         if line is not None:
             self._pending = PendingJump("line", line - 1)
             self._linked = range(line - 1, last if last is not None else line - 1)
-        self.current_search: Search | None = None
+        self.current_search: LogSearcher | None = None
         self._note = ""
         self._progress: tuple[object, ...] = ()
         self._visible_before: tuple[object, ...] = ()
@@ -196,10 +196,10 @@ class LogView(LineList):
     def cursor_row_number(self) -> int:
         return self._row_of(self.cursor)
 
-    def _row_at(self, row: int) -> Row | None:
+    def _row_at(self, row: int) -> FoldedRow | None:
         if not 0 <= row < self.row_count:
             return None
-        return self._folding.at(row) if self._folding is not None else Row(row)
+        return self._folding.at(row) if self._folding is not None else FoldedRow(row)
 
     def _row_of(self, line: int) -> int:
         return self._folding.row_of(line) if self._folding is not None else line
@@ -305,7 +305,7 @@ class LogView(LineList):
             self._pending = PendingJump("match", 1, start - 1)
         self._changed()
 
-    def _mark_matches(self, pattern: Pattern | None) -> None:
+    def _mark_matches(self, pattern: TextPattern | None) -> None:
         self._lines.set_pattern(pattern)
         self._strips.clear()
         self.refresh()
@@ -481,7 +481,7 @@ class LogView(LineList):
             parts.append(format_bytes(spool.size))
         return " · ".join(parts)
 
-    def _describe_search(self, search: Search) -> str:
+    def _describe_search(self, search: LogSearcher) -> str:
         spool, count = self.reading.spool, search.count
         text = f"/{safe_text(search.pattern.text, 24)}/ "
         if self.cursor in search:

@@ -15,12 +15,11 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from backends.frames import summaries
+from backends.frames import statistics
 from backends.frames.formats import MISSING, format_value, safe_text
 from backends.frames.schema import Column, Kind, Schema
-from backends.frames.statistics import NUMBERS, Description, numbers
-from backends.frames.summaries import Summary
-from backends.frames.text_width import cell_width, pad
+from backends.frames.statistics import NUMBERS, ColumnStatistics, ColumnSummary, numbers
+from backends.frames.text_tables import cell_width, pad_text
 from tui import crash_log
 from tui.widgets.charts import HistogramPlot, horizontal_bar
 
@@ -64,7 +63,7 @@ class StatisticsPanel(Widget):
     """
 
     class _Computed(Message):
-        def __init__(self, result: tuple[Summary, list[Column]] | None, failure: str) -> None:
+        def __init__(self, result: tuple[ColumnSummary, list[Column]] | None, failure: str) -> None:
             super().__init__()
             self.result, self.failure = result, failure
 
@@ -77,7 +76,7 @@ class StatisticsPanel(Widget):
         self._by: str | None = None
         self._log = False
         self._groups: list[Column] = []
-        self._summary: Summary | None = None
+        self._summary: ColumnSummary | None = None
         self._busy = False
         self._rerun = False  # the request that runs is out of date
 
@@ -100,9 +99,9 @@ class StatisticsPanel(Widget):
         if schema is not self._schema:
             self._summary, self._groups = None, []
         self._frame, self._schema, self._scope = frame, schema, scope_text
-        columns = summaries.measurable(schema)
+        columns = statistics.measurable(schema)
         if self._column not in {column.name for column in columns}:
-            first = summaries.first_choice(columns)
+            first = statistics.first_choice(columns)
             self._column = first.name if first is not None else None
         self._update()
 
@@ -110,7 +109,7 @@ class StatisticsPanel(Widget):
         """The next column (1) or the one before (-1), round and round."""
         if self._schema is None or self._column is None:
             return
-        names = [column.name for column in summaries.measurable(self._schema)]
+        names = [column.name for column in statistics.measurable(self._schema)]
         self._column = names[(names.index(self._column) + step) % len(names)]
         self._update()
 
@@ -187,7 +186,7 @@ class StatisticsPanel(Widget):
         log.set_class(plain or (column is not None and column.kind is Kind.TIME), "off")
         group.set_class(plain or not self._groups, "off")
 
-    def _draw(self, summary: Summary) -> None:
+    def _draw(self, summary: ColumnSummary) -> None:
         self.set_class(summary.column.is_text, "-text")
         two = self.query_one("#stats-body").size.height < _NUMBER_LINES
         self.query_one("#stats-numbers", Static).update(Text("\n".join(number_lines(summary, two=two)), no_wrap=True))
@@ -216,14 +215,14 @@ class StatisticsPanel(Widget):
             action()
 
 
-def _summarise(request: _SummaryRequest) -> tuple[Summary, list[Column]]:
+def _summarise(request: _SummaryRequest) -> tuple[ColumnSummary, list[Column]]:
     """The summary, and the columns that the histogram can be grouped by."""
-    groups = summaries.groupings(request.frame, request.schema)
+    groups = statistics.groupings(request.frame, request.schema)
     by = next((column for column in groups if column.name == request.by), None)
-    return summaries.summarise(request.frame, request.column, request.bins, log=request.log, by=by), groups
+    return statistics.summarize(request.frame, request.column, request.bins, log=request.log, by=by), groups
 
 
-def number_lines(summary: Summary, *, two: bool) -> list[str]:
+def number_lines(summary: ColumnSummary, *, two: bool) -> list[str]:
     """Names and values of a description, aligned; in two columns where there are few lines."""
     cells = [
         (name, value)
@@ -239,7 +238,7 @@ def number_lines(summary: Summary, *, two: bool) -> list[str]:
     return ["   ".join(row) for row in zip(*blocks, strict=True)]
 
 
-def _format_numbers(description: Description, column: Column) -> list[tuple[str, str]]:
+def _format_numbers(description: ColumnStatistics, column: Column) -> list[tuple[str, str]]:
     spread = Column("std", Kind.DURATION, "std")
     cells = []
     for name, value in numbers(description):
@@ -256,7 +255,7 @@ def _format_numbers(description: Description, column: Column) -> list[tuple[str,
 
 def _align(cells: list[tuple[str, str]]) -> list[str]:
     names, values = max(len(name) for name, _ in cells), max(cell_width(value) for _, value in cells)
-    return [f"{name:<{names}} {pad(value, values, right=True)}" for name, value in cells]
+    return [f"{name:<{names}} {pad_text(value, values, right=True)}" for name, value in cells]
 
 
 class ValueCounts(Widget):
@@ -288,7 +287,7 @@ class ValueCounts(Widget):
         colour = self.app.theme_variables.get("primary", "")
         text = Text(no_wrap=True)
         for name, (_, count, share) in zip(names, rows, strict=True):
-            text.append(f"{pad(name, name_width)} {count:>{count_width},} {share:>6.1%} ")
+            text.append(f"{pad_text(name, name_width)} {count:>{count_width},} {share:>6.1%} ")
             text.append(horizontal_bar(share, bar_width) + "\n", style=colour if colour.startswith("#") else "")
         if not fits:
             left = self._distinct - len(rows)

@@ -15,9 +15,8 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from backends.frames.formats import format_series, safe_text
+from backends.frames.formats import Tone, format_series, safe_text, state_style
 from backends.frames.schema import Column, Kind, Schema
-from backends.frames.state_styles import Tone, state_style
 from tui.widgets.table_model import FrameModel, SortKey
 
 GUTTER = 3  # cursor sign, mark, one free cell

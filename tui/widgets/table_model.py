@@ -61,7 +61,7 @@ class ViewRequest:
 
     def build_search_text(self) -> pl.Series:
         """What plain words are looked up in: 200 ms for a million rows, so worth having before the first word."""
-        return filters.haystack(self.frame, self.schema) if self.search_text is None else self.search_text
+        return filters.search_text(self.frame, self.schema) if self.search_text is None else self.search_text
 
     def compute(self) -> ViewState:
         matches, search_text = self.matches, self.search_text
@@ -185,7 +185,7 @@ class FrameModel:
         new = keep_last_of_each_key(frame, self.schema.key)
         merge = plan_merge(self._keys(), new[self.schema.key])
         if self._search_text is not None:
-            added = filters.haystack(new, self.schema)
+            added = filters.search_text(new, self.schema)
             self._search_text = merge.merge_series(self._search_text, added)
             if self._matches is not None:
                 self._matches = merge.merge_series(self._matches, self.filter.mask(new, added))

@@ -23,7 +23,7 @@ from backends.cancel import CancelToken
 from backends.documents import Nodes, Path
 from backends.errors import AppError, OperationCancelledError
 from backends.frames.formats import safe_text
-from backends.logs.patterns import Pattern, pattern
+from backends.logs.patterns import TextPattern, parse_pattern
 from backends.resources import Document
 from tui import crash_log
 from tui.keymap import bindings
@@ -78,7 +78,7 @@ class TreeView(Tree[Path | None], inherit_bindings=False):
 
     # ---- filling -------------------------------------------------------------------------------------------------
     def _value(self, node: TreeNode[Path | None]) -> Any:
-        return documents.at(self.document, node.data) if node.data is not None else None
+        return documents.value_at(self.document, node.data) if node.data is not None else None
 
     def _fill(self, node: TreeNode[Path | None], least: int = 0) -> None:
         """Adds the next part of a branch's children, at least up to number `least`."""
@@ -130,7 +130,7 @@ class TreeView(Tree[Path | None], inherit_bindings=False):
         """Opens what is above a node and puts the cursor on it."""
         node = self.root
         for depth in range(len(path)):
-            below = documents.children(documents.at(self.document, path[:depth]))
+            below = documents.children(documents.value_at(self.document, path[:depth]))
             number = next(place for place, (key, _) in enumerate(below) if key == path[depth])
             if len(node.children) <= number or node.children[number].data is None:
                 self._fill(node, number)
@@ -215,7 +215,7 @@ def _label(key: str | int, value: Any) -> Text:
 
 
 def _write(document: Any, stream: BinaryIO) -> str:
-    stream.write(documents.written(document).encode("utf-8", "surrogatepass"))
+    stream.write(documents.format_document(document).encode("utf-8", "surrogatepass"))
     return ""
 
 
@@ -233,7 +233,7 @@ class TreePane(ReaderPane):
             self.value, self.error = value, error
 
     class _SearchDone(Message):
-        def __init__(self, number: int, searched: Pattern, nodes: Nodes, hits: list[int]) -> None:
+        def __init__(self, number: int, searched: TextPattern, nodes: Nodes, hits: list[int]) -> None:
             super().__init__()
             self.number, self.searched, self.nodes, self.hits = number, searched, nodes, hits
 
@@ -244,7 +244,7 @@ class TreePane(ReaderPane):
         self._document = document
         self._cancel = CancelToken()
         self._index: Nodes | None = None
-        self._searched: Pattern | None = None
+        self._searched: TextPattern | None = None
         self._hits: list[int] = []
         self._current_hit = -1  # which one the cursor was put on
         self._number = 0  # of the newest search
@@ -299,7 +299,7 @@ class TreePane(ReaderPane):
     def _draw_status(self) -> None:
         if self.view is None:
             return
-        text = safe_text(documents.spelled(self.view.path), limit=400)
+        text = safe_text(documents.format_path(self.view.path), limit=400)
         if self._searched is not None:
             current = f"{self._current_hit + 1:,} of " if self._current_hit >= 0 else ""
             text = f"/{safe_text(self._searched.text, 40)}: {current}{len(self._hits):,} found (n N)  {text}"
@@ -307,7 +307,7 @@ class TreePane(ReaderPane):
 
     def _value(self) -> str:
         assert self.view is not None
-        return documents.written(documents.at(self.view.document, self.view.path))
+        return documents.format_document(documents.value_at(self.view.document, self.view.path))
 
     def value_text(self) -> Text:
         text = self._value()
@@ -332,7 +332,7 @@ class TreePane(ReaderPane):
         elif event.what == "back":
             self.action_back()
         else:
-            text = self._value() if event.what == "copy" else documents.spelled(self.view.path)
+            text = self._value() if event.what == "copy" else documents.format_path(self.view.path)
             self.app.copy_to_clipboard(text[:_MAX_COPIED])
             self.app.notify(safe_text(text, 200), title="Copied", markup=False)
 
@@ -357,7 +357,7 @@ class TreePane(ReaderPane):
         if not text:
             self.end_search()
             return
-        wanted = pattern(text)
+        wanted = parse_pattern(text)
         if self._searched is not None and self._searched.text == text and self._index is not None:
             return
         assert self.view is not None

@@ -25,7 +25,7 @@ def service(options: DemoOptions) -> Submissions:
 
 
 def locators(options: DemoOptions) -> dict[str, str]:
-    from backends.locators.submit import JobFile, OutboxLocator
+    from backends.submit.locators import JobFile, OutboxLocator
 
     found = {name: JobFile(str(EXAMPLES / file), view).text() for name, (file, view) in _OPENED.items()}
     return {**found, "submit.outbox": OutboxLocator().text()}

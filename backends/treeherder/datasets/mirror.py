@@ -1,7 +1,7 @@
-"""A dataset in a bucket: the same files under s3:// or gs://, copied file by file, only what has changed (extra `s3`).
+"""Copies a dataset to a bucket (s3:// or gs://), file by file, only what has changed (extra `s3`).
 
-Each object is replaced as a whole and none is ever removed, as on disk; the ledger goes last. Who we are to the bucket
-the environment says, in the variables of the bucket's own tools (AWS_..., GOOGLE_...).
+Each object is replaced in one request and none is removed, as on disk; the fetch log goes last. Credentials come from
+the environment, in the variables of the bucket's own tools (AWS_..., GOOGLE_...).
 """
 
 from __future__ import annotations
@@ -16,21 +16,20 @@ from backends.atomic import disk_words
 from backends.cancel import CancelToken
 from backends.errors import AppError, FileError, UsageError
 from backends.http.errors import sanitize
-from backends.treeherder.datasets.parquet_files import DamagedDatasetError, is_whole
-from backends.treeherder.datasets.store import LEDGER, Store
+from backends.treeherder.datasets.store import FETCH_LOG, DamagedDatasetError, DatasetStore, is_intact
 from backends.treeherder.datasets.tables import TABLES
 
 SCHEMES = ("s3", "gs", "file")
 
 
-class BucketProblem(AppError):
-    """The bucket, or the way to it, said no."""
+class BucketError(AppError):
+    """The bucket cannot be reached or refused a request."""
 
     exit_code = 3
 
 
 @dataclass(frozen=True)
-class Mirrored:
+class MirrorResult:
     """`copied`, `unchanged`: files; `size`: bytes that were sent."""
 
     copied: int
@@ -39,13 +38,16 @@ class Mirrored:
 
 
 def mirror(
-    store: Store, url: str, *, cancel: CancelToken, progress: Callable[[str], None] = lambda words: None
-) -> Mirrored:
-    """Copies what `url` lacks or has in another state. Raises `UsageError`, `BucketProblem`, `OperationCancelledError`,
-    `DamagedDatasetError` after all that is whole; what was copied before stays and is not copied again."""
-    bucket = _bucket(url)
-    there = _listed(bucket, url)
-    known = store.ledger.mirrored(url)
+    store: DatasetStore, url: str, *, cancel: CancelToken, progress: Callable[[str], None] = lambda message: None
+) -> MirrorResult:
+    """Copies what `url` lacks or has in another state.
+
+    Raises `UsageError`, `BucketError`, `OperationCancelledError`, and `DamagedDatasetError` after all intact files;
+    what was copied before stays and is not copied again.
+    """
+    bucket = _open_bucket(url)
+    existing = _list_objects(bucket, url)
+    known = store.log.mirrored_files(url)
     copied = unchanged = size = 0
     damaged: list[Path] = []
     files = [(path, table) for name, table in TABLES.items() for path in store.files(name)]
@@ -54,29 +56,27 @@ def mirror(
         progress(f"{number:,} of {len(files):,} files")
         name, status = path.relative_to(store.path).as_posix(), path.stat()
         state = (status.st_mtime_ns, status.st_size)
-        if known.get(name) == state and there.get(name) == status.st_size:
+        if known.get(name) == state and existing.get(name) == status.st_size:
             unchanged += 1
             continue
-        if not is_whole(path, table):  # what is in the bucket may be the only copy that is
+        if not is_intact(path, table):  # the bucket may have the only intact copy
             damaged.append(path)
             continue
-        size += _put(bucket, name, _content(path), url)
+        size += _put(bucket, name, _read(path), url)
         copied += 1
-        with store.ledger.exclusive(cancel):
-            store.ledger.note_mirrored(url, [(name, *state)])
-    if damaged:  # without the ledger, which would tell a reader of the copy that all is there
+        with store.log.exclusive(cancel):
+            store.log.record_mirrored(url, name, *state)
+    if damaged:  # without the log, which would tell a reader of the copy that everything is there
         raise DamagedDatasetError(damaged, store.path)
-    if copied or LEDGER not in there:
-        size += _put(bucket, LEDGER, store.ledger.copied(), url)
-        copied += 1
-    else:
-        unchanged += 1
-    return Mirrored(copied, unchanged, size)
+    if copied or FETCH_LOG not in existing:
+        size += _put(bucket, FETCH_LOG, store.log.serialize(), url)
+        return MirrorResult(copied + 1, unchanged, size)
+    return MirrorResult(copied, unchanged + 1, size)
 
 
-def _bucket(url: str) -> Any:
+def _open_bucket(url: str) -> Any:
     if urlsplit(url).scheme not in SCHEMES:
-        raise UsageError(f"{sanitize(url, 80)} is no bucket.", "Write s3://BUCKET/PREFIX or gs://BUCKET/PREFIX.")
+        raise UsageError(f"{sanitize(url, 80)} is not a bucket.", "Use s3://BUCKET/PREFIX or gs://BUCKET/PREFIX.")
     try:
         from obstore.exceptions import BaseError
         from obstore.store import from_url
@@ -87,24 +87,24 @@ def _bucket(url: str) -> Any:
     try:
         return from_url(url)
     except (BaseError, ValueError) as error:
-        raise UsageError(f"{sanitize(url, 80)} is no bucket: {sanitize(str(error), 200)}.") from error
+        raise UsageError(f"{sanitize(url, 80)} is not a bucket: {sanitize(str(error), 200)}.") from error
 
 
-def _content(path: Path) -> bytes:
+def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as problem:
-        raise FileError(f"{path} cannot be read: {disk_words(problem)}.", "Try again.") from problem
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {disk_words(error)}.", "Try again.") from error
 
 
-def _listed(bucket: Any, url: str) -> dict[str, int]:
-    """name -> bytes of what is there."""
+def _list_objects(bucket: Any, url: str) -> dict[str, int]:
+    """Name -> bytes."""
     from obstore.exceptions import BaseError
 
     try:
-        return {one["path"]: one["size"] for part in bucket.list() for one in part}
+        return {entry["path"]: entry["size"] for page in bucket.list() for entry in page}
     except BaseError as error:
-        raise _problem(url, error) from error
+        raise _bucket_error(url, error) from error
 
 
 def _put(bucket: Any, name: str, content: bytes, url: str) -> int:
@@ -113,12 +113,12 @@ def _put(bucket: Any, name: str, content: bytes, url: str) -> int:
     try:
         bucket.put(name, content)
     except BaseError as error:
-        raise _problem(url, error) from error
+        raise _bucket_error(url, error) from error
     return len(content)
 
 
-def _problem(url: str, error: Exception) -> BucketProblem:
-    return BucketProblem(
+def _bucket_error(url: str, error: Exception) -> BucketError:
+    return BucketError(
         f"{sanitize(url, 80)} cannot be used: {sanitize(str(error).partition(': <')[0].rpartition(' - ')[2], 200)}.",
         "Check its name and the credentials in the environment (AWS_..., GOOGLE_...).",
     )

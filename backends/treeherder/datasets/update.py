@@ -1,53 +1,95 @@
-"""How a store is filled and kept up to date: each step asks for what is not known, and keeps every answer at once."""
+"""Fills a store and brings it up to date: each step fetches what the store lacks, and stores responses as they come."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import Generic, TypeVar
 
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.http.errors import HttpError
-from backends.treeherder.datasets import answers
-from backends.treeherder.datasets.asking import (
-    JOBS_A_REQUEST,
-    PUSHES_A_PAGE,
-    PUSHES_A_REQUEST,
-    SUMMARIES_A_PAGE,
-    Treeherder,
+from backends.http.errors import (
+    AccessDeniedError,
+    HttpError,
+    NetworkError,
+    OfflineError,
+    RateLimitedError,
+    RequestTimeoutError,
 )
-from backends.treeherder.datasets.crew import ask_all, batches
-from backends.treeherder.datasets.ledger import Fetch, Known, now
-from backends.treeherder.datasets.shared_rows import shared_rows
-from backends.treeherder.datasets.store import Store
-from backends.treeherder.datasets.tables import PAIRS
-from backends.treeherder.datasets.wanted import (
-    DAY,
-    Wanted,
-    jobs_to_ask,
-    known_pushes,
-    lists_are_cheaper,
-    pushes_to_ask,
-    signatures_to_ask,
-    submit_spans,
+from backends.pool import map_concurrently
+from backends.treeherder.datasets import decode
+from backends.treeherder.datasets.client import (
+    JOBS_PER_REQUEST,
+    PUSHES_PER_REQUEST,
+    SUMMARIES_PER_PAGE,
+    DatasetClient,
 )
+from backends.treeherder.datasets.fetch_log import FetchRecord, extend_coverage, now
+from backends.treeherder.datasets.signature_groups import shared_rows
+from backends.treeherder.datasets.store import DAY, DatasetStore
+from backends.treeherder.datasets.tables import MEASUREMENTS
+from backends.treeherder.datasets.update_plan import UpdateOptions, UpdatePlan, ceil_div
 
-LATE = 3600  # a push may be listed that much later than it was made
-ROWS_AT_ONCE = 200_000  # pairs kept in memory before they are written: some 15 MB
-SERIES_AT_ONCE = 400  # each is of all days: what is kept writes each day's file anew
-ANSWERS_AT_ONCE = 50  # and at least so often, for what is not written is asked again after a kill
+ROWS_PER_COMMIT = 200_000  # measurements kept in memory before they are written: some 15 MB
+SERIES_PER_COMMIT = 400  # each covers all days: a commit rewrites every day's file
+RESPONSES_PER_COMMIT = 50  # what is not written is fetched again after a kill
+
+Item = TypeVar("Item")
+Reply = TypeVar("Reply")
+Frames = list[pl.DataFrame]
+Records = list[FetchRecord]
+
+
+@dataclass(frozen=True)
+class BatchResult(Generic[Item, Reply]):
+    """The reply for some items, or the error of an item that fails even when it is requested alone."""
+
+    items: Sequence[Item]
+    reply: Reply | None
+    error: HttpError | None = None
+
+
+def fetch_batch(
+    fetch: Callable[[Sequence[Item], CancelToken], Reply], items: Sequence[Item], cancel: CancelToken
+) -> list[BatchResult[Item, Reply]]:
+    """The results of one batch. If it fails, it is requested again in halves, down to single items: Treeherder's
+    requests end after 30 seconds, and nobody knows how much fits into them.
+
+    Raises errors that every other batch would have, too: no network, no permission, too many requests, cancelled.
+    """
+    try:
+        return [BatchResult(items, fetch(items, cancel))]
+    except HttpError as error:
+        if _affects_all(error):
+            raise
+        if len(items) == 1:
+            return [BatchResult(items, None, error)]
+    half = len(items) // 2
+    return [*fetch_batch(fetch, items[:half], cancel), *fetch_batch(fetch, items[half:], cancel)]
+
+
+def _affects_all(error: HttpError) -> bool:
+    if isinstance(error, AccessDeniedError | OfflineError | RateLimitedError):
+        return True
+    return isinstance(error, NetworkError) and not isinstance(error, RequestTimeoutError)
+
+
+def split_batches(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 @dataclass
-class Report:
-    """What an update did. `problems`: (what was asked for, why it failed), each noted in the ledger as an error.
-    `notes`: sentences on what was asked for and is not there."""
+class UpdateReport:
+    """What an update did. `failures`: (what was requested, why it failed), each in the fetch log as an error.
+    `notes`: sentences on what was requested and does not exist."""
 
     requests: int = 0
     rows: dict[str, int] = field(default_factory=dict)
-    problems: list[tuple[str, str]] = field(default_factory=list)
+    failures: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -56,385 +98,343 @@ class Report:
         return f"{self.requests:,} request{'s' * (self.requests != 1)}: {rows or 'nothing new'}."
 
 
-class Update:
+def update_dataset(
+    path: Path,
+    client: DatasetClient,
+    options: UpdateOptions,
+    *,
+    cancel: CancelToken,
+    concurrency: int = 4,
+    progress: Callable[[str], None],
+) -> UpdateReport:
+    """Fills the dataset in a directory, which is created, or brings it up to date. Raises `AppError`s."""
+
+    def show(message: str) -> None:
+        progress(f"{client.requests:,} request{'s' * (client.requests != 1)}: {message}")
+
+    with DatasetStore(path, create=True) as store:
+        return DatasetUpdate(store, client, options, cancel=cancel, concurrency=concurrency, progress=show).run()
+
+
+class DatasetUpdate:
     """One run. `progress` is called with short sentences."""
 
     def __init__(
         self,
-        store: Store,
-        server: Treeherder,
-        wanted: Wanted,
+        store: DatasetStore,
+        client: DatasetClient,
+        options: UpdateOptions,
         *,
         cancel: CancelToken,
         concurrency: int = 4,
-        progress: Callable[[str], None] = lambda words: None,
+        progress: Callable[[str], None] = lambda message: None,
     ) -> None:
-        self._store, self._server, self._wanted = store, server, wanted
+        self._store, self._client, self._options = store, client, options
         self._cancel, self._concurrency, self._progress = cancel, concurrency, progress
-        self.report = Report()
+        self._plan = UpdatePlan(store, options)
+        self._repository = options.repository
+        self.report = UpdateReport()
 
-    def run(self) -> Report:
-        """All steps. Raises the `AppError` that would stop every further request; what came before it is kept."""
+    def run(self) -> UpdateReport:
+        """All steps. Raises `AppError`s that would stop every other request; what was fetched before is stored."""
+        steps = (
+            self._fetch_repository_id,
+            self._fetch_signatures,
+            self._fetch_pushes,
+            self._fetch_measurements,
+            self._fetch_exact_values,
+            self._fetch_submit_times,
+            self._fetch_jobs,
+            self._fetch_alerts,
+            self._cache_shared_rows,
+            self._note_absent,
+        )
         try:
-            steps = (self._repository, self._signatures, self._pushes, self._pairs, self._digits, self._submit_times)
-            for step in (*steps, self._jobs, self._alerts, self._shared):
+            for step in steps:
                 self._cancel.check()
                 with self._store.reading():
                     step()
-            with self._store.reading():
-                self.report.notes += self._absent()
         finally:
-            self.report.requests = self._server.requests
+            self.report.requests = self._client.requests
         return self.report
 
-    def _absent(self) -> list[str]:
-        """What was asked for and the repository has not, which "nothing new" would not tell."""
-        wanted, found = self._wanted, list[str]()
-        if self.report.problems:
-            return found  # it is not known
-        pushes = self._store.scan("pushes", wanted.repository).filter(
-            pl.col("push_ts").is_between(wanted.since, wanted.until)
-        )
-        if not pushes.select(pl.len()).collect().item():
-            found.append(f"{wanted.repository} has no pushes since {_day(wanted.since)}.")
-        known = self._store.scan("signatures", wanted.repository).select(pl.col("framework_id").unique()).collect()
-        for number in sorted(set(wanted.frameworks) - set(known["framework_id"].to_list())):
-            found.append(f"Since {_day(wanted.since)} {wanted.repository} has no signatures of framework {number}.")
-        return found
-
-    def _keep(self, frames: dict[str, pl.DataFrame], fetches: list[Fetch]) -> None:
-        self._store.commit(self._wanted.repository, frames, fetches, cancel=self._cancel)
-        for name, rows in frames.items():
+    def _commit(self, frames: dict[str, pl.DataFrame], records: Records, *, report: bool = True) -> None:
+        self._store.commit(self._repository, frames, records, cancel=self._cancel)
+        for name, rows in frames.items() if report else ():
             self.report.rows[name] = self.report.rows.get(name, 0) + len(rows)
 
-    def _fetch(self, endpoint: str, key: str, rows: int, span: tuple[int | None, int | None] = (None, None)) -> Fetch:
+    def _success(
+        self, endpoint: str, key: str, rows: int, covers_from: int | None = None, covers_to: int | None = None
+    ) -> FetchRecord:
         status = "ok" if rows else "empty"
-        return Fetch(self._wanted.repository, endpoint, key, status, now(), rows, *span)  # type: ignore[arg-type]
+        return FetchRecord(self._repository, endpoint, key, status, now(), rows, covers_from, covers_to)  # type: ignore[arg-type]
 
-    def _failed(self, endpoint: str, key: str, problem: HttpError) -> Fetch:
-        self.report.problems.append((f"{endpoint} {key}".strip(), problem.sentence))
-        return Fetch(self._wanted.repository, endpoint, key, "error", now(), reason=problem.reason)
+    def _failure(self, endpoint: str, key: str, error: HttpError) -> FetchRecord:
+        self.report.failures.append((f"{endpoint} {key}".strip(), error.sentence))
+        return FetchRecord(self._repository, endpoint, key, "error", now(), reason=error.reason)
 
-    def _single(self, endpoint: str, key: str = "") -> Known | None:
-        return self._store.ledger.known(self._wanted.repository, endpoint).get(key)
+    def _fetch_all(
+        self,
+        batches: Sequence[Sequence[Item]],
+        fetch: Callable[[Sequence[Item], CancelToken], Reply],
+        decode_reply: Callable[[Sequence[Item], Reply], tuple[pl.DataFrame, Records]],
+        commit: Callable[[Frames, Records], None],
+        *,
+        failure: tuple[str, Callable[[Item], str]],
+        noun: str,
+        max_rows: int = ROWS_PER_COMMIT,
+        max_responses: int = RESPONSES_PER_COMMIT,
+    ) -> bool:
+        """Fetches, decodes and commits all batches, a number of responses at a time; whether none failed.
 
-    def _signatures(self) -> None:
-        wanted, endpoint = self._wanted, self._wanted.endpoint("signatures")
-        if signatures_are_known(self._single(endpoint), wanted):
-            return
-        self._progress("asking for the signatures")
-        found = self._server.signatures(wanted.frameworks, max(1, now() - wanted.since), self._cancel)
-        rows = answers.signatures(found)
-        self._keep({"signatures": rows}, [self._fetch(endpoint, "", len(rows), (wanted.since, wanted.until))])
-
-    def _pushes(self) -> None:
-        for since, until, whole in push_spans(self._single("pushes"), self._wanted):
-            before = self._single("pushes")
-            newest = until if before is None or before.covers_to is None else max(until, before.covers_to)
-            for page in listed_pushes(self._server, since, until, self._cancel):
-                rows = answers.pushes(page)
-                oldest = min(push.push_timestamp for push in page)
-                self._progress(f"{len(rows):,} pushes listed")
-                # Downwards every page adds to the span that is known; upwards only the whole of them closes the gap.
-                noted = [] if whole else [self._fetch("pushes", "", len(rows), (oldest, newest))]
-                self._keep({"pushes": rows}, noted)
-            known = self._single("pushes")
-            low = since if known is None or known.covers_from is None else min(since, known.covers_from)
-            high = until if known is None or known.covers_to is None else max(until, known.covers_to)
-            self._keep({}, [self._fetch("pushes", "", len(known_pushes(self._store, self._wanted)), (low, high))])
-
-    def _pairs(self) -> None:
-        wanted = self._wanted
-        asked = pushes_to_ask(self._store, wanted, known_pushes(self._store, wanted))
-        pushed, endpoint = dict(asked), wanted.endpoint("pairs")
-        done, kept, notes = 0, list[pl.DataFrame](), list[Fetch]()
-        outcomes = ask_all(
-            batches([number for number, _ in asked], PUSHES_A_REQUEST),
-            lambda numbers: self._server.pairs(numbers, wanted.frameworks, self._cancel),
-            concurrency=self._concurrency,
-            cancel=self._cancel,
-        )
+        `failure`: the endpoint in the fetch log, and an item's key there. What has arrived is committed even if an
+        error ends it, but not if it is cancelled.
+        """
+        frames, records, done, failed = Frames(), Records(), 0, False
+        total = sum(map(len, batches))
         try:
-            for count, outcome in enumerate(outcomes, 1):
-                done += len(outcome.items)
-                if outcome.result is None:
-                    assert outcome.problem is not None
-                    notes += [self._failed(endpoint, str(number), outcome.problem) for number in outcome.items]
+            for count, result in enumerate(self._fetch_batches(batches, fetch), 1):
+                done += len(result.items)
+                if result.reply is None:
+                    assert result.error is not None
+                    failed = True
+                    records += [self._failure(failure[0], failure[1](item), result.error) for item in result.items]
                 else:
-                    rows = answers.pairs(outcome.result, now()).filter(pl.col("push_id").is_in(list(outcome.items)))
-                    counts = dict(rows["push_id"].value_counts().rows())
-                    kept.append(rows)
-                    notes += [
-                        self._fetch(endpoint, str(number), counts.get(number, 0), (pushed[number], pushed[number]))
-                        for number in outcome.items
-                    ]
-                if sum(map(len, kept)) >= ROWS_AT_ONCE or count % ANSWERS_AT_ONCE == 0:
-                    self._keep_pairs(kept, notes)
-                    kept, notes = [], []
-                self._progress(f"{done:,} of {len(asked):,} pushes asked for their values")
+                    rows, successes = decode_reply(result.items, result.reply)
+                    frames.append(rows)
+                    records += successes
+                if sum(map(len, frames)) >= max_rows or count % max_responses == 0:
+                    commit(frames, records)
+                    frames, records = [], []
+                self._progress(f"{done:,} of {total:,} {noun}")
         finally:
-            self._keep_pairs(kept, notes)
+            if (frames or records) and not self._cancel.cancelled:
+                commit(frames, records)
+        return not failed
 
-    def _keep_pairs(self, kept: list[pl.DataFrame], notes: list[Fetch]) -> None:
-        if notes and not self._cancel.cancelled:
-            self._keep({"pairs": pl.concat(kept)} if kept else {}, notes)
+    def _fetch_batches(
+        self, batches: Sequence[Sequence[Item]], fetch: Callable[[Sequence[Item], CancelToken], Reply]
+    ) -> Iterator[BatchResult[Item, Reply]]:
+        """The results as they arrive."""
+        for results in map_concurrently(
+            lambda batch, cancel: fetch_batch(fetch, batch, cancel), batches, self._cancel, workers=self._concurrency
+        ):
+            yield from chain.from_iterable(results)
 
-    def _digits(self) -> None:
-        """The values that two decimals distort, with all their digits: a request a signature."""
-        asked = signatures_to_ask(self._store, self._wanted)
-        began, kept, notes = dict(asked), list[pl.DataFrame](), list[Fetch]()
-        outcomes = ask_all(
-            [[number] for number, _ in asked],
-            lambda numbers: self._server.series(numbers[0], began[numbers[0]], self._cancel),
-            concurrency=self._concurrency,
-            cancel=self._cancel,
-        )
-        try:
-            for count, outcome in enumerate(outcomes, 1):
-                number = outcome.items[0]
-                self._progress(f"{count:,} of {len(asked):,} signatures asked for values with all digits")
-                if outcome.result is None:
-                    assert outcome.problem is not None
-                    notes.append(self._failed("digits", str(number), outcome.problem))
-                    continue
-                rows = answers.exact_pairs(outcome.result, now())
-                kept.append(rows)
-                notes.append(self._fetch("digits", str(number), len(rows), (began[number], self._wanted.until)))
-                if sum(map(len, kept)) >= 2 * ROWS_AT_ONCE or count % SERIES_AT_ONCE == 0:
-                    self._keep_digits(kept, notes)
-                    kept, notes = [], []
-        finally:
-            self._keep_digits(kept, notes)
+    def _fetch_repository_id(self) -> None:
+        """First, because an unknown repository makes most endpoints fail with server errors."""
+        if self._store.log.fact(self._id_key) is None:
+            number = self._client.repository_id(self._cancel)
+            with self._store.log.exclusive(self._cancel):
+                self._store.log.set_fact(self._id_key, str(number))
 
-    def _keep_digits(self, kept: list[pl.DataFrame], notes: list[Fetch]) -> None:
-        """Only of values that the store has: those of a push that could not be asked for would look like all of it."""
-        if not notes or self._cancel.cancelled:
+    @property
+    def _id_key(self) -> str:
+        return f"repository-id:{self._repository}"
+
+    def _fetch_signatures(self) -> None:
+        options, endpoint = self._options, self._options.endpoint("signatures")
+        if self._plan.has_list(endpoint):
             return
-        frames = dict[str, pl.DataFrame]()
-        if kept:
-            rows = pl.concat(kept)
-            there = self._store.scan("pairs", self._wanted.repository).select("datum_id")
-            frames["pairs"] = rows.lazy().join(there, on="datum_id", how="semi").collect()
-        self._store.commit(self._wanted.repository, frames, notes, cancel=self._cancel)
+        self._progress("fetching the signatures")
+        reply = self._client.signatures(options.frameworks, max(1, now() - options.since), self._cancel)
+        rows = decode.signature_rows(reply)
+        self._commit({"signatures": rows}, [self._success(endpoint, "", len(rows), options.since, options.until)])
 
-    def _submit_times(self) -> None:
-        self._fill_from_jobs()
-        if self._wanted.jobs == "all":
-            return  # the jobs themselves say it
-        spans = submit_spans(self._store, self._wanted)
-        if not spans or not lists_are_cheaper(self._store, self._wanted):
-            return
-        flat = [[(framework, day) for day in days] for framework, days in sorted(spans, key=lambda one: one[1])]
-        known, days, notes = list[pl.DataFrame](), list[int](), list[Fetch]()
-        outcomes = ask_all(flat, self._submitted, concurrency=self._concurrency, cancel=self._cancel)
-        for count, outcome in enumerate(outcomes, 1):
-            framework = outcome.items[0][0]
-            self._progress(f"{count:,} of {len(flat):,} lists of times of submission")
-            if outcome.result is None:
-                assert outcome.problem is not None
-                notes.append(self._failed("submit_times", f"{framework}:{outcome.items[0][1]}", outcome.problem))
-                continue
-            known.append(outcome.result)
-            days += [day for _, day in outcome.items]
-            notes += [
-                self._fetch("submit_times", f"{framework}:{day}", len(outcome.result), (day, day + DAY))
-                for _, day in outcome.items
+    def _fetch_pushes(self) -> None:
+        for since, until, newer in self._plan.push_spans():
+            _, newest = extend_coverage(self._plan.outcome("pushes"), since, until)
+            for page in self._client.push_pages(since, until, self._cancel):
+                oldest = min(push.push_timestamp for push in page)
+                self._progress(f"{len(page):,} pushes listed")
+                # Going back in time every page extends the known span; a newer span closes its gap only when complete.
+                records = [] if newer else [self._success("pushes", "", len(page), oldest, newest)]
+                self._commit({"pushes": decode.push_rows(page)}, records)
+            covered = extend_coverage(self._plan.outcome("pushes"), since, until)
+            self._commit({}, [self._success("pushes", "", len(self._plan.pushes()), *covered)])
+
+    def _fetch_measurements(self) -> None:
+        options, endpoint = self._options, self._options.endpoint("pairs")
+        pushed = dict(self._plan.pushes_to_fetch(self._plan.pushes()))
+
+        def decode_reply(
+            pushes: Sequence[int], reply: dict[str, list[decode.PushDatum]]
+        ) -> tuple[pl.DataFrame, Records]:
+            rows = decode.measurement_rows(reply, now()).filter(pl.col("push_id").is_in(list(pushes)))
+            counts = dict(rows["push_id"].value_counts().rows())
+            return rows, [
+                self._success(endpoint, str(push), counts.get(push, 0), pushed[push], pushed[push]) for push in pushes
             ]
-            if len(known) >= ANSWERS_AT_ONCE:
-                self._keep_submitted(known, days, notes)
-                known, days, notes = [], [], []
-        self._keep_submitted(known, days, notes)
 
-    def _keep_submitted(self, known: list[pl.DataFrame], days: list[int], notes: list[Fetch]) -> None:
-        """The frameworks of a span together, since each day's file is written anew as a whole."""
-        if not known:
-            self._keep({}, notes)
-            return
-        times = pl.concat(known).unique("job_id", keep="first")
-        self._store.commit(
-            self._wanted.repository,
-            {"pairs": self._filled(min(days), max(days) + DAY, times)},
-            notes,
-            cancel=self._cancel,
+        self._fetch_all(
+            split_batches(list(pushed), PUSHES_PER_REQUEST),
+            lambda pushes, cancel: self._client.measurements(pushes, options.frameworks, cancel),
+            decode_reply,
+            lambda frames, records: self._commit({"pairs": pl.concat(frames)} if frames else {}, records),
+            failure=(endpoint, str),
+            noun="pushes",
         )
 
-    def _submitted(self, days: object) -> pl.DataFrame:
-        spans: list[tuple[int, int]] = list(days)  # type: ignore[call-overload]
-        framework, first, last = spans[0][0], spans[0][1], spans[-1][1]
-        # One second around, for the bounds themselves are left out.
-        found = self._server.submit_times(framework, first - 1, last + DAY + 1, self._cancel)
-        return answers.submit_times(found)
+    def _fetch_exact_values(self) -> None:
+        """The values that two decimals distort, with all their digits: one request per signature."""
+        since = dict(self._plan.series_to_fetch())
 
-    def _filled(self, since: int, until: int, known: pl.DataFrame) -> pl.DataFrame:
-        """The pairs of that span that have no time of submission and now get one."""
-        pairs = self._store.scan("pairs", self._wanted.repository)
-        lacking = pairs.filter(pl.col("push_ts").is_between(since, until, closed="left"), pl.col("submit_ts").is_null())
-        return (
-            lacking.drop("submit_ts")
-            .join(known.lazy(), on="job_id")
-            .select(list(PAIRS.columns))
-            .collect()
-        )  # fmt: skip
+        def decode_reply(ids: Sequence[int], reply: list[decode.SeriesReply]) -> tuple[pl.DataFrame, Records]:
+            rows = decode.exact_rows(reply, now())
+            return rows, [self._success("digits", str(ids[0]), len(rows), since[ids[0]], self._options.until)]
 
-    def _jobs(self) -> None:
-        """Twice at most: which push is the busiest may only be known when it is known when its jobs were submitted."""
-        first = jobs_to_ask(self._store, self._wanted)
-        self._ask_jobs(first)
-        if self._wanted.jobs != "sample" or not first:
-            return
-        if more := sorted(set(jobs_to_ask(self._store, self._wanted)) - set(first)):
-            self._ask_jobs(more)
+        def commit(frames: Frames, records: Records) -> None:
+            """Only values that the store has: a push that failed would otherwise look measured by one signature."""
+            tables = {}
+            if frames:
+                known = self._store.scan("pairs", self._repository).select("datum_id")
+                tables["pairs"] = pl.concat(frames).lazy().join(known, on="datum_id", how="semi").collect()
+            self._commit(tables, records, report=False)
 
-    def _ask_jobs(self, asked: list[int]) -> None:
-        wanted = self._wanted
-        outcomes = ask_all(
-            batches(asked, JOBS_A_REQUEST),
-            lambda ids: self._server.jobs(ids, self._cancel),
-            concurrency=self._concurrency,
-            cancel=self._cancel,
+        self._fetch_all(
+            [[number] for number in since],
+            lambda ids, cancel: self._client.series(ids[0], since[ids[0]], cancel),
+            decode_reply,
+            commit,
+            failure=("digits", str),
+            noun="series with all digits",
+            max_rows=2 * ROWS_PER_COMMIT,
+            max_responses=SERIES_PER_COMMIT,
         )
-        done, kept, failed = 0, list[pl.DataFrame](), list[Fetch]()
-        try:
-            for outcome in outcomes:
-                done += len(outcome.items)
-                self._progress(f"{done:,} of {len(asked):,} jobs")
-                if outcome.result is None:
-                    assert outcome.problem is not None
-                    failed = [self._failed("jobs", "", outcome.problem)]
-                    continue
-                kept.append(answers.jobs(outcome.result, outcome.items, now()))
-                if len(kept) >= ANSWERS_AT_ONCE:
-                    self._keep({"jobs": pl.concat(kept)}, [])
-                    kept = []
-        finally:
-            if not self._cancel.cancelled:
-                note = failed or ([self._fetch("jobs", "", done)] if asked else [])
-                self._keep({"jobs": pl.concat(kept)} if kept else {}, note)
-        if wanted.jobs == "all" or asked:
-            self._fill_from_jobs()
 
-    def _fill_from_jobs(self) -> None:
-        """A day at a time: the pairs whose job is known get the time that it was submitted."""
-        repository = self._wanted.repository
-        jobs = (
-            self._store.scan("jobs", repository)
+    def _fetch_submit_times(self) -> None:
+        self._fill_submit_times_from_jobs()
+        if self._options.jobs == "all":
+            return  # the jobs have them
+        spans = self._plan.submit_spans()
+        if not spans or not self._plan.job_requests().use_lists:
+            return
+        days = [[(framework, day) for day in days] for framework, days in sorted(spans, key=lambda span: span[1])]
+
+        def fetch(span: Sequence[tuple[int, int]], cancel: CancelToken) -> list[decode.SubmitTimesReply]:
+            framework, first, last = span[0][0], span[0][1], span[-1][1]
+            # One second more on both sides, because the server excludes the bounds.
+            return self._client.submit_times(framework, first - 1, last + DAY + 1, cancel)
+
+        def decode_reply(
+            span: Sequence[tuple[int, int]], reply: list[decode.SubmitTimesReply]
+        ) -> tuple[pl.DataFrame, Records]:
+            rows = decode.submit_time_rows(reply)
+            return rows, [
+                self._success("submit_times", f"{framework}:{day}", len(rows), day, day + DAY)
+                for framework, day in span
+            ]
+
+        self._fetch_all(
+            days,
+            fetch,
+            decode_reply,
+            self._commit_submit_times,
+            failure=("submit_times", lambda item: f"{item[0]}:{item[1]}"),
+            noun="days of submission times",
+        )
+
+    def _commit_submit_times(self, frames: Frames, records: Records) -> None:
+        """Several frameworks at once, because a commit rewrites each day's file."""
+        covered = [record.covers_from for record in records if record.covers_from is not None]
+        if not frames or not covered:
+            self._commit({}, records)
+            return
+        since, until = min(covered), max(covered) + DAY
+        times = pl.concat(frames).unique("job_id", keep="first").lazy()
+        lacking = self._without_submit_time().filter(pl.col("push_ts").is_between(since, until, closed="left"))
+        rows = lacking.drop("submit_ts").join(times, on="job_id").select(list(MEASUREMENTS.columns)).collect()
+        self._commit({"pairs": rows}, records, report=False)
+
+    def _without_submit_time(self) -> pl.LazyFrame:
+        rows = self._store.scan("pairs", self._repository)
+        return rows.filter(pl.col("submit_ts").is_null(), pl.col("job_id").is_not_null())
+
+    def _fill_submit_times_from_jobs(self) -> None:
+        """A day at a time: the measurements whose job is known get its submission time."""
+        times = (
+            self._store.scan("jobs", self._repository)
             .filter(pl.col("submit_timestamp") > 0)
             .select("job_id", pl.col("submit_timestamp").alias("submit_ts"))
             .collect()
             .lazy()
         )
-        lacking = self._store.scan("pairs", repository).filter(
-            pl.col("submit_ts").is_null(), pl.col("job_id").is_not_null()
-        )
-        days = lacking.join(jobs, on="job_id", how="semi").select(pl.col("day").unique().sort()).collect()
+        lacking = self._without_submit_time()
+        days = lacking.join(times, on="job_id", how="semi").select(pl.col("day").unique().sort()).collect()
         for day in days["day"]:
-            rows = lacking.filter(pl.col("day") == day).drop("submit_ts").join(jobs, on="job_id")
-            self._store.commit(repository, {"pairs": rows.select(list(PAIRS.columns)).collect()}, cancel=self._cancel)
+            rows = lacking.filter(pl.col("day") == day).drop("submit_ts").join(times, on="job_id")
+            self._commit({"pairs": rows.select(list(MEASUREMENTS.columns)).collect()}, [], report=False)
 
-    def _alerts(self) -> None:
-        if self._wanted.alerts:
-            self._alert_list(monitored=False)
-            if self._wanted.monitored:
-                self._alert_list(monitored=True)
-
-    def _alert_list(self, *, monitored: bool) -> None:
-        wanted, endpoint = self._wanted, "alerts:monitored" if monitored else "alerts"
-        known = self._single(endpoint)
-        if known is not None and alerts_are_known(known, wanted):
+    def _fetch_jobs(self) -> None:
+        """In two rounds at most: the busiest push may only be known when it is known when its jobs were submitted."""
+        first = self._plan.job_requests().jobs
+        self._fetch_job_details(first)
+        if self._options.jobs != "sample" or not first:
             return
-        number = int(self._store.ledger.noted(self._id_key) or 0)
-        timerange = alert_timerange(known, wanted)
-        first = self._server.alert_summaries(number, 1, timerange, monitored, self._cancel)
-        rows = self._keep_alerts(first, monitored)
-        pages = -(-(first.count or 0) // SUMMARIES_A_PAGE)
-        failures: list[Fetch] = []
-        outcomes = ask_all(
-            [[page] for page in range(2, pages + 1)],
-            lambda one: self._server.alert_summaries(number, one[0], timerange, monitored, self._cancel),
-            concurrency=self._concurrency,
-            cancel=self._cancel,
+        if more := sorted(set(self._plan.job_requests().jobs) - set(first)):
+            self._fetch_job_details(more)
+
+    def _fetch_job_details(self, jobs: list[int]) -> None:
+        complete = self._fetch_all(
+            split_batches(jobs, JOBS_PER_REQUEST),
+            lambda ids, cancel: self._client.jobs(ids, cancel),
+            lambda ids, reply: (decode.job_rows(reply, ids, now()), []),
+            lambda frames, records: self._commit({"jobs": pl.concat(frames)} if frames else {}, records),
+            failure=("jobs", lambda number: ""),
+            noun="jobs",
         )
-        for outcome in outcomes:
-            if outcome.result is None:
-                assert outcome.problem is not None
-                failures.append(self._failed(endpoint, "", outcome.problem))
-                continue
-            rows += self._keep_alerts(outcome.result, monitored)
-            self._progress(f"{rows:,} of {first.count or rows:,} alert summaries")
-        low = wanted.since if known is None or known.covers_from is None else min(wanted.since, known.covers_from)
-        self._keep({}, failures[:1] or [self._fetch(endpoint, "", rows, (low, wanted.until))])
+        if jobs and complete:
+            self._commit({}, [self._success("jobs", "", len(jobs))])
+        if jobs or self._options.jobs == "all":
+            self._fill_submit_times_from_jobs()
 
-    def _keep_alerts(self, page: answers.SummaryPage, monitored: bool) -> int:
-        summaries, alerts = answers.alert_summaries(page.results, monitored=monitored)
-        self._keep({"alert_summaries": summaries, "alerts": alerts}, [])
-        return len(summaries)
+    def _fetch_alerts(self) -> None:
+        for monitored, endpoint in self._options.alert_lists():
+            if not self._plan.has_list(endpoint):
+                self._fetch_alert_list(endpoint, monitored=monitored)
 
-    def _shared(self) -> None:
+    def _fetch_alert_list(self, endpoint: str, *, monitored: bool) -> None:
+        covered = extend_coverage(self._plan.outcome(endpoint), self._options.since, self._options.until)
+        repository_id, timerange = int(self._store.log.fact(self._id_key) or 0), self._plan.alert_timerange(endpoint)
+        total = 0
+
+        def fetch(pages: Sequence[int], cancel: CancelToken) -> decode.JsonPage:
+            return self._client.alert_summaries(repository_id, pages[0], timerange, monitored, cancel)
+
+        def store(page: decode.JsonPage) -> pl.DataFrame:
+            nonlocal total
+            summaries, alerts = decode.alert_rows(page.results, monitored=monitored)
+            self._commit({"alert_summaries": summaries, "alerts": alerts}, [])
+            total += len(summaries)
+            return summaries
+
+        first = fetch([1], self._cancel)
+        store(first)
+        complete = self._fetch_all(
+            [[page] for page in range(2, ceil_div(first.count or 0, SUMMARIES_PER_PAGE) + 1)],
+            fetch,
+            lambda pages, page: (store(page), []),
+            lambda frames, records: self._commit({}, records),
+            failure=(endpoint, lambda page: ""),
+            noun="pages of alert summaries",
+        )
+        if complete:
+            self._commit({}, [self._success(endpoint, "", total, *covered)])
+
+    def _cache_shared_rows(self) -> None:
         """Last, so that no view has to wait for it."""
-        if self._store.files("pairs", self._wanted.repository):
-            self._progress("noting which signatures share their rows")
-            shared_rows(self._store, self._wanted.repository)
+        if self._store.files("pairs", self._repository):
+            self._progress("finding signatures that share their rows")
+            shared_rows(self._store, self._repository)
 
-    def _repository(self) -> None:
-        """First of all, because an unknown one makes most endpoints fail as if the server were ill."""
-        if self._store.ledger.noted(self._id_key) is None:
-            found = self._server.repository_id(self._cancel)
-            with self._store.ledger.exclusive(self._cancel):
-                self._store.ledger.note(self._id_key, str(found))
-
-    @property
-    def _id_key(self) -> str:
-        return f"repository-id:{self._wanted.repository}"
-
-
-def push_spans(known: Known | None, wanted: Wanted) -> list[tuple[int, int, bool]]:
-    """(since, until, whole): which spans of push time are to be listed; a `whole` one counts only when complete."""
-    if known is None or known.covers_from is None or known.covers_to is None or known.fetched_at is None:
-        return [(wanted.since, wanted.until, False)]
-    spans = []
-    if wanted.until - known.fetched_at >= wanted.fresh and wanted.until > known.covers_to:
-        spans.append((known.covers_to - LATE, wanted.until, True))
-    if wanted.since < known.covers_from:
-        spans.append((wanted.since, known.covers_from, False))
-    return spans
-
-
-def listed_pushes(server: Treeherder, since: int, until: int, cancel: CancelToken) -> Iterator[list[answers.Push]]:
-    """The pushes of a span page by page, the newest first; there is no offset, so each page begins where one ended."""
-    seen: set[int] = set()
-    while True:
-        page = server.pushes(since, until, cancel)
-        new = [push for push in page if push.id not in seen]
-        if not new:
-            return
-        yield new
-        seen |= {push.id for push in new}
-        if len(page) < PUSHES_A_PAGE:
-            return
-        until = min(push.push_timestamp for push in page)
-
-
-def signatures_are_known(known: Known | None, wanted: Wanted) -> bool:
-    return known is not None and alerts_are_known(known, wanted)
-
-
-def alerts_are_known(known: Known, wanted: Wanted) -> bool:
-    return (
-        known.status != "error"
-        and known.fetched_at is not None
-        and known.covers_from is not None
-        and known.covers_from <= wanted.since
-        and wanted.until - known.fetched_at < wanted.fresh
-    )
-
-
-def alert_timerange(known: Known | None, wanted: Wanted) -> int:
-    """Seconds of push time to list: all that is wanted at first, then only what is not settled."""
-    whole = max(1, now() - wanted.since)
-    if known is None or known.fetched_at is None or known.covers_from is None or known.covers_from > wanted.since:
-        return whole
-    return min(whole, max(wanted.alert_settle, now() - known.fetched_at + DAY))
-
-
-def _day(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
+    def _note_absent(self) -> None:
+        """What was requested and the repository does not have, which "nothing new" would not say."""
+        if self.report.failures:
+            return  # it is not known
+        since = f"{datetime.fromtimestamp(self._options.since, UTC):%Y-%m-%d}"
+        if self._plan.pushes().is_empty():
+            self.report.notes.append(f"{self._repository} has no pushes since {since}.")
+        signatures = self._store.scan("signatures", self._repository)
+        known = signatures.select(pl.col("framework_id").unique()).collect()["framework_id"].to_list()
+        for number in sorted(set(self._options.frameworks) - set(known)):
+            self.report.notes.append(f"Since {since} {self._repository} has no signatures of framework {number}.")

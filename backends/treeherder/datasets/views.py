@@ -1,163 +1,27 @@
-"""The views of a dataset by name: what each shows, its columns, and how it is worked out from the store."""
+"""The views of a dataset: for each one its columns, and how it is calculated from the tables.
+
+A view function gets a `Dataset`, reads the store and may take seconds for 20 million measurements; it raises
+`AppError`s. Durations are in seconds. A time that the server gives as 0 has not happened yet; a negative wait or run
+time is a clock's fault and left out, as the original does with waits.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
 from backends.errors import UsageError
 from backends.frames.schema import Column, Kind, Schema
-from backends.treeherder.datasets import alert_views, job_views, revisions, signature_sets, signature_views
-from backends.treeherder.datasets.commits import read_commits
-from backends.treeherder.datasets.groups import signature_groups
-from backends.treeherder.datasets.names import moment
-from backends.treeherder.datasets.revisions import EXCLUDED_FRAMEWORKS, Window
-from backends.treeherder.datasets.shared_rows import SharedRows, shared_rows
-from backends.treeherder.datasets.store import Store
+from backends.treeherder.datasets.dataset import Dataset, count_per_push
+from backends.treeherder.datasets.signature_groups import signatures_per_job
+from backends.treeherder.datasets.tables import BUG_STATUSES, FRAMEWORK, SUMMARY_STATUS
 
 
 @dataclass(frozen=True)
-class Options:
-    """How views are worked out. `commits`: a list of commits to count by, in place of pushes. `tolerance`: the Jaccard
-    index from which groups are joined; None: only equal sets. `excluded`: frameworks that are not counted."""
-
-    window: Window = field(default_factory=Window)
-    commits: Path | None = None
-    tolerance: float | None = None
-    excluded: tuple[int, ...] = EXCLUDED_FRAMEWORKS
-
-
-class Dataset:
-    """The tables of one repository of a store, and what several views need of them, worked out once."""
-
-    def __init__(self, store: Store, repository: str, options: Options | None = None) -> None:
-        self.store, self.repository, self.options = store, repository, options or Options()
-
-    def table(self, name: str) -> pl.LazyFrame:
-        """The rows of the window: pushes and values by the time of the push (with a list of commits also of the pushes
-        that it dates within), alert summaries by that of theirs, the others by what of these they belong to."""
-        rows, window = self.store.scan(name, self.repository), self.options.window
-        if window.is_open:
-            return rows
-        if name in ("pushes", "pairs"):
-            return rows.filter(window.holds("push_ts") | pl.col("push_id").is_in(self._dated_by_commits))
-        if name == "alert_summaries":
-            return rows.filter(window.holds(pl.coalesce("push_ts", "created_ts")))
-        if name == "alerts":
-            listed = self.table("alert_summaries").select(pl.col("summary_id").alias("listed_in"))
-            return rows.join(listed, on="listed_in", how="semi")
-        if name == "jobs":
-            return rows.join(self.table("pairs").select("job_id"), on="job_id", how="semi")
-        ids = [self.table(each).select("signature_id") for each in ("pairs", "alerts")]
-        return rows.join(pl.concat(ids), on="signature_id", how="semi")
-
-    @cached_property
-    def _dated_by_commits(self) -> list[int]:
-        """The pushes whose head is a commit of the window."""
-        if self.options.commits is None:
-            return []
-        meant = self.commits.filter(self.options.window.holds("commit_ts")).lazy()
-        heads = self.store.scan("pushes", self.repository).join(meant, on="revision", how="semi")
-        return heads.select("push_id").collect()["push_id"].to_list()
-
-    @cached_property
-    def commits(self) -> pl.DataFrame:
-        """The list of commits that was named, as `read_commits` gives it."""
-        assert self.options.commits is not None
-        return read_commits(self.options.commits)
-
-    @cached_property
-    def shared(self) -> SharedRows:
-        whole = shared_rows(self.store, self.repository)
-        window = self.options.window
-        if window.is_open:
-            return whole
-        rows = whole.rows.filter(window.holds("push_ts") | pl.col("push_id").is_in(self._dated_by_commits))
-        leaders = rows.select(pl.col("signature_id").unique().alias("leader")).collect(engine="streaming")
-        return SharedRows(whole.members.join(leaders, on="leader", how="semi", maintain_order="left"), rows)
-
-    @cached_property
-    def busiest(self) -> tuple[int, str, int] | None:
-        """push_id, revision, total of the busiest push of the window (`revisions.pushes_by_signatures`)."""
-        pushes = self.table("pushes").select("push_id", "revision", "push_ts")
-        if self.options.commits is not None:
-            pushes = pushes.join(self.commits.lazy(), on="revision").rename({"commit_ts": "at"})
-        else:
-            pushes = pushes.with_columns(pl.col("push_ts").alias("at"))
-        window = self.options.window
-        pushes = pushes.filter(window.holds("at"))
-        found = revisions.pushes_by_signatures(self.table("pairs"), pushes, window)
-        if found.is_empty():
-            return None
-        number, total = found.row(0, named=True)["push_id"], found.row(0, named=True)["total"]
-        return number, str(pushes.filter(pl.col("push_id") == number).collect()["revision"][0] or ""), total
-
-    @cached_property
-    def groups(self) -> pl.DataFrame:
-        """As `signature_groups` gives them."""
-        shared = self.shared
-        return signature_groups(shared.rows, members=shared.members, tolerance=self.options.tolerance)
-
-    @cached_property
-    def counted(self) -> pl.DataFrame:
-        """revision, at (epoch seconds), total, leaders: per commit of the list, or else per push."""
-        window = self.options.window
-        if self.options.commits is not None:
-            found = revisions.per_commit(self.commits, self.table("pushes"), self.shared, window)
-            return found.rename({"commit_ts": "at"})
-        heads = (
-            self.table("pushes").sort("push_ts", "push_id")
-            .select("revision", pl.col("push_ts").alias("commit_ts")).collect()
-        )  # fmt: skip
-        heads = heads.drop_nulls().unique("revision", keep="first", maintain_order=True)
-        return revisions.per_commit(heads, self.table("pushes"), self.shared, window).rename({"commit_ts": "at"})
-
-    @cached_property
-    def rectified(self) -> pl.DataFrame:
-        """As `revisions.rectified` gives them, with at (epoch seconds) and all (signatures)."""
-        counted = self.counted.with_columns(pl.col("total").alias("all"))
-        excluded = self.options.excluded
-        return revisions.rectified(counted, self.groups, self.table("signatures"), self.shared, excluded=excluded)
-
-    def asked(self) -> pl.DataFrame:
-        """push_id, status: how the question for its values ended; a success counts even if a later try failed."""
-        rows: dict[int, str] = {}
-        for endpoint in self.endpoints("pairs"):
-            for key, known in self.store.ledger.known(self.repository, endpoint).items():
-                status = known.status if known.fetched_at is None else "ok"
-                if rows.get(int(key)) != "ok":
-                    rows[int(key)] = status
-        columns = {"push_id": list(rows), "status": list(rows.values())}
-        return pl.DataFrame(columns, schema={"push_id": pl.UInt32, "status": pl.String})
-
-    @cached_property
-    def unasked(self) -> pl.Series:
-        """Revisions of the pushes of which nothing is known: never asked for their values, or only in vain."""
-        known = self.asked().filter(pl.col("status") != "error").select("push_id").lazy()
-        some = self.shared.rows.select("push_id")  # an answer with other frameworks, or before a failure
-        return (
-            self.table("pushes").join(known, on="push_id", how="anti").join(some, on="push_id", how="anti")
-            .select("revision").collect()["revision"].drop_nulls()
-        )  # fmt: skip
-
-    def known_only(self, counted: pl.DataFrame, *names: str) -> pl.DataFrame:
-        """Numbers of revisions of which nothing is known are missing, not zero."""
-        unknown = pl.col("revision").is_in(self.unasked.to_list())
-        return counted.with_columns(pl.when(~unknown).then(pl.col(name)).alias(name) for name in names)
-
-    def endpoints(self, name: str) -> list[str]:
-        """The ledger's endpoints of that name, with whatever frameworks."""
-        every = [row[1] for row in self.store.ledger.summary() if row[0] == self.repository]
-        return [one for one in every if one.partition(":")[0] == name]
-
-
-@dataclass(frozen=True)
-class View:
-    """`build` reads the store and calculates, up to seconds for 20 million pairs; it raises `AppError`s."""
+class ViewSpec:
+    """`noun`: one row, several rows. `needs`: the tables it is calculated from, the one whose rows count first."""
 
     name: str
     about: str
@@ -165,133 +29,637 @@ class View:
     schema: Schema
     build: Callable[[Dataset], pl.DataFrame]
     needs: tuple[str, ...]
-    sort: tuple[str, bool] | None = None
 
 
-def _revisions(dataset: Dataset) -> pl.DataFrame:
-    found = revisions.per_push(
-        dataset.table("pushes"), dataset.shared, dataset.groups, dataset.asked(), dataset.options.window
+VIEWS: dict[str, ViewSpec] = {}
+Build = Callable[[Dataset], pl.DataFrame]
+
+
+def _view(name: str, about: str, noun: tuple[str, str], schema: Schema, *needs: str) -> Callable[[Build], Build]:
+    """Adds the function to `VIEWS`."""
+
+    def add(build: Build) -> Build:
+        VIEWS[name] = ViewSpec(name, about, noun, schema, build, needs)
+        return build
+
+    return add
+
+
+def find_view(name: str) -> ViewSpec:
+    """Raises `UsageError`."""
+    try:
+        return VIEWS[name]
+    except KeyError:
+        raise UsageError(f"There is no view {name[:40]!r}.", f"Views: {', '.join(VIEWS)}.") from None
+
+
+def fit(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """The columns of the schema, with its types."""
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in schema.polars().items())
+
+
+def build_frame(rows: Sequence[Mapping[str, object]], schema: Schema) -> pl.DataFrame:
+    """A frame of rows whose times are epoch seconds."""
+    times = [column.name for column in schema if column.kind is Kind.TIME]
+    dtypes = {name: pl.Int64() if name in times else dtype for name, dtype in schema.polars().items()}
+    return fit(pl.DataFrame(rows, schema=dtypes).with_columns(time_of(name) for name in times), schema)
+
+
+def name_of(column: str, names: dict[int, str]) -> pl.Expr:
+    """The name of each number, or the number itself if it has none."""
+    number = pl.col(column)
+    return number.replace_strict(names, default=number.cast(pl.String), return_dtype=pl.String)
+
+
+def time_of(column: str) -> pl.Expr:
+    """Epoch seconds as a time."""
+    return pl.from_epoch(pl.col(column) * 1000, "ms").dt.replace_time_zone("UTC").alias(column)
+
+
+def join_unique(column: str | pl.Expr, name: str) -> pl.Expr:
+    """In a group: its different values, sorted, with commas between them."""
+    values = pl.col(column) if isinstance(column, str) else column
+    return values.drop_nulls().unique().sort().str.join(", ").alias(name)
+
+
+_SUMMARY = ("alert summary", "alert summaries")
+ALERTS = Schema(
+    (
+        Column("summary", Kind.ID, "Summary"),
+        Column("status", Kind.STATE, "Status"),
+        Column("framework", Kind.TEXT, "Framework"),
+        Column("repository", Kind.TEXT, "Repository", hidden=True),
+        Column("revision", Kind.ID, "Revision", width=12),
+        Column("pushed", Kind.TIME, "Pushed"),
+        Column("created", Kind.TIME, "Created"),
+        Column("bug", Kind.ID, "Bug"),
+        Column("regressions", Kind.COUNT, "Regressions"),
+        Column("improvements", Kind.COUNT, "Improvements"),
+        Column("related", Kind.COUNT, "Related"),
+        Column("largest", Kind.NUMBER, "Largest change", "%"),
+        Column("suites", Kind.TEXT, "Suites"),
+        Column("platforms", Kind.TEXT, "Platforms"),
+        Column("assignee", Kind.TEXT, "Assignee"),
+        Column("monitored", Kind.TEXT, "Monitored", hidden=True),
+        Column("original_revision", Kind.ID, "Original revision", hidden=True),
+        Column("notes", Kind.TEXT, "Notes", hidden=True),
+    ),
+    key="summary",
+)
+
+
+@_view("alerts", "Alert summaries", _SUMMARY, ALERTS, "alert_summaries", "alerts")
+def alerts(dataset: Dataset) -> pl.DataFrame:
+    """Newest first; counts of a summary's own alerts, `related` of others'."""
+    rows = dataset.table("alert_summaries").join(
+        _count_alerts(dataset.table("alerts")), left_on="summary_id", right_on="listed_in", how="left"
     )
-    return signature_views.pushes(found)
+    counts = pl.col("regressions", "improvements", "related").fill_null(0)
+    return _summary_rows(rows.with_columns(counts, pl.col("bug_number").cast(pl.String).alias("bug")), ALERTS)
 
 
-def _commits(dataset: Dataset) -> pl.DataFrame:
+def _count_alerts(alerts: pl.LazyFrame) -> pl.LazyFrame:
+    own, regression = ~pl.col("related"), pl.col("is_regression").fill_null(False)
+    return alerts.group_by("listed_in").agg(
+        (own & regression).sum().alias("regressions"),
+        (own & ~regression).sum().alias("improvements"),
+        pl.col("related").sum().alias("related"),
+        pl.col("amount_pct").filter(own).max().alias("largest"),
+        join_unique(pl.col("suite").filter(own), "suites"),
+        join_unique(pl.col("machine_platform").filter(own), "platforms"),
+    )
+
+
+def _summary_rows(rows: pl.LazyFrame, schema: Schema) -> pl.DataFrame:
+    """Newest first, with names for numbers."""
+    ordered = rows.sort("created_ts", "summary_id", descending=True, nulls_last=True)
+    named = ordered.with_columns(
+        pl.col("summary_id").cast(pl.String).alias("summary"),
+        name_of("status", SUMMARY_STATUS).alias("status"),
+        name_of("framework_id", FRAMEWORK).alias("framework"),
+        time_of("push_ts").alias("pushed"),
+        time_of("created_ts").alias("created"),
+        _yes_no(pl.col("monitored")).alias("monitored"),
+    )
+    return fit(named.collect(), schema)
+
+
+def _yes_no(flag: pl.Expr) -> pl.Expr:
+    return pl.when(flag).then(pl.lit("yes")).otherwise(pl.lit("no"))
+
+
+BUGS = Schema(
+    (
+        Column("bug", Kind.ID, "Bug"),
+        Column("summary", Kind.ID, "Summary"),
+        Column("status", Kind.STATE, "Status"),
+        Column("revision", Kind.ID, "Regressor", width=12),
+        Column("created", Kind.TIME, "Created"),
+        Column("count", Kind.COUNT, "Regressed"),
+        Column("tests", Kind.TEXT, "Tests"),
+        Column("platforms", Kind.TEXT, "Platforms"),
+        Column("framework", Kind.TEXT, "Framework"),
+    ),
+    key="summary",
+)
+
+
+@_view("bugs", "Regressions with a bug: tests, platforms, regressor", ("bug", "bugs"), BUGS,
+       "alert_summaries", "alerts")  # fmt: skip
+def bugs(dataset: Dataset) -> pl.DataFrame:
+    """`regressed_tests`, newest first."""
+    rows = regressed_tests(dataset.table("alert_summaries"), dataset.table("alerts"))
+
+    def join_field(field: str) -> pl.Expr:
+        values = pl.col("tests").list.eval(pl.element().struct.field(field)).list.unique().list.sort()
+        return values.list.eval(pl.element().filter(pl.element() != "")).list.join(", ")
+
+    count = pl.col("tests").list.len().fill_null(0).alias("count")
+    bug = pl.col("bug_number").cast(pl.String).alias("bug")
+    described = rows.with_columns(
+        count, bug, join_field("platform").alias("platforms"), join_field("test").alias("tests")
+    )
+    return _summary_rows(described.lazy(), BUGS)
+
+
+def regressed_tests(summaries: pl.LazyFrame, alerts: pl.LazyFrame) -> pl.DataFrame:
+    """The original's join table: summaries with a bug whose status is wontfix, fixed or backedout, by id.
+
+    summary_id, bug_number, revision, created_ts, status, framework_id, tests: a list of {test, platform}, of all
+    regressions among their own and their related alerts, unique and sorted, without those that have neither.
+    """
+    settled = summaries.filter(pl.col("status").is_in(BUG_STATUSES) & pl.col("bug_number").is_not_null())
+    test, platform = pl.col("test").fill_null(""), pl.col("machine_platform").fill_null("")
+    regressions = alerts.filter(pl.col("is_regression")).filter((test != "") | (platform != ""))
+    pairs = pl.struct(test, platform.alias("platform")).unique().sort().alias("tests")
+    tests = regressions.group_by("listed_in").agg(pairs)
+    return (
+        settled.join(tests, left_on="summary_id", right_on="listed_in", how="left").sort("summary_id")
+        .select("summary_id", "bug_number", "revision", "created_ts", "status", "framework_id", "repository", "tests",
+                "push_ts", "monitored")
+        .collect()
+    )  # fmt: skip
+
+
+FAILING = Schema(
+    (
+        Column("summary", Kind.ID, "Summary"),
+        Column("revision", Kind.ID, "Revision", width=12),
+        Column("count", Kind.COUNT, "Signatures"),
+        Column("signatures", Kind.TEXT, "Signature ids"),
+    ),
+    key="summary",
+)
+
+
+@_view("failing", "Failing signatures per alert summary", _SUMMARY, FAILING, "alert_summaries", "alerts")
+def failing(dataset: Dataset) -> pl.DataFrame:
+    """`failing_signatures`, by summary."""
+    return failing_signatures(dataset.table("alert_summaries"), dataset.table("alerts")).select(
+        pl.col("summary_id").cast(pl.String).alias("summary"),
+        "revision",
+        pl.col("signature_ids").list.len().cast(pl.Int64).alias("count"),
+        pl.col("signature_ids").cast(pl.List(pl.String)).list.join(" ").alias("signatures"),
+    )
+
+
+def failing_signatures(summaries: pl.LazyFrame, alerts: pl.LazyFrame) -> pl.DataFrame:
+    """summary_id, revision, signature_ids (sorted, unique; of regressions among its own alerts), by summary: those of
+    `regressed_tests`."""
+    settled = regressed_tests(summaries, alerts).select("summary_id", "revision")
+    own = alerts.filter(pl.col("is_regression") & ~pl.col("related")).filter(pl.col("signature_id").is_not_null())
+    ids = own.group_by("listed_in").agg(pl.col("signature_id").unique().sort().alias("signature_ids")).collect()
+    return (
+        settled.join(ids, left_on="summary_id", right_on="listed_in", how="left")
+        .with_columns(pl.col("signature_ids").fill_null([]), pl.col("revision").fill_null(""))
+        .sort("summary_id")
+    )  # fmt: skip
+
+
+CULPRIT = Schema(
+    (
+        Column("summary", Kind.ID, "Summary"),
+        Column("status", Kind.STATE, "Status"),
+        Column("framework", Kind.TEXT, "Framework"),
+        Column("repository", Kind.TEXT, "Repository", hidden=True),
+        Column("regression", Kind.TEXT, "Regression"),
+        Column("culprit", Kind.DURATION, "Alert after push"),
+        Column("detect", Kind.DURATION, "… first push"),
+        Column("triage", Kind.DURATION, "Triage"),
+        Column("bug", Kind.DURATION, "Bug"),
+        Column("landed_to_bug", Kind.DURATION, "Landed to bug"),
+        Column("moved", Kind.TEXT, "Moved"),
+        Column("created", Kind.TIME, "Created"),
+        Column("pushed", Kind.TIME, "Pushed"),
+    ),
+    key="summary",
+)
+
+
+@_view("culprit", "Time to culprit: detect, triage, bug", _SUMMARY, CULPRIT, "alert_summaries", "alerts")
+def time_to_culprit(dataset: Dataset) -> pl.DataFrame:
+    """How long each step took, newest first; negative if a step came before the one it is counted from.
+
+    culprit: from the summary's push to the alert, the original's figure: the push is the one that sheriffs moved the
+    alert to, so it says little about finding it. detect: the same from the push that the alert was first made for, null
+    if that push is not in the store. triage: from the alert to its first triage. bug: from the alert to the last change
+    of its bug. landed_to_bug: from the summary's push. `moved`: sheriffs changed the push.
+    """
+    first_pushes = dataset.table("pushes").select(
+        pl.col("revision").alias("original_revision"), pl.col("push_ts").alias("first_push")
+    )
+    first_pushes = first_pushes.unique("original_revision", keep="first", maintain_order=True)
+    moved = pl.col("original_revision").is_not_null() & (pl.col("original_revision") != pl.col("revision"))
+    created, pushed, bug = pl.col("created_ts"), pl.col("push_ts"), pl.col("bug_updated_ts")
+    rows = (
+        dataset.table("alert_summaries")
+        .join(first_pushes, on="original_revision", how="left")
+        .join(_count_alerts(dataset.table("alerts")), left_on="summary_id", right_on="listed_in", how="left")
+        .with_columns(
+            (created - pushed).alias("culprit"),
+            (created - pl.when(moved).then("first_push").otherwise("push_ts")).alias("detect"),
+            (pl.col("first_triaged_ts") - created).alias("triage"),
+            (bug - created).alias("bug"),
+            (bug - pushed).alias("landed_to_bug"),
+            _yes_no(moved).alias("moved"),
+            _yes_no(pl.col("regressions") > 0).alias("regression"),
+        )
+    )
+    return _summary_rows(rows, CULPRIT)
+
+
+REVISIONS = Schema(
+    (
+        Column("push", Kind.ID, "Push"),
+        Column("revision", Kind.ID, "Revision", width=12),
+        Column("pushed", Kind.TIME, "Pushed"),
+        Column("state", Kind.STATE, "State"),
+        Column("total", Kind.COUNT, "Signatures"),
+        Column("groups", Kind.COUNT, "Groups"),
+        Column("jobs", Kind.COUNT, "Jobs"),
+        Column("late", Kind.COUNT, "Submitted late"),
+        Column("job_expired", Kind.COUNT, "Job expired"),
+        Column("commits", Kind.COUNT, "Commits"),
+        Column("author", Kind.TEXT, "Author"),
+    ),
+    key="push",
+)
+
+
+@_view("revisions", "Performance jobs per push", ("push", "pushes"), REVISIONS, "pushes", "pairs")
+def revisions(dataset: Dataset) -> pl.DataFrame:
+    """`count_per_push`, newest first."""
+    window = dataset.options.window
+    counts = count_per_push(dataset.table("pushes"), dataset.shared, dataset.groups, dataset.fetch_status(), window)
+    named = counts.with_columns(pl.col("push_id").cast(pl.String).alias("push"), time_of("push_ts").alias("pushed"))
+    return fit(named.reverse(), REVISIONS)
+
+
+COMMITS = Schema(
+    (
+        Column("revision", Kind.ID, "Revision", width=12),
+        Column("committed", Kind.TIME, "Committed"),
+        Column("total", Kind.COUNT, "Signatures"),
+    ),
+    key="revision",
+)
+
+
+@_view("commits", "Performance jobs per commit of a list", ("commit", "commits"), COMMITS, "pushes", "pairs")
+def commits(dataset: Dataset) -> pl.DataFrame:
+    """`count_per_commit`, newest first. Raises `UsageError` without a list of commits."""
     if dataset.options.commits is None:
         raise UsageError(
             "Treeherder does not list commits, only pushes.",
-            "Name the list with --commits all_commits.jsonl, or look at the view `revisions`.",
+            "Name the list with --commits all_commits.jsonl, or use the view `revisions`.",
         )
-    counted = dataset.known_only(dataset.counted, "total")
-    return signature_views.commits(counted.rename({"at": "commit_ts"}))
+    counts = dataset.nullify_unfetched(dataset.counts, "total")
+    return fit(counts.with_columns(time_of("at").alias("committed")).reverse(), COMMITS)
 
 
-def _rectified(dataset: Dataset) -> pl.DataFrame:
-    counted = dataset.rectified.rename({"all": "signatures"})
-    return signature_views.rectified(dataset.known_only(counted, "total", "signatures", "unknown"))
+SIGNATURES = Schema(
+    (
+        Column("signature", Kind.ID, "Signature"),
+        Column("framework", Kind.TEXT, "Framework"),
+        Column("suite", Kind.TEXT, "Suite"),
+        Column("test", Kind.TEXT, "Test"),
+        Column("platform", Kind.TEXT, "Platform"),
+        Column("application", Kind.TEXT, "Application"),
+        Column("options", Kind.TEXT, "Options"),
+        Column("unit", Kind.TEXT, "Unit"),
+        Column("lower_is_better", Kind.TEXT, "Lower is better"),
+        Column("has_subtests", Kind.TEXT, "Subtests"),
+        Column("should_alert", Kind.TEXT, "Alerts"),
+        Column("hash", Kind.ID, "Hash", hidden=True),
+        Column("parent", Kind.ID, "Parent", hidden=True),
+        Column("tags", Kind.TEXT, "Tags", hidden=True),
+    ),
+    key="signature",
+)
+
+
+@_view("signatures", "Signatures and what they measure", ("signature", "signatures"), SIGNATURES, "signatures")
+def signatures(dataset: Dataset) -> pl.DataFrame:
+    """By id."""
+    rows = dataset.table("signatures").sort("signature_id")
+    yes_no = {True: "yes", False: "no"}
+    flags = (
+        pl.col(name).replace_strict(yes_no, return_dtype=pl.String).alias(name)
+        for name in ("lower_is_better", "has_subtests", "should_alert")
+    )
+    return (
+        rows.unique("signature_id", keep="first", maintain_order=True)
+        .select(
+            pl.col("signature_id").cast(pl.String).alias("signature"),
+            name_of("framework_id", FRAMEWORK).alias("framework"),
+            "suite", "test", pl.col("machine_platform").alias("platform"), "application",
+            pl.col("extra_options").list.join(" ").alias("options"), pl.col("measurement_unit").alias("unit"), *flags,
+            pl.col("signature_hash").alias("hash"), pl.col("parent_signature").alias("parent"),
+            pl.col("tags").list.join(" ").alias("tags"),
+        ).collect()
+    )  # fmt: skip
+
+
+JOBS = Schema(
+    (
+        Column("job", Kind.ID, "Job"),
+        Column("signatures", Kind.COUNT, "Signatures"),
+        Column("features", Kind.TEXT, "Common features"),
+        Column("ids", Kind.TEXT, "Signature ids", hidden=True),
+    ),
+    key="job",
+)
+
+
+@_view("jobs", "Signatures per job and their common features", ("job", "jobs"), JOBS, "pairs", "signatures")
+def jobs(dataset: Dataset) -> pl.DataFrame:
+    """`signatures_per_job`, by id."""
+    return signatures_per_job(dataset.shared, dataset.table("signatures")).select(
+        pl.col("job_id").cast(pl.String).alias("job"),
+        "signatures",
+        pl.col("common_sig_features").list.join(", ").alias("features"),
+        pl.col("signature_ids").cast(pl.List(pl.String)).list.join(" ").alias("ids"),
+    )
+
+
+GROUPS = Schema(
+    (
+        Column("size", Kind.COUNT, "Signatures"),
+        Column("jobs", Kind.COUNT, "Jobs"),
+        Column("suites", Kind.TEXT, "Suites"),
+        Column("platforms", Kind.TEXT, "Platforms"),
+        Column("frameworks", Kind.TEXT, "Frameworks"),
+        Column("position", Kind.COUNT, "Group"),
+        Column("group_id", Kind.ID, "Group id"),
+        Column("signatures", Kind.TEXT, "Signature ids", hidden=True),
+    ),
+    key="group_id",
+)
+
+
+@_view("groups", "Signatures that always come from the same jobs", ("group", "groups"), GROUPS, "pairs", "signatures")
+def groups(dataset: Dataset) -> pl.DataFrame:
+    """`signature_groups`, one row per group, by position."""
+    metadata = dataset.table("signatures").select(
+        "signature_id", "suite", "machine_platform", name_of("framework_id", FRAMEWORK).alias("framework")
+    )
+    rows = (
+        dataset.groups.lazy().join(metadata.unique("signature_id"), on="signature_id", how="left")
+        .group_by("position").agg(
+            pl.col("size", "jobs", "group_id").first(),
+            join_unique("suite", "suites"), join_unique("machine_platform", "platforms"),
+            join_unique("framework", "frameworks"),
+            pl.col("signature_id").sort().cast(pl.String).str.join(" ").alias("signatures"),
+        ).sort("position").collect()
+    )  # fmt: skip
+    return fit(rows, GROUPS)
+
+
+_SPREAD = ("mean", "median", "p90", "p95", "p99", "min", "max")
+_SPREAD_COLUMNS = tuple(Column(name, Kind.DURATION, name.capitalize()) for name in _SPREAD)
+_DURATIONS = (
+    Column("result", Kind.STATE, "Result"),
+    Column("jobs", Kind.COUNT, "Jobs"),
+    *_SPREAD_COLUMNS,
+    Column("suites", Kind.TEXT, "Suites"),
+)
+
+
+def _spread(column: str) -> list[pl.Expr]:
+    """In a group: the number of rows and the columns of `_SPREAD`."""
+    value = pl.col(column)
+    quantiles = {"median": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+    return [
+        pl.len().cast(pl.Int64).alias("jobs"),
+        value.mean().alias("mean"),
+        *(value.quantile(share, "linear").alias(name) for name, share in quantiles.items()),
+        value.min().alias("min"),
+        value.max().alias("max"),
+    ]
+
+
+def with_durations(jobs: pl.LazyFrame) -> pl.LazyFrame:
+    """The jobs with `wait` (submission to start) and `duration` (start to end) in seconds, null if a time is not known
+    or the span is negative."""
+    submit, start, end = (
+        pl.when(pl.col(f"{name}_timestamp") > 0).then(pl.col(f"{name}_timestamp"))
+        for name in ("submit", "start", "end")
+    )
+
+    def span(earlier: pl.Expr, later: pl.Expr) -> pl.Expr:
+        return pl.when(later >= earlier).then((later - earlier).cast(pl.Float64))
+
+    return jobs.with_columns(span(submit, start).alias("wait"), span(start, end).alias("duration"))
+
+
+def _durations(dataset: Dataset, rows: pl.LazyFrame, by: str) -> pl.DataFrame:
+    """Per value of `by` and result, and for all results together. `rows`: job_id and `by`."""
+    timed = with_durations(dataset.table("jobs")).filter(pl.col("duration").is_not_null())
+    each = (
+        rows.filter(pl.col("job_id").is_not_null()).select(by, "job_id").unique()
+        .join(timed.select("job_id", "result", "duration"), on="job_id").collect(engine="streaming")
+    )  # fmt: skip
+    every = each.with_columns(pl.lit("all").alias("result"))
+    both = pl.concat([every, each.with_columns(pl.col("result").fill_null("unknown"))])
+    return both.lazy().group_by(by, "result").agg(_spread("duration")).collect()
+
+
+DURATIONS = Schema(
+    (
+        Column("position", Kind.COUNT, "Group"),
+        Column("size", Kind.COUNT, "Signatures"),
+        *_DURATIONS,
+        Column("group_id", Kind.ID, "Group id"),
+    ),
+    key="key",
+)
+
+
+@_view("durations", "Job durations per signature group", ("group", "groups"), DURATIONS, "pairs", "jobs")
+def durations(dataset: Dataset) -> pl.DataFrame:
+    """One row per group and result, and one for all its results, of every known job."""
+    members = dataset.groups.lazy()
+    rows = dataset.shared.rows.select("signature_id", "job_id")
+    spread = _durations(dataset, rows.join(members.select("signature_id", "position"), on="signature_id"), "position")
+    suites = dataset.table("signatures").select("signature_id", "suite")
+    described = (
+        members.join(suites, on="signature_id", how="left").group_by("position")
+        .agg(pl.col("group_id").first(), pl.col("size").first(), join_unique("suite", "suites")).collect()
+    )  # fmt: skip
+    named = spread.join(described, on="position").sort("position", "result")
+    return fit(named.with_columns(pl.format("{}/{}", "position", "result").alias("key")), DURATIONS)
+
+
+DURATIONS_BY_SIGNATURE = Schema((Column("signature", Kind.ID, "Signature"), *_DURATIONS), key="key")
+
+
+@_view("durations-by-signature", "Job durations per signature", ("signature", "signatures"), DURATIONS_BY_SIGNATURE,
+       "pairs", "jobs")  # fmt: skip
+def durations_by_signature(dataset: Dataset) -> pl.DataFrame:
+    """One row per signature and result, and one for all its results."""
+    spread = _durations(dataset, dataset.table("pairs"), "signature_id")
+    suites = dataset.table("signatures").select("signature_id", pl.col("suite").alias("suites")).unique("signature_id")
+    rows = spread.join(suites.collect(), on="signature_id", how="left").sort("signature_id", "result").with_columns(
+        pl.col("signature_id").cast(pl.String).alias("signature"),
+        pl.format("{}/{}", "signature_id", "result").alias("key"),
+    )  # fmt: skip
+    return fit(rows, DURATIONS_BY_SIGNATURE)
+
+
+def _job_waits(dataset: Dataset) -> pl.LazyFrame:
+    """The jobs that gave values, with their waits and the push that they were for; expired ones are absent."""
+    measured = dataset.shared.rows.filter(pl.col("job_id").is_not_null())
+    pushes = measured.group_by("job_id").agg(pl.col("push_id").min())
+    return with_durations(dataset.table("jobs").drop("push_id")).join(pushes, on="job_id")
+
+
+_HOUR = pl.col("submit_timestamp") // 3600 % 24
+_WAITS = (Column("jobs", Kind.COUNT, "Jobs"), *_SPREAD_COLUMNS)
+WAITS = Schema(
+    (
+        Column("job", Kind.ID, "Job"),
+        Column("wait", Kind.DURATION, "Wait"),
+        Column("duration", Kind.DURATION, "Duration"),
+        Column("result", Kind.STATE, "Result"),
+        Column("name", Kind.TEXT, "Name", width=44, keeps_end=True),
+        Column("platform", Kind.TEXT, "Platform"),
+        Column("submitted", Kind.TIME, "Submitted"),
+        Column("hour", Kind.COUNT, "Hour"),
+        Column("revision", Kind.ID, "Revision", width=12),
+        Column("machine", Kind.TEXT, "Machine", hidden=True),
+        Column("task", Kind.ID, "Task", hidden=True),
+    ),
+    key="job",
+)
+
+
+@_view("waits", "Job wait times", ("job", "jobs"), WAITS, "pairs", "jobs")
+def waits(dataset: Dataset) -> pl.DataFrame:
+    """One row per job, the latest first."""
+    rows = (
+        _job_waits(dataset)
+        .join(dataset.table("pushes").select("push_id", "revision"), on="push_id", how="left")
+        .filter(pl.col("submit_timestamp") > 0)
+        .sort(["submit_timestamp", "job_id"], descending=True)
+        .with_columns(
+            pl.col("job_id").cast(pl.String).alias("job"),
+            pl.col("job_type_name").alias("name"),
+            time_of("submit_timestamp").alias("submitted"),
+            _HOUR.alias("hour"),
+            pl.col("machine_name").alias("machine"),
+            pl.col("task_id").alias("task"),
+        )
+    )
+    return fit(rows.select(WAITS.names).collect(), WAITS)
+
+
+WAITS_BY_PUSH = Schema(
+    (Column("push", Kind.ID, "Push"), Column("revision", Kind.ID, "Revision", width=12),
+     Column("pushed", Kind.TIME, "Pushed"), *_WAITS),
+    key="push",
+)  # fmt: skip
+
+
+@_view("waits-by-push", "Job wait times per push", ("push", "pushes"), WAITS_BY_PUSH, "pairs", "jobs")
+def waits_by_push(dataset: Dataset) -> pl.DataFrame:
+    """One row per push that has a job with a known wait, the latest first."""
+    spread = _job_waits(dataset).filter(pl.col("wait").is_not_null()).group_by("push_id").agg(_spread("wait"))
+    pushes = dataset.table("pushes").select("push_id", "revision", "push_ts")
+    rows = spread.join(pushes, on="push_id", how="left").sort("push_ts", "push_id", descending=True, nulls_last=True)
+    named = rows.with_columns(pl.col("push_id").cast(pl.String).alias("push"), time_of("push_ts").alias("pushed"))
+    return fit(named.collect(), WAITS_BY_PUSH)
+
+
+WAITS_BY_PLATFORM = Schema((Column("platform", Kind.TEXT, "Platform"), *_WAITS), key="platform")
+
+
+@_view("waits-by-platform", "Job wait times per platform", ("platform", "platforms"), WAITS_BY_PLATFORM,
+       "pairs", "jobs")  # fmt: skip
+def waits_by_platform(dataset: Dataset) -> pl.DataFrame:
+    """One row per platform, the longest median first."""
+    known = _job_waits(dataset).filter(pl.col("wait").is_not_null()).with_columns(pl.col("platform").fill_null(""))
+    rows = known.group_by("platform").agg(_spread("wait")).collect()
+    return fit(rows.sort(["median", "platform"], descending=[True, False]), WAITS_BY_PLATFORM)
+
+
+WAITS_BY_HOUR = Schema((Column("hour", Kind.COUNT, "Hour (UTC)"), *_WAITS), key="key")
+
+
+@_view("waits-by-hour", "Job wait times per hour of the day", ("hour", "hours"), WAITS_BY_HOUR, "pairs", "jobs")
+def waits_by_hour(dataset: Dataset) -> pl.DataFrame:
+    """One row per hour of the day (UTC) in which jobs were submitted."""
+    known = _job_waits(dataset).filter(pl.col("wait").is_not_null())
+    rows = known.group_by(_HOUR.alias("hour")).agg(_spread("wait")).sort("hour").collect()
+    return fit(rows.with_columns(pl.col("hour").cast(pl.String).alias("key")), WAITS_BY_HOUR)
+
+
+RECTIFIED = Schema(
+    (
+        Column("revision", Kind.ID, "Revision", width=12),
+        Column("pushed", Kind.TIME, "Time"),
+        Column("total", Kind.COUNT, "Groups"),
+        Column("signatures", Kind.COUNT, "Signatures"),
+        Column("unknown", Kind.COUNT, "Without group"),
+    ),
+    key="revision",
+)
+
+
+@_view("rectified", "Signature groups per revision, some frameworks left out", ("revision", "revisions"), RECTIFIED,
+       "pushes", "pairs", "signatures")  # fmt: skip
+def rectified(dataset: Dataset) -> pl.DataFrame:
+    """`count_groups`, newest first."""
+    counts = dataset.rectified.rename({"all": "signatures"})
+    known = dataset.nullify_unfetched(counts, "total", "signatures", "unknown")
+    return fit(known.with_columns(time_of("at").alias("pushed")).reverse(), RECTIFIED)
 
 
 COVERAGE = Schema(
     (
-        Column("endpoint", Kind.TEXT, "Asked for"),
+        Column("endpoint", Kind.TEXT, "Fetched"),
         Column("ok", Kind.COUNT, "With rows"),
         Column("empty", Kind.COUNT, "Empty"),
         Column("failed", Kind.COUNT, "Failed"),
         Column("since", Kind.TIME, "Covers from"),
         Column("until", Kind.TIME, "to"),
         Column("fetched", Kind.TIME, "Last fetched"),
-        Column("reasons", Kind.TEXT, "Why it failed"),
+        Column("reasons", Kind.TEXT, "Failure reasons"),
     ),
     key="endpoint",
 )
 
 
-def _coverage(dataset: Dataset) -> pl.DataFrame:
+@_view("coverage", "What was fetched, and what is missing", ("request", "requests"), COVERAGE)
+def coverage(dataset: Dataset) -> pl.DataFrame:
+    """The fetch log, one row per endpoint."""
     reasons: dict[str, set[str]] = {}
-    for repository, endpoint, _, _, reason in dataset.store.ledger.failures():
+    for repository, endpoint, _, _, reason in dataset.store.log.failures():
         if repository == dataset.repository:
             reasons.setdefault(endpoint, set()).add(reason)
+    names = ("endpoint", "ok", "empty", "failed", "since", "until", "fetched")
     rows = [
-        (
-            endpoint,
-            ok,
-            empty,
-            failed,
-            *(one and one * 1000 for one in times),
-            ", ".join(sorted(reasons.get(endpoint, ()))),
-        )
-        for repository, endpoint, ok, empty, failed, *times in dataset.store.ledger.summary()
+        {**dict(zip(names, row, strict=True)), "reasons": ", ".join(sorted(reasons.get(str(row[0]), ())))}
+        for repository, *row in dataset.store.log.summary()
         if repository == dataset.repository
     ]
-    return COVERAGE.frame(rows)
-
-
-def job_horizon(dataset: Dataset) -> pl.DataFrame:
-    """One row: first, since, until (times): the first push with a value, the first with a known job, the last push.
-
-    Treeherder deletes jobs after 120 days: between the first two only values are known, no jobs, groups or waits.
-    """
-    return (
-        dataset.table("pairs").select(
-            pl.col("push_ts").min().alias("first"),
-            pl.col("push_ts").filter(pl.col("job_id").is_not_null()).min().alias("since"),
-            pl.col("push_ts").max().alias("until"),
-        ).select(moment("first"), moment("since"), moment("until")).collect()
-    )  # fmt: skip
-
-
-_ALERTS = ("alert_summaries", "alerts")
-_SUMMARY = ("alert summary", "alert summaries")
-VIEWS = {
-    view.name: view
-    for view in (
-        View("alerts", "Alert summaries", _SUMMARY, alert_views.SUMMARIES,
-             lambda d: alert_views.summaries(d.table("alert_summaries"), d.table("alerts")), _ALERTS),
-        View("bugs", "Regressions with a bug: tests, platforms, regressor", ("bug", "bugs"), alert_views.BUGS,
-             lambda d: alert_views.bugs(d.table("alert_summaries"), d.table("alerts")), _ALERTS),
-        View("failing", "Failing signatures per alert summary", _SUMMARY, alert_views.FAILING,
-             lambda d: alert_views.failing(d.table("alert_summaries"), d.table("alerts")), _ALERTS),
-        View("culprit", "Time to culprit: detect, triage, bug", _SUMMARY, alert_views.CULPRIT,
-             lambda d: alert_views.time_to_culprit(d.table("alert_summaries"), d.table("alerts"), d.table("pushes")),
-             _ALERTS),
-        View("revisions", "Performance jobs per push", ("push", "pushes"), signature_views.PUSHES, _revisions,
-             ("pushes", "pairs")),
-        View("commits", "Performance jobs per commit of a list", ("commit", "commits"), signature_views.COMMITS,
-             _commits, ("pushes", "pairs")),
-        View("signatures", "Signatures and what they measure", ("signature", "signatures"),
-             signature_views.SIGNATURES, lambda d: signature_views.signatures(d.table("signatures")), ("signatures",)),
-        View("jobs", "Signatures per job and their common features", ("job", "jobs"), signature_views.JOBS,
-             lambda d: signature_views.jobs(signature_sets.signatures_per_job(d.shared, d.table("signatures"))),
-             ("pairs", "signatures")),
-        View("groups", "Signatures that always come from the same jobs", ("group", "groups"), signature_views.GROUPS,
-             lambda d: signature_views.groups(d.groups, d.table("signatures")), ("pairs", "signatures")),
-        View("durations", "Job durations per signature group", ("group", "groups"), job_views.BY_GROUP,
-             lambda d: job_views.durations_by_group(
-                 d.shared.rows, d.table("jobs"), d.groups, d.table("signatures")),
-             ("pairs", "jobs")),
-        View("durations-by-signature", "Job durations per signature", ("signature", "signatures"),
-             job_views.BY_SIGNATURE,
-             lambda d: job_views.durations_by_signature(d.table("pairs"), d.table("jobs"), d.table("signatures")),
-             ("pairs", "jobs")),
-        View("waits", "Job wait times", ("job", "jobs"), job_views.WAITS,
-             lambda d: job_views.waits(d.shared.rows, d.table("jobs"), d.table("pushes")), ("pairs", "jobs")),
-        View("waits-by-push", "Job wait times per push", ("push", "pushes"), job_views.WAITS_BY_PUSH,
-             lambda d: job_views.waits_by_push(d.shared.rows, d.table("jobs"), d.table("pushes")),
-             ("pairs", "jobs")),
-        View("waits-by-platform", "Job wait times per platform", ("platform", "platforms"),
-             job_views.WAITS_BY_PLATFORM,
-             lambda d: job_views.waits_by_platform(d.shared.rows, d.table("jobs")), ("pairs", "jobs")),
-        View("waits-by-hour", "Job wait times per hour of the day", ("hour", "hours"), job_views.WAITS_BY_HOUR,
-             lambda d: job_views.waits_by_hour(d.shared.rows, d.table("jobs")), ("pairs", "jobs")),
-        View("rectified", "Signature groups per revision, some frameworks left out", ("revision", "revisions"),
-             signature_views.RECTIFIED, _rectified, ("pushes", "pairs", "signatures")),
-        View("coverage", "What was asked for, and what is missing", ("question", "questions"), COVERAGE, _coverage, ()),
-    )
-}  # fmt: skip
-
-
-def view(name: str) -> View:
-    """The view of that name. Raises `UsageError`."""
-    try:
-        return VIEWS[name]
-    except KeyError:
-        raise UsageError(f"There is no view {name[:40]!r}.", f"Views: {', '.join(VIEWS)}.") from None
+    return build_frame(rows, COVERAGE)

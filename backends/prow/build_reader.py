@@ -1,0 +1,457 @@
+"""One build: what its id says, what its folder lists, and what started.json, finished.json and prowjob.json say.
+
+Ids are either snowflakes (bwmarrin/snowflake, node 1: prow pkg/pjutil/tot.go) or small counters of older instances.
+Over 837 real builds the build began 1.4 s to 575 s (median 2.9 s) after the time in its id.
+
+How a build ended, three files say, none of which need be there, complete, or of one spelling. The rules are the union
+of what Prow's own readers do (Spyglass, job-history, TestGrid's updater): the sidecar writes SUCCESS, FAILURE or
+ABORTED, crier the ProwJob's state in lower case, and only `passed` decides what passed. A build that has ended is
+cached and requested no more; it costs four requests once.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from backends.cancel import CancelToken
+from backends.frames.schema import Column, Kind, Schema
+from backends.http.errors import HttpError, NotFoundError, sanitize
+from backends.prow.bucket import BucketReader
+from backends.prow.locators import Place, route
+from backends.prow.store import BlobInfo, BlobPage, epoch_ms
+
+# ---- ids -----------------------------------------------------------------------------------------------------------
+
+EPOCH_MS = 1288834974657
+DAY_MS = 86_400_000
+_NODE = 1
+_FIRST_MS = 1483228800000  # 2017: Prow is not older
+_COMPARABLE_MS = 1527260000000  # 2018-05-25: since then ids have 19 digits, and their order as texts is that of time
+_DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)  # Prow's ids are signed 64-bit numbers: at most 19 digits
+_MAX_DIGITS = 19
+# Days back from now. At 27 builds a day, a busy periodic job, the first one fills a screen; the steps grow so that a
+# job that sleeps for a year is found with five requests.
+WINDOWS = (3, 15, 60, 365, 1500)
+
+
+def is_build(text: str) -> bool:
+    """Whether a folder's name can be a build's id."""
+    return _DIGITS.fullmatch(text) is not None
+
+
+def sort_key(build: str) -> str:
+    """A text that sorts as the number does: 9 before 10, and 010 with 10."""
+    number = build.lstrip("0") or "0"
+    return f"{len(number):02d}{number}"
+
+
+def newest_first(builds: Iterable[str]) -> list[str]:
+    """By number, each id once."""
+    return sorted(set(builds), key=lambda build: (sort_key(build), build), reverse=True)
+
+
+def is_long(build: str) -> bool:
+    """Whether it has all 19 digits, as every snowflake since May 2018: it is greater than any shorter id, and among
+    its like the order of texts is that of numbers. So only these can be listed from the newest backwards."""
+    return len(build) == _MAX_DIGITS and build[0] != "0"
+
+
+def created_ms(build: str, now_ms: float | None = None) -> int | None:
+    """When a snowflake was made, in epoch milliseconds; None for a counter and for what only looks like an id."""
+    if not is_build(build) or not 17 <= len(build) <= 19:
+        return None
+    number = int(build)
+    created = (number >> 22) + EPOCH_MS
+    now = time.time() * 1000 if now_ms is None else now_ms
+    if (number >> 12) & 0x3FF != _NODE or not _FIRST_MS <= created <= now + DAY_MS:
+        return None
+    return created
+
+
+def first_id_at(ms: float) -> str:
+    """The smallest snowflake of that moment, as text: a bound for listings."""
+    return str(max(int(ms) - EPOCH_MS, 0) << 22)
+
+
+def id_windows(since_ms: float | None = None, now_ms: float | None = None) -> Iterator[tuple[str, str]]:
+    """Pairs of ids (from, up to but not including), the newest first; "" is no bound.
+
+    Together they cover every name once, whatever it is: the last one has no lower bound (unless `since_ms` sets one).
+    """
+    now = time.time() * 1000 if now_ms is None else now_ms
+    above = ""
+    for days in WINDOWS:
+        start = now - days * DAY_MS
+        if start < _COMPARABLE_MS or (since_ms is not None and start <= since_ms):
+            break
+        yield first_id_at(start), above
+        above = first_id_at(start)
+    yield ("" if since_ms is None or since_ms < _COMPARABLE_MS else first_id_at(since_ms)), above
+
+
+# ---- state ---------------------------------------------------------------------------------------------------------
+
+STATES = ("success", "failure", "error", "aborted", "incomplete", "running", "pending", "triggered", "scheduling")
+ENDED = frozenset({"success", "failure", "aborted", "error"})
+WAITING = frozenset({"scheduling", "triggered", "pending"})
+RUNNING, INCOMPLETE, UNKNOWN = "running", "incomplete", "unknown"
+LIVE = frozenset({RUNNING, *WAITING})
+FAILED = frozenset({"failure", "error", "aborted", INCOMPLETE})
+_TOO_LATE = "did not complete within 24 hours"
+
+Json = Mapping[str, Any]
+
+
+def parse_object(content: bytes | None) -> Json:
+    """The object in a JSON file; an empty one for what is missing, broken, or of another kind."""
+    if not content:
+        return {}
+    try:
+        value = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def mapping(value: Any) -> Json:
+    """The value if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def seconds_ms(value: Any) -> int | None:
+    """An epoch time in seconds as milliseconds; None for null, texts, NaN and what is not a time of a build."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 4e9:
+        return None
+    return int(value * 1000)
+
+
+def _lower(value: Any) -> str:
+    return value.strip().lower()[:40] if isinstance(value, str) else ""
+
+
+def state_of(
+    started: Json, finished: Json, prowjob: Json, names: Collection[str], now_ms: float, made_ms: float | None = None
+) -> tuple[str, str]:
+    """The state in lower case, and a sentence about what is odd ("" if nothing is).
+
+    `made_ms`: when the build was made, if its id says so. The times of the files say nothing: a copy has new ones.
+    """
+    status = mapping(prowjob.get("status"))
+    job_state = _lower(status.get("state"))
+    if seconds_ms(finished.get("timestamp")) is not None:
+        return _final_state(finished, job_state), ""
+    if job_state in ENDED or status.get("completionTime"):
+        oddity = "finished.json has no time" if "finished.json" in names else "no finished.json"
+        return job_state if job_state in ENDED else UNKNOWN, oddity
+    began = seconds_ms(started.get("timestamp"))
+    if began is not None:
+        if now_ms - began < DAY_MS:
+            return RUNNING, ""
+        return INCOMPLETE, _TOO_LATE
+    if job_state in WAITING and made_ms is not None and now_ms - made_ms >= DAY_MS:
+        return INCOMPLETE, _TOO_LATE
+    if job_state in WAITING:
+        return job_state, ""
+    if "finished.json" in names and finished:
+        return _final_state(finished, job_state), "finished.json has no time"
+    return UNKNOWN, "neither started.json nor prowjob.json tells" if names else "the folder is empty"
+
+
+def _final_state(finished: Json, job_state: str) -> str:
+    result = _lower(finished.get("result"))
+    passed = finished.get("passed")
+    if passed is True or (passed is None and result == "success"):
+        return "success"
+    if result in ENDED and result != "success":
+        return result
+    return job_state if job_state in ENDED and job_state != "success" else "failure"
+
+
+# ---- rows ----------------------------------------------------------------------------------------------------------
+
+BUILD_LOG = "build-log.txt"
+SEPARATOR = "\n"  # between the names in `names`: the one sign that no file of a build has
+UNREAD = "cannot be read: "  # begins the note of a build whose files could not be read
+
+
+class BuildRow(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A row of `BUILDS`, as it is also cached; None where unknown. Times in epoch ms, durations in seconds.
+
+    `names`: what the build's folder lists, with SEPARATOR between the names.
+    """
+
+    key: str
+    state: str | None
+    build: str
+    started: int | None
+    duration: float | None
+    pull: str | None
+    author: str | None
+    reason: str | None
+    commit: str | None
+    log_size: int | None
+    entries: int | None
+    cluster: str | None
+    base: str | None
+    job: str | None
+    finished: int | None
+    type: str | None
+    title: str | None
+    node: str | None
+    note: str | None
+    names: str | None
+    log_compressed: str | None
+    folder: str | None
+    order: str | None
+
+
+_MS = pl.Int64()
+BUILDS = Schema(
+    (
+        Column("state", Kind.STATE, "State", width=10, section="Build", get="state"),
+        Column("build", Kind.ID, "Build", width=19, sort_by="order", section="Build", get="build"),
+        Column("started", Kind.TIME, "Started", section="Times", cell=_MS, get="started"),
+        Column("duration", Kind.DURATION, "Duration", "s", section="Times", get="duration"),
+        Column("pull", Kind.TEXT, "PR", section="Change", get="pull"),
+        Column("author", Kind.TEXT, "Author", section="Change", get="author"),
+        Column("reason", Kind.TEXT, "Reason", width=30, section="Build", get="reason"),
+        Column("commit", Kind.ID, "Commit", width=12, section="Change", get="commit"),
+        Column("log_size", Kind.BYTES, "Log", "B", section="Files", get="log_size"),
+        Column("entries", Kind.COUNT, "Entries", section="Files", get="entries"),
+        Column("cluster", Kind.TEXT, "Cluster", section="Build", get="cluster"),
+        Column("base", Kind.TEXT, "Base", section="Change", get="base"),
+        Column("job", Kind.TEXT, "Job", keeps_end=True, width=40, section="Build", get="job"),
+        Column("finished", Kind.TIME, "Finished", hidden=True, section="Times", cell=_MS, get="finished"),
+        Column("type", Kind.TEXT, "Type", hidden=True, section="Build", get="type"),
+        Column("title", Kind.TEXT, "Title", hidden=True, section="Change", get="title"),
+        Column("node", Kind.TEXT, "Node", hidden=True, searched=False, section="Build", get="node"),
+        Column("note", Kind.TEXT, "Note", hidden=True, section="Build", get="note"),
+        Column("names", Kind.TEXT, "Files", hidden=True, searched=False, get="names"),
+        Column(
+            "log_compressed", Kind.TEXT, "Log compressed", hidden=True, searched=False, section="Files",
+            get="log_compressed",
+        ),
+        Column("folder", Kind.TEXT, "Folder", hidden=True, searched=False, section="Files", get="folder"),
+        Column("order", Kind.ID, "Order", hidden=True, searched=False, get="order"),
+    ),
+    key="key",
+    key_get="key",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class BuildPlace:
+    """Where a build is. `folder`: ends in "/", "" if only a link file says where it is; `link`: that file's name."""
+
+    key: str
+    job: str
+    build: str
+    folder: str = ""
+    link: str = ""
+
+
+class BrokenLinkError(NotFoundError):
+    """A link that leads nowhere."""
+
+
+def place_of(folder: str, build: str) -> BuildPlace:
+    """A build of a job by the job's folder; those under pr-logs/directory/ are links."""
+    path = route(folder)
+    job = path.job or folder.rstrip("/").rpartition("/")[2]
+    if path.place is Place.LINKS:
+        return BuildPlace(f"{job}/{build}", job, build, link=f"{folder}{build}.txt")
+    return BuildPlace(f"{job}/{build}", job, build, f"{folder}{build}/")
+
+
+def row_from_id(place: BuildPlace, now_ms: float | None = None) -> BuildRow:
+    """What the id alone says."""
+    row = BuildRow(place.key, None, place.build, *[None] * (len(BuildRow.__struct_fields__) - 3))
+    row.job, row.folder, row.order = place.job, place.folder or None, sort_key(place.build)
+    row.started = created_ms(place.build, now_ms)
+    return row
+
+
+def list_logs(names: str | None) -> list[str]:
+    """The logs of a build's first level: build-log.txt, or one for each container where it has several ("test" is
+    Prow's usual name of the one that matters, so it comes first)."""
+    files = (names or "").split(SEPARATOR)
+    if BUILD_LOG in files:
+        return [BUILD_LOG]
+    logs = [name for name in files if name.endswith(f"-{BUILD_LOG}")]
+    return sorted(logs, key=lambda name: (name != f"test-{BUILD_LOG}", name))
+
+
+def container_of(name: str) -> str:
+    """The container whose log has that name; "" for the only one."""
+    return name.removesuffix(BUILD_LOG).removesuffix("-")
+
+
+def log_flags(state: str | None, ended: datetime | None) -> dict[str, Any]:
+    """What is known of a build's log: `final` if it is never written again, `failed` if it is read for its errors."""
+    settled = state in ENDED and ended is not None and is_settled(ended.timestamp() * 1000)
+    return {"final": settled, "failed": state in FAILED}
+
+
+# ---- reading -------------------------------------------------------------------------------------------------------
+
+_VERSION = 1  # of the cached rows; raise it when a column or its meaning changes
+_SETTLED_MS = 3_600_000  # an aborted build may write finished.json twice within minutes
+_MAX_LINK_BYTES = 4096  # what Deck reads of a link
+_FILES = ("started.json", "finished.json", "prowjob.json")
+_MAX_PAGES = 3  # of a build's first level: 3,000 entries
+
+
+def is_settled(ended_ms: float) -> bool:
+    """Whether a build ended so long ago that none of its files is written again."""
+    return time.time() * 1000 - ended_ms > _SETTLED_MS
+
+
+class BuildReader:
+    """Reads builds of one bucket; thread-safe. Rows of ended builds are cached where the bucket has a cache."""
+
+    def __init__(self, bucket: BucketReader) -> None:
+        self.bucket = bucket
+        self._prefix = f"prow-build-v{_VERSION}|{bucket.blobs.kind}|{bucket.cache_prefix}|{bucket.bucket}|"
+
+    def read_row(self, place: BuildPlace, cancel: CancelToken) -> BuildRow:
+        """The complete row. What cannot be read stands in its `note`; only `OperationCancelledError` is raised."""
+        cached = self._cached_row(place)
+        if cached is not None:
+            return cached
+        row = row_from_id(place)
+        try:
+            folder = self.folder_of(place, cancel)
+            page = self.bucket.list_all(folder, cancel, max_pages=_MAX_PAGES)
+            files = {info.name.removeprefix(folder): info for info in page.files}
+            documents = {name: self._read(files[name], cancel) for name in _FILES if name in files}
+        except HttpError as error:
+            row.note = f"{UNREAD}{error.sentence}"
+            return row
+        _fill(row, folder, page, files, documents)
+        self._store_row(place, row, files.get("finished.json"))
+        return row
+
+    def may_change(self, place: BuildPlace, folder: str, page: BlobPage, cancel: CancelToken) -> bool:
+        """Whether the build whose first level is `page` may still get files: it runs or waits, or nothing tells and
+        its id says that it is younger than a day.
+
+        Requests no more than it must: nothing for a build whose id says that it is older than a day, and only
+        finished.json of one that has ended. Raises `HttpError`s.
+        """
+        now, created = time.time() * 1000, created_ms(place.build)
+        if created is not None and now - created >= DAY_MS:
+            return False
+        files = {info.name.removeprefix(folder): info for info in page.files}
+        documents: dict[str, Json] = {}
+        for name in ("finished.json", "prowjob.json", "started.json"):
+            if name in files:
+                documents[name] = self._read(files[name], cancel)
+            if seconds_ms(documents.get("finished.json", {}).get("timestamp")) is not None:
+                return False
+        names = [*files, *(name.removeprefix(folder) for name in page.folders)]
+        started, finished, prowjob = (documents.get(name, {}) for name in _FILES)
+        state, _ = state_of(started, finished, prowjob, names, now, created)
+        return state in LIVE or (state == UNKNOWN and created is not None)
+
+    def folder_of(self, place: BuildPlace, cancel: CancelToken) -> str:
+        """The build's folder, from its link file if need be. Raises `HttpError`s."""
+        if place.folder or not place.link:
+            return place.folder
+        text = self.bucket.read(place.link, cancel, _MAX_LINK_BYTES).decode("utf-8", "replace").strip()
+        scheme, _, rest = text.partition("://")
+        _, _, path = rest.partition("/")
+        if scheme not in ("gs", "s3") or not path or any(part in ("", "..") for part in path.rstrip("/").split("/")):
+            raise BrokenLinkError(
+                f"The link {sanitize(place.link)} says “{sanitize(text, 80)}”, which is not a folder.", status=404
+            )
+        return path.rstrip("/") + "/"
+
+    def _read(self, info: BlobInfo, cancel: CancelToken) -> Json:
+        try:
+            return parse_object(self.bucket.read(info, cancel))
+        except NotFoundError:  # overwritten since it was listed
+            return parse_object(self.bucket.read(info.name, cancel))
+
+    def _cached_row(self, place: BuildPlace) -> BuildRow | None:
+        cache = self.bucket.cache
+        blob = cache.get(self._prefix + (place.folder or place.link)) if cache is not None else None
+        if blob is None:
+            return None
+        try:
+            row = msgspec.json.decode(blob.body, type=BuildRow)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        if row.build != place.build:
+            return None
+        row.key = place.key
+        return row
+
+    def _store_row(self, place: BuildPlace, row: BuildRow, finished: BlobInfo | None) -> None:
+        settled = finished is not None and finished.updated_ms is not None and is_settled(finished.updated_ms)
+        if self.bucket.cache is not None and settled and row.state in ENDED and row.finished is not None:
+            self.bucket.cache.put(self._prefix + (place.folder or place.link), msgspec.json.encode(row))
+
+
+def _fill(row: BuildRow, folder: str, page: BlobPage, files: dict[str, BlobInfo], documents: dict[str, Json]) -> None:
+    started, finished, prowjob = (documents.get(name, {}) for name in _FILES)
+    now = time.time() * 1000
+    names = sorted([*files, *(name.removeprefix(folder) for name in page.folders)])
+    state, oddity = state_of(started, finished, prowjob, names, now, created_ms(row.build))
+    status = mapping(prowjob.get("status"))
+    began = seconds_ms(started.get("timestamp")) or epoch_ms(status.get("startTime"))
+    ended = seconds_ms(finished.get("timestamp")) or epoch_ms(status.get("completionTime"))
+    until = ended if ended is not None else now if state == RUNNING else None
+    log = files.get(BUILD_LOG)
+    row.state = state
+    row.started = began if began is not None else row.started
+    row.duration = (until - began) / 1000 if until is not None and began is not None and until >= began else None
+    row.finished = ended
+    row.log_size = log.size if log else None
+    row.log_compressed = None if log is None else "yes" if log.is_compressed else "no"
+    row.entries = len(names)
+    row.names = SEPARATOR.join(names)
+    row.folder = folder
+    row.node = _one_line(started.get("node"))
+    row.note = oddity or None
+    _fill_job(row, started, finished, prowjob)
+    row.reason = oddity if state == INCOMPLETE else _one_line(status.get("description")) if state != "success" else None
+
+
+def _fill_job(row: BuildRow, started: Json, finished: Json, prowjob: Json) -> None:
+    """What was tested, for whom and where."""
+    spec = mapping(prowjob.get("spec"))
+    extra = spec.get("extra_refs")
+    refs = mapping(spec.get("refs")) or mapping(extra[0] if isinstance(extra, list) and extra else None)
+    pulls = refs.get("pulls")
+    pulls = [mapping(pull) for pull in pulls] if isinstance(pulls, list) else []
+    repo = "/".join(part for part in (_one_line(refs.get("org")), _one_line(refs.get("repo"))) if part)
+    numbers = [str(pull["number"]) for pull in pulls if isinstance(pull.get("number"), int)]
+    commit = next((_one_line(pull.get("sha")) for pull in pulls), None) or _one_line(finished.get("revision"))
+    row.pull = (f"{repo}#{','.join(numbers)}" if numbers else _bootstrap_pull(started)) or None
+    row.author = next((_one_line(pull.get("author")) for pull in pulls), None)
+    row.title = next((_one_line(pull.get("title")) for pull in pulls), None)
+    row.commit = commit or _one_line(started.get("repo-commit")) or _one_line(refs.get("base_sha"))
+    row.base = f"{repo}@{_one_line(refs.get('base_ref')) or ''}" if repo else None
+    row.cluster = _one_line(spec.get("cluster"))
+    row.type = _one_line(spec.get("type"))
+
+
+def _bootstrap_pull(started: Json) -> str:
+    """The number that pod utilities write, or the refs of the old bootstrap: master:SHA,93063:SHA."""
+    pull = started.get("pull")
+    text = str(pull) if isinstance(pull, int | str) and not isinstance(pull, bool) else ""
+    numbers = [part.partition(":")[0] for part in text[:2000].split(",")]
+    return ",".join(f"#{number}" for number in numbers if number.isascii() and number.isdigit())
+
+
+def _one_line(value: Any) -> str | None:
+    """One line, cut where nobody would read on."""
+    return sanitize(value, 500) or None if isinstance(value, str) else None
