@@ -24,7 +24,7 @@ from tui.widgets.list_pane import ListPane, LocateDialog
 if TYPE_CHECKING:
     from backends.resources import DownloadWay
     from backends.session import Session
-    from tui.screens.download_dialog import Collect, DownloadDialog
+    from tui.widgets.download_dialog import Collect, DownloadDialog
     from tui.widgets.transfers import TransfersPane
 
 _KEY_TIMEOUT = 0.5  # seconds until the next key is handled all the same, should a widget have vanished with the marker
@@ -315,7 +315,7 @@ class Explorer(SerialKeyApp):
         self.push_screen(LocateDialog(self.session.parse, self.history.visits), open_selected)
 
     def action_help(self) -> None:
-        from tui.screens.dialogs import HelpDialog
+        from tui.widgets.dialogs import HelpDialog
 
         self.push_screen(HelpDialog(self.session.settings.keys))
 
@@ -323,14 +323,14 @@ class Explorer(SerialKeyApp):
     @work(group="download")
     async def download(self, title: str, collect: Collect) -> None:
         """Shows what would be downloaded and, if the user confirms, starts it."""
-        from tui.screens.download_dialog import DownloadDialog
+        from tui.widgets.download_dialog import DownloadDialog
 
         await self._start_confirmed(title, DownloadDialog(title, collect, self.session.settings.output_path))
 
     @work(group="download")
     async def download_by(self, title: str, way: DownloadWay) -> None:
         """Asks for the options of a download of a special kind, then as `download`."""
-        from tui.screens.download_dialog import DownloadDialog, DownloadOptionsDialog
+        from tui.widgets.download_dialog import DownloadDialog, DownloadOptionsDialog
 
         prepared = await self.push_screen_wait(DownloadOptionsDialog(way, self.session.settings.output_path))
         if prepared is not None:
@@ -349,7 +349,7 @@ class Explorer(SerialKeyApp):
         """Leaves; asks first while downloads are running."""
         pane = self.transfers
         if pane is not None and pane.active:
-            from tui.screens.dialogs import ConfirmDialog
+            from tui.widgets.dialogs import ConfirmDialog
 
             question = "Downloads are running. Quit and resume them later?"
             if not await self.push_screen_wait(ConfirmDialog(question, "Quit")):

@@ -208,7 +208,7 @@ async def test_d_asks_and_fetches_in_the_app(
     demo: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.driving import running, screen_text, until
-    from tui.screens.dialogs import ConfirmDialog
+    from tui.widgets.dialogs import ConfirmDialog
 
     monkeypatch.setenv("CIEXPLORE_OUTPUT", str(tmp_path / "out"))
     async with running(demo["archive.revision"], size=(80, 24)) as (app, pilot):

@@ -9,8 +9,8 @@ import pytest
 from textual.widgets import Input, OptionList
 
 from tests.driving import loaded, running, screen_text, until, view
-from tui.screens.dialogs import MenuDialog
-from tui.screens.download_dialog import DownloadDialog, DownloadOptionsDialog
+from tui.widgets.dialogs import MenuDialog
+from tui.widgets.download_dialog import DownloadDialog, DownloadOptionsDialog
 from tui.widgets.inputs import TickBox
 
 

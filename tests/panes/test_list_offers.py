@@ -17,8 +17,8 @@ from tests.driving import loaded, screen_text, shown_view, status, until, view
 from tests.panes import made_up
 from tests.panes.made_up import Place, Things
 from tui.app import Explorer
-from tui.screens.dialogs import ConfirmDialog, MenuDialog, QuestionDialog
 from tui.widgets.charts import ChartPanel
+from tui.widgets.dialogs import ConfirmDialog, MenuDialog, QuestionDialog
 from tui.widgets.reader_pane import PromptLine
 from tui.widgets.tree import TreePane, TreeView
 

@@ -11,7 +11,7 @@ from textual import events
 from backends.demo import DemoOptions, DemoServer, locators
 from backends.transfers.states import State
 from tests.driving import filter_rows, loaded, running, screen_text, shown_view, status, until, view, words
-from tui.screens.download_dialog import DownloadDialog
+from tui.widgets.download_dialog import DownloadDialog
 from tui.widgets.inputs import FilterInput
 
 

@@ -9,8 +9,8 @@ from textual.command import CommandList, CommandPalette
 from textual.widgets import Input
 
 from tests.driving import loaded, running, screen_text, shown_view, until, view
-from tui.screens.dialogs import ConfirmDialog, HelpDialog
-from tui.screens.download_dialog import DownloadDialog
+from tui.widgets.dialogs import ConfirmDialog, HelpDialog
+from tui.widgets.download_dialog import DownloadDialog
 from tui.widgets.list_pane import ListPane, LocateDialog
 
 

@@ -10,7 +10,7 @@ from textual.app import App
 from textual.widgets import Button, Input, RadioSet
 
 from backends.frames.schema import Column, Kind, Schema
-from tui.screens.export_dialog import ExportChoice, ExportDialog
+from tui.widgets.export_dialog import ExportChoice, ExportDialog
 from tui.widgets.inputs import TickList
 
 SCHEMA = Schema(

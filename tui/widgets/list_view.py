@@ -614,7 +614,7 @@ class ResourceView(Vertical):
         if not entries:
             self.app.notify("This list has no further actions.")
             return
-        from tui.screens.dialogs import MenuDialog
+        from tui.widgets.dialogs import MenuDialog
 
         self.app.push_screen(MenuDialog(self.title, entries), self._run_entry)
 
@@ -625,7 +625,7 @@ class ResourceView(Vertical):
             else:
                 self.post_message(self.Open(entry.opens))
         elif isinstance(entry, Question):
-            from tui.screens.dialogs import QuestionDialog
+            from tui.widgets.dialogs import QuestionDialog
 
             self.app.push_screen(QuestionDialog(entry), self._open_answer)
         elif isinstance(entry, Action):
@@ -640,7 +640,7 @@ class ResourceView(Vertical):
     @work(group="ask")
     async def perform(self, action: Action) -> None:
         """Asks if the action wants that, runs it in a thread, says how it went and loads the list again."""
-        from tui.screens.dialogs import ConfirmDialog
+        from tui.widgets.dialogs import ConfirmDialog
 
         if action.confirm and not await self.app.push_screen_wait(ConfirmDialog(action.confirm, action.label)):
             return
@@ -686,7 +686,7 @@ class ResourceView(Vertical):
         if self.table is None or self.resource is None or not self.table.total_count:
             self.app.notify("There are no rows to export yet.")
             return
-        from tui.screens.export_dialog import export_table
+        from tui.widgets.export_dialog import export_table
 
         export_table(self.app, self.table, self.resource.schema, self.resource.noun[1])
 

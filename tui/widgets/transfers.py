@@ -29,7 +29,7 @@ from tui.widgets.table import FrameTable
 
 if TYPE_CHECKING:
     from backends.session import Session
-    from tui.screens.download_dialog import Finish
+    from tui.widgets.download_dialog import Finish
 
 _TICK = 0.2  # seconds between two updates of the pane
 _MAX_PROBLEMS = 3  # listed of the work after a download
@@ -310,7 +310,7 @@ class TransfersPane(Vertical):
         await self.app.run_action("back_to_list")
 
     def action_export(self) -> None:
-        from tui.screens.export_dialog import export_table
+        from tui.widgets.export_dialog import export_table
 
         export_table(self.app, self.table, TRANSFER_SCHEMA, "transfer")
 

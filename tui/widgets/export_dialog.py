@@ -19,7 +19,7 @@ from textual.widgets.selection_list import Selection
 from backends.frames.formats import safe_text
 from backends.frames.schema import Schema
 from tui import crash_log
-from tui.screens.dialogs import FormDialog
+from tui.widgets.dialogs import FormDialog
 from tui.widgets.inputs import RadioDot, TickBox, TickList
 from tui.widgets.table import FrameTable
 

@@ -22,7 +22,7 @@ from backends.transfers.files import RemoteFile
 from backends.transfers.matching import matching
 from backends.transfers.plan import Action, Plan, make_plan
 from tui import crash_log
-from tui.screens.dialogs import FormDialog
+from tui.widgets.dialogs import FormDialog
 from tui.widgets.inputs import TickBox
 
 _TREE_LINES = 400
