@@ -82,7 +82,7 @@ async def in_the_app(text: str | None) -> None:
                 top = app.current_list.top if app.current_list else None
                 if top is not None and top.is_mounted and top.table is not None and top.table.total_count:
                     first = first or time.perf_counter() - began
-                    if not top.loading_now:
+                    if not top.is_loading:
                         break
         took = time.perf_counter() - began
         print(f"{resident():.1f} {peak():.1f} {first * 1000:.0f} {took * 1000:.0f}")

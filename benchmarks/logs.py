@@ -125,7 +125,7 @@ async def app_case(path: Path, *, freeze: bool = False) -> dict[str, float]:
     """The whole app: first screen, loading, searching while it is all in, keys all along."""
     from textual.app import App, ComposeResult
 
-    from tui.widgets.log_view_pane import LogPane
+    from tui.widgets.log_pane import LogPane
 
     first: list[float] = []
 

@@ -141,8 +141,8 @@ async def in_the_app(frame: pl.DataFrame, points: pl.DataFrame, runs: int) -> di
     from textual.app import App
 
     from backends.resources import Chart
-    from tui.widgets.chart_panel import ChartPanel
-    from tui.widgets.frame_table import FrameTable
+    from tui.widgets.charts import ChartPanel
+    from tui.widgets.table import FrameTable
 
     class Both(App[None]):
         CSS = "FrameTable, ChartPanel { height: 1fr; }"

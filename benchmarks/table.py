@@ -66,7 +66,7 @@ def rows(count: int) -> Any:
 class OfFrameTable:
     def __init__(self, frame: Any) -> None:
         from backends.frames.schema import Column, Kind, Schema
-        from tui.widgets.frame_table import FrameTable
+        from tui.widgets.table import FrameTable
 
         kinds = {"state": Kind.STATE, "duration": Kind.DURATION, "score": Kind.NUMBER, "started": Kind.TIME}
         kinds |= {"runs": Kind.COUNT, "size": Kind.BYTES, "task_id": Kind.ID}

@@ -71,7 +71,7 @@ async def picture() -> str:
             while True:
                 await pilot.pause(0.05)
                 top = app.current_list.top if app.current_list is not None else None
-                if top is not None and top.is_mounted and top.table is not None and not top.loading_now:
+                if top is not None and top.is_mounted and top.table is not None and not top.is_loading:
                     break
             await pilot.press("slash", *"browsertime", "enter", "j", "space", "space", "j", "space", "u", "h")
             await app.workers.wait_for_complete()

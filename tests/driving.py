@@ -12,8 +12,8 @@ from textual.pilot import Pilot
 from backends import config
 from backends.session import Session
 from tui.app import Explorer
-from tui.widgets.resource_view import ResourceView
-from tui.widgets.status_line import StatusLine, drawn
+from tui.widgets.inputs import FilterInput
+from tui.widgets.list_view import ResourceView, StatusLine, format_status
 
 PATIENCE = 60.0  # seconds; far more than anything takes, so that only a hang ends it
 
@@ -58,18 +58,25 @@ def shown_view(app: Explorer) -> ResourceView:
 
 def loaded(app: Explorer) -> bool:
     found = view(app)
-    return found is not None and found.is_mounted and bool(found.query(StatusLine)) and not found.loading_now
+    return found is not None and found.is_mounted and bool(found.query(StatusLine)) and not found.is_loading
 
 
 def status(app: Explorer) -> str:
     """The words of the status line."""
-    return drawn(shown_view(app).query_one(StatusLine).status, 0).plain
+    return format_status(shown_view(app).query_one(StatusLine).status, 0).plain
 
 
 def words(app: Explorer) -> str:
     """The words that stand in place of the table, "" if the table is shown."""
     found = shown_view(app)
-    return str(found.query_one("#view-words").render()) if found.has_class("-words") else ""
+    return str(found.query_one("#view-message").render()) if found.has_class("-message") else ""
+
+
+async def filter_rows(app: Explorer, pilot: Pilot[None], text: str) -> None:
+    """Opens the filter line, pastes a filter and goes back to the table."""
+    await pilot.press("slash")
+    shown_view(app).query_one(FilterInput).value = text
+    await pilot.press("enter")
 
 
 def screen_text(app: App[None]) -> str:

@@ -30,7 +30,7 @@ def test_the_readme_names_every_key() -> None:
     for key in keymap.KEYS:
         if key.id.startswith("sort-"):
             continue
-        written = keymap.spelled(key.keys).split(", ")[0]
+        written = keymap.format_keys(key.keys).split(", ")[0]
         assert f"`{written}`" in text, f"{key.id} ({written}) is not in the README"
 
 

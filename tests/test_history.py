@@ -23,10 +23,10 @@ def test_visits_survive_a_restart_pinned_first_then_newest(tmp_path: Path, monke
 def test_pinned_ones_are_never_pushed_out(tmp_path: Path) -> None:
     visits = History(tmp_path)
     visits.toggle_pin("keep", "Keep", "taskcluster")
-    for number in range(history.RECENT + 20):
+    for number in range(history.MAX_RECENT + 20):
         visits.add(f"t{number}", "", "taskcluster")
     assert visits.visits[0].text == "keep"
-    assert len(visits.visits) == history.RECENT + 1
+    assert len(visits.visits) == history.MAX_RECENT + 1
 
 
 def test_visiting_a_pinned_one_again_keeps_the_pin(tmp_path: Path) -> None:

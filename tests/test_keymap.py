@@ -33,7 +33,7 @@ def test_remapping_shows_in_help() -> None:
 
 def test_an_unknown_action_is_named() -> None:
     with pytest.raises(UsageError, match="downlod"):
-        keymap.checked({"downlod": "x"})
+        keymap.check_remapped({"downlod": "x"})
 
 
 @pytest.mark.parametrize(
@@ -41,4 +41,4 @@ def test_an_unknown_action_is_named() -> None:
     [("ctrl+o", "Ctrl+O"), ("question_mark", "?"), ("up,k", "Up, k"), ("G,end", "G, End"), ("f1", "F1")],
 )
 def test_keys_are_written_as_people_write_them(keys: str, written: str) -> None:
-    assert keymap.spelled(keys) == written
+    assert keymap.format_keys(keys) == written

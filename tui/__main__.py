@@ -1,4 +1,4 @@
-"""`ciexplore` and `python -m tui`: the two calls that need no command line parser are answered without one."""
+"""`ciexplore` and `python -m tui`: the two calls that need no command line parser are handled without one."""
 
 from __future__ import annotations
 
@@ -15,23 +15,28 @@ def main() -> None:
     if arguments == ["--version"]:
         from backends import __version__
 
-        with contextlib.suppress(OSError):  # what cannot be written is said below
+        with contextlib.suppress(OSError):  # reported below
             print(f"ciexplore {__version__}", flush=True)
             return
     if not arguments:
+        # Without click the first paint comes 30 ms earlier.
+        from backends import config
+        from backends.session import Session
+        from tui.launch import open_app
+
         try:
-            _open()
+            open_app(Session(config.load()))
             return
         except AppError:
-            pass  # said below, in the one way in which problems are said
+            pass  # `run` meets it again and reports it
     from tui.cli import run
 
     sys.exit(run(arguments))
 
 
 def _prepare_streams() -> None:
-    """A shell may have closed them (`>&-`): else the first file that is opened would be taken for stdout. And where the
-    terminal's encoding lacks a letter (PYTHONIOENCODING=latin-1), a ? stands for it, and no command fails for it.
+    """A shell may have closed them (`>&-`): the first file that is opened would then be used as stdout. And where the
+    terminal's encoding lacks a letter (PYTHONIOENCODING=latin-1), a ? is written instead of failing.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         stream = getattr(sys, name)
@@ -40,13 +45,6 @@ def _prepare_streams() -> None:
             setattr(sys, name, open(number, "r" if not number else "w", closefd=False))  # noqa: SIM115
         elif number and stream.errors == "strict":
             stream.reconfigure(errors="replace")
-
-
-def _open() -> None:
-    """Without click the first paint comes 30 ms earlier."""
-    from tui.launch import open_plainly
-
-    open_plainly()
 
 
 if __name__ == "__main__":

@@ -3,35 +3,140 @@
 from __future__ import annotations
 
 import gc
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
-from textual import on, work
+from textual import events, on, work
 from textual.app import App, ComposeResult
 from textual.message import Message
-from textual.widgets import ContentSwitcher, Footer
+from textual.message_pump import MessagePump
+from textual.widgets import ContentSwitcher, Footer, Static
 
 from backends.errors import AppError
 from backends.locators import Locator
-from backends.systems import systems
+from backends.systems import panes, systems
 from tui import crash_log
 from tui.history import History
-from tui.keymap import bindings, checked
-from tui.palette import KeyProvider
-from tui.panes.lists import ListPane
-from tui.serial_keys import KeysInOrder
-from tui.widgets.top_bar import TopBar
+from tui.keymap import KeyProvider, bindings, check_remapped
+from tui.widgets.list_pane import ListPane, LocateDialog
 
 if TYPE_CHECKING:
     from backends.resources import DownloadWay
     from backends.session import Session
-    from tui.panes.transfers import TransfersPane
-    from tui.screens.download_dialog import Collect, DownloadDialog
+    from tui.widgets.download_dialog import Collect, DownloadDialog
+    from tui.widgets.transfers import TransfersPane
 
-_LONGEST_TOAST = 1000  # characters
+_KEY_TIMEOUT = 0.5  # seconds until the next key is handled all the same, should a widget have vanished with the marker
+_MAX_TOAST = 1000  # characters
+_ROOMY = 96  # cells; with fewer the name of the app gives way to its panes
 
 
-class Explorer(KeysInOrder):
+class SerialKeyApp(App[None]):
+    """An app whose keys are handled strictly one after the other.
+
+    Textual sends a key to the widget that has the focus when the key arrives. Of a burst (a fast typist, a paste into
+    a terminal without bracketed paste, a slow link) all keys arrive before the first one is handled: `/browser` typed
+    at once would open the filter line and then run `b`, `r`, `o`, `w` ... as commands of the table. Here a key waits
+    until the one before it has bubbled all the way up; a marker sent through the same queues tells when.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._keys: deque[events.Key] = deque()
+        self._key_number = 0  # of the key that is being handled
+        self._key_pending = False
+
+    async def on_event(self, event: events.Event) -> None:
+        if not isinstance(event, events.Key) or event.is_forwarded:
+            await super().on_event(event)
+            return
+        self._keys.append(event)
+        if not self._key_pending:
+            await self._next_key()
+
+    async def _next_key(self) -> None:
+        if not self._keys:
+            self._key_pending = False
+            return
+        self._key_pending = True
+        self._key_number += 1
+        target = self.focused or self.screen
+        await super().on_event(self._keys.popleft())
+        self._send_marker(target, self._key_number)
+        self.set_timer(_KEY_TIMEOUT, lambda number=self._key_number: self.call_later(self._key_handled, number))
+
+    def _send_marker(self, node: MessagePump | None, number: int) -> None:
+        """Sends the marker through `node` to its parents, as the key went."""
+        while node is not None and node is not self:
+            parent = node._parent
+            if node.is_running and node.call_later(self._send_marker, parent, number):
+                return
+            node = parent
+        self.call_later(self._key_handled, number)
+
+    async def _key_handled(self, number: int) -> None:
+        if number == self._key_number and self._key_pending:
+            await self._next_key()
+
+
+class TopBar(Static):
+    """The first line: the panes as tabs, the progress of downloads, the cache mode. A click on a tab asks for it."""
+
+    DEFAULT_CSS = """
+    TopBar { height: 1; background: $primary-background; color: $foreground; }
+    """
+
+    class PaneSelected(Message):
+        def __init__(self, pane: str) -> None:
+            self.pane = pane
+            super().__init__()
+
+    def __init__(self, mode: str, demo: bool) -> None:
+        super().__init__("")
+        self._panes = (
+            *((system.key, system.name, system.label) for system in panes()),
+            ("f6", "transfers", "Transfers"),
+        )
+        self._mode = " · ".join(word for word in ("" if mode == "normal" else mode, "demo" if demo else "") if word)
+        self._active = self._panes[0][1]
+        self._transfers = ""
+        self._tabs: list[tuple[int, int, str]] = []  # (first cell, end, pane)
+
+    def on_mount(self) -> None:
+        self.redraw()
+
+    def on_resize(self) -> None:
+        self.redraw()
+
+    def show(self, *, active: str | None = None, transfers: str | None = None) -> None:
+        before = (self._active, self._transfers)
+        self._active = active if active is not None else self._active
+        self._transfers = transfers if transfers is not None else self._transfers
+        if before != (self._active, self._transfers):
+            self.redraw()
+
+    def redraw(self) -> None:
+        name = " ciexplore " if self.size.width >= _ROOMY else ""
+        text = Text(name, style="bold", no_wrap=True, overflow="ellipsis")
+        self._tabs = []
+        for key, pane, label in self._panes:
+            start = text.cell_len
+            tab = f" {key.upper()} {label}{' ' + self._transfers if pane == 'transfers' and self._transfers else ''} "
+            text.append(tab, "reverse bold" if pane == self._active else "")
+            self._tabs.append((start, text.cell_len, pane))
+        if self._mode:
+            text.append(" " * max(1, self.size.width - text.cell_len - len(self._mode) - 1))
+            text.append(self._mode, "bold italic")
+        self.update(text)
+
+    def on_click(self, event: events.Click) -> None:
+        for start, end, pane in self._tabs:
+            if start <= event.x < end:
+                self.post_message(self.PaneSelected(pane))
+
+
+class Explorer(SerialKeyApp):
     """ciexplore. `start`: what to open first, as the user wrote it."""
 
     TITLE = "ciexplore"
@@ -47,7 +152,7 @@ class Explorer(KeysInOrder):
         self.history = History(session.settings.state_path)
         self._start = start
         self._last_list = "taskcluster"
-        crash_log.report_to(session.settings.state_path / "faults.log")
+        crash_log.set_path(session.settings.state_path / "faults.log")
 
     def compose(self) -> ComposeResult:
         yield TopBar(self.session.mode, self.session.demo)
@@ -56,31 +161,31 @@ class Explorer(KeysInOrder):
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        self._look()
+        self._apply_settings()
         self.query_one("#taskcluster", ListPane).enter()
         # After the first paint: polars alone takes 95 ms to import, httpx 70, and no one has typed yet.
-        self.call_after_refresh(self._warm)
+        self.call_after_refresh(self._warm_up)
         if self._start:
             self.call_after_refresh(self._open_start, self._start)
 
-    def _look(self) -> None:
+    def _apply_settings(self) -> None:
         settings = self.session.settings
         try:
-            self.set_keymap(checked(settings.keys))
-        except AppError as problem:
-            self.tell(problem)
+            self.set_keymap(check_remapped(settings.keys))
+        except AppError as error:
+            self.show_error(error)
         if settings.theme in self.available_themes:
             self.theme = settings.theme
         else:
-            self.notify(f"There is no theme '{settings.theme}'.", severity="warning", markup=False)
+            self.notify(f"Unknown theme '{settings.theme}'.", severity="warning", markup=False)
 
     @work(thread=True, group="warm", exit_on_error=False)
-    def _warm(self) -> None:
-        import tui.widgets.resource_view  # noqa: F401 - opening the first locator then takes 0.2 s less
+    def _warm_up(self) -> None:
+        import tui.widgets.list_view  # noqa: F401 - opening the first locator then takes 0.2 s less
 
         _ = self.session.http
-        # What is imported by now never goes. Without this each full collection walks all of it: 50 ms quiet, 300 ms on
-        # a busy machine, in which no key is answered.
+        # What is imported by now stays. Without this each full collection walks all of it: 50 ms quiet, 300 ms on a
+        # busy machine, in which no key is handled.
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 25, 50)  # and rarely: a plan of 2,000 files is reason enough for five at the defaults
@@ -88,12 +193,12 @@ class Explorer(KeysInOrder):
     def _open_start(self, text: str) -> None:
         try:
             locator = self.session.parse(text)
-        except AppError as problem:
-            self.tell(problem)
+        except AppError as error:
+            self.show_error(error)
             return
         self.open_locator(locator)
 
-    # ---- errors that nobody foresaw --------------------------------------------------------------------------
+    # ---- unforeseen errors -----------------------------------------------------------------------------------
     async def _dispatch_message(self, message: Message) -> None:
         try:
             await super()._dispatch_message(message)
@@ -111,8 +216,8 @@ class Explorer(KeysInOrder):
             return
         self._return_code = 1
         if self._exception is None:
-            problem = crash_log.as_problem(getattr(error, "error", error))  # a worker's failure has the error inside
-            self._exit_renderables.append(Text(f"ciexplore: {problem.sentence}\n  {problem.hint}"))
+            recorded = crash_log.record(getattr(error, "error", error))  # a worker's failure has the error inside
+            self._exit_renderables.append(Text(f"ciexplore: {recorded.sentence}\n  {recorded.hint}"))
             self._exception = error  # run_test raises it
             self._exception_event.set()
         self._close_messages_no_wait()
@@ -121,7 +226,7 @@ class Explorer(KeysInOrder):
         """Whether the error came up while a dialog of Textual's own was shown; it is recorded and the dialog closed."""
         if not self.is_running or len(self.screen_stack) < 2 or not type(self.screen).__module__.startswith("textual."):
             return False
-        self.tell(crash_log.as_problem(error))
+        self.show_error(crash_log.record(error))
         failed = self.screen
         failed.display = False  # the widget whose handler failed handles nothing any more
 
@@ -132,7 +237,23 @@ class Explorer(KeysInOrder):
         self.call_later(close)
         return True
 
-    # ---- what panes and dialogs call -------------------------------------------------------------------------
+    # ---- toasts ----------------------------------------------------------------------------------------------
+    def notify(self, message: str, *, title: str = "", markup: bool = False, **options: Any) -> None:
+        """A toast. Many contain names from servers, so none is markup and no escape goes out raw."""
+        from backends.frames.formats import safe_text
+
+        lines = (safe_text(line) for line in message[:_MAX_TOAST].split("\n"))
+        super().notify("\n".join(lines), title=safe_text(title), markup=markup, **options)
+
+    def show_error(self, error: AppError) -> None:
+        """An error that does not fill a list: a toast with its sentence and hint."""
+        self.notify(str(error), title="Error", severity="error", timeout=10, markup=False)
+
+    def action_help_quit(self) -> None:
+        """Ctrl+C copies in a text box and does nothing elsewhere; say so in our words, Textual's are markup."""
+        self.notify("Press q to quit (Ctrl+Q where q is a letter).", title="Ctrl+C does not quit")
+
+    # ---- panes -----------------------------------------------------------------------------------------------
     @work(group="open")
     async def open_locator(self, locator: Locator) -> None:
         """Opens a locator in the pane of its system."""
@@ -142,21 +263,6 @@ class Explorer(KeysInOrder):
             return
         await self.action_pane(system.name)
         await self.query_one(f"#{system.name}", ListPane).open(locator)
-
-    def notify(self, message: str, *, title: str = "", markup: bool = False, **options: Any) -> None:
-        """A toast. What servers name stands in many of them, so that none is markup and no escape goes out raw."""
-        from backends.frames.formats import safe_text
-
-        lines = (safe_text(line) for line in message[:_LONGEST_TOAST].split("\n"))
-        super().notify("\n".join(lines), title=safe_text(title), markup=markup, **options)
-
-    def action_help_quit(self) -> None:
-        """Ctrl+C copies in a text box and else does nothing; say so in our words, Textual's are markup."""
-        self.notify("Press q to quit (Ctrl+Q where q is a letter).", title="Ctrl+C does not quit")
-
-    def tell(self, problem: AppError) -> None:
-        """A problem that does not fill a list: a toast with its sentence and hint."""
-        self.notify(str(problem), title="Not done", severity="error", timeout=10, markup=False)
 
     @property
     def current_list(self) -> ListPane | None:
@@ -171,14 +277,17 @@ class Explorer(KeysInOrder):
     async def transfers_pane(self) -> TransfersPane:
         """The transfers pane, made when it is first needed: it imports polars."""
         if self.transfers is None:
-            from tui.panes.transfers import TransfersPane
+            from tui.widgets.transfers import TransfersPane
 
             await self.query_one(ContentSwitcher).mount(pane := TransfersPane(self.session, id="transfers"))
             pane.display = False
         assert self.transfers is not None
         return self.transfers
 
-    # ---- actions ---------------------------------------------------------------------------------------------
+    def show_transfer_progress(self, text: str) -> None:
+        """In the top bar."""
+        self.query_one(TopBar).show(transfers=text)
+
     async def action_back_to_list(self) -> None:
         """From the transfers to the lists that were shown before them."""
         await self.action_pane(self._last_list)
@@ -186,7 +295,7 @@ class Explorer(KeysInOrder):
     async def action_pane(self, pane: str) -> None:
         if pane == "transfers":
             await self.transfers_pane()
-        elif not self.query(f"#{pane}"):  # the others are made when they are first wanted: each costs the start 5 ms
+        elif not self.query(f"#{pane}"):  # the others are made when they are first needed: each costs the start 5 ms
             await self.query_one(ContentSwitcher).mount(ListPane(self.session, self.history, systems()[pane]))
         if pane != "transfers":
             self._last_list = pane
@@ -194,58 +303,56 @@ class Explorer(KeysInOrder):
         self.query_one(TopBar).show(active=pane)
         self.query_one(f"#{pane}").enter()  # type: ignore[attr-defined]
 
-    @on(TopBar.PaneChosen)
-    async def _pane_chosen(self, event: TopBar.PaneChosen) -> None:
+    @on(TopBar.PaneSelected)
+    async def _show_selected_pane(self, event: TopBar.PaneSelected) -> None:
         await self.action_pane(event.pane)
 
     def action_locate(self) -> None:
-        from tui.screens.locate import LocateScreen
-
-        def chosen(locator: Locator | None) -> None:
+        def open_selected(locator: Locator | None) -> None:
             if locator is not None:
                 self.open_locator(locator)
 
-        self.push_screen(LocateScreen(self.history.visits), chosen)
+        self.push_screen(LocateDialog(self.session.parse, self.history.visits), open_selected)
 
     def action_help(self) -> None:
-        from tui.screens.help import HelpScreen
+        from tui.widgets.dialogs import HelpDialog
 
-        self.push_screen(HelpScreen(self.session.settings.keys))
+        self.push_screen(HelpDialog(self.session.settings.keys))
+
+    # ---- downloads and leaving -------------------------------------------------------------------------------
+    @work(group="download")
+    async def download(self, title: str, collect: Collect) -> None:
+        """Shows what would be downloaded and, if the user confirms, starts it."""
+        from tui.widgets.download_dialog import DownloadDialog
+
+        await self._start_confirmed(title, DownloadDialog(title, collect, self.session.settings.output_path))
 
     @work(group="download")
-    async def download(self, what: str, collect: Collect) -> None:
-        """Shows what would be downloaded and, if the user agrees, starts it."""
-        from tui.screens.download_dialog import DownloadDialog
+    async def download_by(self, title: str, way: DownloadWay) -> None:
+        """Asks for the options of a download of a special kind, then as `download`."""
+        from tui.widgets.download_dialog import DownloadDialog, DownloadOptionsDialog
 
-        await self._agree(what, DownloadDialog(what, collect, self.session.settings.output_path))
-
-    @work(group="download")
-    async def download_by(self, what: str, way: DownloadWay) -> None:
-        """Asks for the choices of a download of a special kind, then as `download`."""
-        from tui.screens.download_dialog import DownloadDialog
-        from tui.screens.form import WayScreen
-
-        prepared = await self.push_screen_wait(WayScreen(way, self.session.settings.output_path))
+        prepared = await self.push_screen_wait(DownloadOptionsDialog(way, self.session.settings.output_path))
         if prepared is not None:
-            await self._agree(what, DownloadDialog(what, prepared.files, prepared.output, prepared))
+            await self._start_confirmed(title, DownloadDialog(title, prepared.files, prepared.output, prepared))
 
-    async def _agree(self, what: str, dialog: DownloadDialog) -> None:
-        agreed = await self.push_screen_wait(dialog)
-        if agreed is None:
+    async def _start_confirmed(self, title: str, dialog: DownloadDialog) -> None:
+        confirmed = await self.push_screen_wait(dialog)
+        if confirmed is None:
             return
         pane = await self.transfers_pane()
-        pane.add(what, agreed.plan, agreed.finish)
-        self.notify("Started. F6 shows it file by file.", title=what, markup=False)
+        pane.add(title, confirmed.plan, confirmed.finish)
+        self.notify("Started. F6 shows it file by file.", title=title, markup=False)
 
     @work(group="quit", exclusive=True)
     async def action_quit(self) -> None:  # type: ignore[override]
-        """Leaves; asks first when files are still on their way."""
+        """Leaves; asks first while downloads are running."""
         pane = self.transfers
         if pane is not None and pane.active:
-            from tui.screens.confirm import ConfirmScreen
+            from tui.widgets.dialogs import ConfirmDialog
 
-            question = "Downloads are under way. Quit and go on with them next time?"
-            if not await self.push_screen_wait(ConfirmScreen(question, "Quit")):
+            question = "Downloads are running. Quit and resume them later?"
+            if not await self.push_screen_wait(ConfirmDialog(question, "Quit")):
                 return
         self.leave()
 

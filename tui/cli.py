@@ -159,8 +159,8 @@ def _fault(error: Exception) -> AppError:
     from tui import crash_log
 
     with contextlib.suppress(Exception):  # the fault itself is what has to be said
-        crash_log.report_to(config.load().state_path / "faults.log")
-    return crash_log.as_problem(error)
+        crash_log.set_path(config.load().state_path / "faults.log")
+    return crash_log.record(error)
 
 
 def _say(problem: AppError) -> int:

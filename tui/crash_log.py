@@ -1,30 +1,47 @@
-"""What happens to an error that nobody foresaw: words for the user, the traceback in a file for the report."""
+"""What happens to an unforeseen error: a sentence for the user, the traceback in a file for the bug report."""
 
 from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from backends.errors import AppError
 
-_report: Path | None = None
+P = ParamSpec("P")
+T = TypeVar("T")
+_path: Path | None = None
 
 
-def report_to(path: Path) -> None:
+def set_path(path: Path) -> None:
     """Names the file that tracebacks are appended to."""
-    global _report
-    _report = path
+    global _path
+    _path = path
 
 
-def as_problem(error: Exception) -> AppError:
-    """The fault in words. The file gets where it happened, not the values that were involved: they may be private."""
+def record(error: Exception) -> AppError:
+    """Appends the traceback to the file and returns what to show.
+
+    The file gets where it happened, not the values that were involved: they may be private.
+    """
     where = traceback.extract_tb(error.__traceback__)[-1:]
     place = f" at {Path(where[0].filename).name}:{where[0].lineno}" if where else ""
     hint = "That should not happen; please report it."
-    if _report is not None and _write(error, _report):
-        hint = f"That should not happen; please report it with {_report}."
+    if _path is not None and _write(error, _path):
+        hint = f"That should not happen; please report it with {_path}."
     return AppError(f"ciexplore itself failed: {type(error).__name__}{place}.", hint)
+
+
+def attempt(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T | None, AppError | None]:
+    """(result, None), or (None, why it failed): for worker threads, where an unforeseen error must not end the app."""
+    try:
+        return work(*args, **kwargs), None
+    except AppError as error:
+        return None, error
+    except Exception as error:
+        return None, record(error)
 
 
 def _write(error: Exception, path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Recent and pinned locators: what the start screen offers to come back to."""
+"""Recent and pinned locators: what the home screen offers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-RECENT = 30  # unpinned entries kept of each system
+MAX_RECENT = 30  # unpinned entries kept of each system
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class History:
         old = self._visits.get(text)
         self._visits[text] = Visit(text, title, time.time(), old.pinned if old else False, system)
         unpinned = [visit for visit in self.of(system) if not visit.pinned]
-        for visit in unpinned[RECENT:]:
+        for visit in unpinned[MAX_RECENT:]:
             del self._visits[visit.text]
         self._write()
 
@@ -52,10 +52,6 @@ class History:
         self._visits[text] = replace(visit, pinned=not visit.pinned)
         self._write()
         return not visit.pinned
-
-    def forget(self, text: str) -> None:
-        self._visits.pop(text, None)
-        self._write()
 
     def _read(self) -> dict[str, Visit]:
         try:
@@ -75,6 +71,7 @@ class History:
         return {visit.text: visit for visit in visits}
 
     def _write(self) -> None:
+        """Without `atomic_file`: its fsync would block the interface for a file that is not worth it."""
         text = json.dumps([asdict(visit) for visit in self.visits], indent=1)
         temporary = ""
         try:

@@ -1,11 +1,14 @@
-"""Which key does what, everywhere: the one table behind bindings, footer, palette, help and remapping."""
+"""Which key does what: the one table behind bindings, footer, command palette, help and remapping."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from textual.binding import Binding
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.dom import DOMNode
 
 from backends.errors import UsageError
 from backends.systems import panes
@@ -26,12 +29,27 @@ class Key:
     footer: str = ""
 
 
+def _movement(where: str, prefix: str, noun: str, more_page_down: str = "") -> tuple[Key, ...]:
+    """The keys that move the cursor of a list of lines."""
+    return (
+        Key(f"{prefix}up", "up,k", "cursor(-1)", where, f"{noun} up"),
+        Key(f"{prefix}down", "down,j", "cursor(1)", where, f"{noun} down"),
+        Key(f"{prefix}page-up", "pageup,ctrl+b", "page(-1)", where, "Page up"),
+        Key(f"{prefix}page-down", f"pagedown,ctrl+f{more_page_down}", "page(1)", where, "Page down"),
+        Key(f"{prefix}top", "g,home", "jump(0)", where, f"First {noun.lower()}"),
+        Key(f"{prefix}bottom", "G,end", "jump(-1)", where, f"Last {noun.lower()}"),
+    )
+
+
 KEYS: tuple[Key, ...] = (
     # The app, from anywhere
-    *(Key(f"pane-{one.name}", one.key, f"pane('{one.name}')", "app", f"{one.label}: {one.summary}") for one in panes()),
-    Key("pane-transfers", "f6", "pane('transfers')", "app", "Transfers: downloads under way and done"),
+    *(
+        Key(f"pane-{system.name}", system.key, f"pane('{system.name}')", "app", f"{system.label}: {system.summary}")
+        for system in panes()
+    ),
+    Key("pane-transfers", "f6", "pane('transfers')", "app", "Transfers: running and finished downloads"),
     Key("help", "question_mark", "help", "app", "This help", "Help"),
-    Key("locate", "ctrl+o", "locate", "app", "Open whatever you paste: a URL, an id, a revision", "Open"),
+    Key("locate", "ctrl+o", "locate", "app", "Open a pasted URL, id or revision", "Open"),
     Key("palette", "ctrl+p", "command_palette", "app", "Every command by name"),
     Key("quit", "q,ctrl+q", "quit", "app", "Quit"),
     # A list
@@ -40,32 +58,26 @@ KEYS: tuple[Key, ...] = (
     Key("export", "e", "export", "view", "Export rows to CSV, JSON lines or Parquet", "Export"),
     Key("statistics", "h", "statistics", "view", "Statistics and histogram of a column", "Stats"),
     Key("panel", "p", "panel", "view", "Show or hide the detail panel"),
-    Key(
-        "open-marked",
-        "A",
-        "open_marked",
-        "view",
-        "Open what is marked together, such as the artifacts of all marked tasks",
-    ),
+    Key("open-marked", "A", "open_marked", "view", "Open the marked rows together, e.g. the artifacts of all tasks"),
     Key("log", "l", "log", "view", "Read the log of the task, or the text of the artifact", "Log"),
     Key("document", "t", "document", "view", "The row's definition or JSON as a tree"),
     Key("compare", "equals_sign", "compare", "view", "Compare the two marked rows"),
-    Key("menu", "x", "menu", "view", "What else can be opened or done from here", "More"),
-    Key("measurements", "M", "measurements", "view", "The perfherder data of the marked tasks, as one list"),
-    Key("refresh", "r", "refresh_list", "view", "Ask the server again"),
+    Key("menu", "x", "menu", "view", "Actions", "More"),
+    Key("measurements", "M", "measurements", "view", "The perfherder data of the marked tasks in one list"),
+    Key("refresh", "r", "refresh_list", "view", "Refresh"),
     Key("browse", "o", "browse", "view", "Open in the web browser"),
     Key("copy", "y", "copy", "view", "Copy the locator of the row"),
-    Key("pin", "P", "pin", "view", "Pin this list on the start screen, or unpin it"),
+    Key("pin", "P", "pin", "view", "Pin this list on the home screen, or unpin it"),
     Key("stop", "ctrl+x", "stop", "view", "Stop loading"),
     Key("back", "escape,backspace", "back", "view", "Back", "Back"),
     # The chart of lists that have one
     Key("chart", "c", "chart", "view", "Show or hide the chart"),
-    Key("zoom-in", "right_curly_bracket", "zoom(1)", "view", "Look closer at the chart, around the row"),
-    Key("zoom-out", "left_curly_bracket", "zoom(-1)", "view", "See more of the chart"),
+    Key("zoom-in", "right_curly_bracket", "zoom(1)", "view", "Zoom in on the chart, around the row"),
+    Key("zoom-out", "left_curly_bracket", "zoom(-1)", "view", "Zoom out of the chart"),
     # Statistics
     Key("stats-next", "right_square_bracket", "statistics_column(1)", "view", "Statistics of the next column"),
     Key("stats-previous", "left_square_bracket", "statistics_column(-1)", "view", "Statistics of the previous column"),
-    Key("stats-log", "L", "statistics_log", "view", "Histogram with a logarithmic scale, or linear again"),
+    Key("stats-log", "L", "statistics_log", "view", "Toggle the log scale of the histogram"),
     Key("stats-group", "b", "statistics_group", "view", "Histogram grouped by the next text column"),
     # The table
     Key("open", "enter", "open", "table", "Open the row", "Open"),
@@ -74,12 +86,7 @@ KEYS: tuple[Key, ...] = (
     Key("mark-all", "a", "mark_shown", "table", "Mark all shown rows"),
     Key("invert", "i", "invert", "table", "Invert the marks of the shown rows"),
     Key("unmark", "u", "unmark", "table", "Unmark all"),
-    Key("up", "up,k", "cursor(-1)", "table", "Row up"),
-    Key("down", "down,j", "cursor(1)", "table", "Row down"),
-    Key("page-up", "pageup,ctrl+b", "page(-1)", "table", "Page up"),
-    Key("page-down", "pagedown,ctrl+f", "page(1)", "table", "Page down"),
-    Key("top", "g,home", "jump(0)", "table", "First row"),
-    Key("bottom", "G,end", "jump(-1)", "table", "Last row"),
+    *_movement("table", "", "Row"),
     Key("left", "left", "column(-1)", "table", "Column to the left"),
     Key("right", "right", "column(1)", "table", "Column to the right"),
     Key("sort", "s", "sort_focused", "table", "Sort by the column under the cursor; again reverses"),
@@ -92,56 +99,46 @@ KEYS: tuple[Key, ...] = (
         for n in range(1, 10)
     ),
     # A log
-    Key("log-search", "slash", "ask('search')", "log", "Search for a word or a regular expression", "Search"),
+    Key("log-search", "slash", "request('search')", "log", "Search (text or regex)", "Search"),
     Key("log-next", "n", "match(1)", "log", "Next match", "Next"),
     Key("log-previous", "N", "match(-1)", "log", "Previous match"),
     Key("log-next-error", "right_square_bracket", "finding(1)", "log", "Next error", "Error"),
     Key("log-previous-error", "left_square_bracket", "finding(-1)", "log", "Previous error"),
     Key("log-next-warning", "right_curly_bracket", "finding(1, True)", "log", "Next error or warning"),
     Key("log-previous-warning", "left_curly_bracket", "finding(-1, True)", "log", "Previous error or warning"),
-    Key("log-fold", "z", "fold", "log", "Fold away what is far from errors and headings, or show all again", "Fold"),
-    Key("log-unfold", "enter", "unfold", "log", "Show the lines that are folded here"),
-    Key("log-follow", "f", "follow", "log", "Stay at the end while the log grows", "Follow"),
-    Key("log-elapsed", "t", "elapsed", "log", "Times as time since the first line", "Elapsed"),
+    Key("log-fold", "z", "fold", "log", "Fold lines far from errors and headings, or unfold all", "Fold"),
+    Key("log-unfold", "enter", "unfold", "log", "Unfold the lines here"),
+    Key("log-follow", "f", "follow", "log", "Follow the end of the log", "Follow"),
+    Key("log-elapsed", "t", "elapsed", "log", "Show times since the first line", "Elapsed"),
     Key("log-numbers", "number_sign", "numbers", "log", "Line numbers"),
-    Key("log-wrap", "w", "whole", "log", "Show the whole line under the cursor, wrapped"),
-    Key("log-line", "colon", "ask('line')", "log", "Go to a line by its number", "Line"),
-    Key("log-copy", "y", "copy", "log", "Copy the line"),
-    Key("log-copy-locator", "Y", "copy_locator", "log", "Copy a link to the line"),
-    Key("log-save", "s", "ask('save')", "log", "Save the log to a file", "Save"),
-    Key("log-up", "up,k", "cursor(-1)", "log", "Line up"),
-    Key("log-down", "down,j", "cursor(1)", "log", "Line down"),
-    Key("log-page-up", "pageup,ctrl+b", "page(-1)", "log", "Page up"),
-    Key("log-page-down", "pagedown,ctrl+f,space", "page(1)", "log", "Page down"),
-    Key("log-top", "g,home", "jump(0)", "log", "First line"),
-    Key("log-bottom", "G,end", "jump(-1)", "log", "Last line"),
+    Key("log-wrap", "w", "request('value')", "log", "Show the complete line under the cursor, wrapped"),
+    Key("log-line", "colon", "request('line')", "log", "Go to a line by its number", "Line"),
+    Key("log-copy", "y", "request('copy')", "log", "Copy the line"),
+    Key("log-copy-locator", "Y", "request('copy_locator')", "log", "Copy a link to the line"),
+    Key("log-save", "s", "request('save')", "log", "Save the log to a file", "Save"),
+    *_movement("log", "log-", "Line", ",space"),
     Key("log-left", "left", "sideways(-1)", "log", "Scroll to the left"),
     Key("log-right", "right", "sideways(1)", "log", "Scroll to the right"),
-    Key("log-back", "escape,backspace", "back", "log", "Back", "Back"),
+    Key("log-back", "escape,backspace", "request('back')", "log", "Back", "Back"),
     # A tree
-    Key("tree-search", "slash", "ask('search')", "tree", "Search for a word or a regular expression", "Search"),
-    Key("tree-next", "n", "ask('match', 1)", "tree", "Next match", "Next"),
-    Key("tree-previous", "N", "ask('match', -1)", "tree", "Previous match"),
-    Key("tree-open", "enter,space", "enter", "tree", "Open or close the branch; show the whole value", "Open"),
+    Key("tree-search", "slash", "request('search')", "tree", "Search (text or regex)", "Search"),
+    Key("tree-next", "n", "request('match', 1)", "tree", "Next match", "Next"),
+    Key("tree-previous", "N", "request('match', -1)", "tree", "Previous match"),
+    Key("tree-open", "enter,space", "enter", "tree", "Open or close the branch; show the complete value", "Open"),
     Key("tree-inward", "right", "inward", "tree", "Into the branch"),
     Key("tree-outward", "left", "outward", "tree", "Close the branch, or up to its parent"),
-    Key("tree-fold", "z", "fold_all", "tree", "Close all branches but the first ones", "Fold"),
-    Key("tree-whole", "w", "ask('whole')", "tree", "Show the whole value under the cursor", "Whole"),
-    Key("tree-copy", "y", "ask('copy')", "tree", "Copy the value", "Copy"),
-    Key("tree-copy-path", "Y", "ask('copy-path')", "tree", "Copy the path of the value"),
-    Key("tree-save", "s", "ask('save')", "tree", "Save the document to a file", "Save"),
-    Key("tree-up", "up,k", "step(-1)", "tree", "Line up"),
-    Key("tree-down", "down,j", "step(1)", "tree", "Line down"),
-    Key("tree-page-up", "pageup,ctrl+b", "page(-1)", "tree", "Page up"),
-    Key("tree-page-down", "pagedown,ctrl+f", "page(1)", "tree", "Page down"),
-    Key("tree-top", "g,home", "jump(0)", "tree", "First line"),
-    Key("tree-bottom", "G,end", "jump(-1)", "tree", "Last line"),
-    Key("tree-back", "escape,backspace", "ask('back')", "tree", "Back", "Back"),
+    Key("tree-fold", "z", "fold_all", "tree", "Close all branches but the first level", "Fold"),
+    Key("tree-whole", "w", "request('value')", "tree", "Show the complete value under the cursor", "Value"),
+    Key("tree-copy", "y", "request('copy')", "tree", "Copy the value", "Copy"),
+    Key("tree-copy-path", "Y", "request('copy-path')", "tree", "Copy the path of the value"),
+    Key("tree-save", "s", "request('save')", "tree", "Save the document to a file", "Save"),
+    *_movement("tree", "tree-", "Line"),
+    Key("tree-back", "escape,backspace", "request('back')", "tree", "Back", "Back"),
     # Transfers
-    Key("pause", "p", "pause", "transfers", "Pause or go on", "Pause"),
+    Key("pause", "p", "pause", "transfers", "Pause/resume", "Pause"),
     Key("cancel-one", "x", "cancel_one", "transfers", "Cancel the file under the cursor, or the marked ones", "Cancel"),
-    Key("cancel-all", "X", "cancel_all", "transfers", "Cancel everything that has not ended", "Cancel all"),
-    Key("retry", "R", "retry", "transfers", "Try the failed files again", "Retry failed"),
+    Key("cancel-all", "X", "cancel_all", "transfers", "Cancel all unfinished files", "Cancel all"),
+    Key("retry", "R", "retry", "transfers", "Retry the failed files", "Retry failed"),
     Key("next-transfer", "n", "next_transfer", "transfers", "Show the next download", "Next"),
     Key("transfer-export", "e", "export", "transfers", "Export the list of files", "Export"),
     Key("transfer-filter", "slash", "filter", "transfers", "Filter the files as you type", "Filter"),
@@ -170,7 +167,7 @@ def bindings(where: str) -> list[Binding | tuple[str, str] | tuple[str, str, str
     ]  # fmt: skip
 
 
-def checked(remapped: Mapping[str, str]) -> dict[str, str]:
+def check_remapped(remapped: Mapping[str, str]) -> dict[str, str]:
     """The user's [keys], for App.set_keymap. Raises `UsageError` for an action that does not exist."""
     known = {key.id for key in KEYS}
     for name in remapped:
@@ -179,9 +176,9 @@ def checked(remapped: Mapping[str, str]) -> dict[str, str]:
     return dict(remapped)
 
 
-def spelled(keys: str) -> str:
+def format_keys(keys: str) -> str:
     """Keys as a person writes them: "ctrl+o" -> "Ctrl+O", "question_mark" -> "?"."""
-    return ", ".join(_spelled_one(key.strip()) for key in keys.split(","))
+    return ", ".join(_format_key(key.strip()) for key in keys.split(","))
 
 
 _SIGNS = {
@@ -204,7 +201,7 @@ _SIGNS = {
 }
 
 
-def _spelled_one(key: str) -> str:
+def _format_key(key: str) -> str:
     if key in _SIGNS:
         return _SIGNS[key]
     if len(key) == 1:
@@ -212,12 +209,42 @@ def _spelled_one(key: str) -> str:
     return "+".join(part.upper() if len(part) == 1 else part.capitalize() for part in key.split("+"))
 
 
-def help_rows(
-    remapped: Mapping[str, str], where: Iterable[str] = tuple(TITLES)
-) -> list[tuple[str, list[tuple[str, str, str]]]]:
-    """(title, [(keys as written, sentence, action id)]) for the help screen."""
-    sections = []
-    for place in where:
-        rows = [(spelled(remapped.get(k.id, k.keys)), k.help, k.id) for k in KEYS if k.where == place]
-        sections.append((TITLES[place], rows))
-    return sections
+def help_rows(remapped: Mapping[str, str]) -> list[tuple[str, list[tuple[str, str, str]]]]:
+    """(title, [(keys as written, sentence, action id)]) for the help dialog."""
+    return [
+        (title, [(format_keys(remapped.get(k.id, k.keys)), k.help, k.id) for k in KEYS if k.where == where])
+        for where, title in TITLES.items()
+    ]
+
+
+class KeyProvider(Provider):
+    """The command palette: each action that a node from the focus up to the app has, the focused one's first."""
+
+    def _available(self) -> Iterator[tuple[Key, DOMNode]]:
+        nodes = [*(self.focused.ancestors_with_self if self.focused is not None else [self.screen]), self.app]
+        seen: set[str] = set()
+        for node in nodes:
+            if not hasattr(node, "BINDINGS"):
+                continue
+            ids = {getattr(binding, "id", None) for binding in node.BINDINGS}
+            for key in KEYS:
+                if key.id in ids and key.id not in seen and key.id != "palette":
+                    seen.add(key.id)
+                    yield key, node
+
+    async def discover(self) -> Hits:
+        for key, node in self._available():
+            yield DiscoveryHit(_palette_label(key), partial(self._run, key, node), help=key.id)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for key, node in self._available():
+            if (score := matcher.match(f"{key.help} {key.id}")) > 0:
+                yield Hit(score, _palette_label(key), partial(self._run, key, node), help=key.id)
+
+    async def _run(self, key: Key, node: DOMNode) -> None:
+        await self.app.run_action(key.action, default_namespace=node)
+
+
+def _palette_label(key: Key) -> str:
+    return f"{key.help}  ({format_keys(key.keys)})".replace("[", "\\[")

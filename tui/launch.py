@@ -1,4 +1,4 @@
-"""Opens the app in this terminal, or says why this is no terminal for it. Imports nothing that it may not need."""
+"""Opens the app in this terminal, or says why this terminal cannot show it. Imports only what it needs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from backends.session import Session
     from tui.app import Explorer
 
-_LEAVING = 10.0  # seconds to leave in after the terminal has gone
+_EXIT_TIMEOUT = 10.0  # seconds to leave in after the terminal has gone
 
 
 def open_app(session: Session, locator: str | None = None) -> None:
@@ -26,40 +26,40 @@ def open_app(session: Session, locator: str | None = None) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise UsageError(
             "The app needs a terminal.",
-            "Without one use a command, such as: ciexplore taskcluster tasks LOCATOR --format csv",
+            "Without one use a command, e.g. ciexplore taskcluster tasks LOCATOR --format csv",
         )
     if os.environ.get("TERM", "") in ("", "dumb"):
-        raise UsageError("TERM names no terminal that can draw.", "Set it, for example TERM=xterm-256color.")
+        raise UsageError("TERM is not set to a terminal that can draw.", "Set it, e.g. TERM=xterm-256color.")
     from tui.app import Explorer
 
     app = Explorer(session, locator)
-    with _ended_by_signals(app) as told:
+    with _leave_on_signals(app) as signals:
         app.run()
-    if told:
-        if signal.SIGHUP in told:
+    if signals:
+        if signal.SIGHUP in signals:
             _drop_output()
-        sys.exit(128 + told[0])
+        sys.exit(128 + signals[0])
     if app.return_code:
         sys.exit(app.return_code)
 
 
 def _drop_output() -> None:
-    """What is still to be flushed goes nowhere: on a terminal that is gone, Python's last flush would exit with 120."""
+    """Discards what is still to be flushed: on a terminal that is gone, Python's last flush would exit with 120."""
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(null, number)
 
 
 @contextmanager
-def _ended_by_signals(app: Explorer) -> Iterator[list[int]]:
+def _leave_on_signals(app: Explorer) -> Iterator[list[int]]:
     """Lets SIGTERM, SIGHUP and SIGINT end the app as `q` does: the terminal is given back, parts are kept."""
-    told: list[int] = []
+    signals: list[int] = []
 
     def leave(number: int, frame: object) -> None:
-        told.append(number)
+        signals.append(number)
         if number == signal.SIGHUP:
-            # Textual's writer dies with the terminal, and now and then (1 of 18) its queue then holds the app for ever.
-            _last_resort(128 + number)
+            # Textual's writer dies with the terminal; sometimes (1 of 18) its queue then blocks the app for ever.
+            _exit_later(128 + number)
         try:
             asyncio.get_running_loop().call_soon_threadsafe(app.leave)
         except RuntimeError:  # not drawing yet, or no longer
@@ -67,22 +67,14 @@ def _ended_by_signals(app: Explorer) -> Iterator[list[int]]:
 
     before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
     try:
-        yield told
+        yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _last_resort(code: int) -> None:
-    """Ends the process if leaving in order takes too long; what was being downloaded survives that, as any kill."""
-    timer = threading.Timer(_LEAVING, os._exit, [code])
+def _exit_later(code: int) -> None:
+    """Ends the process if leaving in order takes too long; downloads survive that, as any kill."""
+    timer = threading.Timer(_EXIT_TIMEOUT, os._exit, [code])
     timer.daemon = True
     timer.start()
-
-
-def open_plainly() -> None:
-    """`ciexplore` without arguments."""
-    from backends import config
-    from backends.session import Session
-
-    open_app(Session(config.load()))

@@ -208,12 +208,12 @@ async def test_d_asks_and_fetches_in_the_app(
     demo: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.driving import running, screen_text, until
-    from tui.screens.confirm import ConfirmScreen
+    from tui.widgets.dialogs import ConfirmDialog
 
     monkeypatch.setenv("CIEXPLORE_OUTPUT", str(tmp_path / "out"))
     async with running(demo["archive.revision"], size=(80, 24)) as (app, pilot):
         await pilot.press("d")
-        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
         assert "Fetch the whole of integration/autoland?" in screen_text(app)
         await pilot.press("y")
         await until(pilot, lambda: "1 kept" in screen_text(app))

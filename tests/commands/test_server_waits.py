@@ -6,7 +6,7 @@ import pytest
 
 from backends.http.errors import from_response
 from tui.commands.listing import session_of
-from tui.widgets.status_line import Status, drawn
+from tui.widgets.list_view import ListStatus, format_status
 
 BUSY = from_response("https://ci.example/x", 429, {"retry-after": "90"}, b"")
 
@@ -19,5 +19,5 @@ def test_a_command_says_which_server_it_waits_for(capsys: pytest.CaptureFixture[
 
 def test_the_app_says_it_at_the_beginning_of_its_status_line() -> None:
     with session_of(None, None) as (session, _), session.waits.during("ci.example", 90, BUSY):
-        line = drawn(Status(loading=True), 0, session.waits.text()).plain
+        line = format_status(ListStatus(loading=True), 0, session.waits.text()).plain
     assert line.startswith("◌ waiting 90 s: ci.example asks for it (429) (Ctrl+X stops)")

@@ -9,10 +9,9 @@ import pytest
 from textual.widgets import Input, OptionList
 
 from tests.driving import loaded, running, screen_text, until, view
-from tui.screens.download_dialog import DownloadDialog
-from tui.screens.form import WayScreen
-from tui.screens.menu import MenuScreen
-from tui.widgets.ticked import Tick
+from tui.widgets.dialogs import MenuDialog
+from tui.widgets.download_dialog import DownloadDialog, DownloadOptionsDialog
+from tui.widgets.inputs import TickBox
 
 
 @pytest.fixture(autouse=True)
@@ -26,10 +25,10 @@ async def test_archives_are_unpacked_beside_themselves_when_that_was_ticked(demo
         await pilot.press("a", "d")
         await until(pilot, lambda: isinstance(app.screen, DownloadDialog) and app.screen._plan is not None)
         app.screen.query_one("#download-globs", Input).value = "*.zip *.tgz *.tar.* *.json"
-        app.screen.query_one("#download-unpack", Tick).value = True
+        app.screen.query_one("#download-unpack", TickBox).value = True
         await pilot.press("f2")
         await until(pilot, lambda: app.transfers is not None and app.transfers.job is not None)
-        await until(pilot, lambda: app.transfers.job.finished is not None and app.transfers.job.told)
+        await until(pilot, lambda: app.transfers.job.finished is not None and app.transfers.job.announced)
         assert "unpacked" in app.transfers.job.finished.words
         assert [path for path in output.rglob("*.unpacked") if any(path.iterdir())]
         await pilot.press("f6")
@@ -39,12 +38,12 @@ async def test_archives_are_unpacked_beside_themselves_when_that_was_ticked(demo
 async def test_the_original_tools_tree_is_made_from_the_menu_of_a_group(demo: dict[str, str], output: Path) -> None:
     async with running(demo["taskcluster.finished-group"]) as (app, pilot):
         await pilot.press("x")
-        await until(pilot, lambda: isinstance(app.screen, MenuScreen))
+        await until(pilot, lambda: isinstance(app.screen, MenuDialog))
         labels = [entry.label for entry in app.screen._entries]
         choices = app.screen.query_one(OptionList)
         choices.highlighted = next(n for n, label in enumerate(labels) if "ArtifactDownloader" in label)
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, WayScreen))
+        await until(pilot, lambda: isinstance(app.screen, DownloadOptionsDialog))
         app.screen.query_one("#way-artifacts", Input).value = ""
         await pilot.press("f2")
         assert "No artifact is chosen" in screen_text(app)
@@ -52,10 +51,10 @@ async def test_the_original_tools_tree_is_made_from_the_menu_of_a_group(demo: di
         app.screen.query_one("#way-platform", Input).value = "linux"
         await pilot.press("f2")
         await until(pilot, lambda: isinstance(app.screen, DownloadDialog) and app.screen._plan is not None)
-        await until(pilot, lambda: getattr(app.focused, "id", "") == "download-go")
+        await until(pilot, lambda: getattr(app.focused, "id", "") == "go")
         await pilot.press("enter")  # which must not tick "Replace files there"
         await until(pilot, lambda: app.transfers is not None and app.transfers.job is not None)
-        await until(pilot, lambda: app.transfers.job.finished is not None and app.transfers.job.told)
+        await until(pilot, lambda: app.transfers.job.finished is not None and app.transfers.job.announced)
         run = next(output.glob("*/1"))
         places = json.loads((run / "taskid_to_file_map.json").read_text())
         assert places

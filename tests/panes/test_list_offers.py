@@ -17,12 +17,10 @@ from tests.driving import loaded, screen_text, shown_view, status, until, view
 from tests.panes import made_up
 from tests.panes.made_up import Place, Things
 from tui.app import Explorer
-from tui.screens.confirm import ConfirmScreen
-from tui.screens.menu import AskScreen, MenuScreen
-from tui.widgets.chart_panel import ChartPanel
-from tui.widgets.log_view_prompt import LogPrompt, PromptInput
-from tui.widgets.tree_level import TreeLevel
-from tui.widgets.tree_view import TreeView
+from tui.widgets.charts import ChartPanel
+from tui.widgets.dialogs import ConfirmDialog, MenuDialog, QuestionDialog
+from tui.widgets.reader_pane import PromptLine
+from tui.widgets.tree import TreePane, TreeView
 
 
 @asynccontextmanager
@@ -54,7 +52,7 @@ async def test_a_row_changed_by_the_server_changes_in_place_and_keeps_marks_and_
         await until(pilot, lambda: "failed" in shown_view(app).table.frame["state"])
         table = shown_view(app).table
         assert (table.total_count, table.marked_keys, table.cursor) == (30, {"thing 02"}, 3)
-        await until(pilot, lambda: "changes any more" in status(app))
+        await until(pilot, lambda: "no more changes" in status(app))
         assert Things.asked == 3  # the failure in between ended nothing
 
 
@@ -72,25 +70,25 @@ async def test_rows_on_the_screen_are_told_to_a_list_that_is_still_being_complet
 async def test_the_menu_opens_asks_and_does(monkeypatch: pytest.MonkeyPatch) -> None:
     async with things(monkeypatch) as (app, pilot):
         await pilot.press("x")
-        assert isinstance(app.screen, MenuScreen)
+        assert isinstance(app.screen, MenuDialog)
         await pilot.press("1")
         await until(pilot, lambda: shown_view(app).locator == Place("other"))
         await pilot.press("escape", "x", "2")
-        assert isinstance(app.screen, AskScreen)
+        assert isinstance(app.screen, QuestionDialog)
         await pilot.press("enter")
         assert "nothing to search" in screen_text(app)
         app.screen.query_one(Input).value = "word"
         await pilot.press("enter")
         await until(pilot, lambda: shown_view(app).locator == Place("search-word-30"))
         await pilot.press("escape", "x", "3")
-        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
         assert not Things.done
         await pilot.press("y")
         await until(pilot, lambda: Things.done)
         await until(pilot, lambda: "It is done." in screen_text(app))
 
 
-async def test_comparing_says_how_many_rows_it_wants_and_opens_what_two_give(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_comparing_says_how_many_rows_it_needs_and_opens_what_two_give(monkeypatch: pytest.MonkeyPatch) -> None:
     async with things(monkeypatch) as (app, pilot):
         await pilot.press("=")
         await until(pilot, lambda: "Two marked things" in screen_text(app))
@@ -110,14 +108,21 @@ async def test_the_chart_follows_the_filter_and_the_cursor(monkeypatch: pytest.M
         assert not app.query_one(ChartPanel).display
 
 
-async def test_a_document_is_read_searched_copied_and_saved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_a_document_is_shown_in_parts_searched_copied_and_saved(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     async with things(monkeypatch) as (app, pilot):
         await pilot.press("t")
-        await until(pilot, lambda: isinstance(view(app), TreeLevel) and app.query(TreeView))
+        await until(pilot, lambda: isinstance(view(app), TreePane) and app.query(TreeView))
         tree = app.query_one(TreeView)
         await until(pilot, lambda: tree.has_focus and tree.path)
         assert "MOZ_LOG" in screen_text(app)
+        tree.show_path(("routes", 0))  # in a branch that is longer than what is shown at once
+        await until(pilot, lambda: tree.path == ("routes", 0))
+        assert "700 more" in tree.cursor_node.parent.children[-1].label.plain
+        await pilot.press("G", "k", "enter")
+        await until(pilot, lambda: tree.path == ("routes", 500))
         assert "\x1b" not in screen_text(app)
         await pilot.press("slash", *"route.1100", "enter")
         await until(pilot, lambda: tree.path == ("routes", 1100))
@@ -126,41 +131,20 @@ async def test_a_document_is_read_searched_copied_and_saved(monkeypatch: pytest.
         await pilot.press("y")
         await until(pilot, lambda: app.clipboard == "index.route.1100")
         await pilot.press("s")
-        await until(pilot, lambda: app.query_one(LogPrompt).has_class("-shown"))
-        app.query_one(PromptInput).value = "out.json"
+        await until(pilot, lambda: app.query_one(PromptLine).has_class("-shown"))
+        app.query_one(PromptLine).query_one(Input).value = "out.json"
         await pilot.press("enter")
         await until(pilot, lambda: (tmp_path / "out.json").exists())
         assert json.loads((tmp_path / "out.json").read_text()) == made_up.DOCUMENT
         await until(pilot, lambda: tree.has_focus)
         await pilot.press("escape", "escape")  # out of the search, then out of the document
-        await until(pilot, lambda: not isinstance(view(app), TreeLevel))
-
-
-async def test_a_branch_longer_than_the_screen_is_shown_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with things(monkeypatch) as (app, pilot):
-        await pilot.press("t")
-        await until(pilot, lambda: app.query(TreeView))
-        tree = app.query_one(TreeView)
-        await until(pilot, lambda: tree.has_focus and tree.path)
-        tree.show_path(("routes", 0))
-        await until(pilot, lambda: tree.path == ("routes", 0))
-        assert "700 more" in tree.cursor_node.parent.children[-1].label.plain
-        await pilot.press("G", "k", "enter")
-        await until(pilot, lambda: tree.path == ("routes", 500))
-
-
-async def test_a_row_without_a_document_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with things(monkeypatch) as (app, pilot):
-        await pilot.press("j", "t")
+        await until(pilot, lambda: not isinstance(view(app), TreePane))
+        await pilot.press("j", "t")  # a row that has none
         await until(pilot, lambda: "nothing to show as a tree" in screen_text(app))
 
-
-async def test_no_toast_and_no_status_line_lets_an_escape_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An action's last words and its progress name what servers named, such as a repository of an hgweb's index."""
-    evil = "\x1b]0;renamed\x07[bold]evil"
-    async with things(monkeypatch) as (app, pilot):
+        evil = "\x1b]0;renamed\x07[bold]evil"  # an action's sentences contain names from servers
         app.notify(f"{evil} is pinned.")
-        view(app).told(f"Reading {evil}")
+        view(app).show_progress(f"Reading {evil}")
         await until(pilot, lambda: "is pinned" in screen_text(app) and "Reading" in status(app))
         shown = screen_text(app)
         assert "\x1b" not in shown and "\x07" not in shown

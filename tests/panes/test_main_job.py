@@ -10,16 +10,37 @@ from textual import events
 
 from backends.demo import DemoOptions, DemoServer, locators
 from backends.transfers.states import State
-from tests.driving import loaded, running, screen_text, shown_view, status, until, view, words
-from tui.screens.download_dialog import DownloadDialog
-from tui.widgets.filter_line import FilterInput
+from tests.driving import filter_rows, loaded, running, screen_text, shown_view, status, until, view, words
+from tui.widgets.download_dialog import DownloadDialog
+from tui.widgets.inputs import FilterInput
 
 
-async def test_all_tasks_of_a_group_are_listed(demo: dict[str, str]) -> None:
-    async with running(demo["taskcluster.finished-group"]) as (app, _):
+async def test_a_group_is_listed_filtered_measured_and_opened(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"], size=(120, 44)) as (app, pilot):
         assert shown_view(app).table.total_count == 150
         assert "150 tasks" in status(app)
         assert "completed" in status(app)
+        group, table = shown_view(app), shown_view(app).table
+        await pilot.press("slash")
+        app.query_one(FilterInput).value = "durration>5m"  # pasted: typed, its first letters would be a word
+        await pilot.pause()
+        assert table.row_count == 150, "an invalid filter leaves the rows"
+        assert "durration" in screen_text(app) and "duration" in screen_text(app)
+        await pilot.press("escape", "j", "j", "enter")
+        await until(pilot, lambda: view(app) is not group and loaded(app))
+        assert "artifact" in status(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: view(app) is group)
+        assert (table.cursor, table.has_focus) == (2, True)
+        await pilot.press("h")
+        await app.workers.wait_for_complete()
+        await until(pilot, lambda: "150 shown tasks" in screen_text(app))
+        await pilot.press("space", "space", "space")
+        await until(pilot, lambda: "3 marked tasks" in screen_text(app))
+        assert "median" in screen_text(app)
+        await pilot.press("A")
+        await until(pilot, lambda: view(app) is not group and loaded(app))
+        assert shown_view(app).table.frame["task_id"].n_unique() == 3
 
 
 async def test_typing_a_filter_and_marking_keeps_exactly_those_rows_in_the_csv(
@@ -44,50 +65,10 @@ async def test_typing_a_filter_and_marking_keeps_exactly_those_rows_in_the_csv(
         assert len(rows) == len(wanted)
 
 
-async def test_a_wrong_filter_says_so_and_leaves_the_rows(demo: dict[str, str]) -> None:
-    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
-        await pilot.press("slash")
-        app.query_one(FilterInput).value = "durration>5m"  # pasted: typed, its first letters would be a word
-        await pilot.pause()
-        assert shown_view(app).table.row_count == 150
-        assert "durration" in screen_text(app)
-        assert "duration" in screen_text(app)
-
-
-async def test_enter_opens_the_artifacts_of_all_runs_and_escape_comes_back(demo: dict[str, str]) -> None:
-    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
-        group = shown_view(app)
-        await pilot.press("j", "j", "enter")
-        await until(pilot, lambda: view(app) is not group and loaded(app))
-        assert "artifact" in status(app)
-        await pilot.press("escape")
-        await until(pilot, lambda: view(app) is group)
-        assert group.table.cursor == 2
-        assert group.table.has_focus
-
-
 async def test_a_retried_task_shows_the_artifacts_of_its_earlier_run(demo: dict[str, str]) -> None:
     async with running(demo["taskcluster.retried-empty-task"]) as (app, _):
         runs = shown_view(app).table.frame["run"].unique().to_list()
         assert runs == [0]
-
-
-async def test_marked_tasks_open_together(demo: dict[str, str]) -> None:
-    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
-        group = shown_view(app)
-        await pilot.press("space", "space", "space", "A")
-        await until(pilot, lambda: view(app) is not group and loaded(app))
-        assert shown_view(app).table.frame["task_id"].n_unique() == 3
-
-
-async def test_statistics_follow_the_marks(demo: dict[str, str]) -> None:
-    async with running(demo["taskcluster.finished-group"], size=(120, 44)) as (app, pilot):
-        await pilot.press("h")
-        await app.workers.wait_for_complete()
-        await until(pilot, lambda: "150 shown tasks" in screen_text(app))
-        await pilot.press("space", "space")
-        await until(pilot, lambda: "2 marked tasks" in screen_text(app))
-        assert "median" in screen_text(app)
 
 
 async def test_downloading_marked_artifacts_puts_verified_files_in_place(
@@ -95,7 +76,8 @@ async def test_downloading_marked_artifacts_puts_verified_files_in_place(
 ) -> None:
     monkeypatch.setenv("CIEXPLORE_OUTPUT", str(tmp_path / "out"))
     async with running(demo["taskcluster.task"]) as (app, pilot):
-        await pilot.press("slash", *"json", "enter", "a", "d")
+        await filter_rows(app, pilot, "json")
+        await pilot.press("a", "d")
         await until(pilot, lambda: isinstance(app.screen, DownloadDialog) and app.screen._plan is not None)
         wanted = app.screen._plan.to_fetch
         assert wanted > 0
@@ -149,12 +131,13 @@ async def test_hostile_names_are_shown_harmless(demo: dict[str, str]) -> None:
         assert not any(0x202A <= ord(character) <= 0x202E for character in shown)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (200, 60), (40, 12)])
-async def test_every_size_shows_rows_and_status(demo: dict[str, str], size: tuple[int, int]) -> None:
-    async with running(demo["taskcluster.finished-group"], size=size) as (app, pilot):
-        await pilot.press("h", "p", "p", "question_mark", "escape")
-        assert "completed" in screen_text(app)
-        assert "150 tasks" in screen_text(app)
+async def test_every_size_shows_rows_and_status(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"], size=(80, 24)) as (app, pilot):
+        await pilot.press("h")
+        for size in ((80, 24), (200, 60), (40, 12)):
+            await pilot.resize_terminal(*size)
+            await pilot.press("p", "p", "question_mark", "escape")
+            await until(pilot, lambda: "completed" in screen_text(app) and "150 tasks" in screen_text(app))
 
 
 async def test_refresh_asks_again_and_keeps_marks_filter_and_cursor(
@@ -162,7 +145,8 @@ async def test_refresh_asks_again_and_keeps_marks_filter_and_cursor(
 ) -> None:
     async with running(demo["taskcluster.finished-group"]) as (app, pilot):
         table = shown_view(app).table
-        await pilot.press("slash", *"mochitest", "enter", "space", "j")
+        await filter_rows(app, pilot, "mochitest")
+        await pilot.press("space", "j")
         marked, cursor, shown, asked = table.marked_keys, table.cursor_key, table.row_count, len(demo_server.requests)
         await pilot.press("r")
         await until(pilot, lambda: len(demo_server.requests) > asked and loaded(app))
@@ -195,7 +179,8 @@ async def test_keys_typed_faster_than_the_screen_follows_are_the_filter_not_comm
 async def test_what_the_marked_tasks_measured_is_one_list(demo: dict[str, str]) -> None:
     async with running(demo["taskcluster.finished-group"]) as (app, pilot):
         group = view(app)
-        await pilot.press("slash", *"firefox-amazon", "enter", "a", "M")
+        await filter_rows(app, pilot, "firefox-amazon")
+        await pilot.press("a", "M")
         await until(pilot, lambda: view(app) is not group and loaded(app))
         frame = shown_view(app).table.frame
         assert "measurement" in status(app)

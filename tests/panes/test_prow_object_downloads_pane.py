@@ -10,7 +10,7 @@ from backends.transfers.states import State
 from tests.driving import running, screen_text, until
 from tests.prow.bucket_server import Bucket, serving
 from tests.prow.making import JOB, NAME, build, snowflake
-from tui.screens.download_dialog import DownloadDialog
+from tui.widgets.download_dialog import DownloadDialog
 
 
 async def test_files_of_a_tree_on_this_disk_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

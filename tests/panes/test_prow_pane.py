@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.driving import loaded, running, screen_text, shown_view, until, view
 
 
-async def test_a_job_opens_with_its_builds_and_enter_goes_down_to_a_log(demo: dict[str, str]) -> None:
+async def test_a_job_opens_with_its_builds_enter_lists_files_and_l_reads_the_log(demo: dict[str, str]) -> None:
     async with running(demo["prow.job-openshift"]) as (app, pilot):
         assert shown_view(app).table.total_count == 150
         assert "success" in screen_text(app) and "Started" in screen_text(app)
@@ -14,12 +14,9 @@ async def test_a_job_opens_with_its_builds_and_enter_goes_down_to_a_log(demo: di
         await until(pilot, lambda: view(app) not in (None, builds) and loaded(app))
         assert "file" in shown_view(app).resource.noun
         assert "prowjob.json" in screen_text(app)
-
-
-async def test_l_reads_the_log_of_a_build(demo: dict[str, str]) -> None:
-    async with running(demo["prow.job-openshift"]) as (app, pilot):
-        await until(pilot, lambda: "✖" in screen_text(app))
-        await pilot.press("down", "down", "l")
+        await pilot.press("escape")
+        await until(pilot, lambda: view(app) is builds and "✖" in screen_text(app))
+        await pilot.press("down", "l")
         await until(pilot, lambda: "build-log.txt of" in screen_text(app) and "line " in screen_text(app))
 
 

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from textual.widgets import Input
 
-from tests.driving import loaded, running, screen_text, shown_view, until, view
-from tui.widgets.log_level import LogLevel
-from tui.widgets.tree_level import TreeLevel
-from tui.widgets.tree_view import TreeView
+from tests.driving import filter_rows, loaded, running, screen_text, shown_view, until, view
+from tui.widgets.log_pane import LogPane
+from tui.widgets.tree import TreePane, TreeView
 
 
-async def test_l_reads_the_log_of_a_task_and_escape_comes_back(demo: dict[str, str]) -> None:
+async def test_l_reads_the_log_of_a_task_if_it_has_one_and_escape_comes_back(demo: dict[str, str]) -> None:
     async with running(demo["taskcluster.finished-group"]) as (app, pilot):
         group = view(app)
-        await pilot.press("slash", *"state:completed", "enter", "l")
-        await until(pilot, lambda: isinstance(view(app), LogLevel))
+        await filter_rows(app, pilot, "state:completed")
+        await pilot.press("l")
+        await until(pilot, lambda: isinstance(view(app), LogPane))
         await until(pilot, lambda: "Task ID" in screen_text(app))
         await pilot.press("escape")
         await until(pilot, lambda: view(app) is group)
-        await pilot.press("slash", "escape", "slash", *"state:failed", "enter", "l")
-        await until(pilot, lambda: isinstance(view(app), LogLevel))
+        await filter_rows(app, pilot, "state:failed")
+        await pilot.press("l")
+        await until(pilot, lambda: isinstance(view(app), LogPane))
         await until(pilot, lambda: "▌✖" in screen_text(app))  # of one that failed: at its first error
         await pilot.press("escape")
         await until(pilot, lambda: view(app) is group)
         assert group.table.has_focus
+        await filter_rows(app, pilot, "reason:deadline-exceeded")  # tasks that never ran
+        await pilot.press("l")
+        await until(pilot, lambda: "no text to read" in screen_text(app))
 
 
 async def test_enter_shows_an_artifact_by_its_kind_and_says_what_is_known_of_one_it_cannot_show(
@@ -33,16 +37,17 @@ async def test_enter_shows_an_artifact_by_its_kind_and_says_what_is_known_of_one
 
         async def enter_on(name: str) -> None:
             await until(pilot, lambda: loaded(app) and shown_view(app).resource.noun[0] == "artifact")
-            await pilot.press("slash", "escape", "slash", *name, "enter", "enter")
+            await filter_rows(app, pilot, name)
+            await pilot.press("enter")
 
         await enter_on("live_backing")
-        await until(pilot, lambda: isinstance(view(app), LogLevel))
+        await until(pilot, lambda: isinstance(view(app), LogPane))
         await pilot.press("escape")
-        await until(pilot, lambda: not isinstance(view(app), LogLevel))
+        await until(pilot, lambda: not isinstance(view(app), LogPane))
         await enter_on("localconfig.json")
-        await until(pilot, lambda: isinstance(view(app), TreeLevel) and app.query(TreeView))
+        await until(pilot, lambda: isinstance(view(app), TreePane) and app.query(TreeView))
         await pilot.press("escape")
-        await until(pilot, lambda: not isinstance(view(app), TreeLevel))
+        await until(pilot, lambda: not isinstance(view(app), TreePane))
         await enter_on("resource-use.csv")
         await until(pilot, lambda: loaded(app) and shown_view(app).resource.noun[0] == "row")
         await pilot.press("escape")
@@ -52,23 +57,18 @@ async def test_enter_shows_an_artifact_by_its_kind_and_says_what_is_known_of_one
 
 async def test_enter_on_an_archive_lists_what_is_in_it(demo: dict[str, str]) -> None:
     async with running(demo["taskcluster.task"]) as (app, pilot):
-        await pilot.press("slash", *"browsertime-results.tgz", "enter", "enter")
+        await filter_rows(app, pilot, "browsertime-results.tgz")
+        await pilot.press("enter")
         await until(pilot, lambda: loaded(app) and shown_view(app).resource.noun[0] == "member")
         assert shown_view(app).table.total_count == 3
 
 
-async def test_the_address_of_a_log_opens_it_over_its_run(demo: dict[str, str]) -> None:
+async def test_the_locator_of_a_log_opens_it_over_its_run(demo: dict[str, str]) -> None:
     async with running(None) as (app, pilot):
         await pilot.press("ctrl+o")
         app.screen.query_one(Input).value = demo["taskcluster.log"]
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(view(app), LogLevel))
+        await until(pilot, lambda: isinstance(view(app), LogPane))
         await pilot.press("escape")
-        await until(pilot, lambda: not isinstance(view(app), LogLevel) and loaded(app))
+        await until(pilot, lambda: not isinstance(view(app), LogPane) and loaded(app))
         assert shown_view(app).resource.noun[0] == "artifact"
-
-
-async def test_a_task_that_never_ran_has_no_log_and_says_so(demo: dict[str, str]) -> None:
-    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
-        await pilot.press("slash", *"reason:deadline-exceeded", "enter", "l")
-        await until(pilot, lambda: "no text to read" in screen_text(app))

@@ -5,38 +5,33 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.command import CommandList, CommandPalette
 from textual.widgets import Input
 
 from tests.driving import loaded, running, screen_text, shown_view, until, view
-from tui.screens.confirm import ConfirmScreen
-from tui.screens.download_dialog import DownloadDialog
-from tui.screens.help import HelpScreen
-from tui.screens.locate import LocateScreen
-from tui.widgets.start import Start
+from tui.widgets.dialogs import ConfirmDialog, HelpDialog
+from tui.widgets.download_dialog import DownloadDialog
+from tui.widgets.list_pane import ListPane, LocateDialog
 
 
-async def test_the_start_screen_takes_a_pasted_locator(demo: dict[str, str]) -> None:
+async def test_the_home_screen_takes_a_pasted_locator_and_says_what_it_cannot_open(demo: dict[str, str]) -> None:
     async with running(None) as (app, pilot):
         assert "paste" in screen_text(app)
-        app.query_one(Start).query_one(Input).value = f"  {demo['taskcluster.finished-group']} "
-        await pilot.press("enter")
-        await until(pilot, lambda: view(app) is not None and loaded(app))
-        assert shown_view(app).table.total_count == 150
-
-
-async def test_what_cannot_be_opened_is_said_where_it_was_pasted(demo: dict[str, str]) -> None:
-    async with running(None) as (app, pilot):
-        app.query_one(Start).query_one(Input).value = "https://example.org/nothing/known"
+        app.query_one(ListPane).query_one(Input).value = "https://example.org/nothing/known"
         await pilot.press("enter")
         assert "ccepted" in screen_text(app)
         assert view(app) is None
+        app.query_one(ListPane).query_one(Input).value = f"  {demo['taskcluster.finished-group']} "
+        await pilot.press("enter")
+        await until(pilot, lambda: view(app) is not None and loaded(app))
+        assert shown_view(app).table.total_count == 150
 
 
 async def test_a_locator_can_be_opened_over_any_list(demo: dict[str, str]) -> None:
     async with running(demo["taskcluster.finished-group"]) as (app, pilot):
         first = view(app)
         await pilot.press("ctrl+o")
-        assert isinstance(app.screen, LocateScreen)
+        assert isinstance(app.screen, LocateDialog)
         app.screen.query_one(Input).value = demo["taskcluster.task"]
         await pilot.press("enter")
         await until(pilot, lambda: view(app) not in (None, first) and loaded(app))
@@ -64,19 +59,16 @@ async def test_typing_narrows_what_there_is_to_come_back_to(demo: dict[str, str]
         assert shown_view(app).locator.text() == "gs://kubernetes-ci-logs/pr-logs/directory/"
 
 
-async def test_help_lists_the_keys_as_they_are_remapped(own_directories: Path) -> None:
-    (own_directories / "config.toml").write_text("[keys]\ndownload = 'ctrl+d'\n")
-    async with running(None) as (app, pilot):
-        await pilot.press("f6", "question_mark")
-        assert isinstance(app.screen, HelpScreen)
-        assert "Ctrl+D" in screen_text(app)
-        await pilot.press("escape")
-        assert not isinstance(app.screen, HelpScreen)
-
-
-async def test_a_remapped_key_does_what_it_was_given(demo: dict[str, str], own_directories: Path) -> None:
+async def test_a_remapped_key_is_in_the_help_and_does_what_it_was_given(
+    demo: dict[str, str], own_directories: Path
+) -> None:
     (own_directories / "config.toml").write_text("[keys]\ndownload = 'ctrl+d'\n")
     async with running(demo["taskcluster.task"]) as (app, pilot):
+        await pilot.press("question_mark")
+        assert isinstance(app.screen, HelpDialog)
+        assert "Ctrl+D" in screen_text(app)
+        await pilot.press("escape")
+        assert not isinstance(app.screen, HelpDialog)
         await pilot.press("d")
         assert not isinstance(app.screen, DownloadDialog)
         await pilot.press("ctrl+d")
@@ -110,19 +102,12 @@ async def test_quitting_during_a_download_asks_first_and_escape_stays(
         await until(pilot, lambda: app.transfers.job.transfer is not None)
         app.transfers.job.transfer.pause()
         await pilot.press("q")
-        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
         await pilot.press("escape")
-        await until(pilot, lambda: not isinstance(app.screen, ConfirmScreen))
+        await until(pilot, lambda: not isinstance(app.screen, ConfirmDialog))
         assert app.transfers.active
         await pilot.press("f6", "X")
         await until(pilot, lambda: not app.transfers.active)
-
-
-async def test_a_pane_key_in_a_text_box_is_text(demo: dict[str, str]) -> None:
-    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
-        await pilot.press("slash", *"qadh")
-        assert app.is_running
-        assert shown_view(app).query_one(Input).value == "qadh"
 
 
 async def test_an_unwritable_export_target_says_what_to_do(demo: dict[str, str], tmp_path: Path) -> None:
@@ -132,22 +117,41 @@ async def test_an_unwritable_export_target_says_what_to_do(demo: dict[str, str],
         (tmp_path / "file").write_text("")
         app.screen.query_one("#export-path", Input).value = str(tmp_path / "file" / "x.csv")
         await pilot.press("f2")
-        await until(pilot, lambda: "Not exported" in screen_text(app))
+        await until(pilot, lambda: "Export failed" in screen_text(app))
 
 
-async def test_ctrl_c_says_how_to_leave_and_toasts_keep_their_lines(demo: dict[str, str]) -> None:
-    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+async def test_keys_in_a_text_box_are_text_ctrl_c_says_how_to_leave_and_toasts_are_harmless(
+    demo: dict[str, str],
+) -> None:
+    async with running(demo["taskcluster.empty-group"]) as (app, pilot):
+        await pilot.press("slash", *"qadh")
+        assert app.is_running
+        assert shown_view(app).query_one(Input).value == "qadh"
+        await pilot.press("escape")
         await pilot.press("ctrl+c")
         await until(pilot, lambda: "Press q to quit" in screen_text(app))
         assert "[b]" not in screen_text(app)
         app.notify("first line\nsecond \x1b[31m line")
         await until(pilot, lambda: "first line" in screen_text(app))
         assert "second ␛[31m line" in screen_text(app)
-
-
-async def test_what_a_server_names_reaches_the_title_of_a_toast_as_letters(demo: dict[str, str]) -> None:
-    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
         app.notify("Started.", title="task \x1b]0;owned\x07 name")
         await until(pilot, lambda: "Started." in screen_text(app))
         assert "\x1b" not in screen_text(app) and "\x07" not in screen_text(app)
         assert "]0;owned" in screen_text(app)
+
+
+async def test_paging_in_a_palette_that_has_no_room_closes_it_and_does_not_end_the_app() -> None:
+    """A dialog of the library that fails (tests/terminal has more of it)."""
+    async with running(None, size=(80, 24)) as (app, pilot):
+        for key in ("pagedown", "pageup"):
+            await pilot.press("ctrl+p")
+            await until(pilot, lambda: isinstance(app.screen, CommandPalette) and app.screen.query(CommandList))
+            await pilot.resize_terminal(80, 4)
+            for _ in range(3):
+                await pilot.press("down", key)
+            await pilot.resize_terminal(80, 24)
+            if isinstance(app.screen, CommandPalette):
+                await pilot.press("escape")
+            await until(pilot, lambda: not isinstance(app.screen, CommandPalette))
+        await pilot.press("f2")
+        await until(pilot, lambda: app.query("#prow"))

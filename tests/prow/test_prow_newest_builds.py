@@ -304,11 +304,11 @@ def test_a_recorded_page_of_gcsweb_gives_its_newest_builds(prow_samples: Path, g
 def test_a_list_sorted_by_its_builds_is_in_the_order_of_their_numbers() -> None:
     from backends.frames import filters
     from backends.prow.build_reader import BUILDS, place_of, row_from_id
-    from tui.widgets.frame_rows import Question, SortKey
+    from tui.widgets.table_model import SortKey, ViewRequest
 
     frame = BUILDS.build(
         [row_from_id(place_of("logs/j/", one)) for one in ("999", "1500", "1000", "21", snowflake(60))]
     )
-    question = Question((0, 0), frame, BUILDS, filters.parse("", BUILDS), (SortKey("build", descending=True),))
-    view = question.answer().view
+    request = ViewRequest((0, 0), frame, BUILDS, filters.parse("", BUILDS), (SortKey("build", descending=True),))
+    view = request.compute().view
     assert view is not None and frame[view]["build"].to_list()[1:] == ["1500", "1000", "999", "21"]

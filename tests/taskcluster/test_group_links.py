@@ -8,7 +8,7 @@ import pytest
 
 from tests.commands.calling import Caller
 from tests.driving import loaded, running, shown_view, status, until
-from tui.widgets.filter_line import FilterInput
+from tui.widgets.inputs import FilterInput
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ async def test_the_search_of_a_groups_page_is_the_filter_in_the_app(demo: dict[s
 async def test_a_selected_job_opens_its_push_with_the_cursor_on_it(demo: dict[str, str]) -> None:
     group = demo["taskcluster.finished-group"].rpartition("/")[2]
     async with running(demo["taskcluster.finished-group"]) as (app, _):
-        task: Any = shown_view(app).table.shown["task_id"][77]
+        task: Any = shown_view(app).table.shown_rows["task_id"][77]
     root = demo["taskcluster.finished-group"].partition("/tasks/")[0]
     async with running(f"taskcluster:group/{group}/{task}?root={root}") as (app, pilot):
         await until(pilot, lambda: loaded(app))

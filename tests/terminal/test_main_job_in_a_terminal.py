@@ -11,7 +11,7 @@ import pytest
 from tests.terminal.terminal import Terminal, explorer
 
 
-def filtered(terminal: Terminal, text: str) -> int:
+def filter_and_mark(terminal: Terminal, text: str) -> int:
     """Types a filter, goes back to the table and marks all; gives how many rows are shown and marked then."""
     terminal.press("/")
     terminal.wait_for("esc Clear")  # the footer of the filter box: what is typed from now on is text
@@ -32,7 +32,7 @@ def test_paste_filter_mark_measure_export_and_download(ci: dict[str, str], tmp_p
         terminal.wait_for("Paste a URL")
         terminal.press(ci["taskcluster.finished-group"], "enter")
         terminal.wait_for("60 tasks · fetched")
-        count = filtered(terminal, "state:failed,exception")
+        count = filter_and_mark(terminal, "state:failed,exception")
         assert 0 < count < 60
         terminal.press("h")
         terminal.wait_for(lambda text: f"{count} marked tasks" in text and "median" in text and "█" in text)
@@ -54,7 +54,7 @@ def test_paste_filter_mark_measure_export_and_download(ci: dict[str, str], tmp_p
         terminal.press("*_errorsummary.log")
         terminal.wait_for(lambda text: re.search(r" [1-9] files? to fetch", text))
         terminal.press("f2")
-        terminal.wait_for("Download ended")
+        terminal.wait_for("Download finished")
         terminal.press("f6")
         screen = terminal.wait_for(lambda text: "100%" in text and "verified" in text)
         verified = re.search(r"(\d+) verified", screen)
@@ -94,7 +94,7 @@ def test_the_screen_follows_the_size_of_the_window(ci: dict[str, str]) -> None:
         terminal.press("h")
         terminal.resize(80, 24)
         terminal.wait_for(lambda text: "60 tasks · fetched" in text.splitlines()[22] and "/ Filter" in text)
-        assert filtered(terminal, "state:failed") > 0
+        assert filter_and_mark(terminal, "state:failed") > 0
         terminal.press("q")
         assert terminal.wait_until_ended() == 0
 

@@ -21,7 +21,7 @@ def terminal(ci: dict[str, str], tmp_path: Path) -> Iterator[Terminal]:
         yield opened
 
 
-def chosen(terminal: Terminal, words: str) -> None:
+def choose_entry(terminal: Terminal, words: str) -> None:
     """Presses the number before an entry of the menu."""
     terminal.press("x")
     entry = re.compile(rf"(\d) +{words} *│")
@@ -30,7 +30,7 @@ def chosen(terminal: Terminal, words: str) -> None:
     terminal.press(found[1])
 
 
-def filtered(terminal: Terminal, text: str) -> int:
+def filter_rows(terminal: Terminal, text: str) -> int:
     terminal.press("/")
     terminal.wait_for("esc Clear")
     terminal.press(text)
@@ -43,7 +43,7 @@ def filtered(terminal: Terminal, text: str) -> int:
     return int(found[1].replace(",", ""))
 
 
-def exported(terminal: Terminal, directory: Path) -> Rows:
+def export_rows(terminal: Terminal, directory: Path) -> Rows:
     """The rows of the CSV that e and F2 write with what the dialog offers."""
     before = set(directory.glob("*.csv"))
     terminal.press("e")
@@ -57,17 +57,17 @@ def exported(terminal: Terminal, directory: Path) -> Rows:
 
 def test_suite_series_alert_task_comparison_and_every_table_exported(terminal: Terminal, tmp_path: Path) -> None:
     # Three keys (x, the entry's number, /) and a filter find the suites among all signatures of the repository.
-    chosen(terminal, "Signatures of all frameworks with subtests")
+    choose_entry(terminal, "Signatures of all frameworks with subtests")
     total = re.compile(r" ([\d,]{5}) signatures · fetched")
     found = total.search(terminal.wait_for(total.search))
     assert found is not None and int(found[1].replace(",", "")) > 3900
-    count = filtered(terminal, "amazon linux cold subtests:yes application:firefox")
+    count = filter_rows(terminal, "amazon linux cold subtests:yes application:firefox")
     assert 2 <= count < 10
-    suites = exported(terminal, tmp_path)
+    suites = export_rows(terminal, tmp_path)
     assert len(suites) == count and {row["suite"] for row in suites} == {"amazon"}
 
     # Their series, and one more, over each other.
-    assert filtered(terminal, "suite:amazon linux cold subtests:yes") >= 3
+    assert filter_rows(terminal, "suite:amazon linux cold subtests:yes") >= 3
     terminal.press("space", "space", "space")
     terminal.wait_for("3 marked")
     terminal.press("A")
@@ -75,7 +75,7 @@ def test_suite_series_alert_task_comparison_and_every_table_exported(terminal: T
         lambda text: "3 series" in text and "points · fetched" in text and "alert ·" in text and "▽" in text
     )
     assert all(f"{sign} " in screen for sign in "●▲■")
-    points = exported(terminal, tmp_path)
+    points = export_rows(terminal, tmp_path)
     assert len({row["series"] for row in points}) == 3
     terminal.press("}")
     terminal.wait_for("outside")
@@ -84,16 +84,16 @@ def test_suite_series_alert_task_comparison_and_every_table_exported(terminal: T
 
     # To the point that was alerted on, its alerts, and the task that measured it.
     alerted = {row["alert"] for row in points if row["alert"]}
-    assert filtered(terminal, "alert:regression") == len([row for row in points if "regression" in row["alert"]])
-    chosen(terminal, r"Alert summary \d+")
+    assert filter_rows(terminal, "alert:regression") == len([row for row in points if "regression" in row["alert"]])
+    choose_entry(terminal, r"Alert summary \d+")
     title = re.compile(r"alert summary (\d+) ")
     found = title.search(terminal.wait_for(lambda text: title.search(text) and " alerts · fetched" in text))
     assert found is not None and any(words.startswith(found[1]) for words in alerted)
-    alerts = exported(terminal, tmp_path)
+    alerts = export_rows(terminal, tmp_path)
     assert any(f"{found[1]} {row['change']} {float(row['percent']):+.1f} %" in alerted for row in alerts)
-    chosen(terminal, "The task")
+    choose_entry(terminal, "The task")
     terminal.wait_for(lambda text: re.search(r"\d+ artifacts? · fetched", text))
-    artifacts = exported(terminal, tmp_path)
+    artifacts = export_rows(terminal, tmp_path)
     assert any("perfherder-data" in row["name"] for row in artifacts)
     terminal.press("escape")
 
@@ -101,7 +101,7 @@ def test_suite_series_alert_task_comparison_and_every_table_exported(terminal: T
     terminal.wait_for(" alerts ·")
     terminal.press("=")
     terminal.wait_for(lambda text: re.search(r"autoland [0-9a-f]{12} → ", text) and " tests · fetched" in text)
-    compared = exported(terminal, tmp_path)
+    compared = export_rows(terminal, tmp_path)
     assert {"verdict", "delta_percent", "p", "cliffs_delta", "t", "confidence"} <= set(compared[0])
     assert any(row["suite"] == "amazon" for row in compared)
     terminal.press("q")
@@ -115,10 +115,10 @@ def test_two_revisions_are_compared_down_to_both_sides_values(ci: dict[str, str]
         terminal.press("ctrl+o")
         terminal.press(ci["perf.compare"], "enter")
         terminal.wait_for(lambda text: " tests · fetched" in text and "Δ %" in text)
-        count = filtered(terminal, "verdict:regression n_base>4 subtests:yes")
-        rows = exported(terminal, tmp_path)
+        count = filter_rows(terminal, "verdict:regression n_base>4 subtests:yes")
+        rows = export_rows(terminal, tmp_path)
         assert len(rows) == count > 0 and {row["verdict"] for row in rows} == {"regression"}
-        chosen(terminal, "The values of both sides")
+        choose_entry(terminal, "The values of both sides")
         terminal.wait_for(lambda text: " values · fetched" in text and ("● base" in text or "● new" in text))
         terminal.press("h")
         terminal.wait_for(lambda text: "not grouped" in text and "p90" in text)  # what it can be grouped by is known

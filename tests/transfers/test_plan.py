@@ -160,8 +160,8 @@ def test_plan_can_be_cancelled(runner: Runner) -> None:
 
 
 def test_what_is_skipped_is_neither_drawn_nor_counted_and_one_is_no_plural(runner: Runner) -> None:
-    from tui.screens.download_dialog import counts
+    from tui.widgets.download_dialog import describe_plan
 
     plan = runner.plan(remote("a", size=10), remote("b", "g", "lost.log", skip="an error artifact"))
     assert "1 file, 10 B" in plan.tree() and "lost.log" not in plan.tree()
-    assert "1 is skipped" in counts(plan).plain
+    assert "1 skipped" in describe_plan(plan).plain

@@ -10,8 +10,8 @@ from textual.app import App
 from textual.widgets import Button, Input, RadioSet
 
 from backends.frames.schema import Column, Kind, Schema
-from tui.screens.export_dialog import ExportChoice, ExportDialog
-from tui.widgets.ticked import TickList
+from tui.widgets.export_dialog import ExportChoice, ExportDialog
+from tui.widgets.inputs import TickList
 
 SCHEMA = Schema(
     (
@@ -33,9 +33,9 @@ class DialogApp(App[None]):
         self.result: ExportChoice | str | None = NOTHING
 
     def on_mount(self) -> None:
-        self.push_screen(self.dialog, self._chosen)
+        self.push_screen(self.dialog, self._keep_choice)
 
-    def _chosen(self, choice: ExportChoice | None) -> None:
+    def _keep_choice(self, choice: ExportChoice | None) -> None:
         self.result = choice
 
 
@@ -59,7 +59,7 @@ async def test_everything_can_be_chosen_with_the_keyboard() -> None:
         await pilot.press("tab", "space", "down", "down", "space")  # columns: not the name, but the hash
         await pilot.press("tab", "space")  # overwrite
         for _ in range(8):
-            if app.focused is not None and app.focused.id == "export-go":
+            if app.focused is not None and app.focused.id == "go":
                 break
             await pilot.press("tab")
         await pilot.press("enter")
@@ -120,7 +120,7 @@ async def test_what_is_missing_is_said_and_nothing_is_given(missing: str) -> Non
         else:
             app.dialog.query_one(Input).value = " "
         await pilot.pause()
-        assert app.dialog.query_one("#export-go", Button).disabled
+        assert app.dialog.query_one("#go", Button).disabled
         app.dialog.query_one(Input).focus()
         await pilot.press("enter")
         await pilot.pause()
@@ -132,7 +132,7 @@ async def test_every_control_is_on_the_screen_at_80x24() -> None:
     app = DialogApp()
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
-        for selector in ("#export-path", "#export-columns", "#export-overwrite", "#export-safe", "#export-go"):
+        for selector in ("#export-path", "#export-columns", "#export-overwrite", "#export-safe", "#go"):
             region = app.dialog.query_one(selector).region
             assert region.height > 0 and region in app.dialog.region
         assert all(

@@ -24,7 +24,7 @@ from tui.widgets.log_view import LogView
 HEAD = b"[task 2025-02-12T02:47:20.000Z] 02:47:20     INFO - "
 
 
-def numbered(count: int, errors: tuple[int, ...] = ()) -> bytes:
+def number_lines(count: int, errors: tuple[int, ...] = ()) -> bytes:
     """Lines "line 1" and so on, some of them errors."""
     return b"".join(b"%s%d\n" % (b"error: " if n in errors else b"line ", n) for n in range(1, count + 1))
 
@@ -39,12 +39,12 @@ class LogApp(App[None]):
     def compose(self) -> ComposeResult:
         yield self.view
 
-    def on_log_view_asked(self, event: LogView.Asked) -> None:
+    def on_log_view_requested(self, event: LogView.Requested) -> None:
         self.asked.append(event.what)
 
 
 @asynccontextmanager
-async def shown(
+async def show_log(
     source: Source, *, size: tuple[int, int] = (60, 12), wait: bool = True, **options: Any
 ) -> AsyncIterator[tuple[LogView, Pilot[None]]]:
     app = LogApp(source, **options)
@@ -95,13 +95,13 @@ class Gate:
 
 
 async def test_the_first_lines_are_there_with_their_numbers() -> None:
-    async with shown(sources.from_bytes(numbered(100))) as (view, _):
+    async with show_log(sources.from_bytes(number_lines(100))) as (view, _):
         assert rows(view)[:2] == ["▌     1 line 1", "      2 line 2"]
         assert "line 1 of 100" in view.status_text
 
 
 async def test_keys_move_by_lines_pages_and_ends() -> None:
-    async with shown(sources.from_bytes(numbered(100))) as (view, pilot):
+    async with show_log(sources.from_bytes(number_lines(100))) as (view, pilot):
         seen = []
         for key in ("j", "down", "k", "pagedown", "G", "pageup", "g"):
             await pilot.press(key)
@@ -111,7 +111,7 @@ async def test_keys_move_by_lines_pages_and_ends() -> None:
 
 
 async def test_an_error_has_a_sign_and_a_key_that_goes_to_it() -> None:
-    async with shown(sources.from_bytes(numbered(200, (50, 120)) + b"warning: x\n")) as (view, pilot):
+    async with show_log(sources.from_bytes(number_lines(200, (50, 120)) + b"warning: x\n")) as (view, pilot):
         seen = []
         for key in ("]", "]", "]", "[", "{", "}"):
             await pilot.press({"]": "right_square_bracket", "[": "left_square_bracket", "{": "left_curly_bracket"}.get(
@@ -124,10 +124,10 @@ async def test_an_error_has_a_sign_and_a_key_that_goes_to_it() -> None:
 
 async def test_the_log_of_a_failure_begins_at_its_first_error_as_soon_as_that_has_come() -> None:
     gate = Gate()
-    async with shown(gate, wait=False, failed=True) as (view, pilot):
-        gate.give(numbered(60))
+    async with show_log(gate, wait=False, failed=True) as (view, pilot):
+        gate.give(number_lines(60))
         await until(pilot, lambda: "looking for the first error" in view.status_text)
-        gate.give(numbered(200, (50, 120)))
+        gate.give(number_lines(200, (50, 120)))
         await until(pilot, lambda: view.cursor == 109)
         gate.give(b"")
         await until(pilot, lambda: settled(view))
@@ -135,31 +135,31 @@ async def test_the_log_of_a_failure_begins_at_its_first_error_as_soon_as_that_ha
 
 
 async def test_the_log_of_a_failure_without_errors_begins_at_its_end() -> None:
-    async with shown(sources.from_bytes(numbered(100)), failed=True) as (view, pilot):
+    async with show_log(sources.from_bytes(number_lines(100)), failed=True) as (view, pilot):
         await until(pilot, lambda: view.cursor == 99)
         assert "no error" in view.status_text
 
 
 async def test_who_moves_meanwhile_is_not_moved_on() -> None:
     gate = Gate()
-    async with shown(gate, wait=False, failed=True) as (view, pilot):
-        gate.give(numbered(60))
+    async with show_log(gate, wait=False, failed=True) as (view, pilot):
+        gate.give(number_lines(60))
         await until(pilot, lambda: view.row_count == 60)
         await pilot.press("j")
-        gate.give(numbered(200, (50,)))
+        gate.give(number_lines(200, (50,)))
         gate.give(b"")
         await until(pilot, lambda: settled(view))
         assert view.cursor == 1
 
 
 async def test_no_error_is_said_and_not_jumped_to() -> None:
-    async with shown(sources.from_bytes(numbered(30))) as (view, pilot):
+    async with show_log(sources.from_bytes(number_lines(30))) as (view, pilot):
         await pilot.press("right_square_bracket")
         assert view.cursor == 0 and "no error" in view.status_text
 
 
 async def test_folding_keeps_errors_and_shows_what_one_asks_for() -> None:
-    async with shown(sources.from_bytes(numbered(300, (150,)))) as (view, pilot):
+    async with show_log(sources.from_bytes(number_lines(300, (150,)))) as (view, pilot):
         view.go_to_line(150)
         await pilot.press("z")
         screen = rows(view)
@@ -174,7 +174,7 @@ async def test_folding_keeps_errors_and_shows_what_one_asks_for() -> None:
 
 
 async def test_a_match_in_a_fold_is_shown_with_its_surroundings() -> None:
-    async with shown(sources.from_bytes(numbered(1000))) as (view, pilot):
+    async with show_log(sources.from_bytes(number_lines(1000))) as (view, pilot):
         await pilot.press("z")
         view.search("line 500")
         await until(pilot, lambda: view.cursor == 499)
@@ -183,7 +183,7 @@ async def test_a_match_in_a_fold_is_shown_with_its_surroundings() -> None:
 
 
 async def test_n_and_N_walk_the_matches_and_the_status_counts_them() -> None:
-    async with shown(sources.from_bytes(numbered(1000))) as (view, pilot):
+    async with show_log(sources.from_bytes(number_lines(1000))) as (view, pilot):
         view.search("line .*99$")
         await until(pilot, lambda: view.cursor == 98)
         seen = []
@@ -195,7 +195,7 @@ async def test_n_and_N_walk_the_matches_and_the_status_counts_them() -> None:
 
 
 async def test_a_search_that_finds_as_much_as_the_one_before_comes_to_its_end_as_well() -> None:
-    async with shown(sources.from_bytes(numbered(100))) as (view, pilot):
+    async with show_log(sources.from_bytes(number_lines(100))) as (view, pilot):
         for word in ("zebra", "giraffe"):
             view.search(word)
             search = view.current_search
@@ -205,7 +205,7 @@ async def test_a_search_that_finds_as_much_as_the_one_before_comes_to_its_end_as
 
 
 async def test_matches_stand_out_without_colour() -> None:
-    async with shown(sources.from_bytes(b"a needle b\na needle b\n")) as (view, pilot):
+    async with show_log(sources.from_bytes(b"a needle b\na needle b\n")) as (view, pilot):
         view.search("needle")
         await until(pilot, lambda: view.current_search is not None and view.current_search.complete)
         await pilot.pause()
@@ -217,7 +217,7 @@ async def test_matches_stand_out_without_colour() -> None:
 
 
 async def test_a_wrong_pattern_leaves_everything_as_it_was() -> None:
-    async with shown(sources.from_bytes(numbered(30))) as (view, _):
+    async with show_log(sources.from_bytes(number_lines(30))) as (view, _):
         view.search("line 2")
         before = view.current_search
         with pytest.raises(UsageError):
@@ -227,18 +227,18 @@ async def test_a_wrong_pattern_leaves_everything_as_it_was() -> None:
 
 async def test_a_line_from_a_link_is_opened_even_if_it_has_not_come_yet() -> None:
     gate = Gate()
-    async with shown(gate, wait=False, line=150) as (view, pilot):
-        gate.give(numbered(100))
+    async with show_log(gate, wait=False, line=150) as (view, pilot):
+        gate.give(number_lines(100))
         await until(pilot, lambda: view.row_count == 100)
         assert view.cursor == 0 and "waiting for line 150" in view.status_text
-        gate.give(numbered(100))
+        gate.give(number_lines(100))
         await until(pilot, lambda: view.cursor == 149)
         assert any(row.startswith("▌   150") for row in rows(view))
         gate.give(b"")
 
 
 async def test_a_range_from_a_link_is_marked_and_the_cursor_is_on_its_first_line() -> None:
-    async with shown(sources.from_bytes(numbered(300)), line=101, last=103) as (view, pilot):
+    async with show_log(sources.from_bytes(number_lines(300)), line=101, last=103) as (view, pilot):
         await until(pilot, lambda: view.cursor == 100)
         seen = rows(view)
         assert any(row.startswith("▌   101") for row in seen)
@@ -246,22 +246,22 @@ async def test_a_range_from_a_link_is_marked_and_the_cursor_is_on_its_first_line
 
 
 async def test_a_line_behind_the_end_is_said_to_be_none() -> None:
-    async with shown(sources.from_bytes(numbered(30)), line=500) as (view, pilot):
+    async with show_log(sources.from_bytes(number_lines(30)), line=500) as (view, pilot):
         await until(pilot, lambda: view.cursor == 29)
         assert "the log has 30 lines" in view.status_text
 
 
 async def test_following_stays_at_the_end_until_one_moves() -> None:
     gate = Gate()
-    async with shown(gate, wait=False, follow=True) as (view, pilot):
-        gate.give(numbered(50))
+    async with show_log(gate, wait=False, follow=True) as (view, pilot):
+        gate.give(number_lines(50))
         await until(pilot, lambda: view.cursor == 49)
         gate.give(b"partial")
         await until(pilot, lambda: view.cursor == 50 and "partial" in rows(view)[11])
         gate.give(b" whole\n")
         await until(pilot, lambda: "partial whole" in rows(view)[11])
         await pilot.press("k")
-        gate.give(numbered(50))
+        gate.give(number_lines(50))
         await until(pilot, lambda: view.row_count == 101)
         assert view.cursor == 49 and not view.following
         await pilot.press("f")
@@ -272,12 +272,12 @@ async def test_following_stays_at_the_end_until_one_moves() -> None:
 
 async def test_errors_found_while_a_folded_log_grows_are_unfolded() -> None:
     gate = Gate()
-    async with shown(gate, wait=False) as (view, pilot):
-        gate.give(numbered(300))
+    async with show_log(gate, wait=False) as (view, pilot):
+        gate.give(number_lines(300))
         await until(pilot, lambda: view.row_count == 300)
         await pilot.press("z")
         folded = view.row_count
-        gate.give(numbered(300, (150,)))
+        gate.give(number_lines(300, (150,)))
         gate.give(b"")
         await until(pilot, lambda: settled(view) and view.row_count > folded)
         await pilot.press("right_square_bracket")
@@ -296,7 +296,7 @@ async def test_a_log_without_lines_says_why(chunks: list[bytes | Exception], wor
     gate = Gate()
     for chunk in chunks:
         gate.give(chunk)
-    async with shown(gate, wait=False) as (view, pilot):
+    async with show_log(gate, wait=False) as (view, pilot):
         await until(pilot, lambda: words in "\n".join(rows(view)))
         await pilot.press("j", "G", "n", "right_square_bracket", "z", "enter", "t", "f")
         assert words in "\n".join(rows(view))
@@ -304,15 +304,15 @@ async def test_a_log_without_lines_says_why(chunks: list[bytes | Exception], wor
 
 async def test_a_log_that_ends_early_says_so_beside_what_came() -> None:
     gate = Gate()
-    gate.give(numbered(5))
+    gate.give(number_lines(5))
     gate.give(AppError("The server went away.", "Try again."))
-    async with shown(gate) as (view, _):
+    async with show_log(gate) as (view, _):
         assert "cut short: The server went away." in view.status_text and rows(view)[0] == "▌     1 line 1"
 
 
 async def test_times_become_time_since_the_first_line() -> None:
     log = HEAD + b"a\n" + HEAD.replace(b"47:20.000", b"48:51.500") + b"b\nno time\n"
-    async with shown(sources.from_bytes(log)) as (view, pilot):
+    async with show_log(sources.from_bytes(log)) as (view, pilot):
         await pilot.press("t", "number_sign")
         assert [row.strip("▌ ") for row in rows(view)[:3]] == ["+0.000 INFO - a", "+1:31.500 INFO - b", "no time"]
 
@@ -326,7 +326,7 @@ HOSTILE = (
 
 
 async def test_nothing_in_a_log_reaches_the_terminal_raw() -> None:
-    async with shown(sources.from_bytes(HOSTILE), size=(60, 14)) as (view, pilot):
+    async with show_log(sources.from_bytes(HOSTILE), size=(60, 14)) as (view, pilot):
         text = rows(view)
         assert text[:4] == ["▌     1 title", "      2 red plain", "      3 nul␀bell␇", "      4 [bold]markup[/]"]
         assert text[5:7] == ["      6 tab     here", "      7 99%"]
@@ -340,16 +340,16 @@ async def test_nothing_in_a_log_reaches_the_terminal_raw() -> None:
 @pytest.mark.parametrize("size", [(80, 24), (20, 3), (8, 1), (200, 60)])
 async def test_wide_signs_and_long_lines_fit_every_terminal(size: tuple[int, int]) -> None:
     log = ("漢字" * 400 + "\n" + "x" * 300_000 + "\nend\n").encode()
-    async with shown(sources.from_bytes(log), size=size) as (view, pilot):
+    async with show_log(sources.from_bytes(log), size=size) as (view, pilot):
         for key in ("right", "right", "right", "left", "t", "z", "number_sign"):
             await pilot.press(key)
             widths = {cell_len(view.render_line(y).text) for y in range(view.size.height)}
-            assert widths == {view.in_sight.width}
+            assert widths == {view.line_width}
 
 
 async def test_a_long_line_can_be_read_sideways_and_says_that_it_goes_on() -> None:
     line = b"".join(b"%05d " % number for number in range(200))
-    async with shown(sources.from_bytes(line + b"\n")) as (view, pilot):
+    async with show_log(sources.from_bytes(line + b"\n")) as (view, pilot):
         assert rows(view)[0].endswith("›")
         await pilot.press("right")
         assert "00004" in rows(view)[0] and "00000" not in rows(view)[0]
@@ -360,7 +360,7 @@ async def test_a_long_line_can_be_read_sideways_and_says_that_it_goes_on() -> No
 
 
 async def test_a_click_puts_the_cursor_there_and_opens_a_fold() -> None:
-    async with shown(sources.from_bytes(numbered(300))) as (view, pilot):
+    async with show_log(sources.from_bytes(number_lines(300))) as (view, pilot):
         await pilot.click(view, offset=(10, 3))
         assert view.cursor == 3
         await pilot.press("z")
@@ -371,7 +371,7 @@ async def test_a_click_puts_the_cursor_there_and_opens_a_fold() -> None:
 @pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "dracula", "ansi-dark"])
 async def test_colours_asked_for_by_the_log_are_legible_in_every_theme(theme: str) -> None:
     log = b"\x1b[30mblack \x1b[38;5;16mdark \x1b[38;2;250;250;250mlight \x1b[31;41mred on red \x1b[7mreversed\n"
-    async with shown(sources.from_bytes(b"first\n" + log)) as (view, pilot):
+    async with show_log(sources.from_bytes(b"first\n" + log)) as (view, pilot):
         pilot.app.theme = theme
         await pilot.pause()
         for segment in view.render_line(1):

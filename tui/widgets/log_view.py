@@ -1,191 +1,318 @@
 """LogView: a log of any size on the screen, while it still comes in.
 
-    view = LogView(Reading(sources.from_http(http.downloader, url, live=True)), follow=True)
-    view.search("channel error")      # raises UsageProblem for what is no regular expression
+    view = LogView(LogReader(sources.from_http(http.downloader, url, live=True)), follow=True)
+    view.search("channel error")      # raises UsageError for an invalid regular expression
     view.go_to_line(1234)             # from 1; waits for the line if it has not come yet
 
-Only the lines in sight are ever read. Ten times a second it looks whether there is more; nothing is told line by line.
+Only the lines in sight are ever read. Ten times a second the view checks whether there is more.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
+from rich.segment import Segment
 from textual import events
 from textual.message import Message
+from textual.reactive import reactive
 from textual.strip import Strip
 from textual.timer import Timer
 
-from backends.frames.formats import safe_text
-from backends.logs.folding import CONTEXT, Folding, fold
+from backends.errors import OperationCancelledError
+from backends.frames.formats import format_bytes, safe_text
+from backends.logs.folding import CONTEXT, FoldedRow, Folding, fold
+from backends.logs.patterns import TextPattern
 from backends.logs.reader import LogReader
 from backends.logs.rules import Severity
 from backends.logs.search import LogSearcher
+from backends.logs.spool import LogSpool
 from tui.keymap import bindings
-from tui.widgets.log_view_canvas import LogCanvas
-from tui.widgets.log_view_status import Pending, State, words_instead
+from tui.widgets.line_list import LineList
+from tui.widgets.log_drawing import COMPONENTS, DecodedLine, LineLook, LinePainter, LogLines
 
-_POLL = 0.1  # seconds
-_FIRST_POLL = 1 / 30  # until there is something to show
+_FIRST_POLL = 1 / 30  # seconds, until there is something to show
 _FOLD_SHARE = 20  # folding again while a log grows may take one part in so many of the time
 
 
-class LogView(LogCanvas):
-    """Moves, jumps, folds and searches. The cursor is a line, whatever is folded around it."""
+@dataclass(frozen=True)
+class PendingJump:
+    """Where the user wants to go as soon as it is known: a "line" (`value`), or the next (1) or last (-1) "match",
+    "error" or "warning" from the line `origin` on. `or_end`: the last line if there is none."""
+
+    kind: str
+    value: int
+    origin: int = 0
+    or_end: bool = False
+
+    def describe(self) -> str:
+        if self.kind == "line":
+            return f"◌ waiting for line {self.value + 1:,}"
+        which = "first" if self.origin < 0 else "next" if self.value > 0 else "previous"
+        return f"◌ looking for the {which} {self.kind}"
+
+
+class LogView(LineList):
+    """Moves, jumps, folds and searches. `cursor` is a line number, from 0, whatever is folded around it.
+
+    `numbered` and `timed`: whether line numbers and times since the first line stand before the lines.
+    """
 
     BINDINGS = bindings("log")
-    POLL: ClassVar[float] = _POLL
+    STYLE_PREFIX = "log-view--"
+    COMPONENT_CLASSES = {f"log-view--{name}" for name in COMPONENTS}
+    MAX_STRIPS = 512
+    POLL: ClassVar[float] = 0.1  # seconds
+    DEFAULT_CSS = """
+    LogView {
+        & > .log-view--cursor { background: $boost; color: $foreground; }
+        &:focus > .log-view--cursor { background: $block-cursor-blurred-background; color: $foreground; }
+        &:nocolor > .log-view--cursor { background: $surface; color: $foreground; }
+        & > .log-view--error { color: $text-error; }
+        & > .log-view--warning { color: $text-warning; }
+        & > .log-view--section { color: $text-primary; }
+        & > .log-view--quiet { color: $text-muted; }
+        & > .log-view--match { text-style: bold underline; }
+        & > .log-view--current-match { text-style: bold reverse; }
+        & > .log-view--ansi-black { color: $text-muted; }
+        & > .log-view--ansi-red { color: $text-error; }
+        & > .log-view--ansi-green { color: $text-success; }
+        & > .log-view--ansi-yellow { color: $text-warning; }
+        & > .log-view--ansi-blue { color: $text-primary; }
+        & > .log-view--ansi-magenta { color: $text-accent; }
+        & > .log-view--ansi-cyan { color: $text-secondary; }
+        & > .log-view--ansi-white { color: $foreground; }
+    }
+    """
+    numbered: reactive[bool] = reactive(True)
+    timed: reactive[bool] = reactive(False)
 
-    class Changed(Message):
-        """What `state` or `status_text` says is different from before."""
+    class StatusChanged(Message):
+        """`status_text` is different from before."""
 
-        def __init__(self, view: LogView) -> None:
+    class Requested(Message):
+        """A key whose action needs a prompt, a clipboard or another screen: `what` is search, line, save, copy,
+        copy_locator, value or back."""
+
+        def __init__(self, what: str) -> None:
             super().__init__()
-            self.view = view
-
-        @property
-        def control(self) -> LogView:
-            return self.view
-
-    class Asked(Message):
-        """The user wants something that needs a box, a clipboard or another screen: `what` is search, line, save,
-        copy, copy_locator, whole or back."""
-
-        def __init__(self, view: LogView, what: str) -> None:
-            super().__init__()
-            self.view = view
             self.what = what
 
-        @property
-        def control(self) -> LogView:
-            return self.view
-
     def __init__(
-        self, reading: LogReader, *, line: int | None = None, last: int | None = None, follow: bool = False,
-        failed: bool = False, **kwargs: Any,
-    ) -> None:  # fmt: skip
+        self,
+        reading: LogReader,
+        *,
+        line: int | None = None,
+        last: int | None = None,
+        follow: bool = False,
+        failed: bool = False,
+    ) -> None:
         """`line`: the line to begin at, from 1, and `last` the end of a range of lines that is marked; `follow`: stay
         at the end; `failed`: without a `line`, begin at the first error as soon as there is one, or at the end."""
-        super().__init__(reading, **kwargs)
-        self._following = follow
-        self._pending: Pending | None = Pending("error", 1, -1, or_end=True) if failed else None
+        super().__init__()
+        self.reading = reading
+        self._lines = LogLines(reading.spool)
+        self._line_count = 0  # what the rest goes by; the spool may have more already
+        self._painter = LinePainter(self.style_of)
+        self._widest = 0
+        self._folding: Folding | None = None
+        self.following = follow
+        self._pending: PendingJump | None = PendingJump("error", 1, -1, or_end=True) if failed else None
+        self._linked = range(0)  # the lines that a link named
         if line is not None:
-            self._pending = Pending("line", line - 1)
-            self.linked = range(line - 1, last if last is not None else line - 1)
-        self._search: LogSearcher | None = None
+            self._pending = PendingJump("line", line - 1)
+            self._linked = range(line - 1, last if last is not None else line - 1)
+        self.current_search: LogSearcher | None = None
         self._note = ""
-        self._stamp: tuple[object, ...] = ()
-        self._drawn_before: tuple[object, ...] = ()
-        self._fold_of: tuple[int, ...] = ()
+        self._progress: tuple[object, ...] = ()
+        self._visible_before: tuple[object, ...] = ()
+        self._fold_version: tuple[int, ...] = ()
         self._fold_next = 0.0
         self._timer: Timer | None = None
+
+    # ---- what has come since -----------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
         self._timer = self.set_interval(_FIRST_POLL, self._poll)
 
-    # ---- what has come since ----------------------------------------------------------------------------------
-
     def _poll(self) -> None:
-        spool, findings, search = self._reading.spool, self._reading.findings, self._search
-        stamp = (
+        spool, findings, search = self.reading.spool, self.reading.findings, self.current_search
+        progress = (
             spool.size,
             spool.complete,
             findings.scanned,
             findings.complete,
             search and (search.scanned, search.complete, search.count),
         )
-        if stamp == self._stamp:
+        if progress == self._progress:
             return
-        first, self._stamp = not self._lines_now, stamp
-        self._lines_grew()
-        if first and (self._lines_now or spool.complete) and self._timer is not None:
+        first, self._progress = not self._line_count, progress
+        self._count_lines()
+        if first and (self._line_count or spool.complete) and self._timer is not None:
             self._timer.stop()
             self._timer = self.set_interval(self.POLL, self._poll)
-        self._fold_again()
-        if self._following:
-            self._place(self._lines_now - 1)
+        self._refold()
+        if self.following:
+            self._place(self._line_count - 1)
         self._try_pending()
-        drawn = self._drawn()
-        if drawn != self._drawn_before:
-            self._drawn_before = drawn
+        visible = self._visible_state()
+        if visible != self._visible_before:
+            self._visible_before = visible
             self.refresh()
-        self.post_message(self.Changed(self))
+        self.post_message(self.StatusChanged())
 
-    def _drawn(self) -> tuple[object, ...]:
-        """What the lines in sight look like, as far as that changes by itself: to draw all of them costs 20 ms."""
-        lines = [row.line for row in map(self._row_at, self._rows_in_sight()) if row is not None]
-        growing = self._lines_now if lines and lines[-1] >= self._lines_now - 1 else 0
-        size = self._reading.spool.size if growing else 0
-        return lines, [self._reading.findings.severity(line) for line in lines], growing, size
+    def _count_lines(self) -> None:
+        """The spool may have more than before; its last line may have changed."""
+        count = self.reading.spool.line_count
+        if count != self._line_count or not self.reading.spool.complete:
+            last = max(self._line_count - 1, 0)
+            self._lines.forget_from(last)
+            for key in [key for key in self._strips if key[0] >= last]:
+                del self._strips[key]
+        self._line_count = count
+        self.fit_virtual_size()
 
-    def _fold_again(self) -> None:
-        if self._folding is None:
-            return
-        findings = self._reading.findings
-        of = (self._lines_now, *(findings.count(severity) for severity in Severity))
-        now = time.monotonic()
-        if of != self._fold_of and (now >= self._fold_next or findings.complete):
-            folding = self._folded()
-            self._fold_next = now + _FOLD_SHARE * (time.monotonic() - now)
-            self._fold_of = of
-            self.set_folding(folding)
+    def _visible_state(self) -> tuple[object, ...]:
+        """What of the lines in sight changes by itself: to draw all of them costs 20 ms."""
+        top = self.scroll_offset.y
+        rows = map(self._row_at, range(top, min(top + self.page_rows, self.row_count)))
+        lines = [row.line for row in rows if row is not None]
+        growing = self._line_count if lines and lines[-1] >= self._line_count - 1 else 0
+        size = self.reading.spool.size if growing else 0
+        return lines, [self.reading.findings.severity(line) for line in lines], growing, size
 
-    def _folded(self) -> Folding:
-        """Around errors; around warnings if there are no errors."""
-        findings = self._reading.findings
-        hits = findings.of(Severity.ERROR) if findings.count(Severity.ERROR) else findings.of(Severity.WARNING)
-        return fold(hits.kept, findings.of(Severity.SECTION).kept, self._lines_now)
-
-    # ---- state -------------------------------------------------------------------------------------------------
+    # ---- rows, folding and the cursor --------------------------------------------------------------------------
 
     @property
-    def reading(self) -> LogReader:
-        return self._reading
+    def row_count(self) -> int:
+        return self._folding.row_count if self._folding is not None else self._line_count
 
     @property
-    def state(self) -> State:
-        return State.of(
-            self._reading,
-            self._search,
-            cursor=self.cursor,
-            folded=self._folding is not None,
-            following=self._following,
-            pending=self._pending,
-            note=self._note,
-        )
+    def content_width(self) -> int:
+        return self._widest
 
     @property
-    def status_text(self) -> str:
-        """One line in words: where, how much, what was found, what is still going on."""
-        return self.state.words()
+    def cursor_row_number(self) -> int:
+        return self._row_of(self.cursor)
 
-    @property
-    def following(self) -> bool:
-        return self._following
+    def _row_at(self, row: int) -> FoldedRow | None:
+        if not 0 <= row < self.row_count:
+            return None
+        return self._folding.at(row) if self._folding is not None else FoldedRow(row)
 
-    @property
-    def current_search(self) -> LogSearcher | None:
-        return self._search
+    def _row_of(self, line: int) -> int:
+        return self._folding.row_of(line) if self._folding is not None else line
 
-    def _words(self) -> list[str]:
-        return words_instead(self._reading.spool)
+    def validate_cursor(self, line: int) -> int:
+        return max(0, min(line, self._line_count - 1))
 
-    def _changed(self) -> None:
+    def watch_cursor(self, old: int, new: int) -> None:
         self.refresh()
-        self.post_message(self.Changed(self))
 
-    # ---- moving ------------------------------------------------------------------------------------------------
+    def _place(self, line: int, *, centre: bool = False) -> None:
+        self.cursor = line
+        self.show_cursor(centre=centre)
 
-    def _moved_by_user(self) -> None:
-        self._following = False
+    def move_to_row(self, row: int) -> None:
+        self._end_waiting()
+        target = self._row_at(max(0, min(row, self.row_count - 1)))
+        if target is not None:
+            self._place(target.line)
+        self._changed()
+
+    def action_jump(self, where: int) -> None:
+        """To the first line (0) or the last (-1)."""
+        self._end_waiting()
+        self._place(0 if where == 0 else self._line_count - 1)
+        self._changed()
+
+    def _end_waiting(self) -> None:
+        """The user moves: where to go later is out of date."""
+        self.following = False
         self._pending = None
         self._note = ""
 
+    def _changed(self) -> None:
+        self.refresh()
+        self.post_message(self.StatusChanged())
+
+    def _fold_around_findings(self) -> Folding:
+        """Around errors; around warnings if there are no errors."""
+        findings = self.reading.findings
+        hits = findings.of(Severity.ERROR) if findings.count(Severity.ERROR) else findings.of(Severity.WARNING)
+        return fold(hits.kept, findings.of(Severity.SECTION).kept, self._line_count)
+
+    def _refold(self) -> None:
+        if self._folding is None:
+            return
+        findings = self.reading.findings
+        version = (self._line_count, *(findings.count(severity) for severity in Severity))
+        now = time.monotonic()
+        if version != self._fold_version and (now >= self._fold_next or findings.complete):
+            folding = self._fold_around_findings()
+            self._fold_next = now + _FOLD_SHARE * (time.monotonic() - now)
+            self._fold_version = version
+            self._set_folding(folding)
+
+    def _set_folding(self, folding: Folding | None) -> None:
+        """Shows only what `folding` shows; the cursor stays on its row of the screen."""
+        line = self.cursor_row_number - self.scroll_offset.y
+        self._folding = folding
+        self.fit_virtual_size()
+        self.keep_cursor_at(line)
+        self.refresh()
+
+    def action_fold(self) -> None:
+        """Folds, or shows all lines again; the cursor stays where it is."""
+        self._fold_version = ()
+        self._set_folding(self._fold_around_findings() if self._folding is None else None)
+        self._place(self.cursor)
+        self._changed()
+
+    def action_unfold(self) -> None:
+        row = self._row_at(self.cursor_row_number)
+        if self._folding is not None and row is not None and row.hidden:
+            self._set_folding(self._folding.opened(row.line, row.hidden))
+            self._place(row.line)
+            self._changed()
+
+    # ---- jumping and searching ---------------------------------------------------------------------------------
+
     def go_to_line(self, number: int) -> None:
         """To a line by its number, from 1. One that has not come yet is waited for."""
-        self._moved_by_user()
-        self._pending = Pending("line", max(number - 1, 0))
+        self._jump(PendingJump("line", max(number - 1, 0)))
+
+    def action_match(self, step: int) -> None:
+        self._jump(PendingJump("match", step, self.cursor))
+
+    def action_finding(self, step: int, warnings: bool = False) -> None:
+        self._jump(PendingJump("warning" if warnings else "error", step, self.cursor))
+
+    def search(self, text: str, origin: int | None = None) -> None:
+        """Marks what matches and goes to the first match at or below `origin` (the cursor). "" ends the search.
+
+        Raises `UsageError` for an invalid pattern, and then nothing has changed.
+        """
+        start = self.cursor if origin is None else origin
+        self.current_search = self.reading.search(text, start) if text else None
+        self._progress = ()  # a quick search can end with the very numbers of the one before
+        if self.current_search is None:
+            self.reading.end_search()
+        self._mark_matches(self.current_search.pattern if self.current_search is not None else None)
+        self._end_waiting()
+        if self.current_search is not None:
+            self._pending = PendingJump("match", 1, start - 1)
+        self._changed()
+
+    def _mark_matches(self, pattern: TextPattern | None) -> None:
+        self._lines.set_pattern(pattern)
+        self._strips.clear()
+        self.refresh()
+
+    def _jump(self, pending: PendingJump) -> None:
+        self._end_waiting()
+        self._pending = pending
         self._try_pending()
         self._changed()
 
@@ -194,36 +321,35 @@ class LogView(LogCanvas):
         pending = self._pending
         if pending is None:
             return
-        spool = self._reading.spool
         if pending.kind == "line":
-            if pending.value < self._lines_now or spool.complete:
+            if pending.value < self._line_count or self.reading.spool.complete:
                 self._pending = None
-                self._reveal(min(pending.value, self._lines_now - 1))
-                if pending.value >= self._lines_now:
-                    self._note = f"the log has {self._lines_now:,} lines"
+                self._reveal(min(pending.value, self._line_count - 1))
+                if pending.value >= self._line_count:
+                    self._note = f"the log has {self._line_count:,} lines"
             return
-        found, complete, noun = self._candidate(pending)
-        wrapped = found is not None and (found <= pending.origin if pending.value > 0 else found >= pending.origin)
-        if found is not None and (complete or not wrapped):
+        line, complete, noun = self._find_target(pending)
+        wrapped = line is not None and (line <= pending.origin if pending.value > 0 else line >= pending.origin)
+        if line is not None and (complete or not wrapped):
             self._pending = None
             self._note = ("from the top again" if pending.value > 0 else "from the end again") if wrapped else ""
-            self._reveal(found)
+            self._reveal(line)
         elif complete:
             self._pending = None
             self._note = f"no {noun}"
             if pending.or_end:
-                self._place(self._lines_now - 1)
+                self._place(self._line_count - 1)
 
-    def _candidate(self, pending: Pending) -> tuple[int | None, bool, str]:
-        """(line, whether a better one can still turn up, what it is called)"""
+    def _find_target(self, pending: PendingJump) -> tuple[int | None, bool, str]:
+        """(line, whether no better one can turn up, what it is called)"""
         forward = pending.value > 0
         if pending.kind == "match":
-            search = self._search
+            search = self.current_search
             if search is None:
-                return None, True, "search: / begins one"
+                return None, True, "search (/ starts one)"
             step = search.next if forward else search.previous
             return step(pending.origin), search.complete, "match"
-        findings = self._reading.findings
+        findings = self.reading.findings
         warnings = pending.kind == "warning"
         look = findings.next if forward else findings.previous
         return look(pending.origin, warnings=warnings), findings.complete, "error or warning" if warnings else "error"
@@ -233,91 +359,25 @@ class LogView(LogCanvas):
         if line < 0:
             return
         if self._folding is not None and self._folding.hides(line):
-            self.set_folding(self._folding.opened(max(line - CONTEXT, 0), 2 * CONTEXT + 1))
+            self._set_folding(self._folding.opened(max(line - CONTEXT, 0), 2 * CONTEXT + 1))
         self._place(line, centre=True)
 
-    # ---- searching ---------------------------------------------------------------------------------------------
+    # ---- other keys and the mouse ------------------------------------------------------------------------------
 
-    def search(self, text: str, origin: int | None = None) -> None:
-        """Marks what matches and goes to the first match at or below `origin` (the cursor). "" ends the search."""
-        start = self.cursor if origin is None else origin
-        self._search = self._reading.search(text, start) if text else None
-        self._stamp = ()  # a quick search can end with the very numbers of the one before
-        if not text:
-            self._reading.end_search()
-        self.set_pattern(self._search.pattern if self._search is not None else None)
-        self._moved_by_user()
-        if self._search is not None:
-            self._pending = Pending("match", 1, start - 1)
-        self._changed()
-
-    # ---- actions, which the keymap binds -----------------------------------------------------------------------
-
-    def action_ask(self, what: str) -> None:
-        self.post_message(self.Asked(self, what))
-
-    def action_copy(self) -> None:
-        self.action_ask("copy")
-
-    def action_copy_locator(self) -> None:
-        self.action_ask("copy_locator")
-
-    def action_whole(self) -> None:
-        self.action_ask("whole")
-
-    def action_back(self) -> None:
-        self.action_ask("back")
-
-    def action_match(self, step: int) -> None:
-        self._go("match", step)
-
-    def action_finding(self, step: int, warnings: bool = False) -> None:
-        self._go("warning" if warnings else "error", step)
-
-    def _go(self, kind: str, step: int) -> None:
-        self._moved_by_user()
-        self._pending = Pending(kind, step, self.cursor)
-        self._try_pending()
-        self._changed()
-
-    def action_fold(self) -> None:
-        """Folds, or shows all lines again; the cursor stays where it is."""
-        self._fold_of = ()
-        self.set_folding(self._folded() if self._folding is None else None)
-        self._place(self.cursor)
-        self._changed()
-
-    def action_unfold(self) -> None:
-        row = self._row_at_cursor()
-        if self._folding is not None and row is not None and row.hidden:
-            self.set_folding(self._folding.opened(row.line, row.hidden))
-            self._place(row.line)
-            self._changed()
+    def action_request(self, what: str) -> None:
+        self.post_message(self.Requested(what))
 
     def action_follow(self) -> None:
-        following = not self._following
-        self._moved_by_user()
-        self._following = following
+        following = not self.following
+        self._end_waiting()
+        self.following = following
         if following:
-            self._place(self._lines_now - 1)
-        self._changed()
-
-    def action_cursor(self, rows: int) -> None:
-        self._moved_by_user()
-        self._move_rows(rows)
-        self._changed()
-
-    def action_page(self, pages: int) -> None:
-        self.action_cursor(pages * max(self.in_sight.height - 1, 1))
-
-    def action_jump(self, where: int) -> None:
-        """To the first line (0) or the last (-1)."""
-        self._moved_by_user()
-        self._place(0 if where == 0 else self._lines_now - 1)
+            self._place(self._line_count - 1)
         self._changed()
 
     def action_sideways(self, steps: int) -> None:
-        self.scroll_sideways(steps * max(self.in_sight.width // 3, 8))
+        x = self.scroll_offset.x + steps * max(self.line_width // 3, 8)
+        self.scroll_to(x=max(0, min(x, self._widest - self.line_width // 2)), animate=False, force=True)
 
     def action_elapsed(self) -> None:
         self.timed = not self.timed
@@ -325,25 +385,118 @@ class LogView(LogCanvas):
     def action_numbers(self) -> None:
         self.numbered = not self.numbered
 
-    # ---- the mouse ---------------------------------------------------------------------------------------------
-
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
         if offset is None or event.button != 1:
             return
         row = self._row_at(self.scroll_offset.y + offset.y)
         if row is not None:
-            self._moved_by_user()
+            self._end_waiting()
             self._place(row.line)
             if row.hidden:
                 self.action_unfold()
             self._changed()
 
     def on_mouse_scroll_up(self) -> None:
-        self._following = False
+        self.following = False
+
+    # ---- drawing -----------------------------------------------------------------------------------------------
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._painter.forget_colours()
 
     def render_line(self, y: int) -> Strip:
-        if not self._lines_now:
-            words = self._words()
-            return self._paint.words(safe_text(words[y]) if y < len(words) else "", self.in_sight.width)
-        return super().render_line(y)
+        scrolled, top = self.scroll_offset
+        width = self.line_width
+        if not self._line_count:
+            lines = describe_empty_log(self.reading.spool)
+            return self._painter.message(safe_text(lines[y]) if y < len(lines) else "", width)
+        row = self._row_at(top + y)
+        if row is None:
+            return self._painter.blank(width)
+        if row.hidden:
+            at_cursor = row.line == self.cursor or self.cursor_row_number == top + y
+            return self._painter.fold(row.hidden, LineLook(at_cursor), width)
+        line = self._lines.line(row.line)
+        if line is None:
+            return self._painter.blank(width)
+        look = self._look(row.line, line)
+        gutter = self._painter.gutter(row.line, look)
+        return self._painter.row(gutter, self._text(row.line, line, look), scrolled, width, look)
+
+    def _look(self, number: int, line: DecodedLine) -> LineLook:
+        elapsed = self._lines.elapsed(line.stamp) if self.timed and line.stamp is not None else None
+        return LineLook(
+            number == self.cursor,
+            self.reading.findings.severity(number),
+            len(f"{max(self._line_count, 1000)}") if self.numbered else 0,
+            self.timed,
+            elapsed,
+            number in self._linked,
+        )
+
+    def _text(self, number: int, line: DecodedLine, look: LineLook) -> Strip:
+        def draw() -> Strip:
+            text = self._painter.text(line, look)
+            width = text.cell_length + sum(segment.cell_length for segment in self._painter.gutter(number, look))
+            if width > self._widest:
+                self._widest = width
+                self.call_later(self.fit_virtual_size)
+            return text
+
+        return self.cached_strip((number, look), draw)
+
+    def draw_long_line(self, number: int, most: int) -> list[Segment]:
+        """A line as it is drawn, with up to so many characters."""
+        return list(self._painter.text(self._lines.line_up_to(number, most), LineLook(False)))
+
+    # ---- the status --------------------------------------------------------------------------------------------
+
+    @property
+    def status_text(self) -> str:
+        """Where one is, how much there is, what was found, what still runs; the most important first, since 80
+        columns cut the rest."""
+        spool, findings = self.reading.spool, self.reading.findings
+        parts = []
+        if spool.problem is not None and not isinstance(spool.problem, OperationCancelledError):
+            reason = safe_text(str(spool.problem), 300)
+            parts.append(f"✖ cut short: {reason}" if spool.line_count else f"✖ {reason}")
+        if self._pending is not None:
+            parts.append(self._pending.describe())
+        if self._note:
+            parts.append(self._note)
+        if self.current_search is not None:
+            parts.append(self._describe_search(self.current_search))
+        if spool.line_count:
+            parts.append(f"line {self.cursor + 1:,} of {spool.line_count:,}")
+        if not spool.complete:
+            parts.append(f"◌ coming in, {format_bytes(spool.size)}" if spool.size else "◌ waiting for the log")
+        parts.append(f"✖ {findings.count(Severity.ERROR):,} ⚠ {findings.count(Severity.WARNING):,}")
+        if self.following:
+            parts.append("following")
+        if self._folding is not None:
+            parts.append("folded")
+        if spool.complete:
+            parts.append(format_bytes(spool.size))
+        return " · ".join(parts)
+
+    def _describe_search(self, search: LogSearcher) -> str:
+        spool, count = self.reading.spool, search.count
+        text = f"/{safe_text(search.pattern.text, 24)}/ "
+        if self.cursor in search:
+            text += f"{search.rank(self.cursor):,} of {count:,}"
+        else:
+            text += f"{count:,} line{'s' * (count != 1)}"
+        if search.complete or (spool.complete and search.scanned >= spool.size):
+            return text
+        return f"{text} so far ({min(search.scanned / max(spool.size, 1), 1.0):.0%})"
+
+
+def describe_empty_log(spool: LogSpool) -> list[str]:
+    """Lines to show in place of a log that has none."""
+    if not spool.complete:
+        return ["", "◌ Waiting for the first bytes of the log."]
+    if spool.problem is None:
+        return ["", "This log is empty."]
+    return ["", f"✖ {spool.problem.sentence}", spool.problem.hint]

@@ -1,0 +1,177 @@
+"""Bars show every count, rulers say only what fits, the signs of a chart stay with their series."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import hypothesis.strategies as st
+import polars as pl
+import pytest
+from hypothesis import given
+from textual.app import App, ComposeResult
+
+from backends.frames.histograms import histogram
+from backends.frames.schema import Column, Kind, Schema
+from backends.resources import Chart
+from tests.driving import until
+from tui.widgets.charts import (
+    EIGHTHS,
+    GLYPHS,
+    ChartPanel,
+    block_bars,
+    horizontal_bar,
+    plotext_is_loaded,
+    ruler,
+    stacked_bars,
+    tick_labels,
+)
+
+counts = st.lists(st.integers(0, 10**6), min_size=1, max_size=40)
+
+
+@given(counts, st.integers(1, 80), st.integers(1, 8))
+def test_a_count_above_zero_is_seen_and_a_zero_is_not(values: list[int], width: int, height: int) -> None:
+    rows = block_bars(values, width, height)
+    assert len(rows) == height and all(len(row) == width or len(row) == min(width, len(values)) for row in rows)
+    if len(values) <= width:
+        for cell in range(width):
+            count = values[cell * len(values) // width]
+            assert (rows[-1][cell] != " ") == (count > 0)
+            if count == max(values) > 0:
+                assert [row[cell] for row in rows] == ["█"] * height
+    assert set("".join(rows)) <= set(EIGHTHS)
+
+
+@given(st.lists(st.lists(st.integers(0, 50), min_size=3, max_size=3), min_size=1, max_size=7), st.integers(1, 6))
+def test_a_stack_is_as_high_as_its_total_and_shows_its_largest_group(groups: list[list[int]], height: int) -> None:
+    rows = stacked_bars(groups, 3, height)
+    assert len(rows) == height
+    for cell in range(3):
+        column = [row[cell] for row in rows]
+        total = sum(group[cell] for group in groups)
+        assert (column[-1] != " ") == (total > 0)
+        assert "".join(column).rstrip() == "".join(column).rstrip(" ")
+        for number, group in enumerate(groups):
+            if group[cell] * 2 > total:
+                assert GLYPHS[number] in column
+
+
+@given(st.floats(0, 1), st.integers(1, 40))
+def test_a_share_is_drawn_within_its_width(share: float, width: int) -> None:
+    assert (len(horizontal_bar(share, width)) > 0) == (share > 0)
+    assert len(horizontal_bar(share, width)) <= width
+
+
+@pytest.mark.parametrize(
+    ("kind", "edges", "labels"),
+    [
+        (Kind.DURATION, [0, 30, 300, 3600, 5400], ["0s", "30s", "5m", "1h", "1h 30m"]),
+        (Kind.BYTES, [0.0, 1e6, 1.5e9], ["0 B", "1 MB", "1.5 GB"]),
+        (Kind.COUNT, [0.0, 1000.0], ["0", "1,000"]),
+        (Kind.NUMBER, [0.0, 0.25, 1.5, 20.0], ["0", "0.25", "1.5", "20"]),
+        (Kind.TIME, [1_790_000_000_000.0, 1_790_003_600_000.0], ["14:13", "15:13"]),
+        (Kind.TIME, [1_790_000_000_000.0, 1_792_592_000_000.0], ["09-21", "10-21"]),
+    ],
+)
+def test_labels_are_as_short_as_they_can_be(kind: Kind, edges: list[float], labels: list[str]) -> None:
+    assert tick_labels(edges, Column("v", kind, "V")) == labels
+
+
+@given(
+    st.lists(st.floats(1e-6, 1e9), min_size=1, max_size=20),
+    st.integers(4, 60),
+    st.integers(24, 180),
+    st.booleans(),
+    st.sampled_from([Kind.DURATION, Kind.NUMBER, Kind.BYTES, Kind.TIME]),
+)
+def test_a_ruler_has_its_marks_in_order_on_the_axis(
+    values: list[float], bins: int, cells: int, log: bool, kind: Kind
+) -> None:
+    edges = histogram(pl.Series(values), bins, log=log, kind=kind).edges
+    marks = ruler(edges, Column("v", kind, "V"), cells, log=log)
+    assert marks
+    places = [place for place, _ in marks]
+    assert places == sorted(places) and places[0] >= 0 and places[-1] <= len(edges) - 1
+
+
+def test_a_logarithmic_ruler_has_round_values() -> None:
+    edges = histogram(pl.Series([5.0, 9000.0]), 40, log=True).edges
+    assert [label for _, label in ruler(edges, Column("v", Kind.DURATION, "V"), 150, log=True)] == [
+        *("5s", "10s", "30s", "1m", "2m", "5m", "10m", "30m", "1h", "2h")
+    ]
+
+
+SCHEMA = Schema(
+    (
+        Column("at", Kind.TIME, "At"),
+        Column("value", Kind.NUMBER, "Value", "ms"),
+        Column("series", Kind.TEXT, "Series"),
+        Column("alert", Kind.TEXT, "Alert"),
+    ),
+    key="key",
+)
+CHART = Chart(x="at", y="value", by="series", marks="alert")
+START = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def rows(*series: tuple[str, list[tuple[int, float]]], alert_at: int = -1) -> pl.DataFrame:
+    """A row a point of each series, at these hours."""
+    cells: list[tuple[Any, ...]] = [
+        (f"{name}/{hour}", START + timedelta(hours=hour), value, name, "a regression" if hour == alert_at else None)
+        for name, values in series
+        for hour, value in values
+    ]
+    wanted = SCHEMA.polars()
+    return pl.DataFrame(cells, schema=list(wanted), orient="row").select(
+        pl.col(name).cast(dtype) for name, dtype in wanted.items()
+    )
+
+
+class Alone(App[None]):
+    CSS = "ChartPanel { height: 1fr; }"
+
+    def compose(self) -> ComposeResult:
+        yield ChartPanel()
+
+
+# Early there is more of the slow one, late of the fast one only.
+MANY = ("slow", [(hour, 900.0 + hour) for hour in range(60)])
+LATE = ("fast", [(hour, 400.0) for hour in range(70, 100)])
+
+
+async def read_chart(app: Alone, pilot: Any) -> str:
+    panel = app.query_one(ChartPanel)
+    await until(pilot, lambda: plotext_is_loaded() and len(str(panel.render())) > 10)
+    return str(panel.render())
+
+
+async def test_range_keys_keep_each_series_sign_even_where_it_has_no_points() -> None:
+    app = Alone()
+    async with app.run_test(size=(100, 20)) as pilot:
+        panel = app.query_one(ChartPanel)
+        frame = rows(MANY, LATE)
+        panel.show(frame, SCHEMA, CHART)
+        panel.point(frame.row(-1, named=True))
+        whole = await read_chart(app, pilot)
+        assert "● slow" in whole and "▲ fast" in whole
+        for _ in range(3):
+            panel.zoom(1)
+        closer = await read_chart(app, pilot)
+        title, plot = closer.split("\n", 1)
+        assert "▲ fast" in title and "● slow" in title
+        assert "▲" in plot and "●" not in plot and "◉" in plot
+        for _ in range(3):
+            panel.zoom(-1)
+        assert await read_chart(app, pilot) == whole
+
+
+async def test_alerts_are_marked_where_they_are() -> None:
+    app = Alone()
+    async with app.run_test(size=(100, 20)) as pilot:
+        panel = app.query_one(ChartPanel)
+        panel.show(rows(MANY, alert_at=30), SCHEMA, CHART)
+        text = await read_chart(app, pilot)
+        [line] = [line for line in text.splitlines()[1:] if "▽" in line]
+        assert "1 ▽ marked" in text.splitlines()[0]
+        assert 40 < line.index("▽") < 65  # in the middle of the axis

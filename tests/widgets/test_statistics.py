@@ -1,0 +1,286 @@
+"""The panel measures what it was last asked for, says when there is nothing, and fits the terminals people have."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import polars as pl
+import pytest
+from textual.app import App, ComposeResult
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from backends.frames import statistics
+from backends.frames.schema import Column, Kind, Schema
+from tui.widgets.charts import HistogramPlot
+from tui.widgets.statistics import StatisticsPanel, ValueCounts
+
+SCHEMA = Schema(
+    (
+        Column("name", Kind.TEXT, "Name"),
+        Column("state", Kind.STATE, "State"),
+        Column("duration", Kind.DURATION, "Duration"),
+        Column("size", Kind.BYTES, "Size"),
+        Column("started", Kind.TIME, "Started"),
+        Column("id", Kind.ID, "Id"),
+    ),
+    key="id",
+)
+FRAME = SCHEMA.frame(
+    [(f"task {n}", "failed" if n % 4 else "completed", float(n), n * 1000, n * 60_000, f"k{n}") for n in range(1, 201)]
+)
+HOSTILE = "\x1b[31m[b]x[/b]\u202e"
+
+
+class PanelApp(App[None]):
+    CSS = "#table { height: 1fr; } StatisticsPanel { height: 45%; min-height: 9; max-height: 22; }"
+
+    def compose(self) -> ComposeResult:
+        yield Static("", id="table")
+        yield StatisticsPanel()
+
+
+async def settled(pilot: Pilot[None]) -> None:
+    """Until no answer is on its way: each answer may have started the next question."""
+    panel = pilot.app.query_one(StatisticsPanel)
+    await pilot.pause()
+    while panel._busy:
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+async def show_rows(pilot: Pilot[None], frame: pl.DataFrame = FRAME, schema: Schema = SCHEMA) -> StatisticsPanel:
+    panel = pilot.app.query_one(StatisticsPanel)
+    panel.show(frame, schema, f"{len(frame):,} shown tasks")
+    await settled(pilot)
+    return panel
+
+
+def text_of(app: App[Any], selector: str) -> str:
+    widget = app.query_one(selector)
+    strips = [widget.render_line(y) for y in range(widget.size.height)]
+    return "\n".join(strip.text.rstrip() for strip in strips)
+
+
+async def test_a_first_look_shows_durations_with_all_their_numbers() -> None:
+    app = PanelApp()
+    async with app.run_test(size=(200, 60)) as pilot:
+        await show_rows(pilot)
+        assert text_of(app, "#stats-column").strip() == "Duration"
+        assert text_of(app, "#stats-scope").strip() == "200 shown tasks"
+        rows = dict(line.split(maxsplit=1) for line in text_of(app, "#stats-numbers").splitlines() if line.strip())
+        assert rows == {
+            "n": "200",
+            "missing": "0",
+            "min": "1.0s",
+            "mean": "1m 40s",
+            "median": "1m 40s",
+            "p90": "3m 00s",
+            "p95": "3m 10s",
+            "p99": "3m 18s",
+            "max": "3m 20s",
+            "std": "57.9s",
+        }
+        plot = text_of(app, "HistogramPlot")
+        assert "█" in plot and "3m" in plot
+
+
+async def test_at_80x24_all_numbers_and_the_plot_are_seen() -> None:
+    app = PanelApp()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await show_rows(pilot)
+        numbers = text_of(app, "#stats-numbers")
+        for name in ("n", "missing", "min", "mean", "median", "p90", "p95", "p99", "max", "std"):
+            assert name in numbers.split()
+        assert app.query_one(HistogramPlot).size.width >= 20
+        plot = text_of(app, "HistogramPlot")
+        assert "█" in plot and "2m" in plot.splitlines()[-1]
+
+
+async def test_columns_go_round_without_identifiers() -> None:
+    app = PanelApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        panel = await show_rows(pilot)
+        seen = []
+        for _ in range(6):
+            seen.append(text_of(app, "#stats-column").strip())
+            panel.step_column(1)
+            await settled(pilot)
+        assert seen == ["Duration", "Size", "Started", "Name", "State", "Duration"]
+        panel.step_column(-1)
+        await settled(pilot)
+        assert text_of(app, "#stats-column").strip() == "Duration"
+
+
+async def test_text_is_counted_with_bars() -> None:
+    app = PanelApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        panel = await show_rows(pilot)
+        panel.step_column(-1)
+        await settled(pilot)
+        assert not app.query_one(HistogramPlot).display
+        first, second, *_ = text_of(app, "ValueCounts").splitlines()
+        assert first.split()[:3] == ["failed", "150", "75.0%"] and "█" in first
+        assert second.split()[:3] == ["completed", "50", "25.0%"]
+        assert "distinct" in text_of(app, "#stats-numbers")
+        panel.step_column(-1)
+        await settled(pilot)
+        assert "and 1" in text_of(app, "ValueCounts").splitlines()[-1]  # 200 names do not fit
+
+
+async def test_grouping_offers_the_columns_with_few_values_then_none() -> None:
+    app = PanelApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        panel = await show_rows(pilot)
+        assert text_of(app, "#stats-group").strip() == "not grouped"
+        panel.step_group()
+        await settled(pilot)
+        assert text_of(app, "#stats-group").strip() == "by state"
+        assert "█ failed" in text_of(app, "HistogramPlot") and "▒ completed" in text_of(app, "HistogramPlot")
+        panel.step_group()  # names are too many
+        await settled(pilot)
+        assert text_of(app, "#stats-group").strip() == "not grouped"
+
+
+async def test_a_logarithmic_scale_says_what_it_leaves_out() -> None:
+    app = PanelApp()
+    frame = FRAME.with_columns(pl.col("duration") - 3)
+    async with app.run_test(size=(100, 30)) as pilot:
+        panel = await show_rows(pilot, frame)
+        panel.toggle_log()
+        await settled(pilot)
+        assert text_of(app, "#stats-log").strip() == "log"
+        assert "3 not above 0" in text_of(app, "HistogramPlot")
+
+
+async def test_clicks_do_what_keys_do() -> None:
+    app = PanelApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        await show_rows(pilot)
+        for selector, shows, words in (
+            ("#stats-next", "#stats-column", "Size"),
+            ("#stats-previous", "#stats-column", "Duration"),
+            ("#stats-log", "#stats-log", "log"),
+            ("#stats-group", "#stats-group", "by state"),
+        ):
+            await pilot.click(selector)
+            await settled(pilot)
+            assert text_of(app, shows).strip() == words
+
+
+@pytest.mark.parametrize(
+    "frame", [FRAME.clear(), FRAME.head(3).with_columns(pl.lit(None, pl.Float64).alias("duration"))]
+)
+async def test_nothing_to_measure_is_said_in_words(frame: pl.DataFrame) -> None:
+    app = PanelApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        panel = await show_rows(pilot, frame)
+        assert "No finite values in duration." in text_of(app, "HistogramPlot")
+        assert "·" in text_of(app, "#stats-numbers")
+        panel.step_column(-1)
+        await settled(pilot)
+        assert bool(app.query_one(ValueCounts)._rows) == bool(len(frame))
+
+
+async def test_hostile_text_is_shown_and_not_obeyed() -> None:
+    schema = Schema((Column("s", Kind.STATE, HOSTILE), Column("v", Kind.NUMBER, HOSTILE)), key="id")
+    frame = schema.frame([("1", HOSTILE, 1.0), ("2", "b", 2.0)])
+    app = PanelApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        panel = await show_rows(pilot, frame, schema)
+        panel.step_group()
+        await settled(pilot)
+        plot, name = text_of(app, "HistogramPlot"), text_of(app, "#stats-column")
+        panel.step_column(-1)
+        await settled(pilot)
+        for text in (plot, name, text_of(app, "ValueCounts")):
+            assert "[b]x" in text and "\x1b" not in text and "\u202e" not in text
+
+
+async def test_the_last_question_wins_over_a_slow_earlier_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, gate, measured = threading.Event(), threading.Event(), []
+    real = statistics.summarize
+
+    def slow(frame: pl.DataFrame, *arguments: Any, **options: Any) -> statistics.ColumnSummary:
+        measured.append(len(frame))
+        if len(frame) == 200:
+            held.set()
+            assert gate.wait(30)
+        return real(frame, *arguments, **options)
+
+    monkeypatch.setattr(statistics, "summarize", slow)
+    app = PanelApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.pause()
+        panel = app.query_one(StatisticsPanel)
+        panel.show(FRAME, SCHEMA, "200 shown tasks")
+        assert await asyncio.to_thread(held.wait, 30)
+        for rows in range(1, 8):
+            panel.show(FRAME.head(rows), SCHEMA, f"{rows} shown tasks")
+        gate.set()
+        await settled(pilot)
+        assert measured == [200, 7]  # those in between were never begun
+        assert text_of(app, "#stats-scope").strip() == "7 shown tasks"
+        assert text_of(app, "#stats-numbers").split()[1] == "7"
+
+
+async def test_a_failure_is_shown_and_the_next_question_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = statistics.summarize
+
+    def broken(*_arguments: Any, **_options: Any) -> statistics.ColumnSummary:
+        raise ZeroDivisionError
+
+    app = PanelApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        monkeypatch.setattr(statistics, "summarize", broken)
+        panel = await show_rows(pilot)
+        assert "ZeroDivisionError" in text_of(app, "#stats-numbers")
+        monkeypatch.setattr(statistics, "summarize", real)
+        panel.step_column(1)
+        await settled(pilot)
+        assert "median" in text_of(app, "#stats-numbers")
+
+
+async def test_the_plot_follows_the_size_of_the_terminal() -> None:
+    app = PanelApp()
+    async with app.run_test(size=(160, 50)) as pilot:
+        await show_rows(pilot)
+        assert "┤" in text_of(app, "HistogramPlot")
+        await pilot.resize_terminal(80, 24)
+        await settled(pilot)
+        assert "┤" not in text_of(app, "HistogramPlot") and "█" in text_of(app, "HistogramPlot")
+        await pilot.resize_terminal(55, 24)
+        await settled(pilot)
+        assert app.query_one(HistogramPlot).size.width >= 20 or not text_of(app, "HistogramPlot").strip()
+
+
+async def test_the_plot_follows_the_theme() -> None:
+    app = PanelApp()
+    async with app.run_test(size=(160, 50)) as pilot:
+        await show_rows(pilot)
+        seen = set()
+        for theme in ("textual-dark", "textual-light", "nord"):
+            app.theme = theme
+            await pilot.pause()
+            strips = [
+                app.query_one(HistogramPlot).render_line(y) for y in range(app.query_one(HistogramPlot).size.height)
+            ]
+            bars = {str(part.style.color) for strip in strips for part in strip if "█" in part.text and part.style}
+            assert len(bars) == 1
+            seen |= bars
+        assert len(seen) == 3
+
+
+async def test_a_schema_without_anything_to_measure_says_so() -> None:
+    schema = Schema((Column("id", Kind.ID, "Id"),), key="id")
+    app = PanelApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        panel = await show_rows(pilot, schema.frame([("a",)]), schema)
+        for action in (lambda: panel.step_column(1), panel.toggle_log, panel.step_group):
+            action()
+        await settled(pilot)
+        assert "No numeric columns." in text_of(app, "#stats-numbers")

@@ -1,0 +1,253 @@
+"""The table's rows against a model that a child could check: lists, sorted() and a set of keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from backends.frames.filter_ast import FilterSyntaxError
+from backends.frames.schema import Column, Kind, Schema
+from tui.widgets.table_model import FrameModel, SortKey
+
+SCHEMA = Schema(
+    (
+        Column("state", Kind.STATE, "State"),
+        Column("label", Kind.TEXT, "Label"),
+        Column("runs", Kind.COUNT, "Runs"),
+        Column("score", Kind.NUMBER, "Score"),
+    ),
+    "key",
+)
+NAMES = list(SCHEMA.polars())
+Row = dict[str, Any]
+
+
+def frame(rows: list[Row]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=SCHEMA.polars(), orient="row")
+
+
+def update_view(model: FrameModel) -> None:
+    request = model.view_request()
+    model.apply(request, request.compute())
+
+
+row_values = st.fixed_dictionaries(
+    {
+        "key": st.sampled_from([f"k{n}" for n in range(12)]),
+        "state": st.sampled_from(["completed", "failed", None]),
+        "label": st.sampled_from(["linux opt", "Linux DEBUG", "windows", "", None]),
+        "runs": st.sampled_from([0, 1, 2, None]),
+        "score": st.sampled_from([0.5, -1.0, 7.0, float("nan"), None]),
+    }
+)
+batches = st.lists(row_values, max_size=8)
+FILTERS = {
+    "": lambda row: True,
+    "linux": lambda row: "linux" in (row["label"] or "").lower(),
+    "linux -state:failed": lambda row: "linux" in (row["label"] or "").lower() and row["state"] != "failed",
+    "runs>0": lambda row: row["runs"] is not None and row["runs"] > 0,
+    "nothing-has-this": lambda row: False,
+}
+
+
+def unique(rows: list[Row]) -> list[Row]:
+    """The last row of each key, where that last one stood."""
+    last = {row["key"]: number for number, row in enumerate(rows)}
+    return [row for number, row in enumerate(rows) if last[row["key"]] == number]
+
+
+def naive_sort(rows: list[Row], keys: tuple[SortKey, ...]) -> list[Row]:
+    for column, descending in reversed(keys):
+        missing = [row for row in rows if row[column] is None or row[column] != row[column]]
+        present = [row for row in rows if not (row[column] is None or row[column] != row[column])]
+        rows = sorted(present, key=lambda row: row[column], reverse=descending) + missing
+    return rows
+
+
+def by_key(rows: list[Row]) -> list[tuple[str, str]]:
+    """Comparable: NaN is not equal to itself."""
+    return [(row["key"], repr([row[name] for name in NAMES])) for row in rows]
+
+
+class TableRules(RuleBasedStateMachine):
+    """Whatever is done in whatever order, the table shows and marks what the lists say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = FrameModel(SCHEMA)
+        self.rows: list[Row] = []
+        self.marks: set[str] = set()
+        self.text = ""
+        self.keys: tuple[SortKey, ...] = ()
+
+    @property
+    def expected_rows(self) -> list[Row]:
+        return naive_sort([row for row in self.rows if FILTERS[self.text](row)], self.keys)
+
+    @rule(rows=batches)
+    def replace(self, rows: list[Row]) -> None:
+        self.model.replace(frame(rows))
+        self.rows = unique(rows)
+        self.marks &= {row["key"] for row in self.rows}
+        update_view(self.model)
+
+    @rule(rows=batches)
+    def append(self, rows: list[Row]) -> None:
+        self.model.append(frame(rows))
+        new = {row["key"]: row for row in unique(rows)}
+        self.rows = [new.pop(row["key"], row) for row in self.rows] + list(new.values())
+        update_view(self.model)
+
+    @rule(text=st.sampled_from(sorted(FILTERS)))
+    def set_filter(self, text: str) -> None:
+        self.text = text
+        self.model.set_filter(text)
+        update_view(self.model)
+
+    @rule()
+    def wrong_filter(self) -> None:
+        with pytest.raises(FilterSyntaxError):
+            self.model.set_filter("runs>many")
+
+    @rule(
+        keys=st.lists(
+            st.tuples(st.sampled_from(["label", "runs", "score"]), st.booleans()),
+            max_size=3,
+            unique_by=lambda key: key[0],
+        )
+    )
+    def sort(self, keys: list[tuple[str, bool]]) -> None:
+        self.keys = tuple(SortKey(*key) for key in keys)
+        self.model.set_sort(self.keys)
+        update_view(self.model)
+
+    @rule(position=st.integers(0, 20))
+    def toggle(self, position: int) -> None:
+        row = self.model.row_at(position)
+        assert (row is None) == (position >= len(self.expected_rows))
+        if row is not None:
+            self.model.toggle(row)
+            self.marks ^= {self.expected_rows[position]["key"]}
+
+    @rule(first=st.integers(0, 20), last=st.integers(0, 20))
+    def mark_range(self, first: int, last: int) -> None:
+        if max(first, last) < len(self.expected_rows):
+            self.model.mark_positions(first, last)
+            self.marks |= {row["key"] for row in self.expected_rows[min(first, last) : max(first, last) + 1]}
+
+    @rule()
+    def mark_shown(self) -> None:
+        self.model.mark_shown()
+        self.marks |= {row["key"] for row in self.expected_rows}
+
+    @rule()
+    def invert(self) -> None:
+        self.model.invert_shown()
+        self.marks ^= {row["key"] for row in self.expected_rows}
+
+    @rule()
+    def unmark(self) -> None:
+        self.model.unmark()
+        self.marks = set()
+
+    @invariant()
+    def agrees(self) -> None:
+        shown = self.expected_rows
+        assert by_key(self.model.shown_rows.rows(named=True)) == by_key(shown)
+        assert by_key(self.model.frame.rows(named=True)) == by_key(self.rows)
+        assert (self.model.row_count, len(self.model.frame)) == (len(shown), len(self.rows))
+        assert self.model.marked_keys == self.marks
+        assert self.model.marked_count == len(self.marks)
+        assert [key for key, _ in by_key(self.model.marked_rows.rows(named=True))] == [
+            row["key"] for row in self.rows if row["key"] in self.marks
+        ]
+        assert self.model.window(1, 3, ["key"])["key"].to_list() == [row["key"] for row in shown[1:4]]
+        for position, row in enumerate(shown):
+            number = self.model.row_at(position)
+            assert self.model.key_of(number) == row["key"]
+            assert self.model.position_of(number) == position
+            assert self.model.row_of_key(row["key"]) == number
+
+
+TestTableRules = TableRules.TestCase
+
+
+def rows(*labels: str, start: int = 0) -> list[Row]:
+    return [
+        {"key": f"k{n}", "state": "failed", "label": label, "runs": n, "score": None}
+        for n, label in enumerate(labels, start)
+    ]
+
+
+def test_an_answer_to_an_older_filter_is_never_shown() -> None:
+    model = FrameModel(SCHEMA)
+    model.append(frame(rows("linux", "windows")))
+    model.set_filter("linux")
+    late = model.view_request()
+    model.set_filter("windows")
+    update_view(model)
+    assert not model.apply(late, late.compute())
+    assert model.shown_rows["label"].to_list() == ["windows"]
+
+
+def test_a_sorted_listing_shows_rows_before_its_last_page_has_come() -> None:
+    model = FrameModel(SCHEMA)
+    model.set_sort((SortKey("runs", True),))
+    model.append(frame(rows("a", "b")))
+    late = model.view_request()
+    model.append(frame(rows("c", start=2)))
+    assert model.apply(late, late.compute())
+    assert model.shown_rows["label"].to_list() == ["b", "a"]
+    assert not model.view_request().is_quick
+    update_view(model)
+    assert model.shown_rows["label"].to_list() == ["c", "b", "a"]
+
+
+def test_mark_all_marks_only_what_the_user_sees_while_a_new_filter_is_worked_out() -> None:
+    model = FrameModel(SCHEMA)
+    model.append(frame(rows("linux", "windows")))
+    model.set_filter("linux")
+    update_view(model)
+    model.set_filter("")
+    model.mark_shown()
+    assert model.marked_rows["label"].to_list() == ["linux"]
+
+
+def test_nothing_can_be_marked_by_mistake_between_new_content_and_its_filter() -> None:
+    model = FrameModel(SCHEMA)
+    model.set_filter("linux")
+    model.replace(frame(rows("linux", "windows")))
+    model.mark_shown()
+    assert model.marked_count == 0
+
+
+def test_pages_after_the_first_are_filtered_without_looking_at_old_rows_again() -> None:
+    model = FrameModel(SCHEMA)
+    model.append(frame(rows("linux", "windows")))
+    model.set_filter("linux")
+    update_view(model)
+    for page in range(2, 6):
+        model.append(frame(rows("linux", start=page)))
+        assert model.view_request().is_quick
+        update_view(model)
+    assert model.row_count == 5
+
+
+def test_hundreds_of_pages_do_not_leave_hundreds_of_chunks() -> None:
+    model = FrameModel(SCHEMA)
+    for page in range(200):
+        model.append(frame(rows("linux", start=page)))
+    assert model.frame.n_chunks() <= 40
+    assert len(model.frame) == 200
+
+
+def test_sorting_by_a_column_that_is_not_there_changes_nothing() -> None:
+    model = FrameModel(SCHEMA)
+    model.set_sort((SortKey("runs"),))
+    with pytest.raises(KeyError):
+        model.set_sort((SortKey("nope"),))
+    assert model.sort_keys == (SortKey("runs"),)

@@ -1,1 +1,0 @@
-"""Panes: what F1 to F6 show."""

@@ -1,0 +1,262 @@
+"""Before a download: the options of a special one, then its plan: which files, how much, where to, what exists."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, ScrollableContainer, Vertical
+from textual.widgets import Button, Input, Label, Static
+
+from backends.cancel import CancelToken
+from backends.errors import AppError, OperationCancelledError
+from backends.frames.formats import format_bytes, safe_text
+from backends.resources import DownloadWay, Finished, Prepared, Progress
+from backends.transfers.files import RemoteFile
+from backends.transfers.matching import matching
+from backends.transfers.plan import Action, Plan, make_plan
+from tui import crash_log
+from tui.widgets.dialogs import FormDialog
+from tui.widgets.inputs import TickBox
+
+_TREE_LINES = 400
+Finish = Callable[[CancelToken, Progress], Finished]
+Collect = Callable[[CancelToken], Iterator[list[RemoteFile]]]
+
+
+@dataclass(frozen=True)
+class ConfirmedDownload:
+    """The plan that the user confirmed, and what to do when its files have arrived; None for nothing."""
+
+    plan: Plan
+    finish: Finish | None = None
+
+
+class DownloadDialog(FormDialog[ConfirmedDownload]):
+    """Lists the files, plans them again as globs or directory change, and gives the plan that was confirmed.
+
+    A `prepared` download has its directory and its files already, and something of its own to do with them. Listing
+    and planning happen in worker threads; each plan has a number, and an older one is dropped.
+    """
+
+    DEFAULT_CSS = """
+    DownloadDialog > Vertical { max-width: 130; height: 96%; max-height: 44; }
+    DownloadDialog #download-counts { height: auto; margin: 1 0; }
+    DownloadDialog #download-tree { height: 1fr; min-height: 3; border-top: solid $panel; }
+    DownloadDialog #download-tree-text { width: auto; }
+    """
+
+    def __init__(self, title: str, collect: Collect, output: Path, prepared: Prepared | None = None) -> None:
+        super().__init__()
+        self._title = title
+        self._collect = collect
+        self._output = output
+        self._prepared = prepared
+        self._files: list[RemoteFile] | None = None
+        self._plan: Plan | None = None
+        self._cancel = CancelToken()
+        self._number = 0
+        self._confirmed = False
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Static(Text(f"Download from {safe_text(self._title)}"), classes="title")
+            fixed = self._prepared is not None
+            with Horizontal(classes="field"):
+                yield Label("Only")
+                hint = "everything selected" if fixed else "globs, e.g. *.json !*_info.json (blank for all)"
+                yield Input(placeholder=hint, id="download-globs", disabled=fixed)
+            with Horizontal(classes="field"):
+                yield Label("To")
+                yield Input(str(self._output), id="download-output", disabled=fixed)
+            yield TickBox("Replace existing files that ciexplore did not create", id="download-overwrite")
+            if not fixed:
+                yield TickBox("Unpack archives beside themselves", id="download-unpack")
+            yield Static("", id="download-counts")
+            with ScrollableContainer(id="download-tree", can_focus=True):
+                yield Static("", id="download-tree-text")
+            yield from self.compose_buttons("Start", disabled=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#download-tree" if self._prepared is not None else "#download-globs").focus()
+        self._show_counts("Listing files…")
+        self.run_worker(self._list_files, thread=True, group="collect", exit_on_error=False)
+
+    def on_unmount(self) -> None:
+        self._cancel.cancel()
+
+    # ---- in worker threads -----------------------------------------------------------------------------------
+    def _list_files(self) -> None:
+        def collect() -> list[RemoteFile]:
+            files: list[RemoteFile] = []
+            for batch in self._collect(self._cancel):
+                files += batch
+                self._call(self._show_counts, f"Listing files… {len(files):,} so far")
+            return files
+
+        files, error = crash_log.attempt(collect)
+        if files is not None:
+            self._call(self._set_files, files)
+        elif not isinstance(error, OperationCancelledError):
+            self._call(self._show_counts, str(error))
+
+    def _make_plan(self, number: int, files: list[RemoteFile], globs: list[str], output: Path, overwrite: bool) -> None:
+        def plan() -> tuple[Plan, str]:
+            made = make_plan(matching(files, globs), output, overwrite=overwrite, cancel=self._cancel)
+            return made, made.tree(_TREE_LINES)
+
+        result, error = crash_log.attempt(plan)
+        if not isinstance(error, OperationCancelledError):
+            self._call(self._show_plan, number, result, str(error))
+
+    def _call(self, method: Callable[..., None], *arguments: object) -> None:
+        if not self._cancel.cancelled and self.app.is_running:
+            self.app.call_from_thread(method, *arguments)
+
+    # ---- back on the interface's loop ------------------------------------------------------------------------
+    def _show_counts(self, text: str) -> None:
+        if self.is_attached:
+            self.query_one("#download-counts", Static).update(Text(text))
+
+    def _set_files(self, files: list[RemoteFile]) -> None:
+        self._files = files
+        self._replan()
+
+    def _show_plan(self, number: int, result: tuple[Plan, str] | None, error: str) -> None:
+        if number != self._number or not self.is_attached:
+            return
+        go = self.query_one("#go", Button)
+        if result is None:
+            self._plan, go.disabled = None, True
+            self._show_counts(error)
+            return
+        plan, tree = result
+        self._plan, go.disabled = plan, not plan.rows
+        if self._prepared is not None and self.focused is self.query_one("#download-tree"):
+            go.focus()  # there is nothing to choose: Enter starts it
+        if self._confirmed:
+            self.action_go()
+        self.query_one("#download-counts", Static).update(describe_plan(plan))
+        self.query_one("#download-tree-text", Static).update(Text(tree, no_wrap=True))
+
+    @on(Input.Changed)
+    @on(TickBox.Changed, "#download-overwrite")
+    def _replan(self) -> None:
+        if self._files is None:
+            return
+        self._number += 1
+        self._plan, self._confirmed = None, False
+        globs = self.query_one("#download-globs", Input).value.split()
+        output = Path(self.query_one("#download-output", Input).value or ".").expanduser().absolute()
+        overwrite = self.query_one("#download-overwrite", TickBox).value
+        work = partial(self._make_plan, self._number, self._files, globs, output, overwrite)
+        self.run_worker(work, thread=True, group="plan", exit_on_error=False)
+
+    @on(Input.Submitted)
+    def _submitted(self) -> None:
+        self.query_one("#go").focus()
+
+    def action_go(self) -> None:
+        if self._plan is None and self._files is not None:
+            self._confirmed = True  # the plan that is being made: it starts when it is ready
+        elif self._plan is not None and self._plan.rows:
+            self.dismiss(ConfirmedDownload(self._plan, self._finish(self._plan)))
+
+    def _finish(self, plan: Plan) -> Finish | None:
+        if self._prepared is not None:
+            return self._prepared.finish
+        if not self.query_one("#download-unpack", TickBox).value:
+            return None
+        return partial(unpack, plan.output, [row.file.key for row in plan.rows])
+
+
+def unpack(output: Path, keys: Sequence[str], cancel: CancelToken, progress: Progress) -> Finished:
+    """Unpacks the archives among what was downloaded. In a worker thread; raises `AppError`s."""
+    from backends.extraction.downloads import unpack_downloads
+
+    result = unpack_downloads(output, keys, cancel, lambda done, total: progress(f"unpacking, {done:,} of {total:,}"))
+    sentence = f"{result.unpacked:,} archive{'s' * (result.unpacked != 1)} unpacked"
+    sentence += f", {result.kept:,} already unpacked" if result.kept else ""
+    left_out = tuple((f"{archive}: {member}", why) for archive, member, why in result.skipped)
+    return Finished(sentence, (*result.problems, *left_out))
+
+
+def describe_plan(plan: Plan) -> Text:
+    """The plan in a few lines: what is fetched, what exists, what is left out and why, free space, warnings."""
+    unknown = f" and {plan.unknown_sizes:,} of unknown size" if plan.unknown_sizes else ""
+    size = format_bytes(plan.bytes_to_fetch) + unknown
+    if plan.unknown_sizes == plan.to_fetch > 0:
+        size = "of unknown size"
+    text = Text(f"{plan.to_fetch:,} file{'s' * (plan.to_fetch != 1)} to fetch, {size}", style="bold")
+    if plan.free is not None:
+        text.append(f" · {format_bytes(plan.free)} free there", style="not bold")
+    states = {
+        Action.RESUME: "to resume",
+        Action.UNCHANGED: f"already there, {'verified' if not plan.unchecked else f'{plan.unchecked:,} unchecked'}",
+        Action.SKIP: "skipped",
+        Action.CONFLICT: "in conflict with other files",
+    }
+    parts = [f"{number:,} {state}" for action, state in states.items() if (number := plan.counts.get(action, 0))]
+    if parts:
+        text.append("\n" + " · ".join(parts), style="not bold")
+    reasons = Counter(row.reason for row in plan.rows if row.action is Action.SKIP)
+    for reason, number in sorted(reasons.items()):
+        text.append(f"\n  – skipped: {safe_text(reason)} ({number:,})", style="dim")
+    for warning in plan.warnings:
+        text.append(f"\n⚠ {safe_text(warning)}", style="not bold")
+    return text
+
+
+class DownloadOptionsDialog(FormDialog[Prepared]):
+    """The options of a download of a special kind; invalid ones show their error. Gives the prepared download."""
+
+    DEFAULT_CSS = """
+    DownloadOptionsDialog > Vertical { max-width: 110; }
+    DownloadOptionsDialog .field Label { width: 14; }
+    """
+
+    def __init__(self, way: DownloadWay, output: Path) -> None:
+        super().__init__()
+        self._way = way
+        self._output = output
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Static(Text(self._way.label.rstrip("…")), classes="title")
+            for field in self._way.fields:
+                if field.tick:
+                    yield TickBox(field.label, bool(field.value), id=f"way-{field.name}")
+                    continue
+                with Horizontal(classes="field"):
+                    yield Label(field.label)
+                    yield Input(field.value, placeholder=field.hint, id=f"way-{field.name}")
+            with Horizontal(classes="field"):
+                yield Label("To")
+                yield Input(str(self._output), id="way--output")
+            yield Static("", classes="error")
+            yield from self.compose_buttons("Show the plan")
+
+    def on_mount(self) -> None:
+        self.query(Input).first().focus()
+
+    @on(Input.Submitted)
+    def action_go(self) -> None:
+        values = {}
+        for field in self._way.fields:
+            if field.tick:
+                values[field.name] = "yes" if self.query_one(f"#way-{field.name}", TickBox).value else ""
+            else:
+                values[field.name] = self.query_one(f"#way-{field.name}", Input).value
+        output = Path(self.query_one("#way--output", Input).value or ".").expanduser().absolute()
+        try:
+            prepared = self._way.prepare(values, output)
+        except AppError as error:
+            self.query_one(".error", Static).update(Text(str(error)))
+            return
+        self.dismiss(prepared)

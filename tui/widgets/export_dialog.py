@@ -1,0 +1,201 @@
+"""Exporting a table: a dialog for format, rows, columns and file, and the writing of the file in a thread."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal, get_args
+
+import polars as pl
+from rich.text import Text
+from textual import on
+from textual.app import App, ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Button, Input, Label, RadioSet, Static
+from textual.widgets.selection_list import Selection
+
+from backends.frames.formats import safe_text
+from backends.frames.schema import Schema
+from tui import crash_log
+from tui.widgets.dialogs import FormDialog
+from tui.widgets.inputs import RadioDot, TickBox, TickList
+from tui.widgets.table import FrameTable
+
+Format = Literal["csv", "jsonl", "json", "parquet"]
+Rows = Literal["marked", "shown", "all"]
+_FORMATS: tuple[Format, ...] = get_args(Format)
+_ROWS: tuple[Rows, ...] = get_args(Rows)
+_FORMAT_NAMES = {"csv": "CSV", "jsonl": "JSON lines", "json": "JSON", "parquet": "Parquet"}
+
+
+@dataclass(frozen=True)
+class ExportChoice:
+    """What was chosen. `columns` in the order of the schema; `path` as typed, `~` and the like not yet expanded."""
+
+    format: Format
+    rows: Rows
+    columns: tuple[str, ...]
+    path: Path
+    spreadsheet_safe: bool
+    overwrite: bool
+
+
+class ExportDialog(FormDialog[ExportChoice]):
+    """Gives an `ExportChoice`, or None when it was left. Writes nothing itself."""
+
+    DEFAULT_CSS = """
+    ExportDialog > Vertical { max-width: 100; height: 22; max-height: 98%; }
+    ExportDialog .title { color: $primary; height: 1; }
+    ExportDialog .field Label { width: 10; }
+    ExportDialog Input:focus { background: $primary 30%; }
+    ExportDialog #export-options { height: 1fr; margin: 1 0; }
+    ExportDialog .group { height: 100%; margin-right: 1; }
+    ExportDialog .group > Label { color: $text-muted; }
+    ExportDialog #export-formats { width: 16; }
+    ExportDialog #export-scope { width: 22; }
+    ExportDialog #export-pick { width: 1fr; margin-right: 0; }
+    ExportDialog RadioSet, ExportDialog RadioSet:focus { border: none; padding: 0; width: 100%;
+        background: transparent; }
+    ExportDialog TickList, ExportDialog TickList:focus { border: none; padding: 0; height: 1fr;
+        background: $boost; }
+    ExportDialog #export-note { height: 1; color: $warning; }
+    ExportDialog .buttons { margin-top: 0; }
+    """
+
+    def __init__(self, schema: Schema, *, marked: int, shown: int, total: int, path: Path) -> None:
+        """`path`: the file to suggest."""
+        super().__init__()
+        self._schema = schema
+        self._counts: dict[Rows, int] = {"marked": marked, "shown": shown, "all": total}
+        self._path = path
+
+    def compose(self) -> ComposeResult:
+        first = next((rows for rows in _ROWS if self._counts[rows]), "all")
+        with Vertical():
+            yield Static("Export", classes="title")
+            with Horizontal(classes="field"):
+                yield Label("To")
+                yield Input(str(_with_suffix(self._path, "csv")), id="export-path")
+            with Horizontal(id="export-options"):
+                with Vertical(id="export-formats", classes="group"):
+                    yield Label("Format")
+                    with RadioSet(id="export-format"):
+                        for name in _FORMATS:
+                            yield RadioDot(_FORMAT_NAMES[name], value=name == "csv", id=f"format-{name}")
+                with Vertical(id="export-scope", classes="group"):
+                    yield Label("Rows")
+                    with RadioSet(id="export-rows"):
+                        for rows in _ROWS:
+                            label = Text(f"{self._counts[rows]:,} {rows}")
+                            empty = rows == "marked" and not self._counts[rows]
+                            yield RadioDot(label, value=rows == first, id=f"rows-{rows}", disabled=empty)
+                with Vertical(id="export-pick", classes="group"):
+                    yield Label("Columns")
+                    yield TickList(
+                        *(
+                            Selection(Text(safe_text(column.label)), column.name, not column.hidden)
+                            for column in self._schema
+                        ),
+                        id="export-columns",
+                    )
+            yield TickBox("Replace the file if it exists", id="export-overwrite")
+            yield TickBox("For a spreadsheet: escape text that begins with = + - @ (CSV)", id="export-safe")
+            yield Static("", id="export-note")
+            yield from self.compose_buttons("Export")
+
+    def on_mount(self) -> None:
+        self.query_one("#export-path", Input).focus()
+
+    # ---- what was chosen -------------------------------------------------------------------------------------
+    @property
+    def choice(self) -> ExportChoice | None:
+        """What Export would give now; None while something is missing; the note says what."""
+        names = set(self.query_one("#export-columns", TickList).selected)
+        columns = tuple(name for name in self._schema.names if name in names)
+        path = self.query_one("#export-path", Input).value.strip()
+        if not columns or not path:
+            return None
+        form = _FORMATS[self.query_one("#export-format", RadioSet).pressed_index]
+        return ExportChoice(
+            form,
+            _ROWS[self.query_one("#export-rows", RadioSet).pressed_index],
+            columns,
+            Path(path),
+            self.query_one("#export-safe", TickBox).value and form == "csv",
+            self.query_one("#export-overwrite", TickBox).value,
+        )
+
+    @on(RadioSet.Changed, "#export-format")
+    def _format_changed(self, event: RadioSet.Changed) -> None:
+        event.stop()
+        form = _FORMATS[event.index]
+        line = self.query_one("#export-path", Input)
+        line.value = str(_with_suffix(Path(line.value), form)) if line.value.strip() else ""
+        self.query_one("#export-safe", TickBox).disabled = form != "csv"
+
+    @on(TickList.SelectedChanged)
+    @on(Input.Changed)
+    def _check(self) -> None:
+        note = ""
+        if not self.query_one("#export-columns", TickList).selected:
+            note = "Select at least one column."
+        elif not self.query_one("#export-path", Input).value.strip():
+            note = "Enter a file name."
+        self.query_one("#export-note", Static).update(note)
+        self.query_one("#go", Button).disabled = bool(note)
+
+    # ---- leaving ---------------------------------------------------------------------------------------------
+    @on(Input.Submitted)
+    def action_go(self) -> None:
+        if (choice := self.choice) is not None:
+            self.dismiss(choice)
+
+
+def _with_suffix(path: Path, form: Format) -> Path:
+    """The path with the suffix of the format, if it had none or that of another format; any other suffix stays."""
+    if path.suffix.lstrip(".").lower() not in {*_FORMATS, "ndjson", ""} or not path.name:
+        return path
+    return path.with_suffix(f".{form}")
+
+
+def export_table(app: App[None], table: FrameTable, schema: Schema, stem: str) -> None:
+    """Opens the dialog for a table; `stem` begins the file name it suggests."""
+    path = Path.cwd() / f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}.csv"
+    dialog = ExportDialog(schema, path=path, marked=table.marked_count, shown=table.row_count, total=table.total_count)
+
+    def start(choice: ExportChoice | None) -> None:
+        if choice is None:
+            return
+        rows = table.marked_rows if choice.rows == "marked" else table.frame
+        rows = table.shown_rows if choice.rows == "shown" else rows
+        app.run_worker(partial(_export, app, rows, schema, choice), thread=True, group="export", exit_on_error=False)
+
+    app.push_screen(dialog, start)
+
+
+def _export(app: App[None], rows: pl.DataFrame, schema: Schema, choice: ExportChoice) -> None:
+    """In a worker thread."""
+    _, error = crash_log.attempt(_write, rows, schema, choice)
+    if error is not None:
+        app.call_from_thread(
+            partial(app.notify, str(error), title="Export failed", severity="error", timeout=10, markup=False)
+        )
+    else:
+        message = f"{len(rows):,} rows in {choice.path}"
+        app.call_from_thread(partial(app.notify, message, title="Exported", markup=False))
+
+
+def _write(rows: pl.DataFrame, schema: Schema, choice: ExportChoice) -> None:
+    from backends.frames import export
+
+    export.write(
+        rows,
+        choice.path,
+        choice.format,
+        schema=schema,
+        columns=choice.columns,
+        spreadsheet_safe=choice.spreadsheet_safe,
+        overwrite=choice.overwrite,
+    )

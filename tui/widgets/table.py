@@ -1,0 +1,491 @@
+"""FrameTable: the one table of the app, over a polars frame of any size, drawn without widgets or Python rows.
+
+    table = FrameTable(resource.schema)
+    table.append(page.frame)               # as pages arrive
+    table.set_filter("windows -state:completed")
+    table.sort("duration", descending=True)
+    table.marked_rows                      # what the user chose, whatever the filter
+
+Above `INLINE_ROWS` rows filters and sorts run in a thread; until that is done the table shows (and marks) what it
+showed before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, ClassVar
+
+import polars as pl
+from textual import events, on
+from textual.message import Message
+from textual.strip import Strip
+
+from backends.frames.schema import Column, Schema
+from tui.keymap import bindings
+from tui.widgets.line_list import LineList
+from tui.widgets.table_drawing import COMPONENTS, GUTTER, CellTexts, Columns, RowPainter, RowState, Viewport
+from tui.widgets.table_model import FrameModel, SortKey, ViewRequest, ViewState
+
+_FLASH = 2.0  # seconds
+_MAX_FLASHED = 200  # rows; more than that are no longer a hint
+
+
+class FrameTable(LineList):
+    """Rows with a filter, a multi-key sort, and marks by row key, which outlive filter, sort and refresh.
+
+    `cursor` is a position in the shown rows; it stays with its row when rows move.
+    """
+
+    BINDINGS = bindings("table")
+    HEADER_LINES = 1
+    STYLE_PREFIX = "frame-table--"
+    COMPONENT_CLASSES = {f"frame-table--{name}" for name in COMPONENTS}
+    INLINE_ROWS: ClassVar[int] = 300_000  # a sort of so many rows takes 30-50 ms, the longest that a key may wait
+    DEFAULT_CSS = """
+    FrameTable {
+        & > .frame-table--header { background: $panel; color: $foreground; text-style: bold; }
+        & > .frame-table--header-focus { background: $panel; color: $foreground; text-style: bold underline; }
+        & > .frame-table--cursor {
+            background: $block-cursor-blurred-background;
+            color: $block-cursor-blurred-foreground;
+            text-style: $block-cursor-blurred-text-style;
+        }
+        &:focus > .frame-table--cursor {
+            background: $block-cursor-background;
+            color: $block-cursor-foreground;
+            text-style: $block-cursor-text-style;
+        }
+        &:nocolor > .frame-table--cursor { background: $surface; color: $foreground; text-style: underline; }
+        &:focus:nocolor > .frame-table--cursor { text-style: bold reverse; }
+        & > .frame-table--flash { background: $primary-muted; color: $foreground; text-style: bold; }
+        & > .frame-table--mark { color: $text-warning; text-style: bold; }
+        & > .frame-table--good { color: $text-success; }
+        & > .frame-table--bad { color: $text-error; }
+        & > .frame-table--warning { color: $text-warning; }
+        & > .frame-table--active { color: $text-primary; } /* $accent is $warning in textual-dark */
+        & > .frame-table--quiet { color: $text-muted; }
+    }
+    """
+
+    class RowHighlighted(Message):
+        """The cursor is on another row; `key` is None when there is none."""
+
+        def __init__(self, key: str | None) -> None:
+            super().__init__()
+            self.key = key
+
+    class RowSelected(Message):
+        """Enter or a double click on the row with this key."""
+
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
+
+    class MarksChanged(Message):
+        """Other rows are marked."""
+
+    class ViewChanged(Message):
+        """Filter, sort or new rows have been applied: `shown_rows` and `row_count` are up to date."""
+
+    class _ViewComputed(Message, bubble=False):
+        def __init__(self, request: ViewRequest, state: ViewState | None) -> None:
+            super().__init__()
+            self.request, self.state = request, state  # None if it failed
+
+    class _SearchTextBuilt(Message, bubble=False):
+        def __init__(self, request: ViewRequest, text: pl.Series) -> None:
+            super().__init__()
+            self.request, self.text = request, text
+
+    def __init__(self, schema: Schema) -> None:
+        super().__init__()
+        self._model = FrameModel(schema)
+        self._columns = Columns(schema, fixed=1)
+        self._painter = RowPainter(CellTexts(self._model), self.style_of)
+        self._strips_version: tuple[object, ...] = ()
+        self._held: int | None = None  # the row that the user put the cursor on
+        self._range_row: int | None = None  # the row where a range of marks began
+        self._range_start = 0  # and its position
+        self._placing = False
+        self._flashed: frozenset[int] = frozenset()
+        self.busy = False  # whether a thread computes what will be shown
+        self._rerun = False  # another view is wanted once the thread is done
+        self._home = False  # whether a cursor whose row is gone belongs at the top, once it is known what is shown
+        self._highlighted_key: str | None = None
+
+    # ---- content -----------------------------------------------------------------------------------------------
+
+    def replace(self, frame: pl.DataFrame) -> None:
+        """Other content. Filter, sort, marks (by key) and cursor (by key) stay."""
+        held, had_marks = self._model.key_of(self._held), self._model.marked_count > 0
+        self._range_row = None
+        self._model.replace(frame)
+        self._held = self._model.row_of_key(held)
+        if held is not None and self._held is None:
+            self._held = -1  # gone, but the user had moved: the cursor stays about where it was
+        self._columns.forget()
+        self._columns.observe(self._model.frame)
+        self._update_view()
+        if had_marks:
+            self.post_message(self.MarksChanged())
+
+    def append(self, frame: pl.DataFrame) -> None:
+        """More rows; one whose key was there before replaces the old one, in its place."""
+        self._model.append(frame)
+        self._columns.observe(frame)
+        self._update_view()
+
+    @property
+    def schema(self) -> Schema:
+        return self._model.schema
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """All rows, in order of arrival."""
+        return self._model.frame
+
+    @property
+    def shown_rows(self) -> pl.DataFrame:
+        """The rows that pass the filter, sorted."""
+        return self._model.shown_rows
+
+    @property
+    def row_count(self) -> int:
+        """How many rows are shown."""
+        return self._model.row_count
+
+    @property
+    def total_count(self) -> int:
+        return len(self._model.frame)
+
+    @property
+    def cursor_key(self) -> str | None:
+        return self._model.key_of(self._model.row_at(self.cursor))
+
+    @property
+    def cursor_row(self) -> dict[str, Any] | None:
+        return self._model.row(self._model.row_at(self.cursor))
+
+    def move_to_key(self, key: str) -> bool:
+        """Put the cursor on a row; False if that row is not shown."""
+        position = self._model.position_of(self._model.row_of_key(key))
+        if position is not None:
+            self.cursor = position
+            self._held = self._model.row_at(position)
+        return position is not None
+
+    # ---- filter and sort ---------------------------------------------------------------------------------------
+
+    @property
+    def filter_text(self) -> str:
+        return self._model.filter_text
+
+    @property
+    def sort_keys(self) -> tuple[SortKey, ...]:
+        return self._model.sort_keys
+
+    def set_filter(self, text: str) -> None:
+        """Raises `FilterSyntaxError` and leaves the table unchanged."""
+        if text != self._model.filter_text:
+            self._model.set_filter(text)
+            self._home = True
+            self._update_view()
+
+    def prepare_filter(self) -> None:
+        """The user is about to type a filter: do what its first word would have to wait for, if that is long."""
+        request = self._model.view_request()
+        if len(request.frame) > self.INLINE_ROWS and request.search_text is None and self.is_running:
+            work = partial(self._build_search_text, request)
+            self.run_worker(work, thread=True, group="prepare", exit_on_error=False)
+
+    def _build_search_text(self, request: ViewRequest) -> None:
+        """In a worker thread."""
+        self.post_message(self._SearchTextBuilt(request, request.build_search_text()))
+
+    @on(_SearchTextBuilt)
+    def _keep_search_text(self, event: _SearchTextBuilt) -> None:
+        event.stop()
+        self._model.keep_search_text(event.request, event.text)
+
+    def sort(self, column: str | None, descending: bool = False, add: bool = False) -> None:
+        """Sort by a column (None: order of arrival); `add` puts it behind the other keys or turns it where it is.
+
+        Raises KeyError for a column that the frame lacks.
+        """
+        if column is None:
+            keys: tuple[SortKey, ...] = ()
+        elif not add:
+            keys = (SortKey(column, descending),)
+        else:
+            before = {key.column: key for key in self._model.sort_keys}
+            keys = tuple((before | {column: SortKey(column, descending)}).values())
+        self._model.set_sort(keys)
+        self._update_view()
+
+    def _update_view(self) -> None:
+        request = self._model.view_request()
+        if request.is_quick or len(request.frame) <= self.INLINE_ROWS or not self.is_running:
+            self._apply_view(request, request.compute())
+        elif self.busy:
+            self._rerun = True
+        else:
+            self.busy = True
+            self.run_worker(partial(self._compute_view, request), thread=True, group="view", exit_on_error=False)
+
+    def _compute_view(self, request: ViewRequest) -> None:
+        """In a worker thread."""
+        state = None
+        try:
+            state = request.compute()
+        finally:  # also when polars panics, which is not an Exception: the table must not wait for ever
+            self.post_message(self._ViewComputed(request, state))
+
+    @on(_ViewComputed)
+    def _view_computed(self, event: _ViewComputed) -> None:
+        event.stop()
+        self.busy = False
+        fits = event.state is not None and self._apply_view(event.request, event.state)
+        if self._rerun or (event.state is not None and not fits):
+            self._rerun = False
+            self._update_view()
+
+    def _apply_view(self, request: ViewRequest, state: ViewState) -> bool:
+        applied = self._model.apply(request, state)
+        if applied:
+            self._rows_changed(self._home)
+            self._home = False
+            self.post_message(self.ViewChanged())
+            self._post_highlighted()
+        return applied
+
+    def _post_highlighted(self) -> None:
+        key = self.cursor_key
+        if key != self._highlighted_key:
+            self._highlighted_key = key
+            self.post_message(self.RowHighlighted(key))
+
+    # ---- the cursor --------------------------------------------------------------------------------------------
+
+    def validate_cursor(self, position: int) -> int:
+        return max(0, min(position, self.row_count - 1))
+
+    def watch_cursor(self, old: int, new: int) -> None:
+        if not self._placing:
+            self._held = self._model.row_at(new)
+        if self._range_row is None:
+            self.refresh_lines(old + 1)
+            self.refresh_lines(new + 1)
+        else:
+            self.refresh()
+        if not self._placing:
+            self.show_cursor()
+        self._post_highlighted()
+
+    def _rows_changed(self, home: bool) -> None:
+        """Other rows are shown, or in another order: the cursor follows its row and stays on its line of the screen.
+
+        A row that is gone leaves the cursor where it was, or at the top (`home`); it gets it back when it returns,
+        unless the user has moved. A cursor that nobody has moved stays at the top while rows arrive.
+        """
+        line = self.cursor - self.scroll_offset.y
+        position = self._model.position_of(self._held)
+        start = self._model.position_of(self._range_row)
+        self._range_row, self._range_start = (None, 0) if start is None else (self._range_row, start)
+        self.fit_virtual_size()
+        self._placing = True
+        try:
+            self.cursor = position if position is not None else 0 if home or self._held is None else self.cursor
+        finally:
+            self._placing = False
+        self.keep_cursor_at(line)
+        self.refresh()
+
+    # ---- drawing -----------------------------------------------------------------------------------------------
+
+    @property
+    def content_width(self) -> int:
+        return self._columns.place(self.line_width).width
+
+    def render_line(self, y: int) -> Strip:
+        scrolled, top = self.scroll_offset
+        view = Viewport(self._columns.place(self.line_width), scrolled, self.line_width)
+        version = (view, self._model.version)
+        if version != self._strips_version:
+            self._strips.clear()
+            self._strips_version = version
+        if y == 0:
+            focused = self._columns.focused_column
+            return self._painter.header(view, self._model.sort_keys, focused.name if focused is not None else None)
+        row = self._row_state(top + y - 1)
+        if row is None:
+            return self._painter.blank(view.width)
+        return self.cached_strip(row, lambda: self._painter.row(view, row))
+
+    def _row_state(self, position: int) -> RowState | None:
+        number = self._model.row_at(position)
+        if number is None:
+            return None
+        marked, flashed = self._model.is_marked(number), number in self._flashed
+        return RowState(position, position == self.cursor, marked, self._in_range(position), flashed)
+
+    def _in_range(self, position: int) -> bool:
+        if self._range_row is None:
+            return False
+        return min(self._range_start, self.cursor) <= position <= max(self._range_start, self.cursor)
+
+    def flash(self, keys: Sequence[str]) -> None:
+        """Makes rows stand out for a moment, because something about them has changed."""
+        rows = (self._model.row_of_key(key) for key in keys[:_MAX_FLASHED])
+        self._flashed = frozenset(row for row in rows if row is not None)
+        self.refresh()
+        self.set_timer(_FLASH, partial(self._unflash, self._flashed))
+
+    def _unflash(self, rows: frozenset[int]) -> None:
+        if self._flashed is rows:
+            self._flashed = frozenset()
+            self.refresh()
+
+    def keys_in_sight(self) -> list[str]:
+        """The keys of the rows on the screen, in order."""
+        key = self._model.schema.key
+        return self._model.window(self.scroll_offset.y, self.page_rows, [key])[key].to_list()
+
+    # ---- columns -----------------------------------------------------------------------------------------------
+
+    @property
+    def visible_columns(self) -> tuple[Column, ...]:
+        return self._columns.visible
+
+    def focus_column(self, index: int) -> None:
+        """Put the column cursor on the visible column of that number, from 0."""
+        self._columns.focus(index)
+        self._columns_changed()
+
+    def action_column(self, step: int) -> None:
+        self.focus_column(self._columns.focused + step)
+
+    def action_hide_column(self) -> None:
+        """The last visible column stays."""
+        column = self._columns.focused_column
+        if column is not None and self._columns.hide(column.name):
+            self._columns_changed()
+
+    def action_show_columns(self) -> None:
+        self._columns.show_all()
+        self._columns.observe(self._model.frame)
+        self._columns_changed()
+
+    def action_widen(self, cells: int) -> None:
+        column = self._columns.focused_column
+        if column is not None:
+            self._columns.widen(column.name, cells, self.line_width)
+            self._columns_changed()
+
+    def _columns_changed(self) -> None:
+        self.fit_virtual_size()
+        self._show_focused_column()
+        self.refresh()
+
+    def _show_focused_column(self) -> None:
+        layout = self._columns.place(self.line_width)
+        if not layout.slots:
+            return
+        slot = layout.slots[min(self._columns.focused, len(layout.slots) - 1)]
+        x = self.scroll_offset.x
+        if slot.end <= layout.fixed:
+            return
+        if slot.start - x < layout.fixed:
+            self.scroll_to(x=slot.start - layout.fixed, animate=False, force=True)
+        elif slot.end - x > self.line_width:
+            self.scroll_to(x=min(slot.end - self.line_width, slot.start - layout.fixed), animate=False, force=True)
+
+    def action_sort_column(self, number: int, add: bool = False) -> None:
+        """Sort by the visible column of that number, from 1; again reverses."""
+        visible = self._columns.visible
+        if 1 <= number <= len(visible):
+            name = visible[number - 1].name
+            before = next((key for key in self._model.sort_keys if key.column == name), None)
+            self.sort(name, descending=before is not None and not before.descending, add=add)
+
+    def action_sort_focused(self) -> None:
+        self.action_sort_column(self._columns.focused + 1)
+
+    # ---- marks -------------------------------------------------------------------------------------------------
+
+    @property
+    def marked_rows(self) -> pl.DataFrame:
+        """All marked rows in order of arrival, also those that the filter hides."""
+        return self._model.marked_rows
+
+    @property
+    def marked_count(self) -> int:
+        return self._model.marked_count
+
+    @property
+    def marked_keys(self) -> set[str]:
+        return self._model.marked_keys
+
+    def _marks_changed(self) -> None:
+        self.refresh()
+        self.post_message(self.MarksChanged())
+
+    def action_mark(self) -> None:
+        """Mark or unmark the row and go to the next."""
+        self._toggle_mark(self.cursor)
+        self.cursor += 1
+
+    def _toggle_mark(self, position: int) -> None:
+        row = self._model.row_at(position)
+        if row is not None:
+            self._model.toggle(row)
+            self._marks_changed()
+
+    def action_range_mark(self) -> None:
+        """Begin a range at the cursor, or mark everything from where it began to here."""
+        if self._range_row is None:
+            self._range_row, self._range_start = self._model.row_at(self.cursor), self.cursor
+            self.refresh()
+            return
+        self._range_row = None
+        self._model.mark_positions(self._range_start, self.cursor)
+        self._marks_changed()
+
+    def action_mark_shown(self) -> None:
+        self._model.mark_shown()
+        self._marks_changed()
+
+    def action_invert(self) -> None:
+        self._model.invert_shown()
+        self._marks_changed()
+
+    def action_unmark(self) -> None:
+        self._range_row = None
+        self._model.unmark()
+        self._marks_changed()
+
+    # ---- opening, the mouse ------------------------------------------------------------------------------------
+
+    def action_open(self) -> None:
+        key = self.cursor_key
+        if key is not None:
+            self.post_message(self.RowSelected(key))
+
+    def on_click(self, event: events.Click) -> None:
+        offset = event.get_content_offset(self)
+        if offset is None or event.button != 1:
+            return
+        layout = self._columns.place(self.line_width)
+        slot = layout.slot_at(offset.x if offset.x < layout.fixed else offset.x + self.scroll_offset.x)
+        if slot is not None:
+            self.focus_column(slot)
+        position = self.scroll_offset.y + offset.y - 1
+        if offset.y == 0:
+            if slot is not None:
+                self.action_sort_column(slot + 1, add=event.shift)
+        elif position < self.row_count:
+            self.cursor = position
+            if offset.x < GUTTER:
+                self._toggle_mark(position)
+            elif event.chain == 2:
+                self.action_open()
