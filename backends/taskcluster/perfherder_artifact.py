@@ -1,7 +1,7 @@
 """Whether Perfherder would take a perfherder-data file, and if not, what is wrong with it.
 
-The rules are those of Treeherder's schemas/performance-artifact.json (`backends/schemas`). Treeherder refuses a file for
-one broken rule; `measurements` reads what can be read and shows the broken rule with it.
+The rules are those of Treeherder's schemas/performance-artifact.json (`backends/schemas`). Treeherder refuses a file
+for one broken rule; `measurements` reads what can be read and shows the broken rule with it.
 """
 
 from __future__ import annotations

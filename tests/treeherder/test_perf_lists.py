@@ -24,7 +24,7 @@ from backends.treeherder.locators import (
 )
 from backends.treeherder.value_comparison import ValueList
 from tests.treeherder.listing import Lists, answer_question, entry
-from tui.widgets.frame_columns import Columns, header_label
+from tui.widgets.table_drawing import Columns, header_label
 
 
 def test_from_the_repositories_to_the_series_of_three_suites(open_list: Lists) -> None:
