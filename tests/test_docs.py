@@ -65,3 +65,18 @@ def test_the_code_of_the_page_on_extending_is_that_of_the_toy_system() -> None:
     assert len(blocks) == 4
     for block in blocks:
         assert " ".join(block.split()) in toy, block
+
+
+def test_the_architecture_page_names_every_package_and_nothing_that_is_not_there() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    packages = {
+        f"{path.parent.relative_to(ROOT)}/"
+        for top in ("backends", "tui", "ciexplore")
+        for path in (ROOT / top).rglob("__init__.py")
+    } - {"backends/", "tui/"}
+    named = set(re.findall(r"`((?:backends|tui|ciexplore)/[\w/]*/|ciexplore/)`", page))
+    assert named == packages
+    for first, others in re.findall(r"^\| `((?:backends|tui)/\w+\.py)`((?:, `[\w/]+(?:\.py|/)`)*)", page, re.MULTILINE):
+        folder = Path(first).parent
+        for name in [first, *re.findall(r"`([\w/]+\.py)`", others)]:
+            assert (ROOT / name).is_file() or (ROOT / folder / name).is_file(), name
