@@ -175,11 +175,11 @@ def load(environment: Mapping[str, str] | None = None, overrides: Mapping[str, A
         if env and (text := environment.get(env, "")):
             if env != current[name]:
                 notes.append(f"{env} is now {current[name]}.")
-            values[name], origins[name] = _typed(name, text, f"the environment variable {env}"), env
+            values[name], origins[name] = _convert(name, text, f"the environment variable {env}"), env
     for name, value in (overrides or {}).items():
         if value is not None:
             values[name], origins[name] = value, "command line"
-    return replace(_checked(Settings(**values), origins), origins=origins, notes=tuple(notes))
+    return replace(_check(Settings(**values), origins), origins=origins, notes=tuple(notes))
 
 
 def _from_file(path: Path, notes: list[str]) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def _from_file(path: Path, notes: list[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in _flatten(document, {*known, *old}):
         if key in old:
-            values.setdefault(old[key], _typed(old[key], value, f"'{key}' in {path}"))
+            values.setdefault(old[key], _convert(old[key], value, f"'{key}' in {path}"))
             notes.append(f"The setting {key} in {path} is now {current[old[key]]}.")
             continue
         if key not in known:
@@ -197,8 +197,8 @@ def _from_file(path: Path, notes: list[str]) -> dict[str, Any]:
 
             near = difflib.get_close_matches(key[:60], known, n=3, cutoff=0.6)
             hint = f"Did you mean {' or '.join(near)}?" if near else f"Known settings: {', '.join(known)}."
-            raise UsageError(f"The settings file {path} has an unknown setting {_quoted(key)}.", hint)
-        values[known[key]] = _typed(known[key], value, f"'{key}' in {path}")
+            raise UsageError(f"The settings file {path} has an unknown setting {_quote(key)}.", hint)
+        values[known[key]] = _convert(known[key], value, f"'{key}' in {path}")
     return values
 
 
@@ -257,18 +257,18 @@ def _longest_number_line(content: bytes) -> int:
     return content.count(b"\n", 0, longest.start()) + 1
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     """A name from a settings file in quotes, shortened, with nothing that a terminal would obey."""
     printable = "".join(character if character.isprintable() else "�" for character in text)
     return f"'{printable if len(printable) <= 60 else printable[:59] + '…'}'"
 
 
-def _as_written(value: Any) -> str:
+def _describe_value(value: Any) -> str:
     """A value of the wrong type, much as it stands in the file."""
     if isinstance(value, dict | list):
         return "a table" if isinstance(value, dict) else "a list"
     try:
-        return _quoted(str(value))
+        return _quote(str(value))
     except ValueError:  # Python writes no number of more than 4,300 digits
         return "a number that is too long"
 
@@ -284,7 +284,7 @@ def _flatten(document: Mapping[str, Any], stop: set[str]) -> Iterator[tuple[str,
             yield name, value
 
 
-def _typed(name: str, value: Any, where: str) -> Any:
+def _convert(name: str, value: Any, where: str) -> Any:
     default = getattr(Settings(), name)
     if isinstance(default, Mapping):
         if not isinstance(value, dict) or not all(isinstance(v, str) for v in value.values()):
@@ -293,7 +293,7 @@ def _typed(name: str, value: Any, where: str) -> Any:
     if isinstance(default, int):
         return _whole_number(value, where)
     if not isinstance(value, str):
-        raise UsageError(f"{where} must be a string, not {_as_written(value)}.")
+        raise UsageError(f"{where} must be a string, not {_describe_value(value)}.")
     return value
 
 
@@ -303,11 +303,11 @@ def _whole_number(value: Any, where: str) -> int:
     if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,30}\s*", value):
         number = int(value)
     if not isinstance(number, int) or isinstance(number, bool) or not -(2**63) <= number < 2**63:
-        raise UsageError(f"{where} must be a whole number, not {_as_written(value)}.")
+        raise UsageError(f"{where} must be a whole number, not {_describe_value(value)}.")
     return number
 
 
-def _checked(settings: Settings, origins: Mapping[str, str]) -> Settings:
+def _check(settings: Settings, origins: Mapping[str, str]) -> Settings:
     if not 0 <= settings.jobs <= 64:
         raise UsageError(f"jobs is {settings.jobs} ({origins['jobs']}).", "It must be between 1 and 64, or 0.")
     if settings.cache_bytes < 10_000_000:
@@ -323,8 +323,8 @@ def _check_path(text: str, where: str) -> None:
         os.lstat(Path(text).expanduser())
     except (ValueError, RuntimeError) as error:  # a NUL; ~NAME of a user that there is not
         why = "there is no such home directory" if isinstance(error, RuntimeError) else "it holds a NUL character"
-        raise UsageError(f"{where} is no path: {why}.", "Set another path.") from error
+        raise UsageError(f"{where} is not a path: {why}.", "Set another path.") from error
     except OSError as error:
         if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
             words = (error.strerror or "").lower()
-            raise UsageError(f"{where} is no usable path: {words}.", "Set another path.") from error
+            raise UsageError(f"{where} is not a usable path: {words}.", "Set another path.") from error

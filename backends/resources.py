@@ -273,7 +273,7 @@ class Resource(ABC):
 
 
 @dataclass(frozen=True)
-class Gathered:
+class ListContents:
     """A whole listing: the rows, the least fresh origin of any part of it, and what was odd, in sentences.
 
     `partial`: something that belongs to it could not be had.
@@ -285,9 +285,9 @@ class Gathered:
     partial: bool = False
 
 
-def gather(
+def read_list(
     resource: Resource, cancel: CancelToken, progress: Callable[[int, int | None], None] | None = None
-) -> Gathered:
+) -> ListContents:
     """The list as one frame, for callers that have no use for parts of it.
 
     The rows are in the order in which they came first, each as it came last. `progress` is called with the different
@@ -312,4 +312,4 @@ def gather(
         if len(keys) < len(frame):  # a row that was completed later stays where it came first
             rows = frame.group_by(resource.schema.key, maintain_order=True).last()
             frame = rows.select(frame.columns)
-    return Gathered(frame, origin, tuple(notes), partial)
+    return ListContents(frame, origin, tuple(notes), partial)

@@ -193,7 +193,7 @@ def parse_locator(text: str, settings: Settings | None = None) -> Locator:
                 return found
     if pasted.addresses:
         refusal = _several_urls(pasted)
-    raise refusal or InvalidLocatorError(f"Unrecognized: {pasted.quoted()}.", _HINT)
+    raise refusal or InvalidLocatorError(f"Unrecognized: {pasted.quote()}.", _HINT)
 
 
 def _parsers() -> list[Callable[[PastedText], Locator | None]]:

@@ -25,7 +25,7 @@ import httpx
 from backends.cancel import CancelToken
 from backends.demo import DemoOptions, DemoProcess, locators
 from backends.http import Http, Mode
-from backends.resources import gather
+from backends.resources import read_list
 from backends.systems import parse_locator
 from backends.taskcluster.client import Client
 from backends.taskcluster.locators import TaskGroup
@@ -115,7 +115,7 @@ def main() -> None:
         def listed(mode: Mode, cache: Path) -> int:
             http = Http(cache_dir=cache, mode=mode)
             try:
-                return len(gather(GroupTaskList(locator, Client(http, server.root_url)), cancel).frame)
+                return len(read_list(GroupTaskList(locator, Client(http, server.root_url)), cancel).frame)
             finally:
                 http.close()
 

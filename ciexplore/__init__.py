@@ -93,10 +93,10 @@ class Listing:
         """All rows, or those that match a filter (same syntax as in the app). Raises `AppError`s."""
         from backends.cancel import CancelToken
         from backends.frames import filters
-        from backends.resources import gather
+        from backends.resources import read_list
 
         parsed = filters.parse(filter, self.schema)
-        frame = gather(self._resource, CancelToken()).frame
+        frame = read_list(self._resource, CancelToken()).frame
         return frame if parsed.is_empty else frame.filter(parsed.mask(frame))
 
     def download(

@@ -62,11 +62,11 @@ def test_no_file_is_no_problem(tmp_path: Path) -> None:
         (f"# {'.' * 60_000}\n\n{'a.' * 12_000}a = 1\n", r"nested too deeply \(line 3\)"),
         ("[look]\n\ntheme = 'x\n", "at line 3"),
         ('[look]\ntheme = """x\n\n', "line 2, the end of the file"),
-        ('[cache]\ndir = "a\\u0000b"\n', "cache_dir .* is no path: it holds a NUL"),
-        ('[state]\ndir = "a\\u0000b"\n', "state_dir .* is no path: it holds a NUL"),
-        ('[download]\noutput = "a\\u0000b"\n', "output .* is no path: it holds a NUL"),
+        ('[cache]\ndir = "a\\u0000b"\n', "cache_dir .* is not a path: it holds a NUL"),
+        ('[state]\ndir = "a\\u0000b"\n', "state_dir .* is not a path: it holds a NUL"),
+        ('[download]\noutput = "a\\u0000b"\n', "output .* is not a path: it holds a NUL"),
         ('[submit]\ncredentials = "~nobody-here/x"\n', "submit_credentials .* no such home directory"),
-        (f"[cache]\ndir = '{'x' * 5000}'\n", "cache_dir .* no usable path: file name too long"),
+        (f"[cache]\ndir = '{'x' * 5000}'\n", "cache_dir .* not a usable path: file name too long"),
     ],
 )
 def test_a_wrong_setting_is_named_not_ignored(tmp_path: Path, text: str, word: str) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from backends.cancel import CancelToken
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
-from backends.resources import Page, Resource, gather
+from backends.resources import Page, Resource, read_list
 
 SCHEMA = Schema((Column("name", Kind.TEXT, "Name"), Column("count", Kind.COUNT, "Count")), key="name")
 Rows = list[tuple[str, int]]
@@ -34,7 +34,7 @@ class Parts(Resource):
 )
 def test_rows_that_are_completed_later_are_counted_once_and_keep_their_place(parts: list[Rows]) -> None:
     told: list[int] = []
-    found = gather(Parts(parts), CancelToken(), lambda rows, _: told.append(rows)).frame
+    found = read_list(Parts(parts), CancelToken(), lambda rows, _: told.append(rows)).frame
     expected: dict[str, int] = {}
     for rows in parts:
         expected.update(rows)  # keeps the place of the first, the value of the last

@@ -298,7 +298,7 @@ class WakeableBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         if _here.lease is not None:
             _here.lease.connected = True
-        failure: Exception = httpcore.ConnectError(f"{host} has no address")
+        failure: Exception = httpcore.ConnectError(f"{host} has no IP address")
         with _mapped(_CONNECTING):
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         for family, kind, protocol, _, address in found:

@@ -84,7 +84,7 @@ class PastedUrl:
         if self.scheme == "http" and not is_loopback(self.host):
             raise InvalidLocatorError(
                 f"{self.host} is to be asked over plain http, which anyone on the way can read and change.",
-                "Use the https address; plain http is for servers on this machine.",
+                "Use the https URL; plain http is for servers on this machine.",
             )
         return self.origin
 
@@ -111,7 +111,7 @@ class PastedText:
             text = f"{scheme}://{text}"
         return split_url(text)
 
-    def quoted(self) -> str:
+    def quote(self) -> str:
         """The text in quotes for a message: short, one line, nothing that a terminal obeys."""
         shown = self.text if len(self.text) <= 60 else f"{self.text[:57]}…"
         return "“" + "".join(char if char.isprintable() else "�" for char in shown) + "”"
@@ -124,10 +124,10 @@ def split_url(text: str) -> PastedUrl:
         port, host = split.port, (split.hostname or "").rstrip(".")
         query = dict(reversed(parse_qsl(split.query, max_num_fields=200)))
     except ValueError as error:
-        raise InvalidLocatorError("This is not a well-formed address.", "Copy it again from the browser.") from error
+        raise InvalidLocatorError("This is not a well-formed URL.", "Copy it again from the browser.") from error
     if split.username is not None or split.password is not None:
         raise InvalidLocatorError(
-            "This address has a user name or a password in it.", "Paste it without what stands before the @."
+            "This URL has a user name or a password in it.", "Paste it without what stands before the @."
         )
     _check_host(split, host)
     return PastedUrl(split.scheme, host, port, split.path, query, split.fragment)
@@ -138,9 +138,9 @@ def _check_host(split: SplitResult, host: str) -> None:
         try:
             ipaddress.IPv6Address(host)
         except ValueError as error:
-            raise InvalidLocatorError("This address has no valid host.", "Copy it again from the browser.") from error
+            raise InvalidLocatorError("This URL has no valid host.", "Copy it again from the browser.") from error
     elif HOST.fullmatch(host) is None or "\\" in split.netloc:
-        raise InvalidLocatorError("This address has no valid host.", "Copy it again from the browser.")
+        raise InvalidLocatorError("This URL has no valid host.", "Copy it again from the browser.")
 
 
 def _meant(text: str) -> tuple[str, int]:

@@ -168,7 +168,7 @@ class Template:
             shown = segment.text if segment.kind is None else segment.text.upper().replace("_", "-")
             path += f"[/{shown}" if segment.optional else f"/{shown}"
         path = path[1:] + "]" * sum(segment.optional for segment in self.segments)
-        pairs = [part for option in self.options for part in _shown(option)]
+        pairs = [part for option in self.options for part in _option_syntax(option)]
         return f"{self.prefix}:{path}" + (f"[?{'&'.join(pairs)}]" if pairs else "")
 
     def kind(self, name: str) -> FieldKind:
@@ -267,7 +267,7 @@ class Template:
         return ["1"]
 
 
-def _shown(option: Option) -> list[str]:
+def _option_syntax(option: Option) -> list[str]:
     return (
         [f"{option.name}={option.kind.placeholder}"] if option.name else [f"{word}=1" for word in option.kind.choices]
     )

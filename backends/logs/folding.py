@@ -42,7 +42,7 @@ class Folding:
         rows = self._rows[last] + shown_to - self._starts[last] if self._count else 0
         self.row_count: int = rows + (shown_to < lines)
 
-    def at(self, row: int) -> FoldedRow:
+    def row_at(self, row: int) -> FoldedRow:
         """Raises IndexError for a row that there is not."""
         if not 0 <= row < self.row_count:
             raise IndexError(row)
@@ -64,9 +64,9 @@ class Folding:
         return row
 
     def hides(self, line: int) -> bool:
-        return self.at(self.row_of(line)).hidden > 0 if 0 <= line < self._lines else False
+        return self.row_at(self.row_of(line)).hidden > 0 if 0 <= line < self._lines else False
 
-    def opened(self, start: int, count: int) -> Folding:
+    def unfold(self, start: int, count: int) -> Folding:
         """The same with these lines shown."""
         more = pl.DataFrame({"start": [start], "end": [start + count]})
         return Folding(_join_ranges(pl.concat([self._ranges, more]), self._lines), self._lines)

@@ -125,8 +125,8 @@ class Matches:
             self._lines.extend(lines if len(lines) <= room else lines[:room])
 
     @property
-    def kept(self) -> array[int]:
-        """All that can be gone to; it may grow while one looks."""
+    def lines(self) -> array[int]:
+        """The numbers of the matching lines, up to the cap; it may grow meanwhile."""
         return self._lines
 
     @property

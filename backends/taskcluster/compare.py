@@ -17,7 +17,7 @@ from backends.frames.comparison import COMPARED, compare
 from backends.frames.schema import Column, Kind, Schema
 from backends.locators import InvalidLocatorError, Locator
 from backends.pool import map_concurrently
-from backends.resources import Chart, Document, Entry, Gathered, Link, LogAddress, Page, Row, gather
+from backends.resources import Chart, Document, Entry, Link, ListContents, LogAddress, Page, Row, read_list
 from backends.taskcluster.client import Client
 from backends.taskcluster.contents import ClientListing, task_document
 from backends.taskcluster.group_cache import GroupTasks, load_tasks
@@ -392,10 +392,10 @@ class SeriesValueList(_ComparisonList):
         return task_document(self._client(row), row)
 
 
-def load_measurements(client: Client, side: TaskGroup, cancel: CancelToken) -> Gathered:
+def load_measurements(client: Client, side: TaskGroup, cancel: CancelToken) -> ListContents:
     """The measurements of these tasks (schema `MEASUREMENTS`)."""
     tasks = load_tasks(client, side, cancel)
-    values = gather(MeasurementList.of_rows(tasks.frame, client), cancel)
+    values = read_list(MeasurementList.of_rows(tasks.frame, client), cancel)
     notes = tuple(note for note in (tasks.note, *values.notes) if note)
     return replace(values, origin=tasks.origin.worse(values.origin), notes=notes)
 

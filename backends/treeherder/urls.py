@@ -665,7 +665,7 @@ def read_push(text: str, options: Mapping[str, Any]) -> Locator:
     if isinstance(found, PushJobs | PushOf | LandoPush | SimilarJobs | JobFailures):
         return found
     raise UsageError(
-        f"{PastedText(text).quoted()} is not a push.",
+        f"{PastedText(text).quote()} is not a push.",
         "Write its id, its revision, REPOSITORY:REVISION, or its Treeherder URL.",
     )
 

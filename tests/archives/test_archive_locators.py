@@ -263,7 +263,7 @@ def test_open_in_browser_leads_to_what_was_opened(hgweb: Hgweb, monkeypatch: pyt
     from backends.archives import resource_for
     from backends.cancel import CancelToken
     from backends.http import Http
-    from backends.resources import gather
+    from backends.resources import read_list
 
     monkeypatch.setattr(configured, "hgweb", hgweb.url)
     chosen, http, first = with_(config.load(), hg_url=hgweb.url), Http(tries=1), hgweb.repositories.first
@@ -275,7 +275,7 @@ def test_open_in_browser_leads_to_what_was_opened(hgweb: Hgweb, monkeypatch: pyt
             Revision("projects/ash", first[:12], "testing", "zip", hgweb.url),
         ):  # fmt: skip
             resource = resource_for(locator, http, chosen)
-            frame = gather(resource, CancelToken()).frame
+            frame = read_list(resource, CancelToken()).frame
             url = resource.web_url()
             assert url is not None and parse_locator(url) == locator
             assert httpx.get(url, timeout=60).status_code == 200, url

@@ -21,7 +21,7 @@ from backends.http import Http
 from backends.http.response import ResponseSource
 from backends.locators import InvalidLocatorError
 from backends.locators.archives import Repository, Revision
-from backends.resources import Action, Document, Link, Question, Resource, Row, gather
+from backends.resources import Action, Document, Link, Question, Resource, Row, read_list
 from backends.systems import parse_locator
 from tests.archives.mercurial_server import Hgweb
 
@@ -42,7 +42,7 @@ def opened(tmp_path: Path) -> Iterator[Opened]:
 
 
 def listed(resource: Resource) -> pl.DataFrame:
-    return gather(resource, CancelToken()).frame
+    return read_list(resource, CancelToken()).frame
 
 
 def row(resource: Resource, **wanted: Any) -> Row:
@@ -132,7 +132,7 @@ def test_a_server_that_cannot_be_asked_leaves_the_pinned_ones(hgweb: Hgweb, open
     with pytest.raises(AppError):
         listed(away)  # nothing of that server is pinned
     away._pins.toggle("http://127.0.0.1:9", "x")  # type: ignore[attr-defined]
-    gathered = gather(away, CancelToken())
+    gathered = read_list(away, CancelToken())
     assert gathered.frame["name"].to_list() == ["x"] and gathered.origin.source is ResponseSource.STALE
     assert "no longer" in do(entry(there, row(there, name="projects/ash"), "Unpin"))
 

@@ -18,7 +18,7 @@ from backends.config import load
 from backends.demo import DemoServer
 from backends.errors import OperationCancelledError, UsageError
 from backends.http import Http, Mode
-from backends.resources import Action, Question, gather
+from backends.resources import Action, Question, read_list
 from backends.systems import parse_locator, systems
 from backends.treeherder.datasets import lists
 from backends.treeherder.datasets.fetch_log import now
@@ -267,13 +267,13 @@ def test_the_app_opens_the_list_and_each_view_from_it(filled: Path) -> None:
     with Http(mode=Mode.OFFLINE) as http:
         found = systems()["treeherder"]
         listing = found.resource(DatasetViews(str(filled)), http, load(), CancelToken())
-        gathered = gather(listing, CancelToken())
+        gathered = read_list(listing, CancelToken())
         assert len(gathered.frame) == len(VIEWS)
         assert gathered.frame["key"].is_unique().all()
         row = gathered.frame.row(by_predicate=pl.col("view") == "groups", named=True)
         inner = found.resource(listing.open(row), http, load(), CancelToken())  # type: ignore[arg-type]
         assert (inner.noun, inner.title) == (("group", "groups"), VIEWS["groups"].about)
-        rows = gather(inner, CancelToken())
+        rows = read_list(inner, CancelToken())
         assert dict(rows.frame.schema) == inner.schema.polars()
         assert rows.frame["group_id"].is_unique().all()
 
@@ -294,7 +294,7 @@ def test_the_app_fetches_into_a_new_store_and_says_what_came(
             asked[-1].opens(" ")
         locator = asked[-1].opens(str(tmp_path / "new"))
         listing = found.resource(locator, http, settings, CancelToken())
-        assert gather(listing, CancelToken()).frame.is_empty()
+        assert read_list(listing, CancelToken()).frame.is_empty()
         assert not (tmp_path / "new").exists(), "looking makes nothing"
         fetch = listing.menu(None, pl.DataFrame())[0]
         assert isinstance(fetch, Action) and "autoland" in fetch.label and "autoland" not in fetch.confirm
@@ -305,7 +305,7 @@ def test_the_app_fetches_into_a_new_store_and_says_what_came(
         assert "pairs" in fetch.run(CancelToken(), said.append)
         assert any(words.endswith("pushes") for words in said)
         assert fetch.run(CancelToken(), said.append) == "0 requests: nothing new."
-        assert len(gather(listing, CancelToken()).frame) == len(VIEWS)
+        assert len(read_list(listing, CancelToken()).frame) == len(VIEWS)
 
 
 def test_the_directory_of_last_time_is_suggested(tmp_path: Path) -> None:
@@ -346,7 +346,7 @@ SOURCES = {
 @pytest.mark.parametrize("name", SOURCES)
 def test_enter_leads_to_what_a_row_came_from(filled: Path, name: str) -> None:
     resource = DatasetRows(DatasetView(str(filled), name))
-    frame = gather(resource, CancelToken()).frame
+    frame = read_list(resource, CancelToken()).frame
     for row in frame.head(20).iter_rows(named=True):
         found = resource.open(row)
         assert type(found).__name__ == SOURCES[name]

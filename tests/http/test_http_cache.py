@@ -266,7 +266,7 @@ def test_a_stored_answer_that_is_cut_or_altered_is_fetched_again_and_that_is_sai
     again = client(lambda request: httpx.Response(200, content=body))
     answer = again.get(URL, policy=CachePolicy.immutable())
     assert answer.body == body and answer.origin.source is ResponseSource.NETWORK
-    store = again.stored()
+    store = again.blob_cache()
     assert store is not None and store.get("frame") is None
     assert len(again.notes) == 1 and "fetched again" in again.notes[0]
     assert again.get(URL, policy=CachePolicy.immutable()).origin.source is ResponseSource.CACHE
@@ -374,7 +374,7 @@ def test_summary_and_clear_count_and_create_nothing(tmp_path: Path, client: Make
 
 
 def test_frames_are_kept_by_key_with_their_time_and_their_account(client: Make, clock: object) -> None:
-    store = client(answering).stored()
+    store = client(answering).blob_cache()
     assert store is not None and store.get("frame/1") is None
     store.put("frame/1", b"arrow", {"rows": 3})
     found = store.get("frame/1")

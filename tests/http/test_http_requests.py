@@ -274,9 +274,9 @@ def test_json_comes_decoded_as_what_was_asked_for(client: Make) -> None:
     ("body", "words"),
     [
         (b"<!doctype html><title>Sign in</title>", "web page"),
-        (b"\x00\x01garbage", "no JSON"),
-        (b"", "no JSON"),
-        (b'{"taskId": "a"', "no JSON"),
+        (b"\x00\x01garbage", "not JSON"),
+        (b"", "not JSON"),
+        (b'{"taskId": "a"', "not JSON"),
         (b'{"taskId": 3}', "another shape"),
         (b"[]", "another shape"),
         (b"[" * 100_000, "another shape"),

@@ -17,7 +17,7 @@ from backends.cancel import CancelToken
 from backends.http import CachePolicy, Http, Mode
 from backends.http.response import Freshness, ResponseSource
 from backends.prow.store import BlobPage, list_all
-from backends.resources import Page, gather
+from backends.resources import Page, read_list
 from backends.taskcluster.client import Client, TaskPage
 from backends.taskcluster.group_cache import GroupListing
 from backends.taskcluster.models import TasksEnvelope
@@ -43,7 +43,7 @@ def test_the_oldest_page_gives_the_age_and_the_stalest_the_word(origins: list[Fr
 def test_a_gathered_list_is_as_old_as_its_oldest_page(origins: tuple[Freshness, ...]) -> None:
     pages = [Page(made_up.rows([number]), origin) for number, origin in enumerate(origins)]
     resource: Any = SimpleNamespace(schema=made_up.SCHEMA, pages=lambda cancel: iter(pages))
-    found = gather(resource, CancelToken())
+    found = read_list(resource, CancelToken())
     assert found.frame.height == 3 and found.origin == OLD
 
 

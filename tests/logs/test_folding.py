@@ -12,7 +12,7 @@ NUMBERS = st.lists(st.integers(0, 300), max_size=12).map(lambda numbers: sorted(
 
 def walked(folding: Folding, lines: int) -> list[FoldedRow]:
     """All rows, which must stand for every line once."""
-    rows = [folding.at(row) for row in range(folding.row_count)]
+    rows = [folding.row_at(row) for row in range(folding.row_count)]
     at = 0
     for number, row in enumerate(rows):
         assert row.line == at
@@ -43,7 +43,7 @@ def test_every_line_is_shown_or_in_one_fold_and_errors_are_shown(
 def test_an_opened_fold_stays_open_and_nothing_else_moves(hits: list[int], lines: int, start: int, count: int) -> None:
     before = fold([hit for hit in hits if hit < lines], [], lines)
     start %= lines
-    after = before.opened(start, count)
+    after = before.unfold(start, count)
     walked(after, lines)
     assert all(not after.hides(line) for line in range(start, min(start + count, lines)))
     assert all(not after.hides(line) for line in range(lines) if not before.hides(line))

@@ -177,7 +177,7 @@ def test_hits_beyond_the_cap_are_counted_and_not_kept() -> None:
     hits.add([1, 2])
     hits.add([2, 5, 9, 11])
     hits.add([11, 12])
-    assert hits.count == 6 and hits.capped and list(hits.kept) == [1, 2, 5] and hits.after(5) is None
+    assert hits.count == 6 and hits.capped and list(hits.lines) == [1, 2, 5] and hits.after(5) is None
 
 
 @pytest.mark.parametrize("at", [-3, -65_000, 0])

@@ -12,7 +12,7 @@ from backends.config import Settings
 from backends.http import Http
 from backends.prow.bucket import BucketReader, open_bucket
 from backends.prow.build_reader import EPOCH_MS
-from backends.resources import Resource, gather
+from backends.resources import Resource, read_list
 from backends.systems import open_resource, parse_locator
 from tests.prow.bucket_server import Bucket
 from tui.commands.prow import filter_rows
@@ -108,5 +108,5 @@ def arriving(order: Random) -> type[Any]:
 
 def printed(resource: Resource) -> tuple[str, tuple[str, ...], bool]:
     """What a verb prints: the rows in the list's own order as CSV, and the notes; and whether something is missing."""
-    found = gather(resource, CancelToken())
+    found = read_list(resource, CancelToken())
     return filter_rows(found.frame, resource, "").write_csv(), found.notes, found.partial

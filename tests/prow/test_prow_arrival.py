@@ -21,7 +21,7 @@ from backends.prow.locators import (
     ProwView,
     TrendsView,
 )
-from backends.resources import gather
+from backends.resources import read_list
 from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, arriving, build, opened, printed, rows, snowflake
@@ -72,7 +72,7 @@ def test_tests_of_several_builds_are_the_newest_build_s_first_and_its_failures_b
     # Marked in any order in the app.
     marked = tuple(sorted(builds, key=lambda one: one[::-1]))
     resource = opened(bucket, http, JUnitView(NAME, JOB, marked).text())
-    found = gather(resource, CancelToken()).frame.sort("order")
+    found = read_list(resource, CancelToken()).frame.sort("order")
     wanted = [(one, state) for one in builds for state in ("failed", "passed")]
     assert found.select("build", "state").rows() == wanted
     assert list(found.columns)[1:4] == ["state", "build", "started"]
@@ -95,7 +95,7 @@ def test_builds_with_counters_for_ids_have_their_date_from_started_json(bucket: 
         bucket.put(f"{JOB}{number}/started.json", {"timestamp": 1_600_000_000 + number})
         bucket.put(f"{JOB}{number}/artifacts/junit.xml", JUNIT.format(1, number))
     found = opened(bucket, http, JUnitView(NAME, JOB, ("9", "10"), test="fails").text())
-    shown = gather(found, CancelToken()).frame.sort("order")
+    shown = read_list(found, CancelToken()).frame.sort("order")
     assert shown["build"].to_list() == ["10", "9"]
     assert [at.timestamp() for at in shown["started"]] == [1_600_000_010, 1_600_000_009]
 
@@ -103,7 +103,7 @@ def test_builds_with_counters_for_ids_have_their_date_from_started_json(bucket: 
 def test_incomplete_files_are_said_once_with_their_number(bucket: Bucket, http: Http) -> None:
     builds = eight_builds(bucket)
     for kind in (JUnitView, JUnitMatrixView):
-        found = gather(opened(bucket, http, kind(NAME, JOB, tuple(builds)).text()), CancelToken())
+        found = read_list(opened(bucket, http, kind(NAME, JOB, tuple(builds)).text()), CancelToken())
         assert len(found.notes) == 1 and found.partial
         assert found.notes[0].startswith("2 files are incomplete (of 8), e.g. artifacts/junit_1.xml: It ends in the")
 
@@ -115,7 +115,7 @@ def test_files_that_should_have_tests_and_have_none_are_said(bucket: Bucket, htt
     bucket.put(f"{JOB}{builds[0]}/artifacts/junit_2.xml", b"<Error><Code>AccessDenied</Code></Error>")
     bucket.put(f"{JOB}{builds[1]}/artifacts/junit_3.xml", b"")
     for kind in (JUnitView, JUnitMatrixView):
-        found = gather(opened(bucket, http, kind(NAME, JOB, tuple(builds)).text()), CancelToken())
+        found = read_list(opened(bucket, http, kind(NAME, JOB, tuple(builds)).text()), CancelToken())
         assert found.notes == (
             "2 files have no tests (of 4), e.g. artifacts/junit_2.xml: There is no test suite in it.",
         )

@@ -14,7 +14,7 @@ from backends.http.response import ResponseSource
 from backends.prow.builds import BuildList
 from backends.prow.locators import LogSearchView, ProwPath, ProwView
 from backends.prow.resolve import UnresolvedError
-from backends.resources import Link, LogAddress, Question, Resource, gather
+from backends.resources import Link, LogAddress, Question, Resource, read_list
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, archive, build, opened, rows, settings, snowflake
 
@@ -28,7 +28,7 @@ def listing(bucket: Bucket, http: Http, **more: object) -> BuildList:
 
 def whole(builds: Resource) -> pl.DataFrame:
     """All rows, as they are when nothing more comes."""
-    return gather(builds, CancelToken()).frame
+    return read_list(builds, CancelToken()).frame
 
 
 def test_five_thousand_builds_show_the_newest_after_one_listing_request(bucket: Bucket, http: Http) -> None:
@@ -290,7 +290,7 @@ def test_the_menu_has_the_log_of_each_container_and_what_became_of_the_pod(bucke
     bucket.put(f"{folder}test-build-log.txt", "test")
     resource = opened(bucket, http, f"gs://{NAME}/{JOB}")
     (row,) = rows(resource)
-    menu = resource.menu(row, gather(resource, CancelToken()).frame)
+    menu = resource.menu(row, read_list(resource, CancelToken()).frame)
     links = {one.label: one.opens for one in menu if isinstance(one, Link)}
     logs = {label: one for label, one in links.items() if label.startswith("Log of container")}
     assert list(logs) == ["Log of container test", "Log of container b"]

@@ -10,7 +10,7 @@ from backends.cancel import CancelToken
 from backends.http import Http
 from backends.prow.builds import BuildList
 from backends.prow.files import FolderFiles, TreeFiles
-from backends.resources import Resource, gather
+from backends.resources import Resource, read_list
 from backends.transfers.engine import Transfer
 from backends.transfers.files import RemoteFile
 from backends.transfers.plan import Action, make_plan
@@ -115,7 +115,7 @@ def test_files_of_marked_folders_and_of_whole_builds(bucket: Bucket, http: Http,
 
 def test_a_build_that_cannot_be_listed_stays_in_the_plan(bucket: Bucket, http: Http, folder: str) -> None:
     builds = opened(bucket, http, f"gs://{NAME}/{JOB}")
-    frame = gather(builds, CancelToken()).frame  # not the last page: which rows that one has depends on who was faster
+    frame = read_list(builds, CancelToken()).frame  # not the last page: its rows depend on who was faster
     bucket.private = True
     found = [file for batch in builds.files(frame, CancelToken()) for file in batch]
     assert len(found) == 1 and "cannot be listed" in found[0].skip

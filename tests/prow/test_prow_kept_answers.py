@@ -14,7 +14,7 @@ from backends.http import Http, Mode
 from backends.http.errors import HttpError
 from backends.prow.locators import CompletenessView, JUnitMatrixView, ProwJob, ProwPath, ProwView
 from backends.prow.resolve import resolve
-from backends.resources import gather
+from backends.resources import read_list
 from backends.systems import open_resource
 from tests.prow.bucket_server import Bucket
 
@@ -35,7 +35,7 @@ def filled(bucket: Bucket, *, finished: bool = True, updated: str = "2021-04-27T
 
 def seen(bucket: Bucket, http: Http, view: type[ProwView], **options: Any) -> list[dict[str, object]]:
     locator = view("ci", f"logs/{JOB}/", IDS, **options)
-    return gather(
+    return read_list(
         open_resource(locator, http, Settings(gcs_url=bucket.url), CancelToken()), CancelToken()
     ).frame.to_dicts()
 
@@ -83,9 +83,9 @@ def test_a_bare_job_name_is_known_offline_once_it_was_listed(bucket: Bucket, htt
     filled(bucket)
     settings, job = Settings(gcs_url=bucket.url, prow_bucket="ci-logs"), ProwJob(JOB, "", "")
     found = resolve(job, http, settings)
-    gather(open_resource(found, http, settings, CancelToken()), CancelToken())
+    read_list(open_resource(found, http, settings, CancelToken()), CancelToken())
     with offline(tmp_path) as other:
         assert resolve(job, other, settings) == found == ProwPath("ci-logs", f"logs/{JOB}/")
-        assert len(gather(open_resource(found, other, settings, CancelToken()), CancelToken()).frame) == 2
+        assert len(read_list(open_resource(found, other, settings, CancelToken()), CancelToken()).frame) == 2
         with pytest.raises(HttpError):
             resolve(ProwJob("periodic-other", "", ""), other, settings)

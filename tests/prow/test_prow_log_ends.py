@@ -13,7 +13,7 @@ from backends.http import Http
 from backends.prow.bucket import TAIL_BYTES, BucketReader
 from backends.prow.locators import ProwPath
 from backends.prow.store_gcs import GcsStore
-from backends.resources import LogAddress, gather
+from backends.resources import LogAddress, read_list
 from backends.systems import open_resource
 from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket
@@ -70,7 +70,7 @@ def test_a_short_log_and_too_many_lines_are_read_whole(bucket: Bucket, http: Htt
 
 def address_of(bucket: Bucket, http: Http) -> LogAddress:
     builds = open_resource(ProwPath("ci", "logs/job/"), http, Settings(gcs_url=bucket.url), CancelToken())
-    address = builds.log(gather(builds, CancelToken()).frame.row(0, named=True))
+    address = builds.log(read_list(builds, CancelToken()).frame.row(0, named=True))
     assert address is not None
     return address
 

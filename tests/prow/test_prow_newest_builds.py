@@ -28,7 +28,7 @@ from backends.prow.store_gcs import GcsStore
 from backends.prow.store_gcsweb import FallbackStore, GcswebStore
 from backends.prow.store_local import LocalStore
 from backends.prow.store_s3 import S3Store
-from backends.resources import gather
+from backends.resources import read_list
 from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket, serving
 from tests.prow.making import NAME, build, snowflake
@@ -187,7 +187,7 @@ def test_the_refresh_of_counters_sees_what_text_order_puts_before(store: Store) 
     folder = filled(store, ["8", "9"])
     new = snowflake(60)
     builds = BuildList(ProwPath(NAME, folder), BucketReader(store.source, NAME), complete=False)
-    shown = gather(builds, CancelToken()).frame
+    shown = read_list(builds, CancelToken()).frame
     for name in ("10", new):
         store.put(f"{folder}{name}/build-log.txt", b"x")
     page = builds.updates(shown, CancelToken())
@@ -197,7 +197,7 @@ def test_the_refresh_of_counters_sees_what_text_order_puts_before(store: Store) 
 def test_a_job_without_builds_shows_its_first_one_when_it_comes(store: Store) -> None:
     folder = f"logs/job-{next(store.folders)}/"
     builds = BuildList(ProwPath(NAME, folder), BucketReader(store.source, NAME), complete=False)
-    shown = gather(builds, CancelToken()).frame
+    shown = read_list(builds, CancelToken()).frame
     store.put(f"{folder}1/build-log.txt", b"x")
     page = builds.updates(shown, CancelToken())
     assert shown.is_empty() and page is not None and page.frame["build"].to_list() == ["1"]
@@ -281,9 +281,9 @@ def test_what_is_kept_for_offline_has_no_older_build_before_a_newer_one(
     for number in range(990, 1012):
         bucket.put(f"logs/j/{number}/x", "")
     build(bucket, snowflake(60), "logs/j/")
-    ids(BuildListing(BucketReader(GcsStore(http, bucket.url), NAME, "", http.stored()), "logs/j/", 3))
+    ids(BuildListing(BucketReader(GcsStore(http, bucket.url), NAME, "", http.blob_cache()), "logs/j/", 3))
     offline = http.with_mode(Mode.OFFLINE)
-    kept = ids(BuildListing(BucketReader(GcsStore(offline, bucket.url), NAME, "", offline.stored()), "logs/j/", 3))
+    kept = ids(BuildListing(BucketReader(GcsStore(offline, bucket.url), NAME, "", offline.blob_cache()), "logs/j/", 3))
     assert kept[1:] == ["1011", "1010"]
 
 

@@ -18,7 +18,7 @@ from backends.http.errors import HttpError
 from backends.prow import store_s3
 from backends.prow.bucket import ObjectDownloader
 from backends.prow.store_s3 import S3Store, open_store
-from backends.resources import gather
+from backends.resources import read_list
 from backends.session import Session
 from backends.transfers.engine import Transfer
 from backends.transfers.plan import make_plan
@@ -301,7 +301,7 @@ def test_a_build_that_was_deleted_meanwhile_is_said(bucket: Bucket, http: Http) 
     for one in (gone, there):
         build(bucket, one)
     builds = opened(bucket, http, f"gs://{NAME}/{JOB}")
-    frame = gather(builds, CancelToken()).frame
+    frame = read_list(builds, CancelToken()).frame
     for name in [name for name in bucket.objects if gone in name]:
         del bucket.objects[name]
     files = [file for batch in builds.files(frame, CancelToken()) for file in batch]

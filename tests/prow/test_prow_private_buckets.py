@@ -11,7 +11,7 @@ from backends.cancel import CancelToken
 from backends.http import Http
 from backends.http.errors import AccessDeniedError
 from backends.http.policies import Identity
-from backends.resources import gather
+from backends.resources import read_list
 from backends.transfers.engine import Transfer
 from backends.transfers.plan import make_plan
 from tests.commands.calling import Caller
@@ -36,7 +36,7 @@ def test_a_private_bucket_is_listed_read_and_downloaded_with_credentials(
     bucket: Bucket, owner: Http, tmp_path: Path
 ) -> None:
     builds = opened(bucket, owner, f"gs://{NAME}/{JOB}")
-    found = gather(builds, CancelToken()).frame
+    found = read_list(builds, CancelToken()).frame
     assert found["state"].to_list() == ["success"]
     files = [file for batch in builds.files(found, CancelToken()) for file in batch]
     assert len(files) == 6 and not any(file.skip for file in files)

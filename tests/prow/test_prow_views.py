@@ -32,7 +32,7 @@ from backends.prow.locators import (
 )
 from backends.prow.logs import measure_text, split_windows
 from backends.prow.trends import summarize_periods
-from backends.resources import gather
+from backends.resources import read_list
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, build, opened, rows, snowflake
 
@@ -157,12 +157,12 @@ def test_logs_and_builds_that_cannot_be_read_are_said_and_not_only_left_empty(bu
     folder = build(bucket, snowflake(2 * DAY), result="FAILURE")
     build(bucket, snowflake(3 * DAY), result="FAILURE")
     bucket.faults += [(f"{folder.split('/')[-2]}%2Ffinished.json", 403)] * 20
-    found = gather(view(bucket, http, FailureReasonsView), CancelToken())
+    found = read_list(view(bucket, http, FailureReasonsView), CancelToken())
     assert found.partial
     assert found.notes[0].startswith("1 of 2 builds cannot be read and is left out because: 127.0.0.1")
     bucket.faults.clear()
     bucket.faults += [(f"{folder.split('/')[-2]}%2Fbuild-log.txt", 403)] * 20
-    found = gather(view(bucket, http, LogStatisticsView), CancelToken())
+    found = read_list(view(bucket, http, LogStatisticsView), CancelToken())
     assert found.partial
     assert found.notes[0].startswith(f"1 log cannot be read, e.g. of build {folder.split('/')[-2]}: 127.0.0.1")
 
@@ -173,7 +173,7 @@ def test_a_reason_that_was_found_without_all_files_says_so(bucket: Bucket, http:
     bucket.put(f"{folder}artifacts/junit_1.xml", '<testsuite><testcase name="t"><failure/></testcase></testsuite>')
     number = folder.split("/")[-2]
     bucket.faults += [(f"{number}%2F{file}", 403)] * 20
-    found = gather(view(bucket, http, FailureReasonsView), CancelToken())
+    found = read_list(view(bucket, http, FailureReasonsView), CancelToken())
     assert found.partial and len(found.frame) == 1
     (note,) = found.notes
     assert note.startswith(

@@ -14,7 +14,7 @@ from backends import config
 from backends.cancel import CancelToken
 from backends.errors import AppError
 from backends.http import Http
-from backends.resources import Action, Document, Gathered, Link, Resource, gather
+from backends.resources import Action, Document, Link, ListContents, Resource, read_list
 from backends.submit.credentials import VARIABLES
 from backends.submit.locators import JobFile
 from backends.systems import open_resource, parse_locator
@@ -30,12 +30,12 @@ def ciexplore(
     yield Caller(capsysbinary)
 
 
-def open_list(text: str) -> tuple[Resource, Gathered]:
+def open_list(text: str) -> tuple[Resource, ListContents]:
     resource = open_resource(parse_locator(text), Http(), config.load(), CancelToken())
-    return resource, gather(resource, CancelToken())
+    return resource, read_list(resource, CancelToken())
 
 
-def actions(resource: Resource, gathered: Gathered) -> dict[str, Action]:
+def actions(resource: Resource, gathered: ListContents) -> dict[str, Action]:
     return {one.label: one for one in resource.menu(None, gathered.frame) if isinstance(one, Action)}
 
 

@@ -19,7 +19,7 @@ from backends.demo import DemoServer
 from backends.errors import AppError, FileError
 from backends.frames.schema import Kind
 from backends.http.errors import FailedDependencyError, ResponseTooLargeError, UnexpectedResponseError
-from backends.resources import Document, LogAddress, gather
+from backends.resources import Document, LogAddress, read_list
 from backends.taskcluster.artifacts import ArtifactList
 from backends.taskcluster.contents import TableRowList
 from backends.taskcluster.locators import ArtifactContents, Task
@@ -93,7 +93,7 @@ def content(queue: FakeQueue) -> Any:
 
 def opened(queue: FakeQueue, locator: ArtifactContents) -> Any:
     http = queue.http()
-    return gather(open_list(resolve(locator, http, ROOT), http, ROOT), CancelToken())
+    return read_list(open_list(resolve(locator, http, ROOT), http, ROOT), CancelToken())
 
 
 def zipped() -> bytes:
@@ -160,7 +160,7 @@ def test_a_table_has_its_own_columns_with_numbers_as_numbers(queue: FakeQueue, c
     http = queue.http()
     resource = open_list(resolve(content("public/x.csv", body, "table"), http, ROOT), http, ROOT)
     assert isinstance(resource, TableRowList)
-    found = gather(resource, CancelToken())
+    found = read_list(resource, CancelToken())
     assert [column.name for column in resource.schema][:3] == ["cpu", "phase", "row_3"]
     assert [column.kind for column in resource.schema][:3] == [Kind.TEXT, Kind.TEXT, Kind.NUMBER]
     assert len({column.name for column in resource.schema}) == 4
@@ -208,11 +208,11 @@ def test_everything_in_the_embedded_cis_task_of_all_kinds_opens_or_says_why(demo
     root = demo["taskcluster.artifact-kinds-task"].rpartition("/tasks/")[0]
     with Http() as http:
         resource = open_list(resolve(parse_locator(demo["taskcluster.artifact-kinds-task"]), http, root), http, root)
-        frame = gather(resource, CancelToken()).frame
+        frame = read_list(resource, CancelToken()).frame
         shown = {one["name"]: resource.shows(one) for one in frame.iter_rows(named=True)}
         table = shown["public/kinds/resource-use.csv"]
         assert isinstance(table, ArtifactContents)
-        found = gather(open_list(resolve(table, http, root), http, root), CancelToken()).frame
+        found = read_list(open_list(resolve(table, http, root), http, root), CancelToken()).frame
         assert found.height == 120 and found["second"].to_list() == list(range(120))
         assert all(shown[name] is None for name in shown if "/error-" in name)
         with pytest.raises(FailedDependencyError):
@@ -233,11 +233,11 @@ def test_archives_of_the_embedded_ci_survive_its_faults() -> None:
     ):
         group = parse_locator(demo_locators(server.options, server.root_url)["taskcluster.finished-group"])
         tasks = open_list(resolve(group, http, server.root_url), http, server.root_url)
-        marked = tasks.open_marked(gather(tasks, CancelToken()).frame)
+        marked = tasks.open_marked(read_list(tasks, CancelToken()).frame)
         assert marked is not None
-        listed = gather(open_list(marked, http, server.root_url), CancelToken()).frame
+        listed = read_list(open_list(marked, http, server.root_url), CancelToken()).frame
         archives = [one for one in listed.iter_rows(named=True) if one["name"].endswith((".zip", ".tgz", ".xz"))][:6]
         assert archives
         for one in archives:
             locator = ArtifactContents("archive", one["task_id"], one["run"], one["name"])
-            assert gather(open_list(locator, http, server.root_url), CancelToken()).frame.height > 0
+            assert read_list(open_list(locator, http, server.root_url), CancelToken()).frame.height > 0

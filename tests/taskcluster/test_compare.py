@@ -13,7 +13,7 @@ from backends.cancel import CancelToken
 from backends.demo import DemoOptions, DemoServer
 from backends.demo import locators as demo_locators
 from backends.http import Http
-from backends.resources import gather
+from backends.resources import read_list
 from backends.systems import parse_locator
 from backends.taskcluster.client import Client
 from backends.taskcluster.compare import SERIES_CHANGES, TASK_CHANGES, compare_measurements, compare_tasks
@@ -163,10 +163,10 @@ def test_the_retriggers_of_the_demo_differ_by_noise_only_and_a_shift_is_found() 
         group = open_list(
             parse_locator(demo_locators(options, server.root_url)["taskcluster.finished-group"]), http, server.root_url
         )
-        tasks = gather(group, CancelToken()).frame
+        tasks = read_list(group, CancelToken()).frame
         assert set(compare_tasks(tasks, tasks)["change"]) == {"same"}
         amazon = tasks.filter(pl.col("suite").str.contains("amazon"))
-        base = gather(MeasurementList.of_rows(amazon, Client(http, server.root_url)), CancelToken()).frame
+        base = read_list(MeasurementList.of_rows(amazon, Client(http, server.root_url)), CancelToken()).frame
     same = compare_measurements(base, base)
     assert set(same["t_verdict"]) == {"no change"} and set(same["verdict"]) == {"too few"}
     slower = base.with_columns(pl.when(subtest="fcp").then(pl.col("value") * 1.5).otherwise("value").alias("value"))

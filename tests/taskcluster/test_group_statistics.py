@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from backends.cancel import CancelToken
 from backends.errors import UsageError
-from backends.resources import gather
+from backends.resources import read_list
 from backends.taskcluster.group_stats import (
     BY,
     CRITICAL_PATH,
@@ -179,7 +179,7 @@ def test_a_group_without_an_end_or_with_a_cycle_has_a_path_that_ends() -> None:
 def test_the_rows_of_a_group_know_which_tasks_each_waits_for(queue: FakeQueue) -> None:
     odd = entry(3, dependencies=["B", 5, task_id(0)])
     queue.group([[entry(1, dependencies=[task_id(0)])], [entry(2, dependencies=[task_id(0), task_id(1)]), odd]])
-    rows = gather(open_list(TaskGroup(GROUP), queue.http(), ROOT), CancelToken()).frame
+    rows = read_list(open_list(TaskGroup(GROUP), queue.http(), ROOT), CancelToken()).frame
     assert edges_of_rows(rows).rows() == [
         (task_id(1), task_id(0)), (task_id(2), task_id(0)), (task_id(2), task_id(1)), (task_id(3), task_id(0))
     ]  # fmt: skip

@@ -14,7 +14,7 @@ from backends.demo import locators as demo_locators
 from backends.errors import UsageError
 from backends.http import Http
 from backends.locators import InvalidLocatorError, Locator
-from backends.resources import Link, Question, Resource, gather
+from backends.resources import Link, Question, Resource, read_list
 from backends.systems import parse_locator
 from backends.taskcluster.compare import SERIES_CHANGES, TASK_CHANGES
 from backends.taskcluster.group_stats import CRITICAL_PATH, GROUP_STATISTICS, TIMELINE_LINES, critical_path
@@ -57,7 +57,7 @@ class Demo:
         return open_list(resolve(locator, self.http, self.root), self.http, self.root)
 
     def rows(self, text: str | Locator) -> pl.DataFrame:
-        return gather(self.open(text), CancelToken()).frame
+        return read_list(self.open(text), CancelToken()).frame
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def demo(server: DemoServer, http: Http) -> Demo:
 def test_a_breakdown_counts_every_task_once_and_opens_them(demo: Demo, by: str) -> None:
     tasks = demo.rows("finished-group")
     view = demo.open(f"taskcluster:breakdown/{demo.finished}/{by}")
-    frame = gather(view, CancelToken()).frame
+    frame = read_list(view, CancelToken()).frame
     assert frame.schema == pl.Schema(GROUP_STATISTICS.polars()) and frame["tasks"].sum() == tasks.height
     seen: list[str] = []
     for row in frame.iter_rows(named=True):
@@ -89,7 +89,7 @@ def test_a_breakdown_counts_every_task_once_and_opens_them(demo: Demo, by: str) 
 def test_a_breakdown_of_marked_tasks_is_of_these_alone(demo: Demo) -> None:
     tasks = demo.rows("finished-group")
     group = demo.open("finished-group")
-    gather(group, CancelToken())
+    read_list(group, CancelToken())
     entries = [one for one in group.menu(None, tasks.head(7)) if isinstance(one, Link)]
     view = next(one.opens for one in entries if isinstance(one.opens, GroupView) and one.opens.by == "kind")
     assert view.task_ids == tuple(tasks.head(7)["task_id"])
@@ -106,7 +106,7 @@ def test_a_breakdown_by_what_nearly_every_task_has_its_own_of_says_so(demo: Demo
 
 def test_the_timeline_is_drawn_as_two_lines(demo: Demo) -> None:
     view = demo.open(f"taskcluster:timeline/{demo.finished}")
-    frame = gather(view, CancelToken()).frame
+    frame = read_list(view, CancelToken()).frame
     assert frame.schema == pl.Schema(TIMELINE_LINES.polars()) and frame["key"].is_unique().all()
     chart = view.chart
     assert chart is not None and chart.joined and {chart.x, chart.y, chart.by} <= set(frame.columns)
@@ -118,7 +118,7 @@ def test_the_critical_path_needs_no_second_reading_of_the_group(demo: Demo, serv
     tasks = demo.rows("finished-group")
     server.requests.clear()
     view = demo.open(f"taskcluster:critical-path/{demo.finished}")
-    frame = gather(view, CancelToken()).frame
+    frame = read_list(view, CancelToken()).frame
     assert list(server.requests) == []
     assert frame.schema == pl.Schema(CRITICAL_PATH.polars()) and frame.height > 1
     assert frame.equals(critical_path(tasks))
@@ -132,19 +132,19 @@ def test_an_old_listing_is_not_taken_for_the_group(
 ) -> None:
     http = queue.http(tmp_path)
     queue.group([[entry(1)]])
-    gather(open_list(TaskGroup(GROUP), http, ROOT), CancelToken())
+    read_list(open_list(TaskGroup(GROUP), http, ROOT), CancelToken())
     queue.group([[entry(1), entry(2)]])
     view = GroupView("breakdown", GROUP, "kind")
-    assert gather(open_list(view, http, ROOT), CancelToken()).frame["tasks"].sum() == 1
+    assert read_list(open_list(view, http, ROOT), CancelToken()).frame["tasks"].sum() == 1
     monkeypatch.setattr("backends.taskcluster.group_cache.FRESH", 0.0)
-    assert gather(open_list(view, http, ROOT), CancelToken()).frame["tasks"].sum() == 2
+    assert read_list(open_list(view, http, ROOT), CancelToken()).frame["tasks"].sum() == 2
 
 
 def test_views_of_an_empty_group_are_empty_and_say_why(demo: Demo) -> None:
     empty = parse_locator(demo.known["taskcluster.empty-group"]).group_id  # type: ignore[attr-defined]
     for view in (f"breakdown/{empty}/suite", f"timeline/{empty}", f"critical-path/{empty}"):
         resource = demo.open(f"taskcluster:{view}")
-        frame = gather(resource, CancelToken()).frame
+        frame = read_list(resource, CancelToken()).frame
         assert frame.is_empty() and resource.empty_text and resource.summary(frame) is not None
 
 
@@ -164,7 +164,7 @@ def test_two_groups_are_compared_by_label_and_each_row_opens_its_task(queue: Fak
     two_groups(queue)
     http = queue.http()
     view = open_list(resolve(parse_locator(f"taskcluster:compare/{GROUP}..{OTHER}"), http, ROOT), http, ROOT)
-    frame = gather(view, CancelToken()).frame
+    frame = read_list(view, CancelToken()).frame
     assert frame.schema == pl.Schema(TASK_CHANGES.polars())
     changes = dict(frame.select("label", "change").rows())
     assert changes == {
@@ -187,7 +187,7 @@ def test_one_side_that_is_gone_is_said_and_not_taken_for_missing_tasks(queue: Fa
     http = queue.http()
     view = open_list(resolve(parse_locator(f"taskcluster:compare/{GROUP}..{OTHER}"), http, ROOT), http, ROOT)
     with pytest.raises(Exception, match="404"):
-        gather(view, CancelToken())
+        read_list(view, CancelToken())
 
 
 def test_a_push_is_a_side_as_good_as_a_group(demo: Demo) -> None:
@@ -199,7 +199,7 @@ def test_a_push_is_a_side_as_good_as_a_group(demo: Demo) -> None:
 
 def test_what_holds_no_tasks_is_no_side(demo: Demo) -> None:
     group = demo.open("finished-group")
-    frame = gather(group, CancelToken()).frame
+    frame = read_list(group, CancelToken()).frame
     question = next(one for one in group.menu(None, frame) if isinstance(one, Question))
     with pytest.raises(InvalidLocatorError):
         question.opens("taskcluster:artifact/fN1SbArXTPSVFNUvaOlinQ/0/public/x")
@@ -207,21 +207,21 @@ def test_what_holds_no_tasks_is_no_side(demo: Demo) -> None:
         question.opens("nonsense")
     answer = question.opens(demo.running)
     assert isinstance(answer, GroupComparison)
-    assert gather(demo.open(answer), CancelToken()).frame["tasks_base"].sum() > 0
+    assert read_list(demo.open(answer), CancelToken()).frame["tasks_base"].sum() > 0
 
 
 def test_the_series_of_two_tasks_are_compared_down_to_their_values(demo: Demo) -> None:
     group = demo.open("finished-group")
-    frame = gather(group, CancelToken()).frame
+    frame = read_list(group, CancelToken()).frame
     perf = frame.filter(pl.col("suite").str.contains("browsertime|talos") & (pl.col("state") == "completed")).head(2)
     locator = group.compare(perf)
     assert isinstance(locator, GroupComparison) and parse_locator(locator.text()) == locator
     view = demo.open(locator)
-    series = gather(view, CancelToken()).frame
+    series = read_list(view, CancelToken()).frame
     assert series.schema == pl.Schema(SERIES_CHANGES.polars()) and series.height > 1
     row = series.row(0, named=True)
     values = demo.open(view.open(row))  # type: ignore[arg-type]
-    told = gather(values, CancelToken()).frame
+    told = read_list(values, CancelToken()).frame
     sides = dict(told["side"].value_counts().iter_rows())
     assert sides.get("base", 0) == row["n_base"] and sides.get("new", 0) == row["n_new"]
     for side, median in (("base", row["median_base"]), ("new", row["median_new"])):
@@ -234,11 +234,11 @@ def test_the_series_of_two_tasks_are_compared_down_to_their_values(demo: Demo) -
 
 def test_tasks_that_measured_nothing_in_common_are_told_why_no_series_has_a_verdict(demo: Demo) -> None:
     group = demo.open("finished-group")
-    frame = gather(group, CancelToken()).frame
+    frame = read_list(group, CancelToken()).frame
     perf = frame.filter(pl.col("suite").str.contains("browsertime") & (pl.col("state") == "completed"))
     locator = group.compare(perf.unique("platform", maintain_order=True).head(2))
     assert locator is not None
-    found = gather(demo.open(locator), CancelToken())
+    found = read_list(demo.open(locator), CancelToken())
     assert found.frame["verdict"].null_count() == found.frame.height > 0
     assert any("No series is on both sides" in note for note in found.notes)
 
@@ -247,7 +247,7 @@ def test_tasks_that_measured_nothing_in_common_are_told_why_no_series_has_a_verd
 def test_comparing_anything_but_two_says_how_many_are_marked(demo: Demo, count: int) -> None:
     group = demo.open("finished-group")
     with pytest.raises(UsageError, match=f"{count} are marked"):
-        group.compare(gather(group, CancelToken()).frame.head(count))
+        group.compare(read_list(group, CancelToken()).frame.head(count))
 
 
 def test_groups_of_two_deployments_can_be_compared(queue: FakeQueue) -> None:
@@ -257,4 +257,4 @@ def test_groups_of_two_deployments_can_be_compared(queue: FakeQueue) -> None:
     locator = GroupComparison(TaskGroup(GROUP), parse_locator(there))  # type: ignore[arg-type]
     found = resolve(locator, http, ROOT)
     assert parse_locator(found.text()) == found
-    assert gather(open_list(found, http, ROOT), CancelToken()).frame.height == 3
+    assert read_list(open_list(found, http, ROOT), CancelToken()).frame.height == 3

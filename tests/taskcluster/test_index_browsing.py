@@ -14,7 +14,7 @@ from backends.demo import locators as demo_locators
 from backends.errors import UsageError
 from backends.http import Http
 from backends.locators import Locator
-from backends.resources import Link, Question, Resource, gather
+from backends.resources import Link, Question, Resource, read_list
 from backends.systems import parse_locator
 from backends.taskcluster.index import INDEX
 from backends.taskcluster.locators import IndexNamespace, IndexPath, Task, TaskGroup
@@ -42,14 +42,14 @@ def opened(server: DemoServer, http: Http, text: str | Locator) -> Resource:
 def test_enter_leads_from_the_root_down_to_a_push(server: DemoServer, http: Http) -> None:
     resource: Resource = opened(server, http, "taskcluster:namespace/")
     for name in ("gecko", "v2", "autoland", "latest", "taskgraph"):
-        frame = gather(resource, CancelToken()).frame
+        frame = read_list(resource, CancelToken()).frame
         assert frame.schema == pl.Schema(INDEX.polars())
         row = next(row for row in frame.iter_rows(named=True) if row["name"] == name)
         assert row["kind"] == "namespace"
         down = resource.open(row)
         assert down is not None and parse_locator(down.text()) == down
         resource = opened(server, http, down)
-    row = next(row for row in gather(resource, CancelToken()).frame.iter_rows(named=True) if row["kind"] == "task")
+    row = next(row for row in read_list(resource, CancelToken()).frame.iter_rows(named=True) if row["kind"] == "task")
     found = resource.open(row)
     assert isinstance(found, IndexPath)
     assert isinstance(resolve(found, http, server.root_url), TaskGroup)  # it is a decision task
@@ -75,7 +75,7 @@ def test_a_branch_offers_its_latest_push_and_a_push_by_revision(server: DemoServ
     group = parse_locator(demo_locators(server.options, server.root_url)["taskcluster.finished-group"])
     revision = parse_locator(demo_locators(server.options)["taskcluster.push"]).revision  # type: ignore[attr-defined]
     resource = opened(server, http, "gecko.v2.autoland")
-    menu = resource.menu(None, gather(resource, CancelToken()).frame)
+    menu = resource.menu(None, read_list(resource, CancelToken()).frame)
     latest = next(one for one in menu if isinstance(one, Link) and one.label.startswith("The latest push"))
     assert isinstance(latest.opens, IndexPath)
     assert isinstance(resolve(latest.opens, http, server.root_url), TaskGroup)
@@ -105,7 +105,7 @@ def test_a_long_namespace_is_listed_to_its_last_page(queue: FakeQueue) -> None:
 
     queue.answers["/api/index/v1/namespaces/a"] = page
     queue.answers["/api/index/v1/tasks/a"] = {"tasks": [{"namespace": "a.n0", "taskId": task_id(1), "rank": 5}]}
-    found = gather(open_list(IndexNamespace("a"), queue.http(), ROOT), CancelToken()).frame
+    found = read_list(open_list(IndexNamespace("a"), queue.http(), ROOT), CancelToken()).frame
     assert found["path"].to_list() == ["a.n0", "a.n1", "a.n2", "a.n3", "a.n0"]  # a path may be both
     assert found["kind"].to_list() == ["namespace"] * 4 + ["task"] and found["rank"][-1] == 5.0
 
@@ -114,7 +114,7 @@ def test_odd_entries_are_left_out_and_lose_no_others(queue: FakeQueue) -> None:
     queue.answers["/api/index/v1/namespaces/a"] = {"namespaces": [None, 5, {}, {"namespace": "a.b", "expires": "soon"}]}
     queue.answers["/api/index/v1/tasks/a"] = {"tasks": [{"namespace": "a.t", "taskId": 7, "rank": "high"}]}
     resource = open_list(IndexNamespace("a"), queue.http(), ROOT)
-    frame = gather(resource, CancelToken()).frame
+    frame = read_list(resource, CancelToken()).frame
     assert frame["path"].to_list() == ["a.b", "a.t"]
     for row in frame.iter_rows(named=True):
         resource.detail(row), resource.menu(row, frame), resource.web_url(row)

@@ -14,7 +14,7 @@ import pytest
 import zstandard
 
 from backends.cancel import CancelToken
-from backends.resources import gather
+from backends.resources import read_list
 from backends.taskcluster.locators import TaskGroup
 from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, open_list, task_id
 
@@ -63,6 +63,6 @@ def test_two_thousand_tasks_are_listed_whole_in_any_coding(queue: FakeQueue, bod
         return httpx.Response(200, stream=Pieces(CODINGS[coding](body)), headers=headers)
 
     queue.answers[f"/api/queue/v1/task-group/{GROUP}/list"] = page
-    found = gather(open_list(TaskGroup(GROUP), queue.http(), ROOT), CancelToken())
+    found = read_list(open_list(TaskGroup(GROUP), queue.http(), ROOT), CancelToken())
     assert found.frame["task_id"].to_list() == [task_id(number) for number in range(COUNT)]
     assert not found.partial and found.frame["name"].null_count() == 0

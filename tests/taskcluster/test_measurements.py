@@ -21,7 +21,7 @@ from backends.frames import export, filters, statistics
 from backends.http import Http, Mode
 from backends.http.errors import NetworkError, NotFoundError
 from backends.http.response import ResponseSource
-from backends.resources import Gathered, gather
+from backends.resources import ListContents, read_list
 from backends.systems import parse_locator
 from backends.taskcluster.client import Client
 from backends.taskcluster.locators import Artifact, Task, TaskMeasurements
@@ -64,9 +64,9 @@ def with_file(queue: FakeQueue, number: int, content: Any, name: str = NAME) -> 
     return one
 
 
-def measured(queue: FakeQueue, *ids: str, cache: Path | None = None, mode: Mode = Mode.NORMAL) -> Gathered:
+def measured(queue: FakeQueue, *ids: str, cache: Path | None = None, mode: Mode = Mode.NORMAL) -> ListContents:
     locator = Task(ids[0], None, ROOT) if len(ids) == 1 else TaskMeasurements(ids, ROOT)
-    return gather(MeasurementList(locator, Client(queue.http(cache, mode), ROOT)), CancelToken())
+    return read_list(MeasurementList(locator, Client(queue.http(cache, mode), ROOT)), CancelToken())
 
 
 def test_a_suite_and_its_subtests_are_rows_with_all_that_tells_series_apart() -> None:
@@ -260,14 +260,14 @@ def test_a_cancelled_reading_ends_as_cancelled(queue: FakeQueue) -> None:
 
     ids = [with_file(queue, number, stop) for number in range(40)]
     with pytest.raises(OperationCancelledError):
-        gather(MeasurementList(TaskMeasurements(tuple(ids), ROOT), Client(queue.http(), ROOT)), cancel)
+        read_list(MeasurementList(TaskMeasurements(tuple(ids), ROOT), Client(queue.http(), ROOT)), cancel)
     assert len([path for path in queue.asked if path.endswith("perfherder-data.json")]) < 40
 
 
 def test_a_row_leads_to_its_file(queue: FakeQueue) -> None:
     one = with_file(queue, 1, perf(suite(value=1, subtests=[{"name": "a", "value": 2}])))
     resource = MeasurementList(Task(one, None, ROOT), Client(queue.http(), ROOT))
-    frame = gather(resource, CancelToken()).frame
+    frame = read_list(resource, CancelToken()).frame
     row = frame.row(0, named=True)
     assert resource.open(row) == Artifact(one, 0, NAME, ROOT)
     assert [file.name for file in next(resource.files(frame, CancelToken()))] == [NAME]
@@ -289,9 +289,9 @@ def test_the_retriggers_of_a_page_load_test_are_read_filtered_described_and_expo
         group = open_list(
             parse_locator(demo_locators(demo.options, demo.root_url)["taskcluster.finished-group"]), http, demo.root_url
         )
-        tasks = gather(group, CancelToken()).frame
+        tasks = read_list(group, CancelToken()).frame
         amazon = tasks.filter(pl.col("suite").str.contains("amazon"))
-        found = gather(MeasurementList.of_rows(amazon, Client(http, demo.root_url)), CancelToken())
+        found = read_list(MeasurementList.of_rows(amazon, Client(http, demo.root_url)), CancelToken())
         frame = found.frame
         assert frame["task_id"].n_unique() == len(amazon) >= 3
         assert not any(found.notes), found.notes  # the demo's files are as Perfherder wants them
@@ -302,7 +302,7 @@ def test_the_retriggers_of_a_page_load_test_are_read_filtered_described_and_expo
         export.write(frame, tmp_path / "m.csv", "csv", schema=MEASUREMENTS)
         again = pl.read_csv(tmp_path / "m.csv", schema_overrides={"replicates": pl.String, "value": pl.Float64})
         assert by_replicate(again.with_columns(key=pl.lit("")))["value"].sum() == by_replicate(frame)["value"].sum()
-        builds = gather(
+        builds = read_list(
             MeasurementList.of_rows(tasks.filter(kind="build"), Client(http, demo.root_url)), CancelToken()
         ).frame
         assert set(builds["framework"]) == {"build_metrics"}

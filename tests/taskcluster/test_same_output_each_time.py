@@ -13,7 +13,7 @@ import pytest
 from backends.cancel import CancelToken
 from backends.http import Http
 from backends.pool import map_in_order
-from backends.resources import gather
+from backends.resources import read_list
 from backends.taskcluster.locators import TaskArtifacts, TaskGroup, TaskMeasurements
 from backends.taskcluster.runs import runs_of_tasks
 from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, open_list, task_id
@@ -59,7 +59,7 @@ IDS = tuple(task_id(number) for number in reversed(range(COUNT)))
 
 
 def frames(http: Http, locator: Any) -> bytes:
-    return gather(open_list(locator, http, ROOT), CancelToken()).frame.write_csv().encode()
+    return read_list(open_list(locator, http, ROOT), CancelToken()).frame.write_csv().encode()
 
 
 @pytest.mark.parametrize("locator", [TaskArtifacts(IDS, ROOT), TaskMeasurements(IDS, ROOT), TaskGroup(GROUP, ROOT)])
@@ -68,7 +68,7 @@ def test_a_list_is_the_same_bytes_each_time(http: Callable[[int], Http], locator
 
 
 def test_artifacts_are_in_the_order_of_their_tasks_then_runs_then_names(http: Callable[[int], Http]) -> None:
-    frame = gather(open_list(TaskArtifacts(IDS, ROOT), http(7), ROOT), CancelToken()).frame
+    frame = read_list(open_list(TaskArtifacts(IDS, ROOT), http(7), ROOT), CancelToken()).frame
     names = ["public/a.json", "public/perfherder-data.json", "public/z.log"]
     assert frame.select("task_id", "run", "name").rows() == [
         (one, run, name) for one in IDS for run in range(2) for name in names
@@ -82,7 +82,7 @@ def test_the_runs_and_the_files_of_many_tasks_are_in_the_order_of_the_tasks(http
         found = runs_of_tasks(Client(http(seed), ROOT), IDS, CancelToken())  # asked one by one: the fake has no batch
         assert found["task_id"].unique(maintain_order=True).to_list() == list(IDS)
     group = open_list(TaskGroup(GROUP), http(1), ROOT)
-    rows = gather(group, CancelToken()).frame
+    rows = read_list(group, CancelToken()).frame
     keys = [[file.key for batch in group.files(rows, CancelToken()) for file in batch] for _ in range(3)]
     assert keys[0] == keys[1] == keys[2] and len(keys[0]) == COUNT * 3
 

@@ -16,7 +16,7 @@ from backends.demo import DemoOptions, DemoServer
 from backends.demo import locators as demo_locators
 from backends.http import Http
 from backends.http.errors import NetworkError
-from backends.resources import gather
+from backends.resources import read_list
 from backends.systems import parse_locator
 from backends.taskcluster.client import RESOLVED
 from backends.taskcluster.locators import TaskGroup, TaskRuns
@@ -49,7 +49,7 @@ def status(one: str, state: str) -> dict[str, Any]:
 def group(queue: FakeQueue, *states: str) -> tuple[GroupTaskList, pl.DataFrame]:
     queue.group([[entry(number, state=state) for number, state in enumerate(states)]])
     resource = open_list(TaskGroup(GROUP), queue.http(), ROOT)
-    return resource, gather(resource, CancelToken()).frame
+    return resource, read_list(resource, CancelToken()).frame
 
 
 def test_only_unresolved_tasks_are_asked_for_and_only_changed_rows_come_back(queue: FakeQueue) -> None:
@@ -69,7 +69,7 @@ def test_nothing_is_asked_once_everything_is_resolved_and_nothing_can_be_added(
 ) -> None:
     queue.group([[entry(0), entry(1, state="failed")]], **members)
     resource = open_list(TaskGroup(GROUP), queue.http(), ROOT)
-    frame = gather(resource, CancelToken()).frame
+    frame = read_list(resource, CancelToken()).frame
     queue.asked.clear()
     assert resource.updates(frame, CancelToken()) is None
     assert queue.asked == []
@@ -105,7 +105,7 @@ def test_a_retrigger_in_a_group_that_has_ended_is_seen_and_nothing_else_is_sent_
 ) -> None:
     pages = Pages(queue, *(labelled(number, f"test-{number}") for number in range(6)))
     resource = open_list(TaskGroup(GROUP), queue.http(tmp_path), ROOT)
-    frame = gather(resource, CancelToken()).frame
+    frame = read_list(resource, CancelToken()).frame
     for _ in range(2):  # the first look stores the pages, from then on they are only asked for
         page = resource.updates(frame, CancelToken())
         assert page is not None and page.frame.is_empty()
@@ -123,7 +123,7 @@ def test_a_retrigger_in_a_group_that_has_ended_is_seen_and_nothing_else_is_sent_
 def test_a_task_that_is_run_again_is_seen_too(queue: FakeQueue, tmp_path: Path) -> None:
     pages = Pages(queue, entry(0), entry(1, state="failed"))
     resource = open_list(TaskGroup(GROUP), queue.http(tmp_path), ROOT)
-    frame = gather(resource, CancelToken()).frame
+    frame = read_list(resource, CancelToken()).frame
     pages.tasks[1] = entry(1, state="pending")
     page = resource.updates(frame, CancelToken())
     assert page is not None and page.frame.select("task_id", "state").rows() == [(task_id(1), "pending")]
@@ -132,7 +132,7 @@ def test_a_task_that_is_run_again_is_seen_too(queue: FakeQueue, tmp_path: Path) 
 def test_a_group_without_a_store_is_looked_at_all_the_same(queue: FakeQueue) -> None:
     pages = Pages(queue, entry(0))
     resource = open_list(TaskGroup(GROUP), queue.http(), ROOT)
-    frame = gather(resource, CancelToken()).frame
+    frame = read_list(resource, CancelToken()).frame
     pages.tasks.append(entry(1))
     page = resource.updates(frame, CancelToken())
     assert page is not None and page.frame["task_id"].to_list() == [task_id(1)]
@@ -141,7 +141,7 @@ def test_a_group_without_a_store_is_looked_at_all_the_same(queue: FakeQueue) -> 
 def test_a_look_that_fails_is_a_problem_and_no_empty_update(queue: FakeQueue, tmp_path: Path) -> None:
     Pages(queue, entry(0))
     resource = open_list(TaskGroup(GROUP), queue.http(tmp_path), ROOT)
-    frame = gather(resource, CancelToken()).frame
+    frame = read_list(resource, CancelToken()).frame
     assert resource.updates(frame, CancelToken()) is not None  # what is stored now does not stand for the server
     queue.down = True
     with pytest.raises(NetworkError):
@@ -151,7 +151,7 @@ def test_a_look_that_fails_is_a_problem_and_no_empty_update(queue: FakeQueue, tm
 def test_a_task_that_is_run_again_gets_its_new_run_in_the_list_of_runs(queue: FakeQueue) -> None:
     one = queue.task(1, [[]])
     runs: Any = open_list(TaskRuns(one, ROOT), queue.http(), ROOT)
-    frame = gather(runs, CancelToken()).frame
+    frame = read_list(runs, CancelToken()).frame
     path = f"/api/queue/v1/task/{one}/status"
     status: Any = queue.answers[path]["status"]
     status["runs"] = [*status["runs"], {"runId": 1, "state": "pending"}]
@@ -200,7 +200,7 @@ def test_statuses_are_asked_fresh_whatever_is_stored(queue: FakeQueue, tmp_path:
     queue.answers[f"/api/queue/v1/task/{one}/status"] = {"status": status(one, "running")}
     http = queue.http(tmp_path)
     resource = open_list(TaskGroup(GROUP), http, ROOT)
-    frame = gather(resource, CancelToken()).frame
+    frame = read_list(resource, CancelToken()).frame
     resource.client.fetch_status(one)  # now it is stored
     queue.answers[f"/api/queue/v1/task/{one}/status"] = {"status": status(one, "completed")}
     page = resource.updates(frame, CancelToken())
@@ -233,7 +233,7 @@ def test_odd_replies_change_nothing(queue: FakeQueue, odd: Any) -> None:
 def test_some_tasks_of_a_group_are_polled_alone(queue: FakeQueue) -> None:
     group(queue, "running", "running")
     resource = open_list(TaskGroup(GROUP, "", (task_id(1),)), queue.http(), ROOT)
-    frame = gather(resource, CancelToken()).frame
+    frame = read_list(resource, CancelToken()).frame
     assert frame["task_id"].to_list() == [task_id(1)]
     statuses = Statuses(queue, t1="running")
     resource.updates(frame, CancelToken())
@@ -245,7 +245,7 @@ def test_the_running_group_of_the_embedded_ci_comes_to_its_end_by_updates_alone(
     with DemoServer(DemoOptions(tasks=20), elapsed=lambda: clock[0]) as server, Http() as http:
         locator = parse_locator(demo_locators(server.options, server.root_url)["taskcluster.running-group"])
         resource = open_list(locator, http, server.root_url)
-        frame = gather(resource, CancelToken()).frame
+        frame = read_list(resource, CancelToken()).frame
         assert not frame["state"].is_in(list(RESOLVED)).all()
         for _ in range(6):
             clock[0] += 100_000
@@ -253,7 +253,7 @@ def test_the_running_group_of_the_embedded_ci_comes_to_its_end_by_updates_alone(
             if page is None:
                 break
             frame = pl.concat([frame, page.frame]).unique("task_id", keep="last")
-        listed = gather(resource, CancelToken()).frame
+        listed = read_list(resource, CancelToken()).frame
         told = frame.join(listed, on="task_id", suffix="_listed")
         assert told.height == frame.height
         for column in ("state", "runs", "duration", "queue_time", "worker", "run_states", "resolved"):

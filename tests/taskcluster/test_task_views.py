@@ -9,16 +9,16 @@ import httpx
 import polars as pl
 import pytest
 
-from backends import config, submit
+from backends import config
 from backends.cancel import CancelToken
 from backends.demo import DemoOptions, DemoServer
 from backends.demo import locators as demo_locators
 from backends.http import Http
 from backends.http.errors import NotFoundError
 from backends.locators import Locator
-from backends.resources import Gathered, Link, Resource, gather
+from backends.resources import Link, ListContents, Resource, read_list
 from backends.submit.locators import TaskJobs
-from backends.systems import parse_locator
+from backends.systems import open_resource, parse_locator
 from backends.taskcluster.locators import Task, TaskDependencies, TaskDependents, TaskGroup, TaskRuns
 from backends.taskcluster.resolve import resolve
 from backends.taskcluster.runs import RUNS
@@ -44,8 +44,8 @@ def opened(server: DemoServer, http: Http, text: str | Locator) -> Resource:
     return open_list(resolve(locator, http, server.root_url), http, server.root_url)
 
 
-def whole(resource: Resource) -> Gathered:
-    return gather(resource, CancelToken())
+def whole(resource: Resource) -> ListContents:
+    return read_list(resource, CancelToken())
 
 
 def relation(server: DemoServer, http: Http, name: str, role: str) -> Resource:
@@ -246,7 +246,7 @@ def test_marked_tasks_are_linted_and_published_as_treeherder_jobs(server: DemoSe
     assert one.task_ids == (marked["task_id"][0],) and three.task_ids == tuple(marked["task_id"])
     assert label == "3 tasks as Treeherder jobs: lint, preview, publish"
     assert parse_locator(three.text()) == three
-    made = gather(submit.resource_for(three, http, settings), CancelToken()).frame
+    made = read_list(open_resource(three, http, settings, CancelToken()), CancelToken()).frame
     assert made["name"].to_list() == marked["name"].to_list() and set(made["form"]) == {"pulse"}
     many = pl.concat([frame] * (1 + 300 // frame.height))
     label, first = jobs(many)[1]

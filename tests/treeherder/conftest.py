@@ -13,7 +13,7 @@ from backends.cancel import CancelToken
 from backends.config import load
 from backends.http import Http
 from backends.locators import Locator
-from backends.resources import gather
+from backends.resources import read_list
 from backends.systems import open_resource, parse_locator
 from tests.treeherder.fake_treeherder import FakeTreeherder, RecordedTreeherder
 from tests.treeherder.listing import Lists, check_list
@@ -52,7 +52,7 @@ def open_list(demo: dict[str, str], uncached: Http, opened_lists: dict[str, tupl
         locator = parse_locator(demo.get(what, what)) if isinstance(what, str) else what
         if again or repr(locator) not in opened_lists:
             resource = open_resource(locator, uncached, load(), CancelToken())
-            frame = gather(resource, CancelToken()).frame
+            frame = read_list(resource, CancelToken()).frame
             check_list(resource, frame)
             opened_lists[repr(locator)] = resource, frame
         return opened_lists[repr(locator)]

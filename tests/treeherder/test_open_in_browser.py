@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.http import Http
-from backends.resources import Resource, gather
+from backends.resources import Resource, read_list
 from backends.systems import open_resource, parse_locator
 from backends.taskcluster.locators import PushGroup, Task
 from backends.treeherder.locators import (
@@ -157,7 +157,7 @@ def test_a_zoomed_graph_shows_the_values_and_the_framework_that_the_series_has(f
     """The page zooms to the range of values in its URL: 0 to 0 showed nothing, framework 1 fetched nothing."""
     series_of(fake, [812.0, 840.0])
     resource = fake.list(Series((SeriesRef("autoland", "5"),), None, 1_793_000_000, 1_794_000_000))
-    gather(resource, CancelToken())
+    read_list(resource, CancelToken())
     query = query_of(resource.web_url())
     assert query["series"] == ["autoland,5,1,13"]
     start, end, low, high = map(float, query["zoom"][0].split(","))
@@ -166,7 +166,7 @@ def test_a_zoomed_graph_shows_the_values_and_the_framework_that_the_series_has(f
     for place, values in enumerate(([7.0], [0.0], [-3.0, -3.0], [1e8 + 1, 1e8 + 2], [0.001, 0.002]), 6):
         series_of(fake, values)
         resource = fake.list(Series((SeriesRef("autoland", str(place)),), None, 1_793_000_000, 1_794_000_000))
-        gather(resource, CancelToken())
+        read_list(resource, CancelToken())
         low, high = map(float, query_of(resource.web_url())["zoom"][0].split(",")[2:])
         assert low < min(values) <= max(values) < high
 
@@ -182,7 +182,7 @@ def test_the_graph_of_two_sides_has_the_framework_of_each_and_marks_the_revision
     series_of(fake, [812.0, 840.0])
     both = ComparedValues(Side(SeriesRef("autoland", "5"), A), Side(SeriesRef("try", "6"), C))
     resource = fake.list(both)
-    gather(resource, CancelToken())
+    read_list(resource, CancelToken())
     query = query_of(resource.web_url())
     assert query["series"] == ["autoland,5,1,13", "try,6,1,13"]
     assert query["highlightedRevisions"] == [A[:12], C[:12]]

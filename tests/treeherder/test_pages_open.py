@@ -14,7 +14,7 @@ import pytest
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
-from backends.resources import gather
+from backends.resources import read_list
 from backends.systems import parse_locator
 from backends.treeherder.locators import Compare, ComparedValues, Pushes, Series, SeriesRef, Side
 from tests.treeherder.fake_treeherder import FakeTreeherder
@@ -29,7 +29,7 @@ REPOSITORIES = ("try", "autoland", "mozilla-central")
 
 def rows_of(fake: FakeTreeherder, address: str) -> tuple[Any, pl.DataFrame]:
     resource = fake.list(parse_locator(address))
-    return resource, gather(resource, CancelToken()).frame
+    return resource, read_list(resource, CancelToken()).frame
 
 
 def with_pushes(fake: FakeTreeherder) -> None:
@@ -153,11 +153,11 @@ def test_a_range_of_pushes_has_both_its_ends_and_all_between(
     in_range(fake, {name: NOON + place for place, name in enumerate(names)})
     resource = fake.list(parse_locator(f"{TH}/jobs?repo=autoland&fromchange={names[30]}&tochange={names[180][:12]}"))
     resource.with_counts = False  # type: ignore[attr-defined]
-    frame = gather(resource, CancelToken()).frame
+    frame = read_list(resource, CancelToken()).frame
     assert frame["revision"].to_list() == names[30:181][::-1]
     resource = fake.list(Pushes("autoland", from_revision=names[197]))
     resource.with_counts = False  # type: ignore[attr-defined]
-    assert len(gather(resource, CancelToken()).frame) == 3
+    assert len(read_list(resource, CancelToken()).frame) == 3
 
 
 def test_a_range_and_a_day_both_hold(open_list: Lists) -> None:
@@ -292,7 +292,7 @@ def test_subtests_of_two_repositories_are_paired_whichever_id_is_given(
     for parents in ((given, given), (given, None), (None, given)):
         at = Compare("autoland", A, "try", C, "13", *parents)
         resource = fake.list(at)
-        [row] = gather(resource, CancelToken()).frame.iter_rows(named=True)
+        [row] = read_list(resource, CancelToken()).frame.iter_rows(named=True)
         assert (row["test"], row["n_base"], row["n_new"]) == ("fcp", 2, 2)
         page = parse_locator(str(resource.web_url()))
         assert isinstance(page, Compare) and (page.base_parent, page.new_parent) == (351, 7)
@@ -309,13 +309,13 @@ def test_sixty_tests_of_small_values_are_compared_in_full_and_the_rest_is_said(f
         return [{**measure(int(query["signature"]), []), "data": data}]
 
     with_values(fake, values)
-    found = gather(fake.list(Compare("try", A, "try", C, "13")), CancelToken())
+    found = read_list(fake.list(Compare("try", A, "try", C, "13")), CancelToken())
     assert found.frame["precision"].to_list().count("in full") == 60 and len(found.frame) == 70
     assert len([one for one in fake.asked if "signature=" in one]) == 120
     assert "10 tests with small values are compared from values of two decimals." in found.notes[-1]
     fake.asked.clear()
     several = Compare("try", A, "try", C, "13", others=(("try", D), ("autoland", C)))
-    found = gather(fake.list(several), CancelToken())
+    found = read_list(fake.list(several), CancelToken())
     assert found.frame["precision"].to_list().count("in full") == 60 and len(found.frame) == 210
     assert len([one for one in fake.asked if "signature=" in one]) == 80  # the base's values serve all three
 
@@ -323,22 +323,22 @@ def test_sixty_tests_of_small_values_are_compared_in_full_and_the_rest_is_said(f
 def test_two_ids_of_two_repositories_are_believed(fake: FakeTreeherder) -> None:
     with_suites(fake, {"autoland": 351, "try": 7}, {"autoland": SUITE_HASH, "try": OTHER_HASH})
     at = Compare("autoland", A, "try", C, "13", 351, 7)
-    assert gather(fake.list(at), CancelToken()).frame["n_new"].to_list() == [2]
+    assert read_list(fake.list(at), CancelToken()).frame["n_new"].to_list() == [2]
     assert not [asked for asked in fake.asked if "signatures" in asked]
 
 
 def test_a_suite_that_the_other_repository_does_not_measure_is_said(fake: FakeTreeherder) -> None:
     with_suites(fake, {"autoland": 351, "try": 7}, {"autoland": SUITE_HASH, "try": OTHER_HASH})
     fake.answers["/api/project/try/performance/signatures/"] = {}
-    found = gather(fake.list(Compare("autoland", A, "try", C, "13", 351)), CancelToken())
+    found = read_list(fake.list(Compare("autoland", A, "try", C, "13", 351)), CancelToken())
     assert found.frame["n_base"].to_list() == [2] and "try does not measure this suite." in " ".join(found.notes)
     with pytest.raises(AppError, match="Neither autoland nor try has a signature 99"):
-        gather(fake.list(Compare("autoland", A, "try", C, "13", 99)), CancelToken())
+        read_list(fake.list(Compare("autoland", A, "try", C, "13", 99)), CancelToken())
 
 
 def test_a_comparison_that_the_servers_rank_test_fails_on_is_made_here_and_that_is_said(fake: FakeTreeherder) -> None:
     with_values(fake, lambda query: [measure(5, [100.0] * 9), measure(6, [1000.0 + len(query["revision"]), 7.0])])
-    found = gather(fake.list(Compare("try", A, "try", C, "13", replicates=True)), CancelToken())
+    found = read_list(fake.list(Compare("try", A, "try", C, "13", replicates=True)), CancelToken())
     assert set(found.frame["verdict"]) <= {"no change", "too few"}
     assert "1 test has the same value everywhere" in found.notes[0] and "error 500" in found.notes[0]
 
@@ -353,7 +353,7 @@ def test_small_values_that_only_look_alike_are_not_said_to_be_the_same(fake: Fak
         return [{**measure(5, []), "data": data}]
 
     with_values(fake, values)
-    found = gather(fake.list(Compare("try", A, "try", C, "13", replicates=True)), CancelToken())
+    found = read_list(fake.list(Compare("try", A, "try", C, "13", replicates=True)), CancelToken())
     assert found.frame["precision"].to_list() == ["in full"] and not found.notes
 
 
@@ -389,7 +389,7 @@ def test_a_comparison_is_in_the_same_order_whichever_answer_comes_first(seed: in
 
         with_values(fake, values)
         shuffled_answers(fake, seed * 10 + run)
-        frame = gather(fake.list(Compare("try", A, "try", C, "13")), CancelToken()).frame
+        frame = read_list(fake.list(Compare("try", A, "try", C, "13")), CancelToken()).frame
         orders.append(frame)
     assert orders[0].equals(orders[1])
     assert orders[0]["precision"].to_list() == ["in full"] * 9 + ["2 decimals"] * 11
@@ -408,7 +408,7 @@ def test_series_come_in_the_order_that_was_asked_for_whichever_answer_comes_firs
     fake.answers["/api/performance/summary/"] = summary
     shuffled_answers(fake, seed)
     numbers = [5, 3, 9, 1, 7, 8]
-    found = gather(fake.list(Series(tuple(SeriesRef("autoland", str(one)) for one in numbers))), CancelToken())
+    found = read_list(fake.list(Series(tuple(SeriesRef("autoland", str(one)) for one in numbers))), CancelToken())
     assert found.frame["signature_id"].to_list() == [str(one) for one in numbers for _ in (1, 2)]
 
 
@@ -419,7 +419,7 @@ def test_pushes_stay_in_order_where_some_cannot_be_counted(fake: FakeTreeherder)
         if not 30 < one < 60:  # a whole batch of those that are asked for together fails
             fake.answers[f"/api/project/autoland/push/{one}/status/"] = {"completed": 1, "success": 1}
     shuffled_answers(fake, 1)
-    found = gather(fake.list(Pushes("autoland")), CancelToken())
+    found = read_list(fake.list(Pushes("autoland")), CancelToken())
     assert found.frame["push_id"].to_list() == [str(one) for one in range(99, 0, -1)]
     assert found.frame["total"].null_count() == 29
     assert len(found.notes) == 1 and "no push 59." in found.notes[0]

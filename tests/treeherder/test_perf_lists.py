@@ -8,7 +8,7 @@ import pytest
 from backends.cancel import CancelToken
 from backends.errors import UsageError
 from backends.frames import filters
-from backends.resources import LogAddress, gather
+from backends.resources import LogAddress, read_list
 from backends.taskcluster.locators import PushGroup, Task
 from backends.treeherder.locators import (
     AlertSummaries,
@@ -57,7 +57,7 @@ def test_of_more_than_six_series_six_are_read_and_that_is_said(open_list: Lists)
     signatures, frame = open_list(Signatures("autoland", "browsertime"))
     resource, points = open_list(signatures.open_marked(frame.slice(5, 8)))
     assert points["signature_id"].n_unique() <= 6
-    assert "Only the first 6 series are read; 2 more" in gather(resource, CancelToken()).notes[0]
+    assert "Only the first 6 series are read; 2 more" in read_list(resource, CancelToken()).notes[0]
 
 
 def test_two_signatures_are_compared_by_what_they_measured(open_list: Lists) -> None:

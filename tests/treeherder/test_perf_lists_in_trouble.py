@@ -16,7 +16,7 @@ from backends.errors import OperationCancelledError
 from backends.http import Mode
 from backends.http.errors import OfflineError
 from backends.http.response import ResponseSource
-from backends.resources import gather
+from backends.resources import read_list
 from backends.treeherder.api import UnknownItemError
 from backends.treeherder.locators import (
     AlertSummaries,
@@ -55,7 +55,7 @@ def test_points_stay_when_alerts_and_tasks_cannot_be_asked_about(fake: FakeTreeh
     series(fake, datum(1), datum(2))
     fake.answers[ALERTS] = page("Server Error", 500)
     fake.answers["/api/taskclustermetadata/"] = page("Server Error", 500)
-    found = gather(fake.list(Series((FIVE,))), CancelToken())
+    found = read_list(fake.list(Series((FIVE,))), CancelToken())
     assert found.frame["value"].to_list() == [1.0, 1.0]
     said = " ".join(found.notes)
     assert "Alerts are not marked" in said and "Tasks are not known" in said
@@ -64,7 +64,7 @@ def test_points_stay_when_alerts_and_tasks_cannot_be_asked_about(fake: FakeTreeh
 def test_points_whose_jobs_have_expired_lead_to_the_jobs_of_their_push(fake: FakeTreeherder) -> None:
     series(fake, datum(1, job_id=None), datum(2, job_id=None))
     resource = fake.list(Series((FIVE,)))
-    found = gather(resource, CancelToken())
+    found = read_list(resource, CancelToken())
     assert "The jobs of 2 points have expired" in found.notes[0]
     row = found.frame.row(0, named=True)
     assert resource.open(row) == PushJobs("autoland", 1) and resource.log(row) is None
@@ -74,7 +74,7 @@ def test_a_series_by_its_hash_is_the_one_with_that_hash(fake: FakeTreeherder) ->
     digits = "9d" * 20
     series(fake, datum(1))
     fake.answers["/api/project/autoland/performance/signatures/"] = {"5": {"id": 5, "signature_hash": digits}}
-    assert len(gather(fake.list(Series((SeriesRef("autoland", digits),))), CancelToken()).frame) == 1
+    assert len(read_list(fake.list(Series((SeriesRef("autoland", digits),))), CancelToken()).frame) == 1
     fake.answers["/api/project/autoland/performance/signatures/"] = {}
     with pytest.raises(UnknownItemError, match="has no signature 9d9d"):
         pages(fake.list(Series((SeriesRef("autoland", digits),))))
@@ -88,7 +88,7 @@ def test_one_series_of_several_that_is_missing_is_named(fake: FakeTreeherder) ->
         return httpx.Response(200, json=answer)
 
     fake.answers[SUMMARY] = answered
-    found = gather(fake.list(Series((FIVE, SeriesRef("autoland", "6")))), CancelToken())
+    found = read_list(fake.list(Series((FIVE, SeriesRef("autoland", "6")))), CancelToken())
     assert len(found.frame) == 1 and "Not found in their repository: 6" in found.notes[0]
 
 
@@ -109,7 +109,7 @@ def test_no_task_is_looked_for_where_a_server_must_not_send_us(fake: FakeTreeher
         "results": [{"id": 1, "push_id": 7, "state": "completed", "result": "busted", "task_id": TASK, "retry_id": 0}]
     }
     resource = fake.list(PushJobs("autoland", 7))
-    row = gather(resource, CancelToken()).frame.row(0, named=True)
+    row = read_list(resource, CancelToken()).frame.row(0, named=True)
     task = resource.open(row)
     assert task is not None and task.root_url == "" and resource.log(row) is None  # type: ignore[attr-defined]
 
@@ -119,7 +119,7 @@ def test_an_id_that_is_no_task_id_opens_nothing(fake: FakeTreeherder) -> None:
         "results": [{"id": 1, "push_id": 7, "state": "completed", "task_id": "../../x", "retry_id": 0}]
     }
     resource = fake.list(PushJobs("autoland", 7))
-    frame = gather(resource, CancelToken()).frame
+    frame = read_list(resource, CancelToken()).frame
     row = frame.row(0, named=True)
     assert resource.open(row) is None and resource.log(row) is None
     assert resource.open_marked(frame) is None and resource.measurements(frame) is None
@@ -129,7 +129,7 @@ def test_a_profile_that_is_no_https_address_is_not_offered(fake: FakeTreeherder)
     alert = {"id": 2, "profile_url": "javascript:alert(1)", "series_signature": {"id": 5}}
     fake.answers[f"{ALERTS}1/"] = {"id": 1, "repository": "autoland", "alerts": [alert]}
     resource = fake.list(AlertSummary(1))
-    frame = gather(resource, CancelToken()).frame
+    frame = read_list(resource, CancelToken()).frame
     assert not [one for one in resource.menu(frame.row(0, named=True), frame) if "profile" in one.label]
 
 
@@ -137,7 +137,7 @@ def test_pushes_stay_when_their_jobs_cannot_be_counted(fake: FakeTreeherder) -> 
     rows = [{"id": one, "revision": "a" * 40, "push_timestamp": 1_795_000_000 + one} for one in range(3)]
     fake.answers["/api/project/autoland/push/"] = {"results": rows}
     fake.answers["/api/project/autoland/push/1/status/"] = {"completed": 2, "success": 2, "pending": 0, "running": 0}
-    found = gather(fake.list(Pushes("autoland")), CancelToken())
+    found = read_list(fake.list(Pushes("autoland")), CancelToken())
     assert found.frame.sort("push_id")["total"].to_list() == [None, 2, None]
     assert "Some jobs could not be counted" in found.notes[0]
 
@@ -145,7 +145,7 @@ def test_pushes_stay_when_their_jobs_cannot_be_counted(fake: FakeTreeherder) -> 
 def test_failure_lines_stay_when_bugs_cannot_be_looked_for(fake: FakeTreeherder) -> None:
     fake.answers["/api/project/autoland/jobs/9/"] = {"id": 9, "job_type_name": "test", "state": "completed"}
     fake.answers["/api/project/autoland/jobs/9/text_log_errors/"] = [{"id": 1, "line": "boom", "line_number": 3}]
-    found = gather(fake.list(JobFailures("autoland", 9)), CancelToken())
+    found = read_list(fake.list(JobFailures("autoland", 9)), CancelToken())
     assert found.frame["line"].to_list() == ["boom"] and "Bugs could not be looked for" in found.notes[0]
 
 
@@ -170,7 +170,7 @@ def test_a_comparison_with_a_side_that_has_no_results_says_which(fake: FakeTreeh
 
     fake.answers["/api/project/try/push/"], fake.answers[SUMMARY] = push, values
     resource = fake.list(Compare("try", base[:12], "try", new[:12], "13"))
-    found = gather(resource, CancelToken())
+    found = read_list(resource, CancelToken())
     assert found.notes == ("The new side has no results (yet).",)
     row = found.frame.row(0, named=True)
     assert (row["n_base"], row["n_new"], row["verdict"]) == (1, 0, None)
@@ -189,13 +189,13 @@ def test_values_of_signatures_that_do_not_exist_are_said_to_be_missing(fake: Fak
 def test_what_was_seen_is_shown_with_its_age_when_the_server_fails(fake: FakeTreeherder, tmp_path: Path) -> None:
     fake.answers["/api/project/autoland/performance/signatures/"] = {"5": {"id": 5, "suite": "damp"}}
     pages(fake.list(Signatures("autoland"), cache_dir=tmp_path))
-    offline = gather(fake.list(Signatures("autoland"), cache_dir=tmp_path, mode=Mode.OFFLINE), CancelToken())
+    offline = read_list(fake.list(Signatures("autoland"), cache_dir=tmp_path, mode=Mode.OFFLINE), CancelToken())
     assert offline.frame["suite"].to_list() == ["damp"] and offline.origin.source in (
         ResponseSource.CACHE,
         ResponseSource.STALE,
     )
     fake.answers["/api/project/autoland/performance/signatures/"] = page("Server Error", 500)
-    stale = gather(fake.list(Signatures("autoland"), cache_dir=tmp_path, later=9000), CancelToken())
+    stale = read_list(fake.list(Signatures("autoland"), cache_dir=tmp_path, later=9000), CancelToken())
     assert stale.frame["suite"].to_list() == ["damp"] and stale.origin.source is ResponseSource.STALE
     with pytest.raises(OfflineError):
         pages(fake.list(AlertSummaries(), cache_dir=tmp_path, mode=Mode.OFFLINE))
@@ -226,7 +226,7 @@ def test_only_the_newest_2000_summaries_of_a_huge_list_are_read_and_that_is_said
         return httpx.Response(200, json={"count": 30_000, "next": "more", "results": rows})
 
     fake.answers[ALERTS] = listing
-    found = gather(fake.list(AlertSummaries()), CancelToken())
+    found = read_list(fake.list(AlertSummaries()), CancelToken())
     assert len(found.frame) == 2000 and "The newest 2,000 of 30,000" in found.notes[0]
     assert pages_asked == ["100"] * 20
     assert isinstance(found.frame, pl.DataFrame)
@@ -245,7 +245,7 @@ def test_of_a_series_with_hundreds_of_alerts_the_newest_300_summaries_are_marked
     fake.answers[ALERTS] = listing
     row = {"id": 1, "push_id": 1, "push_timestamp": "2026-11-01T00:00:00", "value": 1.0}
     fake.answers[SUMMARY] = [{"signature_id": 5, "framework_id": 13, "suite": "damp", "data": [row]}]
-    gather(fake.list(Series((FIVE,))), CancelToken())
+    read_list(fake.list(Series((FIVE,))), CancelToken())
     assert asked == [(page, monitored) for monitored in ("", "1") for page in ("1", "2", "3")]
 
 
@@ -267,7 +267,7 @@ def test_alerts_of_25_other_summaries_cost_20_requests_and_the_rest_stay_without
     for place in range(101, 126):
         other = {"id": place, "repository": "mozilla-central", "alerts": []}
         fake.answers[f"/api/performance/alertsummary/{place}/"] = other
-    frame = gather(fake.list(AlertSummary(7)), CancelToken()).frame
+    frame = read_list(fake.list(AlertSummary(7)), CancelToken()).frame
     assert len([one for one in fake.asked if "/alertsummary/1" in one]) == 20
     assert frame["repository"].null_count() == 5 and len(frame) == 25
 
@@ -290,7 +290,7 @@ def test_counts_of_a_push_hold_for_a_day_from_the_fourth_day_on(
     fake.answers["/api/project/autoland/push/"] = {"results": [row]}
     fake.answers["/api/project/autoland/push/7/status/"] = {"completed": 2, "success": 2, "pending": 0, "running": 0}
     for later, asked in ((0.0, 1), (seconds * 2 / 3, 1), (seconds + 5.0, 2)):
-        gather(fake.list(Pushes("autoland"), cache_dir=tmp_path, later=later), CancelToken())
+        read_list(fake.list(Pushes("autoland"), cache_dir=tmp_path, later=later), CancelToken())
         assert len([one for one in fake.asked if "/status/" in one]) == asked
 
 

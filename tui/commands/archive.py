@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backends.errors import UsageError
-from tui.commands.listing import listed, session_of
+from tui.commands.common import open_and_read, open_session
 from tui.commands.options import connection_options
 from tui.commands.output import Progress, check_output, emit, output_options, say
 
@@ -75,7 +75,7 @@ def get(
     from backends.archives.placing import place
 
     overrides = {"hg_url": hg_url, "archive_buckets": buckets, "archiver_url": server}
-    with session_of(None, mode, **overrides) as (session, cancel):
+    with open_session(None, mode, **overrides) as (session, cancel):
         request = _request(repository, revision, subdir, suffix)
         if not (request.subdirectory or yes):
             _asked(request)
@@ -220,7 +220,7 @@ def status(task: str | None, text: str, server: str | None, mode: str | None, **
     if task is None:
         _list("archive:held", text, mode, {}, output)
         return
-    with session_of(None, mode, archiver_url=server) as (session, cancel):
+    with open_session(None, mode, archiver_url=server) as (session, cancel):
         _task_shown(session, task, cancel, output)
 
 
@@ -234,8 +234,8 @@ def remove(text: str, every: bool) -> None:
 
     if not (text.strip() or every):
         raise UsageError("Nothing is chosen.", "Use --filter F, or --all.")
-    with session_of(None, None) as (session, cancel):
-        _, gathered = listed(session, cancel, "archive:held", text)
+    with open_session(None, None) as (session, cancel):
+        _, gathered = open_and_read(session, cancel, "archive:held", text)
         store, size = store_of(session.settings), 0
         for digest in gathered.frame["key"].to_list():
             kept = store.named(digest)
@@ -247,8 +247,10 @@ def remove(text: str, every: bool) -> None:
 
 
 def _list(locator: str, text: str, mode: str | None, overrides: dict[str, Any], output: dict[str, Any]) -> None:
-    with session_of(None, mode, **overrides) as (session, cancel):
-        resource, gathered = listed(session, cancel, locator, text, lambda found: check_output(found.schema, output))
+    with open_session(None, mode, **overrides) as (session, cancel):
+        resource, gathered = open_and_read(
+            session, cancel, locator, text, lambda found: check_output(found.schema, output)
+        )
         emit(gathered.frame, resource.schema, **output)
 
 
@@ -279,7 +281,7 @@ def serve(host: str, port: int, mode: str | None, hg_url: str | None, buckets: s
     from backends.errors import OperationCancelledError
     from backends.net import is_loopback
 
-    with session_of(None, mode, hg_url=hg_url, archive_buckets=buckets) as (session, cancel):
+    with open_session(None, mode, hg_url=hg_url, archive_buckets=buckets) as (session, cancel):
         if not is_loopback(host):
             say("note: this is not the loopback; whoever can reach this port can fetch archives.")
         engine = _engine(session)

@@ -33,7 +33,7 @@ def write_log(
         some = f"from line {line:,} on" if last is None else f"lines {line:,} to {last:,}"
         say(f"note: {some}; leave the line number away for the whole.")
         pieces = _some_lines(pieces, line, last)
-    with _opened(target, overwrite) as stream:
+    with _open_target(target, overwrite) as stream:
         for piece in pieces if target is not None else printable(pieces):
             stream.write(piece)
             stream.flush()
@@ -53,7 +53,7 @@ def _some_lines(pieces: Iterable[bytes], line: int, last: int | None) -> Iterato
 
 
 @contextmanager
-def _opened(target: str | None, overwrite: bool) -> Iterator[IO[bytes]]:
+def _open_target(target: str | None, overwrite: bool) -> Iterator[IO[bytes]]:
     if target is None or target == "-":
         yield sys.stdout.buffer
         return

@@ -18,7 +18,7 @@ import click
 from backends.errors import AppError, UsageError
 from backends.prow import locators
 from backends.prow.locators import BuildsView, FileTreeView, Place, ProwPath, ProwView
-from tui.commands.listing import counted, gather_shown, say_none_fits, session_of
+from tui.commands.common import count_message, open_session, read_with_progress, warn_no_match
 from tui.commands.log_output import write_log
 from tui.commands.options import connection_options, download_options, filter_option, match_option
 from tui.commands.output import Progress, check_output, emit, output_options, say
@@ -66,7 +66,7 @@ def verb(
             output = {name: given.pop(name) for name in _OUTPUT} if table else {}
             jobs = {"jobs": given["jobs"]} if "jobs" in given else {}
             choice = {name: given.pop(name, None) for name in ("locator", "filter_text", "count", "since")}
-            with session_of(None, given.pop("mode"), **storage, **jobs) as (session, cancel):
+            with open_session(None, given.pop("mode"), **storage, **jobs) as (session, cancel):
                 return function(ProwRun(session=session, cancel=cancel, output=output, **choice), **given)
 
         command: Any = run
@@ -128,7 +128,7 @@ class ProwRun:
 
     def gather(self, resource: Resource) -> pl.DataFrame:
         """The complete list, with progress and what should be known about it on stderr."""
-        found = gather_shown(resource, self.cancel, partial(counted, resource.noun[1]))
+        found = read_with_progress(resource, self.cancel, partial(count_message, resource.noun[1]))
         if found.frame.is_empty() and not found.notes:
             say(f"note: {resource.empty_text}")
         return found.frame
@@ -191,7 +191,7 @@ class ProwRun:
         unfiltered = self.gather(listing).sort(BUILDS.key)  # not in the order in which the builds were read
         frame = filter_rows(unfiltered, listing, text)
         if frame.is_empty() and not required and not unfiltered.is_empty():
-            say_none_fits(len(unfiltered), listing.noun)
+            warn_no_match(len(unfiltered), listing.noun)
         if frame.is_empty() and required:
             raise UsageError("No builds match.", "Loosen --filter, --since or --count, or check the locator.")
         return listing, frame
@@ -409,11 +409,11 @@ def _find_log(run: ProwRun, container: str | None, step: str | None) -> LogAddre
 
 
 def _find_step_log(run: ProwRun, found: ProwPath, step: str) -> LogAddress:
-    from backends.resources import gather
+    from backends.resources import read_list
 
     base = found.route.base or found.path
     tree = run.resource(FileTreeView(found.bucket, base, store=found.store))
-    names = [name for name in gather(tree, run.cancel).frame["name"].to_list() if name.endswith("/build-log.txt")]
+    names = [name for name in read_list(tree, run.cancel).frame["name"].to_list() if name.endswith("/build-log.txt")]
     fitting = [name for name in names if name.removesuffix("/build-log.txt").endswith(step)]
     if not fitting:
         steps = ", ".join(name.split("/")[-2] for name in names[:20])

@@ -9,7 +9,7 @@ import click
 
 from backends.errors import AppError, UsageError
 from backends.submit.locators import FORMS, PREFIX, JobFile, TaskJobs
-from tui.commands.listing import session_of
+from tui.commands.common import open_session
 from tui.commands.output import Progress, check_output, chosen_format, emit, output_options, say
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def lint(files: tuple[str, ...], form: str | None, generation: bool, errors_only
     from backends.submit.validation import Level
 
     check_output(POSTING_RULES if generation else FINDINGS, output)
-    with session_of(None, None) as (session, cancel):
+    with open_session(None, None) as (session, cancel):
         entries = _read(session, cancel, files, form, for_lint=not generation)
         if generation:
             emit(posting_rules_frame(entries), POSTING_RULES, **output)
@@ -129,7 +129,7 @@ def preview(files: tuple[str, ...], form: str | None, against: str | None, **out
     from backends.submit.preview import PREVIEW, compare_with_server, preview_frame
 
     check_output(PREVIEW, output)
-    with session_of(None, None) as (session, cancel):
+    with open_session(None, None) as (session, cancel):
         entries = _read(session, cancel, files, form)
         changes = compare_with_server(entries, session.http, against, cancel) if against else None
     frame = preview_frame(entries, changes)
@@ -157,7 +157,7 @@ def convert(
     from backends.submit.convert import convert as convert_entry
     from backends.submit.entries import JobForm
 
-    with session_of(None, None) as (session, cancel):
+    with open_session(None, None) as (session, cancel):
         entries = _read(session, cancel, files, form)
     bodies = []
     for entry in entries:
@@ -216,7 +216,7 @@ def publish(
     from backends.submit.publishers import configured_publisher
 
     settings["pulse_url" if via == "pulse" else "submit_url"] = url
-    with session_of(None, None, **settings) as (session, cancel):
+    with open_session(None, None, **settings) as (session, cancel):
         publisher = configured_publisher(via, session.settings, session.http, _ask if sys.stdin.isatty() else None)
         entries = _read(session, cancel, files, form)
         left_out = _queue(session, publisher, entries, skip_invalid, dry_run) if entries else 0
@@ -278,7 +278,7 @@ def status(states: str | None, retry: bool, cancel_jobs: bool, forget: bool, **o
     if retry + cancel_jobs + forget > 1:
         raise UsageError("--retry, --cancel and --forget exclude each other.", "Use one of them.")
     check_output(OUTBOX, output)
-    with session_of(None, None) as (session, _), open_outbox(session.settings) as outbox:
+    with open_session(None, None) as (session, _), open_outbox(session.settings) as outbox:
         frame = outbox_frame(outbox)
         frame = frame.filter(frame["state"].is_in(selected))
         numbers = [int(number) for number in frame["number"].to_list()]
@@ -307,7 +307,7 @@ def routes(
 
     check_output(ROUTES, output)
     settings = {"submit_url": url, "pulse_exchange": pulse_exchange, "pulse_routing_key": pulse_routing_key}
-    with session_of(None, None, **settings) as (session, cancel):
+    with open_session(None, None, **settings) as (session, cancel):
         emit(routes_frame(session.settings, project, cancel), ROUTES, **output)
     say(TODAY)
     return 0

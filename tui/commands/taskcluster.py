@@ -12,7 +12,7 @@ import click
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
 from tui.commands.artifact_downloader import collect_files, download_in_layout, layout_choices, layout_options
-from tui.commands.listing import gather_shown, listed, session_of
+from tui.commands.common import open_and_read, open_session, read_with_progress
 from tui.commands.options import connection_options, download_options, filter_option, match_option
 from tui.commands.output import check_output, emit, output_options, say
 
@@ -58,8 +58,8 @@ def _row_options(command: Any) -> Any:
 @output_options
 def list_locator(locator: str, mode: str | None, root_url: str | None, filter_text: str, **output: Any) -> None:
     """List whatever LOCATOR opens: an index namespace, an archive, a table, a comparison, retriggers of a task, ..."""
-    with session_of(root_url, mode) as (session, cancel):
-        resource, gathered = listed(session, cancel, locator, filter_text, _checked(output))
+    with open_session(root_url, mode) as (session, cancel):
+        resource, gathered = open_and_read(session, cancel, locator, filter_text, _checked(output))
         emit(gathered.frame, resource.schema, **output)
 
 
@@ -68,8 +68,8 @@ def list_locator(locator: str, mode: str | None, root_url: str | None, filter_te
 @output_options
 def list_tasks(locator: str, mode: str | None, root_url: str | None, filter_text: str, **output: Any) -> None:
     """List the tasks of a group, one row a task."""
-    with session_of(root_url, mode) as (session, cancel):
-        resource, gathered = listed(session, cancel, locator, filter_text, _checked(output))
+    with open_session(root_url, mode) as (session, cancel):
+        resource, gathered = open_and_read(session, cancel, locator, filter_text, _checked(output))
         if resource.noun[0] != "task":
             raise UsageError(
                 f"`tasks` lists tasks; this locator lists {resource.noun[1]}.",
@@ -96,14 +96,14 @@ def list_artifacts(
     def check(resource: Resource) -> None:
         check_output(ARTIFACTS if resource.noun[0] == "task" else resource.schema, output)
 
-    with session_of(root_url, mode) as (session, cancel):
-        resource, gathered = listed(session, cancel, locator, filter_text, check)
+    with open_session(root_url, mode) as (session, cancel):
+        resource, gathered = open_and_read(session, cancel, locator, filter_text, check)
         if resource.noun[0] == "task":
             if gathered.frame.is_empty():
                 raise UsageError("No task is left to list artifacts of.", "Loosen --filter, or check the locator.")
             several = resource.open_marked(gathered.frame)
             assert several is not None
-            resource, gathered = listed(session, cancel, several)
+            resource, gathered = open_and_read(session, cancel, several)
         frame = gathered.frame
         if globs:
             frame = frame.filter([matches(name, globs) for name in frame["name"].to_list()])
@@ -131,8 +131,8 @@ def show_statistics(
         empty = resource.schema.empty()
         check_output(statistics.report(empty, resource.schema, columns=names or None, by=by)[1], output)
 
-    with session_of(root_url, mode) as (session, cancel):
-        resource, gathered = listed(session, cancel, locator, filter_text, check)
+    with open_session(root_url, mode) as (session, cancel):
+        resource, gathered = open_and_read(session, cancel, locator, filter_text, check)
         table, schema = statistics.report(gathered.frame, resource.schema, columns=names or None, by=by)
         emit(table, schema, **output)
 
@@ -149,7 +149,7 @@ def list_runs(
     from backends.taskcluster.runs import RUNS
 
     check_output(RUNS, {"columns": columns})
-    with session_of(root_url, mode) as (session, cancel):
+    with open_session(root_url, mode) as (session, cancel):
         several, frame = _runs(session, cancel, locator, filter_text)
         if several and columns is None:
             columns = ",".join(["task_id", *(column.name for column in RUNS if not column.hidden)])
@@ -163,14 +163,14 @@ def _runs(session: Session, cancel: CancelToken, locator: str, filter_text: str)
 
     resource: Any = session.resource(session.parse(locator), cancel)
     if resource.noun[0] == "task":
-        _, gathered = listed(session, cancel, locator, filter_text)
+        _, gathered = open_and_read(session, cancel, locator, filter_text)
         return True, runs_of_tasks(resource.client, gathered.frame["task_id"].to_list(), cancel)
     if filter_text:
         raise UsageError("--filter chooses tasks of a group; this locator is not a group.", "Leave --filter out.")
     task_id = getattr(resource.locator, "task_id", "")
     if not task_id:
         raise UsageError(f"This locator lists {resource.noun[1]}, which have no runs.", "Name a task or a group.")
-    frame = listed(session, cancel, TaskRuns(task_id, resource.client.root))[1].frame
+    frame = open_and_read(session, cancel, TaskRuns(task_id, resource.client.root))[1].frame
     number = getattr(resource.locator, "run", None)
     return False, frame if number is None else frame.filter(frame["run"] == number)
 
@@ -183,7 +183,7 @@ def _runs(session: Session, cancel: CancelToken, locator: str, filter_text: str)
 @click.argument("locator")
 def show(locator: str, mode: str | None, root_url: str | None) -> None:
     """Print a task's definition and runs, or a JSON artifact, as indented JSON."""
-    with session_of(root_url, mode) as (session, cancel):
+    with open_session(root_url, mode) as (session, cancel):
         document = _document(session, cancel, locator)
         try:
             # ASCII: nothing in it reaches the terminal as anything else than text.
@@ -238,7 +238,7 @@ def print_log(
     """
     from tui.commands.log_output import write_log
 
-    with session_of(root_url, mode) as (session, cancel):
+    with open_session(root_url, mode) as (session, cancel):
         log = _find_log(session, cancel, locator)
         pieces: Iterable[bytes] = _read_log(session, log, cancel, follow)
         if errors:
@@ -311,7 +311,7 @@ def download(
     if choices is not None and unpacking:
         raise UsageError("--unpack does not go with --layout.", "Use --unzip, which puts them where that tool does.")
     place = Path(output).expanduser().absolute()
-    with session_of(root_url, mode, jobs=jobs) as (session, cancel):
+    with open_session(root_url, mode, jobs=jobs) as (session, cancel):
         if choices is not None:
             return download_in_layout(
                 session, locator, choices, place, cancel=cancel, resume=resume, filter_text=filter_text,
@@ -329,7 +329,7 @@ def _list_files(
 ) -> list[RemoteFile]:
     from backends.transfers.matching import matching
 
-    resource, gathered = listed(session, cancel, locator, filter_text)
+    resource, gathered = open_and_read(session, cancel, locator, filter_text)
     files = collect_files(matching(batch, globs) for batch in resource.files(gathered.frame, cancel))
     if not files:
         raise UsageError("There is nothing to download.", "Check --filter and --match against what `artifacts` lists.")
@@ -358,7 +358,7 @@ def list_measurements(
     if replicates:
         schema = Schema(tuple(column for column in MEASUREMENTS if column.name != "replicates"), key="task_id")
     check_output(schema, output)
-    with session_of(root_url, mode) as (session, cancel):
+    with open_session(root_url, mode) as (session, cancel):
         frame = keep(_load_measurements(session, cancel, locator, filter_text))
         emit(by_replicate(frame) if replicates else frame, schema, **output)
 
@@ -391,7 +391,7 @@ def compare_groups(
     schema = compare.SERIES_CHANGES if measured else compare.TASK_CHANGES
     keep = _row_filter(where, schema)
     check_output(schema, output)
-    with session_of(root_url, mode) as (session, cancel):
+    with open_session(root_url, mode) as (session, cancel):
         load = _load_measurements if measured else _load_tasks
         sides = [load(session, cancel, locator, filter_text) for locator in (base, new)]
         if measured:
@@ -429,7 +429,7 @@ def breakdown(
     schema = group_stats.CRITICAL_PATH if critical_path else schema
     keep = _row_filter(where, schema)
     check_output(schema, output)
-    with session_of(root_url, mode) as (session, cancel):
+    with open_session(root_url, mode) as (session, cancel):
         tasks = _load_tasks(session, cancel, locator, filter_text)
         if timeline:
             rows = group_stats.timeline(tasks, bins)
@@ -450,7 +450,7 @@ def _row_filter(text: str, schema: Schema) -> Callable[[pl.DataFrame], pl.DataFr
 
 def _load_tasks(session: Session, cancel: CancelToken, locator: str, filter_text: str) -> pl.DataFrame:
     """Those tasks of a group that the filter leaves."""
-    resource, gathered = listed(session, cancel, locator, filter_text)
+    resource, gathered = open_and_read(session, cancel, locator, filter_text)
     if resource.noun[0] != "task":
         raise UsageError(f"This locator lists {resource.noun[1]}, not tasks.", "Name a task group or a push.")
     return gathered.frame
@@ -460,7 +460,7 @@ def _load_measurements(session: Session, cancel: CancelToken, locator: str, filt
     resource = _measurement_list(session, cancel, locator, filter_text)
     total = len(resource.tasks)
     noun = "task" if total == 1 else "tasks"
-    return gather_shown(resource, cancel, lambda rows, _: f"{rows:,} values so far, of {total:,} {noun}").frame
+    return read_with_progress(resource, cancel, lambda rows, _: f"{rows:,} values so far, of {total:,} {noun}").frame
 
 
 def _measurement_list(session: Session, cancel: CancelToken, locator: str, filter_text: str) -> MeasurementList:

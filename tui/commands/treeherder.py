@@ -43,14 +43,14 @@ def _show(
     prepare: Callable[[Resource], None] = lambda resource: None,
     **output: Any,
 ) -> None:
-    from tui.commands.listing import listed, session_of
+    from tui.commands.common import open_and_read, open_session
 
     def check(resource: Resource) -> None:
         prepare(resource)
         check_output(resource.schema, output)
 
-    with session_of(None, mode, treeherder_url=treeherder_url) as (session, cancel):
-        resource, gathered = listed(session, cancel, locator, filter_text, check)
+    with open_session(None, mode, treeherder_url=treeherder_url) as (session, cancel):
+        resource, gathered = open_and_read(session, cancel, locator, filter_text, check)
         emit(gathered.frame, resource.schema, **output)
 
 
@@ -183,7 +183,7 @@ def _read_pushes(text: str | None, given: Pushes) -> Pushes:
         )
     if not isinstance(found, Pushes):
         raise UsageError(
-            f"{PastedText(text).quoted()} is not a list of pushes.",
+            f"{PastedText(text).quote()} is not a list of pushes.",
             "Copy the URL of Treeherder's page of jobs, e.g. https://treeherder.mozilla.org/jobs?repo=autoland.",
         )
     names = ("repository", "author", "words", "start", "end", "count", "from_revision", "to_revision")

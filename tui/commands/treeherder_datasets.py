@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backends.errors import UsageError
-from tui.commands.listing import say_none_fits, session_of
+from tui.commands.common import open_session, warn_no_match
 from tui.commands.options import filter_option
 from tui.commands.output import Progress, check_output, emit, output_options, say
 
@@ -131,7 +131,7 @@ def _progress_line() -> Iterator[Progress]:
 def _client(url: str | None, repository: str, rate: float) -> Iterator[tuple[DatasetClient, CancelToken]]:
     from backends.treeherder.datasets.client import DatasetClient, RateLimiter
 
-    with session_of(None, None, treeherder_url=url) as (session, cancel):
+    with open_session(None, None, treeherder_url=url) as (session, cancel):
         yield DatasetClient(session.http, session.settings.treeherder_url, repository, RateLimiter(rate)), cancel
 
 
@@ -220,7 +220,7 @@ def update(
 def show(name: str | None, store: Path, repository: str | None, filter_text: str, **options: Any) -> None:
     """Print a view of a dataset; without VIEW, list the views and the data behind them."""
     from backends.cancel import CancelToken
-    from backends.resources import gather
+    from backends.resources import read_list
     from backends.treeherder.datasets.lists import VIEW_LIST, DatasetList
     from backends.treeherder.datasets.locators import DatasetViews
     from backends.treeherder.datasets.store import DatasetStore
@@ -231,7 +231,7 @@ def show(name: str | None, store: Path, repository: str | None, filter_text: str
     with DatasetStore(store) as opened:  # an error if there is none, where the app lists nothing and offers to fill it
         if repository is not None:
             opened.only_repository(repository)
-    gathered = gather(DatasetList(DatasetViews(str(store), repository or "")), CancelToken())
+    gathered = read_list(DatasetList(DatasetViews(str(store), repository or "")), CancelToken())
     for note in gathered.notes:
         say(f"note: {note}")
     _emit_filtered(gathered.frame, VIEW_LIST, filter_text, options)
@@ -259,7 +259,7 @@ def _emit_filtered(frame: pl.DataFrame, schema: Schema, text: str, options: dict
     condition = filters.parse(text, schema)
     rows = frame if condition.is_empty else frame.filter(condition.mask(frame))
     if rows.is_empty() and not frame.is_empty():
-        say_none_fits(frame.height, ("rows", "rows"))
+        warn_no_match(frame.height, ("rows", "rows"))
     emit(rows, schema, **{name: options[name] for name in _OUTPUT})
 
 
@@ -293,7 +293,7 @@ def export(
         _print_view(name, store, repository, "", options)
     elif compat is not None:
         with (
-            session_of(None, None) as (_, cancel),
+            open_session(None, None) as (_, cancel),
             _open_dataset(store, repository, **options) as opened,
             _progress_line() as progress,
         ):
@@ -312,7 +312,7 @@ def _mirror(store: Path, url: str) -> None:
     from backends.treeherder.datasets.mirror import mirror
     from backends.treeherder.datasets.store import DatasetStore
 
-    with session_of(None, None) as (_, cancel), DatasetStore(store) as opened, _progress_line() as progress:
+    with open_session(None, None) as (_, cancel), DatasetStore(store) as opened, _progress_line() as progress:
         done = mirror(opened, url, cancel=cancel, progress=progress.show)
     say(f"{done.copied:,} files copied ({format_bytes(done.size)}), {done.unchanged:,} unchanged.")
 

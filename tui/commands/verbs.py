@@ -197,11 +197,11 @@ def _common(system: System) -> Callable[[click.Command], click.Command]:
 def _show(
     system: System, locator: Locator, url: str | None, mode: str | None, text: str, output: dict[str, Any]
 ) -> None:
-    from tui.commands.listing import listed, session_of
+    from tui.commands.common import open_and_read, open_session
 
     overrides = {system.url_setting: url} if system.url_setting else {}
-    with session_of(None, mode, **overrides) as (session, cancel):
-        resource, gathered = listed(
+    with open_session(None, mode, **overrides) as (session, cancel):
+        resource, gathered = open_and_read(
             session, cancel, locator, text, prepare=lambda found: check_output(found.schema, output)
         )
         emit(gathered.frame, resource.schema, **output)
@@ -238,11 +238,11 @@ def _download_verb(system: System) -> click.Command:
         mode: str | None,
     ) -> int:
         from backends.downloads import list_files
+        from tui.commands.common import open_and_read, open_session
         from tui.commands.download import carry_out
-        from tui.commands.listing import listed, session_of
 
-        with session_of(None, mode, jobs=jobs) as (session, cancel):
-            resource, gathered = listed(session, cancel, _of_system(system, locator), filter_text)
+        with open_session(None, mode, jobs=jobs) as (session, cancel):
+            resource, gathered = open_and_read(session, cancel, _of_system(system, locator), filter_text)
             files = list_files(resource, gathered.frame, globs, cancel)
             place = Path(output).expanduser().absolute()
             return carry_out(session, files, place, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)

@@ -26,14 +26,14 @@ def verify(directory: Path, everything: bool, extra: bool, columns: str | None, 
     from backends.cancel import CancelToken
     from backends.frames.formats import format_bytes
     from backends.transfers.verification import VERIFICATION, Finding, verify_directory
-    from tui.commands.listing import _heeding_ctrl_c
+    from tui.commands.common import cancel_on_sigint
 
     place, cancel, progress = directory.expanduser().absolute(), CancelToken(), Progress()
 
     def show(done: int, of: int, read: int) -> None:
         progress.show(lambda: f"{done:,} of {of:,} files read, {format_bytes(read)}")
 
-    with _heeding_ctrl_c(cancel):
+    with cancel_on_sigint(cancel):
         try:
             found = verify_directory(place, cancel, show, extra=extra, made=_made_of_downloads(place) if extra else ())
         finally:

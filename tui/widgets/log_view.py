@@ -199,7 +199,7 @@ class LogView(LineList):
     def _row_at(self, row: int) -> FoldedRow | None:
         if not 0 <= row < self.row_count:
             return None
-        return self._folding.at(row) if self._folding is not None else FoldedRow(row)
+        return self._folding.row_at(row) if self._folding is not None else FoldedRow(row)
 
     def _row_of(self, line: int) -> int:
         return self._folding.row_of(line) if self._folding is not None else line
@@ -241,7 +241,7 @@ class LogView(LineList):
         """Around errors; around warnings if there are no errors."""
         findings = self.reading.findings
         hits = findings.of(Severity.ERROR) if findings.count(Severity.ERROR) else findings.of(Severity.WARNING)
-        return fold(hits.kept, findings.of(Severity.SECTION).kept, self._line_count)
+        return fold(hits.lines, findings.of(Severity.SECTION).lines, self._line_count)
 
     def _refold(self) -> None:
         if self._folding is None:
@@ -273,7 +273,7 @@ class LogView(LineList):
     def action_unfold(self) -> None:
         row = self._row_at(self.cursor_row_number)
         if self._folding is not None and row is not None and row.hidden:
-            self._set_folding(self._folding.opened(row.line, row.hidden))
+            self._set_folding(self._folding.unfold(row.line, row.hidden))
             self._place(row.line)
             self._changed()
 
@@ -359,7 +359,7 @@ class LogView(LineList):
         if line < 0:
             return
         if self._folding is not None and self._folding.hides(line):
-            self._set_folding(self._folding.opened(max(line - CONTEXT, 0), 2 * CONTEXT + 1))
+            self._set_folding(self._folding.unfold(max(line - CONTEXT, 0), 2 * CONTEXT + 1))
         self._place(line, centre=True)
 
     # ---- other keys and the mouse ------------------------------------------------------------------------------

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     import polars as pl
 
     from backends.locators import Locator
-    from backends.resources import Gathered, Resource
+    from backends.resources import ListContents, Resource
     from backends.session import Session
 
 
 @contextmanager
-def session_of(root_url: str | None, mode: str | None, **overrides: Any) -> Iterator[tuple[Session, CancelToken]]:
+def open_session(root_url: str | None, mode: str | None, **overrides: Any) -> Iterator[tuple[Session, CancelToken]]:
     from backends.http.errors import AccessDeniedError
     from backends.session import Session
 
@@ -40,7 +40,7 @@ def session_of(root_url: str | None, mode: str | None, **overrides: Any) -> Iter
     note = session.credentials_note if asks_taskcluster else ""
     if note:
         say(f"note: {note}")
-    with _heeding_ctrl_c(cancel):
+    with cancel_on_sigint(cancel):
         try:
             yield session, cancel
         except AccessDeniedError as problem:
@@ -55,7 +55,7 @@ def session_of(root_url: str | None, mode: str | None, **overrides: Any) -> Iter
 
 
 @contextmanager
-def _heeding_ctrl_c(cancel: CancelToken) -> Iterator[None]:
+def cancel_on_sigint(cancel: CancelToken) -> Iterator[None]:
     """Ctrl+C pulls the token, whatever the main thread waits for.
 
     polars takes SIGINT over with a handler after which a waiting thread goes on waiting, and even without it Python
@@ -88,13 +88,13 @@ def _watch(reading: int, cancel: CancelToken) -> None:
             cancel.cancel()
 
 
-def listed(
+def open_and_read(
     session: Session,
     cancel: CancelToken,
     locator: str | Locator,
     filter_text: str = "",
     prepare: Callable[[Resource], None] | None = None,
-) -> tuple[Resource, Gathered]:
+) -> tuple[Resource, ListContents]:
     """Opens what the user wrote and lists it whole, with progress and with what should be known about it on stderr.
     `prepare` may say to the resource what of it is wanted.
 
@@ -107,39 +107,39 @@ def listed(
     if prepare is not None:
         prepare(resource)
     if resource.first_filter:
-        say(f"note: filtered by {resource.first_filter}, as the address says.")
+        say(f"note: filtered by {resource.first_filter}, as the URL says.")
         filter_text = f"{resource.first_filter} {filter_text}".strip()
     wanted = filters.parse(filter_text, resource.schema)  # a wrong one is said before 10,000 tasks are listed
-    gathered = gather_shown(resource, cancel, partial(counted, resource.noun[1]))
-    frame = _only(gathered.frame, opened)
+    gathered = read_with_progress(resource, cancel, partial(count_message, resource.noun[1]))
+    frame = _select_artifact(gathered.frame, opened)
     chosen = frame if wanted.is_empty else frame.filter(wanted.mask(frame))
     if chosen.is_empty() and not frame.is_empty():
-        say_none_fits(frame.height, resource.noun)
+        warn_no_match(frame.height, resource.noun)
     elif frame.is_empty() and not gathered.notes:
         say(f"note: {resource.empty_text}")
     return resource, replace(gathered, frame=chosen)
 
 
-def gather_shown(
+def read_with_progress(
     resource: Resource, cancel: CancelToken, words: Callable[[int, int | None], str | Callable[[], str]]
-) -> Gathered:
+) -> ListContents:
     """The whole list. `words(rows, total)` say on stderr how far it is; then what should be known about it is told."""
-    from backends.resources import gather
+    from backends.resources import read_list
 
     progress = Progress()
     try:
-        found = gather(resource, cancel, lambda rows, total: progress.show(words(rows, total)))
+        found = read_list(resource, cancel, lambda rows, total: progress.show(words(rows, total)))
     finally:
         progress.clear()
-    tell_notes(found)
+    print_notes(found)
     return found
 
 
-def say_none_fits(count: int, noun: tuple[str, str]) -> None:
-    say(f"note: of {count:,} {noun[count != 1]} none fits the filter.")
+def warn_no_match(count: int, noun: tuple[str, str]) -> None:
+    say(f"note: no {noun[1]} match the filter (0 of {count:,}).")
 
 
-def tell_notes(gathered: Gathered) -> None:
+def print_notes(gathered: ListContents) -> None:
     """Says on stderr what should be known about a listing; one that lacks something makes the command end with 1."""
     from backends.http.response import ResponseSource, describe_freshness
 
@@ -156,7 +156,7 @@ def tell_notes(gathered: Gathered) -> None:
         done_with_failures()
 
 
-def _only(frame: pl.DataFrame, opened: Locator) -> pl.DataFrame:
+def _select_artifact(frame: pl.DataFrame, opened: Locator) -> pl.DataFrame:
     """The app opens an artifact in the list of its run; a command means the artifact itself, of the latest run if none
     is named."""
     from backends.http.errors import NotFoundError
@@ -173,5 +173,5 @@ def _only(frame: pl.DataFrame, opened: Locator) -> pl.DataFrame:
     return found.filter(found["run"].eq_missing(found["run"].max()))
 
 
-def counted(things: str, rows: int, total: int | None) -> Callable[[], str]:
+def count_message(things: str, rows: int, total: int | None) -> Callable[[], str]:
     return lambda: f"{rows:,}{f' of {total:,}' if total else ''} {things} so far"
