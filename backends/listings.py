@@ -52,7 +52,7 @@ class RowCompleter:
     batch: int = 24  # rows that are fetched before those on the screen are looked up again
     preferred: Sequence[str] = ()  # set by `Resource.prefer`, from another thread
 
-    def pages(self, frame: pl.DataFrame, origin: Freshness, cancel: CancelToken) -> Iterator[Page]:
+    def pages(self, frame: pl.DataFrame, freshness: Freshness, cancel: CancelToken) -> Iterator[Page]:
         left = {str(row[self.schema.key]): row for row in frame.iter_rows(named=True)}
         note = ""
         while left:
@@ -68,7 +68,7 @@ class RowCompleter:
                     cells[key] = found
             rows = [{**left.pop(key), **cells.get(key, {})} for key in keys]
             if cells or not left:
-                yield Page(pl.DataFrame(rows, schema=self.schema.polars()), origin, note=note)
+                yield Page(pl.DataFrame(rows, schema=self.schema.polars()), freshness, note=note)
 
 
 def refine(locator: L, name: str, label: str, hint: str) -> Question:

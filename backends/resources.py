@@ -23,7 +23,7 @@ Row = dict[str, Any]
 class Page:
     """Some rows of a resource, as they arrived.
 
-    `frame` has the resource's schema; a row whose key came before replaces the earlier one. `origin` says where the
+    `frame` has the resource's schema; a row whose key came before replaces the earlier one. `freshness` says where the
     answer came from and how old it is. `total`: how many rows there will be, if known. `replace`: this page is the
     whole list so far (a cached listing shown first), what was shown before goes. `note`: a sentence about what is
     missing or odd, shown in the status line until the next load. `partial`: rows that belong here could not be had; a
@@ -31,7 +31,7 @@ class Page:
     """
 
     frame: pl.DataFrame
-    origin: Freshness
+    freshness: Freshness
     total: int | None = None
     replace: bool = False
     note: str = ""
@@ -274,13 +274,13 @@ class Resource(ABC):
 
 @dataclass(frozen=True)
 class ListContents:
-    """A whole listing: the rows, the least fresh origin of any part of it, and what was odd, in sentences.
+    """A whole listing: the rows, the least fresh freshness of any part of it, and what was odd, in sentences.
 
     `partial`: something that belongs to it could not be had.
     """
 
     frame: pl.DataFrame
-    origin: Freshness
+    freshness: Freshness
     notes: tuple[str, ...]
     partial: bool = False
 
@@ -293,14 +293,14 @@ def read_list(
     The rows are in the order in which they came first, each as it came last. `progress` is called with the different
     rows so far and how many there will be. Raises what `pages` raises.
     """
-    frame, origin, notes = resource.schema.empty(), Freshness(), list[str]()
+    frame, freshness, notes = resource.schema.empty(), Freshness(), list[str]()
     parts: list[pl.DataFrame] = []
     keys, partial = set[str](), False
     for page in resource.pages(cancel):
         if page.replace:  # what was said about the rows before goes with them
             parts, keys, notes, partial = [], set(), [], False
         partial = partial or page.partial
-        origin = page.origin if not parts else origin.worse(page.origin)
+        freshness = page.freshness if not parts else freshness.worse(page.freshness)
         parts.append(page.frame)
         keys.update(page.frame[resource.schema.key])
         if page.note and page.note not in notes:
@@ -312,4 +312,4 @@ def read_list(
         if len(keys) < len(frame):  # a row that was completed later stays where it came first
             rows = frame.group_by(resource.schema.key, maintain_order=True).last()
             frame = rows.select(frame.columns)
-    return ListContents(frame, origin, tuple(notes), partial)
+    return ListContents(frame, freshness, tuple(notes), partial)

@@ -52,7 +52,7 @@ class GitHub:
     ) -> tuple[Any, Freshness]:
         url = f"{self._api}/repos/{quote(repository, safe='/')}/{where}"
         value, answer = self.http.json(url, policy=policy, cancel=cancel)
-        return value, answer.origin
+        return value, answer.freshness
 
     def archive_url(self, wanted: Wanted) -> str:
         if wanted.subdirectory:
@@ -71,12 +71,16 @@ class GitHub:
 
     def log(self, repository: str, cancel: CancelToken) -> Iterator[tuple[list[Changeset], Freshness, str]]:
         try:
-            value, origin = self._json(repository, f"commits?per_page={PAGE}", CachePolicy.short(60), cancel)
+            value, freshness = self._json(repository, f"commits?per_page={PAGE}", CachePolicy.short(60), cancel)
         except NotFoundError:
             raise NotThere(f"GitHub has no repository {sanitize(repository, 120)} that all may read.") from None
         found = [_changeset(one) for one in value] if isinstance(value, list) else []
         known = [one for one in found if one is not None]
-        yield known, origin, f"The newest {len(known)} commits; older ones by their id." if len(known) >= PAGE else ""
+        yield (
+            known,
+            freshness,
+            f"The newest {len(known)} commits; older ones by their id." if len(known) >= PAGE else "",
+        )
 
 
 def _changeset(value: Any) -> Changeset | None:

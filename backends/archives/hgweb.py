@@ -101,11 +101,11 @@ class Hgweb:
     ) -> tuple[list[Changeset], Freshness]:
         where = f"json-log/{quote(start, safe='')}?revcount={count}"
         try:
-            log, origin = self._json(repository, where, policy, cancel, _Log)
+            log, freshness = self._json(repository, where, policy, cancel, _Log)
         except NotFoundError as problem:
             said = problem.sentence.partition(" It says: ")[2].strip('"')
             raise self._no_revision(repository, start, said) if said else self._no_repository(repository) from None
-        return [_changeset(one) for one in log.changesets], origin
+        return [_changeset(one) for one in log.changesets], freshness
 
     def _no_repository(self, repository: str) -> NotThere:
         return NotThere(
@@ -118,7 +118,7 @@ class Hgweb:
     ) -> tuple[Any, Freshness]:
         url = f"{self.root}/{quote(repository, safe='/')}/{where}"
         value, answer = self.http.json(url, policy=policy, cancel=cancel, type=kind)
-        return value, answer.origin
+        return value, answer.freshness
 
     def archive_url(self, wanted: Wanted) -> str:
         return filled(self._template, self.root, wanted)
@@ -158,20 +158,20 @@ class Hgweb:
                         _milliseconds(entry.get("lastchange")),
                     )
                 )  # fmt: skip
-        return found, answer.origin
+        return found, answer.freshness
 
     def log(self, repository: str, cancel: CancelToken) -> Iterator[tuple[list[Changeset], Freshness, str]]:
         """The newest `MOST` by number. A page begins with the last of the page before, which is left out."""
         start, seen = "tip", set[str]()
         while True:
             policy = CachePolicy.short(30) if start == "tip" else CachePolicy.short(300)
-            page, origin = self._log(repository, start, PAGE, policy, cancel)
+            page, freshness = self._log(repository, start, PAGE, policy, cancel)
             fresh = [one for one in page if NODE.fullmatch(one.node) and one.node not in seen and one.node != _NEVER]
             seen.update(one.node for one in fresh)
             more = len(page) >= PAGE and bool(fresh)
             cut = more and len(seen) >= MOST
             fresh = self._with_pushers(repository, fresh, cancel)
-            yield fresh, origin, f"The newest {len(seen):,} revisions; older ones by their id." if cut else ""
+            yield fresh, freshness, f"The newest {len(seen):,} revisions; older ones by their id." if cut else ""
             if not more or cut:
                 return
             start = page[-1].node

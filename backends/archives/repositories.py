@@ -55,7 +55,7 @@ class RepositoryList(Resource):
             first = [RepositoryEntry(name) for name in known]
             yield Page(_frame(first, pinned, used), Freshness(ResponseSource.CACHE, 0.0))
         try:
-            entries, origin = self.source.repositories(cancel)
+            entries, freshness = self.source.repositories(cancel)
         except (HttpError, NotThere) as problem:
             if not known:
                 raise
@@ -66,7 +66,7 @@ class RepositoryList(Resource):
         listed = {entry.name: entry for entry in entries}
         rows = [*(listed.pop(name, RepositoryEntry(name)) for name in known), *listed.values()]
         frame = _frame(rows, pinned, used)
-        yield Page(frame, origin, total=len(frame), replace=True)
+        yield Page(frame, freshness, total=len(frame), replace=True)
 
     def open(self, row: Row) -> Repository | None:
         name = str(row.get("name") or "")

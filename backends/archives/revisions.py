@@ -53,9 +53,9 @@ class RevisionList(Resource):
             for one in self._store.all()
             if (one.account.root, one.account.repository) == (self.source.root, self.repository)
         )
-        for changesets, origin, note in self.source.log(self.repository, cancel):
+        for changesets, freshness, note in self.source.log(self.repository, cancel):
             cancel.check()
-            yield Page(revision_frame(changesets, kept), origin, note=note)
+            yield Page(revision_frame(changesets, kept), freshness, note=note)
 
     def open(self, row: Row) -> Revision | None:
         node = str(row.get("node") or "")

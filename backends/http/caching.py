@@ -167,7 +167,7 @@ class CacheEntry:
         until = None if policy.ttl is None else now + policy.ttl
         return replace(self, headers={**self.headers, **newer}, vouched_at=now, until=until)
 
-    def answer(self, url: str, cap: int, origin: Freshness) -> Response | None:
+    def answer(self, url: str, cap: int, freshness: Freshness) -> Response | None:
         """None when the stored bytes cannot be read any more. Raises `ResponseTooLargeError`."""
         try:
             body = _join_chunks(decode([self.wire], self.encoding), url, cap) if self.encoding else self.wire
@@ -175,7 +175,7 @@ class CacheEntry:
             return None
         if len(body) > cap:
             raise too_large(url, cap)
-        return Response(url, 200, self.headers, body, origin)
+        return Response(url, 200, self.headers, body, freshness)
 
 
 def _make_entry(stored: CachedBlob) -> CacheEntry:
@@ -354,8 +354,8 @@ class CachingClient:
         except (NetworkError, ServerError, RateLimitedError) as problem:
             if fallback is None:
                 raise
-            origin = Freshness(ResponseSource.STALE, fallback.age(self._clock()), problem.sentence)
-            stale = fallback.answer(str(asked.url), asked.cap, origin)
+            freshness = Freshness(ResponseSource.STALE, fallback.age(self._clock()), problem.sentence)
+            stale = fallback.answer(str(asked.url), asked.cap, freshness)
             if stale is None:
                 raise
             return stale

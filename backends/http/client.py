@@ -103,7 +103,8 @@ class Http:
         return other
 
     def scope(self, url: str) -> str:
-        """The public name of who we are to this URL's origin, "" for nobody: what is kept for one is not for others."""
+        """The public name of who we are to this URL's origin, "" for nobody: what is cached for one is not for
+        others."""
         return self._exchange.scope(parse_url(url))
 
     def get(
@@ -151,8 +152,8 @@ class Http:
             return _decode(answer, type), answer
         except UnexpectedResponseError:
             if (
-                answer.origin.source is not ResponseSource.CACHE
-                and answer.origin.source is not ResponseSource.REVALIDATED
+                answer.freshness.source is not ResponseSource.CACHE
+                and answer.freshness.source is not ResponseSource.REVALIDATED
             ):
                 raise
         # It was stored by a version that expected another shape: ask the server, which knows better.

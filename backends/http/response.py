@@ -25,7 +25,7 @@ class Freshness:
     def worse(self, other: Freshness) -> Freshness:
         """Of two, the one to tell the user about: stale before fresh, and as old as the older of them."""
         order = [ResponseSource.NETWORK, ResponseSource.REVALIDATED, ResponseSource.CACHE, ResponseSource.STALE]
-        found = max(self, other, key=lambda origin: (order.index(origin.source), origin.age))
+        found = max(self, other, key=lambda freshness: (order.index(freshness.source), freshness.age))
         return replace(found, age=max(self.age, other.age))
 
 
@@ -37,7 +37,7 @@ class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes
-    origin: Freshness = field(default_factory=Freshness)
+    freshness: Freshness = field(default_factory=Freshness)
 
 
 def describe_freshness(freshness: Freshness, since: float = 0.0) -> str:

@@ -59,7 +59,7 @@ class BuildBatch:
     """Builds as they became known, the newest first."""
 
     places: list[BuildPlace]
-    origin: Freshness
+    freshness: Freshness
     note: str = ""
 
 
@@ -104,19 +104,19 @@ class BuildListing:
         seen: set[str] = set()
         shorter: set[str] = set()
         older: set[str] = set()
-        left, low, origin = self.count, "", Freshness()
+        left, low, freshness = self.count, "", Freshness()
         lists_ranges = self.bucket.blobs.lists_ranges(self.bucket.bucket)
         for low, high in id_windows(self.since_ms):
             only_counters = bool(shorter) and len(shorter) == len(seen)
             if not lists_ranges or (only_counters and self.since_ms is None):
                 low = ""
-            ids, origin, note = self._list_ids(low, high, cancel)
+            ids, freshness, note = self._list_ids(low, high, cancel)
             older = {build for build in ids if self._is_before_since(build)}
             fresh = ids - seen - older
             seen |= fresh
             shorter |= {build for build in fresh if not is_long(build)}
             newest = newest_first(build for build in fresh if is_long(build))
-            yield BuildBatch(self._places(newest[:left]), origin, note or self._cut_note(len(newest) > left))
+            yield BuildBatch(self._places(newest[:left]), freshness, note or self._cut_note(len(newest) > left))
             left -= len(newest)
             if left <= 0 or any(build < low for build in ids):  # less than asked for: the server knows no ranges
                 low = ""
@@ -126,7 +126,7 @@ class BuildListing:
             shorter = set() if older else self._counters_since(shorter, low, cancel)
         if left > 0 and shorter:
             newest = newest_first(shorter)
-            yield BuildBatch(self._places(newest[:left]), origin, self._cut_note(len(newest) > left))
+            yield BuildBatch(self._places(newest[:left]), freshness, self._cut_note(len(newest) > left))
 
     def _cut_note(self, is_cut: bool) -> str:
         return f"Only {MAX_BUILDS:,} builds are listed; the others are older." if is_cut and self._all else ""
@@ -136,7 +136,7 @@ class BuildListing:
         start, end = (self.folder + bound if bound else "" for bound in (low, high))
         # Each window's URL has the time in it and is never requested again: nothing to cache.
         page = self.bucket.list_all(self.folder, cancel, start=start, end=end, max_age=-1, max_pages=_MAX_PAGES)
-        return set(self._ids_in(page)), page.origin, page.note
+        return set(self._ids_in(page)), page.freshness, page.note
 
     def _counters_since(self, shorter: set[str], low: str, cancel: CancelToken) -> set[str]:
         """The counters that began since `since_ms`. They have no date, and they were given one after the other: the
@@ -190,19 +190,19 @@ class BuildListing:
         """The jobs of a pull request are few, and so are the builds of each."""
         jobs = self.bucket.list_all(self.folder, cancel)
         all_places: list[BuildPlace] = []
-        origin, note = jobs.origin, jobs.note
+        freshness, note = jobs.freshness, jobs.note
         for job in jobs.folders:
             page = self.bucket.list_all(job, cancel)
             ids = (name[len(job) :].rstrip("/") for name in page.folders)
             builds = newest_first(build for build in ids if is_build(build))
             places = [place_of(job, build) for build in builds if not self._is_before_since(build)]
-            origin, note = origin.worse(page.origin), note or page.note
+            freshness, note = freshness.worse(page.freshness), note or page.note
             if self._all:
-                yield BuildBatch(places, page.origin, page.note or jobs.note)
+                yield BuildBatch(places, page.freshness, page.note or jobs.note)
             all_places += places
         if not self._all:
             all_places.sort(key=lambda place: (sort_key(place.build), place.job), reverse=True)
-            yield BuildBatch(all_places[: self.count], origin, note)
+            yield BuildBatch(all_places[: self.count], freshness, note)
 
     def list_newer(self, than: str, cancel: CancelToken) -> list[BuildPlace]:
         """Builds with a greater number than `than`, "" for all."""
@@ -241,8 +241,8 @@ class BuildListing:
     def _stale_batch(self, cached: CachedBlob, error: HttpError) -> BuildBatch:
         builds = newest_first(build for build in self._cached_ids(cached) if not self._is_before_since(build))
         age = max(time.time() - cached.stored_at, 0.0)
-        origin = Freshness(ResponseSource.STALE, age, error.sentence)
-        return BuildBatch(self._places(builds[: self.count]), origin, error.sentence)
+        freshness = Freshness(ResponseSource.STALE, age, error.sentence)
+        return BuildBatch(self._places(builds[: self.count]), freshness, error.sentence)
 
 
 # ---- views of some builds -------------------------------------------------------------------------------------------

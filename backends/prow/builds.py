@@ -96,20 +96,20 @@ class BuildList(Listing):
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """First what listings say, each page as it comes; then the same rows with what the builds' files say."""
-        origin, unread = Freshness(), list[BuildRow]()
+        freshness, unread = Freshness(), list[BuildRow]()
         with PriorityPool(self.reader.read_row, cancel, name="builds") as pool:
             self._pool = pool
             for page in self._list_pages(cancel, pool, unread):
-                origin = page.origin
+                freshness = page.freshness
                 yield page
             for rows in pool.batches():
                 unread += (row for row in rows if row.state is None)
-                yield Page(BUILDS.build(rows), origin, partial=bool(unread))
+                yield Page(BUILDS.build(rows), freshness, partial=bool(unread))
             if unread:  # once, with their number: which of them came when must not show
                 words = "1 build cannot be read; its note says why."
                 if len(unread) > 1:
                     words = f"{len(unread):,} builds cannot be read; their notes say why."
-                yield Page(BUILDS.empty(), origin, note=words, partial=True)
+                yield Page(BUILDS.empty(), freshness, note=words, partial=True)
 
     def _list_pages(
         self, cancel: CancelToken, pool: PriorityPool[BuildPlace, BuildRow], unread: list[BuildRow]
@@ -119,17 +119,17 @@ class BuildList(Listing):
             yield self._page_from_ids(places, Freshness(), "", pool)
             return
         for batch in self.build_listing.batches(cancel):
-            yield self._page_from_ids(batch.places, batch.origin, batch.note, pool)
+            yield self._page_from_ids(batch.places, batch.freshness, batch.note, pool)
             if rows := pool.completed():
                 unread += (row for row in rows if row.state is None)
-                yield Page(BUILDS.build(rows), batch.origin)
+                yield Page(BUILDS.build(rows), batch.freshness)
 
     def _page_from_ids(
-        self, places: list[BuildPlace], origin: Freshness, note: str, pool: PriorityPool[BuildPlace, BuildRow]
+        self, places: list[BuildPlace], freshness: Freshness, note: str, pool: PriorityPool[BuildPlace, BuildRow]
     ) -> Page:
         if self._complete:
             pool.submit((place.key, place) for place in places)
-        return Page(BUILDS.build([row_from_id(place) for place in places]), origin, note=note)
+        return Page(BUILDS.build([row_from_id(place) for place in places]), freshness, note=note)
 
     def prefer(self, keys: Sequence[str]) -> None:
         if self._pool is not None:

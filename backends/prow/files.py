@@ -357,7 +357,7 @@ class FolderFiles(FileListing):
         for page in self.bucket.list_pages(folder, cancel):
             rows = [FileRow(name.removeprefix(folder), "folder", name, build or None) for name in page.folders]
             rows += [file_row(info, folder, build) for info in page.files]
-            yield Page(FILES.build(rows), page.origin, note=page.note)
+            yield Page(FILES.build(rows), page.freshness, note=page.note)
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         folder = str(row["path"]) if row is not None and row.get("kind") == "folder" else self.folder
@@ -417,7 +417,7 @@ class TreeFiles(FileListing):
             is_cut = count >= MAX_FILES
             rows = [file_row(info, place.folder, place.build) for info in page.files]
             note = _cut_note(count) if is_cut else page.note
-            yield Page(FILES.build(rows), page.origin, note=note, partial=is_cut)
+            yield Page(FILES.build(rows), page.freshness, note=note, partial=is_cut)
             if is_cut:
                 return
 
@@ -446,8 +446,8 @@ class FolderSizes(Listing):
             count += page.frame.height
             if count >= drawn * 1.5:
                 drawn = count
-                yield Page(sum_folders(pl.concat(frames)), page.origin, replace=True)
-        yield Page(sum_folders(pl.concat(frames)), page.origin, replace=True, note=page.note)
+                yield Page(sum_folders(pl.concat(frames)), page.freshness, replace=True)
+        yield Page(sum_folders(pl.concat(frames)), page.freshness, replace=True, note=page.note)
 
     def open(self, row: Row) -> ProwPath:
         return self.bucket.locator(str(row["path"]))

@@ -70,7 +70,7 @@ class JobList(Listing):
             for path in page.folders:
                 job = path.removeprefix(self.folder).rstrip("/")
                 rows.append(JobRow(job, visited.get(job), kind, ranks.get(job, "9") + job, path))
-            yield Page(JOBS.build(rows), page.origin, note=page.note)
+            yield Page(JOBS.build(rows), page.freshness, note=page.note)
 
     def open(self, row: Row) -> ProwPath:
         return self.bucket.locator(str(row["path"]))

@@ -87,7 +87,7 @@ class BlobPage:
     files: tuple[BlobInfo, ...] = ()
     folders: tuple[str, ...] = ()
     token: str = ""
-    origin: Freshness = field(default_factory=Freshness)
+    freshness: Freshness = field(default_factory=Freshness)
     note: str = ""
 
 
@@ -204,16 +204,16 @@ def list_pages(store: BlobStore, bucket: str, prefix: str, *, max_pages: int = 0
 
 
 def list_all(store: BlobStore, bucket: str, prefix: str, **options: Any) -> BlobPage:
-    """All pages as one (see `list_pages`); the origin is the least fresh of them."""
+    """All pages as one (see `list_pages`); the freshness is the least fresh of them."""
     files: list[BlobInfo] = []
     folders: dict[str, None] = {}
-    origin, note = None, ""
+    freshness, note = None, ""
     for page in list_pages(store, bucket, prefix, **options):
         files += page.files
         folders.update(dict.fromkeys(page.folders))
-        origin = page.origin if origin is None else origin.worse(page.origin)
+        freshness = page.freshness if freshness is None else freshness.worse(page.freshness)
         note = note or page.note
-    return BlobPage(tuple(files), tuple(folders), "", origin or Freshness(), note)
+    return BlobPage(tuple(files), tuple(folders), "", freshness or Freshness(), note)
 
 
 def epoch_ms(value: Any) -> int | None:

@@ -78,7 +78,7 @@ class GcsStore(BlobStore):
         )
         # An empty object whose name ends in "/" is a folder's own mark, which some tools leave.
         objects = tuple(info for info in files if info is not None and (info.size or info.name[-1] != "/"))
-        return BlobPage(objects, folders, following, response.origin, note)
+        return BlobPage(objects, folders, following, response.freshness, note)
 
     def lists_ranges(self, bucket: str) -> bool:
         return True

@@ -68,7 +68,7 @@ class GcswebStore(BlobStore):
         files = tuple(info for info in page.files if query.matches(info.name))
         folders = tuple(filter(query.matches, page.folders))
         note = f"{page.ambiguous:,} names on gcsweb's page cannot be read with certainty." if page.ambiguous else ""
-        return BlobPage(files, folders, page.marker, response.origin, note)
+        return BlobPage(files, folders, page.marker, response.freshness, note)
 
     def _list_deep(self, bucket: str, query: ListQuery, cancel: CancelToken) -> BlobPage:
         """gcsweb shows no tree: one folder after the other."""

@@ -93,7 +93,7 @@ class TaskArtifactRows(NamedTuple):
     """The artifacts of one task's runs. `error`: why they could not be listed. `has_run`: whether it has any run."""
 
     rows: list[ArtifactRow]
-    origin: Freshness = Freshness()
+    freshness: Freshness = Freshness()
     note: str = ""
     has_run: bool = True
     error: HttpError | None = None
@@ -156,7 +156,7 @@ class ArtifactList(ClientListing):
 
     def _fetch_task(self, task_id: str, cancel: CancelToken) -> TaskArtifactRows:
         try:
-            status, origin = self.client.fetch_status(task_id, cancel)
+            status, freshness = self.client.fetch_status(task_id, cancel)
         except (NotFoundError, GoneError, AccessDeniedError) as error:
             if not self._name:
                 raise
@@ -167,7 +167,7 @@ class ArtifactList(ClientListing):
         name = self._task_name = self.client.fetch_name(task_id, cancel)
         runs = list(enumerate(states)) if self.run is None else [(self.run, states[self.run])]
         fetched = fetch_runs(self.client, task_id, name, status.taskGroupId or "", runs, cancel)
-        return fetched._replace(origin=origin.worse(fetched.origin), has_run=bool(runs))
+        return fetched._replace(freshness=freshness.worse(fetched.freshness), has_run=bool(runs))
 
     def _named_artifact(self, task_id: str, error: HttpError) -> TaskArtifactRows:
         """Of whose task nothing is known: the artifact may have outlived it, or be all that we may see."""
@@ -238,20 +238,20 @@ def fetch_runs(
 ) -> TaskArtifactRows:
     """The artifacts of these runs (number, state) of a task, by name. Raises the client's `AppError`s."""
     rows: list[ArtifactRow] = []
-    origin: Freshness | None = None
+    freshness: Freshness | None = None
     notes = []
     for run, state in runs:
         fetched = client.fetch_artifacts(task_id, run, state in RESOLVED, cancel)
         rows += [ArtifactRow(entry, run, state, task_id, task_name, group_id) for entry in fetched.entries]
-        origin = fetched.origin if origin is None else origin.worse(fetched.origin)
+        freshness = fetched.freshness if freshness is None else freshness.worse(fetched.freshness)
         notes += [fetched.note] if fetched.note else []
-    return TaskArtifactRows(rows, origin or Freshness(), notes[0] if notes else "")
+    return TaskArtifactRows(rows, freshness or Freshness(), notes[0] if notes else "")
 
 
 def _worst(tasks: Iterable[TaskArtifactRows]) -> Freshness:
     worst: Freshness | None = None
     for task in tasks:
-        worst = task.origin if worst is None else worst.worse(task.origin)
+        worst = task.freshness if worst is None else worst.worse(task.freshness)
     return worst or Freshness()
 
 

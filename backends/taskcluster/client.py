@@ -100,7 +100,7 @@ class TaskPage:
     """One page of a task group, its entries still JSON. `note` says what is wrong with the listing."""
 
     envelope: TasksEnvelope
-    origin: Freshness
+    freshness: Freshness
     note: str = ""
 
 
@@ -109,7 +109,7 @@ class RunArtifacts:
     """All artifacts of one run by name, each once. `note` says what is wrong with the listing."""
 
     entries: list[ArtifactEntry]
-    origin: Freshness
+    freshness: Freshness
     note: str = ""
 
 
@@ -161,7 +161,7 @@ class Client:
                 envelope = split_entries(response, TASKS_ENVELOPE, "tasks")
                 token = paging.next_token(envelope.continuationToken, len(envelope.tasks))
                 coming = ahead.submit(fetch, token) if token else None
-                yield TaskPage(envelope, response.origin, paging.note)
+                yield TaskPage(envelope, response.freshness, paging.note)
         finally:
             unsubscribe()
             own.cancel()
@@ -172,7 +172,7 @@ class Client:
     def fetch_definition(self, task_id: str, cancel: CancelToken | None = None) -> tuple[TaskDefinition, Freshness]:
         """The definition, which never changes."""
         response, _ = self._definition(task_id, cancel)
-        return _require(lenient_json.decode(response.body, DEFINITION), response), response.origin
+        return _require(lenient_json.decode(response.body, DEFINITION), response), response.freshness
 
     def fetch_definition_json(self, task_id: str, cancel: CancelToken | None = None) -> dict[str, Any]:
         """The complete definition as JSON values."""
@@ -198,7 +198,7 @@ class Client:
     ) -> tuple[TaskStatus, Freshness]:
         """The state and the runs. A resolved task may be run again, so even that is fresh for a minute only."""
         response = self._queue(f"task/{quote_segment(task_id)}/status", policy or status_policy, cancel)
-        return _require(_read_status(response), response), response.origin
+        return _require(_read_status(response), response), response.freshness
 
     def fetch_status_json(self, task_id: str, cancel: CancelToken | None = None) -> dict[str, Any]:
         """The complete status as JSON values."""
@@ -215,23 +215,23 @@ class Client:
         policy = _if_it_has("artifacts", CachePolicy.short(DAY if resolved else 10))
         path = f"task/{quote_segment(task_id)}/runs/{run}/artifacts"
         entries: dict[str, ArtifactEntry] = {}
-        origin, note, lost = None, "", 0
+        freshness, note, lost = None, "", 0
 
         def fetch(token: str) -> Response:
             return self._queue(path, policy, cancel, params=_page_query(token))
 
-        for raws, freshness, note in _follow(fetch, ARTIFACTS_ENVELOPE, "artifacts"):  # noqa: B007 - the last note
+        for raws, latest, note in _follow(fetch, ARTIFACTS_ENVELOPE, "artifacts"):  # noqa: B007 - the last note
             decoded = [lenient_json.decode(raw, ARTIFACT) for raw in raws]
             lost += sum(one is None or not one.name for one in decoded)
             entries.update((one.name, one) for one in decoded if one is not None and one.name)
-            origin = freshness if origin is None else origin.worse(freshness)
+            freshness = latest if freshness is None else freshness.worse(latest)
         if lost:
             note = f"{note} {lost} entries without a name are not shown.".strip()
         by_name = sorted(entries.values(), key=lambda entry: entry.name)
-        return RunArtifacts(by_name, origin or Freshness(), note)
+        return RunArtifacts(by_name, freshness or Freshness(), note)
 
     def fetch_dependents(self, task_id: str, cancel: CancelToken) -> Iterator[tuple[list[msgspec.Raw], Freshness, str]]:
-        """(entries as a group lists them, origin, note) of the tasks that wait for this one, page by page."""
+        """(entries as a group lists them, freshness, note) of the tasks that wait for this one, page by page."""
 
         def fetch(token: str) -> Response:
             path = f"task/{quote_segment(task_id)}/dependents"
@@ -305,7 +305,7 @@ class Client:
     def fetch_index(
         self, kind: str, path: str, cancel: CancelToken | None
     ) -> Iterator[tuple[list[IndexEntry], Freshness, str]]:
-        """(entries, origin, note) of each page of `namespaces` or `tasks` directly below a path."""
+        """(entries, freshness, note) of each page of `namespaces` or `tasks` directly below a path."""
         url = api_url(self.root, "index", f"{kind}/{quote_segment(path)}" if path else kind)
 
         def fetch(token: str) -> Response:
@@ -313,9 +313,9 @@ class Client:
             return self.http.get(url, policy=policy, cancel=cancel, params=_page_query(token))
 
         decoder: Any = NAMESPACES_ENVELOPE if kind == "namespaces" else TASKS_ENVELOPE
-        for raws, origin, note in _follow(fetch, decoder, kind):
+        for raws, freshness, note in _follow(fetch, decoder, kind):
             decoded = (lenient_json.decode(raw, INDEX_ENTRY) for raw in raws)
-            yield [one for one in decoded if one is not None and one.namespace], origin, note
+            yield [one for one in decoded if one is not None and one.namespace], freshness, note
 
     def _queue(self, path: str, policy: Policy, cancel: CancelToken | None, **options: Any) -> Response:
         return self.http.get(api_url(self.root, "queue", path), policy=policy, cancel=cancel, **options)
@@ -378,14 +378,14 @@ def token_text(token: Any) -> str:
 def _follow(
     fetch: Callable[[str], Response], decoder: msgspec.json.Decoder[Envelope], member: str
 ) -> Iterator[tuple[list[msgspec.Raw], Freshness, str]]:
-    """(entries, origin, note) of each page; `fetch` gets the page's token, "" for the first."""
+    """(entries, freshness, note) of each page; `fetch` gets the page's token, "" for the first."""
     paging, token, first = Paging(), "", True
     while first or token:
         response = fetch(token)
         envelope = split_entries(response, decoder, member)
         entries: list[msgspec.Raw] = getattr(envelope, member)
         first, token = False, paging.next_token(envelope.continuationToken, len(entries))
-        yield entries, response.origin, paging.note
+        yield entries, response.freshness, paging.note
 
 
 # ---- decoding ---------------------------------------------------------------------------------------------------

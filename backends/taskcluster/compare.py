@@ -265,7 +265,7 @@ class TaskChangeList(_ComparisonList):
         base, new = self.load_both(load_tasks, cancel)
         self._labels = [_label_ids(one) for one in (base, new)]
         rows = compare_tasks(base.frame, new.frame)
-        yield Page(rows, base.origin.worse(new.origin), total=rows.height, note=_join_notes(base.note, new.note))
+        yield Page(rows, base.freshness.worse(new.freshness), total=rows.height, note=_join_notes(base.note, new.note))
 
     def _task(self, row: Row | None, side: int) -> str:
         task_id = str((row or {}).get(("task_base", "task_new")[side]) or "")
@@ -325,7 +325,7 @@ class SeriesChangeList(_ComparisonList):
         base, new = self.load_both(load_measurements, cancel)
         rows = compare_measurements(base.frame, new.frame)
         note = _join_notes(*base.notes, *new.notes, _note_without_pairs(rows))
-        yield Page(rows, base.origin.worse(new.origin), total=rows.height, note=note)
+        yield Page(rows, base.freshness.worse(new.freshness), total=rows.height, note=note)
 
     def open(self, row: Row) -> GroupComparison:
         series = tuple(str(row.get(name) or "") for name in SERIES)
@@ -377,7 +377,7 @@ class SeriesValueList(_ComparisonList):
                 for name, side in zip(("base", "new"), sides, strict=True)
             ]
         )
-        yield Page(rows, sides[0].origin.worse(sides[1].origin), total=rows.height)
+        yield Page(rows, sides[0].freshness.worse(sides[1].freshness), total=rows.height)
 
     def _client(self, row: Row) -> Client:
         return self.client_of(int(row.get("side") == "new"))
@@ -397,7 +397,7 @@ def load_measurements(client: Client, side: TaskGroup, cancel: CancelToken) -> L
     tasks = load_tasks(client, side, cancel)
     values = read_list(MeasurementList.of_rows(tasks.frame, client), cancel)
     notes = tuple(note for note in (tasks.note, *values.notes) if note)
-    return replace(values, origin=tasks.origin.worse(values.origin), notes=notes)
+    return replace(values, freshness=tasks.freshness.worse(values.freshness), notes=notes)
 
 
 def _values_of_side(frame: pl.DataFrame, series: tuple[str, ...], side: str) -> pl.DataFrame:

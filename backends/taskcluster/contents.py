@@ -212,7 +212,7 @@ class TableRowList(_ContentList):
         rows = frame.select(pl.int_range(pl.len()).cast(pl.String).alias(_KEY), *columns)
         left_out = len(frame.columns) - len(columns)
         note = f"{left_out:,} columns are left out." if left_out else ""
-        yield Page(rows.select(list(self.schema.polars())), response.origin, total=rows.height, note=note)
+        yield Page(rows.select(list(self.schema.polars())), response.freshness, total=rows.height, note=note)
 
     def detail(self, row: Row) -> Detail:
         lines = with_unit(row, self.schema)

@@ -111,7 +111,7 @@ class GroupListing:
         self.rows = TASKS.empty()
         self.sealed = False
         self.expires_ms: int | None = None
-        self.origin = Freshness()
+        self.freshness = Freshness()
         self.complete = True
         self._unreadable = 0
         self.notes: list[str] = []
@@ -126,17 +126,17 @@ class GroupListing:
         return self.sealed or (self.expires_ms is not None and self.expires_ms < time.time() * 1000)
 
     def fetch(self, client: Client, cancel: CancelToken) -> Iterator[tuple[pl.DataFrame, Freshness]]:
-        """(rows, origin) of each page; a complete listing is cached in the end. Raises the client's `AppError`s."""
+        """(rows, freshness) of each page; a complete listing is cached in the end. Raises the client's `AppError`s."""
         for page in client.iter_group_pages(self.group_id, cancel):
             cancel.check()
-            yield self.add(page), page.origin
+            yield self.add(page), page.freshness
         self.finish()
         if self.complete:
             GroupCache(client).write(self.group_id, self.rows, sealed=self.sealed, expires_ms=self.expires_ms)
 
     def add(self, page: TaskPage) -> pl.DataFrame:
         frame, unreadable = decode_rows(page.envelope.tasks, self.group_id)
-        self.origin = self.origin.worse(page.origin) if self.frames else page.origin
+        self.freshness = self.freshness.worse(page.freshness) if self.frames else page.freshness
         self.frames.append(frame)
         self._unreadable += unreadable
         self.sealed = page.envelope.sealed not in (None, False, "")
@@ -169,7 +169,7 @@ class GroupTasks:
     """`frame` has the schema `TASKS`. `note`: what is missing or odd."""
 
     frame: pl.DataFrame
-    origin: Freshness
+    freshness: Freshness
     note: str = ""
 
 
@@ -182,8 +182,8 @@ def load_tasks(client: Client, group: TaskGroup, cancel: CancelToken) -> GroupTa
     offline = client.http.mode is Mode.OFFLINE
     if cached is not None and (offline or cached.is_fresh):
         source = ResponseSource.STALE if offline else ResponseSource.CACHE
-        origin = Freshness(source, cached.age, "offline" if offline else "")
-        return GroupTasks(filter_ids(cached.frame, group.task_ids), origin)
+        freshness = Freshness(source, cached.age, "offline" if offline else "")
+        return GroupTasks(filter_ids(cached.frame, group.task_ids), freshness)
     listing = GroupListing(group.group_id)
     try:
         for _ in listing.fetch(client, cancel):
@@ -193,4 +193,4 @@ def load_tasks(client: Client, group: TaskGroup, cancel: CancelToken) -> GroupTa
             raise
         stale = Freshness(ResponseSource.STALE, cached.age, error.sentence)
         return GroupTasks(filter_ids(cached.frame, group.task_ids), stale)
-    return GroupTasks(filter_ids(listing.rows, group.task_ids), listing.origin, listing.final_note())
+    return GroupTasks(filter_ids(listing.rows, group.task_ids), listing.freshness, listing.final_note())

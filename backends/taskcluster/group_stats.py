@@ -309,7 +309,7 @@ class GroupViewList(ClientListing):
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         tasks = load_tasks(self.client, self.group, cancel)
         rows = self.compute(tasks.frame)
-        yield Page(rows, tasks.origin, total=rows.height, note=tasks.note)
+        yield Page(rows, tasks.freshness, total=rows.height, note=tasks.note)
 
     def compute(self, tasks: pl.DataFrame) -> pl.DataFrame:
         raise NotImplementedError

@@ -79,8 +79,8 @@ class IndexList(ClientListing):
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         for kind in ("namespace", "task"):
-            for entries, origin, note in self.client.fetch_index(f"{kind}s", self.path, cancel):
-                yield Page(INDEX.build([IndexRow(entry, kind) for entry in entries]), origin, note=note)
+            for entries, freshness, note in self.client.fetch_index(f"{kind}s", self.path, cancel):
+                yield Page(INDEX.build([IndexRow(entry, kind) for entry in entries]), freshness, note=note)
 
     def open(self, row: Row) -> IndexNamespace | IndexPath | None:
         path = str(row.get("path") or "")

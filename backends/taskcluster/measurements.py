@@ -146,7 +146,7 @@ class ReadSummary:
     """What reading one task, or all so far, came to: rows, and the counts of what is missing."""
 
     rows: list[Measurement] = field(default_factory=list)
-    origin: Freshness = field(default_factory=Freshness)
+    freshness: Freshness = field(default_factory=Freshness)
     unlisted: list[HttpError] = field(default_factory=list)
     without: int = 0
     broken: list[tuple[str, str]] = field(default_factory=list)  # (task and artifact, why)
@@ -154,11 +154,11 @@ class ReadSummary:
     left_out: int = 0
     notes: list[str] = field(default_factory=list)
 
-    def merge_origin(self, origin: Freshness) -> None:
-        self.origin = self.origin.worse(origin)
+    def merge_origin(self, freshness: Freshness) -> None:
+        self.freshness = self.freshness.worse(freshness)
 
     def add_counts(self, other: ReadSummary) -> None:
-        self.merge_origin(other.origin)
+        self.merge_origin(other.freshness)
         self.unlisted += other.unlisted
         self.without += other.without
         self.broken += other.broken
@@ -224,11 +224,11 @@ class MeasurementList(ClientListing):
                 raise total.unlisted[0]
             if rows:
                 any_rows = True
-                yield Page(MEASUREMENTS.build(rows), total.origin)
+                yield Page(MEASUREMENTS.build(rows), total.freshness)
         if self._unreached and not any_rows:
             raise self._unreached[0]
         note, partial = _note(total, len(self.tasks)), bool(total.unlisted or total.broken)
-        yield Page(MEASUREMENTS.empty(), total.origin, note=note, partial=partial)
+        yield Page(MEASUREMENTS.empty(), total.freshness, note=note, partial=partial)
 
     def _read_task(self, task: MeasuredTask, cancel: CancelToken) -> ReadSummary:
         summary = ReadSummary()
@@ -246,13 +246,13 @@ class MeasurementList(ClientListing):
         """The files of one task that can be fetched; those that cannot are counted."""
         states = task.run_states
         if states is None:
-            status, origin = self.client.fetch_status(task.task_id, cancel)
-            summary.merge_origin(origin)
+            status, freshness = self.client.fetch_status(task.task_id, cancel)
+            summary.merge_origin(freshness)
             states = tuple(run.state for run in status.runs)
         name, platform, build_type = self._describe_task(task, cancel)
         runs = [(run, state) for run, state in enumerate(states) if self.run in (None, run)]
         listed = fetch_runs(self.client, task.task_id, name, "", runs, cancel)
-        summary.merge_origin(listed.origin)
+        summary.merge_origin(listed.freshness)
         summary.notes += [listed.note] if listed.note else []
 
         def data_file(row: ArtifactRow) -> DataFile:
@@ -291,7 +291,7 @@ class MeasurementList(ClientListing):
                     raise  # as many as are read at a time: it would be the same for all others
             summary.broken.append((file.path, error.sentence))
             return
-        summary.merge_origin(response.origin)
+        summary.merge_origin(response.freshness)
         if (file.run, response.body) in seen:
             return  # some harnesses upload the same file under two names
         seen.add((file.run, response.body))

@@ -87,7 +87,7 @@ class RunList(ClientListing):
         yield self._fetch_page(cancel)
 
     def _fetch_page(self, cancel: CancelToken, policy: CachePolicy | None = None) -> Page:
-        status, origin = self.client.fetch_status(self.task_id, cancel, policy)
+        status, freshness = self.client.fetch_status(self.task_id, cancel, policy)
         definition, _ = self.client.fetch_definition(self.task_id, cancel)
         self._deadline = iso_milliseconds(status.deadline or definition.deadline)
         project, revision = push_of_routes(definition.routes)
@@ -96,7 +96,7 @@ class RunList(ClientListing):
             "project": project, "revision": revision, "runs": len(status.runs),
         }  # fmt: skip
         rows = RUNS.build(run_rows(self.task_id, status))
-        return Page(rows, origin, total=rows.height)
+        return Page(rows, freshness, total=rows.height)
 
     def updates(self, frame: pl.DataFrame, cancel: CancelToken) -> Page | None:
         """The runs that changed or were added; None once it cannot be run again, which the queue refuses after the
@@ -109,7 +109,7 @@ class RunList(ClientListing):
         page = self._fetch_page(cancel, CachePolicy.never())
         known = frame.select(page.frame.columns)
         changed = page.frame.join(known, on=page.frame.columns, how="anti", nulls_equal=True)
-        return Page(changed, page.origin)
+        return Page(changed, page.freshness)
 
     def open(self, row: Row) -> Task:
         return Task(self.task_id, row.get("run"), self.client.root)

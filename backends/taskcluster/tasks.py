@@ -182,8 +182,8 @@ class GroupTaskList(TaskList):
                 return
         listing = GroupListing(self.group_id)
         try:
-            for frame, origin in listing.fetch(self.client, cancel):
-                yield Page(self._rows_to_show(frame), origin, note=listing.note)
+            for frame, freshness in listing.fetch(self.client, cancel):
+                yield Page(self._rows_to_show(frame), freshness, note=listing.note)
         except HttpError as error:
             if cached is None or isinstance(error, AccessDeniedError):
                 raise
@@ -193,7 +193,7 @@ class GroupTaskList(TaskList):
         # Only the last page replaces: 10,000 cached rows must not shrink to the first page's 1,000. It takes away
         # tasks that are gone, and brings `copies`, which no single page can count.
         rows, note = self._rows_to_show(listing.rows), listing.final_note()
-        yield Page(rows, listing.origin, total=rows.height, replace=True, note=note, partial=not listing.complete)
+        yield Page(rows, listing.freshness, total=rows.height, replace=True, note=note, partial=not listing.complete)
         self._looked, self._closed = time.monotonic(), listing.is_closed
 
     def _rows_to_show(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -222,7 +222,7 @@ class GroupTaskList(TaskList):
         changed_pages = [
             decode_rows(fetched.envelope.tasks, self.group_id)[0]
             for fetched in self.client.iter_group_pages(self.group_id, cancel, _REVALIDATED)
-            if fetched.origin.source is ResponseSource.NETWORK
+            if fetched.freshness.source is ResponseSource.NETWORK
         ]
         self._looked = time.monotonic()
         if not changed_pages:
@@ -266,9 +266,9 @@ class _RelatedTaskList(TaskList):
         return self.title_template.format(self._name or f"task {self.task_id}")
 
     def fetch_definition(self, cancel: CancelToken) -> tuple[TaskDefinition, Freshness]:
-        definition, origin = self.client.fetch_definition(self.task_id, cancel)
+        definition, freshness = self.client.fetch_definition(self.task_id, cancel)
         self._name = definition.metadata.name
-        return definition, origin
+        return definition, freshness
 
     def web_url(self, row: Row | None = None) -> str:
         return super().web_url(row) or urls.task_page(self.client.root, self.task_id)
@@ -281,14 +281,14 @@ class DependencyList(_RelatedTaskList):
     empty_text = "This task depends on no other."
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
-        definition, origin = self.fetch_definition(cancel)
+        definition, freshness = self.fetch_definition(cancel)
         ids, missing = [one for one in definition.dependencies if is_slugid(one)], 0
         for start in range(0, len(ids), PAGE):
             part = ids[start : start + PAGE]
             entries = self.client.fetch_tasks(part, cancel)
             missing += len(set(part)) - len(entries)
             note = f"{missing:,} of {len(ids):,} tasks have expired or cannot be seen." if missing else ""
-            yield Page(rows_of_entries(entries), origin.worse(Freshness()), total=len(ids) - missing, note=note)
+            yield Page(rows_of_entries(entries), freshness.worse(Freshness()), total=len(ids) - missing, note=note)
 
 
 class DependentList(_RelatedTaskList):
@@ -299,10 +299,10 @@ class DependentList(_RelatedTaskList):
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         group_id = self.fetch_definition(cancel)[0].taskGroupId or ""
-        for raws, origin, note in self.client.fetch_dependents(self.task_id, cancel):
+        for raws, freshness, note in self.client.fetch_dependents(self.task_id, cancel):
             rows, unreadable = decode_rows(raws, group_id)
             odd = f" {unreadable:,} entries have no task id and are not shown." if unreadable else ""
-            yield Page(rows, origin, note=f"{note}{odd}".strip())
+            yield Page(rows, freshness, note=f"{note}{odd}".strip())
 
 
 class RetriggerList(_RelatedTaskList):
@@ -317,4 +317,4 @@ class RetriggerList(_RelatedTaskList):
         group = load_tasks(self.client, TaskGroup(group_id, self.client.root), cancel)
         labels = group.frame.filter(pl.col("task_id") == self.task_id)["label"]
         rows = count_retriggers(group.frame.filter(pl.col("label").is_in(labels.to_list())))
-        yield Page(rows, group.origin, total=rows.height, note=group.note)
+        yield Page(rows, group.freshness, total=rows.height, note=group.note)

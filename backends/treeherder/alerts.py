@@ -311,7 +311,7 @@ class AlertSummaryList(TreeherderList):
             note = found.note or ("" if seen else self.client.describe_unknown_framework(framework, cancel))
             if more:
                 note = f"The newest {seen:,} of {found.total:,} summaries are shown; filters reach older ones."
-            yield Page(frame, found.origin, total=None if more else found.total, note=note)
+            yield Page(frame, found.freshness, total=None if more else found.total, note=note)
             if more:
                 return
 
@@ -392,7 +392,7 @@ class AlertList(TreeherderList):
         self._root = self.root_of(str(self._summary.get("repository") or ""), cancel)
         self._trackers = _issue_trackers(self.client, cancel)
         frame = alert_frame(found.items)
-        yield Page(frame, found.origin, total=len(frame), note=found.note)
+        yield Page(frame, found.freshness, total=len(frame), note=found.note)
         if frame["repository"].null_count():
             yield self._with_repositories(frame, found, cancel)
 
@@ -411,7 +411,7 @@ class AlertList(TreeherderList):
             if other.repository:
                 repositories[number] = other.repository
         repository = pl.col("summary_id").replace_strict(repositories, default=None, return_dtype=pl.String)
-        return Page(frame.with_columns(pl.col("repository").fill_null(repository)), found.origin, note=found.note)
+        return Page(frame.with_columns(pl.col("repository").fill_null(repository)), found.freshness, note=found.note)
 
     def open(self, row: Row) -> Series | None:
         ref = self._ref(row)

@@ -116,11 +116,11 @@ def _pairs(name: str, value: Value | Sequence[Value]) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Result(Generic[T]):
-    """What an endpoint returned: its entries. `origin`: of its response; `total`: how many there are on all pages;
+    """What an endpoint returned: its entries. `freshness`: of its response; `total`: how many there are on all pages;
     `note`: a sentence about what could not be read; `envelope`: the members beside the list."""
 
     items: list[T]
-    origin: Freshness = field(default_factory=Freshness)
+    freshness: Freshness = field(default_factory=Freshness)
     note: str = ""
     total: int | None = None
     envelope: Mapping[str, Any] = field(default_factory=dict)
@@ -150,7 +150,7 @@ def decode_list(response: Response, kind: type[S], *, member: str = "", keyed: b
     if not member and not is_page(response):
         try:
             entries = _decoder(kind, keyed).decode(response.body)
-            return Result(list(entries.values()) if keyed else entries, response.origin)
+            return Result(list(entries.values()) if keyed else entries, response.freshness)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
     value = decode_json(response)
@@ -170,7 +170,7 @@ def decode_list(response: Response, kind: type[S], *, member: str = "", keyed: b
     skipped = len(value) - len(items)
     note = f"{skipped:,} entries of the response could not be read and are not shown." if skipped else ""
     total = envelope.get("count")
-    return Result(items, response.origin, note, total if isinstance(total, int) else None, envelope)
+    return Result(items, response.freshness, note, total if isinstance(total, int) else None, envelope)
 
 
 @lru_cache(maxsize=64)

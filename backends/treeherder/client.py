@@ -352,7 +352,7 @@ class TreeherderClient:
         value = decode_json(response)
         if not isinstance(value, dict) or "alerts" not in value:
             raise NotTreeherderError(response.url, "it does not describe an alert summary")
-        return Result([lenient(PerformanceAlertSummary, value)], response.origin)
+        return Result([lenient(PerformanceAlertSummary, value)], response.freshness)
 
     # Pushes
 
@@ -463,7 +463,7 @@ class TreeherderClient:
     def fetch_jobs(self, repository: str, push_id: int, cancel: CancelToken | None = None) -> Result[TreeherderJob]:
         """All jobs of a push, in no order."""
         first = self._fetch_jobs_page(repository, {"push_id": push_id, "count": self.jobs_a_page}, cancel)
-        jobs, origin = {job.id: job for job in first.items}, first.origin
+        jobs, freshness = {job.id: job for job in first.items}, first.freshness
         if len(jobs) >= self.jobs_a_page:
             for lowest, highest in self._id_windows(push_id, cancel):
                 query: Params = {
@@ -471,9 +471,9 @@ class TreeherderClient:
                 }  # fmt: skip
                 page = self._fetch_jobs_page(repository, query, cancel)
                 jobs.update((job.id, job) for job in page.items)
-                origin = origin.worse(page.origin)
+                freshness = freshness.worse(page.freshness)
         # A filter that the endpoint does not understand is ignored by it, and all jobs come.
-        return Result([job for job in jobs.values() if job.push_id == push_id], origin, first.note)
+        return Result([job for job in jobs.values() if job.push_id == push_id], freshness, first.note)
 
     def _id_windows(self, push_id: int, cancel: CancelToken | None) -> Iterator[tuple[int, int]]:
         """First and last id of each 2,000 jobs of a push, in order."""

@@ -268,7 +268,7 @@ class _SideValues:
     """The values of one side (of `VALUES`)."""
 
     frame: pl.DataFrame
-    origin: Freshness
+    freshness: Freshness
     note: str
 
 
@@ -322,13 +322,13 @@ class CompareList(TreeherderList):
         frameworks = frame["framework_id"].drop_nulls().unique()
         if not self._framework and len(frameworks) == 1:
             self._framework = str(frameworks[0])
-        origin = reduce(Freshness.worse, (one.origin for one in values.values()))
+        freshness = reduce(Freshness.worse, (one.freshness for one in values.values()))
         unknown = self.client.describe_unknown_framework(framework, cancel) if frame.is_empty() else ""
         note = " ".join(filter(None, (absent, unknown, self._note(pairs, values))))
-        yield Page(frame, origin, total=len(frame), note=f"{note} {self._rank_note()}".strip())
+        yield Page(frame, freshness, total=len(frame), note=f"{note} {self._rank_note()}".strip())
         coarse = [] if at.base_only else [(pair, coarse_tests(one)) for pair, one in compared]
         if any(len(one) for _, one in coarse):
-            yield self._refine(frame, coarse, values, origin, note, cancel)
+            yield self._refine(frame, coarse, values, freshness, note, cancel)
 
     def _look_up(self, push: _PushSide, cancel: CancelToken) -> _PushSide:
         """The push in full: values are found by all 40 digits only, and of an unknown revision the server lists
@@ -418,7 +418,7 @@ class CompareList(TreeherderList):
                 cancel=own,
                 **self._period(push),
             )
-            return _SideValues(value_frame(found.items), found.origin, found.note)
+            return _SideValues(value_frame(found.items), found.freshness, found.note)
 
         values = dict(map_in_parallel(fetch, pushes, cancel))
         return {push: values[push] for push in pushes}
@@ -451,7 +451,7 @@ class CompareList(TreeherderList):
         frame: pl.DataFrame,
         coarse: list[tuple[_Pair, pl.DataFrame]],
         values: dict[_PushSide, _SideValues],
-        origin: Freshness,
+        freshness: Freshness,
         note: str,
         cancel: CancelToken,
     ) -> Page:
@@ -489,7 +489,7 @@ class CompareList(TreeherderList):
         every = pl.concat([*refined, frame]).unique("key", keep="first", maintain_order=True)
         self._constant = count_constant(every)
         note = f"{note} {self._rank_note()}".strip()
-        return Page(sort_tests(every), origin, total=len(every), replace=True, note=note)
+        return Page(sort_tests(every), freshness, total=len(every), replace=True, note=note)
 
     def _rank_note(self) -> str:
         """perf.compare's default view asks the server for rank tests, which are a 500 where values do not differ."""

@@ -121,7 +121,7 @@ class _Jobs(TreeherderList):
     def _page(self, client: TreeherderClient, cancel: CancelToken) -> Page:
         found = self._fetch(client, cancel)
         frame = job_frame(found.items, client.fetch_classifications(cancel))
-        return Page(frame, found.origin, total=len(frame), note=found.note)
+        return Page(frame, found.freshness, total=len(frame), note=found.note)
 
     def _fetch(self, client: TreeherderClient, cancel: CancelToken) -> Result[TreeherderJob]:
         raise NotImplementedError
@@ -217,7 +217,7 @@ class JobList(_Jobs):
         refreshing = http.with_mode(Mode.REFRESH) if http.mode is Mode.NORMAL else http
         page = self._page(TreeherderClient(refreshing, self.context.base), cancel)
         changed = page.frame.join(frame, on=page.frame.columns, how="anti", nulls_equal=True)
-        return Page(changed, page.origin, note=page.note)
+        return Page(changed, page.freshness, note=page.note)
 
 
 class SimilarJobList(_Jobs):
@@ -314,7 +314,7 @@ class FailureLines(TreeherderList):
             note = f"Bugs could not be looked for: {error.sentence}"
         by_line = {one["line_number"]: one for one in suggestions if isinstance(one.get("line_number"), int)}
         frame = FAILURE_LINES.build([_FailureLine(one, by_line.get(one.line_number or -1, {})) for one in errors.items])
-        yield Page(frame, errors.origin, total=len(frame), note=note)
+        yield Page(frame, errors.freshness, total=len(frame), note=note)
 
     def log(self, row: Row) -> LogAddress | None:
         return log_of(self._job, self._root)

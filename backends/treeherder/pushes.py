@@ -128,14 +128,14 @@ class PushList(TreeherderList):
         """The pushes; then, if wanted, every row again with its counts: a push whose jobs cannot be counted keeps its
         row, so the order stays that of the pushes, whatever fails."""
         frames = [PUSHES.empty()]
-        origin, at = Freshness(), self.locator.repository
+        freshness, at = Freshness(), self.locator.repository
         for found in self._pages_of_pushes(cancel):
             frames.append(push_frame(found.items))
-            origin = found.origin
-            yield Page(frames[-1], origin, note=found.note)
+            freshness = found.freshness
+            yield Page(frames[-1], freshness, note=found.note)
             self._repository_url = self._repository_url or self.client.find_repository_url(at, cancel)
         if self.with_counts:
-            yield from self._counts.pages(pl.concat(frames), origin, cancel)
+            yield from self._counts.pages(pl.concat(frames), freshness, cancel)
 
     def _pages_of_pushes(self, cancel: CancelToken) -> Iterator[Result[TreeherderPush]]:
         """There is no offset: each page asks for what was pushed until the second of the oldest push so far.

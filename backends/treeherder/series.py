@@ -264,7 +264,7 @@ class SeriesRead:
     ref: SeriesRef
     summary: SeriesSummary
     data: pl.DataFrame
-    origin: Freshness
+    freshness: Freshness
     note: str
 
 
@@ -288,7 +288,7 @@ class MeasuredList(TreeherderList):
         self._roots[ref.repository] = self.root_of(ref.repository, cancel)
         summary = found.items[0] if found.items else SeriesSummary()
         return SeriesRead(
-            ref, summary, data_frame(summary.data, number or 0, replicates=replicates), found.origin, found.note
+            ref, summary, data_frame(summary.data, number or 0, replicates=replicates), found.freshness, found.note
         )
 
     def fetch_tasks(self, frame: pl.DataFrame, cancel: CancelToken) -> pl.DataFrame:
@@ -341,7 +341,7 @@ class SeriesPoints(MeasuredList):
         points: list[pl.DataFrame] = []
         for one, name in zip(reads, names, strict=True):
             points.append(point_frame(one.data, one.summary, one.ref.repository, name))
-            yield Page(points[-1], one.origin, note=note)
+            yield Page(points[-1], one.freshness, note=note)
 
         def complete(place: int, own: CancelToken) -> Page:
             return self._complete(points[place], reads[place], note, own)
@@ -369,23 +369,23 @@ class SeriesPoints(MeasuredList):
 
     def _complete(self, points: pl.DataFrame, read: SeriesRead, note: str, cancel: CancelToken) -> Page:
         """With candidates, alerts and tasks. What could not be had is said and leaves the points as they are."""
-        origin, notes = read.origin, [note]
+        freshness, notes = read.freshness, [note]
         if not self.locator.replicates:
             points = with_candidates(points, read.summary)
         try:
             marks, alerts_origin = self._alert_marks(int(read.summary.signature_id or 0), cancel)
-            points, origin = with_alerts(points, marks), origin.worse(alerts_origin)
+            points, freshness = with_alerts(points, marks), freshness.worse(alerts_origin)
         except HttpError as error:
             notes.append(f"Alerts are not marked: {error.sentence}")
         try:
             points = self.fetch_tasks(points, cancel)
         except HttpError as error:
             notes.append(f"Tasks are not known: {error.sentence}")
-        return Page(points, origin, note=" ".join(filter(None, notes)))
+        return Page(points, freshness, note=" ".join(filter(None, notes)))
 
     def _alert_marks(self, signature: int, cancel: CancelToken) -> tuple[list[AlertMark], Freshness]:
         marks: list[AlertMark] = []
-        origin = Freshness()
+        freshness = Freshness()
         for flags in ((), ("monitored",)):  # the server gives sheriffed summaries or monitored ones, never both
             filters = AlertSummaries(signature=signature, flags=flags)
             for number, page in enumerate(self.client.fetch_alert_summaries(filters, cancel=cancel)):
@@ -399,10 +399,10 @@ class SeriesPoints(MeasuredList):
                             change = "" if percent is None else f" {percent:+.1f} %"
                             words = f"{summary.id} {describe_change(alert) or 'alert'}{change}"
                             marks.append(AlertMark(str(push), str(summary.id), words))
-                origin = origin.worse(page.origin)
+                freshness = freshness.worse(page.freshness)
                 if number + 1 >= ALERT_PAGES:
                     break
-        return marks, origin
+        return marks, freshness
 
     def _note(self, reads: list[SeriesRead]) -> str:
         notes = [one.note for one in reads if one.note][:1]

@@ -183,7 +183,7 @@ class RepositoryList(TreeherderList):
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         found = self.client.fetch_repositories(cancel)
         frame = repository_frame(found.items)
-        yield Page(frame, found.origin, total=len(frame), note=found.note)
+        yield Page(frame, found.freshness, total=len(frame), note=found.note)
 
     def open(self, row: Row) -> Frameworks:
         return Frameworks(str(row["name"]), self.server)
@@ -226,7 +226,7 @@ class FrameworkList(TreeherderList):
             self.client.check_repository(self.locator.repository, cancel)
         found = self.client.fetch_frameworks(cancel)
         frame = framework_frame(found.items)
-        yield Page(frame, found.origin, total=len(frame), note=found.note)
+        yield Page(frame, found.freshness, total=len(frame), note=found.note)
 
     def open(self, row: Row) -> Signatures | AlertSummaries:
         name = str(row["name"])
@@ -299,7 +299,7 @@ class SignatureList(TreeherderList):
         suites = frame["suite"].drop_nulls().unique()
         self._suite = str(suites[0]) if len(suites) == 1 else ""
         unknown = client.describe_unknown_framework(self._framework, cancel) if frame.is_empty() else ""
-        yield Page(frame, found.origin, total=len(frame), note=f"{found.note} {unknown}".strip())
+        yield Page(frame, found.freshness, total=len(frame), note=f"{found.note} {unknown}".strip())
 
     def open(self, row: Row) -> Series:
         return Series((self._ref(row),), self.locator.interval, server=self.server)

@@ -80,8 +80,8 @@ class ValueList(MeasuredList):
         }
         frame = pl.concat([_side_frame(name, one) for name, one in reads.items()])
         self._range = value_range(frame)
-        origin = reduce(Freshness.worse, (one.origin for one in reads.values()))
-        yield Page(self.fetch_tasks(frame, cancel), origin, total=len(frame))
+        freshness = reduce(Freshness.worse, (one.freshness for one in reads.values()))
+        yield Page(self.fetch_tasks(frame, cancel), freshness, total=len(frame))
 
     def _read(self, side: Side, cancel: CancelToken) -> SeriesRead:
         start, end = time_of(side.start), time_of(side.end)

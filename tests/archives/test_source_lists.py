@@ -133,7 +133,7 @@ def test_a_server_that_cannot_be_asked_leaves_the_pinned_ones(hgweb: Hgweb, open
         listed(away)  # nothing of that server is pinned
     away._pins.toggle("http://127.0.0.1:9", "x")  # type: ignore[attr-defined]
     gathered = read_list(away, CancelToken())
-    assert gathered.frame["name"].to_list() == ["x"] and gathered.origin.source is ResponseSource.STALE
+    assert gathered.frame["name"].to_list() == ["x"] and gathered.freshness.source is ResponseSource.STALE
     assert "no longer" in do(entry(there, row(there, name="projects/ash"), "Unpin"))
 
 

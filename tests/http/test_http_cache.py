@@ -206,7 +206,7 @@ def test_a_damaged_cache_is_begun_again_and_that_is_said_once(
     assert str(directory) in note and "damaged" in note and "emptied" in note
     assert not list(directory.glob("??/??/*.val")), "nothing is left of values that no row names any more"
     again = client(answering, cache_dir=directory)
-    assert again.get(f"{URL}/0", policy=CachePolicy.immutable()).origin.source is ResponseSource.CACHE
+    assert again.get(f"{URL}/0", policy=CachePolicy.immutable()).freshness.source is ResponseSource.CACHE
     assert again.notes == () and (directory / "notes.txt").read_text() == "mine"
     again.close()
     assert clear(directory) == 300
@@ -265,11 +265,11 @@ def test_a_stored_answer_that_is_cut_or_altered_is_fetched_again_and_that_is_sai
     connection.close()
     again = client(lambda request: httpx.Response(200, content=body))
     answer = again.get(URL, policy=CachePolicy.immutable())
-    assert answer.body == body and answer.origin.source is ResponseSource.NETWORK
+    assert answer.body == body and answer.freshness.source is ResponseSource.NETWORK
     store = again.blob_cache()
     assert store is not None and store.get("frame") is None
     assert len(again.notes) == 1 and "fetched again" in again.notes[0]
-    assert again.get(URL, policy=CachePolicy.immutable()).origin.source is ResponseSource.CACHE
+    assert again.get(URL, policy=CachePolicy.immutable()).freshness.source is ResponseSource.CACHE
 
 
 def test_what_earlier_versions_stored_is_still_read() -> None:
@@ -370,7 +370,7 @@ def test_summary_and_clear_count_and_create_nothing(tmp_path: Path, client: Make
     assert entries == 3 and size > 0
     assert clear(tmp_path / "cache") == 3
     assert cache_summary(tmp_path / "cache")[0] == 0
-    assert http.get(f"{URL}/0", policy=CachePolicy.immutable()).origin.source.value == "network"
+    assert http.get(f"{URL}/0", policy=CachePolicy.immutable()).freshness.source.value == "network"
 
 
 def test_frames_are_kept_by_key_with_their_time_and_their_account(client: Make, clock: object) -> None:

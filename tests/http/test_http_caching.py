@@ -52,7 +52,7 @@ def test_what_cannot_change_is_fetched_once_in_a_life(server: Server, client: Ma
     clock.now += 1e9
     again = client(server).get(URL, policy=CachePolicy.immutable())  # another session
     assert (again.body, again.url, again.status) == (first.body, first.url, 200)
-    assert again.origin.source is ResponseSource.CACHE and again.origin.age == 1e9
+    assert again.freshness.source is ResponseSource.CACHE and again.freshness.age == 1e9
     assert len(server.requests) == 1
 
 
@@ -60,11 +60,11 @@ def test_a_short_life_ends(server: Server, client: Make, clock: Any) -> None:
     http = client(server)
     http.get(URL, policy=CachePolicy.short(30))
     clock.now += 29
-    assert http.get(URL, policy=CachePolicy.short(30)).origin.source is ResponseSource.CACHE
+    assert http.get(URL, policy=CachePolicy.short(30)).freshness.source is ResponseSource.CACHE
     clock.now += 1
     server.version = 2
     answer = http.get(URL, policy=CachePolicy.short(30))
-    assert b'"version": 2' in answer.body and answer.origin.source is ResponseSource.NETWORK
+    assert b'"version": 2' in answer.body and answer.freshness.source is ResponseSource.NETWORK
 
 
 def test_what_was_stored_while_it_ran_does_not_hold_for_ever_once_it_is_resolved(
@@ -81,7 +81,7 @@ def test_a_reader_in_more_of_a_hurry_than_the_writer_asks_again(server: Server, 
     http = client(server)
     http.get(URL, policy=CachePolicy.immutable())
     clock.now += 10
-    assert http.get(URL, policy=CachePolicy.short(5)).origin.source is ResponseSource.REVALIDATED
+    assert http.get(URL, policy=CachePolicy.short(5)).freshness.source is ResponseSource.REVALIDATED
 
 
 def test_an_unchanged_body_is_not_sent_again(server: Server, client: Make, clock: Any) -> None:
@@ -90,13 +90,13 @@ def test_an_unchanged_body_is_not_sent_again(server: Server, client: Make, clock
     clock.now += 100
     again = http.get(URL, policy=CachePolicy.revalidate())
     assert again.body == first.body and again.status == 200
-    assert again.origin.source is ResponseSource.REVALIDATED and again.origin.age == 0
+    assert again.freshness.source is ResponseSource.REVALIDATED and again.freshness.age == 0
     assert server.requests[1].headers["if-none-match"] == '"1"'
     server.version = 2
-    assert http.get(URL, policy=CachePolicy.revalidate()).origin.source is ResponseSource.NETWORK
+    assert http.get(URL, policy=CachePolicy.revalidate()).freshness.source is ResponseSource.NETWORK
     server.down = 503
     stale = http.get(URL, policy=CachePolicy.revalidate())
-    assert stale.origin.source is ResponseSource.STALE and b'"version": 2' in stale.body
+    assert stale.freshness.source is ResponseSource.STALE and b'"version": 2' in stale.body
 
 
 def test_a_date_serves_where_there_is_no_etag(client: Make) -> None:
@@ -108,7 +108,7 @@ def test_a_date_serves_where_there_is_no_etag(client: Make) -> None:
 
     http = client(handler)
     http.get(URL, policy=CachePolicy.revalidate())
-    assert http.get(URL, policy=CachePolicy.revalidate()).origin.source is ResponseSource.REVALIDATED
+    assert http.get(URL, policy=CachePolicy.revalidate()).freshness.source is ResponseSource.REVALIDATED
     assert seen == [None, "Sat, 21 Nov 2026 22:00:00 GMT"]
 
 
@@ -122,8 +122,8 @@ def test_when_the_server_fails_the_last_known_answer_is_shown_with_its_age(
     server.down = down
     answer = http.get(URL, policy=CachePolicy.short(30))
     assert b'"version": 1' in answer.body
-    assert answer.origin.source is ResponseSource.STALE and answer.origin.age == 3600
-    assert "ci.example" in answer.origin.reason
+    assert answer.freshness.source is ResponseSource.STALE and answer.freshness.age == 3600
+    assert "ci.example" in answer.freshness.reason
     assert len(server.requests) == 3, "two tries are enough when there is something to show"
 
 
@@ -150,8 +150,8 @@ def test_offline_shows_what_there_is_however_old(server: Server, client: Make, c
     clock.now += 1e7
     http = client(server, mode=Mode.OFFLINE)
     old, fixed = http.get(URL, policy=CachePolicy.short(30)), http.get(f"{URL}/fixed", policy=CachePolicy.immutable())
-    assert (old.origin.source, old.origin.age, old.origin.reason) == (ResponseSource.STALE, 1e7, "offline")
-    assert fixed.origin.source is ResponseSource.CACHE
+    assert (old.freshness.source, old.freshness.age, old.freshness.reason) == (ResponseSource.STALE, 1e7, "offline")
+    assert fixed.freshness.source is ResponseSource.CACHE
     assert http.json(URL, policy=lambda answer: CachePolicy.never())[0]["version"] == 1
     assert len(server.requests) == 2
     with pytest.raises(errors.OfflineError):
@@ -186,14 +186,14 @@ def test_the_answer_itself_may_say_how_long_it_holds(server: Server, client: Mak
 
     http = client(server)
     http.get(URL, policy=policy)
-    assert http.get(URL, policy=policy).origin.source is ResponseSource.CACHE
+    assert http.get(URL, policy=policy).freshness.source is ResponseSource.CACHE
     clock.now += 11
-    assert http.get(URL, policy=policy).origin.source is ResponseSource.REVALIDATED
+    assert http.get(URL, policy=policy).freshness.source is ResponseSource.REVALIDATED
     server.version = 2
     clock.now += 11
-    assert http.get(URL, policy=policy).origin.source is ResponseSource.NETWORK
+    assert http.get(URL, policy=policy).freshness.source is ResponseSource.NETWORK
     clock.now += 1e9
-    assert http.get(URL, policy=policy).origin.source is ResponseSource.CACHE
+    assert http.get(URL, policy=policy).freshness.source is ResponseSource.CACHE
     assert len(server.requests) == 3
 
 
@@ -232,7 +232,7 @@ def test_the_body_stays_packed_on_the_disk_and_comes_back_whole(tmp_path: Path, 
 
     http = client(handler)
     first, again = (http.get(URL, policy=CachePolicy.immutable()) for _ in range(2))
-    assert first.body == again.body == body and again.origin.source is ResponseSource.CACHE
+    assert first.body == again.body == body and again.freshness.source is ResponseSource.CACHE
     assert "content-encoding" not in first.headers and "content-encoding" not in again.headers
     assert cache_summary(tmp_path / "cache")[1] < 200_000
     with pytest.raises(errors.ResponseTooLargeError):
@@ -258,7 +258,7 @@ def test_cookies_and_signed_targets_are_not_kept(tmp_path: Path, server: Server,
     http = client(handler, identities=[me])
     http.get(URL, policy=CachePolicy.immutable())
     answer = http.get(URL, policy=CachePolicy.immutable())
-    assert answer.origin.source is ResponseSource.CACHE
+    assert answer.freshness.source is ResponseSource.CACHE
     assert dict(answer.headers) == {"x-goog-generation": "17", "link": "<next>"}
     http.close()
     stored = b"".join(path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file())
@@ -290,7 +290,7 @@ def test_a_clock_set_back_does_not_make_old_answers_young(server: Server, client
     http = client(server)
     http.get(URL, policy=CachePolicy.short(30))
     clock.now -= 86_400
-    assert http.get(URL, policy=CachePolicy.short(30)).origin.source is ResponseSource.REVALIDATED
+    assert http.get(URL, policy=CachePolicy.short(30)).freshness.source is ResponseSource.REVALIDATED
 
 
 def test_a_stored_body_that_cannot_be_unpacked_is_fetched_again(server: Server, client: Make, tmp_path: Path) -> None:

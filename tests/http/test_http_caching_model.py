@@ -86,7 +86,7 @@ class AgainstAModel(RuleBasedStateMachine):
             found = self.http.with_mode(mode).json(
                 f"https://h/{path}", policy=(lambda answer: policy) if late else policy
             )
-            outcome: Any = (found[0]["version"], found[1].origin.source, found[1].origin.age)
+            outcome: Any = (found[0]["version"], found[1].freshness.source, found[1].freshness.age)
         except errors.HttpError as problem:
             outcome = type(problem)
         assert outcome == expected

@@ -66,7 +66,7 @@ def test_a_server_can_tell_who_asks_and_what_it_may_send(client: Make) -> None:
 def test_headers_come_in_lower_case_and_without_cookies(client: Make) -> None:
     answer = client(Script(ok(b"{}", ETag='"1"', Set_Cookie="s=1", Link="<a>"))).get(URL, policy=NEVER)
     assert answer.headers["etag"] == '"1"' and answer.headers["link"] == "<a>"
-    assert "set-cookie" not in answer.headers and answer.origin.source is ResponseSource.NETWORK
+    assert "set-cookie" not in answer.headers and answer.freshness.source is ResponseSource.NETWORK
 
 
 @pytest.mark.parametrize(

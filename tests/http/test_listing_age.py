@@ -33,37 +33,39 @@ ORIGINS = st.builds(Freshness, st.sampled_from(ResponseSource), st.floats(0, 1e7
 @given(st.lists(ORIGINS, min_size=1, max_size=6))
 def test_the_oldest_page_gives_the_age_and_the_stalest_the_word(origins: list[Freshness]) -> None:
     found = origins[0]
-    for origin in origins[1:]:
-        found = found.worse(origin)
-    assert found.age == max(origin.age for origin in origins)
-    assert (found.source is ResponseSource.STALE) == any(origin.source is ResponseSource.STALE for origin in origins)
+    for freshness in origins[1:]:
+        found = found.worse(freshness)
+    assert found.age == max(freshness.age for freshness in origins)
+    assert (found.source is ResponseSource.STALE) == any(
+        freshness.source is ResponseSource.STALE for freshness in origins
+    )
 
 
 @pytest.mark.parametrize("origins", list(permutations([NEW, OLD, NEW])))
 def test_a_gathered_list_is_as_old_as_its_oldest_page(origins: tuple[Freshness, ...]) -> None:
-    pages = [Page(made_up.rows([number]), origin) for number, origin in enumerate(origins)]
+    pages = [Page(made_up.rows([number]), freshness) for number, freshness in enumerate(origins)]
     resource: Any = SimpleNamespace(schema=made_up.SCHEMA, pages=lambda cancel: iter(pages))
     found = read_list(resource, CancelToken())
-    assert found.frame.height == 3 and found.origin == OLD
+    assert found.frame.height == 3 and found.freshness == OLD
 
 
 @pytest.mark.parametrize("origins", list(permutations([NEW, OLD, NEW])))
 def test_a_task_group_is_as_old_as_its_oldest_page(origins: tuple[Freshness, ...]) -> None:
     fetched = GroupListing("group")
-    for origin in origins:
-        fetched.add(TaskPage(TasksEnvelope(taskGroupId="group"), origin))
-    assert fetched.origin == OLD
+    for freshness in origins:
+        fetched.add(TaskPage(TasksEnvelope(taskGroupId="group"), freshness))
+    assert fetched.freshness == OLD
 
 
 @pytest.mark.parametrize("origins", list(permutations([NEW, OLD, NEW])))
 def test_a_folder_of_a_bucket_is_as_old_as_its_oldest_page(origins: tuple[Freshness, ...]) -> None:
     listings = iter(
-        BlobPage((), (f"folder{number}/",), "" if number == 2 else f"token{number}", origin)
-        for number, origin in enumerate(origins)
+        BlobPage((), (f"folder{number}/",), "" if number == 2 else f"token{number}", freshness)
+        for number, freshness in enumerate(origins)
     )
     source: Any = SimpleNamespace(list=lambda *_, **__: next(listings))
     found = list_all(source, "bucket", "", cancel=CancelToken())
-    assert len(found.folders) == 3 and found.origin == OLD
+    assert len(found.folders) == 3 and found.freshness == OLD
 
 
 @pytest.mark.parametrize("refreshed", [0, 1])
@@ -83,7 +85,7 @@ def test_the_artifacts_of_a_run_are_as_old_as_the_older_of_two_pages(refreshed: 
         params: dict[str, str | int] = {"limit": 1000, **({"continuationToken": "next"} if refreshed else {})}
         http.with_mode(Mode.REFRESH).get(url, policy=CachePolicy.short(86_400), params=params)
         found = deployment.fetch_artifacts(task_id(1), 0, True)
-    assert found.origin == OLD and len(found.entries) == 2
+    assert found.freshness == OLD and len(found.entries) == 2
 
 
 @pytest.mark.parametrize("origins", [(OLD, NEW), (NEW, OLD)])
@@ -91,8 +93,8 @@ async def test_the_app_tells_the_age_of_the_oldest_page(
     origins: tuple[Freshness, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def pages(self: Things, cancel: CancelToken) -> Iterator[Page]:
-        for number, origin in enumerate(origins):
-            yield Page(made_up.rows([number]), origin)
+        for number, freshness in enumerate(origins):
+            yield Page(made_up.rows([number]), freshness)
 
     made_up.install(monkeypatch)
     monkeypatch.setattr(Things, "pages", pages)
@@ -101,5 +103,5 @@ async def test_the_app_tells_the_age_of_the_oldest_page(
         app.open_locator(Place())
         await until(pilot, lambda: view(app) is not None and loaded(app))
         assert "2 things" in status(app)
-        origin = shown_view(app)._origin
-    assert origin == OLD
+        freshness = shown_view(app)._freshness
+    assert freshness == OLD

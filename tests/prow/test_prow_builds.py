@@ -152,7 +152,7 @@ def test_without_the_network_the_last_known_list_is_shown_as_old(bucket: Bucket,
     assert len(rows(listing(bucket, http))) == 3
     offline = listing(bucket, http.with_mode(Mode.OFFLINE))
     pages = list(offline.pages(CancelToken()))
-    assert pages[0].origin.source is ResponseSource.STALE and pages[0].frame.height == 3
+    assert pages[0].freshness.source is ResponseSource.STALE and pages[0].frame.height == 3
     assert {row["state"] for row in rows(offline)} == {"success"}
 
 

@@ -21,7 +21,7 @@ def test_the_search_of_a_groups_page_filters_what_a_command_lists(ciexplore: Cal
     some = ciexplore("taskcluster", "tasks", f"{demo['taskcluster.finished-group']}#mochitest")
     assert 0 < len(some.rows) < len(whole)
     assert [row for row in whole if "mochitest" in row["name"]] == some.rows
-    assert "as the address says" in some.err
+    assert "as the URL says" in some.err
     less = ciexplore("taskcluster", "tasks", f"{demo['taskcluster.finished-group']}#mochitest", "--filter", "chunk:1")
     assert 0 < len(less.rows) < len(some.rows)
 

@@ -248,7 +248,7 @@ def test_a_finished_runs_file_is_asked_for_once_and_a_cut_off_one_again(queue: F
     assert len(measured(queue, one, cache=tmp_path).frame) == 1
     assert not [path for path in queue.asked if path.endswith("perfherder-data.json")]
     offline = measured(queue, one, cache=tmp_path, mode=Mode.OFFLINE)
-    assert len(offline.frame) == 1 and offline.origin.source is not ResponseSource.NETWORK
+    assert len(offline.frame) == 1 and offline.freshness.source is not ResponseSource.NETWORK
 
 
 def test_a_cancelled_reading_ends_as_cancelled(queue: FakeQueue) -> None:

@@ -113,7 +113,7 @@ def test_a_finished_group_opens_without_asking_the_server(queue: FakeQueue, tmp_
     queue.down = True
     pages = listed(tasks_of(queue.http(tmp_path)))
     assert shown(pages) == fresh
-    assert [page.origin.source for page in pages] == [ResponseSource.CACHE]
+    assert [page.freshness.source for page in pages] == [ResponseSource.CACHE]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_group_that_can_still_change_is_shown_at_once_and_asked_for_again(
     queue.group([[entry(1), entry(3)]], **members)
     pages = tasks_of(queue.http(tmp_path)).pages(CancelToken())
     first = next(pages)
-    assert first.replace and first.origin.source is ResponseSource.CACHE and first.frame.height == 2
+    assert first.replace and first.freshness.source is ResponseSource.CACHE and first.frame.height == 2
     assert shown([first, *pages]).keys() == {task_id(1), task_id(3)}
 
 
@@ -159,8 +159,8 @@ def test_without_the_server_the_last_known_list_stays_and_says_why_it_is_old(
     queue.down = True
     pages = listed(tasks_of(queue.http(tmp_path, mode)))
     assert shown(pages) == before
-    assert pages[-1].origin.source is ResponseSource.STALE
-    assert pages[-1].origin.reason and not pages[-1].note  # it is said once
+    assert pages[-1].freshness.source is ResponseSource.STALE
+    assert pages[-1].freshness.reason and not pages[-1].note  # it is said once
 
 
 def test_a_listing_that_breaks_off_keeps_the_stored_rows(queue: FakeQueue, tmp_path: Path) -> None:
@@ -175,14 +175,14 @@ def test_a_listing_that_breaks_off_keeps_the_stored_rows(queue: FakeQueue, tmp_p
     queue.answers[f"/api/queue/v1/task-group/{GROUP}/list"] = broken
     pages = listed(tasks_of(queue.http(tmp_path)))
     assert shown(pages) == before
-    assert pages[-1].origin.source is ResponseSource.STALE
+    assert pages[-1].freshness.source is ResponseSource.STALE
 
 
 def test_a_hotel_network_in_the_way_does_not_take_the_list_away(queue: FakeQueue, tmp_path: Path) -> None:
     queue.group([[entry(1, state="running")]])
     listed(tasks_of(queue.http(tmp_path)))
     queue.answers[f"/api/queue/v1/task-group/{GROUP}/list"] = httpx.Response(200, html="<html>Please log in</html>")
-    assert listed(tasks_of(queue.http(tmp_path)))[-1].origin.source is ResponseSource.STALE
+    assert listed(tasks_of(queue.http(tmp_path)))[-1].freshness.source is ResponseSource.STALE
 
 
 def test_an_unknown_group_is_a_sentence(queue: FakeQueue) -> None:

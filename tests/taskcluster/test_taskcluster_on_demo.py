@@ -39,7 +39,7 @@ def test_the_finished_group_is_listed_reopened_and_plans_its_files(demo: DemoSer
         assert dict(pages[-1].frame.schema) == TASKS.polars()
         assert {row["group_id"] for row in rows.values()} == {group.locator.group_id}  # type: ignore[attr-defined]
         again = listed(group)
-        assert again[0].origin.source is ResponseSource.CACHE
+        assert again[0].freshness.source is ResponseSource.CACHE
         assert shown(again) == rows
         some = pages[-1].frame.head(10)
         files = [file for batch in group.files(some, CancelToken()) for file in batch]

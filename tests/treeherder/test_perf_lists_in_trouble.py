@@ -190,13 +190,13 @@ def test_what_was_seen_is_shown_with_its_age_when_the_server_fails(fake: FakeTre
     fake.answers["/api/project/autoland/performance/signatures/"] = {"5": {"id": 5, "suite": "damp"}}
     pages(fake.list(Signatures("autoland"), cache_dir=tmp_path))
     offline = read_list(fake.list(Signatures("autoland"), cache_dir=tmp_path, mode=Mode.OFFLINE), CancelToken())
-    assert offline.frame["suite"].to_list() == ["damp"] and offline.origin.source in (
+    assert offline.frame["suite"].to_list() == ["damp"] and offline.freshness.source in (
         ResponseSource.CACHE,
         ResponseSource.STALE,
     )
     fake.answers["/api/project/autoland/performance/signatures/"] = page("Server Error", 500)
     stale = read_list(fake.list(Signatures("autoland"), cache_dir=tmp_path, later=9000), CancelToken())
-    assert stale.frame["suite"].to_list() == ["damp"] and stale.origin.source is ResponseSource.STALE
+    assert stale.frame["suite"].to_list() == ["damp"] and stale.freshness.source is ResponseSource.STALE
     with pytest.raises(OfflineError):
         pages(fake.list(AlertSummaries(), cache_dir=tmp_path, mode=Mode.OFFLINE))
 

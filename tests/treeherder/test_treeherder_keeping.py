@@ -31,7 +31,7 @@ def test_reference_data_is_asked_for_once(fake: FakeTreeherder, tmp_path: Path) 
         assert fake.client(cache_dir=tmp_path).fetch_framework_names() == {13: "browsertime"}
     assert len(calls) == 1
     offline = fake.client(cache_dir=tmp_path, mode=Mode.OFFLINE).fetch_frameworks()
-    assert offline.origin.source is ResponseSource.CACHE
+    assert offline.freshness.source is ResponseSource.CACHE
 
 
 ENDED = {"id": 1, "push_id": 7, "state": "completed", "result": "success", "end_timestamp": 1_600_000_000}

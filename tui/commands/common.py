@@ -143,15 +143,15 @@ def print_notes(gathered: ListContents) -> None:
     """Says on stderr what should be known about a listing; one that lacks something makes the command end with 1."""
     from backends.http.response import ResponseSource, describe_freshness
 
-    stale = gathered.origin.source is ResponseSource.STALE
+    stale = gathered.freshness.source is ResponseSource.STALE
     context = click.get_current_context(silent=True)
     said: set[str] = set() if context is None else context.find_root().meta.setdefault("ciexplore.notes", set())
     for note in gathered.notes:  # of two lists that a command reads, each may say the same
-        if note not in said and (not stale or note != gathered.origin.reason):
+        if note not in said and (not stale or note != gathered.freshness.reason):
             say(f"note: {note}")
             said.add(note)
     if stale:
-        say(f"note: {describe_freshness(gathered.origin)}")
+        say(f"note: {describe_freshness(gathered.freshness)}")
     if gathered.partial:
         done_with_failures()
 

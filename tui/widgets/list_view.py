@@ -337,7 +337,7 @@ class ResourceView(Vertical):
         if self._first_key and table.move_to_key(self._first_key):
             self._first_key = ""
         fresh = self._freshness is None or page.replace
-        self._freshness = page.origin if fresh else page.origin.worse(self._freshness)  # type: ignore[arg-type]
+        self._freshness = page.freshness if fresh else page.freshness.worse(self._freshness)  # type: ignore[arg-type]
         status = {"freshness": self._freshness, "at": time.monotonic(), "expected": page.total}
         self.query_one(StatusLine).show(**status, **({"note": page.note} if page.note else {}))
         if self.resource is not None and self.title != self.resource.title:
@@ -425,8 +425,8 @@ class ResourceView(Vertical):
             return
         else:
             self._refresh_pause, self._refreshed = resource.resting_seconds or resource.poll_seconds, True
-            self._freshness = page.origin
-            status.show(freshness=page.origin, at=time.monotonic(), note=page.note)
+            self._freshness = page.freshness
+            status.show(freshness=page.freshness, at=time.monotonic(), note=page.note)
             if not page.frame.is_empty() and self.table is not None:
                 self.table.append(page.frame)
                 self.table.flash(page.frame[self.table.schema.key].to_list())

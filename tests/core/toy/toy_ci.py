@@ -64,7 +64,7 @@ class ToyList(Listing):
 
     def _get(self, path: str, kind: type, cancel: CancelToken) -> tuple[list, object]:
         answer = self.http.get(f"{self.base}/{path}", policy=CachePolicy.short(60), cancel=cancel)
-        return msgspec.json.decode(answer.body, type=list[kind]), answer.origin
+        return msgspec.json.decode(answer.body, type=list[kind]), answer.freshness
 
 
 class BuildList(ToyList):
@@ -86,9 +86,9 @@ class BuildList(ToyList):
         return f"{self.locator.branch} builds"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
-        builds, origin = self._get(f"builds-{self.locator.branch}.json", Build, cancel)
+        builds, freshness = self._get(f"builds-{self.locator.branch}.json", Build, cancel)
         yield Page(
-            self.schema.build([b for b in builds if self.locator.state in ("", b.state)]), origin, total=len(builds)
+            self.schema.build([b for b in builds if self.locator.state in ("", b.state)]), freshness, total=len(builds)
         )
 
     def open(self, row: Row) -> Logs:
@@ -106,8 +106,8 @@ class LogList(ToyList):
         return f"logs of {self.locator.build}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
-        logs, origin = self._get(f"logs-{self.locator.build}.json", Log, cancel)
-        yield Page(self.schema.build(logs), origin, total=len(logs))
+        logs, freshness = self._get(f"logs-{self.locator.build}.json", Log, cancel)
+        yield Page(self.schema.build(logs), freshness, total=len(logs))
 
     def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:
         at = self.locator.build
