@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from backends.locators.archives import GITHUB, Revision
+from backends.archives.locators import GITHUB, SourceRevision
 from backends.locators.prow import ProwView, View
 from backends.prow.archive import container_of, log_names
 from backends.prow.build_columns import SEPARATOR
@@ -70,14 +70,14 @@ def _containers(builds: BuildList, row: Row) -> list[Entry]:
     return found
 
 
-def source_of(row: Row) -> Revision | None:
+def source_of(row: Row) -> SourceRevision | None:
     """The commit that a build tested, on GitHub; None where the build's files do not say both repository and commit.
 
     Gerrit's repositories (an organisation that is an address) have no archives.
     """
     repository = (_ORIGIN.match(str(row.get("base") or "")) or [""])[0].removesuffix("@")
     commit = str(row.get("commit") or "")
-    return Revision(repository, commit, root=GITHUB) if repository and _COMMIT.fullmatch(commit) else None
+    return SourceRevision(repository, commit, root=GITHUB) if repository and _COMMIT.fullmatch(commit) else None
 
 
 def _one(builds: BuildList, view: View, row: Row) -> ProwView:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from backends.archives.urls import of_project
 from backends.locators import Locator
-from backends.locators.archives import of_project
 from backends.locators.submit import TaskJobs
 from backends.locators.taskcluster import SLUGID, Push, Task, TaskGroup
 from backends.locators.taskcluster_short import as_side

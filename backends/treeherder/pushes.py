@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from backends.archives.locators import SourceRevision
+from backends.archives.urls import of_project, of_repository
 from backends.cancel import CancelToken
 from backends.errors import UsageError
 from backends.http.errors import HttpError
 from backends.http.response import Freshness
-from backends.locators.archives import Revision, of_project, of_repository
 from backends.locators.perfherder import Compare, Pushes, PushJobs
 from backends.locators.perfherder_pages import push_url, pushes_url
 from backends.resources import Detail, Entry, Link, Page, Row
@@ -172,7 +173,7 @@ class PushList(TreeherderList):
             found.append(Link(f"The newest {PUSHES_A_PAGE:,} pushes", more))
         return [*found, *other_pushes(at)]
 
-    def _source_of(self, revision: str) -> Revision:
+    def _source_of(self, revision: str) -> SourceRevision:
         known = of_repository(self._repository_url, revision)
         return known or of_project(self.locator.repository, revision)
 

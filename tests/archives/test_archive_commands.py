@@ -158,7 +158,7 @@ def test_a_killed_fetch_leaves_nothing_that_the_next_one_takes_for_whole(
 
     store = config.load().cache_path / "archives"
     script = (
-        "import os, signal, backends.archives.fetching as f\n"
+        "import os, signal, backends.archives.fetch as f\n"
         "f.verify = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)\n"
         "from tui.cli import run\n"
         f"run(['archive', 'get', 'projects/ash', 'tip', '--yes', '--output', {str(tmp_path)!r}])\n"
@@ -178,7 +178,7 @@ def test_on_a_terminal_a_whole_repository_is_asked_about(
 ) -> None:
     import click
 
-    import tui.commands.archive as module
+    import tui.commands.archives as module
 
     asked: list[str] = []
 

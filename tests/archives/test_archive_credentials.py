@@ -16,16 +16,16 @@ from typing import Any
 
 import pytest
 
-from backends.archives import aws
-from backends.archives.mirror import Mirror
-from backends.archives.wanted import Wanted
+from backends.archives import buckets
+from backends.archives.buckets import BucketMirror
+from backends.archives.spec import ArchiveSpec
 from backends.errors import UsageError
 from tests.archives.mercurial_server import Hgweb
 from tests.archives.storage import KEYS, Storage
 from tests.commands.calling import Caller
 
 EAST = "us-east-1"
-WANTED = Wanted("https://hg.example", "projects/ash", "a" * 40, "", "zip")
+WANTED = ArchiveSpec("https://hg.example", "projects/ash", "a" * 40, "", "zip")
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         if name.startswith("AWS_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(aws, "_is_on_ec2", lambda: False)
+    monkeypatch.setattr(buckets, "_is_on_ec2", lambda: False)
     (tmp_path / ".aws").mkdir()
     return tmp_path / ".aws"
 
@@ -48,7 +48,7 @@ def signs_as(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> st
         monkeypatch.setenv(name, value)
     import os
 
-    url = Mirror({EAST: "bucket"}, "", dict(os.environ)).url(EAST, WANTED)
+    url = BucketMirror({EAST: "bucket"}, "", dict(os.environ)).url(EAST, WANTED)
     found = re.search(r"X-Amz-Credential=([A-Za-z0-9-]+)", url)
     assert found is not None
     return found[1]

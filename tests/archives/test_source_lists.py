@@ -12,17 +12,16 @@ import polars as pl
 import pytest
 
 from backends import config
-from backends.archives import resolve, resource_for
-from backends.archives.hgweb import PAGE
+from backends.archives.hosts import HG_PAGE
+from backends.archives.locators import SourceRepository, SourceRevision
 from backends.cancel import CancelToken
 from backends.demo.archives.history import AUTOLAND, REVISIONS
 from backends.errors import AppError, UsageError
 from backends.http import Http
 from backends.http.response import ResponseSource
 from backends.locators import InvalidLocatorError
-from backends.locators.archives import Repository, Revision
 from backends.resources import Action, Document, Link, Question, Resource, Row, gather
-from backends.systems import parse_locator
+from backends.systems import open_resource, parse_locator
 from tests.archives.mercurial_server import Hgweb
 
 Opened = Callable[..., Resource]
@@ -36,7 +35,7 @@ def opened(tmp_path: Path) -> Iterator[Opened]:
         def open_(text: str, url: str = "") -> Resource:
             settings = replace(config.load(), output=str(tmp_path / "downloads"))
             settings = replace(settings, hg_url=url) if url else settings
-            return resource_for(resolve(parse_locator(text), http, settings, CancelToken()), http, settings)
+            return open_resource(parse_locator(text), http, settings, CancelToken())
 
         yield open_
 
@@ -45,9 +44,9 @@ def listed(resource: Resource) -> pl.DataFrame:
     return gather(resource, CancelToken()).frame
 
 
-def row(resource: Resource, **wanted: Any) -> Row:
+def row(resource: Resource, **spec: Any) -> Row:
     frame = listed(resource)
-    for name, value in wanted.items():
+    for name, value in spec.items():
         frame = frame.filter(pl.col(name) == value)
     assert len(frame) == 1, frame
     return frame.row(0, named=True)
@@ -74,17 +73,17 @@ def test_every_archive_locator_of_the_demo_opens_a_list(demo: dict[str, str], op
 
 
 def test_a_repository_opens_its_revisions_and_a_revision_its_archives(demo: dict[str, str], opened: Opened) -> None:
-    repositories = opened("archive:repositories")
+    repositories = opened("archives:repositories")
     first = row(repositories, name=AUTOLAND)
     assert first["changed"] is not None and "embedded" in first["description"]
     locator = repositories.shows(first)
-    assert isinstance(locator, Repository)
+    assert isinstance(locator, SourceRepository)
     revisions = opened(locator.text())
     pushed = demo["archive.revision"].rpartition("@")[2]
     found = row(revisions, node=pushed)
     assert found["pusher"].endswith("@example.org") and found["push"] > 0 and found["author"]
     chosen = revisions.shows(found)
-    assert isinstance(chosen, Revision) and chosen.revision == pushed
+    assert isinstance(chosen, SourceRevision) and chosen.revision == pushed
     archives = listed(opened(chosen.text()))
     assert archives["suffix"].to_list() == ["zip", "tar.gz", "tar.bz2"]
     assert set(archives["state"]) == {"not kept"}
@@ -92,12 +91,12 @@ def test_a_repository_opens_its_revisions_and_a_revision_its_archives(demo: dict
 
 def test_all_pages_of_the_revisions_are_listed_once(demo: dict[str, str], opened: Opened) -> None:
     frame = listed(opened(demo["archive.repository"]))
-    assert PAGE < len(frame) == frame["node"].n_unique() == REVISIONS
+    assert HG_PAGE < len(frame) == frame["node"].n_unique() == REVISIONS
     assert frame["date"].is_sorted(descending=True)
 
 
 def test_the_demo_s_push_is_that_of_its_finished_task_group(demo: dict[str, str], opened: Opened) -> None:
-    from backends.locators.archives import of_project
+    from backends.archives.urls import of_project
     from backends.locators.taskcluster import Push
 
     push = parse_locator(demo["taskcluster.push"])
@@ -108,8 +107,8 @@ def test_the_demo_s_push_is_that_of_its_finished_task_group(demo: dict[str, str]
 
 
 def test_a_plain_hgweb_without_pushes_lists_all_the_same(hgweb: Hgweb, opened: Opened) -> None:
-    assert listed(opened("archive:repositories", hgweb.url))["name"].to_list() == ["broken", "projects/ash"]
-    frame = listed(opened("archive:projects/ash", hgweb.url))
+    assert listed(opened("archives:repositories", hgweb.url))["name"].to_list() == ["broken", "projects/ash"]
+    frame = listed(opened("archives:projects/ash", hgweb.url))
     assert frame["node"].to_list()[0] == hgweb.repositories.second
     assert frame["summary"].to_list() == [
         "two",
@@ -121,12 +120,12 @@ def test_a_plain_hgweb_without_pushes_lists_all_the_same(hgweb: Hgweb, opened: O
 
 
 def test_a_server_that_cannot_be_asked_leaves_the_pinned_ones(hgweb: Hgweb, opened: Opened) -> None:
-    there = opened("archive:repositories", hgweb.url)
+    there = opened("archives:repositories", hgweb.url)
     pin = entry(there, row(there, name="projects/ash"), "Pin")
     assert "is pinned" in do(pin)
     assert row(there, name="projects/ash")["pinned"] == "★"
     assert listed(there)["name"].to_list()[0] == "projects/ash"
-    away = opened(f"archive:repositories?root={hgweb.url}", hgweb.url)
+    away = opened(f"archives:repositories?root={hgweb.url}", hgweb.url)
     away.source._template = ""  # type: ignore[attr-defined]
     away.source.root = "http://127.0.0.1:9"  # type: ignore[attr-defined]
     with pytest.raises(AppError):
@@ -142,7 +141,7 @@ def test_fetching_from_the_menu_asks_first_says_how_far_it_is_and_keeps_it(
 ) -> None:
     resource = opened(demo["archive.revision"])
     at = row(resource, suffix="tar.gz")
-    fetch = entry(resource, at, "Fetch the whole repository as tar.gz")
+    fetch = entry(resource, at, "Fetch the complete repository as tar.gz")
     assert "hundreds of MB" in fetch.confirm
     told = do(fetch)
     assert "Downloading" in told and "repacking" in told.lower() and "Verified, " in told
@@ -176,7 +175,7 @@ def test_d_fetches_what_is_marked_asks_once_and_saves_what_is_kept(demo: dict[st
     archives = opened(demo["archive.revision"])
     frame = listed(archives)
     action = archives.download(frame)
-    assert action is not None and "3 archives of whole repositories" in action.confirm
+    assert action is not None and "3 archives of complete repositories" in action.confirm
     told = do(action)
     assert "1 of 3: " in told and "Verified, 3 archives in " in told
     assert set(listed(archives)["state"]) == {"kept"}
@@ -214,7 +213,7 @@ async def test_d_asks_and_fetches_in_the_app(
     async with running(demo["archive.revision"], size=(80, 24)) as (app, pilot):
         await pilot.press("d")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
-        assert "Fetch the whole of integration/autoland?" in screen_text(app)
+        assert "Fetch all of integration/autoland?" in screen_text(app)
         await pilot.press("y")
         await until(pilot, lambda: "1 kept" in screen_text(app))
         assert len(list((tmp_path / "out").iterdir())) == 1
@@ -224,7 +223,7 @@ def test_deleting_asks_first_and_takes_the_archive_and_nothing_else(demo: dict[s
     part = opened(demo["archive.directory"])
     for suffix in ("zip", "tar.bz2"):
         do(entry(part, row(part, suffix=suffix), f"as {suffix}"))
-    kept = opened("archive:held")
+    kept = opened("archives:held")
     assert len(listed(kept)) == 2 and "2 kept" in kept.summary(listed(kept))
     gone = row(kept, suffix="zip")
     delete = entry(kept, gone, "Delete")
@@ -241,7 +240,7 @@ def test_a_kept_archive_can_be_saved_again_and_its_addresses_opened(
     (saved,) = (tmp_path / "downloads").iterdir()
     saved.unlink()
     at = row(part, suffix="zip")
-    assert str(saved) in do(entry(part, at, "Save a copy"))
+    assert str(saved) in do(entry(part, at, "Save to downloads"))
     assert zipfile.ZipFile(saved).testzip() is None
     links = [one for one in part.menu(at, listed(part)) if isinstance(one, Link)]
     texts = [one.opens for one in links if isinstance(one.opens, str)]
@@ -254,9 +253,9 @@ def test_another_revision_or_a_directory_is_asked_for_and_checked(demo: dict[str
     at = listed(revisions).row(0, named=True)
     other, part = entry(revisions, at, "Another revision"), entry(revisions, at, "one directory")
     assert isinstance(other, Question) and isinstance(part, Question)
-    assert other.opens(" NIGHTLY_BASE ") == Revision(AUTOLAND, "NIGHTLY_BASE", root=revisions.source.root)  # type: ignore[attr-defined]
+    assert other.opens(" NIGHTLY_BASE ") == SourceRevision(AUTOLAND, "NIGHTLY_BASE", root=revisions.source.root)  # type: ignore[attr-defined]
     assert len(listed(opened(other.opens("NIGHTLY_BASE").text()))) == 3
-    assert part.opens("/testing/") == Revision(AUTOLAND, at["node"], "testing", root=revisions.source.root)  # type: ignore[attr-defined]
+    assert part.opens("/testing/") == SourceRevision(AUTOLAND, at["node"], "testing", root=revisions.source.root)  # type: ignore[attr-defined]
     with pytest.raises(InvalidLocatorError):
         other.opens(" ")
     with pytest.raises(UsageError):
@@ -268,7 +267,7 @@ def test_details_say_what_the_row_has_no_room_for(demo: dict[str, str], opened: 
     at = listed(revisions).row(0, named=True)
     told = str(revisions.detail(at))
     assert at["node"] in told and "the tests say more than this message" in told
-    repositories = opened("archive:repositories")
+    repositories = opened("archives:repositories")
     assert "demo@example.org" in str(repositories.detail(listed(repositories).row(0, named=True)))
     archives = opened(demo["archive.revision"])
     assert "not kept" in str(archives.detail(listed(archives).row(0, named=True)))
@@ -280,7 +279,7 @@ async def test_enter_goes_from_the_repositories_to_the_archives_in_the_app(demo:
     async with running(None, size=(100, 30)) as (app, pilot):
         pane = app.current_list
         assert pane is not None
-        await pane.open(parse_locator("archive:repositories"))
+        await pane.open(parse_locator("archives:repositories"))
         await until(pilot, lambda: loaded(app))
         assert "integration/autoland" in screen_text(app)
         await pilot.press("enter")

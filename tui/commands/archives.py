@@ -16,9 +16,9 @@ from tui.commands.options import connection_options
 from tui.commands.output import Progress, check_output, emit, output_options, say
 
 if TYPE_CHECKING:
-    from backends.archives.engine import Engine, Got
-    from backends.archives.reports import Report
-    from backends.archives.wanted import Request
+    from backends.archives.engine import ArchiveEngine, FetchResult
+    from backends.archives.fetch import ProgressReport
+    from backends.archives.spec import ArchiveRequest
     from backends.cancel import CancelToken
     from backends.session import Session
 
@@ -26,7 +26,7 @@ SUFFIXES = ("zip", "tar.gz", "tar.bz2")
 
 
 @click.group()
-def archive() -> None:
+def archives() -> None:
     """Source archives at a revision: fetched, verified, kept, served."""
 
 
@@ -40,7 +40,7 @@ def _server_options(command: Any) -> Any:
     return command
 
 
-@archive.command()
+@archives.command()
 @click.argument("repository", metavar="REPO")
 @click.argument("revision", metavar="REV", required=False)
 @click.option("--subdir", metavar="D", default="", help="Only this directory (or file) of the repository.")
@@ -72,7 +72,7 @@ def get(
     REPO is a name on the server or an address; REV a changeset, branch, tag or bookmark. With the address of a
     revision, REV may be left out. The archive stays in the cache, so that it is fetched once.
     """
-    from backends.archives.placing import place
+    from backends.archives.fetch import save_copy
 
     overrides = {"hg_url": hg_url, "archive_buckets": buckets, "archiver_url": server}
     with session_of(None, mode, **overrides) as (session, cancel):
@@ -81,7 +81,7 @@ def get(
             _asked(request)
         progress = Progress()
 
-        def tell(report: Report) -> None:
+        def on_progress(report: ProgressReport) -> None:
             if report.state == "RETRY":
                 progress.clear()
                 say(f"note: {report.sentence}")
@@ -89,8 +89,10 @@ def get(
                 progress.show(report.sentence)
 
         try:
-            got = _fetched(session, request, region, cancel, tell)
-            path, new = place(_engine(session).store, got.kept, Path(output).expanduser(), cancel, overwrite=overwrite)
+            got = _fetched(session, request, region, cancel, on_progress)
+            path, new = save_copy(
+                _engine(session).store, got.archive, Path(output).expanduser(), cancel, overwrite=overwrite
+            )
         finally:
             progress.clear()
         for note in got.notes:
@@ -101,11 +103,11 @@ def get(
     return 1 if got.failed_copies else 0
 
 
-def _request(repository: str, revision: str | None, subdirectory: str, suffix: str | None) -> Request:
+def _request(repository: str, revision: str | None, subdirectory: str, suffix: str | None) -> ArchiveRequest:
     """From a name and a revision, or from what a person pasted."""
-    from backends.archives.wanted import Request
+    from backends.archives.locators import SourceRepository, SourceRevision
+    from backends.archives.spec import ArchiveRequest
     from backends.locators import InvalidLocatorError
-    from backends.locators.archives import Repository, Revision
     from backends.systems import parse_locator
 
     named: Any = None
@@ -115,22 +117,22 @@ def _request(repository: str, revision: str | None, subdirectory: str, suffix: s
         except InvalidLocatorError:
             if ":" in repository:
                 raise
-    if isinstance(named, Revision):
-        return Request(
+    if isinstance(named, SourceRevision):
+        return ArchiveRequest(
             named.repository, revision or named.revision, subdirectory or named.subdirectory,
             suffix or named.suffix or "zip", named.root,
         )  # fmt: skip
     root = ""
-    if isinstance(named, Repository):
+    if isinstance(named, SourceRepository):
         repository, root = named.repository, named.root
     elif named is not None and ":" in repository:
         raise UsageError(f"{repository} is no repository.", "Name one, such as mozilla-central.")
     if revision is None:
         raise UsageError("No revision is named.", "ciexplore archive get REPO REV --output DIR")
-    return Request(repository, revision, subdirectory, suffix or "zip", root)
+    return ArchiveRequest(repository, revision, subdirectory, suffix or "zip", root)
 
 
-def _asked(request: Request) -> None:
+def _asked(request: ArchiveRequest) -> None:
     """Whole trees are asked about: their size is not known before, and hg.mozilla.org's are hundreds of megabytes."""
     if not _on_a_terminal():
         raise UsageError(
@@ -146,50 +148,52 @@ def _on_a_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _fetched(session: Session, request: Request, region: str, cancel: CancelToken, tell: Any) -> Got:
+def _fetched(
+    session: Session, request: ArchiveRequest, region: str, cancel: CancelToken, on_progress: Any
+) -> FetchResult:
     from backends.http.policies import Mode
 
     engine = _engine(session)
     server = session.settings.archiver_url
     if server:
-        from backends.archives.protocol import ArchiverClient
+        from backends.archives.client import ArchiverClient
 
-        return ArchiverClient(server, engine).get(request, cancel, tell, region)
+        return ArchiverClient(server, engine).get(request, cancel, on_progress, region)
     if region and engine.mirror is None:
         say("note: --region chooses among buckets, and there are none (--buckets) and no Archiver (--server).")
     if session.http.mode is not Mode.OFFLINE:
         _check_buckets(engine)
-    return engine.get(request, cancel, tell, region)
+    return engine.get(request, cancel, on_progress, region)
 
 
-def _engine(session: Session) -> Engine:
-    from backends.archives.engine import Engine
-    from backends.archives.mirror import mirror_of
+def _engine(session: Session) -> ArchiveEngine:
+    from backends.archives.buckets import configured_mirror
+    from backends.archives.engine import ArchiveEngine
 
-    return Engine(session.http, session.settings, mirror=mirror_of(session.settings))
+    return ArchiveEngine(session.http, session.settings, mirror=configured_mirror(session.settings))
 
 
-def _check_buckets(engine: Engine) -> None:
+def _check_buckets(engine: ArchiveEngine) -> None:
     """Says which buckets cannot be used, before anything is fetched. Raises the reason where none can."""
     if engine.mirror is None:
         return
     problems = engine.mirror.check()
     if len(problems) == len(engine.mirror.regions):
         raise next(iter(problems.values()))
-    for problem in problems.values():
-        say(f"note: {problem}")
+    for error in problems.values():
+        say(f"note: {error}")
 
 
-@archive.command()
+@archives.command()
 @click.option("--filter", "text", metavar="F", default="", help="Only these; as in the app.")
 @_server_options
 @output_options
 def repositories(text: str, mode: str | None, hg_url: str | None, buckets: str | None, **output: Any) -> None:
     """List the repositories of the hgweb."""
-    _list("archive:repositories", text, mode, {"hg_url": hg_url, "archive_buckets": buckets}, output)
+    _list("archives:repositories", text, mode, {"hg_url": hg_url, "archive_buckets": buckets}, output)
 
 
-@archive.command()
+@archives.command()
 @click.argument("repository", metavar="REPO")
 @click.option("--filter", "text", metavar="F", default="", help="Only these; as in the app.")
 @_server_options
@@ -198,18 +202,18 @@ def revisions(
     repository: str, text: str, mode: str | None, hg_url: str | None, buckets: str | None, **output: Any
 ) -> None:
     """List the newest revisions of REPO, a name or an address."""
-    from backends.locators.archives import Repository, Revision
+    from backends.archives.locators import SourceRepository, SourceRevision
     from backends.systems import parse_locator
 
-    named = parse_locator(repository) if ":" in repository else Repository(repository)
-    if isinstance(named, Revision):
-        named = Repository(named.repository, named.root)
-    if not isinstance(named, Repository):
+    named = parse_locator(repository) if ":" in repository else SourceRepository(repository)
+    if isinstance(named, SourceRevision):
+        named = SourceRepository(named.repository, named.root)
+    if not isinstance(named, SourceRepository):
         raise UsageError(f"{repository} is no repository.", "Name one, such as mozilla-central.")
     _list(named.text(), text, mode, {"hg_url": hg_url, "archive_buckets": buckets}, output)
 
 
-@archive.command()
+@archives.command()
 @click.argument("task", required=False)
 @click.option("--filter", "text", metavar="F", default="", help="Only these; as in the app.")
 @click.option("--server", metavar="URL", help="The Archiver that has TASK.")
@@ -218,30 +222,30 @@ def revisions(
 def status(task: str | None, text: str, server: str | None, mode: str | None, **output: Any) -> None:
     """List the archives that are kept here, or show how TASK of an Archiver is doing."""
     if task is None:
-        _list("archive:held", text, mode, {}, output)
+        _list("archives:held", text, mode, {}, output)
         return
     with session_of(None, mode, archiver_url=server) as (session, cancel):
         _task_shown(session, task, cancel, output)
 
 
-@archive.command()
+@archives.command()
 @click.option("--filter", "text", metavar="F", default="", help="Only these of what `status` lists, such as age>30d.")
 @click.option("--all", "every", is_flag=True, help="All of them; without it --filter has to choose.")
 def remove(text: str, every: bool) -> None:
     """Delete archives that are kept here. What was saved elsewhere, and copies in buckets, stay."""
-    from backends.archives.engine import store_of
+    from backends.archives.engine import archive_store
     from backends.frames.formats import format_bytes
 
     if not (text.strip() or every):
         raise UsageError("Nothing is chosen.", "Use --filter F, or --all.")
     with session_of(None, None) as (session, cancel):
-        _, gathered = listed(session, cancel, "archive:held", text)
-        store, size = store_of(session.settings), 0
+        _, gathered = listed(session, cancel, "archives:held", text)
+        store, size = archive_store(session.settings), 0
         for digest in gathered.frame["key"].to_list():
-            kept = store.named(digest)
+            kept = store.find_by_digest(digest)
             if kept is not None:
-                store.forget(kept.account.wanted)
-                size += kept.account.size
+                store.delete(kept.record.spec)
+                size += kept.record.size
         many = "archive" if len(gathered.frame) == 1 else "archives"
         click.echo(f"Removed {len(gathered.frame):,} {many}, {format_bytes(size)}.")
 
@@ -254,7 +258,7 @@ def _list(locator: str, text: str, mode: str | None, overrides: dict[str, Any], 
 
 def _task_shown(session: Session, task: str, cancel: CancelToken, output: dict[str, Any]) -> None:
     """One row. The addresses are signed and good for minutes only: they are fetched with `get`, not shown."""
-    from backends.archives.protocol import TASK_STATE, ArchiverClient
+    from backends.archives.client import TASK_STATE, ArchiverClient
 
     check_output(TASK_STATE, output)
     if not session.settings.archiver_url:
@@ -265,7 +269,7 @@ def _task_shown(session: Session, task: str, cancel: CancelToken, output: dict[s
     emit(frame, TASK_STATE, **output)
 
 
-@archive.command()
+@archives.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8010, show_default=True, help="0 takes a free one.")
 @_server_options
@@ -275,7 +279,7 @@ def serve(host: str, port: int, mode: str | None, hg_url: str | None, buckets: s
     With buckets the archives are copied to them and given by addresses that are signed for 300 s; without, from this
     machine. Nobody is asked who they are: listen on the loopback, or behind something that asks.
     """
-    from backends.archives.listening import ArchiverServer
+    from backends.archives.server import ArchiverServer
     from backends.errors import OperationCancelledError
     from backends.net import is_loopback
 

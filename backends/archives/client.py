@@ -17,13 +17,11 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
-from backends.archives.engine import Engine, Got
-from backends.archives.fetching import fetched
-from backends.archives.hgweb import NODE
-from backends.archives.reports import Report, State, Tell, silent
-from backends.archives.sources import NotThere
-from backends.archives.store import Kept
-from backends.archives.wanted import SHORT, Request, Wanted
+from backends.archives.engine import ArchiveEngine, FetchResult
+from backends.archives.fetch import ArchiveState, ProgressCallback, ProgressReport, fetch_archive, no_progress
+from backends.archives.hosts import NODE, SourceNotFoundError
+from backends.archives.spec import SHORT_DIGITS, ArchiveRequest, ArchiveSpec
+from backends.archives.store import StoredArchive
 from backends.cancel import CancelToken
 from backends.errors import AppError
 from backends.frames.schema import Column, Kind, Schema
@@ -55,7 +53,7 @@ TASK_STATE = Schema(
 )
 
 
-class TaskFailed(AppError):
+class TaskFailedError(AppError):
     """The server made no archive."""
 
     exit_code = 3
@@ -88,7 +86,7 @@ class ArchiverClient:
     def __init__(
         self,
         url: str,
-        engine: Engine,
+        engine: ArchiveEngine,
         *,
         pause: Callable[[float, CancelToken], None] = lambda seconds, cancel: cancel.sleep(seconds),
         clock: Callable[[], float] = time.monotonic,
@@ -98,31 +96,39 @@ class ArchiverClient:
         self._pause, self._clock = pause, clock
         self._was_reached = False
 
-    def get(self, request: Request, cancel: CancelToken, tell: Tell = silent, region: str = "") -> Got:
-        """The archive, from that server. Raises `TaskFailed` with the server's own words, and as `Engine.get` does."""
-        wanted, committed_ms = self._resolved(request, cancel, tell)
+    def get(
+        self,
+        request: ArchiveRequest,
+        cancel: CancelToken,
+        on_progress: ProgressCallback = no_progress,
+        region: str = "",
+    ) -> FetchResult:
+        """The archive, from that server. Raises `TaskFailedError` with the server's own words, and as `Engine.get` does."""
+        spec, committed_ms = self._resolved(request, cancel, on_progress)
         store = self._engine.store
 
         def waiting() -> None:
-            tell(Report(State.STARTED, "This archive is being fetched already; waiting for it."))
+            on_progress(ProgressReport(ArchiveState.STARTED, "This archive is being fetched already; waiting for it."))
 
-        with store.lock(wanted, cancel, waiting):
-            kept = store.find(wanted)
+        with store.lock(spec, cancel, waiting):
+            kept = store.find(spec)
             if kept is not None:
-                return Got(kept, False)
-            kept = self._fetched(wanted, committed_ms, region, cancel, tell)
-        tell(Report(State.SUCCESS, "Verified.", kept.account.size))
-        return Got(kept, True)
+                return FetchResult(kept, False)
+            kept = self._fetched(spec, committed_ms, region, cancel, on_progress)
+        on_progress(ProgressReport(ArchiveState.SUCCESS, "Verified.", kept.record.size))
+        return FetchResult(kept, True)
 
-    def _resolved(self, request: Request, cancel: CancelToken, tell: Tell) -> tuple[Wanted, int | None]:
+    def _resolved(
+        self, request: ArchiveRequest, cancel: CancelToken, on_progress: ProgressCallback
+    ) -> tuple[ArchiveSpec, int | None]:
         """The Archiver may have what the hgweb cannot be asked about: a full revision needs no look-up."""
         try:
-            wanted, _, committed_ms = self._engine.resolve(request, cancel, tell)
+            spec, _, committed_ms = self._engine.resolve(request, cancel, on_progress)
         except HttpError:
             if not NODE.fullmatch(request.revision) or self._http.mode is Mode.OFFLINE:
                 raise
-            return self._engine.named(request), None
-        return wanted, committed_ms
+            return self._engine.short_spec(request), None
+        return spec, committed_ms
 
     def status(self, task: str, cancel: CancelToken | None = None) -> TaskState:
         """What the server says of a task, by its id or its address. An id that it does not know is PENDING too."""
@@ -131,44 +137,51 @@ class ArchiverClient:
         found: TaskState = envelope.result
         return found
 
-    def _fetched(self, wanted: Wanted, committed_ms: int | None, region: str, cancel: CancelToken, tell: Tell) -> Kept:
+    def _fetched(
+        self,
+        spec: ArchiveSpec,
+        committed_ms: int | None,
+        region: str,
+        cancel: CancelToken,
+        on_progress: ProgressCallback,
+    ) -> StoredArchive:
         """Asks until there is something to fetch. What then cannot be fetched is asked for again: addresses expire, and
         the server makes an archive anew that is gone."""
-        asked = self._address(wanted, region)
+        asked = self._address(spec, region)
         storage, refused = _Outage(self._clock), 0
         while True:
-            state = self._ready(asked, cancel, tell)
+            state = self._ready(asked, cancel, on_progress)
             failures = list[HttpError]()
-            for url in [asked] if state is None else _in_order(state.s3_urls, region):
+            for url in [asked] if state is None else _preferred_first(state.s3_urls, region):
                 try:
                     with self._http.downloader() as downloader:
-                        return fetched(
-                            self._engine.store, wanted, url, asked.partition("?")[0], downloader, cancel, tell,
+                        return fetch_archive(
+                            self._engine.store, spec, url, asked.partition("?")[0], downloader, cancel, on_progress,
                             committed_ms,
                         )  # fmt: skip
-                except HttpError as problem:
-                    failures.append(problem)
-            again = next((problem for problem in failures if problem.retryable), None)
+                except HttpError as error:
+                    failures.append(error)
+            again = next((error for error in failures if error.retryable), None)
             if again is not None:
-                self._wait_out(storage, again, cancel, tell)
+                self._wait_out(storage, again, cancel, on_progress)
                 continue
             refused += 1
             if refused >= REFUSALS:
                 raise failures[0]
 
-    def _wait_out(self, outage: _Outage, problem: HttpError, cancel: CancelToken, tell: Tell) -> None:
-        """Waits before the server is asked again. Raises the problem once it has lasted too long."""
+    def _wait_out(self, outage: _Outage, error: HttpError, cancel: CancelToken, on_progress: ProgressCallback) -> None:
+        """Waits before the server is asked again. Raises the error once it has lasted too long."""
         if outage.is_over():
-            raise problem
-        tell(Report(State.RETRY, f"{problem.sentence} Asking again."))
+            raise error
+        on_progress(ProgressReport(ArchiveState.RETRY, f"{error.sentence} Asking again."))
         self._pause(outage.next_wait(), cancel)
 
-    def _address(self, wanted: Wanted, region: str) -> str:
-        query = {"suffix": wanted.suffix, "subdir": wanted.subdirectory, "preferred_region": region}
-        path = f"{quote(wanted.repository, safe='/')}/{wanted.node[:SHORT]}"
+    def _address(self, spec: ArchiveSpec, region: str) -> str:
+        query = {"suffix": spec.suffix, "subdir": spec.subdirectory, "preferred_region": region}
+        path = f"{quote(spec.repository, safe='/')}/{spec.node[:SHORT_DIGITS]}"
         return f"{self.url}/archiver/hgmo/{path}?{urlencode({name: text for name, text in query.items() if text})}"
 
-    def _ready(self, asked: str, cancel: CancelToken, tell: Tell) -> TaskState | None:
+    def _ready(self, asked: str, cancel: CancelToken, on_progress: ProgressCallback) -> TaskState | None:
         """Returns once there is something: None after a redirect, else the task's last state."""
         begun, wait, outage = self._clock(), 1.0, _Outage(self._clock)
         pending, started = begun, False
@@ -183,23 +196,25 @@ class ArchiverClient:
                     task, pending, started = self._status_url(answer.headers.get("location", "")), self._clock(), False
                 state = self.status(task, cancel)
                 outage = _Outage(self._clock)
-            except HttpError as problem:
-                if not problem.retryable or not self._was_reached:  # at first it may be the wrong address
+            except HttpError as error:
+                if not error.retryable or not self._was_reached:  # at first it may be the wrong address
                     raise
-                self._wait_out(outage, problem, cancel, tell)
+                self._wait_out(outage, error, cancel, on_progress)
                 continue
             words = sanitize(state.status, 300)
             if state.state == "SUCCESS":
                 if not state.s3_urls:
-                    raise TaskFailed(f"{short_url(self.url).rstrip('/')} made no archive: {words or 'it says nothing'}")
+                    raise TaskFailedError(
+                        f"{short_url(self.url).rstrip('/')} made no archive: {words or 'it says nothing'}"
+                    )
                 return state
             if state.state in _ENDED_BADLY:
-                raise TaskFailed(
+                raise TaskFailedError(
                     f"{short_url(self.url).rstrip('/')} failed to make the archive: {words or state.state}"
                 )
             now = self._clock()
             if now - begun > PATIENCE:
-                raise TaskFailed(
+                raise TaskFailedError(
                     f"The archive is still {sanitize(state.state, 20)} after {PATIENCE / 60:.0f} minutes.",
                     "Ask again later.",
                 )
@@ -207,8 +222,11 @@ class ArchiverClient:
                 started, pending = True, now
             elif started or now - pending >= PENDING_SECONDS:  # the server does not know the task any more
                 task = ""
-            tell(
-                Report(_known(state.state), words if words and state.state != "PENDING" else "The server works on it.")
+            on_progress(
+                ProgressReport(
+                    _archive_state(state.state),
+                    words if words and state.state != "PENDING" else "The server works on it.",
+                )
             )
             self._pause(wait * random.uniform(0.8, 1.2), cancel)  # noqa: S311 - so that many do not ask at once
             wait = min(wait * 1.5, _LONGEST_WAIT)
@@ -216,8 +234,8 @@ class ArchiverClient:
     def _asked(self, asked: str, cancel: CancelToken) -> RedirectTarget:
         try:
             answer = self._http.locate(asked, cancel=cancel, accept="application/json")
-        except NotFoundError as problem:  # an Archiver has an answer for every repository
-            raise self._no_archiver(404) from problem
+        except NotFoundError as error:  # an Archiver has an answer for every repository
+            raise self._no_archiver(404) from error
         if answer.url or (answer.status == 202 and answer.headers.get("location")):
             return answer
         raise self._no_archiver(answer.status)
@@ -234,7 +252,9 @@ class ArchiverClient:
         path = urlsplit(location).path
         at = path.find(_TASK_IDS)
         if at < 0 or len(path) == at + len(_TASK_IDS):
-            raise NotThere(f"{short_url(self.url)} names no task to look at.", "Check CIEXPLORE_ARCHIVER_URL.")
+            raise SourceNotFoundError(
+                f"{short_url(self.url)} names no task to look at.", "Check CIEXPLORE_ARCHIVER_URL."
+            )
         return self.url + path[at:]
 
 
@@ -255,12 +275,14 @@ class _Outage:
         return wait * random.uniform(0.8, 1.2)  # noqa: S311 - so that many do not ask at once
 
 
-def _known(state: str) -> State:
-    return State.RETRY if state == "RETRY" else State.PENDING if state == "PENDING" else State.STARTED
+def _archive_state(state: str) -> ArchiveState:
+    return (
+        ArchiveState.RETRY if state == "RETRY" else ArchiveState.PENDING if state == "PENDING" else ArchiveState.STARTED
+    )
 
 
-def _in_order(urls: dict[str, str], preferred: str) -> list[str]:
+def _preferred_first(urls: dict[str, str], preferred: str) -> list[str]:
     return [urls[region] for region in sorted(urls, key=lambda region: (region != preferred, region))]
 
 
-__all__ = ["ArchiverClient", "TaskFailed", "TaskState"]
+__all__ = ["ArchiverClient", "TaskFailedError", "TaskState"]

@@ -1,0 +1,380 @@
+"""X"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import quote, unquote
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request as HttpRequest
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from backends.archives.engine import ArchiveEngine, FetchResult
+from backends.archives.fetch import FINAL, ArchiveState, ProgressReport
+from backends.archives.locators import HEX
+from backends.archives.spec import ArchiveRequest, bucket_key, task_id
+from backends.archives.store import StoredArchive
+from backends.atomic import disk_words
+from backends.cancel import CancelToken
+from backends.errors import AppError
+from backends.listener import HEADER_SECONDS, QuietLog, Server, configure
+from backends.net import is_loopback
+
+if TYPE_CHECKING:
+    from backends.archives.buckets import BucketMirror
+
+KEPT_SECONDS = 3600.0  # after its end, as the original's sweep
+MOST_TASKS = 10_000
+MOST_WAITING_TASKS = 1_000
+AT_ONCE = 4  # of different servers; one server gives one archive at a time
+
+
+class TooBusyError(AppError):
+    """So many archives wait that no more are taken."""
+
+    exit_code = 3
+
+
+@dataclass
+class ServerTask:
+    """One archive being made. `got` once it succeeded."""
+
+    id: str
+    request: ArchiveRequest
+    region: str
+    report: ProgressReport = field(
+        default_factory=lambda: ProgressReport(ArchiveState.PENDING, "Waiting for its turn.")
+    )
+    got: FetchResult | None = None
+    ended: float | None = None
+
+    @property
+    def final(self) -> bool:
+        return self.report.state in FINAL
+
+
+class ServerTasks:
+    """`reachable(got)`: why nobody could fetch what was made, "" if they can: a success has something to fetch."""
+
+    def __init__(
+        self,
+        engine: ArchiveEngine,
+        reachable: Callable[[FetchResult], str],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine, self._reachable, self._clock = engine, reachable, clock
+        self._tasks: dict[str, ServerTask] = {}
+        self._lock = threading.Lock()
+        self._cancel = CancelToken()
+        self._workers = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="archives")
+
+    def find(self, name: str) -> ServerTask | None:
+        with self._lock:
+            return self._tasks.get(name)
+
+    def started(self, request: ArchiveRequest, region: str) -> ServerTask:
+        """The task that makes this archive: the one that runs, or a new one, also after one that has ended. Raises
+        `TooBusyError`."""
+        key = bucket_key(request.repository, request.revision, request.suffix, request.subdirectory)
+        with self._lock:
+            self._sweep()
+            name = task_id(key)
+            # The original's ids are not injective: a_b and a/b have the same.
+            number = 1
+            while (known := self._tasks.get(name)) is not None and known.request != request:
+                number += 1
+                name = f"{task_id(key)}~{number}"
+            if known is not None and not known.final:
+                return known
+            if sum(one.ended is None for one in self._tasks.values()) >= MOST_WAITING_TASKS:
+                raise TooBusyError(
+                    f"{MOST_WAITING_TASKS:,} archives are being made or wait for it.", "Ask again later."
+                )
+            task = self._tasks[name] = ServerTask(name, request, region)
+        self._workers.submit(self._run, task)
+        return task
+
+    def close(self) -> None:
+        self._cancel.cancel()
+        self._workers.shutdown(wait=True, cancel_futures=True)
+
+    def _run(self, task: ServerTask) -> None:
+        def on_progress(report: ProgressReport) -> None:
+            if report.state not in FINAL:
+                task.report = report
+
+        try:
+            got = self._engine.get(task.request, self._cancel, on_progress, task.region)
+            why = self._reachable(got)
+            task.got = None if why else got
+            sentence = why or " ".join(["Task completed! Check 's3_urls' for upload locations.", *got.notes])
+            end = ProgressReport(ArchiveState.FAILURE if why else ArchiveState.SUCCESS, sentence)
+        except AppError as error:
+            end = ProgressReport(ArchiveState.FAILURE, str(error))
+        except Exception as error:  # whoever waits for the task must not wait for ever
+            end = ProgressReport(ArchiveState.FAILURE, f"The server itself failed: {type(error).__name__}.")
+        task.ended = self._clock()
+        task.report = end
+
+    def _sweep(self) -> None:
+        now = self._clock()
+        old = [one for one, task in self._tasks.items() if task.ended is not None and now - task.ended > KEPT_SECONDS]
+        done = (
+            [one for one, task in self._tasks.items() if task.ended is not None]
+            if len(self._tasks) > MOST_TASKS
+            else []
+        )
+        for one in {*old, *done}:
+            del self._tasks[one]
+
+
+DEFAULT_SUFFIX = "tar.gz"  # the protocol's
+LOCAL = "local"
+LOOKUP_SECONDS = 10.0
+_POOLS = {"disk": 4, "buckets": 8, "signing": 4, "hgweb": 8}  # threads for each kind of look-up
+Result = TypeVar("Result")
+# A web page under another name must not reach us through its own DNS. (starlette cannot read [::1] in a Host.)
+_LOOPBACK = ("127.0.0.1", "localhost")
+_FILE = re.compile(r"([0-9a-f]{64})\.(zip|tar\.gz|tar\.bz2)", re.ASCII)
+_UNKNOWN = {"state": "PENDING", "status": "no status available at this point.", "src_url": "", "s3_urls": {}}
+
+
+class ArchiverService:
+    """One server over an engine; `app` is the ASGI application. `close` ends its tasks.
+
+    `note(kind, sentence)` gets what went wrong inside. A look-up has `seconds`.
+    """
+
+    def __init__(
+        self,
+        engine: ArchiveEngine,
+        *,
+        loopback: bool = True,
+        note: Callable[[str, str], None] = lambda kind, sentence: None,
+        seconds: float = LOOKUP_SECONDS,
+    ) -> None:
+        self.engine, self._note, self._seconds = engine, note, seconds
+        self._pools = {name: ThreadPoolExecutor(size, thread_name_prefix=name) for name, size in _POOLS.items()}
+        self._running = set[CancelToken]()
+        self.mirror: BucketMirror | None = engine.mirror
+        self.tasks = ServerTasks(engine, self._reachable)
+        self.app = Starlette(
+            routes=[
+                Route("/archiver/hgmo/{path:path}", self._archive),
+                Route("/archiver/status/{task:path}", self._status),
+                Route("/archiver/files/{name}", self._file),
+            ],
+            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(_LOOPBACK))] if loopback else [],
+            exception_handlers={404: _no_such_place, Exception: self._failed},
+        )
+
+    def close(self) -> None:
+        for cancel in list(self._running):
+            cancel.cancel()
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+        self.tasks.close()
+
+    async def _look(self, pool: str, look: Callable[[CancelToken], Result], otherwise: Result) -> Result:
+        """What a look-up finds; `otherwise` if it fails or takes too long, with waiting for its turn."""
+        cancel = CancelToken()
+        self._running.add(cancel)
+        try:
+            return await asyncio.wait_for(
+                asyncio.get_running_loop().run_in_executor(self._pools[pool], look, cancel), self._seconds
+            )
+        except TimeoutError:
+            self._note(pool, f"A look-up ({pool}) was given up after {self._seconds:.0f} s.")
+            return otherwise
+        except AppError:
+            return otherwise  # the task will say what is wrong
+        finally:
+            self._running.discard(cancel)
+            cancel.cancel()
+
+    async def _archive(self, asked: HttpRequest) -> Response:
+        request = _read_request(asked)
+        if isinstance(request, Response):
+            return request
+        region = asked.query_params.get("preferred_region", "")
+        found = await self._hit(request, region, str(asked.base_url))
+        if found:
+            return RedirectResponse(found, 302)
+        try:
+            task = self.tasks.started(request, region)
+        except TooBusyError as error:
+            return _error_response(503, "Service Unavailable", str(error), {"retry-after": "60"})
+        where = f"{asked.base_url}archiver/status/{quote(task.id)}"
+        return JSONResponse({"result": {}, "request_id": _request_id()}, 202, headers={"location": where})
+
+    async def _status(self, asked: HttpRequest) -> Response:
+        task = self.tasks.find(asked.path_params["task"])
+        told: dict[str, Any] = dict(_UNKNOWN) if task is None else await self._told(task, str(asked.base_url))
+        return JSONResponse({"result": told, "request_id": _request_id()})
+
+    async def _file(self, asked: HttpRequest) -> Response:
+        match = _FILE.fullmatch(asked.path_params["name"])
+        kept = await self._look("disk", lambda cancel: self._named(match), None)
+        if kept is None:
+            return _error_response(404, "Not Found", "There is no such archive.")
+        return FileResponse(kept.path, filename=kept.record.spec.file_name)
+
+    def _named(self, match: re.Match[str] | None) -> StoredArchive | None:
+        kept = self.engine.store.find_by_digest(match[1]) if match else None
+        if kept is None or match is None or kept.record.suffix != match[2]:
+            return None
+        self.engine.store.use(kept)
+        return kept
+
+    async def _told(self, task: ServerTask, base: str) -> dict[str, Any]:
+        told = {"state": str(task.report.state), "status": task.report.sentence, "src_url": "", "s3_urls": {}}
+        if task.got is None:
+            return told
+        kept = task.got.archive
+        nothing: dict[str, str] = {}
+        urls = await self._look("signing", lambda cancel: self._urls(kept, base), nothing)
+        if not urls:
+            return {**told, "state": "STARTED", "status": "The archive is there; its URLs are being signed."}
+        return {**told, "src_url": kept.record.source_url, "s3_urls": urls}
+
+    def _urls(self, kept: StoredArchive, base: str) -> dict[str, str]:
+        if self.mirror is None:
+            return {LOCAL: f"{base}archiver/files/{kept.path.name}"}
+        spec = kept.record.spec
+        return {
+            region: self.mirror.url(region, spec) for region in self.mirror.regions if region in kept.record.regions
+        }
+
+    def _reachable(self, got: FetchResult) -> str:
+        if self.mirror is None or got.archive.record.regions:
+            return ""
+        return " ".join(["The archive was made and could not be copied to any bucket.", *got.notes])
+
+    async def _hit(self, request: ArchiveRequest, region: str, base: str) -> str:
+        """The address of an archive that is there, in the preferred region if it is there; "" if there is none."""
+        if not HEX.fullmatch(request.revision):
+            resolved = await self._look("hgweb", lambda cancel: self.engine.resolve(request, cancel)[0].node, "")
+            if not resolved:
+                return ""
+            request = replace(request, revision=resolved)
+        if self.mirror is not None:
+            return await self._look("buckets", lambda cancel: self._in_buckets(request, region), "")
+        return await self._look("disk", lambda cancel: self._here(request, base), "")
+
+    def _in_buckets(self, request: ArchiveRequest, region: str) -> str:
+        assert self.mirror is not None
+        found = self.engine.find_copy(request, region)
+        return self.mirror.url(found[0], self.engine.short_spec(request)) if found is not None else ""
+
+    def _here(self, request: ArchiveRequest, base: str) -> str:
+        kept = self.engine.find_kept(request)
+        return self._urls(kept, base)[LOCAL] if kept is not None else ""
+
+    def _failed(self, asked: HttpRequest, error: Exception) -> Response:
+        self._note("failure", f"The server itself failed: {type(error).__name__}.")
+        return _error_response(500, "Internal Server Error", "The server itself failed.")
+
+
+def _read_request(asked: HttpRequest) -> ArchiveRequest | Response:
+    """The path is split before it is decoded: a revision may have an encoded slash in it."""
+    raw = asked.scope.get("raw_path", b"").decode("latin-1").partition("/archiver/hgmo/")[2]
+    repository, _, revision = raw.rstrip("/").rpartition("/")
+    query = asked.query_params
+    try:
+        return ArchiveRequest(
+            unquote(repository), unquote(revision), query.get("subdir", ""), query.get("suffix", DEFAULT_SUFFIX)
+        )
+    except AppError as error:
+        return _error_response(400, "Bad Request", str(error))
+
+
+def _error_response(code: int, name: str, description: str, headers: dict[str, str] | None = None) -> Response:
+    told = {"code": code, "name": name, "description": description}
+    return JSONResponse({"error": told, "request_id": _request_id()}, code, headers)
+
+
+def _no_such_place(asked: HttpRequest, error: Exception) -> Response:
+    return _error_response(404, "Not Found", "There is /archiver/hgmo/REPOSITORY/REVISION and /archiver/status/TASK.")
+
+
+def _request_id() -> str:
+    return secrets.token_hex(4)
+
+
+_START_SECONDS = 20.0
+
+
+class ArchiverServer:
+    """Serves between `start` and `stop`; also a context manager. `port` 0 takes a free one; `url` once it listens.
+
+    `write` gets what the operator should know, one sentence of a kind in a minute. `lookup_seconds`, `header_seconds`
+    and `most` are for tests.
+    """
+
+    def __init__(
+        self, engine: ArchiveEngine, host: str = "127.0.0.1", port: int = 0,
+        write: Callable[[str], None] = lambda sentence: None, *,
+        lookup_seconds: float = LOOKUP_SECONDS, header_seconds: float = HEADER_SECONDS, most: int | None = None,
+    ) -> None:  # fmt: skip
+        self._note = QuietLog(write)
+        self.service = ArchiverService(
+            engine, loopback=is_loopback(host) and ":" not in host, note=self._note, seconds=lookup_seconds
+        )
+        self._host, self._port = host, port
+        self._header_seconds, self._most = header_seconds, most
+        self._server: Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    def start(self) -> None:
+        """Raises `AppError` where it cannot listen."""
+        try:
+            listener = socket.create_server(
+                (self._host, self._port), family=socket.AF_INET6 if ":" in self._host else socket.AF_INET
+            )
+        except OSError as error:
+            raise AppError(
+                f"{self._host} port {self._port} cannot be listened at: {disk_words(error)}.", "Choose another --port."
+            ) from error
+        self._port = listener.getsockname()[1]
+        config = configure(
+            self.service.app, self._note, most=self._most, header_seconds=self._header_seconds,
+            timeout_graceful_shutdown=2,
+        )  # fmt: skip
+        self._server = Server(config, self._note)
+        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="archiver", daemon=True)
+        self._thread.start()
+        if not self._server.listening.wait(_START_SECONDS):
+            raise AppError("The server did not come up.", "Try again.")
+
+    def stop(self) -> None:
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(_START_SECONDS)
+            self._server = self._thread = None
+        self.service.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
