@@ -1,10 +1,11 @@
-"""Asking a server that speaks the Archiver's protocol: 302 to the archive, or 202 and a task to look at until it ends.
+"""Client of the Archiver's protocol: 302 to the archive, or 202 and a task to poll until it ends.
 
-What seems odd here is how the original (RelengAPI's archiver, 807b4efe) behaves: it tells of a missing revision as
-SUCCESS without any address, it knows no task that it does not run (PENDING for ever), and its redirects are signed for
-300 seconds, so that they are asked for anew and never kept. The revision is resolved before: it keeps moving names for
-ever under their first 12 characters. A server that was restarted has forgotten its tasks: what is PENDING for a minute,
-or PENDING again after it had begun, is asked for again, and so is what cannot be reached for some minutes.
+Peculiarities of the original (RelengAPI's archiver, 807b4efe): it reports a missing revision as SUCCESS without any
+URL; a task that it does not know is PENDING for ever; its redirects are signed for 300 seconds, so they are requested
+again and never stored. The revision is resolved before, because it keeps the archive of a moving name for ever under
+the first 12 characters of the name. A server that was restarted has forgotten its tasks: one that is PENDING for a
+minute, or PENDING again after it had begun, is requested again, and so is one of a server that cannot be reached for
+some minutes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from backends.archives.spec import SHORT_DIGITS, ArchiveRequest, ArchiveSpec
 from backends.archives.store import StoredArchive
 from backends.cancel import CancelToken
 from backends.errors import AppError
+from backends.frames.getters import with_context
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError, NotFoundError, UnexpectedResponseError, sanitize, short_url
 from backends.http.policies import CachePolicy, Mode
@@ -31,36 +33,24 @@ from backends.http.policies import CachePolicy, Mode
 if TYPE_CHECKING:
     from backends.http.client import RedirectTarget
 
-PATIENCE = 65 * 60.0  # seconds; the original ends a task after 60 minutes
-PENDING_SECONDS = 60.0  # as long as the original lets a task wait before it starts it anew
-OUTAGE_SECONDS = 5 * 60.0  # a server that is restarted may be away so long
-REFUSALS = 2  # of all addresses at once, before the archive counts as not to be had
+PATIENCE = 65 * 60.0  # seconds; the original stops a task after 60 minutes
+PENDING_SECONDS = 60.0  # after which the original itself starts a waiting task again
+OUTAGE_SECONDS = 5 * 60.0  # as long as the restart of a server may take
+REFUSALS = 2  # of all URLs at once, before giving up
 _LONGEST_WAIT = 20.0
 _MOST_WAITS = 40
 _ENDED_BADLY = frozenset({"FAILURE", "REVOKED"})
 _TASK_IDS = "/archiver/status/"
 
 
-TASK_STATE = Schema(
-    (
-        Column("task", Kind.ID, "Task"),
-        Column("state", Kind.STATE, "State"),
-        Column("status", Kind.TEXT, "Status"),
-        Column("source", Kind.TEXT, "From"),
-        Column("regions", Kind.TEXT, "Regions"),
-    ),
-    key="task",
-)
-
-
 class TaskFailedError(AppError):
-    """The server made no archive."""
+    """The server could not make the archive."""
 
     exit_code = 3
 
 
 class TaskState(msgspec.Struct):
-    """Of an archive's task. `s3_urls`: region -> signed address."""
+    """The state of the task of an archive. `s3_urls`: region -> signed URL."""
 
     state: str = "PENDING"
     status: str = ""
@@ -68,9 +58,22 @@ class TaskState(msgspec.Struct):
     s3_urls: dict[str, str] = {}
 
     @property
-    def shown_state(self) -> str:
-        """As a person should read it: a success without anything to fetch is none."""
+    def effective_state(self) -> str:
+        """A success without anything to fetch is a failure."""
         return "FAILURE" if self.state == "SUCCESS" and not self.s3_urls else self.state
+
+
+# Built with the task's id as context.
+TASK_STATE = Schema(
+    (
+        Column("task", Kind.ID, "Task", get=with_context(lambda _, task: task)),
+        Column("state", Kind.STATE, "State", get="effective_state"),
+        Column("status", Kind.TEXT, "Status", get="status"),
+        Column("source", Kind.TEXT, "From", get="src_url"),
+        Column("regions", Kind.TEXT, "Regions", get=lambda state: " ".join(sorted(state.s3_urls))),
+    ),
+    key="task",
+)
 
 
 class _Envelope(msgspec.Struct):
@@ -78,9 +81,9 @@ class _Envelope(msgspec.Struct):
 
 
 class ArchiverClient:
-    """One server; archives that it gives are verified and kept like all others.
+    """One server; its archives are verified and cached like all others.
 
-    `pause(seconds, cancel)` is how it waits, `clock()` what it measures its patience with.
+    `pause(seconds, cancel)`: how it waits; `clock()`: the time in seconds that its timeouts are measured with.
     """
 
     def __init__(
@@ -103,25 +106,26 @@ class ArchiverClient:
         on_progress: ProgressCallback = no_progress,
         region: str = "",
     ) -> FetchResult:
-        """The archive, from that server. Raises `TaskFailedError` with the server's own words, and as `Engine.get` does."""
-        spec, committed_ms = self._resolved(request, cancel, on_progress)
+        """The archive, from that server. Raises `TaskFailedError` with the server's sentence, and as
+        `ArchiveEngine.get`."""
+        spec, committed_ms = self._resolve(request, cancel, on_progress)
         store = self._engine.store
 
         def waiting() -> None:
             on_progress(ProgressReport(ArchiveState.STARTED, "This archive is being fetched already; waiting for it."))
 
         with store.lock(spec, cancel, waiting):
-            kept = store.find(spec)
-            if kept is not None:
-                return FetchResult(kept, False)
-            kept = self._fetched(spec, committed_ms, region, cancel, on_progress)
-        on_progress(ProgressReport(ArchiveState.SUCCESS, "Verified.", kept.record.size))
-        return FetchResult(kept, True)
+            archive = store.find(spec)
+            if archive is not None:
+                return FetchResult(archive, False)
+            archive = self._fetch_when_ready(spec, committed_ms, region, cancel, on_progress)
+        on_progress(ProgressReport(ArchiveState.SUCCESS, "Verified.", archive.record.size))
+        return FetchResult(archive, True)
 
-    def _resolved(
+    def _resolve(
         self, request: ArchiveRequest, cancel: CancelToken, on_progress: ProgressCallback
     ) -> tuple[ArchiveSpec, int | None]:
-        """The Archiver may have what the hgweb cannot be asked about: a full revision needs no look-up."""
+        """A full revision need not be looked up: the Archiver may have it although the hgweb cannot be reached."""
         try:
             spec, _, committed_ms = self._engine.resolve(request, cancel, on_progress)
         except HttpError:
@@ -131,13 +135,13 @@ class ArchiverClient:
         return spec, committed_ms
 
     def status(self, task: str, cancel: CancelToken | None = None) -> TaskState:
-        """What the server says of a task, by its id or its address. An id that it does not know is PENDING too."""
+        """The state of a task, by its id or its URL. An unknown id is PENDING, too."""
         url = self._status_url(task) if "/" in task else f"{self.url}{_TASK_IDS}{quote(task, safe='')}"
         envelope, _ = self._http.json(url, policy=CachePolicy.never(), cancel=cancel, type=_Envelope)
         found: TaskState = envelope.result
         return found
 
-    def _fetched(
+    def _fetch_when_ready(
         self,
         spec: ArchiveSpec,
         committed_ms: int | None,
@@ -145,9 +149,9 @@ class ArchiverClient:
         cancel: CancelToken,
         on_progress: ProgressCallback,
     ) -> StoredArchive:
-        """Asks until there is something to fetch. What then cannot be fetched is asked for again: addresses expire, and
-        the server makes an archive anew that is gone."""
-        asked = self._address(spec, region)
+        """Polls until there is something to fetch. If that fails the archive is requested again: URLs expire, and the
+        server makes an archive again that is gone."""
+        asked = self._archive_url(spec, region)
         storage, refused = _Outage(self._clock), 0
         while True:
             state = self._ready(asked, cancel, on_progress)
@@ -170,26 +174,26 @@ class ArchiverClient:
                 raise failures[0]
 
     def _wait_out(self, outage: _Outage, error: HttpError, cancel: CancelToken, on_progress: ProgressCallback) -> None:
-        """Waits before the server is asked again. Raises the error once it has lasted too long."""
+        """Waits before the next request. Raises the error when the outage has lasted too long."""
         if outage.is_over():
             raise error
-        on_progress(ProgressReport(ArchiveState.RETRY, f"{error.sentence} Asking again."))
+        on_progress(ProgressReport(ArchiveState.RETRY, f"{error.sentence} Trying again."))
         self._pause(outage.next_wait(), cancel)
 
-    def _address(self, spec: ArchiveSpec, region: str) -> str:
+    def _archive_url(self, spec: ArchiveSpec, region: str) -> str:
         query = {"suffix": spec.suffix, "subdir": spec.subdirectory, "preferred_region": region}
         path = f"{quote(spec.repository, safe='/')}/{spec.node[:SHORT_DIGITS]}"
         return f"{self.url}/archiver/hgmo/{path}?{urlencode({name: text for name, text in query.items() if text})}"
 
     def _ready(self, asked: str, cancel: CancelToken, on_progress: ProgressCallback) -> TaskState | None:
-        """Returns once there is something: None after a redirect, else the task's last state."""
+        """Returns when there is something to fetch: None after a redirect, else the task's last state."""
         begun, wait, outage = self._clock(), 1.0, _Outage(self._clock)
         pending, started = begun, False
         task = ""
         while True:
             try:
                 if not task:
-                    answer = self._asked(asked, cancel)
+                    answer = self._request(asked, cancel)
                     self._was_reached = True
                     if answer.url:
                         return None
@@ -197,7 +201,7 @@ class ArchiverClient:
                 state = self.status(task, cancel)
                 outage = _Outage(self._clock)
             except HttpError as error:
-                if not error.retryable or not self._was_reached:  # at first it may be the wrong address
+                if not error.retryable or not self._was_reached:  # at first it may be the wrong URL
                     raise
                 self._wait_out(outage, error, cancel, on_progress)
                 continue
@@ -205,7 +209,7 @@ class ArchiverClient:
             if state.state == "SUCCESS":
                 if not state.s3_urls:
                     raise TaskFailedError(
-                        f"{short_url(self.url).rstrip('/')} made no archive: {words or 'it says nothing'}"
+                        f"{short_url(self.url).rstrip('/')} could not make the archive: {words or 'no reason given'}"
                     )
                 return state
             if state.state in _ENDED_BADLY:
@@ -216,25 +220,25 @@ class ArchiverClient:
             if now - begun > PATIENCE:
                 raise TaskFailedError(
                     f"The archive is still {sanitize(state.state, 20)} after {PATIENCE / 60:.0f} minutes.",
-                    "Ask again later.",
+                    "Try again later.",
                 )
             if state.state != "PENDING":
                 started, pending = True, now
-            elif started or now - pending >= PENDING_SECONDS:  # the server does not know the task any more
+            elif started or now - pending >= PENDING_SECONDS:  # the server no longer knows the task
                 task = ""
             on_progress(
                 ProgressReport(
                     _archive_state(state.state),
-                    words if words and state.state != "PENDING" else "The server works on it.",
+                    words if words and state.state != "PENDING" else "The server is making it.",
                 )
             )
-            self._pause(wait * random.uniform(0.8, 1.2), cancel)  # noqa: S311 - so that many do not ask at once
+            self._pause(wait * random.uniform(0.8, 1.2), cancel)  # noqa: S311 - so that clients do not poll in step
             wait = min(wait * 1.5, _LONGEST_WAIT)
 
-    def _asked(self, asked: str, cancel: CancelToken) -> RedirectTarget:
+    def _request(self, asked: str, cancel: CancelToken) -> RedirectTarget:
         try:
             answer = self._http.locate(asked, cancel=cancel, accept="application/json")
-        except NotFoundError as error:  # an Archiver has an answer for every repository
+        except NotFoundError as error:  # an Archiver responds 302 or 202 for every repository
             raise self._no_archiver(404) from error
         if answer.url or (answer.status == 202 and answer.headers.get("location")):
             return answer
@@ -243,23 +247,23 @@ class ArchiverClient:
     def _no_archiver(self, status: int) -> UnexpectedResponseError:
         host = short_url(self.url).rstrip("/")
         return UnexpectedResponseError(
-            f"{host} does not answer as an Archiver does ({status}).", "Check CIEXPLORE_ARCHIVER_URL."
+            f"{host} is not an Archiver server (status {status}).", "Check CIEXPLORE_ARCHIVES_URL."
         )
 
     def _status_url(self, location: str) -> str:
-        """The task's address on the server that was asked, whatever host the answer names: behind a proxy an Archiver
-        gives its own inner address, and a foreign one must not be asked in its place."""
+        """The task's URL on our server, whatever host the response names: behind a proxy an Archiver returns its own
+        inner URL, and no request may go to another host instead."""
         path = urlsplit(location).path
         at = path.find(_TASK_IDS)
         if at < 0 or len(path) == at + len(_TASK_IDS):
             raise SourceNotFoundError(
-                f"{short_url(self.url)} names no task to look at.", "Check CIEXPLORE_ARCHIVER_URL."
+                f"{short_url(self.url)} returned no URL of a task.", "Check CIEXPLORE_ARCHIVES_URL."
             )
         return self.url + path[at:]
 
 
 class _Outage:
-    """For how long something that was there has not been."""
+    """How long a server that was reachable has been unreachable."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock, self._since, self._waits, self._wait = clock, clock(), 0, 1.0
@@ -272,7 +276,7 @@ class _Outage:
         self._since = self._since if self._waits else self._clock()
         self._waits += 1
         wait, self._wait = self._wait, min(self._wait * 1.5, _LONGEST_WAIT)
-        return wait * random.uniform(0.8, 1.2)  # noqa: S311 - so that many do not ask at once
+        return wait * random.uniform(0.8, 1.2)  # noqa: S311 - so that clients do not poll in step
 
 
 def _archive_state(state: str) -> ArchiveState:
@@ -283,6 +287,3 @@ def _archive_state(state: str) -> ArchiveState:
 
 def _preferred_first(urls: dict[str, str], preferred: str) -> list[str]:
     return [urls[region] for region in sorted(urls, key=lambda region: (region != preferred, region))]
-
-
-__all__ = ["ArchiverClient", "TaskFailedError", "TaskState"]

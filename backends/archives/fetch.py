@@ -1,4 +1,12 @@
-"""X"""
+"""Downloads an archive into the store, verified before it is kept; repacks a zip as tar; saves copies of archives.
+
+An hgweb that fails half-way ends its response as a complete 200 (seen with a corrupt file log: 23 of 60 MB, then the
+words "Internal Server Error"), so that neither status nor length tell, only the archive itself: it is read to its end
+without unpacking anything.
+
+The repacked tar has the members of the zip in the same order and depends on the zip and the date of the commit alone,
+so that the same archive has the same bytes everywhere (with one zlib). Mercurial's own zips have the order of its tars.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +43,7 @@ if TYPE_CHECKING:
 class ArchiveState(StrEnum):
     PENDING = "PENDING"  # waits for its turn
     STARTED = "STARTED"
-    RETRY = "RETRY"  # something went wrong that may not do so again
+    RETRY = "RETRY"  # after an error that may be temporary
     SUCCESS = "SUCCESS"  # there is something to fetch
     FAILURE = "FAILURE"
 
@@ -45,7 +53,8 @@ FINAL = frozenset({ArchiveState.SUCCESS, ArchiveState.FAILURE})
 
 @dataclass(frozen=True)
 class ProgressReport:
-    """`bytes`: how many have come in, or have been read, in this step."""
+    """What is said while an archive is made: a state of the Archiver's protocol, a sentence, and how many `bytes` were
+    received or read in this step."""
 
     state: ArchiveState
     sentence: str
@@ -56,26 +65,30 @@ ProgressCallback = Callable[[ProgressReport], None]
 
 
 def no_progress(report: ProgressReport) -> None:
-    """For callers that only want the end."""
+    """For callers that need only the result."""
 
 
 class ThrottledProgress:
-    """Tells how far a step is, at most four times a second."""
+    """Reports the progress of a step at most four times a second. `sentence(count)`: what is reported."""
 
-    def __init__(self, on_progress: ProgressCallback, words: Callable[[int], str]) -> None:
-        self._tell, self._words, self._last = on_progress, words, 0.0
+    def __init__(self, on_progress: ProgressCallback, sentence: Callable[[int], str]) -> None:
+        self._on_progress, self._sentence, self._last = on_progress, sentence, 0.0
+
+    @classmethod
+    def checking(cls, on_progress: ProgressCallback) -> ThrottledProgress:
+        return cls(on_progress, lambda count: f"Checking the archive: {format_bytes(count)} read.")
 
     def __call__(self, count: int) -> None:
         now = time.monotonic()
         if now - self._last >= 0.25:
             self._last = now
-            self._tell(ProgressReport(ArchiveState.STARTED, self._words(count), count))
+            self._on_progress(ProgressReport(ArchiveState.STARTED, self._sentence(count), count))
 
 
 # A tree as big as Firefox's has 400,000 files and 4 GB; reading its zip takes 20 MB.
 LIMITS = Limits(file_bytes=8 << 30, total_bytes=64 << 30, entries=2_000_000)
 LINK = "symbolic link"  # the word that `members` has for it
-ARCHIVAL = ".hg_archival.txt"  # Mercurial puts it into archives of whole repositories only
+ARCHIVAL = ".hg_archival.txt"  # Mercurial adds it to archives of complete repositories only
 _NODE = re.compile(rb"^node: ([0-9a-f]{40})$", re.MULTILINE)
 _ARCHIVAL_BYTES = 4096
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -83,12 +96,12 @@ _SPLIT = re.compile(r"[/\\]")
 
 
 class WrongArchiveError(FileError):
-    """It is whole, and not the archive that was asked for, or one that nobody should unpack."""
+    """A valid archive, but not the requested one, or one that is unsafe to unpack."""
 
 
 @dataclass(frozen=True)
 class VerifiedArchive:
-    """`members` of any kind, `unpacked` bytes of the files, `confirmed`: the archive itself names the node."""
+    """Number of members, `unpacked` bytes of the files, `confirmed`: the archive itself contains the node."""
 
     members: int
     unpacked: int
@@ -98,8 +111,9 @@ class VerifiedArchive:
 def verify_archive(
     archive: Path, spec: ArchiveSpec, cancel: CancelToken, progress: Callable[[int], None] = lambda read: None
 ) -> VerifiedArchive:
-    """Reads the whole archive: each member to its end and each checksum. `progress` gets the bytes unpacked so far.
-    It has to be of the kind that was asked for, and what a source archive has: files, directories and links.
+    """Reads the archive to its end with all checksums. `progress` gets the bytes unpacked so far.
+
+    It must be of the requested kind and contain only what source archives have: files, directories and links.
 
     Raises `DamagedArchiveError`, `NotAnArchiveError`, `ExtractionLimitError`, `WrongArchiveError`, another `FileError`,
     `OperationCancelledError`.
@@ -115,7 +129,7 @@ def verify_archive(
             progress(unpacked)
     if not count:
         raise DamagedArchiveError(
-            f"The archive of {spec.description} is empty.", "Ask again; the server may have failed."
+            f"The archive of {spec.description} is empty.", "Try again; the server may have failed."
         )
     check.end()
     return VerifiedArchive(count, unpacked, check.confirmed)
@@ -123,7 +137,7 @@ def verify_archive(
 
 class _ArchiveCheck:
     def __init__(self, spec: ArchiveSpec) -> None:
-        self._wanted = spec
+        self._spec = spec
         self._top: str | None = None
         self._below = not spec.subdirectory
         self._links = set[str]()  # their paths
@@ -134,10 +148,10 @@ class _ArchiveCheck:
         with archive.open("rb") as stream:
             kind = sniffed(stream.read(HEAD), "")
         if kind is None:
-            what = f"What the server sent as {self._wanted.file_name} is not a zip or a tar."
+            what = f"What the server sent as {self._spec.file_name} is not a zip or a tar."
             raise NotAnArchiveError(what, "The server may have failed: try again later.")
-        if kind is not None and kind.value != self._wanted.suffix:
-            raise self._wrong(f"it is a {kind.value}, not a {self._wanted.suffix}")
+        if kind is not None and kind.value != self._spec.suffix:
+            raise self._wrong(f"it is a {kind.value}, not a {self._spec.suffix}")
 
     def name(self, member: Member) -> None:
         name = member.name
@@ -154,13 +168,13 @@ class _ArchiveCheck:
             raise self._wrong("it has no top directory")
         if member.kind not in (FILE, DIRECTORY, LINK):
             raise self._wrong(f"{safe_text(name, 60)} is a {member.kind}, which no source archive has")
-        self._beside_links(member)
+        self._refuse_below_links(member)
         if not self._below:
             path = "/".join(parts[1:]).rstrip("/")
-            self._below = path == self._wanted.subdirectory or path.startswith(f"{self._wanted.subdirectory}/")
+            self._below = path == self._spec.subdirectory or path.startswith(f"{self._spec.subdirectory}/")
 
-    def _beside_links(self, member: Member) -> None:
-        """Whoever unpacks a link and then a member at or below its path writes where the link leads."""
+    def _refuse_below_links(self, member: Member) -> None:
+        """Unpacking a link and then a member at or below its path would write to the target of the link."""
         parts = [part for part in member.name.split("/") if part not in ("", ".")]
         path = "/".join(parts)
         above = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
@@ -171,28 +185,26 @@ class _ArchiveCheck:
             self._links.add(path)
 
     def content(self, member: Member) -> int:
-        """How many bytes that were."""
-        is_account = member.name == f"{self._top}/{ARCHIVAL}" and not self._wanted.subdirectory
+        """Reads a file; returns its size in bytes."""
+        names_node = member.name == f"{self._top}/{ARCHIVAL}" and not self._spec.subdirectory
         head, size = b"", 0
         for piece in member.contents():
             size += len(piece)
-            if is_account and len(head) < _ARCHIVAL_BYTES:
+            if names_node and len(head) < _ARCHIVAL_BYTES:
                 head += piece[:_ARCHIVAL_BYTES]
-        if is_account and (match := _NODE.search(head)):
+        if names_node and (match := _NODE.search(head)):
             node = match[1].decode()
-            if node != self._wanted.node:
+            if node != self._spec.node:
                 raise self._wrong(f"it is of revision {node[:12]}")
             self.confirmed = True
         return size
 
     def end(self) -> None:
         if not self._below:
-            raise self._wrong(f"it has nothing of {safe_text(self._wanted.subdirectory, 80)}")
+            raise self._wrong(f"it contains nothing of {safe_text(self._spec.subdirectory, 80)}")
 
     def _wrong(self, why: str) -> WrongArchiveError:
-        return WrongArchiveError(
-            f"What came for {self._wanted.description} was not kept: {why}.", "Look at the server."
-        )
+        return WrongArchiveError(f"The archive of {self._spec.description} was rejected: {why}.", "Check the server.")
 
 
 _LONGEST_LINK = 4096  # PATH_MAX
@@ -244,7 +256,7 @@ def _add_member(tar: tarfile.TarFile, member: Member, mtime: int) -> int:
 def _link_target(member: Member) -> str:
     target = b"".join(member.contents()) if member.size <= _LONGEST_LINK else b""
     if not target or b"\0" in target:
-        raise DamagedArchiveError(f"{member.name[:80]} is a link to nowhere.")
+        raise DamagedArchiveError(f"{member.name[:80]} is a link without a target.")
     return target.decode("utf-8", "surrogateescape")
 
 
@@ -270,12 +282,20 @@ def is_tar(suffix: str) -> bool:
 
 
 def fetch_archive(
-    store: ArchiveStore, spec: ArchiveSpec, url: str, source_url: str, downloader: Downloader, cancel: CancelToken, on_progress: ProgressCallback,
-    committed_ms: int | None = None, regions: dict[str, str] | None = None,
-) -> StoredArchive:  # fmt: skip
-    """Keeps what `url` gives, if it is the archive. `url` may be signed and is told to nobody; `source_url` is kept.
+    store: ArchiveStore,
+    spec: ArchiveSpec,
+    url: str,
+    source_url: str,
+    downloader: Downloader,
+    cancel: CancelToken,
+    on_progress: ProgressCallback,
+    committed_ms: int | None = None,
+    regions: dict[str, str] | None = None,
+) -> StoredArchive:
+    """Downloads `url` and keeps it if it is the archive. `url` may be signed and is neither shown nor stored,
+    `source_url` is.
 
-    Raises `HttpError`s, `FileError`s (damaged, wrong, no room), `OperationCancelledError`; then nothing is kept.
+    Raises `HttpError`s, `FileError`s (damaged, wrong, no space), `OperationCancelledError`; then nothing is archive.
     """
     host = short_url(source_url).partition("/")[0]
     with downloader.open(url, cancel=cancel) as download:
@@ -284,8 +304,7 @@ def fetch_archive(
             size, digest = _receive(download, stream, short_url(source_url), cancel, on_progress)
             stream.flush()
             _refuse_page(path, spec)
-            read = ThrottledProgress(on_progress, lambda count: f"Checking the archive: {format_bytes(count)} read.")
-            verified = verify_archive(path, spec, cancel, read)
+            verified = verify_archive(path, spec, cancel, ThrottledProgress.checking(on_progress))
     return store.keep(
         ArchiveRecord(
             spec.root,
@@ -307,7 +326,7 @@ def fetch_archive(
 
 
 def _refuse_page(path: Path, spec: ArchiveSpec) -> None:
-    """Raises `HttpError` for what a login or a failing proxy sends with a 200."""
+    """Raises `HttpError` for the page that a login or a failing proxy sends with a 200."""
     with path.open("rb") as stream:
         head = stream.read(HTML_HEAD)
     if begins_as_html(head):
@@ -317,15 +336,15 @@ def _refuse_page(path: Path, spec: ArchiveSpec) -> None:
 def _receive(
     download: Download, stream: BinaryIO, place: str, cancel: CancelToken, on_progress: ProgressCallback
 ) -> tuple[int, str]:
-    """How many bytes were written, and their SHA-256. The server does not say how many there will be."""
+    """(bytes written, their SHA-256); the server does not say how many there will be."""
     digest, size = hashlib.sha256(), 0
-    counted = ThrottledProgress(on_progress, lambda count: f"Downloading the archive: {format_bytes(count)} so far.")
+    progress = ThrottledProgress(on_progress, lambda count: f"Downloading the archive: {format_bytes(count)} so far.")
     for piece in _decode_body(download, place):
         cancel.check()
         digest.update(piece)
         stream.write(piece)
         size += len(piece)
-        counted(size)
+        progress(size)
     return size, digest.hexdigest()
 
 
@@ -341,9 +360,9 @@ def _decode_body(download: Download, place: str) -> Iterator[bytes]:
 
 
 def save_copy(
-    store: ArchiveStore, kept: StoredArchive, directory: Path, cancel: CancelToken, *, overwrite: bool = False
+    store: ArchiveStore, archive: StoredArchive, directory: Path, cancel: CancelToken, *, overwrite: bool = False
 ) -> tuple[Path, bool]:
-    """The archive as a file in `directory`, and whether it was not there already; no link in it is followed. Raises as
-    `Store.copy` does."""
-    target = directory / kept.record.spec.file_name
-    return target, store.copy(kept, target, cancel, overwrite=overwrite, below=directory)
+    """(path of the archive in `directory`, whether the file is new); no link in it is followed. Raises as
+    `ArchiveStore.copy` does."""
+    target = directory / archive.record.spec.file_name
+    return target, store.copy(archive, target, cancel, overwrite=overwrite, below=directory)

@@ -1,4 +1,10 @@
-"""Servers that archives come from: an hgweb or GitHub resolves revisions and provides archives of them."""
+"""Servers that archives come from: an hgweb or GitHub resolves revisions and provides archives of them.
+
+hgweb is Mercurial's own web server, with or without hg.mozilla.org's pushlog; the shapes are those of the JSON
+templates of Mercurial 7.2 and of version-control-tools' pushlog. All requests are for JSON, because only then a wrong
+revision differs from a wrong repository: the latter is a web page with 404. GitHub provides archives of complete
+repositories only.
+"""
 
 from __future__ import annotations
 
@@ -28,18 +34,18 @@ TEMPLATE = "{root}/{repo}/archive/{rev}.{suffix}/{subdir}"
 
 
 class SourceNotFoundError(AppError):
-    """The server answered, and has no such repository, revision, subdirectory or kind of archive."""
+    """The server has no such repository, revision, subdirectory or kind of archive."""
 
     exit_code = 3
 
 
 class UnsupportedSuffixError(SourceNotFoundError):
-    """The server makes archives, but not of that kind."""
+    """The server provides archives, but not of that kind."""
 
 
 @dataclass(frozen=True)
 class Changeset:
-    """One revision. Times in epoch milliseconds; `push_id`, `pushed_ms`, `pusher` where the server keeps pushes."""
+    """One revision. Times in epoch milliseconds; `push_id`, `pushed_ms`, `pusher` if the server has pushes."""
 
     node: str
     author: str = ""
@@ -61,40 +67,39 @@ class RepositoryEntry:
 
 
 class SourceHost(Protocol):
-    """One server. All methods ask it, raise `AppError`s, and may be called from any thread."""
+    """One server. All methods raise `AppError`s and may be called from any thread."""
 
     root: str
-    has_subdirectories: bool  # whether it gives archives of single directories
+    has_subdirectories: bool  # whether it provides archives of single directories
 
     def resolve(self, repository: str, revision: str, cancel: CancelToken | None = None) -> Changeset:
-        """The revision by its full node. Raises `SourceNotFoundError`."""
+        """The revision with its full node. Raises `SourceNotFoundError`."""
         ...
 
     def archive_url(self, spec: ArchiveSpec) -> str: ...
 
     def refusal(self, spec: ArchiveSpec, status: int | None) -> SourceNotFoundError | None:
-        """What that status of the archive's address means; None where it means what it always does."""
+        """What this status of the archive's URL means (None: before the request); None if it has no special meaning."""
         ...
 
     def repositories(self, cancel: CancelToken | None = None) -> tuple[list[RepositoryEntry], Freshness]: ...
 
     def log(self, repository: str, cancel: CancelToken) -> Iterator[tuple[list[Changeset], Freshness, str]]:
-        """The newest revisions, page by page, each with what is to be noted about it."""
+        """The newest revisions, page by page, each page with a note ("" for none)."""
         ...
 
 
 def host_for(root: str, http: Http, settings: Settings) -> SourceHost:
     """The server at `root`; "" is the configured hgweb."""
-
     configured = settings.hg_url.rstrip("/")
     if (root or configured) == GITHUB:
-        return GitHub(http)
+        return GitHubHost(http)
     template = settings.archive_url_template if root in ("", configured) else ""
-    return Hgweb(http, root or configured, template or TEMPLATE)
+    return HgwebHost(http, root or configured, template or TEMPLATE)
 
 
 def fill_template(template: str, root: str, spec: ArchiveSpec) -> str:
-    """The address that the template gives; replaced and not formatted, for a template is no program."""
+    """The URL of an archive. The names are replaced, not formatted: format strings can access attributes."""
     values = {
         "root": root, "repo": quote(spec.repository, safe="/"), "rev": spec.node[:SHORT_DIGITS], "suffix": spec.suffix,
         "subdir": quote(spec.subdirectory, safe="/"),
@@ -109,7 +114,7 @@ HG_PAGE = 200  # revisions a request; 600 bytes each
 MOST_REVISIONS = 1000  # revisions listed: mozilla-central has 900,000
 _NAMES = (("branches", "branch"), ("tags", "tag"), ("bookmarks", "bookmark"))
 _NULL_NODE = "0" * 40
-_WORKING_DIRECTORY = re.compile(r"f{12,40}")  # Mercurial's working directory; json-log answers it with 500 (7.2)
+_WORKING_DIRECTORY = re.compile(r"f{12,40}")  # Mercurial's working directory; json-log fails with 500 for it (7.2)
 
 
 class _LogEntry(msgspec.Struct):
@@ -133,8 +138,8 @@ class _Index(msgspec.Struct):
     entries: list[dict[str, Any]]
 
 
-class Hgweb:
-    """One hgweb. `root`: its address without a slash at the end."""
+class HgwebHost:
+    """One hgweb. `root`: its URL without a slash at the end."""
 
     has_subdirectories = True
 
@@ -144,22 +149,22 @@ class Hgweb:
         self._template = template
 
     def resolve(self, repository: str, revision: str, cancel: CancelToken | None = None) -> Changeset:
-        """One request by json-log, which unlike json-rev does not bring the whole diff. Names with a slash are looked
-        up among branches, tags and bookmarks: in an address hgweb never finds them, not even as %2F."""
+        """One request of json-log, which unlike json-rev does not contain the diff. Names with a slash are looked up
+        among branches, tags and bookmarks: hgweb does not find them in a URL, not even as %2F."""
         if _WORKING_DIRECTORY.fullmatch(revision):
             raise self._no_revision(repository, revision)
-        node = self._named(repository, revision, cancel) if "/" in revision else revision
+        node = self._find_name(repository, revision, cancel) if "/" in revision else revision
         policy = CachePolicy.immutable() if NODE.fullmatch(node) else CachePolicy.short(30)
         found = self._log(repository, node, 1, policy, cancel)[0]
         if not found or not NODE.fullmatch(found[0].node) or found[0].node == _NULL_NODE:
             raise self._no_revision(repository, revision)
         if NODE.fullmatch(revision) and found[0].node != revision:
             raise UnexpectedResponseError(
-                f"{short_url(self.root)} gave another revision than {revision} of {sanitize(repository, 80)}."
+                f"{short_url(self.root)} returned another revision than {revision} of {sanitize(repository, 80)}."
             )
         return found[0]
 
-    def _named(self, repository: str, name: str, cancel: CancelToken | None) -> str:
+    def _find_name(self, repository: str, name: str, cancel: CancelToken | None) -> str:
         for kind, field in _NAMES:
             body, _ = self._json(repository, f"json-{kind}", CachePolicy.short(30), cancel, dict[str, Any])
             for entry in body.get(kind) or ():
@@ -189,7 +194,7 @@ class Hgweb:
     def _no_repository(self, repository: str) -> SourceNotFoundError:
         return SourceNotFoundError(
             f"{short_url(self.root).rstrip('/')} has no repository {sanitize(repository, 120)}.",
-            "Names have their folder, such as integration/autoland; archive:repositories lists them.",
+            "Names include their folder, e.g. integration/autoland; archives:repositories lists them.",
         )
 
     def _json(
@@ -207,7 +212,7 @@ class Hgweb:
         host = short_url(self.root).rstrip("/")
         if status == 403:
             return UnsupportedSuffixError(
-                f"{host} makes no {spec.suffix} archives.", "Ask for another suffix, such as zip."
+                f"{host} provides no {spec.suffix} archives.", "Choose another suffix, e.g. zip."
             )
         if status != 404:
             return None
@@ -228,7 +233,7 @@ class Hgweb:
         except UnexpectedResponseError as error:
             raise SourceNotFoundError(
                 f"{short_url(self.root).rstrip('/')} has no list of its repositories that a program can read.",
-                "Open one by its name, such as archive:mozilla-central.",
+                "Open one by its name, e.g. archives:mozilla-central.",
             ) from error
         found = []
         for entry in index.entries:
@@ -262,15 +267,19 @@ class Hgweb:
             start = page[-1].node
 
     def _with_pushers(self, repository: str, page: list[Changeset], cancel: CancelToken) -> list[Changeset]:
-        """Who pushed them: only json-pushes knows. A plain hgweb has no pushes, and a list without it is a list."""
+        """Adds who pushed them, which only json-pushes has. A plain hgweb has no pushes: then nothing is added."""
         pushes = [one.push_id for one in page if one.push_id is not None]
         if not pushes or all(one.pusher for one in page):
             return page
         where = f"json-pushes?version=2&startID={max(min(pushes) - 1, 0)}&endID={max(pushes)}"
         with contextlib.suppress(HttpError):
             body, _ = self._json(repository, where, CachePolicy.short(300), cancel, dict[str, Any])
-            told = body.get("pushes")
-            users = {key: _text(one.get("user")) for key, one in told.items() if isinstance(one, dict)} if told else {}
+            pushes_by_id = body.get("pushes")
+            users = (
+                {key: _text(one.get("user")) for key, one in pushes_by_id.items() if isinstance(one, dict)}
+                if pushes_by_id
+                else {}
+            )
             return [replace(one, pusher=users.get(str(one.push_id), one.pusher)) for one in page]
         return page
 
@@ -295,12 +304,12 @@ def _hg_time(date: Any) -> int | None:
     return int(seconds * 1000)
 
 
-GITHUB_PAGE = 100  # the most that it gives at a time; without an record it answers 60 requests an hour
+GITHUB_PAGE = 100  # its maximum; without an account it allows 60 requests an hour
 GITHUB_SUFFIXES = ("zip", "tar.gz")
 
 
-class GitHub:
-    """github.com, or with `root` and `api` something that speaks like it."""
+class GitHubHost:
+    """github.com, or with `root` and `api` a server with the same API."""
 
     has_subdirectories = False
 
@@ -319,9 +328,7 @@ class GitHub:
             ) from error
         found = _github_changeset(value)
         if found is None:
-            raise SourceNotFoundError(
-                f"GitHub describes no commit at {sanitize(revision, 60)} of {sanitize(repository, 120)}."
-            )
+            raise SourceNotFoundError(f"GitHub has no commit {sanitize(revision, 60)} of {sanitize(repository, 120)}.")
         return found
 
     def _json(
@@ -333,12 +340,12 @@ class GitHub:
 
     def archive_url(self, spec: ArchiveSpec) -> str:
         if spec.subdirectory:
-            raise UsageError("GitHub gives archives of whole repositories only.", "Ask without a subdirectory.")
+            raise UsageError("GitHub provides archives of complete repositories only.", "Leave out the subdirectory.")
         return f"{self.root}/{quote(spec.repository, safe='/')}/archive/{spec.node}.{spec.suffix}"
 
     def refusal(self, spec: ArchiveSpec, status: int | None) -> SourceNotFoundError | None:
         if spec.suffix not in GITHUB_SUFFIXES:
-            return UnsupportedSuffixError(f"GitHub makes no {spec.suffix} archives.", "Ask for zip or tar.gz.")
+            return UnsupportedSuffixError(f"GitHub provides no {spec.suffix} archives.", "Choose zip or tar.gz.")
         if status == 404:
             return SourceNotFoundError(f"GitHub has no archive of {sanitize(spec.repository, 80)} {spec.node[:12]}.")
         return None
@@ -350,9 +357,7 @@ class GitHub:
         try:
             value, origin = self._json(repository, f"commits?per_page={GITHUB_PAGE}", CachePolicy.short(60), cancel)
         except NotFoundError:
-            raise SourceNotFoundError(
-                f"GitHub has no repository {sanitize(repository, 120)} that all may read."
-            ) from None
+            raise SourceNotFoundError(f"GitHub has no repository {sanitize(repository, 120)} that is public.") from None
         found = [_github_changeset(one) for one in value] if isinstance(value, list) else []
         known = [one for one in found if one is not None]
         yield (

@@ -1,4 +1,13 @@
-"""X"""
+"""Server of the Archiver's protocol: for scripts that speak it, and to test its clients.
+
+GET /archiver/hgmo/REPOSITORY/REVISION?subdir=&suffix=&preferred_region= responds with 302 to the archive, or with 202
+and the URL of a task; GET /archiver/status/TASK returns the state of the task. Without buckets the archives are served
+from this machine's store, under the region "local". There is no authentication, so it belongs on the loopback.
+
+As in the original, an archive is looked up by the first 12 digits of its revision, without a request to the hgweb;
+only a name is resolved first. Look-ups run in pools of their own and have a timeout: whatever does not respond, the
+status of tasks does.
+"""
 
 from __future__ import annotations
 
@@ -36,21 +45,21 @@ from backends.net import is_loopback
 if TYPE_CHECKING:
     from backends.archives.buckets import BucketMirror
 
-KEPT_SECONDS = 3600.0  # after its end, as the original's sweep
+KEPT_SECONDS = 3600.0  # after its end, as in the original
 MOST_TASKS = 10_000
 MOST_WAITING_TASKS = 1_000
-AT_ONCE = 4  # of different servers; one server gives one archive at a time
+AT_ONCE = 4  # from different servers; one server makes one archive at a time
 
 
 class TooBusyError(AppError):
-    """So many archives wait that no more are taken."""
+    """Too many archives are waiting."""
 
     exit_code = 3
 
 
 @dataclass
 class ServerTask:
-    """One archive being made. `got` once it succeeded."""
+    """One archive being made. `result` when it has succeeded."""
 
     id: str
     request: ArchiveRequest
@@ -58,7 +67,7 @@ class ServerTask:
     report: ProgressReport = field(
         default_factory=lambda: ProgressReport(ArchiveState.PENDING, "Waiting for its turn.")
     )
-    got: FetchResult | None = None
+    result: FetchResult | None = None
     ended: float | None = None
 
     @property
@@ -67,7 +76,10 @@ class ServerTask:
 
 
 class ServerTasks:
-    """`reachable(got)`: why nobody could fetch what was made, "" if they can: a success has something to fetch."""
+    """At most one task for each archive at a time.
+
+    `reachable(result)`: why clients could not fetch the result, "" if they can: a success has something to fetch.
+    """
 
     def __init__(
         self,
@@ -86,9 +98,8 @@ class ServerTasks:
         with self._lock:
             return self._tasks.get(name)
 
-    def started(self, request: ArchiveRequest, region: str) -> ServerTask:
-        """The task that makes this archive: the one that runs, or a new one, also after one that has ended. Raises
-        `TooBusyError`."""
+    def start(self, request: ArchiveRequest, region: str) -> ServerTask:
+        """The task that makes this archive: the running one, or a new one. Raises `TooBusyError`."""
         key = bucket_key(request.repository, request.revision, request.suffix, request.subdirectory)
         with self._lock:
             self._sweep()
@@ -101,9 +112,7 @@ class ServerTasks:
             if known is not None and not known.final:
                 return known
             if sum(one.ended is None for one in self._tasks.values()) >= MOST_WAITING_TASKS:
-                raise TooBusyError(
-                    f"{MOST_WAITING_TASKS:,} archives are being made or wait for it.", "Ask again later."
-                )
+                raise TooBusyError(f"{MOST_WAITING_TASKS:,} archives are being made or waiting.", "Try again later.")
             task = self._tasks[name] = ServerTask(name, request, region)
         self._workers.submit(self._run, task)
         return task
@@ -118,14 +127,14 @@ class ServerTasks:
                 task.report = report
 
         try:
-            got = self._engine.get(task.request, self._cancel, on_progress, task.region)
-            why = self._reachable(got)
-            task.got = None if why else got
-            sentence = why or " ".join(["Task completed! Check 's3_urls' for upload locations.", *got.notes])
+            result = self._engine.get(task.request, self._cancel, on_progress, task.region)
+            why = self._reachable(result)
+            task.result = None if why else result
+            sentence = why or " ".join(["Task completed! Check 's3_urls' for upload locations.", *result.notes])
             end = ProgressReport(ArchiveState.FAILURE if why else ArchiveState.SUCCESS, sentence)
         except AppError as error:
             end = ProgressReport(ArchiveState.FAILURE, str(error))
-        except Exception as error:  # whoever waits for the task must not wait for ever
+        except Exception as error:  # the client must not wait for ever
             end = ProgressReport(ArchiveState.FAILURE, f"The server itself failed: {type(error).__name__}.")
         task.ended = self._clock()
         task.report = end
@@ -147,7 +156,7 @@ LOCAL = "local"
 LOOKUP_SECONDS = 10.0
 _POOLS = {"disk": 4, "buckets": 8, "signing": 4, "hgweb": 8}  # threads for each kind of look-up
 Result = TypeVar("Result")
-# A web page under another name must not reach us through its own DNS. (starlette cannot read [::1] in a Host.)
+# A web page under another name must not reach this server through its own DNS. (starlette cannot read [::1] in a Host.)
 _LOOPBACK = ("127.0.0.1", "localhost")
 _FILE = re.compile(r"([0-9a-f]{64})\.(zip|tar\.gz|tar\.bz2)", re.ASCII)
 _UNKNOWN = {"state": "PENDING", "status": "no status available at this point.", "src_url": "", "s3_urls": {}}
@@ -156,7 +165,7 @@ _UNKNOWN = {"state": "PENDING", "status": "no status available at this point.", 
 class ArchiverService:
     """One server over an engine; `app` is the ASGI application. `close` ends its tasks.
 
-    `note(kind, sentence)` gets what went wrong inside. A look-up has `seconds`.
+    `note(kind, sentence)` gets internal errors. `seconds`: timeout of a look-up.
     """
 
     def __init__(
@@ -190,7 +199,7 @@ class ArchiverService:
         self.tasks.close()
 
     async def _look(self, pool: str, look: Callable[[CancelToken], Result], otherwise: Result) -> Result:
-        """What a look-up finds; `otherwise` if it fails or takes too long, with waiting for its turn."""
+        """The result of a look-up; `otherwise` if it fails or takes too long, including the wait for a thread."""
         cancel = CancelToken()
         self._running.add(cancel)
         try:
@@ -198,10 +207,10 @@ class ArchiverService:
                 asyncio.get_running_loop().run_in_executor(self._pools[pool], look, cancel), self._seconds
             )
         except TimeoutError:
-            self._note(pool, f"A look-up ({pool}) was given up after {self._seconds:.0f} s.")
+            self._note(pool, f"A look-up ({pool}) timed out after {self._seconds:.0f} s.")
             return otherwise
         except AppError:
-            return otherwise  # the task will say what is wrong
+            return otherwise  # the task will report it
         finally:
             self._running.discard(cancel)
             cancel.cancel()
@@ -211,11 +220,11 @@ class ArchiverService:
         if isinstance(request, Response):
             return request
         region = asked.query_params.get("preferred_region", "")
-        found = await self._hit(request, region, str(asked.base_url))
+        found = await self._find_url(request, region, str(asked.base_url))
         if found:
             return RedirectResponse(found, 302)
         try:
-            task = self.tasks.started(request, region)
+            task = self.tasks.start(request, region)
         except TooBusyError as error:
             return _error_response(503, "Service Unavailable", str(error), {"retry-after": "60"})
         where = f"{asked.base_url}archiver/status/{quote(task.id)}"
@@ -223,66 +232,66 @@ class ArchiverService:
 
     async def _status(self, asked: HttpRequest) -> Response:
         task = self.tasks.find(asked.path_params["task"])
-        told: dict[str, Any] = dict(_UNKNOWN) if task is None else await self._told(task, str(asked.base_url))
+        told: dict[str, Any] = dict(_UNKNOWN) if task is None else await self._describe_task(task, str(asked.base_url))
         return JSONResponse({"result": told, "request_id": _request_id()})
 
     async def _file(self, asked: HttpRequest) -> Response:
         match = _FILE.fullmatch(asked.path_params["name"])
-        kept = await self._look("disk", lambda cancel: self._named(match), None)
-        if kept is None:
+        archive = await self._look("disk", lambda cancel: self._find_file(match), None)
+        if archive is None:
             return _error_response(404, "Not Found", "There is no such archive.")
-        return FileResponse(kept.path, filename=kept.record.spec.file_name)
+        return FileResponse(archive.path, filename=archive.record.spec.file_name)
 
-    def _named(self, match: re.Match[str] | None) -> StoredArchive | None:
-        kept = self.engine.store.find_by_digest(match[1]) if match else None
-        if kept is None or match is None or kept.record.suffix != match[2]:
+    def _find_file(self, match: re.Match[str] | None) -> StoredArchive | None:
+        archive = self.engine.store.find_by_digest(match[1]) if match else None
+        if archive is None or match is None or archive.record.suffix != match[2]:
             return None
-        self.engine.store.use(kept)
-        return kept
+        self.engine.store.use(archive)
+        return archive
 
-    async def _told(self, task: ServerTask, base: str) -> dict[str, Any]:
+    async def _describe_task(self, task: ServerTask, base: str) -> dict[str, Any]:
         told = {"state": str(task.report.state), "status": task.report.sentence, "src_url": "", "s3_urls": {}}
-        if task.got is None:
+        if task.result is None:
             return told
-        kept = task.got.archive
+        archive = task.result.archive
         nothing: dict[str, str] = {}
-        urls = await self._look("signing", lambda cancel: self._urls(kept, base), nothing)
+        urls = await self._look("signing", lambda cancel: self._urls(archive, base), nothing)
         if not urls:
             return {**told, "state": "STARTED", "status": "The archive is there; its URLs are being signed."}
-        return {**told, "src_url": kept.record.source_url, "s3_urls": urls}
+        return {**told, "src_url": archive.record.source_url, "s3_urls": urls}
 
-    def _urls(self, kept: StoredArchive, base: str) -> dict[str, str]:
+    def _urls(self, archive: StoredArchive, base: str) -> dict[str, str]:
         if self.mirror is None:
-            return {LOCAL: f"{base}archiver/files/{kept.path.name}"}
-        spec = kept.record.spec
+            return {LOCAL: f"{base}archiver/files/{archive.path.name}"}
+        spec = archive.record.spec
         return {
-            region: self.mirror.url(region, spec) for region in self.mirror.regions if region in kept.record.regions
+            region: self.mirror.url(region, spec) for region in self.mirror.regions if region in archive.record.regions
         }
 
-    def _reachable(self, got: FetchResult) -> str:
-        if self.mirror is None or got.archive.record.regions:
+    def _reachable(self, result: FetchResult) -> str:
+        if self.mirror is None or result.archive.record.regions:
             return ""
-        return " ".join(["The archive was made and could not be copied to any bucket.", *got.notes])
+        return " ".join(["The archive was made and could not be copied to any bucket.", *result.notes])
 
-    async def _hit(self, request: ArchiveRequest, region: str, base: str) -> str:
-        """The address of an archive that is there, in the preferred region if it is there; "" if there is none."""
+    async def _find_url(self, request: ArchiveRequest, region: str, base: str) -> str:
+        """The URL of an existing archive, in the preferred region if possible; "" if there is none."""
         if not HEX.fullmatch(request.revision):
             resolved = await self._look("hgweb", lambda cancel: self.engine.resolve(request, cancel)[0].node, "")
             if not resolved:
                 return ""
             request = replace(request, revision=resolved)
         if self.mirror is not None:
-            return await self._look("buckets", lambda cancel: self._in_buckets(request, region), "")
-        return await self._look("disk", lambda cancel: self._here(request, base), "")
+            return await self._look("buckets", lambda cancel: self._bucket_url(request, region), "")
+        return await self._look("disk", lambda cancel: self._local_url(request, base), "")
 
-    def _in_buckets(self, request: ArchiveRequest, region: str) -> str:
+    def _bucket_url(self, request: ArchiveRequest, region: str) -> str:
         assert self.mirror is not None
         found = self.engine.find_copy(request, region)
         return self.mirror.url(found[0], self.engine.short_spec(request)) if found is not None else ""
 
-    def _here(self, request: ArchiveRequest, base: str) -> str:
-        kept = self.engine.find_kept(request)
-        return self._urls(kept, base)[LOCAL] if kept is not None else ""
+    def _local_url(self, request: ArchiveRequest, base: str) -> str:
+        archive = self.engine.find_cached(request)
+        return self._urls(archive, base)[LOCAL] if archive is not None else ""
 
     def _failed(self, asked: HttpRequest, error: Exception) -> Response:
         self._note("failure", f"The server itself failed: {type(error).__name__}.")
@@ -290,7 +299,7 @@ class ArchiverService:
 
 
 def _read_request(asked: HttpRequest) -> ArchiveRequest | Response:
-    """The path is split before it is decoded: a revision may have an encoded slash in it."""
+    """The path is split before it is decoded: a revision may contain an encoded slash."""
     raw = asked.scope.get("raw_path", b"").decode("latin-1").partition("/archiver/hgmo/")[2]
     repository, _, revision = raw.rstrip("/").rpartition("/")
     query = asked.query_params
@@ -321,8 +330,8 @@ _START_SECONDS = 20.0
 class ArchiverServer:
     """Serves between `start` and `stop`; also a context manager. `port` 0 takes a free one; `url` once it listens.
 
-    `write` gets what the operator should know, one sentence of a kind in a minute. `lookup_seconds`, `header_seconds`
-    and `most` are for tests.
+    `write` gets notes for the operator, at most one of a kind in a minute. `lookup_seconds`, `header_seconds` and
+    `most` are for tests.
     """
 
     def __init__(
@@ -345,14 +354,14 @@ class ArchiverServer:
         return f"http://{host}:{self._port}"
 
     def start(self) -> None:
-        """Raises `AppError` where it cannot listen."""
+        """Raises `AppError` if it cannot listen."""
         try:
             listener = socket.create_server(
                 (self._host, self._port), family=socket.AF_INET6 if ":" in self._host else socket.AF_INET
             )
         except OSError as error:
             raise AppError(
-                f"{self._host} port {self._port} cannot be listened at: {disk_words(error)}.", "Choose another --port."
+                f"Cannot listen on {self._host} port {self._port}: {disk_words(error)}.", "Choose another --port."
             ) from error
         self._port = listener.getsockname()[1]
         config = configure(
@@ -363,7 +372,7 @@ class ArchiverServer:
         self._thread = threading.Thread(target=self._server.run, args=([listener],), name="archiver", daemon=True)
         self._thread.start()
         if not self._server.listening.wait(_START_SECONDS):
-            raise AppError("The server did not come up.", "Try again.")
+            raise AppError("The server did not start.", "Try again.")
 
     def stop(self) -> None:
         if self._server is not None and self._thread is not None:

@@ -1,7 +1,7 @@
 """Parsing of what names a source: URLs of an hgweb, of GitHub or of an Archiver server, and `archives:` texts.
 
-The configured hgweb is recognized by its URL, whatever that is. Any other is recognized by its host name (hg....), or by
-one of hgweb's commands in the path followed by at least 12 digits of a revision: URLs of other systems have "file",
+The configured hgweb is recognized by its URL, whatever that is. Any other is recognized by its host name (hg....), or
+by one of hgweb's commands in the path followed by at least 12 digits of a revision: URLs of other systems have "file",
 "log" and "archive" in their paths, too.
 """
 
@@ -72,7 +72,7 @@ _ESR = re.compile(r"(mozilla|comm)-esr[0-9]+", re.ASCII)
 
 
 def parse_configured_url(pasted: PastedText) -> ArchiveLocator | None:
-    """The source on the configured hgweb that an address names, None for every other text."""
+    """The locator of a URL of the configured hgweb, None for every other text."""
     if not pasted.hgweb or pasted.url is None or not pasted.url.is_web:
         return None
     try:
@@ -98,7 +98,7 @@ def parse_configured_url(pasted: PastedText) -> ArchiveLocator | None:
 
 
 def parse_url(pasted: PastedText) -> ArchiveLocator | None:
-    """The source that a pasted text names, None if it is not ours."""
+    """The locator of a pasted text, None if it belongs to another system."""
     prefix, colon, body = pasted.text.partition(":")
     if colon and prefix.lower() in ("archives", "archive"):
         return _parse_short_text(body)
@@ -153,13 +153,13 @@ def _parse_short_text(text: str) -> ArchiveLocator:
     if found is None:
         raise InvalidLocatorError(
             "Incomplete archives: locator.",
-            "Syntax: archives:REPOSITORY, archives:REPOSITORY@REVISION[/DIRECTORY], archives:repositories, archives:held.",
+            "Syntax: archives:REPOSITORY[@REVISION[/DIRECTORY]], archives:repositories, archives:held.",
         )
     return found
 
 
 def _root(text: str) -> str:
-    """A server of which all addresses begin so; it may have a path."""
+    """The URL that all URLs of a server begin with; it may have a path."""
     url = split_url(text)
     if not url.is_web or url.query or url.fragment:
         raise InvalidLocatorError("root= must be the https URL of a server.")
@@ -180,14 +180,14 @@ def _parse_hgweb(url: PastedUrl, segments: list[str]) -> ArchiveLocator | None:
 
 
 def _command_at(segments: list[str]) -> int | None:
-    """Where a repository's name ends."""
+    """Index of the segment that ends the repository's name."""
     return next((place for place, one in enumerate(segments) if place and one in COMMANDS), None)
 
 
 def _parse_command(
     repository: str, command: str, rest: list[str], url: PastedUrl, root: str
 ) -> SourceRepository | SourceRevision | None:
-    """What an hgweb's page is about; `rest` is what follows the command."""
+    """The locator of an hgweb page; `rest`: what follows the command."""
     first = unescape(rest[0]) if rest else ""
     below = _join(rest[1:])
     match = _ARCHIVE_NAME.fullmatch(first) if command == "archive" else None
@@ -207,7 +207,7 @@ def _parse_command(
 
 
 def _certain(found: SourceRepository | SourceRevision, url: PastedUrl) -> bool:
-    """Whether an address on a host that does not call itself hg is an hgweb's all the same."""
+    """Whether a URL on a host that is not named hg.... is of an hgweb nevertheless."""
     if isinstance(found, SourceRevision):
         if HEX.fullmatch(found.revision) is None:
             return False
@@ -236,7 +236,7 @@ def _parse_github(url: PastedUrl) -> ArchiveLocator | None:
             return SourceRevision(repository, "/".join(ref), root=GITHUB)
         case ["pull", _, "commits", revision]:
             return SourceRevision(repository, revision, root=GITHUB)
-        case ["tree" | "blob", revision, *below]:  # a branch with a slash cannot be told from a directory
+        case ["tree" | "blob", revision, *below]:  # a branch with a slash is not distinguishable from a directory
             return SourceRevision(repository, revision, "/".join(below), root=GITHUB)
         case ["archive", *ref] if ref and (match := _ARCHIVE_NAME.fullmatch("/".join(ref))):
             return SourceRevision(repository, _without_refs(match[1]), "", match[2], GITHUB)

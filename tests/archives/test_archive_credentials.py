@@ -235,7 +235,7 @@ def test_a_copy_that_failed_is_exit_code_1_and_the_archive_is_there(
     for name, value in storage.environment.items():
         monkeypatch.setenv(name, value)
     storage.bucket("exit-code")
-    call = ("archive", "get", "projects/ash", "tip", "--yes", "--output", str(tmp_path / "o"), "--hg-url", hgweb.url)
+    call = ("archives", "get", "projects/ash", "tip", "--yes", "--output", str(tmp_path / "o"), "--hg-url", hgweb.url)
     buckets = "us-east-1=exit-code,us-west-2=nosuchbucket"
     done = Caller(capsysbinary)(*call, "--buckets", buckets)
     assert done.code == 1 and "not copied to us-west-2" in done.err
@@ -247,6 +247,6 @@ def test_a_copy_that_failed_is_exit_code_1_and_the_archive_is_there(
 def test_a_region_without_any_bucket_is_said_to_do_nothing(
     hgweb: Hgweb, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    call = ("archive", "get", "projects/ash", "tip", "--yes", "--output", str(tmp_path / "o"), "--hg-url", hgweb.url)
+    call = ("archives", "get", "projects/ash", "tip", "--yes", "--output", str(tmp_path / "o"), "--hg-url", hgweb.url)
     done = Caller(capsysbinary)(*call, "--region", "us-west-2")
     assert done.code == 0 and "--region chooses among buckets" in done.err

@@ -38,7 +38,7 @@ def test_every_name_of_a_revision_leads_to_the_same_archive(hgweb: Hgweb, bench:
     second = hgweb.repositories.second
     made = bench(hgweb.url)
     names = [second, second[:12], second[:7], "tip", "feature/long-branch-name", "2"]
-    assert {made.get(ASH, name).kept.record.node for name in names} == {second}
+    assert {made.get(ASH, name).archive.record.node for name in names} == {second}
     assert [made.get(ASH, name).fetched for name in names] == [False] * 6
 
 
@@ -80,10 +80,10 @@ def test_names_that_no_server_can_have_are_never_sent(asked: tuple[str, ...]) ->
 def test_a_tar_from_a_server_that_allows_zip_only_is_what_mercurial_would_have_packed(
     hgweb: Hgweb, zip_only: Hgweb, bench: EngineFactory
 ) -> None:
-    own = bench(hgweb.url, cache="own").get(ASH, "REL_1", suffix="tar.gz").kept
+    own = bench(hgweb.url, cache="own").get(ASH, "REL_1", suffix="tar.gz").archive
     repacked = bench(zip_only.url)
     got = repacked.get(ASH, "REL_1", suffix="tar.gz")
-    assert got.archive.record.repacked_from == "zip" and "gave no tar.gz" in got.notes[0]
+    assert got.archive.record.repacked_from == "zip" and "provides no tar.gz" in got.notes[0]
     assert any("repacking" in report.sentence for report in repacked.reports)
     assert described(got.archive.path) == described(own.path)
     again = bench(zip_only.url, cache="again").get(ASH, "REL_1", suffix="tar.gz")
@@ -97,7 +97,7 @@ def test_a_tar_from_a_server_that_allows_zip_only_is_what_mercurial_would_have_p
 
 def test_a_kept_zip_is_repacked_where_the_server_is_away(zip_only: Hgweb, bench: EngineFactory) -> None:
     made = bench(zip_only.url)
-    node = made.get(ASH, "REL_1").kept.record.node
+    node = made.get(ASH, "REL_1").archive.record.node
     away = bench(zip_only.url)
     away.engine.http = away.engine.http.with_mode(Mode.OFFLINE)
     got = away.get(ASH, node, suffix="tar.gz")
@@ -138,7 +138,7 @@ def test_many_who_want_one_archive_cause_one_fetch(hgweb: Hgweb, bench: EngineFa
     found: list[bytes] = []
 
     def ask(number: int) -> None:
-        found.append(benches[number].get(ASH, "tip").kept.path.read_bytes())
+        found.append(benches[number].get(ASH, "tip").archive.path.read_bytes())
 
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(6)]
     for thread in threads:
@@ -189,7 +189,7 @@ def test_an_archive_that_rotted_on_the_disk_is_not_handed_out(
     hgweb: Hgweb, bench: EngineFactory, tmp_path: Path
 ) -> None:
     made = bench(hgweb.url)
-    kept = made.get(ASH, "REL_1").kept
+    kept = made.get(ASH, "REL_1").archive
     content = bytearray(kept.path.read_bytes())
     content[100] ^= 1
     kept.path.write_bytes(content)
@@ -198,9 +198,9 @@ def test_an_archive_that_rotted_on_the_disk_is_not_handed_out(
     assert list((tmp_path / "out").iterdir()) == []
     fresh = made.get(ASH, "REL_1")
     assert fresh.fetched
-    path, new = save_copy(made.engine.store, fresh.kept, tmp_path / "out", CancelToken())
+    path, new = save_copy(made.engine.store, fresh.archive, tmp_path / "out", CancelToken())
     assert new and zipfile.ZipFile(io.BytesIO(path.read_bytes())).testzip() is None
-    assert save_copy(made.engine.store, fresh.kept, tmp_path / "out", CancelToken()) == (path, False)
+    assert save_copy(made.engine.store, fresh.archive, tmp_path / "out", CancelToken()) == (path, False)
 
 
 def test_a_single_file_can_be_asked_for(hgweb: Hgweb, bench: EngineFactory) -> None:
@@ -211,20 +211,6 @@ def test_a_single_file_can_be_asked_for(hgweb: Hgweb, bench: EngineFactory) -> N
 
 
 def test_the_archive_of_a_name_that_is_no_ascii_is_whole(hgweb: Hgweb, zip_only: Hgweb, bench: EngineFactory) -> None:
-    repacked = bench(zip_only.url).get(ASH, "REL_1", "testing/café", suffix="tar.gz").kept
-    own = bench(hgweb.url, cache="own").get(ASH, "REL_1", "testing/café", suffix="tar.gz").kept
+    repacked = bench(zip_only.url).get(ASH, "REL_1", "testing/café", suffix="tar.gz").archive
+    own = bench(hgweb.url, cache="own").get(ASH, "REL_1", "testing/café", suffix="tar.gz").archive
     assert described(repacked.path) == described(own.path)
-
-
-def test_what_a_killed_fetch_left_goes_after_a_day(hgweb: Hgweb, bench: EngineFactory) -> None:
-    import os
-
-    made = bench(hgweb.url)
-    directory = made.engine.store.directory
-    directory.mkdir(parents=True)
-    old, young = directory / ".aa.zip.1.part", directory / ".bb.zip.2.part"
-    for path, age in ((old, 100_000), (young, 100)):
-        path.write_bytes(b"half")
-        os.utime(path, (path.stat().st_mtime - age,) * 2)
-    made.get(ASH, "tip")
-    assert not old.exists() and young.exists()

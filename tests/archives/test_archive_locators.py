@@ -114,8 +114,8 @@ def test_the_addresses_of_other_systems_are_left_to_them(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("archive:", "looks like|incomplete"),
-        ("archive:x@", "incomplete"),
+        ("archive:", "Unrecognized"),
+        ("archive:x@", "Incomplete"),
         ("archive:x?suffix=rar", "suffix="),
         ("archive:x?root=http://hg.example", "plain http"),
         (f"http://hg.mozilla.org/try/rev/{SHORT}", "plain http"),
@@ -217,7 +217,7 @@ def test_its_neighbours_are_not_taken_for_the_configured_hgweb(text: str) -> Non
 
 
 def test_the_session_tells_the_parser_which_hgweb_is_configured(ciexplore: Caller, tmp_path: Path) -> None:
-    call = ("archive", "get", "http://127.0.0.1:9/below/x/rev/tip", "--yes", "--output", str(tmp_path))
+    call = ("archives", "get", "http://127.0.0.1:9/below/x/rev/tip", "--yes", "--output", str(tmp_path))
     refused = ciexplore(*call)
     assert refused.code == 2
     done = ciexplore(*call, "--hg-url", "http://127.0.0.1:9/below")
@@ -263,7 +263,8 @@ def test_open_in_browser_leads_to_what_was_opened(hgweb: Hgweb) -> None:
     try:
         for locator in (
             SourceRepositories(hgweb.url), SourceRepository("projects/ash", hgweb.url),
-            SourceRevision("projects/ash", first, root=hgweb.url), SourceRevision("projects/ash", "REL_1", root=hgweb.url),
+            SourceRevision("projects/ash", first, root=hgweb.url),
+            SourceRevision("projects/ash", "REL_1", root=hgweb.url),
             SourceRevision("projects/ash", first, "testing/café", "", hgweb.url),
             SourceRevision("projects/ash", first[:12], "testing", "zip", hgweb.url),
         ):  # fmt: skip

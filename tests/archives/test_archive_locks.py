@@ -58,9 +58,10 @@ def test_whoever_waits_can_stop_waiting(tmp_path: Path) -> None:
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
     script = (
-        "import os, signal, pathlib\nfrom backends.archives.store import locked\n"
+        "import os, signal, pathlib\nfrom backends.archives.store import lock_file\n"
         "from backends.cancel import CancelToken\n"
-        f"with locked(pathlib.Path({str(tmp_path / 'x')!r}), CancelToken()):\n os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"with lock_file(pathlib.Path({str(tmp_path / 'x')!r}), CancelToken()):\n"
+        " os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     subprocess.run([sys.executable, "-c", script], env=environment(), timeout=60)
     assert (tmp_path / "x").exists()
@@ -70,7 +71,7 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
 
 def test_a_lock_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "x").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(FileError, match="cannot be locked"), lock_file(tmp_path / "x", CancelToken()):
+    with pytest.raises(FileError, match="Cannot lock"), lock_file(tmp_path / "x", CancelToken()):
         pass
     assert not (tmp_path / "elsewhere").exists()
 

@@ -141,13 +141,13 @@ def test_pinned_repositories_are_never_written_through_a_link(tmp_path: Path) ->
 
 WRITE = """
 from pathlib import Path
-from backends.archives.fetch import place
-from backends.archives.store import Account, Store
-from backends.archives.spec import Wanted
+from backends.archives.fetch import save_copy
+from backends.archives.store import ArchiveRecord, ArchiveStore
+from backends.archives.spec import ArchiveSpec
 from backends.cancel import CancelToken
 import backends.transfers.durability, hashlib
 cache, out = map(Path, sys.argv[1:])
-store, spec = Store(cache / "archives"), Wanted("https://hg.example", "projects/ash", "a" * 40, "", "zip")
+store, spec = ArchiveStore(cache / "archives"), ArchiveSpec("https://hg.example", "projects/ash", "a" * 40, "", "zip")
 content = b"content" * 1000
 start_counting()
 with store.lock(spec, CancelToken()):
@@ -156,8 +156,8 @@ with store.lock(spec, CancelToken()):
         with store.writing(spec) as (stream, _):
             stream.write(content)
         digest = hashlib.sha256(content).hexdigest()
-        kept = store.keep(Account(spec.root, spec.repository, spec.node, "", "zip", "", 7000, digest, 1, 7000))
-place(store, kept, out, CancelToken())
+        kept = store.keep(ArchiveRecord(spec.root, spec.repository, spec.node, "", "zip", "", 7000, digest, 1, 7000))
+save_copy(store, kept, out, CancelToken())
 """
 
 
@@ -186,29 +186,29 @@ FETCH = """
 from dataclasses import replace
 from pathlib import Path
 from backends import config
-from backends.archives.engine import Engine
-from backends.archives.spec import Request
+from backends.archives.engine import ArchiveEngine
+from backends.archives.spec import ArchiveRequest
 from backends.cancel import CancelToken
 from backends.http import Http
 import backends.transfers.durability, backends.transfers.bodies, backends.archives.hosts, backends.extraction.forward
 url, cache = sys.argv[1:]
-engine = Engine(Http(tries=1), replace(config.load(), hg_url=url, cache_dir=cache))
+engine = ArchiveEngine(Http(tries=1), replace(config.load(), hg_url=url, cache_dir=cache))
 start_counting()
-engine.get(Request("projects/ash", "REL_1", suffix="tar.gz"), CancelToken())
+engine.get(ArchiveRequest("projects/ash", "REL_1", suffix="tar.gz"), CancelToken())
 """
 
 
 def test_a_fetch_and_its_repacking_that_are_killed_end_in_the_same_archive(
     zip_only: Hgweb, bench: EngineFactory, tmp_path: Path
 ) -> None:
-    expected = bench(zip_only.url, cache="expected").get(ASH, "REL_1", suffix="tar.gz").kept.record.sha256
+    expected = bench(zip_only.url, cache="expected").get(ASH, "REL_1", suffix="tar.gz").archive.record.sha256
     for step in count(4, 4):  # an interpreter that imports all of this takes a second for each
         cache = f"cache{step}"
         killed = run_killed(FETCH, zip_only.url, str(tmp_path / cache), step=step)
         made = bench(zip_only.url, cache=cache)
         for kept in made.engine.store.all():
             assert hashlib.sha256(kept.path.read_bytes()).hexdigest() == kept.record.sha256, step
-        assert made.get(ASH, "REL_1", suffix="tar.gz").kept.record.sha256 == expected
+        assert made.get(ASH, "REL_1", suffix="tar.gz").archive.record.sha256 == expected
         made.get(ASH, "tip")
         left = [name for name in paths_written(tmp_path / cache) if name.endswith(".part")]
         assert left == [], f"step {step} left {left}"
@@ -218,22 +218,22 @@ def test_a_fetch_and_its_repacking_that_are_killed_end_in_the_same_archive(
 
 
 UPLOAD = """
-from backends.archives.buckets import Mirror
-from backends.archives.store import Store
+from backends.archives.buckets import BucketMirror
+from backends.archives.store import ArchiveStore
 from pathlib import Path
 from dataclasses import replace
 from backends.cancel import CancelToken
 import json, os
 url, cache, storage = sys.argv[1:]
 from backends import config
-from backends.archives.engine import Engine
-from backends.archives.spec import Request
+from backends.archives.engine import ArchiveEngine
+from backends.archives.spec import ArchiveRequest
 from backends.http import Http
 environment = {"AWS_ENDPOINT_URL": storage, "AWS_ACCESS_KEY_ID": "test-key", "AWS_SECRET_ACCESS_KEY": "test-secret"}
-mirror = Mirror({"us-east-1": "killed-copies"}, url, environment)
-engine = Engine(Http(tries=1), replace(config.load(), hg_url=url, cache_dir=cache), mirror=mirror)
+mirror = BucketMirror({"us-east-1": "killed-copies"}, url, environment)
+engine = ArchiveEngine(Http(tries=1), replace(config.load(), hg_url=url, cache_dir=cache), mirror=mirror)
 start_counting()
-got = engine.get(Request("projects/ash", "REL_1"), CancelToken())
+got = engine.get(ArchiveRequest("projects/ash", "REL_1"), CancelToken())
 assert got.archive.record.regions == {"us-east-1": "killed-copies"}, got
 """
 
@@ -271,7 +271,7 @@ def test_pins_killed_at_any_step_are_the_old_ones_or_the_new(tmp_path: Path) -> 
         directory.mkdir()
         Pins(directory).toggle(ROOT, "mozilla-central")
         killed = run_killed(PIN, str(directory), step=step)
-        assert Pins(directory).of(ROOT) in (["mozilla-central"], ["mozilla-central", ASH]), step
+        assert Pins(directory).names(ROOT) in (["mozilla-central"], ["mozilla-central", ASH]), step
         if not killed:
             break
     assert step > 2

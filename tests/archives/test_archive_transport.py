@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.archives.hosts import Hgweb as Client
+from backends.archives.hosts import HgwebHost as Client
 from backends.archives.hosts import SourceNotFoundError
 from backends.cancel import CancelToken
 from backends.errors import AppError
@@ -124,7 +124,7 @@ def test_an_archive_that_always_breaks_off_is_given_up(site: Site, bench: Engine
 
 def test_an_encoding_of_the_way_is_no_part_of_the_archive(site: Site, bench: EngineFactory) -> None:
     site.answers = [encoded]
-    assert bench(site.url).get("projects/ash", "tip").kept.path.read_bytes() == site.content
+    assert bench(site.url).get("projects/ash", "tip").archive.path.read_bytes() == site.content
 
 
 def test_a_redirect_to_plain_http_elsewhere_is_not_followed(site: Site, bench: EngineFactory) -> None:
@@ -203,5 +203,5 @@ def test_a_server_that_asks_to_wait_for_ten_minutes_is_not_asked_again_in_second
 def test_a_server_that_asks_to_wait_for_100_seconds_is_asked_again_then(site: Site, bench: EngineFactory) -> None:
     site.answers = [busy_for(100), whole]
     made = bench(site.url)
-    assert made.get("projects/ash", "tip").kept.path.read_bytes() == site.content
+    assert made.get("projects/ash", "tip").archive.path.read_bytes() == site.content
     assert made.waits == [100.0]

@@ -165,7 +165,7 @@ def old() -> Iterator[Original]:
 
 @pytest.fixture
 def content(hgweb: Hgweb, bench: EngineFactory) -> bytes:
-    return bytes(bench(hgweb.url, cache="content").get(ASH, "tip").kept.path.read_bytes())
+    return bytes(bench(hgweb.url, cache="content").get(ASH, "tip").archive.path.read_bytes())
 
 
 def fetch(made: EngineUnderTest, old: Original, region: str = "") -> bytes:
@@ -274,7 +274,7 @@ def test_a_task_that_is_pending_after_it_had_started_is_asked_for_again_at_once(
     old.first, old.states = ["202", f"{old.url}/s3/x"], [state("STARTED"), state("PENDING")]
     old.files = {"/s3/x": content}
     asking, clock = timed(bench(hgweb.url), old)
-    assert asking.get(ArchiveRequest(ASH, "tip"), CancelToken()).kept.path.read_bytes() == content
+    assert asking.get(ArchiveRequest(ASH, "tip"), CancelToken()).archive.path.read_bytes() == content
     assert clock[-1] < 10
 
 
@@ -287,7 +287,7 @@ def test_a_server_that_is_away_for_minutes_is_waited_for(
     made = bench(hgweb.url)
     asking, clock = timed(made, old)
     reports = list[ProgressReport]()
-    assert asking.get(ArchiveRequest(ASH, "tip"), CancelToken(), reports.append).kept.path.read_bytes() == content
+    assert asking.get(ArchiveRequest(ASH, "tip"), CancelToken(), reports.append).archive.path.read_bytes() == content
     assert sum(report.state == "RETRY" for report in reports) == away
     assert clock[-1] < 200
 
@@ -320,7 +320,7 @@ def test_an_archive_that_is_gone_when_it_is_fetched_is_made_again(
     ]  # fmt: skip
     old.files = {"/s3/x": content}
     asking, _ = timed(bench(hgweb.url), old)
-    assert asking.get(ArchiveRequest(ASH, "tip"), CancelToken()).kept.path.read_bytes() == content
+    assert asking.get(ArchiveRequest(ASH, "tip"), CancelToken()).archive.path.read_bytes() == content
 
 
 def test_a_full_revision_is_asked_of_an_archiver_although_the_hgweb_is_away(
@@ -347,8 +347,8 @@ def test_an_archive_of_another_kind_than_was_asked_for_is_not_kept(
     old: Original, hgweb: Hgweb, bench: EngineFactory, tmp_path: Path, came: str
 ) -> None:
     made = bench(hgweb.url, cache="other")
-    packed = made.get(ASH, "tip", suffix="tar.gz").kept.path.read_bytes()
-    other = made.get(ASH, "tip", suffix=came).kept.path.read_bytes() if came != "tar" else gzip.decompress(packed)
+    packed = made.get(ASH, "tip", suffix="tar.gz").archive.path.read_bytes()
+    other = made.get(ASH, "tip", suffix=came).archive.path.read_bytes() if came != "tar" else gzip.decompress(packed)
     old.first, old.files = [f"{old.url}/s3/x"], {"/s3/x": other}
     made = bench(hgweb.url)
     with pytest.raises(AppError, match=f"it is a {came}, not a tar.gz"):

@@ -11,7 +11,7 @@ import pytest
 
 from backends.archives.client import _Envelope
 from backends.archives.hosts import TEMPLATE, _hg_changeset, _Log, fill_template
-from backends.archives.hosts import Hgweb as Client
+from backends.archives.hosts import HgwebHost as Client
 from backends.archives.spec import ArchiveSpec, bucket_key, task_id
 from backends.cancel import CancelToken
 
@@ -41,7 +41,7 @@ def test_every_recorded_state_is_read_and_a_hollow_success_is_a_failure(schemas:
     for path in sorted((schemas / "examples" / "archiver").glob("status-*.json")):
         state = msgspec.json.decode(path.read_bytes(), type=_Envelope).result
         assert state.state in allowed
-        seen[path.stem] = state.shown_state
+        seen[path.stem] = state.effective_state
     assert seen["status-success-but-hg-404"] == seen["status-failure"] == "FAILURE"
     assert seen["status-success"] == "SUCCESS" and seen["status-pending"] == "PENDING"
 

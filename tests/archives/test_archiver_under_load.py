@@ -88,7 +88,7 @@ def test_an_archive_in_a_bucket_is_served_without_the_hgweb(
         for key in storage.keys(name):
             storage._ask("DELETE", f"/{name}/{key}")
         storage.bucket(name)
-    kept = bench(hgweb.url, mirror=mirror(storage, hgweb, east="hit-east", west="hit-west")).get(ASH, "REL_1").kept
+    kept = bench(hgweb.url, mirror=mirror(storage, hgweb, east="hit-east", west="hit-west")).get(ASH, "REL_1").archive
     content, first = kept.path.read_bytes(), hgweb.repositories.first
     if by == "the original":
         for name in ("hit-east", "hit-west"):
@@ -109,7 +109,7 @@ def test_a_damaged_copy_is_not_served_but_put_there_again(hgweb: Hgweb, storage:
     storage.bucket("damaged-east")
     place = BucketMirror({EAST: "damaged-east"}, hgweb.url, storage.environment)
     made = bench(hgweb.url, mirror=place)
-    kept = made.get(ASH, "REL_1").kept
+    kept = made.get(ASH, "REL_1").archive
     storage.put("damaged-east", kept.record.spec.key, kept.path.read_bytes()[:-10])
     with ArchiverServer(made.engine) as running:
         asked = f"{running.url}/archiver/hgmo/{ASH}/{hgweb.repositories.first[:12]}?suffix=zip"
@@ -146,7 +146,7 @@ def test_a_name_that_a_hanging_hgweb_cannot_resolve_is_a_task_and_the_status_ans
 
 
 def test_more_tasks_than_can_wait_are_refused_with_503(bench: EngineFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "MOST_WAITING", 3)
+    monkeypatch.setattr(server, "MOST_WAITING_TASKS", 3)
     with hanging() as url, ArchiverServer(bench(url).engine, lookup_seconds=0.05) as running:
         asked = [httpx.get(f"{running.url}/archiver/hgmo/{ASH}/{'abcd' * 3}{number}") for number in range(5)]
         assert [answer.status_code for answer in asked] == [202, 202, 202, 503, 503]
@@ -192,7 +192,7 @@ def test_the_command_with_few_file_descriptors_serves_on_and_stays_quiet(
     errors = tmp_path / "stderr"
     with errors.open("wb") as stderr:
         running = subprocess.Popen(
-            command("archive", "serve", "--port", "0", "--hg-url", hgweb.url),
+            command("archives", "serve", "--port", "0", "--hg-url", hgweb.url),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, env=environment(), start_new_session=True,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors)),
         )  # fmt: skip

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from backends.archives.hosts import GitHub, SourceNotFoundError, host_for
+from backends.archives.hosts import GitHubHost, SourceNotFoundError, host_for
 from backends.archives.locators import GITHUB
 from backends.archives.spec import ArchiveSpec
 from backends.cancel import CancelToken
@@ -66,8 +66,8 @@ def site() -> Iterator[str]:
     server.server_close()
 
 
-def github(made: EngineUnderTest, site: str) -> GitHub:
-    return GitHub(made.engine.http, site, site)
+def github(made: EngineUnderTest, site: str) -> GitHubHost:
+    return GitHubHost(made.engine.http, site, site)
 
 
 def test_a_branch_is_resolved_and_its_archive_kept(site: str, bench: EngineFactory) -> None:
@@ -76,7 +76,7 @@ def test_a_branch_is_resolved_and_its_archive_kept(site: str, bench: EngineFacto
     found = source.resolve("a/b", "feature/x")
     assert (found.node, found.author, found.time_ms) == (SHA, "Ann", 1_795_161_600_000)
     spec = ArchiveSpec(site, "a/b", found.node, "", "zip")
-    got = made.engine.have(spec, source, found.time_ms, CancelToken(), made.reports.append)
+    got = made.engine.provide(spec, source, found.time_ms, CancelToken(), made.reports.append)
     assert got.archive.record.members == 2 and not got.archive.record.confirmed
 
 
@@ -84,7 +84,7 @@ def test_a_suffix_that_github_never_makes_is_repacked_without_asking_for_it(site
     made = bench(site)
     source = github(made, site)
     spec = ArchiveSpec(site, "a/b", SHA, "", "tar.bz2")
-    got = made.engine.have(spec, source, 1_795_161_600_000, CancelToken(), made.reports.append)
+    got = made.engine.provide(spec, source, 1_795_161_600_000, CancelToken(), made.reports.append)
     assert got.archive.record.repacked_from == "zip" and made.waits == []
 
 
@@ -105,18 +105,20 @@ def test_what_is_not_on_github_is_said(site: str, bench: EngineFactory) -> None:
 def test_a_locator_of_github_asks_github(bench: EngineFactory) -> None:
     made = bench("https://hg.example")
     source = host_for(GITHUB, made.engine.http, made.engine.settings)
-    assert isinstance(source, GitHub)
+    assert isinstance(source, GitHubHost)
     assert source.archive_url(ArchiveSpec(GITHUB, "a/b", SHA, "", "zip")) == f"https://github.com/a/b/archive/{SHA}.zip"
 
 
 def test_github_is_not_asked_for_directories_and_the_list_says_so(bench: EngineFactory, site: str) -> None:
-    from backends.archives.lists import WHOLE_ONLY, RevisionArchives
+    from backends.archives.actions import ArchiveActions
+    from backends.archives.lists import ONLY_COMPLETE, RevisionArchiveList
     from backends.archives.locators import SourceRevision
     from backends.resources import Question
 
     made = bench(site)
-    archives = RevisionArchives(SourceRevision("a/b", SHA, "docs", root=GITHUB), made.engine.http, made.engine.settings)
+    locator = SourceRevision("a/b", SHA, "docs", root=GITHUB)
+    archives = RevisionArchiveList(locator, ArchiveActions(made.engine.http, made.engine.settings))
     archives.source = github(made, site)
     (page,) = archives.pages(CancelToken())
-    assert page.note == WHOLE_ONLY and page.frame["subdirectory"].null_count() == 3
+    assert page.note == ONLY_COMPLETE and page.frame["subdirectory"].null_count() == 3
     assert not any(isinstance(one, Question) for one in archives.menu(page.frame.row(0, named=True), page.frame))
