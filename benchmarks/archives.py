@@ -94,7 +94,7 @@ def child(url: str, suffix: str, folder: str) -> dict[str, Any]:
     settings = replace(config.load({}), hg_url=url, cache_dir=folder)
     begun = time.perf_counter()
     with Http() as http:
-        kept = ArchiveEngine(http, settings).get(ArchiveRequest("big", NODE, "", suffix), CancelToken()).kept
+        kept = ArchiveEngine(http, settings).get(ArchiveRequest("big", NODE, "", suffix), CancelToken()).archive
     seconds = time.perf_counter() - begun
     return {"seconds": seconds, "peak": peak(), "size": kept.record.size, "unpacked": kept.record.unpacked}
 
@@ -104,8 +104,8 @@ def upload(folder: str, endpoint: str) -> dict[str, Any]:
     from dataclasses import replace
 
     from backends import config
-    from backends.archives.engine import archive_store
     from backends.archives.buckets import BucketMirror
+    from backends.archives.engine import archive_store
     from backends.cancel import CancelToken
 
     store = archive_store(replace(config.load({}), cache_dir=folder))

@@ -24,7 +24,7 @@ from tests.archives.storage import Storage
 
 @pytest.fixture(scope="session")
 def repositories(tmp_path_factory: pytest.TempPathFactory) -> Repositories:
-    return mercurial_server.made(tmp_path_factory.mktemp("repositories"))
+    return mercurial_server.make_repositories(tmp_path_factory.mktemp("repositories"))
 
 
 @pytest.fixture(scope="session")

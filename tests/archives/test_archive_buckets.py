@@ -96,20 +96,20 @@ def test_wrong_credentials_are_named_and_not_told(hgweb: Hgweb, buckets: Storage
         buckets.looks_at_credentials(False)
     assert got.archive.path.is_file() and got.archive.record.regions == {}
     words = " ".join(got.notes)
-    assert words.count("does not let you in (InvalidAccessKeyId)") >= 2 and "\n" not in words
+    assert words.count("was denied (InvalidAccessKeyId)") >= 2 and "\n" not in words
     assert not any(secret in words for secret in KEYS.values())
 
 
 def test_without_credentials_no_cloud_s_metadata_is_asked(hgweb: Hgweb, buckets: Storage, bench: EngineFactory) -> None:
     bare = BucketMirror({EAST: "east"}, hgweb.url, {"AWS_ENDPOINT_URL": buckets.url})
     got = bench(hgweb.url, mirror=bare).get(ASH, "tip")
-    assert any("no credentials" in note for note in got.notes)
+    assert any("No credentials" in note for note in got.notes)
 
 
 def test_a_storage_that_is_away_is_said_soon(hgweb: Hgweb, bench: EngineFactory) -> None:
     away = BucketMirror({EAST: "east"}, hgweb.url, {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", **KEYS})
     got = bench(hgweb.url, mirror=away).get(ASH, "tip")
-    assert any("cannot be reached" in note for note in got.notes)
+    assert any("Cannot reach" in note for note in got.notes)
 
 
 def big(made: EngineUnderTest) -> StoredArchive:
@@ -187,7 +187,7 @@ def test_another_revision_under_the_key_is_not_replaced(hgweb: Hgweb, buckets: S
     key = place.key(kept.record.spec)
     other = kept.record.node[:12] + "f" * 28
     buckets.put("east", key, b"first", {"x-amz-meta-node": other})
-    with pytest.raises(BucketError, match="another revision"):
+    with pytest.raises(BucketError, match="Another revision"):
         place.upload(EAST, kept, CancelToken())
     assert buckets.head("east", key).headers["content-length"] == "5"
 
@@ -235,12 +235,12 @@ def test_copies_that_failed_are_told_apart_from_other_notes(
 def test_a_bucket_that_cannot_be_used_is_found_before_anything_is_fetched(hgweb: Hgweb, buckets: Storage) -> None:
     assert mirror(buckets, hgweb).check() == {}
     (error,) = mirror(buckets, hgweb, west="nosuchbucket").check().values()
-    assert "no such place as the bucket nosuchbucket in us-west-2" in error.sentence
+    assert "Cannot find the bucket nosuchbucket in us-west-2" in error.sentence
     away = BucketMirror({EAST: "east"}, hgweb.url, {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", **KEYS})
-    assert "cannot be reached" in away.check()[EAST].sentence
+    assert "Cannot reach" in away.check()[EAST].sentence
     buckets.looks_at_credentials(True)
     try:
-        assert "does not let you in (InvalidAccessKeyId)" in mirror(buckets, hgweb).check()[EAST].sentence
+        assert "was denied (InvalidAccessKeyId)" in mirror(buckets, hgweb).check()[EAST].sentence
     finally:
         buckets.looks_at_credentials(False)
 

@@ -163,7 +163,7 @@ save_copy(store, kept, out, CancelToken())
 
 def test_an_archive_whose_writer_is_killed_at_any_step_is_whole_or_not_there(tmp_path: Path) -> None:
     """Kept, and then copied to where the user wants it; the next one completes both and leaves nothing half."""
-    for step in count(1):
+    for step in count(1, 2):
         cache, out = tmp_path / f"cache{step}", tmp_path / f"out{step}"
         killed = run_killed(WRITE, str(cache), str(out), step=step)
         store = ArchiveStore(cache / "archives")
@@ -202,7 +202,7 @@ def test_a_fetch_and_its_repacking_that_are_killed_end_in_the_same_archive(
     zip_only: Hgweb, bench: EngineFactory, tmp_path: Path
 ) -> None:
     expected = bench(zip_only.url, cache="expected").get(ASH, "REL_1", suffix="tar.gz").archive.record.sha256
-    for step in count(4, 4):  # an interpreter that imports all of this takes a second for each
+    for step in count(4, 9):  # an interpreter that imports all of this takes a second for each
         cache = f"cache{step}"
         killed = run_killed(FETCH, zip_only.url, str(tmp_path / cache), step=step)
         made = bench(zip_only.url, cache=cache)
@@ -244,7 +244,7 @@ def test_a_copy_to_a_bucket_that_is_killed_is_completed_by_the_next(
     from tests.archives.storage import Storage
 
     assert isinstance(storage, Storage)
-    for step in (5, 10, 12, 14, 0):
+    for step in (5, 12, 0):
         for key in storage.keys("killed-copies"):
             storage._ask("DELETE", f"/killed-copies/{key}")
         storage.bucket("killed-copies")

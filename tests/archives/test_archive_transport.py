@@ -41,10 +41,10 @@ class Site:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 if "/json-log/" in self.path:
-                    whole(self, json.dumps({"changesets": [{"node": NODE, "date": [1_400_000_000, 0]}]}).encode())
+                    send_all(self, json.dumps({"changesets": [{"node": NODE, "date": [1_400_000_000, 0]}]}).encode())
                     return
                 if "/archive/" not in self.path:
-                    whole(self, b"<!doctype html><title>hgweb</title>")
+                    send_all(self, b"<!doctype html><title>hgweb</title>")
                     return
                 with site.lock:
                     site.asked += 1
@@ -65,7 +65,7 @@ class Site:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
-def whole(asked: BaseHTTPRequestHandler, content: bytes) -> None:
+def send_all(asked: BaseHTTPRequestHandler, content: bytes) -> None:
     asked.send_response(200)
     asked.end_headers()
     asked.wfile.write(content)
@@ -106,7 +106,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def test_an_archive_that_breaks_off_is_fetched_again(site: Site, bench: EngineFactory) -> None:
-    site.answers = [cut, cut, whole]
+    site.answers = [cut, cut, send_all]
     made = bench(site.url)
     got = made.get("projects/ash", "tip")
     assert got.archive.path.read_bytes() == site.content
@@ -135,7 +135,7 @@ def test_a_redirect_to_plain_http_elsewhere_is_not_followed(site: Site, bench: E
 
 
 def test_one_server_makes_one_archive_at_a_time(site: Site, bench: EngineFactory) -> None:
-    site.answers = [whole]
+    site.answers = [send_all]
     benches = [bench(site.url) for _ in range(4)]
     threads = [threading.Thread(target=benches[number].get, args=(f"repository{number}", "tip")) for number in range(4)]
     for thread in threads:
@@ -146,7 +146,7 @@ def test_one_server_makes_one_archive_at_a_time(site: Site, bench: EngineFactory
 
 
 def test_a_server_that_gives_another_revision_is_not_believed(site: Site, bench: EngineFactory) -> None:
-    site.answers = [whole]
+    site.answers = [send_all]
     with pytest.raises(UnexpectedResponseError, match="another revision"):
         bench(site.url).get("projects/ash", "f" * 39 + "e")
 
@@ -157,7 +157,7 @@ def test_a_server_whose_index_is_for_people_only_says_so(site: Site) -> None:
 
 
 def page(asked: BaseHTTPRequestHandler, content: bytes) -> None:
-    whole(asked, b"<!DOCTYPE html><html><head><title>Sign in</title></head></html>")
+    send_all(asked, b"<!DOCTYPE html><html><head><title>Sign in</title></head></html>")
 
 
 def busy_for(seconds: int) -> Answer:
@@ -182,7 +182,7 @@ def test_a_page_in_place_of_the_archive_is_called_a_page(site: Site, bench: Engi
 def test_what_is_wrong_with_an_archive_is_said_by_its_name_and_not_by_the_name_of_a_part(
     site: Site, bench: EngineFactory, sent: bytes
 ) -> None:
-    site.answers = [lambda asked, _: whole(asked, sent)]
+    site.answers = [lambda asked, _: send_all(asked, sent)]
     made = bench(site.url)
     with pytest.raises(AppError) as raised:
         made.get("projects/ash", "tip")
@@ -201,7 +201,7 @@ def test_a_server_that_asks_to_wait_for_ten_minutes_is_not_asked_again_in_second
 
 
 def test_a_server_that_asks_to_wait_for_100_seconds_is_asked_again_then(site: Site, bench: EngineFactory) -> None:
-    site.answers = [busy_for(100), whole]
+    site.answers = [busy_for(100), send_all]
     made = bench(site.url)
     assert made.get("projects/ash", "tip").archive.path.read_bytes() == site.content
     assert made.waits == [100.0]

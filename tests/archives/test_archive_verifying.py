@@ -109,7 +109,7 @@ def test_no_beginning_of_an_archive_passes_for_it(
         verify_archive(path, WHOLE.with_suffix("tar.gz" if tar else "zip"), CancelToken())
 
 
-def written(path: Path, packed_as: str) -> Path:
+def write_archive(path: Path, packed_as: str) -> Path:
     """The same members in each kind of archive that a server might give."""
     if packed_as == "zip":
         return zipped(path, GOOD)
@@ -125,7 +125,7 @@ def written(path: Path, packed_as: str) -> Path:
 @pytest.mark.parametrize("asked", ["zip", "tar.gz", "tar.bz2"])
 @pytest.mark.parametrize("came", ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz"])
 def test_an_archive_of_another_kind_than_its_name_says_is_refused(tmp_path: Path, asked: str, came: str) -> None:
-    path = written(tmp_path / "a", came)
+    path = write_archive(tmp_path / "a", came)
     if asked == came:
         assert verify_archive(path, WHOLE.with_suffix(asked), CancelToken()).confirmed
         return

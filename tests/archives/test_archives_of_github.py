@@ -94,7 +94,7 @@ def test_what_is_not_on_github_is_said(site: str, bench: EngineFactory) -> None:
         source.resolve("a/b", "nosuch")
     with pytest.raises(SourceNotFoundError, match="no repository a/c"):
         list(source.log("a/c", CancelToken()))
-    with pytest.raises(UsageError, match="whole repositories"):
+    with pytest.raises(UsageError, match="complete repositories"):
         source.archive_url(ArchiveSpec(site, "a/b", SHA, "docs", "zip"))
     with pytest.raises(UsageError):
         source.repositories()
