@@ -151,18 +151,18 @@ class ArchiverClient:
     ) -> StoredArchive:
         """Polls until there is something to fetch. If that fails the archive is requested again: URLs expire, and the
         server makes an archive again that is gone."""
-        asked = self._archive_url(spec, region)
+        archive_url = self._archive_url(spec, region)
         storage, refused = _Outage(self._clock), 0
         while True:
-            state = self._ready(asked, cancel, on_progress)
+            state = self._ready(archive_url, cancel, on_progress)
             failures = list[HttpError]()
-            for url in [asked] if state is None else _preferred_first(state.s3_urls, region):
+            for url in [archive_url] if state is None else _preferred_first(state.s3_urls, region):
                 try:
                     with self._http.downloader() as downloader:
+                        source_url = archive_url.partition("?")[0]
                         return fetch_archive(
-                            self._engine.store, spec, url, asked.partition("?")[0], downloader, cancel, on_progress,
-                            committed_ms,
-                        )  # fmt: skip
+                            self._engine.store, spec, url, source_url, downloader, cancel, on_progress, committed_ms
+                        )
                 except HttpError as error:
                     failures.append(error)
             again = next((error for error in failures if error.retryable), None)
@@ -185,7 +185,7 @@ class ArchiverClient:
         path = f"{quote(spec.repository, safe='/')}/{spec.node[:SHORT_DIGITS]}"
         return f"{self.url}/archiver/hgmo/{path}?{urlencode({name: text for name, text in query.items() if text})}"
 
-    def _ready(self, asked: str, cancel: CancelToken, on_progress: ProgressCallback) -> TaskState | None:
+    def _ready(self, archive_url: str, cancel: CancelToken, on_progress: ProgressCallback) -> TaskState | None:
         """Returns when there is something to fetch: None after a redirect, else the task's last state."""
         begun, wait, outage = self._clock(), 1.0, _Outage(self._clock)
         pending, started = begun, False
@@ -193,7 +193,7 @@ class ArchiverClient:
         while True:
             try:
                 if not task:
-                    answer = self._request(asked, cancel)
+                    answer = self._request(archive_url, cancel)
                     self._was_reached = True
                     if answer.url:
                         return None
@@ -235,9 +235,9 @@ class ArchiverClient:
             self._pause(wait * random.uniform(0.8, 1.2), cancel)  # noqa: S311 - so that clients do not poll in step
             wait = min(wait * 1.5, _LONGEST_WAIT)
 
-    def _request(self, asked: str, cancel: CancelToken) -> RedirectTarget:
+    def _request(self, archive_url: str, cancel: CancelToken) -> RedirectTarget:
         try:
-            answer = self._http.locate(asked, cancel=cancel, accept="application/json")
+            answer = self._http.locate(archive_url, cancel=cancel, accept="application/json")
         except NotFoundError as error:  # an Archiver responds 302 or 202 for every repository
             raise self._no_archiver(404) from error
         if answer.url or (answer.status == 202 and answer.headers.get("location")):

@@ -141,8 +141,8 @@ class ArchiveEngine:
     ) -> tuple[ArchiveSpec, SourceHost, int | None]:
         """Which archive that is, its server, and when the revision was committed (epoch milliseconds).
 
-        The server is not asked about at least 12 digits of a revision that is cached, if only as zip; nor is it needed
-        for those of one that is in a bucket.
+        A revision given by at least 12 digits needs no request if it is cached, if only as zip; if it is in a bucket
+        the server need not be reachable.
         """
         source = host_for(request.root, self.http, self.settings)
         if cached := self._find_cached(source.root, request):

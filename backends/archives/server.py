@@ -81,14 +81,8 @@ class ServerTasks:
     `reachable(result)`: why clients could not fetch the result, "" if they can: a success has something to fetch.
     """
 
-    def __init__(
-        self,
-        engine: ArchiveEngine,
-        reachable: Callable[[FetchResult], str],
-        *,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._engine, self._reachable, self._clock = engine, reachable, clock
+    def __init__(self, engine: ArchiveEngine, reachable: Callable[[FetchResult], str]) -> None:
+        self._engine, self._reachable = engine, reachable
         self._tasks: dict[str, ServerTask] = {}
         self._lock = threading.Lock()
         self._cancel = CancelToken()
@@ -136,11 +130,11 @@ class ServerTasks:
             end = ProgressReport(ArchiveState.FAILURE, str(error))
         except Exception as error:  # the client must not wait for ever
             end = ProgressReport(ArchiveState.FAILURE, f"The server itself failed: {type(error).__name__}.")
-        task.ended = self._clock()
+        task.ended = time.monotonic()
         task.report = end
 
     def _sweep(self) -> None:
-        now = self._clock()
+        now = time.monotonic()
         old = [one for one, task in self._tasks.items() if task.ended is not None and now - task.ended > KEPT_SECONDS]
         done = (
             [one for one, task in self._tasks.items() if task.ended is not None]
@@ -188,7 +182,7 @@ class ArchiverService:
                 Route("/archiver/files/{name}", self._file),
             ],
             middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(_LOOPBACK))] if loopback else [],
-            exception_handlers={404: _no_such_place, Exception: self._failed},
+            exception_handlers={404: _unknown_path, Exception: self._failed},
         )
 
     def close(self) -> None:
@@ -215,28 +209,29 @@ class ArchiverService:
             self._running.discard(cancel)
             cancel.cancel()
 
-    async def _archive(self, asked: HttpRequest) -> Response:
-        request = _read_request(asked)
+    async def _archive(self, http_request: HttpRequest) -> Response:
+        request = _read_request(http_request)
         if isinstance(request, Response):
             return request
-        region = asked.query_params.get("preferred_region", "")
-        found = await self._find_url(request, region, str(asked.base_url))
+        region = http_request.query_params.get("preferred_region", "")
+        found = await self._find_url(request, region, str(http_request.base_url))
         if found:
             return RedirectResponse(found, 302)
         try:
             task = self.tasks.start(request, region)
         except TooBusyError as error:
             return _error_response(503, "Service Unavailable", str(error), {"retry-after": "60"})
-        where = f"{asked.base_url}archiver/status/{quote(task.id)}"
+        where = f"{http_request.base_url}archiver/status/{quote(task.id)}"
         return JSONResponse({"result": {}, "request_id": _request_id()}, 202, headers={"location": where})
 
-    async def _status(self, asked: HttpRequest) -> Response:
-        task = self.tasks.find(asked.path_params["task"])
-        told: dict[str, Any] = dict(_UNKNOWN) if task is None else await self._describe_task(task, str(asked.base_url))
-        return JSONResponse({"result": told, "request_id": _request_id()})
+    async def _status(self, http_request: HttpRequest) -> Response:
+        task = self.tasks.find(http_request.path_params["task"])
+        base = str(http_request.base_url)
+        status = dict(_UNKNOWN) if task is None else await self._describe_task(task, base)
+        return JSONResponse({"result": status, "request_id": _request_id()})
 
-    async def _file(self, asked: HttpRequest) -> Response:
-        match = _FILE.fullmatch(asked.path_params["name"])
+    async def _file(self, http_request: HttpRequest) -> Response:
+        match = _FILE.fullmatch(http_request.path_params["name"])
         archive = await self._look("disk", lambda cancel: self._find_file(match), None)
         if archive is None:
             return _error_response(404, "Not Found", "There is no such archive.")
@@ -250,15 +245,15 @@ class ArchiverService:
         return archive
 
     async def _describe_task(self, task: ServerTask, base: str) -> dict[str, Any]:
-        told = {"state": str(task.report.state), "status": task.report.sentence, "src_url": "", "s3_urls": {}}
+        status = {"state": str(task.report.state), "status": task.report.sentence, "src_url": "", "s3_urls": {}}
         if task.result is None:
-            return told
+            return status
         archive = task.result.archive
         nothing: dict[str, str] = {}
         urls = await self._look("signing", lambda cancel: self._urls(archive, base), nothing)
         if not urls:
-            return {**told, "state": "STARTED", "status": "The archive is there; its URLs are being signed."}
-        return {**told, "src_url": archive.record.source_url, "s3_urls": urls}
+            return {**status, "state": "STARTED", "status": "The archive is there; its URLs are being signed."}
+        return {**status, "src_url": archive.record.source_url, "s3_urls": urls}
 
     def _urls(self, archive: StoredArchive, base: str) -> dict[str, str]:
         if self.mirror is None:
@@ -293,16 +288,16 @@ class ArchiverService:
         archive = self.engine.find_cached(request)
         return self._urls(archive, base)[LOCAL] if archive is not None else ""
 
-    def _failed(self, asked: HttpRequest, error: Exception) -> Response:
+    def _failed(self, http_request: HttpRequest, error: Exception) -> Response:
         self._note("failure", f"The server itself failed: {type(error).__name__}.")
         return _error_response(500, "Internal Server Error", "The server itself failed.")
 
 
-def _read_request(asked: HttpRequest) -> ArchiveRequest | Response:
+def _read_request(http_request: HttpRequest) -> ArchiveRequest | Response:
     """The path is split before it is decoded: a revision may contain an encoded slash."""
-    raw = asked.scope.get("raw_path", b"").decode("latin-1").partition("/archiver/hgmo/")[2]
+    raw = http_request.scope.get("raw_path", b"").decode("latin-1").partition("/archiver/hgmo/")[2]
     repository, _, revision = raw.rstrip("/").rpartition("/")
-    query = asked.query_params
+    query = http_request.query_params
     try:
         return ArchiveRequest(
             unquote(repository), unquote(revision), query.get("subdir", ""), query.get("suffix", DEFAULT_SUFFIX)
@@ -312,11 +307,11 @@ def _read_request(asked: HttpRequest) -> ArchiveRequest | Response:
 
 
 def _error_response(code: int, name: str, description: str, headers: dict[str, str] | None = None) -> Response:
-    told = {"code": code, "name": name, "description": description}
-    return JSONResponse({"error": told, "request_id": _request_id()}, code, headers)
+    error = {"code": code, "name": name, "description": description}
+    return JSONResponse({"error": error, "request_id": _request_id()}, code, headers)
 
 
-def _no_such_place(asked: HttpRequest, error: Exception) -> Response:
+def _unknown_path(http_request: HttpRequest, error: Exception) -> Response:
     return _error_response(404, "Not Found", "There is /archiver/hgmo/REPOSITORY/REVISION and /archiver/status/TASK.")
 
 

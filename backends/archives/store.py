@@ -187,8 +187,8 @@ class ArchiveStore:
             state = path.lstat()
         except OSError:
             return None
-        whole = stat.S_ISREG(state.st_mode) and state.st_size == record.size
-        return StoredArchive(path, record) if whole else None
+        is_complete = stat.S_ISREG(state.st_mode) and state.st_size == record.size
+        return StoredArchive(path, record) if is_complete else None
 
     def _load_record(self, name: str) -> ArchiveRecord | None:
         """Read once while the file stays the same: the server reads all of them for each request."""
