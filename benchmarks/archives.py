@@ -86,17 +86,17 @@ def child(url: str, suffix: str, folder: str) -> dict[str, Any]:
     from dataclasses import replace
 
     from backends import config
-    from backends.archives.engine import Engine
-    from backends.archives.wanted import Request
+    from backends.archives.engine import ArchiveEngine
+    from backends.archives.spec import ArchiveRequest
     from backends.cancel import CancelToken
     from backends.http import Http
 
     settings = replace(config.load({}), hg_url=url, cache_dir=folder)
     begun = time.perf_counter()
     with Http() as http:
-        kept = Engine(http, settings).get(Request("big", NODE, "", suffix), CancelToken()).kept
+        kept = ArchiveEngine(http, settings).get(ArchiveRequest("big", NODE, "", suffix), CancelToken()).archive
     seconds = time.perf_counter() - begun
-    return {"seconds": seconds, "peak": peak(), "size": kept.account.size, "unpacked": kept.account.unpacked}
+    return {"seconds": seconds, "peak": peak(), "size": kept.record.size, "unpacked": kept.record.unpacked}
 
 
 def upload(folder: str, endpoint: str) -> dict[str, Any]:
@@ -104,16 +104,16 @@ def upload(folder: str, endpoint: str) -> dict[str, Any]:
     from dataclasses import replace
 
     from backends import config
-    from backends.archives.engine import store_of
-    from backends.archives.mirror import Mirror
+    from backends.archives.buckets import BucketMirror
+    from backends.archives.engine import archive_store
     from backends.cancel import CancelToken
 
-    store = store_of(replace(config.load({}), cache_dir=folder))
-    kept = next(one for one in store.all() if one.account.suffix == "zip")
+    store = archive_store(replace(config.load({}), cache_dir=folder))
+    kept = next(one for one in store.all() if one.record.suffix == "zip")
     environment = {"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
     begun = time.perf_counter()
-    Mirror({"us-east-1": "benchmark"}, kept.account.root, environment).upload("us-east-1", kept, CancelToken())
-    return {"seconds": time.perf_counter() - begun, "peak": peak(), "size": kept.account.size}
+    BucketMirror({"us-east-1": "benchmark"}, kept.record.root, environment).upload("us-east-1", kept, CancelToken())
+    return {"seconds": time.perf_counter() - begun, "peak": peak(), "size": kept.record.size}
 
 
 def peak() -> float:

@@ -1,13 +1,14 @@
-"""Where archives are kept on this machine: each one file under the hash of what it is, beside an account of it.
+"""The archives cached on this machine: each a file named by the hash of its spec, beside a record of it.
 
-An archive is there when its account is, and the account is written last; whatever a killed process left has no
-account and is taken away by the next fetch. Names of repositories never become paths. Of more bytes than the limit the
-archives that were not used for the longest time go.
+An archive exists when its record does, and the record is written last; what a killed process left has no record and is
+removed by the next fetch. Names of repositories never become paths. Beyond the limit, the archives that were not used
+for the longest time are removed. File locks make several processes fetch an archive once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -19,24 +20,93 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import BinaryIO
 
-from backends.archives.locks import claim_part, is_abandoned, lock_if_free, locked
-from backends.archives.wanted import SHORT, Wanted
-from backends.atomic import atomic_file, disk_words, open_directory
+from backends.archives.spec import SHORT_DIGITS, ArchiveSpec
+from backends.atomic import SymlinkError, atomic_file, disk_words, open_directory, sweep_parts
 from backends.cancel import CancelToken
 from backends.errors import FileError
 from backends.transfers import durability
 
-_ACCOUNT = re.compile(r"([0-9a-f]{64})\.json", re.ASCII)
+LOCK_POLL = 0.1  # seconds; flock itself cannot be waited for and cancelled
+
+
+@contextlib.contextmanager
+def lock_file(
+    path: Path, cancel: CancelToken, waiting: Callable[[], None] = lambda: None, *, below: Path | None = None
+) -> Iterator[None]:
+    """Holds the lock file `path`; the system releases it when a process dies.
+
+    `waiting` is called once if another holds it. Below `below` no link is followed. Raises `FileError`, and
+    `OperationCancelledError` while waiting.
+    """
+    descriptor = _try_lock(path, below)
+    if descriptor is None:
+        waiting()
+    while descriptor is None:
+        cancel.sleep(LOCK_POLL)
+        descriptor = _try_lock(path, below)
+    try:
+        yield
+    finally:
+        _release(path, descriptor)
+
+
+@contextlib.contextmanager
+def lock_if_free(path: Path, *, below: Path | None = None) -> Iterator[bool]:
+    """Holds the lock if it is free, without waiting; yields whether it is held. Raises `FileError`."""
+    descriptor = _try_lock(path, below)
+    try:
+        yield descriptor is not None
+    finally:
+        if descriptor is not None:
+            _release(path, descriptor)
+
+
+def _release(path: Path, descriptor: int) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
+    os.close(descriptor)
+
+
+def _try_lock(path: Path, below: Path | None) -> int | None:
+    """A descriptor that holds the lock, None if another process or thread holds it."""
+    descriptor = directory = -1
+    try:
+        if below is None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            directory = open_directory(path.parent, ())
+        else:
+            below.mkdir(parents=True, exist_ok=True, mode=0o700)
+            directory = open_directory(below, path.relative_to(below).parts[:-1], create=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(path.name, flags, 0o600, dir_fd=directory)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # The holder before us removed the file when it was done; then this lock is on a removed file.
+        if os.fstat(descriptor).st_ino == os.stat(path.name, dir_fd=directory, follow_symlinks=False).st_ino:
+            held, descriptor = descriptor, -1
+            return held
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except SymlinkError:
+        raise
+    except OSError as error:
+        raise FileError(f"Cannot lock {path}: {disk_words(error)}.", "Check the cache directory.") from error
+    finally:
+        for one in (descriptor, directory):
+            if one >= 0:
+                os.close(one)
+    return None
+
+
+_RECORD = re.compile(r"([0-9a-f]{64})\.json", re.ASCII)
 _ARCHIVE = re.compile(r"([0-9a-f]{64})\.(zip|tar\.gz|tar\.bz2)", re.ASCII)
 _PART = re.compile(r"\.([0-9a-f]{64})\.[a-z0-9.]+\.part", re.ASCII)
 _PIECE = 1 << 20
 _LOCK = re.compile(r"[0-9a-f]{64}|server-[0-9a-f]{40}", re.ASCII)
 VERSION = 1
-_ABANDONED = 86_400.0  # seconds without a byte; a fetch gives up after 30
 
 
 @dataclass(frozen=True)
-class Account:
+class ArchiveRecord:
     """What is known of a verified archive. `size`, `unpacked` in bytes, `committed_ms`, `kept_ms` epoch milliseconds.
 
     `confirmed`: the archive itself names the node. `repacked_from`: the suffix of what the server gave. `regions`:
@@ -60,19 +130,19 @@ class Account:
     regions: dict[str, str] = field(default_factory=dict)
 
     @property
-    def wanted(self) -> Wanted:
-        return Wanted(self.root, self.repository, self.node, self.subdirectory, self.suffix)
+    def spec(self) -> ArchiveSpec:
+        return ArchiveSpec(self.root, self.repository, self.node, self.subdirectory, self.suffix)
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredArchive:
     """An archive on this disk."""
 
     path: Path
-    account: Account
+    record: ArchiveRecord
 
 
-class Store:
+class ArchiveStore:
     """The archives below `directory`, of at most `limit` bytes. Safe from any thread and for several processes.
 
     Nothing is written through a link in the directory or in its place.
@@ -81,42 +151,47 @@ class Store:
     def __init__(self, directory: Path, limit: int | None = None) -> None:
         self.directory, self._limit = directory, limit
         self._root = directory.parent
-        self._known: dict[str, tuple[tuple[int, int, int], Account | None]] = {}  # account file -> its state, content
+        self._known: dict[str, tuple[tuple[int, int, int], ArchiveRecord | None]] = {}  # file -> its state, record
 
-    def path(self, wanted: Wanted) -> Path:
-        return self.directory / f"{wanted.digest}.{wanted.suffix}"
+    def path(self, spec: ArchiveSpec) -> Path:
+        return self.directory / f"{spec.digest}.{spec.suffix}"
 
-    def find(self, wanted: Wanted) -> Kept | None:
-        """The archive if it is whole by its size; see `copy` for its content."""
-        return self.named(wanted.digest)
+    def _record_path(self, digest: str) -> Path:
+        return self.directory / f"{digest}.json"
 
-    def find_short(self, root: str, repository: str, revision: str, subdirectory: str, suffix: str) -> Kept | None:
-        """The same by the first digits of its node, at least 12; None also where several begin so."""
+    def find(self, spec: ArchiveSpec) -> StoredArchive | None:
+        """The archive, if its size is right; see `copy` for its content."""
+        return self.find_by_digest(spec.digest)
+
+    def find_short(
+        self, root: str, repository: str, revision: str, subdirectory: str, suffix: str
+    ) -> StoredArchive | None:
+        """The same by the first digits of its node, at least 12; None also if several nodes begin with them."""
         found = [
-            kept
-            for kept in self.all()
-            if (kept.account.root, kept.account.repository) == (root, repository)
-            and (kept.account.subdirectory, kept.account.suffix) == (subdirectory, suffix)
-            and len(revision) >= SHORT
-            and kept.account.node.startswith(revision)
+            archive
+            for archive in self.all()
+            if (archive.record.root, archive.record.repository) == (root, repository)
+            and (archive.record.subdirectory, archive.record.suffix) == (subdirectory, suffix)
+            and len(revision) >= SHORT_DIGITS
+            and archive.record.node.startswith(revision)
         ]
         return found[0] if len(found) == 1 else None
 
-    def named(self, digest: str) -> Kept | None:
-        """The same by `Wanted.digest`."""
-        account = self._account(f"{digest}.json")
-        if account is None or account.wanted.digest != digest:
+    def find_by_digest(self, digest: str) -> StoredArchive | None:
+        """The archive with this `ArchiveSpec.digest`."""
+        record = self._load_record(f"{digest}.json")
+        if record is None or record.spec.digest != digest:
             return None
-        path = self.path(account.wanted)
+        path = self.path(record.spec)
         try:
             state = path.lstat()
         except OSError:
             return None
-        whole = stat.S_ISREG(state.st_mode) and state.st_size == account.size
-        return Kept(path, account) if whole else None
+        is_complete = stat.S_ISREG(state.st_mode) and state.st_size == record.size
+        return StoredArchive(path, record) if is_complete else None
 
-    def _account(self, name: str) -> Account | None:
-        """Read once while the file stays the same: the server looks through all of them for each request."""
+    def _load_record(self, name: str) -> ArchiveRecord | None:
+        """Read once while the file stays the same: the server reads all of them for each request."""
         path = self.directory / name
         try:
             status = path.lstat()
@@ -126,83 +201,81 @@ class Store:
         state = (status.st_mtime_ns, status.st_size, status.st_ino)
         known = self._known.get(name)
         if known is None or known[0] != state:
-            account = _read(path) if stat.S_ISREG(status.st_mode) else None
-            known = self._known[name] = (state, account)
+            record = _read_record(path) if stat.S_ISREG(status.st_mode) else None
+            known = self._known[name] = (state, record)
         return known[1]
 
     @contextlib.contextmanager
-    def lock(self, wanted: Wanted, cancel: CancelToken, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-        """Nobody else fetches this archive meanwhile; what a killed fetch left of it is gone."""
-        with locked(self._lock_path(wanted.digest), cancel, waiting, below=self._root):
-            for left in self.directory.glob(f".{wanted.digest}*.part"):
-                left.unlink(missing_ok=True)
+    def lock(
+        self, spec: ArchiveSpec, cancel: CancelToken, waiting: Callable[[], None] = lambda: None
+    ) -> Iterator[None]:
+        """No other thread or process fetches this archive meanwhile."""
+        with lock_file(self._lock_path(spec.digest), cancel, waiting, below=self._root):
             yield
 
     @contextlib.contextmanager
     def lock_server(self, root: str, cancel: CancelToken, waiting: Callable[[], None]) -> Iterator[None]:
         """One download at a time from one server."""
         name = f"server-{hashlib.sha256(root.encode()).hexdigest()[:40]}"
-        with locked(self._lock_path(name), cancel, waiting, below=self._root):
+        with lock_file(self._lock_path(name), cancel, waiting, below=self._root):
             yield
 
     def _lock_path(self, name: str) -> Path:
         return self.directory / "locks" / name
 
     @contextlib.contextmanager
-    def writing(self, wanted: Wanted) -> Iterator[tuple[BinaryIO, Path]]:
-        """A file and where it is until it gets its place, which is when the block ends without an exception; its
-        account is `keep`'s to write."""
+    def writing(self, spec: ArchiveSpec) -> Iterator[tuple[BinaryIO, Path]]:
+        """A file and its temporary path. It gets its final path when the block ends without an exception; then call
+        `keep` with its record."""
         self._make_directory()
         self._sweep()
-        with atomic_file(self.path(wanted), overwrite=True, below=self._root) as stream:
-            claim_part(stream)
-            yield stream, self._part(wanted, stream)
+        with atomic_file(self.path(spec), overwrite=True, below=self._root) as stream:
+            yield stream, self._part(spec, stream)
 
-    def _part(self, wanted: Wanted, stream: BinaryIO) -> Path:
+    def _part(self, spec: ArchiveSpec, stream: BinaryIO) -> Path:
         number = os.fstat(stream.fileno()).st_ino
-        for path in self.directory.glob(f".{wanted.digest}*.part"):
+        for path in self.directory.glob(f".{spec.digest}*.part"):
             with contextlib.suppress(OSError):
                 if path.lstat().st_ino == number:
                     return path
-        raise FileError("The archive cannot be checked: somebody took its file away.", "Ask again.")
+        raise FileError("Cannot check the archive: its file was removed.", "Try again.")
 
-    def keep(self, account: Account) -> Kept:
-        """Writes the account: from now on the archive is there. Both names are durable when it returns."""
-        wanted = account.wanted
+    def keep(self, record: ArchiveRecord) -> StoredArchive:
+        """Writes the record: from now on the archive exists. Both files are durable when it returns."""
+        spec = record.spec
         self._make_directory()
-        with atomic_file(self.directory / f"{wanted.digest}.json", overwrite=True, below=self._root) as stream:
-            claim_part(stream)
-            stream.write(json.dumps({"version": VERSION, **asdict(account)}, indent=1).encode())
+        with atomic_file(self._record_path(spec.digest), overwrite=True, below=self._root) as stream:
+            stream.write(json.dumps({"version": VERSION, **asdict(record)}, indent=1).encode())
         descriptor = open_directory(self._root, (self.directory.name,))
         try:
             durability.sync_directories([()], lambda _: descriptor)
         finally:
             os.close(descriptor)
-        self._evict(wanted.digest)
-        return Kept(self.path(wanted), account)
+        self._evict(spec.digest)
+        return StoredArchive(self.path(spec), record)
 
-    def use(self, kept: Kept) -> None:
-        """Notes that the archive was asked for just now: those that nobody asks for go first."""
+    def use(self, archive: StoredArchive) -> None:
+        """Marks the archive as used now: the least recently used are evicted first."""
         with contextlib.suppress(OSError):
-            os.utime(kept.path, follow_symlinks=False)
+            os.utime(archive.path, follow_symlinks=False)
 
-    def forget(self, wanted: Wanted) -> None:
-        """Deletes it, the account first. Raises `FileError`."""
+    def delete(self, spec: ArchiveSpec) -> None:
+        """Deletes it, the record first. Raises `FileError`."""
         try:
-            (self.directory / f"{wanted.digest}.json").unlink(missing_ok=True)
-            self.path(wanted).unlink(missing_ok=True)
+            self._record_path(spec.digest).unlink(missing_ok=True)
+            self.path(spec).unlink(missing_ok=True)
         except OSError as error:
-            raise FileError(f"The archive cannot be deleted: {disk_words(error)}.") from error
+            raise FileError(f"Cannot delete the archive: {disk_words(error)}.") from error
 
-    def all(self) -> list[Kept]:
-        """What is kept, the newest first."""
+    def all(self) -> list[StoredArchive]:
+        """All cached archives, the newest first."""
         found = []
         for name in self._names():
-            match = _ACCOUNT.fullmatch(name)
-            kept = self.named(match[1]) if match else None
-            if kept is not None:
-                found.append(kept)
-        return sorted(found, key=lambda kept: (-kept.account.kept_ms, kept.account.wanted.digest))
+            match = _RECORD.fullmatch(name)
+            archive = self.find_by_digest(match[1]) if match else None
+            if archive is not None:
+                found.append(archive)
+        return sorted(found, key=lambda archive: (-archive.record.kept_ms, archive.record.spec.digest))
 
     def _names(self) -> list[str]:
         try:
@@ -211,113 +284,115 @@ class Store:
             return []
 
     def summary(self) -> tuple[int, int]:
-        """How many archives are kept, and the bytes of all files of the store."""
+        """(number of archives, bytes of all files of the store)"""
         size = 0
         for name in self._names():
-            if any(kind.fullmatch(name) for kind in (_ACCOUNT, _ARCHIVE, _PART)):
+            if any(kind.fullmatch(name) for kind in (_RECORD, _ARCHIVE, _PART)):
                 with contextlib.suppress(OSError):
                     size += (self.directory / name).lstat().st_size
         return len(self.all()), size
 
     def clear(self) -> int:
-        """Deletes every archive that no process is about to write, and gives how many those were.
+        """Deletes every archive that no process is writing; returns how many. Raises `FileError`.
 
-        Deletes nothing that is not named as the store names its files. Raises `FileError`.
+        Deletes no file whose name is not of the store's own form.
         """
         count = 0
         try:
-            for kept in self.all():
-                with lock_if_free(self._lock_path(kept.account.wanted.digest), below=self._root) as free:
+            for archive in self.all():
+                with lock_if_free(self._lock_path(archive.record.spec.digest), below=self._root) as free:
                     if free:
-                        self.forget(kept.account.wanted)
+                        self.delete(archive.record.spec)
                         count += 1
             for name in self._names():
-                if (match := _ACCOUNT.fullmatch(name)) and self.named(match[1]) is None:
+                if (match := _RECORD.fullmatch(name)) and self.find_by_digest(match[1]) is None:
                     (self.directory / name).unlink(missing_ok=True)  # of another version, or of an archive that is gone
             self._sweep()
             self._sweep_locks()
         except OSError as error:
-            raise FileError(f"The archives cannot be deleted: {disk_words(error)}.") from error
+            raise FileError(f"Cannot delete the archives: {disk_words(error)}.") from error
         return count
 
     def _evict(self, digest: str) -> None:
-        """Deletes what was not used for the longest time until the rest fits; never `digest`, which just came, nor
-        what somebody writes or copies just now."""
+        """Deletes the least recently used archives until the rest fits; never `digest`, which is new, nor one that is
+        being written or copied."""
         if self._limit is None:
             return
-        kept = self.all()
-        total = sum(one.account.size for one in kept)
-        for one in sorted(kept, key=_used):
+        archives = self.all()
+        total = sum(one.record.size for one in archives)
+        for one in sorted(archives, key=_last_use):
             if total <= self._limit:
                 return
-            other = one.account.wanted.digest
+            other = one.record.spec.digest
             if other == digest:
                 continue
             with lock_if_free(self._lock_path(other), below=self._root) as free:
                 if free:
-                    self.forget(one.account.wanted)
-                    total -= one.account.size
+                    self.delete(one.record.spec)
+                    total -= one.record.size
 
     def copy(
-        self, kept: Kept, target: Path, cancel: CancelToken, *, overwrite: bool = False, below: Path | None = None
+        self,
+        archive: StoredArchive,
+        target: Path,
+        cancel: CancelToken,
+        *,
+        overwrite: bool = False,
+        below: Path | None = None,
     ) -> bool:
-        """Copies the archive to `target`; False if the very same file was there already. Below the directory `below`,
-        which is made if it is missing, no link is followed.
+        """Copies the archive to `target`; False if the same file was there already. Below the directory `below`, which
+        is created if missing, no link is followed.
 
-        Raises `FileError`, and `Rotten` where the kept bytes are no longer those that were verified: then it has
-        been forgotten, and `target` is as it was.
+        Raises `FileError`, and `CorruptedArchiveError` if the cached bytes are no longer those that were verified: then
+        the archive was deleted, and `target` is unchanged.
         """
         directory = target.parent if below is None else below
-        _sweep_parts(target)
         try:
-            if _digest(target, cancel) == kept.account.sha256:
+            if _file_digest(target, cancel) == archive.record.sha256:
+                _sweep_directory(directory)
                 return False
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise FileError(f"{directory} cannot be made: {disk_words(error)}.", "Choose another place.") from error
-        self.use(kept)
-        with atomic_file(target, overwrite=overwrite, below=directory) as stream, self._opened(kept) as source:
-            claim_part(stream)
+            raise FileError(f"Cannot create {directory}: {disk_words(error)}.", "Choose another directory.") from error
+        self.use(archive)
+        with atomic_file(target, overwrite=overwrite, below=directory) as stream, self._open_archive(archive) as source:
             digest = hashlib.sha256()
             while piece := source.read(_PIECE):
                 cancel.check()
                 digest.update(piece)
                 stream.write(piece)
-            if digest.hexdigest() != kept.account.sha256:
-                self.forget(kept.account.wanted)
-                raise Rotten(f"The kept archive of {kept.account.wanted.words} has changed on the disk.", "Ask again.")
+            if digest.hexdigest() != archive.record.sha256:
+                self.delete(archive.record.spec)
+                raise CorruptedArchiveError(
+                    f"The cached archive of {archive.record.spec.description} has changed on the disk.", "Try again."
+                )
         return True
 
-    def _opened(self, kept: Kept) -> BinaryIO:
+    def _open_archive(self, archive: StoredArchive) -> BinaryIO:
         try:
-            return os.fdopen(os.open(kept.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
+            return os.fdopen(os.open(archive.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
         except OSError as error:
             raise FileError(
-                f"The kept archive of {kept.account.wanted.words} cannot be read: {disk_words(error)}.", "Ask again."
+                f"Cannot read the cached archive of {archive.record.spec.description}: {disk_words(error)}.",
+                "Try again.",
             ) from error
 
     def _sweep(self) -> None:
-        """Deletes what killed fetches left: parts that nobody writes, and archives that never got an account."""
+        """Deletes what killed fetches left: abandoned part files, and archives that never got a record."""
+        _sweep_directory(self._root, self.directory.name)
         for name in self._names():
-            path = self.directory / name
-            with contextlib.suppress(OSError):
-                if match := _PART.fullmatch(name):  # whoever writes it holds the archive's lock, too
-                    with lock_if_free(self._lock_path(match[1]), below=self._root) as free:
-                        if free and is_abandoned(path):
-                            path.unlink()
-                elif name.startswith(".") and name.endswith(".part"):
-                    if time.time() - path.lstat().st_mtime > _ABANDONED:
-                        path.unlink()
-                elif (match := _ARCHIVE.fullmatch(name)) and not (self.directory / f"{match[1]}.json").exists():
-                    with lock_if_free(self._lock_path(match[1]), below=self._root) as free:
-                        if free and not (self.directory / f"{match[1]}.json").exists():
-                            path.unlink()
+            match = _ARCHIVE.fullmatch(name)
+            if match is None or self._record_path(match[1]).exists():
+                continue
+            with contextlib.suppress(OSError), lock_if_free(self._lock_path(match[1]), below=self._root) as free:
+                if free and not self._record_path(match[1]).exists():
+                    (self.directory / name).unlink()
 
     def _sweep_locks(self) -> None:
-        """Deletes the lock files of killed processes, which hold nothing any more."""
+        """Deletes the lock files of killed processes."""
         for name in [path.name for path in (self.directory / "locks").glob("*") if _LOCK.fullmatch(path.name)]:
             with lock_if_free(self._lock_path(name), below=self._root):
-                pass  # letting go of a lock removes its file
+                pass  # releasing a lock removes its file
 
     def _make_directory(self) -> None:
         try:
@@ -325,36 +400,36 @@ class Store:
             os.close(open_directory(self._root, (self.directory.name,), create=True))
         except OSError as error:
             raise FileError(
-                f"{self.directory} cannot be made: {disk_words(error)}.", "Set CIEXPLORE_CACHE_DIR to another place."
+                f"Cannot create {self.directory}: {disk_words(error)}.", "Set CIEXPLORE_CACHE_DIR to another directory."
             ) from error
 
 
-class Rotten(FileError):
-    """The kept bytes have changed since they were verified."""
+class CorruptedArchiveError(FileError):
+    """The cached bytes have changed since they were verified."""
+
+
+def _sweep_directory(root: Path, *parts: str) -> None:
+    with contextlib.suppress(OSError):
+        descriptor = open_directory(root, parts)
+        try:
+            sweep_parts(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def now_ms() -> int:
     return int(time.time() * 1000)
 
 
-def _used(kept: Kept) -> tuple[float, str]:
+def _last_use(archive: StoredArchive) -> tuple[float, str]:
     try:
-        return kept.path.lstat().st_mtime, kept.account.wanted.digest
+        return archive.path.lstat().st_mtime, archive.record.spec.digest
     except OSError:
-        return 0.0, kept.account.wanted.digest
+        return 0.0, archive.record.spec.digest
 
 
-def _sweep_parts(target: Path) -> None:
-    """Deletes what killed copies to that very target left beside it."""
-    name = re.compile(re.escape(f".{target.name[:200]}.") + r"[0-9a-f]{8}\.part")
-    with contextlib.suppress(OSError):
-        for path in target.parent.iterdir():
-            if name.fullmatch(path.name) and is_abandoned(path):
-                path.unlink(missing_ok=True)
-
-
-def _digest(path: Path, cancel: CancelToken) -> str:
-    """Of a plain file; "" for everything else, and where there is none."""
+def _file_digest(path: Path, cancel: CancelToken) -> str:
+    """SHA-256 of a regular file; "" for everything else and for a missing file."""
     digest = hashlib.sha256()
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
@@ -371,15 +446,15 @@ def _digest(path: Path, cancel: CancelToken) -> str:
 _TYPES = {"str": str, "int": int, "bool": bool, "int | None": (int, type(None)), "dict[str, str]": dict}
 
 
-def _read(path: Path) -> Account | None:
-    """None for what is no account of this version."""
+def _read_record(path: Path) -> ArchiveRecord | None:
+    """None for a file that is not a record of this version."""
     try:
         value = json.loads(path.read_bytes())
         if value.pop("version") != VERSION:
             return None
-        for one in fields(Account):
+        for one in fields(ArchiveRecord):
             if not isinstance(value[one.name], _TYPES[str(one.type)]):  # type: ignore[arg-type]
                 return None
-        return Account(**value)
+        return ArchiveRecord(**value)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

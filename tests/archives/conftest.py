@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from backends import config
-from backends.archives.engine import Engine
-from backends.archives.mirror import Mirror
-from backends.archives.reports import Report
+from backends.archives.buckets import BucketMirror
+from backends.archives.engine import ArchiveEngine
+from backends.archives.fetch import ProgressReport
 from backends.cancel import CancelToken
 from backends.http import Http
 from tests.archives import mercurial_server
@@ -24,7 +24,7 @@ from tests.archives.storage import Storage
 
 @pytest.fixture(scope="session")
 def repositories(tmp_path_factory: pytest.TempPathFactory) -> Repositories:
-    return mercurial_server.made(tmp_path_factory.mktemp("repositories"))
+    return mercurial_server.make_repositories(tmp_path_factory.mktemp("repositories"))
 
 
 @pytest.fixture(scope="session")
@@ -57,38 +57,38 @@ def storage() -> Iterator[Storage]:
 
 
 @dataclass
-class Bench:
+class EngineUnderTest:
     """An engine on one hgweb, what it reported, and how it waited."""
 
-    engine: Engine
-    reports: list[Report]
+    engine: ArchiveEngine
+    reports: list[ProgressReport]
     waits: list[float]
 
     def get(self, *arguments: Any, region: str = "", **options: Any) -> Any:
-        from backends.archives.wanted import Request
+        from backends.archives.spec import ArchiveRequest
 
-        return self.engine.get(Request(*arguments, **options), CancelToken(), self.reports.append, region)
+        return self.engine.get(ArchiveRequest(*arguments, **options), CancelToken(), self.reports.append, region)
 
     @property
     def states(self) -> list[str]:
         return [str(report.state) for report in self.reports]
 
 
-Benches = Callable[..., Bench]
+EngineFactory = Callable[..., EngineUnderTest]
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Benches]:
+def bench(tmp_path: Path) -> Iterator[EngineFactory]:
     """Makes engines on the same store; nothing waits between tries."""
     opened: list[Http] = []
 
-    def make(url: str, *, mirror: Mirror | None = None, cache: str = "cache", **settings: Any) -> Bench:
+    def make(url: str, *, mirror: BucketMirror | None = None, cache: str = "cache", **settings: Any) -> EngineUnderTest:
         http = Http(tries=1)
         opened.append(http)
         chosen = replace(config.load(), hg_url=url, cache_dir=str(tmp_path / cache), **settings)
         waits: list[float] = []
-        engine = Engine(http, chosen, mirror=mirror, pause=lambda seconds, cancel: waits.append(seconds))
-        return Bench(engine, [], waits)
+        engine = ArchiveEngine(http, chosen, mirror=mirror, pause=lambda seconds, cancel: waits.append(seconds))
+        return EngineUnderTest(engine, [], waits)
 
     yield make
     for http in opened:

@@ -16,16 +16,16 @@ from typing import Any
 
 import pytest
 
-from backends.archives import aws
-from backends.archives.mirror import Mirror
-from backends.archives.wanted import Wanted
+from backends.archives import buckets
+from backends.archives.buckets import BucketMirror
+from backends.archives.spec import ArchiveSpec
 from backends.errors import UsageError
 from tests.archives.mercurial_server import Hgweb
 from tests.archives.storage import KEYS, Storage
 from tests.commands.calling import Caller
 
 EAST = "us-east-1"
-WANTED = Wanted("https://hg.example", "projects/ash", "a" * 40, "", "zip")
+WANTED = ArchiveSpec("https://hg.example", "projects/ash", "a" * 40, "", "zip")
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         if name.startswith("AWS_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(aws, "_is_on_ec2", lambda: False)
+    monkeypatch.setattr(buckets, "_is_on_ec2", lambda: False)
     (tmp_path / ".aws").mkdir()
     return tmp_path / ".aws"
 
@@ -48,7 +48,7 @@ def signs_as(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> st
         monkeypatch.setenv(name, value)
     import os
 
-    url = Mirror({EAST: "bucket"}, "", dict(os.environ)).url(EAST, WANTED)
+    url = BucketMirror({EAST: "bucket"}, "", dict(os.environ)).url(EAST, WANTED)
     found = re.search(r"X-Amz-Credential=([A-Za-z0-9-]+)", url)
     assert found is not None
     return found[1]
@@ -168,7 +168,7 @@ def test_the_role_of_a_machine_is_taken(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({}, "no credentials for the buckets"),
+        ({}, "No credentials for the buckets"),
         ({"AWS_ACCESS_KEY_ID": "AK"}, "has AWS_ACCESS_KEY_ID and not AWS_SECRET_ACCESS_KEY"),
         ({"AWS_SECRET_ACCESS_KEY": "secret"}, "has AWS_SECRET_ACCESS_KEY and not AWS_ACCESS_KEY_ID"),
         ({"AWS_WEB_IDENTITY_TOKEN_FILE": "/token"}, "AWS_WEB_IDENTITY_TOKEN_FILE is set and AWS_ROLE_ARN is not"),
@@ -189,7 +189,7 @@ def test_what_is_missing_is_said_before_anything_is_done(
         monkeypatch.setenv(name, value)
     before = hgweb.archives()
     call = ("get", "projects/ash", "tip", "--yes", "--output", str(tmp_path / "o")) if verb == "get" else ("serve",)
-    done = Caller(capsysbinary)("archive", *call, "--buckets", "us-east-1=bucket", "--hg-url", hgweb.url)
+    done = Caller(capsysbinary)("archives", *call, "--buckets", "us-east-1=bucket", "--hg-url", hgweb.url)
     assert done.code == 2 and said in done.err and done.out == b"", done.err
     assert hgweb.archives() == before and "pass@" not in done.err and "secret" not in done.err.partition(said)[2]
 
@@ -211,7 +211,7 @@ def test_a_missing_extra_is_said_before_anything_is_done(
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
     call = ("get", "projects/ash", "tip", "--yes", "--output", str(tmp_path / "o")) if verb == "get" else ("serve",)
-    done = Caller(capsysbinary)("archive", *call, "--buckets", "us-east-1=bucket", "--hg-url", hgweb.url)
+    done = Caller(capsysbinary)("archives", *call, "--buckets", "us-east-1=bucket", "--hg-url", hgweb.url)
     assert done.code == 2 and "ciexplore[s3]" in done.err and not (tmp_path / "o").exists()
 
 
@@ -221,10 +221,10 @@ def test_a_storage_that_is_away_or_has_no_such_bucket_is_said_first(
     capsysbinary: pytest.CaptureFixture[bytes], verb: str,
 ) -> None:  # fmt: skip
     call = ("get", "projects/ash", "tip", "--yes", "--output", str(tmp_path / "o")) if verb == "get" else ("serve",)
-    for endpoint, said in (("http://127.0.0.1:9", "cannot be reached"), (storage.url, "NoSuchBucket")):
+    for endpoint, said in (("http://127.0.0.1:9", "Cannot reach"), (storage.url, "NoSuchBucket")):
         for name, value in {**KEYS, "AWS_ENDPOINT_URL": endpoint}.items():
             monkeypatch.setenv(name, value)
-        done = Caller(capsysbinary)("archive", *call, "--buckets", "us-east-1=nosuchbucket", "--hg-url", hgweb.url)
+        done = Caller(capsysbinary)("archives", *call, "--buckets", "us-east-1=nosuchbucket", "--hg-url", hgweb.url)
         assert done.code == 3 and said in done.err and done.out == b""
 
 
@@ -235,7 +235,7 @@ def test_a_copy_that_failed_is_exit_code_1_and_the_archive_is_there(
     for name, value in storage.environment.items():
         monkeypatch.setenv(name, value)
     storage.bucket("exit-code")
-    call = ("archive", "get", "projects/ash", "tip", "--yes", "--output", str(tmp_path / "o"), "--hg-url", hgweb.url)
+    call = ("archives", "get", "projects/ash", "tip", "--yes", "--output", str(tmp_path / "o"), "--hg-url", hgweb.url)
     buckets = "us-east-1=exit-code,us-west-2=nosuchbucket"
     done = Caller(capsysbinary)(*call, "--buckets", buckets)
     assert done.code == 1 and "not copied to us-west-2" in done.err
@@ -247,6 +247,6 @@ def test_a_copy_that_failed_is_exit_code_1_and_the_archive_is_there(
 def test_a_region_without_any_bucket_is_said_to_do_nothing(
     hgweb: Hgweb, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    call = ("archive", "get", "projects/ash", "tip", "--yes", "--output", str(tmp_path / "o"), "--hg-url", hgweb.url)
+    call = ("archives", "get", "projects/ash", "tip", "--yes", "--output", str(tmp_path / "o"), "--hg-url", hgweb.url)
     done = Caller(capsysbinary)(*call, "--region", "us-west-2")
-    assert done.code == 0 and "--region chooses among buckets" in done.err
+    assert done.code == 0 and "--region has no effect without buckets" in done.err

@@ -11,18 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.locators import InvalidLocatorError, Locator
-from backends.locators.archives import (
+from backends import config
+from backends.archives.locators import (
     COMMANDS,
     GITHUB,
-    HeldArchives,
-    Repositories,
-    Repository,
-    Revision,
-    of_project,
+    CachedArchives,
+    SourceRepositories,
+    SourceRepository,
+    SourceRevision,
 )
-from backends.locators.base import configured
-from backends.systems import parse_locator
+from backends.archives.urls import of_project
+from backends.cancel import CancelToken
+from backends.http import Http
+from backends.locators import InvalidLocatorError, Locator
+from backends.resources import gather
+from backends.systems import open_resource, parse_locator
 from tests.archives.mercurial_server import Hgweb
 from tests.commands.calling import Caller
 
@@ -31,48 +34,48 @@ REV = "0b445bf4228a963505183b157758c37664921791"
 SHORT = REV[:12]
 
 FORMS: dict[str, Locator] = {
-    f"{HG}/": Repositories(HG),
-    f"{HG}/mozilla-central": Repository("mozilla-central", HG),
-    f"{HG}/integration/autoland/": Repository("integration/autoland", HG),
-    f"{HG}/integration/autoland/shortlog": Repository("integration/autoland", HG),
-    f"{HG}/try/pushloghtml?changeset={SHORT}": Revision("try", SHORT, root=HG),
-    f"{HG}/try/json-pushes?version=2": Repository("try", HG),
-    f"{HG}/mozilla-central/rev/{REV}": Revision("mozilla-central", REV, root=HG),
-    f"{HG}/mozilla-central/rev/tip": Revision("mozilla-central", "tip", root=HG),
-    f"{HG}/mozilla-central/archive/{SHORT}.zip": Revision("mozilla-central", SHORT, "", "zip", HG),
-    f"{HG}/projects/ash/archive/{SHORT}.tar.gz/testing/mozharness": Revision(
+    f"{HG}/": SourceRepositories(HG),
+    f"{HG}/mozilla-central": SourceRepository("mozilla-central", HG),
+    f"{HG}/integration/autoland/": SourceRepository("integration/autoland", HG),
+    f"{HG}/integration/autoland/shortlog": SourceRepository("integration/autoland", HG),
+    f"{HG}/try/pushloghtml?changeset={SHORT}": SourceRevision("try", SHORT, root=HG),
+    f"{HG}/try/json-pushes?version=2": SourceRepository("try", HG),
+    f"{HG}/mozilla-central/rev/{REV}": SourceRevision("mozilla-central", REV, root=HG),
+    f"{HG}/mozilla-central/rev/tip": SourceRevision("mozilla-central", "tip", root=HG),
+    f"{HG}/mozilla-central/archive/{SHORT}.zip": SourceRevision("mozilla-central", SHORT, "", "zip", HG),
+    f"{HG}/projects/ash/archive/{SHORT}.tar.gz/testing/mozharness": SourceRevision(
         "projects/ash", SHORT, "testing/mozharness", "tar.gz", HG
     ),
-    f"{HG}/projects/ash/archive/FIREFOX_1.0.tar.bz2/": Revision("projects/ash", "FIREFOX_1.0", "", "tar.bz2", HG),
-    f"{HG}/mozilla-central/file/{SHORT}/testing/mozharness/": Revision(
+    f"{HG}/projects/ash/archive/FIREFOX_1.0.tar.bz2/": SourceRevision("projects/ash", "FIREFOX_1.0", "", "tar.bz2", HG),
+    f"{HG}/mozilla-central/file/{SHORT}/testing/mozharness/": SourceRevision(
         "mozilla-central", SHORT, "testing/mozharness", root=HG
     ),
-    f"{HG}/mozilla-central/file/tip": Revision("mozilla-central", "tip", root=HG),
-    f"https://hg.example:8443/a/b/rev/{SHORT}": Revision("a/b", SHORT, root="https://hg.example:8443"),
-    f"https://code.example/a/b/rev/{SHORT}": Revision("a/b", SHORT, root="https://code.example"),
-    f"https://code.example/a/archive/{SHORT}.zip/sub/dir": Revision(
+    f"{HG}/mozilla-central/file/tip": SourceRevision("mozilla-central", "tip", root=HG),
+    f"https://hg.example:8443/a/b/rev/{SHORT}": SourceRevision("a/b", SHORT, root="https://hg.example:8443"),
+    f"https://code.example/a/b/rev/{SHORT}": SourceRevision("a/b", SHORT, root="https://code.example"),
+    f"https://code.example/a/archive/{SHORT}.zip/sub/dir": SourceRevision(
         "a", SHORT, "sub/dir", "zip", "https://code.example"
     ),
-    f"http://127.0.0.1:8000/x/rev/{SHORT}": Revision("x", SHORT, root="http://127.0.0.1:8000"),
+    f"http://127.0.0.1:8000/x/rev/{SHORT}": SourceRevision("x", SHORT, root="http://127.0.0.1:8000"),
     f"https://archiver.example/archiver/hgmo/projects/ash/{SHORT}?subdir=testing/mozharness&preferred_region=x": (
-        Revision("projects/ash", SHORT, "testing/mozharness")
+        SourceRevision("projects/ash", SHORT, "testing/mozharness")
     ),
-    f"http://127.0.0.1:8010/archiver/hgmo/try/{SHORT}?suffix=zip": Revision("try", SHORT, "", "zip"),
-    "https://github.com/mozilla/gecko-dev": Repository("mozilla/gecko-dev", GITHUB),
-    f"https://github.com/mozilla/gecko-dev/commit/{REV}": Revision("mozilla/gecko-dev", REV, root=GITHUB),
-    f"https://github.com/a/b/archive/{REV}.zip": Revision("a/b", REV, "", "zip", GITHUB),
-    "https://github.com/a/b/archive/refs/tags/v1.2.tar.gz": Revision("a/b", "v1.2", "", "tar.gz", GITHUB),
-    "https://github.com/a/b/archive/refs/heads/x/y.zip": Revision("a/b", "x/y", "", "zip", GITHUB),
-    f"https://codeload.github.com/a/b/zip/{REV}": Revision("a/b", REV, "", "zip", GITHUB),
-    f"https://github.com/a/b/pull/7/commits/{REV}": Revision("a/b", REV, root=GITHUB),
-    f"https://github.com/a/b/tree/{REV}/docs/x": Revision("a/b", REV, "docs/x", root=GITHUB),
-    "archive:repositories": Repositories(),
-    "archive:held": HeldArchives(),
-    "archive:mozilla-central": Repository("mozilla-central"),
-    "archive:integration/autoland": Repository("integration/autoland"),
-    f"archive:integration/autoland/{REV}": Revision("integration/autoland", REV),
-    f"archive:integration/autoland@{SHORT}/testing": Revision("integration/autoland", SHORT, "testing"),
-    "archive:try@feature%2Fx?suffix=tar.gz&root=https://hg.example/hg": Revision(
+    f"http://127.0.0.1:8010/archiver/hgmo/try/{SHORT}?suffix=zip": SourceRevision("try", SHORT, "", "zip"),
+    "https://github.com/mozilla/gecko-dev": SourceRepository("mozilla/gecko-dev", GITHUB),
+    f"https://github.com/mozilla/gecko-dev/commit/{REV}": SourceRevision("mozilla/gecko-dev", REV, root=GITHUB),
+    f"https://github.com/a/b/archive/{REV}.zip": SourceRevision("a/b", REV, "", "zip", GITHUB),
+    "https://github.com/a/b/archive/refs/tags/v1.2.tar.gz": SourceRevision("a/b", "v1.2", "", "tar.gz", GITHUB),
+    "https://github.com/a/b/archive/refs/heads/x/y.zip": SourceRevision("a/b", "x/y", "", "zip", GITHUB),
+    f"https://codeload.github.com/a/b/zip/{REV}": SourceRevision("a/b", REV, "", "zip", GITHUB),
+    f"https://github.com/a/b/pull/7/commits/{REV}": SourceRevision("a/b", REV, root=GITHUB),
+    f"https://github.com/a/b/tree/{REV}/docs/x": SourceRevision("a/b", REV, "docs/x", root=GITHUB),
+    "archive:repositories": SourceRepositories(),
+    "archive:held": CachedArchives(),
+    "archive:mozilla-central": SourceRepository("mozilla-central"),
+    "archive:integration/autoland": SourceRepository("integration/autoland"),
+    f"archive:integration/autoland/{REV}": SourceRevision("integration/autoland", REV),
+    f"archive:integration/autoland@{SHORT}/testing": SourceRevision("integration/autoland", SHORT, "testing"),
+    "archive:try@feature%2Fx?suffix=tar.gz&root=https://hg.example/hg": SourceRevision(
         "try", "feature/x", "", "tar.gz", "https://hg.example/hg"
     ),
 }
@@ -105,14 +108,14 @@ def test_a_source_locator_can_be_copied_and_pasted_again(text: str) -> None:
 @pytest.mark.parametrize("text", OTHERS)
 def test_the_addresses_of_other_systems_are_left_to_them(text: str) -> None:
     with contextlib.suppress(InvalidLocatorError):
-        assert parse_locator(text).system != "archiver"
+        assert parse_locator(text).system != "archives"
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("archive:", "looks like|incomplete"),
-        ("archive:x@", "incomplete"),
+        ("archive:", "Unrecognized"),
+        ("archive:x@", "Incomplete"),
         ("archive:x?suffix=rar", "suffix="),
         ("archive:x?root=http://hg.example", "plain http"),
         (f"http://hg.mozilla.org/try/rev/{SHORT}", "plain http"),
@@ -139,9 +142,9 @@ names = st.text(st.characters(), min_size=1, max_size=30) | st.sampled_from(
 revisions = names | st.from_regex("[0-9a-f]{12,40}", fullmatch=True)
 suffixes = st.sampled_from(["", "zip", "tar.gz", "tar.bz2"])
 locators: st.SearchStrategy[Locator] = st.one_of(
-    st.builds(Repositories, roots),
-    st.builds(Repository, names, roots),
-    st.builds(Revision, names, revisions, st.just("") | names, suffixes, roots),
+    st.builds(SourceRepositories, roots),
+    st.builds(SourceRepository, names, roots),
+    st.builds(SourceRevision, names, revisions, st.just("") | names, suffixes, roots),
 )
 
 
@@ -172,51 +175,49 @@ def ciexplore(capsysbinary: pytest.CaptureFixture[bytes]) -> Caller:
     return Caller(capsysbinary)
 
 
-@pytest.fixture
-def at_code(monkeypatch: pytest.MonkeyPatch) -> str:
-    """An hgweb below a path of a host that does not call itself hg."""
-    monkeypatch.setattr(configured, "hgweb", "https://code.example.org/sources/hg/")
-    return "https://code.example.org/sources/hg"
+def settings_with(hg_url: str) -> config.Settings:
+    return replace(config.load({}), hg_url=hg_url)
+
+
+# An hgweb below a path of a host that does not call itself hg.
+CODE = "https://code.example.org/sources/hg"
+AT_CODE = settings_with(CODE + "/")
 
 
 @pytest.mark.parametrize(
     ("path", "locator"),
     [
-        ("", Repositories()),
-        ("/", Repositories()),
-        ("/integration/autoland", Repository("integration/autoland")),
-        ("/integration/autoland/", Repository("integration/autoland")),
-        ("/integration/autoland/shortlog", Repository("integration/autoland")),
-        ("/integration/autoland/pushloghtml", Repository("integration/autoland")),
-        ("/integration/autoland/rev/abc", Revision("integration/autoland", "abc")),
-        ("/integration/autoland/rev/tip", Revision("integration/autoland", "tip")),
-        ("/integration/autoland/file/tip/testing/", Revision("integration/autoland", "tip", "testing")),
-        ("/try/archive/tip.tar.gz", Revision("try", "tip", "", "tar.gz")),
-        (f"/try/json-pushes?changeset={SHORT}", Revision("try", SHORT)),
+        ("", SourceRepositories()),
+        ("/", SourceRepositories()),
+        ("/integration/autoland", SourceRepository("integration/autoland")),
+        ("/integration/autoland/", SourceRepository("integration/autoland")),
+        ("/integration/autoland/shortlog", SourceRepository("integration/autoland")),
+        ("/integration/autoland/pushloghtml", SourceRepository("integration/autoland")),
+        ("/integration/autoland/rev/abc", SourceRevision("integration/autoland", "abc")),
+        ("/integration/autoland/rev/tip", SourceRevision("integration/autoland", "tip")),
+        ("/integration/autoland/file/tip/testing/", SourceRevision("integration/autoland", "tip", "testing")),
+        ("/try/archive/tip.tar.gz", SourceRevision("try", "tip", "", "tar.gz")),
+        (f"/try/json-pushes?changeset={SHORT}", SourceRevision("try", SHORT)),
     ],
 )
-def test_pages_of_the_configured_hgweb_are_known_at_any_host_and_path(
-    at_code: str, path: str, locator: Locator
-) -> None:
-    assert parse_locator(at_code + path) == replace(locator, root=at_code)  # type: ignore[type-var]
-    assert parse_locator(f"  <{at_code.removeprefix('https://')}{path or '/'}> ") == replace(locator, root=at_code)  # type: ignore[type-var]
-    assert parse_locator(parse_locator(at_code + path).text()) == parse_locator(at_code + path)
+def test_pages_of_the_configured_hgweb_are_known_at_any_host_and_path(path: str, locator: Locator) -> None:
+    expected = replace(locator, root=CODE)  # type: ignore[type-var]
+    assert parse_locator(CODE + path, AT_CODE) == expected
+    assert parse_locator(f"  <{CODE.removeprefix('https://')}{path or '/'}> ", AT_CODE) == expected
+    assert parse_locator(expected.text(), AT_CODE) == expected
 
 
 @pytest.mark.parametrize(
     "text", ["https://code.example.org/other/rev/tip", "https://code.example.org/sources/hgx/a",
              "https://other.example.org/sources/hg/a", "http://code.example.org/sources/hg/a"],
 )  # fmt: skip
-def test_its_neighbours_are_not_taken_for_the_configured_hgweb(at_code: str, text: str) -> None:
+def test_its_neighbours_are_not_taken_for_the_configured_hgweb(text: str) -> None:
     with pytest.raises(InvalidLocatorError):
-        parse_locator(text)
+        parse_locator(text, AT_CODE)
 
 
-def test_the_session_tells_the_parser_which_hgweb_is_configured(
-    ciexplore: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(configured, "hgweb", "")
-    call = ("archive", "get", "http://127.0.0.1:9/below/x/rev/tip", "--yes", "--output", str(tmp_path))
+def test_the_session_tells_the_parser_which_hgweb_is_configured(ciexplore: Caller, tmp_path: Path) -> None:
+    call = ("archives", "get", "http://127.0.0.1:9/below/x/rev/tip", "--yes", "--output", str(tmp_path))
     refused = ciexplore(*call)
     assert refused.code == 2
     done = ciexplore(*call, "--hg-url", "http://127.0.0.1:9/below")
@@ -235,65 +236,57 @@ paths = st.lists(plain | st.sampled_from(sorted(COMMANDS)), min_size=1, max_size
 def test_what_a_browser_shows_of_a_source_opens_the_same_source_when_pasted(
     root: str, repository: str, revision: str, subdirectory: str, suffix: str
 ) -> None:
-    before, configured.hgweb = configured.hgweb, root if root != GITHUB else HG
-    try:
-        if root == GITHUB:
-            repository, suffix = "mozilla/gecko-dev", "" if subdirectory or suffix == "tar.bz2" else suffix
-        for locator in (Repository(repository, root), Revision(repository, revision, subdirectory, suffix, root)):
-            assert parse_locator(locator.page()) == locator, locator.page()
-        if root != GITHUB:
-            assert parse_locator(Repositories(root).page()) == Repositories(root)
-    finally:
-        configured.hgweb = before
+    chosen = settings_with(root if root != GITHUB else HG)
+    if root == GITHUB:
+        repository, suffix = "mozilla/gecko-dev", "" if subdirectory or suffix == "tar.bz2" else suffix
+    for locator in (
+        SourceRepository(repository, root),
+        SourceRevision(repository, revision, subdirectory, suffix, root),
+    ):
+        assert parse_locator(locator.web_url(), chosen) == locator, locator.web_url()
+    if root != GITHUB:
+        assert parse_locator(SourceRepositories(root).web_url(), chosen) == SourceRepositories(root)
 
 
 @pytest.mark.parametrize("name", ["tip", "FIREFOX_1.0", "feature/x", "a b", "é", "v1.zip", "x.tar.gz", "a%b"])
 @pytest.mark.parametrize("suffix", ["", "zip", "tar.gz"])
-def test_a_named_revision_s_page_opens_the_same_name(at_code: str, name: str, suffix: str) -> None:
-    for root in (at_code, HG):
-        locator = Revision("integration/autoland", name, "", suffix, root)
-        assert parse_locator(locator.page()) == locator
+def test_a_named_revision_s_page_opens_the_same_name(name: str, suffix: str) -> None:
+    for root in (CODE, HG):
+        locator = SourceRevision("integration/autoland", name, "", suffix, root)
+        assert parse_locator(locator.web_url(), AT_CODE) == locator
 
 
-def test_open_in_browser_leads_to_what_was_opened(hgweb: Hgweb, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_in_browser_leads_to_what_was_opened(hgweb: Hgweb) -> None:
     """On a real hgweb: the address that the lists give exists, and pasted it opens the same list."""
-    from dataclasses import replace as with_
 
-    from backends import config
-    from backends.archives import resource_for
-    from backends.cancel import CancelToken
-    from backends.http import Http
-    from backends.resources import read_list
-
-    monkeypatch.setattr(configured, "hgweb", hgweb.url)
-    chosen, http, first = with_(config.load(), hg_url=hgweb.url), Http(tries=1), hgweb.repositories.first
+    chosen, http, first = replace(config.load(), hg_url=hgweb.url), Http(tries=1), hgweb.repositories.first
     try:
         for locator in (
-            Repositories(hgweb.url), Repository("projects/ash", hgweb.url),
-            Revision("projects/ash", first, root=hgweb.url), Revision("projects/ash", "REL_1", root=hgweb.url),
-            Revision("projects/ash", first, "testing/café", "", hgweb.url),
-            Revision("projects/ash", first[:12], "testing", "zip", hgweb.url),
+            SourceRepositories(hgweb.url), SourceRepository("projects/ash", hgweb.url),
+            SourceRevision("projects/ash", first, root=hgweb.url),
+            SourceRevision("projects/ash", "REL_1", root=hgweb.url),
+            SourceRevision("projects/ash", first, "testing/café", "", hgweb.url),
+            SourceRevision("projects/ash", first[:12], "testing", "zip", hgweb.url),
         ):  # fmt: skip
-            resource = resource_for(locator, http, chosen)
-            frame = read_list(resource, CancelToken()).frame
+            resource = open_resource(locator, http, chosen, CancelToken())
+            frame = gather(resource, CancelToken()).frame
             url = resource.web_url()
-            assert url is not None and parse_locator(url) == locator
+            assert url is not None and parse_locator(url, chosen) == locator
             assert httpx.get(url, timeout=60).status_code == 200, url
             row = frame.row(0, named=True)
             url = resource.web_url(row)
             assert url is not None and httpx.get(url, timeout=60).status_code == 200, url
-            if isinstance(locator, Revision):  # not the page of the whole revision where a directory is listed
-                assert parse_locator(url) == Revision("projects/ash", first, locator.subdirectory, root=hgweb.url)
+            if isinstance(locator, SourceRevision):  # not the page of the whole revision where a directory is listed
+                assert parse_locator(url, chosen) == SourceRevision(
+                    "projects/ash", first, locator.subdirectory, root=hgweb.url
+                )
     finally:
         http.close()
 
 
 def test_the_page_of_a_directory_on_github_is_that_directory_although_only_the_whole_can_be_fetched() -> None:
-    from backends import config
-    from backends.archives import resource_for
-    from backends.http import Http
 
-    locator = Revision("mozilla/example", "a" * 40, "docs/a b.", root=GITHUB)
+    locator = SourceRevision("mozilla/example", "a" * 40, "docs/a b.", root=GITHUB)
     http = Http(transport=httpx.MockTransport(lambda request: httpx.Response(500)))
-    url = resource_for(locator, http, config.load({})).web_url()
+    url = open_resource(locator, http, config.load({}), CancelToken()).web_url()
     assert url is not None and parse_locator(url) == locator

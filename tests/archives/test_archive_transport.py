@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.archives.hgweb import Hgweb as Client
-from backends.archives.sources import NotThere
+from backends.archives.hosts import HgwebHost as Client
+from backends.archives.hosts import SourceNotFoundError
 from backends.cancel import CancelToken
 from backends.errors import AppError
 from backends.http import Http
@@ -23,7 +23,7 @@ from backends.http.errors import (
     UnexpectedResponseError,
     UnsafeRedirectError,
 )
-from tests.archives.conftest import Benches
+from tests.archives.conftest import EngineFactory
 from tests.archives.test_archive_verifying import GOOD, NODE, zipped
 
 Answer = Callable[[BaseHTTPRequestHandler, bytes], None]
@@ -41,10 +41,10 @@ class Site:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 if "/json-log/" in self.path:
-                    whole(self, json.dumps({"changesets": [{"node": NODE, "date": [1_400_000_000, 0]}]}).encode())
+                    send_all(self, json.dumps({"changesets": [{"node": NODE, "date": [1_400_000_000, 0]}]}).encode())
                     return
                 if "/archive/" not in self.path:
-                    whole(self, b"<!doctype html><title>hgweb</title>")
+                    send_all(self, b"<!doctype html><title>hgweb</title>")
                     return
                 with site.lock:
                     site.asked += 1
@@ -65,7 +65,7 @@ class Site:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
-def whole(asked: BaseHTTPRequestHandler, content: bytes) -> None:
+def send_all(asked: BaseHTTPRequestHandler, content: bytes) -> None:
     asked.send_response(200)
     asked.end_headers()
     asked.wfile.write(content)
@@ -105,15 +105,15 @@ def site(tmp_path: Path) -> Iterator[Site]:
     one.server.server_close()
 
 
-def test_an_archive_that_breaks_off_is_fetched_again(site: Site, bench: Benches) -> None:
-    site.answers = [cut, cut, whole]
+def test_an_archive_that_breaks_off_is_fetched_again(site: Site, bench: EngineFactory) -> None:
+    site.answers = [cut, cut, send_all]
     made = bench(site.url)
     got = made.get("projects/ash", "tip")
-    assert got.kept.path.read_bytes() == site.content
+    assert got.archive.path.read_bytes() == site.content
     assert made.states.count("RETRY") == 2 and site.asked == 3
 
 
-def test_an_archive_that_always_breaks_off_is_given_up(site: Site, bench: Benches) -> None:
+def test_an_archive_that_always_breaks_off_is_given_up(site: Site, bench: EngineFactory) -> None:
     site.answers = [cut]
     made = bench(site.url)
     with pytest.raises(IncompleteBodyError):
@@ -122,20 +122,20 @@ def test_an_archive_that_always_breaks_off_is_given_up(site: Site, bench: Benche
     assert not list(made.engine.store.directory.glob(".*.part"))
 
 
-def test_an_encoding_of_the_way_is_no_part_of_the_archive(site: Site, bench: Benches) -> None:
+def test_an_encoding_of_the_way_is_no_part_of_the_archive(site: Site, bench: EngineFactory) -> None:
     site.answers = [encoded]
-    assert bench(site.url).get("projects/ash", "tip").kept.path.read_bytes() == site.content
+    assert bench(site.url).get("projects/ash", "tip").archive.path.read_bytes() == site.content
 
 
-def test_a_redirect_to_plain_http_elsewhere_is_not_followed(site: Site, bench: Benches) -> None:
+def test_a_redirect_to_plain_http_elsewhere_is_not_followed(site: Site, bench: EngineFactory) -> None:
     site.answers = [elsewhere]
     with pytest.raises(UnsafeRedirectError):
         bench(site.url).get("projects/ash", "tip")
     assert site.asked == 1
 
 
-def test_one_server_makes_one_archive_at_a_time(site: Site, bench: Benches) -> None:
-    site.answers = [whole]
+def test_one_server_makes_one_archive_at_a_time(site: Site, bench: EngineFactory) -> None:
+    site.answers = [send_all]
     benches = [bench(site.url) for _ in range(4)]
     threads = [threading.Thread(target=benches[number].get, args=(f"repository{number}", "tip")) for number in range(4)]
     for thread in threads:
@@ -145,19 +145,19 @@ def test_one_server_makes_one_archive_at_a_time(site: Site, bench: Benches) -> N
     assert (site.asked, site.most) == (4, 1)
 
 
-def test_a_server_that_gives_another_revision_is_not_believed(site: Site, bench: Benches) -> None:
-    site.answers = [whole]
+def test_a_server_that_gives_another_revision_is_not_believed(site: Site, bench: EngineFactory) -> None:
+    site.answers = [send_all]
     with pytest.raises(UnexpectedResponseError, match="another revision"):
         bench(site.url).get("projects/ash", "f" * 39 + "e")
 
 
 def test_a_server_whose_index_is_for_people_only_says_so(site: Site) -> None:
-    with Http(tries=1) as http, pytest.raises(NotThere, match="no list of its repositories"):
+    with Http(tries=1) as http, pytest.raises(SourceNotFoundError, match="no list of its repositories"):
         Client(http, site.url).repositories(CancelToken())
 
 
 def page(asked: BaseHTTPRequestHandler, content: bytes) -> None:
-    whole(asked, b"<!DOCTYPE html><html><head><title>Sign in</title></head></html>")
+    send_all(asked, b"<!DOCTYPE html><html><head><title>Sign in</title></head></html>")
 
 
 def busy_for(seconds: int) -> Answer:
@@ -170,7 +170,7 @@ def busy_for(seconds: int) -> Answer:
     return answer
 
 
-def test_a_page_in_place_of_the_archive_is_called_a_page(site: Site, bench: Benches) -> None:
+def test_a_page_in_place_of_the_archive_is_called_a_page(site: Site, bench: EngineFactory) -> None:
     site.answers = [page]
     made = bench(site.url)
     with pytest.raises(HttpError, match=r"an HTML page .*Sign in.* instead of ash-"):
@@ -180,9 +180,9 @@ def test_a_page_in_place_of_the_archive_is_called_a_page(site: Site, bench: Benc
 
 @pytest.mark.parametrize("sent", [b"Internal Server Error", b"PK\x03\x04 and no more", b""])
 def test_what_is_wrong_with_an_archive_is_said_by_its_name_and_not_by_the_name_of_a_part(
-    site: Site, bench: Benches, sent: bytes
+    site: Site, bench: EngineFactory, sent: bytes
 ) -> None:
-    site.answers = [lambda asked, _: whole(asked, sent)]
+    site.answers = [lambda asked, _: send_all(asked, sent)]
     made = bench(site.url)
     with pytest.raises(AppError) as raised:
         made.get("projects/ash", "tip")
@@ -190,7 +190,9 @@ def test_what_is_wrong_with_an_archive_is_said_by_its_name_and_not_by_the_name_o
     assert f"ash-{NODE[:12]}.zip" in told and ".part" not in told and str(made.engine.store.directory) not in told
 
 
-def test_a_server_that_asks_to_wait_for_ten_minutes_is_not_asked_again_in_seconds(site: Site, bench: Benches) -> None:
+def test_a_server_that_asks_to_wait_for_ten_minutes_is_not_asked_again_in_seconds(
+    site: Site, bench: EngineFactory
+) -> None:
     site.answers = [busy_for(600)]
     made = bench(site.url)
     with pytest.raises(RateLimitedError):
@@ -198,8 +200,8 @@ def test_a_server_that_asks_to_wait_for_ten_minutes_is_not_asked_again_in_second
     assert site.asked == 1 and made.waits == []
 
 
-def test_a_server_that_asks_to_wait_for_100_seconds_is_asked_again_then(site: Site, bench: Benches) -> None:
-    site.answers = [busy_for(100), whole]
+def test_a_server_that_asks_to_wait_for_100_seconds_is_asked_again_then(site: Site, bench: EngineFactory) -> None:
+    site.answers = [busy_for(100), send_all]
     made = bench(site.url)
-    assert made.get("projects/ash", "tip").kept.path.read_bytes() == site.content
+    assert made.get("projects/ash", "tip").archive.path.read_bytes() == site.content
     assert made.waits == [100.0]

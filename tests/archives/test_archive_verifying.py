@@ -12,16 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.archives.repacking import repack
-from backends.archives.verifying import WrongArchive, verify
-from backends.archives.wanted import Wanted
+from backends.archives.fetch import WrongArchiveError, repack, verify_archive
+from backends.archives.spec import ArchiveSpec
 from backends.cancel import CancelToken
 from backends.errors import FileError
 from backends.extraction.limits import DamagedArchiveError, NotAnArchiveError
 
 NODE = "0b445bf4228a963505183b157758c37664921791"
-WHOLE = Wanted("https://hg.example", "projects/ash", NODE, "", "zip")
-PART = Wanted("https://hg.example", "projects/ash", NODE, "testing/mozharness", "zip")
+WHOLE = ArchiveSpec("https://hg.example", "projects/ash", NODE, "", "zip")
+PART = ArchiveSpec("https://hg.example", "projects/ash", NODE, "testing/mozharness", "zip")
 TOP = f"ash-{NODE[:12]}"
 ACCOUNT = f"repo: {'1' * 40}\nnode: {NODE}\nbranch: default\n".encode()
 
@@ -52,13 +51,13 @@ GOOD = {f"{TOP}/.hg_archival.txt": ACCOUNT, f"{TOP}/a": b"a" * 5000, f"{TOP}/tes
 @pytest.mark.parametrize("pack", [zipped, tarred])
 def test_a_whole_archive_that_names_its_revision_is_confirmed(tmp_path: Path, pack: object) -> None:
     path = pack(tmp_path / "a", GOOD)  # type: ignore[operator]
-    told = verify(path, WHOLE.as_suffix(kind(pack)), CancelToken())
+    told = verify_archive(path, WHOLE.with_suffix(kind(pack)), CancelToken())
     assert (told.members, told.unpacked, told.confirmed) == (3, len(ACCOUNT) + 5001, True)
-    assert not verify(path, PART.as_suffix(kind(pack)), CancelToken()).confirmed
+    assert not verify_archive(path, PART.with_suffix(kind(pack)), CancelToken()).confirmed
 
 
 @pytest.mark.parametrize(
-    ("members", "wanted", "said"),
+    ("members", "spec", "said"),
     [
         ({f"{TOP}/.hg_archival.txt": ACCOUNT.replace(b"0b445", b"1b445")}, WHOLE, "of revision 1b445bf4228a"),
         ({f"{TOP}/../../etc/passwd": b"x"}, WHOLE, "leads outside"),
@@ -70,32 +69,32 @@ def test_a_whole_archive_that_names_its_revision_is_confirmed(tmp_path: Path, pa
 )
 @pytest.mark.parametrize("pack", [zipped, tarred])
 def test_another_archive_than_was_asked_for_is_refused(
-    tmp_path: Path, pack: object, members: dict[str, bytes], wanted: Wanted, said: str
+    tmp_path: Path, pack: object, members: dict[str, bytes], spec: ArchiveSpec, said: str
 ) -> None:
-    with pytest.raises(WrongArchive, match=said):
-        verify(pack(tmp_path / "a", members), wanted.as_suffix(kind(pack)), CancelToken())  # type: ignore[operator]
+    with pytest.raises(WrongArchiveError, match=said):
+        verify_archive(pack(tmp_path / "a", members), spec.with_suffix(kind(pack)), CancelToken())  # type: ignore[operator]
 
 
 def test_an_archive_without_members_is_no_success(tmp_path: Path) -> None:
     with pytest.raises(DamagedArchiveError, match="empty"):
-        verify(zipped(tmp_path / "a.zip", {}), WHOLE, CancelToken())
+        verify_archive(zipped(tmp_path / "a.zip", {}), WHOLE, CancelToken())
 
 
 def test_the_words_of_a_failing_server_behind_an_archive_are_noticed(tmp_path: Path) -> None:
     whole = zipped(tmp_path / "a.zip", GOOD).read_bytes()
     (tmp_path / "b.zip").write_bytes(whole[: len(whole) * 2 // 3] + b"Internal Server Error")
     with pytest.raises(DamagedArchiveError):
-        verify(tmp_path / "b.zip", WHOLE, CancelToken())
+        verify_archive(tmp_path / "b.zip", WHOLE, CancelToken())
     whole = tarred(tmp_path / "a.tar.gz", GOOD).read_bytes()
     (tmp_path / "b.tar.gz").write_bytes(whole + b"Internal Server Error")
     with pytest.raises(DamagedArchiveError):
-        verify(tmp_path / "b.tar.gz", WHOLE.as_suffix("tar.gz"), CancelToken())
+        verify_archive(tmp_path / "b.tar.gz", WHOLE.with_suffix("tar.gz"), CancelToken())
 
 
 def test_a_web_page_in_place_of_an_archive_is_none(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(b"<!doctype html><title>Sign in</title>" * 40)
     with pytest.raises((NotAnArchiveError, DamagedArchiveError)):
-        verify(tmp_path / "a.zip", WHOLE, CancelToken())
+        verify_archive(tmp_path / "a.zip", WHOLE, CancelToken())
 
 
 @settings(deadline=None, max_examples=60)
@@ -107,10 +106,10 @@ def test_no_beginning_of_an_archive_passes_for_it(
     whole = (tarred if tar else zipped)(path, GOOD).read_bytes()
     path.write_bytes(whole[: int(len(whole) * cut)])
     with pytest.raises(FileError):
-        verify(path, WHOLE.as_suffix("tar.gz" if tar else "zip"), CancelToken())
+        verify_archive(path, WHOLE.with_suffix("tar.gz" if tar else "zip"), CancelToken())
 
 
-def written(path: Path, packed_as: str) -> Path:
+def write_archive(path: Path, packed_as: str) -> Path:
     """The same members in each kind of archive that a server might give."""
     if packed_as == "zip":
         return zipped(path, GOOD)
@@ -126,12 +125,12 @@ def written(path: Path, packed_as: str) -> Path:
 @pytest.mark.parametrize("asked", ["zip", "tar.gz", "tar.bz2"])
 @pytest.mark.parametrize("came", ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz"])
 def test_an_archive_of_another_kind_than_its_name_says_is_refused(tmp_path: Path, asked: str, came: str) -> None:
-    path = written(tmp_path / "a", came)
+    path = write_archive(tmp_path / "a", came)
     if asked == came:
-        assert verify(path, WHOLE.as_suffix(asked), CancelToken()).confirmed
+        assert verify_archive(path, WHOLE.with_suffix(asked), CancelToken()).confirmed
         return
-    with pytest.raises(WrongArchive, match=f"it is a {came}, not a {asked}"):
-        verify(path, WHOLE.as_suffix(asked), CancelToken())
+    with pytest.raises(WrongArchiveError, match=f"it is a {came}, not a {asked}"):
+        verify_archive(path, WHOLE.with_suffix(asked), CancelToken())
 
 
 def header(name: str, kind: bytes = tarfile.REGTYPE, leads_to: str = "") -> tarfile.TarInfo:
@@ -162,8 +161,8 @@ def test_members_that_could_be_written_elsewhere_are_refused(
     with tarfile.open(tmp_path / "a", "w:gz") as archive:
         for one in headers:
             archive.addfile(one)
-    with pytest.raises(WrongArchive, match=said):
-        verify(tmp_path / "a", WHOLE.as_suffix("tar.gz"), CancelToken())
+    with pytest.raises(WrongArchiveError, match=said):
+        verify_archive(tmp_path / "a", WHOLE.with_suffix("tar.gz"), CancelToken())
 
 
 def test_links_as_repositories_have_them_are_kept(tmp_path: Path) -> None:
@@ -171,7 +170,7 @@ def test_links_as_repositories_have_them_are_kept(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a", "w:gz") as archive:
         for one in (header("l", tarfile.SYMTYPE, "../../x"), header("d/l", tarfile.SYMTYPE, "/usr"), header("l2/x")):
             archive.addfile(one)
-    assert verify(tmp_path / "a", WHOLE.as_suffix("tar.gz"), CancelToken()).members == 3
+    assert verify_archive(tmp_path / "a", WHOLE.with_suffix("tar.gz"), CancelToken()).members == 3
 
 
 def test_links_and_executables_survive_the_repacking(tmp_path: Path) -> None:

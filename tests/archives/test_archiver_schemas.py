@@ -9,11 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from backends.archives.hgweb import Hgweb as Client
-from backends.archives.hgweb import _changeset, _Log
-from backends.archives.protocol import _Envelope
-from backends.archives.sources import TEMPLATE, filled
-from backends.archives.wanted import Wanted, key_of, task_id_of
+from backends.archives.client import _Envelope
+from backends.archives.hosts import TEMPLATE, _hg_changeset, _Log, fill_template
+from backends.archives.hosts import HgwebHost as Client
+from backends.archives.spec import ArchiveSpec, bucket_key, task_id
 from backends.cancel import CancelToken
 
 
@@ -28,12 +27,12 @@ def read(path: Path) -> Any:
 
 def test_keys_tasks_and_addresses_are_those_of_the_original(schemas: Path) -> None:
     for one in read(schemas / "examples" / "archiver" / "keys.json"):
-        key = key_of(one["repo"], one["rev"], one["suffix"], one["subdir"] or "")
-        assert (key, task_id_of(key)) == (one["key"], one["task_id"])
+        key = bucket_key(one["repo"], one["rev"], one["suffix"], one["subdir"] or "")
+        assert (key, task_id(key)) == (one["key"], one["task_id"])
         node = one["rev"].ljust(40, "0")
-        wanted = Wanted("https://hg.mozilla.org", one["repo"], node, one["subdir"] or "", one["suffix"])
-        assert filled(TEMPLATE, "https://hg.mozilla.org", wanted) == one["src_url"]
-        assert wanted.key == key
+        spec = ArchiveSpec("https://hg.mozilla.org", one["repo"], node, one["subdir"] or "", one["suffix"])
+        assert fill_template(TEMPLATE, "https://hg.mozilla.org", spec) == one["src_url"]
+        assert spec.key == key
 
 
 def test_every_recorded_state_is_read_and_a_hollow_success_is_a_failure(schemas: Path) -> None:
@@ -42,7 +41,7 @@ def test_every_recorded_state_is_read_and_a_hollow_success_is_a_failure(schemas:
     for path in sorted((schemas / "examples" / "archiver").glob("status-*.json")):
         state = msgspec.json.decode(path.read_bytes(), type=_Envelope).result
         assert state.state in allowed
-        seen[path.stem] = state.shown_state
+        seen[path.stem] = state.effective_state
     assert seen["status-success-but-hg-404"] == seen["status-failure"] == "FAILURE"
     assert seen["status-success"] == "SUCCESS" and seen["status-pending"] == "PENDING"
 
@@ -50,7 +49,7 @@ def test_every_recorded_state_is_read_and_a_hollow_success_is_a_failure(schemas:
 def test_a_log_with_pushes_is_read(schemas: Path) -> None:
     body = read(schemas / "examples" / "hgweb" / "json-log-tip.json")["body"]
     (one,) = msgspec.convert(body, _Log).changesets
-    told = _changeset(one)
+    told = _hg_changeset(one)
     assert told.node == body["node"] and told.push_id == 2 and told.names == ("tip",)
     assert told.time_ms == 1_400_000_002_000 and told.pushed_ms == 1_795_295_665_000
 

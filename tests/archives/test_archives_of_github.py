@@ -11,13 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from backends.archives.github import GitHub
-from backends.archives.sources import NotThere, source_for
-from backends.archives.wanted import Wanted
+from backends.archives.hosts import GitHubHost, SourceNotFoundError, host_for
+from backends.archives.locators import GITHUB
+from backends.archives.spec import ArchiveSpec
 from backends.cancel import CancelToken
 from backends.errors import UsageError
-from backends.locators.archives import GITHUB
-from tests.archives.conftest import Bench, Benches
+from tests.archives.conftest import EngineFactory, EngineUnderTest
 
 SHA = "0b445bf4228a963505183b157758c37664921791"
 COMMIT = {
@@ -67,57 +66,59 @@ def site() -> Iterator[str]:
     server.server_close()
 
 
-def github(made: Bench, site: str) -> GitHub:
-    return GitHub(made.engine.http, site, site)
+def github(made: EngineUnderTest, site: str) -> GitHubHost:
+    return GitHubHost(made.engine.http, site, site)
 
 
-def test_a_branch_is_resolved_and_its_archive_kept(site: str, bench: Benches) -> None:
+def test_a_branch_is_resolved_and_its_archive_kept(site: str, bench: EngineFactory) -> None:
     made = bench(site)
     source = github(made, site)
     found = source.resolve("a/b", "feature/x")
     assert (found.node, found.author, found.time_ms) == (SHA, "Ann", 1_795_161_600_000)
-    wanted = Wanted(site, "a/b", found.node, "", "zip")
-    got = made.engine.have(wanted, source, found.time_ms, CancelToken(), made.reports.append)
-    assert got.kept.account.members == 2 and not got.kept.account.confirmed
+    spec = ArchiveSpec(site, "a/b", found.node, "", "zip")
+    got = made.engine.provide(spec, source, found.time_ms, CancelToken(), made.reports.append)
+    assert got.archive.record.members == 2 and not got.archive.record.confirmed
 
 
-def test_a_suffix_that_github_never_makes_is_repacked_without_asking_for_it(site: str, bench: Benches) -> None:
+def test_a_suffix_that_github_never_makes_is_repacked_without_asking_for_it(site: str, bench: EngineFactory) -> None:
     made = bench(site)
     source = github(made, site)
-    wanted = Wanted(site, "a/b", SHA, "", "tar.bz2")
-    got = made.engine.have(wanted, source, 1_795_161_600_000, CancelToken(), made.reports.append)
-    assert got.kept.account.repacked_from == "zip" and made.waits == []
+    spec = ArchiveSpec(site, "a/b", SHA, "", "tar.bz2")
+    got = made.engine.provide(spec, source, 1_795_161_600_000, CancelToken(), made.reports.append)
+    assert got.archive.record.repacked_from == "zip" and made.waits == []
 
 
-def test_what_is_not_on_github_is_said(site: str, bench: Benches) -> None:
+def test_what_is_not_on_github_is_said(site: str, bench: EngineFactory) -> None:
     source = github(bench(site), site)
-    with pytest.raises(NotThere, match="GitHub has no nosuch in a/b"):
+    with pytest.raises(SourceNotFoundError, match="GitHub has no nosuch in a/b"):
         source.resolve("a/b", "nosuch")
-    with pytest.raises(NotThere, match="no repository a/c"):
+    with pytest.raises(SourceNotFoundError, match="no repository a/c"):
         list(source.log("a/c", CancelToken()))
-    with pytest.raises(UsageError, match="whole repositories"):
-        source.archive_url(Wanted(site, "a/b", SHA, "docs", "zip"))
+    with pytest.raises(UsageError, match="complete repositories"):
+        source.archive_url(ArchiveSpec(site, "a/b", SHA, "docs", "zip"))
     with pytest.raises(UsageError):
         source.repositories()
     ((page, _, note),) = source.log("a/b", CancelToken())
     assert [one.node for one in page] == [SHA] and note == ""
 
 
-def test_a_locator_of_github_asks_github(bench: Benches) -> None:
+def test_a_locator_of_github_asks_github(bench: EngineFactory) -> None:
     made = bench("https://hg.example")
-    source = source_for(GITHUB, made.engine.http, made.engine.settings)
-    assert isinstance(source, GitHub)
-    assert source.archive_url(Wanted(GITHUB, "a/b", SHA, "", "zip")) == f"https://github.com/a/b/archive/{SHA}.zip"
+    source = host_for(GITHUB, made.engine.http, made.engine.settings)
+    assert isinstance(source, GitHubHost)
+    assert source.archive_url(ArchiveSpec(GITHUB, "a/b", SHA, "", "zip")) == f"https://github.com/a/b/archive/{SHA}.zip"
 
 
-def test_github_is_not_asked_for_directories_and_the_list_says_so(bench: Benches, site: str) -> None:
-    from backends.archives.archives import WHOLE_ONLY, RevisionArchives
-    from backends.locators.archives import Revision
+def test_github_is_not_asked_for_directories_and_the_list_says_so(bench: EngineFactory, site: str) -> None:
+    from backends.archives.actions import ArchiveActions
+    from backends.archives.lists import ONLY_COMPLETE, RevisionArchiveList
+    from backends.archives.locators import SourceRevision
     from backends.resources import Question
 
     made = bench(site)
-    archives = RevisionArchives(Revision("a/b", SHA, "docs", root=GITHUB), made.engine.http, made.engine.settings)
+    locator = SourceRevision("a/b", SHA, "docs", root=GITHUB)
+    archives = RevisionArchiveList(locator, ArchiveActions(made.engine.http, made.engine.settings))
     archives.source = github(made, site)
     (page,) = archives.pages(CancelToken())
-    assert page.note == WHOLE_ONLY and page.frame["subdirectory"].null_count() == 3
+    assert page.note == ONLY_COMPLETE and page.frame["subdirectory"].null_count() == 3
     assert not any(isinstance(one, Question) for one in archives.menu(page.frame.row(0, named=True), page.frame))

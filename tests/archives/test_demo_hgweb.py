@@ -34,11 +34,11 @@ def test_its_json_has_the_shape_of_mercurial_s(url: str, hgweb: Hgweb, path: str
     ours = httpx.get(f"{url}/{path.replace('REPOSITORY', 'integration/autoland')}")
     theirs = httpx.get(f"{hgweb.url}/{path.replace('REPOSITORY', 'projects/ash')}")
     assert ours.status_code == theirs.status_code
-    told, wanted = shape(ours.json()), shape(theirs.json())
+    told, spec = shape(ours.json()), shape(theirs.json())
     if "changesets" in told:  # hg.mozilla.org's pushlog adds these
         for name in ("pushid", "pushdate"):
             told["changesets"][0].pop(name)
-    assert told == wanted
+    assert told == spec
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from backends import config
+from backends.archives.locators import GITHUB, SourceRepository, SourceRevision
+from backends.archives.urls import of_project, of_repository
 from backends.cancel import CancelToken
-from backends.locators.archives import GITHUB, Repository, Revision, of_project, of_repository
-from backends.prow.builds import source_of
-from backends.resources import Link, Resource, Row, read_list
+from backends.prow.build_menu import source_of
+from backends.resources import Link, Resource, Row, gather
 from backends.session import Session
 from backends.systems import parse_locator
 
@@ -29,23 +30,23 @@ def session(demo: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         opened.close()
 
 
-def source_links(resource: Resource, row: Row) -> list[Revision]:
+def source_links(resource: Resource, row: Row) -> list[SourceRevision]:
     found = [one.opens for one in resource.menu(row, resource.schema.empty()) if isinstance(one, Link)]
-    return [one for one in found if isinstance(one, Revision)]
+    return [one for one in found if isinstance(one, SourceRevision)]
 
 
 def first(session: Session, locator: str) -> tuple[Resource, Row]:
     resource = session.resource(parse_locator(locator), CancelToken())
-    return resource, read_list(resource, CancelToken()).frame.row(0, named=True)
+    return resource, gather(resource, CancelToken()).frame.row(0, named=True)
 
 
 def test_a_task_leads_to_the_archives_of_its_push(session: Session, demo: dict[str, str]) -> None:
     resource = session.resource(parse_locator(demo["taskcluster.push"]), CancelToken())
-    frame = read_list(resource, CancelToken()).frame
+    frame = gather(resource, CancelToken()).frame
     row = frame.filter(frame["revision"] == REV).row(0, named=True)
     (source,) = source_links(resource, row)
-    assert source == Revision("integration/autoland", REV)
-    archives = read_list(session.resource(source, CancelToken()), CancelToken()).frame
+    assert source == SourceRevision("integration/autoland", REV)
+    archives = gather(session.resource(source, CancelToken()), CancelToken()).frame
     assert archives["suffix"].to_list() == ["zip", "tar.gz", "tar.bz2"]
 
 
@@ -58,26 +59,26 @@ def test_a_push_leads_to_the_archives_where_treeherder_says_its_repository_is(
     session: Session, demo: dict[str, str]
 ) -> None:
     resource = session.resource(parse_locator(demo["perf.pushes"]), CancelToken())
-    frame = read_list(resource, CancelToken()).frame
+    frame = gather(resource, CancelToken()).frame
     row = frame.filter(frame["revision"] == REV).row(0, named=True)
     (source,) = source_links(resource, row)
-    assert source == Revision("integration/autoland", REV)
-    assert len(read_list(session.resource(source, CancelToken()), CancelToken()).frame) == 3
+    assert source == SourceRevision("integration/autoland", REV)
+    assert len(gather(session.resource(source, CancelToken()), CancelToken()).frame) == 3
     other = frame.filter(frame["revision"] != REV).row(0, named=True)
     (source,) = source_links(resource, other)
     archives = session.resource(source, CancelToken())
-    row = read_list(archives, CancelToken()).frame.row(0, named=True)
+    row = gather(archives, CancelToken()).frame.row(0, named=True)
     assert row["node"] == other["revision"]
-    action = archives.download(read_list(archives, CancelToken()).frame.head(1))
+    action = archives.download(gather(archives, CancelToken()).frame.head(1))
     assert action is not None and "Verified" in action.run(CancelToken(), print)
 
 
 def test_a_build_leads_to_the_archives_of_the_commit_it_tested(session: Session, demo: dict[str, str]) -> None:
     resource = session.resource(parse_locator(demo["prow.pull-job"]), CancelToken())
-    frame = read_list(resource, CancelToken()).frame
+    frame = gather(resource, CancelToken()).frame
     row = frame.filter(frame["commit"].is_not_null() & frame["base"].is_not_null()).row(0, named=True)
     (source,) = source_links(resource, row)
-    assert source == Revision(row["base"].partition("@")[0], row["commit"], root=GITHUB)
+    assert source == SourceRevision(row["base"].partition("@")[0], row["commit"], root=GITHUB)
     assert parse_locator(source.text()) == source
 
 
@@ -100,10 +101,10 @@ def test_a_build_that_does_not_say_what_it_tested_leads_nowhere(base: str | None
 @pytest.mark.parametrize(
     ("url", "found"),
     [
-        ("https://hg.mozilla.org/releases/mozilla-beta", Revision("releases/mozilla-beta", REV)),
-        ("https://hg.mozilla.org/releases/mozilla-beta/", Revision("releases/mozilla-beta", REV)),
-        ("https://hg.example/x", Revision("x", REV, root="https://hg.example")),
-        ("https://github.com/servo/servo", Revision("servo/servo", REV, root=GITHUB)),
+        ("https://hg.mozilla.org/releases/mozilla-beta", SourceRevision("releases/mozilla-beta", REV)),
+        ("https://hg.mozilla.org/releases/mozilla-beta/", SourceRevision("releases/mozilla-beta", REV)),
+        ("https://hg.example/x", SourceRevision("x", REV, root="https://hg.example")),
+        ("https://github.com/servo/servo", SourceRevision("servo/servo", REV, root=GITHUB)),
         ("http://hg.example/x", None),
         ("https://me:secret@hg.example/x", None),
         ("https://git.example/x", None),
@@ -111,12 +112,12 @@ def test_a_build_that_does_not_say_what_it_tested_leads_nowhere(base: str | None
         ("", None),
     ],
 )
-def test_a_repository_s_address_is_taken_only_if_it_is_plainly_one(url: str, found: Revision | None) -> None:
+def test_a_repository_s_address_is_taken_only_if_it_is_plainly_one(url: str, found: SourceRevision | None) -> None:
     assert of_repository(url, REV) == found
 
 
 def test_every_repository_of_treeherder_is_where_its_name_says(samples: Path) -> None:
     """Taskcluster knows the names only: they must lead where Treeherder's recorded list says."""
     for one in json.loads((samples / "treeherder" / "repository.json").read_text()):
-        assert isinstance(parse_locator(one["url"]), Repository)
+        assert isinstance(parse_locator(one["url"]), SourceRepository)
         assert of_project(one["name"], REV) == of_repository(one["url"], REV), one["name"]

@@ -15,7 +15,7 @@ def cache() -> None:
 @cache.command()
 def info() -> None:
     """Show where the store is, and how many answers and source archives it holds and how big they are."""
-    from backends.archives.engine import store_of
+    from backends.archives.engine import archive_store
     from backends.frames.formats import format_bytes
     from backends.http.cache import cache_summary
 
@@ -25,18 +25,18 @@ def info() -> None:
     click.echo(f"entries    {entries:,}")
     most = format_bytes(settings.cache_bytes)
     click.echo(f"size       {format_bytes(size)} of at most {most}")
-    archives, size = store_of(settings).summary()
+    archives, size = archive_store(settings).summary()
     click.echo(f"archives   {archives:,}, {format_bytes(size)} of at most {most}")
 
 
 @cache.command()
 def clear() -> None:
     """Remove every stored answer and every kept source archive. Downloads, settings and recent locators stay."""
-    from backends.archives.engine import store_of
+    from backends.archives.engine import archive_store
     from backends.http.cache import clear as clear_cache
 
     settings = config.load()
     count = clear_cache(settings.cache_path)
-    archives = store_of(settings).clear()
+    archives = archive_store(settings).clear()
     many = f" and {archives:,} {'archive' if archives == 1 else 'archives'}" if archives else ""
     click.echo(f"Removed {count:,} stored answers{many} from {settings.cache_path}.")

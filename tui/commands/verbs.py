@@ -26,7 +26,7 @@ BUILT_IN = {
     "taskcluster": "tui.commands.taskcluster:taskcluster",
     "prow": "tui.commands.prow:prow",
     "treeherder": "tui.commands.treeherder:treeherder",
-    "archives": "tui.commands.archive:archive",
+    "archives": "tui.commands.archives:archives",
     "submit": "tui.commands.submit:submit",
 }
 
