@@ -185,11 +185,11 @@ class HgwebHost:
     ) -> tuple[list[Changeset], Freshness]:
         where = f"json-log/{quote(start, safe='')}?revcount={count}"
         try:
-            log, origin = self._json(repository, where, policy, cancel, _Log)
+            log, freshness = self._json(repository, where, policy, cancel, _Log)
         except NotFoundError as error:
             said = error.sentence.partition(" It says: ")[2].strip('"')
             raise self._no_revision(repository, start, said) if said else self._no_repository(repository) from None
-        return [_hg_changeset(one) for one in log.changesets], origin
+        return [_hg_changeset(one) for one in log.changesets], freshness
 
     def _no_repository(self, repository: str) -> SourceNotFoundError:
         return SourceNotFoundError(
@@ -202,7 +202,7 @@ class HgwebHost:
     ) -> tuple[Any, Freshness]:
         url = f"{self.root}/{quote(repository, safe='/')}/{where}"
         value, answer = self.http.json(url, policy=policy, cancel=cancel, type=kind)
-        return value, answer.origin
+        return value, answer.freshness
 
     def archive_url(self, spec: ArchiveSpec) -> str:
         return fill_template(self._template, self.root, spec)
@@ -246,14 +246,14 @@ class HgwebHost:
                         _hg_time(entry.get("lastchange")),
                     )
                 )  # fmt: skip
-        return found, answer.origin
+        return found, answer.freshness
 
     def log(self, repository: str, cancel: CancelToken) -> Iterator[tuple[list[Changeset], Freshness, str]]:
         """The newest `MOST_REVISIONS` by number. A page begins with the last of the page before, which is left out."""
         start, seen = "tip", set[str]()
         while True:
             policy = CachePolicy.short(30) if start == "tip" else CachePolicy.short(300)
-            page, origin = self._log(repository, start, HG_PAGE, policy, cancel)
+            page, freshness = self._log(repository, start, HG_PAGE, policy, cancel)
             fresh = [
                 one for one in page if NODE.fullmatch(one.node) and one.node not in seen and one.node != _NULL_NODE
             ]
@@ -261,7 +261,7 @@ class HgwebHost:
             more = len(page) >= HG_PAGE and bool(fresh)
             cut = more and len(seen) >= MOST_REVISIONS
             fresh = self._with_pushers(repository, fresh, cancel)
-            yield fresh, origin, f"The newest {len(seen):,} revisions; older ones by their id." if cut else ""
+            yield fresh, freshness, f"The newest {len(seen):,} revisions; older ones by their id." if cut else ""
             if not more or cut:
                 return
             start = page[-1].node
@@ -336,7 +336,7 @@ class GitHubHost:
     ) -> tuple[Any, Freshness]:
         url = f"{self._api}/repos/{quote(repository, safe='/')}/{where}"
         value, answer = self.http.json(url, policy=policy, cancel=cancel)
-        return value, answer.origin
+        return value, answer.freshness
 
     def archive_url(self, spec: ArchiveSpec) -> str:
         if spec.subdirectory:
@@ -355,14 +355,14 @@ class GitHubHost:
 
     def log(self, repository: str, cancel: CancelToken) -> Iterator[tuple[list[Changeset], Freshness, str]]:
         try:
-            value, origin = self._json(repository, f"commits?per_page={GITHUB_PAGE}", CachePolicy.short(60), cancel)
+            value, freshness = self._json(repository, f"commits?per_page={GITHUB_PAGE}", CachePolicy.short(60), cancel)
         except NotFoundError:
             raise SourceNotFoundError(f"GitHub has no repository {sanitize(repository, 120)} that is public.") from None
         found = [_github_changeset(one) for one in value] if isinstance(value, list) else []
         known = [one for one in found if one is not None]
         yield (
             known,
-            origin,
+            freshness,
             f"The newest {len(known)} commits; older ones by their id." if len(known) >= GITHUB_PAGE else "",
         )
 

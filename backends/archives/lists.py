@@ -114,17 +114,17 @@ class RepositoryList(Listing):
             frame = REPOSITORIES.build([RepositoryEntry(name) for name in known], use)
             yield Page(frame, Freshness(ResponseSource.CACHE, 0.0))
         try:
-            entries, origin = self.source.repositories(cancel)
+            entries, freshness = self.source.repositories(cancel)
         except (HttpError, SourceNotFoundError) as error:
             if not known:
                 raise
-            origin = Freshness(ResponseSource.STALE, 0.0, error.sentence)
-            yield Page(REPOSITORIES.empty(), origin, note=error.sentence)
+            freshness = Freshness(ResponseSource.STALE, 0.0, error.sentence)
+            yield Page(REPOSITORIES.empty(), freshness, note=error.sentence)
             return
         index = {entry.name: entry for entry in entries}
         rows = [*(index.pop(name, RepositoryEntry(name)) for name in known), *index.values()]
         frame = REPOSITORIES.build(rows, use)
-        yield Page(frame, origin, total=len(frame), replace=True)
+        yield Page(frame, freshness, total=len(frame), replace=True)
 
     def open(self, row: Row) -> SourceRepository | None:
         name = str(row.get("name") or "")
@@ -249,9 +249,9 @@ class RevisionList(Listing):
             for one in self._actions.store.all()
             if (one.record.root, one.record.repository) == (self.source.root, self.repository)
         )
-        for changesets, origin, note in self.source.log(self.repository, cancel):
+        for changesets, freshness, note in self.source.log(self.repository, cancel):
             cancel.check()
-            yield Page(REVISIONS.build(changesets, archives), origin, note=note)
+            yield Page(REVISIONS.build(changesets, archives), freshness, note=note)
 
     def open(self, row: Row) -> SourceRevision | None:
         node = str(row.get("node") or "")

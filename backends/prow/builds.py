@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from backends.archives.locators import GITHUB, SourceRevision
 from backends.cancel import CancelToken
 from backends.http.response import Freshness
 from backends.listings import Listing
-from backends.locators.archives import GITHUB, Revision
 from backends.pool import PriorityPool
 from backends.prow import locators
 from backends.prow.bucket import BucketReader, live_log
@@ -274,11 +274,11 @@ class BuildList(Listing):
         return " · ".join(words)
 
 
-def source_of(row: Row) -> Revision | None:
+def source_of(row: Row) -> SourceRevision | None:
     """The commit that a build tested, on GitHub; None where the build's files do not say both repository and commit.
 
     Gerrit's repositories (an organisation that is a URL) have no archives.
     """
     repository = (_ORIGIN.match(str(row.get("base") or "")) or [""])[0].removesuffix("@")
     commit = str(row.get("commit") or "")
-    return Revision(repository, commit, root=GITHUB) if repository and _COMMIT.fullmatch(commit) else None
+    return SourceRevision(repository, commit, root=GITHUB) if repository and _COMMIT.fullmatch(commit) else None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from backends.archives.urls import of_project
 from backends.locators import Locator
-from backends.locators.archives import of_project
 from backends.resources import Document, Entry, Link, Question, Row
 from backends.systems import parse_locator
 from backends.taskcluster.locators import (

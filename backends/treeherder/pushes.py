@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from backends.archives.locators import SourceRevision
+from backends.archives.urls import of_project, of_repository
 from backends.cancel import CancelToken
 from backends.errors import AppError, UsageError
 from backends.frames.getters import epoch_seconds
@@ -16,7 +18,6 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError
 from backends.http.response import Freshness
 from backends.listings import RowCompleter, refine
-from backends.locators.archives import Revision, of_project, of_repository
 from backends.resources import Entry, Link, Page, Row
 from backends.taskcluster.locators import PushGroup
 from backends.treeherder.api import Result, UnknownItemError
@@ -218,7 +219,7 @@ class PushList(TreeherderList):
             refine(at, "start", "Since a day", "e.g. 2026-11-20 (blank for any)"),
         ]
 
-    def _source_of(self, revision: str) -> Revision:
+    def _source_of(self, revision: str) -> SourceRevision:
         return of_repository(self._repository_url, revision) or of_project(self.locator.repository, revision)
 
     def row_title(self, row: Row) -> str:

@@ -24,7 +24,7 @@ from backends.archives.urls import of_project
 from backends.cancel import CancelToken
 from backends.http import Http
 from backends.locators import InvalidLocatorError, Locator
-from backends.resources import gather
+from backends.resources import read_list
 from backends.systems import open_resource, parse_locator
 from tests.archives.mercurial_server import Hgweb
 from tests.commands.calling import Caller
@@ -269,7 +269,7 @@ def test_open_in_browser_leads_to_what_was_opened(hgweb: Hgweb) -> None:
             SourceRevision("projects/ash", first[:12], "testing", "zip", hgweb.url),
         ):  # fmt: skip
             resource = open_resource(locator, http, chosen, CancelToken())
-            frame = gather(resource, CancelToken()).frame
+            frame = read_list(resource, CancelToken()).frame
             url = resource.web_url()
             assert url is not None and parse_locator(url, chosen) == locator
             assert httpx.get(url, timeout=60).status_code == 200, url

@@ -15,12 +15,12 @@ from backends import config
 from backends.archives.hosts import HG_PAGE
 from backends.archives.locators import SourceRepository, SourceRevision
 from backends.cancel import CancelToken
-from backends.demo.archives.history import AUTOLAND, REVISIONS
+from backends.demo.archives import AUTOLAND, REVISIONS
 from backends.errors import AppError, UsageError
 from backends.http import Http
 from backends.http.response import ResponseSource
 from backends.locators import InvalidLocatorError
-from backends.resources import Action, Document, Link, Question, Resource, Row, gather
+from backends.resources import Action, Document, Link, Question, Resource, Row, read_list
 from backends.systems import open_resource, parse_locator
 from tests.archives.mercurial_server import Hgweb
 
@@ -41,7 +41,7 @@ def open_list(tmp_path: Path) -> Iterator[ListOpener]:
 
 
 def read_rows(resource: Resource) -> pl.DataFrame:
-    return gather(resource, CancelToken()).frame
+    return read_list(resource, CancelToken()).frame
 
 
 def row(resource: Resource, **spec: Any) -> Row:
@@ -99,10 +99,10 @@ def test_all_pages_of_the_revisions_are_listed_once(demo: dict[str, str], open_l
 
 def test_the_demo_s_push_is_that_of_its_finished_task_group(demo: dict[str, str], open_list: ListOpener) -> None:
     from backends.archives.urls import of_project
-    from backends.locators.taskcluster import Push
+    from backends.taskcluster.locators import PushGroup
 
     push = parse_locator(demo["taskcluster.push"])
-    assert isinstance(push, Push)
+    assert isinstance(push, PushGroup)
     locator = of_project(push.repository, push.revision)
     assert locator == parse_locator(demo["archive.revision"])
     assert len(read_rows(open_list(locator.text()))) == 3
@@ -133,8 +133,8 @@ def test_a_server_that_cannot_be_asked_leaves_the_pinned_ones(hgweb: Hgweb, open
     with pytest.raises(AppError):
         read_rows(away)  # nothing of that server is pinned
     away._pins.toggle("http://127.0.0.1:9", "x")  # type: ignore[attr-defined]
-    gathered = gather(away, CancelToken())
-    assert gathered.frame["name"].to_list() == ["x"] and gathered.origin.source is ResponseSource.STALE
+    gathered = read_list(away, CancelToken())
+    assert gathered.frame["name"].to_list() == ["x"] and gathered.freshness.source is ResponseSource.STALE
     assert "no longer" in do(entry(there, row(there, name="projects/ash"), "Unpin"))
 
 
@@ -211,12 +211,12 @@ async def test_d_asks_and_fetches_in_the_app(
     demo: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.driving import running, screen_text, until
-    from tui.screens.confirm import ConfirmScreen
+    from tui.widgets.dialogs import ConfirmDialog
 
     monkeypatch.setenv("CIEXPLORE_OUTPUT", str(tmp_path / "out"))
     async with running(demo["archive.revision"], size=(80, 24)) as (app, pilot):
         await pilot.press("d")
-        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
         assert "Fetch all of integration/autoland?" in screen_text(app)
         await pilot.press("y")
         await until(pilot, lambda: "1 kept" in screen_text(app))

@@ -12,8 +12,8 @@ from backends import config
 from backends.archives.locators import GITHUB, SourceRepository, SourceRevision
 from backends.archives.urls import of_project, of_repository
 from backends.cancel import CancelToken
-from backends.prow.build_menu import source_of
-from backends.resources import Link, Resource, Row, gather
+from backends.prow.builds import source_of
+from backends.resources import Link, Resource, Row, read_list
 from backends.session import Session
 from backends.systems import parse_locator
 
@@ -37,16 +37,16 @@ def source_links(resource: Resource, row: Row) -> list[SourceRevision]:
 
 def first(session: Session, locator: str) -> tuple[Resource, Row]:
     resource = session.resource(parse_locator(locator), CancelToken())
-    return resource, gather(resource, CancelToken()).frame.row(0, named=True)
+    return resource, read_list(resource, CancelToken()).frame.row(0, named=True)
 
 
 def test_a_task_leads_to_the_archives_of_its_push(session: Session, demo: dict[str, str]) -> None:
     resource = session.resource(parse_locator(demo["taskcluster.push"]), CancelToken())
-    frame = gather(resource, CancelToken()).frame
+    frame = read_list(resource, CancelToken()).frame
     row = frame.filter(frame["revision"] == REV).row(0, named=True)
     (source,) = source_links(resource, row)
     assert source == SourceRevision("integration/autoland", REV)
-    archives = gather(session.resource(source, CancelToken()), CancelToken()).frame
+    archives = read_list(session.resource(source, CancelToken()), CancelToken()).frame
     assert archives["suffix"].to_list() == ["zip", "tar.gz", "tar.bz2"]
 
 
@@ -59,23 +59,23 @@ def test_a_push_leads_to_the_archives_where_treeherder_says_its_repository_is(
     session: Session, demo: dict[str, str]
 ) -> None:
     resource = session.resource(parse_locator(demo["perf.pushes"]), CancelToken())
-    frame = gather(resource, CancelToken()).frame
+    frame = read_list(resource, CancelToken()).frame
     row = frame.filter(frame["revision"] == REV).row(0, named=True)
     (source,) = source_links(resource, row)
     assert source == SourceRevision("integration/autoland", REV)
-    assert len(gather(session.resource(source, CancelToken()), CancelToken()).frame) == 3
+    assert len(read_list(session.resource(source, CancelToken()), CancelToken()).frame) == 3
     other = frame.filter(frame["revision"] != REV).row(0, named=True)
     (source,) = source_links(resource, other)
     archives = session.resource(source, CancelToken())
-    row = gather(archives, CancelToken()).frame.row(0, named=True)
+    row = read_list(archives, CancelToken()).frame.row(0, named=True)
     assert row["node"] == other["revision"]
-    action = archives.download(gather(archives, CancelToken()).frame.head(1))
+    action = archives.download(read_list(archives, CancelToken()).frame.head(1))
     assert action is not None and "Verified" in action.run(CancelToken(), print)
 
 
 def test_a_build_leads_to_the_archives_of_the_commit_it_tested(session: Session, demo: dict[str, str]) -> None:
     resource = session.resource(parse_locator(demo["prow.pull-job"]), CancelToken())
-    frame = gather(resource, CancelToken()).frame
+    frame = read_list(resource, CancelToken()).frame
     row = frame.filter(frame["commit"].is_not_null() & frame["base"].is_not_null()).row(0, named=True)
     (source,) = source_links(resource, row)
     assert source == SourceRevision(row["base"].partition("@")[0], row["commit"], root=GITHUB)

@@ -14,7 +14,7 @@ import click
 from backends.archives.locators import SUFFIXES, CachedArchives, SourceRepositories, SourceRepository, SourceRevision
 from backends.errors import OperationCancelledError, UsageError
 from backends.locators import InvalidLocatorError, Locator
-from tui.commands.listing import listed, session_of
+from tui.commands.common import open_and_read, open_session
 from tui.commands.options import connection_options, filter_option
 from tui.commands.output import Progress, check_output, emit, output_options, say
 
@@ -75,7 +75,7 @@ def get(
     """
     from backends.archives.fetch import save_copy
 
-    with session_of(None, mode, **overrides) as (session, cancel):
+    with open_session(None, mode, **overrides) as (session, cancel):
         request = _read_request(session, repository, revision, subdir, suffix)
         if not (request.subdirectory or yes):
             _confirm(request)
@@ -223,7 +223,7 @@ def status(task: str | None, filter_text: str, mode: str | None, archiver_url: s
     if task is None:
         _list(lambda _: CachedArchives(), filter_text, mode, output)
         return
-    with session_of(None, mode, archiver_url=archiver_url) as (session, cancel):
+    with open_session(None, mode, archiver_url=archiver_url) as (session, cancel):
         _show_task(session, task, cancel, output)
 
 
@@ -240,8 +240,8 @@ def remove(filter_text: str, everything: bool) -> None:
 
     if not (filter_text.strip() or everything):
         raise UsageError("No archives are selected.", "Use --filter F, or --all.")
-    with session_of(None, None) as (session, cancel):
-        _, gathered = listed(session, cancel, CachedArchives(), filter_text)
+    with open_session(None, None) as (session, cancel):
+        _, gathered = open_and_read(session, cancel, CachedArchives(), filter_text)
         store, size = archive_store(session.settings), 0
         for digest in gathered.frame["key"].to_list():
             archive = store.find_by_digest(digest)
@@ -255,9 +255,9 @@ def remove(filter_text: str, everything: bool) -> None:
 def _list(read: Callable[[Session], Locator], text: str, mode: str | None, given: dict[str, Any]) -> None:
     """`read`: the locator of the list; `given`: output options, and settings of the servers."""
     overrides = {name: given.pop(name) for name in ("hg_url", "archive_buckets") if name in given}
-    with session_of(None, mode, **overrides) as (session, cancel):
+    with open_session(None, mode, **overrides) as (session, cancel):
         prepare = lambda found: check_output(found.schema, given)  # noqa: E731
-        resource, gathered = listed(session, cancel, read(session), text, prepare)
+        resource, gathered = open_and_read(session, cancel, read(session), text, prepare)
         emit(gathered.frame, resource.schema, **given)
 
 
@@ -287,7 +287,7 @@ def serve(host: str, port: int, mode: str | None, **overrides: Any) -> int:
     from backends.archives.server import ArchiverServer
     from backends.net import is_loopback
 
-    with session_of(None, mode, **overrides) as (session, cancel):
+    with open_session(None, mode, **overrides) as (session, cancel):
         if not is_loopback(host):
             say("note: this is not a loopback address; everyone who can reach this port can fetch archives.")
         engine = _engine(session)
