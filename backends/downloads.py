@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from backends.cancel import CancelToken
 from backends.errors import FileError, UsageError
 from backends.resources import Resource
-from backends.transfers.engine import Transfer
-from backends.transfers.matching import matching
+from backends.transfers.files import select_files
 from backends.transfers.plan import make_plan
 from backends.transfers.states import HERE
+from backends.transfers.transfer import Transfer
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,7 +25,7 @@ def list_files(resource: Resource, rows: pl.DataFrame, globs: Sequence[str], can
     """The files of these rows whose names match. Raises `UsageError` where there are none."""
     if not resource.downloadable:
         raise UsageError(f"{resource.noun[1].capitalize()} have no files to download.")
-    files = [file for batch in resource.files(rows, cancel) for file in matching(batch, globs)]
+    files = [file for batch in resource.files(rows, cancel) for file in select_files(batch, globs)]
     if not files:
         raise UsageError("No files match.", "Check the filter and the globs.")
     return files

@@ -187,11 +187,11 @@ def _missing_row(wanted: Wanted, found: Changeset) -> tuple[object, ...]:
 
 def _contents(kept: Kept, cancel: CancelToken) -> object:
     """The account, and the members as a tree of directories with sizes in bytes."""
-    from backends.extraction.limits import Limits
-    from backends.extraction.listing import listing
+    from backends.extraction.limits import ExtractionLimits
+    from backends.extraction.members import list_members
 
     tree: dict[str, object] = {}
-    frame = listing(kept.path, limits=Limits(entries=2_000_000, total_bytes=64 << 30), cancel=cancel)
+    frame = list_members(kept.path, limits=ExtractionLimits(entries=2_000_000, total_bytes=64 << 30), cancel=cancel)
     for name, size, kind in frame.select("name", "size", "kind").iter_rows():
         *above, last = [part for part in name.split("/") if part] or ["?"]
         here = tree

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from backends.archives.verifying import LIMITS, LINK
 from backends.cancel import CancelToken
 from backends.extraction.limits import DamagedArchiveError
-from backends.extraction.members import DIRECTORY, FILE, Member, members
+from backends.extraction.members import DIRECTORY, FILE, ArchiveMember, read_members
 
 _LONGEST_LINK = 4096  # PATH_MAX
 
@@ -36,7 +36,7 @@ def repack(
     with (
         outer,
         tarfile.open(fileobj=outer, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8") as tar,
-        members(archive, LIMITS, cancel) as (found, _),
+        read_members(archive, LIMITS, cancel) as (found, _),
     ):
         written = 0
         for member in found:
@@ -45,7 +45,7 @@ def repack(
             progress(written)
 
 
-def _add(tar: tarfile.TarFile, member: Member, mtime: int) -> int:
+def _add(tar: tarfile.TarFile, member: ArchiveMember, mtime: int) -> int:
     header = tarfile.TarInfo(member.name.rstrip("/"))
     header.mtime = mtime
     if member.kind == DIRECTORY:
@@ -65,7 +65,7 @@ def _add(tar: tarfile.TarFile, member: Member, mtime: int) -> int:
     return member.size
 
 
-def _link(member: Member) -> str:
+def _link(member: ArchiveMember) -> str:
     target = b"".join(member.contents()) if member.size <= _LONGEST_LINK else b""
     if not target or b"\0" in target:
         raise DamagedArchiveError(f"{member.name[:80]} is a link to nowhere.")

@@ -14,14 +14,13 @@ from pathlib import Path
 from backends.archives.wanted import Wanted
 from backends.cancel import CancelToken
 from backends.errors import FileError
-from backends.extraction.kinds import HEAD, sniffed
-from backends.extraction.limits import DamagedArchiveError, Limits, NotAnArchiveError
-from backends.extraction.members import DIRECTORY, FILE, Member, members
+from backends.extraction.limits import HEAD, DamagedArchiveError, ExtractionLimits, NotAnArchiveError, sniff
+from backends.extraction.members import DIRECTORY, FILE, ArchiveMember, read_members
 from backends.frames.formats import safe_text
 
 # A tree as big as Firefox's has 400,000 files and 4 GB; reading its zip takes 20 MB.
-LIMITS = Limits(file_bytes=8 << 30, total_bytes=64 << 30, entries=2_000_000)
-LINK = "symbolic link"  # the word that `members` has for it
+LIMITS = ExtractionLimits(file_bytes=8 << 30, total_bytes=64 << 30, entries=2_000_000)
+LINK = "symbolic link"  # the word that `read_members` has for it
 ARCHIVAL = ".hg_archival.txt"  # Mercurial puts it into archives of whole repositories only
 _NODE = re.compile(rb"^node: ([0-9a-f]{40})$", re.MULTILINE)
 _ARCHIVAL_BYTES = 4096
@@ -35,7 +34,7 @@ class WrongArchive(FileError):
 
 @dataclass(frozen=True)
 class Verified:
-    """`members` of any kind, `unpacked` bytes of the files, `confirmed`: the archive itself names the node."""
+    """`read_members` of any kind, `unpacked` bytes of the files, `confirmed`: the archive itself names the node."""
 
     members: int
     unpacked: int
@@ -54,7 +53,7 @@ def verify(
     check = _Check(wanted)
     check.kind(archive)
     count = unpacked = 0
-    with members(archive, LIMITS, cancel, wanted.file_name) as (found, _):
+    with read_members(archive, LIMITS, cancel, wanted.file_name) as (found, _):
         for member in found:
             count += 1
             check.name(member)
@@ -77,14 +76,14 @@ class _Check:
 
     def kind(self, archive: Path) -> None:
         with archive.open("rb") as stream:
-            kind = sniffed(stream.read(HEAD), "")
+            kind = sniff(stream.read(HEAD), "")
         if kind is None:
             what = f"What the server sent as {self._wanted.file_name} is not a zip or a tar."
             raise NotAnArchiveError(what, "The server may have failed: try again later.")
         if kind is not None and kind.value != self._wanted.suffix:
             raise self._wrong(f"it is a {kind.value}, not a {self._wanted.suffix}")
 
-    def name(self, member: Member) -> None:
+    def name(self, member: ArchiveMember) -> None:
         name = member.name
         parts = name.split("/")
         if not name or name[0] in "/\\" or _DRIVE.match(name) or ".." in _SPLIT.split(name) or "\0" in name:
@@ -104,7 +103,7 @@ class _Check:
             path = "/".join(parts[1:]).rstrip("/")
             self._below = path == self._wanted.subdirectory or path.startswith(f"{self._wanted.subdirectory}/")
 
-    def _beside_links(self, member: Member) -> None:
+    def _beside_links(self, member: ArchiveMember) -> None:
         """Whoever unpacks a link and then a member at or below its path writes where the link leads."""
         parts = [part for part in member.name.split("/") if part not in ("", ".")]
         path = "/".join(parts)
@@ -115,7 +114,7 @@ class _Check:
         if member.kind == LINK:
             self._links.add(path)
 
-    def content(self, member: Member) -> int:
+    def content(self, member: ArchiveMember) -> int:
         """How many bytes that were."""
         is_account = member.name == f"{self._top}/{ARCHIVAL}" and not self._wanted.subdirectory
         head, size = b"", 0

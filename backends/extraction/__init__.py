@@ -7,27 +7,28 @@
 
 from __future__ import annotations
 
-from backends.extraction.kinds import ArchiveKind, is_archive
 from backends.extraction.limits import (
+    ArchiveKind,
     DamagedArchiveError,
     ExtractionLimitError,
-    Limits,
+    ExtractionLimits,
     NotAnArchiveError,
     TargetExistsError,
+    is_archive,
 )
-from backends.extraction.listing import LISTING, listing
-from backends.extraction.unpack import Unpacked, unpack
+from backends.extraction.members import LISTING, list_members
+from backends.extraction.unpack import ExtractionResult, extract
 
 __all__ = [
     "LISTING",
     "ArchiveKind",
     "DamagedArchiveError",
     "ExtractionLimitError",
-    "Limits",
+    "ExtractionLimits",
+    "ExtractionResult",
     "NotAnArchiveError",
     "TargetExistsError",
-    "Unpacked",
+    "extract",
     "is_archive",
-    "listing",
-    "unpack",
+    "list_members",
 ]

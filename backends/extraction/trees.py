@@ -1,19 +1,9 @@
-"""What is made of downloaded files (unpacked directories, links): from which content, recorded before it is named.
-
-A directory gets its name in these steps, each durable before the next:
-1. it is filled under a hidden name beside its target, `.NAME.xxxxxxxx.new`;
-2. OUTPUT/.ciexplore/unpacked.json says what is about to be named, and made from which content;
-3. what stood under the name becomes `.NAME.xxxxxxxx.old`, and the new one gets the name;
-4. the old one is removed, and the record says from which content the target was made.
-A run killed before step 3 is over leaves the hidden directory: the next one undoes what it had begun. Killed later, the
-hidden directory has gone and the target is there: then the record was true, and the next run finishes it.
-
-A link to a download (or its copy) is recognised by its content: the record names what it had and what it is to have.
-"""
+"""Directories of extracted archives: safe paths in them, their record, how they get their names."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -35,8 +25,66 @@ from backends.atomic import (
     temporary_name,
 )
 from backends.errors import FileError
+from backends.transfers import names
 from backends.transfers.names import OWN_DIRECTORY, Target, is_safe
-from backends.transfers.outputs import Output
+from backends.transfers.outputs import OutputDirectory
+
+_DRIVE = re.compile(r"[A-Za-z]:")
+_SPLIT = re.compile(r"[/\\]")
+Place = tuple[str, ...]
+TWICE = "the archive has this name twice"
+OUTSIDE = "its name leads outside"
+
+
+class ExtractPaths:
+    """Gives places to the members of one archive, in its order."""
+
+    def __init__(self) -> None:
+        self._taken: dict[Place, tuple[str, bool]] = {}  # folded path -> (raw path, whether it is a directory)
+        self._spelled: dict[Place, Place] = {}  # folded path of a directory -> as it is on the disk
+
+    def of(self, raw: str, *, directory: bool) -> Place | str:
+        """The place, or why there is none. A directory may come again."""
+        if not raw or raw[0] in "/\\" or _DRIVE.match(raw) or ".." in _SPLIT.split(raw):
+            return OUTSIDE if raw else "it has no name"
+        parts = tuple(part for part in raw.split("/") if part not in ("", "."))
+        if not parts:
+            return () if directory else "it has no name"
+        bounded = names.assign([("", parts)])[""]
+        above: Place = ()
+        folded: Place = ()
+        # A path that was cut short has other elements than its raw name: then the element is its own raw name.
+        raws = parts if len(parts) == len(bounded) else bounded
+        for at, name in enumerate(bounded):
+            last = at == len(bounded) - 1
+            as_directory = directory or not last
+            found = self._one(folded, name, "/".join(raws[: at + 1]), as_directory)
+            if isinstance(found, str):
+                return found
+            folded, spelled = found
+            above = (*above, spelled)
+        return above
+
+    def _one(self, above: Place, name: str, raw: str, directory: bool) -> tuple[Place, str] | str:
+        digest = hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()
+        for spelling in (name, _with_hash(name, digest[:10]), _with_hash(name, digest[:32])):
+            folded = (*above, names.fold(spelling))
+            known = self._taken.setdefault(folded, (raw, directory))
+            if known == (raw, directory) and (directory or folded not in self._spelled):
+                self._spelled[folded] = (spelling,)
+                return folded, spelling
+            if known[0] == raw and not directory and not known[1]:
+                return TWICE
+        return "another member has its name"
+
+
+def _with_hash(name: str, digest: str) -> str:
+    stem, dot, extension = name.rpartition(".")
+    if not dot or not stem or len(extension) > 8:
+        stem, extension = name, ""
+    room = 255 - 33 - len(f".{extension}".encode())
+    return f"{stem.encode()[:room].decode(errors='ignore')}~{digest}{dot if extension else ''}{extension}"
+
 
 RECORD = "unpacked.json"
 BATCH = 16  # directories that are named together: the record is written twice for each batch
@@ -44,7 +92,7 @@ _HIDDEN = re.compile(r"\.(.*)\.[0-9a-f]{8}\.(?:new|old)|\.(.*)\.unpacking-[0-9a-
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _TreeEntry:
     """`made_from`: digest of the content that the target was made from. The rest, while another one is to be named:
     `following`, its digest, and for directories where they are.
     """
@@ -57,7 +105,7 @@ class _Entry:
 
 
 @dataclass(frozen=True)
-class Staged:
+class StagedTree:
     """A directory that is complete but for its name. `replaces`: whether one of an older content has the name."""
 
     key: str
@@ -72,10 +120,10 @@ class Staged:
         return (*self.target[:-1], self.name)
 
 
-class Results:
+class ExtractedTrees:
     """The record of one output directory, whose lock the caller holds. `key` names a result in it."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: OutputDirectory) -> None:
         self._output = output
         self._entries = _read_record(output.directory((OWN_DIRECTORY,)), output.path)
         self._staged: set[Target] = set()
@@ -83,7 +131,7 @@ class Results:
 
     def made_from(self, key: str) -> str:
         """The digest of what the target was made from; "" if it is not from here."""
-        return self._entries.get(key, _Entry()).made_from
+        return self._entries.get(key, _TreeEntry()).made_from
 
     def is_ours(self, key: str, digest: str) -> bool:
         """Whether a file with this content under the key's name is one that we put there."""
@@ -102,7 +150,7 @@ class Results:
         what = "is a symbolic link" if stat.S_ISLNK(mode) else "is there already"
         raise BlockedPathError(f"{path} {what}, and not from here.", "Move it away, then try again.")
 
-    def stage(self, key: str, target: Target, made_from: str, *, replaces: bool) -> Staged:
+    def stage(self, key: str, target: Target, made_from: str, *, replaces: bool) -> StagedTree:
         """A new hidden directory to fill. What killed runs left for this target is removed first."""
         directory = self._output.directory(target[:-1])
         for name in os.listdir(directory):  # noqa: PTH208 - by descriptor, not by name
@@ -113,18 +161,18 @@ class Results:
         path = (*target[:-1], name)
         self._staged.add(path)
         tree = DirectoryTree(self._output.path.joinpath(*path), os.dup(self._output.directory(path)))
-        return Staged(key, target, name, made_from, replaces, tree)
+        return StagedTree(key, target, name, made_from, replaces, tree)
 
-    def drop(self, staged: Staged) -> None:
+    def drop(self, staged: StagedTree) -> None:
         staged.tree.close()
         self._remove(staged.target[:-1], staged.name)
 
-    def name(self, batch: Sequence[Staged]) -> list[tuple[Staged, FileError]]:
+    def name(self, batch: Sequence[StagedTree]) -> list[tuple[StagedTree, FileError]]:
         """Gives these directories their names; returns those that did not get them, and why."""
-        before = {one.key: self._entries.get(one.key, _Entry()) for one in batch}
+        before = {one.key: self._entries.get(one.key, _TreeEntry()) for one in batch}
         for one in batch:
             one.tree.close()
-            self._entries[one.key] = _Entry(
+            self._entries[one.key] = _TreeEntry(
                 before[one.key].made_from,
                 one.made_from,
                 "/".join(one.target),
@@ -155,13 +203,13 @@ class Results:
                 continue
             if old := self._entries[one.key].old:
                 self._remove(one.target[:-1], old)
-            self._entries[one.key] = _Entry(one.made_from)
+            self._entries[one.key] = _TreeEntry(one.made_from)
         self.write()
         for one, _ in problems:
             self._remove(one.target[:-1], one.name)
         return problems
 
-    def _give_name(self, one: Staged, old: str) -> None:
+    def _give_name(self, one: StagedTree, old: str) -> None:
         directory, name = self._output.directory(one.target[:-1]), one.target[-1]
         self._output.forget(one.target)
         self._output.forget(one.path)
@@ -178,23 +226,25 @@ class Results:
         """Files (key -> digest) that are about to be named: whatever of them a killed run leaves is known as ours."""
         changed = False
         for key, digest in digests.items():
-            known = self._entries.get(key, _Entry())
+            known = self._entries.get(key, _TreeEntry())
             if known.made_from != digest or known.following:
-                self._entries[key] = _Entry(known.made_from, digest)
+                self._entries[key] = _TreeEntry(known.made_from, digest)
                 changed = True
         if changed:
             self.write()
 
     def finish_files(self, named: Mapping[str, str]) -> None:
         """Those that have their names. Of the others both contents stay known as ours."""
-        changed = {key: _Entry(digest) for key, digest in named.items() if self._entries.get(key) != _Entry(digest)}
+        changed = {
+            key: _TreeEntry(digest) for key, digest in named.items() if self._entries.get(key) != _TreeEntry(digest)
+        }
         self._entries.update(changed)
         if changed:
             self.write()
 
     def write(self) -> None:
         """Raises `FileError`."""
-        value = {key: _packed(entry) for key, entry in self._entries.items()}
+        value = {key: _pack_record(entry) for key, entry in self._entries.items()}
         path = self._output.path / OWN_DIRECTORY / RECORD
         with atomic_file(path, overwrite=True, below=self._output.path) as file:
             file.write(json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
@@ -213,14 +263,14 @@ class Results:
                         with contextlib.suppress(OSError):  # something of the user's has the name by now
                             os.rename(entry.old, target[-1], src_dir_fd=directory, dst_dir_fd=directory)
                     left.append((target, entry.staged))
-                    self._entries[key] = _Entry(entry.made_from)
+                    self._entries[key] = _TreeEntry(entry.made_from)
                 else:
                     if entry.old:
                         self._remove(target[:-1], entry.old)
-                    self._entries[key] = _Entry(entry.following)
+                    self._entries[key] = _TreeEntry(entry.following)
         if begun:
             # Before the hidden directories go: without them the record would mean that they have got their names.
-            self._entries = {key: entry for key, entry in self._entries.items() if entry != _Entry()}
+            self._entries = {key: entry for key, entry in self._entries.items() if entry != _TreeEntry()}
             self.write()
         for target, name in left:
             self._remove(target[:-1], name)
@@ -267,7 +317,7 @@ def _is_hidden(name: str, target: str) -> bool:
     return bool(begin) and (begin == target or (is_cut and target.startswith(begin)))
 
 
-def _packed(entry: _Entry) -> str | dict[str, str]:
+def _pack_record(entry: _TreeEntry) -> str | dict[str, str]:
     if not entry.following:
         return entry.made_from
     words = {
@@ -277,12 +327,12 @@ def _packed(entry: _Entry) -> str | dict[str, str]:
     return {name: value for name, value in words.items() if value}
 
 
-def _unpacked(value: Any) -> _Entry | None:
+def _unpack_record(value: Any) -> _TreeEntry | None:
     if isinstance(value, str):
-        return _Entry(value)
+        return _TreeEntry(value)
     if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
         return None
-    entry = _Entry(*(value.get(name, "") for name in ("from", "next", "target", "staged", "old")))
+    entry = _TreeEntry(*(value.get(name, "") for name in ("from", "next", "target", "staged", "old")))
     if entry.staged and not (  # the record is a file and can be edited
         is_safe(tuple(entry.target.split("/")))
         and _is_hidden(entry.staged, entry.target.rpartition("/")[2])
@@ -292,7 +342,7 @@ def _unpacked(value: Any) -> _Entry | None:
     return entry
 
 
-def _read_record(directory: int, output: Path) -> dict[str, _Entry]:
+def _read_record(directory: int, output: Path) -> dict[str, _TreeEntry]:
     try:
         descriptor = os.open(RECORD, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
     except FileNotFoundError:
@@ -309,5 +359,5 @@ def _read_record(directory: int, output: Path) -> dict[str, _Entry]:
         return {}
     if not isinstance(value, dict):
         return {}
-    found = ((name, _unpacked(one)) for name, one in value.items())
+    found = ((name, _unpack_record(one)) for name, one in value.items())
     return {name: entry for name, entry in found if entry is not None}

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from backends.extraction.decoding import damaged
-from backends.extraction.limits import ExtractionLimitError, Limits
+from backends.extraction.limits import ExtractionLimitError, ExtractionLimits
+from backends.extraction.members import damaged
 
 _ENTRY = struct.Struct("<4s6H3L5H2L")
 _LOCAL = 30  # bytes of an entry's own header before its name
@@ -30,7 +30,7 @@ _UTF8 = 0x800
 
 
 @dataclass(frozen=True)
-class _Place:
+class _DirectoryPlace:
     """Where the table is, and how many bytes stand before the zip itself (a self-extracting one has some)."""
 
     start: int
@@ -44,9 +44,9 @@ class ZipDirectory:
     Raises `ExtractionLimitError`, `BadZipFile` and other `FileError`s.
     """
 
-    def __init__(self, raw: IO[bytes], name: str, limits: Limits) -> None:
+    def __init__(self, raw: IO[bytes], name: str, limits: ExtractionLimits) -> None:
         self._raw = raw
-        self._place = _place(raw, name)
+        self._place = _find_directory(raw, name)
         if self._place.size > max(1 << 16, limits.entries * _ENTRY_BYTES):
             raise ExtractionLimitError(
                 f"{name} was not unpacked: its table of contents is too large.", "It holds too many entries."
@@ -77,14 +77,14 @@ class ZipDirectory:
                 held = self._raw.read(min(_PIECE, end - at))
             here = 0
             while at + here < end and (len(held) - here >= _ENTRY.size + 3 * 0xFFFF or at + len(held) == end):
-                info, here = _entry(held, here, self._place.before)
+                info, here = _read_entry(held, here, self._place.before)
                 yield info
             if here == 0:
                 raise zipfile.BadZipFile("Truncated central directory")
             at, held = at + here, b""
 
 
-def _entry(held: bytes, at: int, before: int) -> tuple[zipfile.ZipInfo, int]:
+def _read_entry(held: bytes, at: int, before: int) -> tuple[zipfile.ZipInfo, int]:
     """The entry at `at`, and where the next one begins."""
     if len(held) - at < _ENTRY.size:
         raise zipfile.BadZipFile("Truncated central directory")
@@ -100,12 +100,12 @@ def _entry(held: bytes, at: int, before: int) -> tuple[zipfile.ZipInfo, int]:
     info = zipfile.ZipInfo(held[at + _ENTRY.size : name_end].decode("utf-8" if flags & _UTF8 else "cp437"))
     info.flag_bits, info.compress_type, info.CRC = flags, method, crc
     info.external_attr = fields[15]
-    info.file_size, info.compress_size, offset = _wide(held[name_end:extra_end], size, packed, fields[16])
+    info.file_size, info.compress_size, offset = _zip64_sizes(held[name_end:extra_end], size, packed, fields[16])
     info.header_offset = offset + before
     return info, end
 
 
-def _wide(extra: bytes, *numbers: int) -> list[int]:
+def _zip64_sizes(extra: bytes, *numbers: int) -> list[int]:
     """The numbers, those that 32 bits cannot hold from the zip64 extra, where they stand in this order."""
     found = list(numbers)
     while len(extra) >= 4:
@@ -123,7 +123,7 @@ def _wide(extra: bytes, *numbers: int) -> list[int]:
     return found
 
 
-def _place(raw: IO[bytes], name: str) -> _Place:
+def _find_directory(raw: IO[bytes], name: str) -> _DirectoryPlace:
     length = raw.seek(0, os.SEEK_END)
     first = max(0, length - _LONGEST_COMMENT - _END - _LOCATOR64 - _END64)
     raw.seek(first)
@@ -142,4 +142,4 @@ def _place(raw: IO[bytes], name: str) -> _Place:
     start = end - size
     if start < 0 or start < offset:
         raise zipfile.BadZipFile("Bad offset for central directory")
-    return _Place(start, size, start - offset)
+    return _DirectoryPlace(start, size, start - offset)

@@ -372,7 +372,9 @@ class CachingClient:
                 return self._store(asked, mode, reply)
         return self._fetch(asked, mode, None)  # it holds, but our copy cannot be read any more
 
-    def _revalidated(self, asked: CacheableRequest, mode: Mode, entry: CacheEntry, reply: RawResponse) -> Response | None:
+    def _revalidated(
+        self, asked: CacheableRequest, mode: Mode, entry: CacheEntry, reply: RawResponse
+    ) -> Response | None:
         answer = entry.answer(str(asked.url), asked.cap, Freshness(ResponseSource.REVALIDATED))
         if answer is not None and self._shelf is not None and mode.writes:
             policy = asked.decided(answer)

@@ -98,7 +98,9 @@ def _certificate_ext(certificate: str) -> str:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):  # "from None" and no quotation: the certificate is a secret, too
-        raise UsageError("The certificate of the credentials is not a JSON object.", "Copy it completely, or sign in again.")
+        raise UsageError(
+            "The certificate of the credentials is not a JSON object.", "Copy it completely, or sign in again."
+        )
     return b64encode(json.dumps({"certificate": document}).encode()).decode("ascii")
 
 

@@ -29,7 +29,7 @@ from backends.prow.row_detail import row_detail
 from backends.prow.source import Entry
 from backends.prow.view_builds import counted, followed, places
 from backends.resources import Detail, LogAddress, Page, Resource, Row
-from backends.transfers.matching import matches
+from backends.transfers.files import matches_globs
 
 MOST, MOST_A_FILE, MOST_FILES_A_BUILD = 20_000, 500, 500
 _SHOWN = 1000  # characters of a line
@@ -194,7 +194,7 @@ class LogSearch(Resource):
             tree = tree_of(self.archive, BuildPlace(place.key, place.job, place.build, folder), cancel)
             if tree.problem is not None:
                 raise tree.problem
-            fitting = [one for one in tree.files if matches(one.name.removeprefix(folder), self.globs)]
+            fitting = [one for one in tree.files if matches_globs(one.name.removeprefix(folder), self.globs)]
             texts = [one for one in fitting if is_text(one.name, one.content_type)]
             if len(texts) > MOST_FILES_A_BUILD:
                 with tally.lock:

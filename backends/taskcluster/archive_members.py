@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.extraction import LISTING, listing
+from backends.extraction import LISTING, list_members
 from backends.frames.formats import format_bytes
 from backends.http.errors import OfflineError
 from backends.http.policies import Mode
@@ -18,8 +18,7 @@ from backends.resources import Detail, Page, Resource, Row
 from backends.taskcluster import roots
 from backends.taskcluster.artifact_contents import ARCHIVE_CAP, spooled
 from backends.taskcluster.queue import Deployment
-from backends.transfers.files import RemoteFile
-from backends.transfers.layouts import default_parts
+from backends.transfers.files import RemoteFile, default_parts
 
 if TYPE_CHECKING:
     from backends.http import Http
@@ -50,7 +49,7 @@ class ArchiveMembers(Resource):
         if self.deployment.http.mode is Mode.OFFLINE:
             raise OfflineError("Offline: an archive has to be fetched to be looked into.", "Leave offline mode.")
         with spooled(self.deployment, self.url, self.contents.name, ARCHIVE_CAP, cancel) as path:
-            yield Page(listing(path, cancel=cancel), Freshness())
+            yield Page(list_members(path, cancel=cancel), Freshness())
 
     def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:
         """The archive itself: its members cannot be had one by one."""

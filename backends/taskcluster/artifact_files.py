@@ -18,8 +18,7 @@ from backends.taskcluster.models import ArtifactEntry
 from backends.taskcluster.queue import RESOLVED, Deployment
 from backends.taskcluster.roots import api_url, artifact_url, segment
 from backends.taskcluster.task_rows import milliseconds
-from backends.transfers.files import RemoteFile
-from backends.transfers.layouts import default_parts
+from backends.transfers.files import RemoteFile, default_parts
 
 
 @dataclass(frozen=True)

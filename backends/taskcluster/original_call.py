@@ -18,9 +18,9 @@ from backends.taskcluster.original_download import OriginalDownload
 from backends.taskcluster.original_layout import CODE_SEPARATOR, Choices
 from backends.taskcluster.queue import Deployment
 from backends.taskcluster.roots import normalise_root
-from backends.transfers.engine import Transfer
 from backends.transfers.plan import make_plan
-from backends.transfers.states import State
+from backends.transfers.states import TransferState
+from backends.transfers.transfer import Transfer
 
 NAMED = 5  # failures that a warning names; the manifest has all
 
@@ -68,7 +68,7 @@ def download(
         if (problem := transfer.snapshot().problem) is not None:
             raise problem
         frame = transfer.frame()
-        failed = frame.filter(frame["state"] == State.FAILED.value).select("target", "detail").rows()
+        failed = frame.filter(frame["state"] == TransferState.FAILED.value).select("target", "detail").rows()
         placed = work.place(cancel)
     for what, left in (("could not be downloaded", failed), ("could not be placed", placed.problems)):
         if left:

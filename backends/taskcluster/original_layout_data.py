@@ -19,14 +19,14 @@ import msgspec
 from backends.atomic import BlockedPathError, atomic_file
 from backends.cancel import CancelToken
 from backends.errors import FileError
-from backends.extraction.trees import BATCH, Results, Staged
+from backends.extraction.trees import BATCH, ExtractedTrees, StagedTree
 from backends.taskcluster.original_layout import CODE_SEPARATOR, Choices, Chosen, data_directory
 from backends.taskcluster.original_layout_files import FAILED, GroupInformation, Wanted
 from backends.taskcluster.original_layout_places import Filled, Folder, Source, linked_files, prepare
 from backends.transfers.manifest import Manifest
 from backends.transfers.names import is_safe
-from backends.transfers.outputs import Output
-from backends.transfers.states import HERE, Entry, Outcome, State
+from backends.transfers.outputs import OutputDirectory
+from backends.transfers.states import HERE, FileResult, ManifestEntry, TransferState
 
 GROUP_FILE = "task-group-information.json"
 TASKS_FILE = "taskid_to_file_map.json"
@@ -53,23 +53,23 @@ def place(
 
     Raises `FileError` if another run has the directory or it cannot be written, `OperationCancelledError`.
     """
-    with Manifest.open(output) as manifest, Output(output) as opened:
+    with Manifest.open(output) as manifest, OutputDirectory(output) as opened:
         entries = {key: entry for key, entry in manifest.entries().items() if _is_ours(entry.target.split("/"))}
         # A task that gave nothing when this run began and has files by now must not count as left out any more.
         known = {one.stand_in for one in wanted if one.pattern and one.stand_in in entries}
-        manifest.finish(Outcome(key, State.SKIPPED, "the task has files now") for key in sorted(known))
+        manifest.finish(FileResult(key, TransferState.SKIPPED, "the task has files now") for key in sorted(known))
         return _Placing(opened, group, number, wanted, choices, entries, cancel).all()
 
 
 class _Placing:
     def __init__(
         self,
-        output: Output,
+        output: OutputDirectory,
         group: GroupInformation,
         number: int,
         wanted: Sequence[Wanted],
         choices: Choices,
-        entries: Mapping[str, Entry],
+        entries: Mapping[str, ManifestEntry],
         cancel: CancelToken,
     ) -> None:
         self.output, self.group, self.choices, self.cancel = output, group, choices, cancel
@@ -78,8 +78,8 @@ class _Placing:
         first = self.files[0][1].target.split("/")[:2] if self.files else [group.group_id, str(number)]
         self.run = (first[0], first[1])
         self.placed = Placed(output.path.joinpath(*self.run))
-        self.results = Results(output)
-        self.batch: list[tuple[Staged, Folder, Filled]] = []
+        self.results = ExtractedTrees(output)
+        self.batch: list[tuple[StagedTree, Folder, Filled]] = []
         self.linked: set[str] = set()  # keys of the links that have their names
 
     def all(self) -> Placed:
@@ -131,7 +131,7 @@ class _Placing:
                 target = tuple(entry.target.split("/"))
                 suite, data = target[2], data_directory(one.pattern)
                 folder = Folder(self.run, suite, data, numbers[suite, data][one.task.task_id], one.task.task_id)
-                new = entry.state in HERE and entry.state != State.UNCHANGED
+                new = entry.state in HERE and entry.state != TransferState.UNCHANGED
                 stale = tuple(tuple(self.entries[key].target.split("/")) for key in one.older if key in self.entries)
                 unpacked, here = self.choices.is_unpacked(one.pattern), entry.state in HERE
                 top = (one.pattern, f"{folder.task_id}{CODE_SEPARATOR}{one.pattern}")
@@ -240,7 +240,7 @@ def remembered(places: Mapping[str, Any]) -> Numbers:
     return dict(found)
 
 
-def numbered(files: Iterable[tuple[Wanted, Entry]], choices: Choices, known: Numbers) -> Numbers:
+def numbered(files: Iterable[tuple[Wanted, ManifestEntry]], choices: Choices, known: Numbers) -> Numbers:
     """`known` and the numbers of those that have none yet."""
     tasks: dict[tuple[str, str], dict[str, Chosen]] = defaultdict(dict)
     for one, entry in files:

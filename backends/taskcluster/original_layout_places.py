@@ -22,10 +22,10 @@ from backends.atomic import NEW_FILE, BlockedPathError, DirectoryTree, SymlinkEr
 from backends.cancel import CancelToken
 from backends.errors import FileError
 from backends.extraction import ArchiveKind, is_archive
-from backends.extraction.trees import Results, Staged
-from backends.extraction.unpack import unpack_into
+from backends.extraction.trees import ExtractedTrees, StagedTree
+from backends.extraction.unpack import extract_into
 from backends.transfers.names import safe_name
-from backends.transfers.outputs import Output, present
+from backends.transfers.outputs import OutputDirectory, read_stamp
 
 _BESIDE = re.compile(r"\.[0-9a-f]{16}\.new")
 PIECE = 1 << 20
@@ -83,7 +83,7 @@ class Filled:
     removed: list[str] = field(default_factory=list)
     unpacked: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
-    staged: Staged | None = None
+    staged: StagedTree | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -98,9 +98,9 @@ def linked_files(folders: Mapping[Folder, Sequence[Source]]) -> dict[str, str]:
     }
 
 
-def fill(output: Output, folder: Folder, sources: Sequence[Source], cancel: CancelToken) -> Filled:
+def fill(output: OutputDirectory, folder: Folder, sources: Sequence[Source], cancel: CancelToken) -> Filled:
     """Fills one directory and gives it its name. Raises as `prepare`."""
-    results = Results(output)
+    results = ExtractedTrees(output)
     filled = prepare(output, results, folder, sources, cancel)
     if filled.staged is not None:
         for _, problem in results.name([filled.staged]):
@@ -108,7 +108,9 @@ def fill(output: Output, folder: Folder, sources: Sequence[Source], cancel: Canc
     return filled
 
 
-def prepare(output: Output, results: Results, folder: Folder, sources: Sequence[Source], cancel: CancelToken) -> Filled:
+def prepare(
+    output: OutputDirectory, results: ExtractedTrees, folder: Folder, sources: Sequence[Source], cancel: CancelToken
+) -> Filled:
     """Fills one directory; one that is unpacked has yet to get its name, by `Results.name`.
 
     Raises `FileError`s, of a damaged archive for instance; then an unpacked directory is as it was.
@@ -129,7 +131,9 @@ def prepare(output: Output, results: Results, folder: Folder, sources: Sequence[
         raise FileError(words, "Free some space, or check the directory's permissions.") from error
 
 
-def _unpack(output: Output, results: Results, folder: Folder, sources: Sequence[Source], cancel: CancelToken) -> Filled:
+def _unpack(
+    output: OutputDirectory, results: ExtractedTrees, folder: Folder, sources: Sequence[Source], cancel: CancelToken
+) -> Filled:
     """One archive becomes the directory; of several each becomes a directory in it. Nothing is done twice: a directory
     that was made from the same files stays. It still has to get its name.
     """
@@ -138,7 +142,7 @@ def _unpack(output: Output, results: Results, folder: Folder, sources: Sequence[
     target, filled = (*folder.above, str(folder.number)), Filled()
     key, made_from = _key(target), _digest(output, sources)
     path = output.path.joinpath(*target)
-    there = present(target[-1], output.directory(folder.above))  # refuses links in between
+    there = read_stamp(target[-1], output.directory(folder.above))  # refuses links in between
     if path.is_symlink():
         raise SymlinkError(path)
     if there is not None and not path.is_dir():
@@ -155,7 +159,7 @@ def _unpack(output: Output, results: Results, folder: Folder, sources: Sequence[
     try:
         for source in archives:
             inner = () if len(archives) == 1 else (source.target[-1],)
-            done = unpack_into(output.path.joinpath(*source.target), staged.tree, inner, cancel=cancel)
+            done = extract_into(output.path.joinpath(*source.target), staged.tree, inner, cancel=cancel)
             filled.skipped += done.skipped
             filled.unpacked += 1
             if not inner:
@@ -176,7 +180,7 @@ def _rename_top(tree: DirectoryTree, source: Source) -> None:
     """`browsertime-results` becomes `TASKID+-+browsertime-results`, as the original does with what tars hold."""
     old, new = (safe_name(name) if name else "" for name in source.top)
     root = tree.directory(())
-    if not old or is_archive(source.target[-1]) is ArchiveKind.ZIP or present(old, root) is None:
+    if not old or is_archive(source.target[-1]) is ArchiveKind.ZIP or read_stamp(old, root) is None:
         return
     tree.forget((old,))
     os.rename(old, new, src_dir_fd=root, dst_dir_fd=root)
@@ -186,7 +190,7 @@ def _key(target: tuple[str, ...]) -> str:
     return "/".join(target)
 
 
-def _digest(output: Output, sources: Sequence[Source]) -> str:
+def _digest(output: OutputDirectory, sources: Sequence[Source]) -> str:
     """Of what a directory is made from: the files, and which of them are unpacked."""
     parts = sorted(
         f"{one.target[-1]}\0{one.sha256 or output.sha256(one.target)}\0{one.is_unpacked}\0{one.top[1]}"
@@ -198,17 +202,17 @@ def _digest(output: Output, sources: Sequence[Source]) -> str:
 def _sweep(directory: int) -> None:
     """Removes links and copies that a killed run had not yet given their names."""
     for name in os.listdir(directory):
-        if _BESIDE.fullmatch(name) and (there := present(name, directory)) is not None and there[0] >= 0:
+        if _BESIDE.fullmatch(name) and (there := read_stamp(name, directory)) is not None and there[0] >= 0:
             os.unlink(name, dir_fd=directory)
 
 
-def _link(output: Output, results: Results, source: Source, above: tuple[str, ...]) -> None:
+def _link(output: OutputDirectory, results: ExtractedTrees, source: Source, above: tuple[str, ...]) -> None:
     """Gives the download a second name in `above`. What is there under that name stays if it has the same content,
     and else only gives way if it is an older download, or to what this round fetched.
     """
     directory, name = output.directory(above), source.target[-1]
     origin = output.directory(source.target[:-1])
-    there = present(name, directory)
+    there = read_stamp(name, directory)
     if there is not None:
         path = output.path.joinpath(*above, name)
         found = os.stat(name, dir_fd=directory, follow_symlinks=False)
@@ -241,7 +245,7 @@ def _put(name: str, origin: int, new: str, tree: DirectoryTree, above: tuple[str
             os.unlink(beside, dir_fd=directory)
 
 
-def _without_stale(output: Output, source: Source, above: tuple[str, ...]) -> list[str]:
+def _without_stale(output: OutputDirectory, source: Source, above: tuple[str, ...]) -> list[str]:
     """Takes away what an older run of the task gave, or its readers would count the task twice; the download stays."""
     removed = []
     for target in source.stale:

@@ -1,8 +1,10 @@
-"""What a resource says can be downloaded: one remote file, where it is to go and what is known about it."""
+"""Files to download, as systems list them, and which of them globs select."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 
 @dataclass(frozen=True)
@@ -31,3 +33,35 @@ class RemoteFile:
     expires_ms: int | None = None
     version: str = ""
     unlisted: bool = False
+
+
+def matches_globs(name: str, globs: Sequence[str]) -> bool:
+    """Whether any glob matches an artifact's name; no glob matches everything.
+
+    `*`, `?` and `[...]` as in the shell, but `*` also crosses "/", since artifact paths have no depth that anybody
+    knows by heart. A glob without "/" is also tried on the last part alone: `perfherder-data.json` finds
+    `public/test_info/perfherder-data.json`. A glob that starts with `!` takes away; order does not matter.
+    """
+    wanted = [glob for glob in globs if not glob.startswith("!")]
+    unwanted = [glob[1:] for glob in globs if glob.startswith("!")]
+    if any(_matches(name, glob) for glob in unwanted):
+        return False
+    return not wanted or any(_matches(name, glob) for glob in wanted)
+
+
+def _matches(name: str, glob: str) -> bool:
+    return fnmatchcase(name, glob) or ("/" not in glob and fnmatchcase(name.rsplit("/", 1)[-1], glob))
+
+
+def select_files(files: Iterable[RemoteFile], globs: Sequence[str]) -> list[RemoteFile]:
+    """The files whose names the globs mean, and what has no name: it stands for files that could not be listed."""
+    return [file for file in files if not file.name or matches_globs(file.name, globs)]
+
+
+def default_parts(group: str, task_name: str, task_id: str, run: int | None, artifact: str) -> tuple[str, ...]:
+    """`RemoteFile.parts` of an artifact. The task id and run keep retriggers and reruns of one name apart.
+
+    The artifact's name is a path and is split at "/"; a doubled slash gives an empty part, which the planner keeps
+    apart from the single one. The task's name is one directory, "/" in it or not.
+    """
+    return (group, task_name, task_id, "latest" if run is None else str(run), *artifact.split("/"))

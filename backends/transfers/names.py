@@ -73,7 +73,7 @@ def assign(
     files: Iterable[tuple[str, tuple[str, ...]]], taken: Mapping[str, Target] | None = None
 ) -> dict[str, Target]:
     """(key, parts) of each file -> its target. Keys must be unique. `taken`: key -> target of earlier runs."""
-    occupied = _Occupied()
+    occupied = _TakenNames()
     old = {key: target for key, target in sorted((taken or {}).items()) if is_safe(target) and occupied.add(target)}
     root = _Directory()
     targets: dict[str, Target] = {}
@@ -81,12 +81,12 @@ def assign(
         if key in old:
             targets[key] = old[key]
             continue
-        *above, name = _bounded(parts or ("",))
+        *above, name = _shorten(parts or ("",))
         directory = root
         for element in above:
             directory = directory.directories.setdefault(element, _Directory())
         directory.files.append((name, key))
-    _settle(root, occupied, targets)
+    _assign_all(root, occupied, targets)
     return targets
 
 
@@ -99,16 +99,16 @@ class _Directory:
 
 
 @dataclass
-class _Occupied:
+class _TakenNames:
     """Names that files of earlier runs hold: folded name -> spelling and, if a directory, what is in it."""
 
-    names: dict[str, tuple[str, _Occupied | None]] = field(default_factory=dict)
+    names: dict[str, tuple[str, _TakenNames | None]] = field(default_factory=dict)
 
     def add(self, target: Target) -> bool:
         """False if the target is in the way of one that is already here: only an edited manifest says so."""
         here = self
         for name in target[:-1]:
-            spelling, below = here.names.setdefault(fold(name), (name, _Occupied()))
+            spelling, below = here.names.setdefault(fold(name), (name, _TakenNames()))
             if below is None or spelling != name:
                 return False
             here = below
@@ -137,23 +137,23 @@ class _Member:
         return True
 
 
-def _settle(root: _Directory, occupied: _Occupied, targets: dict[str, Target]) -> None:
-    waiting: list[tuple[_Directory, _Occupied, Target]] = [(root, occupied, ())]
+def _assign_all(root: _Directory, occupied: _TakenNames, targets: dict[str, Target]) -> None:
+    waiting: list[tuple[_Directory, _TakenNames, Target]] = [(root, occupied, ())]
     while waiting:
         directory, held, above = waiting.pop()
         members = [_Member(raw, f"d\0{raw}", below) for raw, below in directory.directories.items()]
         members += [_Member(raw, f"f\0{raw}\0{key}", None, key) for raw, key in directory.files]
-        _separate(members, held, top=not above)
+        _make_distinct(members, held, top=not above)
         for member in members:
             target = (*above, member.name)
             if member.directory is None:
                 targets[member.key] = target
             else:
                 _, below = held.names.get(fold(member.name), ("", None))
-                waiting.append((member.directory, below or _Occupied(), target))
+                waiting.append((member.directory, below or _TakenNames(), target))
 
 
-def _separate(members: list[_Member], held: _Occupied, *, top: bool) -> None:
+def _make_distinct(members: list[_Member], held: _TakenNames, *, top: bool) -> None:
     """Grows colliding names until none collide. Ends: each round grows someone, and each grows twice at most."""
     while True:
         groups: dict[str, list[_Member]] = {}
@@ -161,7 +161,7 @@ def _separate(members: list[_Member], held: _Occupied, *, top: bool) -> None:
             groups.setdefault(fold(member.name), []).append(member)
         clashes = []
         for folded, group in groups.items():
-            spared = None if top and folded == OWN_DIRECTORY else _spared(group, held.names.get(folded))
+            spared = None if top and folded == OWN_DIRECTORY else _spare_device(group, held.names.get(folded))
             taken = folded in held.names or (top and folded == OWN_DIRECTORY)
             if len(group) > 1 or (taken and spared is None):
                 clashes.append((group, spared))
@@ -173,7 +173,7 @@ def _separate(members: list[_Member], held: _Occupied, *, top: bool) -> None:
                 raise AssertionError("two names have one SHA-256")
 
 
-def _spared(group: list[_Member], held: tuple[str, _Occupied | None] | None) -> _Member | None:
+def _spare_device(group: list[_Member], held: tuple[str, _TakenNames | None] | None) -> _Member | None:
     """The one that keeps its name in a group: its only directory, unless an earlier run's name is in the way."""
     directories = [member for member in group if member.directory is not None]
     if len(directories) != 1:
@@ -182,7 +182,7 @@ def _spared(group: list[_Member], held: tuple[str, _Occupied | None] | None) -> 
     return directories[0] if free else None
 
 
-def _bounded(parts: tuple[str, ...]) -> tuple[str, ...]:
+def _shorten(parts: tuple[str, ...]) -> tuple[str, ...]:
     """The parts, or for a path that is too long or too deep its first directory, a hash of all, and the file name."""
     if len(parts) <= DEPTH and sum(len(part) + 1 for part in parts) * 4 <= PATH_BYTES:
         return parts  # cannot be too long, whatever the characters

@@ -22,15 +22,15 @@ from backends.errors import FileError
 from backends.transfers.names import OWN_DIRECTORY
 
 PARTS = (OWN_DIRECTORY, "parts")
-PATIENCE = 10.0  # seconds
-Present = tuple[int, int]  # size in bytes, mtime in nanoseconds
+_LOCK_SECONDS = 10.0  # seconds
+FileStamp = tuple[int, int]  # size in bytes, mtime in nanoseconds
 
 
 def part_name(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:32] + ".part"
 
 
-class Output(DirectoryTree):
+class OutputDirectory(DirectoryTree):
     """An output directory opened for writing. Not thread-safe but for `parts`, which is only a descriptor."""
 
     def __init__(self, path: Path) -> None:
@@ -41,7 +41,7 @@ class Output(DirectoryTree):
             super().close()
             raise
 
-    def __enter__(self) -> Output:
+    def __enter__(self) -> OutputDirectory:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -51,7 +51,7 @@ class Output(DirectoryTree):
         super().close()
         os.close(self.parts)
 
-    def claim(self, patience: float = PATIENCE) -> None:
+    def claim(self, patience: float = _LOCK_SECONDS) -> None:
         """Waits until no process of a run that was killed writes parts any more; they end as soon as they notice.
 
         The lock belongs to this very opening of the directory, which worker processes inherit: it lasts until the
@@ -72,10 +72,10 @@ class Output(DirectoryTree):
             except OSError:
                 return  # NFS does not lock directories
 
-    def put(self, part: str, target: tuple[str, ...], expected: Present | None) -> None:
+    def put(self, part: str, target: tuple[str, ...], expected: FileStamp | None) -> None:
         """Gives a part its final name. Raises `BlockedPathError` if something else than `expected` is there."""
         above = self.directory(target[:-1])
-        found = present(target[-1], above)
+        found = read_stamp(target[-1], above)
         if found is not None and found != expected:
             if is_symlink(target[-1], above):
                 raise SymlinkError(self.path.joinpath(*target))
@@ -101,7 +101,7 @@ class Output(DirectoryTree):
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def present(name: str, directory: int | None = None) -> Present | None:
+def read_stamp(name: str, directory: int | None = None) -> FileStamp | None:
     """(size, mtime) of a plain file, (-1, -1) for anything else by that name, None if there is nothing."""
     try:
         found = os.stat(name, dir_fd=directory, follow_symlinks=False)

@@ -1,15 +1,5 @@
-"""What a download would do: which files would be fetched, to where, what is there already, and what stands in the way.
-
-Planning moves no byte and writes nothing, not even a directory. Rules:
-- a file that an earlier run verified and that has the size and mtime recorded then is `unchanged` (with `rehash`: and
-  the SHA-256); with another mtime it is read and compared; else it is fetched again and replaced, as it is ours;
-- a run killed between giving a name and recording it is recognised by the SHA-256 recorded before;
-- a part is resumed if its server gave a strong ETag and its bytes can be trusted (boots.py);
-- a file at the target that no run of ours put there is a `conflict`: left alone, and ours fails with "exists", unless
-  `overwrite`. So is a symbolic link, or a file where a directory must be;
-- if the manifest is damaged nothing is known of the files there: all are fetched again, one with the same content is
-  then adopted, one with other content is a conflict after all.
-"""
+"""What a download will do, before it does anything: files against the directory and its manifest; a preview as a
+tree."""
 
 from __future__ import annotations
 
@@ -28,11 +18,76 @@ import polars as pl
 from backends.cancel import CancelToken
 from backends.frames.formats import format_bytes
 from backends.frames.schema import Column, Kind, Schema
-from backends.transfers import boot_id, names, preview
+from backends.transfers import names
 from backends.transfers.files import RemoteFile
 from backends.transfers.manifest import DamagedManifestError, Manifest
-from backends.transfers.outputs import Present, part_name, present
-from backends.transfers.states import HERE, NOTHING, Entry
+from backends.transfers.outputs import FileStamp, part_name, read_stamp
+from backends.transfers.recorder import survives_reboot
+from backends.transfers.states import HERE, NOTHING, ManifestEntry
+
+
+@dataclass
+class _Node:
+    name: str
+    depth: int
+    count: int = 0
+    known: int = 0
+    unknown: int = 0
+    below: dict[str, _Node] = field(default_factory=dict)
+    opened: bool = False
+
+    @property
+    def line(self) -> str:
+        about = format_bytes(self.known) if self.known or not self.unknown else "size unknown"
+        if self.known and self.unknown:
+            about += f" and {count_files(self.unknown)} of unknown size"
+        what = about if not self.below else f"{count_files(self.count)}, {about}"
+        return f"{'  ' * self.depth}{self.name}{'/' if self.below else ''}  {what}"
+
+
+def render_tree(root: str, paths: Iterable[tuple[tuple[str, ...], int | None]], max_lines: int) -> str:
+    """`paths`: (path, size in bytes or None). Opens level by level as long as all of a directory fits."""
+    top = _add_path(root, paths)
+    lines, level = 1, [top]
+    while level:
+        deeper: list[_Node] = []
+        for node in level:
+            if node.below and lines + len(node.below) <= max_lines:
+                node.opened = True
+                lines += len(node.below)
+                deeper += node.below.values()
+        level = deeper
+    if not top.opened and top.below and max_lines > 2:  # too many for one level: the first few, and how many more
+        kept = sorted(top.below)[: max_lines - 2]
+        shown = [top.line, *(top.below[name].line for name in kept)]
+        return "\n".join([*shown, f"  … and {len(top.below) - len(kept):,} more"])
+    return "\n".join(_render(top))
+
+
+def _add_path(root: str, paths: Iterable[tuple[tuple[str, ...], int | None]]) -> _Node:
+    top = _Node(root, 0)
+    for path, length in paths:
+        node = top
+        for name in (None, *path):
+            if name is not None:
+                node = node.below.setdefault(name, _Node(name, node.depth + 1))
+            node.count += 1
+            node.known += length or 0
+            node.unknown += length is None
+    return top
+
+
+def _render(node: _Node) -> list[str]:
+    lines = [node.line]
+    if node.opened:
+        for name in sorted(node.below):
+            lines += _render(node.below[name])
+    return lines
+
+
+def count_files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count:,} files"
+
 
 PLAN_SCHEMA = Schema(
     key="key",
@@ -50,7 +105,7 @@ PLAN_SCHEMA = Schema(
 )
 
 
-class Action(StrEnum):
+class PlanAction(StrEnum):
     FETCH = "fetch"
     RESUME = "resume"
     UNCHANGED = "unchanged"
@@ -69,10 +124,10 @@ class PlanRow:
 
     file: RemoteFile
     target: str
-    action: Action
+    action: PlanAction
     have: int = 0
     reason: str = ""
-    replaces: Present | None = None
+    replaces: FileStamp | None = None
     adopt: bool = False
     etag: str = ""
     sha256: str = ""
@@ -84,7 +139,7 @@ class PlanRow:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TransferPlan:
     """`rows` in the order of the input. `revision`: the manifest's when this was planned (-1: it is damaged)."""
 
     output: Path
@@ -94,11 +149,11 @@ class Plan:
     revision: int = 0
     overwrite: bool = False
     rehash: bool = False
-    counts: Mapping[Action, int] = field(default_factory=dict)
+    counts: Mapping[PlanAction, int] = field(default_factory=dict)
 
     @property
     def to_fetch(self) -> int:
-        return self.counts.get(Action.FETCH, 0) + self.counts.get(Action.RESUME, 0)
+        return self.counts.get(PlanAction.FETCH, 0) + self.counts.get(PlanAction.RESUME, 0)
 
     @functools.cached_property
     def bytes_to_fetch(self) -> int:
@@ -108,7 +163,7 @@ class Plan:
     @functools.cached_property
     def unchecked(self) -> int:
         """Files that are there already and that neither a digest nor a length has confirmed."""
-        return sum(row.action is Action.UNCHANGED and row.checked_by == NOTHING for row in self.rows)
+        return sum(row.action is PlanAction.UNCHANGED and row.checked_by == NOTHING for row in self.rows)
 
     @functools.cached_property
     def unknown_sizes(self) -> int:
@@ -132,16 +187,16 @@ class Plan:
 
     def tree(self, max_lines: int = 20) -> str:
         """Directories with counts and sizes, as deep as `max_lines` allow; what is skipped will not be there."""
-        kept = ((row.path, row.file.size) for row in self.rows if row.action is not Action.SKIP)
-        return preview.tree(str(self.output), kept, max_lines)
+        kept = ((row.path, row.file.size) for row in self.rows if row.action is not PlanAction.SKIP)
+        return render_tree(str(self.output), kept, max_lines)
 
-    def again(self, manifest: Manifest | None = None) -> Plan:
+    def again(self, manifest: Manifest | None = None) -> TransferPlan:
         """The same wishes for the directory as it is now."""
         files = [row.file for row in self.rows]
         return make_plan(files, self.output, manifest=manifest, overwrite=self.overwrite, rehash=self.rehash)
 
     def _moving(self) -> Iterator[PlanRow]:
-        return (row for row in self.rows if row.action in (Action.FETCH, Action.RESUME))
+        return (row for row in self.rows if row.action in (PlanAction.FETCH, PlanAction.RESUME))
 
 
 def make_plan(
@@ -152,14 +207,14 @@ def make_plan(
     cancel: CancelToken | None = None,
     overwrite: bool = False,
     rehash: bool = False,
-) -> Plan:
+) -> TransferPlan:
     """Plans these files into `output`. `manifest`: read from there if not given. Files of one key are one file.
 
     Raises `FileError` if the manifest cannot be read for another reason than damage, `OperationCancelledError`.
     """
-    wanted = _merged(files)
+    wanted = _merge_files(files)
     warnings: list[str] = []
-    entries: dict[str, Entry] = {}
+    entries: dict[str, ManifestEntry] = {}
     revision = 0
     try:
         record = manifest or Manifest.read(output)
@@ -173,20 +228,20 @@ def make_plan(
         entries, revision = {}, -1
     taken = {key: tuple(entry.target.split("/")) for key, entry in entries.items()}
     targets = names.assign(((file.key, file.parts) for file in wanted), taken)
-    look = _Look(output, rehash=rehash, overwrite=overwrite, damaged=revision < 0, cancel=cancel or CancelToken())
+    look = _TargetScan(output, rehash=rehash, overwrite=overwrite, damaged=revision < 0, cancel=cancel or CancelToken())
     rows = tuple(look.row(file, targets[file.key], entries.get(file.key)) for file in wanted)
-    counts = dict.fromkeys(Action, 0)
+    counts = dict.fromkeys(PlanAction, 0)
     for row in rows:
         counts[row.action] += 1
     free = _free(output)
-    plan = Plan(output, rows, (), free, revision, overwrite, rehash, counts)
+    plan = TransferPlan(output, rows, (), free, revision, overwrite, rehash, counts)
     return replace(plan, warnings=(*warnings, *_warnings(plan)))
 
 
-def _merged(files: Iterable[RemoteFile]) -> list[RemoteFile]:
+def _merge_files(files: Iterable[RemoteFile]) -> list[RemoteFile]:
     """One file a key, the same one in whatever order they come; sizes and skips are taken from any of them."""
     found: dict[str, RemoteFile] = {}
-    for file in map(_storable, files):
+    for file in map(_split_storable, files):
         known = found.get(file.key)
         if known is None or known == file:
             found[file.key] = file
@@ -196,7 +251,7 @@ def _merged(files: Iterable[RemoteFile]) -> list[RemoteFile]:
     return list(found.values())
 
 
-def _storable(file: RemoteFile) -> RemoteFile:
+def _split_storable(file: RemoteFile) -> RemoteFile:
     """Lone surrogates, which JSON can bring, written out: neither SQLite nor polars nor a URL takes them."""
     try:
         f"{file.key}{file.url}{file.skip}{file.content_type}".encode()
@@ -209,7 +264,7 @@ def _storable(file: RemoteFile) -> RemoteFile:
     return file
 
 
-class _Look:
+class _TargetScan:
     """Looks at the disk for one file after the other, each directory only once."""
 
     def __init__(self, output: Path, *, rehash: bool, overwrite: bool, damaged: bool, cancel: CancelToken) -> None:
@@ -221,35 +276,37 @@ class _Look:
         self._cancel = cancel
         self._directories: dict[tuple[str, ...], str] = {(): "" if output.is_dir() else "missing"}
 
-    def row(self, file: RemoteFile, path: names.Target, entry: Entry | None) -> PlanRow:
+    def row(self, file: RemoteFile, path: names.Target, entry: ManifestEntry | None) -> PlanRow:
         self._cancel.check()
         target = "/".join(path)
         if file.skip:
-            return PlanRow(file, target, Action.SKIP, reason=file.skip)
+            return PlanRow(file, target, PlanAction.SKIP, reason=file.skip)
         try:
             return self._placed(file, path, entry, target)
         except OSError:
-            return PlanRow(file, target, Action.CONFLICT, reason="unreadable")
+            return PlanRow(file, target, PlanAction.CONFLICT, reason="unreadable")
 
-    def _placed(self, file: RemoteFile, path: names.Target, entry: Entry | None, target: str) -> PlanRow:
+    def _placed(self, file: RemoteFile, path: names.Target, entry: ManifestEntry | None, target: str) -> PlanRow:
         obstacle = self._obstacle(path[:-1])
         if obstacle not in ("", "missing"):
-            return PlanRow(file, target, Action.CONFLICT, reason=obstacle)
-        found = None if obstacle else present(f"{self._root}/{target}")
+            return PlanRow(file, target, PlanAction.CONFLICT, reason=obstacle)
+        found = None if obstacle else read_stamp(f"{self._root}/{target}")
         if found is None:
             return self._fetch(file, target, entry)
         if found == (-1, -1):
             reason = "symlink" if self._output.joinpath(*path).is_symlink() else "exists"
-            return PlanRow(file, target, Action.CONFLICT, reason=reason)
+            return PlanRow(file, target, PlanAction.CONFLICT, reason=reason)
         if entry is not None and self._is_as_recorded(file, path, entry, found):
-            return PlanRow(file, target, Action.UNCHANGED, have=found[0], replaces=found, checked_by=entry.checked_by)
+            return PlanRow(
+                file, target, PlanAction.UNCHANGED, have=found[0], replaces=found, checked_by=entry.checked_by
+            )
         ours = entry is not None and entry.verified_at is not None
         if ours or self._overwrite or self._damaged:
             adopt = self._damaged and not self._overwrite
             return replace(self._fetch(file, target, entry), replaces=None if adopt else found, adopt=adopt)
-        return PlanRow(file, target, Action.CONFLICT, have=found[0], reason="exists")
+        return PlanRow(file, target, PlanAction.CONFLICT, have=found[0], reason="exists")
 
-    def _is_as_recorded(self, file: RemoteFile, path: names.Target, entry: Entry, found: Present) -> bool:
+    def _is_as_recorded(self, file: RemoteFile, path: names.Target, entry: ManifestEntry, found: FileStamp) -> bool:
         if entry.size != found[0] or not entry.sha256:
             return False
         if file.version:  # says more than a size, which may be the one of compressed bytes
@@ -261,17 +318,19 @@ class _Look:
             return True
         return _sha256(self._output.joinpath(*path), self._cancel) == entry.sha256
 
-    def _fetch(self, file: RemoteFile, target: str, entry: Entry | None) -> PlanRow:
+    def _fetch(self, file: RemoteFile, target: str, entry: ManifestEntry | None) -> PlanRow:
         if entry is None or not (entry.sha256 or is_resumable(entry)):
-            return PlanRow(file, target, Action.FETCH)
-        part = present(f"{self._root}/{names.OWN_DIRECTORY}/parts/{part_name(file.key)}")
+            return PlanRow(file, target, PlanAction.FETCH)
+        part = read_stamp(f"{self._root}/{names.OWN_DIRECTORY}/parts/{part_name(file.key)}")
         if part is None or part[0] < 0:
-            return PlanRow(file, target, Action.FETCH)
+            return PlanRow(file, target, PlanAction.FETCH)
         if entry.sha256 and part == (entry.size, entry.mtime_ns) and file.size in (None, entry.size):
-            return PlanRow(file, target, Action.RESUME, have=part[0], sha256=entry.sha256, checked_by=entry.checked_by)
+            return PlanRow(
+                file, target, PlanAction.RESUME, have=part[0], sha256=entry.sha256, checked_by=entry.checked_by
+            )
         if not part[0] or not is_resumable(entry) or (file.size is not None and part[0] > file.size):
-            return PlanRow(file, target, Action.FETCH)
-        return PlanRow(file, target, Action.RESUME, have=part[0], etag=entry.etag)
+            return PlanRow(file, target, PlanAction.FETCH)
+        return PlanRow(file, target, PlanAction.RESUME, have=part[0], etag=entry.etag)
 
     def _obstacle(self, above: tuple[str, ...]) -> str:
         """Why nothing can go into that directory: "" if it can, "missing" if it is not there yet."""
@@ -289,9 +348,9 @@ class _Look:
         return self._directories[above]
 
 
-def is_resumable(entry: Entry) -> bool:
+def is_resumable(entry: ManifestEntry) -> bool:
     """Whether the manifest knows enough of a part to ask for the rest of it."""
-    return entry.etag != "" and boot_id.trusted(entry.part_boot)
+    return entry.etag != "" and survives_reboot(entry.part_boot)
 
 
 def _sha256(path: Path, cancel: CancelToken) -> str:
@@ -317,21 +376,21 @@ def _free(output: Path) -> int | None:
     return None
 
 
-def _warnings(plan: Plan) -> Sequence[str]:
+def _warnings(plan: TransferPlan) -> Sequence[str]:
     found: list[str] = []
-    count = plan.counts.get(Action.CONFLICT, 0)
+    count = plan.counts.get(PlanAction.CONFLICT, 0)
     if count:
-        found.append(f"{preview.files(count)} will fail: something else is at the place where they should go.")
-    replaced = sum(row.replaces is not None for row in plan.rows if row.action in (Action.FETCH, Action.RESUME))
+        found.append(f"{count_files(count)} will fail: something else is at the place where they should go.")
+    replaced = sum(row.replaces is not None for row in plan.rows if row.action in (PlanAction.FETCH, PlanAction.RESUME))
     if replaced:
-        found.append(f"{preview.files(replaced)} already there will be replaced: changed since, or overwriting is on.")
+        found.append(f"{count_files(replaced)} already there will be replaced: changed since, or overwriting is on.")
     if plan.free is not None and plan.bytes_to_fetch > plan.free:
         need, free = format_bytes(plan.bytes_to_fetch), format_bytes(plan.free)
         found.append(f"The files need {need}, and only {free} are free.")
     if plan.unknown_sizes:
-        found.append(f"The size of {preview.files(plan.unknown_sizes)} is not known.")
+        found.append(f"The size of {count_files(plan.unknown_sizes)} is not known.")
     now = time.time() * 1000
     expired = sum(row.file.expires_ms is not None and row.file.expires_ms < now for row in plan.rows)
     if expired:
-        found.append(f"Past the expiry date, so perhaps deleted by the server: {preview.files(expired)}.")
+        found.append(f"Past the expiry date, so perhaps deleted by the server: {count_files(expired)}.")
     return found

@@ -25,22 +25,21 @@ from typing import TYPE_CHECKING
 import msgspec
 
 import backends
-from backends.transfers.items import Item
-from backends.transfers.messages import (
+from backends.transfers.outputs import FileStamp, read_stamp
+from backends.transfers.states import FileTransfer, PendingFile
+from backends.transfers.worker_pool import OpenDownloader, Scheduler, ThreadWorkers
+from backends.transfers.worker_process import (
     NOT_BEGUN,
-    Errand,
-    Orders,
-    Report,
-    Setup,
-    Standing,
+    ControlMessage,
+    FetchJob,
+    InitMessage,
+    JobStatus,
+    StatusReport,
     ToChild,
     Unpacker,
-    packed,
-    raised,
+    make_error,
+    pack_message,
 )
-from backends.transfers.outputs import Present, present
-from backends.transfers.states import Stored
-from backends.transfers.worker_pool import Desk, OpenDownloader, Threads
 
 if TYPE_CHECKING:
     from backends.http.downloads import DownloaderSettings
@@ -50,11 +49,11 @@ MANY_FILES = 200
 MANY_BYTES = 200_000_000
 MANY_UNKNOWN = 20  # some of them may be big
 MOST_CHILDREN = 4
-DEATHS = 3  # of children in one run; then threads do the rest
-VANGUARD = 16  # threads that fetch until the first child is up
-VANGUARD_BYTES = 256 << 10  # the largest file that they begin
-SPARE = 32
-PATIENCE = 2.0  # seconds for a child to end by itself
+MAX_RESTARTS = 3  # of children in one run; then threads do the rest
+BOOTSTRAP_THREADS = 16  # threads that fetch until the first child is up
+BOOTSTRAP_BYTES = 256 << 10  # the largest file that they begin
+PREFETCH = 32
+SHUTDOWN_TIMEOUT = 2.0  # seconds for a child to end by itself
 
 
 def is_worth_it(files: int, size: int, unknown: int) -> bool:
@@ -67,11 +66,11 @@ class _Child:
     process: subprocess.Popen[bytes]
     inbox: Unpacker = field(default_factory=Unpacker)
     outbox: bytearray = field(default_factory=bytearray)
-    items: dict[int, Item] = field(default_factory=dict)
-    parts: dict[int, Present | None] = field(default_factory=dict)  # as they were, of those that are resumed
+    items: dict[int, FileTransfer] = field(default_factory=dict)
+    parts: dict[int, FileStamp | None] = field(default_factory=dict)  # as they were, of those that are resumed
     ready: bool = False
     cpu: float = 0.0
-    orders: Orders | None = None
+    orders: ControlMessage | None = None
 
     @property
     def stdin(self) -> int:
@@ -84,15 +83,17 @@ class _Child:
         return self.process.stdout.fileno()
 
 
-class Processes:
+class ProcessWorkers:
     """A crew of `count` children that download as `settings` say. `open_downloader`: for the threads that stand in."""
 
-    def __init__(self, desk: Desk, settings: DownloaderSettings, open_downloader: OpenDownloader, count: int) -> None:
+    def __init__(
+        self, desk: Scheduler, settings: DownloaderSettings, open_downloader: OpenDownloader, count: int
+    ) -> None:
         self._desk = desk
         self._settings = settings
         self._open_downloader = open_downloader
         self._count = max(1, count)
-        self._vanguard = Threads(desk, open_downloader, VANGUARD_BYTES)
+        self._vanguard = ThreadWorkers(desk, open_downloader, BOOTSTRAP_BYTES)
         self._children: list[_Child] = []
         self._deaths = 0
         self._numbers = 0
@@ -108,7 +109,7 @@ class Processes:
     def begin(self) -> None:
         self._parts = os.dup(self._desk.parts)  # the recorder closes its own before we are done
         threading.Thread(target=self._run, name="transfer-children", daemon=True).start()
-        self._vanguard.employ(min(VANGUARD, self._desk.pace.allowed))
+        self._vanguard.employ(min(BOOTSTRAP_THREADS, self._desk.pace.allowed))
 
     def wake(self) -> None:
         with self._lock:
@@ -137,7 +138,7 @@ class Processes:
                         self._bury(key.data)
             if not desk.over:
                 self._vanguard.leave()
-                Threads(desk, self._open_downloader).begin()
+                ThreadWorkers(desk, self._open_downloader).begin()
         except Exception as error:
             desk.broke(error)
         finally:
@@ -167,7 +168,7 @@ class Processes:
         os.set_blocking(child.stdout, False)
         self._children.append(child)
         self._selector.register(child.stdout, selectors.EVENT_READ, child)
-        self._say(child, Setup(self._parts, str(self._settings.mode), astuple(self._settings.timeouts)))
+        self._say(child, InitMessage(self._parts, str(self._settings.mode), astuple(self._settings.timeouts)))
         self._send(child)
 
     def _hand_out(self) -> None:
@@ -182,10 +183,10 @@ class Processes:
         with self._lock:
             stopped, self._stopped = self._stopped, []
         for child in ready:
-            orders = Orders(share, desk.paused, [number for one, number in stopped if one is child])
+            orders = ControlMessage(share, desk.paused, [number for one, number in stopped if one is child])
             if orders != child.orders:
                 self._say(child, orders)
-                child.orders = Orders(share, desk.paused)
+                child.orders = ControlMessage(share, desk.paused)
         while True:
             child = min(ready, key=lambda one: len(one.items))
             if len(child.items) >= share + spare or (item := desk.take(spare * len(ready))) is None:
@@ -204,17 +205,17 @@ class Processes:
         pace = self._desk.pace
         if pace.shrunk or not pace.small:
             return 0
-        return min(SPARE, self._desk.waiting // (2 * children))
+        return min(PREFETCH, self._desk.waiting // (2 * children))
 
-    def _entrust(self, child: _Child, item: Item) -> None:
+    def _entrust(self, child: _Child, item: FileTransfer) -> None:
         self._numbers += 1
         number = self._numbers
         child.items[number] = item
         if item.etag:
-            child.parts[number] = present(item.part, self._parts)
+            child.parts[number] = read_stamp(item.part, self._parts)
         self._say(
             child,
-            Errand(
+            FetchJob(
                 number, item.key, item.url, item.name, item.part, item.expected, item.etag, item.sha256, item.tries,
                 item.bytes, 0, item.size, item.is_html,
             ),
@@ -233,7 +234,7 @@ class Processes:
         try:
             chunk = os.read(child.stdout, 1 << 16)
             for record in child.inbox.feed(chunk):
-                report = msgspec.msgpack.decode(record, type=Report)
+                report = msgspec.msgpack.decode(record, type=StatusReport)
                 child.cpu = report.cpu
                 if not child.ready:
                     child.ready = True
@@ -247,7 +248,7 @@ class Processes:
             return False
         return bool(chunk)
 
-    def _note(self, child: _Child, standing: Standing) -> None:
+    def _note(self, child: _Child, standing: JobStatus) -> None:
         item = child.items.get(standing.number)
         if item is None:
             return
@@ -263,10 +264,10 @@ class Processes:
             if standing.failure.kind == NOT_BEGUN:
                 self._desk.back(item)
                 return
-            self._desk.ended(item, raised(standing.failure))
+            self._desk.ended(item, make_error(standing.failure))
             return
         item.sha256 = ""
-        stored = Stored(
+        stored = PendingFile(
             item.key, standing.bytes, standing.wire, standing.sha256, standing.mtime_ns, item.tries,
             standing.checked_by, standing.note,
         )  # fmt: skip
@@ -278,10 +279,10 @@ class Processes:
         self._deaths += 1
         for number, item in child.items.items():
             # What it had not told yet: if it has touched the part, that may be of another version than the ETag.
-            if item.etag and not item.wire and present(item.part, self._parts) != child.parts.get(number):
+            if item.etag and not item.wire and read_stamp(item.part, self._parts) != child.parts.get(number):
                 item.etag = ""
             self._desk.back(item)
-        if self._deaths <= DEATHS:
+        if self._deaths <= MAX_RESTARTS:
             self._hire()
 
     def _part_with(self, child: _Child) -> None:
@@ -294,7 +295,7 @@ class Processes:
             with contextlib.suppress(OSError):
                 stream.close()
         try:
-            child.process.wait(PATIENCE)
+            child.process.wait(SHUTDOWN_TIMEOUT)
         except subprocess.TimeoutExpired:
             child.process.kill()
             child.process.wait()
@@ -311,7 +312,7 @@ class Processes:
     # Pipes.
 
     def _say(self, child: _Child, message: ToChild) -> None:
-        child.outbox += packed(message)
+        child.outbox += pack_message(message)
 
     def _send(self, child: _Child) -> None:
         """Writes as much as the pipe takes; the rest when the selector says so."""

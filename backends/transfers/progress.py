@@ -11,14 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from backends.errors import AppError
-from backends.transfers.items import Item
-from backends.transfers.states import FINAL, State
+from backends.transfers.states import FINAL, FileTransfer, TransferState
 
 WINDOW = 5.0  # seconds that the rate looks back
 
 
 @dataclass(frozen=True, slots=True)
-class Active:
+class ActiveFile:
     """A file that bytes arrive for. `size` is None until the server says."""
 
     key: str
@@ -30,7 +29,7 @@ class Active:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class HostWait:
     """A host that is asked again only in so many seconds; `reason` is its status, such as 429, or a word."""
 
     host: str
@@ -43,7 +42,7 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class TransferSnapshot:
     """A transfer at one moment.
 
     `bytes_done` of `bytes_known`: content of the files to fetch, as far as sizes are known; `unknown_sizes` files may
@@ -52,7 +51,7 @@ class Snapshot:
     files of other hosts go on.
     """
 
-    counts: Mapping[State, int]
+    counts: Mapping[TransferState, int]
     total: int
     bytes_done: int
     bytes_known: int
@@ -63,8 +62,8 @@ class Snapshot:
     paused: bool
     finished: bool
     problem: AppError | None
-    active: tuple[Active, ...] = field(default=())
-    waits: tuple[Wait, ...] = field(default=())
+    active: tuple[ActiveFile, ...] = field(default=())
+    waits: tuple[HostWait, ...] = field(default=())
 
     @property
     def done(self) -> int:
@@ -73,14 +72,14 @@ class Snapshot:
 
     @property
     def failed(self) -> int:
-        return self.counts.get(State.FAILED, 0)
+        return self.counts.get(TransferState.FAILED, 0)
 
 
-class Progress:
+class TransferProgress:
     """The sums behind a snapshot. The engine calls `moved` under its lock at each change of state."""
 
-    def __init__(self, items: Iterable[Item]) -> None:
-        self.counts = dict.fromkeys(State, 0)
+    def __init__(self, items: Iterable[FileTransfer]) -> None:
+        self.counts = dict.fromkeys(TransferState, 0)
         self._waiting_known = 0
         self._waiting_unknown = 0
         self._settled = 0
@@ -100,7 +99,7 @@ class Progress:
     def end(self) -> None:
         self._ended = time.monotonic()
 
-    def moved(self, item: Item, state: State) -> None:
+    def moved(self, item: FileTransfer, state: TransferState) -> None:
         if item.state is state:
             return
         self._waiting(item, -1)
@@ -111,22 +110,23 @@ class Progress:
         self._waiting(item, 1)
         self._stored(item, 1)
 
-    def received(self, item: Item) -> None:
+    def received(self, item: FileTransfer) -> None:
         """A try has ended: its bytes count for the rate from now on without the item."""
         self._wire += item.wire
         item.wire = 0
 
     def snapshot(
         self,
-        running: Iterable[Item],
+        running: Iterable[FileTransfer],
         *,
         paused: bool,
         finished: bool,
         problem: AppError | None,
-        waits: tuple[Wait, ...] = (),
-    ) -> Snapshot:
+        waits: tuple[HostWait, ...] = (),
+    ) -> TransferSnapshot:
         active = tuple(
-            Active(item.key, item.row.path[-1], item.row.target, item.bytes, item.size, item.tries) for item in running
+            ActiveFile(item.key, item.row.path[-1], item.row.target, item.bytes, item.size, item.tries)
+            for item in running
         )
         wire = self._wire + sum(item.wire for item in running)
         done = self._settled + sum(one.bytes for one in active)
@@ -136,7 +136,7 @@ class Progress:
         eta = None if finished or paused else self._eta(known - done, rate)
         now = self._ended if self._ended is not None else time.monotonic()
         elapsed = 0.0 if self._began is None else now - self._began
-        return Snapshot(
+        return TransferSnapshot(
             dict(self.counts), sum(self.counts.values()), done, known, unknown, 0.0 if finished else rate, eta, elapsed,
             paused, finished, problem, active, () if finished else waits,
         )  # fmt: skip
@@ -162,14 +162,14 @@ class Progress:
             left += self._waiting_unknown * self._settled // self._settled_files
         return left / rate
 
-    def _waiting(self, item: Item, sign: int) -> None:
-        if item.state is State.PLANNED:
+    def _waiting(self, item: FileTransfer, sign: int) -> None:
+        if item.state is TransferState.PLANNED:
             if item.file.size is None:
                 self._waiting_unknown += sign
             else:
                 self._waiting_known += sign * item.file.size
 
-    def _stored(self, item: Item, sign: int) -> None:
-        if item.state in (State.STORED, State.VERIFIED, State.UNCHECKED):
+    def _stored(self, item: FileTransfer, sign: int) -> None:
+        if item.state in (TransferState.STORED, TransferState.VERIFIED, TransferState.UNCHECKED):
             self._settled += sign * item.bytes
             self._settled_files += sign

@@ -1,59 +1,208 @@
-"""The one thread that touches manifest and final names: gathers what workers finished, commits it in batches."""
+"""One thread records what arrived, makes it durable and renames it into place, in this order, in batches."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
+import fcntl
+import functools
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
-from backends.atomic import disk_words
+from backends.atomic import BlockedPathError, disk_words
 from backends.errors import FileError
-from backends.transfers import boot_id, durability
-from backends.transfers.commit import FULL, commit, full_words
-from backends.transfers.items import Item
 from backends.transfers.manifest import Manifest
-from backends.transfers.outputs import Output, part_name, present
-from backends.transfers.plan import Action, Plan, is_resumable
-from backends.transfers.states import Entry, Outcome, State
+from backends.transfers.outputs import FileStamp, OutputDirectory, part_name, read_stamp
+from backends.transfers.plan import PlanAction, TransferPlan, is_resumable
+from backends.transfers.states import HERE, NOTHING, FileResult, FileTransfer, ManifestEntry, PendingFile, TransferState
 
-BATCH = 256  # files; bounds what a crash of the machine makes us fetch again
-LINGER = 0.2  # seconds that the first file of a batch waits for company: each batch costs three syncs
+SYNCED = "synced"
+
+
+@functools.cache
+def current_boot_id() -> str:
+    """A word for the running boot; empty where the system does not tell, and then unsynced parts are not resumed."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def survives_reboot(part_boot: str) -> bool:
+    return part_boot != "" and part_boot in (SYNCED, current_boot_id())
+
+
+FEW = 4
+
+
+def sync_files(names: list[str], directory: int) -> None:
+    """Makes the content of these files durable. Raises OSError if the disk says no."""
+    syncfs = _syncfs()
+    if len(names) > FEW and syncfs is not None:
+        syncfs(directory)
+        return
+    for name in names:
+        try:
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        except FileNotFoundError:
+            continue
+        try:
+            _sync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sync_directories(directories: Iterable[tuple[str, ...]], opened: Callable[[tuple[str, ...]], int]) -> None:
+    """Makes the entries of these directories durable: renames into them and new directories in them."""
+    distinct = set(directories)
+    syncfs = _syncfs()
+    if len(distinct) > FEW and syncfs is not None:
+        syncfs(opened(()))
+        return
+    for directory in distinct:
+        _sync(opened(directory))
+
+
+def _sync(descriptor: int) -> None:
+    if sys.platform == "darwin":  # fsync only hands the bytes to the drive there
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(descriptor)
+
+
+@functools.cache
+def _syncfs() -> Callable[[int], None] | None:
+    try:
+        function = ctypes.CDLL(None, use_errno=True).syncfs
+    except (OSError, AttributeError):
+        return None
+
+    def syncfs(descriptor: int) -> None:
+        if function(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+    return syncfs
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def full_words(error: OSError, output: Path) -> tuple[str, str]:
+    """The reason (one word) and a sentence for an error of `FULL`: bytes, inodes or a quota are used up."""
+    if error.errno == errno.EDQUOT:
+        return "disk-quota", f"The disk quota for {output} is used up."
+    words = disk_words(error, output)
+    if "inodes" in words:
+        return "no-inodes", f"The disk of {output} takes no more files: {words}."
+    return "disk-full", f"The disk of {output} is full."
+
+
+def commit(batch: Sequence[FileTransfer], output: OutputDirectory, manifest: Manifest) -> list[FileResult]:
+    """Names the parts of these items and says how each ended; the manifest has their "stored", not yet these outcomes.
+
+    Raises OSError if the disk is full; then some may have got their names, and all may be committed again.
+    """
+    if not batch:
+        return []
+    sync_files([item.part for item in batch], output.parts)
+    manifest.stored(_pending(item) for item in batch)
+    outcomes, touched = [], set()
+    for item in batch:
+        outcomes.append(_rename_into_place(item, output))
+        if outcomes[-1].state in HERE:
+            touched.add(item.row.path[:-1])
+    sync_directories((*touched, *output.created()), output.directory)
+    return outcomes
+
+
+def _rename_into_place(item: FileTransfer, output: OutputDirectory) -> FileResult:
+    stored = _pending(item)
+    try:
+        output.put(item.part, item.row.path, _replaceable(item, stored, output))
+    except (BlockedPathError, FileNotFoundError) as problem:
+        if _is_named(item, stored, output):  # the second time, after a full disk, and the first had named it
+            return _target_exists(item, stored)
+        if not isinstance(problem, BlockedPathError):
+            return FileResult(
+                item.key, TransferState.FAILED, "disk", f"The part of {item.row.target} is gone.", item.tries
+            )
+        return FileResult(item.key, TransferState.FAILED, problem.reason, str(problem), item.tries)
+    except OSError as error:
+        if error.errno in FULL:
+            raise
+        words = f"{item.row.target}: {disk_words(error, output.path)}."
+        return FileResult(item.key, TransferState.FAILED, "disk", words, item.tries)
+    return _target_exists(item, stored)
+
+
+def _target_exists(item: FileTransfer, stored: PendingFile) -> FileResult:
+    state = TransferState.UNCHECKED if stored.checked_by == NOTHING else TransferState.VERIFIED
+    return FileResult(item.key, state, detail=stored.note, tries=item.tries)
+
+
+def _replaceable(item: FileTransfer, stored: PendingFile, output: OutputDirectory) -> FileStamp | None:
+    """What may be at the target now: what the plan saw there, or, where all records were lost, the same content."""
+    if item.row.adopt:
+        there = read_stamp(item.row.path[-1], output.directory(item.row.path[:-1]))
+        if there is not None and there[0] == stored.size and output.sha256(item.row.path) == stored.sha256:
+            return there
+    return item.row.replaces
+
+
+def _is_named(item: FileTransfer, stored: PendingFile, output: OutputDirectory) -> bool:
+    if read_stamp(item.part, output.parts) is not None:
+        return False
+    there = read_stamp(item.row.path[-1], output.directory(item.row.path[:-1]))
+    return there == (stored.size, stored.mtime_ns)
+
+
+def _pending(item: FileTransfer) -> PendingFile:
+    assert item.stored is not None
+    return item.stored
+
+
+BATCH_SIZE = 256  # files; bounds what a crash of the machine makes us fetch again
+BATCH_DELAY = 0.2  # seconds that the first file of a batch waits for company: each batch costs three syncs
 WORTH_RESUMING = 1 << 20  # bytes; below it asking for the rest costs as much as asking for all
 
-Ended = Callable[[list[Item], list[Outcome]], None]
+Ended = Callable[[list[FileTransfer], list[FileResult]], None]
 
 
 class Recorder:
     """Holds the output directory (and its lock) from `open` until `run` returns."""
 
-    def __init__(self, manifest: Manifest, output: Output, expected: int) -> None:
+    def __init__(self, manifest: Manifest, output: OutputDirectory, expected: int) -> None:
         self._manifest = manifest
         self._output = output
         self._changed = threading.Condition()
-        self._box: list[Item] = []
-        self._notes: list[Item] = []
+        self._box: list[FileTransfer] = []
+        self._notes: list[FileTransfer] = []
         self._expected = expected
         self.parts = output.parts
 
     @classmethod
-    def open(cls, plan: Plan, again: Sequence[Item] = ()) -> tuple[Recorder, Plan]:
+    def open(cls, plan: TransferPlan, again: Sequence[FileTransfer] = ()) -> tuple[Recorder, TransferPlan]:
         """Takes the directory. The plan comes back as it must be now: made anew if another run was here since.
 
         `again`: the items of this very plan, if it is run a second time. Raises `FileError`.
         """
         manifest = Manifest.open(plan.output)
-        output: Output | None = None
+        output: OutputDirectory | None = None
         try:
-            output = Output(plan.output)
+            output = OutputDirectory(plan.output)
             output.claim()
             if not again:
                 was_damaged = plan.revision == -1 and manifest.revision == 0  # and has just been set aside
                 if plan.revision != manifest.revision and not was_damaged:
                     plan = plan.again(manifest)
-                manifest.begin(_entry(Item(row)) for row in plan.rows)
+                manifest.begin(_entry(FileTransfer(row)) for row in plan.rows)
                 _tidy(plan, manifest, output)
-            expected = sum(item.state is State.PLANNED for item in again) if again else plan.to_fetch
+            expected = sum(item.state is TransferState.PLANNED for item in again) if again else plan.to_fetch
             return cls(manifest, output, expected), plan
         except BaseException as error:
             manifest.close()
@@ -79,14 +228,14 @@ class Recorder:
             self._expected += count
             return True
 
-    def hand(self, items: Iterable[Item]) -> None:
+    def hand(self, items: Iterable[FileTransfer]) -> None:
         """Files that were stored, or that ended otherwise."""
         with self._changed:
             self._box += items
-            if len(self._box) >= min(BATCH, self._expected) or len(self._box) == 1:
+            if len(self._box) >= min(BATCH_SIZE, self._expected) or len(self._box) == 1:
                 self._changed.notify()
 
-    def note(self, item: Item) -> None:
+    def note(self, item: FileTransfer) -> None:
         """A big file is under way and can be resumed if we are killed."""
         with self._changed:
             self._notes.append(item)
@@ -102,7 +251,7 @@ class Recorder:
             while not self.over:
                 batch, notes = self._gather()
                 if notes:
-                    self._note([(item.key, item.etag, boot_id.this_boot()) for item in notes if item.etag])
+                    self._note([(item.key, item.etag, current_boot_id()) for item in notes if item.etag])
                 if batch:
                     self._settle(batch, ended, full)
                     with self._changed:
@@ -111,18 +260,18 @@ class Recorder:
             self._output.close()
             self._manifest.close()
 
-    def _gather(self) -> tuple[list[Item], list[Item]]:
+    def _gather(self) -> tuple[list[FileTransfer], list[FileTransfer]]:
         with self._changed:
             self._changed.wait_for(lambda: self._box or self._notes)
             if self._box:
-                self._changed.wait_for(lambda: len(self._box) >= min(BATCH, self._expected), LINGER)
+                self._changed.wait_for(lambda: len(self._box) >= min(BATCH_SIZE, self._expected), BATCH_DELAY)
             batch, self._box = self._box, []
             notes, self._notes = self._notes, []
             return batch, notes
 
-    def _settle(self, batch: list[Item], ended: Ended, full: Callable[[OSError], bool]) -> None:
-        stored = [item for item in batch if item.state is State.STORED]
-        others = [item for item in batch if item.state is not State.STORED]
+    def _settle(self, batch: list[FileTransfer], ended: Ended, full: Callable[[OSError], bool]) -> None:
+        stored = [item for item in batch if item.state is TransferState.STORED]
+        others = [item for item in batch if item.state is not TransferState.STORED]
         while True:
             try:
                 self._keep_parts(others)
@@ -133,30 +282,30 @@ class Recorder:
                     if full(error):
                         continue
                     reason, sentence = full_words(error, self._output.path)
-                    state = State.CANCELLED
+                    state = TransferState.CANCELLED
                 else:
                     words = disk_words(error, self._output.path)
-                    reason, sentence, state = "disk", f"The disk reports: {words}.", State.FAILED
+                    reason, sentence, state = "disk", f"The disk reports: {words}.", TransferState.FAILED
                 outcomes = self._given_up(stored, others, state, reason, sentence)
             except Exception as error:
                 sentence = f"{type(error).__name__}: {error}"[:300]
-                outcomes = self._given_up(stored, others, State.FAILED, "internal", sentence)
+                outcomes = self._given_up(stored, others, TransferState.FAILED, "internal", sentence)
             ended(batch, outcomes)
             return
 
     def _given_up(
-        self, stored: list[Item], others: list[Item], state: State, reason: str, sentence: str
-    ) -> list[Outcome]:
-        outcomes = [Outcome(item.key, state, reason, sentence, item.tries) for item in stored]
+        self, stored: list[FileTransfer], others: list[FileTransfer], state: TransferState, reason: str, sentence: str
+    ) -> list[FileResult]:
+        outcomes = [FileResult(item.key, state, reason, sentence, item.tries) for item in stored]
         with contextlib.suppress(Exception):  # if nothing can be written, the next plan goes by what it finds
             self._manifest.finish([*outcomes, *(item.outcome() for item in others)])
         return outcomes
 
-    def _keep_parts(self, items: list[Item]) -> None:
+    def _keep_parts(self, items: list[FileTransfer]) -> None:
         """Parts of files that did not end well: those worth resuming are synced and remembered, the others go."""
         kept = [item for item in items if item.etag and item.bytes >= WORTH_RESUMING]
-        durability.sync_files([item.part for item in kept], self._output.parts)
-        self._note([(item.key, item.etag, boot_id.SYNCED) for item in kept])
+        sync_files([item.part for item in kept], self._output.parts)
+        self._note([(item.key, item.etag, self.SYNCED) for item in kept])
         for item in items:
             if item not in kept and not item.sha256:
                 self._output.drop(item.part)
@@ -166,26 +315,28 @@ class Recorder:
             self._manifest.note_parts(parts)
 
 
-def _entry(item: Item) -> Entry:
+def _entry(item: FileTransfer) -> ManifestEntry:
     row = item.row
-    mtime = row.replaces[1] if row.action is Action.UNCHANGED and row.replaces else None
-    return Entry(
+    mtime = row.replaces[1] if row.action is PlanAction.UNCHANGED and row.replaces else None
+    return ManifestEntry(
         item.key, item.file.url, row.target, item.state, mtime_ns=mtime, reason=item.reason, detail=item.detail
     )
 
 
-def _tidy(plan: Plan, manifest: Manifest, output: Output) -> None:
+def _tidy(plan: TransferPlan, manifest: Manifest, output: OutputDirectory) -> None:
     """Removes what killed runs left behind and nobody can resume."""
     left = os.listdir(output.parts)  # noqa: PTH208 - by descriptor, not by name
     if not left:
         return
-    wanted = {part_name(row.file.key) for row in plan.rows if row.action is Action.RESUME}
+    wanted = {part_name(row.file.key) for row in plan.rows if row.action is PlanAction.RESUME}
     entries = {part_name(entry.key): entry for entry in manifest.entries().values()}
     for name in left:
         entry = entries.get(name)
-        if present(name, output.parts) == (-1, -1):
+        if read_stamp(name, output.parts) == (-1, -1):
             continue  # a link or a directory that somebody put there: the file that wants this name says so
-        if entry is not None and (is_resumable(entry) or present(name, output.parts) == (entry.size, entry.mtime_ns)):
+        if entry is not None and (
+            is_resumable(entry) or read_stamp(name, output.parts) == (entry.size, entry.mtime_ns)
+        ):
             continue
         if name not in wanted:
             output.drop(name)

@@ -22,7 +22,7 @@ from backends.errors import FileError, UsageError
 from backends.frames.schema import Column, Kind, Schema
 from backends.transfers.manifest import FILE, Manifest
 from backends.transfers.names import OWN_DIRECTORY, is_safe
-from backends.transfers.states import NOTHING, Entry, State
+from backends.transfers.states import NOTHING, ManifestEntry, TransferState
 
 VERIFICATION = Schema(
     (
@@ -42,7 +42,7 @@ _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 Progress = Callable[[int, int, int], None]  # files done, files in all, bytes read
 
 
-class Finding(StrEnum):
+class FileCheck(StrEnum):
     UNCHANGED = "unchanged"
     UNCHECKED = "unchecked"  # as recorded, but neither a digest nor a length had confirmed it
     CHANGED = "changed"
@@ -50,7 +50,7 @@ class Finding(StrEnum):
     EXTRA = "extra"
 
 
-DIFFERENCES = (Finding.CHANGED, Finding.MISSING, Finding.EXTRA)
+DIFFERENCES = (FileCheck.CHANGED, FileCheck.MISSING, FileCheck.EXTRA)
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Verification:
     """`frame` in the schema `VERIFICATION`, by target. `absent`: files that the record itself says never arrived."""
 
     frame: pl.DataFrame
-    counts: dict[Finding, int] = field(default_factory=dict)
+    counts: dict[FileCheck, int] = field(default_factory=dict)
     absent: int = 0
     bytes: int = 0
 
@@ -87,10 +87,12 @@ def verify_directory(
         )
     with Manifest.read(output) as manifest:
         entries = sorted(manifest.entries().values(), key=lambda one: one.target)
-    arrived = [one for one in entries if one.sha256 and (one.verified_at is not None or one.state == State.STORED)]
-    absent = len(entries) - len(arrived) - sum(one.state == State.SKIPPED for one in entries)
+    arrived = [
+        one for one in entries if one.sha256 and (one.verified_at is not None or one.state == TransferState.STORED)
+    ]
+    absent = len(entries) - len(arrived) - sum(one.state == TransferState.SKIPPED for one in entries)
     rows: list[tuple[object, ...]] = []
-    reader = _Reader(output, cancel, lambda read: progress and progress(len(rows), len(arrived), read))
+    reader = _FileReader(output, cancel, lambda read: progress and progress(len(rows), len(arrived), read))
     try:
         for entry in arrived:
             rows.append(reader.compare(entry))
@@ -98,13 +100,15 @@ def verify_directory(
         reader.close()
     if extra:
         known = {entry.target for entry in entries} | set(made)
-        rows += [(str(Finding.EXTRA), name, size, None, "", "", "", "") for name, size in _extra(output, known, cancel)]
+        rows += [
+            (str(FileCheck.EXTRA), name, size, None, "", "", "", "") for name, size in _extra(output, known, cancel)
+        ]
     frame = VERIFICATION.frame(rows).sort("target", "state")
-    counts = {finding: sum(row[0] == finding for row in rows) for finding in Finding}
+    counts = {finding: sum(row[0] == finding for row in rows) for finding in FileCheck}
     return Verification(frame, counts, absent, reader.bytes)
 
 
-class _Reader:
+class _FileReader:
     """Opens files below a directory without following a link; the directory opened last stays open."""
 
     def __init__(self, output: Path, cancel: CancelToken, progress: Callable[[int], object]) -> None:
@@ -120,7 +124,7 @@ class _Reader:
             os.close(self._descriptor)
         self._descriptor, self._above = -1, None
 
-    def compare(self, entry: Entry) -> tuple[object, ...]:
+    def compare(self, entry: ManifestEntry) -> tuple[object, ...]:
         self._cancel.check()
         self._progress(self.bytes)
         finding, why, size, sha256 = self._look(entry)
@@ -128,34 +132,39 @@ class _Reader:
             str(finding), entry.target, size, entry.size, entry.checked_by, why, sha256, entry.sha256,
         )  # fmt: skip
 
-    def _look(self, entry: Entry) -> tuple[Finding, str, int | None, str]:
+    def _look(self, entry: ManifestEntry) -> tuple[FileCheck, str, int | None, str]:
         parts = tuple(entry.target.split("/"))
         if not is_safe(parts):  # the record is a file and can be edited
-            return Finding.MISSING, "its recorded place is not below the directory", None, ""
+            return FileCheck.MISSING, "its recorded place is not below the directory", None, ""
         try:
             descriptor = os.open(parts[-1], _OPEN_FILE, dir_fd=self._directory(parts[:-1]))
         except FileNotFoundError:
-            return Finding.MISSING, "the download was interrupted" if entry.state == State.STORED else "", None, ""
+            return (
+                FileCheck.MISSING,
+                "the download was interrupted" if entry.state == TransferState.STORED else "",
+                None,
+                "",
+            )
         except (SymlinkError, BlockedPathError) as problem:
-            return Finding.CHANGED, problem.sentence, None, ""
+            return FileCheck.CHANGED, problem.sentence, None, ""
         except OSError as error:
             path = self._output.joinpath(*parts)
             words = "a symbolic link is there" if path.is_symlink() else f"cannot be read: {disk_words(error, path)}"
-            return Finding.CHANGED, words, None, ""
+            return FileCheck.CHANGED, words, None, ""
         with os.fdopen(descriptor, "rb", buffering=0) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                return Finding.CHANGED, "it is not a plain file any more", None, ""
+                return FileCheck.CHANGED, "it is not a plain file any more", None, ""
             try:
                 sha256 = self._hash(file.fileno())
             except OSError as error:
                 words = f"cannot be read: {disk_words(error, self._output)}"
-                return Finding.CHANGED, words, status.st_size, ""
+                return FileCheck.CHANGED, words, status.st_size, ""
         if sha256 != entry.sha256:
-            return Finding.CHANGED, "its content is another one than recorded", status.st_size, sha256
+            return FileCheck.CHANGED, "its content is another one than recorded", status.st_size, sha256
         if entry.checked_by == NOTHING:
-            return Finding.UNCHECKED, "it came without a length and without a digest", status.st_size, sha256
-        return Finding.UNCHANGED, "", status.st_size, sha256
+            return FileCheck.UNCHECKED, "it came without a length and without a digest", status.st_size, sha256
+        return FileCheck.UNCHANGED, "", status.st_size, sha256
 
     def _directory(self, above: tuple[str, ...]) -> int:
         if above != self._above:

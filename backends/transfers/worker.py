@@ -17,9 +17,9 @@ from backends.errors import AppError
 from backends.http.errors import HttpError, UnexpectedResponseError
 from backends.transfers import digests
 from backends.transfers.bodies import HEAD, BadBodyError, Decoder, begins_as_html, decoder, may_be_page, page_instead
-from backends.transfers.digests import Of
+from backends.transfers.digests import DigestScope
 from backends.transfers.outputs import PARTS
-from backends.transfers.states import DIGEST, LENGTH, NOTHING, Stored
+from backends.transfers.states import DIGEST, LENGTH, NOTHING, PendingFile
 
 _READ = 1 << 20
 # Bytes up to which a body is written and hashed in one piece. Each call that lets go of the interpreter has to fight
@@ -28,7 +28,7 @@ AT_ONCE = 256 << 10
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)$")
 
 
-class Stream(Protocol):
+class DownloadStream(Protocol):
     """An answer whose body is still on the wire; header names are lower-case."""
 
     @property
@@ -42,15 +42,15 @@ class Stream(Protocol):
     def chunks(self) -> Iterator[bytes]: ...
 
 
-class Downloader(Protocol):
+class DownloaderProtocol(Protocol):
     """What a worker gets its files through: one connection, used by one thread (backends.http.Downloader)."""
 
     def open(
         self, url: str, *, offset: int = 0, if_range: str | None = None, cancel: CancelToken | None = None
-    ) -> AbstractContextManager[Stream]: ...
+    ) -> AbstractContextManager[DownloadStream]: ...
 
 
-class Wanted(Protocol):
+class FetchRequest(Protocol):
     """One file and how far it is: an `Item`, or what a worker process knows of one."""
 
     bytes: int
@@ -80,7 +80,9 @@ class Wanted(Protocol):
         ...
 
 
-def fetch(item: Wanted, downloader: Downloader, parts: int, hold: Callable[[], None], cancel: CancelToken) -> Stored:
+def fetch(
+    item: FetchRequest, downloader: DownloaderProtocol, parts: int, hold: Callable[[], None], cancel: CancelToken
+) -> PendingFile:
     """Brings the file into its part below the directory `parts` (a descriptor).
 
     Keeps `item` up to date while it does. `hold` is called between chunks: it may wait. Raises `HttpError`s (with
@@ -101,7 +103,7 @@ def fetch(item: Wanted, downloader: Downloader, parts: int, hold: Callable[[], N
             return whole
         try:
             return attempt.run(downloader)
-        except _StartAgain:
+        except _RestartError:
             item.etag = ""
             return attempt.run(downloader)
     except BadBodyError as problem:
@@ -112,13 +114,13 @@ def fetch(item: Wanted, downloader: Downloader, parts: int, hold: Callable[[], N
         os.close(descriptor)
 
 
-class _StartAgain(AppError):
+class _RestartError(AppError):
     """The server has no such range (any more): ask for the whole."""
 
 
 class _Attempt:
     def __init__(
-        self, item: Wanted, descriptor: int, hold: Callable[[], None], cancel: CancelToken, *, empty: bool
+        self, item: FetchRequest, descriptor: int, hold: Callable[[], None], cancel: CancelToken, *, empty: bool
     ) -> None:
         self._item = item
         self._empty = empty
@@ -128,7 +130,7 @@ class _Attempt:
         self._place = item.name
         self._page = False  # whether the response may be a page about the file
 
-    def take_whole(self) -> Stored | None:
+    def take_whole(self) -> PendingFile | None:
         """The part as it is, if it is what the manifest says: a killed run had checked it already."""
         expected, self._item.sha256 = self._item.sha256, ""
         have = os.fstat(self._part).st_size
@@ -139,7 +141,7 @@ class _Attempt:
         self._item.bytes = self._item.size = have
         return self._stored(content.hexdigest())
 
-    def run(self, downloader: Downloader) -> Stored:
+    def run(self, downloader: DownloaderProtocol) -> PendingFile:
         item = self._item
         item.wire = 0
         offset = self._resume_from()
@@ -151,7 +153,7 @@ class _Attempt:
             if offset and (
                 problem.status == 416 or isinstance(problem, UnexpectedResponseError)
             ):  # another piece than asked for
-                raise _StartAgain("") from problem
+                raise _RestartError("") from problem
             raise
 
     def _resume_from(self) -> int:
@@ -161,13 +163,13 @@ class _Attempt:
         # One byte less than all: a server answers 416 to a range that begins at the end.
         return have if size is None or have < size else max(0, size - 1)
 
-    def _receive(self, stream: Stream, asked: int) -> Stored:
+    def _receive(self, stream: DownloadStream, asked: int) -> PendingFile:
         item, headers = self._item, stream.headers
         undo = decoder(stream.encoding, self._place)
         encoding = "" if undo is None else stream.encoding.strip().lower()
         offset = self._offset(stream, asked, encoded=undo is not None)
         length = _number(headers.get("content-length"))
-        promised = digests.promises(
+        promised = digests.expected_digests(
             headers, (hop for _, hop in stream.hops), encoding=encoding, partial=stream.status == 206
         )
         listed = None if _is_stored_size(item.expected, headers, encoded=undo is not None) else item.expected
@@ -183,8 +185,12 @@ class _Attempt:
         item.etag = _version(headers) if undo is None else ""
         item.size = size
         encoded = undo is not None
-        content = {n: digests.new_hash(n) for n in {"sha256", *promised.algorithms(Of.CONTENT, encoded=encoded)}}
-        transfer = {n: digests.new_hash(n) for n in promised.algorithms(Of.TRANSFER, encoded=encoded) if encoded}
+        content = {
+            n: digests.new_hash(n) for n in {"sha256", *promised.algorithms(DigestScope.CONTENT, encoded=encoded)}
+        }
+        transfer = {
+            n: digests.new_hash(n) for n in promised.algorithms(DigestScope.TRANSFER, encoded=encoded) if encoded
+        }
         if not self._empty:
             self._read_part(offset, list(content.values()))
             os.lseek(self._part, offset, os.SEEK_SET)
@@ -206,7 +212,9 @@ class _Attempt:
         digest = content["sha256"].hexdigest()
         return self._checked(verdict, is_listed=listed is not None, has_length=has_length, sha256=digest)
 
-    def _checked(self, verdict: digests.Verdict, *, is_listed: bool, has_length: bool, sha256: str) -> Stored:
+    def _checked(
+        self, verdict: digests.DigestVerdict, *, is_listed: bool, has_length: bool, sha256: str
+    ) -> PendingFile:
         """The body is complete as far as its lengths say; what its digests and its beginning say."""
         broken = verdict.broken
         if broken is None and verdict.kept is None and not has_length:
@@ -228,7 +236,7 @@ class _Attempt:
         doubts = ", ".join(f"{one.source} names another {one.algorithm.upper()}" for one in verdict.doubts)
         return self._stored(sha256, checked_by, f"Its {doubts} than it has." if doubts else "")
 
-    def _offset(self, stream: Stream, asked: int, *, encoded: bool) -> int:
+    def _offset(self, stream: DownloadStream, asked: int, *, encoded: bool) -> int:
         """Where in the file this body begins. A 200 to a range request is the whole file: it has changed."""
         if stream.status != 206:
             return 0
@@ -238,10 +246,10 @@ class _Attempt:
         if asked and right:
             return asked
         if asked:
-            raise _StartAgain("")
+            raise _RestartError("")
         raise BadBodyError(f"The server sent a piece of {self._place} where all was asked for.", reason="bad-range")
 
-    def _write_plain(self, stream: Stream, hashes: list[digests.Hash], size: int | None) -> None:
+    def _write_plain(self, stream: DownloadStream, hashes: list[digests.HashFunction], size: int | None) -> None:
         """The hot loop: 64 KB chunks, so 16,000 rounds a second at 1 GB/s."""
         item, part, hold, write = self._item, self._part, self._hold, os.write
         have = item.bytes
@@ -258,7 +266,7 @@ class _Attempt:
             item.wire += count
             hold()
 
-    def _write_at_once(self, stream: Stream, hashes: list[digests.Hash], size: int) -> None:
+    def _write_at_once(self, stream: DownloadStream, hashes: list[digests.HashFunction], size: int) -> None:
         item, pieces, have = self._item, [], self._item.bytes
         for chunk in stream.chunks():
             have += len(chunk)
@@ -275,7 +283,12 @@ class _Attempt:
         item.bytes = have
 
     def _write_decoded(
-        self, stream: Stream, undo: Decoder, content: list[digests.Hash], transfer: list[digests.Hash], size: int | None
+        self,
+        stream: DownloadStream,
+        undo: Decoder,
+        content: list[digests.HashFunction],
+        transfer: list[digests.HashFunction],
+        size: int | None,
     ) -> None:
         item = self._item
         for chunk in stream.chunks():
@@ -309,21 +322,21 @@ class _Attempt:
             f"{self._place} has {got:,} bytes where {wanted:,} were promised.", reason="wrong-length", retryable=True
         )
 
-    def _read_part(self, count: int, hashes: list[digests.Hash]) -> None:
+    def _read_part(self, count: int, hashes: list[digests.HashFunction]) -> None:
         """Hashes the bytes that are there already."""
         at = 0
         while at < count:
             self._cancel.check()
             piece = os.pread(self._part, min(_READ, count - at), at)
             if not piece:
-                raise _StartAgain("")
+                raise _RestartError("")
             for one in hashes:
                 one.update(piece)
             at += len(piece)
 
-    def _stored(self, sha256: str, checked_by: str = "", note: str = "") -> Stored:
+    def _stored(self, sha256: str, checked_by: str = "", note: str = "") -> PendingFile:
         item, found = self._item, os.fstat(self._part)
-        return Stored(item.key, found.st_size, item.wire, sha256, found.st_mtime_ns, item.tries, checked_by, note)
+        return PendingFile(item.key, found.st_size, item.wire, sha256, found.st_mtime_ns, item.tries, checked_by, note)
 
 
 def _version(headers: Mapping[str, str]) -> str:

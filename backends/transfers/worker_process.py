@@ -1,8 +1,4 @@
-"""A worker process of a run: takes errands on stdin, says on stdout how they went, ends when stdin ends.
-
-The parent keeps all decisions (plan, tries, pauses, names, manifest). When it dies, however it dies, the pipe ends and
-so do we, at once and in the middle of whatever is written: the next run waits for that (outputs.py).
-"""
+"""A worker process of a transfer, and the messages between it and the transfer: msgpack behind four bytes of length."""
 
 from __future__ import annotations
 
@@ -10,31 +6,165 @@ import contextlib
 import os
 import queue
 import signal
+import struct
 import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 
 import msgspec
 
 from backends.cancel import CancelToken
+from backends.errors import AppError, OperationCancelledError
 from backends.http.downloads import DownloaderSettings
+from backends.http.errors import HttpError, RateLimitedError
 from backends.http.policies import Mode
 from backends.http.sender import Timeouts
 from backends.transfers import worker
-from backends.transfers.messages import (
-    NOT_BEGUN,
-    Errand,
-    Failure,
-    Orders,
-    Report,
-    Setup,
-    Standing,
-    ToChild,
-    Unpacker,
-    failure,
-    packed,
-)
+from backends.transfers.bodies import BadBodyError
+
+_LENGTH = struct.Struct("<I")
+NOT_BEGUN = "not-begun"  # a child gives an errand back untried
+MOST = 16 << 20  # bytes of one record; a batch of results has a few KB
+
+
+class InitMessage(msgspec.Struct, tag=True, array_like=True):
+    """The first word to a child. `parts`: the descriptor, inherited, of the directory it writes into."""
+
+    parts: int
+    mode: str
+    timeouts: tuple[float, ...]
+
+
+class FetchJob(msgspec.Struct, tag=True, array_like=True):
+    """One file to bring, one try; the fields are those of `worker.Wanted`."""
+
+    number: int
+    key: str
+    url: str
+    name: str
+    part: str
+    expected: int | None
+    etag: str
+    sha256: str
+    tries: int
+    bytes: int = 0
+    wire: int = 0
+    size: int | None = None
+    is_html: bool = False
+
+
+class ControlMessage(msgspec.Struct, tag=True, array_like=True):
+    """`jobs`: files at a time. `stopped`: numbers of errands that are not wanted any more."""
+
+    jobs: int
+    paused: bool
+    stopped: list[int] = []
+
+
+class FailureMessage(msgspec.Struct, array_like=True):
+    """An exception in words; `kind`: http, body, cancelled, refused, disk or internal; `number`: an errno."""
+
+    kind: str
+    sentence: str
+    hint: str = ""
+    status: int | None = None
+    reason: str = ""
+    retryable: bool = False
+    retry_after: float | None = None
+    number: int = 0
+
+
+class JobStatus(msgspec.Struct, array_like=True):
+    """Where an errand is; with `ended` it is over, and then `describe_failure` or `mtime_ns` says how."""
+
+    number: int
+    bytes: int
+    wire: int
+    size: int | None
+    etag: str
+    sha256: str = ""
+    ended: bool = False
+    failure: FailureMessage | None = None
+    mtime_ns: int = 0
+    checked_by: str = ""
+    note: str = ""
+
+
+class StatusReport(msgspec.Struct, tag=True, array_like=True):
+    """All that has changed in a child. `cpu`: seconds of processor time it has used so far."""
+
+    cpu: float
+    standings: list[JobStatus] = []
+
+
+ToChild = InitMessage | FetchJob | ControlMessage
+_encoder = msgspec.msgpack.Encoder()
+
+
+def pack_message(message: ToChild | StatusReport) -> bytes:
+    body = _encoder.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+class Unpacker:
+    """Cuts a stream of bytes into records. Raises `ValueError` for what cannot be one."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        self._held += chunk
+        at = 0
+        while len(self._held) - at >= _LENGTH.size:
+            length = _LENGTH.unpack_from(self._held, at)[0]
+            if length > MOST:
+                raise ValueError("a record that is too long")
+            begin = at + _LENGTH.size
+            if len(self._held) < begin + length:
+                break
+            yield bytes(self._held[begin : begin + length])
+            at = begin + length
+        del self._held[:at]
+
+
+def describe_failure(error: BaseException) -> FailureMessage:
+    if isinstance(error, HttpError):
+        kind = "body" if isinstance(error, BadBodyError) else "http"
+        return FailureMessage(
+            kind, _text(error.sentence), _text(error.hint), error.status, error.reason, error.retryable,
+            error.retry_after,
+        )  # fmt: skip
+    if isinstance(error, AppError):
+        return FailureMessage(
+            "cancelled" if isinstance(error, OperationCancelledError) else "refused", _text(error.sentence), error.hint
+        )
+    if isinstance(error, OSError):
+        return FailureMessage("disk", _text(error.strerror or str(error)), number=error.errno or 0)
+    return FailureMessage("internal", _text(f"{type(error).__name__}: {error}"[:300]))
+
+
+def make_error(said: FailureMessage) -> Exception:
+    """The exception again, as far as a run can tell the difference."""
+    if said.kind in ("http", "body"):
+        kind = BadBodyError if said.kind == "body" else RateLimitedError if said.status == 429 else HttpError
+        return kind(
+            said.sentence, said.hint, status=said.status, retry_after=said.retry_after, reason=said.reason,
+            retryable=said.retryable,
+        )  # fmt: skip
+    if said.kind == "cancelled":
+        return OperationCancelledError()
+    if said.kind == "refused":
+        return AppError(said.sentence, said.hint)
+    if said.kind == "disk":
+        return OSError(said.number, said.sentence)
+    return RuntimeError(said.sentence)
+
+
+def _text(words: str) -> str:
+    return words.encode("utf-8", "backslashreplace").decode()
+
 
 _STDIN, _STDOUT = 0, 1
 NICE = 5  # where processors are short the interface comes first
@@ -43,19 +173,19 @@ GATHER = 0.02  # seconds that a finished file waits for others: each report wake
 SHORT = 0.002  # and when we have nothing else to do than what the answer to it will bring
 
 
-class Bench:
+class WorkerProcess:
     """The threads of this process, and what they have on their hands."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: InitMessage) -> None:
         self._parts = setup.parts
         self._settings = DownloaderSettings(Mode(setup.mode), Timeouts(*setup.timeouts))
-        self._errands: queue.SimpleQueue[Errand] = queue.SimpleQueue()
+        self._errands: queue.SimpleQueue[FetchJob] = queue.SimpleQueue()
         self._going = threading.Event()
         self._going.set()
         self._tokens: dict[int, CancelToken] = {}
-        self._active: dict[int, Errand] = {}
+        self._active: dict[int, FetchJob] = {}
         self._told: dict[int, int] = {}
-        self._ended: deque[Standing] = deque()
+        self._ended: deque[JobStatus] = deque()
         self._news = threading.Event()
         self._jobs = 0
         self._threads = 0
@@ -63,10 +193,10 @@ class Bench:
     # Called by the thread that reads.
 
     def obey(self, message: ToChild) -> None:
-        if isinstance(message, Errand):
+        if isinstance(message, FetchJob):
             self._tokens[message.number] = CancelToken()
             self._errands.put(message)
-        elif isinstance(message, Orders):
+        elif isinstance(message, ControlMessage):
             self._jobs = message.jobs
             (self._going.clear if message.paused else self._going.set)()
             for number in message.stopped:
@@ -97,15 +227,15 @@ class Bench:
             while True:
                 errand = self._errands.get_nowait()
                 del self._tokens[errand.number]
-                self._ended.append(_standing(errand, ended=True, failure=Failure(NOT_BEGUN, "")))
+                self._ended.append(_standing(errand, ended=True, failure=FailureMessage(NOT_BEGUN, "")))
 
-    def _run(self, errand: Errand, downloader: worker.Downloader) -> Standing:
+    def _run(self, errand: FetchJob, downloader: worker.DownloaderProtocol) -> JobStatus:
         token = self._tokens[errand.number]
         try:
             self._hold(token)
             stored = worker.fetch(errand, downloader, self._parts, lambda: self._hold(token), token)
         except BaseException as error:
-            return _standing(errand, ended=True, failure=failure(error))
+            return _standing(errand, ended=True, failure=describe_failure(error))
         standing = _standing(
             errand, ended=True, mtime_ns=stored.mtime_ns, checked_by=stored.checked_by, note=stored.note
         )
@@ -121,7 +251,7 @@ class Bench:
 
     def tell(self) -> None:
         try:
-            _write(packed(Report(time.process_time())))  # we are up
+            _write(pack_message(StatusReport(time.process_time())))  # we are up
             told = 0.0
             while True:
                 if self._news.wait(TELL_EVERY):
@@ -132,19 +262,19 @@ class Bench:
                     told = time.monotonic()
                     standings += self._moved()
                 if standings:
-                    _write(packed(Report(time.process_time(), standings)))
+                    _write(pack_message(StatusReport(time.process_time(), standings)))
         except BaseException:
             os._exit(1)
 
-    def _moved(self) -> list[Standing]:
+    def _moved(self) -> list[JobStatus]:
         before = self._told
         active = list(self._active.values())
         self._told = {errand.number: errand.wire for errand in active}
         return [_standing(one) for one in active if one.wire and one.wire != before.get(one.number)]
 
 
-def _standing(errand: Errand, **end: object) -> Standing:
-    return Standing(errand.number, errand.bytes, errand.wire, errand.size, errand.etag, errand.sha256, **end)  # type: ignore[arg-type]
+def _standing(errand: FetchJob, **end: object) -> JobStatus:
+    return JobStatus(errand.number, errand.bytes, errand.wire, errand.size, errand.etag, errand.sha256, **end)  # type: ignore[arg-type]
 
 
 def _write(record: bytes) -> None:
@@ -158,13 +288,13 @@ def main() -> None:
     os.nice(NICE)
     decoder = msgspec.msgpack.Decoder(ToChild)
     unpacker = Unpacker()
-    bench: Bench | None = None
+    bench: WorkerProcess | None = None
     try:
         while chunk := os.read(_STDIN, 1 << 16):
             for record in unpacker.feed(chunk):
                 message = decoder.decode(record)
-                if isinstance(message, Setup):
-                    bench = Bench(message)
+                if isinstance(message, InitMessage):
+                    bench = WorkerProcess(message)
                     threading.Thread(target=bench.tell, daemon=True).start()
                 elif bench is not None:
                     bench.obey(message)

@@ -145,7 +145,7 @@ from backends.archives.placing import place
 from backends.archives.store import Account, Store
 from backends.archives.wanted import Wanted
 from backends.cancel import CancelToken
-import backends.transfers.durability, hashlib
+import backends.transfers.recorder, hashlib
 cache, out = map(Path, sys.argv[1:])
 store, wanted = Store(cache / "archives"), Wanted("https://hg.example", "projects/ash", "a" * 40, "", "zip")
 content = b"content" * 1000
@@ -190,7 +190,7 @@ from backends.archives.engine import Engine
 from backends.archives.wanted import Request
 from backends.cancel import CancelToken
 from backends.http import Http
-import backends.transfers.durability, backends.transfers.bodies, backends.archives.hgweb, backends.extraction.forward
+import backends.transfers.recorder, backends.transfers.bodies, backends.archives.hgweb, backends.extraction.members
 url, cache = sys.argv[1:]
 engine = Engine(Http(tries=1), replace(config.load(), hg_url=url, cache_dir=cache))
 start_counting()

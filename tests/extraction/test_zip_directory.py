@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.extraction.limits import Limits
+from backends.extraction.limits import ExtractionLimits
 from backends.extraction.zip_directory import ZipDirectory
 
-LIMITS = Limits(entries=1_000_000)
+LIMITS = ExtractionLimits(entries=1_000_000)
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=40)
 
 

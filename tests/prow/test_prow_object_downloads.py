@@ -19,8 +19,8 @@ from backends.prow.object_downloads import ObjectDownloader
 from backends.prow.s3_source import S3Source, open_store
 from backends.resources import gather
 from backends.session import Session
-from backends.transfers.engine import Transfer
 from backends.transfers.plan import make_plan
+from backends.transfers.transfer import Transfer
 from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, build, opened, snowflake

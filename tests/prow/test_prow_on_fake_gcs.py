@@ -25,8 +25,8 @@ from backends.prow.junit_reading import read_junit
 from backends.prow.source import whole
 from backends.resources import Resource
 from backends.systems import parse_locator
-from backends.transfers.engine import Transfer
 from backends.transfers.plan import make_plan
+from backends.transfers.transfer import Transfer
 from tests.prow.making import rows
 
 BUCKET = "origin-ci-test"

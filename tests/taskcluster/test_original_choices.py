@@ -19,9 +19,9 @@ from backends.taskcluster.original_layout_places import Folder, Source, fill
 from backends.taskcluster.queue import Deployment
 from backends.transfers.files import RemoteFile
 from backends.transfers.manifest import Manifest
-from backends.transfers.outputs import Output
+from backends.transfers.outputs import OutputDirectory
 from backends.transfers.plan import make_plan
-from backends.transfers.states import Entry
+from backends.transfers.states import ManifestEntry
 from tests.extraction.making import made
 from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, task_id
 
@@ -173,7 +173,7 @@ def numbers(order: list[int], known: dict[int, int], *, without: set[int] = froz
         task = Chosen(task_id(number), "", "suite", "completed", 1, NOON + timedelta(seconds=number))
         key = task.task_id
         file = RemoteFile(key=key, url="", parts=(), skip="error artifact" if number in without else "")
-        files.append((Wanted(task, "grcov", file), Entry(key, "", f"g/1/suite/downloads/{key}", "verified")))
+        files.append((Wanted(task, "grcov", file), ManifestEntry(key, "", f"g/1/suite/downloads/{key}", "verified")))
     before = {("suite", "grcov_data"): {task_id(number): place for number, place in known.items()}}
     return numbered(files, Choices(all_suites=True), before if known else {}).get(("suite", "grcov_data"), {})
 
@@ -207,7 +207,7 @@ def test_a_damaged_archive_leaves_no_directory_and_what_was_there(tmp_path: Path
     path.parent.mkdir(parents=True)
     Manifest.open(tmp_path).close()
     data = tmp_path / "g" / "1" / "suite" / "x_data"
-    with Output(tmp_path) as output:
+    with OutputDirectory(tmp_path) as output:
         source = Source(target, unpacked=True, new=True, here=True)
         path.write_bytes(content["cut"])
         with pytest.raises(FileError):
@@ -229,7 +229,7 @@ def test_several_archives_of_a_task_do_not_mix(tmp_path: Path) -> None:
         path = tmp_path.joinpath(*target)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    with Output(tmp_path) as output:
+    with OutputDirectory(tmp_path) as output:
         sources = [Source(target, unpacked=True, new=True, here=True) for target in targets]
         filled = fill(output, Folder(("g", "1"), "s", "x_data", 3, "T"), sources, CancelToken())
     assert filled.names == ["T_a.zip/x", "T_b.tgz/x", "T_c.json"]

@@ -11,12 +11,11 @@ import pytest
 
 from backends.errors import FileError
 from backends.transfers import worker
-from backends.transfers.engine import Transfer
 from backends.transfers.files import RemoteFile
-from backends.transfers.listing import TRANSFER_SCHEMA
-from backends.transfers.manifest import Manifest
+from backends.transfers.manifest import TRANSFER_SCHEMA, Manifest
 from backends.transfers.recorder import WORTH_RESUMING
-from backends.transfers.states import State
+from backends.transfers.states import TransferState
+from backends.transfers.transfer import Transfer
 from tests.transfers.conftest import Runner, ends, file
 from tests.transfers.site import Site, cut, etag, raw, stall, status, whole
 
@@ -331,7 +330,7 @@ def test_snapshot_and_frame_add_up(site: Site, runner: Runner) -> None:
     site.add("/b", b"b" * 1000)
     transfer = runner.start(file(site, "/a", size=len(BIG)), file(site, "/b", size=1000), file(site, "/c", skip="no"))
     wait_until_active(transfer, WORTH_RESUMING)
-    while transfer.snapshot().counts[State.VERIFIED] != 1:
+    while transfer.snapshot().counts[TransferState.VERIFIED] != 1:
         threading.Event().wait(0.001)
     shot = transfer.snapshot()
     assert (shot.bytes_done, shot.bytes_known, shot.unknown_sizes) == (WORTH_RESUMING + 1000, len(BIG) + 1000, 0)
@@ -345,7 +344,7 @@ def test_snapshot_and_frame_add_up(site: Site, runner: Runner) -> None:
 
 
 def test_downloader_that_cannot_be_opened_ends_the_run(site: Site, runner: Runner) -> None:
-    def broken() -> worker.Downloader:
+    def broken() -> worker.DownloaderProtocol:
         raise RuntimeError("no sockets")
 
     transfer = Transfer(runner.plan(file(site, "/a")), open_downloader=broken)  # type: ignore[arg-type]

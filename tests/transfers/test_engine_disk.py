@@ -10,9 +10,8 @@ import pytest
 
 from backends.errors import FileError
 from backends.transfers import worker
-from backends.transfers.engine import Transfer
-from backends.transfers.items import Item
-from backends.transfers.runs import Run
+from backends.transfers.states import FileTransfer
+from backends.transfers.transfer import Transfer
 from tests.transfers.conftest import Runner, ends, file
 from tests.transfers.site import Site
 
@@ -99,9 +98,9 @@ def test_a_run_that_was_resumed_is_not_paused_by_a_write_that_failed_before(
     files = [file(site, f"/{number}") for number in range(20)]
     for one in files:
         site.add(one.key, b"content")
-    back = Run.back
+    back = Transfer.back
 
-    def back_and_resumed(run: Transfer, item: Item) -> None:
+    def back_and_resumed(run: Transfer, item: FileTransfer) -> None:
         """The user makes room and resumes between the failure of a write and what is made of it."""
         back(run, item)
         if not resumed.is_set():
@@ -113,16 +112,16 @@ def test_a_run_that_was_resumed_is_not_paused_by_a_write_that_failed_before(
             again.wait(0.5)
 
     again = threading.Event()
-    take = Run.take
+    take = Transfer.take
 
-    def taken(run: Transfer, beyond: int) -> Item | None:
+    def taken(run: Transfer, beyond: int) -> FileTransfer | None:
         item = take(run, beyond)
         if item is not None and resumed.is_set():
             again.set()
         return item
 
-    monkeypatch.setattr(Run, "back", back_and_resumed)
-    monkeypatch.setattr(Run, "take", taken)
+    monkeypatch.setattr(Transfer, "back", back_and_resumed)
+    monkeypatch.setattr(Transfer, "take", taken)
     transfer = runner.start(*files, jobs=4, pause_when_full=True)
     assert transfer.wait(20) and set(ends(transfer).values()) == {VERIFIED}
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from backends.transfers import commit, recorder
+from backends.transfers import recorder
 from backends.transfers.manifest import Manifest
-from backends.transfers.outputs import Output
-from backends.transfers.plan import Action
+from backends.transfers.outputs import OutputDirectory
+from backends.transfers.plan import PlanAction
 from backends.transfers.recorder import WORTH_RESUMING
 from backends.transfers.states import HERE
 from tests.crash_injection import KilledRuns
@@ -29,7 +29,7 @@ import json, sys
 from pathlib import Path
 from backends.http import Http
 from backends.transfers import recorder
-from backends.transfers.engine import Transfer
+from backends.transfers.transfer import Transfer
 from backends.transfers.files import RemoteFile
 from backends.transfers.plan import make_plan
 recorder.BATCH = 20
@@ -89,7 +89,7 @@ def test_killed_twice_then_finished_every_file_is_right_and_nothing_verified_cam
         done = verified(runner)
         site.requests.clear()
         rows = runner.plan(*(file(site, path) for path in paths)).rows
-        rest = {row.file.key for row in rows if row.action is not Action.UNCHANGED}
+        rest = {row.file.key for row in rows if row.action is not PlanAction.UNCHANGED}
         assert rest and rest.isdisjoint(done)
     finished = launch(site, runner, paths)
     said, _ = finished.communicate(timeout=60)
@@ -134,9 +134,9 @@ def test_kill_between_any_two_steps_of_a_commit_costs_no_second_fetch(
     def die(*_: object) -> None:
         raise Killed
 
-    put = Output.put
+    put = OutputDirectory.put
 
-    def dying_put(self: Output, *wanted: object) -> None:
+    def dying_put(self: OutputDirectory, *wanted: object) -> None:
         nonlocal puts
         put(self, *wanted)  # type: ignore[arg-type]
         puts += 1
@@ -148,11 +148,11 @@ def test_kill_between_any_two_steps_of_a_commit_costs_no_second_fetch(
         patched.setattr(recorder, "LINGER", 30.0)
         patched.setattr("threading.excepthook", lambda *_: None)
         if moment == "sync":
-            patched.setattr(commit.durability, "sync_files", die)
+            patched.setattr(recorder.durability, "sync_files", die)
         elif moment == "directories":
-            patched.setattr(commit.durability, "sync_directories", die)
+            patched.setattr(recorder.durability, "sync_directories", die)
         elif "put" in moment:
-            patched.setattr(Output, "put", dying_put)
+            patched.setattr(OutputDirectory, "put", dying_put)
         else:
             patched.setattr(Manifest, moment, die)
         transfer = runner.start(*files)
@@ -173,7 +173,7 @@ STEPS = """
 from pathlib import Path
 import backends.http.httpx_loader
 from backends.http import Http
-from backends.transfers.engine import Transfer
+from backends.transfers.transfer import Transfer
 from backends.transfers.files import RemoteFile
 from backends.transfers.plan import make_plan
 def run(base, output, size):

@@ -11,7 +11,7 @@ import pytest
 
 from backends.errors import FileError
 from backends.transfers.manifest import MANIFEST_SCHEMA, DamagedManifestError, Manifest, without_secrets
-from backends.transfers.states import Entry, Outcome, State, Stored
+from backends.transfers.states import FileResult, ManifestEntry, PendingFile, TransferState
 
 HOLD = """
 import sys
@@ -23,8 +23,8 @@ sys.stdin.read()
 """
 
 
-def entry(key: str, **fields: object) -> Entry:
-    return Entry(key, f"https://host/{key}", f"d/{key}", State.PLANNED, **fields)  # type: ignore[arg-type]
+def entry(key: str, **fields: object) -> ManifestEntry:
+    return ManifestEntry(key, f"https://host/{key}", f"d/{key}", TransferState.PLANNED, **fields)  # type: ignore[arg-type]
 
 
 def test_second_run_is_told_who_has_the_directory_and_a_killed_one_blocks_nobody(tmp_path: Path) -> None:
@@ -43,8 +43,13 @@ def test_second_run_is_told_who_has_the_directory_and_a_killed_one_blocks_nobody
 def test_what_a_run_recorded_is_read_back(tmp_path: Path) -> None:
     with Manifest.open(tmp_path) as manifest:
         manifest.begin([entry("a"), entry("b")])
-        manifest.stored([Stored("a", 5, 3, "f" * 64, 77, 2)])
-        manifest.finish([Outcome("a", State.VERIFIED, tries=2), Outcome("b", State.FAILED, "http-404", "Gone.", 1)])
+        manifest.stored([PendingFile("a", 5, 3, "f" * 64, 77, 2)])
+        manifest.finish(
+            [
+                FileResult("a", TransferState.VERIFIED, tries=2),
+                FileResult("b", TransferState.FAILED, "http-404", "Gone.", 1),
+            ]
+        )
     with Manifest.read(tmp_path) as manifest:
         found, frame = manifest.entries(), manifest.frame()
     assert (found["a"].state, found["a"].size, found["a"].sha256, found["a"].mtime_ns) == ("verified", 5, "f" * 64, 77)
@@ -57,8 +62,8 @@ def test_what_a_run_recorded_is_read_back(tmp_path: Path) -> None:
 def test_new_run_keeps_what_is_known_of_files_put_there_before(tmp_path: Path) -> None:
     with Manifest.open(tmp_path) as manifest:
         manifest.begin([entry("a")])
-        manifest.stored([Stored("a", 5, 3, "f" * 64, 77, 1)])
-        manifest.finish([Outcome("a", State.VERIFIED)])
+        manifest.stored([PendingFile("a", 5, 3, "f" * 64, 77, 1)])
+        manifest.finish([FileResult("a", TransferState.VERIFIED)])
         first = manifest.revision
         manifest.begin([entry("a")])
         known = manifest.entries()["a"]

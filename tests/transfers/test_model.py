@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from backends.errors import OperationCancelledError
 from backends.http.errors import IncompleteBodyError, NetworkError, NotFoundError, ServerError
 from backends.transfers import recorder, worker
-from backends.transfers.engine import Transfer
 from backends.transfers.files import RemoteFile
 from backends.transfers.manifest import Manifest
-from backends.transfers.plan import Action, make_plan
+from backends.transfers.plan import PlanAction, make_plan
 from backends.transfers.states import FINAL
+from backends.transfers.transfer import Transfer
 from tests.transfers.conftest import ends
 
 FAULTS = ("", "", "", "cut", "refuse", "500", "404", "lie", "short", "cancel")
@@ -116,7 +116,7 @@ def test_no_fault_puts_wrong_bytes_under_a_final_name_and_a_good_run_completes(
             finally:
                 recorder.WORTH_RESUMING, worker.AT_ONCE = worth, at_once
             found = ends(transfer)
-            assert {row.file.key for row in plan.rows if row.action is Action.UNCHANGED} == done
+            assert {row.file.key for row in plan.rows if row.action is PlanAction.UNCHANGED} == done
             assert done.isdisjoint(server.asked)
             assert {state for state, _ in found.values()} <= {str(state) for state in FINAL}
             done = {key for key, (state, _) in found.items() if state in ("verified", "unchanged")}

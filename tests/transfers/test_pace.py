@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.transfers.concurrency_limiter import JOBS, JOBS_FOR_SMALL, QUIET, ConcurrencyLimiter
+from backends.transfers.worker_pool import JOBS, JOBS_FOR_SMALL, QUIET, ConcurrencyLimiter
 
 SMALL = [100_000] * 3
 

@@ -8,7 +8,7 @@ import pytest
 from backends.cancel import CancelToken
 from backends.errors import OperationCancelledError
 from backends.transfers.files import RemoteFile
-from backends.transfers.plan import PLAN_SCHEMA, Action, make_plan
+from backends.transfers.plan import PLAN_SCHEMA, PlanAction, make_plan
 from tests.transfers.conftest import Runner, file
 from tests.transfers.site import Site
 
@@ -26,7 +26,7 @@ def state(directory: Path) -> dict[str, tuple[int, bytes]]:
 
 def test_planning_writes_nothing_at_all(site: Site, runner: Runner) -> None:
     nowhere = runner.output / "not" / "yet"
-    assert make_plan([remote("a")], nowhere).counts[Action.FETCH] == 1
+    assert make_plan([remote("a")], nowhere).counts[PlanAction.FETCH] == 1
     assert not runner.output.exists()
     site.add("/a", b"x" * 100)
     runner.run(file(site, "/a"))
@@ -42,7 +42,7 @@ def test_verified_file_is_unchanged_even_when_only_its_date_moved(site: Site, ru
     runner.run(file(site, "/a"))
     os.utime(runner.output / "group" / "a", ns=(1, 1))
     plan = runner.plan(file(site, "/a"))
-    assert [row.action for row in plan.rows] == [Action.UNCHANGED] and plan.to_fetch == 0
+    assert [row.action for row in plan.rows] == [PlanAction.UNCHANGED] and plan.to_fetch == 0
 
 
 def test_damage_that_keeps_size_and_date_is_found_by_rehash(site: Site, runner: Runner) -> None:
@@ -52,8 +52,8 @@ def test_damage_that_keeps_size_and_date_is_found_by_rehash(site: Site, runner: 
     found = path.stat()
     path.write_bytes(b"CONTENT")
     os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
-    assert runner.plan(file(site, "/a")).rows[0].action is Action.UNCHANGED
-    assert runner.plan(file(site, "/a"), rehash=True).rows[0].action is Action.FETCH
+    assert runner.plan(file(site, "/a")).rows[0].action is PlanAction.UNCHANGED
+    assert runner.plan(file(site, "/a"), rehash=True).rows[0].action is PlanAction.FETCH
 
 
 def test_edit_that_keeps_the_size_is_noticed_by_its_date(site: Site, runner: Runner) -> None:
@@ -107,7 +107,7 @@ def test_what_is_not_ours_is_left_alone(site: Site, runner: Runner, tmp_path: Pa
         else:
             target.symlink_to(outside / "a")
     reason = "symlink" if "link" in kind else "exists"
-    assert runner.plan(file(site, "/a")).rows[0].action is Action.CONFLICT
+    assert runner.plan(file(site, "/a")).rows[0].action is PlanAction.CONFLICT
     assert runner.run(file(site, "/a")) == {"/a": ("failed", reason)}
     assert list(outside.iterdir()) == [] and site.requests == []
     if kind in ("file", "file above"):

@@ -10,7 +10,7 @@ import pytest
 
 from backends.cancel import CancelToken
 from backends.errors import FileError
-from backends.extraction.downloads import unpack_downloads
+from backends.extraction.unpack import extract_downloads
 from backends.transfers.outputs import part_name
 from tests.extraction.test_unpacked_downloads import zipped
 from tests.taskcluster import test_original_layout_kill as layout
@@ -92,7 +92,7 @@ def test_unpacking_writes_through_no_planted_link_and_says_so(
         moved.rename(runner.output.parent / "was")
     plant(moved, victim.path / leads_to)
     try:
-        told = unpack_downloads(runner.output, None, CancelToken())
+        told = extract_downloads(runner.output, None, CancelToken())
     except FileError as problem:
         assert "symbolic link" in str(problem)
     else:

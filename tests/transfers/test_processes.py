@@ -15,9 +15,9 @@ import pytest
 from backends.errors import FileError
 from backends.http import Http, Identity
 from backends.transfers import processes
-from backends.transfers.engine import Transfer
-from backends.transfers.outputs import Output
+from backends.transfers.outputs import OutputDirectory
 from backends.transfers.recorder import WORTH_RESUMING
+from backends.transfers.transfer import Transfer
 from tests.transfers.conftest import Runner, ends, file
 from tests.transfers.site import Site, cut, etag, raw, stall, status
 from tests.transfers.test_engine import BIG, MD5, VERIFIED, recorded, wait_until_active
@@ -190,11 +190,11 @@ def test_children_die_with_the_run_and_the_next_one_waits_for_them(site: Site, r
     os.kill(child, signal.SIGSTOP)
     try:
         kill(running)
-        with Output(runner.output) as output, pytest.raises(FileError, match="still writes"):
+        with OutputDirectory(runner.output) as output, pytest.raises(FileError, match="still writes"):
             output.claim(0.05)
     finally:
         os.kill(child, signal.SIGCONT)
-    with Output(runner.output) as output:
+    with OutputDirectory(runner.output) as output:
         output.claim()  # it has noticed and ended
     release.set()
     assert runner.run(file(site, "/a")) == {"/a": VERIFIED} and runner.read("group/a") == BIG
@@ -217,7 +217,7 @@ def test_killed_in_the_middle_of_many_then_finished_every_file_is_right(site: Si
 
 def test_full_disk_stops_the_run_with_one_sentence(site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     """The child cannot be patched: its reports are."""
-    said = processes.raised
+    said = processes.make_error
     monkeypatch.setattr(processes, "raised", lambda failure: OSError(errno.ENOSPC, "full"))
     files = [file(site, f"/{number}") for number in range(200)]
     transfer = start(runner, *files, jobs=4)

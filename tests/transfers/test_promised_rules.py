@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from backends.transfers import boot_id, processes
+from backends.transfers import processes, recorder
 from backends.transfers.manifest import Manifest
 from backends.transfers.names import assign, is_safe
-from backends.transfers.plan import Action
+from backends.transfers.plan import PlanAction
 from tests.transfers.conftest import Runner, ends, file
 from tests.transfers.site import Handler, Site, stall, status
 from tests.transfers.test_engine import BIG, wait_until_active
@@ -95,12 +95,12 @@ def test_a_part_of_an_earlier_boot_is_only_resumed_if_its_bytes_were_on_the_disk
     transfer.cancel()
     release.set()
     assert transfer.wait(20)
-    monkeypatch.setattr(boot_id, "this_boot", lambda: "this boot")
+    monkeypatch.setattr(recorder, "this_boot", lambda: "this boot")
     with Manifest.open(runner.output) as manifest:
         (entry,) = manifest.entries().values()
         manifest.note_parts([(entry.key, entry.etag, boot)])
     ((action, have),) = [(row.action, row.have) for row in runner.plan(file(site, "/a")).rows]
-    assert (action, have) == ((Action.RESUME, 2 * MEGABYTE) if resumed else (Action.FETCH, 0))
+    assert (action, have) == ((PlanAction.RESUME, 2 * MEGABYTE) if resumed else (PlanAction.FETCH, 0))
     assert runner.run(file(site, "/a")) == {"/a": ("verified", "")}
     assert ("range" in site.last("/a")) is resumed
     assert runner.read("group/a") == BIG
@@ -146,7 +146,7 @@ def test_a_file_taken_out_while_its_process_dies_is_not_put_back_in_line(
     site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "VANGUARD", 0)
-    monkeypatch.setattr(processes.Processes, "_call_back", lambda *_: None)  # the message is lost with the process
+    monkeypatch.setattr(processes.ProcessWorkers, "_call_back", lambda *_: None)  # the message is lost with the process
     release = threading.Event()
     site.add("/a", BIG, stall(10, release))
     site.add("/b", b"b")
@@ -166,7 +166,7 @@ def test_stopping_while_a_process_dies_ends_the_run(
     site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "VANGUARD", 0)
-    monkeypatch.setattr(processes.Processes, "_call_back", lambda *_: None)
+    monkeypatch.setattr(processes.ProcessWorkers, "_call_back", lambda *_: None)
     release = threading.Event()
     site.add("/a", BIG, stall(10, release))
     settings = runner.http.downloader_settings()

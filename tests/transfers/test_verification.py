@@ -9,7 +9,7 @@ import pytest
 
 from backends.cancel import CancelToken
 from backends.errors import OperationCancelledError
-from backends.extraction.downloads import unpack_downloads
+from backends.extraction.unpack import extract_downloads
 from backends.transfers.files import RemoteFile
 from backends.transfers.verification import Verification, verify_directory
 from tests.commands.calling import Caller
@@ -117,7 +117,7 @@ def test_what_was_unpacked_or_placed_from_downloads_is_not_extra(tmp_path: Path,
     layout.downloaded(tmp_path, "new")
     layout.placed(tmp_path, False)
     layout.placed(tmp_path, True)
-    unpack_downloads(tmp_path, None, CancelToken())
+    extract_downloads(tmp_path, None, CancelToken())
     assert ciexplore("verify", str(tmp_path), "--extra").code == 0
     (tmp_path / "group" / "mine.txt").write_text("mine")
     found = ciexplore("verify", str(tmp_path), "--extra", "--format", "csv")

@@ -14,10 +14,10 @@ import click
 
 from backends.cancel import CancelToken
 from backends.frames.formats import format_bytes, safe_text
-from backends.transfers.engine import Transfer
-from backends.transfers.plan import Action, Plan, make_plan
-from backends.transfers.progress import Snapshot
-from backends.transfers.states import HERE, State
+from backends.transfers.plan import PlanAction, TransferPlan, make_plan
+from backends.transfers.progress import TransferSnapshot
+from backends.transfers.states import HERE, TransferState
+from backends.transfers.transfer import Transfer
 from tui.commands.output import Progress, say
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ def carry_out(
     return _told(transfer, output, interrupted.is_set()) or int(unlisted)
 
 
-def say_skipped(plan: Plan) -> bool:
+def say_skipped(plan: TransferPlan) -> bool:
     """Says for each reason how many files are skipped for it; returns whether some could not even be listed."""
-    reasons = Counter(row.reason for row in plan.rows if row.action is Action.SKIP)
+    reasons = Counter(row.reason for row in plan.rows if row.action is PlanAction.SKIP)
     for reason, count in sorted(reasons.items()):
         say(f"skipped ({count:,}): {safe_text(reason)}")
     return any(row.file.unlisted for row in plan.rows)
@@ -95,7 +95,7 @@ def _interruptible(transfer: Transfer) -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _line(look: Callable[[], Snapshot]) -> Callable[[], str]:
+def _line(look: Callable[[], TransferSnapshot]) -> Callable[[], str]:
     def line() -> str:
         now = look()
         left = f", {now.eta:,.0f} s left" if now.eta is not None else ""
@@ -106,13 +106,17 @@ def _line(look: Callable[[], Snapshot]) -> Callable[[], str]:
     return line
 
 
-def summary(plan: Plan) -> str:
+def summary(plan: TransferPlan) -> str:
     """One line: "312 files to fetch (48 MB) into DIR; 12 unchanged, 3 skipped"."""
-    words = {Action.RESUME: "go on where they stopped", Action.SKIP: "skipped", Action.CONFLICT: "in conflict"}
+    words = {
+        PlanAction.RESUME: "go on where they stopped",
+        PlanAction.SKIP: "skipped",
+        PlanAction.CONFLICT: "in conflict",
+    }
     others = [
         f"{count:,} {words.get(action, action)}"
         for action, count in plan.counts.items()
-        if count and action is not Action.FETCH
+        if count and action is not PlanAction.FETCH
     ]
     if plan.unchecked:
         others.append(f"{plan.unchecked:,} of the unchanged unchecked (neither a digest nor a length was known)")
@@ -128,16 +132,16 @@ def _told(transfer: Transfer, output: Path, interrupted: bool) -> int:
     end = transfer.snapshot()
     say(", ".join(f"{count:,} {state}" for state, count in end.counts.items() if count) + f" in {output}")
     frame = transfer.frame()
-    if end.counts.get(State.VERIFIED):
+    if end.counts.get(TransferState.VERIFIED):
         say(f"verified by {checks_words(frame)}")
-    if end.counts.get(State.UNCHECKED):
+    if end.counts.get(TransferState.UNCHECKED):
         say("note: unchecked files came without a length and without a digest: whether they are complete is not known")
     noted = frame.filter(frame["state"].is_in(HERE) & (frame["detail"] != ""))
     for row in noted.head(LISTED).iter_rows(named=True):
         say(f"note: {row['target']}: {safe_text(row['detail'])}")
     if len(noted) > LISTED:
         say(f"… and {len(noted) - LISTED:,} more such notes; all are in {output / '.ciexplore' / 'manifest.sqlite'}")
-    failed = frame.filter(frame["state"] == State.FAILED.value)
+    failed = frame.filter(frame["state"] == TransferState.FAILED.value)
     for row in failed.head(LISTED).iter_rows(named=True):
         say(f"failed: {row['target']}: {row['reason']}. {safe_text(row['detail'])}")
     if len(failed) > LISTED:
@@ -147,22 +151,24 @@ def _told(transfer: Transfer, output: Path, interrupted: bool) -> int:
     if interrupted:
         say("Interrupted. The same command goes on where this one stopped.")
         return 130
-    return 1 if end.failed or end.counts.get(State.CANCELLED, 0) else 0
+    return 1 if end.failed or end.counts.get(TransferState.CANCELLED, 0) else 0
 
 
 def checks_words(frame: pl.DataFrame) -> str:
     """How many of the verified files by what: "digest md5 (300), length (12)"."""
-    counts = frame.filter(frame["state"] == State.VERIFIED.value)["checked_by"].value_counts().sort("checked_by")
+    counts = (
+        frame.filter(frame["state"] == TransferState.VERIFIED.value)["checked_by"].value_counts().sort("checked_by")
+    )
     return ", ".join(f"{what} ({count:,})" for what, count in counts.iter_rows())
 
 
 def unpack_what_came(files: list[RemoteFile], output: Path, cancel: CancelToken) -> int:
     """Unpacks the archives among these files, says what came of it, and returns the exit code: 1 if one was not."""
-    from backends.extraction.downloads import unpack_downloads
+    from backends.extraction.unpack import extract_downloads
 
     progress = Progress()
     try:
-        told = unpack_downloads(
+        told = extract_downloads(
             output, {file.key for file in files}, cancel, lambda done, of: progress.show(f"{done:,} of {of:,} unpacked")
         )
     finally:

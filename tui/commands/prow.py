@@ -157,11 +157,11 @@ def tree(
 
 
 def matched(frame: pl.DataFrame, globs: tuple[str, ...]) -> pl.DataFrame:
-    from backends.transfers.matching import matches
+    from backends.transfers.files import matches_globs
 
     if not globs:
         return frame
-    return frame.filter([matches(name, globs) for name in frame["name"].to_list()])
+    return frame.filter([matches_globs(name, globs) for name in frame["name"].to_list()])
 
 
 def _add_others() -> None:

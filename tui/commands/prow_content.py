@@ -209,7 +209,7 @@ def _files(
     from backends.prow import archive_of
     from backends.prow.build_files import files_of, remote_file
     from backends.prow.build_reading import BuildPlace
-    from backends.transfers.matching import matches
+    from backends.transfers.files import matches_globs
 
     found = opened(session, cancel, locator).locator
     progress = Progress()
@@ -228,7 +228,7 @@ def _files(
     try:
         for batch in batches:
             empty = empty and not batch
-            files += [file for file in batch if file.unlisted or matches(_inner(file.name, base), globs)]
+            files += [file for file in batch if file.unlisted or matches_globs(_inner(file.name, base), globs)]
             progress.show(f"{len(files):,} files found")
     finally:
         progress.clear()

@@ -109,11 +109,11 @@ def _artifacts(
 
 
 def _matched(frame: pl.DataFrame, globs: tuple[str, ...]) -> pl.DataFrame:
-    from backends.transfers.matching import matches
+    from backends.transfers.files import matches_globs
 
     if not globs:
         return frame
-    return frame.filter([matches(name, globs) for name in frame["name"].to_list()])
+    return frame.filter([matches_globs(name, globs) for name in frame["name"].to_list()])
 
 
 @taskcluster.command()
@@ -194,14 +194,14 @@ def download(
 
 
 def _files(session: Session, cancel: CancelToken, locator: str, text: str, globs: tuple[str, ...]) -> list[RemoteFile]:
-    from backends.transfers.matching import matching
+    from backends.transfers.files import select_files
 
     resource, gathered = listed(session, cancel, locator, text)
     progress = Progress()
     files: list[RemoteFile] = []
     try:
         for batch in resource.files(gathered.frame, cancel):
-            files += matching(batch, globs)
+            files += select_files(batch, globs)
             progress.show(f"{len(files):,} files found")
     finally:
         progress.clear()

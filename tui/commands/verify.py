@@ -25,7 +25,7 @@ def verify(directory: Path, everything: bool, extra: bool, columns: str | None, 
     """
     from backends.cancel import CancelToken
     from backends.frames.formats import format_bytes
-    from backends.transfers.verification import VERIFICATION, Finding, verify_directory
+    from backends.transfers.verification import VERIFICATION, FileCheck, verify_directory
     from tui.commands.listing import _heeding_ctrl_c
 
     place, cancel, progress = directory.expanduser().absolute(), CancelToken(), Progress()
@@ -40,7 +40,7 @@ def verify(directory: Path, everything: bool, extra: bool, columns: str | None, 
             progress.clear()
     frame = found.frame
     if not everything:
-        frame = frame.filter(frame["state"] != Finding.UNCHANGED.value)
+        frame = frame.filter(frame["state"] != FileCheck.UNCHANGED.value)
     emit(frame, VERIFICATION, columns=columns, **options)
     counts = [f"{count:,} {finding}" for finding, count in found.counts.items() if count]
     say(f"{', '.join(counts) or 'no file is recorded'} in {place} ({format_bytes(found.bytes)} read)")

@@ -18,11 +18,11 @@ from backends.cancel import CancelToken
 from backends.errors import AppError
 from backends.frames.formats import format_bytes, safe_text
 from backends.resources import Finished
-from backends.transfers.engine import Transfer
-from backends.transfers.listing import TRANSFER_SCHEMA
-from backends.transfers.plan import Plan
-from backends.transfers.progress import Snapshot
-from backends.transfers.states import State
+from backends.transfers.manifest import TRANSFER_SCHEMA
+from backends.transfers.plan import TransferPlan
+from backends.transfers.progress import TransferSnapshot
+from backends.transfers.states import TransferState
+from backends.transfers.transfer import Transfer
 from tui import crash_log
 from tui.keymap import bindings
 from tui.widgets.filter_line import FilterLine
@@ -37,15 +37,15 @@ TICK = 0.2  # seconds between looks at a transfer; the eye asks for no more
 PROBLEMS = 3  # named of the work after a download
 TABLE_EVERY = 3  # the table of files follows at every third look
 ORDER = (
-    State.VERIFIED,
-    State.UNCHECKED,
-    State.UNCHANGED,
-    State.FAILED,
-    State.SKIPPED,
-    State.CANCELLED,
-    State.STORED,
-    State.RUNNING,
-    State.PLANNED,
+    TransferState.VERIFIED,
+    TransferState.UNCHECKED,
+    TransferState.UNCHANGED,
+    TransferState.FAILED,
+    TransferState.SKIPPED,
+    TransferState.CANCELLED,
+    TransferState.STORED,
+    TransferState.RUNNING,
+    TransferState.PLANNED,
 )
 
 
@@ -54,7 +54,7 @@ class Job:
     """One agreed plan: waiting for another one on the same directory, running, or ended."""
 
     title: str
-    plan: Plan
+    plan: TransferPlan
     transfer: Transfer | None = None
     problem: AppError | None = None
     starting: bool = False
@@ -130,7 +130,7 @@ class TransfersPane(Vertical):
         self.screen.set_focus(self.table if self._jobs else self)
 
     # ---- the jobs --------------------------------------------------------------------------------------------
-    def add(self, title: str, plan: Plan, finish: Finish | None = None) -> None:
+    def add(self, title: str, plan: TransferPlan, finish: Finish | None = None) -> None:
         """Takes an agreed plan; it runs at once unless another one still writes into its directory.
 
         `finish` is what is to be done with the files when they are there.
@@ -239,7 +239,7 @@ class TransfersPane(Vertical):
     def _ended(self, job: Job) -> None:
         assert job.transfer is not None
         snapshot = job.transfer.snapshot()
-        failed = snapshot.counts.get(State.FAILED, 0)
+        failed = snapshot.counts.get(TransferState.FAILED, 0)
         words = state_words(snapshot)
         if snapshot.problem is not None:
             words = f"{snapshot.problem} {words}"
@@ -341,8 +341,8 @@ class TransfersPane(Vertical):
             line.update(text)
 
 
-def _was_cancelled(snapshot: Snapshot) -> bool:
-    return bool(snapshot.counts.get(State.CANCELLED))
+def _was_cancelled(snapshot: TransferSnapshot) -> bool:
+    return bool(snapshot.counts.get(TransferState.CANCELLED))
 
 
 def finished_words(finished: Finished) -> str:
@@ -355,12 +355,12 @@ def finished_words(finished: Finished) -> str:
     return words
 
 
-def state_words(snapshot: Snapshot) -> str:
+def state_words(snapshot: TransferSnapshot) -> str:
     """Counts by state, the most wanted first: "310 verified · 2 failed"."""
     return " · ".join(f"{snapshot.counts[state]:,} {state}" for state in ORDER if snapshot.counts.get(state))
 
 
-def progress_line(snapshot: Snapshot, width: int) -> str:
+def progress_line(snapshot: TransferSnapshot, width: int) -> str:
     """A bar by bytes where sizes are known, by files where not; then done, rate and time left."""
     done, total = snapshot.done, max(1, snapshot.total)
     share = done / total

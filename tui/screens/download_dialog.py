@@ -19,9 +19,8 @@ from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
 from backends.frames.formats import format_bytes, safe_text
 from backends.resources import Finished, Prepared, Progress
-from backends.transfers.files import RemoteFile
-from backends.transfers.matching import matching
-from backends.transfers.plan import Action, Plan, make_plan
+from backends.transfers.files import RemoteFile, select_files
+from backends.transfers.plan import PlanAction, TransferPlan, make_plan
 from tui import crash_log
 from tui.widgets.ticked import Tick
 
@@ -34,7 +33,7 @@ Collect = Callable[[CancelToken], Iterator[list[RemoteFile]]]
 class Agreed:
     """The plan that the user agreed to, and what is to be done when its files are there; None if nothing."""
 
-    plan: Plan
+    plan: TransferPlan
     finish: Finish | None = None
 
 
@@ -71,7 +70,7 @@ class DownloadDialog(ModalScreen[Agreed | None]):
         self._output = output if prepared is None else prepared.output
         self._prepared = prepared
         self._files: list[RemoteFile] | None = None
-        self._plan: Plan | None = None
+        self._plan: TransferPlan | None = None
         self._cancel = CancelToken()
         self._number = 0
         self._agreed = False
@@ -122,7 +121,7 @@ class DownloadDialog(ModalScreen[Agreed | None]):
 
     def _make(self, number: int, files: list[RemoteFile], globs: list[str], output: Path, overwrite: bool) -> None:
         try:
-            plan = make_plan(matching(files, globs), output, overwrite=overwrite, cancel=self._cancel)
+            plan = make_plan(select_files(files, globs), output, overwrite=overwrite, cancel=self._cancel)
             tree = plan.tree(TREE_LINES)
         except OperationCancelledError:
             return
@@ -153,7 +152,7 @@ class DownloadDialog(ModalScreen[Agreed | None]):
             self.query_one("#download-go", Button).disabled = True
             self._say(words)
 
-    def _planned(self, number: int, plan: Plan, tree: str) -> None:
+    def _planned(self, number: int, plan: TransferPlan, tree: str) -> None:
         if number != self._number or not self.is_attached:
             return
         self._plan = plan
@@ -190,7 +189,7 @@ class DownloadDialog(ModalScreen[Agreed | None]):
         elif self._plan is not None and self._plan.rows:
             self.dismiss(Agreed(self._plan, self._finish(self._plan)))
 
-    def _finish(self, plan: Plan) -> Finish | None:
+    def _finish(self, plan: TransferPlan) -> Finish | None:
         if self._prepared is not None:
             return self._prepared.finish
         if not self.query_one("#download-unpack", Tick).value:
@@ -204,16 +203,16 @@ class DownloadDialog(ModalScreen[Agreed | None]):
 
 def unpacked(output: Path, keys: Sequence[str], cancel: CancelToken, progress: Progress) -> Finished:
     """Unpacks the archives among what was downloaded. In a worker thread; raises `AppError`s."""
-    from backends.extraction.downloads import unpack_downloads
+    from backends.extraction.unpack import extract_downloads
 
-    told = unpack_downloads(output, keys, cancel, lambda done, total: progress(f"unpacking, {done:,} of {total:,}"))
+    told = extract_downloads(output, keys, cancel, lambda done, total: progress(f"unpacking, {done:,} of {total:,}"))
     words = f"{told.unpacked:,} archive{'s' * (told.unpacked != 1)} unpacked"
     words += f", {told.kept:,} were already" if told.kept else ""
     left_out = tuple((f"{archive}: {member}", why) for archive, member, why in told.skipped)
     return Finished(words, (*told.problems, *left_out))
 
 
-def counts(plan: Plan) -> Text:
+def counts(plan: TransferPlan) -> Text:
     """The plan in a few lines: what is fetched, what is there, what is left out and why, room, warnings."""
     unknown = f" and {plan.unknown_sizes:,} of unknown size" if plan.unknown_sizes else ""
     size = format_bytes(plan.bytes_to_fetch) + unknown
@@ -223,16 +222,16 @@ def counts(plan: Plan) -> Text:
     if plan.free is not None:
         text.append(f" · {format_bytes(plan.free)} free there", style="not bold")
     words = {
-        Action.RESUME: "of them go on where they stopped",
-        Action.UNCHANGED: f"are already there, {'verified' if not plan.unchecked else f'{plan.unchecked:,} unchecked'}",
-        Action.SKIP: "are skipped",
-        Action.CONFLICT: "are in conflict with other files",
+        PlanAction.RESUME: "of them go on where they stopped",
+        PlanAction.UNCHANGED: f"are already there, {'verified' if not plan.unchecked else f'{plan.unchecked:,} unchecked'}",
+        PlanAction.SKIP: "are skipped",
+        PlanAction.CONFLICT: "are in conflict with other files",
     }
     one = {
-        Action.RESUME: "of them goes on where it stopped",
-        Action.UNCHANGED: words[Action.UNCHANGED].replace("are", "is", 1),
-        Action.SKIP: "is skipped",
-        Action.CONFLICT: "is in conflict with another file",
+        PlanAction.RESUME: "of them goes on where it stopped",
+        PlanAction.UNCHANGED: words[PlanAction.UNCHANGED].replace("are", "is", 1),
+        PlanAction.SKIP: "is skipped",
+        PlanAction.CONFLICT: "is in conflict with another file",
     }
     parts = [
         f"{number:,} {one[action] if number == 1 else what}"
@@ -243,7 +242,7 @@ def counts(plan: Plan) -> Text:
         text.append("\n" + " · ".join(parts), style="not bold")
     reasons: dict[str, int] = {}
     for row in plan.rows:
-        if row.action is Action.SKIP:
+        if row.action is PlanAction.SKIP:
             reasons[row.reason] = reasons.get(row.reason, 0) + 1
     for reason, number in sorted(reasons.items()):
         text.append(f"\n  – skipped: {safe_text(reason)} ({number:,})", style="dim")

@@ -1,13 +1,11 @@
-"""The state of one run: which file is where, what happens when a try ends, and how the run ends.
-
-What crews (crews.Desk) and the recorder call; what the interface calls is in engine.py. One lock guards all of it.
-"""
+"""A plan carried out: workers fetch, one recorder commits, whoever is interested polls ."""
 
 from __future__ import annotations
 
 import heapq
 import itertools
 import math
+import os
 import threading
 import time
 from collections import deque
@@ -16,20 +14,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import polars as pl
+
 from backends.atomic import disk_words
 from backends.cancel import CancelToken
 from backends.errors import AppError, FileError, OperationCancelledError
 from backends.http import backoff
 from backends.http.errors import HttpError, RateLimitedError
-from backends.transfers.commit import FULL, full_words
-from backends.transfers.concurrency_limiter import ConcurrencyLimiter
-from backends.transfers.items import Item
-from backends.transfers.listing import Listing
-from backends.transfers.plan import Plan
-from backends.transfers.progress import Progress, Wait
-from backends.transfers.recorder import WORTH_RESUMING, Recorder
-from backends.transfers.states import HERE, NOTHING, Outcome, State, Stored
-from backends.transfers.worker_pool import Crew, OpenDownloader
+from backends.transfers import processes as worker_processes
+from backends.transfers.manifest import TransferListing
+from backends.transfers.plan import TransferPlan
+from backends.transfers.progress import HostWait, TransferProgress, TransferSnapshot
+from backends.transfers.recorder import FULL, WORTH_RESUMING, Recorder, full_words
+from backends.transfers.states import HERE, NOTHING, FileResult, FileTransfer, PendingFile, TransferState
+from backends.transfers.worker_pool import ConcurrencyLimiter, OpenDownloader, ThreadWorkers, WorkerPool
 
 if TYPE_CHECKING:
     from backends.http.downloads import DownloaderSettings
@@ -45,12 +43,19 @@ def host_of(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
-class Run:
-    """See `engine.Transfer`, which this is the inner half of."""
+class Transfer:
+    """Runs a plan. All methods may be called from any thread and none waits for the network, but `wait`.
+
+    `jobs`: how many files at a time; None chooses by their sizes and by what limits. `open_downloader` is called once
+    in each worker thread. `settings` (`Http.downloader_settings()`): how processes would download the same; without
+    it there are only threads. `processes`: how many of them; None chooses, 0 is only threads. `pause_when_full`: a
+    full disk pauses the run until `resume()` (an interface can say so); else it stops the run, with the rest
+    cancelled for "disk-full".
+    """
 
     def __init__(
         self,
-        plan: Plan,
+        plan: TransferPlan,
         *,
         open_downloader: OpenDownloader,
         jobs: int | None = None,
@@ -79,19 +84,19 @@ class Run:
         self._waits: dict[str, tuple[float, str]] = {}  # host that a file waits for -> until when, and why
         self._numbers = itertools.count()
         self._recorder: Recorder  # from the first start on
-        self._crew: Crew | None = None
+        self._crew: WorkerPool | None = None
         self._looked = self._cpu = 0.0  # when, and how much processor time the crew had used by then
         self.pace = ConcurrencyLimiter((), jobs)
         self._adopt(plan)
 
-    def _adopt(self, plan: Plan) -> None:
+    def _adopt(self, plan: TransferPlan) -> None:
         self.plan = plan
-        self._items = {row.file.key: Item(row) for row in plan.rows}
-        self._progress = Progress(self._items.values())
-        self._ready = deque(item for item in self._items.values() if item.state is State.PLANNED)
-        self._later: list[tuple[float, int, Item]] = []
-        self._running: dict[str, Item] = {}
-        self._listing = Listing(list(self._items.values()))
+        self._items = {row.file.key: FileTransfer(row) for row in plan.rows}
+        self._progress = TransferProgress(self._items.values())
+        self._ready = deque(item for item in self._items.values() if item.state is TransferState.PLANNED)
+        self._later: list[tuple[float, int, FileTransfer]] = []
+        self._running: dict[str, FileTransfer] = {}
+        self._listing = TransferListing(list(self._items.values()))
 
     # What the crew asks for (crews.Desk).
 
@@ -111,7 +116,7 @@ class Run:
     def waiting(self) -> int:
         return len(self._ready)
 
-    def next(self, leave: Callable[[], bool], most: int | None) -> Item | None:
+    def next(self, leave: Callable[[], bool], most: int | None) -> FileTransfer | None:
         with self._lock:
             recorder = self._recorder
             while not self._stopping and not recorder.over and recorder is self._recorder and not leave():
@@ -122,7 +127,7 @@ class Run:
                 self._lock.wait(self.due())
             return None
 
-    def take(self, beyond: int) -> Item | None:
+    def take(self, beyond: int) -> FileTransfer | None:
         with self._lock:
             now = time.monotonic()
             if self._stopping or self._paused:
@@ -136,7 +141,7 @@ class Run:
             item.cancel = CancelToken()
             item.tries += 1
             item.turn = self._turn
-            self._progress.moved(item, State.RUNNING)
+            self._progress.moved(item, TransferState.RUNNING)
             self._running[item.key] = item
             return item
 
@@ -166,7 +171,7 @@ class Run:
             self._looked, self._cpu = now, used
             return True
 
-    def hold(self, item: Item) -> None:
+    def hold(self, item: FileTransfer) -> None:
         if self._paused and (token := item.cancel) is not None:
             with self._lock:
                 while self._paused and not token.cancelled:
@@ -174,23 +179,23 @@ class Run:
             token.check()
         self.note(item)
 
-    def note(self, item: Item) -> None:
+    def note(self, item: FileTransfer) -> None:
         if not item.noted and item.bytes >= WORTH_RESUMING:
             item.noted = True
             if item.etag:
                 self._recorder.note(item)
 
-    def ended(self, item: Item, how: Stored | Exception) -> None:
-        if isinstance(how, Stored):
+    def ended(self, item: FileTransfer, how: PendingFile | Exception) -> None:
+        if isinstance(how, PendingFile):
             item.stored = self._with_check(item, how)
-            self._settle(item, State.STORED)
+            self._settle(item, TransferState.STORED)
         elif isinstance(how, OperationCancelledError):
             reason, detail = self._stopping or ("cancelled", "Stopped by the user.")
-            self._settle(item, State.CANCELLED, reason, detail)
+            self._settle(item, TransferState.CANCELLED, reason, detail)
         elif isinstance(how, HttpError):
             self._failed(item, how)
         elif isinstance(how, AppError):
-            self._settle(item, State.FAILED, "refused", str(how))
+            self._settle(item, TransferState.FAILED, "refused", str(how))
         elif isinstance(how, OSError) and how.errno in FULL:
             with self._lock:  # once it is back, another worker may begin it, and the user may resume
                 is_news = item.turn == self._turn  # else room may have been made since
@@ -200,18 +205,18 @@ class Run:
             if is_news and not self._pause_when_full:
                 self._tell_full(how)
         elif isinstance(how, OSError):
-            self._settle(item, State.FAILED, "disk", f"{item.row.target}: {disk_words(how, self.plan.output)}.")
+            self._settle(item, TransferState.FAILED, "disk", f"{item.row.target}: {disk_words(how, self.plan.output)}.")
         else:
-            self._settle(item, State.FAILED, "internal", f"{type(how).__name__}: {how}"[:300])
+            self._settle(item, TransferState.FAILED, "internal", f"{type(how).__name__}: {how}"[:300])
 
-    def _with_check(self, item: Item, stored: Stored) -> Stored:
+    def _with_check(self, item: FileTransfer, stored: PendingFile) -> PendingFile:
         """A part that was complete already was checked by the try that brought it."""
         earlier = item.stored.checked_by if item.stored is not None else item.row.checked_by
         found = stored if stored.checked_by else replace(stored, checked_by=earlier or NOTHING)
         item.checked_by = found.checked_by
         return found
 
-    def back(self, item: Item) -> None:
+    def back(self, item: FileTransfer) -> None:
         """As if it had not been tried: a full disk or a dead process is not the file's fault.
 
         One that the user has taken out meanwhile has ended.
@@ -219,7 +224,7 @@ class Run:
         with self._lock:
             if item.cancel is not None and item.cancel.cancelled:
                 reason, detail = self._stopping or ("cancelled", "Stopped by the user.")
-                self._settle(item, State.CANCELLED, reason, detail)
+                self._settle(item, TransferState.CANCELLED, reason, detail)
                 return
             item.tries -= 1
             self._put_off(item)
@@ -237,9 +242,9 @@ class Run:
         if self._crew is not None:
             self._crew.wake()
 
-    def _failed(self, item: Item, problem: HttpError) -> None:
+    def _failed(self, item: FileTransfer, problem: HttpError) -> None:
         if not problem.retryable or item.tries >= self._tries:
-            self._settle(item, State.FAILED, problem.reason, str(problem))
+            self._settle(item, TransferState.FAILED, problem.reason, str(problem))
             return
         with self._lock:
             item.delays = item.delays or self._delays()
@@ -257,35 +262,35 @@ class Run:
             self._changed()
             self._sweep()
 
-    def _waiting_for(self) -> tuple[Wait, ...]:
+    def _waiting_for(self) -> tuple[HostWait, ...]:
         """The hosts that files wait for, the longest wait first. Under the lock."""
         now = time.monotonic()
         self._waits = {host: wait for host, wait in self._waits.items() if wait[0] > now and self._later}
-        found = [Wait(host, until - now, reason) for host, (until, reason) in self._waits.items()]
+        found = [HostWait(host, until - now, reason) for host, (until, reason) in self._waits.items()]
         return tuple(sorted(found, key=lambda one: -one.seconds))
 
     # How files end. `_settle` is the workers' way, `_end` is for files that wait; both under the lock.
 
-    def _settle(self, item: Item, state: State, reason: str = "", detail: str = "") -> None:
+    def _settle(self, item: FileTransfer, state: TransferState, reason: str = "", detail: str = "") -> None:
         with self._lock:
             self._running.pop(item.key, None)
-            if state is State.STORED:
+            if state is TransferState.STORED:
                 self.pace.served()
             self._end(item, state, reason, detail)
             if self.pace.shrunk:
                 self._changed()  # more threads than may work: one waits for this
 
-    def _end(self, item: Item, state: State, reason: str, detail: str) -> None:
+    def _end(self, item: FileTransfer, state: TransferState, reason: str, detail: str) -> None:
         self._progress.received(item)
         item.reason, item.detail, item.cancel = reason, detail, None
         self._progress.moved(item, state)
         self._recorder.hand([item])
 
-    def _put_off(self, item: Item) -> None:
+    def _put_off(self, item: FileTransfer) -> None:
         self._running.pop(item.key, None)
         self._progress.received(item)
         item.cancel = None
-        self._progress.moved(item, State.PLANNED)
+        self._progress.moved(item, TransferState.PLANNED)
 
     def _stop(self, reason: str, detail: str) -> None:
         with self._lock:
@@ -309,7 +314,7 @@ class Run:
             self._ready.clear()
             self._later.clear()
             for item in waiting:
-                self._end(item, State.CANCELLED, *self._stopping)
+                self._end(item, TransferState.CANCELLED, *self._stopping)
 
     def _tell_full(self, error: OSError) -> None:
         """A full disk pauses the run, or ends it if nobody is there to make room."""
@@ -335,7 +340,7 @@ class Run:
                 self._lock.wait()
             return not self._stopping
 
-    def _record(self, recorder: Recorder, crew: Crew) -> None:
+    def _record(self, recorder: Recorder, crew: WorkerPool) -> None:
         try:
             recorder.run(self._recorded, self._disk_is_full)
         except Exception as error:
@@ -348,7 +353,7 @@ class Run:
                 self._lock.notify_all()
             crew.wake()
 
-    def _recorded(self, batch: list[Item], outcomes: list[Outcome]) -> None:
+    def _recorded(self, batch: list[FileTransfer], outcomes: list[FileResult]) -> None:
         with self._lock:
             for outcome in outcomes:
                 item = self._items[outcome.key]
@@ -359,3 +364,113 @@ class Run:
             for item in batch:
                 item.recorded = True
             self._lock.notify_all()
+
+    # What the interface and the commands do with it.
+
+    def start(self) -> None:
+        """Takes the directory and begins. Raises `FileError` if it cannot be written or another run has it."""
+        with self._starting:
+            if self._started and not self._finished.is_set():
+                return
+            again = list(self._items.values()) if self._started else []
+            recorder, plan = Recorder.open(self.plan, again)  # not under the lock: snapshots go on meanwhile
+            with self._lock:
+                if plan is not self.plan:
+                    self._adopt(plan)
+                self._recorder = recorder
+                self._started = True
+                self._finished.clear()
+                self._stopping = self._problem = None
+                self._progress.begin()
+                self.pace = ConcurrencyLimiter((item.file.size for item in self._ready), self._jobs)
+                self._looked, self._cpu = time.monotonic(), time.process_time()
+                crew = self._crew = self._assembled()
+            threading.Thread(target=self._record, args=(recorder, crew), name="transfer-recorder", daemon=True).start()
+            crew.begin()
+
+    def pause(self) -> None:
+        """No new file begins, and those that run stand still. Their connections may die of it: they are resumed."""
+        with self._lock:
+            self._paused = True
+            self._changed()
+
+    def resume(self) -> None:
+        with self._lock:
+            self._paused, self._problem = False, None
+            self._turn += 1
+            self._changed()
+
+    def cancel(self) -> None:
+        """Ends the run now; what has arrived is kept and resumed by the next run."""
+        self._stop("cancelled", "Stopped by the user.")
+
+    def cancel_one(self, key: str) -> bool:
+        """Takes one file out; False if it has ended already."""
+        with self._lock:
+            item = self._items.get(key)
+            if item is None or item.state not in (TransferState.PLANNED, TransferState.RUNNING):
+                return False
+            token = item.cancel
+            if item.state is TransferState.PLANNED:
+                self._ready = deque(one for one in self._ready if one is not item)
+                self._later = [entry for entry in self._later if entry[2] is not item]
+                heapq.heapify(self._later)
+                self._end(item, TransferState.CANCELLED, "cancelled", "Stopped by the user.")
+        if token is not None:
+            token.cancel()
+            with self._lock:
+                self._changed()  # it may stand still in a pause
+        return True
+
+    def retry_failed(self, *, cancelled: bool = False) -> int:
+        """Puts all failed files (and, if asked, cancelled ones) back in line; returns how many."""
+        wanted = (TransferState.FAILED, TransferState.CANCELLED) if cancelled else (TransferState.FAILED,)
+        with self._lock:
+            if not self._started:
+                return 0
+            ended = [item for item in self._items.values() if item.state in wanted]
+            self._lock.wait_for(lambda: all(item.recorded for item in ended), 1.0)  # a batch takes 0.2 s
+            again = [item for item in ended if item.recorded and item.state in wanted]
+            running = self._recorder.expect(len(again))
+            if not again or (self._stopping and running):
+                return 0
+            for item in again:
+                item.tries, item.reason, item.detail, item.delays, item.recorded = 0, "", "", None, False
+                self._progress.moved(item, TransferState.PLANNED)
+                self._ready.append(item)
+            self._changed()
+        if not running:
+            self._finished.wait()  # at most the closing of the manifest
+            self.start()
+        return len(again)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Whether the run has finished, after at most `timeout` seconds."""
+        return self._finished.wait(timeout)
+
+    @property
+    def finished(self) -> bool:
+        return self._finished.is_set()
+
+    def snapshot(self) -> TransferSnapshot:
+        with self._lock:
+            return self._progress.snapshot(
+                list(self._running.values()), paused=self._paused, finished=self.finished, problem=self._problem,
+                waits=self._waiting_for(),
+            )  # fmt: skip
+
+    def frame(self) -> pl.DataFrame:
+        """All files, in `listing.TRANSFER_SCHEMA`, in the plan's order; about 3 ms for 10,000."""
+        return self._listing.frame()
+
+    def _assembled(self) -> WorkerPool:
+        sizes = [item.file.size for item in self._ready]
+        known = sum(size for size in sizes if size is not None)
+        count = (
+            self._processes if self._processes is not None else min(os.cpu_count() or 1, worker_processes.MOST_CHILDREN)
+        )
+        worth = self._processes is not None or worker_processes.is_worth_it(len(sizes), known, sizes.count(None))
+        only_http = all(item.url.startswith(("https:", "http:")) for item in self._ready)  # all that processes know
+        if self._settings is None or not count or not worth or not only_http:
+            return ThreadWorkers(self, self._open_downloader)
+        return worker_processes.ProcessWorkers(self, self._settings, self._open_downloader, min(count, self.pace.most))
