@@ -305,7 +305,7 @@ class Recorder:
         """Parts of files that did not end well: those worth resuming are synced and remembered, the others go."""
         kept = [item for item in items if item.etag and item.bytes >= WORTH_RESUMING]
         sync_files([item.part for item in kept], self._output.parts)
-        self._note([(item.key, item.etag, self.SYNCED) for item in kept])
+        self._note([(item.key, item.etag, SYNCED) for item in kept])
         for item in items:
             if item not in kept and not item.sha256:
                 self._output.drop(item.part)
