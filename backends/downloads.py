@@ -11,7 +11,7 @@ from backends.errors import FileError, UsageError
 from backends.resources import Resource
 from backends.transfers.files import select_files
 from backends.transfers.plan import make_plan
-from backends.transfers.states import HERE
+from backends.transfers.states import PRESENT_STATES
 from backends.transfers.transfer import Transfer
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def download_files(
         transfer.cancel()
         raise
     end, frame = transfer.snapshot(), transfer.frame()
-    missing = frame.filter(~frame["state"].is_in(HERE))
+    missing = frame.filter(~frame["state"].is_in(PRESENT_STATES))
     if end.problem is not None or not missing.is_empty():
         first = "" if missing.is_empty() else f"The first: {missing['target'][0]}: {missing['detail'][0]}"
         raise FileError(f"{len(missing):,} of {end.total:,} files could not be downloaded.", str(end.problem or first))

@@ -14,7 +14,7 @@ from backends.archives.wanted import Wanted
 from backends.cancel import CancelToken
 from backends.frames.formats import format_bytes
 from backends.http.errors import short_url
-from backends.transfers.bodies import HEAD, begins_as_html, decoder, page_instead
+from backends.transfers.bodies import HEAD, starts_like_html, make_decoder, html_page_error
 
 if TYPE_CHECKING:
     from backends.http import Downloader
@@ -62,8 +62,8 @@ def _refuse_page(path: Path, wanted: Wanted) -> None:
     """Raises `HttpError` for what a login or a failing proxy sends with a 200."""
     with path.open("rb") as stream:
         head = stream.read(HEAD)
-    if begins_as_html(head):
-        raise page_instead(wanted.file_name, head)
+    if starts_like_html(head):
+        raise html_page_error(wanted.file_name, head)
 
 
 def _received(download: Download, stream: BinaryIO, place: str, cancel: CancelToken, tell: Tell) -> tuple[int, str]:
@@ -80,7 +80,7 @@ def _received(download: Download, stream: BinaryIO, place: str, cancel: CancelTo
 
 
 def _decoded(download: Download, place: str) -> Iterator[bytes]:
-    undo = decoder(download.encoding, place)
+    undo = make_decoder(download.encoding, place)
     for chunk in download.chunks():
         if undo is None:
             yield chunk

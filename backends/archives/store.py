@@ -24,7 +24,7 @@ from backends.archives.wanted import SHORT, Wanted
 from backends.atomic import atomic_file, disk_words, open_directory
 from backends.cancel import CancelToken
 from backends.errors import FileError
-from backends.transfers import recorder
+from backends.transfers.output_directory import sync_directories
 
 _ACCOUNT = re.compile(r"([0-9a-f]{64})\.json", re.ASCII)
 _ARCHIVE = re.compile(r"([0-9a-f]{64})\.(zip|tar\.gz|tar\.bz2)", re.ASCII)
@@ -175,7 +175,7 @@ class Store:
             stream.write(json.dumps({"version": VERSION, **asdict(account)}, indent=1).encode())
         descriptor = open_directory(self._root, (self.directory.name,))
         try:
-            recorder.sync_directories([()], lambda _: descriptor)
+            sync_directories([()], lambda _: descriptor)
         finally:
             os.close(descriptor)
         self._evict(wanted.digest)

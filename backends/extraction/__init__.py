@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from backends.extraction.extractor import ExtractionResult, extract
 from backends.extraction.limits import (
     ArchiveKind,
     DamagedArchiveError,
@@ -16,11 +17,10 @@ from backends.extraction.limits import (
     TargetExistsError,
     is_archive,
 )
-from backends.extraction.members import LISTING, list_members
-from backends.extraction.unpack import ExtractionResult, extract
+from backends.extraction.members import MEMBER_SCHEMA, list_members
 
 __all__ = [
-    "LISTING",
+    "MEMBER_SCHEMA",
     "ArchiveKind",
     "DamagedArchiveError",
     "ExtractionLimitError",

@@ -129,3 +129,7 @@ class ExtractionBudget:
         return ExtractionLimitError(
             f"{self._name} was not unpacked: {why}.", "Look at it with a tool of its own if you trust it."
         )
+
+
+def damaged_error(name: str, why: str) -> DamagedArchiveError:
+    return DamagedArchiveError(f"{name} is damaged: {why[:200]}.", "Download it again; nothing of it was unpacked.")

@@ -24,10 +24,10 @@ from backends.errors import FileError
 from backends.extraction.limits import (
     HEAD,
     ArchiveKind,
-    DamagedArchiveError,
     ExtractionBudget,
     ExtractionLimits,
     NotAnArchiveError,
+    damaged_error,
     sniff,
 )
 from backends.extraction.zip_directory import ZipDirectory
@@ -116,11 +116,11 @@ def decode_stream(raw: IO[bytes], kind: ArchiveKind, name: str) -> Iterator[byte
     try:
         yield from _streams(raw, make, name)
     except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
-        raise damaged(name, str(error)) from error
+        raise damaged_error(name, str(error)) from error
     except Exception as error:
         if type(error).__name__ != "ZstdError":
             raise
-        raise damaged(name, str(error)) from error
+        raise damaged_error(name, str(error)) from error
 
 
 def _streams(raw: IO[bytes], make: Callable[[], _Decoder], name: str) -> Iterator[bytes]:
@@ -131,7 +131,7 @@ def _streams(raw: IO[bytes], make: Callable[[], _Decoder], name: str) -> Iterato
             if not waiting:
                 if fresh and not first:
                     return
-                raise damaged(name, "it ends too early")
+                raise damaged_error(name, "it ends too early")
         if fresh and not first:
             waiting = waiting.lstrip(b"\0")
             if not waiting:
@@ -142,10 +142,6 @@ def _streams(raw: IO[bytes], make: Callable[[], _Decoder], name: str) -> Iterato
             waiting, decoder, fresh = decoder.unused, make(), True
         if out:
             yield out
-
-
-def damaged(name: str, why: str) -> DamagedArchiveError:
-    return DamagedArchiveError(f"{name} is damaged: {why[:200]}.", "Download it again; nothing of it was unpacked.")
 
 
 BLOCK = 512
@@ -170,7 +166,7 @@ class ForwardReader:
 
     def read(self, size: int = -1) -> bytes:
         if size < 0 or size > self.most:
-            raise damaged(self._name, "one of its headers is too large")
+            raise damaged_error(self._name, "one of its headers is too large")
         self._fill(self._position + size)
         start = self._position - self._base
         out = bytes(self._held[start : start + size])
@@ -180,7 +176,7 @@ class ForwardReader:
 
     def seek(self, offset: int, whence: int = 0) -> int:
         if whence or offset < self._base:
-            raise damaged(self._name, "its headers contradict each other")
+            raise damaged_error(self._name, "its headers contradict each other")
         while self._base + len(self._held) < offset and self._more():
             self._position = min(offset, self._base + len(self._held))
             self._forget()
@@ -222,7 +218,7 @@ FILE, DIRECTORY = "file", "directory"
 _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others have no bound on what one step decodes
 _GLOBAL_HEADERS = 100
 # Whatever a wrong byte can make of the standard library's readers.
-_BROKEN = (
+_PARSER_ERRORS = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, OverflowError, IndexError, KeyError,
     TypeError, struct.error, RecursionError, NotImplementedError, AttributeError, AssertionError,
 )  # fmt: skip
@@ -268,8 +264,8 @@ def read_members(
 def _translate_errors(found: Iterator[ArchiveMember], archive: Path, name: str) -> Iterator[ArchiveMember]:
     try:
         yield from found
-    except _BROKEN as error:
-        raise damaged(name, _describe(error)) from error
+    except _PARSER_ERRORS as error:
+        raise damaged_error(name, _describe(error)) from error
     except OSError as error:
         raise _unreadable(archive, error) from error
 
@@ -310,8 +306,8 @@ def _zip_contents(
                 cancel.check()
                 budget.decoded(len(piece))
                 yield piece
-    except _BROKEN as error:
-        raise damaged(name, _describe(error)) from error
+    except _PARSER_ERRORS as error:
+        raise damaged_error(name, _describe(error)) from error
 
 
 def _zip_kind(one: zipfile.ZipInfo, mode: int) -> str:
@@ -350,14 +346,14 @@ def _tar(
     while (one := archive.next()) is not None:
         budget.entry()
         if one.size < 0 or len(archive.pax_headers) > _GLOBAL_HEADERS:
-            raise damaged(name, "its headers are wrong")
+            raise damaged_error(name, "its headers are wrong")
         yield ArchiveMember(
             one.name, _tar_kind(one), one.size, bool(one.mode & 0o100),
             lambda one=one: _tar_contents(archive, one, stream, name),  # type: ignore[misc]
         )  # fmt: skip
         archive.members.clear()  # it would keep every header
     if not stream.ends_with_a_zero_block():  # tarfile takes a wrong header for the end
-        raise damaged(name, "it ends too early, or a header in it is wrong")
+        raise damaged_error(name, "it ends too early, or a header in it is wrong")
     stream.drain()
 
 
@@ -370,12 +366,12 @@ def _tar_contents(archive: tarfile.TarFile, one: tarfile.TarInfo, stream: Forwar
         while piece := opened.read(PIECE):
             read += len(piece)
             yield piece
-    except _BROKEN as error:
-        raise damaged(name, _describe(error)) from error
+    except _PARSER_ERRORS as error:
+        raise damaged_error(name, _describe(error)) from error
     finally:
         stream.most = header
     if read != one.size:
-        raise damaged(name, "it ends too early")
+        raise damaged_error(name, "it ends too early")
 
 
 def _tar_kind(one: tarfile.TarInfo) -> str:
@@ -392,7 +388,7 @@ def _tar_kind(one: tarfile.TarInfo) -> str:
     return FILE if one.isfile() else f"member of the unknown type {one.type!r}"
 
 
-LISTING = Schema(
+MEMBER_SCHEMA = Schema(
     (
         Column("name", Kind.TEXT, "Name", width=60, keeps_end=True),
         Column("size", Kind.BYTES, "Size", "B"),
@@ -406,7 +402,7 @@ _LARGEST = (1 << 63) - 1
 def list_members(
     archive: Path, *, limits: ExtractionLimits | None = None, cancel: CancelToken | None = None
 ) -> pl.DataFrame:
-    """One row a member in the archive's order, in the schema `LISTING`: its name as the archive spells it, its size in
+    """One row a member in the archive's order, in the schema `MEMBER_SCHEMA`: its name as the archive spells it, its size in
     bytes as the archive states it, and what it is ("file", "directory", "symbolic link", ...).
 
     A compressed tar is read to its end for that. Raises as `unpack` does.
@@ -416,4 +412,4 @@ def list_members(
             (str(number), one.name.encode("utf-8", "replace").decode(), min(one.size, _LARGEST), one.kind)
             for number, one in enumerate(found)
         ]
-    return LISTING.frame(rows)
+    return MEMBER_SCHEMA.frame(rows)

@@ -27,11 +27,11 @@ from backends.atomic import (
 from backends.errors import FileError
 from backends.transfers import names
 from backends.transfers.names import OWN_DIRECTORY, Target, is_safe
-from backends.transfers.outputs import OutputDirectory
+from backends.transfers.output_directory import OutputDirectory
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 _SPLIT = re.compile(r"[/\\]")
-Place = tuple[str, ...]
+ExtractPath = tuple[str, ...]
 TWICE = "the archive has this name twice"
 OUTSIDE = "its name leads outside"
 
@@ -40,10 +40,10 @@ class ExtractPaths:
     """Gives places to the members of one archive, in its order."""
 
     def __init__(self) -> None:
-        self._taken: dict[Place, tuple[str, bool]] = {}  # folded path -> (raw path, whether it is a directory)
-        self._spelled: dict[Place, Place] = {}  # folded path of a directory -> as it is on the disk
+        self._taken: dict[ExtractPath, tuple[str, bool]] = {}  # folded path -> (raw path, whether it is a directory)
+        self._spelled: dict[ExtractPath, ExtractPath] = {}  # folded path of a directory -> as it is on the disk
 
-    def of(self, raw: str, *, directory: bool) -> Place | str:
+    def of(self, raw: str, *, directory: bool) -> ExtractPath | str:
         """The place, or why there is none. A directory may come again."""
         if not raw or raw[0] in "/\\" or _DRIVE.match(raw) or ".." in _SPLIT.split(raw):
             return OUTSIDE if raw else "it has no name"
@@ -51,8 +51,8 @@ class ExtractPaths:
         if not parts:
             return () if directory else "it has no name"
         bounded = names.assign([("", parts)])[""]
-        above: Place = ()
-        folded: Place = ()
+        above: ExtractPath = ()
+        folded: ExtractPath = ()
         # A path that was cut short has other elements than its raw name: then the element is its own raw name.
         raws = parts if len(parts) == len(bounded) else bounded
         for at, name in enumerate(bounded):
@@ -65,7 +65,7 @@ class ExtractPaths:
             above = (*above, spelled)
         return above
 
-    def _one(self, above: Place, name: str, raw: str, directory: bool) -> tuple[Place, str] | str:
+    def _one(self, above: ExtractPath, name: str, raw: str, directory: bool) -> tuple[ExtractPath, str] | str:
         digest = hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()
         for spelling in (name, _with_hash(name, digest[:10]), _with_hash(name, digest[:32])):
             folded = (*above, names.fold(spelling))
@@ -86,7 +86,7 @@ def _with_hash(name: str, digest: str) -> str:
     return f"{stem.encode()[:room].decode(errors='ignore')}~{digest}{dot if extension else ''}{extension}"
 
 
-RECORD = "unpacked.json"
+RECORD_FILE = "unpacked.json"
 BATCH = 16  # directories that are named together: the record is written twice for each batch
 _HIDDEN = re.compile(r"\.(.*)\.[0-9a-f]{8}\.(?:new|old)|\.(.*)\.unpacking-[0-9a-f]{8}", re.DOTALL)
 
@@ -245,7 +245,7 @@ class ExtractedTrees:
     def write(self) -> None:
         """Raises `FileError`."""
         value = {key: _pack_record(entry) for key, entry in self._entries.items()}
-        path = self._output.path / OWN_DIRECTORY / RECORD
+        path = self._output.path / OWN_DIRECTORY / RECORD_FILE
         with atomic_file(path, overwrite=True, below=self._output.path) as file:
             file.write(json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
 
@@ -282,7 +282,7 @@ class ExtractedTrees:
             shutil.rmtree(name, ignore_errors=True, dir_fd=directory)
 
 
-def result_paths(output: Path) -> set[str]:
+def read_result_paths(output: Path) -> set[str]:
     """What was made of downloads below a directory (unpacked trees, data directories, links), for reading only.
 
     Raises `FileError`.
@@ -344,11 +344,11 @@ def _unpack_record(value: Any) -> _TreeEntry | None:
 
 def _read_record(directory: int, output: Path) -> dict[str, _TreeEntry]:
     try:
-        descriptor = os.open(RECORD, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+        descriptor = os.open(RECORD_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
     except FileNotFoundError:
         return {}
     except OSError as error:
-        path = output / OWN_DIRECTORY / RECORD
+        path = output / OWN_DIRECTORY / RECORD_FILE
         if path.is_symlink():
             raise SymlinkError(path) from error
         raise FileError(f"{path} cannot be read: {disk_words(error, path)}.", "Check its rights.") from error

@@ -16,8 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from backends.extraction.limits import ExtractionLimitError, ExtractionLimits
-from backends.extraction.members import damaged
+from backends.extraction.limits import ExtractionLimitError, ExtractionLimits, damaged_error
 
 _ENTRY = struct.Struct("<4s6H3L5H2L")
 _LOCAL = 30  # bytes of an entry's own header before its name
@@ -130,7 +129,7 @@ def _find_directory(raw: IO[bytes], name: str) -> _DirectoryPlace:
     tail = raw.read()
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) < at + _END:
-        raise damaged(name, "it has no table of contents, so it was probably cut off")
+        raise damaged_error(name, "it has no table of contents, so it was probably cut off")
     size, offset = struct.unpack_from("<LL", tail, at + 12)
     end = first + at
     if tail[max(at - _LOCATOR64, 0) : at].startswith(b"PK\x06\x07"):

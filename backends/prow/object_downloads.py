@@ -31,7 +31,7 @@ _OWN_KEYS = ("x-amz-server-side-encryption-customer-algorithm", "x-amz-server-si
 
 @dataclass(frozen=True)
 class ObjectStream:
-    """As an answer over HTTP looks to a worker (`backends.transfers.worker.DownloadStream`)."""
+    """As an answer over HTTP looks to a worker (`backends.transfers.fetch.DownloadStream`)."""
 
     status: int
     headers: Mapping[str, str]

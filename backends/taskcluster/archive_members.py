@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.extraction import LISTING, list_members
+from backends.extraction import MEMBER_SCHEMA, list_members
 from backends.frames.formats import format_bytes
 from backends.http.errors import OfflineError
 from backends.http.policies import Mode
@@ -31,7 +31,7 @@ class ArchiveMembers(Resource):
     is damaged or is a bomb, and `ResponseTooLargeError` above `ARCHIVE_CAP`.
     """
 
-    schema = LISTING
+    schema = MEMBER_SCHEMA
     noun = ("member", "members")
     empty_text = "This archive is empty."
 

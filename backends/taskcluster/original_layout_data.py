@@ -25,8 +25,8 @@ from backends.taskcluster.original_layout_files import FAILED, GroupInformation,
 from backends.taskcluster.original_layout_places import Filled, Folder, Source, linked_files, prepare
 from backends.transfers.manifest import Manifest
 from backends.transfers.names import is_safe
-from backends.transfers.outputs import OutputDirectory
-from backends.transfers.states import HERE, FileResult, ManifestEntry, TransferState
+from backends.transfers.output_directory import OutputDirectory
+from backends.transfers.states import PRESENT_STATES, FileResult, ManifestEntry, TransferState
 
 GROUP_FILE = "task-group-information.json"
 TASKS_FILE = "taskid_to_file_map.json"
@@ -131,9 +131,9 @@ class _Placing:
                 target = tuple(entry.target.split("/"))
                 suite, data = target[2], data_directory(one.pattern)
                 folder = Folder(self.run, suite, data, numbers[suite, data][one.task.task_id], one.task.task_id)
-                new = entry.state in HERE and entry.state != TransferState.UNCHANGED
+                new = entry.state in PRESENT_STATES and entry.state != TransferState.UNCHANGED
                 stale = tuple(tuple(self.entries[key].target.split("/")) for key in one.older if key in self.entries)
-                unpacked, here = self.choices.is_unpacked(one.pattern), entry.state in HERE
+                unpacked, here = self.choices.is_unpacked(one.pattern), entry.state in PRESENT_STATES
                 top = (one.pattern, f"{folder.task_id}{CODE_SEPARATOR}{one.pattern}")
                 as_code = self.choices.separator == CODE_SEPARATOR
                 found[folder].append(

@@ -23,9 +23,9 @@ from backends.cancel import CancelToken
 from backends.errors import FileError
 from backends.extraction import ArchiveKind, is_archive
 from backends.extraction.trees import ExtractedTrees, StagedTree
-from backends.extraction.unpack import extract_into
+from backends.extraction.extractor import extract_into
 from backends.transfers.names import safe_name
-from backends.transfers.outputs import OutputDirectory, read_stamp
+from backends.transfers.output_directory import OutputDirectory, read_stamp
 
 _BESIDE = re.compile(r"\.[0-9a-f]{16}\.new")
 PIECE = 1 << 20

@@ -29,7 +29,7 @@ _NEVER_HTML = (
     ".json", ".jsonl", ".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tzst", ".png", ".jpg", ".gif", ".webp", ".pdf",
     ".whl", ".apk", ".exe", ".dll", ".so", ".parquet", ".sqlite", ".mp4", ".webm", *_PACKED,
 )  # fmt: skip
-HEAD = 1024  # bytes that `begins_as_html` wants to see
+HEAD = 1024  # bytes that `starts_like_html` wants to see
 _HTML_BEGINNING = re.compile(
     rb"(?:\xef\xbb\xbf)?(?:\s|<!--.*?-->|<\?xml[^>]*\?>)*<(?:!doctype\s+html|html|head|body|title|script|meta|style)\b",
     re.IGNORECASE | re.DOTALL,
@@ -41,20 +41,22 @@ class BadBodyError(HttpError):
     """The body arrived and is wrong: not what its headers or the listing promised."""
 
 
-class Decoder(Protocol):
+class BodyDecoder(Protocol):
     def feed(self, chunk: bytes) -> Iterator[bytes]: ...
     def finish(self) -> None:
         """Raises `BadBodyError` if the stream has not come to its end."""
 
 
-def decoder(encoding: str, place: str) -> Decoder | None:
+def make_decoder(encoding: str, place: str) -> BodyDecoder | None:
     """What undoes this Content-Encoding; None for an unencoded body. `place` names the file in a `BadBodyError`."""
     layers = [name.strip().lower() for name in encoding.split(",")]
     layers = [name for name in layers if name not in ("", "identity")]
     if not layers:
         return None
     if len(layers) > 1 or layers[0] not in ("gzip", "x-gzip", "deflate"):
-        raise _bad("bad-encoding", f"{place} came with Content-Encoding {encoding[:40]!r}, which is not known here.")
+        raise _bad_body(
+            "bad-encoding", f"{place} came with Content-Encoding {encoding[:40]!r}, which is not known here."
+        )
     return _Deflate(place) if layers[0] == "deflate" else _Gzip(place)
 
 
@@ -85,7 +87,9 @@ class _Gzip:
             try:
                 piece = self._stream.decompress(rest, PIECE)
             except zlib.error as error:
-                raise _bad("bad-encoding", f"{self._place} is not the gzip stream that it claims to be.") from error
+                raise _bad_body(
+                    "bad-encoding", f"{self._place} is not the gzip stream that it claims to be."
+                ) from error
             rest = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
             # It may have taken all input and still hold output, and the end mark, back.
             is_full = len(piece) == PIECE and not self._stream.eof
@@ -96,7 +100,7 @@ class _Gzip:
 
     def finish(self) -> None:
         if self._wire and not self._stream.eof and (self._began or not self._members):
-            raise _bad("incomplete", f"{self._place} ends in the middle of its gzip stream.", retryable=True)
+            raise _bad_body("incomplete", f"{self._place} ends in the middle of its gzip stream.", retryable=True)
 
     def _next_stream(self) -> zlib._Decompress:
         return zlib.decompressobj(31)
@@ -105,12 +109,12 @@ class _Gzip:
         bare = rest.lstrip(b"\0")
         self._padding = self._padding or len(bare) < len(rest)
         if self._padding and bare:
-            raise _bad("bad-encoding", f"{self._place} has something else after its gzip stream.")
+            raise _bad_body("bad-encoding", f"{self._place} has something else after its gzip stream.")
         return bare
 
     def _check_bomb(self) -> None:
         if self._decoded > BOMB_RATIO * self._wire + BOMB_SLACK:
-            raise _bad("too-large", f"{self._place} decodes to more than {BOMB_RATIO} times what was sent.")
+            raise _bad_body("too-large", f"{self._place} decodes to more than {BOMB_RATIO} times what was sent.")
 
 
 class _Deflate(_Gzip):
@@ -127,10 +131,10 @@ class _Deflate(_Gzip):
         yield from super().feed(chunk)
 
     def _next_stream(self) -> zlib._Decompress:
-        raise _bad("bad-encoding", f"{self._place} has something else after its deflate stream.")
+        raise _bad_body("bad-encoding", f"{self._place} has something else after its deflate stream.")
 
 
-def _bad(reason: str, sentence: str, *, retryable: bool = False) -> BadBodyError:
+def _bad_body(reason: str, sentence: str, *, retryable: bool = False) -> BadBodyError:
     return BadBodyError(sentence, reason=reason, retryable=retryable)
 
 
@@ -142,16 +146,16 @@ def is_html(name: str, content_type: str = "") -> bool:
     return lower.endswith(_HTML_ENDINGS) or _media_type(content_type) in _HTML_TYPES
 
 
-def may_be_page(name: str, response_type: str) -> bool:
+def may_be_html_page(name: str, response_type: str) -> bool:
     """Whether a response could be a page about the file instead of the file: a login, an error, a list."""
     return _media_type(response_type) in _HTML_TYPES or name.lower().endswith(_NEVER_HTML)
 
 
-def begins_as_html(head: bytes) -> bool:
+def starts_like_html(head: bytes) -> bool:
     return _HTML_BEGINNING.match(head) is not None
 
 
-def page_instead(place: str, head: bytes) -> BadBodyError:
+def html_page_error(place: str, head: bytes) -> BadBodyError:
     """What is said of an HTML page that came where the file is none."""
     found = _TITLE.search(head)
     title = " ".join(found[1].decode("utf-8", "replace").split()) if found else ""

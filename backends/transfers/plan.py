@@ -10,7 +10,6 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
 
 import polars as pl
@@ -21,19 +20,18 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.transfers import names
 from backends.transfers.files import RemoteFile
 from backends.transfers.manifest import DamagedManifestError, Manifest
-from backends.transfers.outputs import FileStamp, part_name, read_stamp
-from backends.transfers.recorder import survives_reboot
-from backends.transfers.states import HERE, NOTHING, ManifestEntry
+from backends.transfers.output_directory import FileStamp, part_name, read_stamp
+from backends.transfers.states import NOTHING, PRESENT_STATES, ManifestEntry, PlanAction, PlanRow
 
 
 @dataclass
-class _Node:
+class _TreeNode:
     name: str
     depth: int
     count: int = 0
     known: int = 0
     unknown: int = 0
-    below: dict[str, _Node] = field(default_factory=dict)
+    below: dict[str, _TreeNode] = field(default_factory=dict)
     opened: bool = False
 
     @property
@@ -50,7 +48,7 @@ def render_tree(root: str, paths: Iterable[tuple[tuple[str, ...], int | None]], 
     top = _add_path(root, paths)
     lines, level = 1, [top]
     while level:
-        deeper: list[_Node] = []
+        deeper: list[_TreeNode] = []
         for node in level:
             if node.below and lines + len(node.below) <= max_lines:
                 node.opened = True
@@ -64,20 +62,20 @@ def render_tree(root: str, paths: Iterable[tuple[tuple[str, ...], int | None]], 
     return "\n".join(_render(top))
 
 
-def _add_path(root: str, paths: Iterable[tuple[tuple[str, ...], int | None]]) -> _Node:
-    top = _Node(root, 0)
+def _add_path(root: str, paths: Iterable[tuple[tuple[str, ...], int | None]]) -> _TreeNode:
+    top = _TreeNode(root, 0)
     for path, length in paths:
         node = top
         for name in (None, *path):
             if name is not None:
-                node = node.below.setdefault(name, _Node(name, node.depth + 1))
+                node = node.below.setdefault(name, _TreeNode(name, node.depth + 1))
             node.count += 1
             node.known += length or 0
             node.unknown += length is None
     return top
 
 
-def _render(node: _Node) -> list[str]:
+def _render(node: _TreeNode) -> list[str]:
     lines = [node.line]
     if node.opened:
         for name in sorted(node.below):
@@ -103,39 +101,6 @@ PLAN_SCHEMA = Schema(
         Column("key", Kind.ID, "Key", hidden=True, searched=False),
     ),
 )
-
-
-class PlanAction(StrEnum):
-    FETCH = "fetch"
-    RESUME = "resume"
-    UNCHANGED = "unchanged"
-    SKIP = "skip"
-    CONFLICT = "conflict"
-
-
-@dataclass(frozen=True, slots=True)
-class PlanRow:
-    """What happens to one file. `target` is relative to the output directory, "/" between safe names.
-
-    `have`: bytes already here (of the part, or of the unchanged file). `replaces`: the file there now that may be
-    replaced. `adopt`: whatever is there is kept if it turns out to have the same content. `etag`: of the part.
-    `sha256`: of a part that is complete already. `checked_by`: of that, or of the unchanged file.
-    """
-
-    file: RemoteFile
-    target: str
-    action: PlanAction
-    have: int = 0
-    reason: str = ""
-    replaces: FileStamp | None = None
-    adopt: bool = False
-    etag: str = ""
-    sha256: str = ""
-    checked_by: str = ""
-
-    @property
-    def path(self) -> tuple[str, ...]:
-        return tuple(self.target.split("/"))
 
 
 @dataclass(frozen=True)
@@ -233,9 +198,9 @@ def make_plan(
     counts = dict.fromkeys(PlanAction, 0)
     for row in rows:
         counts[row.action] += 1
-    free = _free(output)
+    free = _free_space(output)
     plan = TransferPlan(output, rows, (), free, revision, overwrite, rehash, counts)
-    return replace(plan, warnings=(*warnings, *_warnings(plan)))
+    return replace(plan, warnings=(*warnings, *_make_warnings(plan)))
 
 
 def _merge_files(files: Iterable[RemoteFile]) -> list[RemoteFile]:
@@ -314,12 +279,12 @@ class _TargetScan:
                 return False
         elif file.size is not None and file.size != entry.size:
             return False
-        if entry.state in HERE and entry.mtime_ns == found[1] and not self._rehash:
+        if entry.state in PRESENT_STATES and entry.mtime_ns == found[1] and not self._rehash:
             return True
         return _sha256(self._output.joinpath(*path), self._cancel) == entry.sha256
 
     def _fetch(self, file: RemoteFile, target: str, entry: ManifestEntry | None) -> PlanRow:
-        if entry is None or not (entry.sha256 or is_resumable(entry)):
+        if entry is None or not (entry.sha256 or entry.is_resumable):
             return PlanRow(file, target, PlanAction.FETCH)
         part = read_stamp(f"{self._root}/{names.OWN_DIRECTORY}/parts/{part_name(file.key)}")
         if part is None or part[0] < 0:
@@ -328,7 +293,7 @@ class _TargetScan:
             return PlanRow(
                 file, target, PlanAction.RESUME, have=part[0], sha256=entry.sha256, checked_by=entry.checked_by
             )
-        if not part[0] or not is_resumable(entry) or (file.size is not None and part[0] > file.size):
+        if not part[0] or not entry.is_resumable or (file.size is not None and part[0] > file.size):
             return PlanRow(file, target, PlanAction.FETCH)
         return PlanRow(file, target, PlanAction.RESUME, have=part[0], etag=entry.etag)
 
@@ -348,11 +313,6 @@ class _TargetScan:
         return self._directories[above]
 
 
-def is_resumable(entry: ManifestEntry) -> bool:
-    """Whether the manifest knows enough of a part to ask for the rest of it."""
-    return entry.etag != "" and survives_reboot(entry.part_boot)
-
-
 def _sha256(path: Path, cancel: CancelToken) -> str:
     digest = hashlib.sha256()
     buffer = bytearray(1 << 20)
@@ -367,7 +327,7 @@ def _sha256(path: Path, cancel: CancelToken) -> str:
     return digest.hexdigest()
 
 
-def _free(output: Path) -> int | None:
+def _free_space(output: Path) -> int | None:
     for path in (output.absolute(), *output.absolute().parents):
         try:
             return shutil.disk_usage(path).free
@@ -376,7 +336,7 @@ def _free(output: Path) -> int | None:
     return None
 
 
-def _warnings(plan: TransferPlan) -> Sequence[str]:
+def _make_warnings(plan: TransferPlan) -> Sequence[str]:
     found: list[str] = []
     count = plan.counts.get(PlanAction.CONFLICT, 0)
     if count:

@@ -3,103 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
-import fcntl
-import functools
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 from backends.atomic import BlockedPathError, disk_words
 from backends.errors import FileError
 from backends.transfers.manifest import Manifest
-from backends.transfers.outputs import FileStamp, OutputDirectory, part_name, read_stamp
-from backends.transfers.plan import PlanAction, TransferPlan, is_resumable
-from backends.transfers.states import HERE, NOTHING, FileResult, FileTransfer, ManifestEntry, PendingFile, TransferState
-
-SYNCED = "synced"
-
-
-@functools.cache
-def current_boot_id() -> str:
-    """A word for the running boot; empty where the system does not tell, and then unsynced parts are not resumed."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-
-
-def survives_reboot(part_boot: str) -> bool:
-    return part_boot != "" and part_boot in (SYNCED, current_boot_id())
-
-
-FEW = 4
-
-
-def sync_files(names: list[str], directory: int) -> None:
-    """Makes the content of these files durable. Raises OSError if the disk says no."""
-    syncfs = _syncfs()
-    if len(names) > FEW and syncfs is not None:
-        syncfs(directory)
-        return
-    for name in names:
-        try:
-            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-        except FileNotFoundError:
-            continue
-        try:
-            _sync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def sync_directories(directories: Iterable[tuple[str, ...]], opened: Callable[[tuple[str, ...]], int]) -> None:
-    """Makes the entries of these directories durable: renames into them and new directories in them."""
-    distinct = set(directories)
-    syncfs = _syncfs()
-    if len(distinct) > FEW and syncfs is not None:
-        syncfs(opened(()))
-        return
-    for directory in distinct:
-        _sync(opened(directory))
-
-
-def _sync(descriptor: int) -> None:
-    if sys.platform == "darwin":  # fsync only hands the bytes to the drive there
-        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-    else:
-        os.fsync(descriptor)
-
-
-@functools.cache
-def _syncfs() -> Callable[[int], None] | None:
-    try:
-        function = ctypes.CDLL(None, use_errno=True).syncfs
-    except (OSError, AttributeError):
-        return None
-
-    def syncfs(descriptor: int) -> None:
-        if function(descriptor) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-
-    return syncfs
-
-
-FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-def full_words(error: OSError, output: Path) -> tuple[str, str]:
-    """The reason (one word) and a sentence for an error of `FULL`: bytes, inodes or a quota are used up."""
-    if error.errno == errno.EDQUOT:
-        return "disk-quota", f"The disk quota for {output} is used up."
-    words = disk_words(error, output)
-    if "inodes" in words:
-        return "no-inodes", f"The disk of {output} takes no more files: {words}."
-    return "disk-full", f"The disk of {output} is full."
+from backends.transfers.output_directory import (
+    DISK_FULL_ERRNOS,
+    SYNCED,
+    FileStamp,
+    OutputDirectory,
+    current_boot_id,
+    describe_full_disk,
+    part_name,
+    read_stamp,
+    sync_directories,
+    sync_files,
+)
+from backends.transfers.plan import TransferPlan
+from backends.transfers.states import (
+    NOTHING,
+    PRESENT_STATES,
+    FileResult,
+    FileTransfer,
+    ManifestEntry,
+    PendingFile,
+    PlanAction,
+    TransferState,
+)
 
 
 def commit(batch: Sequence[FileTransfer], output: OutputDirectory, manifest: Manifest) -> list[FileResult]:
@@ -114,7 +47,7 @@ def commit(batch: Sequence[FileTransfer], output: OutputDirectory, manifest: Man
     outcomes, touched = [], set()
     for item in batch:
         outcomes.append(_rename_into_place(item, output))
-        if outcomes[-1].state in HERE:
+        if outcomes[-1].state in PRESENT_STATES:
             touched.add(item.row.path[:-1])
     sync_directories((*touched, *output.created()), output.directory)
     return outcomes
@@ -133,7 +66,7 @@ def _rename_into_place(item: FileTransfer, output: OutputDirectory) -> FileResul
             )
         return FileResult(item.key, TransferState.FAILED, problem.reason, str(problem), item.tries)
     except OSError as error:
-        if error.errno in FULL:
+        if error.errno in DISK_FULL_ERRNOS:
             raise
         words = f"{item.row.target}: {disk_words(error, output.path)}."
         return FileResult(item.key, TransferState.FAILED, "disk", words, item.tries)
@@ -170,7 +103,7 @@ BATCH_SIZE = 256  # files; bounds what a crash of the machine makes us fetch aga
 BATCH_DELAY = 0.2  # seconds that the first file of a batch waits for company: each batch costs three syncs
 WORTH_RESUMING = 1 << 20  # bytes; below it asking for the rest costs as much as asking for all
 
-Ended = Callable[[list[FileTransfer], list[FileResult]], None]
+OnRecorded = Callable[[list[FileTransfer], list[FileResult]], None]
 
 
 class Recorder:
@@ -200,8 +133,8 @@ class Recorder:
                 was_damaged = plan.revision == -1 and manifest.revision == 0  # and has just been set aside
                 if plan.revision != manifest.revision and not was_damaged:
                     plan = plan.again(manifest)
-                manifest.begin(_entry(FileTransfer(row)) for row in plan.rows)
-                _tidy(plan, manifest, output)
+                manifest.begin(_make_entry(FileTransfer(row)) for row in plan.rows)
+                _remove_stale_parts(plan, manifest, output)
             expected = sum(item.state is TransferState.PLANNED for item in again) if again else plan.to_fetch
             return cls(manifest, output, expected), plan
         except BaseException as error:
@@ -241,7 +174,7 @@ class Recorder:
             self._notes.append(item)
             self._changed.notify()
 
-    def run(self, ended: Ended, full: Callable[[OSError], bool]) -> None:
+    def run(self, ended: OnRecorded, full: Callable[[OSError], bool]) -> None:
         """Until every expected file is recorded.
 
         `ended` gets each batch and the outcomes of its stored files. `full` is told that the disk is full and returns
@@ -269,7 +202,7 @@ class Recorder:
             notes, self._notes = self._notes, []
             return batch, notes
 
-    def _settle(self, batch: list[FileTransfer], ended: Ended, full: Callable[[OSError], bool]) -> None:
+    def _settle(self, batch: list[FileTransfer], ended: OnRecorded, full: Callable[[OSError], bool]) -> None:
         stored = [item for item in batch if item.state is TransferState.STORED]
         others = [item for item in batch if item.state is not TransferState.STORED]
         while True:
@@ -278,10 +211,10 @@ class Recorder:
                 outcomes = commit(stored, self._output, self._manifest)
                 self._manifest.finish([*outcomes, *(item.outcome() for item in others)])
             except OSError as error:
-                if error.errno in FULL:
+                if error.errno in DISK_FULL_ERRNOS:
                     if full(error):
                         continue
-                    reason, sentence = full_words(error, self._output.path)
+                    reason, sentence = describe_full_disk(error, self._output.path)
                     state = TransferState.CANCELLED
                 else:
                     words = disk_words(error, self._output.path)
@@ -315,7 +248,7 @@ class Recorder:
             self._manifest.note_parts(parts)
 
 
-def _entry(item: FileTransfer) -> ManifestEntry:
+def _make_entry(item: FileTransfer) -> ManifestEntry:
     row = item.row
     mtime = row.replaces[1] if row.action is PlanAction.UNCHANGED and row.replaces else None
     return ManifestEntry(
@@ -323,7 +256,7 @@ def _entry(item: FileTransfer) -> ManifestEntry:
     )
 
 
-def _tidy(plan: TransferPlan, manifest: Manifest, output: OutputDirectory) -> None:
+def _remove_stale_parts(plan: TransferPlan, manifest: Manifest, output: OutputDirectory) -> None:
     """Removes what killed runs left behind and nobody can resume."""
     left = os.listdir(output.parts)  # noqa: PTH208 - by descriptor, not by name
     if not left:
@@ -334,9 +267,7 @@ def _tidy(plan: TransferPlan, manifest: Manifest, output: OutputDirectory) -> No
         entry = entries.get(name)
         if read_stamp(name, output.parts) == (-1, -1):
             continue  # a link or a directory that somebody put there: the file that wants this name says so
-        if entry is not None and (
-            is_resumable(entry) or read_stamp(name, output.parts) == (entry.size, entry.mtime_ns)
-        ):
+        if entry is not None and (entry.is_resumable or read_stamp(name, output.parts) == (entry.size, entry.mtime_ns)):
             continue
         if name not in wanted:
             output.drop(name)

@@ -9,8 +9,40 @@ from enum import StrEnum
 from backends.cancel import CancelToken
 from backends.transfers.bodies import is_html
 from backends.transfers.files import RemoteFile
-from backends.transfers.outputs import part_name
-from backends.transfers.plan import PlanAction, PlanRow
+from backends.transfers.output_directory import FileStamp, part_name, survives_reboot
+
+
+class PlanAction(StrEnum):
+    FETCH = "fetch"
+    RESUME = "resume"
+    UNCHANGED = "unchanged"
+    SKIP = "skip"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """What happens to one file. `target` is relative to the output directory, "/" between safe names.
+
+    `have`: bytes already here (of the part, or of the unchanged file). `replaces`: the file there now that may be
+    replaced. `adopt`: whatever is there is kept if it turns out to have the same content. `etag`: of the part.
+    `sha256`: of a part that is complete already. `checked_by`: of that, or of the unchanged file.
+    """
+
+    file: RemoteFile
+    target: str
+    action: PlanAction
+    have: int = 0
+    reason: str = ""
+    replaces: FileStamp | None = None
+    adopt: bool = False
+    etag: str = ""
+    sha256: str = ""
+    checked_by: str = ""
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        return tuple(self.target.split("/"))
 
 
 class TransferState(StrEnum):
@@ -25,10 +57,10 @@ class TransferState(StrEnum):
     CANCELLED = "cancelled"
 
 
-HERE = frozenset(
+PRESENT_STATES = frozenset(
     {TransferState.VERIFIED, TransferState.UNCHECKED, TransferState.UNCHANGED}
 )  # the file is there under its name
-FINAL = HERE | {TransferState.FAILED, TransferState.SKIPPED, TransferState.CANCELLED}
+FINAL_STATES = PRESENT_STATES | {TransferState.FAILED, TransferState.SKIPPED, TransferState.CANCELLED}
 
 # By what a file was verified: "digest sha256", "digest md5", ...; its length; or nothing.
 DIGEST, LENGTH, NOTHING = "digest", "length", "nothing"
@@ -60,6 +92,11 @@ class ManifestEntry:
     first_seen: int = 0
     verified_at: int | None = None
     checked_by: str = ""
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether enough is known of the part to request the rest of it."""
+        return self.etag != "" and survives_reboot(self.part_boot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +169,7 @@ class FileTransfer:
         self.sha256 = row.sha256
         self.checked_by = row.checked_by if row.action is PlanAction.UNCHANGED else ""
         self.noted = False  # whether the manifest knows of the part
-        self.recorded = self.state in FINAL  # whether it knows the end
+        self.recorded = self.state in FINAL_STATES  # whether it knows the end
         self.part = part_name(row.file.key)
         self.cancel: CancelToken | None = None
         self.delays: Iterator[float] | None = None

@@ -21,25 +21,32 @@ from backends.cancel import CancelToken
 from backends.errors import AppError, FileError, OperationCancelledError
 from backends.http import backoff
 from backends.http.errors import HttpError, RateLimitedError
-from backends.transfers import processes as worker_processes
-from backends.transfers.manifest import TransferListing
+from backends.transfers.output_directory import DISK_FULL_ERRNOS, describe_full_disk
 from backends.transfers.plan import TransferPlan
-from backends.transfers.progress import HostWait, TransferProgress, TransferSnapshot
-from backends.transfers.recorder import FULL, WORTH_RESUMING, Recorder, full_words
-from backends.transfers.states import HERE, NOTHING, FileResult, FileTransfer, PendingFile, TransferState
-from backends.transfers.worker_pool import ConcurrencyLimiter, OpenDownloader, ThreadWorkers, WorkerPool
+from backends.transfers.progress import HostWait, TransferListing, TransferProgress, TransferSnapshot
+from backends.transfers.recorder import WORTH_RESUMING, Recorder
+from backends.transfers.states import NOTHING, PRESENT_STATES, FileResult, FileTransfer, PendingFile, TransferState
+from backends.transfers.worker_pool import (
+    MAX_PROCESSES,
+    ConcurrencyLimiter,
+    OpenDownloader,
+    ProcessWorkers,
+    ThreadWorkers,
+    WorkerPool,
+    are_processes_worthwhile,
+)
 
 if TYPE_CHECKING:
     from backends.http.downloads import DownloaderSettings
 
-TRIES = 5
+MAX_TRIES = 5
 OVERLOADED = (429, 503)
 
 
-LEAST_SHOWN = 2.0  # seconds; shorter waits are over before they are read
+MIN_SHOWN_WAIT = 2.0  # seconds; shorter waits are over before they are read
 
 
-def host_of(url: str) -> str:
+def host_and_port(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
@@ -61,7 +68,7 @@ class Transfer:
         jobs: int | None = None,
         settings: DownloaderSettings | None = None,
         processes: int | None = None,
-        tries: int = TRIES,
+        tries: int = MAX_TRIES,
         delays: Callable[[], Iterator[float]] = backoff.backoff_delays,
         pause_when_full: bool = False,
     ) -> None:
@@ -148,7 +155,7 @@ class Transfer:
     def _set_aside(self, now: float) -> None:
         """Files of hosts that are to be left alone wait; those of other hosts do not wait behind them."""
         while self._not_before and self._ready:
-            host = host_of(self._ready[0].url)
+            host = host_and_port(self._ready[0].url)
             until = self._not_before.get(host, 0.0)
             if until <= now:
                 self._not_before.pop(host, None)
@@ -196,7 +203,7 @@ class Transfer:
             self._failed(item, how)
         elif isinstance(how, AppError):
             self._settle(item, TransferState.FAILED, "refused", str(how))
-        elif isinstance(how, OSError) and how.errno in FULL:
+        elif isinstance(how, OSError) and how.errno in DISK_FULL_ERRNOS:
             with self._lock:  # once it is back, another worker may begin it, and the user may resume
                 is_news = item.turn == self._turn  # else room may have been made since
                 if is_news and self._pause_when_full:
@@ -251,10 +258,10 @@ class Transfer:
             delay = backoff.with_retry_after(next(item.delays), problem.retry_after)
             due = time.monotonic() + delay
             overloaded = problem.status in OVERLOADED and self.pace.complained()
-            host = host_of(item.url)
+            host = host_and_port(item.url)
             if overloaded and isinstance(problem, RateLimitedError):
                 self._not_before[host] = max(self._not_before.get(host, 0.0), due)
-            if delay >= LEAST_SHOWN and due > self._waits.get(host, (0.0, ""))[0]:
+            if delay >= MIN_SHOWN_WAIT and due > self._waits.get(host, (0.0, ""))[0]:
                 self._waits[host] = (due, str(problem.status or problem.reason))
             item.reason, item.detail = problem.reason, str(problem)
             self._put_off(item)
@@ -318,7 +325,7 @@ class Transfer:
 
     def _tell_full(self, error: OSError) -> None:
         """A full disk pauses the run, or ends it if nobody is there to make room."""
-        reason, sentence = full_words(error, self.plan.output)
+        reason, sentence = describe_full_disk(error, self.plan.output)
         room = "Delete files there that are not needed" if reason == "no-inodes" else "Free some space"
         then = "resume" if self._pause_when_full else "start the same download again"
         problem = FileError(sentence, f"{room}, then {then}: nothing that has arrived is lost.")
@@ -359,7 +366,7 @@ class Transfer:
                 item = self._items[outcome.key]
                 item.reason, item.detail = outcome.reason, outcome.detail
                 self._progress.moved(item, outcome.state)
-                if outcome.state not in HERE and item.stored is not None:
+                if outcome.state not in PRESENT_STATES and item.stored is not None:
                     item.sha256 = item.stored.sha256  # its part is whole: another try need not fetch it
             for item in batch:
                 item.recorded = True
@@ -466,11 +473,9 @@ class Transfer:
     def _assembled(self) -> WorkerPool:
         sizes = [item.file.size for item in self._ready]
         known = sum(size for size in sizes if size is not None)
-        count = (
-            self._processes if self._processes is not None else min(os.cpu_count() or 1, worker_processes.MOST_CHILDREN)
-        )
-        worth = self._processes is not None or worker_processes.is_worth_it(len(sizes), known, sizes.count(None))
+        count = self._processes if self._processes is not None else min(os.cpu_count() or 1, MAX_PROCESSES)
+        worth = self._processes is not None or are_processes_worthwhile(len(sizes), known, sizes.count(None))
         only_http = all(item.url.startswith(("https:", "http:")) for item in self._ready)  # all that processes know
         if self._settings is None or not count or not worth or not only_http:
             return ThreadWorkers(self, self._open_downloader)
-        return worker_processes.ProcessWorkers(self, self._settings, self._open_downloader, min(count, self.pace.most))
+        return ProcessWorkers(self, self._settings, self._open_downloader, min(count, self.pace.most))

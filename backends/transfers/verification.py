@@ -24,7 +24,7 @@ from backends.transfers.manifest import FILE, Manifest
 from backends.transfers.names import OWN_DIRECTORY, is_safe
 from backends.transfers.states import NOTHING, ManifestEntry, TransferState
 
-VERIFICATION = Schema(
+VERIFICATION_SCHEMA = Schema(
     (
         Column("state", Kind.STATE, "State"),
         Column("target", Kind.TEXT, "File", keeps_end=True),
@@ -55,7 +55,7 @@ DIFFERENCES = (FileCheck.CHANGED, FileCheck.MISSING, FileCheck.EXTRA)
 
 @dataclass
 class Verification:
-    """`frame` in the schema `VERIFICATION`, by target. `absent`: files that the record itself says never arrived."""
+    """`frame` in the schema `VERIFICATION_SCHEMA`, by target. `absent`: files that the record itself says never arrived."""
 
     frame: pl.DataFrame
     counts: dict[FileCheck, int] = field(default_factory=dict)
@@ -103,7 +103,7 @@ def verify_directory(
         rows += [
             (str(FileCheck.EXTRA), name, size, None, "", "", "", "") for name, size in _extra(output, known, cancel)
         ]
-    frame = VERIFICATION.frame(rows).sort("target", "state")
+    frame = VERIFICATION_SCHEMA.frame(rows).sort("target", "state")
     counts = {finding: sum(row[0] == finding for row in rows) for finding in FileCheck}
     return Verification(frame, counts, absent, reader.bytes)
 

@@ -21,12 +21,12 @@ from backends.http.downloads import DownloaderSettings
 from backends.http.errors import HttpError, RateLimitedError
 from backends.http.policies import Mode
 from backends.http.sender import Timeouts
-from backends.transfers import worker
+from backends.transfers import fetch
 from backends.transfers.bodies import BadBodyError
 
 _LENGTH = struct.Struct("<I")
-NOT_BEGUN = "not-begun"  # a child gives an errand back untried
-MOST = 16 << 20  # bytes of one record; a batch of results has a few KB
+NOT_STARTED = "not-begun"  # a child gives an errand back untried
+MAX_MESSAGE = 16 << 20  # bytes of one record; a batch of results has a few KB
 
 
 class InitMessage(msgspec.Struct, tag=True, array_like=True):
@@ -99,11 +99,11 @@ class StatusReport(msgspec.Struct, tag=True, array_like=True):
     standings: list[JobStatus] = []
 
 
-ToChild = InitMessage | FetchJob | ControlMessage
+MessageToWorker = InitMessage | FetchJob | ControlMessage
 _encoder = msgspec.msgpack.Encoder()
 
 
-def pack_message(message: ToChild | StatusReport) -> bytes:
+def pack_message(message: MessageToWorker | StatusReport) -> bytes:
     body = _encoder.encode(message)
     return _LENGTH.pack(len(body)) + body
 
@@ -119,7 +119,7 @@ class Unpacker:
         at = 0
         while len(self._held) - at >= _LENGTH.size:
             length = _LENGTH.unpack_from(self._held, at)[0]
-            if length > MOST:
+            if length > MAX_MESSAGE:
                 raise ValueError("a record that is too long")
             begin = at + _LENGTH.size
             if len(self._held) < begin + length:
@@ -168,9 +168,9 @@ def _text(words: str) -> str:
 
 _STDIN, _STDOUT = 0, 1
 NICE = 5  # where processors are short the interface comes first
-TELL_EVERY = 0.1  # seconds between two reports of bytes
-GATHER = 0.02  # seconds that a finished file waits for others: each report wakes the interface's process
-SHORT = 0.002  # and when we have nothing else to do than what the answer to it will bring
+REPORT_EVERY = 0.1  # seconds between two reports of bytes
+REPORT_DELAY = 0.02  # seconds that a finished file waits for others: each report wakes the interface's process
+IDLE_REPORT_DELAY = 0.002  # and when we have nothing else to do than what the answer to it will bring
 
 
 class WorkerProcess:
@@ -192,7 +192,7 @@ class WorkerProcess:
 
     # Called by the thread that reads.
 
-    def obey(self, message: ToChild) -> None:
+    def obey(self, message: MessageToWorker) -> None:
         if isinstance(message, FetchJob):
             self._tokens[message.number] = CancelToken()
             self._errands.put(message)
@@ -227,16 +227,16 @@ class WorkerProcess:
             while True:
                 errand = self._errands.get_nowait()
                 del self._tokens[errand.number]
-                self._ended.append(_standing(errand, ended=True, failure=FailureMessage(NOT_BEGUN, "")))
+                self._ended.append(_make_status(errand, ended=True, failure=FailureMessage(NOT_STARTED, "")))
 
-    def _run(self, errand: FetchJob, downloader: worker.DownloaderProtocol) -> JobStatus:
+    def _run(self, errand: FetchJob, downloader: fetch.DownloaderProtocol) -> JobStatus:
         token = self._tokens[errand.number]
         try:
             self._hold(token)
-            stored = worker.fetch(errand, downloader, self._parts, lambda: self._hold(token), token)
+            stored = fetch.fetch_file(errand, downloader, self._parts, lambda: self._hold(token), token)
         except BaseException as error:
-            return _standing(errand, ended=True, failure=describe_failure(error))
-        standing = _standing(
+            return _make_status(errand, ended=True, failure=describe_failure(error))
+        standing = _make_status(
             errand, ended=True, mtime_ns=stored.mtime_ns, checked_by=stored.checked_by, note=stored.note
         )
         standing.bytes, standing.sha256 = stored.size, stored.sha256
@@ -254,11 +254,11 @@ class WorkerProcess:
             _write(pack_message(StatusReport(time.process_time())))  # we are up
             told = 0.0
             while True:
-                if self._news.wait(TELL_EVERY):
-                    time.sleep(GATHER if self._errands.qsize() > self._jobs // 2 else SHORT)
+                if self._news.wait(REPORT_EVERY):
+                    time.sleep(REPORT_DELAY if self._errands.qsize() > self._jobs // 2 else IDLE_REPORT_DELAY)
                 self._news.clear()
                 standings = [self._ended.popleft() for _ in range(len(self._ended))]
-                if time.monotonic() - told >= TELL_EVERY:
+                if time.monotonic() - told >= REPORT_EVERY:
                     told = time.monotonic()
                     standings += self._moved()
                 if standings:
@@ -270,10 +270,10 @@ class WorkerProcess:
         before = self._told
         active = list(self._active.values())
         self._told = {errand.number: errand.wire for errand in active}
-        return [_standing(one) for one in active if one.wire and one.wire != before.get(one.number)]
+        return [_make_status(one) for one in active if one.wire and one.wire != before.get(one.number)]
 
 
-def _standing(errand: FetchJob, **end: object) -> JobStatus:
+def _make_status(errand: FetchJob, **end: object) -> JobStatus:
     return JobStatus(errand.number, errand.bytes, errand.wire, errand.size, errand.etag, errand.sha256, **end)  # type: ignore[arg-type]
 
 
@@ -286,7 +286,7 @@ def _write(record: bytes) -> None:
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # what Ctrl+C means is the parent's to decide
     os.nice(NICE)
-    decoder = msgspec.msgpack.Decoder(ToChild)
+    decoder = msgspec.msgpack.Decoder(MessageToWorker)
     unpacker = Unpacker()
     bench: WorkerProcess | None = None
     try:

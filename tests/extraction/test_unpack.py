@@ -12,7 +12,7 @@ import pytest
 from backends.cancel import CancelToken
 from backends.errors import FileError, OperationCancelledError
 from backends.extraction import (
-    LISTING,
+    MEMBER_SCHEMA,
     DamagedArchiveError,
     NotAnArchiveError,
     TargetExistsError,
@@ -50,7 +50,7 @@ def test_every_kind_unpacks_with_its_top_folder_kept(form: str, tmp_path: Path) 
 def test_a_listing_says_what_is_in_it_without_unpacking(form: str, tmp_path: Path) -> None:
     before = tree(tmp_path)
     frame = list_members(stored(tmp_path, form, honest(form)))
-    assert dict(frame.schema) == LISTING.polars()
+    assert dict(frame.schema) == MEMBER_SCHEMA.polars()
     assert dict(frame.filter(frame["kind"] == "file").select("name", "size").iter_rows()) == {
         name: len(content) for name, content in CONTENT.items()
     }

@@ -10,8 +10,8 @@ import pytest
 
 from backends.cancel import CancelToken
 from backends.errors import OperationCancelledError
+from backends.extraction.extractor import extract_downloads
 from backends.extraction.limits import ExtractionLimits
-from backends.extraction.unpack import extract_downloads
 from backends.transfers.manifest import Manifest
 from backends.transfers.states import FileResult, ManifestEntry, PendingFile, TransferState
 

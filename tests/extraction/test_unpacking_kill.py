@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from backends.cancel import CancelToken
-from backends.extraction.unpack import extract_downloads
+from backends.extraction.extractor import extract_downloads
 from tests.crash_injection import KilledRuns
 from tests.extraction.test_unpacked_downloads import downloaded, zipped
 
 CODE = """
 from pathlib import Path
 from backends.cancel import CancelToken
-from backends.extraction.unpack import unpack_downloads
+from backends.extraction.extractor import unpack_downloads
 def run(output):
     told = unpack_downloads(Path(output), None, CancelToken())
     assert not told.problems, told.problems

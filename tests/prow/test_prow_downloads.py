@@ -12,7 +12,8 @@ from backends.prow.builds import BuildList
 from backends.prow.files import FolderFiles, TreeFiles
 from backends.resources import Resource, gather
 from backends.transfers.files import RemoteFile
-from backends.transfers.plan import PlanAction, make_plan
+from backends.transfers.plan import make_plan
+from backends.transfers.states import PlanAction
 from backends.transfers.transfer import Transfer
 from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket

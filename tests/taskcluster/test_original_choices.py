@@ -19,7 +19,7 @@ from backends.taskcluster.original_layout_places import Folder, Source, fill
 from backends.taskcluster.queue import Deployment
 from backends.transfers.files import RemoteFile
 from backends.transfers.manifest import Manifest
-from backends.transfers.outputs import OutputDirectory
+from backends.transfers.output_directory import OutputDirectory
 from backends.transfers.plan import make_plan
 from backends.transfers.states import ManifestEntry
 from tests.extraction.making import made

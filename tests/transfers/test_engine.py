@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from backends.errors import FileError
-from backends.transfers import worker
+from backends.transfers import fetch
 from backends.transfers.files import RemoteFile
-from backends.transfers.manifest import TRANSFER_SCHEMA, Manifest
+from backends.transfers.manifest import Manifest
+from backends.transfers.progress import TRANSFER_SCHEMA
 from backends.transfers.recorder import WORTH_RESUMING
 from backends.transfers.states import TransferState
 from backends.transfers.transfer import Transfer
@@ -344,7 +345,7 @@ def test_snapshot_and_frame_add_up(site: Site, runner: Runner) -> None:
 
 
 def test_downloader_that_cannot_be_opened_ends_the_run(site: Site, runner: Runner) -> None:
-    def broken() -> worker.DownloaderProtocol:
+    def broken() -> fetch.DownloaderProtocol:
         raise RuntimeError("no sockets")
 
     transfer = Transfer(runner.plan(file(site, "/a")), open_downloader=broken)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from backends.errors import FileError
-from backends.transfers import worker
+from backends.transfers import fetch
 from backends.transfers.states import FileTransfer
 from backends.transfers.transfer import Transfer
 from tests.transfers.conftest import Runner, ends, file
@@ -26,7 +26,7 @@ def fill_disk(monkeypatch: pytest.MonkeyPatch, full: threading.Event) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return write(descriptor, chunk)
 
-    monkeypatch.setattr(worker.os, "write", writing)
+    monkeypatch.setattr(fetch.os, "write", writing)
 
 
 def test_full_disk_stops_the_run_with_one_sentence(site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +80,7 @@ def test_inodes_and_quotas_that_are_used_up_are_not_called_a_full_disk(
         raise OSError(number, os.strerror(number))
 
     blocks = os.statvfs_result((4096, 4096, 1000, 500, 500, 1000, free_inodes, free_inodes, 0, 255))
-    monkeypatch.setattr(worker.os, "write", refuse)
+    monkeypatch.setattr(fetch.os, "write", refuse)
     monkeypatch.setattr(os, "statvfs", lambda _: blocks)
     site.add("/a", b"content")
     transfer = runner.start(file(site, "/a"))

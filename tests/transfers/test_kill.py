@@ -16,10 +16,9 @@ import pytest
 
 from backends.transfers import recorder
 from backends.transfers.manifest import Manifest
-from backends.transfers.outputs import OutputDirectory
-from backends.transfers.plan import PlanAction
+from backends.transfers.output_directory import OutputDirectory
 from backends.transfers.recorder import WORTH_RESUMING
-from backends.transfers.states import HERE
+from backends.transfers.states import PRESENT_STATES, PlanAction
 from tests.crash_injection import KilledRuns
 from tests.transfers.conftest import Runner, ends, file
 from tests.transfers.site import Site, stall
@@ -209,7 +208,7 @@ def test_killed_before_any_step_on_the_disk_the_next_run_ends_with_the_newer_fil
             with Manifest.read(output) as manifest:
                 entries = manifest.entries().values()
             digest = hashlib.sha256(new).hexdigest()
-            assert {(one.state in HERE, one.sha256) for one in entries} == {(True, digest)}, step
+            assert {(one.state in PRESENT_STATES, one.sha256) for one in entries} == {(True, digest)}, step
             if not killed:
                 break
             steps += 1

@@ -11,9 +11,9 @@ from backends.errors import AppError, OperationCancelledError
 from backends.http.errors import HttpError, NotFoundError, RateLimitedError
 from backends.transfers.bodies import BadBodyError
 from backends.transfers.worker_process import (
-    MOST,
+    MAX_MESSAGE,
     ControlMessage,
-    ToChild,
+    MessageToWorker,
     Unpacker,
     describe_failure,
     make_error,
@@ -30,12 +30,12 @@ def test_records_come_out_as_they_went_in_however_the_pipe_cuts_them(numbers: li
         size = cuts[turn % len(cuts)]
         got += unpacker.feed(stream[at : at + size])
         at, turn = at + size, turn + 1
-    assert [msgspec.msgpack.decode(record, type=ToChild) for record in got] == sent
+    assert [msgspec.msgpack.decode(record, type=MessageToWorker) for record in got] == sent
 
 
 def test_garbage_on_the_pipe_is_no_memory_for_us() -> None:
     with pytest.raises(ValueError, match="too long"):
-        list(Unpacker().feed((MOST + 1).to_bytes(4, "little")))
+        list(Unpacker().feed((MAX_MESSAGE + 1).to_bytes(4, "little")))
 
 
 @pytest.mark.parametrize(

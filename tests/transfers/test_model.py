@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from backends.errors import OperationCancelledError
 from backends.http.errors import IncompleteBodyError, NetworkError, NotFoundError, ServerError
-from backends.transfers import recorder, worker
+from backends.transfers import fetch, recorder
 from backends.transfers.files import RemoteFile
 from backends.transfers.manifest import Manifest
-from backends.transfers.plan import PlanAction, make_plan
-from backends.transfers.states import FINAL
+from backends.transfers.plan import make_plan
+from backends.transfers.states import FINAL_STATES, PlanAction
 from backends.transfers.transfer import Transfer
 from tests.transfers.conftest import ends
 
@@ -103,8 +103,8 @@ def test_no_fault_puts_wrong_bytes_under_a_final_name_and_a_good_run_completes(
         done: set[str] = set()
         for faults in [*runs, []]:
             server = FakeServer(contents, list(faults))
-            worth, at_once = recorder.WORTH_RESUMING, worker.AT_ONCE
-            recorder.WORTH_RESUMING, worker.AT_ONCE = 1, 10 if several else -1
+            worth, at_once = recorder.WORTH_RESUMING, fetch.AT_ONCE
+            recorder.WORTH_RESUMING, fetch.AT_ONCE = 1, 10 if several else -1
             try:
                 plan = make_plan(files, output)
                 transfer = Transfer(
@@ -114,11 +114,11 @@ def test_no_fault_puts_wrong_bytes_under_a_final_name_and_a_good_run_completes(
                 transfer.start()
                 assert transfer.wait(30)
             finally:
-                recorder.WORTH_RESUMING, worker.AT_ONCE = worth, at_once
+                recorder.WORTH_RESUMING, fetch.AT_ONCE = worth, at_once
             found = ends(transfer)
             assert {row.file.key for row in plan.rows if row.action is PlanAction.UNCHANGED} == done
             assert done.isdisjoint(server.asked)
-            assert {state for state, _ in found.values()} <= {str(state) for state in FINAL}
+            assert {state for state, _ in found.values()} <= {str(state) for state in FINAL_STATES}
             done = {key for key, (state, _) in found.items() if state in ("verified", "unchanged")}
             on_disk = {path.name: path.read_bytes() for path in (output / "d").glob("*")}
             assert on_disk == {key[-1]: contents[key] for key in done}

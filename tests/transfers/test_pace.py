@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.transfers.worker_pool import JOBS, JOBS_FOR_SMALL, QUIET, ConcurrencyLimiter
+from backends.transfers.worker_pool import JOBS, JOBS_FOR_SMALL, QUIET_TIME, ConcurrencyLimiter
 
 SMALL = [100_000] * 3
 
@@ -43,7 +43,7 @@ def test_server_that_complains_is_asked_less_at_once_and_long() -> None:
     for _ in range(64):
         pace.complained()
     assert pace.allowed == 32, "64 refusals of one moment are one complaint"
-    later(pace, clock, QUIET - 1)
+    later(pace, clock, QUIET_TIME - 1)
     assert pace.allowed == 32 and pace.shrunk
     later(pace, clock, 60)
     assert pace.allowed == 64 and not pace.shrunk, "one broken file must not slow down the rest of ten thousand"

@@ -8,7 +8,8 @@ import pytest
 from backends.cancel import CancelToken
 from backends.errors import OperationCancelledError
 from backends.transfers.files import RemoteFile
-from backends.transfers.plan import PLAN_SCHEMA, PlanAction, make_plan
+from backends.transfers.plan import PLAN_SCHEMA, make_plan
+from backends.transfers.states import PlanAction
 from tests.transfers.conftest import Runner, file
 from tests.transfers.site import Site
 

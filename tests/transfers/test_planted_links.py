@@ -10,8 +10,8 @@ import pytest
 
 from backends.cancel import CancelToken
 from backends.errors import FileError
-from backends.extraction.unpack import extract_downloads
-from backends.transfers.outputs import part_name
+from backends.extraction.extractor import extract_downloads
+from backends.transfers.output_directory import part_name
 from tests.extraction.test_unpacked_downloads import zipped
 from tests.taskcluster import test_original_layout_kill as layout
 from tests.transfers.conftest import Runner, ends, file

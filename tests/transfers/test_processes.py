@@ -14,8 +14,8 @@ import pytest
 
 from backends.errors import FileError
 from backends.http import Http, Identity
-from backends.transfers import processes
-from backends.transfers.outputs import OutputDirectory
+from backends.transfers import worker_pool
+from backends.transfers.output_directory import OutputDirectory
 from backends.transfers.recorder import WORTH_RESUMING
 from backends.transfers.transfer import Transfer
 from tests.transfers.conftest import Runner, ends, file
@@ -27,7 +27,7 @@ from tests.transfers.test_kill import kill, launch, verified
 @pytest.fixture(autouse=True)
 def only_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """No threads before the children are up: what these tests see was done by children."""
-    monkeypatch.setattr(processes, "VANGUARD", 0)
+    monkeypatch.setattr(worker_pool, "VANGUARD", 0)
 
 
 def start(runner: Runner, *files: object, processes: int = 2, **options: object) -> Transfer:
@@ -171,10 +171,10 @@ def test_killed_child_costs_no_file(site: Site, runner: Runner) -> None:
 def test_children_that_keep_dying_are_replaced_by_threads(
     site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes.sys, "executable", "/bin/false")
+    monkeypatch.setattr(worker_pool.sys, "executable", "/bin/false")
     site.add("/a", b"a")
     assert run(runner, file(site, "/a")) == {"/a": VERIFIED}
-    monkeypatch.setattr(processes.sys, "executable", "/nonexistent")
+    monkeypatch.setattr(worker_pool.sys, "executable", "/nonexistent")
     site.add("/b", b"b")
     assert run(runner, file(site, "/b")) == {"/b": VERIFIED}
 
@@ -217,13 +217,13 @@ def test_killed_in_the_middle_of_many_then_finished_every_file_is_right(site: Si
 
 def test_full_disk_stops_the_run_with_one_sentence(site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     """The child cannot be patched: its reports are."""
-    said = processes.make_error
-    monkeypatch.setattr(processes, "raised", lambda failure: OSError(errno.ENOSPC, "full"))
+    said = worker_pool.make_error
+    monkeypatch.setattr(worker_pool, "raised", lambda failure: OSError(errno.ENOSPC, "full"))
     files = [file(site, f"/{number}") for number in range(200)]
     transfer = start(runner, *files, jobs=4)
     assert transfer.wait(20) and set(ends(transfer).values()) == {("cancelled", "disk-full")}
     assert isinstance(transfer.snapshot().problem, FileError)
-    monkeypatch.setattr(processes, "raised", said)
+    monkeypatch.setattr(worker_pool, "raised", said)
     for one in files:
         site.add(one.key, b"content")
     assert set(run(runner, *files).values()) == {VERIFIED}

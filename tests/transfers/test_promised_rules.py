@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from backends.transfers import processes, recorder
+from backends.transfers import recorder, worker_pool
 from backends.transfers.manifest import Manifest
 from backends.transfers.names import assign, is_safe
-from backends.transfers.plan import PlanAction
+from backends.transfers.states import PlanAction
 from tests.transfers.conftest import Runner, ends, file
 from tests.transfers.site import Handler, Site, stall, status
 from tests.transfers.test_engine import BIG, wait_until_active
@@ -52,7 +52,7 @@ class Gate:
 def test_small_files_are_fetched_64_at_a_time_where_only_waiting_limits(
     site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    monkeypatch.setattr(processes, "VANGUARD", 0)
+    monkeypatch.setattr(worker_pool, "VANGUARD", 0)
     gate = Gate(64)
     files = [file(site, f"/{number}", size=7) for number in range(200)]
     for one in files:
@@ -145,8 +145,10 @@ def test_names_of_earlier_runs_leave_room_for_the_longest_hash(length: int) -> N
 def test_a_file_taken_out_while_its_process_dies_is_not_put_back_in_line(
     site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes, "VANGUARD", 0)
-    monkeypatch.setattr(processes.ProcessWorkers, "_call_back", lambda *_: None)  # the message is lost with the process
+    monkeypatch.setattr(worker_pool, "VANGUARD", 0)
+    monkeypatch.setattr(
+        worker_pool.ProcessWorkers, "_call_back", lambda *_: None
+    )  # the message is lost with the process
     release = threading.Event()
     site.add("/a", BIG, stall(10, release))
     site.add("/b", b"b")
@@ -165,8 +167,8 @@ def test_a_file_taken_out_while_its_process_dies_is_not_put_back_in_line(
 def test_stopping_while_a_process_dies_ends_the_run(
     site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes, "VANGUARD", 0)
-    monkeypatch.setattr(processes.ProcessWorkers, "_call_back", lambda *_: None)
+    monkeypatch.setattr(worker_pool, "VANGUARD", 0)
+    monkeypatch.setattr(worker_pool.ProcessWorkers, "_call_back", lambda *_: None)
     release = threading.Event()
     site.add("/a", BIG, stall(10, release))
     settings = runner.http.downloader_settings()

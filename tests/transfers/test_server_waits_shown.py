@@ -42,7 +42,7 @@ def test_a_headless_download_says_that_it_waits(site: Site, tmp_path: Path, caps
     files = [file(site, path) for path in refusing(site, "3")]
     session = Session(load())
     try:
-        code = download.carry_out(
+        code = download.run_download(
             session, files, tmp_path / "out", cancel=CancelToken(), overwrite=False, rehash=False, dry=False
         )
     finally:

@@ -9,7 +9,7 @@ import pytest
 
 from backends.cancel import CancelToken
 from backends.errors import OperationCancelledError
-from backends.extraction.unpack import extract_downloads
+from backends.extraction.extractor import extract_downloads
 from backends.transfers.files import RemoteFile
 from backends.transfers.verification import Verification, verify_directory
 from tests.commands.calling import Caller

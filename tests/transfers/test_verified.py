@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from backends.transfers.manifest import Manifest
-from backends.transfers.plan import PlanAction
+from backends.transfers.states import PlanAction
 from tests.transfers.conftest import Runner, file
 from tests.transfers.site import Answer, Handler, Site, raw, status
 

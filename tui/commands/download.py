@@ -14,9 +14,9 @@ import click
 
 from backends.cancel import CancelToken
 from backends.frames.formats import format_bytes, safe_text
-from backends.transfers.plan import PlanAction, TransferPlan, make_plan
+from backends.transfers.plan import TransferPlan, make_plan
 from backends.transfers.progress import TransferSnapshot
-from backends.transfers.states import HERE, TransferState
+from backends.transfers.states import PRESENT_STATES, PlanAction, TransferState
 from backends.transfers.transfer import Transfer
 from tui.commands.output import Progress, say
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from backends.session import Session
     from backends.transfers.files import RemoteFile
 
-LISTED = 20  # failures named on stderr; the manifest has all of them
+MAX_LISTED = 20  # failures named on stderr; the manifest has all of them
 
 
-def carry_out(
+def run_download(
     session: Session,
     files: list[RemoteFile],
     output: Path,
@@ -44,7 +44,7 @@ def carry_out(
     say(summary(plan))
     for warning in plan.warnings:
         say(f"note: {safe_text(warning)}")
-    unlisted = say_skipped(plan)
+    unlisted = print_skipped(plan)
     if dry:
         click.echo(plan.tree(200))
         return int(unlisted)
@@ -64,12 +64,12 @@ def carry_out(
                     told.add(wait.host)
                     progress.clear()
                     say(f"note: {safe_text(wait.text)}; files of other servers go on")
-            progress.show(_line(transfer.snapshot))
+            progress.show(_progress_line(transfer.snapshot))
         progress.clear()
-    return _told(transfer, output, interrupted.is_set()) or int(unlisted)
+    return _print_result(transfer, output, interrupted.is_set()) or int(unlisted)
 
 
-def say_skipped(plan: TransferPlan) -> bool:
+def print_skipped(plan: TransferPlan) -> bool:
     """Says for each reason how many files are skipped for it; returns whether some could not even be listed."""
     reasons = Counter(row.reason for row in plan.rows if row.action is PlanAction.SKIP)
     for reason, count in sorted(reasons.items()):
@@ -95,7 +95,7 @@ def _interruptible(transfer: Transfer) -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _line(look: Callable[[], TransferSnapshot]) -> Callable[[], str]:
+def _progress_line(look: Callable[[], TransferSnapshot]) -> Callable[[], str]:
     def line() -> str:
         now = look()
         left = f", {now.eta:,.0f} s left" if now.eta is not None else ""
@@ -128,24 +128,26 @@ def summary(plan: TransferPlan) -> str:
     )
 
 
-def _told(transfer: Transfer, output: Path, interrupted: bool) -> int:
+def _print_result(transfer: Transfer, output: Path, interrupted: bool) -> int:
     end = transfer.snapshot()
     say(", ".join(f"{count:,} {state}" for state, count in end.counts.items() if count) + f" in {output}")
     frame = transfer.frame()
     if end.counts.get(TransferState.VERIFIED):
-        say(f"verified by {checks_words(frame)}")
+        say(f"verified by {count_checks(frame)}")
     if end.counts.get(TransferState.UNCHECKED):
         say("note: unchecked files came without a length and without a digest: whether they are complete is not known")
-    noted = frame.filter(frame["state"].is_in(HERE) & (frame["detail"] != ""))
-    for row in noted.head(LISTED).iter_rows(named=True):
+    noted = frame.filter(frame["state"].is_in(PRESENT_STATES) & (frame["detail"] != ""))
+    for row in noted.head(MAX_LISTED).iter_rows(named=True):
         say(f"note: {row['target']}: {safe_text(row['detail'])}")
-    if len(noted) > LISTED:
-        say(f"… and {len(noted) - LISTED:,} more such notes; all are in {output / '.ciexplore' / 'manifest.sqlite'}")
+    if len(noted) > MAX_LISTED:
+        say(
+            f"… and {len(noted) - MAX_LISTED:,} more such notes; all are in {output / '.ciexplore' / 'manifest.sqlite'}"
+        )
     failed = frame.filter(frame["state"] == TransferState.FAILED.value)
-    for row in failed.head(LISTED).iter_rows(named=True):
+    for row in failed.head(MAX_LISTED).iter_rows(named=True):
         say(f"failed: {row['target']}: {row['reason']}. {safe_text(row['detail'])}")
-    if len(failed) > LISTED:
-        say(f"… and {len(failed) - LISTED:,} more; all are in {output / '.ciexplore' / 'manifest.sqlite'}")
+    if len(failed) > MAX_LISTED:
+        say(f"… and {len(failed) - MAX_LISTED:,} more; all are in {output / '.ciexplore' / 'manifest.sqlite'}")
     if end.problem is not None:
         say(str(end.problem))
     if interrupted:
@@ -154,7 +156,7 @@ def _told(transfer: Transfer, output: Path, interrupted: bool) -> int:
     return 1 if end.failed or end.counts.get(TransferState.CANCELLED, 0) else 0
 
 
-def checks_words(frame: pl.DataFrame) -> str:
+def count_checks(frame: pl.DataFrame) -> str:
     """How many of the verified files by what: "digest md5 (300), length (12)"."""
     counts = (
         frame.filter(frame["state"] == TransferState.VERIFIED.value)["checked_by"].value_counts().sort("checked_by")
@@ -162,9 +164,9 @@ def checks_words(frame: pl.DataFrame) -> str:
     return ", ".join(f"{what} ({count:,})" for what, count in counts.iter_rows())
 
 
-def unpack_what_came(files: list[RemoteFile], output: Path, cancel: CancelToken) -> int:
+def extract_archives(files: list[RemoteFile], output: Path, cancel: CancelToken) -> int:
     """Unpacks the archives among these files, says what came of it, and returns the exit code: 1 if one was not."""
-    from backends.extraction.unpack import extract_downloads
+    from backends.extraction.extractor import extract_downloads
 
     progress = Progress()
     try:
@@ -175,11 +177,11 @@ def unpack_what_came(files: list[RemoteFile], output: Path, cancel: CancelToken)
         progress.clear()
     kept = f", {told.kept:,} {'was' if told.kept == 1 else 'were'} unpacked already" if told.kept else ""
     say(f"{told.unpacked:,} archive{'s' * (told.unpacked != 1)} unpacked{kept}")
-    for archive, name, why in told.skipped[:LISTED]:
+    for archive, name, why in told.skipped[:MAX_LISTED]:
         say(f"note: {safe_text(archive)}: {safe_text(name)} was left out: {why}")
-    for archive, why in told.problems[:LISTED]:
+    for archive, why in told.problems[:MAX_LISTED]:
         say(f"not unpacked: {safe_text(archive)}: {safe_text(why)}")
-    for left in (told.skipped[LISTED:], told.problems[LISTED:]):
+    for left in (told.skipped[MAX_LISTED:], told.problems[MAX_LISTED:]):
         if left:
             say(f"… and {len(left):,} more")
     return 1 if told.problems else 0

@@ -12,7 +12,7 @@ from backends.taskcluster.original_download import OriginalDownload, placed_word
 from backends.taskcluster.original_layout import Choices
 from backends.taskcluster.original_layout_data import Placed
 from backends.taskcluster.selections import only
-from tui.commands.download import LISTED, carry_out
+from tui.commands.download import MAX_LISTED, run_download
 from tui.commands.output import Progress, say
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def carry_out_original(
     files = _listed(work, cancel)
     for note in work.notes:
         say(f"note: {safe_text(note)}")
-    code = carry_out(session, files, output, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry)
+    code = run_download(session, files, output, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry)
     if dry:
         return code
     if code == 130:
@@ -92,11 +92,11 @@ def _listed(work: OriginalDownload, cancel: CancelToken) -> list[RemoteFile]:
 
 def _told(placed: Placed, code: int, number: int) -> int:
     say(placed_words(placed, number))
-    for note in placed.notes[:LISTED]:
+    for note in placed.notes[:MAX_LISTED]:
         say(f"note: {safe_text(note)}")
-    for what, why in placed.problems[:LISTED]:
+    for what, why in placed.problems[:MAX_LISTED]:
         say(f"failed: {safe_text(what)}: {safe_text(why)}")
-    for left in (placed.notes[LISTED:], placed.problems[LISTED:]):
+    for left in (placed.notes[MAX_LISTED:], placed.problems[MAX_LISTED:]):
         if left:
             say(f"… and {len(left):,} more")
     return code or (1 if placed.problems else 0)

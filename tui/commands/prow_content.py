@@ -190,7 +190,7 @@ def download(
     DIR mirrors the bucket: DIR/BUCKET/logs/JOB/BUILD/... can be opened as file:///DIR/BUCKET/logs/JOB. Hashes are
     checked on the bytes that the bucket stores; compressed ones are then unpacked.
     """
-    from tui.commands.download import carry_out
+    from tui.commands.download import run_download
 
     with prow_session(mode, gcs_url, gcsweb_url, bucket, jobs=jobs) as (session, cancel):
         place = Path(output).expanduser().absolute()
@@ -198,7 +198,7 @@ def download(
         if is_there := [file for file in files if file.url.partition("?")[0] == place.joinpath(*file.parts).as_uri()]:
             words = "1 file is" if len(is_there) == 1 else f"{len(is_there):,} files are"
             raise UsageError(f"{words} in {place} already.", "Name another directory.")
-        return carry_out(session, files, place, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
+        return run_download(session, files, place, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
 
 
 def _files(

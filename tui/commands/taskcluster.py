@@ -173,7 +173,7 @@ def download(
     Each file is checked and recorded in DIR/.ciexplore; the same command again fetches only what is missing. With
     --layout artifact-downloader the files go where that tool would put them.
     """
-    from tui.commands.download import carry_out, unpack_what_came
+    from tui.commands.download import run_download, extract_archives
     from tui.commands.original_layout import carry_out_original
 
     choices = layout_choices(layout, resume, globs, chosen)
@@ -187,10 +187,10 @@ def download(
                 rehash=rehash, dry=dry_run,
             )  # fmt: skip
         files = _files(session, cancel, locator, text, globs)
-        code = carry_out(session, files, place, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
+        code = run_download(session, files, place, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
         if not unpacking or dry_run or code == 130:
             return code
-        return unpack_what_came(files, place, cancel) or code
+        return extract_archives(files, place, cancel) or code
 
 
 def _files(session: Session, cancel: CancelToken, locator: str, text: str, globs: tuple[str, ...]) -> list[RemoteFile]:

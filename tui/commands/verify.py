@@ -25,7 +25,7 @@ def verify(directory: Path, everything: bool, extra: bool, columns: str | None, 
     """
     from backends.cancel import CancelToken
     from backends.frames.formats import format_bytes
-    from backends.transfers.verification import VERIFICATION, FileCheck, verify_directory
+    from backends.transfers.verification import VERIFICATION_SCHEMA, FileCheck, verify_directory
     from tui.commands.listing import _heeding_ctrl_c
 
     place, cancel, progress = directory.expanduser().absolute(), CancelToken(), Progress()
@@ -41,7 +41,7 @@ def verify(directory: Path, everything: bool, extra: bool, columns: str | None, 
     frame = found.frame
     if not everything:
         frame = frame.filter(frame["state"] != FileCheck.UNCHANGED.value)
-    emit(frame, VERIFICATION, columns=columns, **options)
+    emit(frame, VERIFICATION_SCHEMA, columns=columns, **options)
     counts = [f"{count:,} {finding}" for finding, count in found.counts.items() if count]
     say(f"{', '.join(counts) or 'no file is recorded'} in {place} ({format_bytes(found.bytes)} read)")
     if found.absent:
@@ -51,13 +51,13 @@ def verify(directory: Path, everything: bool, extra: bool, columns: str | None, 
 
 def _made_of_downloads(output: Path) -> set[str]:
     """Unpacked trees, and in ArtifactDownloader's layout the data directories and the files about the run."""
-    from backends.extraction.trees import result_paths
+    from backends.extraction.trees import read_result_paths
     from backends.taskcluster.original_layout_data import CONFIG_FILE, FILES_FILE, GROUP_FILE, TASKS_FILE
     from backends.transfers.names import OWN_DIRECTORY
 
     if not (output / OWN_DIRECTORY).is_dir():
         return set()
-    made = result_paths(output)
+    made = read_result_paths(output)
     for group, run in {tuple(path.split("/")[:2]) for path in made if path.count("/") >= 4}:
         names = (CONFIG_FILE, FILES_FILE, GROUP_FILE, TASKS_FILE)
         made |= {f"{group}/{GROUP_FILE}", *(f"{group}/{run}/{name}" for name in names)}

@@ -18,9 +18,8 @@ from backends.cancel import CancelToken
 from backends.errors import AppError
 from backends.frames.formats import format_bytes, safe_text
 from backends.resources import Finished
-from backends.transfers.manifest import TRANSFER_SCHEMA
 from backends.transfers.plan import TransferPlan
-from backends.transfers.progress import TransferSnapshot
+from backends.transfers.progress import TRANSFER_SCHEMA, TransferSnapshot
 from backends.transfers.states import TransferState
 from backends.transfers.transfer import Transfer
 from tui import crash_log

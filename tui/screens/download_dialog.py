@@ -20,7 +20,8 @@ from backends.errors import AppError, OperationCancelledError
 from backends.frames.formats import format_bytes, safe_text
 from backends.resources import Finished, Prepared, Progress
 from backends.transfers.files import RemoteFile, select_files
-from backends.transfers.plan import PlanAction, TransferPlan, make_plan
+from backends.transfers.plan import TransferPlan, make_plan
+from backends.transfers.states import PlanAction
 from tui import crash_log
 from tui.widgets.ticked import Tick
 
@@ -203,7 +204,7 @@ class DownloadDialog(ModalScreen[Agreed | None]):
 
 def unpacked(output: Path, keys: Sequence[str], cancel: CancelToken, progress: Progress) -> Finished:
     """Unpacks the archives among what was downloaded. In a worker thread; raises `AppError`s."""
-    from backends.extraction.unpack import extract_downloads
+    from backends.extraction.extractor import extract_downloads
 
     told = extract_downloads(output, keys, cancel, lambda done, total: progress(f"unpacking, {done:,} of {total:,}"))
     words = f"{told.unpacked:,} archive{'s' * (told.unpacked != 1)} unpacked"

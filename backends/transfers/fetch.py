@@ -16,9 +16,17 @@ from backends.cancel import CancelToken
 from backends.errors import AppError
 from backends.http.errors import HttpError, UnexpectedResponseError
 from backends.transfers import digests
-from backends.transfers.bodies import HEAD, BadBodyError, Decoder, begins_as_html, decoder, may_be_page, page_instead
+from backends.transfers.bodies import (
+    HEAD,
+    BadBodyError,
+    BodyDecoder,
+    html_page_error,
+    make_decoder,
+    may_be_html_page,
+    starts_like_html,
+)
 from backends.transfers.digests import DigestScope
-from backends.transfers.outputs import PARTS
+from backends.transfers.output_directory import PARTS
 from backends.transfers.states import DIGEST, LENGTH, NOTHING, PendingFile
 
 _READ = 1 << 20
@@ -80,7 +88,7 @@ class FetchRequest(Protocol):
         ...
 
 
-def fetch(
+def fetch_file(
     item: FetchRequest, downloader: DownloaderProtocol, parts: int, hold: Callable[[], None], cancel: CancelToken
 ) -> PendingFile:
     """Brings the file into its part below the directory `parts` (a descriptor).
@@ -165,7 +173,7 @@ class _Attempt:
 
     def _receive(self, stream: DownloadStream, asked: int) -> PendingFile:
         item, headers = self._item, stream.headers
-        undo = decoder(stream.encoding, self._place)
+        undo = make_decoder(stream.encoding, self._place)
         encoding = "" if undo is None else stream.encoding.strip().lower()
         offset = self._offset(stream, asked, encoded=undo is not None)
         length = _number(headers.get("content-length"))
@@ -173,16 +181,16 @@ class _Attempt:
             headers, (hop for _, hop in stream.hops), encoding=encoding, partial=stream.status == 206
         )
         listed = None if _is_stored_size(item.expected, headers, encoded=undo is not None) else item.expected
-        self._page = not item.is_html and may_be_page(self._place, headers.get("content-type", ""))
+        self._page = not item.is_html and may_be_html_page(self._place, headers.get("content-type", ""))
         sizes = {size for size in (listed, promised.content_length) if size is not None}
         if undo is None and length is not None:
             sizes.add(offset + length)
         if len(sizes) > 1:
-            if self._page and (head := next(iter(stream.chunks()), b"")) and begins_as_html(head):
-                raise page_instead(self._place, head)
+            if self._page and (head := next(iter(stream.chunks()), b"")) and starts_like_html(head):
+                raise html_page_error(self._place, head)
             raise self._wrong_length(max(sizes), min(sizes))
         size = min(sizes, default=None)
-        item.etag = _version(headers) if undo is None else ""
+        item.etag = _content_version(headers) if undo is None else ""
         item.size = size
         encoded = undo is not None
         content = {
@@ -227,8 +235,8 @@ class _Attempt:
             )
         # What the listing or the store itself confirms is the file, whatever it looks like.
         is_confirmed = is_listed or (verdict.kept and verdict.kept.source.startswith("x-"))
-        if self._page and not is_confirmed and begins_as_html(head := os.pread(self._part, HEAD, 0)):
-            raise page_instead(self._place, head)
+        if self._page and not is_confirmed and starts_like_html(head := os.pread(self._part, HEAD, 0)):
+            raise html_page_error(self._place, head)
         if verdict.kept is not None:
             checked_by = f"{DIGEST} {verdict.kept.algorithm}"
         else:
@@ -241,7 +249,7 @@ class _Attempt:
         if stream.status != 206:
             return 0
         found = _CONTENT_RANGE.match(stream.headers.get("content-range", ""))
-        same = stream.headers.get("etag") is None or _version(stream.headers) == self._item.etag
+        same = stream.headers.get("etag") is None or _content_version(stream.headers) == self._item.etag
         right = found is not None and int(found[1]) == asked and not encoded and same
         if asked and right:
             return asked
@@ -285,7 +293,7 @@ class _Attempt:
     def _write_decoded(
         self,
         stream: DownloadStream,
-        undo: Decoder,
+        undo: BodyDecoder,
         content: list[digests.HashFunction],
         transfer: list[digests.HashFunction],
         size: int | None,
@@ -339,7 +347,7 @@ class _Attempt:
         return PendingFile(item.key, found.st_size, item.wire, sha256, found.st_mtime_ns, item.tries, checked_by, note)
 
 
-def _version(headers: Mapping[str, str]) -> str:
+def _content_version(headers: Mapping[str, str]) -> str:
     """What tells this content from any other at its address: a strong ETag, or the generation that Google's JSON API
     gives instead; no server can be asked on condition of the latter, but its answer says which one it is of."""
     etag, generation = headers.get("etag", ""), headers.get("x-goog-generation", "")

@@ -16,12 +16,11 @@ from backends.cancel import CancelToken
 from backends.errors import FileError
 from backends.extraction.limits import ExtractionBudget, ExtractionLimits, TargetExistsError, is_archive
 from backends.extraction.members import DIRECTORY, FILE, ArchiveMember, read_members
-from backends.extraction.trees import BATCH, ExtractedTrees, ExtractPaths, Place, StagedTree
-from backends.transfers import recorder
+from backends.extraction.trees import BATCH, ExtractedTrees, ExtractPath, ExtractPaths, StagedTree
 from backends.transfers.manifest import Manifest
 from backends.transfers.names import is_safe
-from backends.transfers.outputs import OutputDirectory, read_stamp
-from backends.transfers.states import HERE, ManifestEntry
+from backends.transfers.output_directory import OutputDirectory, read_stamp, sync_files
+from backends.transfers.states import PRESENT_STATES, ManifestEntry
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -54,18 +53,18 @@ def extract(
         tree = DirectoryTree(hidden)
         try:
             unpacked = extract_into(archive, tree, limits=limits, cancel=cancel)
-            _name(hidden, target)
+            _rename_durably(hidden, target)
         finally:
             tree.close()
             shutil.rmtree(hidden, ignore_errors=True)
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise TargetExistsError(f"{target} appeared meanwhile.", "Move it away, then unpack again.") from error
-        raise not_unpacked(archive, target.parent, error) from error
+        raise _not_extracted(archive, target.parent, error) from error
     return unpacked
 
 
-def not_unpacked(archive: Path, into: Path, error: OSError) -> FileError:
+def _not_extracted(archive: Path, into: Path, error: OSError) -> FileError:
     words = f"{archive.name} cannot be unpacked into {into}: {disk_words(error, into)}."
     return FileError(words, "Free some space, or check the directory's permissions.")
 
@@ -82,7 +81,7 @@ def leftovers(target: Path) -> Iterator[Path]:
 def extract_into(
     archive: Path,
     tree: DirectoryTree,
-    above: Place = (),
+    above: ExtractPath = (),
     *,
     limits: ExtractionLimits | None = None,
     cancel: CancelToken | None = None,
@@ -92,7 +91,7 @@ def extract_into(
     What is there after a failure is for the caller to remove. Raises `FileError`s, `OperationCancelledError`, OSError.
     """
     unpacked, places = ExtractionResult(), ExtractPaths()
-    made: set[Place] = {()}
+    made: set[ExtractPath] = {()}
     tree.directory(above)
     with read_members(archive, limits or ExtractionLimits(), cancel or CancelToken()) as (found, budget):
         for member in found:
@@ -109,7 +108,7 @@ def extract_into(
             if member.kind == FILE:
                 unpacked.files.append(("/".join(place), _write(place[-1], directory, member, budget)))
     names = [*(name for name, _ in unpacked.files), *("/".join((".", *into)) for into in made)]
-    recorder.sync_files(names, tree.directory(above))
+    sync_files(names, tree.directory(above))
     return unpacked
 
 
@@ -126,7 +125,7 @@ def _write(name: str, directory: int, member: ArchiveMember, budget: ExtractionB
     return written
 
 
-def _name(hidden: Path, target: Path) -> None:
+def _rename_durably(hidden: Path, target: Path) -> None:
     hidden.rename(target)
     with _open_member(target.parent) as descriptor:
         os.fsync(descriptor)
@@ -175,7 +174,7 @@ def extract_downloads(
         entries = manifest.entries()
         chosen = None if keys is None else frozenset(keys)
         wanted = [entry for key, entry in sorted(entries.items()) if chosen is None or key in chosen]
-        archives = [entry for entry in wanted if entry.state in HERE and is_archive(entry.target)]
+        archives = [entry for entry in wanted if entry.state in PRESENT_STATES and is_archive(entry.target)]
         unpacking = _Extraction(opened, ExtractedTrees(opened), told, limits, cancel)
         try:
             for number, entry in enumerate(archives):
@@ -233,7 +232,7 @@ class _Extraction:
                 self._results.drop(staged)
                 raise
         except OSError as error:
-            raise not_unpacked(archive, archive.parent, error) from error
+            raise _not_extracted(archive, archive.parent, error) from error
         self._batch.append((staged, done))
         if len(self._batch) >= BATCH:
             self.name()

@@ -10,14 +10,19 @@ server chose, nobody takes a part for the file, and a killed run leaves its rema
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
 import fcntl
+import functools
 import hashlib
 import os
 import stat
+import sys
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from backends.atomic import BlockedPathError, DirectoryTree, SymlinkError, is_symlink
+from backends.atomic import BlockedPathError, DirectoryTree, SymlinkError, disk_words, is_symlink
 from backends.errors import FileError
 from backends.transfers.names import OWN_DIRECTORY
 
@@ -108,3 +113,85 @@ def read_stamp(name: str, directory: int | None = None) -> FileStamp | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else (-1, -1)
+
+
+SYNCED = "synced"
+
+
+@functools.cache
+def current_boot_id() -> str:
+    """A word for the running boot; empty where the system does not tell, and then unsynced parts are not resumed."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def survives_reboot(part_boot: str) -> bool:
+    return part_boot != "" and part_boot in (SYNCED, current_boot_id())
+
+
+FEW_SYNCS = 4
+
+
+def sync_files(names: list[str], directory: int) -> None:
+    """Makes the content of these files durable. Raises OSError if the disk says no."""
+    syncfs = _syncfs()
+    if len(names) > FEW_SYNCS and syncfs is not None:
+        syncfs(directory)
+        return
+    for name in names:
+        try:
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        except FileNotFoundError:
+            continue
+        try:
+            _sync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sync_directories(directories: Iterable[tuple[str, ...]], opened: Callable[[tuple[str, ...]], int]) -> None:
+    """Makes the entries of these directories durable: renames into them and new directories in them."""
+    distinct = set(directories)
+    syncfs = _syncfs()
+    if len(distinct) > FEW_SYNCS and syncfs is not None:
+        syncfs(opened(()))
+        return
+    for directory in distinct:
+        _sync(opened(directory))
+
+
+def _sync(descriptor: int) -> None:
+    if sys.platform == "darwin":  # fsync only hands the bytes to the drive there
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(descriptor)
+
+
+@functools.cache
+def _syncfs() -> Callable[[int], None] | None:
+    try:
+        function = ctypes.CDLL(None, use_errno=True).syncfs
+    except (OSError, AttributeError):
+        return None
+
+    def syncfs(descriptor: int) -> None:
+        if function(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+    return syncfs
+
+
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
+
+
+def describe_full_disk(error: OSError, output: Path) -> tuple[str, str]:
+    """The reason (one word) and a sentence for an error of `DISK_FULL_ERRNOS`: bytes, inodes or a quota are used up."""
+    if error.errno == errno.EDQUOT:
+        return "disk-quota", f"The disk quota for {output} is used up."
+    words = disk_words(error, output)
+    if "inodes" in words:
+        return "no-inodes", f"The disk of {output} takes no more files: {words}."
+    return "disk-full", f"The disk of {output} is full."
