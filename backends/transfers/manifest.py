@@ -159,7 +159,7 @@ class Manifest:
 
     # What a run writes. Each is one transaction.
 
-    def begin(self, rows: Iterable[ManifestEntry]) -> None:
+    def begin_run(self, rows: Iterable[ManifestEntry]) -> None:
         """A new run with these files. What is known of a file that we put there before stays, but for its state."""
         now = _now()
         with self._transaction() as connection:
@@ -178,14 +178,14 @@ class Manifest:
                 ),
             )  # fmt: skip
 
-    def note_parts(self, parts: Iterable[tuple[str, str, str]]) -> None:
+    def record_parts(self, parts: Iterable[tuple[str, str, str]]) -> None:
         """(key, strong etag, boot) of parts that are worth resuming."""
         with self._transaction() as connection:
             connection.executemany(
                 "UPDATE files SET etag=?, part_boot=? WHERE key=?", ((etag, boot, key) for key, etag, boot in parts)
             )
 
-    def stored(self, files: Iterable[PendingFile]) -> None:
+    def record_pending(self, files: Iterable[PendingFile]) -> None:
         """To be called when the bytes are durable and before the file gets its name."""
         with self._transaction() as connection:
             connection.executemany(
@@ -197,14 +197,14 @@ class Manifest:
                 ),
             )
 
-    def finish(self, outcomes: Iterable[FileResult]) -> None:
+    def record_results(self, results: Iterable[FileResult]) -> None:
         """To be called when names are durable too."""
         now = _now()
         with self._transaction() as connection:
             connection.executemany(
                 """UPDATE files SET state=?, reason=?, detail=?, tries=?,
                 verified_at=CASE WHEN ? IN ('verified', 'unchecked') THEN ? ELSE verified_at END WHERE key=?""",
-                ((str(out.state), out.reason, out.detail, out.tries, str(out.state), now, out.key) for out in outcomes),
+                ((str(out.state), out.reason, out.detail, out.tries, str(out.state), now, out.key) for out in results),
             )
 
     @contextlib.contextmanager

@@ -56,7 +56,7 @@ class OutputDirectory(DirectoryTree):
         super().close()
         os.close(self.parts)
 
-    def claim(self, patience: float = _LOCK_SECONDS) -> None:
+    def lock(self, patience: float = _LOCK_SECONDS) -> None:
         """Waits until no process of a run that was killed writes parts any more; they end as soon as they notice.
 
         The lock belongs to this very opening of the directory, which worker processes inherit: it lasts until the
@@ -77,7 +77,7 @@ class OutputDirectory(DirectoryTree):
             except OSError:
                 return  # NFS does not lock directories
 
-    def put(self, part: str, target: tuple[str, ...], expected: FileStamp | None) -> None:
+    def rename_part(self, part: str, target: tuple[str, ...], expected: FileStamp | None) -> None:
         """Gives a part its final name. Raises `BlockedPathError` if something else than `expected` is there."""
         above = self.directory(target[:-1])
         found = read_stamp(target[-1], above)
@@ -90,7 +90,7 @@ class OutputDirectory(DirectoryTree):
             )
         os.rename(part, target[-1], src_dir_fd=self.parts, dst_dir_fd=above)
 
-    def drop(self, part: str) -> None:
+    def remove_part(self, part: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part, dir_fd=self.parts)
 

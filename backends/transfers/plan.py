@@ -155,7 +155,7 @@ class TransferPlan:
         kept = ((row.path, row.file.size) for row in self.rows if row.action is not PlanAction.SKIP)
         return render_tree(str(self.output), kept, max_lines)
 
-    def again(self, manifest: Manifest | None = None) -> TransferPlan:
+    def replan(self, manifest: Manifest | None = None) -> TransferPlan:
         """The same wishes for the directory as it is now."""
         files = [row.file for row in self.rows]
         return make_plan(files, self.output, manifest=manifest, overwrite=self.overwrite, rehash=self.rehash)
@@ -267,8 +267,8 @@ class _TargetScan:
             )
         ours = entry is not None and entry.verified_at is not None
         if ours or self._overwrite or self._damaged:
-            adopt = self._damaged and not self._overwrite
-            return replace(self._fetch(file, target, entry), replaces=None if adopt else found, adopt=adopt)
+            keep_identical = self._damaged and not self._overwrite
+            return replace(self._fetch(file, target, entry), replaces=None if keep_identical else found, keep_identical=keep_identical)
         return PlanRow(file, target, PlanAction.CONFLICT, have=found[0], reason="exists")
 
     def _is_as_recorded(self, file: RemoteFile, path: names.Target, entry: ManifestEntry, found: FileStamp) -> bool:

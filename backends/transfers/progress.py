@@ -70,7 +70,7 @@ class TransferSnapshot:
     waits: tuple[HostWait, ...] = field(default=())
 
     @property
-    def done(self) -> int:
+    def ended(self) -> int:
         """Files that have ended, well or not."""
         return sum(count for state, count in self.counts.items() if state in FINAL_STATES)
 
@@ -94,7 +94,7 @@ class TransferProgress:
         self._ended: float | None = None
         for item in items:
             self.counts[item.state] += 1
-            self._waiting(item, 1)
+            self._count_waiting(item, 1)
 
     def begin(self) -> None:
         self._began, self._ended = time.monotonic(), None
@@ -103,18 +103,18 @@ class TransferProgress:
     def end(self) -> None:
         self._ended = time.monotonic()
 
-    def moved(self, item: FileTransfer, state: TransferState) -> None:
+    def set_state(self, item: FileTransfer, state: TransferState) -> None:
         if item.state is state:
             return
-        self._waiting(item, -1)
-        self._stored(item, -1)
+        self._count_waiting(item, -1)
+        self._count_stored(item, -1)
         self.counts[item.state] -= 1
         item.state = state
         self.counts[state] += 1
-        self._waiting(item, 1)
-        self._stored(item, 1)
+        self._count_waiting(item, 1)
+        self._count_stored(item, 1)
 
-    def received(self, item: FileTransfer) -> None:
+    def add_received(self, item: FileTransfer) -> None:
         """A try has ended: its bytes count for the rate from now on without the item."""
         self._wire += item.wire
         item.wire = 0
@@ -166,14 +166,14 @@ class TransferProgress:
             left += self._waiting_unknown * self._settled // self._settled_files
         return left / rate
 
-    def _waiting(self, item: FileTransfer, sign: int) -> None:
+    def _count_waiting(self, item: FileTransfer, sign: int) -> None:
         if item.state is TransferState.PLANNED:
             if item.file.size is None:
                 self._waiting_unknown += sign
             else:
                 self._waiting_known += sign * item.file.size
 
-    def _stored(self, item: FileTransfer, sign: int) -> None:
+    def _count_stored(self, item: FileTransfer, sign: int) -> None:
         if item.state in (TransferState.STORED, TransferState.VERIFIED, TransferState.UNCHECKED):
             self._settled += sign * item.bytes
             self._settled_files += sign

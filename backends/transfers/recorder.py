@@ -36,27 +36,27 @@ from backends.transfers.states import (
 
 
 def commit(batch: Sequence[FileTransfer], output: OutputDirectory, manifest: Manifest) -> list[FileResult]:
-    """Names the parts of these items and says how each ended; the manifest has their "stored", not yet these outcomes.
+    """Names the parts of these items and says how each ended; the manifest has their "stored", not yet these results.
 
     Raises OSError if the disk is full; then some may have got their names, and all may be committed again.
     """
     if not batch:
         return []
     sync_files([item.part for item in batch], output.parts)
-    manifest.stored(_pending(item) for item in batch)
-    outcomes, touched = [], set()
+    manifest.record_pending(_pending(item) for item in batch)
+    results, touched = [], set()
     for item in batch:
-        outcomes.append(_rename_into_place(item, output))
-        if outcomes[-1].state in PRESENT_STATES:
+        results.append(_rename_into_place(item, output))
+        if results[-1].state in PRESENT_STATES:
             touched.add(item.row.path[:-1])
     sync_directories((*touched, *output.created()), output.directory)
-    return outcomes
+    return results
 
 
 def _rename_into_place(item: FileTransfer, output: OutputDirectory) -> FileResult:
     stored = _pending(item)
     try:
-        output.put(item.part, item.row.path, _replaceable(item, stored, output))
+        output.rename_part(item.part, item.row.path, _replaceable(item, stored, output))
     except (BlockedPathError, FileNotFoundError) as problem:
         if _is_named(item, stored, output):  # the second time, after a full disk, and the first had named it
             return _target_exists(item, stored)
@@ -80,7 +80,7 @@ def _target_exists(item: FileTransfer, stored: PendingFile) -> FileResult:
 
 def _replaceable(item: FileTransfer, stored: PendingFile, output: OutputDirectory) -> FileStamp | None:
     """What may be at the target now: what the plan saw there, or, where all records were lost, the same content."""
-    if item.row.adopt:
+    if item.row.keep_identical:
         there = read_stamp(item.row.path[-1], output.directory(item.row.path[:-1]))
         if there is not None and there[0] == stored.size and output.sha256(item.row.path) == stored.sha256:
             return there
@@ -113,8 +113,8 @@ class Recorder:
         self._manifest = manifest
         self._output = output
         self._changed = threading.Condition()
-        self._box: list[FileTransfer] = []
-        self._notes: list[FileTransfer] = []
+        self._queue: list[FileTransfer] = []
+        self._new_parts: list[FileTransfer] = []
         self._expected = expected
         self.parts = output.parts
 
@@ -128,12 +128,12 @@ class Recorder:
         output: OutputDirectory | None = None
         try:
             output = OutputDirectory(plan.output)
-            output.claim()
+            output.lock()
             if not again:
                 was_damaged = plan.revision == -1 and manifest.revision == 0  # and has just been set aside
                 if plan.revision != manifest.revision and not was_damaged:
-                    plan = plan.again(manifest)
-                manifest.begin(_make_entry(FileTransfer(row)) for row in plan.rows)
+                    plan = plan.replan(manifest)
+                manifest.begin_run(_make_entry(FileTransfer(row)) for row in plan.rows)
                 _remove_stale_parts(plan, manifest, output)
             expected = sum(item.state is TransferState.PLANNED for item in again) if again else plan.to_fetch
             return cls(manifest, output, expected), plan
@@ -149,67 +149,67 @@ class Recorder:
             ) from error
 
     @property
-    def over(self) -> bool:
+    def all_recorded(self) -> bool:
         """Whether every expected file has been recorded."""
         return self._expected == 0
 
-    def expect(self, count: int) -> bool:
+    def add_expected(self, count: int) -> bool:
         """That many more files will be handed over; False if it is too late for that."""
         with self._changed:
-            if self.over:
+            if self.all_recorded:
                 return False
             self._expected += count
             return True
 
-    def hand(self, items: Iterable[FileTransfer]) -> None:
+    def submit(self, items: Iterable[FileTransfer]) -> None:
         """Files that were stored, or that ended otherwise."""
         with self._changed:
-            self._box += items
-            if len(self._box) >= min(BATCH_SIZE, self._expected) or len(self._box) == 1:
+            self._queue += items
+            if len(self._queue) >= min(BATCH_SIZE, self._expected) or len(self._queue) == 1:
                 self._changed.notify()
 
-    def note(self, item: FileTransfer) -> None:
+    def record_part(self, item: FileTransfer) -> None:
         """A big file is under way and can be resumed if we are killed."""
         with self._changed:
-            self._notes.append(item)
+            self._new_parts.append(item)
             self._changed.notify()
 
     def run(self, ended: OnRecorded, full: Callable[[OSError], bool]) -> None:
         """Until every expected file is recorded.
 
-        `ended` gets each batch and the outcomes of its stored files. `full` is told that the disk is full and returns
+        `ended` gets each batch and the results of its stored files. `full` is told that the disk is full and returns
         True when it is worth trying again, False if the run is to end.
         """
         try:
-            while not self.over:
-                batch, notes = self._gather()
+            while not self.all_recorded:
+                batch, notes = self._next_batch()
                 if notes:
-                    self._note([(item.key, item.etag, current_boot_id()) for item in notes if item.etag])
+                    self._record_parts([(item.key, item.etag, current_boot_id()) for item in notes if item.etag])
                 if batch:
-                    self._settle(batch, ended, full)
+                    self._record_batch(batch, ended, full)
                     with self._changed:
                         self._expected -= len(batch)
         finally:
             self._output.close()
             self._manifest.close()
 
-    def _gather(self) -> tuple[list[FileTransfer], list[FileTransfer]]:
+    def _next_batch(self) -> tuple[list[FileTransfer], list[FileTransfer]]:
         with self._changed:
-            self._changed.wait_for(lambda: self._box or self._notes)
-            if self._box:
-                self._changed.wait_for(lambda: len(self._box) >= min(BATCH_SIZE, self._expected), BATCH_DELAY)
-            batch, self._box = self._box, []
-            notes, self._notes = self._notes, []
+            self._changed.wait_for(lambda: self._queue or self._new_parts)
+            if self._queue:
+                self._changed.wait_for(lambda: len(self._queue) >= min(BATCH_SIZE, self._expected), BATCH_DELAY)
+            batch, self._queue = self._queue, []
+            notes, self._new_parts = self._new_parts, []
             return batch, notes
 
-    def _settle(self, batch: list[FileTransfer], ended: OnRecorded, full: Callable[[OSError], bool]) -> None:
+    def _record_batch(self, batch: list[FileTransfer], ended: OnRecorded, full: Callable[[OSError], bool]) -> None:
         stored = [item for item in batch if item.state is TransferState.STORED]
         others = [item for item in batch if item.state is not TransferState.STORED]
         while True:
             try:
                 self._keep_parts(others)
-                outcomes = commit(stored, self._output, self._manifest)
-                self._manifest.finish([*outcomes, *(item.outcome() for item in others)])
+                results = commit(stored, self._output, self._manifest)
+                self._manifest.record_results([*results, *(item.result() for item in others)])
             except OSError as error:
                 if error.errno in DISK_FULL_ERRNOS:
                     if full(error):
@@ -219,33 +219,33 @@ class Recorder:
                 else:
                     words = disk_words(error, self._output.path)
                     reason, sentence, state = "disk", f"The disk reports: {words}.", TransferState.FAILED
-                outcomes = self._given_up(stored, others, state, reason, sentence)
+                results = self._fail_batch(stored, others, state, reason, sentence)
             except Exception as error:
                 sentence = f"{type(error).__name__}: {error}"[:300]
-                outcomes = self._given_up(stored, others, TransferState.FAILED, "internal", sentence)
-            ended(batch, outcomes)
+                results = self._fail_batch(stored, others, TransferState.FAILED, "internal", sentence)
+            ended(batch, results)
             return
 
-    def _given_up(
+    def _fail_batch(
         self, stored: list[FileTransfer], others: list[FileTransfer], state: TransferState, reason: str, sentence: str
     ) -> list[FileResult]:
-        outcomes = [FileResult(item.key, state, reason, sentence, item.tries) for item in stored]
+        results = [FileResult(item.key, state, reason, sentence, item.tries) for item in stored]
         with contextlib.suppress(Exception):  # if nothing can be written, the next plan goes by what it finds
-            self._manifest.finish([*outcomes, *(item.outcome() for item in others)])
-        return outcomes
+            self._manifest.record_results([*results, *(item.result() for item in others)])
+        return results
 
     def _keep_parts(self, items: list[FileTransfer]) -> None:
         """Parts of files that did not end well: those worth resuming are synced and remembered, the others go."""
         kept = [item for item in items if item.etag and item.bytes >= WORTH_RESUMING]
         sync_files([item.part for item in kept], self._output.parts)
-        self._note([(item.key, item.etag, SYNCED) for item in kept])
+        self._record_parts([(item.key, item.etag, SYNCED) for item in kept])
         for item in items:
             if item not in kept and not item.sha256:
-                self._output.drop(item.part)
+                self._output.remove_part(item.part)
 
-    def _note(self, parts: list[tuple[str, str, str]]) -> None:
+    def _record_parts(self, parts: list[tuple[str, str, str]]) -> None:
         if parts:
-            self._manifest.note_parts(parts)
+            self._manifest.record_parts(parts)
 
 
 def _make_entry(item: FileTransfer) -> ManifestEntry:
@@ -270,4 +270,4 @@ def _remove_stale_parts(plan: TransferPlan, manifest: Manifest, output: OutputDi
         if entry is not None and (entry.is_resumable or read_stamp(name, output.parts) == (entry.size, entry.mtime_ns)):
             continue
         if name not in wanted:
-            output.drop(name)
+            output.remove_part(name)

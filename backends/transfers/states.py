@@ -25,7 +25,7 @@ class PlanRow:
     """What happens to one file. `target` is relative to the output directory, "/" between safe names.
 
     `have`: bytes already here (of the part, or of the unchanged file). `replaces`: the file there now that may be
-    replaced. `adopt`: whatever is there is kept if it turns out to have the same content. `etag`: of the part.
+    replaced. `keep_identical`: whatever is there is kept if it turns out to have the same content. `etag`: of the part.
     `sha256`: of a part that is complete already. `checked_by`: of that, or of the unchanged file.
     """
 
@@ -35,7 +35,7 @@ class PlanRow:
     have: int = 0
     reason: str = ""
     replaces: FileStamp | None = None
-    adopt: bool = False
+    keep_identical: bool = False
     etag: str = ""
     sha256: str = ""
     checked_by: str = ""
@@ -151,7 +151,7 @@ class FileTransfer:
 
     __slots__ = (
         "bytes", "cancel", "checked_by", "delays", "detail", "etag", "file", "noted", "part", "reason", "recorded",
-        "row", "sha256", "size", "state", "stored", "tries", "turn", "wire",
+        "row", "sha256", "size", "state", "stored", "tries", "resumes", "wire",
     )  # fmt: skip
 
     def __init__(self, row: PlanRow) -> None:
@@ -162,7 +162,7 @@ class FileTransfer:
         self.wire = 0
         self.size: int | None = row.have if row.action is PlanAction.UNCHANGED else row.file.size
         self.tries = 0
-        self.turn = 0  # how often the run had been resumed when this try began
+        self.resumes = 0  # how often the run had been resumed when this try began
         self.reason = row.reason
         self.detail = _SENTENCES.get(row.reason, "")
         self.etag = row.etag
@@ -195,5 +195,5 @@ class FileTransfer:
     def is_html(self) -> bool:
         return is_html(self.name, self.file.content_type)
 
-    def outcome(self) -> FileResult:
+    def result(self) -> FileResult:
         return FileResult(self.key, self.state, self.reason, self.detail, self.tries)

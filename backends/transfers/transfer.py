@@ -84,19 +84,19 @@ class Transfer:
         self._finished = threading.Event()
         self._started = False
         self._paused = False
-        self._turn = 0  # how often it was resumed
-        self._problem: AppError | None = None
+        self._resumes = 0  # how often it was resumed
+        self._error: AppError | None = None
         self._stopping: tuple[str, str] | None = None  # reason and sentence for what will not be fetched
         self._not_before: dict[str, float] = {}  # host that said 429 -> until when all workers leave it alone
         self._waits: dict[str, tuple[float, str]] = {}  # host that a file waits for -> until when, and why
-        self._numbers = itertools.count()
+        self._sequence = itertools.count()
         self._recorder: Recorder  # from the first start on
-        self._crew: WorkerPool | None = None
-        self._looked = self._cpu = 0.0  # when, and how much processor time the crew had used by then
-        self.pace = ConcurrencyLimiter((), jobs)
-        self._adopt(plan)
+        self._pool: WorkerPool | None = None
+        self._measured_at = self._cpu = 0.0  # when, and how much processor time the crew had used by then
+        self.limiter = ConcurrencyLimiter((), jobs)
+        self._load_plan(plan)
 
-    def _adopt(self, plan: TransferPlan) -> None:
+    def _load_plan(self, plan: TransferPlan) -> None:
         self.plan = plan
         self._items = {row.file.key: FileTransfer(row) for row in plan.rows}
         self._progress = TransferProgress(self._items.values())
@@ -116,43 +116,43 @@ class Transfer:
         return self._paused
 
     @property
-    def over(self) -> bool:
-        return self._recorder.over
+    def all_recorded(self) -> bool:
+        return self._recorder.all_recorded
 
     @property
-    def waiting(self) -> int:
+    def ready_count(self) -> int:
         return len(self._ready)
 
-    def next(self, leave: Callable[[], bool], most: int | None) -> FileTransfer | None:
+    def next_file(self, leave: Callable[[], bool], most: int | None) -> FileTransfer | None:
         with self._lock:
             recorder = self._recorder
-            while not self._stopping and not recorder.over and recorder is self._recorder and not leave():
+            while not self._stopping and not recorder.all_recorded and recorder is self._recorder and not leave():
                 if most is not None and self._ready and (self._ready[0].file.size or math.inf) > most:
                     return None
-                if (item := self.take(0)) is not None:
+                if (item := self.take_file(0)) is not None:
                     return item
-                self._lock.wait(self.due())
+                self._lock.wait(self.seconds_until_due())
             return None
 
-    def take(self, beyond: int) -> FileTransfer | None:
+    def take_file(self, beyond: int) -> FileTransfer | None:
         with self._lock:
             now = time.monotonic()
             if self._stopping or self._paused:
                 return None
             while self._later and self._later[0][0] <= now:
                 self._ready.append(heapq.heappop(self._later)[2])
-            self._set_aside(now)
-            if not self._ready or len(self._running) >= self.pace.allowed + beyond:
+            self._defer_limited_hosts(now)
+            if not self._ready or len(self._running) >= self.limiter.allowed + beyond:
                 return None
             item = self._ready.popleft()
             item.cancel = CancelToken()
             item.tries += 1
-            item.turn = self._turn
-            self._progress.moved(item, TransferState.RUNNING)
+            item.resumes = self._resumes
+            self._progress.set_state(item, TransferState.RUNNING)
             self._running[item.key] = item
             return item
 
-    def _set_aside(self, now: float) -> None:
+    def _defer_limited_hosts(self, now: float) -> None:
         """Files of hosts that are to be left alone wait; those of other hosts do not wait behind them."""
         while self._not_before and self._ready:
             host = host_and_port(self._ready[0].url)
@@ -160,70 +160,70 @@ class Transfer:
             if until <= now:
                 self._not_before.pop(host, None)
                 return
-            heapq.heappush(self._later, (until, next(self._numbers), self._ready.popleft()))
+            heapq.heappush(self._later, (until, next(self._sequence), self._ready.popleft()))
 
-    def due(self) -> float | None:
+    def seconds_until_due(self) -> float | None:
         with self._lock:
             if self._paused or self._stopping:
                 return None
             now = time.monotonic()
             return max(0.0, self._later[0][0] - now) if self._later and not self._ready else None
 
-    def look(self, cpu: Callable[[], float], processes: int) -> bool:
+    def adjust_limit(self, cpu: Callable[[], float], processes: int) -> bool:
         with self._lock:
-            if not self.pace.due():
+            if not self.limiter.is_due():
                 return False
             now, used = time.monotonic(), cpu()
-            self.pace.look((used - self._cpu) / (now - self._looked) / processes)
-            self._looked, self._cpu = now, used
+            self.limiter.adjust((used - self._cpu) / (now - self._measured_at) / processes)
+            self._measured_at, self._cpu = now, used
             return True
 
-    def hold(self, item: FileTransfer) -> None:
+    def check_pause(self, item: FileTransfer) -> None:
         if self._paused and (token := item.cancel) is not None:
             with self._lock:
                 while self._paused and not token.cancelled:
                     self._lock.wait()
             token.check()
-        self.note(item)
+        self.record_part(item)
 
-    def note(self, item: FileTransfer) -> None:
+    def record_part(self, item: FileTransfer) -> None:
         if not item.noted and item.bytes >= WORTH_RESUMING:
             item.noted = True
             if item.etag:
-                self._recorder.note(item)
+                self._recorder.record_part(item)
 
-    def ended(self, item: FileTransfer, how: PendingFile | Exception) -> None:
+    def handle_result(self, item: FileTransfer, how: PendingFile | Exception) -> None:
         if isinstance(how, PendingFile):
-            item.stored = self._with_check(item, how)
-            self._settle(item, TransferState.STORED)
+            item.stored = self._fill_checked_by(item, how)
+            self._finish_running(item, TransferState.STORED)
         elif isinstance(how, OperationCancelledError):
             reason, detail = self._stopping or ("cancelled", "Stopped by the user.")
-            self._settle(item, TransferState.CANCELLED, reason, detail)
+            self._finish_running(item, TransferState.CANCELLED, reason, detail)
         elif isinstance(how, HttpError):
-            self._failed(item, how)
+            self._handle_http_error(item, how)
         elif isinstance(how, AppError):
-            self._settle(item, TransferState.FAILED, "refused", str(how))
+            self._finish_running(item, TransferState.FAILED, "refused", str(how))
         elif isinstance(how, OSError) and how.errno in DISK_FULL_ERRNOS:
             with self._lock:  # once it is back, another worker may begin it, and the user may resume
-                is_news = item.turn == self._turn  # else room may have been made since
+                is_news = item.resumes == self._resumes  # else room may have been made since
                 if is_news and self._pause_when_full:
-                    self._tell_full(how)
-                self.back(item)
+                    self._report_full_disk(how)
+                self.requeue(item)
             if is_news and not self._pause_when_full:
-                self._tell_full(how)
+                self._report_full_disk(how)
         elif isinstance(how, OSError):
-            self._settle(item, TransferState.FAILED, "disk", f"{item.row.target}: {disk_words(how, self.plan.output)}.")
+            self._finish_running(item, TransferState.FAILED, "disk", f"{item.row.target}: {disk_words(how, self.plan.output)}.")
         else:
-            self._settle(item, TransferState.FAILED, "internal", f"{type(how).__name__}: {how}"[:300])
+            self._finish_running(item, TransferState.FAILED, "internal", f"{type(how).__name__}: {how}"[:300])
 
-    def _with_check(self, item: FileTransfer, stored: PendingFile) -> PendingFile:
+    def _fill_checked_by(self, item: FileTransfer, stored: PendingFile) -> PendingFile:
         """A part that was complete already was checked by the try that brought it."""
         earlier = item.stored.checked_by if item.stored is not None else item.row.checked_by
         found = stored if stored.checked_by else replace(stored, checked_by=earlier or NOTHING)
         item.checked_by = found.checked_by
         return found
 
-    def back(self, item: FileTransfer) -> None:
+    def requeue(self, item: FileTransfer) -> None:
         """As if it had not been tried: a full disk or a dead process is not the file's fault.
 
         One that the user has taken out meanwhile has ended.
@@ -231,45 +231,45 @@ class Transfer:
         with self._lock:
             if item.cancel is not None and item.cancel.cancelled:
                 reason, detail = self._stopping or ("cancelled", "Stopped by the user.")
-                self._settle(item, TransferState.CANCELLED, reason, detail)
+                self._finish_running(item, TransferState.CANCELLED, reason, detail)
                 return
             item.tries -= 1
-            self._put_off(item)
+            self._return_to_planned(item)
             self._ready.appendleft(item)
-            self._changed()
-            self._sweep()
+            self._notify()
+            self._cancel_waiting()
 
-    def broke(self, error: Exception) -> None:
-        self._problem = FileError(f"A download worker failed: {error!r}.", "Start the download again.")
-        self._stop("internal", self._problem.sentence)
+    def abort(self, error: Exception) -> None:
+        self._error = FileError(f"A download worker failed: {error!r}.", "Start the download again.")
+        self._stop("internal", self._error.sentence)
 
-    def _changed(self) -> None:
+    def _notify(self) -> None:
         """Wakes whoever waits for work, for the end of a pause, or for the end."""
         self._lock.notify_all()
-        if self._crew is not None:
-            self._crew.wake()
+        if self._pool is not None:
+            self._pool.wake()
 
-    def _failed(self, item: FileTransfer, problem: HttpError) -> None:
+    def _handle_http_error(self, item: FileTransfer, problem: HttpError) -> None:
         if not problem.retryable or item.tries >= self._tries:
-            self._settle(item, TransferState.FAILED, problem.reason, str(problem))
+            self._finish_running(item, TransferState.FAILED, problem.reason, str(problem))
             return
         with self._lock:
             item.delays = item.delays or self._delays()
             delay = backoff.with_retry_after(next(item.delays), problem.retry_after)
             due = time.monotonic() + delay
-            overloaded = problem.status in OVERLOADED and self.pace.complained()
+            overloaded = problem.status in OVERLOADED and self.limiter.on_overload()
             host = host_and_port(item.url)
             if overloaded and isinstance(problem, RateLimitedError):
                 self._not_before[host] = max(self._not_before.get(host, 0.0), due)
             if delay >= MIN_SHOWN_WAIT and due > self._waits.get(host, (0.0, ""))[0]:
                 self._waits[host] = (due, str(problem.status or problem.reason))
             item.reason, item.detail = problem.reason, str(problem)
-            self._put_off(item)
-            heapq.heappush(self._later, (due, next(self._numbers), item))
-            self._changed()
-            self._sweep()
+            self._return_to_planned(item)
+            heapq.heappush(self._later, (due, next(self._sequence), item))
+            self._notify()
+            self._cancel_waiting()
 
-    def _waiting_for(self) -> tuple[HostWait, ...]:
+    def _host_waits(self) -> tuple[HostWait, ...]:
         """The hosts that files wait for, the longest wait first. Under the lock."""
         now = time.monotonic()
         self._waits = {host: wait for host, wait in self._waits.items() if wait[0] > now and self._later}
@@ -278,26 +278,26 @@ class Transfer:
 
     # How files end. `_settle` is the workers' way, `_end` is for files that wait; both under the lock.
 
-    def _settle(self, item: FileTransfer, state: TransferState, reason: str = "", detail: str = "") -> None:
+    def _finish_running(self, item: FileTransfer, state: TransferState, reason: str = "", detail: str = "") -> None:
         with self._lock:
             self._running.pop(item.key, None)
             if state is TransferState.STORED:
-                self.pace.served()
-            self._end(item, state, reason, detail)
-            if self.pace.shrunk:
-                self._changed()  # more threads than may work: one waits for this
+                self.limiter.on_success()
+            self._finish(item, state, reason, detail)
+            if self.limiter.is_reduced:
+                self._notify()  # more threads than may work: one waits for this
 
-    def _end(self, item: FileTransfer, state: TransferState, reason: str, detail: str) -> None:
-        self._progress.received(item)
+    def _finish(self, item: FileTransfer, state: TransferState, reason: str, detail: str) -> None:
+        self._progress.add_received(item)
         item.reason, item.detail, item.cancel = reason, detail, None
-        self._progress.moved(item, state)
-        self._recorder.hand([item])
+        self._progress.set_state(item, state)
+        self._recorder.submit([item])
 
-    def _put_off(self, item: FileTransfer) -> None:
+    def _return_to_planned(self, item: FileTransfer) -> None:
         self._running.pop(item.key, None)
-        self._progress.received(item)
+        self._progress.add_received(item)
         item.cancel = None
-        self._progress.moved(item, TransferState.PLANNED)
+        self._progress.set_state(item, TransferState.PLANNED)
 
     def _stop(self, reason: str, detail: str) -> None:
         with self._lock:
@@ -306,13 +306,13 @@ class Transfer:
             self._stopping = (reason, detail)
             self._paused = False
             running = [item.cancel for item in self._running.values() if item.cancel is not None]
-        self._sweep()
+        self._cancel_waiting()
         for token in running:
             token.cancel()
         with self._lock:
-            self._changed()
+            self._notify()
 
-    def _sweep(self) -> None:
+    def _cancel_waiting(self) -> None:
         """Once stopping, nothing that waits will be fetched."""
         with self._lock:
             if self._stopping is None:
@@ -321,51 +321,51 @@ class Transfer:
             self._ready.clear()
             self._later.clear()
             for item in waiting:
-                self._end(item, TransferState.CANCELLED, *self._stopping)
+                self._finish(item, TransferState.CANCELLED, *self._stopping)
 
-    def _tell_full(self, error: OSError) -> None:
+    def _report_full_disk(self, error: OSError) -> None:
         """A full disk pauses the run, or ends it if nobody is there to make room."""
         reason, sentence = describe_full_disk(error, self.plan.output)
         room = "Delete files there that are not needed" if reason == "no-inodes" else "Free some space"
         then = "resume" if self._pause_when_full else "start the same download again"
         problem = FileError(sentence, f"{room}, then {then}: nothing that has arrived is lost.")
         with self._lock:
-            if self._problem is None:
-                self._problem = problem
+            if self._error is None:
+                self._error = problem
                 self._paused = self._pause_when_full
-            self._changed()
+            self._notify()
         if not self._pause_when_full:
             self._stop(reason, problem.sentence)
 
     # The recorder.
 
-    def _disk_is_full(self, error: OSError) -> bool:
+    def _wait_for_space(self, error: OSError) -> bool:
         """True when the recorder may try again: only after the user has said so."""
-        self._tell_full(error)
+        self._report_full_disk(error)
         with self._lock:
             while self._paused and not self._stopping:
                 self._lock.wait()
             return not self._stopping
 
-    def _record(self, recorder: Recorder, crew: WorkerPool) -> None:
+    def _run_recorder(self, recorder: Recorder, pool: WorkerPool) -> None:
         try:
-            recorder.run(self._recorded, self._disk_is_full)
+            recorder.run(self._apply_results, self._wait_for_space)
         except Exception as error:
-            self._problem = FileError(f"The download could not be recorded: {error!r}.", "Start it again.")
-            self._stop("internal", self._problem.sentence)
+            self._error = FileError(f"The download could not be recorded: {error!r}.", "Start it again.")
+            self._stop("internal", self._error.sentence)
         finally:
             with self._lock:
                 self._progress.end()
                 self._finished.set()
                 self._lock.notify_all()
-            crew.wake()
+            pool.wake()
 
-    def _recorded(self, batch: list[FileTransfer], outcomes: list[FileResult]) -> None:
+    def _apply_results(self, batch: list[FileTransfer], outcomes: list[FileResult]) -> None:
         with self._lock:
             for outcome in outcomes:
                 item = self._items[outcome.key]
                 item.reason, item.detail = outcome.reason, outcome.detail
-                self._progress.moved(item, outcome.state)
+                self._progress.set_state(item, outcome.state)
                 if outcome.state not in PRESENT_STATES and item.stored is not None:
                     item.sha256 = item.stored.sha256  # its part is whole: another try need not fetch it
             for item in batch:
@@ -383,29 +383,29 @@ class Transfer:
             recorder, plan = Recorder.open(self.plan, again)  # not under the lock: snapshots go on meanwhile
             with self._lock:
                 if plan is not self.plan:
-                    self._adopt(plan)
+                    self._load_plan(plan)
                 self._recorder = recorder
                 self._started = True
                 self._finished.clear()
-                self._stopping = self._problem = None
+                self._stopping = self._error = None
                 self._progress.begin()
-                self.pace = ConcurrencyLimiter((item.file.size for item in self._ready), self._jobs)
-                self._looked, self._cpu = time.monotonic(), time.process_time()
-                crew = self._crew = self._assembled()
-            threading.Thread(target=self._record, args=(recorder, crew), name="transfer-recorder", daemon=True).start()
-            crew.begin()
+                self.limiter = ConcurrencyLimiter((item.file.size for item in self._ready), self._jobs)
+                self._measured_at, self._cpu = time.monotonic(), time.process_time()
+                pool = self._pool = self._make_pool()
+            threading.Thread(target=self._run_recorder, args=(recorder, pool), name="transfer-recorder", daemon=True).start()
+            pool.start()
 
     def pause(self) -> None:
         """No new file begins, and those that run stand still. Their connections may die of it: they are resumed."""
         with self._lock:
             self._paused = True
-            self._changed()
+            self._notify()
 
     def resume(self) -> None:
         with self._lock:
-            self._paused, self._problem = False, None
-            self._turn += 1
-            self._changed()
+            self._paused, self._error = False, None
+            self._resumes += 1
+            self._notify()
 
     def cancel(self) -> None:
         """Ends the run now; what has arrived is kept and resumed by the next run."""
@@ -422,11 +422,11 @@ class Transfer:
                 self._ready = deque(one for one in self._ready if one is not item)
                 self._later = [entry for entry in self._later if entry[2] is not item]
                 heapq.heapify(self._later)
-                self._end(item, TransferState.CANCELLED, "cancelled", "Stopped by the user.")
+                self._finish(item, TransferState.CANCELLED, "cancelled", "Stopped by the user.")
         if token is not None:
             token.cancel()
             with self._lock:
-                self._changed()  # it may stand still in a pause
+                self._notify()  # it may stand still in a pause
         return True
 
     def retry_failed(self, *, cancelled: bool = False) -> int:
@@ -438,14 +438,14 @@ class Transfer:
             ended = [item for item in self._items.values() if item.state in wanted]
             self._lock.wait_for(lambda: all(item.recorded for item in ended), 1.0)  # a batch takes 0.2 s
             again = [item for item in ended if item.recorded and item.state in wanted]
-            running = self._recorder.expect(len(again))
+            running = self._recorder.add_expected(len(again))
             if not again or (self._stopping and running):
                 return 0
             for item in again:
                 item.tries, item.reason, item.detail, item.delays, item.recorded = 0, "", "", None, False
-                self._progress.moved(item, TransferState.PLANNED)
+                self._progress.set_state(item, TransferState.PLANNED)
                 self._ready.append(item)
-            self._changed()
+            self._notify()
         if not running:
             self._finished.wait()  # at most the closing of the manifest
             self.start()
@@ -462,15 +462,15 @@ class Transfer:
     def snapshot(self) -> TransferSnapshot:
         with self._lock:
             return self._progress.snapshot(
-                list(self._running.values()), paused=self._paused, finished=self.finished, problem=self._problem,
-                waits=self._waiting_for(),
+                list(self._running.values()), paused=self._paused, finished=self.finished, problem=self._error,
+                waits=self._host_waits(),
             )  # fmt: skip
 
     def frame(self) -> pl.DataFrame:
         """All files, in `listing.TRANSFER_SCHEMA`, in the plan's order; about 3 ms for 10,000."""
         return self._listing.frame()
 
-    def _assembled(self) -> WorkerPool:
+    def _make_pool(self) -> WorkerPool:
         sizes = [item.file.size for item in self._ready]
         known = sum(size for size in sizes if size is not None)
         count = self._processes if self._processes is not None else min(os.cpu_count() or 1, MAX_PROCESSES)
@@ -478,4 +478,4 @@ class Transfer:
         only_http = all(item.url.startswith(("https:", "http:")) for item in self._ready)  # all that processes know
         if self._settings is None or not count or not worth or not only_http:
             return ThreadWorkers(self, self._open_downloader)
-        return ProcessWorkers(self, self._settings, self._open_downloader, min(count, self.pace.most))
+        return ProcessWorkers(self, self._settings, self._open_downloader, min(count, self.limiter.most))

@@ -61,44 +61,44 @@ class ConcurrencyLimiter:
         self.small = not known or sum(known) / len(known) <= SMALL
         self.most = max(1, fixed) if fixed is not None else JOBS_FOR_SMALL if self.small else JOBS
         self.allowed = min(self.most, JOBS) if fixed is None else self.most
-        self._looked = clock()
-        self._shrank: float | None = None
-        self._complaints = 0.0  # share of the latest answers, each counting WEIGHT less than the next
+        self._adjusted_at = clock()
+        self._reduced_at: float | None = None
+        self._overload_share = 0.0  # share of the latest answers, each counting WEIGHT less than the next
 
     @property
-    def shrunk(self) -> bool:
+    def is_reduced(self) -> bool:
         """Whether a server has complained and all may not yet be asked for again."""
-        return self._shrank is not None
+        return self._reduced_at is not None
 
-    def due(self) -> bool:
+    def is_due(self) -> bool:
         """Whether it is time to say how busy we are."""
-        every = GROW_EVERY if self._shrank is None else REGROW_EVERY
-        return self.allowed < self.most and self._clock() - self._looked >= every
+        every = GROW_EVERY if self._reduced_at is None else REGROW_EVERY
+        return self.allowed < self.most and self._clock() - self._adjusted_at >= every
 
-    def look(self, busy: float) -> None:
+    def adjust(self, busy: float) -> None:
         """`busy`: which part of a core each process that fetches has used since the last look."""
-        now = self._looked = self._clock()
-        if self._shrank is None:
+        now = self._adjusted_at = self._clock()
+        if self._reduced_at is None:
             if busy < BUSY_SHARE:
                 self.allowed = min(self.most, 2 * self.allowed)
-        elif now - self._shrank >= QUIET_TIME:
+        elif now - self._reduced_at >= QUIET_TIME:
             self.allowed = min(self.most, self.allowed + max(1, self.allowed // 4))
             if self.allowed == self.most:
-                self._shrank = None
+                self._reduced_at = None
 
-    def served(self) -> None:
+    def on_success(self) -> None:
         """A server gave what it was asked for."""
-        self._complaints *= 1 - SMOOTHING
+        self._overload_share *= 1 - SMOOTHING
 
-    def complained(self) -> bool:
+    def on_overload(self) -> bool:
         """A server said 429 or 503. Whether it means us all: seven in a row do, one answer in five does not."""
-        self._complaints += SMOOTHING * (1 - self._complaints)
-        if self._complaints < OVERLOAD_SHARE:
+        self._overload_share += SMOOTHING * (1 - self._overload_share)
+        if self._overload_share < OVERLOAD_SHARE:
             return False
         now = self._clock()
-        if self._shrank is None or now - self._shrank >= SHRINK_EVERY:
+        if self._reduced_at is None or now - self._reduced_at >= SHRINK_EVERY:
             self.allowed = max(1, self.allowed // 2)
-        self._shrank = self._looked = now
+        self._reduced_at = self._adjusted_at = now
         return True
 
 
@@ -116,100 +116,100 @@ class Scheduler(Protocol):
     @property
     def paused(self) -> bool: ...
     @property
-    def over(self) -> bool:
+    def all_recorded(self) -> bool:
         """Whether every file has been recorded."""
         ...
 
     @property
-    def pace(self) -> ConcurrencyLimiter: ...
+    def limiter(self) -> ConcurrencyLimiter: ...
     @property
-    def waiting(self) -> int:
+    def ready_count(self) -> int:
         """How many files could be begun now."""
         ...
 
-    def next(self, leave: Callable[[], bool], most: int | None) -> FileTransfer | None:
+    def next_file(self, leave: Callable[[], bool], most: int | None) -> FileTransfer | None:
         """Waits for a file to try; None when the run is over, `leave()`, or it may have more than `most` bytes."""
         ...
 
-    def take(self, beyond: int) -> FileTransfer | None:
+    def take_file(self, beyond: int) -> FileTransfer | None:
         """A file to try now, if there is one; `beyond`: how many more than the pace allows may be under way."""
         ...
 
-    def due(self) -> float | None:
+    def seconds_until_due(self) -> float | None:
         """Seconds until a file may become due; None if none waits for its time."""
         ...
 
-    def look(self, cpu: Callable[[], float], processes: int) -> bool:
+    def adjust_limit(self, cpu: Callable[[], float], processes: int) -> bool:
         """Adapts the pace, now and then; True if it has. `cpu`: seconds used so far by all who fetch."""
         ...
 
-    def hold(self, item: FileTransfer) -> None:
+    def check_pause(self, item: FileTransfer) -> None:
         """Between chunks: notes what must be known of the part, waits in a pause. Raises `OperationCancelledError`."""
         ...
 
-    def note(self, item: FileTransfer) -> None: ...
-    def ended(self, item: FileTransfer, how: PendingFile | Exception) -> None: ...
-    def back(self, item: FileTransfer) -> None:
+    def record_part(self, item: FileTransfer) -> None: ...
+    def handle_result(self, item: FileTransfer, how: PendingFile | Exception) -> None: ...
+    def requeue(self, item: FileTransfer) -> None:
         """A try that does not count: the file goes back in line."""
         ...
 
-    def broke(self, error: Exception) -> None:
+    def abort(self, error: Exception) -> None:
         """The crew cannot go on: the run ends."""
         ...
 
 
 class WorkerPool(Protocol):
-    def begin(self) -> None: ...
+    def start(self) -> None: ...
     def wake(self) -> None:
-        """There may be something to do: a file, a pause, the end. Never waits; the desk's lock may be held."""
+        """There may be something to do: a file, a pause, the end. Never waits; the scheduler's lock may be held."""
         ...
 
 
 class ThreadWorkers:
     """Each thread has a connection of its own. `most`: these threads take no file that may have more bytes."""
 
-    def __init__(self, desk: Scheduler, open_downloader: OpenDownloader, most: int | None = None) -> None:
-        self._desk = desk
+    def __init__(self, scheduler: Scheduler, open_downloader: OpenDownloader, most: int | None = None) -> None:
+        self._scheduler = scheduler
         self._open_downloader = open_downloader
         self._most = most
         self._lock = threading.Lock()
-        self._numbers = itertools.count()
+        self._next_number = itertools.count()
         self._count = 0
-        self._left = False
+        self._is_stopped = False
 
-    def begin(self) -> None:
-        self.employ(min(self._desk.pace.allowed, self._desk.waiting))
+    def start(self) -> None:
+        self.ensure_threads(min(self._scheduler.limiter.allowed, self._scheduler.ready_count))
 
-    def employ(self, wanted: int) -> None:
+    def ensure_threads(self, wanted: int) -> None:
         """Until there are that many."""
         with self._lock:
             new, self._count = max(0, wanted - self._count), max(wanted, self._count)
         for _ in range(new):
-            threading.Thread(target=self._work, name=f"transfer-{next(self._numbers)}", daemon=True).start()
+            threading.Thread(target=self._work, name=f"transfer-{next(self._next_number)}", daemon=True).start()
 
-    def leave(self) -> None:
+    def stop(self) -> None:
         """Each ends after the file it has begun."""
-        self._left = True
+        self._is_stopped = True
 
     def wake(self) -> None:
-        """They wait at the desk itself."""
+        """They wait at the scheduler itself."""
 
     def _work(self) -> None:
-        desk = self._desk
+        scheduler = self._scheduler
         try:
             with self._open_downloader() as downloader:
-                while (item := desk.next(lambda: self._left, self._most)) is not None:
-                    desk.ended(item, self._fetched(item, downloader))
-                    if desk.look(time.process_time, 1) and self._most is None:
-                        self.employ(min(desk.pace.allowed, self._count + desk.waiting))
+                while (item := scheduler.next_file(lambda: self._is_stopped, self._most)) is not None:
+                    scheduler.handle_result(item, self._fetch(item, downloader))
+                    if scheduler.adjust_limit(time.process_time, 1) and self._most is None:
+                        self.ensure_threads(min(scheduler.limiter.allowed, self._count + scheduler.ready_count))
         except Exception as error:
-            desk.broke(error)
+            scheduler.abort(error)
 
-    def _fetched(self, item: FileTransfer, downloader: DownloaderProtocol) -> PendingFile | Exception:
-        token, desk = item.cancel, self._desk
+    def _fetch(self, item: FileTransfer, downloader: DownloaderProtocol) -> PendingFile | Exception:
+        token, scheduler = item.cancel, self._scheduler
         assert token is not None
         try:
-            return fetch.fetch_file(item, downloader, desk.parts, lambda: desk.hold(item), token)
+            return fetch.fetch_file(item, downloader, scheduler.parts, lambda: scheduler.check_pause(item), token)
         except Exception as error:
             return error
 
@@ -240,7 +240,7 @@ class _WorkerChannel:
     parts: dict[int, FileStamp | None] = field(default_factory=dict)  # as they were, of those that are resumed
     ready: bool = False
     cpu: float = 0.0
-    orders: ControlMessage | None = None
+    control: ControlMessage | None = None
 
     @property
     def stdin(self) -> int:
@@ -257,64 +257,64 @@ class ProcessWorkers:
     """A crew of `count` children that download as `settings` say. `open_downloader`: for the threads that stand in."""
 
     def __init__(
-        self, desk: Scheduler, settings: DownloaderSettings, open_downloader: OpenDownloader, count: int
+        self, scheduler: Scheduler, settings: DownloaderSettings, open_downloader: OpenDownloader, count: int
     ) -> None:
-        self._desk = desk
+        self._scheduler = scheduler
         self._settings = settings
         self._open_downloader = open_downloader
         self._count = max(1, count)
-        self._vanguard = ThreadWorkers(desk, open_downloader, BOOTSTRAP_BYTES)
+        self._bootstrap = ThreadWorkers(scheduler, open_downloader, BOOTSTRAP_BYTES)
         self._children: list[_WorkerChannel] = []
-        self._deaths = 0
-        self._numbers = 0
-        self._spent = 0.0  # processor time of children that have ended
+        self._exits = 0
+        self._next_number = 0
+        self._ended_cpu = 0.0  # processor time of children that have ended
         self._lock = threading.Lock()
-        self._stopped: list[tuple[_WorkerChannel, int]] = []  # errands to be called back
+        self._recalled: list[tuple[_WorkerChannel, int]] = []  # jobs to be called back
         self._selector = selectors.DefaultSelector()
-        self._woken, self._bell = os.pipe()
-        os.set_blocking(self._woken, False)
-        os.set_blocking(self._bell, False)
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
         self._parts = -1
 
-    def begin(self) -> None:
-        self._parts = os.dup(self._desk.parts)  # the recorder closes its own before we are done
+    def start(self) -> None:
+        self._parts = os.dup(self._scheduler.parts)  # the recorder closes its own before we are done
         threading.Thread(target=self._run, name="transfer-children", daemon=True).start()
-        self._vanguard.employ(min(BOOTSTRAP_THREADS, self._desk.pace.allowed))
+        self._bootstrap.ensure_threads(min(BOOTSTRAP_THREADS, self._scheduler.limiter.allowed))
 
     def wake(self) -> None:
         with self._lock:
-            if self._bell >= 0:
+            if self._wake_write >= 0:
                 with contextlib.suppress(BlockingIOError):  # full: it is awake anyway
-                    os.write(self._bell, b"!")
+                    os.write(self._wake_write, b"!")
 
     # The one thread.
 
     def _run(self) -> None:
-        desk = self._desk
+        scheduler = self._scheduler
         try:
-            self._selector.register(self._woken, selectors.EVENT_READ, None)
+            self._selector.register(self._wake_read, selectors.EVENT_READ, None)
             for _ in range(self._count):
-                self._hire()
-            while self._children and not desk.over:
-                self._hand_out()
-                for key, _ in self._selector.select(desk.due()):
+                self._spawn()
+            while self._children and not scheduler.all_recorded:
+                self._dispatch()
+                for key, _ in self._selector.select(scheduler.seconds_until_due()):
                     if key.data is None:
-                        self._hush()
+                        self._drain()
                     elif key.data not in self._children:
                         continue
                     elif key.fd == key.data.stdin:
-                        self._send(key.data)
-                    elif not self._hear(key.data):
-                        self._bury(key.data)
-            if not desk.over:
-                self._vanguard.leave()
-                ThreadWorkers(desk, self._open_downloader).begin()
+                        self._flush(key.data)
+                    elif not self._read(key.data):
+                        self._on_exit(key.data)
+            if not scheduler.all_recorded:
+                self._bootstrap.stop()
+                ThreadWorkers(scheduler, self._open_downloader).start()
         except Exception as error:
-            desk.broke(error)
+            scheduler.abort(error)
         finally:
-            self._dismiss()
+            self._shutdown()
 
-    def _hire(self) -> None:
+    def _spawn(self) -> None:
         command = [
             sys.executable,
             "-P",
@@ -338,52 +338,52 @@ class ProcessWorkers:
         os.set_blocking(child.stdout, False)
         self._children.append(child)
         self._selector.register(child.stdout, selectors.EVENT_READ, child)
-        self._say(child, InitMessage(self._parts, str(self._settings.mode), astuple(self._settings.timeouts)))
-        self._send(child)
+        self._send(child, InitMessage(self._parts, str(self._settings.mode), astuple(self._settings.timeouts)))
+        self._flush(child)
 
-    def _hand_out(self) -> None:
+    def _dispatch(self) -> None:
         """Gives each child what it can have, and tells it what has changed."""
-        desk, pace = self._desk, self._desk.pace
+        scheduler, pace = self._scheduler, self._scheduler.limiter
         ready = [child for child in self._children if child.ready]
         if not ready:
             return
-        desk.look(self._cpu, len(ready))
+        scheduler.adjust_limit(self._cpu_seconds, len(ready))
         share = -(-pace.allowed // len(ready))
-        spare = self._spare(len(ready))
+        spare = self._prefetch_count(len(ready))
         with self._lock:
-            stopped, self._stopped = self._stopped, []
+            stopped, self._recalled = self._recalled, []
         for child in ready:
-            orders = ControlMessage(share, desk.paused, [number for one, number in stopped if one is child])
-            if orders != child.orders:
-                self._say(child, orders)
-                child.orders = ControlMessage(share, desk.paused)
+            control = ControlMessage(share, scheduler.paused, [number for one, number in stopped if one is child])
+            if control != child.control:
+                self._send(child, control)
+                child.control = ControlMessage(share, scheduler.paused)
         while True:
             child = min(ready, key=lambda one: len(one.items))
-            if len(child.items) >= share + spare or (item := desk.take(spare * len(ready))) is None:
+            if len(child.items) >= share + spare or (item := scheduler.take_file(spare * len(ready))) is None:
                 break
-            self._entrust(child, item)
+            self._assign(child, item)
         for child in ready:
-            self._send(child)
+            self._flush(child)
 
-    def _spare(self, children: int) -> int:
+    def _prefetch_count(self, children: int) -> int:
         """How many files a child has beyond those that it fetches.
 
         Small ones, so that neither its threads nor the one here wake for each file: with 16 at a time that halved
         the processor time of 100 KB. None when a server complains, and ever fewer towards the end, when one child
         would sit on what another could fetch.
         """
-        pace = self._desk.pace
-        if pace.shrunk or not pace.small:
+        pace = self._scheduler.limiter
+        if pace.is_reduced or not pace.small:
             return 0
-        return min(PREFETCH, self._desk.waiting // (2 * children))
+        return min(PREFETCH, self._scheduler.ready_count // (2 * children))
 
-    def _entrust(self, child: _WorkerChannel, item: FileTransfer) -> None:
-        self._numbers += 1
-        number = self._numbers
+    def _assign(self, child: _WorkerChannel, item: FileTransfer) -> None:
+        self._next_number += 1
+        number = self._next_number
         child.items[number] = item
         if item.etag:
             child.parts[number] = read_stamp(item.part, self._parts)
-        self._say(
+        self._send(
             child,
             FetchJob(
                 number, item.key, item.url, item.name, item.part, item.expected, item.etag, item.sha256, item.tries,
@@ -392,14 +392,14 @@ class ProcessWorkers:
         )  # fmt: skip
         item.wire = 0
         assert item.cancel is not None
-        item.cancel.on_cancel(functools.partial(self._call_back, child, number))
+        item.cancel.on_cancel(functools.partial(self._recall, child, number))
 
-    def _call_back(self, child: _WorkerChannel, number: int) -> None:
+    def _recall(self, child: _WorkerChannel, number: int) -> None:
         with self._lock:
-            self._stopped.append((child, number))
+            self._recalled.append((child, number))
         self.wake()
 
-    def _hear(self, child: _WorkerChannel) -> bool:
+    def _read(self, child: _WorkerChannel) -> bool:
         """Reads what a child says; False when it says nothing any more."""
         try:
             chunk = os.read(child.stdout, 1 << 16)
@@ -408,56 +408,56 @@ class ProcessWorkers:
                 child.cpu = report.cpu
                 if not child.ready:
                     child.ready = True
-                    self._spent -= report.cpu  # its start says nothing about how busy it will be
-                    self._vanguard.leave()
-                for standing in report.standings:
-                    self._note(child, standing)
+                    self._ended_cpu -= report.cpu  # its start says nothing about how busy it will be
+                    self._bootstrap.stop()
+                for status in report.statuses:
+                    self._handle_status(child, status)
         except BlockingIOError:
             return True
         except (OSError, ValueError, msgspec.DecodeError):
             return False
         return bool(chunk)
 
-    def _note(self, child: _WorkerChannel, standing: JobStatus) -> None:
-        item = child.items.get(standing.number)
+    def _handle_status(self, child: _WorkerChannel, status: JobStatus) -> None:
+        item = child.items.get(status.number)
         if item is None:
             return
-        item.bytes, item.wire, item.size = standing.bytes, standing.wire, standing.size
-        item.etag = standing.etag
-        if not standing.ended:
-            self._desk.note(item)
+        item.bytes, item.wire, item.size = status.bytes, status.wire, status.size
+        item.etag = status.etag
+        if not status.ended:
+            self._scheduler.record_part(item)
             return
-        del child.items[standing.number]
-        child.parts.pop(standing.number, None)
-        if standing.failure is not None:
-            item.sha256 = standing.sha256
-            if standing.failure.kind == NOT_STARTED:
-                self._desk.back(item)
+        del child.items[status.number]
+        child.parts.pop(status.number, None)
+        if status.failure is not None:
+            item.sha256 = status.sha256
+            if status.failure.kind == NOT_STARTED:
+                self._scheduler.requeue(item)
                 return
-            self._desk.ended(item, make_error(standing.failure))
+            self._scheduler.handle_result(item, make_error(status.failure))
             return
         item.sha256 = ""
         stored = PendingFile(
-            item.key, standing.bytes, standing.wire, standing.sha256, standing.mtime_ns, item.tries,
-            standing.checked_by, standing.note,
+            item.key, status.bytes, status.wire, status.sha256, status.mtime_ns, item.tries,
+            status.checked_by, status.note,
         )  # fmt: skip
-        self._desk.ended(item, stored)
+        self._scheduler.handle_result(item, stored)
 
-    def _bury(self, child: _WorkerChannel) -> None:
+    def _on_exit(self, child: _WorkerChannel) -> None:
         """A child died (the kernel had no memory left, someone killed it): its files go to another one."""
-        self._part_with(child)
-        self._deaths += 1
+        self._close(child)
+        self._exits += 1
         for number, item in child.items.items():
             # What it had not told yet: if it has touched the part, that may be of another version than the ETag.
             if item.etag and not item.wire and read_stamp(item.part, self._parts) != child.parts.get(number):
                 item.etag = ""
-            self._desk.back(item)
-        if self._deaths <= MAX_RESTARTS:
-            self._hire()
+            self._scheduler.requeue(item)
+        if self._exits <= MAX_RESTARTS:
+            self._spawn()
 
-    def _part_with(self, child: _WorkerChannel) -> None:
+    def _close(self, child: _WorkerChannel) -> None:
         self._children.remove(child)
-        self._spent += child.cpu
+        self._ended_cpu += child.cpu
         for stream in (child.process.stdin, child.process.stdout):
             assert stream is not None
             with contextlib.suppress(KeyError, ValueError):
@@ -470,21 +470,21 @@ class ProcessWorkers:
             child.process.kill()
             child.process.wait()
 
-    def _dismiss(self) -> None:
+    def _shutdown(self) -> None:
         for child in list(self._children):
-            self._part_with(child)
+            self._close(child)
         self._selector.close()
         with self._lock:
-            for descriptor in (self._bell, self._woken, self._parts):
+            for descriptor in (self._wake_write, self._wake_read, self._parts):
                 os.close(descriptor)
-            self._bell = -1
+            self._wake_write = -1
 
     # Pipes.
 
-    def _say(self, child: _WorkerChannel, message: MessageToWorker) -> None:
+    def _send(self, child: _WorkerChannel, message: MessageToWorker) -> None:
         child.outbox += pack_message(message)
 
-    def _send(self, child: _WorkerChannel) -> None:
+    def _flush(self, child: _WorkerChannel) -> None:
         """Writes as much as the pipe takes; the rest when the selector says so."""
         try:
             while child.outbox:
@@ -499,12 +499,12 @@ class ProcessWorkers:
         elif not child.outbox and is_watched:
             self._selector.unregister(child.stdin)
 
-    def _hush(self) -> None:
+    def _drain(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            os.read(self._woken, 1 << 12)
+            os.read(self._wake_read, 1 << 12)
 
-    def _cpu(self) -> float:
-        return time.process_time() + self._spent + sum(child.cpu for child in self._children)
+    def _cpu_seconds(self) -> float:
+        return time.process_time() + self._ended_cpu + sum(child.cpu for child in self._children)
 
 
 def _environment() -> dict[str, str]:

@@ -25,7 +25,7 @@ from backends.transfers import fetch
 from backends.transfers.bodies import BadBodyError
 
 _LENGTH = struct.Struct("<I")
-NOT_STARTED = "not-begun"  # a child gives an errand back untried
+NOT_STARTED = "not-begun"  # a child gives an job back untried
 MAX_MESSAGE = 16 << 20  # bytes of one record; a batch of results has a few KB
 
 
@@ -56,7 +56,7 @@ class FetchJob(msgspec.Struct, tag=True, array_like=True):
 
 
 class ControlMessage(msgspec.Struct, tag=True, array_like=True):
-    """`jobs`: files at a time. `stopped`: numbers of errands that are not wanted any more."""
+    """`jobs`: files at a time. `stopped`: numbers of jobs that are not wanted any more."""
 
     jobs: int
     paused: bool
@@ -77,7 +77,7 @@ class FailureMessage(msgspec.Struct, array_like=True):
 
 
 class JobStatus(msgspec.Struct, array_like=True):
-    """Where an errand is; with `ended` it is over, and then `describe_failure` or `mtime_ns` says how."""
+    """Where an job is; with `ended` it is over, and then `describe_failure` or `mtime_ns` says how."""
 
     number: int
     bytes: int
@@ -96,7 +96,7 @@ class StatusReport(msgspec.Struct, tag=True, array_like=True):
     """All that has changed in a child. `cpu`: seconds of processor time it has used so far."""
 
     cpu: float
-    standings: list[JobStatus] = []
+    statuses: list[JobStatus] = []
 
 
 MessageToWorker = InitMessage | FetchJob | ControlMessage
@@ -179,26 +179,26 @@ class WorkerProcess:
     def __init__(self, setup: InitMessage) -> None:
         self._parts = setup.parts
         self._settings = DownloaderSettings(Mode(setup.mode), Timeouts(*setup.timeouts))
-        self._errands: queue.SimpleQueue[FetchJob] = queue.SimpleQueue()
-        self._going = threading.Event()
-        self._going.set()
+        self._queue: queue.SimpleQueue[FetchJob] = queue.SimpleQueue()
+        self._running = threading.Event()
+        self._running.set()
         self._tokens: dict[int, CancelToken] = {}
         self._active: dict[int, FetchJob] = {}
-        self._told: dict[int, int] = {}
-        self._ended: deque[JobStatus] = deque()
-        self._news = threading.Event()
+        self._reported_bytes: dict[int, int] = {}
+        self._finished: deque[JobStatus] = deque()
+        self._has_news = threading.Event()
         self._jobs = 0
         self._threads = 0
 
     # Called by the thread that reads.
 
-    def obey(self, message: MessageToWorker) -> None:
+    def handle(self, message: MessageToWorker) -> None:
         if isinstance(message, FetchJob):
             self._tokens[message.number] = CancelToken()
-            self._errands.put(message)
+            self._queue.put(message)
         elif isinstance(message, ControlMessage):
             self._jobs = message.jobs
-            (self._going.clear if message.paused else self._going.set)()
+            (self._running.clear if message.paused else self._running.set)()
             for number in message.stopped:
                 if token := self._tokens.get(number):
                     token.cancel()
@@ -211,70 +211,70 @@ class WorkerProcess:
     def _work(self) -> None:
         with self._settings.open() as downloader:
             while True:
-                errand = self._errands.get()
-                self._active[errand.number] = errand
-                standing = self._run(errand, downloader)
-                del self._active[errand.number], self._tokens[errand.number]
-                self._ended.append(standing)
-                if standing.failure is not None and standing.failure.status in (429, 503):
-                    self._give_back()
-                if not self._news.is_set():
-                    self._news.set()
+                job = self._queue.get()
+                self._active[job.number] = job
+                status = self._run(job, downloader)
+                del self._active[job.number], self._tokens[job.number]
+                self._finished.append(status)
+                if status.failure is not None and status.failure.status in (429, 503):
+                    self._requeue()
+                if not self._has_news.is_set():
+                    self._has_news.set()
 
-    def _give_back(self) -> None:
+    def _requeue(self) -> None:
         """A server wants to be left alone: what has not begun waits where the run decides when to ask again."""
         with contextlib.suppress(queue.Empty):
             while True:
-                errand = self._errands.get_nowait()
-                del self._tokens[errand.number]
-                self._ended.append(_make_status(errand, ended=True, failure=FailureMessage(NOT_STARTED, "")))
+                job = self._queue.get_nowait()
+                del self._tokens[job.number]
+                self._finished.append(_make_status(job, ended=True, failure=FailureMessage(NOT_STARTED, "")))
 
-    def _run(self, errand: FetchJob, downloader: fetch.DownloaderProtocol) -> JobStatus:
-        token = self._tokens[errand.number]
+    def _run(self, job: FetchJob, downloader: fetch.DownloaderProtocol) -> JobStatus:
+        token = self._tokens[job.number]
         try:
-            self._hold(token)
-            stored = fetch.fetch_file(errand, downloader, self._parts, lambda: self._hold(token), token)
+            self._wait_while_paused(token)
+            stored = fetch.fetch_file(job, downloader, self._parts, lambda: self._wait_while_paused(token), token)
         except BaseException as error:
-            return _make_status(errand, ended=True, failure=describe_failure(error))
-        standing = _make_status(
-            errand, ended=True, mtime_ns=stored.mtime_ns, checked_by=stored.checked_by, note=stored.note
+            return _make_status(job, ended=True, failure=describe_failure(error))
+        status = _make_status(
+            job, ended=True, mtime_ns=stored.mtime_ns, checked_by=stored.checked_by, note=stored.note
         )
-        standing.bytes, standing.sha256 = stored.size, stored.sha256
-        return standing
+        status.bytes, status.sha256 = stored.size, stored.sha256
+        return status
 
-    def _hold(self, token: CancelToken) -> None:
-        while not self._going.is_set():
+    def _wait_while_paused(self, token: CancelToken) -> None:
+        while not self._running.is_set():
             token.check()
-            self._going.wait(0.05)  # a token that is pulled cannot wake an event
+            self._running.wait(0.05)  # a token that is pulled cannot wake an event
 
     # The thread that tells.
 
-    def tell(self) -> None:
+    def report(self) -> None:
         try:
             _write(pack_message(StatusReport(time.process_time())))  # we are up
             told = 0.0
             while True:
-                if self._news.wait(REPORT_EVERY):
-                    time.sleep(REPORT_DELAY if self._errands.qsize() > self._jobs // 2 else IDLE_REPORT_DELAY)
-                self._news.clear()
-                standings = [self._ended.popleft() for _ in range(len(self._ended))]
+                if self._has_news.wait(REPORT_EVERY):
+                    time.sleep(REPORT_DELAY if self._queue.qsize() > self._jobs // 2 else IDLE_REPORT_DELAY)
+                self._has_news.clear()
+                statuses = [self._finished.popleft() for _ in range(len(self._finished))]
                 if time.monotonic() - told >= REPORT_EVERY:
                     told = time.monotonic()
-                    standings += self._moved()
-                if standings:
-                    _write(pack_message(StatusReport(time.process_time(), standings)))
+                    statuses += self._changed_statuses()
+                if statuses:
+                    _write(pack_message(StatusReport(time.process_time(), statuses)))
         except BaseException:
             os._exit(1)
 
-    def _moved(self) -> list[JobStatus]:
-        before = self._told
+    def _changed_statuses(self) -> list[JobStatus]:
+        before = self._reported_bytes
         active = list(self._active.values())
-        self._told = {errand.number: errand.wire for errand in active}
+        self._reported_bytes = {job.number: job.wire for job in active}
         return [_make_status(one) for one in active if one.wire and one.wire != before.get(one.number)]
 
 
-def _make_status(errand: FetchJob, **end: object) -> JobStatus:
-    return JobStatus(errand.number, errand.bytes, errand.wire, errand.size, errand.etag, errand.sha256, **end)  # type: ignore[arg-type]
+def _make_status(job: FetchJob, **end: object) -> JobStatus:
+    return JobStatus(job.number, job.bytes, job.wire, job.size, job.etag, job.sha256, **end)  # type: ignore[arg-type]
 
 
 def _write(record: bytes) -> None:
@@ -288,16 +288,16 @@ def main() -> None:
     os.nice(NICE)
     decoder = msgspec.msgpack.Decoder(MessageToWorker)
     unpacker = Unpacker()
-    bench: WorkerProcess | None = None
+    worker: WorkerProcess | None = None
     try:
         while chunk := os.read(_STDIN, 1 << 16):
             for record in unpacker.feed(chunk):
                 message = decoder.decode(record)
                 if isinstance(message, InitMessage):
-                    bench = WorkerProcess(message)
-                    threading.Thread(target=bench.tell, daemon=True).start()
-                elif bench is not None:
-                    bench.obey(message)
+                    worker = WorkerProcess(message)
+                    threading.Thread(target=worker.report, daemon=True).start()
+                elif worker is not None:
+                    worker.handle(message)
     finally:
         # Not sys.exit: the parent is gone, and no thread may write another byte.
         os._exit(0 if sys.exc_info()[0] is None else 1)

@@ -27,13 +27,13 @@ def zipped(**files: str) -> bytes:
 def downloaded(output: Path, files: dict[str, bytes], digest: str = "1") -> None:
     """As a transfer leaves a directory: the files under their names, and the manifest that says so."""
     with Manifest.open(output) as manifest:
-        manifest.begin(ManifestEntry(name, "https://tc.example/x", name, TransferState.PLANNED) for name in files)
+        manifest.begin_run(ManifestEntry(name, "https://tc.example/x", name, TransferState.PLANNED) for name in files)
         for name, content in files.items():
             path = output / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-            manifest.stored([PendingFile(name, len(content), len(content), digest + name, path.stat().st_mtime_ns, 1)])
-            manifest.finish([FileResult(name, TransferState.VERIFIED)])
+            manifest.record_pending([PendingFile(name, len(content), len(content), digest + name, path.stat().st_mtime_ns, 1)])
+            manifest.record_results([FileResult(name, TransferState.VERIFIED)])
 
 
 def test_every_archive_is_unpacked_once_and_the_others_are_left_alone(tmp_path: Path) -> None:
@@ -110,8 +110,8 @@ def test_a_record_that_was_edited_leads_nowhere_else(tmp_path: Path) -> None:
     downloaded(output, {"one.zip": zipped(x="1")})
     with Manifest.open(output) as manifest:
         (tmp_path / "outside.zip").write_bytes(zipped(x="1"))
-        manifest.begin([ManifestEntry("evil", "https://tc.example/x", "../outside.zip", TransferState.PLANNED)])
-        manifest.finish([FileResult("evil", TransferState.VERIFIED)])
+        manifest.begin_run([ManifestEntry("evil", "https://tc.example/x", "../outside.zip", TransferState.PLANNED)])
+        manifest.record_results([FileResult("evil", TransferState.VERIFIED)])
     told = extract_downloads(output, None, CancelToken())
     assert told.unpacked == 1 and [name for name, _ in told.problems] == ["../outside.zip"]
     assert not (tmp_path / "outside.zip.unpacked").exists()

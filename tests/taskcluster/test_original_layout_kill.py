@@ -62,7 +62,7 @@ def wanted() -> list[Wanted]:
 def downloaded(output: Path, word: str) -> None:
     """As a transfer leaves it that fetched these archives, and was the last thing that happened."""
     with Manifest.open(output) as manifest:
-        manifest.begin(
+        manifest.begin_run(
             ManifestEntry(one.file.key, one.file.url, "/".join(one.file.parts), TransferState.PLANNED)
             for one in wanted()
         )
@@ -73,14 +73,14 @@ def downloaded(output: Path, word: str) -> None:
             mtime = path.with_name("part").stat().st_mtime_ns
             path.with_name("part").rename(path)
             digest = hashlib.sha256(content).hexdigest()
-            manifest.stored([PendingFile(one.file.key, len(content), len(content), digest, mtime, 1)])
-            manifest.finish([FileResult(one.file.key, TransferState.VERIFIED)])
+            manifest.record_pending([PendingFile(one.file.key, len(content), len(content), digest, mtime, 1)])
+            manifest.record_results([FileResult(one.file.key, TransferState.VERIFIED)])
 
 
 def seen_again(output: Path) -> None:
     """As the next transfer leaves it, which finds all files there: nothing in them says that they are newer."""
     with Manifest.open(output) as manifest:
-        manifest.finish([FileResult(one.file.key, TransferState.UNCHANGED) for one in wanted()])
+        manifest.record_results([FileResult(one.file.key, TransferState.UNCHANGED) for one in wanted()])
 
 
 def placed(output: Path, unzip: bool) -> Placed:

@@ -31,7 +31,7 @@ from backends.transfers import recorder
 from backends.transfers.transfer import Transfer
 from backends.transfers.files import RemoteFile
 from backends.transfers.plan import make_plan
-recorder.BATCH = 20
+recorder.BATCH_SIZE = 20
 base, paths, output, processes = json.load(sys.stdin)
 files = [RemoteFile(path, base + path, ("group", path.strip("/"))) for path in paths]
 http = Http()
@@ -133,7 +133,7 @@ def test_kill_between_any_two_steps_of_a_commit_costs_no_second_fetch(
     def die(*_: object) -> None:
         raise Killed
 
-    put = OutputDirectory.put
+    put = OutputDirectory.rename_part
 
     def dying_put(self: OutputDirectory, *wanted: object) -> None:
         nonlocal puts
@@ -144,14 +144,14 @@ def test_kill_between_any_two_steps_of_a_commit_costs_no_second_fetch(
 
     with monkeypatch.context() as patched:
         # One batch, so that "the last put" is one; the recorder's thread dies as the process would.
-        patched.setattr(recorder, "LINGER", 30.0)
+        patched.setattr(recorder, "BATCH_DELAY", 30.0)
         patched.setattr("threading.excepthook", lambda *_: None)
         if moment == "sync":
-            patched.setattr(recorder.durability, "sync_files", die)
+            patched.setattr(recorder, "sync_files", die)
         elif moment == "directories":
-            patched.setattr(recorder.durability, "sync_directories", die)
+            patched.setattr(recorder, "sync_directories", die)
         elif "put" in moment:
-            patched.setattr(OutputDirectory, "put", dying_put)
+            patched.setattr(OutputDirectory, "rename_part", dying_put)
         else:
             patched.setattr(Manifest, moment, die)
         transfer = runner.start(*files)

@@ -42,9 +42,9 @@ def test_second_run_is_told_who_has_the_directory_and_a_killed_one_blocks_nobody
 
 def test_what_a_run_recorded_is_read_back(tmp_path: Path) -> None:
     with Manifest.open(tmp_path) as manifest:
-        manifest.begin([entry("a"), entry("b")])
-        manifest.stored([PendingFile("a", 5, 3, "f" * 64, 77, 2)])
-        manifest.finish(
+        manifest.begin_run([entry("a"), entry("b")])
+        manifest.record_pending([PendingFile("a", 5, 3, "f" * 64, 77, 2)])
+        manifest.record_results(
             [
                 FileResult("a", TransferState.VERIFIED, tries=2),
                 FileResult("b", TransferState.FAILED, "http-404", "Gone.", 1),
@@ -61,11 +61,11 @@ def test_what_a_run_recorded_is_read_back(tmp_path: Path) -> None:
 
 def test_new_run_keeps_what_is_known_of_files_put_there_before(tmp_path: Path) -> None:
     with Manifest.open(tmp_path) as manifest:
-        manifest.begin([entry("a")])
-        manifest.stored([PendingFile("a", 5, 3, "f" * 64, 77, 1)])
-        manifest.finish([FileResult("a", TransferState.VERIFIED)])
+        manifest.begin_run([entry("a")])
+        manifest.record_pending([PendingFile("a", 5, 3, "f" * 64, 77, 1)])
+        manifest.record_results([FileResult("a", TransferState.VERIFIED)])
         first = manifest.revision
-        manifest.begin([entry("a")])
+        manifest.begin_run([entry("a")])
         known = manifest.entries()["a"]
         assert (known.state, known.sha256, known.size, known.mtime_ns) == ("planned", "f" * 64, 5, 77)
         assert known.verified_at is not None and manifest.revision != first
@@ -83,7 +83,7 @@ def test_reading_writes_nothing(tmp_path: Path) -> None:
 
 def test_reader_sees_a_run_that_is_under_way(tmp_path: Path) -> None:
     with Manifest.open(tmp_path) as manifest:
-        manifest.begin([entry("a")])
+        manifest.begin_run([entry("a")])
         with Manifest.read(tmp_path) as other:
             assert set(other.entries()) == {"a"}
 
@@ -125,7 +125,7 @@ def test_manifest_that_turns_read_only_is_a_sentence(tmp_path: Path) -> None:
         assert manifest._connection is not None
         manifest._connection.execute("PRAGMA query_only=ON")
         with pytest.raises(FileError, match="cannot be written"):
-            manifest.begin([entry("a")])
+            manifest.begin_run([entry("a")])
 
 
 @pytest.mark.parametrize("link", [".ciexplore", ".ciexplore/parts", ".ciexplore/manifest.sqlite"])

@@ -27,7 +27,7 @@ from tests.transfers.test_kill import kill, launch, verified
 @pytest.fixture(autouse=True)
 def only_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """No threads before the children are up: what these tests see was done by children."""
-    monkeypatch.setattr(worker_pool, "VANGUARD", 0)
+    monkeypatch.setattr(worker_pool, "BOOTSTRAP_THREADS", 0)
 
 
 def start(runner: Runner, *files: object, processes: int = 2, **options: object) -> Transfer:
@@ -191,11 +191,11 @@ def test_children_die_with_the_run_and_the_next_one_waits_for_them(site: Site, r
     try:
         kill(running)
         with OutputDirectory(runner.output) as output, pytest.raises(FileError, match="still writes"):
-            output.claim(0.05)
+            output.lock(0.05)
     finally:
         os.kill(child, signal.SIGCONT)
     with OutputDirectory(runner.output) as output:
-        output.claim()  # it has noticed and ended
+        output.lock()  # it has noticed and ended
     release.set()
     assert runner.run(file(site, "/a")) == {"/a": VERIFIED} and runner.read("group/a") == BIG
 
@@ -218,12 +218,12 @@ def test_killed_in_the_middle_of_many_then_finished_every_file_is_right(site: Si
 def test_full_disk_stops_the_run_with_one_sentence(site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     """The child cannot be patched: its reports are."""
     said = worker_pool.make_error
-    monkeypatch.setattr(worker_pool, "raised", lambda failure: OSError(errno.ENOSPC, "full"))
+    monkeypatch.setattr(worker_pool, "make_error", lambda failure: OSError(errno.ENOSPC, "full"))
     files = [file(site, f"/{number}") for number in range(200)]
     transfer = start(runner, *files, jobs=4)
     assert transfer.wait(20) and set(ends(transfer).values()) == {("cancelled", "disk-full")}
     assert isinstance(transfer.snapshot().problem, FileError)
-    monkeypatch.setattr(worker_pool, "raised", said)
+    monkeypatch.setattr(worker_pool, "make_error", said)
     for one in files:
         site.add(one.key, b"content")
     assert set(run(runner, *files).values()) == {VERIFIED}
@@ -235,7 +235,7 @@ def test_overload_brings_fewer_requests_and_no_file_is_lost(site: Site, runner: 
         site.add(one.key, b"content", *([status(429, retry_after="0")] if int(one.key[1:]) < 100 else []))
     transfer = start(runner, *files, processes=1, jobs=16)
     assert transfer.wait(60) and set(ends(transfer).values()) == {VERIFIED}
-    assert transfer.pace.allowed < 16
+    assert transfer.limiter.allowed < 16
 
 
 def test_who_we_are_never_goes_to_another_process() -> None:

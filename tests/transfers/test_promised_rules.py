@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.transfers import recorder, worker_pool
+from backends.transfers import output_directory, worker_pool
 from backends.transfers.manifest import Manifest
 from backends.transfers.names import assign, is_safe
 from backends.transfers.states import PlanAction
@@ -52,14 +52,14 @@ class Gate:
 def test_small_files_are_fetched_64_at_a_time_where_only_waiting_limits(
     site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    monkeypatch.setattr(worker_pool, "VANGUARD", 0)
+    monkeypatch.setattr(worker_pool, "BOOTSTRAP_THREADS", 0)
     gate = Gate(64)
     files = [file(site, f"/{number}", size=7) for number in range(200)]
     for one in files:
         site.add(one.key, b"content", gate)
     settings = runner.http.downloader_settings()
     transfer = runner.start(*files, settings=settings, processes=count)
-    assert transfer.pace.allowed == 16
+    assert transfer.limiter.allowed == 16
     assert transfer.wait(60)
     assert set(ends(transfer).values()) == {("verified", "")}
     assert gate.most == 64
@@ -72,7 +72,7 @@ def test_big_files_stay_at_16_at_a_time(site: Site, runner: Runner) -> None:
         site.add(one.key, b"", gate)
     transfer = runner.start(*files)
     site.wait_for(lambda: len(site.requests) == 16)
-    assert transfer.pace.most == 16
+    assert transfer.limiter.most == 16
     transfer.cancel()
     gate.release()
     assert transfer.wait(20)
@@ -95,10 +95,10 @@ def test_a_part_of_an_earlier_boot_is_only_resumed_if_its_bytes_were_on_the_disk
     transfer.cancel()
     release.set()
     assert transfer.wait(20)
-    monkeypatch.setattr(recorder, "this_boot", lambda: "this boot")
+    monkeypatch.setattr(output_directory, "current_boot_id", lambda: "this boot")
     with Manifest.open(runner.output) as manifest:
         (entry,) = manifest.entries().values()
-        manifest.note_parts([(entry.key, entry.etag, boot)])
+        manifest.record_parts([(entry.key, entry.etag, boot)])
     ((action, have),) = [(row.action, row.have) for row in runner.plan(file(site, "/a")).rows]
     assert (action, have) == ((PlanAction.RESUME, 2 * MEGABYTE) if resumed else (PlanAction.FETCH, 0))
     assert runner.run(file(site, "/a")) == {"/a": ("verified", "")}
@@ -145,9 +145,9 @@ def test_names_of_earlier_runs_leave_room_for_the_longest_hash(length: int) -> N
 def test_a_file_taken_out_while_its_process_dies_is_not_put_back_in_line(
     site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_pool, "VANGUARD", 0)
+    monkeypatch.setattr(worker_pool, "BOOTSTRAP_THREADS", 0)
     monkeypatch.setattr(
-        worker_pool.ProcessWorkers, "_call_back", lambda *_: None
+        worker_pool.ProcessWorkers, "_recall", lambda *_: None
     )  # the message is lost with the process
     release = threading.Event()
     site.add("/a", BIG, stall(10, release))
@@ -167,8 +167,8 @@ def test_a_file_taken_out_while_its_process_dies_is_not_put_back_in_line(
 def test_stopping_while_a_process_dies_ends_the_run(
     site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_pool, "VANGUARD", 0)
-    monkeypatch.setattr(worker_pool.ProcessWorkers, "_call_back", lambda *_: None)
+    monkeypatch.setattr(worker_pool, "BOOTSTRAP_THREADS", 0)
+    monkeypatch.setattr(worker_pool.ProcessWorkers, "_recall", lambda *_: None)
     release = threading.Event()
     site.add("/a", BIG, stall(10, release))
     settings = runner.http.downloader_settings()

@@ -101,7 +101,7 @@ def _progress_line(look: Callable[[], TransferSnapshot]) -> Callable[[], str]:
         left = f", {now.eta:,.0f} s left" if now.eta is not None else ""
         if now.waits:
             left = f", {safe_text(now.waits[0].text)}"
-        return f"{now.done:,} of {now.total:,} files, {format_bytes(now.bytes_done)}, {format_bytes(now.rate)}/s{left}"
+        return f"{now.ended:,} of {now.total:,} files, {format_bytes(now.bytes_done)}, {format_bytes(now.rate)}/s{left}"
 
     return line
 

@@ -230,7 +230,7 @@ class TransfersPane(Vertical):
         running = [job.transfer.snapshot() for job in self._jobs if job.transfer is not None and job.running]
         words = ""
         if running:
-            done, total = sum(one.done for one in running), sum(one.total for one in running)
+            done, total = sum(one.ended for one in running), sum(one.total for one in running)
             rate = sum(one.rate for one in running)
             words = f"⇣ {done:,}/{total:,} {format_bytes(rate)}/s"
         self.app.query_one(TopBar).show(transfers=words)
@@ -361,7 +361,7 @@ def state_words(snapshot: TransferSnapshot) -> str:
 
 def progress_line(snapshot: TransferSnapshot, width: int) -> str:
     """A bar by bytes where sizes are known, by files where not; then done, rate and time left."""
-    done, total = snapshot.done, max(1, snapshot.total)
+    done, total = snapshot.ended, max(1, snapshot.total)
     share = done / total
     if snapshot.bytes_known:
         share = max(0.0, min(1.0, snapshot.bytes_done / snapshot.bytes_known))
