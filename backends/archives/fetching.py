@@ -14,7 +14,7 @@ from backends.archives.wanted import Wanted
 from backends.cancel import CancelToken
 from backends.frames.formats import format_bytes
 from backends.http.errors import short_url
-from backends.transfers.bodies import HEAD, starts_like_html, make_decoder, html_page_error
+from backends.transfers.bodies import HEAD, html_page_error, make_decoder, starts_like_html
 
 if TYPE_CHECKING:
     from backends.http import Downloader

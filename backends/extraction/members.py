@@ -402,8 +402,8 @@ _LARGEST = (1 << 63) - 1
 def list_members(
     archive: Path, *, limits: ExtractionLimits | None = None, cancel: CancelToken | None = None
 ) -> pl.DataFrame:
-    """One row a member in the archive's order, in the schema `MEMBER_SCHEMA`: its name as the archive spells it, its size in
-    bytes as the archive states it, and what it is ("file", "directory", "symbolic link", ...).
+    """One row a member in the archive's order, in the schema `MEMBER_SCHEMA`: its name as the archive spells it, its
+    size in bytes as the archive states it, and what it is ("file", "directory", "symbolic link", ...).
 
     A compressed tar is read to its end for that. Raises as `unpack` does.
     """

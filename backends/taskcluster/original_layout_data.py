@@ -57,7 +57,9 @@ def place(
         entries = {key: entry for key, entry in manifest.entries().items() if _is_ours(entry.target.split("/"))}
         # A task that gave nothing when this run began and has files by now must not count as left out any more.
         known = {one.stand_in for one in wanted if one.pattern and one.stand_in in entries}
-        manifest.record_results(FileResult(key, TransferState.SKIPPED, "the task has files now") for key in sorted(known))
+        manifest.record_results(
+            FileResult(key, TransferState.SKIPPED, "the task has files now") for key in sorted(known)
+        )
         return _Placing(opened, group, number, wanted, choices, entries, cancel).all()
 
 

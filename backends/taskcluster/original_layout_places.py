@@ -22,8 +22,8 @@ from backends.atomic import NEW_FILE, BlockedPathError, DirectoryTree, SymlinkEr
 from backends.cancel import CancelToken
 from backends.errors import FileError
 from backends.extraction import ArchiveKind, is_archive
-from backends.extraction.trees import ExtractedTrees, StagedTree
 from backends.extraction.extractor import extract_into
+from backends.extraction.trees import ExtractedTrees, StagedTree
 from backends.transfers.names import safe_name
 from backends.transfers.output_directory import OutputDirectory, read_stamp
 

@@ -1,4 +1,4 @@
-"""One try to bring one file into its part: asked for, written, hashed, checked against all that was promised."""
+"""One try to fetch one file into its part: requested, written, hashed, verified."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from backends.transfers.output_directory import PARTS
 from backends.transfers.states import DIGEST, LENGTH, NOTHING, PendingFile
 
 _READ = 1 << 20
-# Bytes up to which a body is written and hashed in one piece. Each call that lets go of the interpreter has to fight
-# for it again: 2,000 x 100 KB cost 0.78 ms of CPU each with one worker and 1.46 with four.
+# Bytes up to which a body is written and hashed in one piece. Each call that releases the interpreter lock must get it
+# back: 2,000 x 100 KB cost 0.78 ms of CPU time each with one worker and 1.46 ms with four.
 AT_ONCE = 256 << 10
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)$")
 
 
 class DownloadStream(Protocol):
-    """An answer whose body is still on the wire; header names are lower-case."""
+    """A response whose body is read in chunks; header names are lower-case."""
 
     @property
     def status(self) -> int: ...
@@ -51,7 +51,7 @@ class DownloadStream(Protocol):
 
 
 class DownloaderProtocol(Protocol):
-    """What a worker gets its files through: one connection, used by one thread (backends.http.Downloader)."""
+    """One connection, used by one thread (`backends.http.Downloader`)."""
 
     def open(
         self, url: str, *, offset: int = 0, if_range: str | None = None, cancel: CancelToken | None = None
@@ -59,7 +59,7 @@ class DownloaderProtocol(Protocol):
 
 
 class FetchRequest(Protocol):
-    """One file and how far it is: an `Item`, or what a worker process knows of one."""
+    """A file to fetch and its progress: a `FileTransfer`, or a `FetchJob` in a worker process."""
 
     bytes: int
     wire: int
@@ -77,25 +77,24 @@ class FetchRequest(Protocol):
     def part(self) -> str: ...
     @property
     def expected(self) -> int | None:
-        """Bytes of content that the listing promised."""
+        """Bytes of content according to the listing."""
         ...
 
     @property
     def tries(self) -> int: ...
     @property
     def is_html(self) -> bool:
-        """Whether an HTML page is what is wanted."""
+        """Whether the file is meant to be HTML."""
         ...
 
 
 def fetch_file(
-    item: FetchRequest, downloader: DownloaderProtocol, parts: int, hold: Callable[[], None], cancel: CancelToken
+    item: FetchRequest, downloader: DownloaderProtocol, parts: int, check_pause: Callable[[], None], cancel: CancelToken
 ) -> PendingFile:
-    """Brings the file into its part below the directory `parts` (a descriptor).
+    """Fetches the file into its part in the directory `parts` (a descriptor), and keeps `item` up to date.
 
-    Keeps `item` up to date while it does. `hold` is called between chunks: it may wait. Raises `HttpError`s (with
-    `retryable`), `OperationCancelledError`, OSError of the disk. After any of them `item.etag` says whether the part
-    can be resumed.
+    `check_pause` is called between chunks and may wait. Raises `HttpError` (with `retryable`),
+    `OperationCancelledError`, OSError of the disk. After any of them `item.etag` says whether the part can be resumed.
     """
     fresh = 0 if item.etag or item.sha256 else os.O_TRUNC
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | fresh
@@ -106,40 +105,40 @@ def fetch_file(
             raise SymlinkError(Path(*PARTS, item.part)) from error
         raise
     try:
-        attempt = _Attempt(item, descriptor, hold, cancel, empty=bool(fresh))
-        if item.sha256 and (whole := attempt.take_whole()):
-            return whole
+        attempt = _Attempt(item, descriptor, check_pause, cancel, empty=bool(fresh))
+        if item.sha256 and (complete := attempt.take_complete_part()):
+            return complete
         try:
             return attempt.run(downloader)
         except _RestartError:
             item.etag = ""
             return attempt.run(downloader)
-    except BadBodyError as problem:
-        if problem.reason != "incomplete":
-            item.etag = ""  # what is there is not worth adding to
+    except BadBodyError as error:
+        if error.reason != "incomplete":
+            item.etag = ""  # the part is wrong, not just incomplete
         raise
     finally:
         os.close(descriptor)
 
 
 class _RestartError(AppError):
-    """The server has no such range (any more): ask for the whole."""
+    """The server does not have this range (any more): request the complete file."""
 
 
 class _Attempt:
     def __init__(
-        self, item: FetchRequest, descriptor: int, hold: Callable[[], None], cancel: CancelToken, *, empty: bool
+        self, item: FetchRequest, descriptor: int, check_pause: Callable[[], None], cancel: CancelToken, *, empty: bool
     ) -> None:
         self._item = item
         self._empty = empty
         self._part = descriptor
-        self._hold = hold
+        self._check_pause = check_pause
         self._cancel = cancel
         self._place = item.name
-        self._page = False  # whether the response may be a page about the file
+        self._page = False  # whether the response may be an HTML page instead of the file
 
-    def take_whole(self) -> PendingFile | None:
-        """The part as it is, if it is what the manifest says: a killed run had checked it already."""
+    def take_complete_part(self) -> PendingFile | None:
+        """The part, if it is as the manifest says: a killed run had verified it already."""
         expected, self._item.sha256 = self._item.sha256, ""
         have = os.fstat(self._part).st_size
         content = hashlib.sha256()
@@ -147,7 +146,7 @@ class _Attempt:
         if content.hexdigest() != expected:
             return None
         self._item.bytes = self._item.size = have
-        return self._stored(content.hexdigest())
+        return self._make_pending(content.hexdigest())
 
     def run(self, downloader: DownloaderProtocol) -> PendingFile:
         item = self._item
@@ -157,32 +156,31 @@ class _Attempt:
         try:
             with downloader.open(item.url, offset=offset, if_range=condition, cancel=self._cancel) as stream:
                 return self._receive(stream, offset)
-        except HttpError as problem:
-            if offset and (
-                problem.status == 416 or isinstance(problem, UnexpectedResponseError)
-            ):  # another piece than asked for
-                raise _RestartError("") from problem
+        except HttpError as error:
+            # Not satisfiable, or another range than requested.
+            if offset and (error.status == 416 or isinstance(error, UnexpectedResponseError)):
+                raise _RestartError("") from error
             raise
 
     def _resume_from(self) -> int:
         if not self._item.etag:
             return 0
         have, size = os.fstat(self._part).st_size, self._item.expected
-        # One byte less than all: a server answers 416 to a range that begins at the end.
+        # One byte less than all: servers return 416 for a range that begins at the end.
         return have if size is None or have < size else max(0, size - 1)
 
-    def _receive(self, stream: DownloadStream, asked: int) -> PendingFile:
+    def _receive(self, stream: DownloadStream, requested: int) -> PendingFile:
         item, headers = self._item, stream.headers
         undo = make_decoder(stream.encoding, self._place)
         encoding = "" if undo is None else stream.encoding.strip().lower()
-        offset = self._offset(stream, asked, encoded=undo is not None)
+        offset = self._offset(stream, requested, encoded=undo is not None)
         length = _number(headers.get("content-length"))
-        promised = digests.expected_digests(
+        expected = digests.expected_digests(
             headers, (hop for _, hop in stream.hops), encoding=encoding, partial=stream.status == 206
         )
         listed = None if _is_stored_size(item.expected, headers, encoded=undo is not None) else item.expected
         self._page = not item.is_html and may_be_html_page(self._place, headers.get("content-type", ""))
-        sizes = {size for size in (listed, promised.content_length) if size is not None}
+        sizes = {size for size in (listed, expected.content_length) if size is not None}
         if undo is None and length is not None:
             sizes.add(offset + length)
         if len(sizes) > 1:
@@ -194,10 +192,10 @@ class _Attempt:
         item.size = size
         encoded = undo is not None
         content = {
-            n: digests.new_hash(n) for n in {"sha256", *promised.algorithms(DigestScope.CONTENT, encoded=encoded)}
+            n: digests.new_hash(n) for n in {"sha256", *expected.algorithms(DigestScope.CONTENT, encoded=encoded)}
         }
         transfer = {
-            n: digests.new_hash(n) for n in promised.algorithms(DigestScope.TRANSFER, encoded=encoded) if encoded
+            n: digests.new_hash(n) for n in expected.algorithms(DigestScope.TRANSFER, encoded=encoded) if encoded
         }
         if not self._empty:
             self._read_part(offset, list(content.values()))
@@ -211,55 +209,55 @@ class _Attempt:
             self._write_plain(stream, list(content.values()), size)
         else:
             self._write_decoded(stream, undo, list(content.values()), list(transfer.values()), size)
-        self._check_lengths(length, size, promised.transfer_length)
-        verdict = promised.verdict(
+        self._check_lengths(length, size, expected.transfer_length)
+        verdict = expected.verdict(
             {name: one.digest() for name, one in content.items()},
             {name: one.digest() for name, one in transfer.items()},
         )
         has_length = size is not None or length is not None
         digest = content["sha256"].hexdigest()
-        return self._checked(verdict, is_listed=listed is not None, has_length=has_length, sha256=digest)
+        return self._verify(verdict, is_listed=listed is not None, has_length=has_length, sha256=digest)
 
-    def _checked(
-        self, verdict: digests.DigestVerdict, *, is_listed: bool, has_length: bool, sha256: str
-    ) -> PendingFile:
-        """The body is complete as far as its lengths say; what its digests and its beginning say."""
-        broken = verdict.broken
-        if broken is None and verdict.kept is None and not has_length:
-            broken = next((doubt for doubt in verdict.doubts if doubt.source != "ETag"), None)
-        if broken is not None:
+    def _verify(self, verdict: digests.DigestVerdict, *, is_listed: bool, has_length: bool, sha256: str) -> PendingFile:
+        """Verifies a body of the right length by its digests and its beginning."""
+        mismatch = verdict.mismatch
+        if mismatch is None and verdict.confirmed is None and not has_length:
+            mismatch = next((doubt for doubt in verdict.doubts if doubt.source != "ETag"), None)
+        if mismatch is not None:
             raise BadBodyError(
-                f"{self._place} does not have the {broken.algorithm.upper()} that {broken.source} promised.",
+                f"{self._place} does not have the {mismatch.algorithm.upper()} given by {mismatch.source}.",
                 reason="wrong-digest",
                 retryable=True,
             )
-        # What the listing or the store itself confirms is the file, whatever it looks like.
-        is_confirmed = is_listed or (verdict.kept and verdict.kept.source.startswith("x-"))
+        # If the listing or the store confirms it, it is the file, even if it looks like a page.
+        is_confirmed = is_listed or (verdict.confirmed and verdict.confirmed.source.startswith("x-"))
         if self._page and not is_confirmed and starts_like_html(head := os.pread(self._part, HEAD, 0)):
             raise html_page_error(self._place, head)
-        if verdict.kept is not None:
-            checked_by = f"{DIGEST} {verdict.kept.algorithm}"
+        if verdict.confirmed is not None:
+            checked_by = f"{DIGEST} {verdict.confirmed.algorithm}"
         else:
             checked_by = LENGTH if has_length else NOTHING
-        doubts = ", ".join(f"{one.source} names another {one.algorithm.upper()}" for one in verdict.doubts)
-        return self._stored(sha256, checked_by, f"Its {doubts} than it has." if doubts else "")
+        doubts = ", ".join(f"{one.source} gives another {one.algorithm.upper()}" for one in verdict.doubts)
+        return self._make_pending(sha256, checked_by, f"Its {doubts} than it has." if doubts else "")
 
-    def _offset(self, stream: DownloadStream, asked: int, *, encoded: bool) -> int:
-        """Where in the file this body begins. A 200 to a range request is the whole file: it has changed."""
+    def _offset(self, stream: DownloadStream, requested: int, *, encoded: bool) -> int:
+        """Where in the file this body begins. A 200 to a range request is the complete file, which has changed."""
         if stream.status != 206:
             return 0
         found = _CONTENT_RANGE.match(stream.headers.get("content-range", ""))
         same = stream.headers.get("etag") is None or _content_version(stream.headers) == self._item.etag
-        right = found is not None and int(found[1]) == asked and not encoded and same
-        if asked and right:
-            return asked
-        if asked:
+        right = found is not None and int(found[1]) == requested and not encoded and same
+        if requested and right:
+            return requested
+        if requested:
             raise _RestartError("")
-        raise BadBodyError(f"The server sent a piece of {self._place} where all was asked for.", reason="bad-range")
+        raise BadBodyError(
+            f"The server sent a part of {self._place} although all of it was requested.", reason="bad-range"
+        )
 
     def _write_plain(self, stream: DownloadStream, hashes: list[digests.HashFunction], size: int | None) -> None:
-        """The hot loop: 64 KB chunks, so 16,000 rounds a second at 1 GB/s."""
-        item, part, hold, write = self._item, self._part, self._hold, os.write
+        """The hot loop: with 64 KB chunks, 16,000 rounds a second at 1 GB/s."""
+        item, part, check_pause, write = self._item, self._part, self._check_pause, os.write
         have = item.bytes
         for chunk in stream.chunks():
             count = len(chunk)
@@ -267,12 +265,12 @@ class _Attempt:
             if size is not None and have > size:
                 raise self._wrong_length(have, size)
             if write(part, chunk) != count:
-                raise OSError(28, "short write")  # a disk that fills up writes what still fits
+                raise OSError(28, "short write")  # a full disk takes what still fits
             for one in hashes:
                 one.update(chunk)
             item.bytes = have
             item.wire += count
-            hold()
+            check_pause()
 
     def _write_at_once(self, stream: DownloadStream, hashes: list[digests.HashFunction], size: int) -> None:
         item, pieces, have = self._item, [], self._item.bytes
@@ -282,7 +280,7 @@ class _Attempt:
                 raise self._wrong_length(have, size)
             pieces.append(chunk)
             item.wire += len(chunk)
-            self._hold()
+            self._check_pause()
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         if os.write(self._part, body) != len(body):
             raise OSError(28, "short write")
@@ -311,27 +309,29 @@ class _Attempt:
                     raise OSError(28, "short write")
                 for one in content:
                     one.update(piece)
-            self._hold()
+            self._check_pause()
         undo.finish()
 
     def _check_lengths(self, length: int | None, size: int | None, transfer_length: int | None) -> None:
-        """The client checks Content-Length too; here it stands between a short body and a final name."""
+        """The client checks Content-Length too; this check protects the final name."""
         item = self._item
         for expected in (length, transfer_length):
             if expected is not None and item.wire != expected:
                 raise BadBodyError(
-                    f"{self._place} came with {item.wire:,} of {expected:,} bytes.", reason="incomplete", retryable=True
+                    f"{self._place} arrived with {item.wire:,} of {expected:,} bytes.",
+                    reason="incomplete",
+                    retryable=True,
                 )
         if size is not None and item.bytes != size:
             raise self._wrong_length(item.bytes, size)
 
-    def _wrong_length(self, got: int, wanted: int) -> BadBodyError:
+    def _wrong_length(self, got: int, expected: int) -> BadBodyError:
         return BadBodyError(
-            f"{self._place} has {got:,} bytes where {wanted:,} were promised.", reason="wrong-length", retryable=True
+            f"{self._place} has {got:,} bytes instead of {expected:,}.", reason="wrong-length", retryable=True
         )
 
     def _read_part(self, count: int, hashes: list[digests.HashFunction]) -> None:
-        """Hashes the bytes that are there already."""
+        """Hashes the first `count` bytes of the part."""
         at = 0
         while at < count:
             self._cancel.check()
@@ -342,14 +342,15 @@ class _Attempt:
                 one.update(piece)
             at += len(piece)
 
-    def _stored(self, sha256: str, checked_by: str = "", note: str = "") -> PendingFile:
+    def _make_pending(self, sha256: str, checked_by: str = "", note: str = "") -> PendingFile:
         item, found = self._item, os.fstat(self._part)
         return PendingFile(item.key, found.st_size, item.wire, sha256, found.st_mtime_ns, item.tries, checked_by, note)
 
 
 def _content_version(headers: Mapping[str, str]) -> str:
-    """What tells this content from any other at its address: a strong ETag, or the generation that Google's JSON API
-    gives instead; no server can be asked on condition of the latter, but its answer says which one it is of."""
+    """Identifies this content among all versions at its URL: a strong ETag, or the generation that Google's JSON API
+    gives instead. The latter cannot be used as a condition, but the response tells its generation.
+    """
     etag, generation = headers.get("etag", ""), headers.get("x-goog-generation", "")
     if etag.startswith('"'):
         return etag
@@ -357,10 +358,10 @@ def _content_version(headers: Mapping[str, str]) -> str:
 
 
 def _is_stored_size(listed: int | None, headers: Mapping[str, str], *, encoded: bool) -> bool:
-    """Whether the listing told the size of compressed bytes, which then promises nothing of the content.
+    """Whether the listing gave the size of the compressed bytes, which says nothing about the content.
 
-    It did if the answer is compressed and exactly as long. And gcsweb serves what is stored compressed decoded, with
-    the stored encoding as the charset of its type ("text/plain; charset=utf-8; charset=gzip") and no length at all.
+    It did if the response is compressed and exactly as long. gcsweb decodes compressed objects and sends them without
+    a length, with the stored encoding as a charset ("text/plain; charset=utf-8; charset=gzip").
     """
     if encoded:
         return listed is not None and listed == _number(headers.get("content-length"))

@@ -1,4 +1,4 @@
-"""The manifest of a download directory: one SQLite file with a row a file, and the schema of its list."""
+"""The manifest of a download directory: one SQLite file with one row per file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from backends.transfers.states import FileResult, ManifestEntry, PendingFile, Tr
 VERSION = 1
 FILE = "manifest.sqlite"
 LOCK = "lock"
-# SQLite opens these by their paths: a link at one of them would be followed.
+# SQLite opens these by path and would follow a symbolic link.
 _OPENED_BY_SQLITE = (FILE, f"{FILE}-wal", f"{FILE}-shm", f"{FILE}-journal")
 MANIFEST_SCHEMA = Schema(
     key="key",
@@ -64,11 +64,11 @@ _SECRET_PARAMETERS = frozenset(
 
 
 class DamagedManifestError(FileError):
-    """The manifest is there and cannot be read."""
+    """The manifest exists and cannot be read."""
 
 
 class Manifest:
-    """The record of one output directory; from `read` for looking at, from `open` for a run. Close it after use."""
+    """The manifest of one output directory: `read` opens it read-only, `open` for a run. Close it after use."""
 
     def __init__(self, output: Path, connection: sqlite3.Connection | None, lock: int | None = None) -> None:
         self.output = output
@@ -77,7 +77,7 @@ class Manifest:
 
     @classmethod
     def read(cls, output: Path) -> Manifest:
-        """For planning and the Transfers pane. A directory without a manifest has an empty one."""
+        """Opens it read-only. A directory without a manifest has an empty one."""
         path = output / OWN_DIRECTORY / FILE
         if not (path.is_file() or path.is_symlink()):
             return cls(output, None)
@@ -87,14 +87,14 @@ class Manifest:
             _refuse_links(path.parent, own)
         finally:
             os.close(own)
-        # With nothing in the log the file is all there is, and "immutable" keeps SQLite from creating -wal and -shm.
+        # With an empty log the file is complete, and "immutable" keeps SQLite from creating -wal and -shm.
         wal = path.with_name("manifest.sqlite-wal")
         quiet = not wal.exists() or wal.stat().st_size == 0
         return cls(output, _connect(path, "immutable=1" if quiet else "mode=ro"))
 
     @classmethod
     def open(cls, output: Path) -> Manifest:
-        """For a run: creates what is missing and takes the lock. Raises `FileError` if another run has it."""
+        """Opens it for a run: creates what is missing and locks it. Raises `FileError` if another run has it."""
         directory = output / OWN_DIRECTORY
         with _describe_error(output, "write into"):
             output.mkdir(parents=True, exist_ok=True)
@@ -133,7 +133,7 @@ class Manifest:
 
     @property
     def revision(self) -> int:
-        """Changes with each run, so that a plan can tell whether it is still about this directory."""
+        """Grows with each run, so that a plan knows whether it is outdated."""
         if self._connection is None:
             return 0
         found = self._connection.execute("SELECT max(revision) FROM runs").fetchone()[0]
@@ -157,10 +157,10 @@ class Manifest:
         except sqlite3.DatabaseError as error:
             raise _damaged_error(self.output) from error
 
-    # What a run writes. Each is one transaction.
+    # Writes of a run; each is one transaction.
 
     def begin_run(self, rows: Iterable[ManifestEntry]) -> None:
-        """A new run with these files. What is known of a file that we put there before stays, but for its state."""
+        """Records a new run with these files. What is known of a file downloaded before is kept, except its state."""
         now = _now()
         with self._transaction() as connection:
             connection.execute("INSERT INTO runs(began) VALUES (?)", (now,))
@@ -179,14 +179,14 @@ class Manifest:
             )  # fmt: skip
 
     def record_parts(self, parts: Iterable[tuple[str, str, str]]) -> None:
-        """(key, strong etag, boot) of parts that are worth resuming."""
+        """Records (key, strong etag, boot id) of parts that are worth resuming."""
         with self._transaction() as connection:
             connection.executemany(
                 "UPDATE files SET etag=?, part_boot=? WHERE key=?", ((etag, boot, key) for key, etag, boot in parts)
             )
 
     def record_pending(self, files: Iterable[PendingFile]) -> None:
-        """To be called when the bytes are durable and before the file gets its name."""
+        """Call it when the bytes are durable, before the files are renamed into place."""
         with self._transaction() as connection:
             connection.executemany(
                 """UPDATE files SET state='stored', size=?, wire=?, sha256=?, mtime_ns=?, tries=?, checked_by=?
@@ -198,7 +198,7 @@ class Manifest:
             )
 
     def record_results(self, results: Iterable[FileResult]) -> None:
-        """To be called when names are durable too."""
+        """Call it when the names are durable too."""
         now = _now()
         with self._transaction() as connection:
             connection.executemany(
@@ -217,13 +217,13 @@ class Manifest:
             if "full" in str(error):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
             raise FileError(
-                f"The record of downloads in {self.output / OWN_DIRECTORY} cannot be written: {error}.",
-                "Check the directory's rights, then try again.",
+                f"The manifest in {self.output / OWN_DIRECTORY} cannot be written: {error}.",
+                "Check the directory's permissions, then try again.",
             ) from error
 
 
 def without_secrets(url: str) -> str:
-    """The URL without user, password, fragment and whatever in its query signs or authorises."""
+    """The URL without user, password, fragment, and query parameters that sign or authorise."""
     try:
         split = urlsplit(url)
         query = parse_qsl(split.query, keep_blank_values=True)
@@ -239,7 +239,7 @@ def without_secrets(url: str) -> str:
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection | None:
-    """None if there is nothing in it yet: its first run was killed in its first moment."""
+    """None if it is still empty: its first run was killed at once."""
     uri = f"{path.absolute().as_uri()}?{mode}"
     connection = None
     try:
@@ -253,7 +253,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection | None:
                 f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {_TABLES}"
                 f"PRAGMA user_version={VERSION}; COMMIT;"
             )
-            if "''" in _columns(connection):  # made before there was the column
+            if "''" in _columns(connection):  # created before this column existed
                 connection.execute("ALTER TABLE files ADD COLUMN checked_by TEXT NOT NULL DEFAULT ''")
         elif version == 0:
             connection.close()
@@ -277,15 +277,15 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection | None:
 
 
 def _columns(connection: sqlite3.Connection) -> str:
-    """What to select for an `ManifestEntry`; "''" stands for a column that earlier versions did not have."""
+    """The columns of a `ManifestEntry`; "''" replaces one that earlier versions did not have."""
     known = {row[1] for row in connection.execute("PRAGMA table_info(files)")}
     return ", ".join("''" if name == "checked_by" and name not in known else name for name in _COLUMNS)
 
 
 def _damaged_error(output: Path) -> DamagedManifestError:
     return DamagedManifestError(
-        f"The record of earlier downloads in {output / OWN_DIRECTORY} is damaged.",
-        "The next run sets it aside and fetches again what it cannot recognise.",
+        f"The manifest in {output / OWN_DIRECTORY} is damaged.",
+        "The next run moves it aside and downloads again what it cannot recognize.",
     )
 
 
@@ -326,7 +326,8 @@ def _describe_error(output: Path, what: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise FileError(
-            f"Cannot {what} {output}: {disk_words(error, output)}.", "Choose another directory, or change its rights."
+            f"Cannot {what} {output}: {disk_words(error, output)}.",
+            "Choose another directory, or check its permissions.",
         ) from error
 
 

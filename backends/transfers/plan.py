@@ -1,5 +1,4 @@
-"""What a download will do, before it does anything: files against the directory and its manifest; a preview as a
-tree."""
+"""The plan of a download: compares files with the output directory and its manifest; a preview as a tree."""
 
 from __future__ import annotations
 
@@ -44,7 +43,7 @@ class _TreeNode:
 
 
 def render_tree(root: str, paths: Iterable[tuple[tuple[str, ...], int | None]], max_lines: int) -> str:
-    """`paths`: (path, size in bytes or None). Opens level by level as long as all of a directory fits."""
+    """A tree of `paths` (path, bytes or None); expands level by level while all of a directory fits."""
     top = _add_path(root, paths)
     lines, level = 1, [top]
     while level:
@@ -55,7 +54,7 @@ def render_tree(root: str, paths: Iterable[tuple[tuple[str, ...], int | None]], 
                 lines += len(node.below)
                 deeper += node.below.values()
         level = deeper
-    if not top.opened and top.below and max_lines > 2:  # too many for one level: the first few, and how many more
+    if not top.opened and top.below and max_lines > 2:  # the first level is too long: the first few, and how many more
         kept = sorted(top.below)[: max_lines - 2]
         shown = [top.line, *(top.below[name].line for name in kept)]
         return "\n".join([*shown, f"  … and {len(top.below) - len(kept):,} more"])
@@ -93,7 +92,7 @@ PLAN_SCHEMA = Schema(
         Column("action", Kind.STATE, "Action"),
         Column("target", Kind.TEXT, "File"),
         Column("size", Kind.BYTES, "Size"),
-        Column("have", Kind.BYTES, "Already here"),
+        Column("have", Kind.BYTES, "Existing"),
         Column("checked_by", Kind.TEXT, "Verified by"),
         Column("reason", Kind.TEXT, "Reason"),
         Column("content_type", Kind.TEXT, "Type", hidden=True),
@@ -105,7 +104,7 @@ PLAN_SCHEMA = Schema(
 
 @dataclass(frozen=True)
 class TransferPlan:
-    """`rows` in the order of the input. `revision`: the manifest's when this was planned (-1: it is damaged)."""
+    """`rows` in the order of the input. `free`: bytes on the disk. `revision`: of the manifest, -1 if damaged."""
 
     output: Path
     rows: tuple[PlanRow, ...]
@@ -122,12 +121,12 @@ class TransferPlan:
 
     @functools.cached_property
     def bytes_to_fetch(self) -> int:
-        """Of the files whose size is known; `unknown_sizes` says how many are not."""
+        """Bytes of the files whose size is known; `unknown_sizes` counts the others."""
         return sum(max(0, row.file.size - row.have) for row in self._moving() if row.file.size is not None)
 
     @functools.cached_property
     def unchecked(self) -> int:
-        """Files that are there already and that neither a digest nor a length has confirmed."""
+        """Unchanged files that neither a digest nor a length has verified."""
         return sum(row.action is PlanAction.UNCHANGED and row.checked_by == NOTHING for row in self.rows)
 
     @functools.cached_property
@@ -136,7 +135,7 @@ class TransferPlan:
 
     @functools.cached_property
     def frame(self) -> pl.DataFrame:
-        """One row a file, in `PLAN_SCHEMA`."""
+        """One row per file, in `PLAN_SCHEMA`."""
         columns = {
             "action": [str(row.action) for row in self.rows],
             "target": [row.target for row in self.rows],
@@ -151,12 +150,12 @@ class TransferPlan:
         return pl.DataFrame(columns, schema=PLAN_SCHEMA.polars())
 
     def tree(self, max_lines: int = 20) -> str:
-        """Directories with counts and sizes, as deep as `max_lines` allow; what is skipped will not be there."""
+        """Directories with counts and sizes, as deep as `max_lines` allow, without skipped files."""
         kept = ((row.path, row.file.size) for row in self.rows if row.action is not PlanAction.SKIP)
         return render_tree(str(self.output), kept, max_lines)
 
     def replan(self, manifest: Manifest | None = None) -> TransferPlan:
-        """The same wishes for the directory as it is now."""
+        """A plan of the same files for the directory as it is now."""
         files = [row.file for row in self.rows]
         return make_plan(files, self.output, manifest=manifest, overwrite=self.overwrite, rehash=self.rehash)
 
@@ -173,11 +172,13 @@ def make_plan(
     overwrite: bool = False,
     rehash: bool = False,
 ) -> TransferPlan:
-    """Plans these files into `output`. `manifest`: read from there if not given. Files of one key are one file.
+    """Plans a download of these files into `output`. Files with the same key are one file.
 
-    Raises `FileError` if the manifest cannot be read for another reason than damage, `OperationCancelledError`.
+    `manifest`: read from `output` if not given. `overwrite`: also files not created by ciexplore. `rehash`: read
+    existing files again even if size and time are as recorded. Raises `FileError` if the manifest cannot be read,
+    except for damage, which is a warning; `OperationCancelledError`.
     """
-    wanted = _merge_files(files)
+    merged = _merge_files(files)
     warnings: list[str] = []
     entries: dict[str, ManifestEntry] = {}
     revision = 0
@@ -188,13 +189,13 @@ def make_plan(
         finally:
             if manifest is None:
                 record.close()
-    except DamagedManifestError as problem:
-        warnings.append(str(problem))
+    except DamagedManifestError as error:
+        warnings.append(str(error))
         entries, revision = {}, -1
     taken = {key: tuple(entry.target.split("/")) for key, entry in entries.items()}
-    targets = names.assign(((file.key, file.parts) for file in wanted), taken)
-    look = _TargetScan(output, rehash=rehash, overwrite=overwrite, damaged=revision < 0, cancel=cancel or CancelToken())
-    rows = tuple(look.row(file, targets[file.key], entries.get(file.key)) for file in wanted)
+    targets = names.assign(((file.key, file.parts) for file in merged), taken)
+    scan = _TargetScan(output, rehash=rehash, overwrite=overwrite, damaged=revision < 0, cancel=cancel or CancelToken())
+    rows = tuple(scan.make_row(file, targets[file.key], entries.get(file.key)) for file in merged)
     counts = dict.fromkeys(PlanAction, 0)
     for row in rows:
         counts[row.action] += 1
@@ -204,9 +205,9 @@ def make_plan(
 
 
 def _merge_files(files: Iterable[RemoteFile]) -> list[RemoteFile]:
-    """One file a key, the same one in whatever order they come; sizes and skips are taken from any of them."""
+    """One file per key, the same one in any order of the input; its size may come from any of them."""
     found: dict[str, RemoteFile] = {}
-    for file in map(_split_storable, files):
+    for file in map(_escape_surrogates, files):
         known = found.get(file.key)
         if known is None or known == file:
             found[file.key] = file
@@ -216,8 +217,8 @@ def _merge_files(files: Iterable[RemoteFile]) -> list[RemoteFile]:
     return list(found.values())
 
 
-def _split_storable(file: RemoteFile) -> RemoteFile:
-    """Lone surrogates, which JSON can bring, written out: neither SQLite nor polars nor a URL takes them."""
+def _escape_surrogates(file: RemoteFile) -> RemoteFile:
+    """Escapes lone surrogates, which JSON may contain: SQLite, polars and URLs do not accept them."""
     try:
         f"{file.key}{file.url}{file.skip}{file.content_type}".encode()
     except UnicodeEncodeError:
@@ -230,7 +231,7 @@ def _split_storable(file: RemoteFile) -> RemoteFile:
 
 
 class _TargetScan:
-    """Looks at the disk for one file after the other, each directory only once."""
+    """Compares files with the disk, looking at each directory only once."""
 
     def __init__(self, output: Path, *, rehash: bool, overwrite: bool, damaged: bool, cancel: CancelToken) -> None:
         self._output = output
@@ -241,23 +242,23 @@ class _TargetScan:
         self._cancel = cancel
         self._directories: dict[tuple[str, ...], str] = {(): "" if output.is_dir() else "missing"}
 
-    def row(self, file: RemoteFile, path: names.Target, entry: ManifestEntry | None) -> PlanRow:
+    def make_row(self, file: RemoteFile, path: names.Target, entry: ManifestEntry | None) -> PlanRow:
         self._cancel.check()
         target = "/".join(path)
         if file.skip:
             return PlanRow(file, target, PlanAction.SKIP, reason=file.skip)
         try:
-            return self._placed(file, path, entry, target)
+            return self._compare(file, path, entry, target)
         except OSError:
             return PlanRow(file, target, PlanAction.CONFLICT, reason="unreadable")
 
-    def _placed(self, file: RemoteFile, path: names.Target, entry: ManifestEntry | None, target: str) -> PlanRow:
+    def _compare(self, file: RemoteFile, path: names.Target, entry: ManifestEntry | None, target: str) -> PlanRow:
         obstacle = self._obstacle(path[:-1])
         if obstacle not in ("", "missing"):
             return PlanRow(file, target, PlanAction.CONFLICT, reason=obstacle)
         found = None if obstacle else read_stamp(f"{self._root}/{target}")
         if found is None:
-            return self._fetch(file, target, entry)
+            return self._plan_fetch(file, target, entry)
         if found == (-1, -1):
             reason = "symlink" if self._output.joinpath(*path).is_symlink() else "exists"
             return PlanRow(file, target, PlanAction.CONFLICT, reason=reason)
@@ -265,16 +266,20 @@ class _TargetScan:
             return PlanRow(
                 file, target, PlanAction.UNCHANGED, have=found[0], replaces=found, checked_by=entry.checked_by
             )
-        ours = entry is not None and entry.verified_at is not None
-        if ours or self._overwrite or self._damaged:
+        is_ours = entry is not None and entry.verified_at is not None
+        if is_ours or self._overwrite or self._damaged:
             keep_identical = self._damaged and not self._overwrite
-            return replace(self._fetch(file, target, entry), replaces=None if keep_identical else found, keep_identical=keep_identical)
+            return replace(
+                self._plan_fetch(file, target, entry),
+                replaces=None if keep_identical else found,
+                keep_identical=keep_identical,
+            )
         return PlanRow(file, target, PlanAction.CONFLICT, have=found[0], reason="exists")
 
     def _is_as_recorded(self, file: RemoteFile, path: names.Target, entry: ManifestEntry, found: FileStamp) -> bool:
         if entry.size != found[0] or not entry.sha256:
             return False
-        if file.version:  # says more than a size, which may be the one of compressed bytes
+        if file.version:  # is better than a size, which may be that of compressed bytes
             if file.version not in entry.url:
                 return False
         elif file.size is not None and file.size != entry.size:
@@ -283,7 +288,7 @@ class _TargetScan:
             return True
         return _sha256(self._output.joinpath(*path), self._cancel) == entry.sha256
 
-    def _fetch(self, file: RemoteFile, target: str, entry: ManifestEntry | None) -> PlanRow:
+    def _plan_fetch(self, file: RemoteFile, target: str, entry: ManifestEntry | None) -> PlanRow:
         if entry is None or not (entry.sha256 or entry.is_resumable):
             return PlanRow(file, target, PlanAction.FETCH)
         part = read_stamp(f"{self._root}/{names.OWN_DIRECTORY}/parts/{part_name(file.key)}")
@@ -298,7 +303,7 @@ class _TargetScan:
         return PlanRow(file, target, PlanAction.RESUME, have=part[0], etag=entry.etag)
 
     def _obstacle(self, above: tuple[str, ...]) -> str:
-        """Why nothing can go into that directory: "" if it can, "missing" if it is not there yet."""
+        """Why nothing can be written into that directory; "" if it can, "missing" if it does not exist yet."""
         if above not in self._directories:
             known = self._obstacle(above[:-1])
             if not known:
@@ -340,10 +345,10 @@ def _make_warnings(plan: TransferPlan) -> Sequence[str]:
     found: list[str] = []
     count = plan.counts.get(PlanAction.CONFLICT, 0)
     if count:
-        found.append(f"{count_files(count)} will fail: something else is at the place where they should go.")
+        found.append(f"{count_files(count)} will fail: their paths are taken by something else.")
     replaced = sum(row.replaces is not None for row in plan.rows if row.action in (PlanAction.FETCH, PlanAction.RESUME))
     if replaced:
-        found.append(f"{count_files(replaced)} already there will be replaced: changed since, or overwriting is on.")
+        found.append(f"{count_files(replaced)} will be replaced: changed since, or overwriting is on.")
     if plan.free is not None and plan.bytes_to_fetch > plan.free:
         need, free = format_bytes(plan.bytes_to_fetch), format_bytes(plan.free)
         found.append(f"The files need {need}, and only {free} are free.")
@@ -352,5 +357,5 @@ def _make_warnings(plan: TransferPlan) -> Sequence[str]:
     now = time.time() * 1000
     expired = sum(row.file.expires_ms is not None and row.file.expires_ms < now for row in plan.rows)
     if expired:
-        found.append(f"Past the expiry date, so perhaps deleted by the server: {count_files(expired)}.")
+        found.append(f"Expired, so the server may have deleted them: {count_files(expired)}.")
     return found

@@ -1,6 +1,7 @@
-"""How far a transfer is: counts, bytes, rate and time left, from numbers kept up to date file by file.
+"""Progress of a transfer: counts, bytes, rate, remaining time, and the frame of its files.
 
-Nothing here walks all files for a snapshot: with 10,000 of them that would cost the interface 2 ms five times a second.
+The sums are updated file by file: walking 10,000 files for each snapshot would cost the interface 2 ms, five times a
+second.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ WINDOW = 5.0  # seconds that the rate looks back
 
 @dataclass(frozen=True, slots=True)
 class ActiveFile:
-    """A file that bytes arrive for. `size` is None until the server says."""
+    """A running file. `size` is None while unknown."""
 
     key: str
     name: str
@@ -34,7 +35,7 @@ class ActiveFile:
 
 @dataclass(frozen=True, slots=True)
 class HostWait:
-    """A host that is asked again only in so many seconds; `reason` is its status, such as 429, or a word."""
+    """A host that is not asked for so many seconds; `reason` is its status (429) or a word."""
 
     host: str
     seconds: float
@@ -49,10 +50,9 @@ class HostWait:
 class TransferSnapshot:
     """A transfer at one moment.
 
-    `bytes_done` of `bytes_known`: content of the files to fetch, as far as sizes are known; `unknown_sizes` files may
-    add to it. `rate`: bytes a second on the wire, over the last seconds. `eta`: seconds, None if it cannot be told.
-    `problem`: what stopped or paused the whole run, such as a full disk. `waits`: hosts that asked for a pause;
-    files of other hosts go on.
+    `bytes_done` of `bytes_known`: content of the files to fetch whose size is known; `unknown_sizes` counts the
+    others. `rate`: received bytes per second, over the last seconds. `eta`: seconds, None if unknown. `problem`: what
+    stopped or paused the run, e.g. a full disk. `waits`: hosts that asked for a pause; files of other hosts continue.
     """
 
     counts: Mapping[TransferState, int]
@@ -71,7 +71,7 @@ class TransferSnapshot:
 
     @property
     def ended(self) -> int:
-        """Files that have ended, well or not."""
+        """Files that have ended, successfully or not."""
         return sum(count for state, count in self.counts.items() if state in FINAL_STATES)
 
     @property
@@ -80,7 +80,7 @@ class TransferSnapshot:
 
 
 class TransferProgress:
-    """The sums behind a snapshot. The engine calls `moved` under its lock at each change of state."""
+    """The sums behind a snapshot. Not thread-safe: the transfer calls it under its lock."""
 
     def __init__(self, items: Iterable[FileTransfer]) -> None:
         self.counts = dict.fromkeys(TransferState, 0)
@@ -104,6 +104,7 @@ class TransferProgress:
         self._ended = time.monotonic()
 
     def set_state(self, item: FileTransfer, state: TransferState) -> None:
+        """Changes the state of a file and the sums with it."""
         if item.state is state:
             return
         self._count_waiting(item, -1)
@@ -115,7 +116,7 @@ class TransferProgress:
         self._count_stored(item, 1)
 
     def add_received(self, item: FileTransfer) -> None:
-        """A try has ended: its bytes count for the rate from now on without the item."""
+        """A try has ended: moves its received bytes from the file to the sum."""
         self._wire += item.wire
         item.wire = 0
 
@@ -197,7 +198,7 @@ TRANSFER_SCHEMA = Schema(
 
 
 class TransferListing:
-    """`frame()` reads what workers write without a lock: each cell is one number or one word."""
+    """The frame of a transfer's files. It reads without a lock: workers write each cell as one value."""
 
     def __init__(self, items: Sequence[FileTransfer]) -> None:
         self._items = items

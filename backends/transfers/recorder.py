@@ -36,9 +36,10 @@ from backends.transfers.states import (
 
 
 def commit(batch: Sequence[FileTransfer], output: OutputDirectory, manifest: Manifest) -> list[FileResult]:
-    """Names the parts of these items and says how each ended; the manifest has their "stored", not yet these results.
+    """Records these parts as pending in the manifest, then renames them into place; returns how each ended.
 
-    Raises OSError if the disk is full; then some may have got their names, and all may be committed again.
+    The results are not recorded yet. Raises OSError if the disk is full; then some files may have their final names,
+    and all may be committed again.
     """
     if not batch:
         return []
@@ -58,7 +59,7 @@ def _rename_into_place(item: FileTransfer, output: OutputDirectory) -> FileResul
     try:
         output.rename_part(item.part, item.row.path, _replaceable(item, stored, output))
     except (BlockedPathError, FileNotFoundError) as problem:
-        if _is_named(item, stored, output):  # the second time, after a full disk, and the first had named it
+        if _is_named(item, stored, output):  # by an earlier commit that ended with a full disk
             return _target_exists(item, stored)
         if not isinstance(problem, BlockedPathError):
             return FileResult(
@@ -79,7 +80,7 @@ def _target_exists(item: FileTransfer, stored: PendingFile) -> FileResult:
 
 
 def _replaceable(item: FileTransfer, stored: PendingFile, output: OutputDirectory) -> FileStamp | None:
-    """What may be at the target now: what the plan saw there, or, where all records were lost, the same content."""
+    """What may be replaced: the file that the plan saw there, or, if the manifest was lost, one of the same content."""
     if item.row.keep_identical:
         there = read_stamp(item.row.path[-1], output.directory(item.row.path[:-1]))
         if there is not None and there[0] == stored.size and output.sha256(item.row.path) == stored.sha256:
@@ -99,15 +100,15 @@ def _pending(item: FileTransfer) -> PendingFile:
     return item.stored
 
 
-BATCH_SIZE = 256  # files; bounds what a crash of the machine makes us fetch again
-BATCH_DELAY = 0.2  # seconds that the first file of a batch waits for company: each batch costs three syncs
-WORTH_RESUMING = 1 << 20  # bytes; below it asking for the rest costs as much as asking for all
+BATCH_SIZE = 256  # files; limits what is fetched again after a crash of the machine
+BATCH_DELAY = 0.2  # seconds that the first file of a batch waits for others: each batch costs three syncs
+WORTH_RESUMING = 1 << 20  # bytes; below it, requesting the rest costs as much as requesting all
 
 OnRecorded = Callable[[list[FileTransfer], list[FileResult]], None]
 
 
 class Recorder:
-    """Holds the output directory (and its lock) from `open` until `run` returns."""
+    """Records and renames finished files in batches. Holds the output directory and its lock until `run` returns."""
 
     def __init__(self, manifest: Manifest, output: OutputDirectory, expected: int) -> None:
         self._manifest = manifest
@@ -119,23 +120,23 @@ class Recorder:
         self.parts = output.parts
 
     @classmethod
-    def open(cls, plan: TransferPlan, again: Sequence[FileTransfer] = ()) -> tuple[Recorder, TransferPlan]:
-        """Takes the directory. The plan comes back as it must be now: made anew if another run was here since.
+    def open(cls, plan: TransferPlan, rerun: Sequence[FileTransfer] = ()) -> tuple[Recorder, TransferPlan]:
+        """Locks the directory. Returns the plan too, made again if another run has used the directory since.
 
-        `again`: the items of this very plan, if it is run a second time. Raises `FileError`.
+        `rerun`: the files of this plan, if it is run a second time. Raises `FileError`.
         """
         manifest = Manifest.open(plan.output)
         output: OutputDirectory | None = None
         try:
             output = OutputDirectory(plan.output)
             output.lock()
-            if not again:
-                was_damaged = plan.revision == -1 and manifest.revision == 0  # and has just been set aside
+            if not rerun:
+                was_damaged = plan.revision == -1 and manifest.revision == 0  # and has just been moved aside
                 if plan.revision != manifest.revision and not was_damaged:
                     plan = plan.replan(manifest)
                 manifest.begin_run(_make_entry(FileTransfer(row)) for row in plan.rows)
                 _remove_stale_parts(plan, manifest, output)
-            expected = sum(item.state is TransferState.PLANNED for item in again) if again else plan.to_fetch
+            expected = sum(item.state is TransferState.PLANNED for item in rerun) if rerun else plan.to_fetch
             return cls(manifest, output, expected), plan
         except BaseException as error:
             manifest.close()
@@ -145,7 +146,7 @@ class Recorder:
                 raise
             raise FileError(
                 f"Cannot write into {plan.output}: {disk_words(error, plan.output)}.",
-                "Free some space, check its permissions, or choose another directory.",
+                "Free disk space, check its permissions, or choose another directory.",
             ) from error
 
     @property
@@ -154,7 +155,7 @@ class Recorder:
         return self._expected == 0
 
     def add_expected(self, count: int) -> bool:
-        """That many more files will be handed over; False if it is too late for that."""
+        """Expects that many more files; False if the recorder has finished already."""
         with self._changed:
             if self.all_recorded:
                 return False
@@ -162,31 +163,30 @@ class Recorder:
             return True
 
     def submit(self, items: Iterable[FileTransfer]) -> None:
-        """Files that were stored, or that ended otherwise."""
+        """Adds files whose bytes are complete, or that ended otherwise."""
         with self._changed:
             self._queue += items
             if len(self._queue) >= min(BATCH_SIZE, self._expected) or len(self._queue) == 1:
                 self._changed.notify()
 
     def record_part(self, item: FileTransfer) -> None:
-        """A big file is under way and can be resumed if we are killed."""
+        """Records the part of a big file, so that it can be resumed if we are killed."""
         with self._changed:
             self._new_parts.append(item)
             self._changed.notify()
 
-    def run(self, ended: OnRecorded, full: Callable[[OSError], bool]) -> None:
-        """Until every expected file is recorded.
+    def run(self, on_recorded: OnRecorded, on_full: Callable[[OSError], bool]) -> None:
+        """Records until every expected file is recorded.
 
-        `ended` gets each batch and the results of its stored files. `full` is told that the disk is full and returns
-        True when it is worth trying again, False if the run is to end.
+        `on_recorded` gets each batch and the results of its pending files. `on_full` is called when the disk is full;
+        it returns whether to try again.
         """
         try:
             while not self.all_recorded:
-                batch, notes = self._next_batch()
-                if notes:
-                    self._record_parts([(item.key, item.etag, current_boot_id()) for item in notes if item.etag])
+                batch, parts = self._next_batch()
+                self._record_parts([(item.key, item.etag, current_boot_id()) for item in parts if item.etag])
                 if batch:
-                    self._record_batch(batch, ended, full)
+                    self._record_batch(batch, on_recorded, on_full)
                     with self._changed:
                         self._expected -= len(batch)
         finally:
@@ -199,10 +199,12 @@ class Recorder:
             if self._queue:
                 self._changed.wait_for(lambda: len(self._queue) >= min(BATCH_SIZE, self._expected), BATCH_DELAY)
             batch, self._queue = self._queue, []
-            notes, self._new_parts = self._new_parts, []
-            return batch, notes
+            parts, self._new_parts = self._new_parts, []
+            return batch, parts
 
-    def _record_batch(self, batch: list[FileTransfer], ended: OnRecorded, full: Callable[[OSError], bool]) -> None:
+    def _record_batch(
+        self, batch: list[FileTransfer], on_recorded: OnRecorded, on_full: Callable[[OSError], bool]
+    ) -> None:
         stored = [item for item in batch if item.state is TransferState.STORED]
         others = [item for item in batch if item.state is not TransferState.STORED]
         while True:
@@ -212,7 +214,7 @@ class Recorder:
                 self._manifest.record_results([*results, *(item.result() for item in others)])
             except OSError as error:
                 if error.errno in DISK_FULL_ERRNOS:
-                    if full(error):
+                    if on_full(error):
                         continue
                     reason, sentence = describe_full_disk(error, self._output.path)
                     state = TransferState.CANCELLED
@@ -223,19 +225,19 @@ class Recorder:
             except Exception as error:
                 sentence = f"{type(error).__name__}: {error}"[:300]
                 results = self._fail_batch(stored, others, TransferState.FAILED, "internal", sentence)
-            ended(batch, results)
+            on_recorded(batch, results)
             return
 
     def _fail_batch(
         self, stored: list[FileTransfer], others: list[FileTransfer], state: TransferState, reason: str, sentence: str
     ) -> list[FileResult]:
         results = [FileResult(item.key, state, reason, sentence, item.tries) for item in stored]
-        with contextlib.suppress(Exception):  # if nothing can be written, the next plan goes by what it finds
+        with contextlib.suppress(Exception):  # if nothing can be written, the next plan relies on what it finds
             self._manifest.record_results([*results, *(item.result() for item in others)])
         return results
 
     def _keep_parts(self, items: list[FileTransfer]) -> None:
-        """Parts of files that did not end well: those worth resuming are synced and remembered, the others go."""
+        """Parts of files that did not arrive: syncs and records those worth resuming, removes the others."""
         kept = [item for item in items if item.etag and item.bytes >= WORTH_RESUMING]
         sync_files([item.part for item in kept], self._output.parts)
         self._record_parts([(item.key, item.etag, SYNCED) for item in kept])
@@ -257,7 +259,7 @@ def _make_entry(item: FileTransfer) -> ManifestEntry:
 
 
 def _remove_stale_parts(plan: TransferPlan, manifest: Manifest, output: OutputDirectory) -> None:
-    """Removes what killed runs left behind and nobody can resume."""
+    """Removes parts that killed runs left behind and that cannot be resumed."""
     left = os.listdir(output.parts)  # noqa: PTH208 - by descriptor, not by name
     if not left:
         return
@@ -266,7 +268,7 @@ def _remove_stale_parts(plan: TransferPlan, manifest: Manifest, output: OutputDi
     for name in left:
         entry = entries.get(name)
         if read_stamp(name, output.parts) == (-1, -1):
-            continue  # a link or a directory that somebody put there: the file that wants this name says so
+            continue  # a link or directory of somebody else; the file that needs this name will report it
         if entry is not None and (entry.is_resumable or read_stamp(name, output.parts) == (entry.size, entry.mtime_ns)):
             continue
         if name not in wanted:

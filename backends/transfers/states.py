@@ -1,4 +1,4 @@
-"""States of a file in a transfer, and what is recorded of it."""
+"""A file in a transfer: what the plan does with it, its state, what the manifest records of it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class PlanAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:
-    """What happens to one file. `target` is relative to the output directory, "/" between safe names.
+    """The plan for one file. `target` is relative to the output directory, safe names joined by "/".
 
-    `have`: bytes already here (of the part, or of the unchanged file). `replaces`: the file there now that may be
-    replaced. `keep_identical`: whatever is there is kept if it turns out to have the same content. `etag`: of the part.
-    `sha256`: of a part that is complete already. `checked_by`: of that, or of the unchanged file.
+    `have`: bytes already on the disk (of the part, or of the unchanged file). `replaces`: the existing file that may
+    be replaced. `keep_identical`: replace an existing file only by the same content. `etag`: of the part. `sha256`: of
+    a complete part. `checked_by`: of the complete part, or of the unchanged file.
     """
 
     file: RemoteFile
@@ -46,12 +46,12 @@ class PlanRow:
 
 
 class TransferState(StrEnum):
-    PLANNED = "planned"  # waits for its turn (or for its next try)
+    PLANNED = "planned"  # waits to start, or for its next try
     RUNNING = "running"  # bytes are arriving; in memory only
-    STORED = "stored"  # whole and checked, not yet durable under its final name
+    STORED = "stored"  # complete and verified, not yet renamed into place
     VERIFIED = "verified"
-    UNCHECKED = "unchecked"  # arrived, and neither a digest nor a length says whether it is complete
-    UNCHANGED = "unchanged"  # was there already, as we once verified it
+    UNCHECKED = "unchecked"  # arrived; without a digest or length to verify it by
+    UNCHANGED = "unchanged"  # exists as it was downloaded before
     FAILED = "failed"
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
@@ -62,18 +62,18 @@ PRESENT_STATES = frozenset(
 )  # the file is there under its name
 FINAL_STATES = PRESENT_STATES | {TransferState.FAILED, TransferState.SKIPPED, TransferState.CANCELLED}
 
-# By what a file was verified: "digest sha256", "digest md5", ...; its length; or nothing.
+# `checked_by`: what verified a file: "digest sha256", "digest md5", ...; "length"; or "nothing".
 DIGEST, LENGTH, NOTHING = "digest", "length", "nothing"
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestEntry:
-    """One file's row in the manifest.
+    """One row of the manifest.
 
-    `size`, `sha256`, `mtime_ns` describe the file that we last put (or, if STORED, are about to put) at `target`;
-    `verified_at` (epoch ms) is None until we have. `wire`: bytes that came over the network. `etag` is the strong one
-    of the part that can be resumed, `part_boot` the machine's boot in which its bytes were written ("synced" if they
-    are on the disk whatever happened since). `checked_by`: what told that the file is complete, "" if not recorded.
+    `size`, `sha256`, `mtime_ns` describe the file that was last renamed (or, if STORED, will be renamed) to `target`;
+    `verified_at` (epoch ms) is None until then. `wire`: bytes received. `etag`: the strong one of a resumable part.
+    `part_boot`: id of the boot in which the part was written, "synced" if it is durable. `checked_by`: what verified
+    the file, "" if not recorded.
     """
 
     key: str
@@ -101,7 +101,7 @@ class ManifestEntry:
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """How a file ended, for the manifest. `reason` is a short word, `detail` a sentence; empty when all is well."""
+    """How a file ended. `reason` is a short word, `detail` a sentence; both are empty if all is well."""
 
     key: str
     state: TransferState
@@ -112,9 +112,9 @@ class FileResult:
 
 @dataclass(frozen=True, slots=True)
 class PendingFile:
-    """A file whose bytes are complete and checked: what the manifest must know before it gets its final name.
+    """A complete, verified file that is not renamed into place yet: what the manifest must record before that.
 
-    `checked_by`: "" for a part that an earlier try had checked. `note`: what is odd about it, for the user.
+    `checked_by`: "" for a part that an earlier try verified. `note`: a remark for the user.
     """
 
     key: str
@@ -135,23 +135,40 @@ _FIRST_STATE = {
     PlanAction.CONFLICT: TransferState.FAILED,
 }
 _SENTENCES = {
-    "exists": "Something is there already that no download put there. Move it away, or allow overwriting.",
-    "symlink": "It or a directory above it is a symbolic link, and none is followed. Remove the link.",
-    "unreadable": "The place where it should go cannot be looked at.",
+    "exists": "A file not created by ciexplore already exists. Move it away, or allow overwriting.",
+    "symlink": "It or a directory above it is a symbolic link; links are not followed. Remove the link.",
+    "unreadable": "Its target path cannot be read. Check its permissions.",
 }
 
 
 class FileTransfer:
-    """`bytes`, `wire`, `size` are written by one worker without a lock and read by anyone: each is one number.
+    """A file while its transfer runs.
 
-    `bytes`: of the file's content, on the disk. `wire`: that this try got from the network. `size`: of the content
-    if known by now. `etag`: strong, of the part on the disk, "" if that cannot be resumed. `sha256`: of a part that
-    is whole, from the manifest.
+    `bytes`: of content on the disk. `wire`: received by this try. `size`: of the content, None if unknown so far. One
+    worker writes these numbers without a lock. `etag`: the strong one of the part, "" if it cannot be resumed.
+    `sha256`: of a complete part, from the manifest.
     """
 
     __slots__ = (
-        "bytes", "cancel", "checked_by", "delays", "detail", "etag", "file", "noted", "part", "reason", "recorded",
-        "row", "sha256", "size", "state", "stored", "tries", "resumes", "wire",
+        "bytes",
+        "cancel",
+        "checked_by",
+        "delays",
+        "detail",
+        "etag",
+        "file",
+        "noted",
+        "part",
+        "reason",
+        "recorded",
+        "resumes",
+        "row",
+        "sha256",
+        "size",
+        "state",
+        "stored",
+        "tries",
+        "wire",
     )  # fmt: skip
 
     def __init__(self, row: PlanRow) -> None:
@@ -162,14 +179,14 @@ class FileTransfer:
         self.wire = 0
         self.size: int | None = row.have if row.action is PlanAction.UNCHANGED else row.file.size
         self.tries = 0
-        self.resumes = 0  # how often the run had been resumed when this try began
+        self.resumes = 0  # the run's count of resumes when this try started
         self.reason = row.reason
         self.detail = _SENTENCES.get(row.reason, "")
         self.etag = row.etag
         self.sha256 = row.sha256
         self.checked_by = row.checked_by if row.action is PlanAction.UNCHANGED else ""
-        self.noted = False  # whether the manifest knows of the part
-        self.recorded = self.state in FINAL_STATES  # whether it knows the end
+        self.noted = False  # whether the manifest has the part
+        self.recorded = self.state in FINAL_STATES  # whether the manifest has the result
         self.part = part_name(row.file.key)
         self.cancel: CancelToken | None = None
         self.delays: Iterator[float] | None = None

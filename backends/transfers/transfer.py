@@ -1,4 +1,4 @@
-"""A plan carried out: workers fetch, one recorder commits, whoever is interested polls ."""
+"""Runs a transfer plan: workers fetch, one recorder commits, interfaces poll `snapshot()` and `frame()`."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ if TYPE_CHECKING:
 
 MAX_TRIES = 5
 OVERLOADED = (429, 503)
-
-
-MIN_SHOWN_WAIT = 2.0  # seconds; shorter waits are over before they are read
+MIN_SHOWN_WAIT = 2.0  # seconds; shorter waits end before anyone reads them
 
 
 def host_and_port(url: str) -> str:
@@ -53,11 +51,12 @@ def host_and_port(url: str) -> str:
 class Transfer:
     """Runs a plan. All methods may be called from any thread and none waits for the network, but `wait`.
 
-    `jobs`: how many files at a time; None chooses by their sizes and by what limits. `open_downloader` is called once
-    in each worker thread. `settings` (`Http.downloader_settings()`): how processes would download the same; without
-    it there are only threads. `processes`: how many of them; None chooses, 0 is only threads. `pause_when_full`: a
-    full disk pauses the run until `resume()` (an interface can say so); else it stops the run, with the rest
-    cancelled for "disk-full".
+    `jobs`: concurrent files; None chooses by their sizes and by what limits throughput. `open_downloader` is called
+    once in each worker thread. `settings` (`Http.downloader_settings()`): settings for worker processes; without them
+    only threads are used. `processes`: how many; None chooses, 0 means threads only. `tries`, `delays` (seconds
+    between them): of each file. `max_wait`: seconds that a server's Retry-After may hold back its files.
+    `pause_when_full`: a full disk pauses the run until `resume()`; otherwise it stops the run and the remaining files
+    are cancelled with the reason "disk-full".
     """
 
     def __init__(
@@ -70,6 +69,7 @@ class Transfer:
         processes: int | None = None,
         tries: int = MAX_TRIES,
         delays: Callable[[], Iterator[float]] = backoff.backoff_delays,
+        max_wait: float = backoff.RETRY_AFTER_CAP,
         pause_when_full: bool = False,
     ) -> None:
         self._open_downloader = open_downloader
@@ -78,21 +78,22 @@ class Transfer:
         self._processes = processes
         self._tries = tries
         self._delays = delays
+        self._max_wait = max_wait
         self._pause_when_full = pause_when_full
         self._lock = threading.Condition()
         self._starting = threading.Lock()
         self._finished = threading.Event()
         self._started = False
         self._paused = False
-        self._resumes = 0  # how often it was resumed
+        self._resumes = 0  # how often `resume` was called
         self._error: AppError | None = None
-        self._stopping: tuple[str, str] | None = None  # reason and sentence for what will not be fetched
-        self._not_before: dict[str, float] = {}  # host that said 429 -> until when all workers leave it alone
-        self._waits: dict[str, tuple[float, str]] = {}  # host that a file waits for -> until when, and why
+        self._stopping: tuple[str, str] | None = None  # reason and sentence for files that are not fetched any more
+        self._not_before: dict[str, float] = {}  # rate-limiting host -> when it may be asked again
+        self._waits: dict[str, tuple[float, str]] = {}  # host that a file waits for -> until when, why
         self._sequence = itertools.count()
-        self._recorder: Recorder  # from the first start on
+        self._recorder: Recorder  # set by the first `start`
         self._pool: WorkerPool | None = None
-        self._measured_at = self._cpu = 0.0  # when, and how much processor time the crew had used by then
+        self._measured_at = self._cpu = 0.0  # when the workers' CPU time was read, and its value
         self.limiter = ConcurrencyLimiter((), jobs)
         self._load_plan(plan)
 
@@ -105,7 +106,7 @@ class Transfer:
         self._running: dict[str, FileTransfer] = {}
         self._listing = TransferListing(list(self._items.values()))
 
-    # What the crew asks for (crews.Desk).
+    # worker_pool.Scheduler
 
     @property
     def parts(self) -> int:
@@ -123,18 +124,18 @@ class Transfer:
     def ready_count(self) -> int:
         return len(self._ready)
 
-    def next_file(self, leave: Callable[[], bool], most: int | None) -> FileTransfer | None:
+    def next_file(self, is_stopped: Callable[[], bool], max_bytes: int | None) -> FileTransfer | None:
         with self._lock:
             recorder = self._recorder
-            while not self._stopping and not recorder.all_recorded and recorder is self._recorder and not leave():
-                if most is not None and self._ready and (self._ready[0].file.size or math.inf) > most:
+            while not self._stopping and not recorder.all_recorded and recorder is self._recorder and not is_stopped():
+                if max_bytes is not None and self._ready and (self._ready[0].file.size or math.inf) > max_bytes:
                     return None
                 if (item := self.take_file(0)) is not None:
                     return item
                 self._lock.wait(self.seconds_until_due())
             return None
 
-    def take_file(self, beyond: int) -> FileTransfer | None:
+    def take_file(self, prefetch: int) -> FileTransfer | None:
         with self._lock:
             now = time.monotonic()
             if self._stopping or self._paused:
@@ -142,7 +143,7 @@ class Transfer:
             while self._later and self._later[0][0] <= now:
                 self._ready.append(heapq.heappop(self._later)[2])
             self._defer_limited_hosts(now)
-            if not self._ready or len(self._running) >= self.limiter.allowed + beyond:
+            if not self._ready or len(self._running) >= self.limiter.allowed + prefetch:
                 return None
             item = self._ready.popleft()
             item.cancel = CancelToken()
@@ -153,7 +154,7 @@ class Transfer:
             return item
 
     def _defer_limited_hosts(self, now: float) -> None:
-        """Files of hosts that are to be left alone wait; those of other hosts do not wait behind them."""
+        """Postpones files of rate-limiting hosts, so that those of other hosts do not wait behind them."""
         while self._not_before and self._ready:
             host = host_and_port(self._ready[0].url)
             until = self._not_before.get(host, 0.0)
@@ -192,42 +193,40 @@ class Transfer:
             if item.etag:
                 self._recorder.record_part(item)
 
-    def handle_result(self, item: FileTransfer, how: PendingFile | Exception) -> None:
-        if isinstance(how, PendingFile):
-            item.stored = self._fill_checked_by(item, how)
+    def handle_result(self, item: FileTransfer, result: PendingFile | Exception) -> None:
+        if isinstance(result, PendingFile):
+            item.stored = self._fill_checked_by(item, result)
             self._finish_running(item, TransferState.STORED)
-        elif isinstance(how, OperationCancelledError):
+        elif isinstance(result, OperationCancelledError):
             reason, detail = self._stopping or ("cancelled", "Stopped by the user.")
             self._finish_running(item, TransferState.CANCELLED, reason, detail)
-        elif isinstance(how, HttpError):
-            self._handle_http_error(item, how)
-        elif isinstance(how, AppError):
-            self._finish_running(item, TransferState.FAILED, "refused", str(how))
-        elif isinstance(how, OSError) and how.errno in DISK_FULL_ERRNOS:
-            with self._lock:  # once it is back, another worker may begin it, and the user may resume
-                is_news = item.resumes == self._resumes  # else room may have been made since
+        elif isinstance(result, HttpError):
+            self._handle_http_error(item, result)
+        elif isinstance(result, AppError):
+            self._finish_running(item, TransferState.FAILED, "refused", str(result))
+        elif isinstance(result, OSError) and result.errno in DISK_FULL_ERRNOS:
+            with self._lock:  # once it is requeued, another worker may start it, and the user may resume
+                is_news = item.resumes == self._resumes  # otherwise space may have been freed since
                 if is_news and self._pause_when_full:
-                    self._report_full_disk(how)
+                    self._report_full_disk(result)
                 self.requeue(item)
             if is_news and not self._pause_when_full:
-                self._report_full_disk(how)
-        elif isinstance(how, OSError):
-            self._finish_running(item, TransferState.FAILED, "disk", f"{item.row.target}: {disk_words(how, self.plan.output)}.")
+                self._report_full_disk(result)
+        elif isinstance(result, OSError):
+            words = f"{item.row.target}: {disk_words(result, self.plan.output)}."
+            self._finish_running(item, TransferState.FAILED, "disk", words)
         else:
-            self._finish_running(item, TransferState.FAILED, "internal", f"{type(how).__name__}: {how}"[:300])
+            self._finish_running(item, TransferState.FAILED, "internal", f"{type(result).__name__}: {result}"[:300])
 
     def _fill_checked_by(self, item: FileTransfer, stored: PendingFile) -> PendingFile:
-        """A part that was complete already was checked by the try that brought it."""
+        """A part that was complete already was verified by the try that fetched it."""
         earlier = item.stored.checked_by if item.stored is not None else item.row.checked_by
         found = stored if stored.checked_by else replace(stored, checked_by=earlier or NOTHING)
         item.checked_by = found.checked_by
         return found
 
     def requeue(self, item: FileTransfer) -> None:
-        """As if it had not been tried: a full disk or a dead process is not the file's fault.
-
-        One that the user has taken out meanwhile has ended.
-        """
+        """Undoes the try: a full disk or a dead process is not the file's fault. Ends a file that was cancelled."""
         with self._lock:
             if item.cancel is not None and item.cancel.cancelled:
                 reason, detail = self._stopping or ("cancelled", "Stopped by the user.")
@@ -244,39 +243,40 @@ class Transfer:
         self._stop("internal", self._error.sentence)
 
     def _notify(self) -> None:
-        """Wakes whoever waits for work, for the end of a pause, or for the end."""
+        """Wakes the workers and all waiting threads."""
         self._lock.notify_all()
         if self._pool is not None:
             self._pool.wake()
 
-    def _handle_http_error(self, item: FileTransfer, problem: HttpError) -> None:
-        if not problem.retryable or item.tries >= self._tries:
-            self._finish_running(item, TransferState.FAILED, problem.reason, str(problem))
+    def _handle_http_error(self, item: FileTransfer, error: HttpError) -> None:
+        if not error.retryable or item.tries >= self._tries:
+            self._finish_running(item, TransferState.FAILED, error.reason, str(error))
             return
         with self._lock:
             item.delays = item.delays or self._delays()
-            delay = backoff.with_retry_after(next(item.delays), problem.retry_after)
+            retry_after = None if error.retry_after is None else min(error.retry_after, self._max_wait)
+            delay = backoff.with_retry_after(next(item.delays), retry_after)
             due = time.monotonic() + delay
-            overloaded = problem.status in OVERLOADED and self.limiter.on_overload()
+            overloaded = error.status in OVERLOADED and self.limiter.on_overload()
             host = host_and_port(item.url)
-            if overloaded and isinstance(problem, RateLimitedError):
+            if overloaded and isinstance(error, RateLimitedError):
                 self._not_before[host] = max(self._not_before.get(host, 0.0), due)
             if delay >= MIN_SHOWN_WAIT and due > self._waits.get(host, (0.0, ""))[0]:
-                self._waits[host] = (due, str(problem.status or problem.reason))
-            item.reason, item.detail = problem.reason, str(problem)
+                self._waits[host] = (due, str(error.status or error.reason))
+            item.reason, item.detail = error.reason, str(error)
             self._return_to_planned(item)
             heapq.heappush(self._later, (due, next(self._sequence), item))
             self._notify()
             self._cancel_waiting()
 
     def _host_waits(self) -> tuple[HostWait, ...]:
-        """The hosts that files wait for, the longest wait first. Under the lock."""
+        """The hosts that files wait for, the longest wait first. Called under the lock."""
         now = time.monotonic()
         self._waits = {host: wait for host, wait in self._waits.items() if wait[0] > now and self._later}
         found = [HostWait(host, until - now, reason) for host, (until, reason) in self._waits.items()]
         return tuple(sorted(found, key=lambda one: -one.seconds))
 
-    # How files end. `_settle` is the workers' way, `_end` is for files that wait; both under the lock.
+    # How files end: `_finish_running` from the workers, `_finish` for files that wait.
 
     def _finish_running(self, item: FileTransfer, state: TransferState, reason: str = "", detail: str = "") -> None:
         with self._lock:
@@ -285,7 +285,7 @@ class Transfer:
                 self.limiter.on_success()
             self._finish(item, state, reason, detail)
             if self.limiter.is_reduced:
-                self._notify()  # more threads than may work: one waits for this
+                self._notify()  # there are more threads than may work: one waits for this
 
     def _finish(self, item: FileTransfer, state: TransferState, reason: str, detail: str) -> None:
         self._progress.add_received(item)
@@ -313,7 +313,7 @@ class Transfer:
             self._notify()
 
     def _cancel_waiting(self) -> None:
-        """Once stopping, nothing that waits will be fetched."""
+        """Once the run stops, ends all files that have not started."""
         with self._lock:
             if self._stopping is None:
                 return
@@ -324,23 +324,21 @@ class Transfer:
                 self._finish(item, TransferState.CANCELLED, *self._stopping)
 
     def _report_full_disk(self, error: OSError) -> None:
-        """A full disk pauses the run, or ends it if nobody is there to make room."""
+        """Pauses the run, or stops it if nobody is there to free disk space."""
         reason, sentence = describe_full_disk(error, self.plan.output)
-        room = "Delete files there that are not needed" if reason == "no-inodes" else "Free some space"
+        room = "Delete files there that are not needed" if reason == "no-inodes" else "Free disk space"
         then = "resume" if self._pause_when_full else "start the same download again"
-        problem = FileError(sentence, f"{room}, then {then}: nothing that has arrived is lost.")
+        full = FileError(sentence, f"{room}, then {then}: nothing that has arrived is lost.")
         with self._lock:
             if self._error is None:
-                self._error = problem
+                self._error = full
                 self._paused = self._pause_when_full
             self._notify()
         if not self._pause_when_full:
-            self._stop(reason, problem.sentence)
-
-    # The recorder.
+            self._stop(reason, full.sentence)
 
     def _wait_for_space(self, error: OSError) -> bool:
-        """True when the recorder may try again: only after the user has said so."""
+        """Waits until the user resumes; returns False if the run stops."""
         self._report_full_disk(error)
         with self._lock:
             while self._paused and not self._stopping:
@@ -360,22 +358,22 @@ class Transfer:
                 self._lock.notify_all()
             pool.wake()
 
-    def _apply_results(self, batch: list[FileTransfer], outcomes: list[FileResult]) -> None:
+    def _apply_results(self, batch: list[FileTransfer], results: list[FileResult]) -> None:
         with self._lock:
-            for outcome in outcomes:
-                item = self._items[outcome.key]
-                item.reason, item.detail = outcome.reason, outcome.detail
-                self._progress.set_state(item, outcome.state)
-                if outcome.state not in PRESENT_STATES and item.stored is not None:
-                    item.sha256 = item.stored.sha256  # its part is whole: another try need not fetch it
+            for result in results:
+                item = self._items[result.key]
+                item.reason, item.detail = result.reason, result.detail
+                self._progress.set_state(item, result.state)
+                if result.state not in PRESENT_STATES and item.stored is not None:
+                    item.sha256 = item.stored.sha256  # its part is complete: another try need not fetch it
             for item in batch:
                 item.recorded = True
             self._lock.notify_all()
 
-    # What the interface and the commands do with it.
+    # For interfaces and commands.
 
     def start(self) -> None:
-        """Takes the directory and begins. Raises `FileError` if it cannot be written or another run has it."""
+        """Locks the directory and starts. Raises `FileError` if it is not writable or another run uses it."""
         with self._starting:
             if self._started and not self._finished.is_set():
                 return
@@ -392,11 +390,13 @@ class Transfer:
                 self.limiter = ConcurrencyLimiter((item.file.size for item in self._ready), self._jobs)
                 self._measured_at, self._cpu = time.monotonic(), time.process_time()
                 pool = self._pool = self._make_pool()
-            threading.Thread(target=self._run_recorder, args=(recorder, pool), name="transfer-recorder", daemon=True).start()
+            threading.Thread(
+                target=self._run_recorder, args=(recorder, pool), name="transfer-recorder", daemon=True
+            ).start()
             pool.start()
 
     def pause(self) -> None:
-        """No new file begins, and those that run stand still. Their connections may die of it: they are resumed."""
+        """Starts no new file and suspends the running ones; if their connections die, they are resumed later."""
         with self._lock:
             self._paused = True
             self._notify()
@@ -408,11 +408,11 @@ class Transfer:
             self._notify()
 
     def cancel(self) -> None:
-        """Ends the run now; what has arrived is kept and resumed by the next run."""
+        """Ends the run now. Complete and partial files are kept; the next run resumes them."""
         self._stop("cancelled", "Stopped by the user.")
 
     def cancel_one(self, key: str) -> bool:
-        """Takes one file out; False if it has ended already."""
+        """Cancels one file; False if it has ended already."""
         with self._lock:
             item = self._items.get(key)
             if item is None or item.state not in (TransferState.PLANNED, TransferState.RUNNING):
@@ -426,11 +426,11 @@ class Transfer:
         if token is not None:
             token.cancel()
             with self._lock:
-                self._notify()  # it may stand still in a pause
+                self._notify()  # its worker may wait in a pause
         return True
 
     def retry_failed(self, *, cancelled: bool = False) -> int:
-        """Puts all failed files (and, if asked, cancelled ones) back in line; returns how many."""
+        """Queues all failed files (with `cancelled`, cancelled ones too) again; returns how many."""
         wanted = (TransferState.FAILED, TransferState.CANCELLED) if cancelled else (TransferState.FAILED,)
         with self._lock:
             if not self._started:
@@ -467,7 +467,7 @@ class Transfer:
             )  # fmt: skip
 
     def frame(self) -> pl.DataFrame:
-        """All files, in `listing.TRANSFER_SCHEMA`, in the plan's order; about 3 ms for 10,000."""
+        """All files in `TRANSFER_SCHEMA`, in the plan's order; takes about 3 ms for 10,000."""
         return self._listing.frame()
 
     def _make_pool(self) -> WorkerPool:
@@ -475,7 +475,9 @@ class Transfer:
         known = sum(size for size in sizes if size is not None)
         count = self._processes if self._processes is not None else min(os.cpu_count() or 1, MAX_PROCESSES)
         worth = self._processes is not None or are_processes_worthwhile(len(sizes), known, sizes.count(None))
-        only_http = all(item.url.startswith(("https:", "http:")) for item in self._ready)  # all that processes know
+        only_http = all(
+            item.url.startswith(("https:", "http:")) for item in self._ready
+        )  # worker processes know no other scheme
         if self._settings is None or not count or not worth or not only_http:
             return ThreadWorkers(self, self._open_downloader)
         return ProcessWorkers(self, self._settings, self._open_downloader, min(count, self.limiter.most))

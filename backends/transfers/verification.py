@@ -1,7 +1,7 @@
-"""A downloaded directory read again and compared with its record, without any server.
+"""Verifies a downloaded directory against its manifest, without network.
 
-Every file that a download has put there is read and its SHA-256 compared. Links are never followed: where one stands,
-the file counts as changed.
+Every downloaded file is read and its SHA-256 compared. Links are never followed: a file that was replaced by one
+counts as changed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Progress = Callable[[int, int, int], None]  # files done, files in all, bytes re
 
 class FileCheck(StrEnum):
     UNCHANGED = "unchanged"
-    UNCHECKED = "unchecked"  # as recorded, but neither a digest nor a length had confirmed it
+    UNCHECKED = "unchecked"  # as recorded, but neither a digest nor a length verified the download
     CHANGED = "changed"
     MISSING = "missing"
     EXTRA = "extra"
@@ -55,7 +55,7 @@ DIFFERENCES = (FileCheck.CHANGED, FileCheck.MISSING, FileCheck.EXTRA)
 
 @dataclass
 class Verification:
-    """`frame` in the schema `VERIFICATION_SCHEMA`, by target. `absent`: files that the record itself says never arrived."""
+    """`frame` in `VERIFICATION_SCHEMA`, by target. `absent`: files that never arrived, according to the manifest."""
 
     frame: pl.DataFrame
     counts: dict[FileCheck, int] = field(default_factory=dict)
@@ -75,15 +75,14 @@ def verify_directory(
     extra: bool = False,
     made: Collection[str] = (),
 ) -> Verification:
-    """Reads every recorded file; with `extra` also lists what is there and not in the record.
+    """Reads every downloaded file; with `extra` also lists files that are not in the manifest.
 
-    `made`: files and directories that are known to be made of downloads, and so are not extra.
-
-    Raises `UsageError` where there is no record, `FileError`, `OperationCancelledError`.
+    `made`: paths made from downloads (extracted archives), which are not extra. Raises `UsageError` if there is no
+    manifest, `FileError`, `OperationCancelledError`.
     """
     if not os.path.lexists(output / OWN_DIRECTORY / FILE):
         raise UsageError(
-            f"{output} has no record of downloads.", "Name the directory that was given to a download with --output."
+            f"{output} has no manifest of downloads.", "Give the directory that a download had as --output."
         )
     with Manifest.read(output) as manifest:
         entries = sorted(manifest.entries().values(), key=lambda one: one.target)
@@ -109,7 +108,7 @@ def verify_directory(
 
 
 class _FileReader:
-    """Opens files below a directory without following a link; the directory opened last stays open."""
+    """Reads files below a directory without following links; keeps the last directory open."""
 
     def __init__(self, output: Path, cancel: CancelToken, progress: Callable[[int], object]) -> None:
         self._output = output
@@ -127,43 +126,39 @@ class _FileReader:
     def compare(self, entry: ManifestEntry) -> tuple[object, ...]:
         self._cancel.check()
         self._progress(self.bytes)
-        finding, why, size, sha256 = self._look(entry)
+        check, why, size, sha256 = self._check(entry)
         return (
-            str(finding), entry.target, size, entry.size, entry.checked_by, why, sha256, entry.sha256,
+            str(check), entry.target, size, entry.size, entry.checked_by, why, sha256, entry.sha256,
         )  # fmt: skip
 
-    def _look(self, entry: ManifestEntry) -> tuple[FileCheck, str, int | None, str]:
+    def _check(self, entry: ManifestEntry) -> tuple[FileCheck, str, int | None, str]:
         parts = tuple(entry.target.split("/"))
-        if not is_safe(parts):  # the record is a file and can be edited
-            return FileCheck.MISSING, "its recorded place is not below the directory", None, ""
+        if not is_safe(parts):  # the manifest can be edited
+            return FileCheck.MISSING, "its recorded path is not below the directory", None, ""
         try:
             descriptor = os.open(parts[-1], _OPEN_FILE, dir_fd=self._directory(parts[:-1]))
         except FileNotFoundError:
-            return (
-                FileCheck.MISSING,
-                "the download was interrupted" if entry.state == TransferState.STORED else "",
-                None,
-                "",
-            )
-        except (SymlinkError, BlockedPathError) as problem:
-            return FileCheck.CHANGED, problem.sentence, None, ""
+            why = "the download was interrupted" if entry.state == TransferState.STORED else ""
+            return FileCheck.MISSING, why, None, ""
+        except (SymlinkError, BlockedPathError) as error:
+            return FileCheck.CHANGED, error.sentence, None, ""
         except OSError as error:
             path = self._output.joinpath(*parts)
-            words = "a symbolic link is there" if path.is_symlink() else f"cannot be read: {disk_words(error, path)}"
+            words = "it is a symbolic link" if path.is_symlink() else f"cannot be read: {disk_words(error, path)}"
             return FileCheck.CHANGED, words, None, ""
         with os.fdopen(descriptor, "rb", buffering=0) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                return FileCheck.CHANGED, "it is not a plain file any more", None, ""
+                return FileCheck.CHANGED, "it is not a regular file any more", None, ""
             try:
                 sha256 = self._hash(file.fileno())
             except OSError as error:
                 words = f"cannot be read: {disk_words(error, self._output)}"
                 return FileCheck.CHANGED, words, status.st_size, ""
         if sha256 != entry.sha256:
-            return FileCheck.CHANGED, "its content is another one than recorded", status.st_size, sha256
+            return FileCheck.CHANGED, "its content differs from the manifest", status.st_size, sha256
         if entry.checked_by == NOTHING:
-            return FileCheck.UNCHECKED, "it came without a length and without a digest", status.st_size, sha256
+            return FileCheck.UNCHECKED, "it arrived without a length or digest", status.st_size, sha256
         return FileCheck.UNCHANGED, "", status.st_size, sha256
 
     def _directory(self, above: tuple[str, ...]) -> int:
@@ -184,7 +179,7 @@ class _FileReader:
 
 
 def _extra(output: Path, known: set[str], cancel: CancelToken) -> Iterator[tuple[str, int | None]]:
-    """What is there beside the recorded files; links are named and not followed."""
+    """Files that are not recorded (name, bytes); links are listed and not followed."""
     waiting: list[tuple[str, ...]] = [()]
     while waiting:
         cancel.check()

@@ -1,4 +1,11 @@
-"""Workers of a transfer, in threads and in processes, and how many files they fetch at a time."""
+"""Worker pools of a transfer: threads, or worker processes, and the limit of files that are fetched at a time.
+
+Processes do the same work without competing with the interface for its interpreter lock. Measured on two cores shared
+with other work, so the numbers are rough. 2,000 x 100 KB from loopback: two processes 1.4-2.1 s and 1.2-1.3 ms of CPU
+time a file (0.2 of it their start), threads 2.0-3.3 s and 0.8-1.6 ms. A thread of the interface that wants to wake
+every 5 ms was late by at most 18-79 ms with processes, 15-262 ms with threads. On a slow link both are equally fast.
+See benchmarks/downloads.py.
+"""
 
 from __future__ import annotations
 
@@ -42,18 +49,21 @@ if TYPE_CHECKING:
 
 JOBS = 16
 JOBS_FOR_SMALL = 64
-SMALL = 2 << 20  # mean size in bytes; a few big files fill any link
+SMALL = 2 << 20  # mean size in bytes; a few big files saturate any link
 GROW_EVERY = 0.1  # seconds
-BUSY_SHARE = 0.6  # of a core: what a process gets of it when the server runs on the same machine is no more
-QUIET_TIME = 5.0  # seconds without a complaint before there may be more again
-REGROW_EVERY = 1.0
-SMOOTHING = 0.1
-OVERLOAD_SHARE = 0.5  # of the answers: an overloaded server refuses most; a server with faults of its own some
-SHRINK_EVERY = 1.0  # what was asked together is refused together, and that is one complaint
+BUSY_SHARE = 0.6  # of a core: a process gets no more when the server runs on the same machine
+QUIET_TIME = 5.0  # seconds without an overload response before the limit grows again
+REGROW_EVERY = 1.0  # seconds
+SMOOTHING = 0.1  # weight of the latest response in the moving average
+OVERLOAD_SHARE = 0.5  # of the responses: an overloaded server rejects most, a faulty one some
+SHRINK_EVERY = 1.0  # seconds; requests sent together are rejected together and count once
 
 
 class ConcurrencyLimiter:
-    """`allowed` files may be under way. The engine calls all methods under its lock."""
+    """AIMD limit of concurrent files: `allowed` may run now, `most` at any time. Not thread-safe: call it under a lock.
+
+    `sizes`: bytes of the files to fetch, None if unknown. `fixed`: a limit set by the user, which never grows.
+    """
 
     def __init__(self, sizes: Iterable[int | None], fixed: int | None, clock: Callable[[], float] = time.monotonic):
         self._clock = clock
@@ -63,20 +73,20 @@ class ConcurrencyLimiter:
         self.allowed = min(self.most, JOBS) if fixed is None else self.most
         self._adjusted_at = clock()
         self._reduced_at: float | None = None
-        self._overload_share = 0.0  # share of the latest answers, each counting WEIGHT less than the next
+        self._overload_share = 0.0  # moving average over the latest responses
 
     @property
     def is_reduced(self) -> bool:
-        """Whether a server has complained and all may not yet be asked for again."""
+        """Whether a server was overloaded and the limit is not back at `most` yet."""
         return self._reduced_at is not None
 
     def is_due(self) -> bool:
-        """Whether it is time to say how busy we are."""
+        """Whether it is time to call `adjust`."""
         every = GROW_EVERY if self._reduced_at is None else REGROW_EVERY
         return self.allowed < self.most and self._clock() - self._adjusted_at >= every
 
     def adjust(self, busy: float) -> None:
-        """`busy`: which part of a core each process that fetches has used since the last look."""
+        """Grows the limit. `busy`: share of a core that each fetching process used since the last call."""
         now = self._adjusted_at = self._clock()
         if self._reduced_at is None:
             if busy < BUSY_SHARE:
@@ -87,11 +97,13 @@ class ConcurrencyLimiter:
                 self._reduced_at = None
 
     def on_success(self) -> None:
-        """A server gave what it was asked for."""
+        """A server returned the file."""
         self._overload_share *= 1 - SMOOTHING
 
     def on_overload(self) -> bool:
-        """A server said 429 or 503. Whether it means us all: seven in a row do, one answer in five does not."""
+        """A server returned 429 or 503. Returns whether it is overloaded (the limit is halved): seven responses in a
+        row are enough, one in five is not.
+        """
         self._overload_share += SMOOTHING * (1 - self._overload_share)
         if self._overload_share < OVERLOAD_SHARE:
             return False
@@ -106,11 +118,11 @@ OpenDownloader = Callable[[], AbstractContextManager[DownloaderProtocol]]
 
 
 class Scheduler(Protocol):
-    """What a crew asks of the run it works for. All may be called from any thread."""
+    """What a worker pool needs from its transfer. All methods may be called from any thread."""
 
     @property
     def parts(self) -> int:
-        """The descriptor of the directory that parts are written into."""
+        """Descriptor of the directory that parts are written into."""
         ...
 
     @property
@@ -124,54 +136,56 @@ class Scheduler(Protocol):
     def limiter(self) -> ConcurrencyLimiter: ...
     @property
     def ready_count(self) -> int:
-        """How many files could be begun now."""
+        """How many files could start now."""
         ...
 
-    def next_file(self, leave: Callable[[], bool], most: int | None) -> FileTransfer | None:
-        """Waits for a file to try; None when the run is over, `leave()`, or it may have more than `most` bytes."""
+    def next_file(self, is_stopped: Callable[[], bool], max_bytes: int | None) -> FileTransfer | None:
+        """Waits for a file to fetch. None at the end of the run, if `is_stopped()`, or if the next file may have more
+        than `max_bytes`.
+        """
         ...
 
-    def take_file(self, beyond: int) -> FileTransfer | None:
-        """A file to try now, if there is one; `beyond`: how many more than the pace allows may be under way."""
+    def take_file(self, prefetch: int) -> FileTransfer | None:
+        """A file to fetch now, or None. `prefetch`: how many files beyond the limit may be assigned."""
         ...
 
     def seconds_until_due(self) -> float | None:
-        """Seconds until a file may become due; None if none waits for its time."""
+        """Seconds until the next retry is due; None if none is waiting."""
         ...
 
     def adjust_limit(self, cpu: Callable[[], float], processes: int) -> bool:
-        """Adapts the pace, now and then; True if it has. `cpu`: seconds used so far by all who fetch."""
+        """Adjusts the limit if it is time; returns whether it did. `cpu`: CPU seconds used so far by all workers."""
         ...
 
     def check_pause(self, item: FileTransfer) -> None:
-        """Between chunks: notes what must be known of the part, waits in a pause. Raises `OperationCancelledError`."""
+        """Called between chunks: records the part, waits while paused. Raises `OperationCancelledError`."""
         ...
 
     def record_part(self, item: FileTransfer) -> None: ...
-    def handle_result(self, item: FileTransfer, how: PendingFile | Exception) -> None: ...
+    def handle_result(self, item: FileTransfer, result: PendingFile | Exception) -> None: ...
     def requeue(self, item: FileTransfer) -> None:
-        """A try that does not count: the file goes back in line."""
+        """Queues the file again; this try does not count."""
         ...
 
     def abort(self, error: Exception) -> None:
-        """The crew cannot go on: the run ends."""
+        """The workers cannot continue: ends the run."""
         ...
 
 
 class WorkerPool(Protocol):
     def start(self) -> None: ...
     def wake(self) -> None:
-        """There may be something to do: a file, a pause, the end. Never waits; the scheduler's lock may be held."""
+        """Something changed: a file is ready, a pause, the end. Never blocks; the scheduler's lock may be held."""
         ...
 
 
 class ThreadWorkers:
-    """Each thread has a connection of its own. `most`: these threads take no file that may have more bytes."""
+    """Threads with one connection each. `max_bytes`: they take no file that may be larger."""
 
-    def __init__(self, scheduler: Scheduler, open_downloader: OpenDownloader, most: int | None = None) -> None:
+    def __init__(self, scheduler: Scheduler, open_downloader: OpenDownloader, max_bytes: int | None = None) -> None:
         self._scheduler = scheduler
         self._open_downloader = open_downloader
-        self._most = most
+        self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._next_number = itertools.count()
         self._count = 0
@@ -180,27 +194,27 @@ class ThreadWorkers:
     def start(self) -> None:
         self.ensure_threads(min(self._scheduler.limiter.allowed, self._scheduler.ready_count))
 
-    def ensure_threads(self, wanted: int) -> None:
-        """Until there are that many."""
+    def ensure_threads(self, count: int) -> None:
+        """Starts threads until there are that many."""
         with self._lock:
-            new, self._count = max(0, wanted - self._count), max(wanted, self._count)
+            new, self._count = max(0, count - self._count), max(count, self._count)
         for _ in range(new):
             threading.Thread(target=self._work, name=f"transfer-{next(self._next_number)}", daemon=True).start()
 
     def stop(self) -> None:
-        """Each ends after the file it has begun."""
+        """Each thread ends after its current file."""
         self._is_stopped = True
 
     def wake(self) -> None:
-        """They wait at the scheduler itself."""
+        """Nothing to do: the threads wait in `Scheduler.next_file`."""
 
     def _work(self) -> None:
         scheduler = self._scheduler
         try:
             with self._open_downloader() as downloader:
-                while (item := scheduler.next_file(lambda: self._is_stopped, self._most)) is not None:
+                while (item := scheduler.next_file(lambda: self._is_stopped, self._max_bytes)) is not None:
                     scheduler.handle_result(item, self._fetch(item, downloader))
-                    if scheduler.adjust_limit(time.process_time, 1) and self._most is None:
+                    if scheduler.adjust_limit(time.process_time, 1) and self._max_bytes is None:
                         self.ensure_threads(min(scheduler.limiter.allowed, self._count + scheduler.ready_count))
         except Exception as error:
             scheduler.abort(error)
@@ -214,30 +228,32 @@ class ThreadWorkers:
             return error
 
 
-# A child is there after 0.25 s and 0.2 s of processor time, what 200 small files cost; below that it cannot pay.
+# A worker process starts in 0.25 s and 0.2 s of CPU time, as much as 200 small files cost: fewer are not worth it.
 MANY_FILES = 200
 MANY_BYTES = 200_000_000
-MANY_UNKNOWN = 20  # some of them may be big
+MANY_UNKNOWN = 20  # some of them may be large
 MAX_PROCESSES = 4
-MAX_RESTARTS = 3  # of children in one run; then threads do the rest
-BOOTSTRAP_THREADS = 16  # threads that fetch until the first child is up
-BOOTSTRAP_BYTES = 256 << 10  # the largest file that they begin
-PREFETCH = 32
-SHUTDOWN_TIMEOUT = 2.0  # seconds for a child to end by itself
+MAX_RESTARTS = 3  # of worker processes in one run; then threads do the rest
+BOOTSTRAP_THREADS = 16  # threads that fetch until the first process is up
+BOOTSTRAP_BYTES = 256 << 10  # the largest file that they start
+PREFETCH = 32  # small files assigned to a process beyond those it fetches
+SHUTDOWN_TIMEOUT = 2.0  # seconds for a process to exit by itself
 
 
 def are_processes_worthwhile(files: int, size: int, unknown: int) -> bool:
-    """Whether so many files deserve processes: `size` known bytes in all, and `unknown` files of unknown size."""
+    """Whether these files are worth starting processes. `size`: known bytes; `unknown`: files of unknown size."""
     return files > MANY_FILES or size > MANY_BYTES or unknown > MANY_UNKNOWN
 
 
 @dataclass(eq=False)
 class _WorkerChannel:
+    """A worker process, its pipes, and the jobs it has. `parts`: stamps of the parts it resumes, when it got them."""
+
     process: subprocess.Popen[bytes]
     inbox: Unpacker = field(default_factory=Unpacker)
     outbox: bytearray = field(default_factory=bytearray)
     items: dict[int, FileTransfer] = field(default_factory=dict)
-    parts: dict[int, FileStamp | None] = field(default_factory=dict)  # as they were, of those that are resumed
+    parts: dict[int, FileStamp | None] = field(default_factory=dict)
     ready: bool = False
     cpu: float = 0.0
     control: ControlMessage | None = None
@@ -254,7 +270,10 @@ class _WorkerChannel:
 
 
 class ProcessWorkers:
-    """A crew of `count` children that download as `settings` say. `open_downloader`: for the threads that stand in."""
+    """`count` worker processes that download with `settings`; one thread here talks to all of them.
+
+    Threads with `open_downloader` fetch until the processes are up, and if none can be started.
+    """
 
     def __init__(
         self, scheduler: Scheduler, settings: DownloaderSettings, open_downloader: OpenDownloader, count: int
@@ -267,9 +286,9 @@ class ProcessWorkers:
         self._children: list[_WorkerChannel] = []
         self._exits = 0
         self._next_number = 0
-        self._ended_cpu = 0.0  # processor time of children that have ended
+        self._ended_cpu = 0.0  # CPU seconds of processes that have exited
         self._lock = threading.Lock()
-        self._recalled: list[tuple[_WorkerChannel, int]] = []  # jobs to be called back
+        self._recalled: list[tuple[_WorkerChannel, int]] = []  # jobs to be cancelled
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -277,17 +296,15 @@ class ProcessWorkers:
         self._parts = -1
 
     def start(self) -> None:
-        self._parts = os.dup(self._scheduler.parts)  # the recorder closes its own before we are done
+        self._parts = os.dup(self._scheduler.parts)  # the recorder closes its own earlier
         threading.Thread(target=self._run, name="transfer-children", daemon=True).start()
         self._bootstrap.ensure_threads(min(BOOTSTRAP_THREADS, self._scheduler.limiter.allowed))
 
     def wake(self) -> None:
         with self._lock:
             if self._wake_write >= 0:
-                with contextlib.suppress(BlockingIOError):  # full: it is awake anyway
+                with contextlib.suppress(BlockingIOError):  # the pipe is full: it wakes anyway
                     os.write(self._wake_write, b"!")
-
-    # The one thread.
 
     def _run(self) -> None:
         scheduler = self._scheduler
@@ -315,12 +332,8 @@ class ProcessWorkers:
             self._shutdown()
 
     def _spawn(self) -> None:
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "backends.transfers.worker_process",
-        ]  # -P: not what lies in this directory
+        # -P: do not import modules from the current directory.
+        command = [sys.executable, "-P", "-m", "backends.transfers.worker_process"]
         try:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 command,
@@ -342,38 +355,38 @@ class ProcessWorkers:
         self._flush(child)
 
     def _dispatch(self) -> None:
-        """Gives each child what it can have, and tells it what has changed."""
-        scheduler, pace = self._scheduler, self._scheduler.limiter
+        """Assigns files to the processes and sends them what has changed."""
+        scheduler, limiter = self._scheduler, self._scheduler.limiter
         ready = [child for child in self._children if child.ready]
         if not ready:
             return
         scheduler.adjust_limit(self._cpu_seconds, len(ready))
-        share = -(-pace.allowed // len(ready))
-        spare = self._prefetch_count(len(ready))
+        share = -(-limiter.allowed // len(ready))
+        prefetch = self._prefetch_count(len(ready))
         with self._lock:
-            stopped, self._recalled = self._recalled, []
+            recalled, self._recalled = self._recalled, []
         for child in ready:
-            control = ControlMessage(share, scheduler.paused, [number for one, number in stopped if one is child])
+            control = ControlMessage(share, scheduler.paused, [number for one, number in recalled if one is child])
             if control != child.control:
                 self._send(child, control)
                 child.control = ControlMessage(share, scheduler.paused)
         while True:
             child = min(ready, key=lambda one: len(one.items))
-            if len(child.items) >= share + spare or (item := scheduler.take_file(spare * len(ready))) is None:
+            if len(child.items) >= share + prefetch or (item := scheduler.take_file(prefetch * len(ready))) is None:
                 break
             self._assign(child, item)
         for child in ready:
             self._flush(child)
 
     def _prefetch_count(self, children: int) -> int:
-        """How many files a child has beyond those that it fetches.
+        """How many files a process has beyond those that it fetches.
 
-        Small ones, so that neither its threads nor the one here wake for each file: with 16 at a time that halved
-        the processor time of 100 KB. None when a server complains, and ever fewer towards the end, when one child
-        would sit on what another could fetch.
+        Only small files, so that neither its threads nor the one here wake for each file: with 16 at a time that
+        halved the CPU time of 100 KB files. None while a server is overloaded, and fewer towards the end, when one
+        process would hold what another could fetch.
         """
-        pace = self._scheduler.limiter
-        if pace.is_reduced or not pace.small:
+        limiter = self._scheduler.limiter
+        if limiter.is_reduced or not limiter.small:
             return 0
         return min(PREFETCH, self._scheduler.ready_count // (2 * children))
 
@@ -400,7 +413,7 @@ class ProcessWorkers:
         self.wake()
 
     def _read(self, child: _WorkerChannel) -> bool:
-        """Reads what a child says; False when it says nothing any more."""
+        """Reads the reports of a process; False at the end of its output."""
         try:
             chunk = os.read(child.stdout, 1 << 16)
             for record in child.inbox.feed(chunk):
@@ -408,7 +421,7 @@ class ProcessWorkers:
                 child.cpu = report.cpu
                 if not child.ready:
                     child.ready = True
-                    self._ended_cpu -= report.cpu  # its start says nothing about how busy it will be
+                    self._ended_cpu -= report.cpu  # its start does not count as load
                     self._bootstrap.stop()
                 for status in report.statuses:
                     self._handle_status(child, status)
@@ -444,11 +457,11 @@ class ProcessWorkers:
         self._scheduler.handle_result(item, stored)
 
     def _on_exit(self, child: _WorkerChannel) -> None:
-        """A child died (the kernel had no memory left, someone killed it): its files go to another one."""
+        """A process died (out of memory, killed): its files go to another one."""
         self._close(child)
         self._exits += 1
         for number, item in child.items.items():
-            # What it had not told yet: if it has touched the part, that may be of another version than the ETag.
+            # If it wrote to the part and did not report it, the part may be of another version than the ETag.
             if item.etag and not item.wire and read_stamp(item.part, self._parts) != child.parts.get(number):
                 item.etag = ""
             self._scheduler.requeue(item)
@@ -479,20 +492,18 @@ class ProcessWorkers:
                 os.close(descriptor)
             self._wake_write = -1
 
-    # Pipes.
-
     def _send(self, child: _WorkerChannel, message: MessageToWorker) -> None:
         child.outbox += pack_message(message)
 
     def _flush(self, child: _WorkerChannel) -> None:
-        """Writes as much as the pipe takes; the rest when the selector says so."""
+        """Writes as much as the pipe takes; the rest when the selector reports room."""
         try:
             while child.outbox:
                 del child.outbox[: os.write(child.stdin, child.outbox)]
         except BlockingIOError:
             pass
         except OSError:
-            child.outbox.clear()  # it is dead, and the end of what it says will tell
+            child.outbox.clear()  # it is dead, which the end of its output will show
         is_watched = child.stdin in self._selector.get_map()
         if child.outbox and not is_watched:
             self._selector.register(child.stdin, selectors.EVENT_WRITE, child)
@@ -508,7 +519,7 @@ class ProcessWorkers:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, and where this very package is, if it runs from a checkout."""
+    """Our environment, with the path of this package if it runs from a checkout."""
     root = str(Path(backends.__file__).parent.parent)
     if Path(root).name in ("site-packages", "dist-packages"):
         return dict(os.environ)

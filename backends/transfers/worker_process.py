@@ -1,4 +1,4 @@
-"""A worker process of a transfer, and the messages between it and the transfer: msgpack behind four bytes of length."""
+"""A worker process of a transfer, and its messages: msgpack records after four bytes of length."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from backends.transfers import fetch
 from backends.transfers.bodies import BadBodyError
 
 _LENGTH = struct.Struct("<I")
-NOT_STARTED = "not-begun"  # a child gives an job back untried
+NOT_STARTED = "not-started"  # a child gives an job back untried
 MAX_MESSAGE = 16 << 20  # bytes of one record; a batch of results has a few KB
 
 
 class InitMessage(msgspec.Struct, tag=True, array_like=True):
-    """The first word to a child. `parts`: the descriptor, inherited, of the directory it writes into."""
+    """The first message to a process. `parts`: the inherited descriptor of the directory it writes into."""
 
     parts: int
     mode: str
@@ -38,7 +38,7 @@ class InitMessage(msgspec.Struct, tag=True, array_like=True):
 
 
 class FetchJob(msgspec.Struct, tag=True, array_like=True):
-    """One file to bring, one try; the fields are those of `worker.Wanted`."""
+    """One try to fetch one file; the fields are those of `fetch.FetchRequest`."""
 
     number: int
     key: str
@@ -56,7 +56,7 @@ class FetchJob(msgspec.Struct, tag=True, array_like=True):
 
 
 class ControlMessage(msgspec.Struct, tag=True, array_like=True):
-    """`jobs`: files at a time. `stopped`: numbers of jobs that are not wanted any more."""
+    """`jobs`: concurrent files. `stopped`: numbers of cancelled jobs."""
 
     jobs: int
     paused: bool
@@ -64,7 +64,7 @@ class ControlMessage(msgspec.Struct, tag=True, array_like=True):
 
 
 class FailureMessage(msgspec.Struct, array_like=True):
-    """An exception in words; `kind`: http, body, cancelled, refused, disk or internal; `number`: an errno."""
+    """An exception. `kind`: http, body, cancelled, refused, disk, internal or NOT_STARTED; `number`: its errno."""
 
     kind: str
     sentence: str
@@ -93,7 +93,7 @@ class JobStatus(msgspec.Struct, array_like=True):
 
 
 class StatusReport(msgspec.Struct, tag=True, array_like=True):
-    """All that has changed in a child. `cpu`: seconds of processor time it has used so far."""
+    """What has changed in a process. `cpu`: CPU seconds it has used so far."""
 
     cpu: float
     statuses: list[JobStatus] = []
@@ -109,7 +109,7 @@ def pack_message(message: MessageToWorker | StatusReport) -> bytes:
 
 
 class Unpacker:
-    """Cuts a stream of bytes into records. Raises `ValueError` for what cannot be one."""
+    """Splits a byte stream into records. Raises `ValueError` for one that is too long."""
 
     def __init__(self) -> None:
         self._held = bytearray()
@@ -120,7 +120,7 @@ class Unpacker:
         while len(self._held) - at >= _LENGTH.size:
             length = _LENGTH.unpack_from(self._held, at)[0]
             if length > MAX_MESSAGE:
-                raise ValueError("a record that is too long")
+                raise ValueError("the record is too long")
             begin = at + _LENGTH.size
             if len(self._held) < begin + length:
                 break
@@ -146,7 +146,7 @@ def describe_failure(error: BaseException) -> FailureMessage:
 
 
 def make_error(said: FailureMessage) -> Exception:
-    """The exception again, as far as a run can tell the difference."""
+    """The exception again, with all that a transfer looks at."""
     if said.kind in ("http", "body"):
         kind = BadBodyError if said.kind == "body" else RateLimitedError if said.status == 429 else HttpError
         return kind(
@@ -167,14 +167,14 @@ def _text(words: str) -> str:
 
 
 _STDIN, _STDOUT = 0, 1
-NICE = 5  # where processors are short the interface comes first
-REPORT_EVERY = 0.1  # seconds between two reports of bytes
-REPORT_DELAY = 0.02  # seconds that a finished file waits for others: each report wakes the interface's process
-IDLE_REPORT_DELAY = 0.002  # and when we have nothing else to do than what the answer to it will bring
+NICE = 5  # the interface has priority on a busy machine
+REPORT_EVERY = 0.1  # seconds between two reports of progress
+REPORT_DELAY = 0.02  # seconds that a finished file waits for others: each report wakes the parent process
+IDLE_REPORT_DELAY = 0.002  # the same when few jobs are left, and new ones only come in response
 
 
 class WorkerProcess:
-    """The threads of this process, and what they have on their hands."""
+    """The threads of this process and their jobs."""
 
     def __init__(self, setup: InitMessage) -> None:
         self._parts = setup.parts
@@ -190,9 +190,8 @@ class WorkerProcess:
         self._jobs = 0
         self._threads = 0
 
-    # Called by the thread that reads.
-
     def handle(self, message: MessageToWorker) -> None:
+        """Called by the thread that reads messages."""
         if isinstance(message, FetchJob):
             self._tokens[message.number] = CancelToken()
             self._queue.put(message)
@@ -205,8 +204,6 @@ class WorkerProcess:
         for _ in range(min(self._jobs, len(self._tokens)) - self._threads):
             self._threads += 1
             threading.Thread(target=self._work, daemon=True).start()
-
-    # The threads.
 
     def _work(self) -> None:
         with self._settings.open() as downloader:
@@ -222,7 +219,7 @@ class WorkerProcess:
                     self._has_news.set()
 
     def _requeue(self) -> None:
-        """A server wants to be left alone: what has not begun waits where the run decides when to ask again."""
+        """A server is overloaded: returns the jobs that have not started, for the scheduler to retry them later."""
         with contextlib.suppress(queue.Empty):
             while True:
                 job = self._queue.get_nowait()
@@ -236,22 +233,19 @@ class WorkerProcess:
             stored = fetch.fetch_file(job, downloader, self._parts, lambda: self._wait_while_paused(token), token)
         except BaseException as error:
             return _make_status(job, ended=True, failure=describe_failure(error))
-        status = _make_status(
-            job, ended=True, mtime_ns=stored.mtime_ns, checked_by=stored.checked_by, note=stored.note
-        )
+        status = _make_status(job, ended=True, mtime_ns=stored.mtime_ns, checked_by=stored.checked_by, note=stored.note)
         status.bytes, status.sha256 = stored.size, stored.sha256
         return status
 
     def _wait_while_paused(self, token: CancelToken) -> None:
         while not self._running.is_set():
             token.check()
-            self._running.wait(0.05)  # a token that is pulled cannot wake an event
-
-    # The thread that tells.
+            self._running.wait(0.05)  # cancelling a token does not set the event
 
     def report(self) -> None:
+        """The thread that reports."""
         try:
-            _write(pack_message(StatusReport(time.process_time())))  # we are up
+            _write(pack_message(StatusReport(time.process_time())))  # ready
             told = 0.0
             while True:
                 if self._has_news.wait(REPORT_EVERY):
@@ -284,7 +278,7 @@ def _write(record: bytes) -> None:
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # what Ctrl+C means is the parent's to decide
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl+C
     os.nice(NICE)
     decoder = msgspec.msgpack.Decoder(MessageToWorker)
     unpacker = Unpacker()

@@ -144,7 +144,7 @@ NAMES = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 @given(NAMES, st.sampled_from(["zip", "tar", "tar.gz"]))
 def test_no_list_of_names_gets_out_or_loses_a_file_silently(wanted: list[str], form: str) -> None:
     members = []
@@ -164,7 +164,9 @@ def test_no_list_of_names_gets_out_or_loses_a_file_silently(wanted: list[str], f
         assert files.keys() == {name for name, _ in unpacked.files}
         folded = [names.fold(name) for name in files]
         assert len(set(folded)) == len(folded), "a disk that ignores case would lose one of them"
-        directories = sum(name.endswith("/") for name, _ in members)
+        # A zip's name ends at a NUL: "a/\0" is the directory "a/".
+        stored = [name.partition("\0")[0] if form == "zip" else name for name, _ in members]
+        directories = sum(name.endswith("/") for name in stored)
         assert len(files) + len(unpacked.skipped) >= len(members) - directories
         assert {name for name in files if not names.is_safe(tuple(name.split("/")))} == set()
 

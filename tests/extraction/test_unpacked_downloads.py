@@ -32,7 +32,9 @@ def downloaded(output: Path, files: dict[str, bytes], digest: str = "1") -> None
             path = output / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-            manifest.record_pending([PendingFile(name, len(content), len(content), digest + name, path.stat().st_mtime_ns, 1)])
+            manifest.record_pending(
+                [PendingFile(name, len(content), len(content), digest + name, path.stat().st_mtime_ns, 1)]
+            )
             manifest.record_results([FileResult(name, TransferState.VERIFIED)])
 
 

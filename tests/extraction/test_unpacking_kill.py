@@ -16,9 +16,9 @@ from tests.extraction.test_unpacked_downloads import downloaded, zipped
 CODE = """
 from pathlib import Path
 from backends.cancel import CancelToken
-from backends.extraction.extractor import unpack_downloads
+from backends.extraction.extractor import extract_downloads
 def run(output):
-    told = unpack_downloads(Path(output), None, CancelToken())
+    told = extract_downloads(Path(output), None, CancelToken())
     assert not told.problems, told.problems
 """
 

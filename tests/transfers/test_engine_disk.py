@@ -98,11 +98,11 @@ def test_a_run_that_was_resumed_is_not_paused_by_a_write_that_failed_before(
     files = [file(site, f"/{number}") for number in range(20)]
     for one in files:
         site.add(one.key, b"content")
-    back = Transfer.back
+    requeue = Transfer.requeue
 
-    def back_and_resumed(run: Transfer, item: FileTransfer) -> None:
+    def requeue_and_resume(run: Transfer, item: FileTransfer) -> None:
         """The user makes room and resumes between the failure of a write and what is made of it."""
-        back(run, item)
+        requeue(run, item)
         if not resumed.is_set():
             resumed.set()
             full.clear()
@@ -112,22 +112,22 @@ def test_a_run_that_was_resumed_is_not_paused_by_a_write_that_failed_before(
             again.wait(0.5)
 
     again = threading.Event()
-    take = Transfer.take
+    take_file = Transfer.take_file
 
-    def taken(run: Transfer, beyond: int) -> FileTransfer | None:
-        item = take(run, beyond)
+    def take_and_tell(run: Transfer, prefetch: int) -> FileTransfer | None:
+        item = take_file(run, prefetch)
         if item is not None and resumed.is_set():
             again.set()
         return item
 
-    monkeypatch.setattr(Transfer, "back", back_and_resumed)
-    monkeypatch.setattr(Transfer, "take", taken)
+    monkeypatch.setattr(Transfer, "requeue", requeue_and_resume)
+    monkeypatch.setattr(Transfer, "take_file", take_and_tell)
     transfer = runner.start(*files, jobs=4, pause_when_full=True)
     assert transfer.wait(20) and set(ends(transfer).values()) == {VERIFIED}
 
 
 @pytest.mark.parametrize(("is_interactive", "then"), [(True, "then resume"), (False, "start the same download again")])
-@pytest.mark.parametrize(("free_inodes", "room"), [(100, "Free some space"), (0, "Delete files")])
+@pytest.mark.parametrize(("free_inodes", "room"), [(100, "Free disk space"), (0, "Delete files")])
 def test_what_to_do_about_a_full_disk_fits_what_is_full_and_who_is_told(
     site: Site,
     runner: Runner,

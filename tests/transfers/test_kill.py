@@ -120,7 +120,7 @@ class Killed(BaseException):
     """Stands for the end of the process: nothing after it runs."""
 
 
-@pytest.mark.parametrize("moment", ["sync", "stored", "first put", "last put", "directories", "finish"])
+@pytest.mark.parametrize("moment", ["sync", "record_pending", "first put", "last put", "directories", "record_results"])
 def test_kill_between_any_two_steps_of_a_commit_costs_no_second_fetch(
     site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
@@ -164,7 +164,7 @@ def test_kill_between_any_two_steps_of_a_commit_costs_no_second_fetch(
     assert again.wait(20)
     assert {state for state, _ in ends(again).values()} <= {"verified", "unchanged"}
     assert {runner.read(name) for name in runner.everything()} == set(site.bodies.values())
-    if moment not in ("sync", "stored"):
+    if moment not in ("sync", "record_pending"):
         assert site.requests == [], "recorded as whole, and fetched again"
 
 

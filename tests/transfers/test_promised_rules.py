@@ -26,8 +26,9 @@ MEGABYTE = 1 << 20
 class Gate:
     """Holds all responses back until so many requests are there at the same time."""
 
-    def __init__(self, wanted: int) -> None:
+    def __init__(self, wanted: int, held_for: float) -> None:
         self._wanted = wanted
+        self._held_for = held_for  # seconds; then a response is sent, so that the next ones can be asked for
         self._changed = threading.Condition()
         self._open = False
         self.most = self._now = 0
@@ -38,7 +39,7 @@ class Gate:
             self.most = max(self.most, self._now)
             self._open = self._open or self._now >= self._wanted
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._open, 20)
+            self._changed.wait_for(lambda: self._open, self._held_for)
             self._now -= 1
         handler.send(200, b"content")
 
@@ -53,7 +54,7 @@ def test_small_files_are_fetched_64_at_a_time_where_only_waiting_limits(
     site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     monkeypatch.setattr(worker_pool, "BOOTSTRAP_THREADS", 0)
-    gate = Gate(64)
+    gate = Gate(64, 0.3)
     files = [file(site, f"/{number}", size=7) for number in range(200)]
     for one in files:
         site.add(one.key, b"content", gate)
@@ -66,7 +67,7 @@ def test_small_files_are_fetched_64_at_a_time_where_only_waiting_limits(
 
 
 def test_big_files_stay_at_16_at_a_time(site: Site, runner: Runner) -> None:
-    gate = Gate(17)
+    gate = Gate(17, 20)
     files = [file(site, f"/{number}", size=3 * MEGABYTE) for number in range(20)]
     for one in files:
         site.add(one.key, b"", gate)
@@ -146,9 +147,7 @@ def test_a_file_taken_out_while_its_process_dies_is_not_put_back_in_line(
     site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_pool, "BOOTSTRAP_THREADS", 0)
-    monkeypatch.setattr(
-        worker_pool.ProcessWorkers, "_recall", lambda *_: None
-    )  # the message is lost with the process
+    monkeypatch.setattr(worker_pool.ProcessWorkers, "_recall", lambda *_: None)  # the message is lost with the process
     release = threading.Event()
     site.add("/a", BIG, stall(10, release))
     site.add("/b", b"b")
