@@ -118,7 +118,7 @@ def _write(name: str, directory: int, member: ArchiveMember, budget: ExtractionB
         written = 0
         for piece in member.contents():
             written += len(piece)
-            budget.wrote(len(piece), written)
+            budget.count_written(len(piece), written)
             view = memoryview(piece)
             while view:
                 view = view[file.write(view) :]

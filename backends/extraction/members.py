@@ -1,4 +1,4 @@
-"""Members of zip and tar archives of any compression, read once and within limits."""
+"""Reads members of zip and tar archives of any compression, in one pass and within limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 import polars as pl
 
@@ -35,45 +35,45 @@ from backends.frames.schema import Column, Kind, Schema
 
 PIECE = 1 << 18
 _FEED = 1 << 16
-_ZSTD_FEED = 1 << 11  # a block of 4 bytes may stand for 128 KiB, and its decoder has no limit for one step
-_XZ_MEMORY = 256 << 20  # bytes; xz -9 needs 65 MB, a hostile header asks for 4 GB
-_ZSTD_WINDOW = 1 << 27  # bytes, what `zstd -d` takes unless it is told otherwise
+_ZSTD_FEED = 1 << 11  # a block of 4 bytes can expand to 128 KiB, and the decoder has no limit per step
+_XZ_MEMORY = 256 << 20  # bytes; xz -9 needs 65 MB, a malicious header asks for 4 GB
+_ZSTD_WINDOW = 1 << 27  # bytes, the default of `zstd -d`
 
 
 class _Decoder(Protocol):
-    """One compressed stream. `step` takes input and gives some output; call it with b"" while not `hungry`."""
+    """Decoder of one stream. `step` takes input and returns some output; call it with b"" while not `needs_input`."""
 
     eof: bool
     unused: bytes
-    hungry: bool
+    needs_input: bool
 
     def step(self, raw: bytes) -> bytes: ...
 
 
 class _Zlib:
     def __init__(self) -> None:
-        self._inner = zlib.decompressobj(31)  # with gzip's header and checksum
-        self.eof, self.unused, self.hungry = False, b"", True
+        self._inner = zlib.decompressobj(31)  # with the gzip header and checksum
+        self.eof, self.unused, self.needs_input = False, b"", True
 
     def step(self, raw: bytes) -> bytes:
         out = self._inner.decompress(self._inner.unconsumed_tail + raw, PIECE)
         self.eof, self.unused = self._inner.eof, self._inner.unused_data
-        self.hungry = not self._inner.unconsumed_tail and len(out) < PIECE
+        self.needs_input = not self._inner.unconsumed_tail and len(out) < PIECE
         return out
 
 
 class _Standard:
-    """bz2 and lzma, which speak alike."""
+    """bz2 and lzma, which have the same interface."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
-        self.eof, self.unused, self.hungry = False, b"", True
+        self.eof, self.unused, self.needs_input = False, b"", True
 
     def step(self, raw: bytes) -> bytes:
         out: bytes = self._inner.decompress(raw, PIECE)
         self.eof = self._inner.eof
         self.unused = self._inner.unused_data if self.eof else b""
-        self.hungry = self._inner.needs_input and not self.eof
+        self.needs_input = self._inner.needs_input and not self.eof
         return out
 
 
@@ -83,7 +83,7 @@ class _Zstd:
 
         self._inner = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
         self._held = b""
-        self.eof, self.unused, self.hungry = False, b"", True
+        self.eof, self.unused, self.needs_input = False, b"", True
 
     def step(self, raw: bytes) -> bytes:
         fed = self._held + raw
@@ -91,7 +91,7 @@ class _Zstd:
         out = self._inner.decompress(now)
         if self._inner.eof:
             self.eof, self.unused = True, self._inner.unused_data + self._held
-        self.hungry = not self._held
+        self.needs_input = not self._held
         return out
 
 
@@ -104,9 +104,9 @@ _DECODERS: dict[ArchiveKind, Callable[[], _Decoder]] = {
 
 
 def decode_stream(raw: IO[bytes], kind: ArchiveKind, name: str) -> Iterator[bytes]:
-    """The plain bytes of a file of that kind; of several streams one after the other, as `cat a.gz b.gz` makes them.
+    """Decodes a file of this kind, also several concatenated streams (`cat a.gz b.gz`). Trailing zeros are padding.
 
-    Raises `DamagedArchiveError` where a stream is cut off or wrong. Zeros after the last one are padding.
+    Raises `DamagedArchiveError` if a stream is truncated or invalid.
     """
     make = _DECODERS.get(kind)
     if make is None:
@@ -126,12 +126,12 @@ def decode_stream(raw: IO[bytes], kind: ArchiveKind, name: str) -> Iterator[byte
 def _streams(raw: IO[bytes], make: Callable[[], _Decoder], name: str) -> Iterator[bytes]:
     decoder, waiting, fresh, first = make(), b"", True, True
     while True:
-        if not waiting and decoder.hungry:
+        if not waiting and decoder.needs_input:
             waiting = raw.read(_FEED)
             if not waiting:
                 if fresh and not first:
                     return
-                raise damaged_error(name, "it ends too early")
+                raise damaged_error(name, "it is truncated")
         if fresh and not first:
             waiting = waiting.lstrip(b"\0")
             if not waiting:
@@ -148,24 +148,25 @@ BLOCK = 512
 
 
 class ForwardReader:
-    """`pieces` as a file. `tarfile` looks back by one byte at most (it reads the last one of a member again).
+    """`pieces` as a file for `tarfile`, which seeks back by one byte at most (the last byte of a member).
 
-    `most`: the largest read that is allowed. tarfile reads a header's extension whole, and its regular expressions
-    are quadratic in it (CVE-2024-6232): 32 KiB, far more than any real one has, take 0.5 s at worst.
+    `on_read` is called with the length of each piece. `max_read`: the largest allowed read. tarfile reads a header
+    extension at once, and its regular expressions are quadratic (CVE-2024-6232): 32 KiB, far more than any real one
+    has, take 0.5 s at worst.
     """
 
-    def __init__(self, pieces: Iterator[bytes], name: str, heed: Callable[[int], None]) -> None:
-        self._pieces, self._name, self._heed = pieces, name, heed
+    def __init__(self, pieces: Iterator[bytes], name: str, on_read: Callable[[int], None]) -> None:
+        self._pieces, self._name, self._on_read = pieces, name, on_read
         self._held = bytearray()
-        self._base = 0  # where in the stream `_held` begins
+        self._base = 0  # position in the stream where `_held` begins
         self._position = 0
-        self.most = 1 << 15
+        self.max_read = 1 << 15
 
     def tell(self) -> int:
         return self._position
 
     def read(self, size: int = -1) -> bytes:
-        if size < 0 or size > self.most:
+        if size < 0 or size > self.max_read:
             raise damaged_error(self._name, "one of its headers is too large")
         self._fill(self._position + size)
         start = self._position - self._base
@@ -184,12 +185,12 @@ class ForwardReader:
         return self._position
 
     def ends_with_a_zero_block(self) -> bool:
-        """Whether the block just read is the mark that every whole tar ends with."""
+        """Whether the last block read is the end mark of a complete tar."""
         start = self._position - self._base - BLOCK
         return start >= 0 and not any(self._held[start : start + BLOCK])
 
     def drain(self) -> None:
-        """Reads to the end, so that checksums at the end of a compressed stream are looked at."""
+        """Reads to the end, so that the checksums there are verified."""
         while self._more():
             self._position = self._base + len(self._held)
             self._forget()
@@ -202,12 +203,12 @@ class ForwardReader:
         piece = next(self._pieces, None)
         if piece is None:
             return False
-        self._heed(len(piece))
+        self._on_read(len(piece))
         self._held += piece
         return True
 
     def _forget(self) -> None:
-        """Only when it is worth moving what remains."""
+        """Drops what was read, if it is worth moving the rest."""
         passed = self._position - self._base - BLOCK
         if passed > 1 << 16 or (passed > 0 and self._position == self._base + len(self._held)):
             del self._held[:passed]
@@ -215,9 +216,9 @@ class ForwardReader:
 
 
 FILE, DIRECTORY = "file", "directory"
-_READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others have no bound on what one step decodes
+_READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others have no limit on the output of one step
 _GLOBAL_HEADERS = 100
-# Whatever a wrong byte can make of the standard library's readers.
+# What the standard library's readers raise for invalid archives.
 _PARSER_ERRORS = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, OverflowError, IndexError, KeyError,
     TypeError, struct.error, RecursionError, NotImplementedError, AttributeError, AssertionError,
@@ -226,8 +227,8 @@ _PARSER_ERRORS = (
 
 @dataclass(frozen=True)
 class ArchiveMember:
-    """`kind`: FILE, DIRECTORY, or in words what else it is. `contents` gives a file's bytes while it is the current
-    member, and only once.
+    """`kind`: FILE, DIRECTORY, or a description of anything else. `contents` yields a file's bytes; it works once, and
+    only while the member is the current one.
     """
 
     name: str
@@ -241,9 +242,9 @@ class ArchiveMember:
 def read_members(
     archive: Path, limits: ExtractionLimits, cancel: CancelToken, name: str = ""
 ) -> Iterator[tuple[Iterator[ArchiveMember], ExtractionBudget]]:
-    """The members of an archive and what they use of the limits. Raises `FileError`s, also while they are read.
+    """The members of an archive, and the budget that they use. Raises `FileError`, also while they are read.
 
-    `name`: what to call it in them, where its file is a part of ours that nobody knows.
+    `name`: the archive's name in errors, if its file is a part of ours.
     """
     name = name or archive.name
     with ExitStack() as stack:
@@ -255,7 +256,7 @@ def read_members(
         except OSError as error:
             raise _unreadable(archive, error) from error
         if kind is None:
-            raise NotAnArchiveError(f"{archive} is not a zip or a tar.", "Open it with a program for its kind.")
+            raise NotAnArchiveError(f"{archive} is not a zip or tar archive.", "Open it with a program for its type.")
         budget = ExtractionBudget(limits, size, name)
         read = _zip if kind is ArchiveKind.ZIP else _tar
         yield _translate_errors(read(raw, kind, name, budget, limits, cancel), archive, name), budget
@@ -289,7 +290,7 @@ def _zip(
     archive = ZipDirectory(raw, name, limits)
     for one in archive:
         cancel.check()
-        budget.entry()
+        budget.count_entry()
         mode = one.external_attr >> 16
         yield ArchiveMember(
             one.filename, _zip_kind(one, mode), one.file_size, bool(mode & 0o100),
@@ -304,7 +305,7 @@ def _zip_contents(
         with archive.open(one) as opened:
             while piece := opened.read(PIECE):
                 cancel.check()
-                budget.decoded(len(piece))
+                budget.count_decoded(len(piece))
                 yield piece
     except _PARSER_ERRORS as error:
         raise damaged_error(name, _describe(error)) from error
@@ -313,7 +314,7 @@ def _zip_contents(
 def _zip_kind(one: zipfile.ZipInfo, mode: int) -> str:
     if one.filename.endswith("/"):  # is_dir() fails on an empty name
         return DIRECTORY
-    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):  # directories end with a slash
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):  # directories end in a slash
         return "symbolic link" if stat.S_ISLNK(mode) else "device or other special file"
     if one.flag_bits & 0x2041:
         return "encrypted file"
@@ -330,35 +331,37 @@ def _tar(
     limits: ExtractionLimits,
     cancel: CancelToken,
 ) -> Iterator[ArchiveMember]:
-    def heed(count: int) -> None:
+    def on_read(count: int) -> None:
         cancel.check()
-        budget.decoded(count)
+        budget.count_decoded(count)
 
-    stream = ForwardReader(decode_stream(raw, kind, name), name, heed)
+    stream = ForwardReader(decode_stream(raw, kind, name), name, on_read)
     opened: Any = stream
     try:
         archive: Any = tarfile.TarFile(fileobj=opened, mode="r", errorlevel=2)
     except tarfile.ReadError as error:
-        raise NotAnArchiveError(f"{name} is not a zip or a tar ({_describe(error)}).", "Is it complete?") from error
-    if archive.firstmember is None:  # an end mark and nothing before it
+        raise NotAnArchiveError(
+            f"{name} is not a zip or tar archive ({_describe(error)}).", "Check that it is complete."
+        ) from error
+    if archive.firstmember is None:  # nothing but an end mark
         stream.drain()
         return
     while (one := archive.next()) is not None:
-        budget.entry()
+        budget.count_entry()
         if one.size < 0 or len(archive.pax_headers) > _GLOBAL_HEADERS:
-            raise damaged_error(name, "its headers are wrong")
+            raise damaged_error(name, "its headers are invalid")
         yield ArchiveMember(
             one.name, _tar_kind(one), one.size, bool(one.mode & 0o100),
             lambda one=one: _tar_contents(archive, one, stream, name),  # type: ignore[misc]
         )  # fmt: skip
-        archive.members.clear()  # it would keep every header
-    if not stream.ends_with_a_zero_block():  # tarfile takes a wrong header for the end
-        raise damaged_error(name, "it ends too early, or a header in it is wrong")
+        archive.members.clear()  # otherwise it keeps every header
+    if not stream.ends_with_a_zero_block():  # tarfile treats an invalid header as the end
+        raise damaged_error(name, "it is truncated, or one of its headers is invalid")
     stream.drain()
 
 
 def _tar_contents(archive: tarfile.TarFile, one: tarfile.TarInfo, stream: ForwardReader, name: str) -> Iterator[bytes]:
-    header, stream.most = stream.most, max(stream.most, PIECE)
+    header_limit, stream.max_read = stream.max_read, max(stream.max_read, PIECE)
     try:
         opened = archive.extractfile(one)
         assert opened is not None, "only files have contents"
@@ -369,9 +372,9 @@ def _tar_contents(archive: tarfile.TarFile, one: tarfile.TarInfo, stream: Forwar
     except _PARSER_ERRORS as error:
         raise damaged_error(name, _describe(error)) from error
     finally:
-        stream.most = header
+        stream.max_read = header_limit
     if read != one.size:
-        raise damaged_error(name, "it ends too early")
+        raise damaged_error(name, "it is truncated")
 
 
 def _tar_kind(one: tarfile.TarInfo) -> str:
@@ -390,26 +393,36 @@ def _tar_kind(one: tarfile.TarInfo) -> str:
 
 MEMBER_SCHEMA = Schema(
     (
-        Column("name", Kind.TEXT, "Name", width=60, keeps_end=True),
-        Column("size", Kind.BYTES, "Size", "B"),
-        Column("kind", Kind.STATE, "Kind"),
+        Column("name", Kind.TEXT, "Name", width=60, keeps_end=True, get="name"),
+        Column("size", Kind.BYTES, "Size", "B", get="size"),
+        Column("kind", Kind.STATE, "Kind", get="kind"),
     ),
     key="number",
+    key_get="number",
 )
-_LARGEST = (1 << 63) - 1
+_MAX_SIZE = (1 << 63) - 1
+
+
+class ListedMember(NamedTuple):
+    """A row of `MEMBER_SCHEMA`; `number` counts from 0."""
+
+    number: int
+    name: str
+    size: int
+    kind: str
 
 
 def list_members(
     archive: Path, *, limits: ExtractionLimits | None = None, cancel: CancelToken | None = None
 ) -> pl.DataFrame:
-    """One row a member in the archive's order, in the schema `MEMBER_SCHEMA`: its name as the archive spells it, its
+    """One row a member in the archive's order, in `MEMBER_SCHEMA`: its name as the archive spells it, its
     size in bytes as the archive states it, and what it is ("file", "directory", "symbolic link", ...).
 
-    A compressed tar is read to its end for that. Raises as `unpack` does.
+    A compressed tar is read to its end for this. Raises the same errors as `extract`.
     """
     with read_members(archive, limits or ExtractionLimits(), cancel or CancelToken()) as (found, _):
         rows = [
-            (str(number), one.name.encode("utf-8", "replace").decode(), min(one.size, _LARGEST), one.kind)
+            ListedMember(number, one.name.encode("utf-8", "replace").decode(), min(one.size, _MAX_SIZE), one.kind)
             for number, one in enumerate(found)
         ]
-    return MEMBER_SCHEMA.frame(rows)
+    return MEMBER_SCHEMA.build(rows)

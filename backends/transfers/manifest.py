@@ -13,11 +13,8 @@ from dataclasses import fields
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-import polars as pl
-
 from backends.atomic import SymlinkError, disk_words, is_symlink, open_directory
 from backends.errors import FileError
-from backends.frames.schema import Column, Kind, Schema
 from backends.transfers.names import OWN_DIRECTORY
 from backends.transfers.output_directory import PARTS
 from backends.transfers.states import FileResult, ManifestEntry, PendingFile, TransferState
@@ -27,25 +24,6 @@ FILE = "manifest.sqlite"
 LOCK = "lock"
 # SQLite opens these by path and would follow a symbolic link.
 _OPENED_BY_SQLITE = (FILE, f"{FILE}-wal", f"{FILE}-shm", f"{FILE}-journal")
-MANIFEST_SCHEMA = Schema(
-    key="key",
-    columns=(
-        Column("state", Kind.STATE, "State"),
-        Column("target", Kind.TEXT, "File"),
-        Column("size", Kind.BYTES, "Size"),
-        Column("checked_by", Kind.TEXT, "Verified by"),
-        Column("reason", Kind.TEXT, "Reason"),
-        Column("tries", Kind.COUNT, "Tries"),
-        Column("verified_at", Kind.TIME, "Verified"),
-        Column("detail", Kind.TEXT, "Why", hidden=True),
-        Column("wire", Kind.BYTES, "On the wire", hidden=True),
-        Column("sha256", Kind.ID, "SHA-256", hidden=True),
-        Column("etag", Kind.ID, "ETag", hidden=True, searched=False),
-        Column("first_seen", Kind.TIME, "First seen", hidden=True),
-        Column("url", Kind.TEXT, "URL", hidden=True, searched=False),
-        Column("key", Kind.ID, "Key", hidden=True, searched=False),
-    ),
-)
 _COLUMNS = tuple(field.name for field in fields(ManifestEntry))
 _TABLES = """
 CREATE TABLE IF NOT EXISTS files (
@@ -140,22 +118,14 @@ class Manifest:
         return int(found or 0)
 
     def entries(self) -> dict[str, ManifestEntry]:
-        return {entry.key: entry for entry in self._rows()}
-
-    def frame(self) -> pl.DataFrame:
-        """All rows, in `MANIFEST_SCHEMA`, by target."""
-        names = MANIFEST_SCHEMA.polars()
-        rows = [tuple(getattr(entry, name) for name in names) for entry in self._rows()]
-        return MANIFEST_SCHEMA.frame(rows).sort("target")
-
-    def _rows(self) -> Iterator[ManifestEntry]:
+        """All rows by key. Raises `DamagedManifestError`."""
         if self._connection is None:
-            return
+            return {}
         try:
-            for row in self._connection.execute(f"SELECT {_columns(self._connection)} FROM files"):  # noqa: S608
-                yield ManifestEntry(*row)
+            rows = self._connection.execute(f"SELECT {_columns(self._connection)} FROM files").fetchall()  # noqa: S608
         except sqlite3.DatabaseError as error:
             raise _damaged_error(self.output) from error
+        return {entry.key: entry for entry in (ManifestEntry(*row) for row in rows)}
 
     # Writes of a run; each is one transaction.
 

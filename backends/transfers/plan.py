@@ -11,11 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import polars as pl
-
 from backends.cancel import CancelToken
 from backends.frames.formats import format_bytes
-from backends.frames.schema import Column, Kind, Schema
 from backends.transfers import names
 from backends.transfers.files import RemoteFile
 from backends.transfers.manifest import DamagedManifestError, Manifest
@@ -86,22 +83,6 @@ def count_files(count: int) -> str:
     return "1 file" if count == 1 else f"{count:,} files"
 
 
-PLAN_SCHEMA = Schema(
-    key="key",
-    columns=(
-        Column("action", Kind.STATE, "Action"),
-        Column("target", Kind.TEXT, "File"),
-        Column("size", Kind.BYTES, "Size"),
-        Column("have", Kind.BYTES, "Existing"),
-        Column("checked_by", Kind.TEXT, "Verified by"),
-        Column("reason", Kind.TEXT, "Reason"),
-        Column("content_type", Kind.TEXT, "Type", hidden=True),
-        Column("url", Kind.TEXT, "URL", hidden=True, searched=False),
-        Column("key", Kind.ID, "Key", hidden=True, searched=False),
-    ),
-)
-
-
 @dataclass(frozen=True)
 class TransferPlan:
     """`rows` in the order of the input. `free`: bytes on the disk. `revision`: of the manifest, -1 if damaged."""
@@ -132,22 +113,6 @@ class TransferPlan:
     @functools.cached_property
     def unknown_sizes(self) -> int:
         return sum(row.file.size is None for row in self._moving())
-
-    @functools.cached_property
-    def frame(self) -> pl.DataFrame:
-        """One row per file, in `PLAN_SCHEMA`."""
-        columns = {
-            "action": [str(row.action) for row in self.rows],
-            "target": [row.target for row in self.rows],
-            "size": [row.file.size for row in self.rows],
-            "have": [row.have for row in self.rows],
-            "checked_by": [row.checked_by for row in self.rows],
-            "reason": [row.reason for row in self.rows],
-            "content_type": [row.file.content_type for row in self.rows],
-            "url": [row.file.url for row in self.rows],
-            "key": [row.file.key for row in self.rows],
-        }
-        return pl.DataFrame(columns, schema=PLAN_SCHEMA.polars())
 
     def tree(self, max_lines: int = 20) -> str:
         """Directories with counts and sizes, as deep as `max_lines` allow, without skipped files."""

@@ -26,14 +26,14 @@ from backends.transfers.states import NOTHING, ManifestEntry, TransferState
 
 VERIFICATION_SCHEMA = Schema(
     (
-        Column("state", Kind.STATE, "State"),
-        Column("target", Kind.TEXT, "File", keeps_end=True),
-        Column("size", Kind.BYTES, "Size", "B"),
-        Column("recorded_size", Kind.BYTES, "Recorded", "B"),
-        Column("checked_by", Kind.TEXT, "Verified by"),
-        Column("why", Kind.TEXT, "Why"),
-        Column("sha256", Kind.ID, "SHA-256", hidden=True),
-        Column("recorded_sha256", Kind.ID, "Recorded SHA-256", hidden=True),
+        Column("state", Kind.STATE, "State", get="state"),
+        Column("target", Kind.TEXT, "File", keeps_end=True, get="target"),
+        Column("size", Kind.BYTES, "Size", "B", get="size"),
+        Column("recorded_size", Kind.BYTES, "Recorded", "B", get="recorded_size"),
+        Column("checked_by", Kind.TEXT, "Verified by", get="checked_by"),
+        Column("why", Kind.TEXT, "Why", get="why"),
+        Column("sha256", Kind.ID, "SHA-256", hidden=True, get="sha256"),
+        Column("recorded_sha256", Kind.ID, "Recorded SHA-256", hidden=True, get="recorded_sha256"),
     ),
     key="target",
 )
@@ -50,6 +50,20 @@ class FileCheck(StrEnum):
     EXTRA = "extra"
 
 
+@dataclass(frozen=True, slots=True)
+class VerifiedFile:
+    """One row of a verification: a file on the disk, and as it is recorded in the manifest."""
+
+    state: FileCheck
+    target: str
+    size: int | None
+    recorded_size: int | None = None
+    checked_by: str = ""
+    why: str = ""
+    sha256: str = ""
+    recorded_sha256: str = ""
+
+
 DIFFERENCES = (FileCheck.CHANGED, FileCheck.MISSING, FileCheck.EXTRA)
 
 
@@ -64,7 +78,7 @@ class Verification:
 
     @property
     def is_right(self) -> bool:
-        return not any(self.counts.get(finding) for finding in DIFFERENCES)
+        return not any(self.counts.get(check) for check in DIFFERENCES)
 
 
 def verify_directory(
@@ -90,7 +104,7 @@ def verify_directory(
         one for one in entries if one.sha256 and (one.verified_at is not None or one.state == TransferState.STORED)
     ]
     absent = len(entries) - len(arrived) - sum(one.state == TransferState.SKIPPED for one in entries)
-    rows: list[tuple[object, ...]] = []
+    rows: list[VerifiedFile] = []
     reader = _FileReader(output, cancel, lambda read: progress and progress(len(rows), len(arrived), read))
     try:
         for entry in arrived:
@@ -99,11 +113,9 @@ def verify_directory(
         reader.close()
     if extra:
         known = {entry.target for entry in entries} | set(made)
-        rows += [
-            (str(FileCheck.EXTRA), name, size, None, "", "", "", "") for name, size in _extra(output, known, cancel)
-        ]
-    frame = VERIFICATION_SCHEMA.frame(rows).sort("target", "state")
-    counts = {finding: sum(row[0] == finding for row in rows) for finding in FileCheck}
+        rows += [VerifiedFile(FileCheck.EXTRA, name, size) for name, size in _extra(output, known, cancel)]
+    frame = VERIFICATION_SCHEMA.build(rows).sort("target", "state")
+    counts = {check: sum(row.state == check for row in rows) for check in FileCheck}
     return Verification(frame, counts, absent, reader.bytes)
 
 
@@ -123,13 +135,11 @@ class _FileReader:
             os.close(self._descriptor)
         self._descriptor, self._above = -1, None
 
-    def compare(self, entry: ManifestEntry) -> tuple[object, ...]:
+    def compare(self, entry: ManifestEntry) -> VerifiedFile:
         self._cancel.check()
         self._progress(self.bytes)
         check, why, size, sha256 = self._check(entry)
-        return (
-            str(check), entry.target, size, entry.size, entry.checked_by, why, sha256, entry.sha256,
-        )  # fmt: skip
+        return VerifiedFile(check, entry.target, size, entry.size, entry.checked_by, why, sha256, entry.sha256)
 
     def _check(self, entry: ManifestEntry) -> tuple[FileCheck, str, int | None, str]:
         parts = tuple(entry.target.split("/"))
@@ -195,7 +205,7 @@ def _extra(output: Path, known: set[str], cancel: CancelToken) -> Iterator[tuple
                         waiting.append((*above, one.name))
                     else:
                         is_file = one.is_file(follow_symlinks=False)
-                        name = target.encode("utf-8", "replace").decode()
+                        name = target.encode("utf-8", "backslashreplace").decode()
                         yield name, one.stat(follow_symlinks=False).st_size if is_file else None
         except OSError as error:
             path = output.joinpath(*above)

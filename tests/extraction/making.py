@@ -19,8 +19,8 @@ import zstandard
 COMPRESS = {
     "tar": bytes,
     "tar.gz": gzip.compress,
-    "tar.bz2": bz2.compress,
-    "tar.xz": lzma.compress,
+    "tar.bz2": lambda raw: bz2.compress(raw, 1),
+    "tar.xz": lambda raw: lzma.compress(raw, preset=0),
     "tar.zst": zstandard.ZstdCompressor().compress,
 }
 FORMS = ["zip", *COMPRESS]

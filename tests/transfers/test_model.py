@@ -92,7 +92,7 @@ def _split(body: bytes) -> list[bytes]:
 bodies = st.dictionaries(st.sampled_from([f"http://h/{n}" for n in range(8)]), st.binary(max_size=40), min_size=1)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bodies, st.lists(st.lists(st.sampled_from(FAULTS), max_size=30), max_size=3), st.booleans())
 def test_no_fault_puts_wrong_bytes_under_a_final_name_and_a_good_run_completes(
     contents: dict[str, bytes], runs: list[list[str]], several: bool

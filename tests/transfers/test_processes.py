@@ -190,7 +190,7 @@ def test_children_die_with_the_run_and_the_next_one_waits_for_them(site: Site, r
     os.kill(child, signal.SIGSTOP)
     try:
         kill(running)
-        with OutputDirectory(runner.output) as output, pytest.raises(FileError, match="still writes"):
+        with OutputDirectory(runner.output) as output, pytest.raises(FileError, match="still writing"):
             output.lock(0.05)
     finally:
         os.kill(child, signal.SIGCONT)

@@ -66,7 +66,7 @@ def test_a_wait_ends_and_the_files_come(site: Site, busy: Site, runner: Runner) 
     for one in files:
         busy.add(one.key, b"content", status(429, retry_after="1"))
     site.add("/other", b"content")
-    assert set(runner.run(*files, file(site, "/other"), jobs=16).values()) == {("verified", "")}
+    assert set(runner.run(*files, file(site, "/other"), jobs=16, max_wait=0.05).values()) == {("verified", "")}
 
 
 def test_the_words_name_the_seconds_the_server_and_its_answer() -> None:

@@ -102,7 +102,7 @@ def test_a_directory_without_a_record_is_wrong_usage(tmp_path: Path, ciexplore: 
     for place in (tmp_path, tmp_path / "nowhere"):
         found = ciexplore("verify", str(place))
         assert found.code == 2
-        assert "no record of downloads" in found.err
+        assert "no manifest of downloads" in found.err
 
 
 def test_a_fifo_in_the_place_of_a_file_holds_nothing_up(output: Path) -> None:

@@ -90,9 +90,9 @@ def test_an_unchecked_file_is_counted_apart_and_is_still_there_the_next_time(sit
 @pytest.mark.parametrize(
     ("answer", "state", "note"),
     [
-        (raw(BODY, digest=f"sha-256={base(OTHER)}"), "verified", "Digest names another SHA256"),
-        (raw(BODY, etag=f'"{"0" * 32}"', x_amz_request_id="1"), "verified", "ETag names another MD5"),
-        (unsized(BODY, etag=f'"{"0" * 32}"', x_amz_request_id="1"), "unchecked", "ETag names another MD5"),
+        (raw(BODY, digest=f"sha-256={base(OTHER)}"), "verified", "Digest gives another SHA256"),
+        (raw(BODY, etag=f'"{"0" * 32}"', x_amz_request_id="1"), "verified", "ETag gives another MD5"),
+        (unsized(BODY, etag=f'"{"0" * 32}"', x_amz_request_id="1"), "unchecked", "ETag gives another MD5"),
         (raw(BODY, etag=f'"{"0" * 32}"'), "verified", ""),
         (raw(BODY, etag=f'"{"0" * 32}"', x_amz_request_id="1", x_amz_server_side_encryption="aws:kms"), "verified", ""),
     ],
