@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from backends.demo import DemoOptions, DemoProcess, expected_sha256, locators  # noqa: E402
-from backends.extraction import is_archive  # noqa: E402
+from backends.extraction.limits import is_archive  # noqa: E402
 from backends.transfers.manifest import Manifest  # noqa: E402
 from backends.transfers.states import ManifestEntry  # noqa: E402
 

@@ -341,7 +341,7 @@ def _tar(
         archive: Any = tarfile.TarFile(fileobj=opened, mode="r", errorlevel=2)
     except tarfile.ReadError as error:
         raise NotAnArchiveError(
-            f"{name} is not a zip or tar archive ({_describe(error)}).", "Check that it is complete."
+            f"{name} is not a zip or tar archive: {_describe(error)}.", "Is it complete?"
         ) from error
     if archive.firstmember is None:  # nothing but an end mark
         stream.drain()

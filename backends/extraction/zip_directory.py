@@ -1,5 +1,5 @@
-"""A zip's table of contents, entry by entry: `zipfile` makes objects of all at once, 700 bytes an entry (Firefox's
-source has 400,000). What is in an entry is still read, and checked against its checksum, by `zipfile`.
+"""Reads the central directory of a zip entry by entry: `zipfile` keeps an object of 700 bytes for each entry, and
+Firefox's source has 400,000. Contents are still read, and verified by their checksums, by `zipfile`.
 
 Formats: PKWARE's APPNOTE 6.3.10, sections 4.3.12 (central directory), 4.3.14-16 (its end), 4.5.3 (zip64).
 """
@@ -19,18 +19,18 @@ from typing import IO
 from backends.extraction.limits import ExtractionLimitError, ExtractionLimits, damaged_error
 
 _ENTRY = struct.Struct("<4s6H3L5H2L")
-_LOCAL = 30  # bytes of an entry's own header before its name
+_LOCAL = 30  # bytes of a local header before its name
 _END, _END64, _LOCATOR64 = 22, 56, 20
 _LONGEST_COMMENT = 1 << 16
-_ENTRY_BYTES = 160  # of the table for each entry: 46 and the name, with room for extras
+_ENTRY_BYTES = 160  # per entry of the directory: 46, the name, and room for extra fields
 _PIECE = 1 << 18
-_ELSEWHERE = 0xFFFFFFFF  # the number stands in the zip64 extra
+_IN_ZIP64 = 0xFFFFFFFF  # the number is in the zip64 extra field
 _UTF8 = 0x800
 
 
 @dataclass(frozen=True)
-class _DirectoryPlace:
-    """Where the table is, and how many bytes stand before the zip itself (a self-extracting one has some)."""
+class _DirectoryPosition:
+    """Position of the central directory; `before`: bytes before the zip (in a self-extracting one)."""
 
     start: int
     size: int
@@ -38,7 +38,7 @@ class _DirectoryPlace:
 
 
 class ZipDirectory:
-    """The entries of the zip `raw`, in the table's order.
+    """The entries of the zip `raw`, in the order of its central directory.
 
     Raises `ExtractionLimitError`, `BadZipFile` and other `FileError`s.
     """
@@ -48,9 +48,9 @@ class ZipDirectory:
         self._place = _find_directory(raw, name)
         if self._place.size > max(1 << 16, limits.entries * _ENTRY_BYTES):
             raise ExtractionLimitError(
-                f"{name} was not unpacked: its table of contents is too large.", "It holds too many entries."
+                f"{name} was not extracted: its central directory is too large.", "It has too many entries."
             )
-        # All that is held of each entry: where it begins, to know what may not reach into the next one.
+        # All that is kept of each entry is its offset, to find entries that overlap the next one.
         self._starts = array("Q", sorted(info.header_offset for info in self._entries()))
         empty = io.BytesIO(b"PK\x05\x06" + bytes(18))
         self._reader = zipfile.ZipFile(empty)
@@ -60,7 +60,7 @@ class ZipDirectory:
         return self._entries()
 
     def open(self, info: zipfile.ZipInfo) -> IO[bytes]:
-        """Its contents. Raises `BadZipFile` for one that overlaps the next: so a small zip holds petabytes."""
+        """Its contents. Raises `BadZipFile` if it overlaps the next one, as in zip bombs."""
         following = bisect_right(self._starts, info.header_offset)
         alone = following - bisect_left(self._starts, info.header_offset) == 1
         most = self._starts[following] if following < len(self._starts) else self._place.start
@@ -84,7 +84,7 @@ class ZipDirectory:
 
 
 def _read_entry(held: bytes, at: int, before: int) -> tuple[zipfile.ZipInfo, int]:
-    """The entry at `at`, and where the next one begins."""
+    """The entry at `at`, and the position of the next one."""
     if len(held) - at < _ENTRY.size:
         raise zipfile.BadZipFile("Truncated central directory")
     fields = _ENTRY.unpack_from(held, at)
@@ -105,7 +105,7 @@ def _read_entry(held: bytes, at: int, before: int) -> tuple[zipfile.ZipInfo, int
 
 
 def _zip64_sizes(extra: bytes, *numbers: int) -> list[int]:
-    """The numbers, those that 32 bits cannot hold from the zip64 extra, where they stand in this order."""
+    """The numbers; those that exceed 32 bits come from the zip64 extra field, where they have the same order."""
     found = list(numbers)
     while len(extra) >= 4:
         kind, length = struct.unpack_from("<HH", extra)
@@ -114,7 +114,7 @@ def _zip64_sizes(extra: bytes, *numbers: int) -> list[int]:
         if kind == 1:
             wide = extra[4 : 4 + length]
             for place, number in enumerate(found):
-                if number == _ELSEWHERE:
+                if number == _IN_ZIP64:
                     if len(wide) < 8:
                         raise zipfile.BadZipFile("Corrupt zip64 extra field")
                     found[place], wide = int.from_bytes(wide[:8], "little"), wide[8:]
@@ -122,14 +122,14 @@ def _zip64_sizes(extra: bytes, *numbers: int) -> list[int]:
     return found
 
 
-def _find_directory(raw: IO[bytes], name: str) -> _DirectoryPlace:
+def _find_directory(raw: IO[bytes], name: str) -> _DirectoryPosition:
     length = raw.seek(0, os.SEEK_END)
     first = max(0, length - _LONGEST_COMMENT - _END - _LOCATOR64 - _END64)
     raw.seek(first)
     tail = raw.read()
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) < at + _END:
-        raise damaged_error(name, "it has no table of contents, so it was probably cut off")
+        raise damaged_error(name, "it has no central directory, so it is probably truncated")
     size, offset = struct.unpack_from("<LL", tail, at + 12)
     end = first + at
     if tail[max(at - _LOCATOR64, 0) : at].startswith(b"PK\x06\x07"):
@@ -141,4 +141,4 @@ def _find_directory(raw: IO[bytes], name: str) -> _DirectoryPlace:
     start = end - size
     if start < 0 or start < offset:
         raise zipfile.BadZipFile("Bad offset for central directory")
-    return _DirectoryPlace(start, size, start - offset)
+    return _DirectoryPosition(start, size, start - offset)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.extraction import MEMBER_SCHEMA, list_members
+from backends.extraction.members import MEMBER_SCHEMA, list_members
 from backends.frames.formats import format_bytes
 from backends.http.errors import OfflineError
 from backends.http.policies import Mode

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from backends.cancel import CancelToken
-from backends.extraction import is_archive
+from backends.extraction.limits import is_archive
 from backends.frames.formats import format_bytes
 from backends.http.backoff import backoff_delays, is_too_long, with_retry_after
 from backends.http.content_encoding import EncodingError, decode

@@ -104,7 +104,7 @@ class _Placing:
             self._name(origins)
         finally:
             for staged, _, _ in self.batch:
-                self.results.drop(staged)
+                self.results.discard(staged)
             self.results.finish_files({key: expected[key] for key in expected if key in self.linked})
         self._write((*self.run, TASKS_FILE), _json(self._places(numbers, existing=True)))
         self._write((*self.run, FILES_FILE), _json(dict(sorted(origins.items()))))
@@ -168,7 +168,10 @@ class _Placing:
         batch, self.batch = self.batch, []
         if not batch:
             return
-        failed = {staged.key: problem for staged, problem in self.results.name([staged for staged, _, _ in batch])}
+        failed = {
+            staged.key: problem
+            for staged, problem in self.results.rename_into_place([staged for staged, _, _ in batch])
+        }
         for staged, folder, filled in batch:
             if (problem := failed.get(staged.key)) is not None:
                 self.placed.problems.append((folder.text, problem.sentence))

@@ -21,8 +21,8 @@ from pathlib import Path
 from backends.atomic import NEW_FILE, BlockedPathError, DirectoryTree, SymlinkError, disk_words
 from backends.cancel import CancelToken
 from backends.errors import FileError
-from backends.extraction import ArchiveKind, is_archive
 from backends.extraction.extractor import extract_into
+from backends.extraction.limits import ArchiveKind, is_archive
 from backends.extraction.trees import ExtractedTrees, StagedTree
 from backends.transfers.names import safe_name
 from backends.transfers.output_directory import OutputDirectory, read_stamp
@@ -103,7 +103,7 @@ def fill(output: OutputDirectory, folder: Folder, sources: Sequence[Source], can
     results = ExtractedTrees(output)
     filled = prepare(output, results, folder, sources, cancel)
     if filled.staged is not None:
-        for _, problem in results.name([filled.staged]):
+        for _, problem in results.rename_into_place([filled.staged]):
             raise problem
     return filled
 
@@ -170,7 +170,7 @@ def _unpack(
         os.fsync(staged.tree.directory(()))
         filled.names = _below(staged.tree.path)
     except BaseException:
-        results.drop(staged)
+        results.discard(staged)
         raise
     filled.staged = staged
     return filled

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from backends.demo import DemoOptions, DemoServer, expected_sha256, locators
-from backends.extraction import is_archive
+from backends.extraction.limits import is_archive
 from backends.transfers.manifest import Manifest
 from backends.transfers.states import ManifestEntry
 from tests.commands.calling import Caller

@@ -19,7 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.errors import FileError
-from backends.extraction import DamagedArchiveError, ExtractionLimitError, ExtractionLimits, extract, list_members
+from backends.extraction.extractor import extract
+from backends.extraction.limits import DamagedArchiveError, ExtractionLimitError, ExtractionLimits
+from backends.extraction.members import list_members
 from backends.transfers import names
 from tests.extraction.making import COMPRESS, Tree, made, tarred, tree, zipped
 

@@ -11,15 +11,9 @@ import pytest
 
 from backends.cancel import CancelToken
 from backends.errors import FileError, OperationCancelledError
-from backends.extraction import (
-    MEMBER_SCHEMA,
-    DamagedArchiveError,
-    NotAnArchiveError,
-    TargetExistsError,
-    extract,
-    is_archive,
-    list_members,
-)
+from backends.extraction.extractor import extract
+from backends.extraction.limits import DamagedArchiveError, NotAnArchiveError, TargetExistsError, is_archive
+from backends.extraction.members import MEMBER_SCHEMA, list_members
 from tests.extraction.making import COMPRESS, FORMS, made, tarred, tree, zipped
 
 CONTENT = {"top/a.txt": b"one\n", "top/deep/er/b.bin": bytes(range(256)) * 3000, "top/empty": b""}

@@ -89,7 +89,7 @@ def test_what_the_user_put_there_is_not_replaced(tmp_path: Path, kind: str) -> N
     else:
         theirs.symlink_to(tmp_path.parent)
     told = extract_downloads(tmp_path, None, CancelToken())
-    assert told.unpacked == 0 and "not from here" in told.problems[0][1]
+    assert told.unpacked == 0 and "not created by ciexplore" in told.problems[0][1]
     assert theirs.is_symlink() is (kind == "link")
 
 

@@ -79,5 +79,5 @@ def test_a_tree_of_the_user_is_not_taken_for_the_one_that_was_about_to_be_named(
     (tmp_path / "a.zip.unpacked").mkdir()
     (tmp_path / "a.zip.unpacked" / "mine").write_text("mine")
     told = extract_downloads(tmp_path, None, CancelToken())
-    assert told.unpacked == 0 and "not from here" in told.problems[0][1]
+    assert told.unpacked == 0 and "not created by ciexplore" in told.problems[0][1]
     assert tree(tmp_path, "a.zip.unpacked") == {"mine": "mine"}
