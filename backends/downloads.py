@@ -1,4 +1,4 @@
-"""Downloads the files of a list without an interface."""
+"""Downloads the files of a list, without an interface."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def list_files(resource: Resource, rows: pl.DataFrame, globs: Sequence[str], cancel: CancelToken) -> list[RemoteFile]:
-    """The files of these rows whose names match. Raises `UsageError` where there are none."""
+    """The files of these rows whose names match. Raises `UsageError` if there are none."""
     if not resource.downloadable:
         raise UsageError(f"{resource.noun[1].capitalize()} have no files to download.")
     files = [file for batch in resource.files(rows, cancel) for file in select_files(batch, globs)]
@@ -40,9 +40,9 @@ def download_files(
     *,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Downloads what these rows have; returns the paths of the complete files. Raises `AppError`s.
+    """Downloads the files of these rows; returns the paths of the complete files. Raises `AppError`.
 
-    A file that could not be downloaded raises `FileError` after all others are there.
+    If a file cannot be downloaded, `FileError` is raised after all others have been downloaded.
     """
     cancel = CancelToken()
     files = list_files(resource, rows, match, cancel)

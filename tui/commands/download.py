@@ -1,4 +1,4 @@
-"""How a headless download is previewed, carried out and told: the same plan and transfer as in the app."""
+"""Runs a download on the command line and reports it: the same plan and transfer as in the app."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from backends.session import Session
     from backends.transfers.files import RemoteFile
 
-MAX_LISTED = 20  # failures named on stderr; the manifest has all of them
+MAX_LISTED = 20  # failures printed; the manifest has all of them
 
 
 def run_download(
@@ -39,7 +39,9 @@ def run_download(
     rehash: bool,
     dry: bool,
 ) -> int:
-    """Plans, says what will be done, does it, and returns the exit code: 0 all is there, 1 something is not, 130."""
+    """Plans, prints a preview, downloads. Returns the exit code: 0 if all files are complete, 1 if not, 130 if
+    interrupted.
+    """
     plan = make_plan(files, output, cancel=cancel, overwrite=overwrite, rehash=rehash)
     say(summary(plan))
     for warning in plan.warnings:
@@ -57,20 +59,20 @@ def run_download(
     progress = Progress()
     with _interruptible(transfer) as interrupted:
         transfer.start()
-        told: set[str] = set()
+        reported: set[str] = set()  # hosts
         while not transfer.wait(0.1):
             for wait in transfer.snapshot().waits:
-                if wait.host not in told:
-                    told.add(wait.host)
+                if wait.host not in reported:
+                    reported.add(wait.host)
                     progress.clear()
-                    say(f"note: {safe_text(wait.text)}; files of other servers go on")
+                    say(f"note: {safe_text(wait.text)}; files of other servers continue")
             progress.show(_progress_line(transfer.snapshot))
         progress.clear()
     return _print_result(transfer, output, interrupted.is_set()) or int(unlisted)
 
 
 def print_skipped(plan: TransferPlan) -> bool:
-    """Says for each reason how many files are skipped for it; returns whether some could not even be listed."""
+    """Prints how many files are skipped, by reason; returns whether some could not even be listed."""
     reasons = Counter(row.reason for row in plan.rows if row.action is PlanAction.SKIP)
     for reason, count in sorted(reasons.items()):
         say(f"skipped ({count:,}): {safe_text(reason)}")
@@ -79,12 +81,12 @@ def print_skipped(plan: TransferPlan) -> bool:
 
 @contextmanager
 def _interruptible(transfer: Transfer) -> Iterator[threading.Event]:
-    """Ctrl+C and SIGTERM end the transfer in order: what has arrived is kept for the next run."""
+    """Ctrl+C and SIGTERM cancel the transfer: the next run resumes it."""
     interrupted = threading.Event()
 
     def stop(*_: object) -> None:
         interrupted.set()
-        # Not in the handler: it may have interrupted a thread that holds the transfer's lock.
+        # Not in the handler itself: the interrupted thread may hold the transfer's lock.
         threading.Thread(target=transfer.cancel, daemon=True).start()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -95,9 +97,9 @@ def _interruptible(transfer: Transfer) -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _progress_line(look: Callable[[], TransferSnapshot]) -> Callable[[], str]:
+def _progress_line(take_snapshot: Callable[[], TransferSnapshot]) -> Callable[[], str]:
     def line() -> str:
-        now = look()
+        now = take_snapshot()
         left = f", {now.eta:,.0f} s left" if now.eta is not None else ""
         if now.waits:
             left = f", {safe_text(now.waits[0].text)}"
@@ -109,7 +111,7 @@ def _progress_line(look: Callable[[], TransferSnapshot]) -> Callable[[], str]:
 def summary(plan: TransferPlan) -> str:
     """One line: "312 files to fetch (48 MB) into DIR; 12 unchanged, 3 skipped"."""
     words = {
-        PlanAction.RESUME: "go on where they stopped",
+        PlanAction.RESUME: "to resume",
         PlanAction.SKIP: "skipped",
         PlanAction.CONFLICT: "in conflict",
     }
@@ -119,7 +121,7 @@ def summary(plan: TransferPlan) -> str:
         if count and action is not PlanAction.FETCH
     ]
     if plan.unchecked:
-        others.append(f"{plan.unchecked:,} of the unchanged unchecked (neither a digest nor a length was known)")
+        others.append(f"{plan.unchecked:,} of the unchanged not verified (no digest or length was known)")
     known = format_bytes(plan.bytes_to_fetch) + (" and more" if plan.unknown_sizes else "")
     if plan.unknown_sizes == plan.to_fetch > 0:
         known = "size unknown"
@@ -135,7 +137,7 @@ def _print_result(transfer: Transfer, output: Path, interrupted: bool) -> int:
     if end.counts.get(TransferState.VERIFIED):
         say(f"verified by {count_checks(frame)}")
     if end.counts.get(TransferState.UNCHECKED):
-        say("note: unchecked files came without a length and without a digest: whether they are complete is not known")
+        say("note: unchecked files arrived without a length or digest, so they may be incomplete")
     noted = frame.filter(frame["state"].is_in(PRESENT_STATES) & (frame["detail"] != ""))
     for row in noted.head(MAX_LISTED).iter_rows(named=True):
         say(f"note: {row['target']}: {safe_text(row['detail'])}")
@@ -151,13 +153,13 @@ def _print_result(transfer: Transfer, output: Path, interrupted: bool) -> int:
     if end.problem is not None:
         say(str(end.problem))
     if interrupted:
-        say("Interrupted. The same command goes on where this one stopped.")
+        say("Interrupted. Run the same command again to resume.")
         return 130
     return 1 if end.failed or end.counts.get(TransferState.CANCELLED, 0) else 0
 
 
 def count_checks(frame: pl.DataFrame) -> str:
-    """How many of the verified files by what: "digest md5 (300), length (12)"."""
+    """Counts verified files by what verified them: "digest md5 (300), length (12)"."""
     counts = (
         frame.filter(frame["state"] == TransferState.VERIFIED.value)["checked_by"].value_counts().sort("checked_by")
     )
@@ -165,23 +167,23 @@ def count_checks(frame: pl.DataFrame) -> str:
 
 
 def extract_archives(files: list[RemoteFile], output: Path, cancel: CancelToken) -> int:
-    """Unpacks the archives among these files, says what came of it, and returns the exit code: 1 if one was not."""
+    """Extracts the archives among these files and prints a summary. Returns the exit code: 1 if one failed."""
     from backends.extraction.extractor import extract_downloads
 
     progress = Progress()
     try:
-        told = extract_downloads(
+        summary = extract_downloads(
             output, {file.key for file in files}, cancel, lambda done, of: progress.show(f"{done:,} of {of:,} unpacked")
         )
     finally:
         progress.clear()
-    kept = f", {told.kept:,} {'was' if told.kept == 1 else 'were'} unpacked already" if told.kept else ""
-    say(f"{told.unpacked:,} archive{'s' * (told.unpacked != 1)} unpacked{kept}")
-    for archive, name, why in told.skipped[:MAX_LISTED]:
-        say(f"note: {safe_text(archive)}: {safe_text(name)} was left out: {why}")
-    for archive, why in told.problems[:MAX_LISTED]:
+    kept = f", {summary.kept:,} {'was' if summary.kept == 1 else 'were'} unpacked already" if summary.kept else ""
+    say(f"{summary.unpacked:,} archive{'s' * (summary.unpacked != 1)} unpacked{kept}")
+    for archive, name, why in summary.skipped[:MAX_LISTED]:
+        say(f"note: {safe_text(archive)}: {safe_text(name)} was not extracted: {why}")
+    for archive, why in summary.problems[:MAX_LISTED]:
         say(f"not unpacked: {safe_text(archive)}: {safe_text(why)}")
-    for left in (told.skipped[MAX_LISTED:], told.problems[MAX_LISTED:]):
+    for left in (summary.skipped[MAX_LISTED:], summary.problems[MAX_LISTED:]):
         if left:
             say(f"… and {len(left):,} more")
-    return 1 if told.problems else 0
+    return 1 if summary.problems else 0

@@ -173,7 +173,7 @@ def download(
     Each file is checked and recorded in DIR/.ciexplore; the same command again fetches only what is missing. With
     --layout artifact-downloader the files go where that tool would put them.
     """
-    from tui.commands.download import run_download, extract_archives
+    from tui.commands.download import extract_archives, run_download
     from tui.commands.original_layout import carry_out_original
 
     choices = layout_choices(layout, resume, globs, chosen)

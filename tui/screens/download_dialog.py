@@ -224,7 +224,7 @@ def counts(plan: TransferPlan) -> Text:
         text.append(f" · {format_bytes(plan.free)} free there", style="not bold")
     words = {
         PlanAction.RESUME: "of them go on where they stopped",
-        PlanAction.UNCHANGED: f"are already there, {'verified' if not plan.unchecked else f'{plan.unchecked:,} unchecked'}",
+        PlanAction.UNCHANGED: f"are already there, {f'{plan.unchecked:,} unchecked' if plan.unchecked else 'verified'}",
         PlanAction.SKIP: "are skipped",
         PlanAction.CONFLICT: "are in conflict with other files",
     }
