@@ -1,16 +1,13 @@
-"""Extracts an archive, or the archives among downloads, into new directories."""
+"""Extracts archives into directories: one into a staged directory, or all among downloads."""
 
 from __future__ import annotations
 
-import errno
 import os
-import secrets
-import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backends.atomic import OPEN_DIRECTORY, BlockedPathError, DirectoryTree, disk_words
+from backends.atomic import BlockedPathError, DirectoryTree, disk_words
 from backends.cancel import CancelToken
 from backends.errors import FileError
 from backends.extraction.limits import ExtractionBudget, ExtractionLimits, TargetExistsError, is_archive
@@ -30,51 +27,6 @@ class ExtractionResult:
 
     files: list[tuple[str, int]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
-
-
-def extract(
-    archive: Path, target: Path, *, limits: ExtractionLimits | None = None, cancel: CancelToken | None = None
-) -> ExtractionResult:
-    """Extracts `archive` as the new directory `target`, including the archive's top-level folder if it has one.
-
-    Raises `NotAnArchiveError`, `DamagedArchiveError`, `ExtractionLimitError`, `TargetExistsError` or another
-    `FileError`, and `OperationCancelledError`; then nothing is left. Removes first what a killed run left beside the
-    target.
-    """
-    hidden = target.with_name(f".{target.name[:100]}.unpacking-{secrets.token_hex(4)}")
-    try:
-        if os.path.lexists(target):
-            raise TargetExistsError(f"{target} already exists.", "Move it away, then extract again.")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for left in _leftovers(target):
-            shutil.rmtree(left, ignore_errors=True)
-        hidden.mkdir()
-        tree = DirectoryTree(hidden)
-        try:
-            result = extract_into(archive, tree, limits=limits, cancel=cancel)
-            _rename_durably(hidden, target)
-        finally:
-            tree.close()
-            shutil.rmtree(hidden, ignore_errors=True)
-    except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-            raise TargetExistsError(f"{target} was created meanwhile.", "Move it away, then extract again.") from error
-        raise _not_extracted(archive, target.parent, error) from error
-    return result
-
-
-def _not_extracted(archive: Path, into: Path, error: OSError) -> FileError:
-    words = f"{archive.name} cannot be extracted into {into}: {disk_words(error, into)}."
-    return FileError(words, "Free disk space, or check the directory's permissions.")
-
-
-def _leftovers(target: Path) -> Iterator[Path]:
-    """Hidden directories of killed extractions to `target`."""
-    prefix = f".{target.name[:100]}.unpacking-"
-    for path in target.parent.iterdir():
-        tail = path.name.removeprefix(prefix)
-        if len(tail) == 8 and path.name == prefix + tail and path.is_dir() and not path.is_symlink():
-            yield path
 
 
 def extract_into(
@@ -122,15 +74,6 @@ def _write(name: str, directory: int, member: ArchiveMember, budget: ExtractionB
             while view:
                 view = view[file.write(view) :]
     return written
-
-
-def _rename_durably(hidden: Path, target: Path) -> None:
-    hidden.rename(target)
-    descriptor = os.open(target.parent, OPEN_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 SUFFIX = ".unpacked"
@@ -228,7 +171,8 @@ class _Extraction:
                 self._results.discard(staged)
                 raise
         except OSError as error:
-            raise _not_extracted(archive, archive.parent, error) from error
+            words = f"{archive.name} cannot be extracted into {archive.parent}: {disk_words(error, archive.parent)}."
+            raise FileError(words, "Free disk space, or check the directory's permissions.") from error
         self._batch.append((staged, done))
         if len(self._batch) >= BATCH:
             self.commit()

@@ -213,14 +213,12 @@ class TransferListing:
         }
 
     def frame(self) -> pl.DataFrame:
-        columns = {
-            **self._fixed,
-            "state": pl.Series("state", [item.state.value for item in self._items], pl.String),
-            "bytes": pl.Series("bytes", [item.bytes for item in self._items], pl.Int64),
-            "size": pl.Series("size", [item.size for item in self._items], pl.Int64),
-            "tries": pl.Series("tries", [item.tries for item in self._items], pl.Int64),
-            "checked_by": pl.Series("checked_by", [item.checked_by for item in self._items], pl.String),
-            "reason": pl.Series("reason", [item.reason for item in self._items], pl.String),
-            "detail": pl.Series("detail", [item.detail for item in self._items], pl.String),
-        }
-        return pl.DataFrame([columns[column.name] for column in TRANSFER_SCHEMA])
+        """All files in `TRANSFER_SCHEMA`."""
+        columns = [
+            self._fixed[name] if name in self._fixed else self._read_column(name, dtype)
+            for name, dtype in TRANSFER_SCHEMA.polars().items()
+        ]
+        return pl.DataFrame(columns)
+
+    def _read_column(self, name: str, dtype: pl.DataType) -> pl.Series:
+        return pl.Series(name, [getattr(item, name) for item in self._items], dtype)

@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import os
+import shutil
 import stat
 import tarfile
 import warnings
@@ -15,6 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import zstandard
+
+from backends.atomic import DirectoryTree
+from backends.cancel import CancelToken
+from backends.extraction.extractor import ExtractionResult, extract_into
+from backends.extraction.limits import ExtractionLimits
 
 COMPRESS = {
     "tar": bytes,
@@ -65,6 +71,21 @@ def zipped(*members: tuple[str, Any], method: int = zipfile.ZIP_DEFLATED) -> byt
 
 def made(form: str, *members: tuple[str, Any]) -> bytes:
     return zipped(*members) if form == "zip" else COMPRESS[form](tarred(*members))
+
+
+def extract(
+    archive: Path, target: Path, *, limits: ExtractionLimits | None = None, cancel: CancelToken | None = None
+) -> ExtractionResult:
+    """Extracts into the new directory `target` and removes it after a failure, as `extract_downloads` does."""
+    target.mkdir(parents=True)
+    tree = DirectoryTree(target)
+    try:
+        return extract_into(archive, tree, limits=limits, cancel=cancel)
+    except BaseException:
+        shutil.rmtree(target)
+        raise
+    finally:
+        tree.close()
 
 
 Tree = dict[str, tuple[Any, ...]]

@@ -19,11 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.errors import FileError
-from backends.extraction.extractor import extract
 from backends.extraction.limits import DamagedArchiveError, ExtractionLimitError, ExtractionLimits
 from backends.extraction.members import list_members
 from backends.transfers import names
-from tests.extraction.making import COMPRESS, Tree, made, tarred, tree, zipped
+from tests.extraction.making import COMPRESS, Tree, extract, made, tarred, tree, zipped
 
 LINK, HARD, FIFO, CHAR, BLOCK = (
     {"type": kind, "linkname": "../../victim"}

@@ -62,6 +62,17 @@ def test_a_newer_download_replaces_the_tree_of_the_older_one(tmp_path: Path) -> 
     assert not list(tmp_path.glob(".one*"))
 
 
+def test_what_a_killed_run_left_is_taken_away_and_nothing_else(tmp_path: Path) -> None:
+    downloaded(tmp_path, {"one.zip": zipped(x="1")})
+    earlier, left = tmp_path / ".one.zip.unpacked.unpacking-0123abcd", tmp_path / ".one.zip.unpacked.0123abcd.new"
+    other = tmp_path / ".one.zip.unpacked.unpacking-notes-of-mine"
+    for directory in (earlier, left, other):
+        directory.mkdir()
+        (directory / "half").write_text("half")
+    assert extract_downloads(tmp_path, None, CancelToken()).unpacked == 1
+    assert not earlier.exists() and not left.exists() and other.exists()
+
+
 def test_a_damaged_newer_archive_leaves_the_older_tree(tmp_path: Path) -> None:
     downloaded(tmp_path, {"one.zip": zipped(old="1")})
     extract_downloads(tmp_path, None, CancelToken())
