@@ -199,12 +199,12 @@ def without_secrets(url: str) -> str:
         query = parse_qsl(split.query, keep_blank_values=True)
     except ValueError:
         return ""
-    kept = [
+    harmless = [
         (name, value)
         for name, value in query
         if name.lower() not in _SECRET_PARAMETERS and not name.lower().startswith(("x-amz-", "x-goog-"))
     ]
-    cleaned = urlunsplit((split.scheme, split.netloc.rpartition("@")[2], split.path, urlencode(kept), ""))
+    cleaned = urlunsplit((split.scheme, split.netloc.rpartition("@")[2], split.path, urlencode(harmless), ""))
     return quote(cleaned, safe="%/:?#[]@!$&'()*+,;=~", errors="replace")
 
 

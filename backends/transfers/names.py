@@ -45,8 +45,8 @@ Target = tuple[str, ...]
 def safe_name(raw: str) -> str:
     """A name that every file system accepts; different elements may give the same name."""
     text = raw if _PLAIN.fullmatch(raw) else _without_unsafe(raw)
-    kept = text.rstrip(". ")
-    text = kept + "_" * (len(text) - len(kept))
+    stripped = text.rstrip(". ")
+    text = stripped + "_" * (len(text) - len(stripped))
     if not text:
         return "_"
     if text.split(".", 1)[0].rstrip(" ").lower() in _DEVICES:

@@ -52,9 +52,9 @@ def render_tree(root: str, paths: Iterable[tuple[tuple[str, ...], int | None]], 
                 deeper += node.below.values()
         level = deeper
     if not top.opened and top.below and max_lines > 2:  # the first level is too long: the first few, and how many more
-        kept = sorted(top.below)[: max_lines - 2]
-        shown = [top.line, *(top.below[name].line for name in kept)]
-        return "\n".join([*shown, f"  … and {len(top.below) - len(kept):,} more"])
+        first = sorted(top.below)[: max_lines - 2]
+        shown = [top.line, *(top.below[name].line for name in first)]
+        return "\n".join([*shown, f"  … and {len(top.below) - len(first):,} more"])
     return "\n".join(_render(top))
 
 
@@ -116,8 +116,8 @@ class TransferPlan:
 
     def tree(self, max_lines: int = 20) -> str:
         """Directories with counts and sizes, as deep as `max_lines` allow, without skipped files."""
-        kept = ((row.path, row.file.size) for row in self.rows if row.action is not PlanAction.SKIP)
-        return render_tree(str(self.output), kept, max_lines)
+        paths = ((row.path, row.file.size) for row in self.rows if row.action is not PlanAction.SKIP)
+        return render_tree(str(self.output), paths, max_lines)
 
     def replan(self, manifest: Manifest | None = None) -> TransferPlan:
         """A plan of the same files for the directory as it is now."""

@@ -58,14 +58,18 @@ def _rename_into_place(item: FileTransfer, output: OutputDirectory) -> FileResul
     stored = _pending(item)
     try:
         output.rename_part(item.part, item.row.path, _replaceable(item, stored, output))
-    except (BlockedPathError, FileNotFoundError) as problem:
+    except (BlockedPathError, FileNotFoundError) as error:
         if _is_named(item, stored, output):  # by an earlier commit that ended with a full disk
             return _target_exists(item, stored)
-        if not isinstance(problem, BlockedPathError):
+        if not isinstance(error, BlockedPathError):
             return FileResult(
-                item.key, TransferState.FAILED, "disk", f"The part of {item.row.target} is gone.", item.tries
+                item.key,
+                TransferState.FAILED,
+                "disk",
+                f"The part of {item.row.target} does not exist any more.",
+                item.tries,
             )
-        return FileResult(item.key, TransferState.FAILED, problem.reason, str(problem), item.tries)
+        return FileResult(item.key, TransferState.FAILED, error.reason, str(error), item.tries)
     except OSError as error:
         if error.errno in DISK_FULL_ERRNOS:
             raise
@@ -238,11 +242,11 @@ class Recorder:
 
     def _keep_parts(self, items: list[FileTransfer]) -> None:
         """Parts of files that did not arrive: syncs and records those worth resuming, removes the others."""
-        kept = [item for item in items if item.etag and item.bytes >= WORTH_RESUMING]
-        sync_files([item.part for item in kept], self._output.parts)
-        self._record_parts([(item.key, item.etag, SYNCED) for item in kept])
+        resumable = [item for item in items if item.etag and item.bytes >= WORTH_RESUMING]
+        sync_files([item.part for item in resumable], self._output.parts)
+        self._record_parts([(item.key, item.etag, SYNCED) for item in resumable])
         for item in items:
-            if item not in kept and not item.sha256:
+            if item not in resumable and not item.sha256:
                 self._output.remove_part(item.part)
 
     def _record_parts(self, parts: list[tuple[str, str, str]]) -> None:
@@ -263,7 +267,7 @@ def _remove_stale_parts(plan: TransferPlan, manifest: Manifest, output: OutputDi
     left = os.listdir(output.parts)  # noqa: PTH208 - by descriptor, not by name
     if not left:
         return
-    wanted = {part_name(row.file.key) for row in plan.rows if row.action is PlanAction.RESUME}
+    resumed = {part_name(row.file.key) for row in plan.rows if row.action is PlanAction.RESUME}
     entries = {part_name(entry.key): entry for entry in manifest.entries().values()}
     for name in left:
         entry = entries.get(name)
@@ -271,5 +275,5 @@ def _remove_stale_parts(plan: TransferPlan, manifest: Manifest, output: OutputDi
             continue  # a link or directory of somebody else; the file that needs this name will report it
         if entry is not None and (entry.is_resumable or read_stamp(name, output.parts) == (entry.size, entry.mtime_ns)):
             continue
-        if name not in wanted:
+        if name not in resumed:
             output.remove_part(name)

@@ -377,8 +377,8 @@ class Transfer:
         with self._starting:
             if self._started and not self._finished.is_set():
                 return
-            again = list(self._items.values()) if self._started else []
-            recorder, plan = Recorder.open(self.plan, again)  # not under the lock: snapshots go on meanwhile
+            rerun = list(self._items.values()) if self._started else []
+            recorder, plan = Recorder.open(self.plan, rerun)  # without the lock: snapshots work meanwhile
             with self._lock:
                 if plan is not self.plan:
                     self._load_plan(plan)
@@ -431,17 +431,17 @@ class Transfer:
 
     def retry_failed(self, *, cancelled: bool = False) -> int:
         """Queues all failed files (with `cancelled`, cancelled ones too) again; returns how many."""
-        wanted = (TransferState.FAILED, TransferState.CANCELLED) if cancelled else (TransferState.FAILED,)
+        states = (TransferState.FAILED, TransferState.CANCELLED) if cancelled else (TransferState.FAILED,)
         with self._lock:
             if not self._started:
                 return 0
-            ended = [item for item in self._items.values() if item.state in wanted]
+            ended = [item for item in self._items.values() if item.state in states]
             self._lock.wait_for(lambda: all(item.recorded for item in ended), 1.0)  # a batch takes 0.2 s
-            again = [item for item in ended if item.recorded and item.state in wanted]
-            running = self._recorder.add_expected(len(again))
-            if not again or (self._stopping and running):
+            retried = [item for item in ended if item.recorded and item.state in states]
+            running = self._recorder.add_expected(len(retried))
+            if not retried or (self._stopping and running):
                 return 0
-            for item in again:
+            for item in retried:
                 item.tries, item.reason, item.detail, item.delays, item.recorded = 0, "", "", None, False
                 self._progress.set_state(item, TransferState.PLANNED)
                 self._ready.append(item)
@@ -449,7 +449,7 @@ class Transfer:
         if not running:
             self._finished.wait()  # at most the closing of the manifest
             self.start()
-        return len(again)
+        return len(retried)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Whether the run has finished, after at most `timeout` seconds."""

@@ -87,11 +87,11 @@ def verify_directory(
     progress: Progress | None = None,
     *,
     extra: bool = False,
-    made: Collection[str] = (),
+    derived: Collection[str] = (),
 ) -> Verification:
     """Reads every downloaded file; with `extra` also lists files that are not in the manifest.
 
-    `made`: paths made from downloads (extracted archives), which are not extra. Raises `UsageError` if there is no
+    `derived`: paths made from downloads (extracted archives), which are not extra. Raises `UsageError` if there is no
     manifest, `FileError`, `OperationCancelledError`.
     """
     if not os.path.lexists(output / OWN_DIRECTORY / FILE):
@@ -112,7 +112,7 @@ def verify_directory(
     finally:
         reader.close()
     if extra:
-        known = {entry.target for entry in entries} | set(made)
+        known = {entry.target for entry in entries} | set(derived)
         rows += [VerifiedFile(FileCheck.EXTRA, name, size) for name, size in _extra(output, known, cancel)]
     frame = VERIFICATION_SCHEMA.build(rows).sort("target", "state")
     counts = {check: sum(row.state == check for row in rows) for check in FileCheck}

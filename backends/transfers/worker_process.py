@@ -246,14 +246,14 @@ class WorkerProcess:
         """The thread that reports."""
         try:
             _write(pack_message(StatusReport(time.process_time())))  # ready
-            told = 0.0
+            reported_at = 0.0
             while True:
                 if self._has_news.wait(REPORT_EVERY):
                     time.sleep(REPORT_DELAY if self._queue.qsize() > self._jobs // 2 else IDLE_REPORT_DELAY)
                 self._has_news.clear()
                 statuses = [self._finished.popleft() for _ in range(len(self._finished))]
-                if time.monotonic() - told >= REPORT_EVERY:
-                    told = time.monotonic()
+                if time.monotonic() - reported_at >= REPORT_EVERY:
+                    reported_at = time.monotonic()
                     statuses += self._changed_statuses()
                 if statuses:
                     _write(pack_message(StatusReport(time.process_time(), statuses)))

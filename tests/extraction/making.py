@@ -69,7 +69,7 @@ def zipped(*members: tuple[str, Any], method: int = zipfile.ZIP_DEFLATED) -> byt
     return raw.getvalue()
 
 
-def made(form: str, *members: tuple[str, Any]) -> bytes:
+def make_archive(form: str, *members: tuple[str, Any]) -> bytes:
     return zipped(*members) if form == "zip" else COMPRESS[form](tarred(*members))
 
 

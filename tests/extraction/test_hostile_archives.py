@@ -22,7 +22,7 @@ from backends.errors import FileError
 from backends.extraction.limits import DamagedArchiveError, ExtractionLimitError, ExtractionLimits
 from backends.extraction.members import list_members
 from backends.transfers import names
-from tests.extraction.making import COMPRESS, Tree, extract, made, tarred, tree, zipped
+from tests.extraction.making import COMPRESS, Tree, extract, make_archive, tarred, tree, zipped
 
 LINK, HARD, FIFO, CHAR, BLOCK = (
     {"type": kind, "linkname": "../../victim"}
@@ -118,7 +118,7 @@ def test_nothing_outside_the_target_changes(case: str, around: Path) -> None:
     form, members, wanted = CASES[case]
     honest = [] if form == "zip" and "empty name" in case else [("honest.txt", b"honest")]
     archive = around / "in" / f"hostile.{form}"
-    archive.write_bytes(made(form, *members, *honest))
+    archive.write_bytes(make_archive(form, *members, *honest))
     before = outside(around)
     unpacked = extract(archive, around / "in" / "out")
     assert outside(around) == before
@@ -151,13 +151,13 @@ def test_no_list_of_names_gets_out_or_loses_a_file_silently(wanted: list[str], f
     members = []
     for number, name in enumerate(wanted):
         with contextlib.suppress(UnicodeEncodeError, ValueError):
-            made(form, (name, b"?"))
+            make_archive(form, (name, b"?"))
             members.append((name, b"%d" % number))
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
         (root / "in").mkdir()
         archive = root / "in" / f"hostile.{form}"
-        archive.write_bytes(made(form, *members))
+        archive.write_bytes(make_archive(form, *members))
         before = outside(root)
         unpacked = extract(archive, root / "in" / "out")
         assert outside(root) == before
@@ -191,7 +191,7 @@ def test_a_bomb_is_refused_and_nothing_of_it_stays(members: list[tuple[str, Any]
     if form == "tar" and members[0][0] == "zeros":
         pytest.skip("what is not compressed does not grow")
     archive = around / f"bomb.{form}"
-    archive.write_bytes(made(form, *members))
+    archive.write_bytes(make_archive(form, *members))
     before = tree(around)
     with pytest.raises(ExtractionLimitError):
         extract(archive, around / "in" / "out", limits=SMALL)

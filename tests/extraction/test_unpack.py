@@ -13,16 +13,16 @@ from backends.cancel import CancelToken
 from backends.errors import FileError, OperationCancelledError
 from backends.extraction.limits import DamagedArchiveError, NotAnArchiveError, is_archive
 from backends.extraction.members import MEMBER_SCHEMA, list_members
-from tests.extraction.making import COMPRESS, FORMS, extract, made, tarred, tree, zipped
+from tests.extraction.making import COMPRESS, FORMS, extract, make_archive, tarred, tree, zipped
 
 CONTENT = {"top/a.txt": b"one\n", "top/deep/er/b.bin": bytes(range(256)) * 3000, "top/empty": b""}
 
 
 def honest(form: str) -> bytes:
-    return made(form, ("top/nothing-in-it", None), *CONTENT.items())
+    return make_archive(form, ("top/nothing-in-it", None), *CONTENT.items())
 
 
-def stored(directory: Path, form: str, content: bytes) -> Path:
+def write_archive(directory: Path, form: str, content: bytes) -> Path:
     path = directory / f"results.{form}"
     path.write_bytes(content)
     return path
@@ -30,7 +30,7 @@ def stored(directory: Path, form: str, content: bytes) -> Path:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_kind_unpacks_with_its_top_folder_kept(form: str, tmp_path: Path) -> None:
-    unpacked = extract(stored(tmp_path, form, honest(form)), tmp_path / "out" / "here")
+    unpacked = extract(write_archive(tmp_path, form, honest(form)), tmp_path / "out" / "here")
     found = tree(tmp_path / "out" / "here")
     assert {name: what[1] for name, what in found.items() if what[0] == "file"} == CONTENT
     assert found["top/nothing-in-it"] == ("directory",)
@@ -42,7 +42,7 @@ def test_every_kind_unpacks_with_its_top_folder_kept(form: str, tmp_path: Path) 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_listing_says_what_is_in_it_without_unpacking(form: str, tmp_path: Path) -> None:
     before = tree(tmp_path)
-    frame = list_members(stored(tmp_path, form, honest(form)))
+    frame = list_members(write_archive(tmp_path, form, honest(form)))
     assert dict(frame.schema) == MEMBER_SCHEMA.polars()
     assert dict(frame.filter(frame["kind"] == "file").select("name", "size").iter_rows()) == {
         name: len(content) for name, content in CONTENT.items()
@@ -56,7 +56,7 @@ def test_a_truncated_archive_leaves_nothing_under_any_name(form: str, kept: floa
     content = honest(form)
     if form == "tar":
         content = content.rstrip(b"\0")  # beyond its end mark a tar is padded, and padding is no loss
-    path = stored(tmp_path, form, content[: int(len(content) * kept)])
+    path = write_archive(tmp_path, form, content[: int(len(content) * kept)])
     with pytest.raises(FileError):
         extract(path, tmp_path / "out")
     with pytest.raises(FileError):
@@ -66,7 +66,7 @@ def test_a_truncated_archive_leaves_nothing_under_any_name(form: str, kept: floa
 
 def test_a_tar_cut_between_two_members_is_not_taken_for_whole(tmp_path: Path) -> None:
     content = tarred(("a", b"1"), ("b", b"2"))
-    path = stored(tmp_path, "tar.gz", COMPRESS["tar.gz"](content[:1024]))
+    path = write_archive(tmp_path, "tar.gz", COMPRESS["tar.gz"](content[:1024]))
     with pytest.raises(DamagedArchiveError):
         extract(path, tmp_path / "out")
 
@@ -75,28 +75,31 @@ def test_a_wrong_header_in_the_middle_is_not_taken_for_the_end(tmp_path: Path) -
     content = bytearray(tarred(("a", b"1"), ("b", b"2")))
     content[1024 + 20] ^= 0xFF
     with pytest.raises(DamagedArchiveError):
-        extract(stored(tmp_path, "tar", bytes(content)), tmp_path / "out")
+        extract(write_archive(tmp_path, "tar", bytes(content)), tmp_path / "out")
 
 
 @pytest.mark.parametrize("form", ["zip", "tar.gz", "tar.xz", "tar.bz2"])
 def test_a_changed_byte_of_content_is_noticed(form: str, tmp_path: Path) -> None:
     noise = random.Random(7).randbytes(20_000)
-    content = bytearray(made(form, ("noise", noise)))
+    content = bytearray(make_archive(form, ("noise", noise)))
     content[len(content) // 2] ^= 1
     with pytest.raises(DamagedArchiveError):
-        extract(stored(tmp_path, form, bytes(content)), tmp_path / "out")
+        extract(write_archive(tmp_path, form, bytes(content)), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_whatever_bytes_are_wrong_nothing_is_half_unpacked(form: str, tmp_path: Path) -> None:
     """150 archives with up to four wrong bytes each: unpacked whole, or refused in words; nothing beside."""
-    dice, content = random.Random(form), made(form, ("a.txt", b"one\n" * 50), ("d/b", b"two\n" * 9), ("d", None))
+    dice, content = (
+        random.Random(form),
+        make_archive(form, ("a.txt", b"one\n" * 50), ("d/b", b"two\n" * 9), ("d", None)),
+    )
     for number in range(150):
         spoilt = bytearray(content)
         for _ in range(dice.randint(1, 4)):
             spoilt[dice.randrange(len(spoilt))] = dice.randrange(256)
-        path = stored(tmp_path, form, bytes(spoilt))
+        path = write_archive(tmp_path, form, bytes(spoilt))
         target = tmp_path / f"out-{number}"
         try:
             extract(path, target)
@@ -109,13 +112,13 @@ def test_several_streams_in_one_file_are_all_read(tmp_path: Path) -> None:
     content = tarred(("a", b"1" * 5000))
     for form in ("tar.gz", "tar.bz2", "tar.xz", "tar.zst"):
         compress = COMPRESS[form]
-        path = stored(tmp_path, form, compress(content[:3000]) + compress(content[3000:]))
+        path = write_archive(tmp_path, form, compress(content[:3000]) + compress(content[3000:]))
         assert extract(path, tmp_path / f"from-{form}").files == [("a", 5000)]
 
 
 def test_an_archive_of_nothing_becomes_an_empty_directory(tmp_path: Path) -> None:
-    assert extract(stored(tmp_path, "zip", zipped()), tmp_path / "z").files == []
-    assert extract(stored(tmp_path, "tar", tarred()), tmp_path / "t").files == []
+    assert extract(write_archive(tmp_path, "zip", zipped()), tmp_path / "z").files == []
+    assert extract(write_archive(tmp_path, "tar", tarred()), tmp_path / "t").files == []
     assert tree(tmp_path / "z") == tree(tmp_path / "t") == {}
 
 
@@ -123,7 +126,7 @@ def test_an_archive_of_nothing_becomes_an_empty_directory(tmp_path: Path) -> Non
 def test_stopping_leaves_nothing(form: str, tmp_path: Path) -> None:
     cancel = CancelToken()
     cancel.cancel()
-    path = stored(tmp_path, form, honest(form))
+    path = write_archive(tmp_path, form, honest(form))
     with pytest.raises(OperationCancelledError):
         extract(path, tmp_path / "out", cancel=cancel)
     assert tree(tmp_path).keys() == {path.name}
@@ -131,7 +134,7 @@ def test_stopping_leaves_nothing(form: str, tmp_path: Path) -> None:
 
 def test_a_program_in_an_archive_can_be_run_and_has_no_other_rights(tmp_path: Path) -> None:
     content = tarred(("run", {"mode": 0o6777}), ("read", {"mode": 0o6666}))
-    extract(stored(tmp_path, "tar", content), tmp_path / "out")
+    extract(write_archive(tmp_path, "tar", content), tmp_path / "out")
     assert (tmp_path / "out" / "run").stat().st_mode & 0o7100 == 0o100
     assert (tmp_path / "out" / "read").stat().st_mode & 0o7111 == 0
 
@@ -156,7 +159,7 @@ def test_a_zip_behind_a_program_is_still_a_zip(tmp_path: Path) -> None:
     raw.seek(0, io.SEEK_END)
     with zipfile.ZipFile(raw, "a") as archive:
         archive.writestr("a", b"1")
-    assert extract(stored(tmp_path, "zip", raw.getvalue()), tmp_path / "out").files == [("a", 1)]
+    assert extract(write_archive(tmp_path, "zip", raw.getvalue()), tmp_path / "out").files == [("a", 1)]
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from backends.transfers.manifest import Manifest
 from backends.transfers.output_directory import OutputDirectory
 from backends.transfers.plan import make_plan
 from backends.transfers.states import ManifestEntry
-from tests.extraction.making import made
+from tests.extraction.making import make_archive
 from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, task_id
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -200,7 +200,9 @@ def test_what_an_earlier_run_told_is_read_and_nonsense_is_not() -> None:
 
 
 def test_a_damaged_archive_leaves_no_directory_and_what_was_there(tmp_path: Path) -> None:
-    content = defaultdict(bytes, {"whole": made("zip", ("a", b"1")), "cut": made("zip", ("a", b"2"))[:-9]})
+    content = defaultdict(
+        bytes, {"whole": make_archive("zip", ("a", b"1")), "cut": make_archive("zip", ("a", b"2"))[:-9]}
+    )
     target = ("g", "1", "suite", "downloads", "T_x.zip")
     folder = Folder(("g", "1"), "suite", "x_data", 0, "T")
     path = tmp_path.joinpath(*target)
@@ -225,7 +227,9 @@ def test_a_damaged_archive_leaves_no_directory_and_what_was_there(tmp_path: Path
 def test_several_archives_of_a_task_do_not_mix(tmp_path: Path) -> None:
     targets = [("g", "1", "s", "downloads", name) for name in ("T_a.zip", "T_b.tgz", "T_c.json")]
     Manifest.open(tmp_path).close()
-    for target, content in zip(targets, (made("zip", ("x", b"1")), made("tar.gz", ("x", b"2")), b"{}"), strict=True):
+    for target, content in zip(
+        targets, (make_archive("zip", ("x", b"1")), make_archive("tar.gz", ("x", b"2")), b"{}"), strict=True
+    ):
         path = tmp_path.joinpath(*target)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)

@@ -18,7 +18,7 @@ from backends.transfers.recorder import WORTH_RESUMING
 from backends.transfers.states import TransferState
 from backends.transfers.transfer import Transfer
 from tests.transfers.conftest import Runner, ends, file
-from tests.transfers.site import Site, cut, etag, raw, stall, status, whole
+from tests.transfers.site import Site, cut, etag, raw, send_file, stall, status
 
 VERIFIED = ("verified", "")
 BIG = os.urandom(WORTH_RESUMING) * 3
@@ -83,7 +83,7 @@ def test_file_that_changed_meanwhile_is_fetched_from_the_start(site: Site, runne
 
     def swap(handler: object) -> None:
         site.bodies["/a"] = changed
-        whole(handler)  # type: ignore[arg-type]
+        send_file(handler)  # type: ignore[arg-type]
 
     site.answers["/a"].append(swap)
     assert runner.run(file(site, "/a")) == {"/a": VERIFIED}

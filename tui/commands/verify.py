@@ -36,7 +36,7 @@ def verify(directory: Path, everything: bool, extra: bool, columns: str | None, 
 
     with _heeding_ctrl_c(cancel):
         try:
-            found = verify_directory(output, cancel, show, extra=extra, made=_derived_paths(output) if extra else ())
+            found = verify_directory(output, cancel, show, extra=extra, derived=_derived_paths(output) if extra else ())
         finally:
             progress.clear()
     frame = found.frame
