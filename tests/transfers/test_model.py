@@ -97,7 +97,7 @@ bodies = st.dictionaries(st.sampled_from([f"http://h/{n}" for n in range(8)]), s
 def test_no_fault_puts_wrong_bytes_under_a_final_name_and_a_good_run_completes(
     contents: dict[str, bytes], runs: list[list[str]], several: bool
 ) -> None:
-    files = [RemoteFile(url, url, ("d", url[-1]), len(body)) for url, body in contents.items()]
+    files = [RemoteFile(url, url, ("d", url[-1]), size=len(body)) for url, body in contents.items()]
     with tempfile.TemporaryDirectory() as place:
         output = Path(place) / "out"
         done: set[str] = set()
