@@ -59,33 +59,23 @@ class DownloaderProtocol(Protocol):
 
 
 class FetchRequest(Protocol):
-    """A file to fetch and its progress: a `FileTransfer`, or a `FetchJob` in a worker process."""
+    """A file to fetch and its progress: a `FileTransfer`, or a `FetchJob` in a worker process.
 
+    `expected`: bytes of content according to the listing. `is_html`: whether the file is meant to be HTML.
+    """
+
+    key: str
+    url: str
+    name: str
+    part: str
+    expected: int | None
+    is_html: bool
+    tries: int
     bytes: int
     wire: int
     size: int | None
     etag: str
     sha256: str
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def url(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def part(self) -> str: ...
-    @property
-    def expected(self) -> int | None:
-        """Bytes of content according to the listing."""
-        ...
-
-    @property
-    def tries(self) -> int: ...
-    @property
-    def is_html(self) -> bool:
-        """Whether the file is meant to be HTML."""
-        ...
 
 
 def fetch_file(

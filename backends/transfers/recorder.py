@@ -60,25 +60,20 @@ def _rename_into_place(item: FileTransfer, output: OutputDirectory) -> FileResul
         output.rename_part(item.part, item.row.path, _replaceable(item, stored, output))
     except (BlockedPathError, FileNotFoundError) as error:
         if _is_named(item, stored, output):  # by an earlier commit that ended with a full disk
-            return _target_exists(item, stored)
+            return _success(item, stored)
         if not isinstance(error, BlockedPathError):
-            return FileResult(
-                item.key,
-                TransferState.FAILED,
-                "disk",
-                f"The part of {item.row.target} does not exist any more.",
-                item.tries,
-            )
+            sentence = f"The part of {item.row.target} does not exist any more."
+            return FileResult(item.key, TransferState.FAILED, "disk", sentence, item.tries)
         return FileResult(item.key, TransferState.FAILED, error.reason, str(error), item.tries)
     except OSError as error:
         if error.errno in DISK_FULL_ERRNOS:
             raise
         words = f"{item.row.target}: {disk_words(error, output.path)}."
         return FileResult(item.key, TransferState.FAILED, "disk", words, item.tries)
-    return _target_exists(item, stored)
+    return _success(item, stored)
 
 
-def _target_exists(item: FileTransfer, stored: PendingFile) -> FileResult:
+def _success(item: FileTransfer, stored: PendingFile) -> FileResult:
     state = TransferState.UNCHECKED if stored.checked_by == NOTHING else TransferState.VERIFIED
     return FileResult(item.key, state, detail=stored.note, tries=item.tries)
 

@@ -150,30 +150,19 @@ class FileTransfer:
     """
 
     __slots__ = (
-        "bytes",
-        "cancel",
-        "checked_by",
-        "delays",
-        "detail",
-        "etag",
-        "file",
-        "noted",
-        "part",
-        "reason",
-        "recorded",
-        "resumes",
-        "row",
-        "sha256",
-        "size",
-        "state",
-        "stored",
-        "tries",
+        "bytes", "cancel", "checked_by", "delays", "detail", "etag", "expected", "file", "is_html", "key", "name",
+        "noted", "part", "reason", "recorded", "resumes", "row", "sha256", "size", "state", "stored", "tries", "url",
         "wire",
     )  # fmt: skip
 
     def __init__(self, row: PlanRow) -> None:
         self.row = row
         self.file: RemoteFile = row.file
+        self.key = row.file.key
+        self.url = row.file.url
+        self.name = row.path[-1]
+        self.expected = row.file.size
+        self.is_html = is_html(self.name, row.file.content_type)
         self.state: TransferState = _FIRST_STATE[row.action]
         self.bytes = row.have
         self.wire = 0
@@ -191,26 +180,6 @@ class FileTransfer:
         self.cancel: CancelToken | None = None
         self.delays: Iterator[float] | None = None
         self.stored: PendingFile | None = None
-
-    @property
-    def key(self) -> str:
-        return self.file.key
-
-    @property
-    def url(self) -> str:
-        return self.file.url
-
-    @property
-    def name(self) -> str:
-        return self.row.path[-1]
-
-    @property
-    def expected(self) -> int | None:
-        return self.file.size
-
-    @property
-    def is_html(self) -> bool:
-        return is_html(self.name, self.file.content_type)
 
     def result(self) -> FileResult:
         return FileResult(self.key, self.state, self.reason, self.detail, self.tries)

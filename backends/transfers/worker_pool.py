@@ -123,60 +123,49 @@ class Scheduler(Protocol):
     @property
     def parts(self) -> int:
         """Descriptor of the directory that parts are written into."""
-        ...
 
     @property
     def paused(self) -> bool: ...
     @property
     def all_recorded(self) -> bool:
         """Whether every file has been recorded."""
-        ...
 
     @property
     def limiter(self) -> ConcurrencyLimiter: ...
     @property
     def ready_count(self) -> int:
         """How many files could start now."""
-        ...
 
     def next_file(self, is_stopped: Callable[[], bool], max_bytes: int | None) -> FileTransfer | None:
         """Waits for a file to fetch. None at the end of the run, if `is_stopped()`, or if the next file may have more
         than `max_bytes`.
         """
-        ...
 
     def take_file(self, prefetch: int) -> FileTransfer | None:
         """A file to fetch now, or None. `prefetch`: how many files beyond the limit may be assigned."""
-        ...
 
     def seconds_until_due(self) -> float | None:
         """Seconds until the next retry is due; None if none is waiting."""
-        ...
 
     def adjust_limit(self, cpu: Callable[[], float], processes: int) -> bool:
         """Adjusts the limit if it is time; returns whether it did. `cpu`: CPU seconds used so far by all workers."""
-        ...
 
     def check_pause(self, item: FileTransfer) -> None:
         """Called between chunks: records the part, waits while paused. Raises `OperationCancelledError`."""
-        ...
 
     def record_part(self, item: FileTransfer) -> None: ...
     def handle_result(self, item: FileTransfer, result: PendingFile | Exception) -> None: ...
     def requeue(self, item: FileTransfer) -> None:
         """Queues the file again; this try does not count."""
-        ...
 
     def abort(self, error: Exception) -> None:
         """The workers cannot continue: ends the run."""
-        ...
 
 
 class WorkerPool(Protocol):
     def start(self) -> None: ...
     def wake(self) -> None:
         """Something changed: a file is ready, a pause, the end. Never blocks; the scheduler's lock may be held."""
-        ...
 
 
 class ThreadWorkers:
@@ -258,15 +247,11 @@ class _WorkerChannel:
     cpu: float = 0.0
     control: ControlMessage | None = None
 
-    @property
-    def stdin(self) -> int:
-        assert self.process.stdin is not None
-        return self.process.stdin.fileno()
-
-    @property
-    def stdout(self) -> int:
-        assert self.process.stdout is not None
-        return self.process.stdout.fileno()
+    def __post_init__(self) -> None:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.stdin, self.stdout = self.process.stdin.fileno(), self.process.stdout.fileno()
+        os.set_blocking(self.stdin, False)
+        os.set_blocking(self.stdout, False)
 
 
 class ProcessWorkers:
@@ -347,8 +332,6 @@ class ProcessWorkers:
         except OSError:
             return
         child = _WorkerChannel(process)
-        os.set_blocking(child.stdin, False)
-        os.set_blocking(child.stdout, False)
         self._children.append(child)
         self._selector.register(child.stdout, selectors.EVENT_READ, child)
         self._send(child, InitMessage(self._parts, str(self._settings.mode), astuple(self._settings.timeouts)))
