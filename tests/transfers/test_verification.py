@@ -89,7 +89,7 @@ def test_the_command_lists_differences_and_its_exit_code_says_whether_there_are_
     right = ciexplore("verify", str(output), "--format", "json")
     assert right.code == 0
     assert [row["state"] for row in json.loads(right.out)] == ["unchecked"]
-    assert "1 more were not downloaded" in right.err
+    assert "1 more was not downloaded" in right.err
     everything = ciexplore("verify", str(output), "--all", "--format", "json")
     assert {row["checked_by"] for row in json.loads(everything.out)} == {"length", "nothing"}
     (output / "group" / "same").write_bytes(b"other")

@@ -46,7 +46,8 @@ def verify(directory: Path, everything: bool, extra: bool, columns: str | None, 
     counts = [f"{count:,} {finding}" for finding, count in found.counts.items() if count]
     say(f"{', '.join(counts) or 'no files recorded'} in {output} ({format_bytes(found.bytes)} read)")
     if found.absent:
-        say(f"note: {found.absent:,} more were not downloaded (failed, cancelled or interrupted)")
+        were = "was" if found.absent == 1 else "were"
+        say(f"note: {found.absent:,} more {were} not downloaded (failed, cancelled or interrupted)")
     return 0 if found.is_right else 1
 
 
