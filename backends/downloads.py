@@ -1,4 +1,4 @@
-"""Downloads the files of a list without an interface."""
+"""Downloads the files of a list, without an interface."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from backends.cancel import CancelToken
 from backends.errors import FileError, UsageError
 from backends.resources import Resource
-from backends.transfers.engine import Transfer
-from backends.transfers.matching import matching
+from backends.transfers.files import select_files
 from backends.transfers.plan import make_plan
-from backends.transfers.states import HERE
+from backends.transfers.states import PRESENT_STATES
+from backends.transfers.transfer import Transfer
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def list_files(resource: Resource, rows: pl.DataFrame, globs: Sequence[str], cancel: CancelToken) -> list[RemoteFile]:
-    """The files of these rows whose names match. Raises `UsageError` where there are none."""
+    """The files of these rows whose names match. Raises `UsageError` if there are none."""
     if not resource.downloadable:
         raise UsageError(f"{resource.noun[1].capitalize()} have no files to download.")
-    files = [file for batch in resource.files(rows, cancel) for file in matching(batch, globs)]
+    files = [file for batch in resource.files(rows, cancel) for file in select_files(batch, globs)]
     if not files:
         raise UsageError("No files match.", "Check the filter and the globs.")
     return files
@@ -40,9 +40,9 @@ def download_files(
     *,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Downloads what these rows have; returns the paths of the complete files. Raises `AppError`s.
+    """Downloads the files of these rows; returns the paths of the complete files. Raises `AppError`.
 
-    A file that could not be downloaded raises `FileError` after all others are there.
+    If a file cannot be downloaded, `FileError` is raised after all others have been downloaded.
     """
     cancel = CancelToken()
     files = list_files(resource, rows, match, cancel)
@@ -61,7 +61,7 @@ def download_files(
         transfer.cancel()
         raise
     end, frame = transfer.snapshot(), transfer.frame()
-    missing = frame.filter(~frame["state"].is_in(HERE))
+    missing = frame.filter(~frame["state"].is_in(PRESENT_STATES))
     if end.problem is not None or not missing.is_empty():
         first = "" if missing.is_empty() else f"The first: {missing['target'][0]}: {missing['detail'][0]}"
         raise FileError(f"{len(missing):,} of {end.total:,} files could not be downloaded.", str(end.problem or first))

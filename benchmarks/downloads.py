@@ -39,7 +39,7 @@ import json, resource, sys, threading, time
 from pathlib import Path
 import backends.http.client, polars
 from backends.http import Http
-from backends.transfers.engine import Transfer
+from backends.transfers.transfer import Transfer
 from backends.transfers.files import RemoteFile
 from backends.transfers.plan import make_plan
 base, names, size, output, jobs, processes = json.load(sys.stdin)

@@ -24,9 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from backends.demo import DemoOptions, DemoProcess, expected_sha256, locators  # noqa: E402
-from backends.extraction import is_archive  # noqa: E402
+from backends.extraction.limits import is_archive  # noqa: E402
 from backends.transfers.manifest import Manifest  # noqa: E402
-from backends.transfers.states import Entry  # noqa: E402
+from backends.transfers.states import ManifestEntry  # noqa: E402
 
 WANTED = ("*system-info.log", "*resource-usage.json", "*.tgz", "*.zip")  # three a test, an archive more for others
 FINAL = {"verified", "unchanged", "failed", "skipped"}
@@ -87,12 +87,12 @@ def command(options: DemoOptions, root: str, place: Path, output: Path) -> int:
     return done.returncode
 
 
-def read(output: Path) -> dict[str, Entry]:
+def read(output: Path) -> dict[str, ManifestEntry]:
     with Manifest.read(output) as manifest:
         return manifest.entries()
 
 
-def right_bytes(options: DemoOptions, output: Path, entries: dict[str, Entry]) -> int:
+def right_bytes(options: DemoOptions, output: Path, entries: dict[str, ManifestEntry]) -> int:
     """Every file that is said to be there, against what the embedded CI made; every archive with its tree."""
     wrong = looked = trees = 0
     for entry in entries.values():

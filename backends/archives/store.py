@@ -24,7 +24,7 @@ from backends.archives.spec import SHORT_DIGITS, ArchiveSpec
 from backends.atomic import SymlinkError, atomic_file, disk_words, open_directory, sweep_parts
 from backends.cancel import CancelToken
 from backends.errors import FileError
-from backends.transfers import durability
+from backends.transfers.output_directory import sync_directories
 
 LOCK_POLL = 0.1  # seconds; flock itself cannot be waited for and cancelled
 
@@ -248,7 +248,7 @@ class ArchiveStore:
             stream.write(json.dumps({"version": VERSION, **asdict(record)}, indent=1).encode())
         descriptor = open_directory(self._root, (self.directory.name,))
         try:
-            durability.sync_directories([()], lambda _: descriptor)
+            sync_directories([()], lambda _: descriptor)
         finally:
             os.close(descriptor)
         self._evict(spec.digest)

@@ -1,5 +1,5 @@
-"""A zip's table of contents, entry by entry: `zipfile` makes objects of all at once, 700 bytes an entry (Firefox's
-source has 400,000). What is in an entry is still read, and checked against its checksum, by `zipfile`.
+"""Reads the central directory of a zip entry by entry: `zipfile` keeps an object of 700 bytes for each entry, and
+Firefox's source has 400,000. Contents are still read, and verified by their checksums, by `zipfile`.
 
 Formats: PKWARE's APPNOTE 6.3.10, sections 4.3.12 (central directory), 4.3.14-16 (its end), 4.5.3 (zip64).
 """
@@ -16,22 +16,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from backends.extraction.decoding import damaged
-from backends.extraction.limits import ExtractionLimitError, Limits
+from backends.extraction.limits import ExtractionLimitError, ExtractionLimits, damaged_error
 
 _ENTRY = struct.Struct("<4s6H3L5H2L")
-_LOCAL = 30  # bytes of an entry's own header before its name
+_LOCAL = 30  # bytes of a local header before its name
 _END, _END64, _LOCATOR64 = 22, 56, 20
 _LONGEST_COMMENT = 1 << 16
-_ENTRY_BYTES = 160  # of the table for each entry: 46 and the name, with room for extras
+_ENTRY_BYTES = 160  # per entry of the directory: 46, the name, and room for extra fields
 _PIECE = 1 << 18
-_ELSEWHERE = 0xFFFFFFFF  # the number stands in the zip64 extra
+_IN_ZIP64 = 0xFFFFFFFF  # the number is in the zip64 extra field
 _UTF8 = 0x800
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where the table is, and how many bytes stand before the zip itself (a self-extracting one has some)."""
+class _DirectoryPosition:
+    """Position of the central directory; `before`: bytes before the zip (in a self-extracting one)."""
 
     start: int
     size: int
@@ -39,19 +38,19 @@ class _Place:
 
 
 class ZipDirectory:
-    """The entries of the zip `raw`, in the table's order.
+    """The entries of the zip `raw`, in the order of its central directory.
 
     Raises `ExtractionLimitError`, `BadZipFile` and other `FileError`s.
     """
 
-    def __init__(self, raw: IO[bytes], name: str, limits: Limits) -> None:
+    def __init__(self, raw: IO[bytes], name: str, limits: ExtractionLimits) -> None:
         self._raw = raw
-        self._place = _place(raw, name)
+        self._place = _find_directory(raw, name)
         if self._place.size > max(1 << 16, limits.entries * _ENTRY_BYTES):
             raise ExtractionLimitError(
-                f"{name} was not unpacked: its table of contents is too large.", "It holds too many entries."
+                f"{name} was not extracted: its central directory is too large.", "It has too many entries."
             )
-        # All that is held of each entry: where it begins, to know what may not reach into the next one.
+        # All that is kept of each entry is its offset, to find entries that overlap the next one.
         self._starts = array("Q", sorted(info.header_offset for info in self._entries()))
         empty = io.BytesIO(b"PK\x05\x06" + bytes(18))
         self._reader = zipfile.ZipFile(empty)
@@ -61,7 +60,7 @@ class ZipDirectory:
         return self._entries()
 
     def open(self, info: zipfile.ZipInfo) -> IO[bytes]:
-        """Its contents. Raises `BadZipFile` for one that overlaps the next: so a small zip holds petabytes."""
+        """Its contents. Raises `BadZipFile` if it overlaps the next one, as in zip bombs."""
         following = bisect_right(self._starts, info.header_offset)
         alone = following - bisect_left(self._starts, info.header_offset) == 1
         most = self._starts[following] if following < len(self._starts) else self._place.start
@@ -77,15 +76,15 @@ class ZipDirectory:
                 held = self._raw.read(min(_PIECE, end - at))
             here = 0
             while at + here < end and (len(held) - here >= _ENTRY.size + 3 * 0xFFFF or at + len(held) == end):
-                info, here = _entry(held, here, self._place.before)
+                info, here = _read_entry(held, here, self._place.before)
                 yield info
             if here == 0:
                 raise zipfile.BadZipFile("Truncated central directory")
             at, held = at + here, b""
 
 
-def _entry(held: bytes, at: int, before: int) -> tuple[zipfile.ZipInfo, int]:
-    """The entry at `at`, and where the next one begins."""
+def _read_entry(held: bytes, at: int, before: int) -> tuple[zipfile.ZipInfo, int]:
+    """The entry at `at`, and the position of the next one."""
     if len(held) - at < _ENTRY.size:
         raise zipfile.BadZipFile("Truncated central directory")
     fields = _ENTRY.unpack_from(held, at)
@@ -100,13 +99,13 @@ def _entry(held: bytes, at: int, before: int) -> tuple[zipfile.ZipInfo, int]:
     info = zipfile.ZipInfo(held[at + _ENTRY.size : name_end].decode("utf-8" if flags & _UTF8 else "cp437"))
     info.flag_bits, info.compress_type, info.CRC = flags, method, crc
     info.external_attr = fields[15]
-    info.file_size, info.compress_size, offset = _wide(held[name_end:extra_end], size, packed, fields[16])
+    info.file_size, info.compress_size, offset = _zip64_sizes(held[name_end:extra_end], size, packed, fields[16])
     info.header_offset = offset + before
     return info, end
 
 
-def _wide(extra: bytes, *numbers: int) -> list[int]:
-    """The numbers, those that 32 bits cannot hold from the zip64 extra, where they stand in this order."""
+def _zip64_sizes(extra: bytes, *numbers: int) -> list[int]:
+    """The numbers; those that exceed 32 bits come from the zip64 extra field, where they have the same order."""
     found = list(numbers)
     while len(extra) >= 4:
         kind, length = struct.unpack_from("<HH", extra)
@@ -115,7 +114,7 @@ def _wide(extra: bytes, *numbers: int) -> list[int]:
         if kind == 1:
             wide = extra[4 : 4 + length]
             for place, number in enumerate(found):
-                if number == _ELSEWHERE:
+                if number == _IN_ZIP64:
                     if len(wide) < 8:
                         raise zipfile.BadZipFile("Corrupt zip64 extra field")
                     found[place], wide = int.from_bytes(wide[:8], "little"), wide[8:]
@@ -123,14 +122,14 @@ def _wide(extra: bytes, *numbers: int) -> list[int]:
     return found
 
 
-def _place(raw: IO[bytes], name: str) -> _Place:
+def _find_directory(raw: IO[bytes], name: str) -> _DirectoryPosition:
     length = raw.seek(0, os.SEEK_END)
     first = max(0, length - _LONGEST_COMMENT - _END - _LOCATOR64 - _END64)
     raw.seek(first)
     tail = raw.read()
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) < at + _END:
-        raise damaged(name, "it has no table of contents, so it was probably cut off")
+        raise damaged_error(name, "it has no central directory, so it is probably truncated")
     size, offset = struct.unpack_from("<LL", tail, at + 12)
     end = first + at
     if tail[max(at - _LOCATOR64, 0) : at].startswith(b"PK\x06\x07"):
@@ -142,4 +141,4 @@ def _place(raw: IO[bytes], name: str) -> _Place:
     start = end - size
     if start < 0 or start < offset:
         raise zipfile.BadZipFile("Bad offset for central directory")
-    return _Place(start, size, start - offset)
+    return _DirectoryPosition(start, size, start - offset)

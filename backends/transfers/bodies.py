@@ -1,8 +1,7 @@
-"""How wire bytes become the bytes of the file: content-encoding undone, with its end checked and bombs stopped.
+"""Decodes bodies (Content-Encoding) with a limit against bombs, and recognizes HTML pages sent instead of a file.
 
-Content-Encoding is the dress that a body travels in, so it is always undone, also for a file called ``.gz``: the
-file holds what its name promised before somebody compressed the transfer. A ``.tgz`` stored as itself comes without
-Content-Encoding and stays as it is.
+Content-Encoding belongs to the transfer, so it is always decoded, also for a file called ``.gz``. A ``.tgz`` that is
+stored as such comes without Content-Encoding and stays as it is.
 """
 
 from __future__ import annotations
@@ -14,22 +13,20 @@ from typing import Protocol
 
 from backends.http.errors import HttpError
 
-# deflate reaches 1032:1, so only nested encodings and crafted streams get past this; a size that the server stated
-# is the tighter limit where there is one, and a full disk stops the run.
+# deflate reaches 1032:1 at most, so only crafted streams exceed this. A size given by the server is a tighter limit,
+# and a full disk stops the run.
 BOMB_RATIO = 2000
 BOMB_SLACK = 64 << 20
-PIECE = 1 << 20  # decoded bytes held at a time: a 64 KB chunk can hold 64 MB
-
-
+PIECE = 1 << 20  # decoded bytes in memory at a time: a 64 KB chunk can expand to 64 MB
 _HTML_TYPES = ("text/html", "application/xhtml+xml")
 _HTML_ENDINGS = (".html", ".htm", ".xhtml", ".xht", ".shtml", ".mhtml", ".mht")
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".br")
-# Files of these kinds never begin with a tag of HTML, whatever the server calls them.
+# Files with these extensions never begin with an HTML tag, whatever their content type.
 _NEVER_HTML = (
     ".json", ".jsonl", ".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tzst", ".png", ".jpg", ".gif", ".webp", ".pdf",
     ".whl", ".apk", ".exe", ".dll", ".so", ".parquet", ".sqlite", ".mp4", ".webm", *_PACKED,
 )  # fmt: skip
-HEAD = 1024  # bytes that `begins_as_html` wants to see
+HEAD = 1024  # bytes that `starts_like_html` needs
 _HTML_BEGINNING = re.compile(
     rb"(?:\xef\xbb\xbf)?(?:\s|<!--.*?-->|<\?xml[^>]*\?>)*<(?:!doctype\s+html|html|head|body|title|script|meta|style)\b",
     re.IGNORECASE | re.DOTALL,
@@ -38,33 +35,33 @@ _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 
 
 class BadBodyError(HttpError):
-    """The body arrived and is wrong: not what its headers or the listing promised."""
+    """The body is wrong: it does not match its headers or the listing."""
 
 
-class Decoder(Protocol):
+class BodyDecoder(Protocol):
     def feed(self, chunk: bytes) -> Iterator[bytes]: ...
     def finish(self) -> None:
-        """Raises `BadBodyError` if the stream has not come to its end."""
+        """Raises `BadBodyError` if the stream is incomplete."""
 
 
-def decoder(encoding: str, place: str) -> Decoder | None:
-    """What undoes this Content-Encoding; None for an unencoded body. `place` names the file in a `BadBodyError`."""
+def make_decoder(encoding: str, place: str) -> BodyDecoder | None:
+    """The decoder of this Content-Encoding; None for an unencoded body. `place`: the file's name for errors."""
     layers = [name.strip().lower() for name in encoding.split(",")]
     layers = [name for name in layers if name not in ("", "identity")]
     if not layers:
         return None
     if len(layers) > 1 or layers[0] not in ("gzip", "x-gzip", "deflate"):
-        raise _bad("bad-encoding", f"{place} came with Content-Encoding {encoding[:40]!r}, which is not known here.")
+        raise _bad_body("bad-encoding", f"{place} has the unsupported Content-Encoding {encoding[:40]!r}.")
     return _Deflate(place) if layers[0] == "deflate" else _Gzip(place)
 
 
 class _Gzip:
-    """Gzip of one or several members; zeros after the last one are padding, anything else is an error."""
+    """Gzip with one or more members. Zeros after the last one are padding, anything else is an error."""
 
     def __init__(self, place: str) -> None:
         self._place = place
         self._stream = zlib.decompressobj(31)
-        self._began = False  # whether the current member has got a byte
+        self._began = False  # whether the current member has received a byte
         self._members = 0
         self._padding = False
         self._wire = 0
@@ -85,9 +82,9 @@ class _Gzip:
             try:
                 piece = self._stream.decompress(rest, PIECE)
             except zlib.error as error:
-                raise _bad("bad-encoding", f"{self._place} is not the gzip stream that it claims to be.") from error
+                raise _bad_body("bad-encoding", f"{self._place} is not a valid gzip stream.") from error
             rest = self._stream.unused_data if self._stream.eof else self._stream.unconsumed_tail
-            # It may have taken all input and still hold output, and the end mark, back.
+            # It may have consumed all input and still hold back output and the end mark.
             is_full = len(piece) == PIECE and not self._stream.eof
             if piece:
                 self._decoded += len(piece)
@@ -96,7 +93,7 @@ class _Gzip:
 
     def finish(self) -> None:
         if self._wire and not self._stream.eof and (self._began or not self._members):
-            raise _bad("incomplete", f"{self._place} ends in the middle of its gzip stream.", retryable=True)
+            raise _bad_body("incomplete", f"{self._place} ends within its gzip stream.", retryable=True)
 
     def _next_stream(self) -> zlib._Decompress:
         return zlib.decompressobj(31)
@@ -105,16 +102,16 @@ class _Gzip:
         bare = rest.lstrip(b"\0")
         self._padding = self._padding or len(bare) < len(rest)
         if self._padding and bare:
-            raise _bad("bad-encoding", f"{self._place} has something else after its gzip stream.")
+            raise _bad_body("bad-encoding", f"{self._place} has other data after its gzip stream.")
         return bare
 
     def _check_bomb(self) -> None:
         if self._decoded > BOMB_RATIO * self._wire + BOMB_SLACK:
-            raise _bad("too-large", f"{self._place} decodes to more than {BOMB_RATIO} times what was sent.")
+            raise _bad_body("too-large", f"{self._place} decodes to more than {BOMB_RATIO} times its size.")
 
 
 class _Deflate(_Gzip):
-    """`deflate` is a zlib stream by the standard and a bare one from some servers: the first byte tells."""
+    """`deflate` is a zlib stream by the standard, and a raw one from some servers: the first byte tells."""
 
     def __init__(self, place: str) -> None:
         super().__init__(place)
@@ -127,32 +124,32 @@ class _Deflate(_Gzip):
         yield from super().feed(chunk)
 
     def _next_stream(self) -> zlib._Decompress:
-        raise _bad("bad-encoding", f"{self._place} has something else after its deflate stream.")
+        raise _bad_body("bad-encoding", f"{self._place} has other data after its deflate stream.")
 
 
-def _bad(reason: str, sentence: str, *, retryable: bool = False) -> BadBodyError:
+def _bad_body(reason: str, sentence: str, *, retryable: bool = False) -> BadBodyError:
     return BadBodyError(sentence, reason=reason, retryable=retryable)
 
 
 def is_html(name: str, content_type: str = "") -> bool:
-    """Whether a file is meant to be HTML, by its name and by the type that its listing declares."""
+    """Whether a file is meant to be HTML, by its name and the content type of its listing."""
     lower = name.lower()
     for ending in _PACKED:
         lower = lower.removesuffix(ending)
     return lower.endswith(_HTML_ENDINGS) or _media_type(content_type) in _HTML_TYPES
 
 
-def may_be_page(name: str, response_type: str) -> bool:
-    """Whether a response could be a page about the file instead of the file: a login, an error, a list."""
+def may_be_html_page(name: str, response_type: str) -> bool:
+    """Whether a response could be an HTML page instead of the file: a login, an error, a directory index."""
     return _media_type(response_type) in _HTML_TYPES or name.lower().endswith(_NEVER_HTML)
 
 
-def begins_as_html(head: bytes) -> bool:
+def starts_like_html(head: bytes) -> bool:
     return _HTML_BEGINNING.match(head) is not None
 
 
-def page_instead(place: str, head: bytes) -> BadBodyError:
-    """What is said of an HTML page that came where the file is none."""
+def html_page_error(place: str, head: bytes) -> BadBodyError:
+    """The error for an HTML page that was sent instead of a file."""
     found = _TITLE.search(head)
     title = " ".join(found[1].decode("utf-8", "replace").split()) if found else ""
     return BadBodyError(

@@ -1,16 +1,4 @@
-"""What was downloaded into a directory: one row a file, in OUTPUT/.ciexplore/manifest.sqlite.
-
-Who may write: one process at a time, by an flock on OUTPUT/.ciexplore/lock, held from `Manifest.open` to `close`. The
-kernel lets go of it when a process dies, however it dies, so there are no stale locks. A second run gets a
-`FileError`. Reading needs no lock and, when no writer was killed in between, creates no file.
-
-WAL, because the Transfers pane and a --dry-run read while a run writes. synchronous=FULL: with NORMAL a power cut may
-take back the last transactions, and a file renamed after a forgotten "stored" would look like someone else's. It costs
-one fsync for each transaction, and transactions are one a batch of files, not one a file.
-
-A damaged manifest is set aside (`manifest.sqlite.damaged-N`) when the next run starts; see plan.py for what that means
-for the files already there.
-"""
+"""The manifest of a download directory: one SQLite file with one row per file."""
 
 from __future__ import annotations
 
@@ -25,40 +13,18 @@ from dataclasses import fields
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-import polars as pl
-
 from backends.atomic import SymlinkError, disk_words, is_symlink, open_directory
 from backends.errors import FileError
-from backends.frames.schema import Column, Kind, Schema
 from backends.transfers.names import OWN_DIRECTORY
-from backends.transfers.outputs import PARTS
-from backends.transfers.states import Entry, Outcome, State, Stored
+from backends.transfers.output_directory import PARTS
+from backends.transfers.states import FileResult, ManifestEntry, PendingFile, TransferState
 
 VERSION = 1
 FILE = "manifest.sqlite"
 LOCK = "lock"
-# SQLite opens these by their paths: a link at one of them would be followed.
+# SQLite opens these by path and would follow a symbolic link.
 _OPENED_BY_SQLITE = (FILE, f"{FILE}-wal", f"{FILE}-shm", f"{FILE}-journal")
-MANIFEST_SCHEMA = Schema(
-    key="key",
-    columns=(
-        Column("state", Kind.STATE, "State"),
-        Column("target", Kind.TEXT, "File"),
-        Column("size", Kind.BYTES, "Size"),
-        Column("checked_by", Kind.TEXT, "Verified by"),
-        Column("reason", Kind.TEXT, "Reason"),
-        Column("tries", Kind.COUNT, "Tries"),
-        Column("verified_at", Kind.TIME, "Verified"),
-        Column("detail", Kind.TEXT, "Why", hidden=True),
-        Column("wire", Kind.BYTES, "On the wire", hidden=True),
-        Column("sha256", Kind.ID, "SHA-256", hidden=True),
-        Column("etag", Kind.ID, "ETag", hidden=True, searched=False),
-        Column("first_seen", Kind.TIME, "First seen", hidden=True),
-        Column("url", Kind.TEXT, "URL", hidden=True, searched=False),
-        Column("key", Kind.ID, "Key", hidden=True, searched=False),
-    ),
-)
-_COLUMNS = tuple(field.name for field in fields(Entry))
+_COLUMNS = tuple(field.name for field in fields(ManifestEntry))
 _TABLES = """
 CREATE TABLE IF NOT EXISTS files (
     key TEXT PRIMARY KEY, url TEXT NOT NULL, target TEXT NOT NULL, state TEXT NOT NULL,
@@ -76,11 +42,11 @@ _SECRET_PARAMETERS = frozenset(
 
 
 class DamagedManifestError(FileError):
-    """The manifest is there and cannot be read."""
+    """The manifest exists and cannot be read."""
 
 
 class Manifest:
-    """The record of one output directory; from `read` for looking at, from `open` for a run. Close it after use."""
+    """The manifest of one output directory: `read` opens it read-only, `open` for a run. Close it after use."""
 
     def __init__(self, output: Path, connection: sqlite3.Connection | None, lock: int | None = None) -> None:
         self.output = output
@@ -89,26 +55,26 @@ class Manifest:
 
     @classmethod
     def read(cls, output: Path) -> Manifest:
-        """For planning and the Transfers pane. A directory without a manifest has an empty one."""
+        """Opens it read-only. A directory without a manifest has an empty one."""
         path = output / OWN_DIRECTORY / FILE
         if not (path.is_file() or path.is_symlink()):
             return cls(output, None)
-        with _explained(output, "read"):
+        with _describe_error(output, "read"):
             own = open_directory(output, (OWN_DIRECTORY,))
         try:
             _refuse_links(path.parent, own)
         finally:
             os.close(own)
-        # With nothing in the log the file is all there is, and "immutable" keeps SQLite from creating -wal and -shm.
+        # With an empty log the file is complete, and "immutable" keeps SQLite from creating -wal and -shm.
         wal = path.with_name("manifest.sqlite-wal")
         quiet = not wal.exists() or wal.stat().st_size == 0
         return cls(output, _connect(path, "immutable=1" if quiet else "mode=ro"))
 
     @classmethod
     def open(cls, output: Path) -> Manifest:
-        """For a run: creates what is missing and takes the lock. Raises `FileError` if another run has it."""
+        """Opens it for a run: creates what is missing and locks it. Raises `FileError` if another run has it."""
         directory = output / OWN_DIRECTORY
-        with _explained(output, "write into"):
+        with _describe_error(output, "write into"):
             output.mkdir(parents=True, exist_ok=True)
             os.close(open_directory(output, PARTS, create=True))
             own = open_directory(output, (OWN_DIRECTORY,))
@@ -145,34 +111,26 @@ class Manifest:
 
     @property
     def revision(self) -> int:
-        """Changes with each run, so that a plan can tell whether it is still about this directory."""
+        """Grows with each run, so that a plan knows whether it is outdated."""
         if self._connection is None:
             return 0
         found = self._connection.execute("SELECT max(revision) FROM runs").fetchone()[0]
         return int(found or 0)
 
-    def entries(self) -> dict[str, Entry]:
-        return {entry.key: entry for entry in self._rows()}
-
-    def frame(self) -> pl.DataFrame:
-        """All rows, in `MANIFEST_SCHEMA`, by target."""
-        names = MANIFEST_SCHEMA.polars()
-        rows = [tuple(getattr(entry, name) for name in names) for entry in self._rows()]
-        return MANIFEST_SCHEMA.frame(rows).sort("target")
-
-    def _rows(self) -> Iterator[Entry]:
+    def entries(self) -> dict[str, ManifestEntry]:
+        """All rows by key. Raises `DamagedManifestError`."""
         if self._connection is None:
-            return
+            return {}
         try:
-            for row in self._connection.execute(f"SELECT {_columns(self._connection)} FROM files"):  # noqa: S608
-                yield Entry(*row)
+            rows = self._connection.execute(f"SELECT {_columns(self._connection)} FROM files").fetchall()  # noqa: S608
         except sqlite3.DatabaseError as error:
-            raise _damaged(self.output) from error
+            raise _damaged_error(self.output) from error
+        return {entry.key: entry for entry in (ManifestEntry(*row) for row in rows)}
 
-    # What a run writes. Each is one transaction.
+    # Writes of a run; each is one transaction.
 
-    def begin(self, rows: Iterable[Entry]) -> None:
-        """A new run with these files. What is known of a file that we put there before stays, but for its state."""
+    def begin_run(self, rows: Iterable[ManifestEntry]) -> None:
+        """Records a new run with these files. What is known of a file downloaded before is kept, except its state."""
         now = _now()
         with self._transaction() as connection:
             connection.execute("INSERT INTO runs(began) VALUES (?)", (now,))
@@ -185,20 +143,20 @@ class Manifest:
                 """,
                 (
                     (row.key, without_secrets(row.url), row.target, row.state, row.mtime_ns, row.reason, row.detail,
-                     now, now if row.state == State.UNCHANGED else None)
+                     now, now if row.state == TransferState.UNCHANGED else None)
                     for row in rows
                 ),
             )  # fmt: skip
 
-    def note_parts(self, parts: Iterable[tuple[str, str, str]]) -> None:
-        """(key, strong etag, boot) of parts that are worth resuming."""
+    def record_parts(self, parts: Iterable[tuple[str, str, str]]) -> None:
+        """Records (key, strong etag, boot id) of parts that are worth resuming."""
         with self._transaction() as connection:
             connection.executemany(
                 "UPDATE files SET etag=?, part_boot=? WHERE key=?", ((etag, boot, key) for key, etag, boot in parts)
             )
 
-    def stored(self, files: Iterable[Stored]) -> None:
-        """To be called when the bytes are durable and before the file gets its name."""
+    def record_pending(self, files: Iterable[PendingFile]) -> None:
+        """Call it when the bytes are durable, before the files are renamed into place."""
         with self._transaction() as connection:
             connection.executemany(
                 """UPDATE files SET state='stored', size=?, wire=?, sha256=?, mtime_ns=?, tries=?, checked_by=?
@@ -209,14 +167,14 @@ class Manifest:
                 ),
             )
 
-    def finish(self, outcomes: Iterable[Outcome]) -> None:
-        """To be called when names are durable too."""
+    def record_results(self, results: Iterable[FileResult]) -> None:
+        """Call it when the names are durable too."""
         now = _now()
         with self._transaction() as connection:
             connection.executemany(
                 """UPDATE files SET state=?, reason=?, detail=?, tries=?,
                 verified_at=CASE WHEN ? IN ('verified', 'unchecked') THEN ? ELSE verified_at END WHERE key=?""",
-                ((str(out.state), out.reason, out.detail, out.tries, str(out.state), now, out.key) for out in outcomes),
+                ((str(out.state), out.reason, out.detail, out.tries, str(out.state), now, out.key) for out in results),
             )
 
     @contextlib.contextmanager
@@ -229,29 +187,29 @@ class Manifest:
             if "full" in str(error):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
             raise FileError(
-                f"The record of downloads in {self.output / OWN_DIRECTORY} cannot be written: {error}.",
-                "Check the directory's rights, then try again.",
+                f"The manifest in {self.output / OWN_DIRECTORY} cannot be written: {error}.",
+                "Check the directory's permissions, then try again.",
             ) from error
 
 
 def without_secrets(url: str) -> str:
-    """The URL without user, password, fragment and whatever in its query signs or authorises."""
+    """The URL without user, password, fragment, and query parameters that sign or authorise."""
     try:
         split = urlsplit(url)
         query = parse_qsl(split.query, keep_blank_values=True)
     except ValueError:
         return ""
-    kept = [
+    harmless = [
         (name, value)
         for name, value in query
         if name.lower() not in _SECRET_PARAMETERS and not name.lower().startswith(("x-amz-", "x-goog-"))
     ]
-    cleaned = urlunsplit((split.scheme, split.netloc.rpartition("@")[2], split.path, urlencode(kept), ""))
+    cleaned = urlunsplit((split.scheme, split.netloc.rpartition("@")[2], split.path, urlencode(harmless), ""))
     return quote(cleaned, safe="%/:?#[]@!$&'()*+,;=~", errors="replace")
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection | None:
-    """None if there is nothing in it yet: its first run was killed in its first moment."""
+    """None if it is still empty: its first run was killed at once."""
     uri = f"{path.absolute().as_uri()}?{mode}"
     connection = None
     try:
@@ -265,7 +223,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection | None:
                 f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; BEGIN IMMEDIATE; {_TABLES}"
                 f"PRAGMA user_version={VERSION}; COMMIT;"
             )
-            if "''" in _columns(connection):  # made before there was the column
+            if "''" in _columns(connection):  # created before this column existed
                 connection.execute("ALTER TABLE files ADD COLUMN checked_by TEXT NOT NULL DEFAULT ''")
         elif version == 0:
             connection.close()
@@ -276,28 +234,28 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection | None:
         if connection is not None:
             connection.close()
         if "no such" in str(error):
-            raise _damaged(path.parent.parent) from error
+            raise _damaged_error(path.parent.parent) from error
         raise FileError(f"{path} cannot be opened: {error}.", "Check the directory's permissions.") from error
     except sqlite3.DatabaseError as error:
         if connection is not None:
             connection.close()
-        raise _damaged(path.parent.parent) from error
+        raise _damaged_error(path.parent.parent) from error
     if damage != "ok":
         connection.close()
-        raise _damaged(path.parent.parent)
+        raise _damaged_error(path.parent.parent)
     return connection
 
 
 def _columns(connection: sqlite3.Connection) -> str:
-    """What to select for an `Entry`; "''" stands for a column that earlier versions did not have."""
+    """The columns of a `ManifestEntry`; "''" replaces one that earlier versions did not have."""
     known = {row[1] for row in connection.execute("PRAGMA table_info(files)")}
     return ", ".join("''" if name == "checked_by" and name not in known else name for name in _COLUMNS)
 
 
-def _damaged(output: Path) -> DamagedManifestError:
+def _damaged_error(output: Path) -> DamagedManifestError:
     return DamagedManifestError(
-        f"The record of earlier downloads in {output / OWN_DIRECTORY} is damaged.",
-        "The next run sets it aside and fetches again what it cannot recognise.",
+        f"The manifest in {output / OWN_DIRECTORY} is damaged.",
+        "The next run moves it aside and downloads again what it cannot recognize.",
     )
 
 
@@ -333,17 +291,15 @@ def _take_lock(own: int, output: Path) -> int:
 
 
 @contextlib.contextmanager
-def _explained(output: Path, what: str) -> Iterator[None]:
+def _describe_error(output: Path, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise FileError(
-            f"Cannot {what} {output}: {disk_words(error, output)}.", "Choose another directory, or change its rights."
+            f"Cannot {what} {output}: {disk_words(error, output)}.",
+            "Choose another directory, or check its permissions.",
         ) from error
 
 
 def _now() -> int:
     return int(time.time() * 1000)
-
-
-__all__ = ["MANIFEST_SCHEMA", "DamagedManifestError", "Entry", "Manifest", "State", "without_secrets"]

@@ -1,14 +1,14 @@
-"""Where each remote file goes below the output directory: every name made safe, and no two files in each other's way.
+"""Assigns a target path to each remote file: all names are safe, and no two files collide.
 
 Rules, in order:
 - one element of `RemoteFile.parts` becomes one directory or file name: a "/" inside a task name becomes "_";
-- characters that some file system or terminal misreads become "_" (controls, bidi and other invisible ones, lone
+- characters that some file system or terminal misinterprets become "_" (controls, bidi and other invisible ones, lone
   surrogates, ``\\ : * ? " < > |``); so do trailing dots and spaces; Windows' device names get a leading "_"; an empty
-  element (a doubled slash) becomes "_", so it stays apart from its single-slash twin; Unicode is NFC;
-- names longer than `NAME_BYTES` keep their beginning and extension around a hash of the whole;
-- what would collide on a case-insensitive or normalising disk, or be a file where another needs a directory, gets
-  "~" and a hash of its own spelling. All of a colliding group do (but a single directory keeps its name), so the
-  result does not depend on the order of the input;
+  element (a doubled slash) becomes "_", so it differs from a single slash; Unicode is NFC;
+- names longer than `NAME_BYTES` keep their beginning and extension around a hash of the full name;
+- names that would collide on a case-insensitive or normalizing disk, or a file where another needs a directory, get
+  "~" and a hash of their own spelling. All names of a colliding group do (except a single directory), so the result
+  does not depend on the order of the input;
 - a file that got a target in an earlier run keeps it: `taken`.
 """
 
@@ -28,10 +28,10 @@ PATH_BYTES = 700
 DEPTH = 64
 OWN_DIRECTORY = ".ciexplore"
 
-_HASH_CHARS = (0, 10, 32)  # by level: 10 is enough by chance, 32 (160 bits) also against someone who tries
+_HASH_CHARS = (0, 10, 32)  # by level: 10 suffice against chance, 32 (128 bits) against an attacker
 _UNSAFE = frozenset('/\\:*?"<>|')
-_PLAIN = re.compile(r"""[ !#-)+-.0-9;=@-[\]-{}~]+""")  # ASCII without them, which nearly all names are
-_REPEATED = 1 << 13  # the names of 10,000 files are mostly the same few: "public", "logs", "live.log"
+_PLAIN = re.compile(r"""[ !#-)+-.0-9;=@-[\]-{}~]+""")  # safe ASCII, as nearly all names are
+_REPEATED = 1 << 13  # cached names: those of 10,000 files are mostly the same few ("public", "live.log")
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _DEVICES = frozenset(
     ["con", "prn", "aux", "nul", "conin$", "conout$"]
@@ -43,37 +43,37 @@ Target = tuple[str, ...]
 
 @functools.lru_cache(_REPEATED)
 def safe_name(raw: str) -> str:
-    """One element made a name that every file system takes; equal input gives equal output, but not the reverse."""
+    """A name that every file system accepts; different elements may give the same name."""
     text = raw if _PLAIN.fullmatch(raw) else _without_unsafe(raw)
-    kept = text.rstrip(". ")
-    text = kept + "_" * (len(text) - len(kept))
+    stripped = text.rstrip(". ")
+    text = stripped + "_" * (len(text) - len(stripped))
     if not text:
         return "_"
     if text.split(".", 1)[0].rstrip(" ").lower() in _DEVICES:
         text = f"_{text}"
     if len(text.encode()) > NAME_BYTES:
-        text = _with_hash(text, _digest(raw)[:10])
+        text = with_hash(text, _digest(raw)[:10])
     return text
 
 
 @functools.lru_cache(_REPEATED)
 def fold(name: str) -> str:
-    """The same for all spellings that some disk takes for one name."""
+    """The same for all spellings that some file system treats as one name."""
     if name.isascii():
         return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 
 def is_safe(target: Sequence[str]) -> bool:
-    """Whether a stored target is one that we could have written: manifests are files and can be edited."""
+    """Whether a recorded target is one that `assign` could have made: manifests can be edited."""
     return bool(target) and fold(target[0]) != OWN_DIRECTORY and all(map(_is_plain_name, target))
 
 
 def assign(
     files: Iterable[tuple[str, tuple[str, ...]]], taken: Mapping[str, Target] | None = None
 ) -> dict[str, Target]:
-    """(key, parts) of each file -> its target. Keys must be unique. `taken`: key -> target of earlier runs."""
-    occupied = _Occupied()
+    """(key, parts) of each file -> key: target. Keys must be unique. `taken`: key -> target of earlier runs."""
+    occupied = _TakenNames()
     old = {key: target for key, target in sorted((taken or {}).items()) if is_safe(target) and occupied.add(target)}
     root = _Directory()
     targets: dict[str, Target] = {}
@@ -81,12 +81,12 @@ def assign(
         if key in old:
             targets[key] = old[key]
             continue
-        *above, name = _bounded(parts or ("",))
+        *above, name = _shorten(parts or ("",))
         directory = root
         for element in above:
             directory = directory.directories.setdefault(element, _Directory())
         directory.files.append((name, key))
-    _settle(root, occupied, targets)
+    _assign_all(root, occupied, targets)
     return targets
 
 
@@ -99,16 +99,16 @@ class _Directory:
 
 
 @dataclass
-class _Occupied:
-    """Names that files of earlier runs hold: folded name -> spelling and, if a directory, what is in it."""
+class _TakenNames:
+    """Names taken by earlier runs: folded name -> spelling and, for a directory, its names."""
 
-    names: dict[str, tuple[str, _Occupied | None]] = field(default_factory=dict)
+    names: dict[str, tuple[str, _TakenNames | None]] = field(default_factory=dict)
 
     def add(self, target: Target) -> bool:
-        """False if the target is in the way of one that is already here: only an edited manifest says so."""
+        """False if the target collides with another one, which only happens in an edited manifest."""
         here = self
         for name in target[:-1]:
-            spelling, below = here.names.setdefault(fold(name), (name, _Occupied()))
+            spelling, below = here.names.setdefault(fold(name), (name, _TakenNames()))
             if below is None or spelling != name:
                 return False
             here = below
@@ -117,7 +117,7 @@ class _Occupied:
 
 @dataclass
 class _Member:
-    """A file or directory that looks for its name; `level` grows until nobody else has the name."""
+    """A file or directory without a final name; `level` (length of its hash) grows until the name is unique."""
 
     raw: str
     identity: str
@@ -133,35 +133,35 @@ class _Member:
         if self.level == len(_HASH_CHARS) - 1:
             return False
         self.level += 1
-        self.name = _with_hash(safe_name(self.raw), _digest(self.identity)[: _HASH_CHARS[self.level]])
+        self.name = with_hash(safe_name(self.raw), _digest(self.identity)[: _HASH_CHARS[self.level]])
         return True
 
 
-def _settle(root: _Directory, occupied: _Occupied, targets: dict[str, Target]) -> None:
-    waiting: list[tuple[_Directory, _Occupied, Target]] = [(root, occupied, ())]
+def _assign_all(root: _Directory, occupied: _TakenNames, targets: dict[str, Target]) -> None:
+    waiting: list[tuple[_Directory, _TakenNames, Target]] = [(root, occupied, ())]
     while waiting:
         directory, held, above = waiting.pop()
         members = [_Member(raw, f"d\0{raw}", below) for raw, below in directory.directories.items()]
         members += [_Member(raw, f"f\0{raw}\0{key}", None, key) for raw, key in directory.files]
-        _separate(members, held, top=not above)
+        _make_distinct(members, held, top=not above)
         for member in members:
             target = (*above, member.name)
             if member.directory is None:
                 targets[member.key] = target
             else:
                 _, below = held.names.get(fold(member.name), ("", None))
-                waiting.append((member.directory, below or _Occupied(), target))
+                waiting.append((member.directory, below or _TakenNames(), target))
 
 
-def _separate(members: list[_Member], held: _Occupied, *, top: bool) -> None:
-    """Grows colliding names until none collide. Ends: each round grows someone, and each grows twice at most."""
+def _make_distinct(members: list[_Member], held: _TakenNames, *, top: bool) -> None:
+    """Lengthens colliding names until none collide: each round lengthens one, and each at most twice."""
     while True:
         groups: dict[str, list[_Member]] = {}
         for member in members:
             groups.setdefault(fold(member.name), []).append(member)
         clashes = []
         for folded, group in groups.items():
-            spared = None if top and folded == OWN_DIRECTORY else _spared(group, held.names.get(folded))
+            spared = None if top and folded == OWN_DIRECTORY else _name_keeper(group, held.names.get(folded))
             taken = folded in held.names or (top and folded == OWN_DIRECTORY)
             if len(group) > 1 or (taken and spared is None):
                 clashes.append((group, spared))
@@ -173,8 +173,8 @@ def _separate(members: list[_Member], held: _Occupied, *, top: bool) -> None:
                 raise AssertionError("two names have one SHA-256")
 
 
-def _spared(group: list[_Member], held: tuple[str, _Occupied | None] | None) -> _Member | None:
-    """The one that keeps its name in a group: its only directory, unless an earlier run's name is in the way."""
+def _name_keeper(group: list[_Member], held: tuple[str, _TakenNames | None] | None) -> _Member | None:
+    """The member of a group that keeps its name: its only directory, unless an earlier run took the name."""
     directories = [member for member in group if member.directory is not None]
     if len(directories) != 1:
         return None
@@ -182,10 +182,10 @@ def _spared(group: list[_Member], held: tuple[str, _Occupied | None] | None) -> 
     return directories[0] if free else None
 
 
-def _bounded(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """The parts, or for a path that is too long or too deep its first directory, a hash of all, and the file name."""
+def _shorten(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """The parts; for a path that is too long or deep: its first directory, a hash, and the file name."""
     if len(parts) <= DEPTH and sum(len(part) + 1 for part in parts) * 4 <= PATH_BYTES:
-        return parts  # cannot be too long, whatever the characters
+        return parts  # cannot be too long in any encoding
     if len(parts) <= DEPTH and sum(len(safe_name(part).encode()) + 1 for part in parts) <= PATH_BYTES:
         return parts
     return (parts[0], f"long-path~{_digest(chr(0).join(parts[:-1]))[:32]}", parts[-1])
@@ -210,15 +210,15 @@ def _is_unsafe(char: str) -> bool:
     return unicodedata.category(char) in _INVISIBLE or ord(char) & 0xFFFE == 0xFFFE
 
 
-def _with_hash(name: str, digest: str) -> str:
-    """name.tar.gz -> name~digest.tar.gz, cut so that the name without this digest stays within NAME_BYTES."""
+def with_hash(name: str, digest: str) -> str:
+    """name.tar.gz -> name~digest.tar.gz, cut so that the name without the digest fits NAME_BYTES."""
     stem, extension = _split_extension(name)
     room = NAME_BYTES - len(extension.encode())
     return f"{stem.encode()[:room].decode(errors='ignore')}~{digest}{extension}"
 
 
 def _split_extension(name: str) -> tuple[str, str]:
-    """Up to two short extensions: ("target", ".tar.bz2"); a leading dot begins no extension."""
+    """Splits off up to two short extensions: ("target", ".tar.bz2"); a leading dot starts no extension."""
     extension = ""
     stem = name
     for _ in range(2):

@@ -1,25 +1,29 @@
-"""How far a transfer is: counts, bytes, rate and time left, from numbers kept up to date file by file.
+"""Progress of a transfer: counts, bytes, rate, remaining time, and the frame of its files.
 
-Nothing here walks all files for a snapshot: with 10,000 of them that would cost the interface 2 ms five times a second.
+The sums are updated file by file: walking 10,000 files for each snapshot would cost the interface 2 ms, five times a
+second.
 """
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import polars as pl
+
 from backends.errors import AppError
-from backends.transfers.items import Item
-from backends.transfers.states import FINAL, State
+from backends.frames.schema import Column, Kind, Schema
+from backends.transfers.states import FINAL_STATES, FileTransfer, TransferState
 
 WINDOW = 5.0  # seconds that the rate looks back
 
 
 @dataclass(frozen=True, slots=True)
-class Active:
-    """A file that bytes arrive for. `size` is None until the server says."""
+class ActiveFile:
+    """A running file. `size` is None while unknown."""
 
     key: str
     name: str
@@ -30,8 +34,8 @@ class Active:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
-    """A host that is asked again only in so many seconds; `reason` is its status, such as 429, or a word."""
+class HostWait:
+    """A host that is not asked for so many seconds; `reason` is its status (429) or a word."""
 
     host: str
     seconds: float
@@ -43,16 +47,15 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class TransferSnapshot:
     """A transfer at one moment.
 
-    `bytes_done` of `bytes_known`: content of the files to fetch, as far as sizes are known; `unknown_sizes` files may
-    add to it. `rate`: bytes a second on the wire, over the last seconds. `eta`: seconds, None if it cannot be told.
-    `problem`: what stopped or paused the whole run, such as a full disk. `waits`: hosts that asked for a pause;
-    files of other hosts go on.
+    `bytes_done` of `bytes_known`: content of the files to fetch whose size is known; `unknown_sizes` counts the
+    others. `rate`: received bytes per second, over the last seconds. `eta`: seconds, None if unknown. `problem`: what
+    stopped or paused the run, e.g. a full disk. `waits`: hosts that asked for a pause; files of other hosts continue.
     """
 
-    counts: Mapping[State, int]
+    counts: Mapping[TransferState, int]
     total: int
     bytes_done: int
     bytes_known: int
@@ -63,24 +66,24 @@ class Snapshot:
     paused: bool
     finished: bool
     problem: AppError | None
-    active: tuple[Active, ...] = field(default=())
-    waits: tuple[Wait, ...] = field(default=())
+    active: tuple[ActiveFile, ...] = field(default=())
+    waits: tuple[HostWait, ...] = field(default=())
 
     @property
-    def done(self) -> int:
-        """Files that have ended, well or not."""
-        return sum(count for state, count in self.counts.items() if state in FINAL)
+    def ended(self) -> int:
+        """Files that have ended, successfully or not."""
+        return sum(count for state, count in self.counts.items() if state in FINAL_STATES)
 
     @property
     def failed(self) -> int:
-        return self.counts.get(State.FAILED, 0)
+        return self.counts.get(TransferState.FAILED, 0)
 
 
-class Progress:
-    """The sums behind a snapshot. The engine calls `moved` under its lock at each change of state."""
+class TransferProgress:
+    """The sums behind a snapshot. Not thread-safe: the transfer calls it under its lock."""
 
-    def __init__(self, items: Iterable[Item]) -> None:
-        self.counts = dict.fromkeys(State, 0)
+    def __init__(self, items: Iterable[FileTransfer]) -> None:
+        self.counts = dict.fromkeys(TransferState, 0)
         self._waiting_known = 0
         self._waiting_unknown = 0
         self._settled = 0
@@ -91,7 +94,7 @@ class Progress:
         self._ended: float | None = None
         for item in items:
             self.counts[item.state] += 1
-            self._waiting(item, 1)
+            self._count_waiting(item, 1)
 
     def begin(self) -> None:
         self._began, self._ended = time.monotonic(), None
@@ -100,33 +103,35 @@ class Progress:
     def end(self) -> None:
         self._ended = time.monotonic()
 
-    def moved(self, item: Item, state: State) -> None:
+    def set_state(self, item: FileTransfer, state: TransferState) -> None:
+        """Changes the state of a file and the sums with it."""
         if item.state is state:
             return
-        self._waiting(item, -1)
-        self._stored(item, -1)
+        self._count_waiting(item, -1)
+        self._count_stored(item, -1)
         self.counts[item.state] -= 1
         item.state = state
         self.counts[state] += 1
-        self._waiting(item, 1)
-        self._stored(item, 1)
+        self._count_waiting(item, 1)
+        self._count_stored(item, 1)
 
-    def received(self, item: Item) -> None:
-        """A try has ended: its bytes count for the rate from now on without the item."""
+    def add_received(self, item: FileTransfer) -> None:
+        """A try has ended: moves its received bytes from the file to the sum."""
         self._wire += item.wire
         item.wire = 0
 
     def snapshot(
         self,
-        running: Iterable[Item],
+        running: Iterable[FileTransfer],
         *,
         paused: bool,
         finished: bool,
         problem: AppError | None,
-        waits: tuple[Wait, ...] = (),
-    ) -> Snapshot:
+        waits: tuple[HostWait, ...] = (),
+    ) -> TransferSnapshot:
         active = tuple(
-            Active(item.key, item.row.path[-1], item.row.target, item.bytes, item.size, item.tries) for item in running
+            ActiveFile(item.key, item.row.path[-1], item.row.target, item.bytes, item.size, item.tries)
+            for item in running
         )
         wire = self._wire + sum(item.wire for item in running)
         done = self._settled + sum(one.bytes for one in active)
@@ -136,7 +141,7 @@ class Progress:
         eta = None if finished or paused else self._eta(known - done, rate)
         now = self._ended if self._ended is not None else time.monotonic()
         elapsed = 0.0 if self._began is None else now - self._began
-        return Snapshot(
+        return TransferSnapshot(
             dict(self.counts), sum(self.counts.values()), done, known, unknown, 0.0 if finished else rate, eta, elapsed,
             paused, finished, problem, active, () if finished else waits,
         )  # fmt: skip
@@ -162,14 +167,58 @@ class Progress:
             left += self._waiting_unknown * self._settled // self._settled_files
         return left / rate
 
-    def _waiting(self, item: Item, sign: int) -> None:
-        if item.state is State.PLANNED:
+    def _count_waiting(self, item: FileTransfer, sign: int) -> None:
+        if item.state is TransferState.PLANNED:
             if item.file.size is None:
                 self._waiting_unknown += sign
             else:
                 self._waiting_known += sign * item.file.size
 
-    def _stored(self, item: Item, sign: int) -> None:
-        if item.state in (State.STORED, State.VERIFIED, State.UNCHECKED):
+    def _count_stored(self, item: FileTransfer, sign: int) -> None:
+        if item.state in (TransferState.STORED, TransferState.VERIFIED, TransferState.UNCHECKED):
             self._settled += sign * item.bytes
             self._settled_files += sign
+
+
+TRANSFER_SCHEMA = Schema(
+    key="key",
+    columns=(
+        Column("state", Kind.STATE, "State"),
+        Column("name", Kind.TEXT, "Name"),
+        Column("bytes", Kind.BYTES, "Done"),
+        Column("size", Kind.BYTES, "Size"),
+        Column("tries", Kind.COUNT, "Tries"),
+        Column("checked_by", Kind.TEXT, "Verified by"),
+        Column("reason", Kind.TEXT, "Reason"),
+        Column("target", Kind.TEXT, "File"),
+        Column("detail", Kind.TEXT, "Why", hidden=True),
+        Column("key", Kind.ID, "Key", hidden=True, searched=False),
+    ),
+)
+
+
+class TransferListing:
+    """The frame of a transfer's files. It reads without a lock: workers write each cell as one value."""
+
+    def __init__(self, items: Sequence[FileTransfer]) -> None:
+        self._items = items
+
+    @functools.cached_property
+    def _fixed(self) -> dict[str, pl.Series]:
+        """The columns that never change: two thirds of the cost."""
+        return {
+            "key": pl.Series("key", [item.key for item in self._items], pl.String),
+            "name": pl.Series("name", [item.row.path[-1] for item in self._items], pl.String),
+            "target": pl.Series("target", [item.row.target for item in self._items], pl.String),
+        }
+
+    def frame(self) -> pl.DataFrame:
+        """All files in `TRANSFER_SCHEMA`."""
+        columns = [
+            self._fixed[name] if name in self._fixed else self._read_column(name, dtype)
+            for name, dtype in TRANSFER_SCHEMA.polars().items()
+        ]
+        return pl.DataFrame(columns)
+
+    def _read_column(self, name: str, dtype: pl.DataType) -> pl.Series:
+        return pl.Series(name, [getattr(item, name) for item in self._items], dtype)

@@ -1,7 +1,7 @@
-"""A downloaded directory read again and compared with its record, without any server.
+"""Verifies a downloaded directory against its manifest, without network.
 
-Every file that a download has put there is read and its SHA-256 compared. Links are never followed: where one stands,
-the file counts as changed.
+Every downloaded file is read and its SHA-256 compared. Links are never followed: a file that was replaced by one
+counts as changed.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from backends.errors import FileError, UsageError
 from backends.frames.schema import Column, Kind, Schema
 from backends.transfers.manifest import FILE, Manifest
 from backends.transfers.names import OWN_DIRECTORY, is_safe
-from backends.transfers.states import NOTHING, Entry, State
+from backends.transfers.states import NOTHING, ManifestEntry, TransferState
 
-VERIFICATION = Schema(
+VERIFICATION_SCHEMA = Schema(
     (
-        Column("state", Kind.STATE, "State"),
-        Column("target", Kind.TEXT, "File", keeps_end=True),
-        Column("size", Kind.BYTES, "Size", "B"),
-        Column("recorded_size", Kind.BYTES, "Recorded", "B"),
-        Column("checked_by", Kind.TEXT, "Verified by"),
-        Column("why", Kind.TEXT, "Why"),
-        Column("sha256", Kind.ID, "SHA-256", hidden=True),
-        Column("recorded_sha256", Kind.ID, "Recorded SHA-256", hidden=True),
+        Column("state", Kind.STATE, "State", get="state"),
+        Column("target", Kind.TEXT, "File", keeps_end=True, get="target"),
+        Column("size", Kind.BYTES, "Size", "B", get="size"),
+        Column("recorded_size", Kind.BYTES, "Recorded", "B", get="recorded_size"),
+        Column("checked_by", Kind.TEXT, "Verified by", get="checked_by"),
+        Column("why", Kind.TEXT, "Why", get="why"),
+        Column("sha256", Kind.ID, "SHA-256", hidden=True, get="sha256"),
+        Column("recorded_sha256", Kind.ID, "Recorded SHA-256", hidden=True, get="recorded_sha256"),
     ),
     key="target",
 )
@@ -42,29 +42,43 @@ _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 Progress = Callable[[int, int, int], None]  # files done, files in all, bytes read
 
 
-class Finding(StrEnum):
+class FileCheck(StrEnum):
     UNCHANGED = "unchanged"
-    UNCHECKED = "unchecked"  # as recorded, but neither a digest nor a length had confirmed it
+    UNCHECKED = "unchecked"  # as recorded, but neither a digest nor a length verified the download
     CHANGED = "changed"
     MISSING = "missing"
     EXTRA = "extra"
 
 
-DIFFERENCES = (Finding.CHANGED, Finding.MISSING, Finding.EXTRA)
+@dataclass(frozen=True, slots=True)
+class VerifiedFile:
+    """One row of a verification: a file on the disk, and as it is recorded in the manifest."""
+
+    state: FileCheck
+    target: str
+    size: int | None
+    recorded_size: int | None = None
+    checked_by: str = ""
+    why: str = ""
+    sha256: str = ""
+    recorded_sha256: str = ""
+
+
+DIFFERENCES = (FileCheck.CHANGED, FileCheck.MISSING, FileCheck.EXTRA)
 
 
 @dataclass
 class Verification:
-    """`frame` in the schema `VERIFICATION`, by target. `absent`: files that the record itself says never arrived."""
+    """`frame` in `VERIFICATION_SCHEMA`, by target. `absent`: files that never arrived, according to the manifest."""
 
     frame: pl.DataFrame
-    counts: dict[Finding, int] = field(default_factory=dict)
+    counts: dict[FileCheck, int] = field(default_factory=dict)
     absent: int = 0
     bytes: int = 0
 
     @property
     def is_right(self) -> bool:
-        return not any(self.counts.get(finding) for finding in DIFFERENCES)
+        return not any(self.counts.get(check) for check in DIFFERENCES)
 
 
 def verify_directory(
@@ -73,39 +87,40 @@ def verify_directory(
     progress: Progress | None = None,
     *,
     extra: bool = False,
-    made: Collection[str] = (),
+    derived: Collection[str] = (),
 ) -> Verification:
-    """Reads every recorded file; with `extra` also lists what is there and not in the record.
+    """Reads every downloaded file; with `extra` also lists files that are not in the manifest.
 
-    `made`: files and directories that are known to be made of downloads, and so are not extra.
-
-    Raises `UsageError` where there is no record, `FileError`, `OperationCancelledError`.
+    `derived`: paths made from downloads (extracted archives), which are not extra. Raises `UsageError` if there is no
+    manifest, `FileError`, `OperationCancelledError`.
     """
     if not os.path.lexists(output / OWN_DIRECTORY / FILE):
         raise UsageError(
-            f"{output} has no record of downloads.", "Name the directory that was given to a download with --output."
+            f"{output} has no manifest of downloads.", "Give the directory that a download had as --output."
         )
     with Manifest.read(output) as manifest:
         entries = sorted(manifest.entries().values(), key=lambda one: one.target)
-    arrived = [one for one in entries if one.sha256 and (one.verified_at is not None or one.state == State.STORED)]
-    absent = len(entries) - len(arrived) - sum(one.state == State.SKIPPED for one in entries)
-    rows: list[tuple[object, ...]] = []
-    reader = _Reader(output, cancel, lambda read: progress and progress(len(rows), len(arrived), read))
+    arrived = [
+        one for one in entries if one.sha256 and (one.verified_at is not None or one.state == TransferState.STORED)
+    ]
+    absent = len(entries) - len(arrived) - sum(one.state == TransferState.SKIPPED for one in entries)
+    rows: list[VerifiedFile] = []
+    reader = _FileReader(output, cancel, lambda read: progress and progress(len(rows), len(arrived), read))
     try:
         for entry in arrived:
             rows.append(reader.compare(entry))
     finally:
         reader.close()
     if extra:
-        known = {entry.target for entry in entries} | set(made)
-        rows += [(str(Finding.EXTRA), name, size, None, "", "", "", "") for name, size in _extra(output, known, cancel)]
-    frame = VERIFICATION.frame(rows).sort("target", "state")
-    counts = {finding: sum(row[0] == finding for row in rows) for finding in Finding}
+        known = {entry.target for entry in entries} | set(derived)
+        rows += [VerifiedFile(FileCheck.EXTRA, name, size) for name, size in _extra(output, known, cancel)]
+    frame = VERIFICATION_SCHEMA.build(rows).sort("target", "state")
+    counts = {check: sum(row.state == check for row in rows) for check in FileCheck}
     return Verification(frame, counts, absent, reader.bytes)
 
 
-class _Reader:
-    """Opens files below a directory without following a link; the directory opened last stays open."""
+class _FileReader:
+    """Reads files below a directory without following links; keeps the last directory open."""
 
     def __init__(self, output: Path, cancel: CancelToken, progress: Callable[[int], object]) -> None:
         self._output = output
@@ -120,42 +135,41 @@ class _Reader:
             os.close(self._descriptor)
         self._descriptor, self._above = -1, None
 
-    def compare(self, entry: Entry) -> tuple[object, ...]:
+    def compare(self, entry: ManifestEntry) -> VerifiedFile:
         self._cancel.check()
         self._progress(self.bytes)
-        finding, why, size, sha256 = self._look(entry)
-        return (
-            str(finding), entry.target, size, entry.size, entry.checked_by, why, sha256, entry.sha256,
-        )  # fmt: skip
+        check, why, size, sha256 = self._check(entry)
+        return VerifiedFile(check, entry.target, size, entry.size, entry.checked_by, why, sha256, entry.sha256)
 
-    def _look(self, entry: Entry) -> tuple[Finding, str, int | None, str]:
+    def _check(self, entry: ManifestEntry) -> tuple[FileCheck, str, int | None, str]:
         parts = tuple(entry.target.split("/"))
-        if not is_safe(parts):  # the record is a file and can be edited
-            return Finding.MISSING, "its recorded place is not below the directory", None, ""
+        if not is_safe(parts):  # the manifest can be edited
+            return FileCheck.MISSING, "its recorded path is not below the directory", None, ""
         try:
             descriptor = os.open(parts[-1], _OPEN_FILE, dir_fd=self._directory(parts[:-1]))
         except FileNotFoundError:
-            return Finding.MISSING, "the download was interrupted" if entry.state == State.STORED else "", None, ""
-        except (SymlinkError, BlockedPathError) as problem:
-            return Finding.CHANGED, problem.sentence, None, ""
+            why = "the download was interrupted" if entry.state == TransferState.STORED else ""
+            return FileCheck.MISSING, why, None, ""
+        except (SymlinkError, BlockedPathError) as error:
+            return FileCheck.CHANGED, error.sentence, None, ""
         except OSError as error:
             path = self._output.joinpath(*parts)
-            words = "a symbolic link is there" if path.is_symlink() else f"cannot be read: {disk_words(error, path)}"
-            return Finding.CHANGED, words, None, ""
+            words = "it is a symbolic link" if path.is_symlink() else f"cannot be read: {disk_words(error, path)}"
+            return FileCheck.CHANGED, words, None, ""
         with os.fdopen(descriptor, "rb", buffering=0) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                return Finding.CHANGED, "it is not a plain file any more", None, ""
+                return FileCheck.CHANGED, "it is not a regular file any more", None, ""
             try:
                 sha256 = self._hash(file.fileno())
             except OSError as error:
                 words = f"cannot be read: {disk_words(error, self._output)}"
-                return Finding.CHANGED, words, status.st_size, ""
+                return FileCheck.CHANGED, words, status.st_size, ""
         if sha256 != entry.sha256:
-            return Finding.CHANGED, "its content is another one than recorded", status.st_size, sha256
+            return FileCheck.CHANGED, "its content differs from the manifest", status.st_size, sha256
         if entry.checked_by == NOTHING:
-            return Finding.UNCHECKED, "it came without a length and without a digest", status.st_size, sha256
-        return Finding.UNCHANGED, "", status.st_size, sha256
+            return FileCheck.UNCHECKED, "it arrived without a length or digest", status.st_size, sha256
+        return FileCheck.UNCHANGED, "", status.st_size, sha256
 
     def _directory(self, above: tuple[str, ...]) -> int:
         if above != self._above:
@@ -175,7 +189,7 @@ class _Reader:
 
 
 def _extra(output: Path, known: set[str], cancel: CancelToken) -> Iterator[tuple[str, int | None]]:
-    """What is there beside the recorded files; links are named and not followed."""
+    """Files that are not recorded (name, bytes); links are listed and not followed."""
     waiting: list[tuple[str, ...]] = [()]
     while waiting:
         cancel.check()
@@ -191,7 +205,7 @@ def _extra(output: Path, known: set[str], cancel: CancelToken) -> Iterator[tuple
                         waiting.append((*above, one.name))
                     else:
                         is_file = one.is_file(follow_symlinks=False)
-                        name = target.encode("utf-8", "replace").decode()
+                        name = target.encode("utf-8", "backslashreplace").decode()
                         yield name, one.stat(follow_symlinks=False).st_size if is_file else None
         except OSError as error:
             path = output.joinpath(*above)

@@ -208,13 +208,13 @@ def test_no_note_about_a_file_is_left_out_in_silence(
     site: Site, runner: Runner, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Of 27 files whose digests are not the ones that the server named, 20 are listed and 7 counted."""
-    from tui.commands.download import _told
+    from tui.commands.download import _print_result
 
     files = [file(site, f"/{number}") for number in range(27)]
     for one in files:
         site.add(one.key, b"content", digest=f"sha-256={base64.b64encode(bytes(32)).decode()}")
     transfer = runner.start(*files)
     assert transfer.wait(30)
-    assert _told(transfer, runner.output, interrupted=False) == 0
+    assert _print_result(transfer, runner.output, interrupted=False) == 0
     told = capsys.readouterr().err
     assert told.count("note: ") == 20 and "7 more such notes" in told

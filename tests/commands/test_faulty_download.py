@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from backends.demo import DemoOptions, DemoServer, expected_sha256, locators
-from backends.extraction import is_archive
+from backends.extraction.limits import is_archive
 from backends.transfers.manifest import Manifest
-from backends.transfers.states import Entry
+from backends.transfers.states import ManifestEntry
 from tests.commands.calling import Caller
 
 WANTED = ("--match", "*system-info.log", "--match", "*resource-usage.json", "--match", "*.tgz", "--match", "*.zip")
 
 
-def read(output: Path) -> dict[str, Entry]:
+def read(output: Path) -> dict[str, ManifestEntry]:
     with Manifest.read(output) as manifest:
         return manifest.entries()
 

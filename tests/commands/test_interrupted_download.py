@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backends.demo import expected_sha256
 from backends.transfers.manifest import Manifest
-from backends.transfers.states import State
+from backends.transfers.states import TransferState
 from tests.commands.calling import Caller, as_process, ended, started
 from tests.commands.holding import HoldingServer, until
 
@@ -29,7 +29,7 @@ def verified(output: Path) -> set[str]:
         return {
             Path(entry.target).name
             for entry in manifest.entries().values()
-            if entry.state in (State.VERIFIED, State.UNCHANGED)
+            if entry.state in (TransferState.VERIFIED, TransferState.UNCHANGED)
         }
 
 

@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import os
+import shutil
 import stat
 import tarfile
 import warnings
@@ -16,11 +17,16 @@ from typing import Any
 
 import zstandard
 
+from backends.atomic import DirectoryTree
+from backends.cancel import CancelToken
+from backends.extraction.extractor import ExtractionResult, extract_into
+from backends.extraction.limits import ExtractionLimits
+
 COMPRESS = {
     "tar": bytes,
     "tar.gz": gzip.compress,
-    "tar.bz2": bz2.compress,
-    "tar.xz": lzma.compress,
+    "tar.bz2": lambda raw: bz2.compress(raw, 1),
+    "tar.xz": lambda raw: lzma.compress(raw, preset=0),
     "tar.zst": zstandard.ZstdCompressor().compress,
 }
 FORMS = ["zip", *COMPRESS]
@@ -63,8 +69,23 @@ def zipped(*members: tuple[str, Any], method: int = zipfile.ZIP_DEFLATED) -> byt
     return raw.getvalue()
 
 
-def made(form: str, *members: tuple[str, Any]) -> bytes:
+def make_archive(form: str, *members: tuple[str, Any]) -> bytes:
     return zipped(*members) if form == "zip" else COMPRESS[form](tarred(*members))
+
+
+def extract(
+    archive: Path, target: Path, *, limits: ExtractionLimits | None = None, cancel: CancelToken | None = None
+) -> ExtractionResult:
+    """Extracts into the new directory `target` and removes it after a failure, as `extract_downloads` does."""
+    target.mkdir(parents=True)
+    tree = DirectoryTree(target)
+    try:
+        return extract_into(archive, tree, limits=limits, cancel=cancel)
+    except BaseException:
+        shutil.rmtree(target)
+        raise
+    finally:
+        tree.close()
 
 
 Tree = dict[str, tuple[Any, ...]]

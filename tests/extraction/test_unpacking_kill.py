@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from backends.cancel import CancelToken
-from backends.extraction.downloads import unpack_downloads
+from backends.extraction.extractor import extract_downloads
 from tests.crash_injection import KilledRuns
 from tests.extraction.test_unpacked_downloads import downloaded, zipped
 
 CODE = """
 from pathlib import Path
 from backends.cancel import CancelToken
-from backends.extraction.downloads import extract_downloads
+from backends.extraction.extractor import extract_downloads
 def run(output):
     told = extract_downloads(Path(output), None, CancelToken())
     assert not told.problems, told.problems
@@ -51,12 +51,12 @@ def test_unpacking_killed_at_any_step_is_completed_by_the_next_run_with_the_newe
         names = ("a.zip", "b.zip")
         if has_older:
             downloaded(output, dict.fromkeys(names, OLD), digest="old")
-            assert unpack_downloads(output, None, CancelToken()).unpacked == 2
+            assert extract_downloads(output, None, CancelToken()).unpacked == 2
         downloaded(output, dict.fromkeys(names, NEW), digest="new")
         killed = run_killed(str(output), step=step)
         for name in names:
             assert tree(output, f"{name}.unpacked") in ([old, new, {}] if has_older else [new, {}]), step
-        told = unpack_downloads(output, None, CancelToken())
+        told = extract_downloads(output, None, CancelToken())
         assert told.problems == [] and told.unpacked + told.kept == 2, (step, told)
         assert [tree(output, f"{name}.unpacked") for name in names] == [new, new], step
         assert hidden(output) == [], step
@@ -78,6 +78,6 @@ def test_a_tree_of_the_user_is_not_taken_for_the_one_that_was_about_to_be_named(
             break
     (tmp_path / "a.zip.unpacked").mkdir()
     (tmp_path / "a.zip.unpacked" / "mine").write_text("mine")
-    told = unpack_downloads(tmp_path, None, CancelToken())
-    assert told.unpacked == 0 and "not from here" in told.problems[0][1]
+    told = extract_downloads(tmp_path, None, CancelToken())
+    assert told.unpacked == 0 and "not created by ciexplore" in told.problems[0][1]
     assert tree(tmp_path, "a.zip.unpacked") == {"mine": "mine"}

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backends.extraction.limits import Limits
+from backends.extraction.limits import ExtractionLimits
 from backends.extraction.zip_directory import ZipDirectory
 
-LIMITS = Limits(entries=1_000_000)
+LIMITS = ExtractionLimits(entries=1_000_000)
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=40)
 
 
@@ -29,7 +29,7 @@ def packed(members: list[tuple[str, bytes]], method: int = zipfile.ZIP_DEFLATED,
     return target.getvalue()
 
 
-def found(content: bytes) -> list[tuple[str, int, int, bytes]]:
+def read_names(content: bytes) -> list[tuple[str, int, int, bytes]]:
     directory = ZipDirectory(io.BytesIO(content), "x.zip", LIMITS)
     return [(one.filename, one.file_size, one.external_attr, directory.open(one).read()) for one in directory]
 
@@ -51,12 +51,12 @@ def test_it_finds_what_zipfile_finds(
         content = before + packed(members, method, comment)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         wanted = [(one.filename, one.file_size, one.external_attr, archive.read(one)) for one in archive.infolist()]
-    assert found(content) == wanted
+    assert read_names(content) == wanted
 
 
 def test_a_table_longer_than_one_piece_is_read_whole() -> None:
     members = [(f"{'d' * 200}/{number}", b"") for number in range(5_000)]
-    assert [name for name, *_ in found(packed(members, zipfile.ZIP_STORED))] == [name for name, _ in members]
+    assert [name for name, *_ in read_names(packed(members, zipfile.ZIP_STORED))] == [name for name, _ in members]
 
 
 @pytest.mark.parametrize("place", ["same", "inside"])
@@ -69,7 +69,7 @@ def test_entries_that_share_bytes_are_refused(place: str) -> None:
     else:
         struct.pack_into("<L", content, second + 42, 100)
     with pytest.raises(zipfile.BadZipFile, match="Overlapped"):
-        found(bytes(content))
+        read_names(bytes(content))
 
 
 @pytest.mark.parametrize("cut", [1, 22, 60, 100])
@@ -78,7 +78,7 @@ def test_a_zip_that_was_cut_off_has_no_entries(cut: int) -> None:
     from backends.extraction.limits import DamagedArchiveError
 
     with pytest.raises((zipfile.BadZipFile, DamagedArchiveError)):
-        found(content[:-cut])
+        read_names(content[:-cut])
 
 
 def test_many_entries_take_little_memory(tmp_path: Path) -> None:

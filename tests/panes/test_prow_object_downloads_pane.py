@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.transfers.states import State
+from backends.transfers.states import TransferState
 from tests.driving import running, screen_text, until
 from tests.prow.bucket_server import Bucket, serving
 from tests.prow.making import JOB, NAME, build, snowflake
@@ -28,7 +28,7 @@ async def test_files_of_a_tree_on_this_disk_are_copied(tmp_path: Path, monkeypat
         await until(pilot, lambda: not app.transfers.active)
         await pilot.press("f6")
         await until(pilot, lambda: app.transfers.table.total_count == 2)
-        assert app.transfers.table.frame["state"].unique().to_list() == [State.VERIFIED]
+        assert app.transfers.table.frame["state"].unique().to_list() == [TransferState.VERIFIED]
     copies = [path for path in (tmp_path / "out").rglob("*.json") if ".ciexplore" not in path.parts]
     assert [path.read_bytes() for path in copies] == [(folder / "finished.json").read_bytes()]
 

@@ -20,8 +20,8 @@ from backends.prow.bucket import ObjectDownloader
 from backends.prow.store_s3 import S3Store, open_store
 from backends.resources import read_list
 from backends.session import Session
-from backends.transfers.engine import Transfer
 from backends.transfers.plan import make_plan
+from backends.transfers.transfer import Transfer
 from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, build, opened, snowflake

@@ -20,7 +20,7 @@ from backends.taskcluster.artifact_downloader.placement import PlacementResult, 
 from backends.taskcluster.task_rows import TASKS
 from backends.transfers.files import RemoteFile
 from backends.transfers.manifest import Manifest
-from backends.transfers.states import Entry, Outcome, State, Stored
+from backends.transfers.states import FileResult, ManifestEntry, PendingFile, TransferState
 from tests.crash_injection import KilledRuns
 
 TASK_IDS = ("AAAAAAAAQAAAAAAAAAAAAA", "BBBBBBBBQAAAAAAAAAAAAA")
@@ -61,7 +61,10 @@ def wanted() -> list[PlannedFile]:
 def downloaded(output: Path, word: str) -> None:
     """As a transfer leaves it that fetched these archives, and was the last thing that happened."""
     with Manifest.open(output) as manifest:
-        manifest.begin(Entry(one.file.key, one.file.url, "/".join(one.file.parts), State.PLANNED) for one in wanted())
+        manifest.begin_run(
+            ManifestEntry(one.file.key, one.file.url, "/".join(one.file.parts), TransferState.PLANNED)
+            for one in wanted()
+        )
         for one in wanted():
             path, content = output.joinpath(*one.file.parts), archive(word)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,14 +72,14 @@ def downloaded(output: Path, word: str) -> None:
             mtime = path.with_name("part").stat().st_mtime_ns
             path.with_name("part").rename(path)
             digest = hashlib.sha256(content).hexdigest()
-            manifest.stored([Stored(one.file.key, len(content), len(content), digest, mtime, 1)])
-            manifest.finish([Outcome(one.file.key, State.VERIFIED)])
+            manifest.record_pending([PendingFile(one.file.key, len(content), len(content), digest, mtime, 1)])
+            manifest.record_results([FileResult(one.file.key, TransferState.VERIFIED)])
 
 
 def seen_again(output: Path) -> None:
     """As the next transfer leaves it, which finds all files there: nothing in them says that they are newer."""
     with Manifest.open(output) as manifest:
-        manifest.finish([Outcome(one.file.key, State.UNCHANGED) for one in wanted()])
+        manifest.record_results([FileResult(one.file.key, TransferState.UNCHANGED) for one in wanted()])
 
 
 def placed(output: Path, unzip: bool) -> PlacementResult:

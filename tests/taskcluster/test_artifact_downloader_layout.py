@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,14 +57,13 @@ def tree(run: Path) -> set[str]:
 
 def states(output: Path) -> dict[str, int]:
     with Manifest.read(output) as manifest:
-        counts = manifest.frame()["state"].value_counts()
-    return dict(counts.iter_rows())
+        return dict(Counter(entry.state for entry in manifest.entries().values()))
 
 
 def reasons(output: Path, state: str = "skipped") -> list[str]:
     with Manifest.read(output) as manifest:
-        frame = manifest.frame()
-    return frame.filter(frame["state"] == state)["reason"].to_list()
+        entries = sorted(manifest.entries().values(), key=lambda entry: entry.target)
+    return [entry.reason for entry in entries if entry.state == state]
 
 
 # What the original would do, as the facts describe it, with nothing of ours.

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from backends.http import Http
-from backends.transfers.engine import Transfer
 from backends.transfers.files import RemoteFile
-from backends.transfers.plan import Plan, make_plan
+from backends.transfers.plan import TransferPlan, make_plan
+from backends.transfers.transfer import Transfer
 from tests.transfers.site import Site
 
 
@@ -29,7 +29,7 @@ class Runner:
     http: Http
     transfers: list[Transfer] = field(default_factory=list)
 
-    def plan(self, *files: RemoteFile, **options: bool) -> Plan:
+    def plan(self, *files: RemoteFile, **options: bool) -> TransferPlan:
         return make_plan(files, self.output, **options)  # type: ignore[arg-type]
 
     def start(self, *files: RemoteFile, overwrite: bool = False, rehash: bool = False, **options: object) -> Transfer:

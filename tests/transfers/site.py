@@ -86,7 +86,7 @@ class Handler(BaseHTTPRequestHandler):
         with site.asked:
             site.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
             waiting = site.answers.get(self.path)
-            answer = waiting.pop(0) if waiting else whole
+            answer = waiting.pop(0) if waiting else send_file
             site.asked.notify_all()
         try:
             answer(self)
@@ -115,7 +115,7 @@ def etag(body: bytes) -> str:
     return f'"{hashlib.md5(body).hexdigest()}"'
 
 
-def whole(handler: Handler) -> None:
+def send_file(handler: Handler) -> None:
     """What a good server does, ranges included."""
     if handler.path not in handler.site.bodies:
         handler.send(404, b'{"message": "no such file"}', content_type="application/json")

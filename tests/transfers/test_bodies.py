@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.transfers import bodies
-from backends.transfers.bodies import BadBodyError, decoder
+from backends.transfers.bodies import BadBodyError, make_decoder
 
 
 def decode(encoding: str, wire: bytes, step: int = 7) -> bytes:
-    undo = decoder(encoding, "file")
+    undo = make_decoder(encoding, "file")
     assert undo is not None
     got = b"".join(piece for at in range(0, len(wire), step) for piece in undo.feed(wire[at : at + step]))
     undo.finish()
@@ -71,19 +71,19 @@ def test_both_kinds_of_deflate_are_undone() -> None:
 @pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "compress", "made-up"])
 def test_encoding_that_cannot_be_undone_is_not_stored_as_the_file(encoding: str) -> None:
     with pytest.raises(BadBodyError) as raised:
-        decoder(encoding, "file")
+        make_decoder(encoding, "file")
     assert raised.value.reason == "bad-encoding" and not raised.value.retryable
 
 
 @pytest.mark.parametrize("encoding", ["", "identity", " Identity "])
 def test_plain_body_needs_nothing(encoding: str) -> None:
-    assert decoder(encoding, "file") is None
+    assert make_decoder(encoding, "file") is None
 
 
 def test_bomb_is_stopped_and_never_held_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "BOMB_RATIO", 10)
     monkeypatch.setattr(bodies, "BOMB_SLACK", 4 << 20)
-    undo = decoder("gzip", "file")
+    undo = make_decoder("gzip", "file")
     assert undo is not None
     sizes = []
     with pytest.raises(BadBodyError) as raised:

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from backends.errors import FileError
-from backends.transfers import worker
-from backends.transfers.engine import Transfer
+from backends.transfers import fetch
 from backends.transfers.files import RemoteFile
-from backends.transfers.listing import TRANSFER_SCHEMA
 from backends.transfers.manifest import Manifest
+from backends.transfers.progress import TRANSFER_SCHEMA
 from backends.transfers.recorder import WORTH_RESUMING
-from backends.transfers.states import State
+from backends.transfers.states import TransferState
+from backends.transfers.transfer import Transfer
 from tests.transfers.conftest import Runner, ends, file
-from tests.transfers.site import Site, cut, etag, raw, stall, status, whole
+from tests.transfers.site import Site, cut, etag, raw, send_file, stall, status
 
 VERIFIED = ("verified", "")
 BIG = os.urandom(WORTH_RESUMING) * 3
@@ -83,7 +83,7 @@ def test_file_that_changed_meanwhile_is_fetched_from_the_start(site: Site, runne
 
     def swap(handler: object) -> None:
         site.bodies["/a"] = changed
-        whole(handler)  # type: ignore[arg-type]
+        send_file(handler)  # type: ignore[arg-type]
 
     site.answers["/a"].append(swap)
     assert runner.run(file(site, "/a")) == {"/a": VERIFIED}
@@ -331,11 +331,11 @@ def test_snapshot_and_frame_add_up(site: Site, runner: Runner) -> None:
     site.add("/b", b"b" * 1000)
     transfer = runner.start(file(site, "/a", size=len(BIG)), file(site, "/b", size=1000), file(site, "/c", skip="no"))
     wait_until_active(transfer, WORTH_RESUMING)
-    while transfer.snapshot().counts[State.VERIFIED] != 1:
+    while transfer.snapshot().counts[TransferState.VERIFIED] != 1:
         threading.Event().wait(0.001)
     shot = transfer.snapshot()
     assert (shot.bytes_done, shot.bytes_known, shot.unknown_sizes) == (WORTH_RESUMING + 1000, len(BIG) + 1000, 0)
-    assert shot.rate > 0 and shot.eta is not None and shot.total == 3 and shot.done == 2
+    assert shot.rate > 0 and shot.eta is not None and shot.total == 3 and shot.ended == 2
     assert [(one.key, one.bytes, one.size) for one in shot.active] == [("/a", WORTH_RESUMING, len(BIG))]
     release.set()
     assert transfer.wait(20)
@@ -345,7 +345,7 @@ def test_snapshot_and_frame_add_up(site: Site, runner: Runner) -> None:
 
 
 def test_downloader_that_cannot_be_opened_ends_the_run(site: Site, runner: Runner) -> None:
-    def broken() -> worker.Downloader:
+    def broken() -> fetch.DownloaderProtocol:
         raise RuntimeError("no sockets")
 
     transfer = Transfer(runner.plan(file(site, "/a")), open_downloader=broken)  # type: ignore[arg-type]

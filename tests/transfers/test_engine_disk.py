@@ -9,10 +9,9 @@ import threading
 import pytest
 
 from backends.errors import FileError
-from backends.transfers import worker
-from backends.transfers.engine import Transfer
-from backends.transfers.items import Item
-from backends.transfers.runs import Run
+from backends.transfers import fetch
+from backends.transfers.states import FileTransfer
+from backends.transfers.transfer import Transfer
 from tests.transfers.conftest import Runner, ends, file
 from tests.transfers.site import Site
 
@@ -27,7 +26,7 @@ def fill_disk(monkeypatch: pytest.MonkeyPatch, full: threading.Event) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return write(descriptor, chunk)
 
-    monkeypatch.setattr(worker.os, "write", writing)
+    monkeypatch.setattr(fetch.os, "write", writing)
 
 
 def test_full_disk_stops_the_run_with_one_sentence(site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +80,7 @@ def test_inodes_and_quotas_that_are_used_up_are_not_called_a_full_disk(
         raise OSError(number, os.strerror(number))
 
     blocks = os.statvfs_result((4096, 4096, 1000, 500, 500, 1000, free_inodes, free_inodes, 0, 255))
-    monkeypatch.setattr(worker.os, "write", refuse)
+    monkeypatch.setattr(fetch.os, "write", refuse)
     monkeypatch.setattr(os, "statvfs", lambda _: blocks)
     site.add("/a", b"content")
     transfer = runner.start(file(site, "/a"))
@@ -99,11 +98,11 @@ def test_a_run_that_was_resumed_is_not_paused_by_a_write_that_failed_before(
     files = [file(site, f"/{number}") for number in range(20)]
     for one in files:
         site.add(one.key, b"content")
-    back = Run.back
+    requeue = Transfer.requeue
 
-    def back_and_resumed(run: Transfer, item: Item) -> None:
+    def requeue_and_resume(run: Transfer, item: FileTransfer) -> None:
         """The user makes room and resumes between the failure of a write and what is made of it."""
-        back(run, item)
+        requeue(run, item)
         if not resumed.is_set():
             resumed.set()
             full.clear()
@@ -113,22 +112,22 @@ def test_a_run_that_was_resumed_is_not_paused_by_a_write_that_failed_before(
             again.wait(0.5)
 
     again = threading.Event()
-    take = Run.take
+    take_file = Transfer.take_file
 
-    def taken(run: Transfer, beyond: int) -> Item | None:
-        item = take(run, beyond)
+    def take_and_tell(run: Transfer, prefetch: int) -> FileTransfer | None:
+        item = take_file(run, prefetch)
         if item is not None and resumed.is_set():
             again.set()
         return item
 
-    monkeypatch.setattr(Run, "back", back_and_resumed)
-    monkeypatch.setattr(Run, "take", taken)
+    monkeypatch.setattr(Transfer, "requeue", requeue_and_resume)
+    monkeypatch.setattr(Transfer, "take_file", take_and_tell)
     transfer = runner.start(*files, jobs=4, pause_when_full=True)
     assert transfer.wait(20) and set(ends(transfer).values()) == {VERIFIED}
 
 
 @pytest.mark.parametrize(("is_interactive", "then"), [(True, "then resume"), (False, "start the same download again")])
-@pytest.mark.parametrize(("free_inodes", "room"), [(100, "Free some space"), (0, "Delete files")])
+@pytest.mark.parametrize(("free_inodes", "room"), [(100, "Free disk space"), (0, "Delete files")])
 def test_what_to_do_about_a_full_disk_fits_what_is_full_and_who_is_told(
     site: Site,
     runner: Runner,

@@ -14,12 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from backends.transfers import commit, recorder
+from backends.transfers import recorder
 from backends.transfers.manifest import Manifest
-from backends.transfers.outputs import Output
-from backends.transfers.plan import Action
+from backends.transfers.output_directory import OutputDirectory
 from backends.transfers.recorder import WORTH_RESUMING
-from backends.transfers.states import HERE
+from backends.transfers.states import PRESENT_STATES, PlanAction
 from tests.crash_injection import KilledRuns
 from tests.transfers.conftest import Runner, ends, file
 from tests.transfers.site import Site, stall
@@ -29,10 +28,10 @@ import json, sys
 from pathlib import Path
 from backends.http import Http
 from backends.transfers import recorder
-from backends.transfers.engine import Transfer
+from backends.transfers.transfer import Transfer
 from backends.transfers.files import RemoteFile
 from backends.transfers.plan import make_plan
-recorder.BATCH = 20
+recorder.BATCH_SIZE = 20
 base, paths, output, processes = json.load(sys.stdin)
 files = [RemoteFile(path, base + path, ("group", path.strip("/"))) for path in paths]
 http = Http()
@@ -89,7 +88,7 @@ def test_killed_twice_then_finished_every_file_is_right_and_nothing_verified_cam
         done = verified(runner)
         site.requests.clear()
         rows = runner.plan(*(file(site, path) for path in paths)).rows
-        rest = {row.file.key for row in rows if row.action is not Action.UNCHANGED}
+        rest = {row.file.key for row in rows if row.action is not PlanAction.UNCHANGED}
         assert rest and rest.isdisjoint(done)
     finished = launch(site, runner, paths)
     said, _ = finished.communicate(timeout=60)
@@ -121,7 +120,7 @@ class Killed(BaseException):
     """Stands for the end of the process: nothing after it runs."""
 
 
-@pytest.mark.parametrize("moment", ["sync", "stored", "first put", "last put", "directories", "finish"])
+@pytest.mark.parametrize("moment", ["sync", "record_pending", "first put", "last put", "directories", "record_results"])
 def test_kill_between_any_two_steps_of_a_commit_costs_no_second_fetch(
     site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
@@ -134,9 +133,9 @@ def test_kill_between_any_two_steps_of_a_commit_costs_no_second_fetch(
     def die(*_: object) -> None:
         raise Killed
 
-    put = Output.put
+    put = OutputDirectory.rename_part
 
-    def dying_put(self: Output, *wanted: object) -> None:
+    def dying_put(self: OutputDirectory, *wanted: object) -> None:
         nonlocal puts
         put(self, *wanted)  # type: ignore[arg-type]
         puts += 1
@@ -145,14 +144,14 @@ def test_kill_between_any_two_steps_of_a_commit_costs_no_second_fetch(
 
     with monkeypatch.context() as patched:
         # One batch, so that "the last put" is one; the recorder's thread dies as the process would.
-        patched.setattr(recorder, "LINGER", 30.0)
+        patched.setattr(recorder, "BATCH_DELAY", 30.0)
         patched.setattr("threading.excepthook", lambda *_: None)
         if moment == "sync":
-            patched.setattr(commit.durability, "sync_files", die)
+            patched.setattr(recorder, "sync_files", die)
         elif moment == "directories":
-            patched.setattr(commit.durability, "sync_directories", die)
+            patched.setattr(recorder, "sync_directories", die)
         elif "put" in moment:
-            patched.setattr(Output, "put", dying_put)
+            patched.setattr(OutputDirectory, "rename_part", dying_put)
         else:
             patched.setattr(Manifest, moment, die)
         transfer = runner.start(*files)
@@ -165,7 +164,7 @@ def test_kill_between_any_two_steps_of_a_commit_costs_no_second_fetch(
     assert again.wait(20)
     assert {state for state, _ in ends(again).values()} <= {"verified", "unchanged"}
     assert {runner.read(name) for name in runner.everything()} == set(site.bodies.values())
-    if moment not in ("sync", "stored"):
+    if moment not in ("sync", "record_pending"):
         assert site.requests == [], "recorded as whole, and fetched again"
 
 
@@ -173,7 +172,7 @@ STEPS = """
 from pathlib import Path
 import backends.http.httpx_loader
 from backends.http import Http
-from backends.transfers.engine import Transfer
+from backends.transfers.transfer import Transfer
 from backends.transfers.files import RemoteFile
 from backends.transfers.plan import make_plan
 def run(base, output, size):
@@ -209,7 +208,7 @@ def test_killed_before_any_step_on_the_disk_the_next_run_ends_with_the_newer_fil
             with Manifest.read(output) as manifest:
                 entries = manifest.entries().values()
             digest = hashlib.sha256(new).hexdigest()
-            assert {(one.state in HERE, one.sha256) for one in entries} == {(True, digest)}, step
+            assert {(one.state in PRESENT_STATES, one.sha256) for one in entries} == {(True, digest)}, step
             if not killed:
                 break
             steps += 1

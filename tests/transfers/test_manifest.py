@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from backends.errors import FileError
-from backends.transfers.manifest import MANIFEST_SCHEMA, DamagedManifestError, Manifest, without_secrets
-from backends.transfers.states import Entry, Outcome, State, Stored
+from backends.transfers.manifest import DamagedManifestError, Manifest, without_secrets
+from backends.transfers.states import FileResult, ManifestEntry, PendingFile, TransferState
 
 HOLD = """
 import sys
@@ -23,8 +23,8 @@ sys.stdin.read()
 """
 
 
-def entry(key: str, **fields: object) -> Entry:
-    return Entry(key, f"https://host/{key}", f"d/{key}", State.PLANNED, **fields)  # type: ignore[arg-type]
+def entry(key: str, **fields: object) -> ManifestEntry:
+    return ManifestEntry(key, f"https://host/{key}", f"d/{key}", TransferState.PLANNED, **fields)  # type: ignore[arg-type]
 
 
 def test_second_run_is_told_who_has_the_directory_and_a_killed_one_blocks_nobody(tmp_path: Path) -> None:
@@ -42,25 +42,29 @@ def test_second_run_is_told_who_has_the_directory_and_a_killed_one_blocks_nobody
 
 def test_what_a_run_recorded_is_read_back(tmp_path: Path) -> None:
     with Manifest.open(tmp_path) as manifest:
-        manifest.begin([entry("a"), entry("b")])
-        manifest.stored([Stored("a", 5, 3, "f" * 64, 77, 2)])
-        manifest.finish([Outcome("a", State.VERIFIED, tries=2), Outcome("b", State.FAILED, "http-404", "Gone.", 1)])
+        manifest.begin_run([entry("a"), entry("b")])
+        manifest.record_pending([PendingFile("a", 5, 3, "f" * 64, 77, 2)])
+        manifest.record_results(
+            [
+                FileResult("a", TransferState.VERIFIED, tries=2),
+                FileResult("b", TransferState.FAILED, "http-404", "Gone.", 1),
+            ]
+        )
     with Manifest.read(tmp_path) as manifest:
-        found, frame = manifest.entries(), manifest.frame()
+        found = manifest.entries()
     assert (found["a"].state, found["a"].size, found["a"].sha256, found["a"].mtime_ns) == ("verified", 5, "f" * 64, 77)
     assert found["a"].verified_at is not None and found["b"].verified_at is None
     assert (found["b"].reason, found["b"].detail, found["b"].tries) == ("http-404", "Gone.", 1)
-    assert dict(frame.schema) == MANIFEST_SCHEMA.polars()
-    assert frame["target"].to_list() == ["d/a", "d/b"]
+    assert [one.target for one in found.values()] == ["d/a", "d/b"]
 
 
 def test_new_run_keeps_what_is_known_of_files_put_there_before(tmp_path: Path) -> None:
     with Manifest.open(tmp_path) as manifest:
-        manifest.begin([entry("a")])
-        manifest.stored([Stored("a", 5, 3, "f" * 64, 77, 1)])
-        manifest.finish([Outcome("a", State.VERIFIED)])
+        manifest.begin_run([entry("a")])
+        manifest.record_pending([PendingFile("a", 5, 3, "f" * 64, 77, 1)])
+        manifest.record_results([FileResult("a", TransferState.VERIFIED)])
         first = manifest.revision
-        manifest.begin([entry("a")])
+        manifest.begin_run([entry("a")])
         known = manifest.entries()["a"]
         assert (known.state, known.sha256, known.size, known.mtime_ns) == ("planned", "f" * 64, 5, 77)
         assert known.verified_at is not None and manifest.revision != first
@@ -78,7 +82,7 @@ def test_reading_writes_nothing(tmp_path: Path) -> None:
 
 def test_reader_sees_a_run_that_is_under_way(tmp_path: Path) -> None:
     with Manifest.open(tmp_path) as manifest:
-        manifest.begin([entry("a")])
+        manifest.begin_run([entry("a")])
         with Manifest.read(tmp_path) as other:
             assert set(other.entries()) == {"a"}
 
@@ -120,7 +124,7 @@ def test_manifest_that_turns_read_only_is_a_sentence(tmp_path: Path) -> None:
         assert manifest._connection is not None
         manifest._connection.execute("PRAGMA query_only=ON")
         with pytest.raises(FileError, match="cannot be written"):
-            manifest.begin([entry("a")])
+            manifest.begin_run([entry("a")])
 
 
 @pytest.mark.parametrize("link", [".ciexplore", ".ciexplore/parts", ".ciexplore/manifest.sqlite"])

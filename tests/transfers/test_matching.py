@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backends.transfers.matching import matches
+from backends.transfers.files import matches_globs
 
 NAME = "public/test_info/perfherder-data.json"
 
@@ -29,4 +29,4 @@ NAME = "public/test_info/perfherder-data.json"
     ],
 )
 def test_globs(globs: list[str], found: bool) -> None:
-    assert matches(NAME, globs) is found
+    assert matches_globs(NAME, globs) is found

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from backends.errors import OperationCancelledError
 from backends.http.errors import IncompleteBodyError, NetworkError, NotFoundError, ServerError
-from backends.transfers import recorder, worker
-from backends.transfers.engine import Transfer
+from backends.transfers import fetch, recorder
 from backends.transfers.files import RemoteFile
 from backends.transfers.manifest import Manifest
-from backends.transfers.plan import Action, make_plan
-from backends.transfers.states import FINAL
+from backends.transfers.plan import make_plan
+from backends.transfers.states import FINAL_STATES, PlanAction
+from backends.transfers.transfer import Transfer
 from tests.transfers.conftest import ends
 
 FAULTS = ("", "", "", "cut", "refuse", "500", "404", "lie", "short", "cancel")
@@ -92,19 +92,19 @@ def _split(body: bytes) -> list[bytes]:
 bodies = st.dictionaries(st.sampled_from([f"http://h/{n}" for n in range(8)]), st.binary(max_size=40), min_size=1)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bodies, st.lists(st.lists(st.sampled_from(FAULTS), max_size=30), max_size=3), st.booleans())
 def test_no_fault_puts_wrong_bytes_under_a_final_name_and_a_good_run_completes(
     contents: dict[str, bytes], runs: list[list[str]], several: bool
 ) -> None:
-    files = [RemoteFile(url, url, ("d", url[-1]), len(body)) for url, body in contents.items()]
+    files = [RemoteFile(url, url, ("d", url[-1]), size=len(body)) for url, body in contents.items()]
     with tempfile.TemporaryDirectory() as place:
         output = Path(place) / "out"
         done: set[str] = set()
         for faults in [*runs, []]:
             server = FakeServer(contents, list(faults))
-            worth, at_once = recorder.WORTH_RESUMING, worker.AT_ONCE
-            recorder.WORTH_RESUMING, worker.AT_ONCE = 1, 10 if several else -1
+            worth, at_once = recorder.WORTH_RESUMING, fetch.AT_ONCE
+            recorder.WORTH_RESUMING, fetch.AT_ONCE = 1, 10 if several else -1
             try:
                 plan = make_plan(files, output)
                 transfer = Transfer(
@@ -114,11 +114,11 @@ def test_no_fault_puts_wrong_bytes_under_a_final_name_and_a_good_run_completes(
                 transfer.start()
                 assert transfer.wait(30)
             finally:
-                recorder.WORTH_RESUMING, worker.AT_ONCE = worth, at_once
+                recorder.WORTH_RESUMING, fetch.AT_ONCE = worth, at_once
             found = ends(transfer)
-            assert {row.file.key for row in plan.rows if row.action is Action.UNCHANGED} == done
+            assert {row.file.key for row in plan.rows if row.action is PlanAction.UNCHANGED} == done
             assert done.isdisjoint(server.asked)
-            assert {state for state, _ in found.values()} <= {str(state) for state in FINAL}
+            assert {state for state, _ in found.values()} <= {str(state) for state in FINAL_STATES}
             done = {key for key, (state, _) in found.items() if state in ("verified", "unchanged")}
             on_disk = {path.name: path.read_bytes() for path in (output / "d").glob("*")}
             assert on_disk == {key[-1]: contents[key] for key in done}

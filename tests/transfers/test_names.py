@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from backends.transfers.layouts import default_parts
+from backends.transfers.files import default_parts
 from backends.transfers.names import NAME_BYTES, PATH_BYTES, Target, assign, fold, is_safe, safe_name
 
 HOSTILE = [

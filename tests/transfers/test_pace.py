@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.transfers.concurrency_limiter import JOBS, JOBS_FOR_SMALL, QUIET, ConcurrencyLimiter
+from backends.transfers.worker_pool import JOBS, JOBS_FOR_SMALL, QUIET_TIME, ConcurrencyLimiter
 
 SMALL = [100_000] * 3
 
@@ -18,8 +18,8 @@ class Clock:
 def later(pace: ConcurrencyLimiter, clock: Clock, seconds: float, busy: float = 0.0) -> None:
     for _ in range(int(seconds * 20)):
         clock.now += 0.05
-        if pace.due():
-            pace.look(busy)
+        if pace.is_due():
+            pace.adjust(busy)
 
 
 def test_small_files_get_more_connections_within_a_second_while_latency_is_the_limit() -> None:
@@ -34,28 +34,28 @@ def test_small_files_get_more_connections_within_a_second_while_latency_is_the_l
 
 def test_big_files_and_a_number_that_the_user_chose_do_not_grow() -> None:
     for pace, most in ((ConcurrencyLimiter([200_000_000], None), JOBS), (ConcurrencyLimiter(SMALL, 5), 5)):
-        assert pace.allowed == pace.most == most and not pace.due()
+        assert pace.allowed == pace.most == most and not pace.is_due()
 
 
 def test_server_that_complains_is_asked_less_at_once_and_long() -> None:
     clock = Clock()
     pace = ConcurrencyLimiter(SMALL, 64, clock)
     for _ in range(64):
-        pace.complained()
+        pace.on_overload()
     assert pace.allowed == 32, "64 refusals of one moment are one complaint"
-    later(pace, clock, QUIET - 1)
-    assert pace.allowed == 32 and pace.shrunk
+    later(pace, clock, QUIET_TIME - 1)
+    assert pace.allowed == 32 and pace.is_reduced
     later(pace, clock, 60)
-    assert pace.allowed == 64 and not pace.shrunk, "one broken file must not slow down the rest of ten thousand"
+    assert pace.allowed == 64 and not pace.is_reduced, "one broken file must not slow down the rest of ten thousand"
 
 
 def test_a_server_that_refuses_one_answer_in_ten_is_not_taken_for_an_overloaded_one() -> None:
     pace = ConcurrencyLimiter(SMALL, 64, Clock())
     for number in range(200):
         if number % 10:
-            pace.served()
+            pace.on_success()
         else:
-            assert not pace.complained()
+            assert not pace.on_overload()
     assert pace.allowed == 64
 
 
@@ -66,7 +66,7 @@ def test_there_is_always_at_least_one_and_never_more_than_the_most(most: int, ev
     for what, seconds in events:
         clock.now += seconds
         if what == "complain":
-            pace.complained()
-        elif pace.due():
-            pace.look(0.0)
+            pace.on_overload()
+        elif pace.is_due():
+            pace.adjust(0.0)
         assert 1 <= pace.allowed <= pace.most == most

@@ -8,7 +8,8 @@ import pytest
 from backends.cancel import CancelToken
 from backends.errors import OperationCancelledError
 from backends.transfers.files import RemoteFile
-from backends.transfers.plan import PLAN_SCHEMA, Action, make_plan
+from backends.transfers.plan import make_plan
+from backends.transfers.states import PlanAction
 from tests.transfers.conftest import Runner, file
 from tests.transfers.site import Site
 
@@ -26,14 +27,14 @@ def state(directory: Path) -> dict[str, tuple[int, bytes]]:
 
 def test_planning_writes_nothing_at_all(site: Site, runner: Runner) -> None:
     nowhere = runner.output / "not" / "yet"
-    assert make_plan([remote("a")], nowhere).counts[Action.FETCH] == 1
+    assert make_plan([remote("a")], nowhere).counts[PlanAction.FETCH] == 1
     assert not runner.output.exists()
     site.add("/a", b"x" * 100)
     runner.run(file(site, "/a"))
     before = state(runner.output)
     for rehash in (False, True):
         plan = runner.plan(file(site, "/a"), remote("b"), rehash=rehash)
-        assert plan.tree() and plan.frame.height == 2
+        assert plan.tree() and len(plan.rows) == 2
     assert state(runner.output) == before
 
 
@@ -42,7 +43,7 @@ def test_verified_file_is_unchanged_even_when_only_its_date_moved(site: Site, ru
     runner.run(file(site, "/a"))
     os.utime(runner.output / "group" / "a", ns=(1, 1))
     plan = runner.plan(file(site, "/a"))
-    assert [row.action for row in plan.rows] == [Action.UNCHANGED] and plan.to_fetch == 0
+    assert [row.action for row in plan.rows] == [PlanAction.UNCHANGED] and plan.to_fetch == 0
 
 
 def test_damage_that_keeps_size_and_date_is_found_by_rehash(site: Site, runner: Runner) -> None:
@@ -52,8 +53,8 @@ def test_damage_that_keeps_size_and_date_is_found_by_rehash(site: Site, runner: 
     found = path.stat()
     path.write_bytes(b"CONTENT")
     os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
-    assert runner.plan(file(site, "/a")).rows[0].action is Action.UNCHANGED
-    assert runner.plan(file(site, "/a"), rehash=True).rows[0].action is Action.FETCH
+    assert runner.plan(file(site, "/a")).rows[0].action is PlanAction.UNCHANGED
+    assert runner.plan(file(site, "/a"), rehash=True).rows[0].action is PlanAction.FETCH
 
 
 def test_edit_that_keeps_the_size_is_noticed_by_its_date(site: Site, runner: Runner) -> None:
@@ -107,7 +108,7 @@ def test_what_is_not_ours_is_left_alone(site: Site, runner: Runner, tmp_path: Pa
         else:
             target.symlink_to(outside / "a")
     reason = "symlink" if "link" in kind else "exists"
-    assert runner.plan(file(site, "/a")).rows[0].action is Action.CONFLICT
+    assert runner.plan(file(site, "/a")).rows[0].action is PlanAction.CONFLICT
     assert runner.run(file(site, "/a")) == {"/a": ("failed", reason)}
     assert list(outside.iterdir()) == [] and site.requests == []
     if kind in ("file", "file above"):
@@ -129,16 +130,15 @@ def test_files_of_one_key_are_one_file(runner: Runner) -> None:
         assert [row.file.size for row in plan.rows] == [9]
 
 
-def test_totals_warnings_and_frame_say_what_will_come(runner: Runner) -> None:
+def test_totals_and_warnings_say_what_will_come(runner: Runner) -> None:
     plan = runner.plan(
         remote("a", size=10), remote("b"), remote("c", skip="an error artifact"), remote("d", size=10**18, expires_ms=1)
     )
     assert (plan.to_fetch, plan.bytes_to_fetch, plan.unknown_sizes) == (3, 10**18 + 10, 1)
     assert plan.free is not None
     text = " ".join(plan.warnings)
-    assert "only" in text and "not known" in text and "expiry" in text
-    assert dict(plan.frame.schema) == PLAN_SCHEMA.polars()
-    assert plan.frame.filter(action="skip")["reason"].to_list() == ["an error artifact"]
+    assert "only" in text and "not known" in text and "Expired" in text
+    assert [row.reason for row in plan.rows if row.action is PlanAction.SKIP] == ["an error artifact"]
 
 
 def test_tree_fits_the_screen_and_counts_everything(runner: Runner) -> None:

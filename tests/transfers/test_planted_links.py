@@ -10,8 +10,8 @@ import pytest
 
 from backends.cancel import CancelToken
 from backends.errors import FileError
-from backends.extraction.downloads import unpack_downloads
-from backends.transfers.outputs import part_name
+from backends.extraction.extractor import extract_downloads
+from backends.transfers.output_directory import part_name
 from tests.extraction.test_unpacked_downloads import zipped
 from tests.taskcluster import test_artifact_downloader_killed as layout
 from tests.transfers.conftest import Runner, ends, file
@@ -92,7 +92,7 @@ def test_unpacking_writes_through_no_planted_link_and_says_so(
         moved.rename(runner.output.parent / "was")
     plant(moved, victim.path / leads_to)
     try:
-        told = unpack_downloads(runner.output, None, CancelToken())
+        told = extract_downloads(runner.output, None, CancelToken())
     except FileError as problem:
         assert "symbolic link" in str(problem)
     else:

@@ -14,10 +14,10 @@ import pytest
 
 from backends.errors import FileError
 from backends.http import Http, Identity
-from backends.transfers import processes
-from backends.transfers.engine import Transfer
-from backends.transfers.outputs import Output
+from backends.transfers import worker_pool
+from backends.transfers.output_directory import OutputDirectory
 from backends.transfers.recorder import WORTH_RESUMING
+from backends.transfers.transfer import Transfer
 from tests.transfers.conftest import Runner, ends, file
 from tests.transfers.site import Site, cut, etag, raw, stall, status
 from tests.transfers.test_engine import BIG, MD5, VERIFIED, recorded, wait_until_active
@@ -27,7 +27,7 @@ from tests.transfers.test_kill import kill, launch, verified
 @pytest.fixture(autouse=True)
 def only_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """No threads before the children are up: what these tests see was done by children."""
-    monkeypatch.setattr(processes, "VANGUARD", 0)
+    monkeypatch.setattr(worker_pool, "BOOTSTRAP_THREADS", 0)
 
 
 def start(runner: Runner, *files: object, processes: int = 2, **options: object) -> Transfer:
@@ -171,10 +171,10 @@ def test_killed_child_costs_no_file(site: Site, runner: Runner) -> None:
 def test_children_that_keep_dying_are_replaced_by_threads(
     site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes.sys, "executable", "/bin/false")
+    monkeypatch.setattr(worker_pool.sys, "executable", "/bin/false")
     site.add("/a", b"a")
     assert run(runner, file(site, "/a")) == {"/a": VERIFIED}
-    monkeypatch.setattr(processes.sys, "executable", "/nonexistent")
+    monkeypatch.setattr(worker_pool.sys, "executable", "/nonexistent")
     site.add("/b", b"b")
     assert run(runner, file(site, "/b")) == {"/b": VERIFIED}
 
@@ -190,12 +190,12 @@ def test_children_die_with_the_run_and_the_next_one_waits_for_them(site: Site, r
     os.kill(child, signal.SIGSTOP)
     try:
         kill(running)
-        with Output(runner.output) as output, pytest.raises(FileError, match="still writes"):
-            output.claim(0.05)
+        with OutputDirectory(runner.output) as output, pytest.raises(FileError, match="still writing"):
+            output.lock(0.05)
     finally:
         os.kill(child, signal.SIGCONT)
-    with Output(runner.output) as output:
-        output.claim()  # it has noticed and ended
+    with OutputDirectory(runner.output) as output:
+        output.lock()  # it has noticed and ended
     release.set()
     assert runner.run(file(site, "/a")) == {"/a": VERIFIED} and runner.read("group/a") == BIG
 
@@ -217,13 +217,13 @@ def test_killed_in_the_middle_of_many_then_finished_every_file_is_right(site: Si
 
 def test_full_disk_stops_the_run_with_one_sentence(site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     """The child cannot be patched: its reports are."""
-    said = processes.raised
-    monkeypatch.setattr(processes, "raised", lambda failure: OSError(errno.ENOSPC, "full"))
+    said = worker_pool.make_error
+    monkeypatch.setattr(worker_pool, "make_error", lambda failure: OSError(errno.ENOSPC, "full"))
     files = [file(site, f"/{number}") for number in range(200)]
     transfer = start(runner, *files, jobs=4)
     assert transfer.wait(20) and set(ends(transfer).values()) == {("cancelled", "disk-full")}
     assert isinstance(transfer.snapshot().problem, FileError)
-    monkeypatch.setattr(processes, "raised", said)
+    monkeypatch.setattr(worker_pool, "make_error", said)
     for one in files:
         site.add(one.key, b"content")
     assert set(run(runner, *files).values()) == {VERIFIED}
@@ -235,7 +235,7 @@ def test_overload_brings_fewer_requests_and_no_file_is_lost(site: Site, runner: 
         site.add(one.key, b"content", *([status(429, retry_after="0")] if int(one.key[1:]) < 100 else []))
     transfer = start(runner, *files, processes=1, jobs=16)
     assert transfer.wait(60) and set(ends(transfer).values()) == {VERIFIED}
-    assert transfer.pace.allowed < 16
+    assert transfer.limiter.allowed < 16
 
 
 def test_who_we_are_never_goes_to_another_process() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from backends.transfers import boot_id, processes
+from backends.transfers import output_directory, worker_pool
 from backends.transfers.manifest import Manifest
 from backends.transfers.names import assign, is_safe
-from backends.transfers.plan import Action
+from backends.transfers.states import PlanAction
 from tests.transfers.conftest import Runner, ends, file
 from tests.transfers.site import Handler, Site, stall, status
 from tests.transfers.test_engine import BIG, wait_until_active
@@ -26,8 +26,9 @@ MEGABYTE = 1 << 20
 class Gate:
     """Holds all responses back until so many requests are there at the same time."""
 
-    def __init__(self, wanted: int) -> None:
+    def __init__(self, wanted: int, held_for: float) -> None:
         self._wanted = wanted
+        self._held_for = held_for  # seconds; then a response is sent, so that the next ones can be asked for
         self._changed = threading.Condition()
         self._open = False
         self.most = self._now = 0
@@ -38,7 +39,7 @@ class Gate:
             self.most = max(self.most, self._now)
             self._open = self._open or self._now >= self._wanted
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._open, 20)
+            self._changed.wait_for(lambda: self._open, self._held_for)
             self._now -= 1
         handler.send(200, b"content")
 
@@ -52,27 +53,27 @@ class Gate:
 def test_small_files_are_fetched_64_at_a_time_where_only_waiting_limits(
     site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    monkeypatch.setattr(processes, "VANGUARD", 0)
-    gate = Gate(64)
+    monkeypatch.setattr(worker_pool, "BOOTSTRAP_THREADS", 0)
+    gate = Gate(64, 0.3)
     files = [file(site, f"/{number}", size=7) for number in range(200)]
     for one in files:
         site.add(one.key, b"content", gate)
     settings = runner.http.downloader_settings()
     transfer = runner.start(*files, settings=settings, processes=count)
-    assert transfer.pace.allowed == 16
+    assert transfer.limiter.allowed == 16
     assert transfer.wait(60)
     assert set(ends(transfer).values()) == {("verified", "")}
     assert gate.most == 64
 
 
 def test_big_files_stay_at_16_at_a_time(site: Site, runner: Runner) -> None:
-    gate = Gate(17)
+    gate = Gate(17, 20)
     files = [file(site, f"/{number}", size=3 * MEGABYTE) for number in range(20)]
     for one in files:
         site.add(one.key, b"", gate)
     transfer = runner.start(*files)
     site.wait_for(lambda: len(site.requests) == 16)
-    assert transfer.pace.most == 16
+    assert transfer.limiter.most == 16
     transfer.cancel()
     gate.release()
     assert transfer.wait(20)
@@ -95,12 +96,12 @@ def test_a_part_of_an_earlier_boot_is_only_resumed_if_its_bytes_were_on_the_disk
     transfer.cancel()
     release.set()
     assert transfer.wait(20)
-    monkeypatch.setattr(boot_id, "this_boot", lambda: "this boot")
+    monkeypatch.setattr(output_directory, "current_boot_id", lambda: "this boot")
     with Manifest.open(runner.output) as manifest:
         (entry,) = manifest.entries().values()
-        manifest.note_parts([(entry.key, entry.etag, boot)])
+        manifest.record_parts([(entry.key, entry.etag, boot)])
     ((action, have),) = [(row.action, row.have) for row in runner.plan(file(site, "/a")).rows]
-    assert (action, have) == ((Action.RESUME, 2 * MEGABYTE) if resumed else (Action.FETCH, 0))
+    assert (action, have) == ((PlanAction.RESUME, 2 * MEGABYTE) if resumed else (PlanAction.FETCH, 0))
     assert runner.run(file(site, "/a")) == {"/a": ("verified", "")}
     assert ("range" in site.last("/a")) is resumed
     assert runner.read("group/a") == BIG
@@ -145,8 +146,8 @@ def test_names_of_earlier_runs_leave_room_for_the_longest_hash(length: int) -> N
 def test_a_file_taken_out_while_its_process_dies_is_not_put_back_in_line(
     site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes, "VANGUARD", 0)
-    monkeypatch.setattr(processes.Processes, "_call_back", lambda *_: None)  # the message is lost with the process
+    monkeypatch.setattr(worker_pool, "BOOTSTRAP_THREADS", 0)
+    monkeypatch.setattr(worker_pool.ProcessWorkers, "_recall", lambda *_: None)  # the message is lost with the process
     release = threading.Event()
     site.add("/a", BIG, stall(10, release))
     site.add("/b", b"b")
@@ -165,8 +166,8 @@ def test_a_file_taken_out_while_its_process_dies_is_not_put_back_in_line(
 def test_stopping_while_a_process_dies_ends_the_run(
     site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes, "VANGUARD", 0)
-    monkeypatch.setattr(processes.Processes, "_call_back", lambda *_: None)
+    monkeypatch.setattr(worker_pool, "BOOTSTRAP_THREADS", 0)
+    monkeypatch.setattr(worker_pool.ProcessWorkers, "_recall", lambda *_: None)
     release = threading.Event()
     site.add("/a", BIG, stall(10, release))
     settings = runner.http.downloader_settings()

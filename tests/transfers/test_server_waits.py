@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from backends.transfers.engine import Transfer
-from backends.transfers.progress import Wait
-from backends.transfers.states import State
+from backends.transfers.progress import HostWait
+from backends.transfers.states import TransferState
+from backends.transfers.transfer import Transfer
 from tests.transfers.conftest import Runner, ends, file
 from tests.transfers.site import Site, status
-from tui.commands.download import _line
-from tui.widgets.transfers import format_state_counts
+from tui.commands.download import _progress_line
+from tui.panes.transfers import state_words
 
 BUSY = 40  # files of the server that refuses: more than are asked for at the same time
 
@@ -46,7 +46,7 @@ def test_a_huge_retry_after_holds_back_only_the_files_of_that_server_and_at_most
         site.add(one.key, b"now")
     settings = runner.http.downloader_settings()
     transfer: Transfer = runner.start(*refused, *others, jobs=8, settings=settings, processes=processes)
-    until(lambda: transfer.snapshot().counts[State.VERIFIED] == len(others))
+    until(lambda: transfer.snapshot().counts[TransferState.VERIFIED] == len(others))
     assert {end for key, end in ends(transfer).items() if "busy" not in key} == {("verified", "")}
     assert len(busy.requests) < BUSY, "it is left alone before all of its files were asked for"
     shot = transfer.snapshot()
@@ -54,8 +54,8 @@ def test_a_huge_retry_after_holds_back_only_the_files_of_that_server_and_at_most
     assert busy.base == f"http://{wait.host}"
     assert 60 < wait.seconds <= 120
     assert wait.text.startswith("waiting 1") and wait.text.endswith(f" s for {wait.host} (429)")
-    assert wait.text in _line(lambda: shot)()
-    assert "verified" in format_state_counts(shot)
+    assert wait.text in _progress_line(lambda: shot)()
+    assert "verified" in state_words(shot)
     transfer.cancel()
     assert transfer.wait(20)
     assert transfer.snapshot().waits == ()
@@ -66,8 +66,8 @@ def test_a_wait_ends_and_the_files_come(site: Site, busy: Site, runner: Runner) 
     for one in files:
         busy.add(one.key, b"content", status(429, retry_after="1"))
     site.add("/other", b"content")
-    assert set(runner.run(*files, file(site, "/other"), jobs=16).values()) == {("verified", "")}
+    assert set(runner.run(*files, file(site, "/other"), jobs=16, max_wait=0.05).values()) == {("verified", "")}
 
 
 def test_the_words_name_the_seconds_the_server_and_its_answer() -> None:
-    assert Wait("ci.example:8080", 119.6, "429").text == "waiting 120 s for ci.example:8080 (429)"
+    assert HostWait("ci.example:8080", 119.6, "429").text == "waiting 120 s for ci.example:8080 (429)"

@@ -9,6 +9,7 @@ import pytest
 from backends.cancel import CancelToken
 from backends.config import load
 from backends.session import Session
+from backends.transfers import transfer
 from backends.transfers.plan import make_plan
 from tests.driving import running, screen_text, until
 from tests.transfers.conftest import file
@@ -38,16 +39,19 @@ async def test_the_transfers_pane_shows_the_wait_in_24_rows_of_80_columns(site: 
         app.transfers.cancel_everything()
 
 
-def test_a_headless_download_says_that_it_waits(site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    files = [file(site, path) for path in refusing(site, "3")]
+def test_a_headless_download_says_that_it_waits(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "MIN_SHOWN_WAIT", 0.5)
+    files = [file(site, path) for path in refusing(site, "1")]
     session = Session(load())
     try:
-        code = download.carry_out(
+        code = download.run_download(
             session, files, tmp_path / "out", cancel=CancelToken(), overwrite=False, rehash=False, dry=False
         )
     finally:
         session.close()
     assert code == 0
     told = capsys.readouterr().err
-    assert f"note: waiting 3 s for {site.base.removeprefix('http://')} (429)" in told
+    assert f"note: waiting 1 s for {site.base.removeprefix('http://')} (429)" in told
     assert told.count("waiting") == 1, "once for each server"

@@ -9,7 +9,7 @@ import pytest
 
 from backends.cancel import CancelToken
 from backends.errors import OperationCancelledError
-from backends.extraction.downloads import unpack_downloads
+from backends.extraction.extractor import extract_downloads
 from backends.transfers.files import RemoteFile
 from backends.transfers.verification import Verification, verify_directory
 from tests.commands.calling import Caller
@@ -89,7 +89,7 @@ def test_the_command_lists_differences_and_its_exit_code_says_whether_there_are_
     right = ciexplore("verify", str(output), "--format", "json")
     assert right.code == 0
     assert [row["state"] for row in json.loads(right.out)] == ["unchecked"]
-    assert "1 more had not been downloaded" in right.err
+    assert "1 more was not downloaded" in right.err
     everything = ciexplore("verify", str(output), "--all", "--format", "json")
     assert {row["checked_by"] for row in json.loads(everything.out)} == {"length", "nothing"}
     (output / "group" / "same").write_bytes(b"other")
@@ -102,7 +102,7 @@ def test_a_directory_without_a_record_is_wrong_usage(tmp_path: Path, ciexplore: 
     for place in (tmp_path, tmp_path / "nowhere"):
         found = ciexplore("verify", str(place))
         assert found.code == 2
-        assert "no record of downloads" in found.err
+        assert "no manifest of downloads" in found.err
 
 
 def test_a_fifo_in_the_place_of_a_file_holds_nothing_up(output: Path) -> None:
@@ -117,7 +117,7 @@ def test_what_was_unpacked_or_placed_from_downloads_is_not_extra(tmp_path: Path,
     layout.downloaded(tmp_path, "new")
     layout.placed(tmp_path, False)
     layout.placed(tmp_path, True)
-    unpack_downloads(tmp_path, None, CancelToken())
+    extract_downloads(tmp_path, None, CancelToken())
     assert ciexplore("verify", str(tmp_path), "--extra").code == 0
     (tmp_path / "group" / "mine.txt").write_text("mine")
     found = ciexplore("verify", str(tmp_path), "--extra", "--format", "csv")

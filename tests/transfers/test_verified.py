@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from backends.transfers.manifest import Manifest
-from backends.transfers.plan import Action
+from backends.transfers.states import PlanAction
 from tests.transfers.conftest import Runner, file
 from tests.transfers.site import Answer, Handler, Site, raw, status
 
@@ -80,7 +80,7 @@ def test_an_unchecked_file_is_counted_apart_and_is_still_there_the_next_time(sit
     site.add("/b", BODY)
     assert runner.run(file(site, "/a"), file(site, "/b")) == {"/a": ("unchecked", ""), "/b": ("verified", "")}
     plan = runner.plan(file(site, "/a"), file(site, "/b"))
-    assert [row.action for row in plan.rows] == [Action.UNCHANGED] * 2
+    assert [row.action for row in plan.rows] == [PlanAction.UNCHANGED] * 2
     assert plan.unchecked == 1
     assert runner.run(file(site, "/a"), file(site, "/b")) == {"/a": ("unchanged", ""), "/b": ("unchanged", "")}
     assert checked_by(runner) == {"/a": "nothing", "/b": "length"}, "being there already verifies nothing"
@@ -90,9 +90,9 @@ def test_an_unchecked_file_is_counted_apart_and_is_still_there_the_next_time(sit
 @pytest.mark.parametrize(
     ("answer", "state", "note"),
     [
-        (raw(BODY, digest=f"sha-256={base(OTHER)}"), "verified", "Digest names another SHA256"),
-        (raw(BODY, etag=f'"{"0" * 32}"', x_amz_request_id="1"), "verified", "ETag names another MD5"),
-        (unsized(BODY, etag=f'"{"0" * 32}"', x_amz_request_id="1"), "unchecked", "ETag names another MD5"),
+        (raw(BODY, digest=f"sha-256={base(OTHER)}"), "verified", "Digest gives another SHA256"),
+        (raw(BODY, etag=f'"{"0" * 32}"', x_amz_request_id="1"), "verified", "ETag gives another MD5"),
+        (unsized(BODY, etag=f'"{"0" * 32}"', x_amz_request_id="1"), "unchecked", "ETag gives another MD5"),
         (raw(BODY, etag=f'"{"0" * 32}"'), "verified", ""),
         (raw(BODY, etag=f'"{"0" * 32}"', x_amz_request_id="1", x_amz_server_side_encryption="aws:kms"), "verified", ""),
     ],

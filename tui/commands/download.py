@@ -1,4 +1,4 @@
-"""How a headless download is previewed, carried out and told: the same plan and transfer as in the app."""
+"""Runs a download on the command line and reports it: the same plan and transfer as in the app."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import click
 
 from backends.cancel import CancelToken
 from backends.frames.formats import format_bytes, safe_text
-from backends.transfers.engine import Transfer
-from backends.transfers.plan import Action, Plan, make_plan
-from backends.transfers.progress import Snapshot
-from backends.transfers.states import HERE, State
+from backends.transfers.plan import TransferPlan, make_plan
+from backends.transfers.progress import TransferSnapshot
+from backends.transfers.states import PRESENT_STATES, PlanAction, TransferState
+from backends.transfers.transfer import Transfer
 from tui.commands.output import Progress, say
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from backends.session import Session
     from backends.transfers.files import RemoteFile
 
-LISTED = 20  # failures named on stderr; the manifest has all of them
+MAX_LISTED = 20  # failures printed; the manifest has all of them
 
 
-def carry_out(
+def run_download(
     session: Session,
     files: list[RemoteFile],
     output: Path,
@@ -39,12 +39,14 @@ def carry_out(
     rehash: bool,
     dry: bool,
 ) -> int:
-    """Plans, says what will be done, does it, and returns the exit code: 0 all is there, 1 something is not, 130."""
+    """Plans, prints a preview, downloads. Returns the exit code: 0 if all files are complete, 1 if not, 130 if
+    interrupted.
+    """
     plan = make_plan(files, output, cancel=cancel, overwrite=overwrite, rehash=rehash)
     say(summary(plan))
     for warning in plan.warnings:
         say(f"note: {safe_text(warning)}")
-    unlisted = say_skipped(plan)
+    unlisted = print_skipped(plan)
     if dry:
         click.echo(plan.tree(200))
         return int(unlisted)
@@ -57,21 +59,21 @@ def carry_out(
     progress = Progress()
     with _interruptible(transfer) as interrupted:
         transfer.start()
-        told: set[str] = set()
+        reported: set[str] = set()  # hosts
         while not transfer.wait(0.1):
             for wait in transfer.snapshot().waits:
-                if wait.host not in told:
-                    told.add(wait.host)
+                if wait.host not in reported:
+                    reported.add(wait.host)
                     progress.clear()
-                    say(f"note: {safe_text(wait.text)}; files of other servers go on")
-            progress.show(_line(transfer.snapshot))
+                    say(f"note: {safe_text(wait.text)}; files of other servers continue")
+            progress.show(_progress_line(transfer.snapshot))
         progress.clear()
-    return _told(transfer, output, interrupted.is_set()) or int(unlisted)
+    return _print_result(transfer, output, interrupted.is_set()) or int(unlisted)
 
 
-def say_skipped(plan: Plan) -> bool:
-    """Says for each reason how many files are skipped for it; returns whether some could not even be listed."""
-    reasons = Counter(row.reason for row in plan.rows if row.action is Action.SKIP)
+def print_skipped(plan: TransferPlan) -> bool:
+    """Prints how many files are skipped, by reason; returns whether some could not even be listed."""
+    reasons = Counter(row.reason for row in plan.rows if row.action is PlanAction.SKIP)
     for reason, count in sorted(reasons.items()):
         say(f"skipped ({count:,}): {safe_text(reason)}")
     return any(row.file.unlisted for row in plan.rows)
@@ -79,12 +81,12 @@ def say_skipped(plan: Plan) -> bool:
 
 @contextmanager
 def _interruptible(transfer: Transfer) -> Iterator[threading.Event]:
-    """Ctrl+C and SIGTERM end the transfer in order: what has arrived is kept for the next run."""
+    """Ctrl+C and SIGTERM cancel the transfer: the next run resumes it."""
     interrupted = threading.Event()
 
     def stop(*_: object) -> None:
         interrupted.set()
-        # Not in the handler: it may have interrupted a thread that holds the transfer's lock.
+        # Not in the handler itself: the interrupted thread may hold the transfer's lock.
         threading.Thread(target=transfer.cancel, daemon=True).start()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -95,27 +97,31 @@ def _interruptible(transfer: Transfer) -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _line(look: Callable[[], Snapshot]) -> Callable[[], str]:
+def _progress_line(take_snapshot: Callable[[], TransferSnapshot]) -> Callable[[], str]:
     def line() -> str:
-        now = look()
+        now = take_snapshot()
         left = f", {now.eta:,.0f} s left" if now.eta is not None else ""
         if now.waits:
             left = f", {safe_text(now.waits[0].text)}"
-        return f"{now.done:,} of {now.total:,} files, {format_bytes(now.bytes_done)}, {format_bytes(now.rate)}/s{left}"
+        return f"{now.ended:,} of {now.total:,} files, {format_bytes(now.bytes_done)}, {format_bytes(now.rate)}/s{left}"
 
     return line
 
 
-def summary(plan: Plan) -> str:
+def summary(plan: TransferPlan) -> str:
     """One line: "312 files to fetch (48 MB) into DIR; 12 unchanged, 3 skipped"."""
-    words = {Action.RESUME: "go on where they stopped", Action.SKIP: "skipped", Action.CONFLICT: "in conflict"}
+    words = {
+        PlanAction.RESUME: "to resume",
+        PlanAction.SKIP: "skipped",
+        PlanAction.CONFLICT: "in conflict",
+    }
     others = [
         f"{count:,} {words.get(action, action)}"
         for action, count in plan.counts.items()
-        if count and action is not Action.FETCH
+        if count and action is not PlanAction.FETCH
     ]
     if plan.unchecked:
-        others.append(f"{plan.unchecked:,} of the unchanged unchecked (neither a digest nor a length was known)")
+        others.append(f"{plan.unchecked:,} of the unchanged not verified (no digest or length was known)")
     known = format_bytes(plan.bytes_to_fetch) + (" and more" if plan.unknown_sizes else "")
     if plan.unknown_sizes == plan.to_fetch > 0:
         known = "size unknown"
@@ -124,56 +130,60 @@ def summary(plan: Plan) -> str:
     )
 
 
-def _told(transfer: Transfer, output: Path, interrupted: bool) -> int:
+def _print_result(transfer: Transfer, output: Path, interrupted: bool) -> int:
     end = transfer.snapshot()
     say(", ".join(f"{count:,} {state}" for state, count in end.counts.items() if count) + f" in {output}")
     frame = transfer.frame()
-    if end.counts.get(State.VERIFIED):
-        say(f"verified by {checks_words(frame)}")
-    if end.counts.get(State.UNCHECKED):
-        say("note: unchecked files came without a length and without a digest: whether they are complete is not known")
-    noted = frame.filter(frame["state"].is_in(HERE) & (frame["detail"] != ""))
-    for row in noted.head(LISTED).iter_rows(named=True):
+    if end.counts.get(TransferState.VERIFIED):
+        say(f"verified by {count_checks(frame)}")
+    if end.counts.get(TransferState.UNCHECKED):
+        say("note: unchecked files arrived without a length or digest, so they may be incomplete")
+    noted = frame.filter(frame["state"].is_in(PRESENT_STATES) & (frame["detail"] != ""))
+    for row in noted.head(MAX_LISTED).iter_rows(named=True):
         say(f"note: {row['target']}: {safe_text(row['detail'])}")
-    if len(noted) > LISTED:
-        say(f"… and {len(noted) - LISTED:,} more such notes; all are in {output / '.ciexplore' / 'manifest.sqlite'}")
-    failed = frame.filter(frame["state"] == State.FAILED.value)
-    for row in failed.head(LISTED).iter_rows(named=True):
+    if len(noted) > MAX_LISTED:
+        say(
+            f"… and {len(noted) - MAX_LISTED:,} more such notes; all are in {output / '.ciexplore' / 'manifest.sqlite'}"
+        )
+    failed = frame.filter(frame["state"] == TransferState.FAILED.value)
+    for row in failed.head(MAX_LISTED).iter_rows(named=True):
         say(f"failed: {row['target']}: {row['reason']}. {safe_text(row['detail'])}")
-    if len(failed) > LISTED:
-        say(f"… and {len(failed) - LISTED:,} more; all are in {output / '.ciexplore' / 'manifest.sqlite'}")
+    if len(failed) > MAX_LISTED:
+        say(f"… and {len(failed) - MAX_LISTED:,} more; all are in {output / '.ciexplore' / 'manifest.sqlite'}")
     if end.problem is not None:
         say(str(end.problem))
     if interrupted:
-        say("Interrupted. The same command goes on where this one stopped.")
+        say("Interrupted. Run the same command again to resume.")
         return 130
-    return 1 if end.failed or end.counts.get(State.CANCELLED, 0) else 0
+    return 1 if end.failed or end.counts.get(TransferState.CANCELLED, 0) else 0
 
 
-def checks_words(frame: pl.DataFrame) -> str:
-    """How many of the verified files by what: "digest md5 (300), length (12)"."""
-    counts = frame.filter(frame["state"] == State.VERIFIED.value)["checked_by"].value_counts().sort("checked_by")
+def count_checks(frame: pl.DataFrame) -> str:
+    """Counts verified files by what verified them: "digest md5 (300), length (12)"."""
+    counts = (
+        frame.filter(frame["state"] == TransferState.VERIFIED.value)["checked_by"].value_counts().sort("checked_by")
+    )
     return ", ".join(f"{what} ({count:,})" for what, count in counts.iter_rows())
 
 
-def unpack_what_came(files: list[RemoteFile], output: Path, cancel: CancelToken) -> int:
-    """Unpacks the archives among these files, says what came of it, and returns the exit code: 1 if one was not."""
-    from backends.extraction.downloads import unpack_downloads
+def extract_archives(files: list[RemoteFile], output: Path, cancel: CancelToken) -> int:
+    """Extracts the archives among these files and prints a summary. Returns the exit code: 1 if one failed."""
+    from backends.extraction.extractor import extract_downloads
 
     progress = Progress()
     try:
-        told = unpack_downloads(
+        summary = extract_downloads(
             output, {file.key for file in files}, cancel, lambda done, of: progress.show(f"{done:,} of {of:,} unpacked")
         )
     finally:
         progress.clear()
-    kept = f", {told.kept:,} {'was' if told.kept == 1 else 'were'} unpacked already" if told.kept else ""
-    say(f"{told.unpacked:,} archive{'s' * (told.unpacked != 1)} unpacked{kept}")
-    for archive, name, why in told.skipped[:LISTED]:
-        say(f"note: {safe_text(archive)}: {safe_text(name)} was left out: {why}")
-    for archive, why in told.problems[:LISTED]:
+    kept = f", {summary.kept:,} {'was' if summary.kept == 1 else 'were'} unpacked already" if summary.kept else ""
+    say(f"{summary.unpacked:,} archive{'s' * (summary.unpacked != 1)} unpacked{kept}")
+    for archive, name, why in summary.skipped[:MAX_LISTED]:
+        say(f"note: {safe_text(archive)}: {safe_text(name)} was not extracted: {why}")
+    for archive, why in summary.problems[:MAX_LISTED]:
         say(f"not unpacked: {safe_text(archive)}: {safe_text(why)}")
-    for left in (told.skipped[LISTED:], told.problems[LISTED:]):
+    for left in (summary.skipped[MAX_LISTED:], summary.problems[MAX_LISTED:]):
         if left:
             say(f"… and {len(left):,} more")
-    return 1 if told.problems else 0
+    return 1 if summary.problems else 0

@@ -1,4 +1,4 @@
-"""`ciexplore verify`: a downloaded directory against its record."""
+"""`ciexplore verify`: compares a downloaded directory with its manifest."""
 
 from __future__ import annotations
 
@@ -12,52 +12,54 @@ from tui.commands.output import Progress, emit, output_options, say
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--all", "everything", is_flag=True, help="Also list the files that are as recorded.")
-@click.option("--extra", is_flag=True, help="Also list files that are in DIR and not in its record.")
+@click.option("--all", "everything", is_flag=True, help="Also list unchanged files.")
+@click.option("--extra", is_flag=True, help="Also list files in DIR that were not downloaded.")
 @output_options
 def verify(directory: Path, everything: bool, extra: bool, columns: str | None, **options: Any) -> int:
-    """Read a downloaded directory again and compare it with its record; no server is asked.
+    """Verify a downloaded directory against its manifest, without network.
 
-    DIR is what a download was given as --output. Lists files that are missing, changed or unchecked (they came without
-    a length and without a digest, so that nothing says whether they are complete). What was unpacked or linked from
-    downloads is neither compared nor extra.
-    Exits with 0 if every file is as recorded and with 1 if one is missing, changed or, with --extra, not in the record.
+    DIR is the --output of a download. Lists files that are missing, changed or unchecked (they arrived without a length
+    or digest, so they may be incomplete). Files that were extracted or linked from downloads are neither compared nor
+    extra.
+    Exits with 0 if every file is as recorded and with 1 if one is missing, changed or, with --extra, not in the
+    manifest.
     """
     from backends.cancel import CancelToken
     from backends.frames.formats import format_bytes
-    from backends.transfers.verification import VERIFICATION, Finding, verify_directory
-    from tui.commands.common import cancel_on_sigint
+    from backends.transfers.verification import VERIFICATION_SCHEMA, FileCheck, verify_directory
+    from tui.commands.listing import _heeding_ctrl_c
 
-    place, cancel, progress = directory.expanduser().absolute(), CancelToken(), Progress()
+    output, cancel, progress = directory.expanduser().absolute(), CancelToken(), Progress()
 
     def show(done: int, of: int, read: int) -> None:
         progress.show(lambda: f"{done:,} of {of:,} files read, {format_bytes(read)}")
 
-    with cancel_on_sigint(cancel):
+    with _heeding_ctrl_c(cancel):
         try:
-            found = verify_directory(place, cancel, show, extra=extra, made=_made_of_downloads(place) if extra else ())
+            found = verify_directory(output, cancel, show, extra=extra, derived=_derived_paths(output) if extra else ())
         finally:
             progress.clear()
     frame = found.frame
     if not everything:
-        frame = frame.filter(frame["state"] != Finding.UNCHANGED.value)
-    emit(frame, VERIFICATION, columns=columns, **options)
+        frame = frame.filter(frame["state"] != FileCheck.UNCHANGED.value)
+    emit(frame, VERIFICATION_SCHEMA, columns=columns, **options)
     counts = [f"{count:,} {finding}" for finding, count in found.counts.items() if count]
-    say(f"{', '.join(counts) or 'no file is recorded'} in {place} ({format_bytes(found.bytes)} read)")
+    say(f"{', '.join(counts) or 'no files recorded'} in {output} ({format_bytes(found.bytes)} read)")
     if found.absent:
-        say(f"note: {found.absent:,} more had not been downloaded (failed, cancelled or interrupted)")
+        were = "was" if found.absent == 1 else "were"
+        say(f"note: {found.absent:,} more {were} not downloaded (failed, cancelled or interrupted)")
     return 0 if found.is_right else 1
 
 
-def _made_of_downloads(output: Path) -> set[str]:
-    """Unpacked trees, and in ArtifactDownloader's layout the data directories and the files about the run."""
-    from backends.extraction.trees import result_paths
-    from backends.taskcluster.artifact_downloader.placement import CONFIG_FILE, FILES_FILE, GROUP_FILE, TASKS_FILE
+def _derived_paths(output: Path) -> set[str]:
+    """Extracted trees, and in ArtifactDownloader's layout the data directories and the files about the run."""
+    from backends.extraction.trees import read_result_paths
+    from backends.taskcluster.original_layout_data import CONFIG_FILE, FILES_FILE, GROUP_FILE, TASKS_FILE
     from backends.transfers.names import OWN_DIRECTORY
 
     if not (output / OWN_DIRECTORY).is_dir():
         return set()
-    made = result_paths(output)
+    made = read_result_paths(output)
     for group, run in {tuple(path.split("/")[:2]) for path in made if path.count("/") >= 4}:
         names = (CONFIG_FILE, FILES_FILE, GROUP_FILE, TASKS_FILE)
         made |= {f"{group}/{GROUP_FILE}", *(f"{group}/{run}/{name}" for name in names)}
