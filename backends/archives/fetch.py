@@ -27,13 +27,12 @@ from backends.archives.spec import ArchiveSpec
 from backends.archives.store import ArchiveRecord, ArchiveStore, StoredArchive, now_ms
 from backends.cancel import CancelToken
 from backends.errors import FileError
-from backends.extraction.kinds import HEAD, sniffed
-from backends.extraction.limits import DamagedArchiveError, Limits, NotAnArchiveError
-from backends.extraction.members import DIRECTORY, FILE, Member, members
+from backends.extraction.limits import HEAD, DamagedArchiveError, ExtractionLimits, NotAnArchiveError, sniff
+from backends.extraction.members import DIRECTORY, FILE, ArchiveMember, read_members
 from backends.frames.formats import format_bytes, safe_text
 from backends.http.errors import short_url
 from backends.transfers.bodies import HEAD as HTML_HEAD
-from backends.transfers.bodies import begins_as_html, decoder, page_instead
+from backends.transfers.bodies import html_page_error, make_decoder, starts_like_html
 
 if TYPE_CHECKING:
     from backends.http import Downloader
@@ -86,8 +85,8 @@ class ThrottledProgress:
 
 
 # A tree as big as Firefox's has 400,000 files and 4 GB; reading its zip takes 20 MB.
-LIMITS = Limits(file_bytes=8 << 30, total_bytes=64 << 30, entries=2_000_000)
-LINK = "symbolic link"  # the word that `members` has for it
+LIMITS = ExtractionLimits(file_bytes=8 << 30, total_bytes=64 << 30, entries=2_000_000)
+LINK = "symbolic link"  # the word that `read_members` has for it
 ARCHIVAL = ".hg_archival.txt"  # Mercurial adds it to archives of complete repositories only
 _NODE = re.compile(rb"^node: ([0-9a-f]{40})$", re.MULTILINE)
 _ARCHIVAL_BYTES = 4096
@@ -121,7 +120,7 @@ def verify_archive(
     check = _ArchiveCheck(spec)
     check.kind(archive)
     count = unpacked = 0
-    with members(archive, LIMITS, cancel, spec.file_name) as (found, _):
+    with read_members(archive, LIMITS, cancel, spec.file_name) as (found, _):
         for member in found:
             count += 1
             check.name(member)
@@ -146,14 +145,14 @@ class _ArchiveCheck:
 
     def kind(self, archive: Path) -> None:
         with archive.open("rb") as stream:
-            kind = sniffed(stream.read(HEAD), "")
+            kind = sniff(stream.read(HEAD), "")
         if kind is None:
             what = f"What the server sent as {self._spec.file_name} is not a zip or a tar."
             raise NotAnArchiveError(what, "The server may have failed: try again later.")
         if kind is not None and kind.value != self._spec.suffix:
             raise self._wrong(f"it is a {kind.value}, not a {self._spec.suffix}")
 
-    def name(self, member: Member) -> None:
+    def name(self, member: ArchiveMember) -> None:
         name = member.name
         parts = name.split("/")
         if not name or name[0] in "/\\" or _DRIVE.match(name) or ".." in _SPLIT.split(name) or "\0" in name:
@@ -173,7 +172,7 @@ class _ArchiveCheck:
             path = "/".join(parts[1:]).rstrip("/")
             self._below = path == self._spec.subdirectory or path.startswith(f"{self._spec.subdirectory}/")
 
-    def _refuse_below_links(self, member: Member) -> None:
+    def _refuse_below_links(self, member: ArchiveMember) -> None:
         """Unpacking a link and then a member at or below its path would write to the target of the link."""
         parts = [part for part in member.name.split("/") if part not in ("", ".")]
         path = "/".join(parts)
@@ -184,7 +183,7 @@ class _ArchiveCheck:
         if member.kind == LINK:
             self._links.add(path)
 
-    def content(self, member: Member) -> int:
+    def content(self, member: ArchiveMember) -> int:
         """Reads a file; returns its size in bytes."""
         names_node = member.name == f"{self._top}/{ARCHIVAL}" and not self._spec.subdirectory
         head, size = b"", 0
@@ -224,7 +223,7 @@ def repack(
     with (
         outer,
         tarfile.open(fileobj=outer, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8") as tar,
-        members(archive, LIMITS, cancel) as (found, _),
+        read_members(archive, LIMITS, cancel) as (found, _),
     ):
         written = 0
         for member in found:
@@ -233,7 +232,7 @@ def repack(
             progress(written)
 
 
-def _add_member(tar: tarfile.TarFile, member: Member, mtime: int) -> int:
+def _add_member(tar: tarfile.TarFile, member: ArchiveMember, mtime: int) -> int:
     header = tarfile.TarInfo(member.name.rstrip("/"))
     header.mtime = mtime
     if member.kind == DIRECTORY:
@@ -253,7 +252,7 @@ def _add_member(tar: tarfile.TarFile, member: Member, mtime: int) -> int:
     return member.size
 
 
-def _link_target(member: Member) -> str:
+def _link_target(member: ArchiveMember) -> str:
     target = b"".join(member.contents()) if member.size <= _LONGEST_LINK else b""
     if not target or b"\0" in target:
         raise DamagedArchiveError(f"{member.name[:80]} is a link without a target.")
@@ -329,8 +328,8 @@ def _refuse_page(path: Path, spec: ArchiveSpec) -> None:
     """Raises `HttpError` for the page that a login or a failing proxy sends with a 200."""
     with path.open("rb") as stream:
         head = stream.read(HTML_HEAD)
-    if begins_as_html(head):
-        raise page_instead(spec.file_name, head)
+    if starts_like_html(head):
+        raise html_page_error(spec.file_name, head)
 
 
 def _receive(
@@ -349,7 +348,7 @@ def _receive(
 
 
 def _decode_body(download: Download, place: str) -> Iterator[bytes]:
-    undo = decoder(download.encoding, place)
+    undo = make_decoder(download.encoding, place)
     for chunk in download.chunks():
         if undo is None:
             yield chunk

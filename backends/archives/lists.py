@@ -27,8 +27,8 @@ from backends.archives.store import ArchiveRecord, StoredArchive, now_ms
 from backends.atomic import atomic_file
 from backends.cancel import CancelToken
 from backends.errors import FileError
-from backends.extraction.limits import Limits
-from backends.extraction.listing import listing
+from backends.extraction.limits import ExtractionLimits
+from backends.extraction.members import list_members
 from backends.frames.formats import format_bytes, safe_text
 from backends.frames.getters import optional, with_context
 from backends.frames.schema import Column, FromRows, Kind, Schema
@@ -509,7 +509,7 @@ class CachedArchiveList(ArchiveList):
 def _read_contents(archive: StoredArchive, cancel: CancelToken) -> object:
     """The record, and the members as a tree of directories with sizes in bytes."""
     tree: dict[str, object] = {}
-    frame = listing(archive.path, limits=Limits(entries=2_000_000, total_bytes=64 << 30), cancel=cancel)
+    frame = list_members(archive.path, limits=ExtractionLimits(entries=2_000_000, total_bytes=64 << 30), cancel=cancel)
     for name, size, kind in frame.select("name", "size", "kind").iter_rows():
         *above, last = [part for part in name.split("/") if part] or ["?"]
         here = tree

@@ -32,7 +32,7 @@ from backends.prow.files import is_text, list_tree
 from backends.prow.locators import LogSearchView, ProwPath
 from backends.prow.store import BlobInfo
 from backends.resources import LogAddress, Page, Row
-from backends.transfers.matching import matches
+from backends.transfers.files import matches_globs
 
 MAX_MATCHES, MAX_FILE_MATCHES, MAX_BUILD_FILES = 20_000, 500, 500
 WINDOW_BYTES = 1 << 20
@@ -212,7 +212,7 @@ class LogSearch(BuildView):
             tree = list_tree(self.bucket, place, cancel)
             if tree.error is not None:
                 raise tree.error
-            fitting = [info for info in tree.files if matches(info.name.removeprefix(tree.folder), self.globs)]
+            fitting = [info for info in tree.files if matches_globs(info.name.removeprefix(tree.folder), self.globs)]
             texts = [info for info in fitting if is_text(info.name, info.content_type)]
             if len(texts) > MAX_BUILD_FILES:
                 with progress.lock:

@@ -37,8 +37,7 @@ from backends.taskcluster.contents import ClientListing, artifact_document, desc
 from backends.taskcluster.locators import Artifact, Task, TaskArtifacts, is_slugid
 from backends.taskcluster.logs import LIVE, artifact_log, is_text, row_log
 from backends.taskcluster.models import ArtifactEntry
-from backends.transfers.files import RemoteFile
-from backends.transfers.layouts import default_parts
+from backends.transfers.files import RemoteFile, default_parts
 
 
 class ArtifactRow(msgspec.Struct, gc=False):

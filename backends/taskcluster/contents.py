@@ -19,8 +19,8 @@ import polars as pl
 from backends import lenient_json
 from backends.cancel import CancelToken
 from backends.errors import AppError
-from backends.extraction import LISTING, is_archive
-from backends.extraction import listing as list_members
+from backends.extraction.limits import is_archive
+from backends.extraction.members import MEMBER_SCHEMA, list_members
 from backends.frames.formats import format_bytes, with_unit
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.backoff import backoff_delays, is_too_long, with_retry_after
@@ -45,8 +45,7 @@ from backends.taskcluster.client import RESOLVED, Client, NotTaskclusterError
 from backends.taskcluster.locators import Artifact, ArtifactContents, Task, is_perfherder_data, is_slugid
 from backends.taskcluster.logs import row_log
 from backends.taskcluster.urls import artifact_page, artifact_url
-from backends.transfers.files import RemoteFile
-from backends.transfers.layouts import default_parts
+from backends.transfers.files import RemoteFile, default_parts
 
 if TYPE_CHECKING:
     from backends.http import Download
@@ -279,13 +278,13 @@ def _table_schema(columns: tuple[tuple[str, bool], ...]) -> Schema:
 
 
 class ArchiveMemberList(_ContentList):
-    """Name, size and kind of each member (`extraction.LISTING`), in the archive's order, without unpacking anything.
+    """Name, size and kind of each member (`MEMBER_SCHEMA`), in the archive's order, without extracting anything.
 
     The archive is fetched into a temporary file; `pages` raises `FileError`s for what is not an archive, is damaged or
     is a bomb, and `ResponseTooLargeError` above `ARCHIVE_CAP`.
     """
 
-    schema = LISTING
+    schema = MEMBER_SCHEMA
     noun = ("member", "members")
     empty_text = "This archive is empty."
 

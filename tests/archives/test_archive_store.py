@@ -145,7 +145,7 @@ from backends.archives.fetch import save_copy
 from backends.archives.store import ArchiveRecord, ArchiveStore
 from backends.archives.spec import ArchiveSpec
 from backends.cancel import CancelToken
-import backends.transfers.durability, hashlib
+import backends.transfers.recorder, hashlib
 cache, out = map(Path, sys.argv[1:])
 store, spec = ArchiveStore(cache / "archives"), ArchiveSpec("https://hg.example", "projects/ash", "a" * 40, "", "zip")
 content = b"content" * 1000
@@ -190,7 +190,7 @@ from backends.archives.engine import ArchiveEngine
 from backends.archives.spec import ArchiveRequest
 from backends.cancel import CancelToken
 from backends.http import Http
-import backends.transfers.durability, backends.transfers.bodies, backends.archives.hosts, backends.extraction.forward
+import backends.transfers.recorder, backends.transfers.bodies, backends.archives.hosts, backends.extraction.members
 url, cache = sys.argv[1:]
 engine = ArchiveEngine(Http(tries=1), replace(config.load(), hg_url=url, cache_dir=cache))
 start_counting()

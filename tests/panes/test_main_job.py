@@ -9,7 +9,7 @@ import pytest
 from textual import events
 
 from backends.demo import DemoOptions, DemoServer, locators
-from backends.transfers.states import State
+from backends.transfers.states import TransferState
 from tests.driving import filter_rows, loaded, running, screen_text, shown_view, status, until, view, words
 from tui.widgets.download_dialog import DownloadDialog
 from tui.widgets.inputs import FilterInput
@@ -88,7 +88,7 @@ async def test_downloading_marked_artifacts_puts_verified_files_in_place(
         await pilot.press("f6")
         await until(pilot, lambda: app.transfers.table.total_count == wanted)
         states = app.transfers.table.frame["state"].unique().to_list()
-        assert states == [State.VERIFIED]
+        assert states == [TransferState.VERIFIED]
         files = [path for path in (tmp_path / "out").rglob("*.json") if ".ciexplore" not in path.parts]
         assert len(files) == wanted
 

@@ -11,9 +11,10 @@ from backends.http import Http
 from backends.prow.builds import BuildList
 from backends.prow.files import FolderFiles, TreeFiles
 from backends.resources import Resource, read_list
-from backends.transfers.engine import Transfer
 from backends.transfers.files import RemoteFile
-from backends.transfers.plan import Action, make_plan
+from backends.transfers.plan import make_plan
+from backends.transfers.states import PlanAction
+from backends.transfers.transfer import Transfer
 from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, build, opened, rows, snowflake
@@ -80,9 +81,9 @@ def test_what_was_overwritten_is_fetched_again(bucket: Bucket, http: Http, folde
         return [file for file in files(opened(bucket, http, f"gs://{NAME}/{folder}")) if "build-log" in file.name]
 
     carried_out(log(), tmp_path, http)
-    assert [row.action for row in make_plan(log(), tmp_path).rows] == [Action.UNCHANGED]
+    assert [row.action for row in make_plan(log(), tmp_path).rows] == [PlanAction.UNCHANGED]
     bucket.put(f"{folder}build-log.txt", LOG.swapcase(), packed=True)  # of the same length
-    assert [row.action for row in make_plan(log(), tmp_path).rows] == [Action.FETCH]
+    assert [row.action for row in make_plan(log(), tmp_path).rows] == [PlanAction.FETCH]
     assert set(states(carried_out(log(), tmp_path, http)).values()) == {"verified"}
     assert (tmp_path / NAME / folder / "build-log.txt").read_bytes() == LOG.swapcase()
 

@@ -25,8 +25,8 @@ from backends.prow.store import list_all
 from backends.prow.store_gcs import GcsStore
 from backends.resources import Resource
 from backends.systems import open_resource, parse_locator
-from backends.transfers.engine import Transfer
 from backends.transfers.plan import make_plan
+from backends.transfers.transfer import Transfer
 from tests.prow.making import rows
 
 BUCKET = "origin-ci-test"

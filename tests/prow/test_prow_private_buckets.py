@@ -12,8 +12,8 @@ from backends.http import Http
 from backends.http.errors import AccessDeniedError
 from backends.http.policies import Identity
 from backends.resources import read_list
-from backends.transfers.engine import Transfer
 from backends.transfers.plan import make_plan
+from backends.transfers.transfer import Transfer
 from tests.commands.calling import Caller
 from tests.prow.bucket_server import Bucket
 from tests.prow.making import JOB, NAME, build, opened, rows, snowflake

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from backends.cancel import CancelToken
 from backends.errors import FileError, UsageError
-from backends.extraction.trees import Results
+from backends.extraction.trees import ExtractedTrees
 from backends.taskcluster.artifact_downloader import Choices, PlannedFile, SelectedTask, select_tasks, suite_of
 from backends.taskcluster.artifact_downloader.download import fetch_group_information, plan_files
 from backends.taskcluster.artifact_downloader.placement import (
@@ -26,10 +26,10 @@ from backends.taskcluster.artifact_downloader.placement import (
 from backends.taskcluster.client import Client
 from backends.transfers.files import RemoteFile
 from backends.transfers.manifest import Manifest
-from backends.transfers.outputs import Output
+from backends.transfers.output_directory import OutputDirectory
 from backends.transfers.plan import make_plan
-from backends.transfers.states import Entry
-from tests.extraction.making import made
+from backends.transfers.states import ManifestEntry
+from tests.extraction.making import make_archive
 from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, task_id
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -180,7 +180,9 @@ def numbers(order: list[int], known: dict[int, int], *, without: set[int] = froz
         task = SelectedTask(task_id(number), "", "suite", "completed", 1, NOON + timedelta(seconds=number))
         key = task.task_id
         file = RemoteFile(key=key, url="", parts=(), skip="error artifact" if number in without else "")
-        files.append((PlannedFile(task, "grcov", file), Entry(key, "", f"g/1/suite/downloads/{key}", "verified")))
+        files.append(
+            (PlannedFile(task, "grcov", file), ManifestEntry(key, "", f"g/1/suite/downloads/{key}", "verified"))
+        )
     before = {("suite", "grcov_data"): {task_id(number): place for number, place in known.items()}}
     return assign_numbers(files, Choices(all_suites=True), before if known else {}).get(("suite", "grcov_data"), {})
 
@@ -206,23 +208,25 @@ def test_what_an_earlier_run_told_is_read_and_nonsense_is_not() -> None:
     assert found == {("suite", "grcov_data"): {"a": 4, "b": 0}, ("suite", "other_data"): {"b": 1}}
 
 
-def fill(output: Output, folder: DataFolder, sources: list[SourceFile]) -> FilledFolder:
-    results = Results(output)
+def fill(output: OutputDirectory, folder: DataFolder, sources: list[SourceFile]) -> FilledFolder:
+    results = ExtractedTrees(output)
     filled = fill_folder(output, results, folder, sources, CancelToken())
     if filled.staged is not None:
-        assert list(results.name([filled.staged])) == []
+        assert list(results.rename_into_place([filled.staged])) == []
     return filled
 
 
 def test_a_damaged_archive_leaves_no_directory_and_what_was_there(tmp_path: Path) -> None:
-    content = defaultdict(bytes, {"whole": made("zip", ("a", b"1")), "cut": made("zip", ("a", b"2"))[:-9]})
+    content = defaultdict(
+        bytes, {"whole": make_archive("zip", ("a", b"1")), "cut": make_archive("zip", ("a", b"2"))[:-9]}
+    )
     target = ("g", "1", "suite", "downloads", "T_x.zip")
     folder = DataFolder(("g", "1"), "suite", "x_data", 0, "T")
     path = tmp_path.joinpath(*target)
     path.parent.mkdir(parents=True)
     Manifest.open(tmp_path).close()
     data = tmp_path / "g" / "1" / "suite" / "x_data"
-    with Output(tmp_path) as output:
+    with OutputDirectory(tmp_path) as output:
         source = SourceFile(target, unpacked=True, new=True, here=True)
         path.write_bytes(content["cut"])
         with pytest.raises(FileError):
@@ -240,11 +244,13 @@ def test_a_damaged_archive_leaves_no_directory_and_what_was_there(tmp_path: Path
 def test_several_archives_of_a_task_do_not_mix(tmp_path: Path) -> None:
     targets = [("g", "1", "s", "downloads", name) for name in ("T_a.zip", "T_b.tgz", "T_c.json")]
     Manifest.open(tmp_path).close()
-    for target, content in zip(targets, (made("zip", ("x", b"1")), made("tar.gz", ("x", b"2")), b"{}"), strict=True):
+    for target, content in zip(
+        targets, (make_archive("zip", ("x", b"1")), make_archive("tar.gz", ("x", b"2")), b"{}"), strict=True
+    ):
         path = tmp_path.joinpath(*target)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    with Output(tmp_path) as output:
+    with OutputDirectory(tmp_path) as output:
         sources = [SourceFile(target, unpacked=True, new=True, here=True) for target in targets]
         filled = fill(output, DataFolder(("g", "1"), "s", "x_data", 3, "T"), sources)
     assert filled.names == ["T_a.zip/x", "T_b.tgz/x", "T_c.json"]

@@ -20,9 +20,9 @@ from backends.session import Session
 from backends.systems import parse_locator
 from backends.taskcluster.credentials import half_set, identities
 from backends.taskcluster.urls import artifact_url
-from backends.transfers.engine import Transfer
 from backends.transfers.files import RemoteFile
 from backends.transfers.plan import make_plan
+from backends.transfers.transfer import Transfer
 from tests.commands.calling import Caller
 
 RIGHT = {"TASKCLUSTER_CLIENT_ID": service.CLIENT_ID, "TASKCLUSTER_ACCESS_TOKEN": service.ACCESS_TOKEN}

@@ -13,7 +13,7 @@ from backends.transfers.transfer import Transfer
 from tests.transfers.conftest import Runner, ends, file
 from tests.transfers.site import Site, status
 from tui.commands.download import _progress_line
-from tui.panes.transfers import state_words
+from tui.widgets.transfers import format_state_counts
 
 BUSY = 40  # files of the server that refuses: more than are asked for at the same time
 
@@ -55,7 +55,7 @@ def test_a_huge_retry_after_holds_back_only_the_files_of_that_server_and_at_most
     assert 60 < wait.seconds <= 120
     assert wait.text.startswith("waiting 1") and wait.text.endswith(f" s for {wait.host} (429)")
     assert wait.text in _progress_line(lambda: shot)()
-    assert "verified" in state_words(shot)
+    assert "verified" in format_state_counts(shot)
     transfer.cancel()
     assert transfer.wait(20)
     assert transfer.snapshot().waits == ()

@@ -101,7 +101,7 @@ def download_in_layout(
     from backends.frames import filters
     from backends.taskcluster.artifact_downloader.download import LayoutDownload
     from backends.taskcluster.task_rows import TASKS, filter_ids
-    from tui.commands.download import carry_out
+    from tui.commands.download import run_download
 
     resource = _open_group(session, locator, cancel)
     condition = filters.parse(filter_text, TASKS)
@@ -116,7 +116,7 @@ def download_in_layout(
     files = collect_files(work.files(cancel))
     for note in work.notes:
         _say_note(note)
-    code = carry_out(session, files, output, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry)
+    code = run_download(session, files, output, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry)
     if dry:
         return code
     if code == 130:
@@ -153,14 +153,14 @@ def collect_files(batches: Iterable[list[RemoteFile]]) -> list[RemoteFile]:
 def _report(placed: PlacementResult, code: int, number: int) -> int:
     from backends.frames.formats import safe_text
     from backends.taskcluster.artifact_downloader.download import describe_placed
-    from tui.commands.download import LISTED
+    from tui.commands.download import MAX_LISTED
 
     say(describe_placed(placed, number))
-    for note in placed.notes[:LISTED]:
+    for note in placed.notes[:MAX_LISTED]:
         _say_note(note)
-    for what, why in placed.problems[:LISTED]:
+    for what, why in placed.problems[:MAX_LISTED]:
         say(f"failed: {safe_text(what)}: {safe_text(why)}")
-    for left in (placed.notes[LISTED:], placed.problems[LISTED:]):
+    for left in (placed.notes[MAX_LISTED:], placed.problems[MAX_LISTED:]):
         if left:
             say(f"… and {len(left):,} more")
     return code or (1 if placed.problems else 0)

@@ -297,13 +297,13 @@ def builds(run: ProwRun, fast: bool) -> None:
 def files(run: ProwRun, globs: tuple[str, ...], flat: bool, sizes: bool) -> None:
     """List the files of a build, a folder, or of the builds of a job that --count or --since choose; all levels."""
     from backends.prow.files import SIZES, sum_folders
-    from backends.transfers.matching import matches
+    from backends.transfers.files import matches_globs
 
     resource = _file_list(run, flat)
     check_output(SIZES if sizes else resource.schema, run.output)
     frame = filter_rows(run.gather(resource), resource, run.filter_text)
     if globs:
-        frame = frame.filter([matches(name, globs) for name in frame["name"].to_list()])
+        frame = frame.filter([matches_globs(name, globs) for name in frame["name"].to_list()])
     if sizes:
         frame = sum_folders(frame)
     emit(frame, SIZES if sizes else resource.schema, **run.output)
@@ -439,20 +439,20 @@ def download(
     DIR mirrors the bucket: DIR/BUCKET/logs/JOB/BUILD/... can be opened as file:///DIR/BUCKET/logs/JOB. Hashes are
     checked on the bytes that the bucket stores; compressed ones are then unpacked.
     """
-    from tui.commands.download import carry_out
+    from tui.commands.download import run_download
 
     target = Path(output).expanduser().absolute()
     files = _list_downloads(run, globs)
     if own := [file for file in files if file.url.partition("?")[0] == target.joinpath(*file.parts).as_uri()]:
         words = "1 file is" if len(own) == 1 else f"{len(own):,} files are"
         raise UsageError(f"{words} in {target} already.", "Choose another directory.")
-    return carry_out(run.session, files, target, cancel=run.cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
+    return run_download(run.session, files, target, cancel=run.cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
 
 
 def _list_downloads(run: ProwRun, globs: tuple[str, ...]) -> list[RemoteFile]:
     from backends.prow.build_reader import BuildPlace
     from backends.prow.files import list_files, remote_file
-    from backends.transfers.matching import matches
+    from backends.transfers.files import matches_globs
 
     found = run.open().locator
     base = ""
@@ -475,7 +475,9 @@ def _list_downloads(run: ProwRun, globs: tuple[str, ...]) -> list[RemoteFile]:
         for batch in batches:
             is_empty = is_empty and not batch
             for file in batch:  # matched by the path within the build, as `prow files` shows it
-                if file.unlisted or matches(file.name.removeprefix(locators.route(file.name).base or base), globs):
+                if file.unlisted or matches_globs(
+                    file.name.removeprefix(locators.route(file.name).base or base), globs
+                ):
                     files.append(file)
             progress.show(f"{len(files):,} files found")
     finally:

@@ -91,7 +91,7 @@ def list_artifacts(
 ) -> None:
     """List the artifacts of a task, or of the tasks of a group that --filter leaves; of all runs."""
     from backends.taskcluster.artifacts import ARTIFACTS
-    from backends.transfers.matching import matches
+    from backends.transfers.files import matches_globs
 
     def check(resource: Resource) -> None:
         check_output(ARTIFACTS if resource.noun[0] == "task" else resource.schema, output)
@@ -106,7 +106,7 @@ def list_artifacts(
             resource, gathered = open_and_read(session, cancel, several)
         frame = gathered.frame
         if globs:
-            frame = frame.filter([matches(name, globs) for name in frame["name"].to_list()])
+            frame = frame.filter([matches_globs(name, globs) for name in frame["name"].to_list()])
         emit(frame, resource.schema, **output)
 
 
@@ -305,7 +305,7 @@ def download(
     Each file is checked and recorded in DIR/.ciexplore; the same command again fetches only what is missing. With
     --layout artifact-downloader the files go where that tool would put them.
     """
-    from tui.commands.download import carry_out, unpack_what_came
+    from tui.commands.download import extract_archives, run_download
 
     choices = layout_choices(layout, resume, globs, chosen)
     if choices is not None and unpacking:
@@ -318,19 +318,19 @@ def download(
                 overwrite=overwrite, rehash=rehash, dry=dry_run,
             )  # fmt: skip
         files = _list_files(session, cancel, locator, filter_text, globs)
-        code = carry_out(session, files, place, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
+        code = run_download(session, files, place, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
         if not unpacking or dry_run or code == 130:
             return code
-        return unpack_what_came(files, place, cancel) or code
+        return extract_archives(files, place, cancel) or code
 
 
 def _list_files(
     session: Session, cancel: CancelToken, locator: str, filter_text: str, globs: tuple[str, ...]
 ) -> list[RemoteFile]:
-    from backends.transfers.matching import matching
+    from backends.transfers.files import select_files
 
     resource, gathered = open_and_read(session, cancel, locator, filter_text)
-    files = collect_files(matching(batch, globs) for batch in resource.files(gathered.frame, cancel))
+    files = collect_files(select_files(batch, globs) for batch in resource.files(gathered.frame, cancel))
     if not files:
         raise UsageError("There is nothing to download.", "Check --filter and --match against what `artifacts` lists.")
     return files

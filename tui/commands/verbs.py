@@ -239,13 +239,13 @@ def _download_verb(system: System) -> click.Command:
     ) -> int:
         from backends.downloads import list_files
         from tui.commands.common import open_and_read, open_session
-        from tui.commands.download import carry_out
+        from tui.commands.download import run_download
 
         with open_session(None, mode, jobs=jobs) as (session, cancel):
             resource, gathered = open_and_read(session, cancel, _of_system(system, locator), filter_text)
             files = list_files(resource, gathered.frame, globs, cancel)
             place = Path(output).expanduser().absolute()
-            return carry_out(session, files, place, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
+            return run_download(session, files, place, cancel=cancel, overwrite=overwrite, rehash=rehash, dry=dry_run)
 
     command: Any = click.Command(
         "download", callback=run, params=[click.Argument(["locator"])], help="Download the files of what LOCATOR lists."

@@ -27,14 +27,14 @@ def verify(directory: Path, everything: bool, extra: bool, columns: str | None, 
     from backends.cancel import CancelToken
     from backends.frames.formats import format_bytes
     from backends.transfers.verification import VERIFICATION_SCHEMA, FileCheck, verify_directory
-    from tui.commands.listing import _heeding_ctrl_c
+    from tui.commands.common import cancel_on_sigint
 
     output, cancel, progress = directory.expanduser().absolute(), CancelToken(), Progress()
 
     def show(done: int, of: int, read: int) -> None:
         progress.show(lambda: f"{done:,} of {of:,} files read, {format_bytes(read)}")
 
-    with _heeding_ctrl_c(cancel):
+    with cancel_on_sigint(cancel):
         try:
             found = verify_directory(output, cancel, show, extra=extra, derived=_derived_paths(output) if extra else ())
         finally:
@@ -54,7 +54,7 @@ def verify(directory: Path, everything: bool, extra: bool, columns: str | None, 
 def _derived_paths(output: Path) -> set[str]:
     """Extracted trees, and in ArtifactDownloader's layout the data directories and the files about the run."""
     from backends.extraction.trees import read_result_paths
-    from backends.taskcluster.original_layout_data import CONFIG_FILE, FILES_FILE, GROUP_FILE, TASKS_FILE
+    from backends.taskcluster.artifact_downloader.placement import CONFIG_FILE, FILES_FILE, GROUP_FILE, TASKS_FILE
     from backends.transfers.names import OWN_DIRECTORY
 
     if not (output / OWN_DIRECTORY).is_dir():

@@ -18,9 +18,9 @@ from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
 from backends.frames.formats import format_bytes, safe_text
 from backends.resources import DownloadWay, Finished, Prepared, Progress
-from backends.transfers.files import RemoteFile
-from backends.transfers.matching import matching
-from backends.transfers.plan import Action, Plan, make_plan
+from backends.transfers.files import RemoteFile, select_files
+from backends.transfers.plan import TransferPlan, make_plan
+from backends.transfers.states import PlanAction
 from tui import crash_log
 from tui.widgets.dialogs import FormDialog
 from tui.widgets.inputs import TickBox
@@ -34,7 +34,7 @@ Collect = Callable[[CancelToken], Iterator[list[RemoteFile]]]
 class ConfirmedDownload:
     """The plan that the user confirmed, and what to do when its files have arrived; None for nothing."""
 
-    plan: Plan
+    plan: TransferPlan
     finish: Finish | None = None
 
 
@@ -59,7 +59,7 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
         self._output = output
         self._prepared = prepared
         self._files: list[RemoteFile] | None = None
-        self._plan: Plan | None = None
+        self._plan: TransferPlan | None = None
         self._cancel = CancelToken()
         self._number = 0
         self._confirmed = False
@@ -107,8 +107,8 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
             self._call(self._show_counts, str(error))
 
     def _make_plan(self, number: int, files: list[RemoteFile], globs: list[str], output: Path, overwrite: bool) -> None:
-        def plan() -> tuple[Plan, str]:
-            made = make_plan(matching(files, globs), output, overwrite=overwrite, cancel=self._cancel)
+        def plan() -> tuple[TransferPlan, str]:
+            made = make_plan(select_files(files, globs), output, overwrite=overwrite, cancel=self._cancel)
             return made, made.tree(_TREE_LINES)
 
         result, error = crash_log.attempt(plan)
@@ -128,7 +128,7 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
         self._files = files
         self._replan()
 
-    def _show_plan(self, number: int, result: tuple[Plan, str] | None, error: str) -> None:
+    def _show_plan(self, number: int, result: tuple[TransferPlan, str] | None, error: str) -> None:
         if number != self._number or not self.is_attached:
             return
         go = self.query_one("#go", Button)
@@ -168,7 +168,7 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
         elif self._plan is not None and self._plan.rows:
             self.dismiss(ConfirmedDownload(self._plan, self._finish(self._plan)))
 
-    def _finish(self, plan: Plan) -> Finish | None:
+    def _finish(self, plan: TransferPlan) -> Finish | None:
         if self._prepared is not None:
             return self._prepared.finish
         if not self.query_one("#download-unpack", TickBox).value:
@@ -178,16 +178,16 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
 
 def unpack(output: Path, keys: Sequence[str], cancel: CancelToken, progress: Progress) -> Finished:
     """Unpacks the archives among what was downloaded. In a worker thread; raises `AppError`s."""
-    from backends.extraction.downloads import unpack_downloads
+    from backends.extraction.extractor import extract_downloads
 
-    result = unpack_downloads(output, keys, cancel, lambda done, total: progress(f"unpacking, {done:,} of {total:,}"))
+    result = extract_downloads(output, keys, cancel, lambda done, total: progress(f"unpacking, {done:,} of {total:,}"))
     sentence = f"{result.unpacked:,} archive{'s' * (result.unpacked != 1)} unpacked"
     sentence += f", {result.kept:,} already unpacked" if result.kept else ""
     left_out = tuple((f"{archive}: {member}", why) for archive, member, why in result.skipped)
     return Finished(sentence, (*result.problems, *left_out))
 
 
-def describe_plan(plan: Plan) -> Text:
+def describe_plan(plan: TransferPlan) -> Text:
     """The plan in a few lines: what is fetched, what exists, what is left out and why, free space, warnings."""
     unknown = f" and {plan.unknown_sizes:,} of unknown size" if plan.unknown_sizes else ""
     size = format_bytes(plan.bytes_to_fetch) + unknown
@@ -197,15 +197,15 @@ def describe_plan(plan: Plan) -> Text:
     if plan.free is not None:
         text.append(f" · {format_bytes(plan.free)} free there", style="not bold")
     states = {
-        Action.RESUME: "to resume",
-        Action.UNCHANGED: f"already there, {'verified' if not plan.unchecked else f'{plan.unchecked:,} unchecked'}",
-        Action.SKIP: "skipped",
-        Action.CONFLICT: "in conflict with other files",
+        PlanAction.RESUME: "to resume",
+        PlanAction.UNCHANGED: f"already there, {'verified' if not plan.unchecked else f'{plan.unchecked:,} unchecked'}",
+        PlanAction.SKIP: "skipped",
+        PlanAction.CONFLICT: "in conflict with other files",
     }
     parts = [f"{number:,} {state}" for action, state in states.items() if (number := plan.counts.get(action, 0))]
     if parts:
         text.append("\n" + " · ".join(parts), style="not bold")
-    reasons = Counter(row.reason for row in plan.rows if row.action is Action.SKIP)
+    reasons = Counter(row.reason for row in plan.rows if row.action is PlanAction.SKIP)
     for reason, number in sorted(reasons.items()):
         text.append(f"\n  – skipped: {safe_text(reason)} ({number:,})", style="dim")
     for warning in plan.warnings:

@@ -17,11 +17,10 @@ from backends.cancel import CancelToken
 from backends.errors import AppError
 from backends.frames.formats import format_bytes, safe_text
 from backends.resources import Finished
-from backends.transfers.engine import Transfer
-from backends.transfers.listing import TRANSFER_SCHEMA
-from backends.transfers.plan import Plan
-from backends.transfers.progress import Snapshot
-from backends.transfers.states import State
+from backends.transfers.plan import TransferPlan
+from backends.transfers.progress import TRANSFER_SCHEMA, TransferSnapshot
+from backends.transfers.states import TransferState
+from backends.transfers.transfer import Transfer
 from tui import crash_log
 from tui.keymap import bindings
 from tui.widgets.inputs import FilterLine
@@ -35,15 +34,15 @@ _TICK = 0.2  # seconds between two updates of the pane
 _MAX_PROBLEMS = 3  # listed of the work after a download
 _TABLE_EVERY = 3  # updates; the table of files follows at every third one
 _STATE_ORDER = (
-    State.VERIFIED,
-    State.UNCHECKED,
-    State.UNCHANGED,
-    State.FAILED,
-    State.SKIPPED,
-    State.CANCELLED,
-    State.STORED,
-    State.RUNNING,
-    State.PLANNED,
+    TransferState.VERIFIED,
+    TransferState.UNCHECKED,
+    TransferState.UNCHANGED,
+    TransferState.FAILED,
+    TransferState.SKIPPED,
+    TransferState.CANCELLED,
+    TransferState.STORED,
+    TransferState.RUNNING,
+    TransferState.PLANNED,
 )
 
 
@@ -52,7 +51,7 @@ class DownloadJob:
     """One confirmed plan: waiting for another one on the same directory, running, or ended."""
 
     title: str
-    plan: Plan
+    plan: TransferPlan
     finish: Finish | None = None  # the work that comes after the files
     transfer: Transfer | None = None
     error: AppError | None = None
@@ -124,7 +123,7 @@ class TransfersPane(Vertical):
         self.screen.set_focus(self.table if self._jobs else self)
 
     # ---- the jobs --------------------------------------------------------------------------------------------
-    def add(self, title: str, plan: Plan, finish: Finish | None = None) -> None:
+    def add(self, title: str, plan: TransferPlan, finish: Finish | None = None) -> None:
         """Takes a confirmed plan; it starts at once unless another one still writes into its directory.
 
         `finish`: the work to do with the files when they have arrived.
@@ -220,7 +219,7 @@ class TransfersPane(Vertical):
         running = [job.transfer.snapshot() for job in self._jobs if job.transfer is not None and job.running]
         text = ""
         if running:
-            done, total = sum(shot.done for shot in running), sum(shot.total for shot in running)
+            done, total = sum(shot.ended for shot in running), sum(shot.total for shot in running)
             rate = sum(shot.rate for shot in running)
             text = f"⇣ {done:,}/{total:,} {format_bytes(rate)}/s"
         self.app.show_transfer_progress(text)  # type: ignore[attr-defined]
@@ -228,7 +227,7 @@ class TransfersPane(Vertical):
     def _announce_end(self, job: DownloadJob) -> None:
         assert job.transfer is not None
         snapshot = job.transfer.snapshot()
-        failed = snapshot.counts.get(State.FAILED, 0)
+        failed = snapshot.counts.get(TransferState.FAILED, 0)
         message = format_state_counts(snapshot)
         if snapshot.problem is not None:
             message = f"{snapshot.problem} {message}"
@@ -332,8 +331,8 @@ class TransfersPane(Vertical):
             line.update(text)
 
 
-def _was_cancelled(snapshot: Snapshot) -> bool:
-    return bool(snapshot.counts.get(State.CANCELLED))
+def _was_cancelled(snapshot: TransferSnapshot) -> bool:
+    return bool(snapshot.counts.get(TransferState.CANCELLED))
 
 
 def describe_finished(finished: Finished) -> str:
@@ -346,14 +345,14 @@ def describe_finished(finished: Finished) -> str:
     return "\n".join(lines)
 
 
-def format_state_counts(snapshot: Snapshot) -> str:
+def format_state_counts(snapshot: TransferSnapshot) -> str:
     """Counts by state, the most important first: "310 verified · 2 failed"."""
     return " · ".join(f"{snapshot.counts[state]:,} {state}" for state in _STATE_ORDER if snapshot.counts.get(state))
 
 
-def format_progress(snapshot: Snapshot, width: int) -> str:
+def format_progress(snapshot: TransferSnapshot, width: int) -> str:
     """A bar by bytes where sizes are known, by files where not; then done, rate and time left."""
-    done, total = snapshot.done, max(1, snapshot.total)
+    done, total = snapshot.ended, max(1, snapshot.total)
     share = done / total
     if snapshot.bytes_known:
         share = max(0.0, min(1.0, snapshot.bytes_done / snapshot.bytes_known))

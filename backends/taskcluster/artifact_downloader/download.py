@@ -291,9 +291,9 @@ def download(
     from backends import config  # what follows is needed by this function only, and slow to import
     from backends.http import Http
     from backends.taskcluster.credentials import identities
-    from backends.transfers.engine import Transfer
     from backends.transfers.plan import make_plan
-    from backends.transfers.states import State
+    from backends.transfers.states import TransferState
+    from backends.transfers.transfer import Transfer
 
     choices = Choices(
         suites=suites,
@@ -326,7 +326,7 @@ def download(
         if (error := transfer.snapshot().problem) is not None:
             raise error
         frame = transfer.frame()
-        failed = frame.filter(frame["state"] == State.FAILED.value).select("target", "detail").rows()
+        failed = frame.filter(frame["state"] == TransferState.FAILED.value).select("target", "detail").rows()
         placed = work.place(cancel)
     for what, left in (("could not be downloaded", failed), ("could not be placed", placed.problems)):
         if left:

@@ -31,9 +31,9 @@ import msgspec
 from backends.atomic import NEW_FILE, BlockedPathError, DirectoryTree, SymlinkError, atomic_file, disk_words
 from backends.cancel import CancelToken
 from backends.errors import FileError
-from backends.extraction import ArchiveKind, is_archive
-from backends.extraction.trees import BATCH, Results, Staged
-from backends.extraction.unpack import unpack_into
+from backends.extraction.extractor import extract_into
+from backends.extraction.limits import ArchiveKind, is_archive
+from backends.extraction.trees import BATCH, ExtractedTrees, StagedTree
 from backends.lenient_json import as_dict
 from backends.taskcluster.artifact_downloader import (
     CODE_SEPARATOR,
@@ -46,8 +46,8 @@ from backends.taskcluster.artifact_downloader import (
 )
 from backends.transfers.manifest import Manifest
 from backends.transfers.names import is_safe, safe_name
-from backends.transfers.outputs import Output, present
-from backends.transfers.states import HERE, Entry, Outcome, State
+from backends.transfers.output_directory import OutputDirectory, read_stamp
+from backends.transfers.states import PRESENT_STATES, FileResult, ManifestEntry, TransferState
 
 GROUP_FILE = "task-group-information.json"
 TASKS_FILE = "taskid_to_file_map.json"
@@ -110,7 +110,7 @@ class FilledFolder:
     removed: list[str] = field(default_factory=list)
     unpacked: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
-    staged: Staged | None = None
+    staged: StagedTree | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -137,23 +137,25 @@ def place_files(
 
     Raises `FileError` if another run has the directory or it cannot be written, `OperationCancelledError`.
     """
-    with Manifest.open(output) as manifest, Output(output) as opened:
+    with Manifest.open(output) as manifest, OutputDirectory(output) as opened:
         entries = {key: entry for key, entry in manifest.entries().items() if _is_ours(entry.target.split("/"))}
         # A task that gave nothing when this run began and has files by now must not count as left out any more.
         known = {one.stand_in for one in planned if one.pattern and one.stand_in in entries}
-        manifest.finish(Outcome(key, State.SKIPPED, "the task has files now") for key in sorted(known))
+        manifest.record_results(
+            FileResult(key, TransferState.SKIPPED, "the task has files now") for key in sorted(known)
+        )
         return _Placement(opened, group, number, planned, choices, entries, cancel).place()
 
 
 class _Placement:
     def __init__(
         self,
-        output: Output,
+        output: OutputDirectory,
         group: GroupInformation,
         number: int,
         planned: Sequence[PlannedFile],
         choices: Choices,
-        entries: Mapping[str, Entry],
+        entries: Mapping[str, ManifestEntry],
         cancel: CancelToken,
     ) -> None:
         self.output, self.group, self.choices, self.cancel = output, group, choices, cancel
@@ -162,8 +164,8 @@ class _Placement:
         first = self.files[0][1].target.split("/")[:2] if self.files else [group.group_id, str(number)]
         self.run = (first[0], first[1])
         self.placed = PlacementResult(output.path.joinpath(*self.run))
-        self.results = Results(output)
-        self.batch: list[tuple[Staged, DataFolder, FilledFolder]] = []
+        self.results = ExtractedTrees(output)
+        self.batch: list[tuple[StagedTree, DataFolder, FilledFolder]] = []
         self.linked: set[str] = set()  # keys of the links that have their names
 
     def place(self) -> PlacementResult:
@@ -186,7 +188,7 @@ class _Placement:
             self._publish(origins)
         finally:
             for staged, _, _ in self.batch:
-                self.results.drop(staged)
+                self.results.discard(staged)
             self.results.finish_files({key: expected[key] for key in expected if key in self.linked})
         self._write((*self.run, TASKS_FILE), _json(self._places(numbers, existing=True)))
         self._write((*self.run, FILES_FILE), _json(dict(sorted(origins.items()))))
@@ -215,9 +217,9 @@ class _Placement:
                 target = tuple(entry.target.split("/"))
                 suite, data = target[2], data_directory(one.pattern)
                 folder = DataFolder(self.run, suite, data, numbers[suite, data][one.task.task_id], one.task.task_id)
-                new = entry.state in HERE and entry.state != State.UNCHANGED
+                new = entry.state in PRESENT_STATES and entry.state != TransferState.UNCHANGED
                 stale = tuple(tuple(self.entries[key].target.split("/")) for key in one.older if key in self.entries)
-                unpacked, here = self.choices.is_unpacked(one.pattern), entry.state in HERE
+                unpacked, here = self.choices.is_unpacked(one.pattern), entry.state in PRESENT_STATES
                 top = (one.pattern, f"{folder.task_id}{CODE_SEPARATOR}{one.pattern}")
                 as_code = self.choices.separator == CODE_SEPARATOR
                 found[folder].append(
@@ -250,7 +252,9 @@ class _Placement:
         batch, self.batch = self.batch, []
         if not batch:
             return
-        failed = {staged.key: error for staged, error in self.results.name([staged for staged, _, _ in batch])}
+        failed = {
+            staged.key: error for staged, error in self.results.rename_into_place([staged for staged, _, _ in batch])
+        }
         for staged, folder, filled in batch:
             if (error := failed.get(staged.key)) is not None:
                 self.placed.problems.append((folder.text, error.sentence))
@@ -323,7 +327,7 @@ def read_numbers(places: Mapping[str, Any]) -> Numbers:
     return dict(found)
 
 
-def assign_numbers(files: Iterable[tuple[PlannedFile, Entry]], choices: Choices, known: Numbers) -> Numbers:
+def assign_numbers(files: Iterable[tuple[PlannedFile, ManifestEntry]], choices: Choices, known: Numbers) -> Numbers:
     """`known` and the numbers of those that have none yet."""
     tasks: dict[tuple[str, str], dict[str, SelectedTask]] = defaultdict(dict)
     for one, entry in files:
@@ -368,7 +372,11 @@ def linked_files(folders: Mapping[DataFolder, Sequence[SourceFile]]) -> dict[str
 
 
 def fill_folder(
-    output: Output, results: Results, folder: DataFolder, sources: Sequence[SourceFile], cancel: CancelToken
+    output: OutputDirectory,
+    results: ExtractedTrees,
+    folder: DataFolder,
+    sources: Sequence[SourceFile],
+    cancel: CancelToken,
 ) -> FilledFolder:
     """Fills one directory; one that is unpacked has yet to get its name, by `Results.name`.
 
@@ -391,7 +399,11 @@ def fill_folder(
 
 
 def _unpack(
-    output: Output, results: Results, folder: DataFolder, sources: Sequence[SourceFile], cancel: CancelToken
+    output: OutputDirectory,
+    results: ExtractedTrees,
+    folder: DataFolder,
+    sources: Sequence[SourceFile],
+    cancel: CancelToken,
 ) -> FilledFolder:
     """One archive becomes the directory; of several each becomes a directory in it. Nothing is done twice: a directory
     that was made from the same files stays. It still has to get its name.
@@ -401,7 +413,7 @@ def _unpack(
     target, filled = (*folder.above, str(folder.number)), FilledFolder()
     key, made_from = _key(target), _digest(output, sources)
     path = output.path.joinpath(*target)
-    there = present(target[-1], output.directory(folder.above))  # refuses links in between
+    there = read_stamp(target[-1], output.directory(folder.above))  # refuses links in between
     if path.is_symlink():
         raise SymlinkError(path)
     if there is not None and not path.is_dir():
@@ -418,7 +430,7 @@ def _unpack(
     try:
         for source in archives:
             inner = () if len(archives) == 1 else (source.target[-1],)
-            done = unpack_into(output.path.joinpath(*source.target), staged.tree, inner, cancel=cancel)
+            done = extract_into(output.path.joinpath(*source.target), staged.tree, inner, cancel=cancel)
             filled.skipped += done.skipped
             filled.unpacked += 1
             if not inner:
@@ -429,7 +441,7 @@ def _unpack(
         os.fsync(staged.tree.directory(()))
         filled.names = _files_below(staged.tree.path)
     except BaseException:
-        results.drop(staged)
+        results.discard(staged)
         raise
     filled.staged = staged
     return filled
@@ -439,7 +451,7 @@ def _rename_top(tree: DirectoryTree, source: SourceFile) -> None:
     """`browsertime-results` becomes `TASKID+-+browsertime-results`, as the original does with what tars hold."""
     old, new = (safe_name(name) if name else "" for name in source.top)
     root = tree.directory(())
-    if not old or is_archive(source.target[-1]) is ArchiveKind.ZIP or present(old, root) is None:
+    if not old or is_archive(source.target[-1]) is ArchiveKind.ZIP or read_stamp(old, root) is None:
         return
     tree.forget((old,))
     os.rename(old, new, src_dir_fd=root, dst_dir_fd=root)
@@ -449,7 +461,7 @@ def _key(target: tuple[str, ...]) -> str:
     return "/".join(target)
 
 
-def _digest(output: Output, sources: Sequence[SourceFile]) -> str:
+def _digest(output: OutputDirectory, sources: Sequence[SourceFile]) -> str:
     """Identifies what a directory is made from: the files, and which of them are unpacked."""
     parts = sorted(
         f"{one.target[-1]}\0{one.sha256 or output.sha256(one.target)}\0{one.is_unpacked}\0{one.top[1]}"
@@ -461,17 +473,17 @@ def _digest(output: Output, sources: Sequence[SourceFile]) -> str:
 def _sweep(directory: int) -> None:
     """Removes links and copies that a killed run had not yet given their names."""
     for name in os.listdir(directory):
-        if _UNFINISHED.fullmatch(name) and (there := present(name, directory)) is not None and there[0] >= 0:
+        if _UNFINISHED.fullmatch(name) and (there := read_stamp(name, directory)) is not None and there[0] >= 0:
             os.unlink(name, dir_fd=directory)
 
 
-def _link(output: Output, results: Results, source: SourceFile, above: tuple[str, ...]) -> None:
+def _link(output: OutputDirectory, results: ExtractedTrees, source: SourceFile, above: tuple[str, ...]) -> None:
     """Gives the download a second name in `above`. What is there under that name stays if it has the same content,
     and else only gives way if it is an older download, or to what this round fetched.
     """
     directory, name = output.directory(above), source.target[-1]
     origin = output.directory(source.target[:-1])
-    there = present(name, directory)
+    there = read_stamp(name, directory)
     if there is not None:
         path = output.path.joinpath(*above, name)
         found = os.stat(name, dir_fd=directory, follow_symlinks=False)
@@ -504,7 +516,7 @@ def _put(name: str, origin: int, new: str, tree: DirectoryTree, above: tuple[str
             os.unlink(beside, dir_fd=directory)
 
 
-def _remove_stale(output: Output, source: SourceFile, above: tuple[str, ...]) -> list[str]:
+def _remove_stale(output: OutputDirectory, source: SourceFile, above: tuple[str, ...]) -> list[str]:
     """Removes what an older run of the task gave, since readers would count the task twice; the download stays."""
     removed = []
     for target in source.stale:

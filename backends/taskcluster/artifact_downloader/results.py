@@ -20,7 +20,7 @@ from typing import Any
 
 from backends.atomic import disk_words
 from backends.errors import FileError
-from backends.extraction.kinds import ArchiveKind, is_archive
+from backends.extraction.limits import ArchiveKind, is_archive
 from backends.taskcluster.artifact_downloader import data_directory, run_numbers
 from backends.transfers.names import safe_name
 
@@ -155,11 +155,11 @@ def _content(file: Path) -> tuple[bytes, str]:
     kind = _COMPRESSED.get(file.suffix.lower())
     if kind is None or is_archive(file.name) is not None:
         return file.read_bytes(), file.name
-    from backends.extraction.decoding import decoded
+    from backends.extraction.members import decode_stream
 
     pieces, size = [], 0
     with file.open("rb") as raw:
-        for piece in decoded(raw, kind, file.name):
+        for piece in decode_stream(raw, kind, file.name):
             size += len(piece)
             if size > LARGEST:
                 raise FileError(f"it holds more than {LARGEST >> 30} GB.")
