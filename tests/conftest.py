@@ -12,6 +12,7 @@ import pytest
 
 from backends import config
 from backends.demo import DemoOptions, DemoServer, locators
+from backends.http import backoff
 
 # What says who the user is: no test may speak for the one who runs it.
 PRIVATE = (
@@ -56,6 +57,15 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
     yield
+
+
+@pytest.fixture(autouse=True)
+def short_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers of tests need no time to recover: the pauses between two tries are hundredths of a second."""
+    defaults = backoff.backoff_delays.__kwdefaults__
+    assert defaults is not None and {"first", "cap"} <= defaults.keys()
+    monkeypatch.setitem(defaults, "first", 0.01)
+    monkeypatch.setitem(defaults, "cap", 0.1)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from backends.http.backoff import CAP, RETRY_AFTER_CAP, backoff_delays, parse_re
 
 @given(st.floats(0.001, 5), st.floats(0, 1))
 def test_waits_double_up_to_the_cap_and_never_pass_it(first: float, jitter: float) -> None:
-    waits = list(islice(backoff_delays(first=first, jitter=lambda: jitter), 40))
+    waits = list(islice(backoff_delays(first=first, cap=CAP, jitter=lambda: jitter), 40))
     for number, wait in enumerate(waits):
         base = min(CAP, first * 2**number)
         assert base * 0.75 - 1e-9 <= wait <= min(CAP, base * 1.25) + 1e-9
