@@ -15,12 +15,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, TypeVar
 
 from backends.cancel import CancelToken
-from backends.errors import AppError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -80,57 +78,6 @@ def map_in_order(
             following += 1
         if ready:
             yield ready
-
-
-@dataclass(frozen=True)
-class BatchOutcome(Generic[Item, Result]):
-    """What came of some items: `result`, or the `error` that stays even when they are tried one by one."""
-
-    items: Sequence[Item]
-    result: Result | None
-    error: AppError | None = None
-
-
-def map_bisecting(
-    work: Callable[[Sequence[Item], CancelToken], Result],
-    batches: Sequence[Sequence[Item]],
-    cancel: CancelToken,
-    workers: int = WORKERS,
-    *,
-    is_fatal: Callable[[AppError], bool] = lambda error: False,
-) -> Iterator[BatchOutcome[Item, Result]]:
-    """The outcomes as they arrive. A batch that fails is tried again in halves, down to single items: for servers
-    whose requests end after some seconds, where nobody can know how much fits into them.
-
-    Raises the errors that are fatal (they would fail every other batch, too), and what is not an `AppError`.
-    """
-    own = CancelToken()
-    unsubscribe = cancel.on_cancel(own.cancel)
-    waiting = list(reversed(batches))
-    running: dict[Future[Result], Sequence[Item]] = {}
-    with ThreadPoolExecutor(max(1, workers), thread_name_prefix="pool") as pool:
-        try:
-            while waiting or running:
-                while waiting and len(running) < workers:
-                    items = waiting.pop()
-                    running[pool.submit(work, items, own)] = items
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    items = running.pop(future)
-                    try:
-                        yield BatchOutcome(items, future.result())
-                    except AppError as error:
-                        if own.cancelled or is_fatal(error):
-                            raise
-                        if len(items) > 1:
-                            waiting += [items[len(items) // 2 :], items[: len(items) // 2]]
-                        else:
-                            yield BatchOutcome(items, None, error)
-                cancel.check()
-        finally:
-            unsubscribe()
-            own.cancel()
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 class PriorityPool(Generic[Item, Result]):

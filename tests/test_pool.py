@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
-from backends.pool import PriorityPool, map_bisecting, map_concurrently, map_in_order, map_pairs
+from backends.pool import PriorityPool, map_concurrently, map_in_order, map_pairs
 
 
 def fail_at_seven(item: int, cancel: CancelToken) -> int:
@@ -85,25 +85,3 @@ def test_a_result_waits_only_for_those_before_it() -> None:
 
     pool = Arriving(lambda item, cancel: item, CancelToken())
     assert list(pool.batches_in_order(["a", "b", "c", "d"], str)) == [["a", "b"], ["c", "d"]]
-
-
-@given(st.sets(st.integers(0, 30)), st.integers(1, 8))
-def test_of_a_failing_batch_only_the_items_that_fail_are_lost(bad: set[int], size: int) -> None:
-    def work(items: Sequence[int], cancel: CancelToken) -> list[int]:
-        if bad & set(items):
-            raise AppError("too much")
-        return list(items)
-
-    batches = [range(start, min(start + size, 31)) for start in range(0, 31, size)]
-    outcomes = list(map_bisecting(work, batches, CancelToken(), workers=4))
-    good = [item for outcome in outcomes for item in outcome.result or ()]
-    lost = [item for outcome in outcomes if outcome.error is not None for item in outcome.items]
-    assert sorted(good) == sorted(set(range(31)) - bad) and sorted(lost) == sorted(bad)
-
-
-def test_an_error_that_all_would_have_ends_it() -> None:
-    def work(items: Sequence[int], cancel: CancelToken) -> int:
-        raise AppError("no network")
-
-    with pytest.raises(AppError, match="no network"):
-        list(map_bisecting(work, [range(8)], CancelToken(), is_fatal=lambda error: True))

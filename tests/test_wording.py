@@ -11,8 +11,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 PHRASES = re.compile(
     r"\b((?<![Tt]here )is no (?!longer|more|such|default|way|need)\w+|anew|mend(?:s|ed)?|goes? on(?! to)|such as|"
@@ -71,7 +69,6 @@ def files(places: list[Path]) -> Iterator[Path]:
             yield place
 
 
-@pytest.mark.xfail(reason="being rewritten", strict=False)
 def test_messages_docs_and_names_are_plain_english() -> None:
     places = [ROOT / name for name in ("backends", "tui", "ciexplore", "docs", "README.md", "CHANGELOG.md")]
     assert [problem for path in files(places) for problem in problems(path)] == []

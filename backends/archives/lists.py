@@ -88,7 +88,7 @@ REPOSITORIES = Schema(
 )  # fmt: skip
 
 
-class RepositoryList(Listing):
+class SourceRepositoryList(Listing):
     """The repositories in hgweb's index, pinned and used ones first."""
 
     schema = REPOSITORIES

@@ -8,7 +8,7 @@ from typing import Any
 from backends.demo.asgi import DemoRequest
 
 
-class HawkRefused(Exception):
+class HawkRefusedError(Exception):
     """`challenge` is the value of WWW-Authenticate; for a wrong clock it contains the server's signed time."""
 
     def __init__(self, message: str, challenge: str = "Hawk") -> None:
@@ -25,16 +25,16 @@ def verify_request(
     skew: int = 60,
     seen_nonce: Callable[[str, str, str], bool] | None = None,
 ) -> Any:
-    """The mohawk.Receiver that has verified the request; it can sign the response. Raises `HawkRefused`.
+    """The mohawk.Receiver that has verified the request; it can sign the response. Raises `HawkRefusedError`.
 
     `with_body`: the signature must include the body. `skew`: tolerated seconds between the two clocks.
     """
     if "authorization" not in request.headers:
-        raise HawkRefused("Authentication credentials were not provided.")
+        raise HawkRefusedError("Authentication credentials were not provided.")
     try:
         import mohawk
     except ImportError:
-        raise HawkRefused("The demo cannot verify signatures: mohawk is not installed.") from None
+        raise HawkRefusedError("The demo cannot verify signatures: mohawk is not installed.") from None
 
     def credentials(sender: str) -> dict[str, str]:
         if sender != client_id:
@@ -54,8 +54,8 @@ def verify_request(
             **content,
         )
     except mohawk.exc.TokenExpired as error:
-        raise HawkRefused("Stale timestamp", error.www_authenticate) from error
+        raise HawkRefusedError("Stale timestamp", error.www_authenticate) from error
     except mohawk.exc.CredentialsLookupError as error:
-        raise HawkRefused("Unknown client id") from error
+        raise HawkRefusedError("Unknown client id") from error
     except mohawk.exc.HawkFail as error:
-        raise HawkRefused(f"Bad signature ({type(error).__name__})") from error
+        raise HawkRefusedError(f"Bad signature ({type(error).__name__})") from error

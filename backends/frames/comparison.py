@@ -214,7 +214,7 @@ COMPARED = (
 
 
 @dataclass(frozen=True)
-class GroupComparison:
+class Comparison:
     """One group. What needs values of both sides is None where one has none; a std and Welch's p need two values.
 
     `delta` is new - base of the medians, `mean_delta` of the means; percentages are None from a base of 0. `verdict`
@@ -255,7 +255,7 @@ class GroupComparison:
 
 def compare_samples(
     base: Sequence[float] | pl.Series, new: Sequence[float] | pl.Series, *, lower_is_better: bool = True
-) -> GroupComparison:
+) -> Comparison:
     """The comparison of two samples; values that are not finite are missing."""
     base_frame, new_frame = (pl.DataFrame({"value": side}, schema={"value": pl.Float64}) for side in (base, new))
     found = compare(
@@ -265,7 +265,7 @@ def compare_samples(
         lower_is_better=lower_is_better,
     )
     row = found.select(column.name for column in COMPARED).row(0, named=True) if len(found) else _nothing()
-    return GroupComparison(**row)
+    return Comparison(**row)
 
 
 def _nothing() -> dict[str, int | None]:

@@ -40,12 +40,8 @@ class CachePolicy:
         return cls(ttl=None)
 
     @classmethod
-    def revalidate(cls) -> CachePolicy:
-        """Ask each time, but with the ETag, so that an unchanged body is not sent again."""
-        return cls(ttl=0.0)
-
-    @classmethod
     def short(cls, seconds: float) -> CachePolicy:
+        """Cached for so long; 0 asks each time, with the ETag, so that an unchanged body is not sent again."""
         return cls(ttl=seconds)
 
     @classmethod

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, dataclass_transform
 
 from backends.locators.base import InvalidLocatorError, Locator
-from backends.locators.template import KINDS, FieldKind, Mismatch, Template
+from backends.locators.template import KINDS, FieldKind, Template, TemplateMismatchError
 
 
 def param(
@@ -95,7 +95,7 @@ def parse_declared(name: str, body: str, by_head: Mapping[str, tuple[type[Declar
     for cls in by_head.get(head, ()):
         try:
             return cls(**cls.template.parse(body))
-        except Mismatch as mismatch:
+        except TemplateMismatchError as mismatch:
             if best is None or mismatch.depth > best[0]:
                 best = mismatch.depth, mismatch.reason, cls.template.syntax
     if best is None:

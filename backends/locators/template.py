@@ -102,7 +102,7 @@ class Option:
     kind: FieldKind
 
 
-class Mismatch(Exception):
+class TemplateMismatchError(Exception):
     """Why a text does not match a template. `depth`: how many path segments matched, to choose the best message."""
 
     def __init__(self, reason: str, depth: int) -> None:
@@ -205,22 +205,24 @@ class Template:
         return text
 
     def parse(self, body: str) -> dict[str, Any]:
-        """The fields in the text behind the prefix. Raises `Mismatch`; `InvalidLocatorError` for what must not be
-        opened."""
+        """The fields in the text behind the prefix. Raises `TemplateMismatchError`; `InvalidLocatorError` for what
+        must not be opened."""
         path, _, query = body.partition("?")
         given, found = self._parts(path), dict[str, Any]()
         for depth, segment in enumerate(self.segments):
             if depth >= len(given):
                 if segment.optional:
                     break
-                raise Mismatch(f"{segment.text.upper()} is missing", depth)
+                raise TemplateMismatchError(f"{segment.text.upper()} is missing", depth)
             if segment.kind is None:
                 if given[depth] != segment.text:
-                    raise Mismatch(f"{given[depth]!r} is not {segment.text!r}", depth)
+                    raise TemplateMismatchError(f"{given[depth]!r} is not {segment.text!r}", depth)
                 continue
             found[segment.text] = _value(segment.kind, given[depth], segment.text, depth)
         if len(given) > len(self.segments):
-            raise Mismatch(f"{unescape(given[len(self.segments)])!r} does not belong there", len(self.segments))
+            raise TemplateMismatchError(
+                f"{unescape(given[len(self.segments)])!r} does not belong there", len(self.segments)
+            )
         pairs = dict(pair.partition("=")[::2] for pair in query.split("&") if pair)
         for option in self.options:  # options that the template does not have are ignored: a newer version wrote them
             if not option.name:
@@ -280,4 +282,4 @@ def _value(kind: FieldKind, text: str, name: str, depth: int) -> Any:
             return kind.parse(decoded)
     except ValueError:
         pass
-    raise Mismatch(f"{name}: {decoded[:60]!r} is not {kind.noun}", depth)
+    raise TemplateMismatchError(f"{name}: {decoded[:60]!r} is not {kind.noun}", depth)

@@ -41,7 +41,7 @@ JOBS = Schema(
 )
 
 
-class JobList(Listing):
+class ProwJobList(Listing):
     """One folder of jobs. Those in the app's history ("pinned" or "recent") come first."""
 
     schema = JOBS

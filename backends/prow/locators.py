@@ -183,7 +183,7 @@ class ProwPath(ProwLocator, template="prow:at/{store:store}/{bucket:name}[/{path
     def listing(self) -> str:
         place = self.route.place
         if place is Place.JOBS:
-            return "backends.prow.jobs:JobList"
+            return "backends.prow.jobs:ProwJobList"
         return "backends.prow.builds:BuildList" if place.lists_builds else "backends.prow.files:FolderFiles"
 
 
@@ -245,7 +245,7 @@ class BuildsView(ProwView, template=f"prow:builds/{_AT}", opens="backends.prow.b
     """Some builds of a job."""
 
 
-class JobsView(ProwView, template=f"prow:jobs/{_AT}?prefix={{prefix}}", opens="backends.prow.jobs:JobList"):
+class JobsView(ProwView, template=f"prow:jobs/{_AT}?prefix={{prefix}}", opens="backends.prow.jobs:ProwJobList"):
     """The jobs of a folder whose names begin with a prefix."""
 
     prefix: str = ""

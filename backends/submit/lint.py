@@ -63,7 +63,7 @@ class LintReport:
         return sum(finding.level is level for finding in self.findings)
 
 
-class _Row(NamedTuple):
+class _FindingRow(NamedTuple):
     key: str
     entry: JobEntry
     finding: LintFinding
@@ -89,7 +89,7 @@ def findings_frame(reports: Iterable[LintReport]) -> pl.DataFrame:
     """One row per finding (schema `FINDINGS`), in the order of the entries, errors before warnings before infos."""
     return FINDINGS.build(
         [
-            _Row(f"{report.entry.key}/{number}", report.entry, finding)
+            _FindingRow(f"{report.entry.key}/{number}", report.entry, finding)
             for report in reports
             for number, finding in enumerate(report.findings)
         ]

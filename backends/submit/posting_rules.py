@@ -76,7 +76,7 @@ def posting_rule(job: Mapping[str, Any]) -> PostingRule:
 
 
 @dataclass(frozen=True)
-class _Row:
+class _RuleRow:
     entry: JobEntry
     job: Mapping[str, Any]
     found: PostingRule
@@ -122,7 +122,7 @@ def posting_rules_frame(entries: Iterable[JobEntry]) -> pl.DataFrame:
         if isinstance(entry.body, Mapping) and entry.form.is_job:
             body = entry.body if entry.form is JobForm.COLLECTION else to_collection(entry.body).body
             if isinstance(job := body.get("job"), Mapping):
-                rows.append(_Row(entry, job, posting_rule(job)))
+                rows.append(_RuleRow(entry, job, posting_rule(job)))
     return POSTING_RULES.build(rows)
 
 

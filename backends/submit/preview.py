@@ -64,7 +64,7 @@ class JobPreview:
         return (self.ended - self.started) / 1000
 
 
-class _Row(NamedTuple):
+class _PreviewRow(NamedTuple):
     entry: JobEntry
     job: JobPreview
     changes: str
@@ -106,7 +106,7 @@ def preview_frame(entries: Iterable[JobEntry], changes: Mapping[str, str] | None
     for entry in entries:
         job = preview_job(entry)
         if job is not None:
-            rows.append(_Row(entry, job, (changes or {}).get(entry.job_id, "")))
+            rows.append(_PreviewRow(entry, job, (changes or {}).get(entry.job_id, "")))
     return PREVIEW.build(rows)
 
 

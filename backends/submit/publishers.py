@@ -190,7 +190,7 @@ def _destination(publisher: str, settings: Settings) -> str:
 # What is accepted where.
 
 
-class _Route(NamedTuple):
+class _PublisherRoute(NamedTuple):
     route: str
     destination: str
     state: str
@@ -212,7 +212,7 @@ def routes_frame(settings: Settings, project: str, cancel: CancelToken) -> pl.Da
     """One row per route to a Treeherder (schema `ROUTES`): its destination, and whether it is accepted there."""
     return ROUTES.build(
         [
-            _Route(
+            _PublisherRoute(
                 "taskcluster",
                 "tc-treeherder.v2.PROJECT.REVISION.PUSH",
                 "accepted",
@@ -224,21 +224,21 @@ def routes_frame(settings: Settings, project: str, cancel: CancelToken) -> pl.Da
     )
 
 
-def _pulse_route(settings: Settings) -> _Route:
+def _pulse_route(settings: Settings) -> _PublisherRoute:
     try:
         broker = parse_broker(settings.pulse_url).label
     except AppError as error:
-        return _Route("pulse", settings.pulse_url, "failed", error.sentence)
+        return _PublisherRoute("pulse", settings.pulse_url, "failed", error.sentence)
     exchange = settings.pulse_exchange or "exchange/USER/v1/jobs"
     words = f"{exchange}: a job that nobody reads is returned. Treeherder itself stopped reading on 2019-10-10"
-    return _Route("pulse", broker, "unknown", words)
+    return _PublisherRoute("pulse", broker, "unknown", words)
 
 
-def _hawk_route(server: str, project: str, cancel: CancelToken) -> _Route:
+def _hawk_route(server: str, project: str, cancel: CancelToken) -> _PublisherRoute:
     try:
         accepted = asks_for_hawk(jobs_url(server, project), cancel=cancel)
     except HttpError as error:
-        return _Route("hawk", server, "unknown", error.sentence)
+        return _PublisherRoute("hawk", server, "unknown", error.sentence)
     if accepted:
-        return _Route("hawk", server, "accepted", "asks for Hawk credentials when jobs are posted")
-    return _Route("hawk", server, "refused", "does not take posted jobs (Treeherder stopped on 2018-09-28)")
+        return _PublisherRoute("hawk", server, "accepted", "asks for Hawk credentials when jobs are posted")
+    return _PublisherRoute("hawk", server, "refused", "does not take posted jobs (Treeherder stopped on 2018-09-28)")

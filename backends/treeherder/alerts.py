@@ -41,7 +41,7 @@ from backends.treeherder.locators import (
     Series,
     SeriesRef,
 )
-from backends.treeherder.models import AlertSignature, PerformanceAlert, PerformanceAlertSummary, TaskMetadata
+from backends.treeherder.models import AlertSignature, JobTaskMetadata, PerformanceAlert, PerformanceAlertSummary
 from backends.treeherder.web_urls import FRAMEWORKS, alerts_url, graph_url
 
 AROUND = 14 * 86400  # seconds before and after an alert's push that its series is shown for
@@ -200,8 +200,8 @@ class _AlertRow(msgspec.Struct, gc=False):
     series: AlertSignature
     summary: PerformanceAlertSummary
     related: bool
-    task: TaskMetadata  # of a job that has expired the server gives an empty object
-    prev_task: TaskMetadata
+    task: JobTaskMetadata  # of a job that has expired the server gives an empty object
+    prev_task: JobTaskMetadata
 
     def relation(self) -> str:
         """ "own", or how the alert came from or went to another summary."""
@@ -265,7 +265,7 @@ def alert_frame(summaries: Sequence[PerformanceAlertSummary]) -> pl.DataFrame:
         [
             _AlertRow(
                 alert, alert.series_signature or AlertSignature(), summary, related,
-                alert.taskcluster_metadata or TaskMetadata(), alert.prev_taskcluster_metadata or TaskMetadata(),
+                alert.taskcluster_metadata or JobTaskMetadata(), alert.prev_taskcluster_metadata or JobTaskMetadata(),
             )
             for summary in summaries
             for related, alerts in ((False, summary.alerts), (True, summary.related_alerts))

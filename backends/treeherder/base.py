@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.listings import Listing
 from backends.locators.base import Locator
 from backends.net import is_loopback
-from backends.pool import map_concurrently
+from backends.pool import map_pairs
 from backends.resources import LogAddress, Row
 from backends.taskcluster.locators import SLUGID, Artifact, Task
 from backends.treeherder.client import TreeherderClient, revision_of_landing_job
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
-WORKERS = 6  # gunicorn's sync workers are few, and nothing but our own patience limits us
+# gunicorn's sync workers are few, and nothing but our own patience limits us
+map_in_parallel = partial(map_pairs, workers=6)
 LOG = "public/logs/live_backing.log"
 FAILED_RESULTS = ("busted", "testfailed", "exception")
 
@@ -123,19 +125,6 @@ class TreeherderList(Listing):
     def job_url_of(self, row: Row) -> str:
         """The page of the push of a row with `repository` and `revision`, its task selected."""
         return self.jobs_url(str(row["repository"]), str(row["revision"]), str(row.get("task_id") or ""), row["run"])
-
-
-def map_in_parallel(
-    function: Callable[[Item, CancelToken], Found], items: Sequence[Item], cancel: CancelToken
-) -> Iterator[tuple[Item, Found]]:
-    """Each item with the function's result, as they come. The first exception ends it; so do `cancel`, and closing
-    it."""
-
-    def pair(item: Item, own: CancelToken) -> tuple[Item, Found]:
-        return item, function(item, own)
-
-    for batch in map_concurrently(pair, items, cancel, WORKERS):
-        yield from batch
 
 
 # Tasks and logs

@@ -46,9 +46,9 @@ from backends.treeherder.models import (
     OptionCollection,
     PerformanceAlertSummary,
     PerformanceSignature,
+    PushJob,
     SeriesSummary,
     TextLogError,
-    TreeherderJob,
     TreeherderPush,
     TreeherderRepository,
 )
@@ -460,7 +460,7 @@ class TreeherderClient:
 
     # Jobs
 
-    def fetch_jobs(self, repository: str, push_id: int, cancel: CancelToken | None = None) -> Result[TreeherderJob]:
+    def fetch_jobs(self, repository: str, push_id: int, cancel: CancelToken | None = None) -> Result[PushJob]:
         """All jobs of a push, in no order."""
         first = self._fetch_jobs_page(repository, {"push_id": push_id, "count": self.jobs_a_page}, cancel)
         jobs, freshness = {job.id: job for job in first.items}, first.freshness
@@ -495,30 +495,30 @@ class TreeherderClient:
                 return
             page += 1
 
-    def _fetch_jobs_page(self, repository: str, query: Params, cancel: CancelToken | None) -> Result[TreeherderJob]:
+    def _fetch_jobs_page(self, repository: str, query: Params, cancel: CancelToken | None) -> Result[PushJob]:
         try:
             response = self.api.get(project_path(repository, "jobs"), query, policy=_while_running, cancel=cancel)
         except NotFoundError:
             raise UnknownItemError(f"Treeherder has no repository {repository[:60]}.", "Check its name.") from None
-        found = decode_list(response, TreeherderJob, member="results")
+        found = decode_list(response, PushJob, member="results")
         return replace(found, items=[job for job in found.items if job.id is not None])
 
     def fetch_similar_jobs(
         self, repository: str, job_id: int, *, count: int = 100, cancel: CancelToken | None = None
-    ) -> Result[TreeherderJob]:
+    ) -> Result[PushJob]:
         """The latest jobs of the same type and build."""
         path = project_path(repository, f"jobs/{int(job_id)}/similar_jobs")
         response = self._get_of_job(path, job_id, {"count": count}, CachePolicy.short(120), cancel)
-        return decode_list(response, TreeherderJob, member="results")
+        return decode_list(response, PushJob, member="results")
 
-    def fetch_job(self, repository: str, job_id: int, cancel: CancelToken | None = None) -> TreeherderJob:
+    def fetch_job(self, repository: str, job_id: int, cancel: CancelToken | None = None) -> PushJob:
         """One job by its id."""
         path = project_path(repository, f"jobs/{int(job_id)}")
         response = self._get_of_job(path, job_id, None, _while_running, cancel)
         value = decode_json(response)
         if not isinstance(value, dict) or "id" not in value:
             raise NotTreeherderError(response.url, "it does not describe a job")
-        job: TreeherderJob = lenient(TreeherderJob, value)
+        job: PushJob = lenient(PushJob, value)
         return job
 
     def fetch_log_errors(self, repository: str, job_id: int, cancel: CancelToken | None = None) -> Result[TextLogError]:

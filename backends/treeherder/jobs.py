@@ -31,7 +31,7 @@ from backends.treeherder.base import (
 )
 from backends.treeherder.client import TreeherderClient
 from backends.treeherder.locators import JobFailures, PushJobs, SimilarJobs
-from backends.treeherder.models import TextLogError, TreeherderJob
+from backends.treeherder.models import PushJob, TextLogError
 from backends.treeherder.web_urls import job_url, push_url
 
 BUG_PAGE = "https://bugzilla.mozilla.org/show_bug.cgi?id="
@@ -39,18 +39,18 @@ UNFINISHED = ("unscheduled", "pending", "running")
 NOT_CLASSIFIED = (None, 1, 6)  # "not classified", and "new failure not classified"
 
 
-def _result(job: TreeherderJob) -> str | None:
+def _result(job: PushJob) -> str | None:
     """The state of a job that is not completed: the server says "unknown" there."""
     return job.result if job.state in (None, "completed") else job.state
 
 
-def _symbol(job: TreeherderJob) -> str | None:
+def _symbol(job: PushJob) -> str | None:
     """As Treeherder's page has it: "Btime(ss3)", "B" for a job without a group."""
     symbol, group = job.job_type_symbol, job.job_group_symbol
     return f"{group}({symbol})" if symbol and group and group != "?" else symbol or None
 
 
-def _classification(job: TreeherderJob, names: Mapping[int, str]) -> str | None:
+def _classification(job: PushJob, names: Mapping[int, str]) -> str | None:
     number = job.failure_classification_id
     return None if number in NOT_CLASSIFIED else names.get(number, f"class {number}")
 
@@ -89,7 +89,7 @@ JOBS = Schema(
 )  # fmt: skip
 
 
-def job_frame(jobs: Sequence[TreeherderJob], classifications: Mapping[int, str] | None = None) -> pl.DataFrame:
+def job_frame(jobs: Sequence[PushJob], classifications: Mapping[int, str] | None = None) -> pl.DataFrame:
     """Failures first (unclassified ones before classified), then what still runs or waits, then the rest, by name."""
     frame = JOBS.build([job for job in jobs if job.id is not None], classifications or {})
     failed = pl.col("result").is_in(list(FAILED_RESULTS)).fill_null(False)
@@ -123,7 +123,7 @@ class _Jobs(TreeherderList):
         frame = job_frame(found.items, client.fetch_classifications(cancel))
         return Page(frame, found.freshness, total=len(frame), note=found.note)
 
-    def _fetch(self, client: TreeherderClient, cancel: CancelToken) -> Result[TreeherderJob]:
+    def _fetch(self, client: TreeherderClient, cancel: CancelToken) -> Result[PushJob]:
         raise NotImplementedError
 
     def open(self, row: Row) -> Task | None:
@@ -183,7 +183,7 @@ class _Jobs(TreeherderList):
         return " · ".join([*parts, *([f"{format_value(spent, JOBS['duration'])} of machine time"] if spent else [])])
 
 
-class JobList(_Jobs):
+class PushJobList(_Jobs):
     """All jobs of one push; those that failed and that nobody has classified come first. Enter: the task."""
 
     empty_text = "This push has no jobs (yet), or they have expired (they are kept for 120 days)."
@@ -204,7 +204,7 @@ class JobList(_Jobs):
     def _find_revision(self, row: Row) -> str:
         return self._revision or "" if row.get("push_id") == str(self.locator.push_id) else ""
 
-    def _fetch(self, client: TreeherderClient, cancel: CancelToken) -> Result[TreeherderJob]:
+    def _fetch(self, client: TreeherderClient, cancel: CancelToken) -> Result[PushJob]:
         if self._revision is None:
             self._revision = client.find_revision(self.repository, self.locator.push_id, cancel)
         return client.fetch_jobs(self.repository, self.locator.push_id, cancel)
@@ -237,7 +237,7 @@ class SimilarJobList(_Jobs):
         page = super()._page(client, cancel)
         return replace(page, frame=page.frame.sort("submitted", descending=True, nulls_last=True))
 
-    def _fetch(self, client: TreeherderClient, cancel: CancelToken) -> Result[TreeherderJob]:
+    def _fetch(self, client: TreeherderClient, cancel: CancelToken) -> Result[PushJob]:
         return client.fetch_similar_jobs(self.repository, self.locator.job_id, cancel=cancel)
 
     def summary(self, frame: pl.DataFrame) -> str:

@@ -281,7 +281,7 @@ class LandoPush(
 class PushJobs(
     TreeherderLocator,
     template="treeherder:jobs/{repository:repository}/{push_id}",
-    opens="backends.treeherder.jobs:JobList",
+    opens="backends.treeherder.jobs:PushJobList",
     verb=Verb(
         "jobs", "List the jobs of a PUSH (its id, its revision or its Treeherder URL), failures first.",
         argument="push_id", read="backends.treeherder.urls:read_push", defaults={"repository": "autoland"},

@@ -104,7 +104,7 @@ class AlertSignature(ApiEntry):
     measurement_unit: str | None = None
 
 
-class TaskMetadata(ApiEntry):
+class JobTaskMetadata(ApiEntry):
     task_id: str | None = None
     retry_id: Int | None = None
 
@@ -113,8 +113,8 @@ class PerformanceAlert(ApiEntry):
     id: Int | None = None
     status: Int | None = None
     series_signature: AlertSignature | None = None
-    taskcluster_metadata: TaskMetadata | None = None
-    prev_taskcluster_metadata: TaskMetadata | None = None
+    taskcluster_metadata: JobTaskMetadata | None = None
+    prev_taskcluster_metadata: JobTaskMetadata | None = None
     profile_url: str | None = None
     prev_profile_url: str | None = None
     is_regression: bool | None = None
@@ -174,7 +174,7 @@ class TreeherderPush(ApiEntry):
     repository_id: Int | None = None
 
 
-class TreeherderJob(ApiEntry):
+class PushJob(ApiEntry):
     id: Int | None = None
     push_id: Int | None = None
     job_guid: str | None = None

@@ -9,7 +9,7 @@ from functools import reduce
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.frames.comparison import GroupComparison, compare_samples, median_shift
+from backends.frames.comparison import Comparison, compare_samples, median_shift
 from backends.frames.formats import format_value
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
@@ -89,7 +89,7 @@ class ValueList(MeasuredList):
             start = time_of((side.end or 0) - INTERVAL)
         return self.read_series(side.series, cancel, revision=side.revision, start=start, end=end)
 
-    def compare_sides(self, frame: pl.DataFrame) -> GroupComparison:
+    def compare_sides(self, frame: pl.DataFrame) -> Comparison:
         """The comparison of the two sides of these rows."""
         return compare_samples(*_samples(frame), lower_is_better=self._lower_is_better)
 

@@ -20,7 +20,7 @@ from backends.demo import DemoOptions
 from backends.demo.asgi import DemoRequest
 from backends.demo.prow.build_files import BIG_BYTES
 from backends.demo.prow.builds import KUBERNETES_BUCKET, OPENSHIFT_BUCKET, OPENSHIFT_JOB
-from backends.demo.prow.chunked_bytes import Chunk, ChunkedBytes
+from backends.demo.prow.chunked_bytes import ByteChunk, ChunkedBytes
 from backends.demo.prow.storage_api import ProwStorage
 from tests.demo.archive_asking import Archive
 
@@ -205,7 +205,7 @@ def test_keys_agree_with_another_servers(archive: Archive, tmp_path: Path) -> No
 
 @given(st.lists(st.binary(max_size=50), max_size=6), st.integers(0, 200), st.integers(0, 200))
 def test_chunked_bytes_are_the_bytes_of_their_chunks(parts: list[bytes], start: int, stop: int) -> None:
-    held, whole = ChunkedBytes([Chunk(part) for part in parts]), b"".join(parts)
+    held, whole = ChunkedBytes([ByteChunk(part) for part in parts]), b"".join(parts)
     assert held.size == len(whole)
     assert b"".join(held.chunks(start, stop)) == whole[start:stop]
     assert held.md5() == b64encode(hashlib.md5(whole).digest()).decode()

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from backends.frames.comparison import COMPARED, GroupComparison, compare, compare_samples
+from backends.frames.comparison import COMPARED, Comparison, compare, compare_samples
 
 # Few different values give many ties, wide floats give none; offsets of 10^12 are byte counts and times.
 TIED = st.lists(st.integers(0, 4).map(float), min_size=1, max_size=30)
@@ -102,7 +102,7 @@ def test_confidence_has_perfherders_words(t: float, word: str | None) -> None:
     assert found.t == pytest.approx(t) and found.confidence == word
 
 
-def with_t(t: float, n: int) -> GroupComparison:
+def with_t(t: float, n: int) -> Comparison:
     """Two samples of n values, n even, around means that differ by so much that Welch's t is `t`."""
     half = n // 2
     base = [1.0] * half + [3.0] * half

@@ -11,7 +11,7 @@ from backends.cancel import CancelToken
 from backends.errors import AppError
 from backends.http import Http
 from backends.prow.files import is_events, is_junit, is_text
-from backends.prow.jobs import JobList, visited_jobs
+from backends.prow.jobs import ProwJobList, visited_jobs
 from backends.prow.locators import EventsView, FileTreeView, JUnitView, ProwPath
 from backends.resources import Document, LogAddress, Question
 from tests.prow.bucket_server import Bucket
@@ -41,7 +41,7 @@ def test_jobs_are_found_by_the_beginning_of_their_name(bucket: Bucket, http: Htt
     for job in ("ci-a", "ci-b", "periodic-a"):
         bucket.put(f"logs/{job}/1/x", "")
     jobs = opened(bucket, http, f"gs://{NAME}/logs/")
-    assert isinstance(jobs, JobList)
+    assert isinstance(jobs, ProwJobList)
     question = next(one for one in jobs.menu(None, jobs.schema.empty()) if isinstance(one, Question))
     some = opened(bucket, http, question.opens("ci-").text())
     assert [row["job"] for row in rows(some)] == ["ci-a", "ci-b"] and "ci-" in some.title

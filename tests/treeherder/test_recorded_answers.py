@@ -20,9 +20,9 @@ from backends.treeherder.jobs import JOBS, job_frame
 from backends.treeherder.models import (
     JobTask,
     PerformanceAlertSummary,
+    PushJob,
     SeriesSummary,
     TextLogError,
-    TreeherderJob,
     TreeherderPush,
 )
 from backends.treeherder.pushes import PUSHES, count_results, push_frame
@@ -126,8 +126,8 @@ READ: dict[str, tuple[Callable[[Any], pl.DataFrame], Schema]] = {
     "alertsummary-status0-framework13.json": (_of("results", PerformanceAlertSummary, _summaries), SUMMARIES),
     "alertsummary-timerange.json": (_of("results", PerformanceAlertSummary, _summaries), SUMMARIES),
     "alertsummary-by-id.json": (_of("results", PerformanceAlertSummary, _summaries), SUMMARIES),
-    "jobs-project-autoland-starttime-6h.json": (_of("results", TreeherderJob, job_frame), JOBS),
-    "jobs-project-autoland-running.json": (_of("results", TreeherderJob, job_frame), JOBS),
+    "jobs-project-autoland-starttime-6h.json": (_of("results", PushJob, job_frame), JOBS),
+    "jobs-project-autoland-running.json": (_of("results", PushJob, job_frame), JOBS),
     "push-autoland-revision.json": (_of("results", TreeherderPush, push_frame), PUSHES),
     "push-all_repos.json": (_of("results", TreeherderPush, push_frame), PUSHES),
     "push-autoland-one.json": (lambda read: push_frame([lenient(TreeherderPush, read.value)]), PUSHES),

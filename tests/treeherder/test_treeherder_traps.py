@@ -34,9 +34,9 @@ from backends.treeherder.models import (
     PerformanceAlert,
     PerformanceAlertSummary,
     PerformanceSignature,
+    PushJob,
     SeriesSummary,
     SeriesValue,
-    TreeherderJob,
 )
 from backends.treeherder.pushes import count_results
 from backends.treeherder.series import data_frame
@@ -267,17 +267,17 @@ def test_the_sign_of_a_change_is_that_of_the_value() -> None:
 
 def test_a_job_that_has_not_started_did_not_start_in_1970() -> None:
     frame = job_frame(
-        [TreeherderJob(id=1, state="pending", result="unknown", submit_timestamp=1795115238, start_timestamp=0)]
+        [PushJob(id=1, state="pending", result="unknown", submit_timestamp=1795115238, start_timestamp=0)]
     )
     row = frame.row(0, named=True)
     assert (row["started"], row["wait"], row["duration"], row["result"]) == (None, None, None, "pending")
     for odd in (None, -5, 2**60):
-        assert job_frame([TreeherderJob(id=1, start_timestamp=odd)])["started"].null_count() == 1
+        assert job_frame([PushJob(id=1, start_timestamp=odd)])["started"].null_count() == 1
 
 
 def test_times_without_a_zone_are_utc_and_may_have_a_fraction() -> None:
     texts = ["2026-11-19T19:02:01", "2026-11-19T19:02:01.194022", "2026-11-19 19:02:01", "2026-11-19T21:02:01+02:00"]
-    jobs = [TreeherderJob(id=number, last_modified=text) for number, text in enumerate([*texts, "soon", None])]
+    jobs = [PushJob(id=number, last_modified=text) for number, text in enumerate([*texts, "soon", None])]
     assert job_frame(jobs)["modified"].to_list() == [
         datetime(2026, 11, 19, 19, 2, 1, tzinfo=UTC),
         datetime(2026, 11, 19, 19, 2, 1, 194000, tzinfo=UTC),

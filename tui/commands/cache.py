@@ -1,4 +1,4 @@
-"""`ciexplore cache`: what is stored, and how to be rid of it."""
+"""`ciexplore cache`: shows or clears the cache."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from backends import config
 
 @click.group()
 def cache() -> None:
-    """The store of answers."""
+    """Show or clear the cache."""
 
 
 @cache.command()
 def info() -> None:
-    """Show where the store is, and how many answers and source archives it holds and how big they are."""
+    """Show the cache directory, and the number and size of its responses and source archives."""
     from backends.archives.engine import archive_store
     from backends.frames.formats import format_bytes
     from backends.http.cache import cache_summary
@@ -31,7 +31,7 @@ def info() -> None:
 
 @cache.command()
 def clear() -> None:
-    """Remove every stored answer and every kept source archive. Downloads, settings and recent locators stay."""
+    """Remove all cached responses and source archives. Downloads, settings and recent locators stay."""
     from backends.archives.engine import archive_store
     from backends.http.cache import clear as clear_cache
 
@@ -39,4 +39,4 @@ def clear() -> None:
     count = clear_cache(settings.cache_path)
     archives = archive_store(settings).clear()
     many = f" and {archives:,} {'archive' if archives == 1 else 'archives'}" if archives else ""
-    click.echo(f"Removed {count:,} stored answers{many} from {settings.cache_path}.")
+    click.echo(f"Removed {count:,} cached responses{many} from {settings.cache_path}.")

@@ -20,7 +20,7 @@ from uuid import UUID
 from backends.demo.deterministic_random import digest, generator, hexadecimal, number
 from backends.demo.prow import junit
 from backends.demo.prow.builds import CATALOGUE, LONG_JOB, STEPS, Build, kubernetes_builds
-from backends.demo.prow.chunked_bytes import Chunk, ChunkedBytes, single_chunk
+from backends.demo.prow.chunked_bytes import ByteChunk, ChunkedBytes, single_chunk
 
 NODES = ("e2e-master-0", "e2e-minion-group-1xq4", "e2e-minion-group-7bzr")
 BIG_BYTES = 37_900_000
@@ -352,7 +352,7 @@ _LINES = {"openshift": _openshift_line, "kubernetes": _kubernetes_line, "kubelet
 
 
 @lru_cache(maxsize=8)
-def _log_pool(seed: int, style: str) -> tuple[Chunk, ...]:
+def _log_pool(seed: int, style: str) -> tuple[ByteChunk, ...]:
     """About a megabyte of lines of one style: "openshift", "kubernetes" or "kubelet"."""
     random = generator(seed, "prow log", style)
     chunks = []
@@ -363,7 +363,7 @@ def _log_pool(seed: int, style: str) -> tuple[Chunk, ...]:
             draw, low = random.random(), random.randrange(1_000)
             lines.append(_LINES[style](draw, low, chunk))
             size += len(lines[-1])
-        chunks.append(Chunk("".join(lines).encode()))
+        chunks.append(ByteChunk("".join(lines).encode()))
     return tuple(chunks)
 
 
@@ -372,7 +372,7 @@ def _assemble_log(seed: int, style: str, key: str, size: int, head: str = "", ta
     pool = _log_pool(seed, style) if size else ()
     order = number(seed, key, "order")
     places = ((order + place * 7 + (order >> place % 60)) % _POOL_CHUNKS for place in range(size // _CHUNK_BYTES))
-    return ChunkedBytes([Chunk(head.encode()), *(pool[place] for place in places), Chunk(tail.encode())])
+    return ChunkedBytes([ByteChunk(head.encode()), *(pool[place] for place in places), ByteChunk(tail.encode())])
 
 
 def _build_log(seed: int, build: Build) -> ChunkedBytes:

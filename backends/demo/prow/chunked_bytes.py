@@ -19,22 +19,22 @@ _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _LAST_BLOCK = b"\x03\x00"
 
 
-class Chunk:
+class ByteChunk:
     """Some bytes. `deflated` is a raw deflate stream that ends on a byte boundary and refers to nothing before it."""
 
     def __init__(self, content: bytes) -> None:
         self.content = content
 
     @cached_property
-    def deflated(self) -> Chunk:
+    def deflated(self) -> ByteChunk:
         deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15)
-        return Chunk(deflate.compress(self.content) + deflate.flush(zlib.Z_FULL_FLUSH))
+        return ByteChunk(deflate.compress(self.content) + deflate.flush(zlib.Z_FULL_FLUSH))
 
 
 class ChunkedBytes:
     """A sequence of chunks."""
 
-    def __init__(self, sequence: Sequence[Chunk]) -> None:
+    def __init__(self, sequence: Sequence[ByteChunk]) -> None:
         self.sequence = [chunk for chunk in sequence if chunk.content]
         self._ends = list(accumulate(len(chunk.content) for chunk in self.sequence))
 
@@ -79,8 +79,8 @@ class ChunkedBytes:
             crc = zlib.crc32(chunk.content, crc)
         trailer = struct.pack("<II", crc, self.size & 0xFFFFFFFF)
         body = [chunk.deflated for chunk in self.sequence]
-        return ChunkedBytes([Chunk(_HEADER), *body, Chunk(_LAST_BLOCK + trailer)])
+        return ChunkedBytes([ByteChunk(_HEADER), *body, ByteChunk(_LAST_BLOCK + trailer)])
 
 
 def single_chunk(content: bytes) -> ChunkedBytes:
-    return ChunkedBytes([Chunk(content)])
+    return ChunkedBytes([ByteChunk(content)])

@@ -22,7 +22,7 @@ TRUNCATED, CONTROL_CHARACTERS, BAD_TIMES, TWO_ROOTS = 61, 62, 63, 64  # builds o
 
 
 @dataclass(frozen=True)
-class JUnitCase:
+class DemoJUnitCase:
     """One testcase: `state` is P, F or S."""
 
     name: str
@@ -31,38 +31,38 @@ class JUnitCase:
     text: str = ""
 
 
-def test_cases(seed: int, build: Build) -> list[JUnitCase]:
+def test_cases(seed: int, build: Build) -> list[DemoJUnitCase]:
     """In the order of the file; a flake is a failure and then a pass of the same name."""
     tests = OPENSHIFT_TESTS if build.openshift else KUBERNETES_TESTS
-    results: list[JUnitCase] = []
+    results: list[DemoJUnitCase] = []
     for position, test in enumerate(tests):
         results += _runs(seed, build, position, test)
     failed = {case.name for case in results if case.state == "F"} - {case.name for case in results if case.state == "P"}
     if not build.passed and build.result and not failed:
-        results.append(JUnitCase(tests[1], "F", 61.5, _failure_text(seed, build, tests[1])))
+        results.append(DemoJUnitCase(tests[1], "F", 61.5, _failure_text(seed, build, tests[1])))
     return results
 
 
-def _runs(seed: int, build: Build, position: int, test: str) -> list[JUnitCase]:
+def _runs(seed: int, build: Build, position: int, test: str) -> list[DemoJUnitCase]:
     random = generator(seed, build.job, build.index, test)
     usual = 5 + number(seed, test, "seconds") % 240
     seconds = round(usual * random.uniform(0.8, 1.3), 3)
-    failure = JUnitCase(test, "F", round(seconds * 1.8, 3), _failure_text(seed, build, test))
+    failure = DemoJUnitCase(test, "F", round(seconds * 1.8, 3), _failure_text(seed, build, test))
     match position % 9:
         case 3:  # flaky
             if random.random() < 0.18:
-                return [failure, JUnitCase(test, "P", seconds)]
-            return [failure] if not build.passed and random.random() < 0.1 else [JUnitCase(test, "P", seconds)]
+                return [failure, DemoJUnitCase(test, "P", seconds)]
+            return [failure] if not build.passed and random.random() < 0.1 else [DemoJUnitCase(test, "P", seconds)]
         case 5:  # broken for a while
             begin = number(seed, build.job, test, "broken") % 110
             broken = begin <= build.index < begin + _BROKEN_FOR and not build.passed
-            return [failure] if broken else [JUnitCase(test, "P", seconds)]
+            return [failure] if broken else [DemoJUnitCase(test, "P", seconds)]
         case 7:  # slower by half a percent a build
-            return [JUnitCase(test, "P", round(seconds * (1 + build.index / 200), 3))]
+            return [DemoJUnitCase(test, "P", round(seconds * (1 + build.index / 200), 3))]
         case 8:
-            return [JUnitCase(test, "S", 0.0, "skip [k8s.io/kubernetes/test/e2e]: not supported on this provider")]
+            return [DemoJUnitCase(test, "S", 0.0, "skip [k8s.io/kubernetes/test/e2e]: not supported on this provider")]
         case _:
-            return [JUnitCase(test, "P", seconds)]
+            return [DemoJUnitCase(test, "P", seconds)]
 
 
 def _failure_text(seed: int, build: Build, test: str) -> str:
@@ -93,7 +93,7 @@ def suite_file(seed: int, build: Build, part: int, parts: int) -> bytes:
     return _damage(text, build.index) if part == 0 else text.encode()
 
 
-def _case(build: Build, case: JUnitCase) -> str:
+def _case(build: Build, case: DemoJUnitCase) -> str:
     classname = "" if build.openshift else ' classname="Kubernetes e2e suite"'
     head = f'<testcase name={quoteattr(case.name)}{classname} time="{case.seconds}"'
     if case.state == "P":

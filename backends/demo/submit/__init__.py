@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.demo.asgi import DemoReply, DemoRequest, compile_route, json_reply
-from backends.demo.hawk import HawkRefused, verify_request
+from backends.demo.hawk import HawkRefusedError, verify_request
 
 EXAMPLES = Path(__file__).parent / "examples"
 CLIENT_ID = "demo/submitter"
@@ -59,7 +59,7 @@ class SubmissionServer:
     def _post(self, request: DemoRequest) -> DemoReply:
         try:
             receiver = verify_request(request, CLIENT_ID, KEY, with_body=True, seen_nonce=self._seen_nonce)
-        except HawkRefused as error:
+        except HawkRefusedError as error:
             return json_reply({"detail": str(error)}, 401, (("WWW-Authenticate", error.challenge),))
         try:
             jobs = [_stored_job(entry) for entry in json.loads(request.body)]

@@ -33,7 +33,7 @@ _SEGMENTS = "".join(f"segment-{place:04d}/" for place in range(310))[:1_000]
 
 
 @dataclass(frozen=True)
-class IndexEntry:
+class DemoIndexEntry:
     namespace: str
     task_id: str
     rank: int = 0
@@ -77,18 +77,18 @@ class Fixtures:
         return next(task for group in (self.finished, self.running) for task in group.tasks if task.role == role)
 
     @cached_property
-    def index(self) -> dict[str, IndexEntry]:
+    def index(self) -> dict[str, DemoIndexEntry]:
         """Decision tasks by revision, push and latest, and the finished group's builds."""
-        entries: list[IndexEntry] = []
+        entries: list[DemoIndexEntry] = []
         for group in (self.finished, self.running):
             root = f"gecko.v2.{group.project}"
             for path in (f"revision.{group.revision}.taskgraph", f"pushlog-id.{group.pushlog}", "latest.taskgraph"):
-                entries.append(IndexEntry(f"{root}.{path}.decision", group.id))
+                entries.append(DemoIndexEntry(f"{root}.{path}.decision", group.id))
         for task in self.finished.tasks:
             if task.label.kind == "build" and not task.retrigger:
                 product = task.label.platform.replace("/", "-").replace(".", "-")
                 for path in ("latest.firefox", f"revision.{self.finished.revision}.firefox"):
-                    entries.append(IndexEntry(f"gecko.v2.autoland.{path}.{product}", task.id, int(FINISHED_AT)))
+                    entries.append(DemoIndexEntry(f"gecko.v2.autoland.{path}.{product}", task.id, int(FINISHED_AT)))
         return {entry.namespace: entry for entry in sorted(entries, key=lambda entry: entry.namespace)}
 
 

@@ -35,7 +35,7 @@ from backends.demo.asgi import (
     ranged_reply,
 )
 from backends.demo.deterministic_random import digest, hexadecimal
-from backends.demo.hawk import HawkRefused, verify_request
+from backends.demo.hawk import HawkRefusedError, verify_request
 from backends.demo.taskcluster.artifacts import (
     DemoArtifact,
     artifacts_by_name,
@@ -45,7 +45,7 @@ from backends.demo.taskcluster.artifacts import (
     list_artifacts,
 )
 from backends.demo.taskcluster.definitions import Json, task_definition, task_status
-from backends.demo.taskcluster.fixtures import Fixtures, IndexEntry
+from backends.demo.taskcluster.fixtures import DemoIndexEntry, Fixtures
 from backends.demo.taskcluster.model import DemoGroup, DemoTask
 from backends.demo.taskcluster.payloads import Payload, Payloads, log_text
 
@@ -342,7 +342,7 @@ class Taskcluster:
 
     # The index
 
-    def _index_entry(self, entry: IndexEntry) -> Json:
+    def _index_entry(self, entry: DemoIndexEntry) -> Json:
         names = {"namespace": entry.namespace, "taskId": entry.task_id, "rank": entry.rank, "data": {}}
         return names | {"expires": self._index_expires()}
 
@@ -389,7 +389,7 @@ def _check(route: _Route, request: DemoRequest) -> None:
     if "authorization" in request.headers:
         try:
             verify_request(request, CLIENT_ID, ACCESS_TOKEN, skew=_HAWK_SKEW)
-        except HawkRefused as error:
+        except HawkRefusedError as error:
             raise TaskclusterError("AuthenticationFailed", str(error)) from error
 
 

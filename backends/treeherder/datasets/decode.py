@@ -70,7 +70,7 @@ class SubmitTimesReply(msgspec.Struct):
     submit_times: list[str | None] = []
 
 
-class PushCommit(msgspec.Struct):
+class DatasetCommit(msgspec.Struct):
     """push: one of the newest 20 commits of a push."""
 
     revision: str = ""
@@ -84,7 +84,7 @@ class DatasetPush(msgspec.Struct):
     push_timestamp: Epoch
     author: str | None = None
     revision_count: int | None = None
-    revisions: list[PushCommit] = []
+    revisions: list[DatasetCommit] = []
 
 
 class RepositoryId(msgspec.Struct):

@@ -28,7 +28,6 @@ from backends.treeherder.datasets.views import VIEWS, build_frame, find_view
 from backends.treeherder.locators import AlertSummary, PushJobs, PushOf, Series, SeriesRef
 
 if TYPE_CHECKING:
-    from backends.config import Settings
     from backends.http import Http
 
 SERIES_PER_GRAPH = 8  # of a group: as many as a graph can tell apart
@@ -54,10 +53,6 @@ class DatasetContext:
 
     http: Http
     base: str
-
-
-def context_of(locator: Locator, http: Http, settings: Settings) -> DatasetContext:
-    return DatasetContext(http, settings.treeherder_url)
 
 
 class DatasetList(Listing):

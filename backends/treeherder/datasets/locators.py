@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from backends.locators.base import InvalidLocatorError, Locator
 from backends.locators.declared import DeclaredLocator, param, parse_declared
 from backends.locators.pasted import PastedText, unescape
-from backends.locators.template import KINDS, FieldKind, Mismatch, Template
+from backends.locators.template import KINDS, FieldKind, Template, TemplateMismatchError
 
 SYSTEM = "treeherder"
 PREFIXES = (SYSTEM, "perf")
@@ -39,7 +39,7 @@ class _PathTemplate(Template):
         if "view" in self.path_fields:
             store, _, view = store.rpartition("/")
             if not store or unescape(view) not in VIEW_NAMES:
-                raise Mismatch("VIEW is missing", 1)
+                raise TemplateMismatchError("VIEW is missing", 1)
         path = "/".join(filter(None, (head, store.replace("/", "%2F"), view)))
         return super().parse(f"{path}?{query}")
 

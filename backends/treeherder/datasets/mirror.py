@@ -22,7 +22,7 @@ from backends.treeherder.datasets.tables import TABLES
 SCHEMES = ("s3", "gs", "file")
 
 
-class BucketError(AppError):
+class MirrorError(AppError):
     """The bucket cannot be reached or refused a request."""
 
     exit_code = 3
@@ -42,7 +42,7 @@ def mirror(
 ) -> MirrorResult:
     """Copies what `url` lacks or has in another state.
 
-    Raises `UsageError`, `BucketError`, `OperationCancelledError`, and `DamagedDatasetError` after all intact files;
+    Raises `UsageError`, `MirrorError`, `OperationCancelledError`, and `DamagedDatasetError` after all intact files;
     what was copied before stays and is not copied again.
     """
     bucket = _open_bucket(url)
@@ -117,8 +117,8 @@ def _put(bucket: Any, name: str, content: bytes, url: str) -> int:
     return len(content)
 
 
-def _bucket_error(url: str, error: Exception) -> BucketError:
-    return BucketError(
+def _bucket_error(url: str, error: Exception) -> MirrorError:
+    return MirrorError(
         f"{sanitize(url, 80)} cannot be used: {sanitize(str(error).partition(': <')[0].rpartition(' - ')[2], 200)}.",
         "Check its name and the credentials in the environment (AWS_..., GOOGLE_...).",
     )
