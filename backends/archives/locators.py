@@ -50,7 +50,7 @@ class SourceRepositories(ArchiveLocator):
         return self.root
 
     def listing(self) -> str:
-        return f"{_LISTS}:RepositoryList"
+        return f"{_LISTS}:SourceRepositoryList"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from backends.locators import InvalidLocatorError
 from backends.locators.declared import DeclaredLocator, param
 from backends.locators.template import KINDS, FieldKind
-from backends.systems import parse_locator, systems
+from backends.resources import Resource
+from backends.systems import load, parse_locator, systems
 
 LOCATORS = [cls for system in systems().values() for cls in system.locator_classes]
 SERVERS = ["https://th.example", "http://127.0.0.1:8200", "http://[::1]:9"]
@@ -83,3 +84,8 @@ def test_a_template_that_does_not_fit_its_fields_is_refused_when_it_is_declared(
         class Wrong(DeclaredLocator, template="x:y/{name}"):
             name: str = param()
             other: str = param(default="")
+
+
+@pytest.mark.parametrize("cls", [cls for cls in LOCATORS if cls.opens], ids=lambda cls: cls.__name__)
+def test_what_a_locator_opens_is_there(cls: type[DeclaredLocator]) -> None:
+    assert issubclass(load(cls.opens), Resource)
