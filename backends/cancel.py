@@ -1,4 +1,4 @@
-"""How a long piece of work is told to stop: a token that any thread may pull and that wakes blocked readers."""
+"""Cancellation tokens: any thread may cancel the work that shares one; blocked readers are woken."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ class CancelToken:
     """A stop signal shared by whoever started the work and the threads that do it.
 
     Work calls `check()` between pieces (raises `OperationCancelledError`), waits with `sleep(seconds)` instead of
-    time.sleep, and
-    registers with `on_cancel` what unblocks a read (closing a response). All methods are thread-safe.
+    time.sleep, and registers with `on_cancel` what unblocks a read (closing a response). All methods are thread-safe.
     """
 
     def __init__(self) -> None:
@@ -39,12 +38,12 @@ class CancelToken:
             raise OperationCancelledError
 
     def sleep(self, seconds: float) -> None:
-        """Waits that long, or raises `OperationCancelledError` as soon as the token is pulled."""
+        """Waits that long, or raises `OperationCancelledError` as soon as it is cancelled."""
         if self._event.wait(seconds):
             raise OperationCancelledError
 
     def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Calls `callback` once when the token is pulled (at once if it was); returns how to take that back."""
+        """Calls `callback` once when it is cancelled (at once if it was); returns how to take that back."""
         with self._lock:
             if not self._event.is_set():
                 number = self._next = self._next + 1

@@ -28,7 +28,7 @@ class UsageError(AppError):
 
 
 class FileError(AppError):
-    """The local disk said no: full, unwritable, a name that cannot be."""
+    """A local file or directory cannot be read or written: disk full, no permission, invalid name."""
 
 
 class OperationCancelledError(AppError):

@@ -1,4 +1,4 @@
-"""A server that idle, slow or too many connections cannot stop: uvicorn with deadlines, limits and quiet words.
+"""A server that idle, slow or too many connections cannot stop: uvicorn with deadlines, limits and rare messages.
 
 uvicorn itself waits for ever for the rest of a header, has no limit on connections that wait, and asyncio writes a
 traceback for each connection that finds no file descriptor (thousands a second, until the disk is full).

@@ -21,7 +21,7 @@ import polars as pl
 import scipy
 from scipy import stats
 
-from backends.frames.comparison import compare
+from backends.frames.significance import compare
 
 KEYS = ("framework", "suite", "subtest")
 

@@ -119,7 +119,7 @@ class CacheEntry:
     headers: Mapping[str, str]
     encoding: str
     wire: bytes
-    vouched_at: float
+    validated_at: float
     until: float | None
 
     @classmethod
@@ -140,17 +140,17 @@ class CacheEntry:
 
     def packed(self) -> bytes:
         meta = {"headers": dict(self.headers), "encoding": self.encoding, "until": self.until}
-        return pack(self.wire, self.vouched_at, meta)
+        return pack(self.wire, self.validated_at, meta)
 
     def age(self, now: float) -> float:
-        return max(0.0, now - self.vouched_at)
+        return max(0.0, now - self.validated_at)
 
-    def holds(self, policy: CachePolicy | None, now: float) -> bool:
+    def is_fresh(self, policy: CachePolicy | None, now: float) -> bool:
         """Whether it need not be asked for again, by what was decided when it came and by what is asked now.
 
         Both: what was stored of a running task does not hold for ever because the task is known to be resolved now.
         """
-        if self.vouched_at > now + _CLOCK_SLACK:
+        if self.validated_at > now + _CLOCK_SLACK:
             return False
         if self.until is not None and self.until <= now:
             return False
@@ -161,11 +161,11 @@ class CacheEntry:
         wanted = {"if-none-match": self.headers.get("etag"), "if-modified-since": self.headers.get("last-modified")}
         return {name: value for name, value in wanted.items() if value}
 
-    def vouched(self, headers: Mapping[str, str], policy: CachePolicy, now: float) -> CacheEntry:
+    def revalidated(self, headers: Mapping[str, str], policy: CachePolicy, now: float) -> CacheEntry:
         """The same body, said to be still right by a 304 with those headers."""
         newer = {name: value for name, value in headers.items() if _is_kept(name)}
         until = None if policy.ttl is None else now + policy.ttl
-        return replace(self, headers={**self.headers, **newer}, vouched_at=now, until=until)
+        return replace(self, headers={**self.headers, **newer}, validated_at=now, until=until)
 
     def answer(self, url: str, cap: int, freshness: Freshness) -> Response | None:
         """None when the stored bytes cannot be read any more. Raises `ResponseTooLargeError`."""
@@ -259,7 +259,7 @@ class CacheableRequest:
     def may_be_stale(self) -> bool:
         return not isinstance(self.policy, CachePolicy) or self.policy.stale_if_error
 
-    def decided(self, answer: Response) -> CachePolicy:
+    def policy_for(self, answer: Response) -> CachePolicy:
         return self.policy if isinstance(self.policy, CachePolicy) else self.policy(answer)
 
 
@@ -336,7 +336,7 @@ class CachingClient:
         if entry is None:
             return None
         now = self._clock()
-        holds = entry.holds(asked.policy if isinstance(asked.policy, CachePolicy) else None, now)
+        holds = entry.is_fresh(asked.policy if isinstance(asked.policy, CachePolicy) else None, now)
         if not holds and mode is not Mode.OFFLINE:
             return None
         source = ResponseSource.CACHE if holds else ResponseSource.STALE
@@ -377,9 +377,9 @@ class CachingClient:
     ) -> Response | None:
         answer = entry.answer(str(asked.url), asked.cap, Freshness(ResponseSource.REVALIDATED))
         if answer is not None and self._shelf is not None and mode.writes:
-            policy = asked.decided(answer)
+            policy = asked.policy_for(answer)
             if policy.store:
-                self._shelf.put(asked.key, entry.vouched(reply.headers, policy, self._clock()).packed())
+                self._shelf.put(asked.key, entry.revalidated(reply.headers, policy, self._clock()).packed())
         return answer
 
     def _store(self, asked: CacheableRequest, mode: Mode, reply: RawResponse) -> Response:
@@ -388,7 +388,7 @@ class CachingClient:
         asked.vet(answer)
         if self._shelf is None or not mode.writes or not asked.may_store or reply.status != 200:
             return answer
-        policy = asked.decided(answer)
+        policy = asked.policy_for(answer)
         if policy.store:  # else what is stored stays the last known answer: this one may be a proxy's login page
             self._shelf.put(asked.key, CacheEntry.from_response(reply, wire, policy, self._clock()).packed())
         return answer

@@ -1,4 +1,4 @@
-"""The HTTP library: the only import of httpx and httpcore in the house, so that exchanging them is one line."""
+"""The only import of httpx and httpcore in the project, so that they can be replaced in one place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""How an answer may be kept, in which mode we run, and who we are to a server."""
+"""Cache policies, run modes, and identities (credentials for one origin).
+
+A policy says how long one response is cached; each client passes it with its requests, next to the endpoint that it is
+about (search for `CachePolicy.` in `taskcluster/client.py`, `treeherder/client.py`, `prow/store_*.py`,
+`archives/hosts.py`).
+`caching.CacheEntry.is_fresh` applies it.
+"""
 
 from __future__ import annotations
 

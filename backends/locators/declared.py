@@ -1,7 +1,7 @@
 """Declared locators: a class with a template is a complete locator; what opens it and its verb stand beside it.
 
     class Pushes(TreeherderLocator,
-                 template="perf:pushes/{repository:repository}?author={author}&count={count}",
+                 template="treeherder:pushes/{repository:repository}?author={author}&count={count}",
                  opens="backends.treeherder.pushes:PushList",
                  verb=Verb("pushes", "List the pushes of a repository, newest first.")):
         repository: str = param(help="For example autoland or try.")

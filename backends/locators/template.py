@@ -1,6 +1,6 @@
 """Locator templates: one text per list gives parsing, printing, syntax help, completion and the law test.
 
-    perf:pushes/{repository:repository}?author={author}&from={start:day}&count={count}
+    treeherder:pushes/{repository:repository}?author={author}&from={start:day}&count={count}
 
 A template is a path of literals and fields, then options. `[/{field}...]` at the end of the path may be left out;
 options always may. An option without a name, `{flags:alert_flags}`, is a set of words, each written as `&word=1`. The

@@ -1,7 +1,7 @@
 """The outbox: messages that are queued for publishing, what became of them, and how they are sent.
 
-A SQLite file in which every change is on the disk before it counts: queued -> sending -> acknowledged | returned |
-failed, and back to queued by a retry. What is `sending` while nobody sends was interrupted: whether it arrived is
+A SQLite file in which every change is on the disk before it takes effect: queued -> sending -> acknowledged | returned
+| failed, and back to queued by a retry. What is `sending` while nobody sends was interrupted: whether it arrived is
 unknown, so it is sent again under the same job id. At least once, idempotent by job id; not exactly once.
 """
 

@@ -467,7 +467,7 @@ def status_policy(response: Response) -> CachePolicy:
 
 
 def _if_it_has(member: str, policy: CachePolicy, kind: type = object) -> Callable[[Response], CachePolicy]:
-    """Caches only what was asked for: not the page of a wrong root URL or of a hotel's network."""
+    """Caches only what was asked for: not the page of a wrong root URL or of a captive portal."""
 
     def decide(response: Response) -> CachePolicy:
         try:

@@ -1,7 +1,7 @@
 """Two groups, or two sets of tasks, side by side: their tasks by label, their measurements, one series' values.
 
 Both comparisons are frames with a schema, sorted so that what changed comes first. The statistics, their words and
-their sources are those of `backends.frames.comparison`.
+their sources are those of `backends.frames.significance`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TypeVar
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.frames.comparison import COMPARED, compare
 from backends.frames.schema import Column, Kind, Schema
+from backends.frames.significance import COMPARED, compare
 from backends.locators import InvalidLocatorError, Locator
 from backends.pool import map_concurrently
 from backends.resources import Chart, Document, Entry, Link, ListContents, LogAddress, Page, Row, read_list

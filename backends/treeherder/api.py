@@ -1,4 +1,4 @@
-"""Treeherder's REST API: how its URLs are built, how long responses are cached, and how they are read.
+"""Treeherder's REST API: how its URLs are built and how its responses are read.
 
 URLs end in a slash, parameters repeat, names are checked before they are sent: an unknown repository or a word where a
 number belongs is a 500 of several views, which would be retried as if the server were ill. A URL that the API does not

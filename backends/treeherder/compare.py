@@ -17,9 +17,9 @@ import msgspec
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.frames.comparison import COMPARED, compare, median_shift
 from backends.frames.getters import optional, yes_if
 from backends.frames.schema import Column, Kind, Schema
+from backends.frames.significance import COMPARED, compare, median_shift
 from backends.http.response import Freshness
 from backends.resources import Entry, Link, Page, Row
 from backends.treeherder.api import UnknownItemError

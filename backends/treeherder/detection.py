@@ -19,7 +19,7 @@ from backends.treeherder.base import as_number
 T_THRESHOLD = 7.0
 MIN_BACK, MAX_BACK, FORE = 12, 24, 12
 ALERT_PERCENT = 2.0
-INFINITE_T = 1000.0  # what the server stores for a t that divides by no variance
+INFINITE_T = 1000.0  # what the server stores for a t with zero variance
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 What a URL leaves out means what its page shows then (by the pages' sources of August 2026): untriaged alerts of Talos,
 a comparison of Talos with all replicates. Pages of jobs of one push (`/jobs?repo=...&revision=...`) open the push's
-task group, see `backends.locators.treeherder_forms`. URLs from before 2021 have the page and its query behind a #.
+task group, see `backends.taskcluster.urls`. URLs from before 2021 have the page and its query behind a #.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from functools import reduce
 import polars as pl
 
 from backends.cancel import CancelToken
-from backends.frames.comparison import Comparison, compare_samples, median_shift
 from backends.frames.formats import format_value
 from backends.frames.schema import Column, Kind, Schema
+from backends.frames.significance import Comparison, compare_samples, median_shift
 from backends.http.response import Freshness
 from backends.resources import Chart, Entry, Link, Page, Row
 from backends.treeherder.api import UnknownItemError

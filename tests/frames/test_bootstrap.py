@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from backends.frames.comparison import LARGEST, SEED, median_shift
+from backends.frames.significance import LARGEST, SEED, median_shift
 
 samples = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=12)
 

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from backends.frames.comparison import COMPARED, Comparison, compare, compare_samples
+from backends.frames.significance import COMPARED, Comparison, compare, compare_samples
 
 # Few different values give many ties, wide floats give none; offsets of 10^12 are byte counts and times.
 TIED = st.lists(st.integers(0, 4).map(float), min_size=1, max_size=30)

@@ -303,7 +303,7 @@ def test_a_stored_body_that_cannot_be_unpacked_is_fetched_again(server: Server, 
     key = key_of("GET", URL, "application/json", "")
     entry = CacheEntry.from_row(shelf.get(key))
     assert entry is not None
-    spoiled = CacheEntry(entry.headers, "gzip", b"\x1f\x8bnot gzip", entry.vouched_at, entry.until)
+    spoiled = CacheEntry(entry.headers, "gzip", b"\x1f\x8bnot gzip", entry.validated_at, entry.until)
     shelf.put(key, spoiled.packed())
     assert b'"version": 1' in http.get(URL, policy=CachePolicy.immutable()).body
     assert "if-none-match" not in server.requests[-1].headers

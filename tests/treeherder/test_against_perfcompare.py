@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from backends.frames.comparison import compare_samples
+from backends.frames.significance import compare_samples
 from backends.treeherder.compare import VALUES, compare_values
 from tests.treeherder.fake_treeherder import RecordedTreeherder
 

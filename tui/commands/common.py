@@ -1,4 +1,4 @@
-"""What every Taskcluster verb begins with: a session that heeds Ctrl+C, and the whole listing of a locator."""
+"""What the verbs of all systems share: a session that Ctrl+C cancels, and the rows of a locator, with progress."""
 
 from __future__ import annotations
 

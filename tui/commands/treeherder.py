@@ -1,4 +1,7 @@
-"""Hand-written verbs of `ciexplore treeherder`: those whose arguments say more than the fields of a locator."""
+"""Hand-written verbs of `ciexplore treeherder`: those whose arguments say more than the fields of a locator.
+
+The others (`alerts`, `jobs`, ...) are derived from `backends/treeherder/locators.py` by `tui.commands.verbs`.
+"""
 
 from __future__ import annotations
 
