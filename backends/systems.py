@@ -12,9 +12,9 @@ Modules are imported when first used: the table names them as "module:attribute"
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from backends.errors import UsageError
@@ -74,7 +74,6 @@ class System:
     key: str = ""
     roots: tuple[tuple[str, str], ...] = ()
     forms: tuple[tuple[str, str], ...] = ()
-    open: str = ""  # resource_for(locator, http, settings): opens locators that are not declared yet
 
     @cached_property
     def locator_classes(self) -> tuple[type[DeclaredLocator], ...]:
@@ -116,18 +115,21 @@ class System:
         if self.resolve:
             locator = load(self.resolve)(locator, http, settings, cancel)
         reference = locator.listing()
-        if reference:
-            found: Resource = load(reference)(locator, load(self.context)(locator, http, settings))
-        elif self.open:
-            found = load(self.open)(locator, http, settings)
-        else:
+        if not reference:
             raise UsageError(f"{locator.text()} cannot be listed.")
+        found: Resource = load(reference)(locator, load(self.context)(locator, http, settings))
         return found
 
 
 def _ask(reference: str, pasted: PastedText) -> Locator | None:
     found: Locator | None = load(reference)(pasted) if reference else None
     return found
+
+
+@cache
+def _built_in() -> dict[str, System]:
+    found: tuple[System, ...] = load("backends.builtin_systems:SYSTEMS")
+    return {system.name: system for system in found}
 
 
 @cache
@@ -145,9 +147,8 @@ def broken_systems() -> dict[str, str]:
 def _load_all() -> dict[str, System | Exception]:
     from importlib.metadata import entry_points
 
-    built_in: tuple[System, ...] = load("backends.builtin_systems:SYSTEMS")
-    found: dict[str, System | Exception] = {system.name: system for system in built_in}
-    taken = {name for system in built_in for name in (system.name, *system.old_names)}
+    found: dict[str, System | Exception] = dict(_built_in())
+    taken = {name for system in _built_in().values() for name in (system.name, *system.old_names)}
     for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
         try:
             if point.name in taken:
@@ -165,7 +166,10 @@ def _load_all() -> dict[str, System | Exception]:
 
 def system_of(name: str) -> System | None:
     """The system with this name, or with this earlier name."""
-    return next((one for one in systems().values() if name in (one.name, *one.old_names)), None)
+    for group in (_built_in, systems):
+        if (found := next((one for one in group().values() if name in (one.name, *one.old_names)), None)) is not None:
+            return found
+    return None
 
 
 def parse_locator(text: str, settings: Settings | None = None) -> Locator:
@@ -196,15 +200,15 @@ def parse_locator(text: str, settings: Settings | None = None) -> Locator:
     raise refusal or InvalidLocatorError(f"Unrecognized: {pasted.quote()}.", _HINT)
 
 
-def _parsers() -> list[Callable[[PastedText], Locator | None]]:
-    everything = tuple(systems().values())
-    references = [*(one.settings_urls for one in everything), *(one.names for one in everything)]
-    functions: list[Callable[[PastedText], Locator | None]] = [load(one) if one else _nothing for one in references]
-    return [*functions[: len(everything)], *(one.parse for one in everything), *functions[len(everything) :]]
-
-
-def _nothing(pasted: PastedText) -> None:
-    return None
+def _parsers() -> Iterator[Callable[[PastedText], Locator | None]]:
+    """What to ask, in order: built-in systems before others, bare names last. Nothing is imported before its turn."""
+    for group in (_built_in, systems):  # most texts belong to a built-in one: no entry point has to be looked for
+        new = [one for one in group().values() if group is _built_in or one.name not in _built_in()]
+        for one in new:
+            yield partial(_ask, one.settings_urls)
+        yield from (one.parse for one in new)
+    for one in systems().values():
+        yield partial(_ask, one.names)
 
 
 def _several_urls(pasted: PastedText) -> InvalidLocatorError:
@@ -224,7 +228,7 @@ def accepted_forms(system: str = "") -> list[tuple[str, str]]:
 
 def open_resource(locator: Locator, http: Http, settings: Settings, cancel: CancelToken) -> Resource:
     """The listing of any locator. Raises `AppError`s."""
-    system = systems().get(locator.system)
+    system = _built_in().get(locator.system) or systems().get(locator.system)
     if system is None:
         raise UsageError(f"No installed system opens {locator.system} locators.")
     return system.resource(locator, http, settings, cancel)

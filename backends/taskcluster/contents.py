@@ -1,4 +1,4 @@
-"""What a task or an artifact holds: a task's definition or a JSON artifact as a tree, a CSV as a table, an archive.
+"""What a task or an artifact holds: a task's definition or a JSON artifact as a tree, a CSV as a table.
 
 What Enter shows of an artifact is decided by its name first: many workers say application/octet-stream of everything.
 Which columns a CSV has only the file tells, so it is read once when its locator is resolved (`with_columns`).
@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -20,24 +17,13 @@ from backends import lenient_json
 from backends.cancel import CancelToken
 from backends.errors import AppError
 from backends.extraction.limits import is_archive
-from backends.extraction.members import MEMBER_SCHEMA, list_members
 from backends.frames.formats import format_bytes, with_unit
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.backoff import backoff_delays, is_too_long, with_retry_after
-from backends.http.content_encoding import EncodingError
-from backends.http.content_encoding import decode as decode_body
 from backends.http.errors import (
-    HttpError,
-    OfflineError,
-    UnexpectedResponseError,
-    incomplete,
     sanitize,
-    short_url,
-    short_url_parts,
-    too_large,
 )
-from backends.http.policies import CachePolicy, Mode
-from backends.http.response import Freshness, Response
+from backends.http.policies import CachePolicy
+from backends.http.response import Response
 from backends.listings import Listing
 from backends.locators import Locator
 from backends.resources import Detail, Document, LogAddress, Page, Row
@@ -45,17 +31,14 @@ from backends.taskcluster.client import RESOLVED, Client, NotTaskclusterError
 from backends.taskcluster.locators import Artifact, ArtifactContents, Task, is_perfherder_data, is_slugid
 from backends.taskcluster.logs import row_log
 from backends.taskcluster.urls import artifact_page, artifact_url
-from backends.transfers.files import RemoteFile, default_parts
 
 if TYPE_CHECKING:
-    from backends.http import Download
+    pass
 
 JSON_CAP = 64 << 20  # bytes of a JSON artifact shown as a tree; a full-task-graph.json may have 100 MB and more
 TABLE_CAP = 64 << 20
-ARCHIVE_CAP = 1 << 30  # bytes of an archive that are fetched to list it
 COLUMNS = 200  # of a table; a wider one is cut
 _SECTIONS = ("metadata", "payload", "dependencies", "tags", "routes", "scopes", "extra")
-_TRIES = 5
 _ZIPS = (".xpi", ".apk", ".aab", ".jar", ".whl", ".ipa")  # zips that a download leaves as they are
 _KEY = "row"
 
@@ -174,7 +157,7 @@ def describe_type(row: Row) -> str:
 # ---- tables -----------------------------------------------------------------------------------------------------
 
 
-class _ContentList(ClientListing):
+class ContentList(ClientListing):
     """What is in one artifact."""
 
     def __init__(self, locator: ArtifactContents, client: Client) -> None:
@@ -185,7 +168,7 @@ class _ContentList(ClientListing):
         return artifact_page(self.client.root, self.contents.task_id, self.contents.run or 0, self.contents.name)
 
 
-class TableRowList(_ContentList):
+class TableRowList(ContentList):
     """The rows of a CSV or TSV, as they are in the file. Columns whose every cell is a number are numbers, all others
     text."""
 
@@ -272,102 +255,3 @@ def _table_schema(columns: tuple[tuple[str, bool], ...]) -> Schema:
         taken.add(name)
         schema.append(Column(name, Kind.NUMBER if number else Kind.TEXT, label.strip()[:200] or name))
     return Schema(tuple(schema), key=_KEY)
-
-
-# ---- archives ---------------------------------------------------------------------------------------------------
-
-
-class ArchiveMemberList(_ContentList):
-    """Name, size and kind of each member (`MEMBER_SCHEMA`), in the archive's order, without extracting anything.
-
-    The archive is fetched into a temporary file; `pages` raises `FileError`s for what is not an archive, is damaged or
-    is a bomb, and `ResponseTooLargeError` above `ARCHIVE_CAP`.
-    """
-
-    schema = MEMBER_SCHEMA
-    noun = ("member", "members")
-    empty_text = "This archive is empty."
-
-    def __init__(self, locator: ArtifactContents, client: Client) -> None:
-        super().__init__(locator, client)
-        self.url = artifact_url(client.root, locator.task_id, locator.run, locator.name)
-
-    @property
-    def title(self) -> str:
-        return f"in {self.contents.name.rpartition('/')[2]}"
-
-    def pages(self, cancel: CancelToken) -> Iterator[Page]:
-        if self.client.http.mode is Mode.OFFLINE:
-            raise OfflineError("Offline: an archive has to be fetched to list its members.", "Leave offline mode.")
-        with fetch_to_file(self.client, self.url, self.contents.name, ARCHIVE_CAP, cancel) as path:
-            yield Page(list_members(path, cancel=cancel), Freshness())
-
-    def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:
-        """The archive itself: its members cannot be fetched one by one."""
-        one = self.contents
-        status, _ = self.client.fetch_status(one.task_id, cancel)
-        run = one.run if one.run is not None else max(len(status.runs) - 1, 0)
-        definition, _ = self.client.fetch_definition(one.task_id, cancel)
-        parts = default_parts(status.taskGroupId or "", definition.metadata.name, one.task_id, run, one.name)
-        key = f"{self.client.root}/{one.task_id}/{run}/{one.name}"
-        yield [RemoteFile(key=key, name=one.name, url=self.url, parts=parts)]
-
-    def detail(self, row: Row) -> Detail:
-        size = row.get("size")
-        lines = (
-            ("Kind", str(row.get("kind") or "")),
-            *((("Size", f"{format_bytes(size)} ({size:,} B)"),) if size is not None else ()),
-            ("Archive", self.contents.name),
-        )
-        return Detail(str(row.get("name") or ""), (("Member", lines),))
-
-    def summary(self, frame: pl.DataFrame) -> str:
-        """ "12 MB unpacked · 1 symbolic link"; what unpacking would leave out is named."""
-        odd = dict(frame.filter(~pl.col("kind").is_in(["file", "directory"]))["kind"].value_counts().iter_rows())
-        others = [f"{count:,} {kind}{'s' * (count != 1)}" for kind, count in sorted(odd.items())]
-        return " · ".join([f"{format_bytes(int(frame['size'].sum()))} unpacked", *others])
-
-
-@contextmanager
-def fetch_to_file(client: Client, url: str, name: str, cap: int, cancel: CancelToken) -> Iterator[Path]:
-    """The content as a temporary file, with the transfer's encoding undone and no other.
-
-    Tries again from the start as a download would. Raises `ResponseTooLargeError` beyond `cap` bytes, and other
-    `HttpError`s.
-    """
-    with TemporaryDirectory(prefix="ciexplore-") as directory:
-        # The last part of the name only: its ending tells a tar from another compressed file.
-        path = Path(directory) / f"content{Path(name.rpartition('/')[2]).name[-40:].replace('/', '_')}"
-        delays = backoff_delays()
-        for left in reversed(range(_TRIES)):
-            try:
-                with client.http.downloader() as connection, connection.open(url, cancel=cancel) as download:
-                    _write(download, path, url, cap)
-                break
-            except HttpError as error:
-                if not error.retryable or not left or is_too_long(error.retry_after):
-                    raise
-                seconds = with_retry_after(next(delays), error.retry_after)
-                with client.http.waits.during(short_url_parts(url)[0], seconds, error):
-                    cancel.sleep(seconds)
-        yield path
-
-
-def _write(download: Download, path: Path, url: str, cap: int) -> None:
-    announced = download.headers.get("content-length", "")
-    if announced.isdecimal() and len(announced) < 20 and int(announced) > cap:
-        raise too_large(url, cap)
-    written = 0
-    try:
-        with path.open("wb") as file:
-            for piece in decode_body(download.chunks(), download.encoding):
-                written += len(piece)
-                if written > cap:
-                    raise too_large(url, cap)
-                file.write(piece)
-    except EncodingError as error:
-        if type(error) is not EncodingError:
-            raise incomplete(url) from error
-        raise UnexpectedResponseError(
-            f"{short_url(url)} sent a body that cannot be decoded.", "Download it as a file."
-        ) from error

@@ -329,7 +329,7 @@ class ArtifactContents(TaskclusterLocator):
 
     def listing(self) -> str:
         if self.view == "archive":
-            return "backends.taskcluster.contents:ArchiveMemberList"
+            return "backends.taskcluster.archive_members:ArchiveMemberList"
         if is_perfherder_data(self.name):
             return "backends.taskcluster.measurements:MeasurementList"
         return "backends.taskcluster.contents:TableRowList"

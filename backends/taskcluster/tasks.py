@@ -16,9 +16,9 @@ from backends.http.policies import CachePolicy, Mode
 from backends.http.response import Freshness, ResponseSource
 from backends.locators import Locator
 from backends.resources import Detail, Entry, LogAddress, Page, Row
+from backends.systems import load
 from backends.taskcluster import urls
 from backends.taskcluster.actions import group_entries, job_entries, task_entries, treeherder_url
-from backends.taskcluster.artifact_downloader.download import download_way
 from backends.taskcluster.artifacts import ListedTask, files_of_tasks
 from backends.taskcluster.client import PAGE, RESOLVED, Client
 from backends.taskcluster.contents import ClientListing, slugids
@@ -240,6 +240,7 @@ class GroupTaskList(TaskList):
         chosen = some or self.task_ids
         views = group_entries(TaskGroup(self.group_id, self.client.root, chosen))
         views += job_entries(self.client.root, rows["task_id"].to_list())
+        download_way = load("backends.taskcluster.artifact_downloader.download:download_way")  # 12 ms of imports
         views.append(download_way(self.client, self.group_id, chosen))
         return [*super().menu(row, rows), *(views if rows.height else [])]
 

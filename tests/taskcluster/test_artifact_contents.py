@@ -74,7 +74,7 @@ def test_what_has_no_content_or_is_too_large_for_a_tree_is_not_promised_as_one(q
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing here waits between two tries."""
-    monkeypatch.setattr("backends.taskcluster.contents.backoff_delays", lambda: itertools.repeat(0.0))
+    monkeypatch.setattr("backends.taskcluster.archive_members.backoff_delays", lambda: itertools.repeat(0.0))
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_an_archive_that_is_none_or_cut_off_says_so(queue: FakeQueue, content: A
 def test_an_archive_above_the_cap_is_not_fetched_whole(
     queue: FakeQueue, content: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backends.taskcluster.contents.ARCHIVE_CAP", 50)
+    monkeypatch.setattr("backends.taskcluster.archive_members.ARCHIVE_CAP", 50)
     with pytest.raises(ResponseTooLargeError):
         opened(queue, content("public/a.zip", zipped(), "archive"))
 
