@@ -99,7 +99,9 @@ class System:
             from backends.locators.declared import parse_declared
 
             other = _ask(self.urls, pasted)  # a locator with a syntax of its own
-            return other or parse_declared(self.name, body or self.default, self._by_head)
+            if not body.partition("?")[0]:
+                body = self.default + body
+            return other or parse_declared(self.name, body, self._by_head)
         return _ask(self.urls, pasted)
 
     def syntax(self) -> list[tuple[str, str]]:

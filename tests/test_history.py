@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,19 @@ def test_an_unwritable_directory_does_not_stop_the_app(tmp_path: Path) -> None:
     visits = History(tmp_path / "file" / "below")
     visits.add("one", "One", "taskcluster")
     assert [visit.text for visit in visits.visits] == ["one"]
+
+
+def test_visits_of_earlier_versions_keep_their_panes_and_pins(tmp_path: Path) -> None:
+    old = [
+        {"text": "archive:held", "title": "held", "at": 3, "pinned": True, "system": "archiver"},
+        {"text": "submit:outbox", "title": "outbox", "at": 2, "pinned": True, "system": "submission"},
+        {"text": "perf:frameworks/autoland", "title": "f", "at": 1, "pinned": True, "system": "treeherder"},
+        {"text": "taskcluster:copies/ID", "title": "c", "at": 1, "system": "taskcluster"},
+        {"text": "https://hg.example/x", "title": "x", "at": 1, "system": "archiver"},
+    ]
+    (tmp_path / "history.json").write_text(json.dumps(old))
+    visits = History(tmp_path)
+    assert [visit.text for visit in visits.of("archives")] == ["archives:held", "https://hg.example/x"]
+    assert [visit.text for visit in visits.of("submit")] == ["submit:outbox"]
+    assert [visit.text for visit in visits.of("taskcluster")] == ["taskcluster:retriggers/ID"]
+    assert visits.toggle_pin("treeherder:frameworks/autoland", "f", "treeherder") is False

@@ -42,3 +42,7 @@ def test_an_unknown_action_is_named() -> None:
 )
 def test_keys_are_written_as_people_write_them(keys: str, written: str) -> None:
     assert keymap.format_keys(keys) == written
+
+
+def test_old_ids_of_panes_can_still_be_remapped() -> None:
+    assert keymap.check_remapped({"pane-perf": "f9", "quit": "ctrl+q"}) == {"pane-treeherder": "f9", "quit": "ctrl+q"}

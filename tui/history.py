@@ -9,6 +9,8 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from backends.systems import system_of
+
 MAX_RECENT = 30  # unpinned entries kept of each system
 
 
@@ -54,15 +56,16 @@ class History:
         return not visit.pinned
 
     def _read(self) -> dict[str, Visit]:
+        """The visits of the file; names of systems, prefixes and lists of earlier versions become today's."""
         try:
             entries = json.loads(self._path.read_text("utf-8"))
             visits = [
                 Visit(
-                    str(entry["text"]),
+                    _current_text(str(entry["text"])),
                     str(entry["title"]),
                     float(entry["at"]),
                     entry.get("pinned") is True,
-                    str(entry.get("system", "taskcluster")),
+                    _OLD_SYSTEMS.get(system := str(entry.get("system", "taskcluster")), system),
                 )
                 for entry in entries
             ]
@@ -83,3 +86,15 @@ class History:
         except OSError:
             if temporary:
                 Path(temporary).unlink(missing_ok=True)
+
+
+_OLD_SYSTEMS = {"archiver": "archives", "submission": "submit"}
+
+
+def _current_text(text: str) -> str:
+    """A locator's text with today's prefix: pins are found by their texts."""
+    prefix, colon, body = text.partition(":")
+    system = system_of(prefix) if colon and not body.startswith("//") else None
+    if system is None:
+        return text
+    return f"{system.name}:{body.replace('copies/', 'retriggers/', 1) if body.startswith('copies/') else body}"

@@ -170,10 +170,12 @@ def bindings(where: str) -> list[Binding | tuple[str, str] | tuple[str, str, str
 def check_remapped(remapped: Mapping[str, str]) -> dict[str, str]:
     """The user's [keys], for App.set_keymap. Raises `UsageError` for an action that does not exist."""
     known = {key.id for key in KEYS}
-    for name in remapped:
+    old = {f"pane-{name}": f"pane-{one.name}" for one in panes() for name in one.old_names}
+    current = {old.get(name, name): keys for name, keys in remapped.items()}
+    for name in current:
         if name not in known:
             raise UsageError(f"[keys] names an unknown action '{name}'.", "Press ? for the list of actions.")
-    return dict(remapped)
+    return current
 
 
 def format_keys(keys: str) -> str:

@@ -224,7 +224,10 @@ class Template:
                 f"{unescape(given[len(self.segments)])!r} does not belong there", len(self.segments)
             )
         pairs = dict(pair.partition("=")[::2] for pair in query.split("&") if pair)
-        for option in self.options:  # options that the template does not have are ignored: a newer version wrote them
+        known = {name for option in self.options for name in ((option.name,) if option.name else option.kind.choices)}
+        if unknown := next((name for name in pairs if name not in known and name != "v"), None):
+            raise TemplateMismatchError(f"it has no option {unescape(unknown)[:60]!r}", len(self.segments))
+        for option in self.options:
             if not option.name:
                 found[option.field] = tuple(word for word in option.kind.choices if pairs.get(word) == "1")
             elif pairs.get(option.name):

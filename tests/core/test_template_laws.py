@@ -14,6 +14,7 @@ from backends.locators.declared import DeclaredLocator, param
 from backends.locators.template import KINDS, FieldKind
 from backends.resources import Resource
 from backends.systems import load, parse_locator, systems
+from tui.commands.verbs import SystemGroup
 
 LOCATORS = [cls for system in systems().values() for cls in system.locator_classes]
 SERVERS = ["https://th.example", "http://127.0.0.1:8200", "http://[::1]:9"]
@@ -89,3 +90,23 @@ def test_a_template_that_does_not_fit_its_fields_is_refused_when_it_is_declared(
 @pytest.mark.parametrize("cls", [cls for cls in LOCATORS if cls.opens], ids=lambda cls: cls.__name__)
 def test_what_a_locator_opens_is_there(cls: type[DeclaredLocator]) -> None:
     assert issubclass(load(cls.opens), Resource)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["taskcluster:namespace/gecko.v2?rot=http://127.0.0.1:9", "treeherder:pushes/try?autor=x", "prow:at/gs/B/P?x=1"],
+)
+def test_an_option_that_a_list_does_not_have_is_refused(text: str) -> None:
+    with pytest.raises(InvalidLocatorError, match="has no option"):
+        parse_locator(text)
+
+
+def test_options_alone_mean_the_default_list() -> None:
+    found = parse_locator("perf:?server=https://treeherder.allizom.org")
+    assert found == parse_locator("treeherder:repositories?server=https://treeherder.allizom.org")
+
+
+def test_old_command_lines_are_rewritten_before_a_double_dash_only() -> None:
+    group = SystemGroup(systems()["treeherder"])
+    assert group._current_spelling(["jobs", "--similar", "1"]) == ["similar", "1"]
+    assert group._current_spelling(["jobs", "--", "--similar"]) == ["jobs", "--", "--similar"]

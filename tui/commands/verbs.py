@@ -72,8 +72,9 @@ class SystemGroup(click.Group):
 
 
 def _position(args: list[str], verb: str, words: tuple[str, ...]) -> int | None:
-    """Where `words` stand in a command line of that verb."""
-    places = range(1, len(args) - len(words) + 1) if args[:1] == [verb] else range(0)
+    """Where `words` stand in a command line of that verb, before a "--"."""
+    end = args.index("--") if "--" in args else len(args)
+    places = range(1, end - len(words) + 1) if args[:1] == [verb] else range(0)
     return next((place for place in places if tuple(args[place : place + len(words)]) == words), None)
 
 
