@@ -43,7 +43,9 @@ def run(runner: Runner, *files: object, **options: object) -> dict[str, tuple[st
 
 def children() -> list[int]:
     """Processes of ours that run the child's module and live."""
-    found = subprocess.run(["ps", "-ww", "-o", "pid=,stat=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True)
+    found = subprocess.run(
+        ["ps", "-ww", "-o", "pid=,stat=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True
+    )
     lines = [line.split(None, 2) for line in found.stdout.splitlines()]
     return [int(pid) for pid, stat, words in lines if "transfers.worker_process" in words and not stat.startswith("Z")]
 
