@@ -27,7 +27,8 @@ def commands() -> str:
 
     parts = [INTRODUCTION]
     for path, command in _walk(cli, ("ciexplore",)):
-        names = cli.context_settings["help_option_names"]  # a command remembers those it was first asked for
+        names = cli.context_settings["help_option_names"]
+        command._help_option = None  # a command remembers the names that it was first asked for
         context = click.Context(
             command, info_name=" ".join(path), max_content_width=100, terminal_width=100, help_option_names=names
         )
