@@ -11,6 +11,7 @@ from backends.cancel import CancelToken
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
 from backends.resources import Page, Resource, read_list
+from tests.frame_rows import frame_from_rows
 
 SCHEMA = Schema((Column("name", Kind.TEXT, "Name"), Column("count", Kind.COUNT, "Count")), key="name")
 Rows = list[tuple[str, int]]
@@ -26,7 +27,7 @@ class Parts(Resource):
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         for rows in self.parts:
-            yield Page(SCHEMA.frame(rows), Freshness())
+            yield Page(frame_from_rows(SCHEMA, rows), Freshness())
 
 
 @given(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import attrgetter
@@ -178,9 +178,3 @@ class Schema:
             if column.section:
                 found.setdefault(column.section, []).append(column)
         return {name: tuple(columns) for name, columns in found.items()}
-
-    def frame(self, rows: Iterable[tuple[object, ...]]) -> pl.DataFrame:
-        """Deprecated: a frame from positional tuples in the order of `polars()`. Use `build`."""
-        wanted = self.polars()
-        raw = {name: pl.Int64() if isinstance(dtype, pl.Datetime) else dtype for name, dtype in wanted.items()}
-        return pl.DataFrame(list(rows), schema=raw, orient="row").cast(wanted)  # type: ignore[arg-type]

@@ -27,6 +27,7 @@ from backends.submit.convert import message_from_task
 from backends.submit.entries import JobEntry, JobForm, guess_form
 from backends.submit.locators import JobFile, TaskJobs
 from backends.submit.validation import schema_of
+from backends.taskcluster.urls import PROFILES
 
 SUFFIXES = {
     ".json": "json",
@@ -44,11 +45,6 @@ MAX_ELEMENTS = 200  # of a list in a table: logs.7.url makes eight places
 # JSON can spell half of a surrogate pair, which is not a character: neither a table nor a database takes it. Searched
 # with `in`: a regular expression holds the interpreter, and with it the interface, for 0.8 s in 10,000 jobs.
 _SURROGATES = ("\\ud", "\\uD")
-# The deployments that the settings know by name.
-_PROFILES = {
-    "firefox": "https://firefox-ci-tc.services.mozilla.com",
-    "community": "https://community-tc.services.mozilla.com",
-}
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ def read_locator(
     if isinstance(locator, JobFile):
         return read_files([locator.path], JobForm(locator.form) if locator.form else None)
     configured = settings.taskcluster_root_url
-    root = (locator.root_url or _PROFILES.get(configured.lower(), configured)).rstrip("/")
+    root = (locator.root_url or PROFILES.get(configured.lower(), configured)).rstrip("/")
     if "://" not in root:
         raise UsageError("No Taskcluster root URL is set.", "Add ?root=https://HOST, or set TASKCLUSTER_ROOT_URL.")
     entries = read_tasks(locator.task_ids, http, root, cancel)

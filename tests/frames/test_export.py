@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from backends.errors import FileError, UsageError
 from backends.frames import export
 from backends.frames.schema import Column, Kind, Schema
+from tests.frame_rows import frame_from_rows
 
 SCHEMA = Schema(
     (
@@ -70,7 +71,7 @@ def iso(milliseconds: int | None) -> str | None:
 @settings(max_examples=200, deadline=None)
 @given(rows)
 def test_a_csv_reads_back_as_the_values_that_were_written(table: list[tuple[Any, ...]]) -> None:
-    text = written(SCHEMA.frame(table), "csv").decode("utf-8")
+    text = written(frame_from_rows(SCHEMA, table), "csv").decode("utf-8")
     header, *found = csv.reader(io.StringIO(text, newline=""), strict=True)
     assert header == list(SCHEMA.names)
     assert len(text.splitlines()) == len(table) + 1, "a row is a line"
@@ -84,7 +85,7 @@ def test_a_csv_reads_back_as_the_values_that_were_written(table: list[tuple[Any,
 @settings(max_examples=200, deadline=None)
 @given(rows, st.sampled_from(["jsonl", "json"]))
 def test_json_reads_back_as_the_values_that_were_written(table: list[tuple[Any, ...]], fmt: export.Format) -> None:
-    text = written(SCHEMA.frame(table), fmt).decode("utf-8")
+    text = written(frame_from_rows(SCHEMA, table), fmt).decode("utf-8")
     assert text.endswith("\n") or not table
     found = json.loads(text) if fmt == "json" else [json.loads(line) for line in text.split("\n")[:-1]]
     for (_, name, state, duration, size, started), row in zip(table, found, strict=True):
@@ -96,20 +97,20 @@ def test_json_reads_back_as_the_values_that_were_written(table: list[tuple[Any, 
 @settings(max_examples=50, deadline=None)
 @given(rows)
 def test_parquet_keeps_values_and_types(table: list[tuple[Any, ...]]) -> None:
-    frame = SCHEMA.frame(table)
+    frame = frame_from_rows(SCHEMA, table)
     assert pl.read_parquet(io.BytesIO(written(frame, "parquet"))).equals(frame.drop("id"))
 
 
 @given(st.lists(st.none() | st.text(max_size=3), max_size=4))
 def test_a_csv_of_one_column_keeps_its_empty_rows(cells: list[str | None]) -> None:
-    frame = SCHEMA.frame([("k", cell, None, None, None, None) for cell in cells])
+    frame = frame_from_rows(SCHEMA, [("k", cell, None, None, None, None) for cell in cells])
     text = written(frame, "csv", columns=["name"]).decode()
     found = list(csv.reader(io.StringIO(text, newline="")))
     assert found == [["name"], *([one_line(cell)] for cell in cells)]
 
 
 def frame_of(*names: str) -> pl.DataFrame:
-    return SCHEMA.frame([("k", name, "failed", -1.5, -7, 0) for name in names])
+    return frame_from_rows(SCHEMA, [("k", name, "failed", -1.5, -7, 0) for name in names])
 
 
 def test_the_bytes_of_a_csv_are_the_documented_ones() -> None:
@@ -164,7 +165,9 @@ def test_many_rows_are_written_in_slices_without_a_seam(fmt: export.Format, monk
 
 
 def test_a_time_that_no_calendar_has_is_missing_and_not_a_crash() -> None:
-    frame = SCHEMA.frame([("k", "a", None, None, None, moment) for moment in (2**62, -(2**62), 253_402_300_800_000)])
+    frame = frame_from_rows(
+        SCHEMA, [("k", "a", None, None, None, moment) for moment in (2**62, -(2**62), 253_402_300_800_000)]
+    )
     assert written(frame, "csv", columns=["name", "started"]) == b"name,started\na,\na,\na,\n"
 
 

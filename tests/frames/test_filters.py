@@ -11,6 +11,7 @@ from backends.errors import UsageError
 from backends.frames import filters
 from backends.frames.filter_ast import FilterSyntaxError
 from backends.frames.schema import Column, Kind, Schema
+from tests.frame_rows import frame_from_rows
 
 SCHEMA = Schema(
     (
@@ -39,7 +40,7 @@ ROWS = [
     ('quote " and \\', None, "", float("nan"), 0, 0, float("nan"), ms(2026, 11, 19)),
     ("https://a.b/c=1", "Failed", "W-10", 7200.0, 2**53 + 1, 2**53 + 1, -1.0, ms(2026, 11, 21)),
 ]
-FRAME = SCHEMA.frame(ROWS)
+FRAME = frame_from_rows(SCHEMA, ROWS)
 
 
 def kept(text: str) -> list[int]:
@@ -225,7 +226,7 @@ def test_a_prebuilt_haystack_gives_the_same_rows() -> None:
 
 
 def test_a_word_never_reaches_from_one_column_into_the_next() -> None:
-    frame = SCHEMA.frame([("a", "b", None, None, None, None, None, None), ("a\0b", "x", *[None] * 6)])
+    frame = frame_from_rows(SCHEMA, [("a", "b", None, None, None, None, None, None), ("a\0b", "x", *[None] * 6)])
     assert filters.parse('"a\0b"', SCHEMA).mask(frame).to_list() == [False, True]
     assert filters.parse("ab", SCHEMA).mask(frame).to_list() == [False, False]
 
@@ -237,7 +238,7 @@ def test_no_rows_stay_no_rows(text: str) -> None:
 
 def test_words_match_nothing_where_no_column_is_searched_and_their_negation_everything() -> None:
     schema = Schema((Column("size", Kind.BYTES, "Size"),), key="id")
-    frame = schema.frame([("k", 1), ("l", None)])
+    frame = frame_from_rows(schema, [("k", 1), ("l", None)])
     for text, rows in (("a", 0), ("-a", 2), ("/a/", 0), ("-/a/", 2), ("size:1", 1)):
         mask = filters.parse(text, schema).mask(frame)
         assert len(mask) == 2 and mask.sum() == rows

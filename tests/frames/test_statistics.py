@@ -15,6 +15,7 @@ from backends.errors import UsageError
 from backends.frames import statistics
 from backends.frames.schema import Column, Kind, Schema
 from backends.frames.statistics import ColumnStatistics
+from tests.frame_rows import frame_from_rows
 
 NUMBER = Column("v", Kind.NUMBER, "V")
 cells = st.none() | st.floats(-1e6, 1e6) | st.sampled_from([math.nan, math.inf, -math.inf])
@@ -115,7 +116,7 @@ SCHEMA = Schema(
     ),
     key="id",
 )
-FRAME = SCHEMA.frame([("1", "failed", 2.0, 1), ("2", "failed", 4.0, None), ("3", None, None, 5)])
+FRAME = frame_from_rows(SCHEMA, [("1", "failed", 2.0, 1), ("2", "failed", 4.0, None), ("3", None, None, 5)])
 
 
 def test_a_report_has_a_row_for_each_column_of_numbers_with_its_unit() -> None:

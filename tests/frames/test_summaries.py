@@ -6,6 +6,7 @@ import polars as pl
 
 from backends.frames import statistics
 from backends.frames.schema import Column, Kind, Schema
+from tests.frame_rows import frame_from_rows
 
 SCHEMA = Schema(
     (
@@ -19,7 +20,7 @@ SCHEMA = Schema(
     ),
     key="id",
 )
-FRAME = SCHEMA.frame([(f"{n}", f"name {n}", "ab"[n % 2], "x", n, None, n * 1000) for n in range(60)])
+FRAME = frame_from_rows(SCHEMA, [(f"{n}", f"name {n}", "ab"[n % 2], "x", n, None, n * 1000) for n in range(60)])
 
 
 def test_identifiers_are_not_measured_and_visible_numbers_come_first() -> None:

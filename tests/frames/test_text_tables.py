@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from backends.frames import text_tables
 from backends.frames.schema import Column, Kind, Schema
 from backends.frames.text_tables import cell_width, cut_text, pad_text
+from tests.frame_rows import frame_from_rows
 
 SCHEMA = Schema(
     (
@@ -27,7 +28,7 @@ rows = st.lists(st.tuples(st.just("k"), cells, cells, st.none() | st.integers(0,
 @settings(deadline=None)
 @given(rows, st.integers(1, 60))
 def test_no_line_is_wider_than_the_terminal_nor_holds_a_control(table: list[tuple[Any, ...]], width: int) -> None:
-    text = text_tables.render_table(SCHEMA.frame(table), SCHEMA, width)
+    text = text_tables.render_table(frame_from_rows(SCHEMA, table), SCHEMA, width)
     lines = text.split("\n")
     assert 0 <= len(lines) - len(table) - 1 <= 1
     for line in lines:
@@ -41,7 +42,7 @@ def test_padding_gives_exactly_the_cells_asked_for(text: str, width: int) -> Non
     assert cut_text(text, width) == text if cell_width(text) <= width else cell_width(cut_text(text, width)) <= width
 
 
-FRAME = SCHEMA.frame([("k", "test-linux/opt", "failed", 1_200_000, "x"), ("l", "漢字", None, 7, "y")])
+FRAME = frame_from_rows(SCHEMA, [("k", "test-linux/opt", "failed", 1_200_000, "x"), ("l", "漢字", None, 7, "y")])
 
 
 def test_columns_line_up_with_numbers_at_the_right() -> None:

@@ -15,6 +15,7 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
 from backends.locators import Locator
 from backends.resources import Action, Chart, Document, Entry, Link, Page, Question, Resource, Row
+from tests.frame_rows import frame_from_rows
 
 SCHEMA = Schema(
     (
@@ -106,8 +107,9 @@ DOCUMENT = {
 
 
 def rows(numbers: Any, state: str = "running") -> pl.DataFrame:
-    return SCHEMA.frame(
-        (f"thing {n:02}", state, 1_764_000_000_000 + n * 3_600_000, n * n, f"series {n % 2}") for n in numbers
+    return frame_from_rows(
+        SCHEMA,
+        ((f"thing {n:02}", state, 1_764_000_000_000 + n * 3_600_000, n * n, f"series {n % 2}") for n in numbers),
     )
 
 

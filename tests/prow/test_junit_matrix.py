@@ -20,14 +20,18 @@ from backends.prow.junit import (
     junit_rows,
 )
 from backends.prow.junit_reader import read_junit
+from tests.frame_rows import frame_from_rows
 
 Row = tuple[str, str, str, float | None]  # test, build, state, duration
 
 
 def frame(rows: list[Row]) -> pl.DataFrame:
-    return JUNIT_TESTS.frame(
-        (f"{place}", state, test, duration, 1, f"{state} in {build}", "s", "", "junit.xml", build, None, "", "", "")
-        for place, (test, build, state, duration) in enumerate(rows)
+    return frame_from_rows(
+        JUNIT_TESTS,
+        (
+            (f"{place}", state, test, duration, 1, f"{state} in {build}", "s", "", "junit.xml", build, None, "", "", "")
+            for place, (test, build, state, duration) in enumerate(rows)
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from backends.frames import statistics
 from backends.frames.schema import Column, Kind, Schema
+from tests.frame_rows import frame_from_rows
 from tui.widgets.charts import HistogramPlot
 from tui.widgets.statistics import StatisticsPanel, ValueCounts
 
@@ -28,8 +29,9 @@ SCHEMA = Schema(
     ),
     key="id",
 )
-FRAME = SCHEMA.frame(
-    [(f"task {n}", "failed" if n % 4 else "completed", float(n), n * 1000, n * 60_000, f"k{n}") for n in range(1, 201)]
+FRAME = frame_from_rows(
+    SCHEMA,
+    [(f"task {n}", "failed" if n % 4 else "completed", float(n), n * 1000, n * 60_000, f"k{n}") for n in range(1, 201)],
 )
 HOSTILE = "\x1b[31m[b]x[/b]\u202e"
 
@@ -188,7 +190,7 @@ async def test_nothing_to_measure_is_said_in_words(frame: pl.DataFrame) -> None:
 
 async def test_hostile_text_is_shown_and_not_obeyed() -> None:
     schema = Schema((Column("s", Kind.STATE, HOSTILE), Column("v", Kind.NUMBER, HOSTILE)), key="id")
-    frame = schema.frame([("1", HOSTILE, 1.0), ("2", "b", 2.0)])
+    frame = frame_from_rows(schema, [("1", HOSTILE, 1.0), ("2", "b", 2.0)])
     app = PanelApp()
     async with app.run_test(size=(100, 30)) as pilot:
         panel = await show_rows(pilot, frame, schema)
@@ -279,7 +281,7 @@ async def test_a_schema_without_anything_to_measure_says_so() -> None:
     schema = Schema((Column("id", Kind.ID, "Id"),), key="id")
     app = PanelApp()
     async with app.run_test(size=(100, 30)) as pilot:
-        panel = await show_rows(pilot, schema.frame([("a",)]), schema)
+        panel = await show_rows(pilot, frame_from_rows(schema, [("a",)]), schema)
         for action in (lambda: panel.step_column(1), panel.toggle_log, panel.step_group):
             action()
         await settled(pilot)

@@ -12,6 +12,7 @@ from rich.style import Style
 
 from backends.frames.formats import safe_text
 from backends.frames.schema import Column, Kind, Schema
+from tests.frame_rows import frame_from_rows
 from tui.widgets.table_drawing import CellTexts, Columns, RowPainter, RowState, Viewport, fit, fit_ends, fit_number
 from tui.widgets.table_model import FrameModel, SortKey
 
@@ -58,7 +59,7 @@ rows = st.tuples(
 def test_every_line_has_exactly_the_width_of_the_widget(
     content: list[tuple[object, ...]], width: int, scrolled: int, fixed: int, narrowed: int
 ) -> None:
-    frame = SCHEMA.frame(content)
+    frame = frame_from_rows(SCHEMA, content)
     model, columns = FrameModel(SCHEMA), Columns(SCHEMA, fixed)
     model.append(frame)
     columns.observe(frame)
@@ -88,7 +89,7 @@ def test_a_number_is_shown_whole_or_not_at_all(number: int, width: int) -> None:
 @given(length=st.integers(1, 400))
 def test_a_long_text_does_not_push_the_next_columns_out_of_an_80_column_screen(length: int) -> None:
     columns = Columns(SCHEMA, 1)
-    columns.observe(SCHEMA.frame([("completed", "x" * length, 99_900_000, 59.9, 1.0, 0, "")]))
+    columns.observe(frame_from_rows(SCHEMA, [("completed", "x" * length, 99_900_000, 59.9, 1.0, 0, "")]))
     slots = {slot.column.name: slot for slot in columns.place(79).slots}
     assert slots["took"].end <= 79
     assert slots["label"].width >= min(length, 28)
@@ -97,7 +98,7 @@ def test_a_long_text_does_not_push_the_next_columns_out_of_an_80_column_screen(l
 @given(length=st.integers(1, 400), width=st.integers(90, 600))
 def test_spare_cells_go_to_cut_texts_and_never_make_the_line_longer_than_the_screen(length: int, width: int) -> None:
     columns = Columns(SCHEMA, 1)
-    columns.observe(SCHEMA.frame([("completed", "x" * length, 99_900_000, 59.9, 1.0, 0, "y" * 30)]))
+    columns.observe(frame_from_rows(SCHEMA, [("completed", "x" * length, 99_900_000, 59.9, 1.0, 0, "y" * 30)]))
     layout = columns.place(width)
     slots = {slot.column.name: slot for slot in layout.slots}
     if slots["label"].width < length and layout.width <= width:
@@ -108,7 +109,7 @@ def test_spare_cells_go_to_cut_texts_and_never_make_the_line_longer_than_the_scr
 
 def test_texts_give_up_some_cells_if_that_brings_the_last_column_into_sight() -> None:
     columns = Columns(SCHEMA, 1)
-    columns.observe(SCHEMA.frame([("completed", "x" * 60, 99_900_000, 59.9, 1.0, 0, "y" * 60)]))
+    columns.observe(frame_from_rows(SCHEMA, [("completed", "x" * 60, 99_900_000, 59.9, 1.0, 0, "y" * 60)]))
     assert columns.place(130).width > 155
     layout = columns.place(155)
     assert layout.width == 155
