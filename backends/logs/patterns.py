@@ -20,6 +20,19 @@ _ESCAPED = re.compile(r"\\(?:[pP]\{[^}]*\}|[pP].|x\{[^}]*\}|x[0-9a-fA-F]{2}|.)",
 _GROUP_NAME = re.compile(r"\(\?P?<[^>]*>")
 # What means something else in a window of lines than in one line of it.
 _WINDOW_SENSITIVE = re.compile(r"\\[Az]|\(\?[a-zA-Z]*-")
+_LONGEST_PORTABLE = 500  # characters
+_PUNCTUATION = r"\\[!-/:;=?@\[-`{-~]"
+# Left out is what one of the two does not know or reads in another way: sets within sets, flags, `a++`, `\x{61}`,
+# `{,3}`, what is not ASCII, and counts that make a program of megabytes.
+_PORTABLE = re.compile(
+    r"(?:[\t !-#%-',-/:->@-Z\]_`a-z}~]"
+    rf"|\\[dDwWsSbB]|{_PUNCTUATION}"
+    rf"|\[(?![^\]]*--)\^?(?:[\t -%'-Z^-}}]|\\[dDwWsS]|{_PUNCTUATION})+\]"
+    r"|(?:[*+?]|\{\d{1,2}(?:,\d{0,2})?\})\??(?![*+?{])"
+    r"|\((?!\?)|\(\?(?::|P?<[a-zA-Z_]\w*>)"
+    r"|[)|^$.])+",
+    re.ASCII,
+)
 _ERROR = re.compile(r"^error: (.+)$", re.MULTILINE)
 _PLAIN = {
     "look-around, including look-ahead and look-behind, is not supported": "look-ahead and look-behind are not known",
@@ -35,11 +48,16 @@ _PLAIN = {
 
 @dataclass(frozen=True)
 class TextPattern:
-    """`text` as typed; `regex` for one line, `window_regex` for many at once ("" where they could differ)."""
+    """`text` as typed; `regex` for one line, `window_regex` for many at once ("" where they could differ).
+
+    `prefilter`: expressions for `backends.logs.prefilter`, to be read with or without a difference of case.
+    """
 
     text: str
     regex: str
     window_regex: str
+    prefilter: tuple[str, ...] = ()
+    ignore_case: bool = False
 
     def lines(self, lines: pl.Series) -> pl.Series:
         """Which of the lines match, as Boolean."""
@@ -62,14 +80,19 @@ def parse_pattern(text: str) -> TextPattern:
     """Case matters only if the pattern has a capital. Raises `UsageError` in words for one that is not right."""
     if not text:
         raise UsageError("There is nothing to search for.", "Type a word or a regular expression.")
-    flags = "" if has_capital(text) else "(?i)"
-    regex = flags + text
+    ignore_case = not has_capital(text)
+    regex = f"(?i){text}" if ignore_case else text
     try:
         pl.Series([""]).str.contains(regex)
     except pl.exceptions.PolarsError as problem:
         raise UsageError(f"Not a regular expression: {_message(str(problem))}.", _hint(text)) from None
     window = "" if _WINDOW_SENSITIVE.search(text) else f"(?m){regex}"
-    return TextPattern(text, regex, window)
+    return TextPattern(text, regex, window, (text,) if is_portable(text) else (), ignore_case)
+
+
+def is_portable(text: str) -> bool:
+    """Whether a valid pattern means the same to the prefilter, which reads Perl's dialect, on a line of ASCII."""
+    return len(text) <= _LONGEST_PORTABLE and _PORTABLE.fullmatch(text) is not None
 
 
 def has_capital(text: str) -> bool:

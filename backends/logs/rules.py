@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
+import polars as pl
+
 from backends.cancel import CancelToken
 from backends.errors import OperationCancelledError
-from backends.logs.patterns import TextPattern, parse_pattern
-from backends.logs.search import LONGEST, WINDOW, Chunk, Matches, one_cell, read_chunks
+from backends.logs.matching import LineMatcher
+from backends.logs.patterns import TextPattern
+from backends.logs.search import LONGEST, WINDOW, Matches, read_chunks
 from backends.logs.spool import LogSpool
 
 
@@ -213,11 +216,12 @@ AROUND = 5  # lines that are given before and after an error, as Prow's own view
 _KEPT = 100_000  # of each severity; nobody jumps so often
 
 
-def _rule_pattern(severity: Severity | None) -> TextPattern:
-    made = parse_pattern(rules_regex(severity))
-    return TextPattern(
-        made.text, rules_regex(severity), f"(?m){rules_regex(severity)}"
-    )  # case matters, whatever the rules hold
+@cache
+def _rule_pattern(severity: Severity | None = None) -> TextPattern:
+    """All rules (of a severity). Case matters, whatever they hold. To the prefilter a tool's words may stand anywhere."""
+    regex = rules_regex(severity)
+    prefilter = tuple(rule.words for rule in RULES if severity in (None, rule.severity))
+    return TextPattern(regex, regex, f"(?m){regex}", prefilter)
 
 
 @cache
@@ -237,29 +241,26 @@ class Findings:
 
     def run(self) -> None:
         """Blocks until the whole log has been looked at and grows no more, or `cancel` is pulled."""
-        any_rule = _rule_pattern(None)
-        each = [(severity, _rule_pattern(severity)) for severity in Severity]
+        rules = LineMatcher(_rule_pattern())
         try:
             for window in read_chunks(self._spool, self.cancel):
-                self._look(window, any_rule, each)
+                numbers, lines = rules.lines(window.raw)
+                if numbers:
+                    self._sort_out(pl.Series(numbers) + self._spool.line_at(window.start), lines)
                 self.scanned = window.end
             self.complete = True
         except OperationCancelledError:
             pass
 
-    def _look(self, window: Chunk, any_rule: TextPattern, each: list[tuple[Severity, TextPattern]]) -> None:
-        if not any_rule.may_match(window.text):
-            return
-        lines = window.lines()
-        numbers = any_rule.lines(lines).arg_true()
-        for severity, rules in each:  # the most severe that fits is what the line is
-            chosen = lines.gather(numbers)
-            found = rules.lines(chosen)
+    def _sort_out(self, numbers: pl.Series, lines: pl.Series) -> None:
+        """The most severe that fits is what a line is."""
+        for severity in Severity:
+            found = _rule_pattern(severity).lines(lines)
             if severity is not Severity.SECTION and found.any():
-                found &= ~_match_nothing().lines(chosen)
+                found &= ~_match_nothing().lines(lines)
             if found.any():
-                self._hits[severity].add((numbers.filter(found) + window.first_line).to_list())
-                numbers = numbers.filter(~found)
+                self._hits[severity].add(numbers.filter(found).to_list())
+                numbers, lines = numbers.filter(~found), lines.filter(~found)
 
     def of(self, severity: Severity) -> Matches:
         return self._hits[severity]
@@ -317,13 +318,11 @@ def error_lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def _match_lines(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
     """Each line with its end, and whether it is an error."""
-    rules = _rule_pattern(Severity.ERROR)
+    rules = LineMatcher(_rule_pattern(Severity.ERROR))
     for raw in _split_lines(pieces):
-        window = Chunk(0, one_cell(raw), len(raw))
-        numbers = window.matching(rules)
-        if len(numbers):
-            numbers = numbers.filter(~_match_nothing().lines(window.lines().gather(numbers)))
-        marked = set(numbers.to_list())
+        numbers, lines = rules.lines(raw)
+        nothing = _match_nothing().lines(lines)
+        marked = {number for number, no_error in zip(numbers, nothing, strict=True) if not no_error}
         for number, line in enumerate(raw.removesuffix(b"\n").split(b"\n")):
             yield line + b"\n", number in marked
 

@@ -7,40 +7,28 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import polars as pl
-
 from backends.cancel import CancelToken
 from backends.errors import OperationCancelledError
-from backends.logs.ansi import ESCAPES
+from backends.logs.matching import LineMatcher
 from backends.logs.patterns import TextPattern, parse_pattern
 from backends.logs.spool import NEWLINE, LogSpool
 
-WINDOW = 256 << 10
+WINDOW = 1 << 20  # what each call of polars costs, and what the processor's cache holds
 # A line that is longer than this comes in parts; what would match only across the 64 KB that they share is not found.
 LONGEST = 4 << 20
 SHARED = 64 << 10
-_RETURNS = r"\r+\n"
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Whole lines, or a part of a very long one. `text` is one cell, with neither escape sequences nor CRs at ends."""
+    """Whole lines, or a part of a very long one: the bytes from offset `start` to `end`."""
 
-    first_line: int
-    text: pl.Series
-    end: int  # the offset behind it
+    start: int
+    raw: bytes
 
-    def matching(self, pattern: TextPattern) -> pl.Series:
-        """The numbers within the window of the lines that match, rising."""
-        if not pattern.may_match(self.text):
-            return _NONE
-        return pattern.lines(self.lines()).arg_true()
-
-    def lines(self) -> pl.Series:
-        return self.text.str.split("\n").explode()
-
-
-_NONE = pl.Series([], dtype=pl.UInt32)
+    @property
+    def end(self) -> int:
+        return self.start + len(self.raw)
 
 
 def read_chunks(spool: LogSpool, cancel: CancelToken, start: int = 0, end: int | None = None) -> Iterator[Chunk]:
@@ -48,7 +36,7 @@ def read_chunks(spool: LogSpool, cancel: CancelToken, start: int = 0, end: int |
 
     A last line without a newline comes only when the log is complete. Raises `OperationCancelledError`.
     """
-    offset, line = start, spool.line_at(start)
+    offset = start
     while end is None or offset < end:
         cancel.check()
         complete = spool.complete  # before the size: what is complete now grows no more
@@ -60,12 +48,8 @@ def read_chunks(spool: LogSpool, cancel: CancelToken, start: int = 0, end: int |
             # What there is, is one line that has not ended: wait for more than all of it.
             spool.wait(limit, cancel)
             continue
-        newlines = raw.count(NEWLINE)
-        offset += len(raw)
-        yield Chunk(line, one_cell(raw), offset)
-        line += newlines
-        if not whole:
-            offset -= SHARED
+        yield Chunk(offset, raw)
+        offset += len(raw) if whole else len(raw) - SHARED
 
 
 def _next_piece(spool: LogSpool, offset: int, limit: int, final: bool) -> tuple[bytes, bool]:
@@ -83,20 +67,6 @@ def _next_piece(spool: LogSpool, offset: int, limit: int, final: bool) -> tuple[
         if size >= LONGEST:
             return raw, False
         size = LONGEST
-
-
-def one_cell(raw: bytes) -> pl.Series:
-    """Lines as `Window.text` holds them; as many as there are in `raw`."""
-    content = raw[:-1] if raw.endswith(NEWLINE) else raw
-    try:
-        text = pl.Series([content], dtype=pl.Binary).cast(pl.String)
-    except pl.exceptions.PolarsError:  # not UTF-8; the check is 5 times faster than a decoding that repairs
-        text = pl.Series([content.decode("utf-8", "replace")])
-    if b"\x1b" in raw or b"\xc2" in raw:  # ESC, or the first byte of a C1 control in UTF-8
-        text = text.str.replace_all(ESCAPES, "")
-    if b"\r" in raw:
-        text = text.str.replace_all(_RETURNS, "\n").str.strip_chars_end("\r")
-    return text
 
 
 # 8 MB; beyond it lines are still counted, but `n` cannot go to them.
@@ -167,7 +137,7 @@ class LogSearcher:
         self.cancel = CancelToken()
         self.scanned = 0  # bytes looked at
         self.complete = False
-        self._spool = spool
+        self._spool, self._matcher = spool, LineMatcher(self.pattern)
         self._start = min(start, spool.ended_lines)
         self._before, self._after = Matches(), Matches()
         self._reached = 0  # the offset behind the last window below the start
@@ -188,9 +158,9 @@ class LogSearcher:
         if end is not None and begin >= end:
             return
         for window in read_chunks(self._spool, self.cancel, begin, end):
-            found = window.matching(self.pattern)
-            if len(found):
-                hits.add((found + window.first_line).to_list())
+            if found := self._matcher.numbers(window.raw):
+                first = self._spool.line_at(window.start)
+                hits.add([first + number for number in found])
             self.scanned += window.end - begin
             begin = window.end
             if hits is self._after:

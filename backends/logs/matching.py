@@ -1,0 +1,98 @@
+"""The lines of a window of raw bytes that match a pattern: what one line would say, at the speed of many."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from backends.logs.ansi import ESCAPES
+from backends.logs.patterns import TextPattern
+from backends.logs.prefilter import Prefilter
+
+_RETURNS = r"\r+\n"
+
+
+class LineMatcher:
+    """Finds the lines that match in one window after the other; for one thread.
+
+    A window is whole lines, or a part of a very long one. Most windows hold no match, so they are first asked as a
+    whole, with the prefilter if there is one: lines are only cut and numbered around its hits.
+    """
+
+    def __init__(self, pattern: TextPattern) -> None:
+        self._pattern = pattern
+        self._prefilter = Prefilter(pattern.prefilter, ignore_case=pattern.ignore_case)
+        self._matched = False  # the last window; then the next one probably does, too, and is not asked as a whole
+
+    def numbers(self, raw: bytes) -> list[int]:
+        """The numbers within the window of the lines that match, rising."""
+        numbers, cell = self._narrow(raw)
+        if cell is None:
+            return []
+        # One expression: each call of polars by itself takes 0.2 ms, as long as the work that it does here.
+        lines = pl.lit(cell).str.split("\n").explode()
+        found = pl.select(lines.str.contains(self._pattern.regex).arg_true()).to_series().to_list()
+        self._matched = bool(found)
+        return found if numbers is None else [numbers[place] for place in found]
+
+    def lines(self, raw: bytes) -> tuple[list[int], pl.Series]:
+        """The same numbers with the lines' texts."""
+        numbers, cell = self._narrow(raw)
+        if cell is None:
+            return [], _NO_LINES
+        lines = split_cell(cell)
+        found = self._pattern.lines(lines).arg_true()
+        self._matched = bool(len(found))
+        places = found.to_list()
+        return places if numbers is None else [numbers[place] for place in places], lines.gather(found)
+
+    def _narrow(self, raw: bytes) -> tuple[list[int] | None, pl.Series | None]:
+        """The lines that are to be looked at, as one cell, and their numbers; None, None for none, None for all."""
+        plain = raw.replace(b"\r\n", b"\n") if b"\r\n" in raw else raw
+        # What still has CRs at an end of line is no usual log.
+        usual = plain is raw or (b"\r\n" not in plain and not plain.endswith(b"\r"))
+        offsets = self._prefilter.offsets(plain) if usual else None
+        if offsets is not None:
+            if not offsets:
+                return None, None
+            numbers, lines = _cut_lines(plain, offsets)
+            return numbers, one_cell(b"\n".join([*lines, b""]))
+        cell = one_cell(raw)
+        return None, cell if self._matched or self._pattern.may_match(cell) else None
+
+
+_NO_LINES = pl.Series([], dtype=pl.String)
+
+
+def _cut_lines(raw: bytes, offsets: list[int]) -> tuple[list[int], list[bytes]]:
+    """The lines that hold the (rising) offsets, each once, and their numbers."""
+    numbers, lines = list[int](), list[bytes]()
+    number, counted, end = 0, 0, -1
+    for offset in offsets:
+        if offset < end:
+            continue
+        start = raw.rfind(b"\n", 0, offset) + 1
+        number += raw.count(b"\n", counted, start)
+        counted, end = start, raw.find(b"\n", offset)
+        end = len(raw) if end < 0 else end
+        numbers.append(number)
+        lines.append(raw[start:end])
+    return numbers, lines
+
+
+def one_cell(raw: bytes) -> pl.Series:
+    """Lines as one cell of text, as many as there are in `raw`, with neither escape sequences nor CRs at ends."""
+    content = raw[:-1] if raw.endswith(b"\n") else raw
+    try:
+        text = pl.Series([content], dtype=pl.Binary).cast(pl.String)
+    except pl.exceptions.PolarsError:  # not UTF-8; the check is 5 times faster than a decoding that repairs
+        text = pl.Series([content.decode("utf-8", "replace")])
+    if b"\x1b" in raw or b"\xc2" in raw:  # ESC, or the first byte of a C1 control in UTF-8
+        text = text.str.replace_all(ESCAPES, "")
+    if b"\r" in raw:
+        text = text.str.replace_all(_RETURNS, "\n").str.strip_chars_end("\r")
+    return text
+
+
+def split_cell(cell: pl.Series) -> pl.Series:
+    """The lines of a cell."""
+    return cell.str.split("\n").explode()
