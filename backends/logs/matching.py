@@ -47,14 +47,15 @@ class LineMatcher:
 
     def _narrow(self, raw: bytes) -> tuple[list[int] | None, pl.Series | None]:
         """The lines that are to be looked at, as one cell, and their numbers; None, None for none, None for all."""
-        plain = raw.replace(b"\r\n", b"\n") if b"\r\n" in raw else raw
-        # What still has CRs at an end of line is no usual log.
-        usual = plain is raw or (b"\r\n" not in plain and not plain.endswith(b"\r"))
-        offsets = self._prefilter.offsets(plain) if usual else None
-        if offsets is not None:
-            if not offsets:
+        plain, usual = raw, True
+        if b"\r" in raw:  # alone, since a search for two bytes takes ten times as long
+            plain = raw.replace(b"\r\n", b"\n")
+            usual = b"\r\n" not in plain and not plain.endswith(b"\r")  # or else there are several at one end
+        ends = self._prefilter.match_ends(plain) if usual else None
+        if ends is not None:
+            numbers, lines = _cut_lines(plain, ends)
+            if not numbers:
                 return None, None
-            numbers, lines = _cut_lines(plain, offsets)
             return numbers, one_cell(b"\n".join([*lines, b""]))
         cell = one_cell(raw)
         return None, cell if self._matched or self._pattern.may_match(cell) else None
@@ -63,19 +64,21 @@ class LineMatcher:
 _NO_LINES = pl.Series([], dtype=pl.String)
 
 
-def _cut_lines(raw: bytes, offsets: list[int]) -> tuple[list[int], list[bytes]]:
-    """The lines that hold the (rising) offsets, each once, and their numbers."""
+def _cut_lines(raw: bytes, ends: list[int]) -> tuple[list[int], list[bytes]]:
+    """The lines in which matches end (at these offsets, rising), each line once, and their numbers."""
     numbers, lines = list[int](), list[bytes]()
-    number, counted, end = 0, 0, -1
-    for offset in offsets:
-        if offset < end:
+    number, counted, behind = 0, 0, -1
+    for end in ends:
+        if end <= behind:
             continue
-        start = raw.rfind(b"\n", 0, offset) + 1
+        start = raw.rfind(b"\n", 0, end) + 1  # an empty match at the start of a line is of that line
+        if start == len(raw):
+            break
         number += raw.count(b"\n", counted, start)
-        counted, end = start, raw.find(b"\n", offset)
-        end = len(raw) if end < 0 else end
+        counted, behind = start, raw.find(b"\n", end)
+        behind = len(raw) if behind < 0 else behind
         numbers.append(number)
-        lines.append(raw[start:end])
+        lines.append(raw[start:behind])
     return numbers, lines
 
 

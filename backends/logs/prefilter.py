@@ -1,8 +1,9 @@
-r"""Which lines can match at all, told by Hyperscan at gigabytes a second. They are then looked at with the pattern itself.
+"""Which lines can match at all, told by Hyperscan at gigabytes a second.
 
-Hyperscan is optional (the extra `fast`) and never decides: without it, for patterns that mean something else to it
-(`backends.logs.patterns.is_portable`) and where most lines may match, `None` says that all lines are to be looked at.
-It reads bytes, so it is asked about ASCII only: every line with another byte or an escape sequence may match.
+It never decides: what it names is then looked at with the pattern itself. It is optional (the extra `fast`): without
+it, for patterns that mean something else to it (`backends.logs.patterns.is_portable`) and where most lines may match,
+None says that all are to be looked at. It reads bytes, so its word counts for lines of ASCII only: every line with
+another byte or an escape sequence may match.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ class Prefilter:
         # Looking at all lines takes 1 to 1.5 ms a MB for one expression and 4 to 25 for dozens; one hit 1 to 2 µs.
         self._bytes_per_hit = 2048 if len(expressions) == 1 else 256
         self._seen = self._skipping = 0
-        self._scanners: tuple[_Scanner, _Scanner] | None = None
+        self._scanners: list[_Scanner] = []
 
-    def offsets(self, raw: bytes) -> list[int] | None:
-        """Rising offsets within the lines that may match, several for some; None: any line may.
+    def match_ends(self, raw: bytes) -> list[int] | None:
+        """Rising offsets in which matches end, at least one for each line that matches; None: any line may.
 
         `raw`: whole lines that end in LF, without CR before it.
         """
@@ -36,13 +37,14 @@ class Prefilter:
         if self._skipping or self._seen < _PAYS_AFTER * len(self._expressions):
             self._skipping = max(self._skipping - 1, 0)
             return None
-        if self._scanners is None:
-            self._scanners = self._make_scanners()
-            if self._scanners is None:
+        if not self._scanners:
+            made = [_make_scanner(self._expressions, self._ignore_case), _make_scanner(_NOT_PLAIN, False)]
+            self._scanners = [scanner for scanner in made if scanner is not None]
+            if len(self._scanners) < len(made):
                 self._expressions = ()
                 return None
         hits, not_plain = self._scanners
-        most = len(raw) // self._bytes_per_hit
+        most = max(len(raw) // self._bytes_per_hit, 100)
         found = hits.scan(raw, most)
         if found is not None and not (raw.isascii() and b"\x1b" not in raw):
             more = not_plain.scan(raw, most)
@@ -50,10 +52,6 @@ class Prefilter:
         if found is None:
             self._skipping = _SKIPPED
         return found
-
-    def _make_scanners(self) -> tuple[_Scanner, _Scanner] | None:
-        hits, not_plain = _compile(self._expressions, self._ignore_case), _compile(_NOT_PLAIN, False)
-        return None if hits is None or not_plain is None else (_Scanner(hits), _Scanner(not_plain))
 
 
 class _Scanner:
@@ -63,11 +61,11 @@ class _Scanner:
         self._database, self._scratch = database, _hyperscan().Scratch(database)
 
     def scan(self, raw: bytes, most: int) -> list[int] | None:
-        """Offsets of the last bytes of matches, rising; None for more than `most`."""
+        """Where matches end, rising; None for more than `most`."""
         found: list[int] = []
 
         def note(_id: int, _start: int, end: int, _flags: int, _context: object) -> bool:
-            found.append(end - 1)
+            found.append(end)
             return len(found) > most
 
         try:
@@ -75,6 +73,17 @@ class _Scanner:
         except _hyperscan().error:
             return None
         return sorted(found)
+
+
+def _make_scanner(expressions: tuple[str, ...], ignore_case: bool) -> _Scanner | None:
+    """None without Hyperscan, on a processor that it does not know, for what it cannot compile."""
+    library = _hyperscan()
+    if library is None:
+        return None
+    try:
+        return _Scanner(_compile(expressions, ignore_case))
+    except library.error:
+        return None
 
 
 @cache
@@ -89,19 +98,14 @@ def _hyperscan() -> Any:
 
 @lru_cache(maxsize=32)
 def _compile(expressions: tuple[str, ...], ignore_case: bool) -> Any:
-    """A database; None without Hyperscan, on a processor that it does not know, for what it cannot compile."""
+    """A database. Raises the library's `error`."""
     library = _hyperscan()
-    if library is None:
-        return None
     flags = library.HS_FLAG_MULTILINE | (library.HS_FLAG_CASELESS if ignore_case else 0)
-    try:
-        database = library.Database(mode=library.HS_MODE_BLOCK)
-        database.compile(
-            expressions=[expression.encode() for expression in expressions],
-            ids=list(range(len(expressions))),
-            elements=len(expressions),
-            flags=[flags] * len(expressions),
-        )
-    except library.error:
-        return None
+    database = library.Database(mode=library.HS_MODE_BLOCK)
+    database.compile(
+        expressions=[expression.encode() for expression in expressions],
+        ids=list(range(len(expressions))),
+        elements=len(expressions),
+        flags=[flags] * len(expressions),
+    )
     return database

@@ -218,7 +218,7 @@ _KEPT = 100_000  # of each severity; nobody jumps so often
 
 @cache
 def _rule_pattern(severity: Severity | None = None) -> TextPattern:
-    """All rules (of a severity). Case matters, whatever they hold. To the prefilter a tool's words may stand anywhere."""
+    """All rules (of a severity). Case matters, whatever they hold; to the prefilter words may stand anywhere."""
     regex = rules_regex(severity)
     prefilter = tuple(rule.words for rule in RULES if severity in (None, rule.severity))
     return TextPattern(regex, regex, f"(?m){regex}", prefilter)
