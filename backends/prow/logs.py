@@ -8,7 +8,6 @@ reported.
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,7 +21,7 @@ from backends.frames.formats import format_bytes
 from backends.frames.getters import optional
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
-from backends.logs.ansi import ESCAPES
+from backends.logs.matching import LineMatcher, one_cell, split_cell
 from backends.logs.patterns import TextPattern, parse_pattern
 from backends.pool import PriorityPool
 from backends.prow.bucket import BucketReader
@@ -37,6 +36,7 @@ from backends.transfers.files import matches_globs
 MAX_MATCHES, MAX_FILE_MATCHES, MAX_BUILD_FILES = 20_000, 500, 500
 WINDOW_BYTES = 1 << 20
 MAX_LINE_BYTES = 1 << 20  # of a line that is looked at; the rest of a longer one is looked at as lines of its own
+_LAST_BYTES = 64 << 10  # kept of what stands before a window
 _MAX_LINE_CHARACTERS = 1000  # of a line in the table
 _MAX_FILE_BYTES = 8 << 30  # of a file, decoded
 _MAX_CONTEXT, _DEFAULT_CONTEXT = 20, 2
@@ -147,13 +147,13 @@ class LogSearch(BuildView):
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """A page whenever builds have been searched. Raises `UsageError` for an invalid regular expression."""
-        regex = parse_pattern(self.locator.pattern)
+        pattern = parse_pattern(self.locator.pattern)
         progress = self._progress = _Progress()
         places = self.find_places(cancel)
         ranks = {place.key: rank for rank, place in enumerate(places)}
 
         def search(place: BuildPlace, own: CancelToken) -> tuple[int, list[MatchRow]]:
-            return ranks[place.key], self._search_build(place, ranks[place.key], regex, progress, own)
+            return ranks[place.key], self._search_build(place, ranks[place.key], pattern, progress, own)
 
         done: set[int] = set()
         frames: dict[int, pl.DataFrame] = {}
@@ -185,7 +185,7 @@ class LogSearch(BuildView):
             raise progress.failed[min(progress.failed)]
 
     def _search_build(
-        self, place: BuildPlace, rank: int, regex: TextPattern, progress: _Progress, cancel: CancelToken
+        self, place: BuildPlace, rank: int, pattern: TextPattern, progress: _Progress, cancel: CancelToken
     ) -> list[MatchRow]:
         rows: list[MatchRow] = []
         folder, files = "", list[BlobInfo]()
@@ -197,7 +197,7 @@ class LogSearch(BuildView):
             cancel.check()
             name = info.name.removeprefix(folder)
             with progress.note_error(rank, name):
-                found = self._search_file(info, rank, regex, progress, cancel)
+                found = self._search_file(info, rank, pattern, progress, cancel)
                 for row in found:
                     row.build, row.file, row.job, row.path = place.build, name, place.job, info.name
                     row.order = f"{rank:05d}{name}:{row.line:011d}"
@@ -223,49 +223,44 @@ class LogSearch(BuildView):
         return folder, [info for info in page.files if info.name.endswith((f"/{BUILD_LOG}", f"-{BUILD_LOG}"))]
 
     def _search_file(
-        self, info: BlobInfo, rank: int, regex: TextPattern, progress: _Progress, cancel: CancelToken
+        self, info: BlobInfo, rank: int, pattern: TextPattern, progress: _Progress, cancel: CancelToken
     ) -> list[MatchRow]:
         rows: list[MatchRow] = []
-        last: deque[str] = deque(maxlen=self.context)
         owed: list[tuple[MatchRow, int]] = []  # at the end of a window, and how many lines after them are in the next
+        matcher, last = LineMatcher(pattern), b""
         with self.bucket.open(info, cancel) as body:
             for window in split_windows(_bounded(body, cancel)):
                 if owed:
-                    following = window.text[0].split("\n", self.context)[: self.context]
+                    following = _first_lines(window.raw, self.context)
                     for row, count in owed:
                         after = [row.after or ""] if count < self.context else []
                         row.after = "\n".join([*after, *map(_cut_line, following[:count])]) or None
                     owed.clear()
-                if regex.may_match(window.text):
-                    lines = window.lines()
-                    for number in regex.lines(lines).arg_true().to_list():
-                        before, after_lines = self._context(lines, number, last)
+                if numbers := matcher.numbers(window.raw)[: MAX_FILE_MATCHES - len(rows)]:
+                    lines, before_window = window.lines(), _last_lines(last, self.context)
+                    for number in numbers:
+                        before, after_lines = self._context(lines, number, before_window)
                         row = MatchRow(window.first + number, _cut_line(lines[number]), before, after_lines)
                         rows.append(row)
                         if (missing := self.context - (len(lines) - number - 1)) > 0:
                             owed.append((row, missing))
-                        if len(rows) >= MAX_FILE_MATCHES:
-                            with progress.lock:
-                                progress.cut.add((rank, info.name))
-                            break
-                    last.extend(lines.tail(self.context).to_list())
-                elif self.context:
-                    last.clear()
-                    last.extend(window.text[0][-4096:].split("\n")[-self.context :])
                 if len(rows) >= MAX_FILE_MATCHES:
+                    with progress.lock:
+                        progress.cut.add((rank, info.name))
                     break
+                last = (window.raw if len(window.raw) >= _LAST_BYTES else last + window.raw)[-_LAST_BYTES:]
         with progress.lock:
             progress.files += 1
             progress.matches[rank] = progress.matches.get(rank, 0) + len(rows)
         return rows
 
-    def _context(self, lines: pl.Series, number: int, last: deque[str]) -> tuple[str | None, str | None]:
+    def _context(self, lines: pl.Series, number: int, last: list[str]) -> tuple[str | None, str | None]:
         if not self.context:
             return None, None
         before = lines.slice(max(number - self.context, 0), min(number, self.context)).to_list()
         missing = self.context - len(before)
         if missing:
-            before = [*list(last)[-missing:], *before]
+            before = [*last[-missing:], *before]
         after = lines.slice(number + 1, self.context).to_list()
         return "\n".join(map(_cut_line, before)) or None, "\n".join(map(_cut_line, after)) or None
 
@@ -293,19 +288,30 @@ def _bounded(body: Iterator[bytes], cancel: CancelToken) -> Iterator[bytes]:
             return
 
 
+def _first_lines(raw: bytes, count: int) -> list[str]:
+    """The first lines of a window that is not empty."""
+    return split_cell(one_cell(b"\n".join([*raw.removesuffix(b"\n").split(b"\n", count)[:count], b""]))).to_list()
+
+
+def _last_lines(raw: bytes, count: int) -> list[str]:
+    """The last lines of what may be nothing."""
+    return split_cell(one_cell(raw)).to_list()[-count:] if raw and count else []
+
+
 def _cut_line(line: str) -> str:
     return line if len(line) <= _MAX_LINE_CHARACTERS else f"{line[:_MAX_LINE_CHARACTERS]}…"
 
 
 @dataclass(frozen=True)
 class LogWindow:
-    """Complete lines of a log from number `first` (from 1) on, without escape sequences; `text` is one cell."""
+    """Complete lines of a log from number `first` (from 1) on."""
 
     first: int
-    text: pl.Series
+    raw: bytes
 
     def lines(self) -> pl.Series:
-        return self.text.str.split("\n").explode()
+        """As text, without escape sequences."""
+        return split_cell(one_cell(self.raw))
 
 
 def split_windows(pieces: Iterable[bytes]) -> Iterator[LogWindow]:
@@ -320,31 +326,22 @@ def split_windows(pieces: Iterable[bytes]) -> Iterator[LogWindow]:
         size += len(piece)
         if size < WINDOW_BYTES:
             continue
-        content = b"".join(waiting)
-        cut = content.rfind(b"\n") + 1
-        if not cut and size < MAX_LINE_BYTES + WINDOW_BYTES:
-            waiting = [content]
-            continue
-        cut = cut or len(content)
-        yield _window(first, content[:cut])
-        first += content.count(b"\n", 0, cut)
-        waiting, size = [content[cut:]], len(content) - cut
-    rest = b"".join(waiting)
-    if rest:
-        yield _window(first, rest)
-
-
-def _window(first: int, raw: bytes) -> LogWindow:
-    content = raw[:-1] if raw.endswith(b"\n") else raw
-    try:
-        text = pl.Series([content], dtype=pl.Binary).cast(pl.String)
-    except pl.exceptions.PolarsError:
-        text = pl.Series([content.decode("utf-8", "replace")])
-    if b"\x1b" in raw or b"\xc2" in raw:
-        text = text.str.replace_all(ESCAPES, "")
-    if b"\r" in raw:
-        text = text.str.replace_all(r"\r+\n", "\n").str.strip_chars_end("\r")
-    return LogWindow(first, text)
+        if cut := piece.rfind(b"\n") + 1:  # so that the window is copied once
+            waiting[-1], rest = piece[:cut], piece[cut:]
+            raw = b"".join(waiting)
+        else:
+            content = b"".join(waiting)
+            cut = content.rfind(b"\n") + 1
+            if not cut and size < MAX_LINE_BYTES + WINDOW_BYTES:
+                waiting = [content]
+                continue
+            cut = cut or len(content)
+            raw, rest = content[:cut], content[cut:]
+        yield LogWindow(first, raw)
+        first += raw.count(b"\n")
+        waiting, size = [rest], len(rest)
+    if raw := b"".join(waiting):
+        yield LogWindow(first, raw)
 
 
 # ---- statistics ----------------------------------------------------------------------------------------------------
