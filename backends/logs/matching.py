@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from backends.logs.ansi import ESCAPES
+from backends.logs.ansi import ESCAPES, strip
 from backends.logs.patterns import TextPattern
 from backends.logs.prefilter import Prefilter
 
@@ -39,7 +39,7 @@ class LineMatcher:
         numbers, cell = self._narrow(raw)
         if cell is None:
             return [], _NO_LINES
-        lines = split_cell(cell)
+        lines = cell.str.split("\n").explode()
         found = self._pattern.lines(lines).arg_true()
         self._matched = bool(len(found))
         places = found.to_list()
@@ -96,6 +96,6 @@ def one_cell(raw: bytes) -> pl.Series:
     return text
 
 
-def split_cell(cell: pl.Series) -> pl.Series:
-    """The lines of a cell."""
-    return cell.str.split("\n").explode()
+def line_text(line: bytes) -> str:
+    """One line as it is searched."""
+    return strip(line.decode("utf-8", "replace")).rstrip("\r")

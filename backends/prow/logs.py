@@ -21,7 +21,7 @@ from backends.frames.formats import format_bytes
 from backends.frames.getters import optional
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
-from backends.logs.matching import LineMatcher, one_cell, split_cell
+from backends.logs.matching import LineMatcher, line_text
 from backends.logs.patterns import TextPattern, parse_pattern
 from backends.pool import PriorityPool
 from backends.prow.bucket import BucketReader
@@ -231,18 +231,20 @@ class LogSearch(BuildView):
         with self.bucket.open(info, cancel) as body:
             for window in split_windows(_bounded(body, cancel)):
                 if owed:
-                    following = _first_lines(window.raw, self.context)
+                    following = window.raw.removesuffix(b"\n").split(b"\n", self.context)[: self.context]
                     for row, count in owed:
                         after = [row.after or ""] if count < self.context else []
-                        row.after = "\n".join([*after, *map(_cut_line, following[:count])]) or None
+                        row.after = "\n".join([*after, *map(_shorten, following[:count])]) or None
                     owed.clear()
                 if numbers := matcher.numbers(window.raw)[: MAX_FILE_MATCHES - len(rows)]:
-                    lines, before_window = window.lines(), _last_lines(last, self.context)
+                    before_window = last.removesuffix(b"\n").split(b"\n") if last else []
+                    lines = [*before_window, *window.raw.removesuffix(b"\n").split(b"\n")]
                     for number in numbers:
-                        before, after_lines = self._context(lines, number, before_window)
-                        row = MatchRow(window.first + number, _cut_line(lines[number]), before, after_lines)
+                        at = len(before_window) + number
+                        before, after_lines = self._context(lines, at)
+                        row = MatchRow(window.first + number, _shorten(lines[at]), before, after_lines)
                         rows.append(row)
-                        if (missing := self.context - (len(lines) - number - 1)) > 0:
+                        if (missing := self.context - (len(lines) - at - 1)) > 0:
                             owed.append((row, missing))
                 if len(rows) >= MAX_FILE_MATCHES:
                     with progress.lock:
@@ -254,15 +256,9 @@ class LogSearch(BuildView):
             progress.matches[rank] = progress.matches.get(rank, 0) + len(rows)
         return rows
 
-    def _context(self, lines: pl.Series, number: int, last: list[str]) -> tuple[str | None, str | None]:
-        if not self.context:
-            return None, None
-        before = lines.slice(max(number - self.context, 0), min(number, self.context)).to_list()
-        missing = self.context - len(before)
-        if missing:
-            before = [*last[-missing:], *before]
-        after = lines.slice(number + 1, self.context).to_list()
-        return "\n".join(map(_cut_line, before)) or None, "\n".join(map(_cut_line, after)) or None
+    def _context(self, lines: list[bytes], at: int) -> tuple[str | None, str | None]:
+        before, after = lines[max(at - self.context, 0) : at], lines[at + 1 : at + 1 + self.context]
+        return "\n".join(map(_shorten, before)) or None, "\n".join(map(_shorten, after)) or None
 
     def open(self, row: Row) -> ProwPath:
         return self.bucket.locator(str(row["path"]), (int(row["line"]),))
@@ -288,18 +284,10 @@ def _bounded(body: Iterator[bytes], cancel: CancelToken) -> Iterator[bytes]:
             return
 
 
-def _first_lines(raw: bytes, count: int) -> list[str]:
-    """The first lines of a window that is not empty."""
-    return split_cell(one_cell(b"\n".join([*raw.removesuffix(b"\n").split(b"\n", count)[:count], b""]))).to_list()
-
-
-def _last_lines(raw: bytes, count: int) -> list[str]:
-    """The last lines of what may be nothing."""
-    return split_cell(one_cell(raw)).to_list()[-count:] if raw and count else []
-
-
-def _cut_line(line: str) -> str:
-    return line if len(line) <= _MAX_LINE_CHARACTERS else f"{line[:_MAX_LINE_CHARACTERS]}…"
+def _shorten(line: bytes) -> str:
+    """As it is shown in the table."""
+    text = line_text(line)
+    return text if len(text) <= _MAX_LINE_CHARACTERS else f"{text[:_MAX_LINE_CHARACTERS]}…"
 
 
 @dataclass(frozen=True)
@@ -308,10 +296,6 @@ class LogWindow:
 
     first: int
     raw: bytes
-
-    def lines(self) -> pl.Series:
-        """As text, without escape sequences."""
-        return split_cell(one_cell(self.raw))
 
 
 def split_windows(pieces: Iterable[bytes]) -> Iterator[LogWindow]:

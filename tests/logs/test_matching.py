@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.errors import UsageError
-from backends.logs import ansi, prefilter, rules, search, sources
-from backends.logs.matching import LineMatcher
+from backends.logs import prefilter, rules, search, sources
+from backends.logs.matching import LineMatcher, line_text
 from backends.logs.patterns import TextPattern, is_portable, parse_pattern
 from backends.logs.rules import RULES, Findings, Severity, error_lines
 from backends.logs.search import LogSearcher
@@ -25,8 +25,7 @@ from backends.logs.spool import LogSpool
 
 
 def plain_lines(content: bytes) -> list[str]:
-    lines = (content[:-1] if content.endswith(b"\n") else content).split(b"\n") if content else []
-    return [ansi.strip(line.decode("utf-8", "replace")).rstrip("\r") for line in lines]
+    return [line_text(line) for line in content.removesuffix(b"\n").split(b"\n")] if content else []
 
 
 def plain_numbers(content: bytes, pattern: TextPattern) -> list[int]:
