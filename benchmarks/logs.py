@@ -1,14 +1,18 @@
 """What reading a big log costs: first screen, memory, index, search, and how long a key waits meanwhile.
 
-    python benchmarks/logs.py [--megabytes 1000] [--gzip-megabytes 300] [--folder DIR]
+    python benchmarks/logs.py [--megabytes 1000] [--gzip-megabytes 300] [--rounds 3] [--folder DIR] [--only search]
 
-A realistic Taskcluster log is written to a temporary folder that goes at the end. Each case is a process of its own,
-so that memory is its own; the peers read the same file in the same run: `grep -c` (and ripgrep, if it is installed),
-and Python's own lines. The first screen is timed in the app without a terminal, from the moment at which the source
-gives its first byte until the screen holds the first line; `key` is the longest that a loop, which asks for the time
-every millisecond, had to wait while the log came in, its errors were looked for and it was searched. The same in an
-app that does nothing is the noise of the machine; a collection of Python's oldest garbage (some 50 ms in an app that
-has never called gc.freeze) counts as waiting, and is told apart. Memory is the peak above the empty app.
+A realistic Taskcluster log is written to a temporary folder that goes at the end. Searches: the engine without an app
+and its peers (ripgrep with one thread, GNU grep, Python's re line by line) take turns on the same file in the page
+cache, at a tenth, a third and all of the size; Python's re only at a tenth. ripgrep also gets the expression of all
+rules, whose lines it counts without telling errors from warnings; grep cannot read it, and Python's re takes minutes.
+
+In the app: each case is a process of its own, so that memory is its own. The first screen is timed without a terminal,
+from the moment at which the source gives its first byte until the screen holds the first line; `key` is the longest
+that a loop, which asks for the time every millisecond, had to wait while the log came in, its errors were looked for
+and it was searched. The same in an app that does nothing is the noise of the machine; a collection of Python's oldest
+garbage (some 50 ms in an app that has never called gc.freeze) counts as waiting, and is told apart. Memory is the peak
+above the empty app.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ import asyncio
 import gc
 import gzip
 import json
-import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,8 +32,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from measuring import Cost, clean_environment, fit_exponent, measure, print_table, take_turns
+
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
+RULES = "errors, warnings, sections by rule"
+MUST = {"a word": 1200, "a regex": 600, RULES: 400}  # MB/s
 SEARCHES = {
     "a word, rare": "channel error",
     "a word, no match": "zebra crossing",
@@ -183,74 +191,93 @@ async def app_case(path: Path, *, freeze: bool = False) -> dict[str, float]:
     return result
 
 
-def search_case(path: Path) -> dict[str, float]:
-    """Megabytes a second of the bare engine, without an app."""
+def search_turns(path: Path, rounds: int, *, python: bool) -> dict[str, dict[str, Cost]]:
+    """The costs of each search by contender."""
     from backends.logs import sources
-    from backends.logs.rules import Findings
+    from backends.logs.rules import Findings, rules_regex
     from backends.logs.search import LogSearcher
     from backends.logs.spool import LogSpool
 
-    result = {}
     spool = LogSpool(sources.from_path(path))
-    before = time.perf_counter()
-    spool.fill()
-    size = spool.size / 1e6
-    result["spool and index"] = size / (time.perf_counter() - before)
-    for name, text in SEARCHES.items():
-        search = LogSearcher(spool, text)
-        before = time.perf_counter()
-        search.run()
-        result[f"search: {name}"] = size / (time.perf_counter() - before)
-    findings = Findings(spool)
-    before = time.perf_counter()
-    findings.run()
-    result["errors, warnings, sections by rule"] = size / (time.perf_counter() - before)
-    return result
+    found = {"spooled and indexed": {"ciexplore": measure(spool.fill)}}
+    for name, text in {**SEARCHES, RULES: rules_regex()}.items():
+        case = [] if name == RULES else ["-i"]
+        contenders: dict[str, Callable[[], Cost]] = {
+            "ciexplore": (lambda: measure(Findings(spool).run))
+            if name == RULES
+            else (lambda text=text: measure(LogSearcher(spool, text).run)),
+            "ripgrep": lambda case=case, text=text: count(
+                ["rg", "-c", "-j1", *case, "-e", text.replace(r"\"", '"'), str(path)]
+            ),
+        }
+        if name != RULES:
+            posix = text.replace(r"\d", "[0-9]")
+            contenders["grep"] = lambda posix=posix: count(["grep", "-ciE", posix, str(path)])
+        if python and name != RULES:
+            pattern = re.compile(text.encode(), re.IGNORECASE)
+            contenders["Python's re"] = lambda pattern=pattern: measure(lambda: python_count(path, pattern))
+        found[name] = take_turns(contenders, rounds)
+    spool.discard()
+    return found
 
 
-def python_case(path: Path) -> dict[str, float]:
-    """What one writes first: all lines in a list, `re` over each."""
-    import re
+def count(command: list[str]) -> Cost:
+    environment = clean_environment(LC_ALL="C.UTF-8")
 
-    size = path.stat().st_size / 1e6
-    before, empty = time.perf_counter(), resident()
-    with path.open(encoding="utf-8", errors="replace") as stream:
-        lines = stream.readlines()
-    result = {"python readlines": size / (time.perf_counter() - before), "python readlines, MB": resident() - empty}
-    pattern = re.compile(SEARCHES["a regex, frequent"], re.IGNORECASE)
-    before = time.perf_counter()
-    sum(1 for line in lines if pattern.search(line))
-    result["python re: a regex, frequent"] = size / (time.perf_counter() - before)
-    return result
+    def run() -> None:
+        ended = subprocess.run(
+            command, capture_output=True, env=environment, check=False
+        )  # to /dev/null grep gives up early
+        if ended.returncode > 1:  # 1: nothing matches
+            raise SystemExit(f"{command[0]} failed")
+
+    return measure(run)
 
 
-def grep_case(path: Path) -> dict[str, float]:
-    result = {}
-    size = path.stat().st_size / 1e6
-    tools = {"grep -ciE": ["grep", "-ciE"], "ripgrep -ci": ["rg", "-ci", "-j1"]}
-    for tool, command in tools.items():
-        if shutil.which(command[0]) is None:
-            continue
-        for name, text in SEARCHES.items():
-            regex = text.replace(r"\d", "[0-9]")
-            before = time.perf_counter()
-            subprocess.run([*command, regex, str(path)], capture_output=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
-            result[f"{tool}: {name}"] = size / (time.perf_counter() - before)
-    return result
+def python_count(path: Path, pattern: re.Pattern[bytes]) -> int:
+    with path.open("rb") as stream:
+        return sum(1 for line in stream if pattern.search(line))
+
+
+def report_searches(folder: Path, megabytes: int, rounds: int) -> None:
+    sizes = [megabytes // 10, megabytes // 3, megabytes]
+    costs = []
+    for size in sizes:
+        path = folder / "search.log"
+        write_log(path, size * 1_000_000)
+        costs.append(search_turns(path, rounds, python=size == sizes[0]))
+        path.unlink()
+
+    def speeds(name: str, who: str, at: int) -> str:
+        cost = costs[at][name].get(who)
+        return "" if cost is None else f"{sizes[at] * 1000 / cost.wall:,.0f} ({sizes[at] * 1000 / cost.cpu:,.0f})"
+
+    rows = []
+    for name in costs[-1]:
+        must = next((str(speed) for word, speed in MUST.items() if name.startswith(word)), "")
+        peers = [speeds(name, "ripgrep", 2), speeds(name, "grep", 2), speeds(name, "Python's re", 0)]
+        growth = fit_exponent(sizes, [cost[name]["ciexplore"].cpu for cost in costs])
+        rows.append([name, *(speeds(name, "ciexplore", at) for at in range(3)), must, *peers, growth])
+    heads = [f"{size} MB" for size in sizes]
+    print(
+        "MB/s by wall clock, and by CPU time in brackets; ciexplore at three sizes, peers at the largest (re: smallest)"
+    )
+    print_table(["search", *heads, "must reach", "ripgrep -j1", "grep", "Python's re", "CPU grows with size to"], rows)
 
 
 CASES: dict[str, Callable[[Path], dict[str, float]]] = {
     "app": lambda path: asyncio.run(app_case(path)),
     "frozen": lambda path: asyncio.run(app_case(path, freeze=True)),
-    "search": search_case,
-    "python": python_case,
-    "grep": grep_case,
 }
 
 
 def run(case: str, path: Path) -> dict[str, float]:
     done = subprocess.run(
-        [sys.executable, __file__, "--case", case, "--path", str(path)], capture_output=True, text=True, check=False
+        [sys.executable, __file__, "--case", case, "--path", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=clean_environment(),
     )
     if done.returncode:
         raise SystemExit(f"{case} failed:\n{done.stderr[-2000:]}")
@@ -258,60 +285,40 @@ def run(case: str, path: Path) -> dict[str, float]:
     return found
 
 
-def table(rows: list[tuple[str, str, str, str]]) -> None:
-    for row in [("what", "ciexplore", "must reach", "peers in the same run"), ("---",) * 4, *rows]:
-        print("| " + " | ".join(row) + " |")
-
-
-def report(
-    plain: dict[str, float],
-    packed: dict[str, float],
-    frozen: dict[str, float],
-    speed: dict[str, float],
-    peers: dict[str, float],
-) -> None:
+def report_app(folder: Path, megabytes: int, gzip_megabytes: int) -> None:
+    plain, packed, small = (folder / name for name in ("big.log", "packed.log.gz", "packed.log"))
+    write_log(plain, megabytes * 1_000_000)
+    write_log(small, gzip_megabytes * 1_000_000)
+    with small.open("rb") as source, gzip.open(packed, "wb", compresslevel=4) as target:
+        shutil.copyfileobj(source, target, 1 << 20)
+    small.unlink()
+    apps = run("app", plain), run("app", packed), run("frozen", plain)
     limits = {"first screen, ms": "300", "memory above the empty app, MB": "100"}
-    rows = []
-    for name, value in plain.items():
-        limit = limits.get(name, "50" if name.startswith(("key", "slowest")) else "")
-        peer = f"{peers['python readlines, MB']:.0f} MB python readlines" if name.startswith("memory") else ""
-        rows.append(
-            (
-                name,
-                f"{value:,.1f} plain, {packed[name]:,.1f} gzip, {frozen[name]:,.1f} plain after gc.freeze",
-                limit,
-                peer,
-            )
-        )
-    for name, value in speed.items():
-        word = name.removeprefix("search: ")
-        others = [f"{tool} {rate:,.0f}" for tool, rate in peers.items() if word in tool]
-        if name == "spool and index":
-            others = [f"python readlines {peers['python readlines']:,.0f}"]
-        rows.append((f"{name}, MB/s", f"{value:,.0f}", "200" if name.startswith("search") else "", ", ".join(others)))
-    table(rows)
+    rows = [
+        [name, *(app[name] for app in apps), limits.get(name, "50" if name.startswith(("key", "slowest")) else "")]
+        for name in apps[0]
+    ]
+    print_table(["in the app", "plain", "gzip", "plain, after gc.freeze", "must reach"], rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--megabytes", type=int, default=1000)
     parser.add_argument("--gzip-megabytes", type=int, default=300, help="before compression")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=None)
-    parser.add_argument("--case", choices=list(CASES))
-    parser.add_argument("--path", type=Path)
+    parser.add_argument("--only", choices=["search", "app"])
+    parser.add_argument("--case", choices=list(CASES), help=argparse.SUPPRESS)
+    parser.add_argument("--path", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.case:
         print(json.dumps(CASES[asked.case](asked.path)))
         return
     with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
-        plain, packed, small = (Path(folder) / name for name in ("big.log", "packed.log.gz", "packed.log"))
-        write_log(plain, asked.megabytes * 1_000_000)
-        write_log(small, asked.gzip_megabytes * 1_000_000)
-        with small.open("rb") as source, gzip.open(packed, "wb", compresslevel=4) as target:
-            shutil.copyfileobj(source, target, 1 << 20)
-        small.unlink()
-        apps = run("app", plain), run("app", packed), run("frozen", plain)
-        report(*apps, run("search", plain), run("python", plain) | run("grep", plain))
+        if asked.only != "app":
+            report_searches(Path(folder), asked.megabytes, asked.rounds)
+        if asked.only != "search":
+            report_app(Path(folder), asked.megabytes, asked.gzip_megabytes)
 
 
 if __name__ == "__main__":
