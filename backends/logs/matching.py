@@ -23,29 +23,29 @@ class LineMatcher:
         self._prefilter = Prefilter(pattern.prefilter, ignore_case=pattern.ignore_case)
         self._matched = False  # the last window; then the next one probably does, too, and is not asked as a whole
 
-    def numbers(self, raw: bytes) -> list[int]:
-        """The numbers within the window of the lines that match, rising."""
+    def numbers(self, raw: bytes) -> pl.Series:
+        """The numbers within the window of the lines that match, rising (Int64)."""
         numbers, cell = self._narrow(raw)
         if cell is None:
-            return []
+            return _NO_NUMBERS
         # One expression: each call of polars by itself takes 0.2 ms, as long as the work that it does here.
         lines = pl.lit(cell).str.split("\n").explode()
-        found = pl.select(lines.str.contains(self._pattern.regex).arg_true()).to_series().to_list()
-        self._matched = bool(found)
-        return found if numbers is None else [numbers[place] for place in found]
+        return self._number(numbers, pl.select(lines.str.contains(self._pattern.regex).arg_true()).to_series())
 
-    def lines(self, raw: bytes) -> tuple[list[int], pl.Series]:
+    def lines(self, raw: bytes) -> tuple[pl.Series, pl.Series]:
         """The same numbers with the lines' texts."""
         numbers, cell = self._narrow(raw)
         if cell is None:
-            return [], _NO_LINES
+            return _NO_NUMBERS, _NO_LINES
         lines = cell.str.split("\n").explode()
-        found = self._pattern.lines(lines).arg_true()
-        self._matched = bool(len(found))
-        places = found.to_list()
-        return places if numbers is None else [numbers[place] for place in places], lines.gather(found)
+        places = self._pattern.lines(lines).arg_true()
+        return self._number(numbers, places), lines.gather(places)
 
-    def _narrow(self, raw: bytes) -> tuple[list[int] | None, pl.Series | None]:
+    def _number(self, numbers: pl.Series | None, places: pl.Series) -> pl.Series:
+        self._matched = len(places) > 0
+        return places.cast(pl.Int64) if numbers is None else numbers.gather(places)
+
+    def _narrow(self, raw: bytes) -> tuple[pl.Series | None, pl.Series | None]:
         """The lines that are to be looked at, as one cell, and their numbers; None, None for none, None for all."""
         plain, usual = raw, True
         if b"\r" in raw:  # alone, since a search for two bytes takes ten times as long
@@ -56,11 +56,12 @@ class LineMatcher:
             numbers, lines = _cut_lines(plain, ends)
             if not numbers:
                 return None, None
-            return numbers, one_cell(b"\n".join([*lines, b""]))
+            return pl.Series(numbers), one_cell(b"\n".join([*lines, b""]))
         cell = one_cell(raw)
         return None, cell if self._matched or self._pattern.may_match(cell) else None
 
 
+_NO_NUMBERS = pl.Series([], dtype=pl.Int64)
 _NO_LINES = pl.Series([], dtype=pl.String)
 
 

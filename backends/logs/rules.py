@@ -245,8 +245,8 @@ class Findings:
         try:
             for window in read_chunks(self._spool, self.cancel):
                 numbers, lines = rules.lines(window.raw)
-                if numbers:
-                    self._sort_out(pl.Series(numbers) + self._spool.line_at(window.start), lines)
+                if len(numbers):
+                    self._sort_out(numbers + self._spool.line_at(window.start), lines)
                 self.scanned = window.end
             self.complete = True
         except OperationCancelledError:

@@ -16,6 +16,7 @@ from backends.logs.spool import NEWLINE, LogSpool
 WINDOW = 1 << 20  # what each call of polars costs, and what the processor's cache holds
 # A line that is longer than this comes in parts; what would match only across the 64 KB that they share is not found.
 LONGEST = 4 << 20
+_LAST = 4 << 10
 SHARED = 64 << 10
 
 
@@ -55,6 +56,10 @@ def read_chunks(spool: LogSpool, cancel: CancelToken, start: int = 0, end: int |
 def _next_piece(spool: LogSpool, offset: int, limit: int, final: bool) -> tuple[bytes, bool]:
     """Whole lines from the offset on (b"" if there are none yet); False for a part of a line that goes on."""
     size = WINDOW
+    if limit - offset > size > _LAST:  # to look first where the last line ends saves a copy of all but what follows
+        cut = spool.read(offset + size - _LAST, _LAST).rfind(NEWLINE) + 1
+        if cut:
+            return spool.read(offset, size - _LAST + cut), True
     while True:
         raw = spool.read(offset, min(size, limit - offset))
         cut = raw.rfind(NEWLINE) + 1
@@ -158,9 +163,9 @@ class LogSearcher:
         if end is not None and begin >= end:
             return
         for window in read_chunks(self._spool, self.cancel, begin, end):
-            if found := self._matcher.numbers(window.raw):
-                first = self._spool.line_at(window.start)
-                hits.add([first + number for number in found])
+            found = self._matcher.numbers(window.raw)
+            if len(found):
+                hits.add((found + self._spool.line_at(window.start)).to_list())
             self.scanned += window.end - begin
             begin = window.end
             if hits is self._after:

@@ -236,7 +236,7 @@ class LogSearch(BuildView):
                         after = [row.after or ""] if count < self.context else []
                         row.after = "\n".join([*after, *map(_shorten, following[:count])]) or None
                     owed.clear()
-                if numbers := matcher.numbers(window.raw)[: MAX_FILE_MATCHES - len(rows)]:
+                if numbers := matcher.numbers(window.raw).head(MAX_FILE_MATCHES - len(rows)).to_list():
                     before_window = last.removesuffix(b"\n").split(b"\n") if last else []
                     lines = [*before_window, *window.raw.removesuffix(b"\n").split(b"\n")]
                     for number in numbers:
