@@ -1,6 +1,6 @@
 """Build logs of any size: spooled to disk as they come, indexed, searched and sorted out while they grow.
 
-    reading = Reading(sources.from_path(Path("build-log.txt.gz")))   # threads start, nothing waits
+    reading = LogReader(sources.from_path(Path("build-log.txt.gz")))   # threads start, nothing waits
     reading.spool.lines(0, 50)                                       # the first screen, as soon as there is one
     search = reading.search("channel error")                         # hits appear in search.hits
     reading.close()

@@ -46,7 +46,7 @@ class LineMatcher:
         return places.cast(pl.Int64) if numbers is None else numbers.gather(places)
 
     def _narrow(self, raw: bytes) -> tuple[pl.Series | None, pl.Series | None]:
-        """The lines that are to be looked at, as one cell, and their numbers; None, None for none, None for all."""
+        """The numbers (None: of all lines) and the text, as one cell, of the lines that may match; no cell for none."""
         plain, usual = raw, True
         if b"\r" in raw:  # alone, since a search for two bytes takes ten times as long
             plain = raw.replace(b"\r\n", b"\n")
