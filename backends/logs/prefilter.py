@@ -8,12 +8,15 @@ another byte or an escape sequence may match.
 
 from __future__ import annotations
 
+import atexit
+import threading
 from functools import cache, lru_cache
 from typing import Any
 
 _NOT_PLAIN = (r"[\x80-\xff\x1b].*$",)  # reported once a line, at its end
 _PAYS_AFTER = 128 << 10  # bytes looked at, for each expression: until then making the database costs more than it saves
 _SKIPPED = 16  # windows that are not tried after one where too many lines may match
+_LONGEST_SCAN = 2.0  # seconds; a window takes milliseconds
 
 
 class Prefilter:
@@ -68,11 +71,43 @@ class _Scanner:
             found.append(end)
             return len(found) > most
 
+        if not _scans.begin():
+            return None
         try:
             self._database.scan(raw, match_event_handler=note, scratch=self._scratch)
         except _hyperscan().error:
             return None
+        finally:
+            _scans.end()
         return sorted(found)
+
+
+class _Scans:
+    """Those in progress. The interpreter must not end during one: its next match would be a call into what is gone."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._count, self._over = 0, False
+        atexit.register(self._finish)
+
+    def begin(self) -> bool:
+        """Whether another one may begin."""
+        with self._changed:
+            self._count += not self._over
+            return not self._over
+
+    def end(self) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify_all()
+
+    def _finish(self) -> None:
+        with self._changed:
+            self._over = True
+            self._changed.wait_for(lambda: self._count == 0, timeout=_LONGEST_SCAN)
+
+
+_scans = _Scans()
 
 
 def _make_scanner(expressions: tuple[str, ...], ignore_case: bool) -> _Scanner | None:

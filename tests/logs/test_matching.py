@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -165,6 +167,27 @@ def test_many_matches_are_left_to_the_pattern(monkeypatch: pytest.MonkeyPatch) -
     sieve = prefilter.Prefilter(("e",), ignore_case=True)
     assert sieve.match_ends(b"e\n" * 10_000) is None and sieve.match_ends(b"x\n") is None  # the next ones too
     assert prefilter.Prefilter(("e",), ignore_case=True).match_ends(b"x\nE\n") == [3]
+
+
+def test_the_program_ends_well_in_the_middle_of_a_search() -> None:
+    """A daemon thread that looks at a log is not waited for; a match in it must not be told to what is gone."""
+    pytest.importorskip("hyperscan")
+    code = """
+import threading, time
+from backends.logs.prefilter import Prefilter
+raw = (b"x" * 40 + b"aab\\n") * 20_000
+sieve = Prefilter(("a+b",), ignore_case=False)
+sieve._bytes_per_hit = 1
+def work():
+    while True:
+        sieve.match_ends(raw)
+threading.Thread(target=work, daemon=True).start()
+time.sleep(0.2)
+"""
+    root = Path(__file__).parents[2]
+    for _ in range(5):
+        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, cwd=root)
+        assert (ended.returncode, ended.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize(
