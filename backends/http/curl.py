@@ -147,6 +147,7 @@ class _Slot:
         self._connected_after = client.connected_code
         self.headers_set: list[bytes] = []
         self.proxy_set = ""
+        self.waits_set = False
 
     def begin(self, request: CurlRequest) -> None:
         """For the next address of a request."""
@@ -349,7 +350,6 @@ class CurlClient:
             (curl.NOSIGNAL, 1),
             (curl.BUFFERSIZE, _BUFFER),
             (curl.HTTP_VERSION, curl.CURL_HTTP_VERSION_2TLS if self._http2 else curl.CURL_HTTP_VERSION_1_1),
-            (curl.PIPEWAIT, int(self._http2)),
             (curl.FOLLOWLOCATION, 0),
             (curl.PATH_AS_IS, 1),
             (curl.PROTOCOLS, curl.PROTO_HTTP | curl.PROTO_HTTPS),
@@ -452,6 +452,10 @@ class CurlClient:
         if proxy != slot.proxy_set:
             handle.setopt(self._pycurl.PROXY, proxy)
             slot.proxy_set = proxy
+        waits = self._http2 and request.address.startswith("https:")
+        if waits != slot.waits_set:  # plain HTTP/1.1 would wait for the end of another response
+            handle.setopt(self._pycurl.PIPEWAIT, int(waits))
+            slot.waits_set = waits
         self._multi.add_handle(handle)
         self._slots[handle] = request.slot = slot
 

@@ -103,7 +103,9 @@ class _CurlFetch:
 
     def __init__(self, pool: CurlWorkers, item: FileTransfer) -> None:
         self._pool = pool
+        assert item.cancel is not None
         self._item = item
+        self._token = item.cancel
         self._request: CurlRequest | None = None  # while a response is received
         self._is_idle = False  # whether only `send` is due
         self._writer: SerialThread | None = None
@@ -115,9 +117,8 @@ class _CurlFetch:
 
     def start(self) -> None:
         item, pool = self._item, self._pool
-        assert item.cancel is not None
         try:
-            self._reception = Reception(item, pool.scheduler.parts, item.cancel)
+            self._reception = Reception(item, pool.scheduler.parts, self._token)
         except Exception as error:
             pool.scheduler.handle_result(item, error)
             return
@@ -137,10 +138,14 @@ class _CurlFetch:
             self._is_idle = False
             self._settle(error)
 
+    def _stop_failed(self, request: CurlRequest, error: Exception) -> None:
+        """The writer could not do its part for this request, which may be over meanwhile."""
+        if self._request is request:
+            self.stop(error)
+
     def look(self) -> None:
         """Called several times a second: a block that has waited is written, a cancelled file given up."""
-        assert self._item.cancel is not None or self._request is None
-        if self._item.cancel is not None and self._item.cancel.cancelled:
+        if self._token.cancelled:
             self.stop(OperationCancelledError())
         elif self._writer is not None and not self._is_flushed:
             self._flush()
@@ -166,6 +171,7 @@ class _CurlFetch:
         self._do(functools.partial(self._reception.begin, head))
 
     def on_chunk(self, chunk: bytes) -> None:
+        self._token.check()
         self._pieces.append(chunk)
         self._held += len(chunk)
         if self._held >= BLOCK or (self._writer is None and self._held > fetch.AT_ONCE):
@@ -190,8 +196,7 @@ class _CurlFetch:
         self._is_idle = False
         self._failure, self._pieces, self._held = None, [], 0
         try:
-            if self._item.cancel is not None:
-                self._item.cancel.check()
+            self._token.check()
             offset, condition = self._reception.next_request()
             if offset:
                 self._use_writer()
@@ -240,7 +245,8 @@ class _CurlFetch:
             work()
         except Exception as error:
             self._failure = error
-            self._pool.client.call_soon(functools.partial(self.stop, error))
+            if (request := self._request) is not None:
+                self._pool.client.call_soon(functools.partial(self._stop_failed, request, error))
 
     def _take_complete_part(self) -> None:
         try:
@@ -260,6 +266,7 @@ class _CurlFetch:
         try:
             if error is not None:
                 raise error
+            self._token.check()
             result = self._reception.finish()
         except Exception as problem:
             if self._reception.must_restart(problem) and not self._pool.is_closing:

@@ -196,7 +196,7 @@ class Transfer:
                 is_news = item.resumes == self._resumes  # otherwise space may have been freed since
                 if is_news and self._pause_when_full:
                     self._report_full_disk(result)
-                self._requeue(item)
+                self.requeue(item)
             if is_news and not self._pause_when_full:
                 self._report_full_disk(result)
         elif isinstance(result, OSError):
@@ -212,7 +212,7 @@ class Transfer:
         item.checked_by = found.checked_by
         return found
 
-    def _requeue(self, item: FileTransfer) -> None:
+    def requeue(self, item: FileTransfer) -> None:
         """Undoes the try: a full disk is not the file's fault. Ends a file that was cancelled."""
         with self._lock:
             if item.cancel is not None and item.cancel.cancelled:
