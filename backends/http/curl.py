@@ -13,7 +13,7 @@ import importlib
 import os
 import queue
 import re
-import selectors
+import select
 import socket
 import ssl
 import threading
@@ -33,22 +33,25 @@ from backends.http.errors import (
 )
 from backends.http.httpx_loader import httpx
 from backends.http.policies import Identity, Mode
-from backends.http.sender import MOST_REDIRECTS, REDIRECTS, USER_AGENT, lower_names, too_many_redirects, translate
+from backends.http.sender import MOST_REDIRECTS, REDIRECTS, USER_AGENT, decode_header, too_many_redirects, translate
 from backends.http.transport import KEEP_ALIVE, Meter, Timeouts, clock, proxy_of
 from backends.http.urls import origin_of, parse_url, redirect_target
 
-OLDEST_LIBCURL = (7, 85)
-MOST_HEAD_BYTES = 256 << 10  # of all interim (1xx) responses and the headers
+OLDEST_LIBCURL = (8, 4)  # takes at most 300 KB and 5,000 lines of interim (1xx) responses and headers
+_MANY_HEAD_BYTES = 256 << 10
 _BUFFER = 512 << 10  # bytes that libcurl receives at once
 _LOOK_EVERY = 0.1  # seconds between two looks for servers that are too slow
 _STREAMS = 16  # files on one connection of HTTP/2
 _TOO_LARGE = 100  # CURLE_TOO_LARGE, which pycurl does not name: more or longer headers than libcurl takes
+# Of poll() to CSELECT_IN (1) and _OUT (2); what is broken shows when it is read.
+_READY = {select.POLLIN: 1, select.POLLOUT: 2, select.POLLIN | select.POLLOUT: 3}
+_HEADER = re.compile(r"^([^:\s]+)[ \t]*:[ \t]*((?:[^\s]|[ \t]+(?=\S))*)", re.MULTILINE)
 _ABORT = -1  # what a callback returns to end its transfer
 # Addresses that stay as they are when they are parsed: only their origin need be looked at.
 _PLAIN_URL = re.compile(
     r"(https?://[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{1,5})?)"
-    r"(?:/(?!\.)(?:[A-Za-z0-9._~!$&()*+,;=:@-]|%[0-9A-Fa-f]{2})*)+"
-    r"(?:\?(?:[A-Za-z0-9._~!$&()*+,;=:@/-]|%[0-9A-Fa-f]{2})*)?"
+    r"(?:/(?!\.)(?:[A-Za-z0-9._~!$&()*+,;=:@-]++|%[0-9A-Fa-f]{2})*+)++"
+    r"(?:\?(?:[A-Za-z0-9._~!$&()*+,;=:@/-]++|%[0-9A-Fa-f]{2})*+)?"
 )
 
 
@@ -79,11 +82,12 @@ def describe_engine() -> str:
 class Receiver(Protocol):
     """Who takes a response. Called in the thread of `CurlClient.run_once`.
 
-    What `on_head` and `on_chunk` raise ends the request, and `on_end` gets it.
+    What `on_head` raises ends the request, and `on_end` gets it.
     """
 
-    def on_head(self, head: ResponseHead) -> None: ...
-    def on_chunk(self, chunk: bytes) -> None: ...
+    def on_head(self, head: ResponseHead) -> Callable[[bytes], object]:
+        """Returns what takes the chunks of the body; what it raises ends the request, and `on_end` gets it."""
+
     def on_end(self, error: Exception | None) -> None:
         """The response is complete (None), or why it is not. Not called after `CurlClient.cancel`."""
 
@@ -142,7 +146,8 @@ class _Slot:
     """A handle of libcurl and the request that it serves."""
 
     def __init__(self, client: CurlClient) -> None:
-        self.handle = client.make_handle(self.on_line, self.on_piece)
+        self.lines: list[bytes] = []  # of the head, and of those before it (1xx, a proxy's)
+        self.handle = client.make_handle(self.lines.append, self.on_piece)
         self._pause: int = client.pause_code
         self._connected_after = client.connected_code
         self.headers_set: list[bytes] = []
@@ -153,26 +158,16 @@ class _Slot:
         """For the next address of a request."""
         self.request = request
         self.problem: Exception | None = None  # what was raised in a callback
-        self.lines: list[bytes] = []  # of the head, and of those before it (1xx, a proxy's)
-        self.received = self.seen = 0  # bytes in all, and at the last look
+        self.lines.clear()
+        self.received = self.seen = 0  # bytes of the body, and at the last look
         self.status = 0  # 0 until the head was read
         self.headers: Mapping[str, str] = {}
-        self.is_wanted = False
+        self.take: Callable[[bytes], object] | None = None  # what takes the body, if it is wanted
         self.unwanted = bytearray()  # the body of an error or of a redirect
+        self.is_old = False  # whether there was a look at it
         self.meter: Meter | None = None  # from the second look on
         self.is_body = False  # whether the meter knows that the headers are over
         self.heard_at = 0.0
-
-    def on_line(self, line: bytes) -> int | None:
-        """libcurl's header callback."""
-        self.received += len(line)
-        if self.status:
-            return None  # a trailer
-        if self.received > MOST_HEAD_BYTES:
-            self.problem = _endless_headers(self.request.address)
-            return _ABORT
-        self.lines.append(line)
-        return None
 
     def on_piece(self, piece: bytes) -> int | None:
         """libcurl's write callback, with at most 16 KB. An exception that left it would be printed and forgotten."""
@@ -183,8 +178,8 @@ class _Slot:
             if not self.status:
                 self.read_head()
             self.received += len(piece)
-            if self.is_wanted:
-                request.receiver.on_chunk(piece)
+            if self.take is not None:
+                self.take(piece)
                 return None
             self.unwanted += piece
             return None if len(self.unwanted) < ERROR_BODY else _ABORT
@@ -196,12 +191,12 @@ class _Slot:
         """Reads the head that has come and decides what its body is."""
         request = self.request
         self.status, self.headers = _parse_head(self.lines)
-        self.lines = []
+        self.lines.clear()
         if self.redirect:
             return
-        self.is_wanted = is_accepted(self.status, self.headers, request.address, request.offset)
-        if self.is_wanted:
-            request.receiver.on_head(ResponseHead(request.address, self.status, self.headers, tuple(request.hops)))
+        if is_accepted(self.status, self.headers, request.address, request.offset):
+            head = ResponseHead(request.address, self.status, self.headers, tuple(request.hops))
+            self.take = request.receiver.on_head(head)
 
     @property
     def redirect(self) -> str:
@@ -210,21 +205,25 @@ class _Slot:
 
     def look(self, now: float, timeouts: Timeouts) -> None:
         """Raises `RequestTimeoutError` for a server that is silent or too slow; called every `_LOOK_EVERY` seconds."""
-        if self.meter is None:
+        received = self.received or len(self.lines)
+        if not self.is_old:
+            self.is_old = True  # most responses are over before the second look
+        elif self.meter is None:
             if not self.handle.getinfo(self._connected_after):
                 return  # there is no connection yet; libcurl has a limit for that
             self.meter = Meter(short_url_parts(self.request.address)[0], timeouts)
             self.heard_at = now
-        elif self.received == self.seen and now - self.heard_at > timeouts.read:
+        elif received == self.seen and now - self.heard_at > timeouts.read:
             raise translate(httpx.ReadTimeout(""), _url_of(self.request))
         elif self.status and not self.is_body:
             self.is_body = True
             self.meter.end_headers()
         else:
-            self.meter.end_read(self.received - self.seen)
-        if self.received != self.seen:
-            self.seen, self.heard_at = self.received, now
-        self.meter.begin_read(None)
+            self.meter.end_read(received - self.seen)
+        if received != self.seen:
+            self.seen, self.heard_at = received, now
+        if self.meter is not None:
+            self.meter.begin_read(None)
 
     def resume(self, now: float) -> None:
         """The time of a pause does not count."""
@@ -233,11 +232,15 @@ class _Slot:
             self.meter.begin_read(None)
 
 
-def _parse_head(lines: Sequence[bytes]) -> tuple[int, Mapping[str, str]]:
+def _parse_head(lines: Sequence[bytes]) -> tuple[int, dict[str, str]]:
     """Status and headers of the last head in the lines that libcurl passed on, which it has checked."""
-    begin = max(number for number, line in enumerate(lines) if line.startswith(b"HTTP/"))
-    fields = [line.partition(b":") for line in lines[begin + 1 :]]
-    return int(lines[begin].split(None, 2)[1]), lower_names([(one[0], one[2].strip()) for one in fields if one[1]])
+    text = decode_header(b"".join(lines))
+    begin = max(text.rfind("\nHTTP/") + 1, 0)
+    headers: dict[str, str] = {}
+    for name, value in _HEADER.findall(text, begin):
+        key = name.lower()
+        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return int(text[begin : begin + 20].split(None, 2)[1]), headers
 
 
 class CurlClient:
@@ -264,11 +267,11 @@ class CurlClient:
         self._calls: deque[Callable[[], None]] = deque()
         self._due: float | None = None  # when libcurl wants to be called although no socket is ready
         self._look_at = 0.0
-        self._selector = selectors.DefaultSelector()
+        self._poll = select.poll()  # a hundred descriptors at most: epoll would take three system calls for each file
         self._bell, self._ringer = socket.socketpair()
         self._bell.setblocking(False)
         self._ringer.setblocking(False)
-        self._selector.register(self._bell, selectors.EVENT_READ)
+        self._poll.register(self._bell, select.POLLIN)
         self._multi = self._make_multi()
 
     def request(self, url: str, receiver: Receiver, offset: int = 0, if_range: str | None = None) -> CurlRequest:
@@ -276,9 +279,11 @@ class CurlClient:
         address, origin = self._check_address(url)
         if self._settings.mode is Mode.OFFLINE:
             raise offline(url)
-        headers = self._plain_headers if not offset else self._header_lines(request_headers(offset, if_range))
-        if any(line.splitlines() != [line] for line in headers):
-            raise translate(httpx.LocalProtocolError(""), httpx.URL(address))
+        headers = self._plain_headers
+        if offset:
+            headers = self._header_lines(request_headers(offset, if_range))
+            if any(line.splitlines() != [line] for line in headers):
+                raise translate(httpx.LocalProtocolError(""), httpx.URL(address))
         request = CurlRequest(receiver, address, address, origin, offset, headers)
         self._send(request)
         return request
@@ -313,12 +318,12 @@ class CurlClient:
         is_woken = False
         if self._due is not None:
             seconds = min(seconds, max(0.0, self._due - clock()))
-        for key, events in self._selector.select(min(seconds, _LOOK_EVERY) if self._slots else seconds):
-            if key.fileobj is self._bell:
+        for number, events in self._poll.poll(1000 * (min(seconds, _LOOK_EVERY) if self._slots else seconds)):
+            if number == self._bell.fileno():
                 self._bell.recv(4096)
                 is_woken = True
             else:
-                self._multi.socket_action(key.fd, events)  # EVENT_READ and EVENT_WRITE are CSELECT_IN and _OUT
+                self._multi.socket_action(number, _READY.get(events, self._pycurl.CSELECT_IN))
         now = clock()
         if self._due is not None and now >= self._due:
             self._due = None
@@ -339,11 +344,10 @@ class CurlClient:
             slot.handle.close()
         self._multi.close()
         self._helper.end()
-        self._selector.close()
         self._bell.close()
         self._ringer.close()
 
-    def make_handle(self, on_line: Callable[[bytes], int | None], on_piece: Callable[[bytes], int | None]) -> Any:
+    def make_handle(self, on_line: Callable[[bytes], None], on_piece: Callable[[bytes], int | None]) -> Any:
         curl, limits = self._pycurl, self._settings.timeouts
         handle = curl.Curl()
         for option, value in (
@@ -386,14 +390,11 @@ class CurlClient:
         return multi
 
     def _on_socket(self, what: int, number: int, *_: object) -> None:
-        known = number in self._selector.get_map()
         if what == self._pycurl.POLL_REMOVE:
-            if known:
-                self._selector.unregister(number)
-        elif known:
-            self._selector.modify(number, what)  # POLL_IN and POLL_OUT are EVENT_READ and EVENT_WRITE
-        else:
-            self._selector.register(number, what)
+            with contextlib.suppress(KeyError):
+                self._poll.unregister(number)
+        else:  # POLL_IN is 1, POLL_OUT 2
+            self._poll.register(number, (select.POLLIN if what & 1 else 0) | (select.POLLOUT if what & 2 else 0))
 
     def _on_timer(self, milliseconds: int) -> None:
         self._due = None if milliseconds < 0 else clock() + milliseconds / 1000
@@ -492,7 +493,7 @@ class CurlClient:
             if error is None and slot.redirect:
                 self._follow(request, slot)
                 return
-            if error is None and slot.status and not slot.is_wanted:
+            if error is None and slot.status and slot.take is None:
                 error = from_response(request.address, slot.status, slot.headers, bytes(slot.unwanted))
             elif error is None and code == self._pycurl.E_COULDNT_RESOLVE_HOST:
                 self._release(request)
@@ -542,7 +543,7 @@ class CurlClient:
             return translate(httpx.ConnectTimeout(""), _url_of(request))
         if code in (curl.E_URL_MALFORMAT, curl.E_BAD_FUNCTION_ARGUMENT):
             return translate(httpx.LocalProtocolError(""), _url_of(request))
-        if code == _TOO_LARGE:
+        if code == _TOO_LARGE or (not slot.status and sum(map(len, slot.lines)) > _MANY_HEAD_BYTES):
             return _endless_headers(request.address)
         if slot.status:
             return incomplete(request.address, "broke off before its end")

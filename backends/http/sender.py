@@ -84,7 +84,7 @@ class RawResponse:
     ) -> None:
         self.url = url
         self.status = response.status_code
-        self.headers = lower_names(response.headers.raw)
+        self.headers = _lower_names(response.headers.raw)
         self.hops: tuple[tuple[str, Mapping[str, str]], ...] = ()
         self._response = response
         self._cancel = cancel
@@ -229,16 +229,15 @@ def too_many_redirects(first: str) -> TooManyRedirectsError:
     )
 
 
-def lower_names(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers by lower-case name; repeated ones are joined."""
+def _lower_names(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in raw:
-        key, text = name.decode("latin-1").lower(), _text(value)
+        key, text = name.decode("latin-1").lower(), decode_header(value)
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return headers
 
 
-def _text(value: bytes) -> str:
+def decode_header(value: bytes) -> str:
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:

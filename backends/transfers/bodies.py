@@ -46,6 +46,8 @@ class BodyDecoder(Protocol):
 
 def make_decoder(encoding: str, place: str) -> BodyDecoder | None:
     """The decoder of this Content-Encoding; None for an unencoded body. `place`: the file's name for errors."""
+    if not encoding:
+        return None
     layers = [name.strip().lower() for name in encoding.split(",")]
     layers = [name for name in layers if name not in ("", "identity")]
     if not layers:

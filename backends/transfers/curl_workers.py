@@ -110,7 +110,7 @@ class _CurlFetch:
         self._is_idle = False  # whether only `send` is due
         self._writer: SerialThread | None = None
         self._pieces: list[bytes] = []  # of the body, not handed to the writer yet
-        self._held = 0  # bytes of them
+        self._held = 0  # bytes of them, if `_take` counts them
         self._given = self._written = 0  # bytes that the writer got, and that it is done with
         self._is_flushed = False  # since the last look
         self._failure: Exception | None = None  # of the writer
@@ -164,14 +164,16 @@ class _CurlFetch:
         elif self._request.is_paused and not is_paused:
             self._pool.client.resume(self._request)
 
-    def on_head(self, head: ResponseHead) -> None:
+    def on_head(self, head: ResponseHead) -> Callable[[bytes], object]:
         length = fetch.parse_length(head.headers.get("content-length"))
         if head.encoding or head.status != 200 or (length or 0) > fetch.AT_ONCE:
             self._use_writer()
         self._do(functools.partial(self._reception.begin, head))
+        return self._take if self._writer is not None or length is None else self._pieces.append
 
-    def on_chunk(self, chunk: bytes) -> None:
-        self._token.check()
+    def _take(self, chunk: bytes) -> None:
+        if self._writer is not None:
+            self._token.check()
         self._pieces.append(chunk)
         self._held += len(chunk)
         if self._held >= BLOCK or (self._writer is None and self._held > fetch.AT_ONCE):
@@ -194,7 +196,8 @@ class _CurlFetch:
     def _send(self) -> None:
         """Requests the file, or what is missing of it."""
         self._is_idle = False
-        self._failure, self._pieces, self._held = None, [], 0
+        self._failure, self._held = None, 0
+        self._pieces.clear()
         try:
             self._token.check()
             offset, condition = self._reception.next_request()
@@ -220,8 +223,9 @@ class _CurlFetch:
         """Hands what has come to the writer."""
         if not self._pieces:
             return
-        pieces, count = self._pieces, self._held
-        self._pieces, self._held, self._is_flushed = [], 0, True
+        pieces, count = self._pieces.copy(), sum(map(len, self._pieces))
+        self._pieces.clear()  # the list stays the same: libcurl appends to it
+        self._held, self._is_flushed = 0, True
         self._given += count
         self._do(lambda: self._write(pieces, count))
         if self._given - self._written > MOST_WAITING:

@@ -71,6 +71,9 @@ class DigestVerdict:
     doubts: tuple[ExpectedDigest, ...] = ()
 
 
+_NO_VERDICT = DigestVerdict(None, None)
+
+
 @dataclass(frozen=True)
 class ExpectedDigests:
     """All that the headers say about a body; lengths in bytes, None if not given."""
@@ -90,6 +93,8 @@ class ExpectedDigests:
 
     def verdict(self, content: Mapping[str, bytes], transfer: Mapping[str, bytes]) -> DigestVerdict:
         """Compares with the computed digests (algorithm -> digest) of decoded and, if encoded, received bytes."""
+        if not self.digests:
+            return _NO_VERDICT
         confirmed: list[ExpectedDigest] = []
         doubts: list[ExpectedDigest] = []
         for one in self.digests:
@@ -101,6 +106,9 @@ class ExpectedDigests:
         confirmed.sort(key=lambda one: STRONGEST_FIRST.index(one.algorithm))
         mismatch = self.mismatch(DigestScope.CONTENT, content) or self.mismatch(DigestScope.TRANSFER, transfer)
         return DigestVerdict(next(iter(confirmed), None), mismatch, tuple(doubts))
+
+
+_NOTHING_EXPECTED = ExpectedDigests()
 
 
 @functools.cache
@@ -125,7 +133,7 @@ def expected_digests(
     """
     responses = (*hops, headers)
     if all(_TELLING.isdisjoint(response) for response in responses):
-        return ExpectedDigests()
+        return _NOTHING_EXPECTED
     found: list[ExpectedDigest] = []
     lengths: dict[DigestScope, int | None] = {DigestScope.CONTENT: None, DigestScope.TRANSFER: None}
     for response in responses:

@@ -183,12 +183,13 @@ class Reception:
         size = self._size = min(sizes, default=None)
         item.etag = "" if is_encoded else _content_version(headers)
         item.size = size
-        self._content = _new_hashes(
-            frozenset({"sha256"}) | expected.algorithms(DigestScope.CONTENT, encoded=is_encoded)
-        )
-        self._transfer = _new_hashes(
-            expected.algorithms(DigestScope.TRANSFER, encoded=True) if is_encoded else frozenset()
-        )
+        self._content = {"sha256": digests.new_hash("sha256")}
+        self._transfer: dict[str, digests.HashFunction] = {}
+        if expected.digests:
+            for name in expected.algorithms(DigestScope.CONTENT, encoded=is_encoded) - {"sha256"}:
+                self._content[name] = digests.new_hash(name)
+            for name in expected.algorithms(DigestScope.TRANSFER, encoded=True) if is_encoded else ():
+                self._transfer[name] = digests.new_hash(name)
         if not self._empty:
             self._hash_part(offset, list(self._content.values()))
             os.lseek(self._part, offset, os.SEEK_SET)
@@ -284,10 +285,10 @@ class Reception:
             self._write()
 
     def _write(self) -> None:
+        if not self._pieces:
+            return
         block = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces = []
-        if not block:
-            return
         if os.write(self._part, block) != len(block):
             raise OSError(28, "short write")  # a full disk takes what still fits
         for one in self._content.values():
@@ -314,10 +315,6 @@ class Reception:
     def _make_pending(self, sha256: str, checked_by: str = "", note: str = "") -> PendingFile:
         item, found = self._item, os.fstat(self._part)
         return PendingFile(item.key, found.st_size, item.wire, sha256, found.st_mtime_ns, item.tries, checked_by, note)
-
-
-def _new_hashes(algorithms: frozenset[str]) -> dict[str, digests.HashFunction]:
-    return {name: digests.new_hash(name) for name in algorithms}
 
 
 def _content_version(headers: Mapping[str, str]) -> str:

