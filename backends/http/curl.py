@@ -152,7 +152,6 @@ class _Slot:
         self._connected_after = client.connected_code
         self.headers_set: list[bytes] = []
         self.proxy_set = ""
-        self.waits_set = False
 
     def begin(self, request: CurlRequest) -> None:
         """For the next address of a request."""
@@ -190,6 +189,8 @@ class _Slot:
     def read_head(self) -> None:
         """Reads the head that has come and decides what its body is."""
         request = self.request
+        if not self.lines or self.lines[-1] not in (b"\r\n", b"\n"):  # for libcurl it is an empty response
+            raise translate(httpx.RemoteProtocolError(""), _url_of(request))
         self.status, self.headers = _parse_head(self.lines)
         self.lines.clear()
         if self.redirect:
@@ -225,11 +226,10 @@ class _Slot:
         if self.meter is not None:
             self.meter.begin_read(None)
 
-    def resume(self, now: float) -> None:
-        """The time of a pause does not count."""
-        self.heard_at = now
-        if self.meter is not None:
-            self.meter.begin_read(None)
+    def resume(self) -> None:
+        """The time of a pause does not count: the measuring begins again."""
+        self.is_old = self.is_body = False
+        self.meter = None
 
 
 def _parse_head(lines: Sequence[bytes]) -> tuple[int, dict[str, str]]:
@@ -300,7 +300,7 @@ class CurlClient:
     def resume(self, request: CurlRequest) -> None:
         request.is_paused = False
         if (slot := request.slot) is not None:
-            slot.resume(clock())
+            slot.resume()
             slot.handle.pause(self._pycurl.PAUSE_CONT)
 
     def call_soon(self, work: Callable[[], None]) -> None:
@@ -453,10 +453,6 @@ class CurlClient:
         if proxy != slot.proxy_set:
             handle.setopt(self._pycurl.PROXY, proxy)
             slot.proxy_set = proxy
-        waits = self._http2 and request.address.startswith("https:")
-        if waits != slot.waits_set:  # plain HTTP/1.1 would wait for the end of another response
-            handle.setopt(self._pycurl.PIPEWAIT, int(waits))
-            slot.waits_set = waits
         self._multi.add_handle(handle)
         self._slots[handle] = request.slot = slot
 
