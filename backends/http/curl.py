@@ -33,12 +33,12 @@ from backends.http.errors import (
 )
 from backends.http.httpx_loader import httpx
 from backends.http.policies import Identity, Mode
+from backends.http.pycurl_loader import load_pycurl
 from backends.http.sender import MOST_REDIRECTS, REDIRECTS, USER_AGENT, decode_header, too_many_redirects, translate
 from backends.http.transport import KEEP_ALIVE, Meter, Timeouts, clock, proxy_of
 from backends.http.urls import origin_of, parse_url, redirect_target
 
-OLDEST_LIBCURL = (8, 4)  # takes at most 300 KB and 5,000 lines of interim (1xx) responses and headers
-_MANY_HEAD_BYTES = 256 << 10
+_MANY_HEAD_BYTES = 256 << 10  # libcurl itself takes 300 KB and 5,000 lines, interim (1xx) responses included
 _BUFFER = 512 << 10  # bytes that libcurl receives at once
 _LOOK_EVERY = 0.1  # seconds between two looks for servers that are too slow
 _STREAMS = 16  # files on one connection of HTTP/2
@@ -53,30 +53,6 @@ _PLAIN_URL = re.compile(
     r"(?:/(?!\.)(?:[A-Za-z0-9._~!$&()*+,;=:@-]++|%[0-9A-Fa-f]{2})*+)++"
     r"(?:\?(?:[A-Za-z0-9._~!$&()*+,;=:@/-]++|%[0-9A-Fa-f]{2})*+)?"
 )
-
-
-@functools.cache
-def load_pycurl() -> tuple[Any, str]:
-    """pycurl, or None and why it is not used."""
-    try:
-        module = importlib.import_module("pycurl")
-    except ImportError as error:
-        if isinstance(error, ModuleNotFoundError):
-            return None, "pycurl is not installed (pip install 'ciexplore[fast]')"
-        return None, f"pycurl cannot be loaded ({error})"
-    found = module.version_info()
-    version = tuple(int(number) for number in re.findall(r"\d+", found[1])[:2])
-    if version < OLDEST_LIBCURL or "https" not in found[8]:
-        return None, f"pycurl brings libcurl {found[1]}; needed is {'.'.join(map(str, OLDEST_LIBCURL))} with TLS"
-    return module, ""
-
-
-def describe_engine() -> str:
-    """What downloads files over HTTP, and why, in one line for users."""
-    module, reason = load_pycurl()
-    if module is None:
-        return f"httpx in threads, because {reason}"
-    return f"libcurl {module.version_info()[1]}; httpx in threads for s3: and file:"
 
 
 class Receiver(Protocol):

@@ -28,12 +28,6 @@ MOST_WAITING = 4 << 20  # bytes of a file that wait for the disk before the serv
 FLUSH_EVERY = 0.1  # seconds after which a block that is not full is written
 
 
-def is_curl_usable() -> bool:
-    from backends.http.curl import load_pycurl
-
-    return load_pycurl()[0] is not None
-
-
 class CurlWorkers:
     """Fetches with `settings`. Everything but `start` and `wake` runs in the receiving thread or says otherwise."""
 

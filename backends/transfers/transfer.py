@@ -19,7 +19,8 @@ from backends.cancel import CancelToken
 from backends.errors import AppError, FileError, OperationCancelledError
 from backends.http import backoff
 from backends.http.errors import HttpError, RateLimitedError
-from backends.transfers.curl_workers import CurlWorkers, is_curl_usable
+from backends.http.pycurl_loader import load_pycurl
+from backends.transfers.curl_workers import CurlWorkers
 from backends.transfers.output_directory import DISK_FULL_ERRNOS, describe_full_disk
 from backends.transfers.plan import TransferPlan
 from backends.transfers.progress import HostWait, TransferListing, TransferProgress, TransferSnapshot
@@ -459,6 +460,6 @@ class Transfer:
 
     def _make_pool(self) -> WorkerPool:
         is_http = all(item.url.startswith(("https:", "http:")) for item in self._ready)
-        if self._settings is None or not is_http or not is_curl_usable():
+        if self._settings is None or not is_http or load_pycurl()[0] is None:
             return ThreadWorkers(self, self._open_downloader)
         return CurlWorkers(self, self._settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import socket
 import ssl
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 from backends.errors import UsageError
 from backends.http import Identity, Mode, transport
-from backends.http.curl import _PLAIN_URL, CurlClient, CurlRequest, describe_engine, load_pycurl
+from backends.http.curl import _PLAIN_URL, CurlClient, CurlRequest
 from backends.http.downloads import DownloaderSettings, ResponseHead
 from backends.http.errors import (
     AccessDeniedError,
@@ -34,6 +35,7 @@ from backends.http.errors import (
     UnexpectedResponseError,
     UnsafeRedirectError,
 )
+from backends.http.pycurl_loader import describe_engine, load_pycurl
 from backends.http.sender import Timeouts
 from backends.http.urls import parse_url
 from tests.http.conftest import RawServer, Talk, answer, read_head
@@ -387,10 +389,11 @@ def test_http2_where_the_server_has_it(certificate: Path, monkeypatch: pytest.Mo
         port = listener.getsockname()[1]
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "f").write_bytes(BODY)
+    user = "user root; " if os.geteuid() == 0 else ""
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = "".join(f"{kind}_temp_path {tmp_path}/t;" for kind in kinds)
     (tmp_path / "nginx.conf").write_text(
-        f"daemon off; pid {tmp_path}/pid; error_log {tmp_path}/log; events {{}} http {{ access_log off; {temporary} "
+        f"{user}daemon off; pid {tmp_path}/pid; error_log {tmp_path}/log; events {{}} http {{ access_log off; {temporary} "
         f"server {{ listen 127.0.0.1:{port} ssl http2; ssl_certificate {certificate}; add_header x-protocol "
         f"$server_protocol; ssl_certificate_key {certificate.with_name('key.pem')}; root {tmp_path}/site; }} }}"
     )
