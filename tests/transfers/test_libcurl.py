@@ -393,7 +393,8 @@ def test_http2_where_the_server_has_it(certificate: Path, monkeypatch: pytest.Mo
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = "".join(f"{kind}_temp_path {tmp_path}/t;" for kind in kinds)
     (tmp_path / "nginx.conf").write_text(
-        f"{user}daemon off; pid {tmp_path}/pid; error_log {tmp_path}/log; events {{}} http {{ access_log off; {temporary} "
+        f"{user}daemon off; pid {tmp_path}/pid; error_log {tmp_path}/log; events {{}} "
+        f"http {{ access_log off; {temporary} "
         f"server {{ listen 127.0.0.1:{port} ssl http2; ssl_certificate {certificate}; add_header x-protocol "
         f"$server_protocol; ssl_certificate_key {certificate.with_name('key.pem')}; root {tmp_path}/site; }} }}"
     )
