@@ -45,7 +45,6 @@ _STREAMS = 16  # files on one connection of HTTP/2
 _TOO_LARGE = 100  # CURLE_TOO_LARGE, which pycurl does not name: more or longer headers than libcurl takes
 # Of poll() to CSELECT_IN (1) and _OUT (2); what is broken shows when it is read.
 _READY = {select.POLLIN: 1, select.POLLOUT: 2, select.POLLIN | select.POLLOUT: 3}
-_HEADER = re.compile(r"^([^:\s]+)[ \t]*:[ \t]*((?:[^\s]|[ \t]+(?=\S))*)", re.MULTILINE)
 _ABORT = -1  # what a callback returns to end its transfer
 # Addresses that stay as they are when they are parsed: only their origin need be looked at.
 _PLAIN_URL = re.compile(
@@ -213,10 +212,13 @@ def _parse_head(lines: Sequence[bytes]) -> tuple[int, dict[str, str]]:
     text = decode_header(b"".join(lines))
     begin = max(text.rfind("\nHTTP/") + 1, 0)
     headers: dict[str, str] = {}
-    for name, value in _HEADER.findall(text, begin):
-        key = name.lower()
-        headers[key] = f"{headers[key]}, {value}" if key in headers else value
-    return int(text[begin : begin + 20].split(None, 2)[1]), headers
+    first, *rest = text[begin:].split("\n")
+    for line in rest:
+        name, colon, value = line.partition(":")
+        if colon:
+            key, value = name.strip().lower(), value.strip()
+            headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return int(first.split(None, 2)[1]), headers
 
 
 class CurlClient:
