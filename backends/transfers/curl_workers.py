@@ -112,7 +112,7 @@ class _CurlFetch:
     def start(self) -> None:
         item, pool = self._item, self._pool
         try:
-            self._reception = Reception(item, pool.scheduler.parts, self._token)
+            self._reception = Reception(item, pool.scheduler.parts, self._token, gathers=False)
         except Exception as error:
             pool.scheduler.handle_result(item, error)
             return

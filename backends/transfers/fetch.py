@@ -70,7 +70,7 @@ def fetch_file(
     `check_pause` is called between chunks and may wait. Raises what `Reception` raises and the downloader's errors.
     After any of them `item.etag` says whether the part can be resumed.
     """
-    with Reception(item, parts, cancel) as reception:
+    with Reception(item, parts, cancel, gathers=True) as reception:
         if (complete := reception.take_complete_part()) is not None:
             return complete
         while True:
@@ -99,7 +99,9 @@ class Reception:
     They raise `HttpError` (with `retryable`), `OperationCancelledError` and OSError of the disk.
     """
 
-    def __init__(self, item: FileTransfer, parts: int, cancel: CancelToken) -> None:
+    def __init__(self, item: FileTransfer, parts: int, cancel: CancelToken, *, gathers: bool) -> None:
+        """`gathers`: small bodies are written in one piece when they are complete; otherwise each chunk at once."""
+        self._gathers = gathers
         self._item = item
         self._cancel = cancel
         self._place = item.name
@@ -196,7 +198,7 @@ class Reception:
             os.ftruncate(self._part, offset)
         self._empty = False
         item.bytes = self._have = offset
-        is_small = not is_encoded and size is not None and size - offset <= AT_ONCE
+        is_small = self._gathers and not is_encoded and size is not None and size - offset <= AT_ONCE
         self._held = size if is_small and size is not None else 0  # bytes to have before anything is written
 
     def take(self, chunk: bytes) -> None:
