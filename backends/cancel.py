@@ -16,36 +16,42 @@ class CancelToken:
     """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._cancelled = False
+        self._event: threading.Event | None = None  # for those who sleep; most tokens never have any
         self._lock = threading.Lock()
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._next = 0
 
     @property
     def cancelled(self) -> bool:
-        return self._event.is_set()
+        return self._cancelled
 
     def cancel(self) -> None:
         with self._lock:
-            self._event.set()
+            self._cancelled = True
+            if self._event is not None:
+                self._event.set()
             callbacks = list(self._callbacks.values())
             self._callbacks.clear()
         for callback in callbacks:
             callback()
 
     def check(self) -> None:
-        if self._event.is_set():
+        if self._cancelled:
             raise OperationCancelledError
 
     def sleep(self, seconds: float) -> None:
         """Waits that long, or raises `OperationCancelledError` as soon as it is cancelled."""
-        if self._event.wait(seconds):
+        with self._lock:
+            self.check()
+            event = self._event = self._event or threading.Event()
+        if event.wait(seconds):
             raise OperationCancelledError
 
     def on_cancel(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Calls `callback` once when it is cancelled (at once if it was); returns how to take that back."""
         with self._lock:
-            if not self._event.is_set():
+            if not self._cancelled:
                 number = self._next = self._next + 1
                 self._callbacks[number] = callback
                 return lambda: self._forget(number)

@@ -207,10 +207,10 @@ class Http:
         return Downloader(mode=self.mode, identities=self._identities, timeouts=self._timeouts, transport=self._given)
 
     def downloader_settings(self) -> DownloaderSettings | None:
-        """For worker processes; None if they could not download as we do: who we are is not told to another one."""
-        if self._identities or self._given is not None:
+        """For downloads over libcurl; None if requests go through a transport that was given."""
+        if self._given is not None:
             return None
-        return DownloaderSettings(self.mode, self._timeouts)
+        return DownloaderSettings(self.mode, self._timeouts, self._identities)
 
     def blob_cache(self) -> BlobCache | None:
         """Where parsed frames are kept; None without a cache."""

@@ -13,25 +13,34 @@ from backends.http.sender import RawResponse, Sender
 from backends.http.transport import Timeouts, Transport
 from backends.http.urls import parse_url
 
-_ERROR_BODY = 64 << 10
+ERROR_BODY = 64 << 10  # bytes of an error's body that are read for words to show
 
 
-class Download:
-    """An open download; close it or use it in a `with`.
+class ResponseHead:
+    """What is known of a download before its body.
 
     `status` 200 (from the start) or 206 (from `offset`), `headers` with lower-case names, `hops` the redirect
-    answers as (url, headers), `encoding` the content-encoding that `chunks()` leaves on.
+    answers as (url, headers), `encoding` the content-encoding that is left on the body.
     """
 
-    def __init__(self, reply: RawResponse) -> None:
-        self._reply = reply
-        self.status = reply.status
-        self.url = str(reply.url)
-        self.headers: Mapping[str, str] = reply.headers
-        self.hops = reply.hops
-        self.encoding = self.headers.get("content-encoding", "").strip().lower()
+    def __init__(
+        self, url: str, status: int, headers: Mapping[str, str], hops: tuple[tuple[str, Mapping[str, str]], ...]
+    ) -> None:
+        self.url = url
+        self.status = status
+        self.headers = headers
+        self.hops = hops
+        self.encoding = headers.get("content-encoding", "").strip().lower()
         if self.encoding == "identity":
             self.encoding = ""
+
+
+class Download(ResponseHead):
+    """An open download; close it or use it in a `with`."""
+
+    def __init__(self, reply: RawResponse) -> None:
+        super().__init__(str(reply.url), reply.status, reply.headers, reply.hops)
+        self._reply = reply
 
     def chunks(self) -> Iterator[bytes]:
         """The undecoded bytes as they come in; may be asked for once.
@@ -91,14 +100,11 @@ class Downloader:
         address = parse_url(url)
         if self._mode is Mode.OFFLINE:
             raise offline(url)
-        headers = {"accept": "*/*"}
-        if offset:
-            headers["range"] = f"bytes={offset}-"
-            if if_range:
-                headers["if-range"] = if_range
+        headers = request_headers(offset, if_range)
         reply = self._exchange.send("GET", address, headers=headers, cancel=cancel, check_speed=check_speed)
         try:
-            _check(reply, offset)
+            if not is_accepted(reply.status, reply.headers, str(reply.url), offset):
+                raise from_response(str(reply.url), reply.status, reply.headers, reply.start(ERROR_BODY))
         except BaseException:
             reply.close()
             raise
@@ -117,23 +123,30 @@ class Downloader:
 
 @dataclass(frozen=True)
 class DownloaderSettings:
-    """What another process must know to download as this one does; the proxies are in its environment too."""
+    """What libcurl must know to download as `Downloader` does."""
 
     mode: Mode
     timeouts: Timeouts
-
-    def open(self) -> Downloader:
-        return Downloader(mode=self.mode, timeouts=self.timeouts)
+    identities: tuple[Identity, ...] = ()
 
 
-def _check(reply: RawResponse, offset: int) -> None:
-    if reply.status == 200:
-        return
-    if reply.status == 206 and offset:
-        begins = reply.headers.get("content-range", "").partition("-")[0]
+def request_headers(offset: int, if_range: str | None) -> dict[str, str]:
+    """The headers that ask for a file from byte `offset` on, of that version."""
+    headers = {"accept": "*/*"}
+    if offset:
+        headers["range"] = f"bytes={offset}-"
+        if if_range:
+            headers["if-range"] = if_range
+    return headers
+
+
+def is_accepted(status: int, headers: Mapping[str, str], url: str, offset: int) -> bool:
+    """Whether a response brings what was requested. Raises `UnexpectedResponseError` for another range."""
+    if status == 206 and offset:
+        begins = headers.get("content-range", "").partition("-")[0]
         if begins.replace(" ", "").lower() == f"bytes{offset}":
-            return
+            return True
         raise UnexpectedResponseError(
-            f"{short_url(str(reply.url))} sent another part than was asked for.", "Download it from the start."
+            f"{short_url(url)} sent another part than was asked for.", "Download it from the start."
         )
-    raise from_response(str(reply.url), reply.status, reply.headers, reply.start(_ERROR_BODY))
+    return status == 200

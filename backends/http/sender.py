@@ -72,7 +72,7 @@ class HostLimiter:
 
 USER_AGENT = f"ciexplore/{__version__}"
 MOST_REDIRECTS = 10
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _DRAINED = 64 << 10  # of a redirect's body: cheaper than a new connection
 
 
@@ -175,17 +175,14 @@ class Sender:
         while True:
             reply = self._send_once(method, url, headers, content, cancel, ours, check_speed)
             location = reply.headers.get("location", "")
-            if not follow or reply.status not in _REDIRECTS or not location:
+            if not follow or reply.status not in REDIRECTS or not location:
                 reply.hops = tuple(hops)
                 return reply
             with reply:
                 reply.start(_DRAINED)
             hops.append((str(url), reply.headers))
             if len(hops) > MOST_REDIRECTS:
-                raise TooManyRedirectsError(
-                    f"{short_url(str(first))} redirects more than {MOST_REDIRECTS} times.",
-                    "Check the URL of the system in the settings.",
-                )
+                raise too_many_redirects(str(first))
             url = redirect_target(first, url, location)
             ours = ours and origin_of(url) == origin_of(first)
 
@@ -225,15 +222,22 @@ class Sender:
         raise AssertionError("unreachable")
 
 
+def too_many_redirects(first: str) -> TooManyRedirectsError:
+    return TooManyRedirectsError(
+        f"{short_url(first)} redirects more than {MOST_REDIRECTS} times.",
+        "Check the URL of the system in the settings.",
+    )
+
+
 def _lower_names(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for name, value in raw:
-        key, text = name.decode("latin-1").lower(), _text(value)
+        key, text = name.decode("latin-1").lower(), decode_header(value)
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return headers
 
 
-def _text(value: bytes) -> str:
+def decode_header(value: bytes) -> str:
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:

@@ -27,8 +27,8 @@ _NEVER_HTML = (
     ".whl", ".apk", ".exe", ".dll", ".so", ".parquet", ".sqlite", ".mp4", ".webm", *_PACKED,
 )  # fmt: skip
 HEAD = 1024  # bytes that `starts_like_html` needs
-_HTML_BEGINNING = re.compile(
-    rb"(?:\xef\xbb\xbf)?(?:\s|<!--.*?-->|<\?xml[^>]*\?>)*<(?:!doctype\s+html|html|head|body|title|script|meta|style)\b",
+_HTML_BEGINNING = re.compile(  # what has matched is not tried again: 40 comments in a row would take days otherwise
+    rb"(?:\xef\xbb\xbf)?(?>\s|<!--.*?-->|<\?xml[^>]*\?>)*+<(?:!doctype\s+html|html|head|body|title|script|meta|style)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
@@ -46,6 +46,8 @@ class BodyDecoder(Protocol):
 
 def make_decoder(encoding: str, place: str) -> BodyDecoder | None:
     """The decoder of this Content-Encoding; None for an unencoded body. `place`: the file's name for errors."""
+    if not encoding:
+        return None
     layers = [name.strip().lower() for name in encoding.split(",")]
     layers = [name for name in layers if name not in ("", "identity")]
     if not layers:

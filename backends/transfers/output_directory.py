@@ -18,16 +18,13 @@ import hashlib
 import os
 import stat
 import sys
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from backends.atomic import BlockedPathError, DirectoryTree, SymlinkError, disk_words, is_symlink
-from backends.errors import FileError
 from backends.transfers.names import OWN_DIRECTORY
 
 PARTS = (OWN_DIRECTORY, "parts")
-_LOCK_SECONDS = 10.0
 FEW_SYNCS = 4  # more files than this are synced by one syncfs
 DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT)
 SYNCED = "synced"  # instead of a boot id: the bytes are on the disk
@@ -58,27 +55,6 @@ class OutputDirectory(DirectoryTree):
     def close(self) -> None:
         super().close()
         os.close(self.parts)
-
-    def lock(self, timeout: float = _LOCK_SECONDS) -> None:
-        """Waits until no worker process of a killed run writes parts any more; they exit as soon as they notice.
-
-        The lock belongs to the open descriptor, which worker processes inherit: it lasts until the last of them has
-        exited. Raises `FileError` after `timeout` seconds.
-        """
-        end = time.monotonic() + timeout
-        while True:
-            try:
-                fcntl.flock(self.parts, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    raise FileError(
-                        f"A process of an earlier download is still writing into {self.path}.",
-                        "Try again when it has exited.",
-                    ) from None
-                time.sleep(0.01)
-            except OSError:
-                return  # NFS does not lock directories
 
     def rename_part(self, part: str, target: tuple[str, ...], expected: FileStamp | None) -> None:
         """Renames a part into place. Raises `BlockedPathError` if anything but `expected` is there."""

@@ -18,6 +18,7 @@ from backends.errors import AppError
 from backends.frames.schema import Column, Kind, Schema
 from backends.transfers.states import FINAL_STATES, FileTransfer, TransferState
 
+_ARRIVED = frozenset({TransferState.STORED, TransferState.VERIFIED, TransferState.UNCHECKED})
 WINDOW = 5.0  # seconds that the rate looks back
 
 
@@ -94,7 +95,7 @@ class TransferProgress:
         self._ended: float | None = None
         for item in items:
             self.counts[item.state] += 1
-            self._count_waiting(item, 1)
+            self._count_waiting(item, item.state is TransferState.PLANNED)
 
     def begin(self) -> None:
         self._began, self._ended = time.monotonic(), None
@@ -107,13 +108,11 @@ class TransferProgress:
         """Changes the state of a file and the sums with it."""
         if item.state is state:
             return
-        self._count_waiting(item, -1)
-        self._count_stored(item, -1)
-        self.counts[item.state] -= 1
-        item.state = state
+        before, item.state = item.state, state
+        self.counts[before] -= 1
         self.counts[state] += 1
-        self._count_waiting(item, 1)
-        self._count_stored(item, 1)
+        self._count_waiting(item, (state is TransferState.PLANNED) - (before is TransferState.PLANNED))
+        self._count_stored(item, (state in _ARRIVED) - (before in _ARRIVED))
 
     def add_received(self, item: FileTransfer) -> None:
         """A try has ended: moves its received bytes from the file to the sum."""
@@ -168,14 +167,14 @@ class TransferProgress:
         return left / rate
 
     def _count_waiting(self, item: FileTransfer, sign: int) -> None:
-        if item.state is TransferState.PLANNED:
+        if sign:
             if item.file.size is None:
                 self._waiting_unknown += sign
             else:
                 self._waiting_known += sign * item.file.size
 
     def _count_stored(self, item: FileTransfer, sign: int) -> None:
-        if item.state in (TransferState.STORED, TransferState.VERIFIED, TransferState.UNCHECKED):
+        if sign:
             self._settled += sign * item.bytes
             self._settled_files += sign
 

@@ -128,7 +128,6 @@ class Recorder:
         output: OutputDirectory | None = None
         try:
             output = OutputDirectory(plan.output)
-            output.lock()
             if not rerun:
                 was_damaged = plan.revision == -1 and manifest.revision == 0  # and has just been moved aside
                 if plan.revision != manifest.revision and not was_damaged:

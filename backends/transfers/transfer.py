@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import math
-import os
 import threading
 import time
 from collections import deque
@@ -21,20 +19,14 @@ from backends.cancel import CancelToken
 from backends.errors import AppError, FileError, OperationCancelledError
 from backends.http import backoff
 from backends.http.errors import HttpError, RateLimitedError
+from backends.http.pycurl_loader import load_pycurl
+from backends.transfers.curl_workers import CurlWorkers
 from backends.transfers.output_directory import DISK_FULL_ERRNOS, describe_full_disk
 from backends.transfers.plan import TransferPlan
 from backends.transfers.progress import HostWait, TransferListing, TransferProgress, TransferSnapshot
 from backends.transfers.recorder import WORTH_RESUMING, Recorder
 from backends.transfers.states import NOTHING, PRESENT_STATES, FileResult, FileTransfer, PendingFile, TransferState
-from backends.transfers.worker_pool import (
-    MAX_PROCESSES,
-    ConcurrencyLimiter,
-    OpenDownloader,
-    ProcessWorkers,
-    ThreadWorkers,
-    WorkerPool,
-    are_processes_worthwhile,
-)
+from backends.transfers.worker_pool import ConcurrencyLimiter, OpenDownloader, ThreadWorkers, WorkerPool
 
 if TYPE_CHECKING:
     from backends.http.downloads import DownloaderSettings
@@ -52,9 +44,9 @@ class Transfer:
     """Runs a plan. All methods may be called from any thread and none waits for the network, but `wait`.
 
     `jobs`: concurrent files; None chooses by their sizes and by what limits throughput. `open_downloader` is called
-    once in each worker thread. `settings` (`Http.downloader_settings()`): settings for worker processes; without them
-    only threads are used. `processes`: how many; None chooses, 0 means threads only. `tries`, `delays` (seconds
-    between them): of each file. `max_wait`: seconds that a server's Retry-After may hold back its files.
+    once in each worker thread. `settings` (`Http.downloader_settings()`): for libcurl; without them, without pycurl, or
+    if a file is not to be had over HTTP, threads do it all. `tries`, `delays` (seconds between them): of each file.
+    `max_wait`: seconds that a server's Retry-After may hold back its files.
     `pause_when_full`: a full disk pauses the run until `resume()`; otherwise it stops the run and the remaining files
     are cancelled with the reason "disk-full".
     """
@@ -66,7 +58,6 @@ class Transfer:
         open_downloader: OpenDownloader,
         jobs: int | None = None,
         settings: DownloaderSettings | None = None,
-        processes: int | None = None,
         tries: int = MAX_TRIES,
         delays: Callable[[], Iterator[float]] = backoff.backoff_delays,
         max_wait: float = backoff.RETRY_AFTER_CAP,
@@ -75,7 +66,6 @@ class Transfer:
         self._open_downloader = open_downloader
         self._jobs = jobs
         self._settings = settings
-        self._processes = processes
         self._tries = tries
         self._delays = delays
         self._max_wait = max_wait
@@ -93,7 +83,7 @@ class Transfer:
         self._sequence = itertools.count()
         self._recorder: Recorder  # set by the first `start`
         self._pool: WorkerPool | None = None
-        self._measured_at = self._cpu = 0.0  # when the workers' CPU time was read, and its value
+        self._measured_at = self._cpu = 0.0  # when the CPU time of this process was read, and its value
         self.limiter = ConcurrencyLimiter((), jobs)
         self._load_plan(plan)
 
@@ -124,18 +114,16 @@ class Transfer:
     def ready_count(self) -> int:
         return len(self._ready)
 
-    def next_file(self, is_stopped: Callable[[], bool], max_bytes: int | None) -> FileTransfer | None:
+    def next_file(self) -> FileTransfer | None:
         with self._lock:
             recorder = self._recorder
-            while not self._stopping and not recorder.all_recorded and recorder is self._recorder and not is_stopped():
-                if max_bytes is not None and self._ready and (self._ready[0].file.size or math.inf) > max_bytes:
-                    return None
-                if (item := self.take_file(0)) is not None:
+            while not self._stopping and not recorder.all_recorded and recorder is self._recorder:
+                if (item := self.take_file()) is not None:
                     return item
                 self._lock.wait(self.seconds_until_due())
             return None
 
-    def take_file(self, prefetch: int) -> FileTransfer | None:
+    def take_file(self) -> FileTransfer | None:
         with self._lock:
             now = time.monotonic()
             if self._stopping or self._paused:
@@ -143,7 +131,7 @@ class Transfer:
             while self._later and self._later[0][0] <= now:
                 self._ready.append(heapq.heappop(self._later)[2])
             self._defer_limited_hosts(now)
-            if not self._ready or len(self._running) >= self.limiter.allowed + prefetch:
+            if not self._ready or len(self._running) >= self.limiter.allowed:
                 return None
             item = self._ready.popleft()
             item.cancel = CancelToken()
@@ -170,12 +158,12 @@ class Transfer:
             now = time.monotonic()
             return max(0.0, self._later[0][0] - now) if self._later and not self._ready else None
 
-    def adjust_limit(self, cpu: Callable[[], float], processes: int) -> bool:
+    def adjust_limit(self) -> bool:
         with self._lock:
             if not self.limiter.is_due():
                 return False
-            now, used = time.monotonic(), cpu()
-            self.limiter.adjust((used - self._cpu) / (now - self._measured_at) / processes)
+            now, used = time.monotonic(), time.process_time()
+            self.limiter.adjust((used - self._cpu) / (now - self._measured_at))
             self._measured_at, self._cpu = now, used
             return True
 
@@ -226,7 +214,7 @@ class Transfer:
         return found
 
     def requeue(self, item: FileTransfer) -> None:
-        """Undoes the try: a full disk or a dead process is not the file's fault. Ends a file that was cancelled."""
+        """Undoes the try: a full disk is not the file's fault. Ends a file that was cancelled."""
         with self._lock:
             if item.cancel is not None and item.cancel.cancelled:
                 reason, detail = self._stopping or ("cancelled", "Stopped by the user.")
@@ -471,13 +459,7 @@ class Transfer:
         return self._listing.frame()
 
     def _make_pool(self) -> WorkerPool:
-        sizes = [item.file.size for item in self._ready]
-        known = sum(size for size in sizes if size is not None)
-        count = self._processes if self._processes is not None else min(os.cpu_count() or 1, MAX_PROCESSES)
-        worth = self._processes is not None or are_processes_worthwhile(len(sizes), known, sizes.count(None))
-        only_http = all(
-            item.url.startswith(("https:", "http:")) for item in self._ready
-        )  # worker processes know no other scheme
-        if self._settings is None or not count or not worth or not only_http:
+        is_http = all(item.url.startswith(("https:", "http:")) for item in self._ready)
+        if self._settings is None or not is_http or load_pycurl()[0] is None:
             return ThreadWorkers(self, self._open_downloader)
-        return ProcessWorkers(self, self._settings, self._open_downloader, min(count, self.limiter.most))
+        return CurlWorkers(self, self._settings)

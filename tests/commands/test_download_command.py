@@ -14,10 +14,10 @@ import pytest
 
 from backends.demo import DemoOptions, DemoServer, expected_sha256, locators
 from tests.commands.calling import Caller, has_signature
-from tests.transfers.conftest import Runner, file, runner, site
+from tests.transfers.conftest import Runner, engine, file, runner, site
 from tests.transfers.site import Site
 
-__all__ = ["runner", "site"]  # fixtures
+__all__ = ["engine", "runner", "site"]  # fixtures
 
 
 def files(output: Path) -> dict[str, Path]:

@@ -27,6 +27,7 @@ class Runner:
 
     output: Path
     http: Http
+    engine: str = "threads"
     transfers: list[Transfer] = field(default_factory=list)
 
     def plan(self, *files: RemoteFile, **options: bool) -> TransferPlan:
@@ -35,7 +36,8 @@ class Runner:
     def start(self, *files: RemoteFile, overwrite: bool = False, rehash: bool = False, **options: object) -> Transfer:
         plan = self.plan(*files, overwrite=overwrite, rehash=rehash)
         options.setdefault("delays", lambda: iter([0.0] * 100))
-        transfer = Transfer(plan, open_downloader=self.http.downloader, **options)  # type: ignore[arg-type]
+        settings = self.http.downloader_settings() if self.engine == "libcurl" else None
+        transfer = Transfer(plan, open_downloader=self.http.downloader, settings=settings, **options)  # type: ignore[arg-type]
         transfer.start()
         self.transfers.append(transfer)
         return transfer
@@ -62,10 +64,18 @@ def ends(transfer: Transfer) -> dict[str, tuple[str, str]]:
     return {key: (state, reason) for key, state, reason in transfer.frame().select("key", "state", "reason").rows()}
 
 
+@pytest.fixture(params=["threads", "libcurl"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """What downloads over HTTP: both must keep all promises."""
+    if request.param == "libcurl":
+        pytest.importorskip("pycurl", reason="libcurl is optional: pip install 'ciexplore[fast]'")
+    return str(request.param)
+
+
 @pytest.fixture
-def runner(tmp_path: Path) -> Iterator[Runner]:
+def runner(tmp_path: Path, engine: str) -> Iterator[Runner]:
     http = Http()
-    one = Runner(tmp_path / "out", http)
+    one = Runner(tmp_path / "out", http, engine)
     yield one
     for transfer in one.transfers:
         transfer.cancel()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.transfers import bodies
-from backends.transfers.bodies import BadBodyError, make_decoder
+from backends.transfers.bodies import BadBodyError, make_decoder, starts_like_html
 
 
 def decode(encoding: str, wire: bytes, step: int = 7) -> bytes:
@@ -90,3 +90,10 @@ def test_bomb_is_stopped_and_never_held_whole(monkeypatch: pytest.MonkeyPatch) -
         for piece in undo.feed(gzip.compress(bytes(64 << 20))):
             sizes.append(len(piece))
     assert raised.value.reason == "too-large" and max(sizes) <= bodies.PIECE and sum(sizes) <= 6 << 20
+
+
+@pytest.mark.parametrize("begin", [b"<!---->", b"<?xml?>", b" \n", b"<!-- --> <?x?>"])
+def test_what_begins_like_a_page_for_ever_is_read_at_once(begin: bytes) -> None:
+    """A server may send 40 comments in a row to keep the program busy for days."""
+    assert not starts_like_html(begin * 10_000)
+    assert starts_like_html(begin.replace(b"<?x?>", b"") * 100 + b"<html>")

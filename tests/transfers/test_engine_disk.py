@@ -114,8 +114,8 @@ def test_a_run_that_was_resumed_is_not_paused_by_a_write_that_failed_before(
     again = threading.Event()
     take_file = Transfer.take_file
 
-    def take_and_tell(run: Transfer, prefetch: int) -> FileTransfer | None:
-        item = take_file(run, prefetch)
+    def take_and_tell(run: Transfer) -> FileTransfer | None:
+        item = take_file(run)
         if item is not None and resumed.is_set():
             again.set()
         return item

@@ -32,21 +32,21 @@ from backends.transfers.transfer import Transfer
 from backends.transfers.files import RemoteFile
 from backends.transfers.plan import make_plan
 recorder.BATCH_SIZE = 20
-base, paths, output, processes = json.load(sys.stdin)
+base, paths, output, engine = json.load(sys.stdin)
 files = [RemoteFile(path, base + path, ("group", path.strip("/"))) for path in paths]
 http = Http()
-options = {"settings": http.downloader_settings(), "processes": processes}
-transfer = Transfer(make_plan(files, Path(output)), open_downloader=http.downloader, jobs=4, **options)
+settings = http.downloader_settings() if engine == "libcurl" else None
+transfer = Transfer(make_plan(files, Path(output)), open_downloader=http.downloader, settings=settings, jobs=4)
 transfer.start()
 transfer.wait()
 print(transfer.snapshot().failed)
 """
 
 
-def launch(site: Site, runner: Runner, paths: list[str], processes: int = 0) -> subprocess.Popen[str]:
+def launch(site: Site, runner: Runner, paths: list[str]) -> subprocess.Popen[str]:
     running = subprocess.Popen([sys.executable, "-c", RUN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert running.stdin is not None
-    running.stdin.write(json.dumps([site.base, paths, str(runner.output), processes]))
+    running.stdin.write(json.dumps([site.base, paths, str(runner.output), runner.engine]))
     running.stdin.close()
     running.stdin = None
     return running
@@ -175,10 +175,11 @@ from backends.http import Http
 from backends.transfers.transfer import Transfer
 from backends.transfers.files import RemoteFile
 from backends.transfers.plan import make_plan
-def run(base, output, size):
+def run(base, output, size, engine):
     files = [RemoteFile(path, base + path, ("group", path.strip("/")), size=int(size)) for path in ("/a", "/b")]
     with Http() as http:
-        transfer = Transfer(make_plan(files, Path(output)), open_downloader=http.downloader, jobs=1)
+        settings = http.downloader_settings() if engine == "libcurl" else None
+        transfer = Transfer(make_plan(files, Path(output)), open_downloader=http.downloader, settings=settings, jobs=1)
         transfer.start()
         transfer.wait()
         assert not transfer.snapshot().failed, transfer.frame()
@@ -187,7 +188,7 @@ def run(base, output, size):
 
 @pytest.mark.parametrize("has_older", [False, True])
 def test_killed_before_any_step_on_the_disk_the_next_run_ends_with_the_newer_files(
-    site: Site, tmp_path: Path, has_older: bool
+    site: Site, tmp_path: Path, has_older: bool, engine: str
 ) -> None:
     steps, old, new = 0, b"the older content", b"new"
     with KilledRuns(STEPS) as run_killed:
@@ -196,13 +197,13 @@ def test_killed_before_any_step_on_the_disk_the_next_run_ends_with_the_newer_fil
             if has_older:
                 site.add("/a", old)
                 site.add("/b", old)
-                run_killed(site.base, str(output), str(len(old)))
+                run_killed(site.base, str(output), str(len(old)), engine)
             site.add("/a", new)
             site.add("/b", new)
-            killed = run_killed(site.base, str(output), str(len(new)), step=step)
+            killed = run_killed(site.base, str(output), str(len(new)), engine, step=step)
             there = {path.name: path.read_bytes() for path in output.glob("group/*")}
             assert set(there.values()) <= {old, new}, (step, there)
-            run_killed(site.base, str(output), str(len(new)))
+            run_killed(site.base, str(output), str(len(new)), engine)
             assert {path.name: path.read_bytes() for path in output.glob("group/*")} == {"a": new, "b": new}, step
             assert list((output / ".ciexplore" / "parts").iterdir()) == [], step
             with Manifest.read(output) as manifest:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 
 import pytest
 
-from backends.transfers import output_directory, worker_pool
+from backends.transfers import output_directory
 from backends.transfers.manifest import Manifest
 from backends.transfers.names import assign, is_safe
 from backends.transfers.states import PlanAction
+from backends.transfers.worker_pool import ConcurrencyLimiter
 from tests.transfers.conftest import Runner, ends, file
 from tests.transfers.site import Handler, Site, stall, status
 from tests.transfers.test_engine import BIG, wait_until_active
-from tests.transfers.test_processes import children
 
 MEGABYTE = 1 << 20
 
@@ -49,18 +48,13 @@ class Gate:
             self._changed.notify_all()
 
 
-@pytest.mark.parametrize("count", [0, 1])
-def test_small_files_are_fetched_64_at_a_time_where_only_waiting_limits(
-    site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch, count: int
-) -> None:
-    monkeypatch.setattr(worker_pool, "BOOTSTRAP_THREADS", 0)
+def test_small_files_are_fetched_64_at_a_time_where_only_waiting_limits(site: Site, runner: Runner) -> None:
     gate = Gate(64, 0.3)
     files = [file(site, f"/{number}", size=7) for number in range(200)]
     for one in files:
         site.add(one.key, b"content", gate)
-    settings = runner.http.downloader_settings()
-    transfer = runner.start(*files, settings=settings, processes=count)
-    assert transfer.limiter.allowed == 16
+    transfer = runner.start(*files)
+    assert ConcurrencyLimiter([7] * 200, None).allowed == 16
     assert transfer.wait(60)
     assert set(ends(transfer).values()) == {("verified", "")}
     assert gate.most == 64
@@ -141,44 +135,6 @@ def test_names_of_earlier_runs_leave_room_for_the_longest_hash(length: int) -> N
 
 
 # What the user has taken out is not fetched any more, however the try of it ended.
-
-
-def test_a_file_taken_out_while_its_process_dies_is_not_put_back_in_line(
-    site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker_pool, "BOOTSTRAP_THREADS", 0)
-    monkeypatch.setattr(worker_pool.ProcessWorkers, "_recall", lambda *_: None)  # the message is lost with the process
-    release = threading.Event()
-    site.add("/a", BIG, stall(10, release))
-    site.add("/b", b"b")
-    settings = runner.http.downloader_settings()
-    transfer = runner.start(file(site, "/a"), file(site, "/b"), jobs=1, settings=settings, processes=1)
-    wait_until_active(transfer, 10)
-    assert transfer.cancel_one("/a")
-    for pid in children():
-        os.kill(pid, 9)
-    assert transfer.wait(30)
-    release.set()
-    assert ends(transfer) == {"/a": ("cancelled", "cancelled"), "/b": ("verified", "")}
-    assert site.count("/a") == 1
-
-
-def test_stopping_while_a_process_dies_ends_the_run(
-    site: Site, runner: Runner, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker_pool, "BOOTSTRAP_THREADS", 0)
-    monkeypatch.setattr(worker_pool.ProcessWorkers, "_recall", lambda *_: None)
-    release = threading.Event()
-    site.add("/a", BIG, stall(10, release))
-    settings = runner.http.downloader_settings()
-    transfer = runner.start(file(site, "/a"), file(site, "/b"), jobs=1, settings=settings, processes=1)
-    wait_until_active(transfer, 10)
-    transfer.cancel()
-    for pid in children():
-        os.kill(pid, 9)
-    assert transfer.wait(30)
-    release.set()
-    assert set(ends(transfer).values()) == {("cancelled", "cancelled")}
 
 
 def test_cancelled_files_are_fetched_again_only_when_that_is_asked_for(site: Site, runner: Runner) -> None:

@@ -34,9 +34,8 @@ def until(true: Callable[[], object]) -> None:
     raise AssertionError
 
 
-@pytest.mark.parametrize("processes", [0, 1])
 def test_a_huge_retry_after_holds_back_only_the_files_of_that_server_and_at_most_two_minutes(
-    site: Site, busy: Site, runner: Runner, processes: int
+    site: Site, busy: Site, runner: Runner
 ) -> None:
     refused = [file(busy, f"/busy/{number}") for number in range(BUSY)]
     for one in refused:
@@ -44,8 +43,7 @@ def test_a_huge_retry_after_holds_back_only_the_files_of_that_server_and_at_most
     others = [file(site, f"/{number}") for number in range(BUSY)]
     for one in others:
         site.add(one.key, b"now")
-    settings = runner.http.downloader_settings()
-    transfer: Transfer = runner.start(*refused, *others, jobs=8, settings=settings, processes=processes)
+    transfer: Transfer = runner.start(*refused, *others, jobs=8)
     until(lambda: transfer.snapshot().counts[TransferState.VERIFIED] == len(others))
     assert {end for key, end in ends(transfer).items() if "busy" not in key} == {("verified", "")}
     assert len(busy.requests) < BUSY, "it is left alone before all of its files were asked for"

@@ -33,21 +33,15 @@ def trickle(done: threading.Event, *, headers: bool) -> Answer:
     return answer
 
 
-@pytest.mark.parametrize("processes", [0, 1])
 @pytest.mark.parametrize("headers", [False, True])
-def test_a_trickling_server_fails_its_file_and_the_others_come(
-    site: Site, runner: Runner, headers: bool, processes: int
-) -> None:
+def test_a_trickling_server_fails_its_file_and_the_others_come(site: Site, runner: Runner, headers: bool) -> None:
     done = threading.Event()
     site.add("/slow", TINY, *[trickle(done, headers=headers)] * 9)
     site.add("/b", b"b")
     fast = {"headers": 0.5, "lowest_speed": 1024.0, "speed_time": 0.3}
     with Http(timeouts=Timeouts(**fast)) as http:
         runner.http, usual = http, runner.http
-        settings = http.downloader_settings()
-        transfer = runner.start(
-            file(site, "/slow"), file(site, "/b"), jobs=1, tries=2, settings=settings, processes=processes
-        )
+        transfer = runner.start(file(site, "/slow"), file(site, "/b"), jobs=1, tries=2)
         assert transfer.wait(60)
         runner.http = usual
     done.set()

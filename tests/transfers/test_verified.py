@@ -171,13 +171,13 @@ def test_an_artifact_that_is_html_or_only_called_so_by_the_server_is_kept(
     assert runner.run(file(site, f"/{name}", content_type=declared)) == {f"/{name}": ("verified", "")}
 
 
-def test_processes_say_the_same_as_threads(site: Site, runner: Runner) -> None:
+def test_both_engines_say_the_same(site: Site, runner: Runner) -> None:
     site.add("/a", BODY, unsized(BODY))
     site.add("/b.json", LOGIN, PAGE)
     site.add("/c.html", LOGIN, PAGE)
     site.add("/d", BODY, raw(BODY, digest=f"sha-256={base(OTHER)}"))
     files = [file(site, path) for path in ("/a", "/b.json", "/c.html", "/d")]
-    transfer = runner.start(*files, settings=runner.http.downloader_settings(), processes=1)
+    transfer = runner.start(*files)
     assert transfer.wait(30)
     found = transfer.frame().select("state", "checked_by", pl.col("detail") != "")
     assert found.rows() == [

@@ -15,8 +15,9 @@ _USER = re.compile(r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?/*)[^/]*@")
 @click.command()
 @click.option("--show", is_flag=True, help="Show every setting (this is also what happens without it).")
 def config(show: bool) -> None:
-    """Show the settings in force, where each came from and how to set it."""
+    """Show the settings in force, where each came from and how to set it; and what downloads files."""
     from backends.http.errors import redact_url
+    from backends.http.pycurl_loader import describe_engine
 
     settings = settings_file.load()
     click.echo(f"# settings file: {settings_file.config_path()}")
@@ -26,3 +27,4 @@ def config(show: bool) -> None:
         value = getattr(settings, name)
         shown = _USER.sub(r"\1…@", redact_url(value), count=1) if isinstance(value, str) else value
         click.echo(f"{name} = {shown!r}  # {settings.origins[name]}; set it by {others}")
+    click.echo(f"# downloads over HTTP: {describe_engine()}")
