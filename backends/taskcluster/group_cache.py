@@ -20,7 +20,7 @@ from backends.http.errors import AccessDeniedError, HttpError
 from backends.http.policies import Mode
 from backends.http.response import Freshness, ResponseSource
 from backends.taskcluster.client import RESOLVED
-from backends.taskcluster.task_rows import TASKS, count_retriggers, decode_rows, filter_ids
+from backends.taskcluster.task_rows import LISTED_TASKS, TASKS, count_retriggers, decode_rows, filter_ids
 
 if TYPE_CHECKING:
     from backends.taskcluster.client import Client, TaskPage
@@ -127,7 +127,7 @@ class GroupListing:
 
     def fetch(self, client: Client, cancel: CancelToken) -> Iterator[tuple[pl.DataFrame, Freshness]]:
         """(rows, freshness) of each page; a complete listing is cached in the end. Raises the client's `AppError`s."""
-        for page in client.iter_group_pages(self.group_id, cancel):
+        for page in client.iter_group_pages(self.group_id, cancel, decoder=LISTED_TASKS):
             cancel.check()
             yield self.add(page), page.freshness
         self.finish()
@@ -149,7 +149,9 @@ class GroupListing:
 
     def finish(self) -> None:
         every = pl.concat(self.frames) if self.frames else TASKS.empty()
-        self.rows = count_retriggers(every.unique("task_id", keep="last", maintain_order=True))
+        if every["task_id"].n_unique() < every.height:
+            every = every.unique("task_id", keep="last", maintain_order=True)
+        self.rows = count_retriggers(every)
 
     def final_note(self) -> str:
         """What is missing or odd, once all pages are there."""

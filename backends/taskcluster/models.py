@@ -1,7 +1,8 @@
 """The members of a task, a status and an artifact that are shown, decoded fast where they have the right shape.
 
-A response of the queue is split into its entries first (`msgspec.Raw`: no copy, no objects), then each entry is decoded
-on its own. An entry of another shape is read by `backends.lenient_json`, which is slower; it never costs the page.
+A page of a task group is decoded as a whole (`task_rows.LISTED_TASKS`). Where that fails, and for the other lists, a
+response is split into its entries first (`msgspec.Raw`: no copy, no objects) and each is decoded on its own. An entry
+of another shape is read by `backends.lenient_json`, which is slower; it never costs the page.
 """
 
 from __future__ import annotations
