@@ -293,9 +293,7 @@ def worker_pool(status: TaskStatus) -> str | None:
 
 def format_run_states(runs: Sequence[TaskRun]) -> str:
     """ "0 exception (claim-expired) · 1 completed"."""
-    return " · ".join(
-        [_format_run(number, run.state, run.reasonResolved) for number, run in enumerate(runs[:100])]
-    )
+    return " · ".join([_format_run(number, run.state, run.reasonResolved) for number, run in enumerate(runs[:100])])
 
 
 @lru_cache(maxsize=256)
