@@ -74,13 +74,14 @@ class TaskExtra(msgspec.Struct, gc=False):
 
 
 class TaskDefinition(msgspec.Struct, gc=False):
+    # In the queue's order: a member that comes next is found at once.
     taskGroupId: str | None = None
+    dependencies: list[str] = []
+    routes: list[str] = []
+    priority: str | None = None
     created: str | None = None
     deadline: str | None = None
     expires: str | None = None
-    priority: str | None = None
-    dependencies: list[str] = []
-    routes: list[str] = []
     metadata: TaskMetadata = msgspec.field(default_factory=TaskMetadata)
     tags: dict[str, str] = {}
     extra: TaskExtra = msgspec.field(default_factory=TaskExtra)

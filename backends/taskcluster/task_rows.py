@@ -199,7 +199,7 @@ def task_row(status: TaskStatus, task: TaskDefinition, group_id: str | None) -> 
     # By position: finding 31 members by their names would take longer than all the rest of it.
     return TaskRow(
         status.taskId,
-        state_of(status),
+        status.state or state_of(status),
         name,
         suite_of(task, name),
         platform,
@@ -212,7 +212,7 @@ def task_row(status: TaskStatus, task: TaskDefinition, group_id: str | None) -> 
         run.started,
         run.resolved,
         treeherder.tier if treeherder is not None else None,
-        worker_pool(status),
+        status.taskQueueId or worker_pool(status),
         tags.get("kind"),
         tags.get("createdForUser") or task.metadata.owner,
         status.priority or task.priority,
@@ -221,7 +221,7 @@ def task_row(status: TaskStatus, task: TaskDefinition, group_id: str | None) -> 
         task.created,
         " ".join([one for one in task.dependencies if len(one) == ID_LENGTH]) or None,
         tags.get("label") or name or None,
-        _tags_form(tuple(tags)) % tuple(tags.values()),
+        " ".join(map("=".join, tags.items())),
         project,
         revision,
         f"{last.workerGroup or ''}/{last.workerId or ''}" if last.workerId else None,
@@ -251,15 +251,17 @@ def count_retriggers(frame: pl.DataFrame) -> pl.DataFrame:
     A retrigger is a new task with the label of the first, so copy > 1 is one. (The tag `retrigger` says only that a
     task may be retriggered.)
     """
-    copies = pl.when(pl.col("label").is_null()).then(1).otherwise(pl.len().over("label"))
-    counted = frame.with_columns(copies=copies.cast(pl.Int64), copy=pl.lit(1, pl.Int64))
-    # Few have copies, and ranking all tasks would take as long as everything else here together.
-    several = counted.select("task_id", "label", "created", "copies").filter(pl.col("copies") > 1)
-    if several.is_empty():
-        return counted
-    ranks = several.select("task_id", rank=pl.struct("created", "task_id").rank("ordinal").over("label").cast(pl.Int64))
-    ranked = counted.join(ranks, on="task_id", how="left", maintain_order="left")
-    return ranked.with_columns(copy=pl.coalesce("rank", "copy")).drop("rank")
+    # A rank within each label asks polars once a label: 16 ms for 10,000 tasks instead of 7.
+    ordered = frame.select("label", "created", "task_id").with_row_index("place").sort("label", "created", "task_id")
+    length = pl.col("len").cast(pl.Int64)
+    counts = (
+        ordered["label"].rle().struct.unnest().select(copies=length.repeat_by("len"), copy=pl.int_ranges(1, length + 1))
+    )
+    counted = ordered.select("place", "label").hstack(counts.explode("copies", "copy")).sort("place")
+    one = pl.col("label").is_null()
+    return frame.with_columns(
+        counted.select(pl.when(one).then(1).otherwise(name).cast(pl.Int64).alias(name) for name in ("copies", "copy"))
+    )
 
 
 def filter_ids(frame: pl.DataFrame, task_ids: Sequence[str]) -> pl.DataFrame:
@@ -302,12 +304,6 @@ def _format_run(number: int, state: str, why: str | None) -> str:
 
 
 # ---- from a definition ------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=256)
-def _tags_form(names: tuple[str, ...]) -> str:
-    """ "kind=%s label=%s": most tasks have the same tags, so their names need be joined only once."""
-    return " ".join([f"{name.replace('%', '%%')}=%s" for name in names])
 
 
 def platform_and_build(task: TaskDefinition, name: str) -> tuple[str | None, str | None]:
