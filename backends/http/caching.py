@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from backends.cancel import CancelToken
 from backends.http.backoff import backoff_delays, is_too_long, with_retry_after
@@ -26,11 +26,14 @@ from backends.http.errors import (
     short_url_parts,
     too_large,
 )
-from backends.http.httpx_loader import httpx
 from backends.http.policies import CachePolicy, Mode
 from backends.http.response import Freshness, Response, ResponseSource
-from backends.http.sender import RawResponse, Sender
 from backends.http.waits import Waits
+
+if TYPE_CHECKING:
+    import httpx
+
+    from backends.http.sender import RawResponse, Sender
 
 _Value = TypeVar("_Value")
 
@@ -300,9 +303,13 @@ class CachingClient:
     """Gives the answer to a GET: stored and still holding, or fetched once for all who ask at the same time."""
 
     def __init__(
-        self, exchange: Sender, shelf: DiskCache | None, retries: Retries, clock: Callable[[], float] = time.time
+        self,
+        sender: Callable[[], Sender],
+        shelf: DiskCache | None,
+        retries: Retries,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._exchange = exchange
+        self._sender = sender
         self._shelf = shelf
         self._retries = retries
         self._clock = clock
@@ -362,7 +369,7 @@ class CachingClient:
 
     def _fetch(self, asked: CacheableRequest, mode: Mode, entry: CacheEntry | None) -> Response:
         headers = {"accept": asked.accept, **(entry.conditions() if entry is not None else {})}
-        with self._exchange.send("GET", asked.url, headers=headers, cancel=asked.cancel) as reply:
+        with self._sender().send("GET", asked.url, headers=headers, cancel=asked.cancel) as reply:
             if reply.status == 304 and entry is not None:
                 reply.start(_ERROR_BODY)
                 answer = self._revalidated(asked, mode, entry, reply)

@@ -58,6 +58,9 @@ class CachedGroup:
         resolved = self.frame["state"].is_in(list(RESOLVED)).all()
         return self.is_final or self.age < (FRESH if resolved else FRESH_WHILE_RUNNING)
 
+    def freshness(self, stale_because: str = "") -> Freshness:
+        return Freshness(ResponseSource.STALE if stale_because else ResponseSource.CACHE, self.age, stale_because)
+
 
 class GroupCache:
     """The cached listings of one deployment; without a store (caching is off) it remembers nothing."""
@@ -183,9 +186,7 @@ def load_tasks(client: Client, group: TaskGroup, cancel: CancelToken) -> GroupTa
     cached = GroupCache(client).read(group.group_id)
     offline = client.http.mode is Mode.OFFLINE
     if cached is not None and (offline or cached.is_fresh):
-        source = ResponseSource.STALE if offline else ResponseSource.CACHE
-        freshness = Freshness(source, cached.age, "offline" if offline else "")
-        return GroupTasks(filter_ids(cached.frame, group.task_ids), freshness)
+        return GroupTasks(filter_ids(cached.frame, group.task_ids), cached.freshness("offline" if offline else ""))
     listing = GroupListing(group.group_id)
     try:
         for _ in listing.fetch(client, cancel):
@@ -193,6 +194,5 @@ def load_tasks(client: Client, group: TaskGroup, cancel: CancelToken) -> GroupTa
     except HttpError as error:
         if cached is None or isinstance(error, AccessDeniedError):
             raise
-        stale = Freshness(ResponseSource.STALE, cached.age, error.sentence)
-        return GroupTasks(filter_ids(cached.frame, group.task_ids), stale)
+        return GroupTasks(filter_ids(cached.frame, group.task_ids), cached.freshness(error.sentence))
     return GroupTasks(filter_ids(listing.rows, group.task_ids), listing.freshness, listing.final_note())
