@@ -54,9 +54,9 @@ class CacheReader:
             return None
         mode, filename, value = row
         if mode == RAW and isinstance(value, bytes):
-            return bytes(value)
+            return value
         if mode == BINARY and is_stored_file(filename):
-            return (self._directory / filename).read_bytes()
+            return Path(self._directory, filename).read_bytes()
         raise ValueError("not stored as bytes")
 
     def close(self) -> None:
