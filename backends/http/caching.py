@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -25,6 +25,7 @@ from backends.http.errors import (
     short_url,
     short_url_parts,
     too_large,
+    unpacks_too_far,
 )
 from backends.http.policies import CachePolicy, Mode
 from backends.http.response import Freshness, Response, ResponseSource
@@ -173,7 +174,7 @@ class CacheEntry:
     def answer(self, url: str, cap: int, freshness: Freshness) -> Response | None:
         """None when the stored bytes cannot be read any more. Raises `ResponseTooLargeError`."""
         try:
-            body = _join_chunks(decode([self.wire], self.encoding), url, cap) if self.encoding else self.wire
+            body = _join_chunks(_unpack([self.wire], self.encoding, url, cap)) if self.encoding else self.wire
         except EncodingError:
             return None
         if len(body) > cap:
@@ -195,8 +196,8 @@ def _is_kept(name: str) -> bool:
 def read_body(reply: RawResponse, url: str, cap: int) -> tuple[Response, bytes]:
     """The whole answer, decoded, and its body as it came. `url` is the one that was asked for.
 
-    Never holds more than `cap` decoded bytes and one piece. Raises `ResponseTooLargeError`, `IncompleteBodyError`,
-    `UnexpectedResponseError`.
+    Never holds more than `cap` decoded bytes and one piece, and far less of what is compressed like nothing honest.
+    Raises `ResponseTooLargeError`, `IncompleteBodyError`, `UnexpectedResponseError`.
     """
     announced = reply.headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and len(announced) < 20 and int(announced) > cap:
@@ -204,7 +205,7 @@ def read_body(reply: RawResponse, url: str, cap: int) -> tuple[Response, bytes]:
     wire: list[bytes] = []
     encoding = reply.headers.get("content-encoding", "").strip()
     try:
-        body = _join_chunks(decode(_stored_headers(reply.chunks(), wire.append, url, cap), encoding), url, cap)
+        body = _join_chunks(_unpack(_kept(reply.chunks(), wire), encoding, url, cap))
     except TruncatedEncodingError as error:
         raise cut_short(url) from error
     except EncodingError as error:
@@ -216,23 +217,44 @@ def read_body(reply: RawResponse, url: str, cap: int) -> tuple[Response, bytes]:
     return Response(url, reply.status, headers, body), b"".join(wire) if encoding else body
 
 
-def _stored_headers(chunks: Iterator[bytes], keep: Callable[[bytes], None], url: str, cap: int) -> Iterator[bytes]:
-    size = 0
+def _kept(chunks: Iterable[bytes], kept: list[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
-        size += len(chunk)
-        if size > cap:
-            raise too_large(url, cap)
-        keep(chunk)
+        kept.append(chunk)
         yield chunk
 
 
-def _join_chunks(pieces: Iterator[bytes], url: str, cap: int) -> bytes:
-    size, kept = 0, []
-    for piece in pieces:
+def _most_unpacked(wire: int) -> int:
+    """Decoded bytes that `wire` bytes may stand for.
+
+    Pages of tasks (8 MB) unpack to 11 times their size as gzip, 33 times as zstd, small ones to 43 times; the largest
+    lists known (signatures, 45 MB; subtests of a month, 160 MB) to 10 to 30 times. Bombs unpack to 360 times and more.
+    """
+    return max(8 << 20, min(64 << 20, 128 * wire), 64 * wire)
+
+
+def _unpack(chunks: Iterable[bytes], encoding: str, url: str, cap: int) -> Iterator[bytes]:
+    """The decoded pieces. Raises `EncodingError`, and `ResponseTooLargeError` before a bomb fills the memory."""
+    wire = size = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal wire
+        for chunk in chunks:
+            wire += len(chunk)
+            if wire > cap:
+                raise too_large(url, cap)
+            yield chunk
+
+    for piece in decode(counted(), encoding):
         size += len(piece)
         if size > cap:
             raise too_large(url, cap)
-        kept.append(piece)
+        if size > _most_unpacked(wire):
+            raise unpacks_too_far(url, wire, size)
+        yield piece
+
+
+def _join_chunks(pieces: Iterator[bytes]) -> bytes:
+    kept = list(pieces)
     return kept[0] if len(kept) == 1 else b"".join(kept)
 
 

@@ -21,6 +21,7 @@ from backends.http.errors import (
     GoneError,
     HttpError,
     NotFoundError,
+    ResponseTooLargeError,
     UnexpectedResponseError,
     short_url,
 )
@@ -56,7 +57,8 @@ Policy = CachePolicy | Callable[[Response], CachePolicy]
 
 PAGE = 1000  # the queue's maximum; it responds to `limit=0` with an empty page and no token
 DEFINED = 250  # definitions in a batch: 5 KB each as a rule, up to 1 MB
-GROUP_PAGE_CAP = 512 << 20  # bytes of 1,000 tasks: 6 MB is usual, a definition may have 1 MB
+SMALL_PAGE = 50  # tasks of a page where a thousand are too large: 6 MB is usual, but a definition may have 1 MB
+LIST_CAP = 512 << 20  # bytes of a thousand tasks where no fewer can be asked for
 RESOLVED = frozenset({"completed", "failed", "exception"})  # of tasks and of runs; any other state may still change
 DAY = 86400.0
 _DEFINITION_KEYS = frozenset({"metadata", "payload", "taskQueueId", "provisionerId", "deadline"})
@@ -179,15 +181,20 @@ class Client:
         `decoder`: of a whole page; where it refuses one, the entries of that page are still JSON.
         """
         url = api_url(self.root, "queue", f"task-group/{quote_segment(group_id)}/list")
-        paging = Paging()
+        paging, limit = Paging(), PAGE
         ahead = ThreadPoolExecutor(1, thread_name_prefix="task-pages")
 
         def fetch(token: str) -> _PageFetch:
             def get(own: CancelToken) -> Response:
-                query = _page_query(token)
-                return self.http.get(
-                    url, policy=policy or CachePolicy.never(), cap=GROUP_PAGE_CAP, cancel=own, params=query
-                )
+                nonlocal limit
+                kept = policy or CachePolicy.never()
+                try:
+                    return self.http.get(url, policy=kept, cancel=own, params=_page_query(token, limit))
+                except ResponseTooLargeError:
+                    if limit < PAGE:
+                        raise
+                    limit = SMALL_PAGE
+                    return self.http.get(url, policy=kept, cancel=own, params=_page_query(token, limit))
 
             return _PageFetch(token, get, ahead, cancel)
 
@@ -279,7 +286,7 @@ class Client:
 
         def fetch(token: str) -> Response:
             path = f"task/{quote_segment(task_id)}/dependents"
-            return self._queue(path, CachePolicy.never(), cancel, params=_page_query(token), cap=GROUP_PAGE_CAP)
+            return self._queue(path, CachePolicy.never(), cancel, params=_page_query(token), cap=LIST_CAP)
 
         return _follow(fetch, TASKS_ENVELOPE, "tasks")
 
@@ -331,7 +338,7 @@ class Client:
             query = f"?continuationToken={quote_segment(token)}" if token else ""
             url = api_url(self.root, "queue", path) + query
             # Reading changes nothing, so the request may be repeated like any GET.
-            return self.http.post(url, body, cap=GROUP_PAGE_CAP, cancel=cancel, idempotent=True)
+            return self.http.post(url, body, cap=LIST_CAP, cancel=cancel, idempotent=True)
 
         return fetch
 
@@ -365,8 +372,8 @@ class Client:
         return self.http.get(api_url(self.root, "queue", path), policy=policy, cancel=cancel, **options)
 
 
-def _page_query(token: str) -> dict[str, str | int]:
-    return {"limit": PAGE, **({"continuationToken": token} if token else {})}
+def _page_query(token: str, limit: int = PAGE) -> dict[str, str | int]:
+    return {"limit": limit, **({"continuationToken": token} if token else {})}
 
 
 def _one_by_one(ids: Sequence[str], fetch: Callable[[str, CancelToken], T], cancel: CancelToken) -> dict[str, T]:

@@ -33,7 +33,7 @@ BUILT_IN = {
 
 
 # Objects between two garbage collections instead of 700: imports and rows make many, and hardly any is garbage.
-_GARBAGE = 50_000
+_GARBAGE = 100_000  # more than a command has when its list begins to arrive
 
 
 class SystemGroup(click.Group):
