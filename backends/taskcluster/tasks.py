@@ -198,10 +198,9 @@ class GroupTaskList(TaskList):
 
     def _rows_to_show(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The tasks that the locator names. Learns the group's push for the title: an id alone tells a user nothing."""
-        push = frame.select("project", "revision").drop_nulls().head(1)
-        if not self._push and not push.is_empty():
-            project, revision = push.row(0)
-            self._push = f"{project[:40]} {revision[:12]} "
+        if not self._push:
+            push = frame.select("project", "revision").drop_nulls().head(1)
+            self._push = "".join(f"{project[:40]} {revision[:12]} " for project, revision in push.iter_rows())
         self.total = frame.height
         return filter_ids(frame, self.task_ids)
 
