@@ -205,7 +205,7 @@ class Client:
                 cancel.check()
                 expected = find_token(response.body)
                 coming = fetch(expected) if paging.is_usable(expected) else None
-                envelope = _decode_page(response, decoder)
+                envelope = decode_page(response, decoder)
                 token = paging.next_token(envelope.continuationToken, len(envelope.tasks))
                 if coming is not None and token != coming.token:
                     coming.drop()
@@ -467,7 +467,7 @@ def split_entries(response: Response, decoder: msgspec.json.Decoder[Envelope], m
     return envelope
 
 
-def _decode_page(response: Response, decoder: msgspec.json.Decoder[TasksEnvelope]) -> TasksEnvelope:
+def decode_page(response: Response, decoder: msgspec.json.Decoder[TasksEnvelope]) -> TasksEnvelope:
     """In one pass where that can be: splitting first would read the 8 MB of a page twice."""
     try:
         envelope = decoder.decode(response.body)
