@@ -142,8 +142,8 @@ def main() -> None:
     )
     if len(found) > 1:
         for name in WHAT:
-            walls = [costs[name].wall for costs, _ in found.values()]
-            print(f"{name}: grows with tasks ** {fit_exponent(list(found), walls):.2f}")
+            cpu = [costs[name].cpu for costs, _ in found.values()]
+            print(f"{name}: CPU grows with tasks ** {fit_exponent(list(found), cpu):.2f}")
     if asked.app:
         show_app(10_000, asked.latency)
 
