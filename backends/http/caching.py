@@ -205,7 +205,7 @@ def read_body(reply: RawResponse, url: str, cap: int) -> tuple[Response, bytes]:
     wire: list[bytes] = []
     encoding = reply.headers.get("content-encoding", "").strip()
     try:
-        body = _join_chunks(_unpack(_kept(reply.chunks(), wire), encoding, url, cap))
+        body = _join_chunks(_unpack(_collect_chunks(reply.chunks(), wire), encoding, url, cap))
     except TruncatedEncodingError as error:
         raise cut_short(url) from error
     except EncodingError as error:
@@ -217,7 +217,7 @@ def read_body(reply: RawResponse, url: str, cap: int) -> tuple[Response, bytes]:
     return Response(url, reply.status, headers, body), b"".join(wire) if encoding else body
 
 
-def _kept(chunks: Iterable[bytes], kept: list[bytes]) -> Iterator[bytes]:
+def _collect_chunks(chunks: Iterable[bytes], kept: list[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         kept.append(chunk)
         yield chunk
@@ -236,7 +236,7 @@ def _unpack(chunks: Iterable[bytes], encoding: str, url: str, cap: int) -> Itera
     """The decoded pieces. Raises `EncodingError`, and `ResponseTooLargeError` before a bomb fills the memory."""
     wire = size = 0
 
-    def counted() -> Iterator[bytes]:
+    def count_chunks() -> Iterator[bytes]:
         nonlocal wire
         for chunk in chunks:
             wire += len(chunk)
@@ -244,7 +244,7 @@ def _unpack(chunks: Iterable[bytes], encoding: str, url: str, cap: int) -> Itera
                 raise too_large(url, cap)
             yield chunk
 
-    for piece in decode(counted(), encoding):
+    for piece in decode(count_chunks(), encoding):
         size += len(piece)
         if size > cap:
             raise too_large(url, cap)
