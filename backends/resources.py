@@ -302,7 +302,7 @@ def read_list(
         partial = partial or page.partial
         freshness = page.freshness if not parts else freshness.worse(page.freshness)
         parts.append(page.frame)
-        keys.update(page.frame[resource.schema.key])
+        keys.update(page.frame[resource.schema.key].to_list())
         if page.note and page.note not in notes:
             notes.append(page.note)
         if progress is not None:

@@ -138,9 +138,14 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _reader_left() -> int:
-    """The reader of a pipe went away (| head), which is its right; Python's own flush at exit must not complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """The reader of a pipe went away (| head), which is its right."""
+    _silence_stdout()
     return 0
+
+
+def _silence_stdout() -> None:
+    """Python's own flush at exit must not complain (again) of what cannot be written, and end with 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _unwritten(error: Exception) -> AppError | None:
@@ -167,4 +172,8 @@ def _say(problem: AppError) -> int:
     click.echo(f"ciexplore: {problem.sentence}", err=True)
     if problem.hint:
         click.echo(f"  {problem.hint}", err=True)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _silence_stdout()
     return problem.exit_code

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
@@ -149,7 +150,11 @@ class Schema:
         return dtypes if self.key in dtypes else {self.key: pl.String(), **dtypes}
 
     def empty(self) -> pl.DataFrame:
-        return pl.DataFrame(schema=self.polars())
+        return self._empty.clone()
+
+    @cached_property
+    def _empty(self) -> pl.DataFrame:
+        return pl.DataFrame(schema=self.polars())  # 2 ms for 30 columns
 
     def build(self, rows: Sequence[Any], context: Any = None) -> pl.DataFrame:
         """A frame with one row for each of `rows` (usually msgspec structs), column by column.

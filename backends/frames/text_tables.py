@@ -67,32 +67,44 @@ def table_lines(frame: pl.DataFrame, schema: Schema, width: int, columns: Sequen
     """The lines of `render_table`, formatted as they are asked for."""
     names = columns if columns is not None else [column.name for column in schema if not column.hidden]
     wanted = [schema[name] for name in select_columns(schema, names)]
-    head = frame.head(_BLOCK)
-    natural = [_natural_width(column, head.get_column(column.name)) for column in wanted]
+    cells = _format_block(frame.head(_BLOCK), wanted)
+    natural = [
+        max(cell_width(column.label), max(map(cell_width, texts), default=1))
+        for column, texts in zip(wanted, cells, strict=True)
+    ]
     widths = _fitted(natural, width)
     shown, left_out = wanted[: len(widths)], wanted[len(widths) :]
-    yield _line([safe_text(column.label) for column in shown], shown, widths)
+    yield from _lines([[safe_text(column.label)] for column in shown], shown, widths)
     for start in range(0, len(frame), _BLOCK):
-        part = frame.slice(start, _BLOCK)
-        cells = [format_series(part.get_column(column.name), column) for column in shown]
-        for row in zip(*cells, strict=True):
-            yield _line(row, shown, widths)
+        block = cells[: len(shown)] if start == 0 else _format_block(frame.slice(start, _BLOCK), shown)
+        yield from _lines(block, shown, widths)
     if left_out:
         note = f"(not shown: {', '.join(column.name for column in left_out)})"
         yield cut_text(note, width)
 
 
-def _line(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:
-    padded = (
-        pad_text(cell, width, right=column.is_numeric)
-        for cell, column, width in zip(cells, columns, widths, strict=True)
-    )
-    return _GAP.join(padded).rstrip()
+def _format_block(frame: pl.DataFrame, columns: Sequence[Column]) -> list[list[str]]:
+    """The texts of each column."""
+    return [format_series(frame.get_column(column.name), column) for column in columns]
 
 
-def _natural_width(column: Column, values: pl.Series) -> int:
-    cells = map(cell_width, format_series(values, column))
-    return max(cell_width(column.label), max(cells, default=1))
+def _lines(cells: Sequence[Sequence[str]], columns: Sequence[Column], widths: Sequence[int]) -> Iterator[str]:
+    """The lines of a block, padded column by column."""
+    padded = [
+        _pad_column(texts, width, right=column.is_numeric)
+        for texts, column, width in zip(cells, columns, widths, strict=True)
+    ]
+    for row in zip(*padded, strict=True):
+        yield _GAP.join(row).rstrip()
+
+
+def _pad_column(texts: Sequence[str], width: int, *, right: bool) -> list[str]:
+    """As `pad_text`, which nearly no cell needs: most are short and ASCII."""
+    pad = str.rjust if right else str.ljust
+    return [
+        pad(text, width) if len(text) <= width and text.isascii() else pad_text(text, width, right=right)
+        for text in texts
+    ]
 
 
 def _fitted(natural: list[int], width: int) -> list[int]:

@@ -17,47 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import diskcache
-
+from backends.http.cache_reader import CacheReader
 from backends.http.policies import Mode
-
-_STORED_TYPES = (bytes, str, int, float)
-# How diskcache names its value files: 32 hex digits, split over two levels of directories.
-_STORED_FILE = re.compile(r"[0-9a-f]{2}[/\\][0-9a-f]{2}[/\\][0-9a-f]{28}\.val")
-_RAW, _BINARY, _TEXT = 1, 2, 3  # diskcache's modes; 4 is pickle
-
-
-class BytesDisk(diskcache.Disk):  # type: ignore[misc]
-    def put(self, key: Any) -> Any:
-        if type(key) is not str:
-            raise TypeError("cache keys are str")
-        return super().put(key)
-
-    def get(self, key: Any, raw: Any) -> Any:
-        if not raw or type(key) is not str:
-            raise ValueError("a cache key that is not a string was refused")
-        return key
-
-    def store(self, value: Any, read: bool, key: Any = diskcache.UNKNOWN) -> Any:
-        if read or type(value) not in _STORED_TYPES:
-            raise TypeError(f"a {type(value).__name__} is not cached")
-        return super().store(value, read, key)
-
-    def fetch(self, mode: Any, filename: Any, value: Any, read: bool) -> Any:
-        if mode not in (_RAW, _BINARY, _TEXT):
-            raise ValueError("a cache value that is neither bytes nor text was refused")
-        if filename is not None and not _is_stored_file(filename):
-            raise ValueError("a cache value in a file that is not the cache's was refused")
-        return super().fetch(mode, filename, value, read)
-
-    def remove(self, file_path: Any) -> None:
-        if _is_stored_file(file_path):  # eviction and clear() delete what the rows name
-            super().remove(file_path)
-
-
-def _is_stored_file(name: Any) -> bool:
-    return isinstance(name, str) and _STORED_FILE.fullmatch(name) is not None
-
 
 CACHE_BYTES = 2 << 30
 _LOCK_SECONDS = 5.0  # what another process may keep us waiting before an answer is simply not stored
@@ -69,7 +30,9 @@ _VALUE_FILE = re.compile(r"[0-9a-f]{28}\.val")
 
 def _open(directory: Path, size_limit: int) -> Any:
     """The only place where a diskcache is opened: the class that keeps pickle out is not stored in the cache itself."""
-    import diskcache  # 9 ms, and not needed for --help
+    import diskcache  # 9 ms, and not needed for reading
+
+    from backends.http.cache_values import BytesDisk
 
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = directory.stat()
@@ -91,7 +54,7 @@ def _open(directory: Path, size_limit: int) -> Any:
 
 
 class DiskCache:
-    """Bytes by key. Opened at first use; whatever goes wrong ends up in `note`, and in an answer not kept.
+    """Bytes by key. Opened for writing at first use; whatever goes wrong ends up in `note`, and in an answer not kept.
 
     Values above an eighth of the limit are not taken: diskcache drops what is larger than the limit without a word,
     and a few values of that size would push everything else out. A damaged database is set aside and an empty one
@@ -105,10 +68,17 @@ class DiskCache:
         self._size_limit = size_limit
         self._lock = threading.Lock()
         self._cache: Any = None
+        self._reader: CacheReader | None = None
         self._given_up = False
         self._may_repair = repair
 
     def get(self, key: str) -> bytes | None:
+        if not self._given_up:
+            try:
+                reader = self._reader or self._open_reader()
+                return reader.read(key)
+            except (OSError, ValueError, sqlite3.Error):
+                pass  # what diskcache can read, repair or say it should
         cache = self._open_cache()
         if cache is None:
             return None
@@ -149,9 +119,22 @@ class DiskCache:
     def close(self) -> None:
         with self._lock:
             cache, self._cache, self._given_up = self._cache, None, True
+            self._close_reader()
         if cache is not None:
             with contextlib.suppress(Exception):
                 cache.close()
+
+    def _open_reader(self) -> CacheReader:
+        with self._lock:
+            if self._reader is None:
+                self._reader = CacheReader(self.directory, _LOCK_SECONDS)
+            return self._reader
+
+    def _close_reader(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            with contextlib.suppress(sqlite3.Error):
+                reader.close()
 
     def _open_cache(self) -> Any:
         if self._cache is not None or self._given_up:
@@ -176,12 +159,14 @@ class DiskCache:
                 self.note = f"The cache in {self.directory} is damaged ({_describe_error(error)}): no answers are kept."
                 self._given_up = True
                 self._cache = None
+                self._close_reader()
                 if self._may_repair:
                     self._rebuild(error)
 
     def _rebuild(self, error: Exception) -> None:
         """Begins again with an empty cache, under the lock; another process that does the same is waited for."""
         self._may_repair = False
+        self._close_reader()
         try:
             with _locked(self.directory):
                 if not _is_sound(self.directory):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from backends.cancel import CancelToken
 from backends.http.backoff import backoff_delays, is_too_long, with_retry_after
@@ -25,12 +25,16 @@ from backends.http.errors import (
     short_url,
     short_url_parts,
     too_large,
+    unpacks_too_far,
 )
-from backends.http.httpx_loader import httpx
 from backends.http.policies import CachePolicy, Mode
 from backends.http.response import Freshness, Response, ResponseSource
-from backends.http.sender import RawResponse, Sender
 from backends.http.waits import Waits
+
+if TYPE_CHECKING:
+    import httpx
+
+    from backends.http.sender import RawResponse, Sender
 
 _Value = TypeVar("_Value")
 
@@ -170,7 +174,7 @@ class CacheEntry:
     def answer(self, url: str, cap: int, freshness: Freshness) -> Response | None:
         """None when the stored bytes cannot be read any more. Raises `ResponseTooLargeError`."""
         try:
-            body = _join_chunks(decode([self.wire], self.encoding), url, cap) if self.encoding else self.wire
+            body = _join_chunks(_unpack([self.wire], self.encoding, url, cap)) if self.encoding else self.wire
         except EncodingError:
             return None
         if len(body) > cap:
@@ -192,8 +196,8 @@ def _is_kept(name: str) -> bool:
 def read_body(reply: RawResponse, url: str, cap: int) -> tuple[Response, bytes]:
     """The whole answer, decoded, and its body as it came. `url` is the one that was asked for.
 
-    Never holds more than `cap` decoded bytes and one piece. Raises `ResponseTooLargeError`, `IncompleteBodyError`,
-    `UnexpectedResponseError`.
+    Never holds more than `cap` decoded bytes and one piece, and far less of what is compressed like nothing honest.
+    Raises `ResponseTooLargeError`, `IncompleteBodyError`, `UnexpectedResponseError`.
     """
     announced = reply.headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and len(announced) < 20 and int(announced) > cap:
@@ -201,7 +205,7 @@ def read_body(reply: RawResponse, url: str, cap: int) -> tuple[Response, bytes]:
     wire: list[bytes] = []
     encoding = reply.headers.get("content-encoding", "").strip()
     try:
-        body = _join_chunks(decode(_stored_headers(reply.chunks(), wire.append, url, cap), encoding), url, cap)
+        body = _join_chunks(_unpack(_collect_chunks(reply.chunks(), wire), encoding, url, cap))
     except TruncatedEncodingError as error:
         raise cut_short(url) from error
     except EncodingError as error:
@@ -213,23 +217,44 @@ def read_body(reply: RawResponse, url: str, cap: int) -> tuple[Response, bytes]:
     return Response(url, reply.status, headers, body), b"".join(wire) if encoding else body
 
 
-def _stored_headers(chunks: Iterator[bytes], keep: Callable[[bytes], None], url: str, cap: int) -> Iterator[bytes]:
-    size = 0
+def _collect_chunks(chunks: Iterable[bytes], kept: list[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
-        size += len(chunk)
-        if size > cap:
-            raise too_large(url, cap)
-        keep(chunk)
+        kept.append(chunk)
         yield chunk
 
 
-def _join_chunks(pieces: Iterator[bytes], url: str, cap: int) -> bytes:
-    size, kept = 0, []
-    for piece in pieces:
+def _most_unpacked(wire: int) -> int:
+    """Decoded bytes that `wire` bytes may stand for.
+
+    Pages of tasks (8 MB) unpack to 11 times their size as gzip, 33 times as zstd, small ones to 43 times; the largest
+    lists known (signatures, 45 MB; subtests of a month, 160 MB) to 10 to 30 times. Bombs unpack to 360 times and more.
+    """
+    return max(8 << 20, min(64 << 20, 128 * wire), 64 * wire)
+
+
+def _unpack(chunks: Iterable[bytes], encoding: str, url: str, cap: int) -> Iterator[bytes]:
+    """The decoded pieces. Raises `EncodingError`, and `ResponseTooLargeError` before a bomb fills the memory."""
+    wire = size = 0
+
+    def count_chunks() -> Iterator[bytes]:
+        nonlocal wire
+        for chunk in chunks:
+            wire += len(chunk)
+            if wire > cap:
+                raise too_large(url, cap)
+            yield chunk
+
+    for piece in decode(count_chunks(), encoding):
         size += len(piece)
         if size > cap:
             raise too_large(url, cap)
-        kept.append(piece)
+        if size > _most_unpacked(wire):
+            raise unpacks_too_far(url, wire, size)
+        yield piece
+
+
+def _join_chunks(pieces: Iterator[bytes]) -> bytes:
+    kept = list(pieces)
     return kept[0] if len(kept) == 1 else b"".join(kept)
 
 
@@ -300,9 +325,13 @@ class CachingClient:
     """Gives the answer to a GET: stored and still holding, or fetched once for all who ask at the same time."""
 
     def __init__(
-        self, exchange: Sender, shelf: DiskCache | None, retries: Retries, clock: Callable[[], float] = time.time
+        self,
+        sender: Callable[[], Sender],
+        shelf: DiskCache | None,
+        retries: Retries,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._exchange = exchange
+        self._sender = sender
         self._shelf = shelf
         self._retries = retries
         self._clock = clock
@@ -362,7 +391,7 @@ class CachingClient:
 
     def _fetch(self, asked: CacheableRequest, mode: Mode, entry: CacheEntry | None) -> Response:
         headers = {"accept": asked.accept, **(entry.conditions() if entry is not None else {})}
-        with self._exchange.send("GET", asked.url, headers=headers, cancel=asked.cancel) as reply:
+        with self._sender().send("GET", asked.url, headers=headers, cancel=asked.cancel) as reply:
             if reply.status == 304 and entry is not None:
                 reply.start(_ERROR_BODY)
                 answer = self._revalidated(asked, mode, entry, reply)

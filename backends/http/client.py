@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,16 +24,18 @@ from backends.http.caching import (
     raise_for_status,
     read_body,
 )
-from backends.http.content_encoding import accepted
-from backends.http.downloads import Downloader, DownloaderSettings
 from backends.http.errors import UnexpectedResponseError, offline, sanitize, short_url
-from backends.http.httpx_loader import httpx
 from backends.http.policies import CachePolicy, Identity, Mode
 from backends.http.response import Response, ResponseSource
-from backends.http.sender import HostLimiter, Sender
-from backends.http.transport import Timeouts, Transport
 from backends.http.urls import parse_url
 from backends.http.waits import Waits
+
+if TYPE_CHECKING:
+    import httpx
+
+    from backends.http.downloads import Downloader, DownloaderSettings
+    from backends.http.sender import Sender
+    from backends.http.transport import Timeouts
 
 CAP = 64 << 20
 TRIES = 5
@@ -45,6 +48,46 @@ class RedirectTarget:
     status: int
     headers: Mapping[str, str]
     url: str
+
+
+class _Network:
+    """What sends requests, made with the first one: what is stored needs no httpx, which takes 70 ms to import."""
+
+    def __init__(
+        self,
+        identities: Sequence[Identity],
+        per_host: int,
+        timeouts: Timeouts | None,
+        transport: httpx.BaseTransport | None,
+    ) -> None:
+        self.identities, self.timeouts, self.given = tuple(identities), timeouts, transport
+        self._per_host = per_host
+        self._transport: httpx.BaseTransport | None = transport
+        self._sender: Sender | None = None
+        self._lock = threading.Lock()
+        if self.identities:
+            self.sender()  # raises where one is for a place that must not be asked
+
+    def sender(self) -> Sender:
+        with self._lock:
+            if self._sender is None:
+                from backends.http.content_encoding import accepted
+                from backends.http.sender import HostLimiter, Sender
+                from backends.http.transport import Transport
+
+                self._transport = self._transport or Transport()
+                self._sender = Sender(
+                    self._transport,
+                    identities=self.identities,
+                    timeouts=self.timeouts,
+                    slots=HostLimiter(self._per_host),
+                    accept_encoding=accepted(),
+                )
+            return self._sender
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
 
 
 class Http:
@@ -70,20 +113,10 @@ class Http:
     ) -> None:
         self.mode = mode
         self.waits = waits or Waits()
-        self._identities = tuple(identities)
-        self._timeouts = timeouts or Timeouts()
-        self._given = transport
-        self._transport = transport or Transport()
-        self._exchange = Sender(
-            self._transport,
-            identities=self._identities,
-            timeouts=self._timeouts,
-            slots=HostLimiter(per_host),
-            accept_encoding=accepted(),
-        )
+        self._network = _Network(identities, per_host, timeouts, transport)
         self._retries = Retries(max(1, tries), pause, self.waits)
         self._shelf = DiskCache(cache_dir, cache_bytes) if cache_dir is not None else None
-        self._answering = CachingClient(self._exchange, self._shelf, self._retries, clock)
+        self._answering = CachingClient(self._network.sender, self._shelf, self._retries, clock)
         self._clock = clock
 
     @property
@@ -94,7 +127,7 @@ class Http:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a user should know once: about the cache, and about credentials that are not used."""
-        return tuple(filter(None, (self.cache_note, *(identity.note() for identity in self._identities))))
+        return tuple(filter(None, (self.cache_note, *(identity.note() for identity in self._network.identities))))
 
     def with_mode(self, mode: Mode) -> Http:
         """The same client (connections, cache, limits) in another mode: what the refresh key uses."""
@@ -105,7 +138,7 @@ class Http:
     def scope(self, url: str) -> str:
         """The public name of who we are to this URL's origin, "" for nobody: what is cached for one is not for
         others."""
-        return self._exchange.scope(parse_url(url))
+        return self._scope(parse_url(url)) if self._network.identities else ""
 
     def get(
         self,
@@ -179,7 +212,9 @@ class Http:
         headers = {"accept": accept, "content-type": content_type}
 
         def attempt() -> Response:
-            reply = self._exchange.send("POST", address, headers=headers, content=content, cancel=cancel, follow=False)
+            reply = self._network.sender().send(
+                "POST", address, headers=headers, content=content, cancel=cancel, follow=False
+            )
             with reply:
                 raise_for_status(reply)
                 return read_body(reply, str(address), cap)[0]
@@ -193,7 +228,9 @@ class Http:
             raise offline(url)
 
         def attempt() -> RedirectTarget:
-            with self._exchange.send("GET", address, headers={"accept": accept}, cancel=cancel, follow=False) as reply:
+            with self._network.sender().send(
+                "GET", address, headers={"accept": accept}, cancel=cancel, follow=False
+            ) as reply:
                 target = reply.headers.get("location", "")
                 if not (target and 300 <= reply.status < 400):
                     raise_for_status(reply)
@@ -204,20 +241,29 @@ class Http:
 
     def downloader(self) -> Downloader:
         """Raw files for ONE worker thread, never stored; it is the worker's to close."""
-        return Downloader(mode=self.mode, identities=self._identities, timeouts=self._timeouts, transport=self._given)
+        from backends.http.downloads import Downloader
+
+        network = self._network
+        return Downloader(
+            mode=self.mode, identities=network.identities, timeouts=network.timeouts, transport=network.given
+        )
 
     def downloader_settings(self) -> DownloaderSettings | None:
         """For downloads over libcurl; None if requests go through a transport that was given."""
-        if self._given is not None:
+        from backends.http.downloads import DownloaderSettings
+        from backends.http.transport import Timeouts
+
+        network = self._network
+        if network.given is not None:
             return None
-        return DownloaderSettings(self.mode, self._timeouts, self._identities)
+        return DownloaderSettings(self.mode, network.timeouts or Timeouts(), network.identities)
 
     def blob_cache(self) -> BlobCache | None:
         """Where parsed frames are kept; None without a cache."""
         return BlobCache(self._shelf, self.mode, self._clock) if self._shelf is not None else None
 
     def close(self) -> None:
-        self._transport.close()
+        self._network.close()
         if self._shelf is not None:
             self._shelf.close()
 
@@ -226,6 +272,9 @@ class Http:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _scope(self, address: httpx.URL) -> str:
+        return self._network.sender().scope(address) if self._network.identities else ""
 
     def _request(
         self,
@@ -238,7 +287,7 @@ class Http:
         vet: Callable[[Response], None] = lambda answer: None,
     ) -> CacheableRequest:
         address = parse_url(url, params)
-        key = key_of("GET", str(address), accept, self._exchange.scope(address))
+        key = key_of("GET", str(address), accept, self._scope(address))
         return CacheableRequest(address, key, policy, accept, cap, cancel, vet)
 
 

@@ -348,6 +348,14 @@ def too_large(url: str, cap: int) -> ResponseTooLargeError:
     )
 
 
+def unpacks_too_far(url: str, wire: int, size: int) -> ResponseTooLargeError:
+    return ResponseTooLargeError(
+        f"{short_url(url)} sends {wire / 1e3:,.0f} kB that unpack to {size / 1e6:,.0f} MB and more: "
+        "no answer of a CI does, so it was refused.",
+        "Check the URL of the system and the proxy; if both are right, narrow what you ask for.",
+    )
+
+
 def incomplete(url: str, what: str = "ended early") -> IncompleteBodyError:
     return IncompleteBodyError(f"The answer of {short_url(url)} {what}.", "Try again.")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +21,7 @@ from backends.http.errors import (
     GoneError,
     HttpError,
     NotFoundError,
+    ResponseTooLargeError,
     UnexpectedResponseError,
     short_url,
 )
@@ -56,7 +57,8 @@ Policy = CachePolicy | Callable[[Response], CachePolicy]
 
 PAGE = 1000  # the queue's maximum; it responds to `limit=0` with an empty page and no token
 DEFINED = 250  # definitions in a batch: 5 KB each as a rule, up to 1 MB
-GROUP_PAGE_CAP = 512 << 20  # bytes of 1,000 tasks: 6 MB is usual, a definition may have 1 MB
+SMALL_PAGE = 50  # tasks of a page where a thousand are too large: 6 MB is usual, but a definition may have 1 MB
+LIST_CAP = 512 << 20  # bytes of a thousand tasks where no fewer can be asked for
 RESOLVED = frozenset({"completed", "failed", "exception"})  # of tasks and of runs; any other state may still change
 DAY = 86400.0
 _DEFINITION_KEYS = frozenset({"metadata", "payload", "taskQueueId", "provisionerId", "deadline"})
@@ -82,6 +84,8 @@ LONGEST_TOKEN = 4000  # characters; real ones have 10 to 200, and the URL that c
 # A batch is refused if one id of it is; single tasks may also have expired.
 _BATCH_REFUSED = (BadRequestError, NotFoundError, AccessDeniedError, UnexpectedResponseError)
 _UNAVAILABLE = (BadRequestError, NotFoundError, AccessDeniedError, GoneError)
+_TOKEN = re.compile(rb'"continuationToken"\s*:\s*"([ !#-\[\]-~]+)"')
+_TAIL = 2 * LONGEST_TOKEN  # bytes
 _TOKENS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[][{},]', re.DOTALL)
 
 
@@ -97,7 +101,10 @@ class NotTaskclusterError(UnexpectedResponseError):
 
 @dataclass(frozen=True)
 class TaskPage:
-    """One page of a task group, its entries still JSON. `note` says what is wrong with the listing."""
+    """One page of a task group. `note` says what is wrong with the listing.
+
+    The entries are still JSON, or what the caller's decoder made of them: see `Client.iter_group_pages`.
+    """
 
     envelope: TasksEnvelope
     freshness: Freshness
@@ -111,6 +118,29 @@ class RunArtifacts:
     entries: list[ArtifactEntry]
     freshness: Freshness
     note: str = ""
+
+
+class _PageFetch:
+    """A page that a thread of `pool` fetches; `drop` ends that, and so does `cancel`."""
+
+    def __init__(
+        self, token: str, get: Callable[[CancelToken], Response], pool: ThreadPoolExecutor, cancel: CancelToken
+    ) -> None:
+        self.token = token
+        self._own = CancelToken()
+        self._unsubscribe = cancel.on_cancel(self._own.cancel)
+        self._future = pool.submit(get, self._own)
+
+    def result(self) -> Response:
+        """Waits for the page. Raises what fetching it raised."""
+        try:
+            return self._future.result()
+        finally:
+            self._unsubscribe()
+
+    def drop(self) -> None:
+        self._unsubscribe()
+        self._own.cancel()
 
 
 def client_of(locator: Locator, http: Http, settings: Settings) -> Client:
@@ -140,31 +170,52 @@ class Client:
         return GroupMembers(**{name: value.get(name) for name in GroupMembers.__struct_fields__})
 
     def iter_group_pages(
-        self, group_id: str, cancel: CancelToken, policy: CachePolicy | None = None
+        self,
+        group_id: str,
+        cancel: CancelToken,
+        policy: CachePolicy | None = None,
+        decoder: msgspec.json.Decoder[TasksEnvelope] = TASKS_ENVELOPE,
     ) -> Iterator[TaskPage]:
-        """The group, page by page; the next page is fetched while the caller works on one."""
+        """The group, page by page; the next page is fetched while this one is decoded and the caller works on it.
+
+        `decoder`: of a whole page; where it refuses one, the entries of that page are still JSON.
+        """
         url = api_url(self.root, "queue", f"task-group/{quote_segment(group_id)}/list")
-        own, paging = CancelToken(), Paging()
-        unsubscribe = cancel.on_cancel(own.cancel)
-
-        def fetch(token: str) -> Response:
-            return self.http.get(
-                url, policy=policy or CachePolicy.never(), cap=GROUP_PAGE_CAP, cancel=own, params=_page_query(token)
-            )
-
+        paging, limit = Paging(), PAGE
         ahead = ThreadPoolExecutor(1, thread_name_prefix="task-pages")
+
+        def fetch(token: str) -> _PageFetch:
+            def get(own: CancelToken) -> Response:
+                nonlocal limit
+                kept = policy or CachePolicy.never()
+                try:
+                    return self.http.get(url, policy=kept, cancel=own, params=_page_query(token, limit))
+                except ResponseTooLargeError:
+                    if limit < PAGE:
+                        raise
+                    limit = SMALL_PAGE
+                    return self.http.get(url, policy=kept, cancel=own, params=_page_query(token, limit))
+
+            return _PageFetch(token, get, ahead, cancel)
+
+        coming: _PageFetch | None = fetch("")
         try:
-            coming: Future[Response] | None = ahead.submit(fetch, "")
             while coming is not None:
                 response = coming.result()
                 cancel.check()
-                envelope = split_entries(response, TASKS_ENVELOPE, "tasks")
+                expected = find_token(response.body)
+                coming = fetch(expected) if paging.is_usable(expected) else None
+                envelope = decode_page(response, decoder)
                 token = paging.next_token(envelope.continuationToken, len(envelope.tasks))
-                coming = ahead.submit(fetch, token) if token else None
+                if coming is not None and token != coming.token:
+                    coming.drop()
+                    coming = None
+                if coming is None and token:
+                    coming = fetch(token)
                 yield TaskPage(envelope, response.freshness, paging.note)
         finally:
-            unsubscribe()
-            own.cancel()
+            if coming is not None:
+                coming.drop()
             ahead.shutdown(wait=False, cancel_futures=True)
 
     # ---- one task
@@ -235,7 +286,7 @@ class Client:
 
         def fetch(token: str) -> Response:
             path = f"task/{quote_segment(task_id)}/dependents"
-            return self._queue(path, CachePolicy.never(), cancel, params=_page_query(token), cap=GROUP_PAGE_CAP)
+            return self._queue(path, CachePolicy.never(), cancel, params=_page_query(token), cap=LIST_CAP)
 
         return _follow(fetch, TASKS_ENVELOPE, "tasks")
 
@@ -287,7 +338,7 @@ class Client:
             query = f"?continuationToken={quote_segment(token)}" if token else ""
             url = api_url(self.root, "queue", path) + query
             # Reading changes nothing, so the request may be repeated like any GET.
-            return self.http.post(url, body, cap=GROUP_PAGE_CAP, cancel=cancel, idempotent=True)
+            return self.http.post(url, body, cap=LIST_CAP, cancel=cancel, idempotent=True)
 
         return fetch
 
@@ -321,8 +372,8 @@ class Client:
         return self.http.get(api_url(self.root, "queue", path), policy=policy, cancel=cancel, **options)
 
 
-def _page_query(token: str) -> dict[str, str | int]:
-    return {"limit": PAGE, **({"continuationToken": token} if token else {})}
+def _page_query(token: str, limit: int = PAGE) -> dict[str, str | int]:
+    return {"limit": limit, **({"continuationToken": token} if token else {})}
 
 
 def _one_by_one(ids: Sequence[str], fetch: Callable[[str, CancelToken], T], cancel: CancelToken) -> dict[str, T]:
@@ -351,6 +402,10 @@ class Paging:
         self._seen: set[str] = set()
         self._empty = 0
 
+    def is_usable(self, token: str) -> bool:
+        """Whether a page may be asked for by it."""
+        return 0 < len(token) <= LONGEST_TOKEN and token not in self._seen
+
     def next_token(self, token: Any, entries: int) -> str:
         """What to send next, given a page's token and how many entries it had; "" ends the listing."""
         text = token_text(token)
@@ -366,6 +421,13 @@ class Paging:
         if text:
             self._seen.add(text)
         return text
+
+
+def find_token(body: bytes) -> str:
+    """The page token that the end of a response seems to have, to fetch the next page before this one is decoded."""
+    tail = body[-_TAIL:]
+    found = _TOKEN.match(tail, max(tail.rfind(b'"continuationToken"'), 0))
+    return found[1].decode() if found else ""
 
 
 def token_text(token: Any) -> str:
@@ -403,6 +465,16 @@ def split_entries(response: Response, decoder: msgspec.json.Decoder[Envelope], m
     if not getattr(envelope, member) and member.encode() not in response.body[:4096]:
         raise NotTaskclusterError(response.url, f"its JSON has no “{member}”")
     return envelope
+
+
+def decode_page(response: Response, decoder: msgspec.json.Decoder[TasksEnvelope]) -> TasksEnvelope:
+    """In one pass where that can be: splitting first would read the 8 MB of a page twice."""
+    try:
+        envelope = decoder.decode(response.body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        envelope = None
+    # Without entries there may be no list at all.
+    return envelope if envelope and envelope.tasks else split_entries(response, TASKS_ENVELOPE, "tasks")
 
 
 def _split_slowly(response: Response, decoder: msgspec.json.Decoder[Envelope], member: str) -> Envelope:

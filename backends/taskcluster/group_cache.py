@@ -20,7 +20,7 @@ from backends.http.errors import AccessDeniedError, HttpError
 from backends.http.policies import Mode
 from backends.http.response import Freshness, ResponseSource
 from backends.taskcluster.client import RESOLVED
-from backends.taskcluster.task_rows import TASKS, count_retriggers, decode_rows, filter_ids
+from backends.taskcluster.task_rows import LISTED_TASKS, TASKS, count_retriggers, decode_rows, filter_ids
 
 if TYPE_CHECKING:
     from backends.taskcluster.client import Client, TaskPage
@@ -57,6 +57,9 @@ class CachedGroup:
     def is_fresh(self) -> bool:
         resolved = self.frame["state"].is_in(list(RESOLVED)).all()
         return self.is_final or self.age < (FRESH if resolved else FRESH_WHILE_RUNNING)
+
+    def freshness(self, stale_because: str = "") -> Freshness:
+        return Freshness(ResponseSource.STALE if stale_because else ResponseSource.CACHE, self.age, stale_because)
 
 
 class GroupCache:
@@ -127,7 +130,7 @@ class GroupListing:
 
     def fetch(self, client: Client, cancel: CancelToken) -> Iterator[tuple[pl.DataFrame, Freshness]]:
         """(rows, freshness) of each page; a complete listing is cached in the end. Raises the client's `AppError`s."""
-        for page in client.iter_group_pages(self.group_id, cancel):
+        for page in client.iter_group_pages(self.group_id, cancel, decoder=LISTED_TASKS):
             cancel.check()
             yield self.add(page), page.freshness
         self.finish()
@@ -149,7 +152,9 @@ class GroupListing:
 
     def finish(self) -> None:
         every = pl.concat(self.frames) if self.frames else TASKS.empty()
-        self.rows = count_retriggers(every.unique("task_id", keep="last", maintain_order=True))
+        if every["task_id"].n_unique() < every.height:
+            every = every.unique("task_id", keep="last", maintain_order=True)
+        self.rows = count_retriggers(every)
 
     def final_note(self) -> str:
         """What is missing or odd, once all pages are there."""
@@ -181,9 +186,7 @@ def load_tasks(client: Client, group: TaskGroup, cancel: CancelToken) -> GroupTa
     cached = GroupCache(client).read(group.group_id)
     offline = client.http.mode is Mode.OFFLINE
     if cached is not None and (offline or cached.is_fresh):
-        source = ResponseSource.STALE if offline else ResponseSource.CACHE
-        freshness = Freshness(source, cached.age, "offline" if offline else "")
-        return GroupTasks(filter_ids(cached.frame, group.task_ids), freshness)
+        return GroupTasks(filter_ids(cached.frame, group.task_ids), cached.freshness("offline" if offline else ""))
     listing = GroupListing(group.group_id)
     try:
         for _ in listing.fetch(client, cancel):
@@ -191,6 +194,5 @@ def load_tasks(client: Client, group: TaskGroup, cancel: CancelToken) -> GroupTa
     except HttpError as error:
         if cached is None or isinstance(error, AccessDeniedError):
             raise
-        stale = Freshness(ResponseSource.STALE, cached.age, error.sentence)
-        return GroupTasks(filter_ids(cached.frame, group.task_ids), stale)
+        return GroupTasks(filter_ids(cached.frame, group.task_ids), cached.freshness(error.sentence))
     return GroupTasks(filter_ids(listing.rows, group.task_ids), listing.freshness, listing.final_note())

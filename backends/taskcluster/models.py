@@ -1,7 +1,8 @@
 """The members of a task, a status and an artifact that are shown, decoded fast where they have the right shape.
 
-A response of the queue is split into its entries first (`msgspec.Raw`: no copy, no objects), then each entry is decoded
-on its own. An entry of another shape is read by `backends.lenient_json`, which is slower; it never costs the page.
+A page of a task group is decoded as a whole (`task_rows.LISTED_TASKS`). Where that fails, and for the other lists, a
+response is split into its entries first (`msgspec.Raw`: no copy, no objects) and each is decoded on its own. An entry
+of another shape is read by `backends.lenient_json`, which is slower; it never costs the page.
 """
 
 from __future__ import annotations
@@ -73,13 +74,14 @@ class TaskExtra(msgspec.Struct, gc=False):
 
 
 class TaskDefinition(msgspec.Struct, gc=False):
+    # In the queue's order: a member that comes next is found at once.
     taskGroupId: str | None = None
+    dependencies: list[str] = []
+    routes: list[str] = []
+    priority: str | None = None
     created: str | None = None
     deadline: str | None = None
     expires: str | None = None
-    priority: str | None = None
-    dependencies: list[str] = []
-    routes: list[str] = []
     metadata: TaskMetadata = msgspec.field(default_factory=TaskMetadata)
     tags: dict[str, str] = {}
     extra: TaskExtra = msgspec.field(default_factory=TaskExtra)

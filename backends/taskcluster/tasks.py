@@ -11,7 +11,7 @@ from backends.cancel import CancelToken
 from backends.errors import UsageError
 from backends.frames.filter_ast import quoted_if_needed
 from backends.frames.formats import describe_row
-from backends.http.errors import AccessDeniedError, HttpError, OfflineError
+from backends.http.errors import AccessDeniedError, HttpError
 from backends.http.policies import CachePolicy, Mode
 from backends.http.response import Freshness, ResponseSource
 from backends.locators import Locator
@@ -176,9 +176,10 @@ class GroupTaskList(TaskList):
         rows = TASKS.empty()
         if cached is not None:
             rows = self._rows_to_show(cached.frame)
-            yield Page(rows, Freshness(ResponseSource.CACHE, cached.age), total=rows.height, replace=True)
-            if cached.is_final:
-                self._closed = True
+            self._closed = cached.is_final
+            why = "offline" if self.client.http.mode is Mode.OFFLINE and not self._closed else ""
+            yield Page(rows, cached.freshness(why), total=rows.height, replace=True)
+            if self._closed or why:
                 return
         listing = GroupListing(self.group_id)
         try:
@@ -187,8 +188,7 @@ class GroupTaskList(TaskList):
         except HttpError as error:
             if cached is None or isinstance(error, AccessDeniedError):
                 raise
-            why = "offline" if isinstance(error, OfflineError) else error.sentence
-            yield Page(rows, Freshness(ResponseSource.STALE, cached.age, why), total=rows.height, replace=True)
+            yield Page(rows, cached.freshness(error.sentence), total=rows.height, replace=True)
             return
         # Only the last page replaces: 10,000 cached rows must not shrink to the first page's 1,000. It takes away
         # tasks that are gone, and brings `copies`, which no single page can count.
@@ -198,10 +198,9 @@ class GroupTaskList(TaskList):
 
     def _rows_to_show(self, frame: pl.DataFrame) -> pl.DataFrame:
         """The tasks that the locator names. Learns the group's push for the title: an id alone tells a user nothing."""
-        push = frame.select("project", "revision").drop_nulls().head(1)
-        if not self._push and not push.is_empty():
-            project, revision = push.row(0)
-            self._push = f"{project[:40]} {revision[:12]} "
+        if not self._push:
+            push = frame.select("project", "revision").drop_nulls().head(1)
+            self._push = "".join(f"{project[:40]} {revision[:12]} " for project, revision in push.iter_rows())
         self.total = frame.height
         return filter_ids(frame, self.task_ids)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from backends.demo import DemoServer
-from tests.commands.calling import Caller
+from tests.commands.calling import Caller, environment
 
 
 def asked(server: DemoServer, ciexplore: Caller, *call: str) -> int:
@@ -29,6 +31,19 @@ def test_offline_shows_what_was_listed_and_asks_nobody(
     online = ciexplore(*call)
     assert asked(demo_server, ciexplore, *call, "--offline") == 0
     assert ciexplore(*call, "--offline").out == online.out
+
+
+def test_a_stored_listing_is_shown_without_what_only_a_request_needs(ciexplore: Caller, demo: dict[str, str]) -> None:
+    group = demo["taskcluster.finished-group"]
+    online = ciexplore("taskcluster", "tasks", group)
+    script = (
+        "import sys\nfrom tui.cli import run\n"
+        f"code = run(['taskcluster', 'tasks', {group!r}, '--offline'])\n"
+        "heavy = {'httpx', 'httpcore', 'h11', 'diskcache', 'ssl'} & sys.modules.keys()\n"
+        "sys.exit(f'imported {heavy}' if heavy else code)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env=environment(), capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, online.out), done.stderr.decode()
 
 
 def test_offline_without_a_stored_listing_is_a_sentence(

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,29 @@ def test_a_planted_row_cannot_read_or_delete_a_file_outside(tmp_path: Path) -> N
     plant(tmp_path / "c", INSERT, ("last", 1, 2, "../victim", None))
     clear(tmp_path / "c")
     assert victim.read_bytes() == b"private"
+
+
+def test_what_others_store_later_is_read_over_the_connection_that_is_open(tmp_path: Path) -> None:
+    ours, theirs = DiskCache(tmp_path / "c"), DiskCache(tmp_path / "c")
+    values = {f"key{number}": bytes([number]) * (10 if number % 2 else 100_000) for number in range(20)}
+    assert ours.get("key0") is None
+    for key, value in values.items():
+        theirs.put(key, value)
+    with ThreadPoolExecutor(8) as pool:
+        assert dict(zip(values, pool.map(ours.get, values), strict=True)) == values
+    theirs.put("key0", b"newer")
+    theirs.delete("key1")
+    assert ours.get("key0") == b"newer" and ours.get("key1") is None
+    clear(tmp_path / "c")
+    assert ours.get("key2") is None and not ours.note
+
+
+def test_a_value_whose_file_is_gone_is_missing(tmp_path: Path) -> None:
+    shelf = DiskCache(tmp_path / "c")
+    shelf.put("large", bytes(100_000))
+    for path in (tmp_path / "c").glob("??/??/*.val"):
+        path.unlink()
+    assert shelf.get("large") is None and not shelf.note
 
 
 def test_the_directory_is_private_even_if_it_was_not(tmp_path: Path) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import random
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from backends.http.response import Response
 from backends.lenient_json import lenient
 from backends.taskcluster.client import TASKS_ENVELOPE as ENVELOPE
-from backends.taskcluster.client import NotTaskclusterError, split_entries, token_text
+from backends.taskcluster.client import NotTaskclusterError, decode_page, split_entries, token_text
 from backends.taskcluster.models import ArtifactEntry, TaskEntry
-from backends.taskcluster.task_rows import TASKS, decode_rows
+from backends.taskcluster.task_rows import LISTED_TASKS, TASKS, count_retriggers, decode_rows
 from tests.taskcluster.fake_queue import entry, task_id
 
 scalars = (
@@ -77,8 +81,12 @@ def mutated(path: tuple[Any, ...], value: Any) -> Any:
 
 def frame(entries: list[Any], text: bytes | None = None) -> Any:
     content = text if text is not None else json.dumps({"taskGroupId": "g", "tasks": entries}).encode()
-    envelope = split_entries(Response("https://tc.example/x", 200, {}, content), ENVELOPE, "tasks")
-    return decode_rows(envelope.tasks, "g")[0]
+    response = Response("https://tc.example/x", 200, {}, content)
+    found, unread = decode_rows(split_entries(response, ENVELOPE, "tasks").tasks, "g")
+    at_once, unread_at_once = decode_rows(decode_page(response, LISTED_TASKS).tasks, "g")
+    assert_frame_equal(at_once, found)  # whether a page is decoded as a whole or entry by entry
+    assert unread_at_once == unread
+    return found
 
 
 @settings(deadline=None)
@@ -222,3 +230,24 @@ def test_true_is_not_taken_for_the_number_1() -> None:
     assert lenient(ArtifactEntry, {"name": "x", "contentLength": True}) == ArtifactEntry("x")
     assert lenient(ArtifactEntry, {"name": "x", "contentLength": 1}) == ArtifactEntry("x", contentLength=1)
     assert token_text(True) == token_text(None) == "" and token_text(1) == "1"
+
+
+def test_retriggers_are_counted_by_label_and_numbered_by_creation() -> None:
+    chance = random.Random(3)
+    for size in (0, 1, 2, 40, 300):
+        made = [None, *(datetime(2026, 11, day, tzinfo=UTC) for day in range(1, 20))]
+        cells = {
+            "task_id": chance.sample([task_id(number) for number in range(1000)], size),
+            "label": [chance.choice([None, "a", "b", "c", f"alone {number}"]) for number in range(size)],
+            "created": [chance.choice(made) for _ in range(size)],
+        }
+        frame = pl.concat([TASKS.empty(), pl.DataFrame(cells, schema_overrides=TASKS.polars())], how="diagonal")
+        counted = count_retriggers(frame).rows_by_key("task_id", named=True, unique=True)
+        for label in set(cells["label"]) - {None}:
+            rows = [row for row in frame.iter_rows(named=True) if row["label"] == label]
+            rows.sort(key=lambda row: (row["created"] is not None, row["created"], row["task_id"]))
+            for number, row in enumerate(rows, 1):
+                found = counted[row["task_id"]]
+                assert (found["copy"], found["copies"]) == (number, len(rows))
+        alone = [row for row in counted.values() if row["label"] is None]
+        assert all((row["copy"], row["copies"]) == (1, 1) for row in alone)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import time
 from pathlib import Path
 
 import httpx
@@ -15,7 +18,18 @@ from backends.http.errors import AccessDeniedError, HttpError, NotFoundError
 from backends.http.response import ResponseSource
 from backends.taskcluster.locators import Task, TaskArtifacts, TaskGroup
 from backends.taskcluster.tasks import GroupTaskList
-from tests.taskcluster.fake_queue import GROUP, ROOT, FakeQueue, entry, listed, open_list, reply, shown, task_id
+from tests.taskcluster.fake_queue import (
+    GROUP,
+    ROOT,
+    FakeQueue,
+    entry,
+    listed,
+    not_found,
+    open_list,
+    reply,
+    shown,
+    task_id,
+)
 
 PAST = "2026-01-01T00:00:00.000Z"
 FUTURE = "2999-01-01T00:00:00.000Z"
@@ -58,6 +72,59 @@ def test_a_token_that_comes_again_ends_the_listing_and_is_told(queue: FakeQueue,
     queue.down = True
     with pytest.raises(HttpError):  # half a listing is not kept as the group's last known one
         listed(tasks_of(queue.http(tmp_path)))
+
+
+def test_the_page_that_a_body_only_seems_to_name_is_dropped_for_the_one_that_it_names(queue: FakeQueue) -> None:
+    pages = {
+        "": b'{"tasks": [%s], "continuationToken": "1", "x": {"continuationToken": "2"}}',
+        "1": b'{"tasks": [%s], "x": {"continuationToken": "2"}}',
+        "2": b'{"tasks": [%s]}',
+    }
+
+    def page(request: httpx.Request) -> httpx.Response:
+        token = request.url.params.get("continuationToken", "")
+        return httpx.Response(200, content=pages[token] % json.dumps(entry(int(token or 0))).encode())
+
+    queue.answers[f"/api/queue/v1/task-group/{GROUP}/list"] = page
+    assert shown(listed(tasks_of(queue.http()))).keys() == {task_id(0), task_id(1)}
+
+
+def test_pages_before_one_that_fails_are_shown(queue: FakeQueue) -> None:
+    queue.group([[entry(1)], [entry(2)], []])
+    good = queue.answers[f"/api/queue/v1/task-group/{GROUP}/list"]
+
+    def page(request: httpx.Request) -> httpx.Response:
+        return not_found() if request.url.params.get("continuationToken") == "2" else good(request)
+
+    queue.answers[f"/api/queue/v1/task-group/{GROUP}/list"] = page
+    pages = tasks_of(queue.http()).pages(CancelToken())
+    assert [next(pages).frame["task_id"].to_list() for _ in range(2)] == [[task_id(1)], [task_id(2)]]
+    with pytest.raises(NotFoundError):
+        next(pages)
+
+
+def test_never_more_than_one_page_is_fetched_ahead(queue: FakeQueue) -> None:
+    queue.group([[entry(number)] for number in range(5)])
+    pages = tasks_of(queue.http()).pages(CancelToken())
+    for shown_pages in range(1, 4):
+        next(pages)
+        time.sleep(0.05)
+        assert len(queue.asked) <= shown_pages + 1
+
+
+def test_a_page_too_large_is_asked_for_in_parts(queue: FakeQueue) -> None:
+    large = entry(1, payload={"x": " " * (9 << 20)})
+
+    def page(request: httpx.Request) -> httpx.Response:
+        start, limit = int(request.url.params.get("continuationToken", "0")), int(request.url.params["limit"])
+        token = {"continuationToken": str(start + 50)} if limit == 50 and start < 50 else {}
+        body = {"tasks": [large if limit == 1000 else entry(start)], **token}
+        packed = gzip.compress(json.dumps(body).encode(), 1 if limit == 50 else 9)
+        return httpx.Response(200, content=packed, headers={"content-encoding": "gzip"})
+
+    queue.answers[f"/api/queue/v1/task-group/{GROUP}/list"] = page
+    assert shown(listed(tasks_of(queue.http()))).keys() == {task_id(0), task_id(50)}
+    assert ["limit=1000" in one for one in queue.asked] == [True, False, False]
 
 
 def test_a_server_that_sends_empty_pages_for_ever_is_left(queue: FakeQueue) -> None:

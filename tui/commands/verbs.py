@@ -8,6 +8,7 @@ connection options; `download` takes any locator of the system. Nothing here imp
 from __future__ import annotations
 
 import dataclasses
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,10 @@ BUILT_IN = {
 }
 
 
+# Objects between two garbage collections instead of 700: imports and rows make many, and hardly any is garbage.
+_GARBAGE = 100_000  # more than a command has when its list begins to arrive
+
+
 class SystemGroup(click.Group):
     """The verbs of one system: hand-written ones, those derived from its locators, `list` and `download`."""
 
@@ -40,6 +45,10 @@ class SystemGroup(click.Group):
         self.derived = {cls.verb.name: cls for cls in system.locator_classes if cls.verb is not None}
         written: click.Group | None = load(BUILT_IN[system.name]) if system.name in BUILT_IN else None
         self.written: dict[str, click.Command] = dict(written.commands) if written is not None else {}
+
+    def invoke(self, ctx: click.Context) -> Any:
+        gc.set_threshold(_GARBAGE)
+        return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         general = ["list", "download"] if self.system.locator_classes else []
