@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
+from msgspec.structs import replace
 
 from backends.cancel import CancelToken
 from backends.errors import AppError
@@ -164,7 +165,7 @@ class FailureReasons(BuildView):
         is_vague = row.reason is None or _GENERIC.fullmatch(row.reason) is not None
         if row.state in FAILED and is_vague and row.folder:
             with self._gap(row, ""):
-                row.reason = self._reason_in_files(row, cancel) or row.reason
+                row = replace(row, reason=self._reason_in_files(row, cancel) or row.reason)
         return row
 
     def _reason_in_files(self, row: BuildRow, cancel: CancelToken) -> str | None:
