@@ -212,12 +212,12 @@ def test_the_command_prints_what_two_requests_tell_and_more_where_more_is_named(
     read, result = asked_by(bucket, ciexplore, "--columns", "build,author,state", "--format", "json")
     assert read == ["finished.json", "prowjob.json", "started.json"]
     assert [(row["author"], row["state"]) for row in result.json] == [("me", "success")]
-    read, result = asked_by(bucket, ciexplore, "--filter", "entries:6", "--format", "json")
+    read, result = asked_by(bucket, ciexplore, "--filter", "entries=6", "--columns", "entries", "--format", "json")
     assert read == ends and [row["entries"] for row in result.json] == [6]
     read, result = asked_by(bucket, ciexplore, "--filter", "state:success", "--format", "json")
     assert read == ends and list(result.json[0]) == list(QUICK_COLUMNS)
     read, result = asked_by(bucket, ciexplore, "--filter", "o/r#7", "--columns", "build")
-    assert read == ["finished.json", "prowjob.json", "started.json"] and len(result.rows) == 1
+    assert read == ["finished.json", "prowjob.json", "started.json"] and len(result.rows) == 1  # a word may be anywhere
     assert asked_by(bucket, ciexplore, "--columns", "build,job")[0] == []
 
 

@@ -393,9 +393,9 @@ def _find_log(run: ProwRun, container: str | None, step: str | None) -> LogAddre
     listing, frame = run.choose_builds(found, count=10)
     needed = ("state", "finished", "names")
     rows = (listing.complete_row(row, needed, run.cancel) for row in frame.iter_rows(named=True))
-    found_row = first = next(rows)
+    row = newest = next(rows)
     if len(frame) != 1:
-        row = next((row for row in chain([first], rows) if list_logs(row["names"])), first)
+        row = next((row for row in chain([newest], rows) if list_logs(row["names"])), newest)
         say(f"note: of {len(frame):,} builds the newest with a log is {row['build']}")
     names = list_logs(row["names"])
     if container:
