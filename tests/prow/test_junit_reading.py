@@ -244,7 +244,7 @@ def test_it_does_not_matter_in_what_pieces_a_file_comes(content: bytes, sizes: l
 
 
 VALUES = st.lists(
-    st.sampled_from(["a", "b c", "&lt;", "&amp;", "&#34;", "&#10;", "[31m", "[0m", "é", "'", ">", " ", "\u009b", "#x1B["]),
+    st.sampled_from(["a", "b c", "&lt;", "&#34;", "&#10;", "[31m", "[0m", "é", "'", ">", " ", "\u009b", "#x1B["]),
     max_size=3,
 ).map("".join)  # fmt: skip
 ATTRIBUTES = st.sampled_from(
