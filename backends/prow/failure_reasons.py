@@ -28,6 +28,7 @@ from backends.prow.build_reader import (
     BuildPlace,
     BuildRow,
     Json,
+    Part,
     list_logs,
     mapping,
     parse_object,
@@ -161,8 +162,12 @@ class FailureReasons(BuildView):
         return ErrorHandler(record)
 
     def _read(self, place: BuildPlace, cancel: CancelToken) -> BuildRow:
-        row = self.reader.read_row(place, cancel)
+        row = self.reader.read_row(place, cancel, Part.ENDS)
+        if row.state in FAILED and not row.parts & Part.JOB:
+            row = self.reader.read_row(place, cancel, Part.JOB)
         is_vague = row.reason is None or _GENERIC.fullmatch(row.reason) is not None
+        if row.state in FAILED and is_vague and not row.parts & Part.FOLDER:
+            row = self.reader.read_row(place, cancel)
         if row.state in FAILED and is_vague and row.folder:
             with self._gap(row, ""):
                 row = replace(row, reason=self._reason_in_files(row, cancel) or row.reason)
