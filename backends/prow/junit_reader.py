@@ -38,6 +38,7 @@ _USUAL_TIMES = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,20})?(?:\n[0-9]{1,15}(?:\.[0
 _TEXTS = ("failure", "error", "skipped", "system-out", "system-err")
 # Failed runs before the one that counts, inside the same case (Surefire's rerunFailingTestsCount, Gradle, nextest).
 _EARLIER = ("flakyFailure", "flakyError", "rerunFailure", "rerunError")
+_PRINTED = frozenset({"system-out", "system-err"})
 _KINDS = frozenset({"testcase", "testsuite", "testsuites", *_TEXTS, *_EARLIER})
 _MAX_KINDS = 1000  # names of elements whose kinds are held
 
@@ -482,7 +483,8 @@ class _Handler:
 
     def _close(self) -> None:
         if self._case is not None:
-            self._tell(self._case, len(self._names))
+            if self._case.reruns or not self._case.marks <= _PRINTED:  # what a bare pass printed is not told
+                self._tell(self._case, len(self._names))
             self._case = None
         self._suites.append(self._suite)
         self._classnames.append(self._classname)

@@ -1,10 +1,11 @@
 """`XmlCleaner` turns bytes that claim to be XML into text that a strict parser takes.
 
 It is decoded, and rid of what would stop the parser. Declarations, comments and document types go (so nothing can
-declare an entity), CDATA becomes text, characters that XML 1.0 forbids, references to them and unknown entities become
-U+FFFD, a lone `&` or `<` is escaped. An escape character becomes U+241B, for `strip_escapes` to take it out with the
-rest of its sequence. It works on pieces of any size; line numbers stay those of the file. What needs no cleaning, which
-is most, is only looked through for signs that something does.
+declare an entity), CDATA becomes text (or stays where it follows a tag and no test case is in it), characters that XML
+1.0 forbids, references to them and unknown entities become U+FFFD, a lone `&` or `<` is escaped. An escape character
+becomes U+241B, for `strip_escapes` to take it out with the rest of its sequence. It works on pieces of any size; line
+numbers stay those of the file. What needs no cleaning, which is most, is only looked through for signs that something
+does.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ _MAYBE_REFERENCE = re.compile(r"&[#\w.-]{0,41}", re.ASCII)
 _MAYBE_MARKUP = re.compile(r"<(?:!(?:-|\[[CDAT]{0,5})?)?")
 _DOCTYPE_END = re.compile(r"\]\s*>")
 _DECLARED = re.compile(rb"""<\?xml[^>]{0,100}encoding\s*=\s*["']([A-Za-z0-9._-]{1,20})["']""")
+_CDATA = "<![CDATA["
+# What is certainly the whole of a tag, so that content follows: there the parser takes CDATA as it is.
+_TAG = re.compile(r'<[A-Za-z_][A-Za-z0-9_.-]*(?: +[A-Za-z_][A-Za-z0-9_.-]*="[^"<]*")*>')
 _PREDEFINED = frozenset({"amp", "lt", "gt", "quot", "apos"})
 # Only those that hold ASCII as it is, since the declaration itself was read as ASCII; Python has stranger codecs.
 _ENCODINGS = re.compile(
@@ -69,6 +73,7 @@ class XmlCleaner:
         self._raw = self._before = b""
         self._held = ""
         self._mode = "text"
+        self._is_raw = False  # a CDATA section that is given as it is
         # Where the next special things of the text in hand are; None: not looked for yet, False: nowhere.
         self._markup: re.Match[str] | Literal[False] | None = None
         self._entity: re.Match[str] | Literal[False] | None = None
@@ -144,7 +149,8 @@ class XmlCleaner:
         if match[0] == "<":
             return here + 1, before + "&lt;"
         self._mode = match[0]
-        return match.end(), before
+        self._is_raw = match[0] == _CDATA and _TAG.fullmatch(before, max(before.rfind("<"), 0)) is not None
+        return match.end(), before + _CDATA if self._is_raw else before
 
     def _next_special(self, text: str, at: int) -> re.Match[str] | None:
         """Each of the two patterns is searched again only behind where it was found; False: it is nowhere."""
@@ -184,8 +190,19 @@ class XmlCleaner:
             end = after = len(text) if final else at if is_held else max(at, len(text) - 8)
         else:
             closing, self._mode = self._mode, "text"
-            return after, _section_text(text[at:end], closing)
-        return after, _section_text(text[at:end], self._mode)
+            return after, self._section(text[at:end], closing, is_last=True)
+        part = text[at:end]
+        if final and self._is_raw:
+            part = part.removesuffix("\r")  # as the parser waits for what follows one
+        return after, self._section(part, self._mode, is_last=final)
+
+    def _section(self, text: str, mode: str, *, is_last: bool) -> str:
+        if not self._is_raw:
+            return _section_text(text, mode)
+        if "<testcase" in text:
+            self._is_raw = False
+            return "]]>" + _section_text(text, mode)
+        return f"{text}]]>" if is_last else text
 
 
 def holds_escapes(text: str) -> bool:
@@ -218,7 +235,7 @@ def _end(text: str, at: int, mode: str) -> tuple[int, int]:
 
 
 def _section_text(text: str, mode: str) -> str:
-    if mode == "<![CDATA[":
+    if mode == _CDATA:
         return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "\n" * text.count("\n")
 
