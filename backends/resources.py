@@ -176,6 +176,9 @@ class Resource(ABC):
 
     Subclasses set `schema`, `noun` ("task", "tasks") and `default_sort` (column, descending) if the order of arrival
     is not the one to show.
+
+    A list whose rows cost requests of their own sets `quick_columns`, the cheap ones. Who needs no more than some
+    columns of every row sets `asked` before `pages`; rows on the screen (`prefer`) get all of their cells nevertheless.
     """
 
     schema: ClassVar[Schema]
@@ -185,6 +188,8 @@ class Resource(ABC):
     chart: ClassVar[Chart | None] = None
     poll_seconds: ClassVar[float] = 0  # how often `updates` is asked while the list is looked at; 0: never
     resting_seconds: float = 0  # how often instead, while nothing goes on that the last answer knew of
+    quick_columns: ClassVar[tuple[str, ...]] = ()
+    asked: frozenset[str] | None = None  # None: all columns
     first_log: LogAddress | None = None  # to be read as soon as the list is shown: the locator meant it
     first_filter: str = ""  # the filter that the locator meant, until the user writes another
     first_key: str = ""  # the row that the locator meant: the cursor begins there
@@ -206,6 +211,13 @@ class Resource(ABC):
 
         Called from the interface's thread while `pages` runs in another; it must not wait.
         """
+
+    def complete(self, keys: Sequence[str], cancel: CancelToken) -> Iterator[Page]:
+        """After `pages`: the rows that lack cells, those of `keys` (on the screen) all, others those that are `asked`.
+
+        In a worker thread. What cannot be had stands in a row or a note.
+        """
+        return iter(())
 
     def updates(self, frame: pl.DataFrame, cancel: CancelToken) -> Page | None:
         """What has changed since `frame` (all rows that are shown): a page of the changed rows, empty if none have.

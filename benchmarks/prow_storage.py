@@ -71,7 +71,12 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, late
 
 async def send_log(writer: asyncio.StreamWriter, path: str) -> None:
     if not path.endswith("build-log.txt"):
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        build, name = path.rpartition("/o/")[2].split("/")[-2:]
+        began = ((int(build) >> 22) + EPOCH_MS) // 1000 if build.isdigit() else 0
+        ended = {"timestamp": began + 600, "passed": True, "result": "SUCCESS"}
+        body = json.dumps({"timestamp": began} if name == "started.json" else ended).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        await writer.drain()
         return
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % LOG_BYTES)
     for _ in range(256):

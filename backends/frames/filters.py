@@ -24,7 +24,7 @@ from operator import and_
 
 import polars as pl
 
-from backends.frames.filter_ast import HAYSTACK, SEPARATOR, Term, Word
+from backends.frames.filter_ast import HAYSTACK, SEPARATOR, Match, Term, Word
 from backends.frames.filter_parser import Reader
 from backends.frames.schema import Schema
 
@@ -50,6 +50,12 @@ class Filter:
     @property
     def is_empty(self) -> bool:
         return not self.terms
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The names of the columns that it looks at."""
+        names = ((term.column.name,) if isinstance(term, Match) else self.searched for term in self.terms)
+        return frozenset(name for some in names for name in some)
 
     def mask(self, frame: pl.DataFrame, haystack: pl.Series | None = None) -> pl.Series:
         """Boolean, without nulls, as long as `frame`. `search_text` is `filters.haystack` of the same frame."""

@@ -56,11 +56,12 @@ _MAX_TRIES = 5  # builds that are read for when they began, where the first ones
 
 @dataclass(frozen=True)
 class BuildBatch:
-    """Builds as they became known, the newest first."""
+    """Builds as they became known, the newest first. `replace`: these alone, whatever came before."""
 
     places: list[BuildPlace]
     freshness: Freshness
     note: str = ""
+    replace: bool = False
 
 
 class BuildListing:
@@ -72,10 +73,13 @@ class BuildListing:
         self.count = min(count or MAX_BUILDS, MAX_BUILDS)
         self.since_ms = since_ms
         self._all = not count or count > MAX_BUILDS
+        self._links: dict[str, str] = {}  # what links say, of builds whose links were listed with it
         self._cache_key = f"prow-ids-v2|{bucket.cache_prefix}|{bucket.bucket}|{folder}"
 
-    def batches(self, cancel: CancelToken) -> Iterator[BuildBatch]:
+    def batches(self, cancel: CancelToken, *, in_order: bool = True) -> Iterator[BuildBatch]:
         """The newest first, no more than `count`. (Of all builds of a pull request, each job's newest first.)
+
+        Without `in_order`, all builds come as each page of the listing does: the newest counter may be on any of them.
 
         Raises `HttpError`s; where the server cannot be reached, gives the last known list, marked as stale.
         """
@@ -84,7 +88,7 @@ class BuildListing:
             return
         listed: list[str] = []
         try:
-            for batch in self._list_windows(cancel):
+            for batch in self._list_windows(cancel, in_order or not self._all or self.since_ms is not None):
                 listed += [place.build for place in batch.places]
                 yield batch
         except HttpError as error:
@@ -95,8 +99,8 @@ class BuildListing:
             return
         self._store(listed)
 
-    def _list_windows(self, cancel: CancelToken) -> Iterator[BuildBatch]:
-        """Windows of snowflakes from now on backwards, each completely listed before it is given.
+    def _list_windows(self, cancel: CancelToken, in_order: bool) -> Iterator[BuildBatch]:
+        """Windows of snowflakes from now on backwards, each completely listed before it is given `in_order`.
 
         Shorter ids (counters) are in every window, wherever their first digits put them, and all of them are older
         than any snowflake: they come last, when all are known.
@@ -104,39 +108,58 @@ class BuildListing:
         seen: set[str] = set()
         shorter: set[str] = set()
         older: set[str] = set()
-        left, low, freshness = self.count, "", Freshness()
+        early: set[str] = set()  # given before their window was listed
+        newest: list[str] = []
+        low, freshness, is_full = "", Freshness(), False
+
+        def give(builds: list[str], note: str) -> BuildBatch:
+            is_cut = len(newest) + len(builds) > self.count
+            builds = builds[: self.count - len(newest)]
+            newest.extend(builds)
+            unseen = [build for build in builds if build not in early]
+            return BuildBatch(self._places(unseen), freshness, note or self._cut_note(is_cut))
+
         lists_ranges = self.bucket.blobs.lists_ranges(self.bucket.bucket)
         for low, high in id_windows(self.since_ms):
             only_counters = bool(shorter) and len(shorter) == len(seen)
             if not lists_ranges or (only_counters and self.since_ms is None):
                 low = ""
-            ids, freshness, note = self._list_ids(low, high, cancel)
+            ids, note = set[str](), ""
+            for found, freshness, page_note in self._list_ids(low, high, cancel):
+                fresh = found - seen - ids
+                if not in_order and len(early) + len(fresh) <= MAX_BUILDS:
+                    early |= fresh
+                    yield BuildBatch(self._places(newest_first(fresh)), freshness)
+                ids, note = ids | found, note or page_note
             older = {build for build in ids if self._is_before_since(build)}
             fresh = ids - seen - older
             seen |= fresh
             shorter |= {build for build in fresh if not is_long(build)}
-            newest = newest_first(build for build in fresh if is_long(build))
-            yield BuildBatch(self._places(newest[:left]), freshness, note or self._cut_note(len(newest) > left))
-            left -= len(newest)
-            if left <= 0 or any(build < low for build in ids):  # less than asked for: the server knows no ranges
+            yield give(newest_first(build for build in fresh if is_long(build)), note)
+            is_full = len(newest) >= self.count
+            if is_full or any(build < low for build in ids):  # less than asked for: the server knows no ranges
                 low = ""
-            if left <= 0 or not low:
+            if not low:
                 break
-        if left > 0 and self.since_ms is not None:
+        if not is_full and self.since_ms is not None:
             shorter = set() if older else self._counters_since(shorter, low, cancel)
-        if left > 0 and shorter:
-            newest = newest_first(shorter)
-            yield BuildBatch(self._places(newest[:left]), freshness, self._cut_note(len(newest) > left))
+        if not is_full and shorter:
+            yield give(newest_first(shorter), "")
+        if not early.issubset(newest):
+            yield BuildBatch(self._places(newest), freshness, self._cut_note(is_cut=True), replace=True)
 
     def _cut_note(self, is_cut: bool) -> str:
         return f"Only {MAX_BUILDS:,} builds are listed; the others are older." if is_cut and self._all else ""
 
-    def _list_ids(self, low: str, high: str, cancel: CancelToken) -> tuple[set[str], Freshness, str]:
-        """All ids of a window."""
+    def _list_ids(self, low: str, high: str, cancel: CancelToken) -> Iterator[tuple[set[str], Freshness, str]]:
+        """The ids of a window, page by page, with the worst freshness so far and the page's note."""
         start, end = (self.folder + bound if bound else "" for bound in (low, high))
+        freshness = None
         # Each window's URL has the time in it and is never requested again: nothing to cache.
-        page = self.bucket.list_all(self.folder, cancel, start=start, end=end, max_age=-1, max_pages=_MAX_PAGES)
-        return set(self._ids_in(page)), page.freshness, page.note
+        options = {"start": start, "end": end, "max_age": -1, "max_pages": _MAX_PAGES}
+        for page in self.bucket.list_pages(self.folder, cancel, **options):
+            freshness = page.freshness if freshness is None else freshness.worse(page.freshness)
+            yield set(self._ids_in(page)), freshness, page.note
 
     def _counters_since(self, shorter: set[str], low: str, cancel: CancelToken) -> set[str]:
         """The counters that began since `since_ms`. They have no date, and they were given one after the other: the
@@ -145,7 +168,7 @@ class BuildListing:
         `low`: what has been listed ends there. A snowflake below it is older than asked for, and so are all counters.
         """
         assert self.since_ms is not None
-        ids, _, _ = self._list_ids("", low, cancel) if low else (set[str](), None, "")
+        ids = set[str]().union(*(found for found, _, _ in self._list_ids("", low, cancel))) if low else set[str]()
         if any(created_ms(build) is not None for build in ids):
             return set()
         shorter |= {build for build in ids if not is_long(build)}
@@ -173,8 +196,10 @@ class BuildListing:
 
     def _ids_in(self, page: BlobPage) -> list[str]:
         if route(self.folder).place is Place.LINKS:
-            files = [info.name for info in page.files if info.name.endswith(".txt")]
-            names = [name.removeprefix(self.folder).removesuffix(".txt") for name in files]
+            links = {info.name: info.link for info in page.files if info.name.endswith(".txt")}
+            texts = {name.removeprefix(self.folder).removesuffix(".txt"): text for name, text in links.items()}
+            self._links |= texts
+            names = list(texts)
         else:
             names = [name.removeprefix(self.folder).rstrip("/") for name in page.folders]
         return [name for name in names if is_build(name)]
@@ -184,7 +209,7 @@ class BuildListing:
         return created is not None and self.since_ms is not None and created < self.since_ms
 
     def _places(self, builds: list[str]) -> list[BuildPlace]:
-        return [place_of(self.folder, build) for build in builds]
+        return [place_of(self.folder, build, self._links.get(build, "")) for build in builds]
 
     def _list_pull(self, cancel: CancelToken) -> Iterator[BuildBatch]:
         """The jobs of a pull request are few, and so are the builds of each."""
@@ -211,7 +236,7 @@ class BuildListing:
             return [place for place in all_places if not than or sort_key(place.build) > sort_key(than)]
         # Greater numbers than a counter's can be anywhere among the names: all are listed.
         start = than if than and is_long(than) else ""
-        ids, _, _ = self._list_ids(start, "", cancel)
+        ids = set[str]().union(*(found for found, _, _ in self._list_ids(start, "", cancel)))
         newest = newest_first(build for build in ids if not than or sort_key(build) > sort_key(than))
         return self._places([build for build in newest if not self._is_before_since(build)][:MAX_BUILDS])
 
@@ -367,7 +392,7 @@ class ErrorHandler:
 
 def unread_note(rows: list[BuildRow]) -> str:
     """A sentence about the builds that could not be read, "" if all could. Raises an `AppError` if none could."""
-    failed = sorted((row for row in rows if row.state is None), key=lambda row: str(row.order), reverse=True)
+    failed = sorted((row for row in rows if row.is_unread), key=lambda row: str(row.order), reverse=True)
     if not failed:
         return ""
     reason = str(failed[0].note or "").removeprefix(UNREAD)

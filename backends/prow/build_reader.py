@@ -14,8 +14,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from enum import IntFlag
 from typing import Any
 
 import msgspec
@@ -23,7 +25,7 @@ import polars as pl
 
 from backends.cancel import CancelToken
 from backends.frames.schema import Column, Kind, Schema
-from backends.http.errors import HttpError, NotFoundError, sanitize
+from backends.http.errors import AccessDeniedError, HttpError, NotFoundError, OfflineError, sanitize
 from backends.prow.bucket import BucketReader
 from backends.prow.locators import Place, route
 from backends.prow.store import BlobInfo, BlobPage, epoch_ms
@@ -180,37 +182,57 @@ def _final_state(finished: Json, job_state: str) -> str:
 BUILD_LOG = "build-log.txt"
 SEPARATOR = "\n"  # between the names in `names`: the one sign that no file of a build has
 UNREAD = "cannot be read: "  # begins the note of a build whose files could not be read
+NOT_STORED = "not in the store, and offline"  # the note of one that was not looked at before
+
+
+class Part(IntFlag):
+    """What of a build is read: started.json and finished.json (two requests), prowjob.json, the list of its folder."""
+
+    NONE = 0
+    ENDS = 1
+    JOB = 2
+    FOLDER = 4
+    ALL = 7
 
 
 class BuildRow(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """A row of `BUILDS`, as it is also cached; None where unknown. Times in epoch ms, durations in seconds.
 
-    `names`: what the build's folder lists, with SEPARATOR between the names.
+    `names`: what the build's folder lists, with SEPARATOR between the names. `parts`: what was read for it (`Part`).
+    `told_pull`, `told_commit`: what started.json and finished.json say where prowjob.json says nothing.
     """
 
     key: str
-    state: str | None
     build: str
-    started: int | None
-    duration: float | None
-    pull: str | None
-    author: str | None
-    reason: str | None
-    commit: str | None
-    log_size: int | None
-    entries: int | None
-    cluster: str | None
-    base: str | None
-    job: str | None
-    finished: int | None
-    type: str | None
-    title: str | None
-    node: str | None
-    note: str | None
-    names: str | None
-    log_compressed: str | None
-    folder: str | None
-    order: str | None
+    state: str | None = None
+    started: int | None = None
+    duration: float | None = None
+    pull: str | None = None
+    author: str | None = None
+    reason: str | None = None
+    commit: str | None = None
+    log_size: int | None = None
+    entries: int | None = None
+    cluster: str | None = None
+    base: str | None = None
+    job: str | None = None
+    finished: int | None = None
+    type: str | None = None
+    title: str | None = None
+    node: str | None = None
+    note: str | None = None
+    names: str | None = None
+    log_compressed: str | None = None
+    folder: str | None = None
+    order: str | None = None
+    parts: int = 0
+    told_pull: str | None = None
+    told_commit: str | None = None
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether something of it could not be read, which its note tells."""
+        return self.note is not None and (self.note == NOT_STORED or self.note.startswith(UNREAD))
 
 
 _MS = pl.Int64()
@@ -245,6 +267,21 @@ BUILDS = Schema(
     key="key",
     key_get="key",
 )  # fmt: skip
+_NEEDS = {
+    Part.ENDS: ("state", "started", "duration", "finished", "node", "note"),
+    Part.JOB: ("pull", "author", "reason", "commit", "cluster", "base", "type", "title"),
+    Part.FOLDER: ("log_size", "entries", "names", "log_compressed"),
+}
+# The columns that cost no more than two requests a build.
+QUICK_COLUMNS = tuple(name for name in BUILDS.names if name not in (*_NEEDS[Part.JOB], *_NEEDS[Part.FOLDER]))
+
+
+def parts_of(columns: Collection[str]) -> Part:
+    """What has to be read for these columns of `BUILDS`."""
+    found = Part.NONE
+    for part, names in _NEEDS.items():
+        found |= part if any(name in columns for name in names) else Part.NONE
+    return found
 
 
 @dataclass(frozen=True)
@@ -262,21 +299,32 @@ class BrokenLinkError(NotFoundError):
     """A link that leads nowhere."""
 
 
-def place_of(folder: str, build: str) -> BuildPlace:
-    """A build of a job by the job's folder; those under pr-logs/directory/ are links."""
+def place_of(folder: str, build: str, link: str = "") -> BuildPlace:
+    """A build of a job by the job's folder; those under pr-logs/directory/ are links.
+
+    `link`: what the build's link says, if that is known; what is no link counts as unknown.
+    """
     path = route(folder)
     job = path.job or folder.rstrip("/").rpartition("/")[2]
     if path.place is Place.LINKS:
-        return BuildPlace(f"{job}/{build}", job, build, link=f"{folder}{build}.txt")
+        return BuildPlace(f"{job}/{build}", job, build, parse_link(link), f"{folder}{build}.txt")
     return BuildPlace(f"{job}/{build}", job, build, f"{folder}{build}/")
+
+
+def parse_link(text: str) -> str:
+    """The folder that a link's text names, "" if it names none."""
+    scheme, _, rest = text.strip().partition("://")
+    path = rest.partition("/")[2].rstrip("/")
+    is_folder = scheme in ("gs", "s3") and path and not any(part in ("", "..") for part in path.split("/"))
+    return f"{path}/" if is_folder else ""
 
 
 def row_from_id(place: BuildPlace, now_ms: float | None = None) -> BuildRow:
     """What the id alone says."""
-    row = BuildRow(place.key, None, place.build, *[None] * (len(BuildRow.__struct_fields__) - 3))
-    row.job, row.folder, row.order = place.job, place.folder or None, sort_key(place.build)
-    row.started = created_ms(place.build, now_ms)
-    return row
+    return BuildRow(
+        place.key, place.build, job=place.job, folder=place.folder or None, order=sort_key(place.build),
+        started=created_ms(place.build, now_ms),
+    )  # fmt: skip
 
 
 def list_logs(names: str | None) -> list[str]:
@@ -302,7 +350,7 @@ def log_flags(state: str | None, ended: datetime | None) -> dict[str, Any]:
 
 # ---- reading -------------------------------------------------------------------------------------------------------
 
-_VERSION = 1  # of the cached rows; raise it when a column or its meaning changes
+_VERSION = 2  # of the cached rows; raise it when a column or its meaning changes
 _SETTLED_MS = 3_600_000  # an aborted build may write finished.json twice within minutes
 _MAX_LINK_BYTES = 4096  # what Deck reads of a link
 _FILES = ("started.json", "finished.json", "prowjob.json")
@@ -315,28 +363,73 @@ def is_settled(ended_ms: float) -> bool:
 
 
 class BuildReader:
-    """Reads builds of one bucket; thread-safe. Rows of ended builds are cached where the bucket has a cache."""
+    """Reads builds of one bucket; thread-safe. Rows of ended builds are held, and cached where the bucket has a
+    cache."""
 
     def __init__(self, bucket: BucketReader) -> None:
         self.bucket = bucket
         self._prefix = f"prow-build-v{_VERSION}|{bucket.blobs.kind}|{bucket.cache_prefix}|{bucket.bucket}|"
+        self._rows: dict[str, BuildRow] = {}  # by key; of ended builds
 
-    def read_row(self, place: BuildPlace, cancel: CancelToken) -> BuildRow:
-        """The complete row. What cannot be read stands in its `note`; only `OperationCancelledError` is raised."""
-        cached = self._cached_row(place)
-        if cached is not None:
-            return cached
-        row = row_from_id(place)
+    def read_row(self, place: BuildPlace, cancel: CancelToken, parts: Part = Part.ALL) -> BuildRow:
+        """The row with what `parts` say of it. What cannot be read stands in its `note`; only `OperationCancelledError`
+        is raised.
+
+        More than `parts` is requested only where that does not tell how the build ended, and nothing that is known.
+        """
+        known = self.known_row(place)
+        if known is not None and known.parts & parts == parts:
+            return known
         try:
-            folder = self.folder_of(place, cancel)
-            page = self.bucket.list_all(folder, cancel, max_pages=_MAX_PAGES)
-            files = {info.name.removeprefix(folder): info for info in page.files}
-            documents = {name: self._read(files[name], cancel) for name in _FILES if name in files}
+            try:
+                return self._read_parts(place, known, parts, cancel)
+            except AccessDeniedError:  # as some storages answer for a file that does not exist: a list tells
+                if parts & Part.FOLDER:
+                    raise
+                return self._read_parts(place, known, parts | Part.FOLDER, cancel)
+        except OfflineError:
+            note = NOT_STORED
         except HttpError as error:
-            row.note = f"{UNREAD}{error.sentence}"
-            return row
-        _fill(row, folder, page, files, documents)
-        self._store_row(place, row, files.get("finished.json"))
+            note = f"{UNREAD}{error.sentence}"
+        row = row_from_id(place)
+        row.note = note
+        return row
+
+    def _read_parts(self, place: BuildPlace, known: BuildRow | None, parts: Part, cancel: CancelToken) -> BuildRow:
+        folder = self.folder_of(place, cancel)
+        row = row_from_id(place) if known is None else msgspec.structs.replace(known)
+        row.folder = folder
+        missing = parts & ~Part(row.parts)
+        page = self.bucket.list_all(folder, cancel, max_pages=_MAX_PAGES) if missing & Part.FOLDER else None
+        files = None if page is None else {info.name.removeprefix(folder): info for info in page.files}
+        documents: dict[str, Json] = {}
+
+        def read(*names: str) -> None:
+            for name in names:
+                with suppress(NotFoundError):
+                    if files is None:
+                        documents[name] = parse_object(self.bucket.read(folder + name, cancel))
+                    elif name in files:
+                        documents[name] = self._read(files[name], cancel)
+
+        reads_ends = not row.parts & Part.ENDS
+        if reads_ends:
+            read("finished.json", "started.json")
+            if not _tells_end(documents):
+                missing |= Part.JOB
+        if missing & Part.JOB:
+            read("prowjob.json")
+        if page is not None:
+            assert files is not None
+            _fill_folder(row, folder, page, files)
+        if reads_ends:
+            _fill_ends(row, documents, row.names.split(SEPARATOR) if row.names else list(documents))
+            if row.state == UNKNOWN and page is None:  # its names are the last that may tell
+                return self._read_parts(place, None, Part.ALL, cancel)
+        if missing & Part.JOB:
+            _fill_job(row, documents.get("prowjob.json", {}))
+        row.parts |= missing | Part.ENDS
+        self._store_row(place, row, files.get("finished.json") if files is not None else None)
         return row
 
     def may_change(self, place: BuildPlace, folder: str, page: BlobPage, cancel: CancelToken) -> bool:
@@ -365,14 +458,12 @@ class BuildReader:
         """The build's folder, from its link file if need be. Raises `HttpError`s."""
         if place.folder or not place.link:
             return place.folder
-        text = self.bucket.read(place.link, cancel, _MAX_LINK_BYTES).decode("utf-8", "replace").strip()
-        scheme, _, rest = text.partition("://")
-        _, _, path = rest.partition("/")
-        if scheme not in ("gs", "s3") or not path or any(part in ("", "..") for part in path.rstrip("/").split("/")):
-            raise BrokenLinkError(
-                f"The link {sanitize(place.link)} says “{sanitize(text, 80)}”, which is not a folder.", status=404
-            )
-        return path.rstrip("/") + "/"
+        text = self.bucket.read(place.link, cancel, _MAX_LINK_BYTES).decode("utf-8", "replace")
+        folder = parse_link(text)
+        if not folder:
+            words = sanitize(text.strip(), 80)
+            raise BrokenLinkError(f"The link {sanitize(place.link)} says “{words}”, which is not a folder.", status=404)
+        return folder
 
     def _read(self, info: BlobInfo, cancel: CancelToken) -> Json:
         try:
@@ -380,9 +471,12 @@ class BuildReader:
         except NotFoundError:  # overwritten since it was listed
             return parse_object(self.bucket.read(info.name, cancel))
 
-    def _cached_row(self, place: BuildPlace) -> BuildRow | None:
+    def known_row(self, place: BuildPlace) -> BuildRow | None:
+        """What was read of a build that has ended, by this reader or an earlier one; None if nothing was."""
+        if place.key in self._rows:
+            return self._rows[place.key]
         cache = self.bucket.cache
-        blob = cache.get(self._prefix + (place.folder or place.link)) if cache is not None else None
+        blob = cache.get(self._cache_key(place)) if cache is not None else None
         if blob is None:
             return None
         try:
@@ -392,41 +486,58 @@ class BuildReader:
         if row.build != place.build:
             return None
         row.key = place.key
-        return row
+        return self._rows.setdefault(place.key, row)
 
     def _store_row(self, place: BuildPlace, row: BuildRow, finished: BlobInfo | None) -> None:
-        settled = finished is not None and finished.updated_ms is not None and is_settled(finished.updated_ms)
-        if self.bucket.cache is not None and settled and row.state in ENDED and row.finished is not None:
-            self.bucket.cache.put(self._prefix + (place.folder or place.link), msgspec.json.encode(row))
+        if row.state not in ENDED or row.finished is None:
+            return
+        self._rows[place.key] = row
+        # Without the folder's list, the time that the file itself tells has to do.
+        updated = row.finished if finished is None or finished.updated_ms is None else finished.updated_ms
+        if self.bucket.cache is not None and is_settled(updated):
+            self.bucket.cache.put(self._cache_key(place), msgspec.json.encode(row))
+
+    def _cache_key(self, place: BuildPlace) -> str:
+        return self._prefix + (place.link or place.folder)
 
 
-def _fill(row: BuildRow, folder: str, page: BlobPage, files: dict[str, BlobInfo], documents: dict[str, Json]) -> None:
+def _tells_end(documents: Mapping[str, Json]) -> bool:
+    """Whether started.json and finished.json tell when a build ran and how it ended, whatever prowjob.json says."""
+    started, finished = (documents.get(name, {}) for name in ("started.json", "finished.json"))
+    are_timed = all(seconds_ms(document.get("timestamp")) is not None for document in (started, finished))
+    return are_timed and _final_state(finished, "error") == _final_state(finished, "aborted")
+
+
+def _fill_folder(row: BuildRow, folder: str, page: BlobPage, files: Mapping[str, BlobInfo]) -> None:
+    names = sorted([*files, *(name.removeprefix(folder) for name in page.folders)])
+    log = files.get(BUILD_LOG)
+    row.log_size = log.size if log else None
+    row.log_compressed = None if log is None else "yes" if log.is_compressed else "no"
+    row.entries = len(names)
+    row.names = SEPARATOR.join(names)
+
+
+def _fill_ends(row: BuildRow, documents: Mapping[str, Json], names: Collection[str]) -> None:
+    """When it ran and how it ended."""
     started, finished, prowjob = (documents.get(name, {}) for name in _FILES)
     now = time.time() * 1000
-    names = sorted([*files, *(name.removeprefix(folder) for name in page.folders)])
     state, oddity = state_of(started, finished, prowjob, names, now, created_ms(row.build))
     status = mapping(prowjob.get("status"))
     began = seconds_ms(started.get("timestamp")) or epoch_ms(status.get("startTime"))
     ended = seconds_ms(finished.get("timestamp")) or epoch_ms(status.get("completionTime"))
     until = ended if ended is not None else now if state == RUNNING else None
-    log = files.get(BUILD_LOG)
     row.state = state
     row.started = began if began is not None else row.started
     row.duration = (until - began) / 1000 if until is not None and began is not None and until >= began else None
     row.finished = ended
-    row.log_size = log.size if log else None
-    row.log_compressed = None if log is None else "yes" if log.is_compressed else "no"
-    row.entries = len(names)
-    row.names = SEPARATOR.join(names)
-    row.folder = folder
     row.node = _one_line(started.get("node"))
     row.note = oddity or None
-    _fill_job(row, started, finished, prowjob)
-    row.reason = oddity if state == INCOMPLETE else _one_line(status.get("description")) if state != "success" else None
+    row.told_pull = _bootstrap_pull(started) or None
+    row.told_commit = _one_line(finished.get("revision")) or _one_line(started.get("repo-commit"))
 
 
-def _fill_job(row: BuildRow, started: Json, finished: Json, prowjob: Json) -> None:
-    """What was tested, for whom and where."""
+def _fill_job(row: BuildRow, prowjob: Json) -> None:
+    """What was tested, for whom and where, and why it failed."""
     spec = mapping(prowjob.get("spec"))
     extra = spec.get("extra_refs")
     refs = mapping(spec.get("refs")) or mapping(extra[0] if isinstance(extra, list) and extra else None)
@@ -434,14 +545,16 @@ def _fill_job(row: BuildRow, started: Json, finished: Json, prowjob: Json) -> No
     pulls = [mapping(pull) for pull in pulls] if isinstance(pulls, list) else []
     repo = "/".join(part for part in (_one_line(refs.get("org")), _one_line(refs.get("repo"))) if part)
     numbers = [str(pull["number"]) for pull in pulls if isinstance(pull.get("number"), int)]
-    commit = next((_one_line(pull.get("sha")) for pull in pulls), None) or _one_line(finished.get("revision"))
-    row.pull = (f"{repo}#{','.join(numbers)}" if numbers else _bootstrap_pull(started)) or None
+    row.pull = f"{repo}#{','.join(numbers)}" if numbers else row.told_pull
     row.author = next((_one_line(pull.get("author")) for pull in pulls), None)
     row.title = next((_one_line(pull.get("title")) for pull in pulls), None)
-    row.commit = commit or _one_line(started.get("repo-commit")) or _one_line(refs.get("base_sha"))
+    commit = next((_one_line(pull.get("sha")) for pull in pulls), None)
+    row.commit = commit or row.told_commit or _one_line(refs.get("base_sha"))
     row.base = f"{repo}@{_one_line(refs.get('base_ref')) or ''}" if repo else None
     row.cluster = _one_line(spec.get("cluster"))
     row.type = _one_line(spec.get("type"))
+    description = _one_line(mapping(prowjob.get("status")).get("description"))
+    row.reason = row.note if row.state == INCOMPLETE else description if row.state != "success" else None
 
 
 def _bootstrap_pull(started: Json) -> str:

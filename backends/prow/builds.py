@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import polars as pl
+from msgspec.structs import replace
 
 from backends.archives.locators import GITHUB, SourceRevision
 from backends.cancel import CancelToken
@@ -15,21 +16,25 @@ from backends.listings import Listing
 from backends.pool import PriorityPool
 from backends.prow import locators
 from backends.prow.bucket import BucketReader, live_log
-from backends.prow.build_listing import BuildListing
+from backends.prow.build_listing import BuildBatch, BuildListing
 from backends.prow.build_reader import (
     BUILD_LOG,
     BUILDS,
     ENDED,
     INCOMPLETE,
     LIVE,
+    NOT_STORED,
+    QUICK_COLUMNS,
     SEPARATOR,
     STATES,
     BuildPlace,
     BuildReader,
     BuildRow,
+    Part,
     container_of,
     list_logs,
     log_flags,
+    parts_of,
     place_of,
     row_from_id,
 )
@@ -59,7 +64,8 @@ _VIEWS: tuple[tuple[str, type[ProwView]], ...] = (
 class BuildList(Listing):
     """Columns are those of `build_reader.BUILDS`. `count`, `since_ms`: only the newest builds.
 
-    `complete` False leaves the rows at what ids and names say.
+    `complete` False leaves the rows at what ids and names say; else what is `asked` decides which of a build's files
+    are read (`build_reader.Part`), and a row on the screen gets all of its cells.
     """
 
     schema = BUILDS
@@ -67,6 +73,7 @@ class BuildList(Listing):
     default_sort = ("order", True)
     empty_text = "No builds: the job may never have run, or its builds have been deleted."
     poll_seconds = 60
+    quick_columns = QUICK_COLUMNS
 
     def __init__(
         self,
@@ -85,6 +92,9 @@ class BuildList(Listing):
         self.build_listing = BuildListing(bucket, self.folder, count, since_ms)
         self._complete = complete
         self._pool: PriorityPool[BuildPlace, BuildRow] | None = None
+        self._places: dict[str, BuildPlace] = {}  # all that are listed, by key
+        self._read_parts: dict[str, Part] = {}  # what of a build was read, or tried
+        self._in_sight: frozenset[str] = frozenset()
 
     @property
     def title(self) -> str:
@@ -96,44 +106,80 @@ class BuildList(Listing):
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """First what listings say, each page as it comes; then the same rows with what the builds' files say."""
-        freshness, unread = Freshness(), list[BuildRow]()
-        with PriorityPool(self.reader.read_row, cancel, name="builds") as pool:
+        freshness, unread = Freshness(), dict[str, BuildRow]()
+        with PriorityPool(self._read_row, cancel, name="builds") as pool:
             self._pool = pool
             for page in self._list_pages(cancel, pool, unread):
                 freshness = page.freshness
                 yield page
             for rows in pool.batches():
-                unread += (row for row in rows if row.state is None)
-                yield Page(BUILDS.build(rows), freshness, partial=bool(unread))
+                yield Page(self._frame(rows, unread), freshness, partial=bool(unread))
             if unread:  # once, with their number: which of them came when must not show
-                words = "1 build cannot be read; its note says why."
-                if len(unread) > 1:
-                    words = f"{len(unread):,} builds cannot be read; their notes say why."
-                yield Page(BUILDS.empty(), freshness, note=words, partial=True)
+                yield Page(BUILDS.empty(), freshness, note=_unread_words(unread), partial=True)
+
+    def _frame(self, rows: list[BuildRow], unread: dict[str, BuildRow]) -> pl.DataFrame:
+        """The rows; `unread` then holds those of all rows so far that could not be read."""
+        for row in rows:
+            unread.pop(row.key, None)
+        unread.update((row.key, row) for row in rows if row.is_unread)
+        return BUILDS.build(rows)
 
     def _list_pages(
-        self, cancel: CancelToken, pool: PriorityPool[BuildPlace, BuildRow], unread: list[BuildRow]
+        self, cancel: CancelToken, pool: PriorityPool[BuildPlace, BuildRow], unread: dict[str, BuildRow]
     ) -> Iterator[Page]:
         if self.builds:
             places = [place_of(self.folder, build) for build in dict.fromkeys(self.builds)]
-            yield self._page_from_ids(places, Freshness(), "", pool)
+            yield self._page_from_ids(BuildBatch(places, Freshness()), pool)
             return
-        for batch in self.build_listing.batches(cancel):
-            yield self._page_from_ids(batch.places, batch.freshness, batch.note, pool)
+        for batch in self.build_listing.batches(cancel, in_order=False):
+            yield self._page_from_ids(batch, pool)
             if rows := pool.completed():
-                unread += (row for row in rows if row.state is None)
-                yield Page(BUILDS.build(rows), batch.freshness)
+                yield Page(self._frame(rows, unread), batch.freshness)
 
-    def _page_from_ids(
-        self, places: list[BuildPlace], freshness: Freshness, note: str, pool: PriorityPool[BuildPlace, BuildRow]
-    ) -> Page:
-        if self._complete:
-            pool.submit((place.key, place) for place in places)
-        return Page(BUILDS.build([row_from_id(place) for place in places]), freshness, note=note)
+    def _page_from_ids(self, batch: BuildBatch, pool: PriorityPool[BuildPlace, BuildRow]) -> Page:
+        if batch.replace:
+            self._places = {}
+        self._places |= {place.key: place for place in batch.places}
+        if self._wanted_parts:
+            pool.submit((place.key, place) for place in batch.places)
+        rows = [row_from_id(place) for place in batch.places]
+        return Page(BUILDS.build(rows), batch.freshness, replace=batch.replace, note=batch.note)
+
+    # ---- what of a build is read
+
+    @property
+    def _wanted_parts(self) -> Part:
+        """Of every build."""
+        if not self._complete:
+            return Part.NONE
+        return Part.ALL if self.asked is None else parts_of(self.asked)
+
+    def _missing_parts(self, key: str) -> Part:
+        wanted = Part.ALL if self._complete and key in self._in_sight else self._wanted_parts
+        return wanted & ~self._read_parts.get(key, Part.NONE)
+
+    def _read_row(self, place: BuildPlace, cancel: CancelToken) -> BuildRow:
+        parts = self._read_parts.get(place.key, Part.NONE) | self._missing_parts(place.key)
+        row = self.reader.read_row(place, cancel, parts)
+        self._read_parts[place.key] = parts
+        if row.is_unread and (known := self.reader.known_row(place)) is not None:
+            return replace(known, note=row.note)
+        return row
 
     def prefer(self, keys: Sequence[str]) -> None:
+        self._in_sight = frozenset(keys)
         if self._pool is not None:
+            again = [key for key in keys if key in self._read_parts and self._missing_parts(key)]
+            self._pool.submit((key, self._places[key]) for key in again if key in self._places)
             self._pool.prefer(keys)
+
+    def complete(self, keys: Sequence[str], cancel: CancelToken) -> Iterator[Page]:
+        self._in_sight = frozenset(keys)
+        with PriorityPool(self._read_row, cancel, name="builds") as pool:
+            pool.submit([(key, place) for key, place in self._places.items() if self._missing_parts(key)])
+            pool.prefer(keys)
+            for rows in pool.batches():
+                yield Page(BUILDS.build(rows), Freshness())
 
     def updates(self, frame: pl.DataFrame, cancel: CancelToken) -> Page | None:
         """Builds that have begun since, and what has become of those that had not ended."""
@@ -144,16 +190,21 @@ class BuildList(Listing):
         if not self.builds:
             newest = max(frame["order"].to_list(), default="")[2:]
             places += self.build_listing.list_newer(newest, cancel)
-        with PriorityPool(self.reader.read_row, cancel, name="builds") as pool:
+        self._places |= {place.key: place for place in places}
+        with PriorityPool(self._read_row, cancel, name="builds") as pool:
             pool.submit((place.key, place) for place in places)
             rows = [row for batch in pool.batches() for row in batch if row.state is not None]
         return Page(BUILDS.build(rows), Freshness())
 
     def _place(self, row: Row) -> BuildPlace:
-        folder = row.get("folder")
+        folder, place = row.get("folder"), self._places.get(row["key"])
         if folder:
-            return BuildPlace(row["key"], row["job"], row["build"], folder)
-        return place_of(self.folder, row["build"])
+            return BuildPlace(row["key"], row["job"], row["build"], folder, place.link if place is not None else "")
+        return place or place_of(self.folder, row["build"])
+
+    def complete_row(self, row: Row, columns: Sequence[str], cancel: CancelToken) -> Row:
+        """The row with its cells of these columns."""
+        return BUILDS.build([self.reader.read_row(self._place(row), cancel, parts_of(columns))]).row(0, named=True)
 
     # ---- what opens from it
 
@@ -272,6 +323,20 @@ class BuildList(Listing):
         if ended:
             words.append(f"{100 * counts.get('success', 0) / ended:.1f} % passed")
         return " · ".join(words)
+
+
+def _unread_words(unread: Mapping[str, BuildRow]) -> str:
+    """A sentence for each of the two reasons why builds lack their cells."""
+    words = []
+    absent = sum(row.note == NOT_STORED for row in unread.values())
+    failed = len(unread) - absent
+    if absent:
+        count = "1 build is" if absent == 1 else f"{absent:,} builds are"
+        words.append(f"{count} not in the store: offline, only what was looked at before is there.")
+    if failed:
+        count, notes = ("1 build", "its note says") if failed == 1 else (f"{failed:,} builds", "their notes say")
+        words.append(f"{count} cannot be read; {notes} why.")
+    return " ".join(words)
 
 
 def source_of(row: Row) -> SourceRevision | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
+from msgspec.structs import replace
 
 from backends.cancel import CancelToken
 from backends.errors import AppError
@@ -27,6 +28,7 @@ from backends.prow.build_reader import (
     BuildPlace,
     BuildRow,
     Json,
+    Part,
     list_logs,
     mapping,
     parse_object,
@@ -160,11 +162,15 @@ class FailureReasons(BuildView):
         return ErrorHandler(record)
 
     def _read(self, place: BuildPlace, cancel: CancelToken) -> BuildRow:
-        row = self.reader.read_row(place, cancel)
+        row = self.reader.read_row(place, cancel, Part.ENDS)
+        if row.state in FAILED and not row.parts & Part.JOB:
+            row = self.reader.read_row(place, cancel, Part.JOB)
         is_vague = row.reason is None or _GENERIC.fullmatch(row.reason) is not None
+        if row.state in FAILED and is_vague and not row.parts & Part.FOLDER:
+            row = self.reader.read_row(place, cancel)
         if row.state in FAILED and is_vague and row.folder:
             with self._gap(row, ""):
-                row.reason = self._reason_in_files(row, cancel) or row.reason
+                row = replace(row, reason=self._reason_in_files(row, cancel) or row.reason)
         return row
 
     def _reason_in_files(self, row: BuildRow, cancel: CancelToken) -> str | None:

@@ -5,29 +5,23 @@ them well-formed loses a build's only failure. Whatever comes before the damage 
 nothing raises. Elements and rules are those of TestGrid's metadata/junit (which ignores errors inside the root, too)
 and of Spyglass' junit lens.
 
-`XmlCleaner` turns bytes that claim to be XML into text that a strict parser takes: decoded, and rid of what would stop
-it. Declarations, comments and document types go (so nothing can declare an entity), CDATA becomes text, characters
-that XML 1.0 forbids, references to them and unknown entities become U+FFFD, a lone `&` or `<` is escaped. An escape
-character becomes U+241B, for `strip_escapes` to take it out with the rest of its sequence. It works on pieces of any
-size; line numbers stay those of the file.
+`XmlCleaner` makes text of the bytes that expat takes. Expat calls back for each element, which costs more than all else
+in a file of 20,000 tests that pass: elements that follow one like them are matched by one pattern instead
+(`_Handler.parse`), and a case without texts is three strings in three lists until it is given.
 """
 
 from __future__ import annotations
 
-import codecs
 import math
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from xml.sax import SAXException, SAXParseException
-from xml.sax.handler import ContentHandler
-from xml.sax.xmlreader import AttributesImpl
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import islice
+from typing import Any, NamedTuple
+from xml.parsers import expat
 
-from defusedxml import DefusedXmlException
-from defusedxml.expatreader import DefusedExpatParser
-
-from backends.logs import ansi
+from backends.prow.xml_cleaner import XmlCleaner, holds_escapes, strip_escapes
 
 MAX_BYTES = 64 << 20  # larger ones are read up to here
 MAX_CASES = 200_000
@@ -40,13 +34,46 @@ _MAX_DEPTH = 64
 _PIECE = 1 << 16
 _ROOT = "junit-files"  # around everything, so that several documents in one file are one
 _NUMBER = re.compile(r"[+-]?(\d[\d,]*)?(\.\d+)?([eE][+-]?\d{1,3})?", re.ASCII)
+_USUAL_TIMES = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,20})?(?:\n[0-9]{1,15}(?:\.[0-9]{1,20})?)*", re.ASCII)
 _TEXTS = ("failure", "error", "skipped", "system-out", "system-err")
 # Failed runs before the one that counts, inside the same case (Surefire's rerunFailingTestsCount, Gradle, nextest).
 _EARLIER = ("flakyFailure", "flakyError", "rerunFailure", "rerunError")
+_PRINTED = frozenset({"system-out", "system-err"})
+_KINDS = frozenset({"testcase", "testsuite", "testsuites", *_TEXTS, *_EARLIER})
+_MAX_KINDS = 1000  # names of elements whose kinds are held
 
 
-@dataclass(frozen=True, slots=True)
-class JUnitCase:
+# A value is looked through where it is taken: `[^"]*` is matched four times faster than a set of several characters.
+_ATTRIBUTE_NAMES = re.compile(r' ([A-Za-z_][A-Za-z0-9_.-]*)="[^"]*"')
+_SKIPPED = r'[ \t\n]*<(skipped)(?: +message="([^"]*)")? *(?:/>|></skipped>)[ \t\n]*'
+_SIMPLE_END = rf" *(?:/>|>(?:{_SKIPPED})?</testcase>)"
+_SIMPLE_CASE = re.compile(rf'<testcase((?: +[A-Za-z_][A-Za-z0-9_.-]*="[^"]*")+){_SIMPLE_END}')
+_NUMBERED = re.compile("&#(?:([0-9]+)|[xX]([0-9a-fA-F]+));")
+_PREDEFINED = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
+
+
+@lru_cache(64)
+def _run_pattern(names: tuple[str, ...]) -> re.Pattern[str]:
+    """A simple case with exactly these attributes, and the space before it."""
+    attributes = "".join(f' +{re.escape(name)}="([^"]*)"' for name in names)
+    return re.compile(rf"(?:[ \t\n]|\r\n)*<testcase{attributes}{_SIMPLE_END}")
+
+
+def _resolve(value: str) -> str:
+    """The value with characters for its references, all of which the cleaner found good."""
+    if "&#" in value:
+        value = _NUMBERED.sub(_read_numbered, value)
+    for reference, character in _PREDEFINED:
+        value = value.replace(reference, character)
+    return value
+
+
+def _read_numbered(match: re.Match[str]) -> str:
+    character = chr(int(match[1]) if match[1] else int(match[2], 16))
+    return "&amp;" if character == "&" else character
+
+
+class JUnitCase(NamedTuple):
     """One testcase element. `state` is "P", "F" or "S"; `seconds` None if absent or no finite number of at least 0.
 
     `suite`: the names of the suites around it, outermost first, joined by " / ". `message` and `text` are those of the
@@ -86,9 +113,8 @@ class JUnitReader:
 
     def __init__(self, limit: int = MAX_BYTES) -> None:
         self._limit, self._read = limit, 0
-        self._cleaner, self._handler = XmlCleaner(), _Handler()
-        self._parser = _Parser(forbid_dtd=True, forbid_entities=True, forbid_external=True)
-        self._parser.setContentHandler(self._handler)
+        self._cleaner, self._parser = XmlCleaner(), expat.ParserCreate()
+        self._handler = _Handler(self._parser)
         self._broken = ""
         self._finished = False
         self._parse(f"<{_ROOT}>")
@@ -116,6 +142,7 @@ class JUnitReader:
         self._finished = True
         if not self._broken:
             self._parse(self._cleaner.finish())
+            self._parse("", is_last_piece=True)
             self._end()
         self._handler.cut_off()
         yield from self._handler.take_cases()
@@ -130,14 +157,16 @@ class JUnitReader:
         if not self._broken and self._handler.depth:
             self._broken = "It ends in the middle"
 
-    def _parse(self, text: str) -> None:
-        if not text or self._broken:
+    def _parse(self, text: str, *, is_last_piece: bool = False) -> None:
+        if not (text or is_last_piece) or self._broken:
             return
+        if is_last_piece and hasattr(self._parser, "SetReparseDeferralEnabled"):
+            self._parser.SetReparseDeferralEnabled(False)  # newer expats may hold the last tokens back otherwise
         try:
-            self._parser.feed(text)
-        except SAXParseException as error:
-            self._broken = f"It is damaged at line {error.getLineNumber()} ({error.getMessage()})"
-        except (SAXException, DefusedXmlException, ValueError) as error:
+            self._handler.parse(text)
+        except expat.ExpatError as error:
+            self._broken = f"It is damaged at line {error.lineno} ({expat.ErrorString(error.code)})"
+        except ValueError as error:
             self._broken = f"It cannot be read further ({type(error).__name__})"
 
     @property
@@ -189,91 +218,224 @@ def read_junit(content: bytes | Iterable[bytes], *, limit: int = MAX_BYTES) -> J
     return JUnitContent(tuple(cases), reader.missing, reader.partial)
 
 
-class _Parser(DefusedExpatParser):  # type: ignore[misc]
-    """With text in pieces as large as they come: a call for every `&amp;` and line end doubled the time."""
+class _Texts:
+    """What a case holds that has more than attributes. `texts`, `sizes`: by what they are; "earlier ..." those of the
+    last earlier run."""
 
-    def reset(self) -> None:
-        super().reset()
-        self._parser.buffer_text = True
+    __slots__ = ("marks", "reruns", "sizes", "texts")
 
+    def __init__(self, *marks: str) -> None:
+        self.marks = set(marks)
+        self.texts: dict[str, list[str]] = {}
+        self.sizes: dict[str, int] = {}
+        self.reruns = 0
 
-@dataclass
-class _OpenCase:
-    """A testcase whose end has not come yet. `texts`: by what they are; "earlier ..." those of the last earlier run."""
-
-    depth: int
-    suite: str
-    classname: str
-    name: str
-    seconds: float | None
-    marks: set[str] = field(default_factory=set)
-    texts: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    sizes: Counter[str] = field(default_factory=Counter)
-    reruns: int = 0
+    @property
+    def has_failed(self) -> bool:
+        return not self.marks.isdisjoint(("failure", "error"))
 
     def drop_earlier(self) -> None:
         for name in ("earlier message", "earlier text", "earlier output"):
-            self.texts[name].clear()
-            self.sizes[name] = 0
+            self.texts.pop(name, None)
+            self.sizes.pop(name, None)
 
 
-class _Handler(ContentHandler):
-    """Builds cases from elements; every list in it is bounded."""
+class DeclarationError(ValueError):
+    """A document type or an entity is declared, which the cleaner should have taken out."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.depth = 0
+
+def _refuse_declaration(*_: object) -> None:
+    raise DeclarationError
+
+
+class _Handler:
+    """Builds cases from expat's elements; every list in it is bounded.
+
+    What has to be done at an element's end stands in `_open`. Its characters are asked for only inside of texts.
+    """
+
+    def __init__(self, parser: Any) -> None:
+        self._parser = parser
+        parser.buffer_text = True  # a call for every `&amp;` and line end doubled the time
+        parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = _refuse_declaration
+        parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
         self.count = self.suites = self.bad_times = self.unnamed = self.cut = 0
+        self._open: list[str] = []  # what ends with each element that is open: a suite, case, text, print, or nothing
+        self._deeper = 0  # elements that are open beyond the deepest that counts
         self.too_deep = False
-        self._around: list[tuple[int, str]] = []
-        self._case: _OpenCase | None = None
+        self._kinds = {"testcase": "testcase"}  # by name
+        self._around: list[str] = []
+        self._is_plain = self._is_piece_plain = False
+        self._in_case = False
+        self._suite = self._name = self._classname = self._time = ""
+        self._case: _Texts | None = None
         self._inside = ""
-        self._inside_depth = 0
-        self._printed_depth = 0  # of a system-out inside an earlier run
+        self._is_printing = False  # inside a system-out of an earlier run
         self._room = _MAX_ALL_CHARACTERS
-        self._cases: list[JUnitCase] = []
+        self._forget_cases()
+
+    @property
+    def depth(self) -> int:
+        return len(self._open) + self._deeper
+
+    # ---- the cases that have ended
+
+    def _forget_cases(self) -> None:
+        self._suites: list[str] = []
+        self._classnames: list[str] = []
+        self._names: list[str] = []
+        self._times: list[str] = []
+        self._told: dict[
+            int, tuple[str, str, str, str, int]
+        ] = {}  # state, texts, reruns of those that are no bare pass
 
     def take_cases(self) -> list[JUnitCase]:
-        cases, self._cases = self._cases, []
+        count = len(self._names)
+        states, messages, texts, outputs, reruns = ["P"] * count, [""] * count, [""] * count, [""] * count, [0] * count
+        for place, told in self._told.items():
+            states[place], messages[place], texts[place], outputs[place], reruns[place] = told
+        columns = (self._suites, self._classnames, self._names, states, self._read_times(), messages, texts, outputs)
+        cases = list(map(partial(tuple.__new__, JUnitCase), zip(*columns, reruns, strict=True)))
+        self._forget_cases()
         return cases
 
-    def startElement(self, name: str, attrs: AttributesImpl) -> None:
-        self.depth += 1
-        if self.depth > _MAX_DEPTH:
-            self.too_deep = True
+    def _read_times(self) -> list[float | None]:
+        if _USUAL_TIMES.fullmatch("\n".join(self._times)):  # one look at all of them
+            return list(map(float, self._times))
+        return [self._seconds(text) if text else None for text in self._times]
+
+    # ---- what expat calls
+
+    def parse(self, text: str) -> None:
+        """The next piece. Expat gets all of it but what follows a simple case and is like it: there it could only find
+        more of the same. Raises `ExpatError`, and `ValueError` for a declaration."""
+        # Names in a plain piece need not be looked at one by one; its first element may have begun in the one before.
+        self._is_plain, self._is_piece_plain = False, "&#" not in text and not holds_escapes(text)
+        parser, at = self._parser, 0
+        parser.StartElementHandler = self._start_first
+        while (first := _SIMPLE_CASE.search(text, at)) is not None:
+            count = self.count
+            parser.Parse(text[at : first.end()], False)
+            at = first.end()
+            if self.count > count and not self._in_case and self.depth < _MAX_DEPTH:
+                end = self._take_run(text, at, first[1])
+                parser.Parse("\n" * text.count("\n", at, end), False)  # for the numbers of the lines
+                at = end
+        parser.Parse(text[at:], False)
+
+    def _take_run(self, text: str, at: int, attributes: str) -> int:
+        """Takes the simple cases from `at` on that have the attributes of the one before; gives where they end."""
+        names = tuple(_ATTRIBUTE_NAMES.findall(attributes))
+        find = _run_pattern(names).scanner(text, at).match  # type: ignore[attr-defined]
+        matches = list(islice(iter(find, None), MAX_CASES - self.count))
+        rows = [match.groups("") for match in matches]
+        joined = "".join(map("".join, rows))
+        if not rows or any(sign in joined for sign in "<\t\n\r"):  # expat refuses the first and makes spaces of others
+            return at
+        values = dict(zip((*names, "", " message"), zip(*rows, strict=True), strict=True))
+        if "&" in joined:
+            values |= {
+                name: tuple(_resolve(value) if "&" in value else value for value in column)
+                for name, column in values.items()
+            }
+        blank = ("",) * len(rows)
+        cases, classnames = values.get("name", blank), values.get("classname", blank)
+        if not self._is_plain or max(map(len, cases)) > MAX_CHARACTERS or max(map(len, classnames)) > MAX_CHARACTERS:
+            cases, classnames = (tuple(map(self._limit, column)) for column in (cases, classnames))
+        cases = tuple(map(str.strip, cases))
+        self.unnamed += cases.count("")
+        for place, skipped in enumerate(values[""], len(self._names)):
+            if skipped:
+                self._tell_skipped(values[" message"][place - len(self._names)], place)
+        self._names += cases
+        self._classnames += classnames
+        self._times += values.get("time", blank)
+        self._suites += (self._around[-1] if self._around else "",) * len(rows)
+        self.count += len(rows)
+        return int(matches[-1].end())
+
+    def _tell_skipped(self, message: str, place: int) -> None:
+        """Of a case in a run."""
+        message = self._limit(message)
+        if self._room > 0:  # what `_tell` would make of it
+            message = strip_escapes(message).strip()
+            self._told[place] = ("S", message, "", "", 0)
+            self._room -= len(message)
             return
+        case = _Texts("skipped")
+        if message:
+            self._add(case, "message", message)
+        self._tell(case, place)
+
+    def _start_first(self, name: str, attributes: Mapping[str, str]) -> None:
+        self._start(name, attributes)
+        self._is_plain = self._is_piece_plain
+        self._parser.StartElementHandler = self._start
+
+    def _start(self, name: str, attributes: Mapping[str, str]) -> None:
+        kind = self._kinds.get(name)
+        if kind is None:
+            kind = self._learn(name)
+        if len(self._open) >= _MAX_DEPTH:
+            self.too_deep = True
+            self._deeper += 1
+        elif kind != "testcase":
+            self._open.append(self._begin_other(kind, attributes) if kind else "")
+        elif self._in_case or self.count >= MAX_CASES:
+            self._open.append("")
+        else:
+            self._open.append("case")
+            self._in_case = True
+            case, classname = attributes.get("name", ""), attributes.get("classname", "")
+            if not self._is_plain or len(case) > MAX_CHARACTERS or len(classname) > MAX_CHARACTERS:
+                case, classname = self._limit(case), self._limit(classname)
+            self._name = case = case.strip()
+            if not case:
+                self.unnamed += 1
+            self._classname = classname
+            self._suite = self._around[-1] if self._around else ""
+            self._time = attributes.get("time", "")
+
+    def _learn(self, name: str) -> str:
+        """What kind of element it is, "" if none that matters."""
         kind = name.rpartition(":")[2]
+        kind = kind if kind in _KINDS else ""
+        if len(self._kinds) < _MAX_KINDS:
+            self._kinds[name] = kind
+        return kind
+
+    def _begin_other(self, kind: str, attributes: Mapping[str, str]) -> str:
         if kind in ("testsuite", "testsuites"):
             self.suites += 1
-            self._around.append((self.depth, self._path(attrs.get("name", "") if kind == "testsuite" else "")))
-        elif kind == "testcase" and self._case is None:
-            self._begin(attrs)
-        elif self._case is not None and kind in _TEXTS and not self._inside:
-            self._inside, self._inside_depth = kind, self.depth
-            self._case.marks.add(kind)
-            if not kind.startswith("system-") and (message := self._limit(attrs.get("message", ""))):
-                self._add("message", message)
-        elif self._case is not None and kind in _EARLIER and not self._inside:
-            self._inside, self._inside_depth = kind, self.depth
-            self._case.reruns += 1
-            self._case.drop_earlier()
-            self._add("earlier message", self._limit(attrs.get("message", "")))
-        elif self._case is not None and self._inside in _EARLIER and kind.startswith("system-"):
-            self._printed_depth = self._printed_depth or self.depth
+            self._around.append(self._path(attributes.get("name", "") if kind == "testsuite" else ""))
+            return "suite"
+        if not self._in_case:
+            return ""
+        if not self._inside:
+            return self._begin_text(kind, attributes)
+        if self._inside in _EARLIER and kind.startswith("system-") and not self._is_printing:
+            self._is_printing = True
+            return "print"
+        return ""
+
+    def _begin_text(self, kind: str, attributes: Mapping[str, str]) -> str:
+        case = self._case = self._case or _Texts()
+        self._inside = kind
+        self._parser.CharacterDataHandler = self._characters
+        if kind in _EARLIER:
+            case.reruns += 1
+            case.drop_earlier()
+            self._add(case, "earlier message", self._limit(attributes.get("message", "")))
+        else:
+            case.marks.add(kind)
+            if not kind.startswith("system-") and (message := self._limit(attributes.get("message", ""))):
+                self._add(case, "message", message)
+        return "text"
 
     def _path(self, name: str) -> str:
         """The suite's name behind those around it; made once, since all of its cases hold the same string."""
-        above = self._around[-1][1] if self._around else ""
+        above = self._around[-1] if self._around else ""
         return self._limit(f"{above} / {name}" if above and name else above or name)
-
-    def _begin(self, attrs: AttributesImpl) -> None:
-        if self.count >= MAX_CASES:
-            return
-        name = self._limit(attrs.get("name", "")).strip()
-        self.unnamed += not name
-        seconds = self._seconds(attrs.get("time", ""))
-        suite = self._around[-1][1] if self._around else ""
-        self._case = _OpenCase(self.depth, suite, self._limit(attrs.get("classname", "")), name, seconds)
 
     def _seconds(self, text: str) -> float | None:
         cleaned = text.strip()
@@ -287,59 +449,70 @@ class _Handler(ContentHandler):
         self.bad_times += 1
         return None
 
-    def characters(self, content: str) -> None:
-        if self._case is None or not self._inside:
+    def _characters(self, content: str) -> None:
+        if self._case is None:
             return
-        if self._printed_depth:
-            self._add("earlier output", content)
+        if self._is_printing:
+            self._add(self._case, "earlier output", content)
         elif self._inside in _EARLIER:
-            self._add("earlier text", content)
+            self._add(self._case, "earlier text", content)
         else:
-            self._add("output" if self._inside.startswith("system-") else "text", content)
+            self._add(self._case, "output" if self._inside.startswith("system-") else "text", content)
 
-    def endElement(self, name: str) -> None:
-        depth, self.depth = self.depth, self.depth - 1
-        if depth > _MAX_DEPTH:
+    def _end(self, name: str) -> None:
+        if self._deeper:
+            self._deeper -= 1
             return
-        if depth == self._printed_depth:
-            self._printed_depth = 0
-        if self._inside and depth == self._inside_depth:
+        ending = self._open.pop()
+        if ending == "case":
+            self._close()
+        elif ending == "text":
             self._inside = ""
-        elif self._case is not None and depth == self._case.depth:
-            self._close(self._case)
-        elif self._around and depth == self._around[-1][0]:
+            self._parser.CharacterDataHandler = None
+        elif ending == "suite":
             self._around.pop()
+        elif ending == "print":
+            self._is_printing = False
 
     def cut_off(self) -> None:
-        """The file ended: a case that has failed by then has failed, of another nothing is known."""
-        if self._case is not None and {"failure", "error"} & self._case.marks:
-            self._close(self._case)
+        """The file ended: a case that has failed by then has failed, of another nothing is known but its time."""
+        if self._case is not None and self._case.has_failed:
+            self._close()
+        elif self._in_case:
+            self._seconds(self._time)
 
-    def _close(self, case: _OpenCase) -> None:
+    def _close(self) -> None:
+        if self._case is not None:
+            if self._case.reruns or not self._case.marks <= _PRINTED:  # what a bare pass printed is not told
+                self._tell(self._case, len(self._names))
+            self._case = None
+        self._suites.append(self._suite)
+        self._classnames.append(self._classname)
+        self._names.append(self._name)
+        self._times.append(self._time)
+        self.count += 1
+        self._in_case = False
+
+    def _tell(self, case: _Texts, place: int) -> None:
         # The lens, too, takes a case for skipped that is marked as both.
-        state = "S" if "skipped" in case.marks else "F" if {"failure", "error"} & case.marks else "P"
+        state = "S" if "skipped" in case.marks else "F" if case.has_failed else "P"
         # Of a test that passed in the end, the texts say why it did not at once.
         earlier = "earlier " if state == "P" and case.reruns > 0 else ""
-        text = _join(case.texts[f"{earlier}text"])
-        message = strip_escapes("\n".join(case.texts[f"{earlier}message"])).strip()
+        text = _join(case.texts.get(f"{earlier}text", ()))
+        message = strip_escapes("\n".join(case.texts.get(f"{earlier}message", ()))).strip()
         message = message or text.strip().partition("\n")[0].strip()
-        output = _join(case.texts[f"{earlier}output"] if earlier or state == "F" else ())
-        self._cases.append(
-            JUnitCase(case.suite, case.classname, case.name, state, case.seconds, message, text, output, case.reruns)
-        )
+        output = _join(case.texts.get(f"{earlier}output", ())) if earlier or state == "F" else ""
+        self._told[place] = (state, message, text, output, case.reruns)
         self._room -= len(text) + len(message) + len(output)
-        self.count += 1
-        self._case, self._inside, self._printed_depth = None, "", 0
 
-    def _add(self, name: str, content: str) -> None:
-        assert self._case is not None
+    def _add(self, case: _Texts, name: str, content: str) -> None:
         limit = MAX_CHARACTERS if self._room > 0 else _SHORT_CHARACTERS
-        size = self._case.sizes[name]
+        size = case.sizes.get(name, 0)
         if size < limit:
-            self._case.texts[name].append(content[: limit - size])
+            case.texts.setdefault(name, []).append(content[: limit - size])
         if size <= limit < size + len(content):
             self.cut += 1
-        self._case.sizes[name] += len(content)
+        case.sizes[name] = size + len(content)
 
     def _limit(self, text: str) -> str:
         text = strip_escapes(text)
@@ -353,201 +526,3 @@ def _join(pieces: Iterable[str]) -> str:
 
 def _count_words(count: int) -> str:
     return "1 test was read" if count == 1 else f"{count:,} tests were read" if count else "no test was read"
-
-
-# What XML 1.0 (section 2.2) does not let a document hold.
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-# References that every file is full of are left to the parser: 60 MB with 3.6 million of them took 19 s, now 4.
-_USUAL = (
-    r"(?:amp|lt|gt|quot|apos|#(?:9|10|13|3[2-9]|[4-9]\d|1[01]\d|12[0-6])|#x(?:[9aAdD]|[2-6][0-9a-fA-F]|7[0-9a-eA-E]));"
-)
-_SPECIAL = re.compile(rf"<!\[CDATA\[|<!--|<\?|<!|<(?![A-Za-z_:/])|&(?!{_USUAL})")
-_REFERENCE = re.compile(r"&(?:#(\d{1,9})|#[xX]([0-9a-fA-F]{1,8})|([A-Za-z_][\w.-]{0,40}));", re.ASCII)
-_MAYBE_REFERENCE = re.compile(r"&[#\w.-]{0,41}", re.ASCII)
-_MAYBE_MARKUP = re.compile(r"<(?:!(?:-|\[[CDAT]{0,5})?)?")
-_DOCTYPE_END = re.compile(r"\]\s*>")
-_DECLARED = re.compile(rb"""<\?xml[^>]{0,100}encoding\s*=\s*["']([A-Za-z0-9._-]{1,20})["']""")
-_PREDEFINED = frozenset({"amp", "lt", "gt", "quot", "apos"})
-# Only those that hold ASCII as it is, since the declaration itself was read as ASCII; Python has stranger codecs.
-_ENCODINGS = re.compile(
-    r"iso-?8859-\d{1,2}|latin-?1|windows-125\d|cp125\d|us-ascii|shift_jis|euc-jp|euc-kr|gb2312|gbk|gb18030|big5|koi8-r",
-    re.IGNORECASE,
-)
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-    (b"<\0", "utf-16-le"),
-    (b"\0<", "utf-16-be"),
-)
-_SNIFFED = 256
-_REPLACEMENT = "\ufffd".encode()
-_ESCAPE, _SYMBOL = "\x1b", "\u241b"  # no XML can hold the first
-# Where a sequence begins: as it became above, as pytest writes it, or as Go's encoding/xml does. A lone symbol stays.
-_BEGINS = re.compile(r"\u241b(?=[\[\]()PX^_=>])|#x1B(?=\[)|\ufffd(?=\[(?:[0-9;]+[A-HJKSTm]|[mK](?![A-Za-z\]])))")
-_MAYBE_ESCAPES = re.compile("[\x1b\x90-\x9f\u241b]|#x1B\\[|\ufffd\\[|\\[[0-9;]*m")
-# Colours whose escape characters the writer left out; they count as such only where one of them ends a colour.
-_COLOUR = re.compile(r"\[(?:[0-9]{1,3}(?:;[0-9]{1,3})*)?m(?!\])", re.ASCII)
-_COLOUR_ENDS = frozenset({"[m", "[0m", "[39m", "[22m", "[39;49m"})
-_UNTIL_REPLACED = re.compile("\x1b\\][^\x1b\ufffd\n]*\ufffd")  # a link or title whose end (BEL) was replaced
-
-
-class XmlCleaner:
-    """Feed it bytes, get text. `replaced`, `entities` and `declares_entities` say what had to be done."""
-
-    def __init__(self) -> None:
-        self.replaced = 0
-        self.entities = 0
-        self.declares_entities = False
-        self._decoder: codecs.IncrementalDecoder | None = None
-        self._raw = self._before = b""
-        self._held = ""
-        self._mode = "text"
-
-    @property
-    def inside(self) -> bool:
-        """Whether what came so far ends inside a comment, a CDATA section or a declaration."""
-        return self._mode != "text"
-
-    def feed(self, piece: bytes) -> str:
-        if self._decoder is None:
-            self._raw += piece
-            if len(self._raw) < _SNIFFED:
-                return ""
-            piece = self._begin()
-        assert self._decoder is not None
-        self._count_own(piece)
-        return self._clean(self._decoder.decode(piece), final=False)
-
-    def finish(self) -> str:
-        """What was held back."""
-        piece = self._begin() if self._decoder is None else b""
-        assert self._decoder is not None
-        self._count_own(piece)
-        return self._clean(self._decoder.decode(piece, final=True), final=True)
-
-    def _count_own(self, piece: bytes) -> None:
-        """A U+FFFD that the file itself holds was replaced by somebody before."""
-        seen = self._before + piece
-        self.replaced -= seen.count(_REPLACEMENT)
-        self._before = seen[-len(_REPLACEMENT) + 1 :]
-
-    def _begin(self) -> bytes:
-        self._decoder = codecs.getincrementaldecoder(encoding_of(self._raw))("replace")
-        piece, self._raw = self._raw, b""
-        return piece
-
-    def _clean(self, text: str, *, final: bool) -> str:
-        text = _FORBIDDEN.sub("\ufffd", text.replace(_ESCAPE, _SYMBOL))
-        self.replaced += text.count("\ufffd")
-        text = self._held + text
-        parts: list[str] = []
-        position = 0
-        while position < len(text):
-            step = self._text if self._mode == "text" else self._other
-            end, part = step(text, position, final)
-            parts.append(part)
-            if end == position and (self._mode == "text" or not part):
-                break
-            position = end
-        self._held = text[position:]
-        return "".join(parts)
-
-    def _text(self, text: str, at: int, final: bool) -> tuple[int, str]:
-        """One run of text and the special thing behind it."""
-        match = _SPECIAL.search(text, at)
-        if match is None:
-            return len(text), text[at:]
-        before, here = text[at : match.start()], match.start()
-        # What might be cut off in its middle waits for the next piece.
-        if not final and _may_continue(text, here):
-            return here, before
-        if match[0] == "&":
-            end, replacement = self._reference(text, here)
-            return end, before + replacement
-        if match[0] == "<":
-            return here + 1, before + "&lt;"
-        self._mode = match[0]
-        return match.end(), before
-
-    def _reference(self, text: str, at: int) -> tuple[int, str]:
-        match = _REFERENCE.match(text, at)
-        if match is None:
-            return at + 1, "&amp;"
-        decimal, hexadecimal, name = match.groups()
-        if name is not None:
-            if name in _PREDEFINED:
-                return match.end(), match[0]
-            self.entities += 1
-            return match.end(), "\ufffd"
-        number = int(decimal) if decimal else int(hexadecimal, 16)
-        if number == 0x1B:
-            return match.end(), _SYMBOL
-        if number > 0x10FFFF or _FORBIDDEN.match(chr(number)):
-            self.replaced += 1
-            return match.end(), "\ufffd"
-        return match.end(), match[0]
-
-    def _other(self, text: str, at: int, final: bool) -> tuple[int, str]:
-        """Inside a section: up to its end, or all but what might begin the end."""
-        end, after = _end(text, at, self._mode)
-        if self._mode == "<!" and "<!ENTITY" in text[at : None if end < 0 else end]:
-            self.declares_entities = True
-        if end < 0:
-            # A document type is looked for its end from its beginning, so all of it is held; it is dropped when large.
-            is_held = self._mode == "<!" and len(text) - at < 1 << 16
-            end = after = len(text) if final else at if is_held else max(at, len(text) - 8)
-        else:
-            closing, self._mode = self._mode, "text"
-            return after, _section_text(text[at:end], closing)
-        return after, _section_text(text[at:end], self._mode)
-
-
-def strip_escapes(text: str) -> str:
-    """The text without the escape sequences of terminals, however the file's writer spelled the escape character."""
-    if _MAYBE_ESCAPES.search(text) is None:
-        return text
-    text = ansi.strip(_UNTIL_REPLACED.sub("", _BEGINS.sub(_ESCAPE, text)))
-    colours = set(_COLOUR.findall(text))
-    return _COLOUR.sub("", text) if colours & _COLOUR_ENDS and colours - _COLOUR_ENDS else text
-
-
-def _end(text: str, at: int, mode: str) -> tuple[int, int]:
-    """Where a section's content ends and where it goes on behind; -1 if neither is here yet."""
-    if mode == "<!":
-        close, bracket = text.find(">", at), text.find("[", at)
-        if bracket >= 0 and (close < 0 or bracket < close):
-            match = _DOCTYPE_END.search(text, bracket)
-            return (match.start(), match.end()) if match else (-1, -1)
-        return close, close + 1
-    closing = {"<![CDATA[": "]]>", "<!--": "-->"}.get(mode, "?>")
-    found = text.find(closing, at)
-    return found, found + len(closing)
-
-
-def _section_text(text: str, mode: str) -> str:
-    if mode == "<![CDATA[":
-        return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "\n" * text.count("\n")
-
-
-def _may_continue(text: str, at: int) -> bool:
-    """Whether the thing that begins here may go on behind the end of the text."""
-    maybe = (_MAYBE_REFERENCE if text[at] == "&" else _MAYBE_MARKUP).match(text, at)
-    return maybe is not None and maybe.end() == len(text)
-
-
-def encoding_of(start: bytes) -> str:
-    """The encoding of a document by its first bytes: byte order mark, else what it declares, else UTF-8."""
-    for mark, name in _BYTE_ORDER_MARKS:
-        if start.startswith(mark):
-            return name
-    declared = _DECLARED.search(start[:_SNIFFED])
-    if declared and _ENCODINGS.fullmatch(name := declared[1].decode("ascii")):
-        try:
-            return codecs.lookup(name).name
-        except LookupError:
-            pass
-    return "utf-8"

@@ -30,7 +30,8 @@ class BlobInfo:
     """One object as its store describes it.
 
     `size`: stored bytes, None if unknown; with `encoding` ("gzip") those are compressed. `generation`: changes with
-    each overwrite, "" where the store has none. `md5`, `crc32c`: base64, of the stored bytes, "" if unknown.
+    each overwrite, "" where the store has none. `md5`, `crc32c`: base64, of the stored bytes, "" if unknown. `link`:
+    what Prow's link to a build says, where the store lists that beside it.
     """
 
     name: str
@@ -41,6 +42,7 @@ class BlobInfo:
     generation: str = ""
     md5: str = ""
     crc32c: str = ""
+    link: str = ""
 
     @property
     def is_compressed(self) -> bool:

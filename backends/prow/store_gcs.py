@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 
 STORAGE = "https://storage.googleapis.com"
-_FIELDS = "name,size,updated,contentType,contentEncoding,generation,md5Hash,crc32c"
+_FIELDS = "name,size,updated,contentType,contentEncoding,generation,md5Hash,crc32c,metadata"
 _MAX_PAGE_BYTES = 32 << 20  # 1,000 names of 1,024 bytes with all fields have 3 MB
 _MAX_TOKEN = 4000
+_MAX_LINK = 4096  # what Deck reads of one
 _CHECK_NAME = "Check its name; many buckets delete builds after some months."
 
 
@@ -198,6 +199,7 @@ def parse_blob_info(item: Any) -> BlobInfo | None:
         _text(item.get("generation")),
         _text(item.get("md5Hash")),
         _text(item.get("crc32c")),
+        _text(metadata.get("link"))[:_MAX_LINK] if isinstance(metadata := item.get("metadata"), dict) else "",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import polars as pl
 
@@ -11,7 +12,7 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
 from backends.prow.bucket import BucketReader
 from backends.prow.build_listing import BuildView, unread_note
-from backends.prow.build_reader import BUILDS, LIVE
+from backends.prow.build_reader import BUILDS, LIVE, Part
 from backends.prow.locators import TrendsView
 from backends.resources import Chart, Entry, Link, Page, Row
 
@@ -90,7 +91,8 @@ class Trends(BuildView):
         return f"{self.builds_title} by {self.period}"
 
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
-        for rows, is_complete in self.read_all(self.find_places(cancel), self.reader.read_row, cancel):
+        read = partial(self.reader.read_row, parts=Part.ENDS)
+        for rows, is_complete in self.read_all(self.find_places(cancel), read, cancel):
             note = unread_note(rows) if is_complete else ""
             frame = summarize_periods(BUILDS.build(rows), self.period)
             yield Page(frame, Freshness(), replace=True, note=note, partial=bool(note))

@@ -38,12 +38,12 @@ def test_artifacts_of_tasks_of_which_one_cannot_be_listed_end_with_1(
 def test_builds_of_which_one_cannot_be_read_are_listed_and_end_with_1(
     ciexplore: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from backends.prow.build_reader import BuildPlace, BuildReader, BuildRow
+    from backends.prow.build_reader import BuildPlace, BuildReader, BuildRow, Part
 
     read, broken = BuildReader.read_row, set[str]()
 
-    def read_row(self: BuildReader, place: BuildPlace, cancel: CancelToken) -> BuildRow:
-        row = read(self, place, cancel)
+    def read_row(self: BuildReader, place: BuildPlace, cancel: CancelToken, parts: Part) -> BuildRow:
+        row = read(self, place, cancel, parts)
         if place.build in broken:
             row.state, row.note = None, "cannot be read: It fails."
         return row

@@ -38,9 +38,10 @@ def test_a_long_job_is_listed_from_ids_alone(ciexplore: Caller, demo: dict[str, 
 
 
 def test_builds_of_a_pull_request(ciexplore: Caller, demo: dict[str, str]) -> None:
-    done = ciexplore("prow", "builds", "kubernetes/kubernetes#93718", "--bucket", "kubernetes")
+    columns = ("--columns", "build,pull,author")
+    done = ciexplore("prow", "builds", "kubernetes/kubernetes#93718", "--bucket", "kubernetes", *columns)
     assert done.code == 0 and {row["pull"] for row in done.rows} == {"kubernetes/kubernetes#93718"}
-    linked = ciexplore("prow", "builds", demo["prow.pull-job"], "--count", "5")
+    linked = ciexplore("prow", "builds", demo["prow.pull-job"], "--count", "5", *columns)
     assert linked.code == 0 and len(linked.rows) == 5 and all(row["author"] for row in linked.rows)
 
 

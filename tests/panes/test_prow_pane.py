@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from textual.app import App
+
 from tests.driving import loaded, running, screen_text, shown_view, until, view
 
 
@@ -32,3 +36,32 @@ async def test_completeness_opens_as_a_table(demo: dict[str, str]) -> None:
         await pilot.press("enter")
         await until(pilot, lambda: view(app) not in (None, first) and loaded(app))
         assert shown_view(app).table.total_count == 135
+
+
+async def test_builds_on_the_screen_are_whole_and_the_others_when_they_are_asked_for(demo: dict[str, str]) -> None:
+    def whole(app: App[Any]) -> set[str]:
+        """The builds whose folder was listed."""
+        frame = shown_view(app).table.frame
+        return set(frame.filter(frame["entries"].is_not_null())["build"])
+
+    async with running(demo["prow.job-openshift"]) as (app, pilot):
+        await until(pilot, lambda: loaded(app))
+        table = shown_view(app).table
+        builds = table.shown_rows["build"].to_list()
+        first, last = set(builds[: len(table.keys_in_sight())]), set(builds[-5:])
+        await until(pilot, lambda: first <= whole(app))
+        assert not last & whole(app) and table.frame["state"].null_count() == 0
+        await pilot.press("end")
+        await until(pilot, lambda: last <= whole(app))
+        assert len(whole(app)) < 150
+        await pilot.press("slash", *"entries>1", "enter")
+        await until(pilot, lambda: len(whole(app)) == 150)
+
+
+async def test_an_export_has_all_cells_of_builds_that_nobody_looked_at(demo: dict[str, str]) -> None:
+    async with running(demo["prow.job-openshift"]) as (app, pilot):
+        await until(pilot, lambda: loaded(app))
+        table = shown_view(app).table
+        shown_view(app).action_export()
+        await until(pilot, lambda: len(app.screen_stack) > 1)
+        assert table.frame["entries"].null_count() == 0

@@ -26,6 +26,7 @@ class Stored:
     content_type: str = "text/plain; charset=utf-8"
     updated: str = "2026-11-20T10:00:00.000Z"
     md5: bool = True
+    link: str = ""
 
 
 @dataclass
@@ -107,6 +108,8 @@ def described(name: str, stored: Stored) -> dict[str, Any]:
     }  # fmt: skip
     if stored.md5:
         told["md5Hash"] = base64.b64encode(hashlib.md5(stored.body).digest()).decode()
+    if stored.link:
+        told["metadata"] = {"link": stored.link}  # type: ignore[assignment]
     return told | ({"contentEncoding": stored.encoding} if stored.encoding else {})
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from backends.demo.prow import builds, junit
 from backends.prow import junit_reader
-from backends.prow.junit_reader import MAX_CHARACTERS, JUnitCase, JUnitReader, XmlCleaner, encoding_of, read_junit
+from backends.prow.junit_reader import MAX_CHARACTERS, JUnitCase, JUnitReader, read_junit
+from backends.prow.xml_cleaner import XmlCleaner, encoding_of
 
 SIMPLE = b"""<?xml version="1.0" encoding="UTF-8"?>
 <testsuites><testsuite name="outer"><testsuite name="inner">
@@ -240,6 +241,53 @@ def test_it_does_not_matter_in_what_pieces_a_file_comes(content: bytes, sizes: l
         pieces.append(content[at : at + size])
         at, turn = at + size, turn + 1
     assert read_junit(pieces) == read_junit(content)
+
+
+VALUES = st.lists(
+    st.sampled_from(["a", "b c", "&lt;", "&#34;", "&#10;", "[31m", "[0m", "é", "'", ">", " ", "\u009b", "#x1B["]),
+    max_size=3,
+).map("".join)  # fmt: skip
+ATTRIBUTES = st.sampled_from(
+    ["name classname time", "classname name time", "name", "time name", "name name", "file name"]
+)
+BODIES = st.sampled_from(
+    ["/>", "></testcase>", "><skipped/></testcase>", '>\n<skipped message="{0}"></skipped></testcase>',
+     '><failure message="{0}">{0}</failure></testcase>', '><testcase name="inner"/><testcase name="inner"/></testcase>',
+     "><system-out>{0}</system-out></testcase>", "><testsuite name='s'></testcase>",
+     "/></testsuite><testsuite name='t'>"]
+)  # fmt: skip
+BETWEEN = st.sampled_from(["", "\n", "\r\n", " ", "text"])
+
+
+@st.composite
+def many_like_another(draw: st.DrawFn) -> bytes:
+    """Documents with many cases of the same form one after the other, as most are, with others between them."""
+    parts = ["<testsuite name='s'>"]
+    for names, body, between, times in draw(
+        st.lists(st.tuples(ATTRIBUTES, BODIES, BETWEEN, st.integers(1, 6)), min_size=1, max_size=5)
+    ):
+        for _ in range(times):
+            pairs = (
+                (name, draw(st.sampled_from(["1", "1.5", "x", ""]) if name == "time" else VALUES))
+                for name in names.split()
+            )
+            attributes = " ".join(f'{name}="{value}"' for name, value in pairs)
+            parts.append(f"<testcase {attributes}{body.format(draw(VALUES))}{between}")
+    return "".join(parts).encode()
+
+
+@settings(deadline=None)
+@given(many_like_another(), st.sampled_from([3, 200_000]), st.integers(3, 40))
+def test_cases_that_are_matched_together_are_as_they_are_one_by_one(content: bytes, most: int, size: int) -> None:
+    """Of a file in pieces that are shorter than a case, expat reads each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(junit_reader, "MAX_CASES", most)
+        patch.setattr(junit_reader, "MAX_CHARACTERS", size)
+        whole = read_junit(content + b"</testsuite>")
+        single = read_junit([(content + b"</testsuite>")[at : at + 5] for at in range(0, len(content) + 12, 5)])
+    assert single.cases == whole.cases
+    if most > len(whole.cases):  # else the pieces behind the last case are not looked at
+        assert single == whole
 
 
 @given(st.text(max_size=40))

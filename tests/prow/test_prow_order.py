@@ -94,6 +94,7 @@ def test_builds_that_cannot_be_read_are_counted_however_soon_that_is_known(
     builds: list[str], bucket: Bucket, ciexplore: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("backends.prow.builds.PriorityPool", Early)
-    found = ciexplore("prow", "builds", f"gs://{NAME}/{JOB}", "--gcs-url", bucket.url, "--no-cache")
+    command = ("prow", "builds", f"gs://{NAME}/{JOB}", "--columns", "state,entries")
+    found = ciexplore(*command, "--gcs-url", bucket.url, "--no-cache")
     assert found.code == 1
     assert "2 builds cannot be read; their notes say why." in found.err

@@ -58,10 +58,12 @@ def check_output(schema: Schema, output: Mapping[str, Any]) -> None:
     """
     from backends.frames.export import select_columns
 
-    select_columns(schema, _names(output["columns"]))
+    select_columns(schema, output_columns(output))
 
 
-def _names(columns: str | None) -> list[str] | None:
+def output_columns(output: Mapping[str, Any]) -> list[str] | None:
+    """The names in --columns; None where all columns are meant."""
+    columns = output["columns"]
     return [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else None
 
 
@@ -78,7 +80,7 @@ def emit(
     """Writes the frame where and how the options say."""
     from backends.frames import export, text_tables
 
-    names = _names(columns)
+    names = output_columns({"columns": columns})
     form: Any = chosen_format(fmt, target)
     to_stdout = target is None or target == "-"
     if form == "table":

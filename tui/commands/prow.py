@@ -7,9 +7,10 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from backends.prow.locators import BuildsView, FileTreeView, Place, ProwPath, Pr
 from tui.commands.common import count_message, open_session, read_with_progress, warn_no_match
 from tui.commands.log_output import write_log
 from tui.commands.options import connection_options, download_options, filter_option, match_option
-from tui.commands.output import Progress, check_output, emit, output_options, say
+from tui.commands.output import Progress, check_output, emit, output_columns, output_options, say
 
 if TYPE_CHECKING:
     import polars as pl
@@ -155,12 +156,12 @@ class ProwRun:
 
     def choose_builds(
         self, locator: Locator | None = None, *, filter_text: str | None = None, count: int | None = None,
-        complete: bool | None = None, required: bool = True,
+        columns: Collection[str] = (), required: bool = True,
     ) -> tuple[BuildList, pl.DataFrame]:  # fmt: skip
         """The builds that a job's (or a build's) locator, --count, --since and --filter mean, the newest first.
 
-        `complete` None reads their states only if the filter may need them. `required`: without any there is nothing
-        to do, which is a `UsageError`; a list of none is still a list.
+        Read for them is what `columns` and the filter need. `required`: without any there is nothing to do, which is a
+        `UsageError`; a list of none is still a list.
         """
         from backends.frames import filters
         from backends.prow.build_reader import BUILDS
@@ -168,7 +169,7 @@ class ProwRun:
 
         text = self.filter_text if filter_text is None else filter_text
         count = self.count if count is None else count
-        filters.parse(text, BUILDS)  # an invalid one is reported before 1,000 builds are listed
+        chosen = filters.parse(text, BUILDS)  # an invalid one is reported before 1,000 builds are listed
         found = locator or self.open().locator
         if isinstance(found, ProwPath) and found.route.base:
             base, build = found.route.base, found.route.build
@@ -186,8 +187,8 @@ class ProwRun:
             self.bucket(found),
             count=DEFAULT_COUNT if count is None and self.since is None else count or 0,
             since_ms=since_ms(self.since),
-            complete=bool(text.strip()) if complete is None else complete,
         )
+        listing.asked = chosen.columns.union(columns)
         unfiltered = self.gather(listing).sort(BUILDS.key)  # not in the order in which the builds were read
         frame = filter_rows(unfiltered, listing, text)
         if frame.is_empty() and not required and not unfiltered.is_empty():
@@ -280,14 +281,23 @@ def jobs(run: ProwRun, prefix: str) -> None:
 
 
 @verb(window=True)
-@click.option("--fast", is_flag=True, help="Only what ids and names say: one request instead of four a build.")
+@click.option("--fast", is_flag=True, help="Only what ids and names say: no requests for single builds.")
 def builds(run: ProwRun, fast: bool) -> None:
-    """List the builds of a job or of a pull request, the newest first, with results, times and what was tested."""
-    from backends.prow.build_reader import BUILDS
+    """List the builds of a job or of a pull request, the newest first, with results and times.
 
-    check_output(BUILDS, run.output)
-    listing, frame = run.choose_builds(complete=not fast, required=False)
-    emit(frame, listing.schema, **run.output)
+    Those take two requests a build. --columns names others: pull, author, title, commit, base, cluster, type and
+    reason take one more, log_size, log_compressed, entries and names another.
+    """
+    from backends.frames.export import select_columns
+    from backends.frames.schema import Schema
+    from backends.prow.build_reader import BUILDS, QUICK_COLUMNS
+
+    quick = Schema(tuple(column for column in BUILDS if column.name in QUICK_COLUMNS), BUILDS.key)
+    schema = quick if run.output["columns"] is None else BUILDS
+    check_output(schema, run.output)
+    columns = select_columns(schema, output_columns(run.output))
+    _, frame = run.choose_builds(columns=() if fast else columns, required=False)
+    emit(frame, schema, **run.output)
 
 
 @verb(window=True)
@@ -380,10 +390,12 @@ def _find_log(run: ProwRun, container: str | None, step: str | None) -> LogAddre
         raise UsageError(f"{run.locator} is not a build or a file.", "Name a build or a file of one.")
     if step:
         return _find_step_log(run, found, step)
-    listing, frame = run.choose_builds(found, count=10, complete=True)
-    row = frame.row(0, named=True)
+    listing, frame = run.choose_builds(found, count=10)
+    needed = ("state", "finished", "names")
+    rows = (listing.complete_row(row, needed, run.cancel) for row in frame.iter_rows(named=True))
+    row = newest = next(rows)
     if len(frame) != 1:
-        row = next((row for row in frame.iter_rows(named=True) if list_logs(row["names"])), row)
+        row = next((row for row in chain([newest], rows) if list_logs(row["names"])), newest)
         say(f"note: of {len(frame):,} builds the newest with a log is {row['build']}")
     names = list_logs(row["names"])
     if container:

@@ -209,7 +209,9 @@ class ResourceView(Vertical):
         self._freshness: Freshness | None = None
         self._panel_wanted: bool | None = None
         self._first_key = ""  # of the row that the locator meant, until it has come
-        self._keys_in_sight: list[str] = []
+        self._exports_later = False  # when all rows have all of their cells
+        self._in_sight: tuple[list[str], frozenset[str] | None] = ([], None)  # keys, and columns that are asked for
+        self._complete_cancel = CancelToken()
         self._refresh_cancel = CancelToken()
         self._refresh_pause = 0.0
         self._refreshed = False  # since the list was loaded
@@ -243,6 +245,7 @@ class ResourceView(Vertical):
 
     def on_unmount(self) -> None:
         self._refresh_cancel.cancel()
+        self._complete_cancel.cancel()
         self._cancel.cancel()
         if self._action_cancel is not None:
             self._action_cancel.cancel()
@@ -273,6 +276,7 @@ class ResourceView(Vertical):
     def load(self, refresh: bool = False) -> None:
         """Starts to fetch the list, dropping an earlier fetch that still runs."""
         self._refresh_cancel.cancel()
+        self._complete_cancel.cancel()
         self._cancel.cancel()
         self._cancel = CancelToken()
         self._load_number += 1
@@ -306,6 +310,7 @@ class ResourceView(Vertical):
 
     def _show_resource(self, resource: Resource) -> None:
         self.resource, self.title, self.locator = resource, resource.title, resource.locator
+        resource.asked = self._asked_columns(resource)
         if self.table is None:
             table = FrameTable(resource.schema)
             self.query_one("#view-body").mount(table, before=self.query_one(DetailPanel))
@@ -367,6 +372,7 @@ class ResourceView(Vertical):
             self._show_message(message)
         self._update_counts()
         if error is None and self.resource is not None:
+            self._in_sight = ([], None)  # what was asked for while it was loading
             self._start_refreshing(self.resource)
 
     def _show_message(self, message: str) -> None:
@@ -376,14 +382,54 @@ class ResourceView(Vertical):
         if message and self.table is not None and self.table.has_focus:
             self.focus()
 
+    def _asked_columns(self, resource: Resource) -> frozenset[str] | None:
+        """What every row needs where not all columns are cheap: those, and what is filtered, sorted or summed up by."""
+        if not resource.quick_columns or self._exports_later or self.has_class("-statistics"):
+            return None
+        asked = self.table.columns_in_use if self.table is not None else frozenset[str]()
+        return asked.union(resource.quick_columns)
+
     def _report_rows_in_sight(self) -> None:
-        """While rows arrive: a list that completes its rows later begins with those on the screen."""
-        if self.resource is None or self.table is None or not self.is_loading:
+        """A list that completes its rows later begins with those on the screen, also when all of them are there."""
+        resource = self.resource
+        if resource is None or self.table is None or not (self.is_loading or resource.quick_columns):
             return
-        keys = self.table.keys_in_sight()
-        if keys != self._keys_in_sight:
-            self._keys_in_sight = keys
-            self.resource.prefer(keys)
+        seen = self.table.keys_in_sight(), self._asked_columns(resource)
+        if seen == self._in_sight:
+            return
+        self._in_sight = keys, resource.asked = seen
+        if self.is_loading:
+            resource.prefer(keys)
+            return
+        self._complete_cancel.cancel()
+        cancel = self._complete_cancel = CancelToken()
+        complete = partial(self._complete_rows, resource, keys, cancel)
+        self.run_worker(complete, thread=True, group="complete", exit_on_error=False)
+
+    def _complete_rows(self, resource: Resource, keys: list[str], cancel: CancelToken) -> None:
+        """In a worker thread."""
+
+        def complete() -> None:
+            for page in resource.complete(keys, cancel):
+                cancel.check()
+                self._call_from_thread(self._show_completed, page, cancel)
+
+        _, error = crash_log.attempt(complete)
+        if not cancel.cancelled:
+            self._call_from_thread(self._finish_completing, error)
+
+    def _show_completed(self, page: Page, cancel: CancelToken) -> None:
+        if not cancel.cancelled and self.is_attached and self.table is not None:
+            self.table.append(page.frame)
+            self._update_counts()
+
+    def _finish_completing(self, error: AppError | None) -> None:
+        if error is not None:
+            self.app.show_error(error)  # type: ignore[attr-defined]
+        if self._exports_later:
+            self._exports_later = False
+            self.show_progress("")
+            self._export()
 
     # ---- asking for changes by itself, while the list is looked at --------------------------------------------
     def _start_refreshing(self, resource: Resource) -> None:
@@ -534,6 +580,10 @@ class ResourceView(Vertical):
         self.load(refresh=True)
 
     def action_stop(self) -> None:
+        self._complete_cancel.cancel()
+        if self._exports_later:
+            self._exports_later = False
+            self.show_progress("")
         (self._action_cancel or self._cancel).cancel()
 
     def action_back(self) -> None:
@@ -685,6 +735,14 @@ class ResourceView(Vertical):
     def action_export(self) -> None:
         if self.table is None or self.resource is None or not self.table.total_count:
             self.app.notify("There are no rows to export yet.")
+        elif self.resource.quick_columns and not self.is_loading:
+            self._exports_later = True
+            self.show_progress("reading what the rows lack")
+        else:
+            self._export()
+
+    def _export(self) -> None:
+        if self.table is None or self.resource is None:
             return
         from tui.widgets.export_dialog import export_table
 

@@ -185,6 +185,11 @@ class FrameTable(LineList):
     def sort_keys(self) -> tuple[SortKey, ...]:
         return self._model.sort_keys
 
+    @property
+    def columns_in_use(self) -> frozenset[str]:
+        """The names of those that it is filtered or sorted by."""
+        return self._model.filter.columns.union(key.column for key in self._model.sort_keys)
+
     def set_filter(self, text: str) -> None:
         """Raises `FilterSyntaxError` and leaves the table unchanged."""
         if text != self._model.filter_text:
