@@ -4,9 +4,9 @@
 
 The pairs are synthetic: suites of log-normal size (at most 60 signatures a job, 6 on average), skewed in popularity, a
 quarter of the jobs submitted later than ten minutes after their push. Each case is a process of its own, its peak is
-the process's (VmHWM, imports included), taken before the results are compared. The plain side is the algorithm of the scripts that this replaces, given
-plain lists of numbers that are in memory before its clock starts, which is kinder than what those scripts did; our
-side reads its files within its time. Results are checked to be equal.
+the process's (VmHWM, imports included), taken before the results are compared. The plain side is the algorithm of the
+scripts that this replaces, given plain lists of numbers that are in memory before its clock starts, which is kinder
+than what those scripts did; our side reads its files within its time. Results are checked to be equal.
 """
 
 from __future__ import annotations

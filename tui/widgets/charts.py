@@ -40,7 +40,7 @@ _MIN_WIDTH, _MIN_PLOT_HEIGHT = 20, 10  # cells of a histogram; with fewer lines 
 _MIN_CHART_WIDTH, _MIN_CHART_HEIGHT = 30, 5
 _ZOOM = 2.0
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
-_FRAME = re.compile(r"[─│┌┐└┘├┤┬┴┼]")
+_FRAME = re.compile(r"[─│┌┐└┘├┤┬┴┼]+")
 _DAY = 86_400_000
 _GAP = 2  # cells between two labels
 _STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 24, 25, 30, 40, 50, 60, 100)
@@ -319,9 +319,9 @@ class ChartPanel(PlotWidget):
         text = Text(body, no_wrap=True)
         text.highlight_regex(_FRAME, Style(dim=True))
         for place, sign in enumerate(SIGNS[: len(drawing.series)]):
-            text.highlight_regex(re.escape(sign), self.colour(place))
+            text.highlight_regex(re.escape(sign) + "+", self.colour(place))
         text.highlight_regex(re.escape(CURSOR), Style(bold=True, reverse=True))
-        text.highlight_regex(re.escape(EVENT), self.colour(1) + Style(bold=True))
+        text.highlight_regex(re.escape(EVENT) + "+", self.colour(1) + Style(bold=True))
         title = self._title(found, len(drawing.marks), schema[chart.y])
         title.truncate(width, overflow="ellipsis")
         return Text("\n", no_wrap=True, overflow="ellipsis").join([title, text])
