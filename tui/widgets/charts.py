@@ -15,12 +15,14 @@ from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
 import polars as pl
+from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual import events, on
 from textual.app import RenderResult
 from textual.color import Color
 from textual.message import Message
+from textual.strip import Strip
 from textual.widget import Widget
 
 from backends.frames.charts import MOST_SERIES, AxisWindow, Drawing, Points, chart_points, number, span
@@ -63,6 +65,7 @@ class PlotWidget(Widget):
         super().__init__()
         # Plain attributes, not reactives: Textual would compare frames with !=, which polars does elementwise.
         self._drawn: tuple[tuple[object, ...], Text] | None = None
+        self._lines: tuple[Text, list[Strip]] | None = None  # of the last drawing
 
     def on_mount(self) -> None:
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self.refresh())
@@ -87,6 +90,23 @@ class PlotWidget(Widget):
         if self._drawn is None or self._drawn[0] != key:
             self._drawn = key, draw()
         return self._drawn[1]
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._lines = None
+
+    def render_line(self, y: int) -> Strip:
+        """A line of the drawing. Textual's way from a text to lines, which can wrap it and mark parts of it, costs
+        15 ms for 200x60 cells; a drawing is as wide as it has to be."""
+        text, width = self.render(), self.size.width
+        if self._drawn is None or text is not self._drawn[1] or self.text_selection is not None:
+            return super().render_line(y)
+        if self._lines is None or self._lines[0] is not text:
+            style = self.rich_style
+            lines = Segment.split_lines(Segment.apply_style(text.render(self.app.console), style))
+            self._lines = text, [Strip(line).adjust_cell_length(width, style) for line in lines]
+        strips = self._lines[1]
+        return strips[y] if y < len(strips) else Strip.blank(width, self.rich_style)
 
     def colour(self, group: int) -> Style:
         colour = self.app.theme_variables.get(self.COLOURS[group % len(self.COLOURS)], "")
