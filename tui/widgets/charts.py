@@ -12,7 +12,7 @@ import sys
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import polars as pl
 from rich.segment import Segment
@@ -21,6 +21,7 @@ from rich.text import Text
 from textual import events, on
 from textual.app import RenderResult
 from textual.color import Color
+from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -91,9 +92,9 @@ class PlotWidget(Widget):
             self._drawn = key, draw()
         return self._drawn[1]
 
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        self._lines = None
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        self._lines = None  # also of the same drawing: its colours may be others now
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def render_line(self, y: int) -> Strip:
         """A line of the drawing. Textual's way from a text to lines, which can wrap it and mark parts of it, costs
