@@ -28,6 +28,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import polars as pl
+from measuring import fit_exponent
 
 from backends.treeherder.datasets import views
 from backends.treeherder.datasets.dataset import Dataset, with_signatures
@@ -307,6 +308,7 @@ def main() -> None:
             (seconds, used, peak), result = (ours if asked.side == "ours" else plain)(asked.case, store)
         print(json.dumps({"seconds": seconds, "cpu": used, "peak": peak, "result": result}))
         return
+    growth: dict[str, list[tuple[int, float, float]]] = {case: [] for case in CASES}
     for wanted in asked.pairs:
         with tempfile.TemporaryDirectory() as work:
             path = Path(work) / "store"
@@ -323,6 +325,7 @@ def main() -> None:
                     continue
                 mine = sorted((measured("ours", case, path) for _ in range(asked.runs)), key=lambda one: one["seconds"])
                 best = mine[len(mine) // 2]
+                growth[case].append((wanted, best["cpu"], best["peak"]))
                 line = f"{case:20} ours {best['seconds']:7.3f} s {best['cpu']:7.3f} s CPU {best['peak']:6,.0f} MB"
                 if asked.plain and case != "shared":
                     theirs = measured("plain", case, path)
@@ -333,6 +336,12 @@ def main() -> None:
                         f" {theirs['cpu'] / best['cpu']:5.1f} CPU {theirs['peak'] / best['peak']:4.1f} memory"
                     )
                 print(line, flush=True)
+    print()
+    for case, found in growth.items():
+        if len(found) > 1:
+            sizes, cpu, peaks = zip(*found, strict=True)
+            exponents = fit_exponent(sizes, cpu), fit_exponent(sizes, peaks)
+            print(f"{case:20} CPU grows with pairs ** {exponents[0]:.2f}, peak ** {exponents[1]:.2f}")
 
 
 if __name__ == "__main__":
