@@ -20,6 +20,7 @@ import yaml
 from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.errors import FileError, UsageError
+from backends.garbage import paused_collection
 from backends.http import CachePolicy, Http
 from backends.http.errors import sanitize
 from backends.pool import map_in_order
@@ -108,7 +109,8 @@ def read_files(paths: Sequence[str], form: JobForm | None = None) -> list[JobEnt
 
 def read_text(name: str, text: str, form: JobForm | None = None, first: int = 0) -> list[JobEntry]:
     """The entries of one file's text; the suffix of its name says the format."""
-    parsed = list(_parse(name, text, form))
+    with paused_collection():
+        parsed = list(_parse(name, text, form))
     if not parsed:
         raise FileError(f"{name} has no jobs.", "Write one JSON object, a list of them, or one per line.")
     entries = []
