@@ -120,14 +120,14 @@ def _type_of(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
             if "pattern" in rules and "format" in rules:
                 raise _InexpressibleError
             patterns = {"pattern": _FORMATS[rules.pop("format")]} if "format" in rules else {}
-            return _limited(str, rules | patterns, minLength="min_length", maxLength="max_length", pattern="pattern")
+            return _limit(str, rules | patterns, minLength="min_length", maxLength="max_length", pattern="pattern")
         case "integer", _:
-            return _limited(int, rules, minimum="ge", maximum="le")
+            return _limit(int, rules, minimum="ge", maximum="le")
         case "boolean", _:
-            return _limited(bool, rules)
+            return _limit(bool, rules)
         case "array", _:
             items = _type_of(rules.pop("items"), definitions) if "items" in rules else Any
-            return _limited(list[items], rules, minItems="min_length", maxItems="max_length")  # type: ignore[valid-type]
+            return _limit(list[items], rules, minItems="min_length", maxItems="max_length")  # type: ignore[valid-type]
         case "object", {"properties": properties, "additionalProperties": False}:
             if not rules.keys() <= {"properties", "additionalProperties", "required"}:
                 raise _InexpressibleError
@@ -135,7 +135,7 @@ def _type_of(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
     raise _InexpressibleError
 
 
-def _limited(kind: Any, rules: Mapping[str, Any], **limits: str) -> Any:
+def _limit(kind: Any, rules: Mapping[str, Any], **limits: str) -> Any:
     """`limits`: keyword of the schema -> msgspec's word for it."""
     if not rules.keys() <= limits.keys():
         raise _InexpressibleError

@@ -88,7 +88,7 @@ class _Names:
 def _joined_words(name: str) -> FromRows:
     """A tuple of texts on one line, `join_words` of each."""
 
-    def words(rows: Sequence[Any], _: Any) -> pl.Series:
+    def join(rows: Sequence[Any], _: Any) -> pl.Series:
         cells = cells_of(rows, name)
         joined = pl.Series(name, list(map(" ".join, cells)), dtype=pl.String)
         odd = joined.str.starts_with(" ") | joined.str.ends_with(" ") | joined.str.contains("  ", literal=True)
@@ -96,14 +96,14 @@ def _joined_words(name: str) -> FromRows:
             joined = joined.scatter(places, [join_words(cells[place]) for place in places])
         return joined.set(joined == "", None)
 
-    return FromRows(words)
+    return FromRows(join)
 
 
 def _word_for(name: str, words: Mapping[bool | None, str]) -> FromRows:
     return FromRows(lambda rows, _: list(map(words.get, cells_of(rows, name))))
 
 
-def _named(name: str, names: Callable[[_Names], Mapping[Any, str]]) -> FromRows:
+def _name_by(name: str, names: Callable[[_Names], Mapping[Any, str]]) -> FromRows:
     """What a number or a hash stands for."""
     return FromRows(lambda rows, context: list(map(names(context).get, cells_of(rows, name))))
 
@@ -120,13 +120,13 @@ SIGNATURES = Schema(
         Column("platform", Kind.TEXT, "Platform", width=19, get="machine_platform"),
         Column("options", Kind.TEXT, "Options", width=15, get=_joined_words("extra_options")),
         Column("application", Kind.TEXT, "Application", get=optional("application")),
-        Column("option", Kind.TEXT, "Build", get=_named("option_collection_hash", lambda names: names.options)),
+        Column("option", Kind.TEXT, "Build", get=_name_by("option_collection_hash", lambda names: names.options)),
         Column("unit", Kind.TEXT, "Unit", get=optional("measurement_unit")),
         Column("better", Kind.TEXT, "Better", get=_word_for("lower_is_better", _BETTER)),
         Column("should_alert", Kind.TEXT, "Alerts", get=_word_for("should_alert", _ALERTS)),
         Column("tags", Kind.TEXT, "Tags", get=_joined_words("tags")),
         Column("subtests", Kind.TEXT, "Subtests", get=yes_if("has_subtests")),
-        Column("framework", Kind.TEXT, "Framework", get=_named("framework_id", lambda names: names.frameworks)),
+        Column("framework", Kind.TEXT, "Framework", get=_name_by("framework_id", lambda names: names.frameworks)),
         id_column("signature_id", "Id", get="id"),
         Column("signature_hash", Kind.ID, "Hash", hidden=True, get="signature_hash"),
         Column("parent_hash", Kind.ID, "Parent hash", hidden=True, searched=False, get="parent_signature"),
