@@ -4,9 +4,9 @@
 
 The pairs are synthetic: suites of log-normal size (at most 60 signatures a job, 6 on average), skewed in popularity, a
 quarter of the jobs submitted later than ten minutes after their push. Each case is a process of its own, its peak is
-the process's (VmHWM, imports included). The plain side is the algorithm of the scripts that this replaces, given
-plain lists of numbers that are in memory before its clock starts, which is kinder than what those scripts did; our
-side reads its files within its time. Results are checked to be equal.
+the process's (VmHWM, imports included), taken before the results are compared. The plain side is the algorithm of the
+scripts that this replaces, given plain lists of numbers that are in memory before its clock starts, which is kinder
+than what those scripts did; our side reads its files within its time. Results are checked to be equal.
 """
 
 from __future__ import annotations
@@ -28,10 +28,12 @@ from typing import Any
 import msgspec
 import numpy as np
 import polars as pl
+from measuring import fit_exponent
 
+from backends.treeherder.datasets import views
 from backends.treeherder.datasets.dataset import Dataset, with_signatures
 from backends.treeherder.datasets.legacy_export import series_of_signatures
-from backends.treeherder.datasets.signature_groups import shared_rows, signature_groups, signatures_per_job
+from backends.treeherder.datasets.signature_groups import shared_rows, signature_groups
 from backends.treeherder.datasets.store import FILE, SHARED, DatasetStore
 from backends.treeherder.datasets.tables import MEASUREMENTS, SIGNATURES
 
@@ -39,17 +41,19 @@ START = 1_750_291_200  # 2025-06-19
 DAYS = 128
 
 
-Spent = tuple[float, float]
+Spent = tuple[float, float, float]
 
 
 def clock() -> Spent:
-    """Wall and CPU seconds; of all threads, so that on a busy machine the CPU's ratio is the one to look at."""
-    return time.perf_counter(), time.process_time()
+    """Wall and CPU seconds (of all threads, so that on a busy machine the CPU's ratio is the one to look at), and the
+    peak of memory so far."""
+    return time.perf_counter(), time.process_time(), _peak()
 
 
 def spent(began: Spent) -> Spent:
-    now = clock()
-    return now[0] - began[0], now[1] - began[1]
+    """What a case took; its peak without that of the comparison of results, which comes later."""
+    wall, cpu, peak = clock()
+    return wall - began[0], cpu - began[1], peak
 
 
 def make(path: Path, wanted: int) -> None:
@@ -165,10 +169,9 @@ def ours(case: str, store: DatasetStore) -> tuple[Spent, str]:
         began = clock()
         frame = dataset.rectified
         return spent(began), digest(_totals(frame))
-    frame = signatures_per_job(dataset.shared, dataset.table("signatures"))
+    frame = views.jobs(dataset)
     used = spent(began)
-    rows = frame.sort("job_id").select(pl.col("common_sig_features").list.join(",")).to_series().to_list()
-    return used, digest(rows)
+    return used, digest([text.replace(", ", ",") for text in frame["features"].to_list()])
 
 
 def from_cache(path: Path) -> tuple[Spent, str]:
@@ -302,10 +305,10 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.side:
         with DatasetStore(asked.work) as store:
-            (seconds, used), result = (ours if asked.side == "ours" else plain)(asked.case, store)
-        peak = _peak()
+            (seconds, used, peak), result = (ours if asked.side == "ours" else plain)(asked.case, store)
         print(json.dumps({"seconds": seconds, "cpu": used, "peak": peak, "result": result}))
         return
+    growth: dict[str, list[tuple[int, float, float]]] = {case: [] for case in CASES}
     for wanted in asked.pairs:
         with tempfile.TemporaryDirectory() as work:
             path = Path(work) / "store"
@@ -322,6 +325,7 @@ def main() -> None:
                     continue
                 mine = sorted((measured("ours", case, path) for _ in range(asked.runs)), key=lambda one: one["seconds"])
                 best = mine[len(mine) // 2]
+                growth[case].append((wanted, best["cpu"], best["peak"]))
                 line = f"{case:20} ours {best['seconds']:7.3f} s {best['cpu']:7.3f} s CPU {best['peak']:6,.0f} MB"
                 if asked.plain and case != "shared":
                     theirs = measured("plain", case, path)
@@ -332,6 +336,12 @@ def main() -> None:
                         f" {theirs['cpu'] / best['cpu']:5.1f} CPU {theirs['peak'] / best['peak']:4.1f} memory"
                     )
                 print(line, flush=True)
+    print()
+    for case, found in growth.items():
+        if len(found) > 1:
+            sizes, cpu, peaks = zip(*found, strict=True)
+            exponents = fit_exponent(sizes, cpu), fit_exponent(sizes, peaks)
+            print(f"{case:20} CPU grows with pairs ** {exponents[0]:.2f}, peak ** {exponents[1]:.2f}")
 
 
 if __name__ == "__main__":

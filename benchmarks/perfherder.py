@@ -4,9 +4,9 @@ long the app takes from a filter key to the repaint and to draw a series.
     python benchmarks/perfherder.py [--signatures 100000] [--points 50000] [--runs 5]
 
 Synthetic answers in the server's own shape, from a fixed seed. Each row is the median of the runs, in milliseconds of
-wall time and of CPU (all threads), beside the plain way to do the same in the same process: json.loads and a list of
-dicts. In the app, 200x60, from the key or the new rows to the end of the repaint; each is also measured alone, for
-what the rest of the machine does shows in the wall time.
+wall time and of CPU (all threads); contenders take turns: msgspec decoding the same bytes alone, and the plain way,
+json.loads and a list of dicts. Then three sizes and how the cost grows. In the app, 200x60, from the key or the new
+rows to the end of the repaint.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ import os
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import polars as pl
+from measuring import fit_exponent, measure, median, print_table, take_turns
 
 from backends.frames import filters
+from backends.garbage import paused_collection
 from backends.http.response import Response
 from backends.treeherder.api import decode_list
 from backends.treeherder.detection import find_candidates_by_push
@@ -80,17 +83,6 @@ def answer_of_series(number: int) -> bytes:
     return json.dumps([summary]).encode()
 
 
-def milliseconds(work: Callable[[], object], runs: int) -> tuple[float, float]:
-    """Wall and CPU."""
-    walls, cpus = [], []
-    for _ in range(runs):
-        wall, cpu = time.perf_counter(), time.process_time()
-        work()
-        walls.append(1000 * (time.perf_counter() - wall))
-        cpus.append(1000 * (time.process_time() - cpu))
-    return statistics.median(walls), statistics.median(cpus)
-
-
 def parsed(body: bytes) -> pl.DataFrame:
     answer = Response("https://th.example/api/", 200, {"content-type": "application/json"}, body)
     return signature_frame(
@@ -123,6 +115,23 @@ def rows_of_dicts(body: bytes) -> list[dict[str, object]]:
         full["options"] = " ".join(full["extra_options"])
         found.append(full)
     return sorted(found, key=lambda row: (row["suite"], row["test"], row["machine_platform"]))
+
+
+def decoded(body: bytes, shape: Any) -> object:
+    """msgspec alone, with the types that ours has: nothing that reads JSON into Python objects is faster."""
+    with paused_collection():
+        return msgspec.json.decode(body, type=shape)
+
+
+def print_growth(
+    what: str, sizes: Sequence[int], make: Callable[[int], bytes], read: Callable[[bytes], object]
+) -> None:
+    costs = []
+    for size in sizes:
+        body = make(size)
+        costs.append(median([measure(lambda body=body: read(body)) for _ in range(3)]))
+    print_table((what, "ms", "CPU"), [(f"{n:,}", one.wall, one.cpu) for n, one in zip(sizes, costs, strict=True)])
+    print(f"grows with {what} ** {fit_exponent(sizes, [one.cpu for one in costs]):.2f} (CPU)\n")
 
 
 async def painted(app: Any) -> None:
@@ -220,30 +229,42 @@ def main() -> None:
     series = answer_of_series(given.points)
     points, _ = points_of(series)
     value = filters.parse("value>900", SERIES)
-    measured = [
+    signature_shape, series_shape = dict[str, PerformanceSignature], list[SeriesSummary]
+    measured: list[tuple[str, dict[str, Callable[[], object]]]] = [
         (
-            f"parse {given.signatures:,} signatures ({len(body) / 1e6:.0f} MB)",
-            lambda: parsed(body),
-            lambda: rows_of_dicts(body),
+            f"{given.signatures:,} signatures ({len(body) / 1e6:.0f} MB)",
+            {
+                "ciexplore": lambda: parsed(body),
+                "msgspec decoding alone": lambda: decoded(body, signature_shape),
+                "json.loads and dicts": lambda: rows_of_dicts(body),
+            },
         ),
-        ("make them searchable, once", lambda: filters.search_text(frame, SIGNATURES), None),
-        ("filter by three words", lambda: frame.filter(words.mask(frame, haystack)), search),
-        ("filter by two columns", lambda: frame.filter(column.mask(frame)), None),
-        (f"parse {given.points:,} points ({len(series) / 1e6:.0f} MB)", lambda: points_of(series), None),
-        (f"reduce them to {COLUMNS} columns", lambda: reduced(points), None),
-        ("filter them by value", lambda: points.filter(value.mask(points)), None),
-        ("look for change points", lambda: find_candidates_by_push(points), None),
+        ("made searchable, once", {"ciexplore": lambda: filters.search_text(frame, SIGNATURES)}),
+        (
+            "filtered by three words",
+            {"ciexplore": lambda: frame.filter(words.mask(frame, haystack)), "a list of dicts": search},
+        ),
+        ("filtered by two columns", {"ciexplore": lambda: frame.filter(column.mask(frame))}),
+        (
+            f"{given.points:,} points ({len(series) / 1e6:.0f} MB)",
+            {"ciexplore": lambda: points_of(series), "msgspec decoding alone": lambda: decoded(series, series_shape)},
+        ),
+        (f"reduced to {COLUMNS} columns", {"ciexplore": lambda: reduced(points)}),
+        ("filtered by value", {"ciexplore": lambda: points.filter(value.mask(points))}),
+        ("change points looked for", {"ciexplore": lambda: find_candidates_by_push(points)}),
     ]
     gc.collect()
     gc.freeze()  # as the app does once it has started: the lists made above are not walked by each collection
-    print(f"{'median of ' + str(given.runs) + ' runs':<46} {'ms':>8} {'CPU':>8} {'plain':>8} {'CPU':>8} {'ratio':>6}")
-    for name, ours, plain in measured:
-        wall, cpu = milliseconds(ours, given.runs)
-        line = f"{name:<46} {wall:8.1f} {cpu:8.1f}"
-        if plain is not None:
-            plain_wall, plain_cpu = milliseconds(plain, given.runs)
-            line += f" {plain_wall:8.1f} {plain_cpu:8.1f} {plain_cpu / cpu:5.1f}x"
-        print(line)
+    rows = []
+    for what, contenders in measured:
+        turns = {name: lambda work=work: measure(work) for name, work in contenders.items()}
+        costs = take_turns(turns, given.runs)
+        ours = costs["ciexplore"].cpu
+        rows += [(what, name, cost.wall, cost.cpu, cost.cpu / ours) for name, cost in costs.items()]
+    print_table(("what", "who", "ms", "CPU", "CPU / ours"), rows)
+    print()
+    print_growth("signatures", (10_000, 100_000, 300_000), answer_of_signatures, parsed)
+    print_growth("points", (5_000, 50_000, 500_000), answer_of_series, points_of)
     print(f"\n{'in the app, 200x60':<46} {'ms':>8} {'p95':>8} {'CPU':>8} {'p95':>8} {'budget':>8}")
     times = asyncio.run(in_the_app(frame, points, given.runs))
     for name, what, budget in (

@@ -6,6 +6,7 @@ import calendar
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from enum import StrEnum
@@ -68,17 +69,17 @@ class JobEntry:
         if self.form is JobForm.COLLECTION:
             found = get_object(self.body, "job").get("job_guid")
         else:
-            found = self.body.get("taskId") if isinstance(self.body, Mapping) else None
+            found = self.body.get("taskId") if isinstance(self.body, dict) else None
         return found if isinstance(found, str) else ""
 
 
 def guess_form(body: Any) -> JobForm:
     """The most likely form of a value. Job messages count as today's: only the user can say otherwise."""
-    if not isinstance(body, Mapping):
+    if not isinstance(body, dict):
         return JobForm.PULSE
     if "suites" in body and "taskId" not in body:
         return JobForm.PERFORMANCE
-    if isinstance(body.get("task"), Mapping) or (
+    if isinstance(body.get("task"), dict) or (
         "taskId" not in body and {"routes", "payload", "extra", "workerType", "taskQueueId"} & body.keys()
     ):
         return JobForm.TASK
@@ -92,15 +93,15 @@ def guess_form(body: Any) -> JobForm:
 
 def get_object(holder: Any, name: str) -> Mapping[str, Any]:
     """The object of that name, {} if there is none or something else."""
-    value = holder.get(name) if isinstance(holder, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
+    value = holder.get(name) if isinstance(holder, dict) else None
+    return value if isinstance(value, dict) else {}
 
 
 def numbered_objects(holder: Any, name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """(index, object) of each object in the list of that name."""
-    value = holder.get(name) if isinstance(holder, Mapping) else None
+    value = holder.get(name) if isinstance(holder, dict) else None
     for number, item in enumerate(value if isinstance(value, list) else ()):
-        if isinstance(item, Mapping):
+        if isinstance(item, dict):
             yield number, item
 
 
@@ -129,6 +130,11 @@ def stored_symbol(display: Mapping[str, Any]) -> str:
 
 EARLIEST = -62_135_510_400  # the second day of year 1: a clock west of Greenwich has no earlier time
 LATEST = 253_402_300_799  # the end of year 9999
+# What dateutil reads as anybody would, in 1 instead of 60 µs: full dates of years in which no zone leaves the range.
+_USUAL_TIME = re.compile(
+    r"((?!000[01]|9999)[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]((?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?)"
+    r"(?:(?<=:[0-9]{2}:[0-9]{2})\.[0-9]{1,9})?([Zz]|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])?"
+)
 _LONGEST_TIME = 10_000  # characters; dateutil takes hours over a million digits, and no time is that long
 
 
@@ -138,11 +144,15 @@ def treeherder_time(text: str) -> float | None:
     It parses with dateutil, takes a time without a zone for UTC, drops parts of a second, and makes a datetime of the
     number again, for which the year must be one from 1 to 9999.
     """
-    from dateutil import parser
-
+    if match := _USUAL_TIME.fullmatch(text):
+        with suppress(ValueError):  # the 30th of February: dateutil refuses it, too
+            day, clock, zone = match.groups("Z")
+            return datetime.fromisoformat(f"{day}T{clock}{zone.upper()}").timestamp()
     text = text.strip()
     if len(text) > _LONGEST_TIME:
         return None
+    from dateutil import parser
+
     try:
         seconds = calendar.timegm(parser.parse(text, tzinfos=_zone).utctimetuple())
     except (ValueError, OverflowError, TypeError, AttributeError, LookupError, ArithmeticError):
@@ -158,14 +168,11 @@ def _zone(name: str | None, offset: int | None) -> tzinfo | None:
 def parse_time(value: Any) -> float | None:
     """Seconds since 1970 (UTC) of a number, an ISO 8601 text or one that Treeherder's loader can read; else None. A
     time without a zone counts as UTC, as in Treeherder."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, (int, float)):
-        return float(value) if 0 <= value <= LATEST else None
     if not isinstance(value, str):
-        return None
+        known = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LATEST
+        return float(value) if known else None
     text = value.strip()
-    if re.fullmatch(r"[0-9]{1,12}", text):
+    if text.isdecimal() and text.isascii() and len(text) <= 12:
         return float(text)
     try:
         moment = datetime.fromisoformat(text)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import msgspec
 import polars as pl
 
 from backends.cancel import CancelToken
@@ -109,7 +110,8 @@ def lint(
             if progress is not None:
                 progress(number)
         findings = [*_check_entry(entry), *_check_repeated(entry, first)]
-        reports.append(LintReport(entry, tuple(sorted(findings, key=lambda one: _ORDER.index(one.level)))))
+        findings.sort(key=lambda one: _ORDER.index(one.level))
+        reports.append(LintReport(entry, tuple(findings)))
     return reports
 
 
@@ -159,31 +161,34 @@ _PARSED_LOGS = {
     JobForm.PULSE_2018: posting_rules.PARSED_LOGS,
 }
 _TIMES = ("timeScheduled", "timeStarted", "timeCompleted")
+_NUL, _LAST_LINE_BREAK = b"\\u0000", b'\\n"'  # as JSON has them
 _HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 _READABLE_TIME = "a time, e.g. 2026-11-21T09:30:00Z"
 
 
 def check_message(body: Any, form: JobForm) -> Findings:
     """Schema and readers of a message. What loses the job is reported once, and not as a wrong format, too."""
-    findings = list(_check_readers(body, form))
-    lost = {finding.path for finding in findings if finding.level is Level.ERROR}
     validated = as_validated(body) if form is JobForm.PULSE else body
-    if not quick_check_of(form)(validated):
+    valid = quick_check_of(form)(validated)
+    findings = list(_check_readers(body, form, valid=valid))
+    if not valid:
+        lost = {finding.path for finding in findings if finding.level is Level.ERROR}
         yield from (one for one in violations(validated, form) if one.rule != "format" or one.path not in lost)
     yield from findings
 
 
 def as_validated(body: Any) -> Any:
     """The message as the loader hands it to the schema: with its owner cut."""
-    owner = body.get("owner") if isinstance(body, Mapping) else None
+    owner = body.get("owner") if isinstance(body, dict) else None
     if isinstance(owner, str) and len(owner) > OWNER_LENGTH:
         return {**body, "owner": owner[:OWNER_KEPT]}
     return body
 
 
-def _check_readers(body: Any, form: JobForm) -> Findings:
-    """What the reading code needs beyond the schema, and what would look wrong."""
-    if not isinstance(body, Mapping):
+def _check_readers(body: Any, form: JobForm, *, valid: bool) -> Findings:
+    """What the reading code needs beyond the schema, and what would look wrong. `valid`: by the schema, formats
+    included."""
+    if not isinstance(body, dict):
         if isinstance(body, str):
             hint = "the object itself; a text would reach its reader as a text"
             yield error("$", "envelope", "the job is a text that holds JSON, not an object", hint)
@@ -195,13 +200,16 @@ def _check_readers(body: Any, form: JobForm) -> Findings:
     if "owner" not in body:
         message = "Treeherder reads owner before it validates: without it the job is lost"
         yield error("$", "owner", message, 'add "owner": who submits it, a text of 1 to 50 characters')
+    encoded = _encode(body)
     if form is JobForm.PULSE:
-        yield from _check_database(body)
-    yield from _check_ids(body)
+        yield from _check_database(body, may_hold_nul=_NUL in encoded)
+    yield from _check_ids(body, may_end_lines=_LAST_LINE_BREAK in encoded)
     yield from _check_state(body, form)
     for name in _TIMES:
         value = body.get(name)
-        if isinstance(value, str) and not _is_plain_time(value) and treeherder_time(value) is None:
+        if not isinstance(value, str) or ((valid or is_time(value)) and _is_safe(value)):
+            continue
+        if treeherder_time(value) is None:
             message = f"Treeherder cannot read the time {sanitize(value, 60)!r}: it takes the message and loses the job"
             yield error(f"$.{name}", "times", message, f"{_READABLE_TIME}; leave it out if there is none")
     yield from posting_rules.check_times(body, _TIMES, body.get("state"), "$")
@@ -213,20 +221,21 @@ def _check_readers(body: Any, form: JobForm) -> Findings:
             yield info(f"$.logs[{number}].name", "log-name", "linked, but not parsed for failure lines", hint)
 
 
-def _is_plain_time(value: str) -> bool:
-    """An RFC 3339 time that Treeherder certainly reads: no leap second, not the first or the last year."""
-    return is_time(value) and ":60" not in value and value[:4] not in ("0001", "9999")
+def _is_safe(time: str) -> bool:
+    """Whether Treeherder certainly reads an RFC 3339 time: no leap second, not the first or the last year."""
+    return ":60" not in time and not time.startswith(("0001", "9999"))
 
 
-def _check_database(body: Mapping[str, Any]) -> Findings:
-    """What the schema lets pass and today's loader or its database does not, or changes."""
+def _check_database(body: Mapping[str, Any], *, may_hold_nul: bool) -> Findings:
+    """What the schema lets pass and today's loader or its database does not, or changes. `may_hold_nul`: some text, a
+    NUL or half of a surrogate pair."""
     owner, product = body.get("owner"), body.get("productName")
     if isinstance(owner, str) and len(owner) > OWNER_LENGTH:
         yield info("$.owner", "owner", f"today's Treeherder keeps the first {OWNER_KEPT} characters")
     if isinstance(product, str) and len(product) <= 125 and product.strip():  # blanks alone are stored as "unknown"
         yield from _check_product(product, "$.productName")
     display = get_object(body, "display")
-    symbol = stored_symbol(display)
+    symbol = stored_symbol(display) if "chunkId" in display else ""
     if len(str(display.get("jobSymbol", ""))) <= SYMBOL_LENGTH < len(symbol):
         message = (
             f"jobSymbol and chunkId together have {len(symbol)} characters; Treeherder's database holds "
@@ -237,11 +246,8 @@ def _check_database(body: Mapping[str, Any]) -> Findings:
     if run > LARGEST_RUN:
         message = f"the run {run} is above {LARGEST_RUN:,}, which Treeherder's database cannot hold: the job is lost"
         yield error("$.taskId", "taskId", message, "the number of the run, from 0")
-    for path, text, lost in _stored_texts(body):
-        if isinstance(text, str) and "\0" in text:
-            yield _unstorable(path, "nul", "a NUL character", lost)
-        if isinstance(text, str) and _HALF_A_PAIR.search(text):
-            yield _unstorable(path, "surrogate", "half of a surrogate pair, which is not a character", lost)
+    if may_hold_nul:
+        yield from _check_stored_texts(body)
     for number, link in numbered_objects(get_object(body, "jobInfo"), "links"):
         if any(_becomes_log(link)) and len(link["url"]) > LOG_URL_LENGTH:
             length = len(link["url"])
@@ -250,9 +256,28 @@ def _check_database(body: Mapping[str, Any]) -> Findings:
             yield warning(f"$.jobInfo.links[{number}].url", "maxLength", message, hint)
 
 
+def _check_stored_texts(body: Mapping[str, Any]) -> Findings:
+    for path, text, lost in _stored_texts(body):
+        if isinstance(text, str) and "\0" in text:
+            yield _unstorable(path, "nul", "a NUL character", lost)
+        if isinstance(text, str) and _HALF_A_PAIR.search(text):
+            yield _unstorable(path, "surrogate", "half of a surrogate pair, which is not a character", lost)
+
+
+def _encode(body: Any) -> bytes:
+    """The body as JSON, to see at once whether any text in it may be odd; what cannot be encoded may be anything."""
+    try:
+        return msgspec.json.encode(body)
+    except (ValueError, TypeError, RecursionError, msgspec.MsgspecError):
+        return _NUL + _LAST_LINE_BREAK
+
+
 def _run_number(task_id: Any) -> int:
-    """As the loader reads it: `int` takes a sign. 0 if the other part is not a UUID: then no run is stored."""
+    """As the loader reads it: `int` takes a sign. 0 if it is certainly small, or if the other part is not a UUID: then
+    no run is stored."""
     task, _, run = task_id.partition("/") if isinstance(task_id, str) else ("", "", "")
+    if len(run) < len(str(LARGEST_RUN)):
+        return 0
     try:
         uuid.UUID(task)
         return int(run)
@@ -298,11 +323,14 @@ def _unstorable(path: str, rule: str, what: str, lost: str) -> LintFinding:
     return error(path, rule, message, "the same without it")
 
 
-def _check_ids(body: Mapping[str, Any]) -> Findings:
+def _check_ids(body: Mapping[str, Any], *, may_end_lines: bool) -> Findings:
+    """`may_end_lines`: some text may end with a line break."""
     task_id = body.get("taskId")
     if isinstance(task_id, str) and task_id and not _TASK_RUN.fullmatch(task_id):
         message = "not <uuid>/<run>: if the push is not known yet, Treeherder fails on it instead of waiting"
         yield warning("$.taskId", "taskId", message, "a UUID, a slash and the number of the run")
+    if not may_end_lines:
+        return
     # `$` matches before a last line break, so the schema lets one pass.
     for name in ("taskId", "buildSystem", "owner", "reason", "productName"):
         if isinstance(body.get(name), str) and body[name].endswith("\n"):

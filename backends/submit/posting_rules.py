@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -134,6 +135,7 @@ _STEP = ("name", "result", "started_linenumber", "finished_linenumber")
 _DETAIL_LIMITS = {"title": 70, "value": 125, "url": 512}
 _ARTIFACT = re.compile(r"\$\.job\.artifacts\[\d+\]", re.ASCII)
 _STAMPS = ("submit_timestamp", "start_timestamp", "end_timestamp")
+_TIMES_OF_A_STATE = {"completed": 3, "running": 2, "pending": 1}
 _CUT_EFFECTS = {
     "maxLength": "the server cuts it",
     "oneOf": "the server makes 1970 of it",
@@ -183,13 +185,13 @@ def soften(finding: LintFinding) -> LintFinding:
 
 def check_times(holder: Mapping[str, Any], names: tuple[str, str, str], state: Any, path: str) -> Findings:
     """Whether the times of a job (scheduled, started, completed) are there and in order."""
-    needed = {"completed": names, "running": names[:2], "pending": names[:1]}.get(str(state), ())
-    missing = ", ".join(name for name in needed if holder.get(name) is None)
+    needed = names[: _TIMES_OF_A_STATE.get(str(state), 0)]
+    missing = ", ".join([name for name in needed if holder.get(name) is None])
     if missing:
         effect = "a duration" if state == "completed" else "it"
         yield warning(path, "times", f"{state}, but no {missing}: shown without {effect}", f"add {missing}")
-    for earlier, later in ((names[0], names[1]), (names[1], names[2])):
-        before, after = parse_time(holder.get(earlier)), parse_time(holder.get(later))
+    times = [parse_time(holder.get(name)) for name in names]
+    for (earlier, before), (later, after) in pairwise(zip(names, times, strict=True)):
         if before is not None and after is not None and after < before:
             yield warning(f"{path}.{later}", "times", f"lies before {earlier}", "the times in order")
 

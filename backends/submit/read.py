@@ -20,6 +20,7 @@ import yaml
 from backends.cancel import CancelToken
 from backends.config import Settings
 from backends.errors import FileError, UsageError
+from backends.garbage import paused_collection
 from backends.http import CachePolicy, Http
 from backends.http.errors import sanitize
 from backends.pool import map_in_order
@@ -108,7 +109,8 @@ def read_files(paths: Sequence[str], form: JobForm | None = None) -> list[JobEnt
 
 def read_text(name: str, text: str, form: JobForm | None = None, first: int = 0) -> list[JobEntry]:
     """The entries of one file's text; the suffix of its name says the format."""
-    parsed = list(_parse(name, text, form))
+    with paused_collection():
+        parsed = list(_parse(name, text, form))
     if not parsed:
         raise FileError(f"{name} has no jobs.", "Write one JSON object, a list of them, or one per line.")
     entries = []
@@ -170,9 +172,18 @@ def _content(path: str) -> str:
 class _JsonReader:
     """Decodes one value after the other and remembers names that were written twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str) -> None:
+        """`text`: all of it, of which `read` may be given parts."""
+        # A name ends with a quote and a colon, which nothing but a text holds as well, unless blanks lie between them.
+        self._has_gaps = any(gap in text for gap in (" :", "\n:", "\t:", "\r:"))
+        self._names = 0
         self._warnings: list[str] = []
-        self._decoder = json.JSONDecoder(object_pairs_hook=self._build_object, parse_constant=_refuse_constant)
+        self._decoder = json.JSONDecoder(object_hook=self._count_names, parse_constant=_refuse_constant)
+        self._careful = json.JSONDecoder(object_pairs_hook=self._build_object, parse_constant=_refuse_constant)
+
+    def _count_names(self, body: dict[str, Any]) -> dict[str, Any]:
+        self._names += len(body)
+        return body
 
     def _build_object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         body = dict(pairs)
@@ -183,9 +194,11 @@ class _JsonReader:
 
     def read(self, text: str, position: int, place: str) -> tuple[ParsedValue, int]:
         """The value that begins at `position`, and where the next token begins."""
-        self._warnings = []
+        self._names, self._warnings = 0, []
         value, end = self._decoder.raw_decode(text, position)
-        if _depth(value) > MAX_DEPTH:
+        if self._has_gaps or text.count('":', position, end) != self._names:  # a name may be there twice
+            value, end = self._careful.raw_decode(text, position)
+        if text.count("{", position, end) + text.count("[", position, end) > MAX_DEPTH and _depth(value) > MAX_DEPTH:
             raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
         return ParsedValue(value, place, warnings=tuple(self._warnings)), _skip_blanks(text, end)
 
@@ -197,7 +210,7 @@ def parse_json(name: str, text: str) -> Iterator[ParsedValue]:
         if text[start : start + 1] == "[":
             yield from _list_elements(text, _skip_blanks(text, start + 1))
             return
-        parsed, end = _JsonReader().read(text, start, "")
+        parsed, end = _JsonReader(text).read(text, start, "")
         _check_end(text, end)
         yield parsed
     except json.JSONDecodeError as error:
@@ -209,7 +222,7 @@ def parse_json(name: str, text: str) -> Iterator[ParsedValue]:
 
 
 def _list_elements(text: str, position: int) -> Iterator[ParsedValue]:
-    reader, line, counted = _JsonReader(), 1, 0
+    reader, line, counted = _JsonReader(text), 1, 0
     at_end = text[position : position + 1] == "]"
     while not at_end:
         line += text.count("\n", counted, position)
@@ -226,7 +239,7 @@ def _list_elements(text: str, position: int) -> Iterator[ParsedValue]:
 
 def parse_json_lines(text: str) -> Iterator[ParsedValue]:
     """One value per line; blank lines are skipped, a broken line is one broken entry."""
-    reader = _JsonReader()
+    reader = _JsonReader(text)
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue

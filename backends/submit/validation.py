@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from backends.http.errors import sanitize
-from backends.json_schema import load_schema, quick_check, validator
+from backends.json_schema import iter_violations, load_schema, quick_check
 from backends.submit.entries import JobForm
 
 LONGEST_MESSAGE = 1_000  # characters: jsonschema's messages quote the wrong value
@@ -59,6 +59,7 @@ def schema_of(form: JobForm) -> dict[str, Any]:
     return load_schema(*_schema_file(form))
 
 
+@cache
 def quick_check_of(form: JobForm) -> Callable[[Any], bool]:
     """Says quickly whether a body has no `violations`; False: they have to be looked for."""
     return quick_check(*_schema_file(form))
@@ -66,7 +67,7 @@ def quick_check_of(form: JobForm) -> Callable[[Any], bool]:
 
 def violations(body: Any, form: JobForm, prefix: str = "$") -> Findings:
     """The errors and format warnings of one body. `prefix`: its path within the entry."""
-    for violation in validator(*_schema_file(form)).iter_errors(body):
+    for violation in iter_violations(body, *_schema_file(form)):
         for leaf in _leaves(violation):
             level = Level.WARNING if leaf.validator == "format" else Level.ERROR
             path = prefix + _json_path(leaf.absolute_path)

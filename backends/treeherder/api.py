@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from backends.errors import AppError
+from backends.garbage import paused_collection
 from backends.http.errors import NotFoundError, UnexpectedResponseError, short_url
 from backends.http.policies import CachePolicy
 from backends.http.response import Freshness, Response
@@ -149,7 +150,8 @@ def decode_list(response: Response, kind: type[S], *, member: str = "", keyed: b
     """
     if not member and not is_page(response):
         try:
-            entries = _decoder(kind, keyed).decode(response.body)
+            with paused_collection():
+                entries = _decoder(kind, keyed).decode(response.body)
             return Result(list(entries.values()) if keyed else entries, response.freshness)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.treeherder.datasets import dataset
+from backends.treeherder.datasets import signature_groups as signature_groups_module
 from backends.treeherder.datasets.dataset import PushWindow
 from backends.treeherder.datasets.signature_groups import signature_groups, signatures_per_job
 from tests.datasets import original
@@ -42,15 +44,22 @@ def test_counts_per_commit_are_the_originals(
     assert found["total"].to_list() == [len(ids) for _, _, ids in expected]
 
 
-@given(MEASURED, METADATA)
-def test_common_features_are_the_originals(measured: MeasuredData, metadata: dict[int, dict[str, Any]]) -> None:
-    found = signatures_per_job(share(measured.pairs), signatures(metadata))
+@given(MEASURED, METADATA, st.integers(1, 5) | st.just(signature_groups_module.AT_ONCE))
+def test_common_features_are_the_originals(
+    measured: MeasuredData, metadata: dict[int, dict[str, Any]], at_once: int
+) -> None:
+    """Whatever is worked on together, a part never ends within a job."""
+    with mock.patch.object(signature_groups_module, "AT_ONCE", at_once):
+        found = signatures_per_job(share(measured.pairs), signatures(metadata))
+        parts = list(found.parts("signature_ids", "common_sig_features"))
     full = {number: {"id": number, **fields} for number, fields in metadata.items()}
     expected = [
         (job, ids, original.common_features(ids, full, {"id"}))
         for job, ids in original.signatures_by_job(measured.data).items()
     ]
-    assert found.select("job_id", "signature_ids", "common_sig_features").rows() == expected
+    assert [row for part in parts for row in part.rows()] == expected
+    assert len(found.sets) == len({tuple(ids) for _, ids, _ in expected})
+    assert found.sets["signatures"].to_list() == found.sets["signature_ids"].list.len().to_list()
 
 
 @given(MEASURED, METADATA, COMMITS, st.sets(st.sampled_from([2, 6, 18, 13]), max_size=3))

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from backends.cancel import CancelToken
 from backends.demo.submit import EXAMPLES
 from backends.errors import OperationCancelledError
-from backends.submit.entries import JobEntry, JobForm, guess_form, parse_time, treeherder_time
+from backends.submit.entries import EARLIEST, LATEST, JobEntry, JobForm, guess_form, parse_time, treeherder_time
 from backends.submit.lint import FINDINGS, as_validated, findings_frame, lint
 from backends.submit.lists import jobs_frame
 from backends.submit.posting_rules import posting_rule, posting_rules_frame
@@ -181,6 +181,23 @@ def test_lint_and_the_loaders_own_call_agree_about_every_text(text: str) -> None
         expected = None
     errors = rules(message(timeScheduled=text, timeStarted=None, timeCompleted=None), Level.ERROR)
     assert (("$.timeScheduled", "times") in errors) == (expected is None)
+
+
+USUAL_TIME = (
+    r"(0001|0002|1969|2024|2026|9998|9999|[0-9]{4})-(0[0-9]|1[0-3])-([0-2][0-9]|3[0-2])"
+    r"[Tt ]([01][0-9]|2[0-4]):[0-5][0-9](:[0-6][0-9](\\.[0-9]{1,9})?)?([Zz]|[+-][0-2][0-9]:?[0-5][0-9])?"
+)
+
+
+@given(st.from_regex(USUAL_TIME, fullmatch=True))
+def test_usual_times_are_the_moments_that_dateutil_reads(text: str) -> None:
+    try:
+        expected: float | None = calendar.timegm(dateutil.parser.parse(text).utctimetuple())
+        datetime.fromtimestamp(expected or 0, UTC)
+    except (ValueError, OverflowError):
+        expected = None
+    if expected is None or EARLIEST <= expected <= LATEST:
+        assert treeherder_time(text) == expected
 
 
 @pytest.mark.parametrize("text", ["1" * 1_000_000, "1 " * 500_000, "2026-11-20T" * 50_000])

@@ -84,6 +84,25 @@ def test_a_name_written_twice_is_noticed() -> None:
     assert entry.warnings
 
 
+NAMES = st.sampled_from(["a", "b", ':"', '":', " :", "\\"])
+PAIRS = st.lists(st.tuples(NAMES, st.sampled_from(["1", '": "', "{}", "x :y"])), max_size=4)
+
+
+@given(PAIRS, PAIRS, st.sampled_from([":", ": ", " :", "\t:", "\n\n:"]))
+def test_names_are_counted_whatever_looks_like_one(
+    outer: list[tuple[str, str]], inner: list[tuple[str, str]], colon: str
+) -> None:
+    def write(pairs: list[tuple[str, str]], *more: str) -> str:
+        members = [f"{json.dumps(name)}{colon}{json.dumps(value)}" for name, value in pairs]
+        return "{" + ",".join([*members, *more]) + "}"
+
+    (entry,) = read_text("x.json", write(outer, f'"inner"{colon}[{write(inner)}]'))
+    assert entry.body == {**dict(outer), "inner": [dict(inner)]}
+    assert len(entry.warnings) == sum(
+        [name for name, _ in pairs].count(one) > 1 for pairs in (outer, inner) for one in dict(pairs)
+    )
+
+
 def test_yaml_keeps_texts_that_look_like_something_else() -> None:
     (entry,) = read_text(
         "x.yml",

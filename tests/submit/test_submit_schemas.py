@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft6Validator, Draft7Validator
 
 from backends.demo.submit import EXAMPLES
+from backends.json_schema import is_time, is_uri, iter_violations, validator
 from backends.submit.convert import convert
 from backends.submit.entries import JobEntry, JobForm
 from backends.submit.lint import lint
@@ -186,6 +189,39 @@ def test_the_quick_answer_never_overlooks_an_error(form: JobForm) -> None:
             assert list(violations(body, form)) == []
 
     judged()
+
+
+@pytest.mark.parametrize("form", list(JobForm))
+def test_what_is_certainly_valid_hides_no_error_beside_it(form: JobForm) -> None:
+    """All errors, in jsonschema's order and words."""
+    where = ("performance-artifact", "backends") if form is JobForm.PERFORMANCE else (str(form), "backends.submit")
+
+    @settings(deadline=None, suppress_health_check=list(HealthCheck))
+    @given(mutated(form))
+    def judged(body: Any) -> None:
+        found, expected = (
+            [(one.json_path, one.validator, one.message, one.instance) for one in errors]
+            for errors in (iter_violations(body, *where), validator(*where).iter_errors(body))
+        )
+        assert found == expected
+
+    judged()
+
+
+@given(st.from_regex(r"([0-9]{4}|0000|1900|2000|2024)-(0[0-9]|1[0-3]|02)-([0-2][0-9]|29|3[0-2])", fullmatch=True))
+def test_a_day_is_one_of_the_calendar(day: str) -> None:
+    try:
+        date.fromisoformat(day)
+    except ValueError:
+        assert not is_time(f"{day}T00:00:00Z")
+    else:
+        assert is_time(f"{day}T00:00:00Z")
+
+
+@given(st.text(alphabet="a:/%2Fg .é\n", max_size=12))
+def test_an_address_is_a_scheme_and_what_addresses_hold(text: str) -> None:
+    parts = r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+"
+    assert is_uri(text) == (re.fullmatch(parts, text, re.ASCII) is not None)
 
 
 @pytest.mark.parametrize("form", [JobForm.PULSE, JobForm.PULSE_2018, JobForm.COLLECTION])

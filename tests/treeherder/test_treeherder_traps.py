@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from backends.errors import AppError
 from backends.http.errors import BadRequestError, NotFoundError, ServerError
 from backends.lenient_json import lenient
+from backends.treeherder import signatures
 from backends.treeherder.alerts import alert_frame, signed_percent, summary_frame
 from backends.treeherder.api import (
     MissingEndpointError,
@@ -26,6 +28,7 @@ from backends.treeherder.api import (
     UnknownRepositoryError,
     decode_list,
 )
+from backends.treeherder.base import join_words
 from backends.treeherder.compare import value_frame
 from backends.treeherder.jobs import job_frame
 from backends.treeherder.locators import AlertSummaries
@@ -211,6 +214,34 @@ members = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | 
 def test_no_entry_breaks_the_listing(entry: dict[str, Any]) -> None:
     frame = signature_frame([lenient(PerformanceSignature, entry)], "autoland", {}, {})
     assert frame.schema == pl.Schema(COLUMNS.polars())
+
+
+FEW = st.sampled_from(["", " ", "a", "b", "a b", "é"])
+SOME = st.builds(
+    PerformanceSignature, id=st.integers(1, 6), suite=st.none() | FEW, test=FEW, machine_platform=st.none() | FEW,
+    extra_options=st.lists(FEW, max_size=3).map(tuple), should_alert=st.none() | st.booleans(),
+)  # fmt: skip
+
+
+@given(st.lists(SOME, max_size=12), st.integers(1, 5))
+def test_signatures_are_sorted_and_the_last_of_an_id_counts_however_many_are_read_at_once(
+    rows: list[PerformanceSignature], at_once: int
+) -> None:
+    with mock.patch.object(signatures, "AT_ONCE", at_once):
+        frame = signature_frame(rows, "autoland", {}, {})
+    last = {row.id: row for row in rows}
+    order = frame.select("suite", "test", "platform", pl.col("signature_id").cast(pl.Int64)).rows()
+    assert order == sorted(order, key=lambda row: [(cell is not None, cell) for cell in row])
+    assert {
+        (row["signature_id"], row["suite"], row["test"], row["platform"], row["options"], row["should_alert"])
+        for row in frame.iter_rows(named=True)
+    } == {
+        (
+            str(row.id), row.suite, row.test or None, row.machine_platform, join_words(row.extra_options),
+            {None: None, True: "yes", False: "no"}[row.should_alert],
+        )
+        for row in last.values()
+    }  # fmt: skip
 
 
 def test_what_a_signature_leaves_out_is_its_default() -> None:

@@ -146,6 +146,21 @@ async def read_chart(app: Alone, pilot: Any) -> str:
     return str(panel.render())
 
 
+async def test_the_lines_on_the_screen_are_those_of_the_drawing() -> None:
+    app = Alone()
+    async with app.run_test(size=(100, 20)) as pilot:
+        panel = app.query_one(ChartPanel)
+        panel.show(rows(MANY, LATE), SCHEMA, CHART)
+        text = await read_chart(app, pilot)
+        shown = [panel.render_line(y).text for y in range(panel.size.height)]
+        assert [line.rstrip() for line in shown] == [line.rstrip() for line in text.split("\n")]
+        assert {len(line) for line in shown} == {panel.size.width}
+        before = panel.render_line(5)
+        panel.styles.background = "red"
+        await pilot.pause()
+        assert panel.render_line(5) != before, "a line is as the widget's styles are now"
+
+
 async def test_range_keys_keep_each_series_sign_even_where_it_has_no_points() -> None:
     app = Alone()
     async with app.run_test(size=(100, 20)) as pilot:

@@ -12,15 +12,18 @@ import sys
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import polars as pl
+from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual import events, on
 from textual.app import RenderResult
 from textual.color import Color
+from textual.geometry import Region
 from textual.message import Message
+from textual.strip import Strip
 from textual.widget import Widget
 
 from backends.frames.charts import MOST_SERIES, AxisWindow, Drawing, Points, chart_points, number, span
@@ -40,7 +43,7 @@ _MIN_WIDTH, _MIN_PLOT_HEIGHT = 20, 10  # cells of a histogram; with fewer lines 
 _MIN_CHART_WIDTH, _MIN_CHART_HEIGHT = 30, 5
 _ZOOM = 2.0
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
-_FRAME = re.compile(r"[─│┌┐└┘├┤┬┴┼]")
+_FRAME = re.compile(r"[─│┌┐└┘├┤┬┴┼]+")
 _DAY = 86_400_000
 _GAP = 2  # cells between two labels
 _STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 24, 25, 30, 40, 50, 60, 100)
@@ -63,6 +66,7 @@ class PlotWidget(Widget):
         super().__init__()
         # Plain attributes, not reactives: Textual would compare frames with !=, which polars does elementwise.
         self._drawn: tuple[tuple[object, ...], Text] | None = None
+        self._lines: tuple[Text, list[Strip]] | None = None  # of the last drawing
 
     def on_mount(self) -> None:
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self.refresh())
@@ -87,6 +91,23 @@ class PlotWidget(Widget):
         if self._drawn is None or self._drawn[0] != key:
             self._drawn = key, draw()
         return self._drawn[1]
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        self._lines = None  # also of the same drawing: its colours may be others now
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def render_line(self, y: int) -> Strip:
+        """A line of the drawing. Textual's way from a text to lines, which can wrap it and mark parts of it, costs
+        15 ms for 200x60 cells; a drawing is as wide as it has to be."""
+        text, width = self.render(), self.size.width
+        if self._drawn is None or text is not self._drawn[1] or self.text_selection is not None:
+            return super().render_line(y)
+        if self._lines is None or self._lines[0] is not text:
+            style = self.rich_style
+            lines = Segment.split_lines(Segment.apply_style(text.render(self.app.console), style))
+            self._lines = text, [Strip(line).adjust_cell_length(width, style) for line in lines]
+        strips = self._lines[1]
+        return strips[y] if y < len(strips) else Strip.blank(width, self.rich_style)
 
     def colour(self, group: int) -> Style:
         colour = self.app.theme_variables.get(self.COLOURS[group % len(self.COLOURS)], "")
@@ -319,9 +340,9 @@ class ChartPanel(PlotWidget):
         text = Text(body, no_wrap=True)
         text.highlight_regex(_FRAME, Style(dim=True))
         for place, sign in enumerate(SIGNS[: len(drawing.series)]):
-            text.highlight_regex(re.escape(sign), self.colour(place))
+            text.highlight_regex(re.escape(sign) + "+", self.colour(place))
         text.highlight_regex(re.escape(CURSOR), Style(bold=True, reverse=True))
-        text.highlight_regex(re.escape(EVENT), self.colour(1) + Style(bold=True))
+        text.highlight_regex(re.escape(EVENT) + "+", self.colour(1) + Style(bold=True))
         title = self._title(found, len(drawing.marks), schema[chart.y])
         title.truncate(width, overflow="ellipsis")
         return Text("\n", no_wrap=True, overflow="ellipsis").join([title, text])

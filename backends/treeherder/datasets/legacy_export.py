@@ -239,9 +239,8 @@ def series_of_signatures(dataset: Dataset) -> Iterator[pl.DataFrame]:
 def write_groups(dataset: Dataset, folder: ExportFolder) -> None:
     """The signatures of each job, what they have in common, and the groups."""
     jobs = signatures_per_job(dataset.shared, dataset.table("signatures"))
-    folder.write_rows("sigs_by_job_id.jsonl", [jobs.select("job_id", "signature_ids")])
-    detailed = jobs.select("job_id", "signature_ids", "common_sig_features")
-    folder.write_rows("sigs_by_job_id_detailed.jsonl", [detailed])
+    folder.write_rows("sigs_by_job_id.jsonl", jobs.parts("signature_ids"))
+    folder.write_rows("sigs_by_job_id_detailed.jsonl", jobs.parts("signature_ids", "common_sig_features"))
     groups = dataset.groups.group_by("position", maintain_order=True).agg(pl.col("signature_id").alias("signatures"))
     folder.write_rows("sig_groups.jsonl", [groups.rename({"position": "Sig_group_id"})])
 

@@ -17,7 +17,7 @@ import os
 import shutil
 import struct
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,8 @@ from backends.treeherder.datasets.store import SHARED, DatasetStore, write_parqu
 from backends.treeherder.datasets.tables import ID
 
 COLUMNS = ("signature_id", "job_id", "push_id", "push_ts", "submit_ts")
+_LEADERS = 2**32  # more than there are numbers of signatures
+_NUMBERED = pl.DataFrame(schema={"job_id": ID, "set": ID})
 STALE = 3600  # seconds after which nobody reads the cache of an earlier state of the store
 GROUPS = {
     "group_id": pl.String(),  # depends on the members alone: the same in every store and every run
@@ -40,12 +42,8 @@ GROUPS = {
     "size": pl.Int64(),
     "jobs": pl.Int64(),
 }
-JOB_SETS = {
-    "job_id": ID,
-    "signature_ids": pl.List(ID),
-    "signatures": pl.Int64(),
-    "common_sig_features": pl.List(pl.String()),
-}
+SETS = {"signature_ids": pl.List(ID), "signatures": pl.Int64(), "common_sig_features": pl.List(pl.String())}
+AT_ONCE = 1_000_000  # measurements, or jobs, that are worked on together: what bounds the memory
 
 
 @dataclass(frozen=True)
@@ -206,48 +204,76 @@ def _connected(edges: Iterable[tuple[int, int]]) -> dict[int, int]:
     return {member: root(member) for member in list(parent)}
 
 
-def signatures_per_job(shared: SharedRows, signatures: pl.LazyFrame) -> pl.DataFrame:
-    """One row per known job (columns of `JOB_SETS`; the ids sorted and unique), sorted by job.
+@dataclass(frozen=True)
+class JobSignatures:
+    """`jobs`: job_id, set, of every known job, by job; `sets`: the columns of `SETS`, one row for each number of a set.
+
+    3.5 million jobs of a real-looking crawl have 3,300 sets: a row per job with its own lists would be 500 MB.
+    """
+
+    jobs: pl.DataFrame
+    sets: pl.DataFrame
+
+    def parts(self, *columns: str) -> Iterator[pl.DataFrame]:
+        """job_id and these columns of `sets`, `AT_ONCE` jobs at a time."""
+        for jobs in self.jobs.iter_slices(AT_ONCE):
+            yield jobs.select("job_id").hstack(self.sets.select(columns)[jobs["set"]])
+
+
+def signatures_per_job(shared: SharedRows, signatures: pl.LazyFrame) -> JobSignatures:
+    """The signatures of every known job (sorted and unique), and what these have in common.
 
     `common_sig_features`: the fields but id that all its signatures have, with equal values, sorted by name. As in the
     original a field counts only if Treeherder sends it, which it does not do for a default; a signature without
     metadata has no field, so that nothing is common to its job.
     """
-    jobs, sets = _job_sets(shared)
-    described = sets.group_by("set").agg(pl.col("signature_id").unique().sort().alias("signature_ids")).with_columns(
+    jobs, members = _job_sets(shared)
+    described = members.group_by("set").agg(pl.col("signature_id").unique().sort().alias("signature_ids")).with_columns(
         pl.col("signature_ids").list.len().cast(pl.Int64).alias("signatures")
-    ).join(_common_features(sets, signatures), on="set")  # fmt: skip
-    return jobs.join(described, on="set").sort("job_id").select(list(JOB_SETS)).cast(JOB_SETS)  # type: ignore[arg-type]
+    ).join(_common_features(members, signatures), on="set").sort("set")  # fmt: skip
+    return JobSignatures(jobs, described.select(list(SETS)).cast(SETS))  # type: ignore[arg-type]
 
 
 def _job_sets(shared: SharedRows) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(job_id, set) of every known job, and (set, signature_id): the signatures of each set.
+    """(job_id, set) of every known job, by job, and (set, signature_id): the signatures of each set, numbered from 0.
 
-    340,000 jobs of a real-looking crawl have 3,300 sets. A set is identified by its size and two sums of 64-bit hashes.
+    A set is identified by its size and two sums of 64-bit hashes. One number a row stands for job and leader: sorted,
+    it has the rows of a job together, and the jobs can be gone through in parts.
     """
-    known = shared.rows.select("signature_id", "job_id").filter(pl.col("job_id").is_not_null())
-    leader = pl.col("signature_id")
-    jobs = (
-        known.group_by("job_id")
-        .agg(pl.len().alias("n"), leader.hash(1).sum().alias("h1"), leader.hash(2).sum().alias("h2"))
-        .collect(engine="streaming")
-    )  # fmt: skip
-    key = ["n", "h1", "h2"]
-    sets = jobs.group_by(key).agg(pl.col("job_id").min()).with_row_index("set")
-    leaders = known.join(sets.select("job_id", "set").lazy(), on="job_id").select("set", leader.alias("leader"))
-    members = leaders.collect().join(shared.members, on="leader").select("set", "signature_id")
-    return jobs.join(sets.select(*key, "set"), on=key).select("job_id", "set"), members
+    row = (pl.col("job_id").cast(pl.UInt64) * _LEADERS + pl.col("signature_id")).alias("row")
+    rows = shared.rows.filter(pl.col("job_id").is_not_null()).select(row).collect(engine="streaming")["row"].sort()
+    leader, key = pl.col("leader"), ("n", "h1", "h2")
+    jobs, leaders = [_NUMBERED], [_NUMBERED.select("set", pl.lit(0, ID).alias("leader"))]
+    sets, start = pl.DataFrame(schema={"n": pl.UInt32, "h1": pl.UInt64, "h2": pl.UInt64, "set": ID}), 0
+    while start < len(rows):
+        last = min(start + AT_ONCE, len(rows)) - 1
+        end = rows.search_sorted((rows[last] // _LEADERS + 1) * _LEADERS)
+        job, own = (pl.col("row") // _LEADERS).cast(ID), (pl.col("row") % _LEADERS).cast(ID)
+        part = rows[start:end].to_frame().select(job.set_sorted().alias("job_id"), own.alias("leader"))
+        found = part.group_by("job_id", maintain_order=True).agg(
+            pl.len().alias("n"), leader.hash(1).sum().alias("h1"), leader.hash(2).sum().alias("h2")
+        )
+        new = found.join(sets, on=key, how="anti").unique(key, keep="first", maintain_order=True)
+        new = new.with_columns(pl.int_range(len(sets), len(sets) + len(new), dtype=ID).alias("set"))
+        sets = pl.concat([sets, new.select(sets.columns)])
+        leaders.append(part.join(new, on="job_id").select("set", "leader"))
+        jobs.append(found.join(sets, on=key, maintain_order="left").select("job_id", "set"))
+        start = end
+    members = pl.concat(leaders).join(shared.members, on="leader").select("set", "signature_id")
+    return pl.concat(jobs), members
 
 
-def _common_features(sets: pl.DataFrame, signatures: pl.LazyFrame) -> pl.DataFrame:
+def _common_features(members: pl.DataFrame, signatures: pl.LazyFrame) -> pl.DataFrame:
     """set, common_sig_features."""
     codes, names = _field_codes(signatures)
     if not names:
-        return sets.select("set").unique().with_columns(pl.lit([], pl.List(pl.String())).alias("common_sig_features"))
+        return (
+            members.select("set").unique().with_columns(pl.lit([], pl.List(pl.String())).alias("common_sig_features"))
+        )
     is_common = (
         ((pl.col(name).null_count() == 0) & (pl.col(name).min() == pl.col(name).max())).alias(name) for name in names
     )
-    common = sets.lazy().join(codes.lazy(), on="signature_id", how="left").group_by("set").agg(is_common).collect()
+    common = members.lazy().join(codes.lazy(), on="signature_id", how="left").group_by("set").agg(is_common).collect()
     features = pl.concat_list(pl.when(name).then(pl.lit(name)).otherwise(None) for name in names).list.drop_nulls()
     return common.select("set", features.alias("common_sig_features"))
 
