@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.widgets import Static
 
@@ -33,6 +33,7 @@ from tui import crash_log
 from tui.keymap import bindings
 from tui.widgets.charts import ChartPanel
 from tui.widgets.inputs import FilterLine
+from tui.widgets.plain import PlainHorizontal, PlainVertical
 from tui.widgets.statistics import StatisticsPanel
 from tui.widgets.table import FrameTable
 
@@ -162,7 +163,7 @@ def _render_detail(detail: Detail | None) -> RenderableType:
     return Group(*parts)
 
 
-class ResourceView(Vertical):
+class ResourceView(PlainVertical):
     """One list. Its keys act on the marked rows, or on the one under the cursor."""
 
     can_focus = True
@@ -217,7 +218,7 @@ class ResourceView(Vertical):
     def compose(self) -> ComposeResult:
         yield FilterLine(lambda: self.table, self.focus_view)
         yield ChartPanel()
-        with Horizontal(id="view-body"):
+        with PlainHorizontal(id="view-body"):
             yield Static("", id="view-message")
             yield DetailPanel()
         yield StatisticsPanel()
