@@ -130,10 +130,11 @@ class FrameTable(LineList):
         if had_marks:
             self.post_message(self.MarksChanged())
 
-    def append(self, frame: pl.DataFrame) -> None:
+    def append(self, *frames: pl.DataFrame) -> None:
         """More rows; one whose key was there before replaces the old one, in its place."""
-        self._model.append(frame)
-        self._columns.observe(frame)
+        for frame in frames:
+            self._model.append(frame)
+        self._columns.observe(*frames)
         self._update_view()
 
     @property
