@@ -14,6 +14,7 @@ import argparse
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -32,40 +33,82 @@ CURSOR = "▌"
 PATIENCE = 60.0  # seconds
 
 
+ESCAPES = re.compile(rb"\x1b\[[0-9;?<>=$]*[ -/]*[@-~]|\x1b[P\]_^].*?(?:\x1b\\|\x07)|\x1b[=>78()][0B]?", re.DOTALL)
+
+
 class Terminal:
-    """A child in a pseudo-terminal and what it has drawn."""
+    """A child in a pseudo-terminal; `written` is all that it has written so far."""
 
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self.pid, self.descriptor = pty.fork()
         if self.pid == 0:
             os.execvpe(command[0], command, environment)
         fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+        self.written = b""
+
+    def read(self, seconds: float) -> bool:
+        """Reads what there is within that time; whether anything came."""
+        if not select.select([self.descriptor], [], [], seconds)[0]:
+            return False
+        self.written += os.read(self.descriptor, 1 << 16)
+        return True
+
+    def drain(self, seconds: float = 0.0) -> None:
+        until = time.perf_counter() + seconds
+        while self.read(max(0.0, until - time.perf_counter())) or time.perf_counter() < until:
+            pass
+
+    def send(self, keys: str) -> None:
+        os.write(self.descriptor, keys.encode())
+
+    def until(self, text: bytes, seconds: float = 60) -> None:
+        began = time.perf_counter()
+        while text not in ESCAPES.sub(b"", self.written):
+            if time.perf_counter() - began > seconds:
+                raise SystemExit(f"{text!r} never came; last: {ESCAPES.sub(b'', self.written)[-600:]!r}")
+            self.read(0.05)
+
+    def forget(self) -> None:
+        self.written = b""
+
+    def wait_of_a_key(self, key: str) -> float:
+        """Milliseconds from the key to the first byte after it."""
+        self.drain()
+        began = time.perf_counter()
+        self.send(key)
+        while not self.read(1.0) and time.perf_counter() - began < 5:
+            pass
+        return (time.perf_counter() - began) * 1000
+
+    def close(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.descriptor)
+
+
+class DrawnTerminal(Terminal):
+    """A terminal that shows what the child has drawn, which is more than what it has written."""
+
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+        super().__init__(command, environment)
         self.screen = pyte.Screen(COLUMNS, LINES)
         self._stream = pyte.ByteStream(self.screen)
         self.drawing = 0.0  # seconds
 
     def read(self, seconds: float) -> bool:
         """Draws what comes within that time; whether anything came."""
-        if not select.select([self.descriptor], [], [], max(0.0, seconds))[0]:
+        if not super().read(seconds):
             return False
-        written = os.read(self.descriptor, 1 << 16)
         began = time.perf_counter()
-        self._stream.feed(written)
+        self._stream.feed(self.written)
+        self.forget()
         self.drawing += time.perf_counter() - began
         return True
 
-    def drain(self, seconds: float = 0.0) -> None:
-        until = time.perf_counter() + seconds
-        while self.read(until - time.perf_counter()) or time.perf_counter() < until:
-            pass
-
-    def send(self, keys: str) -> None:
-        os.write(self.descriptor, keys.encode())
-
-    def until(self, text: str) -> None:
+    def until(self, text: bytes, seconds: float = PATIENCE) -> None:
         began = time.perf_counter()
-        while not any(text in line for line in self.screen.display):
-            if time.perf_counter() - began > PATIENCE:
+        while not any(text.decode() in line for line in self.screen.display):
+            if time.perf_counter() - began > seconds:
                 raise SystemExit(f"{text!r} never came; the screen shows\n" + "\n".join(self.screen.display))
             self.read(0.05)
 
@@ -73,7 +116,7 @@ class Terminal:
         """The line that the sign of the cursor is on, -1 for none."""
         return next((y for y in range(LINES) if self.screen.buffer[y][0].data == CURSOR), -1)
 
-    def wait_of_a_key(self, key: str) -> tuple[float, float]:
+    def wait_of_a_drawn_key(self, key: str) -> tuple[float, float]:
         """Milliseconds from the key until the cursor is drawn on another line, and those that drawing took here."""
         self.drain()
         line, began, self.drawing = self.cursor_line(), time.perf_counter(), 0.0
@@ -87,18 +130,16 @@ class Terminal:
     def cpu_seconds(self) -> float:
         return time.clock_gettime((~self.pid << 3) | 2)  # the child's clock
 
-    def close(self) -> None:
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        os.close(self.descriptor)
 
-
-def measure_keys(terminal: Terminal, keys: int) -> list[object]:
+def measure_keys(terminal: DrawnTerminal, keys: int) -> list[object]:
     """Median, 95th percentile and longest wait, the median of drawing, and the app's share of a processor."""
     waits = []
     wall, cpu = time.perf_counter(), terminal.cpu_seconds()
-    for number in range(keys):
-        waits.append(terminal.wait_of_a_key("j" if number % 20 < 10 else "k"))
+    key = "j"
+    for _ in range(keys):
+        line = terminal.cursor_line()
+        key = "j" if line < 6 else "k" if line > LINES // 2 else key  # it must not come to an end of the list
+        waits.append(terminal.wait_of_a_drawn_key(key))
         terminal.drain(0.03)
     share = (terminal.cpu_seconds() - cpu) / (time.perf_counter() - wall)
     times = [wait for wait, _ in waits]
@@ -123,27 +164,28 @@ def main() -> None:
             CIEXPLORE_OUTPUT=f"{scratch}/out",
         )
         group = locators(options, server.root_url)["taskcluster.finished-group"]
-        terminal = Terminal([sys.executable, "-m", "ciexplore", group], environment)
+        terminal = DrawnTerminal([sys.executable, "-m", "ciexplore", group], environment)
 
         def measure(name: str, keys: int) -> None:
             rows.append([name, *measure_keys(terminal, keys)])
 
-        terminal.until("so far")
-        terminal.until("completed")
+        terminal.until(b"completed")
         measure("listing", asked.keys // 4)
-        terminal.until(f"{asked.tasks:,} tasks")
+        terminal.until(f"{asked.tasks:,} tasks ·".encode())
         terminal.drain(1.0)
         measure("idle", asked.keys)
         terminal.send("/browsertime\r")
         terminal.drain(1.0)
         terminal.send("ad")
-        terminal.until("files to fetch")
+        terminal.until(b"files to fetch")
         terminal.drain(0.5)
         terminal.send("\r")
-        terminal.until("Started")
+        terminal.drain(0.3)
+        terminal.send("\r")
+        terminal.until(b"Started")
         measure("downloading", asked.keys)
         terminal.send("\x1b[17~")  # F6
-        terminal.until("Cancel all")
+        terminal.until(b"Cancel all")
         measure("downloading, files shown", asked.keys)
         terminal.close()
     print_table(["while", "median ms", "p95 ms", "longest ms", "of it drawing", "CPU of the app"], rows)
