@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -204,22 +203,15 @@ def _from_file(path: Path, notes: list[str]) -> dict[str, Any]:
 
 def _parse(path: Path) -> dict[str, Any]:
     """The TOML document of a settings file, {} if there is none. Raises `UsageError` with the line, if it has one."""
+    content = _read(path)
+    if not content:
+        return {}
+    import tomllib  # most users have no settings file, and it costs every start 5 ms
+
     try:
-        if path == Path(os.devnull):  # the usual way to say "none"
-            return {}
-        if path.exists() and not path.is_file():
-            raise UsageError(f"The settings file {path} is not a regular file.", "Fix or remove it.")
-        with path.open("rb") as stream:
-            content = stream.read(_LARGEST_FILE + 1)
-        if len(content) > _LARGEST_FILE:
-            raise UsageError(
-                f"The settings file {path} is larger than {_LARGEST_FILE // 1000} kB.", "Fix or remove it."
-            )
         if sum(line.count(b".") ** 2 for line in _lines(content)) > _MOST_WORK:
             raise RecursionError
         return tomllib.loads(content.decode("utf-8-sig"))  # editors on Windows begin a file with a byte order mark
-    except FileNotFoundError:
-        return {}
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UsageError(f"The settings file {path} is not UTF-8 text (line {line}).", "Fix or remove it.") from error
@@ -237,9 +229,25 @@ def _parse(path: Path) -> dict[str, Any]:
             f"The settings file {path} has a number that is too long (line {_longest_number_line(content)}).",
             "Fix or remove it.",
         ) from error
+
+
+def _read(path: Path) -> bytes:
+    """The settings file, empty if there is none. Raises `UsageError`."""
+    if path == Path(os.devnull):  # the usual way to say "none"
+        return b""
+    try:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"The settings file {path} is not a regular file.", "Fix or remove it.")
+        with path.open("rb") as stream:
+            content = stream.read(_LARGEST_FILE + 1)
+    except FileNotFoundError:
+        return b""
     except OSError as error:
         words = (error.strerror or type(error).__name__).lower()
         raise UsageError(f"The settings file {path} cannot be read: {words}.", "Check its permissions.") from error
+    if len(content) > _LARGEST_FILE:
+        raise UsageError(f"The settings file {path} is larger than {_LARGEST_FILE // 1000} kB.", "Fix or remove it.")
+    return content
 
 
 def _lines(content: bytes) -> list[bytes]:

@@ -50,9 +50,7 @@ def measure_command(command: Sequence[str], environment: Mapping[str, str] | Non
     """One run of a program that ends by itself. Raises `CalledProcessError` if it fails."""
 
     def run() -> None:
-        subprocess.run(
-            command, check=True, stdout=subprocess.DEVNULL, env=environment or clean_environment(), timeout=600
-        )
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment or clean_environment())
 
     return measure(run)
 

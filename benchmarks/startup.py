@@ -1,9 +1,11 @@
-"""How long until ciexplore's first paint, beside posting, harlequin and visidata, in real pseudo-terminals.
+"""How long until ciexplore's first paint, beside an empty Textual app, visidata, posting and harlequin.
 
-    benchmarks/peers.sh && python benchmarks/startup.py [--runs 7]
+    benchmarks/peers.sh && python benchmarks/startup.py [--runs 15]
 
-Each case is started in a 200x60 terminal; the clock stops when a text that only the finished first screen holds has
-been written. The cases take turns, so that whatever else the machine does hits all of them.
+Each case is started in a 200x60 pseudo-terminal and a session of its own, all alike; the clock stops when a text has
+been written that stands at the end of the finished first screen, and CPU time (user and system) is what the process has
+taken up to there. The cases take turns, so that whatever else the machine
+does hits all of them; the first round, which fills the file cache, is not counted.
 """
 
 from __future__ import annotations
@@ -15,29 +17,40 @@ import pty
 import re
 import select
 import signal
-import statistics
 import struct
-import subprocess
 import sys
 import tempfile
 import termios
 import time
+from functools import partial
 from pathlib import Path
+
+from measuring import Cost, clean_environment, measure_command, print_table, take_turns
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
 ESCAPES = re.compile(rb"\x1b\[[0-9;?<>=$]*[ -/]*[@-~]|\x1b[P\]_^].*?(?:\x1b\\|\x07)|\x1b[=>78()][0B]?", re.DOTALL)
+EMPTY_APP = """
+from textual.app import App
+from textual.widgets import Static
+
+class Empty(App):
+    def compose(self):
+        yield Static("nothing here")
+
+Empty().run()
+"""
 
 
-def first_paint(command: list[str], marker: bytes, environment: dict[str, str]) -> float | None:
-    """Milliseconds from the start of the process until the marker is on the screen; None if it never is."""
+def measure_first_paint(command: list[str], marker: bytes, environment: dict[str, str]) -> Cost:
+    """The cost of a process until the marker is on its screen. Exits with a sentence if it never is."""
     began = time.perf_counter()
     pid, terminal = pty.fork()
     if pid == 0:
         os.execvpe(command[0], command, environment)
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 60, 200, 0, 0))
-    written, took = b"", None
-    while took is None and time.perf_counter() - began < 20:
+    written, took, cpu = b"", 0.0, 0.0
+    while not took and time.perf_counter() - began < 20:
         if not select.select([terminal], [], [], 0.2)[0]:
             continue
         try:
@@ -45,69 +58,62 @@ def first_paint(command: list[str], marker: bytes, environment: dict[str, str]) 
         except OSError:
             break
         if marker in ESCAPES.sub(b"", written):
-            took = (time.perf_counter() - began) * 1000
+            took, cpu = (time.perf_counter() - began) * 1000, time.clock_gettime((~pid << 3) | 2) * 1000  # its clock
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     os.close(terminal)
-    return took
-
-
-def ended(command: list[str]) -> float:
-    """Milliseconds of a command that ends by itself."""
-    began = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return (time.perf_counter() - began) * 1000
+    if not took:
+        raise SystemExit(f"{command[0]} never showed {marker!r}")
+    return Cost(took, cpu)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=7)
-    runs = parser.parse_args().runs
-    with tempfile.TemporaryDirectory() as scratch:
-        table = Path(scratch, "small.csv")
-        table.write_text("state,label\n" + "".join(f"failed,exit status {n}\n" for n in range(500)))
-        environment = {
-            **os.environ,
-            "TERM": "xterm-256color",
-            "COLORTERM": "truecolor",
-            "HOME": scratch,
-            "CIEXPLORE_STATE_DIR": f"{scratch}/state",
-            "CIEXPLORE_CACHE_DIR": f"{scratch}/cache",
-            "CIEXPLORE_CONFIG": f"{scratch}/none.toml",
-        }
-        os.mkdir(f"{scratch}/posting")
-        cases = {
-            "ciexplore": ([str(BIN / "ciexplore")], b"To open"),
-            "posting": ([str(HERE / ".work/posting/bin/posting"), "--collection", f"{scratch}/posting"], b"Collection"),
-            "harlequin": (
-                [str(HERE / ".work/harlequin/bin/harlequin"), "--no-download-tzdata", ":memory:"],
-                b"Data Catalog",
-            ),
-            "visidata": ([str(HERE / ".work/visidata/bin/vd"), str(table)], b"exit status"),
-        }
-        times: dict[str, list[float]] = {name: [] for name in cases}
-        commands = {"ciexplore --version": "--version", "ciexplore --help": "--help"}
-        short: dict[str, list[float]] = {name: [] for name in commands}
-        for number in range(runs + 1):
-            for name, (command, marker) in cases.items():
-                took = first_paint(command, marker, environment)
-                if took is None:
-                    raise SystemExit(f"{name} never showed {marker!r}")
-                if number:  # the first round fills the file cache
-                    times[name].append(took)
-            for name, option in commands.items():
-                took = ended([str(BIN / "ciexplore"), option])
-                if number:
-                    short[name].append(took)
-    ours = statistics.median(times["ciexplore"])
-    print(
-        f"| start to first paint, 200x60, {runs} runs | median ms | min ms | ours / theirs |\n| --- | --- | --- | --- |"
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument(
+        "--only", nargs="+", metavar="CASE", help="not all cases, e.g. ciexplore and 'empty Textual app'"
     )
-    for name, values in times.items():
-        median = statistics.median(values)
-        print(f"| {name} | {median:.0f} | {min(values):.0f} | {ours / median:.2f} |")
-    for name, values in short.items():
-        print(f"| {name} | {statistics.median(values):.0f} | {min(values):.0f} | |")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        table, empty = Path(scratch, "small.csv"), Path(scratch, "empty.py")
+        table.write_text("state,label\n" + "".join(f"failed,exit status {n}\n" for n in range(500)))
+        empty.write_text(EMPTY_APP)
+        os.mkdir(f"{scratch}/posting")
+        environment = clean_environment(
+            TERM="xterm-256color",
+            COLORTERM="truecolor",
+            HOME=scratch,
+            CIEXPLORE_STATE_DIR=f"{scratch}/state",
+            CIEXPLORE_CACHE_DIR=f"{scratch}/cache",
+            CIEXPLORE_CONFIG=f"{scratch}/none.toml",
+        )
+        ours, work = [sys.executable, "-m", "ciexplore"], HERE / ".work"
+        posting = [str(work / "posting/bin/posting"), "--collection", f"{scratch}/posting"]
+        harlequin = [str(work / "harlequin/bin/harlequin"), "--no-download-tzdata", ":memory:"]
+        painting = {
+            "ciexplore": (ours, b"^o Open"),  # in the footer, the last line
+            "empty Textual app": ([sys.executable, str(empty)], b"nothing here"),
+            "visidata": ([str(work / "visidata/bin/vd"), str(table)], b"exit status"),
+            "posting": (posting, b"Collection"),
+            "harlequin": (harlequin, b"Data Catalog"),
+        }
+        contenders = {
+            name: partial(measure_first_paint, command, marker, environment)
+            for name, (command, marker) in painting.items()
+        }
+        for option in ("--version", "--help"):
+            contenders[f"ciexplore {option}"] = partial(measure_command, [*ours, option], environment)
+        contenders = {name: run for name, run in contenders.items() if not asked.only or name in asked.only}
+        take_turns(contenders, 1)
+        costs = take_turns(contenders, asked.runs)
+    first = costs["ciexplore"]
+    print_table(
+        [f"start to first paint, 200x60, medians of {asked.runs}", "wall ms", "CPU ms", "ours / theirs, wall", "CPU"],
+        [
+            [name, cost.wall, cost.cpu, *((first.wall / cost.wall, first.cpu / cost.cpu) if name in painting else "  ")]
+            for name, cost in costs.items()
+        ],
+    )
 
 
 if __name__ == "__main__":

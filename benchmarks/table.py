@@ -5,8 +5,9 @@
 One process a case, so that memory is its own; 200x60 cells; ten columns, plain words searched in three of them. Times
 are milliseconds, medians over the runs. `cpu` is processor time, the steadier number on a busy machine, and for single
 key presses the only one: Pilot's own press waits 40 ms of wall time in an empty app. The peers have no filter: theirs
-is the same polars filter and a new table with the result, which is what their users do. DataTable takes 16 s a filter
-at 100,000 rows: left out above 10,000.
+is the same polars filter, over a lower-cased column made beforehand, and a new table with the result, which is what
+their users do. DataTable takes 16 s a filter at 100,000 rows: left out above 10,000. At the end: how the costs of each
+table grow with its rows.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import asyncio
 import gc
 import importlib.util
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -24,11 +24,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+from measuring import clean_environment, fit_exponent, print_table
+
 HERE = Path(__file__).parent
 CASES = ("frame", "fast-arrow", "fast-polars", "datatable")
 TEXTS = ("label", "pool", "message")
 QUERIES = ("w", "wi", "win", "wind", "", "e", "ex", "exi", "exit status 25", "exit status 255")
 SORTS = ("duration", "label", "score", "message", "started")
+GROWTH = ("first_paint", "filter", "sort", "mark_all", "append", "append_filtered", "append_sorted")
+GROWING_FROM = 10_000  # rows; below, the screen costs more than the rows
 BUDGETS = {"first_paint": 3.0, "filter": 5.0}  # how many times faster than fast-arrow at 100,000 rows
 
 
@@ -96,19 +100,22 @@ class OfPeer:
     """Filled anew for each filter: neither peer can exchange its rows in another way."""
 
     def __init__(self, frame: Any) -> None:
+        import polars as pl
+
         self.frame = frame
+        self.words = frame.select(pl.concat_str(TEXTS, separator="\n").str.to_lowercase()).to_series()
+
+    def matching(self, text: str) -> Any:
+        """The rows with that text, found in the column that was made before the clock ran."""
+        return self.frame.filter(self.words.str.contains(text, literal=True)) if text else self.frame
 
     async def fill(self, app: Any) -> None:
         self.table = self.made(self.frame)
         await app.mount(self.table)
 
     async def filter(self, app: Any, text: str) -> None:
-        import polars as pl
-
-        hit = pl.any_horizontal(pl.col(c).str.to_lowercase().str.contains(text, literal=True) for c in TEXTS)
-        part = self.frame.filter(hit) if text else self.frame
         await self.table.remove()
-        self.table = self.made(part)
+        self.table = self.made(self.matching(text))
         await app.mount(self.table)
 
     async def sort(self, app: Any, column: str) -> None:
@@ -145,11 +152,8 @@ class OfDataTable(OfPeer):
         return table
 
     async def filter(self, app: Any, text: str) -> None:
-        import polars as pl
-
-        hit = pl.any_horizontal(pl.col(c).str.to_lowercase().str.contains(text, literal=True) for c in TEXTS)
         self.table.clear()
-        self.table.add_rows((self.frame.filter(hit) if text else self.frame).iter_rows())
+        self.table.add_rows(self.matching(text).iter_rows())
 
     async def sort(self, app: Any, column: str) -> None:
         self.table.sort(column, reverse=True)
@@ -217,14 +221,15 @@ async def measured(case: str, count: int) -> dict[str, float]:
         result["filter"], result["filter_max"] = statistics.median(filters), max(filters)
         result["filter_cpu"] = statistics.median(worked)
         await subject.filter(app, "")
-        result["sort"] = statistics.median((await timed(subject.sort, SORTS))[0])
+        sorts, worked = await timed(subject.sort, SORTS)
+        result["sort"], result["sort_cpu"] = statistics.median(sorts), statistics.median(worked)
         if case == "frame":
             result |= await ours_alone(app, subject, count)
     return result
 
 
 async def ours_alone(app: Any, subject: OfFrameTable, count: int) -> dict[str, float]:
-    """What the peers cannot do: marking all, and ten pages of 1,000 rows more, half of them known."""
+    """What the peers cannot do: marking all, and a page of 1,000 rows more; of the first ten half are known."""
     table = subject.table
     table.sort(None)
     clock = time.perf_counter()
@@ -232,20 +237,31 @@ async def ours_alone(app: Any, subject: OfFrameTable, count: int) -> dict[str, f
     table.action_invert()
     marks = (time.perf_counter() - clock) * 1e3 / 2
     await painted(app)
-    more = rows(count + 5000).tail(10_000)
-    clock = time.perf_counter()
-    for page in range(10):
-        table.append(more.slice(page * 1000, 1000))
-    appends = (time.perf_counter() - clock) * 1e3
-    await painted(app)
-    return {"mark_all": marks, "ten_appends": appends}
+    more = rows(count + 25_000).tail(30_000)
+    costs = {"mark_all": marks}
+    for name, first, text, column in (
+        ("append", 0, "", None),
+        ("append_filtered", 10_000, "win", None),
+        ("append_sorted", 20_000, "", "label"),
+    ):
+        await subject.filter(app, text)
+        table.sort(column)
+        await subject.settled(app)
+        clock, cpu = time.perf_counter(), time.process_time()
+        for page in range(10):
+            table.append(more.slice(first + page * 1000, 1000))
+            await subject.settled(app)
+        costs[name] = (time.perf_counter() - clock) * 1e3 / 10
+        costs[f"{name}_cpu"] = (time.process_time() - cpu) * 1e3 / 10
+        await painted(app)
+    return costs
 
 
 # ---- all cases, and the table of them ----------------------------------------------------------------------------
 
 
 def run(case: str, count: int, python: str) -> dict[str, float]:
-    environment = {**os.environ, "PYTHONPATH": str(HERE.parent) if case == "frame" else ""}
+    environment = clean_environment(PYTHONPATH=str(HERE.parent) if case == "frame" else "")
     command = [sys.executable if case in {"frame", "datatable"} else python, __file__, "--case", case, str(count)]
     ended = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     result: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
@@ -277,6 +293,7 @@ def main() -> None:
         print(json.dumps(asyncio.run(measured(options.case[0], int(options.case[1])))))
         return
     python = sys.executable if importlib.util.find_spec("textual_fastdatatable") else options.peer_python
+    by_size: dict[int, dict[str, dict[str, float]]] = {}
     for count in options.rows:
         runs: dict[str, list[dict[str, float]]] = {}
         for _ in range(options.runs):
@@ -288,12 +305,27 @@ def main() -> None:
             case: {name: statistics.median(result[name] for result in results) for name in results[0]}
             for case, results in runs.items()
         }
+        by_size[count] = medians
         print(report(count, medians), end="\n\n", flush=True)
         if count == 100_000:
             for name, wanted in BUDGETS.items():
                 fastest = min(medians[case][name] for case in ("fast-arrow", "fast-polars"))
                 ratio = fastest / medians["frame"][name]
                 print(f"{name}: {ratio:.1f}x the faster fast table, wanted {wanted:.0f}x", end="\n\n", flush=True)
+    print_growth(by_size)
+
+
+def print_growth(by_size: dict[int, dict[str, dict[str, float]]]) -> None:
+    """The exponents of what each table costs, over the sizes at which it was measured."""
+    lines = []
+    for case in CASES:
+        sizes = [size for size, medians in by_size.items() if case in medians and size >= GROWING_FROM]
+        if len(sizes) > 1:
+            lines.append(
+                [case, *(fit_exponent(sizes, [by_size[size][case].get(n, 1.0) for size in sizes]) for n in GROWTH)]
+            )
+    if lines:
+        print_table(["grows with rows **", *GROWTH], lines)
 
 
 if __name__ == "__main__":

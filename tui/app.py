@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +10,17 @@ from textual import events, on, work
 from textual.app import App, ComposeResult
 from textual.message import Message
 from textual.message_pump import MessagePump
-from textual.widgets import ContentSwitcher, Footer, Static
+from textual.widget import Widget
 
 from backends.errors import AppError
 from backends.locators import Locator
 from backends.systems import panes, systems
-from tui import crash_log
+from tui import crash_log, quick_start
 from tui.history import History
 from tui.keymap import KeyProvider, bindings, check_remapped
+from tui.widgets.key_bar import KeyBar
 from tui.widgets.list_pane import ListPane, LocateDialog
+from tui.widgets.plain import PlainScreen
 
 if TYPE_CHECKING:
     from backends.resources import DownloadWay
@@ -80,7 +81,7 @@ class SerialKeyApp(App[None]):
             await self._next_key()
 
 
-class TopBar(Static):
+class TopBar(Widget):
     """The first line: the panes as tabs, the progress of downloads, the cache mode. A click on a tab asks for it."""
 
     DEFAULT_CSS = """
@@ -93,7 +94,7 @@ class TopBar(Static):
             super().__init__()
 
     def __init__(self, mode: str, demo: bool) -> None:
-        super().__init__("")
+        super().__init__()
         self._panes = (
             *((system.key, system.name, system.label) for system in panes()),
             ("f6", "transfers", "Transfers"),
@@ -103,20 +104,14 @@ class TopBar(Static):
         self._transfers = ""
         self._tabs: list[tuple[int, int, str]] = []  # (first cell, end, pane)
 
-    def on_mount(self) -> None:
-        self.redraw()
-
-    def on_resize(self) -> None:
-        self.redraw()
-
     def show(self, *, active: str | None = None, transfers: str | None = None) -> None:
         before = (self._active, self._transfers)
         self._active = active if active is not None else self._active
         self._transfers = transfers if transfers is not None else self._transfers
         if before != (self._active, self._transfers):
-            self.redraw()
+            self.refresh()
 
-    def redraw(self) -> None:
+    def render(self) -> Text:
         name = " ciexplore " if self.size.width >= _ROOMY else ""
         text = Text(name, style="bold", no_wrap=True, overflow="ellipsis")
         self._tabs = []
@@ -128,7 +123,7 @@ class TopBar(Static):
         if self._mode:
             text.append(" " * max(1, self.size.width - text.cell_len - len(self._mode) - 1))
             text.append(self._mode, "bold italic")
-        self.update(text)
+        return text
 
     def on_click(self, event: events.Click) -> None:
         for start, end, pane in self._tabs:
@@ -152,17 +147,21 @@ class Explorer(SerialKeyApp):
         self.history = History(session.settings.state_path)
         self._start = start
         self._last_list = "taskcluster"
+        self._panes: dict[str, ListPane | TransfersPane] = {}  # those that have been needed
         crash_log.set_path(session.settings.state_path / "faults.log")
 
     def compose(self) -> ComposeResult:
         yield TopBar(self.session.mode, self.session.demo)
-        with ContentSwitcher(initial="taskcluster"):
-            yield ListPane(self.session, self.history, systems()["taskcluster"])
-        yield Footer(show_command_palette=False, compact=True)
+        self._panes["taskcluster"] = ListPane(self.session, self.history, systems()["taskcluster"])
+        yield self._panes["taskcluster"]
+        yield KeyBar()
+
+    def get_default_screen(self) -> PlainScreen:
+        return PlainScreen(id="_default")
 
     def on_mount(self) -> None:
         self._apply_settings()
-        self.query_one("#taskcluster", ListPane).enter()
+        self._panes["taskcluster"].enter()
         # After the first paint: polars alone takes 95 ms to import, httpx 70, and no one has typed yet.
         self.call_after_refresh(self._warm_up)
         if self._start:
@@ -181,14 +180,12 @@ class Explorer(SerialKeyApp):
 
     @work(thread=True, group="warm", exit_on_error=False)
     def _warm_up(self) -> None:
-        import tui.widgets.list_view  # noqa: F401 - opening the first locator then takes 0.2 s less
+        try:
+            import tui.widgets.list_view  # noqa: F401 - opening the first locator then takes 0.2 s less
 
-        _ = self.session.http
-        # What is imported by now stays. Without this each full collection walks all of it: 50 ms quiet, 300 ms on a
-        # busy machine, in which no key is handled.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(20_000, 25, 50)  # and rarely: a plan of 2,000 files is reason enough for five at the defaults
+            _ = self.session.http
+        finally:
+            quick_start.finish()
 
     def _open_start(self, text: str) -> None:
         try:
@@ -262,27 +259,30 @@ class Explorer(SerialKeyApp):
             self.notify(f"No pane opens {locator.system} locators.", severity="warning", markup=False)
             return
         await self.action_pane(system.name)
-        await self.query_one(f"#{system.name}", ListPane).open(locator)
+        await self._panes[system.name].open(locator)  # type: ignore[union-attr]
 
     @property
     def current_list(self) -> ListPane | None:
-        current = self.query_one(ContentSwitcher).visible_content
-        return current if isinstance(current, ListPane) else None
+        return next((pane for pane in self._panes.values() if pane.display and isinstance(pane, ListPane)), None)
 
     @property
     def transfers(self) -> TransfersPane | None:
-        found = self.query("#transfers")
-        return found.first() if found else None  # type: ignore[return-value]
+        return self._panes.get("transfers")  # type: ignore[return-value]
 
     async def transfers_pane(self) -> TransfersPane:
         """The transfers pane, made when it is first needed: it imports polars."""
         if self.transfers is None:
             from tui.widgets.transfers import TransfersPane
 
-            await self.query_one(ContentSwitcher).mount(pane := TransfersPane(self.session, id="transfers"))
-            pane.display = False
+            await self._add_pane(TransfersPane(self.session, id="transfers"))
         assert self.transfers is not None
         return self.transfers
+
+    async def _add_pane(self, pane: ListPane | TransfersPane) -> None:
+        assert pane.id is not None
+        pane.display = False
+        self._panes[pane.id] = pane
+        await self.screen.mount(pane, before=self.query_one(KeyBar))
 
     def show_transfer_progress(self, text: str) -> None:
         """In the top bar."""
@@ -295,13 +295,14 @@ class Explorer(SerialKeyApp):
     async def action_pane(self, pane: str) -> None:
         if pane == "transfers":
             await self.transfers_pane()
-        elif not self.query(f"#{pane}"):  # the others are made when they are first needed: each costs the start 5 ms
-            await self.query_one(ContentSwitcher).mount(ListPane(self.session, self.history, systems()[pane]))
+        elif pane not in self._panes:  # the others are made when they are first needed: each costs the start 5 ms
+            await self._add_pane(ListPane(self.session, self.history, systems()[pane]))
         if pane != "transfers":
             self._last_list = pane
-        self.query_one(ContentSwitcher).current = pane
+        for name, one in self._panes.items():
+            one.display = name == pane
         self.query_one(TopBar).show(active=pane)
-        self.query_one(f"#{pane}").enter()  # type: ignore[attr-defined]
+        self._panes[pane].enter()
 
     @on(TopBar.PaneSelected)
     async def _show_selected_pane(self, event: TopBar.PaneSelected) -> None:

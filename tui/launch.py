@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from backends.errors import UsageError
+from tui import quick_start
 
 if TYPE_CHECKING:
     from backends.session import Session
@@ -30,6 +30,7 @@ def open_app(session: Session, locator: str | None = None) -> None:
         )
     if os.environ.get("TERM", "") in ("", "dumb"):
         raise UsageError("TERM is not set to a terminal that can draw.", "Set it, e.g. TERM=xterm-256color.")
+    quick_start.begin()
     from tui.app import Explorer
 
     app = Explorer(session, locator)
@@ -60,6 +61,8 @@ def _leave_on_signals(app: Explorer) -> Iterator[list[int]]:
         if number == signal.SIGHUP:
             # Textual's writer dies with the terminal; sometimes (1 of 18) its queue then blocks the app for ever.
             _exit_later(128 + number)
+        import asyncio
+
         try:
             asyncio.get_running_loop().call_soon_threadsafe(app.leave)
         except RuntimeError:  # not drawing yet, or no longer

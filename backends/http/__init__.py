@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from backends.http.policies import CachePolicy, Identity, Mode
-
 if TYPE_CHECKING:
     from backends.http.cache import BlobCache, CachedBlob
     from backends.http.client import Http
     from backends.http.downloads import Downloader
+    from backends.http.policies import CachePolicy, Identity, Mode
 
 __all__ = ["BlobCache", "CachePolicy", "CachedBlob", "Downloader", "Http", "Identity", "Mode"]
 
 _WHERE = {"Http": "client", "Downloader": "downloads", "BlobCache": "cache", "CachedBlob": "cache"}
+_WHERE |= {"CachePolicy": "policies", "Identity": "policies", "Mode": "policies"}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,8 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from backends.http.errors import HttpError
+if TYPE_CHECKING:
+    from backends.http.errors import HttpError
 
 LEAST_SHOWN = 5.0  # seconds; shorter waits, such as our own between tries, are over before they are read
 

@@ -6,11 +6,15 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from backends.frames import filters
 from backends.frames.filter_ast import FilterSyntaxError
 from backends.frames.schema import Column, Kind, Schema
+from tui.widgets import row_merge, table_model
+from tui.widgets.row_order import merge_rows, sort_rows
 from tui.widgets.table_model import FrameModel, SortKey
 
 SCHEMA = Schema(
@@ -176,6 +180,34 @@ class TableRules(RuleBasedStateMachine):
 TestTableRules = TableRules.TestCase
 
 
+class GrowingTableRules(TableRules):
+    """The same for tables so long that pages are merged into what is known, at each length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(table_model, "_SHARE", 0)
+        self.patch.setattr(row_merge, "_SHORT", 0)
+        self.patch.setattr(row_merge, "_MAX_CHUNKS", 3)
+
+    def teardown(self) -> None:
+        self.patch.undo()
+
+
+TestGrowingTableRules = GrowingTableRules.TestCase
+
+
+class UnluckyTableRules(GrowingTableRules):
+    """And if all keys had the same hash."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch.setattr(row_merge, "_HASH", 0)
+
+
+TestUnluckyTableRules = UnluckyTableRules.TestCase
+
+
 def rows(*labels: str, start: int = 0) -> list[Row]:
     return [
         {"key": f"k{n}", "state": "failed", "label": label, "runs": n, "score": None}
@@ -251,3 +283,47 @@ def test_sorting_by_a_column_that_is_not_there_changes_nothing() -> None:
     with pytest.raises(KeyError):
         model.set_sort((SortKey("nope"),))
     assert model.sort_keys == (SortKey("runs"),)
+
+
+@given(old=batches, changes=st.data())
+def test_rows_merged_into_sorted_ones_stand_where_sorting_all_anew_puts_them(old: list[Row], changes: Any) -> None:
+    names = st.lists(st.sampled_from(["label", "state", "runs", "score"]), unique=True)
+    keys = tuple(SortKey(name, changes.draw(st.booleans())) for name in changes.draw(names))
+    replaced = sorted(changes.draw(st.sets(st.integers(0, len(old) - 1)))) if old else []
+    new, rows = changes.draw(batches), list(old)
+    for number in replaced:
+        rows[number] = changes.draw(row_values)
+    before, after = frame(old), frame([*rows, *new])
+    removed = pl.Series(replaced, dtype=pl.UInt32)
+    added = pl.Series([*replaced, *range(len(old), len(after))], dtype=pl.UInt32)
+    order = sort_rows(before, keys) if keys else pl.int_range(len(old), dtype=pl.UInt32, eager=True)
+    merged = merge_rows(order, before, after, keys, removed, added)
+    assert merged.to_list() == (sort_rows(after, keys).to_list() if keys else list(range(len(after))))
+
+
+def test_a_page_joins_a_long_sorted_and_filtered_list_without_sorting_or_searching_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = FrameModel(SCHEMA)
+    model.set_sort((SortKey("label", True),))
+    model.set_filter("linux")
+    model.append(frame(rows(*(f"linux {n % 997}" for n in range(60_000)))))
+    update_view(model)
+    looked_at: list[int] = []
+    searched, sort = filters.search_text, table_model.sort_rows
+    monkeypatch.setattr(filters, "search_text", lambda one, of: looked_at.append(len(one)) or searched(one, of))
+    monkeypatch.setattr(table_model, "sort_rows", lambda one, keys: looked_at.append(len(one)) or sort(one, keys))
+    for page in range(3):
+        model.append(frame(rows("linux 500", "windows", "linux zzz", start=59_999 + 2 * page)))
+        assert model.view_request().is_quick
+        update_view(model)
+    assert looked_at == [3, 3, 3]
+    kept = [row for row in model.frame.rows(named=True) if "linux" in row["label"]]
+    assert model.shown_rows["key"].to_list() == [row["key"] for row in naive_sort(kept, (SortKey("label", True),))]
+
+
+def test_rows_are_found_by_their_keys() -> None:
+    model = FrameModel(SCHEMA)
+    model.append(frame(rows("a", "b", "c")))
+    assert sorted(model.rows_of_keys(["k2", "nobody", "k0"])) == [0, 2]
+    assert FrameModel(SCHEMA).rows_of_keys(["k2"]) == []

@@ -12,7 +12,7 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList, Static
@@ -22,6 +22,7 @@ from backends.errors import AppError
 from backends.locators import Locator
 from backends.systems import System, accepted_forms
 from tui.history import History, Visit
+from tui.widgets.plain import PlainVertical, PlainVerticalScroll
 
 if TYPE_CHECKING:
     from backends.resources import Document, LogAddress
@@ -59,15 +60,16 @@ class LocatorBox(Vertical):
         super().__init__()
         self._parse = parse
         self._visits = list(visits)
-        self._matching: list[Visit] = []
+        self._matching = self._visits
 
     def compose(self) -> ComposeResult:
         yield Input(placeholder="Paste a URL, an id or a revision, then Enter")
-        yield Static("", id="locator-error")
-        yield OptionList()
+        choices = OptionList(classes="" if self._matching else "-empty")
+        choices.add_options(self._options())  # given to its constructor, the first would be highlighted
+        yield choices
 
-    def on_mount(self) -> None:
-        self.set_visits(self._visits)
+    def _options(self) -> list[Option]:
+        return [Option(_visit_label(visit)) for visit in self._matching]
 
     def set_visits(self, visits: Sequence[Visit]) -> None:
         """What to offer."""
@@ -82,7 +84,7 @@ class LocatorBox(Vertical):
         ]
         choices = self.query_one(OptionList)
         choices.clear_options()
-        choices.add_options([Option(_visit_label(visit)) for visit in self._matching])
+        choices.add_options(self._options())
         choices.set_class(not self._matching, "-empty")
 
     def focus_input(self) -> None:
@@ -98,7 +100,7 @@ class LocatorBox(Vertical):
     @on(Input.Changed)
     def _text_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self.query_one("#locator-error", Static).update("")
+        self._show_error("")
         self._filter_visits(event.value)
 
     @on(Input.Submitted)
@@ -112,11 +114,18 @@ class LocatorBox(Vertical):
         event.stop()
         self._select(self._matching[event.option_index].text)
 
+    def _show_error(self, text: str) -> None:
+        found = self.query("#locator-error")
+        if found:
+            found.first(Static).update(Text(text))
+        elif text:
+            self.mount(Static(Text(text), id="locator-error"), after=self.query_one(Input))
+
     def _select(self, text: str) -> None:
         try:
             locator = self._parse(text)
         except AppError as error:
-            self.query_one("#locator-error", Static).update(Text(f"{error.sentence}\n{error.hint}".strip()))
+            self._show_error(f"{error.sentence}\n{error.hint}".strip())
             return
         self.query_one(Input).value = ""
         self.post_message(self.Selected(locator))
@@ -169,7 +178,7 @@ def _accepted_forms(system: System) -> Text:
     return text
 
 
-class ListPane(Vertical):
+class ListPane(PlainVertical):
     """The lists of one system. Each view keeps its marks, filter, sort and cursor while others are on top of it."""
 
     DEFAULT_CSS = """
@@ -191,8 +200,7 @@ class ListPane(Vertical):
         self._stack: list[View] = []
 
     def compose(self) -> ComposeResult:
-        yield Static("", id="pane-path")
-        with VerticalScroll(id="home", can_focus=False):
+        with PlainVerticalScroll(id="home", can_focus=False):
             yield Static(Text(self._system.summary), id="home-title")
             yield LocatorBox(self._session.parse, self._visits())
             yield Static(_accepted_forms(self._system), id="home-forms")
@@ -225,6 +233,8 @@ class ListPane(Vertical):
         if self.top is not None:
             self.top.display = False
         self._stack.append(view)
+        if not self.query("#pane-path"):
+            await self.mount(Static("", id="pane-path"), before=0)
         self.add_class("-open")
         await self.mount(view)
         self._draw_path()
@@ -269,10 +279,10 @@ class ListPane(Vertical):
         await self._stack.pop().remove()
         if self.top is not None:
             self.top.display = True
+            self._draw_path()
         else:
             self.remove_class("-open")
             self.query_one(LocatorBox).set_visits(self._visits())
-        self._draw_path()
         self.enter()
 
     def on_resource_view_titled(self, event: ResourceView.Titled) -> None:
@@ -302,4 +312,5 @@ class ListPane(Vertical):
         self.query_one("#pane-path", Static).update(path)
 
     def on_resize(self) -> None:
-        self._draw_path()
+        if self._stack:  # without a view nothing is drawn, and drawing imports polars
+            self._draw_path()

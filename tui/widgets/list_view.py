@@ -7,6 +7,7 @@ dropped.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.message import Message
 from textual.widgets import Static
 
@@ -33,6 +34,7 @@ from tui import crash_log
 from tui.keymap import bindings
 from tui.widgets.charts import ChartPanel
 from tui.widgets.inputs import FilterLine
+from tui.widgets.plain import PlainHorizontal, PlainVertical
 from tui.widgets.statistics import StatisticsPanel
 from tui.widgets.table import FrameTable
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 WIDE = 126  # cells; from this width on the detail panel stands beside the table by itself
 _AGE_TICK = 5.0  # seconds between two redraws of the status line, since ages grow
+_PAGES_TICK = 0.3  # seconds between two times that pages are shown, while they come faster
 _SIGHT_TICK = 0.3  # seconds between two checks which rows are on the screen, while rows still arrive
 _MAX_PAUSE = 300.0  # seconds between two tries of a server that fails
 _MAX_VALUE = 4_000  # cells of one value in the detail panel; more than a screen is what files are for
@@ -98,7 +101,7 @@ class StatusLine(Static):
 
     def redraw(self) -> None:
         waiting = self._waits() if self.status.loading else ""
-        self.update(format_status(self.status, time.monotonic(), waiting))
+        self.update(format_status(self.status, time.monotonic(), waiting), layout=False)
 
 
 def format_status(status: ListStatus, now: float, waiting: str = "") -> Text:
@@ -136,11 +139,17 @@ class DetailPanel(VerticalScroll, can_focus=True):
     DetailPanel.-alone { width: 100%; max-width: 100%; border-left: none; }
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: tuple[Detail | None] | None = None  # None before anything is
+
     def compose(self) -> ComposeResult:
         yield Static("", id="detail-text")
 
     def show(self, detail: Detail | None) -> None:
-        self.query_one("#detail-text", Static).update(_render_detail(detail))
+        if self._shown != (detail,):
+            self._shown = (detail,)
+            self.query_one("#detail-text", Static).update(_render_detail(detail))
 
 
 def _render_detail(detail: Detail | None) -> RenderableType:
@@ -162,7 +171,7 @@ def _render_detail(detail: Detail | None) -> RenderableType:
     return Group(*parts)
 
 
-class ResourceView(Vertical):
+class ResourceView(PlainVertical):
     """One list. Its keys act on the marked rows, or on the one under the cursor."""
 
     can_focus = True
@@ -202,10 +211,13 @@ class ResourceView(Vertical):
         self.session = session
         self.locator = locator
         self.resource: Resource | None = None
+        self.table: FrameTable | None = None  # the rows; None until the resource is known
         self.title = "…"
         self._cancel = CancelToken()  # of the load
         self._action_cancel: CancelToken | None = None  # of the action that runs
         self._load_number = 0
+        self._pages: deque[Page] = deque()  # of the load, that have come and are not shown yet; two threads use it
+        self._pages_shown = 0.0  # time.monotonic()
         self._freshness: Freshness | None = None
         self._panel_wanted: bool | None = None
         self._first_key = ""  # of the row that the locator meant, until it has come
@@ -219,17 +231,11 @@ class ResourceView(Vertical):
     def compose(self) -> ComposeResult:
         yield FilterLine(lambda: self.table, self.focus_view)
         yield ChartPanel()
-        with Horizontal(id="view-body"):
+        with PlainHorizontal(id="view-body"):
             yield Static("", id="view-message")
             yield DetailPanel()
         yield StatisticsPanel()
         yield StatusLine(self.session.waits.text)
-
-    @property
-    def table(self) -> FrameTable | None:
-        """The rows; None until the resource is known."""
-        found = self.query(FrameTable)
-        return found.first() if found else None
 
     @property
     def cursor_row(self) -> dict[str, Any] | None:
@@ -280,15 +286,16 @@ class ResourceView(Vertical):
         self._cancel.cancel()
         self._cancel = CancelToken()
         self._load_number += 1
+        self._pages = deque()
         self._freshness = None
         self.query_one(StatusLine).show(loading=True, problem="", note="", freshness=None, expected=None)
         if self.table is None or self.table.total_count == 0:
             self._show_message("Loading…")
-        fetch = partial(self._fetch, self._load_number, self._cancel, refresh)
+        fetch = partial(self._fetch, self._load_number, self._cancel, self._pages, refresh)
         self.run_worker(fetch, thread=True, group="load", exit_on_error=False)
 
-    def _fetch(self, number: int, cancel: CancelToken, refresh: bool) -> None:
-        """In a worker thread: everything that waits."""
+    def _fetch(self, number: int, cancel: CancelToken, pages: deque[Page], refresh: bool) -> None:
+        """In a worker thread: everything that waits, but not for the interface to show a page."""
 
         def deliver(method: Callable[[Any], None], argument: object) -> None:
             if number == self._load_number:
@@ -299,10 +306,24 @@ class ResourceView(Vertical):
             deliver(self._show_resource, resource)
             for page in resource.pages(cancel):
                 cancel.check()
-                deliver(self._show_page, page)
+                pages.append(page)
+                if len(pages) == 1 and number == self._load_number:  # else it is told already
+                    self.call_later(self._expect_pages, number)
 
         _, error = crash_log.attempt(fetch)
         deliver(self._finish_load, error)
+
+    def _expect_pages(self, number: int) -> None:
+        """Shows what has come, soon: each time costs as much as several pages."""
+        if number == self._load_number and self.is_attached:
+            pause = self._pages_shown + _PAGES_TICK - time.monotonic()
+            self.set_timer(max(pause, 0.001), partial(self._receive, number, self._take_pages, None))
+
+    def _take_pages(self, _: None) -> None:
+        _, error = crash_log.attempt(self._show_pages)
+        if error is not None:
+            self._cancel.cancel()
+            self._finish_load(error)
 
     def _receive(self, number: int, method: Callable[[Any], None], argument: object) -> None:
         if number == self._load_number and self.is_attached:
@@ -312,7 +333,7 @@ class ResourceView(Vertical):
         self.resource, self.title, self.locator = resource, resource.title, resource.locator
         resource.asked = self._asked_columns(resource)
         if self.table is None:
-            table = FrameTable(resource.schema)
+            table = self.table = FrameTable(resource.schema)
             self.query_one("#view-body").mount(table, before=self.query_one(DetailPanel))
             if resource.default_sort is not None:
                 table.sort(*resource.default_sort)
@@ -331,30 +352,44 @@ class ResourceView(Vertical):
         if resource.first_log is not None:
             self.post_message(self.Open(resource.first_log))
 
-    def _show_page(self, page: Page) -> None:
+    def _show_pages(self) -> None:
+        """All that have come."""
         table = self.table
-        assert table is not None
+        if table is None or not self._pages:
+            return
         before = table.total_count
-        if page.replace:
-            table.replace(page.frame)
-        else:
-            table.append(page.frame)
+        frames: list[pl.DataFrame] = []
+        status: dict[str, object] = {"at": time.monotonic()}
+        while self._pages:
+            page = self._pages.popleft()
+            if page.replace:
+                frames.clear()
+                table.replace(page.frame)
+            else:
+                frames.append(page.frame)
+            fresh = self._freshness is None or page.replace
+            self._freshness = page.freshness if fresh else page.freshness.worse(self._freshness)  # type: ignore[arg-type]
+            status |= {"freshness": self._freshness, "expected": page.total}
+            status |= {"note": page.note} if page.note else {}
+        if frames:
+            table.append(*frames)
+        self._pages_shown = time.monotonic()
         if self._first_key and table.move_to_key(self._first_key):
             self._first_key = ""
-        fresh = self._freshness is None or page.replace
-        self._freshness = page.freshness if fresh else page.freshness.worse(self._freshness)  # type: ignore[arg-type]
-        status = {"freshness": self._freshness, "at": time.monotonic(), "expected": page.total}
-        self.query_one(StatusLine).show(**status, **({"note": page.note} if page.note else {}))
+        self.query_one(StatusLine).show(**status)
         if self.resource is not None and self.title != self.resource.title:
             self.title = self.resource.title
             self.post_message(self.Titled())
-        self._update_counts()
+        if table.busy:  # else it has told that other rows are shown
+            self._update_counts()
         if table.total_count and not before:
             self._show_message("")
             if self.screen.focused is self:  # has_focus is true only once the event has been handled
                 table.focus()
 
     def _finish_load(self, error: AppError | None) -> None:
+        _, failure = crash_log.attempt(self._show_pages)
+        error = error or failure
         status, rows = self.query_one(StatusLine), self.table.total_count if self.table is not None else 0
         message = ""
         if isinstance(error, OperationCancelledError):

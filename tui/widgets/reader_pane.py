@@ -12,13 +12,14 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from backends.atomic import atomic_file
 from backends.errors import AppError
+from tui.widgets.plain import PlainVertical
 
 _TYPING_PAUSE = 0.15  # seconds; a search of 1 GB is not begun for each letter
 
@@ -129,7 +130,7 @@ class PromptLine(Horizontal):
             self._pause = None
 
 
-class ReaderPane(Vertical):
+class ReaderPane(PlainVertical):
     """Base of what is read on top of a list. Subclasses mount their view first and yield `compose_footer()` last.
 
     They define `focus_view`, `value_text`, `run_prompt` and `end_search`.

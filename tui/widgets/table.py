@@ -130,10 +130,11 @@ class FrameTable(LineList):
         if had_marks:
             self.post_message(self.MarksChanged())
 
-    def append(self, frame: pl.DataFrame) -> None:
+    def append(self, *frames: pl.DataFrame) -> None:
         """More rows; one whose key was there before replaces the old one, in its place."""
-        self._model.append(frame)
-        self._columns.observe(frame)
+        for frame in frames:
+            self._model.append(frame)
+        self._columns.observe(*frames)
         self._update_view()
 
     @property
@@ -200,7 +201,7 @@ class FrameTable(LineList):
     def prepare_filter(self) -> None:
         """The user is about to type a filter: do what its first word would have to wait for, if that is long."""
         request = self._model.view_request()
-        if len(request.frame) > self.INLINE_ROWS and request.search_text is None and self.is_running:
+        if len(request.frame) > self.INLINE_ROWS and not request.has_search_text and self.is_running:
             work = partial(self._build_search_text, request)
             self.run_worker(work, thread=True, group="prepare", exit_on_error=False)
 
@@ -341,8 +342,7 @@ class FrameTable(LineList):
 
     def flash(self, keys: Sequence[str]) -> None:
         """Makes rows stand out for a moment, because something about them has changed."""
-        rows = (self._model.row_of_key(key) for key in keys[:_MAX_FLASHED])
-        self._flashed = frozenset(row for row in rows if row is not None)
+        self._flashed = frozenset(self._model.rows_of_keys(keys[:_MAX_FLASHED]))
         self.refresh()
         self.set_timer(_FLASH, partial(self._unflash, self._flashed))
 

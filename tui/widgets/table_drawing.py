@@ -122,8 +122,9 @@ class Columns:
         self._natural.clear()
         self._changed()
 
-    def observe(self, frame: pl.DataFrame) -> None:
+    def observe(self, *frames: pl.DataFrame) -> None:
         """Let the columns grow to what these rows need. Never shrinks: rows arriving must not make columns dance."""
+        frame = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
         if frame.is_empty():
             return
         ends = frame if len(frame) <= 2 * _SAMPLE else pl.concat([frame.head(_SAMPLE), frame.tail(_SAMPLE // 4)])

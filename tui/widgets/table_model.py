@@ -8,23 +8,21 @@ row, so that marking a million rows costs a few milliseconds and no Python strin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import polars as pl
 
 from backends.frames import filters
 from backends.frames.filters import Filter
 from backends.frames.schema import Schema
+from tui.widgets.row_merge import KeyIndex, join_small_chunks, keep_last_of_each_key, plan_merge
+from tui.widgets.row_order import SortKey as SortKey
+from tui.widgets.row_order import merge_rows, sort_rows
 
-_MAX_CHUNKS = 32
-
-
-class SortKey(NamedTuple):
-    """One column of a sort, the first key first."""
-
-    column: str
-    descending: bool = False
+Values = TypeVar("Values", pl.Series, pl.DataFrame)
+_FEW = 20_000  # rows that may have changed for the rest not to be sorted and filtered again
+_SHARE = 50  # and only if the table has so many times as many: a shorter one is sorted as fast
 
 
 @dataclass(frozen=True)
@@ -42,99 +40,117 @@ class ViewState:
 
 
 @dataclass(frozen=True)
+class KnownView:
+    """What was computed for an earlier `frame` of the same list, and which of its rows have changed since."""
+
+    frame: pl.DataFrame
+    state: ViewState
+    replaced: pl.Series
+
+    def changed_rows(self, count: int) -> pl.Series:
+        """Numbers of the rows, now `count`, that the state does not know as they are, ascending."""
+        added = pl.int_range(len(self.frame), count, dtype=pl.UInt32, eager=True)
+        return pl.concat([self.replaced, added], rechunk=True)
+
+    def pick_changed(self, values: Values) -> Values:
+        """Of a grown frame, or of a column of it."""
+        added = values.slice(len(self.frame))
+        return added if self.replaced.is_empty() else pl.concat([values[self.replaced], added])
+
+    def update(self, values: pl.Series, changed: pl.Series) -> pl.Series:
+        """`values`, one a row of the old frame, brought up to date with those of the `changed_rows`."""
+        if len(self.replaced):
+            values = values.clone().scatter(self.replaced, changed.head(len(self.replaced)))
+        both = pl.concat([values, changed.slice(len(self.replaced))], rechunk=False)
+        return join_small_chunks(both.to_frame()).to_series()
+
+
+@dataclass(frozen=True)
 class ViewRequest:
-    """Filter and sort these rows; what is already known (`matches`, `order`, `search_text`) is not computed again."""
+    """Filter and sort these rows; what is already `known` is not computed again."""
 
     version: tuple[int, int]
     frame: pl.DataFrame
     schema: Schema
     filter: Filter
     sort_keys: tuple[SortKey, ...]
-    matches: pl.Series | None = None
-    order: pl.Series | None = None
-    search_text: pl.Series | None = None
+    known: KnownView | None = None
 
     @property
     def is_quick(self) -> bool:
-        """Whether nothing is left to compute that takes more than a millisecond for a million rows."""
-        return (self.filter.is_empty or self.matches is not None) and (not self.sort_keys or self.order is not None)
+        """Whether nothing is left to compute that takes more than a few milliseconds for a million rows."""
+        known = self.known
+        state = known.state if known is not None else ViewState()
+        if known is not None and len(self.frame) - len(known.frame) + len(known.replaced) > _FEW:
+            return self.filter.is_empty and not self.sort_keys
+        if self.sort_keys and (known is None or state.order is None or not self._can_merge_order(known)):
+            return False
+        return self.filter.is_empty or state.matches is not None
+
+    @property
+    def has_search_text(self) -> bool:
+        """Whether `build_search_text` only has to look at new rows."""
+        return self.known is not None and self.known.state.search_text is not None
 
     def build_search_text(self) -> pl.Series:
         """What plain words are looked up in: 200 ms for a million rows, so worth having before the first word."""
-        return filters.search_text(self.frame, self.schema) if self.search_text is None else self.search_text
+        known = self.known
+        if known is None or known.state.search_text is None:
+            return filters.search_text(self.frame, self.schema)
+        if known.frame is self.frame:
+            return known.state.search_text
+        return known.update(known.state.search_text, filters.search_text(known.pick_changed(self.frame), self.schema))
 
     def compute(self) -> ViewState:
-        matches, search_text = self.matches, self.search_text
-        if not self.filter.is_empty and matches is None:
-            search_text = self.build_search_text()
-            matches = self.filter.mask(self.frame, search_text)
-        order = self.order
-        if order is None and self.sort_keys:
-            names = {column.name: column.sort_by for column in self.schema if column.sort_by in self.frame.columns}
-            keys = tuple(key._replace(column=names.get(key.column, key.column)) for key in self.sort_keys)
-            order = sort_rows(self.frame, keys)
-        if matches is None or self.filter.is_empty:
+        matches, search_text = self._find_matches()
+        order = self._sort() if self.sort_keys else None
+        if matches is None:
             return ViewState(order, order, None, search_text)
-        view = matches.arg_true() if order is None else order.filter(matches.gather(order))
-        return ViewState(view, order, matches, search_text)
+        return ViewState(self._show_matches(matches, order), order, matches, search_text)
 
+    def _find_matches(self) -> tuple[pl.Series | None, pl.Series | None]:
+        """The rows that the filter keeps, None for all, and the search text as far as it is needed or known."""
+        known = self.known
+        if self.filter.is_empty:
+            return None, self.build_search_text() if self.has_search_text else None
+        search_text = self.build_search_text()
+        if known is None or known.state.matches is None:
+            return self.filter.mask(self.frame, search_text), search_text
+        if known.frame is self.frame:
+            return known.state.matches, search_text
+        changed = self.filter.mask(known.pick_changed(self.frame), known.pick_changed(search_text))
+        return known.update(known.state.matches, changed), search_text
 
-def sort_rows(frame: pl.DataFrame, keys: tuple[SortKey, ...]) -> pl.Series:
-    """Row numbers (UInt32) in sorted order. Stable; what is missing (null, NaN) comes last in either direction."""
-    by = [
-        pl.col(key.column).fill_nan(None) if frame.schema[key.column].is_float() else pl.col(key.column) for key in keys
-    ]
-    return frame.select(
-        pl.arg_sort_by(by, descending=[key.descending for key in keys], nulls_last=True, maintain_order=True).alias("")
-    ).to_series()
+    @property
+    def _columns_sorted_by(self) -> tuple[SortKey, ...]:
+        names = {column.name: column.sort_by for column in self.schema if column.sort_by in self.frame.columns}
+        return tuple(key._replace(column=names.get(key.column, key.column)) for key in self.sort_keys)
 
+    def _can_merge_order(self, known: KnownView) -> bool:
+        names = [key.column for key in self._columns_sorted_by]
+        before, now = known.frame.schema, self.frame.schema
+        return (
+            all(before.get(name) == now[name] and not now[name].is_nested() for name in names)
+            and (len(self.frame) - len(known.frame) + len(known.replaced)) * _SHARE <= len(known.frame)
+        )  # fmt: skip
 
-class RowMerge(NamedTuple):
-    """Where the rows of a grown frame come from.
+    def _sort(self) -> pl.Series:
+        known, keys = self.known, self._columns_sorted_by
+        if known is None or known.state.order is None or not self._can_merge_order(known):
+            return sort_rows(self.frame, keys)
+        changed = known.changed_rows(len(self.frame))
+        if changed.is_empty():
+            return known.state.order
+        return merge_rows(known.state.order, known.frame, self.frame, keys, known.replaced, changed)
 
-    Old rows from `low` to `high` become `middle`, then come the other old rows, then `added`; both hold row numbers
-    of old rows followed by new ones. Without `middle` all old rows stay and all new ones follow.
-    """
-
-    low: int = 0
-    high: int = 0
-    middle: pl.Series | None = None
-    added: pl.Series | None = None
-
-    def merge_frames(self, old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
-        both = old.vstack(new) if old.schema == new.schema else pl.concat([old, new], how="diagonal_relaxed")
-        if self.middle is not None and self.added is not None:
-            rest = both.slice(self.high, len(old) - self.high)
-            both = pl.concat([both.slice(0, self.low), both[self.middle], rest, both[self.added]], rechunk=False)
-        # Every append adds chunks, and gathering from very many is slow; joining them seldom keeps appends cheap.
-        return both.rechunk() if both.n_chunks() > _MAX_CHUNKS else both
-
-    def merge_series(self, old: pl.Series, new: pl.Series) -> pl.Series:
-        """One more column, merged as the frames are."""
-        return self.merge_frames(old.alias("").to_frame(), new.alias("").to_frame()).to_series()
-
-
-def plan_merge(old: pl.Series, new: pl.Series) -> RowMerge:
-    """How rows with the keys `new` join rows with the keys `old`: a known key takes its old place, others follow."""
-    known = old.is_in(new.implode()).fill_null(False)
-    if not known.any():
-        return RowMerge()
-    rows = known.arg_true()
-    # Rows that change together were listed together: only the stretch between them is copied, not the whole frame.
-    low, high = int(rows[0]), int(rows[-1]) + 1
-    replaced = old.gather(rows)
-    sources = pl.DataFrame({"key": new, "source": pl.int_range(len(new), eager=True) + len(old)})
-    moved = pl.DataFrame({"key": replaced}).join(sources, on="key", how="left", maintain_order="left")["source"]
-    middle = pl.int_range(low, high, eager=True).scatter(rows - low, moved)
-    added = (~new.is_in(replaced.implode()).fill_null(False)).arg_true().cast(pl.Int64) + len(old)
-    return RowMerge(low, high, middle, added)
-
-
-def keep_last_of_each_key(frame: pl.DataFrame, key: str) -> pl.DataFrame:
-    """`frame` without rows whose key comes again further down."""
-    if frame[key].n_unique() == len(frame):
-        return frame
-    return frame.unique(subset=[key], keep="last", maintain_order=True)
+    def _show_matches(self, matches: pl.Series, order: pl.Series | None) -> pl.Series:
+        known = self.known
+        if order is not None:
+            return order.filter(matches[order])
+        if known is None or known.state.view is None or known.state.matches is None or len(known.replaced):
+            return matches.arg_true()
+        count = len(known.frame)
+        return pl.concat([known.state.view, matches.slice(count).arg_true() + count], rechunk=True)
 
 
 class FrameModel:
@@ -155,9 +171,9 @@ class FrameModel:
         self.version = 0  # goes up whenever a position may show another row or another text
         self._number = 0  # goes up whenever results of older requests no longer fit
         self._growth = 0  # goes up whenever such results are still right, but for fewer rows
-        self._matches: pl.Series | None = None
-        self._order: pl.Series | None = None
-        self._search_text: pl.Series | None = None
+        self._known: tuple[pl.DataFrame, ViewState] | None = None
+        self._replaced: list[tuple[int, pl.Series]] = []  # growth, numbers of the rows that it changed in place
+        self._index = KeyIndex()
 
     # ---- content, filter, sort ---------------------------------------------------------------------------------
 
@@ -170,7 +186,7 @@ class FrameModel:
         keys = self._marked_series() if self.marked_count else None
         self.frame = frame
         self.marks = self._keys().is_in(keys.implode()).fill_null(False) if keys is not None else _falses(len(frame))
-        self._matches = self._order = self._search_text = None
+        self._known, self._replaced, self._index = None, [], KeyIndex()
         self.view = None if self.filter.is_empty and not self.sort_keys else pl.Series([], dtype=pl.UInt32)
         self._number += 1
         self.version += 1
@@ -183,69 +199,76 @@ class FrameModel:
             self.replace(frame)
             return
         new = keep_last_of_each_key(frame, self.schema.key)
-        merge = plan_merge(self._keys(), new[self.schema.key])
-        if self._search_text is not None:
-            added = filters.search_text(new, self.schema)
-            self._search_text = merge.merge_series(self._search_text, added)
-            if self._matches is not None:
-                self._matches = merge.merge_series(self._matches, self.filter.mask(new, added))
+        merge = plan_merge(len(self.frame), len(new), self._index.find(new[self.schema.key], self._keys()))
+        self._growth += 1
         self.frame = merge.merge_frames(self.frame, new)
+        if len(merge.replaced):
+            self._replaced.append((self._growth, merge.replaced))
         # A replaced row has its number still, so its mark needs no moving.
         self.marks = pl.concat([self.marks, _falses(len(self.frame) - len(self.marks))], rechunk=True)
-        self._order = None
-        self._growth += 1
         self.version += 1
 
     def set_filter(self, text: str) -> None:
         """Raises `FilterSyntaxError`, and then nothing has changed."""
         self.filter = filters.parse(text, self.schema)
         self.filter_text = text
-        self._matches = None
-        self._number += 1
+        self._forget(matches=None, view=None)
 
     def set_sort(self, keys: tuple[SortKey, ...]) -> None:
         """Raises KeyError if the frame lacks a column, and then nothing has changed."""
         for key in keys:
             if key.column not in self.frame.columns:
                 raise KeyError(key.column)
-        self.sort_keys, self._order = keys, None
+        self.sort_keys = keys
+        self._forget(order=None, view=None)
+
+    def _forget(self, **parts: None) -> None:
+        """These parts of what is known were for another filter or sort."""
+        if self._known is not None:
+            self._known = self._known[0], replace(self._known[1], **parts)
         self._number += 1
 
     # ---- what is shown -----------------------------------------------------------------------------------------
 
     def view_request(self) -> ViewRequest:
+        known = None
+        if self._known is not None:
+            rows = [rows for _, rows in self._replaced]
+            replaced = pl.concat(rows).unique().sort() if rows else pl.Series([], dtype=pl.UInt32)
+            frame, state = self._known
+            known = KnownView(frame, state, replaced.filter(replaced < len(frame)))
         return ViewRequest(
-            (self._number, self._growth),
-            self.frame,
-            self.schema,
-            self.filter,
-            self.sort_keys,
-            self._matches,
-            self._order,
-            self._search_text,
-        )
+            (self._number, self._growth), self.frame, self.schema, self.filter, self.sort_keys, known
+        )  # fmt: skip
 
     def apply(self, request: ViewRequest, state: ViewState) -> bool:
         """Show the rows of `state`. False, and nothing done, if the request is out of date.
 
         A result for fewer rows than have come meanwhile is shown, else a long sorted listing would never show any;
-        it is not kept, so the next request computes all rows.
+        the next request computes what it lacks.
         """
         number, growth = request.version
         if number != self._number:
             return False
-        self.view = state.view
-        if growth == self._growth:
-            self._order, self._matches, self._search_text = state.order, state.matches, state.search_text
-        elif self.view is None:
+        self._keep(request, state)
+        if growth != self._growth and state.view is None:
             return False
+        self.view = state.view
         self.version += 1
         return True
 
+    def _keep(self, request: ViewRequest, state: ViewState) -> None:
+        self._known = request.frame, state
+        self._replaced = [one for one in self._replaced if one[0] > request.version[1]]
+
     def keep_search_text(self, request: ViewRequest, search_text: pl.Series) -> None:
         """What `request.build_search_text()` gave, if it is still that of the frame."""
-        if request.frame is self.frame:
-            self._search_text = search_text
+        if request.frame is not self.frame:
+            return
+        known = self.view_request().known
+        if known is None or known.frame is self.frame:
+            state = known.state if known is not None else ViewState()
+            self._keep(request, replace(state, search_text=search_text))
 
     @property
     def row_count(self) -> int:
@@ -276,6 +299,12 @@ class FrameModel:
 
     def row_of_key(self, key: str | None) -> int | None:
         return None if key is None else _first_true(self._keys() == key)
+
+    def rows_of_keys(self, keys: Sequence[str]) -> list[int]:
+        """The numbers of the rows that have one of these keys."""
+        wanted = pl.Series(keys, dtype=self.schema.polars()[self.schema.key])
+        found: list[int] = self._index.find(wanted, self._keys())["row"].to_list()
+        return found
 
     def key_of(self, row: int | None) -> str | None:
         return None if row is None or not 0 <= row < len(self.frame) else self._keys()[row]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static
 
@@ -24,6 +23,7 @@ from backends.transfers.transfer import Transfer
 from tui import crash_log
 from tui.keymap import bindings
 from tui.widgets.inputs import FilterLine
+from tui.widgets.plain import PlainVertical
 from tui.widgets.table import FrameTable
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class DownloadJob:
         return self.finish_cancel is not None or (self.transfer is not None and not self.transfer.finished)
 
 
-class TransfersPane(Vertical):
+class TransfersPane(PlainVertical):
     """Polls the running transfers; it knows nothing of how files are fetched."""
 
     DEFAULT_CSS = """

@@ -1,0 +1,35 @@
+"""The start: what the first screen needs, and nothing else before it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.driving import running
+
+SCRIPT = """
+import sys
+from tui import quick_start
+quick_start.begin()
+import asyncio, gc
+assert asyncio.sslproto.ssl is None and not gc.isenabled()
+from tui.app import Explorer
+assert "ssl" not in sys.modules and "polars" not in sys.modules and "importlib.metadata" not in sys.modules
+quick_start.finish()
+import ssl
+assert asyncio.sslproto.ssl is asyncio.base_events.ssl is asyncio.selector_events.ssl is ssl and gc.isenabled()
+assert asyncio.sslproto.SSLAgainErrors == (ssl.SSLWantReadError, ssl.SSLSyscallError)
+"""
+
+
+def test_what_is_put_off_at_the_start_is_made_up_for() -> None:
+    subprocess.run([sys.executable, "-c", SCRIPT], check=True, timeout=60)
+
+
+async def test_the_last_line_says_which_keys_there_are_and_a_click_presses_one() -> None:
+    async with running(None, size=(80, 24)) as (app, pilot):
+        bar = app.query_one("KeyBar")
+        assert bar.render().plain == "^o Open "
+        await pilot.click("KeyBar", offset=(4, 0))
+        await pilot.pause()
+        assert type(app.screen).__name__ == "LocateDialog"
