@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual import events, on, work
 from textual.app import App, ComposeResult
 from textual.message import Message
-from textual.message_pump import MessagePump
 from textual.widgets import ContentSwitcher, Footer, Static
 
 from backends.errors import AppError
@@ -18,6 +16,7 @@ from backends.locators import Locator
 from backends.systems import panes, systems
 from tui import crash_log
 from tui.history import History
+from tui.input_queue import OrderedInputApp
 from tui.keymap import KeyProvider, bindings, check_remapped
 from tui.widgets.list_pane import ListPane, LocateDialog
 
@@ -27,57 +26,8 @@ if TYPE_CHECKING:
     from tui.widgets.download_dialog import Collect, DownloadDialog
     from tui.widgets.transfers import TransfersPane
 
-_KEY_TIMEOUT = 0.5  # seconds until the next key is handled all the same, should a widget have vanished with the marker
 _MAX_TOAST = 1000  # characters
 _ROOMY = 96  # cells; with fewer the name of the app gives way to its panes
-
-
-class SerialKeyApp(App[None]):
-    """An app whose keys are handled strictly one after the other.
-
-    Textual sends a key to the widget that has the focus when the key arrives. Of a burst (a fast typist, a paste into
-    a terminal without bracketed paste, a slow link) all keys arrive before the first one is handled: `/browser` typed
-    at once would open the filter line and then run `b`, `r`, `o`, `w` ... as commands of the table. Here a key waits
-    until the one before it has bubbled all the way up; a marker sent through the same queues tells when.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._keys: deque[events.Key] = deque()
-        self._key_number = 0  # of the key that is being handled
-        self._key_pending = False
-
-    async def on_event(self, event: events.Event) -> None:
-        if not isinstance(event, events.Key) or event.is_forwarded:
-            await super().on_event(event)
-            return
-        self._keys.append(event)
-        if not self._key_pending:
-            await self._next_key()
-
-    async def _next_key(self) -> None:
-        if not self._keys:
-            self._key_pending = False
-            return
-        self._key_pending = True
-        self._key_number += 1
-        target = self.focused or self.screen
-        await super().on_event(self._keys.popleft())
-        self._send_marker(target, self._key_number)
-        self.set_timer(_KEY_TIMEOUT, lambda number=self._key_number: self.call_later(self._key_handled, number))
-
-    def _send_marker(self, node: MessagePump | None, number: int) -> None:
-        """Sends the marker through `node` to its parents, as the key went."""
-        while node is not None and node is not self:
-            parent = node._parent
-            if node.is_running and node.call_later(self._send_marker, parent, number):
-                return
-            node = parent
-        self.call_later(self._key_handled, number)
-
-    async def _key_handled(self, number: int) -> None:
-        if number == self._key_number and self._key_pending:
-            await self._next_key()
 
 
 class TopBar(Static):
@@ -136,7 +86,7 @@ class TopBar(Static):
                 self.post_message(self.PaneSelected(pane))
 
 
-class Explorer(SerialKeyApp):
+class Explorer(OrderedInputApp):
     """ciexplore. `start`: what to open first, as the user wrote it."""
 
     TITLE = "ciexplore"
