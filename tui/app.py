@@ -201,18 +201,21 @@ class Explorer(OrderedInputApp):
 
     def action_help_quit(self) -> None:
         """Ctrl+C copies in a text box and does nothing elsewhere; say so in our words, Textual's are markup."""
-        self.notify("Press q to quit (Ctrl+Q where q is a letter).", title="Ctrl+C does not quit")
+        self.notify("Press Ctrl+Q to quit.", title="Ctrl+C does not quit")
 
     # ---- panes -----------------------------------------------------------------------------------------------
     @work(group="open")
     async def open_locator(self, locator: Locator) -> None:
-        """Opens a locator in the pane of its system."""
-        system = systems().get(locator.system)
-        if system is None or not system.key:
-            self.notify(f"No pane opens {locator.system} locators.", severity="warning", markup=False)
-            return
-        await self.action_pane(system.name)
-        await self.query_one(f"#{system.name}", ListPane).open(locator)
+        """Opens a locator on top of the lists that are shown; from a start screen in the pane of its system."""
+        pane = self.current_list
+        if pane is None or pane.top is None:
+            system = systems().get(locator.system)
+            if system is None or not system.key:
+                self.notify(f"No pane opens {locator.system} locators.", severity="warning", markup=False)
+                return
+            await self.action_pane(system.name)
+            pane = self.query_one(f"#{system.name}", ListPane)
+        await pane.open(locator)
 
     @property
     def current_list(self) -> ListPane | None:
@@ -293,6 +296,23 @@ class Explorer(OrderedInputApp):
         pane = await self.transfers_pane()
         pane.add(title, confirmed.plan, confirmed.finish)
         self.notify("Started. F6 shows it file by file.", title=title, markup=False)
+
+    async def action_go_back(self) -> None:
+        if self.current_list is not None:
+            await self.current_list.go_back()
+        else:
+            await self.action_back_to_list()
+
+    async def action_go_forward(self) -> None:
+        if self.current_list is not None:
+            await self.current_list.go_forward()
+
+    async def action_close(self) -> None:
+        """Leaves the app only where there is nothing to go back to."""
+        if self.current_list is None or self.current_list.depth > 1:
+            await self.action_go_back()
+        else:
+            self.action_quit()
 
     @work(group="quit", exclusive=True)
     async def action_quit(self) -> None:  # type: ignore[override]

@@ -51,7 +51,10 @@ KEYS: tuple[Key, ...] = (
     Key("help", "question_mark", "help", "app", "This help", "Help"),
     Key("locate", "ctrl+o", "locate", "app", "Open a pasted URL, id or revision", "Open"),
     Key("palette", "ctrl+p", "command_palette", "app", "Every command by name"),
-    Key("quit", "q,ctrl+q", "quit", "app", "Quit"),
+    Key("path-back", "alt+left", "go_back", "app", "Back to the list before, which is as it was left"),
+    Key("path-forward", "alt+right", "go_forward", "app", "Forward again to where one came back from"),
+    Key("close", "q", "close", "app", "Close what is shown; quit from the first list"),
+    Key("quit", "ctrl+q", "quit", "app", "Quit"),
     # A list
     Key("filter", "slash", "filter", "view", "Filter the rows as you type", "Filter"),
     Key("download", "d", "download", "view", "Download the marked rows (or the one under the cursor)", "Download"),
@@ -69,7 +72,7 @@ KEYS: tuple[Key, ...] = (
     Key("copy", "y", "copy", "view", "Copy the locator of the row"),
     Key("pin", "P", "pin", "view", "Pin this list on the home screen, or unpin it"),
     Key("stop", "ctrl+x", "stop", "view", "Stop loading"),
-    Key("back", "escape,backspace", "back", "view", "Back", "Back"),
+    Key("back", "escape,backspace", "back", "view", "Clear the filter, then the marks, then go back", "Back"),
     # The chart of lists that have one
     Key("chart", "c", "chart", "view", "Show or hide the chart"),
     Key("zoom-in", "right_curly_bracket", "zoom(1)", "view", "Zoom in on the chart, around the row"),

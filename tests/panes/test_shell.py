@@ -129,7 +129,7 @@ async def test_keys_in_a_text_box_are_text_ctrl_c_says_how_to_leave_and_toasts_a
         assert shown_view(app).query_one(Input).value == "qadh"
         await pilot.press("escape")
         await pilot.press("ctrl+c")
-        await until(pilot, lambda: "Press q to quit" in screen_text(app))
+        await until(pilot, lambda: "Press Ctrl+Q to quit" in screen_text(app))
         assert "[b]" not in screen_text(app)
         app.notify("first line\nsecond \x1b[31m line")
         await until(pilot, lambda: "first line" in screen_text(app))

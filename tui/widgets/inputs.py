@@ -85,6 +85,16 @@ class FilterLine(Horizontal):
             box.value = text
             self.add_class("-shown")
 
+    def clear(self) -> bool:
+        """Shows all rows again; False if nothing was filtered."""
+        box = self.query_one(FilterInput)
+        if not box.value:
+            return False
+        box.value = ""
+        self.apply()
+        self.remove_class("-shown")
+        return True
+
     @on(Input.Changed)
     def _text_changed(self, event: Input.Changed) -> None:
         event.stop()

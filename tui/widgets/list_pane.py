@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from tui.widgets.tree import TreePane
 
     View = ResourceView | LogPane | TreePane
+    Target = Locator | LogAddress | Document
 Parse = Callable[[str], Locator]  # raises InvalidLocatorError
+MAX_AHEAD = 10  # views kept to go forward to
 
 
 class LocatorBox(Vertical):
@@ -189,6 +191,8 @@ class ListPane(Vertical):
         self._history = history
         self._system = system
         self._stack: list[View] = []
+        self._ahead: list[ResourceView | Target] = []  # where one came back from, the nearest last
+        self._chosen: set[View] = set()  # opened by what the user typed or picked: these are remembered
 
     def compose(self) -> ComposeResult:
         yield Static("", id="pane-path")
@@ -214,23 +218,77 @@ class ListPane(Vertical):
         else:
             self.top.focus_view()
 
-    async def open(self, locator: Locator) -> None:
-        """Shows a locator instead of all that is shown."""
-        while self._stack:
-            await self._stack.pop().remove()
-        await self._push(locator)
+    @property
+    def depth(self) -> int:
+        """How many lists and readers lie on each other."""
+        return len(self._stack)
 
-    async def _push(self, target: Locator | LogAddress | Document) -> None:
-        view = self._view_of(target)
+    async def open(self, locator: Locator) -> None:
+        """Shows a locator on top of what is shown, and remembers it among the visits."""
+        self._chosen.add(await self._push(locator))
+
+    async def go_back(self) -> None:
+        """To the view before, which is as it was left; this one is kept to go forward to."""
+        if not self._stack:
+            return
+        view = self._stack.pop()
+        self._chosen.discard(view)
+        self._ahead.append(await self._put_aside(view))
+        if len(self._ahead) > MAX_AHEAD:
+            await self._drop_ahead(1)
+        if self.top is not None:
+            self.top.display = True
+        else:
+            self.remove_class("-open")
+            self.query_one(LocatorBox).set_visits(self._visits())
+        self._draw_path()
+        self.enter()
+
+    async def go_forward(self) -> None:
+        """To where `go_back` came from."""
+        if self._ahead:
+            await self._show(self._ahead.pop())
+
+    async def _push(self, target: Target) -> View:
+        await self._drop_ahead(len(self._ahead))
+        return await self._show(target)
+
+    async def _show(self, target: ResourceView | Target) -> View:
+        """On top of the others: a view that was kept, or a new one."""
+        from tui.widgets.list_view import ResourceView
+
         if self.top is not None:
             self.top.display = False
+        view = target if isinstance(target, ResourceView) else self._view_of(target)
         self._stack.append(view)
         self.add_class("-open")
-        await self.mount(view)
+        if view.is_mounted and isinstance(view, ResourceView):
+            view.show_again()
+        else:
+            await self.mount(view)
         self._draw_path()
         view.focus_view()
+        return view
 
-    def _view_of(self, target: Locator | LogAddress | Document) -> View:
+    async def _put_aside(self, view: View) -> ResourceView | Target:
+        """What is needed to show it again. Lists stay; logs and trees, which hold files, are opened again."""
+        from tui.widgets.list_view import ResourceView
+
+        if isinstance(view, ResourceView):
+            view.put_aside()
+            return view
+        target = view.target
+        await view.remove()
+        return target
+
+    async def _drop_ahead(self, count: int) -> None:
+        """Forgets the farthest views."""
+        dropped, self._ahead = self._ahead[:count], self._ahead[count:]
+        for view in dropped:
+            if isinstance(view, Vertical):
+                await view.remove()
+
+    def _view_of(self, target: Target) -> View:
         from backends.resources import LogAddress
 
         if isinstance(target, Locator):
@@ -257,28 +315,16 @@ class ListPane(Vertical):
 
     async def on_resource_view_closed(self, event: ResourceView.Closed) -> None:
         event.stop()
-        await self._pop()
+        await self.go_back()
 
     async def on_reader_pane_closed(self, event: ReaderPane.Closed) -> None:
         event.stop()
-        await self._pop()
-
-    async def _pop(self) -> None:
-        if not self._stack:
-            return
-        await self._stack.pop().remove()
-        if self.top is not None:
-            self.top.display = True
-        else:
-            self.remove_class("-open")
-            self.query_one(LocatorBox).set_visits(self._visits())
-        self._draw_path()
-        self.enter()
+        await self.go_back()
 
     def on_resource_view_titled(self, event: ResourceView.Titled) -> None:
         event.stop()
         self._draw_path()
-        if len(self._stack) == 1:
+        if self.top in self._chosen:
             self._history.add(*self._describe_top(), self._system.name)
 
     def on_resource_view_pin(self, event: ResourceView.Pin) -> None:

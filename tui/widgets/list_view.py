@@ -213,6 +213,7 @@ class ResourceView(Vertical):
         self._refresh_cancel = CancelToken()
         self._refresh_pause = 0.0
         self._refreshed = False  # since the list was loaded
+        self._left_loading = False  # whether it was left before all rows had come
 
     def compose(self) -> ComposeResult:
         yield FilterLine(lambda: self.table, self.focus_view)
@@ -242,6 +243,24 @@ class ResourceView(Vertical):
         self.load()
 
     def on_unmount(self) -> None:
+        self._stop_work()
+
+    def put_aside(self) -> None:
+        """Hides the list, which may be shown again; until then nothing is fetched for it."""
+        self._left_loading = self.is_loading
+        self._stop_work()
+        self.display = False
+
+    def show_again(self) -> None:
+        """Also loads what had not come when it was put aside."""
+        self.display = True
+        if self._left_loading:
+            self._left_loading = False
+            self.load()
+        elif self.resource is not None:
+            self._start_refreshing(self.resource)
+
+    def _stop_work(self) -> None:
         self._refresh_cancel.cancel()
         self._cancel.cancel()
         if self._action_cancel is not None:
@@ -541,7 +560,7 @@ class ResourceView(Vertical):
             self._panel_wanted = None
             self._arrange()
             self.focus_view()
-        else:
+        elif not (self.query_one(FilterLine).clear() or (self.table is not None and self.table.unmark())):
             self.post_message(self.Closed())
 
     # ---- opening ---------------------------------------------------------------------------------------------
