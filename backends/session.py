@@ -64,6 +64,15 @@ class Session:
                 )
             return self._http
 
+    def set_mode(self, mode: str) -> None:
+        """From now on "normal" or "offline"; what has been opened already keeps the mode it was opened in."""
+        from backends.http import Mode
+
+        with self._lock:
+            self.mode = mode
+            if self._http is not None:
+                self._http = self._http.with_mode(Mode(mode))
+
     def open_downloader(self) -> ObjectDownloader:
         """What one worker of a transfer fetches with: over HTTP, from S3 buckets and from this disk."""
         from backends.prow.bucket import ObjectDownloader

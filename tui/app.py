@@ -48,7 +48,7 @@ class TopBar(Static):
             *((system.key, system.name, system.label) for system in panes()),
             ("f6", "transfers", "Transfers"),
         )
-        self._mode = " · ".join(word for word in ("" if mode == "normal" else mode, "demo" if demo else "") if word)
+        self._mode, self._demo = mode, demo
         self._active = self._panes[0][1]
         self._transfers = ""
         self._tabs: list[tuple[int, int, str]] = []  # (first cell, end, pane)
@@ -59,11 +59,12 @@ class TopBar(Static):
     def on_resize(self) -> None:
         self.redraw()
 
-    def show(self, *, active: str | None = None, transfers: str | None = None) -> None:
-        before = (self._active, self._transfers)
+    def show(self, *, active: str | None = None, transfers: str | None = None, mode: str | None = None) -> None:
+        before = (self._active, self._transfers, self._mode)
+        self._mode = mode if mode is not None else self._mode
         self._active = active if active is not None else self._active
         self._transfers = transfers if transfers is not None else self._transfers
-        if before != (self._active, self._transfers):
+        if before != (self._active, self._transfers, self._mode):
             self.redraw()
 
     def redraw(self) -> None:
@@ -75,9 +76,10 @@ class TopBar(Static):
             tab = f" {key.upper()} {label}{' ' + self._transfers if pane == 'transfers' and self._transfers else ''} "
             text.append(tab, "reverse bold" if pane == self._active else "")
             self._tabs.append((start, text.cell_len, pane))
-        if self._mode:
-            text.append(" " * max(1, self.size.width - text.cell_len - len(self._mode) - 1))
-            text.append(self._mode, "bold italic")
+        words = ("" if self._mode == "normal" else self._mode, "demo" if self._demo else "")
+        if mode := " · ".join(word for word in words if word):
+            text.append(" " * max(1, self.size.width - text.cell_len - len(mode) - 1))
+            text.append(mode, "bold italic")
         self.update(text)
 
     def on_click(self, event: events.Click) -> None:
@@ -260,12 +262,28 @@ class Explorer(OrderedInputApp):
     async def _show_selected_pane(self, event: TopBar.PaneSelected) -> None:
         await self.action_pane(event.pane)
 
-    def action_locate(self) -> None:
+    def action_locate(self, text: str = "") -> None:
+        """The box for a pasted text, with this one in it."""
+
         def open_selected(locator: Locator | None) -> None:
             if locator is not None:
                 self.open_locator(locator)
 
-        self.push_screen(LocateDialog(self.session.parse, self.history.visits), open_selected)
+        self.push_screen(LocateDialog(self.session.parse, self.history.visits, text), open_selected)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """No text box took it: it is meant to be opened."""
+        if len(self.screen_stack) == 1 and event.text.strip():
+            self.action_locate(" ".join(event.text.split()))
+
+    def action_toggle_offline(self) -> None:
+        offline = self.session.mode != "offline"
+        self.session.set_mode("offline" if offline else "normal")
+        self.query_one(TopBar).show(mode=self.session.mode)
+        self.notify("Only what is stored is shown. O goes online again." if offline else "Servers are asked again.",
+                    title="Offline" if offline else "Online")  # fmt: skip
+        if self.current_list is not None and self.current_list.top is not None:
+            self.current_list.top.reload()
 
     def action_help(self) -> None:
         from tui.widgets.dialogs import HelpDialog

@@ -54,6 +54,8 @@ KEYS: tuple[Key, ...] = (
     Key("path-back", "alt+left", "go_back", "app", "Back to the list before, which is as it was left"),
     Key("path-forward", "alt+right", "go_forward", "app", "Forward again to where one came back from"),
     Key("close", "q", "close", "app", "Close what is shown; quit from the first list"),
+    Key("offline", "O", "toggle_offline", "app", "Go offline (only what is stored is shown), or online again"),
+    Key("suspend", "ctrl+z", "suspend_process", "app", "Suspend; the shell's fg comes back"),
     Key("quit", "ctrl+q", "quit", "app", "Quit"),
     # A list
     Key("filter", "slash", "filter", "view", "Filter the rows as you type", "Filter"),

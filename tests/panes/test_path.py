@@ -1,4 +1,4 @@
-"""The way through lists: Esc peels, Back and Forward keep what was set, `q` closes one thing, nothing is lost unsaid."""
+"""The way through lists: Esc peels, Back and Forward keep what was set, `q` closes one thing."""
 
 from __future__ import annotations
 

@@ -29,7 +29,9 @@ def group(ci: dict[str, str], tmp_path: Path) -> Iterator[Terminal]:
 
 
 @pytest.mark.parametrize("attempt", range(3))
-def test_a_click_after_a_typed_filter_runs_none_of_its_letters(ci: dict[str, str], tmp_path: Path, attempt: int) -> None:
+def test_a_click_after_a_typed_filter_runs_none_of_its_letters(
+    ci: dict[str, str], tmp_path: Path, attempt: int
+) -> None:
     """`d`, `e`, `a`, `q` of the text are commands of the table that the click focuses."""
     with group(ci, tmp_path) as terminal:
         terminal.press("/state:failed suite:mochitest" + click(20, 8 + attempt))
@@ -75,3 +77,9 @@ def test_letters_after_a_key_that_opens_the_download_are_not_commands_of_the_lis
         terminal.press("escape")
         screen = terminal.wait_for(lambda text: "Start" not in text)
         assert "marked" not in screen, screen
+
+
+def test_a_paste_in_a_list_opens_the_box_with_it(ci: dict[str, str], tmp_path: Path) -> None:
+    with group(ci, tmp_path) as terminal:
+        terminal.press(paste("pasted here") + " and typed")
+        terminal.wait_for("pasted here and typed")

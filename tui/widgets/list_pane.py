@@ -57,14 +57,15 @@ class LocatorBox(Vertical):
             self.locator = locator
             super().__init__()
 
-    def __init__(self, parse: Parse, visits: Sequence[Visit]) -> None:
+    def __init__(self, parse: Parse, visits: Sequence[Visit], text: str = "") -> None:
         super().__init__()
         self._parse = parse
         self._visits = list(visits)
+        self._text = text
         self._matching: list[Visit] = []
 
     def compose(self) -> ComposeResult:
-        yield Input(placeholder="Paste a URL, an id or a revision, then Enter")
+        yield Input(self._text, placeholder="Paste a URL, an id or a revision, then Enter")
         yield Static("", id="locator-error")
         yield OptionList()
 
@@ -143,9 +144,9 @@ class LocateDialog(ModalScreen[Locator | None]):
     """
     BINDINGS = [Binding("escape", "dismiss(None)", "Close")]
 
-    def __init__(self, parse: Parse, visits: Sequence[Visit]) -> None:
+    def __init__(self, parse: Parse, visits: Sequence[Visit], text: str = "") -> None:
         super().__init__()
-        self._box = LocatorBox(parse, visits)
+        self._box = LocatorBox(parse, visits, text)
 
     def compose(self) -> ComposeResult:
         with Vertical():

@@ -549,6 +549,10 @@ class ResourceView(Vertical):
     def action_zoom(self, step: int) -> None:
         self.query_one(ChartPanel).zoom(step)
 
+    def reload(self) -> None:
+        """Loads again in the session's mode: from the store where that will do."""
+        self.load()
+
     def action_refresh_list(self) -> None:
         self.load(refresh=True)
 

@@ -156,6 +156,9 @@ class ReaderPane(Vertical):
     def focus_view(self) -> None:
         raise NotImplementedError
 
+    def reload(self) -> None:
+        """What is read here has come, or is still coming: nothing is asked again."""
+
     def value_text(self) -> Text:
         """The complete value under the cursor, for the panel."""
         raise NotImplementedError
