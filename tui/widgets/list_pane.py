@@ -65,7 +65,7 @@ class LocatorBox(Vertical):
         self._matching: list[Visit] = []
 
     def compose(self) -> ComposeResult:
-        yield Input(self._text, placeholder="Paste a URL, an id or a revision, then Enter")
+        yield Input(self._text, placeholder="Paste a URL, an id or a revision, then Enter", select_on_focus=False)
         yield Static("", id="locator-error")
         yield OptionList()
 
