@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual import events, on, work
 from textual.app import App, ComposeResult
+from textual.command import CommandPalette
 from textual.message import Message
+from textual.theme import ThemeProvider
 from textual.widgets import ContentSwitcher, Footer, Static
 
 from backends.errors import AppError
 from backends.locators import Locator
 from backends.systems import panes, systems
-from tui import crash_log
+from tui import crash_log, theme
 from tui.history import History
 from tui.input_queue import OrderedInputApp
 from tui.keymap import KeyProvider, bindings, check_remapped
+from tui.preferences import Preferences
 from tui.widgets.list_pane import ListPane, LocateDialog
 
 if TYPE_CHECKING:
@@ -34,7 +38,7 @@ class TopBar(Static):
     """The first line: the panes as tabs, the progress of downloads, the cache mode. A click on a tab asks for it."""
 
     DEFAULT_CSS = """
-    TopBar { height: 1; background: $primary-background; color: $foreground; }
+    TopBar { height: 1; background: $ci-bar; color: $ci-text; }
     """
 
     class PaneSelected(Message):
@@ -88,6 +92,15 @@ class TopBar(Static):
                 self.post_message(self.PaneSelected(pane))
 
 
+class LegibleThemeProvider(ThemeProvider):
+    """The themes to choose from: ours, and those of Textual's in which all text is legible."""
+
+    @property
+    def commands(self) -> list[tuple[str, Callable[[], None]]]:
+        offered = {theme.DARK, theme.LIGHT, *theme.legible_themes()}
+        return [(name, choose) for name, choose in super().commands if name in offered]
+
+
 class Explorer(OrderedInputApp):
     """ciexplore. `start`: what to open first, as the user wrote it."""
 
@@ -102,6 +115,7 @@ class Explorer(OrderedInputApp):
         super().__init__()
         self.session = session
         self.history = History(session.settings.state_path)
+        self.preferences = Preferences(session.settings.state_path)
         self._start = start
         self._last_list = "taskcluster"
         crash_log.set_path(session.settings.state_path / "faults.log")
@@ -126,10 +140,24 @@ class Explorer(OrderedInputApp):
             self.set_keymap(check_remapped(settings.keys))
         except AppError as error:
             self.show_error(error)
-        if settings.theme in self.available_themes:
-            self.theme = settings.theme
+        few_colors = self.console.color_system != "truecolor"
+        for light in (False, True):
+            self.register_theme(theme.make_theme(light, few_colors))
+        wanted = settings.theme
+        if settings.origins["theme"] == "default":
+            wanted = self.preferences.text("theme", theme.DARK)
+        if wanted in self.available_themes:
+            self.theme = wanted
         else:
-            self.notify(f"Unknown theme '{settings.theme}'.", severity="warning", markup=False)
+            self.theme = theme.DARK
+            self.notify(f"Unknown theme '{wanted}'.", severity="warning", markup=False)
+        self.watch(self, "theme", lambda chosen: self.preferences.set("theme", chosen), init=False)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return theme.role_variables(False, False)
+
+    def search_themes(self) -> None:
+        self.push_screen(CommandPalette(providers=[LegibleThemeProvider], placeholder="Search for themes…"))
 
     @work(thread=True, group="warm", exit_on_error=False)
     def _warm_up(self) -> None:

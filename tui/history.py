@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from backends.systems import system_of
+from tui.preferences import write_json
 
 MAX_RECENT = 30  # unpinned entries kept of each system
 
@@ -74,18 +73,7 @@ class History:
         return {visit.text: visit for visit in visits}
 
     def _write(self) -> None:
-        """Without `atomic_file`: its fsync would block the interface for a file that is not worth it."""
-        text = json.dumps([asdict(visit) for visit in self.visits], indent=1)
-        temporary = ""
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".history-")
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            Path(temporary).replace(self._path)
-        except OSError:
-            if temporary:
-                Path(temporary).unlink(missing_ok=True)
+        write_json(self._path, [asdict(visit) for visit in self.visits])
 
 
 _OLD_SYSTEMS = {"archiver": "archives", "submission": "submit"}
