@@ -22,7 +22,8 @@ from tui.history import History
 from tui.input_queue import OrderedInputApp
 from tui.keymap import KeyProvider, bindings, check_remapped
 from tui.preferences import Preferences
-from tui.widgets.list_pane import ListPane, LocateDialog
+from tui.widgets.list_pane import ListPane
+from tui.widgets.start_screen import LocateDialog
 
 if TYPE_CHECKING:
     from backends.resources import DownloadWay
@@ -290,6 +291,11 @@ class Explorer(OrderedInputApp):
     async def _show_selected_pane(self, event: TopBar.PaneSelected) -> None:
         await self.action_pane(event.pane)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The start screen has the box that Ctrl+O opens."""
+        pane = self.current_list if action == "locate" else None
+        return pane is None or pane.top is not None or len(self.screen_stack) > 1
+
     def action_locate(self, text: str = "") -> None:
         """The box for a pasted text, with this one in it."""
 
@@ -297,7 +303,8 @@ class Explorer(OrderedInputApp):
             if locator is not None:
                 self.open_locator(locator)
 
-        self.push_screen(LocateDialog(self.session.parse, self.history.visits, text), open_selected)
+        pane = self.current_list or self.query_one(f"#{self._last_list}", ListPane)
+        self.push_screen(LocateDialog(self.session.parse, pane.entries(), text), open_selected)
 
     def on_paste(self, event: events.Paste) -> None:
         """No text box took it: it is meant to be opened."""

@@ -15,13 +15,17 @@ MAX_RECENT = 30  # unpinned entries kept of each system
 
 @dataclass(frozen=True)
 class Visit:
-    """A locator that was opened: its text, the title it had, when (epoch seconds), whether it is pinned, its system."""
+    """A locator that was opened: its text, the title it had, when (epoch seconds), whether it is pinned, its system.
+
+    `note`: what the list summed itself up as.
+    """
 
     text: str
     title: str
     at: float
     pinned: bool = False
     system: str = "taskcluster"
+    note: str = ""
 
 
 class History:
@@ -36,13 +40,12 @@ class History:
         """Pinned first, then the most recent."""
         return sorted(self._visits.values(), key=lambda visit: (not visit.pinned, -visit.at))
 
-    def of(self, system: str) -> list[Visit]:
-        return [visit for visit in self.visits if visit.system == system]
-
-    def add(self, text: str, title: str, system: str) -> None:
+    def add(self, text: str, title: str, system: str, note: str = "") -> None:
         old = self._visits.get(text)
-        self._visits[text] = Visit(text, title, time.time(), old.pinned if old else False, system)
-        unpinned = [visit for visit in self.of(system) if not visit.pinned]
+        self._visits[text] = Visit(
+            text, title, time.time(), old.pinned if old else False, system, note or (old.note if old else "")
+        )
+        unpinned = [visit for visit in self.visits if visit.system == system and not visit.pinned]
         for visit in unpinned[MAX_RECENT:]:
             del self._visits[visit.text]
         self._write()
@@ -65,6 +68,7 @@ class History:
                     float(entry["at"]),
                     entry.get("pinned") is True,
                     _OLD_SYSTEMS.get(system := str(entry.get("system", "taskcluster")), system),
+                    str(entry.get("note", "")),
                 )
                 for entry in entries
             ]

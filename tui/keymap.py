@@ -57,6 +57,14 @@ KEYS: tuple[Key, ...] = (
     Key("offline", "O", "toggle_offline", "app", "Go offline (only what is stored is shown), or online again"),
     Key("suspend", "ctrl+z", "suspend_process", "app", "Suspend; the shell's fg comes back"),
     Key("quit", "ctrl+q", "quit", "app", "Quit"),
+    # The box of the start screen and of Ctrl+O
+    Key("start-open", "enter", "submit", "start", "Open what was typed or pasted, else the chosen row", "Open"),
+    Key("start-next", "down", "choose(1)", "start", "Choose the next row", "Choose"),
+    Key("start-previous", "up", "choose(-1)", "start", "Choose the row before"),
+    Key("start-page-down", "pagedown", "choose(10)", "start", "Choose ten rows further down"),
+    Key("start-page-up", "pageup", "choose(-10)", "start", "Choose ten rows further up"),
+    Key("start-commands", "ctrl+p", "app.command_palette", "start", "Every command by name", "Commands"),
+    Key("start-quit", "ctrl+q", "app.quit", "start", "Quit", "Quit"),
     # A list
     Key("filter", "slash", "filter", "view", "Filter the rows as you type", "Filter"),
     Key("download", "d", "download", "view", "Download the marked rows (or the one under the cursor)", "Download"),
@@ -72,7 +80,7 @@ KEYS: tuple[Key, ...] = (
     Key("refresh", "r", "refresh_list", "view", "Refresh"),
     Key("browse", "o", "browse", "view", "Open in the web browser"),
     Key("copy", "y", "copy", "view", "Copy the locator of the row"),
-    Key("pin", "P", "pin", "view", "Pin this list on the home screen, or unpin it"),
+    Key("pin", "P", "pin", "view", "Pin this list on the start screen, or unpin it"),
     Key("stop", "ctrl+x", "stop", "view", "Stop loading"),
     Key("back", "escape,backspace", "back", "view", "Clear the filter, then the marks, then go back", "Back"),
     # The chart of lists that have one
@@ -152,6 +160,7 @@ KEYS: tuple[Key, ...] = (
 
 TITLES = {
     "app": "Everywhere",
+    "start": "The start screen",
     "view": "A list",
     "table": "The table",
     "log": "A log",

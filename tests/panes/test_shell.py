@@ -11,12 +11,13 @@ from textual.widgets import Input
 from tests.driving import loaded, running, screen_text, shown_view, until, view
 from tui.widgets.dialogs import ConfirmDialog, HelpDialog
 from tui.widgets.download_dialog import DownloadDialog
-from tui.widgets.list_pane import ListPane, LocateDialog
+from tui.widgets.list_pane import ListPane
+from tui.widgets.start_screen import LocateDialog
 
 
 async def test_the_home_screen_takes_a_pasted_locator_and_says_what_it_cannot_open(demo: dict[str, str]) -> None:
     async with running(None) as (app, pilot):
-        assert "paste" in screen_text(app)
+        assert "Paste a URL" in screen_text(app)
         app.query_one(ListPane).query_one(Input).value = "https://example.org/nothing/known"
         await pilot.press("enter")
         assert "ccepted" in screen_text(app)
@@ -42,10 +43,11 @@ async def test_recent_and_pinned_lists_are_offered_again(demo: dict[str, str]) -
     async with running(demo["taskcluster.finished-group"]) as (app, pilot):
         await pilot.press("P", "escape")
         await until(pilot, lambda: view(app) is None)
-        assert "★" in screen_text(app)
+        assert "Pinned" in screen_text(app)
     async with running(None) as (app, pilot):
-        assert "★" in screen_text(app)
-        await pilot.press("down", "enter")
+        assert "Pinned" in screen_text(app)
+        assert " failed" in screen_text(app)  # how the group was when it was last looked at
+        await pilot.press("enter")
         await until(pilot, lambda: view(app) is not None and loaded(app))
 
 
@@ -54,9 +56,25 @@ async def test_typing_narrows_what_there_is_to_come_back_to(demo: dict[str, str]
         await pilot.press("f2", *"kubernetes pull")
         await until(pilot, lambda: "OpenShift: jobs" not in screen_text(app))
         assert "Kubernetes: jobs of pull requests" in screen_text(app)
-        await pilot.press("down", "enter")
+        await pilot.press("enter")
         await until(pilot, lambda: view(app) is not None and loaded(app))
         assert shown_view(app).locator.text() == "gs://kubernetes-ci-logs/pr-logs/directory/"
+
+
+async def test_a_question_mark_in_the_empty_box_is_help_and_later_a_letter() -> None:
+    async with running(None) as (app, pilot):
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpDialog))
+        await pilot.press("escape", "a", "question_mark")
+        await until(pilot, lambda: app.query_one(ListPane).query_one(Input).value == "a?")
+
+
+async def test_down_and_enter_open_the_chosen_row_although_words_are_typed(demo: dict[str, str]) -> None:
+    async with running(None) as (app, pilot):
+        await pilot.press(*"jobs")
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: view(app) is not None and loaded(app))
+        assert shown_view(app).locator.text() == "gs://test-platform-results/pr-logs/directory/"
 
 
 async def test_a_remapped_key_is_in_the_help_and_does_what_it_was_given(

@@ -189,13 +189,21 @@ class ResourceView(Vertical):
             super().__init__()
 
     class Pin(Message):
-        """Pin this list on the home screen, or unpin it."""
+        """Pin this list on the start screen, or unpin it."""
+
+        def __init__(self, view: ResourceView) -> None:
+            self.view = view
+            super().__init__()
+
+        @property
+        def control(self) -> ResourceView:
+            return self.view
 
     class Closed(Message):
         """The user is done with the list."""
 
-    class Titled(Message):
-        """The list has its title and its resolved locator now."""
+    class Titled(Pin):
+        """The list has its title and its resolved locator now, or all of its rows."""
 
     def __init__(self, session: Session, locator: Locator) -> None:
         super().__init__()
@@ -233,6 +241,12 @@ class ResourceView(Vertical):
     @property
     def cursor_row(self) -> dict[str, Any] | None:
         return self.table.cursor_row if self.table is not None else None
+
+    @property
+    def summary(self) -> str:
+        """What the rows amount to, in words."""
+        table = self.table
+        return self.resource.summary(table.frame) if self.resource is not None and table and table.total_count else ""
 
     @property
     def is_loading(self) -> bool:
@@ -337,7 +351,7 @@ class ResourceView(Vertical):
         self.set_class(resource.chart is not None, "-chart")
         self.query_one(StatusLine).show(noun=resource.noun)
         self.refresh_bindings()
-        self.post_message(self.Titled())
+        self.post_message(self.Titled(self))
         note = self.session.credentials_note if self.locator.system == "taskcluster" else ""
         if note and not self.session.credentials_told:
             self.session.credentials_told = True
@@ -361,7 +375,7 @@ class ResourceView(Vertical):
         self.query_one(StatusLine).show(**status, **({"note": page.note} if page.note else {}))
         if self.resource is not None and self.title != self.resource.title:
             self.title = self.resource.title
-            self.post_message(self.Titled())
+            self.post_message(self.Titled(self))
         self._update_counts()
         if table.total_count and not before:
             self._show_message("")
@@ -386,6 +400,7 @@ class ResourceView(Vertical):
             self._show_message(message)
         self._update_counts()
         if error is None and self.resource is not None:
+            self.post_message(self.Titled(self))
             self._start_refreshing(self.resource)
 
     def _show_message(self, message: str) -> None:
@@ -473,7 +488,7 @@ class ResourceView(Vertical):
             total=table.total_count,
             shown=table.row_count,
             marked=table.marked_count,
-            summary=self.resource.summary(table.frame) if table.total_count else "",
+            summary=self.summary,
         )
         self._update_detail()
         self._update_statistics()
@@ -714,7 +729,7 @@ class ResourceView(Vertical):
         export_table(self.app, self.table, self.resource.schema, self.resource.noun[1])
 
     def action_pin(self) -> None:
-        self.post_message(self.Pin())
+        self.post_message(self.Pin(self))
 
     def action_browse(self) -> None:
         url = self.resource.web_url(self.cursor_row) if self.resource is not None else None
