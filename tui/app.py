@@ -20,7 +20,7 @@ from backends.systems import panes, systems
 from tui import crash_log, theme
 from tui.history import History
 from tui.input_queue import OrderedInputApp
-from tui.keymap import KeyProvider, bindings, check_remapped
+from tui.keymap import KeyProvider, bindings, check_remapped, places_of
 from tui.preferences import Preferences
 from tui.widgets.list_pane import ListPane
 from tui.widgets.start_screen import LocateDialog
@@ -102,7 +102,7 @@ class LegibleThemeProvider(ThemeProvider):
         return [(name, choose) for name, choose in super().commands if name in offered]
 
 
-class Explorer(OrderedInputApp):
+class Explorer(OrderedInputApp, theme.ThemedApp):
     """ciexplore. `start`: what to open first, as the user wrote it."""
 
     TITLE = "ciexplore"
@@ -141,21 +141,14 @@ class Explorer(OrderedInputApp):
             self.set_keymap(check_remapped(settings.keys))
         except AppError as error:
             self.show_error(error)
-        few_colors = self.console.color_system != "truecolor"
-        for light in (False, True):
-            self.register_theme(theme.make_theme(light, few_colors))
         wanted = settings.theme
         if settings.origins["theme"] == "default":
             wanted = self.preferences.text("theme", theme.DARK)
         if wanted in self.available_themes:
             self.theme = wanted
         else:
-            self.theme = theme.DARK
             self.notify(f"Unknown theme '{wanted}'.", severity="warning", markup=False)
         self.watch(self, "theme", lambda chosen: self.preferences.set("theme", chosen), init=False)
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        return theme.role_variables(False, False)
 
     def search_themes(self) -> None:
         self.push_screen(CommandPalette(providers=[LegibleThemeProvider], placeholder="Search for themes…"))
@@ -323,7 +316,9 @@ class Explorer(OrderedInputApp):
     def action_help(self) -> None:
         from tui.widgets.dialogs import HelpDialog
 
-        self.push_screen(HelpDialog(self.session.settings.keys))
+        view = self.current_list.top if self.current_list is not None else None
+        columns = view.filter_columns if len(self.screen_stack) == 1 and view is not None else ()
+        self.push_screen(HelpDialog(self.session.settings.keys, places_of(self.focused), columns))
 
     # ---- downloads and leaving -------------------------------------------------------------------------------
     @work(group="download")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from textual.binding import Binding
 from textual.command import DiscoveryHit, Hit, Hits, Provider
@@ -225,12 +226,32 @@ def _format_key(key: str) -> str:
     return "+".join(part.upper() if len(part) == 1 else part.capitalize() for part in key.split("+"))
 
 
-def help_rows(remapped: Mapping[str, str]) -> list[tuple[str, list[tuple[str, str, str]]]]:
-    """(title, [(keys as written, sentence, action id)]) for the help dialog."""
+class HelpSection(NamedTuple):
+    """The keys of one place. `rows`: (keys as written, sentence, action id)."""
+
+    where: str
+    title: str
+    rows: list[tuple[str, str, str]]
+
+
+def help_rows(remapped: Mapping[str, str]) -> list[HelpSection]:
+    """All keys, for the help dialog."""
     return [
-        (title, [(format_keys(remapped.get(k.id, k.keys)), k.help, k.id) for k in KEYS if k.where == where])
+        HelpSection(
+            where, title, [(format_keys(remapped.get(k.id, k.keys)), k.help, k.id) for k in KEYS if k.where == where]
+        )
         for where, title in TITLES.items()
     ]
+
+
+def places_of(focused: DOMNode | None) -> list[str]:
+    """The places (of `TITLES`) whose keys act while that widget has the focus, the nearest first."""
+    found: list[str] = []
+    for node in focused.ancestors_with_self if focused is not None else ():
+        ids = {getattr(binding, "id", None) for binding in getattr(node, "BINDINGS", ())}
+        here = {key.where for key in KEYS if key.id in ids} - {"app", *found}
+        found += sorted(here)
+    return found
 
 
 class KeyProvider(Provider):

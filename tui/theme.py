@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Iterator
 from functools import cache
 
+from textual.app import App
 from textual.color import Color, ColorParseError
 from textual.theme import BUILTIN_THEMES, Theme
 
@@ -127,6 +128,20 @@ def make_theme(light: bool, few_colors: bool) -> Theme:
         text_alpha=1.0,
         variables=variables,
     )
+
+
+class ThemedApp(App[None]):
+    """An app in these colours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        few_colors = self.console.color_system != "truecolor"
+        for light in (False, True):
+            self.register_theme(make_theme(light, few_colors))
+        self.theme = DARK
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return role_variables(False, False)
 
 
 def contrast(one: Color, other: Color) -> float:

@@ -82,7 +82,7 @@ async def test_downloading_marked_artifacts_puts_verified_files_in_place(
         wanted = app.screen._plan.to_fetch
         assert wanted > 0
         assert not (tmp_path / "out").exists(), "a plan must write nothing"
-        await pilot.press("enter", "enter")
+        await pilot.press("enter")
         await until(pilot, lambda: app.transfers is not None and app.transfers.job is not None)
         await until(pilot, lambda: not app.transfers.active)
         await pilot.press("f6")

@@ -115,7 +115,7 @@ async def test_quitting_during_a_download_asks_first_and_escape_stays(
     async with running(demo["taskcluster.finished-group"]) as (app, pilot):
         await pilot.press("a", "d")
         await until(pilot, lambda: isinstance(app.screen, DownloadDialog) and app.screen._plan is not None)
-        await pilot.press("enter", "enter")
+        await pilot.press("enter")
         await until(pilot, lambda: app.transfers is not None and app.transfers.job is not None)
         await until(pilot, lambda: app.transfers.job.transfer is not None)
         app.transfers.job.transfer.pause()

@@ -243,6 +243,12 @@ class ResourceView(Vertical):
         return self.table.cursor_row if self.table is not None else None
 
     @property
+    def filter_columns(self) -> list[tuple[str, str]]:
+        """(name, what it holds) of each column that can be filtered by."""
+        schema = self.resource.schema if self.resource is not None else ()
+        return [(column.name, f"{column.label} ({column.unit or column.kind})") for column in schema]
+
+    @property
     def summary(self) -> str:
         """What the rows amount to, in words."""
         table = self.table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -155,6 +155,8 @@ class ReaderPane(Vertical):
 
     def focus_view(self) -> None:
         raise NotImplementedError
+
+    filter_columns: Sequence[tuple[str, str]] = ()
 
     def reload(self) -> None:
         """What is read here has come, or is still coming: nothing is asked again."""

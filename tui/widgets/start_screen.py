@@ -282,6 +282,10 @@ class LocateDialog(ModalScreen[Locator | None]):
     def on_mount(self) -> None:
         self._box.focus_input()
 
+    def on_resize(self) -> None:
+        # Borders, the input and the margin; a share of an automatic height is not kept to by Textual.
+        self.query_one(OptionList).styles.max_height = max(3, self.size.height - 8)
+
     @on(StartBox.Selected)
     def _select(self, event: StartBox.Selected) -> None:
         event.stop()
