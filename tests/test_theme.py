@@ -12,9 +12,9 @@ from rich.terminal_theme import DEFAULT_TERMINAL_THEME
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES
 
-from tests.driving import running
+from tests.driving import running, until
 from tui import theme
-from tui.app import LegibleThemeProvider
+from tui.widgets.palette import PaletteDialog
 
 
 def shown(color: str, few_colors: bool) -> Color:
@@ -58,13 +58,15 @@ def test_what_textuals_own_widgets_write_is_legible_in_our_themes(light: bool, f
 async def test_only_legible_themes_are_offered_and_the_choice_is_kept(own_directories: Path) -> None:
     async with running(None) as (app, pilot):
         assert app.theme == "ciexplore-dark"
-        offered = dict(LegibleThemeProvider(app.screen).commands)
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(app.screen, PaletteDialog))
+        offered = {one.label.partition(": ")[2]: one for one in app.screen._commands if one.label.startswith("Theme:")}
         assert {"ciexplore-dark", "ciexplore-light", "dracula"} <= set(offered)
         assert "textual-light" not in offered  # its warnings have 3.0:1
         assert all(ratio >= 4.5 for name in set(offered) & set(BUILTIN_THEMES) for *_, ratio in
                    theme.text_contrasts(BUILTIN_THEMES[name]))  # fmt: skip
-        offered["ciexplore-light"]()
-        await pilot.pause()
+        await pilot.press(*"light", "enter")
+        await until(pilot, lambda: app.theme == "ciexplore-light")
     async with running(None) as (app, _):
         assert app.theme == "ciexplore-light"
 

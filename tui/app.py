@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual import events, on, work
-from textual.app import App, ComposeResult
-from textual.command import CommandPalette
+from textual.app import ComposeResult
 from textual.message import Message
-from textual.theme import ThemeProvider
 from textual.widgets import ContentSwitcher, Footer, Static
 
 from backends.errors import AppError
@@ -20,7 +19,7 @@ from backends.systems import panes, systems
 from tui import crash_log, theme
 from tui.history import History
 from tui.input_queue import OrderedInputApp
-from tui.keymap import KeyProvider, bindings, check_remapped, places_of
+from tui.keymap import TITLES, available_keys, bindings, check_remapped, format_keys, places_of
 from tui.preferences import Preferences
 from tui.widgets.list_pane import ListPane
 from tui.widgets.start_screen import LocateDialog
@@ -93,23 +92,13 @@ class TopBar(Static):
                 self.post_message(self.PaneSelected(pane))
 
 
-class LegibleThemeProvider(ThemeProvider):
-    """The themes to choose from: ours, and those of Textual's in which all text is legible."""
-
-    @property
-    def commands(self) -> list[tuple[str, Callable[[], None]]]:
-        offered = {theme.DARK, theme.LIGHT, *theme.legible_themes()}
-        return [(name, choose) for name, choose in super().commands if name in offered]
-
-
 class Explorer(OrderedInputApp, theme.ThemedApp):
     """ciexplore. `start`: what to open first, as the user wrote it."""
 
     TITLE = "ciexplore"
     CSS_PATH = "app.tcss"
     BINDINGS = bindings("app")
-    COMMANDS = App.COMMANDS | {KeyProvider}
-    ENABLE_COMMAND_PALETTE = True
+    ENABLE_COMMAND_PALETTE = False  # Textual's; ours is an action as any other
     NOTIFICATION_TIMEOUT = 3.0  # seconds; at 80x24 a toast covers a third of the screen
 
     def __init__(self, session: Session, start: str | None = None) -> None:
@@ -150,8 +139,30 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
             self.notify(f"Unknown theme '{wanted}'.", severity="warning", markup=False)
         self.watch(self, "theme", lambda chosen: self.preferences.set("theme", chosen), init=False)
 
-    def search_themes(self) -> None:
-        self.push_screen(CommandPalette(providers=[LegibleThemeProvider], placeholder="Search for themes…"))
+    def action_command_palette(self) -> None:
+        """Every command of the place one is in, over lists and readers; dialogs have none of their own."""
+        if len(self.screen_stack) > 1:
+            return
+        from tui.widgets.palette import Command, PaletteDialog
+
+        remapped = check_remapped(self.session.settings.keys)
+        commands = [
+            Command(key.help, TITLES[key.where].removeprefix("A ").lower(), format_keys(remapped.get(key.id, key.keys)),
+                    partial(self.run_action, key.action, node))
+            for key, node in available_keys(self.focused, self) if key.id not in ("palette", "start-commands")
+        ]  # fmt: skip
+        view = self.current_list.top if self.current_list is not None else None
+        for number, (label, run) in enumerate(view.menu_commands() if view is not None else ()):
+            commands.insert(number, Command(label, "menu", "x", run))
+        offered = sorted({theme.DARK, theme.LIGHT, *theme.legible_themes()})
+        commands += [Command(f"Theme: {name}", "app", "", partial(setattr, self, "theme", name)) for name in offered]
+
+        async def run_chosen(chosen: Command | None) -> None:
+            result = chosen.run() if chosen is not None else None
+            if inspect.isawaitable(result):
+                await result
+
+        self.push_screen(PaletteDialog(commands), run_chosen)
 
     @work(thread=True, group="warm", exit_on_error=False)
     def _warm_up(self) -> None:
@@ -173,21 +184,11 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
         self.open_locator(locator)
 
     # ---- unforeseen errors -----------------------------------------------------------------------------------
-    async def _dispatch_message(self, message: Message) -> None:
-        try:
-            await super()._dispatch_message(message)
-        except Exception as error:
-            if not self._close_failed_library_screen(error):
-                raise
-
     def _handle_exception(self, error: Exception) -> None:
         """Ends the app with exit code 1 and one sentence; the log file has the traceback, nothing shows local values.
 
-        Textual would print them, and they may be private. An error in one of its own screens (the command palette in
-        a window of 4 rows) closes that screen only.
+        Textual would print them, and they may be private.
         """
-        if self._close_failed_library_screen(error):
-            return
         self._return_code = 1
         if self._exception is None:
             recorded = crash_log.record(getattr(error, "error", error))  # a worker's failure has the error inside
@@ -195,21 +196,6 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
             self._exception = error  # run_test raises it
             self._exception_event.set()
         self._close_messages_no_wait()
-
-    def _close_failed_library_screen(self, error: Exception) -> bool:
-        """Whether the error came up while a dialog of Textual's own was shown; it is recorded and the dialog closed."""
-        if not self.is_running or len(self.screen_stack) < 2 or not type(self.screen).__module__.startswith("textual."):
-            return False
-        self.show_error(crash_log.record(error))
-        failed = self.screen
-        failed.display = False  # the widget whose handler failed handles nothing any more
-
-        def close() -> None:
-            if self.screen is failed:
-                self.pop_screen()
-
-        self.call_later(close)
-        return True
 
     # ---- toasts ----------------------------------------------------------------------------------------------
     def notify(self, message: str, *, title: str = "", markup: bool = False, **options: Any) -> None:

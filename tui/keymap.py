@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 from textual.binding import Binding
-from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.dom import DOMNode
 
 from backends.errors import UsageError
@@ -254,34 +252,14 @@ def places_of(focused: DOMNode | None) -> list[str]:
     return found
 
 
-class KeyProvider(Provider):
-    """The command palette: each action that a node from the focus up to the app has, the focused one's first."""
-
-    def _available(self) -> Iterator[tuple[Key, DOMNode]]:
-        nodes = [*(self.focused.ancestors_with_self if self.focused is not None else [self.screen]), self.app]
-        seen: set[str] = set()
-        for node in nodes:
-            if not hasattr(node, "BINDINGS"):
-                continue
-            ids = {getattr(binding, "id", None) for binding in node.BINDINGS}
-            for key in KEYS:
-                if key.id in ids and key.id not in seen and key.id != "palette":
-                    seen.add(key.id)
+def available_keys(focused: DOMNode | None, app: DOMNode) -> Iterator[tuple[Key, DOMNode]]:
+    """Each action that a node from the focus up to the app has and can do now, the focused one's first."""
+    nodes = [*(focused.ancestors_with_self if focused is not None else ()), app]
+    seen: set[str] = set()
+    for node in nodes:
+        ids = {getattr(binding, "id", None) for binding in getattr(node, "BINDINGS", ())}
+        for key in KEYS:
+            if key.id in ids and key.id not in seen:
+                seen.add(key.id)
+                if node.check_action(key.action.partition("(")[0], ()) is not False:
                     yield key, node
-
-    async def discover(self) -> Hits:
-        for key, node in self._available():
-            yield DiscoveryHit(_palette_label(key), partial(self._run, key, node), help=key.id)
-
-    async def search(self, query: str) -> Hits:
-        matcher = self.matcher(query)
-        for key, node in self._available():
-            if (score := matcher.match(f"{key.help} {key.id}")) > 0:
-                yield Hit(score, _palette_label(key), partial(self._run, key, node), help=key.id)
-
-    async def _run(self, key: Key, node: DOMNode) -> None:
-        await self.app.run_action(key.action, default_namespace=node)
-
-
-def _palette_label(key: Key) -> str:
-    return f"{key.help}  ({format_keys(key.keys)})".replace("[", "\\[")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from textual.command import CommandList, CommandPalette
 from textual.widgets import Input
 
 from tests.driving import loaded, running, screen_text, shown_view, until, view
+from tui.keymap import KEYS
 from tui.widgets.dialogs import ConfirmDialog, HelpDialog
 from tui.widgets.download_dialog import DownloadDialog
 from tui.widgets.list_pane import ListPane
+from tui.widgets.palette import PaletteDialog
 from tui.widgets.start_screen import LocateDialog
 
 
@@ -158,18 +159,20 @@ async def test_keys_in_a_text_box_are_text_ctrl_c_says_how_to_leave_and_toasts_a
         assert "]0;owned" in screen_text(app)
 
 
-async def test_paging_in_a_palette_that_has_no_room_closes_it_and_does_not_end_the_app() -> None:
-    """A dialog of the library that fails (tests/terminal has more of it)."""
+async def test_the_palette_finds_fuzzily_shows_one_line_a_command_and_runs_the_menu_too(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        first = shown_view(app)
+        await pilot.press("ctrl+p", *"brkdwn")
+        await until(pilot, lambda: "Breakdown" in screen_text(app))
+        assert all(key.id not in screen_text(app).split() for key in KEYS if "-" in key.id)
+        await pilot.press("enter")
+        await until(pilot, lambda: view(app) not in (None, first) or len(app.screen_stack) > 1)
+
+
+async def test_the_palette_works_in_a_window_of_four_rows() -> None:
     async with running(None, size=(80, 24)) as (app, pilot):
-        for key in ("pagedown", "pageup"):
-            await pilot.press("ctrl+p")
-            await until(pilot, lambda: isinstance(app.screen, CommandPalette) and app.screen.query(CommandList))
-            await pilot.resize_terminal(80, 4)
-            for _ in range(3):
-                await pilot.press("down", key)
-            await pilot.resize_terminal(80, 24)
-            if isinstance(app.screen, CommandPalette):
-                await pilot.press("escape")
-            await until(pilot, lambda: not isinstance(app.screen, CommandPalette))
-        await pilot.press("f2")
-        await until(pilot, lambda: app.query("#prow"))
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(app.screen, PaletteDialog))
+        await pilot.resize_terminal(80, 4)
+        await pilot.press("down", "pagedown", "pageup", "escape")
+        await until(pilot, lambda: not isinstance(app.screen, PaletteDialog))

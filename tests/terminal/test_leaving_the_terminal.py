@@ -108,31 +108,3 @@ def test_a_crash_exits_with_1_is_recorded_and_prints_no_value_of_a_variable(own_
         assert "ciexplore itself failed: RuntimeError" in terminal.text
         assert "faults.log" in terminal.text.replace("\n", "")
     assert "RuntimeError" in (own_directories / "state" / "faults.log").read_text()
-
-
-_BROKEN_PALETTE = """
-import sys
-from textual.command import CommandInput
-async def fail(self, event):
-    raise RuntimeError("in a library's widget")
-CommandInput._on_key = fail
-from tui.__main__ import main
-sys.argv = ["ciexplore"]
-main()
-"""
-
-
-def test_a_dialog_of_the_library_that_fails_is_closed_and_the_app_goes_on(own_directories: Path) -> None:
-    with Terminal("-c", _BROKEN_PALETTE) as terminal:
-        terminal.wait_for("Paste a URL")
-        for _ in range(2):
-            terminal.press("\x10")
-            terminal.wait_for("Search for commands")
-            terminal.press("h")
-            terminal.wait_for(lambda text: "Search for commands" not in text and "itself failed" in text)
-        terminal.press("f2")
-        terminal.wait_for("Jobs, builds")
-        terminal.press("ctrl+q")
-        assert terminal.wait_until_ended() == 0
-        assert_whole(terminal)
-    assert "RuntimeError" in (own_directories / "state" / "faults.log").read_text()

@@ -648,13 +648,20 @@ class ResourceView(Vertical):
         self._open(target, "These rows have no measurements.")
 
     # ---- the menu --------------------------------------------------------------------------------------------
-    def action_menu(self) -> None:
+    def _menu_entries(self) -> list[Entry]:
         if self.resource is None or self.table is None:
-            return
+            return []
         rows = self.table.marked_rows if self.table.marked_count else self.table.shown_rows
         here = self.resource.locator
         menu = self.resource.menu(self.cursor_row, rows)
-        entries = [entry for entry in menu if getattr(entry, "opens", None) != here]
+        return [entry for entry in menu if getattr(entry, "opens", None) != here]
+
+    def menu_commands(self) -> list[tuple[str, Callable[[], None]]]:
+        """(label, what runs it) of the menu's entries."""
+        return [(entry.label, partial(self._run_entry, entry)) for entry in self._menu_entries()]
+
+    def action_menu(self) -> None:
+        entries = self._menu_entries()
         if not entries:
             self.app.notify("This list has no further actions.")
             return

@@ -158,6 +158,10 @@ class ReaderPane(Vertical):
 
     filter_columns: Sequence[tuple[str, str]] = ()
 
+    def menu_commands(self) -> list[tuple[str, Callable[[], None]]]:
+        """Readers have no menu."""
+        return []
+
     def reload(self) -> None:
         """What is read here has come, or is still coming: nothing is asked again."""
 
