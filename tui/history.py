@@ -1,4 +1,4 @@
-"""Recent and pinned locators: what the home screen offers."""
+"""Recent and pinned locators: what the start screen offers."""
 
 from __future__ import annotations
 

@@ -90,6 +90,8 @@ class OrderedInputApp(App[None]):
         self._send_marker()
 
     def _send_marker(self) -> None:
+        if not (self.is_running and self.screen_stack):  # the app is ending: nothing more is handled
+            return
         self._marker += 1
         node = self.focused or self.screen
         if not (node.is_attached and node.post_message(Marker(self._marker))):

@@ -52,11 +52,13 @@ def test_a_closed_window_ends_the_app(ci: dict[str, str]) -> None:
 
 def test_the_demo_leaves_no_process_and_no_file_behind(tmp_path: Path) -> None:
     with explorer("demo", "--tasks", "30", cwd=tmp_path, extra={"TMPDIR": str(tmp_path)}) as terminal:
-        screen = terminal.wait_for(lambda text: "taskcluster.finished-group" in text)
+        screen = terminal.wait_for(lambda text: "A finished task group" in text)
         assert "demo" in screen.splitlines()[0]
         assert list(tmp_path.iterdir()), "the demo keeps its things somewhere else"
-        terminal.press("tab", "down", "enter")
+        terminal.press("enter")
         terminal.wait_for("30 tasks · fetched")
+        terminal.press("y")
+        terminal.wait_for("Copied")
         root = re.search(rb"127\.0\.0\.1:(\d+)", bytes(terminal.written))
         assert root is not None
         with socket.create_connection(("127.0.0.1", int(root[1])), timeout=PATIENCE) as held:

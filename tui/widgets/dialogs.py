@@ -107,7 +107,9 @@ class FormDialog(Dialog[T | None]):
     def compose_below(self) -> ComposeResult:
         with Horizontal(classes="buttons"):
             yield Button(self.button, id="go", disabled=self.needs_time, compact=True)
-            yield Button("Cancel", id="cancel", compact=True)
+            cancel = Button("Cancel", id="cancel", compact=True)
+            cancel.can_focus = False  # Esc cancels: Tab goes from the main button to the fields
+            yield cancel
 
     def on_mount(self) -> None:
         self.set_focus(None if self.needs_time else self.query_one("#go"))
