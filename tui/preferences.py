@@ -41,6 +41,10 @@ class Preferences:
         found = self._values.get(name)
         return found if isinstance(found, str) else default
 
+    def texts(self, name: str) -> list[str]:
+        found = self._values.get(name)
+        return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+
     def set(self, name: str, value: object) -> None:
         """`value`: anything that JSON can hold."""
         if self._values.get(name) != value:

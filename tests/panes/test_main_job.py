@@ -12,7 +12,7 @@ from backends.demo import DemoOptions, DemoServer, locators
 from backends.transfers.states import TransferState
 from tests.driving import filter_rows, loaded, running, screen_text, shown_view, status, until, view, words
 from tui.widgets.download_dialog import DownloadDialog
-from tui.widgets.inputs import FilterInput
+from tui.widgets.filter_line import FilterInput
 
 
 async def test_a_group_is_listed_filtered_measured_and_opened(demo: dict[str, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.driving import filter_rows, loaded, running, shown_view, until, view
 from tui.widgets.dialogs import HelpDialog
-from tui.widgets.inputs import FilterInput
+from tui.widgets.filter_line import FilterInput
 from tui.widgets.list_pane import MAX_AHEAD, ListPane
 from tui.widgets.tree import TreePane
 

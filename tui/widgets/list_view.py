@@ -31,8 +31,9 @@ from backends.locators import Locator
 from backends.resources import Action, Detail, Document, DownloadWay, Entry, Link, LogAddress, Page, Question, Resource
 from tui import crash_log
 from tui.keymap import bindings
+from tui.preferences import Preferences
 from tui.widgets.charts import ChartPanel
-from tui.widgets.inputs import FilterLine
+from tui.widgets.filter_line import FilterLine
 from tui.widgets.statistics import StatisticsPanel
 from tui.widgets.table import FrameTable
 
@@ -308,6 +309,16 @@ class ResourceView(Vertical):
         if self.is_attached and self.app.is_running:
             self.app.call_from_thread(method, *arguments)
 
+    @property
+    def _preferences(self) -> Preferences:
+        return self.app.preferences  # type: ignore[attr-defined, no-any-return]
+
+    @on(FilterLine.Used)
+    def _keep_filters(self, event: FilterLine.Used) -> None:
+        event.stop()
+        if self.resource is not None:
+            self._preferences.set(f"filters.{self.resource.noun[1]}", event.texts)
+
     # ---- loading ---------------------------------------------------------------------------------------------
     def load(self, refresh: bool = False) -> None:
         """Starts to fetch the list, dropping an earlier fetch that still runs."""
@@ -350,6 +361,7 @@ class ResourceView(Vertical):
             self.query_one("#view-body").mount(table, before=self.query_one(DetailPanel))
             if resource.default_sort is not None:
                 table.sort(*resource.default_sort)
+            self.query_one(FilterLine).set_earlier(self._preferences.texts(f"filters.{resource.noun[1]}"))
             if resource.first_filter:
                 self.query_one(FilterLine).set_initial(resource.first_filter)
             self._first_key = resource.first_key
@@ -496,6 +508,7 @@ class ResourceView(Vertical):
             marked=table.marked_count,
             summary=self.summary,
         )
+        self.query_one(FilterLine).show_hits(table.row_count, table.total_count)
         self._update_detail()
         self._update_statistics()
         if self.resource.chart is not None:
