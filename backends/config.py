@@ -102,7 +102,7 @@ class Settings:
     state_dir: str = _setting("", env="CIEXPLORE_STATE_DIR", toml="state.dir")
     """Where recent and pinned locators are kept; empty is the user's state directory."""
 
-    theme: str = _setting("textual-dark", env="CIEXPLORE_THEME", toml="look.theme")
+    theme: str = _setting("ciexplore-dark", env="CIEXPLORE_THEME", toml="look.theme")
     """Name of a colour theme, as listed by Ctrl+P, Change theme."""
 
     keys: Mapping[str, str] = field(default_factory=dict, metadata={"toml": "keys"})

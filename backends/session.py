@@ -38,10 +38,15 @@ PER_HOST = 16  # requests at the same time to one host
 class Session:
     """Made cheaply; the HTTP client (70 ms of imports) appears with the first use. Safe from any thread."""
 
-    def __init__(self, settings: Settings, *, mode: str = "normal", demo: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, *, mode: str = "normal", demo: bool = False,
+        examples: tuple[tuple[str, str, str], ...] = (),
+    ) -> None:  # fmt: skip
+        """`examples`: (title, locator, what it shows) that the start screen offers first."""
         self.settings = settings
         self.mode = mode
         self.demo = demo
+        self.examples = examples
         self.waits = Waits()
         self.credentials_told = False  # that they are set in part
         self._http: Http | None = None
@@ -63,6 +68,15 @@ class Session:
                     waits=self.waits,
                 )
             return self._http
+
+    def set_mode(self, mode: str) -> None:
+        """From now on "normal" or "offline"; what has been opened already keeps the mode it was opened in."""
+        from backends.http import Mode
+
+        with self._lock:
+            self.mode = mode
+            if self._http is not None:
+                self._http = self._http.with_mode(Mode(mode))
 
     def open_downloader(self) -> ObjectDownloader:
         """What one worker of a transfer fetches with: over HTTP, from S3 buckets and from this disk."""

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from backends import config
 from backends.session import Session
 from tui.app import Explorer
-from tui.widgets.inputs import FilterInput
+from tui.widgets.filter_line import FilterInput
 from tui.widgets.list_view import ResourceView, StatusLine, format_status
 
 PATIENCE = 60.0  # seconds; far more than anything takes, so that only a hang ends it

@@ -66,7 +66,10 @@ def test_visits_of_earlier_versions_keep_their_panes_and_pins(tmp_path: Path) ->
     ]
     (tmp_path / "history.json").write_text(json.dumps(old))
     visits = History(tmp_path)
-    assert [visit.text for visit in visits.of("archives")] == ["archives:held", "https://hg.example/x"]
-    assert [visit.text for visit in visits.of("submit")] == ["submit:outbox"]
-    assert [visit.text for visit in visits.of("taskcluster")] == ["taskcluster:retriggers/ID"]
+    assert [visit.text for visit in visits.visits if visit.system == "archives"] == [
+        "archives:held",
+        "https://hg.example/x",
+    ]
+    assert [visit.text for visit in visits.visits if visit.system == "submit"] == ["submit:outbox"]
+    assert [visit.text for visit in visits.visits if visit.system == "taskcluster"] == ["taskcluster:retriggers/ID"]
     assert visits.toggle_pin("treeherder:frameworks/autoland", "f", "treeherder") is False

@@ -27,7 +27,7 @@ def test_ids_are_unique_so_that_remapping_means_one_thing() -> None:
 
 
 def test_remapping_shows_in_help() -> None:
-    sections = dict(keymap.help_rows({"download": "ctrl+d"}))
+    sections = {section.title: section.rows for section in keymap.help_rows({"download": "ctrl+d"})}
     assert ("Ctrl+D", "Download the marked rows (or the one under the cursor)", "download") in sections["A list"]
 
 

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections import deque
+import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual import events, on, work
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.message import Message
-from textual.message_pump import MessagePump
 from textual.widget import Widget
 
 from backends.errors import AppError
 from backends.locators import Locator
 from backends.systems import panes, systems
-from tui import crash_log, quick_start
+from tui import crash_log, quick_start, theme
 from tui.history import History
-from tui.keymap import KeyProvider, bindings, check_remapped
+from tui.input_queue import OrderedInputApp
+from tui.keymap import TITLES, available_keys, bindings, check_remapped, format_keys, places_of
+from tui.preferences import Preferences
 from tui.widgets.key_bar import KeyBar
-from tui.widgets.list_pane import ListPane, LocateDialog
+from tui.widgets.list_pane import ListPane
 from tui.widgets.plain import PlainScreen
+from tui.widgets.start_screen import LocateDialog
 
 if TYPE_CHECKING:
     from backends.resources import DownloadWay
@@ -28,64 +31,15 @@ if TYPE_CHECKING:
     from tui.widgets.download_dialog import Collect, DownloadDialog
     from tui.widgets.transfers import TransfersPane
 
-_KEY_TIMEOUT = 0.5  # seconds until the next key is handled all the same, should a widget have vanished with the marker
 _MAX_TOAST = 1000  # characters
 _ROOMY = 96  # cells; with fewer the name of the app gives way to its panes
-
-
-class SerialKeyApp(App[None]):
-    """An app whose keys are handled strictly one after the other.
-
-    Textual sends a key to the widget that has the focus when the key arrives. Of a burst (a fast typist, a paste into
-    a terminal without bracketed paste, a slow link) all keys arrive before the first one is handled: `/browser` typed
-    at once would open the filter line and then run `b`, `r`, `o`, `w` ... as commands of the table. Here a key waits
-    until the one before it has bubbled all the way up; a marker sent through the same queues tells when.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._keys: deque[events.Key] = deque()
-        self._key_number = 0  # of the key that is being handled
-        self._key_pending = False
-
-    async def on_event(self, event: events.Event) -> None:
-        if not isinstance(event, events.Key) or event.is_forwarded:
-            await super().on_event(event)
-            return
-        self._keys.append(event)
-        if not self._key_pending:
-            await self._next_key()
-
-    async def _next_key(self) -> None:
-        if not self._keys:
-            self._key_pending = False
-            return
-        self._key_pending = True
-        self._key_number += 1
-        target = self.focused or self.screen
-        await super().on_event(self._keys.popleft())
-        self._send_marker(target, self._key_number)
-        self.set_timer(_KEY_TIMEOUT, lambda number=self._key_number: self.call_later(self._key_handled, number))
-
-    def _send_marker(self, node: MessagePump | None, number: int) -> None:
-        """Sends the marker through `node` to its parents, as the key went."""
-        while node is not None and node is not self:
-            parent = node._parent
-            if node.is_running and node.call_later(self._send_marker, parent, number):
-                return
-            node = parent
-        self.call_later(self._key_handled, number)
-
-    async def _key_handled(self, number: int) -> None:
-        if number == self._key_number and self._key_pending:
-            await self._next_key()
 
 
 class TopBar(Widget):
     """The first line: the panes as tabs, the progress of downloads, the cache mode. A click on a tab asks for it."""
 
     DEFAULT_CSS = """
-    TopBar { height: 1; background: $primary-background; color: $foreground; }
+    TopBar { height: 1; background: $ci-bar; color: $ci-text; }
     """
 
     class PaneSelected(Message):
@@ -99,16 +53,17 @@ class TopBar(Widget):
             *((system.key, system.name, system.label) for system in panes()),
             ("f6", "transfers", "Transfers"),
         )
-        self._mode = " · ".join(word for word in ("" if mode == "normal" else mode, "demo" if demo else "") if word)
+        self._mode, self._demo = mode, demo
         self._active = self._panes[0][1]
         self._transfers = ""
         self._tabs: list[tuple[int, int, str]] = []  # (first cell, end, pane)
 
-    def show(self, *, active: str | None = None, transfers: str | None = None) -> None:
-        before = (self._active, self._transfers)
+    def show(self, *, active: str | None = None, transfers: str | None = None, mode: str | None = None) -> None:
+        before = (self._active, self._transfers, self._mode)
+        self._mode = mode if mode is not None else self._mode
         self._active = active if active is not None else self._active
         self._transfers = transfers if transfers is not None else self._transfers
-        if before != (self._active, self._transfers):
+        if before != (self._active, self._transfers, self._mode):
             self.refresh()
 
     def render(self) -> Text:
@@ -120,9 +75,10 @@ class TopBar(Widget):
             tab = f" {key.upper()} {label}{' ' + self._transfers if pane == 'transfers' and self._transfers else ''} "
             text.append(tab, "reverse bold" if pane == self._active else "")
             self._tabs.append((start, text.cell_len, pane))
-        if self._mode:
-            text.append(" " * max(1, self.size.width - text.cell_len - len(self._mode) - 1))
-            text.append(self._mode, "bold italic")
+        words = ("" if self._mode == "normal" else self._mode, "demo" if self._demo else "")
+        if mode := " · ".join(word for word in words if word):
+            text.append(" " * max(1, self.size.width - text.cell_len - len(mode) - 1))
+            text.append(mode, "bold italic")
         return text
 
     def on_click(self, event: events.Click) -> None:
@@ -131,20 +87,20 @@ class TopBar(Widget):
                 self.post_message(self.PaneSelected(pane))
 
 
-class Explorer(SerialKeyApp):
+class Explorer(OrderedInputApp, theme.ThemedApp):
     """ciexplore. `start`: what to open first, as the user wrote it."""
 
     TITLE = "ciexplore"
     CSS_PATH = "app.tcss"
     BINDINGS = bindings("app")
-    COMMANDS = App.COMMANDS | {KeyProvider}
-    ENABLE_COMMAND_PALETTE = True
+    ENABLE_COMMAND_PALETTE = False  # Textual's; ours is an action as any other
     NOTIFICATION_TIMEOUT = 3.0  # seconds; at 80x24 a toast covers a third of the screen
 
     def __init__(self, session: Session, start: str | None = None) -> None:
         super().__init__()
         self.session = session
         self.history = History(session.settings.state_path)
+        self.preferences = Preferences(session.settings.state_path)
         self._start = start
         self._last_list = "taskcluster"
         self._panes: dict[str, ListPane | TransfersPane] = {}  # those that have been needed
@@ -173,10 +129,39 @@ class Explorer(SerialKeyApp):
             self.set_keymap(check_remapped(settings.keys))
         except AppError as error:
             self.show_error(error)
-        if settings.theme in self.available_themes:
-            self.theme = settings.theme
+        wanted = settings.theme
+        if settings.origins["theme"] == "default":
+            wanted = self.preferences.text("theme", theme.DARK)
+        if wanted in self.available_themes:
+            self.theme = wanted
         else:
-            self.notify(f"Unknown theme '{settings.theme}'.", severity="warning", markup=False)
+            self.notify(f"Unknown theme '{wanted}'.", severity="warning", markup=False)
+        self.watch(self, "theme", lambda chosen: self.preferences.set("theme", chosen), init=False)
+
+    def action_command_palette(self) -> None:
+        """Every command of the place one is in, over lists and readers; dialogs have none of their own."""
+        if len(self.screen_stack) > 1:
+            return
+        from tui.widgets.palette import Command, PaletteDialog
+
+        remapped = check_remapped(self.session.settings.keys)
+        commands = [
+            Command(key.help, TITLES[key.where].removeprefix("A ").lower(), format_keys(remapped.get(key.id, key.keys)),
+                    partial(self.run_action, key.action, node))
+            for key, node in available_keys(self.focused, self) if key.id not in ("palette", "start-commands")
+        ]  # fmt: skip
+        view = self.current_list.top if self.current_list is not None else None
+        for number, (label, run) in enumerate(view.menu_commands() if view is not None else ()):
+            commands.insert(number, Command(label, "menu", "x", run))
+        offered = sorted({theme.DARK, theme.LIGHT, *theme.legible_themes()})
+        commands += [Command(f"Theme: {name}", "app", "", partial(setattr, self, "theme", name)) for name in offered]
+
+        async def run_chosen(chosen: Command | None) -> None:
+            result = chosen.run() if chosen is not None else None
+            if inspect.isawaitable(result):
+                await result
+
+        self.push_screen(PaletteDialog(commands), run_chosen)
 
     @work(thread=True, group="warm", exit_on_error=False)
     def _warm_up(self) -> None:
@@ -196,21 +181,11 @@ class Explorer(SerialKeyApp):
         self.open_locator(locator)
 
     # ---- unforeseen errors -----------------------------------------------------------------------------------
-    async def _dispatch_message(self, message: Message) -> None:
-        try:
-            await super()._dispatch_message(message)
-        except Exception as error:
-            if not self._close_failed_library_screen(error):
-                raise
-
     def _handle_exception(self, error: Exception) -> None:
         """Ends the app with exit code 1 and one sentence; the log file has the traceback, nothing shows local values.
 
-        Textual would print them, and they may be private. An error in one of its own screens (the command palette in
-        a window of 4 rows) closes that screen only.
+        Textual would print them, and they may be private.
         """
-        if self._close_failed_library_screen(error):
-            return
         self._return_code = 1
         if self._exception is None:
             recorded = crash_log.record(getattr(error, "error", error))  # a worker's failure has the error inside
@@ -218,21 +193,6 @@ class Explorer(SerialKeyApp):
             self._exception = error  # run_test raises it
             self._exception_event.set()
         self._close_messages_no_wait()
-
-    def _close_failed_library_screen(self, error: Exception) -> bool:
-        """Whether the error came up while a dialog of Textual's own was shown; it is recorded and the dialog closed."""
-        if not self.is_running or len(self.screen_stack) < 2 or not type(self.screen).__module__.startswith("textual."):
-            return False
-        self.show_error(crash_log.record(error))
-        failed = self.screen
-        failed.display = False  # the widget whose handler failed handles nothing any more
-
-        def close() -> None:
-            if self.screen is failed:
-                self.pop_screen()
-
-        self.call_later(close)
-        return True
 
     # ---- toasts ----------------------------------------------------------------------------------------------
     def notify(self, message: str, *, title: str = "", markup: bool = False, **options: Any) -> None:
@@ -248,18 +208,22 @@ class Explorer(SerialKeyApp):
 
     def action_help_quit(self) -> None:
         """Ctrl+C copies in a text box and does nothing elsewhere; say so in our words, Textual's are markup."""
-        self.notify("Press q to quit (Ctrl+Q where q is a letter).", title="Ctrl+C does not quit")
+        self.notify("Press Ctrl+Q to quit.", title="Ctrl+C does not quit")
 
     # ---- panes -----------------------------------------------------------------------------------------------
     @work(group="open")
     async def open_locator(self, locator: Locator) -> None:
-        """Opens a locator in the pane of its system."""
-        system = systems().get(locator.system)
-        if system is None or not system.key:
-            self.notify(f"No pane opens {locator.system} locators.", severity="warning", markup=False)
-            return
-        await self.action_pane(system.name)
-        await self._panes[system.name].open(locator)  # type: ignore[union-attr]
+        """Opens a locator on top of the lists that are shown; from a start screen in the pane of its system."""
+        pane = self.current_list
+        if pane is None or pane.top is None:
+            system = systems().get(locator.system)
+            if system is None or not system.key:
+                self.notify(f"No pane opens {locator.system} locators.", severity="warning", markup=False)
+                return
+            await self.action_pane(system.name)
+            pane = self.current_list
+        assert pane is not None
+        await pane.open(locator)
 
     @property
     def current_list(self) -> ListPane | None:
@@ -308,17 +272,42 @@ class Explorer(SerialKeyApp):
     async def _show_selected_pane(self, event: TopBar.PaneSelected) -> None:
         await self.action_pane(event.pane)
 
-    def action_locate(self) -> None:
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The start screen has the box that Ctrl+O opens."""
+        pane = self.current_list if action == "locate" else None
+        return pane is None or pane.top is not None or len(self.screen_stack) > 1
+
+    def action_locate(self, text: str = "") -> None:
+        """The box for a pasted text, with this one in it."""
+
         def open_selected(locator: Locator | None) -> None:
             if locator is not None:
                 self.open_locator(locator)
 
-        self.push_screen(LocateDialog(self.session.parse, self.history.visits), open_selected)
+        pane = self.current_list or self._panes[self._last_list]
+        assert isinstance(pane, ListPane)
+        self.push_screen(LocateDialog(self.session.parse, pane.entries(), text), open_selected)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """No text box took it: it is meant to be opened."""
+        if len(self.screen_stack) == 1 and event.text.strip():
+            self.action_locate(" ".join(event.text.split()))
+
+    def action_toggle_offline(self) -> None:
+        offline = self.session.mode != "offline"
+        self.session.set_mode("offline" if offline else "normal")
+        self.query_one(TopBar).show(mode=self.session.mode)
+        self.notify("Only what is stored is shown. O goes online again." if offline else "Servers are asked again.",
+                    title="Offline" if offline else "Online")  # fmt: skip
+        if self.current_list is not None and self.current_list.top is not None:
+            self.current_list.top.reload()
 
     def action_help(self) -> None:
         from tui.widgets.dialogs import HelpDialog
 
-        self.push_screen(HelpDialog(self.session.settings.keys))
+        view = self.current_list.top if self.current_list is not None else None
+        columns = view.filter_columns if len(self.screen_stack) == 1 and view is not None else ()
+        self.push_screen(HelpDialog(self.session.settings.keys, places_of(self.focused), columns))
 
     # ---- downloads and leaving -------------------------------------------------------------------------------
     @work(group="download")
@@ -344,6 +333,23 @@ class Explorer(SerialKeyApp):
         pane = await self.transfers_pane()
         pane.add(title, confirmed.plan, confirmed.finish)
         self.notify("Started. F6 shows it file by file.", title=title, markup=False)
+
+    async def action_go_back(self) -> None:
+        if self.current_list is not None:
+            await self.current_list.go_back()
+        else:
+            await self.action_back_to_list()
+
+    async def action_go_forward(self) -> None:
+        if self.current_list is not None:
+            await self.current_list.go_forward()
+
+    async def action_close(self) -> None:
+        """Leaves the app only where there is nothing to go back to."""
+        if self.current_list is None or self.current_list.depth > 1:
+            await self.action_go_back()
+        else:
+            self.action_quit()
 
     @work(group="quit", exclusive=True)
     async def action_quit(self) -> None:  # type: ignore[override]

@@ -1,28 +1,31 @@
-"""Recent and pinned locators: what the home screen offers."""
+"""Recent and pinned locators: what the start screen offers."""
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from backends.systems import system_of
+from tui.preferences import write_json
 
 MAX_RECENT = 30  # unpinned entries kept of each system
 
 
 @dataclass(frozen=True)
 class Visit:
-    """A locator that was opened: its text, the title it had, when (epoch seconds), whether it is pinned, its system."""
+    """A locator that was opened: its text, the title it had, when (epoch seconds), whether it is pinned, its system.
+
+    `note`: what the list summed itself up as.
+    """
 
     text: str
     title: str
     at: float
     pinned: bool = False
     system: str = "taskcluster"
+    note: str = ""
 
 
 class History:
@@ -37,13 +40,12 @@ class History:
         """Pinned first, then the most recent."""
         return sorted(self._visits.values(), key=lambda visit: (not visit.pinned, -visit.at))
 
-    def of(self, system: str) -> list[Visit]:
-        return [visit for visit in self.visits if visit.system == system]
-
-    def add(self, text: str, title: str, system: str) -> None:
+    def add(self, text: str, title: str, system: str, note: str = "") -> None:
         old = self._visits.get(text)
-        self._visits[text] = Visit(text, title, time.time(), old.pinned if old else False, system)
-        unpinned = [visit for visit in self.of(system) if not visit.pinned]
+        self._visits[text] = Visit(
+            text, title, time.time(), old.pinned if old else False, system, note or (old.note if old else "")
+        )
+        unpinned = [visit for visit in self.visits if visit.system == system and not visit.pinned]
         for visit in unpinned[MAX_RECENT:]:
             del self._visits[visit.text]
         self._write()
@@ -66,6 +68,7 @@ class History:
                     float(entry["at"]),
                     entry.get("pinned") is True,
                     _OLD_SYSTEMS.get(system := str(entry.get("system", "taskcluster")), system),
+                    str(entry.get("note", "")),
                 )
                 for entry in entries
             ]
@@ -74,18 +77,7 @@ class History:
         return {visit.text: visit for visit in visits}
 
     def _write(self) -> None:
-        """Without `atomic_file`: its fsync would block the interface for a file that is not worth it."""
-        text = json.dumps([asdict(visit) for visit in self.visits], indent=1)
-        temporary = ""
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".history-")
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            Path(temporary).replace(self._path)
-        except OSError:
-            if temporary:
-                Path(temporary).unlink(missing_ok=True)
+        write_json(self._path, [asdict(visit) for visit in self.visits])
 
 
 _OLD_SYSTEMS = {"archiver": "archives", "submission": "submit"}

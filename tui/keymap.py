@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from typing import NamedTuple
 
 from textual.binding import Binding
-from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.dom import DOMNode
 
 from backends.errors import UsageError
@@ -51,7 +50,20 @@ KEYS: tuple[Key, ...] = (
     Key("help", "question_mark", "help", "app", "This help", "Help"),
     Key("locate", "ctrl+o", "locate", "app", "Open a pasted URL, id or revision", "Open"),
     Key("palette", "ctrl+p", "command_palette", "app", "Every command by name"),
-    Key("quit", "q,ctrl+q", "quit", "app", "Quit"),
+    Key("path-back", "alt+left", "go_back", "app", "Back to the list before, which is as it was left"),
+    Key("path-forward", "alt+right", "go_forward", "app", "Forward again to where one came back from"),
+    Key("close", "q", "close", "app", "Close what is shown; quit from the first list"),
+    Key("offline", "O", "toggle_offline", "app", "Go offline (only what is stored is shown), or online again"),
+    Key("suspend", "ctrl+z", "suspend_process", "app", "Suspend; the shell's fg comes back"),
+    Key("quit", "ctrl+q", "quit", "app", "Quit"),
+    # The box of the start screen and of Ctrl+O
+    Key("start-open", "enter", "submit", "start", "Open what was typed or pasted, else the chosen row", "Open"),
+    Key("start-next", "down", "choose(1)", "start", "Choose the next row", "Choose"),
+    Key("start-previous", "up", "choose(-1)", "start", "Choose the row before"),
+    Key("start-page-down", "pagedown", "choose(10)", "start", "Choose ten rows further down"),
+    Key("start-page-up", "pageup", "choose(-10)", "start", "Choose ten rows further up"),
+    Key("start-commands", "ctrl+p", "app.command_palette", "start", "Every command by name", "Commands"),
+    Key("start-quit", "ctrl+q", "app.quit", "start", "Quit", "Quit"),
     # A list
     Key("filter", "slash", "filter", "view", "Filter the rows as you type", "Filter"),
     Key("download", "d", "download", "view", "Download the marked rows (or the one under the cursor)", "Download"),
@@ -67,9 +79,9 @@ KEYS: tuple[Key, ...] = (
     Key("refresh", "r", "refresh_list", "view", "Refresh"),
     Key("browse", "o", "browse", "view", "Open in the web browser"),
     Key("copy", "y", "copy", "view", "Copy the locator of the row"),
-    Key("pin", "P", "pin", "view", "Pin this list on the home screen, or unpin it"),
+    Key("pin", "P", "pin", "view", "Pin this list on the start screen, or unpin it"),
     Key("stop", "ctrl+x", "stop", "view", "Stop loading"),
-    Key("back", "escape,backspace", "back", "view", "Back", "Back"),
+    Key("back", "escape,backspace", "back", "view", "Clear the filter, then the marks, then go back", "Back"),
     # The chart of lists that have one
     Key("chart", "c", "chart", "view", "Show or hide the chart"),
     Key("zoom-in", "right_curly_bracket", "zoom(1)", "view", "Zoom in on the chart, around the row"),
@@ -147,6 +159,7 @@ KEYS: tuple[Key, ...] = (
 
 TITLES = {
     "app": "Everywhere",
+    "start": "The start screen",
     "view": "A list",
     "table": "The table",
     "log": "A log",
@@ -211,42 +224,42 @@ def _format_key(key: str) -> str:
     return "+".join(part.upper() if len(part) == 1 else part.capitalize() for part in key.split("+"))
 
 
-def help_rows(remapped: Mapping[str, str]) -> list[tuple[str, list[tuple[str, str, str]]]]:
-    """(title, [(keys as written, sentence, action id)]) for the help dialog."""
+class HelpSection(NamedTuple):
+    """The keys of one place. `rows`: (keys as written, sentence, action id)."""
+
+    where: str
+    title: str
+    rows: list[tuple[str, str, str]]
+
+
+def help_rows(remapped: Mapping[str, str]) -> list[HelpSection]:
+    """All keys, for the help dialog."""
     return [
-        (title, [(format_keys(remapped.get(k.id, k.keys)), k.help, k.id) for k in KEYS if k.where == where])
+        HelpSection(
+            where, title, [(format_keys(remapped.get(k.id, k.keys)), k.help, k.id) for k in KEYS if k.where == where]
+        )
         for where, title in TITLES.items()
     ]
 
 
-class KeyProvider(Provider):
-    """The command palette: each action that a node from the focus up to the app has, the focused one's first."""
+def places_of(focused: DOMNode | None) -> list[str]:
+    """The places (of `TITLES`) whose keys act while that widget has the focus, the nearest first."""
+    found: list[str] = []
+    for node in focused.ancestors_with_self if focused is not None else ():
+        ids = {getattr(binding, "id", None) for binding in getattr(node, "BINDINGS", ())}
+        here = {key.where for key in KEYS if key.id in ids} - {"app", *found}
+        found += sorted(here)
+    return found
 
-    def _available(self) -> Iterator[tuple[Key, DOMNode]]:
-        nodes = [*(self.focused.ancestors_with_self if self.focused is not None else [self.screen]), self.app]
-        seen: set[str] = set()
-        for node in nodes:
-            if not hasattr(node, "BINDINGS"):
-                continue
-            ids = {getattr(binding, "id", None) for binding in node.BINDINGS}
-            for key in KEYS:
-                if key.id in ids and key.id not in seen and key.id != "palette":
-                    seen.add(key.id)
+
+def available_keys(focused: DOMNode | None, app: DOMNode) -> Iterator[tuple[Key, DOMNode]]:
+    """Each action that a node from the focus up to the app has and can do now, the focused one's first."""
+    nodes = [*(focused.ancestors_with_self if focused is not None else ()), app]
+    seen: set[str] = set()
+    for node in nodes:
+        ids = {getattr(binding, "id", None) for binding in getattr(node, "BINDINGS", ())}
+        for key in KEYS:
+            if key.id in ids and key.id not in seen:
+                seen.add(key.id)
+                if node.check_action(key.action.partition("(")[0], ()) is not False:
                     yield key, node
-
-    async def discover(self) -> Hits:
-        for key, node in self._available():
-            yield DiscoveryHit(_palette_label(key), partial(self._run, key, node), help=key.id)
-
-    async def search(self, query: str) -> Hits:
-        matcher = self.matcher(query)
-        for key, node in self._available():
-            if (score := matcher.match(f"{key.help} {key.id}")) > 0:
-                yield Hit(score, _palette_label(key), partial(self._run, key, node), help=key.id)
-
-    async def _run(self, key: Key, node: DOMNode) -> None:
-        await self.app.run_action(key.action, default_namespace=node)
-
-
-def _palette_label(key: Key) -> str:
-    return f"{key.help}  ({format_keys(key.keys)})".replace("[", "\\[")

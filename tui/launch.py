@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from backends.session import Session
     from tui.app import Explorer
 
+_WRITER = "textual-output"  # the thread that writes to the terminal
 _EXIT_TIMEOUT = 10.0  # seconds to leave in after the terminal has gone
 
 
@@ -59,7 +60,6 @@ def _leave_on_signals(app: Explorer) -> Iterator[list[int]]:
     def leave(number: int, frame: object) -> None:
         signals.append(number)
         if number == signal.SIGHUP:
-            # Textual's writer dies with the terminal; sometimes (1 of 18) its queue then blocks the app for ever.
             _exit_later(128 + number)
         import asyncio
 
@@ -68,10 +68,25 @@ def _leave_on_signals(app: Explorer) -> Iterator[list[int]]:
         except RuntimeError:  # not drawing yet, or no longer
             sys.exit(128 + number)
 
+    def leave_without_terminal(failure: threading.ExceptHookArgs) -> None:
+        """In the thread that failed. Textual's writer ends with the terminal, and its queue, which nobody empties any
+        more, would block the app for ever: it is emptied here until the app has ended."""
+        if failure.thread is None or failure.thread.name != _WRITER or not isinstance(failure.exc_value, OSError):
+            threading.__excepthook__(failure)
+            return
+        signals.append(signal.SIGHUP)
+        _exit_later(128 + signal.SIGHUP)
+        app.call_later(app.leave)
+        take: Callable[[], object] = failure.thread._queue.get  # type: ignore[attr-defined]
+        while take() is not None:
+            pass
+
     before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    threading.excepthook = leave_without_terminal
     try:
         yield signals
     finally:
+        threading.excepthook = threading.__excepthook__
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -72,3 +72,24 @@ def _ids(options: DemoOptions) -> dict[str, str | int]:
         "on_try": signature_id(SPECS[1], 0),
     }
     return {name.replace("-", "_"): value for name, value in values.items()}
+
+
+# (title, name of the locator, what to try there): what `ciexplore demo` opens with.
+_EXAMPLES = (
+    ("A finished task group", "taskcluster.finished-group", "filter its failed tasks, read a log, download"),
+    ("A task group that still runs", "taskcluster.running-group", "its rows change while they are looked at"),
+    ("A failed task", "taskcluster.failed-task", "its artifacts; l opens the log at the first error"),
+    ("Two task groups compared", "taskcluster.comparison", "what failed, what got slower"),
+    ("A flaky Prow job", "prow.job-openshift", "its builds; x, Tests over time shows the matrix"),
+    ("A failed Prow build", "prow.build-failed", "its tests, files and logs"),
+    ("Alerts to triage", "perf.alerts", "from an alert to its series, job and log"),
+    ("A performance series", "perf.series", "chart, change points, statistics"),
+    ("Two revisions compared", "perf.compare", "significance, effect size, confidence"),
+    ("Source archives of a revision", "archive.revision", "fetched, verified, cached"),
+    ("Job data with mistakes", "submit.example-broken", "what Treeherder would lose, and why"),
+)
+
+
+def examples(texts: dict[str, str]) -> tuple[tuple[str, str, str], ...]:
+    """(title, locator, what to try there) of a guided tour; `texts`: what `locators` returned."""
+    return tuple((title, texts[name], note) for title, name, note in _EXAMPLES)

@@ -32,8 +32,7 @@ async def walk(locator):
         await pilot.press("f8")
         await until(pilot, lambda: app.query("#toy"))
         screens.append(screen_text(app))
-        await pilot.press("ctrl+o")
-        app.screen.query_one("Input").value = locator
+        app.focused.value = locator
         await pilot.press("enter")
         await until(pilot, lambda: view(app) is not None and loaded(app))
         await until(pilot, lambda: "●" in screen_text(app))
@@ -41,9 +40,9 @@ async def walk(locator):
         await pilot.press("G", "enter")
         await until(pilot, lambda: loaded(app) and shown_view(app).resource.noun[0] == "log")
         screens.append(screen_text(app))
-        await pilot.press("question_mark")
+        await pilot.press("question_mark", "slash", *"toy")
+        await pilot.pause()
         screens.append(screen_text(app))
-        await pilot.press("escape")
         app.leave()
     session.close()
     print(json.dumps(screens))
@@ -84,7 +83,7 @@ def test_its_pane_works_as_those_of_the_built_in_systems(server: str, tmp_path: 
     assert done.returncode == 0, done.stderr
     home, builds, logs, help_ = json.loads(done.stdout.splitlines()[-1])
     assert "F8 Toy" in home.splitlines()[0] and "Builds of the toy CI." in home
-    assert "main  toy:builds/main" in home and "toy:builds/BRANCH" in home
+    assert "toy:builds/main" in home and "toy:builds/BRANCH" in home
     assert "main builds" in builds.splitlines()[1]
     assert all(sign in builds for sign in ("✖ failed", "✔ passed", "3 builds", "● passed", "Took", "Began", "▌"))
     assert builds.count("Times") == 1, "the detail panel has the schema's sections"

@@ -12,7 +12,7 @@ from backends.demo import DemoOptions, DemoServer, locators
 from backends.transfers.states import TransferState
 from tests.driving import filter_rows, loaded, running, screen_text, shown_view, status, until, view, words
 from tui.widgets.download_dialog import DownloadDialog
-from tui.widgets.inputs import FilterInput
+from tui.widgets.filter_line import FilterInput
 
 
 async def test_a_group_is_listed_filtered_measured_and_opened(demo: dict[str, str]) -> None:
@@ -82,7 +82,7 @@ async def test_downloading_marked_artifacts_puts_verified_files_in_place(
         wanted = app.screen._plan.to_fetch
         assert wanted > 0
         assert not (tmp_path / "out").exists(), "a plan must write nothing"
-        await pilot.press("enter", "enter")
+        await pilot.press("enter")
         await until(pilot, lambda: app.transfers is not None and app.transfers.job is not None)
         await until(pilot, lambda: not app.transfers.active)
         await pilot.press("f6")

@@ -23,7 +23,7 @@ async def test_files_of_a_tree_on_this_disk_are_copied(tmp_path: Path, monkeypat
         await pilot.press("a", "d")
         await until(pilot, lambda: isinstance(app.screen, DownloadDialog) and app.screen._plan is not None)
         assert app.screen._plan.to_fetch == 2
-        await pilot.press("enter", "enter")
+        await pilot.press("enter")
         await until(pilot, lambda: app.transfers is not None and app.transfers.job is not None)
         await until(pilot, lambda: not app.transfers.active)
         await pilot.press("f6")

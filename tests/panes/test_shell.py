@@ -5,18 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from textual.command import CommandList, CommandPalette
 from textual.widgets import Input
 
 from tests.driving import loaded, running, screen_text, shown_view, until, view
+from tui.keymap import KEYS
 from tui.widgets.dialogs import ConfirmDialog, HelpDialog
 from tui.widgets.download_dialog import DownloadDialog
-from tui.widgets.list_pane import ListPane, LocateDialog
+from tui.widgets.list_pane import ListPane
+from tui.widgets.palette import PaletteDialog
+from tui.widgets.start_screen import LocateDialog
 
 
 async def test_the_home_screen_takes_a_pasted_locator_and_says_what_it_cannot_open(demo: dict[str, str]) -> None:
     async with running(None) as (app, pilot):
-        assert "paste" in screen_text(app)
+        assert "Paste a URL" in screen_text(app)
         app.query_one(ListPane).query_one(Input).value = "https://example.org/nothing/known"
         await pilot.press("enter")
         assert "ccepted" in screen_text(app)
@@ -42,10 +44,11 @@ async def test_recent_and_pinned_lists_are_offered_again(demo: dict[str, str]) -
     async with running(demo["taskcluster.finished-group"]) as (app, pilot):
         await pilot.press("P", "escape")
         await until(pilot, lambda: view(app) is None)
-        assert "★" in screen_text(app)
+        assert "Pinned" in screen_text(app)
     async with running(None) as (app, pilot):
-        assert "★" in screen_text(app)
-        await pilot.press("down", "enter")
+        assert "Pinned" in screen_text(app)
+        assert " failed" in screen_text(app)  # how the group was when it was last looked at
+        await pilot.press("enter")
         await until(pilot, lambda: view(app) is not None and loaded(app))
 
 
@@ -54,9 +57,25 @@ async def test_typing_narrows_what_there_is_to_come_back_to(demo: dict[str, str]
         await pilot.press("f2", *"kubernetes pull")
         await until(pilot, lambda: "OpenShift: jobs" not in screen_text(app))
         assert "Kubernetes: jobs of pull requests" in screen_text(app)
-        await pilot.press("down", "enter")
+        await pilot.press("enter")
         await until(pilot, lambda: view(app) is not None and loaded(app))
         assert shown_view(app).locator.text() == "gs://kubernetes-ci-logs/pr-logs/directory/"
+
+
+async def test_a_question_mark_in_the_empty_box_is_help_and_later_a_letter() -> None:
+    async with running(None) as (app, pilot):
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpDialog))
+        await pilot.press("escape", "a", "question_mark")
+        await until(pilot, lambda: app.query_one(ListPane).query_one(Input).value == "a?")
+
+
+async def test_down_and_enter_open_the_chosen_row_although_words_are_typed(demo: dict[str, str]) -> None:
+    async with running(None) as (app, pilot):
+        await pilot.press(*"jobs")
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: view(app) is not None and loaded(app))
+        assert shown_view(app).locator.text() == "gs://test-platform-results/pr-logs/directory/"
 
 
 async def test_a_remapped_key_is_in_the_help_and_does_what_it_was_given(
@@ -97,7 +116,7 @@ async def test_quitting_during_a_download_asks_first_and_escape_stays(
     async with running(demo["taskcluster.finished-group"]) as (app, pilot):
         await pilot.press("a", "d")
         await until(pilot, lambda: isinstance(app.screen, DownloadDialog) and app.screen._plan is not None)
-        await pilot.press("enter", "enter")
+        await pilot.press("enter")
         await until(pilot, lambda: app.transfers is not None and app.transfers.job is not None)
         await until(pilot, lambda: app.transfers.job.transfer is not None)
         app.transfers.job.transfer.pause()
@@ -129,7 +148,7 @@ async def test_keys_in_a_text_box_are_text_ctrl_c_says_how_to_leave_and_toasts_a
         assert shown_view(app).query_one(Input).value == "qadh"
         await pilot.press("escape")
         await pilot.press("ctrl+c")
-        await until(pilot, lambda: "Press q to quit" in screen_text(app))
+        await until(pilot, lambda: "Press Ctrl+Q to quit" in screen_text(app))
         assert "[b]" not in screen_text(app)
         app.notify("first line\nsecond \x1b[31m line")
         await until(pilot, lambda: "first line" in screen_text(app))
@@ -140,18 +159,20 @@ async def test_keys_in_a_text_box_are_text_ctrl_c_says_how_to_leave_and_toasts_a
         assert "]0;owned" in screen_text(app)
 
 
-async def test_paging_in_a_palette_that_has_no_room_closes_it_and_does_not_end_the_app() -> None:
-    """A dialog of the library that fails (tests/terminal has more of it)."""
+async def test_the_palette_finds_fuzzily_shows_one_line_a_command_and_runs_the_menu_too(demo: dict[str, str]) -> None:
+    async with running(demo["taskcluster.finished-group"]) as (app, pilot):
+        first = shown_view(app)
+        await pilot.press("ctrl+p", *"brkdwn")
+        await until(pilot, lambda: "Breakdown" in screen_text(app))
+        assert all(key.id not in screen_text(app).split() for key in KEYS if "-" in key.id)
+        await pilot.press("enter")
+        await until(pilot, lambda: view(app) not in (None, first) or len(app.screen_stack) > 1)
+
+
+async def test_the_palette_works_in_a_window_of_four_rows() -> None:
     async with running(None, size=(80, 24)) as (app, pilot):
-        for key in ("pagedown", "pageup"):
-            await pilot.press("ctrl+p")
-            await until(pilot, lambda: isinstance(app.screen, CommandPalette) and app.screen.query(CommandList))
-            await pilot.resize_terminal(80, 4)
-            for _ in range(3):
-                await pilot.press("down", key)
-            await pilot.resize_terminal(80, 24)
-            if isinstance(app.screen, CommandPalette):
-                await pilot.press("escape")
-            await until(pilot, lambda: not isinstance(app.screen, CommandPalette))
-        await pilot.press("f2")
-        await until(pilot, lambda: app.query("#prow"))
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: isinstance(app.screen, PaletteDialog))
+        await pilot.resize_terminal(80, 4)
+        await pilot.press("down", "pagedown", "pageup", "escape")
+        await until(pilot, lambda: not isinstance(app.screen, PaletteDialog))

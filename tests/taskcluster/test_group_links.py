@@ -8,7 +8,7 @@ import pytest
 
 from tests.commands.calling import Caller
 from tests.driving import loaded, running, shown_view, status, until
-from tui.widgets.inputs import FilterInput
+from tui.widgets.filter_line import FilterInput
 
 
 @pytest.fixture

@@ -56,6 +56,7 @@ class Terminal:
         size: tuple[int, int] = (80, 24),
         extra: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        controlling: bool = True,
     ) -> None:
         self.written = bytearray()
         self._changed = threading.Condition()
@@ -71,7 +72,7 @@ class Terminal:
         environment = {**inherited, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
         python = sys.executable
         self.program = subprocess.Popen(
-            [python, "-S", "-c", _TAKE_TERMINAL, python, *arguments],
+            [python, *arguments] if not controlling else [python, "-S", "-c", _TAKE_TERMINAL, python, *arguments],
             stdin=self._slave,
             stdout=self._slave,
             stderr=self._slave,

@@ -46,7 +46,7 @@ def test_hostile_task_and_artifact_names_reach_the_terminal_as_letters(ci: dict[
         terminal.wait_for("evil.zip")
         terminal.press(*["j"] * 30, "a", "d")
         terminal.wait_for("files to fetch")
-        terminal.press("escape", "q")
+        terminal.press("escape", "ctrl+q")
         assert terminal.wait_until_ended() == 0
         # y copies to the clipboard by OSC 52, in base64.
         terminal.written[:] = re.sub(rb"\x1b\]52;c;[A-Za-z0-9+/=]*\x07", b"", bytes(terminal.written))

@@ -104,7 +104,7 @@ def test_suite_series_alert_task_comparison_and_every_table_exported(terminal: T
     compared = export_rows(terminal, tmp_path)
     assert {"verdict", "delta_percent", "p", "cliffs_delta", "t", "confidence"} <= set(compared[0])
     assert any(row["suite"] == "amazon" for row in compared)
-    terminal.press("q")
+    terminal.press("ctrl+q")
     assert terminal.wait_until_ended() == 0
 
 
@@ -124,5 +124,5 @@ def test_two_revisions_are_compared_down_to_both_sides_values(ci: dict[str, str]
         terminal.wait_for(lambda text: "not grouped" in text and "p90" in text)  # what it can be grouped by is known
         terminal.press("b")
         terminal.wait_for(lambda text: "by side" in text and "▒ " in text)
-        terminal.press("q")
+        terminal.press("ctrl+q")
         assert terminal.wait_until_ended() == 0

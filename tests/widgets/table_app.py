@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import polars as pl
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.message import Message
 from textual.pilot import Pilot
 
 from backends.frames.schema import Column, Kind, Schema
+from tui.theme import ThemedApp
 from tui.widgets.table import FrameTable
 
 SCHEMA = Schema(
@@ -40,7 +41,7 @@ def frame(count: int, start: int = 0, word: str = "task") -> pl.DataFrame:
     )
 
 
-class TableApp(App[None]):
+class TableApp(ThemedApp):
     def __init__(self, schema: Schema = SCHEMA) -> None:
         super().__init__()
         self.table = FrameTable(schema)

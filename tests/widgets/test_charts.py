@@ -9,12 +9,13 @@ import hypothesis.strategies as st
 import polars as pl
 import pytest
 from hypothesis import given
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 
 from backends.frames.histograms import histogram
 from backends.frames.schema import Column, Kind, Schema
 from backends.resources import Chart
 from tests.driving import until
+from tui.theme import ThemedApp
 from tui.widgets.charts import (
     EIGHTHS,
     GLYPHS,
@@ -128,7 +129,7 @@ def rows(*series: tuple[str, list[tuple[int, float]]], alert_at: int = -1) -> pl
     )
 
 
-class Alone(App[None]):
+class Alone(ThemedApp):
     CSS = "ChartPanel { height: 1fr; }"
 
     def compose(self) -> ComposeResult:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.app import App
 from textual.widgets import Button, Input, RadioSet
 
 from backends.frames.schema import Column, Kind, Schema
+from tui.theme import ThemedApp
 from tui.widgets.export_dialog import ExportChoice, ExportDialog
 from tui.widgets.inputs import TickList
 
@@ -25,7 +25,7 @@ SCHEMA = Schema(
 NOTHING = "nothing yet"
 
 
-class DialogApp(App[None]):
+class DialogApp(ThemedApp):
     def __init__(self, **options: Any) -> None:
         super().__init__()
         counts = {"marked": 2, "shown": 10, "total": 20, "path": Path("out/tasks")}
@@ -54,6 +54,7 @@ async def test_everything_can_be_chosen_with_the_keyboard() -> None:
     app = DialogApp()
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
+        await pilot.press("tab")  # from the button to the file
         await pilot.press("tab", "down", "enter")  # format: JSON lines
         await pilot.press("tab", "down", "down", "enter")  # rows: all
         await pilot.press("tab", "space", "down", "down", "space")  # columns: not the name, but the hash

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -18,11 +18,12 @@ from backends.logs import sources
 from backends.logs.spool import Source
 from tests.driving import screen_text, until
 from tests.widgets.test_log_view import Gate, number_lines, settled
+from tui.theme import ThemedApp
 from tui.widgets.log_pane import LogPane
 from tui.widgets.reader_pane import PromptLine
 
 
-class PaneApp(App[None]):
+class PaneApp(ThemedApp):
     def __init__(self, source: Source, **options: Any) -> None:
         super().__init__()
         self.pane = LogPane(source, "live.log of [b]a task[/b]", **options)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from rich.cells import cell_len
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.pilot import Pilot
 
 from backends.cancel import CancelToken
@@ -19,6 +19,7 @@ from backends.logs.reader import LogReader
 from backends.logs.spool import Source
 from tests.driving import until
 from tui.keymap import KEYS
+from tui.theme import ThemedApp
 from tui.widgets.log_view import LogView
 
 HEAD = b"[task 2025-02-12T02:47:20.000Z] 02:47:20     INFO - "
@@ -29,7 +30,7 @@ def number_lines(count: int, errors: tuple[int, ...] = ()) -> bytes:
     return b"".join(b"%s%d\n" % (b"error: " if n in errors else b"line ", n) for n in range(1, count + 1))
 
 
-class LogApp(App[None]):
+class LogApp(ThemedApp):
     def __init__(self, source: Source, **options: Any) -> None:
         super().__init__()
         self.reading = LogReader(source)

@@ -15,6 +15,7 @@ from textual.widgets import Static
 from backends.frames import statistics
 from backends.frames.schema import Column, Kind, Schema
 from tests.frame_rows import frame_from_rows
+from tui.theme import ThemedApp
 from tui.widgets.charts import HistogramPlot
 from tui.widgets.statistics import StatisticsPanel, ValueCounts
 
@@ -36,7 +37,7 @@ FRAME = frame_from_rows(
 HOSTILE = "\x1b[31m[b]x[/b]\u202e"
 
 
-class PanelApp(App[None]):
+class PanelApp(ThemedApp):
     CSS = "#table { height: 1fr; } StatisticsPanel { height: 45%; min-height: 9; max-height: 22; }"
 
     def compose(self) -> ComposeResult:

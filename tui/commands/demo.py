@@ -83,10 +83,9 @@ def _print_locators(options: Any) -> None:
 def _open(options: Any, locator: str | None) -> None:
     from backends import config
     from backends.demo import DemoProcess, locators
+    from backends.demo.demo_locators import examples
     from backends.session import Session
     from backends.submit.credentials import VARIABLES
-    from backends.systems import parse_locator
-    from tui.history import History
     from tui.launch import open_app
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -107,9 +106,7 @@ def _open(options: Any, locator: str | None) -> None:
                     os.environ[variable] = server.settings[variable]
             settings = config.load(environment)
             names = locators(options, settings.taskcluster_root_url)
-            history = History(settings.state_path)
-            for name, text in reversed(names.items()):
-                history.add(text, name, parse_locator(text).system)
-            open_app(Session(settings, demo=True), names.get(locator, locator) if locator else None)
+            session = Session(settings, demo=True, examples=examples(names))
+            open_app(session, names.get(locator, locator) if locator else None)
     finally:
         shutil.rmtree(own, ignore_errors=True)

@@ -11,6 +11,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -36,36 +37,94 @@ _FILTERS = (
 
 
 class Dialog(ModalScreen[T], Generic[T]):
-    """A box in the middle of the screen."""
+    """A box in the middle of the screen, never larger than it: title and keys in its border, a body that scrolls.
+
+    Subclasses define `compose_body`, and `compose_below` for what stays in sight below the body.
+    """
 
     DEFAULT_CSS = """
-    Dialog { align: center middle; }
-    Dialog > Vertical { width: 96%; height: auto; border: round $primary; background: $surface; padding: 0 1; }
-    Dialog .title { text-style: bold; }
+    Dialog { align: center middle; background: $ci-bg 55%; }
+    Dialog > .box { width: 94%; max-width: 72; height: auto; max-height: 100%; border: round $ci-rule;
+        background: $ci-raised; padding: 0 1; border-title-color: $ci-text; border-title-style: bold;
+        border-subtitle-color: $ci-muted; }
+    Dialog .body { height: auto; max-height: 1fr; scrollbar-size-vertical: 1; }
     Dialog .error { color: $text-error; height: auto; }
+    Dialog Input, Dialog Input:focus { border: none; height: 1; width: 1fr; padding: 0 1; background: $ci-field;
+        background-tint: transparent; }
+    Dialog Input:focus { background: $ci-select; }
+    Dialog OptionList, Dialog OptionList:focus { height: auto; border: none; padding: 0; background: transparent;
+        text-wrap: nowrap; text-overflow: ellipsis; scrollbar-size-vertical: 1; }
     """
+    AUTO_FOCUS = ""  # each dialog says what has the focus at first
+    keys = "esc closes"
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._title = title
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box") as box:
+            box.border_title = Content(safe_text(self._title, limit=200))
+            box.border_subtitle = self.keys
+            with VerticalScroll(classes="body", can_focus=False):
+                yield from self.compose_body()
+            yield from self.compose_below()
+
+    def compose_body(self) -> ComposeResult:
+        raise NotImplementedError
+
+    def compose_below(self) -> ComposeResult:
+        yield from ()
 
 
 class FormDialog(Dialog[T | None]):
-    """Inputs and tick boxes, a button that goes ahead (also F2) and one that cancels (also Esc).
+    """Fields, a button that goes ahead, which has the focus at first (also F2), and one that cancels (also Esc).
 
-    Subclasses define `action_go`.
+    Subclasses define `action_go`. Enter in a field goes to the button.
     """
 
     DEFAULT_CSS = """
     FormDialog .field { height: 1; }
-    FormDialog .field Label { width: 12; color: $text-muted; }
-    FormDialog Input, FormDialog Input:focus { border: none; height: 1; width: 1fr; padding: 0 1; background: $boost; }
+    FormDialog .field Label { width: 12; color: $ci-muted; }
     FormDialog TickBox, FormDialog TickBox:focus { border: none; height: 1; padding: 0; background: transparent; }
-    FormDialog .buttons { height: 1; margin-top: 1; }
-    FormDialog Button { margin-right: 2; height: 1; border: none; min-width: 12; }
+    FormDialog TickBox:focus > .toggle--label { background: $ci-select; color: $ci-text; text-style: bold; }
+    FormDialog .buttons, ConfirmDialog .buttons { height: 1; align-horizontal: right; }
+    FormDialog Button, ConfirmDialog Button { height: 1; border: none; min-width: 10; margin-left: 2;
+        background: $ci-field; color: $ci-text; text-style: none; }
+    FormDialog Button:focus, ConfirmDialog Button:focus { background: $ci-fill-accent; color: $ci-on-fill-accent;
+        text-style: bold; }
     """
-    BINDINGS = [Binding("escape", "dismiss(None)", "Cancel"), Binding("ctrl+j,f2", "go", show=False)]
+    BINDINGS = [
+        Binding("escape", "dismiss(None)", "Cancel"),
+        Binding("q", "dismiss(None)", show=False),
+        Binding("ctrl+j,f2", "go", show=False),
+        Binding("enter", "go", show=False),  # before there is a button to press
+    ]
+    keys = "tab next · ⏎ goes ahead · esc cancels"
+    button = "OK"
+    needs_time = False  # whether the button can only be pressed later
 
-    def compose_buttons(self, label: str, *, disabled: bool = False) -> ComposeResult:
+    def compose_below(self) -> ComposeResult:
         with Horizontal(classes="buttons"):
-            yield Button(label, id="go", variant="primary", disabled=disabled, compact=True)
-            yield Button("Cancel (Esc)", id="cancel", compact=True)
+            yield Button(self.button, id="go", disabled=self.needs_time, compact=True)
+            cancel = Button("Cancel", id="cancel", compact=True)
+            cancel.can_focus = False  # Esc cancels: Tab goes from the main button to the fields
+            yield cancel
+
+    def on_mount(self) -> None:
+        self.set_focus(None if self.needs_time else self.query_one("#go"))
+
+    def enable_button(self, enabled: bool) -> None:
+        """The button has the focus when it can be pressed, unless the user is at a field."""
+        go = self.query_one("#go", Button)
+        go.disabled = not enabled
+        if enabled and self.focused is None:
+            self.set_focus(go)
+
+    @on(Input.Submitted)
+    def _leave_field(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.set_focus(self.query_one("#go"))
 
     @on(Button.Pressed)
     def _press(self, event: Button.Pressed) -> None:
@@ -80,69 +139,111 @@ class FormDialog(Dialog[T | None]):
 
 
 class ConfirmDialog(Dialog[bool]):
-    """A yes-or-no question; Esc and `n` mean no."""
+    """A yes-or-no question; the safe button has the focus, Esc and `n` mean no."""
 
     DEFAULT_CSS = """
-    ConfirmDialog > Vertical { width: 70; max-width: 95%; border: round $warning; padding: 1 2; }
-    ConfirmDialog Horizontal { height: auto; margin-top: 1; }
-    ConfirmDialog Button { margin-right: 2; }
+    ConfirmDialog > .box { border: round $ci-warning; max-width: 58; padding: 0 2; }
     """
     BINDINGS = [
-        Binding("escape,n", "dismiss(False)", "No"),
+        Binding("escape,n,q", "dismiss(False)", "No"),
         Binding("y", "dismiss(True)", "Yes"),
     ]
+    keys = "y goes ahead · esc stays"
 
     def __init__(self, question: str, yes: str) -> None:
-        super().__init__()
+        super().__init__(yes)
         self._question = question
-        self._yes = yes
 
-    def compose(self) -> ComposeResult:
-        with Vertical():
-            yield Static(Text(self._question))
-            with Horizontal():
-                yield Button(f"{self._yes} (y)", id="yes", variant="warning")
-                yield Button("Stay (Esc)", id="no", variant="primary")
+    def compose_body(self) -> ComposeResult:
+        yield Static(Text(f"\n{safe_text(self._question, limit=2000)}\n"))
+
+    def compose_below(self) -> ComposeResult:
+        with Horizontal(classes="buttons"):
+            yield Button(_shorten(self._title), id="yes", compact=True)
+            yield Button("Stay", id="no", compact=True)
+
+    def on_mount(self) -> None:
+        self.set_focus(self.query_one("#no"))
 
     @on(Button.Pressed)
     def _press(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")
 
 
+def _shorten(label: str, cells: int = 24) -> Text:
+    text = Text(safe_text(label))
+    text.truncate(cells, overflow="ellipsis")
+    return text
+
+
 class MenuDialog(Dialog[Entry | None]):
-    """What else can be opened or done from a list; chosen by arrow keys, by its key or by the mouse."""
+    """What else can be opened or done from a list; chosen by arrow keys, by its key or by the mouse.
+
+    `/` narrows the entries to those that have the words typed after it.
+    """
 
     DEFAULT_CSS = """
-    MenuDialog > Vertical { width: 80; max-width: 96%; max-height: 90%; }
-    MenuDialog .title { text-wrap: nowrap; text-overflow: ellipsis; }
-    MenuDialog OptionList, MenuDialog OptionList:focus { height: auto; max-height: 30; border: none; padding: 0;
-        background: transparent; text-wrap: nowrap; text-overflow: ellipsis; }
+    MenuDialog .body { overflow-y: hidden; }
+    MenuDialog Input { display: none; }
+    MenuDialog.-narrowed Input { display: block; }
+    MenuDialog OptionList, MenuDialog OptionList:focus { max-height: 1fr; }
     """
     BINDINGS = [
         Binding("escape,q", "dismiss(None)", "Close"),
+        Binding("slash", "narrow", show=False),
         Binding("j", "move(1)", show=False),
         Binding("k", "move(-1)", show=False),
         *(Binding(key, f"choose({number})", show=False) for number, key in enumerate(_MENU_KEYS)),
     ]
+    keys = "letter runs · / narrows · esc closes"
 
     def __init__(self, title: str, entries: Sequence[Entry]) -> None:
-        super().__init__()
-        self._title = title
+        super().__init__(title)
         self._entries = list(entries)
+        self._shown = self._entries
 
     def compose(self) -> ComposeResult:
-        with Vertical():
-            yield Static(Text(safe_text(self._title), no_wrap=True, overflow="ellipsis"), classes="title")
-            yield OptionList(*(Option(_entry_label(number, entry)) for number, entry in enumerate(self._entries)))
+        with Vertical(classes="box") as box:
+            box.border_title = Content(safe_text(self._title, limit=200))
+            box.border_subtitle = self.keys
+            yield MenuInput(placeholder="words of the entry", compact=True)
+            yield OptionList()
 
     def on_mount(self) -> None:
-        self.query_one(OptionList).highlighted = 0
-        self.query_one(OptionList).focus()
+        self._show([])
+        self.set_focus(self.query_one(OptionList))
+
+    def _show(self, words: Sequence[str]) -> None:
+        choices = self.query_one(OptionList)
+        numbered = [
+            (number, entry) for number, entry in enumerate(self._entries)
+            if all(word in entry.label.lower() for word in words)
+        ]  # fmt: skip
+        self._shown = [entry for _, entry in numbered]
+        choices.clear_options()
+        choices.add_options([Option(_entry_label(number, entry)) for number, entry in numbered])
+        choices.highlighted = 0 if numbered else None
+
+    @on(Input.Changed)
+    def _narrow(self, event: Input.Changed) -> None:
+        event.stop()
+        self._show(event.value.lower().split())
+
+    @on(Input.Submitted)
+    def _take_highlighted(self, event: Input.Submitted) -> None:
+        event.stop()
+        at = self.query_one(OptionList).highlighted
+        if at is not None:
+            self.dismiss(self._shown[at])
 
     @on(OptionList.OptionSelected)
     def _select(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.dismiss(self._entries[event.option_index])
+        self.dismiss(self._shown[event.option_index])
+
+    def action_narrow(self) -> None:
+        self.add_class("-narrowed")
+        self.set_focus(self.query_one(Input))
 
     def action_choose(self, number: int) -> None:
         if number < len(self._entries):
@@ -156,6 +257,15 @@ class MenuDialog(Dialog[Entry | None]):
             choices.action_cursor_up()
 
 
+class MenuInput(Input):
+    """Up and Down go through the entries that are left."""
+
+    BINDINGS = [
+        Binding("down", "screen.move(1)", show=False),
+        Binding("up", "screen.move(-1)", show=False),
+    ]
+
+
 def _entry_label(number: int, entry: Entry) -> Text:
     where = "browser" if isinstance(entry, Link) and isinstance(entry.opens, str) else ""
     kind = {Question: "asks", Action: "does"}.get(type(entry), where)
@@ -167,21 +277,20 @@ def _entry_label(number: int, entry: Entry) -> Text:
 class QuestionDialog(Dialog[Locator | None]):
     """One question whose answer becomes a locator; an invalid answer shows its error and can be corrected."""
 
-    DEFAULT_CSS = "QuestionDialog > Vertical { width: 90; max-width: 96%; }"
     BINDINGS = [Binding("escape", "dismiss(None)", "Cancel")]
+    keys = "⏎ opens · esc cancels"
 
     def __init__(self, question: Question) -> None:
-        super().__init__()
+        super().__init__(question.label.rstrip("…"))
         self._question = question
 
-    def compose(self) -> ComposeResult:
-        with Vertical():
-            yield Static(Text(safe_text(self._question.asks, limit=400)))
-            yield Input(self._question.value)
-            yield Static("", classes="error")
+    def compose_body(self) -> ComposeResult:
+        yield Static(Text(safe_text(self._question.asks, limit=400)))
+        yield Input(self._question.value, select_on_focus=False)
+        yield Static("", classes="error")
 
     def on_mount(self) -> None:
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))
 
     @on(Input.Changed)
     def _text_changed(self) -> None:
@@ -196,37 +305,79 @@ class QuestionDialog(Dialog[Locator | None]):
             self.query_one(".error", Static).update(Text(str(error)))
 
 
+HelpRows = Sequence[tuple[str, str]]  # (keys or text, what it means)
+
+
 class HelpDialog(Dialog[None]):
-    """`?`: every key, from the same table as the bindings, and the filter language. Scrolls; Esc, q or ? closes it."""
+    """`?`: what can be pressed here, then every other key and the filter language. Typing after `/` searches it."""
 
     DEFAULT_CSS = """
-    HelpDialog VerticalScroll { width: 90%; max-width: 110; height: 90%; border: round $primary; background: $surface;
-        padding: 0 2; }
+    HelpDialog > .box { max-width: 110; height: 100%; }
+    HelpDialog .body { height: 1fr; }
     HelpDialog Static { height: auto; margin-bottom: 1; }
+    HelpDialog Input { display: none; }
+    HelpDialog.-searching Input { display: block; }
     """
     BINDINGS = [
         Binding("escape,q,question_mark", "dismiss(None)", "Close"),
-        Binding("j", "scroll(1)", show=False),
-        Binding("k", "scroll(-1)", show=False),
+        Binding("slash", "search", show=False),
+        Binding("j,down", "scroll(1)", show=False),
+        Binding("k,up", "scroll(-1)", show=False),
+        Binding("pagedown,space", "scroll(10)", show=False),
+        Binding("pageup", "scroll(-10)", show=False),
     ]
+    keys = "/ searches · esc closes"
 
-    def __init__(self, remapped: Mapping[str, str]) -> None:
-        super().__init__()
-        self._sections = help_rows(remapped)
+    def __init__(self, remapped: Mapping[str, str], here: Sequence[str] = (), columns: HelpRows = ()) -> None:
+        """`here`: the places (of `keymap.TITLES`) whose keys come first. `columns`: (name, what it holds)."""
+        super().__init__("Help")
+        order = {where: number for number, where in enumerate(here)}
+        found = sorted(help_rows(remapped), key=lambda section: order.get(section.where, len(order)))
+        first = [(section.title, [row[:2] for row in section.rows]) for section in found if section.where in order]
+        rest = [(section.title, [row[:2] for row in section.rows]) for section in found if section.where not in order]
+        names = [(section.title, ", ".join(row[2] for row in section.rows)) for section in found]
+        self._sections: list[tuple[str, HelpRows]] = [
+            *first,
+            *([("Columns to filter by", columns)] if columns else []),
+            ("The filter language", _FILTERS),
+            *rest,
+            ("Names of the actions, for [keys] in config.toml", names),
+        ]
 
-    def compose(self) -> ComposeResult:
-        names = [(title, ", ".join(name for _, _, name in rows)) for title, rows in self._sections]
-        with VerticalScroll():
-            for title, rows in self._sections:
-                yield Static(_table(title, [(keys, sentence) for keys, sentence, _ in rows]))
-            yield Static(_table("The filter language", _FILTERS))
-            yield Static(_table("Names of the actions, for [keys] in config.toml", names))
+    def compose_body(self) -> ComposeResult:
+        for number in range(len(self._sections)):
+            yield Static("", id=f"help-{number}")
+
+    def compose_below(self) -> ComposeResult:
+        yield Input(placeholder="words to look for", compact=True)
 
     def on_mount(self) -> None:
-        self.query_one(VerticalScroll).focus()
+        self.set_focus(None)
+        self._show([])
+
+    def _show(self, words: Sequence[str]) -> None:
+        for number, (title, rows) in enumerate(self._sections):
+            kept = [row for row in rows if all(word in f"{title} {row[0]} {row[1]}".lower() for word in words)]
+            section = self.query_one(f"#help-{number}", Static)
+            section.display = bool(kept)
+            section.update(_table(title, kept))
+
+    @on(Input.Changed)
+    def _search(self, event: Input.Changed) -> None:
+        event.stop()
+        self._show(event.value.lower().split())
+
+    @on(Input.Submitted)
+    def _end_search(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.set_focus(None)
+
+    def action_search(self) -> None:
+        self.add_class("-searching")
+        self.set_focus(self.query_one(Input))
 
     def action_scroll(self, step: int) -> None:
-        self.query_one(VerticalScroll).scroll_relative(y=step, animate=False)
+        self.query_one(".body", VerticalScroll).scroll_relative(y=step, animate=False)
 
 
 def _table(title: str, rows: Sequence[tuple[str, str]]) -> Table:

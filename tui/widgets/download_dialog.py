@@ -11,8 +11,8 @@ from pathlib import Path
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Horizontal, ScrollableContainer, Vertical
-from textual.widgets import Button, Input, Label, Static
+from textual.containers import Horizontal
+from textual.widgets import Input, Label, Static
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
@@ -46,15 +46,16 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
     """
 
     DEFAULT_CSS = """
-    DownloadDialog > Vertical { max-width: 130; height: 96%; max-height: 44; }
+    DownloadDialog > .box { max-width: 110; }
     DownloadDialog #download-counts { height: auto; margin: 1 0; }
-    DownloadDialog #download-tree { height: 1fr; min-height: 3; border-top: solid $panel; }
-    DownloadDialog #download-tree-text { width: auto; }
+    DownloadDialog #download-tree-text { width: auto; color: $ci-muted; }
     """
+    keys = "tab next · ⏎ starts · esc cancels"
+    button = "Start"
+    needs_time = True
 
     def __init__(self, title: str, collect: Collect, output: Path, prepared: Prepared | None = None) -> None:
-        super().__init__()
-        self._title = title
+        super().__init__(f"Download from {title}")
         self._collect = collect
         self._output = output
         self._prepared = prepared
@@ -64,27 +65,23 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
         self._number = 0
         self._confirmed = False
 
-    def compose(self) -> ComposeResult:
-        with Vertical():
-            yield Static(Text(f"Download from {safe_text(self._title)}"), classes="title")
-            fixed = self._prepared is not None
-            with Horizontal(classes="field"):
-                yield Label("Only")
-                hint = "everything selected" if fixed else "globs, e.g. *.json !*_info.json (blank for all)"
-                yield Input(placeholder=hint, id="download-globs", disabled=fixed)
-            with Horizontal(classes="field"):
-                yield Label("To")
-                yield Input(str(self._output), id="download-output", disabled=fixed)
-            yield TickBox("Replace existing files that ciexplore did not create", id="download-overwrite")
-            if not fixed:
-                yield TickBox("Unpack archives beside themselves", id="download-unpack")
-            yield Static("", id="download-counts")
-            with ScrollableContainer(id="download-tree", can_focus=True):
-                yield Static("", id="download-tree-text")
-            yield from self.compose_buttons("Start", disabled=True)
+    def compose_body(self) -> ComposeResult:
+        fixed = self._prepared is not None
+        with Horizontal(classes="field"):
+            yield Label("Only")
+            hint = "everything selected" if fixed else "globs, e.g. *.json !*_info.json (blank for all)"
+            yield Input(placeholder=hint, id="download-globs", disabled=fixed)
+        with Horizontal(classes="field"):
+            yield Label("To")
+            yield Input(str(self._output), id="download-output", disabled=fixed)
+        yield TickBox("Replace existing files that ciexplore did not create", id="download-overwrite")
+        if not fixed:
+            yield TickBox("Unpack archives beside themselves", id="download-unpack")
+        yield Static("", id="download-counts")
+        yield Static("", id="download-tree-text")
 
     def on_mount(self) -> None:
-        self.query_one("#download-tree" if self._prepared is not None else "#download-globs").focus()
+        super().on_mount()
         self._show_counts("Listing files…")
         self.run_worker(self._list_files, thread=True, group="collect", exit_on_error=False)
 
@@ -126,20 +123,19 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
 
     def _set_files(self, files: list[RemoteFile]) -> None:
         self._files = files
-        self._replan()
+        self._start_plan(files)
 
     def _show_plan(self, number: int, result: tuple[TransferPlan, str] | None, error: str) -> None:
         if number != self._number or not self.is_attached:
             return
-        go = self.query_one("#go", Button)
         if result is None:
-            self._plan, go.disabled = None, True
+            self._plan = None
+            self.enable_button(False)
             self._show_counts(error)
             return
         plan, tree = result
-        self._plan, go.disabled = plan, not plan.rows
-        if self._prepared is not None and self.focused is self.query_one("#download-tree"):
-            go.focus()  # there is nothing to choose: Enter starts it
+        self._plan = plan
+        self.enable_button(bool(plan.rows))
         if self._confirmed:
             self.action_go()
         self.query_one("#download-counts", Static).update(describe_plan(plan))
@@ -148,23 +144,22 @@ class DownloadDialog(FormDialog[ConfirmedDownload]):
     @on(Input.Changed)
     @on(TickBox.Changed, "#download-overwrite")
     def _replan(self) -> None:
-        if self._files is None:
-            return
+        self._confirmed = False
+        if self._files is not None:
+            self._start_plan(self._files)
+
+    def _start_plan(self, files: list[RemoteFile]) -> None:
         self._number += 1
-        self._plan, self._confirmed = None, False
+        self._plan = None
         globs = self.query_one("#download-globs", Input).value.split()
         output = Path(self.query_one("#download-output", Input).value or ".").expanduser().absolute()
         overwrite = self.query_one("#download-overwrite", TickBox).value
-        work = partial(self._make_plan, self._number, self._files, globs, output, overwrite)
+        work = partial(self._make_plan, self._number, files, globs, output, overwrite)
         self.run_worker(work, thread=True, group="plan", exit_on_error=False)
 
-    @on(Input.Submitted)
-    def _submitted(self) -> None:
-        self.query_one("#go").focus()
-
     def action_go(self) -> None:
-        if self._plan is None and self._files is not None:
-            self._confirmed = True  # the plan that is being made: it starts when it is ready
+        if self._plan is None:
+            self._confirmed = True  # it starts when the plan is ready
         elif self._plan is not None and self._plan.rows:
             self.dismiss(ConfirmedDownload(self._plan, self._finish(self._plan)))
 
@@ -217,35 +212,29 @@ class DownloadOptionsDialog(FormDialog[Prepared]):
     """The options of a download of a special kind; invalid ones show their error. Gives the prepared download."""
 
     DEFAULT_CSS = """
-    DownloadOptionsDialog > Vertical { max-width: 110; }
     DownloadOptionsDialog .field Label { width: 14; }
     """
+    keys = "tab next · ⏎ shows the plan · esc cancels"
+    button = "Show the plan"
 
     def __init__(self, way: DownloadWay, output: Path) -> None:
-        super().__init__()
+        super().__init__(way.label.rstrip("…"))
         self._way = way
         self._output = output
 
-    def compose(self) -> ComposeResult:
-        with Vertical():
-            yield Static(Text(self._way.label.rstrip("…")), classes="title")
-            for field in self._way.fields:
-                if field.tick:
-                    yield TickBox(field.label, bool(field.value), id=f"way-{field.name}")
-                    continue
-                with Horizontal(classes="field"):
-                    yield Label(field.label)
-                    yield Input(field.value, placeholder=field.hint, id=f"way-{field.name}")
+    def compose_body(self) -> ComposeResult:
+        for field in self._way.fields:
+            if field.tick:
+                yield TickBox(field.label, bool(field.value), id=f"way-{field.name}")
+                continue
             with Horizontal(classes="field"):
-                yield Label("To")
-                yield Input(str(self._output), id="way--output")
-            yield Static("", classes="error")
-            yield from self.compose_buttons("Show the plan")
+                yield Label(field.label)
+                yield Input(field.value, placeholder=field.hint, id=f"way-{field.name}")
+        with Horizontal(classes="field"):
+            yield Label("To")
+            yield Input(str(self._output), id="way--output")
+        yield Static("", classes="error")
 
-    def on_mount(self) -> None:
-        self.query(Input).first().focus()
-
-    @on(Input.Submitted)
     def action_go(self) -> None:
         values = {}
         for field in self._way.fields:

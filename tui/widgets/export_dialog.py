@@ -46,67 +46,60 @@ class ExportDialog(FormDialog[ExportChoice]):
     """Gives an `ExportChoice`, or None when it was left. Writes nothing itself."""
 
     DEFAULT_CSS = """
-    ExportDialog > Vertical { max-width: 100; height: 22; max-height: 98%; }
-    ExportDialog .title { color: $primary; height: 1; }
+    ExportDialog > .box { max-width: 100; }
     ExportDialog .field Label { width: 10; }
-    ExportDialog Input:focus { background: $primary 30%; }
-    ExportDialog #export-options { height: 1fr; margin: 1 0; }
+    ExportDialog #export-options { height: 9; margin: 1 0; }
     ExportDialog .group { height: 100%; margin-right: 1; }
-    ExportDialog .group > Label { color: $text-muted; }
+    ExportDialog .group > Label { color: $ci-muted; }
     ExportDialog #export-formats { width: 16; }
     ExportDialog #export-scope { width: 22; }
     ExportDialog #export-pick { width: 1fr; margin-right: 0; }
     ExportDialog RadioSet, ExportDialog RadioSet:focus { border: none; padding: 0; width: 100%;
         background: transparent; }
     ExportDialog TickList, ExportDialog TickList:focus { border: none; padding: 0; height: 1fr;
-        background: $boost; }
-    ExportDialog #export-note { height: 1; color: $warning; }
-    ExportDialog .buttons { margin-top: 0; }
+        background: $ci-field; }
+    ExportDialog #export-note { height: auto; color: $ci-warning; }
     """
+    keys = "tab next · ⏎ exports · esc cancels"
+    button = "Export"
 
     def __init__(self, schema: Schema, *, marked: int, shown: int, total: int, path: Path) -> None:
         """`path`: the file to suggest."""
-        super().__init__()
+        super().__init__("Export")
         self._schema = schema
         self._counts: dict[Rows, int] = {"marked": marked, "shown": shown, "all": total}
         self._path = path
 
-    def compose(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         first = next((rows for rows in _ROWS if self._counts[rows]), "all")
-        with Vertical():
-            yield Static("Export", classes="title")
-            with Horizontal(classes="field"):
-                yield Label("To")
-                yield Input(str(_with_suffix(self._path, "csv")), id="export-path")
-            with Horizontal(id="export-options"):
-                with Vertical(id="export-formats", classes="group"):
-                    yield Label("Format")
-                    with RadioSet(id="export-format"):
-                        for name in _FORMATS:
-                            yield RadioDot(_FORMAT_NAMES[name], value=name == "csv", id=f"format-{name}")
-                with Vertical(id="export-scope", classes="group"):
-                    yield Label("Rows")
-                    with RadioSet(id="export-rows"):
-                        for rows in _ROWS:
-                            label = Text(f"{self._counts[rows]:,} {rows}")
-                            empty = rows == "marked" and not self._counts[rows]
-                            yield RadioDot(label, value=rows == first, id=f"rows-{rows}", disabled=empty)
-                with Vertical(id="export-pick", classes="group"):
-                    yield Label("Columns")
-                    yield TickList(
-                        *(
-                            Selection(Text(safe_text(column.label)), column.name, not column.hidden)
-                            for column in self._schema
-                        ),
-                        id="export-columns",
-                    )
-            yield TickBox("Replace the file if it exists", id="export-overwrite")
-            yield TickBox("For a spreadsheet: escape text that begins with = + - @ (CSV)", id="export-safe")
-            yield Static("", id="export-note")
-            yield from self.compose_buttons("Export")
-
-    def on_mount(self) -> None:
-        self.query_one("#export-path", Input).focus()
+        with Horizontal(classes="field"):
+            yield Label("To")
+            yield Input(str(_with_suffix(self._path, "csv")), id="export-path")
+        with Horizontal(id="export-options"):
+            with Vertical(id="export-formats", classes="group"):
+                yield Label("Format")
+                with RadioSet(id="export-format"):
+                    for name in _FORMATS:
+                        yield RadioDot(_FORMAT_NAMES[name], value=name == "csv", id=f"format-{name}")
+            with Vertical(id="export-scope", classes="group"):
+                yield Label("Rows")
+                with RadioSet(id="export-rows"):
+                    for rows in _ROWS:
+                        label = Text(f"{self._counts[rows]:,} {rows}")
+                        empty = rows == "marked" and not self._counts[rows]
+                        yield RadioDot(label, value=rows == first, id=f"rows-{rows}", disabled=empty)
+            with Vertical(id="export-pick", classes="group"):
+                yield Label("Columns")
+                yield TickList(
+                    *(
+                        Selection(Text(safe_text(column.label)), column.name, not column.hidden)
+                        for column in self._schema
+                    ),
+                    id="export-columns",
+                )
+        yield TickBox("Replace the file if it exists", id="export-overwrite")
+        yield TickBox("For a spreadsheet: escape text that begins with = + - @ (CSV)", id="export-safe")
+        yield Static("", id="export-note")
 
     # ---- what was chosen -------------------------------------------------------------------------------------
     @property
@@ -147,7 +140,6 @@ class ExportDialog(FormDialog[ExportChoice]):
         self.query_one("#go", Button).disabled = bool(note)
 
     # ---- leaving ---------------------------------------------------------------------------------------------
-    @on(Input.Submitted)
     def action_go(self) -> None:
         if (choice := self.choice) is not None:
             self.dismiss(choice)

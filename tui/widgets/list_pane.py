@@ -1,28 +1,23 @@
-"""The pane of one system: its home screen, then one list on top of another; the box that takes a pasted text.
+"""The pane of one system: the start screen, then one list on top of another.
 
 Imported before the first paint: nothing heavy here. The views are imported when the first locator is opened.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Vertical
-from textual.message import Message
-from textual.screen import ModalScreen
-from textual.widgets import Input, Label, OptionList, Static
-from textual.widgets.option_list import Option
+from textual.widgets import Static
 
-from backends.errors import AppError
 from backends.locators import Locator
-from backends.systems import System, accepted_forms
-from tui.history import History, Visit
-from tui.widgets.plain import PlainVertical, PlainVerticalScroll
+from backends.systems import System, accepted_forms, systems
+from tui.history import History
+from tui.widgets.plain import PlainVertical
+from tui.widgets.start_screen import StartBox, StartEntry, entries_of
 
 if TYPE_CHECKING:
     from backends.resources import Document, LogAddress
@@ -33,149 +28,8 @@ if TYPE_CHECKING:
     from tui.widgets.tree import TreePane
 
     View = ResourceView | LogPane | TreePane
-Parse = Callable[[str], Locator]  # raises InvalidLocatorError
-
-
-class LocatorBox(Vertical):
-    """An input for pasted text, its error, and those of the recent and pinned locators that contain its words."""
-
-    DEFAULT_CSS = """
-    LocatorBox { height: auto; }
-    LocatorBox Input { border: tall $primary; height: 3; }
-    LocatorBox #locator-error { color: $text-error; height: auto; max-height: 6; padding: 0 1; }
-    LocatorBox OptionList { height: auto; max-height: 12; border: none; text-wrap: nowrap; text-overflow: ellipsis;
-        background: transparent; padding: 0 1; }
-    LocatorBox OptionList.-empty { display: none; }
-    """
-    BINDINGS = [Binding("down", "into_list", show=False)]  # reached from the input only: the list has a Down of its own
-
-    class Selected(Message):
-        """A locator was pasted or picked."""
-
-        def __init__(self, locator: Locator) -> None:
-            self.locator = locator
-            super().__init__()
-
-    def __init__(self, parse: Parse, visits: Sequence[Visit]) -> None:
-        super().__init__()
-        self._parse = parse
-        self._visits = list(visits)
-        self._matching = self._visits
-
-    def compose(self) -> ComposeResult:
-        yield Input(placeholder="Paste a URL, an id or a revision, then Enter")
-        choices = OptionList(classes="" if self._matching else "-empty")
-        choices.add_options(self._options())  # given to its constructor, the first would be highlighted
-        yield choices
-
-    def _options(self) -> list[Option]:
-        return [Option(_visit_label(visit)) for visit in self._matching]
-
-    def set_visits(self, visits: Sequence[Visit]) -> None:
-        """What to offer."""
-        self._visits = list(visits)
-        self._filter_visits(self.query_one(Input).value)
-
-    def _filter_visits(self, text: str) -> None:
-        """Shows those that have all words of the text in title or locator."""
-        words = text.lower().split()
-        self._matching = [
-            visit for visit in self._visits if all(word in f"{visit.title} {visit.text}".lower() for word in words)
-        ]
-        choices = self.query_one(OptionList)
-        choices.clear_options()
-        choices.add_options(self._options())
-        choices.set_class(not self._matching, "-empty")
-
-    def focus_input(self) -> None:
-        # At once: focus() asks for it later, and would take it from a list that has been opened in between.
-        self.screen.set_focus(self.query_one(Input))
-
-    def action_into_list(self) -> None:
-        choices = self.query_one(OptionList)
-        if choices.option_count:
-            choices.focus()
-            choices.highlighted = 0
-
-    @on(Input.Changed)
-    def _text_changed(self, event: Input.Changed) -> None:
-        event.stop()
-        self._show_error("")
-        self._filter_visits(event.value)
-
-    @on(Input.Submitted)
-    def _text_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        if event.value.strip():
-            self._select(event.value)
-
-    @on(OptionList.OptionSelected)
-    def _visit_selected(self, event: OptionList.OptionSelected) -> None:
-        event.stop()
-        self._select(self._matching[event.option_index].text)
-
-    def _show_error(self, text: str) -> None:
-        found = self.query("#locator-error")
-        if found:
-            found.first(Static).update(Text(text))
-        elif text:
-            self.mount(Static(Text(text), id="locator-error"), after=self.query_one(Input))
-
-    def _select(self, text: str) -> None:
-        try:
-            locator = self._parse(text)
-        except AppError as error:
-            self._show_error(f"{error.sentence}\n{error.hint}".strip())
-            return
-        self.query_one(Input).value = ""
-        self.post_message(self.Selected(locator))
-
-
-def _visit_label(visit: Visit) -> Text:
-    # Titles are task names: a server's text, in which no markup and nothing unprintable is obeyed.
-    title = "".join(character if character.isprintable() else "·" for character in visit.title[:200])
-    label = Text.assemble(("★ " if visit.pinned else "  ", "bold"), (title, ""), ("  " + visit.text[:200], "dim"))
-    label.no_wrap, label.overflow = True, "ellipsis"
-    return label
-
-
-class LocateDialog(ModalScreen[Locator | None]):
-    """Ctrl+O: the box over whatever is shown."""
-
-    DEFAULT_CSS = """
-    LocateDialog { align: center top; }
-    LocateDialog > Vertical { width: 90%; max-width: 120; height: auto; max-height: 90%; margin-top: 2;
-        border: round $primary; background: $surface; padding: 0 1; }
-    LocateDialog Label { text-style: bold; padding: 0 1; }
-    """
-    BINDINGS = [Binding("escape", "dismiss(None)", "Close")]
-
-    def __init__(self, parse: Parse, visits: Sequence[Visit]) -> None:
-        super().__init__()
-        self._box = LocatorBox(parse, visits)
-
-    def compose(self) -> ComposeResult:
-        with Vertical():
-            yield Label("Open")
-            yield self._box
-
-    def on_mount(self) -> None:
-        self._box.focus_input()
-
-    @on(LocatorBox.Selected)
-    def _select(self, event: LocatorBox.Selected) -> None:
-        event.stop()
-        self.dismiss(event.locator)
-
-
-def _accepted_forms(system: System) -> Text:
-    """Plain padded text: a rich Table of the same rows costs 20 ms of every start."""
-    forms = [("paste", "To open"), *(accepted_forms(system.name) or system.syntax())]
-    width = max(len(meaning) for _, meaning in forms)
-    text = Text(no_wrap=True, overflow="ellipsis")
-    for number, (form, meaning) in enumerate(forms):
-        text.append(f"{meaning.ljust(width)}  {form}\n", "" if number else "bold")
-    return text
+    Target = Locator | LogAddress | Document
+MAX_AHEAD = 10  # views kept to go forward to
 
 
 class ListPane(PlainVertical):
@@ -186,10 +40,8 @@ class ListPane(PlainVertical):
     ListPane #pane-path { height: 1; padding: 0 1; text-style: bold; color: $primary; display: none;
         text-wrap: nowrap; text-overflow: ellipsis; }
     ListPane.-open #pane-path { display: block; }
-    ListPane #home { padding: 1 2; }
-    ListPane.-open #home { display: none; }
-    ListPane #home-title { text-style: bold; color: $primary; }
-    ListPane #home-forms { color: $text-muted; margin-top: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    ListPane StartBox { padding: 1 2 0 2; max-width: 124; height: 1fr; }
+    ListPane.-open StartBox { display: none; }
     """
 
     def __init__(self, session: Session, history: History, system: System) -> None:
@@ -198,18 +50,21 @@ class ListPane(PlainVertical):
         self._history = history
         self._system = system
         self._stack: list[View] = []
+        self._ahead: list[ResourceView | Target] = []  # where one came back from, the nearest last
+        self._chosen: set[View] = set()  # opened by what the user typed or picked: these are remembered
 
     def compose(self) -> ComposeResult:
-        with PlainVerticalScroll(id="home", can_focus=False):
-            yield Static(Text(self._system.summary), id="home-title")
-            yield LocatorBox(self._session.parse, self._visits())
-            yield Static(_accepted_forms(self._system), id="home-forms")
+        forms = accepted_forms(self._system.name) or self._system.syntax()
+        yield StartBox(self._session.parse, self.entries(), forms=forms)
 
-    def _visits(self) -> list[Visit]:
-        """What was opened here before, then the lists to begin with."""
-        visits = self._history.of(self._system.name)
-        known = {visit.text for visit in visits}
-        return [*visits, *(Visit(text, title, 0.0) for title, text in self._system.roots if text not in known)]
+    def entries(self) -> list[StartEntry]:
+        """What was opened before in any pane, then lists to begin with, this system's first."""
+        examples = [StartEntry("To begin with", title, text, note) for title, text, note in self._session.examples]
+        for system in sorted(systems().values(), key=lambda one: one is not self._system):
+            examples += [
+                StartEntry(system.summary, title, text) for title, text in system.roots
+            ]  # fmt: skip
+        return entries_of(self._history.visits, examples)
 
     @property
     def top(self) -> View | None:
@@ -218,29 +73,83 @@ class ListPane(PlainVertical):
     def enter(self) -> None:
         """Puts the focus where the user will want it."""
         if self.top is None:
-            self.query_one(LocatorBox).focus_input()
+            self.query_one(StartBox).focus_input()
         else:
             self.top.focus_view()
 
-    async def open(self, locator: Locator) -> None:
-        """Shows a locator instead of all that is shown."""
-        while self._stack:
-            await self._stack.pop().remove()
-        await self._push(locator)
+    @property
+    def depth(self) -> int:
+        """How many lists and readers lie on each other."""
+        return len(self._stack)
 
-    async def _push(self, target: Locator | LogAddress | Document) -> None:
-        view = self._view_of(target)
+    async def open(self, locator: Locator) -> None:
+        """Shows a locator on top of what is shown, and remembers it among the visits."""
+        self._chosen.add(await self._push(locator))
+
+    async def go_back(self) -> None:
+        """To the view before, which is as it was left; this one is kept to go forward to."""
+        if not self._stack:
+            return
+        view = self._stack.pop()
+        self._chosen.discard(view)
+        self._ahead.append(await self._put_aside(view))
+        if len(self._ahead) > MAX_AHEAD:
+            await self._drop_ahead(1)
+        if self.top is not None:
+            self.top.display = True
+        else:
+            self.remove_class("-open")
+            self.query_one(StartBox).set_entries(self.entries())
+        self._draw_path()
+        self.enter()
+
+    async def go_forward(self) -> None:
+        """To where `go_back` came from."""
+        if self._ahead:
+            await self._show(self._ahead.pop())
+
+    async def _push(self, target: Target) -> View:
+        await self._drop_ahead(len(self._ahead))
+        return await self._show(target)
+
+    async def _show(self, target: ResourceView | Target) -> View:
+        """On top of the others: a view that was kept, or a new one."""
+        from tui.widgets.list_view import ResourceView
+
         if self.top is not None:
             self.top.display = False
+        view = target if isinstance(target, ResourceView) else self._view_of(target)
         self._stack.append(view)
         if not self.query("#pane-path"):
             await self.mount(Static("", id="pane-path"), before=0)
         self.add_class("-open")
-        await self.mount(view)
+        if view.is_mounted and isinstance(view, ResourceView):
+            view.show_again()
+        else:
+            await self.mount(view)
         self._draw_path()
         view.focus_view()
+        return view
 
-    def _view_of(self, target: Locator | LogAddress | Document) -> View:
+    async def _put_aside(self, view: View) -> ResourceView | Target:
+        """What is needed to show it again. Lists stay; logs and trees, which hold files, are opened again."""
+        from tui.widgets.list_view import ResourceView
+
+        if isinstance(view, ResourceView):
+            view.put_aside()
+            return view
+        target = view.target
+        await view.remove()
+        return target
+
+    async def _drop_ahead(self, count: int) -> None:
+        """Forgets the farthest views."""
+        dropped, self._ahead = self._ahead[:count], self._ahead[count:]
+        for view in dropped:
+            if isinstance(view, Vertical):
+                await view.remove()
+
+    def _view_of(self, target: Target) -> View:
         from backends.resources import LogAddress
 
         if isinstance(target, Locator):
@@ -255,8 +164,8 @@ class ListPane(PlainVertical):
 
         return TreePane(target)
 
-    @on(LocatorBox.Selected)
-    def _open_selected(self, event: LocatorBox.Selected) -> None:
+    @on(StartBox.Selected)
+    def _open_selected(self, event: StartBox.Selected) -> None:
         event.stop()
         self.app.open_locator(event.locator)  # type: ignore[attr-defined]
 
@@ -267,39 +176,24 @@ class ListPane(PlainVertical):
 
     async def on_resource_view_closed(self, event: ResourceView.Closed) -> None:
         event.stop()
-        await self._pop()
+        await self.go_back()
 
     async def on_reader_pane_closed(self, event: ReaderPane.Closed) -> None:
         event.stop()
-        await self._pop()
-
-    async def _pop(self) -> None:
-        if not self._stack:
-            return
-        await self._stack.pop().remove()
-        if self.top is not None:
-            self.top.display = True
-            self._draw_path()
-        else:
-            self.remove_class("-open")
-            self.query_one(LocatorBox).set_visits(self._visits())
-        self.enter()
+        await self.go_back()
 
     def on_resource_view_titled(self, event: ResourceView.Titled) -> None:
         event.stop()
         self._draw_path()
-        if len(self._stack) == 1:
-            self._history.add(*self._describe_top(), self._system.name)
+        view = event.control
+        if view in self._chosen:
+            self._history.add(view.locator.text(), view.title, view.locator.system, view.summary)
 
     def on_resource_view_pin(self, event: ResourceView.Pin) -> None:
         event.stop()
-        if self._stack:
-            pinned = self._history.toggle_pin(*self._describe_top(), self._system.name)
-            self.app.notify("Pinned: the home screen shows it first." if pinned else "Unpinned.")
-
-    def _describe_top(self) -> tuple[str, str]:
-        view = self._stack[-1]
-        return view.locator.text() if view.locator is not None else "", view.title
+        view = event.control
+        pinned = self._history.toggle_pin(view.locator.text(), view.title, view.locator.system)
+        self.app.notify("Pinned: the start screen shows it." if pinned else "Unpinned.")
 
     def _draw_path(self) -> None:
         from backends.frames.formats import safe_text

@@ -32,8 +32,9 @@ from backends.locators import Locator
 from backends.resources import Action, Detail, Document, DownloadWay, Entry, Link, LogAddress, Page, Question, Resource
 from tui import crash_log
 from tui.keymap import bindings
+from tui.preferences import Preferences
 from tui.widgets.charts import ChartPanel
-from tui.widgets.inputs import FilterLine
+from tui.widgets.filter_line import FilterLine
 from tui.widgets.plain import PlainHorizontal, PlainVertical
 from tui.widgets.statistics import StatisticsPanel
 from tui.widgets.table import FrameTable
@@ -198,13 +199,21 @@ class ResourceView(PlainVertical):
             super().__init__()
 
     class Pin(Message):
-        """Pin this list on the home screen, or unpin it."""
+        """Pin this list on the start screen, or unpin it."""
+
+        def __init__(self, view: ResourceView) -> None:
+            self.view = view
+            super().__init__()
+
+        @property
+        def control(self) -> ResourceView:
+            return self.view
 
     class Closed(Message):
         """The user is done with the list."""
 
-    class Titled(Message):
-        """The list has its title and its resolved locator now."""
+    class Titled(Pin):
+        """The list has its title and its resolved locator now, or all of its rows."""
 
     def __init__(self, session: Session, locator: Locator) -> None:
         super().__init__()
@@ -227,6 +236,7 @@ class ResourceView(PlainVertical):
         self._refresh_cancel = CancelToken()
         self._refresh_pause = 0.0
         self._refreshed = False  # since the list was loaded
+        self._left_loading = False  # whether it was left before all rows had come
 
     def compose(self) -> ComposeResult:
         yield FilterLine(lambda: self.table, self.focus_view)
@@ -242,6 +252,18 @@ class ResourceView(PlainVertical):
         return self.table.cursor_row if self.table is not None else None
 
     @property
+    def filter_columns(self) -> list[tuple[str, str]]:
+        """(name, what it holds) of each column that can be filtered by."""
+        schema = self.resource.schema if self.resource is not None else ()
+        return [(column.name, f"{column.label} ({column.unit or column.kind})") for column in schema]
+
+    @property
+    def summary(self) -> str:
+        """What the rows amount to, in words."""
+        table = self.table
+        return self.resource.summary(table.frame) if self.resource is not None and table and table.total_count else ""
+
+    @property
     def is_loading(self) -> bool:
         return self.query_one(StatusLine).status.loading
 
@@ -250,6 +272,24 @@ class ResourceView(PlainVertical):
         self.load()
 
     def on_unmount(self) -> None:
+        self._stop_work()
+
+    def put_aside(self) -> None:
+        """Hides the list, which may be shown again; until then nothing is fetched for it."""
+        self._left_loading = self.is_loading
+        self._stop_work()
+        self.display = False
+
+    def show_again(self) -> None:
+        """Also loads what had not come when it was put aside."""
+        self.display = True
+        if self._left_loading:
+            self._left_loading = False
+            self.load()
+        elif self.resource is not None:
+            self._start_refreshing(self.resource)
+
+    def _stop_work(self) -> None:
         self._refresh_cancel.cancel()
         self._complete_cancel.cancel()
         self._cancel.cancel()
@@ -277,6 +317,16 @@ class ResourceView(PlainVertical):
     def _call_from_thread(self, method: Callable[..., None], *arguments: object) -> None:
         if self.is_attached and self.app.is_running:
             self.app.call_from_thread(method, *arguments)
+
+    @property
+    def _preferences(self) -> Preferences:
+        return self.app.preferences  # type: ignore[attr-defined, no-any-return]
+
+    @on(FilterLine.HistoryChanged)
+    def _keep_filters(self, event: FilterLine.HistoryChanged) -> None:
+        event.stop()
+        if self.resource is not None:
+            self._preferences.set(f"filters.{self.resource.noun[1]}", event.texts)
 
     # ---- loading ---------------------------------------------------------------------------------------------
     def load(self, refresh: bool = False) -> None:
@@ -337,6 +387,7 @@ class ResourceView(PlainVertical):
             self.query_one("#view-body").mount(table, before=self.query_one(DetailPanel))
             if resource.default_sort is not None:
                 table.sort(*resource.default_sort)
+            self.query_one(FilterLine).set_earlier(self._preferences.texts(f"filters.{resource.noun[1]}"))
             if resource.first_filter:
                 self.query_one(FilterLine).set_initial(resource.first_filter)
             self._first_key = resource.first_key
@@ -344,7 +395,7 @@ class ResourceView(PlainVertical):
         self.set_class(resource.chart is not None, "-chart")
         self.query_one(StatusLine).show(noun=resource.noun)
         self.refresh_bindings()
-        self.post_message(self.Titled())
+        self.post_message(self.Titled(self))
         note = self.session.credentials_note if self.locator.system == "taskcluster" else ""
         if note and not self.session.credentials_told:
             self.session.credentials_told = True
@@ -379,7 +430,7 @@ class ResourceView(PlainVertical):
         self.query_one(StatusLine).show(**status)
         if self.resource is not None and self.title != self.resource.title:
             self.title = self.resource.title
-            self.post_message(self.Titled())
+            self.post_message(self.Titled(self))
         if table.busy:  # else it has told that other rows are shown
             self._update_counts()
         if table.total_count and not before:
@@ -408,6 +459,7 @@ class ResourceView(PlainVertical):
         self._update_counts()
         if error is None and self.resource is not None:
             self._in_sight = ([], None)  # what was asked for while it was loading
+            self.post_message(self.Titled(self))
             self._start_refreshing(self.resource)
 
     def _show_message(self, message: str) -> None:
@@ -535,8 +587,9 @@ class ResourceView(PlainVertical):
             total=table.total_count,
             shown=table.row_count,
             marked=table.marked_count,
-            summary=self.resource.summary(table.frame) if table.total_count else "",
+            summary=self.summary,
         )
+        self.query_one(FilterLine).show_hits(table.row_count, table.total_count)
         self._update_detail()
         self._update_statistics()
         if self.resource.chart is not None:
@@ -611,6 +664,10 @@ class ResourceView(PlainVertical):
     def action_zoom(self, step: int) -> None:
         self.query_one(ChartPanel).zoom(step)
 
+    def reload(self) -> None:
+        """Loads again in the session's mode: from the store where that will do."""
+        self.load()
+
     def action_refresh_list(self) -> None:
         self.load(refresh=True)
 
@@ -626,7 +683,7 @@ class ResourceView(PlainVertical):
             self._panel_wanted = None
             self._arrange()
             self.focus_view()
-        else:
+        elif not (self.query_one(FilterLine).clear() or (self.table is not None and self.table.unmark())):
             self.post_message(self.Closed())
 
     # ---- opening ---------------------------------------------------------------------------------------------
@@ -689,13 +746,20 @@ class ResourceView(PlainVertical):
         self._open(target, "These rows have no measurements.")
 
     # ---- the menu --------------------------------------------------------------------------------------------
-    def action_menu(self) -> None:
+    def _menu_entries(self) -> list[Entry]:
         if self.resource is None or self.table is None:
-            return
+            return []
         rows = self.table.marked_rows if self.table.marked_count else self.table.shown_rows
         here = self.resource.locator
         menu = self.resource.menu(self.cursor_row, rows)
-        entries = [entry for entry in menu if getattr(entry, "opens", None) != here]
+        return [entry for entry in menu if getattr(entry, "opens", None) != here]
+
+    def menu_commands(self) -> list[tuple[str, Callable[[], None]]]:
+        """(label, what runs it) of the menu's entries."""
+        return [(entry.label, partial(self._run_entry, entry)) for entry in self._menu_entries()]
+
+    def action_menu(self) -> None:
+        entries = self._menu_entries()
         if not entries:
             self.app.notify("This list has no further actions.")
             return
@@ -784,7 +848,7 @@ class ResourceView(PlainVertical):
         export_table(self.app, self.table, self.resource.schema, self.resource.noun[1])
 
     def action_pin(self) -> None:
-        self.post_message(self.Pin())
+        self.post_message(self.Pin(self))
 
     def action_browse(self) -> None:
         url = self.resource.web_url(self.cursor_row) if self.resource is not None else None

@@ -23,6 +23,7 @@ from backends.logs.patterns import TextPattern
 from backends.logs.rules import Severity
 from backends.logs.spool import Line, LogSpool
 from backends.logs.timestamps import LogClock, Timestamp
+from tui.theme import contrast
 
 # Signs, so that neither the cursor nor the severity of a line needs colour to be seen.
 CURSOR, IN_RANGE = "▌", "│"
@@ -154,7 +155,7 @@ class LogColours:
         if state.background is not None:
             ground = Color(*_rgb(state.background))
             ink = Color(*_rgb(state.foreground)) if state.foreground is not None else ground.get_contrast_text(1.0)
-            ink = ink if _contrast(ink, ground) >= _MIN_CONTRAST else ground.get_contrast_text(1.0)
+            ink = ink if contrast(ink, ground) >= _MIN_CONTRAST else ground.get_contrast_text(1.0)
             return base + attributes + Style(color=ink.rich_color, bgcolor=ground.rich_color)
         if state.foreground is None:
             return base + attributes
@@ -169,14 +170,14 @@ class LogColours:
             ink = Color(*named.triplet)
         if base.bgcolor is None or base.bgcolor.triplet is None:
             # A theme of the terminal's own colours: dark or light, nobody knows. What is neither shows on both.
-            if min(_contrast(ink, _BLACK), _contrast(ink, _WHITE)) < _MIN_CONTRAST_UNKNOWN:
+            if min(contrast(ink, _BLACK), contrast(ink, _WHITE)) < _MIN_CONTRAST_UNKNOWN:
                 return Style()
             return Style(color=ink.rich_color)
         ground = Color(*base.bgcolor.triplet)
         readable = ground.get_contrast_text(1.0)
         for share in (0.0, 0.25, 0.5, 0.75):
             blended = ink.blend(readable, share)
-            if _contrast(blended, ground) >= _MIN_CONTRAST:
+            if contrast(blended, ground) >= _MIN_CONTRAST:
                 return Style(color=blended.rich_color)
         return Style(color=readable.rich_color)
 
@@ -191,18 +192,6 @@ def _rgb(colour: LogColour) -> tuple[int, int, int]:
         return grey, grey, grey
     colour -= 16
     return _STEPS[colour // 36], _STEPS[colour // 6 % 6], _STEPS[colour % 6]
-
-
-def _contrast(one: Color, other: Color) -> float:
-    """WCAG 2's ratio of luminances."""
-    high, low = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (high + 0.05) / (low + 0.05)
-
-
-def _luminance(colour: Color) -> float:
-    parts = [part / 255 for part in (colour.r, colour.g, colour.b)]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -63,11 +64,12 @@ class LogPane(ReaderPane):
         self._reading: LogReader | None = None
         self._origin = 0  # the line that a search began at
         self._saving = CancelToken()
+        self._address: LogAddress | None = None
 
     @classmethod
     def at_address(cls, session: Session, address: LogAddress) -> LogPane:
         """The pane of a log that a list gave."""
-        return cls(
+        pane = cls(
             sources.from_log(session.http, address, session.open_downloader),
             address.title,
             line=address.line,
@@ -76,6 +78,16 @@ class LogPane(ReaderPane):
             failed=address.failed,
             locator=address.locator,
         )
+        pane._address = address
+        return pane
+
+    @property
+    def target(self) -> LogAddress:
+        """What opens this log again, at the line of the cursor."""
+        assert self._address is not None
+        if self._reading is None or self._address.live:
+            return self._address
+        return replace(self._address, line=self.view.cursor + 1, last=None)
 
     def compose(self) -> ComposeResult:
         try:

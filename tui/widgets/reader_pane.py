@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -156,6 +156,15 @@ class ReaderPane(PlainVertical):
 
     def focus_view(self) -> None:
         raise NotImplementedError
+
+    filter_columns: Sequence[tuple[str, str]] = ()
+
+    def menu_commands(self) -> list[tuple[str, Callable[[], None]]]:
+        """Readers have no menu."""
+        return []
+
+    def reload(self) -> None:
+        """What is read here has come, or is still coming: nothing is asked again."""
 
     def value_text(self) -> Text:
         """The complete value under the cursor, for the panel."""

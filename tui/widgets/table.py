@@ -464,10 +464,17 @@ class FrameTable(LineList):
         self._model.invert_shown()
         self._marks_changed()
 
-    def action_unmark(self) -> None:
+    def unmark(self) -> bool:
+        """Unmarks all rows and ends a range; False if there was nothing to unmark."""
+        if not self.marked_count and self._range_row is None:
+            return False
         self._range_row = None
         self._model.unmark()
         self._marks_changed()
+        return True
+
+    def action_unmark(self) -> None:
+        self.unmark()
 
     # ---- opening, the mouse ------------------------------------------------------------------------------------
 

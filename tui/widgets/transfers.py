@@ -22,7 +22,7 @@ from backends.transfers.states import TransferState
 from backends.transfers.transfer import Transfer
 from tui import crash_log
 from tui.keymap import bindings
-from tui.widgets.inputs import FilterLine
+from tui.widgets.filter_line import FilterLine
 from tui.widgets.plain import PlainVertical
 from tui.widgets.table import FrameTable
 

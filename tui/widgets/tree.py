@@ -241,7 +241,7 @@ class TreePane(ReaderPane):
         super().__init__()
         self.title = document.title
         self.locator = document.locator
-        self._document = document
+        self.target = document
         self._cancel = CancelToken()
         self._index: Nodes | None = None
         self._searched: TextPattern | None = None
@@ -274,7 +274,7 @@ class TreePane(ReaderPane):
 
     def _read(self) -> None:
         """In a worker thread."""
-        value, error = crash_log.attempt(self._document.read, self._cancel)
+        value, error = crash_log.attempt(self.target.read, self._cancel)
         if not isinstance(error, OperationCancelledError):
             self.post_message(self._DocumentRead(value, error))
 

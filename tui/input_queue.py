@@ -1,0 +1,124 @@
+"""Keys, pastes and mouse events are handled strictly in the order in which they came.
+
+Textual sends a key to the widget that has the focus when the key arrives, and a click to what lies under the mouse
+then. Of a burst (a fast typist, a paste, a slow link, an app that is busy) everything arrives before the first event is
+handled: `/browser` would open the filter line and then run `b`, `r`, `o` ... as commands of the table.
+
+Here an event that may move the focus or open something holds back those after it until all that it caused is done:
+what follows a key that opens something belongs to what it opens. Letters typed into a text box move nothing, so they
+wait for nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from textual import events
+from textual.app import App
+from textual.dom import DOMNode
+from textual.message import Message
+from textual.worker import Worker
+
+# A handler posts a message whose handler posts the next one: a pick in a list becomes "selected", "open", "push". Each
+# round through the queues follows one of them.
+ROUNDS = 4
+LOST_AFTER = 0.5  # seconds; a marker whose widget was removed under it is sent again, nothing is let go unhandled
+OPENING_GROUPS = frozenset({"open", "download", "ask", "quit"})  # workers that put another list or screen in front
+
+
+class Marker(Message):
+    """Follows an input event through the queues of the widgets up to the app, to tell that it was handled."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__()
+
+
+class OrderedInputApp(App[None]):
+    """An app that handles input events in order; see the module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._input: deque[events.Event] = deque()  # what waits
+        self._marker = 0  # number of the marker that is on its way
+        self._rounds = 0  # markers to be sent until the event that is handled has had all its effects; 0: none is
+        self._typed = False  # whether letters went to a text box since the last marker
+        self._screen_before: DOMNode | None = None  # the top screen when the event was handled
+        self._workers_before: set[Worker[object]] = set()
+        self._lost: asyncio.TimerHandle | None = None
+
+    async def on_event(self, event: events.Event) -> None:
+        if event.is_forwarded or not isinstance(event, events.InputEvent | events.Paste):
+            await super().on_event(event)
+            return
+        if isinstance(event, events.MouseMove) and self._input and isinstance(self._input[-1], events.MouseMove):
+            self._input.pop()  # only where the mouse is now counts
+        self._input.append(event)
+        if not self._rounds:
+            await self._handle_input()
+
+    async def _handle_input(self) -> None:
+        """Handles what waits, up to an event after which the next ones have to wait."""
+        while self._input and not self._rounds:
+            event = self._input[0]
+            is_text = self._is_text(event)
+            if self._typed and not is_text:
+                self._typed = False
+                self._hold(self.screen, 2)  # what was typed takes effect first: a filter before the click into its rows
+                return
+            self._input.popleft()
+            self._typed = self._typed or is_text
+            screen, self._workers_before = self.screen, set(self.workers)
+            await super().on_event(event)
+            if not is_text and not isinstance(event, events.MouseMove):
+                self._hold(screen, ROUNDS)
+
+    def _is_text(self, event: events.Event) -> bool:
+        """Whether the event puts text into the box that has the focus, and does nothing else."""
+        focused = self.focused
+        if focused is None:
+            return False
+        if isinstance(event, events.Paste):
+            return focused.check_consume_key("a", "a")
+        if not isinstance(event, events.Key) or event.character is None:
+            return False
+        return focused.check_consume_key(event.key, event.character)
+
+    def _hold(self, screen: DOMNode, rounds: int) -> None:
+        self._screen_before, self._rounds = screen, rounds
+        self._send_marker()
+
+    def _send_marker(self) -> None:
+        if not (self.is_running and self.screen_stack):  # the app is ending: nothing more is handled
+            return
+        self._marker += 1
+        node = self.focused or self.screen
+        if not (node.is_attached and node.post_message(Marker(self._marker))):
+            self.post_message(Marker(self._marker))
+        if self._lost is not None:
+            self._lost.cancel()
+        self._lost = asyncio.get_running_loop().call_later(LOST_AFTER, self._send_marker)
+
+    async def on_marker(self, event: Marker) -> None:
+        if event.number != self._marker or not self._rounds:
+            return
+        if self.screen is not self._screen_before:  # a screen was opened or closed: its own messages come first
+            self._screen_before, self._rounds = self.screen, ROUNDS
+            self._workers_before = set(self.workers)  # one that waits for what the screen returns opens nothing now
+        elif not self._is_opening():
+            self._rounds -= 1
+        if self._rounds:
+            self._send_marker()
+            return
+        assert self._lost is not None
+        self._lost.cancel()
+        self._screen_before = None
+        await self._handle_input()
+
+    def _is_opening(self) -> bool:
+        """Whether a worker that the event started is about to put something in front."""
+        return any(
+            worker.group in OPENING_GROUPS and not worker.is_finished and worker not in self._workers_before
+            for worker in self.workers
+        )
