@@ -91,7 +91,7 @@ def main() -> None:
         posting = [str(work / "posting/bin/posting"), "--collection", f"{scratch}/posting"]
         harlequin = [str(work / "harlequin/bin/harlequin"), "--no-download-tzdata", ":memory:"]
         painting = {
-            "ciexplore": (ours, b"^o Open"),  # in the footer, the last line
+            "ciexplore": (ours, b"^q Quit"),  # in the last line
             "empty Textual app": ([sys.executable, str(empty)], b"nothing here"),
             "visidata": ([str(work / "visidata/bin/vd"), str(table)], b"exit status"),
             "posting": (posting, b"Collection"),

@@ -21,7 +21,7 @@ from tui.theme import ThemedApp
 from tui.widgets.dialogs import ConfirmDialog, HelpDialog, MenuDialog, QuestionDialog
 from tui.widgets.download_dialog import DownloadDialog, DownloadOptionsDialog
 from tui.widgets.export_dialog import ExportDialog
-from tui.widgets.start_screen import LocateDialog, entries_of
+from tui.widgets.start_screen import LocateDialog, StartRows, entries_of
 
 COLUMNS = Schema(tuple(Column(f"column_{n}", Kind.TEXT, f"Column {n}") for n in range(40)), key="column_0")
 LONG = "test-windows11-64-24h2-asan/opt-mochitest-browser-chrome-a11y-checks-10 " * 3
@@ -80,6 +80,10 @@ def outside(app: Host) -> list[str]:
             top = choices.region.y + choices._index_to_line[choices.highlighted] - choices.scroll_offset.y  # type: ignore
             if not choices.region.y <= top < choices.region.bottom or top >= app.size.height:
                 found.append(f"the highlighted row at line {top}")
+    for rows in app.dialog.query(StartRows):
+        line = rows.region.y + rows.cursor - rows.scroll_offset.y
+        if not rows.region.y <= line < min(rows.region.bottom, app.size.height):
+            found.append(f"the chosen row at line {line}")
     return found
 
 

@@ -7,22 +7,28 @@ from __future__ import annotations
 
 import re
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import Input, OptionList, Static
-from textual.widgets.option_list import Option
+from textual.strip import Strip
+from textual.widgets import Input, Static
 
 from backends.errors import AppError
 from backends.locators import Locator
 from tui.history import Visit
 from tui.keymap import bindings
+from tui.widgets.line_list import LineList
+from tui.widgets.plain import PlainVertical
 
 Parse = Callable[[str], Locator]  # raises InvalidLocatorError
 RECENT = "Recent"
@@ -90,22 +96,127 @@ class StartInput(Input):
         self._choose(step)
 
 
-class StartBox(Vertical):
+@dataclass(frozen=True)
+class _Row:
+    """A line below the box: an entry, or (without one) a heading, a gap or a form of what can be pasted."""
+
+    text: str
+    entry: StartEntry | None = None
+    is_heading: bool = False
+
+
+def _rows_of(entries: Sequence[StartEntry], forms: Sequence[tuple[str, str]]) -> list[_Row]:
+    rows: list[_Row] = []
+    section = ""
+    for entry in entries:
+        if entry.section != section:
+            section = entry.section
+            rows += [*([_Row("")] if rows else []), _Row(section, is_heading=True)]
+        rows.append(_Row(entry.title, entry))
+    if forms:
+        width = max(len(meaning) for _, meaning in forms)
+        rows += [_Row(""), _Row("What can be pasted", is_heading=True)]
+        rows += [_Row(f"{meaning.ljust(width)}  {form}") for form, meaning in forms]
+    return rows
+
+
+class StartRows(LineList):
+    """The rows below the box; the cursor goes from entry to entry."""
+
+    STYLE_PREFIX = "start-rows--"
+    COMPONENT_CLASSES = {"start-rows--heading", "start-rows--quiet", "start-rows--chosen"}
+    DEFAULT_CSS = """
+    StartRows { background: transparent; color: $ci-text; }
+    StartRows .start-rows--heading { text-style: bold; }
+    StartRows .start-rows--quiet { color: $ci-muted; }
+    StartRows .start-rows--chosen { background: $ci-select-off; text-style: bold; }
+    """
+
+    class Picked(Message):
+        """An entry was clicked."""
+
+        def __init__(self, entry: StartEntry) -> None:
+            self.entry = entry
+            super().__init__()
+
+    def __init__(self, rows: Sequence[_Row]) -> None:
+        super().__init__()
+        self.can_focus = False
+        self.replace(rows)
+
+    @property
+    def row_count(self) -> int:
+        return len(self._rows)
+
+    @property
+    def content_width(self) -> int:
+        return 0
+
+    @property
+    def entry(self) -> StartEntry | None:
+        """The one at the cursor."""
+        return self._rows[self.cursor].entry if self.cursor < len(self._rows) else None
+
+    def replace(self, rows: Sequence[_Row]) -> None:
+        """Shows other rows, with the cursor on their first entry."""
+        self._rows = list(rows)
+        self._places = [number for number, row in enumerate(self._rows) if row.entry is not None]
+        self.set_reactive(LineList.cursor, self._places[0] if self._places else 0)
+        if self.is_attached:
+            self.fit_virtual_size()
+            self.scroll_home(animate=False)
+            self.refresh()
+
+    def choose(self, step: int) -> None:
+        """Goes so many entries further."""
+        if self._places:
+            at = bisect_left(self._places, self.cursor)
+            self.cursor = self._places[max(0, min(at + step, len(self._places) - 1))]
+            self.show_cursor()
+            self.refresh()
+
+    def on_click(self, event: events.Click) -> None:
+        at = event.y + self.scroll_offset.y
+        entry = self._rows[at].entry if at < len(self._rows) else None
+        if entry is not None:
+            self.post_message(self.Picked(entry))
+
+    def render_line(self, y: int) -> Strip:
+        at, width = y + self.scroll_offset.y, self.line_width
+        row = self._rows[at] if at < len(self._rows) else _Row("")
+        plain = self.style_of("")
+        if row.entry is None:
+            indent, style = (" ", "heading") if row.is_heading else ("   ", "quiet")
+            return Strip([Segment(_fit(indent + row.text, width), plain + self.style_of(style))], width)
+        chosen = self.style_of("chosen") if at == self.cursor else Style()
+        quiet = self.style_of("quiet")
+        title_width = int(width * _TITLE_SHARE)
+        age = f" {row.entry.age} " if row.entry.age else ""
+        note_width = width - title_width - len(age) - 5
+        note = _fit(row.entry.note or row.entry.text, note_width)
+        segments = [
+            Segment("   " + _fit(row.entry.title, title_width) + "  ", plain + chosen),
+            Segment(note, plain + (Style() if row.entry.note else quiet) + chosen),
+            Segment(age, plain + quiet + chosen),
+        ]
+        return Strip(segments).adjust_cell_length(width, plain + chosen)
+
+
+def _fit(text: str, width: int) -> str:
+    """The text in so many cells, its end cut where it is longer: a server's text, nothing unprintable is obeyed."""
+    plain = "".join(character if character.isprintable() else "·" for character in text[:400])
+    if cell_len(plain) > width:
+        plain = set_cell_size(plain, max(0, width - 1)) + "…"
+    return set_cell_size(plain, max(0, width))
+
+
+class StartBox(PlainVertical):
     """The input, its error, and the entries that have the words of the input."""
 
     DEFAULT_CSS = """
-    StartBox { height: auto; max-height: 100%; }
     StartBox Input, StartBox Input:focus { border: round $ci-accent; height: 3; background: $ci-bg;
         background-tint: transparent; }
-    StartBox #locator-error { color: $text-error; height: auto; max-height: 6; padding: 0 1; display: none; }
-    StartBox #locator-error.-shown { display: block; }
-    StartBox OptionList { height: auto; max-height: 1fr; border: none; text-wrap: nowrap; background: transparent;
-        padding: 0; scrollbar-size-vertical: 1; }
-    StartBox OptionList > .option-list--option-highlighted { background: $ci-select-off; color: $ci-text;
-        text-style: bold; }
-    StartBox OptionList > .option-list--option-disabled { color: $ci-text; text-style: bold; }
-    StartBox OptionList.-empty { display: none; }
-    StartBox #locator-forms { color: $text-muted; margin-top: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    StartBox #locator-error { color: $text-error; height: auto; max-height: 6; padding: 0 1; }
     """
 
     class Selected(Message):
@@ -118,29 +229,17 @@ class StartBox(Vertical):
     def __init__(
         self, parse: Parse, entries: Sequence[StartEntry], text: str = "", forms: Sequence[tuple[str, str]] = ()
     ) -> None:
-        """`forms`: (what can be pasted, what it opens), shown below the rows where there is room."""
+        """`forms`: (what can be pasted, what it opens), shown below the rows."""
         super().__init__()
         self._forms = forms
         self._parse = parse
         self._entries = list(entries)
         self._text = text
-        self._rows: list[StartEntry | None] = []  # None: a heading or a gap
         self._chosen = False  # whether the user moved to a row
 
     def compose(self) -> ComposeResult:
-        yield StartInput(self._text, self._move)
-        yield Static("", id="locator-error")
-        choices = OptionList()
-        choices.can_focus = False
-        yield choices
-        if self._forms:
-            yield Static(_draw_forms(self._forms), id="locator-forms")
-
-    def on_mount(self) -> None:
-        self._show_matching()
-
-    def on_resize(self) -> None:
-        self._show_matching()
+        yield StartInput(self._text, self._choose)
+        yield StartRows(self._matching_rows(self._text))
 
     def set_entries(self, entries: Sequence[StartEntry]) -> None:
         """What to offer."""
@@ -152,38 +251,18 @@ class StartBox(Vertical):
         self.screen.set_focus(self.query_one(Input))
 
     # ---- the rows --------------------------------------------------------------------------------------------
+    def _matching_rows(self, text: str) -> list[_Row]:
+        words = text.lower().split()
+        return _rows_of([one for one in self._entries if one.matches(words)], () if words else self._forms)
+
     def _show_matching(self) -> None:
         """Shows the entries that have all words of the text; the first one is what Enter opens."""
-        words = self.query_one(Input).value.lower().split()
-        choices = self.query_one(OptionList)
-        self._rows = []
-        options: list[Option] = []
-        section = ""
-        for entry in self._entries:
-            if not entry.matches(words):
-                continue
-            if entry.section != section:
-                section = entry.section
-                self._rows.append(None)
-                options.append(Option(Text(f"\n {section}" if options else f" {section}"), disabled=True))
-            self._rows.append(entry)
-            options.append(Option(_draw_entry(entry, max(20, self.size.width - 2))))
-        choices.clear_options()
-        choices.add_options(options)
-        choices.set_class(not options, "-empty")
         self._chosen = False
-        if len(self._rows) > 1:
-            choices.highlighted = 1
-            choices.scroll_home(animate=False)
+        self.query_one(StartRows).replace(self._matching_rows(self.query_one(Input).value))
 
-    def _move(self, step: int) -> None:
-        choices = self.query_one(OptionList)
+    def _choose(self, step: int) -> None:
         self._chosen = True
-        for _ in range(abs(step)):
-            if step > 0:
-                choices.action_cursor_down()
-            else:
-                choices.action_cursor_up()
+        self.query_one(StartRows).choose(step)
 
     @on(Input.Changed)
     def _text_changed(self, event: Input.Changed) -> None:
@@ -191,31 +270,27 @@ class StartBox(Vertical):
         self._show_error("")
         self._show_matching()
 
-    def _show_error(self, error: str) -> None:
-        line = self.query_one("#locator-error", Static)
-        line.update(Text(error))
-        line.set_class(bool(error), "-shown")
+    def _show_error(self, text: str) -> None:
+        found = self.query("#locator-error")
+        if found:
+            found.first(Static).update(Text(text))
+        elif text:
+            self.mount(Static(Text(text), id="locator-error"), after=self.query_one(Input))
 
     # ---- choosing --------------------------------------------------------------------------------------------
     @on(Input.Submitted)
     def _text_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        text, entry = event.value.strip(), self._highlighted_entry()
+        text, entry = event.value.strip(), self.query_one(StartRows).entry
         if entry is not None and (self._chosen or not text or _WORDS.fullmatch(text)):
             text = entry.text
         if text:
             self._select(text, entry)
 
-    @on(OptionList.OptionSelected)
-    def _row_clicked(self, event: OptionList.OptionSelected) -> None:
+    @on(StartRows.Picked)
+    def _row_picked(self, event: StartRows.Picked) -> None:
         event.stop()
-        entry = self._rows[event.option_index]
-        if entry is not None:
-            self._select(entry.text)
-
-    def _highlighted_entry(self) -> StartEntry | None:
-        at = self.query_one(OptionList).highlighted
-        return self._rows[at] if at is not None and at < len(self._rows) else None
+        self._select(event.entry.text)
 
     def _select(self, text: str, otherwise: StartEntry | None = None) -> None:
         """Opens a text; if it is none that can be opened, the entry that it narrows the list to."""
@@ -231,33 +306,6 @@ class StartBox(Vertical):
         self.post_message(self.Selected(locator))
 
 
-def _draw_entry(entry: StartEntry, width: int) -> Text:
-    """Title, what is known, age: titles are a server's text, in which no markup and nothing unprintable is obeyed."""
-    title_width = int(width * _TITLE_SHARE)
-    note_width = width - title_width - len(entry.age) - 5
-    text = Text("   ", no_wrap=True, overflow="ellipsis")
-    text.append(_fit(entry.title, title_width))
-    text.append("  ")
-    text.append(_fit(entry.note or entry.text, note_width), "dim" if not entry.note else "")
-    return text.append(f" {entry.age}", "dim")
-
-
-def _draw_forms(forms: Sequence[tuple[str, str]]) -> Text:
-    """Plain padded text: a rich Table of the same rows costs 20 ms of every start."""
-    width = max(len(meaning) for _, meaning in forms)
-    text = Text(" What can be pasted\n", style="bold", no_wrap=True, overflow="ellipsis")
-    for form, meaning in forms:
-        text.append(f"   {meaning.ljust(width)}  {form}\n", "not bold")
-    return text
-
-
-def _fit(text: str, width: int) -> str:
-    """The text in so many cells, its end cut where it is longer."""
-    plain = Text("".join(character if character.isprintable() else "·" for character in text[:400]))
-    plain.truncate(max(1, width), overflow="ellipsis", pad=True)
-    return plain.plain
-
-
 class LocateDialog(ModalScreen[Locator | None]):
     """Ctrl+O: the box over whatever is shown."""
 
@@ -266,6 +314,7 @@ class LocateDialog(ModalScreen[Locator | None]):
     LocateDialog > Vertical { width: 94%; max-width: 120; height: auto; max-height: 96%; margin-top: 1;
         border: round $ci-rule; background: $ci-raised; padding: 0 1; border-title-color: $ci-text;
         border-title-style: bold; }
+    LocateDialog StartBox { height: auto; }
     LocateDialog StartBox Input, LocateDialog StartBox Input:focus { background: $ci-raised; }
     """
     BINDINGS = [("escape", "dismiss(None)", "Close")]
@@ -283,8 +332,9 @@ class LocateDialog(ModalScreen[Locator | None]):
         self._box.focus_input()
 
     def on_resize(self) -> None:
-        # Borders, the input and the margin; a share of an automatic height is not kept to by Textual.
-        self.query_one(OptionList).styles.max_height = max(3, self.size.height - 8)
+        # Borders, the input and the margin.
+        rows = self.query_one(StartRows)
+        rows.styles.height = max(3, min(rows.row_count, self.size.height - 8))
 
     @on(StartBox.Selected)
     def _select(self, event: StartBox.Selected) -> None:
