@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.frames import filters
+from backends.frames.filter_ast import FilterSyntaxError
 from backends.frames.schema import Column, Kind, Schema
 from tests.driving import running, shown_view, until
 from tui.widgets.filter_line import FilterInput, FilterSuggester
@@ -47,6 +48,14 @@ def test_columns_and_values_are_completed(text: str, completed: str | None) -> N
     assert (suggester.complete(text, word, SCHEMA, FRAME) if word else None) == completed
 
 
+def is_filter(text: str) -> bool:
+    try:
+        filters.parse(text, SCHEMA)
+    except FilterSyntaxError:
+        return False
+    return True
+
+
 @given(st.text(alphabet="stae:lfd,-ic ", max_size=12))
 def test_what_is_suggested_continues_the_text_and_can_be_parsed(text: str) -> None:
     suggester = FilterSuggester(lambda: None)
@@ -54,7 +63,8 @@ def test_what_is_suggested_continues_the_text_and_can_be_parsed(text: str) -> No
     found = suggester.complete(text, word, SCHEMA, FRAME) if word else None
     if found is not None:
         assert found.startswith(text) and len(found) > len(text)
-        filters.parse(found, SCHEMA)
+        if is_filter(text.rpartition(" ")[0]):
+            assert is_filter(found)
 
 
 async def test_hits_are_counted_a_suggestion_is_accepted_and_filters_are_recalled(demo: dict[str, str]) -> None:
