@@ -8,7 +8,7 @@ import sys
 # 70 ms against 40 ms. None in sys.modules makes that import fail at once, and httpx is made for that.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
-# httpcore imports h2 where it is installed: 20 ms, in each worker process too, for an HTTP/2 that we never speak.
+# httpcore imports h2 where it is installed: 20 ms, for an HTTP/2 that we never speak over httpx.
 sys.modules.setdefault("h2", None)  # type: ignore[arg-type]
 
 import httpcore  # noqa: E402

@@ -150,6 +150,6 @@ async def test_what_is_off_looks_empty_even_without_colour() -> None:
         lines = [columns.render_line(y).text for y in range(4)]
         assert ["X" in line.replace("Hash", "") for line in lines] == [True, True, False, True]
         assert "[red]" in lines[1] and "\x1b" not in lines[1]
-        assert "X" not in app.dialog.query_one("#export-safe").render_line(0).text
+        assert "[ ]" in app.dialog.query_one("#export-safe").render_line(0).text
         assert "●" in app.dialog.query_one("#format-csv").render_line(0).text
         assert "●" not in app.dialog.query_one("#format-json").render_line(0).text

@@ -88,6 +88,8 @@ class FormDialog(Dialog[T | None]):
     FormDialog .field Label { width: 12; color: $ci-muted; }
     FormDialog TickBox, FormDialog TickBox:focus { border: none; height: 1; padding: 0; background: transparent; }
     FormDialog TickBox:focus > .toggle--label { background: $ci-select; color: $ci-text; text-style: bold; }
+    FormDialog ToggleButton > .toggle--button { color: $ci-muted; background: transparent; }
+    FormDialog ToggleButton.-on > .toggle--button { color: $ci-accent; background: transparent; text-style: bold; }
     FormDialog .buttons, ConfirmDialog .buttons { height: 1; align-horizontal: right; }
     FormDialog Button, ConfirmDialog Button { height: 1; border: none; min-width: 10; margin-left: 2;
         background: $ci-field; color: $ci-text; text-style: none; }

@@ -10,19 +10,19 @@ from textual.widgets import Checkbox, RadioButton, SelectionList
 
 # Textual draws the same sign, dimmed, for what is off; without colour nobody sees that.
 class TickBox(Checkbox):
-    """A check box that is empty when it is off."""
+    """[x] or [ ]."""
 
     @property
     def _button(self) -> Content:
-        return super()._button if self.value else _without_sign(super()._button, self.BUTTON_INNER)
+        return Content.assemble(("[x]" if self.value else "[ ]", self.get_visual_style("toggle--button")))
 
 
 class RadioDot(RadioButton):
-    """A radio button that is empty when it is off."""
+    """(●) or ( )."""
 
     @property
     def _button(self) -> Content:
-        return super()._button if self.value else _without_sign(super()._button, self.BUTTON_INNER)
+        return Content.assemble(("(●)" if self.value else "( )", self.get_visual_style("toggle--button")))
 
 
 class TickList(SelectionList[str]):
@@ -37,7 +37,3 @@ class TickList(SelectionList[str]):
         if len(segments) > 1 and segments[1].text == Checkbox.BUTTON_INNER:
             segments[1] = Segment(" ", segments[1].style, segments[1].control)
         return Strip(segments, line.cell_length)
-
-
-def _without_sign(button: Content, sign: str) -> Content:
-    return Content(button.plain.replace(sign, " "), spans=list(button.spans))
