@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,3 +92,19 @@ def demo(demo_server: DemoServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
     for name, value in demo_server.settings.items():
         monkeypatch.setenv(name, value)
     return locators(demo_server.options, demo_server.settings["TASKCLUSTER_ROOT_URL"])
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Of this machine's loopback address, signed by itself; its key is beside it."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    )
+    subprocess.run(
+        [*command.split(), "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"],
+        check=True,
+        capture_output=True,
+    )
+    return tmp_path / "cert.pem"

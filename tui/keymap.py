@@ -242,11 +242,16 @@ def help_rows(remapped: Mapping[str, str]) -> list[HelpSection]:
     ]
 
 
+def _key_ids(node: DOMNode) -> set[str | None]:
+    """The ids of the keys that a widget carries."""
+    return {getattr(binding, "id", None) for binding in getattr(node, "BINDINGS", ())}
+
+
 def places_of(focused: DOMNode | None) -> list[str]:
     """The places (of `TITLES`) whose keys act while that widget has the focus, the nearest first."""
     found: list[str] = []
     for node in focused.ancestors_with_self if focused is not None else ():
-        ids = {getattr(binding, "id", None) for binding in getattr(node, "BINDINGS", ())}
+        ids = _key_ids(node)
         here = {key.where for key in KEYS if key.id in ids} - {"app", *found}
         found += sorted(here)
     return found
@@ -257,7 +262,7 @@ def available_keys(focused: DOMNode | None, app: DOMNode) -> Iterator[tuple[Key,
     nodes = [*(focused.ancestors_with_self if focused is not None else ()), app]
     seen: set[str] = set()
     for node in nodes:
-        ids = {getattr(binding, "id", None) for binding in getattr(node, "BINDINGS", ())}
+        ids = _key_ids(node)
         for key in KEYS:
             if key.id in ids and key.id not in seen:
                 seen.add(key.id)

@@ -42,7 +42,7 @@ class Response:
 
 def describe_freshness(freshness: Freshness, since: float = 0.0) -> str:
     """ "fetched 12 s ago", "stored 5 min ago", "⚠ stored copy, 2 h old: the server did not answer"."""
-    age = _format_age(freshness.age + since)
+    age = format_age(freshness.age + since)
     if freshness.source is ResponseSource.STALE:
         return f"⚠ stored copy, {age} old" + (f": {freshness.reason}" if freshness.reason else "")
     if freshness.source is ResponseSource.CACHE:
@@ -50,7 +50,8 @@ def describe_freshness(freshness: Freshness, since: float = 0.0) -> str:
     return f"fetched {age} ago"
 
 
-def _format_age(seconds: float) -> str:
+def format_age(seconds: float) -> str:
+    """ "a moment", "35 s", "12 min", "5 h", "3 days"."""
     if seconds < 100:
         return f"{seconds // 5 * 5:.0f} s" if seconds >= 5 else "a moment"
     if seconds < 6000:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -30,21 +28,6 @@ def test_all_downloaders_share_one_tls_context(monkeypatch: pytest.MonkeyPatch) 
     first = transport.shared_context()
     assert transport.shared_context() is first
     assert first.verify_mode is ssl.CERT_REQUIRED and first.check_hostname
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    command = (
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
-    )
-    subprocess.run(
-        [*command.split(), "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"],
-        check=True,
-        capture_output=True,
-    )
-    return tmp_path / "cert.pem"
 
 
 def tls_server(certificate: Path, reply: bytes) -> Callable[[socket.socket, bytes], None]:

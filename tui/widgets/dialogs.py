@@ -178,14 +178,80 @@ def _shorten(label: str, cells: int = 24) -> Text:
     return text
 
 
-class MenuDialog(Dialog[Entry | None]):
+class ChoiceInput(Input):
+    """Up and Down go through the choices below it."""
+
+    BINDINGS = [
+        Binding("down", "screen.move(1)", show=False),
+        Binding("up", "screen.move(-1)", show=False),
+        Binding("pagedown", "screen.move(10)", show=False),
+        Binding("pageup", "screen.move(-10)", show=False),
+    ]
+
+
+class ChoiceDialog(Dialog[T | None]):
+    """One of several choices, which get fewer as one types. Subclasses define `show_choices(text)`."""
+
+    placeholder = ""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title)
+        self._shown: list[T] = []
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="box") as box:
+            box.border_title = Content(safe_text(self._title, limit=200))
+            box.border_subtitle = self.keys
+            yield ChoiceInput(placeholder=self.placeholder, compact=True)
+            yield from self.compose_body()
+            yield OptionList()
+
+    def compose_body(self) -> ComposeResult:
+        yield from ()
+
+    def show_choices(self, text: str) -> None:
+        """Calls `set_choices` with those that the text leaves."""
+        raise NotImplementedError
+
+    def set_choices(self, drawn: Sequence[tuple[T, Text]]) -> None:
+        """Shows these choices, each as its text; the first is highlighted."""
+        self._shown = [choice for choice, _ in drawn]
+        choices = self.query_one(OptionList)
+        choices.clear_options()
+        choices.add_options([Option(text) for _, text in drawn])
+        choices.highlighted = 0 if drawn else None
+
+    @on(Input.Changed)
+    def _narrow(self, event: Input.Changed) -> None:
+        event.stop()
+        self.show_choices(event.value)
+
+    @on(Input.Submitted)
+    def _take_highlighted(self, event: Input.Submitted) -> None:
+        event.stop()
+        at = self.query_one(OptionList).highlighted
+        if at is not None:
+            self.dismiss(self._shown[at])
+
+    @on(OptionList.OptionSelected)
+    def _take_selected(self, event: OptionList.OptionSelected) -> None:
+        event.stop()
+        self.dismiss(self._shown[event.option_index])
+
+    def action_move(self, step: int) -> None:
+        choices = self.query_one(OptionList)
+        move = choices.action_cursor_down if step > 0 else choices.action_cursor_up
+        for _ in range(abs(step)):
+            move()
+
+
+class MenuDialog(ChoiceDialog[Entry]):
     """What else can be opened or done from a list; chosen by arrow keys, by its key or by the mouse.
 
     `/` narrows the entries to those that have the words typed after it.
     """
 
     DEFAULT_CSS = """
-    MenuDialog .body { overflow-y: hidden; }
     MenuDialog Input { display: none; }
     MenuDialog.-narrowed Input { display: block; }
     MenuDialog OptionList, MenuDialog OptionList:focus { max-height: 1fr; }
@@ -198,50 +264,25 @@ class MenuDialog(Dialog[Entry | None]):
         *(Binding(key, f"choose({number})", show=False) for number, key in enumerate(_MENU_KEYS)),
     ]
     keys = "letter runs · / narrows · esc closes"
+    placeholder = "words of the entry"
 
     def __init__(self, title: str, entries: Sequence[Entry]) -> None:
         super().__init__(title)
         self._entries = list(entries)
-        self._shown = self._entries
-
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="box") as box:
-            box.border_title = Content(safe_text(self._title, limit=200))
-            box.border_subtitle = self.keys
-            yield MenuInput(placeholder="words of the entry", compact=True)
-            yield OptionList()
 
     def on_mount(self) -> None:
-        self._show([])
+        self.show_choices("")
         self.set_focus(self.query_one(OptionList))
 
-    def _show(self, words: Sequence[str]) -> None:
-        choices = self.query_one(OptionList)
-        numbered = [
-            (number, entry) for number, entry in enumerate(self._entries)
-            if all(word in entry.label.lower() for word in words)
-        ]  # fmt: skip
-        self._shown = [entry for _, entry in numbered]
-        choices.clear_options()
-        choices.add_options([Option(_entry_label(number, entry)) for number, entry in numbered])
-        choices.highlighted = 0 if numbered else None
-
-    @on(Input.Changed)
-    def _narrow(self, event: Input.Changed) -> None:
-        event.stop()
-        self._show(event.value.lower().split())
-
-    @on(Input.Submitted)
-    def _take_highlighted(self, event: Input.Submitted) -> None:
-        event.stop()
-        at = self.query_one(OptionList).highlighted
-        if at is not None:
-            self.dismiss(self._shown[at])
-
-    @on(OptionList.OptionSelected)
-    def _select(self, event: OptionList.OptionSelected) -> None:
-        event.stop()
-        self.dismiss(self._shown[event.option_index])
+    def show_choices(self, text: str) -> None:
+        words = text.lower().split()
+        self.set_choices(
+            [
+                (entry, _entry_label(number, entry))
+                for number, entry in enumerate(self._entries)
+                if all(word in entry.label.lower() for word in words)
+            ]
+        )
 
     def action_narrow(self) -> None:
         self.add_class("-narrowed")
@@ -250,22 +291,6 @@ class MenuDialog(Dialog[Entry | None]):
     def action_choose(self, number: int) -> None:
         if number < len(self._entries):
             self.dismiss(self._entries[number])
-
-    def action_move(self, step: int) -> None:
-        choices = self.query_one(OptionList)
-        if step > 0:
-            choices.action_cursor_down()
-        else:
-            choices.action_cursor_up()
-
-
-class MenuInput(Input):
-    """Up and Down go through the entries that are left."""
-
-    BINDINGS = [
-        Binding("down", "screen.move(1)", show=False),
-        Binding("up", "screen.move(-1)", show=False),
-    ]
 
 
 def _entry_label(number: int, entry: Entry) -> Text:

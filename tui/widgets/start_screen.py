@@ -24,6 +24,7 @@ from textual.strip import Strip
 from textual.widgets import Input, Static
 
 from backends.errors import AppError
+from backends.http.response import format_age
 from backends.locators import Locator
 from tui.history import Visit
 from tui.keymap import bindings
@@ -57,19 +58,12 @@ def entries_of(visits: Sequence[Visit], examples: Sequence[StartEntry]) -> list[
     """Recent ones, newest first, then pinned ones, then those examples that were not opened yet."""
     now = time.time()
     found = [
-        StartEntry(RECENT, visit.title, visit.text, visit.note, _format_age(now - visit.at))
+        StartEntry(RECENT, visit.title, visit.text, visit.note, format_age(now - visit.at))
         for visit in visits if not visit.pinned
     ]  # fmt: skip
     found += [StartEntry(PINNED, visit.title, visit.text, visit.note) for visit in visits if visit.pinned]
     known = {visit.text for visit in visits}
     return found + [example for example in examples if example.text not in known]
-
-
-def _format_age(seconds: float) -> str:
-    for unit, name in ((86_400 * 2, "days"), (5400, "h"), (90, "min")):
-        if seconds >= unit:
-            return f"{seconds / {'days': 86_400, 'h': 3600, 'min': 60}[name]:.0f} {name}"
-    return "now"
 
 
 class StartInput(Input):
