@@ -14,6 +14,7 @@ from backends.cancel import CancelToken
 from backends.frames.schema import Schema
 from backends.http.response import Freshness
 from backends.locators import Locator
+from backends.time_left import Durations, TimeLeft
 from backends.transfers.files import RemoteFile
 
 Row = dict[str, Any]
@@ -224,6 +225,19 @@ class Resource(ABC):
 
         None: nothing can change any more. In a worker thread; raises `AppError`s.
         """
+        return None
+
+    def watched_rows(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The rows whose states tell how far the list is."""
+        return frame
+
+    def find_durations(self, frame: pl.DataFrame, cancel: CancelToken) -> Durations | None:
+        """How long rows like these took before, for `estimate_end`; None where nobody knows. Asks servers, in a thread
+        of its own; what cannot be had is left out."""
+        return None
+
+    def estimate_end(self, frame: pl.DataFrame, known: Durations) -> TimeLeft | None:
+        """When the last of these rows will have ended. No I/O."""
         return None
 
     def open(self, row: Row) -> Locator | None:

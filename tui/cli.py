@@ -23,6 +23,7 @@ from tui.commands.options import FAILURES, connection_options
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("tui.commands.demo:demo", "Open the app on an embedded CI with synthetic data."),
     "verify": ("tui.commands.verify:verify", "Compare a downloaded directory with its record, without a server."),
+    "watch": ("tui.commands.watch:watch", "Follow a group, push, task or build until it ends."),
     "cache": ("tui.commands.cache:cache", "Show or clear the cache."),
     "config": ("tui.commands.config:config", "Show the settings in force and where each came from."),
     "completion": ("tui.commands.completion:completion", "Print the completion script of a shell."),

@@ -205,6 +205,22 @@ def state_tone(state: str) -> Tone:
     return state_style(state).tone
 
 
+def has_failed(state: str) -> bool:
+    """Whether it ended badly: the code failed, the infrastructure did, or somebody stopped it. What is run again has
+    not."""
+    return state_style(state) in (_BAD, _BROKEN, _STOPPED)
+
+
+def has_not_ended(state: str) -> bool:
+    """Whether it runs or waits."""
+    return state_style(state) in (_RUNNING, _PENDING, _WAITING)
+
+
+def is_waiting(state: str) -> bool:
+    """Whether it waits for something else to end before it can be run at all."""
+    return state_style(state) == _WAITING
+
+
 MISSING = "·"
 LIMIT = 512  # characters of a cell that are ever looked at; no column is wider
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

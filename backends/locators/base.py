@@ -24,6 +24,10 @@ class Locator(ABC):
         none."""
         return ""
 
+    def watched(self) -> Locator:
+        """The locator of the list whose states tell how far this is; by default its own."""
+        return self
+
     def at_line(self, line: int) -> Locator:
         """Of a text: the locator of that line, from 1. Of whatever has no lines, itself."""
         return self

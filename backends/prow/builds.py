@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import polars as pl
@@ -11,6 +13,7 @@ from msgspec.structs import replace
 
 from backends.archives.locators import GITHUB, SourceRevision
 from backends.cancel import CancelToken
+from backends.http.errors import HttpError
 from backends.http.response import Freshness
 from backends.listings import Listing
 from backends.pool import PriorityPool
@@ -40,10 +43,12 @@ from backends.prow.build_reader import (
 )
 from backends.prow.files import PODINFO, list_files
 from backends.prow.locators import BuildsView, FileTreeView, LogSearchView, Place, ProwPath, ProwView, route
-from backends.resources import Detail, Document, Entry, Link, LogAddress, Page, Question, Row
+from backends.resources import Detail, Document, Entry, Link, LogAddress, Page, Question, Row, read_list
+from backends.time_left import Durations, TimeLeft, Work, estimate_time_left
 from backends.transfers.files import RemoteFile
 
 V = TypeVar("V", bound=ProwView)
+_EARLIER = 20  # builds of a job whose durations tell when the running ones end
 _MAX_NAMES = 30  # of the first level in the detail panel
 # GitHub's names of an owner and a repository, before the branch.
 _ORIGIN = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}@", re.ASCII)
@@ -195,6 +200,30 @@ class BuildList(Listing):
             pool.submit((place.key, place) for place in places)
             rows = [row for batch in pool.batches() for row in batch if row.state is not None]
         return Page(BUILDS.build(rows), Freshness())
+
+    def find_durations(self, frame: pl.DataFrame, cancel: CancelToken) -> Durations | None:
+        """Of the newest builds of the same jobs that passed or failed, of at most three jobs."""
+        live = frame.filter(pl.col("state").is_in(list(LIVE)))
+        folders = dict.fromkeys(map(self._job_folder, live.select("job", "build", "folder").iter_rows(named=True)))
+        seconds: dict[str, list[float]] = {}
+        for folder in list(folders)[:3]:
+            with contextlib.suppress(HttpError):
+                earlier = BuildList(self.bucket.locator(folder), self.bucket, count=_EARLIER)
+                earlier.asked = frozenset({"state", "duration"})
+                ended = read_list(earlier, cancel).frame.filter(pl.col("state").is_in(["success", "failure"]))
+                for job, duration in ended.select("job", "duration").drop_nulls().iter_rows():
+                    seconds.setdefault(job, []).append(duration)
+        count = sum(map(len, seconds.values()))
+        return Durations(seconds, seconds, count, ("earlier build", "earlier builds")) if count else None
+
+    def estimate_end(self, frame: pl.DataFrame, known: Durations) -> TimeLeft | None:
+        now = datetime.now(UTC)
+        live = frame.filter(pl.col("state").is_in(list(LIVE)))
+        works = [
+            Work(job or "", job or "", ran=max((now - started).total_seconds(), 0.0) if started is not None else None)
+            for job, started in live.select("job", "started").iter_rows()
+        ]
+        return estimate_time_left(works, known)
 
     def _place(self, row: Row) -> BuildPlace:
         folder, place = row.get("folder"), self._places.get(row["key"])

@@ -180,6 +180,12 @@ class ProwPath(ProwLocator, template="prow:at/{store:store}/{bucket:name}[/{path
             return f"{self.store or 'gs'}://{self.bucket}/{self.path}"
         return super().text()
 
+    def watched(self) -> ProwLocator:
+        found = self.route
+        if found.place is not Place.BUILD or not found.base:
+            return self
+        return BuildsView(self.bucket, found.base.removesuffix(f"{found.build}/"), (found.build,), self.store)
+
     def listing(self) -> str:
         place = self.route.place
         if place is Place.JOBS:

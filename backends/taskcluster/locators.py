@@ -92,6 +92,9 @@ class Task(TaskclusterLocator):
             return f"{self.root_url}/tasks/{self.task_id}" + ("" if self.run is None else f"/runs/{self.run}")
         return f"taskcluster:task/{self.task_id}" + ("" if self.run is None else f"/{self.run}")
 
+    def watched(self) -> Locator:
+        return TaskRuns(self.task_id, self.root_url)
+
     def listing(self) -> str:
         return "backends.taskcluster.artifacts:ArtifactList"
 

@@ -111,6 +111,10 @@ class RunList(ClientListing):
         changed = page.frame.join(known, on=page.frame.columns, how="anti", nulls_equal=True)
         return Page(changed, page.freshness)
 
+    def watched_rows(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The last run: those before it were run again."""
+        return frame.sort("run").tail(1)
+
     def open(self, row: Row) -> Task:
         return Task(self.task_id, row.get("run"), self.client.root)
 

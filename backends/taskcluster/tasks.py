@@ -22,6 +22,7 @@ from backends.taskcluster.actions import group_entries, job_entries, task_entrie
 from backends.taskcluster.artifacts import ListedTask, files_of_tasks
 from backends.taskcluster.client import PAGE, RESOLVED, Client
 from backends.taskcluster.contents import ClientListing, slugids
+from backends.taskcluster.earlier_groups import durations_of, earlier_groups, estimate_group
 from backends.taskcluster.group_cache import GroupCache, GroupListing, load_tasks
 from backends.taskcluster.locators import (
     GroupComparison,
@@ -45,6 +46,7 @@ from backends.taskcluster.task_rows import (
     rows_of_entries,
     updated_rows,
 )
+from backends.time_left import Durations, TimeLeft
 from backends.transfers.files import RemoteFile
 
 # Seconds between two looks at the complete group while its list is open: a task that is added is seen within a minute.
@@ -232,6 +234,12 @@ class GroupTaskList(TaskList):
         if not group["state"].is_in(list(RESOLVED)).all():
             self.resting_seconds = 0
         return Page(changed, Freshness())
+
+    def find_durations(self, frame: pl.DataFrame, cancel: CancelToken) -> Durations | None:
+        return durations_of(earlier_groups(self.client, self.group_id, cancel))
+
+    def estimate_end(self, frame: pl.DataFrame, known: Durations) -> TimeLeft | None:
+        return estimate_group(frame, known)
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         """Around the task under the cursor, then of all rows together."""

@@ -28,6 +28,7 @@ RUNNING_TASKS = 240
 # The running group is two minutes old when the server starts and done about ten minutes later.
 RUNNING_HEAD_START = 120.0
 RUNNING_SECONDS = 600.0
+EARLIER_PUSHES = 3  # of the running group's project, finished: what its time left is estimated from
 _QUIRKS = {quirk["role"]: quirk for quirk in json.loads((Path(__file__).parent / "hostile.json").read_bytes())}
 _SEGMENTS = "".join(f"segment-{place:04d}/" for place in range(310))[:1_000]
 
@@ -49,14 +50,21 @@ class Fixtures:
         self.elapsed = elapsed or (lambda: time.monotonic() - begun)
         self.finished = self._group("finished", "autoland", partial(_finished_tasks, options))
         self.running = replace(
-            self._group("running", "try", partial(_running_tasks, seed)),
+            self._group("running", "try", partial(_running_tasks, seed, "running")),
             epoch=born - RUNNING_HEAD_START,
             elapsed=lambda: self.elapsed() + RUNNING_HEAD_START,
             changes=True,
         )
         self.empty = self._group("empty", "try", lambda: ())
         self.hostile = self._group("hostile", "try", partial(_hostile_tasks, seed))
-        self.groups = {group.id: group for group in (self.finished, self.running, self.empty, self.hostile)}
+        self.earlier = tuple(
+            replace(
+                self._group(name, "try", partial(_running_tasks, seed, name)), pushlog=self.running.pushlog - number
+            )
+            for number, name in enumerate((f"earlier-{n}" for n in range(1, EARLIER_PUSHES + 1)), start=1)
+        )
+        groups = (self.finished, self.running, self.empty, self.hostile, *self.earlier)
+        self.groups = {group.id: group for group in groups}
 
     def _group(self, name: str, project: str, make_tasks: Callable[[], Sequence[DemoTask]]) -> DemoGroup:
         """A finished group; its decision task, index 0, has the group's id."""
@@ -84,6 +92,8 @@ class Fixtures:
             root = f"gecko.v2.{group.project}"
             for path in (f"revision.{group.revision}.taskgraph", f"pushlog-id.{group.pushlog}", "latest.taskgraph"):
                 entries.append(DemoIndexEntry(f"{root}.{path}.decision", group.id))
+        for group in self.earlier:
+            entries.append(DemoIndexEntry(f"gecko.v2.{group.project}.pushlog-id.{group.pushlog}.decision", group.id))
         for task in self.finished.tasks:
             if task.label.kind == "build" and not task.retrigger:
                 product = task.label.platform.replace("/", "-").replace(".", "-")
@@ -116,13 +126,13 @@ def _finished_task(seed: int, index: int, planned: Planned) -> DemoTask:
     )  # fmt: skip
 
 
-def _running_tasks(seed: int) -> list[DemoTask]:
+def _running_tasks(seed: int, name: str) -> list[DemoTask]:
     """Four fifths exist from the start, the rest are added later; all are resolved after ten minutes."""
-    return [_running_task(seed, *item) for item in enumerate(plan_tasks(seed, RUNNING_TASKS))]
+    return [_running_task(seed, name, *item) for item in enumerate(plan_tasks(seed, RUNNING_TASKS))]
 
 
-def _running_task(seed: int, index: int, planned: Planned) -> DemoTask:
-    random = generator(seed, "running", index)
+def _running_task(seed: int, name: str, index: int, planned: Planned) -> DemoTask:
+    random = generator(seed, name, index)
     late = index > 20 and fraction(seed, "late", index) < 0.2
     created = 0.0 if index == 0 else random.uniform(RUNNING_HEAD_START, 460) if late else random.uniform(2, 20)
     if planned.label.kind == "test":
@@ -135,7 +145,7 @@ def _running_task(seed: int, index: int, planned: Planned) -> DemoTask:
     runs = plan_runs(random, planned.label, outcome, scheduled, speed=0.1)
     role = "unscheduled" if planned.role == "unscheduled" else ""
     return DemoTask(
-        slugid(seed, "running", index), slugid(seed, "running", 0), index, planned.label, round(created, 3),
+        slugid(seed, name, index), slugid(seed, name, 0), index, planned.label, round(created, 3),
         _limit_runs(runs, RUNNING_HEAD_START + RUNNING_SECONDS), role=role,
     )  # fmt: skip
 

@@ -1,0 +1,174 @@
+"""Watching a list until nothing in it runs any more: counts by state, what has failed since, and when it will end.
+
+Whatever a list can say about what changed (`Resource.updates`) can be watched: tasks of a group or of a push, runs of a
+task, builds of a job.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import polars as pl
+
+from backends.cancel import CancelToken
+from backends.errors import AppError, UsageError
+from backends.frames.formats import has_failed, has_not_ended, is_waiting
+from backends.frames.schema import Kind, Schema
+from backends.http.errors import HttpError
+from backends.resources import Resource, Row, read_list
+from backends.session import Session
+from backends.time_left import Durations, TimeLeft
+
+PATIENCE = 600.0  # seconds for which a server may fail before it counts as lost
+_LONGEST_PAUSE = 120.0  # seconds between two tries of a server that fails
+_QUIET_LOOKS = 3  # looks without a change after which what only waits is taken for never starting
+
+
+class LostServerError(AppError):
+    """The server could not be asked for so long that what became of the rest is not known."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a watched list is.
+
+    `counts`: rows by state, the failed ones first, then what runs, then the rest. `failures`: rows that have failed
+    since the last progress (of the first: all that have). `total_failed`, `unfinished`: counts of rows. `ended`:
+    nothing will change any more. `problem`: why the server could not be asked; the counts are those of before.
+    """
+
+    counts: Mapping[str, int]
+    total: int
+    total_failed: int
+    unfinished: int
+    failures: tuple[Row, ...] = ()
+    ended: bool = False
+    stuck: int = 0  # rows that wait for what has failed
+    problem: str = ""
+    time_left: TimeLeft | None = field(default=None, compare=False)
+
+    @property
+    def text(self) -> str:
+        """ "35 failed · 12 running · 1,153 completed of 1,200 · 4m to 9m left (...)"."""
+        parts = [f"{count:,} {state}" for state, count in self.counts.items()]
+        words = " · ".join(parts) or "nothing yet"
+        if self.time_left is not None and not self.ended:
+            words += f" · {self.time_left.text}"
+        if self.stuck and self.ended:
+            words += f" · {self.stuck:,} will not start: what they need has failed"
+        return words
+
+
+def open_watched(session: Session, text: str, cancel: CancelToken) -> Resource:
+    """The list to watch for what a user wrote: a task stands for its runs, a build for itself.
+
+    Raises `AppError`s, `UsageError` for a list that nothing is known to change in.
+    """
+    resource = session.resource(session.parse(text), cancel)
+    watched = resource.locator.watched()
+    if watched != resource.locator:
+        resource = session.resource(watched, cancel)
+    if not resource.poll_seconds or state_column(resource.schema) is None:
+        raise UsageError(
+            f"{resource.title} cannot be watched: nothing in this list runs.",
+            "Name a task group, a task, a push, a Prow job or a build.",
+        )
+    return resource
+
+
+def state_column(schema: Schema) -> str | None:
+    """The name of the column that says how each row fares: the first of its kind."""
+    return next((column.name for column in schema if column.kind is Kind.STATE), None)
+
+
+def watch_list(
+    resource: Resource,
+    cancel: CancelToken,
+    *,
+    patience: float = PATIENCE,
+    pause: Callable[[float], None] | None = None,
+    known_durations: Callable[[], Durations | None] = lambda: None,
+) -> Iterator[Progress]:
+    """Each change as it is seen; the last one has `ended`.
+
+    `pause(seconds)` waits between two looks (by default until cancelled). `known_durations()`: what is known by now of
+    how long such rows take. Raises `LostServerError`, and `AppError`s of the first reading.
+    """
+    wait = pause or cancel.sleep
+    column = state_column(resource.schema) or ""
+    rows = resource.watched_rows(read_list(resource, cancel).frame)
+    seen: set[str] = set()
+    last: Progress | None = None
+    quiet, lost_since, tries = 0, 0.0, 0
+    at_end = False
+    while True:
+        now = _progress(resource, rows, column, seen)
+        quiet = quiet + 1 if last is not None and now.counts == last.counts else 0
+        only_waiting = now.unfinished and all(is_waiting(state) for state in now.counts if has_not_ended(state))
+        ended = bool(now.total) and (at_end or not now.unfinished or bool(only_waiting and quiet >= _QUIET_LOOKS))
+        if ended and not at_end:
+            at_end = True  # unless the whole list, read once more, has rows that were added meanwhile
+            with contextlib.suppress(HttpError):
+                rows = resource.watched_rows(read_list(resource, cancel).frame)
+                if (again := _progress(resource, rows, column, seen)).unfinished > now.unfinished:
+                    at_end = ended = False
+                now = replace(again, failures=now.failures + again.failures)
+        durations = None if ended else known_durations()
+        left = resource.estimate_end(rows, durations) if durations is not None else None
+        now = replace(now, ended=ended, stuck=now.unfinished if ended else 0, time_left=left)
+        if now != last or left is not None:
+            yield now
+        last = replace(now, failures=())
+        if ended:
+            return
+        while True:
+            wait(min(resource.poll_seconds * 2**tries, _LONGEST_PAUSE))
+            try:
+                page = resource.updates(rows, cancel)
+            except HttpError as error:
+                lost_since, tries = lost_since or time.monotonic(), tries + 1
+                if time.monotonic() - lost_since >= patience:
+                    rest = f"{now.unfinished:,} {resource.noun[now.unfinished != 1]}"
+                    raise LostServerError(
+                        f"{error.sentence} What became of {rest} is not known.", error.hint
+                    ) from error
+                yield replace(last, problem=error.sentence)
+                continue
+            break
+        lost_since, tries = 0.0, 0
+        at_end = page is None
+        if page is not None and not page.frame.is_empty():
+            rows = resource.watched_rows(_with_changes(rows, page.frame, resource.schema.key))
+
+
+def _with_changes(rows: pl.DataFrame, changed: pl.DataFrame, key: str) -> pl.DataFrame:
+    return pl.concat([rows, changed.select(rows.columns)]).unique(key, keep="last", maintain_order=True)
+
+
+def _progress(resource: Resource, rows: pl.DataFrame, column: str, seen: set[str]) -> Progress:
+    """`seen`: keys of failed rows that were told already; those of this progress join them."""
+    found: dict[str | None, int] = dict(
+        rows[column].value_counts(sort=True).sort("count", column, descending=[True, False]).iter_rows()
+    )
+    counts = {state or "unknown": count for state, count in sorted(found.items(), key=_urgency)}
+    failed = [state for state in found if state and has_failed(state)]
+    failures: list[Any] = []
+    for row in rows.filter(pl.col(column).is_in(failed)).iter_rows(named=True):
+        if row[resource.schema.key] not in seen:
+            seen.add(row[resource.schema.key])
+            failures.append(row)
+    return Progress(
+        counts, rows.height, sum(found[state] for state in failed),
+        sum(count for state, count in found.items() if state and has_not_ended(state)), tuple(failures),
+    )  # fmt: skip
+
+
+def _urgency(item: tuple[str | None, int]) -> tuple[int, int, str]:
+    state, count = item[0] or "", item[1]
+    return (0 if state and has_failed(state) else 1 if state and has_not_ended(state) else 2), -count, state
