@@ -130,4 +130,12 @@ SYSTEMS = (
         roots=(("Outbox", "submit:outbox"),),
         forms=(("submit:FILE, submit:tasks/ID,ID, submit:outbox", "job data to lint, preview and publish"),),
     ),
+    System(
+        name="query",
+        label="Query",
+        summary="Lists made of other lists: SQL, pivot tables.",
+        locators="backends.queries.locators:LOCATORS",
+        context="backends.queries.derived_lists:no_context",
+        resolve="backends.queries.derived_lists:resolve",
+    ),
 )

@@ -248,6 +248,10 @@ class Resource(ABC):
         """What Enter shows: by default what `open` gives; None: the detail panel."""
         return self.open(row)
 
+    def open_cell(self, row: Row, column: str) -> Locator | None:
+        """What Enter opens with the cursor in that column, where the cell stands for something of its own."""
+        return None
+
     def open_marked(self, rows: pl.DataFrame) -> Locator | None:
         """What Enter opens when rows are marked; None means: as if nothing was marked."""
         return None

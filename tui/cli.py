@@ -23,6 +23,8 @@ from tui.commands.options import FAILURES, connection_options
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("tui.commands.demo:demo", "Open the app on an embedded CI with synthetic data."),
     "verify": ("tui.commands.verify:verify", "Compare a downloaded directory with its record, without a server."),
+    "sql": ("tui.commands.queries:sql", "Ask with SQL over one or more lists."),
+    "pivot": ("tui.commands.queries:pivot", "Group and sum up a list, by one or two columns."),
     "watch": ("tui.commands.watch:watch", "Follow a group, push, task or build until it ends."),
     "cache": ("tui.commands.cache:cache", "Show or clear the cache."),
     "config": ("tui.commands.config:config", "Show the settings in force and where each came from."),

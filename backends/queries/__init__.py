@@ -1,0 +1,1 @@
+"""Lists made of other lists: SQL over them, and pivot tables."""

@@ -1,0 +1,216 @@
+"""Lists made of other lists: the rows of an SQL query, a pivot table, the rows behind one of its cells.
+
+What they read is opened by `resolve`, without a row, since their columns follow from those of the lists that they read.
+Where a row has the key of a row of such a list, Enter, `l` and `t` do what they do there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from backends.cancel import CancelToken
+from backends.errors import UsageError
+from backends.listings import Listing
+from backends.locators import Locator
+from backends.queries.locators import ChosenRows, PivotTable, Source, SqlQuery
+from backends.queries.pivot import check_pivot, column_values, pivot, pivot_schema, rows_behind, rows_that
+from backends.queries.sources import OpenSource, Q, SourceRows, open_sources, read_sources
+from backends.queries.sql import Table, find_lists, result_schema, run_query
+from backends.resources import Detail, Document, LogAddress, Page, Resource, Row
+
+if TYPE_CHECKING:
+    from backends.config import Settings
+    from backends.http import Http
+
+
+def resolve(locator: Locator, http: Http, settings: Settings, cancel: CancelToken) -> Locator:
+    """The locator with its sources opened, those that the query itself names as list('LOCATOR') included; of a pivot
+    table they are also read, since the values of a column become its columns."""
+    if isinstance(locator, SqlQuery):
+        named = find_lists(locator.query)[1]
+        known = {source.name for source in locator.sources}
+        listed = tuple(Source(name, text) for name, text in named if name not in known)
+        opened = open_sources(replace(locator, sources=locator.sources + listed), http, settings, cancel)
+        return replace(locator, opened=opened.opened)
+    if isinstance(locator, PivotTable):
+        return _read_columns(open_sources(_with_one_source(locator), http, settings, cancel), cancel)
+    if isinstance(locator, ChosenRows):
+        return open_sources(_with_one_source(locator), http, settings, cancel)
+    return locator
+
+
+def _with_one_source(locator: Q) -> Q:
+    if len(locator.sources) != 1:
+        raise UsageError("This is made of one list.", "Write from=rows~LOCATOR.")
+    return locator
+
+
+def _read_columns(locator: PivotTable, cancel: CancelToken) -> PivotTable:
+    source = locator.opened[0]
+    check_pivot(source.resource.schema, locator.rows, locator.columns, locator.value, locator.aggregate)
+    return replace(locator, contents=read_sources(locator.opened, cancel))
+
+
+def no_context(locator: Locator, http: Http, settings: Settings) -> None:
+    """The lists that a query reads have contexts of their own."""
+
+
+class DerivedList(Listing):
+    """A list made of others, whose rows may stand for rows of those."""
+
+    noun = ("row", "rows")
+    locator: SqlQuery | PivotTable | ChosenRows
+
+    def __init__(self, locator: SqlQuery | PivotTable | ChosenRows, _: None = None) -> None:
+        super().__init__(locator)
+        self._frames: dict[str, pl.DataFrame] = {}
+
+    @property
+    def sources(self) -> Sequence[OpenSource]:
+        return self.locator.opened
+
+    def source_row(self, row: Row) -> tuple[Resource, Row] | None:
+        """The list whose key this row has, and its row with that key."""
+        for source in self.sources:
+            key, frame = source.resource.schema.key, self._frames.get(source.name)
+            if frame is None or row.get(key) is None:
+                continue
+            found = frame.filter(pl.col(key) == str(row[key]))
+            if found.height:
+                return source.resource, found.row(0, named=True)
+        return None
+
+    def open(self, row: Row) -> Locator | None:
+        found = self.source_row(row)
+        return None if found is None else found[0].open(found[1])
+
+    def shows(self, row: Row) -> Locator | LogAddress | Document | None:
+        found = self.source_row(row)
+        return None if found is None else found[0].shows(found[1])
+
+    def log(self, row: Row) -> LogAddress | None:
+        found = self.source_row(row)
+        return None if found is None else found[0].log(found[1])
+
+    def document(self, row: Row) -> Document | None:
+        found = self.source_row(row)
+        return None if found is None else found[0].document(found[1])
+
+    def web_url(self, row: Row | None = None) -> str | None:
+        found = None if row is None else self.source_row(row)
+        return None if found is None else found[0].web_url(found[1])
+
+    def _page(self, rows: pl.DataFrame, read: SourceRows) -> Page:
+        shown = rows.select(list(self.schema.polars()))
+        note = " ".join(read.notes)
+        return Page(shown, read.freshness, total=shown.height, note=note, partial=read.partial)
+
+
+class SqlList(DerivedList):
+    """The rows that a query gives."""
+
+    empty_text = "The query gives no rows."
+    locator: SqlQuery
+
+    def __init__(self, locator: SqlQuery, context: None = None) -> None:
+        super().__init__(locator, context)
+        self._query = find_lists(locator.query)[0]
+        schemas = {source.name: source.resource.schema for source in self.sources}
+        self.schema = result_schema(self._query, schemas)  # type: ignore[misc]  # each query has its own
+
+    @property
+    def title(self) -> str:
+        return " ".join(self.locator.query.split())
+
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
+        read = read_sources(self.sources, cancel)
+        cancel.check()
+        self._frames = read.frames
+        tables = {one.name: Table(one.resource.schema, read.frames[one.name]) for one in self.sources}
+        yield self._page(run_query(self._query, tables).frame, read)
+
+    def row_title(self, row: Row) -> str:
+        return f"row {row[self.schema.key]}"
+
+
+class PivotList(DerivedList):
+    """Rows grouped, and a column for each value of another column. Enter opens the rows behind a row or a cell."""
+
+    noun = ("group", "groups")
+    empty_text = "The list has no rows to group."
+    locator: PivotTable
+
+    def __init__(self, locator: PivotTable, context: None = None) -> None:
+        super().__init__(locator, context)
+        self._read: SourceRows = locator.contents
+        source = self.sources[0]
+        self._names = column_values(self._read.frames[source.name], locator.columns)
+        shown = pivot_schema(source.resource.schema, locator.rows, self._names, locator.value, locator.aggregate)
+        self.schema = shown  # type: ignore[misc]  # each table has its own
+
+    @property
+    def title(self) -> str:
+        at = self.locator
+        what = at.aggregate if not at.value else f"{at.aggregate} of {at.value}"
+        return f"{what} by {', '.join(at.rows)}" + (f" and {at.columns}" if at.columns else "")
+
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
+        at, source = self.locator, self.sources[0]
+        rows = self._read.frames[source.name]
+        _, table = pivot(rows, source.resource.schema, at.rows, at.columns, at.value, at.aggregate)
+        yield self._page(table, self._read)
+
+    def open(self, row: Row) -> Locator:
+        return self.open_cell(row, "")
+
+    def open_cell(self, row: Row, column: str) -> Locator:
+        at = self.locator
+        return ChosenRows(rows_behind(row, at.rows, at.columns, self._names, column), at.sources)
+
+    def shows(self, row: Row) -> Locator:
+        return self.open(row)
+
+    def log(self, row: Row) -> None:
+        return None
+
+    def document(self, row: Row) -> None:
+        return None
+
+    def web_url(self, row: Row | None = None) -> None:
+        return None
+
+    def row_title(self, row: Row) -> str:
+        return " · ".join(str(row[name]) for name in self.locator.rows)
+
+
+class ChosenRowList(DerivedList):
+    """The rows of a list that have certain values, with all columns of that list."""
+
+    empty_text = "No row of the list has these values (any more)."
+    locator: ChosenRows
+
+    def __init__(self, locator: ChosenRows, context: None = None) -> None:
+        super().__init__(locator, context)
+        inner = self.sources[0].resource
+        self.schema, self.noun = inner.schema, inner.noun  # type: ignore[misc]
+        for one in locator.conditions:
+            if one.column not in self.schema:
+                raise UsageError(f"There is no column {one.column[:60]!r} in {inner.title}.")
+
+    @property
+    def title(self) -> str:
+        conditions = self.locator.conditions
+        words = [f"{one.column} {'not ' * one.negated}{' or '.join(one.values[:3])}" for one in conditions]
+        return f"{', '.join(words)} of {self.sources[0].resource.title}"
+
+    def pages(self, cancel: CancelToken) -> Iterator[Page]:
+        read = read_sources(self.sources, cancel)
+        self._frames = read.frames
+        yield self._page(rows_that(read.frames[self.sources[0].name], self.locator.conditions), read)
+
+    def detail(self, row: Row) -> Detail:
+        return self.sources[0].resource.detail(row) or super().detail(row)

@@ -1,0 +1,167 @@
+"""Pivot tables: the rows of a list grouped by some columns, a value of theirs aggregated, one column for each value of
+another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from backends.errors import UsageError
+from backends.frames.formats import has_failed
+from backends.frames.schema import Column, Kind, Schema
+from backends.queries.locators import AGGREGATES, Condition
+
+MOST_COLUMNS = 60  # values of the column that becomes columns; the rest is counted together
+OTHERS, MISSING = "(other)", "(none)"
+_OF_NUMBERS = ("sum", "mean", "median", "p95", "min", "max")
+_QUANTILE = 0.95  # linear between the two nearest values
+
+
+def check_pivot(schema: Schema, rows: Sequence[str], columns: str, value: str, aggregate: str) -> None:
+    """Raises `UsageError` for columns that the list lacks, and for an aggregate that the value cannot have."""
+    from backends.frames.export import select_columns
+
+    if aggregate not in AGGREGATES:
+        raise UsageError(f"There is no aggregate {aggregate[:40]!r}.", f"Aggregates: {', '.join(AGGREGATES)}.")
+    select_columns(schema, [*rows, *([columns] if columns else []), *([value] if value else [])])
+    if columns in rows:
+        raise UsageError(f"{columns} cannot be both rows and columns.", "Choose another column.")
+    if aggregate in _OF_NUMBERS:
+        if not value:
+            raise UsageError(f"{aggregate} of what?", "Choose a column of numbers as the value.")
+        if not schema[value].is_numeric:
+            raise UsageError(f"{value} has no numbers.", "Choose a column of numbers, or count.")
+    if aggregate == "failed" and _state(schema, value) is None:
+        raise UsageError("This list has no states.", "Choose another aggregate.")
+
+
+def _state(schema: Schema, value: str) -> str | None:
+    if value and schema[value].kind is Kind.STATE:
+        return value
+    return next((column.name for column in schema if column.kind is Kind.STATE), None)
+
+
+def pivot_schema(schema: Schema, rows: Sequence[str], columns: Sequence[str], value: str, aggregate: str) -> Schema:
+    """`columns`: the values that become columns, in their order; none where there is only the total."""
+    told = schema[value] if value else None
+    kind = Kind.COUNT if aggregate == "count" else Kind.NUMBER
+    if aggregate in _OF_NUMBERS and told is not None:
+        kind = told.kind if told.kind in (Kind.DURATION, Kind.BYTES) else Kind.NUMBER
+        kind = Kind.NUMBER if kind is Kind.BYTES and aggregate not in ("min", "max", "sum") else kind
+    unit = "%" if aggregate == "failed" else told.unit if told is not None and aggregate != "count" else ""
+    of_all = "All" if aggregate == "count" or not value else f"{aggregate} of all"
+    cells = [Column(name, kind, label, unit) for name, label in zip(cell_names(rows, columns), columns, strict=True)]
+    keys = tuple(
+        Column(name, schema[name].kind if schema[name].is_text else Kind.TEXT, schema[name].label, keeps_end=True)
+        for name in rows
+    )
+    return Schema((*keys, Column("rows", Kind.COUNT, "Rows"), Column("all", kind, of_all, unit), *cells), key="key")
+
+
+def cell_names(rows: Sequence[str], values: Sequence[str]) -> list[str]:
+    """The names of the columns that values become: the values, unless another column has that name."""
+    taken, names = {*rows, "rows", "all", "key"}, []
+    for value in values:
+        name = value[:200] or "(empty)"
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def column_values(frame: pl.DataFrame, columns: str) -> tuple[str, ...]:
+    """The values of a column that become columns: the most frequent ones, in the order of their texts, then what is
+    left.
+
+    Values of numbers and times are written as text; a missing one is "(none)".
+    """
+    if not columns:
+        return ()
+    counts = frame.select(_as_text(pl.col(columns)).alias("value"))["value"].value_counts(name="n")
+    counts = counts.sort("n", "value", descending=[True, False])
+    found = counts["value"].to_list()
+    shown = sorted(found[:MOST_COLUMNS], key=lambda one: (one == MISSING, one))
+    return (*shown, *([OTHERS] if len(found) > MOST_COLUMNS else []))
+
+
+def pivot(
+    frame: pl.DataFrame, schema: Schema, rows: Sequence[str], columns: str, value: str, aggregate: str
+) -> tuple[Schema, pl.DataFrame]:
+    """The pivot table (columns: those of `rows`, the number of rows, the aggregate of all of them, and of each value of
+    `columns`), in the order of its rows' texts. A cell without rows is null. Raises `UsageError`s.
+
+    `count`: rows with a value (of any, if none is chosen). `failed`: the percentage of rows whose state says that they
+    failed. `p95`: linear between the two nearest values. Values that are not finite are left out.
+    """
+    check_pivot(schema, rows, columns, value, aggregate)
+    names = column_values(frame, columns)
+    shown = pivot_schema(schema, rows, names, value, aggregate)
+    kept = frame.select(
+        *(_as_text(pl.col(name)).alias(name) for name in rows),
+        (_as_text(pl.col(columns)) if columns else pl.lit("")).alias("_column"),
+        _value(frame, schema, value, aggregate).alias("_value"),
+    ).with_columns(
+        pl.when(pl.col("_column").is_in(list(names))).then(pl.col("_column")).otherwise(pl.lit(OTHERS)).alias("_column")
+    )
+    combine = _aggregate(aggregate)
+    totals = kept.group_by(list(rows)).agg(pl.len().cast(pl.Int64).alias("rows"), combine.alias("all"))
+    if names:
+        cells = kept.group_by([*rows, "_column"]).agg(combine.alias("_cell"))
+        for name, value_of in zip(cell_names(rows, names), names, strict=True):
+            part = cells.filter(pl.col("_column") == value_of).select(*rows, pl.col("_cell").alias(name))
+            totals = totals.join(part, on=list(rows), how="left", nulls_equal=True)
+    key = pl.concat_str([pl.col(name) for name in rows], separator="\x1f").alias("key")
+    dtypes = shown.polars()
+    found = totals.with_columns(key).select(pl.col(name).cast(dtype) for name, dtype in dtypes.items())
+    return shown, found.sort(list(rows))
+
+
+def _as_text(cell: pl.Expr) -> pl.Expr:
+    return cell.cast(pl.String).fill_null(MISSING)
+
+
+def _value(frame: pl.DataFrame, schema: Schema, value: str, aggregate: str) -> pl.Expr:
+    if aggregate == "failed":
+        state = _state(schema, value) or ""
+        words = [word for word in frame[state].unique().to_list() if word and has_failed(word)]
+        return pl.col(state).is_in(words)
+    if aggregate == "count":
+        return pl.col(value).is_not_null() if value else pl.lit(True)
+    cell = pl.col(value).cast(pl.Float64)
+    return pl.when(cell.is_finite()).then(cell)
+
+
+def _aggregate(aggregate: str) -> pl.Expr:
+    cell = pl.col("_value")
+    if aggregate == "count":
+        return cell.sum().cast(pl.Int64)
+    if aggregate == "failed":
+        return cell.mean() * 100
+    if aggregate == "sum":
+        return pl.when(cell.count() > 0).then(cell.sum())
+    if aggregate == "p95":
+        return cell.quantile(_QUANTILE, "linear")
+    found: pl.Expr = getattr(cell, aggregate)()
+    return found
+
+
+def rows_behind(
+    row: Mapping[str, object], rows: Sequence[str], columns: str, names: Sequence[str], cell: str = ""
+) -> tuple[Condition, ...]:
+    """What the rows behind a row of the table have, or those behind one of its cells (`cell`: the column's name)."""
+    found = [Condition(name, (str(row[name]),)) for name in rows]
+    value_of = dict(zip(cell_names(rows, names), names, strict=True))
+    if cell in value_of:
+        others = value_of[cell] == OTHERS and len(names) > MOST_COLUMNS
+        found.append(Condition(columns, tuple(names[:-1]) if others else (value_of[cell],), negated=others))
+    return tuple(found)
+
+
+def rows_that(frame: pl.DataFrame, conditions: Sequence[Condition]) -> pl.DataFrame:
+    """The rows that meet all conditions."""
+    for one in conditions:
+        met = _as_text(pl.col(one.column)).is_in(list(one.values))
+        frame = frame.filter(~met if one.negated else met)
+    return frame

@@ -1,0 +1,126 @@
+"""Pivot tables: counts that add up, the rows behind each cell, and what is refused."""
+
+from __future__ import annotations
+
+import math
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backends.errors import UsageError
+from backends.frames.schema import Column, Kind, Schema
+from backends.queries.locators import AGGREGATES
+from backends.queries.pivot import MOST_COLUMNS, column_values, pivot, rows_behind, rows_that
+
+SCHEMA = Schema(
+    (
+        Column("state", Kind.STATE, "State"),
+        Column("suite", Kind.TEXT, "Suite"),
+        Column("platform", Kind.TEXT, "Platform"),
+        Column("duration", Kind.DURATION, "Duration", "s"),
+        Column("task_id", Kind.ID, "Task"),
+    ),
+    key="task_id",
+)
+
+
+def table_of(rows: list[tuple[str, str | None, str | None, float | None]]) -> pl.DataFrame:
+    cells = [(*row, str(number)) for number, row in enumerate(rows)]
+    return pl.DataFrame(cells, schema=SCHEMA.polars(), orient="row")
+
+
+FEW = table_of(
+    [
+        ("failed", "a", "linux", 10.0),
+        ("completed", "a", "linux", 30.0),
+        ("completed", "a", "mac", None),
+        ("exception", "b", None, 5.0),
+        ("running", None, "linux", math.nan),
+    ]
+)
+
+
+def test_counts_by_rows_and_columns() -> None:
+    schema, found = pivot(FEW, SCHEMA, ["suite"], "platform", "", "count")
+    assert [column.label for column in schema] == ["Suite", "Rows", "All", "linux", "mac", "(none)"]
+    assert found.drop("key").rows() == [
+        ("(none)", 1, 1, 1, None, None), ("a", 3, 3, 2, 1, None), ("b", 1, 1, None, None, 1),
+    ]  # fmt: skip
+
+
+def test_values_are_aggregated_without_what_is_missing() -> None:
+    _, found = pivot(FEW, SCHEMA, ["suite"], "", "duration", "median")
+    assert found.drop("key").rows() == [("(none)", 1, None), ("a", 3, 20.0), ("b", 1, 5.0)]
+    _, found = pivot(FEW, SCHEMA, ["suite"], "", "duration", "p95")
+    assert found.filter(pl.col("suite") == "a")["all"].item() == pytest.approx(29.0)
+    _, found = pivot(FEW, SCHEMA, ["suite"], "", "duration", "count")
+    assert dict(found.select("suite", "all").iter_rows())["a"] == 2
+
+
+def test_the_share_of_failed_rows() -> None:
+    _, found = pivot(FEW, SCHEMA, ["suite"], "platform", "", "failed")
+    assert found.filter(pl.col("suite") == "a").row(0, named=True)["linux"] == 50.0
+    assert dict(found.select("suite", "all").iter_rows()) == {"(none)": 0.0, "a": pytest.approx(100 / 3), "b": 100.0}
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "value", "aggregate"),
+    [
+        (["nope"], "", "", "count"),
+        (["suite"], "suite", "", "count"),
+        (["suite"], "", "", "sum"),
+        (["suite"], "", "platform", "median"),
+        (["suite"], "", "", "variance"),
+    ],
+)
+def test_what_cannot_be_is_said(rows: list[str], columns: str, value: str, aggregate: str) -> None:
+    with pytest.raises(UsageError):
+        pivot(FEW, SCHEMA, rows, columns, value, aggregate)
+
+
+def test_many_values_become_one_column_and_its_rows_are_found() -> None:
+    frame = table_of([("failed", "a", f"p{number:03d}", 1.0) for number in range(MOST_COLUMNS + 15)])
+    names = column_values(frame, "platform")
+    _, found = pivot(frame, SCHEMA, ["suite"], "platform", "", "count")
+    row = found.row(0, named=True)
+    assert len(names) == MOST_COLUMNS + 1 and row["(other)"] == 15
+    assert rows_that(frame, rows_behind(row, ["suite"], "platform", names, "(other)")).height == 15
+
+
+TEXTS = st.none() | st.sampled_from(
+    ["a", "A", "b c", "o'x", "(none)", "(other)", "rows", "all", "key", "", "ä", "suite"]
+)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["failed", "completed"]), TEXTS, TEXTS, st.none() | st.floats(0, 1e6)), max_size=40
+    )
+)
+def test_every_cell_counts_the_rows_that_open_behind_it(
+    rows: list[tuple[str, str | None, str | None, float | None]],
+) -> None:
+    frame = table_of(rows)
+    names = column_values(frame, "platform")
+    schema, found = pivot(frame, SCHEMA, ["suite"], "platform", "", "count")
+    cells = schema.names[3:]
+    assert found["rows"].sum() == frame.height
+    for row in found.iter_rows(named=True):
+        assert rows_that(frame, rows_behind(row, ["suite"], "platform", names)).height == row["rows"]
+        assert sum(row[name] or 0 for name in cells) == row["rows"]
+        for name in cells:
+            assert rows_that(frame, rows_behind(row, ["suite"], "platform", names, name)).height == (row[name] or 0)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["failed", "completed"]), TEXTS, TEXTS, st.none() | st.floats()), max_size=30),
+    st.sampled_from(AGGREGATES),
+)
+def test_every_aggregate_of_anything_fits_its_schema(
+    rows: list[tuple[str, str | None, str | None, float | None]], aggregate: str
+) -> None:
+    schema, found = pivot(table_of(rows), SCHEMA, ["suite", "state"], "platform", "duration", aggregate)
+    assert dict(found.schema) == schema.polars()
+    assert found["key"].n_unique() == found.height
