@@ -155,8 +155,8 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
         view = self.current_list.top if self.current_list is not None else None
         entries = view.menu_commands() if view is not None else ()
         commands = [Command(label, "menu", "x", run) for label, run in entries]
-        for name in view.saved_views() if view is not None and hasattr(view, "saved_views") else ():
-            commands.append(Command(f"View: {name}", "list", "", partial(view.show_view, name)))
+        if view is not None and hasattr(view, "view_commands"):  # readers have none
+            commands += [Command(label, "list", "", run) for label, run in view.view_commands()]
         commands += [
             Command(key.help, TITLES[key.where].removeprefix("A ").lower(), format_keys(remapped.get(key.id, key.keys)),
                     partial(self.run_action, key.action, node))

@@ -6,7 +6,9 @@ expect it: with a saved view, or with the list that was open when the app ended.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -92,6 +94,10 @@ class ArrangedView(LoadingView):
 
     def saved_views(self) -> dict[str, ListSettings]:
         return self._preferences.views(self.kind) if self.resource is not None else {}
+
+    def view_commands(self) -> list[tuple[str, Callable[[], None]]]:
+        """(label, what runs it) of each saved view."""
+        return [(f"View: {name}", partial(self.show_view, name)) for name in self.saved_views()]
 
     def action_views(self) -> None:
         if self.resource is None:

@@ -49,6 +49,18 @@ _NEEDED_METHODS = {
     "open_marked": "open_marked",
     "chart": "chart",
 }
+# What is said where a key finds nothing to act on.
+_NOTHING = {
+    "log": "This row has no text to read.",
+    "document": "This row has nothing to show as a tree.",
+    "download": "Nothing here can be downloaded.",
+    "compare": "Rows of this list cannot be compared.",
+    "measurements": "These rows have no measurements.",
+    "open_marked": "The marked rows cannot be opened together.",
+    "chart": "This list has no chart; h shows statistics and a histogram.",
+    "export": "There are no rows to export yet.",
+    "browse": "This row has no web page.",
+}
 
 
 class ResourceView(ArrangedView):
@@ -158,7 +170,8 @@ class ResourceView(ArrangedView):
 
     @property
     def _is_working(self) -> bool:
-        return self.is_loading or self._exports_later or self._action_cancel is not None
+        completes = self.resource is not None and bool(self.resource.quick_columns)
+        return self.is_loading or completes or self._action_cancel is not None
 
     def _update_offers(self) -> None:
         """Asks the resource what can be done with the row and the selected rows, and offers no more than that."""
@@ -191,9 +204,10 @@ class ResourceView(ArrangedView):
 
     def on_key(self, event: events.Key) -> None:
         """A key that is not offered for this row says so."""
-        withheld = [key for key in KEYS if key.where == "view" and key.action in self._withheld]
-        if any(event.key in key.keys.split(",") for key in withheld):
-            self.query_one(StatusLine).show(note="this key does nothing here")
+        for key in KEYS:
+            if key.where == "view" and key.action in self._withheld and event.key in key.keys.split(","):
+                event.stop()
+                self.app.notify(_NOTHING.get(key.action, "This key does nothing here."))
 
     # ---- the status, the detail, the chart, the statistics ----------------------------------------------------
     @on(FrameTable.MarksChanged)
@@ -290,11 +304,8 @@ class ResourceView(ArrangedView):
         self.query_one(StatisticsPanel).step_group()
 
     def action_chart(self) -> None:
-        if self.resource is None or self.resource.chart is None:
-            self.app.notify("This list has no chart; h shows statistics and a histogram.")
-        else:
-            self.toggle_class("-chart")
-            self.refresh_bindings()
+        self.toggle_class("-chart")
+        self.refresh_bindings()
 
     def action_zoom(self, step: int) -> None:
         self.query_one(ChartPanel).zoom(step)
@@ -357,16 +368,16 @@ class ResourceView(ArrangedView):
     def action_open_marked(self) -> None:
         resource, rows = self.resource, self._selected_rows()
         target = resource.open_marked(rows) if resource is not None and rows is not None else None
-        self._open(target, "The marked rows cannot be opened together.")
+        self._open(target, _NOTHING["open_marked"])
 
     def action_log(self) -> None:
         resource, row = self.resource, self.cursor_row
-        self._open(resource.log(row) if resource and row is not None else None, "This row has no text to read.")
+        self._open(resource.log(row) if resource and row is not None else None, _NOTHING["log"])
 
     def action_document(self) -> None:
         resource, row = self.resource, self.cursor_row
         target = resource.document(row) if resource is not None and row is not None else None
-        self._open(target, "This row has nothing to show as a tree.")
+        self._open(target, _NOTHING["document"])
 
     def action_compare(self) -> None:
         if self.resource is None or self.table is None:
@@ -376,12 +387,12 @@ class ResourceView(ArrangedView):
         except AppError as error:
             self.app.show_error(error)  # type: ignore[attr-defined]
             return
-        self._open(target, "Rows of this list cannot be compared.")
+        self._open(target, _NOTHING["compare"])
 
     def action_measurements(self) -> None:
         resource, rows = self.resource, self._selected_rows()
         target = resource.measurements(rows) if resource is not None and rows is not None else None
-        self._open(target, "These rows have no measurements.")
+        self._open(target, _NOTHING["measurements"])
 
     # ---- the menu --------------------------------------------------------------------------------------------
     def _menu_entries(self) -> list[Entry]:
@@ -465,14 +476,14 @@ class ResourceView(ArrangedView):
             self.perform(action)
             return
         if resource is None or rows is None or not resource.downloadable:
-            self.app.notify("Nothing here can be downloaded.")
+            self.app.notify(_NOTHING["download"])
             return
         count = f"{len(rows):,} {resource.noun[len(rows) != 1]}"
         self.app.download(f"{self.title}: {count}", partial(resource.files, rows))  # type: ignore[attr-defined]
 
     def action_export(self) -> None:
         if self.table is None or self.resource is None or not self.table.total_count:
-            self.app.notify("There are no rows to export yet.")
+            self.app.notify(_NOTHING["export"])
         elif self.resource.quick_columns and not self.is_loading:
             self._exports_later = True
             self.show_progress("reading what the rows lack")
@@ -492,7 +503,7 @@ class ResourceView(ArrangedView):
     def action_browse(self) -> None:
         url = self.resource.web_url(self.cursor_row) if self.resource is not None else None
         if url is None:
-            self.app.notify("This row has no web page.")
+            self.app.notify(_NOTHING["browse"])
         else:
             self._browse(url)
 

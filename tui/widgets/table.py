@@ -12,9 +12,7 @@ showed before.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -23,30 +21,17 @@ from textual import events, on
 from textual.message import Message
 from textual.strip import Strip
 
-from backends.frames.schema import Column, Schema
+from backends.frames.schema import Schema
 from tui.keymap import bindings
-from tui.list_settings import ColumnArrangement, ListSettings
-from tui.widgets.line_list import LineList
-from tui.widgets.table_drawing import COMPONENTS, GUTTER, CellTexts, Columns, RowPainter, RowState, Viewport
-from tui.widgets.table_model import FrameModel, MarkedRows, SortKey, ViewRequest, ViewState
+from tui.widgets.table_arrangement import ArrangedTable
+from tui.widgets.table_drawing import COMPONENTS, GUTTER, CellTexts, RowPainter, RowState, Viewport
+from tui.widgets.table_model import SortKey, ViewRequest, ViewState
 
-MAX_UNDO = 100  # steps
 _FLASH = 2.0  # seconds
 _MAX_FLASHED = 200  # rows; more than that are no longer a hint
 
 
-@dataclass(frozen=True)
-class UndoStep:
-    """How the table was before the user changed something. `change`: what that was, in a word."""
-
-    change: str
-    filter_text: str
-    sort_keys: tuple[SortKey, ...]
-    columns: ColumnArrangement
-    marks: MarkedRows
-
-
-class FrameTable(LineList):
+class FrameTable(ArrangedTable):
     """Rows with a filter, a multi-key sort, and marks by row key, which outlive filter, sort and refresh.
 
     `cursor` is a position in the shown rows; it stays with its row when rows move.
@@ -101,9 +86,6 @@ class FrameTable(LineList):
     class MarksChanged(Message):
         """Other rows are marked."""
 
-    class ArrangementChanged(Message):
-        """The user sorted the table, or changed its columns."""
-
     class MenuRequested(Message):
         """A right click on the row that the cursor is on now."""
 
@@ -121,9 +103,7 @@ class FrameTable(LineList):
             self.request, self.text = request, text
 
     def __init__(self, schema: Schema) -> None:
-        super().__init__()
-        self._model = FrameModel(schema)
-        self._columns = Columns(schema, fixed=1)
+        super().__init__(schema)
         self._painter = RowPainter(CellTexts(self._model), self.style_of)
         self._strips_version: tuple[object, ...] = ()
         self._held: int | None = None  # the row that the user put the cursor on
@@ -136,9 +116,6 @@ class FrameTable(LineList):
         self._home = False  # whether a cursor whose row is gone belongs at the top, once it is known what is shown
         self._highlighted_key: str | None = None
         self._had_rows = False  # whether any were shown: which keys are offered depends on it
-        self._filter_is_typed = False  # whether it may go on: a state's beginning counts
-        self._undo: deque[UndoStep] = deque(maxlen=MAX_UNDO)
-        self._filter_step = False  # whether the last step is for the filter that is being written
         self._pressed_row: int | None = None  # where the mouse was pressed
         self._dragged = False  # whether it has been moved to another row since
 
@@ -262,91 +239,6 @@ class FrameTable(LineList):
             keys = tuple((before | {column: SortKey(column, descending)}).values())
         self._model.set_sort(keys)
         self._update_view()
-
-    def _set_sort(self, keys: tuple[SortKey, ...]) -> None:
-        """By the user."""
-        self._remember("sort")
-        self._model.set_sort(keys)
-        self._update_view()
-        self.post_message(self.ArrangementChanged())
-
-    # ---- undo, and what is remembered --------------------------------------------------------------------------
-
-    @property
-    def settings(self) -> ListSettings:
-        """How the rows are shown."""
-        return ListSettings(self._columns.arrangement, self._model.sort_keys, self._model.filter_text)
-
-    def apply_settings(self, settings: ListSettings, default_sort: tuple[SortKey, ...] = ()) -> None:
-        """Columns and sort, not the filter. `default_sort` where they name none."""
-        self._columns.arrange(settings.columns)
-        keys = settings.sort_by(self.frame.columns)
-        self._model.set_sort(default_sort if keys is None else tuple(SortKey(*key) for key in keys))
-        self._show_all_changes()
-
-    def take_settings(self, settings: ListSettings, default_sort: tuple[tuple[str, bool], ...]) -> None:
-        """As `apply_settings`, by the user. The filter, which is set next, is undone together with it."""
-        self._remember("view")
-        self.apply_settings(settings, tuple(SortKey(*key) for key in default_sort))
-        self._filter_step = True
-        self.post_message(self.ArrangementChanged())
-
-    @property
-    def arrangement(self) -> ColumnArrangement:
-        return self._columns.arrangement
-
-    def arrange_columns(self, wanted: ColumnArrangement) -> None:
-        """By the user."""
-        self._remember("columns")
-        self._columns.arrange(wanted)
-        self._columns.observe(self._model.frame)
-        self._columns_changed()
-
-    def begin_undo_step(self) -> None:
-        """What is changed from now on is not undone together with what was changed before."""
-        self._filter_step = False
-
-    def forget_undo(self) -> None:
-        self._undo.clear()
-        self._filter_step = False
-
-    @property
-    def can_undo(self) -> bool:
-        return bool(self._undo)
-
-    def undo(self) -> UndoStep | None:
-        """Takes back the last change of marks, sort, columns or filter; None if there is none."""
-        if not self._undo:
-            return None
-        step = self._undo.pop()
-        self._filter_step, self._range_row = False, None
-        if step.filter_text != self._model.filter_text:
-            self._model.set_filter(step.filter_text)
-            self._filter_is_typed = False
-        self._model.set_sort(step.sort_keys)
-        self._model.restore_marks(step.marks)
-        self._columns.arrange(step.columns)
-        self._show_all_changes()
-        self.post_message(self.MarksChanged())
-        self.post_message(self.ArrangementChanged())
-        return step
-
-    def _show_all_changes(self) -> None:
-        self._columns.observe(self._model.frame)
-        self._update_view()
-        self.fit_virtual_size()
-        self.refresh()
-
-    def _current_state(self, change: str) -> UndoStep:
-        model = self._model
-        return UndoStep(
-            change, model.filter_text, model.sort_keys, self._columns.arrangement, model.remember_marks()
-        )  # fmt: skip
-
-    def _remember(self, change: str) -> None:
-        """Before the user's change: how everything is now."""
-        self._filter_step = False
-        self._undo.append(self._current_state(change))
 
     def _update_view(self) -> None:
         request = self._model.view_request()
@@ -478,91 +370,6 @@ class FrameTable(LineList):
         key = self._model.schema.key
         return self._model.window(self.scroll_offset.y, self.page_rows, [key])[key].to_list()
 
-    # ---- columns -----------------------------------------------------------------------------------------------
-
-    @property
-    def visible_columns(self) -> tuple[Column, ...]:
-        return self._columns.visible
-
-    @property
-    def focused_column(self) -> Column | None:
-        return self._columns.focused_column
-
-    def focus_column(self, index: int) -> None:
-        """Put the column cursor on the visible column of that number, from 0."""
-        self._columns.focus(index)
-        self._show_columns()
-
-    def action_column(self, step: int) -> None:
-        self.focus_column(self._columns.focused + step)
-
-    def action_hide_column(self) -> None:
-        """The last visible column stays."""
-        column = self._columns.focused_column
-        before = self._current_state("columns")
-        if column is not None and self._columns.hide(column.name):
-            self._undo.append(before)
-            self._filter_step = False
-            self._columns_changed()
-
-    def action_show_columns(self) -> None:
-        self._remember("columns")
-        self._columns.show_all()
-        self._columns.observe(self._model.frame)
-        self._columns_changed()
-
-    def action_widen(self, cells: int) -> None:
-        column = self._columns.focused_column
-        if column is not None:
-            self._remember("columns")
-            self._columns.widen(column.name, cells, self.line_width)
-            self._columns_changed()
-
-    def _columns_changed(self) -> None:
-        self._show_columns()
-        self.post_message(self.ArrangementChanged())
-
-    def _show_columns(self) -> None:
-        self.fit_virtual_size()
-        self._show_focused_column()
-        self.refresh()
-
-    def _show_focused_column(self) -> None:
-        layout = self._columns.place(self.line_width)
-        if not layout.slots:
-            return
-        slot = layout.slots[min(self._columns.focused, len(layout.slots) - 1)]
-        x = self.scroll_offset.x
-        if slot.end <= layout.fixed:
-            return
-        if slot.start - x < layout.fixed:
-            self.scroll_to(x=slot.start - layout.fixed, animate=False, force=True)
-        elif slot.end - x > self.line_width:
-            self.scroll_to(x=min(slot.end - self.line_width, slot.start - layout.fixed), animate=False, force=True)
-
-    def action_sort_column(self, number: int) -> None:
-        """Sort by the visible column of that number, from 1, and by no other; again reverses."""
-        visible = self._columns.visible
-        if 1 <= number <= len(visible):
-            name = visible[number - 1].name
-            before = next((key for key in self._model.sort_keys if key.column == name), None)
-            self._set_sort((SortKey(name, descending=before is not None and not before.descending),))
-
-    def action_sort_focused(self) -> None:
-        self.action_sort_column(self._columns.focused + 1)
-
-    def action_add_sort_key(self) -> None:
-        """Also sort by the column under the cursor, behind the other keys; again reverses it, a third time drops it."""
-        column = self._columns.focused_column
-        if column is None:
-            return
-        keys = {key.column: key for key in self._model.sort_keys}
-        if (before := keys.get(column.name)) is not None and before.descending:
-            del keys[column.name]
-        else:
-            keys[column.name] = SortKey(column.name, before is not None)
-        self._set_sort(tuple(keys.values()))
-
     # ---- marks -------------------------------------------------------------------------------------------------
 
     @property
@@ -593,6 +400,9 @@ class FrameTable(LineList):
             self._remember("mark")
             self._model.toggle(row)
             self._marks_changed()
+
+    def _end_range(self) -> None:
+        self._range_row = None
 
     def action_range_mark(self) -> None:
         """Begin a range at the cursor, or mark everything from where it began to here."""
