@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 from rich.text import Text
+from textual.widgets import Input
 
 from backends.frames.formats import format_series, safe_text
 from backends.frames.schema import Column, Schema
@@ -90,6 +91,7 @@ class CopyDialog(ChoiceDialog[CopyChoice]):
 
     def on_mount(self) -> None:
         self.show_choices("")
+        self.set_focus(self.query_one(Input))
 
     def show_choices(self, text: str) -> None:
         words = text.lower().split()

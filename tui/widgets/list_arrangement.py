@@ -115,7 +115,7 @@ class ArrangedView(LoadingView):
             return
         if choice.act == "save":
             self._preferences.save_view(self.kind, choice.name, self._chosen_settings(self.table))
-            self.query_one(StatusLine).show(note=f"saved as “{choice.name}”: V shows it again")
+            self.query_one(StatusLine).say(f"saved as “{choice.name}”")
         else:
             self.show_view(choice.name)
 
@@ -147,4 +147,4 @@ class ArrangedView(LoadingView):
         if step is None:
             return
         self.query_one(FilterLine).set_text(step.filter_text)
-        self.query_one(StatusLine).show(note=f"undone: {step.change}")
+        self.query_one(StatusLine).say(f"undone: {step.change}")

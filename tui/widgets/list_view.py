@@ -551,7 +551,7 @@ class ResourceView(ArrangedView):
             self.app.notify("That is too much for a clipboard. Press e to export it.", severity="warning")
         else:
             self.app.copy_to_clipboard(text)
-            self.query_one(StatusLine).show(note=f"copied: {choice.label}")
+            self.query_one(StatusLine).say(f"copied: {choice.label}")
 
     # ---- what the app asks of every list -----------------------------------------------------------------------
     def report_title(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from rich.text import Text
 from textual.widgets import Static
@@ -12,12 +13,16 @@ from textual.widgets import Static
 from backends.frames.formats import safe_text
 from backends.http.response import Freshness, describe_freshness
 
+_SAID = 5.0  # seconds that what a key has done stays
 _AGE_TICK = 5.0  # seconds between two redraws of the status line, since ages grow
 
 
 @dataclass(frozen=True)
 class ListStatus:
-    """What the status line says. `at`: time.monotonic() when the age in `freshness` was true."""
+    """What the status line says. `at`: time.monotonic() when the age in `freshness` was true.
+
+    `said`: what a key has just done; `note`: what is missing or odd in the list.
+    """
 
     noun: tuple[str, str] = ("row", "rows")
     total: int = 0
@@ -29,6 +34,7 @@ class ListStatus:
     at: float = field(default_factory=time.monotonic)
     summary: str = ""
     note: str = ""
+    said: str = ""
     problem: str = ""
 
 
@@ -53,6 +59,15 @@ class StatusLine(Static):
         self.status = replace(self.status, **changes)  # type: ignore[arg-type]
         self.redraw()
 
+    def say(self, text: str) -> None:
+        """What a key has done, for a moment."""
+        self.show(said=text)
+        self.set_timer(_SAID, partial(self._unsay, text))
+
+    def _unsay(self, text: str) -> None:
+        if self.status.said == text:
+            self.show(said="")
+
     def redraw(self) -> None:
         waiting = self._waits() if self.status.loading else ""
         self.update(format_status(self.status, time.monotonic(), waiting), layout=False)
@@ -75,6 +90,8 @@ def format_status(status: ListStatus, now: float, waiting: str = "") -> Text:
         text.append(f" · {status.shown:,} shown")
     if status.marked:
         text.append(f" · ● {status.marked:,} marked", "bold")
+    if status.said:
+        text.append(f" · {safe_text(status.said)}", "bold")
     if status.freshness is not None:
         text.append(f" · {describe_freshness(status.freshness, now - status.at)}")
     if status.note:

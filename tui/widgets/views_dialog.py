@@ -57,6 +57,7 @@ class ViewsDialog(ChoiceDialog[ViewChoice]):
 
     def on_mount(self) -> None:
         self.show_choices("")
+        self.set_focus(self.query_one(Input))
 
     def show_choices(self, text: str) -> None:
         name = " ".join(text.split())[:MAX_NAME]
