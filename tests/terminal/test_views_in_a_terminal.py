@@ -99,15 +99,15 @@ def test_the_chooser_hides_and_undo_shows_again(ci: dict[str, str]) -> None:
         terminal.wait_for("60 tasks · fetched")
         assert "? Help" in terminal.lines[-1]
         terminal.press("|")
-        terminal.wait_for("[x] Duration")
-        terminal.press("/dur", "enter", " ")
-        terminal.wait_for("[ ] Duration")
+        terminal.wait_for("[x] Name")
+        terminal.press("/name", "enter", " ")
+        terminal.wait_for("[ ] Name")
         terminal.press("escape")
         terminal.wait_for("[x] State")
         terminal.press("escape")
-        terminal.wait_for(lambda text: "Columns" not in text and "Duration" not in text)
+        terminal.wait_for(lambda text: "Columns" not in text and "Name" not in text)
         terminal.press("U")
-        terminal.wait_for("Duration")
+        terminal.wait_for("Name")
 
 
 def test_dragging_marks_rows_and_undo_unmarks_them(ci: dict[str, str]) -> None:

@@ -143,7 +143,7 @@ async def test_copying_marked_rows_as_markdown_and_the_cell(monkeypatch: pytest.
     async with things(monkeypatch) as (app, pilot):
         await pilot.press("space", "space", "Y")
         await until(pilot, lambda: isinstance(app.screen, CopyDialog))
-        await pilot.press(*"marked", "space", *"mark", "enter")
+        await pilot.press(*"marked", "space", *"markd", "enter")
         await until(pilot, lambda: app.clipboard.startswith("| Name |"))
         assert len(app.clipboard.splitlines()) == 4
         await pilot.press("Y", "enter")
