@@ -48,9 +48,7 @@ def test_the_app_opens_where_it_was_left(ci: dict[str, str], own_directories: Pa
         set_up(terminal)
         line = next(line for line in terminal.lines if line.startswith("▌"))
         if killed:
-            wait_for_path(state, lambda lists: bool(lists and lists[0]["row"] and lists[0]["settings"]["filter"]))
-            terminal.press("space", "u")  # while it runs nothing of this may be half written
-            time.sleep(1.2)  # the cursor's row is written once a second
+            wait_for_path(state, lambda lists: bool(lists and lists[0]["settings"]["sort"] == [["name", True]]))
             os.kill(terminal.program.pid, signal.SIGKILL)
             terminal.wait_until_ended()
         else:

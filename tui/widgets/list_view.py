@@ -110,6 +110,7 @@ class ResourceView(ArrangedView):
         super().__init__(session, locator, restored)
         self._panel_wanted: bool | None = None
         self._withheld: frozenset[str] = frozenset()  # actions that the row or the rows have no use for
+        self._withheld_of_rows: frozenset[str] = frozenset()  # those of the rows
 
     def compose(self) -> ComposeResult:
         yield FilterLine(lambda: self.table, self.focus_view)
@@ -173,31 +174,37 @@ class ResourceView(ArrangedView):
         completes = self.resource is not None and bool(self.resource.quick_columns)
         return self.is_loading or completes or self._action_cancel is not None
 
-    def _update_offers(self) -> None:
-        """Asks the resource what can be done with the row and the selected rows, and offers no more than that."""
-        withheld = self._find_withheld()
+    def _update_offers(self, rows_changed: bool = True) -> None:
+        """Asks the resource what can be done with the row and the selected rows, and offers no more than that.
+
+        `rows_changed`: False if only the cursor has moved.
+        """
+        resource, table = self.resource, self.table
+        if resource is None or table is None:
+            return
+        if rows_changed or not table.marked_count:
+            self._withheld_of_rows = self._find_useless_for_rows(resource, table)
+        withheld = self._withheld_of_rows | self._find_useless_for_row(resource)
         if withheld != self._withheld:
             self._withheld = withheld
             self.refresh_bindings()
 
-    def _find_withheld(self) -> frozenset[str]:
-        resource, row, table = self.resource, self.cursor_row, self.table
-        if resource is None or table is None:
-            return frozenset()
-        asked_of_row = (("log", resource.log), ("document", resource.document))
-        found = {name for name, ask in asked_of_row if row is None or _gives_nothing(ask, row)}
-        if _gives_nothing(resource.web_url, row):
-            found.add("browse")
-        if not table.total_count:
-            found |= {"export", "copy_as"}
+    def _find_useless_for_row(self, resource: Resource) -> frozenset[str]:
+        row, asked = self.cursor_row, (("log", resource.log), ("document", resource.document))
+        found = {name for name, ask in asked if row is None or _gives_nothing(ask, row)}
+        return frozenset(found | ({"browse"} if _gives_nothing(resource.web_url, row) else set()))
+
+    def _find_useless_for_rows(self, resource: Resource, table: FrameTable) -> frozenset[str]:
+        """For the marked rows, else the one under the cursor."""
+        found = set() if table.total_count else {"export", "copy_as"}
         if resource.chart is None:
             found |= {"chart", "zoom"}
-        selected = table.marked_count or min(table.row_count, 1)
-        if not selected:
+        count = table.marked_count or min(table.row_count, 1)
+        if not count:
             found |= {"download", "measurements", "open_marked"}
-        elif selected <= _MAX_ASKED and (rows := self._selected_rows()) is not None:
-            asked_of_rows = (("measurements", resource.measurements), ("open_marked", resource.open_marked))
-            found |= {name for name, ask in asked_of_rows if _gives_nothing(ask, rows)}
+        elif count <= _MAX_ASKED and (rows := self._selected_rows()) is not None:
+            asked = (("measurements", resource.measurements), ("open_marked", resource.open_marked))
+            found |= {name for name, ask in asked if _gives_nothing(ask, rows)}
             if not resource.downloadable and _gives_nothing(resource.download, rows):
                 found.add("download")
         return frozenset(found)
@@ -220,7 +227,7 @@ class ResourceView(ArrangedView):
     def _cursor_moved(self, event: FrameTable.RowHighlighted) -> None:
         event.stop()
         self._update_detail()
-        self._update_offers()
+        self._update_offers(rows_changed=False)
         self.query_one(ChartPanel).point(self.cursor_row)
 
     def show_counts(self) -> None:
