@@ -15,8 +15,11 @@ from textual.widgets.option_list import Option
 
 from backends.frames.formats import safe_text
 from backends.frames.schema import Column, Schema
+from backends.frames.text_tables import pad_text
 from tui.list_settings import ColumnArrangement
 from tui.widgets.dialogs import Dialog
+
+_LABEL_WIDTH = 20  # cells
 
 
 class ColumnChooser(Dialog[None]):
@@ -88,7 +91,8 @@ class ColumnChooser(Dialog[None]):
 
     def _line(self, column: Column) -> Text:
         hidden, frozen = column.name in self._now.hidden, column.name in (self._now.frozen or ())
-        text = Text.assemble(f"[{' ' if hidden else 'x'}] ", safe_text(column.label), no_wrap=True, overflow="ellipsis")
+        label = pad_text(safe_text(column.label), _LABEL_WIDTH)
+        text = Text.assemble(f"[{' ' if hidden else 'x'}] ", label, no_wrap=True, overflow="ellipsis")
         return text.append(f"  {column.name}{' · frozen' if frozen else ''}", "dim")
 
     @property
