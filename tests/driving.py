@@ -13,7 +13,8 @@ from backends import config
 from backends.session import Session
 from tui.app import Explorer
 from tui.widgets.filter_line import FilterInput
-from tui.widgets.list_view import ResourceView, StatusLine, format_status
+from tui.widgets.list_view import ResourceView
+from tui.widgets.status_line import StatusLine, format_status
 
 PATIENCE = 60.0  # seconds; far more than anything takes, so that only a hang ends it
 

@@ -16,7 +16,7 @@ from backends.errors import AppError
 from backends.locators import Locator
 from backends.systems import panes, systems
 from tui import crash_log, quick_start, theme
-from tui.history import History
+from tui.history import History, LastPath, OpenPath
 from tui.input_queue import OrderedInputApp
 from tui.keymap import TITLES, available_keys, bindings, check_remapped, format_keys, places_of
 from tui.preferences import Preferences
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tui.widgets.transfers import TransfersPane
 
 _MAX_TOAST = 1000  # characters
+_PATH_TICK = 1.0  # seconds between two looks at what has to be opened again after a kill
 _ROOMY = 96  # cells; with fewer the name of the app gives way to its panes
 
 
@@ -88,7 +89,7 @@ class TopBar(Widget):
 
 
 class Explorer(OrderedInputApp, theme.ThemedApp):
-    """ciexplore. `start`: what to open first, as the user wrote it."""
+    """ciexplore. `start`: what to open first, as the user wrote it; without it `reopen` opens what was left open."""
 
     TITLE = "ciexplore"
     CSS_PATH = "app.tcss"
@@ -96,12 +97,15 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
     ENABLE_COMMAND_PALETTE = False  # Textual's; ours is an action as any other
     NOTIFICATION_TIMEOUT = 3.0  # seconds; at 80x24 a toast covers a third of the screen
 
-    def __init__(self, session: Session, start: str | None = None) -> None:
+    def __init__(self, session: Session, start: str | None = None, *, reopen: bool = False) -> None:
         super().__init__()
         self.session = session
         self.history = History(session.settings.state_path)
         self.preferences = Preferences(session.settings.state_path)
         self._start = start
+        self._last_path = LastPath(session.settings.state_path)
+        self._path_to_open = self._last_path.read() if reopen and start is None else OpenPath()
+        self._path_written = OpenPath()
         self._last_list = "taskcluster"
         self._panes: dict[str, ListPane | TransfersPane] = {}  # those that have been needed
         crash_log.set_path(session.settings.state_path / "faults.log")
@@ -122,6 +126,9 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
         self.call_after_refresh(self._warm_up)
         if self._start:
             self.call_after_refresh(self._open_start, self._start)
+        elif self._path_to_open.lists:
+            self.call_after_refresh(self._reopen, self._path_to_open)
+        self.set_interval(_PATH_TICK, self._remember_path)
 
     def _apply_settings(self) -> None:
         settings = self.session.settings
@@ -148,6 +155,8 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
         view = self.current_list.top if self.current_list is not None else None
         entries = view.menu_commands() if view is not None else ()
         commands = [Command(label, "menu", "x", run) for label, run in entries]
+        if view is not None and hasattr(view, "view_commands"):  # readers have none
+            commands += [Command(label, "list", "", run) for label, run in view.view_commands()]
         commands += [
             Command(key.help, TITLES[key.where].removeprefix("A ").lower(), format_keys(remapped.get(key.id, key.keys)),
                     partial(self.run_action, key.action, node))
@@ -181,6 +190,46 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
             return
         self.open_locator(locator)
 
+    # ---- where the app was left ------------------------------------------------------------------------------
+    @work(group="open")
+    async def _reopen(self, path: OpenPath) -> None:
+        """Opens these lists on each other, up to one that this version or these settings cannot open."""
+        from tui.widgets.list_view import ResourceView
+
+        views: list[ResourceView] = []
+        try:
+            for opened in path.lists:
+                locator = self.session.parse(opened.locator)
+                views.append(ResourceView(self.session, locator, opened))
+        except AppError as error:
+            self.show_error(error)
+        system = systems().get(path.pane)
+        if views and system is not None and system.key:
+            await self.action_pane(system.name)
+            if self.current_list is not None and self.current_list.top is None:
+                await self.current_list.reopen(views)
+                self.notify("Opened where it was left. Esc goes back; `ciexplore --fresh` does not do this.")
+
+    def _remember_path(self) -> None:
+        """Also while the app runs: it may be killed."""
+        path = self._current_path()
+        if path != self._path_written:
+            self._path_written = path
+            self._last_path.write(path)
+
+    def _current_path(self) -> OpenPath:
+        pane = self._panes.get(self._last_list)
+        views = pane.views if isinstance(pane, ListPane) else ()
+        if not views:
+            return OpenPath()
+        from tui.widgets.list_view import ResourceView
+
+        lists = [view for view in views if isinstance(view, ResourceView)]
+        target = getattr(views[-1], "target", None)  # of a log or a document
+        reader = target.locator.text() if target is not None else ""
+        opened = [view.open_list(reader if view is lists[-1] else "") for view in lists]
+        return OpenPath(self._last_list, tuple(opened))
+
     # ---- unforeseen errors -----------------------------------------------------------------------------------
     def _handle_exception(self, error: Exception) -> None:
         """Ends the app with exit code 1 and one sentence; the log file has the traceback, nothing shows local values.
@@ -192,6 +241,7 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
             recorded = crash_log.record(getattr(error, "error", error))  # a worker's failure has the error inside
             self._exit_renderables.append(Text(f"ciexplore: {recorded.sentence}\n  {recorded.hint}"))
             self._exception = error  # run_test raises it
+            self._last_path.clear()
             self._exception_event.set()
         self._close_messages_no_wait()
 
@@ -365,6 +415,7 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
         self.leave()
 
     def leave(self) -> None:
+        self._remember_path()
         if self.transfers is not None:
             self.transfers.cancel_everything()
         self.exit()

@@ -73,15 +73,16 @@ class Commands(click.Group):
 @click.command("open", hidden=True)
 @click.argument("locator", required=False)
 @click.option("--root-url", metavar="URL", help="Taskcluster deployment: a root URL, or firefox, or community.")
+@click.option("--fresh", is_flag=True, help="Begin with the start screen, not where the app was left.")
 @connection_options
-def _open(locator: str | None, root_url: str | None, mode: str | None) -> None:
+def _open(locator: str | None, root_url: str | None, fresh: bool, mode: str | None) -> None:
     """Open the app."""
     from backends import config
     from backends.session import Session
     from tui.launch import open_app
 
     settings = config.load(overrides={"taskcluster_root_url": root_url})
-    open_app(Session(settings, mode=mode or "normal"), locator)
+    open_app(Session(settings, mode=mode or "normal"), locator, fresh=fresh)
 
 
 @click.group(
@@ -100,10 +101,11 @@ def cli(ctx: click.Context) -> None:
     """Find, read, download and measure what CI produced.
 
     With a LOCATOR (whatever you can paste: a task group or task URL, an id, a Treeherder push URL, an index path) or
-    with nothing, the app opens. The commands do the same without it.
+    with nothing, the app opens: with nothing where it was left, or with --fresh on its start screen. The commands do
+    the same without it.
     """
     if ctx.invoked_subcommand is None:
-        ctx.invoke(_open, locator=None, root_url=None, mode=None)
+        ctx.invoke(_open, locator=None, root_url=None, fresh=False, mode=None)
 
 
 @cli.result_callback()

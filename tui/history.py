@@ -1,16 +1,17 @@
-"""Recent and pinned locators: what the start screen offers."""
+"""Recent and pinned locators, which the start screen offers, and the lists that were open when the app ended."""
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from backends.systems import system_of
-from tui.preferences import write_json
+from tui.list_settings import ListSettings, is_plain_text
+from tui.preferences import read_json, write_json
 
 MAX_RECENT = 30  # unpinned entries kept of each system
+MAX_OPEN = 12  # lists on top of each other that are opened again, the uppermost ones
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class History:
     def _read(self) -> dict[str, Visit]:
         """The visits of the file; names of systems, prefixes and lists of earlier versions become today's."""
         try:
-            entries = json.loads(self._path.read_text("utf-8"))
+            entries = read_json(self._path)
             visits = [
                 Visit(
                     _current_text(str(entry["text"])),
@@ -72,12 +73,72 @@ class History:
                 )
                 for entry in entries
             ]
-        except (OSError, ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             return {}
         return {visit.text: visit for visit in visits}
 
     def _write(self) -> None:
         write_json(self._path, [asdict(visit) for visit in self.visits])
+
+
+@dataclass(frozen=True)
+class OpenList:
+    """A list that was open: its locator's text, how it was shown, the key of the row under its cursor.
+
+    `reader`: the text of the locator of the log or document that lay on top of it, "" for none.
+    """
+
+    locator: str
+    settings: ListSettings = field(default_factory=ListSettings)
+    row: str = ""
+    reader: str = ""
+
+
+@dataclass(frozen=True)
+class OpenPath:
+    """The lists of a pane that lay on each other when the app ended, the first opened first."""
+
+    pane: str = ""
+    lists: tuple[OpenList, ...] = ()
+
+
+class LastPath:
+    """Where the app was left. What the file holds is checked; anything odd ends the path before it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "last_path.json"
+
+    def read(self) -> OpenPath:
+        found = read_json(self._path)
+        lists = found.get("lists") if isinstance(found, dict) else None
+        if not isinstance(lists, list) or not is_plain_text(found.get("pane")):
+            return OpenPath()
+        opened = []
+        for entry in lists[-MAX_OPEN:]:
+            texts = [entry.get(name) for name in ("locator", "row", "reader")] if isinstance(entry, dict) else [None]
+            if not all(is_plain_text(text, 4_000) for text in texts) or not texts[0]:
+                break
+            locator, row, reader = map(str, texts)
+            opened.append(OpenList(_current_text(locator), ListSettings.from_json(entry.get("settings")), row, reader))
+        return OpenPath(found["pane"], tuple(opened))
+
+    def write(self, path: OpenPath) -> None:
+        """What could hold a password or a signature is not written."""
+        from backends.http.errors import redact_url
+
+        entries = []
+        for one in path.lists[-MAX_OPEN:]:
+            if redact_url(one.locator) != one.locator:
+                break
+            texts = (one.row, one.reader, one.settings.filter)
+            row, reader, filter_text = (text if redact_url(text) == text else "" for text in texts)
+            settings = replace(one.settings, filter=filter_text).to_json()
+            entries.append({"locator": one.locator, "settings": settings, "row": row, "reader": reader})
+        write_json(self._path, {"pane": path.pane, "lists": entries})
+
+    def clear(self) -> None:
+        """After a crash: what was open may be its cause."""
+        write_json(self._path, {})
 
 
 _OLD_SYSTEMS = {"archiver": "archives", "submission": "submit"}

@@ -79,6 +79,10 @@ KEYS: tuple[Key, ...] = (
     Key("refresh", "r", "refresh_list", "view", "Refresh"),
     Key("browse", "o", "browse", "view", "Open in the web browser"),
     Key("copy", "y", "copy", "view", "Copy the locator of the row"),
+    Key("copy-as", "Y", "copy_as", "view", "Copy the cell, the row or the marked rows as text, TSV or Markdown"),
+    Key("columns", "vertical_line", "choose_columns", "view", "Choose columns: show, hide, move, freeze"),
+    Key("views", "V", "views", "view", "Views: show one, save this one under a name, delete one"),
+    Key("undo", "U", "undo", "view", "Undo the last change of marks, sort, columns or filter"),
     Key("pin", "P", "pin", "view", "Pin this list on the start screen, or unpin it"),
     Key("stop", "ctrl+x", "stop", "view", "Stop loading"),
     Key("back", "escape,backspace", "back", "view", "Clear the filter, then the marks, then go back", "Back"),
@@ -102,6 +106,7 @@ KEYS: tuple[Key, ...] = (
     Key("left", "left", "column(-1)", "table", "Column to the left"),
     Key("right", "right", "column(1)", "table", "Column to the right"),
     Key("sort", "s", "sort_focused", "table", "Sort by the column under the cursor; again reverses"),
+    Key("add-sort", "S", "add_sort_key", "table", "Sort by this column, too; again reverses, then drops it"),
     Key("hide-column", "minus", "hide_column", "table", "Hide the column"),
     Key("show-columns", "plus", "show_columns", "table", "Show all columns"),
     Key("narrow", "less_than_sign", "widen(-4)", "table", "Narrow the column"),
@@ -210,6 +215,7 @@ _SIGNS = {
     "number_sign": "#",
     "colon": ":",
     "equals_sign": "=",
+    "vertical_line": "|",
     "pageup": "PgUp",
     "pagedown": "PgDn",
     "escape": "Esc",
@@ -266,5 +272,5 @@ def available_keys(focused: DOMNode | None, app: DOMNode) -> Iterator[tuple[Key,
         for key in KEYS:
             if key.id in ids and key.id not in seen:
                 seen.add(key.id)
-                if node.check_action(key.action.partition("(")[0], ()) is not False:
+                if node.check_action(key.action.partition("(")[0], ()):
                     yield key, node

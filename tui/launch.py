@@ -21,8 +21,11 @@ _WRITER = "textual-output"  # the thread that writes to the terminal
 _EXIT_TIMEOUT = 10.0  # seconds to leave in after the terminal has gone
 
 
-def open_app(session: Session, locator: str | None = None) -> None:
-    """Runs the app until the user leaves it. Raises `UsageError` where it could not be seen or would hang."""
+def open_app(session: Session, locator: str | None = None, *, fresh: bool = False) -> None:
+    """Runs the app until the user leaves it. Raises `UsageError` where it could not be seen or would hang.
+
+    Without a locator it opens where it was left, unless `fresh`.
+    """
     # Textual draws on stderr: all three have to be the terminal, or it would hang or fill a file with escapes.
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise UsageError(
@@ -34,7 +37,7 @@ def open_app(session: Session, locator: str | None = None) -> None:
     quick_start.begin()
     from tui.app import Explorer
 
-    app = Explorer(session, locator)
+    app = Explorer(session, locator, reopen=not fresh)
     with _leave_on_signals(app) as signals:
         app.run()
     if signals:

@@ -41,9 +41,13 @@ class FilterSyntaxError(UsageError):
 
 @dataclass(frozen=True)
 class Text:
-    """A piece of text: contained (`:`) or equal (`=`, and `:` on states), without regard to case."""
+    """A piece of text: contained (`:`) or equal (`=`, and `:` on states), without regard to case.
+
+    `begins`: the end of a state that is being typed is still to come.
+    """
 
     text: str
+    begins: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return quoted_if_needed(self.text, value=True)
@@ -52,7 +56,7 @@ class Text:
         lowered, wanted = pl.col(column.name).str.to_lowercase(), self.text.lower()
         if operator == ":" and column.kind is not Kind.STATE:
             return lowered.str.contains(wanted, literal=True)
-        return lowered == wanted
+        return lowered.str.starts_with(wanted) if self.begins else lowered == wanted
 
 
 @dataclass(frozen=True)

@@ -54,8 +54,10 @@ _SHOWN = 40
 class Reader:
     """Reads one text; `terms()` gives its terms or raises `FilterSyntaxError`."""
 
-    def __init__(self, text: str, schema: Schema) -> None:
+    def __init__(self, text: str, schema: Schema, typing: bool = False) -> None:
+        """`typing`: the text may go on."""
         self.text = text
+        self._typing = typing
         self.schema = schema
         self.at = 0
         self.unfinished = False  # the text ends in a bare `column:`, so its value may be about to be typed
@@ -199,7 +201,8 @@ class Reader:
                 self.at += len(text)
                 text += self._run(stop=",")
                 if text:
-                    found.append(self._choice(position, column, text))
+                    begins = self._typing and self._ended and column.kind is Kind.STATE and operator == ":"
+                    found.append(Text(text, begins=True) if begins else self._choice(position, column, text))
             if self._peek() != ",":
                 break
             self.at += 1

@@ -24,7 +24,7 @@ from operator import and_
 
 import polars as pl
 
-from backends.frames.filter_ast import HAYSTACK, SEPARATOR, Match, Term, Word
+from backends.frames.filter_ast import HAYSTACK, SEPARATOR, Match, Term, Text, Word, quoted_if_needed
 from backends.frames.filter_parser import Reader
 from backends.frames.schema import Schema
 
@@ -70,14 +70,32 @@ class Filter:
         return frame.with_columns(reduce(and_, conditions).alias(_MASK)).get_column(_MASK).rename("")
 
 
-def parse(text: str, schema: Schema, *, now: datetime | None = None) -> Filter:
+def parse(text: str, schema: Schema, *, now: datetime | None = None, typing: bool = False) -> Filter:
     """The filter that `text` says. `now` fixes what `2h` and `today` count from; None means each time it is applied.
+
+    `typing`: the text may go on, so a state at its very end is the beginning of one (`state:f`).
 
     Raises `FilterSyntaxError` with what is wrong, where, and what to write instead.
     """
-    reader = Reader(text, schema)
+    reader = Reader(text, schema, typing)
     terms = reader.terms()
     return Filter(terms, schema.text_columns, now, reader.unfinished)
+
+
+def complete_states(text: str, frame: pl.DataFrame, schema: Schema) -> str:
+    """`text` whose last word is the beginning of states (`state:f`), with all of `frame`'s that begin so instead.
+
+    As it is where it names a state of `frame`, the beginning of none, or no state at all. Raises `FilterSyntaxError`.
+    """
+    term = parse(text, schema, typing=True).terms[-1:]
+    last = term[0].choices[-1] if term and isinstance(term[0], Match) else None
+    if not isinstance(last, Text) or not last.begins or not isinstance(term[0], Match):
+        return text
+    states = sorted(frame[term[0].column.name].drop_nulls().unique().to_list())
+    found = [state for state in states if state.lower().startswith(last.text.lower())]
+    if not found or any(state.lower() == last.text.lower() for state in found):
+        return text
+    return text.removesuffix(last.text) + ",".join(quoted_if_needed(state, value=True) for state in found)
 
 
 def search_text(frame: pl.DataFrame, schema: Schema) -> pl.Series:

@@ -104,7 +104,7 @@ class QueryLocator(DeclaredLocator):
         "names": FieldKind(
             r"[^,]+(,[^,]+)*", "names of columns", "A,B", lambda text: tuple(text.split(",")), ",".join,
         ),
-        "aggregate": FieldKind("|".join(AGGREGATES), f"one of {', '.join(AGGREGATES)}", "count", choices=AGGREGATES),
+        "aggregate": FieldKind("|".join(AGGREGATES), f"one of {', '.join(AGGREGATES)}", "count"),
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from backends.http.errors import from_response
 from tui.commands.common import open_session
-from tui.widgets.list_view import ListStatus, format_status
+from tui.widgets.status_line import ListStatus, format_status
 
 BUSY = from_response("https://ci.example/x", 429, {"retry-after": "90"}, b"")
 

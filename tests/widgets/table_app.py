@@ -57,6 +57,7 @@ class TableApp(ThemedApp):
     on_frame_table_row_selected = on_event_seen
     on_frame_table_marks_changed = on_event_seen
     on_frame_table_view_changed = on_event_seen
+    on_frame_table_menu_requested = on_event_seen
 
     def last(self, kind: type[Message]) -> Any:
         return next((message for message in reversed(self.seen) if type(message) is kind), None)

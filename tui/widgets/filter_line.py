@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 
@@ -175,6 +176,12 @@ class FilterLine(Horizontal):
             box.value = text
             self.add_class("-shown")
 
+    def set_text(self, text: str) -> None:
+        """Filters by another text."""
+        self.query_one(FilterInput).value = text
+        self.apply()
+        self.set_class(bool(text), "-shown")
+
     def show_hits(self, shown: int, total: int) -> None:
         """How many rows the filter leaves."""
         text = f"{shown:,} of {total:,}" if self.query_one(FilterInput).value else ""
@@ -204,7 +211,7 @@ class FilterLine(Horizontal):
         try:
             if typing and filters.parse(text, table.schema).unfinished:
                 return
-            table.set_filter(text)
+            table.set_filter(text, typing)
         except FilterSyntaxError as error:
             message = "" if typing and error.incomplete else str(error)
         label = Text(f" {message} " if message else "", no_wrap=True, overflow="ellipsis")
@@ -212,9 +219,20 @@ class FilterLine(Horizontal):
 
     def _leave(self) -> None:
         """What is typed is finished now; the line stays visible as long as it filters."""
-        self.apply()
+        self._finish_text()
         box = self.query_one(FilterInput)
         if box.remember():
             self.post_message(self.HistoryChanged(box.earlier))
         self.set_class(bool(box.value), "-shown")
         self._leave_to_owner()
+
+    def on_descendant_blur(self) -> None:
+        self._finish_text()  # a click has left it
+
+    def _finish_text(self) -> None:
+        """The beginning of a state becomes the states that it stood for while it was typed."""
+        table, box = self._table(), self.query_one(FilterInput)
+        if table is not None:
+            with contextlib.suppress(FilterSyntaxError):
+                box.value = filters.complete_states(box.value, table.frame, table.schema)
+        self.apply()

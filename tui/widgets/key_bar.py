@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import events
 from textual.widget import Widget
 
 if TYPE_CHECKING:
+    from textual.binding import Binding
     from textual.screen import Screen
 
 
@@ -38,17 +40,26 @@ class KeyBar(Widget):
             self.refresh()
 
     def render(self) -> Text:
+        """Help comes last; where there is too little room it is the keys before it that go."""
+        shown: dict[str, tuple[Binding, bool]] = {}
+        for _, binding, enabled, _ in self.screen.active_bindings.values():
+            if binding.show:
+                shown.setdefault(binding.action, (binding, enabled))
+        help_key = shown.pop("help", None)
+        labels = [(binding, enabled, self.app.get_key_display(binding)) for binding, enabled in shown.values()]
+        if help_key is not None:
+            last = self.app.get_key_display(help_key[0])
+            room = self.size.width - _cells(help_key[0], last)
+            while labels and sum(_cells(binding, key) for binding, _, key in labels) > room:
+                labels.pop()
+            labels.append((*help_key, last))
         plain, bold = self.rich_style, self.get_component_rich_style("key-bar--key")
         dim = self.get_component_rich_style("key-bar--disabled")
         text = Text(no_wrap=True, overflow="ellipsis")
         self._places = []
-        actions = set()
-        for _, binding, enabled, _ in self.screen.active_bindings.values():
-            if not binding.show or binding.action in actions:
-                continue
-            actions.add(binding.action)
+        for binding, enabled, key in labels:
             start = text.cell_len
-            text.append(self.app.get_key_display(binding), bold if enabled else dim)
+            text.append(key, bold if enabled else dim)
             text.append(f" {binding.description} ", plain if enabled else dim)
             if enabled:
                 self._places.append((start, text.cell_len - 1, binding.key))
@@ -58,3 +69,7 @@ class KeyBar(Widget):
         for start, end, key in self._places:
             if start <= event.x < end:
                 self.app.simulate_key(key)
+
+
+def _cells(binding: Binding, key: str) -> int:
+    return cell_len(f"{key} {binding.description} ")

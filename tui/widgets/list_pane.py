@@ -5,6 +5,7 @@ Imported before the first paint: nothing heavy here. The views are imported when
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -85,6 +86,17 @@ class ListPane(PlainVertical):
     async def open(self, locator: Locator) -> None:
         """Shows a locator on top of what is shown, and remembers it among the visits."""
         self._chosen.add(await self._push(locator))
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """What lies on each other, the first opened first."""
+        return tuple(self._stack)
+
+    async def reopen(self, views: Sequence[ResourceView]) -> None:
+        """Shows these lists on each other; those below load when they are seen."""
+        for view in views:
+            view.display = view is views[-1]
+            await self._show(view)
 
     async def go_back(self) -> None:
         """To the view before, which is as it was left; this one is kept to go forward to."""

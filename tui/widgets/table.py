@@ -21,22 +21,23 @@ from textual import events, on
 from textual.message import Message
 from textual.strip import Strip
 
-from backends.frames.schema import Column, Schema
+from backends.frames.schema import Schema
 from tui.keymap import bindings
-from tui.widgets.line_list import LineList
-from tui.widgets.table_drawing import COMPONENTS, GUTTER, CellTexts, Columns, RowPainter, RowState, Viewport
-from tui.widgets.table_model import FrameModel, SortKey, ViewRequest, ViewState
+from tui.widgets.table_arrangement import ArrangedTable
+from tui.widgets.table_drawing import COMPONENTS, GUTTER, CellTexts, RowPainter, RowState, Viewport
+from tui.widgets.table_model import SortKey, ViewRequest, ViewState
 
 _FLASH = 2.0  # seconds
 _MAX_FLASHED = 200  # rows; more than that are no longer a hint
 
 
-class FrameTable(LineList):
+class FrameTable(ArrangedTable):
     """Rows with a filter, a multi-key sort, and marks by row key, which outlive filter, sort and refresh.
 
     `cursor` is a position in the shown rows; it stays with its row when rows move.
     """
 
+    ALLOW_SELECT = False  # the mouse marks rows
     BINDINGS = bindings("table")
     HEADER_LINES = 1
     STYLE_PREFIX = "frame-table--"
@@ -85,6 +86,9 @@ class FrameTable(LineList):
     class MarksChanged(Message):
         """Other rows are marked."""
 
+    class MenuRequested(Message):
+        """A right click on the row that the cursor is on now."""
+
     class ViewChanged(Message):
         """Filter, sort or new rows have been applied: `shown_rows` and `row_count` are up to date."""
 
@@ -99,9 +103,7 @@ class FrameTable(LineList):
             self.request, self.text = request, text
 
     def __init__(self, schema: Schema) -> None:
-        super().__init__()
-        self._model = FrameModel(schema)
-        self._columns = Columns(schema, fixed=1)
+        super().__init__(schema)
         self._painter = RowPainter(CellTexts(self._model), self.style_of)
         self._strips_version: tuple[object, ...] = ()
         self._held: int | None = None  # the row that the user put the cursor on
@@ -113,6 +115,9 @@ class FrameTable(LineList):
         self._rerun = False  # another view is wanted once the thread is done
         self._home = False  # whether a cursor whose row is gone belongs at the top, once it is known what is shown
         self._highlighted_key: str | None = None
+        self._had_rows = False  # whether any were shown: which keys are offered depends on it
+        self._pressed_row: int | None = None  # where the mouse was pressed
+        self._dragged = False  # whether it has been moved to another row since
 
     # ---- content -----------------------------------------------------------------------------------------------
 
@@ -191,12 +196,18 @@ class FrameTable(LineList):
         """The names of those that it is filtered or sorted by."""
         return self._model.filter.columns.union(key.column for key in self._model.sort_keys)
 
-    def set_filter(self, text: str) -> None:
-        """Raises `FilterSyntaxError` and leaves the table unchanged."""
-        if text != self._model.filter_text:
-            self._model.set_filter(text)
-            self._home = True
-            self._update_view()
+    def set_filter(self, text: str, typing: bool = False) -> None:
+        """Raises `FilterSyntaxError` and leaves the table unchanged. `typing`: the text may go on."""
+        if (text, typing) == (self._model.filter_text, self._filter_is_typed):
+            return
+        step = self._current_state("filter")
+        self._model.set_filter(text, typing)
+        if text != step.filter_text and not self._filter_step:
+            self._undo.append(step)
+            self._filter_step = True
+        self._filter_is_typed = typing
+        self._home = True
+        self._update_view()
 
     def prepare_filter(self) -> None:
         """The user is about to type a filter: do what its first word would have to wait for, if that is long."""
@@ -259,6 +270,9 @@ class FrameTable(LineList):
     def _apply_view(self, request: ViewRequest, state: ViewState) -> bool:
         applied = self._model.apply(request, state)
         if applied:
+            if (self.row_count > 0) != self._had_rows:
+                self._had_rows = not self._had_rows
+                self.refresh_bindings()
             self._rows_changed(self._home)
             self._home = False
             self.post_message(self.ViewChanged())
@@ -356,66 +370,6 @@ class FrameTable(LineList):
         key = self._model.schema.key
         return self._model.window(self.scroll_offset.y, self.page_rows, [key])[key].to_list()
 
-    # ---- columns -----------------------------------------------------------------------------------------------
-
-    @property
-    def visible_columns(self) -> tuple[Column, ...]:
-        return self._columns.visible
-
-    def focus_column(self, index: int) -> None:
-        """Put the column cursor on the visible column of that number, from 0."""
-        self._columns.focus(index)
-        self._columns_changed()
-
-    def action_column(self, step: int) -> None:
-        self.focus_column(self._columns.focused + step)
-
-    def action_hide_column(self) -> None:
-        """The last visible column stays."""
-        column = self._columns.focused_column
-        if column is not None and self._columns.hide(column.name):
-            self._columns_changed()
-
-    def action_show_columns(self) -> None:
-        self._columns.show_all()
-        self._columns.observe(self._model.frame)
-        self._columns_changed()
-
-    def action_widen(self, cells: int) -> None:
-        column = self._columns.focused_column
-        if column is not None:
-            self._columns.widen(column.name, cells, self.line_width)
-            self._columns_changed()
-
-    def _columns_changed(self) -> None:
-        self.fit_virtual_size()
-        self._show_focused_column()
-        self.refresh()
-
-    def _show_focused_column(self) -> None:
-        layout = self._columns.place(self.line_width)
-        if not layout.slots:
-            return
-        slot = layout.slots[min(self._columns.focused, len(layout.slots) - 1)]
-        x = self.scroll_offset.x
-        if slot.end <= layout.fixed:
-            return
-        if slot.start - x < layout.fixed:
-            self.scroll_to(x=slot.start - layout.fixed, animate=False, force=True)
-        elif slot.end - x > self.line_width:
-            self.scroll_to(x=min(slot.end - self.line_width, slot.start - layout.fixed), animate=False, force=True)
-
-    def action_sort_column(self, number: int, add: bool = False) -> None:
-        """Sort by the visible column of that number, from 1; again reverses."""
-        visible = self._columns.visible
-        if 1 <= number <= len(visible):
-            name = visible[number - 1].name
-            before = next((key for key in self._model.sort_keys if key.column == name), None)
-            self.sort(name, descending=before is not None and not before.descending, add=add)
-
-    def action_sort_focused(self) -> None:
-        self.action_sort_column(self._columns.focused + 1)
-
     # ---- marks -------------------------------------------------------------------------------------------------
 
     @property
@@ -443,8 +397,12 @@ class FrameTable(LineList):
     def _toggle_mark(self, position: int) -> None:
         row = self._model.row_at(position)
         if row is not None:
+            self._remember("mark")
             self._model.toggle(row)
             self._marks_changed()
+
+    def _end_range(self) -> None:
+        self._range_row = None
 
     def action_range_mark(self) -> None:
         """Begin a range at the cursor, or mark everything from where it began to here."""
@@ -452,15 +410,21 @@ class FrameTable(LineList):
             self._range_row, self._range_start = self._model.row_at(self.cursor), self.cursor
             self.refresh()
             return
+        self._mark_range()
+
+    def _mark_range(self) -> None:
+        self._remember("marks")
         self._range_row = None
         self._model.mark_positions(self._range_start, self.cursor)
         self._marks_changed()
 
     def action_mark_shown(self) -> None:
+        self._remember("marks")
         self._model.mark_shown()
         self._marks_changed()
 
     def action_invert(self) -> None:
+        self._remember("marks")
         self._model.invert_shown()
         self._marks_changed()
 
@@ -468,6 +432,8 @@ class FrameTable(LineList):
         """Unmarks all rows and ends a range; False if there was nothing to unmark."""
         if not self.marked_count and self._range_row is None:
             return False
+        if self.marked_count:
+            self._remember("marks")
         self._range_row = None
         self._model.unmark()
         self._marks_changed()
@@ -483,18 +449,74 @@ class FrameTable(LineList):
         if key is not None:
             self.post_message(self.RowSelected(key))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that would change nothing now are neither offered nor taken."""
+        match action:
+            case "open" | "mark" | "range_mark" | "mark_shown" | "invert":
+                return self.row_count > 0
+            case "unmark":
+                return self.marked_count > 0 or self._range_row is not None
+            case "show_columns":
+                return bool(self._columns.hidden)
+            case "hide_column":
+                return len(self._columns.visible) > 1
+            case "sort_column" if parameters:
+                return isinstance(parameters[0], int) and parameters[0] <= len(self._columns.visible)
+        return True
+
+    def _position_at(self, y: int) -> int:
+        """Of the row at this line of the widget, the nearest where there is none."""
+        return max(0, min(self.scroll_offset.y + y - self.HEADER_LINES, self.row_count - 1))
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        offset = event.get_content_offset(self)
+        on_row = offset is not None and offset.y >= self.HEADER_LINES and event.button == 1
+        on_row = on_row and offset is not None and self.scroll_offset.y + offset.y - 1 < self.row_count
+        self._pressed_row = self._model.row_at(self._position_at(offset.y)) if on_row and offset is not None else None
+        self._dragged = False
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """With the button held: what lies between becomes a range, which is marked when the button is let go."""
+        start = self._model.position_of(self._pressed_row)
+        if start is None or event.button != 1:
+            return
+        position = self._position_at(event.y - self.gutter.top)
+        if not self._dragged:
+            if position == start:
+                return
+            self._dragged = True
+            self.capture_mouse()
+            self._range_row, self._range_start = self._pressed_row, start
+        self.cursor = position
+        self.refresh()
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        self._pressed_row = None
+        if self._dragged:
+            self.release_mouse()
+            if self._range_row is not None:  # else what was dragged over is gone
+                self._mark_range()
+
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
-        if offset is None or event.button != 1:
+        if self._dragged:  # the end of that, and no click
+            self._dragged = False
+            return
+        if offset is None or event.button not in (1, 3):
+            return
+        position = self.scroll_offset.y + offset.y - 1
+        if event.button == 3:
+            if offset.y >= self.HEADER_LINES and position < self.row_count:
+                self.cursor = position
+                self.post_message(self.MenuRequested())
             return
         layout = self._columns.place(self.line_width)
         slot = layout.slot_at(offset.x if offset.x < layout.fixed else offset.x + self.scroll_offset.x)
         if slot is not None:
             self.focus_column(slot)
-        position = self.scroll_offset.y + offset.y - 1
         if offset.y == 0:
             if slot is not None:
-                self.action_sort_column(slot + 1, add=event.shift)
+                self.action_add_sort_key() if event.shift else self.action_sort_column(slot + 1)
         elif position < self.row_count:
             self.cursor = position
             if offset.x < GUTTER:

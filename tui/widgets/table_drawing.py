@@ -17,6 +17,7 @@ from textual.strip import Strip
 
 from backends.frames.formats import Tone, format_series, safe_text, state_style
 from backends.frames.schema import Column, Kind, Schema
+from tui.list_settings import ColumnArrangement
 from tui.widgets.table_model import FrameModel, SortKey
 
 GUTTER = 3  # cursor sign, mark, one free cell
@@ -74,19 +75,52 @@ class Columns:
     """The widths that the content wants, what the user changed, and the column under the cursor."""
 
     def __init__(self, schema: Schema, fixed: int) -> None:
-        """`fixed`: so many columns stay in sight when the rest scrolls sideways."""
+        """`fixed`: so many columns stay in sight when the rest scrolls sideways, unless the user chooses which."""
         self.schema = schema
         self.hidden = {column.name for column in schema if column.hidden}
         self.version = 0
         self.focused = 0
         self._fixed = fixed
+        self._order: tuple[str, ...] = schema.names
+        self._frozen: frozenset[str] | None = None
         self._natural: dict[str, int] = {}
         self._chosen: dict[str, int] = {}
         self._layout: tuple[tuple[int, int], LineLayout] | None = None
 
     @property
     def visible(self) -> tuple[Column, ...]:
-        return tuple(column for column in self.schema if column.name not in self.hidden)
+        return tuple(self.schema[name] for name in self._order if name not in self.hidden)
+
+    @property
+    def arrangement(self) -> ColumnArrangement:
+        """What the user may change of it."""
+        return ColumnArrangement(
+            self._order, frozenset(self.hidden), self._frozen, tuple(sorted(self._chosen.items()))
+        )  # fmt: skip
+
+    def arrange(self, wanted: ColumnArrangement | None) -> None:
+        """As an earlier `arrangement` was, of this schema or an older one; None: as at the beginning.
+
+        Frozen columns come first. Columns that do not exist any more are ignored, new ones are where the schema has
+        them; at least one stays visible.
+        """
+        names, focused = self.schema.names, self.focused_column
+        wanted = wanted or ColumnArrangement(names, frozenset(c.name for c in self.schema if c.hidden))
+        known = [name for name in dict.fromkeys(wanted.order) if name in names]
+        for number, name in enumerate(names):
+            if name not in known:
+                known.insert(known.index(names[number - 1]) + 1 if number else 0, name)
+        frozen = wanted.frozen
+        self._frozen = frozenset(names) & frozen if frozen is not None else None
+        self._order = tuple(sorted(known, key=lambda name: name not in (self._frozen or ())))
+        new = {column.name for column in self.schema if column.hidden and column.name not in wanted.order}
+        self.hidden = {name for name in names if name in wanted.hidden} | new
+        if not self.visible:
+            self.hidden.discard(self._order[0])
+        self._chosen = {name: width for name, width in wanted.widths if name in names}
+        self._changed()
+        visible = self.visible
+        self.focus(visible.index(focused) if focused in visible else self.focused)
 
     @property
     def focused_column(self) -> Column | None:
@@ -151,7 +185,9 @@ class Columns:
             slots.append(Slot(column, x, widths[column.name]))
             x += widths[column.name] + GAP
         total = max(x - GAP, 0)
-        fixed = slots[self._fixed - 1].end + GAP if 0 < self._fixed < len(slots) else GUTTER
+        frozen = self._frozen
+        count = self._fixed if frozen is None else sum(column.name in frozen for column in visible)
+        fixed = slots[count - 1].end + GAP if 0 < count < len(slots) else GUTTER
         # A fixed part that takes most of the line would leave nothing to scroll in.
         return LineLayout(tuple(slots), fixed if fixed <= viewport // 2 else GUTTER, total)
 

@@ -40,6 +40,15 @@ class ViewState:
 
 
 @dataclass(frozen=True)
+class MarkedRows:
+    """Which rows were marked: one Boolean a row, with the rows' keys; `content`: which content the rows were of."""
+
+    marks: pl.Series
+    keys: pl.Series
+    content: int
+
+
+@dataclass(frozen=True)
 class KnownView:
     """What was computed for an earlier `frame` of the same list, and which of its rows have changed since."""
 
@@ -174,6 +183,7 @@ class FrameModel:
         self._known: tuple[pl.DataFrame, ViewState] | None = None
         self._replaced: list[tuple[int, pl.Series]] = []  # growth, numbers of the rows that it changed in place
         self._index = KeyIndex()
+        self._content = 0  # goes up whenever rows may have other numbers
 
     # ---- content, filter, sort ---------------------------------------------------------------------------------
 
@@ -189,6 +199,7 @@ class FrameModel:
         self._known, self._replaced, self._index = None, [], KeyIndex()
         self.view = None if self.filter.is_empty and not self.sort_keys else pl.Series([], dtype=pl.UInt32)
         self._number += 1
+        self._content += 1
         self.version += 1
 
     def append(self, frame: pl.DataFrame) -> None:
@@ -208,9 +219,9 @@ class FrameModel:
         self.marks = pl.concat([self.marks, _falses(len(self.frame) - len(self.marks))], rechunk=True)
         self.version += 1
 
-    def set_filter(self, text: str) -> None:
-        """Raises `FilterSyntaxError`, and then nothing has changed."""
-        self.filter = filters.parse(text, self.schema)
+    def set_filter(self, text: str, typing: bool = False) -> None:
+        """Raises `FilterSyntaxError`, and then nothing has changed. `typing`: the text may go on (`filters.parse`)."""
+        self.filter = filters.parse(text, self.schema, typing=typing)
         self.filter_text = text
         self._forget(matches=None, view=None)
 
@@ -353,6 +364,18 @@ class FrameModel:
 
     def unmark(self) -> None:
         self.marks = _falses(len(self.frame))
+
+    def remember_marks(self) -> MarkedRows:
+        """They cost one bit a row."""
+        return MarkedRows(self.marks.clone(), self._keys(), self._content)
+
+    def restore_marks(self, before: MarkedRows) -> None:
+        """As they were; rows that have come since are not marked."""
+        if before.content == self._content:
+            self.marks = pl.concat([before.marks, _falses(len(self.frame) - len(before.marks))], rechunk=True)
+        else:
+            keys = before.keys.filter(before.marks)
+            self.marks = self._keys().is_in(keys.implode()).fill_null(False) if len(keys) else _falses(len(self.frame))
 
     def _shown_mask(self) -> pl.Series:
         """From the view, not from the filter: what is marked must be what the user sees, even while a filter runs."""
