@@ -27,7 +27,7 @@ from backends.prow.files import FileTree, is_junit, list_tree
 from backends.prow.junit_reader import EMPTY, NO_SUITE, JUnitCase, JUnitContent, read_junit
 from backends.prow.locators import JUnitMatrixView, JUnitView, ProwPath, ProwView, route
 from backends.prow.store import BlobInfo
-from backends.resources import Entry, Link, LogAddress, Page, Row
+from backends.resources import LIST, Entry, Link, LogAddress, Page, Row
 
 UNNAMED = "(no name)"
 STATES = ("failed", "flaky", "passed", "skipped")  # in the order of the rows
@@ -562,7 +562,7 @@ class TestCases(_JUnitView):
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         files = self.locator.change_view(JUnitView, by="files")
-        return [Link("The JUnit files, and what is missing of them", files)]
+        return [Link("The JUnit files, and what is missing of them", files, letter="f", group=LIST)]
 
     def summary(self, frame: pl.DataFrame) -> str:
         return _count_states(frame["state"])

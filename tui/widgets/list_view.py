@@ -32,6 +32,7 @@ from backends.locators import Locator
 from backends.resources import Action, Detail, Document, DownloadWay, Entry, Link, LogAddress, Page, Question, Resource
 from tui import crash_log
 from tui.keymap import bindings
+from tui.menus import MenuCommand, Section, menu_sections, with_marked
 from tui.preferences import Preferences
 from tui.widgets.charts import ChartPanel
 from tui.widgets.filter_line import FilterLine
@@ -746,26 +747,31 @@ class ResourceView(PlainVertical):
         self._open(target, "These rows have no measurements.")
 
     # ---- the menu --------------------------------------------------------------------------------------------
-    def _menu_entries(self) -> list[Entry]:
+    def _menu_sections(self) -> list[Section]:
         if self.resource is None or self.table is None:
             return []
-        rows = self.table.marked_rows if self.table.marked_count else self.table.shown_rows
-        here = self.resource.locator
-        menu = self.resource.menu(self.cursor_row, rows)
-        return [entry for entry in menu if getattr(entry, "opens", None) != here]
+        marked = self.table.marked_count
+        rows = self.table.marked_rows if marked else self.table.shown_rows
+        return menu_sections(self.resource, self.cursor_row, rows, marked)
 
-    def menu_commands(self) -> list[tuple[str, Callable[[], None]]]:
-        """(label, what runs it) of the menu's entries."""
-        return [(entry.label, partial(self._run_entry, entry)) for entry in self._menu_entries()]
+    def menu_commands(self) -> list[MenuCommand]:
+        """The entries of the menu, for the palette."""
+        return [
+            MenuCommand(heading, entry.letter, entry.label, partial(self._run_entry, entry))
+            for heading, entries in self._menu_sections()
+            for entry in entries
+        ]
 
     def action_menu(self) -> None:
-        entries = self._menu_entries()
-        if not entries:
+        sections = self._menu_sections()
+        if self.resource is not None and self.table is not None and self.table.marked_count:
+            sections = with_marked(sections, self.resource, self.table.marked_rows)
+        if not sections:
             self.app.notify("This list has no further actions.")
             return
         from tui.widgets.dialogs import MenuDialog
 
-        self.app.push_screen(MenuDialog(self.title, entries), self._run_entry)
+        self.app.push_screen(MenuDialog(self.title, sections), self._run_entry)
 
     def _run_entry(self, entry: Entry | None) -> None:
         if isinstance(entry, Link):
