@@ -8,7 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from backends.errors import AppError
-from backends.resources import LIST, ROW, ROWS, Entry, Link, Resource, Row
+from backends.resources import LIST, PUSH, ROW, ROWS, Entry, Link, Resource, Row
 
 Section = tuple[str, list[Entry]]  # heading, entries
 _ORDER = (ROW, ROWS)  # what comes first; the others as the resource lists them
@@ -35,7 +35,8 @@ def menu_sections(resource: Resource, row: Row | None, rows: pl.DataFrame, marke
         ROWS: f"{marked:,} marked" if marked else f"{len(rows):,} shown",
         LIST: "This list",
     }
-    return [(headings.get(name, name), entries) for name, entries in groups.items() if entries]
+    ordered = sorted(groups.items(), key=lambda group: group[0] == PUSH)  # what is farthest away comes last
+    return [(headings.get(name, name), entries) for name, entries in ordered if entries]
 
 
 def with_marked(sections: list[Section], resource: Resource, rows: pl.DataFrame) -> list[Section]:

@@ -243,6 +243,8 @@ class BuildList(Listing):
                 Link(label.format(words), all_builds.change_view(view), letter=letter, group=ROWS)
                 for letter, label, view in _VIEWS
             ]
+            flaky = all_builds.change_view(locators.JUnitMatrixView, first="flaky")
+            entries.append(Link(f"Flakiest tests of {words} (JUnit)", flaky, letter="F", group=ROWS))
             entries.append(self._search_entry(words, all_builds))
         return entries
 

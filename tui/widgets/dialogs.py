@@ -210,6 +210,19 @@ class ChoiceDialog(Dialog[T | None]):
     def compose_body(self) -> ComposeResult:
         yield from ()
 
+    def on_mount(self) -> None:
+        self.watch(self.query_one(OptionList), "scroll_y", self._count_below, init=False)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._count_below)
+
+    def _count_below(self) -> None:
+        """How many lines lie below the box, in its border."""
+        choices = self.query_one(OptionList)
+        below = choices.virtual_size.height - choices.scroll_offset.y - choices.size.height
+        words = f"{below:,} more · {self.keys}" if below > 0 and choices.size.height else self.keys
+        self.query_one(".box").border_subtitle = words
+
     def show_choices(self, text: str) -> None:
         """Calls `set_choices` with those that the text leaves."""
         raise NotImplementedError
@@ -221,6 +234,7 @@ class ChoiceDialog(Dialog[T | None]):
         choices.clear_options()
         choices.add_options([Option(text, disabled=choice is None) for choice, text in drawn])
         choices.highlighted = next((at for at, choice in enumerate(self._shown) if choice is not None), None)
+        self.call_after_refresh(self._count_below)
 
     @on(Input.Changed)
     def _narrow(self, event: Input.Changed) -> None:

@@ -26,7 +26,8 @@ from textual.widgets import Static
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
 from backends.frames.charts import nearest_row
-from backends.frames.formats import safe_text
+from backends.frames.formats import Tone, safe_text, state_tone
+from backends.frames.schema import Kind
 from backends.http.response import Freshness, describe_freshness
 from backends.locators import Locator
 from backends.resources import Action, Detail, Document, DownloadWay, Entry, Link, LogAddress, Page, Question, Resource
@@ -634,6 +635,20 @@ class ResourceView(PlainVertical):
 
     def action_filter(self) -> None:
         self.query_one(FilterLine).enter()
+
+    def action_filter_failed(self) -> None:
+        """Filters by the states that mean failure, or clears that filter."""
+        table = self.table
+        if table is None:
+            return
+        for column in table.schema:
+            if column.kind is Kind.STATE:
+                states = table.frame[column.name].drop_nulls().unique().sort().to_list()
+                failed = [state for state in states if state_tone(state) is Tone.BAD]
+                if failed:
+                    self.query_one(FilterLine).toggle(f"{column.name}:{','.join(failed)}")
+                    return
+        self.app.notify("No row of this list says that it failed.")
 
     def action_panel(self) -> None:
         self._panel_wanted = not self.query_one(DetailPanel).has_class("-shown")
