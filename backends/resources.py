@@ -95,7 +95,7 @@ class MenuEntry:
     group: str = field(default=ROW, kw_only=True)
 
 
-def numbered(index: int) -> str:
+def digit_key(index: int) -> str:
     """The letter of the entry at that index (from 0) of several of a kind: a digit, "" after the tenth."""
     return "1234567890"[index : index + 1]
 

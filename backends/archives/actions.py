@@ -17,7 +17,7 @@ from backends.archives.store import ArchiveRecord, StoredArchive
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
 from backends.frames.formats import format_bytes, safe_text
-from backends.resources import ROWS, Action, Entry, Link, Progress, numbered
+from backends.resources import ROWS, Action, Entry, Link, Progress, digit_key
 
 if TYPE_CHECKING:
     from backends.config import Settings
@@ -42,7 +42,7 @@ class ArchiveActions:
         for suffix in suffixes:
             requests = [replace(request, suffix=suffix)]
             run = partial(self._fetch, requests)
-            letter = numbered(SUFFIXES.index(suffix))
+            letter = digit_key(SUFFIXES.index(suffix))
             entries.append(Action(f"Fetch {what} as {suffix}", run, _size_question(requests), letter=letter))
         return entries
 

@@ -40,7 +40,7 @@ from backends.prow.build_reader import (
 )
 from backends.prow.files import PODINFO, list_files
 from backends.prow.locators import BuildsView, FileTreeView, LogSearchView, Place, ProwPath, ProwView, route
-from backends.resources import ROWS, Detail, Document, Entry, Link, LogAddress, Page, Question, Row, numbered
+from backends.resources import ROWS, Detail, Document, Entry, Link, LogAddress, Page, Question, Row, digit_key
 from backends.transfers.files import RemoteFile
 
 V = TypeVar("V", bound=ProwView)
@@ -268,7 +268,7 @@ class BuildList(Listing):
         folder, names = row.get("folder"), list_logs(row.get("names"))
         for number, name in enumerate(names if folder and len(names) > 1 else ()):  # `l` opens the first
             if (log := self.named_log(row, name)) is not None:
-                entries.append(Link(f"Log of container {container_of(name)}", log, letter=numbered(number)))
+                entries.append(Link(f"Log of container {container_of(name)}", log, letter=digit_key(number)))
         if folder and PODINFO in str(row.get("names") or "").split(SEPARATOR):
             pod = self.bucket.document(f"{folder}{PODINFO}", f"{PODINFO} of {row['build']}")
             entries.append(Link(PODINFO, pod, letter="i"))

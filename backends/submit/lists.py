@@ -18,7 +18,7 @@ from backends.http import Http
 from backends.http.response import Freshness
 from backends.listings import Listing
 from backends.locators import Locator
-from backends.resources import LIST, ROWS, Action, Detail, Document, Entry, Link, Page, Progress, Row, numbered
+from backends.resources import LIST, ROWS, Action, Detail, Document, Entry, Link, Page, Progress, Row, digit_key
 from backends.submit.entries import JobEntry
 from backends.submit.lint import FINDINGS, LintReport, findings_frame, lint
 from backends.submit.locators import JobFile, OutboxLocator, TaskJobs
@@ -94,7 +94,7 @@ class JobDataList(Listing):
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         links = [
-            Link(label, self.with_view(view), letter=numbered(number), group=LIST)
+            Link(label, self.with_view(view), letter=digit_key(number), group=LIST)
             for number, (view, label) in enumerate(VIEWS.items())
             if view != self.locator.view
         ]

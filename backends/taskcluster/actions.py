@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from backends.archives.urls import of_project
 from backends.locators import Locator
-from backends.resources import PUSH, ROWS, Document, Entry, Link, Question, Row, numbered
+from backends.resources import PUSH, ROWS, Document, Entry, Link, Question, Row, digit_key
 from backends.systems import parse_locator
 from backends.taskcluster.locators import (
     GroupComparison,
@@ -36,11 +36,12 @@ def task_entries(root: str, row: Row, document: Document | None) -> list[Entry]:
     task_id, group_id = str(row.get("task_id") or ""), str(row.get("group_id") or "")
     if not is_slugid(task_id):
         return []
+    needed = TaskDependencies(task_id, root)
     found: list[Entry] = [Link("Definition and runs as a tree", document, letter="t")] if document is not None else []
     found += [
         Link("Artifacts of this task", Task(task_id, None, root), letter="a"),
         Link("Runs of this task", TaskRuns(task_id, root), letter="r"),
-        Link("Tasks it depends on", TaskDependencies(task_id, root), letter="w"),
+        *([] if row.get("dependencies") == 0 else [Link("Tasks it depends on", needed, letter="w")]),
         Link("Tasks that depend on it", TaskDependents(task_id, root), letter="W"),
         Link("Its retriggers: the same label in this group", TaskRetriggers(task_id, root), letter="c"),
     ]
@@ -81,7 +82,7 @@ def group_entries(group: TaskGroup) -> list[Entry]:
         Link(
             f"Breakdown of {what} by {by.replace('_', ' ')}",
             view_of(group, "breakdown", by),
-            letter=numbered(number),
+            letter=digit_key(number),
             group=about,
         )
         for number, by in enumerate(BREAKDOWNS)

@@ -19,7 +19,7 @@ from backends.frames.export import select_columns
 from backends.frames.formats import with_unit
 from backends.frames.histograms import linear_edges
 from backends.frames.schema import Column, Kind, Schema
-from backends.resources import LIST, Chart, Detail, Entry, Link, LogAddress, Page, Row, numbered
+from backends.resources import LIST, Chart, Detail, Entry, Link, LogAddress, Page, Row, digit_key
 from backends.taskcluster import urls
 from backends.taskcluster.actions import THIS_GROUP, group_entries, task_entries, view_of
 from backends.taskcluster.client import RESOLVED, Client
@@ -367,7 +367,7 @@ class BreakdownList(GroupViewList):
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         group = self.group
         others = [
-            Link(f"By {by.replace('_', ' ')}", view_of(group, "breakdown", by), letter=numbered(number), group=LIST)
+            Link(f"By {by.replace('_', ' ')}", view_of(group, "breakdown", by), letter=digit_key(number), group=LIST)
             for number, by in enumerate(BY)
             if by != self.by
         ]

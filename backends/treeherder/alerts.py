@@ -14,7 +14,7 @@ from backends.frames.getters import epoch_seconds, iso_time, optional, seconds_b
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError
 from backends.listings import refine
-from backends.resources import LIST, PUSH, ROW, Entry, Link, LogAddress, Page, Question, Row, numbered
+from backends.resources import LIST, PUSH, ROW, Entry, Link, LogAddress, Page, Question, Row, digit_key
 from backends.taskcluster.locators import PushGroup
 from backends.treeherder.api import Result
 from backends.treeherder.base import (
@@ -330,7 +330,7 @@ class AlertSummaryList(TreeherderList):
             *(
                 Link(
                     labels[flag in at.flags], replace(at, flags=tuple(sorted(set(at.flags) ^ {flag}))),
-                    letter=numbered(number), group=LIST,
+                    letter=digit_key(number), group=LIST,
                 )
                 for number, (flag, labels) in enumerate(FLAG_LABELS.items())
             ),

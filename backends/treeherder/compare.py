@@ -21,7 +21,7 @@ from backends.frames.getters import optional, yes_if
 from backends.frames.schema import Column, Kind, Schema
 from backends.frames.significance import COMPARED, compare, median_shift
 from backends.http.response import Freshness
-from backends.resources import LIST, Entry, Link, Page, Row, numbered
+from backends.resources import LIST, Entry, Link, Page, Row, digit_key
 from backends.treeherder.api import UnknownItemError
 from backends.treeherder.base import (
     Context,
@@ -561,7 +561,7 @@ class CompareList(TreeherderList):
         if len(self._news) > 1:
             for number, push in enumerate(self._news):
                 alone = replace(self.locator, new_repository=push.repository, new_revision=push.revision, others=())
-                entries.append(Link(f"Only {push.name}", alone, letter=numbered(number), group=LIST))
+                entries.append(Link(f"Only {push.name}", alone, letter=digit_key(number), group=LIST))
         news = [("new", push) for push in self._news] if not self.locator.base_only else []
         for number, (name, push) in enumerate((*news, ("base", self._base))):
             letter = "b" if name == "base" else "ncdfghilmop"[number : number + 1]

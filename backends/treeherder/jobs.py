@@ -15,7 +15,7 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError
 from backends.http.policies import Mode
 from backends.lenient_json import as_text
-from backends.resources import PUSH, Entry, Link, LogAddress, Page, Row, numbered
+from backends.resources import PUSH, Entry, Link, LogAddress, Page, Row, digit_key
 from backends.taskcluster.locators import Task, TaskArtifacts, TaskMeasurements
 from backends.treeherder.api import Result
 from backends.treeherder.base import (
@@ -149,14 +149,10 @@ class _Jobs(TreeherderList):
             entries.append(Link("Its task and artifacts", task, letter="t"))
         if log is not None:
             entries.append(Link("Its log", log, letter="l"))
-        entries += [
-            Link(
-                "Its failure lines and the bugs they look like",
-                JobFailures(self.repository, job, self.server),
-                letter="f",
-            ),
-            Link("Similar jobs", SimilarJobs(self.repository, job, self.server), letter="m"),
-        ]
+        if row.get("result") != "success":
+            failures = JobFailures(self.repository, job, self.server)
+            entries.append(Link("Its failure lines and the bugs they look like", failures, letter="f"))
+        entries.append(Link("Similar jobs", SimilarJobs(self.repository, job, self.server), letter="m"))
         if row.get("push_id") is not None:
             jobs = PushJobs(self.repository, int(row["push_id"]), self.server)
             entries.append(Link("All jobs of its push", jobs, letter="p", group=PUSH))
@@ -333,7 +329,7 @@ class FailureLines(TreeherderList):
         bugs = str((row or {}).get("bugs") or "").split()
         return [
             *(
-                Link(f"Bug {bug} in the browser", f"{BUG_PAGE}{bug}", letter=numbered(number))
+                Link(f"Bug {bug} in the browser", f"{BUG_PAGE}{bug}", letter=digit_key(number))
                 for number, bug in enumerate(bugs[:10])
             ),
             *([] if task is None else [Link("The task and its artifacts", task, letter="t", group="This job")]),

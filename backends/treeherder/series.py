@@ -16,7 +16,7 @@ from backends.frames.getters import iso_time
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError
 from backends.http.response import Freshness
-from backends.resources import LIST, PUSH, Chart, Entry, Link, LogAddress, Page, Row, numbered
+from backends.resources import LIST, PUSH, Chart, Entry, Link, LogAddress, Page, Row, digit_key
 from backends.taskcluster.locators import PushGroup, Task, TaskMeasurements
 from backends.treeherder.alerts import describe_change, signed_percent
 from backends.treeherder.api import Result, UnknownItemError
@@ -453,7 +453,7 @@ class SeriesPoints(MeasuredList):
             if at.start is not None or days * 86400 != (at.interval or INTERVAL):
                 label = f"The last {days} {'day' if days == 1 else 'days'}"
                 period = replace(at, interval=days * 86400, start=None, end=None)
-                entries.append(Link(label, period, letter=numbered(number), group=LIST))
+                entries.append(Link(label, period, letter=digit_key(number), group=LIST))
         return entries
 
     def _menu_of_point(self, row: Row) -> list[Entry]:

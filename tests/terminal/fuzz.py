@@ -24,7 +24,7 @@ SIZES = (SIZE, SIZE, (60, 15), (120, 40), (200, 60), (46, 12))
 CHECKED_EVERY = 500  # events between two checks that it still answers
 STEERED_EVERY = 20  # events between two times that a dialog is closed, or an example opened on the start screen
 OUTPUT = "ciexplore-downloads"  # the demo's own: archives that a list fetches
-_QUIET, _LONGEST = 0.03, 0.5  # seconds without output after which a screen counts as complete; what it may take at most
+_QUIET, _LONGEST = 0.04, 2.0  # seconds without output after which a screen counts as complete; what it may take at most
 _LETTERS = "abcdefghijklmnoprstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#:/?=+-<>[]{}_.,;|*~ "
 _MOVES = ("up", "down", "left", "right", "pageup", "pagedown", "tab", "f1", "f2", "f3", "f4", "f5", "f6")
 _NAMED = {
@@ -96,6 +96,7 @@ class Fuzz:
                 if number % STEERED_EVERY == 1:
                     self._steer()
                 self._send_one()
+                self._check_files()
                 if number % CHECKED_EVERY == 0 or number == events:
                     self._check()
         finally:
@@ -186,14 +187,15 @@ class Fuzz:
         return int(struct.unpack("i", fcntl.ioctl(self._terminal._slave, termios.FIONREAD, b"\0" * 4))[0])
 
     def _busy(self) -> bool:
+        """Whether keys are unread or a thread runs: the one that draws may wait for another."""
         try:
-            state = Path(f"/proc/{self._terminal.program.pid}/stat").read_text().rpartition(")")[2].split()[0]
+            stats = [path.read_text() for path in Path(f"/proc/{self._terminal.program.pid}/task").glob("*/stat")]
         except OSError:
             return False
-        return state == "R" or self._unread() > 0
+        return self._unread() > 0 or any(stat.rpartition(")")[2].split()[0] == "R" for stat in stats)
 
     def _settle(self) -> None:
-        """Until all keys are read and nothing more is drawn, or for a second."""
+        """Until all keys are read and nothing more is drawn, or for two seconds."""
         deadline, quiet_since, written = time.monotonic() + _LONGEST, time.monotonic(), -1
         while (now := time.monotonic()) < deadline:
             if len(self._terminal.written) != written or self._busy():
@@ -238,6 +240,9 @@ class Fuzz:
         crashes = [path.read_text() for path in self._temporary.rglob("faults.log")]
         if any(crashes):
             self._fail(f"it recorded a crash:\n{crashes}")
+        self._check_files()
+
+    def _check_files(self) -> None:
         written = [path for place in (self.work, self._home) for path in place.iterdir() if path.name != OUTPUT]
         if written:
             self._fail(f"it wrote {[str(path) for path in written]}")

@@ -13,7 +13,7 @@ from textual.widgets import Button, Input, OptionList
 
 from backends.cancel import CancelToken
 from backends.frames.schema import Column, Kind, Schema
-from backends.resources import DownloadWay, Field, Link, Prepared, Question, numbered
+from backends.resources import DownloadWay, Field, Link, Prepared, Question, digit_key
 from backends.transfers.files import RemoteFile
 from tests.driving import screen_text, until
 from tui.history import Visit
@@ -37,7 +37,7 @@ def prepare(values: Any, output: Path) -> Prepared:
 
 def make_dialogs(output: Path) -> dict[str, Callable[[], ModalScreen[Any]]]:
     way = DownloadWay(LONG, tuple(Field(f"f{n}", f"Field {n}") for n in range(12)), prepare, letter="d")
-    entries = [("This list", [Link(f"{n} {LONG}", f"https://ci.example/{n}", letter=numbered(n)) for n in range(40)])]
+    entries = [("This list", [Link(f"{n} {LONG}", f"https://ci.example/{n}", letter=digit_key(n)) for n in range(40)])]
     visits = entries_of([Visit(f"taskcluster:group/{n}", LONG, n) for n in range(40)], [])
     return {
         "download": lambda: DownloadDialog(LONG, files, output),
