@@ -88,7 +88,7 @@ PUSH = "Its push"
 class MenuEntry:
     """What a menu shows of an entry. `letter`: the key that runs it (not j, k, q), unique in the menu of a list and
     never given to another entry of it; "" where there are more entries of a kind than keys. `group`: what it is about,
-    `ROW` (under the cursor), `ROWS` (marked, or else shown), `LIST`, or a heading in words, such as `PUSH`."""
+    `ROW` (under the cursor), `ROWS` (marked, or else shown), `LIST`, or a heading in words, e.g. `PUSH`."""
 
     label: str
     letter: str = field(kw_only=True)
