@@ -128,7 +128,8 @@ class Fuzz:
 
     def _steer(self) -> None:
         """Most random texts open nothing, and in most dialogs all letters are text."""
-        self._settle()
+        if not self._settle():
+            return
         if "╭─" in "".join(self._terminal.lines[:8]) and "Paste a URL" not in self._terminal.text:
             self._write(_NAMED["escape"])
             self._settle()
@@ -139,7 +140,8 @@ class Fuzz:
 
     def _press(self, key: str, *, acts: bool = False) -> None:
         if acts or key in _ACTING:
-            self._settle()
+            if not self._settle():
+                return  # what it would confirm is not known
             screen = self._terminal.text
             self.result.screens[screen.partition("\n")[2].partition("\n")[0].strip()[:60]] += 1
             if any(words in screen for words in _WRITES):
@@ -150,7 +152,8 @@ class Fuzz:
         self._write(_NAMED.get(key, key))
 
     def _click(self) -> None:
-        self._settle()
+        if not self._settle():
+            return
         if any(words in self._terminal.text for words in _WRITES):
             self.result.spared += 1
             self._write(_NAMED["escape"])
@@ -194,15 +197,16 @@ class Fuzz:
             return False
         return self._unread() > 0 or any(stat.rpartition(")")[2].split()[0] == "R" for stat in stats)
 
-    def _settle(self) -> None:
-        """Until all keys are read and nothing more is drawn, or for two seconds."""
+    def _settle(self) -> bool:
+        """Waits until all keys are read and nothing more is drawn; False if that is not so within two seconds."""
         deadline, quiet_since, written = time.monotonic() + _LONGEST, time.monotonic(), -1
         while (now := time.monotonic()) < deadline:
             if len(self._terminal.written) != written or self._busy():
                 written, quiet_since = len(self._terminal.written), now
             elif now - quiet_since > _QUIET:
-                return
+                return True
             time.sleep(0.005)
+        return False
 
     def _ended(self) -> bool:
         """Whether it ended; if it was quit it is started again."""
