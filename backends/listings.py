@@ -18,7 +18,7 @@ from backends.errors import AppError
 from backends.frames.formats import describe_row, with_unit
 from backends.http.response import Freshness
 from backends.locators.declared import DeclaredLocator
-from backends.resources import Detail, Page, Question, Resource, Row
+from backends.resources import LIST, Detail, Page, Question, Resource, Row
 
 L = TypeVar("L", bound=DeclaredLocator)
 
@@ -71,7 +71,7 @@ class RowCompleter:
                 yield Page(pl.DataFrame(rows, schema=self.schema.polars()), freshness, note=note)
 
 
-def refine(locator: L, name: str, label: str, hint: str) -> Question:
+def refine(locator: L, name: str, label: str, hint: str, *, letter: str) -> Question:
     """A menu entry that lists the same with another value of one field; an empty input clears it.
 
     The input is read as the command line option of the field is.
@@ -83,4 +83,4 @@ def refine(locator: L, name: str, label: str, hint: str) -> Question:
     def changed(text: str) -> L:
         return replace(locator, **{name: kind.read_input(text.strip()) if text.strip() else default})
 
-    return Question(label, hint, changed, "" if value in (None, "") else str(value))
+    return Question(label, hint, changed, "" if value in (None, "") else str(value), letter=letter, group=LIST)

@@ -81,19 +81,37 @@ class Document:
     read: Callable[[CancelToken], Any] = field(compare=False)
 
 
+ROW, ROWS, LIST = "row", "rows", "list"  # what an entry of a menu is about
+PUSH = "Its push"
+
+
 @dataclass(frozen=True)
-class Link:
-    """A menu's entry that opens something: a locator, or (a text) an address in the web browser."""
+class MenuEntry:
+    """What a menu shows of an entry. `letter`: the key that runs it (not j, k, q), unique in the menu of a list and
+    never given to another entry of it; "" where there are more entries of a kind than keys. `group`: what it is about,
+    `ROW` (under the cursor), `ROWS` (marked, or else shown), `LIST`, or a heading in words, e.g. `PUSH`."""
 
     label: str
+    letter: str = field(kw_only=True)
+    group: str = field(default=ROW, kw_only=True)
+
+
+def digit_key(index: int) -> str:
+    """The letter of the entry at that index (from 0) of several of a kind: a digit, "" after the tenth."""
+    return "1234567890"[index : index + 1]
+
+
+@dataclass(frozen=True)
+class Link(MenuEntry):
+    """A menu's entry that opens something: a locator, or (a text) an address in the web browser."""
+
     opens: Locator | Document | LogAddress | str
 
 
 @dataclass(frozen=True)
-class Question:
+class Question(MenuEntry):
     """A menu's entry that opens what an answer makes of it, such as a search. `opens` raises `UsageError`s."""
 
-    label: str
     asks: str
     opens: Callable[[str], Locator]
     value: str = ""  # what stands in the box at first
@@ -103,14 +121,13 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Action:
+class Action(MenuEntry):
     """A menu's entry that does something and then has the list loaded again.
 
     `run(cancel, progress)` works in a worker thread, tells `progress` short sentences, gives the sentence to show at
     the end and raises `AppError`s. `confirm`: the question to ask first, "" asks none.
     """
 
-    label: str
     run: Callable[[CancelToken, Progress], str]
     confirm: str = ""
 
@@ -145,11 +162,10 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class DownloadWay:
+class DownloadWay(MenuEntry):
     """A menu's entry that downloads in a way of its own. `prepare(values, output)` raises `UsageError`s; values are
     texts, "yes" or "" for ticks."""
 
-    label: str
     fields: tuple[Field, ...]
     prepare: Callable[[Mapping[str, str], Path], Prepared] = field(compare=False)
 
@@ -270,7 +286,7 @@ class Resource(ABC):
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         """What else can be opened or done from here, for `x`: with the row under the cursor, or with `rows` (the
-        marked ones, or else all that are shown) as a whole. No I/O."""
+        marked ones, or else all that are shown) as a whole. Entries that cannot act are left out. No I/O."""
         return []
 
     def measurements(self, rows: pl.DataFrame) -> Locator | None:

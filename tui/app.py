@@ -153,8 +153,11 @@ class Explorer(OrderedInputApp, theme.ThemedApp):
 
         remapped = check_remapped(self.session.settings.keys)
         view = self.current_list.top if self.current_list is not None else None
-        entries = view.menu_commands() if view is not None else ()
-        commands = [Command(label, "menu", "x", run) for label, run in entries]
+        menu = remapped.get("menu", "x")
+        commands = [
+            Command(entry.label, entry.heading.lower(), f"{format_keys(menu)} {entry.letter}".rstrip(), entry.run)
+            for entry in (view.menu_commands() if view is not None else ())
+        ]
         if view is not None and hasattr(view, "view_commands"):  # readers have none
             commands += [Command(label, "list", "", run) for label, run in view.view_commands()]
         commands += [

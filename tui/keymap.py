@@ -66,6 +66,7 @@ KEYS: tuple[Key, ...] = (
     Key("start-quit", "ctrl+q", "app.quit", "start", "Quit", "Quit"),
     # A list
     Key("filter", "slash", "filter", "view", "Filter the rows as you type", "Filter"),
+    Key("failed", "exclamation_mark", "filter_failed", "view", "Show only the rows that failed; again shows all"),
     Key("download", "d", "download", "view", "Download the marked rows (or the one under the cursor)", "Download"),
     Key("export", "e", "export", "view", "Export rows to CSV, JSON lines or Parquet", "Export"),
     Key("statistics", "h", "statistics", "view", "Statistics and histogram of a column", "Stats"),
@@ -204,6 +205,7 @@ def format_keys(keys: str) -> str:
 _SIGNS = {
     "question_mark": "?",
     "slash": "/",
+    "exclamation_mark": "!",
     "minus": "-",
     "plus": "+",
     "less_than_sign": "<",

@@ -17,7 +17,7 @@ from backends.archives.store import ArchiveRecord, StoredArchive
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
 from backends.frames.formats import format_bytes, safe_text
-from backends.resources import Action, Entry, Link, Progress
+from backends.resources import ROWS, Action, Entry, Link, Progress, digit_key
 
 if TYPE_CHECKING:
     from backends.config import Settings
@@ -42,7 +42,8 @@ class ArchiveActions:
         for suffix in suffixes:
             requests = [replace(request, suffix=suffix)]
             run = partial(self._fetch, requests)
-            entries.append(Action(f"Fetch {what} as {suffix}", run, _size_question(requests)))
+            letter = digit_key(SUFFIXES.index(suffix))
+            entries.append(Action(f"Fetch {what} as {suffix}", run, _size_question(requests), letter=letter))
         return entries
 
     def fetch_all(self, requests: list[ArchiveRequest]) -> Action | None:
@@ -54,7 +55,7 @@ class ArchiveActions:
         missing = [request for request, spec in zip(requests, specs, strict=True) if self.store.find(spec) is None]
         what = safe_text(specs[0].description, 100) if len(requests) == 1 else f"{len(requests):,} archives"
         run = partial(self._fetch, requests)
-        return Action(f"{'Fetch' if missing else 'Save'} {what}", run, _size_question(missing))
+        return Action(f"{'Fetch' if missing else 'Save'} {what}", run, _size_question(missing), letter="", group=ROWS)
 
     def _spec(self, request: ArchiveRequest) -> ArchiveSpec:
         root = self.host(request.root).root
@@ -109,8 +110,8 @@ class ArchiveActions:
             return f"Deleted the archive of {description}."
 
         return [
-            Action("Save to downloads folder", save),
-            Action("Delete cached copy", delete, f"Delete the archive of {description}?"),
+            Action("Save to downloads folder", save, letter="s"),
+            Action("Delete cached copy", delete, f"Delete the archive of {description}?", letter="D"),
         ]
 
     def browser_links(self, spec: ArchiveSpec) -> list[Entry]:
@@ -122,9 +123,9 @@ class ArchiveActions:
         except AppError:
             url = ""
         if url and host.refusal(spec, None) is None:
-            links.append(Link(f"The server's own {spec.suffix} in the browser", url))
+            links.append(Link(f"The server's own {spec.suffix} in the browser", url, letter="w"))
         page = "The directory at that revision" if spec.subdirectory else "The revision"
-        return [*links, Link(f"{page} in the browser", spec.locator.web_url())]
+        return [*links, Link(f"{page} in the browser", spec.locator.web_url(), letter="o")]
 
 
 def _report(progress: Progress, position: str, report: ProgressReport) -> None:

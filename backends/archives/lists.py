@@ -36,7 +36,7 @@ from backends.http.errors import HttpError
 from backends.http.response import Freshness, ResponseSource
 from backends.listings import Listing
 from backends.locators import InvalidLocatorError
-from backends.resources import Action, Detail, Document, Entry, Link, Page, Progress, Question, Row
+from backends.resources import LIST, Action, Detail, Document, Entry, Link, Page, Progress, Question, Row
 
 if TYPE_CHECKING:
     from backends.config import Settings
@@ -135,8 +135,12 @@ class SourceRepositoryList(Listing):
         if not name:
             return []
         return [
-            Link(f"Revisions of {safe_text(name, 60)}", SourceRepository(name, self.source.root)),
-            Action(f"{'Unpin' if row and row.get('pinned') else 'Pin'} {safe_text(name, 60)}", self._toggle(name)),
+            Link(f"Revisions of {safe_text(name, 60)}", SourceRepository(name, self.source.root), letter="r"),
+            Action(
+                f"{'Unpin' if row and row.get('pinned') else 'Pin'} {safe_text(name, 60)}",
+                self._toggle(name),
+                letter="p",
+            ),
         ]
 
     def _toggle(self, name: str) -> Callable[[CancelToken, Progress], str]:
@@ -268,10 +272,9 @@ class RevisionList(Listing):
             entries += self._actions.fetch_entries(self._request(node))
             if self.source.has_subdirectories:
                 entries.append(subdirectory_question(self.repository, node, self.source.root))
-            entries.append(Link("The revision in the browser", self._locator(node).web_url()))
-        entries.append(
-            Question("Another revision of this repository", "Changeset, branch, tag or bookmark", self._open_name)
-        )
+            entries.append(Link("The revision in the browser", self._locator(node).web_url(), letter="o"))
+        label, hint = "Another revision of this repository", "Changeset, branch, tag or bookmark"
+        entries.append(Question(label, hint, self._open_name, letter="r", group=LIST))
         return entries
 
     def _open_name(self, text: str) -> SourceRevision:
@@ -300,7 +303,8 @@ def subdirectory_question(repository: str, node: str, root: str) -> Question:
         ArchiveRequest(repository, node, directory, root=root)  # raises for impossible names
         return SourceRevision(repository, node, directory, root=root)
 
-    return Question("Archives of one directory of it", "Directory (or file), e.g. testing/mozharness", open_directory)
+    hint = "Directory (or file), e.g. testing/mozharness"
+    return Question("Archives of one directory of it", hint, open_directory, letter="d")
 
 
 # --- archives ---
@@ -464,8 +468,9 @@ class RevisionArchiveList(ArchiveList):
         entries = self._row_entries(row) if row is not None else []
         if self._changeset is not None and self.source.has_subdirectories:
             entries.append(subdirectory_question(self.request.repository, self._changeset.node, self.source.root))
-        entries.append(Link("The repository's revisions", SourceRepository(self.request.repository, self.source.root)))
-        entries.append(Link("Cached archives", CachedArchives()))
+        revisions = SourceRepository(self.request.repository, self.source.root)
+        entries.append(Link("The repository's revisions", revisions, letter="r", group=LIST))
+        entries.append(Link("Cached archives", CachedArchives(), letter="c", group=LIST))
         return entries
 
     def web_url(self, row: Row | None = None) -> str | None:
@@ -500,9 +505,10 @@ class CachedArchiveList(ArchiveList):
         if row is not None:
             spec = self._spec(row)
             revision = SourceRevision(spec.repository, spec.node, root=spec.root)
-            entries.append(Link("All archives of this revision", revision))
-            entries.append(Link("The repository's revisions", SourceRepository(spec.repository, spec.root)))
-        entries.append(Link("Repositories", SourceRepositories()))
+            entries.append(Link("All archives of this revision", revision, letter="a"))
+            revisions = SourceRepository(spec.repository, spec.root)
+            entries.append(Link("The repository's revisions", revisions, letter="r"))
+        entries.append(Link("Repositories", SourceRepositories(), letter="p", group=LIST))
         return entries
 
 

@@ -43,7 +43,19 @@ from backends.prow.build_reader import (
 )
 from backends.prow.files import PODINFO, list_files
 from backends.prow.locators import BuildsView, FileTreeView, LogSearchView, Place, ProwPath, ProwView, route
-from backends.resources import Detail, Document, Entry, Link, LogAddress, Page, Question, Row, read_list
+from backends.resources import (
+    ROWS,
+    Detail,
+    Document,
+    Entry,
+    Link,
+    LogAddress,
+    Page,
+    Question,
+    Row,
+    digit_key,
+    read_list,
+)
 from backends.time_left import Durations, TimeLeft, Work, estimate_time_left
 from backends.transfers.files import RemoteFile
 
@@ -53,16 +65,16 @@ _MAX_NAMES = 30  # of the first level in the detail panel
 # GitHub's names of an owner and a repository, before the branch.
 _ORIGIN = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}@", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{7,40}", re.ASCII)
-_VIEWS: tuple[tuple[str, type[ProwView]], ...] = (
-    ("Completeness: which sets of files {} have", locators.CompletenessView),
-    ("Missing files: which file is missing how often in {}", locators.MissingFilesView),
-    ("Over time: pass rate and durations of {} by day", locators.TrendsView),
-    ("Failure reasons of {}", locators.FailureReasonsView),
-    ("Tests of {} (JUnit): test by build", locators.JUnitMatrixView),
-    ("Test cases of {} (JUnit)", locators.JUnitView),
-    ("Kubernetes events of {}", locators.EventsView),
-    ("Log statistics of {}: sizes, lines, words", locators.LogStatisticsView),
-    ("All files of {}", FileTreeView),
+_VIEWS: tuple[tuple[str, str, type[ProwView]], ...] = (
+    ("c", "Completeness: which sets of files {} have", locators.CompletenessView),
+    ("m", "Missing files: which file is missing how often in {}", locators.MissingFilesView),
+    ("t", "Over time: pass rate and durations of {} by day", locators.TrendsView),
+    ("r", "Failure reasons of {}", locators.FailureReasonsView),
+    ("V", "Tests of {} (JUnit): test by build", locators.JUnitMatrixView),
+    ("T", "Test cases of {} (JUnit)", locators.JUnitView),
+    ("e", "Kubernetes events of {}", locators.EventsView),
+    ("g", "Log statistics of {}: sizes, lines, words", locators.LogStatisticsView),
+    ("f", "All files of {}", FileTreeView),
 )
 
 
@@ -261,17 +273,20 @@ class BuildList(Listing):
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         """Views of `rows`; where those are of several jobs (of a pull request), of those of the row's own job."""
-        entries: list[Entry] = []
+        entries: list[Entry] = [] if row is None else self._row_entries(row)
         all_builds = self.view(BuildsView, rows)
         if all_builds is None and row is not None:
             rows = rows.filter(pl.col("job") == row["job"])
             all_builds = self.view(BuildsView, rows)
         if all_builds is not None:
             words = f"{len(rows):,} build{'' if len(rows) == 1 else 's'}"
-            entries += [Link(label.format(words), all_builds.change_view(view)) for label, view in _VIEWS]
+            entries += [
+                Link(label.format(words), all_builds.change_view(view), letter=letter, group=ROWS)
+                for letter, label, view in _VIEWS
+            ]
+            flaky = all_builds.change_view(locators.JUnitMatrixView, first="flaky")
+            entries.append(Link(f"Flakiest tests of {words} (JUnit)", flaky, letter="F", group=ROWS))
             entries.append(self._search_entry(words, all_builds))
-        if row is not None:
-            entries += self._row_entries(row)
         return entries
 
     def _search_entry(self, words: str, all_builds: BuildsView) -> Question:
@@ -281,23 +296,26 @@ class BuildList(Listing):
             parse_pattern(text)  # an invalid one is reported in the box, not in an empty list
             return all_builds.change_view(LogSearchView, pattern=text)
 
-        return Question(f"Search the logs of {words}", "Text or regular expression", search)
+        return Question(f"Search the logs of {words}", "Text or regular expression", search, letter="s", group=ROWS)
 
     def _row_entries(self, row: Row) -> list[Entry]:
         entries: list[Entry] = []
         if (document := self.document(row)) is not None:
             own = BuildsView(self.bucket.bucket, self._job_folder(row), (str(row["build"]),), self.bucket.store)
-            entries.append(Link(document.title, document))
-            entries.append(Link(f"Test cases of {row['build']} (JUnit)", own.change_view(locators.JUnitView)))
-            entries.append(Link(f"Kubernetes events of {row['build']}", own.change_view(locators.EventsView)))
+            entries.append(Link(document.title, document, letter="b"))
+            tests, events = own.change_view(locators.JUnitView), own.change_view(locators.EventsView)
+            entries.append(Link(f"Test cases of {row['build']} (JUnit)", tests, letter="u"))
+            entries.append(Link(f"Kubernetes events of {row['build']}", events, letter="v"))
         folder, names = row.get("folder"), list_logs(row.get("names"))
-        for name in names if folder and len(names) > 1 else ():  # `l` opens the first
+        for number, name in enumerate(names if folder and len(names) > 1 else ()):  # `l` opens the first
             if (log := self.named_log(row, name)) is not None:
-                entries.append(Link(f"Log of container {container_of(name)}", log))
+                entries.append(Link(f"Log of container {container_of(name)}", log, letter=digit_key(number)))
         if folder and PODINFO in str(row.get("names") or "").split(SEPARATOR):
-            entries.append(Link(PODINFO, self.bucket.document(f"{folder}{PODINFO}", f"{PODINFO} of {row['build']}")))
+            pod = self.bucket.document(f"{folder}{PODINFO}", f"{PODINFO} of {row['build']}")
+            entries.append(Link(PODINFO, pod, letter="i"))
         if (source := source_of(row)) is not None:
-            entries.append(Link(f"Archives of its source: {source.repository} {source.revision[:12]}", source))
+            words = f"Archives of its source: {source.repository} {source.revision[:12]}"
+            entries.append(Link(words, source, letter="a"))
         return entries
 
     def log(self, row: Row) -> LogAddress | None:

@@ -28,7 +28,7 @@ from backends.prow.build_listing import BuildView
 from backends.prow.build_reader import SEPARATOR, BuildPlace, BuildReader, is_settled
 from backends.prow.locators import CompletenessView, MissingFilesView
 from backends.prow.store import BlobPage
-from backends.resources import Entry, Link, Page, Row
+from backends.resources import LIST, Entry, Link, Page, Row
 
 FIRST_LEVEL, ARTIFACTS = "/", "artifacts/"
 _MAX_PAGES = 20  # of one level: 20,000 entries
@@ -293,9 +293,15 @@ class CompletenessSets(_EntriesOfBuilds):
         return (count_entries if self.locator.by else count_sets)(builds, self.levels)
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
+        missing, counts = MissingFilesView, self.locator.change_view(CompletenessView, by="counts")
         return [
-            Link("Missing files: which file is missing how often", self.locator.change_view(MissingFilesView)),
-            Link("Builds by number of entries", self.locator.change_view(CompletenessView, by="counts")),
+            Link(
+                "Missing files: which file is missing how often",
+                self.locator.change_view(missing),
+                letter="m",
+                group=LIST,
+            ),
+            Link("Builds by number of entries", counts, letter="n", group=LIST),
         ]
 
     def summary(self, frame: pl.DataFrame) -> str:

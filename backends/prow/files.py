@@ -330,6 +330,9 @@ class FileListing(Listing):
         return " · ".join([*words, *([f"{compressed:,} compressed"] if compressed else [])])
 
 
+_FOLDER, _BUILD = "This folder", "Its build and job"  # headings of the menu
+
+
 class FolderFiles(FileListing):
     """One level of a folder: a build, or anything below or beside it. A file's locator lists its folder."""
 
@@ -364,17 +367,16 @@ class FolderFiles(FileListing):
         path, store, bucket = route(folder), self.bucket.store, self.bucket.bucket
         name = folder.rstrip("/").rpartition("/")[2] or bucket
         tree = FileTreeView(bucket, folder, store=store)
+        sizes = tree.change_view(FileTreeView, by="folders")
         entries: list[Entry] = [
-            Link(
-                f"Number and size of all files in each folder of {name}", tree.change_view(FileTreeView, by="folders")
-            ),
-            Link(f"All files below {name}, with their number and size", tree),
+            Link(f"Number and size of all files in each folder of {name}", sizes, letter="n", group=_FOLDER),
+            Link(f"All files below {name}, with their number and size", tree, letter="a", group=_FOLDER),
         ]
         if path.base:
             job = path.base[: -len(path.build) - 1]
             tests = JUnitView(bucket, job, (path.build,), store)
-            entries.append(Link(f"Test cases of {path.build} (JUnit)", tests))
-            entries.append(Link(f"All builds of {path.job}", self.bucket.locator(job)))
+            entries.append(Link(f"Test cases of {path.build} (JUnit)", tests, letter="t", group=_BUILD))
+            entries.append(Link(f"All builds of {path.job}", self.bucket.locator(job), letter="b", group=_BUILD))
         return entries
 
 

@@ -15,7 +15,7 @@ from backends.listings import Listing
 from backends.locators import InvalidLocatorError
 from backends.prow.bucket import BucketReader
 from backends.prow.locators import JobsView, ProwPath, ProwView, route
-from backends.resources import Entry, Link, Page, Question, Row
+from backends.resources import LIST, Entry, Link, Page, Question, Row
 from backends.systems import parse_locator
 
 
@@ -81,13 +81,16 @@ class ProwJobList(Listing):
         def with_prefix(text: str) -> JobsView:
             return JobsView(bucket.bucket, folder, store=bucket.store, prefix=text.strip())
 
-        entries: list[Entry] = [Question("Jobs whose names begin with …", "Beginning of the name", with_prefix)]
+        label, hint = "Jobs whose names begin with …", "Beginning of the name"
+        entries: list[Entry] = [Question(label, hint, with_prefix, letter="b", group=LIST)]
         start = folder.rfind("pr-logs/") if "pr-logs/" in folder else folder.rfind("logs/")
         root = folder[:start] if start > 0 else ""
         if "pr-logs" not in folder:
-            entries.append(Link("Jobs of pull requests", bucket.locator(f"{root}pr-logs/directory/")))
+            pulls = bucket.locator(f"{root}pr-logs/directory/")
+            entries.append(Link("Jobs of pull requests", pulls, letter="p", group=LIST))
         else:
-            entries.append(Link("Periodic and postsubmit jobs", bucket.locator(f"{root}logs/")))
+            others = bucket.locator(f"{root}logs/")
+            entries.append(Link("Periodic and postsubmit jobs", others, letter="o", group=LIST))
         return entries
 
     def web_url(self, row: Row | None = None) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import ClassVar
 
 import msgspec
@@ -22,12 +23,12 @@ from backends.http.errors import HttpError, sanitize
 from backends.http.response import Freshness
 from backends.prow.bucket import BucketReader
 from backends.prow.build_listing import BuildView, ErrorHandler
-from backends.prow.build_reader import BuildPlace, created_ms, parse_object, seconds_ms
+from backends.prow.build_reader import BUILD_LOG, BuildPlace, created_ms, parse_object, seconds_ms
 from backends.prow.files import FileTree, is_junit, list_tree
 from backends.prow.junit_reader import EMPTY, NO_SUITE, JUnitCase, JUnitContent, read_junit
 from backends.prow.locators import JUnitMatrixView, JUnitView, ProwPath, ProwView, route
 from backends.prow.store import BlobInfo
-from backends.resources import Entry, Link, LogAddress, Page, Row
+from backends.resources import LIST, Entry, Link, LogAddress, Page, Row
 
 UNNAMED = "(no name)"
 STATES = ("failed", "flaky", "passed", "skipped")  # in the order of the rows
@@ -326,6 +327,19 @@ def _history(letters: Sequence[dict[str, object]], count: int) -> str:
     return "".join(line)
 
 
+def count_changes(history: str) -> int:
+    """How often the result changed from one build of a `history` to the next that reported it; a flake, which failed
+    and then passed, changed by itself."""
+    results = "".join(letter for letter in history if letter in "PF~").replace("~", "PF")  # the newest first
+    return sum(one != other for one, other in pairwise(results))
+
+
+def flakiest_first(matrix: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the schema JUNIT_MATRIX by `count_changes`, the most first; equal ones stay in their order."""
+    changes = pl.Series("changes", [count_changes(history) for history in matrix["history"]], pl.Int64)
+    return matrix.with_columns(changes).sort("changes", descending=True, maintain_order=True).drop("changes")
+
+
 def _since(states: Sequence[dict[str, str]]) -> str | None:
     """The oldest build of the unbroken failures at the newest end."""
     since = None
@@ -562,7 +576,7 @@ class TestCases(_JUnitView):
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         files = self.locator.change_view(JUnitView, by="files")
-        return [Link("The JUnit files, and what is missing of them", files)]
+        return [Link("The JUnit files, and what is missing of them", files, letter="f", group=LIST)]
 
     def summary(self, frame: pl.DataFrame) -> str:
         return _count_states(frame["state"])
@@ -586,7 +600,8 @@ class ReportFiles(_JUnitView):
 
 
 class TestMatrix(_JUnitView):
-    """Columns are those of `JUNIT_MATRIX`. Enter shows a test's results in all of the builds."""
+    """Columns are those of `JUNIT_MATRIX`. Enter shows a test's results in all of the builds, `l` the log of the newest
+    one in which it failed."""
 
     locator: JUnitMatrixView
     schema: Schema = JUNIT_MATRIX  # type: ignore[misc]
@@ -596,11 +611,15 @@ class TestMatrix(_JUnitView):
     title_pattern = "tests by build, {}"
     long_texts = ("message",)
 
+    def __init__(self, locator: JUnitMatrixView, bucket: BucketReader) -> None:
+        super().__init__(locator, bucket)
+        self._builds: list[str] = []  # the newest first, one for each letter of a history
+
     def pages(self, cancel: CancelToken) -> Iterator[Page]:
         """The matrix of the builds read so far, again and again until all are."""
         places = self.find_places(cancel)
         frames, done, drawn, matrix = [JUNIT_TESTS.empty()], 0, 0, JUNIT_MATRIX.empty()
-        builds = [place.build for place in places]
+        builds = self._builds = [place.build for place in places]
         no_texts = (pl.lit(None, pl.String).alias("text"), pl.lit(None, pl.String).alias("output"))
         for batch in self.read_files(places, cancel):
             frames.append(junit_rows(file for files in batch for file in files).with_columns(no_texts))
@@ -609,6 +628,7 @@ class TestMatrix(_JUnitView):
                 continue
             drawn = done
             matrix = junit_matrix(pl.concat(frames), builds)
+            matrix = flakiest_first(matrix) if self.locator.first else matrix
             yield Page(matrix, Freshness(), replace=True)
         yield from self.last_pages(matrix)
 
@@ -616,8 +636,18 @@ class TestMatrix(_JUnitView):
         test = {name: str(row[name]) for name in ("test", "suite", "classname") if row[name]}
         return self.locator.change_view(JUnitView, **test)
 
-    def log(self, row: Row) -> None:
-        return None
+    def log(self, row: Row) -> LogAddress | None:
+        """Of the newest build in which the test failed, if only at first."""
+        place = next((at for at, letter in enumerate(str(row.get("history") or "")) if letter in "F~"), None)
+        if place is None or place >= len(self._builds):
+            return None
+        build = self._builds[place]
+        folder = self._folders.get(build)
+        return self.bucket.log(f"{folder}{BUILD_LOG}", f"log of {build}", failed=True) if folder else None
+
+    def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
+        label, first = ("Failing tests first", "") if self.locator.first else ("Flakiest tests first", "flaky")
+        return [Link(label, replace(self.locator, first=first), letter="F", group=LIST)]
 
     def summary(self, frame: pl.DataFrame) -> str:
         return _count_states(frame["state"])

@@ -152,6 +152,7 @@ class ProwLocator(DeclaredLocator):
         "counts": FieldKind("counts", "counts", "counts"),
         "files": FieldKind("files", "files", "files"),
         "folders": FieldKind("folders", "folders", "folders"),
+        "flaky": FieldKind("flaky", "flaky", "flaky"),
     }  # fmt: skip
 
 
@@ -329,8 +330,12 @@ class JUnitView(
         return f"backends.prow.junit:{'ReportFiles' if self.by else 'TestCases'}"
 
 
-class JUnitMatrixView(ProwView, template=f"prow:matrix/{_AT}", opens="backends.prow.junit:TestMatrix"):
-    """Each test across builds: history, pass rate, trend."""
+class JUnitMatrixView(
+    ProwView, template=f"prow:matrix/{_AT}?first={{first:flaky}}", opens="backends.prow.junit:TestMatrix"
+):
+    """Each test across builds: history, pass rate, trend; first=flaky: the flakiest first."""
+
+    first: str = ""
 
 
 class FileTreeView(ProwView, template=f"prow:tree/{_AT}?by={{by:folders}}"):

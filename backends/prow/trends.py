@@ -14,7 +14,7 @@ from backends.prow.bucket import BucketReader
 from backends.prow.build_listing import BuildView, unread_note
 from backends.prow.build_reader import BUILDS, LIVE, Part
 from backends.prow.locators import TrendsView
-from backends.resources import Chart, Entry, Link, Page, Row
+from backends.resources import LIST, Chart, Entry, Link, Page, Row
 
 PERIODS = {"day": "1d", "week": "1w", "month": "1mo"}
 _RESULTS = ("success", "failure", "error", "aborted", "incomplete")
@@ -102,4 +102,7 @@ class Trends(BuildView):
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         others = (period for period in PERIODS if period != self.period)
-        return [Link(f"By {period}", self.locator.change_view(TrendsView, by=period)) for period in others]
+        return [
+            Link(f"By {period}", self.locator.change_view(TrendsView, by=period), letter=period[0], group=LIST)
+            for period in others
+        ]

@@ -18,7 +18,7 @@ from backends.http import Http
 from backends.http.response import Freshness
 from backends.listings import Listing
 from backends.locators import Locator
-from backends.resources import Action, Detail, Document, Entry, Link, Page, Progress, Row
+from backends.resources import LIST, ROWS, Action, Detail, Document, Entry, Link, Page, Progress, Row, digit_key
 from backends.submit.entries import JobEntry
 from backends.submit.lint import FINDINGS, LintReport, findings_frame, lint
 from backends.submit.locators import JobFile, OutboxLocator, TaskJobs
@@ -29,6 +29,7 @@ from backends.submit.publishers import hawk_server, publish_actions, send_action
 from backends.submit.read import read_locator
 from backends.submit.validation import Level
 
+_CHANGE_LETTERS = {"retry": "r", "cancel": "c", "forget": "f"}  # of the outbox
 VIEWS = {
     "jobs": "Jobs",
     "lint": "Lint: errors and what to write instead",
@@ -92,12 +93,17 @@ class JobDataList(Listing):
         return str(row.get("symbol") or row.get("job") or "Job")
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
-        links = [Link(label, self.with_view(view)) for view, label in VIEWS.items() if view != self.locator.view]
+        links = [
+            Link(label, self.with_view(view), letter=digit_key(number), group=LIST)
+            for number, (view, label) in enumerate(VIEWS.items())
+            if view != self.locator.view
+        ]
         actions: list[Action] = []
         keys = rows["entry"].to_list() if "entry" in rows.columns else []
         if chosen := [self._entries[key] for key in keys if key in self._entries]:
             actions = publish_actions(lambda cancel: chosen, len(chosen), self.context.settings, self.context.http)
-        return [*links, Link("Outbox: what was queued and sent", OutboxLocator()), *actions]
+        outbox = Link("Outbox: what was queued and sent", OutboxLocator(), letter="o", group=LIST)
+        return [*actions, *links, outbox]
 
     def with_view(self, view: str, entry: int | None = None) -> JobFile | TaskJobs:
         """Another view of the same jobs."""
@@ -336,7 +342,8 @@ class OutboxList(Listing):
             with open_outbox(self.context.settings) as outbox:
                 return f"{getattr(outbox, method)(numbers):,} {done}."
 
-        return Action(label, run, f"{label.partition(' (')[0]}: {len(numbers):,} rows?" if ask else "")
+        confirm = f"{label.partition(' (')[0]}: {len(numbers):,} rows?" if ask else ""
+        return Action(label, run, confirm, letter=_CHANGE_LETTERS[method], group=ROWS)
 
     def summary(self, frame: pl.DataFrame) -> str:
         counts = frame["state"].value_counts(sort=True).rows() if len(frame) else []

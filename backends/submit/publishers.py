@@ -16,7 +16,7 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.http import Http, Mode
 from backends.http.errors import HttpError, sanitize
 from backends.http.hawk_posts import asks_for_hawk
-from backends.resources import Action, Progress
+from backends.resources import LIST, ROWS, Action, Progress
 from backends.submit.convert import convert
 from backends.submit.credentials import Ask, load_credentials
 from backends.submit.entries import JobEntry, JobForm
@@ -162,7 +162,8 @@ def publish_actions(
                 outbox.add(prepared.messages)
                 return publish(outbox, publisher, cancel, progress).sentence
 
-        return Action(f"Publish {jobs} via {label}", run, f"Publish {jobs} to {_destination(name, settings)}?")
+        confirm = f"Publish {jobs} to {_destination(name, settings)}?"
+        return Action(f"Publish {jobs} via {label}", run, confirm, letter=name[0], group=ROWS)
 
     return [action("pulse", "Pulse"), action("hawk", "a signed POST (Hawk)")]
 
@@ -176,7 +177,7 @@ def send_actions(settings: Settings, http: Http) -> list[Action]:
                 return publish(outbox, configured_publisher(name, settings, http), cancel, progress).sentence
 
         confirm = f"Send what is queued for {_destination(name, settings)}?"
-        return Action(f"Send what is queued via {name}", run, confirm)
+        return Action(f"Send what is queued via {name}", run, confirm, letter=name[0], group=LIST)
 
     return [action(name) for name in PUBLISHERS]
 

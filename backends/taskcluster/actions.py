@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from urllib.parse import quote
 
 from backends.archives.urls import of_project
 from backends.locators import Locator
-from backends.resources import Document, Entry, Link, Question, Row
+from backends.resources import PUSH, ROWS, Document, Entry, Link, Question, Row, digit_key
 from backends.systems import parse_locator
 from backends.taskcluster.locators import (
     GroupComparison,
@@ -26,6 +27,7 @@ from backends.taskcluster.urls import require_side
 
 TREEHERDER = "https://treeherder.mozilla.org"
 BREAKDOWNS = ("suite", "platform", "worker_pool", "kind", "state")
+THIS_GROUP = "This group"
 MOST_JOBS = 200  # tasks converted to jobs at a time: each is two requests, and its id is in the locator
 
 
@@ -34,23 +36,26 @@ def task_entries(root: str, row: Row, document: Document | None) -> list[Entry]:
     task_id, group_id = str(row.get("task_id") or ""), str(row.get("group_id") or "")
     if not is_slugid(task_id):
         return []
-    found: list[Entry] = [Link("Definition and runs as a tree", document)] if document is not None else []
+    needed = TaskDependencies(task_id, root)
+    found: list[Entry] = [Link("Definition and runs as a tree", document, letter="t")] if document is not None else []
     found += [
-        Link("Artifacts of this task", Task(task_id, None, root)),
-        Link("Runs of this task", TaskRuns(task_id, root)),
-        Link("Tasks it depends on", TaskDependencies(task_id, root)),
-        Link("Tasks that depend on it", TaskDependents(task_id, root)),
-        Link("Its retriggers: the same label in this group", TaskRetriggers(task_id, root)),
+        Link("Artifacts of this task", Task(task_id, None, root), letter="a"),
+        Link("Runs of this task", TaskRuns(task_id, root), letter="r"),
+        *([] if row.get("dependencies") == 0 else [Link("Tasks it depends on", needed, letter="w")]),
+        Link("Tasks that depend on it", TaskDependents(task_id, root), letter="W"),
+        Link("Its retriggers: the same label in this group", TaskRetriggers(task_id, root), letter="c"),
     ]
     if is_slugid(group_id):
-        found.append(Link("Its task group", TaskGroup(group_id, root)))
+        found.append(Link("Its task group", TaskGroup(group_id, root), letter="g"))
     project, revision = str(row.get("project") or ""), str(row.get("revision") or "")
     if project and revision:
-        found.append(Link(f"The group of its push: {project} {revision[:12]}", PushGroup(project, revision, root)))
-        found.append(Link("Archives of its source", of_project(project, revision)))
-        if url := treeherder_url(row):
-            found.append(Link("This job in Treeherder", url))
-        found.append(Link("As a Treeherder job: lint, preview, publish", _jobs_of((task_id,), root)))
+        jobs, group = _jobs_of((task_id,), root), PushGroup(project, revision, root)
+        found += [
+            Link("As a Treeherder job: lint, preview, publish", jobs, letter="u"),
+            Link(f"The group of its push: {project} {revision[:12]}", group, letter="p", group=PUSH),
+            Link("Archives of its source", of_project(project, revision), letter="s", group=PUSH),
+            Link("This job in Treeherder", treeherder_url(row), letter="o", group=PUSH),
+        ]
     return found
 
 
@@ -69,15 +74,26 @@ def treeherder_url(row: Row) -> str:
 def group_entries(group: TaskGroup) -> list[Entry]:
     """Of a group, or of some tasks of it."""
     what = f"{len(group.task_ids):,} tasks" if group.task_ids else "the group"
-    found: list[Entry] = [Link(f"{what.capitalize()} as a list of their own", group)] if group.task_ids else []
+    about = ROWS if group.task_ids else THIS_GROUP
+    found: list[Entry] = []
+    if group.task_ids:
+        found.append(Link(f"{what.capitalize()} as a list of their own", group, letter="N", group=about))
     found += [
-        Link(f"Breakdown of {what} by {by.replace('_', ' ')}", view_of(group, "breakdown", by)) for by in BREAKDOWNS
+        Link(
+            f"Breakdown of {what} by {by.replace('_', ' ')}",
+            view_of(group, "breakdown", by),
+            letter=digit_key(number),
+            group=about,
+        )
+        for number, by in enumerate(BREAKDOWNS)
     ]
-    found.append(Link(f"Timeline of {what}: running and pending", view_of(group, "timeline")))
-    found.append(Link(f"Critical path of {what}", view_of(group, "critical-path")))
+    timeline, path = view_of(group, "timeline"), view_of(group, "critical-path")
+    found.append(Link(f"Timeline of {what}: running and pending", timeline, letter="T", group=about))
+    found.append(Link(f"Critical path of {what}", path, letter="C", group=about))
     asks = "The base: a task group, a push or an index path"
-    found.append(Question(f"Compare {what} with…", asks, lambda text: compare_with(text, group, False)))
-    found.append(Question(f"Compare what {what} measured with…", asks, lambda text: compare_with(text, group, True)))
+    for letter, label, measured in (("d", what, False), ("D", f"what {what} measured", True)):
+        opens = partial(compare_with, group=group, measured=measured)
+        found.append(Question(f"Compare {label} with…", asks, opens, letter=letter, group=about))
     return found
 
 
@@ -88,7 +104,7 @@ def job_entries(root: str, task_ids: Sequence[str]) -> list[Entry]:
         return []
     what = f"{count:,} tasks" if count <= MOST_JOBS else f"First {MOST_JOBS:,} of {count:,} tasks"
     jobs = _jobs_of(task_ids[:MOST_JOBS], root)
-    return [Link(f"{what} as Treeherder jobs: lint, preview, publish", jobs)]
+    return [Link(f"{what} as Treeherder jobs: lint, preview, publish", jobs, letter="U", group=ROWS)]
 
 
 def view_of(group: TaskGroup, name: str, by: str = "") -> GroupView:

@@ -196,9 +196,9 @@ class ArtifactList(ClientListing):
         text, tree, view = self.log(row), artifact_document(self.client, row), self.shows(row)
         entries: list[Entry] = []
         if text is not None and not isinstance(view, LogAddress):
-            entries.append(Link("This artifact as text", text))
+            entries.append(Link("This artifact as text", text, letter="x"))
         if tree is not None and not isinstance(view, Document):
-            entries.append(Link("This artifact as a tree", tree))
+            entries.append(Link("This artifact as a tree", tree, letter="v"))
         return [*entries, *task_entries(self.client.root, row, task_document(self.client, row))]
 
     def files(self, rows: pl.DataFrame, cancel: CancelToken) -> Iterator[list[RemoteFile]]:

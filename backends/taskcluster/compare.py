@@ -6,7 +6,7 @@ their sources are those of `backends.frames.significance`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.frames.significance import COMPARED, compare
 from backends.locators import InvalidLocatorError, Locator
 from backends.pool import map_concurrently
-from backends.resources import Chart, Document, Entry, Link, ListContents, LogAddress, Page, Row, read_list
+from backends.resources import LIST, ROWS, Chart, Document, Entry, Link, ListContents, LogAddress, Page, Row, read_list
 from backends.taskcluster.client import Client
 from backends.taskcluster.contents import ClientListing, task_document
 from backends.taskcluster.group_cache import GroupTasks, load_tasks
@@ -215,6 +215,13 @@ SERIES_VALUES = Schema(
 )
 
 
+def _side_links(sides: Sequence[Locator]) -> list[Entry]:
+    return [
+        Link(f"Tasks of the {name}", side, letter=letter, group=LIST)
+        for letter, name, side in zip("12", ("base", "new"), sides, strict=True)
+    ]
+
+
 class _ComparisonList(ClientListing):
     """Both sides are read at the same time, and compared once both are there."""
 
@@ -294,15 +301,16 @@ class TaskChangeList(_ComparisonList):
         for name, at in (("base", 0), ("new", 1)):
             if task_id := self._task(row, at):
                 root = self.sides[at].root_url
-                entries.append(Link(f"The {name} task", Task(task_id, None, root)))
+                entries.append(Link(f"The {name} task", Task(task_id, None, root), letter=name[0]))
                 text = run_log(self.client_of(at), task_id, None, live=False)
-                entries.append(Link(f"Log of the {name} task", text))
+                entries.append(Link(f"Log of the {name} task", text, letter=name[0].upper()))
         ids = [self._ids(rows, at) for at in (0, 1)]
         if all(ids):
             base, new = (replace(side, task_ids=some) for side, some in zip(self.sides, ids, strict=True))
             found = compare_groups(base, new, True)
-            entries.append(Link(f"Measurements of the tasks of {rows.height:,} labels", found))
-        return [*entries, Link("Tasks of the base", self.sides[0]), Link("Tasks of the new", self.sides[1])]
+            words = f"Measurements of the tasks of {rows.height:,} labels"
+            entries.append(Link(words, found, letter="m", group=ROWS))
+        return [*entries, *_side_links(self.sides)]
 
     def _ids(self, rows: pl.DataFrame, side: int) -> tuple[str, ...]:
         known = self._labels[side]
@@ -333,9 +341,8 @@ class SeriesChangeList(_ComparisonList):
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         return [
-            Link("The tasks of both by label", compare_groups(self.sides[0], self.sides[1])),
-            Link("Tasks of the base", self.sides[0]),
-            Link("Tasks of the new", self.sides[1]),
+            Link("The tasks of both by label", compare_groups(*self.sides), letter="l", group=LIST),
+            *_side_links(self.sides),
         ]
 
     def summary(self, frame: pl.DataFrame) -> str:

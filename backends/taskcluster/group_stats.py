@@ -19,9 +19,9 @@ from backends.frames.export import select_columns
 from backends.frames.formats import with_unit
 from backends.frames.histograms import linear_edges
 from backends.frames.schema import Column, Kind, Schema
-from backends.resources import Chart, Detail, Entry, Link, LogAddress, Page, Row
+from backends.resources import LIST, Chart, Detail, Entry, Link, LogAddress, Page, Row, digit_key
 from backends.taskcluster import urls
-from backends.taskcluster.actions import group_entries, task_entries, view_of
+from backends.taskcluster.actions import THIS_GROUP, group_entries, task_entries, view_of
 from backends.taskcluster.client import RESOLVED, Client
 from backends.taskcluster.contents import ClientListing, slugids
 from backends.taskcluster.group_cache import load_tasks
@@ -315,7 +315,7 @@ class GroupViewList(ClientListing):
         raise NotImplementedError
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
-        return [Link("The tasks", self.group), *group_entries(self.group)]
+        return [Link("The tasks", self.group, letter="n", group=THIS_GROUP), *group_entries(self.group)]
 
     def detail(self, row: Row) -> Detail:
         lines = with_unit(row, self.schema)
@@ -365,12 +365,17 @@ class BreakdownList(GroupViewList):
         return tuple(one for key in rows["key"].to_list() for one in self._ids.get(key, ()) if is_slugid(one))
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
-        others = [by for by in BY if by != self.by]
+        group = self.group
+        others = [
+            Link(f"By {by.replace('_', ' ')}", view_of(group, "breakdown", by), letter=digit_key(number), group=LIST)
+            for number, by in enumerate(BY)
+            if by != self.by
+        ]
         return [
-            Link("The tasks", self.group),
-            *(Link(f"By {by.replace('_', ' ')}", view_of(self.group, "breakdown", by)) for by in others),
-            Link("Timeline: running and pending", view_of(self.group, "timeline")),
-            Link("Critical path", view_of(self.group, "critical-path")),
+            *others,
+            Link("The tasks", group, letter="n", group=THIS_GROUP),
+            Link("Timeline: running and pending", view_of(group, "timeline"), letter="T", group=THIS_GROUP),
+            Link("Critical path", view_of(group, "critical-path"), letter="C", group=THIS_GROUP),
         ]
 
 

@@ -14,7 +14,7 @@ from backends.frames.getters import iso_time
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import NotFoundError
 from backends.locators.pasted import escape
-from backends.resources import Entry, Link, Page, Question, Row
+from backends.resources import LIST, Entry, Link, Page, Question, Row
 from backends.taskcluster.client import Client
 from backends.taskcluster.contents import ClientListing, slugids
 from backends.taskcluster.locators import (
@@ -98,18 +98,28 @@ class IndexList(ClientListing):
         entries: list[Entry] = []
         task_id = (row or {}).get("task_id")
         if is_slugid(task_id):
-            entries.append(Link("The task itself, even if it is a decision task", Task(str(task_id), None, root)))
+            entries.append(
+                Link("The task itself, even if it is a decision task", Task(str(task_id), None, root), letter="t")
+            )
         if match := REPOSITORY.fullmatch(self.path):
             name, start = match[1], self.path[: match.end(1)]
             latest = IndexPath(f"{start}.latest.taskgraph.decision", root)
-            entries.append(Link(f"The latest push of {name}", latest))
+            entries.append(Link(f"The latest push of {name}", latest, letter="l", group=LIST))
             entries.append(
-                Question(f"A push of {name} by its revision…", "All 40 digits", lambda text: push_of(name, text, root))
+                Question(
+                    f"A push of {name} by its revision…",
+                    "All 40 digits",
+                    lambda text: push_of(name, text, root),
+                    letter="r",
+                    group=LIST,
+                )
             )
         if self.path:
-            entries.append(Link("One level up", IndexNamespace(self.path.rpartition(".")[0], root)))
+            above = IndexNamespace(self.path.rpartition(".")[0], root)
+            entries.append(Link("One level up", above, letter="u", group=LIST))
         hint = "e.g. gecko.v2.autoland.latest"
-        entries.append(Question("Another path of the index…", hint, self._read_path, self.path))
+        label = "Another path of the index…"
+        entries.append(Question(label, hint, self._read_path, self.path, letter="p", group=LIST))
         return entries
 
     def _read_path(self, text: str) -> IndexPath | IndexNamespace:

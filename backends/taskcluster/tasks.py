@@ -249,7 +249,10 @@ class GroupTaskList(TaskList):
         views += job_entries(self.client.root, rows["task_id"].to_list())
         download_way = load("backends.taskcluster.artifact_downloader.download:download_way")  # 12 ms of imports
         views.append(download_way(self.client, self.group_id, chosen))
-        return [*super().menu(row, rows), *(views if rows.height else [])]
+        own = super().menu(row, rows)
+        if row is not None and row["copies"] == 1:
+            own = [one for one in own if not isinstance(getattr(one, "opens", None), TaskRetriggers)]
+        return [*own, *(views if rows.height else [])]
 
     def web_url(self, row: Row | None = None) -> str:
         return super().web_url(row) or urls.group_page(self.client.root, self.group_id, self.search)

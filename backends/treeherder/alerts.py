@@ -14,7 +14,7 @@ from backends.frames.getters import epoch_seconds, iso_time, optional, seconds_b
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError
 from backends.listings import refine
-from backends.resources import Entry, Link, LogAddress, Page, Question, Row
+from backends.resources import LIST, PUSH, ROW, Entry, Link, LogAddress, Page, Question, Row, digit_key
 from backends.taskcluster.locators import PushGroup
 from backends.treeherder.api import Result
 from backends.treeherder.base import (
@@ -328,23 +328,27 @@ class AlertSummaryList(TreeherderList):
         return [
             *([] if row is None else _summary_menu(self, row, self._trackers)),
             *(
-                Link(labels[flag in at.flags], replace(at, flags=tuple(sorted(set(at.flags) ^ {flag}))))
-                for flag, labels in FLAG_LABELS.items()
+                Link(
+                    labels[flag in at.flags], replace(at, flags=tuple(sorted(set(at.flags) ^ {flag}))),
+                    letter=digit_key(number), group=LIST,
+                )
+                for number, (flag, labels) in enumerate(FLAG_LABELS.items())
             ),
             Question(
-                "Status", f"One of {', '.join(SUMMARY_STATUSES)} (blank for all)", _with_status(at), at.status
+                "Status", f"One of {', '.join(SUMMARY_STATUSES)} (blank for all)", _with_status(at), at.status,
+                letter="s", group=LIST,
             ),
             refine(
                 at, "words", "Filter by text",
-                "All words, in suite, test, platform, options, bug or revision (case-sensitive)",
+                "All words, in suite, test, platform, options, bug or revision (case-sensitive)", letter="w",
             ),
-            refine(at, "framework", "Framework", "Framework, by name or id (blank for all)"),
+            refine(at, "framework", "Framework", "Framework, by name or id (blank for all)", letter="f"),
             Question(
                 "Push date range", "How far back, e.g. 30d (blank for all)",
                 lambda text: replace(at, timerange=parse_seconds(text) if text.strip() else None),
-                format_days(at.timerange),
+                format_days(at.timerange), letter="d", group=LIST,
             ),
-            refine(at, "assignee", "Assignee", "Treeherder's name of the person (blank for any)"),
+            refine(at, "assignee", "Assignee", "Treeherder's name of the person (blank for any)", letter="n"),
         ]  # fmt: skip
 
     def row_title(self, row: Row) -> str:
@@ -442,27 +446,27 @@ class AlertList(TreeherderList):
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
         entries = [] if row is None else self._menu_of_alert(row)
-        return entries + (_summary_menu(self, self._summary, self._trackers) if self._summary else [])
+        return entries + (_summary_menu(self, self._summary, self._trackers, LIST) if self._summary else [])
 
     def _menu_of_alert(self, row: Row) -> list[Entry]:
         entries: list[Entry] = []
-        for label, prefix in (("The task", ""), ("Previous task", "prev_")):
+        for letter, label, prefix in (("t", "The task", ""), ("T", "Previous task", "prev_")):
             task = task_of(row, self._root, f"{prefix}task_id", f"{prefix}task_run")
             if task is not None:
-                entries.append(Link(label, task))
-        for label, name in (("Profile", "profile_url"), ("Previous profile", "prev_profile_url")):
+                entries.append(Link(label, task, letter=letter))
+        for letter, label, name in (("r", "Profile", "profile_url"), ("R", "Previous profile", "prev_profile_url")):
             if str(row.get(name) or "").startswith("https://"):
-                entries.append(Link(f"{label} in the browser", str(row[name])))
+                entries.append(Link(f"{label} in the browser", str(row[name]), letter=letter))
         own = str(self.locator.number)
         other = next(
             (row[name] for name in ("related_summary_id", "summary_id") if row.get(name) not in (None, own)), ""
         )
         if other:
-            entries.append(Link(f"Alert summary {other}", AlertSummary(int(other), self.server)))
+            entries.append(Link(f"Alert summary {other}", AlertSummary(int(other), self.server), letter="m"))
         if row.get("signature_id") is not None:
             repository, signature = str(row.get("repository") or ""), int(row["signature_id"])
             summaries = AlertSummaries(repository, signature=signature, server=self.server)
-            entries.append(Link("All alerts on this series", summaries))
+            entries.append(Link("All alerts on this series", summaries, letter="a"))
         return entries
 
     def row_title(self, row: Row) -> str:
@@ -511,18 +515,21 @@ def _require_comparison(row: Row, server: str) -> Compare:
     return found
 
 
-def _summary_menu(shown: TreeherderList, row: Row, trackers: dict[int, str]) -> list[Entry]:
+def _summary_menu(shown: TreeherderList, row: Row, trackers: dict[int, str], group: str = ROW) -> list[Entry]:
     """What leads on from a summary, for the menus of both lists."""
     entries: list[Entry] = []
     repository, revision = str(row.get("repository") or ""), str(row.get("revision") or "")
     comparison = _comparison(row, shown.server)
     if comparison is not None:
-        entries.append(Link("Compare with the push before", comparison))
+        entries.append(Link("Compare with the push before", comparison, letter="c", group=group))
     if repository and revision:
-        entries.append(Link("The jobs of its push", PushOf(repository, revision, shown.server)))
-        entries.append(Link("The task group of its push", PushGroup(repository, revision)))
-        entries.append(Link("Its push in the browser", shown.jobs_url(repository, revision)))
+        entries += [
+            Link("The jobs of its push", PushOf(repository, revision, shown.server), letter="p", group=PUSH),
+            Link("The task group of its push", PushGroup(repository, revision), letter="g", group=PUSH),
+            Link("Its push in the browser", shown.jobs_url(repository, revision), letter="o", group=PUSH),
+        ]
     tracker = trackers.get(int(row.get("issue_tracker") or 1))
     if row.get("bug") and tracker:
-        entries.append(Link(f"Bug {row['bug']} in the browser", f"{tracker}{row['bug']}"))
+        bug = f"{tracker}{row['bug']}"
+        entries.append(Link(f"Bug {row['bug']} in the browser", bug, letter="u", group=group))
     return entries

@@ -21,7 +21,7 @@ from backends.frames.getters import optional, yes_if
 from backends.frames.schema import Column, Kind, Schema
 from backends.frames.significance import COMPARED, compare, median_shift
 from backends.http.response import Freshness
-from backends.resources import Entry, Link, Page, Row
+from backends.resources import LIST, Entry, Link, Page, Row, digit_key
 from backends.treeherder.api import UnknownItemError
 from backends.treeherder.base import (
     Context,
@@ -552,20 +552,23 @@ class CompareList(TreeherderList):
         entries: list[Entry] = []
         if row is not None:
             subtests, values = self._subtests(row), self.open(row)
-            entries += [Link("Its subtests", subtests)] if subtests is not None else []
-            entries += [Link("The values of both sides", values)] if values is not None else []
+            entries += [Link("Its subtests", subtests, letter="s")] if subtests is not None else []
+            entries += [Link("The values of both sides", values, letter="v")] if values is not None else []
             refs = dict.fromkeys(ref for _, ref in self._refs(row) if ref is not None)
-            entries.append(Link("Its series", Series(tuple(refs), server=self.server)))
+            if refs:
+                entries.append(Link("Its series", Series(tuple(refs), server=self.server), letter="e"))
         entries.append(replicates_link(self.locator))
         if len(self._news) > 1:
-            for push in self._news:
+            for number, push in enumerate(self._news):
                 alone = replace(self.locator, new_repository=push.repository, new_revision=push.revision, others=())
-                entries.append(Link(f"Only {push.name}", alone))
+                entries.append(Link(f"Only {push.name}", alone, letter=digit_key(number), group=LIST))
         news = [("new", push) for push in self._news] if not self.locator.base_only else []
-        for name, push in (*news, ("base", self._base)):
+        for number, (name, push) in enumerate((*news, ("base", self._base))):
+            letter = "b" if name == "base" else "ncdfghilmop"[number : number + 1]
             if push.revision:
                 which = f"the {name} push" if len(self._news) == 1 else f"the {name} push {push.name}"
-                entries.append(Link(f"The jobs of {which}", PushOf(push.repository, push.revision, self.server)))
+                jobs = PushOf(push.repository, push.revision, self.server)
+                entries.append(Link(f"The jobs of {which}", jobs, letter=letter, group="Its pushes"))
         return entries
 
     def row_title(self, row: Row) -> str:

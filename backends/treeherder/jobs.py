@@ -15,7 +15,7 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError
 from backends.http.policies import Mode
 from backends.lenient_json import as_text
-from backends.resources import Entry, Link, LogAddress, Page, Row
+from backends.resources import PUSH, Entry, Link, LogAddress, Page, Row, digit_key
 from backends.taskcluster.locators import Task, TaskArtifacts, TaskMeasurements
 from backends.treeherder.api import Result
 from backends.treeherder.base import (
@@ -146,15 +146,16 @@ class _Jobs(TreeherderList):
         job, task, log = int(row["job_id"]), self.open(row), self.log(row)
         entries: list[Entry] = []
         if task is not None:
-            entries.append(Link("Its task and artifacts", task))
+            entries.append(Link("Its task and artifacts", task, letter="t"))
         if log is not None:
-            entries.append(Link("Its log", log))
-        entries += [
-            Link("Its failure lines and the bugs they look like", JobFailures(self.repository, job, self.server)),
-            Link("Similar jobs", SimilarJobs(self.repository, job, self.server)),
-        ]
+            entries.append(Link("Its log", log, letter="l"))
+        if row.get("result") != "success":
+            failures = JobFailures(self.repository, job, self.server)
+            entries.append(Link("Its failure lines and the bugs they look like", failures, letter="f"))
+        entries.append(Link("Similar jobs", SimilarJobs(self.repository, job, self.server), letter="m"))
         if row.get("push_id") is not None:
-            entries.append(Link("All jobs of its push", PushJobs(self.repository, int(row["push_id"]), self.server)))
+            jobs = PushJobs(self.repository, int(row["push_id"]), self.server)
+            entries.append(Link("All jobs of its push", jobs, letter="p", group=PUSH))
         return entries
 
     def row_title(self, row: Row) -> str:
@@ -327,9 +328,12 @@ class FailureLines(TreeherderList):
         similar = SimilarJobs(self.locator.repository, self.locator.job_id, self.server)
         bugs = str((row or {}).get("bugs") or "").split()
         return [
-            *([] if task is None else [Link("The task and its artifacts", task)]),
-            Link("Similar jobs", similar),
-            *(Link(f"Bug {bug} in the browser", f"{BUG_PAGE}{bug}") for bug in bugs[:10]),
+            *(
+                Link(f"Bug {bug} in the browser", f"{BUG_PAGE}{bug}", letter=digit_key(number))
+                for number, bug in enumerate(bugs[:10])
+            ),
+            *([] if task is None else [Link("The task and its artifacts", task, letter="t", group="This job")]),
+            Link("Similar jobs", similar, letter="m", group="This job"),
         ]
 
     def row_title(self, row: Row) -> str:

@@ -18,7 +18,7 @@ from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError
 from backends.http.response import Freshness
 from backends.listings import RowCompleter, refine
-from backends.resources import Entry, Link, Page, Row
+from backends.resources import LIST, Entry, Link, Page, Row
 from backends.taskcluster.locators import PushGroup
 from backends.treeherder.api import Result, UnknownItemError
 from backends.treeherder.base import (
@@ -204,19 +204,21 @@ class PushList(TreeherderList):
             if revision:
                 history = Compare(at.repository, "", at.repository, revision, interval=WEEK, server=self.server)
                 entries += [
-                    Link("Its task group", PushGroup(at.repository, revision)),
-                    Link("Archives of its source", self._source_of(revision)),
-                    Link("Compare what it measured with the week before", history),
+                    Link("Its task group", PushGroup(at.repository, revision), letter="g"),
+                    Link("Archives of its source", self._source_of(revision), letter="s"),
+                    Link("Compare what it measured with the week before", history, letter="v"),
                 ]
             if author:
-                entries.append(Link(f"Pushes by {author[:40]}", Pushes(at.repository, author, server=self.server)))
+                pushes = Pushes(at.repository, author, server=self.server)
+                entries.append(Link(f"Pushes by {author[:40]}", pushes, letter="a"))
         if not at.start and not at.from_revision and (at.count or DEFAULT_COUNT) < PUSHES_A_PAGE:
-            entries.append(Link(f"The newest {PUSHES_A_PAGE:,} pushes", replace(at, count=PUSHES_A_PAGE)))
+            more = replace(at, count=PUSHES_A_PAGE)
+            entries.append(Link(f"The newest {PUSHES_A_PAGE:,} pushes", more, letter="n", group=LIST))
         return [
             *entries,
-            refine(at, "author", "By an author", "An e-mail; -EMAIL excludes it (blank for any)"),
-            refine(at, "words", "With words in a message", "Words of a commit's message (blank for any)"),
-            refine(at, "start", "Since a day", "e.g. 2026-11-20 (blank for any)"),
+            refine(at, "author", "By an author", "An e-mail; -EMAIL excludes it (blank for any)", letter="b"),
+            refine(at, "words", "With words in a message", "Words of a commit's message (blank for any)", letter="w"),
+            refine(at, "start", "Since a day", "e.g. 2026-11-20 (blank for any)", letter="d"),
         ]
 
     def _source_of(self, revision: str) -> SourceRevision:

@@ -16,7 +16,7 @@ from backends.frames.getters import iso_time
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.errors import HttpError
 from backends.http.response import Freshness
-from backends.resources import Chart, Entry, Link, LogAddress, Page, Row
+from backends.resources import LIST, PUSH, Chart, Entry, Link, LogAddress, Page, Row, digit_key
 from backends.taskcluster.locators import PushGroup, Task, TaskMeasurements
 from backends.treeherder.alerts import describe_change, signed_percent
 from backends.treeherder.api import Result, UnknownItemError
@@ -449,10 +449,11 @@ class SeriesPoints(MeasuredList):
         at = self.locator
         entries = [] if row is None else self._menu_of_point(row)
         entries.append(replicates_link(at))
-        for days in DAYS:
+        for number, days in enumerate(DAYS):
             if at.start is not None or days * 86400 != (at.interval or INTERVAL):
                 label = f"The last {days} {'day' if days == 1 else 'days'}"
-                entries.append(Link(label, replace(at, interval=days * 86400, start=None, end=None)))
+                period = replace(at, interval=days * 86400, start=None, end=None)
+                entries.append(Link(label, period, letter=digit_key(number), group=LIST))
         return entries
 
     def _menu_of_point(self, row: Row) -> list[Entry]:
@@ -460,21 +461,23 @@ class SeriesPoints(MeasuredList):
         repository, revision = str(row["repository"]), str(row.get("revision") or "")
         if row.get("alert_summary") is not None:
             summary = int(row["alert_summary"])
-            entries.append(Link(f"Alert summary {summary}", AlertSummary(summary, self.server)))
+            entries.append(Link(f"Alert summary {summary}", AlertSummary(summary, self.server), letter="a"))
         push = self.push_of_row(row)
         if push is not None:
-            entries.append(Link("The jobs of its push", push))
+            entries.append(Link("The jobs of its push", push, letter="p", group=PUSH))
         if revision:
-            entries.append(Link("The task group of its push", PushGroup(repository, revision)))
-            entries.append(Link("Its push in the browser", self.jobs_url(repository, revision)))
+            group = PushGroup(repository, revision)
+            entries.append(Link("The task group of its push", group, letter="g", group=PUSH))
+            browser = self.jobs_url(repository, revision)
+            entries.append(Link("Its push in the browser", browser, letter="o", group=PUSH))
         when = epoch_of(row.get("push_time"))
         if when is not None:
             ref = SeriesRef(repository, str(row["signature_id"]))
             sides = Side(ref, start=when - AROUND, end=when - 1), Side(ref, start=when, end=when + AROUND)
             values = ComparedValues(*sides, replicates=self.locator.replicates, server=self.server)
-            entries.append(Link("Compare the two weeks before this push with those from it on", values))
+            entries.append(Link("Compare the two weeks before this push with those from it on", values, letter="v"))
         alerts = AlertSummaries(repository, signature=int(row["signature_id"]), server=self.server)
-        return [*entries, Link("All alerts on this series", alerts)]
+        return [*entries, Link("All alerts on this series", alerts, letter="s")]
 
     def row_title(self, row: Row) -> str:
         return str(row["series"])
@@ -508,7 +511,7 @@ class OneSeries(SeriesPoints):
 def replicates_link(at: Series | ComparedValues | Compare) -> Link:
     """The same list from all replicates, or from one value a run."""
     label = "One value a run, without replicates" if at.replicates else "All replicates"
-    return Link(label, replace(at, replicates=not at.replicates))
+    return Link(label, replace(at, replicates=not at.replicates), letter="R", group=LIST)
 
 
 def value_range(frame: pl.DataFrame) -> tuple[float, float] | None:

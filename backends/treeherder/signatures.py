@@ -14,7 +14,7 @@ from backends.frames.getters import optional, yes_if
 from backends.frames.schema import Column, FromRows, Kind, Schema, StructRows, cells_of
 from backends.garbage import paused_collection
 from backends.listings import refine
-from backends.resources import Entry, Link, Page, Question, Row
+from backends.resources import LIST, ROWS, Entry, Link, Page, Question, Row
 from backends.treeherder.base import (
     Context,
     TreeherderList,
@@ -211,14 +211,16 @@ class RepositoryList(TreeherderList):
         return Frameworks(str(row["name"]), self.server)
 
     def menu(self, row: Row | None, rows: pl.DataFrame) -> list[Entry]:
-        general: list[Entry] = [Link("All alerts, newest first", AlertSummaries(server=self.server))]
+        general: list[Entry] = [
+            Link("All alerts, newest first", AlertSummaries(server=self.server), letter="n", group=LIST)
+        ]
         if row is None:
             return [*general, dataset_question("", self._last_dataset)]
         name = str(row["name"])
         return [
-            Link(f"Pushes of {name}", Pushes(name, server=self.server)),
-            Link(f"Alerts on {name}", AlertSummaries(name, server=self.server)),
-            Link(f"Signatures of {name}, all frameworks", Signatures(name, server=self.server)),
+            Link(f"Pushes of {name}", Pushes(name, server=self.server), letter="p"),
+            Link(f"Alerts on {name}", AlertSummaries(name, server=self.server), letter="a"),
+            Link(f"Signatures of {name}, all frameworks", Signatures(name, server=self.server), letter="s"),
             *general,
             dataset_question(name, self._last_dataset),
         ]
@@ -263,13 +265,16 @@ class FrameworkList(TreeherderList):
             name = str(row["name"])
             if repository:
                 signatures = Signatures(repository, name, subtests=True, server=self.server)
-                entries.append(Link(f"Signatures of {name} with subtests", signatures))
-            entries.append(Link(f"Alerts of {name}", AlertSummaries(repository, name, server=self.server)))
+                entries.append(Link(f"Signatures of {name} with subtests", signatures, letter="s"))
+            alerts = AlertSummaries(repository, name, server=self.server)
+            entries.append(Link(f"Alerts of {name}", alerts, letter="a"))
         if repository:
             signatures = Signatures(repository, server=self.server)
-            entries.append(Link("Signatures of all frameworks", signatures))
-            entries.append(Link("Signatures of all frameworks with subtests", replace(signatures, subtests=True)))
-            entries.append(Link(f"Pushes of {repository}", Pushes(repository, server=self.server)))
+            entries.append(Link("Signatures of all frameworks", signatures, letter="S", group=LIST))
+            subtests = replace(signatures, subtests=True)
+            entries.append(Link("Signatures of all frameworks with subtests", subtests, letter="b", group=LIST))
+            pushes = Pushes(repository, server=self.server)
+            entries.append(Link(f"Pushes of {repository}", pushes, letter="p", group=LIST))
         return [*entries, dataset_question(repository, self._last_dataset)]
 
     def row_title(self, row: Row) -> str:
@@ -357,25 +362,31 @@ class SignatureList(TreeherderList):
         at = self.locator
         entries: list[Entry] = []
         if row is not None:
-            entries.append(Link("Its series", self.open(row)))
+            entries.append(Link("Its series", self.open(row), letter="e"))
             subtests = self._subtests(row)
             if subtests is not None:
-                entries.append(Link("Its subtests", subtests))
+                entries.append(Link("Its subtests", subtests, letter="s"))
             signature = int(row["signature_id"])
-            entries.append(Link("Alerts on it", AlertSummaries(at.repository, signature=signature, server=self.server)))
-        if 0 < len(rows) <= MOST_SERIES:
-            entries.append(Link(f"The series of these {len(rows)}", self.open_marked(rows)))
+            alerts = AlertSummaries(at.repository, signature=signature, server=self.server)
+            entries.append(Link("Alerts on it", alerts, letter="a"))
+        if 1 < len(rows) <= MOST_SERIES:
+            series = self.open_marked(rows)
+            entries.append(Link(f"The series of these {len(rows)}", series, letter="E", group=ROWS))
         if at.parent:
             return entries
         return [
             *entries,
-            Link("Suites only" if at.subtests else "With subtests", replace(at, subtests=not at.subtests)),
-            refine(at, "framework", "Another framework", "Framework, by name or id (blank for all)"),
+            Link(
+                "Suites only" if at.subtests else "With subtests", replace(at, subtests=not at.subtests),
+                letter="b", group=LIST,
+            ),
+            refine(at, "framework", "Another framework", "Framework, by name or id (blank for all)", letter="f"),
             Question(
                 "Change time range", "How far back, e.g. 2d or 12w",
                 lambda text: replace(at, interval=parse_seconds(text)), format_days(self.interval),
+                letter="r", group=LIST,
             ),
-            refine(at, "platform", "Filter by platform", "The platform's full name (blank for all)"),
+            refine(at, "platform", "Filter by platform", "The platform's full name (blank for all)", letter="p"),
         ]  # fmt: skip
 
     def row_title(self, row: Row) -> str:

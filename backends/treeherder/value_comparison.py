@@ -13,7 +13,7 @@ from backends.frames.formats import format_value
 from backends.frames.schema import Column, Kind, Schema
 from backends.frames.significance import Comparison, compare_samples, median_shift
 from backends.http.response import Freshness
-from backends.resources import Chart, Entry, Link, Page, Row
+from backends.resources import LIST, Chart, Entry, Link, Page, Row
 from backends.treeherder.api import UnknownItemError
 from backends.treeherder.base import Context, id_column, map_in_parallel, select_schema, time_of, with_sections
 from backends.treeherder.locators import INTERVAL, ComparedValues, Series, Side
@@ -98,8 +98,8 @@ class ValueList(MeasuredList):
         refs = tuple(dict.fromkeys((at.base.series, at.new.series)))
         return [
             replicates_link(at),
-            Link("Swap sides", replace(at, base=at.new, new=at.base)),
-            Link("The series", Series(refs, server=self.server)),
+            Link("Swap sides", replace(at, base=at.new, new=at.base), letter="w", group=LIST),
+            Link("The series", Series(refs, server=self.server), letter="e", group=LIST),
         ]
 
     def row_title(self, row: Row) -> str:

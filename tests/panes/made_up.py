@@ -14,7 +14,7 @@ from backends.errors import AppError, UsageError
 from backends.frames.schema import Column, Kind, Schema
 from backends.http.response import Freshness
 from backends.locators import Locator
-from backends.resources import Action, Chart, Document, Entry, Link, Page, Question, Resource, Row
+from backends.resources import ROWS, Action, Chart, Document, Entry, Link, Page, Question, Resource, Row
 from tests.frame_rows import frame_from_rows
 
 SCHEMA = Schema(
@@ -93,9 +93,9 @@ class Things(Resource):
             return "It is done."
 
         return [
-            Link("Another list", Place("other")),
-            Question("Search in these", "What for?", search),
-            Action("Destroy it", work, confirm="Really?"),
+            Link("Another list", Place("other"), letter="o"),
+            Question("Search in these", "What for?", search, letter="s", group=ROWS),
+            Action("Destroy it", work, confirm="Really?", letter="D"),
         ]
 
 

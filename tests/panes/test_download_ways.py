@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input, OptionList
+from textual.widgets import Input
 
 from tests.driving import loaded, running, screen_text, until, view
 from tui.widgets.dialogs import MenuDialog
@@ -39,10 +39,7 @@ async def test_the_original_tools_tree_is_made_from_the_menu_of_a_group(demo: di
     async with running(demo["taskcluster.finished-group"]) as (app, pilot):
         await pilot.press("x")
         await until(pilot, lambda: isinstance(app.screen, MenuDialog))
-        labels = [entry.label for entry in app.screen._entries]
-        choices = app.screen.query_one(OptionList)
-        choices.highlighted = next(n for n, label in enumerate(labels) if "ArtifactDownloader" in label)
-        await pilot.press("enter")
+        await pilot.press("L")
         await until(pilot, lambda: isinstance(app.screen, DownloadOptionsDialog))
         app.screen.query_one("#way-artifacts", Input).value = ""
         await pilot.press("f2")

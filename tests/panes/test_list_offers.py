@@ -71,21 +71,49 @@ async def test_the_menu_opens_asks_and_does(monkeypatch: pytest.MonkeyPatch) -> 
     async with things(monkeypatch) as (app, pilot):
         await pilot.press("x")
         assert isinstance(app.screen, MenuDialog)
-        await pilot.press("1")
+        await pilot.press("o")
         await until(pilot, lambda: shown_view(app).locator == Place("other"))
-        await pilot.press("escape", "x", "2")
+        await pilot.press("escape", "x", "s")
         assert isinstance(app.screen, QuestionDialog)
         await pilot.press("enter")
         assert "nothing to search" in screen_text(app)
         app.screen.query_one(Input).value = "word"
         await pilot.press("enter")
         await until(pilot, lambda: shown_view(app).locator == Place("search-word-30"))
-        await pilot.press("escape", "x", "3")
+        await pilot.press("escape", "x", "D")
         await until(pilot, lambda: isinstance(app.screen, ConfirmDialog))
         assert not Things.done
         await pilot.press("y")
         await until(pilot, lambda: Things.done)
         await until(pilot, lambda: "It is done." in screen_text(app))
+
+
+async def test_the_palette_has_the_entries_of_the_menu_with_their_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with things(monkeypatch) as (app, pilot):
+        await pilot.press("space", "ctrl+p", *"search in")
+        await until(pilot, lambda: "Search in these" in screen_text(app))
+        [line] = [line for line in screen_text(app).splitlines() if "Search in these" in line]
+        assert "1 marked" in line and "x s" in line
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, QuestionDialog))
+
+
+async def test_the_menu_has_what_keys_open_from_the_marked_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with things(monkeypatch) as (app, pilot):
+        await pilot.press("space", "space", "x")
+        await until(pilot, lambda: "Compare the marked" in screen_text(app))
+        await pilot.press("=")
+        await until(pilot, lambda: shown_view(app).locator == Place("thing 00+thing 01"))
+
+
+async def test_one_key_shows_only_what_failed_and_again_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with things(monkeypatch) as (app, pilot):
+        await until(pilot, lambda: "failed" in shown_view(app).table.frame["state"])
+        await pilot.press("exclamation_mark")
+        await until(pilot, lambda: shown_view(app).table.row_count < 30)
+        assert set(shown_view(app).table.shown_rows["state"]) == {"failed"}
+        await pilot.press("exclamation_mark")
+        await until(pilot, lambda: shown_view(app).table.row_count == 30)
 
 
 async def test_comparing_says_how_many_rows_it_needs_and_opens_what_two_give(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from backends.prow.junit import (
     NOT_REPORTED,
     STATES,
     JUnitFile,
+    count_changes,
+    flakiest_first,
     junit_matrix,
     junit_rows,
 )
@@ -149,3 +152,30 @@ def test_the_demos_habits_come_out_of_its_files() -> None:
     assert by_test[tests[8]]["runs"] == 0
     assert by_test[tests[0]]["pass_rate"] == 100
     assert abs(by_test[tests[0]]["trend"]) < 10
+
+
+@pytest.mark.parametrize(
+    ("history", "changes"),
+    [
+        ("", 0),
+        ("PPP", 0),
+        ("FFF", 0),
+        ("PF", 1),
+        ("P·S·F", 1),
+        ("PFPF", 3),
+        ("~", 1),
+        ("P~P", 2),
+        ("F~F", 2),
+        ("SS", 0),
+    ],
+)
+def test_a_result_changes_where_the_next_report_differs(history: str, changes: int) -> None:
+    assert count_changes(history) == changes
+
+
+@given(st.lists(st.text("PF~S·", max_size=8), max_size=8))
+def test_the_flakiest_test_is_the_one_whose_result_changed_most_often(histories: list[str]) -> None:
+    matrix = pl.DataFrame({"history": histories}, schema={"history": pl.String}).with_row_index()
+    found = [count_changes(history) for history in flakiest_first(matrix)["history"]]
+    assert found == sorted(found, reverse=True)
+    assert sorted(flakiest_first(matrix)["index"]) == list(range(len(histories)))

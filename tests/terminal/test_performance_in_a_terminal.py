@@ -22,9 +22,9 @@ def terminal(ci: dict[str, str], tmp_path: Path) -> Iterator[Terminal]:
 
 
 def choose_entry(terminal: Terminal, words: str) -> None:
-    """Presses the number before an entry of the menu."""
+    """Presses the letter before an entry of the menu."""
     terminal.press("x")
-    entry = re.compile(rf"(\d) +{words} *│")
+    entry = re.compile(rf"(\w)  {words} *│")
     found = entry.search(terminal.wait_for(entry.search))
     assert found is not None
     terminal.press(found[1])
@@ -56,7 +56,7 @@ def export_rows(terminal: Terminal, directory: Path) -> Rows:
 
 
 def test_suite_series_alert_task_comparison_and_every_table_exported(terminal: Terminal, tmp_path: Path) -> None:
-    # Three keys (x, the entry's number, /) and a filter find the suites among all signatures of the repository.
+    # Three keys (x, the entry's letter, /) and a filter find the suites among all signatures of the repository.
     choose_entry(terminal, "Signatures of all frameworks with subtests")
     total = re.compile(r" ([\d,]{5}) signatures · fetched")
     found = total.search(terminal.wait_for(total.search))

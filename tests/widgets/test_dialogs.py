@@ -13,7 +13,7 @@ from textual.widgets import Button, Input, OptionList
 
 from backends.cancel import CancelToken
 from backends.frames.schema import Column, Kind, Schema
-from backends.resources import DownloadWay, Field, Link, Prepared, Question
+from backends.resources import DownloadWay, Field, Link, Prepared, Question, digit_key
 from backends.transfers.files import RemoteFile
 from tests.driving import screen_text, until
 from tui.history import Visit
@@ -36,8 +36,8 @@ def prepare(values: Any, output: Path) -> Prepared:
 
 
 def make_dialogs(output: Path) -> dict[str, Callable[[], ModalScreen[Any]]]:
-    way = DownloadWay(LONG, tuple(Field(f"f{n}", f"Field {n}") for n in range(12)), prepare)
-    entries = [Link(f"{n} {LONG}", f"https://ci.example/{n}") for n in range(40)]
+    way = DownloadWay(LONG, tuple(Field(f"f{n}", f"Field {n}") for n in range(12)), prepare, letter="d")
+    entries = [("This list", [Link(f"{n} {LONG}", f"https://ci.example/{n}", letter=digit_key(n)) for n in range(40)])]
     visits = entries_of([Visit(f"taskcluster:group/{n}", LONG, n) for n in range(40)], [])
     return {
         "download": lambda: DownloadDialog(LONG, files, output),
@@ -45,7 +45,7 @@ def make_dialogs(output: Path) -> dict[str, Callable[[], ModalScreen[Any]]]:
         "export": lambda: ExportDialog(COLUMNS, marked=3, shown=1_000_000, total=10_000_000, path=output / "x.csv"),
         "confirm": lambda: ConfirmDialog(LONG * 10, LONG),
         "menu": lambda: MenuDialog(LONG, entries),
-        "question": lambda: QuestionDialog(Question(LONG, LONG * 3, lambda text: None, LONG)),  # type: ignore
+        "question": lambda: QuestionDialog(Question(LONG, LONG * 3, lambda text: None, LONG, letter="q")),  # type: ignore
         "help": lambda: HelpDialog({}, ["table", "view"], [(f"name_{n}", "text") for n in range(40)]),
         "locate": lambda: LocateDialog(lambda text: None, visits),  # type: ignore[arg-type, return-value]
     }
@@ -124,15 +124,58 @@ async def test_enter_before_the_plan_is_there_starts_it_when_it_is(tmp_path: Pat
         assert app.result[0].plan.to_fetch == 500
 
 
+def links(letters: str, group: str = "row") -> list[Link]:
+    return [
+        Link(f"{name} {group}", f"https://ci.example/{name}", letter=letter)
+        for letter, name in zip(letters, ("artifacts", "breakdown", "log"), strict=False)
+    ]
+
+
+SECTIONS = [("This task", links("aB")), ("2 marked", links("=", "marked")), ("This group", links("xy", "group"))]
+
+
+@pytest.mark.parametrize(("key", "label"), [("a", "artifacts row"), ("B", "breakdown row"),
+                                            ("equals_sign", "artifacts marked"), ("x", "artifacts group")])  # fmt: skip
+async def test_the_letter_of_an_entry_runs_it(key: str, label: str) -> None:
+    app = Host(MenuDialog("x", SECTIONS))
+    async with app.run_test(size=(60, 15)) as pilot:
+        await until(pilot, lambda: app.screen is app.dialog)
+        await pilot.press("z", "b", key)  # the first two are no entry's
+        await until(pilot, lambda: app.result)
+        assert app.result[0].label == label
+
+
+async def test_headings_stand_above_their_entries_and_are_never_chosen() -> None:
+    app = Host(MenuDialog("x", SECTIONS))
+    async with app.run_test(size=(60, 15)) as pilot:
+        await until(pilot, lambda: "This group" in screen_text(app))
+        shown = screen_text(app)
+        places = [shown.index(words) for words in ("This task", "a  artifacts row", "2 marked", "=  art", "This group")]
+        assert places == sorted(places)
+        await pilot.press("down", "down", "enter")
+        await until(pilot, lambda: app.result)
+        assert app.result[0].label == "artifacts marked"
+
+
+async def test_in_the_box_of_the_menu_letters_are_text_until_tab_leads_back() -> None:
+    app = Host(MenuDialog("x", SECTIONS))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.screen is app.dialog)
+        await pilot.press("tab", *"marked")
+        await until(pilot, lambda: "This task" not in screen_text(app))
+        assert "2 marked" in screen_text(app) and not app.result
+        await pilot.press("tab", "y")
+        await until(pilot, lambda: app.result)
+        assert app.result[0].label == "breakdown group"
+
+
 async def test_the_menu_narrows_as_one_types_and_enter_takes_what_is_left(tmp_path: Path) -> None:
-    app = Host(
-        MenuDialog("x", [Link(name, f"https://ci.example/{name}") for name in ("artifacts", "breakdown", "log")])
-    )
+    app = Host(MenuDialog("x", SECTIONS))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.screen is app.dialog)
         await pilot.press("slash", *"break", "enter")
         await until(pilot, lambda: app.result)
-        assert app.result[0].label == "breakdown"
+        assert app.result[0].label == "breakdown row"
 
 
 async def test_help_begins_with_the_keys_of_the_place_and_can_be_searched(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from string import ascii_letters, digits
 from typing import Generic, TypeVar
 
 from rich.table import Table
@@ -23,7 +24,7 @@ from backends.resources import Action, Entry, Link, Question
 from tui.keymap import help_rows
 
 T = TypeVar("T")
-_MENU_KEYS = "123456789abcdefghilmnoprstuvwxyz"  # j, k and q have their usual meaning
+_MENU_LETTERS = (*sorted(set(ascii_letters) - set("jkq")), *digits, "equals_sign")
 _FILTERS = (
     ("linux mochitest", "rows with both words, in any text column"),
     ('"opt browsertime"', "these words with the space between them"),
@@ -196,7 +197,7 @@ class ChoiceDialog(Dialog[T | None]):
 
     def __init__(self, title: str) -> None:
         super().__init__(title)
-        self._shown: list[T] = []
+        self._shown: list[T | None] = []
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
@@ -209,17 +210,31 @@ class ChoiceDialog(Dialog[T | None]):
     def compose_body(self) -> ComposeResult:
         yield from ()
 
+    def on_mount(self) -> None:
+        self.watch(self.query_one(OptionList), "scroll_y", self._count_below, init=False)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._count_below)
+
+    def _count_below(self) -> None:
+        """How many lines lie below the box, in its border."""
+        choices = self.query_one(OptionList)
+        below = choices.virtual_size.height - choices.scroll_offset.y - choices.size.height
+        words = f"{below:,} more · {self.keys}" if below > 0 and choices.size.height else self.keys
+        self.query_one(".box").border_subtitle = words
+
     def show_choices(self, text: str) -> None:
         """Calls `set_choices` with those that the text leaves."""
         raise NotImplementedError
 
-    def set_choices(self, drawn: Sequence[tuple[T, Text]]) -> None:
-        """Shows these choices, each as its text; the first is highlighted."""
+    def set_choices(self, drawn: Sequence[tuple[T | None, Text]]) -> None:
+        """Shows these choices, each as its text, and headings (None); the first choice is highlighted."""
         self._shown = [choice for choice, _ in drawn]
         choices = self.query_one(OptionList)
         choices.clear_options()
-        choices.add_options([Option(text) for _, text in drawn])
-        choices.highlighted = 0 if drawn else None
+        choices.add_options([Option(text, disabled=choice is None) for choice, text in drawn])
+        choices.highlighted = next((at for at, choice in enumerate(self._shown) if choice is not None), None)
+        self.call_after_refresh(self._count_below)
 
     @on(Input.Changed)
     def _narrow(self, event: Input.Changed) -> None:
@@ -246,58 +261,70 @@ class ChoiceDialog(Dialog[T | None]):
 
 
 class MenuDialog(ChoiceDialog[Entry]):
-    """What else can be opened or done from a list; chosen by arrow keys, by its key or by the mouse.
+    """What else can be opened or done from a list, under headings; chosen by its letter, by arrow keys or the mouse.
 
-    `/` narrows the entries to those that have the words typed after it.
+    The letters act until `/` or Tab leads into a box, which leaves the entries that have the words typed into it; Tab
+    leads back. `sections`: (heading, entries).
     """
 
     DEFAULT_CSS = """
     MenuDialog Input { display: none; }
     MenuDialog.-narrowed Input { display: block; }
     MenuDialog OptionList, MenuDialog OptionList:focus { max-height: 1fr; }
+    MenuDialog OptionList > .option-list--option-disabled { color: $ci-muted; }
     """
     BINDINGS = [
         Binding("escape,q", "dismiss(None)", "Close"),
         Binding("slash", "narrow", show=False),
+        Binding("tab,shift+tab", "switch", show=False),
         Binding("j", "move(1)", show=False),
         Binding("k", "move(-1)", show=False),
-        *(Binding(key, f"choose({number})", show=False) for number, key in enumerate(_MENU_KEYS)),
+        *(Binding(key, f"run('{key}')", show=False) for key in _MENU_LETTERS),
     ]
     keys = "letter runs · / narrows · esc closes"
     placeholder = "words of the entry"
 
-    def __init__(self, title: str, entries: Sequence[Entry]) -> None:
+    def __init__(self, title: str, sections: Sequence[tuple[str, Sequence[Entry]]]) -> None:
         super().__init__(title)
-        self._entries = list(entries)
+        self._sections = sections
 
     def on_mount(self) -> None:
         self.show_choices("")
         self.set_focus(self.query_one(OptionList))
 
     def show_choices(self, text: str) -> None:
-        words = text.lower().split()
-        self.set_choices(
-            [
-                (entry, _entry_label(number, entry))
-                for number, entry in enumerate(self._entries)
-                if all(word in entry.label.lower() for word in words)
-            ]
-        )
+        words, accent = text.lower().split(), self.app.theme_variables["ci-accent"]
+        drawn: list[tuple[Entry | None, Text]] = []
+        for heading, entries in self._sections:
+            kept = [one for one in entries if all(word in f"{heading} {one.label}".lower() for word in words)]
+            if kept:
+                drawn.append((None, Text(safe_text(heading, limit=200))))
+                drawn += [(one, _entry_label(one, accent)) for one in kept]
+        self.set_choices(drawn)
 
     def action_narrow(self) -> None:
         self.add_class("-narrowed")
         self.set_focus(self.query_one(Input))
 
-    def action_choose(self, number: int) -> None:
-        if number < len(self._entries):
-            self.dismiss(self._entries[number])
+    def action_switch(self) -> None:
+        if isinstance(self.focused, Input):
+            self.set_focus(self.query_one(OptionList))
+        else:
+            self.action_narrow()
+
+    def action_run(self, key: str) -> None:
+        """The entry of that letter, whether it is in sight or not."""
+        letter = "=" if key == "equals_sign" else key
+        found = next((one for _, entries in self._sections for one in entries if one.letter == letter), None)
+        if found is not None:
+            self.dismiss(found)
 
 
-def _entry_label(number: int, entry: Entry) -> Text:
+def _entry_label(entry: Entry, accent: str) -> Text:
     where = "browser" if isinstance(entry, Link) and isinstance(entry.opens, str) else ""
     kind = {Question: "asks", Action: "does"}.get(type(entry), where)
-    key = _MENU_KEYS[number] if number < len(_MENU_KEYS) else " "
-    text = Text.assemble((f"{key}  ", "bold"), safe_text(entry.label, limit=200), no_wrap=True, overflow="ellipsis")
+    letter = (f"  {entry.letter or ' '}  ", f"bold {accent}")
+    text = Text.assemble(letter, safe_text(entry.label, limit=200), no_wrap=True, overflow="ellipsis")
     return text.append(f"  ({kind})", "dim") if kind else text
 
 

@@ -187,6 +187,16 @@ class FilterLine(Horizontal):
         text = f"{shown:,} of {total:,}" if self.query_one(FilterInput).value else ""
         self.query_one("#filter-hits", Static).update(text)
 
+    def toggle(self, text: str) -> None:
+        """Filters by this text, or shows all rows again if they are filtered by it."""
+        box = self.query_one(FilterInput)
+        if box.value == text:
+            self.clear()
+            return
+        box.value = text
+        self.add_class("-shown")
+        self.apply()
+
     def clear(self) -> bool:
         """Shows all rows again; False if nothing was filtered."""
         box = self.query_one(FilterInput)

@@ -18,11 +18,14 @@ from textual.widgets import Static
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
 from backends.frames.charts import nearest_row
+from backends.frames.formats import Tone, state_tone
+from backends.frames.schema import Kind
 from backends.locators import Locator
 from backends.resources import Action, Document, DownloadWay, Entry, Link, LogAddress, Question, Resource
 from tui import crash_log
 from tui.history import OpenList
 from tui.keymap import KEYS, bindings
+from tui.menus import MenuCommand, Section, menu_sections, with_marked
 from tui.widgets.charts import ChartPanel
 from tui.widgets.detail_panel import DetailPanel
 from tui.widgets.filter_line import FilterLine
@@ -288,6 +291,20 @@ class ResourceView(ArrangedView):
             self.table.begin_undo_step()
         self.query_one(FilterLine).enter()
 
+    def action_filter_failed(self) -> None:
+        """Filters by the states that mean failure, or clears that filter."""
+        table = self.table
+        if table is None:
+            return
+        for column in table.schema:
+            if column.kind is Kind.STATE:
+                states = table.frame[column.name].drop_nulls().unique().sort().to_list()
+                failed = [state for state in states if state_tone(state) is Tone.BAD]
+                if failed:
+                    self.query_one(FilterLine).toggle(f"{column.name}:{','.join(failed)}")
+                    return
+        self.app.notify("No row of this list says that it failed.")
+
     def action_panel(self) -> None:
         self._panel_wanted = not self.query_one(DetailPanel).has_class("-shown")
         self._arrange()
@@ -402,17 +419,20 @@ class ResourceView(ArrangedView):
         self._open(target, _NOTHING["measurements"])
 
     # ---- the menu --------------------------------------------------------------------------------------------
-    def _menu_entries(self) -> list[Entry]:
+    def _menu_sections(self) -> list[Section]:
         if self.resource is None or self.table is None:
             return []
-        rows = self.table.marked_rows if self.table.marked_count else self.table.shown_rows
-        here = self.resource.locator
-        menu = self.resource.menu(self.cursor_row, rows)
-        return [entry for entry in menu if getattr(entry, "opens", None) != here]
+        marked = self.table.marked_count
+        rows = self.table.marked_rows if marked else self.table.shown_rows
+        return menu_sections(self.resource, self.cursor_row, rows, marked)
 
-    def menu_commands(self) -> list[tuple[str, Callable[[], None]]]:
-        """(label, what runs it) of the menu's entries."""
-        return [(entry.label, partial(self._run_entry, entry)) for entry in self._menu_entries()]
+    def menu_commands(self) -> list[MenuCommand]:
+        """The entries of the menu, for the palette."""
+        return [
+            MenuCommand(heading, entry.letter, entry.label, partial(self._run_entry, entry))
+            for heading, entries in self._menu_sections()
+            for entry in entries
+        ]
 
     @on(FrameTable.MenuRequested)
     def _open_menu(self, event: FrameTable.MenuRequested) -> None:
@@ -420,13 +440,15 @@ class ResourceView(ArrangedView):
         self.action_menu()
 
     def action_menu(self) -> None:
-        entries = self._menu_entries()
-        if not entries:
+        sections = self._menu_sections()
+        if self.resource is not None and self.table is not None and self.table.marked_count:
+            sections = with_marked(sections, self.resource, self.table.marked_rows)
+        if not sections:
             self.app.notify("This list has no further actions.")
             return
         from tui.widgets.dialogs import MenuDialog
 
-        self.app.push_screen(MenuDialog(self.title, entries), self._run_entry)
+        self.app.push_screen(MenuDialog(self.title, sections), self._run_entry)
 
     def _run_entry(self, entry: Entry | None) -> None:
         if isinstance(entry, Link):

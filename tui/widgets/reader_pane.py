@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from rich.text import Text
 from textual import on
@@ -20,6 +20,9 @@ from textual.widgets import Input, Static
 from backends.atomic import atomic_file
 from backends.errors import AppError
 from tui.widgets.plain import PlainVertical
+
+if TYPE_CHECKING:
+    from tui.menus import MenuCommand
 
 _TYPING_PAUSE = 0.15  # seconds; a search of 1 GB is not begun for each letter
 
@@ -159,9 +162,9 @@ class ReaderPane(PlainVertical):
 
     filter_columns: Sequence[tuple[str, str]] = ()
 
-    def menu_commands(self) -> list[tuple[str, Callable[[], None]]]:
+    def menu_commands(self) -> Sequence[MenuCommand]:
         """Readers have no menu."""
-        return []
+        return ()
 
     def reload(self) -> None:
         """What is read here has come, or is still coming: nothing is asked again."""

@@ -22,7 +22,7 @@ from backends.frames.formats import safe_text
 from backends.http.errors import AccessDeniedError, BadRequestError, GoneError, NotFoundError
 from backends.lenient_json import as_dict
 from backends.pool import map_concurrently
-from backends.resources import DownloadWay, Field, Finished, Prepared
+from backends.resources import ROWS, DownloadWay, Field, Finished, Prepared
 from backends.taskcluster.artifact_downloader import (
     CODE_SEPARATOR,
     FAILED,
@@ -249,7 +249,7 @@ def download_way(client: Client, group_id: str, task_ids: Collection[str] = ()) 
 
         return Prepared(output, work.files, finish)
 
-    return DownloadWay("Download in ArtifactDownloader's layout…", FIELDS, prepare)
+    return DownloadWay("Download in ArtifactDownloader's layout…", FIELDS, prepare, letter="L", group=ROWS)
 
 
 def describe_placed(placed: PlacementResult, number: int) -> str:

@@ -18,7 +18,7 @@ from backends.http.response import Freshness
 from backends.listings import Listing
 from backends.locators import InvalidLocatorError, Locator
 from backends.locators.pasted import PastedText
-from backends.resources import Action, Detail, Entry, Page, Question, Row
+from backends.resources import LIST, Action, Detail, Entry, Page, Question, Row
 from backends.taskcluster.locators import SLUGID, Task
 from backends.treeherder.datasets.dataset import Dataset
 from backends.treeherder.datasets.locators import DatasetLocator, DatasetView, DatasetViews, parse_dataset
@@ -109,7 +109,8 @@ class DatasetList(Listing):
             return " ".join([report.sentence + failed, *report.notes])
 
         question = f"Fetch the performance data of the last {days} days from {context.base} into {self._path}?"
-        return Action(f"Fetch the last {days} days of {repository}", run, question)
+        letter = "f" if days == MENU_DAYS[0] else "F"
+        return Action(f"Fetch the last {days} days of {repository}", run, question, letter=letter, group=LIST)
 
     def _repair_action(self) -> Action:
         def run(cancel: CancelToken, progress: Callable[[str], None]) -> str:
@@ -122,7 +123,7 @@ class DatasetList(Listing):
             return f"{named}{more} set aside; fetch from this menu to restore what they held."
 
         question = f"Check every file of {self._path}, and set damaged ones aside, to be fetched again?"
-        return Action("Set damaged files aside", run, question)
+        return Action("Set damaged files aside", run, question, letter="r", group=LIST)
 
 
 def _list_views(store: DatasetStore, repository: str) -> pl.DataFrame:
@@ -260,7 +261,8 @@ def dataset_question(repository: str, last: str) -> Question:
         return DatasetViews(str(Path(text.strip()).expanduser().absolute()), repository)
 
     label = f"Dataset of {repository}…" if repository else "A dataset on this machine…"
-    return Question(label, "Its directory (a new one can be filled from there)", open_dataset, last)
+    hint = "Its directory (a new one can be filled from there)"
+    return Question(label, hint, open_dataset, last, letter="d", group=LIST)
 
 
 def last_dataset(state: Path) -> str:
