@@ -175,6 +175,14 @@ class FilterLine(Horizontal):
             box.value = text
             self.add_class("-shown")
 
+    def narrow(self, text: str) -> None:
+        """Adds a condition to the filter, and shows it."""
+        box = self.query_one(FilterInput)
+        box.value = f"{box.value.strip()} {text}".strip()
+        box.cursor_position = len(box.value)
+        self.apply()
+        self._keep()
+
     def show_hits(self, shown: int, total: int) -> None:
         """How many rows the filter leaves."""
         text = f"{shown:,} of {total:,}" if self.query_one(FilterInput).value else ""
@@ -213,8 +221,11 @@ class FilterLine(Horizontal):
     def _leave(self) -> None:
         """What is typed is finished now; the line stays visible as long as it filters."""
         self.apply()
+        self._keep()
+        self._leave_to_owner()
+
+    def _keep(self) -> None:
         box = self.query_one(FilterInput)
         if box.remember():
             self.post_message(self.HistoryChanged(box.earlier))
         self.set_class(bool(box.value), "-shown")
-        self._leave_to_owner()

@@ -25,7 +25,6 @@ from textual.widgets import Static
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
-from backends.frames.charts import nearest_row
 from backends.frames.formats import safe_text
 from backends.http.response import Freshness, describe_freshness
 from backends.locators import Locator
@@ -624,12 +623,20 @@ class ResourceView(PlainVertical):
 
     @on(ChartPanel.Clicked)
     def _move_to_click(self, event: ChartPanel.Clicked) -> None:
-        """The cursor goes to the row that is nearest to where the chart was clicked."""
         event.stop()
-        table, chart = self.table, self.resource.chart if self.resource is not None else None
-        key = nearest_row(table.shown_rows, chart.x, event.x, table.schema.key) if table is not None and chart else None
-        if table is not None and key is not None:
-            table.move_to_key(key)
+        if self.table is not None:
+            self.table.move_to_key(event.key)
+
+    @on(StatisticsPanel.Filtered)
+    def _filter_to_value(self, event: StatisticsPanel.Filtered) -> None:
+        event.stop()
+        self.query_one(FilterLine).narrow(event.text)
+        self.focus_view()
+
+    @on(StatisticsPanel.Left)
+    def _leave_statistics(self, event: StatisticsPanel.Left) -> None:
+        event.stop()
+        self.focus_view()
 
     def action_filter(self) -> None:
         self.query_one(FilterLine).enter()
@@ -643,6 +650,13 @@ class ResourceView(PlainVertical):
             self.focus_view()
 
     def action_statistics(self) -> None:
+        """Shows the panel; again: gives it the focus; from there: hides it."""
+        panel = self.query_one(StatisticsPanel)
+        if self.has_class("-statistics") and not panel.has_focus:
+            self.screen.set_focus(panel)
+            return
+        if self.has_class("-statistics"):
+            self.focus_view()
         self.toggle_class("-statistics")
         self._update_statistics()
 
