@@ -92,8 +92,8 @@ KEYS: tuple[Key, ...] = (
     Key("stats-log", "L", "statistics_log", "view", "Toggle the log scale of the histogram"),
     Key("stats-group", "b", "statistics_group", "view", "Histogram grouped by the next text column"),
     # The statistics, with the focus (Tab, or h again)
-    Key("value-filter", "enter", "filter_chosen", "statistics", "Filter the list to the value or bin", "Filter to it"),
-    Key("value-next", "down,right,j", "step(1)", "statistics", "Next value or bin", "Next"),
+    Key("value-filter", "enter", "filter_chosen", "statistics", "Filter the list to the value or bin", "Only it"),
+    Key("value-next", "down,right,j", "step(1)", "statistics", "Next value or bin"),
     Key("value-previous", "up,left,k", "step(-1)", "statistics", "Previous value or bin"),
     Key("value-page-down", "pagedown,ctrl+f", "page(1)", "statistics", "Page down"),
     Key("value-page-up", "pageup,ctrl+b", "page(-1)", "statistics", "Page up"),

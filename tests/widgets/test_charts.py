@@ -251,9 +251,9 @@ async def test_a_click_names_the_row_that_is_nearest() -> None:
 
 @given(st.data())
 def test_the_cell_of_a_point_is_one_that_shows_it(data: st.DataObject) -> None:
-    joined, series = data.draw(st.booleans()), data.draw(st.integers(1, 3))
+    joined, series = data.draw(st.booleans()), data.draw(st.integers(1, 6))
     number = st.floats(-1e6, 1e6, width=32)
-    places = data.draw(st.lists(st.tuples(number, number), min_size=1, max_size=8))
+    places = data.draw(st.lists(st.tuples(number, number), min_size=1, max_size=12))
     frame = pl.DataFrame(
         [(x, y, str(place % series)) for place, (x, y) in enumerate(places)], schema=["x", "y", "by"], orient="row"
     )

@@ -228,7 +228,7 @@ class ResourceView(PlainVertical):
         self._pages_shown = 0.0  # time.monotonic()
         self._freshness: Freshness | None = None
         self._panel_wanted: bool | None = None
-        self._first_key = ""  # of the row that the locator meant, until it has come
+        self._first_key = ""  # of the row that the locator meant, once it has come
         self._exports_later = False  # when all rows have all of their cells
         self._in_sight: tuple[list[str], frozenset[str] | None] = ([], None)  # keys, and columns that are asked for
         self._complete_cancel = CancelToken()
@@ -389,7 +389,6 @@ class ResourceView(PlainVertical):
             self.query_one(FilterLine).set_earlier(self._preferences.texts(f"filters.{resource.noun[1]}"))
             if resource.first_filter:
                 self.query_one(FilterLine).set_initial(resource.first_filter)
-            self._first_key = resource.first_key
             self.query_one(FilterLine).apply()  # what was typed before there was a table
         self.set_class(resource.chart is not None, "-chart")
         self.query_one(StatusLine).show(noun=resource.noun)
@@ -424,8 +423,9 @@ class ResourceView(PlainVertical):
         if frames:
             table.append(*frames)
         self._pages_shown = time.monotonic()
-        if self._first_key and table.move_to_key(self._first_key):
-            self._first_key = ""
+        first = self.resource.first_key if self.resource is not None else ""
+        if first != self._first_key and table.move_to_key(first):
+            self._first_key = first
         self.query_one(StatusLine).show(**status)
         if self.resource is not None and self.title != self.resource.title:
             self.title = self.resource.title
