@@ -202,9 +202,9 @@ def _import_pillow() -> tuple[Any, Any, Any]:
 def _draw_mark(draw: Any, mark: Mark, font: Any) -> None:
     colour, scale = COLOURS[mark.role], _SCALE
     if isinstance(mark, Box):
-        right, bottom = mark.x + mark.width, mark.y + mark.height
-        if mark.width > 0 and mark.height > 0:
-            draw.rectangle((mark.x * scale, mark.y * scale, right * scale - 1, bottom * scale - 1), fill=colour)
+        left, top = mark.x * scale, mark.y * scale
+        right, bottom = (max(1.0, size * scale) - 1 for size in (mark.width, mark.height))
+        draw.rectangle((left, top, left + right, top + bottom), fill=colour)
     elif isinstance(mark, Line):
         for start, end in _pieces(mark):
             draw.line((start[0] * scale, start[1] * scale, end[0] * scale, end[1] * scale), fill=colour, width=scale)

@@ -857,9 +857,11 @@ class ResourceView(PlainVertical):
     def _export(self) -> None:
         if self.table is None or self.resource is None:
             return
-        from tui.widgets.export_dialog import export_table
+        from tui.widgets.export_dialog import Drawn, export_table
 
-        export_table(self.app, self.table, self.resource.schema, self.resource.noun[1])
+        measured = self.query_one(StatisticsPanel).column if self.has_class("-statistics") else None
+        drawn = Drawn(self.resource.chart, measured.name if measured is not None else None, self.title)
+        export_table(self.app, self.table, self.resource.schema, self.resource.noun[1], drawn)
 
     def action_pin(self) -> None:
         self.post_message(self.Pin(self))
