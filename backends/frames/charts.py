@@ -15,6 +15,21 @@ Cell = tuple[int, int]
 
 
 @dataclass(frozen=True)
+class Chart:
+    """How the rows are drawn above the table: points at (`x`, `y`), names of columns (`x`: TIME or numeric).
+
+    `by`: a text column, one colour for each of its values; `joined`: connect the points of one colour; `marks`: a text
+    column, rows where it is not empty are marked as events on the x axis.
+    """
+
+    x: str
+    y: str
+    by: str = ""
+    joined: bool = False
+    marks: str = ""
+
+
+@dataclass(frozen=True)
 class AxisWindow:
     """The range of x that is drawn and the range of y of the points in it; in the columns' units, times in ms."""
 

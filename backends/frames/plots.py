@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import polars as pl
 
 from backends.errors import UsageError
 from backends.frames.axis_ticks import ruler, x_ticks, y_ticks
-from backends.frames.charts import MOST_SERIES, AxisWindow, ChartData, Points
+from backends.frames.charts import MOST_SERIES, AxisWindow, Chart, ChartData, Points
 from backends.frames.export import select_columns
 from backends.frames.figures import Box, Dot, Figure, Label, Line, Mark
 from backends.frames.frequencies import count_values, failed_rows
@@ -25,26 +23,11 @@ _LINE = 20  # units of a row of values
 _ROLES = ("data", "warning", "running", "exception", "ok", "muted")  # of series
 
 
-class ChartColumns(Protocol):
-    """Which columns a chart draws: `backends.resources.Chart`."""
-
-    @property
-    def x(self) -> str: ...
-    @property
-    def y(self) -> str: ...
-    @property
-    def by(self) -> str: ...
-    @property
-    def joined(self) -> bool: ...
-    @property
-    def marks(self) -> str: ...
-
-
 def plot_rows(
     frame: pl.DataFrame,
     schema: Schema,
     *,
-    chart: ChartColumns | None = None,
+    chart: Chart | None = None,
     column: str | None = None,
     title: str = "",
 ) -> Figure:
@@ -64,7 +47,7 @@ def plot_rows(
     return plot_values(frame, schema, chosen, title) if chosen.is_text else plot_histogram(frame, schema, chosen, title)
 
 
-def plot_points(frame: pl.DataFrame, schema: Schema, chart: ChartColumns, title: str = "") -> Figure:
+def plot_points(frame: pl.DataFrame, schema: Schema, chart: Chart, title: str = "") -> Figure:
     """The rows as points; joined only where the chart says so, with medians around what is marked."""
     found = ChartData(frame, chart.x, chart.y, by=chart.by, marks=chart.marks).points()
     window = found.window

@@ -139,8 +139,7 @@ class ChartPanel(PlotWidget):
         if 0 <= column < self._cells:
             x = window.x0 + column / max(1, self._cells - 1) * (window.x1 - window.x0)
             y = window.y1 - line / max(1, self._lines_drawn - 1) * (window.y1 - window.y0)
-            shown = self._frame
-            key = nearest_row(shown, (chart.x, x), (chart.y, y), self._schema.key)
+            key = nearest_row(self._frame, (chart.x, x), (chart.y, y), self._schema.key)
             if key is not None:
                 self.post_message(self.Clicked(key))
 
@@ -169,7 +168,7 @@ class ChartPanel(PlotWidget):
         rulers = (x_ticks(window, schema[chart.x], self._cells), ticks)
         canvas = Canvas((width, height - 1), (self._cells, lines), rulers, found, joined=chart.joined)
         text = PlotText(canvas.text())
-        self._paint(text, found, canvas.owners)
+        self._paint(text, found, canvas)
         if self._at is not None and (cell := canvas.cell_of(*self._at)) is not None:
             column, row = cell
             text.put(lines - row, self._left + column, CURSOR, self.role("accent") + Style(bold=True))
@@ -177,46 +176,39 @@ class ChartPanel(PlotWidget):
         title.truncate(width, overflow="ellipsis")
         return Text("\n", no_wrap=True, overflow="ellipsis").join([title, text.text(self.role("rule"))])
 
-    def _paint(self, text: PlotText, found: Points, series: dict[tuple[int, int], int]) -> None:
-        """Colours the points (`series`: cell -> its series), then writes medians, events and labels."""
-        window, lines = found.window, self._lines_drawn
-        assert window is not None
+    def _paint(self, text: PlotText, found: Points, canvas: Canvas) -> None:
+        """Colours the points, then writes medians, events and labels."""
+        lines = self._lines_drawn
         last = found.events[-1] if found.events and len(found.names) == 1 else None
-        after = round(window.across(last.x, self._cells)) if last is not None else self._cells
+        after = canvas.column_of(last.x) if last is not None else self._cells
         later = self.role("ok" if last is not None and _BETTER in last.text else "failed")
         colours = [self.colour(place) for place in range(MOST_SERIES)]
-        for (column, row), place in series.items():
+        for (column, row), place in canvas.owners.items():
             text.put(lines - row, self._left + column, style=later if column >= after else colours[place])
         for level in found.levels:
-            row = round(window.up(level.y, lines))
-            for column in range(
-                round(window.across(level.x0, self._cells)), round(window.across(level.x1, self._cells)) + 1
-            ):
-                if text.is_blank(lines - row, self._left + column, 1):
-                    text.put(lines - row, self._left + column, MEDIAN, self.role("muted"))
-        self._paint_events(text, found, window)
+            line = lines - canvas.row_of(level.y)
+            for column in range(self._left + canvas.column_of(level.x0), self._left + canvas.column_of(level.x1) + 1):
+                if text.is_blank(line, column, 1):
+                    text.put(line, column, MEDIAN, self.role("muted"))
+        if found.events:
+            columns = [self._left + canvas.column_of(event.x) for event in found.events]
+            self._paint_events(text, columns, f" {safe_text(found.events[-1].text, 60)} ")
         if len(found.names) > 1:
-            self._write_labels(text, found, series)
+            self._write_labels(text, found, canvas.owners)
 
-    def _paint_events(self, text: PlotText, found: Points, window: AxisWindow) -> None:
-        """A flag in the frame above the place of each event, a line down from it, and the words of the newest."""
+    def _paint_events(self, text: PlotText, columns: list[int], words: str) -> None:
+        """A flag in the frame above each event, a line down from it, and the words of the newest beside its flag."""
         style = self.role("warning")
-        for event in found.events:
-            column = self._left + round(window.across(event.x, self._cells))
+        for column in columns:
             text.put(0, column, EVENT, style + Style(bold=True))
             for line in range(1, self._lines_drawn + 1):
                 if text.is_blank(line, column, 1):
                     text.put(line, column, "╎", style)
-        if found.events:
-            event = found.events[-1]
-            column = self._left + round(window.across(event.x, self._cells))
-            words = f" {safe_text(event.text, 60)} "
-            flags = {self._left + round(window.across(one.x, self._cells)) for one in found.events}
-            for start in (column - len(words), column + 1):
-                room = range(start, start + len(words))
-                if start > self._left and room.stop < self._left + self._cells and not flags.intersection(room):
-                    text.write(0, start, words, style)
-                    return
+        for start in (columns[-1] - len(words), columns[-1] + 1):
+            room = range(start, start + len(words))
+            if self._left < start and room.stop < self._left + self._cells and not set(columns).intersection(room):
+                text.write(0, start, words, style)
+                return
 
     def _write_labels(self, text: PlotText, found: Points, series: dict[tuple[int, int], int]) -> None:
         """The end of each series' name beside its last point, or on the nearest line that has room."""
@@ -288,6 +280,7 @@ class Canvas:
         single = len(found.names) == 1
         self._places = plot if joined else (cells, 2 * lines) if single else (2 * cells - 2, 4 * lines - 2)
         self._dots = (2, 4) if joined else (2, 2) if single else (1, 1)
+        self._centre = 1 if self._dots == (1, 1) else 0  # dots from the corner of a shape to its middle
         self._window = found.window
         self.owners: dict[tuple[int, int], int] = {}
         (self._draw_lines if joined else self._draw_points)(found)
@@ -300,10 +293,17 @@ class Canvas:
         window = self._window
         if window is None or not (window.x0 <= x <= window.x1 and window.y0 <= y <= window.y1):
             return None
-        centre = 1 if self._dots == (1, 1) else 0
-        column = round(window.across(x, self._places[0])) * self._dots[0] + centre
-        row = round(window.up(y, self._places[1])) * self._dots[1] + centre
-        return column // 2, row // 4
+        return self.column_of(x), self.row_of(y)
+
+    def column_of(self, x: float) -> int:
+        """The cell across that shows the middle of a point there."""
+        assert self._window is not None
+        return (round(self._window.across(x, self._places[0])) * self._dots[0] + self._centre) // 2
+
+    def row_of(self, y: float) -> int:
+        """The cell up that shows the middle of a point there."""
+        assert self._window is not None
+        return (round(self._window.up(y, self._places[1])) * self._dots[1] + self._centre) // 4
 
     def _draw_points(self, found: Points) -> None:
         """The shape of each series at its points, the largest one above the others."""

@@ -157,7 +157,7 @@ def _with_suffix(path: Path, form: Format) -> Path:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class PlotContent:
     """What a plot of the rows shows: the chart of their list, or the distribution of a column if one is named."""
 
     chart: Chart | None = None
@@ -165,7 +165,9 @@ class Drawn:
     title: str = ""
 
 
-def export_table(app: App[None], table: FrameTable, schema: Schema, stem: str, drawn: Drawn | None = None) -> None:
+def export_table(
+    app: App[None], table: FrameTable, schema: Schema, stem: str, drawn: PlotContent | None = None
+) -> None:
     """Opens the dialog for a table; `stem` begins the file name it suggests."""
     path = Path.cwd() / f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}.csv"
     dialog = ExportDialog(schema, path=path, marked=table.marked_count, shown=table.row_count, total=table.total_count)
@@ -175,13 +177,13 @@ def export_table(app: App[None], table: FrameTable, schema: Schema, stem: str, d
             return
         rows = table.marked_rows if choice.rows == "marked" else table.frame
         rows = table.shown_rows if choice.rows == "shown" else rows
-        work = partial(_export, app, rows, schema, choice, drawn or Drawn())
+        work = partial(_export, app, rows, schema, choice, drawn or PlotContent())
         app.run_worker(work, thread=True, group="export", exit_on_error=False)
 
     app.push_screen(dialog, start)
 
 
-def _export(app: App[None], rows: pl.DataFrame, schema: Schema, choice: ExportChoice, drawn: Drawn) -> None:
+def _export(app: App[None], rows: pl.DataFrame, schema: Schema, choice: ExportChoice, drawn: PlotContent) -> None:
     """In a worker thread."""
     _, error = crash_log.attempt(_write, rows, schema, choice, drawn)
     if error is not None:
@@ -194,7 +196,7 @@ def _export(app: App[None], rows: pl.DataFrame, schema: Schema, choice: ExportCh
         app.call_from_thread(partial(app.notify, message, title="Exported", markup=False))
 
 
-def _write(rows: pl.DataFrame, schema: Schema, choice: ExportChoice, drawn: Drawn) -> None:
+def _write(rows: pl.DataFrame, schema: Schema, choice: ExportChoice, drawn: PlotContent) -> None:
     if choice.format == "svg" or choice.format == "png":
         from backends.frames.figures import write_figure
         from backends.frames.plots import plot_rows

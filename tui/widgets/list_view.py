@@ -627,14 +627,14 @@ class ResourceView(PlainVertical):
         if self.table is not None:
             self.table.move_to_key(event.key)
 
-    @on(StatisticsPanel.Filtered)
-    def _filter_to_value(self, event: StatisticsPanel.Filtered) -> None:
+    @on(StatisticsPanel.FilterRequest)
+    def _filter_to_value(self, event: StatisticsPanel.FilterRequest) -> None:
         event.stop()
         self.query_one(FilterLine).narrow(event.text)
         self.focus_view()
 
-    @on(StatisticsPanel.Left)
-    def _leave_statistics(self, event: StatisticsPanel.Left) -> None:
+    @on(StatisticsPanel.LeaveRequest)
+    def _leave_statistics(self, event: StatisticsPanel.LeaveRequest) -> None:
         event.stop()
         self.focus_view()
 
@@ -857,10 +857,10 @@ class ResourceView(PlainVertical):
     def _export(self) -> None:
         if self.table is None or self.resource is None:
             return
-        from tui.widgets.export_dialog import Drawn, export_table
+        from tui.widgets.export_dialog import PlotContent, export_table
 
         measured = self.query_one(StatisticsPanel).column if self.has_class("-statistics") else None
-        drawn = Drawn(self.resource.chart, measured.name if measured is not None else None, self.title)
+        drawn = PlotContent(self.resource.chart, measured.name if measured is not None else None, self.title)
         export_table(self.app, self.table, self.resource.schema, self.resource.noun[1], drawn)
 
     def action_pin(self) -> None:

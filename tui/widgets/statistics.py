@@ -69,14 +69,14 @@ class StatisticsPanel(Widget, can_focus=True):
     StatisticsPanel.-text HistogramPlot { display: none; }
     """
 
-    class Filtered(Message):
+    class FilterRequest(Message):
         """The rows of one value or bin are wanted: the filter that keeps them."""
 
         def __init__(self, text: str) -> None:
             super().__init__()
             self.text = text
 
-    class Left(Message):
+    class LeaveRequest(Message):
         """The keys are to go to the table again."""
 
     class _Computed(Message):
@@ -193,13 +193,13 @@ class StatisticsPanel(Widget, can_focus=True):
         self._choose(self._count - 1 if place else 0)
 
     def action_leave(self) -> None:
-        self.post_message(self.Left())
+        self.post_message(self.LeaveRequest())
 
     def action_filter_chosen(self) -> None:
         """Asks for the rows of the chosen value or bin."""
         text = self.chosen_filter()
         if text:
-            self.post_message(self.Filtered(text))
+            self.post_message(self.FilterRequest(text))
 
     def chosen_filter(self) -> str:
         """The filter that keeps the rows of the chosen value or bin; "" where nothing is chosen."""
@@ -246,7 +246,7 @@ class StatisticsPanel(Widget, can_focus=True):
         self.query_one(HistogramPlot).choose(chosen if summary.values is None else None)
         self.query_one(ValueTable).choose(chosen if summary.values is not None else None)
         line = self.query_one("#stats-chosen", Static)
-        hint = f"Tab walks the {'values' if summary.values is not None else 'bins'}" if self._count else ""
+        hint = f"h walks the {'values' if summary.values is not None else 'bins'}" if self._count else ""
         line.update(Text(hint, "italic") if chosen is None else self._describe(summary, chosen))
 
     def _describe(self, summary: ColumnSummary, chosen: int) -> Text:
