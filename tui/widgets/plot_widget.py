@@ -14,7 +14,7 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual import on
-from textual.color import Color
+from textual.color import Color, ColorParseError
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
@@ -84,7 +84,7 @@ class PlotWidget(Widget):
         colour = self.app.theme_variables.get(f"ci-{name}", "")
         try:
             return Style(color=Color.parse(colour).rich_color)
-        except ValueError:  # a theme may say "auto"
+        except ColorParseError:  # outside our app there are no roles, and a theme may say "auto"
             return Style()
 
     def colour(self, group: int) -> Style:
