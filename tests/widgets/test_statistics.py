@@ -287,3 +287,59 @@ async def test_a_schema_without_anything_to_measure_says_so() -> None:
             action()
         await settled(pilot)
         assert "No numeric columns." in text_of(app, "#stats-numbers")
+
+
+class WalkedApp(PanelApp):
+    def __init__(self) -> None:
+        super().__init__()
+        self.filters: list[str] = []
+        self.left = 0
+
+    def on_statistics_panel_filter_request(self, event: StatisticsPanel.FilterRequest) -> None:
+        self.filters.append(event.text)
+
+    def on_statistics_panel_leave_request(self) -> None:
+        self.left += 1
+
+
+async def test_all_values_and_bins_are_walked_by_keys() -> None:
+    app = WalkedApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        panel = await show_rows(pilot)
+        panel.step_column(-2)  # names, 200 different ones
+        await settled(pilot)
+        panel.focus()
+        await pilot.pause()
+        for key, name in (("end", "task 99"), ("home", "task 1"), ("down", "task 10")):
+            await pilot.press(key)
+            assert f"▸ {name}  1 of 200" in text_of(app, "#stats-chosen")
+            assert f"▌ {name} " in text_of(app, "ValueTable")
+        await pilot.press("enter", "escape")
+        assert app.filters == ['name="task 10"'] and app.left == 1
+
+
+async def test_bins_without_rows_are_passed_over() -> None:
+    app = WalkedApp()
+    frame = FRAME.filter(pl.col("duration").is_between(1, 4) | pl.col("duration").is_between(190, 200))
+    async with app.run_test(size=(100, 30)) as pilot:
+        panel = await show_rows(pilot, frame)
+        panel.focus()
+        await pilot.press("home")
+        await pilot.press("right")
+        assert " 0 of " not in text_of(app, "#stats-chosen")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.filters and app.filters[0].startswith("duration>=")
+
+
+async def test_a_click_chooses_and_a_second_one_filters() -> None:
+    app = WalkedApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        panel = await show_rows(pilot)
+        panel.step_column(-1)
+        await settled(pilot)
+        await pilot.click("ValueTable", offset=(3, 1))
+        assert "▸ completed" in text_of(app, "#stats-chosen") and not app.filters
+        await pilot.click("ValueTable", offset=(3, 1))
+        await pilot.pause()
+        assert app.filters == ["state=completed"]

@@ -182,8 +182,12 @@ class StatisticsPanel(Widget, can_focus=True):
             self._draw_chosen()
 
     def action_step(self, step: int) -> None:
-        """To the next value or bin (1) or the one before (-1)."""
-        self._choose(self._first_choice() if self._chosen is None else self._chosen + step)
+        """To the next value or bin that has rows (1) or the one before (-1)."""
+        number = self._first_choice() if self._chosen is None else self._chosen + step
+        histogram = self._summary.histogram if self._summary is not None else None
+        while histogram is not None and 0 < number < self._count - 1 and not histogram.totals[number]:
+            number += 1 if step > 0 else -1
+        self._choose(number)
 
     def action_page(self, step: int) -> None:
         self.action_step(step * max(1, self.query_one("#stats-body").size.height - 1))
