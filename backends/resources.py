@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from backends.cancel import CancelToken
+from backends.frames.charts import Chart as Chart
 from backends.frames.schema import Schema
 from backends.http.response import Freshness
 from backends.locators import Locator
@@ -171,21 +172,6 @@ class DownloadWay(MenuEntry):
 
 
 Entry = Link | Question | Action | DownloadWay
-
-
-@dataclass(frozen=True)
-class Chart:
-    """How the rows are drawn above the table: points at (`x`, `y`), names of columns (`x`: TIME or numeric).
-
-    `by`: a text column, one colour for each of its values; `joined`: connect the points of one colour; `marks`: a text
-    column, rows where it is not empty are marked as events on the x axis.
-    """
-
-    x: str
-    y: str
-    by: str = ""
-    joined: bool = False
-    marks: str = ""
 
 
 class Resource(ABC):

@@ -151,7 +151,7 @@ class Histogram:
 
     A grouped histogram holds the same edges once for each of `groups`, in that order. `n`: values in the bins;
     `outside`: finite values <= 0 on a logarithmic scale; `missing`: nulls, NaN, infinities. Times are in epoch
-    milliseconds.
+    milliseconds. `failed`: how many rows of each bin failed, where that is known.
     """
 
     bins: pl.DataFrame
@@ -160,6 +160,7 @@ class Histogram:
     outside: int = 0
     log: bool = False
     groups: tuple[str, ...] = ()
+    failed: tuple[int, ...] = ()
 
     @property
     def edges(self) -> list[float]:
@@ -171,16 +172,25 @@ class Histogram:
         size = len(self.bins) // max(len(self.groups), 1)
         return self.bins["count"][group * size : (group + 1) * size].to_list()
 
+    @property
+    def totals(self) -> list[int]:
+        """The count of each bin, of all groups together."""
+        return [sum(counts) for counts in zip(*map(self.counts, range(max(len(self.groups), 1))), strict=True)]
 
-def histogram(values: pl.Series, bins: int, *, log: bool = False, kind: Kind = Kind.NUMBER) -> Histogram:
+
+def histogram(
+    values: pl.Series, bins: int, *, log: bool = False, kind: Kind = Kind.NUMBER, failed: pl.Series | None = None
+) -> Histogram:
     """At most `bins` bins (at least one, none without values). `kind` decides which edges read well.
 
-    An integer column gets edges on whole numbers, one bin a number where they fit.
+    An integer column gets edges on whole numbers, one bin a number where they fit. `failed`: Boolean, one a value.
     """
     numbers, outside = _plottable(finite(values), log)
     edges = _edges(numbers, bins, log=log, whole=values.dtype.is_integer(), kind=kind)
     counts = _count_bins(numbers, edges)
-    return Histogram(_bin_frame(edges, counts), len(numbers), len(values) - len(numbers) - outside, outside, log)
+    bad = () if failed is None else tuple(_count_bins(_plottable(finite(values.filter(failed)), log)[0], edges))
+    missing = len(values) - len(numbers) - outside
+    return Histogram(_bin_frame(edges, counts), len(numbers), missing, outside, log, failed=bad)
 
 
 def by_group(

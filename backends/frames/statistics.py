@@ -9,6 +9,7 @@ import polars as pl
 
 from backends.errors import UsageError
 from backends.frames.export import select_columns
+from backends.frames.frequencies import Frequencies, count_values
 from backends.frames.histograms import Histogram, as_float, by_group, histogram
 from backends.frames.schema import Column, Kind, Schema
 
@@ -99,18 +100,6 @@ def _describe_column(frame: pl.DataFrame, column: Column, by: str | None) -> pl.
     return pl.DataFrame([{"group": None, **asdict(describe(frame.get_column(column.name), column))}])
 
 
-def value_counts(values: pl.Series, limit: int) -> pl.DataFrame:
-    """The `limit` commonest values: value, count (Int64), share of all non-null (Float64); ties in order of value."""
-    present = values.drop_nulls()
-    counts = present.rename("value").value_counts(name="count")
-    return (
-        counts.sort("count", "value", descending=[True, False])
-        .head(limit)
-        .with_columns(pl.col("count").cast(pl.Int64))
-        .with_columns((pl.col("count") / max(len(present), 1)).alias("share"))
-    )
-
-
 def _summary() -> list[pl.Expr]:
     value = pl.col("v")
     # Taken off first: around 10^9 (times, sizes) the sum of squares has lost what distinguishes the values.
@@ -134,12 +123,11 @@ def numbers(description: ColumnStatistics) -> list[tuple[str, float | None]]:
 
 
 FEWEST_GROUPS, MOST_GROUPS = 2, 50
-_VALUES = 100
 
 
 @dataclass(frozen=True)
 class ColumnSummary:
-    """`histogram` for numbers and times; `values` (value, count, share) and how many are `distinct` for text.
+    """`histogram` for numbers and times; `values` for text.
 
     `by`: the column that the histogram is grouped by, None if it was not or could not be.
     """
@@ -147,8 +135,7 @@ class ColumnSummary:
     column: Column
     description: ColumnStatistics
     histogram: Histogram | None = None
-    values: pl.DataFrame | None = None
-    distinct: int = 0
+    values: Frequencies | None = None
     by: Column | None = None
 
 
@@ -174,16 +161,20 @@ def groupings(frame: pl.DataFrame, schema: Schema) -> list[Column]:
 
 
 def summarize(
-    frame: pl.DataFrame, column: Column, bins: int, *, log: bool = False, by: Column | None = None
+    frame: pl.DataFrame,
+    column: Column,
+    bins: int,
+    *,
+    log: bool = False,
+    by: Column | None = None,
+    failed: pl.Series | None = None,
 ) -> ColumnSummary:
-    """The summary of one column; `log` and `by` have no meaning for text."""
+    """The summary of one column; `log` and `by` have no meaning for text. `failed`: which rows failed, if known."""
     values = frame.get_column(column.name)
     description = describe(values, column)
     if column.is_text:
-        return ColumnSummary(
-            column, description, values=value_counts(values, _VALUES), distinct=values.drop_nulls().n_unique()
-        )
+        return ColumnSummary(column, description, values=count_values(values, failed))
     log = log and column.kind is not Kind.TIME
     if by is None:
-        return ColumnSummary(column, description, histogram(values, bins, log=log, kind=column.kind))
+        return ColumnSummary(column, description, histogram(values, bins, log=log, kind=column.kind, failed=failed))
     return ColumnSummary(column, description, by_group(frame, column.name, by.name, bins, log, kind=column.kind), by=by)

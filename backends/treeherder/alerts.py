@@ -430,7 +430,7 @@ class AlertList(TreeherderList):
         when = epoch_of(self._summary.get("push_time"))
         if when is None:
             return Series(refs, server=self.server)
-        return Series(refs, None, when - AROUND, when + AROUND, server=self.server)
+        return Series(refs, None, when - AROUND, when + AROUND, at=when, server=self.server)
 
     def open_marked(self, rows: pl.DataFrame) -> Series | None:
         refs = [ref for row in rows.iter_rows(named=True) if (ref := self._ref(row)) is not None]

@@ -169,9 +169,12 @@ class Signatures(
 class Series(
     TreeherderLocator,
     template="treeherder:series/{series:series}"
-    "?interval={interval:seconds}&start={start}&end={end}&replicates={replicates}",
+    "?interval={interval:seconds}&start={start}&end={end}&replicates={replicates}&at={at}",
 ):
-    """Values over time: of the last `interval` seconds, or between two times (epoch seconds)."""
+    """Values over time: of the last `interval` seconds, or between two times (epoch seconds).
+
+    `at`: when the push was pushed (epoch seconds) whose first value the cursor begins at.
+    """
 
     series: tuple[SeriesRef, ...] = param()
     interval: int | None = param(default=None)
@@ -179,6 +182,7 @@ class Series(
     end: int | None = param(default=None)
     replicates: bool = param(default=False)
     server: str = param(default="")
+    at: int | None = param(default=None)
 
     def listing(self) -> str:
         return f"backends.treeherder.series:{'SeriesPoints' if len(self.series) > 1 else 'OneSeries'}"

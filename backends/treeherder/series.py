@@ -341,6 +341,7 @@ class SeriesPoints(MeasuredList):
         points: list[pl.DataFrame] = []
         for one, name in zip(reads, names, strict=True):
             points.append(point_frame(one.data, one.summary, one.ref.repository, name))
+            self.first_key = self.first_key or first_point(points[-1], self.locator.at)
             yield Page(points[-1], one.freshness, note=note)
 
         def complete(place: int, own: CancelToken) -> Page:
@@ -512,6 +513,12 @@ def replicates_link(at: Series | ComparedValues | Compare) -> Link:
     """The same list from all replicates, or from one value a run."""
     label = "One value a run, without replicates" if at.replicates else "All replicates"
     return Link(label, replace(at, replicates=not at.replicates), letter="R", group=LIST)
+
+
+def first_point(frame: pl.DataFrame, at: int | None) -> str:
+    """The key of the newest value of the push that was pushed then; "" if there is none."""
+    found = frame.filter(pl.col("push_time").dt.epoch("s") == at) if at is not None else frame.clear()
+    return "" if found.is_empty() else str(found["key"][-1])
 
 
 def value_range(frame: pl.DataFrame) -> tuple[float, float] | None:

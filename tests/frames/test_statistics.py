@@ -75,18 +75,6 @@ def test_text_has_a_count_and_no_numbers() -> None:
     assert statistics.describe(values, Column("s", Kind.STATE, "S")) == ColumnStatistics(2, 2)
 
 
-def test_value_counts_are_in_one_order_whatever_the_order_of_the_rows() -> None:
-    values = ["b", "a", None, "c", "b", "a", "d"]
-    expected = [("a", 2, 2 / 6), ("b", 2, 2 / 6), ("c", 1, 1 / 6)]
-    for order in (values, values[::-1], sorted(values, key=str)):
-        assert statistics.value_counts(pl.Series(order), 3).rows() == expected
-
-
-def test_value_counts_of_nothing_are_empty_with_their_columns() -> None:
-    counts = statistics.value_counts(pl.Series([None, None], dtype=pl.String), 5)
-    assert counts.is_empty() and counts.schema == {"value": pl.String, "count": pl.Int64, "share": pl.Float64}
-
-
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", None]), cells), max_size=30))
 def test_each_group_is_described_as_if_it_were_alone(rows: list[tuple[str | None, float | None]]) -> None:

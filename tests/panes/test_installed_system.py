@@ -35,7 +35,7 @@ async def walk(locator):
         app.focused.value = locator
         await pilot.press("enter")
         await until(pilot, lambda: view(app) is not None and loaded(app))
-        await until(pilot, lambda: "●" in screen_text(app))
+        await until(pilot, lambda: "⣤" in screen_text(app))
         screens.append(screen_text(app))
         await pilot.press("G", "enter")
         await until(pilot, lambda: loaded(app) and shown_view(app).resource.noun[0] == "log")
@@ -85,7 +85,7 @@ def test_its_pane_works_as_those_of_the_built_in_systems(server: str, tmp_path: 
     assert "F8 Toy" in home.splitlines()[0] and "Builds of the toy CI." in home
     assert "toy:builds/main" in home and "toy:builds/BRANCH" in home
     assert "main builds" in builds.splitlines()[1]
-    assert all(sign in builds for sign in ("✖ failed", "✔ passed", "3 builds", "● passed", "Took", "Began", "▌"))
+    assert all(sign in builds for sign in ("✖ failed", "✔ passed", "3 builds", "⣤ passed", "Took", "Began", "▌"))
     assert builds.count("Times") == 1, "the detail panel has the schema's sections"
     footer = builds.splitlines()[-1]
     assert "/ Filter" in footer and "h Stats" in footer and "d Download" not in footer

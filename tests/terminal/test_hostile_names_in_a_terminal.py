@@ -34,7 +34,7 @@ def test_hostile_task_and_artifact_names_reach_the_terminal_as_letters(ci: dict[
         terminal.wait_for(lambda text: "tasks · fetched" in text and "passwd" in text)
         terminal.press(*["j"] * 25, *["k"] * 25, "y")
         terminal.wait_for("Copied")
-        terminal.press("h", "]", "]", "b", "h", "e")
+        terminal.press("h", "]", "]", "b", "h", "h", "e")
         terminal.wait_for("Export")
         terminal.press("escape", "/")
         terminal.wait_for("esc Clear")

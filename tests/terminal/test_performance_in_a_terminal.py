@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.terminal.terminal import Terminal, explorer
+from tui.widgets.charts import SHAPES, braille
 
 Rows = list[dict[str, str]]
 
@@ -72,15 +73,15 @@ def test_suite_series_alert_task_comparison_and_every_table_exported(terminal: T
     terminal.wait_for("3 marked")
     terminal.press("A")
     screen = terminal.wait_for(
-        lambda text: "3 series" in text and "points · fetched" in text and "alert ·" in text and "▽" in text
+        lambda text: "3 series" in text and "points · fetched" in text and "alert ·" in text and "◆" in text
     )
-    assert all(f"{sign} " in screen for sign in "●▲■")
+    assert all(f"{braille(shape)} " in screen for shape in SHAPES[:3])
     points = export_rows(terminal, tmp_path)
     assert len({row["series"] for row in points}) == 3
     terminal.press("}")
     terminal.wait_for("outside")
     terminal.press("{")
-    terminal.wait_for(lambda text: "outside" not in text and "▽ marked" in text)
+    terminal.wait_for(lambda text: "outside" not in text and "◆ marked" in text)
 
     # To the point that was alerted on, its alerts, and the task that measured it.
     alerted = {row["alert"] for row in points if row["alert"]}
@@ -119,7 +120,7 @@ def test_two_revisions_are_compared_down_to_both_sides_values(ci: dict[str, str]
         rows = export_rows(terminal, tmp_path)
         assert len(rows) == count > 0 and {row["verdict"] for row in rows} == {"regression"}
         choose_entry(terminal, "The values of both sides")
-        terminal.wait_for(lambda text: " values · fetched" in text and ("● base" in text or "● new" in text))
+        terminal.wait_for(lambda text: " values · fetched" in text and ("⣤ base" in text or "⣤ new" in text))
         terminal.press("h")
         terminal.wait_for(lambda text: "not grouped" in text and "p90" in text)  # what it can be grouped by is known
         terminal.press("b")

@@ -253,3 +253,12 @@ def test_rows_of_one_suite_and_platform_are_told_apart_by_their_options(open_lis
     row = frame.filter(pl.col("subtests") == "yes").row(0, named=True)
     subtests, _ = open_list(compare.shows(row))
     assert subtests.title == f"subtests of {row['suite']}"
+
+
+def test_the_series_of_an_alert_begins_at_the_alerted_push(open_list: Lists) -> None:
+    alerts, frame = open_list("perf.alert-summary")
+    opened = alerts.open(frame.row(0, named=True))
+    assert isinstance(opened, Series)
+    series, points = open_list(opened)
+    [first] = points.filter(pl.col("key") == series.first_key).iter_rows(named=True)
+    assert first["alert"] and first["push_time"].timestamp() == opened.at

@@ -10,23 +10,18 @@ import polars as pl
 import pytest
 from hypothesis import given
 from textual.app import ComposeResult
+from textual.events import MouseScrollDown, MouseScrollUp
 
+from backends.frames.axis_ticks import ruler, tick_labels
+from backends.frames.charts import ChartData
 from backends.frames.histograms import histogram
 from backends.frames.schema import Column, Kind, Schema
 from backends.resources import Chart
 from tests.driving import until
 from tui.theme import ThemedApp
-from tui.widgets.charts import (
-    EIGHTHS,
-    GLYPHS,
-    ChartPanel,
-    block_bars,
-    horizontal_bar,
-    plotext_is_loaded,
-    ruler,
-    stacked_bars,
-    tick_labels,
-)
+from tui.widgets.charts import SHAPES, Canvas, ChartPanel, braille
+from tui.widgets.histogram_plot import EIGHTHS, GLYPHS, block_bars, stacked_bars
+from tui.widgets.plot_widget import plotext_is_loaded
 
 counts = st.lists(st.integers(0, 10**6), min_size=1, max_size=40)
 
@@ -56,12 +51,6 @@ def test_a_stack_is_as_high_as_its_total_and_shows_its_largest_group(groups: lis
         for number, group in enumerate(groups):
             if group[cell] * 2 > total:
                 assert GLYPHS[number] in column
-
-
-@given(st.floats(0, 1), st.integers(1, 40))
-def test_a_share_is_drawn_within_its_width(share: float, width: int) -> None:
-    assert (len(horizontal_bar(share, width)) > 0) == (share > 0)
-    assert len(horizontal_bar(share, width)) <= width
 
 
 @pytest.mark.parametrize(
@@ -131,6 +120,10 @@ def rows(*series: tuple[str, list[tuple[int, float]]], alert_at: int = -1) -> pl
 
 class Alone(ThemedApp):
     CSS = "ChartPanel { height: 1fr; }"
+    clicked = ""
+
+    def on_chart_panel_clicked(self, event: ChartPanel.Clicked) -> None:
+        self.clicked = event.key
 
     def compose(self) -> ComposeResult:
         yield ChartPanel()
@@ -170,24 +163,101 @@ async def test_range_keys_keep_each_series_sign_even_where_it_has_no_points() ->
         panel.show(frame, SCHEMA, CHART)
         panel.point(frame.row(-1, named=True))
         whole = await read_chart(app, pilot)
-        assert "● slow" in whole and "▲ fast" in whole
+        block, cross = braille(SHAPES[0]), braille(SHAPES[1])
+        assert f"{block} slow" in whole and f"{cross} fast" in whole
         for _ in range(3):
             panel.zoom(1)
         closer = await read_chart(app, pilot)
         title, plot = closer.split("\n", 1)
-        assert "▲ fast" in title and "● slow" in title
-        assert "▲" in plot and "●" not in plot and "◉" in plot
+        assert f"{cross} fast" in title and f"{block} slow" in title
+        assert "fast" in plot and "slow" not in plot and "◉" in plot  # the label beside its last point
         for _ in range(3):
             panel.zoom(-1)
         assert await read_chart(app, pilot) == whole
 
 
-async def test_alerts_are_marked_where_they_are() -> None:
+async def test_alerts_are_flagged_on_their_push_with_the_medians_around_them() -> None:
+    app = Alone()
+    worse = [(hour, 900.0 if hour < 30 else 1000.0) for hour in range(0, 60, 3)]
+    async with app.run_test(size=(100, 20)) as pilot:
+        panel = app.query_one(ChartPanel)
+        frame = rows(("slow", worse), alert_at=30)
+        panel.show(frame, SCHEMA, CHART)
+        panel.point(frame.row(10, named=True))
+        text = await read_chart(app, pilot)
+        title, flags, *plot = text.splitlines()
+        assert "1 ◆ marked" in title and "a regression" in flags
+        column = flags.index("◆")
+        assert 40 < column < 65  # in the middle of the axis
+        [cursor] = [line for line in plot if "◉" in line]
+        assert cursor.index("◉") == column, "the row that is marked is under its flag"
+        assert sum(line.count("╌") for line in plot) > 40
+        assert any(line[column] == "╎" for line in plot)
+
+
+async def read_dots(app: Alone, pilot: Any) -> int:
+    """How many dots of braille there are on the screen."""
+    text = (await read_chart(app, pilot)).split("\n", 1)[1]
+    return sum((ord(sign) - 0x2800).bit_count() for sign in text if 0x2800 <= ord(sign) < 0x2900)
+
+
+async def test_measured_points_are_not_joined_and_points_on_lines_have_signs() -> None:
     app = Alone()
     async with app.run_test(size=(100, 20)) as pilot:
         panel = app.query_one(ChartPanel)
-        panel.show(rows(MANY, alert_at=30), SCHEMA, CHART)
-        text = await read_chart(app, pilot)
-        [line] = [line for line in text.splitlines()[1:] if "▽" in line]
-        assert "1 ▽ marked" in text.splitlines()[0]
-        assert 40 < line.index("▽") < 65  # in the middle of the axis
+        frame = rows(("a", [(0, 0.0), (50, 100.0), (99, 0.0)]))
+        panel.show(frame, SCHEMA, CHART)
+        assert await read_dots(app, pilot) == 3 * 4
+        panel.show(frame, SCHEMA, Chart(x="at", y="value", by="series", joined=True))
+        assert await read_dots(app, pilot) > 50
+        assert str(panel.render()).count("●") == 4  # and in the title
+
+
+async def test_the_wheel_looks_closer_at_what_is_under_the_pointer() -> None:
+    app = Alone()
+    async with app.run_test(size=(100, 20)) as pilot:
+        panel = app.query_one(ChartPanel)
+        frame = rows(MANY)
+        panel.show(frame, SCHEMA, CHART)
+        panel.point(frame.row(0, named=True))
+        whole = await read_chart(app, pilot)
+        before = panel._window
+        assert before is not None
+        for offset in (30, 70):
+            share = (offset - panel._left) / (panel._cells - 1)
+            place = before.x0 + share * (before.x1 - before.x0)
+            for _ in range(2):
+                await pilot._post_mouse_events([MouseScrollUp], panel, offset=(offset, 8))
+            assert await read_chart(app, pilot) != whole
+            after = panel._window
+            assert after is not None and (after.x1 - after.x0) * 4 == pytest.approx(before.x1 - before.x0)
+            assert after.x0 + share * (after.x1 - after.x0) == pytest.approx(place)
+            for _ in range(2):
+                await pilot._post_mouse_events([MouseScrollDown], panel, offset=(offset, 8))
+            assert await read_chart(app, pilot) == whole
+
+
+async def test_a_click_names_the_row_that_is_nearest() -> None:
+    app = Alone()
+    async with app.run_test(size=(100, 20)) as pilot:
+        panel = app.query_one(ChartPanel)
+        panel.show(rows(("low", [(0, 1.0), (9, 1.0)]), ("high", [(0, 9.0), (9, 9.0)])), SCHEMA, CHART)
+        await read_chart(app, pilot)
+        for offset, key in (((8, 3), "high/0"), ((8, 15), "low/0"), ((97, 4), "high/9")):
+            await pilot.click(panel, offset=offset)
+            await pilot.pause()
+            assert app.clicked == key
+
+
+@given(st.data())
+def test_the_cell_of_a_point_is_one_that_shows_it(data: st.DataObject) -> None:
+    joined, series = data.draw(st.booleans()), data.draw(st.integers(1, 6))
+    number = st.floats(-1e6, 1e6, width=32)
+    places = data.draw(st.lists(st.tuples(number, number), min_size=1, max_size=12))
+    frame = pl.DataFrame(
+        [(x, y, str(place % series)) for place, (x, y) in enumerate(places)], schema=["x", "y", "by"], orient="row"
+    )
+    found = ChartData(frame, "x", "y", by="by").points()
+    canvas = Canvas((60, 14), (50, 11), ([(0, "")], [(0, "1")]), found, joined=joined)
+    for x, y in places:
+        assert canvas.cell_of(x, y) in canvas.owners

@@ -16,8 +16,8 @@ from backends.frames import statistics
 from backends.frames.schema import Column, Kind, Schema
 from tests.frame_rows import frame_from_rows
 from tui.theme import ThemedApp
-from tui.widgets.charts import HistogramPlot
-from tui.widgets.statistics import StatisticsPanel, ValueCounts
+from tui.widgets.histogram_plot import HistogramPlot
+from tui.widgets.statistics import StatisticsPanel
 
 SCHEMA = Schema(
     (
@@ -38,6 +38,7 @@ HOSTILE = "\x1b[31m[b]x[/b]\u202e"
 
 
 class PanelApp(ThemedApp):
+    AUTO_FOCUS = None
     CSS = "#table { height: 1fr; } StatisticsPanel { height: 45%; min-height: 9; max-height: 22; }"
 
     def compose(self) -> ComposeResult:
@@ -126,13 +127,12 @@ async def test_text_is_counted_with_bars() -> None:
         panel.step_column(-1)
         await settled(pilot)
         assert not app.query_one(HistogramPlot).display
-        first, second, *_ = text_of(app, "ValueCounts").splitlines()
-        assert first.split()[:3] == ["failed", "150", "75.0%"] and "█" in first
+        first, second, *_ = text_of(app, "ValueTable").splitlines()
+        assert first.split()[:4] == ["failed", "150", "75.0%", "150"] and "━" in first
         assert second.split()[:3] == ["completed", "50", "25.0%"]
         assert "distinct" in text_of(app, "#stats-numbers")
         panel.step_column(-1)
         await settled(pilot)
-        assert "and 1" in text_of(app, "ValueCounts").splitlines()[-1]  # 200 names do not fit
 
 
 async def test_grouping_offers_the_columns_with_few_values_then_none() -> None:
@@ -186,7 +186,7 @@ async def test_nothing_to_measure_is_said_in_words(frame: pl.DataFrame) -> None:
         assert "·" in text_of(app, "#stats-numbers")
         panel.step_column(-1)
         await settled(pilot)
-        assert bool(app.query_one(ValueCounts)._rows) == bool(len(frame))
+        assert ("No values." in text_of(app, "ValueTable")) == (not len(frame))
 
 
 async def test_hostile_text_is_shown_and_not_obeyed() -> None:
@@ -200,7 +200,7 @@ async def test_hostile_text_is_shown_and_not_obeyed() -> None:
         plot, name = text_of(app, "HistogramPlot"), text_of(app, "#stats-column")
         panel.step_column(-1)
         await settled(pilot)
-        for text in (plot, name, text_of(app, "ValueCounts")):
+        for text in (plot, name, text_of(app, "ValueTable")):
             assert "[b]x" in text and "\x1b" not in text and "\u202e" not in text
 
 
@@ -266,7 +266,7 @@ async def test_the_plot_follows_the_theme() -> None:
     async with app.run_test(size=(160, 50)) as pilot:
         await show_rows(pilot)
         seen = set()
-        for theme in ("textual-dark", "textual-light", "nord"):
+        for theme in ("ciexplore-dark", "ciexplore-light"):
             app.theme = theme
             await pilot.pause()
             strips = [
@@ -275,7 +275,7 @@ async def test_the_plot_follows_the_theme() -> None:
             bars = {str(part.style.color) for strip in strips for part in strip if "█" in part.text and part.style}
             assert len(bars) == 1
             seen |= bars
-        assert len(seen) == 3
+        assert len(seen) == 2
 
 
 async def test_a_schema_without_anything_to_measure_says_so() -> None:
@@ -287,3 +287,59 @@ async def test_a_schema_without_anything_to_measure_says_so() -> None:
             action()
         await settled(pilot)
         assert "No numeric columns." in text_of(app, "#stats-numbers")
+
+
+class WalkedApp(PanelApp):
+    def __init__(self) -> None:
+        super().__init__()
+        self.filters: list[str] = []
+        self.left = 0
+
+    def on_statistics_panel_filter_request(self, event: StatisticsPanel.FilterRequest) -> None:
+        self.filters.append(event.text)
+
+    def on_statistics_panel_leave_request(self) -> None:
+        self.left += 1
+
+
+async def test_all_values_and_bins_are_walked_by_keys() -> None:
+    app = WalkedApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        panel = await show_rows(pilot)
+        panel.step_column(-2)  # names, 200 different ones
+        await settled(pilot)
+        panel.focus()
+        await pilot.pause()
+        for key, name in (("end", "task 99"), ("home", "task 1"), ("down", "task 10")):
+            await pilot.press(key)
+            assert f"▸ {name}  1 of 200" in text_of(app, "#stats-chosen")
+            assert f"▌ {name} " in text_of(app, "ValueTable")
+        await pilot.press("enter", "escape")
+        assert app.filters == ['name="task 10"'] and app.left == 1
+
+
+async def test_bins_without_rows_are_passed_over() -> None:
+    app = WalkedApp()
+    frame = FRAME.filter(pl.col("duration").is_between(1, 4) | pl.col("duration").is_between(190, 200))
+    async with app.run_test(size=(100, 30)) as pilot:
+        panel = await show_rows(pilot, frame)
+        panel.focus()
+        await pilot.press("home")
+        await pilot.press("right")
+        assert " 0 of " not in text_of(app, "#stats-chosen")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.filters and app.filters[0].startswith("duration>=")
+
+
+async def test_a_click_chooses_and_a_second_one_filters() -> None:
+    app = WalkedApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        panel = await show_rows(pilot)
+        panel.step_column(-1)
+        await settled(pilot)
+        await pilot.click("ValueTable", offset=(3, 1))
+        assert "▸ completed" in text_of(app, "#stats-chosen") and not app.filters
+        await pilot.click("ValueTable", offset=(3, 1))
+        await pilot.pause()
+        assert app.filters == ["state=completed"]

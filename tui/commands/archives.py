@@ -258,7 +258,7 @@ def _list(read: Callable[[Session], Locator], text: str, mode: str | None, given
     with open_session(None, mode, **overrides) as (session, cancel):
         prepare = lambda found: check_output(found.schema, given)  # noqa: E731
         resource, gathered = open_and_read(session, cancel, read(session), text, prepare)
-        emit(gathered.frame, resource.schema, **given)
+        emit(gathered.frame, resource.schema, resource=resource, **given)
 
 
 def _show_task(session: Session, task: str, cancel: CancelToken, output: dict[str, Any]) -> None:

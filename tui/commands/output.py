@@ -20,13 +20,20 @@ if TYPE_CHECKING:
     import polars as pl
 
     from backends.frames.schema import Schema
+    from backends.resources import Resource
 
 FORMATS = ("table", "csv", "jsonl", "json", "parquet")
+# The names of the values of `output_options`.
+OUTPUT_NAMES = ("fmt", "target", "columns", "spreadsheet_safe", "overwrite", "plot", "plot_column")
 
 
 def output_options(command: Any) -> Any:
-    """--format, --columns, -o and --overwrite, the same on every command that prints a frame."""
+    """--format, --columns, -o, --plot and --overwrite, the same on every command that prints a frame."""
     for option in (
+        click.option("--plot-column", metavar="COLUMN", help="What --plot draws: the distribution of this column."),
+        click.option(
+            "--plot", metavar="FILE", help="Draw the chart or a histogram into FILE (.svg, .png) and print nothing."
+        ),
         click.option("--overwrite", is_flag=True, help="Replace FILE if it exists."),
         click.option(
             "--spreadsheet-safe", is_flag=True, help="Defuse CSV cells that a spreadsheet would run as formulas."
@@ -54,11 +61,19 @@ def chosen_format(fmt: str | None, target: str | None) -> str:
 def check_output(schema: Schema, output: Mapping[str, Any]) -> None:
     """Refuses what `emit` would refuse, before anything is asked of a server. `output`: the values of its options.
 
-    Raises `UsageError` for a column of --columns that the schema lacks.
+    Raises `UsageError` for a column that the schema lacks, and for a plot that cannot be written.
     """
     from backends.frames.export import select_columns
 
     select_columns(schema, output_columns(output))
+    if output.get("plot_column") is not None:
+        if output.get("plot") is None:
+            raise UsageError("--plot-column without --plot draws nothing.", "Add --plot FILE.")
+        select_columns(schema, [output["plot_column"]])
+    if output.get("plot") is not None:
+        from backends.frames.figures import figure_format
+
+        figure_format(Path(output["plot"]))
 
 
 def output_columns(output: Mapping[str, Any]) -> list[str] | None:
@@ -76,10 +91,23 @@ def emit(
     columns: str | None = None,
     spreadsheet_safe: bool = False,
     overwrite: bool = False,
+    plot: str | None = None,
+    plot_column: str | None = None,
+    resource: Resource | None = None,
 ) -> None:
-    """Writes the frame where and how the options say."""
+    """Writes the frame where and how the options say. `resource`: whose rows they are; it knows how they are drawn."""
     from backends.frames import export, text_tables
 
+    check_output(schema, {"columns": columns, "plot": plot, "plot_column": plot_column})
+    if plot is not None:
+        from backends.frames.figures import write_figure
+        from backends.frames.plots import plot_rows
+
+        chart, title = (resource.chart, resource.title) if resource is not None else (None, "")
+        figure = plot_rows(frame, schema, chart=chart, column=plot_column, title=title)
+        write_figure(figure, Path(plot), overwrite=overwrite)
+        if fmt is None and target is None:
+            return
     names = output_columns({"columns": columns})
     form: Any = chosen_format(fmt, target)
     to_stdout = target is None or target == "-"

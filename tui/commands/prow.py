@@ -22,7 +22,7 @@ from backends.prow.locators import BuildsView, FileTreeView, Place, ProwPath, Pr
 from tui.commands.common import count_message, open_session, read_with_progress, warn_no_match
 from tui.commands.log_output import write_log
 from tui.commands.options import connection_options, download_options, filter_option, match_option
-from tui.commands.output import Progress, check_output, emit, output_columns, output_options, say
+from tui.commands.output import OUTPUT_NAMES, Progress, check_output, emit, output_columns, output_options, say
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 DEFAULT_COUNT = 100
 _AGE = re.compile(r"([0-9]{1,6})([hdw])")
 _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400}
-_OUTPUT = ("fmt", "target", "columns", "spreadsheet_safe", "overwrite")
 
 
 @click.group()
@@ -64,7 +63,7 @@ def verb(
         def run(**given: Any) -> Any:
             storage = {"gcs_url": given.pop("gcs_url"), "gcsweb_url": given.pop("gcsweb_url")}
             storage["prow_bucket"] = given.pop("bucket")
-            output = {name: given.pop(name) for name in _OUTPUT} if table else {}
+            output = {name: given.pop(name) for name in OUTPUT_NAMES} if table else {}
             jobs = {"jobs": given["jobs"]} if "jobs" in given else {}
             choice = {name: given.pop(name, None) for name in ("locator", "filter_text", "count", "since")}
             with open_session(None, given.pop("mode"), **storage, **jobs) as (session, cancel):
@@ -144,7 +143,7 @@ class ProwRun:
         frame = self.gather(resource)
         for text in filters or ("",):
             frame = filter_rows(frame, resource, text)
-        emit(frame, resource.schema, **self.output)
+        emit(frame, resource.schema, resource=resource, **self.output)
 
     def emit_view(self, view: type[ProwView], where: str, **options: Any) -> None:
         """Prints that view of the builds that --filter, --count and --since choose."""

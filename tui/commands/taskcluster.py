@@ -60,7 +60,7 @@ def list_locator(locator: str, mode: str | None, root_url: str | None, filter_te
     """List whatever LOCATOR opens: an index namespace, an archive, a table, a comparison, retriggers of a task, ..."""
     with open_session(root_url, mode) as (session, cancel):
         resource, gathered = open_and_read(session, cancel, locator, filter_text, _checked(output))
-        emit(gathered.frame, resource.schema, **output)
+        emit(gathered.frame, resource.schema, resource=resource, **output)
 
 
 @taskcluster.command("tasks")
@@ -75,7 +75,7 @@ def list_tasks(locator: str, mode: str | None, root_url: str | None, filter_text
                 f"`tasks` lists tasks; this locator lists {resource.noun[1]}.",
                 "Use `ciexplore taskcluster list` for it.",
             )
-        emit(gathered.frame, resource.schema, **output)
+        emit(gathered.frame, resource.schema, resource=resource, **output)
 
 
 def _checked(output: dict[str, Any]) -> Callable[[Resource], None]:
@@ -107,7 +107,7 @@ def list_artifacts(
         frame = gathered.frame
         if globs:
             frame = frame.filter([matches_globs(name, globs) for name in frame["name"].to_list()])
-        emit(frame, resource.schema, **output)
+        emit(frame, resource.schema, resource=resource, **output)
 
 
 @taskcluster.command("stats")

@@ -54,7 +54,7 @@ def _show(
 
     with open_session(None, mode, treeherder_url=treeherder_url) as (session, cancel):
         resource, gathered = open_and_read(session, cancel, locator, filter_text, check)
-        emit(gathered.frame, resource.schema, **output)
+        emit(gathered.frame, resource.schema, resource=resource, **output)
 
 
 def _seconds(text: str) -> int | None:

@@ -13,7 +13,7 @@ import click
 from backends.errors import UsageError
 from tui.commands.common import open_session, warn_no_match
 from tui.commands.options import filter_option
-from tui.commands.output import Progress, check_output, emit, output_options, say
+from tui.commands.output import OUTPUT_NAMES, Progress, check_output, emit, output_options, say
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from backends.treeherder.datasets.dataset import Dataset
 
 MAX_FAILURES = 10  # named on stderr; the view `coverage` counts all
-_OUTPUT = ("fmt", "target", "columns", "spreadsheet_safe", "overwrite")  # of `output_options`
 _DIRECTORY = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -260,7 +259,7 @@ def _emit_filtered(frame: pl.DataFrame, schema: Schema, text: str, options: dict
     rows = frame if condition.is_empty else frame.filter(condition.mask(frame))
     if rows.is_empty() and not frame.is_empty():
         warn_no_match(frame.height, ("rows", "rows"))
-    emit(rows, schema, **{name: options[name] for name in _OUTPUT})
+    emit(rows, schema, **{name: options[name] for name in OUTPUT_NAMES})
 
 
 @dataset.command()

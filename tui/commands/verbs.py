@@ -20,7 +20,7 @@ from backends.locators.base import InvalidLocatorError, Locator
 from backends.locators.declared import DeclaredLocator, Verb
 from backends.systems import System, load, parse_locator
 from tui.commands.options import connection_options, download_options, filter_option, match_option
-from tui.commands.output import check_output, emit, output_options
+from tui.commands.output import OUTPUT_NAMES, check_output, emit, output_options
 
 # System -> the click group with its hand-written verbs.
 BUILT_IN = {
@@ -110,7 +110,7 @@ def verb_of(system: System, cls: type[DeclaredLocator]) -> click.Command:
         )
 
     def run(**given: Any) -> None:
-        output = {name: given.pop(name) for name in _OUTPUT}
+        output = {name: given.pop(name) for name in OUTPUT_NAMES}
         url, mode, text = given.pop("url", None), given.pop("mode"), given.pop("filter_text")
         _show(system, _locator(cls, verb, given), url, mode, text, output)
 
@@ -119,9 +119,6 @@ def verb_of(system: System, cls: type[DeclaredLocator]) -> click.Command:
     return _common(system)(
         click.Command(verb.name, params=parameters, callback=run, help=help_text, short_help=verb.help)
     )
-
-
-_OUTPUT = ("fmt", "target", "columns", "spreadsheet_safe", "overwrite")
 
 
 def _options(cls: type[DeclaredLocator], verb: Verb, field: dataclasses.Field[Any]) -> list[click.Parameter]:
@@ -214,7 +211,7 @@ def _show(
         resource, gathered = open_and_read(
             session, cancel, locator, text, prepare=lambda found: check_output(found.schema, output)
         )
-        emit(gathered.frame, resource.schema, **output)
+        emit(gathered.frame, resource.schema, resource=resource, **output)
 
 
 def _list_verb(system: System) -> click.Command:

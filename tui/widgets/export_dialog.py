@@ -1,4 +1,4 @@
-"""Exporting a table: a dialog for format, rows, columns and file, and the writing of the file in a thread."""
+"""Exporting a table or a plot of it: a dialog for format, rows, columns and file, and the writing in a thread."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ from textual.widgets.selection_list import Selection
 
 from backends.frames.formats import safe_text
 from backends.frames.schema import Schema
+from backends.resources import Chart
 from tui import crash_log
 from tui.widgets.dialogs import FormDialog
 from tui.widgets.inputs import RadioDot, TickBox, TickList
 from tui.widgets.table import FrameTable
 
-Format = Literal["csv", "jsonl", "json", "parquet"]
+Format = Literal["csv", "jsonl", "json", "parquet", "svg", "png"]
 Rows = Literal["marked", "shown", "all"]
 _FORMATS: tuple[Format, ...] = get_args(Format)
 _ROWS: tuple[Rows, ...] = get_args(Rows)
-_FORMAT_NAMES = {"csv": "CSV", "jsonl": "JSON lines", "json": "JSON", "parquet": "Parquet"}
+_FORMAT_NAMES = {
+    "csv": "CSV", "jsonl": "JSON lines", "json": "JSON", "parquet": "Parquet", "svg": "SVG plot", "png": "PNG plot",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,7 @@ class ExportDialog(FormDialog[ExportChoice]):
         line = self.query_one("#export-path", Input)
         line.value = str(_with_suffix(Path(line.value), form)) if line.value.strip() else ""
         self.query_one("#export-safe", TickBox).disabled = form != "csv"
+        self.query_one("#export-columns", TickList).disabled = form in ("svg", "png")  # a plot has its own
 
     @on(TickList.SelectedChanged)
     @on(Input.Changed)
@@ -152,7 +156,18 @@ def _with_suffix(path: Path, form: Format) -> Path:
     return path.with_suffix(f".{form}")
 
 
-def export_table(app: App[None], table: FrameTable, schema: Schema, stem: str) -> None:
+@dataclass(frozen=True)
+class PlotContent:
+    """What a plot of the rows shows: the chart of their list, or the distribution of a column if one is named."""
+
+    chart: Chart | None = None
+    column: str | None = None
+    title: str = ""
+
+
+def export_table(
+    app: App[None], table: FrameTable, schema: Schema, stem: str, drawn: PlotContent | None = None
+) -> None:
     """Opens the dialog for a table; `stem` begins the file name it suggests."""
     path = Path.cwd() / f"{stem}-{time.strftime('%Y%m%d-%H%M%S')}.csv"
     dialog = ExportDialog(schema, path=path, marked=table.marked_count, shown=table.row_count, total=table.total_count)
@@ -162,24 +177,33 @@ def export_table(app: App[None], table: FrameTable, schema: Schema, stem: str) -
             return
         rows = table.marked_rows if choice.rows == "marked" else table.frame
         rows = table.shown_rows if choice.rows == "shown" else rows
-        app.run_worker(partial(_export, app, rows, schema, choice), thread=True, group="export", exit_on_error=False)
+        work = partial(_export, app, rows, schema, choice, drawn or PlotContent())
+        app.run_worker(work, thread=True, group="export", exit_on_error=False)
 
     app.push_screen(dialog, start)
 
 
-def _export(app: App[None], rows: pl.DataFrame, schema: Schema, choice: ExportChoice) -> None:
+def _export(app: App[None], rows: pl.DataFrame, schema: Schema, choice: ExportChoice, drawn: PlotContent) -> None:
     """In a worker thread."""
-    _, error = crash_log.attempt(_write, rows, schema, choice)
+    _, error = crash_log.attempt(_write, rows, schema, choice, drawn)
     if error is not None:
         app.call_from_thread(
             partial(app.notify, str(error), title="Export failed", severity="error", timeout=10, markup=False)
         )
     else:
-        message = f"{len(rows):,} rows in {choice.path}"
+        plot = choice.format in ("svg", "png")
+        message = f"{'A plot of ' if plot else ''}{len(rows):,} rows in {choice.path}"
         app.call_from_thread(partial(app.notify, message, title="Exported", markup=False))
 
 
-def _write(rows: pl.DataFrame, schema: Schema, choice: ExportChoice) -> None:
+def _write(rows: pl.DataFrame, schema: Schema, choice: ExportChoice, drawn: PlotContent) -> None:
+    if choice.format == "svg" or choice.format == "png":
+        from backends.frames.figures import write_figure
+        from backends.frames.plots import plot_rows
+
+        figure = plot_rows(rows, schema, chart=drawn.chart, column=drawn.column, title=drawn.title)
+        write_figure(figure, choice.path, overwrite=choice.overwrite)
+        return
     from backends.frames import export
 
     export.write(

@@ -182,6 +182,14 @@ class FilterLine(Horizontal):
         self.apply()
         self.set_class(bool(text), "-shown")
 
+    def narrow(self, text: str) -> None:
+        """Adds a condition to the filter, and shows it."""
+        box = self.query_one(FilterInput)
+        box.value = f"{box.value.strip()} {text}".strip()
+        box.cursor_position = len(box.value)
+        self.apply()
+        self._keep()
+
     def show_hits(self, shown: int, total: int) -> None:
         """How many rows the filter leaves."""
         text = f"{shown:,} of {total:,}" if self.query_one(FilterInput).value else ""
@@ -230,11 +238,14 @@ class FilterLine(Horizontal):
     def _leave(self) -> None:
         """What is typed is finished now; the line stays visible as long as it filters."""
         self._finish_text()
+        self._keep()
+        self._leave_to_owner()
+
+    def _keep(self) -> None:
         box = self.query_one(FilterInput)
         if box.remember():
             self.post_message(self.HistoryChanged(box.earlier))
         self.set_class(bool(box.value), "-shown")
-        self._leave_to_owner()
 
     def on_descendant_blur(self) -> None:
         self._finish_text()  # a click has left it

@@ -53,7 +53,8 @@ class LoadingView(PlainVertical):
         self._pages: deque[Page] = deque()  # of the load, that have come and are not shown yet; two threads use it
         self._pages_shown = 0.0  # time.monotonic()
         self._freshness: Freshness | None = None
-        self._first_key = ""  # of the row that the locator meant, until it has come
+        self._first_key = ""  # of the row that the cursor begins on, until it has come
+        self._meant_key = ""  # of the row that the locator meant, which some lists only know with their rows
         self._exports_later = False  # when all rows have all of their cells
         self._in_sight: tuple[list[str], frozenset[str] | None] = ([], None)  # keys, and columns that are asked for
         self._complete_cancel = CancelToken()
@@ -191,7 +192,7 @@ class LoadingView(PlainVertical):
         resource.asked = self._asked_columns(resource)
         if self.table is None:
             table = self.table = FrameTable(resource.schema)
-            self._first_key = resource.first_key
+            self._first_key = self._meant_key = resource.first_key
             self.query_one("#view-body").mount(table, before=self.query_one(DetailPanel))
             self.set_up_table(resource, table)
         self.set_class(resource.chart is not None, "-chart")
@@ -226,6 +227,10 @@ class LoadingView(PlainVertical):
         if frames:
             table.append(*frames)
         self._pages_shown = time.monotonic()
+        meant = self.resource.first_key if self.resource is not None else ""
+        if meant != self._meant_key:
+            self._meant_key = meant
+            self._first_key = self._first_key or meant
         if self._first_key and table.move_to_key(self._first_key):
             self._first_key = ""
             self.first_row_found()

@@ -17,7 +17,6 @@ from textual.widgets import Static
 
 from backends.cancel import CancelToken
 from backends.errors import AppError, OperationCancelledError
-from backends.frames.charts import nearest_row
 from backends.frames.formats import Tone, state_tone
 from backends.frames.schema import Kind
 from backends.locators import Locator
@@ -279,12 +278,20 @@ class ResourceView(ArrangedView):
 
     @on(ChartPanel.Clicked)
     def _move_to_click(self, event: ChartPanel.Clicked) -> None:
-        """The cursor goes to the row that is nearest to where the chart was clicked."""
         event.stop()
-        table, chart = self.table, self.resource.chart if self.resource is not None else None
-        key = nearest_row(table.shown_rows, chart.x, event.x, table.schema.key) if table is not None and chart else None
-        if table is not None and key is not None:
-            table.move_to_key(key)
+        if self.table is not None:
+            self.table.move_to_key(event.key)
+
+    @on(StatisticsPanel.FilterRequest)
+    def _filter_to_value(self, event: StatisticsPanel.FilterRequest) -> None:
+        event.stop()
+        self.query_one(FilterLine).narrow(event.text)
+        self.focus_view()
+
+    @on(StatisticsPanel.LeaveRequest)
+    def _leave_statistics(self, event: StatisticsPanel.LeaveRequest) -> None:
+        event.stop()
+        self.focus_view()
 
     def action_filter(self) -> None:
         if self.table is not None:
@@ -314,6 +321,13 @@ class ResourceView(ArrangedView):
             self.focus_view()
 
     def action_statistics(self) -> None:
+        """Shows the panel; again: gives it the focus; from there: hides it."""
+        panel = self.query_one(StatisticsPanel)
+        if self.has_class("-statistics") and not panel.has_focus:
+            self.screen.set_focus(panel)
+            return
+        if self.has_class("-statistics"):
+            self.focus_view()
         self.toggle_class("-statistics")
         self.refresh_bindings()
         self._update_statistics()
@@ -522,9 +536,11 @@ class ResourceView(ArrangedView):
     def export_rows(self) -> None:
         if self.table is None or self.resource is None:
             return
-        from tui.widgets.export_dialog import export_table
+        from tui.widgets.export_dialog import PlotContent, export_table
 
-        export_table(self.app, self.table, self.resource.schema, self.resource.noun[1])
+        measured = self.query_one(StatisticsPanel).column if self.has_class("-statistics") else None
+        drawn = PlotContent(self.resource.chart, measured.name if measured is not None else None, self.title)
+        export_table(self.app, self.table, self.resource.schema, self.resource.noun[1], drawn)
 
     def action_pin(self) -> None:
         self.post_message(self.Pin(self))

@@ -1,4 +1,4 @@
-"""The panel under a table that measures one column of the rows shown: numbers at the left, their histogram beside."""
+"""The panel under a table that measures one column: numbers at the left, beside them its histogram or its values."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from functools import partial
 import polars as pl
 from rich.text import Text
 from textual import events, on
-from textual.app import ComposeResult, RenderResult
+from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from backends.frames import statistics
+from backends.frames import frequencies, statistics
+from backends.frames.axis_ticks import tick_range
 from backends.frames.formats import MISSING, format_value, safe_text
 from backends.frames.schema import Column, Kind, Schema
 from backends.frames.statistics import NUMBERS, ColumnStatistics, ColumnSummary, numbers
 from backends.frames.text_tables import cell_width, pad_text
 from tui import crash_log
-from tui.widgets.charts import HistogramPlot, horizontal_bar
+from tui.keymap import bindings
+from tui.widgets.histogram_plot import HistogramPlot
+from tui.widgets.value_table import NO_VALUE, ValueTable
 
 _MIN_BINS = 8
 _NUMBER_LINES = len(NUMBERS) + 2  # lines that all the numbers need below each other
@@ -39,11 +42,14 @@ class _SummaryRequest:
     by: str | None
 
 
-class StatisticsPanel(Widget):
+class StatisticsPanel(Widget, can_focus=True):
     """`show` gives it rows; `step_column`, `toggle_log`, `step_group` are what keys and clicks do.
 
-    It carries no bindings: the list around it does, so that keys work while the table has the focus.
+    The list around it binds those, so that they work while the table has the focus. With the focus the panel is walked:
+    from value to value, or from bin to bin; Enter gives the filter of the chosen one.
     """
+
+    BINDINGS = bindings("statistics")
 
     DEFAULT_CSS = """
     StatisticsPanel { height: 12; layout: vertical; }
@@ -56,16 +62,29 @@ class StatisticsPanel(Widget):
     StatisticsPanel #stats-choices #stats-scope { width: 1fr; color: $text-muted; text-overflow: ellipsis;
         text-wrap: nowrap; }
     StatisticsPanel #stats-body { height: 1fr; }
+    StatisticsPanel #stats-chosen { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     StatisticsPanel #stats-numbers { width: auto; height: 1fr; padding: 0 2 0 1; }
-    StatisticsPanel ValueCounts { display: none; }
-    StatisticsPanel.-text ValueCounts { display: block; }
+    StatisticsPanel ValueTable { display: none; }
+    StatisticsPanel.-text ValueTable { display: block; }
     StatisticsPanel.-text HistogramPlot { display: none; }
     """
 
-    class _Computed(Message):
-        def __init__(self, result: tuple[ColumnSummary, list[Column]] | None, failure: str) -> None:
+    class FilterRequest(Message):
+        """The rows of one value or bin are wanted: the filter that keeps them."""
+
+        def __init__(self, text: str) -> None:
             super().__init__()
-            self.result, self.failure = result, failure
+            self.text = text
+
+    class LeaveRequest(Message):
+        """The keys are to go to the table again."""
+
+    class _Computed(Message):
+        def __init__(
+            self, frame: pl.DataFrame, result: tuple[ColumnSummary, list[Column]] | None, failure: str
+        ) -> None:
+            super().__init__()
+            self.frame, self.result, self.failure = frame, result, failure
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,6 +96,8 @@ class StatisticsPanel(Widget):
         self._log = False
         self._groups: list[Column] = []
         self._summary: ColumnSummary | None = None
+        self._measured: pl.DataFrame | None = None  # the rows of the summary
+        self._chosen: int | None = None  # the value or bin that is walked to
         self._busy = False
         self._rerun = False  # the request that runs is out of date
 
@@ -91,13 +112,14 @@ class StatisticsPanel(Widget):
         with Horizontal(id="stats-body"):
             yield Static("", id="stats-numbers")
             yield HistogramPlot()
-            yield ValueCounts()
+            yield ValueTable()
+        yield Static("", id="stats-chosen")
 
     # ---- choices ---------------------------------------------------------------------------------------------
     def show(self, frame: pl.DataFrame, schema: Schema, scope_text: str) -> None:
         """Measures these rows, as soon as what is being measured now is done. `scope_text`: "1,234 shown tasks"."""
         if schema is not self._schema:
-            self._summary, self._groups = None, []
+            self._summary, self._groups, self._chosen = None, [], None
         self._frame, self._schema, self._scope = frame, schema, scope_text
         columns = statistics.measurable(schema)
         if self._column not in {column.name for column in columns}:
@@ -110,12 +132,13 @@ class StatisticsPanel(Widget):
         if self._schema is None or self._column is None:
             return
         names = [column.name for column in statistics.measurable(self._schema)]
+        self._chosen = None
         self._column = names[(names.index(self._column) + step) % len(names)]
         self._update()
 
     def toggle_log(self) -> None:
         """A logarithmic scale of the histogram, or a linear one again."""
-        self._log = not self._log
+        self._log, self._chosen = not self._log, None
         self._update()
 
     def step_group(self) -> None:
@@ -123,6 +146,133 @@ class StatisticsPanel(Widget):
         names = [None, *(column.name for column in self._groups)]
         self._by = names[(names.index(self._by) + 1) % len(names)] if self._by in names else None
         self._update()
+
+    @property
+    def column(self) -> Column | None:
+        """What is measured."""
+        return self._schema[self._column] if self._schema is not None and self._column is not None else None
+
+    # ---- walking ---------------------------------------------------------------------------------------------
+    @property
+    def _count(self) -> int:
+        """How many values or bins there are to walk."""
+        summary = self._summary
+        if summary is None:
+            return 0
+        return len(summary.values.table if summary.values is not None else summary.histogram.totals)  # type: ignore[union-attr]
+
+    def on_focus(self) -> None:
+        if self._chosen is None:
+            self._choose(self._first_choice())
+        self.query_one(ValueTable).refresh()
+
+    def on_blur(self) -> None:
+        self.query_one(ValueTable).refresh()
+
+    def _first_choice(self) -> int:
+        """The first value, or the highest bar."""
+        if self._summary is None or self._summary.histogram is None or not self._count:
+            return 0
+        totals = self._summary.histogram.totals
+        return totals.index(max(totals))
+
+    def _choose(self, number: int) -> None:
+        if self._count:
+            self._chosen = min(max(number, 0), self._count - 1)
+            self._draw_chosen()
+
+    def action_step(self, step: int) -> None:
+        """To the next value or bin that has rows (1) or the one before (-1)."""
+        number = self._first_choice() if self._chosen is None else self._chosen + step
+        histogram = self._summary.histogram if self._summary is not None else None
+        while histogram is not None and 0 < number < self._count - 1 and not histogram.totals[number]:
+            number += 1 if step > 0 else -1
+        self._choose(number)
+
+    def action_page(self, step: int) -> None:
+        self.action_step(step * max(1, self.query_one("#stats-body").size.height - 1))
+
+    def action_jump(self, place: int) -> None:
+        """To the first one (0) or the last one (-1)."""
+        self._choose(self._count - 1 if place else 0)
+
+    def action_leave(self) -> None:
+        self.post_message(self.LeaveRequest())
+
+    def action_filter_chosen(self) -> None:
+        """Asks for the rows of the chosen value or bin."""
+        text = self.chosen_filter()
+        if text:
+            self.post_message(self.FilterRequest(text))
+
+    def chosen_filter(self) -> str:
+        """The filter that keeps the rows of the chosen value or bin; "" where nothing is chosen."""
+        summary, rows, chosen = self._summary, self._measured, self._chosen
+        if summary is None or rows is None or chosen is None or not chosen < self._count:
+            return ""
+        if summary.values is not None:
+            value = summary.values.table["value"][chosen]
+            return frequencies.value_filter(summary.column, value, rows[summary.column.name])
+        assert summary.histogram is not None
+        edges = summary.histogram.edges
+        last = chosen == self._count - 1
+        return frequencies.range_filter(summary.column, edges[chosen], edges[chosen + 1], last=last)
+
+    def _chosen_value(self) -> pl.Series | None:
+        """The value that is walked to, as a series of one."""
+        values = self._summary.values if self._summary is not None else None
+        return values.table["value"][self._chosen : self._chosen + 1] if values and self._chosen is not None else None
+
+    def _find_chosen(self, value: pl.Series | None) -> None:
+        """The same value is walked to where more rows have come."""
+        values = self._summary.values if self._summary is not None else None
+        if values is not None and value is not None and len(value):
+            places = values.table["value"].eq_missing(value).arg_true()
+            self._chosen = places[0] if len(places) else None
+
+    @on(HistogramPlot.BinClicked)
+    @on(ValueTable.RowClicked)
+    def _choose_clicked(self, event: HistogramPlot.BinClicked | ValueTable.RowClicked) -> None:
+        """A second click on the same one acts as Enter does."""
+        event.stop()
+        if event.number == self._chosen:
+            self.action_filter_chosen()
+        else:
+            self._choose(event.number)
+
+    def _draw_chosen(self) -> None:
+        """The chosen value or bin, and the line that describes it."""
+        summary, chosen = self._summary, self._chosen
+        if chosen is not None and chosen >= self._count:
+            chosen = self._chosen = None
+        if summary is None:
+            return
+        self.query_one(HistogramPlot).choose(chosen if summary.values is None else None)
+        self.query_one(ValueTable).choose(chosen if summary.values is not None else None)
+        line = self.query_one("#stats-chosen", Static)
+        hint = f"h walks the {'values' if summary.values is not None else 'bins'}" if self._count else ""
+        line.update(Text(hint, "italic") if chosen is None else self._describe(summary, chosen))
+
+    def _describe(self, summary: ColumnSummary, chosen: int) -> Text:
+        """ "▸ 21m 18s – 23m 26s  77 of 1,187 · 6.5% · 1 failed  ⏎ filters to these"."""
+        failed: int | None
+        if summary.values is not None:
+            value, count, failed = summary.values.table.row(chosen)
+            name, rows = NO_VALUE if value is None else safe_text(value, 60) or '""', summary.values.rows
+        else:
+            assert summary.histogram is not None
+            histogram = summary.histogram
+            count, rows = histogram.totals[chosen], histogram.n
+            failed = histogram.failed[chosen] if histogram.failed else None
+            low, high = tick_range(histogram.edges[chosen], histogram.edges[chosen + 1], summary.column)
+            name = f"{low} – {high}"
+        plot = self.query_one(HistogramPlot)
+        text = Text(no_wrap=True, overflow="ellipsis")
+        text.append("▸ ", plot.role("accent")).append(name, "bold")
+        text.append(f"  {count:,} of {rows:,} · {count / max(rows, 1):.1%}")
+        if failed:
+            text.append(f" · {failed:,} failed", plot.role("failed"))
+        return text.append("  ⏎ ", plot.role("accent")).append("filters to these", plot.role("muted"))
 
     # ---- computing, in one thread at a time -------------------------------------------------------------------
     def _update(self) -> None:
@@ -154,7 +304,8 @@ class StatisticsPanel(Widget):
         try:
             result, error = crash_log.attempt(_summarise, request)
         finally:  # also when polars panics, which is not an Exception: the next request must not wait for ever
-            self.post_message(self._Computed(result, str(error or "This column cannot be summarized.")))
+            reason = str(error or "This column cannot be summarized.")
+            self.post_message(self._Computed(request.frame, result, reason))
 
     @on(_Computed)
     def _show_summary(self, event: _Computed) -> None:
@@ -163,7 +314,10 @@ class StatisticsPanel(Widget):
         if self._rerun:
             self._update()
             return
+        before = self._chosen_value()
         self._summary, self._groups = event.result if event.result is not None else (None, [])
+        self._find_chosen(before)
+        self._measured = event.frame
         self._draw_choices()
         if self._summary is None:
             self.query_one("#stats-numbers", Static).update(Text(event.failure))
@@ -191,9 +345,12 @@ class StatisticsPanel(Widget):
         two = self.query_one("#stats-body").size.height < _NUMBER_LINES
         self.query_one("#stats-numbers", Static).update(Text("\n".join(number_lines(summary, two=two)), no_wrap=True))
         if summary.values is not None:
-            self.query_one(ValueCounts).set_values(summary.values, summary.distinct)
+            self.query_one(ValueTable).set_values(summary.values)
         else:
             self.query_one(HistogramPlot).set_histogram(summary.histogram, summary.column)
+        if self.has_focus and self._chosen is None:
+            self._choose(self._first_choice())
+        self._draw_chosen()
 
     def on_resize(self, event: events.Resize) -> None:
         if self._summary is not None:
@@ -219,7 +376,9 @@ def _summarise(request: _SummaryRequest) -> tuple[ColumnSummary, list[Column]]:
     """The summary, and the columns that the histogram can be grouped by."""
     groups = statistics.groupings(request.frame, request.schema)
     by = next((column for column in groups if column.name == request.by), None)
-    return statistics.summarize(request.frame, request.column, request.bins, log=request.log, by=by), groups
+    failed = frequencies.failed_rows(request.frame, request.schema)
+    summary = statistics.summarize(request.frame, request.column, request.bins, log=request.log, by=by, failed=failed)
+    return summary, groups
 
 
 def number_lines(summary: ColumnSummary, *, two: bool) -> list[str]:
@@ -229,7 +388,7 @@ def number_lines(summary: ColumnSummary, *, two: bool) -> list[str]:
         for name, value in (("n", f"{summary.description.n:,}"), ("missing", f"{summary.description.missing:,}"))
     ]
     if summary.values is not None:
-        cells.append(("distinct", f"{summary.distinct:,}"))
+        cells.append(("distinct", f"{summary.values.distinct:,}"))
         two = False
     else:
         cells += _format_numbers(summary.description, summary.column)
@@ -256,40 +415,3 @@ def _format_numbers(description: ColumnStatistics, column: Column) -> list[tuple
 def _align(cells: list[tuple[str, str]]) -> list[str]:
     names, values = max(len(name) for name, _ in cells), max(cell_width(value) for _, value in cells)
     return [f"{name:<{names}} {pad_text(value, values, right=True)}" for name, value in cells]
-
-
-class ValueCounts(Widget):
-    """The commonest values of a text column with bars, as many as there are lines."""
-
-    DEFAULT_CSS = "ValueCounts { width: 1fr; height: 1fr; }"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._rows: list[tuple[str, int, float]] = []
-        self._distinct = 0
-
-    def set_values(self, counts: pl.DataFrame, distinct: int) -> None:
-        """Shows value, count, share; `distinct`: how many different ones there are in all."""
-        self._rows = [(str(value), count, share) for value, count, share in counts.iter_rows()]
-        self._distinct = distinct
-        self.refresh()
-
-    def render(self) -> RenderResult:
-        width, height = self.size
-        if not self._rows:
-            return Text("No values.", style="italic")
-        fits = self._distinct <= min(height, len(self._rows))
-        rows = self._rows[: height if fits else max(1, height - 1)]
-        names = [safe_text(value) or '""' for value, _, _ in rows]
-        name_width = min(max(map(cell_width, names)), max(10, width // 2))
-        count_width = max(len(f"{count:,}") for _, count, _ in rows)
-        bar_width = max(0, width - name_width - count_width - 10)
-        colour = self.app.theme_variables.get("primary", "")
-        text = Text(no_wrap=True)
-        for name, (_, count, share) in zip(names, rows, strict=True):
-            text.append(f"{pad_text(name, name_width)} {count:>{count_width},} {share:>6.1%} ")
-            text.append(horizontal_bar(share, bar_width) + "\n", style=colour if colour.startswith("#") else "")
-        if not fits:
-            left = self._distinct - len(rows)
-            text.append(f"… and {left:,} more", style="italic")
-        return text

@@ -1,0 +1,169 @@
+"""What a plot of some rows shows: the chart of a list, the histogram of a column, or the counts of its values."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from backends.errors import UsageError
+from backends.frames.axis_ticks import ruler, x_ticks, y_ticks
+from backends.frames.charts import MOST_SERIES, AxisWindow, Chart, ChartData, Points
+from backends.frames.export import select_columns
+from backends.frames.figures import Box, Dot, Figure, Label, Line, Mark
+from backends.frames.frequencies import count_values, failed_rows
+from backends.frames.histograms import Histogram, histogram
+from backends.frames.schema import Column, Kind, Schema
+from backends.frames.statistics import first_choice, measurable
+
+WIDTH, HEIGHT = 960, 480
+_LEFT, _RIGHT, _TOP, _BOTTOM = 90, 30, 56, 40  # units around the plot
+_LETTER = 7.0  # units of one, for the ruler
+_BINS = 80
+_MOST_VALUES = 30
+_LINE = 20  # units of a row of values
+_ROLES = ("data", "warning", "running", "exception", "ok", "muted")  # of series
+
+
+def plot_rows(
+    frame: pl.DataFrame,
+    schema: Schema,
+    *,
+    chart: Chart | None = None,
+    column: str | None = None,
+    title: str = "",
+) -> Figure:
+    """The distribution of `column` if one is named, else the list's chart, else the distribution of its first number.
+
+    Raises `UsageError` for a column that does not exist, and where there is nothing to draw.
+    """
+    if column is None and chart is not None:
+        return plot_points(frame, schema, chart, title)
+    if column is not None:
+        chosen = schema[select_columns(schema, [column])[0]]
+    else:
+        first = first_choice(measurable(schema))
+        if first is None:
+            raise UsageError("This list has nothing to plot.", "Name a column.")
+        chosen = first
+    return plot_values(frame, schema, chosen, title) if chosen.is_text else plot_histogram(frame, schema, chosen, title)
+
+
+def plot_points(frame: pl.DataFrame, schema: Schema, chart: Chart, title: str = "") -> Figure:
+    """The rows as points; joined only where the chart says so, with medians around what is marked."""
+    found = ChartData(frame, chart.x, chart.y, by=chart.by, marks=chart.marks).points()
+    window = found.window
+    marks = _heading(schema[chart.y], title)
+    width, height = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
+    if window is None:
+        marks.append(Label(_LEFT, _TOP + 20, "No row has both values of the chart.", "muted"))
+        return Figure(WIDTH, HEIGHT, tuple(marks))
+    cells, lines = int(width / _LETTER), height // 20
+    for place, text in y_ticks(window, schema[chart.y], lines):
+        y = _TOP + height - place * height / max(lines - 1, 1)
+        marks += [Line(((_LEFT, y), (WIDTH - _RIGHT, y)), "rule"), Label(_LEFT - 8, y + 4, text, "muted", "end")]
+    for place, text in x_ticks(window, schema[chart.x], cells):
+        x = _LEFT + place * width / max(cells - 1, 1)
+        marks.append(Label(x, HEIGHT - _BOTTOM + 18, text, "muted", "middle"))
+    marks += _events(found, window, width, height)
+    marks += _series(found, (width, height), joined=chart.joined)
+    return Figure(WIDTH, HEIGHT, tuple(marks))
+
+
+def _events(found: Points, window: AxisWindow, width: int, height: int) -> list[Mark]:
+    """A line at each event, with its words where there are few, and the medians between them."""
+    marks: list[Mark] = []
+    for event in found.events:
+        x = _LEFT + window.across(event.x, width + 1)
+        marks.append(Line(((x, _TOP), (x, _TOP + height)), "warning", dashed=True))
+        marks.append(Dot(x, _TOP - 6, 3, "warning", 4))
+        if len(found.events) <= 3:
+            end = x > WIDTH / 2
+            marks.append(Label(x - 10 if end else x + 10, _TOP - 2, event.text, "warning", "end" if end else "start"))
+    for level in found.levels:
+        y = _TOP + height - window.up(level.y, height + 1)
+        ends = (_LEFT + window.across(level.x0, width + 1), _LEFT + window.across(level.x1, width + 1))
+        marks.append(Line(((ends[0], y), (ends[1], y)), "muted", dashed=True))
+    return marks
+
+
+def _series(found: Points, size: tuple[int, int], *, joined: bool) -> list[Mark]:
+    """The points of each series, the largest above the others, and its name beside the last one."""
+    marks: list[Mark] = []
+    width, height = size
+    for place, (name, points) in reversed(list(enumerate(found.draw(width + 1, height + 1)))):
+        placed = [(float(_LEFT + x), float(_TOP + height - y)) for x, y in points]
+        if joined and placed:
+            marks.append(Line(tuple(placed), _ROLES[place]))
+        marks += [Dot(x, y, place, _ROLES[place]) for x, y in placed]
+        if len(found.names) > 1 and placed:
+            x, y = placed[-1]
+            marks.append(Label(min(x, WIDTH - _RIGHT) - 8, y - 8, name, _ROLES[place], "end", bold=True))
+    if len(found.names) > MOST_SERIES:
+        marks.append(Label(WIDTH - _RIGHT, 20, f"{len(found.names) - MOST_SERIES} more series", "muted", "end"))
+    return marks
+
+
+def plot_histogram(frame: pl.DataFrame, schema: Schema, column: Column, title: str = "") -> Figure:
+    """The histogram of a column of numbers or times; what failed is at the foot of each bar."""
+    found = histogram(frame[column.name], _BINS, kind=column.kind, failed=failed_rows(frame, schema))
+    marks = _heading(column, title, f"{found.n:,} values" + (f", {found.missing:,} missing" if found.missing else ""))
+    if found.n:
+        marks += _bars(found, column)
+    else:
+        marks.append(Label(_LEFT, _TOP + 20, "No values.", "muted"))
+    return Figure(WIDTH, HEIGHT, tuple(marks))
+
+
+def _bars(found: Histogram, column: Column) -> list[Mark]:
+    marks: list[Mark] = []
+    width, height = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
+    totals, edges = found.totals, found.edges
+    top, bar = max(totals), width / len(totals)
+    counts = AxisWindow(0, 1, 0, top)
+    for place, text in y_ticks(counts, Column("count", Kind.COUNT, "Count"), height // 20):
+        y = _TOP + height - place * height / max(height // 20 - 1, 1)
+        marks += [Line(((_LEFT, y), (WIDTH - _RIGHT, y)), "rule"), Label(_LEFT - 8, y + 4, text, "muted", "end")]
+    for number, total in enumerate(totals):
+        for count, role in ((total, "data"), (found.failed[number] if found.failed else 0, "failed")):
+            if count:
+                tall = max(1.0, count * height / top)
+                marks.append(Box(_LEFT + number * bar, _TOP + height - tall, max(bar - 1, 0.5), tall, role))
+    for place, text in ruler(edges, column, int(width / _LETTER)):
+        marks.append(Label(_LEFT + place * bar, HEIGHT - _BOTTOM + 18, text, "muted", "middle"))
+    return marks
+
+
+def plot_values(frame: pl.DataFrame, schema: Schema, column: Column, title: str = "") -> Figure:
+    """The commonest values of a text column with a bar each; what failed begins the bar."""
+    found = count_values(frame[column.name], failed_rows(frame, schema))
+    shown = found.table.head(_MOST_VALUES)
+    marks = _heading(column, title, f"{found.distinct:,} values in {found.rows:,} rows")
+    left, most = 320, max(shown["count"].to_list(), default=1)
+    width = WIDTH - left - 110
+    for place, (value, count, failed) in enumerate(shown.iter_rows()):
+        y = _TOP + place * _LINE
+        name = "(no value)" if value is None else value
+        text = name if len(name) <= 44 else f"{name[:14]}…{name[-29:]}"
+        marks += [
+            Label(left - 10, y + 14, text, "text" if value is not None else "muted", "end"),
+            Box(left, y + 4, max(1.0, count * width / most), 12),
+            *([Box(left, y + 4, max(1.0, failed * width / most), 12, "failed")] if failed else []),
+            Label(
+                left + count * width / most + 8,
+                y + 14,
+                f"{count:,}" + (f" ({failed:,} failed)" if failed else ""),
+                "muted",
+            ),
+        ]
+    height = _TOP + len(shown) * _LINE + _LINE
+    if len(found.table) > len(shown):
+        marks.append(Label(left, height, f"and {len(found.table) - len(shown):,} more", "muted"))
+    return Figure(WIDTH, height + _LINE, tuple(marks))
+
+
+def _heading(column: Column, title: str, note: str = "") -> list[Mark]:
+    label = column.label + (f" ({column.unit})" if column.unit else "")
+    words = ", ".join(part for part in (label, note) if part)
+    return [
+        Label(16, 22, title or label, "text", bold=True),
+        *([Label(16, 40, words, "muted")] if title or note else []),
+    ]
