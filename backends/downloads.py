@@ -64,5 +64,5 @@ def download_files(
     missing = frame.filter(~frame["state"].is_in(PRESENT_STATES))
     if end.problem is not None or not missing.is_empty():
         first = "" if missing.is_empty() else f"The first: {missing['target'][0]}: {missing['detail'][0]}"
-        raise FileError(f"{len(missing):,} of {end.total:,} files could not be downloaded.", str(end.problem or first))
+        raise FileError(f"{len(missing):,} of {len(frame):,} files could not be downloaded.", str(end.problem or first))
     return [plan.output / target for target in frame["target"]]
