@@ -142,9 +142,10 @@ class TransferProgress:
         eta = None if finished or paused else self._eta(known - done, rate)
         now = self._ended if self._ended is not None else time.monotonic()
         elapsed = 0.0 if self._began is None else now - self._began
+        total = sum(self.counts.values()) - self.counts[TransferState.SKIPPED]
         return TransferSnapshot(
-            dict(self.counts), sum(self.counts.values()) - self.counts[TransferState.SKIPPED], done, known, unknown, 0.0 if finished else rate, eta, elapsed,
-            paused, finished, problem, active, () if finished else waits,
+            dict(self.counts), total, done, known, unknown, 0.0 if finished else rate, eta, elapsed, paused, finished,
+            problem, active, () if finished else waits,
         )  # fmt: skip
 
     def _rate(self, wire: int) -> float:

@@ -53,7 +53,7 @@ def test_more_rows_never_have_fewer_cells(counts: dict[str, int], width: int) ->
     segments = layout_bar(counts, width)
     for one in segments:
         for other in segments:
-            assert one.count <= other.count or one.cells >= other.cells
+            assert one.rows <= other.rows or one.cells >= other.cells
 
 
 @given(COUNTS, st.integers(0, 200))

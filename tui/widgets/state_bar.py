@@ -44,7 +44,7 @@ class BarSegment(NamedTuple):
     """The part of the bar that stands for one state."""
 
     state: str
-    count: int
+    rows: int
     cells: int
 
     @property

@@ -39,9 +39,9 @@ from backends.taskcluster.artifact_downloader.placement import PlacementResult, 
 from backends.taskcluster.artifacts import ArtifactRow, remote_file
 from backends.taskcluster.client import RESOLVED, Client
 from backends.taskcluster.group_cache import GroupListing
+from backends.taskcluster.locators import Task
 from backends.taskcluster.models import ArtifactEntry
 from backends.taskcluster.task_rows import ENTRY, filter_ids
-from backends.taskcluster.locators import Task
 from backends.taskcluster.urls import api_url, normalise_root, quote_segment
 from backends.transfers.files import RemoteFile
 
