@@ -6,9 +6,11 @@ blank cell between two states tells their shares apart without colour.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import polars as pl
 from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
@@ -17,6 +19,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from backends.frames.formats import safe_text, state_glyph
+from backends.frames.schema import Kind, Schema
 
 DONE, PENDING = "━", "╌"
 MIN_BAR = 10  # cells that the legend leaves to the bar
@@ -68,6 +71,24 @@ def state_rank(state: str) -> int:
 def state_role(state: str) -> str:
     """The role of a state's colour: one of `ROLES`, as in `$ci-failed`."""
     return "warning" if state in _NO_EXCEPTIONS else _LOOKS[state_glyph(state)][1]
+
+
+def state_column(schema: Schema) -> str | None:
+    """The name of the column whose states a list is about: the first that is drawn."""
+    return next((column.name for column in schema if column.kind is Kind.STATE and not column.hidden), None)
+
+
+def count_states(states: pl.Series) -> dict[str, int]:
+    """How many rows are in each state; no state counts as "unknown"."""
+    found: Counter[str] = Counter()
+    for state, count in states.value_counts().iter_rows():
+        found[state or "unknown"] += count
+    return dict(found)
+
+
+def has_known_states(counts: Mapping[str, int]) -> bool:
+    """Whether any of them has a sign of its own: kinds ("file", "directory") are drawn as states, and are none."""
+    return any(state_glyph(state) not in "·?" for state in counts)
 
 
 def order_states(counts: Mapping[str, int]) -> list[tuple[str, int]]:

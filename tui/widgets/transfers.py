@@ -88,7 +88,7 @@ class TransfersPane(PlainVertical):
         text-wrap: nowrap; text-overflow: ellipsis; display: none; }
     TransfersPane #transfers-empty { padding: 2 4; height: 1fr; }
     TransfersPane FrameTable, TransfersPane StateBar { display: none; }
-    TransfersPane #transfers-why { height: auto; max-height: 2; padding: 0 1; display: none; }
+    TransfersPane #transfers-why { height: 2; padding: 0 1; display: none; text-wrap: nowrap; text-overflow: ellipsis; }
     TransfersPane #transfers-why.-shown { display: block; }
     TransfersPane.-any > FrameTable, TransfersPane.-any > StateBar, TransfersPane.-any > #transfers-path,
     TransfersPane.-any > #transfers-head { display: block; }
@@ -460,7 +460,9 @@ def _count_states(job: DownloadJob) -> dict[str, int]:
     """How many files of a download are in each state; before it starts all are planned."""
     if job.transfer is None:
         return {} if job.error is not None else {TransferState.PLANNED: len(job.plan.rows)}
-    return {str(state): count for state, count in job.transfer.snapshot().counts.items()}
+    counts = {str(state): count for state, count in job.transfer.snapshot().counts.items()}
+    counts[TransferState.RUNNING] += counts.pop(TransferState.STORED)  # all but renamed
+    return counts
 
 
 def describe_file(row: Mapping[str, Any], output: Path) -> tuple[str, str]:
