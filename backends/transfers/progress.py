@@ -16,7 +16,7 @@ import polars as pl
 
 from backends.errors import AppError
 from backends.frames.schema import Column, Kind, Schema
-from backends.transfers.states import FINAL_STATES, FileTransfer, PlanRow, TransferState
+from backends.transfers.states import FINAL_STATES, PRESENT_STATES, FileTransfer, PlanRow, TransferState
 
 _ARRIVED = frozenset({TransferState.STORED, TransferState.VERIFIED, TransferState.UNCHECKED})
 WINDOW = 5.0  # seconds that the rate looks back
@@ -231,12 +231,18 @@ def describe_reason(reason: str) -> str:
 
 
 def order_for_table(frame: pl.DataFrame) -> pl.DataFrame:
-    """A frame in `TRANSFER_SCHEMA` as people read it: failed files first, reasons in words."""
+    """A frame in `TRANSFER_SCHEMA` as people read it: failed files first, reasons in words.
+
+    The size of a file that is there is its own, whether or not the server said it; only others have a number of bytes.
+    """
     ranks = {str(state): rank for rank, state in enumerate(_TABLE_ORDER)}
     reasons = {reason: describe_reason(reason) for reason in frame["reason"].unique().to_list() if reason}
-    return frame.with_columns(pl.col("reason").replace(reasons)).sort(
-        pl.col("state").replace_strict(ranks, return_dtype=pl.UInt8), maintain_order=True
-    )
+    present = pl.col("state").is_in([str(state) for state in PRESENT_STATES])
+    return frame.with_columns(
+        pl.col("reason").replace(reasons),
+        size=pl.when(present).then("bytes").otherwise("size"),
+        bytes=pl.when(~present & (pl.col("bytes") > 0)).then("bytes"),
+    ).sort(pl.col("state").replace_strict(ranks, return_dtype=pl.UInt8), maintain_order=True)
 
 
 def label_files(rows: Sequence[PlanRow]) -> list[tuple[str, str]]:
@@ -245,7 +251,9 @@ def label_files(rows: Sequence[PlanRow]) -> list[tuple[str, str]]:
     Of files that would read alike, the name is the server's full one, then what they are from has those parts of their
     paths that differ (the ids of two retriggers of one task).
     """
-    labels = [(row.file.origin or "/".join(row.path[:-1]), row.path[-1]) for row in rows]
+    labels = [
+        (row.file.origin or "/".join(row.path[:-1]), row.file.name.rpartition("/")[2] or row.path[-1]) for row in rows
+    ]
     for name_alike in (_use_full_name, _use_path_parts, _use_path):
         alike = defaultdict(list)
         for place, label in enumerate(labels):

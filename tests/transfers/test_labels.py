@@ -49,7 +49,7 @@ def test_failed_files_come_first_then_running_waiting_done(states: list[Transfer
             for name in TRANSFER_SCHEMA.names
         },
         schema=dict.fromkeys(TRANSFER_SCHEMA.names, pl.String),
-    )
+    ).cast(TRANSFER_SCHEMA.polars())  # type: ignore[arg-type]
     ordered = order_for_table(frame)
     first = ["failed", "cancelled", "stored", "running", "planned", "unchecked", "verified", "unchanged", "skipped"]
     assert ordered["state"].to_list() == sorted(map(str, states), key=first.index)
@@ -61,3 +61,14 @@ def test_reasons_are_words() -> None:
     assert describe_reason("http-503") == "HTTP 503: server error"
     assert describe_reason("too-slow") == "too slow"
     assert describe_reason("error artifact: the worker could not make it").startswith("error artifact")
+
+
+def test_a_file_that_is_there_has_its_size_and_only_others_say_how_much_has_come() -> None:
+    cells = {"state": ["verified", "running", "failed"], "bytes": [7, 3, 0], "size": [None, 9, 9]}
+    columns = {name: cells.get(name, [None] * 3) for name in TRANSFER_SCHEMA.names}
+    ordered = order_for_table(pl.DataFrame(columns, schema=TRANSFER_SCHEMA.polars()))
+    assert ordered.select("state", "size", "bytes").rows() == [
+        ("failed", 9, None),
+        ("running", 9, 3),
+        ("verified", 7, None),
+    ]

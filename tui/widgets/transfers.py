@@ -469,19 +469,20 @@ def describe_file(row: Mapping[str, Any], output: Path) -> tuple[str, str]:
     """Two lines about a row of the table: what became of the file, and what can be done about it."""
     state, sign = row["state"], state_glyph(row["state"])
     why = safe_text(row["detail"] or row["reason"] or "")
-    source = "t opens the task or build it is from"
+    source = "t opens its task or build"
     if state in PRESENT_STATES:
         return f"{sign} {safe_text(str(output / row['target']))}", f"⏎ opens it · {source}{f' · {why}' if why else ''}"
     if state == TransferState.FAILED:
-        return f"{sign} {why}", "R retries all that failed · ⏎ opens the task or build it is from"
+        reason = f"{row['reason']}. " if row["reason"] and row["detail"] else ""
+        return f"{sign} {safe_text(reason)}{why}", "R retries all that failed · ⏎ opens its task or build"
     if state == TransferState.SKIPPED:
-        return f"{sign} skipped: {why}", "⏎ opens the task or build it is from"
+        return f"{sign} skipped: {why}", "⏎ opens its task or build"
     if state == TransferState.CANCELLED:
-        return f"{sign} cancelled: {why}", "The same download again resumes it · ⏎ opens the task or build it is from"
+        return f"{sign} cancelled: {why}", "The same download again resumes it · ⏎ opens its task or build"
     if state == TransferState.PLANNED:
         return f"{sign} waits {f'for its next try: {why}' if why else 'to start'}", f"x cancels it · {source}"
     size = f" of {format_bytes(row['size'])}" if row["size"] is not None else ""
-    return f"{sign} {format_bytes(row['bytes'])}{size} have arrived", f"x cancels it · p pauses all · {source}"
+    return f"{sign} {format_bytes(row['bytes'] or 0)}{size} have arrived", f"x cancels it · p pauses all · {source}"
 
 
 def _was_cancelled(snapshot: TransferSnapshot) -> bool:
