@@ -46,7 +46,7 @@ class PathLine(Widget):
     COMPONENT_CLASSES = {"path-line--back", "path-line--here"}
     DEFAULT_CSS = """
     PathLine {
-        height: 1; padding: 0 1;
+        height: 1; padding: 0 1; background: $ci-bg; color: $ci-text;
         & > .path-line--back { color: $ci-muted; }
         & > .path-line--here { color: $ci-text; text-style: bold; }
     }

@@ -153,7 +153,7 @@ class StateBar(Widget):
     COMPONENT_CLASSES = {f"state-bar--{role}" for role in ROLES}
     DEFAULT_CSS = """
     StateBar {
-        height: 1; padding: 0 1;
+        height: 1; padding: 0 1; background: $ci-bg; color: $ci-text;
         & > .state-bar--failed { color: $ci-failed; }
         & > .state-bar--exception { color: $ci-exception; }
         & > .state-bar--warning { color: $ci-warning; }
