@@ -107,10 +107,10 @@ def inspect_file(path: Path) -> DownloadedFile:
     file then. Raises `FileError` for a file that cannot be read.
     """
     try:
+        status = os.lstat(path)
+        if not stat.S_ISREG(status.st_mode):
+            return DownloadedFile(path, ContentKind.MISSING)
         with os.fdopen(os.open(path, _OPEN_FILE), "rb", buffering=0) as stream:
-            status = os.fstat(stream.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                return DownloadedFile(path, ContentKind.MISSING)
             head = stream.read(_HEAD)
             if path.name.lower().endswith(".json") and status.st_size <= JSON_CAP:
                 try:
@@ -120,8 +120,6 @@ def inspect_file(path: Path) -> DownloadedFile:
     except FileNotFoundError:
         return DownloadedFile(path, ContentKind.MISSING)
     except OSError as error:
-        if path.is_symlink():
-            return DownloadedFile(path, ContentKind.MISSING)
         raise FileError(f"{path} cannot be read: {disk_words(error, path)}.", "Check its permissions.") from error
     return DownloadedFile(path, ContentKind.TEXT if _is_text(path.name, head) else ContentKind.OTHER)
 
